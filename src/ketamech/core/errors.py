@@ -1,0 +1,54 @@
+"""Every error KetaMech raises on purpose, in one family.
+
+An error says what was wrong, where, what was expected, the nearest valid thing and what to type.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class KetaMechError(Exception):
+    """Root of the family: the command line prints it without a traceback and leaves with exit code 2."""
+
+
+class BadInput(KetaMechError):
+    """Something the user gave (a file, a value, a name) cannot be used."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        file: str | Path | None = None,
+        line: int | None = None,
+        key: str | None = None,
+        expected: str | None = None,
+        nearest: str | None = None,
+        type_this: str | None = None,
+    ) -> None:
+        self.what, self.file, self.line, self.key = what, file, line, key
+        self.expected, self.nearest, self.type_this = expected, nearest, type_this
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        lines = [f"{place}: {self.what}" if place else self.what]
+        extras = (("key", self.key), ("expected", self.expected), ("nearest", self.nearest), ("type", self.type_this))
+        lines += [f"  {label}: {text}" for label, text in extras if text]
+        return "\n".join(lines)
+
+
+class UnknownName(BadInput):
+    """A name (of a state, output, parameter, drug, route ...) that does not exist."""
+
+
+class UnitClash(KetaMechError):
+    """Two units meet that cannot: says stage, term and both units, and underlines the culprit."""
+
+
+class BadModel(KetaMechError):
+    """A stage is declared in a way that cannot become an equation (a need nobody offers, a loop of outputs ...)."""
+
+
+class SolveFailed(KetaMechError):
+    """The equations could not be moved through time, or no drug-free rest state was found."""

@@ -1,0 +1,163 @@
+"""Units: text at the edges, one canonical system inside (hours, litres, micromoles, kilograms).
+
+A `Unit` is a factor to the canonical system and the exponents of its base dimensions. Text is read by pint
+once, at the door; inside the program only bare floats and `Unit`s travel. Masses of substance stay masses until a
+molar mass turns them into micromoles.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from ketamech.core.errors import BadInput
+
+Dimensions = tuple[tuple[str, Fraction], ...]
+
+# pint base unit -> (name here, how many canonical units one pint base unit is).
+# Length enters only as volume and current only as a potential: both are derived below.
+_CANONICAL: dict[str, tuple[str, float]] = {
+    "[time]": ("h", 1 / 3600.0),
+    "[substance]": ("umol", 1e6),
+    "[mass]": ("kg", 1.0),
+    "[length]": ("dm", 10.0),
+    "[current]": ("A", 1.0),
+    "[points]": ("points", 1.0),
+    "[pressure_mercury]": ("mmHg", 1.0),
+    "[beats]": ("beats", 1.0),
+    "[sessions]": ("sessions", 1.0),
+    "[membrane_potential]": ("mV", 1.0),
+}
+_SPELLING = (
+    (r"\bper\b", "/"),
+    (r"/70\s*kg\b", ""),
+    (r"\bpercent\b", "percent"),
+    (r"µ|μ", "u"),
+    (r"\bd\b", "day"),
+    (r"\bmV\b", "membrane_millivolt"),
+)
+_OWN = (
+    "points = [points] = point",
+    "mmHg = [pressure_mercury]",
+    "beats = [beats] = beat",
+    "sessions = [sessions] = session",
+    "membrane_millivolt = [membrane_potential]",
+)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit as `factor` canonical units with exponents `dims`, e.g. 1 L/min = 60 L/h."""
+
+    text: str
+    factor: float
+    dims: Dimensions
+
+    @property
+    def is_dimensionless(self) -> bool:
+        """True for pure numbers (a fraction, a ratio, a percentage)."""
+        return not self.dims
+
+    def same_kind(self, other: Unit) -> bool:
+        """Whether the two can be added after scaling."""
+        return self.dims == other.dims
+
+    def __mul__(self, other: Unit) -> Unit:
+        return from_dimensions(combine(self.dims, other.dims, 1))
+
+    def __truediv__(self, other: Unit) -> Unit:
+        return from_dimensions(combine(self.dims, other.dims, -1))
+
+
+def combine(a: Dimensions, b: Dimensions, sign: int | Fraction) -> Dimensions:
+    """Dimensions of a * b**sign."""
+    total = dict(a)
+    for name, power in b:
+        total[name] = total.get(name, Fraction(0)) + power * sign
+    return tuple(sorted((name, power) for name, power in total.items() if power))
+
+
+def power(dims: Dimensions, exponent: Fraction) -> Dimensions:
+    """Dimensions of a quantity raised to a number."""
+    return tuple((name, p * exponent) for name, p in dims if p * exponent)
+
+
+def from_dimensions(dims: Dimensions) -> Unit:
+    """The canonical unit with these dimensions, spelled in canonical symbols."""
+    return Unit(spell(dims), 1.0, dims)
+
+
+def spell(dims: Dimensions) -> str:
+    """Dimensions as canonical text, e.g. umol/L or L/h."""
+    folded = dict(dims)
+    if "dm" in folded:
+        folded["L"] = folded.pop("dm") / 3
+    top = [_factor_text(n, p) for n, p in sorted(folded.items()) if p > 0]
+    bottom = [_factor_text(n, -p) for n, p in sorted(folded.items()) if p < 0]
+    return ("*".join(top) or "1") + "".join(f"/{part}" for part in bottom)
+
+
+def _factor_text(name: str, exponent: Fraction) -> str:
+    return name if exponent == 1 else f"{name}**{exponent}" if exponent.denominator == 1 else f"{name}**({exponent})"
+
+
+@lru_cache(maxsize=1)
+def _registry() -> Any:
+    import pint
+
+    registry: Any = pint.UnitRegistry(cache_folder=None)
+    for line in _OWN:
+        registry.define(line)
+    return registry
+
+
+@lru_cache(maxsize=4096)
+def unit(text: str) -> Unit:
+    """Read a unit such as "L/min", "1/h", "umol/L", "percent", "points/h".
+
+    Raises BadInput when the text is not a unit.
+    """
+    cleaned = text.strip()
+    if cleaned in ("1", "", "dimensionless", "fraction", "ratio"):
+        return Unit(cleaned or "1", 1.0, ())
+    for pattern, replacement in _SPELLING:
+        cleaned = re.sub(pattern, replacement, cleaned)
+    try:
+        quantity = _registry().parse_expression(cleaned)
+        base = (1.0 * quantity).to_base_units()
+    except Exception as problem:
+        raise BadInput(
+            f"'{text}' is not a unit",
+            expected="a unit such as L/h, umol/L, ng/mL, 1/min, percent, points, mmHg",
+        ) from problem
+    return _canonical(text, float(base.magnitude), base.dimensionality)
+
+
+def _canonical(text: str, magnitude: float, dimensionality: Any) -> Unit:
+    factor, dims = magnitude, {}
+    for base, exponent in dimensionality.items():
+        name, size = _CANONICAL[base]
+        # pint's base units are metre, second, kilogram, mole, ampere: `size` canonical units each
+        factor *= size ** float(exponent)
+        dims[name] = Fraction(exponent).limit_denominator(12)
+    return Unit(text, float(f"{factor:.14g}"), tuple(sorted(dims.items())))
+
+
+def convert(value: float, source: str, target: str, *, molar_mass: float | None = None) -> float:
+    """`value` in `source` units expressed in `target` units; `molar_mass` (g/mol) bridges mass and amount.
+
+    Raises BadInput when the two are different kinds of quantity.
+    """
+    a, b = unit(source), unit(target)
+    if a.same_kind(b):
+        return value * a.factor / b.factor
+    if molar_mass is not None:
+        per_kilogram = 1e9 / molar_mass  # umol in a kilogram
+        for sign in (1, -1):
+            if combine(a.dims, (("kg", Fraction(-1)), ("umol", Fraction(1))), sign) == b.dims:
+                return value * a.factor * per_kilogram**sign / b.factor
+    hint = "give the molar mass to go between mass and moles" if molar_mass is None else "the same kind of quantity"
+    raise BadInput(f"cannot turn {source} into {target}", expected=hint)

@@ -1,0 +1,41 @@
+"""The biology, one file a stage, in the order the story is told."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+from ketamech.stages.declaration import Stage
+
+STORY = (
+    "pharmacokinetics",
+    "brain",
+    "second_blocker",
+    "nmda",
+    "circuit",
+    "glutamate",
+    "ampa",
+    "plasticity",
+    "spines",
+    "habenula",
+    "inflammation",
+    "opioid",
+    "connectivity",
+    "comparators",
+    "expectancy",
+    "mood",
+    "suicidality",
+    "dissociation",
+    "sedation",
+    "haemodynamics",
+    "pain",
+    "cognition",
+)
+
+
+def story() -> tuple[Callable[[Stage], None], ...]:
+    """Every stage function in story order; a new stage is its file plus one name in `STORY`."""
+    return tuple(getattr(importlib.import_module(f"ketamech.stages.{name}"), name) for name in STORY)
+
+
+__all__ = ["STORY", "Stage", "story"]

@@ -1,0 +1,38 @@
+"""The smooth functions that stages may use: Hill saturation, a smooth positive part, exp, log, sqrt.
+
+They are SymPy functions that know their own slopes, so that the Jacobian stays exact and finite where x**n would
+divide by zero. Each must have a plain-number twin in `engine/mathematics.py`.
+"""
+
+from __future__ import annotations
+
+import sympy
+from sympy import exp, log, sqrt
+
+__all__ = ["exp", "hill", "hill_slope", "log", "positive_part", "sqrt"]
+
+
+class hill(sympy.Function):  # noqa: N801  (reads as a function in an equation)
+    """Hill saturation x^n / (x^n + half^n): 0 at and below x = 0, one half at x = half."""
+
+    nargs = 3
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """Slope in x or in half; the exponent must not depend on a state."""
+        x, half, n = self.args
+        if argindex == 1:
+            return hill_slope(x, half, n)
+        if argindex == 2:
+            return -x / half * hill_slope(x, half, n)
+        raise sympy.core.function.ArgumentIndexError(self, argindex)
+
+
+class hill_slope(sympy.Function):  # noqa: N801
+    """d hill / d x."""
+
+    nargs = 3
+
+
+def positive_part(x: sympy.Expr, width: sympy.Expr) -> sympy.Expr:
+    """Smooth max(0, x), exactly zero at zero; `width` (unit of x) is how far the bend reaches."""
+    return (x + sqrt(x**2 + width**2) - width) / 2
