@@ -1,0 +1,120 @@
+"""Joins stages into one system: who needs what, in which order, in which unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from ketamech.core import BadModel, UnitClash, nearest, unit
+from ketamech.core.units import Dimensions, combine
+from ketamech.parameters import ParameterTable, load_parameters
+from ketamech.stages import story
+from ketamech.stages.declaration import Offer, Stage, State, declare
+from ketamech.system import walk
+from ketamech.system.system import System
+
+HOUR = unit("h").dims
+
+
+def build(
+    parameters: ParameterTable | None = None, stages: Sequence[Callable[[Stage], None]] | None = None
+) -> System:
+    """The joined, unit-checked system of `stages` (default: the whole story) over `parameters` (default: shipped).
+
+    Raises UnitClash for a unit that does not fit, BadModel for a need nobody offers or a loop of offers.
+    """
+    table = load_parameters() if parameters is None else parameters
+    declared = tuple(declare(write, table) for write in (story() if stages is None else stages))
+    states = tuple(state for stage in declared for state in stage.states.values())
+    offers = tuple(offer for stage in declared for offer in stage.offered.values())
+    _refuse_doubles((item.name for item in (*states, *offers)), declared)
+    offered = {item.name: item.unit for item in (*states, *offers)}
+    _check_needs(declared, offered)
+    system = System(
+        stages=declared,
+        parameters=table,
+        states=states,
+        offers=in_order(offers, tuple(s.name for s in states)),
+        fluxes=tuple(flux for stage in declared for flux in stage.fluxes),
+        parameter_names=tuple(dict.fromkeys(name for stage in declared for name in stage.used)),
+        rested=tuple(dict.fromkeys(name for stage in declared for name in stage.rested)),
+    )
+    check_units(system)
+    return system
+
+
+def _refuse_doubles(names: Iterable[str], stages: Sequence[Stage]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            owners = [stage.name for stage in stages if name in stage.states or name in stage.offered]
+            raise BadModel(f"'{name}' is declared by more than one stage: {', '.join(owners)}")
+        seen.add(name)
+
+
+def _check_needs(stages: Sequence[Stage], offered: dict[str, str]) -> None:
+    for stage in stages:
+        for name, wanted in (stage.needed | stage.rested).items():
+            if name not in offered:
+                hint = nearest(name, offered)
+                raise BadModel(
+                    f"stage '{stage.name}' needs '{name}', which no stage offers"
+                    + (f"; nearest: '{hint}'" if hint else "")
+                )
+            if not unit(offered[name]).same_kind(unit(wanted)):
+                raise UnitClash(
+                    f"stage '{stage.name}' needs '{name}' in {wanted}, but it is offered in {offered[name]}"
+                )
+
+
+def in_order(offers: Sequence[Offer], states: Sequence[str]) -> tuple[Offer, ...]:
+    """Offers so that each comes after those it is computed from. Raises BadModel on a loop."""
+    waiting = {offer.name: offer for offer in offers}
+    done: list[Offer] = []
+    known = set(states)
+    while waiting:
+        ready = [o for o in waiting.values() if not any(s.name in waiting for s in o.expression.free_symbols)]
+        if not ready:
+            raise BadModel("these offers are computed from each other in a loop: " + ", ".join(sorted(waiting)))
+        for offer in ready:
+            done.append(waiting.pop(offer.name))
+            known.add(offer.name)
+    return tuple(done)
+
+
+def check_units(system: System) -> None:
+    """Walk every offer and every flux. Raises UnitClash at the first that does not fit."""
+    known = known_dimensions(system)
+    for name, size in ((s.name, unit(s.unit).factor) for s in (*system.states, *system.offers)):
+        if abs(size - 1.0) > 1e-9:
+            raise UnitClash(f"'{name}' is declared in {system.units[name]}; inside, use {_canonical(system, name)}")
+    for offer in system.offers:
+        walk.check(
+            offer.expression,
+            unit(offer.unit).dims,
+            known,
+            stage=system.stage_of[offer.name],
+            term=f"offer {offer.name}",
+        )
+    for stage in system.stages:
+        for flux in stage.fluxes:
+            expected = combine(known[flux.state], HOUR, -1)
+            walk.check(flux.term, expected, known, stage=stage.name, term=f"{flux.state}: {flux.because}")
+
+
+def _canonical(system: System, name: str) -> str:
+    from ketamech.core.units import spell
+
+    return spell(unit(system.units[name]).dims)
+
+
+def known_dimensions(system: System) -> dict[str, Dimensions]:
+    """Dimensions of every symbol that may stand in an equation."""
+    known = {item.name: unit(item.unit).dims for item in (*system.states, *system.offers)}
+    known |= {name: unit(system.parameters[name].unit).dims for name in system.parameter_names}
+    known |= {f"rest({name})": known[name] for name in system.rested}
+    return known
+
+
+def amounts(system: System) -> tuple[State, ...]:
+    """States that hold drug: their sum is everything that was given."""
+    return tuple(state for state in system.states if state.kind == "amount")

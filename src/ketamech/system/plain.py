@@ -1,0 +1,42 @@
+"""The equations with every offer written out: slow, simple, and a second road for tests and export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import sympy
+
+from ketamech.stages.declaration import symbol
+from ketamech.system.system import System
+
+
+def plain_rates(system: System) -> tuple[sympy.Expr, ...]:
+    """Rates of change in states, parameters and resting values only."""
+    written: dict[sympy.Symbol, sympy.Expr] = {}
+    for offer in system.offers:
+        written[symbol(offer.name)] = offer.expression.xreplace(written)
+    return tuple(rate.xreplace(written) for rate in system.rates)
+
+
+def plain_function(system: System) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """f(state vector, input vector) -> rates, evaluated by NumPy from the written-out equations."""
+    names = [*system.state_names, *system.inputs]
+    stand_ins = {symbol(name): sympy.Symbol(f"v{i}") for i, name in enumerate(names)}
+    rates = [rate.xreplace(stand_ins) for rate in plain_rates(system)]
+    evaluate = sympy.lambdify(list(stand_ins.values()), rates, modules=[_NUMPY, "numpy"], cse=True)
+    return lambda y, p: np.array(evaluate(*y, *p), dtype=float)
+
+
+def _hill(x: float, half: float, n: float) -> float:
+    return 0.0 if x <= 0 else 1.0 / (1.0 + (half / x) ** n)
+
+
+def _hill_slope(x: float, half: float, n: float) -> float:
+    if x <= 0:
+        return 1.0 / half if n == 1 and x == 0 else 0.0
+    share = _hill(x, half, n)
+    return n / x * share * (1 - share)
+
+
+_NUMPY = {"hill": _hill, "hill_slope": _hill_slope}

@@ -1,0 +1,81 @@
+"""A checked system of ordinary differential equations, still as symbols."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import sympy
+
+from ketamech.parameters import ParameterTable
+from ketamech.stages.declaration import Flux, Offer, Stage, State, symbol
+
+
+@dataclass(frozen=True)
+class System:
+    """Joined stages: states and offers in order, one rate of change per state, units already checked."""
+
+    stages: tuple[Stage, ...]
+    parameters: ParameterTable
+    states: tuple[State, ...]
+    offers: tuple[Offer, ...]
+    fluxes: tuple[Flux, ...]
+    parameter_names: tuple[str, ...]
+    rested: tuple[str, ...]
+
+    @cached_property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the states, in the order of the state vector."""
+        return tuple(state.name for state in self.states)
+
+    @cached_property
+    def output_names(self) -> tuple[str, ...]:
+        """Everything a result can hold: states, then offers."""
+        return self.state_names + tuple(offer.name for offer in self.offers)
+
+    @cached_property
+    def units(self) -> dict[str, str]:
+        """Unit of every state and offer, as declared."""
+        return {item.name: item.unit for item in (*self.states, *self.offers)}
+
+    @cached_property
+    def about(self) -> dict[str, str]:
+        """One line on every state and offer."""
+        return {item.name: item.about for item in (*self.states, *self.offers)}
+
+    @cached_property
+    def stage_of(self) -> dict[str, str]:
+        """Which stage owns a state or an offer."""
+        return {name: stage.name for stage in self.stages for name in (*stage.states, *stage.offered)}
+
+    @cached_property
+    def rates(self) -> tuple[sympy.Expr, ...]:
+        """Rate of change of every state, as the sum of its fluxes (in states, offers, parameters)."""
+        total: dict[str, list[sympy.Expr]] = {name: [] for name in self.state_names}
+        for flux in self.fluxes:
+            total[flux.state].append(flux.term)
+        return tuple(sympy.Add(*total[name]) for name in self.state_names)
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Names behind the parameter vector of a kernel: parameters, then resting values."""
+        return self.parameter_names + tuple(f"rest({name})" for name in self.rested)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the equations (not of the parameter values)."""
+        lines = [f"{s.name}|{s.unit}|{s.accumulates}" for s in self.states]
+        lines += [sympy.srepr(rate) for rate in self.rates]
+        lines += [f"{o.name}={sympy.srepr(o.expression)}" for o in self.offers]
+        return hashlib.sha256("\n".join((*lines, *self.inputs)).encode()).hexdigest()[:16]
+
+    def at_rest(self) -> System:
+        """The same system with every resting value set equal to the current one: its zero is the rest state."""
+        now = {symbol(f"rest({name})"): symbol(name) for name in self.rested}
+        offers = tuple(Offer(o.name, o.expression.xreplace(now), o.unit, o.about) for o in self.offers)
+        fluxes = tuple(Flux(f.state, f.term.xreplace(now), f.because) for f in self.fluxes)
+        from ketamech.system.joining import in_order
+
+        ordered = in_order(offers, self.state_names)
+        return System(self.stages, self.parameters, self.states, ordered, fluxes, self.parameter_names, ())
