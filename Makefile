@@ -1,0 +1,35 @@
+# KetaMech: `make demo` runs the main job, `make test` the tests. Each sets itself up: Python 3.11+ and make are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check setup lock clean help
+
+help:  ## Say what can be typed
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+demo: $(READY)  ## Six published scenarios, the scorecard and a report to open
+	$(BIN)/ketamech demo runs/demo
+
+test: $(READY)  ## The whole test suite
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## Format, lint, types and tests
+	BIN=$(BIN) scripts/check
+
+setup: $(READY)  ## Only install
+
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3,11) <= sys.version_info[:2] < (3,14) else "KetaMech needs Python 3.11 to 3.13; type: make demo PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+lock:  ## Write requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra build --generate-hashes \
+	  --no-header --no-emit-index-url --output-file requirements.lock pyproject.toml
+
+clean:  ## Remove what was made
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
