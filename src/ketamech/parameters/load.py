@@ -1,0 +1,116 @@
+"""Tables of parameters -> named values with unit, spread, status and sources."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ketamech.core import BadInput, nearest, unit
+from ketamech.evidence import Evidence, Row, load_evidence, read_table
+from ketamech.parameters.parameter import Parameter
+from ketamech.parameters.spread import read_spread
+from ketamech.parameters.table import ParameterTable
+
+DIRECTORY = Path(__file__).parents[1] / "data" / "parameters"
+COLUMNS = ("name", "value", "unit", "spread", "status", "evidence", "place", "why")
+STATUSES = ("measured", "derived", "calibrated", "assumed")
+_PREFIXES = {"pathways": "pathway", "perturbations": "perturbation"}  # files that hold many of one thing
+_THING = re.compile(r"^[a-z][a-z0-9_]*$")
+_COMMON_UNITS = (
+    "1",
+    "percent",
+    "h",
+    "min",
+    "day",
+    "1/h",
+    "1/min",
+    "L",
+    "L/h",
+    "umol/L",
+    "ng/mL",
+    "kg",
+    "points",
+    "mmHg",
+)
+
+
+def load_parameters(directory: str | Path | None = None, evidence: Evidence | None = None) -> ParameterTable:
+    """Read every CSV table of a folder (the package's own unless told), sources checked against `evidence`.
+
+    Raises BadInput naming file, line and column of the first bad cell.
+    """
+    folder = Path(directory) if directory is not None else DIRECTORY
+    files = sorted(folder.glob("*.csv"))
+    if not files:
+        raise BadInput("no parameter tables here", file=folder, expected="CSV files, one per stage")
+    known = evidence if evidence is not None else load_evidence()
+    found: dict[str, Parameter] = {}
+    for row in (row for file in files for row in read_table(file, COLUMNS)):
+        parameter = _parameter(row, known)
+        if parameter.name in found:
+            first = found[parameter.name]
+            what = f"'{parameter.name}' is already given in {Path(first.file).name}:{first.line}"
+            raise row.bad("name", what, expected="each name once")
+        found[parameter.name] = parameter
+    return ParameterTable(found)
+
+
+def _parameter(row: Row, known: Evidence) -> Parameter:
+    value = row.number("value")
+    status = row.choice("status", STATUSES)
+    return Parameter(
+        name=_name(row),
+        value=value,
+        unit=_unit(row),
+        spread=read_spread(row, value),
+        status=status,
+        evidence=_evidence(row, status, known),
+        place=row.required("place", "where in the source, the arithmetic, or none for an assumed value"),
+        why=row.required("why", "one plain line"),
+        file=str(row.file),
+        line=row.line,
+    )
+
+
+def _name(row: Row) -> str:
+    name = row.required("name", "stage.thing")
+    stem = _PREFIXES.get(row.file.stem, row.file.stem)
+    prefix, _, thing = name.partition(".")
+    if prefix != stem or not _THING.match(thing):
+        what = f"'{name}' does not belong in {row.file.name}"
+        expected = f"{stem}.thing in lower-case words joined by underscores"
+        near = f"{stem}.{re.sub(r'[^a-z0-9]+', '_', (thing or prefix).lower()).strip('_')}"
+        raise row.bad("name", what, expected=expected, near=near)
+    return name
+
+
+def _unit(row: Row) -> str:
+    text = row.required("unit", "a unit such as L/h, or 1 for a pure number")
+    try:
+        unit(text)
+    except BadInput as problem:
+        near = nearest(text, _COMMON_UNITS)
+        raise row.bad("unit", problem.what, expected=problem.expected or "a unit", near=near) from problem
+    return text
+
+
+def _evidence(row: Row, status: str, known: Evidence) -> tuple[str, ...]:
+    """Ids behind the value: they exist, calibration used calibration rows only, memory is not measurement."""
+    ids = tuple(part.strip() for part in row["evidence"].split(";") if part.strip())
+    for name in ids:
+        if name not in known.observations:
+            near = nearest(name, known.observations)
+            raise row.bad(
+                "evidence", f"no evidence row '{name}'", expected="ids of data/evidence/*.csv", near=near
+            )
+    if not ids and status != "assumed":
+        expected = "ids of evidence rows joined by ';' (or status assumed)"
+        raise row.bad("evidence", f"a {status} value without evidence", expected=expected)
+    held_back = [name for name in ids if known[name].use != "calibrate"]
+    if status == "calibrated" and held_back:
+        what = f"'{held_back[0]}' is only for comparison and cannot calibrate"
+        raise row.bad("evidence", what, expected="rows with use = calibrate")
+    if status == "measured" and all(known[name].read_as == "recalled" for name in ids):
+        what = "only recalled rows stand behind a value called measured"
+        raise row.bad("status", what, expected="assumed (or a row that was read)", near="assumed")
+    return ids

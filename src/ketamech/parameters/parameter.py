@@ -1,0 +1,72 @@
+"""One value of the model: number, unit, spread, status and source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ketamech.core import BadInput, convert, unit
+from ketamech.core.units import spell
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How uncertain or variable a value is.
+
+    kind lognormal: `a` = SD of the logarithm. normal: `a` = SD in the row's unit. uniform: from `a` to `b` in the
+    row's unit. fixed: a definition, a switch or a constant.
+    """
+
+    kind: str
+    a: float | None = None
+    b: float | None = None
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A named value in its source's unit, with where it came from (`file`, `line` of the table).
+
+    status: measured (read off) | derived (arithmetic on published numbers) | calibrated (turned to match rows)
+    | assumed | set (given by the user in place of the table's value).
+    """
+
+    name: str
+    value: float
+    unit: str
+    spread: Distribution
+    status: str
+    evidence: tuple[str, ...]
+    place: str
+    why: str
+    file: str
+    line: int
+
+    @property
+    def canonical(self) -> float:
+        """The value in canonical units (hours, litres, micromoles, kilograms)."""
+        return self.value * unit(self.unit).factor
+
+    @property
+    def canonical_unit(self) -> str:
+        """The canonical unit, e.g. L/h for a value printed in mL/min."""
+        return spell(unit(self.unit).dims)
+
+    def with_value(self, given: float | str) -> Parameter:
+        """This parameter set to a number in canonical units, or to text with a unit such as "30 mL/min".
+
+        Raises BadInput when the text is not a number with a unit of the same kind.
+        """
+        value = self._from_text(given) if isinstance(given, str) else float(given) / unit(self.unit).factor
+        if value - value != 0:  # nan or infinite
+            raise BadInput(f"{self.name} cannot be {given}", expected="a finite number")
+        return replace(self, value=value, status="set")
+
+    def _from_text(self, text: str) -> float:
+        number, _, printed = text.strip().partition(" ")
+        try:
+            return convert(float(number), printed.strip() or "1", self.unit)
+        except (ValueError, BadInput) as problem:
+            expected = f"a number and a unit of the kind {self.unit}"
+            example = f'"{self.value:g} {self.unit}"'
+            raise BadInput(
+                f"{self.name} cannot be '{text}'", expected=expected, type_this=example
+            ) from problem
