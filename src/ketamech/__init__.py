@@ -1,1 +1,43 @@
-"""KetaMech: from a dose of ketamine to the mood weeks later, computed from published numbers."""
+"""KetaMech: from a dose of ketamine to the mood weeks later, computed from published numbers.
+
+For research and education only: not treatment or dosing advice.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ketamech.analysis import check as check
+    from ketamech.analysis import scorecard as scorecard
+    from ketamech.evidence import load_evidence as load_evidence
+    from ketamech.parameters import load_parameters as load_parameters
+    from ketamech.report import cite as cite
+    from ketamech.study import Regimen as Regimen
+    from ketamech.study import load_scenario as load_scenario
+    from ketamech.study import simulate as simulate
+    from ketamech.system import build as build
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "Regimen": "study",
+    "build": "system",
+    "check": "analysis",
+    "cite": "report",
+    "load_evidence": "evidence",
+    "load_parameters": "parameters",
+    "load_scenario": "study",
+    "scorecard": "analysis",
+    "simulate": "study",
+}
+
+__all__ = sorted(_WHERE)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used: `import ketamech` itself stays quick."""
+    if name in _WHERE:
+        return getattr(importlib.import_module(f"ketamech.{_WHERE[name]}"), name)
+    raise AttributeError(f"module 'ketamech' has no attribute '{name}'")

@@ -109,6 +109,18 @@ def solve(
     return Solution(times, states, offers, status, report[:, 1].astype(int), report[:, 2], fault)
 
 
+def jacobian(kernel: Kernel, state: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    """Dense Jacobian [state, state] (1/h) of one patient at a state."""
+    module, n = kernel.module, state.size
+    q, entries = np.empty(module.N_CONSTANTS), np.empty(module.N_JACOBIAN)
+    module.prepare(inputs, q)
+    module.jacobian(state, q, entries)
+    dense = np.zeros((n, n))
+    for value, (row, column) in zip(entries, module.PATTERN, strict=False):
+        dense[row, column] = value
+    return dense
+
+
 def _checked(times: np.ndarray, tolerance: float) -> np.ndarray:
     if not 1e-14 < tolerance < 1.0:
         raise BadInput(f"a tolerance of {tolerance} cannot be met", expected="a number between 1e-12 and 0.1")

@@ -74,6 +74,7 @@ def write_kernel(system: System) -> str:
     sizes = (
         f"N_CONSTANTS, N_OFFERS = {program.size}, {max(1, len(system.offers))}\n"
         f"N_JACOBIAN, N_FACTORS = {max(1, len(slopes.entries))}, {len(factors.slots)}\n"
+        f"PATTERN = {tuple(slopes.entries)!r}\n"
     )
     constants = "\n".join(f"{name} = {getattr(rosenbrock, name)!r}" for name in _METHOD_CONSTANTS)
     parts += [sizes + constants + "\n\n", *(_source(getattr(rosenbrock, name)) for name in _METHOD)]

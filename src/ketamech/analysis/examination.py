@@ -1,0 +1,175 @@
+"""The standard examination: does the system rest, recover, conserve, stay in bounds, respond, and decay?
+
+Every stage is examined inside the whole system, so a new stage is examined without being asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ketamech.core import UnknownName, nearest
+from ketamech.engine import Events, events, jacobian, rest, solve
+from ketamech.stages.declaration import State
+from ketamech.study.running import Course, Entry, Model, run, story_times
+
+WEEKS_4 = 672.0
+DRIFT, RECOVERY, MASS, BOUND, RESPONSE = 1e-6, 0.02, 1e-8, 1e-6, 1e-4
+CHALLENGE = (
+    Entry(0.0, "pharmacokinetics.central_s", 70.0, 2 / 3),
+    Entry(0.0, "pharmacokinetics.central_r", 70.0, 2 / 3),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the examination: what was examined in which stage, whether it passed, and the figure."""
+
+    stage: str
+    examined: str
+    passed: bool
+    detail: str
+
+
+def examine(model: Model, stage: str | None = None) -> list[Finding]:
+    """All findings, in story order; `stage` restricts them to one. Raises UnknownName for a stage that is not there."""
+    names = [s.name for s in model.system.stages]
+    if stage is not None and stage not in names:
+        raise UnknownName(f"there is no stage '{stage}'", key="stage", nearest=nearest(stage, names))
+    findings = [
+        *_rests(model),
+        *_recovers(model),
+        *_conserves(model),
+        *_stays_in_bounds(model),
+        *_responds(model),
+        *_decays(model),
+    ]
+    order = {name: i for i, name in enumerate([*names, "whole system"])}
+    chosen = [f for f in findings if stage is None or f.stage in (stage, "whole system")]
+    return sorted(chosen, key=lambda f: order[f.stage])
+
+
+def _per_stage(model: Model) -> Iterable[tuple[str, list[int]]]:
+    for stage in model.system.stages:
+        kept = [i for i, s in enumerate(model.system.states) if s.name in stage.states and not s.accumulates]
+        if kept:
+            yield stage.name, kept
+
+
+def _resting(model: Model, **values: float) -> tuple[np.ndarray, np.ndarray, bool]:
+    table = model.parameters
+    chosen = [values.get(n.replace("person.", ""), table[n].canonical) for n in model.system.parameter_names]
+    inputs = np.array([[*chosen, *([0.0] * len(model.system.rested))]])
+    state, found = rest(model.kernel, inputs)
+    return state, inputs, bool(found[0])
+
+
+def _sizes(model: Model, state: np.ndarray) -> np.ndarray:
+    return np.maximum(np.abs(state), np.array([s.scale for s in model.system.states]))
+
+
+def _rests(model: Model) -> Iterable[Finding]:
+    state, inputs, found = _resting(model)
+    later = solve(model.kernel, state, inputs, [events([])], np.array([0.0, WEEKS_4]), tolerance=1e-6)
+    drift = np.abs(later.states[0, -1] - state[0]) / _sizes(model, state[0])
+    for stage, mine in _per_stage(model):
+        worst = mine[int(np.argmax(drift[mine]))]
+        passed = found and drift[worst] < DRIFT
+        name = model.system.state_names[worst]
+        yield Finding(stage, "rests", passed, f"largest drift in 4 weeks without drug {drift[worst]:.1e} ({name})")
+
+
+def _recovers(model: Model) -> Iterable[Finding]:
+    """Half and double each state in turn; ten of the system's slowest time constants later it must be back."""
+    state, inputs, _ = _resting(model)
+    slowest = 10.0 / -_slowest(model, state[0], inputs[0])
+    kept = [i for _, mine in _per_stage(model) for i in mine]
+    starts = np.repeat(state, 2 * len(kept), axis=0)
+    for k, i in enumerate(kept):
+        starts[2 * k, i], starts[2 * k + 1, i] = _half_and_double(model.system.states[i], state[0, i])
+    many = np.repeat(inputs, len(starts), axis=0)
+    nothing: Sequence[Events] = [events([])] * len(starts)
+    after = solve(model.kernel, starts, many, nothing, np.array([0.0, slowest]), tolerance=1e-5)
+    away = np.abs(after.states[:, -1, :][:, kept] - state[0, kept]) / _sizes(model, state[0])[kept]
+    worst = np.where(np.isnan(away), np.inf, away).max(axis=1)
+    for stage, mine in _per_stage(model):
+        rows = [r for k, i in enumerate(kept) if i in mine for r in (2 * k, 2 * k + 1)]
+        top = max(rows, key=lambda r: worst[r])
+        name = model.system.state_names[kept[top // 2]]
+        which = "double" if top % 2 else "half"
+        passed = worst[top] < RECOVERY
+        yield Finding(stage, "recovers", passed, f"from half and double: worst {worst[top]:.1e} ({which} {name})")
+
+
+def _half_and_double(state: State, value: float) -> tuple[float, float]:
+    low, high = state.within
+    if value == 0.0:
+        return 0.0 if low is None or low >= 0 else -0.5 * state.scale, min(state.scale, high or state.scale)
+    return 0.5 * value, min(2.0 * value, high if high is not None else 2.0 * value)
+
+
+def _conserves(model: Model) -> Iterable[Finding]:
+    amounts = [s.name for s in model.system.states if s.kind == "amount"]
+    if not amounts or CHALLENGE[0].state not in model.system.state_names:
+        return
+    curves = run(model, [Course("challenge", CHALLENGE)], story_times(WEEKS_4), tolerance=1e-6)
+    given = sum(entry.amount for entry in CHALLENGE)
+    held = sum(curves[name].isel(patient=0) for name in amounts)
+    late = curves.time > max(e.time + e.duration for e in CHALLENGE)
+    gap = float(abs(held.where(late) / given - 1).max())
+    yield Finding("pharmacokinetics", "conserves", gap < MASS, f"drug in = body + eliminated to {gap:.1e}")
+
+
+def _stays_in_bounds(model: Model) -> Iterable[Finding]:
+    known = set(model.system.state_names)
+    heavy = tuple(Entry(e.time, e.state, 10 * e.amount, e.duration) for e in CHALLENGE if e.state in known)
+    curves = run(model, [Course("ten times the dose", heavy)], story_times(WEEKS_4))
+    for stage in model.system.stages:
+        outside = [
+            f"{s.name} {side} {float(value):.4g}"
+            for s in stage.states.values()
+            for side, value, limit, sign in (
+                ("falls to", curves[s.name].min(), s.within[0], -1),
+                ("rises to", curves[s.name].max(), s.within[1], 1),
+            )
+            if limit is not None and not sign * (float(value) - limit) <= BOUND * s.scale
+        ]
+        if stage.states:
+            detail = "; ".join(outside) or f"{len(stage.states)} states inside their bounds at ten times the dose"
+            yield Finding(stage.name, "stays in bounds", not outside, detail)
+
+
+def _responds(model: Model) -> Iterable[Finding]:
+    """Each stage must answer the drug or, where the drug does not reach it, something given to its own states."""
+    known = set(model.system.state_names)
+    drug = tuple(e for e in CHALLENGE if e.state in known)
+    own = tuple(
+        Entry(0.0, state.name, state.scale)
+        for stage in model.system.stages
+        for state in stage.states.values()
+        if state.at_rest == 0.0 and not state.accumulates
+    )
+    for stage in model.system.stages:
+        mine = tuple(e for e in own if e.state in stage.states)
+        curves = run(model, [Course("drug", drug), Course("own", mine)], story_times(WEEKS_4, per_dose=24))
+        names = [*stage.states, *stage.offered]
+        moves = {n: float(curves[n].max("time").max() - curves[n].min("time").min()) for n in names}
+        best = max(moves, key=lambda n: moves[n])
+        yield Finding(stage.name, "responds", moves[best] > RESPONSE, f"{best} moves by {moves[best]:.3g}")
+
+
+def _decays(model: Model) -> Iterable[Finding]:
+    for word, stress in (("depressed", 1.0), ("healthy", 0.0)):
+        state, inputs, found = _resting(model, stress=stress)
+        top = _slowest(model, state[0], inputs[0]) if found else np.inf
+        detail = f"slowest mode {top:.2e} 1/h" if found else "no rest state found"
+        yield Finding("whole system", f"eigenvalues negative, {word}", found and top < 0, detail)
+
+
+def _slowest(model: Model, state: np.ndarray, inputs: np.ndarray) -> float:
+    """Largest real part of the eigenvalues of everything that is not a mere sink."""
+    kept = [i for i, s in enumerate(model.system.states) if not s.accumulates]
+    matrix = jacobian(model.kernel, state, inputs)[np.ix_(kept, kept)]
+    return float(np.linalg.eigvals(matrix).real.max())

@@ -1,0 +1,16 @@
+"""Shared set-up: one compiled model for all tests, and the toys on the path."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session")
+def model():
+    """The whole story, built, checked and compiled once."""
+    from ketamech.study.running import load_model
+
+    return load_model(announce=print)

@@ -1,0 +1,41 @@
+import pytest
+
+from ketamech.core import BadInput, convert, nearest, unit
+
+
+@pytest.mark.parametrize(
+    ("value", "source", "target", "expected"),
+    [
+        (1.48, "L/min", "L/h", 88.8),
+        (0.71, "micromolar", "umol/L", 0.71),
+        (1, "nmol/mL", "umol/L", 1.0),
+        (50, "percent", "1", 0.5),
+        (10.9, "day", "h", 261.6),
+        (112, "L/h/70kg", "L/h", 112),
+        (150000, "1/M/s", "L/umol/h", 540.0),
+    ],
+)
+def test_units_convert(value, source, target, expected):
+    assert convert(value, source, target) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_mass_becomes_an_amount_only_through_a_molar_mass():
+    assert convert(237.73, "mg", "umol", molar_mass=237.73) == pytest.approx(1000.0)
+    assert convert(0.42064526794, "umol/L", "ng/mL", molar_mass=237.73) == pytest.approx(100.0)
+    with pytest.raises(BadInput, match="molar mass"):
+        convert(1, "mg", "umol")
+
+
+def test_nonsense_is_not_a_unit():
+    with pytest.raises(BadInput, match="not a unit"):
+        unit("furlongs of joy")
+
+
+def test_points_and_pressures_do_not_mix():
+    with pytest.raises(BadInput):
+        convert(1, "points", "mmHg")
+
+
+def test_the_nearest_name_is_offered():
+    assert nearest("plasma.esketamin", ["plasma.esketamine", "brain.esketamine"]) == "plasma.esketamine"
+    assert nearest("zzzz", ["plasma.esketamine"]) is None

@@ -1,0 +1,130 @@
+"""The method against closed forms, against another solver, and its order of convergence."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+from scipy.linalg import expm
+from toys import TABLE, kinetics, response
+
+from ketamech.core import BadInput
+from ketamech.engine import events, jacobian, load_kernel, rest, solve
+from ketamech.system import build, plain_function
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    return load_kernel(build(TABLE, [kinetics, response]))
+
+
+@pytest.fixture(scope="module")
+def person(kernel):
+    inputs = np.array([[TABLE[n].canonical for n in kernel.system.parameter_names] + [0.0]])
+    start, found = rest(kernel, inputs)
+    assert found.all()
+    return start, inputs
+
+
+def matrix():
+    k10, k12, k21 = 10 / 20, 30 / 20, 30 / 60
+    return np.array([[-k10 - k12, k21], [k12, -k21]])
+
+
+def test_rest_is_the_closed_form(person):
+    start, inputs = person
+    assert start[0] == pytest.approx([0, 0, 0, 0, 1.0], abs=1e-12)
+    assert inputs[0, -1] == pytest.approx(1.0)
+
+
+def test_bolus_and_infusion_follow_the_matrix_exponential(kernel, person):
+    start, inputs = person
+    times = np.array([0.0, 0.5, 2.0, 3.0, 10.0, 30.0])
+    given = events([(0.0, 0, 0, 100.0), (2.0, 1, 0, 40.0), (3.0, 1, 0, -40.0)])
+    found = solve(kernel, start, inputs, [given], times, tolerance=1e-8).states[0][:, :2]
+    a, steady = matrix(), np.linalg.solve(matrix(), np.array([-40.0, 0.0]))
+    at2 = expm(2 * a) @ [100.0, 0.0]
+    at3 = steady + expm(a) @ (at2 - steady)
+    exact = [[100.0, 0.0], expm(0.5 * a) @ [100.0, 0.0], at2, at3, expm(7 * a) @ at3, expm(27 * a) @ at3]
+    assert found == pytest.approx(np.array(exact), rel=1e-6, abs=1e-7)
+
+
+def test_nothing_is_lost(kernel, person):
+    start, inputs = person
+    given = events([(0.0, 0, 0, 100.0), (5.0, 1, 0, 10.0), (9.0, 1, 0, -10.0)])
+    found = solve(kernel, start, inputs, [given], np.array([100.0]))
+    assert found.states[0, 0, :3].sum() == pytest.approx(140.0, rel=1e-10)
+
+
+def test_scipy_on_the_plain_equations_agrees(kernel, person):
+    start, inputs = person
+    f = plain_function(kernel.system)
+    times = np.linspace(0, 24, 13)
+    y0 = start[0].copy()
+    y0[0] = 50.0
+    slow = solve_ivp(lambda t, y: f(y, inputs[0]), (0, 24), y0, "LSODA", times, rtol=1e-11, atol=1e-12)
+    ours = solve(kernel, start, inputs, [events([(0.0, 0, 0, 50.0)])], times, tolerance=1e-9)
+    assert ours.states[0] == pytest.approx(slow.y.T, rel=1e-6, abs=1e-7)
+
+
+def test_the_order_of_convergence_is_four(kernel, person):
+    start, inputs = person
+    y0 = start[0].copy()
+    y0[:4] = 50.0, 10.0, 0.0, 0.4  # away from zero, where a Hill curve of exponent 1.5 is not smooth
+    f = plain_function(kernel.system)
+    exact = solve_ivp(lambda t, y: f(y, inputs[0]), (0, 4), y0, "DOP853", rtol=1e-13, atol=1e-13).y[:, -1]
+    errors = [np.abs(fixed_steps(kernel, y0, inputs[0], 4.0, n) - exact).max() for n in (40, 80, 160)]
+    orders = np.log2(np.array(errors[:-1]) / errors[1:])
+    assert orders == pytest.approx([4.0, 4.0], abs=0.25)
+
+
+def fixed_steps(kernel, y0, inputs, length, count):
+    module, y = kernel.module, y0.copy()
+    q, inflow = np.empty(module.N_CONSTANTS), np.zeros(y.size)
+    work, jac, lu = np.empty((8, y.size)), np.empty(module.N_JACOBIAN), np.empty(module.N_FACTORS)
+    module.prepare(inputs, q)
+    for _ in range(count):
+        module.jacobian(y, q, jac)
+        module.attempt(y, q, inflow, length / count, work, jac, lu)
+        y = work[0].copy()
+    return y
+
+
+def test_dense_output_agrees_with_stopping_there(kernel, person):
+    start, inputs = person
+    given = [events([(0.0, 0, 0, 50.0)])]
+    many = solve(kernel, start, inputs, given, np.linspace(0, 12, 121), tolerance=1e-7)
+    for k in (3, 37, 90):
+        one = solve(kernel, start, inputs, given, many.times[: k + 1][-1:], tolerance=1e-7)
+        assert one.states[0, 0] == pytest.approx(many.states[0, k], rel=2e-5, abs=1e-6)
+
+
+def test_the_jacobian_is_the_slope_of_the_rates(kernel, person):
+    start, inputs = person
+    y = start[0] + np.array([30.0, 5.0, 0.0, 0.4, 0.3])
+    f, n = plain_function(kernel.system), start.shape[1]
+    h = 1e-6
+    numeric = np.array([(f(y + h * e, inputs[0]) - f(y - h * e, inputs[0])) / (2 * h) for e in np.eye(n)]).T
+    assert jacobian(kernel, y, inputs[0]) == pytest.approx(numeric, rel=1e-5, abs=1e-7)
+
+
+def test_a_hopeless_patient_is_nan_with_a_reason_and_the_others_go_on(kernel, person):
+    start, inputs = person
+    both, two = np.repeat(start, 2, axis=0), np.repeat(inputs, 2, axis=0)
+    two[0, kernel.system.parameter_names.index("toy.clearance")] = np.nan
+    given = [events([(0.0, 0, 0, 50.0)])] * 2
+    found = solve(kernel, both, two, given, np.array([1.0]))
+    alone = solve(kernel, start, inputs, given[:1], np.array([1.0]))
+    assert np.isnan(found.states[0]).all()
+    assert "not finite" in found.reason(0)
+    assert (found.states[1] == alone.states[0]).all()
+
+
+@pytest.mark.parametrize("tolerance", [0.0, -1e-3, 2.0, float("nan")])
+def test_a_senseless_tolerance_is_refused(kernel, person, tolerance):
+    with pytest.raises(BadInput, match="tolerance"):
+        solve(kernel, *person, [events([])], np.array([1.0]), tolerance=tolerance)
+
+
+@pytest.mark.parametrize("times", [[], [-1.0], [2.0, 1.0], [float("inf")]])
+def test_senseless_times_are_refused(kernel, person, times):
+    with pytest.raises(BadInput, match="times"):
+        solve(kernel, *person, [events([])], np.array(times))

@@ -1,0 +1,128 @@
+"""The rules of the house: who may import whom, what is public, what a stage may contain."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import ketamech
+
+ROOT = Path(ketamech.__file__).parent
+ROOMS = (
+    "core",
+    "evidence",
+    "parameters",
+    "stages",
+    "system",
+    "engine",
+    "study",
+    "analysis",
+    "exchange",
+    "report",
+    "cli",
+)
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("ketamech"):
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("ketamech"))
+
+
+def room(path):
+    return path.relative_to(ROOT).parts[0]
+
+
+@pytest.mark.parametrize("path", [f for f in FILES if room(f) in ROOMS], ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_room_imports_only_rooms_above_it(path):
+    mine = ROOMS.index(room(path))
+    for module in imports(path):
+        other = module.split(".")[1] if "." in module else None
+        assert other in ROOMS, f"{path.name} imports the package's face ({module})"
+        assert ROOMS.index(other) <= mine, f"{path.name} in {room(path)} imports {module}, which lies below it"
+
+
+def test_every_room_says_what_it_is():
+    assert {p.name for p in ROOT.iterdir() if p.is_dir() and p.name not in ("data", "__pycache__")} == set(ROOMS)
+    for name in ROOMS:
+        text = (ROOT / name / "README.md").read_text(encoding="utf-8")
+        assert "In:" in text
+        assert "Out:" in text
+        assert "ust never know" in text
+
+
+STAGES = [f for f in FILES if room(f) == "stages" and f.stem not in ("__init__", "declaration", "functions")]
+
+
+@pytest.mark.parametrize("path", STAGES, ids=lambda p: p.stem)
+def test_a_stage_holds_no_number_and_imports_no_other_stage(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    allowed_keywords = {"at_rest", "within", "scale"}
+    declared = {
+        id(leaf)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword) and node.arg in allowed_keywords
+        for leaf in ast.walk(node.value)
+    }
+    numbers = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, int | float)
+        and not isinstance(node.value, bool)
+        and id(node) not in declared
+    ]
+    assert set(numbers) <= {0, 1, 2, 3}, f"{path.name} holds {sorted(set(numbers) - {0, 1, 2, 3})}"
+    assert set(imports(path)) <= {"ketamech.stages.declaration"}
+    functions = [n.name for n in tree.body if isinstance(n, ast.FunctionDef) and not n.name.startswith("_")]
+    assert functions == [path.stem]
+
+
+def test_every_stage_file_is_in_the_story():
+    from ketamech.stages import STORY
+
+    assert sorted(STORY) == sorted(path.stem for path in STAGES)
+
+
+def test_every_flux_has_a_reason_and_every_output_a_meaning(model):
+    for flux in model.system.fluxes:
+        assert len(flux.because) > 5, flux
+    for name, about in model.system.about.items():
+        assert about, f"{name} says nothing of itself"
+
+
+def test_public_names():
+    assert sorted(ketamech.__all__) == [
+        "Regimen",
+        "build",
+        "check",
+        "cite",
+        "load_evidence",
+        "load_parameters",
+        "load_scenario",
+        "scorecard",
+        "simulate",
+    ]
+    for name in ketamech.__all__:
+        assert callable(getattr(ketamech, name))
+
+
+def test_a_wrong_public_name_is_an_attribute_error():
+    with pytest.raises(AttributeError):
+        ketamech.simulat  # noqa: B018
+
+
+FORBIDDEN = re.compile(r"/work/|/root/|pypi\.org|registry\.npmjs|pythonhosted", re.IGNORECASE)
+
+
+def test_the_project_names_no_machine():
+    project = ROOT.parent.parent
+    texts = [p for p in project.rglob("*") if p.suffix in (".py", ".md", ".yaml", ".toml", ".csv", ".lock")]
+    for path in texts:
+        if not any(part.startswith(".") or part in ("runs", "build") for part in path.relative_to(project).parts):
+            if path.name != "test_house.py":
+                assert not FORBIDDEN.search(path.read_text(encoding="utf-8")), path
