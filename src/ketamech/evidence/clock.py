@@ -6,6 +6,7 @@ import re
 
 HOURS = {
     "min": 1 / 60,
+    "minute": 1 / 60,
     "h": 1.0,
     "hour": 1.0,
     "d": 24.0,
@@ -15,7 +16,7 @@ HOURS = {
     "year": 8766.0,
 }
 _SPAN = re.compile(r"\d\s*(?:min|h|d|days?|weeks?)?\s*(?:-|to|and)\s*\d|\b(?:within|up to|first|off|any)\b")
-_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*(min|h|hours?|days?|d|weeks?|months?|years?)\b")
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*(min|minutes?|h|hours?|days?|d|weeks?|months?|years?)\b")
 _NAMED = re.compile(r"\b(day|week)\s+(\d+)\b")
 
 

@@ -24,7 +24,7 @@ class Observation:
     """One published number, as printed and in canonical units.
 
     `value`, `unit` and `spread` are the paper's; `canonical_value` = `value` * `factor` in `canonical_unit`.
-    `time_h` is hours after the dose where the text names one moment. `use`: calibrate, or context (compare only).
+    `time_h` is hours after the dose where the text names one moment. `use`: calibrate or context (compare).
     `read_as` says how it was read: source, transcription (a secondary copy) or recalled (unconfirmed).
     `same_as` is the id of another row that reports the same number, so that it is not counted twice.
     """

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from ketamech.core import BadInput, convert, unit
 from ketamech.core.units import spell
+
+_NUMBER_AND_UNIT = re.compile(r"^([-+]?[\d.]+(?:[eE][-+]?\d+)?|)(.*)$", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Distribution:
     """How uncertain or variable a value is.
 
-    kind lognormal: `a` = SD of the logarithm. normal: `a` = SD in the row's unit. uniform: from `a` to `b` in the
-    row's unit. fixed: a definition, a switch or a constant.
+    kind lognormal: `a` = SD of the logarithm. normal: `a` = SD in the row's unit. uniform: from `a` to `b`
+    in the row's unit. fixed: a definition, a switch or a constant.
     """
 
     kind: str
@@ -25,8 +28,8 @@ class Distribution:
 class Parameter:
     """A named value in its source's unit, with where it came from (`file`, `line` of the table).
 
-    status: measured (read off) | derived (arithmetic on published numbers) | calibrated (turned to match rows)
-    | assumed | set (given by the user in place of the table's value).
+    status: measured (read off) | derived (arithmetic on published numbers) | calibrated (turned to match
+    rows) | assumed | set (given by the user in place of the table's value).
     """
 
     name: str
@@ -61,7 +64,7 @@ class Parameter:
         return replace(self, value=value, status="set")
 
     def _from_text(self, text: str) -> float:
-        number, _, printed = text.strip().partition(" ")
+        number, printed = _NUMBER_AND_UNIT.match(text.strip()).groups()  # type: ignore[union-attr]  # always matches
         try:
             return convert(float(number), printed.strip() or "1", self.unit)
         except (ValueError, BadInput) as problem:

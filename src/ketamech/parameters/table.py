@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -70,6 +71,6 @@ def _flat(row: Parameter) -> dict[str, object]:
         "evidence": ";".join(row.evidence),
         "place": row.place,
         "why": row.why,
-        "file": row.file,
+        "file": Path(row.file).name,
         "line": row.line,
     }

@@ -1,0 +1,116 @@
+"""A broken table of evidence is refused, naming file, line and column."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ketamech import evidence as room
+from ketamech.core import BadInput
+from ketamech.evidence import load_evidence
+
+TABLES = Path(room.__file__).parents[1] / "data" / "evidence"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Path(shutil.copytree(TABLES, tmp_path / "evidence"))
+
+
+def spoil(path, changes, line=2):
+    """Change cells of one record (line 2 is the first) and write the table back."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        records = list(csv.reader(stream))
+    for column, text in changes.items():
+        records[line - 1][records[0].index(column)] = text
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows(records)
+
+
+def test_an_untouched_copy_loads(folder):
+    assert len(load_evidence(folder).observations) == 1130
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"value": "abc"}, "not a number"),
+        ({"value": ""}, "empty"),
+        ({"value": "nan"}, "not a number"),
+        ({"value": "inf"}, "not a number"),
+        ({"unit": "furlongz"}, "not a unit"),
+        ({"unit": ""}, "empty"),
+        ({"reference": "perez-ruixo-2012"}, "perez-ruixo-2021"),
+        ({"reference": ""}, "empty"),
+        ({"use": "calibration"}, "calibrate"),
+        ({"confidence": "4"}, "unknown"),
+        ({"read_as": "recaled"}, "recalled"),
+        ({"read_as": "source"}, "contradicts"),
+        ({"seen_at": "recalled"}, "contradicts"),
+        ({"same_as": "nobody"}, "no other row"),
+        ({"same_as": "perez-frn"}, "no other row"),
+        ({"id": ""}, "empty"),
+        ({"id": "Perez FRn"}, "not an id"),
+        ({"id": "perez-frn-dose"}, "already used"),
+        ({"id": "berman00-ket-72h"}, "already used"),
+        ({"stage": ""}, "empty"),
+        ({"quantity": ""}, "empty"),
+    ],
+)
+def test_a_bad_cell_is_refused(folder, changes, said):
+    spoil(folder / "pk.csv", changes)
+    with pytest.raises(BadInput, match=said) as caught:
+        load_evidence(folder)
+    assert ".csv:" in str(caught.value)
+    assert f"column '{next(iter(changes))}'" in str(caught.value) or "read_as" in str(caught.value)
+
+
+def test_the_message_names_the_line(folder):
+    spoil(folder / "clinical.csv", {"value": "lots"}, line=30)
+    with pytest.raises(BadInput, match=r"clinical\.csv:30: 'lots' is not a number"):
+        load_evidence(folder)
+
+
+@pytest.mark.parametrize("column", ["doi"])
+def test_a_repeated_paper_is_refused(folder, column):
+    path = folder / "references.csv"
+    with path.open(encoding="utf-8", newline="") as stream:
+        taken = next(row[column] for row in csv.DictReader(stream) if row[column])
+    spoil(path, {column: taken.upper()}, line=226)
+    with pytest.raises(BadInput, match="each paper once"):
+        load_evidence(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (b"id,stage\x00\n", "NUL"),
+        (b"\x89PNG\r\n\x1a\n\xff\xfe", "not text"),
+        (b"id,stage\n", "missing column"),
+        (b"name,stage\n", "unknown column 'name'"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused(folder, content, said):
+    (folder / "mechanism.csv").write_bytes(content)
+    with pytest.raises(BadInput, match=said) as caught:
+        load_evidence(folder)
+    assert "mechanism.csv" in str(caught.value)
+
+
+def test_a_missing_file_and_a_short_row_are_refused(folder):
+    with (folder / "pk.csv").open("a", encoding="utf-8") as stream:
+        stream.write("one,two\n")
+    with pytest.raises(BadInput, match=r"pk\.csv:488: 2 cells in a table of 22 columns"):
+        load_evidence(folder)
+    (folder / "pk.csv").unlink()
+    with pytest.raises(BadInput, match="cannot read"):
+        load_evidence(folder)
+
+
+def test_an_unclosed_quote_is_refused(folder):
+    with (folder / "pk.csv").open("a", encoding="utf-8") as stream:
+        stream.write('"never closed,\n')
+    with pytest.raises(BadInput, match=r"pk\.csv:488: broken CSV"):
+        load_evidence(folder)

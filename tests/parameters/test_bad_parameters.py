@@ -1,0 +1,147 @@
+"""A row without what it must have is refused, naming file, line and column."""
+
+import csv
+
+import pytest
+
+from ketamech.core import BadInput
+from ketamech.evidence import load_evidence
+from ketamech.parameters import load_parameters
+
+GOOD = {
+    "name": "nmda.unbinding_rate",
+    "value": "0.22",
+    "unit": "1/s",
+    "spread": "lognormal 0.3",
+    "status": "measured",
+    "evidence": "gilling-ket-ic50;gilling-ket-hill",
+    "place": "Table 1",
+    "why": "Unbinding at -70 mV",
+}
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return load_evidence()
+
+
+@pytest.fixture
+def load(tmp_path, evidence):
+    def write_and_load(*rows, file="nmda.csv"):
+        with (tmp_path / file).open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, list(GOOD), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        return load_parameters(tmp_path, evidence)
+
+    return write_and_load
+
+
+def test_a_good_row_keeps_the_sources_number_and_gives_the_canonical_one(load):
+    row = load(GOOD)["nmda.unbinding_rate"]
+    assert (row.value, row.unit) == (0.22, "1/s")
+    assert row.canonical == pytest.approx(0.22 * 3600)
+    assert row.canonical_unit == "1/h"
+    assert (row.spread.kind, row.spread.a, row.spread.b) == ("lognormal", 0.3, None)
+    assert row.evidence == ("gilling-ket-ic50", "gilling-ket-hill")
+    assert row.line == 2
+
+
+@pytest.mark.parametrize("spread", ["normal 0.1", "uniform 0.1 2", "fixed", "lognormal 1e-2"])
+def test_each_kind_of_spread_is_read(load, spread):
+    assert load({**GOOD, "spread": spread})["nmda.unbinding_rate"].spread.kind == spread.split()[0]
+
+
+def test_an_assumed_value_needs_no_evidence(load):
+    row = load({**GOOD, "status": "assumed", "evidence": "", "place": "none"})["nmda.unbinding_rate"]
+    assert row.evidence == ()
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "said"),
+    [
+        ("name", "", "empty"),
+        ("name", "ampa.unbinding_rate", "nmda.unbinding_rate"),
+        ("name", "unbinding_rate", "nmda.unbinding_rate"),
+        ("name", "nmda.Unbinding-Rate", "nmda.unbinding_rate"),
+        ("name", "nmda.a.b", "nmda.thing"),
+        ("value", "", "empty"),
+        ("value", "fast", "not a number"),
+        ("value", "nan", "not a number"),
+        ("unit", "", "empty"),
+        ("unit", "L/hx", "nearest: L/h"),
+        ("spread", "", "empty"),
+        ("spread", "lognorml 0.3", "lognormal"),
+        ("spread", "lognormal", "0 numbers"),
+        ("spread", "lognormal 0.3 0.4", "2 numbers"),
+        ("spread", "lognormal x", "not a number"),
+        ("spread", "lognormal -0.3", "above 0"),
+        ("spread", "normal nan", "finite"),
+        ("spread", "uniform 1 2", "outside"),
+        ("spread", "uniform 0.22 0.22", "equal"),
+        ("spread", "fixed 3", "1 numbers"),
+        ("status", "", "unknown"),
+        ("status", "measurd", "measured"),
+        ("status", "set", "unknown"),
+        ("evidence", "", "without evidence"),
+        ("evidence", "gilling-ket-ic05", "gilling-ket-ic50"),
+        ("evidence", "gilling-ket-ic50;nobody-at-all", "nobody-at-all"),
+        ("place", "", "empty"),
+        ("why", "", "empty"),
+    ],
+)
+def test_a_bad_cell_is_refused(load, column, text, said):
+    with pytest.raises(BadInput, match=said) as caught:
+        load({**GOOD, column: text})
+    assert "nmda.csv:2:" in str(caught.value)
+    assert f"column '{column}'" in str(caught.value)
+
+
+@pytest.mark.parametrize("status", ["measured", "derived", "calibrated"])
+def test_every_status_but_assumed_needs_evidence(load, status):
+    with pytest.raises(BadInput, match=f"{status} value without evidence"):
+        load({**GOOD, "status": status, "evidence": " ; "})
+
+
+def test_calibration_may_not_use_rows_held_back(load, evidence):
+    held_back = evidence.select(use="context")[0].id
+    with pytest.raises(BadInput, match="only for comparison"):
+        load({**GOOD, "status": "calibrated", "evidence": held_back})
+    assert load({**GOOD, "status": "derived", "evidence": held_back})
+
+
+def test_memory_is_not_measurement(load, evidence):
+    recalled = next(row.id for row in evidence.observations.values() if row.read_as == "recalled")
+    with pytest.raises(BadInput, match="only recalled rows"):
+        load({**GOOD, "evidence": recalled})
+    assert load({**GOOD, "status": "assumed", "evidence": recalled})
+
+
+def test_a_lognormal_value_must_be_above_zero(load):
+    with pytest.raises(BadInput, match="above 0"):
+        load({**GOOD, "value": "0"})
+
+
+def test_a_name_is_given_once(load):
+    with pytest.raises(BadInput, match=r"nmda\.csv:3: .* already given in nmda\.csv:2"):
+        load(GOOD, GOOD)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("person.csv", "person.w"), ("pathways.csv", "pathway.w"), ("perturbations.csv", "perturbation.w")],
+)
+def test_files_of_switches_name_one_switch_a_row(load, file, name):
+    assert name in load({**GOOD, "name": name}, file=file)
+
+
+@pytest.mark.parametrize("content", [b"", b"name,value\x00", b"\xff\xfe\x00PK", b"name;value\n", b"\n\n"])
+def test_a_file_that_is_no_table_is_refused(tmp_path, evidence, content):
+    (tmp_path / "nmda.csv").write_bytes(content)
+    with pytest.raises(BadInput, match=r"nmda\.csv:"):
+        load_parameters(tmp_path, evidence)
+
+
+def test_an_empty_folder_is_refused(tmp_path, evidence):
+    with pytest.raises(BadInput, match="no parameter tables"):
+        load_parameters(tmp_path, evidence)
