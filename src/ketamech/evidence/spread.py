@@ -8,10 +8,14 @@ from dataclasses import dataclass
 
 NUMBER = r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
 _PAIR = NUMBER + r"\s*(?:-|to)\s*" + NUMBER
-_INTERVALS = (("ci", re.compile(r"\b(?:CI|CrI)\d+\s+" + _PAIR)), ("range", re.compile(r"^range\s+" + _PAIR)))
+_INTERVALS = (
+    ("ci", re.compile(r"\b(?:CI|CrI)\d+\s+" + _PAIR)),
+    ("range", re.compile(r"^(?:range\s+)?" + _PAIR + "$")),
+)
 _WIDTHS = (
     ("sd", re.compile(r"^SD\s+" + NUMBER)),
-    ("se", re.compile(r"^SE\s+" + NUMBER)),
+    ("se", re.compile(r"(?:^SE|\bSE about)\s+" + NUMBER)),
+    ("range", re.compile(r"^about \+-" + NUMBER + " points")),
     ("rse", re.compile(r"^RSE\s+" + NUMBER + "%")),
     ("cv", re.compile(r"^IIV(?: CV%)?\s+" + NUMBER + "%?")),
     ("cv", re.compile(r"^digitising error about " + NUMBER + "%")),
