@@ -1,0 +1,23 @@
+"""Lateral habenula: burst firing that signals disappointment."""
+
+from __future__ import annotations
+
+from ketamech.stages.declaration import Stage, hill
+
+
+def habenula(m: Stage) -> None:
+    """Share of habenular cells that burst, raised by stress and silenced while ketamine sits in their NMDA receptors.
+
+    23 % of cells burst in helpless rats and 7 % in controls (Yang 2018, recalled). The drug leaves only when a channel
+    opens, and silenced cells hardly open theirs, so silence outlasts plasma by a day (Ma 2023). Unit: share of cells.
+    """
+    healthy, depressed = m.parameter("habenula.bursting_healthy"), m.parameter("habenula.bursting_depressed")
+    usual = healthy + (depressed - healthy) * m.parameter("person.stress")
+    blocked = m.needs("nmda.blocked_habenula", "1")
+    opioid_part = 1 - m.parameter("habenula.naltrexone_loss") * m.parameter("perturbation.naltrexone")
+    reach = m.parameter("pathway.habenula") * m.parameter("habenula.silencing") * opioid_part
+    silenced = reach * hill(blocked, m.parameter("habenula.half_block"), 2)
+    pace = m.parameter("habenula.pace")
+    bursting = m.state("habenula.bursting", "1", at_rest=0.2, within=(0, 1), scale=0.1, about="share of cells bursting")
+    m.rate(bursting, +pace * usual * (1 - silenced), because="bursts under stress, less those silenced by NMDA block")
+    m.rate(bursting, -pace * bursting, because="relaxation")
