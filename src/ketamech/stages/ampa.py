@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from ketamech.stages.declaration import Stage, positive_part
+from ketamech.stages.declaration import Stage, hill
 
 
 def ampa(m: Stage) -> None:
     """Surface receptors (relative to rest 1) inserted by synaptic scaling and by TrkB, lost over days.
 
-    Two limbs insert receptors: release of the eEF2 brake (scaling, within the hour, needs BDNF) and TrkB signalling.
-    Insertion draws on a finite reserve. Synaptic protein offers slots that keep them. Current = glutamate x
-    surface x receptors not blocked by NBQX. Zaytseva 2023, Nosyreva 2013 (sizes recalled), Li 2010.
+    Two limbs insert receptors: release of the eEF2 brake (scaling, within the hour, needs BDNF) and TrkB
+    signalling. Insertion draws on a finite reserve. Synaptic protein offers slots that keep them. Current =
+    glutamate x surface x receptors not blocked by NBQX. Zaytseva 2023, Nosyreva 2013 (sizes recalled), Li 2010.
     """
     glutamate = m.needs("glutamate.extracellular", "1")
     trkb, scaling = m.needs("plasticity.trkb_signal", "1"), m.needs("plasticity.scaling_signal", "1")
     bdnf = m.needs("plasticity.bdnf", "1")
     protein = m.needs("plasticity.synaptic_protein", "1")
     turnover, ceiling = m.parameter("ampa.turnover_rate"), m.parameter("ampa.surface_ceiling")
-    surface = m.state("ampa.surface", "1", at_rest=1.0, about="AMPA receptors at the surface relative to rest")
+    surface = m.state(
+        "ampa.surface", "1", at_rest=1.0, about="AMPA receptors at the surface relative to rest"
+    )
     room = (ceiling - surface) / (ceiling - 1)
-    slots = positive_part(protein - 1, m.parameter("ampa.bend"))
+    slots = (protein - 1) * hill(protein - 1, m.parameter("ampa.bend"), 1)
     m.rate(surface, +turnover, because="constitutive insertion")
     m.rate(
         surface,
@@ -27,7 +29,11 @@ def ampa(m: Stage) -> None:
         because="synaptic scaling by the eEF2 limb, which needs released BDNF",
     )
     m.rate(surface, +m.parameter("ampa.trkb_insertion") * trkb * room, because="insertion driven by TrkB")
-    m.rate(surface, +turnover * m.parameter("ampa.slot_gain") * slots * room, because="slots made by synaptic protein")
+    m.rate(
+        surface,
+        +turnover * m.parameter("ampa.slot_gain") * slots * room,
+        because="slots made by synaptic protein",
+    )
     m.rate(surface, -turnover * surface, because="endocytosis and degradation")
     open_share = 1 - m.parameter("perturbation.nbqx")
     m.offers("ampa.current", glutamate * surface * open_share, "1", about="AMPA current relative to rest")

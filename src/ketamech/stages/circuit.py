@@ -10,14 +10,17 @@ from ketamech.stages.declaration import Stage, hill
 def circuit(m: Stage) -> None:
     """Block of interneuron receptors disinhibits pyramidal cells; block of their own receptors silences them.
 
-    Three rates relative to rest (1). Interneurons are driven by outside input and by pyramidal cells through synapses that lean
-    on NMDA receptors; pyramidal cells are excited through AMPA and NMDA receptors, held at rest by HCN1
-    channels, and inhibited by both interneurons. Nothing in here is bell-shaped: the inverted U in dose comes from two
-    blocks of different affinity. Inhibition is rescaled over a day to bring the pyramidal rate back (set point), so
-    a steady blocker fades. Order of events: Homayoun 2007; sign at 1 and 10 umol/L: Gerhard 2020.
+    Three rates relative to rest (1). Interneurons are driven by outside input and by pyramidal cells through
+    synapses that lean on NMDA receptors; pyramidal cells are excited through AMPA and NMDA receptors, held
+    depolarised by HCN1 channels, and inhibited by both interneurons. Nothing in here is bell-shaped: the inverted
+    U in dose comes from two blocks of different affinity. Inhibition is rescaled over a day to bring the
+    pyramidal rate back (set point), so a steady blocker fades. Order of events: Homayoun 2007; sign at 1 and 10
+    umol/L: Gerhard 2020.
     """
     pyramidal = m.state("circuit.pyramidal_rate", "1", at_rest=1.0, about="pyramidal firing relative to rest")
-    strength = m.state("circuit.inhibition_strength", "1", at_rest=1.0, about="homeostatic strength of inhibition")
+    strength = m.state(
+        "circuit.inhibition_strength", "1", at_rest=1.0, about="homeostatic strength of inhibition"
+    )
     pv, sst = (_interneuron(m, kind, pyramidal) for kind in ("pv", "sst"))
     share = m.parameter("circuit.pv_weight")
     inhibition = share * pv + (1 - share) * sst
@@ -40,15 +43,21 @@ def _interneuron(m: Stage, kind: str, pyramidal: sympy.Expr) -> sympy.Symbol:
     blocked = m.needs(f"nmda.blocked_{kind}", "1")
     lost = m.parameter("pathway.disinhibition") * m.parameter(f"circuit.nmda_share_{kind}") * blocked
     recurrent, pace = m.parameter(f"circuit.recurrent_{kind}"), m.parameter("circuit.interneuron_pace")
-    rate = m.state(f"circuit.{kind}_rate", "1", at_rest=1.0, about=f"{kind.upper()} interneuron firing relative to rest")
+    rate = m.state(
+        f"circuit.{kind}_rate", "1", at_rest=1.0, about=f"{kind.upper()} interneuron firing relative to rest"
+    )
     drive = (1 - recurrent + recurrent * pyramidal) * (1 - lost)
-    m.rate(rate, +pace * _response(m, "interneuron", drive), because="excitation by outside input and pyramidal cells")
+    m.rate(
+        rate,
+        +pace * _response(m, "interneuron", drive),
+        because="excitation by outside input and pyramidal cells",
+    )
     m.rate(rate, -pace * rate, because="relaxation")
     return rate
 
 
 def _pyramidal_drive(m: Stage, pyramidal: sympy.Expr, inhibition: sympy.Expr) -> sympy.Expr:
-    """Excitation (AMPA and NMDA, outside and recurrent, less lost HCN1 depolarisation) minus inhibition; rest is 1."""
+    """Excitation (AMPA, NMDA, recurrent, less lost HCN1 depolarisation) minus inhibition; rest is 1."""
     weight, recurrent = m.parameter("circuit.inhibition_weight"), m.parameter("circuit.recurrent_pyramidal")
     synaptic = 1 - m.parameter("circuit.nmda_share_pyramidal") * m.needs("nmda.blocked_pyramidal", "1")
     esketamine = m.needs("brain.esketamine", "umol/L")

@@ -8,18 +8,23 @@ from ketamech.stages.declaration import Stage, exp
 
 SUBUNITS = ("2a", "2b", "2c", "2d")
 SITES = ("pv", "sst", "pyramidal", "extrasynaptic", "resting", "spinal", "habenula")
-NAMES = {"pv": "parvalbumin interneurons", "sst": "somatostatin interneurons", "pyramidal": "pyramidal synapses"}
+NAMES = {
+    "pv": "parvalbumin interneurons",
+    "sst": "somatostatin interneurons",
+    "pyramidal": "pyramidal synapses",
+}
 
 
 def nmda(m: Stage) -> None:
-    """Open-channel block: the drug enters only open receptors, is trapped when they close, and leaves when they reopen.
+    """Open-channel block: drug enters open receptors, is trapped as they close, leaves as they reopen.
 
-    Share trapped B at a site relaxes as koff x open fraction x [C/K (1 - B - M) - B]: how often the channel opens sets
-    the pace and, because trapping is complete, not the equilibrium. K follows the subunit mix (Kotermanski and
-    Johnson 2009, with and without 1 mM Mg), the Woodhull depth of the site and the Jahr-Stevens voltage dependence of
-    Mg. M is the share held by memantine, a fifth of which escapes at closure. Unbinding from Gilling 2009;
-    binding is implied by koff and K, since the published koff/kon is twice the published IC50. Total occupancy is
-    anchored to Shaffer 2014. Units: umol/L racemic-ketamine equivalents, h, shares.
+    Share trapped B at a site relaxes as koff x open fraction x [C/K (1 - B - M) - B]: how often the
+    channel opens sets the pace and, because trapping is complete, not the equilibrium. K follows the
+    subunit mix (Kotermanski and Johnson 2009, with and without 1 mM Mg), the Woodhull depth of the site
+    and the Jahr-Stevens voltage dependence of Mg. M is the share held by memantine, a fifth of which
+    escapes at closure. Unbinding from Gilling 2009; binding is implied by koff and K, since the published
+    koff/kon is twice the published IC50. Total occupancy is anchored to Shaffer 2014. Units: umol/L
+    racemic-ketamine equivalents, h, shares.
     """
     drug = _equivalent_drug(m)
     memantine = m.needs("second_blocker.brain_unbound", "umol/L")
@@ -28,7 +33,12 @@ def nmda(m: Stage) -> None:
         m.offers(f"nmda.blocked_{site}", share, "1", about=f"NMDA receptors blocked: {NAMES.get(site, site)}")
     pv_share = m.parameter("nmda.pv_share")
     interneuron = pv_share * blocked["pv"] + (1 - pv_share) * blocked["sst"]
-    m.offers("nmda.blocked_interneuron", interneuron, "1", about="NMDA receptors blocked, mean of both interneurons")
+    m.offers(
+        "nmda.blocked_interneuron",
+        interneuron,
+        "1",
+        about="NMDA receptors blocked, mean of both interneurons",
+    )
     _overall(m, drug, memantine)
     _by_subunit(m, drug)
 
@@ -43,12 +53,16 @@ def _equivalent_drug(m: Stage) -> sympy.Symbol:
     first = s * m.needs("brain.norketamine_s", "umol/L") + r * m.needs("brain.norketamine_r", "umol/L")
     second = m.needs("brain.hydroxynorketamine_s", "umol/L") + m.needs("brain.hydroxynorketamine_r", "umol/L")
     total = parent + norketamine * first + hydroxynorketamine * second
-    return m.offers("nmda.equivalent_drug", total, "umol/L", about="blockers in brain as racemic ketamine, unbound")
+    return m.offers(
+        "nmda.equivalent_drug", total, "umol/L", about="blockers in brain as racemic ketamine, unbound"
+    )
 
 
 def _half_block(m: Stage, blocker: str, subunit: str, voltage: sympy.Expr) -> sympy.Expr:
-    """Half-blocking concentration (umol/L) of one subunit pair at a membrane voltage with magnesium present."""
-    free, with_magnesium = (m.parameter(f"nmda.{blocker}_{subunit}_{mg}") for mg in ("no_magnesium", "magnesium"))
+    """Half-blocking concentration (umol/L) of one subunit pair at a membrane voltage, with magnesium."""
+    free, with_magnesium = (
+        m.parameter(f"nmda.{blocker}_{subunit}_{mg}") for mg in ("no_magnesium", "magnesium")
+    )
     reference, thermal = m.parameter("nmda.reference_voltage"), m.parameter("nmda.thermal_voltage")
     depth, steepness = m.parameter(f"nmda.{blocker}_depth"), m.parameter("nmda.magnesium_steepness")
     magnesium = m.parameter("nmda.magnesium") / m.parameter("nmda.reference_magnesium")
@@ -69,7 +83,8 @@ def _affinity(m: Stage, blocker: str, site: str) -> sympy.Expr:
 def _openness(m: Stage, site: str) -> tuple[sympy.Expr, sympy.Expr]:
     """Fraction of time open, of free and of blocked receptors.
 
-    They differ only in the habenula: free receptors sit in cells of which some burst, blocked ones in silenced cells.
+    They differ only in the habenula: free receptors sit in cells of which some burst, blocked ones in
+    silenced cells.
     """
     if site != "habenula":
         return (m.parameter(f"nmda.open_{site}"),) * 2
@@ -79,7 +94,9 @@ def _openness(m: Stage, site: str) -> tuple[sympy.Expr, sympy.Expr]:
 
 def _site(m: Stage, site: str, drug: sympy.Expr, memantine: sympy.Expr) -> sympy.Expr:
     """Trapped ketamine at one site; returns the share blocked by either drug."""
-    trapped = m.state(f"nmda.trapped_{site}", "1", within=(0, 1), about=f"ketamine trapped: {NAMES.get(site, site)}")
+    trapped = m.state(
+        f"nmda.trapped_{site}", "1", within=(0, 1), about=f"ketamine trapped: {NAMES.get(site, site)}"
+    )
     reach = memantine * _affinity(m, "memantine", site) * m.parameter(f"nmda.memantine_access_{site}")
     held = (1 - trapped) * (1 - m.parameter("nmda.memantine_untrapped")) * reach / (1 + reach)
     unbinding = m.parameter("nmda.unbinding_rate")
@@ -97,7 +114,9 @@ def _overall(m: Stage, drug: sympy.Expr, memantine: sympy.Expr) -> None:
     """Occupancy as [3H]MK-801 displacement sees it in the whole forebrain."""
     turnover = m.parameter("nmda.unbinding_rate") * m.parameter("nmda.open_overall")
     half = m.parameter("nmda.half_occupancy")
-    held = m.state("nmda.occupied", "1", within=(0, 1), about="MK-801 sites held by ketamine, whole forebrain")
+    held = m.state(
+        "nmda.occupied", "1", within=(0, 1), about="MK-801 sites held by ketamine, whole forebrain"
+    )
     m.rate(held, +turnover * drug / half * (1 - held), because="binding, affinity as measured in vivo")
     m.rate(held, -turnover * held, because="unbinding")
     reach = memantine / m.parameter("nmda.memantine_half_occupancy")
@@ -110,4 +129,6 @@ def _by_subunit(m: Stage, drug: sympy.Expr) -> None:
     reference = m.parameter("nmda.reference_voltage")
     for subunit in SUBUNITS:
         half = _half_block(m, "ketamine", subunit, reference)
-        m.offers(f"nmda.block_{subunit}", drug / (drug + half), "1", about=f"block of GluN1/GluN{subunit.upper()}")
+        m.offers(
+            f"nmda.block_{subunit}", drug / (drug + half), "1", about=f"block of GluN1/GluN{subunit.upper()}"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy
 
-from ketamech.stages.declaration import Stage, positive_part
+from ketamech.stages.declaration import Stage, hill
 
 
 def plasticity(m: Stage) -> None:
@@ -32,15 +32,24 @@ def _follow(m: Stage, name: str, target: sympy.Expr, pace: str, about: str, beca
     return level
 
 
+def _above(m: Stage, excess: sympy.Expr) -> sympy.Expr:
+    """An excess over rest or set point: 0 below, smooth at 0, and the excess itself once beyond a small bend."""
+    return excess * hill(excess, m.parameter("plasticity.bend"), 1)
+
+
 def _calcium(m: Stage) -> sympy.Symbol:
     """Dendritic calcium: AMPA depolarisation opens L-type channels, and synaptic NMDA receptors add a share."""
     share = m.parameter("plasticity.nmda_calcium_share")
     open_nmda = 1 - share * m.needs("nmda.blocked_pyramidal", "1")
     channels = 1 - m.parameter("perturbation.verapamil")
-    inactive = m.state("plasticity.channel_inactivation", "1", within=(None, None), about="calcium entry got used to")
+    inactive = m.state(
+        "plasticity.channel_inactivation", "1", within=(None, None), about="calcium entry got used to"
+    )
     target = m.needs("ampa.current", "1") * open_nmda * channels / (1 + inactive)
-    level = _follow(m, "calcium", target, "calcium_pace", "dendritic calcium", "entry through L-type and NMDA channels")
-    excess = m.parameter("plasticity.inactivation_gain") * positive_part(level - 1, m.parameter("plasticity.bend"))
+    level = _follow(
+        m, "calcium", target, "calcium_pace", "dendritic calcium", "entry through L-type and NMDA channels"
+    )
+    excess = m.parameter("plasticity.inactivation_gain") * _above(m, level - 1)
     m.rate(
         inactive,
         m.parameter("plasticity.inactivation_rate") * (excess - inactive),
@@ -58,15 +67,22 @@ def _translation_brake(m: Stage) -> sympy.Symbol:
     depth, half = m.parameter("plasticity.eef2_depth"), m.parameter("plasticity.eef2_half_block")
     target = 1 - depth * silent / (silent + half)
     brake = _follow(
-        m, "eef2_phosphorylated", target, "eef2_pace", "phosphorylated eEF2", "eEF2 kinase is silent while NMDA is blocked"
+        m,
+        "eef2_phosphorylated",
+        target,
+        "eef2_pace",
+        "phosphorylated eEF2",
+        "eEF2 kinase is silent while NMDA is blocked",
     )
-    adapted = m.state("plasticity.eef2_set_point", "1", within=(None, None), about="lasting loss of p-eEF2 got used to")
+    adapted = m.state(
+        "plasticity.eef2_set_point", "1", within=(None, None), about="lasting loss of p-eEF2 got used to"
+    )
     m.rate(
         adapted,
         m.parameter("plasticity.eef2_adaptation") * (1 - brake - adapted),
         because="scaling set point follows the lasting level",
     )
-    freed = positive_part(1 - brake - adapted, m.parameter("plasticity.bend"))
+    freed = _above(m, 1 - brake - adapted)
     return m.offers("plasticity.scaling_signal", freed, "1", about="translation freed beyond its set point")
 
 
@@ -76,11 +92,15 @@ def _bdnf(m: Stage, calcium: sympy.Expr, scaling: sympy.Expr) -> sympy.Symbol:
     tone = 1 + m.parameter("plasticity.serotonin_bdnf") * m.needs("comparators.serotonin_bias", "1")
     freed = 1 + m.parameter("plasticity.translation_gain") * scaling
     target = freed * tone / (1 + m.parameter("plasticity.quinolinate_bdnf") * quinolinate)
-    pool = _follow(m, "bdnf_pool", target, "bdnf_pool_pace", "BDNF ready for release", "translation freed by eEF2")
+    pool = _follow(
+        m, "bdnf_pool", target, "bdnf_pool_pace", "BDNF ready for release", "translation freed by eEF2"
+    )
     half = m.parameter("plasticity.release_half")
     release = pool * calcium * calcium * (1 + half) / (half + calcium * calcium)
     kept = 1 - m.parameter("perturbation.anti_bdnf")
-    return _follow(m, "bdnf", release * kept, "bdnf_pace", "released BDNF", "release follows calcium and the pool")
+    return _follow(
+        m, "bdnf", release * kept, "bdnf_pace", "released BDNF", "release follows calcium and the pool"
+    )
 
 
 def _trkb(m: Stage, released: sympy.Expr) -> sympy.Symbol:
@@ -93,14 +113,14 @@ def _trkb(m: Stage, released: sympy.Expr) -> sympy.Symbol:
     stimulus = released * direct
     target = stimulus * (1 + half) / (half + stimulus)
     active = _follow(m, "trkb", target, "trkb_pace", "phosphorylated TrkB", "BDNF binding")
-    excess = positive_part(active - 1, m.parameter("plasticity.bend"))
+    excess = _above(m, active - 1)
     tired = m.state("plasticity.trkb_desensitised", "1", within=(None, None), about="TrkB signal got used to")
     m.rate(
         tired,
         m.parameter("plasticity.trkb_desensitisation") * (excess - tired),
         because="internalised receptors follow the lasting excess",
     )
-    signal = positive_part(excess - tired, m.parameter("plasticity.bend"))
+    signal = _above(m, excess - tired)
     return m.offers("plasticity.trkb_signal", signal, "1", about="TrkB signal beyond desensitisation")
 
 
@@ -112,22 +132,29 @@ def _kinases(m: Stage, trkb: sympy.Expr) -> sympy.Symbol:
 
 def _mtorc1(m: Stage, kinases: sympy.Expr) -> sympy.Symbol:
     """mTORC1: needs ERK and Akt together, hence the square, and is braked by S6 kinase, its own product."""
-    above = positive_part(kinases - 1, m.parameter("plasticity.bend"))
-    drive = above * above / (above + m.parameter("plasticity.mtorc1_threshold"))
-    feedback = m.state("plasticity.s6k_feedback", "1", within=(None, None), about="S6 kinase feedback on mTORC1")
-    target = 1 + m.parameter("plasticity.mtorc1_gain") * drive / (1 + m.parameter("plasticity.s6k_gain") * feedback)
+    drive = (kinases - 1) * hill(kinases - 1, m.parameter("plasticity.mtorc1_threshold"), 1)
+    feedback = m.state(
+        "plasticity.s6k_feedback", "1", within=(None, None), about="S6 kinase feedback on mTORC1"
+    )
+    target = 1 + m.parameter("plasticity.mtorc1_gain") * drive / (
+        1 + m.parameter("plasticity.s6k_gain") * feedback
+    )
     sensitive = 1 - m.parameter("perturbation.rapamycin")
-    active = _follow(m, "mtorc1", target * sensitive, "mtorc1_pace", "phosphorylated mTOR", "ERK and Akt signalling")
-    excess = positive_part(active - 1, m.parameter("plasticity.bend"))
+    active = _follow(
+        m, "mtorc1", target * sensitive, "mtorc1_pace", "phosphorylated mTOR", "ERK and Akt signalling"
+    )
+    excess = _above(m, active - 1)
     m.rate(
-        feedback, m.parameter("plasticity.s6k_pace") * (excess - feedback), because="S6 kinase follows mTORC1 activity"
+        feedback,
+        m.parameter("plasticity.s6k_pace") * (excess - feedback),
+        because="S6 kinase follows mTORC1 activity",
     )
     return m.offers("plasticity.synthesis_signal", excess, "1", about="mTORC1 activity above rest")
 
 
 def _gsk3(m: Stage, kinases: sympy.Expr) -> sympy.Symbol:
     """Active GSK3, phosphorylated away by Akt and held down by lithium."""
-    braked = 1 + m.parameter("plasticity.gsk3_gain") * positive_part(kinases - 1, m.parameter("plasticity.bend"))
+    braked = 1 + m.parameter("plasticity.gsk3_gain") * _above(m, kinases - 1)
     free = 1 - m.parameter("perturbation.lithium")
     return _follow(m, "gsk3_active", free / braked, "gsk3_pace", "active GSK3", "Akt phosphorylates GSK3")
 
@@ -137,13 +164,25 @@ def _synaptic_protein(m: Stage, synthesis: sympy.Expr, gsk3: sympy.Expr) -> None
     half, delivery = m.parameter("plasticity.synthesis_half"), m.parameter("plasticity.delivery_rate")
     ceiling, turnover = m.parameter("plasticity.protein_ceiling"), m.parameter("plasticity.protein_turnover")
     guard = m.parameter("plasticity.gsk3_turnover_share")
-    capacity = m.state("plasticity.growth_capacity", "1", at_rest=1.0, about="synaptic tags free to take new protein")
-    new = m.state("plasticity.new_protein", "1", within=(None, None), about="protein made but not yet at the synapse")
-    protein = m.state("plasticity.synaptic_protein", "1", at_rest=1.0, about="synaptic protein relative to rest")
+    capacity = m.state(
+        "plasticity.growth_capacity", "1", at_rest=1.0, about="synaptic tags free to take new protein"
+    )
+    new = m.state(
+        "plasticity.new_protein", "1", within=(None, None), about="protein made but not yet at the synapse"
+    )
+    protein = m.state(
+        "plasticity.synaptic_protein", "1", at_rest=1.0, about="synaptic protein relative to rest"
+    )
     made = m.parameter("plasticity.synthesis_rate") * capacity * synthesis / (half + synthesis)
     m.rate(new, +made, because="mTORC1-dependent translation in dendrites")
-    m.rate(capacity, -m.parameter("plasticity.capacity_use") * made, because="each round of growth uses up tags")
-    m.rate(capacity, m.parameter("plasticity.capacity_recovery") * (1 - capacity), because="tags recover over days")
+    m.rate(
+        capacity, -m.parameter("plasticity.capacity_use") * made, because="each round of growth uses up tags"
+    )
+    m.rate(
+        capacity,
+        m.parameter("plasticity.capacity_recovery") * (1 - capacity),
+        because="tags recover over days",
+    )
     m.rate(new, -delivery * new, because="delivery to synapses or loss")
     room = (ceiling - protein) / (ceiling - 1)
     m.rate(protein, +delivery * new * room, because="arrival at synapses that still have room")

@@ -15,20 +15,42 @@ def spines(m: Stage) -> None:
     bdnf = m.needs("plasticity.bdnf", "1")
     quinolinate = m.needs("inflammation.quinolinate", "1") - m.resting("inflammation.quinolinate", "1")
     stable, room = m.parameter("spines.stable"), m.parameter("spines.room")
-    nascent = m.state("spines.nascent", "1", at_rest=0.03, scale=0.1, about="new spines, relative to healthy density")
-    mature = m.state("spines.mature", "1", at_rest=0.25, scale=0.3, about="mature spines, relative to healthy density")
+    nascent = m.state(
+        "spines.nascent", "1", at_rest=0.03, scale=0.1, about="new spines, relative to healthy density"
+    )
+    mature = m.state(
+        "spines.mature", "1", at_rest=0.25, scale=0.3, about="mature spines, relative to healthy density"
+    )
     density = stable + nascent + mature
     slowed = 1 - m.parameter("spines.stress_formation") * stress
-    pushed = 1 + m.parameter("spines.protein_formation") * (protein - 1) + m.parameter("spines.bdnf_formation") * (bdnf - 1)
+    pushed = (
+        1
+        + m.parameter("spines.protein_formation") * (protein - 1)
+        + m.parameter("spines.bdnf_formation") * (bdnf - 1)
+    )
     forming = m.parameter("spines.formation_rate") * slowed * pushed * (room - density)
     faster = 1 + m.parameter("spines.stress_loss") * stress
     poison = 1 + m.parameter("spines.quinolinate_loss") * quinolinate
     loss = m.parameter("spines.mature_loss") * faster * poison
-    m.rate(nascent, +forming, because="formation, faster with synaptic protein, slower under stress and crowding")
-    m.rate(nascent, -m.parameter("spines.nascent_loss") * nascent, because="most new spines are lost within days")
+    m.rate(
+        nascent, +forming, because="formation, faster with synaptic protein, slower under stress and crowding"
+    )
+    m.rate(
+        nascent, -m.parameter("spines.nascent_loss") * nascent, because="most new spines are lost within days"
+    )
     m.flow(nascent, mature, m.parameter("spines.maturation") * nascent, because="survivors mature")
     m.rate(mature, -loss * mature, because="elimination, faster under stress, not changed by the drug")
     now = m.offers("spines.density", density, "1", about="spine density relative to healthy")
-    m.offers("spines.density_change", now / m.resting("spines.density", "1"), "1", about="density relative to own rest")
+    m.offers(
+        "spines.density_change",
+        now / m.resting("spines.density", "1"),
+        "1",
+        about="density relative to own rest",
+    )
     m.offers("spines.formation", forming, "1/h", about="spines formed per hour, share of healthy density")
-    m.offers("spines.elimination", loss * mature / (stable + mature), "1/h", about="hourly loss of an established spine")
+    m.offers(
+        "spines.elimination",
+        loss * mature / (stable + mature),
+        "1/h",
+        about="hourly loss of an established spine",
+    )
