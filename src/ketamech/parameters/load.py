@@ -96,7 +96,7 @@ def _unit(row: Row) -> str:
 
 def _evidence(row: Row, status: str, known: Evidence) -> tuple[str, ...]:
     """Ids behind the value: they exist, calibration used calibration rows only, memory is not measurement."""
-    ids = tuple(part.strip() for part in row["evidence"].split(";") if part.strip())
+    ids = _expanded(row["evidence"], known)
     for name in ids:
         if name not in known.observations:
             near = nearest(name, known.observations)
@@ -114,3 +114,12 @@ def _evidence(row: Row, status: str, known: Evidence) -> tuple[str, ...]:
         what = "only recalled rows stand behind a value called measured"
         raise row.bad("status", what, expected="assumed (or a row that was read)", near="assumed")
     return ids
+
+
+def _expanded(text: str, known: Evidence) -> tuple[str, ...]:
+    """Evidence ids of a cell; `kamp20-a-*` stands for every id that begins so."""
+    ids: list[str] = []
+    for part in (piece.strip() for piece in text.split(";") if piece.strip()):
+        matches = [name for name in known.observations if name.startswith(part[:-1])] if part.endswith("*") else []
+        ids += matches or [part]
+    return tuple(ids)

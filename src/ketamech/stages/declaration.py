@@ -125,6 +125,12 @@ class Stage:
         self.offered[name] = Offer(name, sympy.sympify(expression), unit_text, about)
         return symbol(name)
 
+    def own(self, name: str) -> sympy.Symbol:
+        """A state or offer that this stage itself has declared."""
+        if name not in self.states and name not in self.offered:
+            raise BadModel(f"stage '{self.name}' has not declared '{name}' yet")
+        return symbol(name)
+
     def resting(self, name: str, unit_text: str) -> sympy.Symbol:
         """This person's own drug-free value of a state or offer of any stage."""
         self.rested[name] = unit_text
