@@ -9,8 +9,9 @@ def ampa(m: Stage) -> None:
     """Surface receptors (relative to rest 1) inserted by synaptic scaling and by TrkB, lost over days.
 
     Two limbs insert receptors: release of the eEF2 brake (scaling, within the hour, needs BDNF) and TrkB
-    signalling. Insertion draws on a finite reserve. Synaptic protein offers slots that keep them. Current =
-    glutamate x surface x receptors not blocked by NBQX. Zaytseva 2023, Nosyreva 2013 (sizes recalled), Li 2010.
+    signalling. Insertion draws on a finite reserve. Synaptic protein offers slots that keep them. Current
+    = glutamate x surface x receptors not blocked by NBQX. Zaytseva 2023, Nosyreva 2013 (sizes recalled),
+    Li 2010.
     """
     glutamate = m.needs("glutamate.extracellular", "1")
     trkb, scaling = m.needs("plasticity.trkb_signal", "1"), m.needs("plasticity.scaling_signal", "1")

@@ -8,14 +8,14 @@ from ketamech.stages.declaration import Stage, hill
 
 
 def circuit(m: Stage) -> None:
-    """Block of interneuron receptors disinhibits pyramidal cells; block of their own receptors silences them.
+    """Interneuron block disinhibits pyramidal cells; block of their own receptors silences them.
 
-    Three rates relative to rest (1). Interneurons are driven by outside input and by pyramidal cells through
-    synapses that lean on NMDA receptors; pyramidal cells are excited through AMPA and NMDA receptors, held
-    depolarised by HCN1 channels, and inhibited by both interneurons. Nothing in here is bell-shaped: the inverted
-    U in dose comes from two blocks of different affinity. Inhibition is rescaled over a day to bring the
-    pyramidal rate back (set point), so a steady blocker fades. Order of events: Homayoun 2007; sign at 1 and 10
-    umol/L: Gerhard 2020.
+    Three rates relative to rest (1). Interneurons are driven by outside input and by pyramidal cells
+    through synapses that lean on NMDA receptors; pyramidal cells are excited through AMPA and NMDA
+    receptors, held depolarised by HCN1 channels, and inhibited by both interneurons. Nothing in here is
+    bell-shaped: the inverted U in dose comes from two blocks of different affinity. Inhibition is
+    rescaled over a day to bring the pyramidal rate back (set point), so a steady blocker fades. Order of
+    events: Homayoun 2007; sign at 1 and 10 umol/L: Gerhard 2020.
     """
     pyramidal = m.state("circuit.pyramidal_rate", "1", at_rest=1.0, about="pyramidal firing relative to rest")
     strength = m.state(

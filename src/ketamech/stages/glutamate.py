@@ -9,7 +9,8 @@ def glutamate(m: Stage) -> None:
     """Glutamate released by pyramidal firing, taken up by glia, braked by mGluR2/3; relative to rest (1).
 
     Bursting cells release more per spike. Hydroxynorketamine may raise release (contested, own switch).
-    Directions: Moghaddam 1997 (up at 10-30, flat at 50, down at 200 mg/kg in rats); LY379268 abolishes the rise.
+    Directions: Moghaddam 1997 (up at 10-30, flat at 50, down at 200 mg/kg in rats); LY379268 abolishes
+    the rise.
     """
     rate = m.needs("circuit.pyramidal_rate", "1")
     metabolite = m.needs("brain.hydroxynorketamine_r", "umol/L") + m.needs(

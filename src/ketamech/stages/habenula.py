@@ -6,10 +6,11 @@ from ketamech.stages.declaration import Stage, hill
 
 
 def habenula(m: Stage) -> None:
-    """Share of habenular cells that burst, raised by stress and silenced while ketamine sits in their NMDA receptors.
+    """Share of habenular cells that burst: raised by stress, silenced while drug sits in their receptors.
 
-    23 % of cells burst in helpless rats and 7 % in controls (Yang 2018, recalled). The drug leaves only when a channel
-    opens, and silenced cells hardly open theirs, so silence outlasts plasma by a day (Ma 2023). Unit: share of cells.
+    23 % of cells burst in helpless rats and 7 % in controls (Yang 2018, recalled). The drug leaves only
+    when a channel opens, and silenced cells hardly open theirs, so silence outlasts plasma by a day (Ma
+    2023). Unit: share of cells.
     """
     healthy, depressed = m.parameter("habenula.bursting_healthy"), m.parameter("habenula.bursting_depressed")
     usual = healthy + (depressed - healthy) * m.parameter("person.stress")

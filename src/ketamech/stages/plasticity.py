@@ -10,10 +10,11 @@ from ketamech.stages.declaration import Stage, hill
 def plasticity(m: Stage) -> None:
     """Two limbs to new synaptic protein, each quantity relative to its own rest (1).
 
-    Limb one: block of receptors at rest (and outside synapses) lets eEF2 dephosphorylate, which frees translation of
-    BDNF (Autry 2011, Nosyreva 2013). Limb two: AMPA current opens L-type calcium channels, calcium releases BDNF, TrkB
-    drives ERK/Akt and mTORC1, which make synaptic protein (Li 2010, Lepack). Both limbs meet at BDNF: pool times
-    release. TrkB, the eEF2 brake and mTORC1 desensitise, so lasting small pushes end in nothing. Units: 1, h.
+    Limb one: block of receptors at rest (and outside synapses) lets eEF2 dephosphorylate, which frees
+    translation of BDNF (Autry 2011, Nosyreva 2013). Limb two: AMPA current opens L-type calcium channels,
+    calcium releases BDNF, TrkB drives ERK/Akt and mTORC1, which make synaptic protein (Li 2010, Lepack).
+    Both limbs meet at BDNF: pool times release. TrkB, the eEF2 brake and mTORC1 desensitise, so lasting
+    small pushes end in nothing. Units: 1, h.
     """
     calcium = _calcium(m)
     scaling = _translation_brake(m)
@@ -33,12 +34,12 @@ def _follow(m: Stage, name: str, target: sympy.Expr, pace: str, about: str, beca
 
 
 def _above(m: Stage, excess: sympy.Expr) -> sympy.Expr:
-    """An excess over rest or set point: 0 below, smooth at 0, and the excess itself once beyond a small bend."""
+    """Excess over rest or set point: 0 below, smooth at 0, the excess itself beyond a small bend."""
     return excess * hill(excess, m.parameter("plasticity.bend"), 1)
 
 
 def _calcium(m: Stage) -> sympy.Symbol:
-    """Dendritic calcium: AMPA depolarisation opens L-type channels, and synaptic NMDA receptors add a share."""
+    """Dendritic calcium: AMPA current opens L-type channels; synaptic NMDA receptors add a share."""
     share = m.parameter("plasticity.nmda_calcium_share")
     open_nmda = 1 - share * m.needs("nmda.blocked_pyramidal", "1")
     channels = 1 - m.parameter("perturbation.verapamil")

@@ -8,8 +8,9 @@ from ketamech.stages.declaration import Stage
 def spines(m: Stage) -> None:
     """Spines form, die young or mature, and are lost slowly; density relative to a healthy person (1).
 
-    Drug raises formation through synaptic protein and never touches elimination (Phoumthipphavong 2016, two labs).
-    Stress slows formation and speeds the loss of mature spines (Radley 2006, Moda-Sava 2019). Room is finite.
+    Drug raises formation through synaptic protein and never touches elimination (Phoumthipphavong 2016,
+    two labs). Stress slows formation and speeds the loss of mature spines (Radley 2006, Moda-Sava 2019).
+    Room is finite.
     """
     stress, protein = m.parameter("person.stress"), m.needs("plasticity.synaptic_protein", "1")
     bdnf = m.needs("plasticity.bdnf", "1")

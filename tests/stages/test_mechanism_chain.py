@@ -1,0 +1,210 @@
+"""From receptor block to spines and habenula after one infusion: sizes and times of the evidence rows."""
+
+import numpy as np
+import pytest
+
+from ketamech.study.running import Course, Entry, run
+
+HOUR = np.unique(np.concatenate([np.linspace(0, 6, 241), np.linspace(6, 48, 85), np.arange(48, 673, 6)]))
+WEEK = 168.0
+INFUSION = 2 / 3
+UMOL_PER_MG = 1000 / 237.73  # ketamine base
+
+
+def racemic(mg_per_kg, start=0.0, hours=INFUSION, share_s=0.5):
+    total = mg_per_kg * 70.0 * UMOL_PER_MG
+    entries = (
+        Entry(start, "pharmacokinetics.central_s", total * share_s, hours),
+        Entry(start, "pharmacokinetics.central_r", total * (1 - share_s), hours),
+    )
+    return tuple(entry for entry in entries if entry.amount > 0)
+
+
+def memantine_titrated():
+    """5 mg a day (23 umol of base) more each week, up to 20 mg a day."""
+    return tuple(
+        Entry(24.0 * day, "second_blocker.memantine", 23.15 * min(4, 1 + day // 7)) for day in range(28)
+    )
+
+
+def courses():
+    usual = racemic(0.5)
+    yield Course("usual", usual)
+    yield from (Course(f"{dose} mg/kg", racemic(dose)) for dose in (0.1, 0.2, 0.25, 0.3, 1.0))
+    yield Course("anaesthetic", racemic(2.0, hours=1 / 60))
+    yield Course("memantine", memantine_titrated())
+    yield Course("healthy", usual, {"person.stress": 0.0})
+    for name in ("nbqx", "rapamycin", "verapamil", "anti_bdnf", "lithium"):
+        yield Course(name, usual, {f"perturbation.{name}": 1.0})
+    for name in ("disinhibition", "resting_release", "habenula"):
+        yield Course(f"no {name}", usual, {f"pathway.{name}": 0.0})
+    for name, gap in (("twice", 84.0), ("three times", 56.0)):
+        doses = int(4 * WEEK / gap)
+        yield Course(name, tuple(entry for i in range(doses) for entry in racemic(0.5, i * gap)))
+
+
+@pytest.fixture(scope="module")
+def curves(model):
+    data = run(model, tuple(courses()), HOUR)
+    assert set(data.solve_status.values) == {"ok"}
+    return lambda name, course="usual": data[name].sel(patient=course).values
+
+
+def at(values, hour):
+    return float(np.interp(hour, HOUR, values))
+
+
+def peak_time(values):
+    return float(HOUR[np.argmax(values)])
+
+
+def effect(curves, course, name="plasticity.synaptic_protein", hour=24.0):
+    return (at(curves(name, course), hour) - 1) / (at(curves(name), hour) - 1)
+
+
+def test_overall_occupancy_at_the_end_of_the_infusion_fits_the_in_vivo_anchor(curves):
+    assert 0.18 <= at(curves("nmda.occupancy"), INFUSION) <= 0.45
+
+
+@pytest.mark.parametrize(
+    ("subunit", "low", "high"),
+    [("2a", 0.08, 0.115), ("2b", 0.085, 0.12), ("2c", 0.29, 0.37), ("2d", 0.14, 0.19)],
+)
+def test_block_by_subunit_at_the_unbound_plasma_level_of_the_rows(curves, subunit, low, high):
+    drug, block = (at(curves(name), INFUSION) for name in ("nmda.equivalent_drug", f"nmda.block_{subunit}"))
+    half = drug * (1 - block) / block
+    assert low <= 0.49 / (0.49 + half)
+    assert 0.68 / (0.68 + half) <= high + 0.005
+
+
+def test_habenular_block_outlasts_the_drug(curves):
+    block, drug = curves("nmda.blocked_habenula"), curves("nmda.equivalent_drug")
+    assert at(block, 24) > 0.25 * block.max()
+    assert at(drug, 24) < 0.02 * drug.max()
+    assert at(block, 96) < 0.1 * block.max()
+
+
+def test_habenular_bursts_follow_stress_and_fall_for_a_day(curves):
+    bursts = curves("habenula.bursting")
+    assert bursts[0] == pytest.approx(0.23, rel=0.02)
+    assert curves("habenula.bursting", "healthy")[0] == pytest.approx(0.07, rel=0.02)
+    assert at(bursts, 4) < 0.5 * bursts[0]
+    assert 0.4 * bursts[0] < at(bursts, 24) < 0.85 * bursts[0]
+    assert at(bursts, 72) > 0.95 * bursts[0]
+    assert np.ptp(curves("habenula.bursting", "no habenula")) < 1e-6
+
+
+def test_interneurons_fall_before_pyramids_rise(curves):
+    pv, pyramidal = curves("circuit.pv_rate"), curves("circuit.pyramidal_rate")
+    half_fallen = HOUR[np.argmax(pv < 1 - (1 - pv.min()) / 2)]
+    half_risen = HOUR[np.argmax(pyramidal > 1 + (pyramidal.max() - 1) / 2)]
+    assert pv.min() < 0.9
+    assert pyramidal.max() > 1.1
+    assert half_fallen < half_risen
+
+
+def test_glutamate_rises_at_the_antidepressant_dose_and_falls_at_the_anaesthetic_one(curves):
+    glutamate = curves("glutamate.extracellular")
+    assert 1.2 <= glutamate.max() <= 1.8
+    assert 0.4 <= peak_time(glutamate) <= 1.2
+    assert at(glutamate, 3) < 1.05
+    assert at(curves("glutamate.extracellular", "anaesthetic"), 0.2) < 0.95
+
+
+def test_gamma_power_rises_and_is_gone_within_hours(curves):
+    gamma = curves("circuit.gamma_power")
+    assert 1.3 < gamma.max() < 4
+    assert at(gamma, 6) < 1.1
+
+
+def test_eef2_loses_phosphate_within_the_hour_and_regains_it_by_8_h(curves):
+    brake = curves("plasticity.eef2_phosphorylated")
+    assert 0.5 <= brake.min() <= 0.75
+    assert HOUR[np.argmin(brake)] <= 1.0
+    assert at(brake, 8) > 0.95
+
+
+def test_bdnf_pulse(curves):
+    bdnf = curves("plasticity.bdnf")
+    assert 1.3 <= bdnf.max() <= 1.8
+    assert 0.5 <= peak_time(bdnf) <= 2
+    assert at(bdnf, 8) < 1.15
+    assert at(bdnf, 24) < 1.15
+
+
+def test_mtorc1_pulse(curves):
+    mtorc1 = curves("plasticity.mtorc1")
+    assert 1.4 <= mtorc1.max() <= 2.6
+    assert INFUSION <= peak_time(mtorc1) <= INFUSION + 1
+    assert 1.05 <= at(mtorc1, 2) <= 1.45
+    assert at(mtorc1, 6) == pytest.approx(1, abs=0.05)
+
+
+def test_surface_receptors_rise_within_hours_and_last_days(curves):
+    surface = curves("ampa.surface")
+    assert 1.2 <= at(surface, 4) <= 1.6
+    assert 1.15 <= at(surface, 24) <= 1.6
+    assert at(surface, 168) < 1.1
+
+
+def test_synaptic_protein_rises_over_a_day_and_is_nearly_gone_in_a_week(curves):
+    protein = curves("plasticity.synaptic_protein")
+    assert at(protein, 2) >= 1.05
+    assert 1.3 <= at(protein, 24) <= 1.9
+    assert 1.1 <= at(protein, 72) <= 1.7
+    assert 1.02 <= at(protein, 168) <= 1.3
+
+
+def test_spines_are_flat_at_3_h_up_for_a_week_and_still_up_at_two(curves):
+    change = curves("spines.density_change")
+    assert at(change, 3) < 1.01
+    assert all(1.05 <= at(change, hour) <= 1.15 for hour in (72, 168))
+    assert 1.02 <= at(change, 336) <= 1.10
+
+
+def test_stress_thins_spines(curves):
+    assert 0.80 <= curves("spines.density")[0] <= 0.86
+    assert curves("spines.density", "healthy")[0] == pytest.approx(1, abs=0.01)
+
+
+def test_formation_rises_and_elimination_hardly_moves(curves):
+    formation, elimination = curves("spines.formation"), curves("spines.elimination")
+    assert at(formation, 24) > 1.5 * formation[0]
+    assert at(elimination, 24) == pytest.approx(elimination[0], rel=0.05)
+
+
+def test_dose_response_is_graded(curves):
+    assert effect(curves, "0.1 mg/kg") < 0.3
+    assert 0.3 < effect(curves, "0.2 mg/kg") < effect(curves, "0.3 mg/kg") < 0.8
+    assert 1.05 < effect(curves, "1.0 mg/kg") < 1.5
+
+
+@pytest.mark.parametrize("blocker", ["nbqx", "rapamycin", "verapamil", "anti_bdnf"])
+def test_blockers_of_the_cascade_abolish_the_lasting_effect(curves, blocker):
+    assert abs(effect(curves, blocker)) < 0.35
+    assert abs(effect(curves, blocker, "spines.density_change", 120.0)) < 0.35
+
+
+def test_lithium_prolongs_the_effect(curves):
+    assert effect(curves, "lithium", "spines.density_change", 336.0) > 1.5
+
+
+@pytest.mark.parametrize("pathway", ["disinhibition", "resting_release"])
+def test_either_limb_alone_does_less_than_both(curves, pathway):
+    assert effect(curves, f"no {pathway}") < 0.8
+
+
+def test_memantine_at_its_clinical_level_spares_resting_receptors_and_leaves_no_trace(curves):
+    assert curves("second_blocker.brain_unbound", "memantine").max() > 0.45
+    assert curves("nmda.blocked_resting", "memantine").max() < 0.01
+    assert curves("nmda.blocked_interneuron", "memantine").max() > 0.1
+    for name in ("plasticity.synaptic_protein", "spines.density_change"):
+        assert np.abs(curves(name, "memantine") - 1).max() < 0.02
+
+
+def test_repeated_doses_add_up_but_a_third_a_week_adds_little(curves):
+    def mean(course):
+        return curves("spines.density_change", course)[HOUR > 3 * WEEK].mean() - 1
+
+    assert 1.3 < mean("twice") / (curves("spines.density_change").max() - 1) < 3.5
+    assert 1 < mean("three times") / mean("twice") < 1.3
