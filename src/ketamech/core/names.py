@@ -9,5 +9,5 @@ from collections.abc import Iterable
 def nearest(name: str, choices: Iterable[str]) -> str | None:
     """The valid name most like `name`, or None when nothing is near."""
     pool = {choice.lower(): choice for choice in choices}
-    found = difflib.get_close_matches(name.lower(), pool, n=1, cutoff=0.5)
+    found = difflib.get_close_matches(name.lower(), pool, n=1, cutoff=0.6)
     return pool[found[0]] if found else None

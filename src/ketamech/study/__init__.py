@@ -1,0 +1,26 @@
+"""Drugs, regimens, scenarios, and the running of them."""
+
+from ketamech.study.giving import entries, sentence_entries
+from ketamech.study.regimen import Phase, Regimen, Treatment
+from ketamech.study.running import Course, Entry, Model, load_model, run, story_times
+from ketamech.study.scenario import Scenario, load_scenario, schema
+from ketamech.study.simulate import courses, simulate
+
+__all__ = [
+    "Course",
+    "Entry",
+    "Model",
+    "Phase",
+    "Regimen",
+    "Scenario",
+    "Treatment",
+    "courses",
+    "entries",
+    "load_model",
+    "load_scenario",
+    "run",
+    "schema",
+    "sentence_entries",
+    "simulate",
+    "story_times",
+]

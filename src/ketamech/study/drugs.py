@@ -1,0 +1,113 @@
+"""What can be given: names, aliases, the routes each drug has, what it is made of. No pharmacological numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ketamech.core import UnknownName, nearest
+
+INJECTED = ("IV", "IM", "SC")
+
+
+@dataclass(frozen=True)
+class Drug:
+    """One treatment. `enantiomers`: share of S and R. `sessions`: counted, not weighed."""
+
+    name: str
+    aliases: tuple[str, ...]
+    routes: tuple[str, ...]
+    molar_mass: str | None = None
+    enantiomers: Mapping[str, float] = field(default_factory=dict)
+    sessions: bool = False
+    enters: str | None = None
+    why_not: Mapping[str, str] = field(default_factory=dict)
+
+
+KETAMINE_MASS = "drug.ketamine_molar_mass"
+DRUGS = (
+    Drug(
+        "racemic ketamine",
+        ("racemic", "ketamine", "rac-ketamine", "ketalar"),
+        (*INJECTED, "oral", "sublingual"),
+        KETAMINE_MASS,
+        {"s": 0.5, "r": 0.5},
+        why_not={"nasal": "published nasal availability of racemic ketamine differs three- to fourfold between devices"},
+    ),
+    Drug(
+        "esketamine",
+        ("s-ketamine", "(s)-ketamine", "spravato"),
+        (*INJECTED, "oral", "sublingual", "nasal"),
+        KETAMINE_MASS,
+        {"s": 1.0, "r": 0.0},
+    ),
+    Drug(
+        "arketamine",
+        ("r-ketamine", "(r)-ketamine"),
+        (*INJECTED, "oral", "sublingual"),
+        KETAMINE_MASS,
+        {"s": 0.0, "r": 1.0},
+    ),
+    Drug("memantine", (), ("oral",), "drug.memantine_molar_mass", enters="second_blocker.swallowed"),
+    Drug("midazolam", (), ("IV",), "drug.midazolam_molar_mass", enters="comparators.midazolam"),
+    Drug("placebo", ("saline", "sham"), ("IV", "nasal", "oral", ""), sessions=True),
+    Drug(
+        "antidepressant",
+        ("ssri", "oral antidepressant", "citalopram", "escitalopram", "sertraline", "fluoxetine"),
+        ("oral", ""),
+        sessions=True,
+        enters="comparators.antidepressant",
+    ),
+    Drug("psychotherapy", ("talk therapy", "cbt", "therapy"), ("",), sessions=True, enters="comparators.psychotherapy"),
+    Drug("ECT", ("electroconvulsive therapy",), ("",), sessions=True, enters="comparators.ect"),
+    Drug("TMS", ("rtms", "transcranial magnetic stimulation"), ("",), sessions=True, enters="comparators.tms"),
+)
+ROUTES = {
+    "iv": "IV",
+    "intravenous": "IV",
+    "intravenously": "IV",
+    "im": "IM",
+    "intramuscular": "IM",
+    "sc": "SC",
+    "subcutaneous": "SC",
+    "oral": "oral",
+    "orally": "oral",
+    "po": "oral",
+    "sublingual": "sublingual",
+    "nasal": "nasal",
+    "intranasal": "nasal",
+    "spray": "nasal",
+}
+_BY_NAME = {word.lower(): drug for drug in DRUGS for word in (drug.name, *drug.aliases)}
+
+
+def names() -> tuple[str, ...]:
+    """Every name and alias that is understood, longest first."""
+    return tuple(sorted(_BY_NAME, key=len, reverse=True))
+
+
+def drug(name: str) -> Drug:
+    """The drug behind a name or alias. Raises UnknownName with the nearest one."""
+    found = _BY_NAME.get(name.strip().lower())
+    if found is None:
+        raise UnknownName(
+            f"'{name}' is not a treatment that is known",
+            key="drug",
+            expected=", ".join(d.name for d in DRUGS),
+            nearest=nearest(name, _BY_NAME),
+        )
+    return found
+
+
+def route(given: Drug, name: str) -> str:
+    """The route in its usual spelling. Raises UnknownName when this drug cannot be given so."""
+    spelled = ROUTES.get(name.strip().lower(), name.strip())
+    if spelled not in given.routes:
+        reason = given.why_not.get(spelled)
+        raise UnknownName(
+            f"{given.name} cannot be given by route '{name or 'none'}'" + (f": {reason}" if reason else ""),
+            key="route",
+            expected=", ".join(r for r in given.routes if r) or "no route",
+            nearest=nearest(name, [*given.routes, *ROUTES]) if name else next(iter(given.routes)),
+        )
+    return spelled

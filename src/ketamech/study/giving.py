@@ -1,0 +1,138 @@
+"""From a regimen and a person to what enters which state, when: milligrams become micromoles here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ketamech.core import BadInput, convert
+from ketamech.study.regimen import DAY, Regimen, Treatment
+from ketamech.study.running import Entry
+
+Number = Callable[[str], float]
+BELIEF_GAP = 3 * DAY
+WHERE = {"IM": ("muscle", "intramuscular_fraction"), "SC": ("skin", "subcutaneous_fraction")}
+
+
+def sentence_entries(
+    sentence: str, parameters: Mapping[str, object], values: Mapping[str, float], horizon: float
+) -> tuple[Entry, ...]:
+    """Entries of a regimen sentence for a person whose parameters differ by `values` (canonical units)."""
+    return entries(Regimen.parse(sentence), parameters, values, horizon)
+
+
+def entries(
+    regimen: Regimen, parameters: Mapping[str, object], values: Mapping[str, float], horizon: float
+) -> tuple[Entry, ...]:
+    """Everything that enters this person's body before `horizon` (h), in order of time.
+
+    Raises BadInput for an absurd dose or two infusions of one drug at the same time.
+    """
+
+    def number(name: str) -> float:
+        return values[name] if name in values else parameters[name].canonical  # type: ignore[attr-defined]
+
+    found: list[Entry] = []
+    for treatment in regimen.treatments:
+        for start in treatment.starts(horizon):
+            found += _dose(treatment, start, number)
+    _refuse_overlaps(regimen, horizon)
+    found += _beliefs(regimen, horizon)
+    return tuple(sorted(found, key=lambda entry: entry.time))
+
+
+def micromoles(treatment: Treatment, number: Number) -> float:
+    """One dose in umol of free base."""
+    drug, unit = treatment.substance, treatment.unit
+    assert treatment.amount is not None and drug.molar_mass is not None
+    per_hour, per_kilogram = unit.endswith("/h"), "/kg" in unit
+    mass = unit.removesuffix("/h").removesuffix("/kg")
+    milligrams = convert(treatment.amount, mass, "mg")
+    milligrams *= number("person.weight") if per_kilogram else 1.0
+    milligrams *= treatment.duration if per_hour else 1.0
+    milligrams *= number("drug.hydrochloride_factor") if treatment.salt == "hydrochloride" else 1.0
+    _refuse_absurd(treatment, milligrams, number)
+    return convert(milligrams, "mg", "umol", molar_mass=number(drug.molar_mass) * 1e9)
+
+
+def _refuse_absurd(treatment: Treatment, milligrams: float, number: Number) -> None:
+    per_kilogram = milligrams / number("person.weight")
+    most = number("drug.largest_dose") * 1e6
+    hours = max(1.0, treatment.duration)
+    if per_kilogram / hours > most:
+        raise BadInput(
+            f"{milligrams:g} mg of {treatment.drug} is {per_kilogram:.3g} mg/kg: no one is given that",
+            key="dose",
+            expected=f"at most {most:g} mg/kg an hour",
+            type_this="0.5 mg/kg",
+        )
+
+
+def _dose(treatment: Treatment, start: float, number: Number) -> list[Entry]:
+    drug = treatment.substance
+    if drug.sessions:
+        return [Entry(start, drug.enters, 1.0)] if drug.enters else []
+    amount = micromoles(treatment, number)
+    if drug.enters:
+        return [Entry(start, drug.enters, amount, treatment.duration)]
+    return [
+        Entry(start + delay, f"pharmacokinetics.{site}_{enantiomer}", share * part * amount, duration)
+        for enantiomer, share in drug.enantiomers.items()
+        if share
+        for delay, site, part, duration in _parts(treatment, amount, number)
+    ]
+
+
+def _parts(treatment: Treatment, amount: float, number: Number) -> list[tuple[float, str, float, float]]:
+    """(delay h, site, share of the dose, duration h) of each part that a route splits a dose into."""
+    route = treatment.route
+    if route == "IV":
+        return [(0.0, "central", 1.0, treatment.duration)]
+    if route in WHERE:
+        site, fraction = WHERE[route]
+        return [(0.0, site, number(f"pharmacokinetics.{fraction}"), treatment.duration)]
+    if route == "oral":
+        return [(0.0, "gut", 1.0, number("pharmacokinetics.oral_duration"))]
+    if route == "sublingual":
+        absorbed = number("pharmacokinetics.sublingual_fraction")
+        return [(0.0, "mouth", absorbed, 0.0), (0.0, "gut", 1 - absorbed, number("pharmacokinetics.swallowed_duration"))]
+    return _sprays(treatment, amount, number)
+
+
+def _sprays(treatment: Treatment, amount: float, number: Number) -> list[tuple[float, str, float, float]]:
+    """A nasal dose: devices of 28 mg one after another; the later ones absorb less, the rest is swallowed."""
+    device = convert(number("drug.nasal_device") * 1e6, "mg", "umol", molar_mass=number("drug.ketamine_molar_mass") * 1e9)
+    n = max(1, round(amount / device))
+    first, later = number("pharmacokinetics.nasal_fraction_first"), number("pharmacokinetics.nasal_fraction_later")
+    japanese = 1 + (number("pharmacokinetics.nasal_japanese") - 1) * number("person.japanese")
+    absorbed = min(1.0, first * japanese * (1 + (n - 1) * later) / n)
+    gap, lasting = number("pharmacokinetics.spray_interval"), number("pharmacokinetics.swallowed_duration")
+    nose = [(i * gap, "nose", absorbed / n, 0.0) for i in range(n)]
+    return nose + [(i * gap, "gut", (1 - absorbed) / n, lasting) for i in range(n)]
+
+
+def _beliefs(regimen: Regimen, horizon: float) -> list[Entry]:
+    """One unit of belief for each treatment visit, at most one in three days: daily tablets are not daily hopes."""
+    visits = sorted(start for treatment in regimen.treatments for start in treatment.starts(horizon))
+    found: list[Entry] = []
+    for visit in visits:
+        if not found or visit >= found[-1].time + BELIEF_GAP - 1e-9:
+            found.append(Entry(visit, "expectancy.belief", 1.0))
+    return found
+
+
+def _refuse_overlaps(regimen: Regimen, horizon: float) -> None:
+    by_drug: dict[str, list[tuple[float, float]]] = {}
+    for treatment in regimen.treatments:
+        if treatment.duration:
+            spans = ((start, start + treatment.duration) for start in treatment.starts(horizon))
+            by_drug.setdefault(treatment.drug, []).extend(spans)
+    for name, spans in by_drug.items():
+        ordered = sorted(spans)
+        for (begin, end), (following, _) in zip(ordered, ordered[1:], strict=False):
+            if following < end - 1e-9:
+                raise BadInput(
+                    f"two infusions of {name} overlap: {begin:g} to {end:g} h, and the next from {following:g} h",
+                    key="treatments",
+                    expected="one infusion of a drug at a time",
+                    type_this=f"... at {end:g} h",
+                )

@@ -1,0 +1,85 @@
+"""Reads a YAML file and remembers on which line each key stands, so that errors can say so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, MappingStartEvent, SequenceStartEvent
+
+from ketamech.core import BadInput
+
+LARGEST_FILE = 1_000_000
+DEEPEST = 20
+Path_ = tuple[str | int, ...]
+
+
+def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
+    """Plain content of a YAML mapping and the line of every key. Raises BadInput for anything that is not one."""
+    text = _text(path)
+    try:
+        _refuse_bombs(path, text)
+        content = YAML(typ="rt").load(text)
+    except MarkedYAMLError as problem:
+        mark = problem.problem_mark or problem.context_mark
+        line = mark.line + 1 if mark else None
+        what = (problem.problem or "not valid YAML").splitlines()[0]
+        raise BadInput(what, file=path, line=line, expected="a YAML mapping of keys and values") from None
+    except (YAMLError, ValueError, RecursionError) as problem:
+        raise BadInput(f"not valid YAML: {str(problem).splitlines()[0]}", file=path, expected="a YAML mapping") from None
+    if not isinstance(content, dict):
+        raise BadInput("the file holds no keys", file=path, line=1, expected="title:, treatments:, ...")
+    lines: dict[Path_, int] = {}
+    return _plain(content, (), lines), lines
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise BadInput("the file is too large", file=path, expected=f"at most {LARGEST_FILE:,} bytes")
+        raw = path.read_bytes()
+    except OSError as problem:
+        raise BadInput(f"the file cannot be read: {problem.strerror}", file=path, expected="a scenario file") from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadInput("the file is not text", file=path, expected="a YAML file in UTF-8") from None
+    if "\x00" in text:
+        raise BadInput("the file is not text", file=path, expected="a YAML file in UTF-8")
+    if not text.strip():
+        raise BadInput("the file is empty", file=path, line=1, expected="title:, treatments:, ...")
+    return text
+
+
+def _refuse_bombs(path: Path, text: str) -> None:
+    """No aliases, no deep nesting: a scenario needs neither, and both can be made to explode."""
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        if isinstance(event, AliasEvent):
+            raise BadInput("aliases are not used here", file=path, line=event.start_mark.line + 1, expected="plain values")
+        depth += isinstance(event, MappingStartEvent | SequenceStartEvent)
+        depth -= type(event).__name__ in ("MappingEndEvent", "SequenceEndEvent")
+        if depth > DEEPEST:
+            raise BadInput("nested too deeply", file=path, line=event.start_mark.line + 1, expected=f"{DEEPEST} levels")
+
+
+def _plain(node: Any, here: Path_, lines: dict[Path_, int]) -> Any:
+    """Ordinary dicts and lists, with the line of each key noted."""
+    if isinstance(node, dict):
+        for key in node:
+            lines[(*here, key)] = node.lc.key(key)[0] + 1
+        return {key: _plain(value, (*here, key), lines) for key, value in node.items()}
+    if isinstance(node, list):
+        for i in range(len(node)):
+            lines[(*here, i)] = node.lc.item(i)[0] + 1
+        return [_plain(value, (*here, i), lines) for i, value in enumerate(node)]
+    return node.item() if hasattr(node, "item") else _scalar(node)
+
+
+def _scalar(node: Any) -> Any:
+    for kind in (bool, int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node

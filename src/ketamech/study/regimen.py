@@ -1,0 +1,129 @@
+"""Regimens: what is given, how much, by which route, when and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ketamech.core import BadInput
+from ketamech.study.drugs import Drug, drug, route
+
+DAY, WEEK = 24.0, 168.0
+MOST_DOSES = 5000
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of a schedule: `times_a_week` visits (or one every `every` h) for `length` h; None: to the end."""
+
+    every: float | None = None
+    times_a_week: int | None = None
+    length: float | None = None
+
+    def starts(self, begin: float, end: float) -> Iterator[float]:
+        """Hours at which doses are due from `begin`, before `end`."""
+        stop = end if self.length is None else min(end, begin + self.length)
+        if self.every is not None:
+            due = (begin + i * self.every for i in range(MOST_DOSES + 1))
+        else:
+            n = self.times_a_week or 1
+            gap = 7 // n * DAY
+            due = (begin + w * WEEK + i * gap for w in range(MOST_DOSES) for i in range(n))
+        for start in due:
+            if start >= stop - 1e-9:
+                return
+            yield start
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """One drug by one route on one schedule. `amount` in `unit` per dose; sessions have no amount.
+
+    `duration` (h) of an infusion, 0 for a bolus; `start` (h); no phases means once.
+    """
+
+    drug: str
+    amount: float | None = None
+    unit: str = ""
+    route: str = ""
+    duration: float = 0.0
+    start: float = 0.0
+    phases: tuple[Phase, ...] = ()
+    salt: str = "base"
+
+    def __post_init__(self) -> None:
+        self._refuse_nonsense()
+
+    @property
+    def substance(self) -> Drug:
+        """The drug that is given."""
+        return drug(self.drug)
+
+    def starts(self, horizon: float) -> list[float]:
+        """Hours at which each dose starts, before `horizon`. Raises BadInput beyond 5000 doses."""
+        if not self.phases:
+            return [self.start] if self.start < horizon else []
+        found: list[float] = []
+        begin = self.start
+        for phase in self.phases:
+            found += phase.starts(begin, horizon)
+            if len(found) > MOST_DOSES:
+                raise BadInput(f"more than {MOST_DOSES} doses", key="schedule", expected="a shorter or sparser schedule")
+            if phase.length is None:
+                break
+            begin += phase.length
+        return found
+
+    def end(self) -> float | None:
+        """Hour at which the schedule ends; None when it goes on to the horizon."""
+        if not self.phases:
+            return self.start
+        lengths = [phase.length for phase in self.phases]
+        return None if lengths[-1] is None else self.start + sum(length or 0.0 for length in lengths)
+
+    def _refuse_nonsense(self) -> None:
+        given = self.substance
+        route(given, self.route)
+        if given.sessions:
+            return
+        if self.amount is None:
+            raise BadInput(f"how much {given.name}?", key="dose", expected="an amount", type_this=f"{given.name} 0.5 mg/kg ...")
+        if not 0 < self.amount < float("inf"):
+            raise BadInput(f"a dose of {self.amount:g} {self.unit} cannot be given", key="dose", expected="a positive number")
+        if self.duration < 0 or self.start < 0:
+            raise BadInput("a time before the start", key="time", expected="zero or a positive time")
+        if "/h" in self.unit.replace("/kg", "") and not self.duration:
+            raise BadInput("a rate needs a duration", key="dose", type_this=f"{self.amount:g} {self.unit} IV for 1 h")
+        infused = self.duration > 0
+        if infused and self.route not in ("IV", "SC"):
+            raise BadInput(f"an infusion by route {self.route}", key="route", expected="IV or SC for an infusion")
+
+
+@dataclass(frozen=True)
+class Regimen:
+    """Everything one person is given."""
+
+    treatments: tuple[Treatment, ...]
+
+    @classmethod
+    def parse(cls, sentence: str) -> Regimen:
+        """Read a sentence such as "esketamine 84 mg nasal twice weekly for 4 weeks, then weekly".
+
+        Raises BadInput saying which words were not understood.
+        """
+        from ketamech.study.sentence import read
+
+        return cls(read(sentence))
+
+    def sentence(self) -> str:
+        """The regimen as the sentence that `parse` reads back."""
+        from ketamech.study.sentence import write
+
+        return "; ".join(write(treatment) for treatment in self.treatments)
+
+    def horizon(self) -> float:
+        """A sensible time to look (h): 28 days, or four weeks beyond the last dose."""
+        ends = [treatment.end() for treatment in self.treatments]
+        known = [end for end in ends if end is not None]
+        ongoing = [sum(p.length or 0.0 for p in t.phases) + t.start for t in self.treatments if t.end() is None]
+        return max([4 * WEEK, *(end + 4 * WEEK for end in known if end > DAY), *(begin + 4 * WEEK for begin in ongoing)])

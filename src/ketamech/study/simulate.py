@@ -1,0 +1,43 @@
+"""The main job: one scenario, from the dose to the mood, as labelled curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import xarray as xr
+
+from ketamech.core import SolveFailed
+from ketamech.study.giving import entries
+from ketamech.study.running import Course, Model, load_model, run, story_times
+from ketamech.study.scenario import Scenario, load_scenario
+
+
+def courses(scenario: Scenario, model: Model) -> list[Course]:
+    """The treated course and, where asked for, the same person with the same hopes and no drug."""
+    given = entries(scenario.regimen, model.parameters, scenario.values, scenario.horizon)
+    treated = Course("treated", given, scenario.values)
+    if not scenario.control:
+        return [treated]
+    hopes = tuple(entry for entry in given if entry.state.startswith("expectancy."))
+    return [treated, Course("control", hopes, scenario.values)]
+
+
+def simulate(
+    scenario: Scenario | str | Path, *, model: Model | None = None, announce: Callable[[str], None] | None = None
+) -> xr.Dataset:
+    """Curves of every state and offer of one scenario (a Scenario, a YAML file or a regimen sentence).
+
+    Returns a Dataset with dims (patient, time): 'treated' and, unless switched off, 'control'; `units` and `long_name`
+    on every variable; time in h. Raises BadInput for a scenario that makes no sense, SolveFailed if it cannot be solved.
+    """
+    chosen = model or load_model(announce=announce)
+    asked = scenario if isinstance(scenario, Scenario) else load_scenario(scenario, chosen.parameters)
+    both = courses(asked, chosen)
+    starts = sorted({entry.time for entry in both[0].entries})
+    ends = sorted({entry.time + entry.duration for entry in both[0].entries if entry.duration})
+    curves = run(chosen, both, story_times(asked.horizon, [*starts, *ends]))
+    bad = [str(reason) for reason in curves.solve_status.values if reason != "ok"]
+    if bad:
+        raise SolveFailed(f"the scenario could not be solved: {bad[0]}")
+    return curves.assign_attrs(title=asked.title, horizon_h=asked.horizon, seed=asked.seed)
