@@ -10,7 +10,7 @@ def glutamate(m: Stage) -> None:
 
     Bursting cells release more per spike. Hydroxynorketamine may raise release (contested, own switch).
     Directions: Moghaddam 1997 (up at 10-30, flat at 50, down at 200 mg/kg in rats); LY379268 abolishes
-    the rise.
+    the rise. Lamotrigine holds back what firing adds to resting release.
     """
     rate = m.needs("circuit.pyramidal_rate", "1")
     metabolite = m.needs("brain.hydroxynorketamine_r", "umol/L") + m.needs(
@@ -23,10 +23,11 @@ def glutamate(m: Stage) -> None:
     bound = metabolite / (metabolite + m.parameter("glutamate.hydroxynorketamine_half"))
     boost = 1 + m.parameter("pathway.hnk_ampa") * m.parameter("glutamate.hydroxynorketamine_gain") * bound
     spikes = rate * (1 + m.parameter("glutamate.burst_facilitation") * (rate - 1))
+    evoked = (1 - m.parameter("perturbation.lamotrigine")) * (spikes * boost - 1)
     braked = (1 + brake) / (1 + brake * outside)
     m.rate(
         outside,
-        +uptake * spikes * boost * braked,
+        +uptake * (1 + evoked) * braked,
         because="release by pyramidal cells under mGluR2/3 control",
     )
     m.rate(outside, -uptake * outside, because="uptake by glial transporters")
