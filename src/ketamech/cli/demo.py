@@ -1,0 +1,51 @@
+"""`ketamech demo`: six published scenarios, the scorecard, the model page, and one index to open."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+Folder = Annotated[Path, typer.Argument(help="Where to write")]
+Examples = Annotated[Path, typer.Option(help="Folder of scenario files")]
+
+
+def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples")) -> None:
+    """Run every example scenario, the scorecard and the model description, and write an index page to open.
+
+    For research and education only: not treatment or dosing advice.
+    """
+    from ketamech import analysis, report, study
+    from ketamech.cli import terminal
+    from ketamech.core import BadInput
+
+    files = sorted(examples.glob("*.yaml"))
+    if not files:
+        raise BadInput("no scenario files", file=examples, expected="a folder with .yaml files", type_this="--examples examples")
+    began = time.perf_counter()
+    model = terminal.model()
+    columns = (TextColumn("{task.description:40}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn())
+    with Progress(*columns, console=terminal.progress()) as bar:
+        task = bar.add_task("starting", total=len(files) + 2)
+        scenarios = []
+        for file in files:
+            bar.update(task, description=file.stem.replace("_", " "))
+            asked = study.load_scenario(file, model.parameters)
+            curves = study.simulate(asked, model=model)
+            report.write_run(folder / file.stem, curves, asked, model, f"ketamech simulate {examples.name}/{file.name}")
+            scenarios.append((file.stem, asked.title))
+            bar.advance(task)
+        bar.update(task, description="scorecard")
+        card = analysis.scorecard(model)
+        report.write_scorecard(folder / "scorecard", card)
+        bar.advance(task)
+        bar.update(task, description="model page")
+        (folder / "model.html").write_text(report.describe(model.system, html=True), encoding="utf-8")
+        bar.advance(task)
+    index = report.write_index(folder, scenarios, card)
+    terminal.table(card.goals.to_dict("records"), title="Goals")
+    seconds = time.perf_counter() - began
+    terminal.progress().print(f"{seconds:.0f} s. Open [bold]{index}[/bold]   {terminal.DISCLAIMER}")

@@ -1,0 +1,32 @@
+"""`ketamech describe`: equations and parameters as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="A .html or .md file; printed as text if left out")]
+
+
+def describe(out: Out = None) -> None:
+    """Write the equations, one flux a line with its reason, and the parameter table with its sources.
+
+    Example:  ketamech describe --out model.html
+    """
+    from ketamech import report, system
+    from ketamech.cli import terminal
+    from ketamech.core import BadInput
+
+    if out is not None and out.suffix not in (".html", ".md"):
+        raise BadInput(f"cannot write a '{out.suffix}' file", expected="a name ending in .html or .md")
+    with terminal.progress().status("Building the equations ..."):
+        built = system.build()
+        text = report.describe(built, html=out is not None and out.suffix == ".html")
+    if out is None:
+        typer.echo(text)
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
+    terminal.progress().print(f"Written: {out}")

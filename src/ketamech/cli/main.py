@@ -1,0 +1,71 @@
+"""The `ketamech` command: its help, its errors, its exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+
+from ketamech.cli import check, cite, demo, describe, evidence, scorecard, simulate
+from ketamech.cli.terminal import DISCLAIMER
+from ketamech.core import KetaMechError
+
+HELP = f"""How does ketamine work? KetaMech computes it: from a dose to the mood weeks later, with a published source behind
+every number.
+
+Start with:  ketamech simulate "racemic 0.5 mg/kg IV over 40 min"
+
+{DISCLAIMER}
+"""
+app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+app.command("simulate")(simulate.simulate)
+app.command("scorecard")(scorecard.scorecard)
+app.command("check")(check.check)
+app.command("describe")(describe.describe)
+app.command("cite")(cite.cite)
+app.command("demo")(demo.demo)
+app.add_typer(evidence.app, name="evidence")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from ketamech import __version__
+
+        typer.echo(f"ketamech {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Options before the command."""
+
+
+def main() -> None:
+    """Run the command line; an error of ours is printed without a traceback and leaves with code 2."""
+    try:
+        app()
+    except KetaMechError as problem:
+        if "--debug" in sys.argv:
+            raise
+        complain(problem)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def complain(problem: KetaMechError) -> None:
+    """One error as a panel on the error stream; plain text where there is no terminal."""
+    console = Console(stderr=True, soft_wrap=True)
+    if console.is_terminal:
+        console.print(Panel(str(problem), title=type(problem).__name__, border_style="red", highlight=False))
+    else:
+        sys.stderr.write(f"{type(problem).__name__}: {problem}\n")
