@@ -1,0 +1,28 @@
+"""Opioid tone: an indirect, downstream contribution that naltrexone removes."""
+
+from __future__ import annotations
+
+from ketamech.stages.declaration import Stage, hill
+
+
+def opioid(m: Stage) -> None:
+    """Opioid tone (0 at rest, 1 at most), raised mainly by S-ketamine and gone within hours.
+
+    Direct binding cannot carry it: with Ki 11 (S) and 28 (R) umol/L at the mu receptor, brain levels of an
+    antidepressant dose occupy only 2-4 % of receptors (`opioid.direct_occupancy`). So the tone stands for endogenous
+    opioids released downstream. Naltrexone removes it (Williams 2018, 12 patients, contested); S engages mu and kappa in
+    rats and R does not (Bonaventura 2021). Drug in umol/L unbound in brain.
+    """
+    s, r = m.needs("brain.esketamine", "umol/L"), m.needs("brain.arketamine", "umol/L")
+    s_affinity, r_affinity = m.parameter("opioid.s_affinity"), m.parameter("opioid.r_affinity")
+    bound = s / s_affinity + r / r_affinity
+    m.offers(
+        "opioid.direct_occupancy", bound / (1 + bound), "1", about="mu receptors held by ketamine itself, without naltrexone"
+    )
+    equivalent = s + r * s_affinity / r_affinity
+    open_share = m.parameter("pathway.opioid") * (1 - m.parameter("perturbation.naltrexone"))
+    pace = m.parameter("opioid.pace")
+    tone = m.state("opioid.tone", "1", within=(0, 1), scale=0.1, about="downstream opioid tone, 0 at rest")
+    released = hill(equivalent, m.parameter("opioid.half_release"), 1)
+    m.rate(tone, +pace * open_share * released, because="endogenous opioids released downstream of the drug")
+    m.rate(tone, -pace * tone, because="peptides broken down, signalling fades")
