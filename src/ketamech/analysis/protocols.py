@@ -1,0 +1,146 @@
+"""The treatments the scorecard simulates, from data/scorecard/protocols.csv, all run in a few batches."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from ketamech.analysis.measure import Curves
+from ketamech.core import BadInput, nearest, unit
+from ketamech.evidence import Row, read_table
+from ketamech.study.giving import sentence_entries
+from ketamech.study.running import Course, Entry, Model, run, story_times
+
+DIRECTORY = Path(__file__).parents[1] / "data" / "scorecard"
+COLUMNS = ("id", "treatment", "control", "settings", "horizon", "why")
+KETAMINE = re.compile(r"^pharmacokinetics\.\w+_[sr]$")
+_HORIZON = re.compile(r"^([\d.]+)\s*(\w+)$")
+_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One treatment of a typical patient: a sentence (empty: nothing), what differs in them, how long (h)."""
+
+    id: str
+    treatment: str
+    control: str
+    settings: Mapping[str, float]
+    horizon: float
+
+    def entries(self, parameters: Mapping[str, object]) -> tuple[Entry, ...]:
+        """Everything that enters the body, in time order."""
+        if not self.treatment:
+            return ()
+        return sentence_entries(self.treatment, parameters, self.settings, self.horizon)
+
+
+def load_protocols(path: Path = DIRECTORY / "protocols.csv") -> dict[str, Protocol]:
+    """Protocols by id; raises BadInput naming the line of a doubled id or a control that is not there."""
+    found: dict[str, Protocol] = {}
+    rows = read_table(path, COLUMNS)
+    for row in rows:
+        name = row.required("id", "a name such as iv-0.5-over-40-min")
+        if name in found:
+            raise row.bad("id", f"'{name}' is already used", expected="each protocol once")
+        found[name] = _protocol(name, row)
+    for row in rows:
+        if row["control"] and row["control"] not in found:
+            near = nearest(row["control"], found)
+            raise row.bad(
+                "control", f"no protocol '{row['control']}'", expected="the id of a protocol", near=near
+            )
+    return found
+
+
+def _protocol(name: str, row: Row) -> Protocol:
+    match = _HORIZON.match(row.required("horizon", "a time such as 24 h or 28 day"))
+    if not match:
+        raise row.bad(
+            "horizon", f"'{row['horizon']}' is not a time", expected="a time such as 24 h or 28 day"
+        )
+    horizon = float(match[1]) * unit(match[2]).factor
+    return Protocol(name, row["treatment"], row["control"], _settings(row), horizon)
+
+
+def _settings(row: Row) -> dict[str, float]:
+    """Parameters set for this protocol, in canonical units."""
+    found = {}
+    for part in filter(None, (text.strip() for text in row["settings"].split(";"))):
+        name, _, number = part.partition("=")
+        try:
+            found[name.strip()] = float(number)
+        except ValueError as problem:
+            raise row.bad("settings", f"cannot read '{part}'", expected="stage.thing=number") from problem
+    return found
+
+
+def simulate_protocols(
+    model: Model,
+    protocols: Iterable[Protocol],
+    moments: Iterable[float] = (),
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, Curves]:
+    """Curves of each protocol by id: one batch a horizon, one drug-free patient for every set of settings."""
+    chosen = list(protocols)
+    given = {p.id: p.entries(model.parameters) for p in chosen}
+    rest = _rest(model, chosen)
+    batches: dict[float, list[Protocol]] = defaultdict(list)
+    for protocol in chosen:
+        batches[protocol.horizon].append(protocol)
+    found: dict[str, Curves] = {}
+    for horizon, batch in sorted(batches.items()):
+        if progress:
+            progress(f"{len(batch)} treatments over {horizon:g} h")
+        courses = [Course(p.id, given[p.id], p.settings) for p in batch]
+        dataset = run(model, courses, _times(horizon, courses, moments), tolerance=_TOLERANCE)
+        time, values = dataset["time"].to_numpy(), _arrays(dataset)
+        for i, p in enumerate(batch):
+            outputs = {name: array[i] for name, array in values.items()}
+            found[p.id] = Curves(time, outputs, rest[_key(p)], given_micromoles(given[p.id]))
+    return found
+
+
+def _times(horizon: float, courses: Iterable[Course], moments: Iterable[float]) -> np.ndarray:
+    """Dense after every start, and exactly at every start, end and published moment."""
+    entries = [entry for course in courses for entry in course.entries]
+    starts = {entry.time for entry in entries} | {entry.time + entry.duration for entry in entries}
+    exact = np.array(sorted(t for t in {*starts, *moments} if t <= horizon))
+    return np.unique(np.round(np.concatenate([story_times(horizon, sorted(starts)), exact]), 6))
+
+
+def _key(protocol: Protocol) -> tuple[tuple[str, float], ...]:
+    return tuple(sorted(protocol.settings.items()))
+
+
+def _rest(
+    model: Model, protocols: Iterable[Protocol]
+) -> dict[tuple[tuple[str, float], ...], dict[str, float]]:
+    keys = sorted({_key(protocol) for protocol in protocols})
+    courses = [Course("drug-free", (), dict(key)) for key in keys]
+    values = _arrays(run(model, courses, np.array([0.0, 1e-3]), tolerance=_TOLERANCE))
+    return {key: {name: float(array[i, 0]) for name, array in values.items()} for i, key in enumerate(keys)}
+
+
+def _arrays(dataset: xr.Dataset) -> dict[str, np.ndarray]:
+    return {str(name): variable.to_numpy() for name, variable in dataset.data_vars.items()}
+
+
+def given_micromoles(entries: Iterable[Entry]) -> float:
+    """Ketamine of both enantiomers that enters the body (umol)."""
+    return sum(entry.amount for entry in entries if KETAMINE.match(entry.state))
+
+
+def check_settings(protocols: Mapping[str, Protocol], parameters: Mapping[str, object]) -> None:
+    """Raise BadInput for a protocol that sets a parameter no table has."""
+    for protocol in protocols.values():
+        for name in protocol.settings:
+            if name not in parameters:
+                near = nearest(name, parameters)
+                raise BadInput(f"protocol '{protocol.id}' sets '{name}', which no table has", nearest=near)

@@ -1,0 +1,140 @@
+"""The scorecard: its tables point at things that exist, and a miss cannot hide."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ketamech.analysis.expression import names_in
+from ketamech.analysis.goals import goals_table, load_goals, mean_fold_error
+from ketamech.analysis.measure import Curves, Measure
+from ketamech.analysis.protocols import check_settings, load_protocols
+from ketamech.analysis.scoring import compare_all, scorecard, summarise
+from ketamech.analysis.targets import REASONS, Target, load_targets, load_uncovered
+from ketamech.core import BadInput
+from ketamech.evidence import load_evidence
+from ketamech.parameters import load_parameters
+from ketamech.study import Regimen
+
+EVIDENCE = load_evidence()
+PROTOCOLS = load_protocols()
+TARGETS = load_targets(EVIDENCE, PROTOCOLS)
+GOALS = load_goals(EVIDENCE, PROTOCOLS)
+
+
+def test_every_calibration_row_is_compared_or_says_why_not():
+    left = load_uncovered(EVIDENCE, TARGETS)
+    print(f"\n{len(TARGETS)} comparisons; not compared:\n{left.because.value_counts().to_string()}")
+    assert set(left.because) <= set(REASONS), left[left.because == "no reason given"].id.tolist()
+    assert len({t.evidence for t in TARGETS}) + len(left) == len(EVIDENCE.select(use="calibrate"))
+
+
+def test_every_treatment_is_a_sentence_that_is_understood():
+    for protocol in PROTOCOLS.values():
+        if protocol.treatment:
+            assert Regimen.parse(protocol.treatment).treatments
+
+
+def test_every_setting_is_a_parameter():
+    check_settings(PROTOCOLS, load_parameters())
+
+
+def test_every_protocol_is_used():
+    named = {t.protocol for t in TARGETS} | {g.protocol for g in GOALS}
+    named |= {PROTOCOLS[name].control for name in named if name}
+    assert set(PROTOCOLS) == named - {""}
+
+
+def test_a_comparison_against_a_control_has_one():
+    for item in (*TARGETS, *GOALS):
+        if item.measure and item.measure.against:
+            assert PROTOCOLS[item.protocol].control, item
+
+
+def test_a_rodent_row_says_what_is_assumed():
+    for target in TARGETS:
+        if EVIDENCE[target.evidence].species in ("rat", "mouse", "rodent"):
+            assert target.assumption, target.evidence
+
+
+def test_a_factor_is_explained():
+    for target in TARGETS:
+        if target.measure.factor != 1:
+            assert target.assumption, target.evidence
+
+
+def test_every_output_is_in_the_model(model):
+    for item in (*TARGETS, *GOALS):
+        for text in item.measure.output.split("|") if item.measure else ():
+            assert set(names_in(text)) <= set(model.system.output_names), text
+
+
+def test_a_mistyped_protocol_names_its_line(tmp_path):
+    bad = tmp_path / "targets.csv"
+    header = (
+        "evidence,protocol,output,seen_as,reduction,when,level,against,factor,comparison,low,high,assumption"
+    )
+    bad.write_text(
+        f"{header}\nkamp20-a-0.5h,kamp-esketamin,plasma.esketamine,,,0.5,,,,fold,,,\n", encoding="utf-8"
+    )
+    with pytest.raises(BadInput, match="kamp-esketamine") as caught:
+        load_targets(EVIDENCE, PROTOCOLS, bad)
+    assert caught.value.line == 2
+
+
+class ToySystem:
+    """Just enough of a system: two outputs, no parameters."""
+
+    parameters: dict = {}  # noqa: RUF012
+    units = {"plasma.esketamine": "umol/L", "mood.madrs": "points"}  # noqa: RUF012
+
+
+def planted(level):
+    hours = np.linspace(0, 8, 200)
+    outputs = {"plasma.esketamine": np.full_like(hours, level), "mood.madrs": np.full_like(hours, 20.0)}
+    return Curves(hours, outputs, {"plasma.esketamine": 0.0, "mood.madrs": 33.0})
+
+
+def rows_with(level):
+    targets = tuple(
+        Target(
+            name, "kamp-esketamine", Measure("plasma.esketamine", when="0.5"), "fold", math.nan, math.nan, ""
+        )
+        for name in ("kamp20-a-0.5h", "kamp20-a-0.75h")
+    )
+    return compare_all(targets, EVIDENCE, PROTOCOLS, {"kamp-esketamine": planted(level)}, ToySystem)
+
+
+def test_a_planted_miss_is_reported_in_rows_source_and_goal():
+    good, bad = rows_with(0.2), rows_with(2.0)
+    assert list(good.verdict) == ["inside", "inside"]
+    assert list(bad.verdict) == ["miss", "miss"]
+    assert summarise(bad).miss.tolist() == [2]
+    assert summarise(bad).worst.tolist() == ["kamp20-a-0.5h"]
+    assert summarise(good).worst.tolist() == [""]
+    assert mean_fold_error(bad, "kamp20-a-*") == pytest.approx(math.sqrt(2 / 0.1888 * 2 / 0.2223), rel=1e-6)
+    goal = [g for g in GOALS if g.rows.startswith("kamp20-a")]
+    assert not goals_table(tuple(goal), bad, PROTOCOLS, {}, None).reached.any()
+    assert goals_table(tuple(goal), good, PROTOCOLS, {}, None).reached.all()
+
+
+def test_a_failed_solve_shows_as_no_result_and_fails_its_goal():
+    rows = rows_with(math.nan)
+    assert list(rows.verdict) == ["no result", "no result"]
+    assert math.isnan(mean_fold_error(rows, "kamp20-a-*"))
+    goal = [g for g in GOALS if g.rows.startswith("kamp20-a")]
+    assert not goals_table(tuple(goal), rows, PROTOCOLS, {}, None).reached.any()
+
+
+def test_the_whole_scorecard(model):
+    card = scorecard(model)
+    assert len(card.rows) == len(TARGETS)
+    assert set(card.rows.verdict) <= {"inside", "near", "miss", "no result"}
+    assert card.by_source.n.sum() == len(card.rows)
+    assert len(card.goals) == len(GOALS)
+    assert isinstance(card.uncovered, pd.DataFrame)
+    worst = card.rows.sort_values("off", ascending=False).head(10)[
+        ["id", "simulated", "published", "verdict"]
+    ]
+    print(f"\n{card.rows.verdict.value_counts().to_dict()} in {card.seconds:.1f} s\n{worst.to_string()}")
