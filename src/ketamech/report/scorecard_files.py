@@ -1,0 +1,38 @@
+"""The scorecard as files: tables and the picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+from ketamech.report.scorecard_picture import scorecard_picture
+from ketamech.report.style import save
+
+
+class HasTables(Protocol):
+    """What is needed of a scorecard."""
+
+    rows: pd.DataFrame
+    by_source: pd.DataFrame
+    goals: pd.DataFrame
+    uncovered: pd.DataFrame
+
+
+def write_scorecard(folder: str | Path, card: HasTables) -> list[Path]:
+    """Write scorecard.csv (worst first), by_source.csv, goals.csv, uncovered.csv, scorecard.png and .svg."""
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    tables = {
+        "scorecard": card.rows.sort_values("off", ascending=False, na_position="first"),
+        "by_source": card.by_source,
+        "goals": card.goals,
+        "uncovered": card.uncovered,
+    }
+    written = []
+    for name, table in tables.items():
+        path = target / f"{name}.csv"
+        table.to_csv(path, index=False, float_format="%.6g")
+        written.append(path)
+    return written + save(scorecard_picture(card.rows), target, "scorecard")

@@ -1,0 +1,56 @@
+"""The scorecard's picture and files: every miss is named, nothing is dropped."""
+
+import pandas as pd
+import pytest
+
+from ketamech.report.scorecard_files import write_scorecard
+from ketamech.report.scorecard_picture import scorecard_picture
+
+
+class Card:
+    """A small scorecard with one row of each kind."""
+
+    rows = pd.DataFrame(
+        [
+            ("good", "pk", "a", "fold", 0.1, float("nan"), 0.4, "inside", 1.1),
+            ("planted-miss", "pk", "a", "fold", 2.5, float("nan"), 11.0, "miss", 12.0),
+            ("far-z", "mood", "b", "z", float("nan"), 4.0, 2.0, "miss", 3.0),
+            ("wrong-way", "synapse", "c", "sign", float("nan"), float("nan"), 3.0, "miss", 0.9),
+            (
+                "no-number",
+                "synapse",
+                "c",
+                "fold",
+                float("nan"),
+                float("nan"),
+                float("nan"),
+                "no result",
+                float("nan"),
+            ),
+        ],
+        columns=["id", "stage", "reference", "comparison", "log_fold", "z", "off", "verdict", "simulated"],
+    ).assign(
+        citation="Someone 2020 Journal 1:1",
+        published=1.0,
+        expected="",
+        fitted=[True, False, False, False, True],
+    )
+    by_source = goals = uncovered = pd.DataFrame({"n": [1]})
+
+
+@pytest.mark.filterwarnings("error")
+def test_every_source_with_a_miss_names_its_worst_row():
+    texts = " ".join(t.get_text() for axes in scorecard_picture(Card.rows).axes for t in axes.texts)
+    for name in ("planted-miss", "far-z", "no-number"):
+        assert name in texts
+    assert "good" not in texts
+
+
+def test_the_files(tmp_path):
+    paths = write_scorecard(tmp_path / "card", Card())
+    assert {p.name for p in paths} == {
+        *("scorecard.csv", "by_source.csv", "goals.csv", "uncovered.csv"),
+        *("scorecard.png", "scorecard.svg"),
+    }
+    assert all(p.stat().st_size for p in paths)
+    assert list(pd.read_csv(tmp_path / "card" / "scorecard.csv").id)[:2] == ["no-number", "planted-miss"]
