@@ -78,7 +78,9 @@ def _rests(model: Model) -> Iterable[Finding]:
         worst = mine[int(np.argmax(drift[mine]))]
         passed = found and drift[worst] < DRIFT
         name = model.system.state_names[worst]
-        yield Finding(stage, "rests", passed, f"largest drift in 4 weeks without drug {drift[worst]:.1e} ({name})")
+        yield Finding(
+            stage, "rests", passed, f"largest drift in 4 weeks without drug {drift[worst]:.1e} ({name})"
+        )
 
 
 def _recovers(model: Model) -> Iterable[Finding]:
@@ -100,7 +102,9 @@ def _recovers(model: Model) -> Iterable[Finding]:
         name = model.system.state_names[kept[top // 2]]
         which = "double" if top % 2 else "half"
         passed = worst[top] < RECOVERY
-        yield Finding(stage, "recovers", passed, f"from half and double: worst {worst[top]:.1e} ({which} {name})")
+        yield Finding(
+            stage, "recovers", passed, f"from half and double: worst {worst[top]:.1e} ({which} {name})"
+        )
 
 
 def _half_and_double(state: State, value: float) -> tuple[float, float]:
@@ -137,7 +141,9 @@ def _stays_in_bounds(model: Model) -> Iterable[Finding]:
             if limit is not None and not sign * (float(value) - limit) <= BOUND * s.scale
         ]
         if stage.states:
-            detail = "; ".join(outside) or f"{len(stage.states)} states inside their bounds at ten times the dose"
+            detail = (
+                "; ".join(outside) or f"{len(stage.states)} states inside their bounds at ten times the dose"
+            )
             yield Finding(stage.name, "stays in bounds", not outside, detail)
 
 

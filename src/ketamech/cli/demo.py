@@ -24,10 +24,20 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
 
     files = sorted(examples.glob("*.yaml"))
     if not files:
-        raise BadInput("no scenario files", file=examples, expected="a folder with .yaml files", type_this="--examples examples")
+        raise BadInput(
+            "no scenario files",
+            file=examples,
+            expected="a folder with .yaml files",
+            type_this="--examples examples",
+        )
     began = time.perf_counter()
     model = terminal.model()
-    columns = (TextColumn("{task.description:40}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:40}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=terminal.progress()) as bar:
         task = bar.add_task("starting", total=len(files) + 2)
         scenarios = []
@@ -35,7 +45,9 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
             bar.update(task, description=file.stem.replace("_", " "))
             asked = study.load_scenario(file, model.parameters)
             curves = study.simulate(asked, model=model)
-            report.write_run(folder / file.stem, curves, asked, model, f"ketamech simulate {examples.name}/{file.name}")
+            report.write_run(
+                folder / file.stem, curves, asked, model, f"ketamech simulate {examples.name}/{file.name}"
+            )
             scenarios.append((file.stem, asked.title))
             bar.advance(task)
         bar.update(task, description="scorecard")

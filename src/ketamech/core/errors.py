@@ -33,7 +33,12 @@ class BadInput(KetaMechError):
     def _text(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
         lines = [f"{place}: {self.what}" if place else self.what]
-        extras = (("key", self.key), ("expected", self.expected), ("nearest", self.nearest), ("type", self.type_this))
+        extras = (
+            ("key", self.key),
+            ("expected", self.expected),
+            ("nearest", self.nearest),
+            ("type", self.type_this),
+        )
         lines += [f"  {label}: {text}" for label, text in extras if text]
         return "\n".join(lines)
 

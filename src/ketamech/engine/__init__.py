@@ -3,4 +3,15 @@
 from ketamech.engine.kernel import Kernel, cache_folder, load_kernel
 from ketamech.engine.solve import Events, Solution, events, jacobian, refuse_failure, rest, solve
 
-__all__ = ["Events", "Kernel", "Solution", "cache_folder", "events", "jacobian", "load_kernel", "refuse_failure", "rest", "solve"]
+__all__ = [
+    "Events",
+    "Kernel",
+    "Solution",
+    "cache_folder",
+    "events",
+    "jacobian",
+    "load_kernel",
+    "refuse_failure",
+    "rest",
+    "solve",
+]

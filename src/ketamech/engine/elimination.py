@@ -47,6 +47,4 @@ def eliminate(size: int, pattern: Iterable[tuple[int, int]]) -> Elimination:
 def _updates(
     pivot: int, below: tuple[int, ...], right: tuple[int, ...], slots: dict[tuple[int, int], int]
 ) -> tuple[tuple[int, tuple[tuple[int, int], ...]], ...]:
-    return tuple(
-        (slots[r, pivot], tuple((slots[r, c], slots[pivot, c]) for c in right)) for r in below
-    )
+    return tuple((slots[r, pivot], tuple((slots[r, c], slots[pivot, c]) for c in right)) for r in below)

@@ -52,7 +52,9 @@ def attempt(y, q, inflow, h, work, jac, lu):
         u[i] = y[i] + 3.314825187068521 * k1[i] + 2.896124015972201 * k2[i] + 0.9986419139977817 * k3[i]
     stage_slope(u, q, inflow, f)
     for i in range(n):
-        k4[i] = f[i] + (-0.1073529058151375 * k1[i] - 9.594562251023355 * k2[i] - 20.47028614809616 * k3[i]) / h
+        k4[i] = (
+            f[i] + (-0.1073529058151375 * k1[i] - 9.594562251023355 * k2[i] - 20.47028614809616 * k3[i]) / h
+        )
     substitute(lu, k4)  # noqa: F821
     for i in range(n):
         u[i] = (
@@ -185,7 +187,9 @@ def follow(y, p, event_time, event_kind, event_state, event_size, times, out, rt
     report[0], report[1], report[2], report[3] = OK, total, t, 0
 
 
-def follow_all(y, p, event_from, event_time, event_kind, event_state, event_size, times, out, rtol, scale, limits, report):
+def follow_all(
+    y, p, event_from, event_time, event_kind, event_state, event_size, times, out, rtol, scale, limits, report
+):
     """Every patient in turn: y[patient, state], p[patient, input], events of patient i in event_from[i]:event_from[i+1]."""
     for i in range(y.shape[0]):
         a, b = event_from[i], event_from[i + 1]

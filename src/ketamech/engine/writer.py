@@ -31,7 +31,9 @@ class _Printer(PythonCodePrinter):
     """SymPy to Python, with symbols replaced by places in arrays and small powers by products."""
 
     def __init__(self, places: Mapping[str, str]) -> None:
-        super().__init__({"fully_qualified_modules": True, "user_functions": {"hill": "hill", "hill_slope": "hill_slope"}})
+        super().__init__(
+            {"fully_qualified_modules": True, "user_functions": {"hill": "hill", "hill_slope": "hill_slope"}}
+        )
         self.places = places
 
     def _print_Symbol(self, expr: sympy.Symbol) -> str:
@@ -65,7 +67,9 @@ def write_kernel(system: System) -> str:
     parts = [HEADER, _source(mathematics.hill), _source(mathematics.hill_slope)]
     parts += [
         program.function("rates", _offers(system), _targets("f", system.rates)),
-        program.function("observe", _offers(system), [(f"out[{i}]", symbol(o.name)) for i, o in enumerate(system.offers)]),
+        program.function(
+            "observe", _offers(system), [(f"out[{i}]", symbol(o.name)) for i, o in enumerate(system.offers)]
+        ),
     ]
     factors = eliminate(len(system.states), slopes.entries)
     parts.append(program.function("jacobian", [*_offers(system), *_slopes(slopes)], _entries(slopes)))
@@ -83,7 +87,16 @@ def write_kernel(system: System) -> str:
 
 
 _METHOD = ("stage_slope", "attempt", "step_error", "dense", "stretch", "follow", "follow_all", "watch_all")
-_METHOD_CONSTANTS = ("OK", "TOO_MANY_STEPS", "NOT_FINITE", "STEP_TOO_SMALL", "GAMMA", "MAX_GROWTH", "MIN_GROWTH", "SAFETY")
+_METHOD_CONSTANTS = (
+    "OK",
+    "TOO_MANY_STEPS",
+    "NOT_FINITE",
+    "STEP_TOO_SMALL",
+    "GAMMA",
+    "MAX_GROWTH",
+    "MIN_GROWTH",
+    "SAFETY",
+)
 _RELEASED = ("follow_all", "watch_all", "settle_all")
 
 
@@ -177,7 +190,9 @@ class _Program:
 
     def _prepared(self, expression: sympy.Expr, places: Mapping[str, str]) -> str:
         back = {place: sympy.Symbol(place) for place in places.values() if place.startswith("q[")}
-        written = expression.xreplace({s: back[places[s.name]] for s in expression.free_symbols if places.get(s.name, "") in back})
+        written = expression.xreplace(
+            {s: back[places[s.name]] for s in expression.free_symbols if places.get(s.name, "") in back}
+        )
         if written.is_Symbol and written.name.startswith("q["):
             return written.name
         if written not in self.constants:
@@ -188,7 +203,9 @@ class _Program:
     def prepare(self) -> str:
         """The function that fills the prepared array of one patient from the inputs."""
         printer = _Printer(self.inputs)
-        lines = [f"    {place} = {printer.doprint(expression)}" for place, expression in self._needed] or ["    pass"]
+        lines = [f"    {place} = {printer.doprint(expression)}" for place, expression in self._needed] or [
+            "    pass"
+        ]
         return '@njit(cache=True, error_model="numpy")\ndef prepare(p, q):\n' + "\n".join(lines) + "\n\n"
 
 
@@ -236,7 +253,9 @@ def _factorise(slopes: Derivatives, factors: Elimination) -> str:
     lines = []
     for (r, c), slot in factors.slots.items():
         value = f"-jac[{place[r, c]}]" if (r, c) in place else "0.0"
-        lines.append(f"lu[{slot}] = {f'shift{value}' if r == c and (r, c) in place else 'shift' if r == c else value}")
+        lines.append(
+            f"lu[{slot}] = {f'shift{value}' if r == c and (r, c) in place else 'shift' if r == c else value}"
+        )
     for pivot, rows in factors.updates:
         diagonal = factors.slots[pivot, pivot]
         lines.append(f"lu[{diagonal}] = 1.0/lu[{diagonal}]")

@@ -20,7 +20,10 @@ def pharmacokinetics(m: Stage) -> None:
     liver = {e: _liver(m, e) for e in NAMES}
     for e in NAMES:
         _enantiomer(m, e, liver[e])
-    for moiety, enantiomers in (("ketamine", ("esketamine", "arketamine")), ("norketamine", ("s_norketamine", "r_norketamine"))):
+    for moiety, enantiomers in (
+        ("ketamine", ("esketamine", "arketamine")),
+        ("norketamine", ("s_norketamine", "r_norketamine")),
+    ):
         total = sympy.Add(*(m.own(f"venous.{name}") for name in enantiomers))
         m.offers(f"venous.{moiety}", total, "umol/L", about=f"{moiety} in venous plasma, both enantiomers")
 
@@ -36,7 +39,9 @@ def _volume(m: Stage, name: str) -> sympy.Expr:
 
 def _flow(m: Stage, name: str) -> sympy.Expr:
     """A clearance or flow (L/h), by body weight to the allometric power."""
-    return m.parameter(f"pharmacokinetics.{name}") * exp(m.parameter("pharmacokinetics.flow_exponent") * log(_size(m)))
+    return m.parameter(f"pharmacokinetics.{name}") * exp(
+        m.parameter("pharmacokinetics.flow_exponent") * log(_size(m))
+    )
 
 
 def _covariate(m: Stage, factor: str, flag: str) -> sympy.Expr:
@@ -70,10 +75,21 @@ def _liver(m: Stage, e: str) -> dict[str, sympy.Expr]:
 
 def _enantiomer(m: Stage, e: str, liver: dict[str, sympy.Expr]) -> None:
     drug = NAMES[e]
-    central = m.state(f"pharmacokinetics.central_{e}", "umol", kind="amount", about=f"{drug} in arterial blood and near tissue")
-    delay = m.state(f"pharmacokinetics.delay_one_{e}", "umol", kind="amount", about=f"{drug} on its way to norketamine")
+    central = m.state(
+        f"pharmacokinetics.central_{e}",
+        "umol",
+        kind="amount",
+        about=f"{drug} in arterial blood and near tissue",
+    )
+    delay = m.state(
+        f"pharmacokinetics.delay_one_{e}", "umol", kind="amount", about=f"{drug} on its way to norketamine"
+    )
     gone = m.state(
-        f"pharmacokinetics.eliminated_{e}", "umol", kind="amount", accumulates=True, about=f"{drug} eliminated in any form"
+        f"pharmacokinetics.eliminated_{e}",
+        "umol",
+        kind="amount",
+        accumulates=True,
+        about=f"{drug} eliminated in any form",
     )
     concentration = m.offers(
         f"plasma.{drug}", central / _volume(m, "central_volume"), "umol/L", about=f"{drug} in arterial plasma"
@@ -81,10 +97,24 @@ def _enantiomer(m: Stage, e: str, liver: dict[str, sympy.Expr]) -> None:
     _depots(m, e, central)
     _swallowed(m, e, central, delay, gone, liver)
     for tissue in ("shallow", "middle", "deep"):
-        _tissue(m, f"{tissue}_{e}", central, concentration, _flow(m, f"{tissue}_flow"), _volume(m, f"{tissue}_volume"))
+        _tissue(
+            m,
+            f"{tissue}_{e}",
+            central,
+            concentration,
+            _flow(m, f"{tissue}_flow"),
+            _volume(m, f"{tissue}_volume"),
+        )
     cleared = liver["clearance"] * concentration
-    m.flow(central, delay, liver["norketamine_share"] * cleared, because="hepatic demethylation to norketamine")
-    m.flow(central, gone, (1 - liver["norketamine_share"]) * cleared, because="hepatic clearance to other metabolites")
+    m.flow(
+        central, delay, liver["norketamine_share"] * cleared, because="hepatic demethylation to norketamine"
+    )
+    m.flow(
+        central,
+        gone,
+        (1 - liver["norketamine_share"]) * cleared,
+        because="hepatic clearance to other metabolites",
+    )
     norketamine = _norketamine(m, e, delay)
     _later_metabolites(m, e, norketamine, gone)
     _vein(m, drug, concentration)
@@ -94,12 +124,24 @@ def _enantiomer(m: Stage, e: str, liver: dict[str, sympy.Expr]) -> None:
 def _depots(m: Stage, e: str, central: sympy.Symbol) -> None:
     """First-order absorption of what a route lets through."""
     for site in ("nose", "mouth", "muscle", "skin"):
-        depot = m.state(f"pharmacokinetics.{site}_{e}", "umol", kind="amount", about=f"{NAMES[e]} waiting at the {site}")
-        m.flow(depot, central, m.parameter(f"pharmacokinetics.{site}_absorption") * depot, because=f"absorption from {site}")
+        depot = m.state(
+            f"pharmacokinetics.{site}_{e}", "umol", kind="amount", about=f"{NAMES[e]} waiting at the {site}"
+        )
+        m.flow(
+            depot,
+            central,
+            m.parameter(f"pharmacokinetics.{site}_absorption") * depot,
+            because=f"absorption from {site}",
+        )
 
 
 def _swallowed(
-    m: Stage, e: str, central: sympy.Symbol, delay: sympy.Symbol, gone: sympy.Symbol, liver: dict[str, sympy.Expr]
+    m: Stage,
+    e: str,
+    central: sympy.Symbol,
+    delay: sympy.Symbol,
+    gone: sympy.Symbol,
+    liver: dict[str, sympy.Expr],
 ) -> None:
     """Swallowed drug meets the gut wall, then the liver, before it reaches the blood."""
     gut = m.state(f"pharmacokinetics.gut_{e}", "umol", kind="amount", about=f"{NAMES[e]} in the gut")
@@ -112,7 +154,12 @@ def _swallowed(
 
 
 def _tissue(
-    m: Stage, name: str, central: sympy.Symbol, concentration: sympy.Expr, flow: sympy.Expr, volume: sympy.Expr
+    m: Stage,
+    name: str,
+    central: sympy.Symbol,
+    concentration: sympy.Expr,
+    flow: sympy.Expr,
+    volume: sympy.Expr,
 ) -> None:
     tissue = m.state(f"pharmacokinetics.{name}", "umol", kind="amount", about=f"drug in tissue, {name}")
     m.flow(central, tissue, flow * concentration, because="distribution into tissue")
@@ -122,13 +169,20 @@ def _tissue(
 def _norketamine(m: Stage, e: str, first: sympy.Symbol) -> sympy.Symbol:
     """Two steps of delay, then norketamine with one tissue."""
     pace = m.parameter("pharmacokinetics.formation_delay_rate")
-    second = m.state(f"pharmacokinetics.delay_two_{e}", "umol", kind="amount", about="norketamine being formed")
-    formed = m.state(f"pharmacokinetics.norketamine_{e}", "umol", kind="amount", about=f"{e.upper()}-norketamine in blood")
+    second = m.state(
+        f"pharmacokinetics.delay_two_{e}", "umol", kind="amount", about="norketamine being formed"
+    )
+    formed = m.state(
+        f"pharmacokinetics.norketamine_{e}", "umol", kind="amount", about=f"{e.upper()}-norketamine in blood"
+    )
     m.flow(first, second, pace * first, because="first step of formation delay")
     m.flow(second, formed, pace * second, because="second step of formation delay")
     volume = _volume(m, "norketamine_volume")
     plasma = m.offers(
-        f"plasma.{e}_norketamine", formed / volume, "umol/L", about=f"{e.upper()}-norketamine in arterial plasma"
+        f"plasma.{e}_norketamine",
+        formed / volume,
+        "umol/L",
+        about=f"{e.upper()}-norketamine in arterial plasma",
     )
     flow, tissue = _flow(m, "norketamine_flow"), _volume(m, "norketamine_tissue_volume")
     _tissue(m, f"norketamine_tissue_{e}", formed, plasma, flow, tissue)
@@ -138,24 +192,39 @@ def _norketamine(m: Stage, e: str, first: sympy.Symbol) -> sympy.Symbol:
 def _later_metabolites(m: Stage, e: str, norketamine: sympy.Symbol, gone: sympy.Symbol) -> None:
     """Norketamine becomes dehydro- and hydroxynorketamine or leaves; both leave in turn."""
     plasma = m.own(f"plasma.{e}_norketamine")
-    cleared = _flow(m, f"norketamine_clearance_{e}") * _covariate(m, "asian_norketamine", "person.asian") * plasma
+    cleared = (
+        _flow(m, f"norketamine_clearance_{e}") * _covariate(m, "asian_norketamine", "person.asian") * plasma
+    )
     to_dehydro = m.parameter("pharmacokinetics.dehydronorketamine_share")
     to_hydroxy = m.parameter("pharmacokinetics.hydroxynorketamine_share")
-    dehydro = m.state(f"pharmacokinetics.dehydronorketamine_{e}", "umol", kind="amount", about="dehydronorketamine in blood")
-    hydroxy = m.state(f"pharmacokinetics.hydroxynorketamine_{e}", "umol", kind="amount", about="hydroxynorketamine in blood")
+    dehydro = m.state(
+        f"pharmacokinetics.dehydronorketamine_{e}", "umol", kind="amount", about="dehydronorketamine in blood"
+    )
+    hydroxy = m.state(
+        f"pharmacokinetics.hydroxynorketamine_{e}", "umol", kind="amount", about="hydroxynorketamine in blood"
+    )
     m.flow(norketamine, dehydro, to_dehydro * cleared, because="dehydrogenation")
     m.flow(norketamine, hydroxy, to_hydroxy * cleared, because="hydroxylation")
     m.flow(norketamine, gone, (1 - to_dehydro - to_hydroxy) * cleared, because="other routes and urine")
     for name, amount in (("dehydronorketamine", dehydro), ("hydroxynorketamine", hydroxy)):
         level = m.offers(
-            f"plasma.{e}_{name}", amount / _volume(m, f"{name}_volume"), "umol/L", about=f"{e.upper()}-{name} in arterial plasma"
+            f"plasma.{e}_{name}",
+            amount / _volume(m, f"{name}_volume"),
+            "umol/L",
+            about=f"{e.upper()}-{name} in arterial plasma",
         )
         m.flow(amount, gone, _flow(m, f"{name}_clearance_{e}") * level, because=f"elimination of {name}")
     flow, volume = _flow(m, "hydroxynorketamine_flow"), _volume(m, "hydroxynorketamine_tissue_volume")
-    _tissue(m, f"hydroxynorketamine_tissue_{e}", hydroxy, m.own(f"plasma.{e}_hydroxynorketamine"), flow, volume)
+    _tissue(
+        m, f"hydroxynorketamine_tissue_{e}", hydroxy, m.own(f"plasma.{e}_hydroxynorketamine"), flow, volume
+    )
 
 
 def _vein(m: Stage, name: str, artery: sympy.Expr) -> None:
     """A venous sample lags behind the artery while the arm's tissue takes up or gives back."""
     vein = m.state(f"venous.{name}", "umol/L", scale=0.1, about=f"{name.replace('_', '-')} in venous plasma")
-    m.rate(vein, m.parameter("pharmacokinetics.venous_rate") * (artery - vein), because="the vein follows the artery")
+    m.rate(
+        vein,
+        m.parameter("pharmacokinetics.venous_rate") * (artery - vein),
+        because="the vein follows the artery",
+    )

@@ -32,7 +32,9 @@ DRUGS = (
         (*INJECTED, "oral", "sublingual"),
         KETAMINE_MASS,
         {"s": 0.5, "r": 0.5},
-        why_not={"nasal": "published nasal availability of racemic ketamine differs three- to fourfold between devices"},
+        why_not={
+            "nasal": "published nasal availability of racemic ketamine differs three- to fourfold between devices"
+        },
     ),
     Drug(
         "esketamine",
@@ -58,9 +60,17 @@ DRUGS = (
         sessions=True,
         enters="comparators.antidepressant",
     ),
-    Drug("psychotherapy", ("talk therapy", "cbt", "therapy"), ("",), sessions=True, enters="comparators.psychotherapy"),
+    Drug(
+        "psychotherapy",
+        ("talk therapy", "cbt", "therapy"),
+        ("",),
+        sessions=True,
+        enters="comparators.psychotherapy",
+    ),
     Drug("ECT", ("electroconvulsive therapy",), ("",), sessions=True, enters="comparators.ect"),
-    Drug("TMS", ("rtms", "transcranial magnetic stimulation"), ("",), sessions=True, enters="comparators.tms"),
+    Drug(
+        "TMS", ("rtms", "transcranial magnetic stimulation"), ("",), sessions=True, enters="comparators.tms"
+    ),
 )
 ROUTES = {
     "iv": "IV",

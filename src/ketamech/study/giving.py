@@ -94,15 +94,23 @@ def _parts(treatment: Treatment, amount: float, number: Number) -> list[tuple[fl
         return [(0.0, "gut", 1.0, number("pharmacokinetics.oral_duration"))]
     if route == "sublingual":
         absorbed = number("pharmacokinetics.sublingual_fraction")
-        return [(0.0, "mouth", absorbed, 0.0), (0.0, "gut", 1 - absorbed, number("pharmacokinetics.swallowed_duration"))]
+        return [
+            (0.0, "mouth", absorbed, 0.0),
+            (0.0, "gut", 1 - absorbed, number("pharmacokinetics.swallowed_duration")),
+        ]
     return _sprays(treatment, amount, number)
 
 
 def _sprays(treatment: Treatment, amount: float, number: Number) -> list[tuple[float, str, float, float]]:
     """A nasal dose: devices of 28 mg one after another; the later ones absorb less, the rest is swallowed."""
-    device = convert(number("drug.nasal_device") * 1e6, "mg", "umol", molar_mass=number("drug.ketamine_molar_mass") * 1e9)
+    device = convert(
+        number("drug.nasal_device") * 1e6, "mg", "umol", molar_mass=number("drug.ketamine_molar_mass") * 1e9
+    )
     n = max(1, round(amount / device))
-    first, later = number("pharmacokinetics.nasal_fraction_first"), number("pharmacokinetics.nasal_fraction_later")
+    first, later = (
+        number("pharmacokinetics.nasal_fraction_first"),
+        number("pharmacokinetics.nasal_fraction_later"),
+    )
     japanese = 1 + (number("pharmacokinetics.nasal_japanese") - 1) * number("person.japanese")
     absorbed = min(1.0, first * japanese * (1 + (n - 1) * later) / n)
     gap, lasting = number("pharmacokinetics.spray_interval"), number("pharmacokinetics.swallowed_duration")

@@ -28,7 +28,9 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
         what = (problem.problem or "not valid YAML").splitlines()[0]
         raise BadInput(what, file=path, line=line, expected="a YAML mapping of keys and values") from None
     except (YAMLError, ValueError, RecursionError) as problem:
-        raise BadInput(f"not valid YAML: {str(problem).splitlines()[0]}", file=path, expected="a YAML mapping") from None
+        raise BadInput(
+            f"not valid YAML: {str(problem).splitlines()[0]}", file=path, expected="a YAML mapping"
+        ) from None
     if not isinstance(content, dict):
         raise BadInput("the file holds no keys", file=path, line=1, expected="title:, treatments:, ...")
     lines: dict[Path_, int] = {}
@@ -41,7 +43,9 @@ def _text(path: Path) -> str:
             raise BadInput("the file is too large", file=path, expected=f"at most {LARGEST_FILE:,} bytes")
         raw = path.read_bytes()
     except OSError as problem:
-        raise BadInput(f"the file cannot be read: {problem.strerror}", file=path, expected="a scenario file") from None
+        raise BadInput(
+            f"the file cannot be read: {problem.strerror}", file=path, expected="a scenario file"
+        ) from None
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -58,11 +62,18 @@ def _refuse_bombs(path: Path, text: str) -> None:
     depth = 0
     for event in YAML(typ="safe", pure=True).parse(text):
         if isinstance(event, AliasEvent):
-            raise BadInput("aliases are not used here", file=path, line=event.start_mark.line + 1, expected="plain values")
+            raise BadInput(
+                "aliases are not used here",
+                file=path,
+                line=event.start_mark.line + 1,
+                expected="plain values",
+            )
         depth += isinstance(event, MappingStartEvent | SequenceStartEvent)
         depth -= type(event).__name__ in ("MappingEndEvent", "SequenceEndEvent")
         if depth > DEEPEST:
-            raise BadInput("nested too deeply", file=path, line=event.start_mark.line + 1, expected=f"{DEEPEST} levels")
+            raise BadInput(
+                "nested too deeply", file=path, line=event.start_mark.line + 1, expected=f"{DEEPEST} levels"
+            )
 
 
 def _plain(node: Any, here: Path_, lines: dict[Path_, int]) -> Any:

@@ -68,7 +68,9 @@ class Treatment:
         for phase in self.phases:
             found += phase.starts(begin, horizon)
             if len(found) > MOST_DOSES:
-                raise BadInput(f"more than {MOST_DOSES} doses", key="schedule", expected="a shorter or sparser schedule")
+                raise BadInput(
+                    f"more than {MOST_DOSES} doses", key="schedule", expected="a shorter or sparser schedule"
+                )
             if phase.length is None:
                 break
             begin += phase.length
@@ -87,16 +89,29 @@ class Treatment:
         if given.sessions:
             return
         if self.amount is None:
-            raise BadInput(f"how much {given.name}?", key="dose", expected="an amount", type_this=f"{given.name} 0.5 mg/kg ...")
+            raise BadInput(
+                f"how much {given.name}?",
+                key="dose",
+                expected="an amount",
+                type_this=f"{given.name} 0.5 mg/kg ...",
+            )
         if not 0 < self.amount < float("inf"):
-            raise BadInput(f"a dose of {self.amount:g} {self.unit} cannot be given", key="dose", expected="a positive number")
+            raise BadInput(
+                f"a dose of {self.amount:g} {self.unit} cannot be given",
+                key="dose",
+                expected="a positive number",
+            )
         if self.duration < 0 or self.start < 0:
             raise BadInput("a time before the start", key="time", expected="zero or a positive time")
         if "/h" in self.unit.replace("/kg", "") and not self.duration:
-            raise BadInput("a rate needs a duration", key="dose", type_this=f"{self.amount:g} {self.unit} IV for 1 h")
+            raise BadInput(
+                "a rate needs a duration", key="dose", type_this=f"{self.amount:g} {self.unit} IV for 1 h"
+            )
         infused = self.duration > 0
         if infused and self.route not in ("IV", "SC"):
-            raise BadInput(f"an infusion by route {self.route}", key="route", expected="IV or SC for an infusion")
+            raise BadInput(
+                f"an infusion by route {self.route}", key="route", expected="IV or SC for an infusion"
+            )
 
 
 @dataclass(frozen=True)
@@ -125,5 +140,13 @@ class Regimen:
         """A sensible time to look (h): 28 days, or four weeks beyond the last dose."""
         ends = [treatment.end() for treatment in self.treatments]
         known = [end for end in ends if end is not None]
-        ongoing = [sum(p.length or 0.0 for p in t.phases) + t.start for t in self.treatments if t.end() is None]
-        return max([4 * WEEK, *(end + 4 * WEEK for end in known if end > DAY), *(begin + 4 * WEEK for begin in ongoing)])
+        ongoing = [
+            sum(p.length or 0.0 for p in t.phases) + t.start for t in self.treatments if t.end() is None
+        ]
+        return max(
+            [
+                4 * WEEK,
+                *(end + 4 * WEEK for end in known if end > DAY),
+                *(begin + 4 * WEEK for begin in ongoing),
+            ]
+        )

@@ -54,9 +54,7 @@ def load_model(
     return Model(system, load_kernel(system, announce=announce))
 
 
-def run(
-    model: Model, courses: Sequence[Course], times: np.ndarray, *, tolerance: float = 1e-5
-) -> xr.Dataset:
+def run(model: Model, courses: Sequence[Course], times: np.ndarray, *, tolerance: float = 1e-5) -> xr.Dataset:
     """Solve every course from its own drug-free rest state at `times` (h).
 
     Returns a Dataset with dims (patient, time); a failed patient is NaN with its reason in `solve_status`.

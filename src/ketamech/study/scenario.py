@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ketamech.core import BadInput, UnknownName, nearest, unit
 from ketamech.parameters import ParameterTable
+from ketamech.study.giving import entries
 from ketamech.study.reading import Path_, read_yaml
 from ketamech.study.regimen import Regimen, Treatment
 from ketamech.study.sentence import HOURS, read
@@ -34,8 +35,12 @@ class Dose(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    drug: str = Field(description="racemic ketamine, esketamine, memantine, midazolam, antidepressant, ECT, TMS ...")
-    dose: str | None = Field(None, description="amount with unit, e.g. 0.5 mg/kg, 84 mg, 22 mg/h; none for sessions")
+    drug: str = Field(
+        description="racemic ketamine, esketamine, memantine, midazolam, antidepressant, ECT, TMS ..."
+    )
+    dose: str | None = Field(
+        None, description="amount with unit, e.g. 0.5 mg/kg, 84 mg, 22 mg/h; none for sessions"
+    )
     route: str = Field("", description="IV, IM, SC, oral, sublingual, nasal")
     over: str | None = Field(None, description="duration of an infusion, e.g. 40 min")
     at: str | None = Field(None, description="when it starts, e.g. 3 h, day 8")
@@ -47,7 +52,11 @@ class Dose(BaseModel):
         salt = "" if self.salt == "base" else f"as {self.salt}"
         over = f"over {self.over}" if self.over else ""
         at = f"at {self.at}" if self.at else ""
-        return " ".join(part for part in (self.drug, self.dose or "", salt, self.route, over, at, self.schedule or "") if part)
+        return " ".join(
+            part
+            for part in (self.drug, self.dose or "", salt, self.route, over, at, self.schedule or "")
+            if part
+        )
 
 
 class ScenarioFile(BaseModel):
@@ -58,9 +67,13 @@ class ScenarioFile(BaseModel):
     title: Annotated[str, Field(max_length=200)] = "Untitled"
     description: Annotated[str, Field(max_length=5000)] = ""
     treatments: Annotated[list[str | Dose], Field(min_length=1, max_length=500)]
-    person: dict[str, Quantity] = Field({}, description="e.g. weight: 82 kg; names are those of person.* parameters")
+    person: dict[str, Quantity] = Field(
+        {}, description="e.g. weight: 82 kg; names are those of person.* parameters"
+    )
     pathways: dict[str, bool] = Field({}, description="e.g. habenula: off")
-    perturbations: dict[str, float] = Field({}, description="e.g. nbqx: 0.9; names are those of perturbation.* parameters")
+    perturbations: dict[str, float] = Field(
+        {}, description="e.g. nbqx: 0.9; names are those of perturbation.* parameters"
+    )
     parameters: dict[str, float | str] = Field({}, description="any parameter by its full name")
     horizon: str | None = Field(None, description="how long to look, e.g. 28 days")
     control: bool = Field(True, description="also simulate the same person with the same hopes and no drug")
@@ -101,7 +114,9 @@ def load_scenario(source: str | Path, parameters: ParameterTable | None = None) 
     weight = table["person.weight"]
     notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if "/kg" in text else ()
     regimen = Regimen.parse(text)
-    return Scenario(text, "", regimen, {}, _horizon_of(regimen), True, 1, text, notes)
+    horizon = _horizon_of(regimen)
+    entries(regimen, table, {}, horizon)
+    return Scenario(text, "", regimen, {}, horizon, True, 1, text, notes)
 
 
 def _horizon_of(regimen: Regimen) -> float:
@@ -114,7 +129,9 @@ def _from_file(path: Path, table: ParameterTable) -> Scenario:
         parsed = ScenarioFile.model_validate(content)
     except ValidationError as problem:
         raise _complaint(problem, path, lines) from None
-    regimen = Regimen(tuple(t for i, given in enumerate(parsed.treatments) for t in _treatments(given, i, path, lines)))
+    regimen = Regimen(
+        tuple(t for i, given in enumerate(parsed.treatments) for t in _treatments(given, i, path, lines))
+    )
     reader = _Values(path, lines, table)
     values = reader.all(parsed)
     if any("/kg" in t.unit for t in regimen.treatments) and "person.weight" not in values:
@@ -128,8 +145,11 @@ def _from_file(path: Path, table: ParameterTable) -> Scenario:
             type_this="person:\n          weight: 70 kg",
         )
     horizon = _horizon(parsed.horizon, path, lines) if parsed.horizon else _horizon_of(regimen)
+    _try_to_give(regimen, table, values, horizon, path, lines)
     source = path.read_text(encoding="utf-8-sig")
-    return Scenario(parsed.title, parsed.description, regimen, values, horizon, parsed.control, parsed.seed, source)
+    return Scenario(
+        parsed.title, parsed.description, regimen, values, horizon, parsed.control, parsed.seed, source
+    )
 
 
 def _treatments(given: str | Dose, i: int, path: Path, lines: Mapping[Path_, int]) -> tuple[Treatment, ...]:
@@ -149,9 +169,36 @@ def _treatments(given: str | Dose, i: int, path: Path, lines: Mapping[Path_, int
         ) from None
 
 
+def _try_to_give(
+    regimen: Regimen,
+    table: ParameterTable,
+    values: Mapping[str, float],
+    horizon: float,
+    path: Path,
+    lines: Mapping[Path_, int],
+) -> None:
+    """Refuse absurd or overlapping doses now, before anything is simulated or written."""
+    try:
+        entries(regimen, table, values, horizon)
+    except BadInput as problem:
+        raise BadInput(
+            problem.what,
+            file=path,
+            line=lines.get(("treatments",)),
+            key=problem.key,
+            expected=problem.expected,
+            type_this=problem.type_this,
+        ) from None
+
+
 def _horizon(text: str, path: Path, lines: Mapping[Path_, int]) -> float:
     match = _HORIZON.match(text)
-    hours = float(match[1]) * HOURS["min" if match[2] == "min" else {"h": "h", "d": "day", "w": "week"}[match[2][0].lower()]] if match else 0
+    hours = (
+        float(match[1])
+        * HOURS["min" if match[2] == "min" else {"h": "h", "d": "day", "w": "week"}[match[2][0].lower()]]
+        if match
+        else 0
+    )
     if not match or not 1.0 <= hours <= LONGEST:
         raise BadInput(
             f"'{text}' is not a usable horizon",
@@ -181,7 +228,9 @@ class _Values:
             values[f"pathway.{key}"] = float(on)
         for key, size in parsed.perturbations.items():
             self._known(f"perturbation.{key}", ("perturbations", key))
-            values[f"perturbation.{key}"] = self._number(f"perturbation.{key}", size, ("perturbations", key), (0.0, 1.0))
+            values[f"perturbation.{key}"] = self._number(
+                f"perturbation.{key}", size, ("perturbations", key), (0.0, 1.0)
+            )
         for key, value in parsed.parameters.items():
             self._known(key, ("parameters", key))
             values[key] = self._number(key, value, ("parameters", key), (-math.inf, math.inf))
@@ -202,7 +251,8 @@ class _Values:
                 file=self.path,
                 line=self.lines.get(where),
                 key=".".join(str(part) for part in where),
-                expected="one of: " + ", ".join(sorted(n.removeprefix(prefix) for n in self.table if n.startswith(prefix)))
+                expected="one of: "
+                + ", ".join(sorted(n.removeprefix(prefix) for n in self.table if n.startswith(prefix)))
                 if where[0] != "parameters"
                 else "the full name of a parameter",
                 nearest=shown,
@@ -213,11 +263,15 @@ class _Values:
         try:
             value = self._canonical(given, printed)
         except (BadInput, ValueError):
-            raise self._bad(f"'{given}' is not a quantity in {printed}", where, f"a number and a unit like {printed}") from None
+            raise self._bad(
+                f"'{given}' is not a quantity in {printed}", where, f"a number and a unit like {printed}"
+            ) from None
         low, high = bounds
         if not math.isfinite(value) or not low <= value <= high:
             size = unit(printed).factor
-            raise self._bad(f"'{given}' is out of range", where, f"between {low / size:g} and {high / size:g} {printed}")
+            raise self._bad(
+                f"'{given}' is out of range", where, f"between {low / size:g} and {high / size:g} {printed}"
+            )
         return value
 
     @staticmethod
@@ -237,7 +291,7 @@ class _Values:
 
 def _complaint(problem: ValidationError, path: Path, lines: Mapping[Path_, int]) -> BadInput:
     """The first complaint of pydantic, in the words of this program."""
-    error = problem.errors()[0]
+    error = min(problem.errors(), key=lambda found: found["type"] != "extra_forbidden")
     where = tuple(part for part in error["loc"] if part not in ("str", "Dose", "float", "function-after"))
     key = ".".join(str(part) for part in where)
     line = next((lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in lines), None)
@@ -245,7 +299,12 @@ def _complaint(problem: ValidationError, path: Path, lines: Mapping[Path_, int])
         valid = list(ScenarioFile.model_fields if len(where) == 1 else Dose.model_fields)
         near = nearest(str(where[-1]), valid)
         return UnknownName(
-            f"'{where[-1]}' is not a key of a scenario", file=path, line=line, key=key, expected=", ".join(valid), nearest=near
+            f"'{where[-1]}' is not a key of a scenario",
+            file=path,
+            line=line,
+            key=key,
+            expected=", ".join(valid),
+            nearest=near,
         )
     if error["type"] == "missing":
         what, expected = f"'{where[-1]}' is missing", f"{where[-1]}: ..."

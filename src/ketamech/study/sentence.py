@@ -11,24 +11,55 @@ from ketamech.study.regimen import DAY, WEEK, Phase, Treatment
 HOURS = {"min": 1 / 60, "h": 1.0, "day": DAY, "week": WEEK}
 _NUMBER = r"(\d+(?:\.\d+)?(?:e-?\d+)?)"
 _TIME_WORD = r"(minutes?|mins?|hours?|hrs?|h|days?|d|weeks?|wk)"
-_COUNTS = {"once": 1, "twice": 2, "thrice": 3, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7}
+_COUNTS = {
+    "once": 1,
+    "twice": 2,
+    "thrice": 3,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+}
 _AMOUNT = re.compile(rf"{_NUMBER}\s*((?:mg|ug|g|µg|mcg)(?:/kg)?(?:/(?:h|hr|min))?)\b", re.I)
 _OVER = re.compile(rf"\b(?:over|in)\s+{_NUMBER}\s*{_TIME_WORD}\b", re.I)
 _FOR = re.compile(rf"\bfor\s+{_NUMBER}\s*{_TIME_WORD}\b", re.I)
 _AT = re.compile(rf"\b(?:at|from|starting)\s+(?:(day|week)\s+{_NUMBER}|{_NUMBER}\s*{_TIME_WORD})\b", re.I)
 _EVERY = re.compile(rf"\bevery\s+(?:(other)\s+)?(?:{_NUMBER}\s*)?{_TIME_WORD}\b", re.I)
-_A_WEEK = re.compile(rf"\b(?:{_NUMBER}|({'|'.join(_COUNTS)}))(?:\s+times)?\s*(?:/|a|per|each|every)?\s*(?:weekly|week)\b", re.I)
-_A_DAY = re.compile(rf"\b(?:{_NUMBER}|({'|'.join(_COUNTS)}))(?:\s+times)?\s*(?:/|a|per|each)?\s*(?:daily|day)\b", re.I)
+_A_WEEK = re.compile(
+    rf"\b(?:{_NUMBER}|({'|'.join(_COUNTS)}))(?:\s+times)?\s*(?:/|a|per|each|every)?\s*(?:weekly|week)\b", re.I
+)
+_A_DAY = re.compile(
+    rf"\b(?:{_NUMBER}|({'|'.join(_COUNTS)}))(?:\s+times)?\s*(?:/|a|per|each)?\s*(?:daily|day)\b", re.I
+)
 _PLAIN = {"daily": DAY, "nightly": DAY, "weekly": WEEK, "fortnightly": 2 * WEEK}
 _SALT = re.compile(r"\b(?:as\s+)?(?:hydrochloride|hcl)\b", re.I)
-_FILLERS = {"a", "an", "and", "of", "by", "once", "spray", "infusion", "bolus", "dose", "doses", "session", "sessions", "tablet"}
+_FILLERS = {
+    "a",
+    "an",
+    "and",
+    "of",
+    "by",
+    "once",
+    "spray",
+    "infusion",
+    "bolus",
+    "dose",
+    "doses",
+    "session",
+    "sessions",
+    "tablet",
+}
 
 
 def read(sentence: str) -> tuple[Treatment, ...]:
     """Treatments of a sentence; several are joined by ';' or 'plus'. Raises BadInput."""
     parts = [part.strip(" .") for part in re.split(r";|\bplus\b|\n", sentence) if part.strip(" .")]
     if not parts:
-        raise BadInput("the regimen is empty", expected="a sentence", type_this='"racemic 0.5 mg/kg IV over 40 min"')
+        raise BadInput(
+            "the regimen is empty", expected="a sentence", type_this='"racemic 0.5 mg/kg IV over 40 min"'
+        )
     return tuple(_treatment(part) for part in parts)
 
 
@@ -86,7 +117,9 @@ class _Words:
     def amount(self) -> tuple[float, str]:
         negative = re.search(rf"-\s*{_NUMBER}", self.left)
         if negative:
-            raise BadInput(f"a dose of -{negative[1]} cannot be given", key="dose", expected="a positive number")
+            raise BadInput(
+                f"a dose of -{negative[1]} cannot be given", key="dose", expected="a positive number"
+            )
         match = self.take(_AMOUNT)
         if not match:
             raise BadInput(
@@ -116,7 +149,9 @@ class _Words:
         if rhythm is None:
             if length is not None:
                 raise BadInput(
-                    f"'{self.whole}' says for how long but not how often", key="schedule", type_this="weekly for 4 weeks"
+                    f"'{self.whole}' says for how long but not how often",
+                    key="schedule",
+                    type_this="weekly for 4 weeks",
                 )
             return None
         return Phase(rhythm.every, rhythm.times_a_week, length)
@@ -167,7 +202,9 @@ def _times_a_week(n: int) -> Phase:
 
 def _hours(word: str) -> float:
     word = word.lower()
-    return HOURS["min" if word.startswith("min") else "h" if word[0] == "h" else "day" if word[0] == "d" else "week"]
+    return HOURS[
+        "min" if word.startswith("min") else "h" if word[0] == "h" else "day" if word[0] == "d" else "week"
+    ]
 
 
 def write(treatment: Treatment) -> str:

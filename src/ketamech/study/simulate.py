@@ -24,7 +24,10 @@ def courses(scenario: Scenario, model: Model) -> list[Course]:
 
 
 def simulate(
-    scenario: Scenario | str | Path, *, model: Model | None = None, announce: Callable[[str], None] | None = None
+    scenario: Scenario | str | Path,
+    *,
+    model: Model | None = None,
+    announce: Callable[[str], None] | None = None,
 ) -> xr.Dataset:
     """Curves of every state and offer of one scenario (a Scenario, a YAML file or a regimen sentence).
 

@@ -74,7 +74,9 @@ def in_order(offers: Sequence[Offer], states: Sequence[str]) -> tuple[Offer, ...
     while waiting:
         ready = [o for o in waiting.values() if not any(s.name in waiting for s in o.expression.free_symbols)]
         if not ready:
-            raise BadModel("these offers are computed from each other in a loop: " + ", ".join(sorted(waiting)))
+            raise BadModel(
+                "these offers are computed from each other in a loop: " + ", ".join(sorted(waiting))
+            )
         for offer in ready:
             done.append(waiting.pop(offer.name))
             known.add(offer.name)
@@ -86,7 +88,9 @@ def check_units(system: System) -> None:
     known = known_dimensions(system)
     for name, size in ((s.name, unit(s.unit).factor) for s in (*system.states, *system.offers)):
         if abs(size - 1.0) > 1e-9:
-            raise UnitClash(f"'{name}' is declared in {system.units[name]}; inside, use {_canonical(system, name)}")
+            raise UnitClash(
+                f"'{name}' is declared in {system.units[name]}; inside, use {_canonical(system, name)}"
+            )
     for offer in system.offers:
         walk.check(
             offer.expression,

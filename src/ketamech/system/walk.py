@@ -84,7 +84,9 @@ def _function(expression: sympy.Expr, known: Mapping[str, Dimensions]) -> Dimens
         x, half, n = expression.args
         top, bottom = dimensions(x, known), dimensions(half, known)
         if top != bottom:
-            raise _Clash(f"compares {spell(top)} with a half point in {spell(bottom)}", expression, half, bottom)
+            raise _Clash(
+                f"compares {spell(top)} with a half point in {spell(bottom)}", expression, half, bottom
+            )
         _must_be_number(expression, n, known)
         return NOTHING if isinstance(expression, hill) else power(top, Fraction(-1))
     for argument in expression.args:
