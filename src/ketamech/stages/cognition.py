@@ -27,7 +27,11 @@ def _lagging(m: Stage, name: str, network: str, words: str) -> sympy.Symbol:
     """Lasting change of a skill of thought: follows the relative change of a network over days."""
     change = m.needs(network, "1") / m.resting(network, "1") - 1
     state = m.state(
-        f"cognition.{name}", "1", within=(-1, None), scale=0.05, about=f"lasting change of {words}, 0 at own rest"
+        f"cognition.{name}",
+        "1",
+        within=(-1, None),
+        scale=0.05,
+        about=f"lasting change of {words}, 0 at own rest",
     )
     pace = m.parameter("cognition.pace")
     m.rate(state, +pace * m.parameter(f"cognition.{name}_weight") * change, because="follows the network")

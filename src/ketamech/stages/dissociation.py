@@ -18,12 +18,14 @@ def dissociation(m: Stage) -> None:
     drug = m.needs("nmda.equivalent_drug", "umol/L")
     cadss = hill(drug, m.parameter("dissociation.cadss_half"), m.parameter("dissociation.cadss_steepness"))
     rating = hill(drug, m.parameter("dissociation.rating_half"), m.parameter("dissociation.rating_steepness"))
-    remaining = (1 - _tolerance(m, "brief", rating)) * (1 - _tolerance(m, "lasting", rating))
-    top = m.parameter("dissociation.cadss_maximum")
-    m.offers("dissociation.cadss", top * cadss * remaining, "points", about="dissociation, CADSS points (0-92)")
+    sensitive = 1 - _tolerance(m, "lasting", rating)
+    points = (
+        m.parameter("dissociation.cadss_maximum") * cadss * (1 - _tolerance(m, "brief", rating)) * sensitive
+    )
+    m.offers("dissociation.cadss", points, "points", about="dissociation, CADSS points (0-92)")
     m.offers(
         "dissociation.hallucinogen_rating",
-        rating * remaining,
+        rating * sensitive,
         "1",
         about="perceptual effects, share of the rating scale",
     )
@@ -32,7 +34,11 @@ def dissociation(m: Stage) -> None:
 def _tolerance(m: Stage, kind: str, effect: sympy.Expr) -> sympy.Symbol:
     """Share of the effect lost: grows while the effect is felt, fades with its own time constant."""
     lost = m.state(
-        f"dissociation.{kind}_tolerance", "1", within=(0, 1), scale=0.1, about=f"share of dissociation lost, {kind}"
+        f"dissociation.{kind}_tolerance",
+        "1",
+        within=(0, 1),
+        scale=0.1,
+        about=f"share of dissociation lost, {kind}",
     )
     onset = m.parameter(f"dissociation.{kind}_tolerance_onset")
     m.rate(lost, +onset * effect * (1 - lost), because="adaptation while the effect is felt")

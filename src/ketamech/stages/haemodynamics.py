@@ -15,13 +15,32 @@ def haemodynamics(m: Stage) -> None:
     drug = m.needs("nmda.equivalent_drug", "umol/L")
     pace = m.parameter("haemodynamics.pace")
     outflow = m.state(
-        "haemodynamics.sympathetic", "1", within=(0, 1), scale=0.1, about="extra sympathetic outflow, share of the most"
+        "haemodynamics.sympathetic",
+        "1",
+        within=(0, 1),
+        scale=0.1,
+        about="extra sympathetic outflow, share of the most",
     )
-    m.rate(outflow, +pace * hill(drug, m.parameter("haemodynamics.half_outflow"), 1), because="drug excites outflow")
+    driven = hill(drug, m.parameter("haemodynamics.half_outflow"), m.parameter("haemodynamics.steepness"))
+    m.rate(outflow, +pace * driven, because="NMDA block frees sympathetic outflow")
     m.rate(outflow, -pace * outflow, because="noradrenaline taken up again, vessels relax")
-    systolic, diastolic = m.parameter("haemodynamics.systolic_gain"), m.parameter("haemodynamics.diastolic_gain")
+    systolic, diastolic = (
+        m.parameter("haemodynamics.systolic_gain"),
+        m.parameter("haemodynamics.diastolic_gain"),
+    )
     heart, output = m.parameter("haemodynamics.heart_rate_gain"), m.parameter("haemodynamics.output_gain")
-    m.offers("haemodynamics.systolic_rise", systolic * outflow, "mmHg", about="systolic pressure above own rest")
-    m.offers("haemodynamics.diastolic_rise", diastolic * outflow, "mmHg", about="diastolic pressure above own rest")
-    m.offers("haemodynamics.heart_rate_rise", heart * outflow, "beats", about="heart rate above own rest, beats a minute")
-    m.offers("haemodynamics.cardiac_output", 1 + output * outflow, "1", about="cardiac output, fold of own rest")
+    m.offers(
+        "haemodynamics.systolic_rise", systolic * outflow, "mmHg", about="systolic pressure above own rest"
+    )
+    m.offers(
+        "haemodynamics.diastolic_rise", diastolic * outflow, "mmHg", about="diastolic pressure above own rest"
+    )
+    m.offers(
+        "haemodynamics.heart_rate_rise",
+        heart * outflow,
+        "beats",
+        about="heart rate above own rest, beats a minute",
+    )
+    m.offers(
+        "haemodynamics.cardiac_output", 1 + output * outflow, "1", about="cardiac output, fold of own rest"
+    )

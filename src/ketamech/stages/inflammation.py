@@ -30,7 +30,11 @@ def inflammation(m: Stage) -> None:
 def _production(m: Stage) -> sympy.Expr:
     """Drive of cytokine release, 1 in a healthy person without drug."""
     challenge = m.state("inflammation.endotoxin", "1", about="endotoxin in the body, experimental doses")
-    m.rate(challenge, -m.parameter("inflammation.endotoxin_clearance") * challenge, because="cleared and tolerated")
+    m.rate(
+        challenge,
+        -m.parameter("inflammation.endotoxin_clearance") * challenge,
+        because="cleared and tolerated",
+    )
     endotoxin = challenge + m.parameter("perturbation.endotoxin")
     chronic = 1 + m.parameter("inflammation.low_grade") * m.parameter("person.inflammation")
     drug = m.needs("brain.esketamine", "umol/L") + m.needs("brain.arketamine", "umol/L")
@@ -53,7 +57,10 @@ def _follows(m: Stage, level: sympy.Symbol, name: str, drive: sympy.Expr, becaus
 def _quinolinate(m: Stage, cytokines: sympy.Expr) -> None:
     half = m.parameter("inflammation.quinolinate_half")
     level = m.state(
-        "inflammation.quinolinate", "1", at_rest=1.0, about="quinolinate in brain (kynurenine branch), fold of healthy"
+        "inflammation.quinolinate",
+        "1",
+        at_rest=1.0,
+        about="quinolinate in brain (kynurenine branch), fold of healthy",
     )
     pace = m.parameter("inflammation.quinolinate_turnover")
     made = cytokines * (1 + half) / (cytokines + half)

@@ -17,7 +17,10 @@ def opioid(m: Stage) -> None:
     s_affinity, r_affinity = m.parameter("opioid.s_affinity"), m.parameter("opioid.r_affinity")
     bound = s / s_affinity + r / r_affinity
     m.offers(
-        "opioid.direct_occupancy", bound / (1 + bound), "1", about="mu receptors held by ketamine itself, without naltrexone"
+        "opioid.direct_occupancy",
+        bound / (1 + bound),
+        "1",
+        about="mu receptors held by ketamine itself, without naltrexone",
     )
     equivalent = s + r * s_affinity / r_affinity
     open_share = m.parameter("pathway.opioid") * (1 - m.parameter("perturbation.naltrexone"))

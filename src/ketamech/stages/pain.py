@@ -16,7 +16,9 @@ def pain(m: Stage) -> None:
     """
     drug, norketamine = m.needs("plasma.esketamine", "umol/L"), m.needs("plasma.s_norketamine", "umol/L")
     quick = _site(m, "acute", drug, "S-ketamine at the site of acute relief, plasma-equivalent")
-    slow = _site(m, "lasting", drug, "slow trace of S-ketamine that carries lasting relief, plasma-equivalent")
+    slow = _site(
+        m, "lasting", drug, "slow trace of S-ketamine that carries lasting relief, plasma-equivalent"
+    )
     opposed = 1 + norketamine / m.parameter("pain.norketamine_opposition")
     acute = hill(quick, m.parameter("pain.acute_half") * opposed, 1)
     lasting = m.parameter("pain.lasting_maximum") * hill(slow, m.parameter("pain.lasting_half"), 1)
