@@ -1,0 +1,58 @@
+"""Mood: Montgomery-Asberg Depression Rating Scale (MADRS) points, 0 to 60."""
+
+from __future__ import annotations
+
+import sympy
+
+from ketamech.stages.declaration import Stage, exp, log
+
+
+def mood(m: Stage) -> None:
+    """Everything that differs from the person's own rest adds to one drive; MADRS follows it over hours.
+
+    Two carriers of the drug: hours (silent habenula, AMPA surface) and days (spines, through connectivity).
+    A logistic keeps the score within the scale; at rest the drive is zero and the score is the baseline.
+    The weights are log odds of the scale per unit of change.
+    """
+    drive = m.offers(
+        "mood.drive",
+        _network(m) + _tones(m) + _other_treatments(m),
+        "1",
+        about="push towards recovery, 0 at own rest, log odds of the scale",
+    )
+    baseline, top = m.parameter("person.baseline_madrs"), m.parameter("mood.scale_top")
+    pace = m.parameter("mood.pace")
+    madrs = m.state("mood.madrs", "points", at_rest=33.0, within=(0, 60), scale=10.0, about="MADRS total")
+    target = top * baseline / (baseline + (top - baseline) * exp(drive))
+    m.rate(madrs, +pace * target, because="the drive moves the score within its bounds")
+    m.rate(madrs, -pace * madrs, because="mood follows over hours")
+    m.offers("mood.change", madrs - baseline, "points", about="MADRS change from own baseline")
+
+
+def _network(m: Stage) -> sympy.Expr:
+    """Prefrontal connectivity gained, and habenular bursting silenced as a share of the depressed excess."""
+    gained = _change(m, "connectivity.prefrontal")
+    silenced = -_change(m, "habenula.bursting") / m.parameter("habenula.bursting_depressed")
+    return m.parameter("mood.connectivity_weight") * gained + m.parameter("mood.habenula_weight") * silenced
+
+
+def _tones(m: Stage) -> sympy.Expr:
+    """Opioid tone, and the fall of TNF on a log scale, for inflammation spans orders of magnitude."""
+    cytokine = log(m.needs("inflammation.tnf", "1") / m.resting("inflammation.tnf", "1"))
+    return (
+        m.parameter("mood.opioid_weight") * _change(m, "opioid.tone")
+        - m.parameter("mood.inflammation_weight") * cytokine
+    )
+
+
+def _other_treatments(m: Stage) -> sympy.Expr:
+    """Serotonin's bias, learnt skill, and hope."""
+    return (
+        m.parameter("mood.serotonin_weight") * m.needs("comparators.serotonin_bias", "1")
+        + m.parameter("mood.skill_weight") * m.needs("comparators.skill", "1")
+        + m.parameter("mood.hope_weight") * m.needs("expectancy.hope", "1")
+    )
+
+
+def _change(m: Stage, name: str) -> sympy.Expr:
+    return m.needs(name, "1") - m.resting(name, "1")
