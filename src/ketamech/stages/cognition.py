@@ -10,9 +10,9 @@ from ketamech.stages.declaration import Stage, hill
 def cognition(m: Stage) -> None:
     """Performance and rumination, each 1 at the person's own drug-free rest.
 
-    Block of pyramidal NMDA receptors and sedation impair performance for hours at most. Over days performance gains with
-    prefrontal connectivity (processing speed rose by half an SD after six infusions, Zhou 2021) and rumination falls with
-    the default mode network.
+    Block of pyramidal NMDA receptors and sedation impair performance for hours at most. Over days
+    performance gains with prefrontal connectivity (processing speed rose by half an SD after six
+    infusions, Zhou 2021) and rumination falls with the default mode network.
     """
     blocked = m.needs("nmda.blocked_pyramidal", "1")
     reach, half = m.parameter("cognition.block_reach"), m.parameter("cognition.block_half")

@@ -10,18 +10,16 @@ from ketamech.stages.declaration import Stage, hill
 def dissociation(m: Stage) -> None:
     """Both ratings rise with blockers in brain (racemic equivalents) and lessen over repeated sessions.
 
-    Hallucinogen ratings (share of the scale) grow about linearly over 50-200 ng/mL venous, to 37-89 % of the maximum at
-    200 (Bowdle 1998). CADSS (points, 0-92) needs more drug before it moves and is over within about an hour of the
-    infusion. A brief tolerance within the session makes the end of an infusion milder than a bolus (Goldway 2025); a
-    slow one carries over between sessions.
+    Hallucinogen ratings (share of the scale) grow about linearly over 50-200 ng/mL venous, to 37-89 % of
+    the maximum at 200 (Bowdle 1998). CADSS (points, 0-92) needs more drug before it moves and is over
+    within about an hour of the infusion. A brief tolerance within the session makes the end of an
+    infusion milder than a bolus (Goldway 2025); a slow one carries over between sessions.
     """
     drug = m.needs("nmda.equivalent_drug", "umol/L")
     cadss = hill(drug, m.parameter("dissociation.cadss_half"), m.parameter("dissociation.cadss_steepness"))
     rating = hill(drug, m.parameter("dissociation.rating_half"), m.parameter("dissociation.rating_steepness"))
     sensitive = 1 - _tolerance(m, "lasting", rating)
-    points = (
-        m.parameter("dissociation.cadss_maximum") * cadss * (1 - _tolerance(m, "brief", rating)) * sensitive
-    )
+    points = m.parameter("dissociation.cadss_maximum") * cadss * (1 - _tolerance(m, "brief", rating)) * sensitive
     m.offers("dissociation.cadss", points, "points", about="dissociation, CADSS points (0-92)")
     m.offers(
         "dissociation.hallucinogen_rating",

@@ -12,11 +12,11 @@ CYTOKINES = {"tnf": "TNF-alpha", "il6": "IL-6", "il10": "IL-10"}
 def inflammation(m: Stage) -> None:
     """Cytokines relative to a healthy person (1), about a quarter higher in the inflamed depressed.
 
-    Endotoxin raises TNF within 1-2 h, then IL-6, then IL-10, which brakes all production (shape of Reynolds and
-    Day 2006). Quinolinate follows the cytokines over days through a saturating step. Ketamine lowers production
-    only at levels far above those of an antidepressant dose, so this is a weak side branch: findings in people
-    conflict. Challenge: `inflammation.endotoxin` takes single doses (1 = a full experimental dose),
-    `perturbation.endotoxin` holds one. Unit: fold of healthy.
+    Endotoxin raises TNF within 1-2 h, then IL-6, then IL-10, which brakes all production (shape of
+    Reynolds and Day 2006). Quinolinate follows the cytokines over days through a saturating step.
+    Ketamine lowers production only at levels far above those of an antidepressant dose, so this is a weak
+    side branch: findings in people conflict. Challenge: `inflammation.endotoxin` takes single doses (1 =
+    a full experimental dose), `perturbation.endotoxin` holds one. Unit: fold of healthy.
     """
     tnf, il6, il10 = (_cytokine(m, name, words) for name, words in CYTOKINES.items())
     brake = m.parameter("inflammation.il10_brake")

@@ -8,10 +8,11 @@ from ketamech.stages.declaration import Stage, hill
 def opioid(m: Stage) -> None:
     """Opioid tone (0 at rest, 1 at most), raised mainly by S-ketamine and gone within hours.
 
-    Direct binding cannot carry it: with Ki 11 (S) and 28 (R) umol/L at the mu receptor, brain levels of an
-    antidepressant dose occupy only 2-4 % of receptors (`opioid.direct_occupancy`). So the tone stands for endogenous
-    opioids released downstream. Naltrexone removes it (Williams 2018, 12 patients, contested); S engages mu and kappa in
-    rats and R does not (Bonaventura 2021). Drug in umol/L unbound in brain.
+    Direct binding cannot carry it: with Ki 11 (S) and 28 (R) umol/L at the mu receptor, brain levels of
+    an antidepressant dose occupy only 2-4 % of receptors (`opioid.direct_occupancy`). So the tone stands
+    for endogenous opioids released downstream. Naltrexone removes it (Williams 2018, 12 patients,
+    contested); S engages mu and kappa in rats and R does not (Bonaventura 2021). Drug in umol/L unbound
+    in brain.
     """
     s, r = m.needs("brain.esketamine", "umol/L"), m.needs("brain.arketamine", "umol/L")
     s_affinity, r_affinity = m.parameter("opioid.s_affinity"), m.parameter("opioid.r_affinity")

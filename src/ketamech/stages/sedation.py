@@ -8,21 +8,18 @@ from ketamech.stages.declaration import Stage, hill
 def sedation(m: Stage) -> None:
     """Depth (0-1) and consciousness (probability of being awake), from both enantiomers and midazolam.
 
-    S-ketamine slows the electroencephalogram 2.3 times as potently as R (Schuttler: 0.8 and 1.8 ug/mL). Patients wake
-    near 640 ng/mL racemic and are operated on near 2,200 (Idvall 1979). Norketamine adds a little and delays waking after
-    long infusions. The site of anaesthesia equilibrates faster than
-    that of the slower effects, because induction takes half a minute. Site: plasma-equivalent S-ketamine, umol/L.
+    S-ketamine slows the electroencephalogram 2.3 times as potently as R (Schuttler: 0.8 and 1.8 ug/mL).
+    Patients wake near 640 ng/mL racemic and are operated on near 2,200 (Idvall 1979). Norketamine adds a
+    little and delays waking after long infusions. The site of anaesthesia equilibrates faster than that
+    of the slower effects, because induction takes half a minute. Site: plasma-equivalent S-ketamine,
+    umol/L.
     """
     potency = m.parameter("sedation.r_potency")
     parent = m.needs("plasma.esketamine", "umol/L") + potency * m.needs("plasma.arketamine", "umol/L")
-    metabolite = m.needs("plasma.s_norketamine", "umol/L") + potency * m.needs(
-        "plasma.r_norketamine", "umol/L"
-    )
+    metabolite = m.needs("plasma.s_norketamine", "umol/L") + potency * m.needs("plasma.r_norketamine", "umol/L")
     arterial = parent + m.parameter("sedation.norketamine_potency") * metabolite
     pace = m.parameter("sedation.entry_rate")
-    site = m.state(
-        "sedation.site", "umol/L", about="drug at the site of anaesthesia, plasma-equivalent S-ketamine"
-    )
+    site = m.state("sedation.site", "umol/L", about="drug at the site of anaesthesia, plasma-equivalent S-ketamine")
     m.rate(site, +pace * arterial, because="entry from arterial plasma")
     m.rate(site, -pace * site, because="return to plasma")
     midazolam = m.parameter("sedation.midazolam_weight") * m.needs("comparators.midazolam_effect", "1")
