@@ -38,9 +38,7 @@ def scorecard_picture(rows: pd.DataFrame) -> Figure:
         _dress(panels, len(lines))
         for y, (stage, part) in enumerate(lines):
             if part is None:
-                panels["fold"].text(
-                    -0.92, y, stage, transform=_beside(panels["fold"]), weight="bold", va="center"
-                )
+                panels["fold"].text(-0.92, y, stage, transform=_beside(panels["fold"]), weight="bold", va="center")
             else:
                 _source(panels, y, part)
         _header(figure, rows, height)
@@ -173,10 +171,7 @@ def _header(figure: Figure, rows: pd.DataFrame, height: float) -> None:
         color=QUIET,
     )
     figure.text(_TEXT, 1 - (_TOP - 0.12) / height, "worst row of the source", size=8, color=QUIET)
-    keys = [
-        Line2D([], [], marker=m, color=c, ls="", markersize=6, label=word)
-        for word, (m, c, _) in MARKS.items()
-    ]
+    keys = [Line2D([], [], marker=m, color=c, ls="", markersize=6, label=word) for word, (m, c, _) in MARKS.items()]
     keys.append(
         Line2D(
             [],
@@ -189,6 +184,4 @@ def _header(figure: Figure, rows: pd.DataFrame, height: float) -> None:
             label="open: fitted to",
         )
     )
-    figure.legend(
-        handles=keys, loc="upper right", bbox_to_anchor=(0.985, 1 - 0.12 / height), ncol=5, frameon=False
-    )
+    figure.legend(handles=keys, loc="upper right", bbox_to_anchor=(0.985, 1 - 0.12 / height), ncol=5, frameon=False)

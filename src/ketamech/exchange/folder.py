@@ -1,0 +1,97 @@
+"""A run folder that appears whole or not at all, and never swallows somebody else's files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ketamech.core import BadInput
+
+MANIFEST = "manifest.json"
+MAKER = "KetaMech"
+
+
+@contextmanager
+def whole_folder(target: Path | str) -> Iterator[Path]:
+    """A temporary folder beside `target` that takes its place when the block ends without an error.
+
+    A former run in `target` is replaced; files in it that the former run did not write are kept. Raises BadInput
+    when `target` is a file, or a folder with files that is not a KetaMech run. On an error nothing is left behind.
+    """
+    final = Path(target).resolve()
+    refuse_foreign(final)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", suffix=".partial", dir=final.parent))
+    try:
+        yield draft
+        _write_manifest(draft)
+        draft.chmod(0o777 & ~_umask())
+        _take_place(draft, final)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise BadInput unless `folder` is absent, empty or a KetaMech run."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise BadInput(f"'{folder.name}' is a file", expected="a folder to write to", type_this="--out runs/NAME")
+    if any(folder.iterdir()) and not read_manifest(folder):
+        what = f"'{folder.name}' holds files that are not a KetaMech run; nothing was written"
+        raise BadInput(what, expected="a new or empty folder, or an earlier run", type_this="--out runs/NAME")
+
+
+def read_manifest(folder: Path | str) -> dict[str, Any]:
+    """What a run folder holds: `made_by` and the hash of every file; empty when the folder is no run."""
+    try:
+        found = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) and found.get("made_by") == MAKER else {}
+
+
+def _write_manifest(folder: Path) -> None:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in paths}
+    text = json.dumps({"made_by": MAKER, "files": files}, indent=1)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def _take_place(draft: Path, final: Path) -> None:
+    """Rename `draft` to `final`; an earlier run steps aside first and comes back if that fails."""
+    if not final.exists():
+        draft.rename(final)
+        return
+    aside = draft.with_name(draft.name + ".old")
+    final.rename(aside)
+    try:
+        draft.rename(final)
+    except OSError:
+        aside.rename(final)
+        raise
+    _keep_foreign(aside, final)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _keep_foreign(old: Path, new: Path) -> None:
+    own = {*read_manifest(old).get("files", {}), MANIFEST}
+    for path in sorted(old.rglob("*")):
+        place = path.relative_to(old)
+        if path.is_file() and place.as_posix() not in own and not (new / place).exists():
+            (new / place).parent.mkdir(parents=True, exist_ok=True)
+            path.rename(new / place)
+
+
+def _umask() -> int:
+    """The umask of this process (it can only be read by setting it)."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,75 @@
+"""Curves on disk: a Zarr store for xarray and a long Parquet table for everything else."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xarray as xr
+
+from ketamech.core import BadInput
+from ketamech.exchange.folder import read_manifest
+
+ZARR, PARQUET = "curves.zarr", "curves.parquet"
+COLUMNS = ("patient", "time_h", "variable", "value", "unit")
+
+
+def write_curves(folder: Path, dataset: xr.Dataset) -> list[Path]:
+    """Write `curves.zarr` (units and long names as CF attributes) and `curves.parquet` (tidy, long) into `folder`."""
+    _write_zarr(folder / ZARR, dataset)
+    pq.write_table(tidy(dataset), folder / PARQUET, compression="zstd", use_dictionary=list(COLUMNS))
+    return [folder / ZARR, folder / PARQUET]
+
+
+def read_run(folder: Path | str) -> xr.Dataset:
+    """The curves of a run folder, with units in the attributes; raises BadInput when it is not a run."""
+    place = Path(folder)
+    if not read_manifest(place) or not (place / ZARR).is_dir():
+        what = f"'{place.name}' is not a KetaMech run" if place.exists() else f"there is no folder '{folder}'"
+        raise BadInput(what, expected="a folder written by ketamech simulate", type_this="ketamech simulate SCENARIO")
+    with xr.open_zarr(place / ZARR, consolidated=True) as dataset:
+        found = dataset.load()
+    text = [name for name in found.coords if found[name].dtype.kind not in "iufbM"]
+    return found.assign_coords({name: found[name].astype(str) for name in text})
+
+
+def tidy(dataset: xr.Dataset) -> pa.Table:
+    """One line per patient, variable and time: patient, time_h, variable, value, unit (text as dictionaries)."""
+    names = [str(name) for name in dataset.data_vars]
+    patients, times = [str(p) for p in dataset["patient"].values], dataset["time"].values.astype(float)
+    values = np.stack([dataset[name].transpose("patient", "time").values for name in names], axis=1)
+    units = [str(dataset[name].attrs.get("units", "1")) for name in names]
+    count, per_patient = len(times), len(names) * len(times)
+    columns = {
+        "patient": _repeated(patients, np.repeat(np.arange(len(patients)), per_patient)),
+        "time_h": np.tile(times, len(patients) * len(names)),
+        "variable": _repeated(names, np.tile(np.repeat(np.arange(len(names)), count), len(patients))),
+        "value": values.ravel().astype(float),
+        "unit": _repeated(units, np.tile(np.repeat(np.arange(len(names)), count), len(patients))),
+    }
+    return pa.table(columns)
+
+
+def table_of(folder: Path | str) -> pd.DataFrame:
+    """The long table of a run."""
+    return pd.read_parquet(Path(folder) / PARQUET)
+
+
+def _repeated(words: list[str], codes: np.ndarray) -> pa.DictionaryArray:
+    unique = list(dict.fromkeys(words))
+    place = np.array([unique.index(word) for word in words], dtype=np.int32)
+    return pa.DictionaryArray.from_arrays(pa.array(place[codes], pa.int32()), pa.array(unique))
+
+
+def _write_zarr(path: Path, dataset: xr.Dataset) -> None:
+    plain = dataset.copy()
+    for name in plain.coords:
+        if plain[name].dtype.kind in "OU":
+            plain[name] = plain[name].astype(str).astype(np.dtypes.StringDType())
+    with warnings.catch_warnings():  # Zarr 3 announces that its string type and consolidated metadata are young
+        warnings.simplefilter("ignore")
+        plain.to_zarr(path, mode="w-", zarr_format=3, consolidated=True)

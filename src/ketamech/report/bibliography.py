@@ -1,0 +1,103 @@
+"""The papers a run owes, as text and as BibTeX."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ketamech.core import BadInput
+from ketamech.evidence import Evidence, Reference, load_evidence
+from ketamech.exchange import read_manifest
+
+FILE = "bibliography.json"
+_CITATION = re.compile(r"^(?P<author>.+?) (?P<year>(?:19|20)\d\d)\b[ ,]*(?P<rest>.*)$")
+_PLACE = re.compile(r"^(?P<journal>.+?) (?P<volume>\d+)(?:\([^)]*\))?:(?P<pages>[\w.-]+)(?P<note>.*)$")
+
+
+def bibliography(
+    parameters: Mapping[str, Iterable[str]], drawn: Iterable[str], evidence: Evidence
+) -> list[dict[str, Any]]:
+    """One entry a paper: key, citation, links, the parameters it stands behind and the rows drawn in figures.
+
+    `parameters`: evidence ids by parameter name; `drawn`: ids of the published points over the curves.
+    """
+    shown = tuple(dict.fromkeys(drawn))
+    behind: dict[str, dict[str, Any]] = {}
+    for name, ids in parameters.items():
+        for row in ids:
+            entry = behind.setdefault(evidence[row].reference, {"evidence": {}, "parameters": {}, "drawn": []})
+            entry["evidence"][row] = None
+            entry["parameters"][name] = None
+    for row in shown:
+        behind.setdefault(evidence[row].reference, {"evidence": {}, "parameters": {}, "drawn": []})["drawn"].append(row)
+    papers = evidence.cite([*(row for ids in parameters.values() for row in ids), *shown])
+    return [_entry(paper, behind[paper.key]) for paper in papers]
+
+
+def _entry(paper: Reference, behind: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "key": paper.key,
+        "citation": paper.citation,
+        "doi": paper.doi,
+        "pmid": paper.pmid,
+        "url": paper.url,
+        "parameters": list(behind["parameters"]),
+        "evidence": list(behind["evidence"]),
+        "drawn": list(behind["drawn"]),
+    }
+
+
+def cite(run: Path | str, *, bibtex: bool = False) -> str:
+    """The papers whose numbers the run in this folder used, one a line, or as BibTeX.
+
+    Raises BadInput when the folder holds no KetaMech run.
+    """
+    folder = Path(run)
+    if not read_manifest(folder) or not (folder / FILE).is_file():
+        what = f"'{folder.name}' is not a KetaMech run" if folder.exists() else f"there is no folder '{run}'"
+        raise BadInput(what, expected="a folder written by ketamech simulate", type_this="ketamech simulate SCENARIO")
+    keys = [entry["key"] for entry in json.loads((folder / FILE).read_text(encoding="utf-8"))]
+    known = load_evidence().references
+    missing = [key for key in keys if key not in known]
+    if missing:
+        what = f"the run in '{folder.name}' cites '{missing[0]}', which this version does not ship"
+        raise BadInput(what, expected="a run of this version", type_this="ketamech simulate SCENARIO")
+    papers = [known[key] for key in keys]
+    return as_bibtex(papers) if bibtex else as_text(papers)
+
+
+def as_text(papers: Iterable[Reference]) -> str:
+    """One paper a line, with a link where one is known."""
+    return "\n".join(". ".join(part for part in (paper.citation, paper.url) if part) for paper in papers)
+
+
+def as_bibtex(papers: Iterable[Reference]) -> str:
+    """One entry a paper. Titles are not in the evidence tables, so entries carry the short citation as a note."""
+    return "\n\n".join(_bibtex(paper) for paper in papers)
+
+
+def _bibtex(paper: Reference) -> str:
+    fields = {**_parsed(paper.citation), "doi": paper.doi, "url": paper.url, "note": paper.citation}
+    if paper.pmid:
+        fields["pmid"] = paper.pmid
+    kind = "article" if "journal" in fields else "misc"
+    lines = [f"  {name} = {{{_escaped(text, name)}}}" for name, text in fields.items() if text]
+    return f"@{kind}{{{paper.key},\n" + ",\n".join(lines) + "\n}"
+
+
+def _parsed(citation: str) -> dict[str, str]:
+    found = _CITATION.match(citation)
+    if not found:
+        return {"title": citation}
+    fields = {"author": found["author"].replace(" & ", " and "), "year": found["year"]}
+    place = _PLACE.match(found["rest"])
+    if place:
+        fields |= {name: place[name] for name in ("journal", "volume", "pages")}
+    return fields
+
+
+def _escaped(text: str, name: str) -> str:
+    return text if name in ("url", "doi") else re.sub(r"([&%#_$])", r"\\\1", text)

@@ -1,0 +1,141 @@
+"""The model as a readable page: every stage with its equations, reasons, units, values and sources."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import sympy
+
+from ketamech.evidence import load_evidence
+from ketamech.parameters import Distribution, Parameter
+from ketamech.report.html import counts, render
+from ketamech.report.words import DISCLAIMER, number
+from ketamech.stages.declaration import Stage
+from ketamech.system import System
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One stage as text: equations are (left side, [(term, reason)]); tables are rows of cells."""
+
+    name: str
+    title: str
+    about: str
+    needs: list[tuple[str, str]]
+    equations: list[tuple[str, list[tuple[str, str]]]]
+    states: list[tuple[str, str, str, str, str]]
+    offers: list[tuple[str, str, str, str]]
+    parameters: list[tuple[str, str, str, str, str, str, str]]
+
+
+def describe(system: System, *, html: bool = False) -> str:
+    """The whole system as Markdown, or as one self-contained HTML page."""
+    chapters = [chapter(system, stage) for stage in system.stages]
+    used = [system.parameters[name] for name in system.parameter_names]
+    size = (
+        f"{len(system.states)} states, {len(system.offers)} offers, {len(system.fluxes)} fluxes, {len(used)} parameters"
+    )
+    if html:
+        return render(
+            "describe.html.j2", chapters=chapters, size=size, counts=counts(used), fingerprint=system.fingerprint
+        )
+    return _markdown(chapters, size, counts(used))
+
+
+def chapter(system: System, stage: Stage) -> Chapter:
+    """Everything there is to say about one stage."""
+    title, _, about = stage.about.partition("\n")
+    return Chapter(
+        stage.name,
+        title.strip(),
+        " ".join(about.split()),
+        list(stage.needed.items()),
+        [_equation(stage, name) for name in stage.states],
+        [_state(system, name) for name in stage.states],
+        [(o.name, o.unit, o.about, _readable(o.expression, stage)) for o in stage.offered.values()],
+        [_row(system.parameters[name]) for name in stage.used],
+    )
+
+
+def _equation(stage: Stage, name: str) -> tuple[str, list[tuple[str, str]]]:
+    terms = [(_signed(_readable(flux.term, stage)), flux.because) for flux in stage.fluxes if flux.state == name]
+    return f"d {_own(name, stage)} / dt", terms
+
+
+def _readable(expression: sympy.Expr, stage: Stage) -> str:
+    """An expression with the stage's own names written without the stage."""
+    text = re.sub(rf"(?<![\w.]){re.escape(stage.name)}\.", "", sympy.sstr(expression))
+    return text.replace("**", "^")
+
+
+def _own(name: str, stage: Stage) -> str:
+    return name.removeprefix(f"{stage.name}.")
+
+
+def _signed(text: str) -> str:
+    return f"- {text[1:].strip()}" if text.startswith("-") else f"+ {text}"
+
+
+def _state(system: System, name: str) -> tuple[str, str, str, str, str]:
+    state = next(s for s in system.states if s.name == name)
+    low, high = state.within
+    bounds = f"{'−∞' if low is None else number(low)} to {'∞' if high is None else number(high)}"
+    rest = "accumulates" if state.accumulates else f"about {number(state.at_rest)}"
+    return name, state.unit, rest, bounds, state.about
+
+
+def _row(row: Parameter) -> tuple[str, str, str, str, str, str, str]:
+    sources = "; ".join(row.evidence) or "none"
+    place = f" ({row.place})" if row.place and row.place != "none" else ""
+    return row.name, number(row.value, 4), row.unit, _spread(row.spread), row.status, sources + place, row.why
+
+
+def _spread(spread: Distribution) -> str:
+    return " ".join([spread.kind, *(f"{part:g}" for part in (spread.a, spread.b) if part is not None)])
+
+
+def _markdown(chapters: list[Chapter], size: str, found: list[tuple[str, int, str]]) -> str:
+    lines = [
+        "# The KetaMech model",
+        "",
+        f"> {DISCLAIMER}",
+        "",
+        f"{size}. Time in hours, amounts in umol, volumes in L.",
+        "",
+    ]
+    lines += ["| status | parameters | meaning |", "|---|---|---|", *(f"| {s} | {n} | {m} |" for s, n, m in found), ""]
+    for part in chapters:
+        lines += _markdown_chapter(part)
+    return "\n".join([*lines, *_markdown_sources(chapters)]) + "\n"
+
+
+def _markdown_chapter(part: Chapter) -> list[str]:
+    lines = [f"## {part.name}", "", f"**{part.title}**", "", part.about, ""]
+    if part.needs:
+        lines += ["Needs: " + ", ".join(f"`{name}` ({unit})" for name, unit in part.needs), ""]
+    if part.equations:
+        lines += ["```", *(line for equation in part.equations for line in _plain(equation)), "```", ""]
+    lines += _table(("state", "unit", "rest", "within", "what it is"), part.states)
+    lines += _table(("offer", "unit", "what it is", "how"), [(n, u, a, f"`{how}`") for n, u, a, how in part.offers])
+    lines += _table(("parameter", "value", "unit", "spread", "status", "sources", "why"), part.parameters)
+    return lines
+
+
+def _plain(equation: tuple[str, list[tuple[str, str]]]) -> list[str]:
+    left, terms = equation
+    return [f"{left} =", *(f"    {term}\n        # {reason}" for term, reason in terms), ""]
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    if not rows:
+        return []
+    cells = (" | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) for row in rows)
+    return [f"| {' | '.join(head)} |", "|" + "---|" * len(head), *(f"| {line} |" for line in cells), ""]
+
+
+def _markdown_sources(chapters: list[Chapter]) -> list[str]:
+    ids = {name for part in chapters for row in part.parameters for name in re.split(r"; | \(", row[5])}
+    evidence = load_evidence()
+    papers = evidence.cite(name for name in sorted(ids) if name in evidence.observations)
+    return ["## Papers behind the parameters", "", *(f"- {p.citation}{f'. {p.url}' if p.url else ''}" for p in papers)]

@@ -1,0 +1,140 @@
+"""The lanes of the story: which outputs a reader sees, in which order, in which words and units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+
+@dataclass(frozen=True)
+class Series:
+    """A curve of a lane: an output, or a sum written "a + b"; drawn only where all its parts exist."""
+
+    outputs: str
+    label: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The outputs that are added."""
+        return tuple(part.strip() for part in self.outputs.split(" + "))
+
+    def values(self, dataset: xr.Dataset) -> np.ndarray:
+        """(patient, time), in the outputs' unit."""
+        return np.sum([dataset[name].transpose("patient", "time").values for name in self.names], axis=0)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One lane. `show`: times (of own rest), percent, points or a unit; `scale` turns the output into it.
+
+    `always`: drawn even when nothing moves. `cares`: "peak", "trough" or "most" (whichever moved more).
+    """
+
+    key: str
+    group: str
+    label: str
+    unit: str
+    series: tuple[Series, ...]
+    show: str = "times"
+    scale: float | str = 1.0
+    cares: str = "most"
+    always: bool = True
+
+    def present(self, dataset: xr.Dataset) -> tuple[Series, ...]:
+        """The series whose outputs this run has and that are not zero throughout; the first output always."""
+        found = [s for s in self.series if all(name in dataset for name in s.names)]
+        return tuple(s for s in found if s is found[0] or np.nanmax(np.abs(s.values(dataset))) > 1e-9)
+
+    def factor(self, values: Mapping[str, float]) -> float:
+        """The scale as a number; a name is a parameter (a molar mass: umol/L to ng/mL)."""
+        return values.get(self.scale, 1.0) if isinstance(self.scale, str) else self.scale
+
+
+GROUPS = ("Drug", "Receptors and circuit", "Molecules", "Structure and network", "What people feel and doctors measure")
+_MASS = "drug.ketamine_molar_mass"
+
+LANES = (
+    Lane("plasma", GROUPS[0], "Drug in blood plasma", "ng/mL", (
+        Series("plasma.esketamine + plasma.arketamine", "ketamine, arterial"),
+        Series("venous.ketamine", "ketamine, venous"),
+        Series("plasma.s_norketamine + plasma.r_norketamine", "norketamine, arterial"),
+    ), "unit", _MASS, "peak"),
+    Lane("brain", GROUPS[0], "Free drug in the brain", "nmol/L", (
+        Series("brain.esketamine + brain.arketamine", "ketamine"),
+        Series("brain.norketamine_s + brain.norketamine_r", "norketamine"),
+        Series("brain.hydroxynorketamine", "hydroxynorketamine"),
+    ), "unit", 1000.0, "peak"),
+    Lane("second_blocker", GROUPS[0], "Memantine in the brain", "nmol/L, unbound", (Series("second_blocker.brain_unbound"),),
+         "unit", 1000.0, "peak", always=False),
+    Lane("nmda", GROUPS[1], "NMDA block", "% of receptors", (
+        Series("nmda.occupancy", "whole brain"),
+        Series("nmda.blocked_interneuron", "on interneurons"),
+        Series("nmda.blocked_pyramidal", "on pyramidal cells"),
+        Series("nmda.blocked_extrasynaptic", "outside synapses"),
+        Series("nmda.blocked_resting", "at resting synapses"),
+        Series("nmda.blocked_habenula", "in the habenula"),
+    ), "percent", 100.0, "peak"),
+    Lane("circuit", GROUPS[1], "Cortical circuit", "times own rest", (
+        Series("circuit.gamma_power", "gamma power"),
+        Series("circuit.pyramidal_rate", "pyramidal firing"),
+        Series("circuit.pv_rate", "PV interneurons"),
+        Series("circuit.sst_rate", "SST interneurons"),
+    )),
+    Lane("glutamate", GROUPS[1], "Glutamate", "times own rest", (Series("glutamate.extracellular"),)),
+    Lane("ampa", GROUPS[1], "AMPA receptors", "times own rest", (
+        Series("ampa.current", "current"), Series("ampa.surface", "at the surface"),
+    )),
+    Lane("bdnf", GROUPS[2], "BDNF and TrkB", "times own rest", (
+        Series("plasticity.bdnf", "BDNF"), Series("plasticity.trkb", "active TrkB"),
+    )),
+    Lane("mtor", GROUPS[2], "Protein-making switches", "times own rest", (
+        Series("plasticity.mtorc1", "mTORC1"),
+        Series("plasticity.eef2_phosphorylated", "phospho-eEF2 (the brake)"),
+        Series("plasticity.gsk3_active", "active GSK3"),
+    )),
+    Lane("protein", GROUPS[2], "Synaptic protein", "times own rest", (Series("plasticity.synaptic_protein"),)),
+    Lane("inflammation", GROUPS[2], "Inflammation", "healthy = 1", (
+        Series("inflammation.tnf", "TNF"), Series("inflammation.il6", "IL-6"),
+        Series("inflammation.il10", "IL-10"), Series("inflammation.quinolinate", "quinolinate"),
+    )),
+    Lane("opioid", GROUPS[2], "Opioid tone", "% of the most", (Series("opioid.tone"),), "percent", 100.0, "peak", always=False),
+    Lane("spines", GROUPS[3], "Dendritic spines", "healthy = 1", (Series("spines.density"),)),
+    Lane("habenula", GROUPS[3], "Habenula bursting", "% of cells", (Series("habenula.bursting"),), "percent", 100.0),
+    Lane("connectivity", GROUPS[3], "Brain areas in touch", "healthy = 1", (
+        Series("connectivity.prefrontal", "prefrontal"), Series("connectivity.default_mode", "default mode"),
+    )),
+    Lane("comparators", GROUPS[3], "Other treatments' own effect", "model units", (
+        Series("comparators.serotonin_bias", "serotonin"), Series("comparators.skill", "therapy skills"),
+        Series("comparators.tms_plasticity", "TMS"), Series("comparators.ect_plasticity", "ECT"),
+        Series("comparators.midazolam_effect", "midazolam"),
+    ), "unit", always=False),
+    Lane("mood", GROUPS[4], "Depression score (MADRS)", "points, 0 to 60", (Series("mood.madrs"),), "unit", cares="trough"),
+    Lane("suicidality", GROUPS[4], "Suicidal ideation (SSI)", "points, 0 to 38", (Series("suicidality.ideation"),), "unit",
+         cares="trough"),
+    Lane("dissociation", GROUPS[4], "Dissociation (CADSS)", "points, 0 to 92", (Series("dissociation.cadss"),), "unit",
+         cares="peak"),
+    Lane("sedation", GROUPS[4], "Sedation", "% of anaesthesia", (Series("sedation.depth", "depth"),), "percent", 100.0, "peak"),
+    Lane("haemodynamics", GROUPS[4], "Blood pressure, pulse", "rise in mmHg, beats/min", (
+        Series("haemodynamics.systolic_rise", "systolic"), Series("haemodynamics.diastolic_rise", "diastolic"),
+        Series("haemodynamics.heart_rate_rise", "pulse"),
+    ), "unit", cares="peak"),
+    Lane("pain", GROUPS[4], "Pain relief", "% of full relief", (
+        Series("pain.acute_relief", "acute"), Series("pain.lasting_relief", "lasting"),
+    ), "percent", 100.0, "peak"),
+    Lane("cognition", GROUPS[4], "Thinking and memory", "times own rest", (Series("cognition.performance"),), cares="trough"),
+    Lane("expectancy", GROUPS[4], "Belief in the treatment", "model units", (Series("expectancy.belief"),), "unit",
+         cares="peak", always=False),
+)  # fmt: skip
+
+
+def lanes_of(dataset: xr.Dataset) -> tuple[Lane, ...]:
+    """The lanes this run can fill, in story order; optional ones only when something moves in them."""
+    return tuple(lane for lane in LANES if lane.present(dataset) and (lane.always or _moves(lane, dataset)))
+
+
+def _moves(lane: Lane, dataset: xr.Dataset) -> bool:
+    series = [s.values(dataset) for s in lane.present(dataset)]
+    return any(np.nanmax(np.ptp(y, axis=1), initial=0.0) > 1e-6 for y in series if np.isfinite(y).all())

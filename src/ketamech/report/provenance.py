@@ -1,0 +1,97 @@
+"""What made a run: versions, hashes, seed, command line, date. No path of the machine it ran on."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ketamech.parameters import ParameterTable
+from ketamech.report.told import Told
+from ketamech.report.words import DISCLAIMER
+from ketamech.study import Model
+
+PACKAGES = (
+    "ketamech",
+    "numpy",
+    "scipy",
+    "numba",
+    "sympy",
+    "pandas",
+    "pyarrow",
+    "xarray",
+    "zarr",
+    "matplotlib",
+    "jinja2",
+)
+_EVIDENCE = Path(__file__).parents[1] / "data" / "evidence"
+_PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^/\\\s'\"]+[/\\])+([^/\\\s'\"]+)")
+
+
+def provenance(told: Told, model: Model, command_line: str) -> dict[str, Any]:
+    """Versions, hashes of equations, parameters and evidence, seed, command line, date and platform."""
+    return {
+        "command_line": _without_paths(command_line),
+        "seed": told.seed,
+        "date": _now(),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "equations": model.system.fingerprint,
+        "parameters": _hash_of_values(model.parameters),
+        "evidence": _hash_of_files(_EVIDENCE),
+        "scenario": _hash(told.source),
+        "changed_parameters": {name: _changed(name, value, model) for name, value in sorted(told.values.items())},
+        "disclaimer": DISCLAIMER,
+    }
+
+
+def flat(found: Mapping[str, Any]) -> dict[str, str]:
+    """The same as text, one level deep, for dataset attributes and tables."""
+    result: dict[str, str] = {}
+    for name, value in found.items():
+        inside = value.items() if isinstance(value, Mapping) else [("", value)]
+        result |= {f"{name} {key}".strip(): str(text) for key, text in inside if text is not None}
+    return result
+
+
+def _changed(name: str, value: float, model: Model) -> str:
+    row = model.parameters[name]
+    return f"{value:g} {row.canonical_unit} (table: {row.canonical:g})"
+
+
+def _now() -> str:
+    """UTC, to the second; SOURCE_DATE_EPOCH makes runs repeatable to the byte."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _hash_of_values(table: ParameterTable) -> str:
+    return _hash("\n".join(f"{row.name}={row.value!r} {row.unit} {row.status}" for row in table.values()))
+
+
+def _hash_of_files(folder: Path) -> str:
+    return _hash("\n".join(path.name + path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.csv"))))
+
+
+def _without_paths(text: str) -> str:
+    """Absolute paths cut down to their last part; doses such as 0.5 mg/kg stay."""
+    return _PATH.sub(r"\1", text)

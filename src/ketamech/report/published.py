@@ -1,0 +1,167 @@
+"""Published points that may stand over a run's curves: same drug, dose, route and times, read the same way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from ketamech.analysis.expression import names_in, value_of
+from ketamech.analysis.protocols import Protocol, load_protocols
+from ketamech.analysis.targets import Target, load_targets
+from ketamech.evidence import Evidence, Observation
+from ketamech.report.told import Told
+from ketamech.study import Entry, Model
+
+_SAME_PERSON = ("person.asian", "person.japanese", "pathway.", "perturbation.")
+_YEARS_APART = 15.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """A published number in the unit of a simulated output. Hours count from the first treatment.
+
+    `shape`: point (value at `start`), level (height of a peak or trough, placed where the model has it) or span
+    (a mean from `start` to `end`). `translated`: not measured in people, or an assumption made it comparable.
+    """
+
+    evidence: str
+    output: str
+    shape: str
+    start: float
+    end: float
+    value: float
+    low: float
+    high: float
+    translated: bool
+    label: str
+
+
+def published_points(dataset: xr.Dataset, told: Told, model: Model, evidence: Evidence) -> list[Point]:
+    """Every published point whose protocol gave the same treatment to the same kind of person."""
+    protocols = load_protocols()
+    same = {name for name, protocol in protocols.items() if _same(protocol, told, model)}
+    points: dict[tuple[str, str], Point] = {}
+    for target in load_targets(evidence, protocols):
+        if target.protocol in same and (found := _point(target, evidence, dataset, told)):
+            points.setdefault((target.evidence, found.output), found)
+    return list(points.values())
+
+
+def _same(protocol: Protocol, told: Told, model: Model) -> bool:
+    """Same entries up to the shorter horizon, same pathways and perturbations, about the same person."""
+    mine = {name: told.values.get(name, row.canonical) for name, row in model.parameters.items()}
+    for name in {*protocol.settings, *told.values}:
+        theirs = protocol.settings.get(name, model.parameters[name].canonical)
+        if name.startswith(_SAME_PERSON) or not name.startswith("person."):
+            if not math.isclose(theirs, mine[name], rel_tol=1e-6, abs_tol=1e-12):
+                return False
+        elif name == "person.age" and abs(theirs - mine[name]) > _YEARS_APART * 8766.0 and theirs > 8766.0:
+            return False
+    return _alike(_drug_only(protocol.entries(model.parameters), protocol.horizon), list(told.entries))
+
+
+def _drug_only(entries: Iterable[Entry], horizon: float) -> list[Entry]:
+    return [e for e in entries if not e.state.startswith("expectancy.") and e.time <= horizon]
+
+
+def _alike(theirs: list[Entry], mine: list[Entry]) -> bool:
+    """The same states at the same times; amounts may differ by a tenth (body weight)."""
+
+    def order(entry: Entry) -> tuple[float, str]:
+        return (round(entry.time, 4), entry.state)
+
+    pairs = zip(sorted(theirs, key=order), sorted(mine, key=order), strict=False)
+    return bool(mine) and len(theirs) == len(mine) and all(_close(a, b) for a, b in pairs)
+
+
+def _close(a: Entry, b: Entry) -> bool:
+    times = abs(a.time - b.time) < 0.02 and abs(a.duration - b.duration) < 0.02
+    return a.state == b.state and times and math.isclose(a.amount, b.amount, rel_tol=0.1)
+
+
+def _point(target: Target, evidence: Evidence, dataset: xr.Dataset, told: Told) -> Point | None:
+    measure, row = target.measure, evidence[target.evidence]
+    ways = {"at": "point", "max": "level", "min": "level", "mean": "span"}
+    drawable = measure.reduction in ways and target.comparison in ("fold", "z", "interval")
+    if not drawable or "|" in measure.output or any(name not in dataset for name in names_in(measure.output)):
+        return None
+    when = _when(target, dataset, told)
+    if when is None:
+        return None
+    start, end = when
+    numbers = [_back(value, target, dataset, told, start) for value in _numbers(target, row)]
+    if numbers[0] is None:
+        return None
+    value, low, high = (math.nan if number is None else number for number in numbers)
+    low, high = min(low, high), max(low, high)
+    translated = row.species != "human" or bool(target.assumption)
+    label = evidence.references[row.reference].citation
+    return Point(
+        row.id, measure.output, ways[measure.reduction], start, end, value, low, high, translated, _short(label)
+    )
+
+
+def _numbers(target: Target, row: Observation) -> tuple[float, float, float]:
+    """Value, low and high in canonical units; an asked-for band replaces the printed spread."""
+    low, high = row.spread.low, row.spread.high
+    if not (math.isnan(target.low) or math.isnan(target.high)):
+        low, high = target.low, target.high
+    bounds = [math.nan if bound is None else row.canonical(bound) for bound in (low, high)]
+    return row.canonical_value, bounds[0], bounds[1]
+
+
+def _when(target: Target, dataset: xr.Dataset, told: Told) -> tuple[float, float] | None:
+    """Start and end of what was measured, in hours since the first treatment."""
+    text, time = target.measure.when, dataset["time"].values
+    if "<" in text or ">" in text or ";" in text:
+        return None
+    bounds = [float(part) for part in text.split("-")] if text else [0.0, float(time[-1])]
+    if bounds[-1] > time[-1] + 1e-6 and target.measure.reduction != "max":
+        return None
+    if target.measure.reduction in ("max", "min"):
+        inside = (time >= bounds[0]) & (time <= bounds[-1])
+        y = np.where(inside, _curve(target, dataset, told.main), np.nan)
+        best = np.nanargmax(y) if target.measure.reduction == "max" else np.nanargmin(y)
+        bounds = [float(time[best])]
+    return bounds[0] - told.first, bounds[-1] - told.first
+
+
+def _curve(target: Target, dataset: xr.Dataset, patient: int) -> np.ndarray:
+    outputs = {name: dataset[name].values[patient] for name in names_in(target.measure.output)}
+    return np.asarray(value_of(target.measure.output, outputs), dtype=float)
+
+
+def _back(value: float, target: Target, dataset: xr.Dataset, told: Told, start: float) -> float | None:
+    """From what the paper printed back to the height of the curve: the measure, run backwards."""
+    measure = target.measure
+    given = value / measure.factor
+    rest = float(_curve(target, dataset, told.main)[0])
+    base = 0.0
+    if measure.against == "difference" and told.control_place is not None:
+        other = _curve(target, dataset, told.control_place)
+        base = float(np.interp(start + told.first, dataset["time"].values, other)) - rest * (
+            measure.seen_as == "change"
+        )
+    elif measure.against:
+        return None
+    ways = {
+        "value": given,
+        "of_rest": given * rest,
+        "change": rest + given,
+        "fall": rest - given,
+        "rise": rest * (1 + given),
+    }
+    return None if measure.seen_as not in ways else ways[measure.seen_as] + base
+
+
+def _short(citation: str) -> str:
+    """Author and year: "Kamp 2020"."""
+    words = citation.split()
+    year = next(
+        (i for i, word in enumerate(words) if word[:4].isdigit() and len(word.strip(",;()")) == 4), len(words) - 1
+    )
+    return " ".join(words[: min(year, 4) + 1]).strip(",")

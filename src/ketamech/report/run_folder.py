@@ -1,0 +1,173 @@
+"""A run as a folder: curves, summary, figures, report, bibliography, provenance, scenario. All of it or nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from ketamech.evidence import load_evidence
+from ketamech.exchange import whole_folder, write_curves
+from ketamech.exchange.folder import refuse_foreign
+from ketamech.parameters import Parameter
+from ketamech.report import bibliography as papers
+from ketamech.report.html import alternative_text, counts, inline_picture, plain_words, render, sentence
+from ketamech.report.panels import panel_outputs, stage_panels
+from ketamech.report.provenance import flat, provenance
+from ketamech.report.published import Point, published_points
+from ketamech.report.story_figure import story_figure
+from ketamech.report.style import save
+from ketamech.report.summary import Line, lines_of, summary
+from ketamech.report.told import Told, told
+from ketamech.report.usage import cited_evidence, used_parameters
+from ketamech.study import Model, Scenario
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything the pages and tables of one run are made from."""
+
+    dataset: xr.Dataset
+    told: Told
+    model: Model
+    lines: list[Line]
+    points: list[Point]
+    used: tuple[Parameter, ...]
+    papers: list[dict[str, Any]]
+    provenance: Mapping[str, Any]
+
+
+def refuse_folder(folder: Path | str) -> None:
+    """Raise BadInput before any work is done when results could not be written to `folder`."""
+    refuse_foreign(Path(folder).resolve())
+
+
+def write_run(
+    folder: Path | str, dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: str
+) -> list[Path]:
+    """Write one run to `folder`; returns what was written.
+
+    The folder appears whole or not at all and replaces an earlier run. Raises BadInput when it holds other files.
+    """
+    found = gather(dataset, scenario, model, command_line)
+    with whole_folder(folder) as draft:
+        marked = dataset.assign_attrs(
+            {**dataset.attrs, **{f"ketamech {k}": v for k, v in flat(found.provenance).items()}}
+        )
+        write_curves(draft, marked)
+        _write_tables(draft, found)
+        (draft / "report.html").write_text(_page(found, _figures(draft, found)), encoding="utf-8")
+    return sorted(path for path in Path(folder).iterdir())
+
+
+def gather(dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: str) -> Findings:
+    """Work out everything before a file is touched."""
+    asked, evidence = told(scenario, model), load_evidence()
+    points = published_points(dataset, asked, model, evidence)
+    names = used_parameters(dataset, asked, model)
+    behind = {name: cited_evidence([name], asked, model) for name in names}
+    return Findings(
+        dataset,
+        asked,
+        model,
+        lines_of(dataset, asked, model.parameters),
+        points,
+        tuple(model.parameters[name] for name in names),
+        papers.bibliography(behind, (point.evidence for point in _drawn(dataset, asked, model, points)), evidence),
+        provenance(asked, model, command_line),
+    )
+
+
+def _drawn(dataset: xr.Dataset, asked: Told, model: Model, points: Sequence[Point]) -> list[Point]:
+    stages = [stage.name for stage in model.system.stages]
+    shown = {name for stage in stages for name in panel_outputs(dataset, asked, model.system, stage, points)}
+    return [point for point in points if point.output in shown]
+
+
+def _write_tables(folder: Path, found: Findings) -> None:
+    numbers = summary(found.dataset, found.told, found.model.parameters) | {"provenance": found.provenance}
+    for name, content in (
+        ("summary.json", numbers),
+        (papers.FILE, found.papers),
+        ("provenance.json", found.provenance),
+    ):
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        (folder / name).write_text(text + "\n", encoding="utf-8")
+    known = load_evidence().references
+    owed = [known[entry["key"]] for entry in found.papers]
+    (folder / "bibliography.txt").write_text(papers.as_text(owed) + "\n", encoding="utf-8")
+    (folder / "bibliography.bib").write_text(papers.as_bibtex(owed) + "\n", encoding="utf-8")
+    (folder / "scenario.yaml").write_text(_scenario_text(found.told), encoding="utf-8")
+
+
+def _scenario_text(asked: Told) -> str:
+    """The file as given, or the sentence as a file that runs again."""
+    if "treatments:" in asked.source:
+        return asked.source
+    return (
+        "treatments:\n"
+        + "".join(f"  - {json.dumps(part.strip())}\n" for part in asked.source.split(";"))
+        + ("person:\n  weight: 70 kg\n" if "/kg" in asked.source else "")
+    )
+
+
+def _figures(folder: Path, found: Findings) -> dict[str, Any]:
+    """Draw and save every figure; returns what the page needs to show them."""
+    place = folder / "figures"
+    place.mkdir()
+    clocks = [("story", True)] + ([("story_days", False)] if len(found.told.occasions()) > 1 else [])
+    stories = []
+    for name, logarithmic in clocks:
+        figure = story_figure(
+            found.dataset, found.told, found.model.parameters, logarithmic=logarithmic, sources=len(found.papers)
+        )
+        png, svg = save(figure, place, name)
+        clock = "logarithmic, from one minute on" if logarithmic else "in days"
+        caption = f"Every stage on one clock, {clock}; the dot marks the peak or the lowest point."
+        stories.append(
+            {"data": inline_picture(png), "alt": alternative_text(found.told, found.lines), "caption": caption,
+             "vector": f"figures/{svg.name}"}
+        )  # fmt: skip
+    return {"stories": stories, "panels": _panels(place, found)}
+
+
+def _panels(place: Path, found: Findings) -> list[dict[str, Any]]:
+    shown = []
+    for number, (stage, figure) in enumerate(
+        stage_panels(found.dataset, found.told, found.model.system, found.points).items(), 1
+    ):
+        png, _ = save(figure, place, f"stage_{number:02d}_{stage}")
+        outputs = panel_outputs(found.dataset, found.told, found.model.system, stage, found.points)
+        title = stage.replace("_", " ").capitalize()
+        points = [point for point in found.points if point.output in outputs]
+        alt = f"{title}: simulated curves of {', '.join(outputs)}, with {len(points)} published points."
+        shown.append({"stage": stage, "title": title, "data": inline_picture(png), "alt": alt, "points": points})
+    return shown
+
+
+def _page(found: Findings, pictures: Mapping[str, Any]) -> str:
+    lines = found.lines
+    moments = list(lines[0].moments) if lines else []
+    control = next((name for name in ("24 h", "end") if lines and name in lines[0].difference), "")
+    patients = summary(found.dataset, found.told, found.model.parameters)["patients"]
+    return render(
+        "report.html.j2",
+        told=found.told,
+        plain=plain_words(found.told, float(found.dataset["time"][-1]), found.provenance["changed_parameters"]),
+        failed=[patient for patient in patients if patient["solve"] != "ok"],
+        groups=[(group, list(rows)) for group, rows in groupby(lines, key=lambda line: line.group)],
+        moments=moments,
+        control=control,
+        outcomes=[(line, sentence(line)) for line in lines if line.main],
+        points=[p for picture in pictures["panels"] for p in picture["points"]],
+        used=found.used,
+        counts=counts(found.used),
+        papers=found.papers,
+        provenance=flat(found.provenance),
+        **pictures,
+    )

@@ -1,0 +1,174 @@
+"""Key numbers of a run: rest, extreme and when, values at fixed times, difference from control."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ketamech.parameters import ParameterTable, load_parameters
+from ketamech.report.lanes import Lane, Series, lanes_of
+from ketamech.report.told import Told, told_by
+from ketamech.report.words import hours_in_words, number, signed
+
+MOMENTS = {"2 h": 2.0, "24 h": 24.0, "7 d": 168.0}
+_STILL, _SAME = 1e-4, 0.005
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve in numbers. Times (h) count from the first treatment; values in `unit`.
+
+    `extreme` is the value farthest from rest in the direction that matters, reached at `at`. `moments` and
+    `difference` (from control) are by name of the moment; empty where the run is too short or has no control.
+    """
+
+    key: str
+    group: str
+    outputs: str
+    label: str
+    unit: str
+    show: str
+    rest: float
+    extreme: float
+    at: float
+    moments: Mapping[str, float]
+    difference: Mapping[str, float]
+    main: bool
+
+    @property
+    def moved(self) -> bool:
+        """Whether the curve left its rest by more than a ten-thousandth."""
+        size = max(abs(self.rest), 1.0 if self.show == "times" else 0.0, 1e-6)
+        return math.isfinite(self.extreme) and abs(self.extreme - self.rest) > _STILL * size
+
+    @property
+    def rises(self) -> bool:
+        """Whether the extreme lies above rest."""
+        return self.extreme > self.rest
+
+    def in_words(self) -> str:
+        """Such as "peak 1.42× rest at 38 min"."""
+        if not math.isfinite(self.rest):
+            return "not solved"
+        if not self.moved:
+            return "stays at rest"
+        return f"{'peak' if self.rises else 'lowest'} {self.value_in_words(self.extreme)} at {hours_in_words(self.at)}"
+
+    def value_in_words(self, value: float) -> str:
+        """A value with its unit, short."""
+        if self.show == "times":
+            return f"{number(value)}×"
+        if self.show == "percent":
+            return f"{number(value, 2)} %"
+        unit = self.unit.split(",")[0]
+        return f"{number(value)} {unit}" if unit in ("ng/mL", "nmol/L", "points") else number(value)
+
+
+def curve(series: Series, lane: Lane, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
+    """(patient, time) in the lane's unit; `times` lanes are divided by each patient's own drug-free value."""
+    y = series.values(dataset) * lane.factor(values)
+    return y / y[:, :1] if lane.show == "times" and lane.unit == "times own rest" else y
+
+
+def lines_of(dataset: xr.Dataset, told: Told, parameters: ParameterTable) -> list[Line]:
+    """Every curve of every lane of the main patient, in story order."""
+    values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
+    return [
+        _line(lane, series, i == 0, curve(series, lane, dataset, values), dataset, told)
+        for lane in lanes_of(dataset)
+        for i, series in enumerate(lane.present(dataset))
+    ]
+
+
+def _line(lane: Lane, series: Series, main: bool, y: np.ndarray, dataset: xr.Dataset, told: Told) -> Line:
+    hours = dataset["time"].values - told.first
+    mine = y[told.main]
+    place = _extreme(mine, lane.cares)
+    other = y[told.control_place] if told.control_place is not None else None
+    difference = {} if other is None else _at(hours, mine - other)
+    label = f"{lane.label}: {series.label}" if series.label else lane.label
+    return Line(
+        lane.key, lane.group, series.outputs, label, lane.unit, lane.show, float(mine[0]), float(mine[place]),
+        float(hours[place]), _at(hours, mine), difference, main,
+    )  # fmt: skip
+
+
+def _extreme(y: np.ndarray, cares: str) -> int:
+    """Farthest from rest in the direction that matters, unless the curve never goes there.
+
+    Of doses that reach the same height (within half a per cent of the change) the first is named.
+    """
+    if not np.isfinite(y).all():
+        return 0
+    rise, fall = float(np.max(y) - y[0]), float(y[0] - np.min(y))
+    up = {"peak": rise > 0.02 * fall, "trough": fall <= 0.02 * rise}.get(cares, rise >= fall)
+    reached = y >= np.max(y) - _SAME * rise if up else y <= np.min(y) + _SAME * fall
+    first = int(np.argmax(reached))
+    summit = slice(first, first + max(1, int(np.argmin(reached[first:])) or len(y)))
+    return first + int(np.argmax(y[summit]) if up else np.argmin(y[summit]))
+
+
+def _at(hours: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    found = {name: float(np.interp(h, hours, y)) for name, h in MOMENTS.items() if h <= hours[-1] + 1e-9}
+    return {**found, "end": float(y[-1])}
+
+
+def summary(dataset: xr.Dataset, told: Told, parameters: ParameterTable) -> dict[str, Any]:
+    """Everything for summary.json: the run in words, how each solve ended, and the key numbers of every curve."""
+    return {
+        "title": told.title,
+        "given": list(told.given),
+        "disclaimer_applies": True,
+        "horizon_h": float(dataset["time"][-1]),
+        "times_count_from": f"first treatment at {told.first:g} h",
+        "patients": [
+            {"label": str(label), "solve": str(status), "steps": int(steps)}
+            for label, status, steps in zip(
+                dataset["patient"].values, dataset["solve_status"].values, dataset["solve_steps"].values, strict=True
+            )
+        ],
+        "outputs": [_plain(line) for line in lines_of(dataset, told, parameters)],
+    }
+
+
+def _plain(line: Line) -> dict[str, Any]:
+    def clean(value: float) -> float | None:
+        return float(f"{value:.5g}") if math.isfinite(value) else None
+
+    return {
+        "output": line.outputs,
+        "label": line.label,
+        "unit": line.unit,
+        "rest": clean(line.rest),
+        "extreme": clean(line.extreme),
+        "extreme_at_h": clean(line.at),
+        "in_words": line.in_words(),
+        "at": {name: clean(value) for name, value in line.moments.items()},
+        "difference_from_control": {name: clean(value) for name, value in line.difference.items()},
+    }
+
+
+def table_rows(lines: list[Line], *, all_curves: bool = False) -> list[dict[str, str]]:
+    """Rows for a terminal or page table: output, unit, rest, extreme, when, values at moments, against control."""
+    moments = list(lines[0].moments) if lines else []
+    rows = []
+    for line in lines:
+        if line.main or all_curves:
+            row = {"output": line.label, "unit": line.unit, "rest": number(line.rest)}
+            row |= {"extreme": number(line.extreme) if line.moved else "–"}
+            row |= {"when": hours_in_words(line.at) if line.moved else "–"}
+            row |= {name: number(line.moments[name]) for name in moments}
+            best = line.difference.get("24 h", line.difference.get("end"))
+            row |= {"against control": signed(best) if best is not None and abs(best) > 1e-6 else "–"}
+            rows.append(row)
+    return rows
+
+
+def summary_rows(dataset: xr.Dataset) -> list[dict[str, str]]:
+    """The terminal table of a run: one row a lane, from the curves alone."""
+    return table_rows(lines_of(dataset, told_by(dataset), load_parameters()))
