@@ -49,9 +49,10 @@ def spines(m: Stage) -> None:
         about="density relative to own rest",
     )
     m.offers("spines.formation", forming, "1/h", about="spines formed per hour, share of healthy density")
+    usual = m.resting("spines.mature", "1")
     m.offers(
         "spines.elimination",
-        loss * mature / (stable + mature),
+        loss * usual / (stable + usual),
         "1/h",
-        about="hourly loss of an established spine",
+        about="hourly loss of the spines that were there before treatment",
     )

@@ -50,7 +50,7 @@ DRUGS = (
         KETAMINE_MASS,
         {"s": 0.0, "r": 1.0},
     ),
-    Drug("memantine", (), ("oral",), "drug.memantine_molar_mass", enters="second_blocker.swallowed"),
+    Drug("memantine", (), ("oral",), "drug.memantine_molar_mass", enters="second_blocker.memantine"),
     Drug("midazolam", (), ("IV",), "drug.midazolam_molar_mass", enters="comparators.midazolam"),
     Drug("placebo", ("saline", "sham"), ("IV", "nasal", "oral", ""), sessions=True),
     Drug(
