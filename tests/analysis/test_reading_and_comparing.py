@@ -49,15 +49,9 @@ def test_a_number_is_read_off_the_curve(measure, expected):
 
 def test_against_a_control():
     treated, control = patient(), patient(**{"plasma.drug": np.full_like(HOURS, 4.0)})
-    assert Measure("plasma.drug", when="4", against="difference").read(treated, control) == pytest.approx(
-        -3, rel=1e-3
-    )
-    assert Measure("plasma.drug", when="4", against="fold").read(treated, control) == pytest.approx(
-        0.25, rel=1e-3
-    )
-    assert Measure("plasma.drug", when="4", against="rise").read(treated, control) == pytest.approx(
-        -0.75, rel=1e-3
-    )
+    assert Measure("plasma.drug", when="4", against="difference").read(treated, control) == pytest.approx(-3, rel=1e-3)
+    assert Measure("plasma.drug", when="4", against="fold").read(treated, control) == pytest.approx(0.25, rel=1e-3)
+    assert Measure("plasma.drug", when="4", against="rise").read(treated, control) == pytest.approx(-0.75, rel=1e-3)
 
 
 @pytest.mark.parametrize("reduction", ["max", "tmax", "auc", "time_above", "clearance", "at", "first_above"])

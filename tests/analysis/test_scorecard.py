@@ -72,12 +72,8 @@ def test_every_output_is_in_the_model(model):
 
 def test_a_mistyped_protocol_names_its_line(tmp_path):
     bad = tmp_path / "targets.csv"
-    header = (
-        "evidence,protocol,output,seen_as,reduction,when,level,against,factor,comparison,low,high,assumption"
-    )
-    bad.write_text(
-        f"{header}\nkamp20-a-0.5h,kamp-esketamin,plasma.esketamine,,,0.5,,,,fold,,,\n", encoding="utf-8"
-    )
+    header = "evidence,protocol,output,seen_as,reduction,when,level,against,factor,comparison,low,high,assumption"
+    bad.write_text(f"{header}\nkamp20-a-0.5h,kamp-esketamin,plasma.esketamine,,,0.5,,,,fold,,,\n", encoding="utf-8")
     with pytest.raises(BadInput, match="kamp-esketamine") as caught:
         load_targets(EVIDENCE, PROTOCOLS, bad)
     assert caught.value.line == 2
@@ -98,9 +94,7 @@ def planted(level):
 
 def rows_with(level):
     targets = tuple(
-        Target(
-            name, "kamp-esketamine", Measure("plasma.esketamine", when="0.5"), "fold", math.nan, math.nan, ""
-        )
+        Target(name, "kamp-esketamine", Measure("plasma.esketamine", when="0.5"), "fold", math.nan, math.nan, "")
         for name in ("kamp20-a-0.5h", "kamp20-a-0.75h")
     )
     return compare_all(targets, EVIDENCE, PROTOCOLS, {"kamp-esketamine": planted(level)}, ToySystem)
@@ -134,7 +128,5 @@ def test_the_whole_scorecard(model):
     assert card.by_source.n.sum() == len(card.rows)
     assert len(card.goals) == len(GOALS)
     assert isinstance(card.uncovered, pd.DataFrame)
-    worst = card.rows.sort_values("off", ascending=False).head(10)[
-        ["id", "simulated", "published", "verdict"]
-    ]
+    worst = card.rows.sort_values("off", ascending=False).head(10)[["id", "simulated", "published", "verdict"]]
     print(f"\n{card.rows.verdict.value_counts().to_dict()} in {card.seconds:.1f} s\n{worst.to_string()}")

@@ -69,9 +69,7 @@ def _factor(row: Row, evidence: Evidence) -> float:
     """One of the goal's unit in canonical units; mass of drug becomes umol."""
     masses = {found.drug: found.value for found in evidence.observations.values() if found.unit == "g/mol"}
     substance = analyte(row["output"], "")
-    return canonical_unit(row.required("unit", "a unit, or 1"), masses.get(substance) if substance else None)[
-        0
-    ]
+    return canonical_unit(row.required("unit", "a unit, or 1"), masses.get(substance) if substance else None)[0]
 
 
 def goals_table(
@@ -116,9 +114,7 @@ def _simulated(
         return mean_fold_error(rows, goal.rows)
     if goal.measure is None:
         return solve_milliseconds(model, protocols[goal.protocol])
-    return (
-        goal.measure.read(curves[goal.protocol], curves.get(protocols[goal.protocol].control)) / goal.factor
-    )
+    return goal.measure.read(curves[goal.protocol], curves.get(protocols[goal.protocol].control)) / goal.factor
 
 
 def mean_fold_error(rows: pd.DataFrame, pattern: str) -> float:
@@ -133,7 +129,7 @@ def _matches(pattern: str, name: str) -> bool:
 
 def solve_milliseconds(model: Model, protocol: Protocol) -> float:
     """Time of one typical patient over four weeks, compiled; the best of three. Depends on the machine."""
-    course = Course(protocol.id, protocol.entries(model.parameters), protocol.settings)
+    course = Course(protocol.id, protocol.entries(model.parameters), protocol.values(model.parameters))
     times = story_times(_FOUR_WEEKS)
     spent = []
     for _ in range(3):

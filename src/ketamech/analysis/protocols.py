@@ -14,6 +14,7 @@ import xarray as xr
 from ketamech.analysis.measure import Curves
 from ketamech.core import BadInput, nearest, unit
 from ketamech.evidence import Row, read_table
+from ketamech.parameters import ParameterTable
 from ketamech.study.giving import sentence_entries
 from ketamech.study.running import Course, Entry, Model, run, story_times
 
@@ -26,7 +27,10 @@ _TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Protocol:
-    """One treatment of a typical patient: a sentence (empty: nothing), what differs in them, how long (h)."""
+    """One treatment of a typical patient: a sentence (empty: nothing), what differs in them, how long (h).
+
+    `settings` are in the units of the parameter tables (years, kg, points), as a reader would write them.
+    """
 
     id: str
     treatment: str
@@ -34,11 +38,15 @@ class Protocol:
     settings: Mapping[str, float]
     horizon: float
 
-    def entries(self, parameters: Mapping[str, object]) -> tuple[Entry, ...]:
+    def values(self, parameters: ParameterTable) -> dict[str, float]:
+        """The settings in canonical units."""
+        return {name: number * unit(parameters[name].unit).factor for name, number in self.settings.items()}
+
+    def entries(self, parameters: ParameterTable) -> tuple[Entry, ...]:
         """Everything that enters the body, in time order."""
         if not self.treatment:
             return ()
-        return sentence_entries(self.treatment, parameters, self.settings, self.horizon)
+        return sentence_entries(self.treatment, parameters, self.values(parameters), self.horizon)
 
 
 def load_protocols(path: Path = DIRECTORY / "protocols.csv") -> dict[str, Protocol]:
@@ -53,24 +61,20 @@ def load_protocols(path: Path = DIRECTORY / "protocols.csv") -> dict[str, Protoc
     for row in rows:
         if row["control"] and row["control"] not in found:
             near = nearest(row["control"], found)
-            raise row.bad(
-                "control", f"no protocol '{row['control']}'", expected="the id of a protocol", near=near
-            )
+            raise row.bad("control", f"no protocol '{row['control']}'", expected="the id of a protocol", near=near)
     return found
 
 
 def _protocol(name: str, row: Row) -> Protocol:
     match = _HORIZON.match(row.required("horizon", "a time such as 24 h or 28 day"))
     if not match:
-        raise row.bad(
-            "horizon", f"'{row['horizon']}' is not a time", expected="a time such as 24 h or 28 day"
-        )
+        raise row.bad("horizon", f"'{row['horizon']}' is not a time", expected="a time such as 24 h or 28 day")
     horizon = float(match[1]) * unit(match[2]).factor
     return Protocol(name, row["treatment"], row["control"], _settings(row), horizon)
 
 
 def _settings(row: Row) -> dict[str, float]:
-    """Parameters set for this protocol, in canonical units."""
+    """Parameters set for this protocol, in the units of their tables."""
     found = {}
     for part in filter(None, (text.strip() for text in row["settings"].split(";"))):
         name, _, number = part.partition("=")
@@ -98,7 +102,7 @@ def simulate_protocols(
     for horizon, batch in sorted(batches.items()):
         if progress:
             progress(f"{len(batch)} treatments over {horizon:g} h")
-        courses = [Course(p.id, given[p.id], p.settings) for p in batch]
+        courses = [Course(p.id, given[p.id], p.values(model.parameters)) for p in batch]
         dataset = run(model, courses, _times(horizon, courses, moments), tolerance=_TOLERANCE)
         time, values = dataset["time"].to_numpy(), _arrays(dataset)
         for i, p in enumerate(batch):
@@ -119,13 +123,11 @@ def _key(protocol: Protocol) -> tuple[tuple[str, float], ...]:
     return tuple(sorted(protocol.settings.items()))
 
 
-def _rest(
-    model: Model, protocols: Iterable[Protocol]
-) -> dict[tuple[tuple[str, float], ...], dict[str, float]]:
-    keys = sorted({_key(protocol) for protocol in protocols})
-    courses = [Course("drug-free", (), dict(key)) for key in keys]
+def _rest(model: Model, protocols: Iterable[Protocol]) -> dict[tuple[tuple[str, float], ...], dict[str, float]]:
+    people = {_key(protocol): protocol.values(model.parameters) for protocol in protocols}
+    courses = [Course("drug-free", (), values) for values in people.values()]
     values = _arrays(run(model, courses, np.array([0.0, 1e-3]), tolerance=_TOLERANCE))
-    return {key: {name: float(array[i, 0]) for name, array in values.items()} for i, key in enumerate(keys)}
+    return {key: {name: float(array[i, 0]) for name, array in values.items()} for i, key in enumerate(people)}
 
 
 def _arrays(dataset: xr.Dataset) -> dict[str, np.ndarray]:
@@ -137,7 +139,7 @@ def given_micromoles(entries: Iterable[Entry]) -> float:
     return sum(entry.amount for entry in entries if KETAMINE.match(entry.state))
 
 
-def check_settings(protocols: Mapping[str, Protocol], parameters: Mapping[str, object]) -> None:
+def check_settings(protocols: Mapping[str, Protocol], parameters: ParameterTable) -> None:
     """Raise BadInput for a protocol that sets a parameter no table has."""
     for protocol in protocols.values():
         for name in protocol.settings:

@@ -97,10 +97,13 @@ def _relative(trace: Trace) -> float:
 
 
 def _first_above(trace: Trace) -> float:
-    """First output time at which the curve lies above the level; NaN when it never does."""
+    """First hour at which the curve rises above the level, on straight lines; NaN when it never does."""
     hours, values = trace.window()
     above = np.flatnonzero(values > trace.level)
-    return float(hours[above[0]]) if len(above) else float("nan")
+    if not len(above):
+        return float("nan")
+    i = above[0]
+    return float(np.interp(trace.level, values[i - 1 : i + 1], hours[i - 1 : i + 1]) if i else hours[0])
 
 
 def _half_life(trace: Trace) -> float:
@@ -124,9 +127,7 @@ def _steady_volume(trace: Trace) -> float:
 
 def _whole_area(trace: Trace) -> tuple[float, float]:
     hours, values = trace.window()
-    rate = np.log(2) / _half_life(
-        Trace(trace.time, trace.curves, hours[-1] * np.array([0.75, 1.0]), 0.0, 0.0)
-    )
+    rate = np.log(2) / _half_life(Trace(trace.time, trace.curves, hours[-1] * np.array([0.75, 1.0]), 0.0, 0.0))
     last, end = values[-1], hours[-1]
     area = _area(trace) + last / rate
     return area, float(np.trapezoid(values * hours, hours)) + last * (end / rate + 1 / rate**2)
@@ -140,9 +141,7 @@ def _hours_above(trace: Trace, sign: float = 1.0) -> float:
     excess = sign * (values - trace.level)
     before, after = excess[:-1], excess[1:]
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(
-            before * after < 0, np.maximum(before, after) / np.abs(after - before), before + after > 0
-        )
+        share = np.where(before * after < 0, np.maximum(before, after) / np.abs(after - before), before + after > 0)
     return float(np.sum(share * np.diff(hours)))
 
 

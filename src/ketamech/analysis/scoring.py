@@ -21,7 +21,7 @@ from ketamech.evidence import Evidence, Observation, load_evidence
 from ketamech.study.running import Model, load_model
 from ketamech.system import System
 
-ORDER = {"miss": 0, "no result": 1, "near": 2, "inside": 3}
+VERDICTS = ("inside", "near", "miss", "no result")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Scorecard:
     rows: id, stage, reference, citation, protocol, output, unit, simulated, published, spread, comparison,
     expected, fold_error, log_fold, z, off (distance in limits of
     "inside"), verdict, fitted, read_as, translated.
-    `seconds` is the time the simulations took.
+    `seconds` is the time the simulations took, compiling included on first use.
     """
 
     rows: pd.DataFrame
@@ -57,9 +57,7 @@ def scorecard(model: Model | None = None, progress: Callable[[str], None] | None
     return Scorecard(rows, summarise(rows), table, load_uncovered(evidence, targets), seconds)
 
 
-def _needed(
-    protocols: Mapping[str, Protocol], targets: tuple[Target, ...], goals: tuple[Goal, ...]
-) -> list[Protocol]:
+def _needed(protocols: Mapping[str, Protocol], targets: tuple[Target, ...], goals: tuple[Goal, ...]) -> list[Protocol]:
     named = {target.protocol for target in targets} | {goal.protocol for goal in goals if goal.protocol}
     named |= {protocols[name].control for name in named} - {""}
     return [protocol for name, protocol in protocols.items() if name in named]
@@ -95,10 +93,7 @@ def compare_all(
     table = system.parameters.values()
     calibrated = {name for p in table if p.status == "calibrated" for name in p.evidence}
     return pd.DataFrame(
-        [
-            _line(t, evidence, protocols, curves, system.units) | {"fitted": t.evidence in calibrated}
-            for t in targets
-        ]
+        [_line(t, evidence, protocols, curves, system.units) | {"fitted": t.evidence in calibrated} for t in targets]
     )
 
 
@@ -160,14 +155,14 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
         lines.append(
             {
                 "reference": reference,
-                "citation": part.citation.iloc[0],
-                "stages": ", ".join(dict.fromkeys(part.stage)),
                 "n": len(part),
+                **{word.replace(" ", "_"): int((part.verdict == word).sum()) for word in VERDICTS},
                 "fold_error": float(np.exp(folds.mean())) if folds.notna().any() else np.nan,
                 "mean_abs_z": part.loc[part.comparison != "fold", "z"].abs().mean(),
-                **{word.replace(" ", "_"): int((part.verdict == word).sum()) for word in ORDER},
                 "fitted": int(part.fitted.sum()),
                 "worst": worst.id if worst.verdict != "inside" else "",
+                "stages": ", ".join(dict.fromkeys(part.stage)),
+                "citation": part.citation.iloc[0],
             }
         )
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines).sort_values(["miss", "no_result", "near"], ascending=False, ignore_index=True)
