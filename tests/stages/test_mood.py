@@ -1,0 +1,73 @@
+"""Mood, belief, comparators and ideation against published figures, in the whole story."""
+
+import numpy as np
+import pytest
+
+from ketamech.study.giving import sentence_entries
+from ketamech.study.running import Course, run
+
+DAY = 24.0
+TIMES = np.unique(np.concatenate([np.arange(0.0, 49.0, 1.0), np.arange(0.0, 57 * DAY, 12.0)]))
+SENTENCES = {
+    "infusion": "racemic 0.5 mg/kg IV over 40 min",
+    "belief": "placebo IV",
+    "tablets": "antidepressant daily for 8 weeks",
+    "dummy tablets": "placebo daily for 8 weeks",
+    "series": "esketamine 84 mg nasal twice weekly for 4 weeks",
+    "dummy series": "placebo nasal twice weekly for 4 weeks",
+}
+
+
+@pytest.fixture(scope="module")
+def curves(model):
+    """Curves of each sentence over eight weeks."""
+    courses = [
+        Course(label, sentence_entries(sentence, model.parameters, {}, 56 * DAY))
+        for label, sentence in SENTENCES.items()
+    ]
+    found = run(model, courses, TIMES)
+    return found.assign_coords(patient=list(SENTENCES))
+
+
+def difference(curves, treated, control, hour, name="mood.madrs"):
+    lines = curves[name].sel(time=hour)
+    return float(lines.sel(patient=treated) - lines.sel(patient=control))
+
+
+def test_rest_is_the_persons_own_baseline(curves, model):
+    start = curves.isel(patient=0, time=0)
+    assert float(start["mood.madrs"]) == pytest.approx(model.parameters["person.baseline_madrs"].canonical)
+    ideation = model.parameters["person.baseline_ideation"].canonical
+    assert float(start["suicidality.ideation"]) == pytest.approx(ideation)
+    assert float(start["mood.drive"]) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_one_infusion_works_within_hours_peaks_within_a_day_and_is_gone_in_two_weeks(curves):
+    assert difference(curves, "infusion", "belief", 2.0) <= -1.5
+    assert -11.0 <= difference(curves, "infusion", "belief", 24.0) <= -7.5
+    assert abs(difference(curves, "infusion", "belief", 14 * DAY)) <= 3.0
+    line = [difference(curves, "infusion", "belief", h) for h in range(49)]
+    assert 12 <= int(np.argmin(line)) <= 36
+
+
+def test_belief_alone_moves_the_score_by_about_seven_points_at_a_day(curves):
+    line = curves["mood.change"].sel(patient="belief")
+    assert -9.0 <= float(line.sel(time=24.0)) <= -5.0
+
+
+def test_a_series_does_not_run_away_and_relapses_after_it_ends(curves):
+    assert -13.0 <= difference(curves, "series", "dummy series", 28 * DAY) <= -5.0
+    assert difference(curves, "series", "dummy series", 49 * DAY) > -3.0
+
+
+def test_antidepressant_needs_weeks(curves):
+    assert difference(curves, "tablets", "dummy tablets", 1 * DAY) > -1.0
+    assert -2.2 <= difference(curves, "tablets", "dummy tablets", 7 * DAY) <= -0.8
+    assert -5.3 <= difference(curves, "tablets", "dummy tablets", 42 * DAY) <= -3.3
+
+
+def test_ideation_falls_early_and_mostly_not_through_mood(curves):
+    ideation = "suicidality.ideation"
+    assert difference(curves, "infusion", "belief", 4.0, ideation) < -1.5
+    assert -7.59 <= difference(curves, "infusion", "belief", 24.0, ideation) <= -2.33
+    assert difference(curves, "infusion", "belief", 14 * DAY, ideation) > -1.5
