@@ -112,10 +112,11 @@ def simulate_protocols(
 
 
 def _times(horizon: float, courses: Iterable[Course], moments: Iterable[float]) -> np.ndarray:
-    """Dense after every start, and exactly at every start, end and published moment."""
+    """Dense after every start and end, from five seconds on, and exactly at every published moment."""
     entries = [entry for course in courses for entry in course.entries]
     starts = {entry.time for entry in entries} | {entry.time + entry.duration for entry in entries}
-    exact = np.array(sorted(t for t in {*starts, *moments} if t <= horizon))
+    seconds = {start + second / 3600 for start in starts for second in (5, 10, 20, 30, 45)}
+    exact = np.array(sorted(t for t in {*starts, *seconds, *moments} if t <= horizon))
     return np.unique(np.round(np.concatenate([story_times(horizon, sorted(starts)), exact]), 6))
 
 
