@@ -30,7 +30,8 @@ class Series:
 class Lane:
     """One lane. `show`: times (of own rest), percent, points or a unit; `scale` turns the output into it.
 
-    `always`: drawn even when nothing moves. `cares`: "peak", "trough" or "most" (whichever moved more).
+    `always`: drawn even when nothing moves. `cares`: "peak", "trough" or "most" (whichever moved more). `rest`: the
+    drug-free value where a dose at hour 0 hides it; None reads it off the first moment. `tall`: height in lanes.
     """
 
     key: str
@@ -42,6 +43,8 @@ class Lane:
     scale: float | str = 1.0
     cares: str = "most"
     always: bool = True
+    rest: float | None = None
+    tall: float = 1.0
 
     def present(self, dataset: xr.Dataset) -> tuple[Series, ...]:
         """The series whose outputs this run has and that are not zero throughout; the first output always."""
@@ -61,14 +64,15 @@ LANES = (
         Series("plasma.esketamine + plasma.arketamine", "ketamine, arterial"),
         Series("venous.ketamine", "ketamine, venous"),
         Series("plasma.s_norketamine + plasma.r_norketamine", "norketamine, arterial"),
-    ), "unit", _MASS, "peak"),
+    ), "unit", _MASS, "peak", rest=0.0, tall=1.15),
     Lane("brain", GROUPS[0], "Free drug in the brain", "nmol/L", (
         Series("brain.esketamine + brain.arketamine", "ketamine"),
         Series("brain.norketamine_s + brain.norketamine_r", "norketamine"),
-        Series("brain.hydroxynorketamine", "hydroxynorketamine"),
-    ), "unit", 1000.0, "peak"),
-    Lane("second_blocker", GROUPS[0], "Memantine in the brain", "nmol/L, unbound", (Series("second_blocker.brain_unbound"),),
-         "unit", 1000.0, "peak", always=False),
+        Series("brain.hydroxynorketamine_s + brain.hydroxynorketamine_r", "hydroxynorketamine"),
+    ), "unit", 1000.0, "peak", rest=0.0),
+    Lane("second_blocker", GROUPS[0], "Memantine in the brain", "nmol/L, unbound", (
+        Series("second_blocker.brain_unbound"),),
+         "unit", 1000.0, "peak", always=False, rest=0.0),
     Lane("nmda", GROUPS[1], "NMDA block", "% of receptors", (
         Series("nmda.occupancy", "whole brain"),
         Series("nmda.blocked_interneuron", "on interneurons"),
@@ -76,13 +80,13 @@ LANES = (
         Series("nmda.blocked_extrasynaptic", "outside synapses"),
         Series("nmda.blocked_resting", "at resting synapses"),
         Series("nmda.blocked_habenula", "in the habenula"),
-    ), "percent", 100.0, "peak"),
+    ), "percent", 100.0, "peak", rest=0.0, tall=1.7),
     Lane("circuit", GROUPS[1], "Cortical circuit", "times own rest", (
         Series("circuit.gamma_power", "gamma power"),
         Series("circuit.pyramidal_rate", "pyramidal firing"),
         Series("circuit.pv_rate", "PV interneurons"),
         Series("circuit.sst_rate", "SST interneurons"),
-    )),
+    ), tall=1.25),
     Lane("glutamate", GROUPS[1], "Glutamate", "times own rest", (Series("glutamate.extracellular"),)),
     Lane("ampa", GROUPS[1], "AMPA receptors", "times own rest", (
         Series("ampa.current", "current"), Series("ampa.surface", "at the surface"),
@@ -99,8 +103,9 @@ LANES = (
     Lane("inflammation", GROUPS[2], "Inflammation", "healthy = 1", (
         Series("inflammation.tnf", "TNF"), Series("inflammation.il6", "IL-6"),
         Series("inflammation.il10", "IL-10"), Series("inflammation.quinolinate", "quinolinate"),
-    )),
-    Lane("opioid", GROUPS[2], "Opioid tone", "% of the most", (Series("opioid.tone"),), "percent", 100.0, "peak", always=False),
+    ), tall=1.25),
+    Lane("opioid", GROUPS[2], "Opioid tone", "% of the most",
+         (Series("opioid.tone"),), "percent", 100.0, "peak", always=False),
     Lane("spines", GROUPS[3], "Dendritic spines", "healthy = 1", (Series("spines.density"),)),
     Lane("habenula", GROUPS[3], "Habenula bursting", "% of cells", (Series("habenula.bursting"),), "percent", 100.0),
     Lane("connectivity", GROUPS[3], "Brain areas in touch", "healthy = 1", (
@@ -110,13 +115,17 @@ LANES = (
         Series("comparators.serotonin_bias", "serotonin"), Series("comparators.skill", "therapy skills"),
         Series("comparators.tms_plasticity", "TMS"), Series("comparators.ect_plasticity", "ECT"),
         Series("comparators.midazolam_effect", "midazolam"),
-    ), "unit", always=False),
-    Lane("mood", GROUPS[4], "Depression score (MADRS)", "points, 0 to 60", (Series("mood.madrs"),), "unit", cares="trough"),
-    Lane("suicidality", GROUPS[4], "Suicidal ideation (SSI)", "points, 0 to 38", (Series("suicidality.ideation"),), "unit",
+    ), "unit", always=False, rest=0.0, tall=1.25),
+    Lane("mood", GROUPS[4], "Depression score (MADRS)", "points, 0 to 60",
+         (Series("mood.madrs"),), "unit", cares="trough", tall=1.4),
+    Lane("suicidality", GROUPS[4], "Suicidal ideation (SSI)", "points, 0 to 38",
+         (Series("suicidality.ideation"),), "unit",
          cares="trough"),
-    Lane("dissociation", GROUPS[4], "Dissociation (CADSS)", "points, 0 to 92", (Series("dissociation.cadss"),), "unit",
+    Lane("dissociation", GROUPS[4], "Dissociation (CADSS)", "points, 0 to 92",
+         (Series("dissociation.cadss"),), "unit",
          cares="peak"),
-    Lane("sedation", GROUPS[4], "Sedation", "% of anaesthesia", (Series("sedation.depth", "depth"),), "percent", 100.0, "peak"),
+    Lane("sedation", GROUPS[4], "Sedation", "% of anaesthesia",
+         (Series("sedation.depth", "depth"),), "percent", 100.0, "peak"),
     Lane("haemodynamics", GROUPS[4], "Blood pressure, pulse", "rise in mmHg, beats/min", (
         Series("haemodynamics.systolic_rise", "systolic"), Series("haemodynamics.diastolic_rise", "diastolic"),
         Series("haemodynamics.heart_rate_rise", "pulse"),
@@ -124,9 +133,11 @@ LANES = (
     Lane("pain", GROUPS[4], "Pain relief", "% of full relief", (
         Series("pain.acute_relief", "acute"), Series("pain.lasting_relief", "lasting"),
     ), "percent", 100.0, "peak"),
-    Lane("cognition", GROUPS[4], "Thinking and memory", "times own rest", (Series("cognition.performance"),), cares="trough"),
-    Lane("expectancy", GROUPS[4], "Belief in the treatment", "model units", (Series("expectancy.belief"),), "unit",
-         cares="peak", always=False),
+    Lane("cognition", GROUPS[4], "Speed and memory", "times own rest",
+         (Series("cognition.performance"),), cares="trough"),
+    Lane("expectancy", GROUPS[4], "Belief in the treatment", "1 = one treatment",
+         (Series("expectancy.belief"),), "unit",
+         cares="peak", always=False, rest=0.0),
 )  # fmt: skip
 
 

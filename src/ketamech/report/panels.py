@@ -19,9 +19,9 @@ from ketamech.report.told import Told
 from ketamech.report.words import DISCLAIMER, hours_in_words, number, unit_in_words
 from ketamech.system import System
 
-MOST, COLUMNS = 12, 3
+MOST, COLUMNS = 9, 3
 _MARKERS = "osD^vP"
-_PANEL_HEIGHT, _TOP, _BOTTOM = 2.35, 0.95, 0.55
+_PANEL_HEIGHT, _TOP, _BOTTOM = 2.2, 1.12, 0.62
 
 
 def stage_panels(dataset: xr.Dataset, told: Told, system: System, points: Sequence[Point]) -> dict[str, Figure]:
@@ -55,8 +55,8 @@ def _figure(
     height = _TOP + _PANEL_HEIGHT * rows + _BOTTOM
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(12.8, height))
-        grid = figure.add_gridspec(rows, COLUMNS, left=0.055, right=0.985, top=1 - _TOP / height, bottom=_BOTTOM / height,
-                                   hspace=0.55, wspace=0.22)  # fmt: skip
+        edges = {"left": 0.055, "right": 0.985, "top": 1 - _TOP / height, "bottom": _BOTTOM / height}
+        grid = figure.add_gridspec(rows, COLUMNS, **edges, hspace=0.5, wspace=0.2)
         clock = Clock(True, float(dataset["time"][-1]) - told.first)
         for i, output in enumerate(outputs):
             axes = figure.add_subplot(grid[i // COLUMNS, i % COLUMNS])
@@ -88,7 +88,7 @@ def _panel(
 ) -> None:
     hours, scale, unit = dataset["time"].values - told.first, *_scale(output, system, dataset, told)
     curves = [values * scale for values in _values(dataset, output)]
-    x = clock.place(hours)
+    x = clock.along(hours)
     if told.control_place is not None:
         axes.plot(x, curves[told.control_place], color=QUIET, linewidth=1.1, linestyle=(0, (4, 2)), zorder=2)
     for place, colour in zip(told.treated, OKABE_ITO, strict=False):
@@ -108,20 +108,21 @@ def _panel(
 def _scale(output: str, system: System, dataset: xr.Dataset, told: Told) -> tuple[float, str]:
     """Small concentrations read better in nmol/L."""
     text = system.units.get(names_in(output)[0], "1")
-    top = max(float(np.nanmax(np.abs(values))) for values in _values(dataset, output))
+    top = float(np.nanmax(np.abs(_values(dataset, output)[told.main]), initial=0.0))
     return (1000.0, "nmol/L") if text == "umol/L" and top < 0.1 else (1.0, unit_in_words(text))
 
 
 def _values(dataset: xr.Dataset, output: str) -> list[np.ndarray]:
     outputs: Mapping[str, np.ndarray] = {name: dataset[name].values for name in names_in(output)}
-    return list(np.asarray(value_of(output, outputs), dtype=float))
+    with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to a drug the control never had
+        return list(np.asarray(value_of(output, outputs), dtype=float))
 
 
 def _name(output: str, system: System) -> str:
     """What the model says of an output, cut to one line."""
     words = system.about.get(output, output)
     words = words[:1].upper() + words[1:]
-    return words if len(words) <= 62 else words[:59].rsplit(" ", 1)[0] + " ..."
+    return words if len(words) <= 50 else words[:47].rsplit(" ", 1)[0] + " ..."
 
 
 def _points(axes: Axes, points: Sequence[Point], scale: float, clock: Clock) -> None:
@@ -148,7 +149,8 @@ def _one(axes: Axes, point: Point, scale: float, clock: Clock, colour: str, mark
     bars = None
     if math.isfinite(point.low) and math.isfinite(point.high):
         bars = [[max(0.0, point.value - point.low) * scale], [max(0.0, point.high - point.value) * scale]]
-    axes.errorbar([x], [point.value * scale], yerr=bars, fmt="_" if point.shape == "level" else marker,
-                  markersize=13 if point.shape == "level" else 4.5, markeredgewidth=1.8 if point.shape == "level" else 1.1,
+    flat = point.shape == "level"
+    axes.errorbar([x], [point.value * scale], yerr=bars, fmt="_" if flat else marker,
+                  markersize=13 if flat else 4.5, markeredgewidth=1.8 if flat else 1.1,
                   color=colour, markerfacecolor=face, markeredgecolor=colour, elinewidth=0.9, capsize=2, zorder=5,
                   alpha=0.9, label=label or None)  # fmt: skip

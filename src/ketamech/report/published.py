@@ -132,7 +132,8 @@ def _when(target: Target, dataset: xr.Dataset, told: Told) -> tuple[float, float
 
 def _curve(target: Target, dataset: xr.Dataset, patient: int) -> np.ndarray:
     outputs = {name: dataset[name].values[patient] for name in names_in(target.measure.output)}
-    return np.asarray(value_of(target.measure.output, outputs), dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to a drug that is not there yet
+        return np.asarray(value_of(target.measure.output, outputs), dtype=float)
 
 
 def _back(value: float, target: Target, dataset: xr.Dataset, told: Told, start: float) -> float | None:

@@ -17,10 +17,11 @@ from ketamech.report.style import FAINT, GROUP_COLOURS, INK, PAPER, QUIET, SETTI
 from ketamech.report.summary import Line, curve, lines_of
 from ketamech.report.time_axis import MINUTE, Clock
 from ketamech.report.told import Told
-from ketamech.report.words import DISCLAIMER, number
+from ketamech.report.words import DISCLAIMER, number, signed
 
 _WIDTH, _LANE, _TOP, _BOTTOM = 12.8, 0.72, 1.62, 0.95
-_LEFT, _RIGHT = 0.235, 0.795
+_LEFT, _RIGHT = 0.225, 0.79
+_COMPARED = ("mood", "suicidality")
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,12 @@ def story_figure(
     values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
     scene = Scene(dataset, told, clock, lines_of(dataset, told, parameters), values)
     lanes = lanes_of(dataset)
-    height = _TOP + _LANE * len(lanes) + _BOTTOM
+    bottoms = _bottoms(lanes)
+    height = _TOP + _LANE * sum(lane.tall for lane in lanes) + _BOTTOM
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(_WIDTH, height))
         for i, lane in enumerate(lanes):
-            bottom = (_BOTTOM + _LANE * (len(lanes) - 1 - i)) / height
-            place = (_LEFT, bottom, _RIGHT - _LEFT, 0.94 * _LANE / height)
+            place = (_LEFT, bottoms[i] / height, _RIGHT - _LEFT, 0.94 * _LANE * lane.tall / height)
             axes = figure.add_axes(place, label=f"lane {lane.key}")
             _lane(axes, lane, scene, last=i == len(lanes) - 1)
         _group_bars(figure, lanes, height)
@@ -61,10 +62,19 @@ def story_figure(
         return figure
 
 
+def _bottoms(lanes: tuple[Lane, ...]) -> list[float]:
+    """Lower edge of every lane in inches, the first lane on top."""
+    found, at = [], _BOTTOM
+    for lane in reversed(lanes):
+        found.append(at)
+        at += _LANE * lane.tall
+    return found[::-1]
+
+
 def _lane(axes: Axes, lane: Lane, scene: Scene, *, last: bool) -> None:
     colours = series_colours(GROUPS.index(lane.group), len(lane.series))
     lines = [line for line in scene.lines if line.key == lane.key]
-    x = scene.clock.place(scene.hours)
+    x = scene.clock.along(scene.hours)
     for line, series, colour in zip(lines, lane.present(scene.dataset), colours, strict=False):
         y = curve(series, lane, scene.dataset, scene.values)
         _draw(axes, x, y, line, colour, scene.told)
@@ -101,7 +111,7 @@ def _limits(axes: Axes, lane: Lane, lines: list[Line], scene: Scene) -> None:
     middle = (low + high) / 2
     low, high = min(low, middle - size / 2), max(high, middle + size / 2)
     up = lines[0].rises or not lines[0].moved
-    axes.set_ylim(low - size * (0.08 if up else 0.62), high + size * (0.62 if up else 0.08))
+    axes.set_ylim(low - size * (0.15 if up else 0.62), high + size * (0.62 if up else 0.15))
     _scale_ticks(axes, lines[0])
 
 
@@ -122,11 +132,15 @@ def _extreme(axes: Axes, line: Line, colour: str, clock: Clock) -> None:
                       textcoords="offset points", fontsize=8, color=QUIET, style="italic")  # fmt: skip
         return
     at, where = float(clock.place(line.at)), clock.fraction(line.at)
-    axes.plot([at], [line.extreme], "o", markersize=6, color=colour, markeredgecolor=PAPER, markeredgewidth=1.2, zorder=6,
-              clip_on=False)  # fmt: skip
+    axes.plot([at], [line.extreme], "o", markersize=6, color=colour, markeredgecolor=PAPER, markeredgewidth=1.2,
+              zorder=6, clip_on=False)  # fmt: skip
     side = "left" if where < 0.16 else "right" if where > 0.80 else "center"
     shift = {"left": -3, "right": 3, "center": 0}[side]
-    note = axes.annotate(line.in_words(), (at, line.extreme), xytext=(shift, 6 if line.rises else -6),
+    gap = line.difference.get("24 h") if line.key in _COMPARED else None
+    words = line.in_words() + (
+        f"; {signed(gap, 2)} against control at 24 h" if gap is not None and abs(gap) > 0.05 else ""
+    )
+    note = axes.annotate(words, (at, line.extreme), xytext=(shift, 6 if line.rises else -6),
                          textcoords="offset points", fontsize=8.5, fontweight="bold", color=colour, ha=side,
                          va="bottom" if line.rises else "top", zorder=7)  # fmt: skip
     note.set_bbox({"facecolor": PAPER, "alpha": 0.78, "edgecolor": "none", "pad": 0.6})
@@ -142,14 +156,15 @@ def _key(axes: Axes, lines: list[Line], colours: list[str]) -> None:
     """Names of several curves at the right edge, each with its own extreme."""
     if len(lines) < 2:
         return
-    step = min(0.3, 1.0 / len(lines))
+    step = min(0.27, 0.96 / len(lines))
     top = 0.5 + step * (len(lines) - 1) / 2
-    size = 8 if len(lines) <= 3 else 7 if len(lines) <= 5 else 6.4
+    size = 8 if len(lines) <= 3 else 7.4
     for i, (line, colour) in enumerate(zip(lines, colours, strict=False)):
         name = line.label.split(": ", 1)[-1]
         words = "" if line.main else f"  {_short(line)}"
-        axes.text(1.012, top - i * step, name + words, transform=axes.transAxes, va="center", fontsize=size, color=colour,
-                  fontweight="bold" if line.main else "normal", clip_on=False)  # fmt: skip
+        weight = "bold" if line.main else "normal"
+        axes.text(1.012, top - i * step, name + words, transform=axes.transAxes, va="center", fontsize=size,
+                  color=colour, fontweight=weight, clip_on=False)  # fmt: skip
 
 
 def _short(line: Line) -> str:
@@ -157,15 +172,16 @@ def _short(line: Line) -> str:
 
 
 def _group_bars(figure: Figure, lanes: tuple[Lane, ...], height: float) -> None:
+    bottoms = _bottoms(lanes)
     for group, name in enumerate(GROUPS):
         inside = [i for i, lane in enumerate(lanes) if lane.group == name]
         if inside:
-            bottom = (_BOTTOM + _LANE * (len(lanes) - 1 - inside[-1]) + 0.05) / height
-            tall = (_LANE * len(inside) - 0.10) / height
+            inches = _LANE * sum(lanes[i].tall for i in inside)
+            bottom, tall = (bottoms[inside[-1]] + 0.05) / height, (inches - 0.10) / height
             colour = GROUP_COLOURS[group]
             figure.add_artist(Rectangle((0.012, bottom), 0.016, tall, color=colour, linewidth=0))
             words = name if len(inside) > 1 or len(name) < 6 else name.split()[0]
-            words = words if len(words) * 0.085 < _LANE * len(inside) else words.replace(" and ", "\nand ")
+            words = words if len(words) * 0.085 < inches else words.replace(" and ", "\nand ")
             figure.text(0.020, bottom + tall / 2, words, rotation=90, ha="center", va="center", fontsize=8, color=PAPER,
                         fontweight="bold", linespacing=0.9)  # fmt: skip
 
@@ -204,7 +220,6 @@ def _eras(axes: Axes, clock: Clock) -> None:
 
 def _doses(axes: Axes, scene: Scene) -> None:
     occasions = [(a - scene.told.first, b - scene.told.first) for a, b in scene.told.occasions()]
-    low, high = scene.clock.limits
     for start, end in occasions:
         left = float(scene.clock.place(start))
         right = max(float(scene.clock.place(end)), left)
@@ -216,13 +231,13 @@ def _doses(axes: Axes, scene: Scene) -> None:
     words = words if len(words) < 130 else words[:127] + "..."
     last = max((scene.clock.fraction(end) for _, end in occasions[:1]), default=0.0)
     crowded = len(occasions) > 1
-    axes.annotate(words, (0.0 if crowded else min(last, 0.5) + 0.012, 0.30 if crowded else 0.02), xycoords="axes fraction",
-                  fontsize=9, fontweight="bold", va="bottom")  # fmt: skip
+    place = (0.0, 0.30) if crowded else (min(last, 0.5) + 0.012, 0.02)
+    axes.annotate(words, place, xycoords="axes fraction", fontsize=9, fontweight="bold", va="bottom")
     axes.text(-0.062, 0.14, "Given", transform=axes.transAxes, ha="right", va="center", fontsize=9.5, fontweight="bold")
 
 
 def _footer(figure: Figure, scene: Scene, sources: int | None, height: float) -> None:
-    counted = f"Parameters from {sources} papers and labels; see the bibliography of this run.  " if sources else ""
+    counted = f"Numbers from {sources} papers and labels; see the bibliography of this run.  " if sources else ""
     figure.text(0.012, 0.30 / height, counted + "Computed with KetaMech.", fontsize=8.5, color=QUIET, va="center")
     figure.text(
         _RIGHT + 0.19, 0.30 / height, DISCLAIMER, fontsize=8.5, color=INK, va="center", ha="right", fontweight="bold"

@@ -62,7 +62,7 @@ class Line:
     def value_in_words(self, value: float) -> str:
         """A value with its unit, short."""
         if self.show == "times":
-            return f"{number(value)}×"
+            return f"{number(value)}×" + (" healthy" if self.unit == "healthy = 1" else "")
         if self.show == "percent":
             return f"{number(value, 2)} %"
         unit = self.unit.split(",")[0]
@@ -88,24 +88,25 @@ def lines_of(dataset: xr.Dataset, told: Told, parameters: ParameterTable) -> lis
 def _line(lane: Lane, series: Series, main: bool, y: np.ndarray, dataset: xr.Dataset, told: Told) -> Line:
     hours = dataset["time"].values - told.first
     mine = y[told.main]
-    place = _extreme(mine, lane.cares)
+    start = float(mine[0]) if lane.rest is None or not np.isfinite(mine[0]) else lane.rest
+    place = _extreme(mine, start, lane.cares)
     other = y[told.control_place] if told.control_place is not None else None
     difference = {} if other is None else _at(hours, mine - other)
     label = f"{lane.label}: {series.label}" if series.label else lane.label
     return Line(
-        lane.key, lane.group, series.outputs, label, lane.unit, lane.show, float(mine[0]), float(mine[place]),
+        lane.key, lane.group, series.outputs, label, lane.unit, lane.show, start, float(mine[place]),
         float(hours[place]), _at(hours, mine), difference, main,
     )  # fmt: skip
 
 
-def _extreme(y: np.ndarray, cares: str) -> int:
+def _extreme(y: np.ndarray, start: float, cares: str) -> int:
     """Farthest from rest in the direction that matters, unless the curve never goes there.
 
     Of doses that reach the same height (within half a per cent of the change) the first is named.
     """
     if not np.isfinite(y).all():
         return 0
-    rise, fall = float(np.max(y) - y[0]), float(y[0] - np.min(y))
+    rise, fall = float(np.max(y)) - start, start - float(np.min(y))
     up = {"peak": rise > 0.02 * fall, "trough": fall <= 0.02 * rise}.get(cares, rise >= fall)
     reached = y >= np.max(y) - _SAME * rise if up else y <= np.min(y) + _SAME * fall
     first = int(np.argmax(reached))

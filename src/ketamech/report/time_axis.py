@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 
 MINUTE = 1 / 60
 _TICKS = (
@@ -27,6 +28,11 @@ class Clock:
         given = np.asarray(hours, dtype=float)
         return np.maximum(given, MINUTE) if self.logarithmic else given / 24
 
+    def along(self, hours: np.ndarray) -> np.ndarray:
+        """Places of a curve: what happened before the first minute is not drawn on the logarithmic clock."""
+        early = self.logarithmic & (hours < 0.999 * MINUTE)
+        return np.where(early, np.nan, self.place(hours))
+
     @property
     def limits(self) -> tuple[float, float]:
         """First and last place."""
@@ -44,9 +50,12 @@ class Clock:
         return places, [f"day {p:.0f}" for p in places]
 
     def fraction(self, hours: float) -> float:
-        """Place between the left (0) and right (1) edge."""
+        """An hour as a place between the left (0) and right (1) edge."""
+        return self.fraction_of(float(self.place(hours)))
+
+    def fraction_of(self, at: float) -> float:
+        """A place on the axis as a share of its width."""
         low, high = self.limits
-        at = float(self.place(hours))
         if self.logarithmic:
             return float(np.log(at / low) / np.log(high / low))
         return (at - low) / (high - low)
@@ -55,10 +64,12 @@ class Clock:
         """Scale, limits, ticks and light vertical lines."""
         if self.logarithmic:
             axes.set_xscale("log")
+            axes.xaxis.set_minor_locator(NullLocator())  # hundreds of invisible ticks would cost seconds
         axes.set_xlim(*self.limits)
         places, texts = self.ticks()
         axes.set_xticks(places, texts if words else [""] * len(places))
-        axes.minorticks_off()
+        if words and self.fraction_of(places[-1]) > 0.98:
+            axes.get_xticklabels()[-1].set_horizontalalignment("right")
         axes.tick_params(axis="x", length=3 if words else 0, colors="#4b5563")
         axes.grid(axis="x", color="#eceff2", linewidth=0.8)
         axes.set_axisbelow(True)

@@ -10,7 +10,6 @@ import xarray as xr
 
 from ketamech.study import Course, Entry, Model, Phase, Scenario, Treatment, courses
 
-
 CONTROL = "control"
 
 

@@ -12,6 +12,8 @@ def hours_in_words(hours: float) -> str:
     """A time after the dose: 38 min, 2.3 h, 1.5 d, 12 d."""
     if not math.isfinite(hours):
         return "never"
+    if abs(hours) < 0.5 / 60:
+        return "the start"
     if hours < 1.5:
         return f"{hours * 60:.0f} min"
     if hours < 36:
