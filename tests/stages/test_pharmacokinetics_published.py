@@ -1,0 +1,158 @@
+"""Simulated kinetics against published levels, one parameter set for every study; each number is printed."""
+
+import numpy as np
+import pytest
+from kinetics import EVIDENCE, YEAR, Curves, course, kinetic_model, mean_fold_error, published
+
+STEPS = "{0} {1} mg/kg IV over 60 min; {0} {2} mg/kg IV over 60 min at 1 h; {0} {3} mg/kg IV over 60 min at 2 h"
+HYDROXY = "plasma.s_hydroxynorketamine + plasma.r_hydroxynorketamine"
+CURVES = {  # evidence rows: (course, curve, largest mean fold error)
+    "kamp20-a": ("kamp esketamine", "plasma.esketamine", 1.25),
+    "kamp20-b": ("kamp racemic", "plasma.esketamine", 1.25),
+    "kamp20-c": ("kamp racemic", "plasma.arketamine", 1.25),
+    "kamp20-d": ("kamp esketamine", "plasma.s_norketamine", 1.25),
+    "kamp20-e": ("kamp racemic", "plasma.s_norketamine", 1.25),
+    "kamp20-f": ("kamp racemic", "plasma.r_norketamine", 1.25),
+    "kamp20-g": ("kamp esketamine", "plasma.s_dehydronorketamine", 1.35),
+    "kamp20-h": ("kamp racemic", "plasma.s_dehydronorketamine", 1.35),
+    "kamp20-i": ("kamp racemic", "plasma.r_dehydronorketamine", 1.25),
+    "kamp20-j": ("kamp racemic", HYDROXY, 1.25),
+    "chdr1311-s-ketamine": ("chdr1311", "venous.esketamine", 1.25),
+    "chdr1311-s-norketamine": ("chdr1311", "venous.s_norketamine", 1.25),
+}
+OVER_60 = 67 * YEAR  # the age within the stratum is not printed
+STRATA = {
+    f"{age}-{origin}": {"person.age": years, "person.asian": asian, "person.japanese": japanese}
+    for age, years in (("18-60", 40 * YEAR), ("over-60", OVER_60))
+    for origin, asian, japanese in (
+        ("caucasian", 0.0, 0.0),
+        ("asian-non-japanese", 1.0, 0.0),
+        ("japanese", 1.0, 1.0),
+    )
+}
+DOSES = (28, 56, 84)
+INHIBITION = np.linspace(0, 1, 11)
+ORAL, NASAL = "esketamine 0.2 mg/kg oral", "esketamine 56 mg nasal"
+
+
+@pytest.fixture(scope="module")
+def curves():
+    kinetics = kinetic_model()
+    plain = {
+        "kamp esketamine": (STEPS.format("esketamine", 0.14, 0.28, 0.57), {}),
+        "kamp racemic": (STEPS.format("racemic", 0.28, 0.57, 1.14), {}),
+        "chdr1311": ("esketamine 10 mg IV over 30 min", {"person.weight": 68.0, "person.age": 23 * YEAR}),
+        "antidepressant": ("racemic 0.5 mg/kg IV over 40 min", {}),
+        "film then IV": ("esketamine 50 mg sublingual; esketamine 20 mg IV over 20 min at 6 h", {}),
+        "IM": ("racemic 0.5 mg/kg IM", {}),
+        "oral": ("esketamine 0.25 mg/kg oral", {}),
+        "IV": ("esketamine 0.25 mg/kg IV over 40 min", {}),
+        "induction": ("racemic 2 mg/kg IV over 1 min", {}),
+    }
+    for stratum, person in STRATA.items():
+        plain |= {f"{stratum}-{mg}": (f"esketamine {mg} mg nasal", person) for mg in DOSES}
+    for i in INHIBITION:
+        inhibited = {"perturbation.cyp3a4_inhibition": float(i)}
+        plain |= {f"oral {i:.1f}": (ORAL, inhibited), f"nasal {i:.1f}": (NASAL, inhibited)}
+    return Curves(kinetics, [course(kinetics, label, *what) for label, what in plain.items()])
+
+
+def value(name):
+    return EVIDENCE[name].canonical_value
+
+
+def report(what, number, bound):
+    print(f"{what:<60} {number:8.3f}  {bound}")
+
+
+@pytest.mark.parametrize("rows", CURVES)
+def test_a_published_curve_is_within_its_mean_fold_error(rows, curves):
+    label, name, bound = CURVES[rows]
+    times, observed = published(rows)
+    error = mean_fold_error(curves.at(label, name, times), observed)
+    report(f"{rows} {name}", error, f"<= {bound}")
+    assert error <= bound
+
+
+@pytest.mark.parametrize("stratum", STRATA)
+def test_nasal_exposure_of_every_stratum(stratum, curves):
+    """Perez-Ruixo 2021 Table 4. The printed norketamine areas contradict the paper's own parameters: not used."""
+    labels = [f"{stratum}-{mg}" for mg in DOSES]
+    errors = {}
+    for moiety, name in (("esketamine", "venous.esketamine"), ("noresketamine", "venous.s_norketamine")):
+        observed = [value(f"perez-t4-{label}-{moiety}-cmax") for label in labels]
+        errors[f"{moiety} peak"] = mean_fold_error([curves.peak(label, name) for label in labels], observed)
+    areas = [value(f"perez-t4-{label}-esketamine-auc0-24") for label in labels]
+    simulated = [curves.area(label, "venous.esketamine", end=24) for label in labels]
+    errors["esketamine area"] = mean_fold_error(simulated, areas)
+    for what, error in errors.items():
+        report(f"nasal {stratum} {what}", error, "printed only" if "nor" in what else "<= 1.25")
+    assert errors["esketamine peak"] <= 1.25
+    assert errors["esketamine area"] <= 1.25
+    assert errors["noresketamine peak"] <= 1.35
+
+
+def test_venous_peak_of_the_antidepressant_infusion(curves):
+    peak = curves.peak("antidepressant", "venous.ketamine") * 237.73
+    report("venous peak, 0.5 mg/kg over 40 min (ng/mL)", peak, "150-250")
+    assert 150 < peak < 250
+
+
+def test_arterial_peak_of_a_short_infusion_after_a_film(curves):
+    """Simons 2022: 260-273 ng/mL. Not unseen: the joint fit gave this peak a weight; left out, it comes 12 % low."""
+    peak = curves.peak("film then IV", "plasma.esketamine", begin=6.0)
+    report("arterial peak of 20 mg over 20 min (ng/mL)", peak * 237.73, "273")
+    assert mean_fold_error([peak], [value("simons-iv-peak-after-50")]) < 1.15
+
+
+def test_oral_availability_lies_between_the_published_ones(curves):
+    """8 % (Fanta 2015) to 18.6 % of the swallowed part (Perez-Ruixo 2021)."""
+    oral = curves.area("oral", "venous.esketamine") / curves.area("IV", "venous.esketamine")
+    report("oral availability of S-ketamine", oral, "0.08-0.186")
+    assert value("fanta-foral") < oral < value("perez-fpo-abs")
+
+
+def test_muscle_peaks_at_twenty_minutes_or_so(curves):
+    """Grant 1981, recalled: 22 min and 240 ng/mL."""
+    report("IM peak (ng/mL)", curves.peak("IM", "venous.ketamine") * 237.73, "240")
+    assert 0.25 < curves.peak_hour("IM", "venous.ketamine") < 0.6
+    assert 120 < curves.peak("IM", "venous.ketamine") * 237.73 < 300
+
+
+def test_an_induction_dose_has_left_the_artery_in_a_quarter_of_an_hour(curves):
+    """Anaesthesia needs 1200 ng/mL or more (Zanos 2018), waking is at 640 (Idvall 1979)."""
+    artery = "plasma.esketamine + plasma.arketamine"
+    levels = curves.at("induction", artery, np.array([5, 15]) / 60) * 237.73
+    report("arterial level 15 min after 2 mg/kg (ng/mL)", levels[1], "640 at waking")
+    assert levels[0] > 1200 > levels[1]
+
+
+def ratio(curves, route, i, measure, name="venous.esketamine"):
+    read = getattr(curves, measure)
+    return read(f"{route} {i:.1f}", name) / read(f"{route} 0.0", name)
+
+
+def test_a_cyp3a4_inhibitor_acts_on_swallowed_drug(curves):
+    """Hagelberg 2010: oral area 2.6-fold, norketamine's share of it 54 % lower, at some inhibition short of complete.
+
+    The degree of inhibition is read off the area; the rest follows. The published peak rises more (3.6-fold) than the
+    area; here absorption keeps its pace, so the peak cannot: a known miss.
+    """
+    areas = [ratio(curves, "oral", i, "area") for i in INHIBITION]
+    assert areas == sorted(areas)
+    strong = float(np.interp(value("ddi-clari-auc"), areas, INHIBITION))
+    report("share of CYP3A4 inhibited where the oral area is 2.6-fold", strong, "0.5-1")
+    assert 0.5 < strong < 1 or areas[-1] == pytest.approx(value("ddi-clari-auc"), rel=0.1)
+
+    def there(route, measure, name="venous.esketamine"):
+        return float(np.interp(strong, INHIBITION, [ratio(curves, route, i, measure, name) for i in INHIBITION]))
+
+    norketamine = there("oral", "area", "venous.s_norketamine") / there("oral", "area")
+    report("norketamine to ketamine with it", norketamine, "0.46")
+    report("oral peak with it", there("oral", "peak"), "3.6, missed")
+    report("nasal area with it", there("nasal", "area"), "1.04 (recalled)")
+    report("nasal peak with it", there("nasal", "peak"), "1.11 (recalled)")
+    assert mean_fold_error([norketamine], [1 + value("ddi-clari-nk")]) <= 1.25
+    assert mean_fold_error([there("oral", "peak")], [value("ddi-clari-cmax")]) <= 1.5
+    assert there("nasal", "area") < 1.3
+    assert there("nasal", "peak") < 1.3
