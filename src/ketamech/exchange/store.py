@@ -34,7 +34,7 @@ def read_run(folder: Path | str) -> xr.Dataset:
     with xr.open_zarr(place / ZARR, consolidated=True) as dataset:
         found = dataset.load()
     text = [name for name in found.coords if found[name].dtype.kind not in "iufbM"]
-    return found.assign_coords({name: found[name].astype(str) for name in text})
+    return found.assign_coords({name: (found[name].dims, [str(word) for word in found[name].values]) for name in text})
 
 
 def tidy(dataset: xr.Dataset) -> pa.Table:

@@ -1,0 +1,109 @@
+"""Run folders: what goes in comes out, whole or not at all."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from ketamech.core import BadInput
+from ketamech.exchange import read_manifest, read_run, whole_folder, write_curves
+
+
+def dataset():
+    time = np.array([0.0, 0.5, 24.0])
+    values = {
+        "mood.madrs": ("points", [[33, 30, 22.0], [33, 33, np.nan]]),
+        "plasma.esketamine": ("umol/L", np.ones((2, 3)) / 3),
+    }
+    variables = {
+        name: xr.DataArray(np.array(y), dims=("patient", "time"), attrs={"units": unit, "long_name": f"about {name}"})
+        for name, (unit, y) in values.items()
+    }
+    coordinates = {
+        "patient": ("patient", ["treated", "control"]),
+        "time": ("time", time, {"units": "h"}),
+        "solve_status": ("patient", ["ok", "too many steps"]),
+        "solve_steps": ("patient", [100, 5]),
+    }
+    return xr.Dataset(variables, coords=coordinates, attrs={"title": "a run", "seed": 1})
+
+
+def write(folder, data=None):
+    with whole_folder(folder) as draft:
+        write_curves(draft, dataset() if data is None else data)
+
+
+def write_until_the_power_fails(folder):
+    with whole_folder(folder) as draft:
+        write_curves(draft, dataset())
+        raise RuntimeError("power cut")
+
+
+def test_curves_come_back_as_they_went_in(tmp_path):
+    write(tmp_path / "run")
+    found = read_run(tmp_path / "run")
+    xr.testing.assert_identical(
+        found["mood.madrs"].drop_vars("solve_status"), dataset()["mood.madrs"].drop_vars("solve_status")
+    )
+    assert found["mood.madrs"].attrs == {"units": "points", "long_name": "about mood.madrs"}
+    assert list(found["solve_status"].values) == ["ok", "too many steps"]
+    assert found.attrs["title"] == "a run"
+
+
+def test_xarray_opens_the_store_without_ketamech(tmp_path):
+    write(tmp_path / "run")
+    with xr.open_zarr(tmp_path / "run" / "curves.zarr") as plain:
+        assert set(plain.data_vars) == {"mood.madrs", "plasma.esketamine"}
+        assert plain["plasma.esketamine"].attrs["units"] == "umol/L"
+
+
+def test_the_table_is_long_tidy_and_has_units(tmp_path):
+    write(tmp_path / "run")
+    table = pd.read_parquet(tmp_path / "run" / "curves.parquet")
+    assert list(table.columns) == ["patient", "time_h", "variable", "value", "unit"]
+    assert len(table) == 2 * 2 * 3
+    row = table.query("patient == 'treated' and variable == 'mood.madrs' and time_h == 24")
+    assert row[["value", "unit"]].to_numpy().tolist() == [[22.0, "points"]]
+
+
+def test_nothing_half_written_is_left_behind(tmp_path):
+    with pytest.raises(RuntimeError, match="power cut"):
+        write_until_the_power_fails(tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_rerun_leaves_the_earlier_run_untouched(tmp_path):
+    write(tmp_path / "run")
+    before = read_manifest(tmp_path / "run")
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "run"):
+        raise RuntimeError("power cut")
+    assert read_manifest(tmp_path / "run") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_rerun_replaces_its_own_files_and_keeps_other_peoples(tmp_path):
+    write(tmp_path / "run")
+    (tmp_path / "run" / "my notes.txt").write_text("keep me")
+    with whole_folder(tmp_path / "run") as draft:
+        (draft / "only.txt").write_text("new")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["manifest.json", "my notes.txt", "only.txt"]
+
+
+def test_a_folder_that_is_not_a_run_is_refused_before_anything_is_written(tmp_path):
+    (tmp_path / "thesis.docx").write_text("years of work")
+    with pytest.raises(BadInput, match="not a KetaMech run"), whole_folder(tmp_path):
+        raise AssertionError("must not get here")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.docx"]
+
+
+def test_a_file_in_the_way_is_refused(tmp_path):
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(BadInput, match="is a file"), whole_folder(tmp_path / "run"):
+        raise AssertionError("must not get here")
+
+
+@pytest.mark.parametrize("name", ["absent", "empty"])
+def test_reading_what_is_not_a_run_says_what_to_type(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match="ketamech simulate"):
+        read_run(tmp_path / name)

@@ -1,0 +1,215 @@
+"""A run's folder: every lane drawn, only the papers it used cited, nothing fetched, no machine named."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from ketamech import report, study
+from ketamech.core import BadInput
+from ketamech.exchange import read_run
+from ketamech.parameters import load_parameters
+from ketamech.report.bibliography import as_bibtex
+from ketamech.report.lanes import LANES, lanes_of
+from ketamech.report.provenance import provenance
+from ketamech.report.story_figure import story_figure
+from ketamech.report.summary import lines_of
+from ketamech.report.told import told
+from ketamech.report.usage import cited_evidence, used_parameters
+from ketamech.report.words import DISCLAIMER
+
+SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
+
+
+@pytest.fixture(scope="module")
+def racemic(model):
+    scenario = study.load_scenario(SENTENCE, model.parameters)
+    return scenario, study.simulate(scenario, model=model)
+
+
+@pytest.fixture(scope="module")
+def folder(model, racemic, tmp_path_factory):
+    place = tmp_path_factory.mktemp("runs") / "racemic"
+    command = "ketamech simulate '0.5 mg/kg' /somewhere/private/file.yaml"
+    report.write_run(place, racemic[1], racemic[0], model, command)
+    return place
+
+
+def used(model, sentence, **values):
+    scenario = study.load_scenario(sentence, model.parameters)
+    changed = study.Scenario(**{**vars(scenario), "values": {**scenario.values, **values}})
+    curves = study.simulate(changed, model=model)
+    return changed, set(used_parameters(curves, told(changed, model), model))
+
+
+def stages(names):
+    return {name.split(".")[0] for name in names}
+
+
+def test_the_folder_holds_what_it_promises(folder):
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {
+        "curves.zarr",
+        "curves.parquet",
+        "summary.json",
+        "report.html",
+        "bibliography.bib",
+        "provenance.json",
+    }
+    assert {"story.png", "story.svg"} <= {path.name for path in (folder / "figures").iterdir()}
+    assert "racemic" in (folder / "scenario.yaml").read_text()
+
+
+def test_curves_read_back_equal_what_was_simulated(folder, racemic):
+    found = read_run(folder)
+    for name, variable in racemic[1].data_vars.items():
+        np.testing.assert_array_equal(found[name].values, variable.values)
+        assert found[name].attrs == variable.attrs
+
+
+def test_the_story_has_a_lane_for_every_stage_that_has_one(racemic, model):
+    scenario, curves = racemic
+    figure = story_figure(curves, told(scenario, model), model.parameters)
+    drawn = {axes.get_label() for axes in figure.axes if axes.get_label().startswith("lane ")}
+    assert drawn == {f"lane {lane.key}" for lane in lanes_of(curves)}
+    always = {lane.key for lane in LANES if lane.always}
+    assert {f"lane {key}" for key in always} <= drawn
+
+
+def test_every_stage_of_the_model_has_a_lane(model):
+    shown = {model.system.stage_of.get(name) for lane in LANES for series in lane.series for name in series.names}
+    assert {stage.name for stage in model.system.stages} <= shown
+
+
+def test_lanes_name_only_outputs_that_exist(model):
+    for lane in LANES:
+        for series in lane.series:
+            assert set(series.names) <= set(model.system.output_names), lane.key
+
+
+def test_the_page_fetches_nothing_and_says_what_it_is_not(folder):
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert DISCLAIMER in page
+    assert not re.search(r'(?:src|srcset|poster)="(?!data:)', page)
+    assert not re.search(r"<link|<script|<iframe|@import|url\(", page)
+    pictures = re.findall(r"<img[^>]*>", page)
+    assert pictures
+    assert all(re.search(r'alt="[^"]{20,}"', picture) for picture in pictures)
+
+
+def test_nothing_written_names_the_machine(folder):
+    for path in folder.iterdir():
+        if path.suffix in (".json", ".html", ".txt", ".yaml", ".bib"):
+            text = path.read_text(encoding="utf-8")
+            assert "/somewhere/private" not in text
+            assert str(folder.parent) not in text
+    assert "0.5 mg/kg" in json.loads((folder / "provenance.json").read_text())["command_line"]
+
+
+def test_only_papers_behind_what_was_given_are_cited(folder, racemic, model):
+    scenario, curves = racemic
+    names = used_parameters(curves, told(scenario, model), model)
+    owed = {model.parameters[name].name for name in names}
+    assert not any(name.startswith("second_blocker.") for name in owed)
+    entries = json.loads((folder / "bibliography.json").read_text())
+    behind = {name for entry in entries for name in entry["parameters"]}
+    assert behind <= owed
+    assert all(entry["parameters"] or entry["drawn"] for entry in entries)
+
+
+def test_cite_prints_exactly_the_papers_of_the_run(folder):
+    entries = json.loads((folder / "bibliography.json").read_text())
+    lines = report.cite(folder).splitlines()
+    assert len(lines) == len(entries)
+    assert all(entry["citation"] in line for entry, line in zip(entries, lines, strict=True))
+    assert report.cite(folder, bibtex=True).count("\n@") + 1 == len(entries)
+
+
+def test_cite_of_no_run_says_what_to_type(tmp_path):
+    with pytest.raises(BadInput, match="ketamech simulate"):
+        report.cite(tmp_path)
+
+
+def test_arketamine_and_routes_count_only_when_given(model):
+    _, racemic = used(model, SENTENCE)
+    _, nasal = used(model, "esketamine 56 mg nasal")
+    assert "pharmacokinetics.intrinsic_clearance_r" in racemic - nasal
+    assert "pharmacokinetics.nasal_fraction_first" in nasal - racemic
+    assert "pharmacokinetics.spray_interval" in nasal - racemic
+
+
+def test_a_pathway_switched_off_drops_its_papers(model):
+    _, on = used(model, SENTENCE)
+    _, off = used(model, SENTENCE, **{"pathway.opioid": 0.0})
+    assert any(name.startswith("opioid.") for name in on)
+    assert {name for name in on if name.startswith("opioid.")} - off
+
+
+def test_a_comparator_is_cited_when_it_is_given(model):
+    _, ketamine = used(model, SENTENCE)
+    _, pill = used(model, "antidepressant daily for 6 weeks")
+    comparators = {name for name in pill - ketamine if name.startswith("comparators.")}
+    assert comparators
+    assert not any(name.startswith("pharmacokinetics.intrinsic") for name in pill)
+
+
+def test_a_value_set_by_the_user_no_longer_cites_its_paper(model):
+    name = "pharmacokinetics.hepatic_flow"
+    scenario, names = used(model, SENTENCE, **{name: model.parameters[name].canonical * 1.1})
+    assert name in names
+    assert cited_evidence([name], told(scenario, model), model) == ()
+
+
+def test_the_summary_finds_the_peak_and_its_time(racemic, model):
+    scenario, curves = racemic
+    line = next(line for line in lines_of(curves, told(scenario, model), model.parameters) if line.key == "plasma")
+    total = (curves["plasma.esketamine"] + curves["plasma.arketamine"]).values[0]
+    assert line.extreme == pytest.approx(total.max() * model.parameters["drug.ketamine_molar_mass"].value)
+    assert line.at == curves["time"].values[total.argmax()]
+
+
+def test_the_terminal_table_has_a_row_a_lane(racemic):
+    rows = report.summary_rows(racemic[1])
+    assert len(rows) == len(lanes_of(racemic[1]))
+    assert {"output", "unit", "rest", "extreme", "when", "2 h", "24 h", "7 d", "end"} <= set(rows[0])
+
+
+def test_the_same_source_date_gives_the_same_date(model, racemic, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    assert provenance(told(racemic[0], model), model, "x")["date"] == "1970-01-02T00:00:00Z"
+
+
+def test_the_parameter_hash_follows_the_values(model, racemic):
+    asked = told(racemic[0], model)
+    table = load_parameters().with_values({"brain.total_ratio": 5.0})
+    changed = study.Model(type(model.system)(**{**vars_of(model.system), "parameters": table}), model.kernel)
+    assert provenance(asked, model, "x")["parameters"] != provenance(asked, changed, "x")["parameters"]
+
+
+def vars_of(system):
+    return {name: getattr(system, name) for name in system.__dataclass_fields__}
+
+
+def test_the_model_page_prints_every_flux_with_its_reason(model):
+    text = report.describe(model.system)
+    assert DISCLAIMER in text
+    for flux in model.system.fluxes:
+        assert flux.because in text
+    for name in (*model.system.output_names, *model.system.parameter_names):
+        assert name in text
+
+
+def test_the_model_page_as_html_fetches_nothing(model):
+    page = report.describe(model.system, html=True)
+    assert DISCLAIMER in page
+    assert not re.search(r"<link|<script|src=|@import|url\(", page)
+
+
+def test_bibtex_entries_are_balanced(model):
+    from ketamech.evidence import load_evidence
+
+    text = as_bibtex(load_evidence().references.values())
+    assert text.count("{") == text.count("}")
+    keys = re.findall(r"^@\w+\{([^,]+),", text, re.M)
+    assert len(keys) == len(set(keys)) == len(load_evidence().references)
