@@ -9,7 +9,10 @@ CASES = {
     "unknown key": ("title: x\ntretments:\n  - racemic 1 mg IV\n", ["bad.yaml:2", "nearest: treatments"]),
     "unknown person": ("treatments: [racemic 1 mg IV]\nperson:\n  wieght: 70 kg\n", ["bad.yaml:3", "nearest: weight"]),
     "wrong unit": ("treatments: [racemic 1 mg IV]\nperson:\n  weight: 70 L\n", ["bad.yaml:3", "quantity in kg"]),
-    "negative weight": ("treatments: [racemic 1 mg IV]\nperson:\n  weight: -5 kg\n", ["bad.yaml:3", "between 20 and 300"]),
+    "negative weight": (
+        "treatments: [racemic 1 mg IV]\nperson:\n  weight: -5 kg\n",
+        ["bad.yaml:3", "between 20 and 300"],
+    ),
     "negative dose": ("treatments:\n  - racemic 0.5 mg/kg IV\n  - racemic -1 mg IV\n", ["bad.yaml:3", "positive"]),
     "unknown route": (
         "treatments:\n  - drug: memantine\n    dose: 20 mg\n    route: IV\n",
@@ -24,6 +27,10 @@ CASES = {
     "overlapping": (
         "treatments:\n  - racemic 70 mg IV over 2 h\n  - racemic 70 mg IV over 2 h at 1 h\n",
         ["overlap", "at 2 h"],
+    ),
+    "out of order": (
+        "treatments:\n  - racemic 70 mg IV at 5 h\n  - racemic 70 mg IV at 1 h\n",
+        ["out of order", "listed after one at 5 h"],
     ),
     "unknown pathway": (
         "treatments: [racemic 1 mg IV]\npathways:\n  habenulla: off\n",
@@ -82,7 +89,9 @@ def test_a_bad_sentence(tmp_path):
 
 
 def test_an_unknown_stage_and_an_unknown_evidence_row(tmp_path):
-    assert "nearest: shaffer-ket-ic50" in refused(run("evidence", "show", "shafer-ket-ic50", cwd=tmp_path), folder=tmp_path)
+    assert "nearest: shaffer-ket-ic50" in refused(
+        run("evidence", "show", "shafer-ket-ic50", cwd=tmp_path), folder=tmp_path
+    )
 
 
 def test_a_folder_that_is_no_run(tmp_path):

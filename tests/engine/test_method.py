@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
-from toys import TABLE, kinetics, response
 
 from ketamech.core import BadInput
 from ketamech.engine import events, jacobian, load_kernel, rest, solve
 from ketamech.system import build, plain_function
+from toys import TABLE, kinetics, response
 
 
 @pytest.fixture(scope="module")

@@ -39,11 +39,7 @@ def test_a_mass_of_something_else_stays_a_mass(evidence):
 
 
 def test_no_drug_concentration_is_left_in_mass_units(evidence):
-    left = [
-        row.id
-        for row in evidence.observations.values()
-        if row.unit == "ng/mL" and row.canonical_unit != "umol/L"
-    ]
+    left = [row.id for row in evidence.observations.values() if row.unit == "ng/mL" and row.canonical_unit != "umol/L"]
     assert left == []
 
 
@@ -100,9 +96,7 @@ def test_spreads(text, value, kind, low, high):
     assert (spread.low, spread.high) == (pytest.approx(low, rel=1e-3), pytest.approx(high, rel=1e-3))
 
 
-@pytest.mark.parametrize(
-    "text", ["", "P<0.05", "SD or SE 10", "WT F(3,19)=18.88 p<0.0001", "7 of 12", "at least"]
-)
+@pytest.mark.parametrize("text", ["", "P<0.05", "SD or SE 10", "WT F(3,19)=18.88 p<0.0001", "7 of 12", "at least"])
 def test_text_that_is_no_interval_gives_none(text):
     assert parse_spread(text, 1.0).kind == "none"
 

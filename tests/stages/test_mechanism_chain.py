@@ -22,9 +22,7 @@ def racemic(mg_per_kg, start=0.0, hours=INFUSION, share_s=0.5):
 
 def memantine_titrated():
     """5 mg a day (23 umol of base) more each week, up to 20 mg a day."""
-    return tuple(
-        Entry(24.0 * day, "second_blocker.memantine", 23.15 * min(4, 1 + day // 7)) for day in range(28)
-    )
+    return tuple(Entry(24.0 * day, "second_blocker.memantine", 23.15 * min(4, 1 + day // 7)) for day in range(28))
 
 
 def courses():

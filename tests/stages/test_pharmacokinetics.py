@@ -119,7 +119,6 @@ def test_twice_weekly_dosing_does_not_accumulate(curves):
     assert before_next_dose < 0.01 * curves.peak("nasal", "venous.esketamine")
 
 
-@pytest.mark.xfail(strict=True, reason="the loss of liver flow with age is not scaled to body size")
 def test_liver_flow_stays_positive_in_the_smallest_oldest_person_a_scenario_allows(kinetics):
     values = {"person.weight": 20.0, "person.age": 110 * YEAR}
     frail = Curves(kinetics, [course(kinetics, "frail", "racemic 10 mg IV over 1 min", values)])

@@ -32,9 +32,7 @@ def ours(model):
 def theirs(model):
     system = model.system
     f = plain_function(system)
-    inputs = np.array(
-        [[system.parameters[n].canonical for n in system.parameter_names] + [0.0] * len(system.rested)]
-    )
+    inputs = np.array([[system.parameters[n].canonical for n in system.parameter_names] + [0.0] * len(system.rested)])
     y = rest(model.kernel, inputs)[0][0]
     inflow = np.zeros(y.size)
     for state, (amount, duration) in GIVEN.items():
@@ -46,9 +44,7 @@ def theirs(model):
     scale = np.array([s.scale for s in system.states])
     first, second = TIMES[TIMES < INFUSION], TIMES[TIMES > INFUSION]
     options = {"method": "LSODA", "rtol": 1e-9, "atol": 1e-10 * scale}
-    a = solve_ivp(
-        lambda t, y: f(y, inputs[0]) + inflow, (0, INFUSION), y, t_eval=[*first, INFUSION], **options
-    )
+    a = solve_ivp(lambda t, y: f(y, inputs[0]) + inflow, (0, INFUSION), y, t_eval=[*first, INFUSION], **options)
     b = solve_ivp(lambda t, y: f(y, inputs[0]), (INFUSION, TIMES[-1]), a.y[:, -1], t_eval=second, **options)
     return np.hstack([a.y[:, :-1], b.y])
 
@@ -64,9 +60,7 @@ def test_scipy_agrees_on_every_state_of(stage, model, ours, theirs):
 
 def test_a_rest_state_has_no_rate(model):
     system = model.system
-    inputs = np.array(
-        [[system.parameters[n].canonical for n in system.parameter_names] + [0.0] * len(system.rested)]
-    )
+    inputs = np.array([[system.parameters[n].canonical for n in system.parameter_names] + [0.0] * len(system.rested)])
     state, found = rest(model.kernel, inputs)
     assert found.all()
     rates = plain_function(system)(state[0], inputs[0])

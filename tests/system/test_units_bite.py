@@ -1,8 +1,8 @@
 import pytest
-from toys import TABLE, kinetics, response
 
 from ketamech.core import BadModel, UnitClash, UnknownName
 from ketamech.system import build
+from toys import TABLE, kinetics, response
 
 
 def test_the_toy_passes():
@@ -58,7 +58,7 @@ def test_a_need_in_another_unit_clashes():
     def wrong(m):
         m.offers("wrong.output", m.needs("kinetics.concentration", "umol"), "umol")
 
-    with pytest.raises(UnitClash, match="needs 'kinetics.concentration' in umol"):
+    with pytest.raises(UnitClash, match=r"needs 'kinetics\.concentration' in umol"):
         build(TABLE, [kinetics, wrong])
 
 

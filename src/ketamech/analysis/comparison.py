@@ -118,9 +118,7 @@ COMPARISONS: dict[str, Callable[[float, Observation, float, float], Verdict]] = 
 }
 
 
-def compare(
-    how: str, simulated: float, row: Observation, low: float = math.nan, high: float = math.nan
-) -> Verdict:
+def compare(how: str, simulated: float, row: Observation, low: float = math.nan, high: float = math.nan) -> Verdict:
     """The verdict on one row; a simulation that gave no number is "no result", never a pass."""
     if math.isnan(simulated):
         return Verdict("no result")

@@ -78,9 +78,7 @@ def _rests(model: Model) -> Iterable[Finding]:
         worst = mine[int(np.argmax(drift[mine]))]
         passed = found and drift[worst] < DRIFT
         name = model.system.state_names[worst]
-        yield Finding(
-            stage, "rests", passed, f"largest drift in 4 weeks without drug {drift[worst]:.1e} ({name})"
-        )
+        yield Finding(stage, "rests", passed, f"largest drift in 4 weeks without drug {drift[worst]:.1e} ({name})")
 
 
 def _recovers(model: Model) -> Iterable[Finding]:
@@ -102,9 +100,7 @@ def _recovers(model: Model) -> Iterable[Finding]:
         name = model.system.state_names[kept[top // 2]]
         which = "double" if top % 2 else "half"
         passed = worst[top] < RECOVERY
-        yield Finding(
-            stage, "recovers", passed, f"from half and double: worst {worst[top]:.1e} ({which} {name})"
-        )
+        yield Finding(stage, "recovers", passed, f"from half and double: worst {worst[top]:.1e} ({which} {name})")
 
 
 def _half_and_double(state: State, value: float) -> tuple[float, float]:
@@ -141,9 +137,7 @@ def _stays_in_bounds(model: Model) -> Iterable[Finding]:
             if limit is not None and not sign * (float(value) - limit) <= BOUND * s.scale
         ]
         if stage.states:
-            detail = (
-                "; ".join(outside) or f"{len(stage.states)} states inside their bounds at ten times the dose"
-            )
+            detail = "; ".join(outside) or f"{len(stage.states)} states inside their bounds at ten times the dose"
             yield Finding(stage.name, "stays in bounds", not outside, detail)
 
 
@@ -159,11 +153,10 @@ def _responds(model: Model) -> Iterable[Finding]:
     )
     for stage in model.system.stages:
         mine = tuple(e for e in own if e.state in stage.states)
-        for word, given in (("the drug", drug), ("what enters its own states", mine)):
-            name, moved = _largest_move(model, stage, given)
-            if moved > RESPONSE:
-                break
-        yield Finding(stage.name, "responds", moved > RESPONSE, f"to {word}: {name} moves by {moved:.3g}")
+        to, (name, moved) = "the drug", _largest_move(model, stage, drug)
+        if moved <= RESPONSE:
+            to, (name, moved) = "what enters its own states", _largest_move(model, stage, mine)
+        yield Finding(stage.name, "responds", moved > RESPONSE, f"to {to}: {name} moves by {moved:.3g}")
 
 
 def _largest_move(model: Model, stage: Stage, given: tuple[Entry, ...]) -> tuple[str, float]:

@@ -37,9 +37,7 @@ def _tree(text: str) -> ast.expr:
     try:
         return ast.parse(text.strip(), mode="eval").body
     except SyntaxError as problem:
-        raise BadInput(
-            f"'{text}' is not an expression of outputs", expected="stage.thing, + - * /"
-        ) from problem
+        raise BadInput(f"'{text}' is not an expression of outputs", expected="stage.thing, + - * /") from problem
 
 
 def _known(node: ast.expr, values: Mapping[str, Any]) -> Any:
@@ -66,7 +64,5 @@ def _dimensions(node: ast.expr, units: Mapping[str, str], text: str) -> Any:
     if isinstance(node.op, ast.Mult | ast.Div):
         return combine(left, right, 1 if isinstance(node.op, ast.Mult) else -1)
     if left != right:
-        raise BadInput(
-            f"'{text}' adds {spell(right)} to {spell(left)}", expected="one kind of quantity in a sum"
-        )
+        raise BadInput(f"'{text}' adds {spell(right)} to {spell(left)}", expected="one kind of quantity in a sum")
     return left

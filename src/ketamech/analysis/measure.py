@@ -61,9 +61,7 @@ class Measure:
         """Refuse words this file does not know."""
         for word, known in ((self.seen_as, SEEN_AS), (self.reduction, REDUCTIONS), (self.against, AGAINST)):
             if word not in known:
-                raise BadInput(
-                    f"'{word}' is unknown", expected=" | ".join(known), nearest=nearest(word, known)
-                )
+                raise BadInput(f"'{word}' is unknown", expected=" | ".join(known), nearest=nearest(word, known))
 
     def read(self, patient: Curves, control: Curves | None = None) -> float:
         """The number, in canonical units; NaN when the solve failed or the moment never came."""

@@ -53,9 +53,7 @@ def load_targets(
     for row in read_table(path, COLUMNS):
         name = known(row, "evidence", evidence.observations, "an id of data/evidence/*.csv")
         if evidence[name].use != "calibrate":
-            raise row.bad(
-                "evidence", f"'{name}' is only for comparison elsewhere", expected="a row to calibrate on"
-            )
+            raise row.bad("evidence", f"'{name}' is only for comparison elsewhere", expected="a row to calibrate on")
         protocol = known(row, "protocol", protocols, "an id of protocols.csv")
         how = known(row, "comparison", COMPARISONS, " | ".join(COMPARISONS))
         found.append(Target(name, protocol, measure(row), how, *bounds(row), row["assumption"]))
@@ -76,9 +74,7 @@ def measure(row: Row) -> Measure:
             row.number("factor") if row["factor"] else default.factor,
         )
     except BadInput as problem:
-        raise row.bad(
-            "output", problem.what, expected=problem.expected or "", near=problem.nearest
-        ) from problem
+        raise row.bad("output", problem.what, expected=problem.expected or "", near=problem.nearest) from problem
 
 
 def known(row: Row, column: str, choices: Mapping[str, object], expected: str) -> str:
@@ -101,8 +97,7 @@ def load_uncovered(
     """Calibration rows no target reaches, with the reason, or "no reason given" where the table is silent."""
     reached = {target.evidence for target in targets}
     patterns = [
-        (row["evidence"], row.choice("because", REASONS), row["note"])
-        for row in read_table(path, UNCOVERED_COLUMNS)
+        (row["evidence"], row.choice("because", REASONS), row["note"]) for row in read_table(path, UNCOVERED_COLUMNS)
     ]
     left = [row for row in evidence.select(use="calibrate") if row.id not in reached]
     lines = [(row.id, row.stage, row.quantity, row.reference, *_why(row.id, patterns)) for row in left]

@@ -33,6 +33,7 @@ def check(stage: Stage = None) -> None:
     failed = sum(not f.passed for f in findings)
     fluxes, states = len(model.system.fluxes), len(model.system.states)
     terminal.progress().print(
-        f"Units of {fluxes} fluxes in {states} states fit. {len(findings) - failed} examinations passed, {failed} failed."
+        f"Units of {fluxes} fluxes in {states} states fit. "
+        f"{len(findings) - failed} examinations passed, {failed} failed."
     )
     raise typer.Exit(1 if failed else 0)

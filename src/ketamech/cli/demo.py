@@ -45,9 +45,7 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
             bar.update(task, description=file.stem.replace("_", " "))
             asked = study.load_scenario(file, model.parameters)
             curves = study.simulate(asked, model=model)
-            report.write_run(
-                folder / file.stem, curves, asked, model, f"ketamech simulate {examples.name}/{file.name}"
-            )
+            report.write_run(folder / file.stem, curves, asked, model, f"ketamech simulate {examples.name}/{file.name}")
             scenarios.append((file.stem, asked.title))
             bar.advance(task)
         bar.update(task, description="scorecard")

@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-Out = Annotated[
-    Path | None, typer.Option("--out", "-o", help="A .html or .md file; printed as text if left out")
-]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="A .html or .md file; printed as text if left out")]
 
 
 def describe(out: Out = None) -> None:

@@ -9,12 +9,12 @@ import typer
 from rich.console import Console
 from rich.panel import Panel
 
-from ketamech.cli import check, cite, demo, describe, evidence, scorecard, simulate
+from ketamech.cli import check, cite, demo, describe, evidence, schema, scorecard, simulate
 from ketamech.cli.terminal import DISCLAIMER
 from ketamech.core import KetaMechError
 
-HELP = f"""How does ketamine work? KetaMech computes it: from a dose to the mood weeks later, with a published source behind
-every number.
+HELP = f"""How does ketamine work? KetaMech computes it: from a dose to the mood weeks later, with a
+published source behind every number.
 
 Start with:  ketamech simulate "racemic 0.5 mg/kg IV over 40 min"
 
@@ -27,6 +27,7 @@ app.command("check")(check.check)
 app.command("describe")(describe.describe)
 app.command("cite")(cite.cite)
 app.command("demo")(demo.demo)
+app.command("schema")(schema.schema)
 app.add_typer(evidence.app, name="evidence")
 
 

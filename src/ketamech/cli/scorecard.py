@@ -14,7 +14,8 @@ Everything = Annotated[bool, typer.Option("--rows", help="Print every row, not o
 def scorecard(out: Out = Path("runs/scorecard"), rows: Everything = False) -> None:
     """Simulate the protocol of every published row that one typical patient can reach, and compare.
 
-    Prints one line per source with its fold error or z, misses included, then the goals; writes the tables and a picture.
+    Prints one line per source with its fold error or z, misses included, then the goals; writes tables and a
+    picture.
 
     For research and education only: not treatment or dosing advice.
     """

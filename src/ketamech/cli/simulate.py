@@ -12,13 +12,9 @@ import typer
 
 Scenario = Annotated[
     str,
-    typer.Argument(
-        help='A scenario file (YAML) or a sentence: "esketamine 84 mg nasal twice weekly for 4 weeks"'
-    ),
+    typer.Argument(help='A scenario file (YAML) or a sentence: "esketamine 84 mg nasal twice weekly for 4 weeks"'),
 ]
-Out = Annotated[
-    Path | None, typer.Option("--out", "-o", help="Folder for the results [default: runs/<title>]")
-]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results [default: runs/<title>]")]
 
 
 def simulate(scenario: Scenario, out: Out = None) -> None:

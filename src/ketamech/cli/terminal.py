@@ -26,9 +26,7 @@ def model() -> Any:
         return load_model(announce=lambda line: status.update(line))
 
 
-def table(
-    rows: Sequence[Mapping[str, object]], *, title: str | None = None, right: Sequence[str] = ()
-) -> None:
+def table(rows: Sequence[Mapping[str, object]], *, title: str | None = None, right: Sequence[str] = ()) -> None:
     """Rows as a table on the terminal, or as tab-separated lines into a pipe."""
     if not rows:
         return

@@ -101,13 +101,7 @@ def spell(dims: Dimensions) -> str:
 
 
 def _factor_text(name: str, exponent: Fraction) -> str:
-    return (
-        name
-        if exponent == 1
-        else f"{name}**{exponent}"
-        if exponent.denominator == 1
-        else f"{name}**({exponent})"
-    )
+    return name if exponent == 1 else f"{name}**{exponent}" if exponent.denominator == 1 else f"{name}**({exponent})"
 
 
 @lru_cache(maxsize=1)
@@ -165,9 +159,5 @@ def convert(value: float, source: str, target: str, *, molar_mass: float | None 
         for sign in (1, -1):
             if combine(a.dims, (("kg", Fraction(-1)), ("umol", Fraction(1))), sign) == b.dims:
                 return value * a.factor * per_kilogram**sign / b.factor
-    hint = (
-        "give the molar mass to go between mass and moles"
-        if molar_mass is None
-        else "the same kind of quantity"
-    )
+    hint = "give the molar mass to go between mass and moles" if molar_mass is None else "the same kind of quantity"
     raise BadInput(f"cannot turn {source} into {target}", expected=hint)

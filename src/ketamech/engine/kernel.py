@@ -67,7 +67,8 @@ def _keep(folder: Path, source: str) -> Path:
 
 def _import(path: Path, key: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"ketamech_kernel_{key}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

@@ -5,7 +5,8 @@ Written in plain Python on flat arrays; the generated kernel pastes these functi
 `jacobian`, `factorise` and `substitute` of one system and compiles the whole. One patient per call.
 
 Between two events nothing depends on time, so no derivative by time is needed. An event adds an amount to a state
-(kind 0) or changes the constant input into it (kind 1). Outputs asked for at the time of an event show the state after it.
+(kind 0) or changes the constant input into it (kind 1). Outputs asked for at the time of an event show the state after
+it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ MAX_GROWTH, MIN_GROWTH, SAFETY = 6.0, 0.2, 0.9
 
 def stage_slope(u, q, inflow, f):  # pragma: no cover - compiled
     """Rates of change at `u` plus the constant inputs."""
-    rates(u, q, f)  # noqa: F821
+    rates(u, q, f)
     for i in range(u.size):
         f[i] += inflow[i]
 
@@ -31,31 +32,29 @@ def attempt(y, q, inflow, h, work, jac, lu):
     n = y.size
     u, f = work[0], work[1]
     k1, k2, k3, k4, k5, k6 = work[2], work[3], work[4], work[5], work[6], work[7]
-    factorise(jac, 1.0 / (h * GAMMA), lu)  # noqa: F821
+    factorise(jac, 1.0 / (h * GAMMA), lu)
     stage_slope(y, q, inflow, f)
     for i in range(n):
         k1[i] = f[i]
-    substitute(lu, k1)  # noqa: F821
+    substitute(lu, k1)
     for i in range(n):
         u[i] = y[i] + 1.544 * k1[i]
     stage_slope(u, q, inflow, f)
     for i in range(n):
         k2[i] = f[i] + (-5.6688 * k1[i]) / h
-    substitute(lu, k2)  # noqa: F821
+    substitute(lu, k2)
     for i in range(n):
         u[i] = y[i] + 0.9466785280815826 * k1[i] + 0.2557011698983284 * k2[i]
     stage_slope(u, q, inflow, f)
     for i in range(n):
         k3[i] = f[i] + (-2.430093356833875 * k1[i] - 0.2063599157091915 * k2[i]) / h
-    substitute(lu, k3)  # noqa: F821
+    substitute(lu, k3)
     for i in range(n):
         u[i] = y[i] + 3.314825187068521 * k1[i] + 2.896124015972201 * k2[i] + 0.9986419139977817 * k3[i]
     stage_slope(u, q, inflow, f)
     for i in range(n):
-        k4[i] = (
-            f[i] + (-0.1073529058151375 * k1[i] - 9.594562251023355 * k2[i] - 20.47028614809616 * k3[i]) / h
-        )
-    substitute(lu, k4)  # noqa: F821
+        k4[i] = f[i] + (-0.1073529058151375 * k1[i] - 9.594562251023355 * k2[i] - 20.47028614809616 * k3[i]) / h
+    substitute(lu, k4)
     for i in range(n):
         u[i] = (
             y[i]
@@ -68,14 +67,14 @@ def attempt(y, q, inflow, h, work, jac, lu):
     for i in range(n):
         c = 7.496443313967647 * k1[i] - 10.24680431464352 * k2[i] - 33.99990352819905 * k3[i]
         k5[i] = f[i] + (c + 11.70890893206160 * k4[i]) / h
-    substitute(lu, k5)  # noqa: F821
+    substitute(lu, k5)
     for i in range(n):
         u[i] += k5[i]
     stage_slope(u, q, inflow, f)
     for i in range(n):
         c = 8.083246795921522 * k1[i] - 7.981132988064893 * k2[i] - 31.52159432874371 * k3[i]
         k6[i] = f[i] + (c + 16.31930543123136 * k4[i] - 6.058818238834054 * k5[i]) / h
-    substitute(lu, k6)  # noqa: F821
+    substitute(lu, k6)
     for i in range(n):
         u[i] += k6[i]
 
@@ -128,7 +127,7 @@ def stretch(y, q, inflow, start, stop, times, first, out, rtol, scale, limits, w
         if n_steps >= limits[0]:
             return TOO_MANY_STEPS, at, n_steps, t, 0
         if fresh:
-            jacobian(y, q, jac)  # noqa: F821
+            jacobian(y, q, jac)
         last = t + h >= stop
         if last:
             h = stop - t
@@ -156,10 +155,10 @@ def stretch(y, q, inflow, start, stop, times, first, out, rtol, scale, limits, w
 def follow(y, p, event_time, event_kind, event_state, event_size, times, out, rtol, scale, limits, report):
     """Move one patient through all events; fills out[time, state]. report = status, steps, time, state at fault."""
     n = y.size
-    q = np.empty(N_CONSTANTS)  # noqa: F821
-    work, jac, lu = np.empty((8, n)), np.empty(N_JACOBIAN), np.empty(N_FACTORS)  # noqa: F821
+    q = np.empty(N_CONSTANTS)
+    work, jac, lu = np.empty((8, n)), np.empty(N_JACOBIAN), np.empty(N_FACTORS)
     inflow = np.zeros(n)
-    prepare(p, q)  # noqa: F821
+    prepare(p, q)
     at, event, total, t = 0, 0, 0.0, min(times[0], event_time[0]) if event_time.size else times[0]
     end = times[times.size - 1]
     while True:
@@ -177,9 +176,7 @@ def follow(y, p, event_time, event_kind, event_state, event_size, times, out, rt
         if t >= end:
             break
         stop = min(end, event_time[event]) if event < event_time.size else end
-        status, at, steps, t, worst = stretch(
-            y, q, inflow, t, stop, times, at, out, rtol, scale, limits, work, jac, lu
-        )
+        status, at, steps, t, worst = stretch(y, q, inflow, t, stop, times, at, out, rtol, scale, limits, work, jac, lu)
         total += steps
         if status != OK:
             report[0], report[1], report[2], report[3] = status, total, t, worst
@@ -190,7 +187,7 @@ def follow(y, p, event_time, event_kind, event_state, event_size, times, out, rt
 def follow_all(
     y, p, event_from, event_time, event_kind, event_state, event_size, times, out, rtol, scale, limits, report
 ):
-    """Every patient in turn: y[patient, state], p[patient, input], events of patient i in event_from[i]:event_from[i+1]."""
+    """Every patient in turn: y[patient, state], p[patient, input]; events of patient i from event_from[i] on."""
     for i in range(y.shape[0]):
         a, b = event_from[i], event_from[i + 1]
         follow(
@@ -201,8 +198,8 @@ def follow_all(
 
 def watch_all(states, p, out):
     """Offers at every stored time of every patient: out[patient, time, offer]."""
-    q = np.empty(N_CONSTANTS)  # noqa: F821
+    q = np.empty(N_CONSTANTS)
     for i in range(states.shape[0]):
-        prepare(p[i], q)  # noqa: F821
+        prepare(p[i], q)
         for j in range(states.shape[1]):
-            observe(states[i, j], q, out[i, j])  # noqa: F821
+            observe(states[i, j], q, out[i, j])

@@ -1,7 +1,7 @@
 """The drug-free rest state, solved and not waited for: pseudo-transient Newton steps on the rates.
 
-Pasted into the generated kernel like the method of `rosenbrock`. Resting values that equations refer to are read off the
-solution and put back until nothing moves.
+Pasted into the generated kernel like the method of `rosenbrock`. Resting values that equations refer to are
+read off the solution and put back until nothing moves.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ def newton(y, q, scale, work, jac, lu):
     f = work[0]
     shift, change = 1.0, math.inf
     for _ in range(200):
-        rates(y, q, f)  # noqa: F821
-        jacobian(y, q, jac)  # noqa: F821
-        factorise(jac, shift, lu)  # noqa: F821
-        substitute(lu, f)  # noqa: F821
+        rates(y, q, f)
+        jacobian(y, q, jac)
+        factorise(jac, shift, lu)
+        substitute(lu, f)
         change = 0.0
         for i in range(n):
             step = f[i] / (scale[i] + abs(y[i]))
@@ -39,13 +39,13 @@ def newton(y, q, scale, work, jac, lu):
 def settle(y, p, rest_from, n_parameters, scale):
     """Rest state of one patient in y, resting values in p[n_parameters:]; returns the last relative correction."""
     n = y.size
-    q = np.empty(N_CONSTANTS)  # noqa: F821
-    work, jac, lu = np.empty((8, n)), np.empty(N_JACOBIAN), np.empty(N_FACTORS)  # noqa: F821
-    seen = np.empty(N_OFFERS)  # noqa: F821
+    q = np.empty(N_CONSTANTS)
+    work, jac, lu = np.empty((8, n)), np.empty(N_JACOBIAN), np.empty(N_FACTORS)
+    seen = np.empty(N_OFFERS)
     change = math.inf
     for _ in range(8):
-        prepare(p, q)  # noqa: F821
-        observe(y, q, seen)  # noqa: F821
+        prepare(p, q)
+        observe(y, q, seen)
         moved = 0.0
         for k in range(rest_from.size):
             source = rest_from[k]
@@ -54,7 +54,7 @@ def settle(y, p, rest_from, n_parameters, scale):
             p[n_parameters + k] = now
         if moved < 1e-13 and change < 1e-10:
             break
-        prepare(p, q)  # noqa: F821
+        prepare(p, q)
         change = newton(y, q, scale, work, jac, lu)
         if not math.isfinite(change):
             break

@@ -126,9 +126,7 @@ def _checked(times: np.ndarray, tolerance: float) -> np.ndarray:
         raise BadInput(f"a tolerance of {tolerance} cannot be met", expected="a number between 1e-12 and 0.1")
     asked = np.ascontiguousarray(times, dtype=float)
     if asked.size == 0 or not np.all(np.isfinite(asked)) or np.any(np.diff(asked) < 0) or asked[0] < 0:
-        raise BadInput(
-            "output times must be finite, not negative and rising", expected="hours, e.g. 0, 0.5, 24"
-        )
+        raise BadInput("output times must be finite, not negative and rising", expected="hours, e.g. 0, 0.5, 24")
     return asked
 
 

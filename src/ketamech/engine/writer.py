@@ -203,9 +203,7 @@ class _Program:
     def prepare(self) -> str:
         """The function that fills the prepared array of one patient from the inputs."""
         printer = _Printer(self.inputs)
-        lines = [f"    {place} = {printer.doprint(expression)}" for place, expression in self._needed] or [
-            "    pass"
-        ]
+        lines = [f"    {place} = {printer.doprint(expression)}" for place, expression in self._needed] or ["    pass"]
         return '@njit(cache=True, error_model="numpy")\ndef prepare(p, q):\n' + "\n".join(lines) + "\n\n"
 
 
@@ -253,9 +251,7 @@ def _factorise(slopes: Derivatives, factors: Elimination) -> str:
     lines = []
     for (r, c), slot in factors.slots.items():
         value = f"-jac[{place[r, c]}]" if (r, c) in place else "0.0"
-        lines.append(
-            f"lu[{slot}] = {f'shift{value}' if r == c and (r, c) in place else 'shift' if r == c else value}"
-        )
+        lines.append(f"lu[{slot}] = {f'shift{value}' if r == c and (r, c) in place else 'shift' if r == c else value}")
     for pivot, rows in factors.updates:
         diagonal = factors.slots[pivot, pivot]
         lines.append(f"lu[{diagonal}] = 1.0/lu[{diagonal}]")

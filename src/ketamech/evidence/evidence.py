@@ -21,9 +21,7 @@ class Evidence:
     def __getitem__(self, name: str) -> Observation:
         if name not in self.observations:
             near = nearest(name, self.observations)
-            raise UnknownName(
-                f"no evidence row '{name}'", expected="an id of data/evidence/*.csv", nearest=near
-            )
+            raise UnknownName(f"no evidence row '{name}'", expected="an id of data/evidence/*.csv", nearest=near)
         return self.observations[name]
 
     def select(
@@ -52,9 +50,7 @@ class Evidence:
     def cite(self, ids: Iterable[str]) -> list[Reference]:
         """The papers behind these rows, each once, sorted by citation; raises UnknownName."""
         keys = {self[name].reference for name in ids}
-        return sorted(
-            (self.references[key] for key in keys), key=lambda paper: (paper.citation.lower(), paper.key)
-        )
+        return sorted((self.references[key] for key in keys), key=lambda paper: (paper.citation.lower(), paper.key))
 
     def table(self) -> pd.DataFrame:
         """One line per observation, with the spread as spread_kind, _low, _high and _text."""

@@ -102,9 +102,7 @@ def _check_same(rows: Iterable[Row]) -> None:
     for row in listed:
         if row["same_as"] and (row["same_as"] not in ids or row["same_as"] == row["id"]):
             near = nearest(row["same_as"], ids)
-            raise row.bad(
-                "same_as", f"no other row '{row['same_as']}'", expected="the id of another row", near=near
-            )
+            raise row.bad("same_as", f"no other row '{row['same_as']}'", expected="the id of another row", near=near)
 
 
 def _molar_masses(rows: Iterable[Row]) -> dict[str, float]:
@@ -112,9 +110,7 @@ def _molar_masses(rows: Iterable[Row]) -> dict[str, float]:
     return {row["drug"]: row.number("value") for row in rows if row["unit"] == "g/mol"}
 
 
-def _observation(
-    table: str, row: Row, references: dict[str, Reference], masses: dict[str, float]
-) -> Observation:
+def _observation(table: str, row: Row, references: dict[str, Reference], masses: dict[str, float]) -> Observation:
     for column in ("stage", "quantity", "species"):
         row.required(column, "text")
     value = row.number("value")
@@ -144,9 +140,7 @@ def _unit(row: Row, masses: dict[str, float]) -> tuple[float, str]:
     try:
         return canonical_unit(printed, masses.get(substance) if substance else None)
     except BadInput as problem:
-        raise row.bad(
-            "unit", problem.what, expected=problem.expected or "a unit", near=problem.nearest
-        ) from problem
+        raise row.bad("unit", problem.what, expected=problem.expected or "a unit", near=problem.nearest) from problem
 
 
 def _reference(row: Row, references: dict[str, Reference]) -> str:

@@ -52,9 +52,7 @@ def canonical_unit(printed: str, molar_mass: float | None = None) -> tuple[float
     text = meaning(printed)
     if molar_mass is not None and (found := _DOSE_BY_WEIGHT.match(text)):
         factor, rest = unit(f"1{found[2]}").factor, unit(f"1{found[2]}").dims
-        return factor * convert(
-            1.0, found[1], "umol", molar_mass=molar_mass
-        ), f"umol{spell(rest).removeprefix('1')}"
+        return factor * convert(1.0, found[1], "umol", molar_mass=molar_mass), f"umol{spell(rest).removeprefix('1')}"
     try:
         known = unit(text)
     except BadInput as problem:
@@ -74,9 +72,7 @@ _ANALYTES = (
     ("norketamine", re.compile(r"nor(?:es)?ketamine|\bNK\b")),
     ("ketamine", re.compile(r"ketamine")),
 )
-_ABOUT_DRUG = re.compile(
-    r"plasma|Cmax|AUC|C50|concentration|dose|infusion rate|maintenance rate|linear range"
-)
+_ABOUT_DRUG = re.compile(r"plasma|Cmax|AUC|C50|concentration|dose|infusion rate|maintenance rate|linear range")
 
 
 def analyte(quantity: str, drug: str) -> str | None:

@@ -71,9 +71,7 @@ def _text(path: Path) -> str:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         line = raw[: problem.start].count(b"\n") + 1
-        raise BadInput(
-            "the file is not text", file=path, line=line, expected="a CSV table in UTF-8"
-        ) from problem
+        raise BadInput("the file is not text", file=path, line=line, expected="a CSV table in UTF-8") from problem
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise BadInput("the file holds NUL bytes", file=path, line=line, expected="a CSV table in UTF-8")

@@ -100,9 +100,7 @@ def _evidence(row: Row, status: str, known: Evidence) -> tuple[str, ...]:
     for name in ids:
         if name not in known.observations:
             near = nearest(name, known.observations)
-            raise row.bad(
-                "evidence", f"no evidence row '{name}'", expected="ids of data/evidence/*.csv", near=near
-            )
+            raise row.bad("evidence", f"no evidence row '{name}'", expected="ids of data/evidence/*.csv", near=near)
     if not ids and status != "assumed":
         expected = "ids of evidence rows joined by ';' (or status assumed)"
         raise row.bad("evidence", f"a {status} value without evidence", expected=expected)

@@ -70,6 +70,4 @@ class Parameter:
         except (ValueError, BadInput) as problem:
             expected = f"a number and a unit of the kind {self.unit}"
             example = f'"{self.value:g} {self.unit}"'
-            raise BadInput(
-                f"{self.name} cannot be '{text}'", expected=expected, type_this=example
-            ) from problem
+            raise BadInput(f"{self.name} cannot be '{text}'", expected=expected, type_this=example) from problem

@@ -21,9 +21,7 @@ class ParameterTable(Mapping[str, Parameter]):
     def __getitem__(self, name: str) -> Parameter:
         if name not in self.rows:
             near = nearest(name, self.rows)
-            raise UnknownName(
-                f"no parameter '{name}'", expected="a name of data/parameters/*.csv", nearest=near
-            )
+            raise UnknownName(f"no parameter '{name}'", expected="a name of data/parameters/*.csv", nearest=near)
         return self.rows[name]
 
     def __contains__(self, name: object) -> bool:
@@ -48,9 +46,7 @@ class ParameterTable(Mapping[str, Parameter]):
 
         Raises UnknownName for a name that does not exist and BadInput for a value that does not fit.
         """
-        return ParameterTable(
-            {**self.rows, **{name: self[name].with_value(given) for name, given in values.items()}}
-        )
+        return ParameterTable({**self.rows, **{name: self[name].with_value(given) for name, given in values.items()}})
 
     def table(self) -> pd.DataFrame:
         """One line per parameter, with its canonical value and unit and its sources joined by ';'."""

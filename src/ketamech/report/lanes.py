@@ -111,12 +111,12 @@ LANES = (
     Lane("connectivity", GROUPS[3], "Brain areas in touch", "healthy = 1", (
         Series("connectivity.prefrontal", "prefrontal"), Series("connectivity.default_mode", "default mode"),
     )),
-    Lane("comparators", GROUPS[3], "Other treatments' own effect", "model units", (
+    Lane("comparators", GROUPS[3], "Other treatments", "model units", (
         Series("comparators.serotonin_bias", "serotonin"), Series("comparators.skill", "therapy skills"),
         Series("comparators.tms_plasticity", "TMS"), Series("comparators.ect_plasticity", "ECT"),
         Series("comparators.midazolam_effect", "midazolam"),
     ), "unit", always=False, rest=0.0, tall=1.25),
-    Lane("mood", GROUPS[4], "Depression score (MADRS)", "points, 0 to 60",
+    Lane("mood", GROUPS[4], "Depression (MADRS)", "points, 0 to 60",
          (Series("mood.madrs"),), "unit", cares="trough", tall=1.4),
     Lane("suicidality", GROUPS[4], "Suicidal ideation (SSI)", "points, 0 to 38",
          (Series("suicidality.ideation"),), "unit",

@@ -19,7 +19,7 @@ from ketamech.report.told import Told
 from ketamech.report.words import DISCLAIMER, hours_in_words, number, unit_in_words
 from ketamech.system import System
 
-MOST, COLUMNS = 9, 3
+MOST, COLUMNS, _NAMED = 9, 3, 6
 _MARKERS = "osD^vP"
 _PANEL_HEIGHT, _TOP, _BOTTOM = 2.2, 1.12, 0.62
 
@@ -130,13 +130,11 @@ def _points(axes: Axes, points: Sequence[Point], scale: float, clock: Clock) -> 
     for i, label in enumerate(labels):
         colour, marker = OKABE_ITO[(i + 1) % len(OKABE_ITO)], _MARKERS[i % len(_MARKERS)]
         for j, point in enumerate(p for p in points if p.label == label):
-            _one(axes, point, scale, clock, colour, marker, label if j == 0 and len(labels) <= 6 else "")
-    if labels:
-        shown = "best" if len(labels) <= 6 else None
-        if shown:
-            axes.legend(fontsize=6.5, frameon=True, framealpha=0.8, edgecolor="none", loc=shown, handlelength=1.2)
-        else:
-            axes.text(0.99, 0.97, f"{len(labels)} papers", transform=axes.transAxes, ha="right", va="top", fontsize=6.5)
+            _one(axes, point, scale, clock, colour, marker, label if j == 0 and len(labels) <= _NAMED else "")
+    if labels and len(labels) <= _NAMED:
+        axes.legend(fontsize=6.5, frameon=True, framealpha=0.8, edgecolor="none", loc="best", handlelength=1.2)
+    elif labels:
+        axes.text(0.99, 0.97, f"{len(labels)} papers", transform=axes.transAxes, ha="right", va="top", fontsize=6.5)
 
 
 def _one(axes: Axes, point: Point, scale: float, clock: Clock, colour: str, marker: str, label: str) -> None:

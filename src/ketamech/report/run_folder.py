@@ -141,7 +141,7 @@ def _panels(place: Path, found: Findings) -> list[dict[str, Any]]:
     for number, (stage, figure) in enumerate(
         stage_panels(found.dataset, found.told, found.model.system, found.points).items(), 1
     ):
-        png, _ = save(figure, place, f"stage_{number:02d}_{stage}")
+        (png,) = save(figure, place, f"stage_{number:02d}_{stage}", vector=False)
         outputs = panel_outputs(found.dataset, found.told, found.model.system, stage, found.points)
         title = stage.replace("_", " ").capitalize()
         points = [point for point in found.points if point.output in outputs]

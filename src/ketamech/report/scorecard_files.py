@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
 
-import pandas as pd
-
+from ketamech.analysis import Scorecard
 from ketamech.report.scorecard_picture import scorecard_picture
 from ketamech.report.style import save
 
 
-class HasTables(Protocol):
-    """What is needed of a scorecard."""
-
-    rows: pd.DataFrame
-    by_source: pd.DataFrame
-    goals: pd.DataFrame
-    uncovered: pd.DataFrame
-
-
-def write_scorecard(folder: str | Path, card: HasTables) -> list[Path]:
+def write_scorecard(folder: str | Path, card: Scorecard) -> list[Path]:
     """Write scorecard.csv (worst first), by_source.csv, goals.csv, uncovered.csv, scorecard.png and .svg."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -14,7 +15,7 @@ INK, QUIET, FAINT, PAPER = "#1b1f24", "#6b7280", "#e3e6ea", "#ffffff"
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")
 GROUP_COLOURS = ("#0072B2", "#009E73", "#B07800", "#A8508A", "#C04A00")
 DPI = 125
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "font.size": 9,
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
@@ -31,11 +32,13 @@ SETTINGS = {
 SECONDARY = ("#D55E00", "#444444", "#CC79A7", "#56B4E9", "#E69F00", "#009E73")
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write NAME.png and NAME.svg without dates, so that the same run gives the same files."""
-    paths = [folder / f"{name}.png", folder / f"{name}.svg"]
+def save(figure: Figure, folder: Path, name: str, *, vector: bool = True) -> list[Path]:
+    """Write NAME.png and, unless not `vector`, NAME.svg, without dates: the same run gives the same files."""
+    paths = [folder / f"{name}.png"]
     figure.savefig(paths[0], dpi=DPI, metadata={"Software": None})
-    figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
+    if vector:
+        paths.append(folder / f"{name}.svg")
+        figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
     return paths
 
 

@@ -16,7 +16,7 @@ from ketamech.report.told import Told, told_by
 from ketamech.report.words import hours_in_words, number, signed
 
 MOMENTS = {"2 h": 2.0, "24 h": 24.0, "7 d": 168.0}
-_STILL, _SAME = 1e-4, 0.005
+_STILL, _SAME, _EXTREME = 0.005, 0.005, "extreme"
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Line:
     """One curve in numbers. Times (h) count from the first treatment; values in `unit`.
 
     `extreme` is the value farthest from rest in the direction that matters, reached at `at`. `moments` and
-    `difference` (from control) are by name of the moment; empty where the run is too short or has no control.
+    `difference` (from control, also at the extreme) are by name of the moment; empty where the run is too
+    short or has no control.
     """
 
     key: str
@@ -42,9 +43,9 @@ class Line:
 
     @property
     def moved(self) -> bool:
-        """Whether the curve left its rest by more than a ten-thousandth."""
-        size = max(abs(self.rest), 1.0 if self.show == "times" else 0.0, 1e-6)
-        return math.isfinite(self.extreme) and abs(self.extreme - self.rest) > _STILL * size
+        """Whether the curve left its rest by more than half a per cent (or a thousandth where rest is 0)."""
+        size = max(_STILL * abs(self.rest), {"percent": 0.1}.get(self.show, 1e-3))
+        return math.isfinite(self.extreme) and abs(self.extreme - self.rest) > size
 
     @property
     def rises(self) -> bool:
@@ -91,7 +92,7 @@ def _line(lane: Lane, series: Series, main: bool, y: np.ndarray, dataset: xr.Dat
     start = float(mine[0]) if lane.rest is None or not np.isfinite(mine[0]) else lane.rest
     place = _extreme(mine, start, lane.cares)
     other = y[told.control_place] if told.control_place is not None else None
-    difference = {} if other is None else _at(hours, mine - other)
+    difference = {} if other is None else {**_at(hours, mine - other), _EXTREME: float((mine - other)[place])}
     label = f"{lane.label}: {series.label}" if series.label else lane.label
     return Line(
         lane.key, lane.group, series.outputs, label, lane.unit, lane.show, start, float(mine[place]),

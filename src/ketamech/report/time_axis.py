@@ -10,8 +10,8 @@ from matplotlib.ticker import NullLocator
 
 MINUTE = 1 / 60
 _TICKS = (
-    (MINUTE, "1 min"), (10 / 60, "10 min"), (1, "1 h"), (6, "6 h"), (24, "1 day"), (168, "1 week"), (672, "4 weeks"),
-    (2016, "12 weeks"), (8760, "1 year"),
+    (MINUTE, "1 min"), (10 / 60, "10 min"), (1, "1 h"), (6, "6 h"), (24, "1 d"), (168, "1 wk"), (672, "4 wk"),
+    (2016, "12 wk"), (8760, "1 y"),
 )  # fmt: skip
 _ERAS = ((MINUTE, 1, "minutes"), (1, 24, "hours"), (24, 168, "days"), (168, 1e9, "weeks"))
 

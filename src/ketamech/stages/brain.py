@@ -17,8 +17,8 @@ MOIETIES = {
 def brain(m: Stage) -> None:
     """Unbound concentration (umol/L) = plasma x unbound share x unbound partition, reached with an effect-site delay.
 
-    Half-life to the effect site 8 min (Olofsen 2022), total brain to plasma about 6.5 (Cohen 1973, Hartvig 1995), unbound
-    partition from the CSF ratio. Norketamine enters four to six times less than the parent.
+    Half-life to the effect site 8 min (Olofsen 2022), total brain to plasma about 6.5 (Cohen 1973, Hartvig 1995),
+    unbound partition from the CSF ratio. Norketamine enters four to six times less than the parent.
     """
     for name, (plasma, kind, words) in MOIETIES.items():
         ratio = m.parameter(f"brain.{kind}_unbound_share") * m.parameter(f"brain.{kind}_partition")

@@ -18,9 +18,7 @@ def circuit(m: Stage) -> None:
     events: Homayoun 2007; sign at 1 and 10 umol/L: Gerhard 2020.
     """
     pyramidal = m.state("circuit.pyramidal_rate", "1", at_rest=1.0, about="pyramidal firing relative to rest")
-    strength = m.state(
-        "circuit.inhibition_strength", "1", at_rest=1.0, about="homeostatic strength of inhibition"
-    )
+    strength = m.state("circuit.inhibition_strength", "1", at_rest=1.0, about="homeostatic strength of inhibition")
     pv, sst = (_interneuron(m, kind, pyramidal) for kind in ("pv", "sst"))
     share = m.parameter("circuit.pv_weight")
     inhibition = share * pv + (1 - share) * sst

@@ -13,13 +13,9 @@ def glutamate(m: Stage) -> None:
     the rise. Lamotrigine holds back what firing adds to resting release.
     """
     rate = m.needs("circuit.pyramidal_rate", "1")
-    metabolite = m.needs("brain.hydroxynorketamine_r", "umol/L") + m.needs(
-        "brain.hydroxynorketamine_s", "umol/L"
-    )
+    metabolite = m.needs("brain.hydroxynorketamine_r", "umol/L") + m.needs("brain.hydroxynorketamine_s", "umol/L")
     uptake, brake = m.parameter("glutamate.uptake_rate"), m.parameter("glutamate.autoreceptor_brake")
-    outside = m.state(
-        "glutamate.extracellular", "1", at_rest=1.0, about="extracellular glutamate relative to rest"
-    )
+    outside = m.state("glutamate.extracellular", "1", at_rest=1.0, about="extracellular glutamate relative to rest")
     bound = metabolite / (metabolite + m.parameter("glutamate.hydroxynorketamine_half"))
     boost = 1 + m.parameter("pathway.hnk_ampa") * m.parameter("glutamate.hydroxynorketamine_gain") * bound
     spikes = rate * (1 + m.parameter("glutamate.burst_facilitation") * (rate - 1))

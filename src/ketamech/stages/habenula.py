@@ -19,9 +19,7 @@ def habenula(m: Stage) -> None:
     reach = m.parameter("pathway.habenula") * m.parameter("habenula.silencing") * opioid_part
     silenced = reach * hill(blocked, m.parameter("habenula.half_block"), 2)
     pace = m.parameter("habenula.pace")
-    bursting = m.state(
-        "habenula.bursting", "1", at_rest=0.2, within=(0, 1), scale=0.1, about="share of cells bursting"
-    )
+    bursting = m.state("habenula.bursting", "1", at_rest=0.2, within=(0, 1), scale=0.1, about="share of cells bursting")
     m.rate(
         bursting,
         +pace * usual * (1 - silenced),

@@ -53,16 +53,12 @@ def _equivalent_drug(m: Stage) -> sympy.Symbol:
     first = s * m.needs("brain.norketamine_s", "umol/L") + r * m.needs("brain.norketamine_r", "umol/L")
     second = m.needs("brain.hydroxynorketamine_s", "umol/L") + m.needs("brain.hydroxynorketamine_r", "umol/L")
     total = parent + norketamine * first + hydroxynorketamine * second
-    return m.offers(
-        "nmda.equivalent_drug", total, "umol/L", about="blockers in brain as racemic ketamine, unbound"
-    )
+    return m.offers("nmda.equivalent_drug", total, "umol/L", about="blockers in brain as racemic ketamine, unbound")
 
 
 def _half_block(m: Stage, blocker: str, subunit: str, voltage: sympy.Expr) -> sympy.Expr:
     """Half-blocking concentration (umol/L) of one subunit pair at a membrane voltage, with magnesium."""
-    free, with_magnesium = (
-        m.parameter(f"nmda.{blocker}_{subunit}_{mg}") for mg in ("no_magnesium", "magnesium")
-    )
+    free, with_magnesium = (m.parameter(f"nmda.{blocker}_{subunit}_{mg}") for mg in ("no_magnesium", "magnesium"))
     reference, thermal = m.parameter("nmda.reference_voltage"), m.parameter("nmda.thermal_voltage")
     depth, steepness = m.parameter(f"nmda.{blocker}_depth"), m.parameter("nmda.magnesium_steepness")
     magnesium = m.parameter("nmda.magnesium") / m.parameter("nmda.reference_magnesium")
@@ -94,9 +90,7 @@ def _openness(m: Stage, site: str) -> tuple[sympy.Expr, sympy.Expr]:
 
 def _site(m: Stage, site: str, drug: sympy.Expr, memantine: sympy.Expr) -> sympy.Expr:
     """Trapped ketamine at one site; returns the share blocked by either drug."""
-    trapped = m.state(
-        f"nmda.trapped_{site}", "1", within=(0, 1), about=f"ketamine trapped: {NAMES.get(site, site)}"
-    )
+    trapped = m.state(f"nmda.trapped_{site}", "1", within=(0, 1), about=f"ketamine trapped: {NAMES.get(site, site)}")
     reach = memantine * _affinity(m, "memantine", site) * m.parameter(f"nmda.memantine_access_{site}")
     held = (1 - trapped) * (1 - m.parameter("nmda.memantine_untrapped")) * reach / (1 + reach)
     unbinding = m.parameter("nmda.unbinding_rate")
@@ -114,9 +108,7 @@ def _overall(m: Stage, drug: sympy.Expr, memantine: sympy.Expr) -> None:
     """Occupancy as [3H]MK-801 displacement sees it in the whole forebrain."""
     turnover = m.parameter("nmda.unbinding_rate") * m.parameter("nmda.open_overall")
     half = m.parameter("nmda.half_occupancy")
-    held = m.state(
-        "nmda.occupied", "1", within=(0, 1), about="MK-801 sites held by ketamine, whole forebrain"
-    )
+    held = m.state("nmda.occupied", "1", within=(0, 1), about="MK-801 sites held by ketamine, whole forebrain")
     m.rate(held, +turnover * drug / half * (1 - held), because="binding, affinity as measured in vivo")
     m.rate(held, -turnover * held, because="unbinding")
     reach = memantine / m.parameter("nmda.memantine_half_occupancy")
@@ -129,6 +121,4 @@ def _by_subunit(m: Stage, drug: sympy.Expr) -> None:
     reference = m.parameter("nmda.reference_voltage")
     for subunit in SUBUNITS:
         half = _half_block(m, "ketamine", subunit, reference)
-        m.offers(
-            f"nmda.block_{subunit}", drug / (drug + half), "1", about=f"block of GluN1/GluN{subunit.upper()}"
-        )
+        m.offers(f"nmda.block_{subunit}", drug / (drug + half), "1", about=f"block of GluN1/GluN{subunit.upper()}")

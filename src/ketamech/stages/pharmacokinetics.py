@@ -39,9 +39,7 @@ def _volume(m: Stage, name: str) -> sympy.Expr:
 
 def _flow(m: Stage, name: str) -> sympy.Expr:
     """A clearance or flow (L/h), by body weight to the allometric power."""
-    return m.parameter(f"pharmacokinetics.{name}") * exp(
-        m.parameter("pharmacokinetics.flow_exponent") * log(_size(m))
-    )
+    return m.parameter(f"pharmacokinetics.{name}") * exp(m.parameter("pharmacokinetics.flow_exponent") * log(_size(m)))
 
 
 def _covariate(m: Stage, factor: str, flag: str) -> sympy.Expr:
@@ -55,7 +53,7 @@ def _liver(m: Stage, e: str) -> dict[str, sympy.Expr]:
         m.parameter("person.age") - m.parameter("pharmacokinetics.flow_falls_from_age"),
         m.parameter("pharmacokinetics.age_bend"),
     )
-    perfusion = _flow(m, "hepatic_flow") - m.parameter("pharmacokinetics.flow_loss_per_year") * older
+    perfusion = _flow(m, "hepatic_flow") - _flow(m, "flow_loss_per_year") * older
     inhibited = m.parameter("perturbation.cyp3a4_inhibition")
     other = m.parameter("pharmacokinetics.other_route_share")
     to_norketamine = 1 - other
@@ -81,9 +79,7 @@ def _enantiomer(m: Stage, e: str, liver: dict[str, sympy.Expr]) -> None:
         kind="amount",
         about=f"{drug} in arterial blood and near tissue",
     )
-    delay = m.state(
-        f"pharmacokinetics.delay_one_{e}", "umol", kind="amount", about=f"{drug} on its way to norketamine"
-    )
+    delay = m.state(f"pharmacokinetics.delay_one_{e}", "umol", kind="amount", about=f"{drug} on its way to norketamine")
     gone = m.state(
         f"pharmacokinetics.eliminated_{e}",
         "umol",
@@ -106,9 +102,7 @@ def _enantiomer(m: Stage, e: str, liver: dict[str, sympy.Expr]) -> None:
             _volume(m, f"{tissue}_volume"),
         )
     cleared = liver["clearance"] * concentration
-    m.flow(
-        central, delay, liver["norketamine_share"] * cleared, because="hepatic demethylation to norketamine"
-    )
+    m.flow(central, delay, liver["norketamine_share"] * cleared, because="hepatic demethylation to norketamine")
     m.flow(
         central,
         gone,
@@ -169,9 +163,7 @@ def _tissue(
 def _norketamine(m: Stage, e: str, first: sympy.Symbol) -> sympy.Symbol:
     """Two steps of delay, then norketamine with one tissue."""
     pace = m.parameter("pharmacokinetics.formation_delay_rate")
-    second = m.state(
-        f"pharmacokinetics.delay_two_{e}", "umol", kind="amount", about="norketamine being formed"
-    )
+    second = m.state(f"pharmacokinetics.delay_two_{e}", "umol", kind="amount", about="norketamine being formed")
     formed = m.state(
         f"pharmacokinetics.norketamine_{e}", "umol", kind="amount", about=f"{e.upper()}-norketamine in blood"
     )
@@ -192,9 +184,7 @@ def _norketamine(m: Stage, e: str, first: sympy.Symbol) -> sympy.Symbol:
 def _later_metabolites(m: Stage, e: str, norketamine: sympy.Symbol, gone: sympy.Symbol) -> None:
     """Norketamine becomes dehydro- and hydroxynorketamine or leaves; both leave in turn."""
     plasma = m.own(f"plasma.{e}_norketamine")
-    cleared = (
-        _flow(m, f"norketamine_clearance_{e}") * _covariate(m, "asian_norketamine", "person.asian") * plasma
-    )
+    cleared = _flow(m, f"norketamine_clearance_{e}") * _covariate(m, "asian_norketamine", "person.asian") * plasma
     to_dehydro = m.parameter("pharmacokinetics.dehydronorketamine_share")
     to_hydroxy = m.parameter("pharmacokinetics.hydroxynorketamine_share")
     dehydro = m.state(
@@ -215,9 +205,7 @@ def _later_metabolites(m: Stage, e: str, norketamine: sympy.Symbol, gone: sympy.
         )
         m.flow(amount, gone, _flow(m, f"{name}_clearance_{e}") * level, because=f"elimination of {name}")
     flow, volume = _flow(m, "hydroxynorketamine_flow"), _volume(m, "hydroxynorketamine_tissue_volume")
-    _tissue(
-        m, f"hydroxynorketamine_tissue_{e}", hydroxy, m.own(f"plasma.{e}_hydroxynorketamine"), flow, volume
-    )
+    _tissue(m, f"hydroxynorketamine_tissue_{e}", hydroxy, m.own(f"plasma.{e}_hydroxynorketamine"), flow, volume)
 
 
 def _vein(m: Stage, name: str, artery: sympy.Expr) -> None:

@@ -43,13 +43,9 @@ def _calcium(m: Stage) -> sympy.Symbol:
     share = m.parameter("plasticity.nmda_calcium_share")
     open_nmda = 1 - share * m.needs("nmda.blocked_pyramidal", "1")
     channels = 1 - m.parameter("perturbation.verapamil")
-    inactive = m.state(
-        "plasticity.channel_inactivation", "1", within=(None, None), about="calcium entry got used to"
-    )
+    inactive = m.state("plasticity.channel_inactivation", "1", within=(None, None), about="calcium entry got used to")
     target = m.needs("ampa.current", "1") * open_nmda * channels / (1 + inactive)
-    level = _follow(
-        m, "calcium", target, "calcium_pace", "dendritic calcium", "entry through L-type and NMDA channels"
-    )
+    level = _follow(m, "calcium", target, "calcium_pace", "dendritic calcium", "entry through L-type and NMDA channels")
     excess = m.parameter("plasticity.inactivation_gain") * _above(m, level - 1)
     m.rate(
         inactive,
@@ -75,9 +71,7 @@ def _translation_brake(m: Stage) -> sympy.Symbol:
         "phosphorylated eEF2",
         "eEF2 kinase is silent while NMDA is blocked",
     )
-    adapted = m.state(
-        "plasticity.eef2_set_point", "1", within=(None, None), about="lasting loss of p-eEF2 got used to"
-    )
+    adapted = m.state("plasticity.eef2_set_point", "1", within=(None, None), about="lasting loss of p-eEF2 got used to")
     m.rate(
         adapted,
         m.parameter("plasticity.eef2_adaptation") * (1 - brake - adapted),
@@ -93,15 +87,11 @@ def _bdnf(m: Stage, calcium: sympy.Expr, scaling: sympy.Expr) -> sympy.Symbol:
     tone = 1 + m.parameter("plasticity.serotonin_bdnf") * m.needs("comparators.serotonin_bias", "1")
     freed = 1 + m.parameter("plasticity.translation_gain") * scaling
     target = freed * tone / (1 + m.parameter("plasticity.quinolinate_bdnf") * quinolinate)
-    pool = _follow(
-        m, "bdnf_pool", target, "bdnf_pool_pace", "BDNF ready for release", "translation freed by eEF2"
-    )
+    pool = _follow(m, "bdnf_pool", target, "bdnf_pool_pace", "BDNF ready for release", "translation freed by eEF2")
     half = m.parameter("plasticity.release_half")
     release = pool * calcium * calcium * (1 + half) / (half + calcium * calcium)
     kept = 1 - m.parameter("perturbation.anti_bdnf")
-    return _follow(
-        m, "bdnf", release * kept, "bdnf_pace", "released BDNF", "release follows calcium and the pool"
-    )
+    return _follow(m, "bdnf", release * kept, "bdnf_pace", "released BDNF", "release follows calcium and the pool")
 
 
 def _trkb(m: Stage, released: sympy.Expr) -> sympy.Symbol:
@@ -134,16 +124,10 @@ def _kinases(m: Stage, trkb: sympy.Expr) -> sympy.Symbol:
 def _mtorc1(m: Stage, kinases: sympy.Expr) -> sympy.Symbol:
     """mTORC1: needs ERK and Akt together, hence the square, and is braked by S6 kinase, its own product."""
     drive = (kinases - 1) * hill(kinases - 1, m.parameter("plasticity.mtorc1_threshold"), 1)
-    feedback = m.state(
-        "plasticity.s6k_feedback", "1", within=(None, None), about="S6 kinase feedback on mTORC1"
-    )
-    target = 1 + m.parameter("plasticity.mtorc1_gain") * drive / (
-        1 + m.parameter("plasticity.s6k_gain") * feedback
-    )
+    feedback = m.state("plasticity.s6k_feedback", "1", within=(None, None), about="S6 kinase feedback on mTORC1")
+    target = 1 + m.parameter("plasticity.mtorc1_gain") * drive / (1 + m.parameter("plasticity.s6k_gain") * feedback)
     sensitive = 1 - m.parameter("perturbation.rapamycin")
-    active = _follow(
-        m, "mtorc1", target * sensitive, "mtorc1_pace", "phosphorylated mTOR", "ERK and Akt signalling"
-    )
+    active = _follow(m, "mtorc1", target * sensitive, "mtorc1_pace", "phosphorylated mTOR", "ERK and Akt signalling")
     excess = _above(m, active - 1)
     m.rate(
         feedback,
@@ -165,20 +149,12 @@ def _synaptic_protein(m: Stage, synthesis: sympy.Expr, gsk3: sympy.Expr) -> None
     half, delivery = m.parameter("plasticity.synthesis_half"), m.parameter("plasticity.delivery_rate")
     ceiling, turnover = m.parameter("plasticity.protein_ceiling"), m.parameter("plasticity.protein_turnover")
     guard = m.parameter("plasticity.gsk3_turnover_share")
-    capacity = m.state(
-        "plasticity.growth_capacity", "1", at_rest=1.0, about="synaptic tags free to take new protein"
-    )
-    new = m.state(
-        "plasticity.new_protein", "1", within=(None, None), about="protein made but not yet at the synapse"
-    )
-    protein = m.state(
-        "plasticity.synaptic_protein", "1", at_rest=1.0, about="synaptic protein relative to rest"
-    )
+    capacity = m.state("plasticity.growth_capacity", "1", at_rest=1.0, about="synaptic tags free to take new protein")
+    new = m.state("plasticity.new_protein", "1", within=(None, None), about="protein made but not yet at the synapse")
+    protein = m.state("plasticity.synaptic_protein", "1", at_rest=1.0, about="synaptic protein relative to rest")
     made = m.parameter("plasticity.synthesis_rate") * capacity * synthesis / (half + synthesis)
     m.rate(new, +made, because="mTORC1-dependent translation in dendrites")
-    m.rate(
-        capacity, -m.parameter("plasticity.capacity_use") * made, because="each round of growth uses up tags"
-    )
+    m.rate(capacity, -m.parameter("plasticity.capacity_use") * made, because="each round of growth uses up tags")
     m.rate(
         capacity,
         m.parameter("plasticity.capacity_recovery") * (1 - capacity),

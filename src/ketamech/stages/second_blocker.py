@@ -12,12 +12,9 @@ def second_blocker(m: Stage) -> None:
     replacing this table and the memantine rows of the NMDA table. Units: umol, L, h.
     """
     absorption, clearance, volume, brain_ratio = (
-        m.parameter(f"second_blocker.{name}")
-        for name in ("absorption_rate", "clearance", "volume", "brain_ratio")
+        m.parameter(f"second_blocker.{name}") for name in ("absorption_rate", "clearance", "volume", "brain_ratio")
     )
-    swallowed = m.state(
-        "second_blocker.memantine", "umol", kind="amount", scale=100.0, about="memantine in the gut"
-    )
+    swallowed = m.state("second_blocker.memantine", "umol", kind="amount", scale=100.0, about="memantine in the gut")
     body = m.state("second_blocker.body", "umol", kind="amount", scale=100.0, about="memantine in the body")
     lost = m.state(
         "second_blocker.eliminated",

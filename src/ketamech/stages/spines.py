@@ -16,29 +16,19 @@ def spines(m: Stage) -> None:
     bdnf = m.needs("plasticity.bdnf", "1")
     quinolinate = m.needs("inflammation.quinolinate", "1") - m.resting("inflammation.quinolinate", "1")
     stable, room = m.parameter("spines.stable"), m.parameter("spines.room")
-    nascent = m.state(
-        "spines.nascent", "1", at_rest=0.03, scale=0.1, about="new spines, relative to healthy density"
-    )
-    mature = m.state(
-        "spines.mature", "1", at_rest=0.25, scale=0.3, about="mature spines, relative to healthy density"
-    )
+    nascent = m.state("spines.nascent", "1", at_rest=0.03, scale=0.1, about="new spines, relative to healthy density")
+    mature = m.state("spines.mature", "1", at_rest=0.25, scale=0.3, about="mature spines, relative to healthy density")
     density = stable + nascent + mature
     slowed = 1 - m.parameter("spines.stress_formation") * stress
     pushed = (
-        1
-        + m.parameter("spines.protein_formation") * (protein - 1)
-        + m.parameter("spines.bdnf_formation") * (bdnf - 1)
+        1 + m.parameter("spines.protein_formation") * (protein - 1) + m.parameter("spines.bdnf_formation") * (bdnf - 1)
     )
     forming = m.parameter("spines.formation_rate") * slowed * pushed * (room - density)
     faster = 1 + m.parameter("spines.stress_loss") * stress
     poison = 1 + m.parameter("spines.quinolinate_loss") * quinolinate
     loss = m.parameter("spines.mature_loss") * faster * poison
-    m.rate(
-        nascent, +forming, because="formation, faster with synaptic protein, slower under stress and crowding"
-    )
-    m.rate(
-        nascent, -m.parameter("spines.nascent_loss") * nascent, because="most new spines are lost within days"
-    )
+    m.rate(nascent, +forming, because="formation, faster with synaptic protein, slower under stress and crowding")
+    m.rate(nascent, -m.parameter("spines.nascent_loss") * nascent, because="most new spines are lost within days")
     m.flow(nascent, mature, m.parameter("spines.maturation") * nascent, because="survivors mature")
     m.rate(mature, -loss * mature, because="elimination, faster under stress, not changed by the drug")
     now = m.offers("spines.density", density, "1", about="spine density relative to healthy")

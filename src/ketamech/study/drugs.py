@@ -68,9 +68,7 @@ DRUGS = (
         enters="comparators.psychotherapy",
     ),
     Drug("ECT", ("electroconvulsive therapy",), ("",), sessions=True, enters="comparators.ect"),
-    Drug(
-        "TMS", ("rtms", "transcranial magnetic stimulation"), ("",), sessions=True, enters="comparators.tms"
-    ),
+    Drug("TMS", ("rtms", "transcranial magnetic stimulation"), ("",), sessions=True, enters="comparators.tms"),
 )
 ROUTES = {
     "iv": "IV",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 from ketamech.core import BadInput, convert
 from ketamech.study.regimen import DAY, Regimen, Treatment
@@ -36,6 +37,7 @@ def entries(
         for start in treatment.starts(horizon):
             found += _dose(treatment, start, number)
     _refuse_overlaps(regimen, horizon)
+    _refuse_disorder(regimen)
     found += _beliefs(regimen, horizon)
     return tuple(sorted(found, key=lambda entry: entry.time))
 
@@ -43,7 +45,8 @@ def entries(
 def micromoles(treatment: Treatment, number: Number) -> float:
     """One dose in umol of free base."""
     drug, unit = treatment.substance, treatment.unit
-    assert treatment.amount is not None and drug.molar_mass is not None
+    assert treatment.amount is not None
+    assert drug.molar_mass is not None
     per_hour, per_kilogram = unit.endswith("/h"), "/kg" in unit
     mass = unit.removesuffix("/h").removesuffix("/kg")
     milligrams = convert(treatment.amount, mass, "mg")
@@ -128,15 +131,30 @@ def _beliefs(regimen: Regimen, horizon: float) -> list[Entry]:
     return found
 
 
+def _refuse_disorder(regimen: Regimen) -> None:
+    """Single doses of one drug must be listed in the order in which they are given: a slip shows here."""
+    last: dict[tuple[str, str], float] = {}
+    for treatment in (t for t in regimen.treatments if not t.phases):
+        before = last.get((treatment.drug, treatment.route), 0.0)
+        if treatment.start < before - 1e-9:
+            raise BadInput(
+                f"doses of {treatment.drug} are out of order: one at {treatment.start:g} h"
+                f" is listed after one at {before:g} h",
+                key="treatments",
+                expected="doses in the order in which they are given",
+            )
+        last[treatment.drug, treatment.route] = treatment.start
+
+
 def _refuse_overlaps(regimen: Regimen, horizon: float) -> None:
     by_drug: dict[str, list[tuple[float, float]]] = {}
     for treatment in regimen.treatments:
         if treatment.duration:
-            spans = ((start, start + treatment.duration) for start in treatment.starts(horizon))
-            by_drug.setdefault(treatment.drug, []).extend(spans)
+            lasting = treatment.duration
+            by_drug.setdefault(treatment.drug, []).extend((at, at + lasting) for at in treatment.starts(horizon))
     for name, spans in by_drug.items():
         ordered = sorted(spans)
-        for (begin, end), (following, _) in zip(ordered, ordered[1:], strict=False):
+        for (begin, end), (following, _) in pairwise(ordered):
             if following < end - 1e-9:
                 raise BadInput(
                     f"two infusions of {name} overlap: {begin:g} to {end:g} h, and the next from {following:g} h",

@@ -43,9 +43,7 @@ def _text(path: Path) -> str:
             raise BadInput("the file is too large", file=path, expected=f"at most {LARGEST_FILE:,} bytes")
         raw = path.read_bytes()
     except OSError as problem:
-        raise BadInput(
-            f"the file cannot be read: {problem.strerror}", file=path, expected="a scenario file"
-        ) from None
+        raise BadInput(f"the file cannot be read: {problem.strerror}", file=path, expected="a scenario file") from None
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -71,20 +69,19 @@ def _refuse_bombs(path: Path, text: str) -> None:
         depth += isinstance(event, MappingStartEvent | SequenceStartEvent)
         depth -= type(event).__name__ in ("MappingEndEvent", "SequenceEndEvent")
         if depth > DEEPEST:
-            raise BadInput(
-                "nested too deeply", file=path, line=event.start_mark.line + 1, expected=f"{DEEPEST} levels"
-            )
+            raise BadInput("nested too deeply", file=path, line=event.start_mark.line + 1, expected=f"{DEEPEST} levels")
 
 
 def _plain(node: Any, here: Path_, lines: dict[Path_, int]) -> Any:
     """Ordinary dicts and lists, with the line of each key noted."""
+    marks = getattr(node, "lc", None)
     if isinstance(node, dict):
         for key in node:
-            lines[(*here, key)] = node.lc.key(key)[0] + 1
+            lines[(*here, key)] = marks.key(key)[0] + 1 if marks else 0
         return {key: _plain(value, (*here, key), lines) for key, value in node.items()}
     if isinstance(node, list):
         for i in range(len(node)):
-            lines[(*here, i)] = node.lc.item(i)[0] + 1
+            lines[(*here, i)] = marks.item(i)[0] + 1 if marks else 0
         return [_plain(value, (*here, i), lines) for i, value in enumerate(node)]
     return node.item() if hasattr(node, "item") else _scalar(node)
 

@@ -104,14 +104,10 @@ class Treatment:
         if self.duration < 0 or self.start < 0:
             raise BadInput("a time before the start", key="time", expected="zero or a positive time")
         if "/h" in self.unit.replace("/kg", "") and not self.duration:
-            raise BadInput(
-                "a rate needs a duration", key="dose", type_this=f"{self.amount:g} {self.unit} IV for 1 h"
-            )
+            raise BadInput("a rate needs a duration", key="dose", type_this=f"{self.amount:g} {self.unit} IV for 1 h")
         infused = self.duration > 0
         if infused and self.route not in ("IV", "SC"):
-            raise BadInput(
-                f"an infusion by route {self.route}", key="route", expected="IV or SC for an infusion"
-            )
+            raise BadInput(f"an infusion by route {self.route}", key="route", expected="IV or SC for an infusion")
 
 
 @dataclass(frozen=True)
@@ -140,9 +136,7 @@ class Regimen:
         """A sensible time to look (h): 28 days, or four weeks beyond the last dose."""
         ends = [treatment.end() for treatment in self.treatments]
         known = [end for end in ends if end is not None]
-        ongoing = [
-            sum(p.length or 0.0 for p in t.phases) + t.start for t in self.treatments if t.end() is None
-        ]
+        ongoing = [sum(p.length or 0.0 for p in t.phases) + t.start for t in self.treatments if t.end() is None]
         return max(
             [
                 4 * WEEK,

@@ -46,9 +46,7 @@ class Model:
         return self.system.parameters
 
 
-def load_model(
-    parameters: ParameterTable | None = None, *, announce: Callable[[str], None] | None = None
-) -> Model:
+def load_model(parameters: ParameterTable | None = None, *, announce: Callable[[str], None] | None = None) -> Model:
     """Build, check and compile the whole story; `announce` gets one line if it has to compile."""
     system = build(parameters)
     return Model(system, load_kernel(system, announce=announce))

@@ -35,12 +35,8 @@ class Dose(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    drug: str = Field(
-        description="racemic ketamine, esketamine, memantine, midazolam, antidepressant, ECT, TMS ..."
-    )
-    dose: str | None = Field(
-        None, description="amount with unit, e.g. 0.5 mg/kg, 84 mg, 22 mg/h; none for sessions"
-    )
+    drug: str = Field(description="racemic ketamine, esketamine, memantine, midazolam, antidepressant, ECT, TMS ...")
+    dose: str | None = Field(None, description="amount with unit, e.g. 0.5 mg/kg, 84 mg, 22 mg/h; none for sessions")
     route: str = Field("", description="IV, IM, SC, oral, sublingual, nasal")
     over: str | None = Field(None, description="duration of an infusion, e.g. 40 min")
     at: str | None = Field(None, description="when it starts, e.g. 3 h, day 8")
@@ -53,9 +49,7 @@ class Dose(BaseModel):
         over = f"over {self.over}" if self.over else ""
         at = f"at {self.at}" if self.at else ""
         return " ".join(
-            part
-            for part in (self.drug, self.dose or "", salt, self.route, over, at, self.schedule or "")
-            if part
+            part for part in (self.drug, self.dose or "", salt, self.route, over, at, self.schedule or "") if part
         )
 
 
@@ -67,9 +61,7 @@ class ScenarioFile(BaseModel):
     title: Annotated[str, Field(max_length=200)] = "Untitled"
     description: Annotated[str, Field(max_length=5000)] = ""
     treatments: Annotated[list[str | Dose], Field(min_length=1, max_length=500)]
-    person: dict[str, Quantity] = Field(
-        {}, description="e.g. weight: 82 kg; names are those of person.* parameters"
-    )
+    person: dict[str, Quantity] = Field({}, description="e.g. weight: 82 kg; names are those of person.* parameters")
     pathways: dict[str, bool] = Field({}, description="e.g. habenula: off")
     perturbations: dict[str, float] = Field(
         {}, description="e.g. nbqx: 0.9; names are those of perturbation.* parameters"
@@ -129,9 +121,7 @@ def _from_file(path: Path, table: ParameterTable) -> Scenario:
         parsed = ScenarioFile.model_validate(content)
     except ValidationError as problem:
         raise _complaint(problem, path, lines) from None
-    regimen = Regimen(
-        tuple(t for i, given in enumerate(parsed.treatments) for t in _treatments(given, i, path, lines))
-    )
+    regimen = Regimen(tuple(t for i, given in enumerate(parsed.treatments) for t in _treatments(given, i, path, lines)))
     reader = _Values(path, lines, table)
     values = reader.all(parsed)
     if any("/kg" in t.unit for t in regimen.treatments) and "person.weight" not in values:
@@ -147,9 +137,7 @@ def _from_file(path: Path, table: ParameterTable) -> Scenario:
     horizon = _horizon(parsed.horizon, path, lines) if parsed.horizon else _horizon_of(regimen)
     _try_to_give(regimen, table, values, horizon, path, lines)
     source = path.read_text(encoding="utf-8-sig")
-    return Scenario(
-        parsed.title, parsed.description, regimen, values, horizon, parsed.control, parsed.seed, source
-    )
+    return Scenario(parsed.title, parsed.description, regimen, values, horizon, parsed.control, parsed.seed, source)
 
 
 def _treatments(given: str | Dose, i: int, path: Path, lines: Mapping[Path_, int]) -> tuple[Treatment, ...]:

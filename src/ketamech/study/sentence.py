@@ -30,9 +30,7 @@ _EVERY = re.compile(rf"\bevery\s+(?:(other)\s+)?(?:{_NUMBER}\s*)?{_TIME_WORD}\b"
 _A_WEEK = re.compile(
     rf"\b(?:{_NUMBER}|({'|'.join(_COUNTS)}))(?:\s+times)?\s*(?:/|a|per|each|every)?\s*(?:weekly|week)\b", re.I
 )
-_A_DAY = re.compile(
-    rf"\b(?:{_NUMBER}|({'|'.join(_COUNTS)}))(?:\s+times)?\s*(?:/|a|per|each)?\s*(?:daily|day)\b", re.I
-)
+_A_DAY = re.compile(rf"\b(?:{_NUMBER}|({'|'.join(_COUNTS)}))(?:\s+times)?\s*(?:/|a|per|each)?\s*(?:daily|day)\b", re.I)
 _PLAIN = {"daily": DAY, "nightly": DAY, "weekly": WEEK, "fortnightly": 2 * WEEK}
 _SALT = re.compile(r"\b(?:as\s+)?(?:hydrochloride|hcl)\b", re.I)
 _FILLERS = {
@@ -55,11 +53,10 @@ _FILLERS = {
 
 def read(sentence: str) -> tuple[Treatment, ...]:
     """Treatments of a sentence; several are joined by ';' or 'plus'. Raises BadInput."""
-    parts = [part.strip(" .") for part in re.split(r";|\bplus\b|\n", sentence) if part.strip(" .")]
+    parts = [part.strip(" .\r\t\n") for part in re.split(r";|\bplus\b|\n", sentence)]
+    parts = [part for part in parts if part.split()]
     if not parts:
-        raise BadInput(
-            "the regimen is empty", expected="a sentence", type_this='"racemic 0.5 mg/kg IV over 40 min"'
-        )
+        raise BadInput("the regimen is empty", expected="a sentence", type_this='"racemic 0.5 mg/kg IV over 40 min"')
     return tuple(_treatment(part) for part in parts)
 
 
@@ -117,9 +114,7 @@ class _Words:
     def amount(self) -> tuple[float, str]:
         negative = re.search(rf"-\s*{_NUMBER}", self.left)
         if negative:
-            raise BadInput(
-                f"a dose of -{negative[1]} cannot be given", key="dose", expected="a positive number"
-            )
+            raise BadInput(f"a dose of -{negative[1]} cannot be given", key="dose", expected="a positive number")
         match = self.take(_AMOUNT)
         if not match:
             raise BadInput(
@@ -202,9 +197,7 @@ def _times_a_week(n: int) -> Phase:
 
 def _hours(word: str) -> float:
     word = word.lower()
-    return HOURS[
-        "min" if word.startswith("min") else "h" if word[0] == "h" else "day" if word[0] == "d" else "week"
-    ]
+    return HOURS["min" if word.startswith("min") else "h" if word[0] == "h" else "day" if word[0] == "d" else "week"]
 
 
 def write(treatment: Treatment) -> str:

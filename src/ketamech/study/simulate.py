@@ -31,8 +31,9 @@ def simulate(
 ) -> xr.Dataset:
     """Curves of every state and offer of one scenario (a Scenario, a YAML file or a regimen sentence).
 
-    Returns a Dataset with dims (patient, time): 'treated' and, unless switched off, 'control'; `units` and `long_name`
-    on every variable; time in h. Raises BadInput for a scenario that makes no sense, SolveFailed if it cannot be solved.
+    Returns a Dataset with dims (patient, time): 'treated' and, unless switched off, 'control'; `units` and
+    `long_name` on every variable; time in h. Raises BadInput for a scenario that makes no sense,
+    SolveFailed if it cannot be solved.
     """
     chosen = model or load_model(announce=announce)
     asked = scenario if isinstance(scenario, Scenario) else load_scenario(scenario, chosen.parameters)

@@ -49,7 +49,7 @@ def _row(
     for name in sorted(expression.free_symbols, key=lambda s: s.name):
         if name.name in index:
             total.setdefault(index[name.name], []).append(expression.diff(name))
-        elif name.name in offer_slopes and offer_slopes[name.name]:
+        elif offer_slopes.get(name.name):
             outer = expression.diff(name)
             for column, inner in offer_slopes[name.name].items():
                 total.setdefault(column, []).append(outer * inner)

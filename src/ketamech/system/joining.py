@@ -15,9 +15,7 @@ from ketamech.system.system import System
 HOUR = unit("h").dims
 
 
-def build(
-    parameters: ParameterTable | None = None, stages: Sequence[Callable[[Stage], None]] | None = None
-) -> System:
+def build(parameters: ParameterTable | None = None, stages: Sequence[Callable[[Stage], None]] | None = None) -> System:
     """The joined, unit-checked system of `stages` (default: the whole story) over `parameters` (default: shipped).
 
     Raises UnitClash for a unit that does not fit, BadModel for a need nobody offers or a loop of offers.
@@ -26,8 +24,9 @@ def build(
     declared = tuple(declare(write, table) for write in (story() if stages is None else stages))
     states = tuple(state for stage in declared for state in stage.states.values())
     offers = tuple(offer for stage in declared for offer in stage.offered.values())
-    _refuse_doubles((item.name for item in (*states, *offers)), declared)
-    offered = {item.name: item.unit for item in (*states, *offers)}
+    quantities: tuple[State | Offer, ...] = (*states, *offers)
+    _refuse_doubles((item.name for item in quantities), declared)
+    offered = {item.name: item.unit for item in quantities}
     _check_needs(declared, offered)
     system = System(
         stages=declared,
@@ -74,9 +73,7 @@ def in_order(offers: Sequence[Offer], states: Sequence[str]) -> tuple[Offer, ...
     while waiting:
         ready = [o for o in waiting.values() if not any(s.name in waiting for s in o.expression.free_symbols)]
         if not ready:
-            raise BadModel(
-                "these offers are computed from each other in a loop: " + ", ".join(sorted(waiting))
-            )
+            raise BadModel("these offers are computed from each other in a loop: " + ", ".join(sorted(waiting)))
         for offer in ready:
             done.append(waiting.pop(offer.name))
             known.add(offer.name)
@@ -86,11 +83,9 @@ def in_order(offers: Sequence[Offer], states: Sequence[str]) -> tuple[Offer, ...
 def check_units(system: System) -> None:
     """Walk every offer and every flux. Raises UnitClash at the first that does not fit."""
     known = known_dimensions(system)
-    for name, size in ((s.name, unit(s.unit).factor) for s in (*system.states, *system.offers)):
+    for name, size in ((s.name, unit(s.unit).factor) for s in system.quantities):
         if abs(size - 1.0) > 1e-9:
-            raise UnitClash(
-                f"'{name}' is declared in {system.units[name]}; inside, use {_canonical(system, name)}"
-            )
+            raise UnitClash(f"'{name}' is declared in {system.units[name]}; inside, use {_canonical(system, name)}")
     for offer in system.offers:
         walk.check(
             offer.expression,
@@ -113,7 +108,7 @@ def _canonical(system: System, name: str) -> str:
 
 def known_dimensions(system: System) -> dict[str, Dimensions]:
     """Dimensions of every symbol that may stand in an equation."""
-    known = {item.name: unit(item.unit).dims for item in (*system.states, *system.offers)}
+    known = {item.name: unit(item.unit).dims for item in system.quantities}
     known |= {name: unit(system.parameters[name].unit).dims for name in system.parameter_names}
     known |= {f"rest({name})": known[name] for name in system.rested}
     return known

@@ -9,7 +9,7 @@ from functools import cached_property
 import sympy
 
 from ketamech.parameters import ParameterTable
-from ketamech.stages.declaration import Flux, Offer, Stage, State, symbol
+from ketamech.stages.declaration import Flux, Offer, Stage, State
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,19 @@ class System:
         return self.state_names + tuple(offer.name for offer in self.offers)
 
     @cached_property
+    def quantities(self) -> tuple[State | Offer, ...]:
+        """Everything with a name and a unit: states, then offers."""
+        return (*self.states, *self.offers)
+
+    @cached_property
     def units(self) -> dict[str, str]:
         """Unit of every state and offer, as declared."""
-        return {item.name: item.unit for item in (*self.states, *self.offers)}
+        return {item.name: item.unit for item in self.quantities}
 
     @cached_property
     def about(self) -> dict[str, str]:
         """One line on every state and offer."""
-        return {item.name: item.about for item in (*self.states, *self.offers)}
+        return {item.name: item.about for item in self.quantities}
 
     @cached_property
     def stage_of(self) -> dict[str, str]:
@@ -69,13 +74,3 @@ class System:
         lines += [sympy.srepr(rate) for rate in self.rates]
         lines += [f"{o.name}={sympy.srepr(o.expression)}" for o in self.offers]
         return hashlib.sha256("\n".join((*lines, *self.inputs)).encode()).hexdigest()[:16]
-
-    def at_rest(self) -> System:
-        """The same system with every resting value set equal to the current one: its zero is the rest state."""
-        now = {symbol(f"rest({name})"): symbol(name) for name in self.rested}
-        offers = tuple(Offer(o.name, o.expression.xreplace(now), o.unit, o.about) for o in self.offers)
-        fluxes = tuple(Flux(f.state, f.term.xreplace(now), f.because) for f in self.fluxes)
-        from ketamech.system.joining import in_order
-
-        ordered = in_order(offers, self.state_names)
-        return System(self.stages, self.parameters, self.states, ordered, fluxes, self.parameter_names, ())

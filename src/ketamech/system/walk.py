@@ -84,9 +84,7 @@ def _function(expression: sympy.Expr, known: Mapping[str, Dimensions]) -> Dimens
         x, half, n = expression.args
         top, bottom = dimensions(x, known), dimensions(half, known)
         if top != bottom:
-            raise _Clash(
-                f"compares {spell(top)} with a half point in {spell(bottom)}", expression, half, bottom
-            )
+            raise _Clash(f"compares {spell(top)} with a half point in {spell(bottom)}", expression, half, bottom)
         _must_be_number(expression, n, known)
         return NOTHING if isinstance(expression, hill) else power(top, Fraction(-1))
     for argument in expression.args:
@@ -100,9 +98,7 @@ def _must_be_number(inside: sympy.Expr, argument: sympy.Expr, known: Mapping[str
         raise _Clash(f"takes {spell(found)} where a pure number is needed", inside, argument, found)
 
 
-def _message(
-    stage: str, term: str, why: str, inside: sympy.Expr, culprit: sympy.Expr, found: Dimensions
-) -> str:
+def _message(stage: str, term: str, why: str, inside: sympy.Expr, culprit: sympy.Expr, found: Dimensions) -> str:
     text, part = str(inside), str(culprit)
     at = text.find(part)
     underline = " " * max(at, 0) + "~" * (len(part) if at >= 0 else len(text)) + f" {spell(found)}"
