@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ketamech.analysis.expression import names_in, value_of
 from ketamech.report.published import Point
@@ -100,7 +101,8 @@ def _panel(
     mine = curves[told.main]
     peak = int(np.argmax(np.abs(mine - mine[0])))
     words = f"{number(mine[peak])}{' ' + unit if unit else ''} at {hours_in_words(float(hours[peak]))}"
-    axes.set_title(_name(output, system), fontsize=8.5, loc="left", color=INK, fontweight="bold", pad=14)
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.text(0, 1.10, _name(output, system), transform=axes.transAxes, fontsize=8.5, color=INK, fontweight="bold")
     axes.text(0, 1.025, f"{output}   {words}", transform=axes.transAxes, fontsize=7, color=QUIET)
     axes.set_ylabel(unit or "relative", fontsize=7.5)
 

@@ -153,7 +153,7 @@ def _label(axes: Axes, lane: Lane, group: int) -> None:
 
 def _key(axes: Axes, lines: list[Line], colours: list[str]) -> None:
     """Names of several curves at the right edge, each with its own extreme."""
-    if len(lines) < 2:
+    if len(lines) < 2 or not any(line.moved for line in lines):
         return
     step = min(0.27, 0.96 / len(lines))
     top = 0.5 + step * (len(lines) - 1) / 2
