@@ -49,7 +49,7 @@ def sentence(line: Line) -> str:
     day = line.moments.get("24 h")
     words += f"; {line.value_in_words(day)} at 24 h" if day is not None else ""
     gap = line.difference.get("24 h")
-    words += f" ({signed(gap)} against control)" if gap is not None and abs(gap) > 1e-6 else ""
+    words += f" ({line.text(gap, sign=True)} against control)" if gap is not None else ""
     return words + f"; {line.value_in_words(line.moments['end'])} at the end."
 
 

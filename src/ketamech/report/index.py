@@ -10,14 +10,14 @@ from typing import Any
 import pandas as pd
 
 from ketamech.analysis import Scorecard
-from ketamech.report.html import inline_picture, render
+from ketamech.report.html import render
 from ketamech.report.words import number
 
 
 def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Scorecard) -> Path:
     """Write `index.html` over runs given as (folder name, title); returns its path."""
     place = Path(folder)
-    pictures = [{"name": name, "title": title, "data": _picture(place / name)} for name, title in runs]
+    pictures = [{"name": name, "title": title, "data": _picture(place, name)} for name, title in runs]
     page = render(
         "index.html.j2",
         runs=pictures,
@@ -25,7 +25,7 @@ def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Score
         sources=[_source(row) for row in card.by_source.to_dict("records")],
         verdicts=card.rows["verdict"].value_counts().to_dict(),
         fitted=int(card.rows["fitted"].sum()),
-        picture=_scorecard_picture(place / "scorecard"),
+        picture=_scorecard_picture(place),
         has_model=(place / "model.html").is_file(),
     )
     target = place / "index.html"
@@ -33,15 +33,15 @@ def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Score
     return target
 
 
-def _picture(run: Path) -> str:
-    days, story = run / "figures" / "story_days.png", run / "figures" / "story.png"
-    found = days if days.is_file() else story
-    return inline_picture(found) if found.is_file() else ""
+def _picture(folder: Path, run: str) -> str:
+    """The story figure of a run as seen from the index page."""
+    days, story = (f"{run}/figures/{name}.png" for name in ("story_days", "story"))
+    return days if (folder / days).is_file() else story if (folder / story).is_file() else ""
 
 
 def _scorecard_picture(folder: Path) -> str:
-    found = sorted(folder.glob("*.png"))
-    return inline_picture(found[0]) if found else ""
+    found = sorted(folder.glob("scorecard/*.png"))
+    return found[0].relative_to(folder).as_posix() if found else ""
 
 
 def _goal(row: dict[str, Any]) -> dict[str, str]:

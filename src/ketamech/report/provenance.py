@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import platform
 import re
@@ -12,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ketamech.core import unit
 from ketamech.parameters import ParameterTable
 from ketamech.report.told import Told
 from ketamech.report.words import DISCLAIMER
@@ -47,7 +49,11 @@ def provenance(told: Told, model: Model, command_line: str) -> dict[str, Any]:
         "parameters": _hash_of_values(model.parameters),
         "evidence": _hash_of_files(_EVIDENCE),
         "scenario": _hash(told.source),
-        "changed_parameters": {name: _changed(name, value, model) for name, value in sorted(told.values.items())},
+        "changed_parameters": {
+            name: _changed(name, value, model)
+            for name, value in sorted(told.values.items())
+            if _differs(name, value, model)
+        },
         "disclaimer": DISCLAIMER,
     }
 
@@ -61,9 +67,13 @@ def flat(found: Mapping[str, Any]) -> dict[str, str]:
     return result
 
 
+def _differs(name: str, value: float, model: Model) -> bool:
+    return not math.isclose(value, model.parameters[name].canonical, rel_tol=1e-9)
+
+
 def _changed(name: str, value: float, model: Model) -> str:
     row = model.parameters[name]
-    return f"{value:g} {row.canonical_unit} (table: {row.canonical:g})"
+    return f"{value / unit(row.unit).factor:g} {row.unit} (usually {row.value:g})"
 
 
 def _now() -> str:

@@ -105,9 +105,9 @@ def _doses(axes: Axes, scene: Scene) -> None:
         else:
             axes.plot([left], [0.14], marker="v", markersize=7, color=INK, clip_on=False, linestyle="none")
     words = "; ".join(scene.told.given)
-    words = words if len(words) < 130 else words[:127] + "..."
+    words = words if len(words) < 105 else words[:105].rsplit(" ", 1)[0] + " ..."
     last = max((scene.clock.fraction(end) for _, end in occasions[:1]), default=0.0)
-    crowded = len(occasions) > 1
+    crowded = len(occasions) > 1 or last > 0.4
     place = (0.0, 0.30) if crowded else (min(last, 0.5) + 0.012, 0.02)
     axes.annotate(words, place, xycoords="axes fraction", fontsize=9, fontweight="bold", va="bottom")
     axes.text(-0.062, 0.14, "Given", transform=axes.transAxes, ha="right", va="center", fontsize=9.5, fontweight="bold")

@@ -35,7 +35,7 @@ SECONDARY = ("#D55E00", "#444444", "#CC79A7", "#56B4E9", "#E69F00", "#009E73")
 def save(figure: Figure, folder: Path, name: str, *, vector: bool = True) -> list[Path]:
     """Write NAME.png and, unless not `vector`, NAME.svg, without dates: the same run gives the same files."""
     paths = [folder / f"{name}.png"]
-    figure.savefig(paths[0], dpi=DPI, metadata={"Software": None})
+    figure.savefig(paths[0], dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1})
     if vector:
         paths.append(folder / f"{name}.svg")
         figure.savefig(paths[1], metadata={"Date": None, "Creator": None})

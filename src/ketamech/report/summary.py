@@ -16,7 +16,7 @@ from ketamech.report.told import Told, told_by
 from ketamech.report.words import hours_in_words, number, signed
 
 MOMENTS = {"2 h": 2.0, "24 h": 24.0, "7 d": 168.0}
-_STILL, _SAME, _EXTREME = 0.005, 0.005, "extreme"
+_STILL, _SAME, _LOST, _EXTREME = 0.005, 0.005, 0.002, "extreme"
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,12 @@ class Line:
         """Whether the extreme lies above rest."""
         return self.extreme > self.rest
 
+    def text(self, value: float, *, sign: bool = False) -> str:
+        """A value for a table; what is lost against the size of the curve is 0."""
+        size = max(abs(self.rest), abs(self.extreme))
+        shown = 0.0 if abs(value) < _LOST * size else value
+        return signed(shown) if sign else number(shown)
+
     def in_words(self) -> str:
         """Such as "peak 1.42× rest at 38 min"."""
         if not math.isfinite(self.rest):
@@ -62,6 +68,7 @@ class Line:
 
     def value_in_words(self, value: float) -> str:
         """A value with its unit, short."""
+        value = 0.0 if abs(value) < _LOST * max(abs(self.rest), abs(self.extreme)) else value
         if self.show == "times":
             return f"{number(value)}×" + (" healthy" if self.unit == "healthy = 1" else "")
         if self.show == "percent":
@@ -164,9 +171,9 @@ def table_rows(lines: list[Line], *, all_curves: bool = False) -> list[dict[str,
             row = {"output": line.label, "unit": line.unit, "rest": number(line.rest)}
             row |= {"extreme": number(line.extreme) if line.moved else "–"}
             row |= {"when": hours_in_words(line.at) if line.moved else "–"}
-            row |= {name: number(line.moments[name]) for name in moments}
+            row |= {name: line.text(line.moments[name]) for name in moments}
             best = line.difference.get("24 h", line.difference.get("end"))
-            row |= {"against control": signed(best) if best is not None and abs(best) > 1e-6 else "–"}
+            row |= {"against control": "–" if best is None else line.text(best, sign=True)}
             rows.append(row)
     return rows
 

@@ -96,7 +96,7 @@ def in_words(treatment: Treatment) -> str:
     parts += [f"(as {treatment.salt})"] if treatment.salt != "base" else []
     parts += [treatment.route] if treatment.route else []
     parts += [f"over {_long(treatment.duration)}"] if treatment.duration else []
-    parts += [f"from {_long(treatment.start)} on"] if treatment.start else []
+    parts += [f"starting at {_long(treatment.start)}"] if treatment.start else []
     phases = [_phase(phase) for phase in treatment.phases]
     return " ".join(parts) + (", " + ", then ".join(phases) if phases else "")
 
