@@ -213,3 +213,22 @@ def test_bibtex_entries_are_balanced(model):
     assert text.count("{") == text.count("}")
     keys = re.findall(r"^@\w+\{([^,]+),", text, re.M)
     assert len(keys) == len(set(keys)) == len(load_evidence().references)
+
+
+def points_of(model, sentence):
+    scenario = study.load_scenario(sentence, model.parameters)
+    curves = study.simulate(scenario, model=model)
+    from ketamech.evidence import load_evidence
+    from ketamech.report.published import published_points
+
+    return published_points(curves, told(scenario, model), model, load_evidence())
+
+
+def test_published_points_stand_only_over_the_treatment_they_were_measured_in(model):
+    assert len(points_of(model, SENTENCE)) > 10
+    assert points_of(model, "racemic 0.37 mg/kg IV over 55 min") == []
+
+
+def test_a_course_shows_single_dose_points_up_to_its_second_dose(model):
+    points = points_of(model, "esketamine 84 mg nasal every 3 days for 2 weeks")
+    assert all(point.end <= 72 + 1e-6 for point in points)

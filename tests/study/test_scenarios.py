@@ -21,7 +21,7 @@ def test_the_published_schema_is_the_programs():
 def test_every_example_runs_and_something_happens(path, model):
     curves = simulate(path, model=model)
     assert list(curves.solve_status.values) == ["ok", "ok"]
-    assert float(np.ptp(curves["mood.madrs"].sel(patient="treated"))) > 1.0
+    assert float(np.ptp(curves["mood.madrs"].sel(patient="treated").values)) > 1.0
     assert curves["mood.madrs"].attrs["units"] == "points"
     assert np.isfinite(curves["mood.madrs"].values).all()
 
@@ -42,7 +42,7 @@ def test_a_pathway_that_is_off_changes_the_curves(model, tmp_path):
     text = "treatments: [racemic 0.5 mg/kg IV over 40 min]\nperson: {weight: 70 kg}\npathways: {habenula: off}\n"
     file.write_text(text, encoding="utf-8")
     curves = simulate(file, model=model)
-    assert float(np.ptp(curves["habenula.bursting"])) < 1e-6
+    assert float(np.ptp(curves["habenula.bursting"].values)) < 1e-6
 
 
 def test_a_sentence_says_which_weight_it_assumed():

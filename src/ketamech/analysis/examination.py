@@ -163,7 +163,7 @@ def _largest_move(model: Model, stage: Stage, given: tuple[Entry, ...]) -> tuple
     """The output of a stage that moves most, and how far, in its own unit."""
     curves = run(model, [Course("given", given)], story_times(WEEKS_4, per_dose=24))
     sinks = {state.name for state in stage.states.values() if state.accumulates}
-    names = [name for name in (*stage.states, *stage.offered) if name not in sinks]
+    names = [name for name in (*stage.states, *stage.offered) if name in curves and name not in sinks]
     moves = {n: float(curves[n].max() - curves[n].min()) for n in names}
     best = max(moves, key=lambda n: moves[n])
     return best, moves[best]

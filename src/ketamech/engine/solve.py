@@ -99,7 +99,7 @@ def solve(
         start.copy(), inputs, first, *joined, times, states, tolerance, _scales(kernel),
         np.array([max_steps, first_step]), report,
     )  # fmt: skip
-    offers = np.full((count, times.size, max(1, len(kernel.system.offers))), np.nan)
+    offers = np.full((count, times.size, max(1, len(kernel.system.watched))), np.nan)
     kernel.module.watch_all(states, inputs, offers)
     status = report[:, 0].astype(int)
     for bad in np.flatnonzero(status):

@@ -68,7 +68,7 @@ def write_kernel(system: System) -> str:
     parts += [
         program.function("rates", _offers(system), _targets("f", system.rates)),
         program.function(
-            "observe", _offers(system), [(f"out[{i}]", symbol(o.name)) for i, o in enumerate(system.offers)]
+            "observe", _offers(system), [(f"out[{i}]", symbol(o.name)) for i, o in enumerate(system.watched)]
         ),
     ]
     factors = eliminate(len(system.states), slopes.entries)
@@ -76,7 +76,7 @@ def write_kernel(system: System) -> str:
     parts.insert(3, program.prepare())
     parts += [_factorise(slopes, factors), _substitute(factors)]
     sizes = (
-        f"N_CONSTANTS, N_OFFERS = {program.size}, {max(1, len(system.offers))}\n"
+        f"N_CONSTANTS, N_OFFERS = {program.size}, {max(1, len(system.watched))}\n"
         f"N_JACOBIAN, N_FACTORS = {max(1, len(slopes.entries))}, {len(factors.slots)}\n"
         f"PATTERN = {tuple(slopes.entries)!r}\n"
     )

@@ -6,7 +6,7 @@ A `Stage` only writes down what it is told; `ketamech.system` joins the stages, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import sympy
@@ -50,12 +50,13 @@ class Flux:
 
 @dataclass(frozen=True)
 class Offer:
-    """An algebraic quantity computed from states, parameters and other offers."""
+    """An algebraic quantity computed from states, parameters and other offers; `fixed`: from parameters alone."""
 
     name: str
     expression: sympy.Expr
     unit: str
     about: str
+    fixed: bool = False
 
 
 @dataclass
@@ -124,6 +125,12 @@ class Stage:
         unit(unit_text)
         self.offered[name] = Offer(name, sympy.sympify(expression), unit_text, about)
         return symbol(name)
+
+    def define(self, name: str, expression: sympy.Expr, unit_text: str, about: str) -> sympy.Symbol:
+        """A named quantity that depends on parameters alone: fixed for a person, so no curve is kept of it."""
+        found = self.offers(name, expression, unit_text, about)
+        self.offered[name] = replace(self.offered[name], fixed=True)
+        return found
 
     def own(self, name: str) -> sympy.Symbol:
         """A state or offer that this stage itself has declared."""

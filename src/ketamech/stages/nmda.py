@@ -56,7 +56,7 @@ def _equivalent_drug(m: Stage) -> sympy.Symbol:
     return m.offers("nmda.equivalent_drug", total, "umol/L", about="blockers in brain as racemic ketamine, unbound")
 
 
-def _half_block(m: Stage, blocker: str, subunit: str, voltage: sympy.Expr) -> sympy.Expr:
+def _half_block(m: Stage, blocker: str, subunit: str, voltage: sympy.Expr, site: str) -> sympy.Expr:
     """Half-blocking concentration (umol/L) of one subunit pair at a membrane voltage, with magnesium."""
     free, with_magnesium = (m.parameter(f"nmda.{blocker}_{subunit}_{mg}") for mg in ("no_magnesium", "magnesium"))
     reference, thermal = m.parameter("nmda.reference_voltage"), m.parameter("nmda.thermal_voltage")
@@ -64,7 +64,9 @@ def _half_block(m: Stage, blocker: str, subunit: str, voltage: sympy.Expr) -> sy
     magnesium = m.parameter("nmda.magnesium") / m.parameter("nmda.reference_magnesium")
     shift = voltage - reference
     competition = 1 + (with_magnesium / free - 1) * magnesium * exp(-steepness * shift)
-    return free * exp(depth * shift / thermal) * competition
+    half = free * exp(depth * shift / thermal) * competition
+    words = f"half-blocking {blocker} at GluN1/GluN{subunit.upper()}, voltage and magnesium of {NAMES.get(site, site)}"
+    return m.define(f"nmda.{blocker}_half_{subunit}_{site}", half, "umol/L", about=words)
 
 
 def _affinity(m: Stage, blocker: str, site: str) -> sympy.Expr:
@@ -73,7 +75,9 @@ def _affinity(m: Stage, blocker: str, site: str) -> sympy.Expr:
     shares = [m.parameter(f"nmda.share_{subunit}_{site}") for subunit in SUBUNITS[:-1]]
     shares.append(1 - sum(shares))
     pairs = zip(SUBUNITS, shares, strict=True)
-    return sympy.Add(*(share / _half_block(m, blocker, subunit, voltage) for subunit, share in pairs))
+    mean = sympy.Add(*(share / _half_block(m, blocker, subunit, voltage, site) for subunit, share in pairs))
+    words = f"affinity for {blocker}: {NAMES.get(site, site)}"
+    return m.define(f"nmda.{blocker}_affinity_{site}", mean, "L/umol", about=words)
 
 
 def _openness(m: Stage, site: str) -> tuple[sympy.Expr, sympy.Expr]:
@@ -120,5 +124,5 @@ def _by_subunit(m: Stage, drug: sympy.Expr) -> None:
     """Equilibrium block of each subunit pair at the voltage of the binding studies, with magnesium."""
     reference = m.parameter("nmda.reference_voltage")
     for subunit in SUBUNITS:
-        half = _half_block(m, "ketamine", subunit, reference)
+        half = _half_block(m, "ketamine", subunit, reference, "study")
         m.offers(f"nmda.block_{subunit}", drug / (drug + half), "1", about=f"block of GluN1/GluN{subunit.upper()}")

@@ -17,6 +17,7 @@ def pharmacokinetics(m: Stage) -> None:
     hydroxynorketamine. Venous samples lag behind the artery. No chiral inversion: the two enantiomers share
     volumes and differ in clearance. Structure after Simons 2022 and Perez-Ruixo 2021; weight by allometry.
     """
+    _body(m)
     liver = {e: _liver(m, e) for e in NAMES}
     for e in NAMES:
         _enantiomer(m, e, liver[e])
@@ -28,18 +29,22 @@ def pharmacokinetics(m: Stage) -> None:
         m.offers(f"venous.{moiety}", total, "umol/L", about=f"{moiety} in venous plasma, both enantiomers")
 
 
-def _size(m: Stage) -> sympy.Expr:
-    return m.parameter("person.weight") / m.parameter("pharmacokinetics.reference_weight")
+def _body(m: Stage) -> None:
+    """Body size relative to the published reference, and what it does to flows."""
+    weight, reference = m.parameter("person.weight"), m.parameter("pharmacokinetics.reference_weight")
+    size = m.define("pharmacokinetics.size", weight / reference, "1", about="body weight relative to the reference")
+    power = exp(m.parameter("pharmacokinetics.flow_exponent") * log(size))
+    m.define("pharmacokinetics.flow_size", power, "1", about="what body size does to clearances and flows")
 
 
 def _volume(m: Stage, name: str) -> sympy.Expr:
     """A volume (L), in proportion to body weight."""
-    return m.parameter(f"pharmacokinetics.{name}") * _size(m)
+    return m.parameter(f"pharmacokinetics.{name}") * m.own("pharmacokinetics.size")
 
 
 def _flow(m: Stage, name: str) -> sympy.Expr:
     """A clearance or flow (L/h), by body weight to the allometric power."""
-    return m.parameter(f"pharmacokinetics.{name}") * exp(m.parameter("pharmacokinetics.flow_exponent") * log(_size(m)))
+    return m.parameter(f"pharmacokinetics.{name}") * m.own("pharmacokinetics.flow_size")
 
 
 def _covariate(m: Stage, factor: str, flag: str) -> sympy.Expr:
@@ -53,22 +58,32 @@ def _liver(m: Stage, e: str) -> dict[str, sympy.Expr]:
         m.parameter("person.age") - m.parameter("pharmacokinetics.flow_falls_from_age"),
         m.parameter("pharmacokinetics.age_bend"),
     )
-    perfusion = _flow(m, "hepatic_flow") - _flow(m, "flow_loss_per_year") * older
     inhibited = m.parameter("perturbation.cyp3a4_inhibition")
     other = m.parameter("pharmacokinetics.other_route_share")
-    to_norketamine = 1 - other
-    routes = to_norketamine + other * _covariate(m, "asian_other_route", "person.asian")
+    routes = 1 - other + other * _covariate(m, "asian_other_route", "person.asian")
     active = 1 - m.parameter("pharmacokinetics.cyp3a4_share_liver") * inhibited
-    intrinsic = _flow(m, f"intrinsic_clearance_{e}") * routes * active
-    extraction = intrinsic / (perfusion + intrinsic)
-    gut_metabolism = m.parameter("pharmacokinetics.gut_wall_metabolism")
     gut_active = 1 - m.parameter("pharmacokinetics.cyp3a4_share_gut") * inhibited
+    flow = _flow(m, "hepatic_flow") - _flow(m, "flow_loss_per_year") * older
+    perfusion = _fixed(m, f"liver_flow_{e}", flow, "L/h", "plasma flow through the liver of this person")
+    intrinsic = _flow(m, f"intrinsic_clearance_{e}") * routes * active
+    capacity = _fixed(m, f"liver_capacity_{e}", intrinsic, "L/h", f"intrinsic clearance of {NAMES[e]} now active")
+    share = capacity / (perfusion + capacity)
+    extraction = _fixed(m, f"liver_extraction_{e}", share, "1", f"share of {NAMES[e]} taken out in one passage")
+    escape = 1 / (1 + m.parameter("pharmacokinetics.gut_wall_metabolism") * gut_active)
     return {
         "clearance": perfusion * extraction,
         "escape": 1 - extraction,
-        "norketamine_share": to_norketamine / routes,
-        "gut_escape": 1 / (1 + gut_metabolism * gut_active),
+        "norketamine_share": _fixed(
+            m, f"norketamine_share_{e}", (1 - other) / routes, "1", "share of hepatic metabolism that makes norketamine"
+        ),
+        "gut_escape": _fixed(
+            m, f"gut_escape_{e}", escape, "1", "share of absorbed drug that the gut wall lets through"
+        ),
     }
+
+
+def _fixed(m: Stage, name: str, expression: sympy.Expr, unit: str, about: str) -> sympy.Symbol:
+    return m.define(f"pharmacokinetics.{name}", expression, unit, about=about)
 
 
 def _enantiomer(m: Stage, e: str, liver: dict[str, sympy.Expr]) -> None:

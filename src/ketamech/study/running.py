@@ -92,7 +92,7 @@ def _dataset(system: System, courses: Sequence[Course], solution: Solution, rest
     failed = ~rested
     dims = ("patient", "time")
     values = {name: solution.states[:, :, i] for i, name in enumerate(system.state_names)}
-    values |= {offer.name: solution.offers[:, :, i] for i, offer in enumerate(system.offers)}
+    values |= {offer.name: solution.offers[:, :, i] for i, offer in enumerate(system.watched)}
     variables = {}
     for name, array in values.items():
         array[failed] = np.nan

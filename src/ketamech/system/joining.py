@@ -28,6 +28,7 @@ def build(parameters: ParameterTable | None = None, stages: Sequence[Callable[[S
     _refuse_doubles((item.name for item in quantities), declared)
     offered = {item.name: item.unit for item in quantities}
     _check_needs(declared, offered)
+    _check_fixed(quantities)
     system = System(
         stages=declared,
         parameters=table,
@@ -63,6 +64,17 @@ def _check_needs(stages: Sequence[Stage], offered: dict[str, str]) -> None:
                 raise UnitClash(
                     f"stage '{stage.name}' needs '{name}' in {wanted}, but it is offered in {offered[name]}"
                 )
+
+
+def _check_fixed(quantities: Sequence[State | Offer]) -> None:
+    """What is defined as fixed for a person may rest on parameters and other fixed quantities only."""
+    fixed = [item for item in quantities if isinstance(item, Offer) and item.fixed]
+    moving = {item.name for item in quantities} - {item.name for item in fixed}
+    for offer in fixed:
+        names = {symbol.name for symbol in offer.expression.free_symbols}
+        wrong = sorted(name for name in names if name in moving or name.startswith("rest("))
+        if wrong:
+            raise BadModel(f"'{offer.name}' is defined as fixed but moves with {', '.join(wrong)}; use m.offers")
 
 
 def in_order(offers: Sequence[Offer], states: Sequence[str]) -> tuple[Offer, ...]:

@@ -32,7 +32,12 @@ class System:
     @cached_property
     def output_names(self) -> tuple[str, ...]:
         """Everything a result can hold: states, then offers."""
-        return self.state_names + tuple(offer.name for offer in self.offers)
+        return self.state_names + tuple(offer.name for offer in self.watched)
+
+    @cached_property
+    def watched(self) -> tuple[Offer, ...]:
+        """Offers that change with time: those that results hold."""
+        return tuple(offer for offer in self.offers if not offer.fixed)
 
     @cached_property
     def quantities(self) -> tuple[State | Offer, ...]:
