@@ -12,7 +12,7 @@ from ketamech.evidence import load_evidence
 from ketamech.parameters import Distribution, Parameter
 from ketamech.report.html import counts, render
 from ketamech.report.words import DISCLAIMER, number
-from ketamech.stages.declaration import Stage
+from ketamech.stages.declaration import Offer, Stage
 from ketamech.system import System
 
 
@@ -54,7 +54,7 @@ def chapter(system: System, stage: Stage) -> Chapter:
         list(stage.needed.items()),
         [_equation(stage, name) for name in stage.states],
         [_state(system, name) for name in stage.states],
-        [(o.name, o.unit, o.about, _readable(o.expression, stage)) for o in stage.offered.values()],
+        [_offer(offer, stage) for offer in stage.offered.values()],
         [_row(system.parameters[name]) for name in stage.used],
     )
 
@@ -84,6 +84,11 @@ def _state(system: System, name: str) -> tuple[str, str, str, str, str]:
     bounds = f"{'−∞' if low is None else number(low)} to {'∞' if high is None else number(high)}"
     rest = "accumulates" if state.accumulates else f"about {number(state.at_rest)}"
     return name, state.unit, rest, bounds, state.about
+
+
+def _offer(offer: Offer, stage: Stage) -> tuple[str, str, str, str]:
+    about = offer.about + (" (fixed for a person)" if offer.fixed else "")
+    return offer.name, offer.unit, about, _readable(offer.expression, stage)
 
 
 def _row(row: Parameter) -> tuple[str, str, str, str, str, str, str]:

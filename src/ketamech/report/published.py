@@ -12,6 +12,7 @@ import xarray as xr
 from ketamech.analysis.expression import names_in, value_of
 from ketamech.analysis.protocols import Protocol, load_protocols
 from ketamech.analysis.targets import Target, load_targets
+from ketamech.core import unit
 from ketamech.evidence import Evidence, Observation
 from ketamech.report.told import Told
 from ketamech.study import Entry, Model
@@ -43,53 +44,57 @@ class Point:
 def published_points(dataset: xr.Dataset, told: Told, model: Model, evidence: Evidence) -> list[Point]:
     """Every published point whose protocol gave the same treatment to the same kind of person."""
     protocols = load_protocols()
-    same = {name for name, protocol in protocols.items() if _same(protocol, told, model)}
+    shared = {name: _shared(protocol, told, model) for name, protocol in protocols.items()}
     points: dict[tuple[str, str], Point] = {}
     for target in load_targets(evidence, protocols):
-        if target.protocol in same and (found := _point(target, evidence, dataset, told)):
+        until = min(shared[target.protocol], float(dataset["time"][-1]))
+        if until > 0 and (found := _point(target, evidence, dataset, told, until)):
             points.setdefault((target.evidence, found.output), found)
     return list(points.values())
 
 
-def _same(protocol: Protocol, told: Told, model: Model) -> bool:
-    """Same entries up to the shorter horizon, same pathways and perturbations, about the same person."""
+def _shared(protocol: Protocol, told: Told, model: Model) -> float:
+    """Until which hour this run is the protocol: up to the next dose the protocol does not have; 0 if never."""
+    theirs = _in_order(e for e in protocol.entries(model.parameters) if e.time <= protocol.horizon)
+    mine = _in_order(told.entries)
+    same = bool(theirs) and len(theirs) <= len(mine) and all(map(_close, theirs, mine))
+    if not same or not _same_person(protocol, told, model):
+        return 0.0
+    return mine[len(theirs)].time if len(mine) > len(theirs) else math.inf
+
+
+def _same_person(protocol: Protocol, told: Told, model: Model) -> bool:
+    """Same pathways, perturbations and ancestry, about the same age; other covariates may differ."""
     mine = {name: told.values.get(name, row.canonical) for name, row in model.parameters.items()}
     for name in {*protocol.settings, *told.values}:
         theirs = protocol.settings.get(name, model.parameters[name].canonical)
         if name.startswith(_SAME_PERSON) or not name.startswith("person."):
             if not math.isclose(theirs, mine[name], rel_tol=1e-6, abs_tol=1e-12):
                 return False
-        elif name == "person.age" and abs(theirs - mine[name]) > _YEARS_APART * 8766.0 and theirs > 8766.0:
+        elif name == "person.age" and abs(theirs - mine[name]) > _YEARS_APART * unit("year").factor:
             return False
-    return _alike(_drug_only(protocol.entries(model.parameters), protocol.horizon), list(told.entries))
+    return True
 
 
-def _drug_only(entries: Iterable[Entry], horizon: float) -> list[Entry]:
-    return [e for e in entries if not e.state.startswith("expectancy.") and e.time <= horizon]
-
-
-def _alike(theirs: list[Entry], mine: list[Entry]) -> bool:
-    """The same states at the same times; amounts may differ by a tenth (body weight)."""
-
-    def order(entry: Entry) -> tuple[float, str]:
-        return (round(entry.time, 4), entry.state)
-
-    pairs = zip(sorted(theirs, key=order), sorted(mine, key=order), strict=False)
-    return bool(mine) and len(theirs) == len(mine) and all(_close(a, b) for a, b in pairs)
+def _in_order(entries: Iterable[Entry]) -> list[Entry]:
+    """What enters the body, hopes left out."""
+    drugs = (entry for entry in entries if not entry.state.startswith("expectancy."))
+    return sorted(drugs, key=lambda entry: (round(entry.time, 4), entry.state))
 
 
 def _close(a: Entry, b: Entry) -> bool:
+    """The same state at the same time; amounts may differ by a tenth (body weight)."""
     times = abs(a.time - b.time) < 0.02 and abs(a.duration - b.duration) < 0.02
     return a.state == b.state and times and math.isclose(a.amount, b.amount, rel_tol=0.1)
 
 
-def _point(target: Target, evidence: Evidence, dataset: xr.Dataset, told: Told) -> Point | None:
+def _point(target: Target, evidence: Evidence, dataset: xr.Dataset, told: Told, until: float) -> Point | None:
     measure, row = target.measure, evidence[target.evidence]
     ways = {"at": "point", "max": "level", "min": "level", "mean": "span"}
     drawable = measure.reduction in ways and target.comparison in ("fold", "z", "interval")
     if not drawable or "|" in measure.output or any(name not in dataset for name in names_in(measure.output)):
         return None
-    when = _when(target, dataset, told)
+    when = _when(target, dataset, told, until)
     if when is None:
         return None
     start, end = when
@@ -114,16 +119,16 @@ def _numbers(target: Target, row: Observation) -> tuple[float, float, float]:
     return row.canonical_value, bounds[0], bounds[1]
 
 
-def _when(target: Target, dataset: xr.Dataset, told: Told) -> tuple[float, float] | None:
+def _when(target: Target, dataset: xr.Dataset, told: Told, until: float) -> tuple[float, float] | None:
     """Start and end of what was measured, in hours since the first treatment."""
     text, time = target.measure.when, dataset["time"].values
     if "<" in text or ">" in text or ";" in text:
         return None
-    bounds = [float(part) for part in text.split("-")] if text else [0.0, float(time[-1])]
-    if bounds[-1] > time[-1] + 1e-6 and target.measure.reduction != "max":
+    bounds = [float(part) for part in text.split("-")] if text else [0.0, until]
+    if bounds[-1] > until + 1e-6 and target.measure.reduction != "max":
         return None
     if target.measure.reduction in ("max", "min"):
-        inside = (time >= bounds[0]) & (time <= bounds[-1])
+        inside = (time >= bounds[0]) & (time <= min(bounds[-1], until))
         y = np.where(inside, _curve(target, dataset, told.main), np.nan)
         best = np.nanargmax(y) if target.measure.reduction == "max" else np.nanargmin(y)
         bounds = [float(time[best])]

@@ -2,8 +2,8 @@
 
 The rule, in order: a pathway switched off and a perturbation not asked for are put at 0; a quantity (state or offer)
 that stays at 0 in every patient throughout the run is put at 0 and its own equation is left out; what then still
-stands in an equation was used. So the numbers of a comparator, of arketamine, of a route or of a second blocker count
-only when they were given. Besides, the parameters that turn this run's doses into what enters the body count: molar
+stands in an equation, or behind a fixed quantity of one, was used. So the numbers of a comparator, of arketamine, of a
+route or of a second blocker count only when they were given. Besides, the parameters that turn this run's doses into what enters the body count: molar
 mass of the drugs given, and the absorbed fractions of the routes used. A value the user set replaces its paper.
 """
 
@@ -41,7 +41,8 @@ def used_parameters(dataset: xr.Dataset, told: Told, model: Model) -> tuple[str,
     zero = {symbol(name): sympy.Integer(0) for name in (*_still_zero(dataset), *_switched_off(told, model))}
     found: set[str] = set(_dosing(told, model))
     for expression in _equations(model.system, zero):
-        found |= {leaf.name for leaf in _simplified(expression, zero).free_symbols}
+        found |= _names(expression, zero)
+    found = _with_fixed(found, model.system, zero)
     order = (
         *model.system.parameter_names,
         *(name for name in model.parameters if name not in model.system.parameter_names),
@@ -74,9 +75,25 @@ def _equations(system: System, zero: dict[sympy.Symbol, sympy.Expr]) -> Iterable
     for flux in system.fluxes:
         if symbol(flux.state) not in zero:
             yield flux.term
-    for offer in system.offers:
+    for offer in system.watched:
         if symbol(offer.name) not in zero:
             yield offer.expression
+
+
+def _with_fixed(found: set[str], system: System, zero: dict[sympy.Symbol, sympy.Expr]) -> set[str]:
+    """Names, and what stands behind those that are fixed for a person."""
+    behind = {offer.name: offer.expression for offer in system.offers if offer.fixed}
+    waiting, seen = list(found), set(found)
+    while waiting:
+        name = waiting.pop()
+        new = _names(behind[name], zero) - seen if name in behind else set()
+        waiting += new
+        seen |= new
+    return seen
+
+
+def _names(expression: sympy.Expr, zero: dict[sympy.Symbol, sympy.Expr]) -> set[str]:
+    return {leaf.name for leaf in _simplified(expression, zero).free_symbols}
 
 
 def _simplified(expression: sympy.Expr, zero: dict[sympy.Symbol, sympy.Expr]) -> sympy.Expr:
