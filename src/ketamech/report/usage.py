@@ -3,8 +3,9 @@
 The rule, in order: a pathway switched off and a perturbation not asked for are put at 0; a quantity (state or offer)
 that stays at 0 in every patient throughout the run is put at 0 and its own equation is left out; what then still
 stands in an equation, or behind a fixed quantity of one, was used. So the numbers of a comparator, of arketamine, of a
-route or of a second blocker count only when they were given. Besides, the parameters that turn this run's doses into what enters the body count: molar
-mass of the drugs given, and the absorbed fractions of the routes used. A value the user set replaces its paper.
+route or of a second blocker count only when they were given. Besides, the parameters that turn this run's doses into
+what enters the body count: molar mass of the drugs given, and the absorbed fractions of the routes used. A value the
+user set replaces its paper.
 """
 
 from __future__ import annotations
