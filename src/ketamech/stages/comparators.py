@@ -35,7 +35,7 @@ def _antidepressant(m: Stage) -> None:
     early = m.parameter("comparators.early_serotonin")
     m.offers(
         "comparators.serotonin_bias",
-        blocked * (early + (1 - early) * desensitised),
+        early * blocked + (1 - early) * desensitised,
         "1",
         about="shift of emotional bias by serotonin, 0 at rest",
     )

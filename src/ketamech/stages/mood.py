@@ -30,10 +30,16 @@ def mood(m: Stage) -> None:
 
 
 def _network(m: Stage) -> sympy.Expr:
-    """Prefrontal connectivity gained, and habenular bursting silenced as a share of the depressed excess."""
+    """Prefrontal connectivity gained, and habenular bursting silenced as a share of the depressed excess.
+
+    A silent habenula frees the cortex, which expresses it through AMPA receptors: NBQX abolishes the early effect
+    in rodents as well (Maeng 2008, Koike 2014).
+    """
     gained = _change(m, "connectivity.prefrontal")
     silenced = -_change(m, "habenula.bursting") / m.parameter("habenula.bursting_depressed")
-    return m.parameter("mood.connectivity_weight") * gained + m.parameter("mood.habenula_weight") * silenced
+    current, half = m.needs("ampa.current", "1"), m.parameter("mood.expression_half")
+    expressed = current * (1 + half) / (current + half) * silenced
+    return m.parameter("mood.connectivity_weight") * gained + m.parameter("mood.habenula_weight") * expressed
 
 
 def _tones(m: Stage) -> sympy.Expr:

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 from ketamech.core import BadInput, convert
-from ketamech.study.regimen import DAY, Regimen, Treatment
+from ketamech.study.regimen import Regimen, Treatment
 from ketamech.study.running import Entry
 
 Number = Callable[[str], float]
-BELIEF_GAP = 3 * DAY
 WHERE = {"IM": ("muscle", "intramuscular_fraction"), "SC": ("skin", "subcutaneous_fraction")}
 
 
@@ -38,7 +37,7 @@ def entries(
             found += _dose(treatment, start, number)
     _refuse_overlaps(regimen, horizon)
     _refuse_disorder(regimen)
-    found += _beliefs(regimen, horizon)
+    found += _beliefs(regimen, horizon, number("expectancy.visit_gap"))
     return tuple(sorted(found, key=lambda entry: entry.time))
 
 
@@ -121,12 +120,12 @@ def _sprays(treatment: Treatment, amount: float, number: Number) -> list[tuple[f
     return nose + [(i * gap, "gut", (1 - absorbed) / n, lasting) for i in range(n)]
 
 
-def _beliefs(regimen: Regimen, horizon: float) -> list[Entry]:
-    """One unit of belief for each treatment visit, at most one in three days: daily tablets are not daily hopes."""
+def _beliefs(regimen: Regimen, horizon: float, gap: float) -> list[Entry]:
+    """One unit of belief for each treatment visit, at most one in `gap` h: daily tablets are not daily hopes."""
     visits = sorted(start for treatment in regimen.treatments for start in treatment.starts(horizon))
     found: list[Entry] = []
     for visit in visits:
-        if not found or visit >= found[-1].time + BELIEF_GAP - 1e-9:
+        if not found or visit >= found[-1].time + gap - 1e-9:
             found.append(Entry(visit, "expectancy.belief", 1.0))
     return found
 
