@@ -1,8 +1,8 @@
 import pytest
-from toys import TABLE, kinetics
 
 from ketamech.core import BadModel
 from ketamech.system import build
+from toys import TABLE, kinetics
 
 
 def test_what_is_fixed_for_a_person_is_no_curve():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from types import ModuleType
 import numba
 import platformdirs
 
-from ketamech.engine.writer import write_kernel
+from ketamech.engine import elimination, mathematics, rosenbrock, settling, writer
 from ketamech.system import System
 
 
@@ -42,27 +44,43 @@ def load_kernel(system: System, *, announce: Callable[[str], None] | None = None
 
     `announce` is called once with a line of text when the first solve will have to compile.
     """
-    source = write_kernel(system)
-    key = hashlib.sha256(f"{source}|{numba.__version__}|{sys.version}".encode()).hexdigest()[:20]
+    key = _key(system)
     folder = cache_folder() / "kernels" / key
     before = any(folder.glob("__pycache__/*.nbi"))
     if key not in _LOADED:
         if announce and not before:
             announce(f"Compiling the equations ({len(system.states)} states), once for this model ...")
-        _LOADED[key] = _import(_keep(folder, source), key)
+        _LOADED[key] = _import(_kept(folder, system), key)
     return Kernel(system, _LOADED[key], before)
 
 
-def _keep(folder: Path, source: str) -> Path:
-    """Write the source where it can be found again; a reader never sees half a file."""
-    target = folder / "kernel.py"
-    if target.exists() and target.read_text(encoding="utf-8") == source:
-        return target
+def _key(system: System) -> str:
+    """What a kernel depends on: the equations, the code that writes it, and what compiles it."""
+    written_by = (elimination, mathematics, rosenbrock, settling, writer)
+    sources = "".join(inspect.getsource(module) for module in written_by)
+    text = f"{system.fingerprint}|{sources}|{numba.__version__}|{sys.version}"
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _kept(folder: Path, system: System) -> Path:
+    """The kernel's source on disk, written anew when it is missing or not what was once written."""
+    target, seal = folder / "kernel.py", folder / "kernel.sha256"
+    if target.is_file() and seal.is_file():
+        if hashlib.sha256(target.read_bytes()).hexdigest() == seal.read_text(encoding="utf-8", errors="replace"):
+            return target
+        shutil.rmtree(folder)
+    source = writer.write_kernel(system)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False, encoding="utf-8") as part:
-        part.write(source)
-    os.replace(part.name, target)
+    _write(target, source)
+    _write(seal, hashlib.sha256(source.encode()).hexdigest())
     return target
+
+
+def _write(target: Path, text: str) -> None:
+    """Write a file so that a reader never sees half of it."""
+    with tempfile.NamedTemporaryFile("w", dir=target.parent, suffix=".tmp", delete=False, encoding="utf-8") as part:
+        part.write(text)
+    os.replace(part.name, target)
 
 
 def _import(path: Path, key: str) -> ModuleType:

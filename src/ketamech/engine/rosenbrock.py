@@ -20,7 +20,7 @@ GAMMA = 0.25
 MAX_GROWTH, MIN_GROWTH, SAFETY = 6.0, 0.2, 0.9
 
 
-def stage_slope(u, q, inflow, f):  # pragma: no cover - compiled
+def stage_slope(u, q, inflow, f):
     """Rates of change at `u` plus the constant inputs."""
     rates(u, q, f)
     for i in range(u.size):

@@ -3,7 +3,8 @@
 from ketamech.study.giving import entries, sentence_entries
 from ketamech.study.regimen import Phase, Regimen, Treatment
 from ketamech.study.running import Course, Entry, Model, load_model, run, story_times
-from ketamech.study.scenario import Scenario, load_scenario, schema
+from ketamech.study.scenario import Scenario, load_scenario
+from ketamech.study.scenario_file import schema
 from ketamech.study.simulate import courses, simulate
 
 __all__ = [

@@ -22,6 +22,11 @@ class Drug:
     sessions: bool = False
     enters: str | None = None
     why_not: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, str] = field(default_factory=dict)
+
+    def largest(self, route: str) -> str:
+        """Name of the parameter beyond which a dose by this route is taken for a slip of the pen."""
+        return self.limits.get(route, "drug.largest_dose")
 
 
 KETAMINE_MASS = "drug.ketamine_molar_mass"
@@ -42,6 +47,7 @@ DRUGS = (
         (*INJECTED, "oral", "sublingual", "nasal"),
         KETAMINE_MASS,
         {"s": 1.0, "r": 0.0},
+        limits={"nasal": "drug.largest_nasal_dose"},
     ),
     Drug(
         "arketamine",
@@ -50,8 +56,22 @@ DRUGS = (
         KETAMINE_MASS,
         {"s": 0.0, "r": 1.0},
     ),
-    Drug("memantine", (), ("oral",), "drug.memantine_molar_mass", enters="second_blocker.memantine"),
-    Drug("midazolam", (), ("IV",), "drug.midazolam_molar_mass", enters="comparators.midazolam"),
+    Drug(
+        "memantine",
+        (),
+        ("oral",),
+        "drug.memantine_molar_mass",
+        enters="second_blocker.memantine",
+        limits={"oral": "drug.largest_memantine_dose"},
+    ),
+    Drug(
+        "midazolam",
+        (),
+        ("IV",),
+        "drug.midazolam_molar_mass",
+        enters="comparators.midazolam",
+        limits={"IV": "drug.largest_midazolam_dose"},
+    ),
     Drug("placebo", ("saline", "sham"), ("IV", "nasal", "oral", ""), sessions=True),
     Drug(
         "antidepressant",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 from ketamech.core import BadInput, convert
-from ketamech.study.regimen import Regimen, Treatment
+from ketamech.study.regimen import MOST_DOSES, Regimen, Treatment
 from ketamech.study.running import Entry
 
 Number = Callable[[str], float]
@@ -32,9 +32,11 @@ def entries(
         return values[name] if name in values else parameters[name].canonical  # type: ignore[attr-defined]
 
     found: list[Entry] = []
-    for treatment in regimen.treatments:
-        for start in treatment.starts(horizon):
-            found += _dose(treatment, start, number)
+    doses = [(treatment, start) for treatment in regimen.treatments for start in treatment.starts(horizon)]
+    if len(doses) > MOST_DOSES:
+        raise BadInput(f"more than {MOST_DOSES} doses", key="schedule", expected="a shorter or sparser schedule")
+    for treatment, start in doses:
+        found += _dose(treatment, start, number)
     _refuse_overlaps(regimen, horizon)
     _refuse_disorder(regimen)
     found += _beliefs(regimen, horizon, number("expectancy.visit_gap"))
@@ -58,14 +60,13 @@ def micromoles(treatment: Treatment, number: Number) -> float:
 
 def _refuse_absurd(treatment: Treatment, milligrams: float, number: Number) -> None:
     per_kilogram = milligrams / number("person.weight")
-    most = number("drug.largest_dose") * 1e6
+    most = number(treatment.substance.largest(treatment.route)) * 1e6
     hours = max(1.0, treatment.duration)
     if per_kilogram / hours > most:
         raise BadInput(
             f"{milligrams:g} mg of {treatment.drug} is {per_kilogram:.3g} mg/kg: no one is given that",
             key="dose",
-            expected=f"at most {most:g} mg/kg an hour",
-            type_this="0.5 mg/kg",
+            expected=f"at most {most:g} mg/kg an hour for {treatment.drug} {treatment.route}".strip(),
         )
 
 

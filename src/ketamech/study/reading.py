@@ -34,7 +34,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
     if not isinstance(content, dict):
         raise BadInput("the file holds no keys", file=path, line=1, expected="title:, treatments:, ...")
     lines: dict[Path_, int] = {}
-    return _plain(content, (), lines), lines
+    return _plain(content, (), lines, path), lines
 
 
 def _text(path: Path) -> str:
@@ -56,7 +56,7 @@ def _text(path: Path) -> str:
 
 
 def _refuse_bombs(path: Path, text: str) -> None:
-    """No aliases, no deep nesting: a scenario needs neither, and both can be made to explode."""
+    """No aliases, tags, merges or deep nesting: a scenario needs none, and they can be made to explode."""
     depth = 0
     for event in YAML(typ="safe", pure=True).parse(text):
         if isinstance(event, AliasEvent):
@@ -66,23 +66,28 @@ def _refuse_bombs(path: Path, text: str) -> None:
                 line=event.start_mark.line + 1,
                 expected="plain values",
             )
+        if getattr(event, "tag", None) or getattr(event, "value", None) == "<<":
+            what = "tags (!...) and merges (<<) are not used here"
+            raise BadInput(what, file=path, line=event.start_mark.line + 1, expected="plain values")
         depth += isinstance(event, MappingStartEvent | SequenceStartEvent)
         depth -= type(event).__name__ in ("MappingEndEvent", "SequenceEndEvent")
         if depth > DEEPEST:
             raise BadInput("nested too deeply", file=path, line=event.start_mark.line + 1, expected=f"{DEEPEST} levels")
 
 
-def _plain(node: Any, here: Path_, lines: dict[Path_, int]) -> Any:
+def _plain(node: Any, here: Path_, lines: dict[Path_, int], path: Path) -> Any:
     """Ordinary dicts and lists, with the line of each key noted."""
     marks = getattr(node, "lc", None)
     if isinstance(node, dict):
         for key in node:
-            lines[(*here, key)] = marks.key(key)[0] + 1 if marks else 0
-        return {key: _plain(value, (*here, key), lines) for key, value in node.items()}
+            lines[(*here, key)] = line = marks.key(key)[0] + 1 if marks else 0
+            if not isinstance(key, str):
+                raise BadInput(f"the key {key!r} is not a word", file=path, line=line, expected="title:, treatments:")
+        return {key: _plain(value, (*here, key), lines, path) for key, value in node.items()}
     if isinstance(node, list):
         for i in range(len(node)):
             lines[(*here, i)] = marks.item(i)[0] + 1 if marks else 0
-        return [_plain(value, (*here, i), lines) for i, value in enumerate(node)]
+        return [_plain(value, (*here, i), lines, path) for i, value in enumerate(node)]
     return node.item() if hasattr(node, "item") else _scalar(node)
 
 

@@ -9,6 +9,7 @@ from ketamech.core import BadInput
 from ketamech.study.drugs import Drug, drug, route
 
 DAY, WEEK = 24.0, 168.0
+LONGEST = 2 * 365 * DAY  # beyond two years nothing is looked at
 MOST_DOSES = 5000
 
 
@@ -20,6 +21,20 @@ class Phase:
     times_a_week: int | None = None
     length: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.length is not None and self.length < self.gap:
+            raise BadInput(
+                f"for {self.length:g} h is shorter than the {self.gap:g} h between two doses",
+                key="schedule",
+                expected="'over' for how long an infusion runs, 'for' how long doses are repeated",
+                type_this="over 1 h daily for 2 weeks",
+            )
+
+    @property
+    def gap(self) -> float:
+        """Shortest time between two doses (h)."""
+        return self.every if self.every is not None else 7 // (self.times_a_week or 1) * DAY
+
     def starts(self, begin: float, end: float) -> Iterator[float]:
         """Hours at which doses are due from `begin`, before `end`."""
         stop = end if self.length is None else min(end, begin + self.length)
@@ -27,8 +42,7 @@ class Phase:
             due = (begin + i * self.every for i in range(MOST_DOSES + 1))
         else:
             n = self.times_a_week or 1
-            gap = 7 // n * DAY
-            due = (begin + w * WEEK + i * gap for w in range(MOST_DOSES) for i in range(n))
+            due = (begin + w * WEEK + i * self.gap for w in range(MOST_DOSES) for i in range(n))
         for start in due:
             if start >= stop - 1e-9:
                 return
@@ -71,9 +85,7 @@ class Treatment:
                 raise BadInput(
                     f"more than {MOST_DOSES} doses", key="schedule", expected="a shorter or sparser schedule"
                 )
-            if phase.length is None:
-                break
-            begin += phase.length
+            begin += phase.length or 0.0
         return found
 
     def end(self) -> float | None:
@@ -86,6 +98,7 @@ class Treatment:
     def _refuse_nonsense(self) -> None:
         given = self.substance
         route(given, self.route)
+        self._refuse_endless()
         if given.sessions:
             return
         if self.amount is None:
@@ -101,13 +114,24 @@ class Treatment:
                 key="dose",
                 expected="a positive number",
             )
-        if self.duration < 0 or self.start < 0:
-            raise BadInput("a time before the start", key="time", expected="zero or a positive time")
         if "/h" in self.unit.replace("/kg", "") and not self.duration:
             raise BadInput("a rate needs a duration", key="dose", type_this=f"{self.amount:g} {self.unit} IV for 1 h")
         infused = self.duration > 0
         if infused and self.route not in ("IV", "SC"):
             raise BadInput(f"an infusion by route {self.route}", key="route", expected="IV or SC for an infusion")
+
+    def _refuse_endless(self) -> None:
+        if not (0 <= self.duration <= LONGEST and 0 <= self.start <= LONGEST):
+            raise BadInput(
+                f"a time of {self.duration or self.start:g} h", key="time", expected="from 0 h (day 1) to 2 years"
+            )
+        if any(phase.length is None for phase in self.phases[:-1]):
+            raise BadInput(
+                "what comes after 'then' would never start",
+                key="schedule",
+                expected="'for' how long before each 'then'",
+                type_this="twice weekly for 4 weeks, then weekly",
+            )
 
 
 @dataclass(frozen=True)

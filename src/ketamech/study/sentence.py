@@ -9,7 +9,8 @@ from ketamech.study.drugs import ROUTES, drug, names
 from ketamech.study.regimen import DAY, WEEK, Phase, Treatment
 
 HOURS = {"min": 1 / 60, "h": 1.0, "day": DAY, "week": WEEK}
-_NUMBER = r"(\d+(?:\.\d+)?(?:e-?\d+)?)"
+# never from the middle of a number: ".5 mg" is half a milligram, not five
+_NUMBER = r"(?<![\d.,])((?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?)"
 _TIME_WORD = r"(minutes?|mins?|hours?|hrs?|h|days?|d|weeks?|wk)"
 _COUNTS = {
     "once": 1,
@@ -25,7 +26,7 @@ _COUNTS = {
 _AMOUNT = re.compile(rf"{_NUMBER}\s*((?:mg|ug|g|µg|mcg)(?:/kg)?(?:/(?:h|hr|min))?)\b", re.I)
 _OVER = re.compile(rf"\b(?:over|in)\s+{_NUMBER}\s*{_TIME_WORD}\b", re.I)
 _FOR = re.compile(rf"\bfor\s+{_NUMBER}\s*{_TIME_WORD}\b", re.I)
-_AT = re.compile(rf"\b(?:at|from|starting)\s+(?:(day|week)\s+{_NUMBER}|{_NUMBER}\s*{_TIME_WORD})\b", re.I)
+_AT = re.compile(rf"\b(?:at|on|from|starting)\s+(?:(day|week)\s+{_NUMBER}|{_NUMBER}\s*{_TIME_WORD})\b", re.I)
 _EVERY = re.compile(rf"\bevery\s+(?:(other)\s+)?(?:{_NUMBER}\s*)?{_TIME_WORD}\b", re.I)
 _A_WEEK = re.compile(
     rf"\b(?:{_NUMBER}|({'|'.join(_COUNTS)}))(?:\s+times)?\s*(?:/|a|per|each|every)?\s*(?:weekly|week)\b", re.I
@@ -65,7 +66,8 @@ def _treatment(text: str) -> Treatment:
     words = _Words(head)
     name = words.drug()
     counted = drug(name).sessions
-    amount, unit = (None, "") if counted else words.amount()
+    words.refuse_negatives()
+    amount, unit = words.no_amount(name) if counted else words.amount()
     duration = words.time(_OVER) or (words.time(_FOR) if "/h" in unit or "/min" in unit else None) or 0.0
     start = words.start()
     phase = words.phase()
@@ -111,10 +113,27 @@ class _Words:
         first = self.whole.split()[0]
         return drug(first).name
 
-    def amount(self) -> tuple[float, str]:
-        negative = re.search(rf"-\s*{_NUMBER}", self.left)
+    def refuse_negatives(self) -> None:
+        """No minus before a number; a dash between words or a 1e-5 is none."""
+        negative = re.search(rf"(?<![\w.])-\s*{_NUMBER}\s*(\S*)", self.left)
         if negative:
-            raise BadInput(f"a dose of -{negative[1]} cannot be given", key="dose", expected="a positive number")
+            what, key = ("a dose", "dose") if re.match(r"[mµu]?c?g\b", negative[2], re.I) else ("a time", "time")
+            text = f"{what} of -{negative[1]} {negative[2]}".strip()
+            raise BadInput(f"{text} in '{self.whole}'", key=key, expected="a positive number")
+
+    def no_amount(self, name: str) -> tuple[None, str]:
+        """Sessions and antidepressants are counted, not weighed: a mass would be ignored, so it is refused."""
+        match = self.take(_AMOUNT)
+        if match:
+            raise BadInput(
+                f"{name} is counted in treatments, not in {match[2]}",
+                key="dose",
+                expected="no amount: the model has no dose dependence here",
+                type_this=f"{name} daily for 6 weeks" if name == "antidepressant" else f"{name} twice weekly",
+            )
+        return None, ""
+
+    def amount(self) -> tuple[float, str]:
         match = self.take(_AMOUNT)
         if not match:
             raise BadInput(
@@ -128,7 +147,7 @@ class _Words:
 
     def time(self, pattern: re.Pattern[str]) -> float | None:
         match = self.take(pattern)
-        return float(match[1]) * _hours(match[2]) if match else None
+        return float(match[1]) * hours(match[2]) if match else None
 
     def start(self) -> float:
         match = self.take(_AT)
@@ -136,7 +155,7 @@ class _Words:
             return 0.0
         if match[1]:
             return (float(match[2]) - 1) * HOURS[match[1].lower()]
-        return float(match[3]) * _hours(match[4])
+        return float(match[3]) * hours(match[4])
 
     def phase(self) -> Phase | None:
         length = self.time(_FOR)
@@ -154,7 +173,7 @@ class _Words:
     def _rhythm(self) -> Phase | None:
         every = self.take(_EVERY)
         if every:
-            return Phase(every=float(every[2] or 1) * (2 if every[1] else 1) * _hours(every[3]))
+            return Phase(every=float(every[2] or 1) * (2 if every[1] else 1) * hours(every[3]))
         a_week = self.take(_A_WEEK)
         if a_week:
             return _times_a_week(_count(a_week))
@@ -195,7 +214,8 @@ def _times_a_week(n: int) -> Phase:
     return Phase(times_a_week=n)
 
 
-def _hours(word: str) -> float:
+def hours(word: str) -> float:
+    """Hours in a unit of time, e.g. min, h, days, weeks."""
     word = word.lower()
     return HOURS["min" if word.startswith("min") else "h" if word[0] == "h" else "day" if word[0] == "d" else "week"]
 

@@ -1,0 +1,56 @@
+"""Says in this program's words what pydantic found wrong in a scenario file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ketamech.core import BadInput, UnknownName, nearest
+from ketamech.study.reading import Path_
+from ketamech.study.scenario_file import Dose, ScenarioFile
+
+BRANCHES = ("str", "Dose", "float", "function-after")  # where pydantic tried each kind of a union
+KINDS = {
+    "string_type": "text",
+    "list_type": "a list, one treatment a line after '- '",
+    "dict_type": "keys and values",
+    "model_type": "a sentence, or drug:, dose:, route: ...",
+    "bool_parsing": "on or off",
+    "bool_type": "on or off",
+    "string_pattern_mismatch": "base or hydrochloride",
+}
+
+
+def complaint(problem: ValidationError, path: Path, lines: Mapping[Path_, int]) -> BadInput:
+    """The first complaint of pydantic as an error with file, line, key, expectation and nearest name."""
+    error = min(problem.errors(), key=_dullness)
+    where = tuple(part for part in error["loc"] if part not in BRANCHES)
+    key = ".".join(str(part) for part in where)
+    line = next((lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in lines), None)
+    if error["type"] == "extra_forbidden":
+        fields = (ScenarioFile if len(where) == 1 else Dose).model_fields
+        what, near = f"'{where[-1]}' is not a key of a scenario", nearest(str(where[-1]), fields)
+        return UnknownName(what, file=path, line=line, key=key, expected=", ".join(fields), nearest=near)
+    if error["type"] == "missing":
+        what, expected = f"'{where[-1]}' is missing", f"{where[-1]}: ..."
+        return BadInput(what, file=path, line=line, key=key, expected=expected, type_this=f"{where[-1]}:")
+    given = repr(error.get("input"))
+    shown = given if len(given) <= 60 else f"{given[:60]}..."
+    return BadInput(f"{shown} cannot stand here", file=path, line=line, key=key, expected=_expected(error, where))
+
+
+def _dullness(error: Any) -> tuple[bool, bool, int]:
+    """A misspelled key explains most; of the tries at a sentence and at a mapping, the deeper one knows more."""
+    is_mapping = isinstance(error.get("input"), dict) and error["type"] == "string_type"
+    return error["type"] != "extra_forbidden", is_mapping, -len(error["loc"])
+
+
+def _expected(error: Any, where: Path_) -> str:
+    kind = KINDS.get(error["type"]) or error["msg"].removeprefix("Input should be ")
+    fields = Dose.model_fields if where[0] == "treatments" and len(where) > 1 else ScenarioFile.model_fields
+    last = str(where[-1])
+    described = fields[last].description if last in fields else None
+    return f"{kind} ({described})" if described else kind

@@ -1,0 +1,97 @@
+"""Person, pathways, perturbations and parameters of a scenario file -> checked numbers in canonical units."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ketamech.core import BadInput, UnknownName, nearest, unit
+from ketamech.parameters import Parameter, ParameterTable
+from ketamech.study.reading import Path_
+from ketamech.study.scenario_file import ScenarioFile
+
+Bounds = tuple[float, float]
+YEAR = 8766.0
+BOUNDS: Mapping[str, Bounds] = {
+    "person.weight": (20.0, 300.0),
+    "person.age": (12 * YEAR, 110 * YEAR),
+    "person.baseline_madrs": (0.5, 59.5),
+    "person.baseline_ideation": (0.1, 38.0),
+    "person.baseline_pain": (0.0, 10.0),
+    "person.expectancy": (0.0, 2.0),
+}
+SHARES = ("person", "pathway", "perturbation")  # 0 to 1 unless BOUNDS says otherwise
+
+
+def bounds(parameter: Parameter) -> Bounds:
+    """What a scenario may set a parameter to (canonical units): no negative volume, no switch of 7."""
+    if parameter.name in BOUNDS:
+        return BOUNDS[parameter.name]
+    room = parameter.name.split(".")[0]
+    if room in SHARES:
+        return 0.0, 1.0
+    if room == "drug":
+        return math.ulp(0.0), math.inf
+    return (0.0 if parameter.spread.kind == "lognormal" else -math.inf), math.inf
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """Reads one file's overrides; knows its lines, so that errors can name them."""
+
+    path: Path
+    lines: Mapping[Path_, int]
+    table: ParameterTable
+
+    def all(self, parsed: ScenarioFile) -> dict[str, float]:
+        """Every parameter that differs from the table. Raises BadInput."""
+        values: dict[str, float] = {}
+        for section, prefix in (("person", "person."), ("pathways", "pathway."), ("perturbations", "perturbation.")):
+            for key, given in getattr(parsed, section).items():
+                if given is not None:
+                    values[prefix + key] = self._number(prefix, key, given, (section, key))
+        for key, given in parsed.parameters.items():
+            values[key] = self._number("", key, given, ("parameters", key))
+        return values
+
+    def _number(self, prefix: str, key: str, given: float | str, where: Path_) -> float:
+        if prefix + key not in self.table:
+            raise self._unknown(prefix, key, where)
+        parameter = self.table[prefix + key]
+        text = str(given).strip()
+        with contextlib.suppress(ValueError):  # a bare number is in the unit of the table
+            text = f"{float(text)} {parameter.unit}"
+        try:
+            value = parameter.with_value(text).canonical
+        except BadInput:
+            expected = f"a number and a unit like {parameter.unit}"
+            raise self._bad(f"'{given}' is not a quantity in {parameter.unit}", where, expected) from None
+        low, high = bounds(parameter)
+        if not low <= value <= high:
+            raise self._bad(f"'{given}' is out of range", where, _range(low, high, parameter.unit))
+        return value
+
+    def _unknown(self, prefix: str, key: str, where: Path_) -> BadInput:
+        names = [name.removeprefix(prefix) for name in self.table if name.startswith(prefix)]
+        return UnknownName(
+            f"there is no '{key}' in {where[0]}",
+            file=self.path,
+            line=self.lines.get(where),
+            key=".".join(str(part) for part in where),
+            expected="one of: " + ", ".join(sorted(names)) if prefix else "the full name of a parameter",
+            nearest=nearest(key, names),
+        )
+
+    def _bad(self, what: str, where: Path_, expected: str) -> BadInput:
+        key = ".".join(str(part) for part in where)
+        return BadInput(what, file=self.path, line=self.lines.get(where), key=key, expected=expected)
+
+
+def _range(low: float, high: float, printed: str) -> str:
+    size, words = unit(printed).factor, "" if printed == "1" else f" {printed}"
+    if math.isinf(high):
+        return "more than 0" if low > 0 else "0 or more"
+    return f"between {low / size:g} and {high / size:g}{words}"

@@ -1,0 +1,56 @@
+"""What a scenario file may hold: its keys, their kinds, and the JSON Schema of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Quantity = float | str | None
+
+
+class Dose(BaseModel):
+    """One treatment spelled out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    drug: str = Field(description="racemic ketamine, esketamine, memantine, midazolam, antidepressant, ECT, TMS ...")
+    dose: str | None = Field(None, description="amount with unit, e.g. 0.5 mg/kg, 84 mg, 22 mg/h; none for sessions")
+    route: str = Field("", description="IV, IM, SC, oral, sublingual, nasal")
+    over: str | None = Field(None, description="duration of an infusion, e.g. 40 min")
+    at: str | None = Field(None, description="when it starts, e.g. 3 h, day 8")
+    schedule: str | None = Field(None, description="e.g. twice weekly for 4 weeks, then weekly")
+    salt: str = Field("base", pattern="^(base|hydrochloride)$", description="what the mass is a mass of")
+
+    def sentence(self) -> str:
+        """The same as a regimen sentence."""
+        salt = "" if self.salt == "base" else f"as {self.salt}"
+        over = f"over {self.over}" if self.over else ""
+        at = f"at {self.at}" if self.at else ""
+        return " ".join(
+            part for part in (self.drug, self.dose or "", salt, self.route, over, at, self.schedule or "") if part
+        )
+
+
+class ScenarioFile(BaseModel):
+    """What a scenario file may hold. For research and education only: not treatment or dosing advice."""
+
+    model_config = ConfigDict(extra="forbid", title="KetaMech scenario")
+
+    title: Annotated[str, Field(max_length=200)] = "Untitled"
+    description: Annotated[str, Field(max_length=5000)] = ""
+    treatments: Annotated[list[str | Dose], Field(min_length=1, max_length=500)]
+    person: dict[str, Quantity] = Field({}, description="e.g. weight: 82 kg; names are those of person.* parameters")
+    pathways: dict[str, bool] = Field({}, description="e.g. habenula: off")
+    perturbations: dict[str, float] = Field(
+        {}, description="e.g. nbqx: 0.9; names are those of perturbation.* parameters"
+    )
+    parameters: dict[str, float | str] = Field({}, description="any parameter by its full name")
+    horizon: str | None = Field(None, description="how long to look, e.g. 28 days")
+    control: bool = Field(True, description="also simulate the same person with the same hopes and no drug")
+    seed: int = Field(1, ge=0, description="kept in the provenance; one typical patient needs no chance")
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of scenario files."""
+    return ScenarioFile.model_json_schema()
