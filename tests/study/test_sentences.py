@@ -51,6 +51,68 @@ def test_twice_weekly_means_days_1_and_4():
     assert regimen.treatments[0].starts(9999.0) == pytest.approx([0, 72, 168, 240, 336, 504])
 
 
+def test_every_way_of_writing_a_number_means_the_same_number():
+    """A missing zero before the point must not make a dose ten times too large."""
+    written = ["0.5", ".5", "5e-1", "0.50", "5.e-1"]
+    found = [total(f"racemic {number} mg/kg IV")["pharmacokinetics.central_s"].amount for number in written]
+    assert found == pytest.approx([17.5 * MG] * len(written))
+
+
+SAME = {
+    "oral racemic 50 mg daily for 4 weeks": "ketamine 50 mg po every 24 h for 28 days",
+    "esketamine 22 mg/h IV for 100 h": "esketamine 2200 mg IV over 100 h",
+    "ECT twice weekly for 4 weeks": "electroconvulsive therapy 2 times a week for 28 days",
+    "citalopram daily for 6 weeks": "antidepressant every 24 h for 42 days",
+    "racemic 0.5 mg/kg IM on day 3": "Ketalar 500 ug/kg intramuscular at 48 h",
+    "racemic 35 mg IV; psychotherapy weekly for 12 weeks": "racemic 35 mg IV plus CBT weekly for 84 days",
+    "esketamine hydrochloride 32.3 mg nasal": "spravato 32.3 mg intranasal as HCl",
+}
+
+
+@pytest.mark.parametrize("sentence", SAME)
+def test_two_ways_to_say_one_thing(sentence):
+    one, other = (sentence_entries(words, TABLE, {}, 2000.0) for words in (sentence, SAME[sentence]))
+    assert [(e.state, e.time) for e in one] == [(e.state, pytest.approx(e.time)) for e in other]
+    assert [e.amount for e in one] == pytest.approx([e.amount for e in other])
+    assert [e.duration for e in one] == pytest.approx([e.duration for e in other])
+
+
+ROUTES = {
+    "IM": {"muscle": "intramuscular_fraction"},
+    "SC": {"skin": "subcutaneous_fraction"},
+    "oral": {"gut": None},
+    "IV": {"central": None},
+}
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_each_route_enters_its_own_place(route):
+    found = total(f"arketamine 100 mg {route}")
+    for site, fraction in ROUTES[route].items():
+        share = TABLE[f"pharmacokinetics.{fraction}"].canonical if fraction else 1.0
+        assert found[f"pharmacokinetics.{site}_r"].amount == pytest.approx(share * 100 * MG)
+    assert {name for name in found if name.startswith("pharmacokinetics.")} == {
+        f"pharmacokinetics.{site}_r" for site in ROUTES[route]
+    }
+
+
+def test_under_the_tongue_nothing_is_lost():
+    found = total("esketamine 100 mg sublingual")
+    mouth, gut = found["pharmacokinetics.mouth_s"].amount, found["pharmacokinetics.gut_s"].amount
+    assert mouth + gut == pytest.approx(100 * MG)
+    assert mouth / (mouth + gut) == pytest.approx(TABLE["pharmacokinetics.sublingual_fraction"].canonical)
+
+
+def test_in_japanese_people_more_of_a_spray_is_absorbed_and_nothing_is_lost():
+    def nose(**values):
+        entries = sentence_entries("esketamine 28 mg nasal", TABLE, values, 24.0)
+        assert sum(e.amount for e in entries if e.state.startswith("pharma")) == pytest.approx(28 * MG)
+        return sum(e.amount for e in entries if "nose" in e.state)
+
+    published = TABLE["pharmacokinetics.nasal_japanese"].canonical
+    assert nose(**{"person.japanese": 1.0}) / nose() == pytest.approx(published)
+
+
 def test_a_rate_per_minute_becomes_a_rate_per_hour():
     assert total("racemic 10 ug/kg/min IV for 2 h")["pharmacokinetics.central_s"].amount == pytest.approx(42 * MG)
 
@@ -77,6 +139,23 @@ REFUSED = {
     "TMS 9 times a week": "1 to 7",
     "racemic 1 mg/kg IV over 2 h; racemic 1 mg/kg IV over 2 h at 1 h": "overlap",
     "": "empty",
+    "racemic 0,5 mg/kg IV": "no dose",
+    "racemic 1.000.000 mg IV": "no dose",
+    "racemic 1e400 mg IV": "positive",
+    "racemic 35 mg IV over 1e400 min": "2 years",
+    "racemic 35 mg IV over -3 h": "a time of -3 h",
+    "racemic 35 mg IV at day 0": "day 1",
+    "racemic 35 mg IV at day 900": "2 years",
+    "racemic 35 mg IV every 0 h": "rhythm",
+    "racemic 35 mg IV for 1 h daily": "over 1 h daily",
+    "racemic 35 mg IV daily for 0 weeks": "shorter",
+    "racemic 35 mg IV daily for 1e400 weeks": "rhythm",
+    "esketamine 84 mg nasal twice weekly, then weekly for 4 weeks": "never start",
+    "esketamine 840 mg nasal": "at most 5 mg/kg an hour for esketamine nasal",
+    "midazolam 5 mg/kg IV": "at most 1 mg/kg",
+    "memantine 200 mg oral": "at most 2 mg/kg",
+    "fluoxetine 20 mg daily for 6 weeks": "counted in treatments, not in mg",
+    "racemic 1 mg IV every 10 min for 20 days; esketamine 1 mg IV every 10 min for 20 days": "5000 doses",
 }
 
 
@@ -88,8 +167,8 @@ def test_a_bad_sentence_says_what_is_wrong(sentence):
 
 
 hours = st.floats(0.01, 100, allow_nan=False).map(lambda x: round(x, 4))
-phases = st.builds(Phase, every=hours, times_a_week=st.none(), length=hours) | st.builds(
-    Phase, every=st.none(), times_a_week=st.integers(1, 7), length=hours
+phases = st.builds(lambda gap, more: Phase(every=gap, length=gap + more), hours, hours) | st.builds(
+    Phase, every=st.none(), times_a_week=st.integers(1, 7), length=hours.map(lambda more: 168 + more)
 )
 treatments = st.one_of(
     st.builds(

@@ -16,7 +16,7 @@ Examples = Annotated[Path, typer.Option(help="Folder of scenario files")]
 def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples")) -> None:
     """Run every example scenario, the scorecard and the model description, and write an index page to open.
 
-    For research and education only: not treatment or dosing advice.
+    Example:  ketamech demo runs/demo
     """
     from ketamech import analysis, report, study
     from ketamech.cli import terminal
@@ -30,6 +30,7 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
             expected="a folder with .yaml files",
             type_this="--examples examples",
         )
+    terminal.refuse_file(folder)
     began = time.perf_counter()
     model = terminal.model()
     columns = (
@@ -58,4 +59,4 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
     index = report.write_index(folder, scenarios, card)
     terminal.table(card.goals.to_dict("records"), title="Goals")
     seconds = time.perf_counter() - began
-    terminal.progress().print(f"{seconds:.0f} s. Open [bold]{index}[/bold]   {terminal.DISCLAIMER}")
+    terminal.progress().print(f"{seconds:.0f} s. Open [bold]{terminal.written(index)}[/bold]   {terminal.DISCLAIMER}")

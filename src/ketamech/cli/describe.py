@@ -20,7 +20,7 @@ def describe(out: Out = None) -> None:
     from ketamech.core import BadInput
 
     if out is not None and out.suffix not in (".html", ".md"):
-        raise BadInput(f"cannot write a '{out.suffix}' file", expected="a name ending in .html or .md")
+        raise BadInput(f"cannot write '{out}'", expected="a name ending in .html or .md", type_this="--out model.html")
     with terminal.progress().status("Building the equations ..."):
         built = system.build()
         text = report.describe(built, html=out is not None and out.suffix == ".html")
@@ -29,4 +29,4 @@ def describe(out: Out = None) -> None:
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
-    terminal.progress().print(f"Written: {out}")
+    terminal.progress().print(f"Written: {terminal.written(out)}")

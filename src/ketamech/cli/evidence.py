@@ -6,10 +6,19 @@ from typing import Annotated
 
 import typer
 
+from ketamech.cli.terminal import DISCLAIMER
+from ketamech.core import UnknownName, nearest
+
 app = typer.Typer(help="The published numbers behind the model.", no_args_is_help=True)
 
 
-@app.command("list")
+def _refuse_unknown(key: str, given: str | None, valid: set[str]) -> None:
+    if given is not None and given not in valid:
+        what = f"no evidence has {key} '{given}'"
+        raise UnknownName(what, key=f"--{key}", expected=", ".join(sorted(valid)), nearest=nearest(given, valid))
+
+
+@app.command("list", epilog=DISCLAIMER)
 def list_rows(
     stage: Annotated[str | None, typer.Option(help="Only this stage of the tables, e.g. nmda")] = None,
     drug: Annotated[str | None, typer.Option(help="Only rows whose drug contains this")] = None,
@@ -23,11 +32,16 @@ def list_rows(
     from ketamech import evidence
     from ketamech.cli import terminal
 
-    found = evidence.load_evidence().select(stage=stage, drug=drug, use=use, text=text)
+    known = evidence.load_evidence()
+    for key, given in (("stage", stage), ("use", use)):
+        _refuse_unknown(key, given, {getattr(row, key) for row in known.observations.values()})
+    found = known.select(stage=stage, drug=drug, use=use, text=text)
+    if not found:
+        terminal.progress().print("No row fits all of that.")
     terminal.table(evidence.listing(found), title=f"{len(found)} rows")
 
 
-@app.command("show")
+@app.command("show", epilog=DISCLAIMER)
 def show(id: Annotated[str, typer.Argument(help="The id of a row, e.g. shaffer-ket-ic50")]) -> None:
     """Show one row whole, with its source.
 

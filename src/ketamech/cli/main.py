@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.panel import Panel
+from rich.text import Text
 
 from ketamech.cli import check, cite, demo, describe, evidence, schema, scorecard, simulate
 from ketamech.cli.terminal import DISCLAIMER
-from ketamech.core import KetaMechError
+from ketamech.core import BadInput, KetaMechError
 
 HELP = f"""How does ketamine work? KetaMech computes it: from a dose to the mood weeks later, with a
 published source behind every number.
@@ -21,14 +22,17 @@ Start with:  ketamech simulate "racemic 0.5 mg/kg IV over 40 min"
 {DISCLAIMER}
 """
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
-app.command("simulate")(simulate.simulate)
-app.command("scorecard")(scorecard.scorecard)
-app.command("check")(check.check)
-app.command("describe")(describe.describe)
-app.command("cite")(cite.cite)
-app.command("demo")(demo.demo)
-app.command("schema")(schema.schema)
-app.add_typer(evidence.app, name="evidence")
+for command in (
+    simulate.simulate,
+    scorecard.scorecard,
+    check.check,
+    describe.describe,
+    cite.cite,
+    demo.demo,
+    schema.schema,
+):
+    app.command(command.__name__, epilog=DISCLAIMER)(command)
+app.add_typer(evidence.app, name="evidence", epilog=DISCLAIMER)
 
 
 def _version(wanted: bool) -> None:
@@ -61,12 +65,17 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as problem:
+        if "--debug" in sys.argv:
+            raise
+        complain(BadInput(f"{problem.strerror or problem}", file=problem.filename, expected="a place to write to"))
+        sys.exit(2)
 
 
 def complain(problem: KetaMechError) -> None:
     """One error as a panel on the error stream; plain text where there is no terminal."""
     console = Console(stderr=True, soft_wrap=True)
     if console.is_terminal:
-        console.print(Panel(str(problem), title=type(problem).__name__, border_style="red", highlight=False))
+        console.print(Panel(Text(str(problem)), title=type(problem).__name__, border_style="red"))
     else:
         sys.stderr.write(f"{type(problem).__name__}: {problem}\n")

@@ -16,12 +16,11 @@ def scorecard(out: Out = Path("runs/scorecard"), rows: Everything = False) -> No
 
     Prints one line per source with its fold error or z, misses included, then the goals; writes tables and a
     picture.
-
-    For research and education only: not treatment or dosing advice.
     """
     from ketamech import analysis, report
     from ketamech.cli import terminal
 
+    terminal.refuse_file(out)
     model = terminal.model()
     console = terminal.progress()
     with console.status("Simulating the published protocols ...") as status:
@@ -30,4 +29,4 @@ def scorecard(out: Out = Path("runs/scorecard"), rows: Everything = False) -> No
     shown = card.rows if rows else card.by_source
     terminal.table(shown.to_dict("records"), title="Simulated against published")
     terminal.table(card.goals.to_dict("records"), title="Goals")
-    console.print(f"Written: {', '.join(str(path) for path in written)}   {terminal.DISCLAIMER}")
+    console.print(f"Written: {terminal.written(', '.join(str(path) for path in written))}   {terminal.DISCLAIMER}")

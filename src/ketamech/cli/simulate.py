@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 import sys
@@ -14,6 +15,7 @@ Scenario = Annotated[
     str,
     typer.Argument(help='A scenario file (YAML) or a sentence: "esketamine 84 mg nasal twice weekly for 4 weeks"'),
 ]
+LONGEST_NAME = 60
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results [default: runs/<title>]")]
 
 
@@ -27,14 +29,12 @@ def simulate(scenario: Scenario, out: Out = None) -> None:
       ketamech simulate "esketamine 84 mg nasal twice weekly for 4 weeks, then weekly for 4 weeks" --out runs/nasal
 
       ketamech simulate examples/crps_infusion.yaml
-
-    For research and education only: not treatment or dosing advice.
     """
     from ketamech import report, study
     from ketamech.cli import terminal
 
     asked = study.load_scenario(scenario)
-    folder = out or Path("runs") / (re.sub(r"[^a-z0-9]+", "-", asked.title.lower()).strip("-")[:60] or "run")
+    folder = out or Path("runs") / _folder_name(asked.title)
     report.refuse_folder(folder)
     model = terminal.model()
     console = terminal.progress()
@@ -43,6 +43,13 @@ def simulate(scenario: Scenario, out: Out = None) -> None:
     with console.status("Drawing and writing the report ..."):
         report.write_run(folder, curves, asked, model, shlex.join(["ketamech", *sys.argv[1:]]))
     for note in asked.assumptions:
-        console.print(f"Assumed: {note}.")
+        console.print(f"Assumed: {terminal.written(note)}.")
     terminal.table(report.summary_rows(curves), title=asked.title)
-    console.print(f"Open [bold]{folder / 'report.html'}[/bold]   {terminal.DISCLAIMER}")
+    console.print(f"Open [bold]{terminal.written(folder / 'report.html')}[/bold]   {terminal.DISCLAIMER}")
+
+
+def _folder_name(title: str) -> str:
+    """The title as a folder name; a long one is cut and marked, so that two long titles do not share a folder."""
+    name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "run"
+    mark = hashlib.sha256(title.encode()).hexdigest()
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}-{mark[:6]}"

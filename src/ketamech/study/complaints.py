@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ketamech.core import BadInput, UnknownName, nearest
-from ketamech.study.reading import Path_
+from ketamech.study.reading import Path_, spelled
 from ketamech.study.scenario_file import Dose, ScenarioFile
 
 BRANCHES = ("str", "Dose", "float", "function-after")  # where pydantic tried each kind of a union
@@ -28,7 +28,7 @@ def complaint(problem: ValidationError, path: Path, lines: Mapping[Path_, int]) 
     """The first complaint of pydantic as an error with file, line, key, expectation and nearest name."""
     error = min(problem.errors(), key=_dullness)
     where = tuple(part for part in error["loc"] if part not in BRANCHES)
-    key = ".".join(str(part) for part in where)
+    key = spelled(where)
     line = next((lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in lines), None)
     if error["type"] == "extra_forbidden":
         fields = (ScenarioFile if len(where) == 1 else Dose).model_fields
@@ -49,6 +49,8 @@ def _dullness(error: Any) -> tuple[bool, bool, int]:
 
 
 def _expected(error: Any, where: Path_) -> str:
+    if where[0] == "treatments" and len(where) == 2:
+        return KINDS["model_type"]
     kind = KINDS.get(error["type"]) or error["msg"].removeprefix("Input should be ")
     fields = Dose.model_fields if where[0] == "treatments" and len(where) > 1 else ScenarioFile.model_fields
     last = str(where[-1])

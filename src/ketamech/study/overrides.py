@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ketamech.core import BadInput, UnknownName, nearest, unit
 from ketamech.parameters import Parameter, ParameterTable
-from ketamech.study.reading import Path_
+from ketamech.study.reading import Path_, spelled
 from ketamech.study.scenario_file import ScenarioFile
 
 Bounds = tuple[float, float]
 YEAR = 8766.0
+# number, then a unit that holds no second number: "15,5 kg" must not become 15 times 5 kg
+_QUANTITY = re.compile(r"^([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*((?:1\b|[^\W\d]|%)[^,]*)?$", re.I)
 BOUNDS: Mapping[str, Bounds] = {
     "person.weight": (20.0, 300.0),
     "person.age": (12 * YEAR, 110 * YEAR),
@@ -61,14 +63,10 @@ class Overrides:
         if prefix + key not in self.table:
             raise self._unknown(prefix, key, where)
         parameter = self.table[prefix + key]
-        text = str(given).strip()
-        with contextlib.suppress(ValueError):  # a bare number is in the unit of the table
-            text = f"{float(text)} {parameter.unit}"
-        try:
-            value = parameter.with_value(text).canonical
-        except BadInput:
-            expected = f"a number and a unit like {parameter.unit}"
-            raise self._bad(f"'{given}' is not a quantity in {parameter.unit}", where, expected) from None
+        value = _canonical(given, parameter)
+        if value is None:
+            expected = "a number" if parameter.unit == "1" else f"a number and a unit like {parameter.unit}"
+            raise self._bad(f"'{given}' is not a quantity in {parameter.unit}", where, expected)
         low, high = bounds(parameter)
         if not low <= value <= high:
             raise self._bad(f"'{given}' is out of range", where, _range(low, high, parameter.unit))
@@ -80,14 +78,24 @@ class Overrides:
             f"there is no '{key}' in {where[0]}",
             file=self.path,
             line=self.lines.get(where),
-            key=".".join(str(part) for part in where),
+            key=spelled(where),
             expected="one of: " + ", ".join(sorted(names)) if prefix else "the full name of a parameter",
             nearest=nearest(key, names),
         )
 
     def _bad(self, what: str, where: Path_, expected: str) -> BadInput:
-        key = ".".join(str(part) for part in where)
-        return BadInput(what, file=self.path, line=self.lines.get(where), key=key, expected=expected)
+        return BadInput(what, file=self.path, line=self.lines.get(where), key=spelled(where), expected=expected)
+
+
+def _canonical(given: float | str, parameter: Parameter) -> float | None:
+    """A number (in the unit of the table when it is bare) in canonical units; None when it is not one."""
+    match = _QUANTITY.match(str(float(given)) if isinstance(given, int | float) else given.strip())
+    if not match:
+        return None
+    try:
+        return parameter.with_value(f"{match[1]} {match[2] or parameter.unit}").canonical
+    except BadInput:
+        return None
 
 
 def _range(low: float, high: float, printed: str) -> str:

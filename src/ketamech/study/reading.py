@@ -37,6 +37,11 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
     return _plain(content, (), lines, path), lines
 
 
+def spelled(where: Path_) -> str:
+    """A place in a file as one reads it, e.g. treatments[0].dose."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where).removeprefix(".")
+
+
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > LARGEST_FILE:

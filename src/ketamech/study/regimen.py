@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,6 +23,9 @@ class Phase:
     length: float | None = None
 
     def __post_init__(self) -> None:
+        if not 0 < self.gap < math.inf or self.length == math.inf:
+            what = f"a dose every {self.gap:g} h" + (f" for {self.length:g} h" if self.length else "")
+            raise BadInput(what, key="schedule", expected="a rhythm such as every 12 h for 2 weeks")
         if self.length is not None and self.length < self.gap:
             raise BadInput(
                 f"for {self.length:g} h is shorter than the {self.gap:g} h between two doses",

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from ketamech.core import BadInput
 from ketamech.parameters import ParameterTable
 from ketamech.study.complaints import complaint
+from ketamech.study.drugs import drug, route
 from ketamech.study.giving import entries
 from ketamech.study.overrides import Overrides
 from ketamech.study.reading import Path_, read_yaml
@@ -111,11 +112,23 @@ def _from_file(path: Path, table: ParameterTable) -> Scenario:
 
 def _treatments(given: str | Dose, i: int, path: Path, lines: Mapping[Path_, int]) -> tuple[Treatment, ...]:
     try:
-        return read(given if isinstance(given, str) else given.sentence())
+        if isinstance(given, str):
+            return read(given)
+        route(drug(given.drug), given.route)
+        return read(given.sentence())
     except BadInput as problem:
-        key = f"treatments[{i}]" + (f".{problem.key}" if problem.key else "")
-        line = lines.get(("treatments", i, problem.key or "")) or lines.get(("treatments", i))
-        raise _placed(problem, path, line, key) from None
+        key = problem.key if isinstance(given, str) else _field(given, problem)
+        line = lines.get(("treatments", i, key or "")) or lines.get(("treatments", i))
+        raise _placed(problem, path, line, f"treatments[{i}]" + (f".{key}" if key else "")) from None
+
+
+def _field(given: Dose, problem: BadInput) -> str | None:
+    """The key of a spelled-out dose that an error is about: the one it names, or whose words it quotes."""
+    if problem.key in Dose.model_fields:
+        return problem.key
+    quoted = problem.what.split(" in '")[0]
+    said = given.model_dump(exclude_none=True)
+    return next((key for key, words in said.items() if words and words in quoted), problem.key)
 
 
 def _culprit(regimen: Regimen, table: ParameterTable, values: Mapping[str, float], horizon: float) -> int:

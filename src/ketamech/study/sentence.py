@@ -180,9 +180,9 @@ class _Words:
         a_day = self.take(_A_DAY)
         if a_day:
             return Phase(every=DAY / _count(a_day))
-        for word, hours in _PLAIN.items():
+        for word, gap in _PLAIN.items():
             if self.take(re.compile(rf"\b{word}\b", re.I)):
-                return Phase(times_a_week=1) if hours == WEEK else Phase(every=hours)
+                return Phase(times_a_week=1) if gap == WEEK else Phase(every=gap)
         return None
 
     def route(self) -> str:
