@@ -1,0 +1,58 @@
+"""What the terminal shows: nothing a user writes is taken for markup, and starting is quick."""
+
+import importlib
+import io
+import subprocess
+import sys
+import time
+
+import pytest
+from rich.console import Console
+
+from ketamech.cli import simulate, terminal
+from ketamech.core import BadInput
+
+main = importlib.import_module("ketamech.cli.main")  # the module, not the function of that name
+NASTY = ["[/bold]", "a [red]b", "treatments[0].dose", "[link=x]"]
+
+
+@pytest.fixture
+def screen(monkeypatch):
+    """A terminal that can be read back."""
+    shown = io.StringIO()
+
+    def console(**_):
+        return Console(file=shown, force_terminal=True, width=100, color_system=None)
+
+    monkeypatch.setattr(main, "Console", console)
+    monkeypatch.setattr(terminal, "Console", console)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    return shown
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_an_error_is_shown_as_it_is(text, screen):
+    main.complain(BadInput(f"'{text}' is not known", key=text))
+    assert screen.getvalue().count(text) == 2
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_a_table_is_shown_as_it_is(text, screen):
+    terminal.table([{"name": text}], title=text)
+    assert screen.getvalue().count(text) == 2
+
+
+def test_two_long_titles_do_not_share_a_folder():
+    first = "esketamine 84 mg nasal twice weekly for 4 weeks, then weekly for 4 weeks"
+    second = "esketamine 84 mg nasal twice weekly for 4 weeks, then weekly for 8 weeks"
+    assert simulate._folder_name(first) != simulate._folder_name(second)
+    assert simulate._folder_name("../../etc") == "etc"
+    assert simulate._folder_name("...") == "run"
+
+
+def test_help_does_not_wait_for_the_model():
+    program = "import sys, ketamech.cli; print(sorted({'numba', 'sympy', 'xarray', 'pandas'} & set(sys.modules)))"
+    began = time.perf_counter()
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+    assert time.perf_counter() - began < 5
