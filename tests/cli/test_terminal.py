@@ -22,7 +22,7 @@ def screen(monkeypatch):
     shown = io.StringIO()
 
     def console(**_):
-        return Console(file=shown, force_terminal=True, width=100, color_system=None)
+        return Console(file=shown, force_terminal=True, width=80, color_system=None)
 
     monkeypatch.setattr(main, "Console", console)
     monkeypatch.setattr(terminal, "Console", console)
@@ -40,6 +40,15 @@ def test_an_error_is_shown_as_it_is(text, screen):
 def test_a_table_is_shown_as_it_is(text, screen):
     terminal.table([{"name": text}], title=text)
     assert screen.getvalue().count(text) == 2
+
+
+def test_numbers_stay_whole_in_a_narrow_terminal(screen):
+    row = {"output": "Suicidal ideation (SSI) and more words", "unit": "points, 0 to 38", "at 24 h": "−12.345"}
+    terminal.table([row | {f"day {i}": f"{i}00.123" for i in range(9)}], title="x")
+    lines = screen.getvalue().splitlines()
+    assert any("Suicidal" in line and "−12.345" in line and "000.123" in line for line in lines)
+    assert "wider terminal also shows: day " in lines[-1]
+    assert max(len(line) for line in lines) <= 80
 
 
 def test_two_long_titles_do_not_share_a_folder():

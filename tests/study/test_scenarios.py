@@ -57,6 +57,23 @@ def saved(tmp_path, text):
     return file
 
 
+def documented(kind):
+    text = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    return text.split(f"```{kind}\n")[1].split("```")[0]
+
+
+@pytest.mark.parametrize("sentence", documented("sentences").splitlines())
+def test_every_documented_sentence_is_understood(sentence):
+    assert load_scenario(sentence, TABLE).regimen.treatments
+
+
+def test_the_documented_file_is_understood(tmp_path):
+    found = load_scenario(saved(tmp_path, documented("yaml")), TABLE)
+    assert found.values["pathway.habenula"] == 0
+    assert found.values["person.weight"] == 82
+    assert found.horizon == 84 * 24
+
+
 def test_a_scenario_says_of_what_its_masses_are():
     assert any("free base" in note for note in load_scenario("esketamine 84 mg nasal").assumptions)
     assert any("hydrochloride" in note for note in load_scenario("esketamine 84 mg as hcl nasal").assumptions)

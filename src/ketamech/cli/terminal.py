@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ketamech.core import BadInput
 
+SHORT, READABLE, GAP = 9, 13, 3  # letters: what is kept whole, what a column of words needs, room between columns
 DISCLAIMER = "For research and education only: not treatment or dosing advice."
 
 
@@ -51,12 +53,35 @@ def table(rows: Sequence[Mapping[str, object]], *, title: str | None = None, rig
         for row in rows:
             sys.stdout.write("\t".join(_text(row[c]) for c in columns) + "\n")
         return
-    drawn = Table(title=escape(title) if title else None, header_style="bold")
-    for column in columns:
-        drawn.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    console = Console(highlight=False)
+    shown = _fitting(columns, rows, console.width)
+    drawn = Table(title=escape(title) if title else None, header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for column in shown:
+        short = _widest(column, rows) <= SHORT  # numbers stay whole, words fold
+        header = escape(column.replace(" ", "\n") if short and len(column) > SHORT else column)
+        drawn.add_column(header, justify="right" if column in right else "left", overflow="fold", no_wrap=short)
     for row in rows:
-        drawn.add_row(*(escape(_text(row[c])) for c in columns))
-    Console(highlight=False).print(drawn)
+        drawn.add_row(*(escape(_text(row[c])) for c in shown))
+    console.print(drawn)
+    if len(shown) < len(columns):
+        console.print(f"A wider terminal also shows: {escape(', '.join(columns[len(shown) :]))}")
+
+
+def _fitting(columns: Sequence[str], rows: Sequence[Mapping[str, object]], width: int) -> list[str]:
+    """The first columns that fit side by side with their numbers whole; two at least."""
+    shown: list[str] = []
+    for column in columns:
+        widest = _widest(column, rows)
+        header = len(column) if len(column) <= SHORT else max(len(word) for word in column.split())
+        width -= (max(widest, header) if widest <= SHORT else max(READABLE, header)) + GAP
+        if width < -GAP and len(shown) >= 2:
+            break
+        shown.append(column)
+    return shown
+
+
+def _widest(column: str, rows: Sequence[Mapping[str, object]]) -> int:
+    return max(len(_text(row[column])) for row in rows)
 
 
 def _text(value: object) -> str:
