@@ -39,3 +39,14 @@ def test_points_and_pressures_do_not_mix():
 def test_the_nearest_name_is_offered():
     assert nearest("plasma.esketamin", ["plasma.esketamine", "brain.esketamine"]) == "plasma.esketamine"
     assert nearest("zzzz", ["plasma.esketamine"]) is None
+
+
+@pytest.mark.parametrize("text", ["5 kg", "10 mg", ",5 kg", "2mg"])
+def test_a_quantity_is_not_a_unit(text):
+    with pytest.raises(BadInput, match="holds a number"):
+        unit(text)
+
+
+@pytest.mark.parametrize("text", ["1/h", "L/h/70kg", "L**2", "umol^-1", "1/uM/h"])
+def test_exponents_and_reciprocals_are_units(text):
+    assert unit(text).factor > 0

@@ -39,6 +39,7 @@ _SPELLING = (
     (r"\bd\b", "day"),
     (r"\bmV\b", "membrane_millivolt"),
 )
+_NUMBERS_IN_UNITS = re.compile(r"^1(?=\s*/)|(?:\*\*|\^)\s*\(?-?\d+(?:/\d+)?\)?")  # 1/h, L**2
 _OWN = (
     "points = [points] = point",
     "mmHg = [pressure_mercury]",
@@ -125,6 +126,8 @@ def unit(text: str) -> Unit:
         return Unit(cleaned or "1", 1.0, ())
     for pattern, replacement in _SPELLING:
         cleaned = re.sub(pattern, replacement, cleaned)
+    if re.search(r"\d", _NUMBERS_IN_UNITS.sub("", cleaned)) or cleaned.startswith((",", ".")):
+        raise BadInput(f"'{text}' holds a number, not only a unit", expected="a unit such as L/h, umol/L, ng/mL")
     try:
         quantity = _registry().parse_expression(cleaned)
         base = (1.0 * quantity).to_base_units()
