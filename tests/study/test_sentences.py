@@ -127,7 +127,7 @@ REFUSED = {
     "racemic 0 mg IV": "positive",
     "racemic 5000 mg IV": "no one is given that",
     "esketamin 84 mg nasal": "nearest: esketamine",
-    "esketamine 84 mg rectal": "rectal",
+    "esketamine 84 mg rectal": "cannot be given by route 'rectal'",
     "racemic 25 mg nasal": "devices",
     "racemic 0.5 mg/kg": "route",
     "racemic IV": "no dose",

@@ -8,7 +8,7 @@ from ketamech.stages.declaration import Stage, exp, log
 
 
 def mood(m: Stage) -> None:
-    """Everything that differs from the person's own rest adds to one drive; MADRS follows it over hours.
+    """Everything that differs from the person's own rest adds to one drive; MADRS follows it.
 
     Two carriers of the drug: hours (silent habenula, AMPA surface) and days (spines, through connectivity).
     A logistic keeps the score within the scale; at rest the drive is zero and the score is the baseline.
@@ -25,7 +25,7 @@ def mood(m: Stage) -> None:
     madrs = m.state("mood.madrs", "points", at_rest=33.0, within=(0, 60), scale=10.0, about="MADRS total")
     target = top * baseline / (baseline + (top - baseline) * exp(drive))
     m.rate(madrs, +pace * target, because="the drive moves the score within its bounds")
-    m.rate(madrs, -pace * madrs, because="mood follows over hours")
+    m.rate(madrs, -pace * madrs, because="mood follows within the hour")
     m.offers("mood.change", madrs - baseline, "points", about="MADRS change from own baseline")
 
 

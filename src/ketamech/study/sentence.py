@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ketamech.core import BadInput, nearest
-from ketamech.study.drugs import ROUTES, drug, names
+from ketamech.study.drugs import ROUTES, Drug, drug, names, route
 from ketamech.study.regimen import DAY, WEEK, Phase, Treatment
 
 HOURS = {"min": 1 / 60, "h": 1.0, "day": DAY, "week": WEEK}
@@ -72,11 +72,12 @@ def _treatment(text: str) -> Treatment:
     start = words.start()
     phase = words.phase()
     phases = tuple(p for p in (phase, *(_phase(part) for part in later)) if p is not None)
-    route = words.route()
+    way = words.route()
     salt = "hydrochloride" if words.take(_SALT) else "base"
+    words.refuse_unknown_route(drug(name), way)
     words.refuse_leftovers()
     amount, unit = _per_hour(amount, unit)
-    return Treatment(name, amount, unit, route, duration, start, phases, salt)
+    return Treatment(name, amount, unit, way, duration, start, phases, salt)
 
 
 def _phase(text: str) -> Phase:
@@ -191,8 +192,17 @@ class _Words:
                 return name
         return ""
 
+    def refuse_unknown_route(self, given: Drug, found: str) -> None:
+        """One word is left and the route is missing: that word was meant to be it."""
+        left = self._leftovers()
+        if len(left) == 1 and not found and "" not in given.routes:
+            route(given, left[0])
+
+    def _leftovers(self) -> list[str]:
+        return [w for w in re.findall(r"[^\s,.]+", self.left) if w.lower() not in _FILLERS]
+
     def refuse_leftovers(self) -> None:
-        left = [w for w in re.findall(r"[^\s,.]+", self.left) if w.lower() not in _FILLERS]
+        left = self._leftovers()
         if left:
             known = [*ROUTES, *_PLAIN, "over", "for", "every", "twice weekly", "then", *names()]
             raise BadInput(
