@@ -1,17 +1,20 @@
-"""Writes a system out as a compiled kernel and moves patients through time."""
+"""Writes a system out as machine code and moves many patients through time."""
 
-from ketamech.engine.kernel import Kernel, cache_folder, load_kernel
-from ketamech.engine.solve import Events, Solution, events, jacobian, refuse_failure, rest, solve
+from ketamech.engine.events import Events, EventTable, events, table
+from ketamech.engine.kernel import Kernel, load_kernel
+from ketamech.engine.solve import Patients, Solution, move, refuse_failure, rest, solve
 
 __all__ = [
+    "EventTable",
     "Events",
     "Kernel",
+    "Patients",
     "Solution",
-    "cache_folder",
     "events",
-    "jacobian",
     "load_kernel",
+    "move",
     "refuse_failure",
     "rest",
     "solve",
+    "table",
 ]

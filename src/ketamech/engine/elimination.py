@@ -1,9 +1,11 @@
-"""Symbolic sparse LU: in which order to eliminate, what fills in, and the straight-line program for it."""
+"""Symbolic sparse LU: in which order to eliminate, what fills in, and the straight-line blocks for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from ketamech.engine.instructions import Block, Op, Place
 
 
 @dataclass(frozen=True)
@@ -48,3 +50,40 @@ def _updates(
     pivot: int, below: tuple[int, ...], right: tuple[int, ...], slots: dict[tuple[int, int], int]
 ) -> tuple[tuple[int, tuple[tuple[int, int], ...]], ...]:
     return tuple((slots[r, pivot], tuple((slots[r, c], slots[pivot, c]) for c in right)) for r in below)
+
+
+def factorise(pattern: Iterable[tuple[int, int]], factors: Elimination) -> Block:
+    """Fill SHIFT - J into L and eliminate, all unrolled; L keeps the reciprocals of the pivots."""
+    place = {entry: k for k, entry in enumerate(pattern)}
+    ops = [_shifted(r == c, place.get((r, c)), f"l{slot}") for (r, c), slot in factors.slots.items()]
+    for pivot, rows in factors.updates:
+        diagonal = f"l{factors.slots[pivot, pivot]}"
+        ops.append(Op(diagonal, "div", (1.0, diagonal)))
+        for multiplier, pairs in rows:
+            ops.append(Op(f"l{multiplier}", "mul", (f"l{multiplier}", diagonal)))
+            ops += [Op(f"l{at}", "fnma", (f"l{multiplier}", f"l{source}", f"l{at}")) for at, source in pairs]
+    ops += [Op(Place("L", slot), "copy", (f"l{slot}",)) for slot in factors.slots.values()]
+    return Block("factorise", tuple(ops))
+
+
+def _shifted(on_diagonal: bool, entry: int | None, target: str) -> Op:
+    known = 0.0 if entry is None else Place("J", entry)
+    if on_diagonal:
+        return Op(target, "sub", (Place("SHIFT", 0), known))
+    return Op(target, "copy", (0.0,)) if entry is None else Op(target, "neg", (known,))
+
+
+def substitute(factors: Elimination) -> Block:
+    """Solve with the factors in place, B being the right side: forward by columns, back by rows."""
+
+    def less(row: int, column: int) -> Op:
+        return Op(f"b{row}", "fnma", (Place("L", factors.slots[row, column]), f"b{column}", f"b{row}"))
+
+    ops = [Op(f"b{i}", "copy", (Place("B", i),)) for i in factors.order]
+    for pivot in factors.order:
+        ops += [less(row, pivot) for row in factors.columns[pivot]]
+    for pivot in reversed(factors.order):
+        ops += [less(pivot, column) for column in factors.rows[pivot]]
+        ops.append(Op(f"b{pivot}", "mul", (f"b{pivot}", Place("L", factors.slots[pivot, pivot]))))
+        ops.append(Op(Place("B", pivot), "copy", (f"b{pivot}",)))
+    return Block("substitute", tuple(ops), takes=True)

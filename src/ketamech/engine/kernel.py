@@ -1,93 +1,159 @@
-"""A compiled kernel: its generated source kept on disk under the hash of what it was made from."""
+"""A system as machine code, kept on disk under the hash of what it was made from.
+
+Two parts are kept: the equations of a system, and the steering, which serves all systems. When both are there, neither
+SymPy nor Numba is needed.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import inspect
+import json
 import os
-import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 
-import numba
-import platformdirs
+import numpy as np
 
-from ketamech.engine import elimination, mathematics, rosenbrock, settling, writer
-from ketamech.system import System
+from ketamech.core import cache_folder
+from ketamech.engine import machine
+from ketamech.engine.instructions import Rows
+from ketamech.engine.steering import SIZES
+from ketamech.system import Layout, System
+
+LANES = 8  # patients side by side: one AVX-512 register, two of AVX2, four of SSE2 or NEON
+EXPORTED = ("prepare", "attempt", "accept", "glimpse", "relax", "move", "take")
+ARGUMENTS = {  # r: pointer to numbers, w: to whole numbers, c: a count
+    "follow": "rwwrrrrrrwrwwrrcwrwwcr",
+    "settle": "rwwrrrwwwcr",
+}
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """Compiled functions of one system; `compiled_before` tells whether the machine code was found on disk."""
+    """Compiled functions of one system; `compiled_before` tells whether the machine code was found on disk.
 
-    system: System
-    module: ModuleType
+    `gamma` is the coefficient of the method on the diagonal; `rows` say where a lane's numbers are.
+    """
+
+    layout: Layout
+    build_system: Callable[[], System]
+    rows: Rows
+    gamma: float
+    code: machine.Machine
     compiled_before: bool
 
+    @cached_property
+    def scales(self) -> np.ndarray:
+        """Declared scale of each state."""
+        return np.array([state.scale for state in self.layout.states])
 
-def cache_folder() -> Path:
-    """Where kernels are kept: $KETAMECH_CACHE, or the user's cache folder."""
-    named = os.environ.get("KETAMECH_CACHE")
-    return Path(named) if named else Path(platformdirs.user_cache_dir("ketamech", appauthor=False))
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """Sizes and row numbers in the order of SIZES; those of a single run are 0."""
+        layout, starts = self.layout, self.rows.starts
+        known = {
+            "lanes": LANES,
+            "states": len(layout.states),
+            "inputs": len(layout.inputs),
+            "parameters": len(layout.parameter_names),
+            "rests": len(layout.rested),
+        }
+        return np.array([known.get(name, starts.get(name, 0)) for name in SIZES], dtype=np.int64)
+
+    def sizes_of_run(self, times: int, wanted: int) -> np.ndarray:
+        """The same for a run with `times` output times and `wanted` outputs."""
+        found = self.sizes.copy()
+        found[SIZES.index("times")], found[SIZES.index("wanted")] = times, wanted
+        return found
+
+    def output_rows(self, names: tuple[str, ...]) -> np.ndarray:
+        """Workspace rows of outputs, as `glimpse` leaves them: states, then offers."""
+        place = {name: i for i, name in enumerate(self.layout.output_names)}
+        n, starts = len(self.layout.states), self.rows.starts
+        rows = [starts["V"] + place[x] if place[x] < n else starts["S"] + place[x] - n for x in names]
+        return np.array(rows, dtype=np.int64)
 
 
-_LOADED: dict[str, ModuleType] = {}
+_LOADED: dict[str, Kernel] = {}
 
 
-def load_kernel(system: System, *, announce: Callable[[str], None] | None = None) -> Kernel:
-    """The kernel of a system, written and compiled on first use.
+def load_kernel(
+    layout: Layout, build_system: Callable[[], System], *, announce: Callable[[str], None] | None = None
+) -> Kernel:
+    """The kernel of the system that `layout` describes, written and compiled on first use.
 
-    `announce` is called once with a line of text when the first solve will have to compile.
+    `announce` is called once with a line of text if something has to be compiled.
     """
-    key = _key(system)
-    folder = cache_folder() / "kernels" / key
-    before = any(folder.glob("__pycache__/*.nbi"))
+    key = _key(layout.fingerprint, _sources(), machine.processor(), str(LANES))
     if key not in _LOADED:
+        steering = _key(_sources(), machine.processor(), version("numba"))
+        before = _read(_folder(key)) is not None and _read(_folder(steering)) is not None
         if announce and not before:
-            announce(f"Compiling the equations ({len(system.states)} states), once for this model ...")
-        _LOADED[key] = _import(_kept(folder, system), key)
-    return Kernel(system, _LOADED[key], before)
+            announce(f"Compiling the equations ({len(layout.states)} states), once for this model ...")
+        code = _kept(_folder(key), lambda: _equations(build_system()))
+        driver = _kept(_folder(steering), _steering)
+        facts = json.loads(code.pop("facts.json"))
+        loaded = machine.Machine([*code.values(), *driver.values()])
+        _LOADED[key] = Kernel(layout, build_system, Rows(facts["rows"]), facts["gamma"], loaded, before)
+    return _LOADED[key]
 
 
-def _key(system: System) -> str:
-    """What a kernel depends on: the equations, the code that writes it, and what compiles it."""
-    written_by = (elimination, mathematics, rosenbrock, settling, writer)
-    sources = "".join(inspect.getsource(module) for module in written_by)
-    text = f"{system.fingerprint}|{sources}|{numba.__version__}|{sys.version}"
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+def _equations(system: System) -> dict[str, bytes]:
+    from ketamech.engine.program import program
+
+    made = program(system, LANES)
+    facts = json.dumps({"rows": made.rows.sizes, "gamma": made.gamma})
+    return {"equations.o": machine.object_code([made.text], EXPORTED), "facts.json": facts.encode()}
 
 
-def _kept(folder: Path, system: System) -> Path:
-    """The kernel's source on disk, written anew when it is missing or not what was once written."""
-    target, seal = folder / "kernel.py", folder / "kernel.sha256"
-    if target.is_file() and seal.is_file():
-        if hashlib.sha256(target.read_bytes()).hexdigest() == seal.read_text(encoding="utf-8", errors="replace"):
-            return target
-        shutil.rmtree(folder)
-    source = writer.write_kernel(system)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(target, source)
-    _write(seal, hashlib.sha256(source.encode()).hexdigest())
-    return target
+def _steering() -> dict[str, bytes]:
+    from ketamech.engine.steering_code import steering_modules
+
+    modules = steering_modules(ARGUMENTS)
+    return {"steering.o": machine.object_code(list(modules.values()), list(modules))}
 
 
-def _write(target: Path, text: str) -> None:
+def _sources() -> str:
+    """The code that writes kernels."""
+    return "".join(p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.glob("*.py")))
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:20]
+
+
+def _folder(key: str) -> Path:
+    return cache_folder() / "kernels" / key
+
+
+def _kept(folder: Path, make: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:
+    """Files kept in a folder, made anew when one is missing or not what was once written."""
+    found = _read(folder)
+    if found is None:
+        found = make()
+        folder.mkdir(parents=True, exist_ok=True)
+        seals = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
+        for name, data in {**found, "seals.json": json.dumps(seals).encode()}.items():
+            _write(folder / name, data)
+    return dict(found)
+
+
+def _read(folder: Path) -> dict[str, bytes] | None:
+    try:
+        seals = json.loads((folder / "seals.json").read_bytes())
+        found = {name: (folder / name).read_bytes() for name in seals}
+    except (OSError, ValueError, TypeError):
+        return None
+    whole = found and all(hashlib.sha256(found[name]).hexdigest() == seal for name, seal in seals.items())
+    return found if whole else None
+
+
+def _write(target: Path, data: bytes) -> None:
     """Write a file so that a reader never sees half of it."""
-    with tempfile.NamedTemporaryFile("w", dir=target.parent, suffix=".tmp", delete=False, encoding="utf-8") as part:
-        part.write(text)
+    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".tmp", delete=False) as part:
+        part.write(data)
     os.replace(part.name, target)
-
-
-def _import(path: Path, key: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"ketamech_kernel_{key}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module

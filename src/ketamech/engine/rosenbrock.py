@@ -1,205 +1,179 @@
-"""Rodas4: a linearly implicit method of order 4 with an embedded order 3 and dense output.
+"""Rosenbrock methods as tables, and the blocks that carry out one step of them for every lane.
 
-Hairer and Wanner, Solving Ordinary Differential Equations II, 2nd edition, section IV.10 (stiffly accurate, L-stable).
-Written in plain Python on flat arrays; the generated kernel pastes these functions behind `prepare`, `rates`,
-`jacobian`, `factorise` and `substitute` of one system and compiles the whole. One patient per call.
-
-Between two events nothing depends on time, so no derivative by time is needed. An event adds an amount to a state
-(kind 0) or changes the constant input into it (kind 1). Outputs asked for at the time of an event show the state after
-it.
+Each stage solves (1/(h gamma) - J) k_i = f(y + sum a_ij k_j) + sum c_ij/h k_j, the form of Hairer and Wanner, Solving
+Ordinary Differential Equations II, 2nd edition, section IV.7, in which no product with J is needed. Between two events
+nothing depends on time, so there is no derivative by time. The methods here are stiffly accurate: the last stage is
+the estimate of the error, and the new state is its argument plus it.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
+from ketamech.engine.instructions import Block, Call, Loop, Op, Operand, Place
 
-OK, TOO_MANY_STEPS, NOT_FINITE, STEP_TOO_SMALL = 0, 1, 2, 3
-GAMMA = 0.25
-MAX_GROWTH, MIN_GROWTH, SAFETY = 6.0, 0.2, 0.9
-
-
-def stage_slope(u, q, inflow, f):
-    """Rates of change at `u` plus the constant inputs."""
-    rates(u, q, f)
-    for i in range(u.size):
-        f[i] += inflow[i]
+SAFETY = 0.9
 
 
-def attempt(y, q, inflow, h, work, jac, lu):
-    """One step of size h from y: new state in work[1], slopes k1..k6 in work[2..7]; dense output needs them."""
-    n = y.size
-    u, f = work[0], work[1]
-    k1, k2, k3, k4, k5, k6 = work[2], work[3], work[4], work[5], work[6], work[7]
-    factorise(jac, 1.0 / (h * GAMMA), lu)
-    stage_slope(y, q, inflow, f)
-    for i in range(n):
-        k1[i] = f[i]
-    substitute(lu, k1)
-    for i in range(n):
-        u[i] = y[i] + 1.544 * k1[i]
-    stage_slope(u, q, inflow, f)
-    for i in range(n):
-        k2[i] = f[i] + (-5.6688 * k1[i]) / h
-    substitute(lu, k2)
-    for i in range(n):
-        u[i] = y[i] + 0.9466785280815826 * k1[i] + 0.2557011698983284 * k2[i]
-    stage_slope(u, q, inflow, f)
-    for i in range(n):
-        k3[i] = f[i] + (-2.430093356833875 * k1[i] - 0.2063599157091915 * k2[i]) / h
-    substitute(lu, k3)
-    for i in range(n):
-        u[i] = y[i] + 3.314825187068521 * k1[i] + 2.896124015972201 * k2[i] + 0.9986419139977817 * k3[i]
-    stage_slope(u, q, inflow, f)
-    for i in range(n):
-        k4[i] = f[i] + (-0.1073529058151375 * k1[i] - 9.594562251023355 * k2[i] - 20.47028614809616 * k3[i]) / h
-    substitute(lu, k4)
-    for i in range(n):
-        u[i] = (
-            y[i]
-            + 1.221224509226641 * k1[i]
-            + 6.019134481288629 * k2[i]
-            + 12.53708332932087 * k3[i]
-            - 0.6878860361058950 * k4[i]
-        )
-    stage_slope(u, q, inflow, f)
-    for i in range(n):
-        c = 7.496443313967647 * k1[i] - 10.24680431464352 * k2[i] - 33.99990352819905 * k3[i]
-        k5[i] = f[i] + (c + 11.70890893206160 * k4[i]) / h
-    substitute(lu, k5)
-    for i in range(n):
-        u[i] += k5[i]
-    stage_slope(u, q, inflow, f)
-    for i in range(n):
-        c = 8.083246795921522 * k1[i] - 7.981132988064893 * k2[i] - 31.52159432874371 * k3[i]
-        k6[i] = f[i] + (c + 16.31930543123136 * k4[i] - 6.058818238834054 * k5[i]) / h
-    substitute(lu, k6)
-    for i in range(n):
-        u[i] += k6[i]
+@dataclass(frozen=True)
+class Method:
+    """Coefficients: `arguments` a_ij and `carried` c_ij by stage; a row None means: the last argument plus the last k.
 
-
-def step_error(y, work, rtol, scale):
-    """Weighted root mean square of the embedded error, and the state that contributes most."""
-    total, worst, at = 0.0, -1.0, 0
-    u, k6 = work[0], work[7]
-    for i in range(y.size):
-        weight = rtol * (scale[i] + max(abs(y[i]), abs(u[i])))
-        part = (k6[i] / weight) ** 2
-        if not math.isfinite(part):
-            return math.inf, i
-        total += part
-        if part > worst:
-            worst, at = part, i
-    return math.sqrt(total / y.size), at
-
-
-def dense(y, work, theta, out):
-    """State at a fraction theta of the step just taken (order 3)."""
-    u, k1, k2, k3, k4, k5 = work[0], work[2], work[3], work[4], work[5], work[6]
-    rest = 1.0 - theta
-    for i in range(y.size):
-        a = (
-            10.12623508344586 * k1[i]
-            - 7.487995877610167 * k2[i]
-            - 34.80091861555747 * k3[i]
-            - 7.992771707568823 * k4[i]
-            + 1.025137723295662 * k5[i]
-        )
-        b = (
-            -0.6762803392801253 * k1[i]
-            + 6.087714651680015 * k2[i]
-            + 16.43084320892478 * k3[i]
-            + 24.76722511418386 * k4[i]
-            - 6.594389125716872 * k5[i]
-        )
-        out[i] = rest * y[i] + theta * (u[i] + rest * (a + theta * b))
-
-
-def stretch(y, q, inflow, start, stop, times, first, out, rtol, scale, limits, work, jac, lu):
-    """Integrate from start to stop without events, filling outputs at times[first:] that lie before stop.
-
-    Returns status, next output, steps taken, time reached, state at fault.
+    `dense` rows d_m give y(theta) = (1 - theta) y0 + theta (y1 + (1 - theta) (D_1 + theta (D_2 + ...))), D_m = sum d_mj k_j.
     """
-    n_steps, t, h = 0, start, min(limits[1], stop - start)
-    at, fresh = first, True
-    while t < stop:
-        if n_steps >= limits[0]:
-            return TOO_MANY_STEPS, at, n_steps, t, 0
-        if fresh:
-            jacobian(y, q, jac)
-        last = t + h >= stop
-        if last:
-            h = stop - t
-        attempt(y, q, inflow, h, work, jac, lu)
-        n_steps += 1
-        error, worst = step_error(y, work, rtol, scale)
-        growth = SAFETY * error**-0.25 if error > 0.0 else MAX_GROWTH
-        if error <= 1.0:
-            t_new = stop if last else t + h
-            while at < times.size and times[at] < t_new:
-                dense(y, work, (times[at] - t) / h, out[at])
-                at += 1
-            for i in range(y.size):
-                y[i] = work[0, i]
-            t, fresh = t_new, True
-            h *= min(MAX_GROWTH, max(MIN_GROWTH, growth))
+
+    name: str
+    order: int
+    gamma: float
+    arguments: tuple[tuple[float, ...] | None, ...]
+    carried: tuple[tuple[float, ...], ...]
+    dense: tuple[tuple[float, ...], ...]
+
+    @property
+    def stages(self) -> int:
+        """How many linear solves a step takes."""
+        return len(self.arguments)
+
+
+RODAS4 = Method(  # Hairer and Wanner, section IV.10
+    "Rodas4",
+    order=4,
+    gamma=0.25,
+    arguments=(
+        (),
+        (1.544,),
+        (0.9466785280815826, 0.2557011698983284),
+        (3.314825187068521, 2.896124015972201, 0.9986419139977817),
+        (1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950),
+        None,
+    ),
+    carried=(
+        (),
+        (-5.6688,),
+        (-2.430093356833875, -0.2063599157091915),
+        (-0.1073529058151375, -9.594562251023355, -20.47028614809616),
+        (7.496443313967647, -10.24680431464352, -33.99990352819905, 11.70890893206160),
+        (8.083246795921522, -7.981132988064893, -31.52159432874371, 16.31930543123136, -6.058818238834054),
+    ),
+    dense=(
+        (10.12623508344586, -7.487995877610167, -34.80091861555747, -7.992771707568823, 1.025137723295662),
+        (-0.6762803392801253, 6.087714651680015, 16.43084320892478, 24.76722511418386, -6.594389125716872),
+    ),
+)
+
+
+def step_blocks(method: Method, scales: Sequence[float]) -> list[Block]:
+    """`attempt` (one step of every lane), `accept` (keep it where ACCEPT is set) and `glimpse` (outputs at THETA).
+
+    The state is in Y, constant inputs in G; U ends as the new state, ERROR as the weighted root mean square of the
+    embedded error over the tolerance; 1/h is in SPEED, 1/(h gamma) in SHIFT. `scales` are added to the size of a state.
+    """
+    n = len(scales)
+    body: list[Op | Loop | Call] = [Call("jacobian"), Call("factorise")]
+    for stage in range(method.stages):
+        body.append(Loop(n, tuple(_argument(method, stage))))
+        body.append(Call("rates"))
+        body.append(Loop(n, tuple(_right_side(method, stage))))
+        body.append(Call("substitute", f"K{stage + 1}"))
+    last = Place(f"K{method.stages}")
+    body.append(Loop(n, (Op(Place("U"), "add", (Place("U"), last)),)))
+    body += _error(method.stages, scales)
+    body += _growth(method.order)
+    keep = Op(Place("Y"), "if_zero", (Place("ACCEPT", 0), Place("Y"), Place("U")))
+    return [
+        Block("attempt", tuple(body)),
+        Block("accept", (Loop(n, (keep,)),)),
+        Block("glimpse", (*_dense(method, n), Call("observe"))),
+    ]
+
+
+def _argument(method: Method, stage: int) -> list[Op]:
+    row = method.arguments[stage]
+    if row is None:
+        return [Op(Place("U"), "add", (Place("U"), Place(f"K{stage}")))]
+    return _combination(Place("Y"), row, Place("U"))
+
+
+def _right_side(method: Method, stage: int) -> list[Op]:
+    target = Place(f"K{stage + 1}")
+    flow = Op("flow", "add", (Place("F"), Place("G")))
+    row = method.carried[stage]
+    if not row:
+        return [flow, Op(target, "copy", ("flow",))]
+    carried = _combination(None, row, "carried")
+    return [flow, *carried, Op(target, "fma", ("carried", Place("SPEED", 0), "flow"))]
+
+
+def _combination(start: Operand | None, weights: Sequence[float], target: Place | str) -> list[Op]:
+    """target = start + sum of weights times k_1, k_2, ..."""
+    terms: list[tuple[float, Operand]] = [(w, Place(f"K{j + 1}")) for j, w in enumerate(weights)]
+    if not terms:
+        assert start is not None
+        return [Op(target, "copy", (start,))]
+    ops, total = list[Op](), start
+    for i, (weight, k) in enumerate(terms):
+        result = target if i == len(terms) - 1 else f"{target}sum{i}" if isinstance(target, str) else f"sum{i}"
+        ops.append(Op(result, "mul", (weight, k)) if total is None else Op(result, "fma", (weight, k, total)))
+        total = result
+    return ops
+
+
+def _error(stages: int, scales: Sequence[float]) -> list[Op]:
+    """Two states share one division: (a/v)^2 + (b/w)^2 = ((a w)^2 + (b v)^2) / (v w)^2."""
+    ops, total = list[Op](), "none"
+    for i, scale in enumerate(scales):
+        y, u = Place("Y", i), Place("U", i)
+        ops += [Op(f"y{i}", "abs", (y,)), Op(f"u{i}", "abs", (u,)), Op(f"m{i}", "max", (f"y{i}", f"u{i}"))]
+        ops.append(Op(f"w{i}", "add", (f"m{i}", scale)))
+    k = f"K{stages}"
+    for i in range(0, len(scales), 2):
+        if i + 1 < len(scales):
+            ops += [
+                Op(f"a{i}", "mul", (Place(k, i), f"w{i + 1}")),
+                Op(f"b{i}", "mul", (Place(k, i + 1), f"w{i}")),
+                Op(f"v{i}", "mul", (f"w{i}", f"w{i + 1}")),
+                Op(f"s{i}", "mul", (f"a{i}", f"a{i}")),
+                Op(f"top{i}", "fma", (f"b{i}", f"b{i}", f"s{i}")),
+                Op(f"below{i}", "mul", (f"v{i}", f"v{i}")),
+            ]
         else:
-            fresh = False
-            h *= max(0.1, min(SAFETY, growth)) if math.isfinite(error) else 0.1
-            if h < 1e-12 * max(1.0, abs(t)):
-                return (STEP_TOO_SMALL if math.isfinite(error) else NOT_FINITE), at, n_steps, t, worst
-    return OK, at, n_steps, t, 0
+            ops += [
+                Op(f"top{i}", "mul", (Place(k, i), Place(k, i))),
+                Op(f"below{i}", "mul", (f"w{i}", f"w{i}")),
+            ]
+        ops.append(Op(f"part{i}", "div", (f"top{i}", f"below{i}")))
+        ops.append(Op(f"total{i}", "copy" if i == 0 else "add", (f"part{i}",) if i == 0 else (total, f"part{i}")))
+        total = f"total{i}"
+    ops.append(Op("mean", "mul", (total, 1.0 / len(scales))))
+    ops.append(Op("root", "sqrt", ("mean",)))
+    return [*ops, Op(Place("ERROR", 0), "div", ("root", Place("TOLERANCE", 0)))]
 
 
-def follow(y, p, event_time, event_kind, event_state, event_size, times, out, rtol, scale, limits, report):
-    """Move one patient through all events; fills out[time, state]. report = status, steps, time, state at fault."""
-    n = y.size
-    q = np.empty(N_CONSTANTS)
-    work, jac, lu = np.empty((8, n)), np.empty(N_JACOBIAN), np.empty(N_FACTORS)
-    inflow = np.zeros(n)
-    prepare(p, q)
-    at, event, total, t = 0, 0, 0.0, min(times[0], event_time[0]) if event_time.size else times[0]
-    end = times[times.size - 1]
-    while True:
-        while event < event_time.size and event_time[event] <= t:
-            if event_kind[event] == 0:
-                y[event_state[event]] += event_size[event]
-            else:
-                inflow[event_state[event]] += event_size[event]
-                if abs(inflow[event_state[event]]) < 1e-12 * abs(event_size[event]):
-                    inflow[event_state[event]] = 0.0
-            event += 1
-        while at < times.size and times[at] <= t:
-            out[at] = y
-            at += 1
-        if t >= end:
-            break
-        stop = min(end, event_time[event]) if event < event_time.size else end
-        status, at, steps, t, worst = stretch(y, q, inflow, t, stop, times, at, out, rtol, scale, limits, work, jac, lu)
-        total += steps
-        if status != OK:
-            report[0], report[1], report[2], report[3] = status, total, t, worst
-            return
-    report[0], report[1], report[2], report[3] = OK, total, t, 0
+def _growth(order: int) -> list[Op]:
+    """By how much the step could grow: SAFETY times the error to the power -1/order."""
+    return [
+        Op("logarithm", "log", (Place("ERROR", 0),)),
+        Op("power", "mul", ("logarithm", -1.0 / order)),
+        Op("factor", "exp", ("power",)),
+        Op(Place("GROWTH", 0), "mul", (SAFETY, "factor")),
+    ]
 
 
-def follow_all(
-    y, p, event_from, event_time, event_kind, event_state, event_size, times, out, rtol, scale, limits, report
-):
-    """Every patient in turn: y[patient, state], p[patient, input]; events of patient i from event_from[i] on."""
-    for i in range(y.shape[0]):
-        a, b = event_from[i], event_from[i + 1]
-        follow(
-            y[i], p[i], event_time[a:b], event_kind[a:b], event_state[a:b], event_size[a:b],
-            times, out[i], rtol, scale, limits, report[i],
-        )  # fmt: skip
-
-
-def watch_all(states, p, out):
-    """Offers at every stored time of every patient: out[patient, time, offer]."""
-    q = np.empty(N_CONSTANTS)
-    for i in range(states.shape[0]):
-        prepare(p[i], q)
-        for j in range(states.shape[1]):
-            observe(states[i, j], q, out[i, j])
+def _dense(method: Method, n: int) -> list[Op | Loop]:
+    """The state at a fraction THETA of the step in V; exactly Y where THETA is 0, whatever the step holds."""
+    theta = Place("THETA", 0)
+    ops = list[Op]()
+    for m, row in enumerate(method.dense):
+        ops += _combination(None, row, f"D{m}")
+    total = f"D{len(method.dense) - 1}"
+    for m in reversed(range(len(method.dense) - 1)):
+        ops.append(Op(f"inner{m}", "fma", (theta, total, f"D{m}")))
+        total = f"inner{m}"
+    ops += [
+        Op("bent", "fma", ("rest", total, Place("U"))),
+        Op("end", "mul", (theta, "bent")),
+        Op("there", "fma", ("rest", Place("Y"), "end")),
+        Op(Place("V"), "if_zero", (theta, Place("Y"), "there")),
+    ]
+    return [Op("rest", "sub", (1.0, theta)), Loop(n, tuple(ops))]

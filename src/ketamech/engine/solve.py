@@ -2,136 +2,186 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ketamech.core import BadInput, SolveFailed
+from ketamech.core import BadInput, SolveFailed, UnknownName, nearest
+from ketamech.engine.crew import crew
+from ketamech.engine.events import Events, EventTable, joined
 from ketamech.engine.kernel import Kernel
+from ketamech.engine.steering import NO_REST, OK, REPORT, SETTINGS
 
-STATUS = ("ok", "too many steps", "not finite", "step too small", "no rest state")
-
-
-@dataclass(frozen=True)
-class Events:
-    """What happens to one patient, in order of time: amounts that enter (kind 0), constant inputs that change (kind 1).
-
-    Arrays of equal length: time (h), kind, state (index), size (state unit, or state unit per h).
-    """
-
-    time: np.ndarray
-    kind: np.ndarray
-    state: np.ndarray
-    size: np.ndarray
+STATUS = ("ok", "too many steps", "not finite", "step too small", "no rest state", "not reached")
+SETTLED = 1e-8  # relative correction below which a rest state counts as found
+TOLERANCE = 1e-5
+Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
 class Solution:
-    """States [patient, time, state] and offers [patient, time, offer]; NaN where a solve failed, with the reason."""
+    """`values` [patient, time, output] of the outputs `names`; NaN where a solve failed, with the reason.
+
+    `last` [patient, state] is the state at the end (or where a solve failed); `steps`, `tries` and `status` by patient.
+    """
 
     times: np.ndarray
-    states: np.ndarray
-    offers: np.ndarray
+    names: tuple[str, ...]
+    values: np.ndarray
+    last: np.ndarray
     status: np.ndarray
     steps: np.ndarray
+    tries: np.ndarray
     failed_at: np.ndarray
     state_at_fault: tuple[str | None, ...]
 
     def reason(self, patient: int) -> str:
         """How the solve of one patient ended, in words."""
         code = int(self.status[patient])
-        if code == 0:
-            return "ok"
-        where = f" at {self.failed_at[patient]:.4g} h, state {self.state_at_fault[patient]}"
-        return STATUS[code] + where
+        if self.state_at_fault[patient] is None:
+            return STATUS[code]
+        return f"{STATUS[code]} at {self.failed_at[patient]:.4g} h, state {self.state_at_fault[patient]}"
+
+    def of(self, name: str) -> np.ndarray:
+        """Values [patient, time] of one output."""
+        return self.values[:, :, self.names.index(name)]
 
 
-def events(rows: Sequence[tuple[float, int, int, float]]) -> Events:
-    """Events from (time, kind, state index, size) rows, sorted by time; rows at one time keep their order."""
-    ordered = sorted(rows, key=lambda row: row[0])
-    columns = list(zip(*ordered, strict=True)) if ordered else [(), (), (), ()]
-    return Events(
-        np.array(columns[0], dtype=float),
-        np.array(columns[1], dtype=np.int64),
-        np.array(columns[2], dtype=np.int64),
-        np.array(columns[3], dtype=float),
-    )
+@dataclass
+class Patients:
+    """Patients under way: inputs, state, constant inputs, clock (h) and proposed step (h), changed as they move."""
+
+    inputs: np.ndarray
+    y: np.ndarray
+    inflow: np.ndarray
+    clock: np.ndarray
+    step: np.ndarray
+
+    @classmethod
+    def at(cls, start: np.ndarray, inputs: np.ndarray, clock: np.ndarray, first_step: float) -> Patients:
+        """Everybody at `start` [patient, state], nothing running in."""
+        y = np.array(start, dtype=float, order="C")
+        return cls(
+            np.ascontiguousarray(inputs, dtype=float),
+            y,
+            np.zeros_like(y),
+            np.array(np.broadcast_to(clock, len(y)), dtype=float),
+            np.full(len(y), first_step),
+        )
 
 
-def rest(kernel: Kernel, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def rest(kernel: Kernel, inputs: np.ndarray, *, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Drug-free state of each patient; `inputs` is [patient, input] and its resting values are filled in place.
 
     Returns states [patient, state] and a flag per patient that is True where a rest state was found.
     """
-    system = kernel.system
-    y = np.tile(np.array([s.at_rest for s in system.states], dtype=float), (inputs.shape[0], 1))
-    place = {name: i for i, name in enumerate(system.output_names)}
-    rest_from = np.array([place[name] for name in system.rested], dtype=np.int64)
-    change = np.empty(inputs.shape[0])
-    kernel.module.settle_all(y, inputs, rest_from, len(system.parameter_names), _scales(kernel), change)
-    return y, change < 1e-8
+    layout = kernel.layout
+    people = np.ascontiguousarray(inputs, dtype=float)
+    y = np.empty((len(people), len(layout.states)))
+    guess = np.array([state.at_rest for state in layout.states], dtype=float)
+    change = np.full(len(people), np.inf)
+    source = kernel.output_rows(tuple(layout.rested))
+    crew(kernel, "settle", kernel.sizes, (people, y, guess, source), change, len(people), threads)
+    inputs[...] = people
+    return y, change < SETTLED
 
 
 def solve(
     kernel: Kernel,
     start: np.ndarray,
     inputs: np.ndarray,
-    given: Sequence[Events],
+    given: Sequence[Events] | EventTable,
     times: np.ndarray,
     *,
-    tolerance: float = 1e-5,
+    outputs: Sequence[str] | None = None,
+    tolerance: float = TOLERANCE,
     max_steps: int = 100_000,
     first_step: float = 1e-3,
+    threads: int = 1,
+    progress: Progress | None = None,
 ) -> Solution:
     """Integrate each patient from `start` [patient, state] through their events to the last of `times` (h, rising).
 
-    An output at the time of an event shows the state just after it. `tolerance` is relative to each state's size plus
-    its declared scale. Raises BadInput for a tolerance or times that make no sense.
+    `times` is [time] for all or [patient, time]; `outputs` are names (default: everything). An output at the time of
+    an event shows the state just after it. `tolerance` is relative to each state's size plus its declared scale; a
+    patient who fails tries again twice, each time ten times more carefully. A start that is not finite is reported as
+    no rest state. `progress` is told now and then how many patients have been begun.
+    Raises BadInput for a tolerance, times or outputs that make no sense.
     """
-    times = _checked(times, tolerance)
-    count, n = start.shape
-    states = np.full((count, times.size, n), np.nan)
-    report = np.zeros((count, 4))
-    joined = [np.concatenate([getattr(e, part) for e in given]) for part in ("time", "kind", "state", "size")]
-    first = np.concatenate([[0], np.cumsum([e.time.size for e in given])]).astype(np.int64)
-    kernel.module.follow_all(
-        start.copy(), inputs, first, *joined, times, states, tolerance, _scales(kernel),
-        np.array([max_steps, first_step]), report,
+    asked = _checked_times(times, len(start))
+    table = joined(given)
+    begin = np.minimum(asked[..., 0], table.earliest(len(start)))
+    patients = Patients.at(start, inputs, begin, first_step)
+    return move(
+        kernel, patients, table, asked, outputs=outputs, tolerance=tolerance, max_steps=max_steps,
+        first_step=first_step, threads=threads, progress=progress,
     )  # fmt: skip
-    offers = np.full((count, times.size, max(1, len(kernel.system.watched))), np.nan)
-    kernel.module.watch_all(states, inputs, offers)
-    status = report[:, 0].astype(int)
-    for bad in np.flatnonzero(status):
-        states[bad], offers[bad] = np.nan, np.nan
-    names = kernel.system.state_names
-    fault = tuple(names[int(row[3])] if row[0] else None for row in report)
-    return Solution(times, states, offers, status, report[:, 1].astype(int), report[:, 2], fault)
 
 
-def jacobian(kernel: Kernel, state: np.ndarray, inputs: np.ndarray) -> np.ndarray:
-    """Dense Jacobian [state, state] (1/h) of one patient at a state."""
-    module, n = kernel.module, state.size
-    q, entries = np.empty(module.N_CONSTANTS), np.empty(module.N_JACOBIAN)
-    module.prepare(inputs, q)
-    module.jacobian(state, q, entries)
-    dense = np.zeros((n, n))
-    for value, (row, column) in zip(entries, module.PATTERN, strict=False):
-        dense[row, column] = value
-    return dense
-
-
-def _checked(times: np.ndarray, tolerance: float) -> np.ndarray:
+def move(
+    kernel: Kernel,
+    patients: Patients,
+    given: EventTable,
+    times: np.ndarray,
+    *,
+    outputs: Sequence[str] | None = None,
+    tolerance: float = TOLERANCE,
+    max_steps: int = 100_000,
+    first_step: float = 1e-3,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Solution:
+    """Take patients under way on to the last of `times`, changing them; events before their clock must be gone."""
     if not 1e-14 < tolerance < 1.0:
-        raise BadInput(f"a tolerance of {tolerance} cannot be met", expected="a number between 1e-12 and 0.1")
+        raise BadInput(f"a tolerance of {tolerance} cannot be met", expected="a number between 1e-13 and 0.1")
+    asked = _checked_times(times, len(patients.y))
+    names = _checked_outputs(kernel, outputs)
+    out = np.full((len(patients.y), asked.shape[-1], len(names)), np.nan)
+    report = np.tile([float(len(STATUS) - 1), 0.0, np.nan, -1.0, 0.0], (len(patients.y), 1))
+    wanted, stride = kernel.output_rows(names), 0 if asked.ndim == 1 else asked.shape[1]
+    settings = dict(zip(SETTINGS, (tolerance, first_step, max_steps, 6.0, 0.2, kernel.gamma, 2.0), strict=True))
+    sizes = kernel.sizes_of_run(asked.shape[-1], len(names))
+    arrays = (
+        np.array(list(settings.values())), patients.inputs, patients.y, patients.inflow, patients.clock, patients.step,
+        given.first, given.time, given.kind, given.state, given.size, asked, stride, wanted, out,
+    )  # fmt: skip
+    crew(kernel, "follow", sizes, arrays, report, len(patients.y), threads, progress)
+    return _solution(kernel, asked, names, out, patients, report)
+
+
+def _solution(
+    kernel: Kernel, times: np.ndarray, names: tuple[str, ...], out: np.ndarray, patients: Patients, report: np.ndarray
+) -> Solution:
+    found = dict(zip(REPORT, report.T, strict=True))
+    status = found["status"].astype(int)
+    out[status != OK] = np.nan
+    states = kernel.layout.state_names
+    fault = tuple(states[int(i)] if i >= 0 else None for i in found["state"])
+    return Solution(
+        times, names, out, patients.y, status, found["steps"].astype(int), found["tries"].astype(int), found["time"],
+        fault,
+    )  # fmt: skip
+
+
+def _checked_times(times: np.ndarray, count: int) -> np.ndarray:
     asked = np.ascontiguousarray(times, dtype=float)
-    if asked.size == 0 or not np.all(np.isfinite(asked)) or np.any(np.diff(asked) < 0) or asked[0] < 0:
-        raise BadInput("output times must be finite, not negative and rising", expected="hours, e.g. 0, 0.5, 24")
+    shaped = asked.ndim == 1 or (asked.ndim == 2 and len(asked) == count)
+    if not shaped or asked.size == 0 or not np.all(np.isfinite(asked)):
+        raise BadInput("output times must be finite numbers", expected="hours, e.g. 0, 0.5, 24")
+    if np.any(np.diff(asked, axis=-1) < 0) or asked.min() < 0:
+        raise BadInput("output times must not be negative and must rise", expected="hours, e.g. 0, 0.5, 24")
     return asked
 
 
-def _scales(kernel: Kernel) -> np.ndarray:
-    return np.array([state.scale for state in kernel.system.states], dtype=float)
+def _checked_outputs(kernel: Kernel, outputs: Sequence[str] | None) -> tuple[str, ...]:
+    known = kernel.layout.output_names
+    if outputs is None:
+        return known
+    for name in outputs:
+        if name not in known:
+            raise UnknownName(f"there is no output '{name}'", nearest=nearest(name, known))
+    return tuple(outputs)
 
 
 def refuse_failure(solution: Solution) -> None:

@@ -1,0 +1,63 @@
+"""Threads that share out patients: each works on a group of lanes and takes the next patient nobody has taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import Thread
+
+import numpy as np
+
+from ketamech.core import BadInput
+from ketamech.engine.kernel import ARGUMENTS, LANES, Kernel
+from ketamech.engine.steering import N_WHOLE
+
+ALIGNED = 64  # bytes: a full cache line and the widest register
+LOOK = 0.1  # s between two looks at how far the crew has come
+
+
+def crew(
+    kernel: Kernel,
+    task: str,
+    sizes: np.ndarray,
+    arrays: Sequence[np.ndarray | int],
+    report: np.ndarray,
+    count: int,
+    threads: int,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Run a task of the kernel over `count` patients on `threads` threads; which thread has whom changes no number.
+
+    On Ctrl-C the patients on board are finished, nobody else is begun, and KeyboardInterrupt goes on.
+    """
+    if threads < 1:
+        raise BadInput(f"{threads} threads", expected="at least 1")
+    function = kernel.code.function(task, ARGUMENTS[task])
+    counter, stop = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
+    shared = [a if isinstance(a, int) else a.ctypes.data for a in arrays]
+
+    def work() -> None:
+        place, whole = _workspace(kernel.rows.total), np.zeros(N_WHOLE * LANES, dtype=np.int64)
+        own = [place.ctypes.data, whole.ctypes.data, sizes.ctypes.data]
+        function(*own, *shared, counter.ctypes.data, stop.ctypes.data, count, report.ctypes.data)
+
+    workers = [Thread(target=work, daemon=True) for _ in range(min(threads, max(1, -(-count // LANES))))]
+    for worker in workers:
+        worker.start()
+    try:
+        for worker in workers:
+            while worker.is_alive():
+                worker.join(LOOK)
+                if progress:
+                    progress(min(int(counter[0]), count))
+    except BaseException:
+        stop[0] = 1
+        for worker in workers:
+            worker.join()
+        raise
+
+
+def _workspace(rows: int) -> np.ndarray:
+    """A group's numbers, all zero, beginning at a full cache line."""
+    raw = np.zeros(rows * LANES + ALIGNED // 8)
+    skip = (-raw.ctypes.data % ALIGNED) // 8
+    return raw[skip : skip + rows * LANES]

@@ -1,0 +1,140 @@
+"""A system's equations as blocks: what depends on parameters alone is prepared once per patient, the rest per step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import sympy
+
+from ketamech.engine.instructions import Block, Op, Operand, Place
+from ketamech.engine.lowering import Lowering, written_out
+from ketamech.stages.declaration import symbol
+from ketamech.system import Derivatives, System
+
+Assignment = tuple[str, sympy.Expr]
+Target = tuple[Place, sympy.Expr]
+
+
+class Equations:
+    """The blocks `prepare`, `rates`, `jacobian` and `observe` of one system, and how many constants they prepare.
+
+    P holds inputs, Q prepared constants, Y the state, F its rates, J the Jacobian's entries; `observe` reads the state
+    in V and writes the watched offers to S; `rates` reads U.
+    """
+
+    def __init__(self, system: System, slopes: Derivatives) -> None:
+        self._inputs = system.inputs
+        self._constants: dict[sympy.Expr, str] = {}
+        self._states = system.state_names
+        offers = [(offer.name, offer.expression) for offer in system.offers]
+        steep = [(name.name, expression) for name, expression in slopes.slopes]
+        watched = [(Place("S", i), symbol(offer.name)) for i, offer in enumerate(system.watched)]
+        rates = [(Place("F", i), rate) for i, rate in enumerate(system.rates)]
+        entries = [(Place("J", i), entry) for i, entry in enumerate(slopes.entries.values())]
+        self.rates = Block("rates", tuple(self._block("U", offers, rates)))
+        self.observe = Block("observe", tuple(self._block("V", offers, watched)))
+        self.jacobian = Block("jacobian", tuple(self._block("Y", [*offers, *steep], entries)))
+        self.prepare = Block("prepare", tuple(self._prepared_block()))
+
+    @property
+    def n_constants(self) -> int:
+        """How many values `prepare` computes."""
+        return len(self._constants)
+
+    def _block(self, array: str, steps: Sequence[Assignment], targets: Sequence[Target]) -> list[Op]:
+        places: dict[str, Operand] = {name: Place(array, i) for i, name in enumerate(self._states)}
+        code = Lowering(places)
+        assignments, results = _shared(steps, targets)
+        constant: dict[str, sympy.Expr] = {}
+        for name, expression in assignments:
+            moving = self._hoisted(_known(expression, constant), code)
+            if self._is_constant(moving):
+                constant[name] = moving
+            else:
+                code.places[name] = code.value(moving)
+        for place, expression in results:
+            code.assign(place, self._hoisted(_known(expression, constant), code))
+        return code.ops
+
+    def _is_constant(self, expression: sympy.Expr) -> bool:
+        return all(s.name in self._inputs or s.name.startswith("Q[") for s in expression.free_symbols)
+
+    def _hoisted(self, expression: sympy.Expr, code: Lowering) -> sympy.Expr:
+        """Every part that depends on parameters alone, replaced by its place among the prepared constants."""
+        if not expression.free_symbols:
+            return expression
+        if self._is_constant(expression):
+            return self._constant(expression, code)
+        if expression.is_Symbol:
+            return expression
+        if not (expression.is_Mul or expression.is_Add):
+            return expression.func(*(self._hoisted(a, code) for a in expression.args))
+        fixed = [a for a in expression.args if self._is_constant(a)]
+        moving = [self._hoisted(a, code) for a in expression.args if not self._is_constant(a)]
+        if any(a.free_symbols for a in fixed):
+            fixed = [self._constant(expression.func(*fixed), code)]
+        return expression.func(*fixed, *moving, evaluate=False)
+
+    def _constant(self, expression: sympy.Expr, code: Lowering) -> sympy.Expr:
+        if expression.is_Symbol and expression.name.startswith("Q["):
+            return expression
+        name = self._constants.setdefault(expression, f"Q[{len(self._constants)}]")
+        code.places[name] = Place("Q", int(name[2:-1]))
+        return sympy.Symbol(name)
+
+    def _prepared_block(self) -> list[Op]:
+        """Every constant, as an intermediate result of its own and as a store."""
+        named = [(name, expression) for expression, name in self._constants.items()]
+        stores = [(Place("Q", i), sympy.Symbol(name)) for i, (name, _) in enumerate(named)]
+        code = Lowering({name: Place("P", i) for i, name in enumerate(self._inputs)})
+        steps, results = _shared(named, stores)
+        for name, expression in steps:
+            code.places[name] = code.value(expression)
+        for place, expression in results:
+            code.assign(place, expression)
+        return code.ops
+
+
+def _known(expression: sympy.Expr, values: Mapping[str, sympy.Expr]) -> sympy.Expr:
+    return expression.xreplace({s: values[s.name] for s in expression.free_symbols if s.name in values})
+
+
+def _shared(steps: Sequence[Assignment], targets: Sequence[Target]) -> tuple[list[Assignment], list[Target]]:
+    """The steps that targets need and their common parts, in order of use; and the targets in terms of them."""
+    reached = _reachable(steps, [expression for _, expression in targets])
+    kept = [(name, written_out(expression)) for name, expression in steps if name in reached]
+    wanted = [(place, written_out(expression)) for place, expression in targets]
+    shared, reduced = sympy.cse([e for _, e in (*kept, *wanted)], symbols=sympy.numbered_symbols("x"))
+    assignments = [(s.name, e) for s, e in shared]
+    assignments += [(name, e) for (name, _), e in zip(kept, reduced, strict=False)]
+    results = [(place, e) for (place, _), e in zip(wanted, reduced[len(kept) :], strict=True)]
+    return _in_order(assignments), results
+
+
+def _reachable(steps: Sequence[Assignment], wanted: Iterable[sympy.Expr]) -> set[str]:
+    by_name = dict(steps)
+    waiting = {s.name for expression in wanted for s in expression.free_symbols}
+    reached: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in by_name and name not in reached:
+            reached.add(name)
+            waiting |= {s.name for s in by_name[name].free_symbols}
+    return reached
+
+
+def _in_order(assignments: Sequence[Assignment]) -> list[Assignment]:
+    """Assignments so that each comes after those it uses."""
+    waiting: Mapping[str, sympy.Expr] = dict(assignments)
+    needs = {name: sorted(s.name for s in e.free_symbols if s.name in waiting) for name, e in waiting.items()}
+    ordered: dict[str, sympy.Expr] = {}
+    for name in waiting:
+        stack = [name]
+        while stack:
+            missing = next((n for n in needs[stack[-1]] if n not in ordered), None)
+            if missing is None:
+                done = stack.pop()
+                ordered.setdefault(done, waiting[done])
+            else:
+                stack.append(missing)
+    return list(ordered.items())

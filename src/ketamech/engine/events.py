@@ -1,0 +1,84 @@
+"""What happens to patients and when: amounts that enter a state, constant inputs that change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+AMOUNT, INPUT = 0, 1
+
+
+@dataclass(frozen=True)
+class Events:
+    """What happens to one patient, in order of time: amounts that enter (kind 0), constant inputs that change (kind 1).
+
+    Arrays of equal length: time (h), kind, state (index), size (state unit, or state unit per h).
+    """
+
+    time: np.ndarray
+    kind: np.ndarray
+    state: np.ndarray
+    size: np.ndarray
+
+
+@dataclass(frozen=True)
+class EventTable:
+    """Events of many patients in one table: those of patient i are rows first[i] to first[i + 1], in order of time."""
+
+    first: np.ndarray
+    time: np.ndarray
+    kind: np.ndarray
+    state: np.ndarray
+    size: np.ndarray
+
+    def earliest(self, count: int) -> np.ndarray:
+        """Time of the first event of each patient (h); infinite where there is none."""
+        found = np.full(count, np.inf)
+        some = self.first[1:] > self.first[:-1]
+        found[some] = self.time[self.first[:-1][some]]
+        return found
+
+    @property
+    def owner(self) -> np.ndarray:
+        """Which patient each row belongs to."""
+        return np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
+
+
+def events(rows: Sequence[tuple[float, int, int, float]]) -> Events:
+    """Events from (time, kind, state index, size) rows, sorted by time; rows at one time keep their order."""
+    ordered = sorted(rows, key=lambda row: row[0])
+    columns = list(zip(*ordered, strict=True)) if ordered else [(), (), (), ()]
+    return Events(
+        np.array(columns[0], dtype=float),
+        np.array(columns[1], dtype=np.int64),
+        np.array(columns[2], dtype=np.int64),
+        np.array(columns[3], dtype=float),
+    )
+
+
+def joined(given: Sequence[Events] | EventTable) -> EventTable:
+    """Events of each patient as one table."""
+    if isinstance(given, EventTable):
+        return given
+    counts = [e.time.size for e in given]
+    parts = [
+        np.concatenate([getattr(e, part) for e in given]) if given else np.empty(0)
+        for part in ("time", "kind", "state", "size")
+    ]
+    first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return EventTable(first, parts[0], parts[1].astype(np.int64), parts[2].astype(np.int64), parts[3])
+
+
+def table(count: int, owner: np.ndarray, time: np.ndarray, kind: np.ndarray, state: np.ndarray, size: np.ndarray) -> EventTable:
+    """A table from rows in any order; rows of one patient at one time keep their order."""
+    order = np.lexsort((np.arange(len(time)), time, owner))
+    first = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=count))]).astype(np.int64)
+    return EventTable(
+        first,
+        np.ascontiguousarray(time[order], dtype=float),
+        np.ascontiguousarray(kind[order], dtype=np.int64),
+        np.ascontiguousarray(state[order], dtype=np.int64),
+        np.ascontiguousarray(size[order], dtype=float),
+    )

@@ -1,0 +1,75 @@
+"""From LLVM text to machine code and back from disk, for the processor at hand."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from functools import cache
+
+import llvmlite.binding as llvm
+
+_OPTIMISE = 2
+
+
+@cache
+def _target() -> llvm.TargetMachine:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=_OPTIMISE,
+        reloc="pic",
+        codemodel="small",
+    )
+
+
+def processor() -> str:
+    """What machine code is made for: processor, its features, and the LLVM that makes it."""
+    version = ".".join(map(str, llvm.llvm_version_info))
+    return f"{llvm.get_host_cpu_name()}|{llvm.get_host_cpu_features().flatten()}|{version}"
+
+
+def compiled(texts: Sequence[str], exported: Sequence[str]) -> llvm.ModuleRef:
+    """One optimised module in which only the `exported` functions can be seen from outside.
+
+    What belongs together must be one module: the loader mixes up hidden functions of one name in two objects.
+    """
+    module = llvm.parse_assembly(texts[0])
+    for text in texts[1:]:
+        module.link_in(llvm.parse_assembly(text))
+    module.verify()
+    for function in module.functions:
+        if not function.is_declaration and function.name not in exported:
+            function.linkage = "internal"
+    options = llvm.create_pipeline_tuning_options(speed_level=_OPTIMISE)
+    options.slp_vectorization = options.loop_vectorization = False
+    passes = llvm.create_pass_builder(_target(), options)
+    passes.getModulePassManager().run(module, passes)
+    return module
+
+
+def object_code(texts: Sequence[str], exported: Sequence[str]) -> bytes:
+    """Machine code of modules as a relocatable object."""
+    return bytes(_target().emit_object(compiled(texts, exported)))
+
+
+def assembly(texts: Sequence[str], exported: Sequence[str]) -> str:
+    """The same as readable assembly, to see which instructions are used."""
+    return str(_target().emit_assembly(compiled(texts, exported)))
+
+
+class Machine:
+    """Loaded machine code; functions are called with the global interpreter lock released."""
+
+    def __init__(self, objects: Sequence[bytes]) -> None:
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
+        for code in objects:
+            self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self._engine.finalize_object()
+
+    def function(self, name: str, kinds: str) -> ctypes._FuncPointer:
+        """A function by name; `kinds` one letter an argument: r and w pointers, c a count."""
+        types = [ctypes.c_int64 if kind == "c" else ctypes.c_void_p for kind in kinds]
+        address = self._engine.get_function_address(name)
+        return ctypes.CFUNCTYPE(None, *types)(address)

@@ -1,0 +1,56 @@
+"""The whole program of a system: its equations, the method on top of them, and where everything is in the workspace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ketamech.engine.elimination import eliminate, factorise, substitute
+from ketamech.engine.equations import Equations
+from ketamech.engine.instructions import Block, Rows
+from ketamech.engine.rosenbrock import RODAS4, Method, step_blocks
+from ketamech.engine.settling import settling_blocks
+from ketamech.engine.steering import LANE_ROWS
+from ketamech.engine.vector_code import vector_module
+from ketamech.system import System, derivatives
+
+METHOD = RODAS4
+EXPORTED = ("prepare", "attempt", "accept", "glimpse", "relax", "move")
+
+
+@dataclass(frozen=True)
+class Program:
+    """LLVM `text`, the `rows` of the workspace, the blocks it was written from, and the method's `gamma`."""
+
+    text: str
+    rows: Rows
+    blocks: tuple[Block, ...]
+    gamma: float
+
+
+def program(system: System, lanes: int, method: Method = METHOD) -> Program:
+    """Write a system out for `lanes` patients side by side."""
+    blocks, rows = blocks_of(system, method)
+    return Program(vector_module(blocks, rows, lanes, EXPORTED), rows, blocks, method.gamma)
+
+
+def blocks_of(system: System, method: Method = METHOD) -> tuple[tuple[Block, ...], Rows]:
+    """The blocks of a system and the rows they work on."""
+    slopes = derivatives(system)
+    equations = Equations(system, slopes)
+    factors = eliminate(len(system.states), slopes.entries)
+    scales = [state.scale for state in system.states]
+    blocks = (
+        equations.prepare,
+        equations.rates,
+        equations.jacobian,
+        equations.observe,
+        factorise(slopes.entries, factors),
+        substitute(factors),
+        *step_blocks(method, scales),
+        *settling_blocks(scales),
+    )
+    n = len(system.states)
+    by_state = dict.fromkeys(["Y", "U", "F", "G", "V", *(f"K{i + 1}" for i in range(method.stages))], n)
+    others = {"P": len(system.inputs), "Q": equations.n_constants, "J": len(slopes.entries), "L": len(factors.slots)}
+    single = dict.fromkeys(LANE_ROWS, 1)
+    return blocks, Rows({**others, **by_state, "S": len(system.watched), **single})

@@ -1,0 +1,387 @@
+"""What each lane does between two calculations: its own time, step, events, outputs, and the next patient when done.
+
+`follow` moves patients through time, `settle` finds their rest states. Both know nothing of the equations: they call
+the blocks `b` of a system, which work on all lanes at once, and look at single numbers of the workspace `w`, where
+number `row` of a lane is at row * lanes + lane. The same source runs on a processor (all lanes of a group in turn) and
+on a GPU (one lane a thread): lanes `low` to `high` are steered here. A lane's numbers depend on its own patient alone,
+so that nobody depends on who else is on board.
+
+What travels together: `people` = (inputs, y, inflow, clock, step) by patient; `given` = (first, time, kind, state,
+size) of events, those of a patient from first[patient] on; `asked` = (times, stride, wanted, out); `queue` = (counter
+of patients taken, stop flag, patients in all); `m` sizes and row numbers, `c` settings, in the order of SIZES and
+SETTINGS; `s` the whole numbers of each lane.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+OK, TOO_MANY_STEPS, NOT_FINITE, STEP_TOO_SMALL, NO_REST, STOPPED = 0, 1, 2, 3, 4, 5
+LANE_ROWS = (
+    "SPEED", "SHIFT", "THETA", "ERROR", "GROWTH", "ACCEPT", "TOLERANCE", "DAMP", "TIME", "STEP", "TAKEN", "STOP",
+)  # fmt: skip
+SIZES = ("lanes", "states", "inputs", "parameters", "rests", "times", "wanted", "P", "Y", "U", "G", "V", "F", *LANE_ROWS)
+SETTINGS = ("tolerance", "first step", "most steps", "largest growth", "smallest growth", "gamma", "second tries")
+REPORT = ("status", "steps", "time", "state", "tries")
+# Whole numbers of a lane
+PATIENT, NEXT_TIME, NEXT_EVENT, STEPS, TRY, TASK, STATUS, N_WHOLE = 0, 1, 2, 3, 4, 5, 6, 7
+# Tasks of a lane
+IDLE, BOARD, GO, SHOW = 0, 1, 2, 3
+
+
+def steering(jit: Callable[[Callable[..., Any]], Callable[..., Any]], b: SimpleNamespace) -> SimpleNamespace:
+    """`follow` and `settle` compiled with `jit` over the blocks `b`, each called as block(place, lane)."""
+    (
+        LANES, STATES, INPUTS, PARAMETERS, RESTS, TIMES, WANTED, P, Y, U, G, V, F,
+        SPEED, SHIFT, THETA, ERROR, GROWTH, ACCEPT, TOLERANCE, DAMP, TIME, STEP, TAKEN, STOP,
+    ) = range(len(SIZES))  # fmt: skip
+    CAREFUL, FIRST, MOST, LARGEST, SMALLEST, GAMMA, TRIES = range(len(SETTINGS))
+    prepare, attempt, accept, glimpse, relax, move, take = (
+        b.prepare, b.attempt, b.accept, b.glimpse, b.relax, b.move, b.take,
+    )  # fmt: skip
+
+    @jit
+    def put(w, m, row, values, start, count, lane):
+        """Numbers of a patient into rows of a lane."""
+        for i in range(count):
+            w[(row + i) * m[LANES] + lane] = values[start + i]
+
+    @jit
+    def fetch(w, m, row, values, start, count, lane):
+        """And out again."""
+        for i in range(count):
+            values[start + i] = w[(row + i) * m[LANES] + lane]
+
+    @jit
+    def call_next(w, s, m, lane, queue):
+        """Give a lane the next patient nobody has taken; False when there is none."""
+        counter, stopped, count = queue
+        patient = take(counter) if stopped[0] == 0 else count
+        there = patient < count
+        s[PATIENT * m[LANES] + lane] = patient if there else -1
+        s[TRY * m[LANES] + lane] = 0
+        s[TASK * m[LANES] + lane] = BOARD if there else IDLE
+        w[m[ACCEPT] * m[LANES] + lane] = 0.0
+        w[m[DAMP] * m[LANES] + lane] = 0.0
+        return there
+
+    @jit
+    def call_all(w, s, m, low, high, queue):
+        """A patient for every lane while there are any; returns how many lanes are busy."""
+        busy = 0
+        for lane in range(low, high):
+            if call_next(w, s, m, lane, queue):
+                busy += 1
+        return busy
+
+    @jit
+    def board(w, s, m, c, lane, people, given):
+        """Put the patient of a lane at the start; each further try is ten times more careful."""
+        inputs, y, inflow, clock, step = people
+        lanes = m[LANES]
+        patient, care = s[PATIENT * lanes + lane], 1.0
+        for _ in range(s[TRY * lanes + lane]):
+            care *= 0.1
+        put(w, m, m[P], inputs, patient * m[INPUTS], m[INPUTS], lane)
+        put(w, m, m[Y], y, patient * m[STATES], m[STATES], lane)
+        put(w, m, m[G], inflow, patient * m[STATES], m[STATES], lane)
+        w[m[TOLERANCE] * lanes + lane] = c[CAREFUL] * care
+        w[m[TIME] * lanes + lane] = clock[patient]
+        w[m[STEP] * lanes + lane] = step[patient] * care
+        s[NEXT_TIME * lanes + lane], s[NEXT_EVENT * lanes + lane] = 0, given[0][patient]
+        s[STEPS * lanes + lane] = 0
+
+    @jit
+    def meet_events(w, s, m, c, lane, given, asked):
+        """Apply every event that is due and say where the next stretch ends; an event makes the next step short."""
+        first, event_time, event_kind, event_state, event_size = given
+        lanes = m[LANES]
+        patient, event, t = s[PATIENT * lanes + lane], s[NEXT_EVENT * lanes + lane], w[m[TIME] * lanes + lane]
+        stop = asked[0][patient * asked[1] + m[TIMES] - 1]
+        while event < first[patient + 1] and event_time[event] <= t:
+            size = event_size[event]
+            at = ((m[Y] if event_kind[event] == 0 else m[G]) + event_state[event]) * lanes + lane
+            w[at] += size
+            if event_kind[event] != 0 and abs(w[at]) < 1e-12 * abs(size):
+                w[at] = 0.0  # the end of an infusion leaves no rounding error behind
+            w[m[STEP] * lanes + lane] = min(c[FIRST], w[m[STEP] * lanes + lane])
+            event += 1
+        s[NEXT_EVENT * lanes + lane] = event
+        if event < first[patient + 1] and event_time[event] < stop:
+            stop = event_time[event]
+        w[m[STOP] * lanes + lane] = stop
+
+    @jit
+    def board_all(w, place, s, m, c, low, high, people, given, asked):
+        """Everybody who has been called, made ready."""
+        any_new = False
+        for lane in range(low, high):
+            if s[TASK * m[LANES] + lane] == BOARD:
+                board(w, s, m, c, lane, people, given)
+                meet_events(w, s, m, c, lane, given, asked)
+                s[TASK * m[LANES] + lane] = GO
+                any_new = True
+        if any_new:
+            prepare(place, low)
+
+    @jit
+    def is_due(w, s, m, lane, asked, inside):
+        """Whether an output is due inside the step just taken, or at the time reached; sets THETA for it."""
+        lanes = m[LANES]
+        patient, at, t = s[PATIENT * lanes + lane], s[NEXT_TIME * lanes + lane], w[m[TIME] * lanes + lane]
+        if at >= m[TIMES]:
+            return False
+        due, h = asked[0][patient * asked[1] + at], w[m[TAKEN] * lanes + lane]
+        w[m[THETA] * lanes + lane] = (due - t) / h if inside else 0.0
+        if not inside:
+            return due <= t
+        return w[m[ACCEPT] * lanes + lane] > 0.0 and due < t + h and due < w[m[STOP] * lanes + lane]
+
+    @jit
+    def show(w, s, m, lane, asked):
+        """Store the requested outputs of a lane as `glimpse` left them."""
+        lanes, wanted, out = m[LANES], asked[2], asked[3]
+        start = (s[PATIENT * lanes + lane] * m[TIMES] + s[NEXT_TIME * lanes + lane]) * m[WANTED]
+        for k in range(m[WANTED]):
+            out[start + k] = w[wanted[k] * lanes + lane]
+        s[NEXT_TIME * lanes + lane] += 1
+
+    @jit
+    def show_all(w, place, s, m, low, high, asked, inside):
+        """All outputs that are due, lane beside lane, one output time of each per round."""
+        more = True
+        while more:
+            more = False
+            for lane in range(low, high):
+                if s[TASK * m[LANES] + lane] == GO and is_due(w, s, m, lane, asked, inside):
+                    s[TASK * m[LANES] + lane] = SHOW
+                    more = True
+            if more:
+                glimpse(place, low)
+            for lane in range(low, high):
+                if s[TASK * m[LANES] + lane] == SHOW:
+                    show(w, s, m, lane, asked)
+                    s[TASK * m[LANES] + lane] = GO
+
+    @jit
+    def set_step(w, s, m, c, lane):
+        """Size of the next step: as proposed, or exactly to the next event."""
+        lanes = m[LANES]
+        h, left = w[m[STEP] * lanes + lane], w[m[STOP] * lanes + lane] - w[m[TIME] * lanes + lane]
+        if h * 1.0001 >= left:
+            h = left
+        w[m[TAKEN] * lanes + lane] = h
+        w[m[SPEED] * lanes + lane] = 1.0 / h
+        w[m[SHIFT] * lanes + lane] = 1.0 / (h * c[GAMMA])
+        s[STEPS * lanes + lane] += 1
+
+    @jit
+    def judge(w, s, m, c, lane):
+        """Keep the step or propose a shorter one; returns how the solve stands."""
+        lanes = m[LANES]
+        error, growth, h = w[m[ERROR] * lanes + lane], w[m[GROWTH] * lanes + lane], w[m[TAKEN] * lanes + lane]
+        keep = error <= 1.0
+        w[m[ACCEPT] * lanes + lane] = 1.0 if keep else 0.0
+        if keep:
+            w[m[STEP] * lanes + lane] = h * min(c[LARGEST], max(c[SMALLEST], growth))
+            return OK
+        finite = error < math.inf
+        h *= max(c[SMALLEST], min(0.9, growth)) if finite else 0.1
+        w[m[STEP] * lanes + lane] = h
+        if h < 1e-12 * max(1.0, abs(w[m[TIME] * lanes + lane])):
+            return STEP_TOO_SMALL if finite else NOT_FINITE
+        return TOO_MANY_STEPS if s[STEPS * lanes + lane] >= c[MOST] else OK
+
+    @jit
+    def worst_state(w, m, lane, rows):
+        """The first state that is not finite in `rows`, else the one furthest from Y."""
+        lanes, worst, most = m[LANES], 0, -1.0
+        for i in range(m[STATES]):
+            y = w[(m[Y] + i) * lanes + lane]
+            change = abs(w[(rows + i) * lanes + lane] - y) / (abs(y) + 1e-9)
+            if not change < math.inf:
+                return i
+            if change > most:
+                worst, most = i, change
+        return worst
+
+    @jit
+    def leave(w, s, m, lane, people, report):
+        """Write down where the patient of a lane ended, and how."""
+        y, inflow, clock, step = people[1], people[2], people[3], people[4]
+        lanes = m[LANES]
+        patient, status = s[PATIENT * lanes + lane], s[STATUS * lanes + lane]
+        fetch(w, m, m[Y], y, patient * m[STATES], m[STATES], lane)
+        fetch(w, m, m[G], inflow, patient * m[STATES], m[STATES], lane)
+        clock[patient], step[patient] = w[m[TIME] * lanes + lane], w[m[STEP] * lanes + lane]
+        report[5 * patient], report[5 * patient + 1] = status, s[STEPS * lanes + lane]
+        report[5 * patient + 2] = clock[patient]
+        report[5 * patient + 3] = worst_state(w, m, lane, m[U]) if status != OK else -1
+        report[5 * patient + 4] = s[TRY * lanes + lane] + 1
+
+    @jit
+    def advance(w, s, m, c, lane, given, asked):
+        """Move the clock of a lane whose step was kept."""
+        lanes = m[LANES]
+        t, h, stop = w[m[TIME] * lanes + lane], w[m[TAKEN] * lanes + lane], w[m[STOP] * lanes + lane]
+        if h < stop - t:
+            w[m[TIME] * lanes + lane] = t + h
+        else:
+            w[m[TIME] * lanes + lane] = stop
+            meet_events(w, s, m, c, lane, given, asked)
+
+    @jit
+    def release(w, s, m, low, high, people, asked, queue, report):
+        """Patients with all their outputs leave, and the next come; returns how many lanes fell idle, any who came."""
+        fewer, came = 0, False
+        for lane in range(low, high):
+            if s[TASK * m[LANES] + lane] == GO and s[NEXT_TIME * m[LANES] + lane] >= m[TIMES]:
+                s[STATUS * m[LANES] + lane] = OK
+                leave(w, s, m, lane, people, report)
+                if call_next(w, s, m, lane, queue):
+                    came = True
+                else:
+                    fewer += 1
+        return fewer, came
+
+    @jit
+    def give_up(w, s, m, c, lane, people, queue, report):
+        """A failed patient tries again, or leaves with a reason; returns 1 if the lane fell idle."""
+        if s[TRY * m[LANES] + lane] < c[TRIES]:
+            s[TRY * m[LANES] + lane] += 1
+            s[TASK * m[LANES] + lane] = BOARD
+            w[m[ACCEPT] * m[LANES] + lane] = 0.0
+            return 0
+        leave(w, s, m, lane, people, report)
+        return 0 if call_next(w, s, m, lane, queue) else 1
+
+    @jit
+    def follow(w, place, s, m, c, low, high, people, given, asked, queue, report):
+        """Take patients from the queue and move each from its clock to its last output time."""
+        busy = call_all(w, s, m, low, high, queue)
+        while busy > 0:
+            board_all(w, place, s, m, c, low, high, people, given, asked)
+            show_all(w, place, s, m, low, high, asked, False)
+            fewer, came = release(w, s, m, low, high, people, asked, queue, report)
+            busy -= fewer
+            if came or busy == 0:
+                continue
+            for lane in range(low, high):
+                if s[TASK * m[LANES] + lane] == GO:
+                    set_step(w, s, m, c, lane)
+            attempt(place, low)
+            for lane in range(low, high):
+                if s[TASK * m[LANES] + lane] == GO:
+                    s[STATUS * m[LANES] + lane] = judge(w, s, m, c, lane)
+            show_all(w, place, s, m, low, high, asked, True)
+            for lane in range(low, high):
+                if s[TASK * m[LANES] + lane] == GO and s[STATUS * m[LANES] + lane] != OK:
+                    busy -= give_up(w, s, m, c, lane, people, queue, report)
+            accept(place, low)
+            for lane in range(low, high):
+                if s[TASK * m[LANES] + lane] == GO and w[m[ACCEPT] * m[LANES] + lane] > 0.0:
+                    advance(w, s, m, c, lane, given, asked)
+
+    @jit
+    def enter(w, s, m, lane, inputs, guess):
+        """Put a patient at the guessed rest state, with long steps still to come."""
+        lanes = m[LANES]
+        put(w, m, m[P], inputs, s[PATIENT * lanes + lane] * m[INPUTS], m[INPUTS], lane)
+        put(w, m, m[Y], guess, 0, m[STATES], lane)
+        w[m[SHIFT] * lanes + lane], w[m[DAMP] * lanes + lane], w[m[THETA] * lanes + lane] = 1.0, 0.0, 0.0
+        w[m[ERROR] * lanes + lane] = math.inf
+        s[STEPS * lanes + lane], s[NEXT_TIME * lanes + lane] = 0, 0
+
+    @jit
+    def compare_rests(w, m, lane, source):
+        """Read the resting values that equations refer to off the present state; returns how far they moved."""
+        lanes, moved = m[LANES], 0.0
+        for k in range(m[RESTS]):
+            at = (m[P] + m[PARAMETERS] + k) * lanes + lane
+            now = w[source[k] * lanes + lane]
+            moved = max(moved, abs(w[at] - now) / (1e-9 + abs(now)))
+            w[at] = now
+        return moved
+
+    @jit
+    def correct(w, s, m, lane):
+        """How much of the correction to take; True when the correction has become nothing, or cannot help."""
+        lanes = m[LANES]
+        change, shift = w[m[ERROR] * lanes + lane], w[m[SHIFT] * lanes + lane]
+        if not change < math.inf:
+            w[m[DAMP] * lanes + lane] = 0.0
+            return True
+        damp = 1.0 if change < 0.5 else 0.5 / change
+        w[m[DAMP] * lanes + lane] = damp
+        w[m[SHIFT] * lanes + lane] = max(1e-12, shift * (0.2 if damp == 1.0 else 0.7))
+        s[STEPS * lanes + lane] += 1
+        return (change < 1e-12 and shift <= 1e-9) or s[STEPS * lanes + lane] >= 200
+
+    @jit
+    def settled(w, s, m, lane, source):
+        """Whether the resting values agree with the state; otherwise another round with the new ones."""
+        lanes, change = m[LANES], w[m[ERROR] * m[LANES] + lane]
+        moved = compare_rests(w, m, lane, source)
+        s[NEXT_TIME * lanes + lane] += 1
+        if not change < math.inf or s[NEXT_TIME * lanes + lane] > 12:
+            return True
+        if moved < 1e-13 and change < 1e-9:
+            return True
+        s[STEPS * lanes + lane] = 0
+        if change < 1e-9:
+            w[m[SHIFT] * lanes + lane] = 1e-3
+        return False
+
+    @jit
+    def depart(w, s, m, lane, inputs, y, report):
+        """Write down the rest state of the patient of a lane, the resting values, and the last correction."""
+        patient = s[PATIENT * m[LANES] + lane]
+        fetch(w, m, m[Y], y, patient * m[STATES], m[STATES], lane)
+        fetch(w, m, m[P], inputs, patient * m[INPUTS], m[INPUTS], lane)
+        report[patient] = w[m[ERROR] * m[LANES] + lane]
+
+    @jit
+    def enter_all(w, place, s, m, low, high, inputs, guess, source):
+        """New patients enter; resting values start from what the guess gives."""
+        came = False
+        for lane in range(low, high):
+            if s[TASK * m[LANES] + lane] == BOARD:
+                enter(w, s, m, lane, inputs, guess)
+                came = True
+        if came:
+            prepare(place, low)
+            glimpse(place, low)
+            for lane in range(low, high):
+                if s[TASK * m[LANES] + lane] == BOARD:
+                    compare_rests(w, m, lane, source)
+                    s[TASK * m[LANES] + lane] = GO
+            prepare(place, low)
+
+    @jit
+    def settle(w, place, s, m, low, high, inputs, y, guess, source, queue, report):
+        """Take patients from the queue and find the rest state of each; report = the last relative correction."""
+        busy = call_all(w, s, m, low, high, queue)
+        while busy > 0:
+            enter_all(w, place, s, m, low, high, inputs, guess, source)
+            relax(place, low)
+            finished = False
+            for lane in range(low, high):
+                if s[TASK * m[LANES] + lane] == GO and correct(w, s, m, lane):
+                    s[TASK * m[LANES] + lane] = SHOW
+                    finished = True
+            move(place, low)
+            if not finished:
+                continue
+            glimpse(place, low)
+            for lane in range(low, high):
+                if s[TASK * m[LANES] + lane] == SHOW:
+                    s[TASK * m[LANES] + lane] = GO
+                    if settled(w, s, m, lane, source):
+                        depart(w, s, m, lane, inputs, y, report)
+                        busy -= 0 if call_next(w, s, m, lane, queue) else 1
+            prepare(place, low)
+
+    return SimpleNamespace(follow=follow, settle=settle)
