@@ -1,11 +1,11 @@
-"""Symbolic sparse LU: in which order to eliminate, what fills in, and the straight-line blocks for it."""
+"""Symbolic sparse LU: in which order to eliminate, what fills in, and the straight-line code for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ketamech.engine.instructions import Block, Op, Place
+from ketamech.engine.instructions import Op, Place
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def _updates(
     return tuple((slots[r, pivot], tuple((slots[r, c], slots[pivot, c]) for c in right)) for r in below)
 
 
-def factorise(pattern: Iterable[tuple[int, int]], factors: Elimination) -> Block:
-    """Fill SHIFT - J into L and eliminate, all unrolled; L keeps the reciprocals of the pivots."""
+def factorise(pattern: Iterable[tuple[int, int]], factors: Elimination) -> list[Op]:
+    """Eliminate SHIFT - J into L, all unrolled, from entries of J called j0, j1, ...; L keeps reciprocals of pivots."""
     place = {entry: k for k, entry in enumerate(pattern)}
     ops = [_shifted(r == c, place.get((r, c)), f"l{slot}") for (r, c), slot in factors.slots.items()]
     for pivot, rows in factors.updates:
@@ -62,28 +62,26 @@ def factorise(pattern: Iterable[tuple[int, int]], factors: Elimination) -> Block
         for multiplier, pairs in rows:
             ops.append(Op(f"l{multiplier}", "mul", (f"l{multiplier}", diagonal)))
             ops += [Op(f"l{at}", "fnma", (f"l{multiplier}", f"l{source}", f"l{at}")) for at, source in pairs]
-    ops += [Op(Place("L", slot), "copy", (f"l{slot}",)) for slot in factors.slots.values()]
-    return Block("factorise", tuple(ops))
+    return ops + [Op(Place("L", slot), "copy", (f"l{slot}",)) for slot in factors.slots.values()]
 
 
 def _shifted(on_diagonal: bool, entry: int | None, target: str) -> Op:
-    known = 0.0 if entry is None else Place("J", entry)
     if on_diagonal:
-        return Op(target, "sub", (Place("SHIFT", 0), known))
-    return Op(target, "copy", (0.0,)) if entry is None else Op(target, "neg", (known,))
+        return Op(target, "sub", (Place("SHIFT", 0), 0.0 if entry is None else f"j{entry}"))
+    return Op(target, "copy", (0.0,)) if entry is None else Op(target, "neg", (f"j{entry}",))
 
 
-def substitute(factors: Elimination) -> Block:
-    """Solve with the factors in place, B being the right side: forward by columns, back by rows."""
+def substitute(factors: Elimination) -> list[Op]:
+    """Solve with the factors, right side called b0, b1, ... : forward by columns, back by rows; the result goes to B."""
 
     def less(row: int, column: int) -> Op:
         return Op(f"b{row}", "fnma", (Place("L", factors.slots[row, column]), f"b{column}", f"b{row}"))
 
-    ops = [Op(f"b{i}", "copy", (Place("B", i),)) for i in factors.order]
+    ops = list[Op]()
     for pivot in factors.order:
         ops += [less(row, pivot) for row in factors.columns[pivot]]
     for pivot in reversed(factors.order):
         ops += [less(pivot, column) for column in factors.rows[pivot]]
         ops.append(Op(f"b{pivot}", "mul", (f"b{pivot}", Place("L", factors.slots[pivot, pivot]))))
         ops.append(Op(Place("B", pivot), "copy", (f"b{pivot}",)))
-    return Block("substitute", tuple(ops), takes=True)
+    return ops

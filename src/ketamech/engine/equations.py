@@ -1,4 +1,4 @@
-"""A system's equations as blocks: what depends on parameters alone is prepared once per patient, the rest per step."""
+"""A system's equations as straight-line code: what depends on parameters alone is prepared once per patient, the rest per step."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import sympy
 
-from ketamech.engine.instructions import Block, Op, Operand, Place
+from ketamech.engine.instructions import Op, Operand, Place
 from ketamech.engine.lowering import Lowering, written_out
 from ketamech.stages.declaration import symbol
 from ketamech.system import Derivatives, System
 
 Assignment = tuple[str, sympy.Expr]
-Target = tuple[Place, sympy.Expr]
+Target = tuple[Place | str, sympy.Expr]
 
 
 class Equations:
-    """The blocks `prepare`, `rates`, `jacobian` and `observe` of one system, and how many constants they prepare.
+    """The code of one system and how many constants it prepares.
 
-    P holds inputs, Q prepared constants, Y the state, F its rates, J the Jacobian's entries; `observe` reads the state
-    in V and writes the watched offers to S; `rates` reads U.
+    P holds inputs, Q prepared constants. `rates` reads the state in U and names its results f0, f1, ...; `jacobian`
+    reads Y and names the entries j0, j1, ...; `observe` reads V and writes the watched offers to S.
     """
 
     def __init__(self, system: System, slopes: Derivatives) -> None:
@@ -29,19 +29,19 @@ class Equations:
         offers = [(offer.name, offer.expression) for offer in system.offers]
         steep = [(name.name, expression) for name, expression in slopes.slopes]
         watched = [(Place("S", i), symbol(offer.name)) for i, offer in enumerate(system.watched)]
-        rates = [(Place("F", i), rate) for i, rate in enumerate(system.rates)]
-        entries = [(Place("J", i), entry) for i, entry in enumerate(slopes.entries.values())]
-        self.rates = Block("rates", tuple(self._block("U", offers, rates)))
-        self.observe = Block("observe", tuple(self._block("V", offers, watched)))
-        self.jacobian = Block("jacobian", tuple(self._block("Y", [*offers, *steep], entries)))
-        self.prepare = Block("prepare", tuple(self._prepared_block()))
+        rates = [(f"f{i}", rate) for i, rate in enumerate(system.rates)]
+        entries = [(f"j{i}", entry) for i, entry in enumerate(slopes.entries.values())]
+        self.rates = self._code("U", offers, rates)
+        self.observe = self._code("V", offers, watched)
+        self.jacobian = self._code("Y", [*offers, *steep], entries)
+        self.prepare = self._preparation()
 
     @property
     def n_constants(self) -> int:
         """How many values `prepare` computes."""
         return len(self._constants)
 
-    def _block(self, array: str, steps: Sequence[Assignment], targets: Sequence[Target]) -> list[Op]:
+    def _code(self, array: str, steps: Sequence[Assignment], targets: Sequence[Target]) -> list[Op]:
         places: dict[str, Operand] = {name: Place(array, i) for i, name in enumerate(self._states)}
         code = Lowering(places)
         assignments, results = _shared(steps, targets)
@@ -82,7 +82,7 @@ class Equations:
         code.places[name] = Place("Q", int(name[2:-1]))
         return sympy.Symbol(name)
 
-    def _prepared_block(self) -> list[Op]:
+    def _preparation(self) -> list[Op]:
         """Every constant, as an intermediate result of its own and as a store."""
         named = [(name, expression) for expression, name in self._constants.items()]
         stores = [(Place("Q", i), sympy.Symbol(name)) for i, (name, _) in enumerate(named)]

@@ -24,7 +24,7 @@ from ketamech.engine.instructions import Rows
 from ketamech.engine.steering import SIZES
 from ketamech.system import Layout, System
 
-LANES = 8  # patients side by side: one AVX-512 register, two of AVX2, four of SSE2 or NEON
+LANES = int(os.environ.get('W','8'))  # patients side by side: one AVX-512 register, two of AVX2, four of SSE2 or NEON
 EXPORTED = ("prepare", "attempt", "accept", "glimpse", "relax", "move", "take")
 ARGUMENTS = {  # r: pointer to numbers, w: to whole numbers, c: a count
     "follow": "rwwrrrrrrwrwwrrcwrwwcr",

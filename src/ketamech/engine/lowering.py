@@ -75,8 +75,8 @@ class Lowering:
         self.ops: list[Op] = []
         self._known: dict[tuple[str, tuple[Operand, ...]], str] = {}
 
-    def assign(self, target: Place, expression: sympy.Expr) -> None:
-        """Store the value of an expression in a place."""
+    def assign(self, target: Place | str, expression: sympy.Expr) -> None:
+        """Store the value of an expression in a place, or give it a name."""
         self.ops.append(Op(target, "copy", (self.value(expression),)))
 
     def value(self, expression: sympy.Expr) -> Operand:

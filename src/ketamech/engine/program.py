@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from ketamech.engine.elimination import eliminate, factorise, substitute
 from ketamech.engine.equations import Equations
-from ketamech.engine.instructions import Block, Rows
-from ketamech.engine.rosenbrock import RODAS4, Method, step_blocks
+from ketamech.engine.instructions import Block, Op, Place, Rows
+from ketamech.engine.rosenbrock import RODAS5P, Method, step_blocks
 from ketamech.engine.settling import settling_blocks
 from ketamech.engine.steering import LANE_ROWS
 from ketamech.engine.vector_code import vector_module
 from ketamech.system import System, derivatives
 
-METHOD = RODAS4
+METHOD = RODAS5P
 EXPORTED = ("prepare", "attempt", "accept", "glimpse", "relax", "move")
 
 
@@ -39,18 +39,17 @@ def blocks_of(system: System, method: Method = METHOD) -> tuple[tuple[Block, ...
     equations = Equations(system, slopes)
     factors = eliminate(len(system.states), slopes.entries)
     scales = [state.scale for state in system.states]
+    added = [Op(f"b{i}", "add", (Place("B", i), f"f{i}")) for i in range(len(system.states))]
     blocks = (
-        equations.prepare,
-        equations.rates,
-        equations.jacobian,
-        equations.observe,
-        factorise(slopes.entries, factors),
-        substitute(factors),
+        Block("prepare", tuple(equations.prepare)),
+        Block("observe", tuple(equations.observe)),
+        Block("linearise", (*equations.jacobian, *factorise(slopes.entries, factors))),
+        Block("stage", (*equations.rates, *added, *substitute(factors)), takes=True),
         *step_blocks(method, scales),
         *settling_blocks(scales),
     )
     n = len(system.states)
     by_state = dict.fromkeys(["Y", "U", "F", "G", "V", *(f"K{i + 1}" for i in range(method.stages))], n)
-    others = {"P": len(system.inputs), "Q": equations.n_constants, "J": len(slopes.entries), "L": len(factors.slots)}
+    others = {"P": len(system.inputs), "Q": equations.n_constants, "L": len(factors.slots)}
     single = dict.fromkeys(LANE_ROWS, 1)
     return blocks, Rows({**others, **by_state, "S": len(system.watched), **single})

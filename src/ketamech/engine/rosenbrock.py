@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ketamech.engine.instructions import Block, Call, Loop, Op, Operand, Place
 
 SAFETY = 0.9
+NOTHING = 1e-40  # what is smaller becomes 0: a drug that has gone must not slow the processor down with denormal numbers
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,53 @@ RODAS4 = Method(  # Hairer and Wanner, section IV.10
 )
 
 
+RODAS5P = Method(  # Steinebach, BIT Numerical Mathematics 63:27 (2023), doi 10.1007/s10543-023-00967-x
+    "Rodas5P",
+    order=5,
+    gamma=0.21193756319429014,
+    arguments=(
+        (),
+        (3.0,),
+        (2.849394379747939, 0.45842242204463923),
+        (-6.954028509809101, 2.489845061869568, -10.358996098473584),
+        (2.8029986275628964, 0.5072464736228206, -0.3988312541770524, -0.04721187230404641),
+        (-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946),
+        None,
+        None,
+    ),
+    carried=(
+        (),
+        (-14.155112264123755,),
+        (-17.97296035885952, -2.859693295451294),
+        (147.12150275711716, -1.41221402718213, 71.68940251302358),
+        (165.43517024871676, -0.4592823456491126, 42.90938336958603, -5.961986721573306),
+        (24.854864614690072, -3.0009227002832186, 47.4931110020768, 5.5814197821558125, -0.6610691825249471),
+        (
+            30.91273214028599, -3.1208243349937974, 77.79954646070892,
+            34.28646028294783, -19.097331116725623, -28.087943162872662,
+        ),
+        (
+            37.80277123390563, -3.2571969029072276, 112.26918849496327, 66.9347231244047,
+            -40.06618937091002, -54.66780262877968, -9.48861652309627,
+        ),
+    ),
+    dense=(
+        (
+            25.948786856663858, -2.5579724845846235, 10.433815404888879, -2.3679251022685204,
+            0.524948541321073, 1.1241088310450404, 0.4272876194431874, -0.17202221070155493,
+        ),
+        (
+            -9.91568850695171, -0.9689944594115154, 3.0438037242978453, -24.495224566215796,
+            20.176138334709044, 15.98066361424651, -6.789040303419874, -6.710236069923372,
+        ),
+        (
+            11.419903575922262, 2.8879645146136994, 72.92137995996029, 80.12511834622643,
+            -52.072871366152654, -59.78993625266729, -0.15582684282751913, 4.883087185713722,
+        ),
+    ),
+)  # fmt: skip
+
+
 def step_blocks(method: Method, scales: Sequence[float]) -> list[Block]:
     """`attempt` (one step of every lane), `accept` (keep it where ACCEPT is set) and `glimpse` (outputs at THETA).
 
@@ -70,39 +118,41 @@ def step_blocks(method: Method, scales: Sequence[float]) -> list[Block]:
     embedded error over the tolerance; 1/h is in SPEED, 1/(h gamma) in SHIFT. `scales` are added to the size of a state.
     """
     n = len(scales)
-    body: list[Op | Loop | Call] = [Call("jacobian"), Call("factorise")]
+    body: list[Op | Loop | Call] = [Call("linearise")]
     for stage in range(method.stages):
-        body.append(Loop(n, tuple(_argument(method, stage))))
-        body.append(Call("rates"))
-        body.append(Loop(n, tuple(_right_side(method, stage))))
-        body.append(Call("substitute", f"K{stage + 1}"))
+        body.append(Loop(n, tuple(_start_stage(method, stage))))
+        body.append(Call("stage", f"K{stage + 1}"))
     last = Place(f"K{method.stages}")
     body.append(Loop(n, (Op(Place("U"), "add", (Place("U"), last)),)))
     body += _error(method.stages, scales)
     body += _growth(method.order)
-    keep = Op(Place("Y"), "if_zero", (Place("ACCEPT", 0), Place("Y"), Place("U")))
+    keep = (
+        Op("size", "abs", (Place("U"),)),
+        Op("excess", "sub", ("size", NOTHING)),
+        Op("new", "if_positive", ("excess", Place("U"), 0.0)),
+        Op(Place("Y"), "if_zero", (Place("ACCEPT", 0), Place("Y"), "new")),
+    )
     return [
         Block("attempt", tuple(body)),
-        Block("accept", (Loop(n, (keep,)),)),
+        Block("accept", (Loop(n, keep),)),
         Block("glimpse", (*_dense(method, n), Call("observe"))),
     ]
 
 
-def _argument(method: Method, stage: int) -> list[Op]:
-    row = method.arguments[stage]
-    if row is None:
-        return [Op(Place("U"), "add", (Place("U"), Place(f"K{stage}")))]
-    return _combination(Place("Y"), row, Place("U"))
-
-
-def _right_side(method: Method, stage: int) -> list[Op]:
-    target = Place(f"K{stage + 1}")
-    flow = Op("flow", "add", (Place("F"), Place("G")))
-    row = method.carried[stage]
-    if not row:
-        return [flow, Op(target, "copy", ("flow",))]
-    carried = _combination(None, row, "carried")
-    return [flow, *carried, Op(target, "fma", ("carried", Place("SPEED", 0), "flow"))]
+def _start_stage(method: Method, stage: int) -> list[Op]:
+    """U = the argument of a stage; its K = what is carried over plus the constant inputs, to which `stage` adds f(U)."""
+    arguments, carried, target = method.arguments[stage], method.carried[stage], Place(f"K{stage + 1}")
+    if arguments is None:
+        ops = [Op(Place("U"), "add", (Place("U"), Place(f"K{stage}")))]
+    else:
+        ops = _combination(Place("Y"), arguments, Place("U"))
+    if not carried:
+        return [*ops, Op(target, "copy", (Place("G"),))]
+    return [
+        *ops,
+        *_combination(None, carried, "carried"),
+        Op(target, "fma", ("carried", Place("SPEED", 0), Place("G"))),
+    ]
 
 
 def _combination(start: Operand | None, weights: Sequence[float], target: Place | str) -> list[Op]:
@@ -120,33 +170,16 @@ def _combination(start: Operand | None, weights: Sequence[float], target: Place 
 
 
 def _error(stages: int, scales: Sequence[float]) -> list[Op]:
-    """Two states share one division: (a/v)^2 + (b/w)^2 = ((a w)^2 + (b v)^2) / (v w)^2."""
+    """Weighted root mean square of the last K over the tolerance."""
     ops, total = list[Op](), "none"
     for i, scale in enumerate(scales):
-        y, u = Place("Y", i), Place("U", i)
-        ops += [Op(f"y{i}", "abs", (y,)), Op(f"u{i}", "abs", (u,)), Op(f"m{i}", "max", (f"y{i}", f"u{i}"))]
-        ops.append(Op(f"w{i}", "add", (f"m{i}", scale)))
-    k = f"K{stages}"
-    for i in range(0, len(scales), 2):
-        if i + 1 < len(scales):
-            ops += [
-                Op(f"a{i}", "mul", (Place(k, i), f"w{i + 1}")),
-                Op(f"b{i}", "mul", (Place(k, i + 1), f"w{i}")),
-                Op(f"v{i}", "mul", (f"w{i}", f"w{i + 1}")),
-                Op(f"s{i}", "mul", (f"a{i}", f"a{i}")),
-                Op(f"top{i}", "fma", (f"b{i}", f"b{i}", f"s{i}")),
-                Op(f"below{i}", "mul", (f"v{i}", f"v{i}")),
-            ]
-        else:
-            ops += [
-                Op(f"top{i}", "mul", (Place(k, i), Place(k, i))),
-                Op(f"below{i}", "mul", (f"w{i}", f"w{i}")),
-            ]
-        ops.append(Op(f"part{i}", "div", (f"top{i}", f"below{i}")))
-        ops.append(Op(f"total{i}", "copy" if i == 0 else "add", (f"part{i}",) if i == 0 else (total, f"part{i}")))
+        ops += [Op(f"y{i}", "abs", (Place("Y", i),)), Op(f"u{i}", "abs", (Place("U", i),))]
+        ops += [Op(f"m{i}", "max", (f"y{i}", f"u{i}")), Op(f"w{i}", "add", (f"m{i}", scale))]
+        ops.append(Op(f"p{i}", "div", (Place(f"K{stages}", i), f"w{i}")))
+        square = (f"p{i}", f"p{i}") if i == 0 else (f"p{i}", f"p{i}", total)
+        ops.append(Op(f"total{i}", "mul" if i == 0 else "fma", square))
         total = f"total{i}"
-    ops.append(Op("mean", "mul", (total, 1.0 / len(scales))))
-    ops.append(Op("root", "sqrt", ("mean",)))
+    ops += [Op("mean", "mul", (total, 1.0 / len(scales))), Op("root", "sqrt", ("mean",))]
     return [*ops, Op(Place("ERROR", 0), "div", ("root", Place("TOLERANCE", 0)))]
 
 

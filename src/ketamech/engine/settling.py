@@ -25,8 +25,8 @@ def settling_blocks(scales: Sequence[float]) -> list[Block]:
             else Op(f"total{i}", "fma", (f"part{i}", f"part{i}", total)),
         ]
         total = f"total{i}"
-    start = Loop(n, (Op(Place("U"), "copy", (Place("Y"),)),))
-    solve = (start, Call("rates"), Call("jacobian"), Call("factorise"), Call("substitute", "F"))
+    start = Loop(n, (Op(Place("U"), "copy", (Place("Y"),)), Op(Place("F"), "copy", (0.0,))))
+    solve = (start, Call("linearise"), Call("stage", "F"))
     moved = Op(Place("Y"), "fma", (Place("DAMP", 0), Place("F"), Place("Y")))
     return [
         Block("relax", (*solve, *ops, Op(Place("ERROR", 0), "sqrt", (total,)))),

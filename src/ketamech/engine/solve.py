@@ -97,7 +97,7 @@ def solve(
     outputs: Sequence[str] | None = None,
     tolerance: float = TOLERANCE,
     max_steps: int = 100_000,
-    first_step: float = 1e-3,
+    first_step: float = 0.03,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> Solution:
@@ -128,7 +128,7 @@ def move(
     outputs: Sequence[str] | None = None,
     tolerance: float = TOLERANCE,
     max_steps: int = 100_000,
-    first_step: float = 1e-3,
+    first_step: float = 0.03,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> Solution:
@@ -140,7 +140,7 @@ def move(
     out = np.full((len(patients.y), asked.shape[-1], len(names)), np.nan)
     report = np.tile([float(len(STATUS) - 1), 0.0, np.nan, -1.0, 0.0], (len(patients.y), 1))
     wanted, stride = kernel.output_rows(names), 0 if asked.ndim == 1 else asked.shape[1]
-    settings = dict(zip(SETTINGS, (tolerance, first_step, max_steps, 6.0, 0.2, kernel.gamma, 2.0), strict=True))
+    settings = dict(zip(SETTINGS, (tolerance, first_step, max_steps, 10.0, 0.2, kernel.gamma, 2.0), strict=True))
     sizes = kernel.sizes_of_run(asked.shape[-1], len(names))
     arrays = (
         np.array(list(settings.values())), patients.inputs, patients.y, patients.inflow, patients.clock, patients.step,
