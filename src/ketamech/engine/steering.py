@@ -22,12 +22,16 @@ from typing import Any
 OK, TOO_MANY_STEPS, NOT_FINITE, STEP_TOO_SMALL, NO_REST, STOPPED = 0, 1, 2, 3, 4, 5
 LANE_ROWS = (
     "SPEED", "SHIFT", "THETA", "ERROR", "GROWTH", "ACCEPT", "TOLERANCE", "DAMP", "TIME", "STEP", "TAKEN", "STOP",
+    "LAST_STEP", "LAST_GROWTH",
 )  # fmt: skip
 SIZES = ("lanes", "states", "inputs", "parameters", "rests", "times", "wanted", "P", "Y", "U", "G", "V", "F", *LANE_ROWS)
 SETTINGS = ("tolerance", "first step", "most steps", "largest growth", "smallest growth", "gamma", "second tries")
 REPORT = ("status", "steps", "time", "state", "tries")
 # Whole numbers of a lane
 PATIENT, NEXT_TIME, NEXT_EVENT, STEPS, TRY, TASK, STATUS, N_WHOLE = 0, 1, 2, 3, 4, 5, 6, 7
+# Limits of what the trend of the error may add to the next step
+SHORTER, LONGER = 0.7, 1.2
+STRETCHED = 1.05  # how much longer than proposed a step may be to reach an event
 # Tasks of a lane
 IDLE, BOARD, GO, SHOW = 0, 1, 2, 3
 
@@ -36,7 +40,7 @@ def steering(jit: Callable[[Callable[..., Any]], Callable[..., Any]], b: SimpleN
     """`follow` and `settle` compiled with `jit` over the blocks `b`, each called as block(place, lane)."""
     (
         LANES, STATES, INPUTS, PARAMETERS, RESTS, TIMES, WANTED, P, Y, U, G, V, F,
-        SPEED, SHIFT, THETA, ERROR, GROWTH, ACCEPT, TOLERANCE, DAMP, TIME, STEP, TAKEN, STOP,
+        SPEED, SHIFT, THETA, ERROR, GROWTH, ACCEPT, TOLERANCE, DAMP, TIME, STEP, TAKEN, STOP, LAST_STEP, LAST_GROWTH,
     ) = range(len(SIZES))  # fmt: skip
     CAREFUL, FIRST, MOST, LARGEST, SMALLEST, GAMMA, TRIES = range(len(SETTINGS))
     prepare, attempt, accept, glimpse, relax, move, take = (
@@ -92,6 +96,7 @@ def steering(jit: Callable[[Callable[..., Any]], Callable[..., Any]], b: SimpleN
         w[m[TIME] * lanes + lane] = clock[patient]
         w[m[STEP] * lanes + lane] = step[patient] * care
         s[NEXT_TIME * lanes + lane], s[NEXT_EVENT * lanes + lane] = 0, given[0][patient]
+        w[m[LAST_STEP] * lanes + lane] = 0.0
         s[STEPS * lanes + lane] = 0
 
     @jit
@@ -107,7 +112,9 @@ def steering(jit: Callable[[Callable[..., Any]], Callable[..., Any]], b: SimpleN
             w[at] += size
             if event_kind[event] != 0 and abs(w[at]) < 1e-12 * abs(size):
                 w[at] = 0.0  # the end of an infusion leaves no rounding error behind
-            w[m[STEP] * lanes + lane] = min(c[FIRST], w[m[STEP] * lanes + lane])
+            if event_kind[event] == 0 or size > 0.0:
+                w[m[STEP] * lanes + lane] = min(c[FIRST], w[m[STEP] * lanes + lane])
+            w[m[LAST_STEP] * lanes + lane] = 0.0
             event += 1
         s[NEXT_EVENT * lanes + lane] = event
         if event < first[patient + 1] and event_time[event] < stop:
@@ -168,15 +175,25 @@ def steering(jit: Callable[[Callable[..., Any]], Callable[..., Any]], b: SimpleN
 
     @jit
     def set_step(w, s, m, c, lane):
-        """Size of the next step: as proposed, or exactly to the next event."""
+        """Size of the next step: as proposed, but exactly to the next event, in two equal steps rather than one and a bit."""
         lanes = m[LANES]
         h, left = w[m[STEP] * lanes + lane], w[m[STOP] * lanes + lane] - w[m[TIME] * lanes + lane]
-        if h * 1.0001 >= left:
+        if h * STRETCHED >= left:
             h = left
+        elif h * 2.0 > left:
+            h = 0.5 * left
         w[m[TAKEN] * lanes + lane] = h
         w[m[SPEED] * lanes + lane] = 1.0 / h
         w[m[SHIFT] * lanes + lane] = 1.0 / (h * c[GAMMA])
         s[STEPS * lanes + lane] += 1
+
+    @jit
+    def trend(w, m, lane, h, growth):
+        """How much more the step can grow if the solution goes on calming down as it did over the last two steps."""
+        last, before = w[m[LAST_STEP] * m[LANES] + lane], w[m[LAST_GROWTH] * m[LANES] + lane]
+        if last == 0.0:
+            return 1.0
+        return min(LONGER, max(SHORTER, h / last * growth / before))
 
     @jit
     def judge(w, s, m, c, lane):
@@ -186,7 +203,8 @@ def steering(jit: Callable[[Callable[..., Any]], Callable[..., Any]], b: SimpleN
         keep = error <= 1.0
         w[m[ACCEPT] * lanes + lane] = 1.0 if keep else 0.0
         if keep:
-            w[m[STEP] * lanes + lane] = h * min(c[LARGEST], max(c[SMALLEST], growth))
+            w[m[STEP] * lanes + lane] = h * min(c[LARGEST], max(c[SMALLEST], growth * trend(w, m, lane, h, growth)))
+            w[m[LAST_STEP] * lanes + lane], w[m[LAST_GROWTH] * lanes + lane] = h, growth
             return OK
         finite = error < math.inf
         h *= max(c[SMALLEST], min(0.9, growth)) if finite else 0.1
