@@ -36,7 +36,7 @@ def crew(
     shared = [a if isinstance(a, int) else a.ctypes.data for a in arrays]
 
     def work() -> None:
-        place, whole = _workspace(kernel.rows.total), np.zeros(N_WHOLE * LANES, dtype=np.int64)
+        place, whole = workspace(kernel.rows.total), np.zeros(N_WHOLE * LANES, dtype=np.int64)
         own = [place.ctypes.data, whole.ctypes.data, sizes.ctypes.data]
         function(*own, *shared, counter.ctypes.data, stop.ctypes.data, count, report.ctypes.data)
 
@@ -56,7 +56,7 @@ def crew(
         raise
 
 
-def _workspace(rows: int) -> np.ndarray:
+def workspace(rows: int) -> np.ndarray:
     """A group's numbers, all zero, beginning at a full cache line."""
     raw = np.zeros(rows * LANES + ALIGNED // 8)
     skip = (-raw.ctypes.data % ALIGNED) // 8

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ketamech.core import BadInput
+
 AMOUNT, INPUT = 0, 1
 
 
@@ -40,6 +42,15 @@ class EventTable:
         found[some] = self.time[self.first[:-1][some]]
         return found
 
+    def after(self, time: float) -> EventTable:
+        """What is still to come after a time (h)."""
+        return self._where(self.time > time)
+
+    def _where(self, keep: np.ndarray) -> EventTable:
+        counts = np.bincount(self.owner[keep], minlength=len(self.first) - 1)
+        first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return EventTable(first, self.time[keep], self.kind[keep], self.state[keep], self.size[keep])
+
     @property
     def owner(self) -> np.ndarray:
         """Which patient each row belongs to."""
@@ -71,7 +82,19 @@ def joined(given: Sequence[Events] | EventTable) -> EventTable:
     return EventTable(first, parts[0], parts[1].astype(np.int64), parts[2].astype(np.int64), parts[3])
 
 
-def table(count: int, owner: np.ndarray, time: np.ndarray, kind: np.ndarray, state: np.ndarray, size: np.ndarray) -> EventTable:
+def merged(count: int, old: EventTable, new: EventTable | None, since: float) -> EventTable:
+    """Both tables as one. Raises BadInput when a new event lies before `since` (h)."""
+    if new is None or not len(new.time):
+        return old
+    if new.time.min() < since:
+        raise BadInput(f"a dose at {new.time.min():g} h was decided at {since:g} h", expected="doses still to come")
+    parts = [np.concatenate([getattr(t, name) for t in (old, new)]) for name in ("owner", "time", "kind", "state", "size")]
+    return table(count, *parts)
+
+
+def table(
+    count: int, owner: np.ndarray, time: np.ndarray, kind: np.ndarray, state: np.ndarray, size: np.ndarray
+) -> EventTable:
     """A table from rows in any order; rows of one patient at one time keep their order."""
     order = np.lexsort((np.arange(len(time)), time, owner))
     first = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=count))]).astype(np.int64)

@@ -24,24 +24,25 @@ from ketamech.engine.instructions import Rows
 from ketamech.engine.steering import SIZES
 from ketamech.system import Layout, System
 
-LANES = int(os.environ.get('W','8'))  # patients side by side: one AVX-512 register, two of AVX2, four of SSE2 or NEON
-EXPORTED = ("prepare", "attempt", "accept", "glimpse", "relax", "move", "take")
+LANES = 8  # patients side by side: one AVX-512 register, two of AVX2, four of SSE2 or NEON
 ARGUMENTS = {  # r: pointer to numbers, w: to whole numbers, c: a count
     "follow": "rwwrrrrrrwrwwrrcwrwwcr",
     "settle": "rwwrrrwwwcr",
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kernel:
     """Compiled functions of one system; `compiled_before` tells whether the machine code was found on disk.
 
-    `gamma` is the coefficient of the method on the diagonal; `rows` say where a lane's numbers are.
+    `rows` say where a lane's numbers are, `pattern` which entries of the Jacobian are not zero, `gamma` is the method's
+    coefficient on the diagonal.
     """
 
     layout: Layout
     build_system: Callable[[], System]
     rows: Rows
+    pattern: tuple[tuple[int, int], ...]
     gamma: float
     code: machine.Machine
     compiled_before: bool
@@ -98,16 +99,17 @@ def load_kernel(
         driver = _kept(_folder(steering), _steering)
         facts = json.loads(code.pop("facts.json"))
         loaded = machine.Machine([*code.values(), *driver.values()])
-        _LOADED[key] = Kernel(layout, build_system, Rows(facts["rows"]), facts["gamma"], loaded, before)
+        pattern = tuple((row, column) for row, column in facts["pattern"])
+        _LOADED[key] = Kernel(layout, build_system, Rows(facts["rows"]), pattern, facts["gamma"], loaded, before)
     return _LOADED[key]
 
 
 def _equations(system: System) -> dict[str, bytes]:
-    from ketamech.engine.program import program
+    from ketamech.engine.program import EXPORTED, program
 
     made = program(system, LANES)
-    facts = json.dumps({"rows": made.rows.sizes, "gamma": made.gamma})
-    return {"equations.o": machine.object_code([made.text], EXPORTED), "facts.json": facts.encode()}
+    facts = json.dumps({"rows": made.rows.sizes, "pattern": made.pattern, "gamma": made.gamma})
+    return {"equations.o": machine.object_code([made.text], [*EXPORTED, "take"]), "facts.json": facts.encode()}
 
 
 def _steering() -> dict[str, bytes]:

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ketamech.core import BadInput, SolveFailed, UnknownName, nearest
-from ketamech.engine.crew import crew
+from ketamech.engine.crew import crew, workspace
 from ketamech.engine.events import Events, EventTable, joined
-from ketamech.engine.kernel import Kernel
-from ketamech.engine.steering import NO_REST, OK, REPORT, SETTINGS
+from ketamech.engine.fault import term_at_fault
+from ketamech.engine.kernel import LANES, Kernel
+from ketamech.engine.steering import OK, REPORT, SETTINGS
 
 STATUS = ("ok", "too many steps", "not finite", "step too small", "no rest state", "not reached")
 SETTLED = 1e-8  # relative correction below which a rest state counts as found
-TOLERANCE = 1e-5
+TOLERANCE, FIRST_STEP, MOST_STEPS = 1e-5, 0.03, 100_000
+LARGEST_GROWTH, SMALLEST_GROWTH, SECOND_TRIES = 10.0, 0.2, 2
 Progress = Callable[[int], None]
 
 
@@ -35,13 +37,16 @@ class Solution:
     tries: np.ndarray
     failed_at: np.ndarray
     state_at_fault: tuple[str | None, ...]
+    term_at_fault: Callable[[int], str]
 
     def reason(self, patient: int) -> str:
         """How the solve of one patient ended, in words."""
         code = int(self.status[patient])
-        if self.state_at_fault[patient] is None:
+        state = self.state_at_fault[patient]
+        if state is None:
             return STATUS[code]
-        return f"{STATUS[code]} at {self.failed_at[patient]:.4g} h, state {self.state_at_fault[patient]}"
+        where = f"at {self.failed_at[patient]:.4g} h, state {state}, term '{self.term_at_fault(patient)}'"
+        return f"{STATUS[code]} {where}"
 
     def of(self, name: str) -> np.ndarray:
         """Values [patient, time] of one output."""
@@ -96,8 +101,8 @@ def solve(
     *,
     outputs: Sequence[str] | None = None,
     tolerance: float = TOLERANCE,
-    max_steps: int = 100_000,
-    first_step: float = 0.03,
+    max_steps: int = MOST_STEPS,
+    first_step: float = FIRST_STEP,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> Solution:
@@ -127,8 +132,8 @@ def move(
     *,
     outputs: Sequence[str] | None = None,
     tolerance: float = TOLERANCE,
-    max_steps: int = 100_000,
-    first_step: float = 0.03,
+    max_steps: int = MOST_STEPS,
+    first_step: float = FIRST_STEP,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> Solution:
@@ -136,14 +141,15 @@ def move(
     if not 1e-14 < tolerance < 1.0:
         raise BadInput(f"a tolerance of {tolerance} cannot be met", expected="a number between 1e-13 and 0.1")
     asked = _checked_times(times, len(patients.y))
-    names = _checked_outputs(kernel, outputs)
+    names = checked_outputs(kernel, outputs)
     out = np.full((len(patients.y), asked.shape[-1], len(names)), np.nan)
     report = np.tile([float(len(STATUS) - 1), 0.0, np.nan, -1.0, 0.0], (len(patients.y), 1))
     wanted, stride = kernel.output_rows(names), 0 if asked.ndim == 1 else asked.shape[1]
-    settings = dict(zip(SETTINGS, (tolerance, first_step, max_steps, 10.0, 0.2, kernel.gamma, 2.0), strict=True))
+    chosen = (tolerance, first_step, max_steps, LARGEST_GROWTH, SMALLEST_GROWTH, kernel.gamma, SECOND_TRIES)
+    settings = np.array([value for _, value in zip(SETTINGS, chosen, strict=True)], dtype=float)
     sizes = kernel.sizes_of_run(asked.shape[-1], len(names))
     arrays = (
-        np.array(list(settings.values())), patients.inputs, patients.y, patients.inflow, patients.clock, patients.step,
+        settings, patients.inputs, patients.y, patients.inflow, patients.clock, patients.step,
         given.first, given.time, given.kind, given.state, given.size, asked, stride, wanted, out,
     )  # fmt: skip
     crew(kernel, "follow", sizes, arrays, report, len(patients.y), threads, progress)
@@ -160,7 +166,7 @@ def _solution(
     fault = tuple(states[int(i)] if i >= 0 else None for i in found["state"])
     return Solution(
         times, names, out, patients.y, status, found["steps"].astype(int), found["tries"].astype(int), found["time"],
-        fault,
+        fault, lambda i: term_at_fault(kernel, str(fault[i]), patients.y[i], patients.inputs[i]),
     )  # fmt: skip
 
 
@@ -174,7 +180,8 @@ def _checked_times(times: np.ndarray, count: int) -> np.ndarray:
     return asked
 
 
-def _checked_outputs(kernel: Kernel, outputs: Sequence[str] | None) -> tuple[str, ...]:
+def checked_outputs(kernel: Kernel, outputs: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of the outputs asked for, all when None. Raises UnknownName."""
     known = kernel.layout.output_names
     if outputs is None:
         return known
@@ -188,3 +195,17 @@ def refuse_failure(solution: Solution) -> None:
     """Raise SolveFailed when the only patient of a run could not be solved."""
     if solution.status.size == 1 and solution.status[0]:
         raise SolveFailed(f"the solve ended early: {solution.reason(0)}")
+
+
+def jacobian(kernel: Kernel, state: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    """Dense Jacobian [state, state] (1/h) of one patient at a state."""
+    w, starts, n = workspace(kernel.rows.total), kernel.rows.starts, state.size
+    rows = w.reshape(-1, LANES)
+    rows[starts["P"] : starts["P"] + inputs.size] = np.asarray(inputs)[:, None]
+    rows[starts["Y"] : starts["Y"] + n] = np.asarray(state)[:, None]
+    for block in ("prepare", "slopes"):
+        kernel.code.function(block, "r")(w.ctypes.data)
+    dense = np.zeros((n, n))
+    for place, (row, column) in enumerate(kernel.pattern):
+        dense[row, column] = rows[starts["J"] + place, 0]
+    return dense

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import sympy
@@ -13,19 +13,28 @@ from ketamech.system.system import System
 
 def plain_rates(system: System) -> tuple[sympy.Expr, ...]:
     """Rates of change in states, parameters and resting values only."""
-    written: dict[sympy.Symbol, sympy.Expr] = {}
-    for offer in system.offers:
-        written[symbol(offer.name)] = offer.expression.xreplace(written)
-    return tuple(rate.xreplace(written) for rate in system.rates)
+    return _written_out(system, system.rates)
 
 
 def plain_function(system: System) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """f(state vector, input vector) -> rates, evaluated by NumPy from the written-out equations."""
+    return plain_values(system, system.rates)
+
+
+def plain_values(system: System, wanted: Sequence[sympy.Expr]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """f(state vector, input vector) -> values of any expressions in the names of the system."""
     names = [*system.state_names, *system.inputs]
     stand_ins = {symbol(name): sympy.Symbol(f"v{i}") for i, name in enumerate(names)}
-    rates = [rate.xreplace(stand_ins) for rate in plain_rates(system)]
-    evaluate = sympy.lambdify(list(stand_ins.values()), rates, modules=[_NUMPY, "numpy"], cse=True)
+    plain = [expression.xreplace(stand_ins) for expression in _written_out(system, wanted)]
+    evaluate = sympy.lambdify(list(stand_ins.values()), plain, modules=[_NUMPY, "numpy"], cse=True)
     return lambda y, p: np.array(evaluate(*y, *p), dtype=float)
+
+
+def _written_out(system: System, wanted: Sequence[sympy.Expr]) -> tuple[sympy.Expr, ...]:
+    known: dict[sympy.Symbol, sympy.Expr] = {}
+    for offer in system.offers:
+        known[symbol(offer.name)] = offer.expression.xreplace(known)
+    return tuple(expression.xreplace(known) for expression in wanted)
 
 
 def _hill(x: float, half: float, n: float) -> float:
