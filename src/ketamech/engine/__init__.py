@@ -1,6 +1,7 @@
 """Writes a system out as a compiled kernel and moves patients through time."""
 
-from ketamech.engine.kernel import Kernel, cache_folder, load_kernel
+from ketamech.core import cache_folder
+from ketamech.engine.kernel import Kernel, load_kernel
 from ketamech.engine.solve import Events, Solution, events, jacobian, refuse_failure, rest, solve
 
 __all__ = [

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import ModuleType
 
 import numba
-import platformdirs
 
+from ketamech.core import cache_folder
 from ketamech.engine import elimination, mathematics, rosenbrock, settling, writer
 from ketamech.system import System
 
@@ -28,12 +28,6 @@ class Kernel:
     system: System
     module: ModuleType
     compiled_before: bool
-
-
-def cache_folder() -> Path:
-    """Where kernels are kept: $KETAMECH_CACHE, or the user's cache folder."""
-    named = os.environ.get("KETAMECH_CACHE")
-    return Path(named) if named else Path(platformdirs.user_cache_dir("ketamech", appauthor=False))
 
 
 _LOADED: dict[str, ModuleType] = {}
