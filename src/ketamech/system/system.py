@@ -10,6 +10,7 @@ import sympy
 
 from ketamech.parameters import ParameterTable
 from ketamech.stages.declaration import Flux, Offer, Stage, State
+from ketamech.system.layout import Layout, OfferRow, StateRow
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,18 @@ class System:
     def inputs(self) -> tuple[str, ...]:
         """Names behind the parameter vector of a kernel: parameters, then resting values."""
         return self.parameter_names + tuple(f"rest({name})" for name in self.rested)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What the system holds, without its equations."""
+        owner = self.stage_of
+        return Layout(
+            tuple(StateRow(**vars(state), stage=owner[state.name]) for state in self.states),
+            tuple(OfferRow(o.name, o.unit, o.about, owner[o.name]) for o in self.watched),
+            self.parameter_names,
+            self.rested,
+            self.fingerprint,
+        )
 
     @cached_property
     def fingerprint(self) -> str:

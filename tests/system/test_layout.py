@@ -1,0 +1,53 @@
+"""A layout says what a system holds, and survives being written down."""
+
+import subprocess
+import sys
+
+import pytest
+
+from ketamech.system import Layout, build
+from toys import TABLE, kinetics, response
+
+
+@pytest.fixture
+def system():
+    return build(TABLE, [kinetics, response])
+
+
+def test_a_layout_says_what_its_system_says(system):
+    layout = system.layout
+    for part in ("state_names", "output_names", "inputs", "parameter_names", "rested", "fingerprint"):
+        assert getattr(layout, part) == getattr(system, part)
+    for part in ("units", "about", "stage_of"):
+        assert getattr(layout, part) == {name: getattr(system, part)[name] for name in layout.output_names}
+    assert layout.stage_names == ("kinetics", "response")
+    assert [(row.at_rest, row.scale, row.within) for row in layout.states] == [
+        (state.at_rest, state.scale, state.within) for state in system.states
+    ]
+
+
+def test_what_is_fixed_is_not_in_the_layout():
+    def fixed(m):
+        m.define("fixed.size", m.parameter("toy.volume") / m.parameter("toy.other_volume"), "1", about="a ratio")
+
+    assert "fixed.size" not in build(TABLE, [kinetics, fixed]).layout.units
+
+
+def test_a_layout_written_and_read_is_the_same(system):
+    assert Layout.from_json(system.layout.to_json()) == system.layout
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"states": 1}', "null"])
+def test_what_is_no_layout_is_refused(text):
+    with pytest.raises(ValueError):
+        Layout.from_json(text)
+
+
+def test_a_layout_with_a_missing_cell_is_refused(system):
+    with pytest.raises(ValueError, match="not a layout"):
+        Layout.from_json(system.layout.to_json().replace('"scale"', '"size"'))
+
+
+def test_a_layout_needs_no_symbols():
+    asked = "import sys, ketamech.system.layout; sys.exit('sympy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
