@@ -1,8 +1,10 @@
-"""Kernels kept on disk: found again, rebuilt when damaged, never half-written."""
+"""Machine code kept on disk: found again, rebuilt when damaged, never half-written."""
 
+import numpy as np
 import pytest
 
 from ketamech.engine import kernel as kept
+from ketamech.engine import rest
 from ketamech.system import build
 from toys import TABLE, kinetics
 
@@ -13,25 +15,50 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_kernel_is_written_once_and_found_again(folder):
-    system = build(TABLE, [kinetics])
-    first = kept._kept(folder / "k", system)
-    stamp = first.stat().st_mtime_ns
-    assert kept._kept(folder / "k", system) == first
-    assert first.stat().st_mtime_ns == stamp
+def counted(calls, **made):
+    def make():
+        calls.append(1)
+        return made
+
+    return make
+
+
+def test_what_was_made_is_found_again(folder):
+    calls = []
+    for _ in range(2):
+        assert kept._kept(folder / "k", counted(calls, code=b"abc", facts=b"{}")) == {"code": b"abc", "facts": b"{}"}
+    assert len(calls) == 1
     assert not list((folder / "k").glob("*.tmp"))
 
 
-def test_a_damaged_kernel_is_rebuilt(folder):
+@pytest.mark.parametrize("damage", [b"", b"ab", b"abd"])
+def test_what_is_damaged_is_made_anew(folder, damage):
+    calls = []
+    kept._kept(folder / "k", counted(calls, code=b"abc"))
+    (folder / "k" / "code").write_bytes(damage)
+    assert kept._kept(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
+    assert (folder / "k" / "code").read_bytes() == b"abc"
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("seals", ["", "{", "[]", "{}", '{"other": "x"}', "7"])
+def test_damaged_seals_are_made_anew(folder, seals):
+    calls = []
+    kept._kept(folder / "k", counted(calls, code=b"abc"))
+    (folder / "k" / "seals.json").write_text(seals, encoding="utf-8")
+    assert kept._kept(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
+    assert len(calls) == 2
+
+
+def test_a_warm_kernel_needs_no_equations(folder):
     system = build(TABLE, [kinetics])
-    path = kept._kept(folder / "k", system)
-    whole = path.read_text(encoding="utf-8")
-    path.write_text(whole[: len(whole) // 2], encoding="utf-8")
-    assert kept._kept(folder / "k", system).read_text(encoding="utf-8") == whole
-
-
-def test_other_equations_are_another_kernel(folder):
-    def extra(m):
-        m.offers("extra.double", 2 * m.needs("kinetics.concentration", "umol/L"), "umol/L")
-
-    assert kept._key(build(TABLE, [kinetics])) != kept._key(build(TABLE, [kinetics, extra]))
+    said = []
+    kept.Kernel(system.layout, lambda: system, said.append).compiled(1)
+    assert len(said) == 1
+    assert "3 states" in said[0]
+    warm = kept.Kernel(system.layout, pytest.fail, said.append)
+    inputs = np.array([[TABLE[n].canonical for n in system.parameter_names]])
+    state, found = rest(warm, inputs)
+    assert found.all()
+    assert (state == 0).all()
+    assert len(said) == 1

@@ -73,7 +73,7 @@ def _sizes(model: Model, state: np.ndarray) -> np.ndarray:
 def _rests(model: Model) -> Iterable[Finding]:
     state, inputs, found = _resting(model)
     later = solve(model.kernel, state, inputs, [events([])], np.array([0.0, WEEKS_4]), tolerance=1e-6)
-    drift = np.abs(later.states[0, -1] - state[0]) / _sizes(model, state[0])
+    drift = np.abs(later.last[0] - state[0]) / _sizes(model, state[0])
     for stage, mine in _per_stage(model):
         worst = mine[int(np.argmax(drift[mine]))]
         passed = found and drift[worst] < DRIFT
@@ -92,7 +92,7 @@ def _recovers(model: Model) -> Iterable[Finding]:
     many = np.repeat(inputs, len(starts), axis=0)
     nothing: Sequence[Events] = [events([])] * len(starts)
     after = solve(model.kernel, starts, many, nothing, np.array([0.0, slowest]), tolerance=1e-5)
-    away = np.abs(after.states[:, -1, :][:, kept] - state[0, kept]) / _sizes(model, state[0])[kept]
+    away = np.abs(after.last[:, kept] - state[0, kept]) / _sizes(model, state[0])[kept]
     worst = np.where(np.isnan(away), np.inf, away).max(axis=1)
     for stage, mine in _per_stage(model):
         rows = [r for k, i in enumerate(kept) if i in mine for r in (2 * k, 2 * k + 1)]

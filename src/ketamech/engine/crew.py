@@ -8,7 +8,7 @@ from threading import Thread
 import numpy as np
 
 from ketamech.core import BadInput
-from ketamech.engine.kernel import ARGUMENTS, LANES, Kernel
+from ketamech.engine.kernel import ARGUMENTS, Compiled
 from ketamech.engine.steering import N_WHOLE
 
 ALIGNED = 64  # bytes: a full cache line and the widest register
@@ -16,7 +16,7 @@ LOOK = 0.1  # s between two looks at how far the crew has come
 
 
 def crew(
-    kernel: Kernel,
+    kernel: Compiled,
     task: str,
     sizes: np.ndarray,
     arrays: Sequence[np.ndarray | int],
@@ -36,11 +36,11 @@ def crew(
     shared = [a if isinstance(a, int) else a.ctypes.data for a in arrays]
 
     def work() -> None:
-        place, whole = workspace(kernel.rows.total), np.zeros(N_WHOLE * LANES, dtype=np.int64)
+        place, whole = workspace(kernel), np.zeros(N_WHOLE * kernel.lanes, dtype=np.int64)
         own = [place.ctypes.data, whole.ctypes.data, sizes.ctypes.data]
         function(*own, *shared, counter.ctypes.data, stop.ctypes.data, count, report.ctypes.data)
 
-    workers = [Thread(target=work, daemon=True) for _ in range(min(threads, max(1, -(-count // LANES))))]
+    workers = [Thread(target=work, daemon=True) for _ in range(min(threads, max(1, -(-count // kernel.lanes))))]
     for worker in workers:
         worker.start()
     try:
@@ -56,8 +56,9 @@ def crew(
         raise
 
 
-def workspace(rows: int) -> np.ndarray:
+def workspace(kernel: Compiled) -> np.ndarray:
     """A group's numbers, all zero, beginning at a full cache line."""
-    raw = np.zeros(rows * LANES + ALIGNED // 8)
+    size = kernel.rows.total * kernel.lanes
+    raw = np.zeros(size + ALIGNED // 8)
     skip = (-raw.ctypes.data % ALIGNED) // 8
-    return raw[skip : skip + rows * LANES]
+    return raw[skip : skip + size]

@@ -1,7 +1,7 @@
 """A system as machine code, kept on disk under the hash of what it was made from.
 
-Two parts are kept: the equations of a system, and the steering, which serves all systems. When both are there, neither
-SymPy nor Numba is needed.
+The steering, which is the same for all systems, is kept apart as LLVM text, so that Numba is needed once; when the
+machine code of a system is there, neither SymPy nor Numba is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,52 +23,43 @@ from ketamech.engine.instructions import Rows
 from ketamech.engine.steering import SIZES
 from ketamech.system import Layout, System
 
-LANES = 8  # patients side by side: one AVX-512 register, two of AVX2, four of SSE2 or NEON
+Announce = Callable[[str], None]
+WIDE = 8  # patients side by side: one AVX-512 register, two of AVX2, four of SSE2 or NEON
+NARROW = 2  # for one or two patients, who would leave a wide group all but empty
 ARGUMENTS = {  # r: pointer to numbers, w: to whole numbers, c: a count
     "follow": "rwwrrrrrrwrwwrrcwrwwcr",
     "settle": "rwwrrrwwwcr",
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Kernel:
-    """Compiled functions of one system; `compiled_before` tells whether the machine code was found on disk.
+@dataclass(frozen=True)
+class Compiled:
+    """Machine code of one system for `lanes` patients side by side.
 
     `rows` say where a lane's numbers are, `pattern` which entries of the Jacobian are not zero, `gamma` is the method's
     coefficient on the diagonal.
     """
 
     layout: Layout
-    build_system: Callable[[], System]
+    lanes: int
     rows: Rows
     pattern: tuple[tuple[int, int], ...]
     gamma: float
     code: machine.Machine
-    compiled_before: bool
 
-    @cached_property
-    def scales(self) -> np.ndarray:
-        """Declared scale of each state."""
-        return np.array([state.scale for state in self.layout.states])
-
-    @cached_property
-    def sizes(self) -> np.ndarray:
-        """Sizes and row numbers in the order of SIZES; those of a single run are 0."""
+    def sizes(self, times: int = 0, wanted: int = 0) -> np.ndarray:
+        """Sizes and row numbers in the order of SIZES, for a run with so many output times and outputs."""
         layout, starts = self.layout, self.rows.starts
         known = {
-            "lanes": LANES,
+            "lanes": self.lanes,
             "states": len(layout.states),
             "inputs": len(layout.inputs),
             "parameters": len(layout.parameter_names),
             "rests": len(layout.rested),
+            "times": times,
+            "wanted": wanted,
         }
         return np.array([known.get(name, starts.get(name, 0)) for name in SIZES], dtype=np.int64)
-
-    def sizes_of_run(self, times: int, wanted: int) -> np.ndarray:
-        """The same for a run with `times` output times and `wanted` outputs."""
-        found = self.sizes.copy()
-        found[SIZES.index("times")], found[SIZES.index("wanted")] = times, wanted
-        return found
 
     def output_rows(self, names: tuple[str, ...]) -> np.ndarray:
         """Workspace rows of outputs, as `glimpse` leaves them: states, then offers."""
@@ -79,44 +69,57 @@ class Kernel:
         return np.array(rows, dtype=np.int64)
 
 
+class Kernel:
+    """A system ready to be solved; what is missing on disk is written and compiled when it is first needed.
+
+    `announce` is told in a line of text when something has to be compiled.
+    """
+
+    def __init__(self, layout: Layout, build_system: Callable[[], System], announce: Announce | None = None) -> None:
+        self.layout, self.build_system, self._announce = layout, build_system, announce
+        self._compiled: dict[int, Compiled] = {}
+
+    def compiled(self, count: int) -> Compiled:
+        """The code for a run of `count` patients: the same numbers whichever it is."""
+        lanes = NARROW if count <= NARROW else WIDE
+        if lanes not in self._compiled:
+            self._compiled[lanes] = self._load(lanes)
+        return self._compiled[lanes]
+
+    def _load(self, lanes: int) -> Compiled:
+        folder = _folder(self.layout.fingerprint, str(lanes))
+        if self._announce and _read(folder) is None:
+            self._announce(f"Compiling the equations ({len(self.layout.states)} states), once for this model ...")
+        made = _kept(folder, lambda: _written(self.build_system(), lanes))
+        facts = json.loads(made["facts.json"])
+        code = machine.Machine(made["kernel.o"])
+        pattern = tuple((row, column) for row, column in facts["pattern"])
+        return Compiled(self.layout, lanes, Rows(facts["rows"]), pattern, facts["gamma"], code)
+
+
 _LOADED: dict[str, Kernel] = {}
 
 
-def load_kernel(
-    layout: Layout, build_system: Callable[[], System], *, announce: Callable[[str], None] | None = None
-) -> Kernel:
-    """The kernel of the system that `layout` describes, written and compiled on first use.
-
-    `announce` is called once with a line of text if something has to be compiled.
-    """
-    key = _key(layout.fingerprint, _sources(), machine.processor(), str(LANES))
-    if key not in _LOADED:
-        steering = _key(_sources(), machine.processor(), version("numba"))
-        before = _read(_folder(key)) is not None and _read(_folder(steering)) is not None
-        if announce and not before:
-            announce(f"Compiling the equations ({len(layout.states)} states), once for this model ...")
-        code = _kept(_folder(key), lambda: _equations(build_system()))
-        driver = _kept(_folder(steering), _steering)
-        facts = json.loads(code.pop("facts.json"))
-        loaded = machine.Machine([*code.values(), *driver.values()])
-        pattern = tuple((row, column) for row, column in facts["pattern"])
-        _LOADED[key] = Kernel(layout, build_system, Rows(facts["rows"]), pattern, facts["gamma"], loaded, before)
-    return _LOADED[key]
+def load_kernel(layout: Layout, build_system: Callable[[], System], *, announce: Announce | None = None) -> Kernel:
+    """The kernel of the system that `layout` describes; `build_system` is called only if it has to be compiled."""
+    return _LOADED.setdefault(layout.fingerprint, Kernel(layout, build_system, announce))
 
 
-def _equations(system: System) -> dict[str, bytes]:
+def _written(system: System, lanes: int) -> dict[str, bytes]:
+    """Machine code of a system with the steering, and the facts needed to use it."""
     from ketamech.engine.program import EXPORTED, program
 
-    made = program(system, LANES)
+    made = program(system, lanes)
     facts = json.dumps({"rows": made.rows.sizes, "pattern": made.pattern, "gamma": made.gamma})
-    return {"equations.o": machine.object_code([made.text], [*EXPORTED, "take"]), "facts.json": facts.encode()}
+    steering = [text.decode() for text in _kept(_folder("steering"), _steering).values()]
+    code = machine.object_code([made.text, *steering], [*EXPORTED, *ARGUMENTS])
+    return {"kernel.o": code, "facts.json": facts.encode()}
 
 
 def _steering() -> dict[str, bytes]:
     from ketamech.engine.steering_code import steering_modules
 
-    modules = steering_modules(ARGUMENTS)
-    return {"steering.o": machine.object_code(list(modules.values()), list(modules))}
+    return {f"{name}.ll": text.encode() for name, text in steering_modules(ARGUMENTS).items()}
 
 
 def _sources() -> str:
@@ -124,12 +127,10 @@ def _sources() -> str:
     return "".join(p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.glob("*.py")))
 
 
-def _key(*parts: str) -> str:
-    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:20]
-
-
-def _folder(key: str) -> Path:
-    return cache_folder() / "kernels" / key
+def _folder(*parts: str) -> Path:
+    """Where something is kept that depends on `parts`, on the code that writes kernels and on what compiles them."""
+    text = "|".join([*parts, _sources(), machine.processor(), version("numba")])
+    return cache_folder() / "kernels" / hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def _kept(folder: Path, make: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:

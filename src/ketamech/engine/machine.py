@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from functools import cache
 
 import llvmlite.binding as llvm
 
 _OPTIMISE = 2
 
 
-@cache
 def _target() -> llvm.TargetMachine:
+    """The processor at hand, as a new object each time: an execution engine keeps the one it is given."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(
@@ -31,10 +30,7 @@ def processor() -> str:
 
 
 def compiled(texts: Sequence[str], exported: Sequence[str]) -> llvm.ModuleRef:
-    """One optimised module in which only the `exported` functions can be seen from outside.
-
-    What belongs together must be one module: the loader mixes up hidden functions of one name in two objects.
-    """
+    """One optimised module in which only the `exported` functions can be seen from outside."""
     module = llvm.parse_assembly(texts[0])
     for text in texts[1:]:
         module.link_in(llvm.parse_assembly(text))
@@ -62,10 +58,9 @@ def assembly(texts: Sequence[str], exported: Sequence[str]) -> str:
 class Machine:
     """Loaded machine code; functions are called with the global interpreter lock released."""
 
-    def __init__(self, objects: Sequence[bytes]) -> None:
+    def __init__(self, code: bytes) -> None:
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
-        for code in objects:
-            self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
 
     def function(self, name: str, kinds: str) -> ctypes._FuncPointer:

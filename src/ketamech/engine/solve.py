@@ -11,7 +11,7 @@ from ketamech.core import BadInput, SolveFailed, UnknownName, nearest
 from ketamech.engine.crew import crew, workspace
 from ketamech.engine.events import Events, EventTable, joined
 from ketamech.engine.fault import term_at_fault
-from ketamech.engine.kernel import LANES, Kernel
+from ketamech.engine.kernel import Kernel
 from ketamech.engine.steering import OK, REPORT, SETTINGS
 
 STATUS = ("ok", "too many steps", "not finite", "step too small", "no rest state", "not reached")
@@ -81,13 +81,13 @@ def rest(kernel: Kernel, inputs: np.ndarray, *, threads: int = 1) -> tuple[np.nd
 
     Returns states [patient, state] and a flag per patient that is True where a rest state was found.
     """
-    layout = kernel.layout
+    layout, code = kernel.layout, kernel.compiled(len(inputs))
     people = np.ascontiguousarray(inputs, dtype=float)
     y = np.empty((len(people), len(layout.states)))
     guess = np.array([state.at_rest for state in layout.states], dtype=float)
     change = np.full(len(people), np.inf)
-    source = kernel.output_rows(tuple(layout.rested))
-    crew(kernel, "settle", kernel.sizes, (people, y, guess, source), change, len(people), threads)
+    source = code.output_rows(tuple(layout.rested))
+    crew(code, "settle", code.sizes(), (people, y, guess, source), change, len(people), threads)
     inputs[...] = people
     return y, change < SETTLED
 
@@ -141,18 +141,17 @@ def move(
     if not 1e-14 < tolerance < 1.0:
         raise BadInput(f"a tolerance of {tolerance} cannot be met", expected="a number between 1e-13 and 0.1")
     asked = _checked_times(times, len(patients.y))
-    names = checked_outputs(kernel, outputs)
+    names, code = checked_outputs(kernel, outputs), kernel.compiled(len(patients.y))
     out = np.full((len(patients.y), asked.shape[-1], len(names)), np.nan)
     report = np.tile([float(len(STATUS) - 1), 0.0, np.nan, -1.0, 0.0], (len(patients.y), 1))
-    wanted, stride = kernel.output_rows(names), 0 if asked.ndim == 1 else asked.shape[1]
-    chosen = (tolerance, first_step, max_steps, LARGEST_GROWTH, SMALLEST_GROWTH, kernel.gamma, SECOND_TRIES)
+    wanted, stride = code.output_rows(names), 0 if asked.ndim == 1 else asked.shape[1]
+    chosen = (tolerance, first_step, max_steps, LARGEST_GROWTH, SMALLEST_GROWTH, code.gamma, SECOND_TRIES)
     settings = np.array([value for _, value in zip(SETTINGS, chosen, strict=True)], dtype=float)
-    sizes = kernel.sizes_of_run(asked.shape[-1], len(names))
     arrays = (
         settings, patients.inputs, patients.y, patients.inflow, patients.clock, patients.step,
         given.first, given.time, given.kind, given.state, given.size, asked, stride, wanted, out,
     )  # fmt: skip
-    crew(kernel, "follow", sizes, arrays, report, len(patients.y), threads, progress)
+    crew(code, "follow", code.sizes(asked.shape[-1], len(names)), arrays, report, len(patients.y), threads, progress)
     return _solution(kernel, asked, names, out, patients, report)
 
 
@@ -199,13 +198,14 @@ def refuse_failure(solution: Solution) -> None:
 
 def jacobian(kernel: Kernel, state: np.ndarray, inputs: np.ndarray) -> np.ndarray:
     """Dense Jacobian [state, state] (1/h) of one patient at a state."""
-    w, starts, n = workspace(kernel.rows.total), kernel.rows.starts, state.size
-    rows = w.reshape(-1, LANES)
+    code, n = kernel.compiled(1), state.size
+    w, starts = workspace(code), code.rows.starts
+    rows = w.reshape(-1, code.lanes)
     rows[starts["P"] : starts["P"] + inputs.size] = np.asarray(inputs)[:, None]
     rows[starts["Y"] : starts["Y"] + n] = np.asarray(state)[:, None]
     for block in ("prepare", "slopes"):
-        kernel.code.function(block, "r")(w.ctypes.data)
+        code.code.function(block, "r")(w.ctypes.data)
     dense = np.zeros((n, n))
-    for place, (row, column) in enumerate(kernel.pattern):
+    for place, (row, column) in enumerate(code.pattern):
         dense[row, column] = rows[starts["J"] + place, 0]
     return dense

@@ -1,6 +1,6 @@
 """`follow` and `settle` as LLVM modules for a processor: Numba compiles the steering once, whatever the equations.
 
-The blocks are only declared here; the object code of a system defines them. This module is imported only when there
+The blocks are only declared here; the module of a system, linked to these, defines them. This module is imported only when there
 is something to compile.
 """
 

@@ -49,7 +49,7 @@ class Model:
 def load_model(parameters: ParameterTable | None = None, *, announce: Callable[[str], None] | None = None) -> Model:
     """Build, check and compile the whole story; `announce` gets one line if it has to compile."""
     system = build(parameters)
-    return Model(system, load_kernel(system, announce=announce))
+    return Model(system, load_kernel(system.layout, lambda: system, announce=announce))
 
 
 def run(model: Model, courses: Sequence[Course], times: np.ndarray, *, tolerance: float = 1e-5) -> xr.Dataset:
@@ -91,8 +91,7 @@ def _events(system: System, entries: Sequence[Entry]) -> Events:
 def _dataset(system: System, courses: Sequence[Course], solution: Solution, rested: np.ndarray) -> xr.Dataset:
     failed = ~rested
     dims = ("patient", "time")
-    values = {name: solution.states[:, :, i] for i, name in enumerate(system.state_names)}
-    values |= {offer.name: solution.offers[:, :, i] for i, offer in enumerate(system.watched)}
+    values = {name: solution.values[:, :, i] for i, name in enumerate(solution.names)}
     variables = {}
     for name, array in values.items():
         array[failed] = np.nan
