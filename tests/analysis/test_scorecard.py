@@ -79,11 +79,7 @@ def test_a_mistyped_protocol_names_its_line(tmp_path):
     assert caught.value.line == 2
 
 
-class ToySystem:
-    """Just enough of a system: two outputs, no parameters."""
-
-    parameters: dict = {}  # noqa: RUF012
-    units = {"plasma.esketamine": "umol/L", "mood.madrs": "points"}  # noqa: RUF012
+UNITS = {"plasma.esketamine": "umol/L", "mood.madrs": "points"}
 
 
 def planted(level):
@@ -97,7 +93,7 @@ def rows_with(level):
         Target(name, "kamp-esketamine", Measure("plasma.esketamine", when="0.5"), "fold", math.nan, math.nan, "")
         for name in ("kamp20-a-0.5h", "kamp20-a-0.75h")
     )
-    return compare_all(targets, EVIDENCE, PROTOCOLS, {"kamp-esketamine": planted(level)}, ToySystem)
+    return compare_all(targets, EVIDENCE, PROTOCOLS, {"kamp-esketamine": planted(level)}, UNITS, {})
 
 
 def test_a_planted_miss_is_reported_in_rows_source_and_goal():

@@ -21,7 +21,7 @@ EVIDENCE = load_evidence()
 
 def kinetic_model():
     system = build(load_parameters(), [pharmacokinetics, brain])
-    return Model(system, load_kernel(system.layout, lambda: system))
+    return Model(system.layout, system.parameters, load_kernel(system.layout, lambda: system), lambda: system)
 
 
 def course(model, label, sentence, values=None):

@@ -1,10 +1,31 @@
 """What the curves mean: the standard examination, and the scorecard against published numbers."""
 
-from ketamech.analysis.comparison import Verdict, compare
-from ketamech.analysis.examination import Finding, examine
-from ketamech.analysis.measure import Curves, Measure
-from ketamech.analysis.scoring import Scorecard, scorecard
+from typing import TYPE_CHECKING
 
-check = examine
+from ketamech.core.lazy import lazily
 
-__all__ = ["Curves", "Finding", "Measure", "Scorecard", "Verdict", "check", "compare", "examine", "scorecard"]
+if TYPE_CHECKING:
+    from ketamech.analysis.comparison import Verdict as Verdict
+    from ketamech.analysis.comparison import compare as compare
+    from ketamech.analysis.examination import Finding as Finding
+    from ketamech.analysis.examination import check as check
+    from ketamech.analysis.examination import examine as examine
+    from ketamech.analysis.measure import Curves as Curves
+    from ketamech.analysis.measure import Measure as Measure
+    from ketamech.analysis.scoring import Scorecard as Scorecard
+    from ketamech.analysis.scoring import scorecard as scorecard
+
+_WHERE = {
+    "Curves": "measure",
+    "Finding": "examination",
+    "Measure": "measure",
+    "Scorecard": "scoring",
+    "Verdict": "comparison",
+    "check": "examination",
+    "compare": "comparison",
+    "examine": "examination",
+    "scorecard": "scoring",
+}
+
+__all__ = sorted(_WHERE)
+__getattr__ = lazily(__name__, _WHERE)

@@ -18,8 +18,8 @@ from ketamech.analysis.reduction import moments
 from ketamech.analysis.targets import Target, load_targets, load_uncovered
 from ketamech.core import BadInput
 from ketamech.evidence import Evidence, Observation, load_evidence
+from ketamech.parameters import Parameter
 from ketamech.study.running import Model, load_model
-from ketamech.system import System
 
 VERDICTS = ("inside", "near", "miss", "no result")
 
@@ -52,7 +52,7 @@ def scorecard(model: Model | None = None, progress: Callable[[str], None] | None
     needed = _needed(protocols, targets, goals)
     curves = simulate_protocols(model, needed, _moments(targets, goals), progress)
     seconds = time.perf_counter() - began
-    rows = compare_all(targets, evidence, protocols, curves, model.system)
+    rows = compare_all(targets, evidence, protocols, curves, model.layout.units, model.parameters)
     table = goals_table(goals, rows, protocols, curves, model)
     return Scorecard(rows, summarise(rows), table, load_uncovered(evidence, targets), seconds)
 
@@ -76,8 +76,8 @@ def _check_units(targets: tuple[Target, ...], evidence: Evidence, model: Model) 
         row = evidence[target.evidence]
         banded = not (math.isnan(target.low) and math.isnan(target.high))
         free = target.comparison == "sign" or banded  # a band may be in the unit of the measure
-        if not free and not target.measure.fits(row.canonical_unit, model.system.units):
-            found = target.measure.unit(model.system.units)
+        if not free and not target.measure.fits(row.canonical_unit, model.layout.units):
+            found = target.measure.unit(model.layout.units)
             what = f"{target.evidence} is printed in {row.unit}, but {target.measure.output} gives {found}"
             raise BadInput(what, key="output", expected=row.canonical_unit)
 
@@ -87,13 +87,13 @@ def compare_all(
     evidence: Evidence,
     protocols: Mapping[str, Protocol],
     curves: Mapping[str, Curves],
-    system: System,
+    units: Mapping[str, str],
+    parameters: Mapping[str, Parameter],
 ) -> pd.DataFrame:
     """One line a target, in the printed unit of its row."""
-    table = system.parameters.values()
-    calibrated = {name for p in table if p.status == "calibrated" for name in p.evidence}
+    calibrated = {name for p in parameters.values() if p.status == "calibrated" for name in p.evidence}
     return pd.DataFrame(
-        [_line(t, evidence, protocols, curves, system.units) | {"fitted": t.evidence in calibrated} for t in targets]
+        [_line(t, evidence, protocols, curves, units) | {"fitted": t.evidence in calibrated} for t in targets]
     )
 
 

@@ -7,14 +7,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ketamech.analysis.comparison import COMPARISONS
 from ketamech.analysis.measure import Measure
 from ketamech.analysis.protocols import DIRECTORY
 from ketamech.core import BadInput, nearest
 from ketamech.evidence import Evidence, Row, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MEASURE_COLUMNS = ("protocol", "output", "seen_as", "reduction", "when", "level", "against", "factor")
 COLUMNS = ("evidence", *MEASURE_COLUMNS, "comparison", "low", "high", "assumption")
@@ -95,6 +97,8 @@ def load_uncovered(
     evidence: Evidence, targets: tuple[Target, ...], path: Path = DIRECTORY / "uncovered.csv"
 ) -> pd.DataFrame:
     """Calibration rows no target reaches, with the reason, or "no reason given" where the table is silent."""
+    import pandas as pd
+
     reached = {target.evidence for target in targets}
     patterns = [
         (row["evidence"], row.choice("because", REASONS), row["note"]) for row in read_table(path, UNCOVERED_COLUMNS)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 
 from ketamech.engine.kernel import Kernel
-from ketamech.system import System, plain_values
+
+Evaluate = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @lru_cache(maxsize=32)
-def _terms(system_of: Kernel, state: str) -> tuple:
-    system: System = system_of.build_system()
+def _terms(kernel: Kernel, state: str) -> tuple[list[str], Evaluate]:
+    from ketamech.system import plain_values
+
+    system = kernel.build_system()
     fluxes = [flux for flux in system.fluxes if flux.state == state]
     return [flux.because for flux in fluxes], plain_values(system, [flux.term for flux in fluxes])
 

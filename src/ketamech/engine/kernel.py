@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,7 +22,10 @@ from ketamech.core import cache_folder
 from ketamech.engine import machine
 from ketamech.engine.instructions import Rows
 from ketamech.engine.steering import SIZES
-from ketamech.system import Layout, System
+from ketamech.system import Layout
+
+if TYPE_CHECKING:
+    from ketamech.system import System
 
 Announce = Callable[[str], None]
 WIDE = 8  # patients side by side: one AVX-512 register, two of AVX2, four of SSE2 or NEON

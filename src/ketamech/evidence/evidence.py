@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ketamech.core import UnknownName, nearest
 from ketamech.evidence.observation import Observation, Reference
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Evidence:
 
     def table(self) -> pd.DataFrame:
         """One line per observation, with the spread as spread_kind, _low, _high and _text."""
+        import pandas as pd
+
         frame = pd.DataFrame([_flat(row) for row in self.observations.values()])
         return frame.set_index("id", drop=False)
 

@@ -20,6 +20,9 @@ from ketamech.system import System
 LEVEL, VERSION = 3, 1  # read by every simulator; version 2 adds nothing that the system uses
 HILL = "lambda(x, half, n, piecewise(1 / (1 + (half / x)^n), x > 0, 0))"
 AT_ONCE = 0  # kind of an event: an amount enters at once
+# Part of a state's scale below which a start is written as 0: a rest state is found to rounding, and libRoadRunner
+# multiplies its absolute tolerance by every start that is not 0 (1e-100 would ask for more digits than there are).
+ROUNDING = 1e-12
 
 
 def write_sbml(system: System, inputs: np.ndarray, start: np.ndarray, given: Events, *, name: str = "ketamech") -> str:
@@ -87,7 +90,7 @@ def _folded(system: System, start: np.ndarray, given: Events) -> tuple[np.ndarra
 
     The rest is (time, amounts by state, constant inputs from then on by state): one event for each distinct time.
     """
-    begun = np.array(start, dtype=float)
+    begun = np.where(np.abs(start) < ROUNDING * np.array([s.scale for s in system.states]), 0.0, start)
     speeds = {int(state): 0.0 for state, kind in zip(given.state, given.kind, strict=True) if kind != AT_ONCE}
     first: dict[int, float] = dict(speeds)
     later: dict[float, tuple[dict[int, float], dict[int, float]]] = {}

@@ -1,7 +1,7 @@
 """How names, equations and units of a system are written in SBML.
 
-Names: `stage.thing` is the id `stage__thing`, `rest(stage.thing)` is `rest__stage__thing`, and the constant input into a
-state is `inflow__stage__thing`. Two underscores stand in no name of ours, so that each id leads back to one name.
+Names: `stage.thing` is the id `stage__thing`, `rest(stage.thing)` is `rest__stage__thing`, and the constant input into
+a state is `inflow__stage__thing`. Two underscores stand in no name of ours, so that each id leads back to one name.
 """
 
 from __future__ import annotations

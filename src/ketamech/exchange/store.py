@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import xarray as xr
 
 from ketamech.core import BadInput
 from ketamech.exchange.folder import read_manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ZARR, PARQUET = "curves.zarr", "curves.parquet"
 COLUMNS = ("patient", "time_h", "variable", "value", "unit")
@@ -56,6 +59,8 @@ def tidy(dataset: xr.Dataset) -> pa.Table:
 
 def table_of(folder: Path | str) -> pd.DataFrame:
     """The long table of a run."""
+    import pandas as pd
+
     return pd.read_parquet(Path(folder) / PARQUET)
 
 

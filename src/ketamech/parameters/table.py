@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ketamech.core import UnknownName, nearest
 from ketamech.parameters.parameter import Parameter
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class ParameterTable(Mapping[str, Parameter]):
 
     def table(self) -> pd.DataFrame:
         """One line per parameter, with its canonical value and unit and its sources joined by ';'."""
+        import pandas as pd
+
         return pd.DataFrame([_flat(row) for row in self.rows.values()]).set_index("name", drop=False)
 
 

@@ -1,10 +1,27 @@
 """Figures, tables, bibliography and pages that a person reads."""
 
-from ketamech.report.bibliography import cite
-from ketamech.report.describe import describe
-from ketamech.report.index import write_index
-from ketamech.report.run_folder import refuse_folder, write_run
-from ketamech.report.scorecard_files import write_scorecard
-from ketamech.report.summary import summary_rows
+from typing import TYPE_CHECKING
 
-__all__ = ["cite", "describe", "refuse_folder", "summary_rows", "write_index", "write_run", "write_scorecard"]
+from ketamech.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from ketamech.report.bibliography import cite as cite
+    from ketamech.report.index import write_index as write_index
+    from ketamech.report.model_page import describe as describe
+    from ketamech.report.run_folder import refuse_folder as refuse_folder
+    from ketamech.report.run_folder import write_run as write_run
+    from ketamech.report.scorecard_files import write_scorecard as write_scorecard
+    from ketamech.report.summary import summary_rows as summary_rows
+
+_WHERE = {
+    "cite": "bibliography",
+    "describe": "model_page",
+    "refuse_folder": "run_folder",
+    "summary_rows": "summary",
+    "write_index": "index",
+    "write_run": "run_folder",
+    "write_scorecard": "scorecard_files",
+}
+
+__all__ = sorted(_WHERE)
+__getattr__ = lazily(__name__, _WHERE)

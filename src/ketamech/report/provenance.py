@@ -45,7 +45,7 @@ def provenance(told: Told, model: Model, command_line: str) -> dict[str, Any]:
         "versions": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "equations": model.system.fingerprint,
+        "equations": model.layout.fingerprint,
         "parameters": _hash_of_values(model.parameters),
         "evidence": _hash_of_files(_EVIDENCE),
         "scenario": _hash(told.source),

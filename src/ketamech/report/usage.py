@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
-import sympy
-import xarray as xr
 
 from ketamech.report.told import Told
-from ketamech.stages.declaration import hill, symbol
 from ketamech.study import Model
-from ketamech.system import System
+from ketamech.system import Outline, names_left
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from ketamech.system.outline import Tree
 
 SWITCHES = ("pathway.", "perturbation.", "person.")
 ROUTES = {
@@ -39,15 +42,12 @@ _DRUGS = {
 
 def used_parameters(dataset: xr.Dataset, told: Told, model: Model) -> tuple[str, ...]:
     """Names of the parameters whose values shaped this run, in story order."""
-    zero = {symbol(name): sympy.Integer(0) for name in (*_still_zero(dataset), *_switched_off(told, model))}
+    zero = {*_still_zero(dataset), *_switched_off(told, model)}
     found: set[str] = set(_dosing(told, model))
-    for expression in _equations(model.system, zero):
-        found |= _names(expression, zero)
-    found = _with_fixed(found, model.system, zero)
-    order = (
-        *model.system.parameter_names,
-        *(name for name in model.parameters if name not in model.system.parameter_names),
-    )
+    for expression in _equations(model.outline, zero):
+        found |= names_left(expression, zero)
+    found = _with_fixed(found, model.outline, zero)
+    order = dict.fromkeys((*model.layout.parameter_names, *model.parameters))
     return tuple(name for name in order if name in found)
 
 
@@ -68,41 +68,25 @@ def _still_zero(dataset: xr.Dataset) -> set[str]:
 
 
 def _switched_off(told: Told, model: Model) -> set[str]:
-    chosen = {name: told.values.get(name, model.parameters[name].canonical) for name in model.system.parameter_names}
-    return {name for name, value in chosen.items() if name.startswith(SWITCHES) and value == 0}
+    names = [name for name in model.layout.parameter_names if name.startswith(SWITCHES)]
+    return {name for name in names if told.values.get(name, model.parameters[name].canonical) == 0}
 
 
-def _equations(system: System, zero: dict[sympy.Symbol, sympy.Expr]) -> Iterable[sympy.Expr]:
-    for flux in system.fluxes:
-        if symbol(flux.state) not in zero:
-            yield flux.term
-    for offer in system.watched:
-        if symbol(offer.name) not in zero:
-            yield offer.expression
+def _equations(outline: Outline, zero: set[str]) -> Iterable[Tree]:
+    yield from (term for state, term in outline.fluxes if state not in zero)
+    yield from (how for name, how in outline.offers if name not in zero and name not in outline.fixed)
 
 
-def _with_fixed(found: set[str], system: System, zero: dict[sympy.Symbol, sympy.Expr]) -> set[str]:
+def _with_fixed(found: set[str], outline: Outline, zero: set[str]) -> set[str]:
     """Names, and what stands behind those that are fixed for a person."""
-    behind = {offer.name: offer.expression for offer in system.offers if offer.fixed}
+    behind = {name: how for name, how in outline.offers if name in outline.fixed}
     waiting, seen = list(found), set(found)
     while waiting:
         name = waiting.pop()
-        new = _names(behind[name], zero) - seen if name in behind else set()
+        new = names_left(behind[name], zero) - seen if name in behind else set()
         waiting += new
         seen |= new
     return seen
-
-
-def _names(expression: sympy.Expr, zero: dict[sympy.Symbol, sympy.Expr]) -> set[str]:
-    return {leaf.name for leaf in _simplified(expression, zero).free_symbols}
-
-
-def _simplified(expression: sympy.Expr, zero: dict[sympy.Symbol, sympy.Expr]) -> sympy.Expr:
-    """Zeros put in; a Hill term of zero is zero."""
-    if not expression.free_symbols & zero.keys():
-        return expression
-    put_in = expression.xreplace(zero)
-    return put_in.replace(lambda e: isinstance(e, hill) and e.args[0] == 0, lambda e: sympy.Integer(0))
 
 
 def _dosing(told: Told, model: Model) -> set[str]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from ketamech.stages.declaration import Stage
+from ketamech.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from ketamech.stages.declaration import Stage as Stage
 
 STORY = (
     "pharmacokinetics",
@@ -39,3 +43,4 @@ def story() -> tuple[Callable[[Stage], None], ...]:
 
 
 __all__ = ["STORY", "Stage", "story"]
+__getattr__ = lazily(__name__, {"Stage": "declaration"})

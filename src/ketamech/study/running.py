@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from ketamech.core import UnknownName, nearest
 from ketamech.engine import Events, Kernel, Solution, events, load_kernel, rest, solve
-from ketamech.parameters import ParameterTable
-from ketamech.system import System, build
+from ketamech.parameters import ParameterTable, load_parameters
+from ketamech.system import Layout, Outline, kept_layout, kept_outline
+
+if TYPE_CHECKING:
+    from ketamech.system import System
 
 
 @dataclass(frozen=True)
@@ -35,21 +40,44 @@ class Course:
 
 @dataclass(frozen=True)
 class Model:
-    """The checked system and its compiled kernel, ready to run courses."""
+    """What the equations hold, the values they take, and their compiled kernel: ready to run courses.
 
-    system: System
+    The equations themselves are built (slowly) only when `system` is asked for.
+    """
+
+    layout: Layout
+    parameters: ParameterTable
     kernel: Kernel
+    build_system: Callable[[], System] | None = field(default=None, repr=False, compare=False)
 
-    @property
-    def parameters(self) -> ParameterTable:
-        """The parameter table the model was built over."""
-        return self.system.parameters
+    @cached_property
+    def system(self) -> System:
+        """The checked equations as symbols."""
+        if self.build_system is not None:
+            return self.build_system()
+        return _build(self.parameters)
+
+    @cached_property
+    def outline(self) -> Outline:
+        """The equations as plain trees: which names stand where."""
+        return kept_outline(self.parameters, lambda: self.system)
 
 
 def load_model(parameters: ParameterTable | None = None, *, announce: Callable[[str], None] | None = None) -> Model:
-    """Build, check and compile the whole story; `announce` gets one line if it has to compile."""
-    system = build(parameters)
-    return Model(system, load_kernel(system.layout, lambda: system, announce=announce))
+    """The whole story, checked and compiled; `announce` gets one line if it has to compile.
+
+    On a machine that has run this version before, neither is done again.
+    """
+    table = load_parameters() if parameters is None else parameters
+    build_system = cache(lambda: _build(table))
+    layout = kept_layout(table, build_system)
+    return Model(layout, table, load_kernel(layout, build_system, announce=announce), build_system)
+
+
+def _build(parameters: ParameterTable) -> System:
+    from ketamech.system import build
+
+    return build(parameters)
 
 
 def run(model: Model, courses: Sequence[Course], times: np.ndarray, *, tolerance: float = 1e-5) -> xr.Dataset:
@@ -59,9 +87,9 @@ def run(model: Model, courses: Sequence[Course], times: np.ndarray, *, tolerance
     """
     inputs = np.array([_inputs(model, course.values) for course in courses])
     start, rested = rest(model.kernel, inputs)
-    given = [_events(model.system, course.entries) for course in courses]
+    given = [_events(model.layout, course.entries) for course in courses]
     solution = solve(model.kernel, start, inputs, given, times, tolerance=tolerance)
-    return _dataset(model.system, courses, solution, rested)
+    return _dataset(model.layout, courses, solution, rested)
 
 
 def _inputs(model: Model, values: Mapping[str, float]) -> list[float]:
@@ -69,12 +97,12 @@ def _inputs(model: Model, values: Mapping[str, float]) -> list[float]:
     for name in values:
         if name not in table:
             raise UnknownName(f"there is no parameter '{name}'", key=name, nearest=nearest(name, table))
-    chosen = [values.get(name, table[name].canonical) for name in model.system.parameter_names]
-    return [*chosen, *([0.0] * len(model.system.rested))]
+    chosen = [values.get(name, table[name].canonical) for name in model.layout.parameter_names]
+    return [*chosen, *([0.0] * len(model.layout.rested))]
 
 
-def _events(system: System, entries: Sequence[Entry]) -> Events:
-    place = {name: i for i, name in enumerate(system.state_names)}
+def _events(layout: Layout, entries: Sequence[Entry]) -> Events:
+    place = {name: i for i, name in enumerate(layout.state_names)}
     rows: list[tuple[float, int, int, float]] = []
     for entry in entries:
         if entry.state not in place:
@@ -88,14 +116,14 @@ def _events(system: System, entries: Sequence[Entry]) -> Events:
     return events(rows)
 
 
-def _dataset(system: System, courses: Sequence[Course], solution: Solution, rested: np.ndarray) -> xr.Dataset:
+def _dataset(layout: Layout, courses: Sequence[Course], solution: Solution, rested: np.ndarray) -> xr.Dataset:
     failed = ~rested
     dims = ("patient", "time")
     values = {name: solution.values[:, :, i] for i, name in enumerate(solution.names)}
     variables = {}
     for name, array in values.items():
         array[failed] = np.nan
-        attributes = {"units": system.units[name], "long_name": system.about[name] or name}
+        attributes = {"units": layout.units[name], "long_name": layout.about[name] or name}
         variables[name] = xr.DataArray(array, dims=dims, attrs=attributes)
     reasons = ["no rest state" if bad else solution.reason(i) for i, bad in enumerate(failed)]
     coordinates = {

@@ -1,0 +1,120 @@
+"""What is kept of the whole story: found again, made anew when damaged or when anything it rests on changes."""
+
+import pytest
+
+from ketamech.core.folders import read_sealed, write_sealed
+from ketamech.system import Outline, build, kept, kept_layout, kept_outline, names_left, outline_of
+from toys import TABLE, Value, kinetics, response
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("KETAMECH_CACHE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def system():
+    return build(TABLE, [kinetics, response])
+
+
+def refuse():
+    raise AssertionError("the system was built although it was kept")
+
+
+def test_what_is_kept_is_not_built_again(folder, system):
+    first = kept_layout(TABLE, lambda: system), kept_outline(TABLE, lambda: system)
+    assert first == (system.layout, outline_of(system))
+    assert (kept_layout(TABLE, refuse), kept_outline(TABLE, refuse)) == first
+    assert not list(folder.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda text: text[: len(text) // 2], lambda text: text.replace("umol", "mmol"), str]
+)
+def test_a_damaged_file_is_made_anew(damage, folder, system):
+    kept_layout(TABLE, lambda: system)
+    (path,) = folder.rglob("*.layout.json")
+    path.write_text(damage(path.read_text(encoding="utf-8")), encoding="utf-8")
+    assert kept_layout(TABLE, lambda: system) == system.layout
+    assert kept_layout(TABLE, refuse) == system.layout
+
+
+def test_a_sealed_text_that_is_no_layout_is_made_anew(folder, system):
+    kept_layout(TABLE, lambda: system)
+    (path,) = folder.rglob("*.layout.json")
+    write_sealed(path, "{}")
+    assert kept_layout(TABLE, lambda: system) == system.layout
+
+
+def test_another_unit_or_another_source_is_another_system(folder, tmp_path, monkeypatch):
+    before = kept._key(TABLE)
+    assert kept._key(TABLE | {"toy.delay": Value(5.0, "1/min")}) != before
+    assert kept._key(TABLE | {"toy.delay": Value(6.0, "1/h")}) == before
+    changed = tmp_path / "stages" / "new.py"
+    changed.parent.mkdir()
+    changed.write_text("# another stage", encoding="utf-8")
+    sources = [*kept._sources(), changed]
+    monkeypatch.setattr(kept, "_sources", lambda: sources)
+    assert kept._key(TABLE) != before
+
+
+def test_every_stage_is_a_source_of_what_is_kept():
+    from ketamech.stages import STORY
+
+    assert set(STORY) <= {path.stem for path in kept._sources()}
+
+
+def test_a_seal_breaks_with_any_letter(tmp_path):
+    write_sealed(tmp_path / "a", "one\ntwo")
+    assert read_sealed(tmp_path / "a") == "one\ntwo"
+    (tmp_path / "a").write_text((tmp_path / "a").read_text() + "\n")
+    assert read_sealed(tmp_path / "a") is None
+    assert read_sealed(tmp_path / "absent") is None
+
+
+def test_an_outline_written_and_read_is_the_same(system):
+    found = outline_of(system)
+    assert Outline.from_json(found.to_json()) == found
+    assert [name for name, _ in found.stages] == ["kinetics", "response"]
+    with pytest.raises(ValueError, match="not an outline"):
+        Outline.from_json("{}")
+
+
+@pytest.mark.parametrize(
+    ("tree", "left"),
+    [
+        (["*", "zero", "a"], ""),
+        (["+", ["*", -1.0, "zero"], "a"], "a"),
+        (["+", "zero", ["*", "b", ["^", "zero", 2.0]]], ""),
+        (["*", "a", ["exp", "zero"], ["^", "b", "zero"]], "a"),
+        (["hill", "zero", "a", "b"], ""),
+        (["*", "c", ["hill", "a", "b", 2.0]], "abc"),
+        (["*", "c", ["log", ["+", "zero", 1.0]]], ""),
+    ],
+)
+def test_what_is_multiplied_by_zero_does_not_count(tree, left):
+    assert names_left(tree, {"zero"}) == frozenset(left)
+
+
+NOT_GIVEN = ("pharmacokinetics", "brain", "second_blocker", "comparators", "expectancy", "opioid")
+
+
+def test_outlines_drop_the_same_names_as_sympy(model):
+    """The second road: SymPy with zeros put in. What a stage holds is 0, and so is every switch.
+
+    SymPy also sees that x - x is 0: a name more is left there, never one less.
+    """
+    import sympy
+
+    from ketamech.stages.declaration import hill, symbol
+
+    switches = {n for n in model.layout.parameter_names if n.startswith(("pathway.", "perturbation."))}
+    for stage in model.layout.stage_names:
+        zero = switches | {name for name, owner in model.layout.stage_of.items() if owner == stage}
+        put_in = {symbol(name): sympy.Integer(0) for name in zero}
+        for (state, term), flux in zip(model.outline.fluxes, model.system.fluxes, strict=True):
+            expected = flux.term.xreplace(put_in)
+            expected = expected.replace(lambda e: isinstance(e, hill) and e.args[0] == 0, lambda e: sympy.Integer(0))
+            found, due = names_left(term, zero), {leaf.name for leaf in expected.free_symbols}
+            assert found == due if stage in NOT_GIVEN else found >= due, (state, flux.term)
