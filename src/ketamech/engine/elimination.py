@@ -72,7 +72,7 @@ def _shifted(on_diagonal: bool, entry: int | None, target: str) -> Op:
 
 
 def substitute(factors: Elimination) -> list[Op]:
-    """Solve with the factors, right side called b0, b1, ... : forward by columns, back by rows; the result goes to B."""
+    """Solve with the factors, right side called b0, b1, ...: forward by columns, back by rows; result in B."""
 
     def less(row: int, column: int) -> Op:
         return Op(f"b{row}", "fnma", (Place("L", factors.slots[row, column]), f"b{column}", f"b{row}"))

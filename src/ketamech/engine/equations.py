@@ -1,4 +1,4 @@
-"""A system's equations as straight-line code: what depends on parameters alone is prepared once per patient, the rest per step."""
+"""A system's equations as straight-line code: what depends on parameters alone is done once per patient."""
 
 from __future__ import annotations
 

@@ -88,7 +88,9 @@ def merged(count: int, old: EventTable, new: EventTable | None, since: float) ->
         return old
     if new.time.min() < since:
         raise BadInput(f"a dose at {new.time.min():g} h was decided at {since:g} h", expected="doses still to come")
-    parts = [np.concatenate([getattr(t, name) for t in (old, new)]) for name in ("owner", "time", "kind", "state", "size")]
+    parts = [
+        np.concatenate([getattr(t, name) for t in (old, new)]) for name in ("owner", "time", "kind", "state", "size")
+    ]
     return table(count, *parts)
 
 

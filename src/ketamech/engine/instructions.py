@@ -49,9 +49,9 @@ class Op(NamedTuple):
 
 
 class Loop(NamedTuple):
-    """The same instructions for rows 0 to count - 1."""
+    """The same instructions for rows 0 to rows - 1."""
 
-    count: int
+    rows: int
     body: tuple[Op, ...]
 
 
@@ -92,4 +92,3 @@ class Rows:
         for name, size in self.sizes.items():
             yield name, at
             at += size
-

@@ -99,7 +99,7 @@ class Lowering:
         return self._known[key]
 
     def _sum(self, expression: sympy.Expr) -> Operand:
-        plain, products = [], []
+        plain, products = list[sympy.Expr](), list[sympy.Expr]()
         for term in expression.args:
             (products if _is_product(term) else plain).append(term)
         total = self._plain_sum(plain) if plain else None

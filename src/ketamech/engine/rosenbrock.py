@@ -14,14 +14,17 @@ from dataclasses import dataclass
 from ketamech.engine.instructions import Block, Call, Loop, Op, Operand, Place
 
 SAFETY = 0.9
-NOTHING = 1e-40  # what is smaller becomes 0: a drug that has gone must not slow the processor down with denormal numbers
+NOTHING = (
+    1e-40  # what is smaller becomes 0: a drug that has gone must not slow the processor down with denormal numbers
+)
 
 
 @dataclass(frozen=True)
 class Method:
     """Coefficients: `arguments` a_ij and `carried` c_ij by stage; a row None means: the last argument plus the last k.
 
-    `dense` rows d_m give y(theta) = (1 - theta) y0 + theta (y1 + (1 - theta) (D_1 + theta (D_2 + ...))), D_m = sum d_mj k_j.
+    `dense` rows d_m give y(theta) = (1 - theta) y0 + theta (y1 + (1 - theta) (D_1 + theta (D_2 + ...))) with
+    D_m = sum d_mj k_j.
     """
 
     name: str
@@ -140,7 +143,7 @@ def step_blocks(method: Method, scales: Sequence[float]) -> list[Block]:
 
 
 def _start_stage(method: Method, stage: int) -> list[Op]:
-    """U = the argument of a stage; its K = what is carried over plus the constant inputs, to which `stage` adds f(U)."""
+    """U = the argument of a stage; its K = what is carried over plus constant inputs, to which `stage` adds f(U)."""
     arguments, carried, target = method.arguments[stage], method.carried[stage], Place(f"K{stage + 1}")
     if arguments is None:
         ops = [Op(Place("U"), "add", (Place("U"), Place(f"K{stage}")))]

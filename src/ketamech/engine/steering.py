@@ -24,7 +24,7 @@ LANE_ROWS = (
     "SPEED", "SHIFT", "THETA", "ERROR", "GROWTH", "ACCEPT", "TOLERANCE", "DAMP", "TIME", "STEP", "TAKEN", "STOP",
     "LAST_STEP", "LAST_GROWTH",
 )  # fmt: skip
-SIZES = ("lanes", "states", "inputs", "parameters", "rests", "times", "wanted", "P", "Y", "U", "G", "V", "F", *LANE_ROWS)
+SIZES = ("lanes", "states", "inputs", "parameters", "rests", "times", "wanted", "P", "Y", "U", "G", *LANE_ROWS)
 SETTINGS = ("tolerance", "first step", "most steps", "largest growth", "smallest growth", "gamma", "second tries")
 REPORT = ("status", "steps", "time", "state", "tries")
 # Whole numbers of a lane
@@ -39,7 +39,7 @@ IDLE, BOARD, GO, SHOW = 0, 1, 2, 3
 def steering(jit: Callable[[Callable[..., Any]], Callable[..., Any]], b: SimpleNamespace) -> SimpleNamespace:
     """`follow` and `settle` compiled with `jit` over the blocks `b`, each called as block(place, lane)."""
     (
-        LANES, STATES, INPUTS, PARAMETERS, RESTS, TIMES, WANTED, P, Y, U, G, V, F,
+        LANES, STATES, INPUTS, PARAMETERS, RESTS, TIMES, WANTED, P, Y, U, G,
         SPEED, SHIFT, THETA, ERROR, GROWTH, ACCEPT, TOLERANCE, DAMP, TIME, STEP, TAKEN, STOP, LAST_STEP, LAST_GROWTH,
     ) = range(len(SIZES))  # fmt: skip
     CAREFUL, FIRST, MOST, LARGEST, SMALLEST, GAMMA, TRIES = range(len(SETTINGS))
@@ -175,7 +175,7 @@ def steering(jit: Callable[[Callable[..., Any]], Callable[..., Any]], b: SimpleN
 
     @jit
     def set_step(w, s, m, c, lane):
-        """Size of the next step: as proposed, but exactly to the next event, in two equal steps rather than one and a bit."""
+        """Size of the next step: as proposed, but exactly to the next event, and no stub of a step before it."""
         lanes = m[LANES]
         h, left = w[m[STEP] * lanes + lane], w[m[STOP] * lanes + lane] - w[m[TIME] * lanes + lane]
         if h * STRETCHED >= left:

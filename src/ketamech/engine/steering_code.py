@@ -1,7 +1,7 @@
 """`follow` and `settle` as LLVM modules for a processor: Numba compiles the steering once, whatever the equations.
 
-The blocks are only declared here; the module of a system, linked to these, defines them. This module is imported only when there
-is something to compile.
+The blocks are only declared here; the module of a system, linked to these, defines them. Imported only when there is
+something to compile.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from ketamech.engine.steering import steering
 
 BLOCKS = ("prepare", "attempt", "accept", "glimpse", "relax", "move")
 _KINDS = {"r": types.CPointer(types.float64), "w": types.CPointer(types.int64), "c": types.int64}
-_jit = njit(error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_PLAIN: dict[str, Any] = {"error_model": "numpy", "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_jit = njit(**_PLAIN)
 
 
 def steering_modules(arguments: dict[str, str]) -> dict[str, str]:
-    """LLVM text of `follow` and of `settle`; `arguments` {name: one letter each, r numbers, w whole numbers, c count}."""
+    """LLVM text of `follow` and `settle`; `arguments` by name, a letter each: r numbers, w whole numbers, c count."""
     for name in (*BLOCKS, "take"):  # Numba looks names up as it compiles; the true ones are linked later
         llvm.add_symbol(name, 8)
     compiled = steering(_jit, _blocks())

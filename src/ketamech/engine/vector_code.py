@@ -137,7 +137,7 @@ class _Writer:
             self._op(op)
         self.lines += [
             f"  %next{mark} = add i64 {self.row}, 1",
-            f"  %more{mark} = icmp ult i64 %next{mark}, {loop.count}",
+            f"  %more{mark} = icmp ult i64 %next{mark}, {loop.rows}",
             f"  br i1 %more{mark}, label %{body}, label %{after}",
             f"{after}:",
         ]
