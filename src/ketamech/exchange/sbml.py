@@ -18,10 +18,14 @@ from ketamech.exchange.sbml_words import formula, inflow_id, sbml_id, unit_id, u
 from ketamech.system import System
 
 LEVEL, VERSION = 3, 1  # read by every simulator; version 2 adds nothing that the system uses
-HILL = "lambda(x, half, n, piecewise(1 / (1 + (half / x)^n), x > 0, 0))"
+# Without a piecewise, at whose bend libRoadRunner would restart: positive(x) is x above 0 and 0 below, exactly.
+FUNCTIONS = {
+    "positive": "lambda(x, (x + abs(x)) / 2)",
+    "hill": "lambda(x, half, n, positive(x)^n / (positive(x)^n + half^n))",
+}
 AT_ONCE = 0  # kind of an event: an amount enters at once
 # Part of a state's scale below which a start is written as 0: a rest state is found to rounding, and libRoadRunner
-# multiplies its absolute tolerance by every start that is not 0 (1e-100 would ask for more digits than there are).
+# multiplies an absolute tolerance by every value that is not 0 (1e-100 would ask for more digits than there are).
 ROUNDING = 1e-12
 
 
@@ -130,9 +134,10 @@ class _Document:
         self.model.setVolumeUnits(self._unit("L"))
         for kind in (self.model.setSubstanceUnits, self.model.setExtentUnits):
             kind(self._unit("umol"))
-        hill = self.model.createFunctionDefinition()
-        hill.setId("hill")
-        hill.setMath(self._math(HILL))
+        for identifier, text in FUNCTIONS.items():
+            made = self.model.createFunctionDefinition()
+            made.setId(identifier)
+            made.setMath(self._math(text))
 
     def about_model(self, text: str) -> None:
         """A remark on the whole model."""
