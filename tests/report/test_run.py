@@ -9,11 +9,15 @@ import pytest
 
 from ketamech import report, study
 from ketamech.core import BadInput
+from ketamech.evidence import load_evidence
 from ketamech.exchange import read_run
 from ketamech.parameters import load_parameters
 from ketamech.report.bibliography import as_bibtex
+from ketamech.report.canvas import Shape, Words
 from ketamech.report.lanes import LANES, lanes_of
+from ketamech.report.panels import panel_outputs, stage_panels
 from ketamech.report.provenance import provenance
+from ketamech.report.published import published_points
 from ketamech.report.story_figure import story_figure
 from ketamech.report.summary import lines_of
 from ketamech.report.told import told
@@ -58,7 +62,7 @@ def test_the_folder_holds_what_it_promises(folder):
         "bibliography.bib",
         "provenance.json",
     }
-    assert {"story.png", "story.svg"} <= {path.name for path in (folder / "figures").iterdir()}
+    assert "story.svg" in {path.name for path in (folder / "figures").iterdir()}
     assert "racemic" in (folder / "scenario.yaml").read_text()
 
 
@@ -71,11 +75,40 @@ def test_curves_read_back_equal_what_was_simulated(folder, racemic):
 
 def test_the_story_has_a_lane_for_every_stage_that_has_one(racemic, model):
     scenario, curves = racemic
-    figure = story_figure(curves, told(scenario, model), model.parameters)
-    drawn = {axes.get_label() for axes in figure.axes if axes.get_label().startswith("lane ")}
-    assert drawn == {f"lane {lane.key}" for lane in lanes_of(curves)}
-    always = {lane.key for lane in LANES if lane.always}
-    assert {f"lane {key}" for key in always} <= drawn
+    picture = story_figure(curves, told(scenario, model), model.parameters)
+    words = {shape.text for shape in picture.shapes if isinstance(shape, Words)}
+    assert {lane.label for lane in lanes_of(curves)} <= words
+    assert {lane.key for lane in LANES if lane.always} <= {lane.key for lane in lanes_of(curves)}
+
+
+def test_every_curve_of_a_lane_is_drawn_and_named(racemic, model):
+    scenario, curves = racemic
+    asked = told(scenario, model)
+    picture = story_figure(curves, asked, model.parameters)
+    names = [shape.title for shape in picture.shapes if isinstance(shape, Shape) and shape.title]
+    for line in lines_of(curves, asked, model.parameters):
+        assert names.count(f"{line.label}: {line.in_words()}") == 1
+    assert names.count("control") == len(lanes_of(curves))
+
+
+def test_panels_draw_every_published_point_they_show(racemic, model):
+    scenario, curves = racemic
+    points = published_points(curves, told(scenario, model), model, load_evidence())
+    pictures = stage_panels(curves, told(scenario, model), model, points)
+    assert list(pictures) == [stage for stage, _ in model.outline.stages if stage in pictures]
+    for stage, picture in pictures.items():
+        shown = panel_outputs(curves, told(scenario, model), model.layout, stage, points)
+        due = sorted(f"{point.label}: {point.evidence}" for point in points if point.output in shown)
+        drawn = [shape.title for shape in picture.shapes if isinstance(shape, Shape) and ": " in shape.title]
+        assert sorted(drawn) == due
+
+
+def test_a_png_is_drawn_when_asked_for(model, racemic, tmp_path):
+    report.write_run(tmp_path / "run", racemic[1], racemic[0], model, "x", png=True)
+    png = (tmp_path / "run" / "figures" / "story.png").read_bytes()
+    assert png.startswith(b"\x89PNG")
+    assert len(png) > 100_000
+    assert "figures/story.png" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_every_stage_of_the_model_has_a_lane(model):
@@ -94,9 +127,9 @@ def test_the_page_fetches_nothing_and_says_what_it_is_not(folder):
     assert DISCLAIMER in page
     assert not re.search(r'(?:src|srcset|poster)="(?!data:)', page)
     assert not re.search(r"<link|<script|<iframe|@import|url\(", page)
-    pictures = re.findall(r"<img[^>]*>", page)
-    assert pictures
-    assert all(re.search(r'alt="[^"]{20,}"', picture) for picture in pictures)
+    pictures = re.findall(r"<svg[^>]*>", page)
+    assert len(pictures) > 10
+    assert all(re.search(r'role="img" aria-label="[^"]{20,}"', picture) for picture in pictures)
 
 
 def test_nothing_written_names_the_machine(folder):
@@ -203,8 +236,6 @@ def test_the_model_page_as_html_fetches_nothing(model):
 
 
 def test_bibtex_entries_are_balanced(model):
-    from ketamech.evidence import load_evidence
-
     text = as_bibtex(load_evidence().references.values())
     assert text.count("{") == text.count("}")
     keys = re.findall(r"^@\w+\{([^,]+),", text, re.M)
@@ -214,9 +245,6 @@ def test_bibtex_entries_are_balanced(model):
 def points_of(model, sentence):
     scenario = study.load_scenario(sentence, model.parameters)
     curves = study.simulate(scenario, model=model)
-    from ketamech.evidence import load_evidence
-    from ketamech.report.published import published_points
-
     return published_points(curves, told(scenario, model), model, load_evidence())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,11 +33,6 @@ def render(template: str, **values: Any) -> str:
     environment.filters |= {"number": number, "signed": signed, "hours": hours_in_words}
     style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     return environment.get_template(template).render(style=style, disclaimer=DISCLAIMER, **values)
-
-
-def inline_picture(path: Path) -> str:
-    """A PNG as a data address."""
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
 
 def sentence(line: Line) -> str:

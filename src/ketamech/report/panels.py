@@ -4,44 +4,46 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
-import xarray as xr
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from ketamech.analysis.expression import names_in, value_of
+from ketamech.report.canvas import QUIET, Canvas
+from ketamech.report.colours import OKABE_ITO
+from ketamech.report.panel_points import draw_points, key_of, reach_of
 from ketamech.report.published import Point
-from ketamech.report.style import INK, OKABE_ITO, PAPER, QUIET, SETTINGS
-from ketamech.report.time_axis import Clock
+from ketamech.report.time_axis import Clock, Frame, round_steps
 from ketamech.report.told import Told
 from ketamech.report.words import DISCLAIMER, hours_in_words, number, unit_in_words
-from ketamech.system import System
+from ketamech.study import Model
 
-MOST, COLUMNS, _NAMED = 9, 3, 6
-_MARKERS = "osD^vP"
-_PANEL_HEIGHT, _TOP, _BOTTOM = 2.2, 1.12, 0.62
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from ketamech.system import Layout
+
+MOST, COLUMNS = 9, 3
+_WIDTH, _TOP, _BOTTOM, _MARGIN = 921.6, 52.0, 30.0, 11.0
+_CELL, _TALL, _ABOVE, _AXIS = 303.0, 159.0, 30.0, 40.0  # of one panel: cell, height, words above, numbers at its left
 
 
-def stage_panels(dataset: xr.Dataset, told: Told, system: System, points: Sequence[Point]) -> dict[str, Figure]:
-    """One figure per stage in which something moves, by stage name in story order."""
-    found: dict[str, Figure] = {}
-    for stage in system.stages:
-        outputs = panel_outputs(dataset, told, system, stage.name, points)
+def stage_panels(dataset: xr.Dataset, told: Told, model: Model, points: Sequence[Point]) -> dict[str, Canvas]:
+    """One picture per stage in which something moves, by stage name in story order."""
+    found: dict[str, Canvas] = {}
+    for stage, about in model.outline.stages:
+        outputs = panel_outputs(dataset, told, model.layout, stage, points)
         if outputs:
-            found[stage.name] = _figure(dataset, told, system, stage.name, outputs, points)
+            found[stage] = _figure(dataset, told, model.layout, (stage, about), outputs, points)
     return found
 
 
-def panel_outputs(dataset: xr.Dataset, told: Told, system: System, stage: str, points: Sequence[Point]) -> list[str]:
+def panel_outputs(dataset: xr.Dataset, told: Told, layout: Layout, stage: str, points: Sequence[Point]) -> list[str]:
     """What a stage shows: outputs with published points first, then its offers, then its states; moving ones only."""
-    amounts = {state.name for state in system.states if state.kind == "amount" or state.accumulates}
-    offers = [offer.name for offer in system.offers]
-    own = [name for name in (*offers, *system.state_names) if system.stage_of[name] == stage and name not in amounts]
-    pointed = [p.output for p in points if system.stage_of.get(names_in(p.output)[0]) == stage]
-    moving = [name for name in own if name in dataset and _moves(dataset[name].values[told.main])]
+    offers = [row.name for row in layout.watched if row.stage == stage]
+    levels = [row.name for row in layout.states if row.stage == stage and row.kind != "amount" and not row.accumulates]
+    pointed = [p.output for p in points if layout.stage_of.get(names_in(p.output)[0]) == stage]
+    moving = [n for n in (*offers, *levels) if n in dataset and _moves(dataset[n].values[told.main])]
     return list(dict.fromkeys([*pointed, *moving]))[:MOST]
 
 
@@ -50,26 +52,24 @@ def _moves(y: np.ndarray) -> bool:
 
 
 def _figure(
-    dataset: xr.Dataset, told: Told, system: System, stage: str, outputs: Sequence[str], points: Sequence[Point]
-) -> Figure:
+    dataset: xr.Dataset, told: Told, layout: Layout, stage: tuple[str, str], outputs: Sequence[str],
+    points: Sequence[Point],
+) -> Canvas:  # fmt: skip
     rows = math.ceil(len(outputs) / COLUMNS)
-    height = _TOP + _PANEL_HEIGHT * rows + _BOTTOM
-    with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(12.8, height))
-        edges = {"left": 0.055, "right": 0.985, "top": 1 - _TOP / height, "bottom": _BOTTOM / height}
-        grid = figure.add_gridspec(rows, COLUMNS, **edges, hspace=0.5, wspace=0.2)
-        clock = Clock(True, float(dataset["time"][-1]) - told.first)
-        for i, output in enumerate(outputs):
-            axes = figure.add_subplot(grid[i // COLUMNS, i % COLUMNS])
-            _panel(axes, dataset, told, system, output, [p for p in points if p.output == output], clock)
-        about = next(s.about for s in system.stages if s.name == stage).splitlines()[0]
-        figure.text(
-            0.012, 1 - 0.16 / height, stage.replace("_", " ").capitalize(), fontsize=14, fontweight="bold", va="top"
-        )
-        figure.text(0.012, 1 - 0.46 / height, f"{about}   ·   {told.title}", fontsize=9, color=QUIET, va="top")
-        figure.text(0.985, 0.14 / height, DISCLAIMER, fontsize=7.5, color=QUIET, ha="right")
-        figure.text(0.012, 0.14 / height, _legend(told, outputs, points), fontsize=7.5, color=QUIET)
-        return figure
+    canvas = Canvas(_WIDTH, _TOP + _TALL * rows + _BOTTOM)
+    name, about = stage[0].replace("_", " ").capitalize(), stage[1].splitlines()[0]
+    canvas.words(_MARGIN, 11, name, size=14, bold=True, edge="top")
+    canvas.words(_MARGIN, 33, f"{about}   ·   {told.title}", colour=QUIET, edge="top")
+    clock = Clock(True, float(dataset["time"].values[-1]) - told.first)
+    for i, output in enumerate(outputs):
+        left = _MARGIN + _AXIS + _CELL * (i % COLUMNS)
+        top = _TOP + _TALL * (i // COLUMNS) + _ABOVE
+        frame = Frame(left, top, _CELL - _AXIS - 12, _TALL - _ABOVE - 24, clock)
+        _panel(canvas, frame, dataset, told, layout, output, [p for p in points if p.output == output])
+    below = canvas.height - 10
+    canvas.words(_MARGIN, below, _legend(told, outputs, points), size=7.5, colour=QUIET)
+    canvas.words(_WIDTH - _MARGIN, below, DISCLAIMER, size=7.5, colour=QUIET, anchor="right")
+    return canvas
 
 
 def _legend(told: Told, outputs: Sequence[str], points: Sequence[Point]) -> str:
@@ -85,32 +85,54 @@ def _legend(told: Told, outputs: Sequence[str], points: Sequence[Point]) -> str:
 
 
 def _panel(
-    axes: Axes, dataset: xr.Dataset, told: Told, system: System, output: str, points: Sequence[Point], clock: Clock
-) -> None:
-    hours, scale, unit = dataset["time"].values - told.first, *_scale(output, system, dataset, told)
-    curves = [values * scale for values in _values(dataset, output)]
-    x = clock.along(hours)
+    canvas: Canvas, place: Frame, dataset: xr.Dataset, told: Told, layout: Layout, output: str,
+    points: Sequence[Point],
+) -> None:  # fmt: skip
+    values = _values(dataset, output)
+    scale, unit = _scale(output, layout, values[told.main])
+    hours, curves = dataset["time"].values - told.first, [y * scale for y in values]
+    low, high = _limits(curves, points, scale)
+    frame = Frame(place.left, place.top, place.width, place.height, place.clock, low, high)
+    _dress(canvas, frame, unit)
+    x = frame.x(hours)
     if told.control_place is not None:
-        axes.plot(x, curves[told.control_place], color=QUIET, linewidth=1.1, linestyle=(0, (4, 2)), zorder=2)
-    for place, colour in zip(told.treated, OKABE_ITO, strict=False):
-        axes.plot(x, curves[place], color=colour, linewidth=1.9, zorder=3)
-    _points(axes, points, scale, clock)
-    clock.dress(axes)
-    axes.tick_params(labelsize=7.5)
-    axes.grid(axis="y", color="#f0f2f4", linewidth=0.8)
+        canvas.line(x, frame.y(curves[told.control_place]), colour=QUIET, width=1.1, dash=(4, 2), title="control")
+    for patient, colour in zip(told.treated, OKABE_ITO, strict=False):
+        canvas.line(x, frame.y(curves[patient]), colour=colour, width=1.9, title=told.courses[patient].label)
+    draw_points(canvas, frame, points, scale)
+    key_of(canvas, frame, points, x, frame.y(curves[told.main]), scale)
     mine = curves[told.main]
     peak = int(np.argmax(np.abs(mine - mine[0])))
     words = f"{number(mine[peak])}{' ' + unit if unit else ''} at {hours_in_words(float(hours[peak]))}"
-    axes.yaxis.set_major_locator(MaxNLocator(4))
-    axes.text(0, 1.10, _name(output, system), transform=axes.transAxes, fontsize=8.5, color=INK, fontweight="bold")
-    axes.text(0, 1.025, f"{output}   {words}", transform=axes.transAxes, fontsize=7, color=QUIET)
-    axes.set_ylabel(unit or "relative", fontsize=7.5)
+    canvas.words(frame.left, frame.top - 14, _name(output, layout), size=8.5, bold=True)
+    canvas.words(frame.left, frame.top - 4, f"{output}   {words}", size=7, colour=QUIET)
 
 
-def _scale(output: str, system: System, dataset: xr.Dataset, told: Told) -> tuple[float, str]:
+def _dress(canvas: Canvas, frame: Frame, unit: str) -> None:
+    """The clock below, round numbers at the left, the unit up the side."""
+    for tick in round_steps(frame.low, frame.high):
+        y = float(frame.y(tick))
+        canvas.line([frame.left, frame.right], [y, y], colour="#f0f2f4", width=0.8)
+        canvas.words(frame.left - 4, y, f"{tick:g}".replace("-", "−"), size=7.5, colour=QUIET, anchor="right",
+                     edge="center")  # fmt: skip
+    frame.dress(canvas, size=7.5)
+    middle = frame.top + frame.height / 2
+    canvas.words(frame.left - _AXIS + 3, middle, unit or "relative", size=7.5, anchor="center", edge="center", turn=90)
+
+
+def _limits(curves: Sequence[np.ndarray], points: Sequence[Point], scale: float) -> tuple[float, float]:
+    """Lowest and highest of what is drawn, with a little room."""
+    drawn = np.concatenate([*curves, reach_of(points) * scale])
+    drawn = drawn[np.isfinite(drawn)]
+    low, high = (float(drawn.min()), float(drawn.max())) if drawn.size else (0.0, 1.0)
+    room = 0.05 * (high - low) or 0.05 * abs(high) or 0.5
+    return low - room, high + room
+
+
+def _scale(output: str, layout: Layout, mine: np.ndarray) -> tuple[float, str]:
     """Small concentrations read better in nmol/L."""
-    text = system.units.get(names_in(output)[0], "1")
-    top = float(np.nanmax(np.abs(_values(dataset, output)[told.main]), initial=0.0))
+    text = layout.units.get(names_in(output)[0], "1")
+    top = float(np.nanmax(np.abs(mine), initial=0.0))
     return (1000.0, "nmol/L") if text == "umol/L" and top < 0.1 else (1.0, unit_in_words(text))
 
 
@@ -120,37 +142,8 @@ def _values(dataset: xr.Dataset, output: str) -> list[np.ndarray]:
         return list(np.asarray(value_of(output, outputs), dtype=float))
 
 
-def _name(output: str, system: System) -> str:
+def _name(output: str, layout: Layout) -> str:
     """What the model says of an output, cut to one line."""
-    words = system.about.get(output, output)
+    words = layout.about.get(output, output)
     words = words[:1].upper() + words[1:]
     return words if len(words) <= 50 else words[:47].rsplit(" ", 1)[0] + " ..."
-
-
-def _points(axes: Axes, points: Sequence[Point], scale: float, clock: Clock) -> None:
-    labels = list(dict.fromkeys(point.label for point in points))
-    for i, label in enumerate(labels):
-        colour, marker = OKABE_ITO[(i + 1) % len(OKABE_ITO)], _MARKERS[i % len(_MARKERS)]
-        for j, point in enumerate(p for p in points if p.label == label):
-            _one(axes, point, scale, clock, colour, marker, label if j == 0 and len(labels) <= _NAMED else "")
-    if labels and len(labels) <= _NAMED:
-        axes.legend(fontsize=6.5, frameon=True, framealpha=0.8, edgecolor="none", loc="best", handlelength=1.2)
-    elif labels:
-        axes.text(0.99, 0.97, f"{len(labels)} papers", transform=axes.transAxes, ha="right", va="top", fontsize=6.5)
-
-
-def _one(axes: Axes, point: Point, scale: float, clock: Clock, colour: str, marker: str, label: str) -> None:
-    face = PAPER if point.translated else colour
-    middle = (point.start + point.end) / 2
-    if point.shape == "span":
-        places = clock.place(np.array([point.start, point.end]))
-        axes.plot(places, [point.value * scale] * 2, color=colour, linewidth=2, alpha=0.7, zorder=4)
-    x = float(clock.place(middle))
-    bars = None
-    if math.isfinite(point.low) and math.isfinite(point.high):
-        bars = [[max(0.0, point.value - point.low) * scale], [max(0.0, point.high - point.value) * scale]]
-    flat = point.shape == "level"
-    axes.errorbar([x], [point.value * scale], yerr=bars, fmt="_" if flat else marker,
-                  markersize=13 if flat else 4.5, markeredgewidth=1.8 if flat else 1.1,
-                  color=colour, markerfacecolor=face, markeredgecolor=colour, elinewidth=0.9, capsize=2, zorder=5,
-                  alpha=0.9, label=label or None)  # fmt: skip

@@ -16,12 +16,12 @@ from ketamech.exchange import whole_folder, write_curves
 from ketamech.exchange.folder import refuse_foreign
 from ketamech.parameters import Parameter
 from ketamech.report import bibliography as papers
-from ketamech.report.html import alternative_text, counts, inline_picture, plain_words, render, sentence
+from ketamech.report.html import alternative_text, counts, plain_words, render, sentence
 from ketamech.report.panels import panel_outputs, stage_panels
 from ketamech.report.provenance import flat, provenance
 from ketamech.report.published import Point, published_points
+from ketamech.report.raster import save_png
 from ketamech.report.story_figure import story_figure
-from ketamech.report.style import save
 from ketamech.report.summary import Line, lines_of, summary
 from ketamech.report.told import Told, told
 from ketamech.report.usage import cited_evidence, used_parameters
@@ -48,9 +48,9 @@ def refuse_folder(folder: Path | str) -> None:
 
 
 def write_run(
-    folder: Path | str, dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: str
+    folder: Path | str, dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: str, *, png: bool = False
 ) -> list[Path]:
-    """Write one run to `folder`; returns what was written.
+    """Write one run to `folder`, with `png` also the story as PNG (a second more); returns what was written.
 
     The folder appears whole or not at all and replaces an earlier run. Raises BadInput when it holds other files.
     """
@@ -61,7 +61,7 @@ def write_run(
         )
         write_curves(draft, marked)
         _write_tables(draft, found)
-        (draft / "report.html").write_text(_page(found, _figures(draft, found)), encoding="utf-8")
+        (draft / "report.html").write_text(_page(found, _figures(draft, found, png=png)), encoding="utf-8")
     return sorted(path for path in Path(folder).iterdir())
 
 
@@ -84,8 +84,8 @@ def gather(dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: 
 
 
 def _drawn(dataset: xr.Dataset, asked: Told, model: Model, points: Sequence[Point]) -> list[Point]:
-    stages = [stage.name for stage in model.system.stages]
-    shown = {name for stage in stages for name in panel_outputs(dataset, asked, model.system, stage, points)}
+    stages = (stage for stage, _ in model.outline.stages)
+    shown = {name for stage in stages for name in panel_outputs(dataset, asked, model.layout, stage, points)}
     return [point for point in points if point.output in shown]
 
 
@@ -116,37 +116,40 @@ def _scenario_text(asked: Told) -> str:
     )
 
 
-def _figures(folder: Path, found: Findings) -> dict[str, Any]:
+def _figures(folder: Path, found: Findings, *, png: bool) -> dict[str, Any]:
     """Draw and save every figure; returns what the page needs to show them."""
     place = folder / "figures"
     place.mkdir()
+    return {"stories": _stories(place, found, png=png), "panels": _panels(place, found)}
+
+
+def _stories(place: Path, found: Findings, *, png: bool) -> list[dict[str, Any]]:
+    """The story on a logarithmic clock and, for a course of treatments, in days."""
     clocks = [("story", True)] + ([("story_days", False)] if len(found.told.occasions()) > 1 else [])
-    stories = []
+    alt, shown = alternative_text(found.told, found.lines), []
     for name, logarithmic in clocks:
-        figure = story_figure(
+        canvas = story_figure(
             found.dataset, found.told, found.model.parameters, logarithmic=logarithmic, sources=len(found.papers)
         )
-        png, svg = save(figure, place, name)
+        files = [f"figures/{name}.svg"] + ([f"figures/{name}.png"] if png else [])
+        if png:
+            save_png(canvas, place / f"{name}.png")
         clock = "logarithmic, from one minute on" if logarithmic else "in days"
         caption = f"Every stage on one clock, {clock}; the dot marks the peak or the lowest point."
-        stories.append(
-            {"data": inline_picture(png), "alt": alternative_text(found.told, found.lines), "caption": caption,
-             "vector": f"figures/{svg.name}"}
-        )  # fmt: skip
-    return {"stories": stories, "panels": _panels(place, found)}
+        shown.append({"picture": canvas.save(place / f"{name}.svg", alt=alt), "caption": caption, "files": files})
+    return shown
 
 
 def _panels(place: Path, found: Findings) -> list[dict[str, Any]]:
     shown = []
-    for number, (stage, figure) in enumerate(
-        stage_panels(found.dataset, found.told, found.model.system, found.points).items(), 1
-    ):
-        (png,) = save(figure, place, f"stage_{number:02d}_{stage}", vector=False)
-        outputs = panel_outputs(found.dataset, found.told, found.model.system, stage, found.points)
+    drawn = stage_panels(found.dataset, found.told, found.model, found.points)
+    for number, (stage, canvas) in enumerate(drawn.items(), 1):
+        outputs = panel_outputs(found.dataset, found.told, found.model.layout, stage, found.points)
         title = stage.replace("_", " ").capitalize()
         points = [point for point in found.points if point.output in outputs]
         alt = f"{title}: simulated curves of {', '.join(outputs)}, with {len(points)} published points."
-        shown.append({"stage": stage, "title": title, "data": inline_picture(png), "alt": alt, "points": points})
+        picture = canvas.save(place / f"stage_{number:02d}_{stage}.svg", alt=alt)
+        shown.append({"stage": stage, "title": title, "picture": picture, "points": points})
     return shown
 
 

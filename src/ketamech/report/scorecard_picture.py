@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ketamech.report.style import FAINT, INK, QUIET, SETTINGS
+from ketamech.report.canvas import FAINT, INK, QUIET
+from ketamech.report.style import SETTINGS
 from ketamech.report.words import DISCLAIMER, number
 
 # verdict -> marker shape, colour, size: shape and colour say the same, so either is enough

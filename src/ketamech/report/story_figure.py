@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
-import xarray as xr
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from ketamech.parameters import ParameterTable
+from ketamech.report.canvas import FAINT, INK, QUIET, Canvas
+from ketamech.report.colours import series_colours
 from ketamech.report.lanes import GROUPS, Lane, lanes_of
 from ketamech.report.story_frame import (
     BOTTOM,
@@ -21,41 +19,42 @@ from ketamech.report.story_frame import (
     TOP,
     WIDTH,
     Scene,
-    bottoms_of,
     footer,
     group_bars,
     header,
+    tops_of,
 )
-from ketamech.report.style import FAINT, INK, PAPER, QUIET, SETTINGS, series_colours
 from ketamech.report.summary import Line, curve, lines_of
-from ketamech.report.time_axis import Clock
+from ketamech.report.time_axis import Clock, Frame
 from ketamech.report.told import Told
 from ketamech.report.words import number, signed
 
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from ketamech.parameters import ParameterTable
+
 _COMPARED = ("mood", "suicidality")
 _STILL_LANE, _LETTER = 0.6, 0.0103
+_ALONG = WIDTH * (RIGHT - LEFT)
 
 
 def story_figure(
     dataset: xr.Dataset, told: Told, parameters: ParameterTable, *, logarithmic: bool = True, sources: int | None = None
-) -> Figure:
+) -> Canvas:
     """Every lane of the run over one time axis, the extreme of each marked with its time and value in words."""
-    clock = Clock(logarithmic, float(dataset["time"][-1]) - told.first)
+    clock = Clock(logarithmic, float(dataset["time"].values[-1]) - told.first)
     values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
     scene = Scene(dataset, told, clock, lines_of(dataset, told, parameters), values)
     lanes = tuple(_sized(lane, scene.lines) for lane in lanes_of(dataset))
-    bottoms = bottoms_of(lanes)
-    height = TOP + LANE * sum(lane.tall for lane in lanes) + BOTTOM
-    with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(WIDTH, height))
-        for i, lane in enumerate(lanes):
-            place = (LEFT, bottoms[i] / height, RIGHT - LEFT, 0.94 * LANE * lane.tall / height)
-            axes = figure.add_axes(place, label=f"lane {lane.key}")
-            _lane(axes, lane, scene, last=i == len(lanes) - 1)
-        group_bars(figure, lanes, height)
-        header(figure, scene, height)
-        footer(figure, scene, sources, height)
-        return figure
+    tops = tops_of(lanes)
+    canvas = Canvas(WIDTH, TOP + LANE * sum(lane.tall for lane in lanes) + BOTTOM)
+    group_bars(canvas, lanes)
+    header(canvas, scene)
+    for top, lane in zip(tops, lanes, strict=True):
+        _lane(canvas, top, lane, scene, last=lane is lanes[-1])
+    footer(canvas, scene, sources)
+    return canvas
 
 
 def _sized(lane: Lane, lines: list[Line]) -> Lane:
@@ -63,39 +62,39 @@ def _sized(lane: Lane, lines: list[Line]) -> Lane:
     return lane if any(line.moved for line in lines if line.key == lane.key) else replace(lane, tall=_STILL_LANE)
 
 
-def _lane(axes: Axes, lane: Lane, scene: Scene, *, last: bool) -> None:
+def _lane(canvas: Canvas, top: float, lane: Lane, scene: Scene, *, last: bool) -> None:
     colours = series_colours(GROUPS.index(lane.group), len(lane.series))
     lines = [line for line in scene.lines if line.key == lane.key]
-    x = scene.clock.along(scene.hours)
-    for line, series, colour in zip(lines, lane.present(scene.dataset), colours, strict=False):
-        y = curve(series, lane, scene.dataset, scene.values)
-        _draw(axes, x, y, line, colour, scene.told)
-    scene.clock.dress(axes, words=last)
-    axes.spines["bottom"].set_color(INK if last else FAINT)
-    axes.spines["left"].set_visible(False)
-    _limits(axes, lane, lines, scene)
-    _extreme(axes, lines[0], colours[0], scene.clock)
-    _label(axes, lane, GROUPS.index(lane.group))
-    _key(axes, lines, colours)
+    curves = [curve(series, lane, scene.dataset, scene.values) for series in lane.present(scene.dataset)]
+    tall = LANE * lane.tall
+    limits = _limits(lane, lines, curves)
+    frame = Frame(WIDTH * LEFT, top + 0.06 * tall, _ALONG, 0.94 * tall, scene.clock, *limits)
+    frame.dress(canvas, words=last, axis=INK if last else FAINT)
+    _scale(canvas, frame, lines[0])
+    x = frame.x(scene.hours)
+    for line, y, colour in reversed(list(zip(lines, curves, colours, strict=False))):
+        _draw(canvas, frame, x, y, line, colour, scene.told)
+    _extreme(canvas, frame, lines[0], colours[0])
+    _label(canvas, frame, lane)
+    _key(canvas, frame, lines, colours)
 
 
-def _draw(axes: Axes, x: np.ndarray, y: np.ndarray, line: Line, colour: str, told: Told) -> None:
-    mine = y[told.main]
-    axes.plot(x, mine, color=colour, linewidth=2.0 if line.main else 1.2, zorder=4 if line.main else 3,
-              solid_capstyle="round")  # fmt: skip
+def _draw(canvas: Canvas, frame: Frame, x: np.ndarray, y: np.ndarray, line: Line, colour: str, told: Told) -> None:
+    mine = frame.y(y[told.main])
     if line.main:
-        axes.fill_between(x, line.rest, mine, color=colour, alpha=0.16, linewidth=0, zorder=2)
-        for other in (i for i in told.treated if i != told.main):
-            axes.plot(x, y[other], color=colour, linewidth=1.2, linestyle=(0, (1, 1.2)), zorder=3)
+        canvas.area(x, mine, float(frame.y(line.rest)), colour=colour, opacity=0.16)
         if told.control_place is not None:
-            axes.plot(x, y[told.control_place], color=QUIET, linewidth=1.2, linestyle=(0, (4, 2)), zorder=3)
+            canvas.line(x, frame.y(y[told.control_place]), colour=QUIET, width=1.2, dash=(4, 2), title="control")
+        for other in (i for i in told.treated if i != told.main):
+            canvas.line(x, frame.y(y[other]), colour=colour, width=1.2, dash=(1, 1.2), title=told.courses[other].label)
+    said = f"{line.label}: {line.in_words()}"
+    canvas.line(x, mine, colour=colour, width=2.0 if line.main else 1.2, title=said)
 
 
-def _limits(axes: Axes, lane: Lane, lines: list[Line], scene: Scene) -> None:
+def _limits(lane: Lane, lines: list[Line], curves: Sequence[np.ndarray]) -> tuple[float, float]:
     """Room above or below for the words; a lane in which nothing moves stays a calm straight line."""
-    drawn = [curve(s, lane, scene.dataset, scene.values) for s in lane.present(scene.dataset)]
-    low = min(float(np.nanmin(y, initial=np.inf)) for y in drawn)
-    high = max(float(np.nanmax(y, initial=-np.inf)) for y in drawn)
+    low = min(float(np.nanmin(y, initial=np.inf)) for y in curves)
+    high = max(float(np.nanmax(y, initial=-np.inf)) for y in curves)
     if not np.isfinite([low, high]).all():
         low, high = 0.0, 1.0
     floor = {"times": 0.04, "percent": 2.0}.get(lane.show, 0.02 * max(abs(lines[0].rest), 1e-3))
@@ -103,34 +102,35 @@ def _limits(axes: Axes, lane: Lane, lines: list[Line], scene: Scene) -> None:
     middle = (low + high) / 2
     low, high = min(low, middle - size / 2), max(high, middle + size / 2)
     up = lines[0].rises or not lines[0].moved
-    axes.set_ylim(low - size * (0.15 if up else 0.62), high + size * (0.62 if up else 0.15))
-    _scale_ticks(axes, lines[0])
+    return low - size * (0.15 if up else 0.62), high + size * (0.62 if up else 0.15)
 
 
-def _scale_ticks(axes: Axes, line: Line) -> None:
-    """Two numbers: where the curve rests and how far it goes."""
-    ticks = [line.rest, line.extreme] if line.moved else [line.rest]
-    low, high = axes.get_ylim()
-    if line.moved and abs(line.extreme - line.rest) < 0.22 * (high - low):
-        ticks = [line.rest]
-    axes.set_yticks(ticks, [number(tick, 2 if abs(tick) < 10 else 3) for tick in ticks])
-    axes.tick_params(axis="y", length=0, labelsize=7.5, pad=3)
-    axes.axhline(line.rest, color="#b6bcc4", linewidth=0.8, zorder=1)
+def _scale(canvas: Canvas, frame: Frame, line: Line) -> None:
+    """The line of rest, and two numbers: where the curve rests and how far it goes."""
+    near = abs(line.extreme - line.rest) < 0.22 * (frame.high - frame.low)
+    for tick in [line.rest, line.extreme] if line.moved and not near else [line.rest]:
+        if np.isfinite(tick):
+            text = number(tick, 2 if abs(tick) < 10 else 3)
+            y = float(frame.y(tick))
+            canvas.words(frame.left - 6, y, text, size=7.5, colour=QUIET, anchor="right", edge="center")
+    if np.isfinite(line.rest):
+        rest = float(frame.y(line.rest))
+        canvas.line([frame.left, frame.right], [rest, rest], colour="#b6bcc4", width=0.8)
 
 
-def _extreme(axes: Axes, line: Line, colour: str, clock: Clock) -> None:
-    if not line.moved:
-        axes.annotate(line.in_words(), (0.012, line.rest), xycoords=("axes fraction", "data"), xytext=(0, 3),
-                      textcoords="offset points", fontsize=8, color=QUIET, style="italic")  # fmt: skip
+def _extreme(canvas: Canvas, frame: Frame, line: Line, colour: str) -> None:
+    if not np.isfinite(line.rest):
+        canvas.words(frame.left + 6, frame.bottom - 6, line.in_words(), size=8, colour=QUIET, italic=True)
         return
-    at, words = float(clock.place(line.at)), _said(line)
-    axes.plot([at], [line.extreme], "o", markersize=6, color=colour, markeredgecolor=PAPER, markeredgewidth=1.2,
-              zorder=6, clip_on=False)  # fmt: skip
-    side, shift = _side(clock.fraction(line.at), words)
-    note = axes.annotate(words, (at, line.extreme), xytext=(shift, 6 if line.rises else -6), textcoords="offset points",
-                         fontsize=8.5, fontweight="bold", color=colour, ha=side,
-                         va="bottom" if line.rises else "top", zorder=7)  # fmt: skip
-    note.set_bbox({"facecolor": PAPER, "alpha": 0.82, "edgecolor": "none", "pad": 0.6})
+    if not line.moved:
+        y = float(frame.y(line.rest)) - 4
+        canvas.words(frame.left + 6, y, line.in_words(), size=8, colour=QUIET, italic=True, halo=True)
+        return
+    x, y, words = frame.at(line.at), float(frame.y(line.extreme)), _said(line)
+    canvas.mark(x, y, size=6, fill=colour, width=1.2)
+    anchor, shift = _side(frame.clock.fraction(line.at), words)
+    edge, away = ("bottom", -5) if line.rises else ("top", 5)
+    canvas.words(x + shift, y + away, words, size=8.5, colour=colour, anchor=anchor, edge=edge, bold=True, halo=True)
 
 
 def _side(where: float, words: str) -> tuple[str, int]:
@@ -145,25 +145,24 @@ def _said(line: Line) -> str:
     return line.in_words() + (f"; {signed(gap, 2)} against control" if abs(gap) > 0.05 else "")
 
 
-def _label(axes: Axes, lane: Lane, group: int) -> None:
-    kind: dict[str, Any] = {"transform": axes.transAxes, "ha": "right", "clip_on": False}
-    axes.text(-0.062, 0.56, lane.label, va="bottom", fontsize=9.5, fontweight="bold", color=INK, **kind)
-    axes.text(-0.062, 0.47, lane.unit, va="top", fontsize=8, color=QUIET, **kind)
+def _label(canvas: Canvas, frame: Frame, lane: Lane) -> None:
+    x, middle = frame.left - 0.062 * frame.width, frame.top + 0.48 * frame.height
+    canvas.words(x, middle - 2.5, lane.label, size=9.5, bold=True, anchor="right")
+    canvas.words(x, middle + 2, lane.unit, size=8, colour=QUIET, anchor="right", edge="top")
 
 
-def _key(axes: Axes, lines: list[Line], colours: list[str]) -> None:
+def _key(canvas: Canvas, frame: Frame, lines: list[Line], colours: list[str]) -> None:
     """Names of several curves at the right edge, each with its own extreme."""
     if len(lines) < 2 or not any(line.moved for line in lines):
         return
-    step = min(0.27, 0.96 / len(lines))
-    top = 0.5 + step * (len(lines) - 1) / 2
+    step = min(0.27, 0.96 / len(lines)) * frame.height
+    first = frame.top + frame.height / 2 - step * (len(lines) - 1) / 2
     size = 8 if len(lines) <= 3 else 7.4
     for i, (line, colour) in enumerate(zip(lines, colours, strict=False)):
         name = line.label.split(": ", 1)[-1]
-        words = "" if line.main else f"  {_short(line)}"
-        weight = "bold" if line.main else "normal"
-        axes.text(1.012, top - i * step, name + words, transform=axes.transAxes, va="center", fontsize=size,
-                  color=colour, fontweight=weight, clip_on=False)  # fmt: skip
+        words = name if line.main else f"{name} · {_short(line)}"
+        x, y = frame.right + 0.012 * frame.width, first + i * step
+        canvas.words(x, y, words, size=size, colour=colour, edge="center", bold=line.main)
 
 
 def _short(line: Line) -> str:

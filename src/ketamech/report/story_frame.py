@@ -1,24 +1,27 @@
-"""What stands around the lanes of the story figure: title, doses, groups, footer."""
+"""What stands around the lanes of the story figure: title, doses, groups, footer. Sizes in points."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
+from ketamech.report.canvas import INK, PAPER, QUIET, Canvas
+from ketamech.report.colours import GROUP_COLOURS
 from ketamech.report.lanes import GROUPS, Lane
-from ketamech.report.style import GROUP_COLOURS, INK, PAPER, QUIET
 from ketamech.report.summary import Line
-from ketamech.report.time_axis import Clock
+from ketamech.report.time_axis import Clock, Frame
 from ketamech.report.told import Told
 from ketamech.report.words import DISCLAIMER
 
-WIDTH, LANE, TOP, BOTTOM = 12.8, 0.72, 1.62, 0.95
-LEFT, RIGHT = 0.225, 0.79
+if TYPE_CHECKING:
+    import xarray as xr
+
+WIDTH, LANE, TOP, BOTTOM = 921.6, 51.8, 116.6, 68.4
+LEFT, RIGHT, MARGIN = 0.225, 0.79, 11.0
+_BAR, _LETTER = 11.5, 5.0  # width of a group's bar, and of a letter in it
 
 
 @dataclass(frozen=True)
@@ -34,48 +37,37 @@ class Scene:
     @property
     def hours(self) -> np.ndarray:
         """Hours since the first treatment."""
-        return self.dataset["time"].values - self.told.first
+        return np.asarray(self.dataset["time"].values - self.told.first)
 
 
-def bottoms_of(lanes: tuple[Lane, ...]) -> list[float]:
-    """Lower edge of every lane in inches, the first lane on top."""
-    found, at = [], BOTTOM
-    for lane in reversed(lanes):
-        found.append(at)
-        at += LANE * lane.tall
-    return found[::-1]
+def tops_of(lanes: tuple[Lane, ...]) -> list[float]:
+    """Upper edge of every lane, the first lane on top."""
+    heights = [LANE * lane.tall for lane in lanes]
+    return [TOP + sum(heights[:i]) for i in range(len(lanes))]
 
 
-def group_bars(figure: Figure, lanes: tuple[Lane, ...], height: float) -> None:
+def group_bars(canvas: Canvas, lanes: tuple[Lane, ...]) -> None:
     """A coloured bar with its name beside every group of lanes."""
-    bottoms = bottoms_of(lanes)
-    for group, name in enumerate(GROUPS):
+    tops = tops_of(lanes)
+    for name, colour in zip(GROUPS, GROUP_COLOURS, strict=True):
         inside = [i for i, lane in enumerate(lanes) if lane.group == name]
-        if inside:
-            inches = LANE * sum(lanes[i].tall for i in inside)
-            bottom, tall = (bottoms[inside[-1]] + 0.05) / height, (inches - 0.10) / height
-            colour = GROUP_COLOURS[group]
-            figure.add_artist(Rectangle((0.012, bottom), 0.016, tall, color=colour, linewidth=0))
-            words = name if len(inside) > 1 or len(name) < 6 else name.split()[0]
-            words = words if len(words) * 0.085 < inches else words.replace(" and ", "\nand ")
-            figure.text(0.020, bottom + tall / 2, words, rotation=90, ha="center", va="center", fontsize=8, color=PAPER,
-                        fontweight="bold", linespacing=0.9)  # fmt: skip
+        if not inside:
+            continue
+        tall = LANE * sum(lanes[i].tall for i in inside) - 7
+        top = tops[inside[0]] + 3.5
+        canvas.box(MARGIN - 2, top, _BAR, tall, colour=colour)
+        words = name if len(name) * _LETTER < tall else name.split()[0]
+        x = MARGIN - 2 + _BAR / 2
+        canvas.words(x, top + tall / 2, words, size=8, colour=PAPER, anchor="center", edge="center", bold=True, turn=90)
 
 
-def header(figure: Figure, scene: Scene, height: float) -> None:
+def header(canvas: Canvas, scene: Scene) -> None:
     """Title, legend, eras of the clock and what was given when."""
-    figure.text(0.012, 1 - 0.20 / height, scene.told.title, fontsize=16, fontweight="bold", va="top")
-    what = _legend(scene.told)
-    figure.text(0.012, 1 - 0.58 / height, what, fontsize=9.5, color=QUIET, va="top")
-    axes = figure.add_axes((LEFT, 1 - (TOP - 0.04) / height, RIGHT - LEFT, 0.62 / height), label="doses")
-    scene.clock.dress(axes, words=False)
-    axes.grid(visible=False)
-    axes.set_ylim(0, 1)
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    _doses(axes, scene)
-    _eras(axes, scene.clock)
+    canvas.words(MARGIN, 14, scene.told.title, size=16, bold=True, edge="top")
+    canvas.words(MARGIN, 42, _legend(scene.told), size=9.5, colour=QUIET, edge="top")
+    frame = Frame(WIDTH * LEFT, TOP - 47, WIDTH * (RIGHT - LEFT), 44.6, scene.clock)
+    _eras(canvas, frame)
+    _doses(canvas, frame, scene)
 
 
 def _legend(told: Told) -> str:
@@ -88,37 +80,40 @@ def _legend(told: Told) -> str:
     return "  ".join(parts)
 
 
-def _eras(axes: Axes, clock: Clock) -> None:
-    for i, (start, end, word) in enumerate(clock.eras()):
-        axes.axvspan(start, end, 0.70, 1.0, color=("#eef1f5", "#e2e7ed")[i % 2], linewidth=0)
-        if clock.fraction(end) - clock.fraction(start) > 0.07:
-            axes.text(np.sqrt(start * end), 0.845, word, ha="center", va="center", fontsize=8.5, color="#4b5563")
+def _eras(canvas: Canvas, frame: Frame) -> None:
+    for i, (start, end, word) in enumerate(frame.clock.eras()):
+        left, right = frame.at(start), frame.at(end)
+        canvas.box(left, frame.top, right - left, 0.3 * frame.height, colour=("#eef1f5", "#e2e7ed")[i % 2])
+        if right - left > 0.07 * frame.width:
+            middle = frame.at(math.sqrt(start * end))
+            canvas.words(middle, frame.top + 0.155 * frame.height, word, size=8.5, colour="#4b5563",
+                         anchor="center", edge="center")  # fmt: skip
 
 
-def _doses(axes: Axes, scene: Scene) -> None:
+def _doses(canvas: Canvas, frame: Frame, scene: Scene) -> None:
     occasions = [(a - scene.told.first, b - scene.told.first) for a, b in scene.told.occasions()]
+    low = float(frame.y(0.14))
     for start, end in occasions:
-        left = float(scene.clock.place(start))
-        right = max(float(scene.clock.place(end)), left)
-        if scene.clock.fraction(end) - scene.clock.fraction(start) > 0.006:
-            axes.fill_between([left, right], 0.06, 0.24, color=INK, linewidth=0)
+        left, right = frame.at(start), frame.at(end)
+        if right - left > 0.006 * frame.width:
+            canvas.box(left, float(frame.y(0.24)), right - left, 0.18 * frame.height, colour=INK)
         else:
-            axes.plot([left], [0.14], marker="v", markersize=7, color=INK, clip_on=False, linestyle="none")
+            canvas.mark(left, low, "v", size=6, fill=INK)
     words = "; ".join(scene.told.given)
     words = words if len(words) < 105 else words[:105].rsplit(" ", 1)[0] + " ..."
     last = max((scene.clock.fraction(end) for _, end in occasions[:1]), default=0.0)
     crowded = len(occasions) > 1 or last > 0.4
-    place = (0.0, 0.30) if crowded else (min(last, 0.5) + 0.012, 0.02)
-    axes.annotate(words, place, xycoords="axes fraction", fontsize=9, fontweight="bold", va="bottom")
-    axes.text(-0.062, 0.14, "Given", transform=axes.transAxes, ha="right", va="center", fontsize=9.5, fontweight="bold")
+    share, height = (0.0, 0.36) if crowded else (min(last, 0.5) + 0.012, 0.08)
+    canvas.words(frame.left + share * frame.width, float(frame.y(height)), words, size=9, bold=True)
+    canvas.words(frame.left - 0.062 * frame.width, low, "Given", size=9.5, bold=True, anchor="right", edge="center")
 
 
-def footer(figure: Figure, scene: Scene, sources: int | None, height: float) -> None:
+def footer(canvas: Canvas, scene: Scene, sources: int | None) -> None:
     """Sources, the name of the axis and the disclaimer."""
     counted = f"Numbers from {sources} papers and labels; see the bibliography of this run.  " if sources else ""
-    figure.text(0.012, 0.30 / height, counted + "Computed with KetaMech.", fontsize=8.5, color=QUIET, va="center")
-    figure.text(
-        RIGHT + 0.19, 0.30 / height, DISCLAIMER, fontsize=8.5, color=INK, va="center", ha="right", fontweight="bold"
-    )
+    y = canvas.height - 21.6
+    canvas.words(MARGIN, y, counted + "Computed with KetaMech.", size=8.5, colour=QUIET, edge="center")
+    canvas.words((RIGHT + 0.19) * WIDTH, y, DISCLAIMER, size=8.5, bold=True, anchor="right", edge="center")
     first = f"time since the first treatment{', logarithmic' if scene.clock.logarithmic else ''}"
-    figure.text((LEFT + RIGHT) / 2, 0.56 / height, first, fontsize=8.5, color=QUIET, ha="center", va="center")
+    middle = (LEFT + RIGHT) / 2 * WIDTH
+    canvas.words(middle, canvas.height - 40, first, size=8.5, colour=QUIET, anchor="center", edge="center")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator
+
+from ketamech.report.canvas import FAINT, QUIET, Canvas
 
 MINUTE = 1 / 60
 _TICKS = (
@@ -51,30 +51,75 @@ class Clock:
 
     def fraction(self, hours: float) -> float:
         """An hour as a place between the left (0) and right (1) edge."""
-        return self.fraction_of(float(self.place(hours)))
+        return float(self.fraction_of(self.place(hours)))
 
-    def fraction_of(self, at: float) -> float:
+    def fraction_of(self, at: np.ndarray | float) -> np.ndarray:
         """A place on the axis as a share of its width."""
         low, high = self.limits
         if self.logarithmic:
-            return float(np.log(at / low) / np.log(high / low))
-        return (at - low) / (high - low)
-
-    def dress(self, axes: Axes, *, words: bool = True) -> None:
-        """Scale, limits, ticks and light vertical lines."""
-        if self.logarithmic:
-            axes.set_xscale("log")
-            axes.xaxis.set_minor_locator(NullLocator())  # hundreds of invisible ticks would cost seconds
-        axes.set_xlim(*self.limits)
-        places, texts = self.ticks()
-        axes.set_xticks(places, texts if words else [""] * len(places))
-        if words and self.fraction_of(places[-1]) > 0.98:
-            axes.get_xticklabels()[-1].set_horizontalalignment("right")
-        axes.tick_params(axis="x", length=3 if words else 0, colors="#4b5563")
-        axes.grid(axis="x", color="#eceff2", linewidth=0.8)
-        axes.set_axisbelow(True)
+            return np.asarray(np.log(np.divide(at, low)) / np.log(high / low))
+        return (np.asarray(at) - low) / (high - low)
 
     def eras(self) -> list[tuple[float, float, str]]:
         """Minutes, hours, days, weeks: start and end places of what fits (logarithmic clock only)."""
         found = [(a, min(b, self.horizon), word) for a, b, word in _ERAS if a < self.horizon * 0.99]
         return found if self.logarithmic else []
+
+
+def round_steps(low: float, high: float, most: int = 4) -> list[float]:
+    """At most `most` + 1 round numbers between two values."""
+    rough = (high - low) / most
+    if not (np.isfinite(rough) and rough > 0):
+        return []
+    size = 10.0 ** np.floor(np.log10(rough))
+    step = size * next(f for f in (1, 2, 2.5, 5, 10) if f * size >= rough * 0.999)
+    first, last = int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9))
+    return [float(k * step) for k in range(first, last + 1)]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A rectangle of the sheet (points from its upper left corner) with a clock along it and values up it."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    clock: Clock
+    low: float = 0.0
+    high: float = 1.0
+
+    @property
+    def right(self) -> float:
+        """Right edge."""
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> float:
+        """Lower edge."""
+        return self.top + self.height
+
+    def x(self, hours: np.ndarray) -> np.ndarray:
+        """Places of a curve along the sheet; NaN outside the clock."""
+        share = self.clock.fraction_of(self.clock.along(hours))
+        return np.where((share >= -1e-6) & (share <= 1 + 1e-6), self.left + share * self.width, np.nan)
+
+    def at(self, hours: float) -> float:
+        """Place of one moment, held inside the frame."""
+        return self.left + min(max(self.clock.fraction(hours), 0.0), 1.0) * self.width
+
+    def y(self, values: np.ndarray | float) -> np.ndarray:
+        """Places of values up the sheet."""
+        return np.asarray(self.bottom - (np.asarray(values) - self.low) / (self.high - self.low) * self.height)
+
+    def dress(self, canvas: Canvas, *, words: bool = True, axis: str = FAINT, size: float = 8.0) -> None:
+        """Light vertical lines at the ticks, the axis below and, with `words`, what the ticks say."""
+        for place, text in zip(*self.clock.ticks(), strict=True):
+            share = float(self.clock.fraction_of(place))
+            x = self.left + share * self.width
+            canvas.line([x, x], [self.top, self.bottom], colour="#eceff2", width=0.8)
+            if words:
+                canvas.line([x, x], [self.bottom, self.bottom + 3], colour="#4b5563", width=0.8)
+                anchor = "right" if share > 0.98 else "center"
+                canvas.words(x, self.bottom + 4.5, text, size=size, colour=QUIET, anchor=anchor, edge="top")
+        canvas.line([self.left, self.right], [self.bottom, self.bottom], colour=axis, width=0.8)

@@ -1,0 +1,94 @@
+"""The sheet: what is drawn is well-formed, says what it was told, and looks the same from fewer points."""
+
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from ketamech.report.canvas import Canvas, _thinned
+from ketamech.report.raster import save_png
+from ketamech.report.time_axis import Clock, Frame, round_steps
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture
+def canvas():
+    sheet = Canvas(200, 100)
+    sheet.line([0, 50, np.nan, 100, 200], [10, 20, 30, 40, 50], dash=(4, 2), title="a <b> & 'c'")
+    sheet.area([0, 100], [10, 20], 90, colour="#0072B2", opacity=0.2)
+    sheet.box(1, 2, 3, 4, colour="#000000")
+    for i, kind in enumerate("osD^vP"):
+        sheet.mark(10 * i, 50, kind)
+    sheet.words(5, 5, '<script>"&', bold=True, italic=True, halo=True, turn=90)
+    return sheet
+
+
+def test_what_a_user_wrote_is_text_and_nothing_else(canvas):
+    root = ElementTree.fromstring(canvas.svg(alt='"><script>'))
+    assert root.get("aria-label") == '"><script>'
+    assert [text.text for text in root.iter(f"{SVG}text")] == ['<script>"&']
+    assert [title.text for title in root.iter(f"{SVG}title")] == ["a <b> & 'c'"]
+    assert not list(root.iter(f"{SVG}script"))
+
+
+def test_a_curve_breaks_where_it_is_not_known(canvas):
+    way = next(ElementTree.fromstring(canvas.svg()).iter(f"{SVG}path")).get("d")
+    assert way == "M0 10 50 20M100 40 200 50"
+
+
+def test_a_curve_that_is_nowhere_known_draws_nothing():
+    sheet = Canvas(10, 10)
+    sheet.line([np.nan, np.nan], [1, 2])
+    sheet.area([np.nan, np.nan], [1, 2], 0, colour="#000000")
+    assert "<path" not in sheet.svg()
+
+
+def test_the_same_sheet_gives_the_same_files(canvas, tmp_path):
+    assert canvas.save(tmp_path / "a.svg") == (tmp_path / "a.svg").read_text(encoding="utf-8") == canvas.svg()
+    for name in ("a.png", "b.png"):
+        save_png(canvas, tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_thinning_keeps_the_ends_and_every_peak():
+    x = np.linspace(0, 500, 20_000)
+    y = np.sin(x / 30) * 20
+    y[7777], y[12345] = 50, -50
+    kept = _thinned(np.column_stack([x, y]))
+    assert len(kept) < 6000
+    assert (kept[0] == [x[0], y[0]]).all()
+    assert (kept[-1] == [x[-1], y[-1]]).all()
+    assert (kept[:, 1].max(), kept[:, 1].min()) == (50, -50)
+    assert np.max(np.abs(np.interp(kept[:, 0], x, y) - kept[:, 1])) == 0
+    assert np.all(np.diff(kept[:, 0]) > 0)
+
+
+def test_a_short_curve_is_drawn_point_by_point():
+    points = np.column_stack([np.arange(100.0), np.arange(100.0)])
+    assert _thinned(points) is points
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "steps"),
+    [(0, 1, [0, 0.25, 0.5, 0.75, 1]), (-0.3, 33, [0, 10, 20, 30]), (1e-6, 4.1e-6, [1e-6, 2e-6, 3e-6, 4e-6])],
+)
+def test_steps_are_round(low, high, steps):
+    assert round_steps(low, high) == pytest.approx(steps)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 1), (np.nan, 1), (2, 1)])
+def test_no_range_has_no_steps(low, high):
+    assert round_steps(low, high) == []
+
+
+@pytest.mark.parametrize("logarithmic", [True, False])
+def test_a_frame_places_the_first_and_the_last_moment_at_its_edges(logarithmic):
+    frame = Frame(100, 10, 400, 50, Clock(logarithmic, 672.0), 0.0, 2.0)
+    hours = np.array([-1.0, 1 / 60 if logarithmic else 0.0, 24.0, 672.0, 700.0])
+    x = frame.x(hours)
+    assert np.isnan(x[[0, 4]]).all()
+    assert x[[1, 3]] == pytest.approx([100, 500])
+    assert 100 < x[2] < 500
+    assert frame.at(24.0) == pytest.approx(x[2])
+    assert frame.y(np.array([0.0, 2.0])) == pytest.approx([60, 10])
