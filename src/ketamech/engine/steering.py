@@ -200,6 +200,9 @@ def steering(jit: Callable[[Callable[..., Any]], Callable[..., Any]], b: SimpleN
         """Keep the step or propose a shorter one; returns how the solve stands."""
         lanes = m[LANES]
         error, growth, h = w[m[ERROR] * lanes + lane], w[m[GROWTH] * lanes + lane], w[m[TAKEN] * lanes + lane]
+        if s[STEPS * lanes + lane] > c[MOST]:
+            w[m[ACCEPT] * lanes + lane] = 0.0
+            return TOO_MANY_STEPS
         keep = error <= 1.0
         w[m[ACCEPT] * lanes + lane] = 1.0 if keep else 0.0
         if keep:
@@ -211,7 +214,7 @@ def steering(jit: Callable[[Callable[..., Any]], Callable[..., Any]], b: SimpleN
         w[m[STEP] * lanes + lane] = h
         if h < 1e-12 * max(1.0, abs(w[m[TIME] * lanes + lane])):
             return STEP_TOO_SMALL if finite else NOT_FINITE
-        return TOO_MANY_STEPS if s[STEPS * lanes + lane] >= c[MOST] else OK
+        return OK
 
     @jit
     def worst_state(w, m, lane, rows):
