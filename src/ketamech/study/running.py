@@ -85,11 +85,20 @@ def run(model: Model, courses: Sequence[Course], times: np.ndarray, *, tolerance
 
     Returns a Dataset with dims (patient, time); a failed patient is NaN with its reason in `solve_status`.
     """
-    inputs = np.array([_inputs(model, course.values) for course in courses])
-    start, rested = rest(model.kernel, inputs)
-    given = [_events(model.layout, course.entries) for course in courses]
+    inputs, start, rested, given = prepare(model, courses)
     solution = solve(model.kernel, start, inputs, given, times, tolerance=tolerance)
     return _dataset(model.layout, courses, solution, rested)
+
+
+def prepare(model: Model, courses: Sequence[Course]) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Events]]:
+    """What a solve of every course starts from.
+
+    Returns inputs [course, input] with resting values in place, drug-free states [course, state], whether each was
+    found [course], and what is given in each course.
+    """
+    inputs = np.array([_inputs(model, course.values) for course in courses])
+    start, rested = rest(model.kernel, inputs)
+    return inputs, start, rested, [_events(model.layout, course.entries) for course in courses]
 
 
 def _inputs(model: Model, values: Mapping[str, float]) -> list[float]:

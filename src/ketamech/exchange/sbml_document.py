@@ -1,0 +1,126 @@
+"""An SBML document while it is being written, in the few words that a system needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+from ketamech.core import BadInput, BadModel
+from ketamech.exchange.sbml_words import unit_id, unit_parts
+
+LEVEL, VERSION = 3, 1  # read by every simulator; version 2 adds nothing that the system uses
+DIGITS = 15  # to which libSBML writes a number
+# Without a piecewise, at whose bend libRoadRunner would restart: positive(x) is x above 0 and 0 below, exactly.
+FUNCTIONS = {
+    "positive": "lambda(x, (x + abs(x)) / 2)",
+    "hill": "lambda(x, half, n, positive(x)^n / (positive(x)^n + half^n))",
+}
+
+
+class Document:
+    """One SBML model; formulas are text in libSBML's L3 language, times in h.
+
+    Raises BadInput where python-libsbml is missing, BadModel for a formula that libSBML cannot read.
+    """
+
+    def __init__(self, name: str, about: Iterable[str]) -> None:
+        self._libsbml = libsbml()
+        self._document = self._libsbml.SBMLDocument(LEVEL, VERSION)
+        self._model = self._document.createModel()
+        self._model.setId("ketamech")
+        self._model.setName(name)
+        self._note(self._model, about)
+        self._model.setTimeUnits(self._unit("h"))
+        self._model.setVolumeUnits(self._unit("L"))
+        for declare in (self._model.setSubstanceUnits, self._model.setExtentUnits):
+            declare(self._unit("umol"))
+        for identifier, text in FUNCTIONS.items():
+            made = self._model.createFunctionDefinition()
+            made.setId(identifier)
+            made.setMath(self._math(text))
+
+    def parameter(
+        self,
+        identifier: str,
+        name: str,
+        unit: str,
+        value: float | None,
+        *,
+        moves: bool = False,
+        about: Iterable[str] = (),
+    ) -> None:
+        """A quantity in the canonical unit of its kind; one that rules or events change `moves`."""
+        made = self._model.createParameter()
+        made.setId(identifier)
+        made.setName(name)
+        made.setConstant(not moves)
+        made.setUnits(self._unit(unit))
+        if value is not None:
+            made.setValue(float(value))
+        self._note(made, about)
+
+    def rate(self, identifier: str, text: str, reasons: Iterable[str]) -> None:
+        """The rate of change (per h) of a state, with the reason for each of its terms."""
+        made = self._model.createRateRule()
+        made.setVariable(identifier)
+        made.setMath(self._math(text))
+        self._note(made, reasons)
+
+    def rule(self, identifier: str, text: str, *, once: bool) -> None:
+        """How an offer is computed: at the start only, or at every time."""
+        made = self._model.createInitialAssignment() if once else self._model.createAssignmentRule()
+        (made.setSymbol if once else made.setVariable)(identifier)
+        made.setMath(self._math(text))
+
+    def event(self, at: float, assignments: Iterable[tuple[str, str]]) -> None:
+        """Everything that changes at one time."""
+        made = self._model.createEvent()
+        made.setId(f"given_{self._model.getNumEvents()}")
+        made.setUseValuesFromTriggerTime(True)
+        trigger = made.createTrigger()
+        trigger.setInitialValue(False)
+        trigger.setPersistent(True)
+        trigger.setMath(self._math(f"time >= {at!r}"))
+        for variable, text in assignments:
+            changed = made.createEventAssignment()
+            changed.setVariable(variable)
+            changed.setMath(self._math(text))
+
+    def text(self) -> str:
+        """The document as XML."""
+        return str(self._libsbml.writeSBMLToString(self._document))
+
+    def _unit(self, text: str) -> str:
+        identifier = unit_id(text)
+        if identifier != "dimensionless" and self._model.getUnitDefinition(identifier) is None:
+            made = self._model.createUnitDefinition()
+            made.setId(identifier)
+            for kind, multiplier, scale, exponent in unit_parts(text):
+                part = made.createUnit()
+                part.setKind(self._libsbml.UnitKind_forName(kind))
+                part.setMultiplier(multiplier)
+                part.setScale(scale)
+                part.setExponent(exponent)
+        return identifier
+
+    def _math(self, text: str) -> Any:
+        found = self._libsbml.parseL3Formula(text)
+        if found is None:
+            raise BadModel(f"libSBML cannot read '{text}': {self._libsbml.getLastParseL3Error()}")
+        return found
+
+    def _note(self, element: Any, lines: Iterable[str]) -> None:
+        body = "".join(f"<p>{escape(line)}</p>" for line in lines if line)
+        if body:
+            element.setNotes(f'<body xmlns="http://www.w3.org/1999/xhtml">{body}</body>')
+
+
+def libsbml() -> Any:
+    """The libSBML module. Raises BadInput, with what to type, where it is not installed."""
+    try:
+        import libsbml as found
+    except ImportError as problem:
+        what = "writing SBML needs python-libsbml, which is not installed"
+        raise BadInput(what, type_this='pip install "ketamech[exchange]"') from problem
+    return found
