@@ -8,41 +8,42 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.core import SolveFailed
-from ketamech.engine import Events, Kernel, events, load_kernel, rest, solve
-from ketamech.study.running import Entry
-from ketamech.system import System
+from ketamech.engine import Events, events, rest, solve
+from ketamech.study.running import Entry, Model
 
 if TYPE_CHECKING:
     from ketamech.bench.peers import Run
-
     from ketamech.bench.problem import Problem
 
 
 def load(problem: Problem) -> Run:
-    """Compile, and return what solves the task for every patient of the problem on one thread."""
-    curves(problem.first(1), 1e-3)
+    """Compile where need be, and return what solves the task for every patient of the problem on one thread."""
+    curves(problem, 1e-3)
     return lambda tolerance: curves(problem, tolerance)
 
 
 def curves(problem: Problem, tolerance: float, *, threads: int = 1) -> np.ndarray:
     """Values [patient, time, output] of the problem's patients. Raises SolveFailed when one of them cannot be solved."""
-    given = [problem.given] * len(problem.inputs)
-    kernel = _kernel(problem.system)
-    found = solve(kernel, problem.start, problem.inputs, given, problem.times, tolerance=tolerance)
+    found = solve(
+        problem.model.kernel, problem.start, problem.inputs, [problem.given] * len(problem.inputs), problem.times,
+        outputs=problem.outputs, tolerance=tolerance, threads=threads,
+    )  # fmt: skip
     if np.any(found.status):
         raise SolveFailed(f"a patient could not be solved: {found.reason(int(np.flatnonzero(found.status)[0]))}")
-    everything = np.concatenate([found.states, found.offers], axis=2)
-    return everything[:, :, [problem.system.output_names.index(name) for name in problem.outputs]]
+    return found.values
 
 
-def rest_of(system: System, inputs: np.ndarray, *, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Drug-free states [patient, state] and whether they were found; resting values are filled into `inputs`."""
-    return rest(_kernel(system), inputs)
+def rest_of(model: Model, inputs: np.ndarray, *, threads: int = 1) -> np.ndarray:
+    """Drug-free states [patient, state]; resting values are filled into `inputs`. Raises SolveFailed."""
+    start, found = rest(model.kernel, inputs, threads=threads)
+    if not np.all(found):
+        raise SolveFailed(f"{int(np.sum(~found))} of {len(found)} drawn patients have no rest state")
+    return start
 
 
-def events_of(system: System, entries: Sequence[Entry]) -> Events:
+def events_of(model: Model, entries: Sequence[Entry]) -> Events:
     """What a patient is given, as events of the engine."""
-    place = {name: i for i, name in enumerate(system.state_names)}
+    place = {name: i for i, name in enumerate(model.layout.state_names)}
     rows: list[tuple[float, int, int, float]] = []
     for entry in entries:
         if entry.duration > 0:
@@ -51,12 +52,3 @@ def events_of(system: System, entries: Sequence[Entry]) -> Events:
         else:
             rows.append((entry.time, 0, place[entry.state], entry.amount))
     return events(rows)
-
-
-_KERNELS: dict[str, Kernel] = {}
-
-
-def _kernel(system: System) -> Kernel:
-    if system.fingerprint not in _KERNELS:
-        _KERNELS[system.fingerprint] = load_kernel(system)
-    return _KERNELS[system.fingerprint]

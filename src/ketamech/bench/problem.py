@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from ketamech.bench import ours
-from ketamech.core import SolveFailed
 from ketamech.engine import Events
 from ketamech.study.giving import sentence_entries
-from ketamech.system import System, build
+from ketamech.study.running import Model, load_model
+from ketamech.system import System
 
 REGIMEN = "esketamine 84 mg nasal twice weekly for 4 weeks"
 HORIZON = 28 * 24.0
@@ -27,6 +28,7 @@ OUTPUTS = (
 )
 SPREAD = 0.2  # SD of the logarithm of a drawn parameter
 EVERY = 6  # one in so many of the parameters that have a lognormal spread is drawn: about forty
+ROUNDING = 1e-12  # of a state's declared size: a start below it is 0
 AT_ONCE = 0  # kind of an event: an amount enters at once
 
 
@@ -42,66 +44,73 @@ class Segment:
 
 @dataclass(frozen=True)
 class Problem:
-    """`inputs` [patient, input] with resting values in place, `start` [patient, state] drug-free, `drawn` input columns."""
+    """`inputs` [patient, input] with resting values in place, `start` [patient, state] drug-free; all get `given`."""
 
-    system: System
+    model: Model
     inputs: np.ndarray
     start: np.ndarray
     given: Events
     times: np.ndarray
     outputs: tuple[str, ...]
-    drawn: tuple[int, ...]
+
+    @property
+    def system(self) -> System:
+        """The equations as symbols, for those who have to be told them."""
+        return self.model.system
 
     @property
     def scale(self) -> np.ndarray:
         """Declared size of every state."""
-        return np.array([state.scale for state in self.system.states])
+        return np.array([state.scale for state in self.model.layout.states])
 
     def first(self, count: int) -> Problem:
         """The same task for the first `count` patients only."""
         return replace(self, inputs=self.inputs[:count], start=self.start[:count])
 
+    def infused(self) -> list[int]:
+        """States into which something flows evenly at one time or another."""
+        return sorted({int(i) for i in self.given.state[self.given.kind != AT_ONCE]})
+
     def segments(self) -> list[Segment]:
         """The stretches between events; what is given at one time is given in one jump."""
-        marks = np.unique(np.concatenate([[0.0, self.times[-1]], self.given.time]))
+        end = float(self.times[-1])
+        marks = np.unique([0.0, end, *self.given.time[self.given.time < end]]).tolist()
         inflow, found = np.zeros(self.start.shape[1]), []
-        for start, stop in pairwise(marks[marks <= self.times[-1]].tolist()):
+        for start, stop in pairwise(marks):
             jump, inflow = np.zeros_like(inflow), inflow.copy()
             for i in np.flatnonzero(self.given.time == start):
                 (jump if self.given.kind[i] == AT_ONCE else inflow)[self.given.state[i]] += self.given.size[i]
-            inflow[np.abs(inflow) < 1e-9] = 0.0
+            inflow[np.abs(inflow) < 1e-9] = 0.0  # what rounding leaves when an infusion ends
             found.append(Segment(start, stop, jump, inflow))
         return found
 
 
-def pose(count: int, *, seed: int = 1, times: tuple[float, ...] = TIMES) -> Problem:
+def pose(count: int, *, model: Model | None = None, times: Sequence[float] = TIMES, seed: int = 1) -> Problem:
     """The task for `count` patients. Raises SolveFailed when one has no drug-free rest state."""
-    system = build()
-    entries = sentence_entries(REGIMEN, system.parameters, {}, HORIZON)
-    columns = drawn_columns(system)
-    inputs = draw(system, columns, count, seed)
-    start, found = ours.rest_of(system, inputs)
-    if not np.all(found):
-        raise SolveFailed(f"{int(np.sum(~found))} of {count} drawn patients have no rest state")
-    moved = columns + tuple(range(len(system.parameter_names), len(system.inputs)))
-    given = ours.events_of(system, entries)
-    return Problem(system, inputs, start, given, np.array(times, dtype=float), OUTPUTS, moved)
+    model = model or load_model()
+    given = ours.events_of(model, sentence_entries(REGIMEN, model.parameters, {}, HORIZON))
+    inputs = draw(model, count, seed)
+    start = ours.rest_of(model, inputs)
+    scale = np.array([state.scale for state in model.layout.states])
+    start[np.abs(start) < ROUNDING * scale] = 0.0  # COPASI's tolerances follow the start: 1e-18 would stop it
+    return Problem(model, inputs, start, given, np.array(times, dtype=float), OUTPUTS)
 
 
-def drawn_columns(system: System) -> tuple[int, ...]:
+def drawn_columns(model: Model) -> list[int]:
     """Which inputs differ between patients: every few of those with a lognormal spread, the person's own left alone."""
     spread = [
         i
-        for i, name in enumerate(system.parameter_names)
-        if system.parameters[name].spread.kind == "lognormal" and not name.startswith("person.")
+        for i, name in enumerate(model.layout.parameter_names)
+        if model.parameters[name].spread.kind == "lognormal" and not name.startswith("person.")
     ]
-    return tuple(spread[::EVERY])
+    return spread[::EVERY]
 
 
-def draw(system: System, columns: tuple[int, ...], count: int, seed: int, chunk: int = 0) -> np.ndarray:
-    """Inputs [patient, input] of `count` patients; `chunk` numbers the stretch of a long list of patients."""
+def draw(model: Model, count: int, seed: int, chunk: int = 0) -> np.ndarray:
+    """Inputs [patient, input] of `count` patients, resting values still open; `chunk` numbers parts of a long list."""
     chance = np.random.Generator(np.random.Philox(key=[seed, chunk]))
-    typical = [system.parameters[name].canonical for name in system.parameter_names]
-    inputs = np.tile(typical + [0.0] * len(system.rested), (count, 1))
+    columns = drawn_columns(model)
+    typical = [model.parameters[name].canonical for name in model.layout.parameter_names]
+    inputs = np.tile(typical + [0.0] * len(model.layout.rested), (count, 1))
     inputs[:, columns] *= np.exp(SPREAD * chance.standard_normal((count, len(columns))))
     return inputs

@@ -1,0 +1,32 @@
+"""The machine and the versions that figures were taken on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores this process may use, system and Python; no name and no path."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    found = {"processor": _processor(), "cores": cores, "memory_gib": _memory()}
+    return found | {"system": platform.system(), "python": platform.python_version()}
+
+
+def _processor() -> str:
+    return _line("/proc/cpuinfo", "model name") or platform.processor() or platform.machine()
+
+
+def _memory() -> float | None:
+    text = _line("/proc/meminfo", "MemTotal")
+    return round(int(text.split()[0]) / 2**20, 1) if text else None
+
+
+def _line(file: str, key: str) -> str:
+    try:
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")

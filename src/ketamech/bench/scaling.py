@@ -1,0 +1,92 @@
+"""Many patients: time and peak memory from a hundred to a million, on one thread and on two, each in its own process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ketamech.bench import ours, problem
+from ketamech.core import SolveFailed
+from ketamech.study.running import load_model
+
+CHUNK = 4096  # patients in memory at once
+TOLERANCE = 1e-4
+VISITS = (24, 96, 168, 264, 336, 432, 504, 672)  # h
+
+
+def sizes(most: int) -> list[int]:
+    """A hundred, a thousand ... up to `most`."""
+    found, size = [], 100
+    while size < most:
+        found.append(size)
+        size *= 10
+    return [*found, most]
+
+
+def scale(most: int, threads: Sequence[int], tell: Callable[[str], None]) -> list[dict[str, Any]]:
+    """One record for each number of patients and threads."""
+    rows = []
+    for size in sizes(most):
+        for many in threads:
+            tell(f"{size:,} patients, {many} thread{'s' if many > 1 else ''}")
+            rows.append(in_process(size, many))
+    return rows
+
+
+def in_process(patients: int, threads: int) -> dict[str, Any]:
+    """The record of one run in a process of its own, whose peak memory is its own. Raises SolveFailed."""
+    command = [sys.executable, "-m", "ketamech.bench.scaling", str(patients), str(threads)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise SolveFailed(f"the run of {patients} patients on {threads} threads ended early: {last}")
+    return dict(json.loads(done.stdout))
+
+
+def run(patients: int, threads: int) -> dict[str, Any]:
+    """Draw, settle and solve so many patients chunk by chunk, keeping only a checksum of the curves."""
+    model = load_model()
+    given = ours.events_of(model, problem.sentence_entries(problem.REGIMEN, model.parameters, {}, problem.HORIZON))
+    warm = problem.pose(CHUNK // 64, model=model, times=VISITS)
+    ours.curves(warm, TOLERANCE, threads=threads)
+    began, solving, total = perf_counter(), 0.0, 0.0
+    for chunk, first in enumerate(range(0, patients, CHUNK)):
+        inputs = problem.draw(model, min(CHUNK, patients - first), 1, chunk)
+        start = ours.rest_of(model, inputs, threads=threads)
+        some = problem.Problem(model, inputs, start, given, warm.times, problem.OUTPUTS)
+        before = perf_counter()
+        total += float(np.sum(ours.curves(some, TOLERANCE, threads=threads)))
+        solving += perf_counter() - before
+    seconds = perf_counter() - began
+    record = {"patients": patients, "threads": threads, "seconds": seconds, "solve_seconds": solving}
+    return record | {"ms_per_patient": seconds * 1e3 / patients, "peak_mib": peak_memory(), "checksum": total}
+
+
+def peak_memory() -> float:
+    """The most memory this process has held (MiB)."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Two threads over one at the largest size that both ran, how straight the line is, and the most memory."""
+    speed = {(row["patients"], row["threads"]): row["seconds"] for row in rows}
+    both = [n for n, threads in speed if threads == 2 and (n, 1) in speed]
+    one = [row["ms_per_patient"] for row in rows if row["threads"] == 1 and row["patients"] >= 1000]
+    return {
+        "two_over_one": speed[max(both), 1] / speed[max(both), 2] if both else None,
+        "linear_within": max(one) / min(one) - 1 if len(one) > 1 else None,
+        "peak_mib": max(row["peak_mib"] for row in rows),
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(run(int(sys.argv[1]), int(sys.argv[2]))))

@@ -1,0 +1,75 @@
+"""Cold and warm: a command from nothing, the first compile, one patient, a trial of a thousand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from ketamech.bench import ours, problem
+from ketamech.bench.scaling import VISITS
+from ketamech.core import SolveFailed
+
+COMMAND = "from ketamech.cli import main; main()"
+SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
+FIRST = "from ketamech.bench import problem, ours; ours.curves(problem.pose(8), 1e-3)"
+TRIAL, TRIAL_TOLERANCE = 1000, 1e-4
+Tell = Callable[[str], None]
+
+
+def starts(repeats: int, tell: Tell, *, quick: bool = False) -> dict[str, Any]:
+    """Seconds of each start, every repeat kept."""
+    tell("Warm: one patient, and a trial of a thousand")
+    found = {"one_patient_warm": _timed(_single(), 20), "trial_two_threads": _timed(_trial(100 if quick else TRIAL), repeats)}
+    found["trial_two_threads"]["patients"] = 100 if quick else TRIAL
+    tell("A command from a cold process, compiled before")
+    found["import"] = _timed(lambda: _process("import ketamech"), repeats)
+    with tempfile.TemporaryDirectory() as place:
+        simulate = ("simulate", SENTENCE, "--out", str(Path(place) / "run"))
+        found["simulate_cold_process"] = _timed(lambda: _process(COMMAND, *simulate), 1 if quick else repeats)
+    if not quick:
+        tell("The first compile, with nothing kept")
+        found["first_compile"] = _timed(_compile, 1)
+    return found
+
+
+def _single() -> Callable[[], object]:
+    """One new patient, everything that is computed: rest state and 28 days."""
+    posed = problem.pose(1)
+    return lambda: (ours.rest_of(posed.model, posed.inputs), ours.curves(posed, TRIAL_TOLERANCE))
+
+
+def _trial(patients: int) -> Callable[[], object]:
+    """So many patients, 28 days, seen at eight visits, on two threads: rest states and curves."""
+    posed = problem.pose(patients, times=VISITS)
+    return lambda: (
+        ours.rest_of(posed.model, posed.inputs, threads=2),
+        ours.curves(posed, TRIAL_TOLERANCE, threads=2),
+    )
+
+
+def _compile() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        _process(FIRST, KETAMECH_CACHE=place)
+
+
+def _process(code: str, *arguments: str, **environment: str) -> None:
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
+    if done.returncode:
+        raise SolveFailed(f"'{code}' ended early: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+
+
+def _timed(act: Callable[[], object], repeats: int) -> dict[str, Any]:
+    seconds = []
+    for _ in range(repeats):
+        began = perf_counter()
+        act()
+        seconds.append(perf_counter() - began)
+    return {"seconds": seconds, "median_s": median(seconds)}
