@@ -14,7 +14,7 @@ import numpy as np
 from ketamech.core import BadInput, SolveFailed
 from ketamech.engine import Events
 from ketamech.exchange.sbml_document import DIGITS, Document
-from ketamech.exchange.sbml_words import formula, inflow_id, sbml_id
+from ketamech.exchange.sbml_words import formula, inflow_id, sbml_id, unit_id
 from ketamech.parameters import Parameter
 from ketamech.study.running import Course, Model, prepare
 from ketamech.system import System
@@ -126,7 +126,7 @@ def _write_states(document: Document, system: System, doses: _Doses) -> None:
         text = formula(rate)
         if i in doses.inflows:
             inflow, label = inflow_id(state.name), f"constant input into {state.name}"
-            document.parameter(inflow, label, f"({state.unit})/h", doses.inflows[i], moves=True)
+            document.parameter(inflow, label, _per_hour(state.unit), doses.inflows[i], moves=True)
             text = f"{text} + {inflow}"
         document.rate(sbml_id(state.name), text, reasons[state.name])
 
@@ -139,6 +139,15 @@ def _write_offers(document: Document, system: System) -> None:
 
 
 def _assignments(system: System, change: _Change) -> list[tuple[str, str]]:
-    names = system.state_names
-    entered = [(sbml_id(names[i]), f"{sbml_id(names[i])} + {size!r}") for i, size in change.amounts.items()]
-    return entered + [(inflow_id(names[i]), repr(speed)) for i, speed in change.inflows.items()]
+    found = []
+    for i, size in change.amounts.items():
+        state = system.states[i]
+        found.append((sbml_id(state.name), f"{sbml_id(state.name)} + {size!r} {unit_id(state.unit)}"))
+    for i, speed in change.inflows.items():
+        state = system.states[i]
+        found.append((inflow_id(state.name), f"{speed!r} {unit_id(_per_hour(state.unit))}"))
+    return found
+
+
+def _per_hour(unit: str) -> str:
+    return f"({unit})/h"

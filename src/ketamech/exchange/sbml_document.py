@@ -14,12 +14,12 @@ DIGITS = 15  # to which libSBML writes a number
 # Without a piecewise, at whose bend libRoadRunner would restart: positive(x) is x above 0 and 0 below, exactly.
 FUNCTIONS = {
     "positive": "lambda(x, (x + abs(x)) / 2)",
-    "hill": "lambda(x, half, n, positive(x)^n / (positive(x)^n + half^n))",
+    "hill": "lambda(x, half, n, positive(x / half)^n / (1 + positive(x / half)^n))",
 }
 
 
 class Document:
-    """One SBML model; formulas are text in libSBML's L3 language, times in h.
+    """One SBML model; formulas are text in libSBML's L3 language, times in h; a number without a unit is a pure one.
 
     Raises BadInput where python-libsbml is missing, BadModel for a formula that libSBML cannot read.
     """
@@ -81,7 +81,7 @@ class Document:
         trigger = made.createTrigger()
         trigger.setInitialValue(False)
         trigger.setPersistent(True)
-        trigger.setMath(self._math(f"time >= {at!r}"))
+        trigger.setMath(self._math(f"time >= {at!r} h"))
         for variable, text in assignments:
             changed = made.createEventAssignment()
             changed.setVariable(variable)
@@ -108,12 +108,21 @@ class Document:
         found = self._libsbml.parseL3Formula(text)
         if found is None:
             raise BadModel(f"libSBML cannot read '{text}': {self._libsbml.getLastParseL3Error()}")
+        _without_unit(found)
         return found
 
     def _note(self, element: Any, lines: Iterable[str]) -> None:
         body = "".join(f"<p>{escape(line)}</p>" for line in lines if line)
         if body:
             element.setNotes(f'<body xmlns="http://www.w3.org/1999/xhtml">{body}</body>')
+
+
+def _without_unit(node: Any) -> None:
+    """Say of every bare number of a formula that it has no unit: libSBML checks only what is declared."""
+    if node.isNumber() and not node.isSetUnits():
+        node.setUnits("dimensionless")
+    for i in range(node.getNumChildren()):
+        _without_unit(node.getChild(i))
 
 
 def libsbml() -> Any:
