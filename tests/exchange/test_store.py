@@ -7,6 +7,7 @@ import xarray as xr
 
 from ketamech.core import BadInput
 from ketamech.exchange import read_manifest, read_run, whole_folder, write_curves
+from ketamech.exchange.zarr_store import write_zarr
 
 
 def dataset():
@@ -107,3 +108,37 @@ def test_reading_what_is_not_a_run_says_what_to_type(tmp_path, name):
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match="ketamech simulate"):
         read_run(tmp_path / name)
+
+
+def test_the_zarr_library_writes_the_same_store(tmp_path):
+    """The second road: our store and the library's are read as the same dataset, attributes and types included."""
+    data = dataset().assign_coords(note=("patient", ["µ: naïve", ""]))
+    data["spread.flag"] = ("time", np.array([True, False, True]))
+    data["spread.count"] = ("patient", np.array([3, 4], dtype=np.int32))
+    write_zarr(tmp_path / "curves.zarr", data)
+    plain = data.copy()
+    for name in ("patient", "solve_status", "note"):
+        plain[name] = plain[name].astype(np.dtypes.StringDType())
+    plain.to_zarr(tmp_path / "theirs.zarr", zarr_format=3, consolidated=True)
+    ours, theirs = (xr.load_dataset(tmp_path / name, engine="zarr") for name in ("curves.zarr", "theirs.zarr"))
+    assert ours.attrs == theirs.attrs
+    assert {name: variable.attrs for name, variable in ours.variables.items()} == {
+        name: variable.attrs for name, variable in theirs.variables.items()
+    }
+    assert set(ours.coords) == set(theirs.coords)
+    for name in theirs.variables:
+        assert ours[name].dtype.kind == theirs[name].dtype.kind
+        assert ours[name].dims == theirs[name].dims
+        np.testing.assert_array_equal(ours[name].values, theirs[name].values)
+
+
+@pytest.mark.parametrize("consolidated", [True, False])
+def test_the_store_stands_with_and_without_consolidated_metadata(tmp_path, consolidated):
+    import zarr
+
+    write_curves(tmp_path, dataset())
+    group = zarr.open_group(tmp_path / "curves.zarr", mode="r", use_consolidated=consolidated)
+    assert group.metadata.zarr_format == 3
+    assert sorted(group.array_keys()) == sorted(map(str, dataset().variables))
+    assert group["mood.madrs"][0, 2] == 22.0
+    assert np.isnan(group["mood.madrs"].fill_value)

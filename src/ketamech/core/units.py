@@ -1,8 +1,8 @@
 """Units: text at the edges, one canonical system inside (hours, litres, micromoles, kilograms).
 
-A `Unit` is a factor to the canonical system and the exponents of its base dimensions. Text is read by pint
-once, at the door; inside the program only bare floats and `Unit`s travel. Masses of substance stay masses until a
-molar mass turns them into micromoles.
+A `Unit` is a factor to the canonical system and the exponents of its base dimensions. Text is read once, at the door
+(by pint where it is not one of the usual units); inside the program only bare floats and `Unit`s travel. Masses of
+substance stay masses until a molar mass turns them into micromoles.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from ketamech.core.errors import BadInput
+from ketamech.core.plain_units import plain_unit
 
 Dimensions = tuple[tuple[str, Fraction], ...]
 
@@ -128,6 +129,12 @@ def unit(text: str) -> Unit:
         cleaned = re.sub(pattern, replacement, cleaned)
     if re.search(r"\d", _NUMBERS_IN_UNITS.sub("", cleaned)) or cleaned.startswith((",", ".")):
         raise BadInput(f"'{text}' holds a number, not only a unit", expected="a unit such as L/h, umol/L, ng/mL")
+    if plain := plain_unit(cleaned):
+        return Unit(text, float(f"{plain[0]:.14g}"), plain[1])
+    return _asked_of_pint(text, cleaned)
+
+
+def _asked_of_pint(text: str, cleaned: str) -> Unit:
     try:
         quantity = _registry().parse_expression(cleaned)
         base = (1.0 * quantity).to_base_units()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from ketamech.core import BadInput, nearest
@@ -51,11 +52,19 @@ _ID = re.compile(r"^[a-z0-9][a-z0-9.+-]*$")
 
 
 def load_evidence(directory: str | Path | None = None) -> Evidence:
-    """Read pk.csv, mechanism.csv, clinical.csv and references.csv (the package's own unless told).
+    """Read pk.csv, mechanism.csv, clinical.csv and references.csv (the package's own, once, unless told).
 
     Raises BadInput naming file, line and column of the first bad cell.
     """
-    folder = Path(directory) if directory is not None else DIRECTORY
+    return _shipped() if directory is None else _read(Path(directory))
+
+
+@cache
+def _shipped() -> Evidence:
+    return _read(DIRECTORY)
+
+
+def _read(folder: Path) -> Evidence:
     references = _references(folder / "references.csv")
     rows = [(table, row) for table in TABLES for row in read_table(folder / f"{table}.csv", COLUMNS)]
     _check_ids(row for _, row in rows)

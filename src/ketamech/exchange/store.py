@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import xarray as xr
 
 from ketamech.core import BadInput
 from ketamech.exchange.folder import read_manifest
+from ketamech.exchange.zarr_store import write_zarr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ COLUMNS = ("patient", "time_h", "variable", "value", "unit")
 
 def write_curves(folder: Path, dataset: xr.Dataset) -> list[Path]:
     """Write `curves.zarr` (units and long names as CF attributes) and `curves.parquet` (tidy, long) into `folder`."""
-    _write_zarr(folder / ZARR, dataset)
+    write_zarr(folder / ZARR, dataset)
     pq.write_table(tidy(dataset), folder / PARQUET, compression="zstd", use_dictionary=list(COLUMNS))
     return [folder / ZARR, folder / PARQUET]
 
@@ -44,8 +44,8 @@ def tidy(dataset: xr.Dataset) -> pa.Table:
     """One line per patient, variable and time: patient, time_h, variable, value, unit (text as dictionaries)."""
     names = [str(name) for name in dataset.data_vars]
     patients, times = [str(p) for p in dataset["patient"].values], dataset["time"].values.astype(float)
-    values = np.stack([dataset[name].transpose("patient", "time").values for name in names], axis=1)
-    units = [str(dataset[name].attrs.get("units", "1")) for name in names]
+    values = np.stack([dataset.variables[name].transpose("patient", "time").values for name in names], axis=1)
+    units = [str(dataset.variables[name].attrs.get("units", "1")) for name in names]
     count, per_patient = len(times), len(names) * len(times)
     columns = {
         "patient": _repeated(patients, np.repeat(np.arange(len(patients)), per_patient)),
@@ -68,13 +68,3 @@ def _repeated(words: list[str], codes: np.ndarray) -> pa.DictionaryArray:
     unique = list(dict.fromkeys(words))
     place = np.array([unique.index(word) for word in words], dtype=np.int32)
     return pa.DictionaryArray.from_arrays(pa.array(place[codes], pa.int32()), pa.array(unique))
-
-
-def _write_zarr(path: Path, dataset: xr.Dataset) -> None:
-    plain = dataset.copy()
-    for name in plain.coords:
-        if plain[name].dtype.kind in "OU":
-            plain[name] = plain[name].astype(str).astype(np.dtypes.StringDType())
-    with warnings.catch_warnings():  # Zarr 3 announces that its string type and consolidated metadata are young
-        warnings.simplefilter("ignore")
-        plain.to_zarr(path, mode="w-", zarr_format=3, consolidated=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 from ketamech.core import BadInput, nearest, unit
@@ -35,15 +36,24 @@ _COMMON_UNITS = (
 
 
 def load_parameters(directory: str | Path | None = None, evidence: Evidence | None = None) -> ParameterTable:
-    """Read every CSV table of a folder (the package's own unless told), sources checked against `evidence`.
+    """Read every CSV table of a folder (the package's own, once, unless told), sources checked against `evidence`.
 
     Raises BadInput naming file, line and column of the first bad cell.
     """
-    folder = Path(directory) if directory is not None else DIRECTORY
+    if directory is None and evidence is None:
+        return _shipped()
+    return _read(DIRECTORY if directory is None else Path(directory), load_evidence() if evidence is None else evidence)
+
+
+@cache
+def _shipped() -> ParameterTable:
+    return _read(DIRECTORY, load_evidence())
+
+
+def _read(folder: Path, known: Evidence) -> ParameterTable:
     files = sorted(folder.glob("*.csv"))
     if not files:
         raise BadInput("no parameter tables here", file=folder, expected="CSV files, one per stage")
-    known = evidence if evidence is not None else load_evidence()
     found: dict[str, Parameter] = {}
     for row in (row for file in files for row in read_table(file, COLUMNS)):
         parameter = _parameter(row, known)

@@ -23,7 +23,7 @@ class Series:
 
     def values(self, dataset: xr.Dataset) -> np.ndarray:
         """(patient, time), in the outputs' unit."""
-        return np.sum([dataset[name].transpose("patient", "time").values for name in self.names], axis=0)
+        return np.sum([dataset.variables[name].transpose("patient", "time").values for name in self.names], axis=0)
 
 
 @dataclass(frozen=True)

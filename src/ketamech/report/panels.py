@@ -43,7 +43,9 @@ def panel_outputs(dataset: xr.Dataset, told: Told, layout: Layout, stage: str, p
     offers = [row.name for row in layout.watched if row.stage == stage]
     levels = [row.name for row in layout.states if row.stage == stage and row.kind != "amount" and not row.accumulates]
     pointed = [p.output for p in points if layout.stage_of.get(names_in(p.output)[0]) == stage]
-    moving = [n for n in (*offers, *levels) if n in dataset and _moves(dataset[n].values[told.main])]
+    moving = [
+        n for n in (*offers, *levels) if n in dataset.variables and _moves(dataset.variables[n].values[told.main])
+    ]
     return list(dict.fromkeys([*pointed, *moving]))[:MOST]
 
 
@@ -60,7 +62,7 @@ def _figure(
     name, about = stage[0].replace("_", " ").capitalize(), stage[1].splitlines()[0]
     canvas.words(_MARGIN, 11, name, size=14, bold=True, edge="top")
     canvas.words(_MARGIN, 33, f"{about}   ·   {told.title}", colour=QUIET, edge="top")
-    clock = Clock(True, float(dataset["time"].values[-1]) - told.first)
+    clock = Clock(True, float(dataset.variables["time"].values[-1]) - told.first)
     for i, output in enumerate(outputs):
         left = _MARGIN + _AXIS + _CELL * (i % COLUMNS)
         top = _TOP + _TALL * (i // COLUMNS) + _ABOVE
@@ -90,7 +92,7 @@ def _panel(
 ) -> None:  # fmt: skip
     values = _values(dataset, output)
     scale, unit = _scale(output, layout, values[told.main])
-    hours, curves = dataset["time"].values - told.first, [y * scale for y in values]
+    hours, curves = dataset.variables["time"].values - told.first, [y * scale for y in values]
     low, high = _limits(curves, points, scale)
     frame = Frame(place.left, place.top, place.width, place.height, place.clock, low, high)
     _dress(canvas, frame, unit)
@@ -137,7 +139,7 @@ def _scale(output: str, layout: Layout, mine: np.ndarray) -> tuple[float, str]:
 
 
 def _values(dataset: xr.Dataset, output: str) -> list[np.ndarray]:
-    outputs: Mapping[str, np.ndarray] = {name: dataset[name].values for name in names_in(output)}
+    outputs: Mapping[str, np.ndarray] = {name: dataset.variables[name].values for name in names_in(output)}
     with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to a drug the control never had
         return list(np.asarray(value_of(output, outputs), dtype=float))
 

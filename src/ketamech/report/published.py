@@ -47,7 +47,7 @@ def published_points(dataset: xr.Dataset, told: Told, model: Model, evidence: Ev
     shared = {name: _shared(protocol, told, model) for name, protocol in protocols.items()}
     points: dict[tuple[str, str], Point] = {}
     for target in load_targets(evidence, protocols):
-        until = min(shared[target.protocol], float(dataset["time"][-1]))
+        until = min(shared[target.protocol], float(dataset.variables["time"].values[-1]))
         if until > 0 and (found := _point(target, evidence, dataset, told, until)):
             points.setdefault((target.evidence, found.output), found)
     return list(points.values())
@@ -92,7 +92,7 @@ def _point(target: Target, evidence: Evidence, dataset: xr.Dataset, told: Told, 
     measure, row = target.measure, evidence[target.evidence]
     ways = {"at": "point", "max": "level", "min": "level", "mean": "span"}
     drawable = measure.reduction in ways and target.comparison in ("fold", "z", "interval")
-    if not drawable or "|" in measure.output or any(name not in dataset for name in names_in(measure.output)):
+    if not drawable or "|" in measure.output or any(name not in dataset.variables for name in names_in(measure.output)):
         return None
     when = _when(target, dataset, told, until)
     if when is None:
@@ -121,7 +121,7 @@ def _numbers(target: Target, row: Observation) -> tuple[float, float, float]:
 
 def _when(target: Target, dataset: xr.Dataset, told: Told, until: float) -> tuple[float, float] | None:
     """Start and end of what was measured, in hours since the first treatment."""
-    text, time = target.measure.when, dataset["time"].values
+    text, time = target.measure.when, dataset.variables["time"].values
     if "<" in text or ">" in text or ";" in text:
         return None
     bounds = [float(part) for part in text.split("-")] if text else [0.0, until]
@@ -136,7 +136,7 @@ def _when(target: Target, dataset: xr.Dataset, told: Told, until: float) -> tupl
 
 
 def _curve(target: Target, dataset: xr.Dataset, patient: int) -> np.ndarray:
-    outputs = {name: dataset[name].values[patient] for name in names_in(target.measure.output)}
+    outputs = {name: dataset.variables[name].values[patient] for name in names_in(target.measure.output)}
     with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to a drug that is not there yet
         return np.asarray(value_of(target.measure.output, outputs), dtype=float)
 
@@ -149,7 +149,7 @@ def _back(value: float, target: Target, dataset: xr.Dataset, told: Told, start: 
     base = 0.0
     if measure.against == "difference" and told.control_place is not None:
         other = _curve(target, dataset, told.control_place)
-        base = float(np.interp(start + told.first, dataset["time"].values, other)) - rest * (
+        base = float(np.interp(start + told.first, dataset.variables["time"].values, other)) - rest * (
             measure.seen_as == "change"
         )
     elif measure.against:

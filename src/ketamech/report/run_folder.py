@@ -22,7 +22,7 @@ from ketamech.report.provenance import flat, provenance
 from ketamech.report.published import Point, published_points
 from ketamech.report.raster import save_png
 from ketamech.report.story_figure import story_figure
-from ketamech.report.summary import Line, lines_of, summary
+from ketamech.report.summary import Line, how_solved, lines_of, summary
 from ketamech.report.told import Told, told
 from ketamech.report.usage import cited_evidence, used_parameters
 from ketamech.study import Model, Scenario
@@ -90,7 +90,7 @@ def _drawn(dataset: xr.Dataset, asked: Told, model: Model, points: Sequence[Poin
 
 
 def _write_tables(folder: Path, found: Findings) -> None:
-    numbers = summary(found.dataset, found.told, found.model.parameters) | {"provenance": found.provenance}
+    numbers = summary(found.dataset, found.told, found.lines) | {"provenance": found.provenance}
     for name, content in (
         ("summary.json", numbers),
         (papers.FILE, found.papers),
@@ -129,8 +129,9 @@ def _stories(place: Path, found: Findings, *, png: bool) -> list[dict[str, Any]]
     alt, shown = alternative_text(found.told, found.lines), []
     for name, logarithmic in clocks:
         canvas = story_figure(
-            found.dataset, found.told, found.model.parameters, logarithmic=logarithmic, sources=len(found.papers)
-        )
+            found.dataset, found.told, found.model.parameters,
+            logarithmic=logarithmic, sources=len(found.papers), lines=found.lines,
+        )  # fmt: skip
         files = [f"figures/{name}.svg"] + ([f"figures/{name}.png"] if png else [])
         if png:
             save_png(canvas, place / f"{name}.png")
@@ -157,12 +158,13 @@ def _page(found: Findings, pictures: Mapping[str, Any]) -> str:
     lines = found.lines
     moments = list(lines[0].moments) if lines else []
     control = next((name for name in ("24 h", "end") if lines and name in lines[0].difference), "")
-    patients = summary(found.dataset, found.told, found.model.parameters)["patients"]
     return render(
         "report.html.j2",
         told=found.told,
-        plain=plain_words(found.told, float(found.dataset["time"][-1]), found.provenance["changed_parameters"]),
-        failed=[patient for patient in patients if patient["solve"] != "ok"],
+        plain=plain_words(
+            found.told, float(found.dataset.variables["time"].values[-1]), found.provenance["changed_parameters"]
+        ),
+        failed=[patient for patient in how_solved(found.dataset) if patient["solve"] != "ok"],
         groups=[(group, list(rows)) for group, rows in groupby(lines, key=lambda line: line.group)],
         moments=moments,
         control=control,

@@ -40,12 +40,14 @@ _ALONG = WIDTH * (RIGHT - LEFT)
 
 
 def story_figure(
-    dataset: xr.Dataset, told: Told, parameters: ParameterTable, *, logarithmic: bool = True, sources: int | None = None
-) -> Canvas:
+    dataset: xr.Dataset, told: Told, parameters: ParameterTable, *, logarithmic: bool = True,
+    sources: int | None = None, lines: list[Line] | None = None,
+) -> Canvas:  # fmt: skip
     """Every lane of the run over one time axis, the extreme of each marked with its time and value in words."""
-    clock = Clock(logarithmic, float(dataset["time"].values[-1]) - told.first)
+    clock = Clock(logarithmic, float(dataset.variables["time"].values[-1]) - told.first)
     values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
-    scene = Scene(dataset, told, clock, lines_of(dataset, told, parameters), values)
+    found = lines_of(dataset, told, parameters) if lines is None else lines
+    scene = Scene(dataset, told, clock, found, values)
     lanes = tuple(_sized(lane, scene.lines) for lane in lanes_of(dataset))
     tops = tops_of(lanes)
     canvas = Canvas(WIDTH, TOP + LANE * sum(lane.tall for lane in lanes) + BOTTOM)

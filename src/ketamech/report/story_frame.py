@@ -37,7 +37,7 @@ class Scene:
     @property
     def hours(self) -> np.ndarray:
         """Hours since the first treatment."""
-        return np.asarray(self.dataset["time"].values - self.told.first)
+        return np.asarray(self.dataset.variables["time"].values - self.told.first)
 
 
 def tops_of(lanes: tuple[Lane, ...]) -> list[float]:

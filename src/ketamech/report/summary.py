@@ -94,7 +94,7 @@ def lines_of(dataset: xr.Dataset, told: Told, parameters: ParameterTable) -> lis
 
 
 def _line(lane: Lane, series: Series, main: bool, y: np.ndarray, dataset: xr.Dataset, told: Told) -> Line:
-    hours = dataset["time"].values - told.first
+    hours = dataset.variables["time"].values - told.first
     mine = y[told.main]
     start = float(mine[0]) if lane.rest is None or not np.isfinite(mine[0]) else lane.rest
     place = _extreme(mine, start, lane.cares)
@@ -127,21 +127,25 @@ def _at(hours: np.ndarray, y: np.ndarray) -> dict[str, float]:
     return {**found, "end": float(y[-1])}
 
 
-def summary(dataset: xr.Dataset, told: Told, parameters: ParameterTable) -> dict[str, Any]:
+def how_solved(dataset: xr.Dataset) -> list[dict[str, Any]]:
+    """How the solve of every patient ended."""
+    columns = (dataset.variables[name].values for name in ("patient", "solve_status", "solve_steps"))
+    return [
+        {"label": str(label), "solve": str(status), "steps": int(steps)}
+        for label, status, steps in zip(*columns, strict=True)
+    ]
+
+
+def summary(dataset: xr.Dataset, told: Told, lines: list[Line]) -> dict[str, Any]:
     """Everything for summary.json: the run in words, how each solve ended, and the key numbers of every curve."""
     return {
         "title": told.title,
         "given": list(told.given),
         "disclaimer_applies": True,
-        "horizon_h": float(dataset["time"][-1]),
+        "horizon_h": float(dataset.variables["time"].values[-1]),
         "times_count_from": f"first treatment at {told.first:g} h",
-        "patients": [
-            {"label": str(label), "solve": str(status), "steps": int(steps)}
-            for label, status, steps in zip(
-                dataset["patient"].values, dataset["solve_status"].values, dataset["solve_steps"].values, strict=True
-            )
-        ],
-        "outputs": [_plain(line) for line in lines_of(dataset, told, parameters)],
+        "patients": how_solved(dataset),
+        "outputs": [_plain(line) for line in lines],
     }
 
 

@@ -63,8 +63,7 @@ def cited_evidence(names: Iterable[str], told: Told, model: Model) -> tuple[str,
 
 
 def _still_zero(dataset: xr.Dataset) -> set[str]:
-    found = {str(name): np.abs(variable.values) for name, variable in dataset.data_vars.items()}
-    return {name for name, size in found.items() if np.nanmax(size, initial=0.0) == 0.0}
+    return {str(name) for name in dataset.data_vars if not np.nan_to_num(dataset.variables[name].values).any()}
 
 
 def _switched_off(told: Told, model: Model) -> set[str]:
