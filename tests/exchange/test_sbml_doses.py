@@ -94,7 +94,7 @@ def test_doses_arrive_at_their_times(system):
 def test_a_value_says_where_it_comes_from(system):
     model = read(written(system, **{"toy.volume": 25.0}))
     notes = model.getParameter("toy__volume").getNotesString()
-    assert "this patient's own; 20 L in the table" in notes
+    assert "set for this patient; 20 L in the table" in notes
     notes = model.getParameter("toy__clearance").getNotesString()
     assert "measured: a &lt;toy&gt;" in notes
     assert "a-paper" in notes

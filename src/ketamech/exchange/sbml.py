@@ -7,6 +7,7 @@ What SBML cannot carry is left behind: spreads of parameters, bounds of states, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,24 +20,34 @@ from ketamech.parameters import Parameter
 from ketamech.study.running import Course, Model, prepare
 from ketamech.system import System
 
+DISCLAIMER = "For research and education only: not treatment or dosing advice."
 AT_ONCE = 0  # kind of an event: an amount enters at once
 # Share of a scale below which a number is written as 0. A rest state is found to rounding, and libRoadRunner multiplies
 # an absolute tolerance by every value that is not 0 (1e-100 would ask for more digits than there are).
 ROUNDING = 1e-12
 
 
-def course_sbml(model: Model, course: Course, *, name: str | None = None) -> str:
+def course_sbml(model: Model, course: Course, *, name: str | None = None, notes: Sequence[str] = ()) -> str:
     """SBML text of one course: this person's values and drug-free rest state, and what is given, as events.
 
-    Raises SolveFailed when no rest state is found, and as `write_sbml` does.
+    `notes` are remarks on the whole model, one paragraph each. Raises SolveFailed when no rest state is found, and
+    BadInput as `write_sbml` does.
     """
     inputs, start, rested, given = prepare(model, [course])
     if not rested[0]:
         raise SolveFailed("no drug-free rest state was found to start from")
-    return write_sbml(model.system, inputs[0], start[0], given[0], name=name or course.label)
+    return write_sbml(model.system, inputs[0], start[0], given[0], name=name or course.label, notes=notes)
 
 
-def write_sbml(system: System, inputs: np.ndarray, start: np.ndarray, given: Events, *, name: str = "ketamech") -> str:
+def write_sbml(
+    system: System,
+    inputs: np.ndarray,
+    start: np.ndarray,
+    given: Events,
+    *,
+    name: str = "ketamech",
+    notes: Sequence[str] = (),
+) -> str:
     """SBML Level 3 text of `system` for one patient.
 
     `inputs` [input] are parameters, then resting values, in the order of `system.inputs`; `start` [state] is the
@@ -45,8 +56,8 @@ def write_sbml(system: System, inputs: np.ndarray, start: np.ndarray, given: Eve
     """
     _refuse_misfits("inputs", inputs, system.inputs)
     _refuse_misfits("start", start, system.state_names)
-    about = f"KetaMech, equations {system.fingerprint}; time in hours."
-    document = Document(name, [about, "For research and education only: not treatment or dosing advice."])
+    equations = f"KetaMech, equations {system.fingerprint}; time in hours."
+    document = Document(name, [equations, DISCLAIMER, *notes])
     doses = _doses(system, start, given)
     _write_inputs(document, system, inputs)
     _write_states(document, system, doses)
@@ -113,7 +124,7 @@ def _write_inputs(document: Document, system: System, inputs: np.ndarray) -> Non
 def _source(row: Parameter, value: float) -> list[str]:
     """Where a value comes from; where it is this patient's own, what the table says."""
     if value != row.canonical:
-        return [f"this patient's own; {row.canonical:g} {row.canonical_unit} in the table"]
+        return [f"set for this patient; {row.canonical:g} {row.canonical_unit} in the table"]
     return [f"{row.status}: {row.why}", f"sources: {', '.join(row.evidence)}" if row.evidence else ""]
 
 
