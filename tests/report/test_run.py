@@ -15,7 +15,7 @@ from ketamech.parameters import load_parameters
 from ketamech.report.bibliography import as_bibtex
 from ketamech.report.canvas import Shape, Words
 from ketamech.report.lanes import LANES, lanes_of
-from ketamech.report.panels import panel_outputs, stage_panels
+from ketamech.report.panels import panel_plan, stage_panels
 from ketamech.report.provenance import provenance
 from ketamech.report.published import published_points
 from ketamech.report.story_figure import story_figure
@@ -94,11 +94,11 @@ def test_every_curve_of_a_lane_is_drawn_and_named(racemic, model):
 def test_panels_draw_every_published_point_they_show(racemic, model):
     scenario, curves = racemic
     points = published_points(curves, told(scenario, model), model, load_evidence())
-    pictures = stage_panels(curves, told(scenario, model), model, points)
-    assert list(pictures) == [stage for stage, _ in model.outline.stages if stage in pictures]
+    plan = panel_plan(curves, told(scenario, model), model, points)
+    pictures = stage_panels(curves, told(scenario, model), model, points, plan)
+    assert list(pictures) == [stage for stage, _ in model.outline.stages if stage in plan]
     for stage, picture in pictures.items():
-        shown = panel_outputs(curves, told(scenario, model), model.layout, stage, points)
-        due = sorted(f"{point.label}: {point.evidence}" for point in points if point.output in shown)
+        due = sorted(f"{point.label}: {point.evidence}" for point in points if point.output in plan[stage])
         drawn = [shape.title for shape in picture.shapes if isinstance(shape, Shape) and ": " in shape.title]
         assert sorted(drawn) == due
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from ketamech.core import BadInput, UnknownName, nearest, unit
@@ -18,9 +19,10 @@ _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
 }
 
 
-def names_in(text: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def names_in(text: str) -> tuple[str, ...]:
     """The outputs an expression names, in reading order."""
-    return [ast.unparse(node) for node in ast.walk(_tree(text)) if isinstance(node, ast.Attribute)]
+    return tuple(ast.unparse(node) for node in ast.walk(_tree(text)) if isinstance(node, ast.Attribute))
 
 
 def value_of(text: str, values: Mapping[str, Any]) -> Any:
@@ -33,6 +35,7 @@ def unit_of(text: str, units: Mapping[str, str]) -> str:
     return spell(_dimensions(_tree(text), units, text))
 
 
+@lru_cache(maxsize=4096)
 def _tree(text: str) -> ast.expr:
     try:
         return ast.parse(text.strip(), mode="eval").body

@@ -28,14 +28,22 @@ _WIDTH, _TOP, _BOTTOM, _MARGIN = 921.6, 52.0, 30.0, 11.0
 _CELL, _TALL, _ABOVE, _AXIS = 303.0, 159.0, 30.0, 40.0  # of one panel: cell, height, words above, numbers at its left
 
 
-def stage_panels(dataset: xr.Dataset, told: Told, model: Model, points: Sequence[Point]) -> dict[str, Canvas]:
-    """One picture per stage in which something moves, by stage name in story order."""
-    found: dict[str, Canvas] = {}
-    for stage, about in model.outline.stages:
-        outputs = panel_outputs(dataset, told, model.layout, stage, points)
-        if outputs:
-            found[stage] = _figure(dataset, told, model.layout, (stage, about), outputs, points)
-    return found
+def panel_plan(dataset: xr.Dataset, told: Told, model: Model, points: Sequence[Point]) -> dict[str, list[str]]:
+    """What every stage shows, by stage name in story order; stages in which nothing moves are left out."""
+    stages = (stage for stage, _ in model.outline.stages)
+    found = {stage: panel_outputs(dataset, told, model.layout, stage, points) for stage in stages}
+    return {stage: outputs for stage, outputs in found.items() if outputs}
+
+
+def stage_panels(
+    dataset: xr.Dataset, told: Told, model: Model, points: Sequence[Point], plan: Mapping[str, Sequence[str]]
+) -> dict[str, Canvas]:
+    """One picture per stage of the plan."""
+    about = dict(model.outline.stages)
+    return {
+        stage: _figure(dataset, told, model.layout, (stage, about[stage]), outputs, points)
+        for stage, outputs in plan.items()
+    }
 
 
 def panel_outputs(dataset: xr.Dataset, told: Told, layout: Layout, stage: str, points: Sequence[Point]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +17,7 @@ from ketamech.exchange.folder import refuse_foreign
 from ketamech.parameters import Parameter
 from ketamech.report import bibliography as papers
 from ketamech.report.html import alternative_text, counts, plain_words, render, sentence
-from ketamech.report.panels import panel_outputs, stage_panels
+from ketamech.report.panels import panel_plan, stage_panels
 from ketamech.report.provenance import flat, provenance
 from ketamech.report.published import Point, published_points
 from ketamech.report.raster import save_png
@@ -37,6 +37,7 @@ class Findings:
     model: Model
     lines: list[Line]
     points: list[Point]
+    plan: Mapping[str, list[str]]
     used: tuple[Parameter, ...]
     papers: list[dict[str, Any]]
     provenance: Mapping[str, Any]
@@ -69,6 +70,8 @@ def gather(dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: 
     """Work out everything before a file is touched."""
     asked, evidence = told(scenario, model), load_evidence()
     points = published_points(dataset, asked, model, evidence)
+    plan = panel_plan(dataset, asked, model, points)
+    drawn = {output for outputs in plan.values() for output in outputs}
     names = used_parameters(dataset, asked, model)
     behind = {name: cited_evidence([name], asked, model) for name in names}
     return Findings(
@@ -77,16 +80,11 @@ def gather(dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: 
         model,
         lines_of(dataset, asked, model.parameters),
         points,
+        plan,
         tuple(model.parameters[name] for name in names),
-        papers.bibliography(behind, (point.evidence for point in _drawn(dataset, asked, model, points)), evidence),
+        papers.bibliography(behind, (point.evidence for point in points if point.output in drawn), evidence),
         provenance(asked, model, command_line),
     )
-
-
-def _drawn(dataset: xr.Dataset, asked: Told, model: Model, points: Sequence[Point]) -> list[Point]:
-    stages = (stage for stage, _ in model.outline.stages)
-    shown = {name for stage in stages for name in panel_outputs(dataset, asked, model.layout, stage, points)}
-    return [point for point in points if point.output in shown]
 
 
 def _write_tables(folder: Path, found: Findings) -> None:
@@ -143,9 +141,9 @@ def _stories(place: Path, found: Findings, *, png: bool) -> list[dict[str, Any]]
 
 def _panels(place: Path, found: Findings) -> list[dict[str, Any]]:
     shown = []
-    drawn = stage_panels(found.dataset, found.told, found.model, found.points)
+    drawn = stage_panels(found.dataset, found.told, found.model, found.points, found.plan)
     for number, (stage, canvas) in enumerate(drawn.items(), 1):
-        outputs = panel_outputs(found.dataset, found.told, found.model.layout, stage, found.points)
+        outputs = found.plan[stage]
         title = stage.replace("_", " ").capitalize()
         points = [point for point in found.points if point.output in outputs]
         alt = f"{title}: simulated curves of {', '.join(outputs)}, with {len(points)} published points."
