@@ -1,49 +1,66 @@
-"""From a regimen and a person to what enters which state, when: milligrams become micromoles here."""
+"""From a regimen and a person to what enters which state, when: milligrams become micromoles here.
+
+The values of a person may be arrays [patient]: then what is given to many persons is worked out at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import pairwise
+
+import numpy as np
 
 from ketamech.core import BadInput, convert
 from ketamech.study.regimen import MOST_DOSES, Regimen, Treatment
-from ketamech.study.running import Entry
+from ketamech.study.running import Entry, Quantity
 
-Number = Callable[[str], float]
+Number = Callable[[str], Quantity]
+Part = tuple[Quantity, str, Quantity, Quantity]  # delay (h), site, share of the dose, duration (h)
+Taken = Callable[[int, int], Quantity]
 WHERE = {"IM": ("muscle", "intramuscular_fraction"), "SC": ("skin", "subcutaneous_fraction")}
 
 
 def sentence_entries(
-    sentence: str, parameters: Mapping[str, object], values: Mapping[str, float], horizon: float
+    sentence: str, parameters: Mapping[str, object], values: Mapping[str, Quantity], horizon: float
 ) -> tuple[Entry, ...]:
     """Entries of a regimen sentence for a person whose parameters differ by `values` (canonical units)."""
     return entries(Regimen.parse(sentence), parameters, values, horizon)
 
 
 def entries(
-    regimen: Regimen, parameters: Mapping[str, object], values: Mapping[str, float], horizon: float
+    regimen: Regimen,
+    parameters: Mapping[str, object],
+    values: Mapping[str, Quantity],
+    horizon: float,
+    taken: Taken | None = None,
 ) -> tuple[Entry, ...]:
     """Everything that enters this person's body before `horizon` (h), in order of time.
 
+    `taken(treatment number, dose number)`, both from 0, says which share of a dose is taken: 1, 0, or an array of both
+    by patient (default: all but those that the regimen itself calls missed).
     Raises BadInput for an absurd dose or two infusions of one drug at the same time.
     """
 
-    def number(name: str) -> float:
+    def number(name: str) -> Quantity:
         return values[name] if name in values else parameters[name].canonical  # type: ignore[attr-defined]
 
     found: list[Entry] = []
-    doses = [(treatment, start) for treatment in regimen.treatments for start in treatment.starts(horizon)]
+    doses = [(i, k, at) for i, t in enumerate(regimen.treatments) for k, at in enumerate(t.starts(horizon))]
     if len(doses) > MOST_DOSES:
         raise BadInput(f"more than {MOST_DOSES} doses", key="schedule", expected="a shorter or sparser schedule")
-    for treatment, start in doses:
-        found += _dose(treatment, start, number)
+    for i, k, start in doses:
+        treatment = regimen.treatments[i]
+        share = 0.0 if k + 1 in treatment.missed else taken(i, k) if taken else 1.0
+        if np.any(share):
+            found += [replace(e, amount=share * e.amount) for e in _dose(treatment, start, number)]
     _refuse_overlaps(regimen, horizon)
     _refuse_disorder(regimen)
     found += _beliefs(regimen, horizon, number("expectancy.visit_gap"))
-    return tuple(sorted(found, key=lambda entry: entry.time))
+    return tuple(sorted(found, key=lambda entry: float(np.min(entry.time))))
 
 
-def micromoles(treatment: Treatment, number: Number) -> float:
+def micromoles(treatment: Treatment, number: Number) -> Quantity:
     """One dose in umol of free base."""
     drug, unit = treatment.substance, treatment.unit
     assert treatment.amount is not None
@@ -58,13 +75,13 @@ def micromoles(treatment: Treatment, number: Number) -> float:
     return convert(milligrams, "mg", "umol", molar_mass=number(drug.molar_mass) * 1e9)
 
 
-def _refuse_absurd(treatment: Treatment, milligrams: float, number: Number) -> None:
-    per_kilogram = milligrams / number("person.weight")
+def _refuse_absurd(treatment: Treatment, milligrams: Quantity, number: Number) -> None:
+    per_kilogram = float(np.max(milligrams / number("person.weight")))
     most = number(treatment.substance.largest(treatment.route)) * 1e6
     hours = max(1.0, treatment.duration)
     if per_kilogram / hours > most:
         raise BadInput(
-            f"{milligrams:g} mg of {treatment.drug} is {per_kilogram:.3g} mg/kg: no one is given that",
+            f"{float(np.max(milligrams)):g} mg of {treatment.drug} is {per_kilogram:.3g} mg/kg: no one is given that",
             key="dose",
             expected=f"at most {most:g} mg/kg an hour for {treatment.drug} {treatment.route}".strip(),
         )
@@ -72,6 +89,7 @@ def _refuse_absurd(treatment: Treatment, milligrams: float, number: Number) -> N
 
 def _dose(treatment: Treatment, start: float, number: Number) -> list[Entry]:
     drug = treatment.substance
+    start += treatment.lag
     if drug.sessions:
         return [Entry(start, drug.enters, 1.0)] if drug.enters else []
     amount = micromoles(treatment, number)
@@ -85,8 +103,7 @@ def _dose(treatment: Treatment, start: float, number: Number) -> list[Entry]:
     ]
 
 
-def _parts(treatment: Treatment, amount: float, number: Number) -> list[tuple[float, str, float, float]]:
-    """(delay h, site, share of the dose, duration h) of each part that a route splits a dose into."""
+def _parts(treatment: Treatment, amount: Quantity, number: Number) -> list[Part]:
     route = treatment.route
     if route == "IV":
         return [(0.0, "central", 1.0, treatment.duration)]
@@ -104,21 +121,23 @@ def _parts(treatment: Treatment, amount: float, number: Number) -> list[tuple[fl
     return _sprays(treatment, amount, number)
 
 
-def _sprays(treatment: Treatment, amount: float, number: Number) -> list[tuple[float, str, float, float]]:
+def _sprays(treatment: Treatment, amount: Quantity, number: Number) -> list[Part]:
     """A nasal dose: devices of 28 mg one after another; the later ones absorb less, the rest is swallowed."""
     device = convert(
         number("drug.nasal_device") * 1e6, "mg", "umol", molar_mass=number("drug.ketamine_molar_mass") * 1e9
     )
-    n = max(1, round(amount / device))
+    each = np.maximum(1, np.rint(amount / device))
+    n = int(np.max(each))
     first, later = (
         number("pharmacokinetics.nasal_fraction_first"),
         number("pharmacokinetics.nasal_fraction_later"),
     )
     japanese = 1 + (number("pharmacokinetics.nasal_japanese") - 1) * number("person.japanese")
-    absorbed = min(1.0, first * japanese * (1 + (n - 1) * later) / n)
+    absorbed = np.minimum(1.0, first * japanese * (1 + (each - 1) * later) / each)
     gap, lasting = number("pharmacokinetics.spray_interval"), number("pharmacokinetics.swallowed_duration")
-    nose = [(i * gap, "nose", absorbed / n, 0.0) for i in range(n)]
-    return nose + [(i * gap, "gut", (1 - absorbed) / n, lasting) for i in range(n)]
+    share = [np.where(i < each, 1 / each, 0.0)[()] for i in range(n)]
+    nose: list[Part] = [(i * gap, "nose", absorbed * share[i], 0.0) for i in range(n)]
+    return nose + [(i * gap, "gut", (1 - absorbed) * share[i], lasting) for i in range(n)]
 
 
 def _beliefs(regimen: Regimen, horizon: float, gap: float) -> list[Entry]:

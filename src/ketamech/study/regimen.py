@@ -12,6 +12,7 @@ from ketamech.study.drugs import Drug, drug, route
 DAY, WEEK = 24.0, 168.0
 LONGEST = 2 * 365 * DAY  # beyond two years nothing is looked at
 MOST_DOSES = 5000
+LONGEST_LAG = 24.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ class Phase:
 class Treatment:
     """One drug by one route on one schedule. `amount` in `unit` per dose; sessions have no amount.
 
-    `duration` (h) of an infusion, 0 for a bolus; `start` (h); no phases means once.
+    `duration` (h) of an infusion, 0 for a bolus; `start` (h); no phases means once. `lag` (h) from giving to entering
+    the body. `missed` numbers the doses (from 1) that are not taken, `missing` is the chance that any other is not.
+    `steady`: the first dose is given at the periodic steady state that its first phase leads to (SS of NONMEM).
     """
 
     drug: str
@@ -68,6 +71,10 @@ class Treatment:
     start: float = 0.0
     phases: tuple[Phase, ...] = ()
     salt: str = "base"
+    lag: float = 0.0
+    missed: tuple[int, ...] = ()
+    missing: float = 0.0
+    steady: bool = False
 
     def __post_init__(self) -> None:
         self._refuse_nonsense()
@@ -103,6 +110,7 @@ class Treatment:
         given = self.substance
         route(given, self.route)
         self._refuse_endless()
+        self._refuse_odd_taking()
         if given.sessions:
             return
         if self.amount is None:
@@ -123,6 +131,23 @@ class Treatment:
         infused = self.duration > 0
         if infused and self.route not in ("IV", "SC"):
             raise BadInput(f"an infusion by route {self.route}", key="route", expected="IV or SC for an infusion")
+
+    def _refuse_odd_taking(self) -> None:
+        if not 0 <= self.lag <= LONGEST_LAG:
+            raise BadInput(f"a lag of {self.lag:g} h", key="lag", expected=f"from 0 to {LONGEST_LAG:g} h")
+        if not 0 <= self.missing < 1:
+            what = f"missing {100 * self.missing:g} % of doses"
+            raise BadInput(what, key="missing", expected="from 0 % to less than 100 %", type_this="missing 10 %")
+        if any(number < 1 for number in self.missed):
+            raise BadInput("doses are counted from 1", key="missing", type_this="missing doses 2 and 3")
+        if not self.steady:
+            return
+        if not self.phases:
+            what = "a single dose has no steady state"
+            raise BadInput(what, key="schedule", expected="a rhythm", type_this="every 12 h at steady state")
+        if self.duration + self.lag > self.phases[0].gap:
+            what = f"infusions of {self.duration + self.lag:g} h every {self.phases[0].gap:g} h run into one another"
+            raise BadInput(what, key="schedule", expected="an infusion no longer than the time between two doses")
 
     def _refuse_endless(self) -> None:
         if not (0 <= self.duration <= LONGEST and 0 <= self.start <= LONGEST):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -19,14 +19,20 @@ if TYPE_CHECKING:
     from ketamech.system import System
 
 
+Quantity = Any  # a float, or an array [patient] where many patients are given something at once
+
+
 @dataclass(frozen=True)
 class Entry:
-    """Something enters a state: `amount` (state unit) at `time` (h), at once or evenly over `duration` (h)."""
+    """Something enters a state: `amount` (state unit) at `time` (h), at once or evenly over `duration` (h).
 
-    time: float
+    For many patients at once each of the three is one number for all or an array [patient].
+    """
+
+    time: Quantity
     state: str
-    amount: float
-    duration: float = 0.0
+    amount: Quantity
+    duration: Quantity = 0.0
 
 
 @dataclass(frozen=True)

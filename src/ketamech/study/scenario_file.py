@@ -20,6 +20,9 @@ class Dose(BaseModel):
     over: str | None = Field(None, description="duration of an infusion, e.g. 40 min")
     at: str | None = Field(None, description="when it starts, e.g. 3 h, day 8")
     schedule: str | None = Field(None, description="e.g. twice weekly for 4 weeks, then weekly")
+    lag: str | None = Field(None, description="time from giving to entering the body, e.g. 10 min")
+    missing: str | None = Field(None, description="doses that are not taken: '10 %', or by number: 'doses 2 and 5'")
+    steady_state: bool = Field(False, description="the first dose is given at the steady state of its rhythm (SS)")
     salt: str = Field("base", pattern="^(base|hydrochloride)$", description="what the mass is a mass of")
 
     def sentence(self) -> str:
@@ -27,9 +30,11 @@ class Dose(BaseModel):
         salt = "" if self.salt == "base" else f"as {self.salt}"
         over = f"over {self.over}" if self.over else ""
         at = f"at {self.at}" if self.at else ""
-        return " ".join(
-            part for part in (self.drug, self.dose or "", salt, self.route, over, at, self.schedule or "") if part
-        )
+        lag = f"lag {self.lag}" if self.lag else ""
+        missing = f"missing {self.missing}" if self.missing else ""
+        steady = "at steady state" if self.steady_state else ""
+        parts = (self.drug, self.dose or "", salt, self.route, over, at, self.schedule or "", lag, missing, steady)
+        return " ".join(part for part in parts if part)
 
 
 class ScenarioFile(BaseModel):

@@ -33,6 +33,10 @@ _A_WEEK = re.compile(
 )
 _A_DAY = re.compile(rf"\b(?:{_NUMBER}|({'|'.join(_COUNTS)}))(?:\s+times)?\s*(?:/|a|per|each)?\s*(?:daily|day)\b", re.I)
 _PLAIN = {"daily": DAY, "nightly": DAY, "weekly": WEEK, "fortnightly": 2 * WEEK}
+_LAG = re.compile(rf"\b(?:after\s+a\s+|with\s+a\s+)?lag\s+(?:of\s+)?{_NUMBER}\s*{_TIME_WORD}\b", re.I)
+_MISSING = re.compile(rf"\bmissing\s+{_NUMBER}\s*%", re.I)
+_MISSED = re.compile(r"\bmissing\s+doses?\s+(\d+(?:(?:\s*,\s*|\s+and\s+|\s*,\s*and\s+)\d+)*)\b", re.I)
+_STEADY = re.compile(r"\bat\s+steady\s+state\b", re.I)
 _SALT = re.compile(r"\b(?:as\s+)?(?:hydrochloride|hcl)\b", re.I)
 _FILLERS = {
     "a",
@@ -62,7 +66,10 @@ def read(sentence: str) -> tuple[Treatment, ...]:
 
 
 def _treatment(text: str) -> Treatment:
-    head, *later = re.split(r",?\s*\bthen\b", text, flags=re.I)
+    taking = _Words(text)
+    lag, missed, missing = taking.time(_LAG) or 0.0, taking.doses(_MISSED), taking.share(_MISSING)
+    steady = bool(taking.take(_STEADY))
+    head, *later = re.split(r",?\s*\bthen\b", taking.left.strip(), flags=re.I)
     words = _Words(head)
     name = words.drug()
     counted = drug(name).sessions
@@ -77,7 +84,7 @@ def _treatment(text: str) -> Treatment:
     words.refuse_unknown_route(drug(name), way)
     words.refuse_leftovers()
     amount, unit = _per_hour(amount, unit)
-    return Treatment(name, amount, unit, way, duration, start, phases, salt)
+    return Treatment(name, amount, unit, way, duration, start, phases, salt, lag, missed, missing, steady)
 
 
 def _phase(text: str) -> Phase:
@@ -149,6 +156,14 @@ class _Words:
     def time(self, pattern: re.Pattern[str]) -> float | None:
         match = self.take(pattern)
         return float(match[1]) * hours(match[2]) if match else None
+
+    def share(self, pattern: re.Pattern[str]) -> float:
+        match = self.take(pattern)
+        return float(match[1]) / 100 if match else 0.0
+
+    def doses(self, pattern: re.Pattern[str]) -> tuple[int, ...]:
+        match = self.take(pattern)
+        return tuple(int(number) for number in re.findall(r"\d+", match[1])) if match else ()
 
     def start(self) -> float:
         match = self.take(_AT)
@@ -243,9 +258,17 @@ def write(treatment: Treatment) -> str:
         parts.append(f"over {treatment.duration!r} h")
     if treatment.start:
         parts.append(f"at {treatment.start!r} h")
-    return " ".join(parts) + "".join(
-        (", then " if i else " ") + _phase_words(phase) for i, phase in enumerate(treatment.phases)
-    )
+    schedule = "".join((", then " if i else " ") + _phase_words(phase) for i, phase in enumerate(treatment.phases))
+    return " ".join(parts) + schedule + _taking_words(treatment)
+
+
+def _taking_words(treatment: Treatment) -> str:
+    words = f" lag {treatment.lag!r} h" if treatment.lag else ""
+    if treatment.missed:
+        words += " missing doses " + ", ".join(map(str, treatment.missed))
+    if treatment.missing:
+        words += f" missing {100 * treatment.missing!r} %"
+    return words + (" at steady state" if treatment.steady else "")
 
 
 def _phase_words(phase: Phase) -> str:
