@@ -19,6 +19,7 @@ ROOMS = (
     "study",
     "analysis",
     "exchange",
+    "bench",
     "report",
     "cli",
 )

@@ -1,6 +1,13 @@
 """The same patients, doses and outputs on this engine and on others, error beside time."""
 
-from ketamech.bench.benchmark import benchmark
-from ketamech.bench.page import write_page
+from typing import TYPE_CHECKING
 
-__all__ = ["benchmark", "write_page"]
+from ketamech.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from ketamech.bench.suite import benchmark as benchmark
+
+_WHERE = {"benchmark": "suite"}
+
+__all__ = sorted(_WHERE)
+__getattr__ = lazily(__name__, _WHERE)

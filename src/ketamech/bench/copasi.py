@@ -1,4 +1,4 @@
-"""COPASI: LSODA on our SBML export, through its own classes and not through tables, which would cost more than the solve."""
+"""COPASI: LSODA on our SBML export, through its own classes: tables would cost more than they should."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ def load(problem: Problem) -> Run:
     import COPASI
 
     data = COPASI.CRootContainer.addDatamodel()
-    if not data.importSBMLFromString(
-        write_sbml(problem.system, problem.inputs[0], problem.start[0], problem.given)
-    ):
+    if not data.importSBMLFromString(write_sbml(problem.system, problem.inputs[0], problem.start[0], problem.given)):
         raise SolveFailed(f"COPASI cannot read the export: {COPASI.CCopasiMessage.getAllMessageText()}")
     model, task = data.getModel(), data.getTask("Time-Course")
     quantities = {one.getSBMLId(): one for one in map(model.getModelValue, range(model.getNumModelValues()))}

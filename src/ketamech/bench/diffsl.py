@@ -13,7 +13,6 @@ from ketamech.stages.declaration import symbol
 
 if TYPE_CHECKING:
     from ketamech.bench.peers import Run
-
     from ketamech.bench.problem import Problem, Segment
 
 SMALLEST = 1e-12  # what a logarithm may see, as a share of 1: DiffSL differentiates the branch that is not taken, too
@@ -56,7 +55,7 @@ def load(problem: Problem) -> Run:
     ode = pydiffsol.Ode(
         write_diffsl(problem),
         matrix_type=pydiffsol.faer_sparse,
-        linear_solver=pydiffsol.klu if pydiffsol.is_klu_available() else pydiffsol.lu,
+        linear_solver=pydiffsol.lu,  # klu ends the process by a double free (0.6.2)
         ode_solver=pydiffsol.bdf,
     )
     ode.h0 = 1e-3

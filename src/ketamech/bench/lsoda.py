@@ -28,13 +28,13 @@ def rise(x, n, w):
     """Hill saturation whose constant part is w = n log half."""
     return 1.0 / (1.0 + math.exp(w - n * math.log(x))) if x > 0.0 else 0.0
 '''
-FUNCTION = '''
+FUNCTION = """
 @njit(error_model="numpy")
 def {name}({arguments}):
     out = np.{filled}({shape})
 {body}
     return out
-'''
+"""
 
 
 class _Python(PythonCodePrinter):

@@ -16,15 +16,16 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    return _line("/proc/cpuinfo", "model name") or platform.processor() or platform.machine()
+    return line_of("/proc/cpuinfo", "model name") or platform.processor() or platform.machine()
 
 
 def _memory() -> float | None:
-    text = _line("/proc/meminfo", "MemTotal")
+    text = line_of("/proc/meminfo", "MemTotal")
     return round(int(text.split()[0]) / 2**20, 1) if text else None
 
 
-def _line(file: str, key: str) -> str:
+def line_of(file: str, key: str) -> str:
+    """What a file of `key: value` lines says of a key; empty where there is no such file or key."""
     try:
         lines = Path(file).read_text(encoding="utf-8").splitlines()
     except OSError:

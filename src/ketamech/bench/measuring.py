@@ -66,7 +66,7 @@ class Judge:
 
 
 def judge(problem: Problem) -> Judge:
-    """The reference: our engine at its tightest. An output's size is its range, or its declared size if that is more."""
+    """The reference: our engine at its tightest. An output's size is its range, or its declared size if larger."""
     curves = OURS.load(problem)(REFERENCE)
     declared = {state.name: state.scale for state in problem.model.layout.states}
     floor = np.array([declared.get(name, 0.0) for name in problem.outputs])
@@ -103,12 +103,16 @@ def measure(problem: Problem, peers: Sequence[Peer], effort: Effort, tell: Tell)
         tolerances = effort.our_tolerances if peer is OURS else effort.tolerances
         record["settings"] = [{"tolerance": one, "ms": [], "error": None} for one in tolerances]
         records.append(record)
-    _alternate(records, runs, {OURS.name: effort.ours}, effort, found, tell)
+    _alternate(records, runs, effort, found, tell)
     return records
 
 
 def _alternate(
-    records: list[dict[str, Any]], runs: dict[str, Run], counts: dict[str, int], effort: Effort, found: Judge, tell: Tell
+    records: list[dict[str, Any]],
+    runs: dict[str, Run],
+    effort: Effort,
+    found: Judge,
+    tell: Tell,
 ) -> None:
     """Peer A, ours, peer B, ours ... : what disturbs the machine disturbs all alike."""
     ours = next(record for record in records if record["name"] == OURS.name)
@@ -119,7 +123,7 @@ def _alternate(
                 mine = next(r for r in records if r["name"] == one)
                 tell(f"Repeat {repeat + 1} of {effort.repeats}: {mine['label']}")
                 for setting in mine["settings"]:
-                    _once(setting, runs[one], counts.get(one, effort.patients), found)
+                    _once(setting, runs[one], effort.ours if one == OURS.name else effort.patients, found)
     for record in records:
         for setting in record["settings"]:
             _sum_up(setting)

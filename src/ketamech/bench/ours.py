@@ -23,7 +23,7 @@ def load(problem: Problem) -> Run:
 
 
 def curves(problem: Problem, tolerance: float, *, threads: int = 1) -> np.ndarray:
-    """Values [patient, time, output] of the problem's patients. Raises SolveFailed when one of them cannot be solved."""
+    """Values [patient, time, output] of the problem's patients. Raises SolveFailed when one cannot be solved."""
     found = solve(
         problem.model.kernel, problem.start, problem.inputs, [problem.given] * len(problem.inputs), problem.times,
         outputs=problem.outputs, tolerance=tolerance, threads=threads,

@@ -45,6 +45,7 @@ class Peer:
 
 
 OURS = Peer("ours", "KetaMech", "this engine", ours.load)
+QUICK = ("roadrunner", "copasi")  # compile within seconds
 PEERS = (
     OURS,
     Peer(
@@ -83,7 +84,7 @@ PEERS = (
 
 
 def chosen(names: Sequence[str]) -> list[Peer]:
-    """Peers by name, ours always among them. Raises UnknownName."""
+    """Peers by name (all where none is named), ours always among them. Raises UnknownName."""
     known = {peer.name: peer for peer in PEERS}
     for name in names:
         if name not in known:

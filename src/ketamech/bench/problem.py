@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +13,9 @@ from ketamech.bench import ours
 from ketamech.engine import Events
 from ketamech.study.giving import sentence_entries
 from ketamech.study.running import Model, load_model
-from ketamech.system import System
+
+if TYPE_CHECKING:
+    from ketamech.system import System
 
 REGIMEN = "esketamine 84 mg nasal twice weekly for 4 weeks"
 HORIZON = 28 * 24.0

@@ -1,7 +1,7 @@
 """The equations of a system as straight-line arithmetic, ready to be printed in another program's language.
 
-What depends on a patient's inputs alone is set apart and computed once, and shared parts are computed once a call: every
-peer gets equations as lean as our own engine's.
+What depends on a patient's inputs alone is set apart and computed once, and shared parts are computed once a call:
+every peer gets equations as lean as our own engine's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Assignment = tuple[sympy.Symbol, sympy.Expr]
 
 
 class rise(sympy.Function):  # noqa: N801  (reads as a function in an equation)
-    """Hill saturation with its constant part apart: 1 / (1 + exp(w - n log x)) with w = n log half; 0 at and below 0."""
+    """Hill saturation, its constant part apart: 1 / (1 + exp(w - n log x)) with w = n log half; 0 at and below 0."""
 
     nargs = 3
 

@@ -26,8 +26,9 @@ Tell = Callable[[str], None]
 def starts(repeats: int, tell: Tell, *, quick: bool = False) -> dict[str, Any]:
     """Seconds of each start, every repeat kept."""
     tell("Warm: one patient, and a trial of a thousand")
-    found = {"one_patient_warm": _timed(_single(), 20), "trial_two_threads": _timed(_trial(100 if quick else TRIAL), repeats)}
-    found["trial_two_threads"]["patients"] = 100 if quick else TRIAL
+    patients = 100 if quick else TRIAL
+    found = {"one_patient_warm": _timed(_single(), 20), "trial_two_threads": _timed(_trial(patients), repeats)}
+    found["trial_two_threads"]["patients"] = patients
     tell("A command from a cold process, compiled before")
     found["import"] = _timed(lambda: _process("import ketamech"), repeats)
     with tempfile.TemporaryDirectory() as place:
@@ -61,9 +62,10 @@ def _compile() -> None:
 
 def _process(code: str, *arguments: str, **environment: str) -> None:
     command = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
+    done = subprocess.run(command, capture_output=True, check=False, env=os.environ | environment)
     if done.returncode:
-        raise SolveFailed(f"'{code}' ended early: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+        told = done.stderr.decode("utf-8", errors="replace").strip().splitlines()
+        raise SolveFailed(f"'{code}' ended early: {(told or ['no reason given'])[-1]}")
 
 
 def _timed(act: Callable[[], object], repeats: int) -> dict[str, Any]:

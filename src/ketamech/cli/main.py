@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from ketamech.cli import check, cite, demo, describe, evidence, schema, scorecard, simulate
+from ketamech.cli import bench, check, cite, demo, describe, evidence, export, schema, scorecard, simulate
 from ketamech.cli.terminal import DISCLAIMER
 from ketamech.core import BadInput, KetaMechError
 
@@ -27,9 +27,11 @@ for command in (
     scorecard.scorecard,
     check.check,
     describe.describe,
+    export.export,
     cite.cite,
     demo.demo,
     schema.schema,
+    bench.bench,
 ):
     app.command(command.__name__, epilog=DISCLAIMER)(command)
 app.add_typer(evidence.app, name="evidence", epilog=DISCLAIMER)

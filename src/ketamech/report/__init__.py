@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from ketamech.core.lazy import lazily
 
 if TYPE_CHECKING:
+    from ketamech.report.bench_page import benchmark_page as benchmark_page
+    from ketamech.report.bench_picture import draw_benchmark as draw_benchmark
     from ketamech.report.bibliography import cite as cite
     from ketamech.report.index import write_index as write_index
     from ketamech.report.model_page import describe as describe
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from ketamech.report.summary import summary_rows as summary_rows
 
 _WHERE = {
+    "benchmark_page": "bench_page",
+    "draw_benchmark": "bench_picture",
     "cite": "bibliography",
     "describe": "model_page",
     "refuse_folder": "run_folder",

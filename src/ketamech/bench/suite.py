@@ -9,6 +9,7 @@ from typing import Any
 from ketamech.bench import problem, scaling, starts
 from ketamech.bench.machine import machine
 from ketamech.bench.measuring import FULL, QUICK, REFERENCE, checked, compare, judge, measure, one_core
+from ketamech.bench.peers import QUICK as QUICK_PEERS
 from ketamech.bench.peers import chosen
 from ketamech.core import BadInput
 
@@ -37,9 +38,12 @@ Tell = Callable[[str], None]
 def benchmark(
     tell: Tell, *, names: Sequence[str] = (), most: int = 100_000, repeats: int | None = None, quick: bool = False
 ) -> dict[str, Any]:
-    """Everything as plain values, ready for JSON. `most` patients in the scaling; `quick` is a short trial run."""
+    """Everything as plain values, ready for JSON. `most` patients in the scaling; `quick` is a short trial run.
+
+    `names` are peers to stand beside (all of them; a quick run takes those that compile within seconds).
+    """
     _refuse(most, repeats)
-    effort, peers = QUICK if quick else FULL, chosen(names)
+    effort, peers = QUICK if quick else FULL, chosen(names or (QUICK_PEERS if quick else ()))
     if repeats:
         effort = type(effort)(**{**vars(effort), "repeats": repeats})
     with one_core() as core:
@@ -97,6 +101,8 @@ def aims(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     figures = {f"times.{name}": times for name, times in found["headline"].items()}
     figures |= {f"scaling.{name}": value for name, value in found["scaling_summary"].items()}
     figures |= {f"starts.{name}": value["median_s"] for name, value in found["starts"].items()}
+    if found["starts"]["trial_two_threads"]["patients"] != starts.TRIAL:
+        del figures["starts.trial_two_threads"]
     rows = []
     for what, where, aim, more in AIMS:
         measured = figures.get(where)
