@@ -17,9 +17,10 @@ Scenario = Annotated[
 ]
 LONGEST_NAME = 60
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results [default: runs/<title>]")]
+Png = Annotated[bool, typer.Option("--png", help="Write the story also as PNG, for slides (a second more)")]
 
 
-def simulate(scenario: Scenario, out: Out = None) -> None:
+def simulate(scenario: Scenario, out: Out = None, png: Png = False) -> None:
     """Simulate one scenario: curves, summary, figures and an HTML report in one folder.
 
     Examples:
@@ -41,7 +42,7 @@ def simulate(scenario: Scenario, out: Out = None) -> None:
     with console.status("Simulating ..."):
         curves = study.simulate(asked, model=model)
     with console.status("Drawing and writing the report ..."):
-        report.write_run(folder, curves, asked, model, shlex.join(["ketamech", *sys.argv[1:]]))
+        report.write_run(folder, curves, asked, model, shlex.join(["ketamech", *sys.argv[1:]]), png=png)
     for note in asked.assumptions:
         console.print(f"Assumed: {terminal.written(note)}.")
     terminal.table(report.summary_rows(curves), title=asked.title)

@@ -28,7 +28,7 @@ def model() -> Any:
     from ketamech.study import load_model
 
     console = progress()
-    with console.status("Building the equations and checking their units ...") as status:
+    with console.status("Loading the model ...") as status:
         return load_model(announce=lambda line: status.update(line))
 
 

@@ -5,7 +5,7 @@ Places and sizes are points (1/72 inch) from the upper left corner.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -81,6 +81,14 @@ class Canvas:
         """A curve through points; it breaks where one is NaN. `title` is shown under the pointer."""
         pieces = _pieces(np.asarray(x, float), np.asarray(y, float))
         self.shapes.append(Shape(pieces, colour, width, "", opacity, dash, title))
+
+    def rules(
+        self, segments: Sequence[tuple[float, float, float, float]], *, colour: str = INK, width: float = 0.8
+    ) -> None:
+        """Straight lines, each from (x, y) to (x, y), as one shape."""
+        if segments:
+            pieces = tuple(np.array(segments, dtype=float).reshape(-1, 2, 2))
+            self.shapes.append(Shape(pieces, colour, width, "", 1.0, (), ""))
 
     def area(self, x: Any, y: Any, base: float, *, colour: str, opacity: float = 1.0) -> None:
         """What lies between a curve and a level."""

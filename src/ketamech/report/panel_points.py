@@ -72,9 +72,8 @@ def _one(canvas: Canvas, frame: Frame, point: Point, scale: float, colour: str, 
         canvas.line([frame.at(point.start), frame.at(point.end)], [y, y], colour=colour, width=2, opacity=0.7)
     if math.isfinite(point.low) and math.isfinite(point.high):
         ends = frame.y(np.array([min(point.low, point.value), max(point.high, point.value)]) * scale)
-        canvas.line([x, x], ends, colour=colour, width=0.9)
-        for end in ends:
-            canvas.line([x - 2, x + 2], [end, end], colour=colour, width=0.9)
+        caps = [(x - 2, float(end), x + 2, float(end)) for end in ends]
+        canvas.rules([(x, float(ends[0]), x, float(ends[1])), *caps], colour=colour, width=0.9)
     said = f"{point.label}: {point.evidence}"
     if point.shape == "level":
         canvas.line([x - 6.5, x + 6.5], [y, y], colour=colour, width=1.8, title=said)

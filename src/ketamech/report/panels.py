@@ -120,9 +120,9 @@ def _panel(
 
 def _dress(canvas: Canvas, frame: Frame, unit: str) -> None:
     """The clock below, round numbers at the left, the unit up the side."""
-    for tick in round_steps(frame.low, frame.high):
-        y = float(frame.y(tick))
-        canvas.line([frame.left, frame.right], [y, y], colour="#f0f2f4", width=0.8)
+    ticks = {tick: float(frame.y(tick)) for tick in round_steps(frame.low, frame.high)}
+    canvas.rules([(frame.left, y, frame.right, y) for y in ticks.values()], colour="#f0f2f4")
+    for tick, y in ticks.items():
         canvas.words(frame.left - 4, y, f"{tick:g}".replace("-", "−"), size=7.5, colour=QUIET, anchor="right",
                      edge="center")  # fmt: skip
     frame.dress(canvas, size=7.5)

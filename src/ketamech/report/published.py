@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,8 @@ class Point:
 def published_points(dataset: xr.Dataset, told: Told, model: Model, evidence: Evidence) -> list[Point]:
     """Every published point whose protocol gave the same treatment to the same kind of person."""
     protocols = load_protocols()
-    shared = {name: _shared(protocol, told, model) for name, protocol in protocols.items()}
+    mine = {name: told.values.get(name, row.canonical) for name, row in model.parameters.items()}
+    shared = {name: _shared(protocol, told, model, mine) for name, protocol in protocols.items()}
     points: dict[tuple[str, str], Point] = {}
     for target in load_targets(evidence, protocols):
         until = min(shared[target.protocol], float(dataset.variables["time"].values[-1]))
@@ -53,19 +54,18 @@ def published_points(dataset: xr.Dataset, told: Told, model: Model, evidence: Ev
     return list(points.values())
 
 
-def _shared(protocol: Protocol, told: Told, model: Model) -> float:
+def _shared(protocol: Protocol, told: Told, model: Model, person: Mapping[str, float]) -> float:
     """Until which hour this run is the protocol: up to the next dose the protocol does not have; 0 if never."""
     theirs = _in_order(e for e in protocol.entries(model.parameters) if e.time <= protocol.horizon)
     mine = _in_order(told.entries)
     same = bool(theirs) and len(theirs) <= len(mine) and all(map(_close, theirs, mine))
-    if not same or not _same_person(protocol, told, model):
+    if not same or not _same_person(protocol, told, model, person):
         return 0.0
     return mine[len(theirs)].time if len(mine) > len(theirs) else math.inf
 
 
-def _same_person(protocol: Protocol, told: Told, model: Model) -> bool:
+def _same_person(protocol: Protocol, told: Told, model: Model, mine: Mapping[str, float]) -> bool:
     """Same pathways, perturbations and ancestry, about the same age; other covariates may differ."""
-    mine = {name: told.values.get(name, row.canonical) for name, row in model.parameters.items()}
     for name in {*protocol.settings, *told.values}:
         theirs = protocol.settings.get(name, model.parameters[name].canonical)
         if name.startswith(_SAME_PERSON) or not name.startswith("person."):

@@ -117,7 +117,7 @@ def _scale(canvas: Canvas, frame: Frame, line: Line) -> None:
             canvas.words(frame.left - 6, y, text, size=7.5, colour=QUIET, anchor="right", edge="center")
     if np.isfinite(line.rest):
         rest = float(frame.y(line.rest))
-        canvas.line([frame.left, frame.right], [rest, rest], colour="#b6bcc4", width=0.8)
+        canvas.rules([(frame.left, rest, frame.right, rest)], colour="#b6bcc4")
 
 
 def _extreme(canvas: Canvas, frame: Frame, line: Line, colour: str) -> None:

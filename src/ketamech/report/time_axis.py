@@ -114,12 +114,12 @@ class Frame:
 
     def dress(self, canvas: Canvas, *, words: bool = True, axis: str = FAINT, size: float = 8.0) -> None:
         """Light vertical lines at the ticks, the axis below and, with `words`, what the ticks say."""
-        for place, text in zip(*self.clock.ticks(), strict=True):
-            share = float(self.clock.fraction_of(place))
-            x = self.left + share * self.width
-            canvas.line([x, x], [self.top, self.bottom], colour="#eceff2", width=0.8)
-            if words:
-                canvas.line([x, x], [self.bottom, self.bottom + 3], colour="#4b5563", width=0.8)
-                anchor = "right" if share > 0.98 else "center"
+        places, texts = self.clock.ticks()
+        ticks = [self.left + float(share) * self.width for share in self.clock.fraction_of(np.array(places))]
+        canvas.rules([(x, self.top, x, self.bottom) for x in ticks], colour="#eceff2")
+        canvas.rules([(self.left, self.bottom, self.right, self.bottom)], colour=axis)
+        if words:
+            canvas.rules([(x, self.bottom, x, self.bottom + 3) for x in ticks], colour="#4b5563")
+            for x, text in zip(ticks, texts, strict=True):
+                anchor = "right" if x > self.right - 0.02 * self.width else "center"
                 canvas.words(x, self.bottom + 4.5, text, size=size, colour=QUIET, anchor=anchor, edge="top")
-        canvas.line([self.left, self.right], [self.bottom, self.bottom], colour=axis, width=0.8)

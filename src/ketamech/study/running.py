@@ -70,13 +70,19 @@ class Model:
 
 
 def load_model(parameters: ParameterTable | None = None, *, announce: Callable[[str], None] | None = None) -> Model:
-    """The whole story, checked and compiled; `announce` gets one line if it has to compile.
+    """The whole story, checked and compiled; `announce` gets a line for what takes long.
 
     On a machine that has run this version before, neither is done again.
     """
     table = load_parameters() if parameters is None else parameters
     build_system = cache(lambda: _build(table))
-    layout = kept_layout(table, build_system)
+
+    def first_build() -> System:
+        if announce:
+            announce("Building the equations and checking their units ...")
+        return build_system()
+
+    layout = kept_layout(table, first_build)
     return Model(layout, table, load_kernel(layout, build_system, announce=announce), build_system)
 
 
@@ -139,7 +145,7 @@ def _dataset(layout: Layout, courses: Sequence[Course], solution: Solution, rest
     for name, array in values.items():
         array[failed] = np.nan
         attributes = {"units": layout.units[name], "long_name": layout.about[name] or name}
-        variables[name] = xr.DataArray(array, dims=dims, attrs=attributes)
+        variables[name] = (dims, array, attributes)
     reasons = ["no rest state" if bad else solution.reason(i) for i, bad in enumerate(failed)]
     coordinates = {
         "patient": ("patient", [course.label for course in courses]),

@@ -1,0 +1,47 @@
+"""A second run on the same machine builds nothing, compiles nothing and loads no more than it needs."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import sys
+from ketamech.cli import main
+sys.argv = ["ketamech", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as end:
+    heavy = {"sympy", "numba", "matplotlib", "zarr"}
+    print(sorted(heavy & set(sys.modules)), end.code or 0, file=sys.stderr)
+"""
+
+
+def loaded_by(*words, **settings):
+    """What of the heavy libraries a command loads, as it prints it, with its exit code."""
+    found = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *words],
+        capture_output=True, text=True, check=False, env={**os.environ, **settings},
+    )  # fmt: skip
+    return found.stderr.splitlines()[-1]
+
+
+def test_a_warm_run_loads_neither_sympy_nor_numba_nor_what_draws(model, tmp_path):
+    from ketamech import study
+
+    study.simulate("racemic 0.5 mg/kg IV over 40 min", model=model)  # whatever was missing is kept now
+    words = ("simulate", "racemic 0.5 mg/kg IV over 40 min", "--out", str(tmp_path / "run"))
+    assert loaded_by(*words) == "[] 0"
+    assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8").count("<svg") > 10
+
+
+def test_a_png_loads_what_draws(model, tmp_path):
+    words = ("simulate", "racemic 0.5 mg/kg IV over 40 min", "--png", "--out", str(tmp_path / "run"))
+    assert loaded_by(*words) == "['matplotlib'] 0"
+    assert (tmp_path / "run" / "figures" / "story.png").is_file()
+
+
+@pytest.mark.parametrize("words", [("--help",), ("simulate", "--help"), ("evidence", "list", "--stage", "nmda")])
+def test_help_and_tables_load_nothing_heavy(words):
+    assert loaded_by(*words) == "[] 0"
