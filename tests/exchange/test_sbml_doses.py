@@ -119,9 +119,10 @@ FORMULAS = {
     "power": X**3 - X**2 / Y + (X + 1) ** Y,
     "minus": -(X**2) - (-X) * Y,
     "quotients": X / (Y * (X + Y)) - 1 / X**2 + sympy.Rational(2, 7),
+    "sum below": 1 / (X + Y) + (X + Y) ** -2,
     "roots": sympy.sqrt(X + Y) + 1 / sympy.sqrt(X) + X ** sympy.Rational(1, 3),
     "exp and log": sympy.exp(-X / Y) * sympy.log(1 + X),
-    "number": X * 0.1 + sympy.Float(1e-9) * Y,
+    "number": X * 0.123456789012 + sympy.Float(1.23456789e-9) * Y,
 }
 
 
@@ -158,6 +159,20 @@ def test_units_have_ids():
     assert [unit_id(text) for text in ("umol/L", "L/h", "1/h", "1", "umol**2/L", "mL/min")] == [
         "umol_per_L", "L_per_h", "one_per_h", "dimensionless", "umol2_per_L", "L_per_h",
     ]  # fmt: skip
+
+
+def test_units_have_their_size(system):
+    model = read(written(system))
+    found = {}
+    for definition in (model.getUnitDefinition(i) for i in range(model.getNumUnitDefinitions())):
+        basic = libsbml.UnitDefinition.convertToSI(definition)
+        parts = [basic.getUnit(i) for i in range(basic.getNumUnits())]
+        sizes = [(part.getMultiplier() * 10 ** part.getScale()) ** part.getExponentAsDouble() for part in parts]
+        found[definition.getId()] = float(np.prod(sizes))
+    assert found["h"] == pytest.approx(3600)
+    assert found["umol_per_L"] == pytest.approx(1e-3)  # mol/m3
+    assert found["L_per_h"] == pytest.approx(1e-3 / 3600)
+    assert model.getTimeUnits() == "h"
 
 
 def test_vectors_that_do_not_fit_are_refused(system):

@@ -1,0 +1,55 @@
+"""`ketamech export`: a file that simulators read, or one clear error and no file."""
+
+import sys
+from unittest import mock
+
+import libsbml
+import pytest
+
+from cli.test_bad_input import refused, run
+
+
+def test_a_scenario_becomes_an_sbml_file(tmp_path):
+    ended = run("export", "esketamine 84 mg nasal", "--to", "new/model.xml", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "Written: new/model.xml" in ended.stderr
+    assert "SBML cannot carry" in " ".join(ended.stderr.split())
+    document = libsbml.readSBMLFromFile(str(tmp_path / "new" / "model.xml"))
+    assert document.getNumErrors() == 0
+    model = document.getModel()
+    assert "84 mg" in model.getName()
+    assert "Assumed: doses of esketamine" in model.getNotesString()
+    assert model.getNumEvents() > 2
+
+
+@pytest.mark.parametrize("name", ["model.docx", "model", "taken.xml"])
+def test_only_sbml_files_are_written(name, tmp_path):
+    (tmp_path / "taken.xml").mkdir()
+    message = refused(run("export", "racemic 35 mg IV", "--to", name, cwd=tmp_path), folder=tmp_path)
+    assert "--to model.xml" in message
+    assert [path.name for path in tmp_path.iterdir()] == ["taken.xml"]
+
+
+def test_a_file_in_the_way_of_the_folder(tmp_path):
+    (tmp_path / "taken").write_text("mine", encoding="utf-8")
+    refused(run("export", "racemic 35 mg IV", "--to", "taken/model.xml", cwd=tmp_path), folder=tmp_path)
+    assert (tmp_path / "taken").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_bad_sentence_leaves_no_file(tmp_path):
+    message = refused(run("export", "esketamin 84 mg nasal", "--to", "model.xml", cwd=tmp_path), folder=tmp_path)
+    assert "nearest: esketamine" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_libsbml_it_says_what_to_install(tmp_path):
+    with mock.patch.dict(sys.modules, {"libsbml": None}):
+        ended = run("export", "racemic 35 mg IV", "--to", "model.xml", cwd=tmp_path)
+    assert 'pip install "ketamech[exchange]"' in refused(ended, folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_teaches(tmp_path):
+    result = run("export", "--help", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "For research and education only" in " ".join(result.stdout.split())
