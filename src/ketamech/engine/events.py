@@ -42,6 +42,13 @@ class EventTable:
         found[some] = self.time[self.first[:-1][some]]
         return found
 
+    def of(self, patients: np.ndarray) -> EventTable:
+        """The table of some patients, in the order asked for."""
+        counts = np.diff(self.first)[patients]
+        first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        rows = np.repeat(self.first[patients] - first[:-1], counts) + np.arange(first[-1])
+        return EventTable(first, self.time[rows], self.kind[rows], self.state[rows], self.size[rows])
+
     def after(self, time: float) -> EventTable:
         """What is still to come after a time (h)."""
         return self._where(self.time > time)

@@ -114,7 +114,7 @@ def solve(
     no rest state. `progress` is told now and then how many patients have been begun.
     Raises BadInput for a tolerance, times or outputs that make no sense.
     """
-    asked = _checked_times(times, len(start))
+    asked = checked_times(times, len(start))
     table = joined(given)
     begin = np.minimum(asked[..., 0], table.earliest(len(start)))
     patients = Patients.at(start, inputs, begin, first_step)
@@ -140,7 +140,7 @@ def move(
     """Take patients under way on to the last of `times`, changing them; events before their clock must be gone."""
     if not 1e-14 < tolerance < 1.0:
         raise BadInput(f"a tolerance of {tolerance} cannot be met", expected="a number between 1e-13 and 0.1")
-    asked = _checked_times(times, len(patients.y))
+    asked = checked_times(times, len(patients.y))
     names, code = checked_outputs(kernel, outputs), kernel.compiled(len(patients.y))
     out = np.full((len(patients.y), asked.shape[-1], len(names)), np.nan)
     report = np.tile([float(len(STATUS) - 1), 0.0, np.nan, -1.0, 0.0], (len(patients.y), 1))
@@ -169,7 +169,8 @@ def _solution(
     )  # fmt: skip
 
 
-def _checked_times(times: np.ndarray, count: int) -> np.ndarray:
+def checked_times(times: np.ndarray, count: int) -> np.ndarray:
+    """Output times as the kernel takes them. Raises BadInput."""
     asked = np.ascontiguousarray(times, dtype=float)
     shaped = asked.ndim == 1 or (asked.ndim == 2 and len(asked) == count)
     if not shaped or asked.size == 0 or not np.all(np.isfinite(asked)):

@@ -17,9 +17,9 @@ def ampa(m: Stage) -> None:
     trkb, scaling = m.needs("plasticity.trkb_signal", "1"), m.needs("plasticity.scaling_signal", "1")
     bdnf = m.needs("plasticity.bdnf", "1")
     protein = m.needs("plasticity.synaptic_protein", "1")
-    turnover, ceiling = m.parameter("ampa.turnover_rate"), m.parameter("ampa.surface_ceiling")
+    turnover, reserve = m.parameter("ampa.turnover_rate"), m.parameter("ampa.surface_reserve")
     surface = m.state("ampa.surface", "1", at_rest=1.0, about="AMPA receptors at the surface relative to rest")
-    room = (ceiling - surface) / (ceiling - 1)
+    room = (1 + reserve - surface) / reserve
     slots = (protein - 1) * hill(protein - 1, m.parameter("ampa.bend"), 1)
     m.rate(surface, +turnover, because="constitutive insertion")
     m.rate(

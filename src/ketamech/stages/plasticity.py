@@ -147,7 +147,7 @@ def _gsk3(m: Stage, kinases: sympy.Expr) -> sympy.Symbol:
 def _synaptic_protein(m: Stage, synthesis: sympy.Expr, gsk3: sympy.Expr) -> None:
     """Synaptic protein (PSD95, GluA1, synapsin): made locally, delivered over hours, lost over days."""
     half, delivery = m.parameter("plasticity.synthesis_half"), m.parameter("plasticity.delivery_rate")
-    ceiling, turnover = m.parameter("plasticity.protein_ceiling"), m.parameter("plasticity.protein_turnover")
+    reserve, turnover = m.parameter("plasticity.protein_reserve"), m.parameter("plasticity.protein_turnover")
     guard = m.parameter("plasticity.gsk3_turnover_share")
     capacity = m.state("plasticity.growth_capacity", "1", at_rest=1.0, about="synaptic tags free to take new protein")
     new = m.state("plasticity.new_protein", "1", within=(None, None), about="protein made but not yet at the synapse")
@@ -161,7 +161,7 @@ def _synaptic_protein(m: Stage, synthesis: sympy.Expr, gsk3: sympy.Expr) -> None
         because="tags recover over days",
     )
     m.rate(new, -delivery * new, because="delivery to synapses or loss")
-    room = (ceiling - protein) / (ceiling - 1)
+    room = (1 + reserve - protein) / reserve
     m.rate(protein, +delivery * new * room, because="arrival at synapses that still have room")
     speed = turnover * (1 - guard + guard * gsk3)
     m.rate(protein, +speed * (1 - protein), because="turnover towards rest, quicker while GSK3 is active")

@@ -1,0 +1,197 @@
+"""Many patients on one treatment: drawn, dosed by their own bodies, solved, and handed on in chunks.
+
+Patient i is the same person with the same doses missed whatever the size of the cohort, the chunks or the number of
+threads, and his numbers are the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import xarray as xr
+
+from ketamech.core import BadInput
+from ketamech.engine import EventTable, Solution, events, rest, solve
+from ketamech.engine.events import joined
+from ketamech.engine.solve import TOLERANCE, checked_outputs, checked_times
+from ketamech.parameters import ParameterTable
+from ketamech.study.chance import generators
+from ketamech.study.giving import entries
+from ketamech.study.population import draw
+from ketamech.study.regimen import Regimen
+from ketamech.study.running import Entry, Model
+from ketamech.study.scenario import Scenario
+from ketamech.study.steady import steady_state
+
+CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """What is asked of a cohort: `times` (h), `outputs` by name, what varies between patients, how carefully."""
+
+    model: Model
+    scenario: Scenario
+    patients: int
+    outputs: tuple[str, ...]
+    times: np.ndarray
+    seed: int = 1
+    replicate: int = 0
+    vary: tuple[str, ...] | None = None
+    tolerance: float = TOLERANCE
+    threads: int = 1
+    chunk: int = CHUNK
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.patients < 1:
+            raise BadInput(
+                f"{self.patients} patients", key="patients", expected="at least 1", type_this="--patients 1000"
+            )
+        if self.chunk < 1:
+            raise BadInput(f"chunks of {self.chunk} patients", key="chunk", expected="at least 1")
+        checked_outputs(self.model.kernel, self.outputs)
+        checked_times(self.times, self.patients)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the results."""
+        return 8 * self.patients * (len(self.outputs) * len(self.times) + 2)
+
+    def chunks(self, progress: Callable[[int], None] | None = None) -> Iterator[xr.Dataset]:
+        """Datasets with dims (patient, time), one after another; `progress` is told how many patients have been begun.
+
+        A failed patient is NaN with the reason in `solve_status`.
+        """
+        for first in range(0, self.patients, self.chunk):
+            who = range(first, min(first + self.chunk, self.patients))
+            yield self.some(who, partial(_begun, progress, first) if progress else None)
+
+    def some(self, who: Sequence[int], progress: Callable[[int], None] | None = None) -> xr.Dataset:
+        """Any patients of the cohort, by number."""
+        layout = self.model.layout
+        values = draw(
+            self._parameters, layout.parameter_names, self.seed, who, replicate=self.replicate, vary=self.vary
+        )
+        inputs = np.column_stack([values, np.zeros((len(who), len(layout.rested)))])
+        start, rested = rest(self.model.kernel, inputs, threads=self.threads)
+        steady = np.ones(len(who), dtype=bool)
+        if any(treatment.steady for treatment in self.scenario.regimen.treatments):
+            cycle = self._events(one_cycle(self.scenario.regimen), values, who)
+            start, steady = steady_state(
+                self.model.kernel, start, inputs, cycle, first_gap(self.scenario.regimen),
+                tolerance=self.tolerance, threads=self.threads,
+            )  # fmt: skip
+        solution = solve(
+            self.model.kernel, start, inputs, self._events(self.scenario.regimen, values, who), self.times,
+            outputs=self.outputs, tolerance=self.tolerance, threads=self.threads, progress=progress,
+        )  # fmt: skip
+        return self._dataset(who, solution, rested, steady)
+
+    @property
+    def _parameters(self) -> ParameterTable:
+        return self.model.parameters.with_values(dict(self.scenario.values))
+
+    def _events(self, regimen: Regimen, values: np.ndarray, who: Sequence[int]) -> EventTable:
+        names = self.model.layout.parameter_names
+        moving = np.flatnonzero(np.any(values != values[0], axis=0))
+        person = {**self.scenario.values, **{names[i]: values[:, i] for i in moving}}
+        skipped = adherence(regimen, self.scenario.horizon, self.seed, who, self.replicate)
+        given = entries(
+            regimen, self.model.parameters, person, self.scenario.horizon, lambda i, k: skipped.get((i, k), 1.0)
+        )
+        return event_table(self.model, given, len(who))
+
+    def _dataset(self, who: Sequence[int], solution: Solution, rested: np.ndarray, steady: np.ndarray) -> xr.Dataset:
+        status = np.full(len(who), "ok", dtype=object)
+        for i in np.flatnonzero(solution.status):
+            status[i] = solution.reason(int(i))
+        status[~steady] = "no periodic steady state"
+        status[~rested] = "no rest state"
+        values = solution.values
+        values[~(rested & steady)] = np.nan
+        layout = self.model.layout
+        variables = {
+            name: (("patient", "time"), values[:, :, i], {"units": layout.units[name], "long_name": layout.about[name]})
+            for i, name in enumerate(self.outputs)
+        }
+        coordinates = {
+            "patient": ("patient", np.asarray(who)),
+            "time": ("time", self.times, {"units": "h", "long_name": "time since the start"}),
+            "solve_status": ("patient", status),
+            "solve_steps": ("patient", solution.steps),
+        }
+        return xr.Dataset(variables, coordinates)
+
+
+def _begun(progress: Callable[[int], None], before: int, here: int) -> None:
+    progress(before + here)
+
+
+def adherence(
+    regimen: Regimen, horizon: float, seed: int, who: Sequence[int], replicate: int
+) -> dict[tuple[int, int], np.ndarray]:
+    """{(treatment, dose): 1 where a patient takes it, 0 where not} for treatments of which doses may be missed."""
+    counts = [len(t.starts(horizon)) if t.missing else 0 for t in regimen.treatments]
+    if not any(counts):
+        return {}
+    chances = np.concatenate([np.full(n, t.missing) for n, t in zip(counts, regimen.treatments, strict=True)])
+    numbers = np.array(
+        [chance.random(chances.size) for chance in generators(seed, who, "adherence", replicate=replicate)]
+    )
+    took = (numbers >= chances).astype(float)
+    places = [(i, k) for i, n in enumerate(counts) for k in range(n)]
+    return {place: took[:, column] for column, place in enumerate(places)}
+
+
+def event_table(model: Model, given: Sequence[Entry], count: int) -> EventTable:
+    """Entries whose numbers may be arrays [patient] as the events of each patient."""
+    place = {name: i for i, name in enumerate(model.layout.state_names)}
+    times, kinds, states, sizes = [], [], [], []
+
+    def add(time: object, kind: int, state: int, size: object) -> None:
+        times.append(np.broadcast_to(np.asarray(time, dtype=float), count))
+        sizes.append(np.broadcast_to(np.asarray(size, dtype=float), count))
+        kinds.append(kind)
+        states.append(state)
+
+    for entry in given:
+        if np.any(np.asarray(entry.duration) > 0):
+            speed = entry.amount / entry.duration
+            add(entry.time, 1, place[entry.state], speed)
+            add(entry.time + entry.duration, 1, place[entry.state], -speed)
+        else:
+            add(entry.time, 0, place[entry.state], entry.amount)
+    if not times:
+        return joined([events([])] * count)
+    time, size = np.array(times).T, np.array(sizes).T
+    order = np.argsort(time, axis=1, kind="stable")
+    kept = np.take_along_axis(size, order, axis=1) != 0
+    first = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]).astype(np.int64)
+    return EventTable(
+        first,
+        np.take_along_axis(time, order, axis=1)[kept],
+        np.array(kinds, dtype=np.int64)[order][kept],
+        np.array(states, dtype=np.int64)[order][kept],
+        np.take_along_axis(size, order, axis=1)[kept],
+    )
+
+
+def first_gap(regimen: Regimen) -> float:
+    """Time between two doses (h) of the treatment that starts at steady state. Raises BadInput if they differ."""
+    gaps = {t.phases[0].gap for t in regimen.treatments if t.steady}
+    if len(gaps) != 1 or not all(t.steady for t in regimen.treatments):
+        raise BadInput(
+            "a steady state needs all treatments in one rhythm", key="schedule", expected="one rhythm for all"
+        )
+    return gaps.pop()
+
+
+def one_cycle(regimen: Regimen) -> Regimen:
+    """The first dose of each treatment, at time 0."""
+    return Regimen(
+        tuple(replace(t, phases=(), start=0.0, steady=False, missed=(), missing=0.0) for t in regimen.treatments)
+    )
