@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
+from ketamech.report.canvas import PAPER, Shape, Words
 from ketamech.report.scorecard_files import write_scorecard
-from ketamech.report.scorecard_picture import scorecard_picture
+from ketamech.report.scorecard_picture import MARKS, scorecard_picture
 
 
 class Card:
@@ -40,14 +41,22 @@ class Card:
 
 @pytest.mark.filterwarnings("error")
 def test_every_source_with_a_miss_names_its_worst_row():
-    texts = " ".join(t.get_text() for axes in scorecard_picture(Card.rows).axes for t in axes.texts)
+    texts = " ".join(shape.text for shape in scorecard_picture(Card.rows).shapes if isinstance(shape, Words))
     for name in ("planted-miss", "far-z", "no-number"):
         assert name in texts
     assert "good" not in texts
 
 
+def test_every_row_has_its_mark():
+    marks = [shape for shape in scorecard_picture(Card.rows).shapes if isinstance(shape, Shape) and shape.title]
+    assert sorted(mark.title.split(":")[0] for mark in marks) == sorted(Card.rows.id)
+    for mark, row in ((m, Card.rows.set_index("id").loc[m.title.split(":")[0]]) for m in marks):
+        assert mark.stroke == MARKS[row.verdict][1]
+        assert (mark.fill == PAPER) == row.fitted
+
+
 def test_the_files(tmp_path):
-    paths = write_scorecard(tmp_path / "card", Card())
+    paths = write_scorecard(tmp_path / "card", Card(), png=True)
     assert {p.name for p in paths} == {
         *("scorecard.csv", "by_source.csv", "goals.csv", "uncovered.csv"),
         *("scorecard.png", "scorecard.svg"),

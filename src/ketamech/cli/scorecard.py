@@ -9,9 +9,10 @@ import typer
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the tables and the picture")]
 Everything = Annotated[bool, typer.Option("--rows", help="Print every row, not one line a source")]
+Png = Annotated[bool, typer.Option("--png", help="Write the picture also as PNG, for slides")]
 
 
-def scorecard(out: Out = Path("runs/scorecard"), rows: Everything = False) -> None:
+def scorecard(out: Out = Path("runs/scorecard"), rows: Everything = False, png: Png = False) -> None:
     """Simulate the protocol of every published row that one typical patient can reach, and compare.
 
     Prints one line per source with its fold error or z, misses included, then the goals; writes tables and a
@@ -25,7 +26,7 @@ def scorecard(out: Out = Path("runs/scorecard"), rows: Everything = False) -> No
     console = terminal.progress()
     with console.status("Simulating the published protocols ...") as status:
         card = analysis.scorecard(model, progress=lambda line: status.update(str(line)))
-    written = report.write_scorecard(out, card)
+    written = report.write_scorecard(out, card, png=png)
     shown = card.rows if rows else card.by_source
     terminal.table(shown.to_dict("records"), title="Simulated against published")
     terminal.table(card.goals.to_dict("records"), title="Goals")

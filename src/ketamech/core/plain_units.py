@@ -18,6 +18,7 @@ _WORDS = {"nano": 1e-9, "micro": 1e-6, "milli": 1e-3, "": 1.0}
 _HOUR, _LITRE, _MOLE, _MASS = {"h": 1}, {"dm": 3}, {"umol": 1}, {"kg": 1}
 _MOLAR = {"umol": 1, "dm": -3}
 _TIMES = {
+    1 / 3_600_000: ("ms",),
     1 / 3600: ("s", "second", "seconds"),
     1 / 60: ("min", "minute", "minutes"),
     1.0: ("h", "hour", "hours"),

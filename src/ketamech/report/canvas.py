@@ -21,6 +21,8 @@ _MARKS = {
     "o": None,
     "s": ((-1, -1), (1, -1), (1, 1), (-1, 1)),
     "D": ((0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)),
+    "X": ((0, -0.55), (0.6, -1.15), (1.15, -0.6), (0.55, 0), (1.15, 0.6), (0.6, 1.15),
+          (0, 0.55), (-0.6, 1.15), (-1.15, 0.6), (-0.55, 0), (-1.15, -0.6), (-0.6, -1.15)),
     "^": ((0, -1.2), (1.2, 1), (-1.2, 1)),
     "v": ((0, 1.2), (1.2, -1), (-1.2, -1)),
     "P": ((-0.4, -1.2), (0.4, -1.2), (0.4, -0.4), (1.2, -0.4), (1.2, 0.4), (0.4, 0.4),
@@ -105,7 +107,7 @@ class Canvas:
         self, x: float, y: float, kind: str = "o", *, size: float = 6.0, fill: str = INK, edge: str = PAPER,
         width: float = 1.0, title: str = "",
     ) -> None:  # fmt: skip
-        """A point of a kind: o s D ^ v P; `size` is its width."""
+        """A point of a kind: o s D ^ v P X; `size` is its width."""
         corners = _MARKS[kind]
         turns = np.linspace(0, 2 * np.pi, 25)[:-1]
         shape = np.column_stack([np.cos(turns), np.sin(turns)]) if corners is None else np.array(corners, float)

@@ -40,7 +40,7 @@ def _picture(folder: Path, run: str) -> str:
 
 
 def _scorecard_picture(folder: Path) -> str:
-    found = sorted(folder.glob("scorecard/*.png"))
+    found = sorted(folder.glob("scorecard/*.svg"))
     return found[0].relative_to(folder).as_posix() if found else ""
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from ketamech.analysis import Scorecard
+from ketamech.report.raster import save_png
 from ketamech.report.scorecard_picture import scorecard_picture
-from ketamech.report.style import save
 
 
-def write_scorecard(folder: str | Path, card: Scorecard) -> list[Path]:
-    """Write scorecard.csv (worst first), by_source.csv, goals.csv, uncovered.csv, scorecard.png and .svg."""
+def write_scorecard(folder: str | Path, card: Scorecard, *, png: bool = False) -> list[Path]:
+    """Write scorecard.csv (worst first), by_source.csv, goals.csv, uncovered.csv, scorecard.svg and, if asked, .png."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     tables = {
@@ -24,4 +24,10 @@ def write_scorecard(folder: str | Path, card: Scorecard) -> list[Path]:
         path = target / f"{name}.csv"
         table.to_csv(path, index=False, float_format="%.6g")
         written.append(path)
-    return written + save(scorecard_picture(card.rows), target, "scorecard")
+    picture = scorecard_picture(card.rows)
+    picture.save(target / "scorecard.svg")
+    written.append(target / "scorecard.svg")
+    if png:
+        save_png(picture, target / "scorecard.png")
+        written.append(target / "scorecard.png")
+    return written

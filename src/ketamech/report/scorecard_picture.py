@@ -3,48 +3,71 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from ketamech.report.canvas import FAINT, INK, QUIET
-from ketamech.report.style import SETTINGS
+from ketamech.report.canvas import FAINT, INK, PAPER, QUIET, Canvas
 from ketamech.report.words import DISCLAIMER, number
 
-# verdict -> marker shape, colour, size: shape and colour say the same, so either is enough
+if TYPE_CHECKING:
+    import pandas as pd
+
+# verdict -> kind of mark, colour, width: shape and colour say the same, so either is enough
 MARKS = {
-    "inside": ("o", "#0072B2", 22),
-    "near": ("^", "#E69F00", 34),
-    "miss": ("X", "#D55E00", 52),
-    "no result": ("s", "#444444", 30),
+    "inside": ("o", "#0072B2", 4.7),
+    "near": ("^", "#E69F00", 5.8),
+    "miss": ("X", "#D55E00", 7.2),
+    "no result": ("s", "#444444", 4.8),
 }
 FOLD_LIMITS, OFF_LIMITS = 8.0, 4.0
-_WIDTH, _LINE, _TOP, _BOTTOM = 11.0, 0.215, 1.35, 0.95
-_PANELS = {"fold": (0.225, 0.235), "off": (0.48, 0.14), "sign": (0.64, 0.05)}
-_TEXT = 0.695
-_LABEL = 34
+_WIDTH, _LINE, _TOP, _BOTTOM, _MARGIN = 792.0, 15.5, 97.0, 68.0, 16.0
+_LABEL, _LETTER, _NOTE = 34, 4.6, 60  # letters of a source's name, width of a letter, letters of a remark
+_FOLDS = (("÷8", 1 / 8), ("÷4", 1 / 4), ("÷2", 1 / 2), ("1", 1.0), ("×2", 2.0), ("×4", 4.0), ("×8", 8.0))
 
 
-def scorecard_picture(rows: pd.DataFrame) -> Figure:
+@dataclass(frozen=True)
+class Strip:
+    """A column of the picture: where it stands on the sheet, the values at its edges, what is inside and near."""
+
+    left: float
+    right: float
+    edge: float
+    bands: tuple[float, ...]
+    ticks: tuple[tuple[str, float], ...]
+    title: tuple[str, ...]
+
+    def x(self, value: float) -> float:
+        """Place of a value along the sheet, held inside the strip."""
+        share = (min(max(value, -self.edge), self.edge) / self.edge + 1) / 2
+        return self.left + share * (self.right - self.left)
+
+
+STRIPS = {
+    "fold": Strip(182, 360, float(np.log(FOLD_LIMITS)), (float(np.log(2)), float(np.log(1.25))),
+                  tuple((text, float(np.log(fold))) for text, fold in _FOLDS), ("simulated over published",)),
+    "off": Strip(384, 487, OFF_LIMITS, (1.5, 1.0), tuple((f"{x:g}".replace("-", "−"), x) for x in (-3, -1, 0, 1, 3)),
+                 ("distance: 1 is 1.96 SE", "or the edge of the range")),
+    "sign": Strip(508, 540, 1.0, (), (), ("yes or no",)),
+}  # fmt: skip
+
+
+def scorecard_picture(rows: pd.DataFrame) -> Canvas:
     """Fold errors, distances and yes-or-no answers of every comparison; `rows` as in `Scorecard.rows`."""
     lines = _lines(rows)
-    height = _TOP + _LINE * len(lines) + _BOTTOM
-    with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(_WIDTH, height))
-        panels = {name: _panel(figure, place, len(lines), height) for name, place in _PANELS.items()}
-        _dress(panels, len(lines))
-        for y, (stage, part) in enumerate(lines):
-            if part is None:
-                panels["fold"].text(-0.92, y, stage, transform=_beside(panels["fold"]), weight="bold", va="center")
-            else:
-                _source(panels, y, part)
-        _header(figure, rows, height)
-        figure.text(0.02, 0.12 / height, DISCLAIMER, color=QUIET, size=8)
-        return figure
+    canvas = Canvas(_WIDTH, _TOP + _LINE * len(lines) + _BOTTOM)
+    _dress(canvas)
+    for place, (stage, part) in enumerate(lines):
+        y = _TOP + _LINE * (place + 0.5)
+        if part is None:
+            canvas.words(_MARGIN, y, stage, bold=True, edge="center")
+        else:
+            _source(canvas, y, part)
+    _header(canvas, rows)
+    canvas.words(_MARGIN, canvas.height - 10, DISCLAIMER, size=8, colour=QUIET)
+    return canvas
 
 
 def _lines(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame | None]]:
@@ -62,127 +85,79 @@ def _badness(part: pd.DataFrame) -> tuple[bool, float]:
     return bool((part.verdict == "no result").any()), float(part.off.fillna(0).max())
 
 
-def _panel(figure: Figure, place: tuple[float, float], count: int, height: float) -> Axes:
-    left, width = place
-    axes = figure.add_axes((left, _BOTTOM / height, width, _LINE * count / height))
-    axes.set_ylim(count - 0.4, -0.6)
-    axes.set_yticks([])
-    for side in ("left", "bottom"):
-        axes.spines[side].set_visible(False)
-    axes.tick_params(length=0, labelsize=8)
-    return axes
+def _dress(canvas: Canvas) -> None:
+    """What is inside and near as shaded bands, the middle as a line, the scale below."""
+    top, bottom = _TOP, canvas.height - _BOTTOM
+    for strip in STRIPS.values():
+        for band, opacity in zip(strip.bands, (0.45, 0.9), strict=False):
+            left, right = strip.x(-band), strip.x(band)
+            canvas.box(left, top, right - left, bottom - top, colour=FAINT, opacity=opacity)
+        if strip.bands:
+            canvas.rules([(strip.x(0), top, strip.x(0), bottom)], colour=QUIET, width=0.6)
+        for text, value in strip.ticks:
+            canvas.words(strip.x(value), bottom + 4, text, size=8, colour=QUIET, anchor="center", edge="top")
+        for i, words in enumerate(strip.title):
+            middle = (strip.left + strip.right) / 2
+            canvas.words(middle, bottom + 17 + 10.5 * i, words, anchor="center", edge="top")
 
 
-def _dress(panels: dict[str, Axes], count: int) -> None:
-    fold, off, sign = panels["fold"], panels["off"], panels["sign"]
-    edge = np.log(FOLD_LIMITS)
-    fold.set_xlim(-edge * 1.04, edge * 1.04)
-    fold.set_xticks(np.log([1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8]), ["÷8", "÷4", "÷2", "1", "×2", "×4", "×8"])
-    off.set_xlim(-OFF_LIMITS * 1.06, OFF_LIMITS * 1.06)
-    off.set_xticks([-3, -1, 0, 1, 3])
-    sign.set_xlim(-0.6, 5.6)
-    sign.set_xticks([])
-    for axes, inner, outer in ((fold, np.log(1.25), np.log(2)), (off, 1.0, 1.5)):
-        axes.axvspan(-outer, outer, color=FAINT, alpha=0.45, lw=0)
-        axes.axvspan(-inner, inner, color=FAINT, alpha=0.9, lw=0)
-        axes.axvline(0, color=QUIET, lw=0.6)
-    fold.set_xlabel("simulated over published", size=9)
-    off.set_xlabel("distance: 1 is 1.96 SE\nor the edge of the range", size=9)
-    sign.set_xlabel("yes or no", size=9)
-
-
-def _source(panels: dict[str, Axes], y: int, part: pd.DataFrame) -> None:
+def _source(canvas: Canvas, y: float, part: pd.DataFrame) -> None:
     name = textwrap.shorten(part.citation.iloc[0], _LABEL, placeholder=" …")
-    panels["fold"].text(-0.90, y, name, transform=_beside(panels["fold"]), va="center", size=8)
-    kinds = part.apply(_kind, axis=1)
-    for kind, chosen in part.groupby(kinds):
-        x = _places(str(kind), chosen)
-        if kind != "sign" and len(x) > 1:
-            panels[str(kind)].plot([x.min(), x.max()], [y, y], color=QUIET, lw=0.7, zorder=1)
-        _marks(panels[str(kind)], x, y, chosen)
-    _remark(panels["sign"], y, part)
+    canvas.words(_MARGIN + 6, y, name, size=8, edge="center")
+    found: list[dict[str, Any]] = part.to_dict("records")
+    places: list[tuple[str, float]] = []
+    for kind, value in map(_placed, found):
+        before = sum(other == "sign" for other, _ in places)
+        x = STRIPS["sign"].left + 3 + min(before, 5) * 5.5 if kind == "sign" else STRIPS[kind].x(value)
+        places.append((kind, x))
+    for kind in ("fold", "off"):
+        along = [x for other, x in places if other == kind]
+        canvas.rules([(min(along), y, max(along), y)] if len(along) > 1 else [], colour=QUIET, width=0.7)
+    for (_, x), row in zip(places, found, strict=True):
+        _mark(canvas, x, y, row)
+    _remark(canvas, y, found)
 
 
-def _kind(row: pd.Series) -> str:
-    beyond = row.comparison in ("at_least", "at_most") and row.verdict != "inside"
-    if (row.comparison == "fold" or beyond) and np.isfinite(row.log_fold):
-        return "fold"
-    return "off" if np.isfinite(row.z) else "sign"
+def _placed(row: Mapping[str, Any]) -> tuple[str, float]:
+    """Which strip a comparison stands in, and where."""
+    beyond = row["comparison"] in ("at_least", "at_most") and row["verdict"] != "inside"
+    if (row["comparison"] == "fold" or beyond) and np.isfinite(row["log_fold"]):
+        return "fold", float(row["log_fold"])
+    if np.isfinite(row["z"]):
+        return "off", float(np.sign(row["z"]) * row["off"])
+    return "sign", 0.0
 
 
-def _places(kind: str, chosen: pd.DataFrame) -> np.ndarray:
-    if kind == "fold":
-        return np.clip(chosen.log_fold.to_numpy(), -np.log(FOLD_LIMITS), np.log(FOLD_LIMITS))
-    if kind == "off":
-        return np.clip(np.sign(chosen.z) * chosen.off, -OFF_LIMITS, OFF_LIMITS).to_numpy()
-    return np.minimum(np.arange(len(chosen)), 5.0)
+def _mark(canvas: Canvas, x: float, y: float, row: Mapping[str, Any]) -> None:
+    kind, colour, size = MARKS[row["verdict"]]
+    face = PAPER if row["fitted"] else colour
+    said = f"{row['id']}: {number(row['simulated'])} against {row['expected'] or number(row['published'])}"
+    canvas.mark(x, y, kind, size=size, fill=face, edge=colour, width=0.8, title=said)
 
 
-def _marks(axes: Axes, x: np.ndarray, y: int, chosen: pd.DataFrame) -> None:
-    for verdict, (shape, colour, size) in MARKS.items():
-        for fitted in (True, False):
-            pick = ((chosen.verdict == verdict) & (chosen.fitted == fitted)).to_numpy()
-            face = "white" if fitted else colour
-            axes.scatter(
-                x[pick],
-                np.full(pick.sum(), y),
-                s=size,
-                marker=shape,
-                c=face,
-                edgecolors=colour,
-                lw=0.8,
-                zorder=3,
-            )
-
-
-def _remark(axes: Axes, y: int, part: pd.DataFrame) -> None:
+def _remark(canvas: Canvas, y: float, rows: Sequence[Mapping[str, Any]]) -> None:
     """The worst row of a source that is not inside, in words."""
-    bad = part[part.verdict != "inside"].sort_values("off", ascending=False, na_position="first")
-    if bad.empty:
+    bad = [row for row in rows if row["verdict"] != "inside"]
+    if not bad:
         return
-    worst, misses = bad.iloc[0], int((part.verdict == "miss").sum())
-    asked = worst.expected or number(worst.published)
-    text = f"{worst.id}: {number(worst.simulated)} against {asked}"
+    worst = max(bad, key=lambda row: np.inf if np.isnan(row["off"]) else row["off"])
+    misses = sum(row["verdict"] == "miss" for row in rows)
+    text = f"{worst['id']}: {number(worst['simulated'])} against {worst['expected'] or number(worst['published'])}"
     more = f" (+{misses - 1} more)" if misses > 1 else ""
-    colour = INK if worst.verdict in ("miss", "no result") else QUIET
-    axes.text(
-        1.06,
-        y,
-        textwrap.shorten(text, 60, placeholder=" …") + more,
-        transform=_beside(axes),
-        va="center",
-        size=7.5,
-        color=colour,
-    )
+    colour = INK if worst["verdict"] in ("miss", "no result") else QUIET
+    words = textwrap.shorten(text, _NOTE, placeholder=" …") + more
+    canvas.words(STRIPS["sign"].right + 10, y, words, size=7.5, colour=colour, edge="center")
 
 
-def _beside(axes: Axes) -> matplotlib.transforms.Transform:
-    """Horizontal in axes widths, vertical in lines."""
-    return axes.get_yaxis_transform()
-
-
-def _header(figure: Figure, rows: pd.DataFrame, height: float) -> None:
+def _header(canvas: Canvas, rows: pd.DataFrame) -> None:
     counts = rows.verdict.value_counts()
-    figure.text(0.02, 1 - 0.35 / height, "Simulated against published", size=15, weight="bold")
+    canvas.words(_MARGIN, 27, "Simulated against published", size=15, bold=True)
     told = ", ".join(f"{counts.get(word, 0)} {word}" for word in MARKS if counts.get(word, 0))
-    figure.text(
-        0.02,
-        1 - 0.62 / height,
-        f"{len(rows)} comparisons: {told}. Misses are named at the right.",
-        color=QUIET,
-    )
-    figure.text(_TEXT, 1 - (_TOP - 0.12) / height, "worst row of the source", size=8, color=QUIET)
-    keys = [Line2D([], [], marker=m, color=c, ls="", markersize=6, label=word) for word, (m, c, _) in MARKS.items()]
-    keys.append(
-        Line2D(
-            [],
-            [],
-            marker="o",
-            color=QUIET,
-            markerfacecolor="white",
-            ls="",
-            markersize=6,
-            label="open: fitted to",
-        )
-    )
-    figure.legend(handles=keys, loc="upper right", bbox_to_anchor=(0.985, 1 - 0.12 / height), ncol=5, frameon=False)
+    canvas.words(_MARGIN, 46, f"{len(rows)} comparisons: {told}. Misses are named at the right.", colour=QUIET)
+    canvas.words(STRIPS["sign"].right + 10, _TOP - 8, "worst row of the source", size=8, colour=QUIET)
+    key = {**{word: (*look, False) for word, look in MARKS.items()}, "open: fitted to": ("o", QUIET, 4.7, True)}
+    x = _MARGIN + 4
+    for word, (kind, colour, size, hollow) in key.items():
+        canvas.mark(x, 63, kind, size=size, fill=PAPER if hollow else colour, edge=colour, width=0.8)
+        canvas.words(x + 7, 63, word, edge="center")
+        x += 24 + _LETTER * len(word)
