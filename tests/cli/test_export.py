@@ -42,6 +42,13 @@ def test_a_bad_sentence_leaves_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_start_at_steady_state_is_refused_not_left_out(tmp_path):
+    sentence = "racemic 35 mg IV every 12 h for 7 days at steady state"
+    message = refused(run("export", sentence, "--to", "model.xml", cwd=tmp_path), folder=tmp_path)
+    assert "drug-free rest state" in message
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_libsbml_it_says_what_to_install(tmp_path):
     with mock.patch.dict(sys.modules, {"libsbml": None}):
         ended = run("export", "racemic 35 mg IV", "--to", "model.xml", cwd=tmp_path)

@@ -34,6 +34,9 @@ def export(scenario: Scenario, to: To) -> None:
     if to.suffix.lower() not in SUFFIXES or to.is_dir():
         raise BadInput(f"cannot write '{to}'", expected="a file ending in .xml or .sbml", type_this="--to model.xml")
     asked = study.load_scenario(scenario)
+    if any(treatment.steady for treatment in asked.regimen.treatments):
+        what = "an export starts at the drug-free rest state, not at a steady state of doses"
+        raise BadInput(what, key="schedule", expected="the same doses without 'at steady state'")
     model = terminal.model()
     console = terminal.progress()
     with console.status("Writing the equations and the doses ..."):
@@ -48,5 +51,5 @@ def export(scenario: Scenario, to: To) -> None:
     states = len(model.layout.states)
     console.print(
         f"Written: {terminal.written(to)}, {states} states and the doses of {asked.horizon:g} h. SBML cannot carry"
-        " spreads of parameters, bounds of states, the untreated control or output times."
+        " chance, spreads of parameters, bounds of states, the untreated control or output times."
     )
