@@ -62,16 +62,16 @@ def _task(found: Mapping[str, Any]) -> str:
 
 
 def _peers(found: Mapping[str, Any]) -> str:
-    rows = []
+    rows, programs = [], []
     for peer in found["peers"]:
         version = ", ".join(f"{name} {text}" for name, text in peer["versions"].items())
-        name = f"{peer['label']}: {peer['method']}" + (f" ({version})" if version else "")
+        programs.append(f"- {peer['label']}: {peer['method']}" + (f" ({version})" if version else ""))
         if not peer["installed"]:
-            rows.append([name, "not installed", f"`{peer['type_this']}`", "", ""])
+            rows.append([peer["label"], "not installed", f"`{peer['type_this']}`", "", ""])
         for setting in peer["settings"] if peer["installed"] else ():
-            rows.append([name, *_setting(setting), _number(peer["load_s"])])
+            rows.append([peer["label"], *_setting(setting), _number(peer["load_s"])])
     heads = ("program", "tolerance", "ms a patient (least to most)", "error", "compile or load, s")
-    return _table(heads, rows)
+    return _table(heads, rows) + "\n\n" + "\n".join(programs)
 
 
 def _setting(setting: Mapping[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from ketamech.report.canvas import FAINT, INK, QUIET
 from ketamech.report.style import SETTINGS, save
@@ -57,14 +58,11 @@ def _against_error(axes: Axes, peers: Sequence[Mapping[str, Any]]) -> None:
         x, y = [s["error"] for s in done], [s["median_ms"] for s in done]
         spread = [[m - s["least_ms"] for m, s in zip(y, done, strict=True)]]
         spread.append([s["most_ms"] - m for m, s in zip(y, done, strict=True)])
-        axes.errorbar(x, y, yerr=spread, color=colour, marker=shape, ms=6, lw=1.4, elinewidth=0.8, capsize=2)
-        best = min(range(len(x)), key=lambda i: x[i])
-        axes.annotate(
-            peer["label"], (x[best], y[best]), (-8, 6), textcoords="offset points", ha="right", color=colour, size=9
-        )
+        line: dict[str, Any] = {"color": colour, "marker": shape, "ms": 6, "lw": 1.4}
+        axes.errorbar(x, y, yerr=spread, elinewidth=0.8, capsize=2, label=peer["label"], **line)
     _logarithmic(axes)
     axes.invert_xaxis()
-    axes.margins(x=0.18)
+    axes.legend(frameon=False, loc="best")
     axes.set_xlabel("largest error, relative to the size of the output (more exact to the right)")
     axes.set_title("ms a patient, one core", loc="left", size=9, color=INK)
 
@@ -87,4 +85,6 @@ def _logarithmic(axes: Axes) -> None:
     axes.set_yscale("log")
     axes.grid(color=FAINT, lw=0.6)
     axes.tick_params(length=0, which="both")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_axisbelow(True)
