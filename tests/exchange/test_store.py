@@ -110,6 +110,7 @@ def test_reading_what_is_not_a_run_says_what_to_type(tmp_path, name):
         read_run(tmp_path / name)
 
 
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
 def test_the_zarr_library_writes_the_same_store(tmp_path):
     """The second road: our store and the library's are read as the same dataset, attributes and types included."""
     data = dataset().assign_coords(note=("patient", ["µ: naïve", ""]))
