@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import toys
 from ketamech.bench import lsoda, problem
-from ketamech.bench.measuring import Judge, compare, one_core
+from ketamech.bench.measuring import QUICK, Judge, compare, measure, one_core
 from ketamech.bench.peers import OURS, PEERS, chosen
 from ketamech.bench.scaling import sizes, summary
 from ketamech.core import UnknownName
@@ -135,6 +136,15 @@ def test_scaling_goes_by_tens_and_sums_up():
         for t in (1, 2)
     ]
     assert summary(rows) == {"two_over_one": pytest.approx(2), "linear_within": 0, "peak_mib": 100}
+
+
+def test_a_peer_that_is_not_there_is_listed_with_what_to_type(toy):
+    absent = replace(PEERS[1], modules=("no_such_module",))
+    ours, theirs = measure(toy, [OURS, absent], QUICK, lambda line: None)
+    assert not theirs["installed"]
+    assert theirs["type_this"] == "pip install libroadrunner python-libsbml"
+    assert all(setting["ms"] and setting["error"] < 0.01 for setting in ours["settings"])
+    assert compare([ours, theirs]) == []
 
 
 def test_cores_are_given_back():

@@ -124,21 +124,21 @@ def _alternate(
                 mine = next(r for r in records if r["name"] == one)
                 tell(f"Repeat {repeat + 1} of {effort.repeats}: {mine['label']}")
                 for setting in mine["settings"]:
-                    _once(setting, runs[one], effort.ours if one == OURS.name else effort.patients, found)
+                    _once(setting, runs[one], found)
     for record in records:
         for setting in record["settings"]:
             _sum_up(setting)
 
 
-def _once(setting: dict[str, Any], run: Run, count: int, found: Judge) -> None:
+def _once(setting: dict[str, Any], run: Run, found: Judge) -> None:
     began = perf_counter()
     try:
         values = run(setting["tolerance"])
     except (SolveFailed, RuntimeError) as problem:
-        setting["failed"] = str(problem).splitlines()[0]
+        setting["failed"] = (str(problem).splitlines() or [type(problem).__name__])[0]
         return
-    setting["ms"].append((perf_counter() - began) * 1e3 / count)
-    setting["patients"] = count
+    setting["ms"].append((perf_counter() - began) * 1e3 / len(values))
+    setting["patients"] = len(values)
     setting["error"] = max(found.error(values), setting["error"] or 0.0)
 
 
