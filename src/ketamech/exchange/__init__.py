@@ -2,5 +2,16 @@
 
 from ketamech.exchange.folder import MANIFEST, read_manifest, whole_folder
 from ketamech.exchange.store import read_run, tidy, write_curves
+from ketamech.exchange.stream import read_cohort, refuse_small_disk, stream
 
-__all__ = ["MANIFEST", "read_manifest", "read_run", "tidy", "whole_folder", "write_curves"]
+__all__ = [
+    "MANIFEST",
+    "read_cohort",
+    "read_manifest",
+    "read_run",
+    "refuse_small_disk",
+    "stream",
+    "tidy",
+    "whole_folder",
+    "write_curves",
+]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ketamech.core.lazy import lazily
 
 if TYPE_CHECKING:
+    from ketamech.report.bands import cohort_picture as cohort_picture
     from ketamech.report.bench_page import benchmark_page as benchmark_page
     from ketamech.report.bench_picture import draw_benchmark as draw_benchmark
     from ketamech.report.bibliography import cite as cite
@@ -19,6 +20,7 @@ _WHERE = {
     "benchmark_page": "bench_page",
     "draw_benchmark": "bench_picture",
     "cite": "bibliography",
+    "cohort_picture": "bands",
     "describe": "model_page",
     "refuse_folder": "run_folder",
     "summary_rows": "summary",

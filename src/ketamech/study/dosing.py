@@ -10,7 +10,7 @@ from ketamech.study.regimen import Phase, Regimen, Treatment
 
 @dataclass(frozen=True)
 class DoseRecord:
-    """One record: a dose at `time` (h), given `addl` more times every `ii` h; `ss` means at steady state of that rhythm.
+    """One record: a dose at `time` (h), given `addl` more times every `ii` h; `ss`: at the steady state of that rhythm.
 
     `duration` (h) of an infusion, 0 for a bolus; `lag` (h) from giving to entering the body.
     """

@@ -12,6 +12,7 @@ import xarray as xr
 
 from ketamech.core import UnknownName, nearest
 from ketamech.engine import Events, Kernel, Solution, events, load_kernel, rest, solve
+from ketamech.engine.solve import TOLERANCE
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.system import Layout, Outline, kept_layout, kept_outline
 
@@ -92,7 +93,7 @@ def _build(parameters: ParameterTable) -> System:
     return build(parameters)
 
 
-def run(model: Model, courses: Sequence[Course], times: np.ndarray, *, tolerance: float = 1e-5) -> xr.Dataset:
+def run(model: Model, courses: Sequence[Course], times: np.ndarray, *, tolerance: float = TOLERANCE) -> xr.Dataset:
     """Solve every course from its own drug-free rest state at `times` (h).
 
     Returns a Dataset with dims (patient, time); a failed patient is NaN with its reason in `solve_status`.

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from ketamech.core import BadInput
 from ketamech.parameters import ParameterTable
-from ketamech.study.complaints import complaint
-from ketamech.study.drugs import drug, route
 from ketamech.study.giving import entries
-from ketamech.study.overrides import Overrides
-from ketamech.study.reading import Path_, read_yaml
-from ketamech.study.regimen import LONGEST, Regimen, Treatment
-from ketamech.study.scenario_file import Dose, ScenarioFile
-from ketamech.study.sentence import hours, read
+from ketamech.study.regimen import LONGEST, Regimen
 
-_HORIZON = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(min|h|hours?|d|days?|weeks?)\s*$", re.I)
 _SUFFIXES = (".yaml", ".yml")
 
 
@@ -49,13 +38,15 @@ def load_scenario(source: str | Path, parameters: ParameterTable | None = None) 
 
     table = load_parameters() if parameters is None else parameters
     if isinstance(source, Path) or _names_a_file(source):
-        return _from_file(Path(source), table)
+        from ketamech.study.scenario_from_file import scenario_from_file  # YAML and its checks, loaded when needed
+
+        return scenario_from_file(Path(source), table)
     regimen = Regimen.parse(source)
     horizon = min(regimen.horizon(), LONGEST)
     check(regimen, table, {}, horizon)
     weight = table["person.weight"]
-    notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if _per_kilogram(regimen) else ()
-    return Scenario(source, "", regimen, {}, horizon, True, 1, source, (*notes, *_salts(regimen)))
+    notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if per_kilogram(regimen) else ()
+    return Scenario(source, "", regimen, {}, horizon, True, 1, source, (*notes, *salts(regimen)))
 
 
 def check(regimen: Regimen, table: ParameterTable, values: Mapping[str, float], horizon: float) -> None:
@@ -80,115 +71,14 @@ def _names_a_file(text: str) -> bool:
         return False
 
 
-def _from_file(path: Path, table: ParameterTable) -> Scenario:
-    content, lines = read_yaml(path)
-    try:
-        parsed = ScenarioFile.model_validate({key: value for key, value in content.items() if value is not None})
-    except ValidationError as problem:
-        raise complaint(problem, path, lines) from None
-    listed = [(i, t) for i, given in enumerate(parsed.treatments) for t in _treatments(given, i, path, lines)]
-    regimen = Regimen(tuple(treatment for _, treatment in listed))
-    values = Overrides(path, lines, table).all(parsed)
-    if _per_kilogram(regimen) and "person.weight" not in values:
-        raise _no_weight(path, lines)
-    horizon = _horizon(parsed.horizon, path, lines) if parsed.horizon else min(regimen.horizon(), LONGEST)
-    try:
-        check(regimen, table, values, horizon)
-    except BadInput as problem:
-        place = ("treatments", listed[_culprit(regimen, table, values, horizon)][0])
-        raise _placed(problem, path, lines.get(place), problem.key) from None
-    return Scenario(
-        parsed.title,
-        parsed.description,
-        regimen,
-        values,
-        horizon,
-        parsed.control,
-        parsed.seed,
-        path.read_text(encoding="utf-8-sig"),
-        _salts(regimen),
-    )
-
-
-def _treatments(given: str | Dose, i: int, path: Path, lines: Mapping[Path_, int]) -> tuple[Treatment, ...]:
-    try:
-        if isinstance(given, str):
-            return read(given)
-        route(drug(given.drug), given.route)
-        return read(given.sentence())
-    except BadInput as problem:
-        key = problem.key if isinstance(given, str) else _field(given, problem)
-        line = lines.get(("treatments", i, key or "")) or lines.get(("treatments", i))
-        raise _placed(problem, path, line, f"treatments[{i}]" + (f".{key}" if key else "")) from None
-
-
-def _field(given: Dose, problem: BadInput) -> str | None:
-    """The key of a spelled-out dose that an error is about: the one it names, or whose words it quotes."""
-    if problem.key in Dose.model_fields:
-        return problem.key
-    quoted = problem.what.split(" in '")[0]
-    said = given.model_dump(exclude_none=True)
-    return next((key for key, words in said.items() if words and words in quoted), problem.key)
-
-
-def _culprit(regimen: Regimen, table: ParameterTable, values: Mapping[str, float], horizon: float) -> int:
-    """The treatment with which the list first becomes impossible: every longer list is refused too."""
-
-    def refused(n: int) -> bool:
-        try:
-            check(Regimen(regimen.treatments[:n]), table, values, horizon)
-        except BadInput:
-            return True
-        return False
-
-    return bisect_left(range(1, len(regimen.treatments)), True, key=refused)
-
-
-def _placed(problem: BadInput, path: Path, line: int | None, key: str | None) -> BadInput:
-    """The same error with file, line and key."""
-    return BadInput(
-        problem.what,
-        file=path,
-        line=line,
-        key=key,
-        expected=problem.expected,
-        nearest=problem.nearest,
-        type_this=problem.type_this,
-    )
-
-
-def _no_weight(path: Path, lines: Mapping[Path_, int]) -> BadInput:
-    return BadInput(
-        "a dose per kilogram needs a body weight",
-        file=path,
-        line=lines.get(("person", "weight")) or lines.get(("person",)) or lines.get(("treatments",)),
-        key="person.weight",
-        expected="the weight of this person",
-        type_this="person:\n          weight: 70 kg",
-    )
-
-
-def _per_kilogram(regimen: Regimen) -> bool:
+def per_kilogram(regimen: Regimen) -> bool:
+    """Whether a dose goes by body weight."""
     return any("/kg" in treatment.unit for treatment in regimen.treatments)
 
 
-def _salts(regimen: Regimen) -> tuple[str, ...]:
+def salts(regimen: Regimen) -> tuple[str, ...]:
     """What each mass is taken to be a mass of."""
     weighed = [treatment for treatment in regimen.treatments if treatment.amount is not None]
     named = dict.fromkeys((treatment.drug, treatment.salt) for treatment in weighed)
     words = {"base": "free base, no salt was named", "hydrochloride": "hydrochloride, as named"}
     return tuple(f"doses of {drug} are masses of {words[salt]}" for drug, salt in named)
-
-
-def _horizon(text: str, path: Path, lines: Mapping[Path_, int]) -> float:
-    match = _HORIZON.match(text)
-    found = float(match[1]) * hours(match[2]) if match else 0.0
-    if not 1.0 <= found <= LONGEST:
-        raise BadInput(
-            f"'{text}' is not a usable horizon",
-            file=path,
-            line=lines.get(("horizon",)),
-            key="horizon",
-            expected="between 1 h and 2 years, e.g. 28 days",
-        )
-    return found

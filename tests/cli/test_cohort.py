@@ -1,0 +1,83 @@
+"""`ketamech simulate --patients`: what it writes, and what it refuses."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from ketamech.cli.main import app
+from ketamech.core import KetaMechError
+from ketamech.exchange import read_cohort
+
+WORDS = "racemic 0.5 mg/kg IV over 40 min"
+
+
+def simulate(*arguments):
+    return CliRunner().invoke(app, ["simulate", WORDS, *arguments], catch_exceptions=True)
+
+
+def test_a_cohort_is_written_and_summed_up(tmp_path, model):
+    done = simulate(
+        "--patients",
+        "20",
+        "--times",
+        "0, 2, 24",
+        "--outputs",
+        "mood.madrs,spines.density",
+        "--out",
+        str(tmp_path / "c"),
+    )
+    assert done.exit_code == 0, done.output
+    found = read_cohort(tmp_path / "c")
+    assert dict(found.sizes) == {"patient": 20, "time": 3}
+    assert {"mood.madrs", "spines.density"} <= set(found.data_vars)
+    assert "mood.madrs\t24\t" in done.output
+    assert "20 patients; 0 failed" in done.output
+    assert "<svg" in (tmp_path / "c" / "bands.svg").read_text()
+    assert json.loads((tmp_path / "c" / "cohort.json").read_text())["seed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--patients", "0"], "0 patients"),
+        (["--patients", "5", "--outputs", "mood.madsr"], "mood.madrs"),
+        (["--patients", "5", "--times", "0, x"], "times '0, x'"),
+        (["--patients", "5", "--times", "24, 2"], "must rise"),
+        (["--patients", "5", "--times", "-1, 2"], "must not be negative"),
+        (["--patients", "5", "--tolerance", "0"], "a tolerance of 0"),
+        (["--patients", "5", "--vary", "person.wieght"], "person.weight"),
+        (["--patients", "5", "--chunk", "0"], "chunks of 0"),
+        (["--patients", "100000000000"], "the disk has"),
+    ],
+)
+def test_nonsense_is_refused_before_anything_is_written(tmp_path, model, arguments, words):
+    done = simulate(*arguments, "--out", str(tmp_path / "c"))
+    assert isinstance(done.exception, KetaMechError), done.output
+    assert words in str(done.exception)
+    assert not (tmp_path / "c" / "cohort.json").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_keeps_the_finished_chunks(tmp_path, model):
+    place = tmp_path / "c"
+    command = [sys.executable, "-c", "from ketamech.cli import main; main()", "simulate", WORDS]
+    running = subprocess.Popen(
+        [*command, "--patients", "400000", "--chunk", "64", "--times", "0, 24", "--out", str(place)],
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 120
+    while not (place / "cohort.json").exists() and time.monotonic() < deadline and running.poll() is None:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    assert b"Finished" in said or b"finished chunks are kept" in said
+    found = read_cohort(place)
+    assert 64 <= found.sizes["patient"] < 400000
+    assert found["mood.madrs"].notnull().all()

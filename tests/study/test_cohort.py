@@ -1,0 +1,211 @@
+"""Cohorts: the same person everywhere, dosed by his own body, failures told apart."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from ketamech.core import BadInput, UnknownName
+from ketamech.parameters import load_parameters
+from ketamech.study import Cohort, DoseRecord, Regimen, entries, load_scenario
+from ketamech.study.chance import generators
+from ketamech.study.cohort import adherence, event_table
+from ketamech.study.dosing import regimen
+from ketamech.study.population import draw
+
+TABLE = load_parameters()
+NAMES = tuple(TABLE)
+TIMES = np.array([0.0, 2.0, 24.0, 168.0])
+OUTPUTS = ("mood.madrs", "pharmacokinetics.central_s")
+
+
+def cohort(model, words="esketamine 84 mg nasal twice weekly for 1 week, missing 40 %", patients=40, **how):
+    return Cohort(model, load_scenario(words, model.parameters), patients, OUTPUTS, TIMES, **how)
+
+
+def all_of(asked):
+    return xr.concat(list(asked.chunks()), "patient")
+
+
+def test_a_stream_is_philox_with_the_documented_key_and_counter():
+    found = next(generators(5, [7], "adherence", replicate=3)).random(4)
+    counter = np.array([0, 0, 1, 7], dtype=np.uint64)
+    raw = np.random.Philox(key=np.array([5, 3], dtype=np.uint64), counter=counter)
+    assert (found == np.random.Generator(raw).random(4)).all()
+
+
+def test_streams_seeds_replicates_and_patients_differ():
+    calls = [
+        (1, 0, "parameters", 0),
+        (1, 1, "parameters", 0),
+        (2, 0, "parameters", 0),
+        (1, 0, "adherence", 0),
+        (1, 0, "parameters", 1),
+    ]
+    firsts = {float(next(generators(s, [p], stream, replicate=r)).random()) for s, p, stream, r in calls}
+    assert len(firsts) == len(calls)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, 2**64])
+def test_a_senseless_seed_is_refused(seed):
+    with pytest.raises(BadInput, match="seed"):
+        next(generators(seed, [0], "parameters"))
+
+
+def test_patient_i_is_the_same_in_any_cohort():
+    many = draw(TABLE, NAMES, 11, range(50))
+    assert (draw(TABLE, NAMES, 11, [49, 3, 17]) == many[[49, 3, 17]]).all()
+
+
+def test_varying_less_changes_no_value_that_still_varies():
+    every, some = draw(TABLE, NAMES, 11, range(50)), draw(TABLE, NAMES, 11, range(50), vary=["person.weight", "mood"])
+    usual = np.array([row.canonical for row in TABLE.values()])
+    for i, name in enumerate(NAMES):
+        chosen = name == "person.weight" or name.startswith("mood.")
+        assert (some[:, i] == (every[:, i] if chosen else usual[i])).all(), name
+
+
+def test_draws_follow_their_spreads():
+    drawn = draw(TABLE, NAMES, 3, range(4000))
+    for i, row in enumerate(TABLE.values()):
+        values, spread = drawn[:, i] / row.canonical if row.canonical else drawn[:, i], row.spread
+        if spread.kind == "fixed":
+            assert np.ptp(values) == 0, row.name
+        elif spread.kind == "lognormal":
+            assert np.log(values).mean() == pytest.approx(0, abs=5 * spread.a / 4000**0.5), row.name
+            assert np.log(values).std() == pytest.approx(spread.a, rel=0.08), row.name
+        elif spread.kind == "uniform":
+            raw = drawn[:, i] * (row.value / row.canonical if row.canonical else 1.0)
+            assert spread.a <= raw.min() < raw.max() <= spread.b, row.name
+        elif row.value:
+            assert (values > 0).all(), row.name
+
+
+def test_an_unknown_thing_to_vary_is_refused():
+    with pytest.raises(UnknownName, match=r"person\.weight"):
+        draw(TABLE, NAMES, 1, [0], vary=["person.wieght"])
+
+
+def test_what_is_given_to_many_is_what_is_given_to_each(model):
+    """Nasal doses per kilogram: the number of sprays, their sizes and the swallowed part differ between patients."""
+    plan = Regimen.parse("esketamine 1 mg/kg nasal twice weekly for 1 week; racemic 0.2 mg/kg IM at 30 h")
+    names = ["person.weight", "pharmacokinetics.swallowed_duration", "pharmacokinetics.nasal_fraction_first"]
+    person = {name: TABLE[name].canonical * np.array([0.5, 0.9, 1.0, 1.6]) for name in names}
+    table = event_table(model, entries(plan, TABLE, person, 336.0), 4)
+    for i in range(4):
+        own = entries(plan, TABLE, {name: float(values[i]) for name, values in person.items()}, 336.0)
+        alone = event_table(model, own, 1)
+        rows = slice(table.first[i], table.first[i + 1])
+        assert (table.time[rows] == alone.time).all()
+        assert (table.kind[rows] == alone.kind).all()
+        assert (table.state[rows] == alone.state).all()
+        assert table.size[rows] == pytest.approx(alone.size, rel=1e-14)
+
+
+@pytest.fixture(scope="module")
+def whole(model):
+    return all_of(cohort(model))
+
+
+@pytest.mark.parametrize("how", [{"chunk": 7}, {"chunk": 1, "patients": 5}, {"threads": 2, "chunk": 13}])
+def test_chunks_and_threads_change_no_bit(model, whole, how):
+    found = all_of(cohort(model, **how))
+    for name in OUTPUTS:
+        assert (found[name].values == whole[name].values[: found.sizes["patient"]]).all()
+
+
+def test_any_patients_in_any_order(model, whole):
+    found = cohort(model).some([31, 2, 30])
+    for name in OUTPUTS:
+        assert (found[name].values == whole[name].values[[31, 2, 30]]).all()
+    assert (found["solve_status"] == "ok").all()
+    assert found["mood.madrs"].attrs["units"] == "points"
+
+
+def test_missed_doses_are_missed_by_some():
+    plan = Regimen.parse("esketamine 84 mg nasal daily for 10 days, missing 30 %")
+    took = adherence(plan, 240.0, 1, range(500), 0)
+    shares = np.array(list(took.values()))
+    assert len(took) == 10
+    assert shares.mean() == pytest.approx(0.7, abs=0.03)
+    assert adherence(plan, 240.0, 1, [77], 0)[0, 4] == took[0, 4][77]
+
+
+def test_doses_missed_by_number_are_not_given():
+    given = entries(Regimen.parse("racemic 0.5 mg/kg IV daily for 4 days missing doses 2 and 4"), TABLE, {}, 200.0)
+    assert sorted({e.time for e in given if e.state.endswith("central_s")}) == [0.0, 48.0]
+
+
+def test_a_lag_delays_what_enters_but_not_the_visit():
+    given = entries(Regimen.parse("racemic 0.5 mg/kg IV at 2 h lag 30 min"), TABLE, {}, 200.0)
+    assert {e.time for e in given if e.state.endswith("central_s")} == {2.5}
+    assert {e.time for e in given if e.state == "expectancy.belief"} == {2.0}
+
+
+def test_dose_records_repeat_with_addl_and_ii():
+    plan = regimen(DoseRecord(5.0, "racemic ketamine", 20.0, "mg", "IV", addl=3, ii=12.0, lag=0.25))
+    given = entries(plan, TABLE, {}, 200.0)
+    assert [e.time for e in given if e.state.endswith("central_s")] == [5.25, 17.25, 29.25, 41.25]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"addl": 2}, {"ss": True}, {"addl": -1, "ii": 12.0}, {"lag": -1.0}, {"ss": True, "ii": 1.0, "duration": 2.0}],
+)
+def test_senseless_records_are_refused(wrong):
+    with pytest.raises(BadInput):
+        DoseRecord(0.0, "racemic ketamine", 20.0, "mg", "IV", **wrong).treatment()
+
+
+def test_a_steady_state_repeats_itself(model):
+    """Intravenous doses every 12 h: the amount before each dose no longer changes, and long dosing leads to it."""
+    drug = ("person.weight", "pharmacokinetics")
+    asked = Cohort(
+        model, load_scenario("racemic 0.1 mg/kg IV every 12 h for 3 days at steady state", model.parameters),
+        3, OUTPUTS, np.array([11.99, 23.99, 35.99]), vary=drug,
+    )  # fmt: skip
+    long = Cohort(
+        model, load_scenario("racemic 0.1 mg/kg IV every 12 h for 40 days", model.parameters),
+        3, OUTPUTS, np.array([39 * 24 + 11.99]), vary=drug,
+    )  # fmt: skip
+    steady, known = all_of(asked), all_of(long)
+    assert (steady["solve_status"] == "ok").all()
+    amounts = steady["pharmacokinetics.central_s"].values
+    assert amounts == pytest.approx(np.repeat(known["pharmacokinetics.central_s"].values, 3, axis=1), rel=1e-4)
+
+
+def test_a_patient_who_cannot_be_solved_is_told_apart(model):
+    scenario = load_scenario("racemic 0.5 mg/kg IV over 40 min", model.parameters)
+    asked = Cohort(model, scenario, 3, OUTPUTS, TIMES, tolerance=1e-13)
+    object.__setattr__(asked, "tolerance", 2e-14)
+    found = all_of(asked)
+    failed = found["solve_status"].values != "ok"
+    assert np.isnan(found["mood.madrs"].values[failed]).all()
+    assert np.isfinite(found["mood.madrs"].values[~failed]).all()
+
+
+@pytest.mark.parametrize("wrong", [{"patients": 0}, {"chunk": 0}])
+def test_senseless_cohorts_are_refused(model, wrong):
+    with pytest.raises(BadInput):
+        cohort(model, **wrong)
+
+
+def test_no_draw_fails_in_silence(model):
+    """Every patient ends with finite numbers, or with NaN and a reason."""
+    asked = cohort(model, "racemic 0.5 mg/kg IV over 40 min", patients=4000, threads=2)
+    for part in asked.chunks():
+        ok = part["solve_status"].values == "ok"
+        assert ok.mean() > 0.999
+        for name in OUTPUTS:
+            assert (np.isfinite(part[name].values).all(axis=1) == ok).all()
+
+
+def test_a_thousand_random_patients_are_accurate_at_the_default_tolerance(model):
+    """Largest difference from tolerance 1e-10 over all outputs, in units of each output's largest value."""
+    names, times = model.layout.output_names, np.array([0.5, 1.0, 2.0, 4.0, 24.0, 72.0, 168.0, 336.0, 672.0])
+    scenario = load_scenario("esketamine 84 mg nasal twice weekly for 4 weeks", model.parameters)
+    usual = Cohort(model, scenario, 1000, names, times, threads=2)
+    exact = Cohort(model, scenario, 1000, names, times, threads=2, tolerance=1e-10)
+    for found, known in zip(usual.chunks(), exact.chunks(), strict=True):
+        for name in names:
+            scale = np.abs(known[name].values).max() + 1e-9
+            assert np.abs(found[name].values - known[name].values).max() / scale < 1e-4, name
