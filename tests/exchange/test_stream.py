@@ -82,7 +82,7 @@ def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
 
 
 def test_more_than_the_disk_holds_is_refused_with_its_size(tmp_path):
-    with pytest.raises(BadInput, match="the results need 1.05e\\+03 TB and the disk has"):
+    with pytest.raises(BadInput, match=r"the results need 1\.05e\+03 TB and the disk has"):
         refuse_small_disk(tmp_path / "new" / "folder", 10**15)
     refuse_small_disk(tmp_path, 1000)
 
