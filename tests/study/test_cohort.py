@@ -6,7 +6,7 @@ import xarray as xr
 
 from ketamech.core import BadInput, UnknownName
 from ketamech.parameters import load_parameters
-from ketamech.study import Cohort, DoseRecord, Regimen, entries, load_scenario
+from ketamech.study import Cohort, DoseRecord, Regimen, entries, load_scenario, simulate
 from ketamech.study.chance import generators
 from ketamech.study.cohort import adherence, event_table
 from ketamech.study.dosing import regimen
@@ -209,3 +209,18 @@ def test_a_thousand_random_patients_are_accurate_at_the_default_tolerance(model)
         for name in names:
             scale = np.abs(known[name].values).max() + 1e-9
             assert np.abs(found[name].values - known[name].values).max() / scale < 1e-4, name
+
+
+def test_a_scenario_at_steady_state_starts_there(model):
+    """The typical person: before each dose the amount is the same, with the control still drug-free."""
+    words = "racemic 0.1 mg/kg IV every 12 h for 3 days at steady state"
+    curves = simulate(words, model=model)
+    before = [curves["pharmacokinetics.central_s"].sel(time=t - 1e-3, method="nearest").values for t in (12.0, 24.0)]
+    assert before[0][0] > 0
+    assert before[0] == pytest.approx(before[1], rel=1e-3)
+    assert (curves["pharmacokinetics.central_s"].sel(patient="control") == 0).all()
+
+
+def test_half_a_steady_state_is_refused(model):
+    with pytest.raises(BadInput, match="some treatments start at steady state"):
+        load_scenario("racemic 0.1 mg/kg IV every 12 h at steady state; midazolam 2 mg IV", model.parameters)

@@ -7,7 +7,7 @@ threads, and his numbers are the same bits.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -79,10 +79,10 @@ class Cohort:
         inputs = np.column_stack([values, np.zeros((len(who), len(layout.rested)))])
         start, rested = rest(self.model.kernel, inputs, threads=self.threads)
         steady = np.ones(len(who), dtype=bool)
-        if any(treatment.steady for treatment in self.scenario.regimen.treatments):
-            cycle = self._events(one_cycle(self.scenario.regimen), values, who)
+        if gap := self.scenario.regimen.steady_gap():
+            cycle = self._events(self.scenario.regimen.one_cycle(), values, who)
             start, steady = steady_state(
-                self.model.kernel, start, inputs, cycle, first_gap(self.scenario.regimen),
+                self.model.kernel, start, inputs, cycle, gap,
                 tolerance=self.tolerance, threads=self.threads,
             )  # fmt: skip
         solution = solve(
@@ -177,21 +177,4 @@ def event_table(model: Model, given: Sequence[Entry], count: int) -> EventTable:
         np.array(kinds, dtype=np.int64)[order][kept],
         np.array(states, dtype=np.int64)[order][kept],
         np.take_along_axis(size, order, axis=1)[kept],
-    )
-
-
-def first_gap(regimen: Regimen) -> float:
-    """Time between two doses (h) of the treatment that starts at steady state. Raises BadInput if they differ."""
-    gaps = {t.phases[0].gap for t in regimen.treatments if t.steady}
-    if len(gaps) != 1 or not all(t.steady for t in regimen.treatments):
-        raise BadInput(
-            "a steady state needs all treatments in one rhythm", key="schedule", expected="one rhythm for all"
-        )
-    return gaps.pop()
-
-
-def one_cycle(regimen: Regimen) -> Regimen:
-    """The first dose of each treatment, at time 0."""
-    return Regimen(
-        tuple(replace(t, phases=(), start=0.0, steady=False, missed=(), missing=0.0) for t in regimen.treatments)
     )

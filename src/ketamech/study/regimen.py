@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ketamech.core import BadInput
 from ketamech.study.drugs import Drug, drug, route
@@ -178,6 +178,25 @@ class Regimen:
         from ketamech.study.sentence import read
 
         return cls(read(sentence))
+
+    def steady_gap(self) -> float:
+        """Hours between two doses of a regimen that starts at steady state; 0 for one that does not.
+
+        Raises BadInput when only some treatments do, or their rhythms differ.
+        """
+        if not any(treatment.steady for treatment in self.treatments):
+            return 0.0
+        gaps = {treatment.phases[0].gap if treatment.steady else 0.0 for treatment in self.treatments}
+        if len(gaps) > 1:
+            what = "some treatments start at steady state and others do not, or in another rhythm"
+            raise BadInput(what, key="schedule", expected="one rhythm for all treatments")
+        return gaps.pop()
+
+    def one_cycle(self) -> Regimen:
+        """The first dose of each treatment, at time 0."""
+        return Regimen(
+            tuple(replace(t, phases=(), start=0.0, steady=False, missed=(), missing=0.0) for t in self.treatments)
+        )
 
     def sentence(self) -> str:
         """The regimen as the sentence that `parse` reads back."""

@@ -12,8 +12,10 @@ import xarray as xr
 
 from ketamech.core import UnknownName, nearest
 from ketamech.engine import Events, Kernel, Solution, events, load_kernel, rest, solve
+from ketamech.engine.events import joined
 from ketamech.engine.solve import TOLERANCE
 from ketamech.parameters import ParameterTable, load_parameters
+from ketamech.study.steady import steady_state
 from ketamech.system import Layout, Outline, kept_layout, kept_outline
 
 if TYPE_CHECKING:
@@ -38,11 +40,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Course:
-    """One patient's course: what enters when, and which parameters differ (canonical units) from the table."""
+    """One patient's course: what enters when, and which parameters differ (canonical units) from the table.
+
+    With a `gap` (h) the course starts not at rest but at the periodic steady state of `cycle`, given every `gap` hours.
+    """
 
     label: str
     entries: tuple[Entry, ...] = ()
     values: Mapping[str, float] = field(default_factory=dict)
+    cycle: tuple[Entry, ...] = ()
+    gap: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -106,11 +113,16 @@ def run(model: Model, courses: Sequence[Course], times: np.ndarray, *, tolerance
 def prepare(model: Model, courses: Sequence[Course]) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Events]]:
     """What a solve of every course starts from.
 
-    Returns inputs [course, input] with resting values in place, drug-free states [course, state], whether each was
-    found [course], and what is given in each course.
+    Returns inputs [course, input] with resting values in place, starting states [course, state] (drug-free, or steady),
+    whether each was found [course], and what is given in each course.
     """
     inputs = np.array([_inputs(model, course.values) for course in courses])
     start, rested = rest(model.kernel, inputs)
+    for i, course in enumerate(courses):
+        if course.gap:
+            cycle = joined([_events(model.layout, course.cycle)])
+            start[[i]], found = steady_state(model.kernel, start[[i]], inputs[[i]], cycle, course.gap)
+            rested[i] &= found[0]
     return inputs, start, rested, [_events(model.layout, course.entries) for course in courses]
 
 
@@ -147,7 +159,7 @@ def _dataset(layout: Layout, courses: Sequence[Course], solution: Solution, rest
         array[failed] = np.nan
         attributes = {"units": layout.units[name], "long_name": layout.about[name] or name}
         variables[name] = (dims, array, attributes)
-    reasons = ["no rest state" if bad else solution.reason(i) for i, bad in enumerate(failed)]
+    reasons = ["no rest or steady state" if bad else solution.reason(i) for i, bad in enumerate(failed)]
     coordinates = {
         "patient": ("patient", [course.label for course in courses]),
         "time": ("time", solution.times, {"units": "h", "long_name": "time since the start"}),

@@ -51,6 +51,7 @@ def load_scenario(source: str | Path, parameters: ParameterTable | None = None) 
 
 def check(regimen: Regimen, table: ParameterTable, values: Mapping[str, float], horizon: float) -> None:
     """Refuse now, before anything is simulated or written, what cannot be given or would never be given."""
+    regimen.steady_gap()
     entries(regimen, table, values, horizon)
     for treatment in regimen.treatments:
         if treatment.start >= horizon:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import xarray as xr
 
 from ketamech.core import SolveFailed
 from ketamech.study.giving import entries
-from ketamech.study.running import Course, Model, load_model, run, story_times
+from ketamech.study.running import Course, Entry, Model, load_model, run, story_times
 from ketamech.study.scenario import Scenario, load_scenario
 
 
 def courses(scenario: Scenario, model: Model) -> list[Course]:
     """The treated course and, where asked for, the same person with the same hopes and no drug."""
-    given = entries(scenario.regimen, model.parameters, scenario.values, scenario.horizon)
-    treated = Course("treated", given, scenario.values)
+    regimen, gap = scenario.regimen, scenario.regimen.steady_gap()
+    given = entries(regimen, model.parameters, scenario.values, scenario.horizon)
+    cycle = entries(regimen.one_cycle(), model.parameters, scenario.values, gap) if gap else ()
+    treated = Course("treated", given, scenario.values, cycle, gap)
     if not scenario.control:
         return [treated]
-    hopes = tuple(entry for entry in given if entry.state.startswith("expectancy."))
-    return [treated, Course("control", hopes, scenario.values)]
+    return [treated, Course("control", _hopes(given), scenario.values, _hopes(cycle), gap)]
+
+
+def _hopes(given: Sequence[Entry]) -> tuple[Entry, ...]:
+    return tuple(entry for entry in given if entry.state.startswith("expectancy."))
 
 
 def simulate(

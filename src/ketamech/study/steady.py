@@ -6,6 +6,7 @@ import numpy as np
 
 from ketamech.core import BadInput
 from ketamech.engine import EventTable, Kernel, solve
+from ketamech.engine.solve import TOLERANCE
 
 REPEATS = 1e-5  # largest change over a cycle, relative to a state's size plus its declared scale
 MOST_CYCLES, TIGHTER = 300, 10
@@ -18,7 +19,7 @@ def steady_state(
     cycle: EventTable,
     gap: float,
     *,
-    tolerance: float,
+    tolerance: float = TOLERANCE,
     threads: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
     """State [patient, state] just before a dose once doses `gap` hours apart have been given for ever.
