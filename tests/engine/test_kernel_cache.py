@@ -53,7 +53,7 @@ def test_damaged_seals_are_made_anew(folder, seals):
 def test_a_warm_kernel_needs_no_equations(folder):
     system = build(TABLE, [kinetics])
     said = []
-    kept.Kernel(system.layout, lambda: system, said.append).compiled(1)
+    kept.Kernel(system.layout, lambda: system, said.append).compiled  # noqa: B018
     assert len(said) == 1
     assert "3 states" in said[0]
     warm = kept.Kernel(system.layout, pytest.fail, said.append)

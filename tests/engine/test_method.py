@@ -82,7 +82,7 @@ def test_the_order_of_convergence_is_five(kernel, person):
 
 def fixed_steps(kernel, y0, inputs, length, count, theta=None):
     """The state after `count` steps of one size; with `theta` the dense output within the first."""
-    code = kernel.compiled(1)
+    code = kernel.compiled
     w, starts = workspace(code), code.rows.starts
     rows = w.reshape(-1, code.lanes)
     h = length / count

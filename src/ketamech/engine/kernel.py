@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     from ketamech.system import System
 
 Announce = Callable[[str], None]
-WIDE = 8  # patients side by side: one AVX-512 register, two of AVX2, four of SSE2 or NEON
-NARROW = 2  # for one or two patients, who would leave a wide group all but empty
+LANES = 4  # patients side by side, in one AVX2 register: eight (AVX-512) leave no room in the nearest cache
 ARGUMENTS = {  # r: pointer to numbers, w: to whole numbers, c: a count
     "follow": "rwwrrrrrrwrwwrrcwrwwcr",
     "settle": "rwwrrrwwwcr",
@@ -81,24 +81,18 @@ class Kernel:
 
     def __init__(self, layout: Layout, build_system: Callable[[], System], announce: Announce | None = None) -> None:
         self.layout, self.build_system, self._announce = layout, build_system, announce
-        self._compiled: dict[int, Compiled] = {}
 
-    def compiled(self, count: int) -> Compiled:
-        """The code for a run of `count` patients: the same numbers whichever it is."""
-        lanes = NARROW if count <= NARROW else WIDE
-        if lanes not in self._compiled:
-            self._compiled[lanes] = self._load(lanes)
-        return self._compiled[lanes]
-
-    def _load(self, lanes: int) -> Compiled:
-        folder = _folder(self.layout.fingerprint, str(lanes))
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The machine code, from disk if it is there."""
+        folder = _folder(self.layout.fingerprint, str(LANES))
         if self._announce and _read(folder) is None:
             self._announce(f"Compiling the equations ({len(self.layout.states)} states), once for this model ...")
-        made = _kept(folder, lambda: _written(self.build_system(), lanes))
+        made = _kept(folder, lambda: _written(self.build_system(), LANES))
         facts = json.loads(made["facts.json"])
         code = machine.Machine(made["kernel.o"])
         pattern = tuple((row, column) for row, column in facts["pattern"])
-        return Compiled(self.layout, lanes, Rows(facts["rows"]), pattern, facts["gamma"], code)
+        return Compiled(self.layout, LANES, Rows(facts["rows"]), pattern, facts["gamma"], code)
 
 
 _LOADED: dict[str, Kernel] = {}

@@ -81,7 +81,7 @@ def rest(kernel: Kernel, inputs: np.ndarray, *, threads: int = 1) -> tuple[np.nd
 
     Returns states [patient, state] and a flag per patient that is True where a rest state was found.
     """
-    layout, code = kernel.layout, kernel.compiled(len(inputs))
+    layout, code = kernel.layout, kernel.compiled
     people = np.ascontiguousarray(inputs, dtype=float)
     y = np.empty((len(people), len(layout.states)))
     guess = np.array([state.at_rest for state in layout.states], dtype=float)
@@ -141,7 +141,7 @@ def move(
     if not 1e-14 < tolerance < 1.0:
         raise BadInput(f"a tolerance of {tolerance} cannot be met", expected="a number between 1e-13 and 0.1")
     asked = checked_times(times, len(patients.y))
-    names, code = checked_outputs(kernel, outputs), kernel.compiled(len(patients.y))
+    names, code = checked_outputs(kernel, outputs), kernel.compiled
     out = np.full((len(patients.y), asked.shape[-1], len(names)), np.nan)
     report = np.tile([float(len(STATUS) - 1), 0.0, np.nan, -1.0, 0.0], (len(patients.y), 1))
     wanted, stride = code.output_rows(names), 0 if asked.ndim == 1 else asked.shape[1]
@@ -199,7 +199,7 @@ def refuse_failure(solution: Solution) -> None:
 
 def jacobian(kernel: Kernel, state: np.ndarray, inputs: np.ndarray) -> np.ndarray:
     """Dense Jacobian [state, state] (1/h) of one patient at a state."""
-    code, n = kernel.compiled(1), state.size
+    code, n = kernel.compiled, state.size
     w, starts = workspace(code), code.rows.starts
     rows = w.reshape(-1, code.lanes)
     rows[starts["P"] : starts["P"] + inputs.size] = np.asarray(inputs)[:, None]
