@@ -8,6 +8,7 @@ from threading import Thread
 import numpy as np
 
 from ketamech.core import BadInput
+from ketamech.engine.cuda import Graphics, fleet
 from ketamech.engine.kernel import ARGUMENTS, Compiled
 from ketamech.engine.steering import N_WHOLE
 
@@ -27,10 +28,14 @@ def crew(
 ) -> None:
     """Run a task of the kernel over `count` patients on `threads` threads; which thread has whom changes no number.
 
+    A kernel for a GPU runs on as many threads as the GPU has.
+
     On Ctrl-C the patients on board are finished, nobody else is begun, and KeyboardInterrupt goes on.
     """
     if threads < 1:
         raise BadInput(f"{threads} threads", expected="at least 1")
+    if isinstance(kernel.code, Graphics):
+        return fleet(kernel, kernel.code, task, sizes, arrays, report, count, progress)
     function = kernel.code.function(task, ARGUMENTS[task])
     counter, stop = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
     shared = [a if isinstance(a, int) else a.ctypes.data for a in arrays]

@@ -1,8 +1,8 @@
 """The small language between equations and machine code: straight-line arithmetic on rows of one number per lane.
 
 A `Block` is a named list of instructions. An operand is a number, the name of an earlier result, or a `Place` (row of
-an array). Two writers turn blocks into code: `vector_code` (all lanes at once, LLVM) and `thread_code` (one lane a
-thread, Python for CUDA).
+an array). `vector_code` writes blocks as LLVM text: for a processor all lanes of a group at once, for a GPU one lane a
+thread.
 """
 
 from __future__ import annotations

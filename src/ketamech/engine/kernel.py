@@ -12,15 +12,16 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.core import cache_folder
+from ketamech.core import UnknownName, cache_folder, nearest
 from ketamech.engine import machine
+from ketamech.engine.cuda import WARP, Graphics
+from ketamech.engine.cuda_driver import gpu
 from ketamech.engine.instructions import Rows
 from ketamech.engine.steering import SIZES
 from ketamech.system import Layout
@@ -34,11 +35,13 @@ ARGUMENTS = {  # r: pointer to numbers, w: to whole numbers, c: a count
     "follow": "rwwrrrrrrwrwwrrcwrwwcr",
     "settle": "rwwrrrwwwcr",
 }
+ONE = {f"{name}_one": f"r{kinds}c" for name, kinds in ARGUMENTS.items()}  # of a single lane: its place first, it last
+DEVICES = {"cpu": "cpu", "cuda": "cuda", "gpu": "cuda", "nvidia": "cuda"}  # and what those who type them mean
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """Machine code of one system for `lanes` patients side by side.
+    """Machine code of one system for `lanes` patients side by side, for a processor or a GPU.
 
     `rows` say where a lane's numbers are, `pattern` which entries of the Jacobian are not zero, `gamma` is the method's
     coefficient on the diagonal.
@@ -49,7 +52,7 @@ class Compiled:
     rows: Rows
     pattern: tuple[tuple[int, int], ...]
     gamma: float
-    code: machine.Machine
+    code: machine.Machine | Graphics
 
     def sizes(self, times: int = 0, wanted: int = 0) -> np.ndarray:
         """Sizes and row numbers in the order of SIZES, for a run with so many output times and outputs."""
@@ -81,18 +84,36 @@ class Kernel:
 
     def __init__(self, layout: Layout, build_system: Callable[[], System], announce: Announce | None = None) -> None:
         self.layout, self.build_system, self._announce = layout, build_system, announce
+        self._compiled: dict[str, Compiled] = {}
 
-    @cached_property
+    @property
     def compiled(self) -> Compiled:
-        """The machine code, from disk if it is there."""
-        folder = _folder(self.layout.fingerprint, str(LANES))
+        """The machine code for the processor at hand, from disk if it is there."""
+        return self.compiled_for("cpu")
+
+    def compiled_for(self, device: str) -> Compiled:
+        """The code for a device, cpu or cuda: it gives the same numbers whichever it is.
+
+        Raises UnknownName for another device and BadInput when there is no GPU.
+        """
+        if DEVICES.get(device) != device:
+            near = DEVICES.get(device.lower()) or nearest(device, DEVICES.values())
+            raise UnknownName(f"there is no device '{device}'", expected="cpu or cuda", nearest=near)
+        if device not in self._compiled:
+            self._compiled[device] = self._load(device, WARP if device == "cuda" else LANES)
+        return self._compiled[device]
+
+    def _load(self, device: str, lanes: int) -> Compiled:
+        if device == "cuda":
+            gpu()  # there is nothing to compile for where there is none
+        folder = _folder(self.layout.fingerprint, device, str(lanes))
         if self._announce and _read(folder) is None:
             self._announce(f"Compiling the equations ({len(self.layout.states)} states), once for this model ...")
-        made = _kept(folder, lambda: _written(self.build_system(), LANES))
+        made = _kept(folder, lambda: _written(self.build_system(), device, lanes))
         facts = json.loads(made["facts.json"])
-        code = machine.Machine(made["kernel.o"])
+        code = Graphics(made["kernel.ptx"]) if device == "cuda" else machine.Machine(made["kernel.o"])
         pattern = tuple((row, column) for row, column in facts["pattern"])
-        return Compiled(self.layout, LANES, Rows(facts["rows"]), pattern, facts["gamma"], code)
+        return Compiled(self.layout, lanes, Rows(facts["rows"]), pattern, facts["gamma"], code)
 
 
 _LOADED: dict[str, Kernel] = {}
@@ -103,21 +124,30 @@ def load_kernel(layout: Layout, build_system: Callable[[], System], *, announce:
     return _LOADED.setdefault(layout.fingerprint, Kernel(layout, build_system, announce))
 
 
-def _written(system: System, lanes: int) -> dict[str, bytes]:
+def _written(system: System, device: str, lanes: int) -> dict[str, bytes]:
     """Machine code of a system with the steering, and the facts needed to use it."""
+    if device == "cuda":
+        from ketamech.engine.cuda_code import graphics_files
+
+        return graphics_files(system, steering_texts(ONE), ARGUMENTS)
     from ketamech.engine.program import EXPORTED, program
 
     made = program(system, lanes)
     facts = json.dumps({"rows": made.rows.sizes, "pattern": made.pattern, "gamma": made.gamma})
-    steering = [text.decode() for text in _kept(_folder("steering"), _steering).values()]
+    steering = steering_texts(ARGUMENTS)
     code = machine.object_code([made.text, *steering], [*EXPORTED, *ARGUMENTS])
     return {"kernel.o": code, "facts.json": facts.encode()}
 
 
-def _steering() -> dict[str, bytes]:
-    from ketamech.engine.steering_code import steering_modules
+def steering_texts(entries: dict[str, str]) -> list[str]:
+    """LLVM text of the steering with some of its entries, from disk if it is there."""
 
-    return {f"{name}.ll": text.encode() for name, text in steering_modules(ARGUMENTS).items()}
+    def make() -> dict[str, bytes]:
+        from ketamech.engine.steering_code import steering_modules
+
+        return {f"{name}.ll": text.encode() for name, text in steering_modules(entries).items()}
+
+    return [text.decode() for text in _kept(_folder("steering", *entries), make).values()]
 
 
 def _sources() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import llvmlite.binding as llvm
 
@@ -23,24 +23,37 @@ def _target() -> llvm.TargetMachine:
     )
 
 
+def _graphics() -> llvm.TargetMachine:
+    """Any NVIDIA GPU since 2018."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    return llvm.Target.from_triple("nvptx64-nvidia-cuda").create_target_machine(cpu="sm_70", opt=_OPTIMISE)
+
+
 def processor() -> str:
     """What machine code is made for: processor, its features, and the LLVM that makes it."""
     version = ".".join(map(str, llvm.llvm_version_info))
     return f"{llvm.get_host_cpu_name()}|{llvm.get_host_cpu_features().flatten()}|{version}"
 
 
-def compiled(texts: Sequence[str], exported: Sequence[str]) -> llvm.ModuleRef:
+def compiled(
+    texts: Sequence[str], exported: Sequence[str], target: Callable[[], llvm.TargetMachine] = _target
+) -> llvm.ModuleRef:
     """One optimised module in which only the `exported` functions can be seen from outside."""
     module = llvm.parse_assembly(texts[0])
     for text in texts[1:]:
         module.link_in(llvm.parse_assembly(text))
+    module.triple, module.data_layout = target().triple, str(target().target_data)
     module.verify()
     for function in module.functions:
         if not function.is_declaration and function.name not in exported:
             function.linkage = "internal"
+    for variable in module.global_variables:  # Numba's notes on its functions, which nothing refers to
+        if not variable.is_declaration:
+            variable.linkage = "internal"
     options = llvm.create_pipeline_tuning_options(speed_level=_OPTIMISE)
     options.slp_vectorization = options.loop_vectorization = False
-    passes = llvm.create_pass_builder(_target(), options)
+    passes = llvm.create_pass_builder(target(), options)
     passes.getModulePassManager().run(module, passes)
     return module
 
@@ -53,6 +66,11 @@ def object_code(texts: Sequence[str], exported: Sequence[str]) -> bytes:
 def assembly(texts: Sequence[str], exported: Sequence[str]) -> str:
     """The same as readable assembly, to see which instructions are used."""
     return str(_target().emit_assembly(compiled(texts, exported)))
+
+
+def graphics_code(texts: Sequence[str], exported: Sequence[str]) -> bytes:
+    """The same as PTX, which the driver of an NVIDIA GPU turns into code for the GPU at hand."""
+    return str(_graphics().emit_assembly(compiled(texts, exported, _graphics))).encode()
 
 
 class Machine:

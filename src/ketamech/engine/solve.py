@@ -12,6 +12,7 @@ from ketamech.engine.crew import crew, workspace
 from ketamech.engine.events import Events, EventTable, joined
 from ketamech.engine.fault import term_at_fault
 from ketamech.engine.kernel import Kernel
+from ketamech.engine.machine import Machine
 from ketamech.engine.steering import OK, REPORT, SETTINGS
 
 STATUS = ("ok", "too many steps", "not finite", "step too small", "no rest state", "not reached")
@@ -76,12 +77,13 @@ class Patients:
         )
 
 
-def rest(kernel: Kernel, inputs: np.ndarray, *, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def rest(kernel: Kernel, inputs: np.ndarray, *, threads: int = 1, device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:
     """Drug-free state of each patient; `inputs` is [patient, input] and its resting values are filled in place.
 
-    Returns states [patient, state] and a flag per patient that is True where a rest state was found.
+    Returns states [patient, state] and a flag per patient that is True where a rest state was found. `device` as in
+    `solve`.
     """
-    layout, code = kernel.layout, kernel.compiled
+    layout, code = kernel.layout, kernel.compiled_for(device)
     people = np.ascontiguousarray(inputs, dtype=float)
     y = np.empty((len(people), len(layout.states)))
     guess = np.array([state.at_rest for state in layout.states], dtype=float)
@@ -104,6 +106,7 @@ def solve(
     max_steps: int = MOST_STEPS,
     first_step: float = FIRST_STEP,
     threads: int = 1,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> Solution:
     """Integrate each patient from `start` [patient, state] through their events to the last of `times` (h, rising).
@@ -112,7 +115,8 @@ def solve(
     an event shows the state just after it. `tolerance` is relative to each state's size plus its declared scale; a
     patient who fails tries again twice, each time ten times more carefully. A start that is not finite is reported as
     no rest state. `progress` is told now and then how many patients have been begun.
-    Raises BadInput for a tolerance, times or outputs that make no sense.
+    `device` is cpu, or cuda for an NVIDIA GPU, which gives the same numbers and uses no `threads`.
+    Raises BadInput for a tolerance, times, outputs or a device that make no sense.
     """
     asked = checked_times(times, len(start))
     table = joined(given)
@@ -120,7 +124,7 @@ def solve(
     patients = Patients.at(start, inputs, begin, first_step)
     return move(
         kernel, patients, table, asked, outputs=outputs, tolerance=tolerance, max_steps=max_steps,
-        first_step=first_step, threads=threads, progress=progress,
+        first_step=first_step, threads=threads, device=device, progress=progress,
     )  # fmt: skip
 
 
@@ -135,13 +139,14 @@ def move(
     max_steps: int = MOST_STEPS,
     first_step: float = FIRST_STEP,
     threads: int = 1,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> Solution:
     """Take patients under way on to the last of `times`, changing them; events before their clock must be gone."""
     if not 1e-14 < tolerance < 1.0:
         raise BadInput(f"a tolerance of {tolerance} cannot be met", expected="a number between 1e-13 and 0.1")
     asked = checked_times(times, len(patients.y))
-    names, code = checked_outputs(kernel, outputs), kernel.compiled
+    names, code = checked_outputs(kernel, outputs), kernel.compiled_for(device)
     out = np.full((len(patients.y), asked.shape[-1], len(names)), np.nan)
     report = np.tile([float(len(STATUS) - 1), 0.0, np.nan, -1.0, 0.0], (len(patients.y), 1))
     wanted, stride = code.output_rows(names), 0 if asked.ndim == 1 else asked.shape[1]
@@ -204,6 +209,7 @@ def jacobian(kernel: Kernel, state: np.ndarray, inputs: np.ndarray) -> np.ndarra
     rows = w.reshape(-1, code.lanes)
     rows[starts["P"] : starts["P"] + inputs.size] = np.asarray(inputs)[:, None]
     rows[starts["Y"] : starts["Y"] + n] = np.asarray(state)[:, None]
+    assert isinstance(code.code, Machine)
     for block in ("prepare", "slopes"):
         code.code.function(block, "r")(w.ctypes.data)
     dense = np.zeros((n, n))

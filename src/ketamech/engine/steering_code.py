@@ -22,12 +22,21 @@ _jit = njit(**_PLAIN)
 
 
 def steering_modules(arguments: dict[str, str]) -> dict[str, str]:
-    """LLVM text of `follow` and `settle`; `arguments` by name, a letter each: r numbers, w whole numbers, c count."""
+    """LLVM text of entries; `arguments` {name of entry: its arguments}, a letter each: r numbers, w whole, c a count.
+
+    `follow` and `settle` steer all lanes of a group; `follow_one` and `settle_one` steer the lane given last, whose
+    blocks work at the pointer given first.
+    """
     for name in (*BLOCKS, "take"):  # Numba looks names up as it compiles; the true ones are linked later
         llvm.add_symbol(name, 8)
     compiled = steering(_jit, _blocks())
-    entries = {"follow": _follow(compiled.follow), "settle": _settle(compiled.settle)}
-    return {name: _module(name, entry, arguments[name]) for name, entry in entries.items()}
+    entries = {
+        "follow": _follow(compiled.follow),
+        "settle": _settle(compiled.settle),
+        "follow_one": _follow_one(compiled.follow),
+        "settle_one": _settle_one(compiled.settle),
+    }
+    return {name: _module(name, entries[name], kinds) for name, kinds in arguments.items()}
 
 
 def _blocks() -> SimpleNamespace:
@@ -59,6 +68,25 @@ def _follow(follow: Any) -> Callable[..., None]:
 def _settle(settle: Any) -> Callable[..., None]:
     def entry(w, s, m, inputs, y, guess, source, counter, stop, count, report):
         settle(w, w, s, m, 0, m[0], inputs, y, guess, source, (counter, stop, count), report)
+
+    return entry
+
+
+def _follow_one(follow: Any) -> Callable[..., None]:
+    def entry(
+        place, w, s, m, c, inputs, y, inflow, clock, step, first, time, kind, state, size,
+        times, stride, wanted, out, counter, stop, count, report, lane,
+    ):  # fmt: skip
+        people, given = (inputs, y, inflow, clock, step), (first, time, kind, state, size)
+        asked = (times, stride, wanted, out)
+        follow(w, place, s, m, c, lane, lane + 1, people, given, asked, (counter, stop, count), report)
+
+    return entry
+
+
+def _settle_one(settle: Any) -> Callable[..., None]:
+    def entry(place, w, s, m, inputs, y, guess, source, counter, stop, count, report, lane):
+        settle(w, place, s, m, lane, lane + 1, inputs, y, guess, source, (counter, stop, count), report)
 
     return entry
 

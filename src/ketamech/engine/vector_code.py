@@ -22,10 +22,13 @@ _TAKE = """define i64 @take(ptr %counter) {
 _OURS = {"exp": "vector_exp", "log": "vector_log"}
 
 
-def vector_module(blocks: Sequence[Block], rows: Rows, lanes: int, exported: Sequence[str]) -> str:
+def vector_module(
+    blocks: Sequence[Block], rows: Rows, lanes: int, exported: Sequence[str], stride: int | None = None
+) -> str:
     """The LLVM module of all blocks for `lanes` lanes side by side, and of `take`, which counts patients off.
 
-    Blocks that are `exported` can be called from outside.
+    Blocks that are `exported` can be called from outside. `stride` is the distance between two rows where it is not
+    the number of lanes: a block then works on some lanes of a wider group.
     """
     real = f"<{lanes} x double>"
     declared = [
@@ -33,7 +36,7 @@ def vector_module(blocks: Sequence[Block], rows: Rows, lanes: int, exported: Seq
         f"declare {real} @llvm.sqrt.v{lanes}f64({real})",
         f"declare {real} @llvm.fabs.v{lanes}f64({real})",
     ]
-    written = [_Writer(rows, lanes).function(block, block.name in exported) for block in blocks]
+    written = [_Writer(rows, lanes, stride or lanes).function(block, block.name in exported) for block in blocks]
     width = f'"min-legal-vector-width"="{64 * lanes}" "prefer-vector-width"="{64 * lanes}"'
     attributes = f"attributes #0 = {{ nounwind noinline {width} }}\nattributes #1 = {{ nounwind alwaysinline {width} }}"
     return "\n".join([*declared, _TAKE, exponential(lanes), logarithm(lanes), *written, attributes, ""])
@@ -42,8 +45,8 @@ def vector_module(blocks: Sequence[Block], rows: Rows, lanes: int, exported: Seq
 class _Writer:
     """Writes one block; remembers what has been loaded and which results are where."""
 
-    def __init__(self, rows: Rows, lanes: int) -> None:
-        self.starts, self.lanes = rows.starts, lanes
+    def __init__(self, rows: Rows, lanes: int, stride: int) -> None:
+        self.starts, self.lanes, self.stride = rows.starts, lanes, stride
         self.real, self.lines, self.count = f"<{lanes} x double>", list[str](), 0
         self.held: dict[str | Place, str] = {}
         self.row: str | None = None
@@ -115,12 +118,12 @@ class _Writer:
 
     def _address(self, place: Place) -> str:
         if place.array == "B":
-            return self._new(f"getelementptr double, ptr %b, i64 {(place.row or 0) * self.lanes}")
-        start = self.starts[place.array] * self.lanes
+            return self._new(f"getelementptr double, ptr %b, i64 {(place.row or 0) * self.stride}")
+        start = self.starts[place.array] * self.stride
         if place.row is not None:
-            return self._new(f"getelementptr double, ptr %w, i64 {start + place.row * self.lanes}")
+            return self._new(f"getelementptr double, ptr %w, i64 {start + place.row * self.stride}")
         array = self._new(f"getelementptr double, ptr %w, i64 {start}")
-        return self._new(f"getelementptr {self.real}, ptr {array}, i64 {self.row}")
+        return self._new(f"getelementptr [{self.stride} x double], ptr {array}, i64 {self.row}")
 
     def _loop(self, loop: Loop) -> None:
         """A counted loop; what was held before stays valid inside only if it is not a row of the loop."""

@@ -1,0 +1,135 @@
+"""The driver of an NVIDIA GPU, called directly: nothing has to be installed besides it."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ketamech.core import BadInput, SolveFailed
+
+LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+NOT_READY = 600
+OLDEST = 7  # first version of GPUs that the code is made for
+MULTIPROCESSORS, VERSION = 16, 75  # what a GPU can be asked about itself
+APART = 1  # a stream that does not wait for others
+Address = int
+
+
+def _no_device(why: str) -> BadInput:
+    return BadInput(f"no CUDA device: {why}", expected="an NVIDIA GPU with its driver", type_this="--device cpu")
+
+
+@cache
+def gpu() -> Gpu:
+    """The first GPU of this machine. Raises BadInput when there is none that can be used."""
+    try:
+        library = ctypes.CDLL(LIBRARY)
+    except OSError:
+        raise _no_device(f"{LIBRARY}, the driver, is not there") from None
+    return Gpu(library)
+
+
+class Gpu:
+    """Memory and kernels of one GPU; a method that fails raises SolveFailed with the driver's own words."""
+
+    def __init__(self, library: Any) -> None:
+        self._library = library
+        if library.cuInit(ctypes.c_uint(0)):
+            raise _no_device("the driver finds no GPU")
+        self._device, self._context = ctypes.c_int(), ctypes.c_void_p()
+        self._call("cuDeviceGet", ctypes.byref(self._device), ctypes.c_int(0))
+        if self.asked(VERSION) < OLDEST:
+            raise _no_device("the GPU is older than Volta")
+        self._call("cuDevicePrimaryCtxRetain", ctypes.byref(self._context), self._device)
+        self.enter()
+        self._work, self._aside = self._stream(), self._stream()
+
+    def enter(self) -> None:
+        """Let the thread that calls this use the GPU."""
+        self._call("cuCtxSetCurrent", self._context)
+
+    def asked(self, what: int) -> int:
+        """What the GPU says of itself."""
+        found = ctypes.c_int()
+        self._call("cuDeviceGetAttribute", ctypes.byref(found), ctypes.c_int(what), self._device)
+        return found.value
+
+    def free(self) -> int:
+        """Bytes of memory that nobody uses."""
+        free, whole = ctypes.c_size_t(), ctypes.c_size_t()
+        self._call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(whole))
+        return free.value
+
+    def kernel(self, code: bytes, name: str) -> ctypes.c_void_p:
+        """A kernel of a module in PTX."""
+        module, function = ctypes.c_void_p(), ctypes.c_void_p()
+        self._call("cuModuleLoadData", ctypes.byref(module), ctypes.c_char_p(code))
+        self._call("cuModuleGetFunction", ctypes.byref(function), module, ctypes.c_char_p(name.encode()))
+        return function
+
+    def take(self, size: int) -> Address:
+        """Memory of `size` bytes, all zero."""
+        address = ctypes.c_uint64()
+        self._call("cuMemAlloc_v2", ctypes.byref(address), ctypes.c_size_t(max(size, 8)))
+        self._call("cuMemsetD8Async", address, ctypes.c_ubyte(0), ctypes.c_size_t(max(size, 8)), self._aside)
+        return address.value
+
+    def give_back(self, address: Address) -> None:
+        """Memory that was taken; a GPU that has failed has said so before."""
+        self._library.cuMemFree_v2(ctypes.c_uint64(address))
+
+    def write(self, address: Address, values: np.ndarray) -> None:
+        """Copy numbers to the GPU, also while it is at work."""
+        size = ctypes.c_size_t(values.nbytes)
+        if values.nbytes:
+            where = ctypes.c_void_p(values.ctypes.data)
+            self._call("cuMemcpyHtoDAsync_v2", ctypes.c_uint64(address), where, size, self._aside)
+            self._call("cuStreamSynchronize", self._aside)
+
+    def read(self, address: Address, values: np.ndarray) -> None:
+        """Copy numbers from the GPU, also while it is at work."""
+        size = ctypes.c_size_t(values.nbytes)
+        if values.nbytes:
+            where = ctypes.c_void_p(values.ctypes.data)
+            self._call("cuMemcpyDtoHAsync_v2", where, ctypes.c_uint64(address), size, self._aside)
+            self._call("cuStreamSynchronize", self._aside)
+
+    def start(self, kernel: ctypes.c_void_p, blocks: int, threads: int, arguments: Sequence[int]) -> None:
+        """Set a kernel to work; its arguments are addresses and counts, all of 8 bytes."""
+        self._call("cuStreamSynchronize", self._aside)  # until the memory it was given is filled
+        values = [ctypes.c_uint64(a) for a in arguments]
+        places = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
+        one, shape = ctypes.c_uint(1), (ctypes.c_uint(blocks), ctypes.c_uint(threads))
+        self._call(
+            "cuLaunchKernel", kernel, shape[0], one, one, shape[1], one, one, ctypes.c_uint(0), self._work, places, None
+        )
+
+    def at_work(self) -> bool:
+        """Whether the kernel is still running."""
+        code = self._library.cuStreamQuery(self._work)
+        self._check(0 if code == NOT_READY else code)
+        return bool(code == NOT_READY)
+
+    def wait(self) -> None:
+        """Until the kernel has ended."""
+        self._call("cuStreamSynchronize", self._work)
+
+    def _stream(self) -> ctypes.c_void_p:
+        stream = ctypes.c_void_p()
+        self._call("cuStreamCreate", ctypes.byref(stream), ctypes.c_uint(APART))
+        return stream
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        self._check(getattr(self._library, name)(*arguments), name)
+
+    def _check(self, code: int, name: str = "the kernel") -> None:
+        if code:
+            words = ctypes.c_char_p()
+            self._library.cuGetErrorString(ctypes.c_int(code), ctypes.byref(words))
+            said = (words.value or b"").decode() or f"error {code}"
+            raise SolveFailed(f"the GPU failed in {name}: {said}; try fewer patients at once, or --device cpu")
