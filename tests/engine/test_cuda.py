@@ -7,6 +7,7 @@ import pytest
 
 from ketamech.core import BadInput, SolveFailed
 from ketamech.engine import Kernel, cuda_driver, events, rest, solve
+from ketamech.engine.cuda import WARP
 from ketamech.engine.cuda_driver import Gpu
 from ketamech.engine.kernel import ARGUMENTS, ONE, steering_texts
 from ketamech.system import build
@@ -88,6 +89,17 @@ def test_every_bit_is_that_of_the_processor(kernel, people, pretend):
     assert (there[3].status != 0).sum() == 1
     assert driver.launches == [("settle", 3), ("follow", 3)]
     assert not driver.memory
+
+
+def test_each_thread_has_a_workspace_of_its_own(kernel, people, pretend):
+    driver = pretend()
+    solution = course(kernel, people, "cuda")[3]
+    rows, n = kernel.compiled_for("cuda").rows, len(kernel.layout.states)
+    workspace = driver.workspace.reshape(-1, rows.total, WARP)
+    assert len(driver.places) == COUNT
+    for patient, (group, lane) in driver.places.items():
+        state = workspace[group, rows.starts["Y"] : rows.starts["Y"] + n, lane]
+        assert np.array_equal(state, solution.last[patient], equal_nan=True)
 
 
 def test_little_memory_or_a_small_gpu_takes_longer_and_changes_no_bit(kernel, people, pretend):
