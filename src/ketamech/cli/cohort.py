@@ -8,14 +8,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ketamech.core import BadInput
 
+if TYPE_CHECKING:
+    from ketamech.study import Scenario
+
 OUTPUTS = "mood.madrs"
 SHARES = (5, 50, 95)
+SOON, LATER, MOST_SHOWN = 2 / 3, 2.0, 40  # h after a dose that are always shown; for how many doses
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,18 @@ def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_nam
     place = folder or Path("runs") / folder_name(f"{given.title} {asked.patients} patients seed {asked.seed}")
     model = terminal.model()
     cohort = study.Cohort(
-        model, given, asked.patients, _names(asked.outputs), _times(asked.times, given.horizon), asked.seed,
+        model, given, asked.patients, _names(asked.outputs), _times(asked.times, given), asked.seed,
         vary=_names(asked.vary) if asked.vary else None, tolerance=asked.tolerance, threads=asked.threads,
         chunk=asked.chunk, device=asked.device,
     )  # fmt: skip
     exchange.refuse_small_disk(place, cohort.size)
-    facts = {"title": given.title, "seed": asked.seed, "tolerance": asked.tolerance, "command": sys.argv[1:]}
+    facts = {
+        "outputs": cohort.outputs,
+        "title": given.title,
+        "seed": asked.seed,
+        "tolerance": asked.tolerance,
+        "command": sys.argv[1:],
+    }
     with _progress(asked.patients) as progress, _kept(place, terminal):
         state = exchange.stream(place, cohort.chunks(progress), asked.patients, facts, chunk=asked.chunk)
     curves = exchange.read_cohort(place)
@@ -63,14 +74,22 @@ def _names(text: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in (text or OUTPUTS).split(",") if name.strip()))
 
 
-def _times(text: str | None, horizon: float) -> np.ndarray:
-    """Hours from text such as '0, 2, 24'; default: the start, two hours, then every day."""
+def _times(text: str | None, scenario: Scenario) -> np.ndarray:
+    """Hours from text such as '0, 2, 24'; default: every day, and just before and after each of the first doses."""
     if text is None:
-        return np.unique(np.concatenate([[0.0, 2.0], np.arange(24.0, horizon + 1e-9, 24.0), [horizon]]))
+        return _usual_times(scenario)
     try:
         return np.array([float(word) for word in text.split(",") if word.strip()])
     except ValueError:
         raise BadInput(f"times '{text}'", key="times", expected="hours", type_this="--times '0, 2, 24, 672'") from None
+
+
+def _usual_times(scenario: Scenario) -> np.ndarray:
+    horizon = scenario.horizon
+    starts = sorted({at for treatment in scenario.regimen.treatments for at in treatment.starts(horizon)})[:MOST_SHOWN]
+    around = np.array([[at, at + SOON, at + LATER] for at in starts]).ravel()
+    every = np.concatenate([np.arange(0.0, horizon, 24.0), around, [horizon]])
+    return np.unique(every[every <= horizon])
 
 
 def _summary(curves: object) -> list[dict[str, object]]:

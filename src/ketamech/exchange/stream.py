@@ -69,7 +69,7 @@ def read_cohort(folder: Path | str) -> xr.Dataset:
         what = f"'{place.name}' holds no cohort"
         raise BadInput(what, expected="a folder written by ketamech simulate --patients N") from None
     found = xr.open_zarr(place / ZARR, consolidated=False).isel(patient=slice(0, finished))
-    return found.assign_attrs(state)
+    return found[list(state.get("outputs", found.data_vars))].assign_attrs(state)
 
 
 def _lay_out(folder: Path, part: xr.Dataset, patients: int, chunk: int) -> None:
