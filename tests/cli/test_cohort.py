@@ -81,3 +81,8 @@ def test_ctrl_c_keeps_the_finished_chunks(tmp_path, model):
     found = read_cohort(place)
     assert 64 <= found.sizes["patient"] < 400000
     assert found["mood.madrs"].notnull().all()
+
+
+def test_a_device_that_is_not_there_is_said(tmp_path, model):
+    done = simulate("--patients", "5", "--device", "gpu", "--out", str(tmp_path / "c"))
+    assert "cuda" in str(done.exception)

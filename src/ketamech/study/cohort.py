@@ -77,17 +77,17 @@ class Cohort:
             self._parameters, layout.parameter_names, self.seed, who, replicate=self.replicate, vary=self.vary
         )
         inputs = np.column_stack([values, np.zeros((len(who), len(layout.rested)))])
-        start, rested = rest(self.model.kernel, inputs, threads=self.threads)
+        start, rested = rest(self.model.kernel, inputs, threads=self.threads, device=self.device)
         steady = np.ones(len(who), dtype=bool)
         if gap := self.scenario.regimen.steady_gap():
             cycle = self._events(self.scenario.regimen.one_cycle(), values, who)
             start, steady = steady_state(
                 self.model.kernel, start, inputs, cycle, gap,
-                tolerance=self.tolerance, threads=self.threads,
+                tolerance=self.tolerance, threads=self.threads, device=self.device,
             )  # fmt: skip
         solution = solve(
             self.model.kernel, start, inputs, self._events(self.scenario.regimen, values, who), self.times,
-            outputs=self.outputs, tolerance=self.tolerance, threads=self.threads, progress=progress,
+            outputs=self.outputs, tolerance=self.tolerance, threads=self.threads, device=self.device, progress=progress,
         )  # fmt: skip
         return self._dataset(who, solution, rested, steady)
 

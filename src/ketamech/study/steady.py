@@ -21,6 +21,7 @@ def steady_state(
     *,
     tolerance: float = TOLERANCE,
     threads: int = 1,
+    device: str = "cpu",
 ) -> tuple[np.ndarray, np.ndarray]:
     """State [patient, state] just before a dose once doses `gap` hours apart have been given for ever.
 
@@ -42,7 +43,7 @@ def steady_state(
             break
         after = solve(
             kernel, state[moving], inputs[moving], cycle.of(moving), times,
-            outputs=(), tolerance=tolerance / TIGHTER, threads=threads,
+            outputs=(), tolerance=tolerance / TIGHTER, threads=threads, device=device,
         )  # fmt: skip
         before = state[moving][:, kept]
         change = np.abs(after.last[:, kept] - before) / (scales + np.abs(before))
