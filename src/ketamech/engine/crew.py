@@ -10,7 +10,7 @@ import numpy as np
 from ketamech.core import BadInput
 from ketamech.engine.cuda import Graphics, fleet
 from ketamech.engine.kernel import ARGUMENTS, Compiled
-from ketamech.engine.steering import N_WHOLE
+from ketamech.engine.lane import N_WHOLE
 
 ALIGNED = 64  # bytes: a full cache line and the widest register
 LOOK = 0.1  # s between two looks at how far the crew has come

@@ -12,7 +12,7 @@ import numpy as np
 
 from ketamech.engine import cuda_driver
 from ketamech.engine.cuda_driver import MULTIPROCESSORS, Address, Gpu
-from ketamech.engine.steering import N_WHOLE
+from ketamech.engine.lane import N_WHOLE
 
 if TYPE_CHECKING:
     from ketamech.engine.kernel import Compiled

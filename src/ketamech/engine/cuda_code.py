@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from ketamech.engine import machine
 from ketamech.engine.cuda import WARP
 from ketamech.engine.instructions import Rows
+from ketamech.engine.lane import N_WHOLE
 from ketamech.engine.program import EXPORTED, METHOD, blocks_of
-from ketamech.engine.steering import N_WHOLE
 from ketamech.engine.vector_code import vector_module
 from ketamech.system import derivatives
 

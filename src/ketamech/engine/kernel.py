@@ -23,7 +23,7 @@ from ketamech.engine import machine
 from ketamech.engine.cuda import WARP, Graphics
 from ketamech.engine.cuda_driver import gpu
 from ketamech.engine.instructions import Rows
-from ketamech.engine.steering import SIZES
+from ketamech.engine.lane import SIZES
 from ketamech.system import Layout
 
 if TYPE_CHECKING:

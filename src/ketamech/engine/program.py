@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from ketamech.engine.elimination import eliminate, factorise, substitute
 from ketamech.engine.equations import Equations
 from ketamech.engine.instructions import Block, Op, Place, Rows
+from ketamech.engine.lane import LANE_ROWS
 from ketamech.engine.rosenbrock import RODAS5P, Method, step_blocks
 from ketamech.engine.settling import settling_blocks
-from ketamech.engine.steering import LANE_ROWS
 from ketamech.engine.vector_code import vector_module
 from ketamech.system import Derivatives, System, derivatives
 

@@ -12,8 +12,8 @@ from ketamech.engine.crew import crew, workspace
 from ketamech.engine.events import Events, EventTable, joined
 from ketamech.engine.fault import term_at_fault
 from ketamech.engine.kernel import Kernel
+from ketamech.engine.lane import OK, REPORT, SETTINGS
 from ketamech.engine.machine import Machine
-from ketamech.engine.steering import OK, REPORT, SETTINGS
 
 STATUS = ("ok", "too many steps", "not finite", "step too small", "no rest state", "not reached")
 SETTLED = 1e-8  # relative correction below which a rest state counts as found

@@ -10,8 +10,8 @@ import numpy as np
 from ketamech.core import BadInput
 from ketamech.engine.events import Events, EventTable, joined, merged
 from ketamech.engine.kernel import Kernel
+from ketamech.engine.lane import OK
 from ketamech.engine.solve import FIRST_STEP, Patients, Solution, checked_outputs, move
-from ketamech.engine.steering import OK
 
 Rule = Callable[[int, float, np.ndarray], EventTable | None]
 
