@@ -224,3 +224,13 @@ def test_a_scenario_at_steady_state_starts_there(model):
 def test_half_a_steady_state_is_refused(model):
     with pytest.raises(BadInput, match="some treatments start at steady state"):
         load_scenario("racemic 0.1 mg/kg IV every 12 h at steady state; midazolam 2 mg IV", model.parameters)
+
+
+def test_one_who_weighs_little_does_not_stop_the_others(model):
+    """84 mg is too much per kilogram for a few of those drawn about 20 kg; the typical person has been asked."""
+    table = model.parameters.with_values({"person.weight": "20 kg"})
+    plan = Regimen.parse("esketamine 84 mg nasal")
+    person = {"person.weight": table["person.weight"].canonical * np.array([0.5, 1.0, 1.5])}
+    assert len(entries(plan, table, person, 100.0)) > 3
+    with pytest.raises(BadInput, match="no one is given that"):
+        entries(plan, table, {"person.weight": 10.0}, 100.0)

@@ -79,14 +79,15 @@ class Cohort:
         inputs = np.column_stack([values, np.zeros((len(who), len(layout.rested)))])
         start, rested = rest(self.model.kernel, inputs, threads=self.threads, device=self.device)
         steady = np.ones(len(who), dtype=bool)
-        if gap := self.scenario.regimen.steady_gap():
-            cycle = self._events(self.scenario.regimen.one_cycle(), values, who)
+        repeated, gap = self.scenario.cycle(self.model.parameters)
+        if gap:
             start, steady = steady_state(
-                self.model.kernel, start, inputs, cycle, gap,
+                self.model.kernel, start, inputs, self._events(repeated, gap, values, who), gap,
                 tolerance=self.tolerance, threads=self.threads, device=self.device,
             )  # fmt: skip
+        given = self._events(self.scenario.regimen, self.scenario.horizon, values, who)
         solution = solve(
-            self.model.kernel, start, inputs, self._events(self.scenario.regimen, values, who), self.times,
+            self.model.kernel, start, inputs, given, self.times,
             outputs=self.outputs, tolerance=self.tolerance, threads=self.threads, device=self.device, progress=progress,
         )  # fmt: skip
         return self._dataset(who, solution, rested, steady)
@@ -95,14 +96,12 @@ class Cohort:
     def _parameters(self) -> ParameterTable:
         return self.model.parameters.with_values(dict(self.scenario.values))
 
-    def _events(self, regimen: Regimen, values: np.ndarray, who: Sequence[int]) -> EventTable:
+    def _events(self, regimen: Regimen, horizon: float, values: np.ndarray, who: Sequence[int]) -> EventTable:
         names = self.model.layout.parameter_names
         moving = np.flatnonzero(np.any(values != values[0], axis=0))
         person = {**self.scenario.values, **{names[i]: values[:, i] for i in moving}}
-        skipped = adherence(regimen, self.scenario.horizon, self.seed, who, self.replicate)
-        given = entries(
-            regimen, self.model.parameters, person, self.scenario.horizon, lambda i, k: skipped.get((i, k), 1.0)
-        )
+        skipped = adherence(regimen, horizon, self.seed, who, self.replicate)
+        given = entries(regimen, self.model.parameters, person, horizon, lambda i, k: skipped.get((i, k), 1.0))
         return event_table(self.model, given, len(who))
 
     def _dataset(self, who: Sequence[int], solution: Solution, rested: np.ndarray, steady: np.ndarray) -> xr.Dataset:

@@ -76,12 +76,15 @@ def micromoles(treatment: Treatment, number: Number) -> Quantity:
 
 
 def _refuse_absurd(treatment: Treatment, milligrams: Quantity, number: Number) -> None:
-    per_kilogram = float(np.max(milligrams / number("person.weight")))
+    """For one person; of many, one who weighs little must not stop the others: their typical person has been asked."""
+    if np.ndim(number("person.weight")) or np.ndim(milligrams):
+        return
+    per_kilogram = milligrams / number("person.weight")
     most = number(treatment.substance.largest(treatment.route)) * 1e6
     hours = max(1.0, treatment.duration)
     if per_kilogram / hours > most:
         raise BadInput(
-            f"{float(np.max(milligrams)):g} mg of {treatment.drug} is {per_kilogram:.3g} mg/kg: no one is given that",
+            f"{milligrams:g} mg of {treatment.drug} is {per_kilogram:.3g} mg/kg: no one is given that",
             key="dose",
             expected=f"at most {most:g} mg/kg an hour for {treatment.drug} {treatment.route}".strip(),
         )

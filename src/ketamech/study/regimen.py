@@ -40,6 +40,11 @@ class Phase:
         """Shortest time between two doses (h)."""
         return self.every if self.every is not None else 7 // (self.times_a_week or 1) * DAY
 
+    @property
+    def period(self) -> float:
+        """Time after which the rhythm repeats itself (h): a week for so many times a week."""
+        return self.every if self.every is not None else WEEK
+
     def starts(self, begin: float, end: float) -> Iterator[float]:
         """Hours at which doses are due from `begin`, before `end`."""
         stop = end if self.length is None else min(end, begin + self.length)
@@ -60,7 +65,8 @@ class Treatment:
 
     `duration` (h) of an infusion, 0 for a bolus; `start` (h); no phases means once. `lag` (h) from giving to entering
     the body. `missed` numbers the doses (from 1) that are not taken, `missing` is the chance that any other is not.
-    `steady`: the first dose is given at the periodic steady state that its first phase leads to (SS of NONMEM).
+    `steady`: the first dose is given at the periodic steady state that its first phase leads to, every dose taken (SS
+    of NONMEM).
     """
 
     drug: str
@@ -105,6 +111,15 @@ class Treatment:
             return self.start
         lengths = [phase.length for phase in self.phases]
         return None if lengths[-1] is None else self.start + sum(length or 0.0 for length in lengths)
+
+    def repeating(self, period: float, length: float) -> Treatment:
+        """Its first rhythm, every dose taken, for `length` h. Raises BadInput when its first doses miss a period."""
+        first = list(self.phases[0].starts(self.start, self.start + period))
+        if first[-1] + self.lag + self.duration > period + 1e-9:
+            what = f"a first dose at {self.start:g} h, or the last of a period, is not over after {period:g} h"
+            raise BadInput(what, key="schedule", expected="a start within the first round of a steady rhythm")
+        once = replace(self.phases[0], length=length)
+        return replace(self, phases=(once,), steady=False, missed=(), missing=0.0)
 
     def _refuse_nonsense(self) -> None:
         given = self.substance
@@ -179,24 +194,21 @@ class Regimen:
 
         return cls(read(sentence))
 
-    def steady_gap(self) -> float:
-        """Hours between two doses of a regimen that starts at steady state; 0 for one that does not.
+    def cycle(self, visit_gap: float) -> tuple[Regimen, float]:
+        """What repeats itself in a regimen that starts at steady state, and after how many hours; (itself, 0) if none.
 
-        Raises BadInput when only some treatments do, or their rhythms differ.
+        Every dose is taken, and a cycle is long enough for a visit, of which at most one in `visit_gap` h counts.
+        Raises BadInput when only some treatments start so, their rhythms differ, or a first dose comes too late.
         """
         if not any(treatment.steady for treatment in self.treatments):
-            return 0.0
-        gaps = {treatment.phases[0].gap if treatment.steady else 0.0 for treatment in self.treatments}
-        if len(gaps) > 1:
+            return self, 0.0
+        periods = {treatment.phases[0].period if treatment.steady else 0.0 for treatment in self.treatments}
+        if len(periods) > 1:
             what = "some treatments start at steady state and others do not, or in another rhythm"
             raise BadInput(what, key="schedule", expected="one rhythm for all treatments")
-        return gaps.pop()
-
-    def one_cycle(self) -> Regimen:
-        """The first dose of each treatment, at time 0."""
-        return Regimen(
-            tuple(replace(t, phases=(), start=0.0, steady=False, missed=(), missing=0.0) for t in self.treatments)
-        )
+        period = periods.pop()
+        length = max(1, math.ceil(visit_gap / period - 1e-9)) * period
+        return Regimen(tuple(treatment.repeating(period, length) for treatment in self.treatments)), length
 
     def sentence(self) -> str:
         """The regimen as the sentence that `parse` reads back."""

@@ -28,6 +28,11 @@ class Scenario:
     source: str
     assumptions: tuple[str, ...] = ()
 
+    def cycle(self, parameters: ParameterTable) -> tuple[Regimen, float]:
+        """What repeats itself before the start, and after how many hours (0: the start is drug-free)."""
+        name = "expectancy.visit_gap"
+        return self.regimen.cycle(self.values.get(name, parameters[name].canonical))
+
 
 def load_scenario(source: str | Path, parameters: ParameterTable | None = None) -> Scenario:
     """A scenario from a YAML file or from a regimen sentence.
@@ -51,7 +56,7 @@ def load_scenario(source: str | Path, parameters: ParameterTable | None = None) 
 
 def check(regimen: Regimen, table: ParameterTable, values: Mapping[str, float], horizon: float) -> None:
     """Refuse now, before anything is simulated or written, what cannot be given or would never be given."""
-    regimen.steady_gap()
+    regimen.cycle(table["expectancy.visit_gap"].canonical)
     entries(regimen, table, values, horizon)
     for treatment in regimen.treatments:
         if treatment.start >= horizon:

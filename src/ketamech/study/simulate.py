@@ -15,9 +15,9 @@ from ketamech.study.scenario import Scenario, load_scenario
 
 def courses(scenario: Scenario, model: Model) -> list[Course]:
     """The treated course and, where asked for, the same person with the same hopes and no drug."""
-    regimen, gap = scenario.regimen, scenario.regimen.steady_gap()
-    given = entries(regimen, model.parameters, scenario.values, scenario.horizon)
-    cycle = entries(regimen.one_cycle(), model.parameters, scenario.values, gap) if gap else ()
+    given = entries(scenario.regimen, model.parameters, scenario.values, scenario.horizon)
+    repeated, gap = scenario.cycle(model.parameters)
+    cycle = entries(repeated, model.parameters, scenario.values, gap) if gap else ()
     treated = Course("treated", given, scenario.values, cycle, gap)
     if not scenario.control:
         return [treated]
