@@ -43,7 +43,7 @@ def scale(most: int, threads: Sequence[int], tell: Callable[[str], None]) -> lis
 def in_process(patients: int, threads: int) -> dict[str, Any]:
     """The record of one run in a process of its own, whose peak memory is its own. Raises SolveFailed."""
     command = [sys.executable, "-m", "ketamech.bench.scaling", str(patients), str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise SolveFailed(f"the run of {patients} patients on {threads} threads ended early: {last}")
