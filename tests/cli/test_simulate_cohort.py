@@ -10,6 +10,7 @@ import time
 import pytest
 from typer.testing import CliRunner
 
+from ketamech.cli.cohort import _outcome
 from ketamech.cli.main import app
 from ketamech.core import KetaMechError
 from ketamech.exchange import read_cohort
@@ -39,7 +40,33 @@ def test_a_cohort_is_written_and_summed_up(tmp_path, model):
     assert "mood.madrs\t24\t" in done.output
     assert "20 patients; 0 failed" in done.output
     assert "<svg" in (tmp_path / "c" / "bands.svg").read_text()
-    assert json.loads((tmp_path / "c" / "cohort.json").read_text())["seed"] == 1
+    facts = json.loads((tmp_path / "c" / "cohort.json").read_text())
+    assert facts["seed"] == 1
+    assert facts["ketamech equations"] == model.layout.fingerprint
+    assert str(tmp_path) not in json.dumps(facts)
+
+
+def test_times_may_be_evenly_spaced_and_the_picture_a_png(tmp_path, model):
+    done = simulate("--patients", "3", "--every", "250", "--png", "--out", str(tmp_path / "c"))
+    assert done.exit_code == 0, done.output
+    assert read_cohort(tmp_path / "c")["time"].values.tolist() == [0, 250, 500, 672]
+    assert (tmp_path / "c" / "bands.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_seed_of_a_file_is_the_seed_of_its_cohort(tmp_path, model):
+    file = tmp_path / "s.yaml"
+    file.write_text("treatments: [racemic 40 mg IV]\nseed: 9\nhorizon: 2 days\n")
+    for name, more in (("file", []), ("told", ["--seed", "9"]), ("other", ["--seed", "1"])):
+        call = ["simulate", str(file), "--patients", "4", "--times", "24", "--out", str(tmp_path / name), *more]
+        assert CliRunner().invoke(app, call).exit_code == 0
+    known, told, other = (read_cohort(tmp_path / name)["mood.madrs"].values for name in ("file", "told", "other"))
+    assert (known == told).all()
+    assert (known != other).all()
+
+
+def test_failures_are_counted_by_reason():
+    state = {"finished": 200, "failed": 3, "reasons": {"not finite": 1, "too many steps": 2}}
+    assert _outcome(state) == ("200 patients; 3 failed (1.5 %): 1 not finite, 2 too many steps; see failures.csv")
 
 
 @pytest.mark.parametrize(
@@ -53,6 +80,14 @@ def test_a_cohort_is_written_and_summed_up(tmp_path, model):
         (["--patients", "5", "--tolerance", "0"], "a tolerance of 0"),
         (["--patients", "5", "--vary", "person.wieght"], "person.weight"),
         (["--patients", "5", "--chunk", "0"], "chunks of 0"),
+        (["--patients", "5", "--outputs", " , "], "no output to keep"),
+        (["--patients", "5", "--every", "0"], "a value every 0 h"),
+        (["--patients", "5", "--every", "-1"], "a value every -1 h"),
+        (["--patients", "5", "--every", "nan"], "a value every nan h"),
+        (["--patients", "5", "--every", "24", "--times", "2"], "--times and --every"),
+        (["--seed", "3"], "--seed 3 is for many patients"),
+        (["--tolerance", "0"], "--tolerance 0.0 is for many patients"),
+        (["--outputs", "mood.madrs"], "--outputs mood.madrs is for many patients"),
         (["--patients", "100000000000"], "the disk has"),
     ],
 )

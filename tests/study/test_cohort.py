@@ -234,3 +234,33 @@ def test_one_who_weighs_little_does_not_stop_the_others(model):
     assert len(entries(plan, table, person, 100.0)) > 3
     with pytest.raises(BadInput, match="no one is given that"):
         entries(plan, table, {"person.weight": 10.0}, 100.0)
+
+
+def test_looking_longer_or_another_treatment_changes_no_missed_dose():
+    alone = adherence(Regimen.parse("racemic 50 mg oral daily missing 30 %"), 240.0, 1, range(50), 0)
+    words = "racemic 50 mg oral daily missing 30 %; midazolam 2 mg IV daily missing 20 %"
+    longer = adherence(Regimen.parse(words), 480.0, 1, range(50), 0)
+    assert len(longer) == 40
+    assert all((longer[place] == took).all() for place, took in alone.items())
+    assert any((longer[0, k] != longer[1, k]).any() for k in range(20))
+
+
+def test_doses_go_on_for_as_long_as_is_looked(model):
+    """Daily doses without an end, looked at beyond the usual four weeks: the level before each dose stays up."""
+    asked = cohort(model, "racemic 50 mg oral daily", patients=2)
+    late = Cohort(model, asked.scenario, 2, ("plasma.s_norketamine",), np.array([20 * 24.0, 60 * 24.0]))
+    found = late.some(range(2))["plasma.s_norketamine"].values
+    assert found[:, 1] == pytest.approx(found[:, 0], rel=0.05)
+
+
+def test_many_outputs_at_many_times_make_smaller_chunks(model):
+    few = cohort(model, patients=5000)
+    many = Cohort(model, few.scenario, 5000, model.layout.output_names, np.linspace(0, 672, 2000))
+    assert few.together == 4096
+    assert many.together * len(many.outputs) * 2000 * 8 <= 2**27
+    assert many.together >= 1
+
+
+def test_the_typical_person_is_told_what_chance_spares_him(model):
+    notes = load_scenario("esketamine 84 mg nasal weekly, missing 10 %", model.parameters).assumptions
+    assert any("misses no dose by chance" in note for note in notes)

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
-from ketamech.core import BadInput
+from ketamech.cli.cohort_options import names, times
 
 if TYPE_CHECKING:
-    from ketamech.study import Scenario
+    import xarray as xr
 
-OUTPUTS = "mood.madrs"
-SHARES = (5, 50, 95)
-SOON, LATER, MOST_SHOWN = 2 / 3, 2.0, 40  # h after a dose that are always shown; for how many doses
+SHARES, ROWS = (5, 50, 95), 6
 
 
 @dataclass(frozen=True)
@@ -28,14 +38,16 @@ class Asked:
     """What the command line said about a cohort."""
 
     patients: int
-    seed: int
-    outputs: str | None
-    times: str | None
-    vary: str | None
-    threads: int
-    chunk: int
-    tolerance: float
-    device: str
+    seed: int | None = None
+    outputs: str = "mood.madrs"
+    times: str | None = None
+    every: float | None = None
+    vary: str | None = None
+    threads: int = os.cpu_count() or 1
+    chunk: int = 4096
+    tolerance: float = 5e-6
+    device: str = "cpu"
+    png: bool = False
 
 
 def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_name: Callable[[str], str]) -> None:
@@ -44,80 +56,80 @@ def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_nam
     from ketamech.cli import terminal
 
     given = study.load_scenario(scenario)
-    place = folder or Path("runs") / folder_name(f"{given.title} {asked.patients} patients seed {asked.seed}")
+    seed = given.seed if asked.seed is None else asked.seed
+    place = folder or Path("runs") / folder_name(f"{given.title} {asked.patients} patients seed {seed}")
     model = terminal.model()
     cohort = study.Cohort(
-        model, given, asked.patients, _names(asked.outputs), _times(asked.times, given), asked.seed,
-        vary=_names(asked.vary) if asked.vary else None, tolerance=asked.tolerance, threads=asked.threads,
+        model, given, asked.patients, names(asked.outputs), times(asked.times, asked.every, given), seed,
+        vary=names(asked.vary) if asked.vary else None, tolerance=asked.tolerance, threads=asked.threads,
         chunk=asked.chunk, device=asked.device,
     )  # fmt: skip
     exchange.refuse_small_disk(place, cohort.size)
-    facts = {
-        "outputs": cohort.outputs,
-        "title": given.title,
-        "seed": asked.seed,
-        "tolerance": asked.tolerance,
-        "command": sys.argv[1:],
-    }
-    with _progress(asked.patients) as progress, _kept(place, terminal):
-        state = exchange.stream(place, cohort.chunks(progress), asked.patients, facts, chunk=asked.chunk)
+    facts = {"outputs": cohort.outputs, "title": given.title, "seed": seed, "tolerance": asked.tolerance}
+    facts |= report.provenance_of(given, model, seed, shlex.join(["ketamech", *sys.argv[1:]]))
+    with _progress(asked.patients) as progress, _kept(place):
+        state = exchange.stream(place, cohort.chunks(progress), asked.patients, facts, chunk=cohort.together)
     curves = exchange.read_cohort(place)
-    picture = report.cohort_picture(place / "bands.svg", curves, given.title)
+    pictures = [report.cohort_picture(place / f"bands.{kind}", curves, given.title) for kind in _kinds(asked.png)]
     terminal.table(_summary(curves), title=given.title)
     console = terminal.progress()
-    share = 100 * state["failed"] / state["finished"]
-    console.print(f"{state['finished']} patients; {state['failed']} failed ({share:.2g} %), see failures.csv")
-    console.print(f"Open [bold]{terminal.written(picture)}[/bold]   {terminal.DISCLAIMER}")
+    for note in (note for note in given.assumptions if "--patients" not in note):
+        console.print(f"Assumed of the typical person: {terminal.written(note)}.")
+    console.print(terminal.written(_outcome(state)))
+    console.print(f"Open [bold]{terminal.written(pictures[0])}[/bold]   {terminal.DISCLAIMER}")
 
 
-def _names(text: str | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in (text or OUTPUTS).split(",") if name.strip()))
+def _kinds(png: bool) -> tuple[str, ...]:
+    return ("svg", "png") if png else ("svg",)
 
 
-def _times(text: str | None, scenario: Scenario) -> np.ndarray:
-    """Hours from text such as '0, 2, 24'; default: every day, and just before and after each of the first doses."""
-    if text is None:
-        return _usual_times(scenario)
-    try:
-        return np.array([float(word) for word in text.split(",") if word.strip()])
-    except ValueError:
-        raise BadInput(f"times '{text}'", key="times", expected="hours", type_this="--times '0, 2, 24, 672'") from None
+def _outcome(state: dict[str, Any]) -> str:
+    """How many were solved, how many not, and why."""
+    words = f"{state['finished']} patients; {state['failed']} failed"
+    if not state["failed"]:
+        return words
+    why = ", ".join(f"{count} {reason}" for reason, count in sorted(state["reasons"].items()))
+    return f"{words} ({100 * state['failed'] / state['finished']:.2g} %): {why}; see failures.csv"
 
 
-def _usual_times(scenario: Scenario) -> np.ndarray:
-    horizon = scenario.horizon
-    starts = sorted({at for treatment in scenario.regimen.treatments for at in treatment.starts(horizon)})[:MOST_SHOWN]
-    around = np.array([[at, at + SOON, at + LATER] for at in starts]).ravel()
-    every = np.concatenate([np.arange(0.0, horizon, 24.0), around, [horizon]])
-    return np.unique(every[every <= horizon])
+def _summary(curves: xr.Dataset) -> list[dict[str, object]]:
+    """Median and what nine in ten lie between, at a few times."""
+    from ketamech import report
 
-
-def _summary(curves: object) -> list[dict[str, object]]:
+    moments = curves["time"].values
+    places = np.unique(np.linspace(0, moments.size - 1, min(moments.size, ROWS)).astype(int)).tolist()
     rows: list[dict[str, object]] = []
-    times = np.asarray(curves["time"].values)  # type: ignore[index]
-    shown = np.unique(np.linspace(0, times.size - 1, min(times.size, 6)).astype(int))
-    for name in curves.data_vars:  # type: ignore[attr-defined]
-        values = curves[name].isel(time=shown).values  # type: ignore[index]
-        for column, i in enumerate(shown):
-            low, middle, high = np.nanpercentile(values[:, column], SHARES)
-            unit = curves[name].attrs["units"]  # type: ignore[index]
-            rows.append({"output": name, "hours": times[i], "5 %": low, "median": middle, "95 %": high, "unit": unit})
+    for name in map(str, curves.data_vars):
+        unit = curves[name].attrs["units"]
+        for i, found in zip(places, report.percentiles(curves, name, SHARES, places).T, strict=True):
+            numbers = dict(zip(("5 %", "median", "95 %"), map(float, found), strict=True))
+            rows.append({"output": name, "hours": float(moments[i]), **numbers, "unit": unit})
     return rows
+
+
+class _Rate(ProgressColumn):
+    """Patients a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f} a second", style="progress.data.speed")
 
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on the error stream: patients begun, time gone, time left."""
+    """A bar on the error stream: patients begun, how many a second, time gone, time left."""
     from ketamech.cli import terminal
 
-    columns = (TextColumn("Patients"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("Patients"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
     with Progress(*columns, console=terminal.progress(), transient=True) as bar:
         task = bar.add_task("patients", total=total)
         yield lambda done: bar.update(task, completed=done)
 
 
 @contextmanager
-def _kept(place: Path, terminal: object) -> Iterator[None]:
+def _kept(place: Path) -> Iterator[None]:
     """Ctrl-C: say what is kept and how to read it, and leave with the usual code."""
     began = time.monotonic()
     try:

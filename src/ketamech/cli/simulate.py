@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from ketamech.core import BadInput
 
 Scenario = Annotated[
     str,
     typer.Argument(help='A scenario file (YAML) or a sentence: "esketamine 84 mg nasal twice weekly for 4 weeks"'),
 ]
-LONGEST_NAME, CORES = 60, os.cpu_count() or 1
+LONGEST_NAME = 60
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results [default: runs/<title>]")]
 Png = Annotated[bool, typer.Option("--png", help="Write the story also as PNG, for slides (a second more)")]
 
 
 Patients = Annotated[int | None, typer.Option(help="Draw this many virtual patients instead of the typical one")]
-Seed = Annotated[int, typer.Option(min=0, help="Which patients are drawn: patient i is the same in any cohort")]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Which patients are drawn: patient i is the same in any cohort [default: 1, or the file's]"
+    ),
+]
 Outputs = Annotated[str | None, typer.Option(help="Outputs to keep, by name [default: mood.madrs]")]
-Times = Annotated[str | None, typer.Option(help="Hours to keep, e.g. '0, 2, 24, 672' [default: every day]")]
+Times = Annotated[
+    str | None, typer.Option(help="Hours to keep, e.g. '0, 2, 24, 672' [default: every day and around doses]")
+]
+Every = Annotated[float | None, typer.Option(help="Hours between two times to keep, in place of --times")]
 Vary = Annotated[str | None, typer.Option(help="Only these parameters or stages differ [default: all with a spread]")]
-Threads = Annotated[int, typer.Option(min=1, help="Threads; the results are the same for any number")]
-Chunk = Annotated[int, typer.Option(help="Patients between two writes to disk; changes no number")]
-Tolerance = Annotated[float, typer.Option(help="Relative tolerance of the solver")]
-Device = Annotated[str, typer.Option(help="cpu or cuda")]
+Threads = Annotated[int | None, typer.Option(min=1, help="The results are the same for any number [default: cores]")]
+Chunk = Annotated[int | None, typer.Option(help="Patients between two writes; changes no number [default: 4096]")]
+Tolerance = Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 5e-6]")]
+Device = Annotated[str | None, typer.Option(help="cpu or cuda [default: cpu]")]
 
 
 def simulate(
@@ -37,14 +46,15 @@ def simulate(
     out: Out = None,
     png: Png = False,
     patients: Patients = None,
-    seed: Seed = 1,
+    seed: Seed = None,
     outputs: Outputs = None,
     times: Times = None,
+    every: Every = None,
     vary: Vary = None,
-    threads: Threads = CORES,
-    chunk: Chunk = 4096,
-    tolerance: Tolerance = 5e-6,
-    device: Device = "cpu",
+    threads: Threads = None,
+    chunk: Chunk = None,
+    tolerance: Tolerance = None,
+    device: Device = None,
 ) -> None:
     """Simulate one scenario: curves, summary, figures and an HTML report in one folder.
 
@@ -60,11 +70,16 @@ def simulate(
 
       ketamech simulate "racemic 0.5 mg/kg IV over 40 min" --patients 10000 --outputs mood.madrs,dissociation.cadss
     """
+    of_many: dict[str, Any] = {
+        "seed": seed, "outputs": outputs, "times": times, "every": every, "vary": vary, "threads": threads,
+        "chunk": chunk, "tolerance": tolerance, "device": device,
+    }  # fmt: skip
+    given = {name: value for name, value in of_many.items() if value is not None}
     if patients is not None:
         from ketamech.cli.cohort import Asked, simulate_cohort
 
-        asked_for = Asked(patients, seed, outputs, times, vary, threads, chunk, tolerance, device)
-        return simulate_cohort(scenario, out, asked_for, _folder_name)
+        return simulate_cohort(scenario, out, Asked(patients, png=png, **given), _folder_name)
+    _refuse_without_patients(given)
     from ketamech import report, study
     from ketamech.cli import terminal
 
@@ -81,6 +96,13 @@ def simulate(
         console.print(f"Assumed: {terminal.written(note)}.")
     terminal.table(report.summary_rows(curves), title=asked.title)
     console.print(f"Open [bold]{terminal.written(folder / 'report.html')}[/bold]   {terminal.DISCLAIMER}")
+
+
+def _refuse_without_patients(given: dict[str, Any]) -> None:
+    """Say so rather than take no notice."""
+    for name, value in given.items():
+        what = f"--{name} {value} is for many patients"
+        raise BadInput(what, key=f"--{name}", expected="also --patients", type_this=f"--patients 1000 --{name} {value}")
 
 
 def _folder_name(title: str) -> str:

@@ -12,7 +12,6 @@ import errno
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +49,7 @@ def stream(
     if folder.exists() and any(folder.iterdir()):
         raise BadInput(f"'{folder.name}' is not empty", expected="a new folder", type_this="--out runs/NAME")
     folder.mkdir(parents=True, exist_ok=True)
-    state = {**facts, "patients": patients, "finished": 0, "failed": 0}
+    state = {**facts, "patients": patients, "finished": 0, "failed": 0, "reasons": {}}
     with _disk_errors(folder, state):
         for part in chunks:
             if state["finished"] == 0:
@@ -118,13 +117,17 @@ def _write(folder: Path, part: xr.Dataset, state: dict[str, Any]) -> None:
         csv.writer(file).writerows(failed)
     state["finished"] += count
     state["failed"] += len(failed)
+    for _, reason in failed:
+        kind = reason.split(" at ")[0]
+        state["reasons"][kind] = state["reasons"].get(kind, 0) + 1
     _replace(folder / STATE, json.dumps(state, indent=1))
 
 
 def _replace(target: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile("w", dir=target.parent, suffix=".tmp", delete=False, encoding="utf-8") as part:
-        part.write(text + "\n")
-    os.replace(part.name, target)
+    """The whole new text or the whole old one, whenever it is read."""
+    draft = target.with_suffix(".tmp")
+    draft.write_text(text + "\n", encoding="utf-8")
+    os.replace(draft, target)
 
 
 @contextmanager

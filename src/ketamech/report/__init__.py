@@ -6,11 +6,13 @@ from ketamech.core.lazy import lazily
 
 if TYPE_CHECKING:
     from ketamech.report.bands import cohort_picture as cohort_picture
+    from ketamech.report.bands import percentiles as percentiles
     from ketamech.report.bench_page import benchmark_page as benchmark_page
     from ketamech.report.bench_picture import draw_benchmark as draw_benchmark
     from ketamech.report.bibliography import cite as cite
     from ketamech.report.index import write_index as write_index
     from ketamech.report.model_page import describe as describe
+    from ketamech.report.provenance import provenance_of as provenance_of
     from ketamech.report.run_folder import refuse_folder as refuse_folder
     from ketamech.report.run_folder import write_run as write_run
     from ketamech.report.scorecard_files import write_scorecard as write_scorecard
@@ -22,6 +24,8 @@ _WHERE = {
     "cite": "bibliography",
     "cohort_picture": "bands",
     "describe": "model_page",
+    "percentiles": "bands",
+    "provenance_of": "provenance",
     "refuse_folder": "run_folder",
     "summary_rows": "summary",
     "write_index": "index",

@@ -17,7 +17,7 @@ from ketamech.core import unit
 from ketamech.parameters import ParameterTable
 from ketamech.report.told import Told
 from ketamech.report.words import DISCLAIMER
-from ketamech.study import Model
+from ketamech.study import Model, Scenario
 
 PACKAGES = (
     "ketamech",
@@ -56,6 +56,12 @@ def provenance(told: Told, model: Model, command_line: str) -> dict[str, Any]:
         },
         "disclaimer": DISCLAIMER,
     }
+
+
+def provenance_of(scenario: Scenario, model: Model, seed: int, command_line: str) -> dict[str, str]:
+    """The same for many patients of one scenario, one level deep."""
+    asked = Told(scenario.title, (), (), source=scenario.source, seed=seed, values=scenario.values)
+    return {f"ketamech {name}": text for name, text in flat(provenance(asked, model, command_line)).items()}
 
 
 def flat(found: Mapping[str, Any]) -> dict[str, str]:

@@ -26,7 +26,7 @@ from ketamech.study.running import Entry, Model
 from ketamech.study.scenario import Scenario
 from ketamech.study.steady import steady_state
 
-CHUNK = 4096
+CHUNK, CHUNK_BYTES = 4096, 2**27
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,20 @@ class Cohort:
             )
         if self.chunk < 1:
             raise BadInput(f"chunks of {self.chunk} patients", key="chunk", expected="at least 1")
+        if not self.outputs:
+            raise BadInput("no output to keep", key="outputs", expected="a name", type_this="--outputs mood.madrs")
         checked_outputs(self.model.kernel, self.outputs)
         checked_times(self.times, self.patients)
+
+    @property
+    def together(self) -> int:
+        """Patients in a chunk: `chunk`, or as many as leave memory flat when many outputs at many times are kept."""
+        return max(1, min(self.chunk, CHUNK_BYTES // (8 * len(self.outputs) * len(self.times))))
+
+    @property
+    def until(self) -> float:
+        """How long doses are given (h): as long as is looked."""
+        return max(self.scenario.horizon, float(np.max(self.times)))
 
     @property
     def size(self) -> int:
@@ -66,8 +78,8 @@ class Cohort:
 
         A failed patient is NaN with the reason in `solve_status`.
         """
-        for first in range(0, self.patients, self.chunk):
-            who = range(first, min(first + self.chunk, self.patients))
+        for first in range(0, self.patients, self.together):
+            who = range(first, min(first + self.together, self.patients))
             yield self.some(who, partial(_begun, progress, first) if progress else None)
 
     def some(self, who: Sequence[int], progress: Callable[[int], None] | None = None) -> xr.Dataset:
@@ -85,7 +97,7 @@ class Cohort:
                 self.model.kernel, start, inputs, self._events(repeated, gap, values, who), gap,
                 tolerance=self.tolerance, threads=self.threads, device=self.device,
             )  # fmt: skip
-        given = self._events(self.scenario.regimen, self.scenario.horizon, values, who)
+        given = self._events(self.scenario.regimen, self.until, values, who)
         solution = solve(
             self.model.kernel, start, inputs, given, self.times,
             outputs=self.outputs, tolerance=self.tolerance, threads=self.threads, device=self.device, progress=progress,
@@ -133,17 +145,18 @@ def _begun(progress: Callable[[int], None], before: int, here: int) -> None:
 def adherence(
     regimen: Regimen, horizon: float, seed: int, who: Sequence[int], replicate: int
 ) -> dict[tuple[int, int], np.ndarray]:
-    """{(treatment, dose): 1 where a patient takes it, 0 where not} for treatments of which doses may be missed."""
-    counts = [len(t.starts(horizon)) if t.missing else 0 for t in regimen.treatments]
-    if not any(counts):
-        return {}
-    chances = np.concatenate([np.full(n, t.missing) for n, t in zip(counts, regimen.treatments, strict=True)])
-    numbers = np.array(
-        [chance.random(chances.size) for chance in generators(seed, who, "adherence", replicate=replicate)]
-    )
-    took = (numbers >= chances).astype(float)
-    places = [(i, k) for i, n in enumerate(counts) for k in range(n)]
-    return {place: took[:, column] for column, place in enumerate(places)}
+    """{(treatment, dose): 1 where a patient takes it, 0 where not} for treatments of which doses may be missed.
+
+    Looking longer changes no dose that was there before, nor does another treatment.
+    """
+    found: dict[tuple[int, int], np.ndarray] = {}
+    for i, treatment in enumerate(regimen.treatments):
+        count = len(treatment.starts(horizon)) if treatment.missing else 0
+        if count:
+            chances = generators(seed, who, "adherence", replicate=replicate, block=i)
+            took = np.array([chance.random(count) for chance in chances]) >= treatment.missing
+            found |= {(i, k): took[:, k].astype(float) for k in range(count)}
+    return found
 
 
 def event_table(model: Model, given: Sequence[Entry], count: int) -> EventTable:

@@ -51,7 +51,7 @@ def load_scenario(source: str | Path, parameters: ParameterTable | None = None) 
     check(regimen, table, {}, horizon)
     weight = table["person.weight"]
     notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if per_kilogram(regimen) else ()
-    return Scenario(source, "", regimen, {}, horizon, True, 1, source, (*notes, *salts(regimen)))
+    return Scenario(source, "", regimen, {}, horizon, True, 1, source, (*notes, *salts(regimen), *luck(regimen)))
 
 
 def check(regimen: Regimen, table: ParameterTable, values: Mapping[str, float], horizon: float) -> None:
@@ -88,3 +88,9 @@ def salts(regimen: Regimen) -> tuple[str, ...]:
     named = dict.fromkeys((treatment.drug, treatment.salt) for treatment in weighed)
     words = {"base": "free base, no salt was named", "hydrochloride": "hydrochloride, as named"}
     return tuple(f"doses of {drug} are masses of {words[salt]}" for drug, salt in named)
+
+
+def luck(regimen: Regimen) -> tuple[str, ...]:
+    """What the typical person is spared and each of many is not."""
+    by_chance = any(treatment.missing for treatment in regimen.treatments)
+    return ("the typical person misses no dose by chance; --patients draws who does",) if by_chance else ()

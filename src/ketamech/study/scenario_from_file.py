@@ -16,7 +16,7 @@ from ketamech.study.drugs import drug, route
 from ketamech.study.overrides import Overrides
 from ketamech.study.reading import Path_, read_yaml
 from ketamech.study.regimen import LONGEST, Regimen, Treatment
-from ketamech.study.scenario import Scenario, check, per_kilogram, salts
+from ketamech.study.scenario import Scenario, check, luck, per_kilogram, salts
 from ketamech.study.scenario_file import Dose, ScenarioFile
 from ketamech.study.sentence import hours, read
 
@@ -50,7 +50,7 @@ def scenario_from_file(path: Path, table: ParameterTable) -> Scenario:
         parsed.control,
         parsed.seed,
         path.read_text(encoding="utf-8-sig"),
-        salts(regimen),
+        (*salts(regimen), *luck(regimen)),
     )
 
 
