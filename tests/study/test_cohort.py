@@ -101,22 +101,33 @@ def test_what_is_given_to_many_is_what_is_given_to_each(model):
         assert table.size[rows] == pytest.approx(alone.size, rel=1e-14)
 
 
+WAYS = (  # doses that depend on the person: weight, shares absorbed, number of sprays, doses missed, steady state
+    "esketamine 84 mg nasal twice weekly for 1 week, missing 40 %",
+    "racemic 0.5 mg/kg IV over 40 min",
+    "racemic 0.5 mg/kg IM",
+    "esketamine 1 mg/kg nasal",
+    "racemic 0.2 mg/kg SC every 3 days for 1 week at steady state",
+)
+
+
 @pytest.fixture(scope="module")
-def whole(model):
-    return all_of(cohort(model))
+def wholes(model):
+    return {words: all_of(cohort(model, words)) for words in WAYS}
 
 
+@pytest.mark.parametrize("words", WAYS)
 @pytest.mark.parametrize("how", [{"chunk": 7}, {"chunk": 1, "patients": 5}, {"threads": 2, "chunk": 13}])
-def test_chunks_and_threads_change_no_bit(model, whole, how):
-    found = all_of(cohort(model, **how))
+def test_chunks_and_threads_change_no_bit(model, wholes, words, how):
+    found, whole = all_of(cohort(model, words, **how)), wholes[words]
     for name in OUTPUTS:
         assert (found[name].values == whole[name].values[: found.sizes["patient"]]).all()
 
 
-def test_any_patients_in_any_order(model, whole):
-    found = cohort(model).some([31, 2, 30])
+@pytest.mark.parametrize("words", WAYS)
+def test_any_patients_in_any_order(model, wholes, words):
+    found = cohort(model, words).some([31, 2, 30])
     for name in OUTPUTS:
-        assert (found[name].values == whole[name].values[[31, 2, 30]]).all()
+        assert (found[name].values == wholes[words][name].values[[31, 2, 30]]).all()
     assert (found["solve_status"] == "ok").all()
     assert found["mood.madrs"].attrs["units"] == "points"
 
@@ -264,3 +275,23 @@ def test_many_outputs_at_many_times_make_smaller_chunks(model):
 def test_the_typical_person_is_told_what_chance_spares_him(model):
     notes = load_scenario("esketamine 84 mg nasal weekly, missing 10 %", model.parameters).assumptions
     assert any("misses no dose by chance" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("racemic 0.5 mg/kg IM", "pharmacokinetics.intramuscular_fraction"),
+        ("esketamine 84 mg nasal", "pharmacokinetics.nasal_fraction_first"),
+        ("racemic 0.5 mg/kg IV", "person.weight"),
+    ],
+)
+def test_what_only_decides_on_doses_differs_between_patients_too(model, words, name):
+    found = cohort(model, words, patients=6, vary=(name,)).some(range(6))["pharmacokinetics.central_s"].values[:, 1]
+    assert len(set(found)) == 6
+
+
+def test_a_set_value_with_a_uniform_spread_stays_and_one_with_a_middle_moves_it():
+    table = TABLE.with_values({"person.weight": "50 kg", "person.stress": 0.0})
+    found = draw(table, ("person.weight", "person.stress"), 1, range(2000))
+    assert np.median(found[:, 0]) == pytest.approx(50, rel=0.03)
+    assert (found[:, 1] == 0).all()

@@ -6,9 +6,11 @@ threads, and his numbers are the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -17,16 +19,26 @@ from ketamech.core import BadInput
 from ketamech.engine import EventTable, Solution, events, rest, solve
 from ketamech.engine.events import joined
 from ketamech.engine.solve import TOLERANCE, checked_outputs, checked_times
-from ketamech.parameters import ParameterTable
 from ketamech.study.chance import generators
 from ketamech.study.giving import entries
 from ketamech.study.population import draw
 from ketamech.study.regimen import Regimen
-from ketamech.study.running import Entry, Model
+from ketamech.study.running import Entry, Model, Quantity
 from ketamech.study.scenario import Scenario
 from ketamech.study.steady import steady_state
 
 CHUNK, CHUNK_BYTES = 4096, 2**27
+
+
+@dataclass(frozen=True)
+class _People:
+    """Some patients before they are solved: numbers, inputs [patient, input], what is given, and what is repeated."""
+
+    who: Sequence[int]
+    inputs: np.ndarray
+    given: EventTable
+    cycle: EventTable | None
+    gap: float
 
 
 @dataclass(frozen=True)
@@ -76,45 +88,64 @@ class Cohort:
     def chunks(self, progress: Callable[[int], None] | None = None) -> Iterator[xr.Dataset]:
         """Datasets with dims (patient, time), one after another; `progress` is told how many patients have been begun.
 
-        A failed patient is NaN with the reason in `solve_status`.
+        The next patients are drawn while these are solved. A failed patient is NaN with the reason in `solve_status`.
         """
-        for first in range(0, self.patients, self.together):
-            who = range(first, min(first + self.together, self.patients))
-            yield self.some(who, partial(_begun, progress, first) if progress else None)
+        firsts = range(0, self.patients, self.together)
+        with ThreadPoolExecutor(1) as ahead:
+            following = ahead.submit(self._drawn, self._who(0))
+            for first in firsts:
+                people = following.result()
+                if first + self.together < self.patients:
+                    following = ahead.submit(self._drawn, self._who(first + self.together))
+                yield self._solved(people, partial(_begun, progress, first) if progress else None)
 
     def some(self, who: Sequence[int], progress: Callable[[int], None] | None = None) -> xr.Dataset:
         """Any patients of the cohort, by number."""
-        layout = self.model.layout
-        values = draw(
-            self._parameters, layout.parameter_names, self.seed, who, replicate=self.replicate, vary=self.vary
-        )
-        inputs = np.column_stack([values, np.zeros((len(who), len(layout.rested)))])
-        start, rested = rest(self.model.kernel, inputs, threads=self.threads, device=self.device)
-        steady = np.ones(len(who), dtype=bool)
+        return self._solved(self._drawn(who), progress)
+
+    def _who(self, first: int) -> Sequence[int]:
+        return range(first, min(first + self.together, self.patients))
+
+    def _drawn(self, who: Sequence[int]) -> _People:
+        """Who they are and what each is given: what enters their equations, and what only decides on doses."""
+        layout, table = self.model.layout, self.model.parameters.with_values(dict(self.scenario.values))
+        doses = tuple(name for name in table if name not in set(layout.parameter_names))
+        how: dict[str, Any] = {"replicate": self.replicate, "vary": self.vary}
+        values = draw(table, layout.parameter_names, self.seed, who, **how)
+        others = draw(table, doses, self.seed, who, block=1, **how)
+        drawn = dict(zip((*layout.parameter_names, *doses), (*values.T, *others.T), strict=True))
+        own = {name: numbers for name, numbers in drawn.items() if table[name].spread.kind != "fixed"}
+        person = {**self.scenario.values, **own}
         repeated, gap = self.scenario.cycle(self.model.parameters)
-        if gap:
-            start, steady = steady_state(
-                self.model.kernel, start, inputs, self._events(repeated, gap, values, who), gap,
-                tolerance=self.tolerance, threads=self.threads, device=self.device,
-            )  # fmt: skip
-        given = self._events(self.scenario.regimen, self.until, values, who)
-        solution = solve(
-            self.model.kernel, start, inputs, given, self.times,
-            outputs=self.outputs, tolerance=self.tolerance, threads=self.threads, device=self.device, progress=progress,
-        )  # fmt: skip
-        return self._dataset(who, solution, rested, steady)
+        return _People(
+            who,
+            np.column_stack([values, np.zeros((len(who), len(layout.rested)))]),
+            self._events(self.scenario.regimen, self.until, person, who),
+            self._events(repeated, gap, person, who) if gap else None,
+            gap,
+        )
 
-    @property
-    def _parameters(self) -> ParameterTable:
-        return self.model.parameters.with_values(dict(self.scenario.values))
-
-    def _events(self, regimen: Regimen, horizon: float, values: np.ndarray, who: Sequence[int]) -> EventTable:
-        names = self.model.layout.parameter_names
-        moving = np.flatnonzero(np.any(values != values[0], axis=0))
-        person = {**self.scenario.values, **{names[i]: values[:, i] for i in moving}}
+    def _events(
+        self, regimen: Regimen, horizon: float, person: Mapping[str, Quantity], who: Sequence[int]
+    ) -> EventTable:
         skipped = adherence(regimen, horizon, self.seed, who, self.replicate)
         given = entries(regimen, self.model.parameters, person, horizon, lambda i, k: skipped.get((i, k), 1.0))
         return event_table(self.model, given, len(who))
+
+    def _solved(self, people: _People, progress: Callable[[int], None] | None) -> xr.Dataset:
+        kernel, inputs = self.model.kernel, people.inputs
+        how: dict[str, Any] = {"threads": self.threads, "device": self.device}
+        start, rested = rest(kernel, inputs, **how)
+        steady = np.ones(len(inputs), dtype=bool)
+        if people.cycle:
+            start, steady = steady_state(
+                kernel, start, inputs, people.cycle, people.gap, tolerance=self.tolerance, **how
+            )
+        solution = solve(
+            kernel, start, inputs, people.given, self.times,
+            outputs=self.outputs, tolerance=self.tolerance, progress=progress, **how,
+        )  # fmt: skip
+        return self._dataset(people.who, solution, rested, steady)
 
     def _dataset(self, who: Sequence[int], solution: Solution, rested: np.ndarray, steady: np.ndarray) -> xr.Dataset:
         status = np.full(len(who), "ok", dtype=object)

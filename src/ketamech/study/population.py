@@ -26,17 +26,23 @@ def draw(
     *,
     replicate: int = 0,
     vary: Sequence[str] | None = None,
+    block: int = 0,
 ) -> np.ndarray:
     """Values [patient, name] in canonical units; patient i is the same whoever else is drawn.
 
+    Each list of names has its `block` of the patient's stream; lists drawn from one block are not independent.
+
     `vary` names or stages whose values are drawn (default: all that have a spread); the others keep the table's value.
-    A value keeps the sign of its row: a normal draw on the other side of 0 is drawn again from the patient's stream.
+    A value keeps the sign of its row: a normal draw on the other side of 0 is drawn again from the patient's stream. A
+    value that a scenario sets is the middle of its normal or lognormal spread; in place of a uniform one it stays.
     Raises UnknownName for a name in `vary` that is no parameter or stage.
     """
     rows = [parameters[name] for name in names]
     chosen = _checked(vary, parameters)
     spreads = _Spreads(rows, np.array([_varies(row, chosen) for row in rows]))
-    numbers = [spreads.raw(chance) for chance in generators(seed, patients, "parameters", replicate=replicate)]
+    numbers = [
+        spreads.raw(chance) for chance in generators(seed, patients, "parameters", replicate=replicate, block=block)
+    ]
     return spreads.values(np.array(numbers).reshape(len(numbers), len(rows)))
 
 
@@ -52,7 +58,8 @@ def _checked(vary: Sequence[str] | None, parameters: ParameterTable) -> tuple[st
 
 def _varies(row: Parameter, vary: tuple[str, ...] | None) -> bool:
     chosen = vary is None or row.name in vary or row.name.split(".")[0] in vary
-    return chosen and row.spread.kind != "fixed"
+    kept = row.spread.kind == "fixed" or (row.status == "set" and row.spread.kind == "uniform")
+    return chosen and not kept
 
 
 class _Spreads:
