@@ -39,8 +39,8 @@ def test_a_cohort_is_written_and_summed_up(tmp_path, model):
     assert {"mood.madrs", "spines.density"} <= set(found.data_vars)
     assert "mood.madrs\t24\t" in done.output
     assert "20 patients; 0 failed" in done.output
-    assert "<svg" in (tmp_path / "c" / "bands.svg").read_text()
-    facts = json.loads((tmp_path / "c" / "cohort.json").read_text())
+    assert "<svg" in (tmp_path / "c" / "bands.svg").read_text(encoding="utf-8")
+    facts = json.loads((tmp_path / "c" / "cohort.json").read_text(encoding="utf-8"))
     assert facts["seed"] == 1
     assert facts["ketamech equations"] == model.layout.fingerprint
     assert str(tmp_path) not in json.dumps(facts)

@@ -49,7 +49,7 @@ def test_chunks_come_back_as_one_dataset(tmp_path):
 def test_failures_are_counted_and_explained(tmp_path):
     state = stream(tmp_path / "c", [part(0, 4, bad=[2])], 4, {}, chunk=4)
     assert state["failed"] == 1
-    assert "2,\"not finite at 3 h, state a.b, term 'loss'\"" in (tmp_path / "c" / "failures.csv").read_text()
+    assert "2,\"not finite at 3 h, state a.b, term 'loss'\"" in (tmp_path / "c" / "failures.csv").read_text(encoding="utf-8")
     found = read_cohort(tmp_path / "c")
     assert found["solved"].values.tolist() == [1, 1, 0, 1]
     assert np.isnan(found["a.b"].values[2]).all()
@@ -91,7 +91,7 @@ def test_a_folder_with_files_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(BadInput, match="not empty"):
         stream(tmp_path, chunks(4, 4), 4, {}, chunk=4)
-    assert (tmp_path / "mine.txt").read_text() == "precious"
+    assert (tmp_path / "mine.txt").read_text(encoding="utf-8") == "precious"
 
 
 @pytest.mark.parametrize("state", [None, "", "{", "[]", '{"finished": "x"}'])

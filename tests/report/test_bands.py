@@ -33,7 +33,7 @@ def test_percentiles_leave_failures_out_however_much_is_read_at_once(monkeypatch
 def test_a_cohort_in_which_everybody_failed_is_still_drawn(tmp_path):
     curves = cohort([0, 0])
     assert np.isnan(percentiles(curves, "mood.madrs", (5, 50), [0, 1])).all()
-    assert "<svg" in cohort_picture(tmp_path / "bands.svg", curves, "nobody").read_text()
+    assert "<svg" in cohort_picture(tmp_path / "bands.svg", curves, "nobody").read_text(encoding="utf-8")
 
 
 def test_a_picture_of_thousands_of_times_reads_a_hundred(tmp_path, monkeypatch):

@@ -63,7 +63,7 @@ def test_the_folder_holds_what_it_promises(folder):
         "provenance.json",
     }
     assert "story.svg" in {path.name for path in (folder / "figures").iterdir()}
-    assert "racemic" in (folder / "scenario.yaml").read_text()
+    assert "racemic" in (folder / "scenario.yaml").read_text(encoding="utf-8")
 
 
 def test_curves_read_back_equal_what_was_simulated(folder, racemic):
@@ -138,7 +138,7 @@ def test_nothing_written_names_the_machine(folder):
             text = path.read_text(encoding="utf-8")
             assert "/somewhere/private" not in text
             assert str(folder.parent) not in text
-    assert "0.5 mg/kg" in json.loads((folder / "provenance.json").read_text())["command_line"]
+    assert "0.5 mg/kg" in json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["command_line"]
 
 
 def test_only_papers_behind_what_was_given_are_cited(folder, racemic, model):
@@ -146,14 +146,14 @@ def test_only_papers_behind_what_was_given_are_cited(folder, racemic, model):
     names = used_parameters(curves, told(scenario, model), model)
     owed = {model.parameters[name].name for name in names}
     assert not any(name.startswith("second_blocker.") for name in owed)
-    entries = json.loads((folder / "bibliography.json").read_text())
+    entries = json.loads((folder / "bibliography.json").read_text(encoding="utf-8"))
     behind = {name for entry in entries for name in entry["parameters"]}
     assert behind <= owed
     assert all(entry["parameters"] or entry["drawn"] for entry in entries)
 
 
 def test_cite_prints_exactly_the_papers_of_the_run(folder):
-    entries = json.loads((folder / "bibliography.json").read_text())
+    entries = json.loads((folder / "bibliography.json").read_text(encoding="utf-8"))
     lines = report.cite(folder).splitlines()
     assert len(lines) == len(entries)
     assert all(entry["citation"] in line for entry, line in zip(entries, lines, strict=True))

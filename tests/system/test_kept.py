@@ -68,7 +68,7 @@ def test_every_stage_is_a_source_of_what_is_kept():
 def test_a_seal_breaks_with_any_letter(tmp_path):
     write_sealed(tmp_path / "a", "one\ntwo")
     assert read_sealed(tmp_path / "a") == "one\ntwo"
-    (tmp_path / "a").write_text((tmp_path / "a").read_text() + "\n")
+    (tmp_path / "a").write_text((tmp_path / "a").read_text(encoding="utf-8") + "\n")
     assert read_sealed(tmp_path / "a") is None
     assert read_sealed(tmp_path / "absent") is None
 
