@@ -49,7 +49,9 @@ def test_chunks_come_back_as_one_dataset(tmp_path):
 def test_failures_are_counted_and_explained(tmp_path):
     state = stream(tmp_path / "c", [part(0, 4, bad=[2])], 4, {}, chunk=4)
     assert state["failed"] == 1
-    assert "2,\"not finite at 3 h, state a.b, term 'loss'\"" in (tmp_path / "c" / "failures.csv").read_text(encoding="utf-8")
+    assert "2,\"not finite at 3 h, state a.b, term 'loss'\"" in (tmp_path / "c" / "failures.csv").read_text(
+        encoding="utf-8"
+    )
     found = read_cohort(tmp_path / "c")
     assert found["solved"].values.tolist() == [1, 1, 0, 1]
     assert np.isnan(found["a.b"].values[2]).all()
