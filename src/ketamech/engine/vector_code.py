@@ -38,8 +38,11 @@ def vector_module(
     ]
     written = [_Writer(rows, lanes, stride or lanes).function(block, block.name in exported) for block in blocks]
     width = f'"min-legal-vector-width"="{64 * lanes}" "prefer-vector-width"="{64 * lanes}"'
-    attributes = f"attributes #0 = {{ nounwind noinline {width} }}\nattributes #1 = {{ nounwind alwaysinline {width} }}"
-    return "\n".join([*declared, _TAKE, exponential(lanes), logarithm(lanes), *written, attributes, ""])
+    attributes = [  # realigned: half of the vectors put on the stack would otherwise straddle two lines of the cache
+        f'attributes #0 = {{ nounwind noinline "stackrealign" {width} }}',
+        f"attributes #1 = {{ nounwind alwaysinline {width} }}",
+    ]
+    return "\n".join([*declared, _TAKE, exponential(lanes), logarithm(lanes), *written, *attributes, ""])
 
 
 class _Writer:
