@@ -175,8 +175,8 @@ def test_a_steady_state_repeats_itself(model):
         3, OUTPUTS, np.array([11.99, 23.99, 35.99]), vary=drug,
     )  # fmt: skip
     long = Cohort(
-        model, load_scenario("racemic 0.1 mg/kg IV every 12 h for 40 days", model.parameters),
-        3, OUTPUTS, np.array([39 * 24 + 11.99]), vary=drug,
+        model, load_scenario("racemic 0.1 mg/kg IV every 12 h for 80 days", model.parameters),
+        3, OUTPUTS, np.array([79 * 24 + 11.99]), vary=drug,
     )  # fmt: skip
     steady, known = all_of(asked), all_of(long)
     assert (steady["solve_status"] == "ok").all()

@@ -14,7 +14,8 @@ def circuit(m: Stage) -> None:
     through synapses that lean on NMDA receptors; pyramidal cells are excited through AMPA and NMDA
     receptors, held depolarised by HCN1 channels, and inhibited by both interneurons. Nothing in here is
     bell-shaped: the inverted U in dose comes from two blocks of different affinity. Inhibition is
-    rescaled over a day to bring the pyramidal rate back (set point), so a steady blocker fades. Order of
+    rescaled over a day to bring the pyramidal rate back (set point), so a steady blocker fades; rates are
+    restored by waking activity (Hengen 2016, recalled), so an hour of anaesthesia leaves no rebound. Order of
     events: Homayoun 2007; sign at 1 and 10 umol/L: Gerhard 2020.
     """
     pyramidal = m.state("circuit.pyramidal_rate", "1", at_rest=1.0, about="pyramidal firing relative to rest")
@@ -28,8 +29,8 @@ def circuit(m: Stage) -> None:
     m.rate(pyramidal, -pace * pyramidal, because="relaxation")
     m.rate(
         strength,
-        +set_point * strength * (pyramidal - 1),
-        because="inhibitory synapses scale until the pyramidal rate is back at its set point",
+        +set_point * m.needs("sedation.consciousness", "1") * strength * (pyramidal - 1),
+        because="inhibitory synapses scale, while awake, until the pyramidal rate is back at its set point",
     )
     m.offers("circuit.disinhibition", 1 - inhibition, "1", about="share of inhibition lost")
     gamma = pyramidal * (1 + m.parameter("circuit.gamma_gain") * (1 - inhibition))
@@ -55,13 +56,14 @@ def _interneuron(m: Stage, kind: str, pyramidal: sympy.Expr) -> sympy.Symbol:
 
 
 def _pyramidal_drive(m: Stage, pyramidal: sympy.Expr, inhibition: sympy.Expr) -> sympy.Expr:
-    """Excitation (AMPA, NMDA, recurrent, less lost HCN1 depolarisation) minus inhibition; rest is 1."""
+    """Excitation (AMPA, NMDA, recurrent, less HCN1 depolarisation or another anaesthetic) minus inhibition; rest 1."""
     weight, recurrent = m.parameter("circuit.inhibition_weight"), m.parameter("circuit.recurrent_pyramidal")
     synaptic = 1 - m.parameter("circuit.nmda_share_pyramidal") * m.needs("nmda.blocked_pyramidal", "1")
     esketamine = m.needs("brain.esketamine", "umol/L")
     channel = esketamine / (esketamine + m.parameter("circuit.hcn1_half_block"))
     intrinsic = 1 - m.parameter("circuit.hcn1_share") * channel
-    excitation = (1 + weight) * synaptic * intrinsic * (1 - recurrent + recurrent * pyramidal)
+    held = 1 - m.parameter("circuit.anaesthetic_share") * m.needs("sedation.cortex_silenced", "1")
+    excitation = (1 + weight) * synaptic * intrinsic * held * (1 - recurrent + recurrent * pyramidal)
     return excitation - weight * inhibition
 
 

@@ -19,11 +19,12 @@ def habenula(m: Stage) -> None:
     opioid_part = 1 - m.parameter("habenula.naltrexone_loss") * antagonist
     reach = m.parameter("pathway.habenula") * m.parameter("habenula.silencing") * opioid_part
     silenced = reach * hill(blocked, m.parameter("habenula.half_block"), 2)
+    awake = 1 - m.parameter("habenula.anaesthetic_silencing") * (1 - m.needs("sedation.consciousness", "1"))
     pace = m.parameter("habenula.pace")
     bursting = m.state("habenula.bursting", "1", at_rest=0.2, within=(0, 1), scale=0.1, about="share of cells bursting")
     m.rate(
         bursting,
-        +pace * usual * (1 - silenced),
-        because="bursts under stress, less those silenced by NMDA block",
+        +pace * usual * (1 - silenced) * awake,
+        because="bursts under stress while awake, less those silenced by NMDA block",
     )
     m.rate(bursting, -pace * bursting, because="relaxation")

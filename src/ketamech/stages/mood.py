@@ -10,13 +10,14 @@ from ketamech.stages.declaration import Stage, exp, log
 def mood(m: Stage) -> None:
     """Everything that differs from the person's own rest adds to one drive; MADRS follows it.
 
-    Two carriers of the drug: hours (silent habenula, AMPA surface) and days (spines, through connectivity).
+    Two carriers of the drug: hours (silent habenula, AMPA surface) and days (spines, through connectivity). How far
+    a person's mood follows his own brain differs between people (responsiveness): arms of trials are bimodal.
     A logistic keeps the score within the scale; at rest the drive is zero and the score is the baseline.
     The weights are log odds of the scale per unit of change.
     """
     drive = m.offers(
         "mood.drive",
-        _network(m) + _tones(m) + _other_treatments(m),
+        m.parameter("person.responsiveness") * (_network(m) + _opioid(m)) - _inflammation(m) + _other_treatments(m),
         "1",
         about="push towards recovery, 0 at own rest, log odds of the scale",
     )
@@ -42,13 +43,14 @@ def _network(m: Stage) -> sympy.Expr:
     return m.parameter("mood.connectivity_weight") * gained + m.parameter("mood.habenula_weight") * expressed
 
 
-def _tones(m: Stage) -> sympy.Expr:
-    """Opioid tone, and the fall of TNF on a log scale, for inflammation spans orders of magnitude."""
+def _opioid(m: Stage) -> sympy.Expr:
+    return m.parameter("mood.opioid_weight") * _change(m, "opioid.tone")
+
+
+def _inflammation(m: Stage) -> sympy.Expr:
+    """TNF on a log scale, for inflammation spans orders of magnitude."""
     cytokine = log(m.needs("inflammation.tnf", "1") / m.resting("inflammation.tnf", "1"))
-    return (
-        m.parameter("mood.opioid_weight") * _change(m, "opioid.tone")
-        - m.parameter("mood.inflammation_weight") * cytokine
-    )
+    return m.parameter("mood.inflammation_weight") * cytokine
 
 
 def _other_treatments(m: Stage) -> sympy.Expr:

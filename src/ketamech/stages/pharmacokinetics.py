@@ -60,7 +60,8 @@ def _liver(m: Stage, e: str) -> dict[str, sympy.Expr]:
     )
     inhibited = m.parameter("perturbation.cyp3a4_inhibition")
     other = m.parameter("pharmacokinetics.other_route_share")
-    routes = 1 - other + other * _covariate(m, "asian_other_route", "person.asian")
+    main = (1 - other) * m.parameter("person.cyp2b6")
+    routes = main + other * _covariate(m, "asian_other_route", "person.asian")
     active = 1 - m.parameter("pharmacokinetics.cyp3a4_share_liver") * inhibited
     gut_active = 1 - m.parameter("pharmacokinetics.cyp3a4_share_gut") * inhibited
     flow = _flow(m, "hepatic_flow") - _flow(m, "flow_loss_per_year") * older
@@ -74,7 +75,7 @@ def _liver(m: Stage, e: str) -> dict[str, sympy.Expr]:
         "clearance": perfusion * extraction,
         "escape": 1 - extraction,
         "norketamine_share": _fixed(
-            m, f"norketamine_share_{e}", (1 - other) / routes, "1", "share of hepatic metabolism that makes norketamine"
+            m, f"norketamine_share_{e}", main / routes, "1", "share of hepatic metabolism that makes norketamine"
         ),
         "gut_escape": _fixed(
             m, f"gut_escape_{e}", escape, "1", "share of absorbed drug that the gut wall lets through"

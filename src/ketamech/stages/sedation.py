@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sympy
+
 from ketamech.stages.declaration import Stage, hill
 
 
@@ -23,9 +25,18 @@ def sedation(m: Stage) -> None:
     m.rate(site, +pace * arterial, because="entry from arterial plasma")
     m.rate(site, -pace * site, because="return to plasma")
     midazolam = m.parameter("sedation.midazolam_weight") * m.needs("comparators.midazolam_effect", "1")
-    strength = site / m.parameter("sedation.waking_level") + midazolam
+    strength = site / m.parameter("sedation.waking_level") + midazolam + _anaesthetic(m)
     one = m.parameter("sedation.waking_strength")
     depth = hill(strength, one, m.parameter("sedation.depth_steepness"))
     m.offers("sedation.depth", depth, "1", about="depth of sedation: 0 alert, 1 fully anaesthetised")
     asleep = hill(strength, one, m.parameter("sedation.waking_steepness"))
     m.offers("sedation.consciousness", 1 - asleep, "1", about="probability of being awake")
+
+
+def _anaesthetic(m: Stage) -> sympy.Expr:
+    """A general anaesthetic other than ketamine (propofol, a gas), kept at its usual level while it is given."""
+    level = m.state("sedation.anaesthetic", "1", about="other general anaesthetic, share of its usual level")
+    m.rate(level, -m.parameter("sedation.anaesthetic_elimination") * level, because="breathed out or cleared")
+    held = hill(level, m.parameter("sedation.anaesthetic_half"), m.parameter("sedation.depth_steepness"))
+    m.offers("sedation.cortex_silenced", held, "1", about="share of cortex silenced by another general anaesthetic")
+    return m.parameter("sedation.anaesthetic_weight") * level

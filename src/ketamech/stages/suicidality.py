@@ -22,8 +22,8 @@ def suicidality(m: Stage) -> None:
     drive = m.offers(
         "suicidality.drive",
         m.parameter("suicidality.mood_weight") * better
-        + m.parameter("suicidality.habenula_weight") * silenced
-        + m.parameter("suicidality.relief_weight") * relief,
+        + m.parameter("person.responsiveness")
+        * (m.parameter("suicidality.habenula_weight") * silenced + m.parameter("suicidality.relief_weight") * relief),
         "1",
         about="push away from ideation, 0 at own rest, log odds of the scale",
     )

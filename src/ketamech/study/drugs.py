@@ -12,7 +12,11 @@ INJECTED = ("IV", "IM", "SC")
 
 @dataclass(frozen=True)
 class Drug:
-    """One treatment. `enantiomers`: share of S and R. `sessions`: counted, not weighed."""
+    """One treatment. `enantiomers`: share of S and R. `sessions`: counted, not weighed.
+
+    `kept_up_by` names the elimination of something that is kept at its usual level for as long as it is given;
+    `hoped` says whether a visit for it carries hope.
+    """
 
     name: str
     aliases: tuple[str, ...]
@@ -23,6 +27,8 @@ class Drug:
     enters: str | None = None
     why_not: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, str] = field(default_factory=dict)
+    kept_up_by: str | None = None
+    hoped: bool = True
 
     def largest(self, route: str) -> str:
         """Name of the parameter beyond which a dose by this route is taken for a slip of the pen."""
@@ -89,6 +95,15 @@ DRUGS = (
     ),
     Drug("ECT", ("electroconvulsive therapy",), ("",), sessions=True, enters="comparators.ect"),
     Drug("TMS", ("rtms", "transcranial magnetic stimulation"), ("",), sessions=True, enters="comparators.tms"),
+    Drug(
+        "general anaesthesia",
+        ("general anesthesia", "propofol", "sevoflurane"),
+        ("",),
+        sessions=True,
+        enters="sedation.anaesthetic",
+        kept_up_by="sedation.anaesthetic_elimination",
+        hoped=False,
+    ),
 )
 ROUTES = {
     "iv": "IV",

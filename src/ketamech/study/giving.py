@@ -94,7 +94,7 @@ def _dose(treatment: Treatment, start: float, number: Number) -> list[Entry]:
     drug = treatment.substance
     start += treatment.lag
     if drug.sessions:
-        return [Entry(start, drug.enters, 1.0)] if drug.enters else []
+        return _session(treatment, start, number) if drug.enters else []
     amount = micromoles(treatment, number)
     if drug.enters:
         return [Entry(start, drug.enters, amount, treatment.duration)]
@@ -104,6 +104,17 @@ def _dose(treatment: Treatment, start: float, number: Number) -> list[Entry]:
         if share
         for delay, site, part, duration in _parts(treatment, amount, number)
     ]
+
+
+def _session(treatment: Treatment, start: float, number: Number) -> list[Entry]:
+    """One unit, and what keeps it there for as long as it is given."""
+    drug = treatment.substance
+    assert drug.enters is not None
+    found = [Entry(start, drug.enters, 1.0)]
+    if drug.kept_up_by and treatment.duration:
+        lost = number(drug.kept_up_by) * treatment.duration
+        found.append(Entry(start, drug.enters, lost, treatment.duration))
+    return found
 
 
 def _parts(treatment: Treatment, amount: Quantity, number: Number) -> list[Part]:
@@ -145,7 +156,8 @@ def _sprays(treatment: Treatment, amount: Quantity, number: Number) -> list[Part
 
 def _beliefs(regimen: Regimen, horizon: float, gap: float) -> list[Entry]:
     """One unit of belief for each treatment visit, at most one in `gap` h: daily tablets are not daily hopes."""
-    visits = sorted(start for treatment in regimen.treatments for start in treatment.starts(horizon))
+    hoped = [treatment for treatment in regimen.treatments if treatment.substance.hoped]
+    visits = sorted(start for treatment in hoped for start in treatment.starts(horizon))
     found: list[Entry] = []
     for visit in visits:
         if not found or visit >= found[-1].time + gap - 1e-9:

@@ -1,0 +1,80 @@
+"""Anaesthesia, unblinding, responsiveness and CYP2B6: what differs between people and settings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ketamech.study.giving import sentence_entries
+from ketamech.study.running import Course, Model, load_model, run
+
+INFUSION = "racemic 0.5 mg/kg IV over 40 min at 10 min"
+ASLEEP = "general anaesthesia over 2 h"
+TIMES = np.array([0.0, 0.85, 1.5, 2.0, 24.0, 72.0, 168.0])
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load_model()
+
+
+def course(model: Model, words: str, hoped: bool = True, **values: float) -> Course:
+    named = {name.replace("__", "."): value for name, value in values.items()}
+    given = sentence_entries(words, model.parameters, named, 200.0)
+    return Course(words, tuple(e for e in given if hoped or e.state != "expectancy.belief"), named)
+
+
+def relief(model: Model, *courses: Course) -> np.ndarray:
+    """MADRS points lost [course, time]."""
+    curves = run(model, courses, TIMES)
+    assert (curves.solve_status == "ok").all()
+    return -curves["mood.change"].values
+
+
+def test_anaesthesia_alone_leaves_mood_where_it_was(model):
+    alone = relief(model, course(model, ASLEEP))
+    assert np.abs(alone[0, -3:]).max() < 0.2
+
+
+def test_ketamine_does_less_under_anaesthesia_without_any_switch(model):
+    awake, asleep = relief(model, course(model, INFUSION, False), course(model, f"{INFUSION}; {ASLEEP}", False))
+    assert 0 < asleep[4] < 2 / 3 * awake[4]
+    assert 0 < asleep[6] < 2 / 3 * awake[6]
+
+
+def test_a_general_anaesthetic_puts_to_sleep_and_wears_off(model):
+    awake = run(model, [course(model, ASLEEP)], TIMES)["sedation.consciousness"].values[0]
+    assert awake[1] < 0.05
+    assert awake[4] > 0.999
+
+
+def test_feeling_the_drug_raises_belief_and_sleep_prevents_it(model):
+    words = [INFUSION, f"{INFUSION}; {ASLEEP}", "placebo IV at 10 min"]
+    belief = run(model, [course(model, w) for w in words], TIMES)["expectancy.belief"].values
+    felt, slept, placebo = belief[:, 3]
+    assert felt > 1.1 * placebo
+    assert slept == pytest.approx(placebo, rel=0.03)
+
+
+def test_belief_of_a_felt_drug_stays_below_that_of_one_who_knows(model):
+    days = course(model, "esketamine 20 mg/h IV for 100 h")
+    belief = run(model, [days], np.linspace(0, 120, 40))["expectancy.belief"].values
+    assert belief.max() < model.parameters["expectancy.open_belief"].canonical + 1e-6
+
+
+def test_responsiveness_scales_the_drug_and_not_the_hope(model):
+    values = {"person__responsiveness": 0.0}
+    none, hope = relief(
+        model,
+        course(model, INFUSION, **values, expectancy__unblinding=0.0),
+        course(model, "placebo IV at 10 min", expectancy__unblinding=0.0),
+    )
+    assert none[4] == pytest.approx(hope[4], abs=0.5)  # what is left is inflammation
+
+
+def test_a_slow_cyp2b6_raises_exposure_and_lowers_norketamine(model):
+    slow, usual = (course(model, INFUSION, person__cyp2b6=factor) for factor in (0.5, 1.0))
+    curves = run(model, [slow, usual], np.linspace(0, 24, 200))
+    drug, metabolite = (np.trapezoid(curves[f"plasma.{x}"].values, axis=1) for x in ("esketamine", "s_norketamine"))
+    assert drug[0] > 1.1 * drug[1]
+    assert metabolite[0] < metabolite[1]
