@@ -51,9 +51,10 @@ class EventTable:
 
     def after(self, time: float) -> EventTable:
         """What is still to come after a time (h)."""
-        return self._where(self.time > time)
+        return self.where(self.time > time)
 
-    def _where(self, keep: np.ndarray) -> EventTable:
+    def where(self, keep: np.ndarray) -> EventTable:
+        """The rows to keep [row], for the same patients."""
         counts = np.bincount(self.owner[keep], minlength=len(self.first) - 1)
         first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         return EventTable(first, self.time[keep], self.kind[keep], self.state[keep], self.size[keep])

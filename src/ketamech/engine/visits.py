@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,16 @@ from ketamech.engine.kernel import Kernel
 from ketamech.engine.lane import OK
 from ketamech.engine.solve import FIRST_STEP, Patients, Solution, checked_outputs, move
 
-Rule = Callable[[int, float, np.ndarray], EventTable | None]
+
+@dataclass(frozen=True)
+class Decision:
+    """What a rule decides: events `added`, and patients [patient] whose doses still to come are `stopped`."""
+
+    added: EventTable | None
+    stopped: np.ndarray
+
+
+Rule = Callable[[int, float, np.ndarray], EventTable | Decision | None]
 
 
 def solve_with_visits(
@@ -32,7 +42,7 @@ def solve_with_visits(
     """As `solve`, stopping at `visits` (h, rising, before the last of `times`, which are the same for all).
 
     At visit k `rule(k, time, values)` sees `values` [patient, watched output], NaN for a patient who failed, and
-    returns the events it adds (none of them before the visit) or None. It must treat each patient by his own row
+    returns the events it adds (none of them before the visit), a Decision that also stops what was planned, or None. It must treat each patient by his own row
     alone, so that nobody depends on who else is in the batch. `how`: tolerance, threads and so on, as for `solve`.
     """
     asked, stops = np.asarray(times, dtype=float), np.asarray(visits, dtype=float)
@@ -52,8 +62,19 @@ def solve_with_visits(
         patients.y[part.status != OK] = np.nan
         if not last:
             here = part.values[:, -1, [seen.index(name) for name in watched]]
-            table = merged(len(start), table.after(stop), rule(k, float(stop), here), stop)
+            table = _decided(len(start), table.after(stop), rule(k, float(stop), here), stop)
     return _joined(asked, names, seen, parts)
+
+
+def _decided(count: int, planned: EventTable, found: EventTable | Decision | None, stop: float) -> EventTable:
+    """What is given from a visit on. Raises BadInput when someone is stopped in the middle of an infusion."""
+    if not isinstance(found, Decision):
+        return merged(count, planned, found, stop)
+    gone = found.stopped[planned.owner]
+    left = np.bincount(planned.owner, np.where(gone & (planned.kind == 1), planned.size, 0.0), count)
+    if np.any(np.abs(left) > 1e-9 * max(1.0, np.abs(planned.size).max(initial=0.0))):
+        raise BadInput(f"the visit at {stop:g} h falls into an infusion", expected="decisions between two doses")
+    return merged(count, planned.where(~gone), found.added, stop)
 
 
 def _check(times: np.ndarray, visits: np.ndarray) -> None:

@@ -12,7 +12,14 @@ from ketamech.study.scenario import Scenario, load_scenario
 from ketamech.study.simulate import courses, simulate
 
 if TYPE_CHECKING:
+    from ketamech.study.conduct import run_trial as run_trial
+    from ketamech.study.people import People as People
+    from ketamech.study.people import Population as Population
+    from ketamech.study.people import load_population as load_population
     from ketamech.study.scenario_file import schema as schema
+    from ketamech.study.trial import Trial as Trial
+    from ketamech.study.trial_file import trial_schema as trial_schema
+    from ketamech.study.trial_from_file import load_trial as load_trial
 
 __all__ = [
     "Cohort",
@@ -20,18 +27,35 @@ __all__ = [
     "DoseRecord",
     "Entry",
     "Model",
+    "People",
     "Phase",
+    "Population",
     "Regimen",
     "Scenario",
     "Treatment",
+    "Trial",
     "courses",
     "entries",
     "load_model",
+    "load_population",
     "load_scenario",
+    "load_trial",
     "run",
+    "run_trial",
     "schema",
     "sentence_entries",
     "simulate",
     "story_times",
+    "trial_schema",
 ]
-__getattr__ = lazily(__name__, {"schema": "scenario_file"})  # pydantic is not loaded for a sentence
+_LATER = {  # pydantic is not loaded for a sentence
+    "People": "people",
+    "Population": "people",
+    "Trial": "trial",
+    "load_population": "people",
+    "load_trial": "trial_from_file",
+    "run_trial": "conduct",
+    "schema": "scenario_file",
+    "trial_schema": "trial_file",
+}
+__getattr__ = lazily(__name__, _LATER)

@@ -13,7 +13,14 @@ import numpy as np
 
 from ketamech.core import BadInput
 
-STREAMS = ("parameters", "adherence", "people", "trial", "scores", "steps")  # add at the end: a stream's number is part of every draw
+STREAMS = (
+    "parameters",
+    "adherence",
+    "people",
+    "trial",
+    "scores",
+    "steps",
+)  # add at the end: a stream's number is part of every draw
 _WORD = 2**64
 
 

@@ -46,7 +46,7 @@ class Part:
             return (u > 1 - a).astype(float)
         if self.kind == "binomial":
             return _binomial(u, int(a), b)
-        low, high = (np.log([self.low or 1e-300, self.high]) if self.kind == "lognormal" else (self.low, self.high))
+        low, high = np.log([self.low or 1e-300, self.high]) if self.kind == "lognormal" else (self.low, self.high)
         middle = np.log(a) if self.kind == "lognormal" else a
         if b == 0:
             return np.full_like(u, a)

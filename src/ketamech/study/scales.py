@@ -1,0 +1,74 @@
+"""Rating scales: what a rater writes down when the model's person stands before him."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from ketamech.core import UnknownName, nearest
+from ketamech.evidence import Row, read_table
+
+FILE = Path(__file__).parents[1] / "data" / "scales" / "scales.csv"
+COLUMNS = (
+    "scale", "output", "unit", "low", "high", "step", "residual_sd", "relative_sd", "carried", "factor", "response",
+    "remission", "status", "evidence", "why",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One scale of `output`: bounds, `step` of the score, error (`residual_sd` points plus `relative_sd` of the score).
+
+    `carried`: share of the total that a short recall cannot move and that keeps its rating at baseline. `response` is
+    the fall, as a share of baseline, that counts as one; `remission` the score at or below which a person is well.
+    """
+
+    name: str
+    output: str
+    unit: str
+    low: float
+    high: float
+    step: float
+    residual_sd: float
+    relative_sd: float
+    carried: float
+    factor: float
+    response: float
+    remission: float
+
+    def truth(self, output: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+        """Scores without error from values of the output and those at baseline, on the scale's own footing."""
+        now, before = self.factor * output, self.factor * baseline
+        return (1 - self.carried) * now + self.carried * before
+
+    def observed(self, truth: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """What is written down: error from standard numbers `z`, within bounds, in steps; NaN stays NaN."""
+        score = truth + z * np.hypot(self.residual_sd, self.relative_sd * truth)
+        score = np.clip(score, self.low, self.high)
+        return np.round(score / self.step) * self.step if self.step else score
+
+
+@cache
+def load_scales(file: Path = FILE) -> dict[str, Scale]:
+    """Every scale by name. Raises BadInput with file, line and column."""
+    return {row["scale"]: _scale(row) for row in read_table(file, COLUMNS)}
+
+
+def scale(name: str) -> Scale:
+    """One scale. Raises UnknownName with the nearest."""
+    known = load_scales()
+    if name not in known:
+        raise UnknownName(
+            f"there is no scale '{name}'", key="visits", expected=", ".join(known), nearest=nearest(name, known)
+        )
+    return known[name]
+
+
+def _scale(row: Row) -> Scale:
+    numbers = {column: row.number(column) for column in COLUMNS[3:12]}
+    if numbers["low"] >= numbers["high"] or not 0 <= numbers["carried"] < 1:
+        raise row.bad("low", "an impossible scale", expected="low below high, carried from 0 to 1")
+    return Scale(row["scale"], row["output"], row["unit"], **numbers)
