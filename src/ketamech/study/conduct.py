@@ -63,7 +63,7 @@ class Run:
         hours = self._hours(number)
         solution, decisions, rested = self._solved(people, given, hours, base, number)
         found = {"order": order, "hours": hours, "decisions": decisions}
-        found |= self._status(solution, rested) | self._scores(solution, people, number)
+        found |= self._status(solution, rested) | self._scores(solution, people, hours, number)
         return found | self._leaving(found, number) | {"people": people}
 
     def _allocation(self, number: int) -> np.ndarray:
@@ -169,21 +169,22 @@ class Run:
         status[~rested] = "no rest state"
         return {"status": status}
 
-    def _scores(self, solution: Solution, people: People, number: int) -> dict[str, np.ndarray]:
+    def _scores(self, solution: Solution, people: People, hours: np.ndarray, number: int) -> dict[str, np.ndarray]:
         """Scores of every scale [patient, visit]: with and without error; NaN where it is not rated."""
         names = list(self.trial.scales)
         shape = (len(people), len(self.plan), len(names))
         chances = generators(self.seed, people.who, "scores", replicate=number)
-        z = np.array([c.standard_normal(shape[1] * shape[2]) for c in chances]).reshape(shape)
+        z = np.array([c.standard_normal((2, *shape[1:])) for c in chances]).swapaxes(0, 1)
         bases = np.array([period * len(self.trial.visits) for _, _, period in self.plan])
         found: dict[str, np.ndarray] = {}
         for k, name in enumerate(names):
             scale = self.trial.scales[name]
             output = solution.values[:, :, solution.names.index(scale.output)]
             truth = scale.truth(output, output[:, bases])
+            own = scale.ups_and_downs(hours, z[1, :, :, k])
             rated = np.array([name in visit.scales for visit, _, _ in self.plan])
             truth = np.where(rated, truth, np.nan)
-            found |= {f"true_{name}": truth, name: scale.observed(truth, z[:, :, k])}
+            found |= {f"true_{name}": truth, name: scale.observed(truth, z[0, :, :, k], own)}
         return found
 
     def _leaving(self, found: Mapping[str, Any], number: int) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from ketamech.evidence import Row, read_table
 
 FILE = Path(__file__).parents[1] / "data" / "scales" / "scales.csv"
 COLUMNS = (
-    "scale", "output", "unit", "low", "high", "step", "residual_sd", "relative_sd", "carried", "factor", "response",
+    "scale", "output", "unit", "low", "high", "step", "residual_sd", "relative_sd", "fluctuation_sd", "memory",
+    "carried", "factor", "response",
     "remission", "status", "evidence", "why",
 )  # fmt: skip
 
@@ -21,6 +22,8 @@ COLUMNS = (
 @dataclass(frozen=True)
 class Scale:
     """One scale of `output`: bounds, `step` of the score, error (`residual_sd` points plus `relative_sd` of the score).
+
+    A person also has ups and downs of his own, of SD `fluctuation_sd`, which last for about `memory` days.
 
     `carried`: share of the total that a short recall cannot move and that keeps its rating at baseline. `response` is
     the fall, as a share of baseline, that counts as one; `remission` the score at or below which a person is well.
@@ -34,6 +37,8 @@ class Scale:
     step: float
     residual_sd: float
     relative_sd: float
+    fluctuation_sd: float
+    memory: float
     carried: float
     factor: float
     response: float
@@ -44,9 +49,19 @@ class Scale:
         now, before = self.factor * output, self.factor * baseline
         return (1 - self.carried) * now + self.carried * before
 
-    def observed(self, truth: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """What is written down: error from standard numbers `z`, within bounds, in steps; NaN stays NaN."""
-        score = truth + z * np.hypot(self.residual_sd, self.relative_sd * truth)
+    def ups_and_downs(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """A person's own course [patient, visit] about his mean, from standard numbers: the nearer two visits, the liker."""
+        found = np.zeros_like(z)
+        if self.fluctuation_sd:
+            found[:, 0] = z[:, 0]
+            kept = np.exp(-np.diff(hours, axis=1) / (24 * self.memory))
+            for k in range(1, z.shape[1]):
+                found[:, k] = kept[:, k - 1] * found[:, k - 1] + np.sqrt(1 - kept[:, k - 1] ** 2) * z[:, k]
+        return self.fluctuation_sd * found
+
+    def observed(self, truth: np.ndarray, z: np.ndarray, own: np.ndarray | float = 0.0) -> np.ndarray:
+        """What is written down: error from standard numbers `z` and the person's `own` ups and downs, within bounds."""
+        score = truth + own + z * np.hypot(self.residual_sd, self.relative_sd * truth)
         score = np.clip(score, self.low, self.high)
         return np.round(score / self.step) * self.step if self.step else score
 
@@ -68,7 +83,7 @@ def scale(name: str) -> Scale:
 
 
 def _scale(row: Row) -> Scale:
-    numbers = {column: row.number(column) for column in COLUMNS[3:12]}
+    numbers = {column: row.number(column) for column in COLUMNS[3:14]}
     if numbers["low"] >= numbers["high"] or not 0 <= numbers["carried"] < 1:
         raise row.bad("low", "an impossible scale", expected="low below high, carried from 0 to 1")
     return Scale(row["scale"], row["output"], row["unit"], **numbers)
