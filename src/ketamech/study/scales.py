@@ -50,7 +50,7 @@ class Scale:
         return (1 - self.carried) * now + self.carried * before
 
     def ups_and_downs(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """A person's own course [patient, visit] about his mean, from standard numbers: the nearer two visits, the liker."""
+        """A person's own course [patient, visit] about his mean, from standard numbers; near visits are alike."""
         found = np.zeros_like(z)
         if self.fluctuation_sd:
             found[:, 0] = z[:, 0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,7 +55,7 @@ class _Reader:
 
     def trial(self) -> Trial:
         keys = self.keys
-        scales = {name: self.at(("visits", name), lambda name=name: scale(name)) for name in keys.visits}
+        scales = {name: self.at(("visits", name), partial(scale, name)) for name in keys.visits}
         arms, washout = self._arms(), self._time(("crossover",), keys.crossover) if keys.crossover else 0.0
         visits = self._visits()
         self._refuse_early(arms, visits)
@@ -157,7 +158,7 @@ class _Reader:
         }
         population = self.at(("population",), lambda: load_population(self.keys.population))
         for name, text in words.items():
-            self.at(("people", name), lambda n=name, t=text: population.with_distributions({n: t}, self.table))
+            self.at(("people", name), partial(population.with_distributions, {name: text}, self.table))
         return words
 
     def _values(self) -> dict[str, float]:
@@ -165,7 +166,7 @@ class _Reader:
         for name, given in self.keys.parameters.items():
             if name not in self.table:
                 raise self.bad(("parameters", name), f"there is no parameter '{name}'", near=nearest(name, self.table))
-            found[name] = self.at(("parameters", name), lambda n=name, g=given: self._value(n, g))
+            found[name] = self.at(("parameters", name), partial(self._value, name, given))
         return found
 
     def _value(self, name: str, given: float | str) -> float:
@@ -192,7 +193,7 @@ class _Reader:
                 raise self.bad((*where, "at"), f"'{text}' is no visit", "a time at which something is rated")
         name, test, number = self._condition((*where, "when"), step.when, scales)
         given = {"": step.give} if isinstance(step.give, str) else step.give
-        then = tuple(self.at((*where, "give"), lambda t=t: Regimen.parse(t)) for t in given.values())
+        then = tuple(self.at((*where, "give"), partial(Regimen.parse, t)) for t in given.values())
         other = step.otherwise
         otherwise = self.at((*where, "otherwise"), lambda: Regimen.parse(other)) if other else None
         return Step(times, scales[name], test, number, then, tuple(given), otherwise)
