@@ -39,6 +39,7 @@ for command in (
     simulate.simulate,
     people.people,
     trial.trial,
+    calibrate.calibrate,
     scorecard.scorecard,
     check.check,
     describe.describe,

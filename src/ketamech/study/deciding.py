@@ -21,7 +21,7 @@ SIGNS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
 
 
 class Decider:
-    """Carries out the steps of a trial. `taken` holds what was decided about each person last, in words."""
+    """Carries out the steps of a trial. `taken` holds what was decided about each person first, in words."""
 
     def __init__(self, trial: Trial, people: People, seed: int, replicate: int) -> None:
         self.trial, self.people, self.seed, self.replicate = trial, people, seed, replicate
@@ -46,7 +46,8 @@ class Decider:
                 if hour in step.times:
                     for regimen, members, words in self._sorted(number, step, hour, values):
                         stopped[members] = True
-                        self.taken[members] = words
+                        first = members[self.taken[members] == ""]
+                        self.taken[first] = words
                         new = doses(regimen, members, hour)
                         added = new if added is None else merged(len(values), added, new, hour)
             return Decision(added, stopped)
@@ -70,7 +71,7 @@ class Decider:
             for k, regimen in enumerate(step.then)
         ]
         if step.otherwise is not None:
-            found.append((step.otherwise, np.flatnonzero(~meets & np.isfinite(score)), step.otherwise.sentence()))
+            found.append((step.otherwise, np.flatnonzero(~meets & np.isfinite(score)), "the others"))
         return [(regimen, members, words) for regimen, members, words in found if len(members)]
 
     def _chances(self, number: int, hour: float) -> tuple[np.ndarray, np.ndarray]:
