@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-
 if TYPE_CHECKING:
     import numpy as np
 
@@ -38,8 +37,8 @@ def calibrate(
     """
     import numpy as np
 
+    import ketamech.analysis.calibration as kit
     from ketamech import analysis
-    from ketamech.analysis import calibration as kit
     from ketamech.cli import terminal
 
     terminal.refuse_file(out)
@@ -69,7 +68,7 @@ def calibrate(
 def _rows(task: Any, chain: np.ndarray, kept: np.ndarray, best: np.ndarray) -> list[dict[str, object]]:
     import numpy as np
 
-    from ketamech.analysis import calibration as kit
+    import ketamech.analysis.calibration as kit
 
     rhat, time = kit.convergence(chain)
     low, middle, high = np.percentile(kit.in_table_units(task, kept), [2.5, 50, 97.5], axis=0)
@@ -100,7 +99,7 @@ def _met(task: Any, best: np.ndarray) -> list[dict[str, object]]:
 def _profiles(task: Any, best: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     import numpy as np
 
-    from ketamech.analysis import calibration as kit
+    import ketamech.analysis.calibration as kit
 
     reach = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
     return {

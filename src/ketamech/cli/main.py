@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ketamech.cli import (
     bench,
+    calibrate,
     check,
     cite,
     demo,

@@ -19,8 +19,10 @@ def draw_calibration(
     folder: Path, names: Sequence[str], chain: np.ndarray, logs: np.ndarray, draws: np.ndarray,
     profiles: Mapping[str, tuple[np.ndarray, np.ndarray]],
 ) -> list[Path]:  # fmt: skip
-    """Write chain, posterior and profiles as PNG and SVG; `chain` [step, walker, parameter] and `draws` [draw, parameter]
-    in SD of the prior about its middle."""
+    """Write chain, posterior and profiles as PNG and SVG.
+
+    `chain` [step, walker, parameter] and `draws` [draw, parameter] in SD of the prior about its middle.
+    """
     import matplotlib
 
     from ketamech.report.style import SETTINGS, save
