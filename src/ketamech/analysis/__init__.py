@@ -6,11 +6,13 @@ from ketamech.core.lazy import lazily
 
 if TYPE_CHECKING:
     from ketamech.analysis.calibration import Calibration as Calibration
-    from ketamech.analysis.calibration import Chain as Chain
     from ketamech.analysis.clinical import load_clinical as load_clinical
     from ketamech.analysis.clinical import shipped_trial as shipped_trial
     from ketamech.analysis.comparison import Verdict as Verdict
     from ketamech.analysis.comparison import compare as compare
+    from ketamech.analysis.emulation import Emulator as Emulator
+    from ketamech.analysis.emulation import Points as Points
+    from ketamech.analysis.emulation import sampled as sampled
     from ketamech.analysis.examination import Finding as Finding
     from ketamech.analysis.examination import check as check
     from ketamech.analysis.examination import examine as examine
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "Calibration": "calibration",
-    "Chain": "calibration",
     "Curves": "measure",
+    "Emulator": "emulation",
     "Finding": "examination",
     "Measure": "measure",
     "Scorecard": "scoring",
@@ -36,9 +38,11 @@ _WHERE = {
     "examine": "examination",
     "load_clinical": "clinical",
     "load_posterior": "posterior",
+    "Points": "emulation",
     "PopulationCard": "population",
     "population_card": "population",
     "posterior_hash": "posterior",
+    "sampled": "emulation",
     "scorecard": "scoring",
     "shipped_trial": "clinical",
 }

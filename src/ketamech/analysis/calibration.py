@@ -3,23 +3,20 @@
 Every call simulates the arms of the fitted trials with the same virtual persons (common random numbers), so that only
 the parameters move the result. A row's likelihood is normal about the simulated statistic, with the printed standard
 error, the Monte-Carlo error of the simulated arm and a discrepancy that says how well a model of this kind can do.
-Parameters are drawn on the logarithmic scale about their table value. Sampler: emcee's affine-invariant ensemble.
+Parameters move on the logarithmic scale about their table value. How the posterior is sampled: `emulation`.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ketamech.analysis.clinical import DIRECTORY, Clinical, errors, load_clinical, shipped_trial, statistic
-from ketamech.core import BadInput, UnknownName, nearest, unit
+from ketamech.core import UnknownName, nearest, unit
 from ketamech.evidence import read_table
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.study import Trial, run_trial
@@ -121,10 +118,14 @@ class Calibration:
         """Logarithm of prior times likelihood, up to a constant."""
         if not np.all(np.abs(x) < 6):
             return -np.inf
-        found = self.simulate(x)
+        return self.judged(x, self.simulate(x))
+
+    def judged(self, x: np.ndarray, found: np.ndarray, extra: np.ndarray | float = 0.0) -> float:
+        """The same from statistics already `found` [row], whose own error has SD `extra`."""
         if not np.all(np.isfinite(found)):
             return -np.inf
-        return float(-0.5 * np.sum(((found - self.published) / self.noise) ** 2) - 0.5 * np.sum(x**2))
+        noise = np.hypot(self.noise, extra)
+        return float(-0.5 * np.sum(((found - self.published) / noise) ** 2 + 2 * np.log(noise)) - 0.5 * np.sum(x**2))
 
     def best(self, rounds: int, tell: Tell) -> np.ndarray:
         """The most probable point by damped Gauss-Newton steps from the prior's middle [parameter]."""
@@ -132,7 +133,7 @@ class Calibration:
         found, damping = self.simulate(x), 1.0
         value = self._cost(x, found)
         for number in range(rounds):
-            slopes = self._slopes(x, found)
+            slopes = self.slopes(x, found)
             for _ in range(4):
                 hessian = slopes.T @ slopes + np.eye(len(x))
                 step = np.linalg.solve(
@@ -149,7 +150,12 @@ class Calibration:
             tell(number + 1, f"misfit {value:.1f}")
         return x
 
-    def _slopes(self, x: np.ndarray, found: np.ndarray) -> np.ndarray:
+    def spread(self, x: np.ndarray) -> np.ndarray:
+        """Covariance [parameter, parameter] of the posterior if statistics were straight lines about `x`."""
+        slopes = self.slopes(x, self.simulate(x))
+        return np.linalg.inv(slopes.T @ slopes + np.eye(len(x)))
+
+    def slopes(self, x: np.ndarray, found: np.ndarray) -> np.ndarray:
         """How the statistics, in units of their noise, move with each parameter [row, parameter]."""
         moved = np.array([self.simulate(x + REACH * e) for e in np.eye(len(x))])
         return (moved - found).T / REACH / self.noise[:, None]
@@ -166,74 +172,13 @@ def calibration(model: Model | None = None, *, persons: int = PERSONS, threads: 
     return Calibration(chosen, load_estimated(chosen.parameters), rows, persons, threads or os.cpu_count() or 1)
 
 
-@dataclass
-class Chain:
-    """An ensemble on its way: `walkers` start about the best point; kept in `file` after every step, taken up there."""
-
-    task: Calibration
-    file: Path
-    walkers: int
-    seed: int = 1
-
-    def run(self, steps: int, tell: Tell, *, rounds: int = 8) -> tuple[np.ndarray, np.ndarray]:
-        """Positions [step, walker, parameter] and log posteriors [step, walker], as if never interrupted."""
-        import emcee
-
-        n = len(self.task.estimated)
-        if self.walkers < 2 * n:
-            raise BadInput(f"{self.walkers} walkers", key="--walkers", expected=f"at least {2 * n}")
-        kept = self._read()
-        sampler = emcee.EnsembleSampler(self.walkers, n, self.task.log_posterior)
-        if kept is None:
-            best = self.task.best(rounds, tell)
-            random = np.random.RandomState(self.seed)
-            start = best + 0.3 * random.standard_normal((self.walkers, n))
-            kept = {"chain": np.empty((0, self.walkers, n)), "logs": np.empty((0, self.walkers)), "best": best}
-            state: Any = emcee.State(start, random_state=random.get_state())
-        else:
-            keys = ("MT19937", kept["keys"], int(kept["place"]), int(kept["has"]), float(kept["cached"]))
-            state = emcee.State(kept["chain"][-1], log_prob=kept["logs"][-1], random_state=keys)
-        sampler.random_state = state.random_state
-        while len(kept["chain"]) < steps:
-            state = sampler.run_mcmc(state, 1)
-            kept["chain"] = np.concatenate([kept["chain"], state.coords[None]])
-            kept["logs"] = np.concatenate([kept["logs"], state.log_prob[None]])
-            _, keys, place, has, cached = state.random_state
-            self._write({**kept, "keys": keys, "place": place, "has": has, "cached": cached})
-            tell(len(kept["chain"]), f"log posterior {np.median(state.log_prob):.1f}")
-        return kept["chain"][:steps], kept["logs"][:steps]
-
-    def _read(self) -> dict[str, Any] | None:
-        if not self.file.exists():
-            return None
-        with np.load(self.file) as held:
-            found = {name: held[name] for name in held.files}
-        wanted = (self.walkers, len(self.task.estimated))
-        if found["chain"].shape[1:] != wanted or str(found["of"]) != self._of():
-            raise BadInput(
-                "another calibration was begun here", file=self.file, expected="the same parameters and rows"
-            )
-        return found
-
-    def _write(self, content: dict[str, Any]) -> None:
-        """Whole or not at all."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self.file.parent, suffix=".npz", delete=False) as part:
-            np.savez(part, **{**content, "of": self._of()})
-        os.replace(part.name, self.file)
-
-    def _of(self) -> str:
-        names = [p.name for p in self.task.estimated] + [row.row.id for row in self.task.rows]
-        return "|".join([*names, str(self.task.persons), self.task.model.layout.fingerprint])
-
-
 def profile(task: Calibration, best: np.ndarray, place: int, grid: np.ndarray, rounds: int = 2) -> np.ndarray:
     """Misfit (minus twice the log posterior) with one parameter held at each of `grid`, the others at their best.
 
     The others are moved by Gauss-Newton steps with the slopes at `best`, so this is a profile where the statistics are
     close to linear.
     """
-    slopes = task._slopes(best, task.simulate(best))
+    slopes = task.slopes(best, task.simulate(best))
     free = [i for i in range(len(best)) if i != place]
     found = []
     for value in grid:
@@ -245,23 +190,6 @@ def profile(task: Calibration, best: np.ndarray, place: int, grid: np.ndarray, r
             x[free] += np.linalg.solve(hessian, slopes[:, free].T @ off - x[free])
         found.append(-2 * task.log_posterior(x))
     return np.array(found)
-
-
-def identified(draws: np.ndarray) -> np.ndarray:
-    """How much narrower than the prior each parameter came out [parameter]: 1 - SD after / SD before."""
-    return 1 - draws.std(axis=0)
-
-
-def convergence(chain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split R-hat and autocorrelation time (steps) of each parameter; positions [step, walker, parameter]."""
-    import emcee
-
-    half = len(chain) // 2
-    parts = np.concatenate([chain[:half], chain[half : 2 * half]], axis=1)
-    within = parts.var(axis=0, ddof=1).mean(axis=0)
-    between = half * parts.mean(axis=0).var(axis=0, ddof=1)
-    rhat = np.sqrt(((half - 1) / half * within + between / half) / within)
-    return rhat, emcee.autocorr.integrated_time(chain, quiet=True)
 
 
 def in_table_units(task: Calibration, x: np.ndarray) -> np.ndarray:

@@ -13,66 +13,64 @@ import typer
 if TYPE_CHECKING:
     import numpy as np
 
-Steps = Annotated[int, typer.Option(min=4, help="Steps of the ensemble; a quarter is dropped as its start")]
-Walkers = Annotated[int | None, typer.Option(help="Walkers of the ensemble [default: twice the parameters]")]
+Number = Annotated[int, typer.Option("--points", min=40, help="Simulated points about the best one")]
 Persons = Annotated[int, typer.Option(min=10, help="Virtual persons in each arm of each trial")]
-Draws = Annotated[int, typer.Option(min=10, help="Draws kept in the posterior file")]
+Draws = Annotated[int, typer.Option(min=10, help="Draws kept in the posterior file, each simulated in earnest")]
 Seed = Annotated[int, typer.Option(min=0)]
 Threads = Annotated[int | None, typer.Option(min=1, help="The results are the same for any number [default: cores]")]
-Profiles = Annotated[bool, typer.Option(help="Also profile each parameter (a minute or two)")]
-Out = Annotated[
-    Path, typer.Option("--out", "-o", help="Folder of the chain and the results; an interrupted one goes on")
-]
+Profiles = Annotated[bool, typer.Option(help="Also profile each parameter (two to three minutes)")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results; an interrupted calibration goes on")]
 
 
 def calibrate(
-    steps: Steps = 120, walkers: Walkers = None, persons: Persons = 120, draws: Draws = 200, seed: Seed = 1,
-    threads: Threads = None, profiles: Profiles = True, out: Out = Path("runs/calibration"),
+    number: Number = 600, persons: Persons = 120, draws: Draws = 200, seed: Seed = 1, threads: Threads = None,
+    profiles: Profiles = True, out: Out = Path("runs/calibration"),
 ) -> None:  # fmt: skip
     """Estimate the parameters of data/calibration/parameters.csv from the trials of data/calibration/rows.csv.
 
-    Only rows marked fitted enter. After every step the chain is on disk: run the same command again after a kill and it
-    goes on, with the same result as if it had never stopped. Writes posterior.csv (copy it to data/calibration to make
-    trials draw from it), proposed.csv (values for the parameter tables), how well each row is met, and pictures.
+    Only rows marked fitted enter. Finds the most probable point, simulates many about it, emulates the statistics, samples
+    the posterior with emcee, simulates the draws in earnest and corrects them. Points are on disk as they come: run the
+    same command again after a kill and it goes on, with the same result. Writes posterior.csv (copy it to data/calibration
+    for trials to draw from), proposed.csv (values for the parameter tables), how each row is met, and pictures.
     """
-    import numpy as np
-
     import ketamech.analysis.calibration as kit
     from ketamech import analysis
+    from ketamech.analysis.posterior import save_posterior
     from ketamech.cli import terminal
 
     terminal.refuse_file(out)
     out.mkdir(parents=True, exist_ok=True)
     task = kit.calibration(terminal.model(), persons=persons, threads=threads)
-    many = walkers or 2 * len(task.estimated)
     console = terminal.progress()
-    console.print(f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials, {many} walkers")
-    with _progress(steps) as tell:
-        chain, logs = analysis.Chain(task, out / "chain.npz", many, seed).run(steps, tell)
-    kept = chain[steps // 4 :].reshape(-1, chain.shape[2])
-    best = chain.reshape(-1, chain.shape[2])[np.argmax(logs)]
-    some = kept[np.random.RandomState(seed).choice(len(kept), draws, replace=len(kept) < draws)]
-    names = [p.name for p in task.estimated]
-    from ketamech.analysis.posterior import save_posterior
-
-    save_posterior(out / "posterior.csv", names, kit.in_table_units(task, some))
+    console.print(f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials")
+    points = analysis.Points(task, out / "points.npz", seed)
+    with _progress(number) as tell:
+        x, found = points.near(number, tell)
+    emulator = analysis.Emulator.fitted(x, found)
+    with _progress(draws) as tell:
+        posterior = analysis.sampled(points, emulator, draws, tell, seed=seed)
+    best, _ = points.best(0, lambda done, words: None)
+    save_posterior(out / "posterior.csv", [p.name for p in task.estimated], kit.in_table_units(task, posterior.draws))
     with console.status("Profiles and pictures ..."):
         curves = _profiles(task, best) if profiles else {}
-        _write(out, task, chain, logs, kept, best, curves)
-    rows = _rows(task, chain[steps // 4 :], kept, best)
+        rows, met = _rows(task, posterior, best), _met(task, best, emulator.error)
+        _write(out, task, posterior, rows, met, curves)
     terminal.table(rows, title="Parameters")
-    terminal.table(_met(task, best), title="Fitted rows at the most probable point")
+    terminal.table(met, title="Fitted rows at the most probable point")
+    console.print(f"Effective draws after the correction: {posterior.effective:.0f} of {draws}")
     console.print(f"Written to [bold]{terminal.written(out)}[/bold]   {terminal.DISCLAIMER}")
 
 
-def _rows(task: Any, chain: np.ndarray, kept: np.ndarray, best: np.ndarray) -> list[dict[str, object]]:
+def _rows(task: Any, posterior: Any, best: np.ndarray) -> list[dict[str, object]]:
     import numpy as np
 
     import ketamech.analysis.calibration as kit
+    from ketamech.analysis.emulation import convergence, identified
 
-    rhat, time = kit.convergence(chain)
-    low, middle, high = np.percentile(kit.in_table_units(task, kept), [2.5, 50, 97.5], axis=0)
-    top, narrower = kit.in_table_units(task, best[None])[0], kit.identified(kept)
+    rhat, time = convergence(posterior.chain)
+    low, middle, high = np.percentile(kit.in_table_units(task, posterior.draws), [2.5, 50, 97.5], axis=0)
+    kept = posterior.chain.reshape(-1, len(best))
+    top, narrower = kit.in_table_units(task, best[None])[0], identified(kept)
     correlation = np.corrcoef(kept.T) - np.eye(len(best))
     table, rows = task.model.parameters, []
     for i, p in enumerate(task.estimated):
@@ -88,12 +86,12 @@ def _rows(task: Any, chain: np.ndarray, kept: np.ndarray, best: np.ndarray) -> l
     return rows
 
 
-def _met(task: Any, best: np.ndarray) -> list[dict[str, object]]:
+def _met(task: Any, best: np.ndarray, error: np.ndarray) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
-    for row, value, noise in zip(task.rows, task.simulate(best), task.noise, strict=True):
-        z = (value - row.published) / noise
-        names = ("row", "statistic", "published", "simulated", "z")
-        rows.append(dict(zip(names, (row.row.id, row.statistic, row.published, value, z), strict=True)))
+    for row, value, noise, off in zip(task.rows, task.simulate(best), task.noise, error, strict=True):
+        names = ("row", "statistic", "published", "simulated", "z", "emulator_error")
+        numbers = (row.row.id, row.statistic, row.published, value, (value - row.published) / noise, off)
+        rows.append(dict(zip(names, numbers, strict=True)))
     return rows
 
 
@@ -111,28 +109,28 @@ def _profiles(task: Any, best: np.ndarray) -> dict[str, tuple[np.ndarray, np.nda
 def _write(
     out: Path,
     task: Any,
-    chain: np.ndarray,
-    logs: np.ndarray,
-    kept: np.ndarray,
-    best: np.ndarray,
+    posterior: Any,
+    rows: list[dict[str, object]],
+    met: list[dict[str, object]],
     profiles: dict[str, Any],
 ) -> None:
     import pandas as pd
 
+    from ketamech.cli.terminal import DISCLAIMER
     from ketamech.report.calibration_pictures import draw_calibration
 
-    pd.DataFrame(_rows(task, chain[len(chain) // 4 :], kept, best)).to_csv(out / "proposed.csv", index=False)
-    pd.DataFrame(_met(task, best)).to_csv(out / "rows.csv", index=False)
+    pd.DataFrame(rows).to_csv(out / "proposed.csv", index=False, float_format="%.5g")
+    pd.DataFrame(met).to_csv(out / "rows.csv", index=False, float_format="%.5g")
     facts = {
         "rows": len(task.rows),
         "parameters": len(task.estimated),
-        "steps": len(chain),
-        "walkers": chain.shape[1],
+        "draws": len(posterior.draws),
+        "effective_draws": posterior.effective,
         "equations": task.model.layout.fingerprint,
-        "disclaimer": "For research and education only: not treatment or dosing advice.",
+        "disclaimer": DISCLAIMER,
     }
     (out / "summary.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    draw_calibration(out, [p.name for p in task.estimated], chain, logs, kept, profiles)
+    draw_calibration(out, [p.name for p in task.estimated], posterior.chain, posterior.logs, posterior.draws, profiles)
 
 
 @contextmanager
@@ -156,7 +154,7 @@ def _progress(total: int) -> Iterator[Callable[[int, str], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=terminal.progress(), transient=True) as bar:
-        task = bar.add_task("Steps", total=total)
+        task = bar.add_task("points", total=total)
 
         def tell(done: int, words: str) -> None:
             looking = words.startswith("misfit")

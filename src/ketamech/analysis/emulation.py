@@ -1,0 +1,191 @@
+"""From a few hundred simulated points to a posterior: an emulator, emcee on it, and a correction by the real thing.
+
+Points are spread over the region that a straight-line posterior about the best point suggests, half as wide again. Each
+statistic is emulated by a ridge regression on all terms up to the second degree, its penalty chosen by cross-validation;
+the cross-validated error widens the likelihood. emcee samples the emulated posterior, which takes seconds; some of its
+draws are then simulated in earnest and resampled by how far the emulator was off there (importance resampling).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ketamech.analysis.calibration import Calibration
+from ketamech.core import BadInput
+
+WIDER, AT_ONCE, FOLDS = 1.5, 5, 5
+PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0)
+WALKERS_EACH, STEPS, START = 4, 2500, 500
+Tell = Callable[[int, str], None]
+
+
+@dataclass
+class Points:
+    """Simulated points of a calibration, kept in `file`: a killed run goes on where it was, with the same result."""
+
+    task: Calibration
+    file: Path
+    seed: int = 1
+
+    def best(self, rounds: int, tell: Tell) -> tuple[np.ndarray, np.ndarray]:
+        """The most probable point and the straight-line covariance about it; found once."""
+        kept = self._read()
+        if "best" not in kept:
+            best = self.task.best(rounds, tell)
+            kept |= {"best": best, "spread": self.task.spread(best)}
+            self._write(kept)
+        return kept["best"], kept["spread"]
+
+    def near(self, count: int, tell: Tell, *, rounds: int = 8) -> tuple[np.ndarray, np.ndarray]:
+        """Points [point, parameter] about the best one and their statistics [point, row]."""
+        best, spread = self.best(rounds, tell)
+        random = np.random.RandomState(self.seed)
+        z = random.standard_normal((count, len(best)))
+        x = np.clip(best + WIDER * z @ np.linalg.cholesky(spread).T, -5, 5)
+        return x, self.simulated("near", x, tell)
+
+    def simulated(self, name: str, x: np.ndarray, tell: Tell) -> np.ndarray:
+        """Statistics [point, row] of points, those already simulated taken from the file."""
+        kept = self._read()
+        done = kept.get(f"{name}_found", np.empty((0, len(self.task.rows))))
+        same = min(len(done), len(x))
+        if same and not np.array_equal(kept[f"{name}_x"][:same], x[:same]):
+            done = done[:0]
+        while len(done) < len(x):
+            new = [self.task.simulate(point) for point in x[len(done) : len(done) + AT_ONCE]]
+            done = np.concatenate([done, np.array(new)])
+            kept |= {f"{name}_x": x[: len(done)], f"{name}_found": done}
+            self._write(kept)
+            tell(len(done), name)
+        return done[: len(x)]
+
+    def _read(self) -> dict[str, Any]:
+        if not self.file.exists():
+            return {}
+        with np.load(self.file) as held:
+            found = {name: held[name] for name in held.files}
+        if str(found["of"]) != self._of():
+            expected = "the same model, parameters and rows"
+            raise BadInput("another calibration was begun here", file=self.file, expected=expected)
+        return found
+
+    def _write(self, content: dict[str, Any]) -> None:
+        """Whole or not at all."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self.file.parent, suffix=".npz", delete=False) as part:
+            np.savez(part, **{**content, "of": self._of()})
+        os.replace(part.name, self.file)
+
+    def _of(self) -> str:
+        names = [f"{p.name} {p.usual!r} {p.prior!r}" for p in self.task.estimated]
+        rows = [f"{row.row.id} {row.published!r}" for row in self.task.rows]
+        return "|".join([*names, *rows, str(self.task.persons), self.task.model.layout.fingerprint])
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """Second-degree ridge regressions: `weights` [term, row] on features about `middle`; `error` [row] cross-validated."""
+
+    middle: np.ndarray
+    weights: np.ndarray
+    error: np.ndarray
+
+    @classmethod
+    def fitted(cls, x: np.ndarray, found: np.ndarray) -> Emulator:
+        """Fit statistics [point, row] at points [point, parameter]; points that gave none are left out."""
+        known = np.isfinite(found).all(axis=1)
+        x, found = x[known], found[known]
+        middle, terms = x.mean(axis=0), _terms(x - x.mean(axis=0))
+        fold = np.arange(len(x)) % FOLDS
+        errors = []
+        for penalty in PENALTIES:
+            guess = np.empty_like(found)
+            for k in range(FOLDS):
+                guess[fold == k] = terms[fold == k] @ _ridge(terms[fold != k], found[fold != k], penalty)
+            errors.append(np.sqrt(np.mean((guess - found) ** 2, axis=0)))
+        best = np.argmin(errors, axis=0)
+        weights = np.column_stack([_ridge(terms, found[:, [r]], PENALTIES[b])[:, 0] for r, b in enumerate(best)])
+        return cls(middle, weights, np.min(errors, axis=0))
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Statistics [point, row] at points [point, parameter]."""
+        return _terms(x - self.middle) @ self.weights
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """`chain` [step, walker, parameter] on the emulator, `draws` [draw, parameter] after the correction, `effective` of them."""
+
+    chain: np.ndarray
+    logs: np.ndarray
+    draws: np.ndarray
+    effective: float
+
+
+def sampled(
+    points: Points, emulator: Emulator, draws: int, tell: Tell, *, steps: int = STEPS, seed: int = 1
+) -> Posterior:
+    """Sample the emulated posterior with emcee, simulate `draws` of it, and resample those by the true posterior."""
+    import emcee
+
+    task, n = points.task, len(points.task.estimated)
+    best, spread = points.best(0, tell)
+    random = np.random.RandomState(seed)
+    start = best + random.standard_normal((WALKERS_EACH * n, n)) @ np.linalg.cholesky(spread).T
+    extra = np.minimum(emulator.error, 2 * task.noise)
+
+    def log_posterior(x: np.ndarray) -> np.ndarray:
+        noise = np.hypot(task.noise, extra)
+        found = -0.5 * np.sum(((emulator(x) - task.published) / noise) ** 2, axis=1) - 0.5 * np.sum(x**2, axis=1)
+        away = np.einsum("pi,ij,pj->p", x - best, np.linalg.inv(spread), x - best) / (WIDER**2 * n)
+        return np.where((np.abs(x) < 5).all(axis=1) & (away < 4), found, -np.inf)
+
+    sampler = emcee.EnsembleSampler(len(start), n, log_posterior, vectorize=True)
+    state = emcee.State(start, random_state=random.get_state())
+    sampler.run_mcmc(state, steps)
+    chain, logs = sampler.get_chain()[START:], sampler.get_log_prob()[START:]
+    kept = chain.reshape(-1, n)
+    some = kept[random.choice(len(kept), draws, replace=False)]
+    true = np.array([task.judged(x, f) for x, f in zip(some, points.simulated("draws", some, tell), strict=True)])
+    emulated = np.array([task.judged(x, f, extra) for x, f in zip(some, emulator(some), strict=True)])
+    weights = np.exp(true - emulated - np.max(true - emulated))
+    weights /= weights.sum()
+    place = np.searchsorted(np.cumsum(weights), (np.arange(draws) + random.random_sample()) / draws)
+    return Posterior(chain, logs, some[np.minimum(place, draws - 1)], float(1 / np.sum(weights**2)))
+
+
+def identified(draws: np.ndarray) -> np.ndarray:
+    """How much narrower than the prior each parameter came out [parameter]: 1 - SD after / SD before."""
+    return 1 - draws.std(axis=0)
+
+
+def convergence(chain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split R-hat and autocorrelation time (steps) of each parameter; positions [step, walker, parameter]."""
+    import emcee
+
+    half = len(chain) // 2
+    parts = np.concatenate([chain[:half], chain[half : 2 * half]], axis=1)
+    within = parts.var(axis=0, ddof=1).mean(axis=0)
+    between = half * parts.mean(axis=0).var(axis=0, ddof=1)
+    rhat = np.sqrt(((half - 1) / half * within + between / half) / within)
+    return rhat, emcee.autocorr.integrated_time(chain, quiet=True)
+
+
+def _terms(x: np.ndarray) -> np.ndarray:
+    """1, every parameter, and every product of two."""
+    n = x.shape[1]
+    i, j = np.triu_indices(n)
+    return np.column_stack([np.ones(len(x)), x, x[:, i] * x[:, j]])
+
+
+def _ridge(terms: np.ndarray, found: np.ndarray, penalty: float) -> np.ndarray:
+    size = np.full(terms.shape[1], penalty)
+    size[0] = 0.0
+    return np.linalg.solve(terms.T @ terms + np.diag(size), terms.T @ found)
