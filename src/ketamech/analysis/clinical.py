@@ -143,14 +143,15 @@ def _places(dataset: xr.Dataset, row: Clinical) -> list[int]:
 
 
 def _relapse(dataset: xr.Dataset, row: Clinical, relapse: tuple[str, str, float]) -> np.ndarray:
-    """Median days from the end to the first rating above the limit among responders, or percent never there."""
+    """Median days to the first of two ratings in a row above the limit among responders, or percent without."""
     scale, visit, share = relapse
     values, base, _ = scores(dataset, scale)
     start = [str(v) for v in dataset["visit"].values].index(visit)
     later, hours = values[:, :, start + 1 :], dataset["visit_time"].values
     responded = values[:, :, start] <= (1 - shipped_trial(row.trial).scales[scale].response) * base[:, :, start]
-    back = later > share * base[:, :, start + 1 :]
-    days = (hours[:, :, start + 1 :] - hours[:, :, start : start + 1]) / DAY
+    above = later > share * base[:, :, start + 1 :]
+    back = above[:, :, :-1] & above[:, :, 1:]  # confirmed at the next visit
+    days = (hours[:, :, start + 1 : -1] - hours[:, :, start : start + 1]) / DAY
     first = np.where(back.any(axis=2), np.take_along_axis(days, back.argmax(axis=2)[:, :, None], 2)[:, :, 0], np.inf)
     found = []
     for r in range(len(values)):

@@ -11,13 +11,19 @@ def mood(m: Stage) -> None:
     """Everything that differs from the person's own rest adds to one drive; MADRS follows it.
 
     Two carriers of the drug: hours (silent habenula, AMPA surface) and days (spines, through connectivity). How far
-    a person's mood follows his own brain differs between people (responsiveness): arms of trials are bimodal.
+    a person's mood follows his own brain differs between people (responsiveness): arms of trials are bimodal. Recovery
+    feeds on itself (momentum), so that what a series has gained outlasts the drug; the double well of Demic and Cheng
+    2014 in its simplest, single-well form.
     A logistic keeps the score within the scale; at rest the drive is zero and the score is the baseline.
     The weights are log odds of the scale per unit of change.
     """
+    momentum = m.state("mood.momentum", "1", scale=0.1, about="what recovery itself has set going, share of the scale")
     drive = m.offers(
         "mood.drive",
-        m.parameter("person.responsiveness") * (_network(m) + _opioid(m)) - _inflammation(m) + _other_treatments(m),
+        m.parameter("person.responsiveness") * (_network(m) + _opioid(m))
+        - _inflammation(m)
+        + _other_treatments(m)
+        + m.parameter("mood.momentum_weight") * momentum,
         "1",
         about="push towards recovery, 0 at own rest, log odds of the scale",
     )
@@ -27,6 +33,9 @@ def mood(m: Stage) -> None:
     target = top * baseline / (baseline + (top - baseline) * exp(drive))
     m.rate(madrs, +pace * target, because="the drive moves the score within its bounds")
     m.rate(madrs, -pace * madrs, because="mood follows within the hour")
+    gathering = m.parameter("mood.momentum_pace")
+    m.rate(momentum, +gathering * (baseline - madrs) / top, because="who feels better sleeps, moves and meets people")
+    m.rate(momentum, -gathering * momentum, because="and loses it again over days to weeks")
     m.offers("mood.change", madrs - baseline, "points", about="MADRS change from own baseline")
 
 

@@ -26,7 +26,8 @@ class Enrolled:
     """One replicate: `sequence` numbers in Trial.sequences [patient], `hours` and chances [patient, visit].
 
     `lots` [patient, visit] decide second randomisations, `luck` who leaves or misses a visit: [patient, 1 + visits *
-    (1 + reasons)]; `z` [patient, visit, scale] are standard numbers for raters' errors. `base`: population values.
+    (1 + reasons)]; `z` [patient, 2, visit, scale] are standard numbers for raters' errors and for people's own ups and
+    downs. `base`: population values.
     """
 
     number: int
@@ -52,7 +53,7 @@ def enrol(
     strata, windows, lots, luck = np.split(np.array(chances), sizes[:-1], axis=1)
     stratum = _strata(trial, strata)
     raters = generators(seed, who, "scores", replicate=number)
-    z = np.array([c.standard_normal(visits * len(trial.scales)) for c in raters])
+    z = np.array([c.standard_normal((2, visits, len(trial.scales))) for c in raters])
     return Enrolled(
         number,
         people,
@@ -62,7 +63,7 @@ def enrol(
         visit_hours(trial, windows),
         lots,
         luck,
-        z.reshape(len(who), visits, len(trial.scales)),
+        z,
     )
 
 

@@ -36,9 +36,10 @@ class Rating:
             found[name] = np.where(self.rated[name], truth, np.nan)
         return found
 
-    def observed(self, truths: Scores, z: np.ndarray, missing: np.ndarray) -> Scores:
-        """What is written down, with raters' errors from `z` [person, visit, scale]; NaN where nobody was seen."""
-        return {
-            name: np.where(missing, np.nan, scale.observed(truths[name], z[:, :, k]))
-            for k, (name, scale) in enumerate(self.trial.scales.items())
-        }
+    def observed(self, truths: Scores, z: np.ndarray, hours: np.ndarray, missing: np.ndarray) -> Scores:
+        """What is written down at `hours` [person, visit], from `z` [person, 2, visit, scale]; NaN where unseen."""
+        found = {}
+        for k, (name, scale) in enumerate(self.trial.scales.items()):
+            own = scale.ups_and_downs(hours, z[:, 1, :, k])
+            found[name] = np.where(missing, np.nan, scale.observed(truths[name], z[:, 0, :, k], own))
+        return found

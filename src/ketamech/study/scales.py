@@ -14,15 +14,18 @@ from ketamech.evidence import Row, read_table
 
 FILE = Path(__file__).parents[1] / "data" / "scales" / "scales.csv"
 COLUMNS = (
-    "scale", "output", "unit", "low", "high", "step", "residual_sd", "relative_sd", "recall", "carried", "factor",
-    "response", "remission", "status", "evidence", "why",
+    "scale", "output", "unit", "low", "high", "step", "residual_sd", "relative_sd", "fluctuation_sd", "memory",
+    "recall", "carried", "factor", "response", "remission", "status", "evidence", "why",
 )  # fmt: skip
-NUMBERS = COLUMNS[3:13]
+NUMBERS = COLUMNS[3:15]
+DAY = 24.0
 
 
 @dataclass(frozen=True)
 class Scale:
     """One scale of `output`: bounds, `step` of the score, error (`residual_sd` points plus `relative_sd` of the score).
+
+    A person also has ups and downs of his own, of SD `fluctuation_sd`, which last for about `memory` days.
 
     `carried`: share of the total (sleep and appetite) that cannot be rated anew within `recall` hours of the last full
     rating and keeps what it was then. `response` is the fall, as a share of baseline, that counts as one; `remission`
@@ -37,6 +40,8 @@ class Scale:
     step: float
     residual_sd: float
     relative_sd: float
+    fluctuation_sd: float
+    memory: float
     recall: float
     carried: float
     factor: float
@@ -55,9 +60,19 @@ class Scale:
         """Scores without error from values of the output now and at the last full rating."""
         return self.factor * ((1 - self.carried) * output + self.carried * full)
 
-    def observed(self, truth: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """What is written down: error from standard numbers `z`, within bounds, in steps; NaN stays NaN."""
-        score = truth + z * np.hypot(self.residual_sd, self.relative_sd * truth)
+    def ups_and_downs(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """A person's own course [patient, visit] about his mean, from standard numbers: near visits are alike."""
+        found = np.zeros_like(z)
+        if self.fluctuation_sd:
+            found[:, 0] = z[:, 0]
+            kept = np.exp(-np.diff(hours, axis=1) / (DAY * self.memory))
+            for k in range(1, z.shape[1]):
+                found[:, k] = kept[:, k - 1] * found[:, k - 1] + np.sqrt(1 - kept[:, k - 1] ** 2) * z[:, k]
+        return self.fluctuation_sd * found
+
+    def observed(self, truth: np.ndarray, z: np.ndarray, own: np.ndarray | float = 0.0) -> np.ndarray:
+        """What is written down: error from standard numbers `z` and the person's `own` ups and downs, within bounds."""
+        score = truth + own + z * np.hypot(self.residual_sd, self.relative_sd * truth)
         score = np.clip(score, self.low, self.high)
         return np.round(score / self.step) * self.step if self.step else score
 

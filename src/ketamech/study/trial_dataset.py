@@ -66,7 +66,7 @@ class Held:
 
     def scores(self) -> Scores:
         """What has been rated so far."""
-        return self.rating.observed(self.truths(), self.z, self.unseen)
+        return self.rating.observed(self.truths(), self.z, self.hours, self.unseen)
 
     def exposures(self) -> dict[str, tuple[np.ndarray, str]]:
         """Peaks and areas over the first day of each period (the larger peak, the sum of areas), with their units."""

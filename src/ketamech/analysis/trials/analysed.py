@@ -22,8 +22,12 @@ CONTROLS = ("placebo", "saline", "midazolam", "sham", "control")
 
 @dataclass(frozen=True)
 class TrialAnalysis:
-    """Tables of a trial: `means` and `shares` by scale, `primary` comparison (all replicates), `repeated` (all visits
-    together, of the first), `relapse`, `exposure` (CDISC names, one line a person of the first replicate), `left` and `failed` shares."""
+    """Tables of a trial.
+
+    `means` and `shares` by scale; the `primary` comparison in every replicate; `repeated`: all visits together, in the
+    first replicate; `relapse`; `exposure`: CDISC names, one line a person of the first replicate; `left`: percent of
+    each arm; `failed`: share of solves.
+    """
 
     reference: str
     means: dict[str, pd.DataFrame]

@@ -18,7 +18,7 @@ def non_compartmental(
     """CMAX, TMAX, CLST, TLST, AUCLST (linear up, logarithmic down), LAMZ, LAMZHL, AUCIFO, and CL(F), VZ(F) by dose.
 
     `time` in h after the dose, `level` in any unit of concentration; NaN and levels at or below 0 after the peak are
-    left out. LAMZ is the best adjusted fit of three or more last points after the peak; NaN where the curve does not fall.
+    left out. LAMZ is the best adjusted fit of three or more last points after the peak; NaN where nothing falls.
     """
     known = np.isfinite(level)
     t, c = np.asarray(time)[known], np.asarray(level)[known]

@@ -31,7 +31,7 @@ class Relapse:
 
 
 def time_to_relapse(dataset: xr.Dataset, scale: str, visit: str, share: float, response: float = 0.5) -> Relapse:
-    """Relapse of those who had responded at `visit`: the first later rating above `share` of baseline.
+    """Relapse of those who had responded at `visit`: the first of two later ratings in a row above `share` of baseline.
 
     Groups are what was decided about people at that visit, or arms where nothing was. Who leaves or is not rated again
     is censored when last rated.
@@ -56,7 +56,8 @@ def _events(dataset: xr.Dataset, scale: str, visit: str, share: float, response:
     for r, i in np.argwhere(values[:, :, start] <= (1 - response) * base[:, :, start]):
         later = np.arange(start + 1, values.shape[2])
         later = later[np.isfinite(values[r, i, later])]
-        back = later[values[r, i, later] > share * base[r, i, later]]
+        above = values[r, i, later] > share * base[r, i, later]
+        back = later[:-1][above[:-1] & above[1:]]
         end = back[0] if len(back) else later[-1] if len(later) else start
         days = (hours[r, i, end] - hours[r, i, start]) / DAY
         group = decided[r, i] or arm[r, i, start]
