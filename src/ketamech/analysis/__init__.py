@@ -5,6 +5,11 @@ from typing import TYPE_CHECKING
 from ketamech.core.lazy import lazily
 
 if TYPE_CHECKING:
+    from ketamech.analysis.calibration import Calibration as Calibration
+    from ketamech.analysis.calibration import Chain as Chain
+    from ketamech.analysis.calibration import calibration as calibration
+    from ketamech.analysis.clinical import load_clinical as load_clinical
+    from ketamech.analysis.clinical import shipped_trial as shipped_trial
     from ketamech.analysis.comparison import Verdict as Verdict
     from ketamech.analysis.comparison import compare as compare
     from ketamech.analysis.examination import Finding as Finding
@@ -12,19 +17,28 @@ if TYPE_CHECKING:
     from ketamech.analysis.examination import examine as examine
     from ketamech.analysis.measure import Curves as Curves
     from ketamech.analysis.measure import Measure as Measure
+    from ketamech.analysis.posterior import load_posterior as load_posterior
+    from ketamech.analysis.posterior import posterior_hash as posterior_hash
     from ketamech.analysis.scoring import Scorecard as Scorecard
     from ketamech.analysis.scoring import scorecard as scorecard
 
 _WHERE = {
+    "Calibration": "calibration",
+    "Chain": "calibration",
     "Curves": "measure",
     "Finding": "examination",
     "Measure": "measure",
     "Scorecard": "scoring",
     "Verdict": "comparison",
+    "calibration": "calibration",
     "check": "examination",
     "compare": "comparison",
     "examine": "examination",
+    "load_clinical": "clinical",
+    "load_posterior": "posterior",
+    "posterior_hash": "posterior",
     "scorecard": "scoring",
+    "shipped_trial": "clinical",
 }
 
 __all__ = sorted(_WHERE)

@@ -29,6 +29,7 @@ PERSONS = 120  # in each simulated arm
 FIRST_DRAW = 1  # replicate 0 has the table's values, 1 those under trial
 DISCREPANCY = {"points": 1.5, "percent": 6.0, "effect": 0.2, "days": 3.0}  # what a model of this kind cannot do better
 SEED = 20
+REACH = 0.25  # step of the slopes, in SD of the prior: wide enough for shares of 120 persons to move
 Tell = Callable[[int, str], None]
 
 
@@ -131,9 +132,7 @@ class Calibration:
         found, damping = self.simulate(x), 1.0
         value = self._cost(x, found)
         for number in range(rounds):
-            slopes = (
-                np.array([(self.simulate(x + 0.25 * e) - found) / 0.25 for e in np.eye(len(x))]).T / self.noise[:, None]
-            )
+            slopes = self._slopes(x, found)
             for _ in range(4):
                 hessian = slopes.T @ slopes + np.eye(len(x))
                 step = np.linalg.solve(
@@ -149,6 +148,11 @@ class Calibration:
                 damping *= 3
             tell(number + 1, f"misfit {value:.1f}")
         return x
+
+    def _slopes(self, x: np.ndarray, found: np.ndarray) -> np.ndarray:
+        """How the statistics, in units of their noise, move with each parameter [row, parameter]."""
+        moved = np.array([self.simulate(x + REACH * e) for e in np.eye(len(x))])
+        return (moved - found).T / REACH / self.noise[:, None]
 
     def _cost(self, x: np.ndarray, found: np.ndarray) -> float:
         cost = float(np.sum(((found - self.published) / self.noise) ** 2) + np.sum(x**2))

@@ -10,7 +10,20 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from ketamech.cli import bench, check, cite, demo, describe, evidence, export, schema, scorecard, simulate
+from ketamech.cli import (
+    bench,
+    check,
+    cite,
+    demo,
+    describe,
+    evidence,
+    export,
+    people,
+    schema,
+    scorecard,
+    simulate,
+    trial,
+)
 from ketamech.cli.terminal import DISCLAIMER
 from ketamech.core import BadInput, KetaMechError
 
@@ -24,6 +37,8 @@ Start with:  ketamech simulate "racemic 0.5 mg/kg IV over 40 min"
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 for command in (
     simulate.simulate,
+    people.people,
+    trial.trial,
     scorecard.scorecard,
     check.check,
     describe.describe,

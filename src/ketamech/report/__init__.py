@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ketamech.report.run_folder import write_run as write_run
     from ketamech.report.scorecard_files import write_scorecard as write_scorecard
     from ketamech.report.summary import summary_rows as summary_rows
+    from ketamech.report.trial_folder import summary_of as summary_of
+    from ketamech.report.trial_folder import write_trial as write_trial
+    from ketamech.report.trial_pictures import save_people as save_people
 
 _WHERE = {
     "benchmark_page": "bench_page",
@@ -27,10 +30,13 @@ _WHERE = {
     "percentiles": "bands",
     "provenance_of": "provenance",
     "refuse_folder": "run_folder",
+    "save_people": "trial_pictures",
+    "summary_of": "trial_folder",
     "summary_rows": "summary",
     "write_index": "index",
     "write_run": "run_folder",
     "write_scorecard": "scorecard_files",
+    "write_trial": "trial_folder",
 }
 
 __all__ = sorted(_WHERE)

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from ketamech.core import SolveFailed
-from ketamech.study.giving import entries
+from ketamech.engine import rest, solve
+from ketamech.engine.solve import checked_outputs
+from ketamech.study.cohort import event_table
+from ketamech.study.giving import entries, sentence_entries
+from ketamech.study.people import People
 from ketamech.study.running import Course, Entry, Model, load_model, run, story_times
 from ketamech.study.scenario import Scenario, load_scenario
 
@@ -26,6 +31,26 @@ def courses(scenario: Scenario, model: Model) -> list[Course]:
 
 def _hopes(given: Sequence[Entry]) -> tuple[Entry, ...]:
     return tuple(entry for entry in given if entry.state.startswith("expectancy."))
+
+
+def outputs_of_people(
+    model: Model, people: People, sentence: str, wanted: Sequence[tuple[str, float]]
+) -> list[np.ndarray]:
+    """What some persons show on a regimen: for each (output, hour) the values [patient]; NaN where a solve failed."""
+    names = tuple(dict.fromkeys(name for name, _ in wanted))
+    checked_outputs(model.kernel, names)
+    times = np.array(sorted({0.0, *(hour for _, hour in wanted)}))
+    given = sentence_entries(sentence, model.parameters, people.values, float(times[-1]) + 1.0)
+    layout, known = model.layout, model.parameters
+    inputs = np.tile(
+        [*(known[n].canonical for n in layout.parameter_names), *([0.0] * len(layout.rested))], (len(people), 1)
+    )
+    for i, name in enumerate(layout.parameter_names):
+        inputs[:, i] = people.values.get(name, inputs[:, i])
+    start, rested = rest(model.kernel, inputs)
+    solution = solve(model.kernel, start, inputs, event_table(model, given, len(people)), times, outputs=names)
+    solution.values[~rested] = np.nan
+    return [solution.values[:, int(np.searchsorted(times, hour)), names.index(name)] for name, hour in wanted]
 
 
 def simulate(

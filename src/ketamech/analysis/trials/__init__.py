@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from ketamech.analysis.trials.effects import mmrm as mmrm
     from ketamech.analysis.trials.exposure import exposure_response as exposure_response
     from ketamech.analysis.trials.exposure import non_compartmental as non_compartmental
-    from ketamech.analysis.trials.power import power as power
     from ketamech.analysis.trials.survival import time_to_relapse as time_to_relapse
     from ketamech.analysis.trials.tables import adpc as adpc
     from ketamech.analysis.trials.tables import adqs as adqs
@@ -27,7 +26,6 @@ _WHERE = {
     "exposure_response": "exposure",
     "mmrm": "effects",
     "non_compartmental": "exposure",
-    "power": "power",
     "time_to_relapse": "survival",
 }
 __all__ = sorted(_WHERE)

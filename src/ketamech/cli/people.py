@@ -1,0 +1,154 @@
+"""`ketamech people`: who the virtual people are."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ketamech.core import BadInput, nearest
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+Population = Annotated[str, typer.Option(help="trd, mdd, bipolar, suicidal, elderly, healthy, crps or surgical")]
+Number = Annotated[int, typer.Option("--n", min=2, help="How many are drawn")]
+Seed = Annotated[int, typer.Option(min=0, help="Person i is the same in any cohort of this seed")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help='A distribution that differs, e.g. "age=normal 70 4 in 65 85"')
+]
+Target = Annotated[
+    list[str] | None, typer.Option(help='Weight to shares, e.g. "male=0.5" or "age<40=0.3" (the rest have the rest)')
+]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(help='Keep only persons with a simulated output in bounds: "mood.madrs at 24 h = 5..40"'),
+]
+Given = Annotated[str, typer.Option(help="What --keep simulates them on")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the picture")]
+SHOWN = (
+    "person.age", "person.weight", "male", "person.baseline_madrs", "person.responsiveness", "person.expectancy",
+    "person.stress", "resistance", "cyp2b6_alleles", "pharmacokinetics.intrinsic_clearance_s",
+    "pharmacokinetics.nasal_fraction_first", "dissociation.cadss_half",
+)  # fmt: skip
+
+
+def people(
+    population: Population = "trd", number: Number = 1000, seed: Seed = 1, changed: Set = None, target: Target = None,
+    keep: Keep = None, given: Given = "racemic 0.5 mg/kg IV over 40 min", out: Out = Path("runs/people"),
+) -> None:  # fmt: skip
+    """Draw virtual people, summarise and plot them; weight them to target shares; keep the plausible.
+
+    Examples:
+
+      ketamech people --population trd --n 2000
+
+      ketamech people --population elderly --set "weight=lognormal 70 0.15 in 45 110"
+
+      ketamech people --target "male=0.5" --target "age<40=0.35"
+
+      ketamech people --n 500 --keep "mood.madrs at 24 h = 5..45"
+    """
+    from ketamech import report
+    from ketamech.cli import terminal
+    from ketamech.parameters import load_parameters
+    from ketamech.study import load_population
+
+    terminal.refuse_file(out)
+    parameters = load_parameters()
+    chosen = load_population(population).with_distributions(_changes(changed or []), parameters)
+    drawn = chosen.draw(parameters, seed, range(number))
+    table, facts = drawn.table(), {"population": population, "drawn": number, "seed": seed}
+    if keep:
+        mask = _plausible(drawn, keep, given)
+        table, facts["plausible"] = table[mask].reset_index(drop=True), int(mask.sum())
+    if target:
+        weights = _weights(table, target)
+        table["weight_in_target"] = weights
+        facts["effective_size"] = round(_effective(weights), 1)
+    out.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(out / "people.parquet", index=False)
+    table.to_csv(out / "people.csv", index=False)
+    shown = [name for name in SHOWN if name in table and table[name].nunique() > 1]
+    title = f"{len(table)} virtual people: {population}"
+    paths = report.save_people(out, table, title, shown)
+    (out / "summary.json").write_text(
+        json.dumps(facts | {"disclaimer": terminal.DISCLAIMER}, indent=1), encoding="utf-8"
+    )
+    terminal.table(_summary(table), title=title)
+    for name, value in facts.items():
+        terminal.progress().print(f"{name}: {value}")
+    terminal.progress().print(f"Open [bold]{terminal.written(paths[0])}[/bold]   {terminal.DISCLAIMER}")
+
+
+def _changes(given: list[str]) -> dict[str, str]:
+    found = {}
+    for text in given:
+        name, sign, words = text.partition("=")
+        if not sign or not words.strip():
+            raise BadInput(f"'{text}' sets nothing", key="--set", type_this='--set "age=normal 70 4 in 65 85"')
+        found[name.strip()] = words.strip()
+    return found
+
+
+def _weights(table: pd.DataFrame, targets: list[str]) -> np.ndarray:
+    from ketamech.study.plausible import prevalence_weights
+
+    groups: dict[str, Any] = {}
+    shares: dict[str, dict[object, float]] = {}
+    names = {name.removeprefix("person."): name for name in table.columns}
+    for text in targets:
+        match = re.match(r"^\s*([\w.]+)\s*(?:(<)\s*([\d.]+))?\s*=\s*([\d.]+)\s*$", text)
+        if not match:
+            raise BadInput(f"'{text}' is no target", key="--target", type_this='--target "age<40=0.35"')
+        name = names.get(match[1].removeprefix("person."))
+        if name is None:
+            raise BadInput(f"people have no '{match[1]}'", key="--target", nearest=nearest(match[1], names))
+        groups[text] = table[name] < float(match[3]) if match[2] else table[name] == 1
+        shares[text] = {True: float(match[4]), False: 1 - float(match[4])}
+    return prevalence_weights({k: v.to_numpy() for k, v in groups.items()}, shares)
+
+
+def _effective(weights: np.ndarray) -> float:
+    from ketamech.study.plausible import effective_size
+
+    return effective_size(weights)
+
+
+def _plausible(drawn: Any, keep: list[str], given: str) -> np.ndarray:
+    """Persons whose simulated outputs lie in the bounds asked for."""
+    from ketamech.cli import terminal
+    from ketamech.study.plausible import plausible
+    from ketamech.study.simulate import outputs_of_people
+
+    asked = []
+    for text in keep:
+        match = re.match(r"^\s*([\w.]+)\s+at\s+([\d.]+)\s*h\s*=\s*(-?[\d.]+)\s*\.\.\s*(-?[\d.]+)\s*$", text)
+        if not match:
+            raise BadInput(f"'{text}' keeps nobody", key="--keep", type_this='--keep "mood.madrs at 24 h = 5..45"')
+        asked.append((match[1], float(match[2]), float(match[3]), float(match[4])))
+    found = outputs_of_people(terminal.model(), drawn, given, [(name, hour) for name, hour, _, _ in asked])
+    named = {str(i): values for i, values in enumerate(found)}
+    return plausible(named, {str(i): (low, high) for i, (_, _, low, high) in enumerate(asked)})
+
+
+def _summary(table: pd.DataFrame) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for name in table.columns.drop("person"):
+        x = table[name]
+        if x.nunique() > 1:
+            rows.append(
+                {
+                    "variable": name,
+                    "mean": x.mean(),
+                    "SD": x.std(),
+                    "5 %": x.quantile(0.05),
+                    "median": x.median(),
+                    "95 %": x.quantile(0.95),
+                }
+            )
+    return rows

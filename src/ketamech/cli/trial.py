@@ -1,0 +1,121 @@
+"""`ketamech trial`: virtual trials, run and analysed as real ones are."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ketamech.core import BadInput
+
+if TYPE_CHECKING:
+    from ketamech.study import Trial
+
+Files = Annotated[list[Path], typer.Argument(help="Trial files (YAML), or names of shipped trials, e.g. murrough2013")]
+Replicates = Annotated[int, typer.Option(min=1, help="How often each trial is run, each time with other people")]
+Patients = Annotated[int | None, typer.Option(help="Patients in all, in place of the number in the file")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Which people are drawn [default: the file's]")]
+Threads = Annotated[int | None, typer.Option(min=1, help="The results are the same for any number [default: cores]")]
+Posterior = Annotated[str, typer.Option(help="Population values: 'shipped', 'none' (those of the tables), or a file")]
+Sizes = Annotated[str | None, typer.Option("--power", help="Power for so many patients an arm, e.g. '20, 40, 80'")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="A folder for each trial is made in here")]
+
+
+def trial(
+    files: Files, replicates: Replicates = 1, patients: Patients = None, seed: Seed = None, threads: Threads = None,
+    posterior: Posterior = "shipped", power: Sizes = None, out: Out = Path("runs/trials"),
+) -> None:  # fmt: skip
+    """Run virtual trials: people drawn, allocated, dosed, rated at visits with error; then analysed and drawn.
+
+    Replicate 0 has the parameter values of the tables; later ones take draws from the posterior, so that intervals
+    hold both chance and what is not known.
+
+    Examples:
+
+      ketamech trial murrough2013 --replicates 100
+
+      ketamech trial my_trial.yaml --patients 400 --replicates 200 --power "30, 60, 100, 200"
+
+      ketamech trial withdrawal          # decisions on the way: who remits is drawn to go on or to placebo
+    """
+    from ketamech import analysis, report
+    from ketamech.analysis.trials import analyse
+    from ketamech.analysis.trials.power import power as power_of
+    from ketamech.cli import terminal
+    from ketamech.study import run_trial
+
+    asked = [_found(file) for file in files]
+    sizes = _sizes(power)
+    draws = _draws(posterior)
+    terminal.refuse_file(out)
+    model = terminal.model()
+    console = terminal.progress()
+    for name, planned in asked:
+        with _progress(replicates, planned.title) as tick:
+            data = run_trial(
+                planned, model, replicates=replicates, patients=patients, seed=seed,
+                threads=threads or os.cpu_count(), posterior=draws, progress=tick,
+            )  # fmt: skip
+        data = data.assign_attrs(posterior=analysis.posterior_hash(draws) if replicates > 1 else "")
+        with console.status("Analysing and drawing ..."):
+            found = analyse(data, planned)
+            table = power_of(data, *planned.primary, found.reference, sizes) if sizes else None
+            line = shlex.join(["ketamech", *sys.argv[1:]])
+            page = report.write_trial(out / name, data, planned, found, power=table, command_line=line)
+        terminal.table(report.summary_of(found), title=planned.title)
+        if found.failed:
+            console.print(f"{100 * found.failed:.2g} % of solves failed; they are missing, with reasons in adsl.csv")
+        console.print(f"Open [bold]{terminal.written(page)}[/bold]   {terminal.DISCLAIMER}")
+
+
+def _found(file: Path) -> tuple[str, Trial]:
+    from ketamech.analysis import shipped_trial
+    from ketamech.study import load_trial
+
+    if file.suffix in (".yaml", ".yml") or file.exists():
+        return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()), load_trial(file)
+    return file.name, shipped_trial(file.name)
+
+
+def _draws(posterior: str) -> list[dict[str, float]]:
+    from ketamech import analysis
+
+    if posterior == "none":
+        return []
+    return analysis.load_posterior(None if posterior == "shipped" else posterior)
+
+
+def _sizes(text: str | None) -> list[int]:
+    if text is None:
+        return []
+    try:
+        return [int(part) for part in re.split(r"[,\s]+", text.strip())]
+    except ValueError:
+        raise BadInput(f"'{text}' are no sizes", key="--power", type_this="--power '20, 40, 80'") from None
+
+
+@contextmanager
+def _progress(total: int, title: str) -> Iterator[Callable[[int], None]]:
+    """A bar on the error stream: trials done, time gone, time left."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from ketamech.cli import terminal
+
+    columns = (TextColumn("Trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=terminal.progress(), transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done: bar.update(task, completed=done)
