@@ -1,5 +1,6 @@
 """Trial files: what they may hold, and one clear error for what they may not."""
 
+import json
 import re
 from pathlib import Path
 
@@ -124,3 +125,8 @@ def test_a_mapping_is_a_file_too():
     )
     assert trial.patients == 3
     assert re.fullmatch(r"[0-9a-f]{16}", trial.mark)
+
+
+def test_the_published_schema_of_trials_is_that_of_the_program():
+    published = Path(ketamech.__file__).parents[2] / "docs" / "schema" / "trial.schema.json"
+    assert json.loads(published.read_text(encoding="utf-8")) == trial_schema()
