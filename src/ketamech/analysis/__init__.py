@@ -7,7 +7,6 @@ from ketamech.core.lazy import lazily
 if TYPE_CHECKING:
     from ketamech.analysis.calibration import Calibration as Calibration
     from ketamech.analysis.calibration import Chain as Chain
-    from ketamech.analysis.calibration import calibration as calibration
     from ketamech.analysis.clinical import load_clinical as load_clinical
     from ketamech.analysis.clinical import shipped_trial as shipped_trial
     from ketamech.analysis.comparison import Verdict as Verdict
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from ketamech.analysis.examination import examine as examine
     from ketamech.analysis.measure import Curves as Curves
     from ketamech.analysis.measure import Measure as Measure
+    from ketamech.analysis.population import PopulationCard as PopulationCard
+    from ketamech.analysis.population import population_card as population_card
     from ketamech.analysis.posterior import load_posterior as load_posterior
     from ketamech.analysis.posterior import posterior_hash as posterior_hash
     from ketamech.analysis.scoring import Scorecard as Scorecard
@@ -30,12 +31,13 @@ _WHERE = {
     "Measure": "measure",
     "Scorecard": "scoring",
     "Verdict": "comparison",
-    "calibration": "calibration",
     "check": "examination",
     "compare": "comparison",
     "examine": "examination",
     "load_clinical": "clinical",
     "load_posterior": "posterior",
+    "PopulationCard": "population",
+    "population_card": "population",
     "posterior_hash": "posterior",
     "scorecard": "scoring",
     "shipped_trial": "clinical",

@@ -168,7 +168,7 @@ def calibration(model: Model | None = None, *, persons: int = PERSONS, threads: 
 
 @dataclass
 class Chain:
-    """An ensemble on its way: `walkers` start about `best`; kept in `file` after every step, and taken up from there."""
+    """An ensemble on its way: `walkers` start about the best point; kept in `file` after every step, taken up there."""
 
     task: Calibration
     file: Path
@@ -227,13 +227,33 @@ class Chain:
         return "|".join([*names, str(self.task.persons), self.task.model.layout.fingerprint])
 
 
+def profile(task: Calibration, best: np.ndarray, place: int, grid: np.ndarray, rounds: int = 2) -> np.ndarray:
+    """Misfit (minus twice the log posterior) with one parameter held at each of `grid`, the others at their best.
+
+    The others are moved by Gauss-Newton steps with the slopes at `best`, so this is a profile where the statistics are
+    close to linear.
+    """
+    slopes = task._slopes(best, task.simulate(best))
+    free = [i for i in range(len(best)) if i != place]
+    found = []
+    for value in grid:
+        x = best.copy()
+        x[place] = value
+        for _ in range(rounds):
+            off = (task.published - task.simulate(x)) / task.noise
+            hessian = slopes[:, free].T @ slopes[:, free] + np.eye(len(free))
+            x[free] += np.linalg.solve(hessian, slopes[:, free].T @ off - x[free])
+        found.append(-2 * task.log_posterior(x))
+    return np.array(found)
+
+
 def identified(draws: np.ndarray) -> np.ndarray:
     """How much narrower than the prior each parameter came out [parameter]: 1 - SD after / SD before."""
     return 1 - draws.std(axis=0)
 
 
 def convergence(chain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split R-hat and integrated autocorrelation time (steps) of each parameter; positions [step, walker, parameter]."""
+    """Split R-hat and autocorrelation time (steps) of each parameter; positions [step, walker, parameter]."""
     import emcee
 
     half = len(chain) // 2

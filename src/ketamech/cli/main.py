@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ketamech.cli import (
     bench,
+    calibrate,
     check,
     cite,
     demo,
@@ -39,6 +40,7 @@ for command in (
     simulate.simulate,
     people.people,
     trial.trial,
+    calibrate.calibrate,
     scorecard.scorecard,
     check.check,
     describe.describe,

@@ -53,6 +53,8 @@ def trial(
 
     asked = [_found(file) for file in files]
     sizes = _sizes(power)
+    if sizes and any(len(planned.arms) < 2 for _, planned in asked):
+        raise BadInput("power of a single arm", key="--power", expected="trials of two arms or more")
     draws = _draws(posterior)
     terminal.refuse_file(out)
     model = terminal.model()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ketamech.report.bench_page import benchmark_page as benchmark_page
     from ketamech.report.bench_picture import draw_benchmark as draw_benchmark
     from ketamech.report.bibliography import cite as cite
+    from ketamech.report.forest_picture import draw_forest as draw_forest
     from ketamech.report.index import write_index as write_index
     from ketamech.report.model_page import describe as describe
     from ketamech.report.provenance import provenance_of as provenance_of
@@ -27,6 +28,7 @@ _WHERE = {
     "cite": "bibliography",
     "cohort_picture": "bands",
     "describe": "model_page",
+    "draw_forest": "forest_picture",
     "percentiles": "bands",
     "provenance_of": "provenance",
     "refuse_folder": "run_folder",

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from ketamech.analysis.trials import TrialAnalysis
 
-MARKS, DAY = "osD^vPX", 24.0
-KEPT = ("CADSS", "SBP-rise", "DBP-rise", "sedation", "VAS-hallucinogen")  # read within hours
+MARKS, _MEDIAN = "osD^vPX", ("median_days", "low", "high")
 
 
 def trial_figures(found: TrialAnalysis, title: str) -> dict[str, Figure]:
@@ -41,9 +40,17 @@ def _sheet(rows: int, title: str, width: float = 8.0, height: float = 3.0) -> tu
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height * rows + 0.8), layout="constrained")
+    _leave_room(figure)
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     figure.text(0.99, 0.002, DISCLAIMER, ha="right", size=6)
     return figure, list(np.atleast_1d(figure.subplots(rows, 1)))
+
+
+def _leave_room(figure: Figure) -> None:
+    """A strip at the foot for the disclaimer."""
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.set(rect=(0, 0.03, 1, 0.97))  # type: ignore[call-arg]
 
 
 def _change(found: TrialAnalysis, title: str) -> Figure:
@@ -94,7 +101,8 @@ def _relapse(found: TrialAnalysis, title: str) -> Figure:
     for k, group in enumerate(dict.fromkeys(curves["group"])):
         part, colour = curves[curves["group"] == group], OKABE_ITO[k % len(OKABE_ITO)]
         median = found.relapse.median.set_index("group").loc[group]
-        label = f"{group[:44]}: median {median['median_days']:.0f} d ({median['low']:.0f} to {median['high']:.0f})"
+        days = [f"{median[name]:.0f}" if np.isfinite(median[name]) else "not reached" for name in _MEDIAN]
+        label = f"{group[:44]}: median {days[0]} d ({days[1]} to {days[2]})"
         axes.step(part["day"], 100 * part["still_well"], where="post", color=colour, lw=1.6, label=label)
         axes.fill_between(
             part["day"], 100 * part["low"], 100 * part["high"], step="post", color=colour, alpha=0.15, lw=0
@@ -102,7 +110,7 @@ def _relapse(found: TrialAnalysis, title: str) -> Figure:
     axes.set_xlabel("days since response was counted")
     axes.set_ylabel("still well, %")
     axes.set_ylim(0, 100)
-    axes.legend(loc="upper right", fontsize=7, frameon=False)
+    axes.legend(loc="lower left", fontsize=7, frameon=False)
     return figure
 
 
@@ -129,6 +137,7 @@ def people_figure(table: pd.DataFrame, title: str, columns: Sequence[str]) -> Fi
 
     rows = -(-len(columns) // 3)
     figure = Figure(figsize=(9.0, 2.1 * rows + 0.8), layout="constrained")
+    _leave_room(figure)
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     figure.text(0.99, 0.002, DISCLAIMER, ha="right", size=6)
     panels = np.atleast_1d(figure.subplots(rows, 3)).ravel()

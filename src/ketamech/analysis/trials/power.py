@@ -30,6 +30,8 @@ def power(
     place = [str(v) for v in dataset["visit"].values].index(visit)
     arm = dataset["arm"].values[:, :, place]
     names = [str(name) for name in dict.fromkeys(arm.ravel())]
+    if len(names) < 2:
+        raise BadInput("power of a single arm", key="--power", expected="a trial of two arms or more")
     most = min(int((arm[0] == name).sum()) for name in names)
     lines = []
     for n in sizes:
