@@ -130,3 +130,10 @@ def test_a_mapping_is_a_file_too():
 def test_the_published_schema_of_trials_is_that_of_the_program():
     published = Path(ketamech.__file__).parents[2] / "docs" / "schema" / "trial.schema.json"
     assert json.loads(published.read_text(encoding="utf-8")) == trial_schema()
+
+
+def test_the_examples_are_the_shipped_trials():
+    folder = Path(ketamech.__file__).parents[2] / "examples" / "trials"
+    assert {p.name: p.read_text() for p in folder.glob("*.yaml")} == {p.name: p.read_text() for p in SHIPPED}, (
+        "cp src/ketamech/data/trials/*.yaml examples/trials/"
+    )
