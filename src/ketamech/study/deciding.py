@@ -10,6 +10,7 @@ from ketamech.study.treating import Treating, step_course
 from ketamech.study.trial import Condition, Course, Step, Trial
 
 Scores = dict[str, np.ndarray]  # by scale [person, visit]: what was rated, NaN where nothing was
+OTHERS = "the others"
 SIGNS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal,
 }  # fmt: skip
@@ -58,9 +59,9 @@ class Deciding:
             met &= np.isnan(self.rescued_at)
             self.rescued_at[met] = hour
         drawn = np.searchsorted(np.cumsum(step.shares)[:-1], self.lots[:, visit], side="right")
-        groups = [(met & (drawn == k), name or step.then[k].sentence()) for k, name in enumerate(step.names)]
+        groups = [(met & (drawn == k), name) for k, name in enumerate(step.names)]
         if step.otherwise:
-            groups.append((known & ~met, step.otherwise.sentence()))
+            groups.append((known & ~met, OTHERS))
         for k, (mask, words) in enumerate(groups):
             if mask.any():
                 self.treating.begin(step_course(number, k), mask, hour, beside=step.rescue)

@@ -11,7 +11,6 @@ from ketamech.study.regimen import Regimen, Treatment
 from ketamech.study.scales import Scale
 
 BELIEFS = {"blinded": "expectancy.blinded_belief", "open": "expectancy.open_belief", "none": ""}
-EVERYBODY: dict[str, float] = {"": 1.0}
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Step:
     """At `times` (h) of `visits`, who meets `condition` is given `then`, who does not `otherwise` (None: as before).
 
     What was planned before is stopped for those a decision is taken about, unless it is a `rescue`, which is added and
-    given once. Of several `then` one is drawn for each by `shares` (randomised withdrawal).
+    given once. Of several `then`, which have `names`, one is drawn for each by `shares` (randomised withdrawal).
     """
 
     times: tuple[float, ...]

@@ -25,7 +25,7 @@ def step(file: File, where: Path_, keys: StepKeys, scales: Scales, visits: Seque
     for at, text in zip(times, texts, strict=True):
         if at not in known or not at:
             raise file.bad((*where, "at"), f"'{text}' is no visit", f"a time at which {asked.scale} is rated")
-    given = {"": keys.give} if isinstance(keys.give, str) else keys.give
+    given = {keys.give: keys.give} if isinstance(keys.give, str) else keys.give
     shares = keys.shares or {name: 1 / len(given) for name in given}
     file.refuse_shares((*where, "shares"), shares, len(given))
     if set(shares) != set(given):

@@ -80,7 +80,7 @@ def treatment(sentences: list[str], scales: Mapping[str, Scale], first: str) -> 
     anew = [match for part in parts if (match := _AGAIN.match(part))]
     plain = [part for part in parts if not _AGAIN.match(part)]
     if not plain:
-        raise BadInput("an arm without doses", expected="a regimen sentence", type_this="placebo IV")
+        raise BadInput("an arm without doses is given nothing", expected="a regimen sentence", type_this="placebo IV")
     split = [_BY.match(part) for part in plain]
     usual = Regimen.parse("; ".join(_one(part, match, 2) for part, match in zip(plain, split, strict=True)))
     adapted = [match for match in split if match]
