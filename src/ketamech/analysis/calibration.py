@@ -219,7 +219,7 @@ class Chain:
         """Whole or not at all."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self.file.parent, suffix=".npz", delete=False) as part:
-            np.savez(part, of=self._of(), **content)
+            np.savez(part, **{**content, "of": self._of()})
         os.replace(part.name, self.file)
 
     def _of(self) -> str:

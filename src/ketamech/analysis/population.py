@@ -113,9 +113,8 @@ def _goals(rows: pd.DataFrame, data: dict[str, xr.Dataset]) -> pd.DataFrame:
     ]
     for name, (row, _) in named.items():
         line = by_id.loc[row]
-        lines.append(
-            {**_goal(name, line["published"], line["sim_low"], line["sim_high"]), "simulated": line["simulated"]}
-        )
+        goal = _goal(name, line["published"], line["sim_low"], line["sim_high"])
+        lines.append({**goal, "simulated": line["simulated"]})
     return pd.DataFrame([*lines, *_dissociation(data), _linearity(data)])
 
 
@@ -126,11 +125,11 @@ def _goal(name: str, value: float, low: float | None, high: float | None) -> dic
 
 
 def _dissociation(data: dict[str, xr.Dataset]) -> list[dict[str, object]]:
-    """Percent with more than 4 CADSS points at any session of nasal esketamine, and over sessions; nothing was fitted."""
+    """Percent with more than 4 CADSS points at any session of nasal esketamine, and over sessions; not fitted."""
     nasal = data["nasal_four_weeks"]
-    drug = nasal["arm"].values[:, :, 0] == "esketamine"
+    drug = np.asarray(nasal["arm"].values[:, :, 0] == "esketamine")
     scores = nasal["CADSS"].values
-    felt = scores > 4
+    felt = np.asarray(scores > 4)
     rated = [k for k in range(scores.shape[2]) if k and np.isfinite(scores[:, :, k]).any()]
     ever = felt[:, :, rated].any(axis=2)
     share = 100 * float(ever[drug].mean())

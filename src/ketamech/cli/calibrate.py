@@ -89,11 +89,12 @@ def _rows(task: Any, chain: np.ndarray, kept: np.ndarray, best: np.ndarray) -> l
 
 
 def _met(task: Any, best: np.ndarray) -> list[dict[str, object]]:
-    found = task.simulate(best)
-    return [
-        {"row": r.row.id, "statistic": r.statistic, "published": r.published, "simulated": value, "z": (value - r.published) / noise}
-        for r, value, noise in zip(task.rows, found, task.noise, strict=True)
-    ]  # fmt: skip
+    rows: list[dict[str, object]] = []
+    for row, value, noise in zip(task.rows, task.simulate(best), task.noise, strict=True):
+        z = (value - row.published) / noise
+        names = ("row", "statistic", "published", "simulated", "z")
+        rows.append(dict(zip(names, (row.row.id, row.statistic, row.published, value, z), strict=True)))
+    return rows
 
 
 def _profiles(task: Any, best: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:

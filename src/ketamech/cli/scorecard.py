@@ -22,8 +22,8 @@ def scorecard(
     """Simulate the protocol of every published row that can be reached, and compare.
 
     First what one typical patient reaches: one line per source with its fold error or z, misses included, then the
-    goals. Then clinical rows by virtual trials at their published size, each with a 95 % prediction interval over chance,
-    people and the posterior. Writes tables and pictures; misses stay visible, worst first.
+    goals. Then clinical rows by virtual trials at their published size, each with a 95 % prediction interval over
+    chance, people and the posterior. Writes tables and pictures; misses stay visible, worst first.
     """
     from ketamech import analysis, report
     from ketamech.cli import terminal

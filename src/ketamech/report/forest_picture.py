@@ -1,4 +1,4 @@
-"""Published numbers beside simulated ones, each with its 95 %: a forest plot, and trials over time with their points."""
+"""Published numbers beside simulated ones, each with its 95 %: a forest plot."""
 
 from __future__ import annotations
 

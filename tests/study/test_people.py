@@ -1,0 +1,125 @@
+"""Virtual people: the same person in any crowd, distributions as written, correlations, weights, refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ketamech.core import BadInput, UnknownName
+from ketamech.parameters import load_parameters
+from ketamech.study import load_population
+from ketamech.study.people_tables import load_tables, marginal
+from ketamech.study.plausible import effective_size, plausible, prevalence_weights
+
+TABLE = load_parameters()
+
+
+def draw(who, name="trd", **words):
+    return load_population(name).with_distributions(words, TABLE).draw(TABLE, 1, who)
+
+
+def test_a_person_is_the_same_in_any_crowd():
+    crowd, two = draw(range(300)), draw([211, 4])
+    for name, values in crowd.values.items():
+        assert (two.values[name] == values[[211, 4]]).all(), name
+
+
+def test_another_population_differs_only_where_it_says():
+    patients, old = draw(range(50)), draw(range(50), "elderly")
+    assert (patients.values["person.expectancy"] == old.values["person.expectancy"]).all()
+    assert old.values["person.age"].min() > patients.values["person.age"].max() * 0.9
+
+
+def test_distributions_are_as_written():
+    crowd = draw(range(4000))
+    madrs = crowd.values["person.baseline_madrs"]
+    assert madrs.mean() == pytest.approx(33.1, abs=0.3)
+    assert madrs.std() == pytest.approx(5.1, abs=0.3)
+    assert madrs.min() >= 20
+    assert madrs.max() <= 56
+    assert crowd.covariates["covariate.male"].mean() == pytest.approx(0.4, abs=0.03)
+
+
+def test_responsiveness_has_two_groups_of_the_share_in_the_table():
+    high = draw(range(4000), "mdd")
+    share = (high.values["person.responsiveness"] > 0.65).mean()
+    assert share == pytest.approx(TABLE["people.responder_share"].canonical, abs=0.05)
+
+
+def test_correlations_come_out_and_a_covariate_acts_on_its_parameter():
+    crowd = draw(range(4000))
+    s, r = (np.log(crowd.values[f"pharmacokinetics.intrinsic_clearance_{e}"]) for e in "sr")
+    assert np.corrcoef(s, r)[0, 1] == pytest.approx(0.9, abs=0.03)
+    male = crowd.covariates["covariate.male"] == 1
+    ratio = np.median(crowd.values["person.weight"][male]) / np.median(crowd.values["person.weight"][~male])
+    assert ratio == pytest.approx(np.exp(0.17), rel=0.05)
+
+
+def test_population_values_move_everybody():
+    higher = load_population().draw(TABLE, 1, range(20), base={"mood.momentum_weight": 3.0})
+    usual = load_population().draw(TABLE, 1, range(20))
+    ratio = higher.values["mood.momentum_weight"] / usual.values["mood.momentum_weight"]
+    assert ratio == pytest.approx(3.0 / TABLE["mood.momentum_weight"].canonical)
+
+
+def test_occasions_differ_about_the_person_and_are_his_own():
+    people = load_population()
+    name = "pharmacokinetics.nasal_fraction_first"
+    factors = people.occasions(name, 1, range(800), 6)
+    assert np.log(factors).std() == pytest.approx(0.15, abs=0.01)
+    assert (people.occasions(name, 1, [7], 6)[0] == factors[7]).all()
+    assert (people.occasions("person.age", 1, range(3), 2) == 1).all()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "mixture 1.2 lognormal 1 0.2 | lognormal 0.3 0.2", "mixture 0.5 normal 1 0.2", "normal 33 -5",
+        "lognormal -1 0.2", "normal 33 5 in 90 95", "normal 33 5 in 40 20", "bernoulli 1.4",
+        "gaussian 1 2", "normal 33",
+    ],
+)  # fmt: skip
+def test_an_impossible_distribution_is_refused(words):
+    with pytest.raises(BadInput):
+        marginal(words)
+
+
+def test_a_name_that_is_not_there_is_refused_with_the_nearest():
+    with pytest.raises(UnknownName, match="elderly"):
+        load_population("eldery")
+    with pytest.raises(UnknownName, match=r"person\.weight"):
+        draw(range(2), weigth="fixed 70")
+
+
+def test_correlations_out_of_range_or_at_odds_are_refused(tmp_path):
+    source = load_tables.__wrapped__.__defaults__[0]
+    for file in source.glob("*.csv"):
+        (tmp_path / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+    rows = tmp_path / "correlations.csv"
+    text = rows.read_text(encoding="utf-8")
+    rows.write_text(text + "person.age,person.stress,1.3,assumed,,x\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"correlations\.csv:10"):
+        load_tables(tmp_path)
+    odd = "person.age,person.stress,0.95,assumed,,x\nperson.age,person.inflammation,-0.95,assumed,,x\n"
+    rows.write_text(text + odd, encoding="utf-8")
+    load_tables.cache_clear()
+    with pytest.raises(BadInput, match="contradict"):
+        load_population("trd", load_tables(tmp_path)).draw(TABLE, 1, range(2))
+    load_tables.cache_clear()
+
+
+def test_weights_meet_their_targets_and_say_what_they_cost():
+    rng = np.random.default_rng(0)
+    groups = {"male": rng.random(2000) < 0.4, "young": rng.random(2000) < 0.3}
+    weights = prevalence_weights(groups, {"male": {True: 0.5, False: 0.5}, "young": {True: 0.5, False: 0.5}})
+    for group in groups.values():
+        assert weights[group].sum() / weights.sum() == pytest.approx(0.5, abs=1e-6)
+    assert 1000 < effective_size(weights) < 2000
+    assert effective_size(np.ones(10)) == pytest.approx(10)
+    with pytest.raises(BadInput, match=r"add up to 0\.9"):
+        prevalence_weights(groups, {"male": {True: 0.5, False: 0.4}})
+
+
+def test_the_plausible_lie_within_bounds():
+    mask = plausible({"a": np.array([1.0, 5.0, np.nan]), "b": np.array([1.0, 1.0, 1.0])}, {"a": (0, 4), "b": (0, 2)})
+    assert mask.tolist() == [True, False, False]

@@ -1,0 +1,158 @@
+"""Trials: read, run, decided on the way, reproducible, and refused with file and line where they make no sense."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ketamech.analysis import shipped_trial
+from ketamech.core import BadInput, UnknownName
+from ketamech.study import load_model, load_trial, run_trial
+from ketamech.study.conduct import resized
+from ketamech.study.scales import scale
+
+PLAIN = """title: Two arms
+arms:
+  drug: {treatment: racemic 0.5 mg/kg IV over 40 min, n: 12}
+  placebo: {treatment: placebo IV, n: 8}
+visits:
+  MADRS: [2 h, 24 h, day 8]
+  CADSS: [40 min]
+"""
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model()
+
+
+@pytest.fixture
+def trial(tmp_path):
+    def make(text=PLAIN, **changes):
+        for old, new in changes.values():
+            assert old in text
+            text = text.replace(old, new)
+        (tmp_path / "t.yaml").write_text(text, encoding="utf-8")
+        return load_trial(tmp_path / "t.yaml")
+
+    return make
+
+
+def test_a_trial_runs_and_its_arms_have_their_size(model, trial):
+    data = run_trial(trial(), model, threads=1)
+    assert dict(data.sizes) == {"replicate": 1, "visit": 5, "patient": 20}
+    arms, counts = np.unique(data.arm.values[0, :, 0], return_counts=True)
+    assert dict(zip(arms, counts, strict=True)) == {"drug": 12, "placebo": 8}
+    assert (data.solve_status.values == "ok").all()
+    assert np.isnan(data.CADSS.sel(visit="24 h").values).all()
+    assert (data.MADRS.values[np.isfinite(data.MADRS.values)] % 1 == 0).all()
+
+
+def test_the_drug_works_and_is_felt(model, trial):
+    data = run_trial(trial(), model, patients=200)
+    change = (data.true_MADRS - data.true_MADRS.isel(visit=0)).sel(visit="24 h").values[0]
+    drug = data.arm.values[0, :, 0] == "drug"
+    assert change[drug].mean() < change[~drug].mean() - 3
+    felt = data.true_CADSS.sel(visit="40 min").values[0]
+    assert felt[drug].mean() > 10
+    assert felt[~drug].max() < 0.1
+
+
+def test_same_bits_for_threads_and_for_replicates_run_apart(model, trial):
+    planned = trial(more=("  CADSS: [40 min]\n", "  CADSS: [40 min]\nwindow: 6 h\ndropout: 10 %\nadherence: 80 %\n"))
+    one = run_trial(planned, model, replicates=3, threads=1)
+    two = run_trial(planned, model, replicates=3, threads=2)
+    last = run_trial(planned, model, replicates=1, first=2, threads=2)
+    for name in ("MADRS", "visit_time", "left", "arm"):
+        np.testing.assert_array_equal(one[name].values, two[name].values)
+        np.testing.assert_array_equal(one[name].values[2], last[name].values[0])
+
+
+def test_who_leaves_is_missing_from_then_on(model, trial):
+    data = run_trial(trial(PLAIN + "dropout: 30 %\n"), model, patients=600)
+    left, hours, score = data.left.values[0], data.visit_time.values[0], data.MADRS.values[0]
+    gone = hours > left[:, None]
+    assert np.isnan(score[gone]).all()
+    assert np.isfinite(left).mean() == pytest.approx(0.3, abs=0.06)
+    assert (data.why_left.values[0][np.isfinite(left)] == "other reasons").all()
+
+
+def test_a_short_recall_keeps_part_of_the_baseline():
+    day, week = scale("MADRS-24h"), scale("MADRS")
+    now, before = np.array([10.0]), np.array([40.0])
+    assert week.truth(now, before)[0] == 10
+    assert day.truth(now, before)[0] == pytest.approx(10 + day.carried * 30)
+
+
+def test_ups_and_downs_are_alike_when_close_and_keep_their_spread():
+    rated = scale("MADRS")
+    z = np.random.default_rng(1).standard_normal((4000, 3))
+    found = rated.ups_and_downs(np.tile([0.0, 1.0, 2000.0], (4000, 1)), z)
+    assert np.corrcoef(found[:, 0], found[:, 1])[0, 1] > 0.95
+    assert abs(np.corrcoef(found[:, 1], found[:, 2])[0, 1]) < 0.05
+    assert found.std(axis=0) == pytest.approx(rated.fluctuation_sd, rel=0.05)
+
+
+def test_a_crossover_gives_everybody_everything_in_random_order(model):
+    data = run_trial(shipped_trial("crossover_saline"), model, patients=40)
+    first, second = data.arm.values[0, :, 0], data.arm.values[0, :, -1]
+    assert (first != second).all()
+    assert (first == "ketamine").sum() == 20
+    assert data.visit.values[0] == "period 1: baseline"
+
+
+def test_decisions_at_visits_change_what_is_given(model):
+    data = run_trial(shipped_trial("withdrawal"), model, patients=120)
+    decided = data.decision.values[0]
+    assert {"goes on", "placebo", "the others"} <= set(decided)
+    late = data.true_MADRS.sel(visit="day 50").values[0] - data.true_MADRS.sel(visit="day 29").values[0]
+    assert np.nanmean(late[decided == "placebo"]) > np.nanmean(late[decided == "goes on"]) + 2
+    remitted = data.MADRS.sel(visit="day 29").values[0]
+    assert np.nanmedian(remitted[decided == "placebo"]) < np.nanmedian(remitted[decided == "the others"])
+
+
+def test_belief_is_what_people_are_told(model, trial):
+    text = PLAIN.replace("n: 8}", "n: 8, belief: open}").replace("n: 12}", "n: 12, belief: none}")
+    data = run_trial(trial(text.replace("racemic 0.5 mg/kg IV over 40 min", "placebo IV")), model, patients=100)
+    change = (data.true_MADRS - data.true_MADRS.isel(visit=0)).sel(visit="24 h").values[0]
+    told = data.arm.values[0, :, 0] == "placebo"
+    assert change[told].mean() < -4
+    assert np.abs(change[~told]).max() < 0.01
+
+
+def test_other_numbers_of_patients_keep_the_proportions(trial):
+    assert [arm.n for arm in resized(trial(), 100).arms] == [60, 40]
+    with pytest.raises(BadInput, match="at least one"):
+        resized(trial(), 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("racemic 0.5 mg/kg IV over 40 min", "racemic 0.5 mg/kg IV over 40 min at day 3", "before the first dose"),
+        ("n: 12}", "share: 0.7}", "add up to"),
+        ("racemic 0.5 mg/kg IV over 40 min", "''", "given nothing"),
+        ("  MADRS:", "  MADRSS:", "no scale 'MADRSS'"),
+        ("title: Two arms", "title: Two arms\ndropout: 100 %", "'100 %' is not possible"),
+        ("title: Two arms", "title: Two arms\npeople: {age: normal 40 5 in 90 95}", "no one can be drawn"),
+        ("title: Two arms", "title: Two arms\npopulation: trdd", "no population"),
+        ("title: Two arms", "title: Two arms\nblindness: double", "is not a key"),
+        ("24 h, day 8", "24 h, soon", "is not a time"),
+        ("title: Two arms", "title: Two arms\nprimary: MADRS at 3 h", "is no visit"),
+        ("racemic 0.5", "racemik 0.5", "racemik"),
+    ],
+)  # fmt: skip
+def test_nonsense_is_refused_with_file_and_line(trial, old, new, says):
+    with pytest.raises((BadInput, UnknownName), match=says) as caught:
+        trial(PLAIN.replace(old, new))
+    assert "t.yaml" in str(caught.value)
+    assert caught.value.line
+
+
+def test_every_shipped_trial_can_be_read():
+    from ketamech.analysis.clinical import TRIALS
+
+    names = sorted(path.stem for path in TRIALS.glob("*.yaml"))
+    assert len(names) >= 15
+    for name in names:
+        assert shipped_trial(name).arms
