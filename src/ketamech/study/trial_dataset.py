@@ -118,7 +118,9 @@ def dataset(held: Held, enrolled: Sequence[Enrolled], seed: int) -> xr.Dataset:
     for name, (values, unit) in held.exposures().items():
         put(name, values, unit)
     _covariates(put, enrolled)
-    put("base", scores[trial.primary[0]][:, 0], trial.scales[trial.primary[0]].unit, "primary scale at baseline")
+    primary = trial.primary[0]
+    if primary in scores:
+        put("base", scores[primary][:, 0], trial.scales[primary].unit, f"{primary} at baseline")
     return xr.Dataset(variables, _coordinates(trial, enrolled), _attributes(trial, seed))
 
 
