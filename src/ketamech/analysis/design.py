@@ -1,4 +1,4 @@
-"""Regimens compared: benefit against dissociation and blood pressure, with what is not known, and the front of the best.
+"""Regimens compared: benefit against dissociation and blood pressure, with what is not known, and the front.
 
 Every regimen is given to the same virtual people under the same draws of the posterior (common random numbers). Benefit
 is the fall of MADRS below that of the same people who only hope, averaged over the days looked at.
@@ -35,7 +35,7 @@ class Candidate:
 def candidates(
     doses: Mapping[str, Sequence[float]], minutes: Sequence[float], rhythms: Sequence[str], weeks: int
 ) -> list[Candidate]:
-    """All combinations: `doses` {route words with {dose} and {over}: amounts}, infusion times, rhythms such as "weekly"."""
+    """All combinations of `doses` {words with {dose} and {over}: amounts}, infusion times and rhythms ("weekly")."""
     found = []
     for words, amounts in doses.items():
         for amount in amounts:
@@ -47,12 +47,14 @@ def candidates(
 
 
 def compare(
-    model: Model, regimens: Sequence[Candidate], *, weeks: int = 4, persons: int = 100, population: str = "trd", seed: int = 1,
-    posterior: Sequence[Mapping[str, float]] = (), draws: int = 20, threads: int = 1,
+    model: Model, regimens: Sequence[Candidate], *, weeks: int = 4, persons: int = 100, population: str = "trd",
+    seed: int = 1, posterior: Sequence[Mapping[str, float]] = (), draws: int = 20, threads: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """One line a regimen: benefit (points), dissociation (mean peak CADSS), share above 4 points (percent), systolic (peak
-    mmHg), each with 95 % over draws; and whether no other regimen is better in all three (`front`)."""
+    """One line a regimen, each number with 95 % over draws, and whether it is on the `front` of the first three aims.
+
+    Benefit (points), cadss (mean peak), systolic (mean peak, mmHg), dissociating (percent above 4 CADSS points).
+    """
     import pandas as pd
 
     times = np.unique(
@@ -79,11 +81,11 @@ def compare(
 
 
 def front(points: np.ndarray) -> np.ndarray:
-    """Mask of points [point, aim] (more is better) that no other point equals or beats in everything and beats in one."""
-    beaten = [
-        bool(np.any(np.all(points >= p, axis=1) & np.any(points > p, axis=1))) or not np.all(np.isfinite(p))
-        for p in points
-    ]
+    """Mask of points [point, aim] (more is better) that no other point beats in one aim without losing in another."""
+    beaten = []
+    for p in points:
+        better = np.all(points >= p, axis=1) & np.any(points > p, axis=1)
+        beaten.append(bool(better.any()) or not np.all(np.isfinite(p)))
     return ~np.array(beaten)
 
 

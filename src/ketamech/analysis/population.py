@@ -127,13 +127,13 @@ def _goal(name: str, value: float, low: float | None, high: float | None) -> dic
 def _dissociation(data: dict[str, xr.Dataset]) -> list[dict[str, object]]:
     """Percent with more than 4 CADSS points at any session of nasal esketamine, and over sessions; not fitted."""
     nasal = data["nasal_four_weeks"]
-    drug = np.asarray(nasal["arm"].values[:, :, 0] == "esketamine")
+    drug: np.ndarray = np.asarray(nasal["arm"].values[:, :, 0] == "esketamine")
     scores = nasal["CADSS"].values
-    felt = np.asarray(scores > 4)
+    felt: np.ndarray = np.asarray(scores > 4)
     rated = [k for k in range(scores.shape[2]) if k and np.isfinite(scores[:, :, k]).any()]
-    ever = felt[:, :, rated].any(axis=2)
-    share = 100 * float(ever[drug].mean())
-    first, last = (100 * float(felt[:, :, k][drug].mean()) for k in (rated[0], rated[-1]))
+    ever: np.ndarray = np.asarray(felt[:, :, rated].any(axis=2))
+    share = 100 * float(np.mean(ever[drug]))
+    first, last = (100 * float(np.mean(felt[:, :, k][drug])) for k in (rated[0], rated[-1]))
     return [
         _goal("label: dissociation (CADSS above 4) at any session, %", share, 61.0, 84.0),
         _goal("dissociation at the first minus at the last session, % points", first - last, 0.0, None),

@@ -202,7 +202,7 @@ def morris(question: Question, trajectories: int, seed: int = 1, tell: Tell | No
 
 
 def sobol(question: Question, base: int, seed: int = 1, tell: Tell | None = None) -> pd.DataFrame:
-    """First-order and total indices with 95 % half-widths; `base` (a power of 2) points give base x (parameters + 2) solves."""
+    """First-order and total indices with 95 % half-widths from `base` (a power of 2) x (parameters + 2) solves."""
     import pandas as pd
     from SALib.analyze import sobol as analyse
     from SALib.sample import sobol as sample

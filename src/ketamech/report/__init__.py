@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ketamech.report.run_folder import refuse_folder as refuse_folder
     from ketamech.report.run_folder import write_run as write_run
     from ketamech.report.scorecard_files import write_scorecard as write_scorecard
+    from ketamech.report.search_pictures import draw_front as draw_front
+    from ketamech.report.search_pictures import draw_indices as draw_indices
+    from ketamech.report.search_pictures import draw_tornado as draw_tornado
     from ketamech.report.summary import summary_rows as summary_rows
     from ketamech.report.trial_folder import summary_of as summary_of
     from ketamech.report.trial_folder import write_trial as write_trial
@@ -29,6 +32,9 @@ _WHERE = {
     "cohort_picture": "bands",
     "describe": "model_page",
     "draw_forest": "forest_picture",
+    "draw_front": "search_pictures",
+    "draw_indices": "search_pictures",
+    "draw_tornado": "search_pictures",
     "percentiles": "bands",
     "provenance_of": "provenance",
     "refuse_folder": "run_folder",

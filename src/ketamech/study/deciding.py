@@ -98,6 +98,9 @@ def meets(trial: Trial, condition: Condition, scores: Scores, visit: int) -> tup
         assert trial.relapse is not None
         first = [v.name for v, _, _ in trial.plan].index(trial.relapse[1])
         found = (score > trial.relapse[2] * baseline) & (visit >= first)
+    elif condition.test.startswith("falls"):
+        found = score <= (1 - condition.number) * baseline
+        found = ~found if condition.test == "falls less than" else found
     elif condition.test.endswith("remission"):
         found = score <= scale.remission
     else:

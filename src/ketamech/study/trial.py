@@ -15,7 +15,8 @@ BELIEFS = {"blinded": "expectancy.blinded_belief", "open": "expectancy.open_beli
 
 @dataclass(frozen=True)
 class Condition:
-    """What is asked of a rating: response or remission (or "no response", "no remission"), or a sign and a number."""
+    """What is asked of a rating: response, remission, "no response", "no remission", a sign and a number, or how far
+    it "falls by" or "falls less than" a share of baseline."""
 
     scale: str
     test: str

@@ -41,7 +41,7 @@ class LeaveKeys(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    when: str = Field(description="e.g. 'no response of MADRS' (lack of effect), 'CADSS > 30' (side effects)")
+    when: str = Field(description="'MADRS falls less than 20 %' (lack of effect), 'CADSS > 30' (side effects)")
     chance: str = Field(description="how many of these leave at a visit, e.g. 10 %")
     since: str = Field("0 h", description="the first visit at which they do, e.g. day 15")
     reason: str = Field("", description="in the words of the table, e.g. lack of effect")
@@ -81,6 +81,7 @@ class TrialFile(BaseModel):
     window: str | None = Field(None, description="visits after the first day fall within so much of the plan: 12 h")
     crossover: str | None = Field(None, description="every person passes through all arms, this far apart: 14 days")
     dropout: str = Field("0 %", description="who leaves in a week whatever happens, e.g. 2 %")
+    dropout_without_effect: str = Field("0 %", description="who leaves at a visit without a fifth of improvement")
     leave: list[LeaveKeys] = Field([], description="who leaves for lack of effect or for side effects")
     missed_visits: str = Field("0 %", description="visits that are not held")
     adherence: str = Field("100 %", description="doses taken")

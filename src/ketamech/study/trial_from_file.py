@@ -15,14 +15,14 @@ from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.study.people import load_population
 from ketamech.study.reading import Path_, read_yaml
 from ketamech.study.scales import scale
-from ketamech.study.trial import Arm, Trial, Visit
+from ketamech.study.trial import Arm, Condition, Leaving, Trial, Visit
 from ketamech.study.trial_complaint import complaint
 from ketamech.study.trial_file import ArmKeys, TrialFile
 from ketamech.study.trial_place import File
-from ketamech.study.trial_steps import Scales, leaving, relapse_of, step
+from ketamech.study.trial_steps import MOST_LEAVING, Scales, leaving, relapse_of, step
 from ketamech.study.trial_words import treatment
 
-MOST_DROPOUT, MOST_MISSED = 0.5, 0.9
+MOST_DROPOUT, MOST_MISSED, A_FIFTH = 0.5, 0.9, 0.2
 
 
 def load_trial(source: str | Path | Mapping[str, Any], table: ParameterTable | None = None) -> Trial:
@@ -67,7 +67,7 @@ def _trial(file: File, keys: TrialFile, source: str) -> Trial:
         window=file.time(("window",), keys.window) if keys.window else 0.0,
         washout=file.time(("crossover",), keys.crossover) if keys.crossover else 0.0,
         dropout=file.share(("dropout",), keys.dropout, MOST_DROPOUT),
-        leaving=leaving(file, keys.leave, scales),
+        leaving=leaving(file, keys.leave, scales, _without_effect(file, keys, primary[0])),
         missed=file.share(("missed_visits",), keys.missed_visits, MOST_MISSED),
         adherence=file.share(("adherence",), keys.adherence),
         block=keys.allocation.block,
@@ -128,6 +128,11 @@ def _arm(file: File, keys: TrialFile, name: str, arm: ArmKeys, scales: Scales, f
             raise file.bad(("arms", name), f"how many patients in arm '{name}'?", "n: or share:", type_="n: 30")
         number = max(1, round(arm.share * (keys.patients or 0)))
     return Arm(name, regimen, number, arm.belief or belief, adapting)
+
+
+def _without_effect(file: File, keys: TrialFile, scale: str) -> Leaving:
+    chance = file.share(("dropout_without_effect",), keys.dropout_without_effect, MOST_LEAVING)
+    return Leaving(Condition(scale, "falls less than", A_FIFTH), chance, reason="no effect")
 
 
 def _strata(file: File, keys: TrialFile) -> Mapping[str, Mapping[str, float]]:

@@ -42,9 +42,9 @@ def step(file: File, where: Path_, keys: StepKeys, scales: Scales, visits: Seque
     )
 
 
-def leaving(file: File, listed: Sequence[LeaveKeys], scales: Scales) -> tuple[Leaving, ...]:
-    """Who leaves for lack of effect, for side effects."""
-    found = []
+def leaving(file: File, listed: Sequence[LeaveKeys], scales: Scales, poor: Leaving) -> tuple[Leaving, ...]:
+    """Who leaves for lack of effect (`poor`, and by rules), for side effects."""
+    found = [poor] if poor.chance else []
     for i, keys in enumerate(listed):
         where: Path_ = ("leave", i)
         asked = file.at((*where, "when"), partial(condition, keys.when, scales))

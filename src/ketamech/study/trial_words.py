@@ -18,6 +18,7 @@ _SHARE = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*%?\s*$")
 _WHEN = re.compile(
     r"^\s*(?:(response|remission|no response|no remission)\s+of\s+(\S+)|(\S+)\s*(<=|>=|<|>)\s*(-?[\d.]+))\s*$"
 )
+_FALLS = re.compile(r"^\s*(\S+)\s+falls\s+(less than|by)\s+([\d.]+)\s*%\s*$", re.I)
 _RELAPSE = re.compile(r"^\s*(\S+)\s*>\s*([\d.]+)\s*%\s*of baseline from\s+(.+)$")
 _BY = re.compile(r"^(.*?),?\s*\bthen\s+((?:(?!\bthen\b).)+?)\s+or\s+(.+?)\s+by\s+(remission|response)\b(.*)$", re.I)
 _AGAIN = re.compile(r"^\s*re-?induce\s+(?:on\s+(relapse)|when\s+(.+?))\s*$", re.I)
@@ -49,17 +50,20 @@ def share(text: str, most: float = 1.0) -> float:
 
 
 def condition(text: str, scales: Mapping[str, Scale]) -> Condition:
-    """A condition on a scale of this trial: remission of MADRS, MADRS > 22. Raises BadInput."""
-    match = _WHEN.match(text)
-    if not match:
+    """A condition on a scale of this trial: remission of MADRS, MADRS > 22, MADRS falls by 20 %. Raises BadInput."""
+    match, falls = _WHEN.match(text), _FALLS.match(text)
+    if falls:
+        found = Condition(falls[1], f"falls {falls[2].lower()}", float(falls[3]) / 100)
+    elif match:
+        found = Condition(match[2] or match[3], match[1] or match[4], float(match[5] or 0))
+    else:
         raise BadInput(
             f"'{text}' was not understood", expected="a condition on a scale", type_this="no response of MADRS"
         )
-    name = match[2] or match[3]
-    if name not in scales:
-        what = f"'{name}' is not rated in this trial"
-        raise BadInput(what, expected=", ".join(scales), nearest=nearest(name, scales))
-    return Condition(name, match[1] or match[4], float(match[5] or 0))
+    if found.scale not in scales:
+        what = f"'{found.scale}' is not rated in this trial"
+        raise BadInput(what, expected=", ".join(scales), nearest=nearest(found.scale, scales))
+    return found
 
 
 def relapse(text: str, scales: Mapping[str, Scale]) -> tuple[str, float, float]:

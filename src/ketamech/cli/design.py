@@ -1,0 +1,101 @@
+"""`ketamech design`: which regimen buys most for least."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ketamech.core import BadInput
+
+Doses = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--doses",
+        help="Words with {dose} (and {over}) and amounts: 'racemic {dose} mg/kg IV over {over} = 0.25, 0.5, 1'",
+    ),
+]
+Over = Annotated[str, typer.Option(help="Infusion times in minutes")]
+Rhythms = Annotated[str, typer.Option(help="Rhythms, joined by ';'")]
+Weeks = Annotated[int, typer.Option(min=1, max=52)]
+Persons = Annotated[int, typer.Option(min=10, help="Virtual people, the same for every regimen")]
+Draws = Annotated[int, typer.Option(min=1, help="Draws of the posterior, for the bars")]
+Population = Annotated[str, typer.Option(help="A population of `ketamech people`")]
+Seed = Annotated[int, typer.Option(min=0)]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the picture")]
+USUAL = (
+    "racemic {dose} mg/kg IV over {over} = 0.25, 0.5, 0.75, 1",
+    "esketamine {dose} mg nasal = 28, 56, 84",
+    "racemic {dose} mg oral = 50, 100",
+)
+
+
+def design(
+    doses: Doses = None, over: Over = "40, 90", rhythms: Rhythms = "weekly; twice weekly", weeks: Weeks = 4,
+    persons: Persons = 60, draws: Draws = 20, population: Population = "trd", seed: Seed = 1,
+    out: Out = Path("runs/design"),
+) -> None:  # fmt: skip
+    """Search dose, rate, route and interval for the front of benefit against dissociation and blood pressure.
+
+    Benefit is the fall of MADRS below the same people with the same hopes and no drug, averaged over the days. The
+    front holds what nothing else beats in one aim without losing in another. Nothing here is a recommendation.
+
+    Examples:
+
+      ketamech design
+
+      ketamech design --doses "esketamine {dose} mg nasal = 28, 56, 84" --rhythms "weekly; twice weekly; every 2 weeks"
+    """
+    from rich.progress import Progress
+
+    from ketamech import analysis, report
+    from ketamech.analysis import design as kit
+    from ketamech.cli import terminal
+
+    terminal.refuse_file(out)
+    asked = kit.candidates(
+        _doses(doses or list(USUAL)), _numbers(over, "--over"), [r.strip() for r in rhythms.split(";")], weeks
+    )
+    from ketamech.study import Regimen
+
+    for candidate in asked:
+        Regimen.parse(candidate.sentence)  # a slip shows before anything is solved
+    model = terminal.model()
+    with Progress(console=terminal.progress(), transient=True) as bar:
+        task = bar.add_task("Regimens", total=len(asked) * draws)
+        table = kit.compare(
+            model, asked, weeks=weeks, persons=persons, population=population, seed=seed,
+            posterior=analysis.load_posterior(), draws=draws, threads=os.cpu_count() or 1,
+            progress=lambda done: bar.update(task, completed=done),
+        )  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    table.to_csv(out / "design.csv", index=False)
+    table.to_parquet(out / "design.parquet", index=False)
+    paths = report.draw_front(out, table)
+    shown = ["regimen", "benefit", "benefit_low", "benefit_high", "cadss", "dissociating", "systolic", "front"]
+    terminal.table(table.sort_values("benefit", ascending=False)[shown].to_dict("records"), title="Regimens")
+    terminal.progress().print(f"Open [bold]{terminal.written(paths[0])}[/bold]   {terminal.DISCLAIMER}")
+
+
+def _doses(given: list[str]) -> dict[str, list[float]]:
+    found = {}
+    for text in given:
+        words, sign, amounts = text.rpartition("=")
+        if not sign or "{dose}" not in words:
+            raise BadInput(
+                f"'{text}' names no doses", key="--doses", type_this='--doses "esketamine {dose} mg nasal = 28, 84"'
+            )
+        found[words.strip()] = _numbers(amounts, "--doses")
+    return found
+
+
+def _numbers(text: str, key: str) -> list[float]:
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise BadInput(f"'{text}' are no numbers", key=key, expected="numbers joined by ','") from None
+    if min(found) <= 0:
+        raise BadInput(f"'{text}' holds a number that is not positive", key=key, expected="positive numbers")
+    return found

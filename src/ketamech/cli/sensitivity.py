@@ -1,0 +1,100 @@
+"""`ketamech sensitivity`: which parameter moves what."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ketamech.core import BadInput
+
+Scenario = Annotated[str, typer.Argument(help="A scenario file (YAML) or a sentence")]
+Outcomes = Annotated[str, typer.Option(help="What is looked at, joined by ';': an output at a time, peak or lowest")]
+Parameters = Annotated[str | None, typer.Option(help="Only these parameters or stages, joined by ',' [default: all]")]
+Number = Annotated[int, typer.Option("--n", min=4, help="Morris trajectories")]
+Base = Annotated[int, typer.Option(min=8, help="Sobol base points, a power of 2; 0 parameters below turns it off")]
+Keep = Annotated[int, typer.Option(min=0, help="Sobol for so many parameters that Morris ranks highest")]
+Seed = Annotated[int, typer.Option(min=0)]
+Threads = Annotated[int | None, typer.Option(min=1, help="[default: cores]")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for tables and pictures")]
+USUAL = "mood.madrs at 24 h; mood.madrs at day 28; dissociation.cadss peak"
+
+
+def sensitivity(
+    scenario: Scenario = "racemic 0.5 mg/kg IV over 40 min", outcomes: Outcomes = USUAL, parameters: Parameters = None,
+    n: Number = 20, base: Base = 256, keep: Keep = 20, seed: Seed = 1, threads: Threads = None,
+    out: Out = Path("runs/sensitivity"),
+) -> None:  # fmt: skip
+    """Move every parameter over its spread: one at a time (tornado), Morris screening, Sobol indices of the top ones.
+
+    Examples:
+
+      ketamech sensitivity
+
+      ketamech sensitivity "esketamine 84 mg nasal twice weekly for 4 weeks" --outcomes "mood.madrs at day 29"
+
+      ketamech sensitivity --parameters pharmacokinetics,dissociation --outcomes "dissociation.cadss peak"
+    """
+    from ketamech import report, study
+    from ketamech.analysis import sensitivity as kit
+    from ketamech.cli import terminal
+
+    terminal.refuse_file(out)
+    if base & (base - 1):
+        raise BadInput(f"{base} base points", key="--base", expected="a power of 2", type_this="--base 256")
+    asked = study.load_scenario(scenario)
+    model = terminal.model()
+    names = [name.strip() for name in parameters.split(",")] if parameters else None
+    question = kit.Question(
+        model, asked, kit.outcomes(outcomes, model), kit.varied(model, names), threads or os.cpu_count() or 1
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    with _progress("Tornado") as tell:
+        swings = kit.tornado(question, tell)
+    with _progress("Morris") as tell:
+        screened = kit.morris(question, n, seed, tell)
+    paths = report.draw_tornado(out, swings, asked.title)
+    paths += report.draw_indices(
+        out, screened, f"{asked.title}\nMorris: mean absolute elementary effect and spread", "morris"
+    )
+    tables = {"tornado": swings, "morris": screened}
+    if keep:
+        top = list(dict.fromkeys(screened.sort_values("mu_star", ascending=False)["parameter"]))
+        best = dict.fromkeys(p for _, part in screened.groupby("outcome") for p in part["parameter"].head(keep))
+        fewer = kit.Question(
+            model, asked, question.outcomes, kit.varied(model, [p for p in top if p in best]), question.threads
+        )
+        with _progress("Sobol") as tell:
+            tables["sobol"] = kit.sobol(fewer, base, seed, tell)
+        paths += report.draw_indices(
+            out, tables["sobol"], f"{asked.title}\nSobol: total and first-order index", "sobol"
+        )
+    for name, table in tables.items():
+        table.to_csv(out / f"{name}.csv", index=False)
+        table.to_parquet(out / f"{name}.parquet", index=False)
+        shown = table.groupby("outcome", sort=False).head(8)
+        terminal.table(shown.to_dict("records"), title=name)
+    terminal.progress().print(f"Open [bold]{terminal.written(paths[0])}[/bold]   {terminal.DISCLAIMER}")
+
+
+@contextmanager
+def _progress(words: str) -> Iterator[Callable[[int, int], None]]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from ketamech.cli import terminal
+
+    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=terminal.progress(), transient=True) as bar:
+        task = bar.add_task(words, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

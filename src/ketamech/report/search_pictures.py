@@ -1,0 +1,120 @@
+"""Sensitivity and design as pictures: tornado, indices, and the front of regimens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketamech.report.colours import OKABE_ITO
+from ketamech.report.words import DISCLAIMER
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+SHOWN = 15  # parameters in a panel
+
+
+def draw_tornado(folder: Path, table: pd.DataFrame, title: str) -> list[Path]:
+    """Swings of each outcome, largest on top."""
+    return _saved(folder, "tornado", lambda: _tornado(table, title))
+
+
+def draw_indices(folder: Path, table: pd.DataFrame, title: str, name: str) -> list[Path]:
+    """Sobol (first and total) or Morris (mu* and sigma) as bars with their intervals."""
+    return _saved(folder, name, lambda: _indices(table, title))
+
+
+def draw_front(folder: Path, table: pd.DataFrame) -> list[Path]:
+    """Benefit against dissociation and against blood pressure; those on the front are named."""
+    return _saved(folder, "front", lambda: _front(table))
+
+
+def _saved(folder: Path, name: str, make: object) -> list[Path]:
+    import matplotlib
+
+    from ketamech.report.style import SETTINGS, save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context(SETTINGS):
+        return save(make(), folder, name)  # type: ignore[operator]
+
+
+def _figure(width: float, height: float, title: str) -> Figure:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.set(rect=(0, 0.03, 1, 0.97))  # type: ignore[call-arg]
+    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    figure.text(0.99, 0.004, DISCLAIMER, ha="right", size=6)
+    return figure
+
+
+def _tornado(table: pd.DataFrame, title: str) -> Figure:
+    names = list(dict.fromkeys(table["outcome"]))
+    figure = _figure(
+        9, 3.2 * len(names) + 0.6, f"{title}\none parameter at its 5th (blue) and 95th (orange) percentile"
+    )
+    for axes, name in zip(np.atleast_1d(figure.subplots(len(names), 1)), names, strict=True):
+        part = table[table["outcome"] == name].head(SHOWN)[::-1]
+        y, usual = np.arange(len(part)), part["usual"].iloc[0]
+        axes.barh(y, part["low"] - usual, left=usual, color=OKABE_ITO[0], height=0.7)
+        axes.barh(y, part["high"] - usual, left=usual, color=OKABE_ITO[1], height=0.7)
+        axes.axvline(usual, color="#444444", lw=0.8)
+        axes.set_yticks(y, part["parameter"], fontsize=7)
+        axes.set_title(name, fontsize=8, loc="left")
+    return figure
+
+
+def _indices(table: pd.DataFrame, title: str) -> Figure:
+    pairs = [("total", "total_half_width"), ("first", "first_half_width")]
+    if "mu_star" in table:
+        pairs = [("mu_star", "half_width"), ("sigma", "")]
+    names = list(dict.fromkeys(table["outcome"]))
+    figure = _figure(9, 3.0 * len(names) + 0.6, title)
+    for axes, name in zip(np.atleast_1d(figure.subplots(len(names), 1)), names, strict=True):
+        part = table[table["outcome"] == name].head(SHOWN)[::-1]
+        for k, (column, width) in enumerate(pairs):
+            y = np.arange(len(part)) + 0.2 - 0.4 * k
+            errors = part[width] if width else None
+            axes.barh(y, part[column], height=0.38, color=OKABE_ITO[k], xerr=errors, error_kw={"lw": 0.7}, label=column)
+        axes.set_yticks(np.arange(len(part)), part["parameter"], fontsize=7)
+        axes.set_title(name, fontsize=8, loc="left")
+        axes.legend(frameon=False, fontsize=7, loc="lower right")
+    return figure
+
+
+def _front(table: pd.DataFrame) -> Figure:
+    figure = _figure(
+        12, 5.6, "Regimens: fall of MADRS beyond hope, mean of all days, against what it costs (bars: 95 % of draws)"
+    )
+    kinds = list(dict.fromkeys(table["regimen"].str.replace(r"[\d.]+ (mg|min).*", "", regex=True)))
+    best = table[table["front"]].sort_values("benefit").reset_index(drop=True)
+    for axes, (cost, label) in zip(
+        figure.subplots(1, 2),
+        (("cadss", "mean peak CADSS, points"), ("systolic", "mean peak rise, mmHg systolic")),
+        strict=True,
+    ):
+        for k, kind in enumerate(kinds):
+            part = table[table["regimen"].str.startswith(kind)]
+            x, y = part[cost], part["benefit"]
+            axes.errorbar(
+                x, y, xerr=np.abs([x - part[f"{cost}_low"], part[f"{cost}_high"] - x]),
+                yerr=np.abs([y - part["benefit_low"], part["benefit_high"] - y]),
+                fmt="osD^vPX"[k % 7], ms=4, color=OKABE_ITO[k % len(OKABE_ITO)], elinewidth=0.4, alpha=0.75, label=kind,
+            )  # fmt: skip
+        axes.plot(best[cost], best["benefit"], "o", ms=10, mfc="none", mec="#222222", lw=0)
+        for i, row in best.iterrows():
+            axes.annotate(
+                str(int(str(i)) + 1), (row[cost], row["benefit"]), xytext=(6, 5), textcoords="offset points", fontsize=8
+            )
+        axes.set_xlabel(label)
+        axes.set_ylabel("benefit, points")
+        axes.legend(frameon=False, fontsize=7)
+    named = "\n".join(f"{i + 1}  {name}" for i, name in enumerate(best["regimen"]))
+    figure.text(1.005, 0.9, "On the front:\n" + named, fontsize=7, va="top")
+    return figure
