@@ -1,4 +1,4 @@
-"""`ketamech schema`: what a scenario file may hold."""
+"""`ketamech schema`: what a scenario file or a trial file may hold."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ from typing import Annotated
 import typer
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="A .json file; printed if left out")]
+Trial = Annotated[bool, typer.Option("--trial", help="Of trial files instead of scenario files")]
 
 
-def schema(out: Out = None) -> None:
-    """Print the JSON Schema of scenario files, for editors that complete and check YAML.
+def schema(out: Out = None, trial: Trial = False) -> None:
+    """Print the JSON Schema of scenario files (or trial files), for editors that complete and check YAML.
 
-    Example:  ketamech schema --out docs/schema/scenario.schema.json
+    Examples:
+
+      ketamech schema --out docs/schema/scenario.schema.json
+
+      ketamech schema --trial --out docs/schema/trial.schema.json
     """
     from ketamech import study
 
-    text = json.dumps(study.schema(), indent=2) + "\n"
+    text = json.dumps(study.trial_schema() if trial else study.schema(), indent=2) + "\n"
     if out is None:
         typer.echo(text, nl=False)
     else:

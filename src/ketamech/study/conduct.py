@@ -1,43 +1,41 @@
-"""The conduct of a trial: people enrolled, allocated, dosed, rated at visits, some of whom leave.
+"""The conduct of a trial: people enrolled, allocated, dosed, rated at visits, decided about, some of whom leave.
 
-Every person, his allocation within his trial, his missed doses, his raters' errors and his leaving come from streams
-keyed by seed, replicate and person: the same bits for any number of threads and for any replicates run together.
+Several replicates are solved together. Every person is decided by his own row and his own streams, so that the numbers
+are the same bits for any number of threads and any replicates run together.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import permutations
-from typing import Any, cast
 
 import numpy as np
 import xarray as xr
 
 from ketamech.core import BadInput
-from ketamech.engine import EventTable, Solution, rest, solve
-from ketamech.engine.events import table
-from ketamech.engine.visits import solve_with_visits
-from ketamech.study.chance import generators
-from ketamech.study.cohort import event_table
-from ketamech.study.deciding import Decider
-from ketamech.study.giving import entries
-from ketamech.study.people import People, Population, load_population
-from ketamech.study.regimen import Regimen
-from ketamech.study.running import Entry, Model, load_model
-from ketamech.study.trial import BELIEFS, Arm, Trial, Visit
+from ketamech.engine import rest
+from ketamech.engine.events import EventTable, merged
+from ketamech.engine.solve import FIRST_STEP, Patients, move
+from ketamech.study.enrolling import Enrolled, enrol
+from ketamech.study.people import Population, load_population
+from ketamech.study.rating import Rating
+from ketamech.study.running import Model, Quantity, load_model
+from ketamech.study.treating import Treating
+from ketamech.study.trial import Trial
+from ketamech.study.trial_dataset import Held, dataset
 
 TOLERANCE = 1e-4  # of the solver: a hundredth of a MADRS point, far below a rater's error
-BY_ROUTE = {"nasal": "pharmacokinetics.nasal_fraction_first", "sublingual": "pharmacokinetics.sublingual_fraction"}
-A_FIFTH, WEEK = 0.8, 168.0
-BEFORE = 0.1  # h: every dose is given so long after its hour, for baseline and later visits come before it
+TOGETHER = 4096  # persons solved at once
+EXPOSURE = ("venous.ketamine", "venous.esketamine", "dissociation.cadss")
+MOMENTS = (0.1, 0.25, 0.45, 0.67, 0.8, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 24.0)  # h after the start of a period
 Posterior = Sequence[Mapping[str, float]]
 
 
 @dataclass(frozen=True)
 class Run:
-    """How a trial is run: `patients` in place of the planned number, which `seed`, on how many `threads`."""
+    """A trial that is run with a seed on so many threads; `posterior` holds draws of population values."""
 
     trial: Trial
     model: Model
@@ -47,164 +45,87 @@ class Run:
     posterior: Posterior = ()
 
     @property
-    def plan(self) -> tuple[tuple[Visit, float, int], ...]:
-        """Every visit with the hour at which it is rated and its period."""
-        periods = range(len(self.trial.arms) if self.trial.washout else 1)
-        return tuple((v, p * self.trial.washout + rated_at(v.time), p) for p in periods for v in self.trial.visits)
+    def outputs(self) -> tuple[str, ...]:
+        """What is read from the model."""
+        return tuple(dict.fromkeys([*(scale.output for scale in self.trial.scales.values()), *EXPOSURE]))
 
-    def replicate(self, number: int) -> dict[str, Any]:
-        """One trial from enrolment to the last visit: arrays by name, [patient] or [patient, visit]."""
-        trial, who = self.trial, range(self.trial.patients)
-        base = {**(self.posterior[(number - 1) % len(self.posterior)] if self.posterior and number else {})}
-        base |= trial.values
-        people = self.population.draw(self.model.parameters, self.seed, who, replicate=number, base=base)
-        order = self._allocation(number)
-        given = self._given(people, order, base, number)
-        hours = self._hours(number)
-        solution, decisions, rested = self._solved(people, given, hours, base, number)
-        found = {"order": order, "hours": hours, "decisions": decisions}
-        found |= self._status(solution, rested) | self._scores(solution, people, hours, number)
-        return found | self._leaving(found, number) | {"people": people}
-
-    def _allocation(self, number: int) -> np.ndarray:
-        """Arm of each person in each period [patient, period], in the planned proportions, shuffled."""
-        chance = next(generators(self.seed, [0], "trial", replicate=number))
-        if not self.trial.washout:
-            arms = np.repeat(np.arange(len(self.trial.arms)), [arm.n for arm in self.trial.arms])
-            return chance.permutation(arms)[:, None]
-        orders = np.array(list(permutations(range(len(self.trial.arms)))))
-        return orders[chance.permutation(np.arange(self.trial.patients) % len(orders))]
-
-    def _given(self, people: People, order: np.ndarray, base: Mapping[str, float], number: int) -> EventTable:
-        parts = []
-        for row in np.unique(order, axis=0):
-            members = np.flatnonzero((order == row).all(axis=1))
-            arms = [self.trial.arms[k] for k in row]
-            found: list[Entry] = []
-            for period, arm in enumerate(arms):
-                regimen = _later(arm.regimen, period * self.trial.washout + BEFORE)
-                found += self.entries(regimen, arm, people.of(members), base, number)
-            parts.append((members, event_table(self.model, found, len(members))))
-        return _together(len(people), parts)
-
-    def entries(
-        self, regimen: Regimen, arm: Arm, people: People, base: Mapping[str, float], number: int
-    ) -> list[Entry]:
-        """What enters these people's bodies, and the belief that each visit of this arm gives them."""
-        shares = self._taken(regimen, people, number)
-        values = {**base, **people.values}
-        found = entries(
-            regimen, self.model.parameters, values, self.trial.horizon, lambda i, k: shares.get((i, k), 1.0)
-        )
-        name = BELIEFS[arm.belief]
-        belief = base.get(name, self.model.parameters[name].canonical) if name else 0.0
-        hoped = [replace(e, amount=e.amount * belief) if e.state == "expectancy.belief" else e for e in found]
-        return [e for e in hoped if np.any(np.asarray(e.amount) != 0)]
-
-    def _taken(self, regimen: Regimen, people: People, number: int) -> dict[tuple[int, int], np.ndarray]:
-        """Share of each dose that arrives: 0 where it is missed, and the difference between occasions."""
-        found: dict[tuple[int, int], np.ndarray] = {}
-        for i, treatment in enumerate(regimen.treatments):
-            count = len(treatment.starts(self.trial.horizon))
-            share = np.ones((len(people), count))
-            missing = 1 - (1 - treatment.missing) * self.trial.adherence
-            if missing:
-                block = 1000 + i
-                chances = generators(self.seed, people.who, "adherence", replicate=number, block=block)
-                share = (np.array([c.random(count) for c in chances]) >= missing).astype(float)
-            if treatment.route in BY_ROUTE:
-                name = BY_ROUTE[treatment.route]
-                share = share * self.population.occasions(name, self.seed, people.who, count, replicate=number)
-            found |= {(i, k): share[:, k] for k in range(count)}
+    def enrolled(self, numbers: Sequence[int]) -> list[Enrolled]:
+        """Everybody of some replicates. Replicate 0 has the values of the tables, r the posterior's draw r - 1."""
+        found = []
+        for number in numbers:
+            drawn = self.posterior[(number - 1) % len(self.posterior)] if self.posterior and number else {}
+            base = {**drawn, **self.trial.values}
+            found.append(enrol(self.trial, self.population, self.model.parameters, self.seed, number, base))
         return found
 
-    def _hours(self, number: int) -> np.ndarray:
-        """When each visit takes place [patient, visit]: as planned on the first day, later within the window."""
-        planned = np.array([hour for _, hour, _ in self.plan])
-        hours = np.tile(planned, (self.trial.patients, 1))
-        if self.trial.window:
-            late = np.array([visit.time >= 24.0 for visit, _, _ in self.plan])
-            gaps = np.minimum(np.diff(planned, prepend=-np.inf), np.diff(planned, append=np.inf))
-            reach = np.where(late, np.minimum(self.trial.window, 0.45 * gaps), 0.0)
-            chances = generators(self.seed, range(self.trial.patients), "trial", replicate=number, block=1)
-            hours = hours + reach * (2 * np.array([c.random(len(planned)) for c in chances]) - 1)
-        return hours
+    def held(self, enrolled: Sequence[Enrolled]) -> Held:
+        """The trial from the first dose to the last visit."""
+        trial, values = self.trial, self._values(enrolled)
+        rows = [(e.number, e.people.who) for e in enrolled]
+        treating = Treating(self.model, trial, self.population, self.seed, rows, values)
+        treating.course[:] = np.concatenate([e.sequence for e in enrolled])
+        found = Held.begun(trial, enrolled, Rating(trial, self.outputs), treating, self._moments())
+        self._follow(found, values)
+        return found
 
-    def _solved(
-        self, people: People, given: EventTable, hours: np.ndarray, base: Mapping[str, float], number: int
-    ) -> tuple[Solution, np.ndarray, np.ndarray]:
-        model, how = self.model, cast("dict[str, Any]", {"threads": self.threads})
-        inputs = self._inputs(people, base)
-        start, rested = rest(model.kernel, inputs, **how)
-        outputs = tuple(dict.fromkeys(scale.output for scale in self.trial.scales.values()))
-        decider = Decider(self.trial, people, self.seed, number)
-        if not self.trial.steps:
-            solution = solve(model.kernel, start, inputs, given, hours, outputs=outputs, tolerance=TOLERANCE, **how)
-            return solution, decider.taken, rested
+    def _follow(self, held: Held, values: Mapping[str, Quantity]) -> None:
+        """Move everybody from decision to decision; what is given is planned from one to the next."""
+        inputs = self._inputs(values, len(held.hours))
+        start, rested = rest(self.model.kernel, inputs, threads=self.threads)
+        held.status[~rested] = "no rest state"
+        start[~rested] = np.nan
+        patients = Patients.at(start, inputs, np.zeros(len(inputs)), FIRST_STEP)
+        deciding, plan = held.deciding, np.array([hour for _, hour, _ in self.trial.plan])
+        table, begin, now = None, 0.0, np.zeros(len(inputs))
+        for visit in (*deciding.visits(), None):
+            end = np.inf if visit is None else plan[visit]
+            given = held.treating.events(begin, min(end, self.trial.horizon), now)
+            table = given if table is None else merged(len(inputs), _after(table, now), given, -np.inf)
+            self._move(held, patients, table, begin, end)
+            if visit is not None:
+                deciding.decide(visit, held.scores())
+                begin, now = end, held.hours[:, visit]
 
-        def doses(regimen: Regimen, members: np.ndarray, hour: float) -> EventTable:
-            arm = self.trial.arms[0]
-            found = self.entries(_later(regimen, hour + BEFORE), arm, people.of(members), base, number)
-            return _together(len(people), [(members, event_table(model, found, len(members)))])
-
-        solution = solve_with_visits(
-            model.kernel, start, inputs, given, hours[0], decider.stops(), decider.rule(doses),
-            watched=outputs, outputs=outputs, tolerance=TOLERANCE, **how,
+    def _move(self, held: Held, patients: Patients, table: EventTable, begin: float, end: float) -> None:
+        """To every visit (and moment of exposure) after `begin` up to `end`."""
+        columns = np.flatnonzero(((held.planned > begin) | (begin == 0)) & (held.planned <= end))
+        if not columns.size:
+            return
+        order = np.argsort(held.times[:, columns], axis=1, kind="stable")
+        times = np.take_along_axis(held.times[:, columns], order, axis=1)
+        part = move(
+            self.model.kernel, patients, table, times,
+            outputs=self.outputs, tolerance=TOLERANCE, threads=self.threads,
         )  # fmt: skip
-        return solution, decider.taken, rested
+        held.values[np.arange(len(times))[:, None], columns[order]] = part.values
+        for i in np.flatnonzero(part.status):
+            held.status[i] = part.reason(int(i)) if held.status[i] == "ok" else held.status[i]
+        patients.y[part.status != 0] = np.nan
 
-    def _inputs(self, people: People, base: Mapping[str, float]) -> np.ndarray:
-        layout, known = self.model.layout, self.model.parameters
-        usual = [base.get(name, known[name].canonical) for name in layout.parameter_names]
-        inputs = np.tile(np.array([*usual, *([0.0] * len(layout.rested))]), (len(people), 1))
-        for i, name in enumerate(layout.parameter_names):
-            if name in people.values:
-                inputs[:, i] = people.values[name]
-        return inputs
+    def _values(self, enrolled: Sequence[Enrolled]) -> dict[str, Quantity]:
+        """Every value [person] that is not the table's for all."""
+        names = dict.fromkeys(name for e in enrolled for name in (*e.base, *e.people.values))
+        table = self.model.parameters
 
-    def _status(self, solution: Solution, rested: np.ndarray) -> dict[str, np.ndarray]:
-        status = np.full(len(rested), "ok", dtype=object)
-        for i in np.flatnonzero(solution.status):
-            status[i] = solution.reason(int(i))
-        status[~rested] = "no rest state"
-        return {"status": status}
+        def of(e: Enrolled, name: str) -> np.ndarray:
+            usual = e.base.get(name, table[name].canonical)
+            return e.people.values[name] if name in e.people.values else np.full(len(e.people), usual)
 
-    def _scores(self, solution: Solution, people: People, hours: np.ndarray, number: int) -> dict[str, np.ndarray]:
-        """Scores of every scale [patient, visit]: with and without error; NaN where it is not rated."""
-        names = list(self.trial.scales)
-        shape = (len(people), len(self.plan), len(names))
-        chances = generators(self.seed, people.who, "scores", replicate=number)
-        z = np.array([c.standard_normal((2, *shape[1:])) for c in chances]).swapaxes(0, 1)
-        bases = np.array([period * len(self.trial.visits) for _, _, period in self.plan])
-        found: dict[str, np.ndarray] = {}
-        for k, name in enumerate(names):
-            scale = self.trial.scales[name]
-            output = solution.values[:, :, solution.names.index(scale.output)]
-            truth = scale.truth(output, output[:, bases])
-            own = scale.ups_and_downs(hours, z[1, :, :, k])
-            rated = np.array([name in visit.scales for visit, _, _ in self.plan])
-            truth = np.where(rated, truth, np.nan)
-            found |= {f"true_{name}": truth, name: scale.observed(truth, z[0, :, :, k], own)}
-        return found
+        return {name: np.concatenate([of(e, name) for e in enrolled]) for name in names if name in table}
 
-    def _leaving(self, found: Mapping[str, Any], number: int) -> dict[str, Any]:
-        """Who leaves when (h, NaN for none) and why; what was rated later is unknown, and stays so."""
-        trial, hours = self.trial, found["hours"]
-        if not trial.dropout and not trial.no_effect:
-            return {"left": np.full(len(hours), np.nan), "why_left": np.full(len(hours), "", dtype=object)}
-        chances = generators(self.seed, range(trial.patients), "trial", replicate=number, block=2)
-        u = np.array([c.random(1 + hours.shape[1]) for c in chances])
-        hazard = -np.log1p(-trial.dropout) / WEEK
-        left = -np.log(u[:, 0]) / hazard if hazard else np.full(len(u), np.inf)
-        score = found[trial.primary[0]]
-        poor = (score > A_FIFTH * score[:, :1]) & (hours > 0) & (u[:, 1:] < trial.no_effect)
-        disappointed = np.where(poor.any(axis=1), hours[np.arange(len(u)), poor.argmax(axis=1)] + 1e-6, np.inf)
-        why = np.where(disappointed < left, "no effect", "other reasons")
-        left = np.minimum(left, disappointed)
-        gone = hours > left[:, None]
-        scores = {name: np.where(gone, np.nan, found[name]) for name in trial.scales}
-        stays = left > hours[:, -1]
-        return {**scores, "left": np.where(stays, np.nan, left), "why_left": np.where(stays, "", why).astype(object)}
+    def _inputs(self, values: Mapping[str, Quantity], count: int) -> np.ndarray:
+        layout, table = self.model.layout, self.model.parameters
+        columns = [values.get(name, table[name].canonical) for name in layout.parameter_names]
+        found = np.zeros((len(columns) + len(layout.rested), count))
+        for row, column in zip(found, columns, strict=False):
+            row[:] = column
+        return np.ascontiguousarray(found.T)
+
+    def _moments(self) -> np.ndarray:
+        """Hours [period, moment] at which exposure is read."""
+        last = max(visit.time for visit in self.trial.visits)
+        inside = np.array([moment for moment in MOMENTS if moment <= last])
+        return np.arange(self.trial.periods)[:, None] * self.trial.washout + inside
 
 
 def run_trial(
@@ -221,83 +142,64 @@ def run_trial(
 ) -> xr.Dataset:
     """Run a trial so often, each time with other people and, with a `posterior`, other population values.
 
-    Replicate 0 has the values of the tables, replicate r the posterior's draw r - 1. Returns a Dataset with dims
-    (replicate, patient, visit): each scale as rated and `true_<scale>` without error, `visit_time` (h), `arm` of each
-    visit, and by patient `left` (h), `why_left`, `solve_status`, covariates. Missing is NaN, imputed by nothing.
+    Returns a Dataset with dims (replicate, patient, visit): each scale as rated, `true_<scale>` without error,
+    `visit_time` (h), `arm` of each visit; by patient `left` (h), `why_left`, `decision`, `rescued_at`, `solve_status`,
+    `doses_given`, exposures, covariates. Missing is NaN, imputed by nothing; a patient who failed is NaN with a reason.
+    `progress` is told how many replicates are done. Raises BadInput for a number of replicates or patients below 1.
     """
+    parts = trial_parts(
+        trial, model, replicates=replicates, patients=patients, seed=seed, threads=threads, posterior=posterior,
+        first=first, progress=progress,
+    )  # fmt: skip
+    found = list(parts)
+    return (
+        found[0]
+        if len(found) == 1
+        else xr.concat(found, "replicate", data_vars="all", coords="minimal", compat="override")
+    )
+
+
+def trial_parts(
+    trial: Trial,
+    model: Model | None = None,
+    *,
+    replicates: int = 1,
+    patients: int | None = None,
+    seed: int | None = None,
+    threads: int | None = None,
+    posterior: Posterior = (),
+    first: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[xr.Dataset]:
+    """As `run_trial`, some replicates at a time: memory stays flat however many there are."""
     if replicates < 1:
-        raise BadInput(f"{replicates} replicates", key="replicates", expected="at least 1")
-    chosen = trial if patients is None else resized(trial, patients)
-    asked = Run(
-        chosen,
-        model or load_model(),
-        load_population(chosen.population).with_distributions(chosen.people, (model or load_model()).parameters),
-        chosen.seed if seed is None else seed,
-        threads or os.cpu_count() or 1,
-        posterior,
-    )
-    found = []
-    for number in range(first, first + replicates):
-        found.append(_dataset(asked, asked.replicate(number)))
-        if progress:
-            progress(number - first + 1)
-    together = xr.concat(found, "replicate").assign_coords(replicate=np.arange(first, first + replicates))
-    return together.assign_attrs(
-        title=chosen.title,
-        seed=asked.seed,
-        references=", ".join(chosen.references),
-        primary=" at ".join(chosen.primary),
-    )
-
-
-def rated_at(time: float) -> float:
-    """The hour of a rating planned at `time` (h): on the first day after the dose, later before that hour's dose."""
-    return time + BEFORE if 0 < time < 24 else time
+        raise BadInput(f"{replicates} replicates", key="replicates", expected="at least 1", type_this="--replicates 20")
+    chosen, made = trial if patients is None else resized(trial, patients), model or load_model()
+    population = load_population(chosen.population).with_distributions(chosen.people, made.parameters)
+    seed = chosen.seed if seed is None else seed
+    run = Run(chosen, made, population, seed, threads or os.cpu_count() or 1, posterior)
+    numbers = range(first, first + replicates)
+    step = max(1, TOGETHER // chosen.patients)
+    groups = [numbers[i : i + step] for i in range(0, replicates, step)]
+    with ThreadPoolExecutor(1) as ahead:
+        following = ahead.submit(run.enrolled, groups[0])
+        for i, group in enumerate(groups):
+            enrolled = following.result()
+            if i + 1 < len(groups):
+                following = ahead.submit(run.enrolled, groups[i + 1])
+            yield dataset(run.held(enrolled), enrolled, seed)
+            if progress:
+                progress(group[-1] - first + 1)
 
 
 def resized(trial: Trial, patients: int) -> Trial:
     """The same trial with another number of patients, arms in proportion. Raises BadInput for an empty arm."""
-    total = trial.patients
-    sizes = [max(0, round(arm.n * patients / total)) for arm in trial.arms]
+    sizes = [round(arm.n * patients / trial.patients) for arm in trial.arms]
     if min(sizes) < 1:
         raise BadInput(f"{patients} patients", key="patients", expected=f"at least one in each of {len(sizes)} arms")
     return replace(trial, arms=tuple(replace(arm, n=n) for arm, n in zip(trial.arms, sizes, strict=True)))
 
 
-def _dataset(asked: Run, found: Mapping[str, Any]) -> xr.Dataset:
-    trial, people, plan = asked.trial, found["people"], asked.plan
-    names = np.array([arm.name for arm in trial.arms])
-    periods = np.array([period for _, _, period in plan])
-    labels = [f"period {p + 1}: {v.name}" if trial.washout else v.name for v, _, p in plan]
-    by_visit, by_patient = ("patient", "visit"), "patient"
-    variables: dict[str, Any] = {}
-    for name, scale in trial.scales.items():
-        for kind in (name, f"true_{name}"):
-            variables[kind] = (by_visit, found[kind], {"units": scale.unit})
-    variables["visit_time"] = (by_visit, found["hours"], {"units": "h"})
-    variables["arm"] = (by_visit, names[found["order"][:, periods]])
-    variables["decision"] = (by_patient, found["decisions"].astype(str))
-    variables["left"] = (by_patient, found["left"], {"units": "h", "long_name": "when the person left the trial"})
-    variables["why_left"] = (by_patient, found["why_left"].astype(str))
-    variables["solve_status"] = (by_patient, found["status"].astype(str))
-    table_ = people.table().drop(columns="person")
-    for name in [c for c in table_ if c.startswith("person.") or "." not in c]:
-        variables[name.removeprefix("person.")] = (by_patient, table_[name].to_numpy())
-    coordinates = {"visit": labels, "patient": people.who, "hour": ("visit", [hour for _, hour, _ in plan])}
-    return xr.Dataset(variables, coordinates)
-
-
-def _later(regimen: Regimen, hours: float) -> Regimen:
-    if not hours:
-        return regimen
-    return Regimen(tuple(replace(t, start=t.start + hours) for t in regimen.treatments))
-
-
-def _together(count: int, parts: Sequence[tuple[np.ndarray, EventTable]]) -> EventTable:
-    """Event tables of some patients each as one of all."""
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in ("owner", "time", "kind", "state", "size")}
-    for members, given in parts:
-        for name in columns:
-            values = members[given.owner] if name == "owner" else getattr(given, name)
-            columns[name].append(values)
-    return table(count, *(np.concatenate(columns[name]) for name in columns))
+def _after(table: EventTable, now: np.ndarray) -> EventTable:
+    """What is still to come for each person after his own hour."""
+    return table.where(table.time > now[table.owner])

@@ -1,4 +1,4 @@
-"""What is decided about each person at visits: who goes on how."""
+"""What is decided about each person at visits, from his own ratings alone: who goes on how."""
 
 from __future__ import annotations
 
@@ -6,87 +6,103 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ketamech.engine import EventTable
-from ketamech.engine.events import merged
-from ketamech.engine.visits import Decision, Rule
-from ketamech.study.chance import generators
-from ketamech.study.people import People
-from ketamech.study.regimen import Regimen
-from ketamech.study.trial import Step, Trial
+from ketamech.study.treating import Treating, step_course
+from ketamech.study.trial import Condition, Course, Step, Trial
 
-Doses = Callable[[Regimen, np.ndarray, float], EventTable]
+Scores = dict[str, np.ndarray]  # by scale [person, visit]: what was rated, NaN where nothing was
+OTHERS = "the others"
 SIGNS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal,
 }  # fmt: skip
 
 
-class Decider:
-    """Carries out the steps of a trial. `taken` holds what was decided about each person first, in words."""
+class Deciding:
+    """Carries out the steps of a trial and adapts courses of doses.
 
-    def __init__(self, trial: Trial, people: People, seed: int, replicate: int) -> None:
-        self.trial, self.people, self.seed, self.replicate = trial, people, seed, replicate
-        self.taken = np.full(len(people), "", dtype=object)
-        self.outputs = tuple(dict.fromkeys(scale.output for scale in trial.scales.values()))
-        self._baseline: np.ndarray | None = None
+    `decision` [person] holds the name of the last choice among several, `decided_at` (h) when anything was changed
+    last, `rescued_at` (h) when rescue began; NaN for never.
+    """
 
-    def stops(self) -> np.ndarray:
-        """Hours at which somebody is looked at, before that hour's dose: the start, and every visit of a step."""
-        return np.array(sorted({0.0, *(time for step in self.trial.steps for time in step.times)}))
+    def __init__(self, trial: Trial, treating: Treating, lots: np.ndarray) -> None:
+        self.trial, self.treating, self.lots = trial, treating, lots
+        self.decision = np.full(len(lots), "", dtype=object)
+        self.decided_at = np.full(len(lots), np.nan)
+        self.rescued_at = np.full(len(lots), np.nan)
 
-    def rule(self, doses: Doses) -> Rule:
-        """The rule for `solve_with_visits`; `doses(regimen, members, hour)` are a regimen's events from an hour on."""
+    def visits(self) -> list[int]:
+        """Numbers of the visits at which something may be decided."""
+        times = {time for step in self.trial.steps for time in step.times}
+        found = set()
+        for course in self.treating.courses:
+            adapting = course.adapting
+            for condition, since in ((adapting.by, adapting.since), (adapting.again, 0.0)) if adapting else ():
+                scale = self._scale(condition) if condition else ""
+                found |= {k for k, (v, hour, _) in enumerate(self.trial.plan) if scale in v.scales and hour >= since}
+        found |= {k for k, (_, hour, _) in enumerate(self.trial.plan) if hour in times}
+        return sorted(found - {0})
 
-        def decide(_: int, hour: float, values: np.ndarray) -> Decision | None:
-            if self._baseline is None:
-                self._baseline = values.copy()
-                return None
-            added: EventTable | None = None
-            stopped = np.zeros(len(values), dtype=bool)
-            for number, step in enumerate(self.trial.steps):
-                if hour in step.times:
-                    for regimen, members, words in self._sorted(number, step, hour, values):
-                        stopped[members] = True
-                        first = members[self.taken[members] == ""]
-                        self.taken[first] = words
-                        new = doses(regimen, members, hour)
-                        added = new if added is None else merged(len(values), added, new, hour)
-            return Decision(added, stopped)
+    def decide(self, visit: int, scores: Scores) -> None:
+        """All decisions of one visit: steps in the order of the file, then the rhythm of each course."""
+        hour = self.trial.plan[visit][1]
+        for number, step in enumerate(self.trial.steps):
+            if hour in step.times:
+                self._step(number, step, visit, scores)
+        for number, course in enumerate(self.treating.courses):
+            if course.adapting:
+                self._adapt(number, course, visit, scores)
 
-        return decide
+    def _step(self, number: int, step: Step, visit: int, scores: Scores) -> None:
+        """Who meets the condition gets one of `then`; a person whose score is unknown goes on as before."""
+        hour = self.trial.plan[visit][1]
+        met, known = meets(self.trial, step.condition, scores, visit)
+        if step.rescue:
+            met &= np.isnan(self.rescued_at)
+            self.rescued_at[met] = hour
+        drawn = np.searchsorted(np.cumsum(step.shares)[:-1], self.lots[:, visit], side="right")
+        groups = [(met & (drawn == k), name) for k, name in enumerate(step.names)]
+        if step.otherwise:
+            groups.append((known & ~met, OTHERS))
+        for k, (mask, words) in enumerate(groups):
+            if mask.any():
+                self.treating.begin(step_course(number, k), mask, hour, beside=step.rescue)
+                self.decided_at[mask] = hour
+                if len(groups) > 1:
+                    self.decision[mask] = words
 
-    def _sorted(
-        self, number: int, step: Step, hour: float, values: np.ndarray
-    ) -> list[tuple[Regimen, np.ndarray, str]]:
-        """Regimens with those who get them; a person whose score is unknown goes on as before."""
-        z, u = self._chances(number, hour)
-        assert self._baseline is not None
-        column = self.outputs.index(step.scale.output)
-        before = self._baseline[:, column]
-        score = step.scale.observed(step.scale.truth(values[:, column], before), z)
-        start = step.scale.observed(step.scale.truth(before, before), np.zeros_like(before))
-        meets = _meets(step, score, start) & np.isfinite(score)
-        drawn = np.minimum((u * len(step.then)).astype(int), len(step.then) - 1)
-        found = [
-            (regimen, np.flatnonzero(meets & (drawn == k)), step.names[k] or regimen.sentence())
-            for k, regimen in enumerate(step.then)
-        ]
-        if step.otherwise is not None:
-            found.append((step.otherwise, np.flatnonzero(~meets & np.isfinite(score)), "the others"))
-        return [(regimen, members, words) for regimen, members, words in found if len(members)]
+    def _adapt(self, number: int, course: Course, visit: int, scores: Scores) -> None:
+        adapting, hour, treating = course.adapting, self.trial.plan[visit][1], self.treating
+        assert adapting is not None
+        on = treating.course == number
+        if adapting.by and self._scale(adapting.by) in scores:
+            met, known = meets(self.trial, adapting.by, scores, visit)
+            change = on & known & (hour - treating.anchor >= adapting.since)
+            treating.sparse[change] = met[change]
+        if adapting.again:
+            met, _ = meets(self.trial, adapting.again, scores, visit)
+            anew = on & met & (hour - treating.anchor >= adapting.induction)
+            treating.anchor[anew], treating.sparse[anew] = hour, False
+            self.decided_at[anew] = hour
 
-    def _chances(self, number: int, hour: float) -> tuple[np.ndarray, np.ndarray]:
-        """A rater's error and a lot for each person, his own for each step and visit."""
-        block = 1 + number * 100_000 + round(hour)
-        chances = generators(self.seed, self.people.who, "steps", replicate=self.replicate, block=block)
-        drawn = np.array([(c.standard_normal(), c.random()) for c in chances])
-        return drawn[:, 0], drawn[:, 1]
+    def _scale(self, condition: Condition) -> str:
+        return self.trial.relapse[0] if condition.test == "relapse" and self.trial.relapse else condition.scale
 
 
-def _meets(step: Step, score: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-    if step.test in SIGNS:
-        return SIGNS[step.test](score, step.number)
-    if step.test.endswith("remission"):
-        found = score <= step.scale.remission
+def meets(trial: Trial, condition: Condition, scores: Scores, visit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Who meets a condition at a visit, and whose score is known [person]."""
+    name = trial.relapse[0] if condition.test == "relapse" and trial.relapse else condition.scale
+    score, baseline, scale = scores[name][:, visit], scores[name][:, 0], trial.scales[name]
+    known = np.isfinite(score) & np.isfinite(baseline)
+    if condition.test in SIGNS:
+        found = SIGNS[condition.test](score, condition.number)
+    elif condition.test == "relapse":
+        assert trial.relapse is not None
+        first = [v.name for v, _, _ in trial.plan].index(trial.relapse[1])
+        found = (score > trial.relapse[2] * baseline) & (visit >= first)
+    elif condition.test.startswith("falls"):
+        found = score <= (1 - condition.number) * baseline
+        found = ~found if condition.test == "falls less than" else found
+    elif condition.test.endswith("remission"):
+        found = score <= scale.remission
     else:
-        found = score <= (1 - step.scale.response) * baseline
-    return ~found if step.test.startswith("no ") else found
+        found = score <= (1 - scale.response) * baseline
+    return (~found if condition.test.startswith("no ") else found) & known, known

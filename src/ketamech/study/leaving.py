@@ -1,0 +1,41 @@
+"""Who leaves a trial and when, and which visits are not held: what is not rated stays unknown, imputed by nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ketamech.study.deciding import Scores, meets
+from ketamech.study.regimen import WEEK
+from ketamech.study.trial import Trial
+
+OTHER = "other reasons"
+
+
+def missing(trial: Trial, luck: np.ndarray) -> np.ndarray:
+    """Visits that are not held [patient, visit]; everybody is seen at baseline."""
+    visits = len(trial.plan)
+    found = luck[:, 1 : 1 + visits] < trial.missed
+    found[:, 0] = False
+    return found
+
+
+def departures(trial: Trial, luck: np.ndarray, hours: np.ndarray, scores: Scores) -> tuple[np.ndarray, np.ndarray]:
+    """When each person leaves (h, infinite for never) and why [patient].
+
+    Whatever happens, so many leave in a week; others after a visit at which a condition holds. The first counts.
+    """
+    hazard = -np.log1p(-trial.dropout) / WEEK
+    left = -np.log(1 - luck[:, 0]) / hazard if hazard else np.full(len(luck), np.inf)
+    why = np.full(len(luck), OTHER, dtype=object)
+    visits, person = len(trial.plan), np.arange(len(luck))
+    for i, rule in enumerate(trial.leaving):
+        chance = luck[:, 1 + (i + 1) * visits : 1 + (i + 2) * visits]
+        goes = np.zeros(hours.shape, dtype=bool)
+        for k, (visit, hour, _) in enumerate(trial.plan):
+            if visit.time and hour >= rule.since and rule.condition.scale in visit.scales:
+                goes[:, k] = meets(trial, rule.condition, scores, k)[0] & (chance[:, k] < rule.chance)
+        at = np.where(goes.any(axis=1), hours[person, goes.argmax(axis=1)], np.inf)
+        why[at < left] = rule.reason
+        left = np.minimum(left, at)
+    stays = left >= hours[:, -1]
+    return np.where(stays, np.inf, left), np.where(stays, "", why)

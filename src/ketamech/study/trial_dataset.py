@@ -1,0 +1,161 @@
+"""A trial that was held, and the Dataset of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ketamech.study.deciding import Deciding, Scores
+from ketamech.study.enrolling import Enrolled
+from ketamech.study.leaving import departures, missing
+from ketamech.study.rating import Rating
+from ketamech.study.treating import Treating
+from ketamech.study.trial import Trial
+
+MOLAR_MASS, GRAMS = "drug.ketamine_molar_mass", 1e9  # canonical kg/umol to g/mol
+
+
+@dataclass
+class Held:
+    """Persons [person] of several replicates under way: `values` [person, time, output] at `times` [person, time] (h).
+
+    The first times are the visits (`hours`), the others the moments at which exposure is read; `planned` [time].
+    """
+
+    trial: Trial
+    rating: Rating
+    treating: Treating
+    deciding: Deciding
+    hours: np.ndarray
+    z: np.ndarray
+    luck: np.ndarray
+    planned: np.ndarray
+    times: np.ndarray
+    values: np.ndarray
+    status: np.ndarray
+
+    @classmethod
+    def begun(
+        cls, trial: Trial, enrolled: Sequence[Enrolled], rating: Rating, treating: Treating, moments: np.ndarray
+    ) -> Held:
+        """Everybody before the first dose."""
+        hours, lots = (np.concatenate([getattr(e, name) for e in enrolled]) for name in ("hours", "lots"))
+        planned = np.concatenate([[hour for _, hour, _ in trial.plan], moments.ravel()])
+        times = np.hstack([hours, np.tile(moments.ravel(), (len(hours), 1))])
+        return cls(
+            trial, rating, treating, Deciding(trial, treating, lots), hours,
+            np.concatenate([e.z for e in enrolled]),
+            np.concatenate([e.luck for e in enrolled]),
+            planned, times,
+            np.full((*times.shape, len(rating.outputs)), np.nan),
+            np.full(len(hours), "ok", dtype=object),
+        )  # fmt: skip
+
+    @property
+    def unseen(self) -> np.ndarray:
+        """Visits that are not held [person, visit]."""
+        return missing(self.trial, self.luck)
+
+    def truths(self) -> Scores:
+        """Scores without error so far."""
+        return self.rating.truths(self.values[:, : self.hours.shape[1]])
+
+    def scores(self) -> Scores:
+        """What has been rated so far."""
+        return self.rating.observed(self.truths(), self.z, self.hours, self.unseen)
+
+    def exposures(self) -> dict[str, tuple[np.ndarray, str]]:
+        """Peaks and areas over the first day of each period (the larger peak, the sum of areas), with their units."""
+        count, grams = self.hours.shape[1], self.treating.model.parameters[MOLAR_MASS].canonical * GRAMS
+        periods = self.trial.periods
+        shape = (len(self.hours), periods, -1)
+        times = self.times[:, count:].reshape(shape)
+        found = {}
+        for name in ("ketamine", "esketamine"):
+            level = grams * self._output(f"venous.{name}")[:, count:].reshape(shape)
+            found[f"exposure_{name}_cmax"] = (level.max(axis=(1, 2)), "ng/mL")
+            found[f"exposure_{name}_auc24"] = (np.trapezoid(level, times, axis=2).sum(axis=1), "ng/mL*h")
+        cadss = self._output("dissociation.cadss")[:, count:]
+        return {**found, "exposure_cadss_peak": (cadss.max(axis=1), "points")}
+
+    def _output(self, name: str) -> np.ndarray:
+        return self.values[:, :, self.rating.outputs.index(name)]
+
+
+def dataset(held: Held, enrolled: Sequence[Enrolled], seed: int) -> xr.Dataset:
+    """Dims (replicate, patient, visit); see `run_trial`."""
+    trial, scores = held.trial, held.scores()
+    shape = (len(enrolled), trial.patients)
+    left, why = departures(trial, held.luck, held.hours, scores)
+    gone = held.hours > left[:, None]
+    by_patient, by_visit = ("replicate", "patient"), ("replicate", "patient", "visit")
+    variables: dict[str, Any] = {}
+
+    def put(name: str, values: np.ndarray, unit: str = "", about: str = "") -> None:
+        dims = by_visit if values.ndim == 2 else by_patient
+        attributes = {key: word for key, word in (("units", unit), ("long_name", about)) if word}
+        variables[name] = (dims, values.reshape(*shape, *values.shape[1:]), attributes)
+
+    truths = held.truths()
+    for name, scale in trial.scales.items():
+        put(name, np.where(gone, np.nan, scores[name]), scale.unit, f"{name} as rated")
+        put(f"true_{name}", truths[name], scale.unit, f"{name} without error, had nobody left")
+    put("visit_time", held.hours, "h", "when the visit was held")
+    put("arm", _arms(held, enrolled))
+    put("stratum", np.concatenate([e.stratum for e in enrolled]).astype(str))
+    put("decision", held.deciding.decision.astype(str))
+    put("decided_at", held.deciding.decided_at, "h", "when doses were last changed by a decision")
+    put("rescued_at", held.deciding.rescued_at, "h", "when rescue began")
+    put("left", np.where(np.isfinite(left), left, np.nan), "h", "when the person left the trial")
+    put("why_left", why.astype(str))
+    put("solve_status", held.status.astype(str))
+    taken = [mask & (time <= left) for time, mask in held.treating.given]
+    put("doses_given", np.sum(taken, axis=0, dtype=int) if taken else np.zeros(len(left), dtype=int))
+    for name, (values, unit) in held.exposures().items():
+        put(name, values, unit)
+    _covariates(put, enrolled)
+    primary = trial.primary[0]
+    if primary in scores:
+        put("base", scores[primary][:, 0], trial.scales[primary].unit, f"{primary} at baseline")
+    return xr.Dataset(variables, _coordinates(trial, enrolled), _attributes(trial, seed))
+
+
+def _arms(held: Held, enrolled: Sequence[Enrolled]) -> np.ndarray:
+    """Name of the arm of each person at each visit: in a crossover that of the period."""
+    trial = held.trial
+    names, sequences = np.array([arm.name for arm in trial.arms]), np.array(trial.sequences)
+    sequence = np.concatenate([e.sequence for e in enrolled])
+    return names[sequences[sequence][:, [period for _, _, period in trial.plan]]]
+
+
+def _covariates(put: Any, enrolled: Sequence[Enrolled]) -> None:
+    tables = [e.people.table().drop(columns="person") for e in enrolled]
+    for name in [c for c in tables[0] if c.startswith("person.") or "." not in c]:
+        put(name.removeprefix("person."), np.concatenate([table[name].to_numpy() for table in tables]))
+
+
+def _coordinates(trial: Trial, enrolled: Sequence[Enrolled]) -> dict[str, Any]:
+    labels = [f"period {p + 1}: {v.name}" if trial.washout else v.name for v, _, p in trial.plan]
+    return {
+        "replicate": [e.number for e in enrolled],
+        "patient": np.arange(trial.patients),
+        "visit": labels,
+        "hour": ("visit", np.array([hour for _, hour, _ in trial.plan]), {"units": "h", "long_name": "planned"}),
+        "period": ("visit", [period + 1 for _, _, period in trial.plan]),
+    }
+
+
+def _attributes(trial: Trial, seed: int) -> dict[str, Any]:
+    return {
+        "title": trial.title,
+        "seed": seed,
+        "trial": trial.mark,
+        "references": ", ".join(trial.references),
+        "primary": " at ".join(trial.primary),
+        "assumed": " ".join(trial.assumed),
+        "blinding": trial.blinding,
+    }

@@ -1,0 +1,139 @@
+"""Trial files: what they may hold, and one clear error for what they may not."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import ketamech
+from ketamech.core import BadInput
+from ketamech.evidence import load_evidence
+from ketamech.study import load_trial, trial_schema
+
+SHIPPED = sorted((Path(ketamech.__file__).parent / "data" / "trials").glob("*.yaml"))
+GOOD = """\
+title: two arms
+arms:
+  ketamine:
+    treatment: racemic 0.5 mg/kg IV over 40 min
+    n: 20
+  saline:
+    treatment: placebo IV
+    n: 10
+visits:
+  MADRS: [24 h, day 8]
+dropout: 2 %
+"""
+
+
+def complaint(tmp_path, text):
+    """The error that a file makes."""
+    path = tmp_path / "trial.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadInput) as found:
+        load_trial(path)
+    return found.value
+
+
+BAD = {
+    "a visit before the first dose": ("placebo IV", "placebo IV at day 5", "visits", 9, "before the first dose"),
+    "a negative time": ("24 h, day 8", "-24 h, day 8", "visits.MADRS[0]", 10, "before the first dose"),
+    "an arm without doses": ("placebo IV", "''", "arms.saline.treatment", 7, "without doses"),
+    "an unknown scale": ("MADRS:", "MADSR:", "visits.MADSR", 10, "no scale 'MADSR'"),
+    "a drop-out of 100 %": ("dropout: 2 %", "dropout: 100 %", "dropout", 11, "not possible"),
+    "a misspelled key": ("dropout:", "drop_out:", "drop_out", 11, "not a key"),
+    "a misspelled key of an arm": ("n: 20", "m: 20", "arms.ketamine.m", 5, "not a key"),
+    "no patients": ("    n: 20\n", "", "arms.ketamine", 3, "how many"),
+    "an absurd dose": ("0.5 mg/kg", "500 mg/kg", "arms.ketamine.treatment", 4, "no one is given that"),
+    "an unknown drug": ("racemic", "racemix", "arms.ketamine.treatment", 4, "not a treatment"),
+    "a time that is none": ("day 8", "someday", "visits.MADRS[1]", 10, "not a time"),
+    "an impossible range": ("dropout: 2 %", "people: {age: normal 45 12 in 90 20}", "people.age", 11, "no one can"),
+    "an unknown population": ("dropout: 2 %", "population: trdd", "population", 11, "no population"),
+    "an unknown parameter": ("dropout: 2 %", "parameters: {mood.pase: 1}", "parameters.mood.pase", 11, "no parameter"),
+    "blocks that cannot be": ("dropout: 2 %", "allocation: {block: 4}", "allocation.block", 11, "blocks of 4"),
+    "a primary that is no visit": ("dropout: 2 %", "primary: MADRS at day 9", "primary", 11, "no visit"),
+    "re-induction without relapse": (
+        "treatment: placebo IV", "treatment: [placebo IV weekly, re-induce on relapse]", "arms.saline.treatment", 7,
+        "what is a relapse",
+    ),
+    "a step at no visit": (
+        "dropout: 2 %", "steps: [{at: day 9, when: MADRS > 20, give: placebo IV}]", "steps[0].at", 11, "no visit",
+    ),
+    "a step on what is not rated": (
+        "dropout: 2 %", "steps: [{at: day 8, when: CADSS > 20, give: placebo IV}]", "steps[0].when", 11, "not rated",
+    ),
+    "chances of leaving of 100 %": (
+        "dropout: 2 %", "leave: [{when: MADRS > 20, chance: 100 %}]", "leave[0].chance", 11, "not possible",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input_names_line_and_key(tmp_path, what):
+    old, new, key, line, words = BAD[what]
+    assert GOOD.count(old) == 1
+    problem = complaint(tmp_path, GOOD.replace(old, new))
+    assert problem.key == key
+    assert problem.line == line
+    assert words in problem.what
+    assert str(problem.file).endswith("trial.yaml")
+
+
+def test_shares_must_add_up(tmp_path):
+    text = GOOD.replace("n: 20", "share: 0.6").replace("n: 10", "share: 0.6") + "patients: 90\n"
+    problem = complaint(tmp_path, text)
+    assert "add up to 1.2" in problem.what
+    assert problem.line == 2
+    fair = text.replace("0.6\n  saline", "0.4\n  saline")
+    (tmp_path / "fair.yaml").write_text(fair, encoding="utf-8")
+    assert [arm.n for arm in load_trial(tmp_path / "fair.yaml").arms] == [36, 54]
+
+
+@pytest.mark.parametrize(
+    "line", ["allocation: {strata: {site: {A: 0.5, B: 0.6}}}", "allocation: {strata: {site: {A: 1, B: 0}}}"]
+)
+def test_shares_of_strata_must_add_up(tmp_path, line):
+    problem = complaint(tmp_path, GOOD + line + "\n")
+    assert problem.key == "allocation.strata.site"
+
+
+def test_the_nearest_name_is_offered(tmp_path):
+    assert complaint(tmp_path, GOOD.replace("MADRS", "MADSR")).nearest == "MADRS"
+    assert complaint(tmp_path, GOOD.replace("dropout", "drop_out")).nearest == "dropout"
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_shipped_trials_load_and_owe_papers_that_exist(path):
+    trial = load_trial(path)
+    known = load_evidence().references
+    assert trial.title
+    for key in trial.references:
+        assert key in known, f"{path.name} names {key}"
+    assert trial.references or trial.description, "a paper, or what it stands for"
+
+
+def test_the_schema_knows_every_key():
+    schema = trial_schema()
+    assert schema["title"] == "KetaMech trial"
+    assert {"arms", "visits", "blinding", "rescue", "steps", "leave", "allocation"} <= set(schema["properties"])
+
+
+def test_a_mapping_is_a_file_too():
+    trial = load_trial(
+        {"title": "x", "arms": {"a": {"treatment": "placebo IV", "n": 3}}, "visits": {"MADRS": ["24 h"]}}
+    )
+    assert trial.patients == 3
+    assert re.fullmatch(r"[0-9a-f]{16}", trial.mark)
+
+
+def test_the_published_schema_of_trials_is_that_of_the_program():
+    published = Path(ketamech.__file__).parents[2] / "docs" / "schema" / "trial.schema.json"
+    assert json.loads(published.read_text(encoding="utf-8")) == trial_schema()
+
+
+def test_the_examples_are_the_shipped_trials():
+    folder = Path(ketamech.__file__).parents[2] / "examples" / "trials"
+    assert {p.name: p.read_text() for p in folder.glob("*.yaml")} == {p.name: p.read_text() for p in SHIPPED}, (
+        "cp src/ketamech/data/trials/*.yaml examples/trials/"
+    )

@@ -1,0 +1,209 @@
+"""A trial as it is held: who gets what, what is rated, who leaves, and that chance belongs to persons."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from ketamech.study import load_trial, run_trial
+
+KETAMINE = "racemic 0.5 mg/kg IV over 40 min"
+TWO_ARMS = {
+    "title": "two arms",
+    "arms": {"ketamine": {"treatment": KETAMINE, "n": 20}, "saline": {"treatment": "placebo IV", "n": 10}},
+    "visits": {"MADRS": ["24 h", "day 8"], "CADSS": ["40 min"]},
+    "primary": "MADRS at 24 h",
+}
+COURSE = "esketamine 84 mg nasal twice weekly for 2 weeks"
+
+
+def trial(**changes):
+    return load_trial({**TWO_ARMS, **changes})
+
+
+@pytest.fixture(scope="module")
+def held(model):
+    return run_trial(trial(), model, replicates=3, threads=1)
+
+
+def fall(found, arm, visit, scale="true_MADRS"):
+    """Mean fall of an arm."""
+    score = found[scale].sel(visit=visit).values - found[scale].sel(visit="baseline").values
+    return -np.nanmean(score[found["arm"].sel(visit=visit).values == arm])
+
+
+def test_the_dataset_holds_arms_scores_and_covariates(held):
+    assert dict(held.sizes) == {"replicate": 3, "patient": 30, "visit": 4}
+    assert [(held["arm"].values[r] == "ketamine").sum() // 4 for r in range(3)] == [20, 20, 20]
+    assert list(held["hour"].values) == pytest.approx([0, 2 / 3, 24, 168])
+    assert set(held["solve_status"].values.ravel()) == {"ok"}
+    assert held["MADRS"].attrs["units"] == "points"
+    for name in ("age", "weight", "male", "baseline_madrs", "doses_given", "exposure_ketamine_cmax"):
+        assert held[name].dims == ("replicate", "patient")
+
+
+def test_a_scale_is_known_only_where_it_is_rated(held):
+    assert np.isnan(held["MADRS"].sel(visit="40 min")).all()
+    assert np.isfinite(held["CADSS"].sel(visit=["baseline", "40 min"])).all()
+    assert np.isnan(held["CADSS"].sel(visit="24 h")).all()
+
+
+def test_scores_are_whole_points_within_bounds_and_err_about_the_truth(held):
+    score = held["MADRS"].sel(visit="24 h").values
+    assert np.array_equal(score, np.round(score))
+    assert score.min() >= 0
+    assert score.max() <= 60
+    assert 1 < np.std(score - held["true_MADRS"].sel(visit="24 h").values) < 8
+
+
+def test_ketamine_does_more_than_saline_and_only_ketamine_is_felt(held):
+    assert fall(held, "ketamine", "24 h") > fall(held, "saline", "24 h") + 1
+    peak, arm = held["exposure_cadss_peak"].values, held["arm"].values[:, :, 0]
+    assert np.median(peak[arm == "ketamine"]) > 5
+    assert np.all(peak[arm == "saline"] == 0)
+    assert np.all(held["exposure_ketamine_auc24"].values[arm == "saline"] == 0)
+    assert np.array_equal(held["doses_given"].values, (arm == "ketamine").astype(int))
+
+
+def test_more_replicates_threads_or_another_first_change_no_bit(model, held):
+    assert run_trial(trial(), model, replicates=3, threads=2).equals(held)
+    alone = [run_trial(trial(), model, replicates=1, first=r, threads=1) for r in range(3)]
+    for r, one in enumerate(alone):
+        assert one.equals(held.isel(replicate=[r]))
+
+
+def test_solving_in_small_groups_changes_no_bit(model, held, monkeypatch):
+    monkeypatch.setattr("ketamech.study.conduct.TOGETHER", 30)
+    assert run_trial(trial(), model, replicates=3, threads=1).equals(held)
+
+
+def test_replicates_are_other_people(held):
+    weights = held["weight"].values
+    assert not np.any(np.isclose(weights[0], weights[1]))
+
+
+def test_a_posterior_draw_is_true_of_everybody_but_not_of_replicate_0(model):
+    draw = [{"mood.connectivity_weight": 0.0, "mood.habenula_weight": 0.0}]
+    plain, drawn = (run_trial(trial(), model, replicates=2, threads=1, posterior=p) for p in ((), draw))
+    assert drawn.isel(replicate=0).equals(plain.isel(replicate=0))
+    both = (found.isel(replicate=[1]) for found in (plain, drawn))
+    gained, lost = (fall(found, "ketamine", "24 h") for found in both)
+    assert lost < gained - 2
+
+
+def test_open_label_gives_more_belief_than_double_blind(model):
+    blind, told = (run_trial(trial(blinding=b), model, replicates=2, threads=1) for b in ("double", "open"))
+    assert fall(told, "saline", "24 h") > fall(blind, "saline", "24 h") + 0.5
+
+
+def test_functional_unblinding_can_be_switched_off(model):
+    off = trial(parameters={"expectancy.unblinding": 0})
+    felt, unfelt = (run_trial(t, model, replicates=2, threads=1) for t in (trial(), off))
+    assert fall(felt, "ketamine", "24 h") > fall(unfelt, "ketamine", "24 h")
+    assert fall(felt, "saline", "24 h") == pytest.approx(fall(unfelt, "saline", "24 h"), abs=1e-6)
+
+
+def test_a_rating_with_a_short_recall_moves_less_until_the_next_full_one(model):
+    visits = {"MADRS": ["24 h", "day 8"], "MADRS-24h": ["24 h", "day 8"]}
+    found = run_trial(trial(visits=visits), model, threads=1)
+    full, short = (found[f"true_{name}"] - found[f"true_{name}"].sel(visit="baseline") for name in visits)
+    assert np.allclose(short.sel(visit="24 h"), 0.8 * full.sel(visit="24 h"))
+    assert np.allclose(short.sel(visit="day 8"), full.sel(visit="day 8"))
+
+
+def test_an_antidepressant_added_in_all_arms_helps_the_control(model):
+    visits = {"MADRS": ["24 h", "day 29"]}
+    plain, added = (
+        run_trial(trial(visits=visits, **more), model, replicates=2, threads=1)
+        for more in ({}, {"add_on": "antidepressant daily"})
+    )
+    assert fall(added, "saline", "day 29") > fall(plain, "saline", "day 29") + 3
+
+
+def test_visits_fall_within_their_window_and_never_after_the_next_dose(model):
+    arms = {"esketamine": {"treatment": COURSE, "n": 40}}
+    found = run_trial(
+        trial(arms=arms, visits={"MADRS": ["day 4", "day 6", "day 20"]}, window="12 h", primary=None), model
+    )
+    hours = found["visit_time"].values[0]
+    assert np.all(hours[:, 1] <= 72 + 1e-9)  # a dose is due then
+    assert np.all(np.abs(hours[:, 2] - 120) <= 12 + 1e-9)
+    assert np.ptp(hours[:, 2]) > 5
+    assert np.all(np.diff(hours, axis=1) > 0)
+
+
+def test_blocks_keep_arms_even_in_every_stratum(model):
+    allocation = {"block": 3, "strata": {"site": {"A": 0.5, "B": 0.5}}}
+    found = run_trial(trial(allocation=allocation), model, threads=1)
+    arm, stratum = found["arm"].values[0, :, 0], found["stratum"].values[0]
+    assert set(stratum) == {"A", "B"}
+    for name in ("A", "B"):
+        here = arm[stratum == name]
+        whole = here[: len(here) // 3 * 3].reshape(-1, 3)
+        assert np.all((whole == "ketamine").sum(axis=1) == 2)
+
+
+def test_who_left_is_missing_from_then_on_and_counted(model):
+    found = run_trial(trial(dropout="30 %"), model, replicates=4, threads=1)
+    left, hours = found["left"].values, found["visit_time"].values
+    score = found["MADRS"].values[:, :, [0, 2, 3]]
+    gone = hours[:, :, [0, 2, 3]] > np.where(np.isnan(left), np.inf, left)[:, :, None]
+    assert np.array_equal(np.isnan(score), gone)
+    assert 0.15 < np.isfinite(left).mean() < 0.45
+    assert set(found["why_left"].values[np.isfinite(left)]) == {"other reasons"}
+
+
+def test_side_effects_and_lack_of_effect_make_people_leave(model):
+    rules = [
+        {"when": "CADSS > 10", "chance": "90 %", "reason": "side effects"},
+        {"when": "no response of MADRS", "chance": "90 %", "since": "24 h", "reason": "lack of effect"},
+    ]
+    found = run_trial(trial(leave=rules), model, replicates=2, threads=1)
+    why, arm = found["why_left"].values, found["arm"].values[:, :, 0]
+    assert "side effects" in why[arm == "ketamine"]
+    assert "side effects" not in why[arm == "saline"]
+    assert (why[arm == "saline"] == "lack of effect").mean() > 0.5
+
+
+def test_missed_visits_are_missing_and_doses_are_not_taken_by_chance(model):
+    arms = {"esketamine": {"treatment": COURSE, "n": 100}}
+    found = run_trial(trial(arms=arms, missed_visits="20 %", adherence="75 %"), model, threads=1)
+    assert 0.1 < np.isnan(found["MADRS"].sel(visit="24 h")).mean() < 0.3
+    assert np.isfinite(found["MADRS"].sel(visit="baseline")).all()
+    assert found["doses_given"].values.mean() == pytest.approx(0.75 * 3, abs=0.3)
+
+
+def test_in_a_crossover_everybody_gets_everything_and_something_is_carried_over(model):
+    arms = {"ketamine": {"treatment": KETAMINE, "n": 40}, "saline": {"treatment": "placebo IV", "n": 40}}
+    found = run_trial(trial(arms=arms, crossover="7 days", visits={"MADRS": ["24 h"]}), model, replicates=2, threads=1)
+    assert found.sizes["patient"] == 40
+    assert list(found["period"].values) == [1, 1, 2, 2]
+    arm = found["arm"].values
+    assert np.all(arm[:, :, 0] != arm[:, :, 2])
+    assert (arm[:, :, 0] == "ketamine").mean() == 0.5
+    second = found["true_MADRS"].sel(visit="period 2: baseline") - found["true_MADRS"].sel(visit="period 1: baseline")
+    after = second.values[arm[:, :, 0] == "ketamine"]
+    assert np.mean(after) < np.mean(second.values[arm[:, :, 0] == "saline"]) - 0.5
+
+
+def test_a_failed_patient_is_missing_with_a_reason(model, monkeypatch):
+    from ketamech.study import conduct
+
+    settle = conduct.rest
+
+    def one_never_rests(kernel, inputs, **how):
+        start, rested = settle(kernel, inputs, **how)
+        rested[3] = False
+        return start, rested
+
+    monkeypatch.setattr(conduct, "rest", one_never_rests)
+    found = run_trial(trial(), model, threads=1)
+    assert found["solve_status"].values[0, 3] == "no rest state"
+    assert np.isnan(found["true_MADRS"].values[0, 3]).all()
+    assert np.isfinite(found["true_MADRS"].sel(visit="24 h").values[0, 4:]).all()
+
+
+def test_parts_are_the_whole(model, held):
+    from ketamech.study.conduct import trial_parts
+
+    parts = list(trial_parts(trial(), model, replicates=3, threads=1))
+    assert xr.concat(parts, "replicate", data_vars="all").equals(held)
