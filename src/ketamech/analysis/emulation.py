@@ -1,9 +1,9 @@
-"""From a few hundred simulated points to a posterior: an emulator, emcee on it, and a correction by the real thing.
+"""From a few hundred simulated points to a posterior: an emulator, emcee on it, and a check by the real thing.
 
 Points are spread over the region that a straight-line posterior about the best point suggests, half as wide again. Each
-statistic is emulated by a ridge regression on all terms up to the second degree, its penalty chosen by cross-validation;
-the cross-validated error widens the likelihood. emcee samples the emulated posterior, which takes seconds; some of its
-draws are then simulated in earnest and resampled by how far the emulator was off there (importance resampling).
+statistic is emulated by a ridge regression on all terms up to the second degree, its penalty chosen by
+cross-validation; the cross-validated error widens the likelihood. This smooths the jitter of a finite crowd. emcee
+samples the emulated posterior in seconds; its draws are then simulated, to say how far off the emulator is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ketamech.core import BadInput
 
 WIDER, AT_ONCE, FOLDS = 1.5, 5, 5
 PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0)
-WALKERS_EACH, STEPS, START = 4, 2500, 500
+WALKERS_EACH, STEPS, THIN = 4, 1200, 10
 Tell = Callable[[int, str], None]
 
 
@@ -91,7 +91,7 @@ class Points:
 
 @dataclass(frozen=True)
 class Emulator:
-    """Second-degree ridge regressions: `weights` [term, row] on features about `middle`; `error` [row] cross-validated."""
+    """Second-degree ridge regressions: `weights` [term, row] about `middle`; `error` [row] cross-validated."""
 
     middle: np.ndarray
     weights: np.ndarray
@@ -121,44 +121,50 @@ class Emulator:
 
 @dataclass(frozen=True)
 class Posterior:
-    """`chain` [step, walker, parameter] on the emulator, `draws` [draw, parameter] after the correction, `effective` of them."""
+    """`chain` [step, walker, parameter] on the emulator, `logs`, `draws` [draw, parameter], and how the draws check out.
+
+    `off`: root mean square of emulated minus simulated statistics of the draws, in units of each row's noise.
+    `effective`: how many of the draws would be left if each were weighted by its simulated likelihood, the jitter of a
+    finite crowd included.
+    """
 
     chain: np.ndarray
     logs: np.ndarray
     draws: np.ndarray
+    off: float
     effective: float
 
 
 def sampled(
     points: Points, emulator: Emulator, draws: int, tell: Tell, *, steps: int = STEPS, seed: int = 1
 ) -> Posterior:
-    """Sample the emulated posterior with emcee, simulate `draws` of it, and resample those by the true posterior."""
+    """Sample the emulated posterior with emcee (differential evolution moves), and simulate `draws` of it as a check."""
     import emcee
 
     task, n = points.task, len(points.task.estimated)
     best, spread = points.best(0, tell)
     random = np.random.RandomState(seed)
     start = best + random.standard_normal((WALKERS_EACH * n, n)) @ np.linalg.cholesky(spread).T
-    extra = np.minimum(emulator.error, 2 * task.noise)
+    extra, inverse = np.minimum(emulator.error, 2 * task.noise), np.linalg.inv(spread)
+    noise = np.hypot(task.noise, extra)
 
     def log_posterior(x: np.ndarray) -> np.ndarray:
-        noise = np.hypot(task.noise, extra)
         found = -0.5 * np.sum(((emulator(x) - task.published) / noise) ** 2, axis=1) - 0.5 * np.sum(x**2, axis=1)
-        away = np.einsum("pi,ij,pj->p", x - best, np.linalg.inv(spread), x - best) / (WIDER**2 * n)
+        away = np.einsum("pi,ij,pj->p", x - best, inverse, x - best) / (WIDER**2 * n)
         return np.where((np.abs(x) < 5).all(axis=1) & (away < 4), found, -np.inf)
 
-    sampler = emcee.EnsembleSampler(len(start), n, log_posterior, vectorize=True)
-    state = emcee.State(start, random_state=random.get_state())
-    sampler.run_mcmc(state, steps)
-    chain, logs = sampler.get_chain()[START:], sampler.get_log_prob()[START:]
+    moves = [(emcee.moves.DEMove(), 0.8), (emcee.moves.DESnookerMove(), 0.2)]
+    sampler = emcee.EnsembleSampler(len(start), n, log_posterior, vectorize=True, moves=moves)
+    sampler.run_mcmc(emcee.State(start, random_state=random.get_state()), steps, thin_by=THIN)
+    chain, logs = sampler.get_chain()[steps // 4 :], sampler.get_log_prob()[steps // 4 :]
     kept = chain.reshape(-1, n)
     some = kept[random.choice(len(kept), draws, replace=False)]
-    true = np.array([task.judged(x, f) for x, f in zip(some, points.simulated("draws", some, tell), strict=True)])
-    emulated = np.array([task.judged(x, f, extra) for x, f in zip(some, emulator(some), strict=True)])
+    found, guess = points.simulated("draws", some, tell), emulator(some)
+    true = np.array([task.judged(x, f) for x, f in zip(some, found, strict=True)])
+    emulated = np.array([task.judged(x, f, extra) for x, f in zip(some, guess, strict=True)])
     weights = np.exp(true - emulated - np.max(true - emulated))
-    weights /= weights.sum()
-    place = np.searchsorted(np.cumsum(weights), (np.arange(draws) + random.random_sample()) / draws)
-    return Posterior(chain, logs, some[np.minimum(place, draws - 1)], float(1 / np.sum(weights**2)))
+    off = float(np.sqrt(np.nanmean(((guess - found) / task.noise) ** 2)))
+    return Posterior(chain, logs, some, off, float(weights.sum() ** 2 / np.sum(weights**2)))
 
 
 def identified(draws: np.ndarray) -> np.ndarray:

@@ -28,9 +28,9 @@ def calibrate(
 ) -> None:  # fmt: skip
     """Estimate the parameters of data/calibration/parameters.csv from the trials of data/calibration/rows.csv.
 
-    Only rows marked fitted enter. Finds the most probable point, simulates many about it, emulates the statistics, samples
-    the posterior with emcee, simulates the draws in earnest and corrects them. Points are on disk as they come: run the
-    same command again after a kill and it goes on, with the same result. Writes posterior.csv (copy it to data/calibration
+    Only rows marked fitted enter. Finds the most probable point, simulates many about it, emulates the statistics,
+    samples the posterior with emcee, and simulates the draws as a check. Points are on disk as they come: run the same
+    command again after a kill and it goes on, with the same result. Writes posterior.csv (copy it to data/calibration
     for trials to draw from), proposed.csv (values for the parameter tables), how each row is met, and pictures.
     """
     import ketamech.analysis.calibration as kit
@@ -57,7 +57,7 @@ def calibrate(
         _write(out, task, posterior, rows, met, curves)
     terminal.table(rows, title="Parameters")
     terminal.table(met, title="Fitted rows at the most probable point")
-    console.print(f"Effective draws after the correction: {posterior.effective:.0f} of {draws}")
+    console.print(f"Emulator against simulation over {draws} draws: {posterior.off:.2f} of a row's noise")
     console.print(f"Written to [bold]{terminal.written(out)}[/bold]   {terminal.DISCLAIMER}")
 
 
@@ -125,6 +125,7 @@ def _write(
         "rows": len(task.rows),
         "parameters": len(task.estimated),
         "draws": len(posterior.draws),
+        "emulator_off": posterior.off,
         "effective_draws": posterior.effective,
         "equations": task.model.layout.fingerprint,
         "disclaimer": DISCLAIMER,
