@@ -1,4 +1,4 @@
-"""Calibration: a chain that resumes bit for bit, a Gaussian it must find, sensible rows, a posterior that opens."""
+"""Calibration: resumes bit for bit, finds a known posterior, sensible rows, a posterior that opens."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from ketamech.analysis import load_clinical, load_posterior, posterior_hash
-from ketamech.analysis.calibration import Chain, Estimated, convergence, load_estimated
+from ketamech.analysis.calibration import Calibration, Estimated, load_estimated
 from ketamech.analysis.clinical import errors
+from ketamech.analysis.emulation import Emulator, Points, convergence, identified, sampled
 from ketamech.analysis.posterior import save_posterior
 from ketamech.core import BadInput
 from ketamech.evidence import load_evidence
@@ -20,48 +21,80 @@ NAMES = ("mood.hope_weight", "mood.pace")
 
 @dataclass
 class Toy:
-    """A likelihood with a known answer: x about (1, -0.5) with SD 0.5 and prior SD 1."""
+    """Two statistics that bend a little, a known answer; counts how often it is simulated."""
 
     estimated: tuple = tuple(Estimated(name, 1.0, 1.0) for name in NAMES)
-    rows: tuple = ()
+    rows: tuple = tuple(
+        SimpleNamespace(row=SimpleNamespace(id=name), published=value) for name, value in (("a", 2.0), ("b", -1.0))
+    )
     persons: int = 1
+    published: np.ndarray = field(default_factory=lambda: np.array([2.0, -1.0]))
+    noise: np.ndarray = field(default_factory=lambda: np.array([0.5, 0.5]))
     model: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(layout=SimpleNamespace(fingerprint="toy")))
+    calls: int = 0
+    killed_at: int = 10**9
+
+    def simulate(self, x):
+        self.calls += 1
+        if self.calls > self.killed_at:
+            raise KeyboardInterrupt
+        return np.array([2 * x[0] + 0.1 * x[0] * x[1], 2 * x[1] + 0.1 * x[0] ** 2])
 
     def best(self, rounds, tell):
-        return np.zeros(2)
+        return np.array([0.95, -0.5])
 
-    def log_posterior(self, x):
-        return float(-0.5 * np.sum(((x - np.array([1.0, -0.5])) / 0.5) ** 2) - 0.5 * np.sum(x**2))
+    def spread(self, x):
+        return np.eye(2) / 17
+
+    judged = Calibration.judged
 
 
 def quiet(done, words):
     pass
 
 
-def test_the_ensemble_finds_a_gaussian(tmp_path):
-    chain, _ = Chain(Toy(), tmp_path / "c.npz", 16).run(2000, quiet)
-    kept = chain[500:].reshape(-1, 2)
-    assert kept.mean(axis=0) == pytest.approx([0.8, -0.4], abs=0.08)  # precision-weighted with the prior
-    assert kept.std(axis=0) == pytest.approx(np.sqrt(1 / 5), rel=0.1)
-    rhat, time = convergence(chain[500:])
+def test_an_emulator_of_the_second_degree_is_exact_for_one():
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    emulator = Emulator.fitted(x, np.array([Toy().simulate(p) for p in x]))
+    new = np.array([[0.3, -0.7], [1.0, 1.0]])
+    assert emulator(new) == pytest.approx(np.array([Toy().simulate(p) for p in new]), abs=0.01)
+    assert emulator.error.max() < 0.01
+
+
+def test_the_posterior_is_what_a_grid_finds(tmp_path):
+    task = Toy()
+    points = Points(task, tmp_path / "p.npz")
+    x, found = points.near(80, quiet)
+    result = sampled(points, Emulator.fitted(x, found), 60, quiet, steps=400)
+    a, b = np.meshgrid(np.linspace(-1, 3, 301), np.linspace(-2.5, 1.5, 301), indexing="ij")
+    logs = np.array([task.judged(p, task.simulate(p)) for p in np.column_stack([a.ravel(), b.ravel()])[::7]])
+    grid = np.column_stack([a.ravel(), b.ravel()])[::7]
+    weights = np.exp(logs - logs.max())
+    mean = weights @ grid / weights.sum()
+    kept = result.chain.reshape(-1, 2)
+    assert kept.mean(axis=0) == pytest.approx(mean, abs=0.03)
+    assert result.off < 0.05
+    assert result.effective > 50
+    rhat, _ = convergence(result.chain)
     assert rhat.max() < 1.05
-    assert time.max() < 60
+    assert (identified(kept) > 0.5).all()
 
 
-def test_a_killed_chain_goes_on_as_if_nothing_had_happened(tmp_path):
-    whole, logs = Chain(Toy(), tmp_path / "whole.npz", 8).run(30, quiet)
-    Chain(Toy(), tmp_path / "part.npz", 8).run(11, quiet)
-    again, same = Chain(Toy(), tmp_path / "part.npz", 8).run(30, quiet)
-    np.testing.assert_array_equal(again, whole)
-    np.testing.assert_array_equal(same, logs)
+def test_a_killed_calibration_goes_on_as_if_nothing_had_happened(tmp_path):
+    whole = Points(Toy(), tmp_path / "whole.npz").near(40, quiet)
+    with pytest.raises(KeyboardInterrupt):
+        Points(Toy(killed_at=17), tmp_path / "part.npz").near(40, quiet)
+    rest = Toy()
+    again = Points(rest, tmp_path / "part.npz").near(40, quiet)
+    np.testing.assert_array_equal(again[0], whole[0])
+    np.testing.assert_array_equal(again[1], whole[1])
+    assert rest.calls <= 40 - 15
 
 
 def test_another_calibration_is_not_taken_up(tmp_path):
-    Chain(Toy(), tmp_path / "c.npz", 8).run(3, quiet)
+    Points(Toy(), tmp_path / "c.npz").near(5, quiet)
     with pytest.raises(BadInput, match="another calibration"):
-        Chain(Toy(persons=2), tmp_path / "c.npz", 8).run(5, quiet)
-    with pytest.raises(BadInput, match="at least 4"):
-        Chain(Toy(), tmp_path / "d.npz", 3).run(5, quiet)
+        Points(Toy(persons=2), tmp_path / "c.npz").near(5, quiet)
 
 
 def test_only_calibrate_rows_are_fitted_and_each_once():

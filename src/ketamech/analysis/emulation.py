@@ -121,7 +121,7 @@ class Emulator:
 
 @dataclass(frozen=True)
 class Posterior:
-    """`chain` [step, walker, parameter] on the emulator, `logs`, `draws` [draw, parameter], and how the draws check out.
+    """`chain` [step, walker, parameter] on the emulator, `logs`, `draws` [draw, parameter], and how draws check out.
 
     `off`: root mean square of emulated minus simulated statistics of the draws, in units of each row's noise.
     `effective`: how many of the draws would be left if each were weighted by its simulated likelihood, the jitter of a
@@ -138,7 +138,7 @@ class Posterior:
 def sampled(
     points: Points, emulator: Emulator, draws: int, tell: Tell, *, steps: int = STEPS, seed: int = 1
 ) -> Posterior:
-    """Sample the emulated posterior with emcee (differential evolution moves), and simulate `draws` of it as a check."""
+    """Sample the emulated posterior with emcee (differential evolution), and simulate `draws` of it as a check."""
     import emcee
 
     task, n = points.task, len(points.task.estimated)
