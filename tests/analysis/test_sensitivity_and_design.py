@@ -1,0 +1,107 @@
+"""Sensitivity against closed forms through the same code, outcomes in words, and the front of regimens."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ketamech.analysis.design import candidates, compare, front
+from ketamech.analysis.sensitivity import Outcome, Question, morris, outcomes, quantile, sobol, tornado, varied
+from ketamech.core import BadInput, UnknownName
+from ketamech.study import load_model, load_scenario
+
+A, B = 7.0, 0.1
+
+
+def ishigami(ranks, tell=None):
+    """Ishigami and Homma 1990: x uniform from -pi to pi."""
+    x = -np.pi + 2 * np.pi * ranks
+    return (np.sin(x[:, 0]) + A * np.sin(x[:, 1]) ** 2 + B * x[:, 2] ** 4 * np.sin(x[:, 0]))[:, None]
+
+
+def asked(evaluate, count=3):
+    rows = tuple(SimpleNamespace(name=f"x{i}") for i in range(count))
+    return SimpleNamespace(rows=rows, outcomes=(Outcome("y", "y", "at"),), evaluate=evaluate)
+
+
+def test_sobol_indices_of_the_ishigami_function():
+    found = sobol(asked(ishigami), 4096).set_index("parameter")
+    one, two = 0.5 * (1 + B * np.pi**4 / 5) ** 2, A**2 / 8
+    both = 8 * B**2 * np.pi**8 / 225
+    variance = one + two + both
+    assert found.loc["x0", "first"] == pytest.approx(one / variance, abs=0.03)
+    assert found.loc["x1", "first"] == pytest.approx(two / variance, abs=0.03)
+    assert found.loc["x2", "first"] == pytest.approx(0, abs=0.03)
+    assert found.loc["x2", "total"] == pytest.approx(both / variance, abs=0.03)
+
+
+def test_morris_and_tornado_of_a_straight_line_are_its_slopes():
+    line = asked(lambda ranks, tell=None: (ranks @ np.array([3.0, -2.0, 0.0]))[:, None])
+    effects = morris(line, 10).set_index("parameter")
+    assert effects["mu_star"].to_dict() == pytest.approx(
+        {"x0": 3.0, "x1": 2.0, "x2": 0.0}, abs=1e-4
+    )  # ranks stop 1e-6 short of 0 and 1
+    assert effects["sigma"].max() < 1e-4
+    swings = tornado(line).set_index("parameter")["swing"]
+    assert swings.to_dict() == pytest.approx({"x0": 2.7, "x1": 1.8, "x2": 0.0}, abs=1e-9)
+
+
+def test_a_failed_solve_leaves_its_block_out():
+    def some_fail(ranks, tell=None):
+        found = ishigami(ranks)
+        found[7] = np.nan
+        return found
+
+    assert np.isfinite(sobol(asked(some_fail), 1024)["total"]).all()
+    with pytest.raises(BadInput, match="too few points"):
+        sobol(asked(lambda ranks, tell=None: np.full((len(ranks), 1), np.nan)), 64)
+
+
+def test_ranks_become_values_by_the_spread_of_a_row():
+    rows = {row.name: row for row in varied(load_model())}
+    middle = quantile(rows["mood.pace"], np.array([0.5]))[0]
+    assert middle == pytest.approx(load_model().parameters["mood.pace"].canonical)
+    assert (quantile(rows["sedation.waking_level"], np.array([1e-6, 0.5])) > 0).all()
+    flat = quantile(rows["person.stress"], np.array([0.25]))[0]
+    assert flat == pytest.approx(0.25)
+
+
+def test_the_model_answers_which_parameter_moves_what():
+    model = load_model()
+    scenario = load_scenario("racemic 0.5 mg/kg IV over 40 min", model.parameters)
+    names = ["dissociation.cadss_half", "spines.mature_loss", "mood.connectivity_weight"]
+    question = Question(
+        model, scenario, outcomes("dissociation.cadss peak; mood.madrs at day 8", model), varied(model, names)
+    )
+    found = tornado(question).groupby("outcome").first()["parameter"]
+    assert found["dissociation.cadss peak"] == "dissociation.cadss_half"
+    assert found["mood.madrs at day 8"] == "mood.connectivity_weight"
+
+
+def test_what_is_not_there_is_named():
+    model = load_model()
+    with pytest.raises(UnknownName, match=r"mood\.madrs"):
+        outcomes("mood.madr at 24 h", model)
+    with pytest.raises(BadInput, match="is no outcome"):
+        outcomes("mood", model)
+    with pytest.raises(UnknownName, match="spines"):
+        varied(model, ["spine"])
+
+
+def test_the_front_holds_what_nothing_beats():
+    points = np.array([[1.0, 1.0], [2.0, 0.5], [0.5, 2.0], [0.9, 0.9], [1.0, 1.0], [np.nan, 3.0]])
+    assert front(points).tolist() == [True, True, True, False, True, False]
+
+
+def test_regimens_are_compared_on_the_same_people():
+    regimens = candidates({"racemic {dose} mg/kg IV over {over}": [0.25, 0.5]}, [40.0], ["weekly"], 1)
+    assert [r.name for r in regimens] == [
+        "racemic 0.25 mg/kg IV over 40 min, weekly",
+        "racemic 0.5 mg/kg IV over 40 min, weekly",
+    ]
+    table = compare(load_model(), regimens, weeks=1, persons=40)
+    assert table["benefit"].iloc[1] > table["benefit"].iloc[0] > 0
+    assert table["cadss"].iloc[1] > table["cadss"].iloc[0]
+    assert table["front"].all()
