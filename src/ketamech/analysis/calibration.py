@@ -172,22 +172,19 @@ def calibration(model: Model | None = None, *, persons: int = PERSONS, threads: 
     return Calibration(chosen, load_estimated(chosen.parameters), rows, persons, threads or os.cpu_count() or 1)
 
 
-def profile(task: Calibration, best: np.ndarray, place: int, grid: np.ndarray, rounds: int = 2) -> np.ndarray:
+def profile(task: Calibration, best: np.ndarray, slopes: np.ndarray, place: int, grid: np.ndarray) -> np.ndarray:
     """Misfit (minus twice the log posterior) with one parameter held at each of `grid`, the others at their best.
 
-    The others are moved by Gauss-Newton steps with the slopes at `best`, so this is a profile where the statistics are
-    close to linear.
+    The others move by one Gauss-Newton step with the `slopes` at `best`: a profile where statistics are close to linear.
     """
-    slopes = task.slopes(best, task.simulate(best))
     free = [i for i in range(len(best)) if i != place]
     found = []
     for value in grid:
         x = best.copy()
         x[place] = value
-        for _ in range(rounds):
-            off = (task.published - task.simulate(x)) / task.noise
-            hessian = slopes[:, free].T @ slopes[:, free] + np.eye(len(free))
-            x[free] += np.linalg.solve(hessian, slopes[:, free].T @ off - x[free])
+        off = (task.published - task.simulate(x)) / task.noise
+        hessian = slopes[:, free].T @ slopes[:, free] + np.eye(len(free))
+        x[free] += np.linalg.solve(hessian, slopes[:, free].T @ off - x[free])
         found.append(-2 * task.log_posterior(x))
     return np.array(found)
 

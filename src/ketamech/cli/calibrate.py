@@ -101,8 +101,10 @@ def _profiles(task: Any, best: np.ndarray) -> dict[str, tuple[np.ndarray, np.nda
     import ketamech.analysis.calibration as kit
 
     reach = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+    slopes = task.slopes(best, task.simulate(best))
+    names = [p.name for p in task.estimated]
     return {
-        p.name: (best[i] + reach, kit.profile(task, best, i, best[i] + reach)) for i, p in enumerate(task.estimated)
+        name: (best[i] + reach, kit.profile(task, best, slopes, i, best[i] + reach)) for i, name in enumerate(names)
     }
 
 
