@@ -175,7 +175,7 @@ def calibration(model: Model | None = None, *, persons: int = PERSONS, threads: 
 def profile(task: Calibration, best: np.ndarray, slopes: np.ndarray, place: int, grid: np.ndarray) -> np.ndarray:
     """Misfit (minus twice the log posterior) with one parameter held at each of `grid`, the others at their best.
 
-    The others move by one Gauss-Newton step with the `slopes` at `best`: a profile where statistics are close to linear.
+    The others move by one Gauss-Newton step with the `slopes` at `best`: a profile where statistics are nearly linear.
     """
     free = [i for i in range(len(best)) if i != place]
     found = []

@@ -103,9 +103,8 @@ def _profiles(task: Any, best: np.ndarray) -> dict[str, tuple[np.ndarray, np.nda
     reach = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
     slopes = task.slopes(best, task.simulate(best))
     names = [p.name for p in task.estimated]
-    return {
-        name: (best[i] + reach, kit.profile(task, best, slopes, i, best[i] + reach)) for i, name in enumerate(names)
-    }
+    grids = [best[i] + reach for i in range(len(names))]
+    return {name: (grids[i], kit.profile(task, best, slopes, i, grids[i])) for i, name in enumerate(names)}
 
 
 def _write(

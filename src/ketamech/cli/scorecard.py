@@ -12,12 +12,13 @@ Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the tables an
 Everything = Annotated[bool, typer.Option("--rows", help="Print every row, not one line a source")]
 Replicates = Annotated[int, typer.Option(min=2, help="Virtual trials for each published one")]
 Trials = Annotated[bool, typer.Option("--trials/--no-trials", help="Also the rows that need virtual trials")]
+Docs = Annotated[Path | None, typer.Option(help="Also write the page of virtual trials, as Markdown, here")]
 Png = Annotated[bool, typer.Option("--png", help="Write the picture also as PNG, for slides")]
 
 
 def scorecard(
     out: Out = Path("runs/scorecard"), rows: Everything = False, png: Png = False, trials: Trials = True,
-    replicates: Replicates = 60,
+    replicates: Replicates = 60, docs: Docs = None,
 ) -> None:  # fmt: skip
     """Simulate the protocol of every published row that can be reached, and compare.
 
@@ -38,11 +39,11 @@ def scorecard(
     terminal.table(shown.to_dict("records"), title="Simulated against published")
     terminal.table(card.goals.to_dict("records"), title="Goals")
     if trials:
-        written += _by_trials(out, model, replicates)
+        written += _by_trials(out, model, replicates, docs)
     console.print(f"Written: {terminal.written(', '.join(str(path) for path in written))}   {terminal.DISCLAIMER}")
 
 
-def _by_trials(out: Path, model: Any, replicates: int) -> list[Path]:
+def _by_trials(out: Path, model: Any, replicates: int, docs: Path | None) -> list[Path]:
     """The part that needs virtual trials: tables, forest plot, and what is printed."""
     from ketamech import analysis, report
     from ketamech.cli import terminal
@@ -60,4 +61,6 @@ def _by_trials(out: Path, model: Any, replicates: int) -> list[Path]:
     terminal.table(ordered[shown].to_dict("records"), title="Virtual trials against published ones, worst first")
     terminal.table(card.by_stage.to_dict("records"), title="By outcome")
     terminal.table(card.goals.to_dict("records"), title="Goals of virtual trials")
+    if docs:
+        paths.append(report.write_trial_scorecard(docs, card))
     return [*paths, *report.draw_forest(out, card.rows)]

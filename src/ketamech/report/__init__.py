@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ketamech.report.trial_folder import summary_of as summary_of
     from ketamech.report.trial_folder import write_trial as write_trial
     from ketamech.report.trial_pictures import save_people as save_people
+    from ketamech.report.trial_scorecard_page import write_trial_scorecard as write_trial_scorecard
 
 _WHERE = {
     "benchmark_page": "bench_page",
@@ -45,6 +46,7 @@ _WHERE = {
     "write_run": "run_folder",
     "write_scorecard": "scorecard_files",
     "write_trial": "trial_folder",
+    "write_trial_scorecard": "trial_scorecard_page",
 }
 
 __all__ = sorted(_WHERE)

@@ -29,12 +29,14 @@ def _forest(rows: pd.DataFrame) -> Figure:
     from matplotlib.figure import Figure
 
     shares = rows["statistic"].str.match("response|remission|still well|above|share")
+    sizes = rows["statistic"].isin(("effect size", "odds ratio"))
     kinds = [
         ("percent of patients", rows[shares]),
-        ("points, effect sizes, days", rows[~shares]),
+        ("points or days", rows[~shares & ~sizes]),
+        ("effect size or odds ratio (cut at 8)", rows[sizes]),
     ]
     heights = [max(4, len(part)) for _, part in kinds]
-    figure = Figure(figsize=(13, 0.19 * max(heights) + 1.4), layout="constrained")
+    figure = Figure(figsize=(15, 0.19 * max(heights) + 1.4), layout="constrained")
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.set(rect=(0, 0.02, 1, 0.98))  # type: ignore[call-arg]
@@ -43,7 +45,7 @@ def _forest(rows: pd.DataFrame) -> Figure:
         "hollow: fitted, tests nothing; worst on top", fontsize=10, x=0.01, ha="left",
     )  # fmt: skip
     figure.text(0.99, 0.004, DISCLAIMER, ha="right", size=6)
-    for axes, (title, part) in zip(figure.subplots(1, 2), kinds, strict=True):
+    for axes, (title, part) in zip(figure.subplots(1, 3, width_ratios=[1.3, 1.1, 0.8]), kinds, strict=True):
         ordered = part.reindex(part["z"].abs().sort_values().index)
         y = np.arange(len(ordered))
         axes.hlines(y + 0.17, ordered["sim_low"], ordered["sim_high"], color=OKABE_ITO[0], lw=2.2)
@@ -58,5 +60,7 @@ def _forest(rows: pd.DataFrame) -> Figure:
         axes.set_yticks(y, [f"{name}{mark}" for name, mark in zip(ordered["id"], marks, strict=True)], fontsize=6)
         axes.set_ylim(-0.8, len(ordered) - 0.2)
         axes.set_xlabel(title)
+        if "cut" in title:
+            axes.set_xlim(-2, 8)
         axes.grid(axis="x", color="#EEEEEE", lw=0.6)
     return figure

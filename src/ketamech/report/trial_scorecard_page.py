@@ -1,0 +1,75 @@
+"""The page of virtual trials against published ones, made from a run of the scorecard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketamech.report.words import DISCLAIMER, number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ketamech.analysis import PopulationCard
+
+INTRODUCTION = """# Virtual trials against published ones
+
+{disclaimer} Written by `ketamech scorecard --docs`; do not edit.
+
+Each published number that a trial file reaches, simulated {replicates} times at the published size, with other people and another draw of the posterior each time. *Inside*:
+the published number lies in the 95 % prediction interval. Fitted rows were used to estimate parameters and test nothing.
+
+![Forest plot](pictures/forest.png)
+"""
+
+
+def write_trial_scorecard(path: Path, card: PopulationCard) -> Path:
+    """Write the page as Markdown: goals, coverage by outcome, every row with the worst first."""
+    replicates = next(iter(card.trials.values())).sizes["replicate"]
+    ordered = card.rows.reindex(card.rows["z"].abs().sort_values(ascending=False).index)
+    parts = [INTRODUCTION.format(disclaimer=DISCLAIMER, replicates=replicates), "## Goals", _goals(card.goals)]
+    parts += ["## By outcome", _outcomes(card.by_stage), "## Every row, worst first", _rows(ordered)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return path
+
+
+def _table(head: list[str], lines: list[list[str]]) -> str:
+    rows = [f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *lines]]
+    return "\n".join(rows)
+
+
+def _goals(goals: pd.DataFrame) -> str:
+    lines = []
+    for row in goals.to_dict("records"):
+        low, high = (row[k] for k in ("low", "high"))
+        wanted = " to ".join("" if v is None or np.isnan(v) else number(float(v)) for v in (low, high))
+        reached = "yes" if row["reached"] else "**no**"
+        lines.append([str(row["goal"]), number(float(row["value"])), wanted, number(float(row["simulated"])), reached])
+    return _table(["goal", "value", "wanted, or prediction interval", "simulated", "reached"], lines)
+
+
+def _outcomes(stages: pd.DataFrame) -> str:
+    lines = [
+        [
+            str(r["stage"]),
+            "fitted" if r["fitted"] else "not fitted",
+            *(str(r[k]) for k in ("n", "inside", "overlaps")),
+            number(r["mean_abs_z"]),
+        ]
+        for r in stages.to_dict("records")
+    ]
+    return _table(["outcome", "", "rows", "inside", "intervals overlap", "mean abs z"], lines)
+
+
+def _rows(rows: pd.DataFrame) -> str:
+    lines = []
+    for r in rows.to_dict("records"):
+        simulated = f"{number(r['simulated'])} ({number(r['sim_low'])} to {number(r['sim_high'])})"
+        known = np.isfinite(r["low"])
+        published = number(r["published"]) + (f" ({number(r['low'])} to {number(r['high'])})" if known else "")
+        marks = ["inside" if r["inside"] else "**outside**", "fitted" if r["fitted"] else ""]
+        lines.append([f"`{r['id']}`", str(r["statistic"]), published, simulated, number(r["z"]), *marks])
+    return _table(["row", "statistic", "published (95 %)", "simulated (95 % of trials)", "z", "", ""], lines)

@@ -1,0 +1,115 @@
+"""The commands of virtual people and trials: what they write, and one clear error for what makes no sense."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+from unittest import mock
+
+import pandas as pd
+import pytest
+import xarray as xr
+
+from ketamech.cli import main
+
+
+def run(*arguments, cwd):
+    """Exit code, output and errors of a command run in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        mock.patch.object(sys, "argv", ["ketamech", *arguments]),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    return ended.value.code, out.getvalue(), err.getvalue()
+
+
+def test_people_are_drawn_weighted_and_drawn_again_alike(tmp_path):
+    code, out, _ = run("people", "--n", "60", "--target", "male=0.5", "--out", "one", cwd=tmp_path)
+    assert code == 0
+    assert "person.age" in out
+    table = pd.read_parquet(tmp_path / "one" / "people.parquet")
+    weights = table["weight_in_target"]
+    assert weights[table["male"] == 1].sum() / weights.sum() == pytest.approx(0.5)
+    facts = json.loads((tmp_path / "one" / "summary.json").read_text(encoding="utf-8"))
+    assert 0 < facts["effective_size"] <= 60
+    assert (tmp_path / "one" / "people.svg").stat().st_size > 5000
+    run("people", "--n", "80", "--out", "two", cwd=tmp_path)
+    again = pd.read_parquet(tmp_path / "two" / "people.parquet").head(60)
+    pd.testing.assert_frame_equal(again, table.drop(columns="weight_in_target"))
+
+
+def test_only_the_plausible_are_kept(tmp_path):
+    code, _, err = run("people", "--n", "40", "--keep", "mood.madrs at 24 h = 0..20", "--out", "p", cwd=tmp_path)
+    assert code == 0
+    kept = json.loads((tmp_path / "p" / "summary.json").read_text(encoding="utf-8"))["plausible"]
+    assert 0 < kept < 40
+    assert "plausible" in err
+
+
+def test_a_trial_leaves_data_tables_pictures_and_a_page(tmp_path):
+    code, out, _ = run("trial", "murrough2013", "--replicates", "3", "--power", "10, 20", "--out", "t", cwd=tmp_path)
+    assert code == 0
+    assert "midazolam" in out
+    folder = tmp_path / "t" / "murrough2013"
+    data = xr.open_zarr(folder / "trial.zarr")
+    assert data.sizes["replicate"] == 3
+    for name in ("adsl", "adqs", "means", "response", "primary"):
+        assert len(pd.read_parquet(folder / f"{name}.parquet"))
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "not treatment or dosing advice" in page
+    assert page.count("<svg") == 3
+
+
+def test_regimens_are_searched(tmp_path):
+    code, out, _ = run(
+        "design", "--doses", "esketamine {dose} mg nasal = 28, 84", "--rhythms", "weekly", "--weeks", "1",
+        "--persons", "10", "--draws", "1", "--out", "d", cwd=tmp_path,
+    )  # fmt: skip
+    assert code == 0
+    assert "esketamine 84 mg nasal" in out
+    assert len(pd.read_csv(tmp_path / "d" / "design.csv")) == 2
+
+
+def test_sensitivity_of_a_few_parameters(tmp_path):
+    code, out, _ = run(
+        "sensitivity", "--parameters", "dissociation", "--outcomes", "dissociation.cadss peak", "--n", "4",
+        "--base", "16", "--out", "s", cwd=tmp_path,
+    )  # fmt: skip
+    assert code == 0
+    assert "dissociation.cadss_half" in out
+    assert {"tornado.csv", "morris.csv", "sobol.csv"} <= {p.name for p in (tmp_path / "s").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("people", "--population", "eldery"), "nearest: elderly"),
+        (("people", "--set", "age=normal 40 5 in 90 95"), "no one can be drawn"),
+        (("people", "--target", "mail=0.5"), "nearest: male"),
+        (("people", "--target", "male=1.5"), "add up to"),
+        (("people", "--keep", "mood is good"), "mood.madrs at 24 h = 5..45"),
+        (("trial", "murough2013"), "nearest: murrough2013"),
+        (("trial", "murrough2013", "--power", "many"), "--power '20, 40, 80'"),
+        (("trial", "murrough2013_six_infusions", "--power", "10"), "two arms"),
+        (("trial", "murrough2013", "--posterior", "nowhere.csv"), "there is no posterior"),
+        (("trial", "murrough2013", "--patients", "1"), "at least"),
+        (("design", "--doses", "esketamine 84 mg nasal"), "names no doses"),
+        (("design", "--doses", "esketamine {dose} mg nasal = -28"), "positive"),
+        (("design", "--doses", "esketamin {dose} mg nasal = 28"), "esketamine"),
+        (("sensitivity", "--outcomes", "mood.madr at 24 h"), "nearest: mood.madrs"),
+        (("sensitivity", "--parameters", "spinez"), "nearest: spines"),
+        (("sensitivity", "--base", "100"), "power of 2"),
+    ],
+)
+def test_what_makes_no_sense_is_one_clear_error(tmp_path, arguments, says):
+    code, _, err = run(*arguments, cwd=tmp_path)
+    assert code == 2
+    assert says in err
+    assert "Traceback" not in err
+    assert not any(tmp_path.iterdir())
