@@ -42,8 +42,9 @@ def solve_with_visits(
     """As `solve`, stopping at `visits` (h, rising, before the last of `times`, which are the same for all).
 
     At visit k `rule(k, time, values)` sees `values` [patient, watched output], NaN for a patient who failed, and
-    returns the events it adds (none of them before the visit), a Decision that also stops what was planned, or None. It must treat each patient by his own row
-    alone, so that nobody depends on who else is in the batch. `how`: tolerance, threads and so on, as for `solve`.
+    returns the events it adds (none of them before the visit), a Decision that also stops what was planned, or None.
+    It must treat each patient by his own row alone, so that nobody depends on who else is in the batch. `how`:
+    tolerance, threads and so on, as for `solve`.
     """
     asked, stops = np.asarray(times, dtype=float), np.asarray(visits, dtype=float)
     _check(asked, stops)

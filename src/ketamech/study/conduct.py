@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
@@ -119,7 +119,7 @@ class Run:
         return found
 
     def _hours(self, number: int) -> np.ndarray:
-        """When each visit takes place [patient, visit]: exactly as planned on the first day, later within the window."""
+        """When each visit takes place [patient, visit]: as planned on the first day, later within the window."""
         planned = np.array([hour for _, hour, _ in self.plan])
         hours = np.tile(planned, (self.trial.patients, 1))
         if self.trial.window:
@@ -133,7 +133,7 @@ class Run:
     def _solved(
         self, people: People, given: EventTable, hours: np.ndarray, base: Mapping[str, float], number: int
     ) -> tuple[Solution, np.ndarray, np.ndarray]:
-        model, how = self.model, {"threads": self.threads}
+        model, how = self.model, cast("dict[str, Any]", {"threads": self.threads})
         inputs = self._inputs(people, base)
         start, rested = rest(model.kernel, inputs, **how)
         outputs = tuple(dict.fromkeys(scale.output for scale in self.trial.scales.values()))
@@ -176,7 +176,7 @@ class Run:
         chances = generators(self.seed, people.who, "scores", replicate=number)
         z = np.array([c.standard_normal(shape[1] * shape[2]) for c in chances]).reshape(shape)
         bases = np.array([period * len(self.trial.visits) for _, _, period in self.plan])
-        found = {}
+        found: dict[str, np.ndarray] = {}
         for k, name in enumerate(names):
             scale = self.trial.scales[name]
             output = solution.values[:, :, solution.names.index(scale.output)]
@@ -187,7 +187,7 @@ class Run:
         return found
 
     def _leaving(self, found: Mapping[str, Any], number: int) -> dict[str, Any]:
-        """Who leaves when (h, NaN for none) and why; what was rated later is unknown, and nothing is put in its place."""
+        """Who leaves when (h, NaN for none) and why; what was rated later is unknown, and stays so."""
         trial, hours = self.trial, found["hours"]
         if not trial.dropout and not trial.no_effect:
             return {"left": np.full(len(hours), np.nan), "why_left": np.full(len(hours), "", dtype=object)}
@@ -250,12 +250,12 @@ def run_trial(
 
 
 def rated_at(time: float) -> float:
-    """The hour of a rating planned at `time` (h): on the first day counted from the dose, later before that hour's dose."""
+    """The hour of a rating planned at `time` (h): on the first day after the dose, later before that hour's dose."""
     return time + BEFORE if 0 < time < 24 else time
 
 
 def resized(trial: Trial, patients: int) -> Trial:
-    """The same trial with another number of patients, arms in proportion. Raises BadInput when an arm would be empty."""
+    """The same trial with another number of patients, arms in proportion. Raises BadInput for an empty arm."""
     total = trial.patients
     sizes = [max(0, round(arm.n * patients / total)) for arm in trial.arms]
     if min(sizes) < 1:

@@ -34,7 +34,7 @@ class Decider:
         return np.array(sorted({0.0, *(time for step in self.trial.steps for time in step.times)}))
 
     def rule(self, doses: Doses) -> Rule:
-        """The rule for `solve_with_visits`; `doses(regimen, members, hour)` are the events of a regimen from an hour on."""
+        """The rule for `solve_with_visits`; `doses(regimen, members, hour)` are a regimen's events from an hour on."""
 
         def decide(_: int, hour: float, values: np.ndarray) -> Decision | None:
             if self._baseline is None:

@@ -138,8 +138,9 @@ class Population:
             [chance.standard_normal(len(names)) for chance in generators(seed, patients, "people", replicate=replicate)]
         ).reshape(len(patients), len(names))
         plain = {name: raw[:, i] for i, name in enumerate(names)}
-        sums = {name: sum(weight * plain[other] for other, weight in row) for name, row in self._factors.items()}
-        return {**plain, **sums}
+        for name, row in self._factors.items():  # term by term, so that nobody depends on who else is drawn
+            plain[name] = np.sum([weight * raw[:, names.index(other)] for other, weight in row], axis=0)
+        return plain
 
 
 def load_population(name: str = "trd", tables: PeopleTables | None = None) -> Population:

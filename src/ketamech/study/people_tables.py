@@ -1,8 +1,8 @@
 """The tables virtual people are drawn from, and the distributions written in them as words.
 
 "normal 33 5 in 20 56" is a mean and an SD within bounds, "lognormal 78 0.2" a median and the SD of the logarithm,
-"uniform 0 1", "bernoulli 0.4", "binomial 2 0.25" (count), "fixed 0", "mixture 0.6 lognormal 1.4 0.2 | lognormal 0.3 0.2"
-(the first is the share of the first part). A number may be the name of a parameter.
+"uniform 0 1", "bernoulli 0.4", "binomial 2 0.25" (count), "fixed 0", "mixture 0.6 lognormal 1.4 0.2 | lognormal 0.3
+0.2" (the first is the share of the first part). A number may be the name of a parameter.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ def load_tables(folder: Path = DIRECTORY) -> PeopleTables:
             folder / "effects.csv", ("covariate", "parameter", "log_factor", "status", "evidence", "why")
         )
     ]
-    columns = ("parameter", "between_person", "between_occasion", "status", "evidence", "why")
-    between = [_between(row) for row in read_table(folder / "between.csv", columns)]
+    spreads = ("parameter", "between_person", "between_occasion", "status", "evidence", "why")
+    between = [_between(row) for row in read_table(folder / "between.csv", spreads)]
     rows = read_table(folder / "correlations.csv", ("a", "b", "rho", "status", "evidence", "why"))
     made = PeopleTables(marginals, tuple(effects), tuple(between), {(r["a"], r["b"]): _rho(r) for r in rows})
     for row in rows:

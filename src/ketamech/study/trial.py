@@ -2,41 +2,79 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import permutations
 
-from ketamech.study.regimen import Regimen
+from ketamech.study.regimen import Regimen, Treatment
 from ketamech.study.scales import Scale
 
 BELIEFS = {"blinded": "expectancy.blinded_belief", "open": "expectancy.open_belief", "none": ""}
+EVERYBODY: dict[str, float] = {"": 1.0}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What is asked of a rating: response or remission (or "no response", "no remission"), or a sign and a number."""
+
+    scale: str
+    test: str
+    number: float = 0.0
+
+
+@dataclass(frozen=True)
+class Adapting:
+    """How a course of doses is adapted to the person who receives it.
+
+    While `by` is met at visits from hour `since` of the course on, `sparse` is given instead of the usual regimen. Who
+    meets `again` after the first `induction` hours begins the course anew.
+    """
+
+    sparse: Regimen | None = None
+    by: Condition | None = None
+    since: float = 0.0
+    again: Condition | None = None
+    induction: float = 0.0
+
+
+@dataclass(frozen=True)
+class Course:
+    """What one person is given from some hour on: treatments, each with what it makes people believe (see BELIEFS)."""
+
+    name: str
+    doses: tuple[tuple[Treatment, str], ...]
+    sparse: tuple[tuple[Treatment, str], ...] = ()
+    adapting: Adapting | None = None
 
 
 @dataclass(frozen=True)
 class Step:
     """At `times` (h) of `visits`, who meets `condition` is given `then`, who does not `otherwise` (None: as before).
 
-    What was planned before is stopped for those a decision is taken about. `random` names regimens of which one is
-    drawn for each who meets the condition (randomised withdrawal). A condition is (scale, sign, number), or response
-    or remission.
+    What was planned before is stopped for those a decision is taken about, unless it is a `rescue`, which is added and
+    given once. Of several `then` one is drawn for each by `shares` (randomised withdrawal).
     """
 
     times: tuple[float, ...]
-    scale: Scale
-    test: str
-    number: float
+    condition: Condition
     then: tuple[Regimen, ...] = ()
     names: tuple[str, ...] = ()
+    shares: tuple[float, ...] = ()
     otherwise: Regimen | None = None
+    belief: str = "blinded"
+    rescue: bool = False
 
 
 @dataclass(frozen=True)
 class Arm:
-    """What one arm is given, how many are in it, and what they are told (a key of BELIEFS)."""
+    """What one arm is given, how many are in it, what they are told (a key of BELIEFS), and how doses are adapted."""
 
     name: str
     regimen: Regimen
     n: int
     belief: str = "blinded"
+    adapting: Adapting | None = None
 
 
 @dataclass(frozen=True)
@@ -49,11 +87,23 @@ class Visit:
 
 
 @dataclass(frozen=True)
+class Leaving:
+    """Who meets `condition` at a visit from `since` (h) on leaves with this `chance`, for this `reason`."""
+
+    condition: Condition
+    chance: float
+    since: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Trial:
     """A checked trial. `values`: parameters that differ for everybody (canonical). `window` (h) around each visit.
 
     `washout` (h) makes it a crossover in which every person passes through all arms, that far apart, in random order.
-    `dropout` is a weekly probability, `no_effect` the probability of leaving at a visit without a fifth of improvement.
+    `dropout` is a weekly probability, `missed` that a visit is not held, `adherence` that a dose is taken. `block` is
+    the size of permuted blocks (0: one block of everybody) within `strata` {factor: {level: share}}. `add_on` is given
+    to everybody beside the arms. `relapse` is (scale, first visit, share of baseline that it exceeds).
     """
 
     title: str
@@ -66,11 +116,17 @@ class Trial:
     visits: tuple[Visit, ...]
     scales: Mapping[str, Scale]
     primary: tuple[str, str]
+    blinding: str = "double"
+    assumed: tuple[str, ...] = ()
     window: float = 0.0
     washout: float = 0.0
     dropout: float = 0.0
-    no_effect: float = 0.0
+    leaving: tuple[Leaving, ...] = ()
+    missed: float = 0.0
     adherence: float = 1.0
+    block: int = 0
+    strata: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    add_on: Regimen | None = None
     steps: tuple[Step, ...] = ()
     seed: int = 1
     relapse: tuple[str, str, float] | None = None
@@ -82,7 +138,28 @@ class Trial:
         return max(arm.n for arm in self.arms) if self.washout else sum(arm.n for arm in self.arms)
 
     @property
+    def periods(self) -> int:
+        """Periods of a crossover; 1 for parallel arms."""
+        return len(self.arms) if self.washout else 1
+
+    @property
     def horizon(self) -> float:
         """How long a person is followed (h)."""
-        periods = len(self.arms) if self.washout else 1
-        return (periods - 1) * self.washout + max(visit.time for visit in self.visits) + self.window + 1.0
+        return (self.periods - 1) * self.washout + max(visit.time for visit in self.visits) + self.window + 1.0
+
+    @property
+    def plan(self) -> tuple[tuple[Visit, float, int], ...]:
+        """Every visit with its planned hour and its period, in order of time."""
+        return tuple((v, p * self.washout + v.time, p) for p in range(self.periods) for v in self.visits)
+
+    @property
+    def sequences(self) -> tuple[tuple[int, ...], ...]:
+        """Numbers of the arms that a person may pass through, one after another."""
+        return (
+            tuple(permutations(range(len(self.arms)))) if self.washout else tuple((i,) for i in range(len(self.arms)))
+        )
+
+    @property
+    def mark(self) -> str:
+        """A short hash of the file."""
+        return hashlib.sha256(self.source.encode()).hexdigest()[:16]

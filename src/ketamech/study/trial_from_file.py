@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,72 +14,74 @@ from ketamech.core import BadInput, UnknownName, nearest
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.study.people import load_population
 from ketamech.study.reading import Path_, read_yaml, spelled
-from ketamech.study.regimen import LONGEST, Regimen
+from ketamech.study.regimen import Regimen
 from ketamech.study.scales import Scale, scale
-from ketamech.study.sentence import hours
-from ketamech.study.trial import Arm, Step, Trial, Visit
+from ketamech.study.scenario import check
+from ketamech.study.trial import Arm, Leaving, Step, Trial, Visit
+from ketamech.study.trial_complaint import complaint
 from ketamech.study.trial_file import ArmKeys, StepKeys, TrialFile
+from ketamech.study.trial_words import condition, relapse, share, time, treatment
 
-_TIME = re.compile(
-    r"^\s*(?:(day|week)\s+(\d+(?:\.\d+)?)|(-?\d+(?:\.\d+)?)\s*(min|h|hours?|d|days?|weeks?|months?))\s*$", re.I
-)
-_SHARE = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*%?\s*$")
-_WHEN = re.compile(
-    r"^\s*(?:(response|remission|no response|no remission)\s+of\s+(\S+)|(\S+)\s*(<=|>=|<|>)\s*([\d.]+))\s*$"
-)
-_RELAPSE = re.compile(r"^\s*(\S+)\s*>\s*([\d.]+)\s*%\s*of baseline from\s+(.+)$")
-MONTH = 30.4 * 24
+MOST_DROPOUT, MOST_LEAVING, MOST_MISSED = 0.5, 0.9, 0.9
 T = TypeVar("T")
 
 
-def load_trial(path: str | Path, table: ParameterTable | None = None) -> Trial:
-    """The trial that a YAML file holds. Raises BadInput with file, line and key."""
-    path, table = Path(path), load_parameters() if table is None else table
-    content, lines = read_yaml(path)
+def load_trial(source: str | Path | Mapping[str, Any], table: ParameterTable | None = None) -> Trial:
+    """The trial that a YAML file, or a mapping of the same keys, holds. Raises BadInput with file, line and key."""
+    table = load_parameters() if table is None else table
+    path = None if isinstance(source, Mapping) else Path(source)
+    content, lines = read_yaml(path) if path else (dict(source), {})  # type: ignore[arg-type]
     try:
         keys = TrialFile.model_validate({key: value for key, value in content.items() if value is not None})
     except ValidationError as problem:
-        raise _complaint(problem, path, lines) from None
-    return _Reader(path, lines, table, keys).trial()
+        raise complaint(problem, path, lines) from None
+    text = path.read_text(encoding="utf-8-sig") if path else json.dumps(content)
+    return _Reader(path, lines, table, keys).trial(text)
 
 
 @dataclass(frozen=True)
 class _Reader:
     """Turns the keys of a file into a trial; `at` gives errors their place."""
 
-    path: Path
+    path: Path | None
     lines: Mapping[Path_, int]
     table: ParameterTable
     keys: TrialFile
 
-    def trial(self) -> Trial:
+    def trial(self, source: str) -> Trial:
         keys = self.keys
         scales = {name: self.at(("visits", name), lambda name=name: scale(name)) for name in keys.visits}
-        arms, washout = self._arms(), self._time(("crossover",), keys.crossover) if keys.crossover else 0.0
         visits = self._visits()
-        self._refuse_early(arms, visits)
-        first = next(iter(keys.visits))
-        return Trial(
-            keys.title,
-            keys.description,
-            tuple(keys.references),
-            keys.population,
-            self._people(),
-            self._values(),
-            arms,
-            visits,
-            scales,
-            self._primary(visits, first),
-            self._time(("window",), keys.window) if keys.window else 0.0,
-            washout,
-            self._share(("dropout",), keys.dropout, most=0.5),
-            self._share(("dropout_without_effect",), keys.dropout_without_effect, most=0.9),
-            self._share(("adherence",), keys.adherence),
-            tuple(self._step(i, step, scales, visits) for i, step in enumerate(keys.steps)),
-            keys.seed,
-            self._relapse(scales, visits),
-            self.path.read_text(encoding="utf-8-sig"),
+        primary = self._primary(visits, next(iter(keys.visits)))
+        made = Trial(
+            title=keys.title,
+            description=keys.description,
+            references=tuple(keys.references),
+            population=keys.population,
+            people=self._people(),
+            values=self._values(),
+            arms=self._arms(scales, primary[0]),
+            visits=visits,
+            scales=scales,
+            primary=primary,
+            blinding=keys.blinding,
+            assumed=tuple(keys.assumed),
+            window=self._time(("window",), keys.window) if keys.window else 0.0,
+            washout=self._time(("crossover",), keys.crossover) if keys.crossover else 0.0,
+            dropout=self._share(("dropout",), keys.dropout, MOST_DROPOUT),
+            leaving=self._leaving(scales),
+            missed=self._share(("missed_visits",), keys.missed_visits, MOST_MISSED),
+            adherence=self._share(("adherence",), keys.adherence),
+            block=keys.allocation.block,
+            strata=self._strata(),
+            add_on=self._regimen(("add_on",), keys.add_on) if keys.add_on else None,
+            steps=self._steps("steps", scales, visits) + self._steps("rescue", scales, visits),
+            seed=keys.seed,
+            relapse=self._relapse(scales, visits),
+            source=source,
         )
+        self._refuse_impossible(made)
+        return made
 
     def at(self, where: Path_, make: Callable[[], T]) -> T:
         """What `make` makes; its complaint gets this place of the file."""
@@ -89,75 +91,83 @@ class _Reader:
             raise self.bad(where, problem.what, problem.expected, problem.nearest, problem.type_this) from None
 
     def bad(
-        self,
-        where: Path_,
-        what: str,
-        expected: str | None = None,
-        near: str | None = None,
-        type_this: str | None = None,
+        self, where: Path_, what: str, expected: str | None = None, near: str | None = None, type_: str | None = None
     ) -> BadInput:
         line = next((self.lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in self.lines), None)
         kind = UnknownName if near else BadInput
         return kind(
-            what, file=self.path, line=line, key=spelled(where), expected=expected, nearest=near, type_this=type_this
+            what, file=self.path, line=line, key=spelled(where), expected=expected, nearest=near, type_this=type_
         )
 
-    def _arms(self) -> tuple[Arm, ...]:
-        shares = [arm.share for arm in self.keys.arms.values()]
-        if any(share is not None for share in shares):
-            self._refuse_shares(shares)
-        return tuple(self._arm(name, arm) for name, arm in self.keys.arms.items())
+    def _time(self, where: Path_, text: str) -> float:
+        return self.at(where, lambda: time(text))
 
-    def _refuse_shares(self, shares: list[float | None]) -> None:
-        total = sum(share or 0.0 for share in shares)
-        if None in shares or min(share or 0.0 for share in shares) <= 0 or abs(total - 1) > 1e-6:
-            raise self.bad(("arms",), f"the shares of the arms add up to {total:g}", "positive shares that add up to 1")
-        if self.keys.patients is None:
-            raise self.bad(("arms",), "shares of how many patients?", "patients: in all", type_this="patients: 200")
+    def _share(self, where: Path_, text: str, most: float = 1.0) -> float:
+        return self.at(where, lambda: share(text, most))
 
-    def _arm(self, name: str, arm: ArmKeys) -> Arm:
-        sentences = [arm.treatment] if isinstance(arm.treatment, str) else list(arm.treatment)
-        where: Path_ = ("arms", name, "treatment")
-        if not any(text.strip() for text in sentences):
-            raise self.bad(where, f"arm '{name}' is given nothing", "a regimen sentence", type_this="placebo IV")
-        regimen = self.at(where, lambda: Regimen.parse("; ".join(sentences)))
-        number = arm.n
-        if number is None:
-            if arm.share is None:
-                raise self.bad(("arms", name), f"how many patients in arm '{name}'?", "n: or share:", type_this="n: 30")
-            number = max(1, round(arm.share * (self.keys.patients or 0)))
-        return Arm(name, regimen, number, arm.belief or ("open" if self.keys.blinding == "open" else "blinded"))
+    def _regimen(self, where: Path_, text: str) -> Regimen:
+        def checked() -> Regimen:
+            found = Regimen.parse(text)
+            check(found, self.table, {}, max((t.start for t in found.treatments), default=0.0) + 1.0)
+            return found
+
+        return self.at(where, checked)
 
     def _visits(self) -> tuple[Visit, ...]:
         found: dict[float, tuple[str, set[str]]] = {0.0: ("baseline", set(self.keys.visits))}
         for name, times in self.keys.visits.items():
             for i, text in enumerate(times):
                 if text.strip().lower() != "baseline":
-                    time = self._time(("visits", name, i), text)
-                    found.setdefault(time, (text.strip(), set()))[1].add(name)
+                    at = self._time(("visits", name, i), text)
+                    found.setdefault(at, (text.strip(), set()))[1].add(name)
+        if len(found) == 1:
+            raise self.bad(("visits",), "nothing is rated after baseline", "times", type_="MADRS: [24 h, day 8]")
         return tuple(
             Visit(found[t][0], t, tuple(s for s in self.keys.visits if s in found[t][1])) for t in sorted(found)
         )
 
-    def _refuse_early(self, arms: tuple[Arm, ...], visits: tuple[Visit, ...]) -> None:
-        for arm in arms:
-            starts = arm.regimen.treatments
-            first = min((t.start for t in starts), default=None)
-            if first is None:
-                raise self.bad(("arms", arm.name), f"arm '{arm.name}' has no doses", "a regimen sentence")
-            early = [visit for visit in visits if 0 < visit.time < first]
-            if early and first < LONGEST:
-                what = f"visit '{early[0].name}' lies before the first dose of arm '{arm.name}' at {first:g} h"
-                raise self.bad(("visits",), what, "visits after the first dose; baseline is rated by itself")
+    def _arms(self, scales: Mapping[str, Scale], first: str) -> tuple[Arm, ...]:
+        shares = {name: arm.share for name, arm in self.keys.arms.items() if arm.share is not None}
+        if shares:
+            self._refuse_shares(("arms",), shares, len(self.keys.arms))
+            if self.keys.patients is None:
+                raise self.bad(("arms",), "shares of how many patients?", "patients: in all", type_="patients: 200")
+        return tuple(self._arm(name, arm, scales, first) for name, arm in self.keys.arms.items())
+
+    def _arm(self, name: str, arm: ArmKeys, scales: Mapping[str, Scale], first: str) -> Arm:
+        where: Path_ = ("arms", name, "treatment")
+        sentences = [arm.treatment] if isinstance(arm.treatment, str) else list(arm.treatment)
+        regimen, adapting = self.at(where, lambda: treatment(sentences, scales, first))
+        self._regimen(where, regimen.sentence())
+        number = arm.n
+        if number is None:
+            if arm.share is None:
+                raise self.bad(("arms", name), f"how many patients in arm '{name}'?", "n: or share:", type_="n: 30")
+            number = max(1, round(arm.share * (self.keys.patients or 0)))
+        return Arm(name, regimen, number, arm.belief or self._usual_belief, adapting)
+
+    @property
+    def _usual_belief(self) -> str:
+        return "open" if self.keys.blinding == "open" else "blinded"
+
+    def _refuse_shares(self, where: Path_, shares: Mapping[str, float], count: int) -> None:
+        total = sum(shares.values())
+        if len(shares) != count or min(shares.values()) <= 0 or abs(total - 1) > 1e-6:
+            what = f"the shares of {', '.join(shares)} add up to {total:g}"
+            fair = ", ".join(f"{value / total:.3g}" for value in shares.values()) if total > 0 else None
+            raise self.bad(where, what, "positive shares, one for each, that add up to 1", type_=fair)
+
+    def _strata(self) -> Mapping[str, Mapping[str, float]]:
+        for name, levels in self.keys.allocation.strata.items():
+            self._refuse_shares(("allocation", "strata", name), levels, max(1, len(levels)))
+        return self.keys.allocation.strata
 
     def _people(self) -> dict[str, str]:
-        words = {
-            name: f"fixed {text:g}" if isinstance(text, int | float) else text
-            for name, text in self.keys.people.items()
-        }
         population = self.at(("population",), lambda: load_population(self.keys.population))
-        for name, text in words.items():
-            self.at(("people", name), lambda n=name, t=text: population.with_distributions({n: t}, self.table))
+        words = {}
+        for name, text in self.keys.people.items():
+            words[name] = f"fixed {text:g}" if isinstance(text, int | float) else text
+            self.at(("people", name), lambda n=name, t=words[name]: population.with_distributions({n: t}, self.table))
         return words
 
     def _values(self) -> dict[str, float]:
@@ -172,91 +182,81 @@ class _Reader:
         row = self.table[name]
         return row.with_value(given if isinstance(given, str) else f"{given} {row.unit}").canonical
 
-    def _primary(self, visits: tuple[Visit, ...], first: str) -> tuple[str, str]:
+    def _primary(self, visits: Sequence[Visit], first: str) -> tuple[str, str]:
         if self.keys.primary is None:
             return first, [visit.name for visit in visits if first in visit.scales][-1]
-        name, _, time = self.keys.primary.partition(" at ")
-        match = [v.name for v in visits if name.strip() in v.scales and v.name == time.strip()]
+        name, _, at = self.keys.primary.partition(" at ")
+        match = [v.name for v in visits if name.strip() in v.scales and v.name == at.strip()]
         if not match:
             known = [f"{s} at {v.name}" for v in visits for s in v.scales if v.time]
             near = nearest(self.keys.primary, known)
             raise self.bad(("primary",), f"'{self.keys.primary}' is no visit", "a scale at a visit", near)
         return name.strip(), match[0]
 
-    def _step(self, i: int, step: StepKeys, scales: Mapping[str, Scale], visits: tuple[Visit, ...]) -> Step:
-        where: Path_ = ("steps", i)
+    def _leaving(self, scales: Mapping[str, Scale]) -> tuple[Leaving, ...]:
+        found = []
+        for i, keys in enumerate(self.keys.leave):
+            where: Path_ = ("leave", i)
+            asked = self.at((*where, "when"), lambda keys=keys: condition(keys.when, scales))
+            chance = self._share((*where, "chance"), keys.chance, MOST_LEAVING)
+            found.append(Leaving(asked, chance, self._time((*where, "since"), keys.since), keys.reason or keys.when))
+        return tuple(found)
+
+    def _steps(self, key: str, scales: Mapping[str, Scale], visits: Sequence[Visit]) -> tuple[Step, ...]:
+        listed = enumerate(getattr(self.keys, key))
+        return tuple(self._step((key, i), step, scales, visits) for i, step in listed)
+
+    def _step(self, where: Path_, step: StepKeys, scales: Mapping[str, Scale], visits: Sequence[Visit]) -> Step:
         texts = [step.at] if isinstance(step.at, str) else step.at
         times = tuple(self._time((*where, "at"), text) for text in texts)
-        for time, text in zip(times, texts, strict=True):
-            if time not in {visit.time for visit in visits}:
-                raise self.bad((*where, "at"), f"'{text}' is no visit", "a time at which something is rated")
-        name, test, number = self._condition((*where, "when"), step.when, scales)
+        asked = self.at((*where, "when"), lambda: condition(step.when, scales))
+        known = {visit.time for visit in visits if asked.scale in visit.scales}
+        for at, text in zip(times, texts, strict=True):
+            if at not in known or not at:
+                raise self.bad((*where, "at"), f"'{text}' is no visit", f"a time at which {asked.scale} is rated")
         given = {"": step.give} if isinstance(step.give, str) else step.give
-        then = tuple(self.at((*where, "give"), lambda t=t: Regimen.parse(t)) for t in given.values())
-        other = step.otherwise
-        otherwise = self.at((*where, "otherwise"), lambda: Regimen.parse(other)) if other else None
-        return Step(times, scales[name], test, number, then, tuple(given), otherwise)
+        shares = step.shares or {name: 1 / len(given) for name in given}
+        self._refuse_shares((*where, "shares"), shares, len(given))
+        if set(shares) != set(given):
+            raise self.bad((*where, "shares"), "shares of other names than give has", ", ".join(given))
+        return Step(
+            times,
+            asked,
+            tuple(self._regimen((*where, "give"), text) for text in given.values()),
+            tuple(given),
+            tuple(shares[name] for name in given),
+            self._regimen((*where, "otherwise"), step.otherwise) if step.otherwise else None,
+            step.belief or self._usual_belief,
+            where[0] == "rescue",
+        )
 
-    def _condition(self, where: Path_, text: str, scales: Mapping[str, Scale]) -> tuple[str, str, float]:
-        match = _WHEN.match(text)
-        if not match:
-            raise self.bad(where, f"'{text}' was not understood", "a condition", type_this="remission of MADRS")
-        name = match[2] or match[3]
-        if name not in scales:
-            raise self.bad(where, f"'{name}' is not rated in this trial", ", ".join(scales), nearest(name, scales))
-        return name, match[1] or match[4], float(match[5] or 0)
-
-    def _relapse(self, scales: Mapping[str, Scale], visits: tuple[Visit, ...]) -> tuple[str, str, float] | None:
-        if self.keys.relapse is None:
+    def _relapse(self, scales: Mapping[str, Scale], visits: Sequence[Visit]) -> tuple[str, str, float] | None:
+        text = self.keys.relapse
+        if text is None:
             return None
-        match = _RELAPSE.match(self.keys.relapse)
-        if not match or match[1] not in scales:
-            raise self.bad(
-                ("relapse",), f"'{self.keys.relapse}' was not understood", "a scale of this trial and a visit",
-                type_this="MADRS > 50 % of baseline from day 13",
-            )  # fmt: skip
-        time = self._time(("relapse",), match[3])
-        name = next((visit.name for visit in visits if visit.time == time), None)
-        if name is None:
-            raise self.bad(("relapse",), f"'{match[3]}' is no visit", "a time at which something is rated")
-        return match[1], name, float(match[2]) / 100
+        name, part, since = self.at(("relapse",), lambda: relapse(text, scales))
+        visit = next((visit.name for visit in visits if visit.time == since and name in visit.scales), None)
+        if visit is None:
+            raise self.bad(("relapse",), f"{name} is not rated when relapses begin to count", "a visit at which it is")
+        return name, visit, part
 
-    def _time(self, where: Path_, text: str) -> float:
-        match = _TIME.match(text)
-        if not match:
-            raise self.bad(where, f"'{text}' is not a time", "24 h, 3 d, day 8, 4 weeks, 3 months")
-        if match[1]:
-            found = (float(match[2]) - 1) * hours(match[1])
-        else:
-            found = float(match[3]) * (MONTH if match[4].lower().startswith("mon") else hours(match[4]))
-        if not 0 <= found <= LONGEST:
-            raise self.bad(where, f"'{text}' lies outside the trial", "a time from the first dose on, below two years")
-        return found
-
-    def _share(self, where: Path_, text: str, most: float = 1.0) -> float:
-        match = _SHARE.match(text)
-        share = float(match[1]) / 100 if match else -1.0
-        if not 0 <= share <= most:
-            raise self.bad(where, f"'{text}' is not possible", f"0 % to {100 * most:g} %")
-        return share
-
-
-def _complaint(problem: ValidationError, path: Path, lines: Mapping[Path_, int]) -> BadInput:
-    """The first complaint of pydantic with file, line, key, expectation and nearest name."""
-    error: Any = min(problem.errors(), key=lambda e: (e["type"] != "extra_forbidden", -len(e["loc"])))
-    where = tuple(
-        part
-        for part in error["loc"]
-        if part not in ("str", "float", "int") and not str(part).startswith(("list[", "dict["))
-    )
-    line = next((lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in lines), None)
-    kind: Any = {"arms": ArmKeys, "steps": StepKeys}.get(str(where[0])) if len(where) > 1 else TrialFile
-    fields = list((kind or TrialFile).model_fields)
-    last = str(where[-1])
-    if error["type"] == "extra_forbidden":
-        what, near = f"'{last}' is not a key here", nearest(last, fields)
-        return UnknownName(what, file=path, line=line, key=spelled(where), expected=", ".join(fields), nearest=near)
-    what = f"'{last}' is missing" if error["type"] == "missing" else f"{error.get('input')!r} cannot stand here"
-    return BadInput(
-        what, file=path, line=line, key=spelled(where), expected=error["msg"].removeprefix("Input should be ")
-    )
+    def _refuse_impossible(self, made: Trial) -> None:
+        for arm in made.arms:
+            first = min(treatment.start for treatment in arm.regimen.treatments)
+            early = [visit for visit in made.visits if 0 < visit.time < first]
+            if early:
+                what = f"visit '{early[0].name}' lies before the first dose of arm '{arm.name}' at {first:g} h"
+                raise self.bad(("visits",), what, "visits after the first dose; baseline is rated by itself")
+            if arm.adapting and arm.adapting.again and arm.adapting.again.test == "relapse" and not made.relapse:
+                raise self.bad(
+                    ("arms", arm.name, "treatment"), "what is a relapse?", "a relapse: key",
+                    type_="relapse: MADRS > 50 % of baseline from day 29",
+                )  # fmt: skip
+        sizes = [arm.n * made.block / made.patients for arm in made.arms]
+        if made.block and not made.washout and any(abs(size - round(size)) > 1e-9 or size < 1 for size in sizes):
+            whole = [b for b in range(1, made.patients + 1) if all(arm.n * b % made.patients == 0 for arm in made.arms)]
+            near = min(whole, key=lambda b: abs(b - made.block))
+            what = f"blocks of {made.block} cannot hold arms of {', '.join(str(arm.n) for arm in made.arms)} patients"
+            raise self.bad(("allocation", "block"), what, "whole patients of each arm", str(near), f"block: {near}")
+        if made.washout and (made.steps or any(arm.adapting for arm in made.arms)):
+            raise self.bad(("crossover",), "a crossover in which doses are decided on the way", "one or the other")

@@ -1,0 +1,94 @@
+"""One trial, run so often, analysed as its file asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from ketamech.analysis.trials.effects import ancova, by_arm, mmrm, responders
+from ketamech.analysis.trials.exposure import non_compartmental
+from ketamech.analysis.trials.survival import Relapse, time_to_relapse
+from ketamech.analysis.trials.tables import LEVELS
+from ketamech.study import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CONTROLS = ("placebo", "saline", "midazolam", "sham", "control")
+
+
+@dataclass(frozen=True)
+class TrialAnalysis:
+    """Tables of a trial: `means` and `shares` by scale, `primary` comparison (all replicates), `repeated` (all visits
+    together, of the first), `relapse`, `exposure` (CDISC names, one line a person of the first replicate), `left` and `failed` shares."""
+
+    reference: str
+    means: dict[str, pd.DataFrame]
+    shares: dict[str, pd.DataFrame]
+    primary: pd.DataFrame
+    repeated: pd.DataFrame
+    relapse: Relapse | None
+    exposure: pd.DataFrame
+    left: dict[str, float]
+    failed: float
+    seconds: float = field(default=0.0, compare=False)
+
+
+def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
+    """Everything a trial's report needs. Failed patients count as failed and are missing, imputed by nothing."""
+    import pandas as pd
+
+    rated = [name for name in trial.scales if name not in LEVELS]
+    falling = [name for name in rated if trial.scales[name].response > 0]
+    reference = reference_arm(trial)
+    scale, visit = trial.primary
+    last = f"period 1: {visit}" if trial.washout else visit
+    several = len(trial.arms) > 1 and scale in rated
+    primary = ancova(dataset, scale, last, reference) if several else pd.DataFrame()
+    return TrialAnalysis(
+        reference,
+        {name: by_arm(dataset, name) for name in trial.scales},
+        {n: responders(dataset, n, trial.scales[n].response, trial.scales[n].remission) for n in falling},
+        primary,
+        mmrm(dataset, scale, reference) if several and not trial.washout else pd.DataFrame(),
+        time_to_relapse(dataset, *trial.relapse) if trial.relapse else None,
+        _exposure(dataset),
+        _left(dataset),
+        float((dataset["solve_status"].values != "ok").mean()),
+    )
+
+
+def reference_arm(trial: Trial) -> str:
+    """The control: an arm called so or given no drug of interest, else the last."""
+    for arm in trial.arms:
+        if any(word in arm.name.lower() for word in CONTROLS):
+            return arm.name
+    return trial.arms[-1].name
+
+
+def _left(dataset: xr.Dataset) -> dict[str, float]:
+    """Share of each arm that left early, in percent."""
+    arm, left = dataset["arm"].values[:, :, 0], np.isfinite(dataset["left"].values)
+    return {str(name): 100 * float(left[arm == name].mean()) for name in dict.fromkeys(arm.ravel())}
+
+
+def _exposure(dataset: xr.Dataset) -> pd.DataFrame:
+    """Non-compartmental parameters of the first replicate, one line a person and substance."""
+    import pandas as pd
+
+    lines = []
+    for name in (level for level in LEVELS if level in dataset):
+        levels, hours = dataset[name].values[0], dataset["visit_time"].values[0]
+        for i, level in enumerate(levels):
+            lines.append(
+                {
+                    "patient": i,
+                    "arm": dataset["arm"].values[0, i, 0],
+                    "PARAMCD": name,
+                    **non_compartmental(hours[i], level),
+                }
+            )
+    return pd.DataFrame(lines)
