@@ -63,4 +63,4 @@ def _by_trials(out: Path, model: Any, replicates: int, docs: Path | None) -> lis
     terminal.table(card.goals.to_dict("records"), title="Goals of virtual trials")
     if docs:
         paths.append(report.write_trial_scorecard(docs, card))
-    return [*paths, *report.draw_forest(out, card.rows)]
+    return [*paths, *report.draw_forest(out, card.rows), *report.draw_predictive_checks(out, card.rows)]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ketamech.report.trial_folder import write_trial as write_trial
     from ketamech.report.trial_pictures import save_people as save_people
     from ketamech.report.trial_scorecard_page import write_trial_scorecard as write_trial_scorecard
+    from ketamech.report.vpc_picture import draw_predictive_checks as draw_predictive_checks
 
 _WHERE = {
     "benchmark_page": "bench_page",
@@ -35,6 +36,7 @@ _WHERE = {
     "draw_forest": "forest_picture",
     "draw_front": "search_pictures",
     "draw_indices": "search_pictures",
+    "draw_predictive_checks": "vpc_picture",
     "draw_tornado": "search_pictures",
     "percentiles": "bands",
     "provenance_of": "provenance",

@@ -23,6 +23,8 @@ and another draw of the posterior each time. *Inside*: the published number lies
 rows were used to estimate parameters and test nothing.
 
 ![Forest plot](pictures/forest.png)
+
+![Visual predictive checks](pictures/predictive_checks.png)
 """
 
 
