@@ -105,6 +105,7 @@ def test_ctrl_c_keeps_the_finished_chunks(tmp_path, model):
     running = subprocess.Popen(
         [*command, "--patients", "400000", "--chunk", "64", "--times", "0, 24", "--out", str(place)],
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what starts the tests may ignore it
     )
     deadline = time.monotonic() + 120
     while not (place / "cohort.json").exists() and time.monotonic() < deadline and running.poll() is None:
