@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -41,9 +42,9 @@ def test_morris_and_tornado_of_a_straight_line_are_its_slopes():
     line = asked(lambda ranks, tell=None: (ranks @ np.array([3.0, -2.0, 0.0]))[:, None])
     effects = morris(line, 10).set_index("parameter")
     assert effects["mu_star"].to_dict() == pytest.approx(
-        {"x0": 3.0, "x1": 2.0, "x2": 0.0}, abs=1e-4
-    )  # ranks stop 1e-6 short of 0 and 1
-    assert effects["sigma"].max() < 1e-4
+        {"x0": 2.7, "x1": 1.8, "x2": 0.0}, abs=1e-9
+    )  # as in the tornado: from the 5th to the 95th percentile
+    assert effects["sigma"].max() < 1e-9
     swings = tornado(line).set_index("parameter")["swing"]
     assert swings.to_dict() == pytest.approx({"x0": 2.7, "x1": 1.8, "x2": 0.0}, abs=1e-9)
 
@@ -80,12 +81,74 @@ def test_the_model_answers_which_parameter_moves_what():
     assert found["mood.madrs at day 8"] == "mood.connectivity_weight"
 
 
+def test_screening_agrees_with_the_tornado_on_what_matters():
+    model = load_model()
+    question = Question(
+        model, load_scenario("racemic 0.5 mg/kg IV over 40 min", model.parameters),
+        outcomes("MADRS at 24 h", model), varied(model, ["person", "expectancy", "mood", "spines"]),
+    )  # fmt: skip
+    screened = list(morris(question, 8)["parameter"].head(6))
+    assert set(tornado(question)["parameter"].head(3)) <= set(screened)
+
+
+def test_a_peak_is_found_after_whichever_dose_it_follows():
+    model = load_model()
+    rows = varied(model, ["dissociation.cadss_half", "dissociation.cadss_steepness"])
+
+    def peak(sentence):
+        scenario = load_scenario(sentence, model.parameters)
+        return tornado(Question(model, scenario, outcomes("CADSS peak", model), rows))["usual"].iloc[0]
+
+    now, later = (peak(f"racemic 0.5 mg/kg IV over 40 min{when}") for when in ("", " on day 8"))
+    assert later == pytest.approx(now, rel=0.02)
+
+
+def test_what_the_scenario_sets_stays_set():
+    model = load_model()
+    asked_for = load_scenario("racemic 0.5 mg/kg IV over 40 min", model.parameters)
+    heavy = replace(asked_for, values={"person.weight": 120.0})
+    names = ["dissociation.cadss_half", "dissociation.cadss_steepness"]
+    peaks = [
+        tornado(Question(model, one, outcomes("CADSS peak", model), varied(model, names, one.values)))["usual"].iloc[0]
+        for one in (asked_for, heavy)
+    ]
+    assert peaks[1] > 1.05 * peaks[0]
+    assert "person.weight" not in {row.name for row in varied(model, ["person"], heavy.values)}
+    with pytest.raises(BadInput, match="scenario sets"):
+        varied(model, ["person.weight"], heavy.values)
+
+
+def test_intervals_narrow_as_points_are_added_and_failures_are_counted():
+    found = sobol(asked(ishigami), 1024)
+    steps = found.attrs["convergence"].groupby("base")["total_half_width"].max()
+    assert list(steps.index) == [128, 256, 512, 1024]
+    assert steps[1024] < 0.6 * steps[128]
+    assert found.attrs["failed"] == 0
+    broken = asked(lambda ranks, tell=None: np.where(np.arange(len(ranks))[:, None] == 3, np.nan, ishigami(ranks)))
+    assert sobol(broken, 256).attrs["failed"] == 1
+
+
+def test_no_regimen_is_compared_that_no_one_is_given():
+    absurd = candidates({"racemic {dose} mg/kg IV over {over}": [400]}, [40.0], ["weekly"], 1)
+    with pytest.raises(BadInput, match="no one is given"):
+        compare(load_model(), absurd, weeks=1, persons=10)
+
+
+def test_one_draw_gives_no_interval():
+    one = candidates({"racemic {dose} mg/kg IM": [0.5]}, [], ["weekly"], 1)
+    assert compare(load_model(), one, weeks=1, persons=10)[["benefit_low", "cadss_high"]].isna().all(axis=None)
+
+
 def test_what_is_not_there_is_named():
     model = load_model()
     with pytest.raises(UnknownName, match=r"mood\.madrs"):
         outcomes("mood.madr at 24 h", model)
     with pytest.raises(BadInput, match="is no outcome"):
         outcomes("mood", model)
+    with pytest.raises(BadInput, match="nothing is looked at"):
+        outcomes(" ; ", model)
+    with pytest.raises(BadInput, match="before the first day"):
+        outcomes("MADRS at day 0", model)
     with pytest.raises(UnknownName, match="spines"):
         varied(model, ["spine"])
 

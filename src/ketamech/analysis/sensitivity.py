@@ -1,14 +1,14 @@
 """Which parameter moves which outcome: one at a time (tornado), Morris screening and Sobol indices through SALib.
 
 Every parameter moves over its own spread: ranks in (0, 1) become values by the quantiles of its row (lognormal, normal
-kept on its side of zero, uniform). The engine solves all points in batches; a failed solve is counted, and its
-trajectory or block is left out.
+kept on its side of zero, uniform). The engine solves all points in batches; a failed solve is counted
+(`attrs["failed"]`), and its trajectory or block is left out. What the scenario sets does not vary.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,15 @@ from ketamech.engine import rest, solve
 from ketamech.parameters import Parameter
 from ketamech.study import Model, Scenario, entries
 from ketamech.study.cohort import event_table
+from ketamech.study.scales import load_scales
 
 if TYPE_CHECKING:
     import pandas as pd
 
 OUTCOME = re.compile(r"^\s*([\w.]+)\s+(?:at\s+(?:day\s+([\d.]+)|([\d.]+)\s*(min|h|d|weeks?))|(peak|lowest))\s*$")
-CHUNK, TOLERANCE, EDGE = 8192, 1e-4, 1e-6
+CHUNK, TOLERANCE, EDGE = 1024, 1e-4, 1e-6  # small chunks: an honest clock
 LOW, HIGH = 0.05, 0.95
+FEWEST = 16  # base points below which an index says nothing
 Tell = Callable[[int, int], None]
 
 
@@ -41,7 +43,10 @@ class Outcome:
 
 def outcomes(text: str, model: Model) -> tuple[Outcome, ...]:
     """Outcomes from words joined by ';', e.g. "mood.madrs at 24 h; dissociation.cadss peak". Raises BadInput."""
-    return tuple(_outcome(part.strip(), model) for part in text.split(";") if part.strip())
+    found = tuple(_outcome(part.strip(), model) for part in text.split(";") if part.strip())
+    if not found:
+        raise BadInput("nothing is looked at", key="--outcomes", type_this="mood.madrs at day 28")
+    return found
 
 
 def _outcome(words: str, model: Model) -> Outcome:
@@ -50,21 +55,37 @@ def _outcome(words: str, model: Model) -> Outcome:
         raise BadInput(
             f"'{words}' is no outcome", key="--outcomes", type_this="mood.madrs at day 28; dissociation.cadss peak"
         )
-    if match[1] not in model.layout.output_names:
-        near = nearest(match[1], model.layout.output_names)
-        raise UnknownName(f"there is no output '{match[1]}'", key="--outcomes", nearest=near)
+    output = _output(match[1], model)
     if match[5]:
-        return Outcome(words, match[1], match[5])
+        return Outcome(words, output, match[5])
     if match[2]:
-        return Outcome(words, match[1], "at", (float(match[2]) - 1) * 24)
+        if float(match[2]) < 1:
+            raise BadInput(f"'{words}' is before the first day", key="--outcomes", expected="day 1 or later")
+        return Outcome(words, output, "at", (float(match[2]) - 1) * 24)
     hours = {"m": 1 / 60, "h": 1.0, "d": 24.0, "w": 168.0}[match[4][0]]
-    return Outcome(words, match[1], "at", float(match[3]) * hours)
+    return Outcome(words, output, "at", float(match[3]) * hours)
 
 
-def varied(model: Model, names: Sequence[str] | None = None) -> tuple[Parameter, ...]:
-    """Parameters with a spread that enter equations, or those named (a stage names all of its). Raises UnknownName."""
-    table = model.parameters
-    rows = [table[name] for name in model.layout.parameter_names if table[name].spread.kind != "fixed"]
+def _output(name: str, model: Model) -> str:
+    """An output, by its own name or by that of a scale which shows it unchanged ("MADRS")."""
+    plain = {s.name.lower(): s.output for s in load_scales().values() if s.factor == 1 and not s.carried}
+    found = plain.get(name.lower(), name)
+    if found not in model.layout.output_names:
+        near = nearest(found, model.layout.output_names)
+        raise UnknownName(f"there is no output '{name}'", key="--outcomes", nearest=near)
+    return found
+
+
+def varied(model: Model, names: Sequence[str] | None = None, held: Iterable[str] = ()) -> tuple[Parameter, ...]:
+    """Parameters with a spread that enter equations, or those named (a stage names all of its), less those `held`.
+
+    Raises UnknownName, and BadInput for one that is named and held.
+    """
+    table, held = model.parameters, set(held)
+    every = [table[name] for name in model.layout.parameter_names if table[name].spread.kind != "fixed"]
+    rows = [row for row in every if row.name not in held]
+    for name in held.intersection(names or ()):
+        raise BadInput(f"the scenario sets {name}", key="--parameters", expected="parameters that it leaves free")
     if names is None:
         return tuple(rows)
     known = {row.name for row in rows} | {row.name.split(".")[0] for row in rows}
@@ -112,7 +133,8 @@ class Question:
         return np.concatenate(parts)
 
     def _chunk(self, ranks: np.ndarray) -> np.ndarray:
-        layout, table = self.model.layout, self.model.parameters.with_values(dict(self.scenario.values))
+        table = self.model.parameters.with_values(dict(self.scenario.values))
+        layout = self.model.layout
         usual = [table[name].canonical for name in layout.parameter_names]
         inputs = np.tile(np.array([*usual, *([0.0] * len(layout.rested))]), (len(ranks), 1))
         place = {name: i for i, name in enumerate(layout.parameter_names)}
@@ -120,7 +142,9 @@ class Question:
         for k, row in enumerate(self.rows):
             person[row.name] = inputs[:, place[row.name]] = quantile(row, ranks[:, k])
         times = self._times()
-        given = entries(self.scenario.regimen, self.model.parameters, person, float(times[-1]) + 1.0)
+        until = max(float(times[-1]) + 1.0, self.scenario.horizon)
+        entries(self.scenario.regimen, table, {}, until)  # the typical person is asked whether a dose is absurd
+        given = entries(self.scenario.regimen, table, person, until)
         start, rested = rest(self.model.kernel, inputs, threads=self.threads)
         names = tuple(dict.fromkeys(o.output for o in self.outcomes))
         solution = solve(
@@ -133,11 +157,10 @@ class Question:
         )
 
     def _times(self) -> np.ndarray:
-        """Hours at which something is read; for a peak, closely after the first dose and daily to the horizon."""
+        """Hours at which something is read; for a peak, closely after every dose and daily to the horizon."""
         hours = {0.0, *(o.hour for o in self.outcomes if o.how == "at")}
         if any(o.how != "at" for o in self.outcomes):
-            hours |= {float(h) for h in np.round(np.geomspace(0.1, 48, 40), 4)}
-            hours |= {float(h) for h in np.arange(24.0, self.scenario.horizon, 24.0)}
+            hours |= set(reading_hours(self.scenario, self.scenario.horizon))
         return np.array(sorted(hours))
 
     @staticmethod
@@ -173,16 +196,21 @@ def tornado(question: Question, tell: Tell | None = None) -> pd.DataFrame:
                     "swing": abs(high - low),
                 }
             )
-    return pd.DataFrame(lines).sort_values(["outcome", "swing"], ascending=[True, False], ignore_index=True)
+    table = pd.DataFrame(lines).sort_values(["outcome", "swing"], ascending=[True, False], ignore_index=True)
+    return _counted(table, found)
 
 
 def morris(question: Question, trajectories: int, seed: int = 1, tell: Tell | None = None) -> pd.DataFrame:
-    """Elementary effects: outcome, parameter, mu_star (with 95 % half-width) and sigma, on the scale of ranks."""
+    """Elementary effects: outcome, parameter, mu_star (with 95 % half-width) and sigma.
+
+    Points change of the outcome as a parameter goes from its 5th to its 95th percentile, as in the tornado. Morris
+    steps from end to end: between ranks 0 and 1 he would rank parameters by the farthest tails of their spreads.
+    """
     import pandas as pd
     from SALib.analyze import morris as analyse
     from SALib.sample import morris as sample
 
-    problem = _problem(question)
+    problem = _problem(question, LOW)
     ranks = sample.sample(problem, trajectories, seed=seed)
     found = question.evaluate(ranks, tell)
     block = len(question.rows) + 1
@@ -198,19 +226,34 @@ def morris(question: Question, trajectories: int, seed: int = 1, tell: Tell | No
                 "sigma": result["sigma"][k],
             }
             lines.append({"outcome": outcome.words, "parameter": row.name, **{m: float(v) for m, v in numbers.items()}})
-    return pd.DataFrame(lines).sort_values(["outcome", "mu_star"], ascending=[True, False], ignore_index=True)
+    table = pd.DataFrame(lines).sort_values(["outcome", "mu_star"], ascending=[True, False], ignore_index=True)
+    return _counted(table, found)
 
 
 def sobol(question: Question, base: int, seed: int = 1, tell: Tell | None = None) -> pd.DataFrame:
-    """First-order and total indices with 95 % half-widths from `base` (a power of 2) x (parameters + 2) solves."""
+    """First-order and total indices with 95 % half-widths from `base` (a power of 2) x (parameters + 2) solves.
+
+    `attrs["convergence"]` holds the same table from the first quarter, half and all of the points, by column `base`.
+    """
     import pandas as pd
-    from SALib.analyze import sobol as analyse
     from SALib.sample import sobol as sample
 
-    problem = _problem(question)
+    problem = _problem(question, EDGE)
     ranks = sample.sample(problem, base, calc_second_order=False, seed=seed)
     found = question.evaluate(ranks, tell)
     block = len(question.rows) + 2
+    parts = [b for b in (base // 8, base // 4, base // 2) if b >= FEWEST] + [base]
+    steps = [_indices(question, found[: b * block], seed).assign(base=b) for b in parts]
+    table = steps[-1].drop(columns="base").sort_values(["outcome", "total"], ascending=[True, False], ignore_index=True)
+    table.attrs["convergence"] = pd.concat(steps, ignore_index=True)
+    return _counted(table, found)
+
+
+def _indices(question: Question, found: np.ndarray, seed: int) -> pd.DataFrame:
+    import pandas as pd
+    from SALib.analyze import sobol as analyse
+
+    problem, block = _problem(question, EDGE), len(question.rows) + 2
     whole = np.isfinite(found).all(axis=1).reshape(-1, block).all(axis=1).repeat(block)
     _refuse_few(whole, block)
     lines = []
@@ -224,14 +267,26 @@ def sobol(question: Question, base: int, seed: int = 1, tell: Tell | None = None
                 "total_half_width": result["ST_conf"][k],
             }
             lines.append({"outcome": outcome.words, "parameter": row.name, **{m: float(v) for m, v in numbers.items()}})
-    return pd.DataFrame(lines).sort_values(["outcome", "total"], ascending=[True, False], ignore_index=True)
+    return pd.DataFrame(lines)
 
 
-def _problem(question: Question) -> Mapping[str, Any]:
+def reading_hours(scenario: Scenario, until: float) -> list[float]:
+    """Hours that miss no peak: closely after every dose, and daily."""
+    starts = {0.0, *(float(at) for t in scenario.regimen.treatments for at in t.starts(until))}
+    close = {round(at + after, 4) for at in starts for after in np.geomspace(0.1, 48, 40)}
+    return sorted({*starts, *(h for h in close if h < until), *map(float, np.arange(24.0, until, 24.0))})
+
+
+def _counted(table: pd.DataFrame, found: np.ndarray) -> pd.DataFrame:
+    table.attrs |= {"solves": len(found), "failed": int((~np.isfinite(found).all(axis=1)).sum())}
+    return table
+
+
+def _problem(question: Question, edge: float) -> Mapping[str, Any]:
     names = [row.name for row in question.rows]
     if len(names) < 2:
         raise BadInput(f"{len(names)} parameters vary", key="--parameters", expected="at least 2 with a spread")
-    return {"num_vars": len(names), "names": names, "bounds": [[EDGE, 1 - EDGE]] * len(names)}
+    return {"num_vars": len(names), "names": names, "bounds": [[edge, 1 - edge]] * len(names)}
 
 
 def _refuse_few(whole: np.ndarray, block: int) -> None:

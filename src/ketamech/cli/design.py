@@ -63,18 +63,29 @@ def design(
     for candidate in asked:
         Regimen.parse(candidate.sentence)  # a slip shows before anything is solved
     model = terminal.model()
+    known = analysis.load_posterior()[:draws]
     with Progress(console=terminal.progress(), transient=True) as bar:
-        task = bar.add_task("Regimens", total=len(asked) * draws)
+        task = bar.add_task("Regimens", total=len(asked) * len(known))
         table = kit.compare(
             model, asked, weeks=weeks, persons=persons, population=population, seed=seed,
-            posterior=analysis.load_posterior(), draws=draws, threads=os.cpu_count() or 1,
+            posterior=known, draws=draws, threads=os.cpu_count() or 1,
             progress=lambda done: bar.update(task, completed=done),
         )  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     table.to_csv(out / "design.csv", index=False)
     table.to_parquet(out / "design.parquet", index=False)
     paths = report.draw_front(out, table)
-    shown = ["regimen", "benefit", "benefit_low", "benefit_high", "cadss", "dissociating", "systolic", "front"]
+    shown = [
+        "regimen",
+        "benefit",
+        "benefit_low",
+        "benefit_high",
+        "cadss",
+        "dissociating",
+        "systolic",
+        "front",
+        "front_share",
+    ]
     terminal.table(table.sort_values("benefit", ascending=False)[shown].to_dict("records"), title="Regimens")
     terminal.progress().print(f"Open [bold]{terminal.written(paths[0])}[/bold]   {terminal.DISCLAIMER}")
 

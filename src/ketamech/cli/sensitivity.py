@@ -47,10 +47,16 @@ def sensitivity(
     if base & (base - 1):
         raise BadInput(f"{base} base points", key="--base", expected="a power of 2", type_this="--base 256")
     asked = study.load_scenario(scenario)
+    if keep == 1:
+        raise BadInput("Sobol of one parameter", key="--keep", expected="2 or more, or 0 for no Sobol")
     model = terminal.model()
     names = [name.strip() for name in parameters.split(",")] if parameters else None
     question = kit.Question(
-        model, asked, kit.outcomes(outcomes, model), kit.varied(model, names), threads or os.cpu_count() or 1
+        model,
+        asked,
+        kit.outcomes(outcomes, model),
+        kit.varied(model, names, asked.values),
+        threads or os.cpu_count() or 1,
     )
     out.mkdir(parents=True, exist_ok=True)
     with _progress("Tornado") as tell:
@@ -73,11 +79,17 @@ def sensitivity(
         paths += report.draw_indices(
             out, tables["sobol"], f"{asked.title}\nSobol: total and first-order index", "sobol"
         )
+        steps = tables["sobol"].attrs.pop("convergence")
+        steps.to_csv(out / "convergence.csv", index=False)
+        paths += report.draw_convergence(out, steps, f"{asked.title}\nSobol: total index, from ever more points")
     for name, table in tables.items():
         table.to_csv(out / f"{name}.csv", index=False)
         table.to_parquet(out / f"{name}.parquet", index=False)
         shown = table.groupby("outcome", sort=False).head(8)
         terminal.table(shown.to_dict("records"), title=name)
+        if table.attrs["failed"]:
+            said = f"{name}: {table.attrs['failed']} of {table.attrs['solves']} solves failed and are left out"
+            terminal.progress().print(said)
     terminal.progress().print(f"Open [bold]{terminal.written(paths[0])}[/bold]   {terminal.DISCLAIMER}")
 
 

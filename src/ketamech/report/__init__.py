@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ketamech.report.run_folder import refuse_folder as refuse_folder
     from ketamech.report.run_folder import write_run as write_run
     from ketamech.report.scorecard_files import write_scorecard as write_scorecard
+    from ketamech.report.search_pictures import draw_convergence as draw_convergence
     from ketamech.report.search_pictures import draw_front as draw_front
     from ketamech.report.search_pictures import draw_indices as draw_indices
     from ketamech.report.search_pictures import draw_tornado as draw_tornado
@@ -34,6 +35,7 @@ _WHERE = {
     "cohort_picture": "bands",
     "describe": "model_page",
     "draw_forest": "forest_picture",
+    "draw_convergence": "search_pictures",
     "draw_front": "search_pictures",
     "draw_indices": "search_pictures",
     "draw_predictive_checks": "vpc_picture",

@@ -27,6 +27,11 @@ def draw_indices(folder: Path, table: pd.DataFrame, title: str, name: str) -> li
     return _saved(folder, name, lambda: _indices(table, title))
 
 
+def draw_convergence(folder: Path, table: pd.DataFrame, title: str) -> list[Path]:
+    """The largest total indices of each outcome with their intervals, against the number of base points."""
+    return _saved(folder, "convergence", lambda: _convergence(table, title))
+
+
 def draw_front(folder: Path, table: pd.DataFrame) -> list[Path]:
     """Benefit against dissociation and against blood pressure; those on the front are named."""
     return _saved(folder, "front", lambda: _front(table))
@@ -88,8 +93,33 @@ def _indices(table: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
+def _convergence(table: pd.DataFrame, title: str) -> Figure:
+    names = list(dict.fromkeys(table["outcome"]))
+    figure = _figure(9, 2.8 * len(names) + 0.6, title)
+    for axes, name in zip(np.atleast_1d(figure.subplots(len(names), 1)), names, strict=True):
+        part = table[table["outcome"] == name]
+        last = part[part["base"] == part["base"].max()].nlargest(len(OKABE_ITO) - 2, "total")
+        for k, parameter in enumerate(last["parameter"]):
+            line = part[part["parameter"] == parameter]
+            axes.errorbar(
+                line["base"] * 1.04 ** (k - 2), line["total"], yerr=line["total_half_width"], fmt="o-", ms=4, lw=1,
+                elinewidth=0.8, capsize=2, color=OKABE_ITO[k], label=parameter,
+            )  # fmt: skip
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(sorted(set(part["base"])), [str(b) for b in sorted(set(part["base"]))])
+        axes.set_ylabel("total index")
+        axes.set_title(name, fontsize=8, loc="left")
+        axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.set_xlabel("base points")
+    return figure
+
+
 def _front(table: pd.DataFrame) -> Figure:
     title = "Regimens: fall of MADRS beyond hope, mean of all days, against what it costs (bars: 95 % of draws)"
+    if all(np.allclose(table[f"{c}_low"], table[f"{c}_high"], atol=1e-3) for c in ("cadss", "systolic")):
+        title += (
+            "\nthe draws move nothing that dissociation or blood pressure depends on: their uncertainty is not shown"
+        )
     figure = _figure(13, 5.6, title)
     engine = figure.get_layout_engine()
     assert engine is not None
