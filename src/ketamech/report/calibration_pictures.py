@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.report.colours import OKABE_ITO
-from ketamech.report.words import DISCLAIMER
+from ketamech.report.style import page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,20 +36,8 @@ def draw_calibration(
     return paths
 
 
-def _figure(width: float, height: float, title: str) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    engine = figure.get_layout_engine()
-    assert engine is not None
-    engine.set(rect=(0, 0.03, 1, 0.97))  # type: ignore[call-arg]
-    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
-    figure.text(0.99, 0.004, DISCLAIMER, ha="right", size=6)
-    return figure
-
-
 def _chain(chain: np.ndarray, logs: np.ndarray) -> Figure:
-    figure = _figure(8, 3, "Log posterior of every walker")
+    figure = page(8, 3, "Log posterior of every walker")
     axes = figure.subplots()
     axes.plot(logs, color=OKABE_ITO[0], lw=0.5, alpha=0.5)
     axes.plot(np.median(logs, axis=1), color=OKABE_ITO[1], lw=1.5, label="median")
@@ -61,7 +49,7 @@ def _chain(chain: np.ndarray, logs: np.ndarray) -> Figure:
 
 def _posterior(names: Sequence[str], draws: np.ndarray) -> Figure:
     """Marginals against the prior on the left, correlations on the right."""
-    figure = _figure(11, 0.3 * len(names) + 2.0, "Posterior (SD of the prior about its middle) and what goes with what")
+    figure = page(11, 0.3 * len(names) + 2.0, "Posterior (SD of the prior about its middle) and what goes with what")
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.2])
     low, middle, high = np.percentile(draws, [2.5, 50, 97.5], axis=0)
     y = np.arange(len(names))
@@ -81,9 +69,7 @@ def _posterior(names: Sequence[str], draws: np.ndarray) -> Figure:
 
 def _profiles(profiles: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     rows = -(-len(profiles) // 4)
-    figure = _figure(
-        10, 2.0 * rows + 0.8, "Profiles: rise of the misfit with one parameter held (dashed: 95 % for one)"
-    )
+    figure = page(10, 2.0 * rows + 0.8, "Profiles: rise of the misfit with one parameter held (dashed: 95 % for one)")
     panels = np.atleast_1d(figure.subplots(rows, 4)).ravel()
     for axes, (name, (grid, misfit)) in zip(panels, profiles.items(), strict=False):
         axes.plot(grid, misfit - np.nanmin(misfit), "o-", color=OKABE_ITO[0], ms=3, lw=1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.report.colours import OKABE_ITO
-from ketamech.report.words import DISCLAIMER
+from ketamech.report.style import page
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,23 +47,9 @@ def _saved(folder: Path, name: str, make: object) -> list[Path]:
         return save(make(), folder, name)  # type: ignore[operator]
 
 
-def _figure(width: float, height: float, title: str) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    engine = figure.get_layout_engine()
-    assert engine is not None
-    engine.set(rect=(0, 0.03, 1, 0.97))  # type: ignore[call-arg]
-    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
-    figure.text(0.99, 0.004, DISCLAIMER, ha="right", size=6)
-    return figure
-
-
 def _tornado(table: pd.DataFrame, title: str) -> Figure:
     names = list(dict.fromkeys(table["outcome"]))
-    figure = _figure(
-        9, 3.2 * len(names) + 0.6, f"{title}\none parameter at its 5th (blue) and 95th (orange) percentile"
-    )
+    figure = page(9, 3.2 * len(names) + 0.6, f"{title}\none parameter at its 5th (blue) and 95th (orange) percentile")
     for axes, name in zip(np.atleast_1d(figure.subplots(len(names), 1)), names, strict=True):
         part = table[table["outcome"] == name].head(SHOWN)[::-1]
         y, usual = np.arange(len(part)), part["usual"].iloc[0]
@@ -80,7 +66,7 @@ def _indices(table: pd.DataFrame, title: str) -> Figure:
     if "mu_star" in table:
         pairs = [("mu_star", "half_width"), ("sigma", "")]
     names = list(dict.fromkeys(table["outcome"]))
-    figure = _figure(9, 3.0 * len(names) + 0.6, title)
+    figure = page(9, 3.0 * len(names) + 0.6, title)
     for axes, name in zip(np.atleast_1d(figure.subplots(len(names), 1)), names, strict=True):
         part = table[table["outcome"] == name].head(SHOWN)[::-1]
         for k, (column, width) in enumerate(pairs):
@@ -95,7 +81,7 @@ def _indices(table: pd.DataFrame, title: str) -> Figure:
 
 def _convergence(table: pd.DataFrame, title: str) -> Figure:
     names = list(dict.fromkeys(table["outcome"]))
-    figure = _figure(9, 2.8 * len(names) + 0.6, title)
+    figure = page(9, 2.8 * len(names) + 0.6, title)
     for axes, name in zip(np.atleast_1d(figure.subplots(len(names), 1)), names, strict=True):
         part = table[table["outcome"] == name]
         last = part[part["base"] == part["base"].max()].nlargest(len(OKABE_ITO) - 2, "total")
@@ -120,7 +106,7 @@ def _front(table: pd.DataFrame) -> Figure:
         title += (
             "\nthe draws move nothing that dissociation or blood pressure depends on: their uncertainty is not shown"
         )
-    figure = _figure(13, 5.6, title)
+    figure = page(13, 5.6, title)
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.set(rect=(0, 0.03, 0.78, 0.97))  # type: ignore[call-arg]

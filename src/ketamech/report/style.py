@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 from matplotlib.figure import Figure  # the backend must be chosen first
 
 from ketamech.report.canvas import FAINT, INK, PAPER, QUIET
+from ketamech.report.words import DISCLAIMER
 
 DPI = 125
 SETTINGS: dict[Any, Any] = {
@@ -38,3 +39,14 @@ def save(figure: Figure, folder: Path, name: str, *, vector: bool = True) -> lis
         paths.append(folder / f"{name}.svg")
         figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
     return paths
+
+
+def page(width: float, height: float, title: str) -> Figure:
+    """A sheet with a title at the left and a strip at the foot for the disclaimer."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.set(rect=(0, 0.03, 1, 0.97))  # type: ignore[call-arg]
+    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    figure.text(0.99, 0.004, DISCLAIMER, ha="right", size=6)
+    return figure
