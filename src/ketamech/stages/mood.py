@@ -45,11 +45,20 @@ def _network(m: Stage) -> sympy.Expr:
     A silent habenula frees the cortex, which expresses it through AMPA receptors: NBQX abolishes the early effect
     in rodents as well (Maeng 2008, Koike 2014).
     """
-    gained = _change(m, "connectivity.prefrontal")
+    gained = _transmitted(m) * _change(m, "connectivity.prefrontal")
     silenced = -_change(m, "habenula.bursting") / m.parameter("habenula.bursting_depressed")
     current, half = m.needs("ampa.current", "1"), m.parameter("mood.expression_half")
     expressed = current * (1 + half) / (current + half) * silenced
     return m.parameter("mood.connectivity_weight") * gained + m.parameter("mood.habenula_weight") * expressed
+
+
+def _transmitted(m: Stage) -> sympy.Expr:
+    """Share of what the network has gained that shows: 1 without an AMPA antagonist, none when all are blocked.
+
+    NBQX half an hour before the test abolishes the effect of ketamine a day later (Koike 2014).
+    """
+    open_share, half = 1 - m.needs("antagonists.nbqx_share", "1"), m.parameter("mood.expression_half")
+    return open_share * (1 + half) / (open_share + half)
 
 
 def _opioid(m: Stage) -> sympy.Expr:

@@ -24,7 +24,7 @@ def opioid(m: Stage) -> None:
         about="mu receptors held by ketamine itself, without naltrexone",
     )
     equivalent = s + r * s_affinity / r_affinity
-    open_share = m.parameter("pathway.opioid") * (1 - m.parameter("perturbation.naltrexone"))
+    open_share = m.parameter("pathway.opioid") * (1 - m.needs("antagonists.naltrexone_share", "1"))
     pace = m.parameter("opioid.pace")
     tone = m.state("opioid.tone", "1", within=(0, 1), scale=0.1, about="downstream opioid tone, 0 at rest")
     released = hill(equivalent, m.parameter("opioid.half_release"), 1)
