@@ -31,6 +31,7 @@ def spines(m: Stage) -> None:
     m.rate(nascent, -m.parameter("spines.nascent_loss") * nascent, because="most new spines are lost within days")
     kept = 1 - m.parameter("spines.transcription_share") * m.needs("antagonists.actinomycin_share", "1")
     m.flow(nascent, mature, m.parameter("spines.maturation") * kept * nascent, because="survivors mature by late genes")
+    m.rate(nascent, -m.parameter("spines.maturation") * (1 - kept) * nascent, because="those not consolidated are withdrawn")
     m.rate(mature, -loss * mature, because="elimination, faster under stress, not changed by the drug")
     now = m.offers("spines.density", density, "1", about="spine density relative to healthy")
     m.offers(
