@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ketamech.analysis.measure import Curves, Measure
 from ketamech.analysis.targets import bounds, known
-from ketamech.core import BadInput
+from ketamech.core import nearest, unit
 from ketamech.evidence import Row, load_evidence, read_table
-from ketamech.parameters import SPECIES
+from ketamech.parameters import SPECIES, load_parameters
 
 PATH = Path(__file__).parents[1] / "data" / "experiments" / "rows.csv"
 COLUMNS = (
@@ -32,14 +32,15 @@ WORDS = {
 class ExperimentRow:
     """One reading: what is given to whom, what is read when, as which statistic, what was observed, in which band.
 
-    `undecided` says why a row cannot be run; then the other cells are empty.
+    `settings` are parameters of that animal or person, canonical units. `undecided` says why a row cannot be run; then
+    the other cells are empty.
     """
 
     evidence: str
     species: str
     regimen: str
     with_: str
-    settings: str
+    settings: tuple[tuple[str, float], ...]
     output: str
     reduction: str
     when: str
@@ -73,15 +74,29 @@ def load_experiment_rows(path: Path = PATH) -> tuple[ExperimentRow, ...]:
 def _row(row: Row, evidence: str) -> ExperimentRow:
     species = row.choice("species", SPECIES)
     if row["undecided"]:
-        blank = ("",) * 8
-        return ExperimentRow(evidence, species, *blank, math.nan, math.nan, "", "", row["undecided"])
+        nothing = ("",) * 5
+        return ExperimentRow(evidence, species, "", "", (), *nothing, math.nan, math.nan, "", "", row["undecided"])
     statistic = row.choice("statistic", WORDS)
     _refuse_window(row)
     return ExperimentRow(
-        evidence, species, row["regimen"], row["with"], row["settings"], row.required("output", "stage.thing"),
+        evidence, species, row["regimen"], row["with"], _settings(row), row.required("output", "stage.thing"),
         row["reduction"], row.required("when", "hours, such as 24 or 0-2"), statistic,
         row.choice("observed", WORDS[statistic]), *bounds(row), row["band"], row["assumption"], "",
     )  # fmt: skip
+
+
+def _settings(row: Row) -> tuple[tuple[str, float], ...]:
+    """Parameters that differ in this animal or person, canonical units. Raises BadInput."""
+    table, found = load_parameters(), []
+    for part in filter(None, (text.strip() for text in row["settings"].split(";"))):
+        name, _, number = (piece.strip() for piece in part.partition("="))
+        if name not in table:
+            raise row.bad("settings", f"no parameter '{name}'", expected="stage.thing=number", near=nearest(name, table))
+        try:
+            found.append((name, float(number) * unit(table[name].unit).factor))
+        except ValueError as problem:
+            raise row.bad("settings", f"cannot read '{part}'", expected="stage.thing=number") from problem
+    return tuple(found)
 
 
 def _refuse_window(row: Row) -> None:
@@ -92,5 +107,3 @@ def _refuse_window(row: Row) -> None:
     if not (row["regimen"] or row["with"]):
         raise row.bad("with", "nothing is done in this experiment", expected="a regimen, a perturbation, or both")
 
-
-__all__ = ["BadInput", "ExperimentRow", "load_experiment_rows"]

@@ -14,7 +14,7 @@ from ketamech.analysis.measure import Curves
 from ketamech.core import UnknownName, nearest
 from ketamech.engine import solve
 from ketamech.evidence import load_evidence
-from ketamech.parameters import ParameterTable, load_species
+from ketamech.parameters import HUMAN, ParameterTable, load_species
 from ketamech.study.giving import entries
 from ketamech.study.perturbing import read_perturbations
 from ketamech.study.regimen import Regimen
@@ -29,7 +29,7 @@ RESPONSE = 0.5
 REFERENCE = {"rat": "racemic 10 mg/kg IP", "mouse": "racemic 10 mg/kg IP", "human": "racemic 0.5 mg/kg IV over 40 min"}
 HORIZONS = (8.0, 80.0, 400.0, 2000.0)
 TOLERANCE = 1e-5
-Arm = tuple[str, str, str, str]  # species, regimen, perturbations, settings: one course
+Arm = tuple[str, str, str, tuple[tuple[str, float], ...]]  # species, regimen, perturbations, settings: one course
 
 
 @dataclass(frozen=True)
@@ -105,16 +105,15 @@ def _course_parts(arm: Arm, table: ParameterTable) -> tuple[dict[str, float], tu
     species_name, sentence, phrases, settings = arm
     species = load_species(species_name)
     given = read_perturbations([part.strip() for part in phrases.split(";") if part.strip()])
-    own = {name: float(number) for name, number in (part.split("=") for part in settings.split(";") if part.strip())}
-    values = perturbed_values(table, species, own, given)
+    sets = perturbed_values(table, load_species(HUMAN), dict(settings), given)
+    values = {**species.canonical, **sets}
     regimen = Regimen.parse(sentence) if sentence else Regimen(())
     refuse_without_kinetics(regimen, species)
+    hopeful = dict(settings).get("person.expectancy", 0.0) > 0
     dosed = entries(regimen, table, values, max(HORIZONS))
-    drug = tuple(entry for entry in dosed if own.get("person.expectancy") or not entry.state.startswith("expectancy."))
+    drug = tuple(entry for entry in dosed if hopeful or not entry.state.startswith("expectancy."))
     entered = tuple(entry for one in given for entry in one.entries())
-    base = species.canonical
-    sets = {name: value for name, value in values.items() if base.get(name) != value}
-    return base, tuple(sorted((*drug, *entered), key=lambda entry: entry.time)), sets
+    return species.canonical, tuple(sorted((*drug, *entered), key=lambda entry: entry.time)), sets
 
 
 def _curves(
@@ -144,7 +143,7 @@ def _batch(
     courses = []
     for arm in arms:
         base, given, sets = _course_parts(arm, model.parameters)
-        courses.append(Course(" | ".join(arm), given, {**base, **overrides, **sets}))
+        courses.append(Course(" | ".join(arm[:3]), given, {**base, **overrides, **sets}))
     times = np.unique(np.r_[story_times(horizon, per_dose=60), np.linspace(0, 2, 41), [m for m in moments if m <= horizon]])
     lead = lead_of(courses)
     inputs, start, rested, given_events = prepare(model, courses, lead)
