@@ -149,12 +149,12 @@ def words() -> dict[str, Perturbation]:
 def unknown(text: str) -> BadInput:
     """The complaint about a perturbation that nobody knows: a knock-out of nothing, a blocker of nothing, or a typo."""
     known, said = words(), text.strip().lower()
-    near = nearest(said, known)
+    near = _name(known, nearest(said, known))
     if re.search(r"knock|\bko\b|-/-|delet", said):
         pathways = [word for word, one in known.items() if one.kind in ("knock-out", "genotype")]
         what = f"'{text.strip()}' is a knock-out of a pathway that does not exist here"
         expected = ", ".join(sorted({known[w].name for w in pathways}))
-        return UnknownName(what, key="with", expected=expected, nearest=nearest(said, pathways) or near)
+        return UnknownName(what, key="with", expected=expected, nearest=_name(known, nearest(said, pathways)) or near)
     if re.search(r"block|antagonist|inhibitor", said):
         targets = sorted({one.target for one in known.values() if one.kind in GIVEN})
         what = f"'{text.strip()}' is a blocker with no target"
@@ -162,3 +162,7 @@ def unknown(text: str) -> BadInput:
                            type_this='with "NBQX 10 mg/kg IP at -30 min"')  # fmt: skip
     expected = "one of: " + ", ".join(load_perturbations())
     return UnknownName(f"no perturbation is called '{text.strip()}'", key="with", expected=expected, nearest=near)
+
+
+def _name(known: Mapping[str, Perturbation], word: str | None) -> str | None:
+    return known[word].name if word else None

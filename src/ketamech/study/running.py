@@ -101,11 +101,11 @@ def _build(parameters: ParameterTable) -> System:
 
 
 def run(model: Model, courses: Sequence[Course], times: np.ndarray, *, tolerance: float = TOLERANCE) -> xr.Dataset:
-    """Solve every course from its own drug-free rest state at `times` (h).
+    """Solve every course from its own drug-free rest state at `times` (h), which may begin before 0.
 
     Returns a Dataset with dims (patient, time); a failed patient is NaN with its reason in `solve_status`.
     """
-    lead = lead_of(courses)
+    lead = max(lead_of(courses), -float(times[0]))
     inputs, start, rested, given = prepare(model, courses, lead)
     solution = solve(model.kernel, start, inputs, given, times + lead, tolerance=tolerance)
     return _dataset(model.layout, courses, replace(solution, times=times), rested)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,18 @@ def _from_sentence(source: str, table: ParameterTable, species: Species, added: 
     notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if per_kilogram(regimen) else ()
     title = " with ".join((source, *added)) + ("" if species.name == HUMAN else f" ({species.name})")
     assumptions = (*notes, *salts(regimen), *luck(regimen))
-    return Scenario(title, "", regimen, values, horizon, True, 1, source, assumptions, species.name, given)
+    written = source if species.name == HUMAN and not added else _as_file(source, species, added)
+    return Scenario(title, "", regimen, values, horizon, True, 1, written, assumptions, species.name, given)
+
+
+def _as_file(sentence: str, species: Species, added: Iterable[str]) -> str:
+    """A sentence and what was added to it as the text of a scenario file, so that a run can be repeated."""
+    lines = ["treatments:", *(f"  - {json.dumps(part.strip())}" for part in sentence.split(";"))]
+    lines += [f"species: {species.name}"]
+    lines += ["person:", "  weight: 70 kg"] if species.name == HUMAN and "/kg" in sentence else []
+    phrases = tuple(added)
+    lines += ["perturbations:", *(f"  - {json.dumps(phrase)}" for phrase in phrases)] if phrases else []
+    return "\n".join(lines) + "\n"
 
 
 def perturbed_values(

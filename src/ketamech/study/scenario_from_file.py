@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_left
 from collections.abc import Mapping
@@ -55,11 +56,21 @@ def scenario_from_file(
         horizon,
         parsed.control,
         parsed.seed,
-        path.read_text(encoding="utf-8-sig"),
+        _written(path.read_text(encoding="utf-8-sig"), parsed, species, added),
         (*salts(regimen), *luck(regimen)),
         animal.name,
         given,
     )
+
+
+def _written(text: str, parsed: ScenarioFile, species: str | None, added: tuple[str, ...]) -> str:
+    """The text of the file with what was added outside it, where the file has no such key of its own."""
+    text = text.rstrip("\n") + "\n"
+    if species and "species" not in parsed.model_fields_set:
+        text += f"species: {species}\n"
+    if added and not parsed.perturbations:
+        text += "perturbations:\n" + "".join(f"  - {json.dumps(phrase)}\n" for phrase in added)
+    return text
 
 
 def _species(name: str, path: Path, lines: Mapping[Path_, int]) -> Species:

@@ -17,6 +17,8 @@ from ketamech.study.people import People
 from ketamech.study.running import Course, Entry, Model, load_model, run, story_times
 from ketamech.study.scenario import Scenario, load_scenario
 
+A_MINUTE = 1 / 60
+
 
 def courses(scenario: Scenario, model: Model) -> list[Course]:
     """The treated course and, where asked for, the same person with the same hopes and no drug."""
@@ -80,7 +82,9 @@ def simulate(
     both = courses(asked, chosen)
     starts = sorted({max(0.0, entry.time) for entry in both[0].entries})
     ends = sorted({entry.time + entry.duration for entry in both[0].entries if entry.duration and entry.time >= 0})
-    curves = run(chosen, both, story_times(asked.horizon, [*starts, *ends]))
+    early = sorted({entry.time for entry in asked.perturbed if entry.time < 0})
+    before = [early[0] - A_MINUTE, *early] if early else []  # an output at the time of an event shows what follows it
+    curves = run(chosen, both, np.array([*before, *story_times(asked.horizon, [*starts, *ends])]))
     bad = [str(reason) for reason in curves.solve_status.values if reason != "ok"]
     if bad:
         raise SolveFailed(f"the scenario could not be solved: {bad[0]}")
