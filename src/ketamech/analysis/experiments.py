@@ -75,6 +75,23 @@ def by_evidence(lines: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
+def experiment_counts(lines: pd.DataFrame) -> str:
+    """In words: how many rows of the evidence come out right, wrong and undecided, and how many sizes inside."""
+    rows, stages = by_evidence(lines), load_evidence().observations
+    told = []
+    for word, part in (
+        ("all rows", rows),
+        ("rows of stage perturbation", rows[[stages[name].stage == "perturbation" for name in rows.evidence]]),
+    ):
+        counts = {name: int((part.verdict == name).sum()) for name in ("right", "wrong", "undecided")}
+        sized = [value for value in part.inside if value is not None]
+        told.append(
+            f"{word}: {counts['right']} of {len(part)} right ({counts['right'] / len(part):.0%}), {counts['wrong']} wrong,"
+            f" {counts['undecided']} undecided; size inside in {sum(sized)} of {len(sized)}"
+        )
+    return ". ".join(told)
+
+
 def arms_of(row: ExperimentRow) -> Arms:
     """The courses a row needs. Without perturbation `both` is the drug; without drug `both` is the perturbation."""
     sp, settings = row.species, row.settings

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ketamech.report.bench_page import benchmark_page as benchmark_page
     from ketamech.report.bench_picture import draw_benchmark as draw_benchmark
     from ketamech.report.bibliography import cite as cite
+    from ketamech.report.experiments_picture import save_experiments as save_experiments
     from ketamech.report.forest_picture import draw_forest as draw_forest
     from ketamech.report.index import write_index as write_index
     from ketamech.report.model_page import describe as describe
@@ -43,6 +44,7 @@ _WHERE = {
     "percentiles": "bands",
     "provenance_of": "provenance",
     "refuse_folder": "run_folder",
+    "save_experiments": "experiments_picture",
     "save_people": "trial_pictures",
     "summary_of": "trial_folder",
     "summary_rows": "summary",
