@@ -223,6 +223,13 @@ def _effect(row: ExperimentRow, curves: Mapping[Arm, Curves], hour: float | None
     return _over(row.read(curves[arms.both]) - row.read(curves[other]), reference - rest)
 
 
+def _harm_left(row: ExperimentRow, curves: Mapping[Arm, Curves]) -> float:
+    """What a perturbation does in the presence of the drug, over what it does alone."""
+    arms = arms_of(row)
+    both, alone, none = (row.read(curves[arm]) for arm in (arms.both, arms.alone, arms.none))
+    return _over(both - none, alone - none)
+
+
 def _ratio(row: ExperimentRow, curves: Mapping[Arm, Curves]) -> float:
     """Reading over that of the same animal without the drug, or of an unperturbed one where no drug is given."""
     arms = arms_of(row)
@@ -249,6 +256,7 @@ STATISTICS: Mapping[str, Callable[[ExperimentRow, Mapping[Arm, Curves]], float]]
     "left": _left,
     "effect": _effect,
     "effect now": lambda row, curves: _effect(row, curves, None),
+    "harm left": _harm_left,
     "ratio": _ratio,
     "points": _points,
     "responds": _responds,
@@ -262,6 +270,7 @@ def _three(size: float, low: float, high: float, words: tuple[str, str, str]) ->
 DIRECTIONS: Mapping[str, Callable[[float], str]] = {
     "left": lambda size: _three(size, *SAME, ("less", "same", "more")),
     "effect": lambda size: "present" if size >= PRESENT else "absent",
+    "harm": lambda size: _three(size, *SAME, ("less", "same", "more")),
     "ratio": lambda size: _three(size, 1 - FLAT, 1 + FLAT, ("down", "none", "up")),
     "points": lambda size: _three(size, -FLAT_POINTS, FLAT_POINTS, ("less", "none", "more")),
     "responds": lambda size: "yes" if size >= RESPONSE else "no",

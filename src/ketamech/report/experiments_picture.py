@@ -20,11 +20,12 @@ MARKS = {"right": ("o", "#0072B2"), "wrong": ("X", "#D55E00"), "undecided": ("s"
 PANELS = {
     "left": "share of the ketamine effect that is left",
     "effect": "effect as share of ketamine's a day later",
+    "harm": "share of the harm of a protocol that is left",
     "ratio": "fold of the same animal without the drug",
     "points": "points against nothing given",
     "responds": "fall as share of the baseline",
 }
-SCALES = {"left": (0.0, 2.0), "effect": (0.0, 1.6), "ratio": (0.0, 2.5), "points": (-15.0, 5.0), "responds": (0.0, 1.0)}
+SCALES = {"left": (0.0, 2.0), "harm": (0.0, 2.0), "effect": (0.0, 1.6), "ratio": (0.0, 2.5), "points": (-15.0, 5.0), "responds": (0.0, 1.0)}
 _WIDTH, _LINE, _TOP, _MARGIN, _GAP = 900.0, 14.0, 92.0, 16.0, 40.0
 _LEFT, _RIGHT, _SAID, _LABEL = 430.0, 640.0, 660.0, 74
 
@@ -33,7 +34,7 @@ def experiments_picture(lines: pd.DataFrame, counts: str) -> Canvas:
     """A panel a statistic, a line an experiment; grey bar: the published interval or the band set before."""
     panels = [(kind, _of(lines, kind)) for kind in PANELS]
     undecided = lines[lines.verdict == "undecided"].to_dict("records")
-    height = _TOP + sum(_GAP + _LINE * len(rows) for _, rows in panels if rows) + _GAP + _LINE * len(undecided) + 30
+    height = _TOP + sum(_GAP + _LINE * (len(rows) - 1) for _, rows in panels if rows) + _GAP + _LINE * len(undecided) + 30
     canvas = Canvas(_WIDTH, height)
     _header(canvas, counts)
     y = _TOP
@@ -118,7 +119,7 @@ def _header(canvas: Canvas, counts: str) -> None:
     for word, (mark, colour) in MARKS.items():
         canvas.mark(x, 64, mark, size=5.5, fill=colour, edge=colour, width=0.9)
         canvas.words(x + 8, 64, f"{word} direction", edge="center")
-        x += 108
+        x += 118
     canvas.mark(x, 64, "o", size=5.5, fill=PAPER, edge=QUIET, width=0.9)
     canvas.words(x + 8, 64, "open: size outside", edge="center")
     canvas.box(x + 112, 60, 18, 8, colour=FAINT, opacity=0.9)

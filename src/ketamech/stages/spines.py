@@ -13,7 +13,7 @@ def spines(m: Stage) -> None:
     Room is finite. Dopamine D1 signalling permits the drug-evoked formation (Wu 2021); late, MeCP2-dependent
     transcription consolidates what has formed (Kim 2021).
     """
-    stress, protein = m.parameter("person.stress"), m.needs("plasticity.synaptic_protein", "1")
+    stress, protein = m.needs("stress.level", "1"), m.needs("plasticity.synaptic_protein", "1")
     bdnf = m.needs("plasticity.bdnf", "1")
     quinolinate = m.needs("inflammation.quinolinate", "1") - m.resting("inflammation.quinolinate", "1")
     stable, room = m.parameter("spines.stable"), m.parameter("spines.room")
