@@ -25,6 +25,7 @@ from ketamech.cli import (
     scorecard,
     sensitivity,
     simulate,
+    translate,
     trial,
 )
 from ketamech.cli.terminal import DISCLAIMER
@@ -42,6 +43,7 @@ for command in (
     simulate.simulate,
     people.people,
     trial.trial,
+    translate.translate,
     calibrate.calibrate,
     sensitivity.sensitivity,
     design.design,
