@@ -1,0 +1,90 @@
+"""Runs the experiment of every claim and sets it beside the verdict that its evidence gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from ketamech.analysis.claims.claim import Claim, Outcome, outcome
+from ketamech.analysis.claims.rule import Judgement, judge
+from ketamech.analysis.claims.tables import load_arms, load_claims, load_rule, load_variants
+from ketamech.analysis.expression import names_in
+from ketamech.analysis.measure import Curves
+from ketamech.analysis.protocols import Protocol, check_settings, simulate_protocols
+from ketamech.core import UnknownName, nearest
+from ketamech.evidence import load_evidence
+from ketamech.study.running import Model
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A claim, the verdict on it, what the model shows, and the simulated arms by id.
+
+    `steady`: under how many of `tried` other rules the verdict is the same. The model never enters the verdict.
+    """
+
+    claim: Claim
+    judgement: Judgement
+    outcomes: tuple[Outcome, ...]
+    steady: int
+    tried: int
+    arms: Mapping[str, Curves]
+
+    @property
+    def shown(self) -> bool:
+        """Whether the model shows what the claim says: every line of its experiment passes."""
+        return all(result.passed for result in self.outcomes)
+
+    @property
+    def agreement(self) -> str:
+        """Model beside evidence: agrees, differs, or open where evidence is mixed."""
+        if self.judgement.verdict == "mixed":
+            return "open"
+        return "agrees" if self.shown == (self.judgement.verdict == "supported") else "differs"
+
+
+def answer_claims(
+    model: Model, only: Iterable[str] = (), progress: Callable[[str], None] | None = None
+) -> dict[str, Answer]:
+    """Answers by claim id, in the order of the table (all, or `only` some); raises UnknownName for no such claim."""
+    chosen = _chosen(load_claims(load_evidence()), only)
+    arms = load_arms()
+    _check_outputs(chosen.values(), model)
+    wanted = _with_controls({arm for claim in chosen.values() for arm in claim.arms()}, arms)
+    check_settings(wanted, model.parameters)
+    curves = simulate_protocols(model, wanted.values(), progress=progress)
+    return {name: _answer(claim, arms, curves, model) for name, claim in chosen.items()}
+
+
+def _answer(claim: Claim, arms: Mapping[str, Protocol], curves: Mapping[str, Curves], model: Model) -> Answer:
+    rule, _ = load_rule()
+    others = load_variants(rule).values()
+    verdict = judge(claim.exhibits, claim.level, rule)
+    same = [judge(claim.exhibits, claim.level, other).verdict == verdict.verdict for other in others]
+    found = tuple(outcome(test, curves, curves.get(arms[test.arm].control), model.layout.units) for test in claim.tests)
+    mine = {name: curves[name] for name in claim.arms()}
+    return Answer(claim, verdict, found, sum(same), len(same), mine)
+
+
+def _chosen(claims: dict[str, Claim], only: Iterable[str]) -> dict[str, Claim]:
+    names = list(only) or list(claims)
+    for name in names:
+        if name not in claims:
+            near = nearest(name, claims)
+            raise UnknownName(f"no claim '{name}'", expected="an id printed by ketamech claims", nearest=near)
+    return {name: claims[name] for name in claims if name in names}
+
+
+def _with_controls(names: set[str], arms: Mapping[str, Protocol]) -> dict[str, Protocol]:
+    wanted = {*names, *(arms[name].control for name in names if arms[name].control)}
+    return {name: arm for name, arm in arms.items() if name in wanted}
+
+
+def _check_outputs(claims: Iterable[Claim], model: Model) -> None:
+    units = model.layout.units
+    for claim in claims:
+        for text in (claim.figure.output, *(test.measure.output for test in claim.tests)):
+            for name in names_in(text):
+                if name not in units:
+                    near = nearest(name, units)
+                    raise UnknownName(f"claim '{claim.id}' reads '{name}', which no stage offers", nearest=near)
