@@ -26,7 +26,7 @@ class Exhibit:
     why: str
 
     @property
-    def small_name(self) -> str:
+    def weight_name(self) -> str:
         """Name of the weight of this kind of study."""
         return f"weight.{self.strength.replace(' ', '_')}"
 
@@ -50,7 +50,7 @@ class Rule:
 
     def weight(self, exhibit: Exhibit) -> float:
         """Weight of one row: its kind of study, less for few persons and for a number that was only recalled."""
-        found = self[exhibit.small_name]
+        found = self[exhibit.weight_name]
         if is_small(exhibit, self["small.persons"]):
             found *= self["small.factor"]
         return found * (self["recalled.factor"] if exhibit.row.read_as == "recalled" else 1.0)

@@ -35,7 +35,7 @@ def load_claims(evidence: Evidence, folder: Path = DIRECTORY) -> dict[str, Claim
     ids = _ids(rows)
     tests = _by_claim(read_table(folder / "experiments.csv", TEST_COLUMNS), ids, lambda row: _test(row, arms))
     exhibits = _by_claim(read_table(folder / "evidence.csv", EXHIBIT_COLUMNS), ids, lambda row: _exhibit(row, evidence))
-    points = _by_claim(read_table(folder / "points.csv", POINT_COLUMNS), ids, lambda row: _point(row, evidence, arms))
+    points = _by_claim(read_table(folder / "points.csv", POINT_COLUMNS), ids, lambda row: _point(row, evidence, ids))
     return {row["id"]: _claim(row, arms, tests[row["id"]], exhibits[row["id"]], points[row["id"]]) for row in rows}
 
 
@@ -122,7 +122,8 @@ def _expected(row: Observation) -> str:
     return " | ".join(IN_PEOPLE) if _in_people(row) else "animal"
 
 
-def _point(row: Row, evidence: Evidence, arms: Mapping[str, Protocol]) -> Point:
+def _point(row: Row, evidence: Evidence, ids: Mapping[str, Row]) -> Point:
     found = evidence[known(row, "evidence", evidence.observations, "an id of data/evidence/*.csv")]
-    arm = known(row, "arm", arms, "an id of arms.csv")
-    return Point(found, arm, *(row.number(name) for name in ("hours", "factor", "offset")), row["why"])
+    drawn = dict.fromkeys(part.partition("=")[2].strip() for part in ids[row["claim"]]["curves"].split(";"))
+    arm = known(row, "arm", drawn, "an arm that the figure of this claim draws")
+    return Point(found, arm, row.number("hours"), row.number("factor"), row.number("offset"), row["why"])
