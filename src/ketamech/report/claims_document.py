@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ketamech.analysis.claims import Answer, Exhibit, Rule, load_rule, load_variants
-from ketamech.evidence import load_evidence
-from ketamech.report.claims_page import model_says
+from ketamech.analysis.claims import SIDES, Answer, Rule, load_rule, load_variants
+from ketamech.report.claims_page import Said, found, model_says, said
 from ketamech.report.words import DISCLAIMER, number
 
 INTRODUCTION = """# What people say about ketamine
@@ -70,16 +69,13 @@ def claim_in_full(answer: Answer, rule: Rule) -> str:
     lines = [f"“{claim.statement}”", f"Met in: {claim.met}. Stage: {claim.stage}. {claim.note}", ""]
     lines += [f"Verdict: **{verdict.verdict}** ({verdict.reason}; the same under {answer.steady} of {answer.tried} "
               "other rules)", f"Model: **{model_says(answer)}**", ""]  # fmt: skip
-    for result in answer.outcomes:
-        unit = "" if result.unit == "1" else f" {result.unit}"
-        bound = f"{result.test.relation} {number(result.test.bound)}"
-        mark = "yes" if result.passed else "no"
-        lines.append(
-            f"- {mark}: {result.test.says} ({number(result.value)}{unit}, bound {bound}; arm `{result.test.arm}`)"
-        )
-    for side in ("for", "against"):
+    lines += [
+        f"- {'yes' if result.passed else 'no'}: {result.test.says} ({found(result)}; arm `{result.test.arm}`)"
+        for result in answer.outcomes
+    ]
+    for side in SIDES:
         lines += ["", f"Evidence {side}:", ""]
-        lines += [_exhibit(exhibit, rule) for exhibit in claim.side(side)] or ["- none in the tables"]
+        lines += [_line(piece) for piece in said(claim.side(side), rule)] or ["- none in the tables"]
     return "\n".join(lines)
 
 
@@ -87,8 +83,6 @@ def _section(answer: Answer, rule: Rule) -> str:
     return f"## {answer.claim.id}\n\n{claim_in_full(answer, rule)}\n"
 
 
-def _exhibit(exhibit: Exhibit, rule: Rule) -> str:
-    paper = load_evidence().references[exhibit.row.reference]
-    memory = ", from memory" if exhibit.row.read_as == "recalled" else ""
-    weight = number(rule.weight(exhibit), 2)
-    return f"- `{exhibit.row.id}` ({exhibit.strength}, weight {weight}{memory}) {exhibit.why}. {paper.citation}"
+def _line(piece: Said) -> str:
+    ids = ", ".join(f"`{name}`" for name in piece.ids)
+    return f"- {piece.exhibit.why} ({piece.kind}). {piece.paper.citation}: {ids}"

@@ -87,10 +87,7 @@ def draw(answer: Answer) -> Drawing:
     published = _published(answer)
     sheet, steps = _sheet(answer, curves, published)
     lines = [Line(label, _path(sheet, *curve), _words(*curve)) for label, curve in curves.items()]
-    marks = [
-        Mark(sheet.x(p.hours), *(sheet.y(height) for height in p.heights), p.hollow, p.title, p.curve)
-        for p in published
-    ]
+    marks = [_mark(sheet, point) for point in published]
     hour_ticks, clock = _hour_ticks(sheet)
     said = ". ".join(f"{line.label}: {line.words}" for line in lines)
     return Drawing(
@@ -100,6 +97,11 @@ def draw(answer: Answer) -> Drawing:
         clock, _table(curves, [at for at, _ in hour_ticks]),
         f"Model, {answer.claim.figure.axis}, {hours_in_words(sheet.start)} to {hours_in_words(sheet.end)}. {said}.",
     )  # fmt: skip
+
+
+def _mark(sheet: Sheet, point: Published) -> Mark:
+    middle, low, high = (sheet.y(height) for height in point.heights)
+    return Mark(sheet.x(point.hours), middle, low, high, point.hollow, point.title, point.curve)
 
 
 def _curve(answer: Answer, arm: str) -> tuple[np.ndarray, np.ndarray]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from ketamech.analysis.claims import Answer, Exhibit, Rule, load_rule, load_variants
+from ketamech.analysis.claims import SIDES, VERDICTS, Answer, Exhibit, Outcome, Rule, load_rule, load_variants
 from ketamech.evidence import Reference, load_evidence
 from ketamech.report.claims_figure import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw
 from ketamech.report.html import render
 from ketamech.report.words import number
-
-VERDICTS = ("supported", "mixed", "not supported", "contradicted")
 
 
 def write_claims(folder: Path | str, answers: Mapping[str, Answer]) -> list[Path]:
@@ -29,13 +29,13 @@ def write_claims(folder: Path | str, answers: Mapping[str, Answer]) -> list[Path
 def claims_page(answers: Mapping[str, Answer]) -> str:
     """The whole page."""
     rule, why = load_rule()
-    references = load_evidence().references
     counts = {word: sum(a.judgement.verdict == word for a in answers.values()) for word in VERDICTS}
     return render(
         "claims.html.j2",
-        cards=[_card(answer, rule, references) for answer in answers.values()],
+        cards=[_card(answer, rule) for answer in answers.values()],
         counts=counts,
         rule=[(name, number(value), why[name]) for name, value in rule.values.items()],
+        found=found,
         variants=list(load_variants(rule)),
         sheet={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
     )
@@ -63,28 +63,51 @@ def model_says(answer: Answer) -> str:
     return "shown" if answer.shown else "not shown"
 
 
-def _card(answer: Answer, rule: Rule, references: Mapping[str, Reference]) -> dict[str, object]:
-    claim = answer.claim
+def found(result: Outcome) -> str:
+    """What came out of a test and the bound, in words."""
+    unit = "" if result.unit == "1" else f" {result.unit}"
+    bound = f"{result.test.bound:g}".replace("-", "−")
+    return f"{number(result.value)}{unit}; to pass: {'below' if result.test.relation == '<' else 'above'} {bound}"
+
+
+@dataclass(frozen=True)
+class Said:
+    """Rows of one paper that say the same: what they say, their ids, and what they weigh."""
+
+    exhibit: Exhibit
+    ids: tuple[str, ...]
+    weight: str
+    paper: Reference
+
+    @property
+    def kind(self) -> str:
+        """Kind of study, weight, how many persons, and whether the number was only recalled."""
+        row = self.exhibit.row
+        persons = f", n = {row.n_text}" if row.n_text else ""
+        recalled = ", from memory" if row.read_as == "recalled" else ""
+        return f"{self.exhibit.strength}, weight {self.weight}{persons}{recalled}"
+
+
+def said(exhibits: Iterable[Exhibit], rule: Rule) -> list[Said]:
+    """Pieces of evidence in the order of the table; rows of one paper with the same words become one."""
+    references = load_evidence().references
+    groups: dict[tuple[str, str, str], list[Exhibit]] = defaultdict(list)
+    for exhibit in exhibits:
+        groups[(exhibit.why, exhibit.row.reference, exhibit.strength)].append(exhibit)
+    lines = []
+    for (_, paper, _), rows in groups.items():
+        first = max(rows, key=rule.weight)
+        ids = tuple(exhibit.row.id for exhibit in rows)
+        lines.append(Said(first, ids, f"{rule.weight(first):g}", references[paper]))
+    return lines
+
+
+def _card(answer: Answer, rule: Rule) -> dict[str, object]:
     return {
-        "claim": claim,
+        "claim": answer.claim,
         "judgement": answer.judgement,
         "answer": answer,
         "model": model_says(answer),
         "drawing": draw(answer),
-        "sides": [(side, [_said(e, rule, references) for e in claim.side(side)]) for side in ("for", "against")],
-    }
-
-
-def _said(exhibit: Exhibit, rule: Rule, references: Mapping[str, Reference]) -> dict[str, str]:
-    """One piece of evidence as a line of text with its paper."""
-    paper, row = references[exhibit.row.reference], exhibit.row
-    return {
-        "id": row.id,
-        "strength": exhibit.strength,
-        "weight": number(rule.weight(exhibit), 2),
-        "why": exhibit.why,
-        "n": f"n = {row.n_text}" if row.n_text else "",
-        "recalled": "from memory" if row.read_as == "recalled" else "",
-        "citation": paper.citation,
-        "url": paper.url,
+        "sides": [(side, said(answer.claim.side(side), rule)) for side in SIDES],
     }

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from ketamech.analysis.claims.answering import Answer as Answer
     from ketamech.analysis.claims.answering import answer_claims as answer_claims
     from ketamech.analysis.claims.claim import Claim as Claim
+    from ketamech.analysis.claims.claim import Outcome as Outcome
+    from ketamech.analysis.claims.rule import SIDES as SIDES
+    from ketamech.analysis.claims.rule import VERDICTS as VERDICTS
     from ketamech.analysis.claims.rule import Exhibit as Exhibit
     from ketamech.analysis.claims.rule import Judgement as Judgement
     from ketamech.analysis.claims.rule import Rule as Rule
@@ -21,7 +24,10 @@ _WHERE = {
     "Claim": "claim",
     "Exhibit": "rule",
     "Judgement": "rule",
+    "Outcome": "claim",
     "Rule": "rule",
+    "SIDES": "rule",
+    "VERDICTS": "rule",
     "answer_claims": "answering",
     "judge": "rule",
     "load_claims": "tables",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from ketamech.analysis.claims.claim import Claim, Outcome, outcome
+from ketamech.analysis.claims.claim import Claim, Outcome, Test, outcome
 from ketamech.analysis.claims.rule import Judgement, judge
 from ketamech.analysis.claims.tables import load_arms, load_claims, load_rule, load_variants
 from ketamech.analysis.expression import names_in
@@ -46,13 +47,17 @@ class Answer:
 def answer_claims(
     model: Model, only: Iterable[str] = (), progress: Callable[[str], None] | None = None
 ) -> dict[str, Answer]:
-    """Answers by claim id, in the order of the table (all, or `only` some); raises UnknownName for no such claim."""
-    chosen = _chosen(load_claims(load_evidence()), only)
+    """Answers by claim id, in the order of the table (all, or `only` some); raises UnknownName for no such claim.
+
+    Every arm is always run, on one grid of times: a claim asked alone gives the same bits.
+    """
+    claims = load_claims(load_evidence())
+    chosen = _chosen(claims, only)
     arms = load_arms()
-    _check_outputs(chosen.values(), model)
-    wanted = _with_controls({arm for claim in chosen.values() for arm in claim.arms()}, arms)
-    check_settings(wanted, model.parameters)
-    curves = simulate_protocols(model, wanted.values(), progress=progress)
+    _check_outputs(claims.values(), model)
+    check_settings(arms, model.parameters)
+    moments = _moments(test for claim in claims.values() for test in claim.tests)
+    curves = simulate_protocols(model, arms.values(), moments, progress)
     return {name: _answer(claim, arms, curves, model) for name, claim in chosen.items()}
 
 
@@ -70,14 +75,15 @@ def _chosen(claims: dict[str, Claim], only: Iterable[str]) -> dict[str, Claim]:
     names = list(only) or list(claims)
     for name in names:
         if name not in claims:
-            near = nearest(name, claims)
+            near = nearest(name, claims) or next((known for known in claims if name in known), None)
             raise UnknownName(f"no claim '{name}'", expected="an id printed by ketamech claims", nearest=near)
     return {name: claims[name] for name in claims if name in names}
 
 
-def _with_controls(names: set[str], arms: Mapping[str, Protocol]) -> dict[str, Protocol]:
-    wanted = {*names, *(arms[name].control for name in names if arms[name].control)}
-    return {name: arm for name, arm in arms.items() if name in wanted}
+def _moments(tests: Iterable[Test]) -> list[float]:
+    """The hours at which something is read, so that they are output times."""
+    texts = (test.measure.when for test in tests if not set("<>") & set(test.measure.when))
+    return [float(hour) for text in texts for hour in re.findall(r"[\d.]+", text)]
 
 
 def _check_outputs(claims: Iterable[Claim], model: Model) -> None:
