@@ -14,7 +14,13 @@ from ketamech.report.words import hours_in_words, number
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 36
 MOST_POINTS = 160
-CLOCKS = ((12.0, 1.0, "hours"), (96.0, 1.0, "hours"), (1400.0, 24.0, "days"), (math.inf, 168.0, "weeks"))
+EVEN_POINTS = 80
+MOST_TICKS = 8
+CLOCKS = (  # figures up to so many hours, hours in a unit, its name, steps to choose from
+    (96.0, 1.0, "hours", (0.5, 1, 2, 6, 12, 24)),
+    (1400.0, 24.0, "days", (1, 2, 7, 14)),
+    (math.inf, 168.0, "weeks", (1, 2, 4, 13, 26, 52)),
+)
 
 
 @dataclass(frozen=True)
@@ -105,10 +111,11 @@ def _mark(sheet: Sheet, point: Published) -> Mark:
 
 
 def _curve(answer: Answer, arm: str) -> tuple[np.ndarray, np.ndarray]:
-    """Hours and values between the ends of the figure, thinned evenly along the output times."""
+    """Hours and values between the ends of the figure: output times, thinned, and even steps between them."""
     figure, curves = answer.claim.figure, answer.arms[arm]
     inside = curves.time[(curves.time > figure.start) & (curves.time < figure.end)]
-    hours = np.concatenate([[figure.start], inside[:: max(1, len(inside) // MOST_POINTS)], [figure.end]])
+    even = np.linspace(figure.start, figure.end, EVEN_POINTS)
+    hours = np.union1d(even, inside[:: max(1, len(inside) // MOST_POINTS)])
     values = np.asarray(value_of(figure.output, curves.outputs), dtype=float)
     return hours, np.interp(hours, curves.time, values)
 
@@ -149,11 +156,11 @@ def nice_steps(low: float, high: float, about: int = 5) -> list[float]:
 
 
 def _hour_ticks(sheet: Sheet) -> tuple[list[tuple[float, str]], str]:
-    _, unit, clock = next(c for c in CLOCKS if sheet.end - sheet.start <= c[0])
-    steps = nice_steps(sheet.start / unit, sheet.end / unit, 6)
-    if clock == "hours" and sheet.end > 12:
-        steps = [float(h) for h in range(0, int(sheet.end) + 1, 12)]
-    return [(at * unit, f"{at:g}") for at in steps if at * unit <= sheet.end + 1e-9], clock
+    span = sheet.end - sheet.start
+    _, unit, clock, choices = next(c for c in CLOCKS if span <= c[0])
+    step = next((s for s in choices if span / unit / s <= MOST_TICKS), choices[-1])
+    steps = np.arange(sheet.start / unit, sheet.end / unit + 1e-9, step)
+    return [(float(at) * unit, f"{at:g}") for at in steps], clock
 
 
 def _path(sheet: Sheet, hours: np.ndarray, values: np.ndarray) -> str:

@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from ketamech.analysis.claims import SIDES, VERDICTS, Answer, Exhibit, Outcome, Rule, load_rule, load_variants
+from ketamech.analysis.claims import (
+    NOT_PERSONS,
+    SIDES,
+    VERDICTS,
+    Answer,
+    Exhibit,
+    Outcome,
+    Rule,
+    load_rule,
+    load_variants,
+)
 from ketamech.evidence import Reference, load_evidence
 from ketamech.report.claims_figure import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw
 from ketamech.report.html import render
@@ -83,7 +93,8 @@ class Said:
     def kind(self) -> str:
         """Kind of study, weight, how many persons, and whether the number was only recalled."""
         row = self.exhibit.row
-        persons = f", n = {row.n_text}" if row.n_text else ""
+        counted = f" {row.unit}" if row.unit in NOT_PERSONS else ""
+        persons = f", n = {row.n_text}{counted}" if row.n_text else ""
         recalled = ", from memory" if row.read_as == "recalled" else ""
         return f"{self.exhibit.strength}, weight {self.weight}{persons}{recalled}"
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ketamech.analysis.claims.answering import answer_claims as answer_claims
     from ketamech.analysis.claims.claim import Claim as Claim
     from ketamech.analysis.claims.claim import Outcome as Outcome
+    from ketamech.analysis.claims.rule import NOT_PERSONS as NOT_PERSONS
     from ketamech.analysis.claims.rule import SIDES as SIDES
     from ketamech.analysis.claims.rule import VERDICTS as VERDICTS
     from ketamech.analysis.claims.rule import Exhibit as Exhibit
@@ -24,6 +25,7 @@ _WHERE = {
     "Claim": "claim",
     "Exhibit": "rule",
     "Judgement": "rule",
+    "NOT_PERSONS": "rule",
     "Outcome": "claim",
     "Rule": "rule",
     "SIDES": "rule",

@@ -13,7 +13,7 @@ IN_PEOPLE = ("record", "human trial", "human")
 SIDES = ("for", "against")
 LEVELS = ("people", "molecule")
 VERDICTS = ("supported", "mixed", "not supported", "contradicted")
-_NOT_PERSONS = ("studies", "effect sizes")  # of such a row n counts papers
+NOT_PERSONS = ("studies", "effect sizes")  # of such a row n counts papers
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Judgement:
 
 def is_small(exhibit: Exhibit, fewest: float) -> bool:
     """A study of people with fewer of them than asked for; unknown numbers are not called small."""
-    counted = exhibit.strength in ("human trial", "human") and exhibit.row.unit not in _NOT_PERSONS
+    counted = exhibit.strength in ("human trial", "human") and exhibit.row.unit not in NOT_PERSONS
     return counted and exhibit.row.n is not None and exhibit.row.n < fewest
 
 
