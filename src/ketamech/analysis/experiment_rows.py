@@ -69,7 +69,9 @@ class ExperimentRow:
 def load_experiment_rows(path: Path = PATH) -> tuple[ExperimentRow, ...]:
     """Every reading. Raises BadInput naming line and column of an id, species or word that does not exist."""
     ids = load_evidence().observations
-    return tuple(_row(row, known(row, "evidence", ids, "an id of data/evidence/*.csv")) for row in read_table(path, COLUMNS))
+    return tuple(
+        _row(row, known(row, "evidence", ids, "an id of data/evidence/*.csv")) for row in read_table(path, COLUMNS)
+    )
 
 
 def _row(row: Row, evidence: str) -> ExperimentRow:
@@ -92,7 +94,9 @@ def _settings(row: Row) -> tuple[tuple[str, float], ...]:
     for part in filter(None, (text.strip() for text in row["settings"].split(";"))):
         name, _, number = (piece.strip() for piece in part.partition("="))
         if name not in table:
-            raise row.bad("settings", f"no parameter '{name}'", expected="stage.thing=number", near=nearest(name, table))
+            raise row.bad(
+                "settings", f"no parameter '{name}'", expected="stage.thing=number", near=nearest(name, table)
+            )
         try:
             found.append((name, float(number) * unit(table[name].unit).factor))
         except ValueError as problem:
@@ -107,4 +111,3 @@ def _refuse_window(row: Row) -> None:
         raise row.bad("when", f"'{row['when']}' is not a time", expected="hours, such as 24 or 0-2") from problem
     if not (row["regimen"] or row["with"]):
         raise row.bad("with", "nothing is done in this experiment", expected="a regimen, a perturbation, or both")
-

@@ -71,7 +71,9 @@ def by_evidence(lines: pd.DataFrame) -> pd.DataFrame:
         verdict = "wrong" if "wrong" in words else "undecided" if "undecided" in words else "right"
         known = [value for value in part.inside if value is not None]
         inside = all(known) and verdict != "undecided" if known else None
-        found.append({"evidence": name, "verdict": verdict, "inside": inside, "band": "; ".join(sorted(set(part.band) - {""}))})
+        found.append(
+            {"evidence": name, "verdict": verdict, "inside": inside, "band": "; ".join(sorted(set(part.band) - {""}))}
+        )
     return pd.DataFrame(found)
 
 
@@ -161,7 +163,9 @@ def _batch(
     for arm in arms:
         base, given, sets = _course_parts(arm, model.parameters)
         courses.append(Course(" | ".join(arm[:3]), given, {**base, **overrides, **sets}))
-    times = np.unique(np.r_[story_times(horizon, per_dose=60), np.linspace(0, 2, 41), [m for m in moments if m <= horizon]])
+    times = np.unique(
+        np.r_[story_times(horizon, per_dose=60), np.linspace(0, 2, 41), [m for m in moments if m <= horizon]]
+    )
     lead = lead_of(courses)
     inputs, start, rested, given_events = prepare(model, courses, lead)
     solution = solve(

@@ -24,7 +24,9 @@ Png = Annotated[bool, typer.Option("--png", help="Write the story also as PNG, f
 
 Beside = Annotated[
     list[str] | None,
-    typer.Option("--with", help='What is done beside: "NBQX 10 mg/kg IP at -30 min", "BDNF knock-out"; may be repeated'),
+    typer.Option(
+        "--with", help='What is done beside: "NBQX 10 mg/kg IP at -30 min", "BDNF knock-out"; may be repeated'
+    ),
 ]
 Species = Annotated[str | None, typer.Option(help="human, rat or mouse [default: human, or the file's]")]
 Patients = Annotated[int | None, typer.Option(help="Draw this many virtual patients instead of the typical one")]

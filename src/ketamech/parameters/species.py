@@ -59,7 +59,9 @@ def _shipped(name: str) -> Species:
     for row in rows:
         key = row.required("name", "stage.thing")
         if key not in known:
-            raise row.bad("name", f"no parameter '{key}'", expected="a name of data/parameters", near=nearest(key, known))
+            raise row.bad(
+                "name", f"no parameter '{key}'", expected="a name of data/parameters", near=nearest(key, known)
+            )
         values[key] = parameter_of(row, evidence, key)
     return Species(name, values, _routes(name))
 

@@ -25,7 +25,14 @@ PANELS = {
     "points": "points against nothing given",
     "responds": "fall as share of the baseline",
 }
-SCALES = {"left": (0.0, 2.0), "harm": (0.0, 2.0), "effect": (0.0, 1.6), "ratio": (0.0, 2.5), "points": (-15.0, 5.0), "responds": (0.0, 1.0)}
+SCALES = {
+    "left": (0.0, 2.0),
+    "harm": (0.0, 2.0),
+    "effect": (0.0, 1.6),
+    "ratio": (0.0, 2.5),
+    "points": (-15.0, 5.0),
+    "responds": (0.0, 1.0),
+}
 _WIDTH, _LINE, _TOP, _MARGIN, _GAP = 900.0, 14.0, 92.0, 16.0, 40.0
 _LEFT, _RIGHT, _SAID, _LABEL = 430.0, 640.0, 660.0, 74
 
@@ -34,7 +41,9 @@ def experiments_picture(lines: pd.DataFrame, counts: str) -> Canvas:
     """A panel a statistic, a line an experiment; grey bar: the published interval or the band set before."""
     panels = [(kind, _of(lines, kind)) for kind in PANELS]
     undecided = lines[lines.verdict == "undecided"].to_dict("records")
-    height = _TOP + sum(_GAP + _LINE * (len(rows) - 1) for _, rows in panels if rows) + _GAP + _LINE * len(undecided) + 30
+    height = (
+        _TOP + sum(_GAP + _LINE * (len(rows) - 1) for _, rows in panels if rows) + _GAP + _LINE * len(undecided) + 30
+    )
     canvas = Canvas(_WIDTH, height)
     _header(canvas, counts)
     y = _TOP
@@ -46,7 +55,9 @@ def experiments_picture(lines: pd.DataFrame, counts: str) -> Canvas:
     for row in undecided:
         y += _LINE
         _label(canvas, y, row)
-        canvas.words(_LEFT, y, textwrap.shorten(row["why"], 110, placeholder=" …"), size=7.5, colour=QUIET, edge="center")
+        canvas.words(
+            _LEFT, y, textwrap.shorten(row["why"], 110, placeholder=" …"), size=7.5, colour=QUIET, edge="center"
+        )
     canvas.words(_MARGIN, height - 10, DISCLAIMER, size=8, colour=QUIET)
     return canvas
 

@@ -21,7 +21,9 @@ def spines(m: Stage) -> None:
     mature = m.state("spines.mature", "1", at_rest=0.25, scale=0.3, about="mature spines, relative to healthy density")
     density = stable + nascent + mature
     slowed = 1 - m.parameter("spines.stress_formation") * stress
-    offered = m.parameter("spines.protein_formation") * (protein - 1) + m.parameter("spines.bdnf_formation") * (bdnf - 1)
+    offered = m.parameter("spines.protein_formation") * (protein - 1) + m.parameter("spines.bdnf_formation") * (
+        bdnf - 1
+    )
     pushed = 1 + offered * (1 - m.parameter("spines.dopamine_share") * m.needs("antagonists.d1_block_share", "1"))
     forming = m.parameter("spines.formation_rate") * slowed * pushed * (room - density)
     faster = 1 + m.parameter("spines.stress_loss") * stress
@@ -31,7 +33,11 @@ def spines(m: Stage) -> None:
     m.rate(nascent, -m.parameter("spines.nascent_loss") * nascent, because="most new spines are lost within days")
     kept = 1 - m.parameter("spines.transcription_share") * m.needs("antagonists.actinomycin_share", "1")
     m.flow(nascent, mature, m.parameter("spines.maturation") * kept * nascent, because="survivors mature by late genes")
-    m.rate(nascent, -m.parameter("spines.maturation") * (1 - kept) * nascent, because="those not consolidated are withdrawn")
+    m.rate(
+        nascent,
+        -m.parameter("spines.maturation") * (1 - kept) * nascent,
+        because="those not consolidated are withdrawn",
+    )
     m.rate(mature, -loss * mature, because="elimination, faster under stress, not changed by the drug")
     now = m.offers("spines.density", density, "1", about="spine density relative to healthy")
     m.offers(

@@ -121,7 +121,9 @@ def _sets(row: Row, table: ParameterTable) -> dict[str, float]:
 def _dose_form(row: Row, text: str) -> DoseForm:
     match = _DOSE.match(text)
     if not match:
-        raise row.bad("doses", f"cannot read '{text}'", expected="ROUTE AMOUNT UNIT, perhaps = share of the usual level")
+        raise row.bad(
+            "doses", f"cannot read '{text}'", expected="ROUTE AMOUNT UNIT, perhaps = share of the usual level"
+        )
     return DoseForm(match[1], float(match[2]), match[3], float(match[4] or 1))
 
 
@@ -130,7 +132,9 @@ def _evidence(row: Row) -> tuple[str, ...]:
     known = load_evidence().observations
     for name in ids:
         if name not in known:
-            raise row.bad("evidence", f"no evidence row '{name}'", expected="ids of data/evidence", near=nearest(name, known))
+            raise row.bad(
+                "evidence", f"no evidence row '{name}'", expected="ids of data/evidence", near=nearest(name, known)
+            )
     return ids
 
 

@@ -21,7 +21,16 @@ _BEFORE = re.compile(rf"\b{_NUMBER}\s*(minutes?|mins?|hours?|hrs?|h|days?|d)\s+(
 _INTO = re.compile(r"\b(?:into|in)\s+(?:the\s+)?([a-z][\w -]*?)(?=\s+(?:at|for|throughout|\d)|$)", re.I)
 _OVER = re.compile(rf"\b(?:over|for)\s+{_NUMBER}\s*(minutes?|mins?|hours?|hrs?|h|days?|d)\b", re.I)
 _HELD = re.compile(r"\b(?:throughout|held|for good)\b", re.I)
-SITES = ("mpfc", "infralimbic cortex", "infralimbic", "prefrontal cortex", "cortex", "hippocampus", "brain", "ventricle")
+SITES = (
+    "mpfc",
+    "infralimbic cortex",
+    "infralimbic",
+    "prefrontal cortex",
+    "cortex",
+    "hippocampus",
+    "brain",
+    "ventricle",
+)
 BRAIN, LONGEST_LEAD = "brain", 14 * 24.0
 
 
@@ -169,6 +178,10 @@ def _refuse_nonsense(one: Perturbation, dosed: bool, held: bool, time: float, te
     if one.kind not in GIVEN and (dosed or held):
         raise BadInput(f"{one.name} has no dose: it is a {one.kind}", key="with", type_this=one.name)
     if held and (len(one.enters) != 1 or not one.enters[0].startswith("antagonists.")):
-        raise BadInput(f"{one.name} cannot be held for good", key="with", expected="a dose at a time", type_this=one.name)
+        raise BadInput(
+            f"{one.name} cannot be held for good", key="with", expected="a dose at a time", type_this=one.name
+        )
     if time < -LONGEST_LEAD:
-        raise BadInput(f"'{text}' is given too early", key="with", expected=f"at most {LONGEST_LEAD:g} h before the start")
+        raise BadInput(
+            f"'{text}' is given too early", key="with", expected=f"at most {LONGEST_LEAD:g} h before the start"
+        )

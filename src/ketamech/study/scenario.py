@@ -122,7 +122,9 @@ def refuse_early(regimen: Regimen, given: Iterable[Given]) -> None:
     early = [one for one in given if one.time < 0 and one.entries()]
     if early and any(treatment.steady for treatment in regimen.treatments):
         what = f"'{early[0].text}' comes before the start of a regimen at steady state"
-        raise BadInput(what, key="with", expected="a time of 0 h or later", type_this=f"{early[0].perturbation.name} at 0 h")
+        raise BadInput(
+            what, key="with", expected="a time of 0 h or later", type_this=f"{early[0].perturbation.name} at 0 h"
+        )
 
 
 def check(

@@ -29,7 +29,10 @@ def courses(scenario: Scenario, model: Model) -> list[Course]:
     treated = Course("treated", _in_order((*given, *scenario.perturbed)), scenario.values, cycle, gap)
     if not scenario.control:
         return [treated]
-    return [treated, Course("control", _in_order((*_hopes(given), *scenario.perturbed)), scenario.values, _hopes(cycle), gap)]
+    return [
+        treated,
+        Course("control", _in_order((*_hopes(given), *scenario.perturbed)), scenario.values, _hopes(cycle), gap),
+    ]
 
 
 def _felt(scenario: Scenario, given: tuple[Entry, ...]) -> tuple[Entry, ...]:
@@ -83,8 +86,10 @@ def simulate(
     SolveFailed if it cannot be solved.
     """
     chosen = model or load_model(announce=announce)
-    asked = scenario if isinstance(scenario, Scenario) else load_scenario(
-        scenario, chosen.parameters, species=species, perturbations=perturbations
+    asked = (
+        scenario
+        if isinstance(scenario, Scenario)
+        else load_scenario(scenario, chosen.parameters, species=species, perturbations=perturbations)
     )
     both = courses(asked, chosen)
     starts = sorted({max(0.0, entry.time) for entry in both[0].entries})
