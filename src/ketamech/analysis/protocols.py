@@ -31,8 +31,8 @@ _TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Protocol:
-    """One treatment of a typical patient or animal: a sentence (empty: nothing), what is done beside it, what differs in
-    them, how long (h).
+    """One treatment of a typical patient or animal: a sentence (empty: nothing), what is done beside it, what differs
+    in them, how long (h).
 
     `settings` are in the units of the parameter tables (years, kg, points), as a reader would write them.
     """

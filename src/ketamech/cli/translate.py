@@ -15,8 +15,8 @@ Given = Annotated[str | None, typer.Option("--as", help="How it is given there [
 def translate(dose: Dose, source: From = "rat", target: To = "human", given: Given = None) -> None:
     """The dose in another species with the same unbound ketamine in brain, by area and by peak; body surface beside it.
 
-    The three rules disagree: a rodent clears the drug within an hour, so equal peaks are not equal areas. Animal kinetics
-    are mostly recalled, so take the numbers as good to about a factor of two.
+    The three rules disagree: a rodent clears the drug within an hour, so equal peaks are not equal areas. Animal
+    kinetics are mostly recalled, so take the numbers as good to about a factor of two.
 
     Examples:
 

@@ -50,7 +50,7 @@ class ScenarioFile(BaseModel):
     species: str = Field("human", description="human, rat or mouse")
     perturbations: list[str] | dict[str, float] = Field(
         [],
-        description="a list of what is done, e.g. 'NBQX 10 mg/kg IP at -30 min'; or shares held for good, e.g. nbqx: 0.9",
+        description="what is done, e.g. [NBQX 10 mg/kg IP at -30 min]; or shares held for good, e.g. nbqx: 0.9",
     )
     parameters: dict[str, float | str] = Field({}, description="any parameter by its full name")
     horizon: str | None = Field(None, description="how long to look, e.g. 28 days")

@@ -83,7 +83,7 @@ def _species(name: str, path: Path, lines: Mapping[Path_, int]) -> Species:
 def _perturbations(
     parsed: ScenarioFile, added: tuple[str, ...], path: Path, lines: Mapping[Path_, int]
 ) -> tuple[Given, ...]:
-    """What is done beside the treatment: from the list of the file, from sentences "... with ...", and what is added."""
+    """What is done beside the treatment: in the list of the file, in sentences "... with ...", and what is added."""
     listed = parsed.perturbations if isinstance(parsed.perturbations, list) else []
     said = [phrase for t in parsed.treatments if isinstance(t, str) for phrase in split(t)[1]]
     for i, phrase in enumerate(listed):
