@@ -101,7 +101,7 @@ def test_an_unknown_id_suggests_the_nearest(evidence):
 
 def test_the_table_has_a_line_for_each_observation(evidence):
     frame = evidence.table()
-    assert len(frame) == 1136
+    assert len(frame) == 1138
     assert frame.loc["perez-frn", "canonical_value"] == pytest.approx(0.54)
     assert {"spread_kind", "spread_low", "spread_high", "time_h", "read_as"} <= set(frame.columns)
 

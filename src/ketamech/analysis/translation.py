@@ -61,7 +61,7 @@ def translate(
     return pd.DataFrame(
         [
             {
-                "rule": rule, "drug": dose.drug, "given": way, "mg/kg": found, "mg": found * weight,
+                "rule": rule, "drug": dose.drug, "given": way, "mg/kg": float(found), "mg": float(found * weight),
                 "matched": matched, "from": where,
             }
             for rule, found, matched, where in rules
