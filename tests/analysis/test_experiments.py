@@ -65,7 +65,7 @@ def test_overrides_reach_every_course_and_leave_the_experiment_its_own(model, li
 
 
 def test_an_override_that_is_no_parameter_names_the_nearest(model):
-    with pytest.raises(UnknownName, match="pathway.habenula"):
+    with pytest.raises(UnknownName, match=r"pathway\.habenula"):
         run_experiments(model, {"pathway.habenulla": 0.0})
 
 

@@ -39,8 +39,8 @@ def translate(
     """The dose in `target` that does what `sentence` does in `source`, given there by a route (`given`).
 
     One line a rule: rule, mg/kg, mg, what is matched in umol/L (x h), where the numbers come from. Kinetics are linear
-    in dose, so one course in each species is enough. Raises BadInput for anything but one dose of ketamine, for a species
-    that does not exist, and where kinetics are missing.
+    in dose, so one course in each species is enough. Raises BadInput for anything but one dose of ketamine, for a
+    species that does not exist, and where kinetics are missing.
     """
     model = model or load_model()
     here, there = load_species(source), load_species(target)
