@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 
 import sympy
 
@@ -23,6 +24,11 @@ AREAS = (
 )
 PREFRONTAL = AREAS[:2]
 DEFAULT_MODE = ("medial_prefrontal", "posterior_cingulate", "hippocampus")
+WITH_DEFAULT_MODE = {
+    "insula": "insula",
+    "subgenual": "subgenual_cingulate",
+    "control": "dorsolateral_prefrontal",
+}
 RESTRAINS = {
     "dorsolateral_prefrontal": ("subgenual_cingulate", "posterior_cingulate", "amygdala"),
     "medial_prefrontal": ("subgenual_cingulate", "amygdala"),
@@ -48,11 +54,10 @@ def areas(m: Stage) -> None:
     active = {area: _activity(m, area, own) for area in AREAS}
     shared = {area: _shared(m, area, active) for area in AREAS}
     _prefrontal_connectivity(m, active, shared)
-    default_pairs = [(DEFAULT_MODE[0], DEFAULT_MODE[1]), (DEFAULT_MODE[0], DEFAULT_MODE[2]), DEFAULT_MODE[1:]]
-    _readout(m, "default_mode", active, default_pairs, "coupling within the default mode network")
-    for name, area in (("insula_default_mode", "insula"), ("subgenual_default_mode", "subgenual_cingulate")):
+    _readout(m, "default_mode", active, combinations(DEFAULT_MODE, 2), "coupling within the default mode network")
+    for name, area in WITH_DEFAULT_MODE.items():
         pairs = [(area, other) for other in DEFAULT_MODE]
-        _readout(m, name, active, pairs, f"coupling of {_words(area)} with the default mode network")
+        _readout(m, f"{name}_default_mode", active, pairs, f"coupling of {_words(area)} with the default mode network")
     _readout(m, "salience", active, [("insula", "dorsal_cingulate")], "coupling within the salience network")
     _readout(m, "posterior_insula", active, [("posterior_cingulate", "insula")], "posterior cingulate with insula")
 
@@ -132,7 +137,7 @@ def _row(m: Stage, area: str, active: Values, shared: Values) -> sympy.Expr:
     return shared[area] + _sum(pair * shared[other] - pair**2 for other, pair in near.items())
 
 
-def _readout(m: Stage, name: str, active: Values, pairs: Iterable[tuple[str, ...]], about: str) -> None:
+def _readout(m: Stage, name: str, active: Values, pairs: Iterable[tuple[str, str]], about: str) -> None:
     """Mean correlation of some pairs, over that of a healthy person."""
     chosen, healthy = list(pairs), dict.fromkeys(AREAS, sympy.S.One)
     usual = m.define(
@@ -147,7 +152,9 @@ def _readout(m: Stage, name: str, active: Values, pairs: Iterable[tuple[str, ...
 
 def _correlation(m: Stage, one: str, other: str, active: Values) -> sympy.Expr:
     """G + GG of two areas: straight, and over every third."""
-    over = (_pair(m, one, third, active) * _pair(m, third, other, active) for third in AREAS if third not in (one, other))
+    over = (
+        _pair(m, one, third, active) * _pair(m, third, other, active) for third in AREAS if third not in (one, other)
+    )
     return _pair(m, one, other, active) + _sum(over)
 
 
