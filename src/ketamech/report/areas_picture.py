@@ -40,7 +40,9 @@ def _figure(found: Prediction, title: str) -> Figure:
     from ketamech.report.style import page
 
     rows = -(-len(READOUTS) // ACROSS)
-    said = f"{title}\nchange from own drug-free rest; {found.curves.sizes['patient']} draws of the model's parameters"
+    draws = found.curves.sizes["patient"]
+    said = f"{title}\nchange from own drug-free rest: median, half and nine in ten of {draws} draws of the parameters;"
+    said += f" the scale bends at {STRAIGHT:g} %"
     figure = page(11.5, 3.6 + 1.75 * rows, said)
     grid = figure.add_gridspec(rows + 2, ACROSS, height_ratios=[1.25, 1.25, *[1] * rows])
     _heat(figure, figure.add_subplot(grid[:2, :]), found)
@@ -71,8 +73,8 @@ def _bands(axes: Axes, found: Prediction, name: str, label: str) -> None:
     """Median, half and nine in ten of the draws."""
     times = found.curves["time"].values[1:]
     edges = dict(zip(SHARES, np.percentile(found.change(name)[:, 1:], SHARES, axis=0), strict=True))
-    for low, high, opacity in ((5, 95, 0.18), (25, 75, 0.35)):
-        axes.fill_between(times, edges[low], edges[high], color=OKABE_ITO[0], alpha=opacity, lw=0)
+    for first, last, opacity in ((5, 95, 0.18), (25, 75, 0.35)):
+        axes.fill_between(times, edges[first], edges[last], color=OKABE_ITO[0], alpha=opacity, lw=0)
     axes.plot(times, edges[50], color=OKABE_ITO[0], lw=1.6)
     axes.axhline(0, color="#444444", lw=0.6)
     axes.set_yscale("symlog", linthresh=STRAIGHT)

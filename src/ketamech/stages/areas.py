@@ -128,7 +128,7 @@ def _prefrontal_connectivity(m: Stage, active: Values, shared: Values) -> None:
     )
     now = _sum(_row(m, area, active, shared) for area in PREFRONTAL)
     about = "global brain connectivity of prefrontal cortex, healthy 1"
-    m.offers("areas.prefrontal_connectivity", now / usual, "1", about=about)
+    m.offers("areas.prefrontal_connectivity", _ratio(m, now, usual), "1", about=about)
 
 
 def _row(m: Stage, area: str, active: Values, shared: Values) -> sympy.Expr:
@@ -147,7 +147,13 @@ def _readout(m: Stage, name: str, active: Values, pairs: Iterable[tuple[str, str
         f"{about}, healthy person, sum of correlations",
     )
     now = _sum(_correlation(m, *pair, active) for pair in chosen)
-    m.offers(f"areas.{name}", now / usual, "1", about=f"{about}, healthy 1")
+    m.offers(f"areas.{name}", _ratio(m, now, usual), "1", about=f"{about}, healthy 1")
+
+
+def _ratio(m: Stage, now: sympy.Expr, usual: sympy.Expr) -> sympy.Expr:
+    """Over the healthy value, each above a trace of common noise: areas that nothing joins read 1, not 0 over 0."""
+    background = m.parameter("areas.background")
+    return (now + background) / (usual + background)
 
 
 def _correlation(m: Stage, one: str, other: str, active: Values) -> sympy.Expr:
