@@ -117,8 +117,8 @@ LANES = (
     Lane("networks", GROUPS[3], "Brain areas in touch", "healthy = 1", (
         Series("areas.prefrontal_connectivity", "prefrontal with all"),
         Series("areas.default_mode", "default mode"),
-        Series("areas.insula_default_mode", "insula to default mode"),
-        Series("areas.subgenual_default_mode", "subgenual to default mode"),
+        Series("areas.insula_default_mode", "insula to default"),
+        Series("areas.subgenual_default_mode", "subgenual to default"),
     ), tall=1.25),
     Lane("comparators", GROUPS[3], "Other treatments", "model units", (
         Series("comparators.serotonin_bias", "serotonin"), Series("comparators.skill", "therapy skills"),
