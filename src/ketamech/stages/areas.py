@@ -91,8 +91,14 @@ def _activity(m: Stage, area: str, own: Values) -> sympy.Symbol:
     others = _pushed(m, area, own, EXCITES) - _pushed(m, area, own, RESTRAINS)
     tone = 1 + own[area] + m.parameter("areas.control_gain") * others
     lasting = m.offers(f"areas.{area}_tone", tone, "1", about=f"lasting activity of {_words(area)}, healthy 1")
-    now = lasting if area == "habenula" else lasting * _transmission(m, area)
-    return m.offers(f"areas.{area}_activity", now, "1", about=f"activity of {_words(area)} now, healthy 1")
+    about = f"activity of {_words(area)} now, healthy 1"
+    if area == "habenula":
+        return m.offers(f"areas.{area}_activity", lasting, "1", about=about)
+    pace = m.parameter("areas.activity_pace")
+    now = m.state(f"areas.{area}_activity", "1", at_rest=1.0, scale=0.3, about=about)
+    m.rate(now, +pace * lasting * _transmission(m, area), because="what tone allows, through what transmitters do now")
+    m.rate(now, -pace * now, because="follows within minutes")
+    return now
 
 
 def _pushed(m: Stage, area: str, own: Values, senders: Mapping[str, tuple[str, ...]]) -> sympy.Expr:
@@ -119,22 +125,29 @@ def _shared(m: Stage, area: str, active: Values) -> sympy.Symbol:
 def _prefrontal_connectivity(m: Stage, active: Values, shared: Values) -> None:
     """Mean correlation of the two prefrontal areas with every other area, to second order, healthy 1."""
     healthy = dict.fromkeys(AREAS, sympy.S.One)
-    alone = {area: _sum(_pair(m, area, other, healthy) for other in AREAS if other != area) for area in AREAS}
-    usual = m.define(
-        "areas.prefrontal_healthy",
-        _sum(_row(m, area, healthy, alone) for area in PREFRONTAL),
-        "1",
-        "prefrontal connectivity of a healthy person, sum of correlations",
+    reach = m.parameter("areas.global_coupling")
+    alone = {area: reach * _sum(_coupling(m, area, other) for other in AREAS if other != area) for area in AREAS}
+    about = "prefrontal connectivity of a healthy person, sum of correlations"
+    usual = m.define("areas.prefrontal_healthy", _rows(m, healthy, alone), "1", about)
+    now = _ratio(m, _rows(m, active, shared), usual)
+    m.offers(
+        "areas.prefrontal_connectivity", now, "1", about="global brain connectivity of prefrontal cortex, healthy 1"
     )
-    now = _sum(_row(m, area, active, shared) for area in PREFRONTAL)
-    about = "global brain connectivity of prefrontal cortex, healthy 1"
-    m.offers("areas.prefrontal_connectivity", _ratio(m, now, usual), "1", about=about)
 
 
-def _row(m: Stage, area: str, active: Values, shared: Values) -> sympy.Expr:
-    """Sum over the others of G + GG in one row; GG of an area with itself is no correlation."""
-    near = {other: _pair(m, area, other, active) for other in AREAS if other != area}
-    return shared[area] + _sum(pair * shared[other] - pair**2 for other, pair in near.items())
+def _rows(m: Stage, active: Values, shared: Values) -> sympy.Expr:
+    """Sum of the prefrontal rows of G + GG, without GG of an area with itself, which is no correlation.
+
+    Sums are nested (the third area inside): written out, programs that read the exported model take minutes over it.
+    """
+    reach = m.parameter("areas.global_coupling")
+    total = _sum(shared[area] for area in PREFRONTAL)
+    for other in AREAS:
+        near = [area for area in PREFRONTAL if area != other]
+        there = _sum(_coupling(m, area, other) * active[area] for area in near)
+        back = _sum((_coupling(m, area, other) * active[area]) ** 2 for area in near)
+        total += reach * active[other] * (there * shared[other] - reach * active[other] * back)
+    return total
 
 
 def _readout(m: Stage, name: str, active: Values, pairs: Iterable[tuple[str, str]], about: str) -> None:
@@ -158,14 +171,9 @@ def _ratio(m: Stage, now: sympy.Expr, usual: sympy.Expr) -> sympy.Expr:
 
 def _correlation(m: Stage, one: str, other: str, active: Values) -> sympy.Expr:
     """G + GG of two areas: straight, and over every third."""
-    over = (
-        _pair(m, one, third, active) * _pair(m, third, other, active) for third in AREAS if third not in (one, other)
-    )
-    return _pair(m, one, other, active) + _sum(over)
-
-
-def _pair(m: Stage, one: str, other: str, active: Values) -> sympy.Expr:
-    return m.parameter("areas.global_coupling") * _coupling(m, one, other) * active[one] * active[other]
+    reach, thirds = m.parameter("areas.global_coupling"), [area for area in AREAS if area not in (one, other)]
+    over = _sum(_coupling(m, one, third) * _coupling(m, third, other) * active[third] ** 2 for third in thirds)
+    return reach * active[one] * active[other] * (_coupling(m, one, other) + reach * over)
 
 
 def _coupling(m: Stage, one: str, other: str) -> sympy.Symbol:
