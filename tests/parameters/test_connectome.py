@@ -64,7 +64,8 @@ def test_a_connectome_that_cannot_be_is_refused(weights, names, kind, words):
     [
         ("insula,amygdala\n0,1\n1,x\n", "mine.csv:3: 'x' is not a number"),
         ("insula,amygdala\n0,1\n1\n", "mine.csv:3: 1 numbers under 2 names"),
-        ("insula,amigdala\n0,1\n1,0\n", "nearest: amygdala"),
+        ("insula,amigdala\n0,1\n1,0\n", "mine.csv:1: 'amigdala' is not an area"),
+        ("area,insula,amygdala\ninsula,0,1\namigdala,1,0\n", "mine.csv:3: 'amigdala' is not an area"),
         ("insula,amygdala\n0,1\n3,0\n", "mine.csv:2: the coupling of insula and amygdala is asymmetric"),
         ("", "the table is empty"),
     ],

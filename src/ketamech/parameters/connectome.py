@@ -38,7 +38,10 @@ class _Table:
 
     def unknown(self, kind: str, name: str, known: Sequence[str], *, row: int | None = None) -> UnknownName:
         what, near = f"'{name}' is not {kind}", nearest(name, known)
-        return UnknownName(what, file=self.file, line=self._line(row), expected=", ".join(known), nearest=near)
+        in_header = self.file is not None and (row is None or self.rows is self.columns)
+        return UnknownName(
+            what, file=self.file, line=1 if in_header else self._line(row), expected=", ".join(known), nearest=near
+        )
 
     def _line(self, row: int | None) -> int | None:
         return None if row is None or self.file is None else row + 2
