@@ -104,13 +104,13 @@ LANES = (
     )),
     Lane("protein", GROUPS[2], "Synaptic protein", "times own rest", (Series("plasticity.synaptic_protein"),)),
     Lane("inflammation", GROUPS[2], "Inflammation", "healthy = 1", (
-        Series("inflammation.tnf", "TNF"), Series("inflammation.il6", "IL-6"), Series("inflammation.il10", "IL-10"),
+        Series("inflammation.il6", "IL-6"), Series("inflammation.tnf", "TNF"), Series("inflammation.il10", "IL-10"),
     ), cares="peak", tall=1.25),
     Lane("acute_phase", GROUPS[2], "C-reactive protein", "healthy = 1",
          (Series("inflammation.crp"),), cares="peak", always=False, least=1.0),
     Lane("kynurenine", GROUPS[2], "Kynurenine branch", "healthy = 1", (
         Series("inflammation.quinolinate", "quinolinate"),
-        Series("inflammation.excitotoxic_ratio", "quinolinic over kynurenic acid"),
+        Series("inflammation.excitotoxic_ratio", "over kynurenate"),
     ), always=False, least=0.1),
     Lane("opioid", GROUPS[2], "Opioid tone", "% of the most",
          (Series("opioid.tone"),), "percent", 100.0, "peak", always=False),
@@ -133,7 +133,7 @@ LANES = (
          (Series("dissociation.cadss"),), "unit",
          cares="peak"),
     Lane("sedation", GROUPS[4], "Sedation", "% of anaesthesia",
-         (Series("sedation.depth", "depth"),), "percent", 100.0, "peak"),
+         (Series("sedation.depth", "depth"),), "percent", 100.0, "peak", rest=0.0),
     Lane("haemodynamics", GROUPS[4], "Blood pressure, pulse", "rise in mmHg, beats/min", (
         Series("haemodynamics.systolic_rise", "systolic"), Series("haemodynamics.diastolic_rise", "diastolic"),
         Series("haemodynamics.heart_rate_rise", "pulse"),
@@ -149,7 +149,7 @@ LANES = (
     Lane("morphine", GROUPS[4], "Morphine asked for", "mg, summed", (Series("pain.morphine_taken"),),
          "unit", _MORPHINE, "peak", always=False, rest=0.0),
     Lane("cognition", GROUPS[4], "Speed and memory", "times own rest",
-         (Series("cognition.performance"),), cares="trough"),
+         (Series("cognition.performance"),), cares="trough", rest=1.0),
     Lane("expectancy", GROUPS[4], "Belief in the treatment", "1 = one treatment",
          (Series("expectancy.belief"),), "unit",
          cares="peak", always=False, rest=0.0),

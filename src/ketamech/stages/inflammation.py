@@ -10,13 +10,13 @@ from ketamech.stages.declaration import Stage, hill
 def inflammation(m: Stage) -> None:
     """Cytokines relative to a healthy person (1), about a quarter higher in the inflamed depressed.
 
-    Endotoxin activates monocytes, which release TNF, then IL-6, then IL-10, which brakes them (the order and the
-    structure of Brady 2018, reduced; Reynolds and Day 2006). A wound raises IL-6 without TNF (Kragsbjerg 1995). C-reactive
-    protein follows IL-6 through the liver by a day. Cytokines induce the step from tryptophan to kynurenine and on
-    to quinolinic acid, not the step to kynurenic acid. Ketamine lowers release only at levels far above those of an
-    antidepressant dose: a weak side branch, on which findings in people conflict. Challenges: `inflammation.endotoxin` takes
-    doses of 2 ng/kg, `inflammation.tissue_damage` takes operations, `perturbation.endotoxin` holds endotoxin in the body.
-    Units: fold of healthy; umol/L in the kynurenine branch.
+    Endotoxin rouses monocytes, which release TNF, then IL-6, then IL-10, which brakes them (the order and the
+    structure of Brady 2018, reduced; Reynolds and Day 2006). A wound raises IL-6 without TNF (Kragsbjerg 1995).
+    C-reactive protein follows IL-6 through the liver by a day. Cytokines induce the steps from tryptophan to
+    kynurenine and on to quinolinic acid, not the one to kynurenic acid. Ketamine lowers release only at levels
+    far above those of an antidepressant dose: a weak side branch, on which findings in people conflict.
+    Challenges: `inflammation.endotoxin` takes doses of 2 ng/kg, `inflammation.tissue_damage` takes operations,
+    `perturbation.endotoxin` holds endotoxin in the body. Units: fold of healthy; umol/L in the kynurenine branch.
     """
     tnf, il6 = _cytokines(m, _challenge(m), _restraint(m))
     _acute_phase(m, il6)

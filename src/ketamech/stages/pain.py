@@ -10,28 +10,35 @@ from ketamech.stages.declaration import Stage, exp, hill, log
 def pain(m: Stage) -> None:
     """Pain of a wound, of a test stimulus, and chronic pain, each rated 0 to 10, on clocks of minutes, days and weeks.
 
-    Minutes: S-ketamine at an effect site (half-life 8.3 min, C50 0.51 umol/L, Olofsen 2022), opposed by norketamine,
-    which outlasts it (Olofsen 2012). Days: wind-up, built by noxious input and by opioids through NMDA receptors of the dorsal
-    horn that are not blocked. Weeks: chronic sensitisation, which sustains itself. Both are undone while these receptors
-    are blocked. Morphine is asked for as long as it hurts. Hope relieves with a lag. One unit of noxious input
-    is rated 5 by an unsensitised person.
+    Minutes: S-ketamine at an effect site (half-life 8.3 min, C50 0.51 umol/L, Olofsen 2022), opposed by
+    norketamine, which outlasts it (Olofsen 2012). Days: wind-up, built by noxious input and by opioids through
+    NMDA receptors of the dorsal horn that are not blocked. Weeks: chronic sensitisation, which sustains itself.
+    Both are undone while these receptors are blocked. Morphine is asked for as long as it hurts. Hope relieves
+    with a lag. One unit of noxious input is rated 5 by an unsensitised person.
     """
-    relief, excess = _acute_relief(m), _norketamine(m)
-    undone = _undone(m)
+    relief, excess, undone = _acute_relief(m), _norketamine(m), _undone(m)
+    _noxious(m, relief, excess, undone)
     lasting = _chronic(m, undone)
+    top, baseline = m.parameter("pain.scale_top"), m.parameter("person.baseline_pain")
+    raised = top * baseline * excess / (top - baseline + baseline * excess)
+    hoped = exp(-m.parameter("pain.placebo_weight") * _hope(m))
+    felt = raised * (1 - relief) * (1 - lasting) * hoped
+    m.offers("pain.score", felt, "points", about="chronic pain, NRS points (0-10)")
+
+
+def _noxious(m: Stage, relief: sympy.Expr, excess: sympy.Expr, undone: sympy.Expr) -> None:
+    """Pain of a wound and of a brief standard stimulus, both through the same dorsal horn."""
     wound = m.parameter("pain.wound_input") * m.needs("inflammation.tissue_damage", "1")
     morphine = _morphine(m)
     gain = 1 + m.parameter("pain.wind_up_gain") * _wind_up(m, wound, morphine, undone)
-    top, left = m.parameter("pain.scale_top"), (1 - relief) * (1 - morphine) * m.needs("sedation.consciousness", "1")
+    left = (1 - relief) * (1 - morphine) * m.needs("sedation.consciousness", "1")
     hurts, probe = wound * gain * excess, m.parameter("pain.test_stimulus") * gain * excess
-    acute = m.offers("pain.acute", top * hurts / (1 + hurts) * left, "points", about="pain of a wound, NRS points (0-10)")
+    scale = m.parameter("pain.scale_top") * left
+    about = "pain of a wound, NRS points (0-10)"
+    acute = m.offers("pain.acute", scale * hurts / (1 + hurts), "points", about=about)
     about = "pain that a brief standard stimulus would give now, NRS points (0-10)"
-    m.offers("pain.evoked", top * probe / (1 + probe) * left, "points", about=about)
+    m.offers("pain.evoked", scale * probe / (1 + probe), "points", about=about)
     _demand(m, acute)
-    baseline = m.parameter("person.baseline_pain")
-    raised = top * baseline * excess / (top - baseline + baseline * excess)
-    felt = raised * (1 - relief) * (1 - lasting) * exp(-m.parameter("pain.placebo_weight") * _hope(m))
-    m.offers("pain.score", felt, "points", about="chronic pain, NRS points (0-10)")
 
 
 def _acute_relief(m: Stage) -> sympy.Symbol:
@@ -64,8 +71,8 @@ def _undone(m: Stage) -> sympy.Symbol:
 def _chronic(m: Stage, undone: sympy.Symbol) -> sympy.Symbol:
     """Chronic sensitisation, 1 at the patient's own rest; returns the share of chronic pain relieved by its loss.
 
-    Logistic growth, undone in proportion to block: under S-ketamine this is, exactly, the slow effect site of Dahan 2011
-    with a Hill exponent of 1, read backwards.
+    Logistic growth, undone in proportion to block: under S-ketamine this is, exactly, the slow effect site of
+    Dahan 2011 with a Hill exponent of 1, read backwards.
     """
     level = m.state("pain.sensitisation", "1", at_rest=1.0, within=(0, 1), about="chronic sensitisation, 1 at own rest")
     pace = log(2) / m.parameter("pain.lasting_half_life")
