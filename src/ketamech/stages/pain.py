@@ -61,9 +61,10 @@ def _undone(m: Stage) -> sympy.Symbol:
     """How fast block in the dorsal horn undoes sensitisation, over the speed at which it comes back; 1 at the C50.
 
     Odds of block are proportional to drug, so this is plasma S-ketamine over its C50 when only S-ketamine is there.
+    B (1 + B) stands for the odds B / (1 - B): 3 % less at 18 % block, and finite when every receptor is blocked.
     """
     blocked = m.needs("nmda.blocked_spinal", "1")
-    plasma = blocked / (1 - blocked) / m.parameter("pain.spinal_odds")
+    plasma = blocked * (1 + blocked) / m.parameter("pain.spinal_odds")
     about = "block of the dorsal horn, over that which holds half of chronic sensitisation down"
     return m.offers("pain.depotentiation", plasma / m.parameter("pain.lasting_half"), "1", about=about)
 
@@ -71,8 +72,8 @@ def _undone(m: Stage) -> sympy.Symbol:
 def _chronic(m: Stage, undone: sympy.Symbol) -> sympy.Symbol:
     """Chronic sensitisation, 1 at the patient's own rest; returns the share of chronic pain relieved by its loss.
 
-    Logistic growth, undone in proportion to block: under S-ketamine this is, exactly, the slow effect site of
-    Dahan 2011 with a Hill exponent of 1, read backwards.
+    Logistic growth, undone in proportion to block: under S-ketamine this is, but for that, the slow effect site
+    of Dahan 2011 with a Hill exponent of 1, read backwards.
     """
     level = m.state("pain.sensitisation", "1", at_rest=1.0, within=(0, 1), about="chronic sensitisation, 1 at own rest")
     pace = log(2) / m.parameter("pain.lasting_half_life")
