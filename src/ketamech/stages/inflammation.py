@@ -68,8 +68,9 @@ def _acute_phase(m: Stage, il6: sympy.Symbol) -> None:
     """C-reactive protein: made by the liver, which takes half a day to answer; its loss is constant."""
     half, gain = m.parameter("inflammation.liver_half"), m.parameter("inflammation.liver_gain")
     made = 1 + gain * (il6 - 1) / (il6 + half)
+    crp = _level(m, "crp", "C-reactive protein, fold of healthy")
     liver = _follows(m, "liver", "acute-phase synthesis in the liver", made, "IL-6 turns on acute-phase genes")
-    _follows(m, "crp", "C-reactive protein", liver, "secreted by the liver")
+    _turnover(m, crp, "crp", liver, "secreted by the liver")
 
 
 def _kynurenine(m: Stage, cytokines: sympy.Expr) -> None:
