@@ -106,7 +106,9 @@ def test_the_branch_in_balance_gives_back_what_it_took(curves, model):
     value = {n: model.parameters[f"inflammation.{n}"].canonical for n in _RATES}
     line = {n: curves[f"inflammation.{n}"].sel(patient="2").values for n in _POOLS}
     direct = value["tryptophan_turnover"] * (1 - value["liver_share"] - value["induced_share"])
-    other = value["kynurenine_turnover"] * (1 - value["kynurenic_share"] - value["quinolinic_share"])
+    made = value["tryptophan_turnover"] * (value["liver_share"] + value["induced_share"]) * value["tryptophan_healthy"]
+    quinolinic = value["quinolinic_turnover"] * value["quinolinic_healthy"] / made
+    other = value["kynurenine_turnover"] * (1 - value["kynurenic_share"] - quinolinic)
     lost = (
         direct * line["tryptophan"]
         + other * line["kynurenine"]
@@ -123,7 +125,7 @@ def test_the_branch_in_balance_gives_back_what_it_took(curves, model):
 
 _RATES = (
     *("tryptophan_turnover", "tryptophan_healthy", "liver_share", "induced_share", "kynurenine_turnover"),
-    *("kynurenic_share", "quinolinic_share", "kynurenic_turnover", "quinolinic_turnover"),
+    *("kynurenic_share", "quinolinic_healthy", "kynurenic_turnover", "quinolinic_turnover"),
 )
 _POOLS = ("tryptophan", "kynurenine", "kynurenic_acid", "quinolinic_acid")
 

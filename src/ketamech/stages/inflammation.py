@@ -78,10 +78,12 @@ def _kynurenine(m: Stage, cytokines: sympy.Expr) -> None:
     half = m.parameter("inflammation.induction_half")
     induced = cytokines * (1 + half) / (cytokines + half)
     enzymes = _follows(m, "kynurenine_enzymes", "IDO and KMO activity", induced, "cytokines induce them, saturating")
-    shares = [m.parameter(f"inflammation.{n}_share") for n in ("liver", "induced", "kynurenic", "quinolinic")]
-    liver, by_ido, to_kynurenic, to_quinolinic = shares
+    shares = [m.parameter(f"inflammation.{n}_share") for n in ("liver", "induced", "kynurenic")]
+    liver, by_ido, to_kynurenic = shares
     usual = m.parameter("inflammation.tryptophan_healthy")
     used, degraded = (m.parameter(f"inflammation.{n}_turnover") for n in ("tryptophan", "kynurenine"))
+    rest, healthy = used * (liver + by_ido) * usual, m.parameter("inflammation.quinolinic_healthy")
+    to_quinolinic = m.parameter("inflammation.quinolinic_turnover") * healthy / rest
     tryptophan = m.state("inflammation.tryptophan", "umol/L", at_rest=70.0, scale=10.0, about="plasma tryptophan")
     kynurenine = m.state("inflammation.kynurenine", "umol/L", at_rest=2.0, about="plasma kynurenine")
     kynurenic = _acid(m, "kynurenic", "kynurenic acid, blocks NMDA receptors")
@@ -93,14 +95,12 @@ def _kynurenine(m: Stage, cytokines: sympy.Expr) -> None:
     m.rate(kynurenine, -degraded * (1 - to_kynurenic - to_quinolinic) * kynurenine, because="other uses and excretion")
     m.flow(kynurenine, kynurenic, degraded * to_kynurenic * kynurenine, because="KAT of astrocytes and muscle")
     m.flow(kynurenine, quinolinic, degraded * to_quinolinic * enzymes * kynurenine, because="KMO of roused microglia")
-    healthy = degraded * to_quinolinic / m.parameter("inflammation.quinolinic_turnover")
-    healthy *= used * (liver + by_ido) / degraded * usual
     words = "quinolinate in brain (kynurenine branch), fold of healthy"
-    m.offers("inflammation.quinolinate", quinolinic / healthy, "1", about=words)
+    fold = m.offers("inflammation.quinolinate", quinolinic / healthy, "1", about=words)
     m.offers("inflammation.kynurenine_ratio", kynurenine / tryptophan, "1", about="kynurenine over tryptophan")
-    words = "quinolinic over kynurenic acid, fold of own rest"
-    rest = m.resting("inflammation.quinolinic_acid", "umol/L") / m.resting("inflammation.kynurenic_acid", "umol/L")
-    m.offers("inflammation.excitotoxic_ratio", quinolinic / kynurenic / rest, "1", about=words)
+    healthy = rest * to_kynurenic / m.parameter("inflammation.kynurenic_turnover")
+    words = "quinolinic over kynurenic acid, fold of healthy"
+    m.offers("inflammation.excitotoxic_ratio", fold * healthy / kynurenic, "1", about=words)
 
 
 def _acid(m: Stage, name: str, about: str) -> sympy.Symbol:
