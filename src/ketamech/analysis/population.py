@@ -117,7 +117,7 @@ def _goals(rows: pd.DataFrame, data: dict[str, xr.Dataset]) -> pd.DataFrame:
     ]
     for name, (row, _) in named.items():
         line = by_id.loc[row]
-        goal = _goal(name, line["published"], line["sim_low"], line["sim_high"])
+        goal = _goal(name, *(float(line[c]) for c in ("published", "sim_low", "sim_high")))
         lines.append({**goal, "simulated": line["simulated"]})
     return pd.DataFrame([*lines, *_dissociation(data), _linearity(data)])
 
