@@ -116,8 +116,8 @@ def _goals(rows: pd.DataFrame, data: dict[str, xr.Dataset]) -> pd.DataFrame:
         _goal("prediction interval over published interval, median", calibrate["width_ratio"].median(), None, 2.0),
     ]
     for name, (row, _) in named.items():
-        line = by_id.loc[row]
-        goal = _goal(name, *(float(line[c]) for c in ("published", "sim_low", "sim_high")))
+        line: Any = by_id.loc[row]
+        goal = _goal(name, line["published"], line["sim_low"], line["sim_high"])
         lines.append({**goal, "simulated": line["simulated"]})
     return pd.DataFrame([*lines, *_dissociation(data), _linearity(data)])
 
