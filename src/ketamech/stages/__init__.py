@@ -26,7 +26,7 @@ STORY = (
     "habenula",
     "inflammation",
     "opioid",
-    "connectivity",
+    "areas",
     "comparators",
     "expectancy",
     "mood",
