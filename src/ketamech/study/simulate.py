@@ -104,4 +104,4 @@ def simulate(
     bad = [str(reason) for reason in curves.solve_status.values if reason != "ok"]
     if bad:
         raise SolveFailed(f"the scenario could not be solved: {bad[0]}")
-    return curves.assign_attrs(title=asked.title, horizon_h=asked.horizon, seed=asked.seed)
+    return curves.assign_attrs(title=asked.title, horizon_h=asked.horizon, seed=asked.seed, species=asked.species)
