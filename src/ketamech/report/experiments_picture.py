@@ -40,7 +40,7 @@ _LEFT, _RIGHT, _SAID, _LABEL = 430.0, 640.0, 660.0, 74
 def experiments_picture(lines: pd.DataFrame, counts: str) -> Canvas:
     """A panel a statistic, a line an experiment; grey bar: the published interval or the band set before."""
     panels = [(kind, _of(lines, kind)) for kind in PANELS]
-    undecided = lines[lines.verdict == "undecided"].to_dict("records")
+    undecided = _records(lines[lines.verdict == "undecided"])
     height = (
         _TOP + sum(_GAP + _LINE * (len(rows) - 1) for _, rows in panels if rows) + _GAP + _LINE * len(undecided) + 30
     )
@@ -78,7 +78,11 @@ def save_experiments(folder: Path, lines: pd.DataFrame, counts: str, *, png: boo
 def _of(lines: pd.DataFrame, kind: str) -> list[dict[str, Any]]:
     mine = lines[lines.statistic.str.split().str[0].eq(kind) & lines.verdict.ne("undecided")]
     ordered = mine.assign(bad=mine.verdict.eq("wrong")).sort_values(["bad", "observed"], ascending=False, kind="stable")
-    return ordered.to_dict("records")
+    return _records(ordered)
+
+
+def _records(lines: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in lines.to_dict("records")]
 
 
 def _panel(canvas: Canvas, kind: str, rows: Sequence[Mapping[str, Any]], top: float) -> float:
