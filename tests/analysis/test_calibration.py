@@ -25,7 +25,7 @@ class Toy:
 
     estimated: tuple = tuple(Estimated(name, 1.0, 1.0) for name in NAMES)
     rows: tuple = tuple(
-        SimpleNamespace(row=SimpleNamespace(id=name), published=value) for name, value in (("a", 2.0), ("b", -1.0))
+        SimpleNamespace(row=SimpleNamespace(id=name), published=value, statistic="mean") for name, value in (("a", 2.0), ("b", -1.0))
     )
     persons: int = 1
     published: np.ndarray = field(default_factory=lambda: np.array([2.0, -1.0]))

@@ -154,7 +154,7 @@ def test_who_left_is_missing_from_then_on_and_counted(model):
 
 def test_side_effects_and_lack_of_effect_make_people_leave(model):
     rules = [
-        {"when": "CADSS > 10", "chance": "90 %", "reason": "side effects"},
+        {"when": "CADSS > 20", "chance": "90 %", "reason": "side effects"},
         {"when": "no response of MADRS", "chance": "90 %", "since": "24 h", "reason": "lack of effect"},
     ]
     found = run_trial(trial(leave=rules), model, replicates=2, threads=1)

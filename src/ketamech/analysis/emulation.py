@@ -85,7 +85,7 @@ class Points:
 
     def _of(self) -> str:
         names = [f"{p.name} {p.usual!r} {p.prior!r}" for p in self.task.estimated]
-        rows = [f"{row.row.id} {row.published!r}" for row in self.task.rows]
+        rows = [f"{row.row.id} {row.statistic} {row.published!r}" for row in self.task.rows]
         return "|".join([*names, *rows, str(self.task.persons), self.task.model.layout.fingerprint])
 
 
