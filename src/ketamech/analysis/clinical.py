@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+
 from ketamech.analysis.comparison import standard_error
 from ketamech.core import BadInput, nearest
 from ketamech.evidence import Evidence, Observation, Row, load_evidence, read_table

@@ -10,7 +10,8 @@ def suicidality(m: Stage) -> None:
 
     What is felt of the drug while awake relieves at once (Zarate 2012) and the habenula within hours; what its silence
     leaves behind (relief) fades over days, so the advantage is gone within two weeks (Su 2023). How far ideation
-    follows the habenula is a person's own (`suicidality.sensitivity`): some lose it altogether, many keep most. A logistic keeps the score on its scale; at rest it is the baseline.
+    follows the habenula is a person's own (`suicidality.sensitivity`): some lose it altogether, many keep most. A
+    logistic keeps the score on its scale; at rest it is the baseline.
     """
     silenced = (m.resting("habenula.bursting", "1") - m.needs("habenula.bursting", "1")) / m.parameter(
         "habenula.bursting_depressed"

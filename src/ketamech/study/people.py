@@ -112,7 +112,9 @@ class Population:
             return {}
         (chance,) = generators(seed, [0], "setting", replicate=replicate)
         sizes = self.tables.settings
-        return dict(zip(sizes, np.exp(np.array(list(sizes.values())) * chance.standard_normal(len(sizes))), strict=True))
+        return dict(
+            zip(sizes, np.exp(np.array(list(sizes.values())) * chance.standard_normal(len(sizes))), strict=True)
+        )
 
     def _within(self, name: str, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """Moved values, but nobody further out than the bounds of his distribution allow."""

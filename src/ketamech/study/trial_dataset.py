@@ -49,7 +49,9 @@ class Held:
         times = np.hstack([hours, np.tile(moments.ravel(), (len(hours), 1))])
         return cls(
             trial, rating, treating, Deciding(trial, treating, lots), hours,
-            *(np.concatenate([getattr(e, name) for e in enrolled]) for name in ("z", "sizes", "luck")),
+            np.concatenate([e.z for e in enrolled]),
+            np.concatenate([e.sizes for e in enrolled]),
+            np.concatenate([e.luck for e in enrolled]),
             planned, times,
             np.full((*times.shape, len(rating.outputs)), np.nan),
             np.full(len(hours), "ok", dtype=object),
