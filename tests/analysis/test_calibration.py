@@ -34,6 +34,7 @@ class Toy:
     published: np.ndarray = field(default_factory=lambda: np.array([2.0, -1.0]))
     noise: np.ndarray = field(default_factory=lambda: np.array([0.5, 0.5]))
     model: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(layout=SimpleNamespace(fingerprint="toy")))
+    mark: str = "people, scales and trials"
     calls: int = 0
     killed_at: int = 10**9
 
@@ -98,6 +99,8 @@ def test_another_calibration_is_not_taken_up(tmp_path):
     Points(Toy(), tmp_path / "c.npz").near(5, quiet)
     with pytest.raises(BadInput, match="another calibration"):
         Points(Toy(persons=2), tmp_path / "c.npz").near(5, quiet)
+    with pytest.raises(BadInput, match="another calibration"):
+        Points(Toy(mark="other people"), tmp_path / "c.npz").near(5, quiet)
 
 
 def test_only_calibrate_rows_are_fitted_and_each_once():

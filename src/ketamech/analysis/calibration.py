@@ -10,6 +10,7 @@ Parameters move on the logarithmic scale about the middle of their prior. How th
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.study import Trial, run_trial
 from ketamech.study.running import Model, load_model
 
+PEOPLE, SCALES = DIRECTORY.parent / "people", DIRECTORY.parent / "scales"
 PERSONS = 120  # in each simulated arm
 DISCREPANCY = {"points": 2.0, "percent": 8.0, "effect": 0.25, "days": 4.0}  # of a setting and of the model
 SEED = 20
@@ -103,6 +105,15 @@ class Calibration:
             simulated = own * np.sqrt((row.row.n or self.persons) / self.persons)
             found.append(np.hypot(np.hypot(own, min(simulated, own)), DISCREPANCY[_kind(row)]))
         return np.array(found)
+
+    @cached_property
+    def mark(self) -> str:
+        """A short hash of what is held fixed: parameter values, trial files, people and scales."""
+        folders = [PEOPLE, SCALES]
+        texts = [file.read_text(encoding="utf-8") for folder in folders for file in sorted(folder.glob("*.csv"))]
+        texts += [trial.source for trial in self.trials.values()]
+        texts += [f"{name} {row.canonical!r}" for name, row in self.model.parameters.items()]
+        return hashlib.sha256("|".join(texts).encode()).hexdigest()[:16]
 
     def values(self, x: np.ndarray) -> dict[str, float]:
         """Canonical values of standardised logarithms `x` [parameter]."""
