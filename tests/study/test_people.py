@@ -56,10 +56,10 @@ def test_correlations_come_out_and_a_covariate_acts_on_its_parameter():
 
 
 def test_population_values_move_everybody():
-    higher = load_population().draw(TABLE, 1, range(20), base={"mood.momentum_weight": 3.0})
+    higher = load_population().draw(TABLE, 1, range(20), base={"suicidality.mood_weight": 6.0})
     usual = load_population().draw(TABLE, 1, range(20))
-    ratio = higher.values["mood.momentum_weight"] / usual.values["mood.momentum_weight"]
-    assert ratio == pytest.approx(3.0 / TABLE["mood.momentum_weight"].canonical)
+    ratio = higher.values["suicidality.mood_weight"] / usual.values["suicidality.mood_weight"]
+    assert ratio == pytest.approx(6.0 / TABLE["suicidality.mood_weight"].canonical)
 
 
 def test_settings_differ_between_replicates_but_not_within_one_and_never_in_replicate_0():
