@@ -15,10 +15,10 @@ from ketamech.evidence import Row, read_table
 FILE = Path(__file__).parents[1] / "data" / "scales" / "scales.csv"
 COLUMNS = (
     "scale", "output", "unit", "low", "high", "step", "least", "residual_sd", "relative_sd", "fluctuation_sd",
-    "fluctuation_spread", "memory", "background", "background_spread", "recall", "carried", "factor", "response",
-    "remission", "status", "evidence", "why",
+    "fluctuation_spread", "memory", "entry", "background", "background_spread", "recall", "carried", "factor",
+    "response", "remission", "status", "evidence", "why",
 )  # fmt: skip
-NUMBERS = COLUMNS[3:19]
+NUMBERS = COLUMNS[3:20]
 DAY = 24.0
 
 
@@ -28,7 +28,7 @@ class Scale:
 
     A person also has ups and downs of his own that last for about `memory` days: of SD `fluctuation_sd` points in the
     middle of the scale over all people, less towards its ends (they move the log odds); `fluctuation_spread` is the SD
-    of the logarithm of their size between people. On a scale with `background` a person scores without any drug: that
+    of the logarithm of their size between people, and people enter a trial at a bad time, `entry` SDs above their mean. On a scale with `background` a person scores without any drug: that
     is the median, `background_spread` the SD of the logarithm, and it too lasts for `memory` days. A score between 0
     and `least` is not written down: what would be rated is absent.
 
@@ -49,6 +49,7 @@ class Scale:
     fluctuation_sd: float
     fluctuation_spread: float
     memory: float
+    entry: float
     background: float
     background_spread: float
     recall: float
@@ -72,7 +73,7 @@ class Scale:
     def course(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
         """A person's own course [patient, visit] of SD 1 about his mean, from standard numbers: near visits alike."""
         found = np.zeros_like(z)
-        found[:, 0] = z[:, 0]
+        found[:, 0] = z[:, 0] + self.entry
         kept = np.exp(-np.diff(hours, axis=1) / (DAY * self.memory))
         for k in range(1, z.shape[1]):
             found[:, k] = kept[:, k - 1] * found[:, k - 1] + np.sqrt(1 - kept[:, k - 1] ** 2) * z[:, k]
