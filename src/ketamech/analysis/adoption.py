@@ -13,6 +13,7 @@ import numpy as np
 
 from ketamech.analysis.calibration import Calibration, in_table_units
 from ketamech.analysis.emulation import Emulator, identified
+from ketamech.core import UnknownName, nearest
 from ketamech.parameters import Parameter
 
 LEAST = 0.1  # narrower than the prior by less than this: trials do not inform the value
@@ -36,6 +37,17 @@ def adopted(task: Calibration, draws: np.ndarray, emulator: Emulator) -> dict[st
             place = f"median of the posterior of whole trials; 95 % {low[i]:.3g} to {high[i]:.3g}"
             found[p.name] = _cells(row, values[i], p.prior * float(draws[:, i].std()), ids[p.name], place)
     return found
+
+
+def of_stages(rows: dict[str, list[str]], words: str) -> dict[str, list[str]]:
+    """Those rows whose stage is named in `words` ("people, mood"). Raises UnknownName where a stage has none."""
+    known = {name.split(".")[0] for name in rows}
+    asked = [word.strip() for word in words.split(",") if word.strip()]
+    for word in asked:
+        if word not in known:
+            what = f"no row of '{word}' came out better known"
+            raise UnknownName(what, key="--adopt", expected=", ".join(sorted(known)), nearest=nearest(word, known))
+    return {name: cells for name, cells in rows.items() if name.split(".")[0] in asked}
 
 
 def informing(task: Calibration, emulator: Emulator, middle: np.ndarray) -> dict[str, list[str]]:

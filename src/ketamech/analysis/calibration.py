@@ -112,7 +112,8 @@ class Calibration:
         folders = [PEOPLE, SCALES]
         texts = [file.read_text(encoding="utf-8") for folder in folders for file in sorted(folder.glob("*.csv"))]
         texts += [trial.source for trial in self.trials.values()]
-        texts += [f"{name} {row.canonical!r}" for name, row in self.model.parameters.items()]
+        moved = {p.name for p in self.estimated}
+        texts += [f"{name} {row.canonical!r}" for name, row in self.model.parameters.items() if name not in moved]
         return hashlib.sha256("|".join(texts).encode()).hexdigest()[:16]
 
     def values(self, x: np.ndarray) -> dict[str, float]:
