@@ -14,7 +14,7 @@ from ketamech.analysis.clinical import errors, load_spreads
 from ketamech.analysis.comparison import standard_error
 from ketamech.analysis.emulation import Emulator, Points, convergence, identified, sampled
 from ketamech.analysis.posterior import save_posterior
-from ketamech.core import BadInput
+from ketamech.core import BadInput, UnknownName
 from ketamech.evidence import load_evidence
 from ketamech.parameters import load_parameters
 
@@ -154,6 +154,9 @@ def test_the_middle_of_a_posterior_becomes_reviewed_rows(tmp_path):
     weights[1] = task.noise  # the first parameter moves both rows by their noise
     rows = adoption.adopted(task, draws, Emulator(middle, weights, np.zeros(2)))
     assert list(rows) == ["mood.hope_weight"]
+    assert adoption.of_stages(rows, "mood") == rows
+    with pytest.raises(UnknownName, match="people"):
+        adoption.of_stages(rows, "people")
     adoption.write_adopted(task, rows, tmp_path)
     found = load_parameters(tmp_path)
     assert found["mood.hope_weight"].value == pytest.approx(table["mood.hope_weight"].value * np.exp(0.4), rel=0.02)

@@ -21,7 +21,9 @@ Threads = Annotated[int | None, typer.Option(min=1, help="The results are the sa
 Profiles = Annotated[bool, typer.Option(help="Also profile each parameter (two to three minutes)")]
 Adopt = Annotated[
     str | None,
-    typer.Option(help="Also rewrite rows of these stages in the package's tables ('people', 'people, mood'): review them"),
+    typer.Option(
+        help="Also rewrite rows of these stages in the package's tables ('people', 'people, mood'): review them"
+    ),
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results; an interrupted calibration goes on")]
 
