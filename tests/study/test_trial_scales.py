@@ -44,12 +44,13 @@ def test_ups_and_downs_move_the_log_odds_and_so_shrink_towards_the_ends():
 
 def test_the_size_of_ups_and_downs_is_a_persons_own_and_their_spread_that_of_the_table():
     rng = np.random.default_rng(2)
-    hours = np.tile([0.0, 3000.0], (20000, 1))
-    own = scale("SSI").ups_and_downs(hours, rng.standard_normal((20000, 2)), rng.standard_normal(20000))
-    assert own.std() == pytest.approx(scale("SSI").fluctuation_sd, rel=0.06)
-    assert np.corrcoef(np.abs(own[:, 0]), np.abs(own[:, 1]))[0, 1] > 0.1
-    excess = np.mean(own**4) / np.mean(own**2) ** 2
-    assert excess > 4  # tails heavier than the 3 of a normal distribution
+    hours = np.tile([0.0, 3000.0, 6000.0], (20000, 1))
+    first, one, two = scale("SSI").ups_and_downs(hours, rng.standard_normal((20000, 3)), rng.standard_normal(20000)).T
+    assert one.std() == pytest.approx(scale("SSI").fluctuation_sd, rel=0.06)
+    assert np.corrcoef(np.abs(one), np.abs(two))[0, 1] > 0.1
+    assert np.mean(one**4) / np.mean(one**2) ** 2 > 4  # tails heavier than the 3 of a normal distribution
+    assert first.mean() > 0.7 * scale("SSI").fluctuation_sd  # enrolled at a bad time, which passes
+    assert abs(one.mean()) < 0.2
 
 
 def test_what_is_scored_without_a_drug_lasts_and_lies_between_two_published_sessions():

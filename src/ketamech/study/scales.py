@@ -28,9 +28,10 @@ class Scale:
 
     A person also has ups and downs of his own that last for about `memory` days: of SD `fluctuation_sd` points in the
     middle of the scale over all people, less towards its ends (they move the log odds); `fluctuation_spread` is the SD
-    of the logarithm of their size between people, and people enter a trial at a bad time, `entry` SDs above their mean. On a scale with `background` a person scores without any drug: that
-    is the median, `background_spread` the SD of the logarithm, and it too lasts for `memory` days. A score between 0
-    and `least` is not written down: what would be rated is absent.
+    of the logarithm of their size between people, and people enter a trial at a bad time, `entry` SDs above their mean.
+    On a scale with `background` a person scores without any drug: that is the median, `background_spread` the SD of the
+    logarithm, and it too lasts for `memory` days. A score between 0 and `least` is not written down: what would be
+    rated is absent.
 
     `carried`: share of the total (sleep and appetite) that cannot be rated anew within `recall` hours of the last full
     rating and keeps what it was then. `response` is the fall, as a share of baseline, that counts as one; `remission`
