@@ -72,7 +72,7 @@ class Points:
         with np.load(self.file) as held:
             found = {name: held[name] for name in held.files}
         if str(found["of"]) != self._of():
-            expected = "the same model, parameters and rows"
+            expected = "the same model, tables, trials and rows"
             raise BadInput("another calibration was begun here", file=self.file, expected=expected)
         return found
 
@@ -85,8 +85,8 @@ class Points:
 
     def _of(self) -> str:
         names = [f"{p.name} {p.usual!r} {p.prior!r}" for p in self.task.estimated]
-        rows = [f"{row.row.id} {row.published!r}" for row in self.task.rows]
-        return "|".join([*names, *rows, str(self.task.persons), self.task.model.layout.fingerprint])
+        rows = [f"{row.row.id} {row.statistic} {row.published!r}" for row in self.task.rows]
+        return "|".join([*names, *rows, str(self.task.persons), self.task.model.layout.fingerprint, self.task.mark])
 
 
 @dataclass(frozen=True)

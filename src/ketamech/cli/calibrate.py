@@ -19,22 +19,30 @@ Draws = Annotated[int, typer.Option(min=10, help="Draws kept in the posterior fi
 Seed = Annotated[int, typer.Option(min=0)]
 Threads = Annotated[int | None, typer.Option(min=1, help="The results are the same for any number [default: cores]")]
 Profiles = Annotated[bool, typer.Option(help="Also profile each parameter (two to three minutes)")]
+Adopt = Annotated[
+    str | None,
+    typer.Option(
+        help="Also rewrite rows of these stages in the package's tables ('people', 'people, mood'): review them"
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results; an interrupted calibration goes on")]
 
 
 def calibrate(
     number: Number = 600, persons: Persons = 120, draws: Draws = 200, seed: Seed = 1, threads: Threads = None,
-    profiles: Profiles = True, out: Out = Path("runs/calibration"),
+    profiles: Profiles = True, adopt: Adopt = None, out: Out = Path("runs/calibration"),
 ) -> None:  # fmt: skip
     """Estimate the parameters of data/calibration/parameters.csv from the trials of data/calibration/rows.csv.
 
     Only rows marked fitted enter. Finds the most probable point, simulates many about it, emulates the statistics,
     samples the posterior with emcee, and simulates the draws as a check. Points are on disk as they come: run the same
     command again after a kill and it goes on, with the same result. Writes posterior.csv (copy it to data/calibration
-    for trials to draw from), proposed.csv (values for the parameter tables), how each row is met, and pictures.
+    for trials to draw from), proposed.csv (what came out of each parameter), how each row is met, and pictures. With
+    --adopt the middle of the posterior goes into rows of the parameter tables, where trials inform it.
     """
     import ketamech.analysis.calibration as kit
     from ketamech import analysis
+    from ketamech.analysis import adoption
     from ketamech.analysis.posterior import save_posterior
     from ketamech.cli import terminal
 
@@ -57,6 +65,10 @@ def calibrate(
         _write(out, task, posterior, rows, met, curves)
     terminal.table(rows, title="Parameters")
     terminal.table(met, title="Fitted rows at the most probable point")
+    if adopt:
+        lines = adoption.adopted(task, posterior.chain.reshape(-1, len(best)), emulator)
+        files = adoption.write_adopted(task, adoption.of_stages(lines, adopt))
+        console.print(f"Rewritten, to be reviewed: {', '.join(str(file) for file in files)}")
     console.print(f"Emulator against simulation over {draws} draws: {posterior.off:.2f} of a row's noise")
     console.print(f"Written to [bold]{terminal.written(out)}[/bold]   {terminal.DISCLAIMER}")
 

@@ -26,7 +26,7 @@ USUAL = "mood.madrs at 24 h; mood.madrs at day 28; dissociation.cadss peak"
 
 def sensitivity(
     scenario: Scenario = "racemic 0.5 mg/kg IV over 40 min", outcomes: Outcomes = USUAL, parameters: Parameters = None,
-    n: Number = 20, base: Base = 256, keep: Keep = 20, seed: Seed = 1, threads: Threads = None,
+    n: Number = 20, base: Base = 1024, keep: Keep = 20, seed: Seed = 1, threads: Threads = None,
     out: Out = Path("runs/sensitivity"),
 ) -> None:  # fmt: skip
     """Move every parameter over its spread: one at a time (tornado), Morris screening, Sobol indices of the top ones.
@@ -45,7 +45,7 @@ def sensitivity(
 
     terminal.refuse_file(out)
     if base & (base - 1):
-        raise BadInput(f"{base} base points", key="--base", expected="a power of 2", type_this="--base 256")
+        raise BadInput(f"{base} base points", key="--base", expected="a power of 2", type_this="--base 1024")
     asked = study.load_scenario(scenario)
     if keep == 1:
         raise BadInput("Sobol of one parameter", key="--keep", expected="2 or more, or 0 for no Sobol")
@@ -90,6 +90,10 @@ def sensitivity(
         if table.attrs["failed"]:
             said = f"{name}: {table.attrs['failed']} of {table.attrs['solves']} solves failed and are left out"
             terminal.progress().print(said)
+    if keep:
+        widest = tables["sobol"]["total_half_width"].max()
+        said = f"sobol: total indices known within {widest:.2f} (95 %) from {base} base points; twice as many: --base"
+        terminal.progress().print(f"{said} {2 * base}")
     terminal.progress().print(f"Open [bold]{terminal.written(paths[0])}[/bold]   {terminal.DISCLAIMER}")
 
 

@@ -34,8 +34,8 @@ def trial(
 ) -> None:  # fmt: skip
     """Run virtual trials: people drawn, allocated, dosed, rated at visits with error; then analysed and drawn.
 
-    Replicate 0 has the parameter values of the tables; later ones take draws from the posterior, so that intervals
-    hold both chance and what is not known.
+    Replicate 0 has the middle of the posterior in a typical setting; later ones take a draw and a setting each, so that
+    intervals hold chance, what is not known, and how much trials differ.
 
     Examples:
 
@@ -65,7 +65,7 @@ def trial(
                 planned, model, replicates=replicates, patients=patients, seed=seed,
                 threads=threads or os.cpu_count(), posterior=draws, progress=tick,
             )  # fmt: skip
-        data = data.assign_attrs(posterior=analysis.posterior_hash(draws) if replicates > 1 else "")
+        data = data.assign_attrs(posterior=analysis.posterior_hash(draws))
         with console.status("Analysing and drawing ..."):
             found = analyse(data, planned)
             table = power_of(data, *planned.primary, found.reference, sizes) if sizes else None

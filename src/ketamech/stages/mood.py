@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import sympy
 
-from ketamech.stages.declaration import Stage, exp, log
+from ketamech.stages.declaration import Stage, exp, hill, log
 
 
 def mood(m: Stage) -> None:
     """Everything that differs from the person's own rest adds to one drive; MADRS follows it.
 
-    Two carriers of the drug: hours (silent habenula, AMPA surface) and days (spines, through brain areas). How far
-    a person's mood follows his own brain differs between people (responsiveness): arms of trials are bimodal. Recovery
-    feeds on itself (momentum), so that what a series has gained outlasts the drug; the double well of Demic and Cheng
-    2014 in its simplest, single-well form.
+    Carriers of the drug: minutes (the lift of feeling it), hours (silent habenula, AMPA surface) and days (spines,
+    through brain areas). How far a person's mood follows his own brain differs between people (responsiveness): arms
+    of trials are bimodal. Recovery feeds on itself once it is large (momentum), so that what a series has gained
+    outlasts the drug; strong enough, it holds a person well without any: the double well of Demic and Cheng 2014.
     A logistic keeps the score within the scale; at rest the drive is zero and the score is the baseline.
     The weights are log odds of the scale per unit of change.
     """
-    momentum = m.state("mood.momentum", "1", scale=0.1, about="what recovery itself has set going, share of the scale")
+    momentum = m.state("mood.momentum", "1", scale=0.1, about="what recovery itself has set going, share of the most")
     drive = m.offers(
         "mood.drive",
         m.parameter("person.responsiveness") * (_network(m) + _opioid(m))
+        + _lift(m)
         - _inflammation(m)
         + _other_treatments(m)
         + m.parameter("mood.momentum_weight") * momentum,
@@ -34,7 +35,10 @@ def mood(m: Stage) -> None:
     m.rate(madrs, +pace * target, because="the drive moves the score within its bounds")
     m.rate(madrs, -pace * madrs, because="mood follows within the hour")
     gathering = m.parameter("mood.momentum_pace")
-    m.rate(momentum, +gathering * (baseline - madrs) / top, because="who feels better sleeps, moves and meets people")
+    rested = m.resting("mood.madrs", "points")  # not the baseline: a rest state among the well must not hold itself up
+    enough = m.parameter("mood.momentum_half") * rested
+    recovered = hill(rested - madrs, enough, m.parameter("mood.momentum_steepness"))
+    m.rate(momentum, +gathering * recovered, because="who is much better sleeps, moves and meets people")
     m.rate(momentum, -gathering * momentum, because="and loses it again over days to weeks")
     m.offers("mood.change", madrs - baseline, "points", about="MADRS change from own baseline")
 
@@ -68,6 +72,15 @@ def _transmitted(m: Stage) -> sympy.Expr:
 
 def _opioid(m: Stage) -> sympy.Expr:
     return m.parameter("mood.opioid_weight") * _change(m, "opioid.tone")
+
+
+def _lift(m: Stage) -> sympy.Expr:
+    """Acute relief, tied to dissociation while awake and gone with it: 40 min after the start mood is better already.
+
+    Effect sizes of 0.5 and 0.9 against saline (Diazgranados 2010, Zarate 2012).
+    """
+    felt = hill(m.needs("dissociation.cadss", "points"), m.parameter("mood.lift_half"), 1)
+    return m.parameter("mood.lift_weight") * felt * m.needs("sedation.consciousness", "1")
 
 
 def _inflammation(m: Stage) -> sympy.Expr:
