@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 from ketamech.core.lazy import lazily
 
 if TYPE_CHECKING:
+    from ketamech.report.attribution_pictures import reached as reached
     from ketamech.report.bands import cohort_picture as cohort_picture
     from ketamech.report.bands import percentiles as percentiles
     from ketamech.report.bench_page import benchmark_page as benchmark_page
     from ketamech.report.bench_picture import draw_benchmark as draw_benchmark
     from ketamech.report.bibliography import cite as cite
+    from ketamech.report.explain_page import write_attribution as write_attribution
     from ketamech.report.forest_picture import draw_forest as draw_forest
     from ketamech.report.index import write_index as write_index
     from ketamech.report.model_page import describe as describe
@@ -42,10 +44,12 @@ _WHERE = {
     "draw_tornado": "search_pictures",
     "percentiles": "bands",
     "provenance_of": "provenance",
+    "reached": "attribution_pictures",
     "refuse_folder": "run_folder",
     "save_people": "trial_pictures",
     "summary_of": "trial_folder",
     "summary_rows": "summary",
+    "write_attribution": "explain_page",
     "write_index": "index",
     "write_run": "run_folder",
     "write_scorecard": "scorecard_files",
