@@ -10,7 +10,7 @@ def spines(m: Stage) -> None:
 
     Drug raises formation through synaptic protein and never touches elimination (Phoumthipphavong 2016,
     two labs). Stress slows formation and speeds the loss of mature spines (Radley 2006, Moda-Sava 2019).
-    Room is finite.
+    Room is finite. Rapamycin may spare spines (a rival wiring; autophagy and inflammation are the roads proposed).
     """
     stress, protein = m.parameter("person.stress"), m.needs("plasticity.synaptic_protein", "1")
     bdnf = m.needs("plasticity.bdnf", "1")
@@ -26,7 +26,8 @@ def spines(m: Stage) -> None:
     forming = m.parameter("spines.formation_rate") * slowed * pushed * (room - density)
     faster = 1 + m.parameter("spines.stress_loss") * stress
     poison = 1 + m.parameter("spines.quinolinate_loss") * quinolinate
-    loss = m.parameter("spines.mature_loss") * faster * poison
+    spared = 1 - m.parameter("spines.rapamycin_sparing") * m.parameter("perturbation.rapamycin")
+    loss = m.parameter("spines.mature_loss") * faster * poison * spared
     m.rate(nascent, +forming, because="formation, faster with synaptic protein, slower under stress and crowding")
     m.rate(nascent, -m.parameter("spines.nascent_loss") * nascent, because="most new spines are lost within days")
     m.flow(nascent, mature, m.parameter("spines.maturation") * nascent, because="survivors mature")
