@@ -81,9 +81,7 @@ class Bench:
         close = [*exact, *story_times(horizon, starts, per_dose=PER_DOSE)]
         return np.unique(np.round([h for h in close if h <= horizon], 6))
 
-    def _parts(
-        self, points: Sequence[object], horizon: float, batch: Sequence[Protocol]
-    ) -> Iterator[Sequence[int]]:
+    def _parts(self, points: Sequence[object], horizon: float, batch: Sequence[Protocol]) -> Iterator[Sequence[int]]:
         each = 8 * len(batch) * len(self._times(horizon, batch)) * len(self.outputs)
         together = max(1, BYTES // each)
         for first in range(0, len(points), together):
@@ -114,9 +112,7 @@ class Bench:
             own = {name: solution.values[k, :, i] for i, name in enumerate(self.outputs)}
             return Curves(times, own, dict(zip(self.outputs, drug_free[k, 0], strict=True)), doses[j])
 
-        return [
-            {p.id: curves(i * len(batch) + j, j) for j, p in enumerate(batch)} for i in range(len(points))
-        ]
+        return [{p.id: curves(i * len(batch) + j, j) for j, p in enumerate(batch)} for i in range(len(points))]
 
     def _read(
         self, found: np.ndarray, part: Sequence[int], curves: list[dict[str, Curves]], batch: Sequence[Protocol]

@@ -19,7 +19,11 @@ from ketamech.evidence import read_table
 from ketamech.study.wirings import Wiring
 
 COLUMNS = ("parameter", "prior_spread", "why")
-STEP, FURTHEST, TRIES = 0.05, 3.0, (0.0, 0.7, -0.7)  # SD of the prior: of a difference, of a bound; where searches begin
+STEP, FURTHEST, TRIES = (
+    0.05,
+    3.0,
+    (0.0, 0.7, -0.7),
+)  # SD of the prior: of a difference, of a bound; where searches begin
 WIDER, DRAWS, SCOUTS = 1.3, 600, 200
 Tell = Callable[[str], None]
 

@@ -22,6 +22,13 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the re
 Png = Annotated[bool, typer.Option("--png", help="Write the story also as PNG, for slides (a second more)")]
 
 
+Beside = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with", help='What is done beside: "NBQX 10 mg/kg IP at -30 min", "BDNF knock-out"; may be repeated'
+    ),
+]
+Species = Annotated[str | None, typer.Option(help="human, rat or mouse [default: human, or the file's]")]
 Patients = Annotated[int | None, typer.Option(help="Draw this many virtual patients instead of the typical one")]
 Seed = Annotated[
     int | None,
@@ -45,6 +52,8 @@ def simulate(
     scenario: Scenario,
     out: Out = None,
     png: Png = False,
+    beside: Beside = None,
+    species: Species = None,
     patients: Patients = None,
     seed: Seed = None,
     outputs: Outputs = None,
@@ -68,6 +77,8 @@ def simulate(
 
       ketamech simulate examples/crps_infusion.yaml
 
+      ketamech simulate "racemic 10 mg/kg IP" --species rat --with "NBQX 10 mg/kg IP at -30 min"
+
       ketamech simulate "racemic 0.5 mg/kg IV over 40 min" --patients 10000 --outputs mood.madrs,dissociation.cadss
     """
     of_many: dict[str, Any] = {
@@ -78,12 +89,13 @@ def simulate(
     if patients is not None:
         from ketamech.cli.cohort import Asked, simulate_cohort
 
-        return simulate_cohort(scenario, out, Asked(patients, png=png, **given), _folder_name)
+        asked_of = Asked(patients, png=png, species=species, beside=tuple(beside or ()), **given)
+        return simulate_cohort(scenario, out, asked_of, _folder_name)
     _refuse_without_patients(given)
     from ketamech import report, study
     from ketamech.cli import terminal
 
-    asked = study.load_scenario(scenario)
+    asked = study.load_scenario(scenario, species=species, perturbations=beside or ())
     folder = out or Path("runs") / _folder_name(asked.title)
     report.refuse_folder(folder)
     model = terminal.model()

@@ -2,6 +2,16 @@
 
 from ketamech.parameters.load import load_parameters
 from ketamech.parameters.parameter import Distribution, Parameter
+from ketamech.parameters.species import HUMAN, SPECIES, Species, load_species
 from ketamech.parameters.table import ParameterTable
 
-__all__ = ["Distribution", "Parameter", "ParameterTable", "load_parameters"]
+__all__ = [
+    "HUMAN",
+    "SPECIES",
+    "Distribution",
+    "Parameter",
+    "ParameterTable",
+    "Species",
+    "load_parameters",
+    "load_species",
+]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ketamech.stages.declaration import Stage as Stage
 
 STORY = (
+    "antagonists",
     "pharmacokinetics",
     "brain",
     "second_blocker",
@@ -28,6 +29,7 @@ STORY = (
     "comparators",
     "expectancy",
     "mood",
+    "behaviour",
     "suicidality",
     "dissociation",
     "sedation",

@@ -147,7 +147,9 @@ def _readout(m: Stage, name: str, active: Values, pairs: Iterable[tuple[str, ...
 
 def _correlation(m: Stage, one: str, other: str, active: Values) -> sympy.Expr:
     """G + GG of two areas: straight, and over every third."""
-    over = (_pair(m, one, third, active) * _pair(m, third, other, active) for third in AREAS if third not in (one, other))
+    over = (
+        _pair(m, one, third, active) * _pair(m, third, other, active) for third in AREAS if third not in (one, other)
+    )
     return _pair(m, one, other, active) + _sum(over)
 
 

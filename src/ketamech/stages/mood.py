@@ -54,7 +54,17 @@ def _network(m: Stage) -> sympy.Expr:
     current, half = m.needs("ampa.current", "1"), m.parameter("mood.expression_half")
     through = m.parameter("mood.habenula_through_cortex")
     expressed = (1 - through + through * current * (1 + half) / (current + half)) * silenced
+    regulated *= _transmitted(m)
     return m.parameter("mood.connectivity_weight") * regulated + m.parameter("mood.habenula_weight") * expressed
+
+
+def _transmitted(m: Stage) -> sympy.Expr:
+    """Share of what the network has gained that shows: 1 without an AMPA antagonist, none when all are blocked.
+
+    NBQX half an hour before the test abolishes the effect of ketamine a day later (Koike 2014).
+    """
+    open_share, half = 1 - m.needs("antagonists.nbqx_share", "1"), m.parameter("mood.expression_half")
+    return open_share * (1 + half) / (open_share + half)
 
 
 def _opioid(m: Stage) -> sympy.Expr:

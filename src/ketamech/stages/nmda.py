@@ -22,7 +22,7 @@ def nmda(m: Stage) -> None:
     channel opens sets the pace and, because trapping is complete, not the equilibrium. K follows the
     subunit mix (Kotermanski and Johnson 2009, with and without 1 mM Mg), the Woodhull depth of the site
     and the Jahr-Stevens voltage dependence of Mg. M is the share held by memantine, a fifth of which
-    escapes at closure. Unbinding from Gilling 2009; binding is implied by koff and K, since the published
+    escapes at closure. A GluN2B antagonist silences that share of a site from outside the channel. Unbinding from Gilling 2009; binding is implied by koff and K, since the published
     koff/kon is twice the published IC50. Total occupancy is anchored to Shaffer 2014. Units: umol/L
     racemic-ketamine equivalents, h, shares.
     """
@@ -105,7 +105,8 @@ def _site(m: Stage, site: str, drug: sympy.Expr, memantine: sympy.Expr) -> sympy
         because="binding to channels that are open and free",
     )
     m.rate(trapped, -unbinding * open_blocked * trapped, because="unbinding, only while the channel is open")
-    return trapped + held
+    allosteric = m.parameter(f"nmda.share_2b_{site}") * m.needs("antagonists.glun2b_block_share", "1")
+    return trapped + held + (1 - trapped - held) * allosteric
 
 
 def _overall(m: Stage, drug: sympy.Expr, memantine: sympy.Expr) -> None:

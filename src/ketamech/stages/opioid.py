@@ -25,7 +25,7 @@ def opioid(m: Stage) -> None:
         about="mu receptors held by ketamine itself, without naltrexone",
     )
     equivalent = s + r * s_affinity / r_affinity
-    open_share = m.parameter("pathway.opioid") * (1 - m.parameter("perturbation.naltrexone"))
+    open_share = m.parameter("pathway.opioid") * (1 - m.needs("antagonists.naltrexone_share", "1"))
     m.offers(
         "opioid.permission",
         1 - m.parameter("opioid.permissive_gate") * (1 - open_share),

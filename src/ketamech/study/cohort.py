@@ -69,6 +69,7 @@ class Cohort:
             raise BadInput("no output to keep", key="outputs", expected="a name", type_this="--outputs mood.madrs")
         checked_outputs(self.model.kernel, self.outputs)
         checked_times(self.times, self.patients)
+        self.scenario.from_zero()
 
     @property
     def together(self) -> int:
@@ -130,7 +131,8 @@ class Cohort:
     ) -> EventTable:
         skipped = adherence(regimen, horizon, self.seed, who, self.replicate)
         given = entries(regimen, self.model.parameters, person, horizon, lambda i, k: skipped.get((i, k), 1.0))
-        return event_table(self.model, given, len(who))
+        beside = self.scenario.from_zero() if regimen is self.scenario.regimen else ()
+        return event_table(self.model, (*given, *beside), len(who))
 
     def _solved(self, people: _People, progress: Callable[[int], None] | None) -> xr.Dataset:
         kernel, inputs = self.model.kernel, people.inputs

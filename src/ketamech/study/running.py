@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -101,17 +101,25 @@ def _build(parameters: ParameterTable) -> System:
 
 
 def run(model: Model, courses: Sequence[Course], times: np.ndarray, *, tolerance: float = TOLERANCE) -> xr.Dataset:
-    """Solve every course from its own drug-free rest state at `times` (h).
+    """Solve every course from its own drug-free rest state at `times` (h), which may begin before 0.
 
     Returns a Dataset with dims (patient, time); a failed patient is NaN with its reason in `solve_status`.
     """
-    inputs, start, rested, given = prepare(model, courses)
-    solution = solve(model.kernel, start, inputs, given, times, tolerance=tolerance)
-    return _dataset(model.layout, courses, solution, rested)
+    lead = max(lead_of(courses), -float(times[0]))
+    inputs, start, rested, given = prepare(model, courses, lead)
+    solution = solve(model.kernel, start, inputs, given, times + lead, tolerance=tolerance)
+    return _dataset(model.layout, courses, replace(solution, times=times), rested)
 
 
-def prepare(model: Model, courses: Sequence[Course]) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Events]]:
-    """What a solve of every course starts from.
+def lead_of(courses: Sequence[Course]) -> float:
+    """How long before 0 h anything enters a body (h): then everybody starts, at rest, that much earlier."""
+    return max([0.0, *(-float(entry.time) for course in courses for entry in course.entries)])
+
+
+def prepare(
+    model: Model, courses: Sequence[Course], lead: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Events]]:
+    """What a solve of every course starts from, `lead` hours before 0 h.
 
     Returns inputs [course, input] with resting values in place, starting states [course, state] (drug-free, or steady),
     whether each was found [course], and what is given in each course.
@@ -123,7 +131,7 @@ def prepare(model: Model, courses: Sequence[Course]) -> tuple[np.ndarray, np.nda
             cycle = joined([_events(model.layout, course.cycle)])
             start[[i]], found = steady_state(model.kernel, start[[i]], inputs[[i]], cycle, course.gap)
             rested[i] &= found[0]
-    return inputs, start, rested, [_events(model.layout, course.entries) for course in courses]
+    return inputs, start, rested, [_events(model.layout, course.entries, lead) for course in courses]
 
 
 def _inputs(model: Model, values: Mapping[str, float]) -> list[float]:
@@ -135,18 +143,19 @@ def _inputs(model: Model, values: Mapping[str, float]) -> list[float]:
     return [*chosen, *([0.0] * len(model.layout.rested))]
 
 
-def _events(layout: Layout, entries: Sequence[Entry]) -> Events:
+def _events(layout: Layout, entries: Sequence[Entry], lead: float = 0.0) -> Events:
     place = {name: i for i, name in enumerate(layout.state_names)}
     rows: list[tuple[float, int, int, float]] = []
     for entry in entries:
         if entry.state not in place:
             raise UnknownName(f"nothing can enter '{entry.state}'", nearest=nearest(entry.state, place))
+        start = entry.time + lead
         if entry.duration > 0:
             speed = entry.amount / entry.duration
-            rows.append((entry.time, 1, place[entry.state], speed))
-            rows.append((entry.time + entry.duration, 1, place[entry.state], -speed))
+            rows.append((start, 1, place[entry.state], speed))
+            rows.append((start + entry.duration, 1, place[entry.state], -speed))
         else:
-            rows.append((entry.time, 0, place[entry.state], entry.amount))
+            rows.append((start, 0, place[entry.state], entry.amount))
     return events(rows)
 
 

@@ -47,8 +47,10 @@ class ScenarioFile(BaseModel):
     treatments: Annotated[list[str | Dose], Field(min_length=1, max_length=500)]
     person: dict[str, Quantity] = Field({}, description="e.g. weight: 82 kg; names are those of person.* parameters")
     pathways: dict[str, bool] = Field({}, description="e.g. habenula: off")
-    perturbations: dict[str, float] = Field(
-        {}, description="e.g. nbqx: 0.9; names are those of perturbation.* parameters"
+    species: str = Field("human", description="human, rat or mouse")
+    perturbations: list[str] | dict[str, float] = Field(
+        [],
+        description="a list of what is done, e.g. 'NBQX 10 mg/kg IP at -30 min'; or shares held for good, e.g. nbqx: 0.9",
     )
     parameters: dict[str, float | str] = Field({}, description="any parameter by its full name")
     horizon: str | None = Field(None, description="how long to look, e.g. 28 days")

@@ -17,16 +17,25 @@ from ketamech.study.people import People
 from ketamech.study.running import Course, Entry, Model, load_model, run, story_times
 from ketamech.study.scenario import Scenario, load_scenario
 
+A_MINUTE = 1 / 60
+
 
 def courses(scenario: Scenario, model: Model) -> list[Course]:
     """The treated course and, where asked for, the same person with the same hopes and no drug."""
     given = entries(scenario.regimen, model.parameters, scenario.values, scenario.horizon)
     repeated, gap = scenario.cycle(model.parameters)
     cycle = entries(repeated, model.parameters, scenario.values, gap) if gap else ()
-    treated = Course("treated", given, scenario.values, cycle, gap)
+    treated = Course("treated", _in_order((*given, *scenario.perturbed)), scenario.values, cycle, gap)
     if not scenario.control:
         return [treated]
-    return [treated, Course("control", _hopes(given), scenario.values, _hopes(cycle), gap)]
+    return [
+        treated,
+        Course("control", _in_order((*_hopes(given), *scenario.perturbed)), scenario.values, _hopes(cycle), gap),
+    ]
+
+
+def _in_order(given: Sequence[Entry]) -> tuple[Entry, ...]:
+    return tuple(sorted(given, key=lambda entry: float(entry.time)))
 
 
 def _hopes(given: Sequence[Entry]) -> tuple[Entry, ...]:
@@ -58,19 +67,29 @@ def simulate(
     *,
     model: Model | None = None,
     announce: Callable[[str], None] | None = None,
+    species: str | None = None,
+    perturbations: Sequence[str] = (),
 ) -> xr.Dataset:
     """Curves of every state and offer of one scenario (a Scenario, a YAML file or a regimen sentence).
+
+    `species` and `perturbations` ("NBQX 10 mg/kg IP at -30 min") are added to a file or a sentence.
 
     Returns a Dataset with dims (patient, time): 'treated' and, unless switched off, 'control'; `units` and
     `long_name` on every variable; time in h. Raises BadInput for a scenario that makes no sense,
     SolveFailed if it cannot be solved.
     """
     chosen = model or load_model(announce=announce)
-    asked = scenario if isinstance(scenario, Scenario) else load_scenario(scenario, chosen.parameters)
+    asked = (
+        scenario
+        if isinstance(scenario, Scenario)
+        else load_scenario(scenario, chosen.parameters, species=species, perturbations=perturbations)
+    )
     both = courses(asked, chosen)
-    starts = sorted({entry.time for entry in both[0].entries})
-    ends = sorted({entry.time + entry.duration for entry in both[0].entries if entry.duration})
-    curves = run(chosen, both, story_times(asked.horizon, [*starts, *ends]))
+    starts = sorted({max(0.0, entry.time) for entry in both[0].entries})
+    ends = sorted({entry.time + entry.duration for entry in both[0].entries if entry.duration and entry.time >= 0})
+    early = sorted({entry.time for entry in asked.perturbed if entry.time < 0})
+    before = [early[0] - A_MINUTE, *early] if early else []  # an output at the time of an event shows what follows it
+    curves = run(chosen, both, np.array([*before, *story_times(asked.horizon, [*starts, *ends])]))
     bad = [str(reason) for reason in curves.solve_status.values if reason != "ok"]
     if bad:
         raise SolveFailed(f"the scenario could not be solved: {bad[0]}")
