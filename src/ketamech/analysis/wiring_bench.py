@@ -1,132 +1,178 @@
-"""Every protocol that wirings are judged by, simulated for many sets of values at once."""
+"""Everything that wirings are judged by, simulated for many sets of values at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from ketamech.analysis import experiments
+from ketamech.analysis.experiment_rows import ExperimentRow, load_experiment_rows
 from ketamech.analysis.expression import names_in
 from ketamech.analysis.measure import Curves
-from ketamech.analysis.protocols import Protocol, given_micromoles
+from ketamech.analysis.protocols import Protocol, given_micromoles, load_protocols
 from ketamech.analysis.reduction import moments
-from ketamech.analysis.wiring_evidence import EvidenceRow, load_rows
-from ketamech.engine import events, rest, solve
-from ketamech.engine.events import joined
-from ketamech.study import Entry, Model, story_times
-from ketamech.study.cohort import event_table
+from ketamech.analysis.targets import Target, load_targets
+from ketamech.analysis.wiring_courses import Courses
+from ketamech.analysis.wiring_evidence import COLUMNS, DIRECTORY, Judge, of_experiment, of_target
+from ketamech.evidence import load_evidence, read_table
+from ketamech.study.running import Course, Model, story_times
 
-TOLERANCE, BYTES = 1e-5, 2**27
-PER_DOSE = 40
+BYTES, MOST_AT_ONCE = 2**26, 64
+Point = Mapping[str, float]
 Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Bench:
-    """The rows, and the model that is to meet them."""
+    """The rows, and the model that is to meet them: rows of trials and mechanism, then rows of experiments."""
 
     model: Model
     threads: int = 1
 
     @cached_property
-    def rows(self) -> tuple[EvidenceRow, ...]:
-        """Published rows: fitted ones and predicted ones."""
-        return load_rows(dict(self.model.layout.units))[0]
-
-    @cached_property
-    def protocols(self) -> dict[str, Protocol]:
-        """Protocols that a row reads or compares with."""
-        known = load_rows(dict(self.model.layout.units))[1]
-        named = {row.target.protocol for row in self.rows}
-        named |= {known[name].control for name in named} - {""}
-        return {name: protocol for name, protocol in known.items() if name in named}
-
-    def predict(self, points: Sequence[Mapping[str, float]], tell: Tell | None = None) -> np.ndarray:
-        """What each row reads [point, row] at each set of canonical values, in printed units; NaN where unsolved."""
-        found = np.full((len(points), len(self.rows)), np.nan)
-        horizons = sorted({protocol.horizon for protocol in self.protocols.values()})
-        done, total = 0, len(points) * len(self.protocols)
-        for horizon in horizons:
-            batch = [p for p in self.protocols.values() if p.horizon == horizon]
-            for part in self._parts(points, horizon, batch):
-                self._read(found, part, self._solved([points[i] for i in part], horizon, batch), batch)
-                done += len(part) * len(batch)
-                if tell:
-                    tell(done, total)
-        return found
-
-    def deviances(self, predicted: np.ndarray) -> np.ndarray:
-        """-2 log likelihood of each row [point, row]; rows that are only predicted too."""
-        return np.stack([row.deviance(predicted[:, j]) for j, row in enumerate(self.rows)], axis=-1)
+    def judges(self) -> tuple[Judge, ...]:
+        """Every row, in the order of the columns of `predict`."""
+        evidence = load_evidence()
+        printed = [of_target(t, evidence[t.evidence], kind, weight) for t, kind, weight in self._targets]
+        same = Counter(_reading(row) for row in self._experiments)
+        return (*printed, *(of_experiment(row, 1 / same[_reading(row)]) for row in self._experiments))
 
     @cached_property
     def fitted(self) -> np.ndarray:
         """Which rows are fitted [row]."""
-        return np.array([row.fitted for row in self.rows])
+        return np.array([judge.fitted for judge in self.judges])
+
+    def predict(self, points: Sequence[Point], tell: Tell | None = None) -> np.ndarray:
+        """What each row reads [point, row] at each set of canonical values; NaN where unsolved."""
+        found = np.full((len(points), len(self.judges)), np.nan)
+        for first in range(0, len(points), self._together):
+            part = list(points[first : first + self._together])
+            here = slice(first, first + len(part))
+            found[here, : len(self._targets)] = self._printed(part)
+            found[here, len(self._targets) :] = self._perturbed(part)
+            if tell:
+                tell(first + len(part), len(points))
+        return found
+
+    def deviances(self, predicted: np.ndarray) -> np.ndarray:
+        """-2 log likelihood of each row [point, row]; rows that are only predicted too."""
+        return np.stack([judge.deviance(predicted[:, j]) for j, judge in enumerate(self.judges)], axis=-1)
+
+    def distances(self, predicted: np.ndarray) -> np.ndarray:
+        """How far off each row is [point, row], in errors."""
+        return np.stack([judge.distance(predicted[:, j]) for j, judge in enumerate(self.judges)], axis=-1)
 
     @cached_property
-    def outputs(self) -> tuple[str, ...]:
-        """Outputs that the rows name."""
-        texts = [text for row in self.rows for text in row.target.measure.output.split("|")]
-        texts += [row.target.measure.when for row in self.rows if ">" in row.target.measure.when]
-        return tuple(dict.fromkeys(name for text in texts for name in names_in(text.split(">")[0])))
+    def _together(self) -> int:
+        each = max(8 * len(c) * len(c.times) * len(c.outputs) for c, _ in (*self._by_horizon, *self._arms))
+        return max(1, min(BYTES // each, MOST_AT_ONCE))
 
-    def _times(self, horizon: float, batch: Sequence[Protocol]) -> np.ndarray:
-        given = [entry for p in batch for entry in p.entries(self.model.parameters)]
-        starts = sorted({e.time for e in given} | {e.time + e.duration for e in given})
-        named = [row.target.measure.when for row in self.rows if ">" not in row.target.measure.when]
+    @cached_property
+    def _targets(self) -> tuple[tuple[Target, str, float], ...]:
+        """Rows of the scorecard that data/wirings/rows.csv names, with kind and weight."""
+        targets: dict[str, list[Target]] = {}
+        for target in load_targets(load_evidence(), self._protocols):
+            targets.setdefault(target.evidence, []).append(target)
+        found = []
+        for row in read_table(DIRECTORY / "rows.csv", COLUMNS):
+            name, kind = row.choice("evidence", targets), row.choice("kind", ("clinical", "unfitted"))
+            found += [(target, kind, row.number("weight")) for target in targets[name]]
+        return tuple(found)
+
+    @cached_property
+    def _protocols(self) -> dict[str, Protocol]:
+        return load_protocols()
+
+    @cached_property
+    def _experiments(self) -> tuple[ExperimentRow, ...]:
+        return tuple(row for row in load_experiment_rows() if not row.undecided)
+
+    @cached_property
+    def _by_horizon(self) -> list[tuple[Courses, list[Protocol]]]:
+        """Courses of the protocols that are read or compared with, one batch a horizon."""
+        named = {target.protocol for target, _, _ in self._targets}
+        named |= {self._protocols[name].control for name in named} - {""}
+        chosen = [p for name, p in self._protocols.items() if name in named]
+        texts = [text for t, _, _ in self._targets for text in (*t.measure.output.split("|"), t.measure.when)]
+        outputs = tuple(dict.fromkeys(name for text in texts if "." in text for name in _names(text)))
+        found = []
+        for horizon in sorted({p.horizon for p in chosen}):
+            batch = [p for p in chosen if p.horizon == horizon]
+            table = self.model.parameters
+            values = [p.values(table) for p in batch]
+            courses = [Course(p.id, p.entries(table), own) for p, own in zip(batch, values, strict=True)]
+            times = self._times(horizon, courses)
+            found.append((Courses.of(self.model, courses, values, times, outputs, self.threads), batch))
+        return found
+
+    def _times(self, horizon: float, courses: Sequence[Course]) -> np.ndarray:
+        given = [entry for course in courses for entry in course.entries]
+        starts = sorted({float(e.time) for e in given} | {float(e.time + e.duration) for e in given})
+        named = {t.measure.when for t, _, _ in self._targets if "." not in t.measure.when.replace(".", "", 1)}
         exact = {float(h) for when in named if when for h in moments(when, np.zeros(2), {})}
-        close = [*exact, *story_times(horizon, starts, per_dose=PER_DOSE)]
+        close = [*exact, *story_times(horizon, starts, per_dose=40)]
         return np.unique(np.round([h for h in close if h <= horizon], 6))
 
-    def _parts(self, points: Sequence[object], horizon: float, batch: Sequence[Protocol]) -> Iterator[Sequence[int]]:
-        each = 8 * len(batch) * len(self._times(horizon, batch)) * len(self.outputs)
-        together = max(1, BYTES // each)
-        for first in range(0, len(points), together):
-            yield range(first, min(first + together, len(points)))
+    def _printed(self, points: Sequence[Point]) -> np.ndarray:
+        """Rows of the scorecard [point, row], in their printed units."""
+        curves: list[dict[str, Curves]] = [{} for _ in points]
+        for courses, batch in self._by_horizon:
+            values, resting = courses.solved(points)
+            doses = [given_micromoles(p.entries(self.model.parameters)) for p in batch]
+            for i, mine in enumerate(curves):
+                for j, p in enumerate(batch):
+                    own = {name: values[i, j, :, k] for k, name in enumerate(courses.outputs)}
+                    still = dict(zip(courses.outputs, resting[i, j], strict=True))
+                    mine[p.id] = Curves(courses.times, own, still, doses[j])
+        return np.array([[self._read(target, mine) for target, _, _ in self._targets] for mine in curves])
 
-    def _solved(
-        self, points: Sequence[Mapping[str, float]], horizon: float, batch: Sequence[Protocol]
-    ) -> list[dict[str, Curves]]:
-        """Curves of every protocol, by id, for every point."""
-        table, layout, kernel = self.model.parameters, self.model.layout, self.model.kernel
-        usual = {name: table[name].canonical for name in layout.parameter_names}
-        people = [{**usual, **point, **p.values(table)} for point in points for p in batch]
-        inputs = np.array([[*(q[name] for name in usual), *([0.0] * len(layout.rested))] for q in people])
-        given = [p.entries(table) for p in batch]
-        each = [_as_events(self.model, entries) for entries in given]
-        times = self._times(horizon, batch)
-        start, rested = rest(kernel, inputs, threads=self.threads)
-        nothing = joined([events([])] * len(people))
-        drug_free = solve(kernel, start, inputs, nothing, times[:1], outputs=self.outputs).values
-        solution = solve(
-            kernel, start, inputs, joined(each * len(points)), times,
-            outputs=self.outputs, tolerance=TOLERANCE, threads=self.threads,
-        )  # fmt: skip
-        solution.values[~rested] = np.nan
-        doses = [given_micromoles(entries) for entries in given]
+    def _read(self, target: Target, curves: Mapping[str, Curves]) -> float:
+        row, units = load_evidence()[target.evidence], self.model.layout.units
+        control = curves.get(self._protocols[target.protocol].control)
+        printed = target.comparison != "sign" and target.measure.fits(row.canonical_unit, units)
+        return target.measure.read(curves[target.protocol], control) / (row.factor if printed else 1.0)
 
-        def curves(k: int, j: int) -> Curves:
-            own = {name: solution.values[k, :, i] for i, name in enumerate(self.outputs)}
-            return Curves(times, own, dict(zip(self.outputs, drug_free[k, 0], strict=True)), doses[j])
+    @cached_property
+    def _arms(self) -> list[tuple[Courses, list[experiments.Arm]]]:
+        """Courses of the experiments, one batch a horizon: animals and people with and without the perturbation."""
+        needed = experiments.needed(self._experiments)
+        outputs = tuple(dict.fromkeys(row.output for row in self._experiments))
+        exact = {row.until for row in self._experiments} | {24.0}
+        found = []
+        for below, horizon in zip((0.0, *experiments.HORIZONS), experiments.HORIZONS, strict=False):
+            arms = [arm for arm, until in needed.items() if below < until <= horizon]
+            parts = [experiments.course_parts(arm, self.model.parameters) for arm in arms]
+            courses = [Course("", given, {**base, **sets}) for base, given, sets in parts]
+            close = [*story_times(horizon, per_dose=40), *np.linspace(0, 2, 41), *exact]
+            times = np.unique([h for h in close if h <= horizon])
+            locked = [sets for _, _, sets in parts]
+            if arms:
+                found.append((Courses.of(self.model, courses, locked, times, outputs, self.threads), arms))
+        return found
 
-        return [{p.id: curves(i * len(batch) + j, j) for j, p in enumerate(batch)} for i in range(len(points))]
+    def _perturbed(self, points: Sequence[Point]) -> np.ndarray:
+        """Rows of the experiments [point, row]."""
+        curves: list[dict[experiments.Arm, Curves]] = [{} for _ in points]
+        for courses, arms in self._arms:
+            values, _ = courses.solved(points)
+            for i, mine in enumerate(curves):
+                for j, arm in enumerate(arms):
+                    own = {name: values[i, j, :, k] for k, name in enumerate(courses.outputs)}
+                    mine[arm] = Curves(courses.times, own, {})
+        return np.array(
+            [[experiments.STATISTICS[row.statistic](row, mine) for row in self._experiments] for mine in curves]
+        )
 
-    def _read(
-        self, found: np.ndarray, part: Sequence[int], curves: list[dict[str, Curves]], batch: Sequence[Protocol]
-    ) -> None:
-        here = {p.id: p for p in batch}
-        for j, row in enumerate(self.rows):
-            protocol = here.get(row.target.protocol)
-            if protocol is None:
-                continue
-            for i, mine in zip(part, curves, strict=True):
-                found[i, j] = row.read(mine[protocol.id], mine.get(protocol.control))
+
+def _names(text: str) -> tuple[str, ...]:
+    """Outputs in an expression or a condition."""
+    return names_in(text.split(">")[0].split("<")[0]) if not text[:1].isdigit() else ()
 
 
-def _as_events(model: Model, given: Sequence[Entry]) -> object:
-    table = event_table(model, given, 1)
-    rows = zip(table.time, table.kind, table.state, table.size, strict=True)
-    return events([(float(t), int(k), int(s), float(x)) for t, k, s, x in rows])
+def _reading(row: ExperimentRow) -> tuple[object, ...]:
+    """What is given and read: rows that share it are one simulated number and share its weight."""
+    return (row.species, row.regimen, row.with_, row.settings, row.output, row.reduction, row.when, row.statistic)

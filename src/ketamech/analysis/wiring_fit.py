@@ -24,7 +24,7 @@ STEP, FURTHEST, TRIES = (
     3.0,
     (0.0, 0.7, -0.7),
 )  # SD of the prior: of a difference, of a bound; where searches begin
-WIDER, DRAWS, SCOUTS = 1.3, 600, 200
+WIDER, DRAWS, SCOUTS = 1.3, 400, 150
 Tell = Callable[[str], None]
 
 
@@ -80,8 +80,8 @@ class Task:
         bench = self.bench
         predicted = bench.predict([{**wiring.settings, **self.values(point)} for point in points])
         deviance = bench.deviances(predicted)
-        far = np.stack([row.distance(predicted[:, j]) for j, row in enumerate(bench.rows)], axis=-1)
-        signed = np.where(np.nan_to_num(far) < 0, -1.0, 1.0) * np.sqrt(np.maximum(deviance, 0.0))
+        side = np.where(np.nan_to_num(bench.distances(predicted)) < 0, -1.0, 1.0)
+        signed = side * np.sqrt(np.maximum(deviance, 0.0))
         return np.hstack([signed[:, bench.fitted], points]), predicted
 
     def fit(self, wiring: Wiring, tell: Tell | None = None, draws: int = DRAWS, seed: int = 1) -> Fit:
