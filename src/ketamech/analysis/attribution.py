@@ -65,7 +65,7 @@ class Attribution:
     @property
     def doses(self) -> int:
         """How many times something is given."""
-        return len(_starts(self.scenario))
+        return len(dose_hours(self.scenario))
 
 
 @dataclass(frozen=True)
@@ -125,14 +125,17 @@ class Game:
         before = solve(kernel, start, inputs, event_table(self.model, (), len(inputs)), times[:1], outputs=self.outputs)
         repeated, gap = self.scenario.cycle(self.model.parameters)
         treated = np.arange(len(inputs)) % self.courses != self.courses - 1
+        lead = max([0.0, *(-float(entry.time) for entry in self.scenario.perturbed)])  # what comes before the drug
         how = {"tolerance": TOLERANCE, "threads": self.threads}
         if gap:
             cycle = event_table(self.model, self._given(repeated, gap, person, treated), len(inputs))
             start, steady = steady_state(kernel, start, inputs, cycle, gap, **how)  # type: ignore[arg-type]
             rested &= steady
         until = max(float(times[-1]) + 1.0, self.scenario.horizon)
-        given = event_table(self.model, self._given(self.scenario.regimen, until, person, treated), len(inputs))
-        solution = solve(kernel, start, inputs, given, times, outputs=self.outputs, **how)  # type: ignore[arg-type]
+        drugs = [*self._given(self.scenario.regimen, until, person, treated), *self.scenario.perturbed]
+        shifted = [replace(entry, time=entry.time + lead) for entry in drugs]
+        given = event_table(self.model, shifted, len(inputs))
+        solution = solve(kernel, start, inputs, given, times + lead, outputs=self.outputs, **how)  # type: ignore[arg-type]
         solution.values[~rested] = np.nan
         drawn = solution.values.reshape(draws, self.courses, len(times), -1)
         resting = before.values.reshape(draws, self.courses, 1, -1)[:, -1:]  # hope alone, before anything is given
@@ -185,7 +188,7 @@ def attribute(
     posterior does not know them. Raises BadInput when every switch is off or nothing is looked at.
     """
     asked, skipped = _asked(model, scenario, wanted)
-    hours = _hours(scenario)
+    hours = shown_hours(scenario)
     game = Game(model, scenario, asked, players(model, scenario), hours, threads)
     values = drawn(model, scenario, draws, seed)
     worth, course = game.play(values, tell)
@@ -266,17 +269,17 @@ def _asked(
     return kept, late
 
 
-def _hours(scenario: Scenario) -> np.ndarray:
+def shown_hours(scenario: Scenario) -> np.ndarray:
     """From hour 1 to the horizon, ever wider after one dose; daily and closer around many."""
     horizon = scenario.horizon
-    doses, grid = _starts(scenario), np.geomspace(1.0, horizon, SHOWN_HOURS)
+    doses, grid = dose_hours(scenario), np.geomspace(1.0, horizon, SHOWN_HOURS)
     if len(doses) > 1:
         after = [at + h for at in doses[:SHOWN_HOURS] for h in (0.0, *AFTER_DOSE)]
         grid = np.unique([1.0, *np.arange(24.0, horizon, 24.0), *after, horizon])
     return np.unique(np.round(grid[(grid >= 1.0) & (grid <= horizon)], 4))
 
 
-def _starts(scenario: Scenario) -> list[float]:
+def dose_hours(scenario: Scenario) -> list[float]:
     """Hours at which anything is given, each once."""
     return sorted({at for t in scenario.regimen.treatments for at in t.starts(scenario.horizon)})
 

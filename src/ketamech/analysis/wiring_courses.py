@@ -16,7 +16,8 @@ TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Courses:
-    """Some courses ready for any values: their `inputs` [course, input], where values may act, what is given, `times` (h).
+    """Some courses ready for any values: their `inputs` [course, input], where values may act, what is given, `times`
+    (h).
 
     `free` [course, input]: what the course itself sets (a species, a knock-out) is not free.
     """

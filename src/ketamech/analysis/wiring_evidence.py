@@ -1,11 +1,11 @@
 """What rival wirings are judged by: published rows, and how far a simulated number is from each.
 
-Clinical rows have standard errors, to which two MADRS points are added for comparing one typical patient with the mean of a
-trial. Perturbation rows are worded "0 abolished, 1 intact", which codes significance and not a measured share, so they
-count by the pass band that data/experiments/rows.csv gives them, or by the side that their direction asks for: nothing
-inside the band, a bell beyond it whose SD is a quarter of the band (of an open one, a tenth of its bound). Any row may
-mislead (species, dose, chance, bias) with a probability of 1 in 20, so that no single experiment decides: a row that is
-missed altogether costs log(20) and no more.
+Clinical rows have standard errors, to which two MADRS points are added for comparing one typical patient with the mean
+of a trial. Perturbation rows are worded "0 abolished, 1 intact", which codes significance and not a measured share, so
+they count by the pass band that data/experiments/rows.csv gives them, or by the side that their direction asks for:
+nothing inside the band, a bell beyond it whose SD is a quarter of the band (of an open one, a tenth of its bound). Any
+row may mislead (species, dose, chance, bias) with a probability of 1 in 20, so that no single experiment decides: a
+row that is missed altogether costs log(20) and no more.
 """
 
 from __future__ import annotations

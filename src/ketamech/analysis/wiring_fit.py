@@ -1,8 +1,8 @@
 """A wiring fitted to the rows: the same few values, the same prior, for every wiring.
 
 Values are written as logarithms over the table's value in SD of their prior, so that the prior is a standard normal.
-Gauss-Newton (SciPy's trust region) on the signed roots of the deviances, with all points of a finite difference solved in
-one batch. About the most probable point the evidence is Laplace's; weighted draws about the same point check it.
+Gauss-Newton (SciPy's trust region) on the signed roots of the deviances, with all points of a finite difference solved
+in one batch. About the most probable point the evidence is Laplace's; weighted draws about the same point check it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,8 @@ from ketamech.evidence import read_table
 from ketamech.study.wirings import Wiring
 
 COLUMNS = ("parameter", "prior_spread", "why")
-STEP, FURTHEST, TRIES = (
-    0.05,
-    3.0,
-    (0.0, 0.7, -0.7),
-)  # SD of the prior: of a difference, of a bound; where searches begin
+STEP, FURTHEST = 0.05, 3.0  # SD of the prior: of a finite difference, of a bound
+TRIES = (0.0, 0.7)  # where searches begin
 WIDER, DRAWS, SCOUTS = 1.3, 400, 150
 Tell = Callable[[str], None]
 
@@ -32,8 +29,9 @@ Tell = Callable[[str], None]
 class Fit:
     """The most probable values of a wiring: `point` [parameter] in SD of the prior, `spread` its covariance.
 
-    `predicted` [row] at that point; `deviance` [row]; `log_evidence` by Laplace, `sampled` by weighted draws with their
-    `effective` number; `draws` [draw, parameter] and `weights` [draw]; `known`: how many values the rows say anything of.
+    `predicted` [row] at that point; `deviance` [row]; `log_evidence` by Laplace, `sampled` by weighted draws with
+    their `effective` number; `draws` [draw, parameter] and `weights` [draw]; `known`: how many values the rows say
+    anything of.
     """
 
     wiring: Wiring

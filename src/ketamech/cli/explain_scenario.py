@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from ketamech.cli import terminal
@@ -13,24 +14,35 @@ FOLDER = Path("runs/explain")
 SHOWN = ("shapley", "shapley_low", "shapley_high", "lost", "alone")
 
 
-def explain_scenario(
-    target: str, outcomes: str | None, draws: int | None, seed: int, threads: int | None, out: Path | None
-) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What the command line said."""
+
+    outcomes: str | None
+    draws: int | None
+    wiring: str | None
+    seed: int
+    threads: int | None
+    out: Path | None
+
+
+def explain_scenario(target: str, said: Asked) -> None:
     """Share out a scenario among its pathways, print the main outcome in words and all outcomes as a table."""
     from ketamech import report, study
     from ketamech.analysis import attribution, attribution_words
     from ketamech.cli.progress import counting
 
-    folder = out or FOLDER
+    folder = said.out or FOLDER
     terminal.refuse_file(folder)
     model = terminal.model()
-    asked = study.load_scenario(target, model.parameters)
+    asked = study.load_scenario(target, model.parameters, wiring=said.wiring)
     attribution.players(model, asked)  # a slip shows before anything is solved
-    number = attribution.DRAWS if draws is None else draws
+    number = attribution.DRAWS if said.draws is None else said.draws
     with counting("Coalitions of pathways") as tell:
         found = attribution.attribute(
-            model, asked, wanted=outcomes, draws=number, seed=seed, threads=threads or os.cpu_count() or 1, tell=tell
-        )
+            model, asked, wanted=said.outcomes, draws=number, seed=said.seed,
+            threads=said.threads or os.cpu_count() or 1, tell=tell,
+        )  # fmt: skip
     console = terminal.progress()
     for note in (*asked.assumptions, *_notes(found)):
         console.print(f"Note: {terminal.written(note)}.")
@@ -39,7 +51,8 @@ def explain_scenario(
     kept = set(report.reached(found))
     rows = found.table[found.table["outcome"].isin(kept)] if kept else found.table
     shown = rows.assign(pathway=rows["pathway"].map(attribution_words.in_words))
-    terminal.table(shown[["outcome", "pathway", *SHOWN]].to_dict("records"), title="Who carries what")
+    kept_rows = shown[["outcome", "pathway", *SHOWN]].to_dict("records")
+    terminal.table([{str(k): v for k, v in row.items()} for row in kept_rows], title="Who carries what")
     for sentence in attribution_words.told(found, model.parameters):
         console.print(terminal.written(sentence))
     console.print(f"Open [bold]{terminal.written(page)}[/bold]   {terminal.DISCLAIMER}")

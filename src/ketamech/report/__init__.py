@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from ketamech.report.trial_pictures import save_people as save_people
     from ketamech.report.trial_scorecard_page import write_trial_scorecard as write_trial_scorecard
     from ketamech.report.vpc_picture import draw_predictive_checks as draw_predictive_checks
+    from ketamech.report.wiring_page import stale as stale
+    from ketamech.report.wiring_page import write_average as write_average
+    from ketamech.report.wiring_page import write_wirings as write_wirings
 
 _WHERE = {
     "benchmark_page": "bench_page",
@@ -47,13 +50,16 @@ _WHERE = {
     "reached": "attribution_pictures",
     "refuse_folder": "run_folder",
     "save_people": "trial_pictures",
+    "stale": "wiring_page",
     "summary_of": "trial_folder",
     "summary_rows": "summary",
     "write_attribution": "explain_page",
+    "write_average": "wiring_page",
     "write_index": "index",
     "write_run": "run_folder",
     "write_scorecard": "scorecard_files",
     "write_trial": "trial_folder",
+    "write_wirings": "wiring_page",
     "write_trial_scorecard": "trial_scorecard_page",
 }
 

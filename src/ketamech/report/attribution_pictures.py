@@ -76,10 +76,11 @@ def _stack(axes: Axes, found: Attribution, parts: np.ndarray, words: str) -> Non
         below, above = below + down, above + up
     axes.plot(found.times, parts.sum(axis=0), color="#1b1f24", lw=1.6, label="sum: the score")
     axes.set_title(words, fontsize=8, loc="left")
-    _time(axes, found.times, found.doses)
+    time_axis(axes, found.times, found.doses)
+    axes.axhline(0, color="#1b1f24", lw=0.6)
 
 
-def _time(axes: Axes, times: np.ndarray, doses: int) -> None:
+def time_axis(axes: Axes, times: np.ndarray, doses: int) -> None:
     """Hours on a logarithm after one dose, days side by side around several."""
     if doses < 2:
         axes.set_xscale("log")
@@ -90,7 +91,6 @@ def _time(axes: Axes, times: np.ndarray, doses: int) -> None:
         days = np.arange(0, times[-1] / 24 + 1, 7 * max(1, round(times[-1] / 24 / 56)))
         axes.set_xticks(24 * days, [f"{day:.0f} d" for day in days], fontsize=7)
     axes.set_xlim(times[0], times[-1])
-    axes.axhline(0, color="#1b1f24", lw=0.6)
 
 
 def _shares(found: Attribution) -> Figure:

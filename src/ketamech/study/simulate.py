@@ -69,10 +69,11 @@ def simulate(
     announce: Callable[[str], None] | None = None,
     species: str | None = None,
     perturbations: Sequence[str] = (),
+    wiring: str | None = None,
 ) -> xr.Dataset:
     """Curves of every state and offer of one scenario (a Scenario, a YAML file or a regimen sentence).
 
-    `species` and `perturbations` ("NBQX 10 mg/kg IP at -30 min") are added to a file or a sentence.
+    `species`, `perturbations` ("NBQX 10 mg/kg IP at -30 min") and a rival `wiring` are added to a file or a sentence.
 
     Returns a Dataset with dims (patient, time): 'treated' and, unless switched off, 'control'; `units` and
     `long_name` on every variable; time in h. Raises BadInput for a scenario that makes no sense,
@@ -82,7 +83,7 @@ def simulate(
     asked = (
         scenario
         if isinstance(scenario, Scenario)
-        else load_scenario(scenario, chosen.parameters, species=species, perturbations=perturbations)
+        else load_scenario(scenario, chosen.parameters, species=species, perturbations=perturbations, wiring=wiring)
     )
     both = courses(asked, chosen)
     starts = sorted({max(0.0, entry.time) for entry in both[0].entries})

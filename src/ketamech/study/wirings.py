@@ -40,6 +40,13 @@ class Wiring:
         """Everything in which this wiring differs from the tables, canonical."""
         return {**self.settings, **self.fitted}
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a run has to say of it."""
+        if not self.name:
+            return ()
+        return (f"wiring '{self.name}': {self.says}; {len(self.fitted)} values fitted under it",)
+
 
 def load_wirings(table: ParameterTable, directory: Path = DIRECTORY) -> dict[str, Wiring]:
     """Every wiring by name. Raises BadInput naming the line of a parameter or wiring that does not exist."""
@@ -51,8 +58,10 @@ def load_wirings(table: ParameterTable, directory: Path = DIRECTORY) -> dict[str
     return {name: _wiring(name, row, settings, fitted) for name, row in zip(names, rows, strict=True)}
 
 
-def wiring(name: str, table: ParameterTable) -> Wiring:
-    """One wiring. Raises UnknownName with the nearest."""
+def wiring_of(name: str, table: ParameterTable) -> Wiring:
+    """One wiring by name; without a name the tables as they are. Raises UnknownName with the nearest."""
+    if not name:
+        return Wiring("", "", "", (), (), {}, {})
     known = load_wirings(table)
     if name not in known:
         raise UnknownName(
