@@ -1,4 +1,4 @@
-"""What fitting the wirings leaves behind: reviewed tables in data/wirings, written by a fit and read by everybody else."""
+"""What fitting the wirings leaves behind: reviewed tables in data/wirings, written by a fit, read by all others."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def load_draws(table: ParameterTable, directory: Path = DIRECTORY) -> dict[str, 
 
 def _fitted(fit: Fit, task: Task, table: ParameterTable) -> list[tuple[object, ...]]:
     """A row a value: at its most probable, with 95 % from the weighted draws, in the unit of its table."""
-    lines = []
+    lines: list[tuple[object, ...]] = []
     for i, name in enumerate(task.names):
         edges = [_weighted(fit.draws[:, i], fit.weights, q) for q in (0.025, 0.975)]
         factor = unit(table[name].unit).factor

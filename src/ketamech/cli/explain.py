@@ -77,5 +77,6 @@ def _refuse(given: dict[str, Any], target: str, known: tuple[str, ...]) -> None:
             other = "wirings" if name in ("average", "fit") else "SCENARIO"
             raise BadInput(
                 f"--{name} says nothing about '{target}'", key=f"--{name}",
-                expected=" ".join(f"--{option}" for option in known), type_this=f"ketamech explain {other} --{name} ...",
+                expected=" ".join(f"--{option}" for option in known),
+                type_this=f"ketamech explain {other} --{name} ...",
             )  # fmt: skip

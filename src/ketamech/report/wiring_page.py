@@ -15,11 +15,11 @@ COLUMNS = (
     "wiring", "probability", "bayes_factor", "bic", "aic", "known", "right", "met", "clinical", "predicted", "says",
 )  # fmt: skip
 READ_SO = (
-    "Each wiring is a set of rows in data/wirings; the same few values are estimated for each, with the same prior, on the"
-    " same clinical and perturbation rows. The probability is that of the wiring given these rows and equal priors; the"
+    "Each wiring is a set of rows in data/wirings; the same few values are estimated for each, with the same prior, on"
+    " the same clinical and perturbation rows. The probability is that of the wiring given these rows and equal priors; the"
     " Bayes factor is against the wiring of the tables. Near-copies of one wiring share what one alone would get.",
-    "Perturbation rows are worded 0 abolished, 1 intact: that codes significance, so each counts by its pass band, and any"
-    " row may mislead with a chance of 1 in 20. A factor below 3 decides nothing.",
+    "Perturbation rows are worded 0 abolished, 1 intact: that codes significance, so each counts by its pass band, and"
+    " any row may mislead with a chance of 1 in 20. A factor below 3 decides nothing.",
     "right: share of perturbation rows with the right direction; met: inside the band; clinical: mean distance of trial"
     " rows in errors; predicted: share met of rows that were not fitted; known: values that the rows say anything of.",
 )
@@ -54,8 +54,8 @@ def write_average(folder: Path, found: Averaged, command: str) -> Path:
     pd.DataFrame(columns).to_csv(folder / "average.csv", index=False)
     draw_average(folder, found)
     words = [
-        "Averaged over wirings by their probability, and over the draws of each fit. 'between' is the SD between wirings"
-        " in points, share_between its part of all variance; lowest and highest are the means of single wirings."
+        "Averaged over wirings by their probability, and over the draws of each fit. 'between': the SD between wirings"
+        " in points; share_between: its part of all variance; lowest and highest: the means of single wirings."
     ]
     sections = [Section("MADRS", words, "average.svg", found.table.to_dict("records"))]
     return write_page(folder / "average.html", f"Averaged over wirings: {found.title}", (), sections, command)

@@ -84,8 +84,8 @@ def _average(found: Averaged) -> Figure:
     order = sorted(found.curves, key=lambda name: -found.probability[name])
     for k, name in enumerate(order):
         mean, chance = found.curves[name].mean(axis=0), found.probability[name]
-        style = {"color": OKABE_ITO[k % len(OKABE_ITO)], "ls": DASHES[k // len(OKABE_ITO)]}
-        axes.plot(found.hours, mean, lw=1.2, label=f"{name} ({100 * chance:.0f} %)", **style)
+        colour, dash = OKABE_ITO[k % len(OKABE_ITO)], DASHES[k // len(OKABE_ITO) % len(DASHES)]
+        axes.plot(found.hours, mean, color=colour, ls=dash, lw=1.2, label=f"{name} ({100 * chance:.0f} %)")
     axes.plot(found.hours, found.mean, color="#1b1f24", lw=2.4, label="average by probability")
     time_axis(axes, found.hours, found.doses)
     axes.set_ylabel("MADRS, points")

@@ -14,7 +14,7 @@ def mood(m: Stage) -> None:
     a person's mood follows his own brain differs between people (responsiveness): arms of trials are bimodal. Recovery
     feeds on itself (momentum), so that what a series has gained outlasts the drug; the double well of Demic and Cheng
     2014 in its simplest, single-well form.
-    What the brain does reaches mood as far as opioid receptors permit (wholly, unless the gate of a rival wiring is shut).
+    What the brain does reaches mood as far as opioid receptors permit (wholly, unless a rival wiring shuts that gate).
     A logistic keeps the score within the scale; at rest the drive is zero and the score is the baseline.
     The weights are log odds of the scale per unit of change.
     """

@@ -74,8 +74,8 @@ def wiring_of(name: str, table: ParameterTable) -> Wiring:
 def _wiring(
     name: str, row: Row, settings: Mapping[str, dict[str, float]], fitted: Mapping[str, dict[str, float]]
 ) -> Wiring:
-    sides = (tuple(part for part in row[column].split(";") if part) for column in ("for", "against"))
-    return Wiring(name, row["question"], row["says"], *sides, settings.get(name, {}), fitted.get(name, {}))
+    pro, contra = (tuple(part for part in row[column].split(";") if part) for column in ("for", "against"))
+    return Wiring(name, row["question"], row["says"], pro, contra, settings.get(name, {}), fitted.get(name, {}))
 
 
 def _values(rows: list[Row], names: list[str], table: ParameterTable) -> dict[str, dict[str, float]]:
