@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ketamech.core import BadInput
+from ketamech.core import BadInput, UnknownName, nearest
 
+TARGETS = ("wirings", "experiments")
 Target = Annotated[
     str, typer.Argument(help="A regimen sentence, a scenario file (YAML), 'experiments' or 'wirings'", metavar="TARGET")
 ]
@@ -64,10 +65,25 @@ def explain(
         from ketamech.cli.explain_wirings import explain_wirings
 
         return explain_wirings(average, fit, 1 if seed is None else seed, threads, out)
+    if target == "experiments":
+        _refuse(given, target, ())
+        from ketamech.cli.explain_experiments import explain_experiments
+
+        return explain_experiments(out)
+    _refuse_slip(target)
     _refuse(given, target, ("outcomes", "draws", "wiring", "seed"))
     from ketamech.cli.explain_scenario import Asked, explain_scenario
 
     explain_scenario(target, Asked(outcomes, draws, wiring, 1 if seed is None else seed, threads, out))
+
+
+def _refuse_slip(target: str) -> None:
+    """A single word that is no file was meant as a target of its own."""
+    if target.isalpha() and not Path(target).exists():
+        raise UnknownName(
+            f"'{target}' is nothing that can be explained", key="target", nearest=nearest(target, TARGETS),
+            expected="a scenario, or " + " or ".join(TARGETS), type_this='ketamech explain "racemic 0.5 mg/kg IV over 40 min"',
+        )  # fmt: skip
 
 
 def _refuse(given: dict[str, Any], target: str, known: tuple[str, ...]) -> None:

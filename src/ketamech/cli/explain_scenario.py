@@ -54,7 +54,7 @@ def explain_scenario(target: str, said: Asked) -> None:
     kept_rows = shown[["outcome", "pathway", *SHOWN]].to_dict("records")
     terminal.table([{str(k): v for k, v in row.items()} for row in kept_rows], title="Who carries what")
     for sentence in attribution_words.told(found, model.parameters):
-        console.print(terminal.written(sentence))
+        console.print(terminal.written(sentence), soft_wrap=True)
     console.print(f"Open [bold]{terminal.written(page)}[/bold]   {terminal.DISCLAIMER}")
 
 
