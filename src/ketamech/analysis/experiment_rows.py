@@ -22,6 +22,7 @@ WORDS = {
     "left": ("less", "same", "more"),
     "effect": ("present", "absent"),
     "effect now": ("present", "absent"),
+    "harm left": ("less", "same", "more"),
     "ratio": ("down", "none", "up"),
     "points": ("less", "none", "more"),
     "responds": ("yes", "no"),

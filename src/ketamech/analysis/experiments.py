@@ -77,6 +77,23 @@ def by_evidence(lines: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
+def experiment_counts(lines: pd.DataFrame) -> str:
+    """In words: how many rows of the evidence come out right, wrong and undecided, and how many sizes inside."""
+    rows, stages = by_evidence(lines), load_evidence().observations
+    told = []
+    for word, part in (
+        ("all rows", rows),
+        ("rows of stage perturbation", rows[[stages[name].stage == "perturbation" for name in rows.evidence]]),
+    ):
+        counts = {name: int((part.verdict == name).sum()) for name in ("right", "wrong", "undecided")}
+        sized = [value for value in part.inside if value is not None]
+        told.append(
+            f"{word}: {counts['right']} of {len(part)} right ({counts['right'] / len(part):.0%}), {counts['wrong']} wrong,"
+            f" {counts['undecided']} undecided; size inside in {sum(sized)} of {len(sized)}"
+        )
+    return ". ".join(told)
+
+
 def arms_of(row: ExperimentRow) -> Arms:
     """The courses a row needs. Without perturbation `both` is the drug; without drug `both` is the perturbation."""
     sp, settings = row.species, row.settings
@@ -210,6 +227,13 @@ def _effect(row: ExperimentRow, curves: Mapping[Arm, Curves], hour: float | None
     return _over(row.read(curves[arms.both]) - row.read(curves[other]), reference - rest)
 
 
+def _harm_left(row: ExperimentRow, curves: Mapping[Arm, Curves]) -> float:
+    """What a perturbation does in the presence of the drug, over what it does alone."""
+    arms = arms_of(row)
+    both, alone, none = (row.read(curves[arm]) for arm in (arms.both, arms.alone, arms.none))
+    return _over(both - none, alone - none)
+
+
 def _ratio(row: ExperimentRow, curves: Mapping[Arm, Curves]) -> float:
     """Reading over that of the same animal without the drug, or of an unperturbed one where no drug is given."""
     arms = arms_of(row)
@@ -236,6 +260,7 @@ STATISTICS: Mapping[str, Callable[[ExperimentRow, Mapping[Arm, Curves]], float]]
     "left": _left,
     "effect": _effect,
     "effect now": lambda row, curves: _effect(row, curves, None),
+    "harm left": _harm_left,
     "ratio": _ratio,
     "points": _points,
     "responds": _responds,
@@ -249,6 +274,7 @@ def _three(size: float, low: float, high: float, words: tuple[str, str, str]) ->
 DIRECTIONS: Mapping[str, Callable[[float], str]] = {
     "left": lambda size: _three(size, *SAME, ("less", "same", "more")),
     "effect": lambda size: "present" if size >= PRESENT else "absent",
+    "harm": lambda size: _three(size, *SAME, ("less", "same", "more")),
     "ratio": lambda size: _three(size, 1 - FLAT, 1 + FLAT, ("down", "none", "up")),
     "points": lambda size: _three(size, -FLAT_POINTS, FLAT_POINTS, ("less", "none", "more")),
     "responds": lambda size: "yes" if size >= RESPONSE else "no",

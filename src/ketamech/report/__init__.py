@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ketamech.report.claims_document import write_claims_document as write_claims_document
     from ketamech.report.claims_page import claim_rows as claim_rows
     from ketamech.report.claims_page import write_claims as write_claims
+    from ketamech.report.experiments_picture import save_experiments as save_experiments
     from ketamech.report.explain_page import write_attribution as write_attribution
     from ketamech.report.forest_picture import draw_forest as draw_forest
     from ketamech.report.index import write_index as write_index
@@ -55,6 +56,7 @@ _WHERE = {
     "provenance_of": "provenance",
     "reached": "attribution_pictures",
     "refuse_folder": "run_folder",
+    "save_experiments": "experiments_picture",
     "save_people": "trial_pictures",
     "stale": "wiring_page",
     "summary_of": "trial_folder",

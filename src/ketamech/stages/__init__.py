@@ -21,6 +21,7 @@ STORY = (
     "glutamate",
     "ampa",
     "plasticity",
+    "stress",
     "spines",
     "habenula",
     "inflammation",

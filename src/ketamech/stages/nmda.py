@@ -50,7 +50,9 @@ def _equivalent_drug(m: Stage) -> sympy.Symbol:
     hydroxynorketamine = m.parameter("nmda.hydroxynorketamine_affinity")
     s, r = 2 * ratio / (1 + ratio), 2 / (1 + ratio)
     parent = s * m.needs("brain.esketamine", "umol/L") + r * m.needs("brain.arketamine", "umol/L")
-    first = s * m.needs("brain.norketamine_s", "umol/L") + r * m.needs("brain.norketamine_r", "umol/L")
+    other = m.parameter("nmda.norketamine_ratio")
+    first_s, first_r = 2 * other / (1 + other), 2 / (1 + other)
+    first = first_s * m.needs("brain.norketamine_s", "umol/L") + first_r * m.needs("brain.norketamine_r", "umol/L")
     second = m.needs("brain.hydroxynorketamine_s", "umol/L") + m.needs("brain.hydroxynorketamine_r", "umol/L")
     total = parent + norketamine * first + hydroxynorketamine * second
     return m.offers("nmda.equivalent_drug", total, "umol/L", about="blockers in brain as racemic ketamine, unbound")

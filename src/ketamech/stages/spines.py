@@ -14,7 +14,7 @@ def spines(m: Stage) -> None:
     transcription consolidates what has formed (Kim 2021). Rapamycin may spare spines: a rival wiring, by whatever
     road, at levels far below those that stop synthesis.
     """
-    stress, protein = m.parameter("person.stress"), m.needs("plasticity.synaptic_protein", "1")
+    stress, protein = m.needs("stress.level", "1"), m.needs("plasticity.synaptic_protein", "1")
     bdnf = m.needs("plasticity.bdnf", "1")
     quinolinate = m.needs("inflammation.quinolinate", "1") - m.resting("inflammation.quinolinate", "1")
     stable, room = m.parameter("spines.stable"), m.parameter("spines.room")

@@ -13,7 +13,7 @@ from ketamech.evidence import Row, load_evidence, read_table
 from ketamech.parameters import ParameterTable, load_parameters
 
 PATH = Path(__file__).parents[1] / "data" / "experiments" / "perturbations.csv"
-COLUMNS = ("name", "words", "kind", "target", "sets", "enters", "level", "doses", "at", "evidence", "why")
+COLUMNS = ("name", "words", "kind", "target", "sets", "enters", "level", "doses", "at", "kept_up_by", "evidence", "why")
 KINDS = ("drug", "genotype", "knock-out", "infusion", "diet", "stress", "held")
 GIVEN = ("drug", "infusion")
 _DOSE = re.compile(r"^(\S+) ([\d.]+) (\S+)(?: = ([\d.]+))?$")
@@ -34,6 +34,7 @@ class Perturbation:
     """One perturbation. A drug or infusion `enters` states at `level` (their unit) after a usual dose; any may set values.
 
     `sets` are parameters in the unit of their table. `at` (h): when it is usually given, relative to the treatment.
+    With a `loss` (1/h) it is kept at its level for as long as it lasts, as stress is.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Perturbation:
     level: float
     doses: tuple[DoseForm, ...]
     at: float
+    loss: float
     evidence: tuple[str, ...]
     why: str
 
@@ -85,7 +87,7 @@ def _perturbation(row: Row, table: ParameterTable) -> Perturbation:
     sets = _sets(row, table)
     if kind in GIVEN and not enters:
         raise row.bad("enters", f"{kind} '{name}' has no target", expected="the state its level enters")
-    if kind not in GIVEN and not sets:
+    if kind not in GIVEN and not sets and not enters:
         raise row.bad("sets", f"{kind} '{name}' changes nothing", expected="stage.thing=number")
     return Perturbation(
         name,
@@ -97,6 +99,7 @@ def _perturbation(row: Row, table: ParameterTable) -> Perturbation:
         row.number("level") if enters else 0.0,
         tuple(_dose_form(row, part.strip()) for part in row["doses"].split(";") if part.strip()),
         row.number("at") if row["at"] else 0.0,
+        table[row["kept_up_by"]].canonical if row["kept_up_by"] else 0.0,
         _evidence(row),
         row.required("why", "one plain line"),
     )

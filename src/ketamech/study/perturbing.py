@@ -47,10 +47,15 @@ class Given:
 
     def entries(self) -> tuple[Entry, ...]:
         """What enters which state when."""
-        if self.held or self.perturbation.kind not in GIVEN:
+        one = self.perturbation
+        if self.held:
             return ()
-        amount = self.share * self.perturbation.level
-        return tuple(Entry(self.time, state, amount, self.duration) for state in self.perturbation.enters)
+        amount = self.share * one.level
+        if one.loss and self.duration:
+            kept = one.loss * amount * self.duration
+            first = [Entry(self.time, state, amount) for state in one.enters]
+            return (*first, *(Entry(self.time, state, kept, self.duration) for state in one.enters))
+        return tuple(Entry(self.time, state, amount, self.duration) for state in one.enters)
 
     def values(self, table: ParameterTable) -> dict[str, float]:
         """Which parameters it sets, in canonical units."""

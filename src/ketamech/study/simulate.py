@@ -11,6 +11,7 @@ import xarray as xr
 from ketamech.core import SolveFailed
 from ketamech.engine import rest, solve
 from ketamech.engine.solve import checked_outputs
+from ketamech.parameters import HUMAN
 from ketamech.study.cohort import event_table
 from ketamech.study.giving import entries, sentence_entries
 from ketamech.study.people import People
@@ -22,7 +23,7 @@ A_MINUTE = 1 / 60
 
 def courses(scenario: Scenario, model: Model) -> list[Course]:
     """The treated course and, where asked for, the same person with the same hopes and no drug."""
-    given = entries(scenario.regimen, model.parameters, scenario.values, scenario.horizon)
+    given = _felt(scenario, entries(scenario.regimen, model.parameters, scenario.values, scenario.horizon))
     repeated, gap = scenario.cycle(model.parameters)
     cycle = entries(repeated, model.parameters, scenario.values, gap) if gap else ()
     treated = Course("treated", _in_order((*given, *scenario.perturbed)), scenario.values, cycle, gap)
@@ -32,6 +33,12 @@ def courses(scenario: Scenario, model: Model) -> list[Course]:
         treated,
         Course("control", _in_order((*_hopes(given), *scenario.perturbed)), scenario.values, _hopes(cycle), gap),
     ]
+
+
+def _felt(scenario: Scenario, given: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """What enters, without the hopes that no animal has."""
+    hopes = set() if scenario.species == HUMAN else set(_hopes(given))
+    return tuple(entry for entry in given if entry not in hopes)
 
 
 def _in_order(given: Sequence[Entry]) -> tuple[Entry, ...]:
