@@ -91,10 +91,10 @@ def of_experiment(row: ExperimentRow, weight: float) -> Judge:
     if math.isnan(low) and math.isnan(high):
         low, high = SIDES[statistic][row.observed]
     low, high = (-math.inf if math.isnan(low) else low), (math.inf if math.isnan(high) else high)
-    parts = (row.species, row.regimen, row.with_, row.output, f"at {row.when} h", row.statistic)
+    words = f"{row.species}, {row.with_ or row.regimen}: {row.output} at {row.when} h, {row.statistic}"
     told, observed = DIRECTIONS[statistic], row.observed
     return Judge(
-        row.evidence, "perturbation", ", ".join(part for part in parts if part), weight, low, high, _edge(low, high),
+        row.evidence, "perturbation", words, weight, low, high, _edge(low, high),
         lambda x: told(x) == observed,
     )  # fmt: skip
 

@@ -21,7 +21,7 @@ from ketamech.study.wirings import Wiring
 COLUMNS = ("parameter", "prior_spread", "why")
 STEP, FURTHEST = 0.05, 3.0  # SD of the prior: of a finite difference, of a bound
 TRIES = (0.0, 0.7)  # where searches begin
-WIDER, DRAWS, SCOUTS = 1.3, 400, 150
+WIDER, DRAWS, SCOUTS, MOST = 1.3, 300, 100, 12
 Tell = Callable[[str], None]
 
 
@@ -110,7 +110,7 @@ class Task:
             bounds=(-FURTHEST, FURTHEST),
             xtol=1e-4,
             ftol=1e-4,
-            max_nfev=25,
+            max_nfev=MOST,
         )
         return float(found.cost), found.x, self._slopes(wiring, found.x)
 

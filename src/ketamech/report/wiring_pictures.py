@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.report.attribution_pictures import time_axis
+from ketamech.report.canvas import FAINT
 from ketamech.report.colours import OKABE_ITO
 from ketamech.report.style import page
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from ketamech.analysis.wiring_comparison import Averaged, Comparison
 
-MOST, DIFFER, FAR = 45, 1.0, 3.0  # rows shown; errors by which wirings must differ; where the colour ends
+MOST, DIFFER, FAR = 40, 1.0, 3.0  # rows shown; errors by which wirings must differ; where the colour ends
 DASHES = ("-", "--", ":")
 
 
@@ -42,20 +43,30 @@ def _saved(folder: Path, name: str, make: object, found: object) -> list[Path]:
 
 def _wirings(found: Comparison) -> Figure:
     names = list(found.table["wiring"])
+    from matplotlib import colormaps
+
     far = found.rows.assign(key=found.rows["evidence"] + "   " + found.rows["what"])
     grid = far.pivot_table(index="key", columns="wiring", values="off", aggfunc="first", sort=False).abs()[names]
-    apart = (grid.clip(upper=FAR).max(axis=1) - grid.clip(upper=FAR).min(axis=1)).sort_values(ascending=False)
-    shown = grid.loc[[key for key in apart.index[:MOST] if apart[key] >= DIFFER]]
+    single = grid.drop(columns="averaged", errors="ignore").clip(upper=FAR)
+    apart = (
+        single.std(axis=1).where(single.max(axis=1) - single.min(axis=1) >= DIFFER, 0.0).sort_values(ascending=False)
+    )
+    shown = grid.loc[[key for key in apart.index[:MOST] if apart[key] > 0]]
     title = f"Rival wirings on the same evidence: scores, and the {len(shown)} rows on which they differ most"
     figure = page(13.5, max(4.5, 0.19 * len(shown) + 2.4), title)
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.35])
     _scores(left, found)
+    colours = colormaps["Blues"].with_extremes(bad=OKABE_ITO[4])
     image = right.imshow(
-        np.minimum(shown.to_numpy(), FAR), aspect="auto", cmap="cividis_r", vmin=0, vmax=FAR, interpolation="nearest"
+        np.minimum(shown.to_numpy(), FAR), aspect="auto", cmap=colours, vmin=0, vmax=FAR, interpolation="nearest"
     )
+    right.set_xticks(np.arange(-0.5, len(names)), minor=True)
+    right.set_yticks(np.arange(-0.5, len(shown)), minor=True)
+    right.grid(which="minor", color=FAINT, lw=0.6)
+    right.tick_params(which="minor", length=0)
     right.set_xticks(range(len(names)), names, rotation=55, ha="right", fontsize=7)
     right.set_yticks(range(len(shown)), [_cut(key) for key in shown.index], fontsize=6)
-    figure.colorbar(image, ax=right, shrink=0.5, label="errors outside the band; 0 is met")
+    figure.colorbar(image, ax=right, shrink=0.5, label="errors outside the band (white: met; orange: no number)")
     return figure
 
 
