@@ -51,6 +51,8 @@ class Asked:
     species: str | None = None
     beside: tuple[str, ...] = ()
     wiring: str | None = None
+    connectome: Path | None = None
+    receptors: Path | None = None
 
 
 def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_name: Callable[[str], str]) -> None:
@@ -59,6 +61,7 @@ def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_nam
     from ketamech.cli import terminal
 
     given = study.load_scenario(scenario, species=asked.species, perturbations=asked.beside, wiring=asked.wiring)
+    given = given.wired(asked.connectome, asked.receptors)
     seed = given.seed if asked.seed is None else asked.seed
     place = folder or Path("runs") / folder_name(f"{given.title} {asked.patients} patients seed {seed}")
     model = terminal.model()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 
 import sympy
 
@@ -23,6 +24,11 @@ AREAS = (
 )
 PREFRONTAL = AREAS[:2]
 DEFAULT_MODE = ("medial_prefrontal", "posterior_cingulate", "hippocampus")
+WITH_DEFAULT_MODE = {
+    "insula": "insula",
+    "subgenual": "subgenual_cingulate",
+    "control": "dorsolateral_prefrontal",
+}
 RESTRAINS = {
     "dorsolateral_prefrontal": ("subgenual_cingulate", "posterior_cingulate", "amygdala"),
     "medial_prefrontal": ("subgenual_cingulate", "amygdala"),
@@ -48,11 +54,10 @@ def areas(m: Stage) -> None:
     active = {area: _activity(m, area, own) for area in AREAS}
     shared = {area: _shared(m, area, active) for area in AREAS}
     _prefrontal_connectivity(m, active, shared)
-    default_pairs = [(DEFAULT_MODE[0], DEFAULT_MODE[1]), (DEFAULT_MODE[0], DEFAULT_MODE[2]), DEFAULT_MODE[1:]]
-    _readout(m, "default_mode", active, default_pairs, "coupling within the default mode network")
-    for name, area in (("insula_default_mode", "insula"), ("subgenual_default_mode", "subgenual_cingulate")):
+    _readout(m, "default_mode", active, combinations(DEFAULT_MODE, 2), "coupling within the default mode network")
+    for name, area in WITH_DEFAULT_MODE.items():
         pairs = [(area, other) for other in DEFAULT_MODE]
-        _readout(m, name, active, pairs, f"coupling of {_words(area)} with the default mode network")
+        _readout(m, f"{name}_default_mode", active, pairs, f"coupling of {_words(area)} with the default mode network")
     _readout(m, "salience", active, [("insula", "dorsal_cingulate")], "coupling within the salience network")
     _readout(m, "posterior_insula", active, [("posterior_cingulate", "insula")], "posterior cingulate with insula")
 
@@ -86,8 +91,14 @@ def _activity(m: Stage, area: str, own: Values) -> sympy.Symbol:
     others = _pushed(m, area, own, EXCITES) - _pushed(m, area, own, RESTRAINS)
     tone = 1 + own[area] + m.parameter("areas.control_gain") * others
     lasting = m.offers(f"areas.{area}_tone", tone, "1", about=f"lasting activity of {_words(area)}, healthy 1")
-    now = lasting if area == "habenula" else lasting * _transmission(m, area)
-    return m.offers(f"areas.{area}_activity", now, "1", about=f"activity of {_words(area)} now, healthy 1")
+    about = f"activity of {_words(area)} now, healthy 1"
+    if area == "habenula":
+        return m.offers(f"areas.{area}_activity", lasting, "1", about=about)
+    pace = m.parameter("areas.activity_pace")
+    now = m.state(f"areas.{area}_activity", "1", at_rest=1.0, scale=0.3, about=about)
+    m.rate(now, +pace * lasting * _transmission(m, area), because="what tone allows, through what transmitters do now")
+    m.rate(now, -pace * now, because="follows within minutes")
+    return now
 
 
 def _pushed(m: Stage, area: str, own: Values, senders: Mapping[str, tuple[str, ...]]) -> sympy.Expr:
@@ -114,25 +125,32 @@ def _shared(m: Stage, area: str, active: Values) -> sympy.Symbol:
 def _prefrontal_connectivity(m: Stage, active: Values, shared: Values) -> None:
     """Mean correlation of the two prefrontal areas with every other area, to second order, healthy 1."""
     healthy = dict.fromkeys(AREAS, sympy.S.One)
-    alone = {area: _sum(_pair(m, area, other, healthy) for other in AREAS if other != area) for area in AREAS}
-    usual = m.define(
-        "areas.prefrontal_healthy",
-        _sum(_row(m, area, healthy, alone) for area in PREFRONTAL),
-        "1",
-        "prefrontal connectivity of a healthy person, sum of correlations",
+    reach = m.parameter("areas.global_coupling")
+    alone = {area: reach * _sum(_coupling(m, area, other) for other in AREAS if other != area) for area in AREAS}
+    about = "prefrontal connectivity of a healthy person, sum of correlations"
+    usual = m.define("areas.prefrontal_healthy", _rows(m, healthy, alone), "1", about)
+    now = _ratio(m, _rows(m, active, shared), usual)
+    m.offers(
+        "areas.prefrontal_connectivity", now, "1", about="global brain connectivity of prefrontal cortex, healthy 1"
     )
-    now = _sum(_row(m, area, active, shared) for area in PREFRONTAL)
-    about = "global brain connectivity of prefrontal cortex, healthy 1"
-    m.offers("areas.prefrontal_connectivity", now / usual, "1", about=about)
 
 
-def _row(m: Stage, area: str, active: Values, shared: Values) -> sympy.Expr:
-    """Sum over the others of G + GG in one row; GG of an area with itself is no correlation."""
-    near = {other: _pair(m, area, other, active) for other in AREAS if other != area}
-    return shared[area] + _sum(pair * shared[other] - pair**2 for other, pair in near.items())
+def _rows(m: Stage, active: Values, shared: Values) -> sympy.Expr:
+    """Sum of the prefrontal rows of G + GG, without GG of an area with itself, which is no correlation.
+
+    Sums are nested (the third area inside): written out, programs that read the exported model take minutes over it.
+    """
+    reach = m.parameter("areas.global_coupling")
+    total = _sum(shared[area] for area in PREFRONTAL)
+    for other in AREAS:
+        near = [area for area in PREFRONTAL if area != other]
+        there = _sum(_coupling(m, area, other) * active[area] for area in near)
+        back = _sum((_coupling(m, area, other) * active[area]) ** 2 for area in near)
+        total += reach * active[other] * (there * shared[other] - reach * active[other] * back)
+    return total
 
 
-def _readout(m: Stage, name: str, active: Values, pairs: Iterable[tuple[str, ...]], about: str) -> None:
+def _readout(m: Stage, name: str, active: Values, pairs: Iterable[tuple[str, str]], about: str) -> None:
     """Mean correlation of some pairs, over that of a healthy person."""
     chosen, healthy = list(pairs), dict.fromkeys(AREAS, sympy.S.One)
     usual = m.define(
@@ -142,19 +160,20 @@ def _readout(m: Stage, name: str, active: Values, pairs: Iterable[tuple[str, ...
         f"{about}, healthy person, sum of correlations",
     )
     now = _sum(_correlation(m, *pair, active) for pair in chosen)
-    m.offers(f"areas.{name}", now / usual, "1", about=f"{about}, healthy 1")
+    m.offers(f"areas.{name}", _ratio(m, now, usual), "1", about=f"{about}, healthy 1")
+
+
+def _ratio(m: Stage, now: sympy.Expr, usual: sympy.Expr) -> sympy.Expr:
+    """Over the healthy value, each above a trace of common noise: areas that nothing joins read 1, not 0 over 0."""
+    background = m.parameter("areas.background")
+    return (now + background) / (usual + background)
 
 
 def _correlation(m: Stage, one: str, other: str, active: Values) -> sympy.Expr:
     """G + GG of two areas: straight, and over every third."""
-    over = (
-        _pair(m, one, third, active) * _pair(m, third, other, active) for third in AREAS if third not in (one, other)
-    )
-    return _pair(m, one, other, active) + _sum(over)
-
-
-def _pair(m: Stage, one: str, other: str, active: Values) -> sympy.Expr:
-    return m.parameter("areas.global_coupling") * _coupling(m, one, other) * active[one] * active[other]
+    reach, thirds = m.parameter("areas.global_coupling"), [area for area in AREAS if area not in (one, other)]
+    over = _sum(_coupling(m, one, third) * _coupling(m, third, other) * active[third] ** 2 for third in thirds)
+    return reach * active[one] * active[other] * (_coupling(m, one, other) + reach * over)
 
 
 def _coupling(m: Stage, one: str, other: str) -> sympy.Symbol:

@@ -10,24 +10,28 @@ from ketamech.stages.declaration import Stage, hill
 def cognition(m: Stage) -> None:
     """Performance, rumination and belief updating, each 1 at the person's own drug-free rest.
 
-    Block of pyramidal NMDA receptors and sedation impair performance for hours at most. Over days
-    performance gains with dorsolateral prefrontal cortex and hippocampus (processing speed rose by half an SD after
-    six infusions, Zhou 2021), and rumination falls as subgenual cingulate and default mode network uncouple (Hamilton
-    2015). Beliefs take in good news more readily while the habenula, which signals disappointment, is silent, and as
-    medial prefrontal cortex regains strength.
+    Block of pyramidal NMDA receptors and sedation impair performance for hours at most. Over days performance gains
+    with dorsolateral prefrontal cortex and hippocampus (processing speed rose by half an SD after six infusions, Zhou
+    2021), and rumination falls as the default mode network goes less with subgenual cingulate (Hamilton 2015) and more
+    with dorsolateral control. Beliefs take in good news more readily while the habenula, which signals disappointment,
+    is silent, and as medial prefrontal cortex regains strength.
     """
     blocked = m.needs("nmda.blocked_pyramidal", "1")
     reach, half = m.parameter("cognition.block_reach"), m.parameter("cognition.block_half")
     intact = (1 - reach * hill(blocked, half, 1)) * (1 - m.needs("sedation.depth", "1"))
     share = m.parameter("cognition.hippocampus_share")
-    able = (1 - share) * _relative(m, "areas.dorsolateral_prefrontal_tone") + share * _relative(
-        m, "areas.hippocampus_tone"
-    )
-    gain = _lagging(m, "gain", able, "performance")
+    memory = share * _relative(m, "areas.hippocampus_tone")
+    control = (1 - share) * _relative(m, "areas.dorsolateral_prefrontal_tone")
+    gain = _lagging(m, "gain", control + memory, "performance")
     m.offers("cognition.performance", intact * (1 + gain), "1", about="speed and memory, fold of own rest")
-    loops = _lagging(m, "loops", _relative(m, "areas.subgenual_default_mode"), "rumination")
+    loops = _lagging(m, "loops", _caught(m), "rumination")
     m.offers("cognition.rumination", 1 + loops, "1", about="ruminative thought, fold of own rest")
     m.offers("cognition.belief_updating", intact * (1 + _open(m)), "1", about="uptake of good news, fold of own rest")
+
+
+def _caught(m: Stage) -> sympy.Expr:
+    """Default mode bound to subgenual cingulate rather than to control: relative change of the ratio."""
+    return (1 + _relative(m, "areas.subgenual_default_mode")) / (1 + _relative(m, "areas.control_default_mode")) - 1
 
 
 def _open(m: Stage) -> sympy.Expr:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ketamech.core import BadInput
-from ketamech.parameters import HUMAN, ParameterTable, Species, load_species
+from ketamech.parameters import HUMAN, ParameterTable, Species, load_connectome, load_species
 from ketamech.study.giving import entries
 from ketamech.study.perturbing import Given, read_perturbations, split
 from ketamech.study.regimen import LONGEST, Regimen
@@ -56,6 +56,15 @@ class Scenario:
         """What the perturbations put into which state, in order of time."""
         found = [entry for given in self.perturbations for entry in given.entries()]
         return tuple(sorted(found, key=lambda entry: float(entry.time)))
+
+    def wired(self, connectome: Path | None, receptors: Path | None) -> Scenario:
+        """The same scenario over a connectome, a receptor map or both from files; what it sets itself stays."""
+        named = [path for path in (connectome, receptors) if path]
+        if not named:
+            return self
+        note = f"brain areas are joined, or hold receptors, as {' and '.join(path.name for path in named)} says"
+        values = {**load_connectome(connectome, receptors=receptors), **self.values}
+        return replace(self, values=values, assumptions=(*self.assumptions, note))
 
     def cycle(self, parameters: ParameterTable) -> tuple[Regimen, float]:
         """What repeats itself before the start, and after how many hours (0: the start is drug-free)."""
