@@ -82,7 +82,8 @@ def _refuse_slip(target: str) -> None:
     if target.isalpha() and not Path(target).exists():
         raise UnknownName(
             f"'{target}' is nothing that can be explained", key="target", nearest=nearest(target, TARGETS),
-            expected="a scenario, or " + " or ".join(TARGETS), type_this='ketamech explain "racemic 0.5 mg/kg IV over 40 min"',
+            expected="a scenario, or " + " or ".join(TARGETS),
+            type_this='ketamech explain "racemic 0.5 mg/kg IV over 40 min"',
         )  # fmt: skip
 
 

@@ -16,9 +16,9 @@ COLUMNS = (
 )  # fmt: skip
 READ_SO = (
     "Each wiring is a set of rows in data/wirings; the same few values are estimated for each, with the same prior, on"
-    " the same clinical and perturbation rows. The probability is that of the wiring, given these rows and no preference"
-    " before; the Bayes factor is against the wiring of the tables. Near-copies of one wiring share what one alone would"
-    " get.",
+    " the same clinical and perturbation rows. The probability is that of the wiring, given these rows and equal"
+    " priors; the Bayes factor is against the wiring of the tables. Near-copies of one wiring share what one alone"
+    " would get.",
     "Perturbation rows are worded 0 abolished, 1 intact: that codes significance, so each counts by its pass band, and"
     " any row may mislead with a chance of 1 in 20. A factor below 3 decides nothing.",
     "right: share of perturbation rows with the right direction; met: inside the band; clinical: mean distance of trial"
