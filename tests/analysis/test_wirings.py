@@ -82,6 +82,30 @@ def test_the_evidence_is_that_of_the_book_by_both_roads(toy):
     assert toy.effective > 400
 
 
+class Bent(Linear):
+    """One row that reads a valley: the posterior is a bow, and no bell fits it."""
+
+    @cached_property
+    def judges(self):
+        return (judge(1.0, 1.0, 0.15),)
+
+    def predict(self, points, tell=None):
+        logs = np.log([[point[name] for name in "ab"] for point in points])
+        return (logs[:, 0] + logs[:, 1] ** 2)[:, None]
+
+
+def test_the_evidence_of_a_bow_is_that_of_a_fine_grid():
+    task = Task(Bent(None), ("a", "b"), np.ones(2), np.ones(2))
+    found = task.fit(PLAIN)
+    line = np.linspace(-5, 5, 801)
+    grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    heights = -0.5 * np.sum(task.roots(PLAIN, grid)[0] ** 2, axis=1)
+    book = np.log(np.exp(heights).sum() * (line[1] - line[0]) ** 2 / (2 * np.pi))
+    assert found.sampled == pytest.approx(book, abs=0.15)
+    assert abs(found.log_evidence - book) > abs(found.sampled - book)
+    assert found.effective > 100
+
+
 @pytest.fixture(scope="module")
 def wirings(model):
     return load_wirings(model.parameters)

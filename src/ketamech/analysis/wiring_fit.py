@@ -7,7 +7,7 @@ in one batch. About the most probable point the evidence is Laplace's; weighted 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -21,7 +21,10 @@ from ketamech.study.wirings import Wiring
 COLUMNS = ("parameter", "prior_spread", "why")
 STEP, FURTHEST = 0.05, 3.0  # SD of the prior: of a finite difference, of a bound
 TRIES = (0.0, 0.7)  # where searches begin
-WIDER, DRAWS, SCOUTS, MOST = 1.3, 300, 100, 12
+DRAWS, ROUNDS, MOST = 720, 6, 12  # draws in all, rounds of them; iterations of a search
+BELLS = ((1.1, 0.6), (1.8, 0.4))  # how much wider than what was found, and the share of draws from each
+LEAST, FLOOR, SOFTER = 3, 0.02, 0.8
+Found = tuple[float, np.ndarray, np.ndarray]  # cost, point, slopes
 Tell = Callable[[str], None]
 
 
@@ -83,29 +86,37 @@ class Task:
         return np.hstack([signed[:, bench.fitted], points]), predicted
 
     def fit(self, wiring: Wiring, tell: Tell | None = None, draws: int = DRAWS, seed: int = 1) -> Fit:
-        """The most probable point of a wiring from several starts, its evidence, and weighted draws about it."""
-        best = min((self._search(wiring, start, tell) for start in TRIES), key=lambda found: found[0])
-        point, slopes = best[1], best[2]
-        hessian = slopes.T @ slopes
-        spread = np.linalg.inv(hessian)
+        """The most probable point of a wiring from several starts, its evidence, and weighted draws about it.
+
+        Where a draw is more probable than the point, the search goes on from there.
+        """
+        _, point, slopes = min((self._search(wiring, np.full(len(self.names), x), tell) for x in TRIES), key=_cost)
+        cloud, heights, density = self._sampled(wiring, point, _inverse(slopes), draws, seed)
+        if -0.5 * self._misfit(wiring, point) < heights.max() - 0.1:
+            _, point, slopes = self._search(wiring, cloud[heights.argmax()], tell)
         roots, predicted = self.roots(wiring, point[None])
-        log_peak = -0.5 * float(np.sum(roots**2))
-        laplace = log_peak - 0.5 * float(np.linalg.slogdet(hessian)[1])
+        laplace = -0.5 * float(np.sum(roots**2)) - 0.5 * float(np.linalg.slogdet(slopes.T @ slopes)[1])
+        weights = np.exp(heights - density - (heights - density).max())
+        sampled = float((heights - density).max() + np.log(weights.mean()))
         known = int(np.sum(np.linalg.norm(slopes[: -len(self.names)], axis=0) > STEP))
-        sampled, effective, cloud, weights = self._sampled(wiring, point, spread, draws, seed)
         return Fit(
-            wiring, self.names, point, spread, self.values(point), predicted[0],
-            self.bench.deviances(predicted)[0], laplace, sampled, effective, cloud, weights, known,
+            wiring, self.names, point, _inverse(slopes), self.values(point), predicted[0],
+            self.bench.deviances(predicted)[0], laplace, sampled, float(weights.sum() ** 2 / np.sum(weights**2)),
+            cloud, weights / weights.sum(), known,
         )  # fmt: skip
 
-    def _search(self, wiring: Wiring, start: float, tell: Tell | None) -> tuple[float, np.ndarray, np.ndarray]:
+    def _misfit(self, wiring: Wiring, point: np.ndarray) -> float:
+        """-2 log of prior times likelihood at a point."""
+        return float(np.sum(self.roots(wiring, point[None])[0] ** 2))
+
+    def _search(self, wiring: Wiring, start: np.ndarray, tell: Tell | None) -> Found:
         from scipy.optimize import least_squares
 
         if tell:
-            tell(f"{wiring.name}: from {start:+.1f} SD")
+            tell(f"{wiring.name}: from {np.linalg.norm(start):.1f} SD")
         found = least_squares(
             lambda x: self.roots(wiring, x[None])[0][0],
-            np.full(len(self.names), start),
+            np.clip(start, -FURTHEST + STEP, FURTHEST - STEP),
             jac=lambda x: self._slopes(wiring, x),
             bounds=(-FURTHEST, FURTHEST),
             xtol=1e-4,
@@ -122,34 +133,59 @@ class Task:
 
     def _sampled(
         self, wiring: Wiring, point: np.ndarray, spread: np.ndarray, draws: int, seed: int
-    ) -> tuple[float, float, np.ndarray, np.ndarray]:
-        """Evidence by importance sampling, the weighted draws, and how many they are worth.
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draws [draw, parameter], the log of prior times likelihood and of the density they were drawn with.
 
-        Scouts from a bell wider than Laplace's say where the mass is; the draws come from a bell about it.
+        Adaptive importance sampling with the mixture of all bells as density (Cornuet 2012): every round moves the
+        bells to where the weighted draws of all rounds before are, softened while few draws hold the weight.
         """
-        if not draws:
-            return float("nan"), float("nan"), point[None], np.ones(1)
-        chance = np.random.default_rng(seed)
-        scouts, logs = self._cloud(wiring, point, spread, SCOUTS, chance)
-        weights = np.exp((logs - logs.max()) / 2)  # tempered: a few scouts must not hold all the weight
-        weights /= weights.sum()
-        middle = weights @ scouts
-        found = (scouts - middle).T @ (weights[:, None] * (scouts - middle)) + spread / 4
-        cloud, logs = self._cloud(wiring, middle, found, draws, chance)
-        weights = np.exp(logs - logs.max())
-        evidence = float(logs.max() + np.log(weights.mean()))
-        return evidence, float(weights.sum() ** 2 / np.sum(weights**2)), cloud, weights / weights.sum()
+        chance, bells = np.random.default_rng(seed), list[tuple[np.ndarray, np.ndarray, int]]()
+        cloud, heights = np.empty((0, len(point))), np.empty(0)
+        middle, found, density = point, spread, heights
+        for _ in range(ROUNDS):
+            for width, share in BELLS:
+                root, count = width * np.linalg.cholesky(found), max(2, round(share * draws / ROUNDS))
+                fresh = middle + chance.standard_normal((count, len(point))) @ root.T
+                bells.append((middle, root, count))
+                cloud = np.vstack([cloud, fresh])
+                heights = np.r_[heights, -0.5 * np.sum(self.roots(wiring, fresh)[0] ** 2, axis=1)]
+            density = _mixture(cloud, bells)
+            weights = _softened(heights - density, LEAST * len(point))
+            middle = weights @ cloud
+            found = (cloud - middle).T @ (weights[:, None] * (cloud - middle)) + FLOOR * spread
+        return cloud, heights, density
 
-    def _cloud(
-        self, wiring: Wiring, middle: np.ndarray, spread: np.ndarray, count: int, chance: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Points [draw, parameter] from a bell, and the log of prior times likelihood over the bell's density."""
-        root = WIDER * np.linalg.cholesky(spread)
-        z = chance.standard_normal((count, len(middle)))
-        cloud = middle + z @ root.T
-        roots = self.roots(wiring, cloud)[0]
-        # both densities lack the same (2 pi)^(-k/2)
-        return cloud, -0.5 * np.sum(roots**2, axis=1) + 0.5 * np.sum(z**2, axis=1) + np.log(np.diag(root)).sum()
+
+def _cost(found: Found) -> float:
+    return found[0]
+
+
+def _inverse(slopes: np.ndarray) -> np.ndarray:
+    """Covariance about a point from the slopes of its roots."""
+    return np.asarray(np.linalg.inv(slopes.T @ slopes))
+
+
+def _mixture(points: np.ndarray, bells: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> np.ndarray:
+    """Log density of points under all bells by their numbers of draws; without (2 pi)^(-k/2), as the prior is."""
+    from scipy.special import logsumexp
+
+    total = sum(count for _, _, count in bells)
+    logs = []
+    for middle, root, count in bells:
+        z = np.linalg.solve(root, (points - middle).T)
+        logs.append(np.log(count / total) - np.log(np.diag(root)).sum() - 0.5 * np.sum(z**2, axis=0))
+    return np.asarray(logsumexp(logs, axis=0))
+
+
+def _softened(logs: np.ndarray, wanted: float) -> np.ndarray:
+    """Weights from their logs, softened until they are worth as many draws as are wanted, or half of all."""
+    power = 1.0
+    while True:
+        weights = np.exp(power * (logs - logs.max()))
+        weights /= weights.sum()
+        if 1 / np.sum(weights**2) >= min(wanted, len(logs) / 2):
+            return weights
+        power *= SOFTER
 
 
 @cache
