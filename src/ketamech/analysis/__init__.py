@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ketamech.analysis.posterior import posterior_hash as posterior_hash
     from ketamech.analysis.scoring import Scorecard as Scorecard
     from ketamech.analysis.scoring import scorecard as scorecard
+    from ketamech.analysis.translation import translate as translate
 
 _WHERE = {
     "Calibration": "calibration",
@@ -53,6 +54,7 @@ _WHERE = {
     "sampled": "emulation",
     "scorecard": "scoring",
     "shipped_trial": "clinical",
+    "translate": "translation",
 }
 
 __all__ = sorted(_WHERE)

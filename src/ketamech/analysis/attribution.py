@@ -25,6 +25,7 @@ from ketamech.evidence import read_table
 from ketamech.study import Entry, Model, Scenario, entries
 from ketamech.study.cohort import event_table
 from ketamech.study.population import draw
+from ketamech.study.simulate import felt, untreated
 from ketamech.study.steady import steady_state
 
 if TYPE_CHECKING:
@@ -161,9 +162,11 @@ class Game:
     def _given(
         self, regimen: object, until: float, person: Mapping[str, np.ndarray | float], treated: np.ndarray
     ) -> list[Entry]:
-        """What enters whom: everything in the coalitions, only hopes in the control."""
-        found = entries(regimen, self.model.parameters, person, until)  # type: ignore[arg-type]
-        return [e if e.state.startswith("expectancy.") else replace(e, amount=e.amount * treated) for e in found]
+        """What enters whom: everything in the coalitions; in the control hopes and challenges, as in any scenario."""
+        usual = entries(regimen, self.model.parameters, self.scenario.values, until)  # type: ignore[arg-type]
+        shared = {entry.state for entry in untreated(felt(self.scenario, usual))}
+        found = felt(self.scenario, entries(regimen, self.model.parameters, person, until))  # type: ignore[arg-type]
+        return [e if e.state in shared else replace(e, amount=e.amount * treated) for e in found]
 
     def _read(self, values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = []

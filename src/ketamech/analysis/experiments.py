@@ -46,7 +46,7 @@ class Arms:
 def run_experiments(
     model: Model | None = None, overrides: Mapping[str, float] | None = None, *, threads: int = 2
 ) -> pd.DataFrame:
-    """Every row of data/experiments/rows.csv on the model, with parameters overridden (canonical units) in every course.
+    """Every row of data/experiments/rows.csv on the model, parameters overridden (canonical units) in every course.
 
     An override replaces the table and the species, and is itself replaced by what an experiment sets. One line a row:
     evidence, reference, species, regimen, with, output, when, statistic, observed, predicted (the direction), size,
@@ -64,7 +64,7 @@ def run_experiments(
 
 
 def by_evidence(lines: pd.DataFrame) -> pd.DataFrame:
-    """One line an evidence row: right when all its readings are right, undecided when one is undecided, inside alike."""
+    """One line an evidence row: right when all its readings are, undecided when one is; inside alike."""
     found = []
     for name, part in lines.groupby("evidence", sort=False):
         words = set(part.verdict)
@@ -88,8 +88,8 @@ def experiment_counts(lines: pd.DataFrame) -> str:
         counts = {name: int((part.verdict == name).sum()) for name in ("right", "wrong", "undecided")}
         sized = [value for value in part.inside if value is not None]
         told.append(
-            f"{word}: {counts['right']} of {len(part)} right ({counts['right'] / len(part):.0%}), {counts['wrong']} wrong,"
-            f" {counts['undecided']} undecided; size inside in {sum(sized)} of {len(sized)}"
+            f"{word}: {counts['right']} of {len(part)} right ({counts['right'] / len(part):.0%}),"
+            f" {counts['wrong']} wrong, {counts['undecided']} undecided; size inside in {sum(sized)} of {len(sized)}"
         )
     return ". ".join(told)
 

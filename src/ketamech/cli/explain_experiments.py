@@ -14,8 +14,8 @@ SHOWN = ("evidence", "observed", "predicted", "size", "low", "high", "verdict", 
 def explain_experiments(out: Path | None = None, *, png: bool = False) -> None:
     """Run every perturbation row of the evidence and print predicted beside observed, worst first; nothing is hidden.
 
-    Writes experiments.csv and experiments.svg. A row is right when its direction is; `inside` says whether its size lies
-    in the published interval or, where the row codes only significance, in the band set before the comparison.
+    Writes experiments.csv and experiments.svg. A row is right when its direction is; `inside` says whether its size
+    lies in the published interval or, where the row codes only significance, in the band set before the comparison.
     """
     from ketamech import analysis, report
     from ketamech.cli import terminal

@@ -28,6 +28,7 @@ from ketamech.cli import (
     scorecard,
     sensitivity,
     simulate,
+    translate,
     trial,
 )
 from ketamech.cli.terminal import DISCLAIMER
@@ -45,6 +46,7 @@ for command in (
     simulate.simulate,
     people.people,
     trial.trial,
+    translate.translate,
     calibrate.calibrate,
     sensitivity.sensitivity,
     design.design,

@@ -10,9 +10,9 @@ def ampa(m: Stage) -> None:
 
     Two limbs insert receptors: release of the eEF2 brake (scaling, within the hour, needs BDNF) and TrkB
     signalling. Insertion draws on a finite reserve. Synaptic protein offers slots that keep them. Current
-    = glutamate x surface x receptors not blocked by NBQX. Adenosine, released within minutes of a dose (Yue 2025), lets
-    receptors be inserted through A1 receptors (Homer1a); dopamine D1 receptors prime GluA1 through PKA. Zaytseva 2023, Nosyreva 2013 (sizes recalled),
-    Li 2010.
+    = glutamate x surface x receptors not blocked by NBQX. Adenosine, released within minutes of a dose
+    (Yue 2025), lets receptors be inserted through A1 receptors (Homer1a); dopamine D1 receptors prime GluA1
+    through PKA. Zaytseva 2023, Nosyreva 2013 (sizes recalled), Li 2010.
     """
     glutamate = m.needs("glutamate.extracellular", "1")
     trkb, scaling = m.needs("plasticity.trkb_signal", "1"), m.needs("plasticity.scaling_signal", "1")

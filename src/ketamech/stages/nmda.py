@@ -22,9 +22,9 @@ def nmda(m: Stage) -> None:
     channel opens sets the pace and, because trapping is complete, not the equilibrium. K follows the
     subunit mix (Kotermanski and Johnson 2009, with and without 1 mM Mg), the Woodhull depth of the site
     and the Jahr-Stevens voltage dependence of Mg. M is the share held by memantine, a fifth of which
-    escapes at closure. A GluN2B antagonist silences that share of a site from outside the channel. Unbinding from Gilling 2009; binding is implied by koff and K, since the published
-    koff/kon is twice the published IC50. Total occupancy is anchored to Shaffer 2014. Units: umol/L
-    racemic-ketamine equivalents, h, shares.
+    escapes at closure. A GluN2B antagonist silences that share of a site from outside the channel. Unbinding
+    from Gilling 2009; binding is implied by koff and K, since the published koff/kon is twice the published
+    IC50. Total occupancy is anchored to Shaffer 2014. Units: umol/L racemic-ketamine equivalents, h, shares.
     """
     drug = _equivalent_drug(m)
     memantine = m.needs("second_blocker.brain_unbound", "umol/L")

@@ -31,7 +31,8 @@ class DoseForm:
 
 @dataclass(frozen=True)
 class Perturbation:
-    """One perturbation. A drug or infusion `enters` states at `level` (their unit) after a usual dose; any may set values.
+    """One perturbation. A drug or infusion `enters` states at `level` (their unit) after a usual dose; any may set
+    values.
 
     `sets` are parameters in the unit of their table. `at` (h): when it is usually given, relative to the treatment.
     With a `loss` (1/h) it is kept at its level for as long as it lasts, as stress is.

@@ -1,4 +1,4 @@
-"""What is done beside the treatment, in words: "NBQX 10 mg/kg IP at -30 min", "anti-BDNF into mPFC", "BDNF knock-out"."""
+"""What is done beside the treatment, in words: "NBQX 10 mg/kg IP at -30 min", "BDNF knock-out"."""
 
 from __future__ import annotations
 

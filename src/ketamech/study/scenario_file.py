@@ -53,7 +53,7 @@ class ScenarioFile(BaseModel):
     )
     perturbations: list[str] | dict[str, float] = Field(
         [],
-        description="a list of what is done, e.g. 'NBQX 10 mg/kg IP at -30 min'; or shares held for good, e.g. nbqx: 0.9",
+        description="what is done, e.g. [NBQX 10 mg/kg IP at -30 min]; or shares held for good, e.g. nbqx: 0.9",
     )
     parameters: dict[str, float | str] = Field({}, description="any parameter by its full name")
     connectome: str | None = Field(None, description="CSV file beside this one: weights between areas, area by area")

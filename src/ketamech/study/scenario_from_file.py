@@ -30,7 +30,7 @@ def scenario_from_file(
     path: Path, table: ParameterTable, species: str | None = None, added: tuple[str, ...] = (),
     wiring: str | None = None,
 ) -> Scenario:  # fmt: skip
-    """The scenario that a YAML file holds, with perturbations `added`, in a `wiring` perhaps of its own. Raises BadInput with file, line and key."""
+    """The scenario that a YAML file holds, with perturbations `added`, in a `wiring` perhaps. Raises BadInput with file, line and key."""
     content, lines = read_yaml(path)
     try:
         parsed = ScenarioFile.model_validate({key: value for key, value in content.items() if value is not None})
@@ -97,7 +97,7 @@ def _wiring(name: str, table: ParameterTable, path: Path, lines: Mapping[Path_, 
 def _perturbations(
     parsed: ScenarioFile, added: tuple[str, ...], path: Path, lines: Mapping[Path_, int]
 ) -> tuple[Given, ...]:
-    """What is done beside the treatment: from the list of the file, from sentences "... with ...", and what is added."""
+    """What is done beside the treatment: in the list of the file, in sentences "... with ...", and what is added."""
     listed = parsed.perturbations if isinstance(parsed.perturbations, list) else []
     said = [phrase for t in parsed.treatments if isinstance(t, str) for phrase in split(t)[1]]
     for i, phrase in enumerate(listed):

@@ -13,6 +13,7 @@ from ketamech.engine import rest, solve
 from ketamech.engine.solve import checked_outputs
 from ketamech.parameters import HUMAN
 from ketamech.study.cohort import event_table
+from ketamech.study.drugs import DRUGS
 from ketamech.study.giving import entries, sentence_entries
 from ketamech.study.people import People
 from ketamech.study.running import Course, Entry, Model, load_model, run, story_times
@@ -22,31 +23,34 @@ A_MINUTE = 1 / 60
 
 
 def courses(scenario: Scenario, model: Model) -> list[Course]:
-    """The treated course and, where asked for, the same person with the same hopes and no drug."""
-    given = _felt(scenario, entries(scenario.regimen, model.parameters, scenario.values, scenario.horizon))
+    """The treated course and, where asked for, the same person with the same hopes and challenges and no drug."""
+    given = felt(scenario, entries(scenario.regimen, model.parameters, scenario.values, scenario.horizon))
     repeated, gap = scenario.cycle(model.parameters)
     cycle = entries(repeated, model.parameters, scenario.values, gap) if gap else ()
     treated = Course("treated", _in_order((*given, *scenario.perturbed)), scenario.values, cycle, gap)
     if not scenario.control:
         return [treated]
-    return [
-        treated,
-        Course("control", _in_order((*_hopes(given), *scenario.perturbed)), scenario.values, _hopes(cycle), gap),
-    ]
+    beside = _in_order((*untreated(given), *scenario.perturbed))
+    return [treated, Course("control", beside, scenario.values, untreated(cycle), gap)]
 
 
-def _felt(scenario: Scenario, given: tuple[Entry, ...]) -> tuple[Entry, ...]:
+def felt(scenario: Scenario, given: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """What enters, without the hopes that no animal has."""
-    hopes = set() if scenario.species == HUMAN else set(_hopes(given))
-    return tuple(entry for entry in given if entry not in hopes)
+    if scenario.species == HUMAN:
+        return given
+    return tuple(entry for entry in given if not entry.state.startswith("expectancy."))
 
 
 def _in_order(given: Sequence[Entry]) -> tuple[Entry, ...]:
     return tuple(sorted(given, key=lambda entry: float(entry.time)))
 
 
-def _hopes(given: Sequence[Entry]) -> tuple[Entry, ...]:
-    return tuple(entry for entry in given if entry.state.startswith("expectancy."))
+def untreated(given: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Hopes, and challenges such as an operation unless nothing but challenges is given."""
+    hopes = tuple(entry for entry in given if entry.state.startswith("expectancy."))
+    challenges = {drug.enters for drug in DRUGS if not drug.hoped}
+    kept = tuple(entry for entry in given if entry in hopes or entry.state in challenges)
+    return hopes if len(kept) == len(given) else kept
 
 
 def outputs_of_people(
