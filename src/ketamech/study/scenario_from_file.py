@@ -30,7 +30,10 @@ def scenario_from_file(
     path: Path, table: ParameterTable, species: str | None = None, added: tuple[str, ...] = (),
     wiring: str | None = None,
 ) -> Scenario:  # fmt: skip
-    """The scenario that a YAML file holds, with perturbations `added`, in a `wiring` perhaps. Raises BadInput with file, line and key."""
+    """The scenario of a YAML file, with perturbations `added`, in a `wiring` perhaps.
+
+    Raises BadInput with file, line and key.
+    """
     content, lines = read_yaml(path)
     try:
         parsed = ScenarioFile.model_validate({key: value for key, value in content.items() if value is not None})
