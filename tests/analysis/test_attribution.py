@@ -151,9 +151,9 @@ def test_words_about_assumed_values_are_read_off_the_table(found):
         assert f"are {status}" in words
 
 
-def test_two_hundred_draws_take_less_than_a_minute(model):
-    began = time.perf_counter()
+def test_two_hundred_draws_take_less_than_a_minute_of_two_cores(model):
+    began = time.process_time()  # of all threads: what others do on the machine does not count
     found = attribute(model, load_scenario(INFUSION), draws=200, threads=2)
-    assert time.perf_counter() - began < 60
+    assert time.process_time() - began < 2 * 60
     assert len(found.worth) + found.failed == 201
     assert found.totals["outcome"].nunique() >= 12
