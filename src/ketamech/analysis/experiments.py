@@ -107,7 +107,7 @@ def arms_of(row: ExperimentRow) -> Arms:
     )
 
 
-def _needed(rows: tuple[ExperimentRow, ...]) -> dict[Arm, float]:
+def needed(rows: tuple[ExperimentRow, ...]) -> dict[Arm, float]:
     """Every course with how long it must run (h)."""
     needed: dict[Arm, float] = {}
     for row in (row for row in rows if not row.undecided):
@@ -119,7 +119,7 @@ def _needed(rows: tuple[ExperimentRow, ...]) -> dict[Arm, float]:
     return needed
 
 
-def _course_parts(arm: Arm, table: ParameterTable) -> tuple[dict[str, float], tuple[Entry, ...], dict[str, float]]:
+def course_parts(arm: Arm, table: ParameterTable) -> tuple[dict[str, float], tuple[Entry, ...], dict[str, float]]:
     """Of one course: values of the species, everything that enters, values that the experiment itself sets."""
     species_name, sentence, phrases, settings = arm
     species = load_species(species_name)
@@ -138,11 +138,11 @@ def _course_parts(arm: Arm, table: ParameterTable) -> tuple[dict[str, float], tu
 def _curves(
     model: Model, rows: tuple[ExperimentRow, ...], overrides: Mapping[str, float], threads: int
 ) -> dict[Arm, Curves]:
-    needed = _needed(rows)
+    longest = needed(rows)
     outputs = tuple(dict.fromkeys(row.output for row in rows if row.output))
     found: dict[Arm, Curves] = {}
     for below, horizon in zip((0.0, *HORIZONS), HORIZONS, strict=False):
-        arms = [arm for arm, until in needed.items() if below < until <= horizon]
+        arms = [arm for arm, until in longest.items() if below < until <= horizon]
         if arms:
             moments = {row.until for row in rows if not row.undecided} | {24.0}
             found |= _batch(model, arms, horizon, moments, outputs, overrides, threads)
@@ -161,7 +161,7 @@ def _batch(
     """Curves of some courses to one horizon, all in one solve."""
     courses = []
     for arm in arms:
-        base, given, sets = _course_parts(arm, model.parameters)
+        base, given, sets = course_parts(arm, model.parameters)
         courses.append(Course(" | ".join(arm[:3]), given, {**base, **overrides, **sets}))
     times = np.unique(
         np.r_[story_times(horizon, per_dose=60), np.linspace(0, 2, 41), [m for m in moments if m <= horizon]]

@@ -50,6 +50,7 @@ class Asked:
     png: bool = False
     species: str | None = None
     beside: tuple[str, ...] = ()
+    wiring: str | None = None
     connectome: Path | None = None
     receptors: Path | None = None
 
@@ -59,7 +60,7 @@ def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_nam
     from ketamech import exchange, report, study
     from ketamech.cli import terminal
 
-    given = study.load_scenario(scenario, species=asked.species, perturbations=asked.beside)
+    given = study.load_scenario(scenario, species=asked.species, perturbations=asked.beside, wiring=asked.wiring)
     given = given.wired(asked.connectome, asked.receptors)
     seed = given.seed if asked.seed is None else asked.seed
     place = folder or Path("runs") / folder_name(f"{given.title} {asked.patients} patients seed {seed}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +40,7 @@ def sensitivity(
     from ketamech import report, study
     from ketamech.analysis import sensitivity as kit
     from ketamech.cli import terminal
+    from ketamech.cli.progress import counting
 
     terminal.refuse_file(out)
     if base & (base - 1):
@@ -59,9 +58,9 @@ def sensitivity(
         threads or os.cpu_count() or 1,
     )
     out.mkdir(parents=True, exist_ok=True)
-    with _progress("Tornado") as tell:
+    with counting("Tornado") as tell:
         swings = kit.tornado(question, tell)
-    with _progress("Morris") as tell:
+    with counting("Morris") as tell:
         screened = kit.morris(question, n, seed, tell)
     paths = report.draw_tornado(out, swings, asked.title)
     paths += report.draw_indices(
@@ -74,7 +73,7 @@ def sensitivity(
         fewer = kit.Question(
             model, asked, question.outcomes, kit.varied(model, [p for p in top if p in best]), question.threads
         )
-        with _progress("Sobol") as tell:
+        with counting("Sobol") as tell:
             tables["sobol"] = kit.sobol(fewer, base, seed, tell)
         paths += report.draw_indices(
             out, tables["sobol"], f"{asked.title}\nSobol: total and first-order index", "sobol"
@@ -95,22 +94,3 @@ def sensitivity(
         said = f"sobol: total indices known within {widest:.2f} (95 %) from {base} base points; twice as many: --base"
         terminal.progress().print(f"{said} {2 * base}")
     terminal.progress().print(f"Open [bold]{terminal.written(paths[0])}[/bold]   {terminal.DISCLAIMER}")
-
-
-@contextmanager
-def _progress(words: str) -> Iterator[Callable[[int, int], None]]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    from ketamech.cli import terminal
-
-    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=terminal.progress(), transient=True) as bar:
-        task = bar.add_task(words, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

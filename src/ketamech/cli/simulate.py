@@ -29,6 +29,9 @@ Beside = Annotated[
     ),
 ]
 Species = Annotated[str | None, typer.Option(help="human, rat or mouse [default: human, or the file's]")]
+Wiring = Annotated[
+    str | None, typer.Option(help="A rival wiring: 'ketamech explain wirings' lists them [default: none]")
+]
 Patients = Annotated[int | None, typer.Option(help="Draw this many virtual patients instead of the typical one")]
 Seed = Annotated[
     int | None,
@@ -56,6 +59,7 @@ def simulate(
     png: Png = False,
     beside: Beside = None,
     species: Species = None,
+    wiring: Wiring = None,
     patients: Patients = None,
     seed: Seed = None,
     outputs: Outputs = None,
@@ -93,14 +97,14 @@ def simulate(
     if patients is not None:
         from ketamech.cli.cohort import Asked, simulate_cohort
 
-        given |= {"png": png, "species": species, "beside": tuple(beside or ())}
-        given |= {"connectome": connectome, "receptors": receptors}
+        given |= {"png": png, "connectome": connectome, "receptors": receptors}
+        given |= {"species": species, "beside": tuple(beside or ()), "wiring": wiring}
         return simulate_cohort(scenario, out, Asked(patients, **given), _folder_name)
     _refuse_without_patients(given)
     from ketamech import report, study
     from ketamech.cli import terminal
 
-    asked = study.load_scenario(scenario, species=species, perturbations=beside or ())
+    asked = study.load_scenario(scenario, species=species, perturbations=beside or (), wiring=wiring)
     asked = asked.wired(connectome, receptors)
     folder = out or Path("runs") / _folder_name(asked.title)
     report.refuse_folder(folder)

@@ -7,6 +7,7 @@ from ketamech.core.lazy import lazily
 if TYPE_CHECKING:
     from ketamech.report.areas_page import write_areas_page as write_areas_page
     from ketamech.report.areas_picture import draw_areas as draw_areas
+    from ketamech.report.attribution_pictures import reached as reached
     from ketamech.report.bands import cohort_picture as cohort_picture
     from ketamech.report.bands import percentiles as percentiles
     from ketamech.report.bench_page import benchmark_page as benchmark_page
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ketamech.report.claims_page import claim_rows as claim_rows
     from ketamech.report.claims_page import write_claims as write_claims
     from ketamech.report.experiments_picture import save_experiments as save_experiments
+    from ketamech.report.explain_page import write_attribution as write_attribution
     from ketamech.report.forest_picture import draw_forest as draw_forest
     from ketamech.report.index import write_index as write_index
     from ketamech.report.model_page import describe as describe
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from ketamech.report.trial_pictures import save_people as save_people
     from ketamech.report.trial_scorecard_page import write_trial_scorecard as write_trial_scorecard
     from ketamech.report.vpc_picture import draw_predictive_checks as draw_predictive_checks
+    from ketamech.report.wiring_page import stale as stale
+    from ketamech.report.wiring_page import write_average as write_average
+    from ketamech.report.wiring_page import write_wirings as write_wirings
 
 _WHERE = {
     "draw_areas": "areas_picture",
@@ -53,17 +58,22 @@ _WHERE = {
     "draw_tornado": "search_pictures",
     "percentiles": "bands",
     "provenance_of": "provenance",
+    "reached": "attribution_pictures",
     "refuse_folder": "run_folder",
     "save_experiments": "experiments_picture",
     "save_people": "trial_pictures",
+    "stale": "wiring_page",
     "summary_of": "trial_folder",
     "summary_rows": "summary",
+    "write_attribution": "explain_page",
+    "write_average": "wiring_page",
     "write_claims": "claims_page",
     "write_claims_document": "claims_document",
     "write_index": "index",
     "write_run": "run_folder",
     "write_scorecard": "scorecard_files",
     "write_trial": "trial_folder",
+    "write_wirings": "wiring_page",
     "write_trial_scorecard": "trial_scorecard_page",
 }
 

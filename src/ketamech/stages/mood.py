@@ -14,13 +14,14 @@ def mood(m: Stage) -> None:
     through brain areas). How far a person's mood follows his own brain differs between people (responsiveness): arms
     of trials are bimodal. Recovery feeds on itself once it is large (momentum), so that what a series has gained
     outlasts the drug; strong enough, it holds a person well without any: the double well of Demic and Cheng 2014.
+    What the brain does reaches mood as far as opioid receptors permit (wholly, unless a rival wiring shuts that gate).
     A logistic keeps the score within the scale; at rest the drive is zero and the score is the baseline.
     The weights are log odds of the scale per unit of change.
     """
     momentum = m.state("mood.momentum", "1", scale=0.1, about="what recovery itself has set going, share of the most")
     drive = m.offers(
         "mood.drive",
-        m.parameter("person.responsiveness") * (_network(m) + _opioid(m))
+        m.parameter("person.responsiveness") * m.needs("opioid.permission", "1") * (_network(m) + _opioid(m))
         + _lift(m)
         - _inflammation(m)
         + _other_treatments(m)
@@ -47,18 +48,18 @@ def _network(m: Stage) -> sympy.Expr:
     """What areas have regained (regulation), and habenular bursting silenced as a share of the depressed excess.
 
     Regulation: a stronger medial prefrontal cortex and a calmer subgenual cingulate (Mayberg). Their lasting tone
-    counts, not the hour of the infusion. A silent habenula frees the cortex, which expresses it through AMPA receptors:
-    NBQX abolishes the early effect in rodents as well (Maeng 2008, Koike 2014).
+    counts, not the hour of the infusion. A silent habenula frees the cortex, which expresses it through AMPA receptors
+    (NBQX abolishes the early effect in rodents as well: Maeng 2008, Koike 2014), or reaches mood on a road of its own,
+    by the share that a wiring gives to either.
     """
     regulated = m.parameter("mood.prefrontal_share") * _change(m, "areas.medial_prefrontal_tone")
     regulated -= m.parameter("mood.subgenual_share") * _change(m, "areas.subgenual_cingulate_tone")
     silenced = -_change(m, "habenula.bursting") / m.parameter("habenula.bursting_depressed")
     current, half = m.needs("ampa.current", "1"), m.parameter("mood.expression_half")
-    expressed = current * (1 + half) / (current + half) * silenced
-    return (
-        m.parameter("mood.connectivity_weight") * _transmitted(m) * regulated
-        + m.parameter("mood.habenula_weight") * expressed
-    )
+    through = m.parameter("mood.habenula_through_cortex")
+    expressed = (1 - through + through * current * (1 + half) / (current + half)) * silenced
+    regulated *= _transmitted(m)
+    return m.parameter("mood.connectivity_weight") * regulated + m.parameter("mood.habenula_weight") * expressed
 
 
 def _transmitted(m: Stage) -> sympy.Expr:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ketamech.stages.declaration import Stage
+from ketamech.stages.declaration import Stage, hill
 
 
 def spines(m: Stage) -> None:
@@ -11,7 +11,8 @@ def spines(m: Stage) -> None:
     Drug raises formation through synaptic protein and never touches elimination (Phoumthipphavong 2016,
     two labs). Stress slows formation and speeds the loss of mature spines (Radley 2006, Moda-Sava 2019).
     Room is finite. Dopamine D1 signalling permits the drug-evoked formation (Wu 2021); late, MeCP2-dependent
-    transcription consolidates what has formed (Kim 2021).
+    transcription consolidates what has formed (Kim 2021). Rapamycin may spare spines: a rival wiring, by whatever
+    road, at levels far below those that stop synthesis.
     """
     stress, protein = m.needs("stress.level", "1"), m.needs("plasticity.synaptic_protein", "1")
     bdnf = m.needs("plasticity.bdnf", "1")
@@ -28,7 +29,9 @@ def spines(m: Stage) -> None:
     forming = m.parameter("spines.formation_rate") * slowed * pushed * (room - density)
     faster = 1 + m.parameter("spines.stress_loss") * stress
     poison = 1 + m.parameter("spines.quinolinate_loss") * quinolinate
-    loss = m.parameter("spines.mature_loss") * faster * poison
+    rapamycin = hill(m.needs("antagonists.rapamycin_share", "1"), m.parameter("spines.rapamycin_half"), 1)
+    spared = 1 - m.parameter("spines.rapamycin_sparing") * rapamycin
+    loss = m.parameter("spines.mature_loss") * faster * poison * spared
     m.rate(nascent, +forming, because="formation, faster with synaptic protein, slower under stress and crowding")
     m.rate(nascent, -m.parameter("spines.nascent_loss") * nascent, because="most new spines are lost within days")
     kept = 1 - m.parameter("spines.transcription_share") * m.needs("antagonists.actinomycin_share", "1")

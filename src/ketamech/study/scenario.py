@@ -14,6 +14,7 @@ from ketamech.study.perturbing import Given, read_perturbations, split
 from ketamech.study.regimen import LONGEST, Regimen
 from ketamech.study.running import Entry
 from ketamech.study.species import refuse_without_kinetics
+from ketamech.study.wirings import Wiring, wiring_of
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -36,6 +37,7 @@ class Scenario:
     assumptions: tuple[str, ...] = ()
     species: str = HUMAN
     perturbations: tuple[Given, ...] = ()
+    wiring: str = ""
 
     def from_zero(self) -> tuple[Entry, ...]:
         """`perturbed`, for a run of many persons that starts at 0 h. Raises BadInput when something comes earlier."""
@@ -76,8 +78,11 @@ def load_scenario(
     *,
     species: str | None = None,
     perturbations: Iterable[str] = (),
+    wiring: str | None = None,
 ) -> Scenario:
     """A scenario from a YAML file or from a regimen sentence, perhaps in another `species`, with `perturbations` added.
+
+    A `wiring` (data/wirings) brings its rows and what was fitted for them; what the scenario itself sets wins.
 
     Raises BadInput with file, line, key, expectation, nearest valid name and what to type.
     """
@@ -87,29 +92,34 @@ def load_scenario(
     if isinstance(source, Path) or _names_a_file(source):
         from ketamech.study.scenario_from_file import scenario_from_file  # YAML and its checks, loaded when needed
 
-        return scenario_from_file(Path(source), table, species, tuple(perturbations))
-    return _from_sentence(source, table, load_species(species or HUMAN), tuple(perturbations))
+        return scenario_from_file(Path(source), table, species, tuple(perturbations), wiring)
+    wired = wiring_of(wiring or "", table)
+    return _from_sentence(source, table, load_species(species or HUMAN), tuple(perturbations), wired)
 
 
-def _from_sentence(source: str, table: ParameterTable, species: Species, added: tuple[str, ...]) -> Scenario:
+def _from_sentence(
+    source: str, table: ParameterTable, species: Species, added: tuple[str, ...], wired: Wiring
+) -> Scenario:
     sentence, phrases = split(source)
     regimen, given = Regimen.parse(sentence), read_perturbations((*phrases, *added))
     horizon = min(regimen.horizon(), LONGEST)
-    values = perturbed_values(table, species, {}, given)
+    values = perturbed_values(table, species, wired.values, given)
     check(regimen, table, values, horizon, species)
     refuse_early(regimen, given)
     weight = species.values.get("person.weight") or table["person.weight"]
     notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if per_kilogram(regimen) else ()
     title = " with ".join((source, *added)) + ("" if species.name == HUMAN else f" ({species.name})")
-    assumptions = (*notes, *salts(regimen), *luck(regimen))
-    written = source if species.name == HUMAN and not added else _as_file(source, species, added)
-    return Scenario(title, "", regimen, values, horizon, True, 1, written, assumptions, species.name, given)
+    title += f" (wiring: {wired.name})" if wired.name else ""
+    assumptions = (*notes, *salts(regimen), *luck(regimen), *wired.notes)
+    plain = species.name == HUMAN and not added and not wired.name
+    written = source if plain else _as_file(source, species, added, wired.name)
+    return Scenario(title, "", regimen, values, horizon, True, 1, written, assumptions, species.name, given, wired.name)
 
 
-def _as_file(sentence: str, species: Species, added: Iterable[str]) -> str:
+def _as_file(sentence: str, species: Species, added: Iterable[str], wiring: str) -> str:
     """A sentence and what was added to it as the text of a scenario file, so that a run can be repeated."""
     lines = ["treatments:", *(f"  - {json.dumps(part.strip())}" for part in sentence.split(";"))]
-    lines += [f"species: {species.name}"]
+    lines += [f"species: {species.name}", *([f"wiring: {wiring}"] if wiring else [])]
     lines += ["person:", "  weight: 70 kg"] if species.name == HUMAN and "/kg" in sentence else []
     phrases = tuple(added)
     lines += ["perturbations:", *(f"  - {json.dumps(phrase)}" for phrase in phrases)] if phrases else []

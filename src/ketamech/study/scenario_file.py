@@ -48,6 +48,9 @@ class ScenarioFile(BaseModel):
     person: dict[str, Quantity] = Field({}, description="e.g. weight: 82 kg; names are those of person.* parameters")
     pathways: dict[str, bool] = Field({}, description="e.g. habenula: off")
     species: str = Field("human", description="human, rat or mouse")
+    wiring: str = Field(
+        "", description="a rival wiring by name, e.g. habenula-parallel; `ketamech explain wirings` lists them"
+    )
     perturbations: list[str] | dict[str, float] = Field(
         [],
         description="what is done, e.g. [NBQX 10 mg/kg IP at -30 min]; or shares held for good, e.g. nbqx: 0.9",

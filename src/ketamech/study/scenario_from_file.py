@@ -21,14 +21,19 @@ from ketamech.study.regimen import LONGEST, Regimen, Treatment
 from ketamech.study.scenario import Scenario, check, luck, per_kilogram, perturbed_values, refuse_early, salts
 from ketamech.study.scenario_file import Dose, ScenarioFile
 from ketamech.study.sentence import hours, read
+from ketamech.study.wirings import Wiring, wiring_of
 
 _HORIZON = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(min|h|hours?|d|days?|weeks?)\s*$", re.I)
 
 
 def scenario_from_file(
-    path: Path, table: ParameterTable, species: str | None = None, added: tuple[str, ...] = ()
-) -> Scenario:
-    """The scenario that a YAML file holds, with perturbations `added`. Raises BadInput with file, line and key."""
+    path: Path, table: ParameterTable, species: str | None = None, added: tuple[str, ...] = (),
+    wiring: str | None = None,
+) -> Scenario:  # fmt: skip
+    """The scenario of a YAML file, with perturbations `added`, in a `wiring` perhaps.
+
+    Raises BadInput with file, line and key.
+    """
     content, lines = read_yaml(path)
     try:
         parsed = ScenarioFile.model_validate({key: value for key, value in content.items() if value is not None})
@@ -38,7 +43,9 @@ def scenario_from_file(
     regimen = Regimen(tuple(treatment for _, treatment in listed))
     animal = _species(species or parsed.species, path, lines)
     given = _perturbations(parsed, added, path, lines)
-    values = perturbed_values(table, animal, Overrides(path, lines, table, animal.name).all(parsed), given)
+    wired = _wiring(parsed.wiring if wiring is None else wiring, table, path, lines)
+    own = {**wired.values, **Overrides(path, lines, table, animal.name).all(parsed)}
+    values = perturbed_values(table, animal, own, given)
     if per_kilogram(regimen) and "person.weight" not in values:
         raise _no_weight(path, lines)
     horizon = _horizon(parsed.horizon, path, lines) if parsed.horizon else min(regimen.horizon(), LONGEST)
@@ -56,18 +63,21 @@ def scenario_from_file(
         horizon,
         parsed.control,
         parsed.seed,
-        _written(path.read_text(encoding="utf-8-sig"), parsed, species, added),
-        (*salts(regimen), *luck(regimen)),
+        _written(path.read_text(encoding="utf-8-sig"), parsed, species, added, wired.name),
+        (*salts(regimen), *luck(regimen), *wired.notes),
         animal.name,
         given,
+        wired.name,
     )
 
 
-def _written(text: str, parsed: ScenarioFile, species: str | None, added: tuple[str, ...]) -> str:
+def _written(text: str, parsed: ScenarioFile, species: str | None, added: tuple[str, ...], wiring: str) -> str:
     """The text of the file with what was added outside it, where the file has no such key of its own."""
     text = text.rstrip("\n") + "\n"
     if species and "species" not in parsed.model_fields_set:
         text += f"species: {species}\n"
+    if wiring and "wiring" not in parsed.model_fields_set:
+        text += f"wiring: {wiring}\n"
     if added and not parsed.perturbations:
         text += "perturbations:\n" + "".join(f"  - {json.dumps(phrase)}\n" for phrase in added)
     return text
@@ -78,6 +88,13 @@ def _species(name: str, path: Path, lines: Mapping[Path_, int]) -> Species:
         return load_species(name)
     except BadInput as problem:
         raise _placed(problem, path, lines.get(("species",)), "species") from None
+
+
+def _wiring(name: str, table: ParameterTable, path: Path, lines: Mapping[Path_, int]) -> Wiring:
+    try:
+        return wiring_of(name, table)
+    except BadInput as problem:
+        raise _placed(problem, path, lines.get(("wiring",)), "wiring") from None
 
 
 def _perturbations(

@@ -24,17 +24,17 @@ A_MINUTE = 1 / 60
 
 def courses(scenario: Scenario, model: Model) -> list[Course]:
     """The treated course and, where asked for, the same person with the same hopes and challenges and no drug."""
-    given = _felt(scenario, entries(scenario.regimen, model.parameters, scenario.values, scenario.horizon))
+    given = felt(scenario, entries(scenario.regimen, model.parameters, scenario.values, scenario.horizon))
     repeated, gap = scenario.cycle(model.parameters)
     cycle = entries(repeated, model.parameters, scenario.values, gap) if gap else ()
     treated = Course("treated", _in_order((*given, *scenario.perturbed)), scenario.values, cycle, gap)
     if not scenario.control:
         return [treated]
-    beside = _in_order((*_untreated(given), *scenario.perturbed))
-    return [treated, Course("control", beside, scenario.values, _untreated(cycle), gap)]
+    beside = _in_order((*untreated(given), *scenario.perturbed))
+    return [treated, Course("control", beside, scenario.values, untreated(cycle), gap)]
 
 
-def _felt(scenario: Scenario, given: tuple[Entry, ...]) -> tuple[Entry, ...]:
+def felt(scenario: Scenario, given: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """What enters, without the hopes that no animal has."""
     if scenario.species == HUMAN:
         return given
@@ -45,7 +45,7 @@ def _in_order(given: Sequence[Entry]) -> tuple[Entry, ...]:
     return tuple(sorted(given, key=lambda entry: float(entry.time)))
 
 
-def _untreated(given: Sequence[Entry]) -> tuple[Entry, ...]:
+def untreated(given: Sequence[Entry]) -> tuple[Entry, ...]:
     """Hopes, and challenges such as an operation unless nothing but challenges is given."""
     hopes = tuple(entry for entry in given if entry.state.startswith("expectancy."))
     challenges = {drug.enters for drug in DRUGS if not drug.hoped}
@@ -80,10 +80,11 @@ def simulate(
     announce: Callable[[str], None] | None = None,
     species: str | None = None,
     perturbations: Sequence[str] = (),
+    wiring: str | None = None,
 ) -> xr.Dataset:
     """Curves of every state and offer of one scenario (a Scenario, a YAML file or a regimen sentence).
 
-    `species` and `perturbations` ("NBQX 10 mg/kg IP at -30 min") are added to a file or a sentence.
+    `species`, `perturbations` ("NBQX 10 mg/kg IP at -30 min") and a rival `wiring` are added to a file or a sentence.
 
     Returns a Dataset with dims (patient, time): 'treated' and, unless switched off, 'control'; `units` and
     `long_name` on every variable; time in h. Raises BadInput for a scenario that makes no sense,
@@ -93,7 +94,7 @@ def simulate(
     asked = (
         scenario
         if isinstance(scenario, Scenario)
-        else load_scenario(scenario, chosen.parameters, species=species, perturbations=perturbations)
+        else load_scenario(scenario, chosen.parameters, species=species, perturbations=perturbations, wiring=wiring)
     )
     both = courses(asked, chosen)
     starts = sorted({max(0.0, entry.time) for entry in both[0].entries})
