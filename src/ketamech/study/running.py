@@ -100,13 +100,16 @@ def _build(parameters: ParameterTable) -> System:
     return build(parameters)
 
 
-def run(model: Model, courses: Sequence[Course], times: np.ndarray, *, tolerance: float = TOLERANCE) -> xr.Dataset:
-    """Solve every course from its own drug-free rest state at `times` (h).
+def run(
+    model: Model, courses: Sequence[Course], times: np.ndarray, *, tolerance: float = TOLERANCE,
+    outputs: Sequence[str] | None = None,
+) -> xr.Dataset:  # fmt: skip
+    """Solve every course from its own drug-free rest state at `times` (h); `outputs` are names (default: everything).
 
     Returns a Dataset with dims (patient, time); a failed patient is NaN with its reason in `solve_status`.
     """
     inputs, start, rested, given = prepare(model, courses)
-    solution = solve(model.kernel, start, inputs, given, times, tolerance=tolerance)
+    solution = solve(model.kernel, start, inputs, given, times, tolerance=tolerance, outputs=outputs)
     return _dataset(model.layout, courses, solution, rested)
 
 

@@ -14,7 +14,7 @@ from ketamech.parameters import ParameterTable
 from ketamech.study.complaints import complaint
 from ketamech.study.drugs import drug, route
 from ketamech.study.overrides import Overrides
-from ketamech.study.reading import Path_, read_yaml
+from ketamech.study.reading import Path_, read_yaml, read_yaml_text
 from ketamech.study.regimen import LONGEST, Regimen, Treatment
 from ketamech.study.scenario import Scenario, check, luck, per_kilogram, salts
 from ketamech.study.scenario_file import Dose, ScenarioFile
@@ -26,10 +26,35 @@ _HORIZON = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(min|h|hours?|d|days?|weeks?)\s*$"
 def scenario_from_file(path: Path, table: ParameterTable) -> Scenario:
     """The scenario that a YAML file holds. Raises BadInput with file, line and key."""
     content, lines = read_yaml(path)
+    parsed = _validated(content, lines, path)
+    return scenario_from_keys(parsed, table, path, lines, source=path.read_text(encoding="utf-8-sig"))
+
+
+def keys_from_text(text: str, name: str) -> ScenarioFile:
+    """The keys of a scenario whose YAML text is at hand; `name` stands for the file in errors. Raises BadInput."""
+    path = Path(name)
+    content, lines = read_yaml_text(text, path)
+    return _validated(content, lines, path)
+
+
+def scenario_from_text(text: str, table: ParameterTable, name: str) -> Scenario:
+    """The scenario of a YAML text. Raises BadInput with line and key."""
+    path = Path(name)
+    content, lines = read_yaml_text(text, path)
+    return scenario_from_keys(_validated(content, lines, path), table, path, lines, source=text)
+
+
+def _validated(content: Mapping[str, object], lines: Mapping[Path_, int], path: Path) -> ScenarioFile:
     try:
-        parsed = ScenarioFile.model_validate({key: value for key, value in content.items() if value is not None})
+        return ScenarioFile.model_validate({key: value for key, value in content.items() if value is not None})
     except ValidationError as problem:
-        raise complaint(problem, path, lines) from None
+        raise complaint(problem.errors(), path, lines) from None
+
+
+def scenario_from_keys(
+    parsed: ScenarioFile, table: ParameterTable, path: Path, lines: Mapping[Path_, int], *, source: str = ""
+) -> Scenario:
+    """The checked scenario of keys that are well-formed. `lines` may be empty where there was no file."""
     listed = [(i, t) for i, given in enumerate(parsed.treatments) for t in _treatments(given, i, path, lines)]
     regimen = Regimen(tuple(treatment for _, treatment in listed))
     values = Overrides(path, lines, table).all(parsed)
@@ -49,7 +74,7 @@ def scenario_from_file(path: Path, table: ParameterTable) -> Scenario:
         horizon,
         parsed.control,
         parsed.seed,
-        path.read_text(encoding="utf-8-sig"),
+        source or parsed.text(),
         (*salts(regimen), *luck(regimen)),
     )
 
