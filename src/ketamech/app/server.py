@@ -57,7 +57,7 @@ class Pages(StaticFiles):
 
     async def get_response(self, path: str, scope: Any) -> Response:
         """One file."""
-        if path.endswith("bench"):
+        if path == "bench":
             path = "bench.html"
         found = await super().get_response(path, scope)
         found.headers["cache-control"] = "no-cache"

@@ -16,7 +16,7 @@ from ketamech.app.optional import present
 from ketamech.core import unit
 from ketamech.parameters import Parameter, ParameterTable
 from ketamech.report.lanes import LANES
-from ketamech.report.words import DISCLAIMER
+from ketamech.report.words import DISCLAIMER, unit_in_words
 from ketamech.study.drugs import DRUGS
 from ketamech.study.overrides import bounds
 
@@ -49,6 +49,14 @@ class LaneWords(BaseModel):
     unit: str
 
 
+class Output(BaseModel):
+    """Any curve of the model."""
+
+    name: str
+    unit: str
+    about: str
+
+
 class About(BaseModel):
     """Names, bounds, words, limits; `parts` says which optional parts this version has."""
 
@@ -56,6 +64,7 @@ class About(BaseModel):
     disclaimer: str
     drugs: list[Substance]
     lanes: list[LaneWords]
+    outputs: list[Output]
     person: list[Setting]
     pathways: list[Setting]
     perturbations: list[Setting]
@@ -87,6 +96,10 @@ def _about(engine: Engine) -> dict[str, Any]:
             {"name": drug.name, "routes": [r for r in drug.routes if r], "sessions": drug.sessions} for drug in DRUGS
         ],
         "lanes": [{"key": a.key, "group": a.group, "label": a.label, "unit": a.unit} for a in LANES],
+        "outputs": [
+            {"name": name, "unit": unit_in_words(printed), "about": engine.model.layout.about[name] or ""}
+            for name, printed in engine.model.layout.units.items()
+        ],
         **{name: _settings(table, f"{prefix}.") for name, prefix in _SECTIONS.items()},
         "limits": engine.limits.model_dump(),
         "parts": {name: present(name) for name in ("claims", "attribution")},

@@ -8,13 +8,12 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from ketamech.app.answers import NotHere, answer, as_json
-from ketamech.app.claims import claims_of
+from ketamech.app.claims import claims_of, experiments_of
 from ketamech.app.engine import Engine
-from ketamech.app.told import Row, Rows
-from ketamech.evidence import Observation
+from ketamech.app.evidence_rows import rows_of
+from ketamech.app.told import Rows
 from ketamech.report.model_page import chapter
 
-MOST_ROWS = 400
 Word = Annotated[str, Query(max_length=80)]
 
 
@@ -44,6 +43,25 @@ class StagePage(BaseModel):
     parameters: list[tuple[str, str, str, str, str, str, str]]
 
 
+class ExperimentLine(BaseModel):
+    """One number of an experiment and whether it passed its bound."""
+
+    says: str
+    passed: bool
+    value: float | None
+    unit: str
+
+
+class Experiments(BaseModel):
+    """What the model shows of a claim. `steady`: under how many of `tried` other rules the verdict stays."""
+
+    shown: bool
+    agreement: str
+    steady: int
+    tried: int
+    lines: list[ExperimentLine]
+
+
 def routes(engine: Engine) -> APIRouter:
     """What stands behind the curves."""
     router = APIRouter(prefix="/api", tags=["knowledge"])
@@ -51,7 +69,7 @@ def routes(engine: Engine) -> APIRouter:
     @router.get("/evidence", response_model=Rows)
     async def evidence(stage: Word = "", text: Word = "", ids: Annotated[str, Query(max_length=4000)] = "") -> Response:
         """Published numbers: of a stage, with a text anywhere, or by id (comma-separated)."""
-        return answer(_rows(engine, stage, text, ids))
+        return answer(rows_of(engine, stage, text, ids))
 
     @router.get("/stages", response_model=list[StageWords])
     async def stages() -> Response:
@@ -72,27 +90,12 @@ def routes(engine: Engine) -> APIRouter:
         """What people say about ketamine, with the verdict and the evidence for and against."""
         return answer(await engine.compute(lambda: engine.answers.get("claims", lambda: as_json(claims_of(engine)))))
 
+    @router.get("/claims/{name}", response_model=Experiments)
+    async def claim(name: str) -> Response:
+        """What the model shows of one claim; the first time all experiments are run."""
+        return answer(await engine.compute(lambda: experiments_of(engine, name)))
+
     return router
-
-
-def _rows(engine: Engine, stage: str, text: str, ids: str) -> dict[str, Any]:
-    known = engine.evidence
-    if ids:
-        found = [known.observations[one] for one in ids.split(",") if one in known.observations]
-    else:
-        found = known.select(stage=stage or None, text=text or None)
-    return {"total": len(found), "rows": [row_of(row, engine).model_dump() for row in found[:MOST_ROWS]]}
-
-
-def row_of(row: Observation, engine: Engine) -> Row:
-    """A published number as the page shows it."""
-    paper = engine.evidence.references[row.reference]
-    link = paper.url or (f"https://doi.org/{paper.doi}" if paper.doi else "")
-    words = ("id", "stage", "quantity", "species", "population", "drug", "dose", "route", "time", "unit", "comparator")
-    return Row(
-        **{name: str(getattr(row, name)) for name in (*words, "read_as", "notes", "use")},
-        n=row.n_text, value=f"{row.value:g}", spread=row.spread.text, citation=paper.citation, url=link,
-    )  # fmt: skip
 
 
 def _stage(engine: Engine, name: str) -> bytes:
