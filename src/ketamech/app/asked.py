@@ -20,17 +20,22 @@ class AboutScenario(BaseModel):
     scenario: ScenarioFile
 
 
+Until = Annotated[float, Field(gt=0, le=20_000, description="hours after the first treatment that are looked at")]
+
+
 class AskedCurves(AboutScenario):
     """Curves of the typical patient: lanes of the story by key, or outputs by name; all lanes when neither is given."""
 
     lanes: Annotated[list[Name], Field(max_length=60)] = []
     outputs: Annotated[list[Name], Field(max_length=60)] = []
+    until: Until | None = None
 
 
 class AskedBand(AboutScenario):
     """What many virtual patients show: quantiles over time of one lane."""
 
     lane: Name = "mood"
+    until: Until | None = None
     patients: int = Field(1000, ge=10, le=LIMITS.band_patients)
     seed: int = Field(1, ge=0, le=2**31)
 
@@ -62,7 +67,9 @@ class AskedTrial(BaseModel):
     population: str = Field("trd", max_length=40)
     patients_per_arm: int = Field(50, ge=2, le=2000)
     replicates: int = Field(20, ge=1, le=500)
-    days: Annotated[list[int], Field(max_length=12)] = Field([1, 3, 7, 14, 28], description="visit days after the start")
+    days: Annotated[list[int], Field(max_length=12)] = Field(
+        [1, 3, 7, 14, 28], description="visit days after the start"
+    )
     seed: int = Field(1, ge=0, le=2**31)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ketamech.app.asked import AskedBand
 from ketamech.app.clock import hours
-from ketamech.app.curves import doses, known, lanes_asked, rounded
+from ketamech.app.curves import doses, known, lanes_asked, last_hour, rounded
 from ketamech.app.engine import Engine
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.stopping import within
@@ -27,7 +28,9 @@ def band_of(engine: Engine, asked: AskedBand) -> dict[str, Any]:
     lane = lanes_asked(model, [asked.lane], ())[0]
     scenario = scenario_of(asked.scenario, model)
     starts = doses(courses(scenario, model)[0])
-    moments = hours(scenario.horizon, starts, along=ALONG, most=MOST)
+    first = min(starts, default=0.0)
+    moments = hours(last_hour(scenario, first, asked.until), starts, along=ALONG, most=MOST)
+    scenario = replace(scenario, horizon=float(moments[-1]))
     names = tuple(dict.fromkeys(name for series in known(lane, model) for name in series.names))
     cohort = Cohort(
         model, scenario, asked.patients, names, moments, asked.seed,
@@ -37,7 +40,6 @@ def band_of(engine: Engine, asked: AskedBand) -> dict[str, Any]:
     found = next(iter(cohort.chunks(stop)))
     status = Counter(str(reason).split(" at ")[0] for reason in found["solve_status"].values if reason != "ok")
     masses = {name: row.value for name, row in model.parameters.items() if name.startswith("drug.")}
-    first = min(starts, default=0.0)
     return {
         "time": np.round(moments - first, 5).tolist(),
         "lane": lane.key,

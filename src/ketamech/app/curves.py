@@ -34,8 +34,8 @@ def curves_of(engine: Engine, asked: AskedCurves) -> dict[str, Any]:
     scenario = scenario_of(asked.scenario, model)
     both = courses(scenario, model)
     starts = doses(both[0])
-    found = solved(model, scenario, both, lanes, starts)
     first = min(starts, default=0.0)
+    found = solved(model, both, lanes, hours(last_hour(scenario, first, asked.until), starts))
     return {
         "time": np.round(found["time"].values - first, 5).tolist(),
         "figures": figures(found, lanes, model),
@@ -68,16 +68,19 @@ def known(lane: Lane, model: Model) -> list[Series]:
     return [s for s in lane.series if all(name in model.layout.units for name in s.names)]
 
 
-def solved(
-    model: Model, scenario: Scenario, both: Sequence[Course], lanes: Sequence[Lane], starts: Sequence[float]
-) -> xr.Dataset:
+def solved(model: Model, both: Sequence[Course], lanes: Sequence[Lane], times: np.ndarray) -> xr.Dataset:
     """Treated and control with just the outputs of these lanes. Raises SolveFailed."""
     names = tuple(dict.fromkeys(n for lane in lanes for s in known(lane, model) for n in s.names))
-    found = run(model, both, hours(scenario.horizon, starts), tolerance=TOLERANCE, outputs=names)
+    found = run(model, both, times, tolerance=TOLERANCE, outputs=names)
     bad = [str(reason) for reason in found["solve_status"].values if reason != "ok"]
     if bad:
         raise SolveFailed(f"the scenario could not be solved: {bad[0]}")
     return found
+
+
+def last_hour(scenario: Scenario, first: float, until: float | None) -> float:
+    """Where to stop: at the horizon, or `until` so many hours after the first treatment."""
+    return scenario.horizon if until is None else min(scenario.horizon, first + until)
 
 
 def doses(course: Course) -> list[float]:

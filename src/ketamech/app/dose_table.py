@@ -24,7 +24,7 @@ def keys_of_table(asked: AskedDoseTable, model: Model) -> ScenarioFile:
         raise BadInput("no dose in this table", file=name, expected="rows with AMT above 0 and EVID 1 or 4")
     found = Regimen(tuple(r.treatment() for r in sorted(records, key=lambda record: record.time)))
     keys = ScenarioFile(
-        title=f"Doses of {name}"[:200], treatments=found.sentence().split("; "), person={"weight": "70 kg"}
+        title=f"Doses of {name}"[:200], treatments=[*found.sentence().split("; ")], person={"weight": "70 kg"}
     )
     scenario_of(keys, model)
     return keys

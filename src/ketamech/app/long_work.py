@@ -111,7 +111,9 @@ def _told(trial: Trial, found: Any, sizes: pd.DataFrame | None, asked: AskedTria
     return {
         "title": trial.title,
         "assumed": list(trial.assumed),
-        "arms": [{"name": arm.name, "n": asked.patients_per_arm, "given": arm.regimen.sentence()} for arm in trial.arms],
+        "arms": [
+            {"name": arm.name, "n": asked.patients_per_arm, "given": arm.regimen.sentence()} for arm in trial.arms
+        ],
         "replicates": asked.replicates,
         "primary": " at ".join(trial.primary),
         "reference": found.reference,

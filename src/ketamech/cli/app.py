@@ -28,7 +28,9 @@ def app(port: Port = 8321, browser: Browser = True) -> None:
     serve(
         port,
         browser=browser,
-        announce=lambda address: console.print(f"Open [bold]{address}[/bold]   Ctrl-C ends it.   {terminal.DISCLAIMER}"),
+        announce=lambda address: console.print(
+            f"Open [bold]{address}[/bold]   Ctrl-C ends it.   {terminal.DISCLAIMER}"
+        ),
     )
 
 

@@ -12,7 +12,6 @@ from ketamech.app.claims import claims_of, experiments_of
 from ketamech.app.engine import Engine
 from ketamech.app.evidence_rows import rows_of
 from ketamech.app.told import Rows
-from ketamech.report.model_page import chapter
 
 Word = Annotated[str, Query(max_length=80)]
 
@@ -99,6 +98,8 @@ def routes(engine: Engine) -> APIRouter:
 
 
 def _stage(engine: Engine, name: str) -> bytes:
+    from ketamech.report.model_page import chapter  # symbols are loaded when the first equation is asked for
+
     system = engine.model.system
     found = chapter(system, next(stage for stage in system.stages if stage.name == name))
     return as_json(

@@ -1,7 +1,7 @@
 // Chapter 9: the followed course beside what takes weeks.
 
 import { ask, Latest } from "./api.js";
-import { clock } from "./clock.js";
+import { clock, LAST } from "./clock.js";
 import { find, fresh, make } from "./dom.js";
 import { Figure } from "./figure.js";
 import { at, clockInWords, number } from "./words.js";
@@ -27,7 +27,7 @@ export function beside(course, pushPlace, figurePlace) {
   pushPlace.replaceWith(panel);
 
   const curve = async (scenario) => {
-    const told = await ask("/api/curves", { scenario, lanes: ["mood"] });
+    const told = await ask("/api/curves", { scenario, until: LAST, lanes: ["mood"] });
     return { time: told.time, y: told.figures[0].curves[0].treated };
   };
   const show = () => {

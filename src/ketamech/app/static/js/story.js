@@ -2,7 +2,7 @@
 
 import { ask, get, Latest, onConnection, Problem } from "./api.js";
 import { beside } from "./beside.js";
-import { clock, clockwork } from "./clock.js";
+import { clock, clockwork, LAST } from "./clock.js";
 import { Course } from "./course.js";
 import { all, find, later, make, say } from "./dom.js";
 import { dressBadges, openRows } from "./evidence.js";
@@ -95,7 +95,7 @@ function push() {
 
 async function fetchLanes(scenario, lanes) {
   try {
-    const told = await ask("/api/curves", { scenario, lanes });
+    const told = await ask("/api/curves", { scenario, until: LAST, lanes });
     for (const figure of told.figures) found[figure.key] = { ...figure, time: told.time, doses: told.doses };
     if (course.usual && lanes.length === figures.size) before = structuredClone(found);
     for (const key of lanes) show(key);
@@ -118,7 +118,7 @@ function show(key) {
 
 const bands = new Latest(() => fetchBand());
 async function fetchBand() {
-  const told = await ask("/api/band", { scenario: course.scenario, lane: "mood" });
+  const told = await ask("/api/band", { scenario: course.scenario, until: LAST, lane: "mood" });
   const q = told.curves[0].quantiles;
   band = [{ time: told.time, low: q["0.05"], high: q["0.95"], kind: "outer", slot: 0, label: "nine in ten of 1,000" }, { time: told.time, low: q["0.25"], high: q["0.75"], kind: "inner", slot: 0, label: "half of them" }];
   show("mood");

@@ -1,5 +1,6 @@
 // Chapter 10: what goes with each pathway, one switched off at a time; and the shares, where this version can work them out.
 
+import { LAST } from "./clock.js";
 import { ask, job, Latest } from "./api.js";
 import { PATHWAYS } from "./course.js";
 import { draw, find, make } from "./dom.js";
@@ -17,7 +18,7 @@ export function ways(course, place, parts) {
   const effect = async (off) => {
     const scenario = course.scenario;
     for (const name of off) scenario.pathways[name] = false;
-    const told = await ask("/api/curves", { scenario, lanes: ["mood"] });
+    const told = await ask("/api/curves", { scenario, until: LAST, lanes: ["mood"] });
     const curve = told.figures[0].curves[0];
     return at(told.time, curve.treated, DAY) - at(told.time, curve.control, DAY);
   };
