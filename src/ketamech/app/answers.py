@@ -45,9 +45,8 @@ def problem_of(error: KetaMechError) -> Problem:
     if isinstance(error, TooMuch):
         parts = {"expected": error.expected}
     what = getattr(error, "what", None) or str(error).splitlines()[0]
-    return Problem(kind=type(error).__name__, what=_clean(what), text=_clean(str(error)), **{
-        name: _clean(part) if isinstance(part, str) else part for name, part in parts.items()
-    })  # fmt: skip
+    said = {"kind": type(error).__name__, "what": what, "text": str(error), **parts}
+    return Problem.model_validate({name: _clean(x) if isinstance(x, str) else x for name, x in said.items()})
 
 
 def status_of(error: KetaMechError) -> int:

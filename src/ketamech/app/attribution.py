@@ -17,9 +17,11 @@ from ketamech.study import Scenario
 def attribution_of(engine: Engine, scenario: Scenario, draws: int, tell: Tell) -> dict[str, Any]:
     """Shapley values, what is lost, what each gives alone; MADRS over time in parts; and what it says in words."""
     room = part("attribution")
-    found = room.attribute(
-        engine.model, scenario, draws=draws, threads=2, tell=lambda done, total: tell(0.95 * done / total)
-    )
+
+    def so_far(done: int, total: int) -> None:
+        tell(0.95 * done / total, f"{done} of {total} draws")
+
+    found = room.attribute(engine.model, scenario, draws=draws, threads=2, tell=so_far)
     tell(0.96, "putting it into words")
     return {
         "table": records(found.table),

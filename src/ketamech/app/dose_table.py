@@ -23,9 +23,8 @@ def keys_of_table(asked: AskedDoseTable, model: Model) -> ScenarioFile:
     if not records:
         raise BadInput("no dose in this table", file=name, expected="rows with AMT above 0 and EVID 1 or 4")
     found = Regimen(tuple(r.treatment() for r in sorted(records, key=lambda record: record.time)))
-    keys = ScenarioFile(
-        title=f"Doses of {name}"[:200], treatments=[*found.sentence().split("; ")], person={"weight": "70 kg"}
-    )
+    written = {"title": f"Doses of {name}", "treatments": found.sentence().split("; "), "person": {"weight": "70 kg"}}
+    keys = ScenarioFile.model_validate(written)
     scenario_of(keys, model)
     return keys
 

@@ -64,7 +64,8 @@ def _name(host: str) -> str:
 
 async def _read(receive: Any, most: int) -> list[bytes] | None:
     """The parts of a body; None when it is larger than `most`."""
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] != "http.request":

@@ -15,7 +15,7 @@ from ketamech.app.limits import Limits
 from ketamech.app.stopping import NoLongerWanted, TooMuch
 from ketamech.core import KetaMechError
 
-Tell = Callable[[float, str], None]
+Tell = Callable[[float, str], None]  # share done, and words for it
 ENDED = ("done", "failed", "cancelled")
 
 
@@ -39,12 +39,12 @@ class Job:
     def tell(self, until: float) -> Tell:
         """How the work says how far it is; raises when it is to stop."""
 
-        def told(share: float, words: str = "") -> None:
+        def told(share: float, words: str) -> None:
             if self.unwanted:
                 raise NoLongerWanted("cancelled")
             if time.monotonic() > until:
                 raise TooMuch("this job took too long", "fewer patients, replicates or draws")
-            self.progress, self.message = min(1.0, max(self.progress, share)), words or self.message
+            self.progress, self.message = min(1.0, max(self.progress, share)), words
 
         return told
 

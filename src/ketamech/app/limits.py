@@ -20,4 +20,4 @@ class Limits(BaseModel):
     remembered: int = Field(256, description="answers kept, so that the same question is not computed twice")
 
 
-LIMITS = Limits()
+LIMITS = Limits.model_validate({})

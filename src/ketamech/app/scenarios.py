@@ -12,7 +12,7 @@ from ketamech.core import BadInput
 from ketamech.report.told import told
 from ketamech.study import Model, Scenario
 from ketamech.study.scenario_file import ScenarioFile
-from ketamech.study.scenario_from_file import keys_from_text, scenario_from_keys
+from ketamech.study.scenario_from_file import keys_from_text, scenario_from_keys, scenario_from_text
 
 NAME = Path("scenario.yaml")
 MOST_OCCASIONS = 800  # of all treatments together; the command line takes 5,000
@@ -42,6 +42,7 @@ def without_file(problem: BadInput) -> BadInput:
 def keys_of_text(text: str, name: str, model: Model) -> ScenarioFile:
     """The keys of an uploaded scenario that can be run. Raises BadInput with line and key."""
     shown = shown_name(name)
+    scenario_from_text(text, model.parameters, shown)
     keys = keys_from_text(text, shown)
     scenario_of(keys, model)
     return keys

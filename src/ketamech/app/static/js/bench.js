@@ -88,6 +88,7 @@ export class Bench {
   }
 }
 
+dress();
 get("/api/about").then((about) => new Bench(about).start(), (error) => {
   if (error instanceof Problem) find("#panel").replaceChildren(make("p", { class: "trouble", text: error.message }));
   else onConnection((now) => now && location.reload());

@@ -66,6 +66,7 @@ async function begin() {
   course.listen(() => push());
   course.listen(later(350, () => more.forEach((part) => part())));
   push();
+  reference();
   setTimeout(() => more.forEach((part) => part()), 400);
 }
 
@@ -87,6 +88,13 @@ const others = new Latest(async () => {
   if (wantBand) await fetchBand();
 });
 
+// The usual dose, for the dotted line once something is changed.
+async function reference() {
+  const told = await ask("/api/curves", { scenario: new Course().scenario, until: LAST });
+  before = Object.fromEntries(told.figures.map((figure) => [figure.key, { ...figure, time: told.time }]));
+  if (!course.usual) figures.forEach((_, key) => show(key));
+}
+
 function push() {
   points = [];
   drawing.push(null);
@@ -97,7 +105,6 @@ async function fetchLanes(scenario, lanes) {
   try {
     const told = await ask("/api/curves", { scenario, until: LAST, lanes });
     for (const figure of told.figures) found[figure.key] = { ...figure, time: told.time, doses: told.doses };
-    if (course.usual && lanes.length === figures.size) before = structuredClone(found);
     for (const key of lanes) show(key);
     for (const sentence of all("[data-now]")) tell(sentence);
   } catch (error) {

@@ -34,7 +34,7 @@ function page(found) {
   return [
     make("p", {}, make("strong", { text: found.title })), make("p", { class: "quiet", text: found.about }),
     found.needs.length ? make("p", { class: "quiet", text: `Needs from other stages: ${found.needs.map(([name]) => name).join(", ")}.` }) : "",
-    ...found.equations.map((equation) => make("dl", { class: "equation", tabindex: "0", role: "group", "aria-label": equation.left }, make("dt", { text: `${equation.left} =` }), equation.terms.map(([term, why]) => make("dd", {}, make("code", { text: term }), make("small", { text: why }))))),
+    ...found.equations.map((equation) => make("div", { class: "equation", tabindex: "0", role: "group", "aria-label": equation.left }, make("code", { class: "left", text: `${equation.left} =` }), make("ul", {}, equation.terms.map(([term, why]) => make("li", {}, make("code", { text: term }), make("small", { text: why })))))),
     ...(found.offers.length ? [make("h3", { class: "part", text: "Read from it" }), table("Offers", ["name", "unit", "what it is", "how"], found.offers)] : []),
     make("h3", { class: "part", text: "Parameters" }),
     table("Parameters", ["name", "value", "unit", "spread", "status", "sources", "why"], found.parameters.map((row) => row.map((cell, i) => (i === 5 && cell !== "none" ? make("button", { class: "plain", type: "button", text: cell.split(" (")[0], onclick: () => openRows(cell.split(" (")[0].split("; "), row[0]) }) : cell)))),
