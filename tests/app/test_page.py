@@ -58,8 +58,8 @@ def test_the_story_is_walked_from_the_first_to_the_last_chapter(page, address):
     story(page, address)
     for name in CHAPTERS:
         page.locator(f"#{name}").scroll_into_view_if_needed()
-        page.wait_for_selector(f"#{name} path.curve", timeout=20_000)
-        until(page, f"document.querySelector('#{name} .now').textContent.length > 20", )
+        page.wait_for_selector(f"#{name} figure path.curve, #{name} tbody tr", timeout=20_000)
+        until(page, f"document.querySelector('#{name} .now').textContent.length > 20")
     assert no_sideways(page)
     assert all(url.startswith((address, "data:", "blob:")) for url in asked), "a third party was asked"
     assert serious(page) == []
@@ -72,7 +72,7 @@ def test_a_slider_moves_the_curves_and_start_over_brings_them_back(page, address
     set_slider(page, page.locator("#dose [data-dose]"), 1.0)
     until(page, "t => document.querySelector('#dose .now').textContent !== t", arg=before)
     assert "2 mg/kg" in page.locator("#dock").inner_text()
-    until(page, "document.querySelectorAll('#dose path.before').length === 1")
+    until(page, "document.querySelectorAll('#dose figure > svg path.before').length === 1")
     page.click("#reset")
     until(page, "t => document.querySelector('#dose .now').textContent === t", arg=before)
 
