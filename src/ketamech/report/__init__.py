@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from ketamech.report.bench_page import benchmark_page as benchmark_page
     from ketamech.report.bench_picture import draw_benchmark as draw_benchmark
     from ketamech.report.bibliography import cite as cite
+    from ketamech.report.claims_document import claim_in_full as claim_in_full
+    from ketamech.report.claims_document import write_claims_document as write_claims_document
+    from ketamech.report.claims_page import claim_rows as claim_rows
+    from ketamech.report.claims_page import write_claims as write_claims
     from ketamech.report.forest_picture import draw_forest as draw_forest
     from ketamech.report.index import write_index as write_index
     from ketamech.report.model_page import describe as describe
@@ -32,6 +36,8 @@ _WHERE = {
     "benchmark_page": "bench_page",
     "draw_benchmark": "bench_picture",
     "cite": "bibliography",
+    "claim_in_full": "claims_document",
+    "claim_rows": "claims_page",
     "cohort_picture": "bands",
     "describe": "model_page",
     "draw_forest": "forest_picture",
@@ -46,6 +52,8 @@ _WHERE = {
     "save_people": "trial_pictures",
     "summary_of": "trial_folder",
     "summary_rows": "summary",
+    "write_claims": "claims_page",
+    "write_claims_document": "claims_document",
     "write_index": "index",
     "write_run": "run_folder",
     "write_scorecard": "scorecard_files",
