@@ -270,8 +270,8 @@ def test_a_lost_connection_is_said_and_recovered_from(page, address):
                          indirect=["width"])  # fmt: skip
 def test_the_other_tabs_open_without_a_finding(page, address, tab, width):
     page.goto(f"{address}/bench#tab={tab}")
-    page.wait_for_selector({"ways": "#panel form, #panel .nothing", "model": "#panel .equation", "evidence": "#panel tbody tr",
-                            "scorecard": "#panel tbody tr"}[tab], timeout=120_000)  # fmt: skip
+    shown = {"ways": "form, #panel .nothing", "model": ".equation", "evidence": "tbody tr", "scorecard": "tbody tr"}
+    page.wait_for_selector(f"#panel {shown[tab]}", timeout=120_000)
     assert serious(page) == []
     assert no_sideways(page)
     assert page.complaints == []

@@ -84,7 +84,12 @@ def test_rubbish_is_refused_with_one_clear_error(client, text):
     assert answer.json()["what"]
 
 
-TABLE = "ID,TIME,AMT,RATE,II,ADDL,EVID,MDV\n1,0,35,52.5,0,0,1,1\n1,24,.,.,.,.,0,0\n1,72,35,52.5,72,2,1,1\n2,0,99,.,.,.,1,1\n"
+TABLE = """ID,TIME,AMT,RATE,II,ADDL,EVID,MDV
+1,0,35,52.5,0,0,1,1
+1,24,.,.,.,.,0,0
+1,72,35,52.5,72,2,1,1
+2,0,99,.,.,.,1,1
+"""
 
 
 def test_a_dose_table_becomes_the_doses_of_its_first_person(client):
