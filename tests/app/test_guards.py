@@ -15,8 +15,8 @@ def test_every_answer_carries_the_guarding_headers(client, infusion):
 
 @pytest.mark.parametrize(
     "path",
-    ["/../server.py", "/%2e%2e/server.py", "/..%2fserver.py", "/js/%2e%2e/%2e%2e/server.py", "/etc/passwd", "//etc/passwd",
-     "/api/stages/..%2f..%2fetc%2fpasswd", "/api/jobs/..%2fx", "/api/claims/..", "/static/../server.py", "/%00"],
+    ["/../server.py", "/%2e%2e/server.py", "/..%2fserver.py", "/js/%2e%2e/%2e%2e/server.py", "/etc/passwd",
+     "//etc/passwd", "/api/stages/..%2f..%2fetc%2fpasswd", "/api/jobs/..%2fx", "/api/claims/..", "/static/../server.py", "/%00"],
 )  # fmt: skip
 def test_no_path_leads_out_of_the_pages(client, path):
     answer = client.get(path)

@@ -266,8 +266,10 @@ def test_a_lost_connection_is_said_and_recovered_from(page, address):
     assert "1.8" in page.locator("#dock").inner_text()
 
 
-@pytest.mark.parametrize(("tab", "width"), [("ways", "desktop"), ("model", "phone"), ("evidence", "phone"), ("scorecard", "desktop")],
-                         indirect=["width"])  # fmt: skip
+TABS = [("ways", "desktop"), ("model", "phone"), ("evidence", "phone"), ("scorecard", "desktop")]
+
+
+@pytest.mark.parametrize(("tab", "width"), TABS, indirect=["width"])
 def test_the_other_tabs_open_without_a_finding(page, address, tab, width):
     page.goto(f"{address}/bench#tab={tab}")
     shown = {"ways": "form, #panel .nothing", "model": ".equation", "evidence": "tbody tr", "scorecard": "tbody tr"}

@@ -47,7 +47,7 @@ def chromium() -> Iterator[Any]:
 
 
 def browser_test(tell: Tell) -> dict[str, Any]:
-    """Milliseconds of first paint, first figure, slider to redrawn curves, slider to redrawn band; bytes of the page."""
+    """Milliseconds to first paint, to the first figure, from slider to curves and to a band; bytes of the page."""
     with chromium() as browser:
         tell("Starting the server")
         began = time.perf_counter()
