@@ -48,6 +48,8 @@ class Asked:
     tolerance: float = 5e-6
     device: str = "cpu"
     png: bool = False
+    connectome: Path | None = None
+    receptors: Path | None = None
 
 
 def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_name: Callable[[str], str]) -> None:
@@ -55,7 +57,7 @@ def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_nam
     from ketamech import exchange, report, study
     from ketamech.cli import terminal
 
-    given = study.load_scenario(scenario)
+    given = study.load_scenario(scenario).wired(asked.connectome, asked.receptors)
     seed = given.seed if asked.seed is None else asked.seed
     place = folder or Path("runs") / folder_name(f"{given.title} {asked.patients} patients seed {seed}")
     model = terminal.model()

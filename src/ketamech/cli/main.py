@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ketamech.cli import app as page
 from ketamech.cli import (
+    areas,
     bench,
     calibrate,
     check,
@@ -47,6 +48,7 @@ for command in (
     calibrate.calibrate,
     sensitivity.sensitivity,
     design.design,
+    areas.areas,
     scorecard.scorecard,
     claims.claims,
     check.check,

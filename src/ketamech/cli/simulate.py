@@ -38,6 +38,8 @@ Vary = Annotated[str | None, typer.Option(help="Only these parameters or stages 
 Threads = Annotated[int | None, typer.Option(min=1, help="The results are the same for any number [default: cores]")]
 Chunk = Annotated[int | None, typer.Option(help="Patients between two writes; changes no number [default: 4096]")]
 Tolerance = Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 5e-6]")]
+Connectome = Annotated[Path | None, typer.Option(help="CSV file of weights between brain areas, area by area")]
+Receptors = Annotated[Path | None, typer.Option(help="CSV file: area, and any of nmda, glun2b, ampa")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda [default: cpu]")]
 
 
@@ -55,6 +57,8 @@ def simulate(
     chunk: Chunk = None,
     tolerance: Tolerance = None,
     device: Device = None,
+    connectome: Connectome = None,
+    receptors: Receptors = None,
 ) -> None:
     """Simulate one scenario: curves, summary, figures and an HTML report in one folder.
 
@@ -78,12 +82,13 @@ def simulate(
     if patients is not None:
         from ketamech.cli.cohort import Asked, simulate_cohort
 
-        return simulate_cohort(scenario, out, Asked(patients, png=png, **given), _folder_name)
+        given |= {"png": png, "connectome": connectome, "receptors": receptors}
+        return simulate_cohort(scenario, out, Asked(patients, **given), _folder_name)
     _refuse_without_patients(given)
     from ketamech import report, study
     from ketamech.cli import terminal
 
-    asked = study.load_scenario(scenario)
+    asked = study.load_scenario(scenario).wired(connectome, receptors)
     folder = out or Path("runs") / _folder_name(asked.title)
     report.refuse_folder(folder)
     model = terminal.model()

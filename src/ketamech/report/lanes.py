@@ -108,9 +108,18 @@ LANES = (
          (Series("opioid.tone"),), "percent", 100.0, "peak", always=False),
     Lane("spines", GROUPS[3], "Dendritic spines", "healthy = 1", (Series("spines.density"),)),
     Lane("habenula", GROUPS[3], "Habenula bursting", "% of cells", (Series("habenula.bursting"),), "percent", 100.0),
-    Lane("connectivity", GROUPS[3], "Brain areas in touch", "healthy = 1", (
-        Series("connectivity.prefrontal", "prefrontal"), Series("connectivity.default_mode", "default mode"),
-    )),
+    Lane("areas", GROUPS[3], "Activity of brain areas", "healthy = 1", (
+        Series("areas.medial_prefrontal_activity", "medial prefrontal"),
+        Series("areas.subgenual_cingulate_activity", "subgenual cingulate"),
+        Series("areas.amygdala_activity", "amygdala"), Series("areas.hippocampus_activity", "hippocampus"),
+        Series("areas.accumbens_activity", "accumbens"),
+    ), tall=1.4),
+    Lane("networks", GROUPS[3], "Brain areas in touch", "healthy = 1", (
+        Series("areas.prefrontal_connectivity", "prefrontal with all"),
+        Series("areas.default_mode", "default mode"),
+        Series("areas.insula_default_mode", "insula to default"),
+        Series("areas.subgenual_default_mode", "subgenual to default"),
+    ), tall=1.25),
     Lane("comparators", GROUPS[3], "Other treatments", "model units", (
         Series("comparators.serotonin_bias", "serotonin"), Series("comparators.skill", "therapy skills"),
         Series("comparators.tms_plasticity", "TMS"), Series("comparators.ect_plasticity", "ECT"),
@@ -135,6 +144,9 @@ LANES = (
     ), "percent", 100.0, "peak"),
     Lane("cognition", GROUPS[4], "Speed and memory", "times own rest",
          (Series("cognition.performance"),), cares="trough"),
+    Lane("thought", GROUPS[4], "Thought pattern", "times own rest", (
+        Series("cognition.rumination", "rumination"), Series("cognition.belief_updating", "uptake of good news"),
+    )),
     Lane("expectancy", GROUPS[4], "Belief in the treatment", "1 = one treatment",
          (Series("expectancy.belief"),), "unit",
          cares="peak", always=False, rest=0.0),
