@@ -16,13 +16,29 @@ def test_every_answer_carries_the_guarding_headers(client, infusion):
 @pytest.mark.parametrize(
     "path",
     ["/../server.py", "/%2e%2e/server.py", "/..%2fserver.py", "/js/%2e%2e/%2e%2e/server.py", "/etc/passwd",
-     "//etc/passwd", "/api/stages/..%2f..%2fetc%2fpasswd", "/api/jobs/..%2fx", "/api/claims/..", "/static/../server.py", "/%00"],
+     "//etc/passwd", "/api/stages/..%2f..%2fetc%2fpasswd", "/api/jobs/..%2fx", "/api/claims/..",
+     "/static/../server.py", "/%00"],
 )  # fmt: skip
 def test_no_path_leads_out_of_the_pages(client, path):
     answer = client.get(path)
     assert answer.status_code in (400, 404)
     assert b"import" not in answer.content
     assert b"root:" not in answer.content
+
+
+def test_no_key_of_a_scenario_makes_the_page_read_a_file(client, infusion):
+    from ketamech.app.scenarios import FILE_KEYS
+    from ketamech.study.scenario_file import ScenarioFile
+
+    about = {name: field.description or "" for name, field in ScenarioFile.model_fields.items()}
+    assert set(FILE_KEYS) == {name for name, words in about.items() if "file" in words.lower()}
+    for key in FILE_KEYS:
+        told = client.post("/api/curves", json={"scenario": {**infusion, key: "/etc/passwd"}})
+        assert told.status_code == 422
+        assert "reads no files" in told.json()["what"]
+        text = f"treatments:\n  - placebo IV\n{key}: ../../../etc/passwd\n"
+        told = client.post("/api/scenario/read", json={"name": "x.yaml", "text": text}).json()
+        assert "reads no files" in told["what"]
 
 
 def test_a_large_body_is_refused_before_it_is_read_whole(client):

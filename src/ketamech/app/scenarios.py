@@ -15,11 +15,13 @@ from ketamech.study.scenario_file import ScenarioFile
 from ketamech.study.scenario_from_file import keys_from_text, scenario_from_keys, scenario_from_text
 
 NAME = Path("scenario.yaml")
+FILE_KEYS = ("connectome", "receptors")
 MOST_OCCASIONS = 800  # of all treatments together; the command line takes 5,000
 
 
 def scenario_of(keys: ScenarioFile, model: Model) -> Scenario:
     """The checked scenario of keys sent as JSON. Raises BadInput with the key it is about."""
+    refuse_files(keys)
     try:
         found = scenario_from_keys(keys, model.parameters, NAME, {})
     except BadInput as problem:
@@ -29,6 +31,14 @@ def scenario_of(keys: ScenarioFile, model: Model) -> Scenario:
         what = f"{count} doses are more than the page takes on"
         raise BadInput(what, key="treatments", expected=f"at most {MOST_OCCASIONS}; the command line takes 5000")
     return found
+
+
+def refuse_files(keys: ScenarioFile) -> None:
+    """No key of a request may name a file of this machine. Raises BadInput."""
+    for key in FILE_KEYS:
+        if getattr(keys, key, None) is not None:
+            what = f"'{key}' names a file, and the page reads no files of this machine"
+            raise BadInput(what, key=key, expected="nothing here; the command line reads it")
 
 
 def without_file(problem: BadInput) -> BadInput:
@@ -42,8 +52,9 @@ def without_file(problem: BadInput) -> BadInput:
 def keys_of_text(text: str, name: str, model: Model) -> ScenarioFile:
     """The keys of an uploaded scenario that can be run. Raises BadInput with line and key."""
     shown = shown_name(name)
-    scenario_from_text(text, model.parameters, shown)
     keys = keys_from_text(text, shown)
+    refuse_files(keys)
+    scenario_from_text(text, model.parameters, shown)
     scenario_of(keys, model)
     return keys
 

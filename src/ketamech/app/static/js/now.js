@@ -16,7 +16,7 @@ export const NOW = {
   },
   bdnf: (f, h) => `BDNF is at ${number(at(f.bdnf.time, f.bdnf.curves[0].treated, h))} times rest and mTORC1 at ${number(at(f.mtor.time, f.mtor.curves[0].treated, h))}; synaptic protein, slower, at ${number(at(f.protein.time, f.protein.curves[0].treated, h))}.`,
   spines: (f, h) => `Spine density stands at ${number(at(f.spines.time, f.spines.curves[0].treated, h))} of that of a healthy person; it began at ${number(f.spines.curves[0].treated[0])} and is highest at ${top(f.spines).when}.`,
-  habenula: (f, h) => `${value(f.habenula, 0, h)} of habenula cells fire in bursts (${withUnit(f.habenula.curves[0].treated[0], f.habenula.unit)} before). Prefrontal contact is at ${number(at(f.connectivity.time, f.connectivity.curves[0].treated, h))} of healthy.`,
+  habenula: (f, h) => `${value(f.habenula, 0, h)} of habenula cells fire in bursts (${withUnit(f.habenula.curves[0].treated[0], f.habenula.unit)} before). Prefrontal contact with the rest is at ${number(at(f.networks.time, f.networks.curves[0].treated, h))} of healthy.`,
   inflammation: (f, h) => `TNF stands at ${number(at(f.inflammation.time, f.inflammation.curves[0].treated, h))} and IL-6 at ${number(at(f.inflammation.time, f.inflammation.curves[1].treated, h))} times those of a healthy person.`,
   mood: (f, h) => {
     const curve = f.mood.curves[0], with_ = at(f.mood.time, curve.treated, h), without = at(f.mood.time, curve.control, h);

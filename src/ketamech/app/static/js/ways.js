@@ -39,7 +39,7 @@ export function ways(course, place, parts) {
       make("thead", {}, make("tr", {}, make("th", { scope: "col", text: "pathway" }), make("th", { scope: "col", text: "points lost without it" }), make("th", { class: "n", scope: "col", text: "points" }))),
       make("tbody", {}, lines.map((line) => make("tr", {},
         make("th", { scope: "row" }, line.label, make("br"), make("small", { class: "quiet", text: line.why })),
-        make("td", {}, bar(line.lost, most)), make("td", { class: "n", text: line.gone ? "is off" : signed(line.lost, 2) })))))));
+        make("td", {}, bar(line.lost, most)), make("td", { class: "n", text: line.gone ? "is off" : Math.abs(line.lost) < 0.005 ? "0" : signed(Number(line.lost.toFixed(2)), 3) })))))));
     find('[data-now="ways"]').textContent = `The most is lost without “${lines[0].label.toLowerCase()}”: ${number(lines[0].lost, 2)} of ${number(-whole, 3)} points. All losses together come to ${number(lines.reduce((sum, line) => sum + line.lost, 0), 3)}.`;
   };
   return () => work.push(null);
