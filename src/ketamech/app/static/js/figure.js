@@ -162,8 +162,8 @@ function path(time, y, x, up) {
 }
 
 function curve(one, x, y) {
-  const kind = one.kind === "main" || one.kind === "minor" ? `curve ${one.kind} s${one.slot}` : one.kind;
-  return draw("path", { class: kind, d: path(one.time, one.y, x, y), "stroke-dasharray": one.kind === "main" || one.kind === "minor" ? DASHES[one.slot] || null : null });
+  const own = ["main", "minor", "edge"].includes(one.kind);
+  return draw("path", { class: own ? `curve ${one.kind} s${one.slot}` : one.kind, d: path(one.time, one.y, x, y), "stroke-dasharray": own ? DASHES[one.slot] || null : null });
 }
 
 function area(a, x, y) {
