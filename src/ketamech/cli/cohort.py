@@ -45,7 +45,7 @@ class Asked:
     vary: str | None = None
     threads: int = os.cpu_count() or 1
     chunk: int = 4096
-    tolerance: float = 5e-6
+    tolerance: float = 3e-6
     device: str = "cpu"
     png: bool = False
     connectome: Path | None = None

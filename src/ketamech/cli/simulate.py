@@ -37,7 +37,7 @@ Every = Annotated[float | None, typer.Option(help="Hours between two times to ke
 Vary = Annotated[str | None, typer.Option(help="Only these parameters or stages differ [default: all with a spread]")]
 Threads = Annotated[int | None, typer.Option(min=1, help="The results are the same for any number [default: cores]")]
 Chunk = Annotated[int | None, typer.Option(help="Patients between two writes; changes no number [default: 4096]")]
-Tolerance = Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 5e-6]")]
+Tolerance = Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 3e-6]")]
 Connectome = Annotated[Path | None, typer.Option(help="CSV file of weights between brain areas, area by area")]
 Receptors = Annotated[Path | None, typer.Option(help="CSV file: area, and any of nmda, glun2b, ampa")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda [default: cpu]")]

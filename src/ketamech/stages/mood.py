@@ -59,8 +59,8 @@ def _opioid(m: Stage) -> sympy.Expr:
 
 
 def _inflammation(m: Stage) -> sympy.Expr:
-    """TNF on a log scale, for inflammation spans orders of magnitude."""
-    cytokine = log(m.needs("inflammation.tnf", "1") / m.resting("inflammation.tnf", "1"))
+    """IL-6 on a log scale, for inflammation spans orders of magnitude; it is what mood followed (Engler 2017)."""
+    cytokine = log(m.needs("inflammation.il6", "1") / m.resting("inflammation.il6", "1"))
     return m.parameter("mood.inflammation_weight") * cytokine
 
 
