@@ -11,7 +11,7 @@ import numpy as np
 
 from ketamech.app.asked import AskedBand
 from ketamech.app.clock import hours
-from ketamech.app.curves import doses, known, lanes_asked, last_hour, rounded
+from ketamech.app.curves import doses, drug_values, known, lanes_asked, last_hour, rounded
 from ketamech.app.engine import Engine
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.stopping import within
@@ -39,7 +39,7 @@ def band_of(engine: Engine, asked: AskedBand) -> dict[str, Any]:
     stop = within(engine.limits.band_seconds, "fewer patients, or fewer doses")
     found = next(iter(cohort.chunks(stop)))
     status = Counter(str(reason).split(" at ")[0] for reason in found["solve_status"].values if reason != "ok")
-    masses = {name: row.value for name, row in model.parameters.items() if name.startswith("drug.")}
+    masses = drug_values(model)
     return {
         "time": np.round(moments - first, 5).tolist(),
         "lane": lane.key,

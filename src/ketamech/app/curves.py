@@ -94,7 +94,7 @@ def doses(course: Course) -> list[float]:
 
 def figures(found: xr.Dataset, lanes: Sequence[Lane], model: Model) -> list[dict[str, Any]]:
     """The lanes as plain values."""
-    masses = {name: row.value for name, row in model.parameters.items() if name.startswith("drug.")}
+    masses = drug_values(model)
     return [
         {
             "key": lane.key,
@@ -105,6 +105,11 @@ def figures(found: xr.Dataset, lanes: Sequence[Lane], model: Model) -> list[dict
         }
         for lane in lanes
     ]
+
+
+def drug_values(model: Model) -> dict[str, float]:
+    """Parameters of drugs in the units of their tables: what lanes scale by."""
+    return {name: model.parameters[name].value for name in model.parameters if name.startswith("drug.")}
 
 
 def _curve(series: Series, lane: Lane, found: xr.Dataset, masses: dict[str, float]) -> dict[str, Any]:

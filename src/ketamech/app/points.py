@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketamech.app.clock import hours
-from ketamech.app.curves import BY_KEY, doses, known
+from ketamech.app.curves import BY_KEY, doses, drug_values, known
 from ketamech.app.engine import Engine
 from ketamech.app.scenarios import scenario_of
 from ketamech.core import SolveFailed
@@ -45,7 +45,7 @@ def _tidy(expression: str) -> str:
 
 
 def _point(point: Point, lane: Lane, series: Series, found: xr.Dataset, model: Model) -> dict[str, Any]:
-    masses = {name: row.value for name, row in model.parameters.items() if name.startswith("drug.")}
+    masses = drug_values(model)
     scale = lane.factor(masses)
     if lane.show == "times" and lane.unit == "times own rest":
         scale = 1.0 / float(np.sum([found.variables[name].values[0, 0] for name in series.names]))

@@ -72,6 +72,11 @@ class Model:
         return _build(self.parameters)
 
     @cached_property
+    def usual(self) -> Mapping[str, float]:
+        """Every parameter's value in canonical units."""
+        return {name: row.canonical for name, row in self.parameters.items()}
+
+    @cached_property
     def outline(self) -> Outline:
         """The equations as plain trees: which names stand where."""
         return kept_outline(self.parameters, lambda: self.system)
@@ -134,7 +139,8 @@ def _inputs(model: Model, values: Mapping[str, float]) -> list[float]:
     for name in values:
         if name not in table:
             raise UnknownName(f"there is no parameter '{name}'", key=name, nearest=nearest(name, table))
-    chosen = [values.get(name, table[name].canonical) for name in model.layout.parameter_names]
+    usual = model.usual
+    chosen = [values.get(name, usual[name]) for name in model.layout.parameter_names]
     return [*chosen, *([0.0] * len(model.layout.rested))]
 
 

@@ -7,9 +7,10 @@ from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from ketamech.app.answers import answer, as_json
+from ketamech.app.curves import known
 from ketamech.app.engine import Engine
 from ketamech.app.limits import Limits
 from ketamech.app.optional import present
@@ -47,6 +48,7 @@ class LaneWords(BaseModel):
     group: str
     label: str
     unit: str
+    always: bool = Field(description="drawn even when nothing moves")
 
 
 class Output(BaseModel):
@@ -95,7 +97,11 @@ def _about(engine: Engine) -> dict[str, Any]:
         "drugs": [
             {"name": drug.name, "routes": [r for r in drug.routes if r], "sessions": drug.sessions} for drug in DRUGS
         ],
-        "lanes": [{"key": a.key, "group": a.group, "label": a.label, "unit": a.unit} for a in LANES],
+        "lanes": [
+            {"key": a.key, "group": a.group, "label": a.label, "unit": a.unit, "always": a.always}
+            for a in LANES
+            if known(a, engine.model)
+        ],
         "outputs": [
             {"name": name, "unit": unit_in_words(printed), "about": engine.model.layout.about[name] or ""}
             for name, printed in engine.model.layout.units.items()

@@ -63,6 +63,8 @@ export function curvesTab(bench) {
     const told = state.found.map((answer) => answer && { answer, lane: answer.figures.find((f) => f.key === key) });
     const first = told.find((one) => one?.lane)?.lane;
     if (!first) return figure.show({ series: [], say: "No case can be computed: see the complaint at its field." });
+    const lane = bench.about.lanes.find((one) => one.key === key);
+    figure.node.hidden = lane?.always === false && !told.some((one) => one?.lane?.curves.some((curve) => Math.max(...curve.treated) - Math.min(...curve.treated) > 1e-6));
     const single = bench.cases.length === 1;
     const chosen = Math.min(state.series[key] ?? 0, first.curves.length - 1);
     if (which.options.length !== first.curves.length) which.replaceChildren(...first.curves.map((curve, i) => make("option", { value: i, text: curve.label })));
