@@ -59,9 +59,10 @@ class Engine:
         return load_evidence()
 
     @cached_property
-    def _turns(self) -> CapacityLimiter:
-        return CapacityLimiter(self.limits.computing)
+    def _turns(self) -> dict[bool, CapacityLimiter]:
+        """Whose turn it is: many quick answers, and one long one beside them, so that nobody waits behind a band."""
+        return {False: CapacityLimiter(self.limits.computing), True: CapacityLimiter(self.limits.computing_long)}
 
-    async def compute(self, work: Callable[[], Any]) -> Any:
+    async def compute(self, work: Callable[[], Any], *, long: bool = False) -> Any:
         """Do some work on a thread when it is its turn."""
-        return await anyio.to_thread.run_sync(work, limiter=self._turns)
+        return await anyio.to_thread.run_sync(work, limiter=self._turns[long])

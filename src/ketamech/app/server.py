@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from ketamech.app.answers import ERRORS, NotHere, refusal
+from ketamech.app.asked import AskedCurves
+from ketamech.app.curves import curves_of
 from ketamech.app.engine import Engine
 from ketamech.app.guarding import Guard
 from ketamech.app.jobs import Jobs
@@ -36,7 +38,7 @@ def make_app(engine: Engine | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
-        Thread(target=lambda: engine.model, daemon=True).start()
+        Thread(target=_warm, args=(engine,), daemon=True).start()
         yield
         jobs.close()
 
@@ -50,6 +52,12 @@ def make_app(engine: Engine | None = None) -> FastAPI:
         app.include_router(router)
     app.mount("/", Pages(directory=STATIC, html=True))
     return app
+
+
+def _warm(engine: Engine) -> None:
+    """Load everything the first figure needs, before anybody asks for it."""
+    usual = {"treatments": ["racemic 0.5 mg/kg IV over 40 min"], "person": {"weight": "70 kg"}}
+    curves_of(engine, AskedCurves.model_validate({"scenario": usual}))
 
 
 class Pages(StaticFiles):

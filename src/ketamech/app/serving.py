@@ -31,7 +31,9 @@ def serve(port: int, *, browser: bool, announce: Callable[[str], None], engine: 
 
 
 def _listening(port: int) -> socket.socket:
-    found = socket.socket(proto=socket.IPPROTO_TCP)  # said out loud, or asyncio leaves Nagle's algorithm on: 40 ms an answer
+    found = socket.socket(
+        proto=socket.IPPROTO_TCP
+    )  # said out loud, or asyncio leaves Nagle's algorithm on: 40 ms an answer
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((HOST, port))

@@ -47,13 +47,13 @@ def routes(engine: Engine) -> APIRouter:
     @router.post("/export/{kind}", response_class=Response, responses={200: {"content": _media(Kind)}})
     async def export(kind: Kind, asked: AboutScenario) -> Response:
         """Curves of everything (CSV, Parquet), the scenario file, the same in Python, the same as a command."""
-        data = await engine.compute(lambda: exported(engine, asked.scenario, kind.value))
+        data = await engine.compute(lambda: exported(engine, asked.scenario, kind.value), long=True)
         return _file(data, kind.value, "curves" if kind in (Kind.CSV, Kind.PARQUET) else "scenario")
 
     @router.post("/report/{paper}", response_class=Response, responses={200: {"content": _media(Paper)}})
     async def report(paper: Paper, asked: AboutScenario) -> Response:
         """One page in plain words with figures, sources and limits; not medical advice."""
-        data = await engine.compute(lambda: report_of(engine, asked.scenario, paper.value))
+        data = await engine.compute(lambda: report_of(engine, asked.scenario, paper.value), long=True)
         return _file(data, paper.value, "report")
 
     return router

@@ -24,10 +24,10 @@ def routes(engine: Engine) -> APIRouter:
     """Everything about one scenario."""
     router = APIRouter(prefix="/api", tags=["simulation"])
 
-    async def told(kind: str, asked: BaseModel, make: Callable[[], Any]) -> Response:
+    async def told(kind: str, asked: BaseModel, make: Callable[[], Any], *, long: bool = False) -> Response:
         """What was asked lately is not computed again."""
         key = (kind, asked.model_dump_json())
-        return answer(await engine.compute(lambda: engine.answers.get(key, lambda: as_json(make()))))
+        return answer(await engine.compute(lambda: engine.answers.get(key, lambda: as_json(make())), long=long))
 
     @router.post("/curves", response_model=Curves)
     async def curves(asked: AskedCurves) -> Response:
@@ -37,7 +37,7 @@ def routes(engine: Engine) -> APIRouter:
     @router.post("/band", response_model=Band)
     async def band(asked: AskedBand) -> Response:
         """What many virtual patients show: quantiles of one lane."""
-        return await told("band", asked, lambda: band_of(engine, asked))
+        return await told("band", asked, lambda: band_of(engine, asked), long=True)
 
     @router.post("/points", response_model=Points)
     async def points(asked: AboutScenario) -> Response:

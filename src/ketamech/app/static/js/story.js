@@ -66,8 +66,8 @@ async function begin() {
   course.listen(() => push());
   course.listen(later(350, () => more.forEach((part) => part())));
   push();
-  reference();
-  setTimeout(() => more.forEach((part) => part()), 400);
+  setTimeout(reference, 900);
+  setTimeout(() => more.forEach((part) => part()), 700);
 }
 
 const drawing = new Latest(async (_, newer) => {
