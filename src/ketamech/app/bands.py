@@ -16,7 +16,7 @@ from ketamech.app.engine import Engine
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.stopping import within
 from ketamech.report.summary import curve
-from ketamech.study import Cohort, courses
+from ketamech.study import Cohort
 
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 ALONG, MOST, TOLERANCE, THREADS = 56, 150, 1e-3, 2
@@ -27,7 +27,7 @@ def band_of(engine: Engine, asked: AskedBand) -> dict[str, Any]:
     began, model = time.perf_counter(), engine.model
     lane = lanes_asked(model, [asked.lane], ())[0]
     scenario = scenario_of(asked.scenario, model)
-    starts = doses(courses(scenario, model)[0])
+    starts = doses(scenario)
     first = min(starts, default=0.0)
     moments = hours(last_hour(scenario, first, asked.until), starts, along=ALONG, most=MOST)
     scenario = replace(scenario, horizon=float(moments[-1]))

@@ -33,7 +33,7 @@ def curves_of(engine: Engine, asked: AskedCurves) -> dict[str, Any]:
     lanes = lanes_asked(model, asked.lanes, asked.outputs)
     scenario = scenario_of(asked.scenario, model)
     both = courses(scenario, model)
-    starts = doses(both[0])
+    starts = doses(scenario)
     first = min(starts, default=0.0)
     found = solved(model, both, lanes, hours(last_hour(scenario, first, asked.until), starts))
     return {
@@ -83,10 +83,11 @@ def last_hour(scenario: Scenario, first: float, until: float | None) -> float:
     return scenario.horizon if until is None else min(scenario.horizon, first + until)
 
 
-def doses(course: Course) -> list[float]:
-    """When something enters the body, hopes left out; doses given in parts count once."""
+def doses(scenario: Scenario) -> list[float]:
+    """When treatments start (h); what starts within half an hour counts once."""
     found: list[float] = []
-    for at in sorted({entry.time for entry in course.entries if not entry.state.startswith("expectancy.")}):
+    treatments = scenario.regimen.treatments
+    for at in sorted({at + t.lag for t in treatments for at in t.starts(scenario.horizon)}):
         if not found or at - found[-1] > 0.5:
             found.append(float(at))
     return found

@@ -27,7 +27,7 @@ def points_of(engine: Engine, keys: ScenarioFile) -> dict[str, Any]:
     model = engine.model
     scenario = scenario_of(keys, model)
     asked = told(scenario, model)
-    found = run(model, asked.courses, hours(scenario.horizon, doses(asked.courses[0])), tolerance=1e-4)
+    found = run(model, asked.courses, hours(scenario.horizon, doses(scenario)), tolerance=1e-4)
     if any(str(reason) != "ok" for reason in found["solve_status"].values):
         raise SolveFailed(f"the scenario could not be solved: {found['solve_status'].values[0]}")
     places = _places(model)
