@@ -76,4 +76,4 @@ class AskedTrial(BaseModel):
 class AskedAttribution(AboutScenario):
     """Which pathway carries how much of which outcome."""
 
-    draws: int = Field(1, ge=1, le=200, description="posterior draws, for uncertainty")
+    draws: int = Field(0, ge=0, le=200, description="draws of what is not known; 0: the values of the tables")

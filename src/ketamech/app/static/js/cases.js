@@ -96,6 +96,7 @@ function treatment(one, k, changed, remove) {
 }
 
 function settings(name, one, section, known, changed) {
+  if (Array.isArray(one[section]) && one[section].length) return make("p", { class: "quiet", text: `${name}: ${one[section].join("; ")} (as in the file)` });
   const count = make("span", { class: "set" });
   const recount = () => { const n = Object.keys(one[section] ?? {}).length; count.textContent = n ? ` ${n} set` : ""; };
   recount();
@@ -103,7 +104,7 @@ function settings(name, one, section, known, changed) {
     const id = fresh("set"), about = fresh("about");
     const input = make("input", { type: "text", inputmode: "decimal", id, "data-key": `${section}.${row.name}`, placeholder: String(row.value), maxlength: 20, "aria-describedby": about, oninput: () => {
       const text = input.value.trim().replace(",", ".");
-      one[section] ??= {};
+      if (!one[section] || Array.isArray(one[section])) one[section] = {};
       if (!text) delete one[section][row.name];
       else one[section][row.name] = row.unit && section === "person" && /^[\d.eE+-]+$/.test(text) ? `${text} ${row.unit}` : section === "person" ? text : Number(text);
       recount();

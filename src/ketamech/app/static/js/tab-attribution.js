@@ -13,7 +13,7 @@ export function attributionTab(bench) {
     node.append(make("div", { class: "nothing" }, make("p", { text: "Attribution is not in this version. On the story’s last chapter, and with the pathway switches of a case, you can take pathways away one at a time." })));
     return { node };
   }
-  const which = make("select", { id: fresh("which") }), draws = make("select", { id: fresh("draws") }, [1, 20, 100, 200].map((n) => make("option", { value: n, text: n === 1 ? "1: values of the tables" : `${n}: with intervals` })));
+  const which = make("select", { id: fresh("which") }), draws = make("select", { id: fresh("draws") }, [0, 20, 100, 200].map((n) => make("option", { value: n, text: n === 0 ? "none: values of the tables" : `${n}: with intervals` })));
   const run = make("button", { type: "submit", class: "first", text: "Share it out" }), place = make("div", {}), results = make("div", {});
   const refill = () => { const now = which.value || "0"; which.replaceChildren(...bench.cases.map((one, i) => make("option", { value: i, text: `${"ABCDEF"[i]} ${one.title ?? ""}` }))); which.value = now; if (!which.value) which.value = "0"; };
   node.append(make("form", { class: "panel-form", onsubmit: (event) => { event.preventDefault(); results.replaceChildren(); runJob("/api/jobs/attribution", { scenario: bench.cases[Number(which.value)], draws: Number(draws.value) }, place, show, run); } },
