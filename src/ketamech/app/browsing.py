@@ -113,7 +113,7 @@ def take_pictures(folder: Path, tell: Tell) -> list[Path]:
             tell(f"app-{name}.png")
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=colours)
             page.goto(f"http://127.0.0.1:{port}{path}")
-            page.wait_for_selector("path.curve", state="attached")
+            page.wait_for_selector("path.area" if "people" in path else "figure > svg path.curve", state="attached")
             page.wait_for_timeout(1500)
             if place:
                 page.evaluate("s => document.querySelector(s).scrollIntoView({ behavior: 'instant' })", place)

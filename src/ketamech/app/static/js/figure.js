@@ -20,7 +20,7 @@ export class Figure {
     const name = fresh("fig");
     this.svg = draw("svg", { role: "img", "aria-label": `${title}: no curve yet` });
     this.keys = make("ul", { class: "keys" });
-    this.line = make("p", { class: "say" });
+    this.line = make("p", { class: "say loading", text: "Computing …" });
     this.behind = make("div", {});
     this.details = make("details", {}, make("summary", { text: "Table" }), this.behind);
     this.details.addEventListener("toggle", () => this.details.open && this.tabulate());
@@ -48,6 +48,7 @@ export class Figure {
   show(data) {
     this.data = data;
     this.node.classList.remove("empty", "stale");
+    this.line.classList.remove("loading");
     if (data.unit !== undefined) { this.unit = data.unit; this.unitWords.textContent = data.unit; }
     this.redraw();
     if (this.details.open) this.tabulate();
