@@ -72,7 +72,7 @@ function summary(found) {
 }
 
 function notes(found) {
-  const lines = [...found.assumed, ...(found.failed_percent ? [`${found.failed_percent} % of patients could not be solved and are missing.`] : []), ...found.relapse.map((row) => `${row.group}: median time to relapse ${number(row.median_days)} days (${number(row.low)} to ${number(row.high)}).`)];
+  const lines = [...found.assumed, ...(found.failed_percent ? [`${found.failed_percent} % of patients could not be solved and are missing.`] : []), ...found.relapse.map((row) => row.median_days === null ? `${row.group}: fewer than half of those who responded relapse while looked at.` : `${row.group}: median time to relapse ${number(row.median_days)} days${row.low === null || row.high === null ? "" : ` (${number(row.low)} to ${number(row.high)})`}.`)];
   if (found.hazard_ratio.hazard_ratio) lines.push(`Hazard ratio ${number(found.hazard_ratio.hazard_ratio)} (${number(found.hazard_ratio.low)} to ${number(found.hazard_ratio.high)}), first trial.`);
   return lines.length ? [make("h3", { class: "part", text: "Notes" }), make("ul", {}, lines.map((text) => make("li", { class: "quiet", text })))] : [];
 }
