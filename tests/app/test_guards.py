@@ -107,6 +107,23 @@ def test_the_pages_name_no_other_machine_and_hold_no_inline_script():
             assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=|<style", text), path
 
 
+def test_every_module_a_page_needs_is_asked_for_at_once():
+    import re
+    from pathlib import Path
+
+    import ketamech.app
+
+    folder = Path(ketamech.app.__file__).parent / "static"
+
+    def needed(name):
+        found = set(re.findall(r'from "\./([\w-]+)\.js"', (folder / "js" / f"{name}.js").read_text(encoding="utf-8")))
+        return found.union(*(needed(other) for other in found))
+
+    for page, first in (("index.html", "story"), ("bench.html", "bench")):
+        text = (folder / page).read_text(encoding="utf-8")
+        assert set(re.findall(r'modulepreload" href="js/([\w-]+)\.js"', text)) == needed(first), page
+
+
 def test_the_whole_page_weighs_less_than_six_megabytes():
     from pathlib import Path
 

@@ -47,6 +47,7 @@ function following() {
 }
 
 async function begin() {
+  const first = ask("/api/curves", { scenario: course.scenario, until: LAST, lanes: ["plasma"] }); // while the names are on their way
   const about = await get("/api/about");
   const known = new Map(about.lanes.map((lane) => [lane.key, lane]));
   for (const place of all("[data-lanes]")) {
@@ -60,6 +61,9 @@ async function begin() {
       watcher.observe(figure.node);
     }
   }
+  const told = await first;
+  found.plasma = { ...told.figures[0], time: told.time, doses: told.doses };
+  show("plasma");
   const more = [beside(course, find("#beside-push"), find("#beside-figure")), ways(course, find("#ways-figure"), about.parts)];
   for (const sentence of all("[data-now]")) if (NOW[sentence.dataset.now]) clock.listen(() => tell(sentence));
   dressBadges();
