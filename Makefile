@@ -4,16 +4,25 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check setup lock clean help
+.PHONY: demo test check setup lock clean help app screenshots fuzz-app
 
 help:  ## Say what can be typed
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 demo: $(READY)  ## Six published scenarios, the scorecard and a report to open
 	$(BIN)/ketamech demo runs/demo
 
 test: $(READY)  ## The whole test suite
 	$(BIN)/python -m pytest
+
+app: $(READY)  ## The page: how does ketamine work, live
+	$(BIN)/ketamech app
+
+screenshots: $(READY)  ## Pictures of the page for the documentation (needs Chromium)
+	$(BIN)/ketamech app --pictures docs/pictures
+
+fuzz-app: $(READY)  ## 10,000 odd requests at the page's API
+	KETAMECH_FUZZ_CASES=10000 $(BIN)/python -m pytest tests/app/test_fuzz.py -s
 
 check: $(READY)  ## Format, lint, types and tests
 	BIN=$(BIN) scripts/check

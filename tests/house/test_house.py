@@ -21,6 +21,7 @@ ROOMS = (
     "exchange",
     "bench",
     "report",
+    "app",
     "cli",
 )
 FILES = sorted(ROOT.rglob("*.py"))

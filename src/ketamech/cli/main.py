@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from ketamech.cli import app as page
 from ketamech.cli import (
     areas,
     bench,
@@ -61,6 +62,7 @@ for command in (
     demo.demo,
     schema.schema,
     bench.bench,
+    page.app,
 ):
     app.command(command.__name__, epilog=DISCLAIMER)(command)
 app.add_typer(evidence.app, name="evidence", epilog=DISCLAIMER)

@@ -72,6 +72,11 @@ class Model:
         return _build(self.parameters)
 
     @cached_property
+    def usual(self) -> Mapping[str, float]:
+        """Every parameter's value in canonical units."""
+        return {name: row.canonical for name, row in self.parameters.items()}
+
+    @cached_property
     def outline(self) -> Outline:
         """The equations as plain trees: which names stand where."""
         return kept_outline(self.parameters, lambda: self.system)
@@ -100,14 +105,18 @@ def _build(parameters: ParameterTable) -> System:
     return build(parameters)
 
 
-def run(model: Model, courses: Sequence[Course], times: np.ndarray, *, tolerance: float = TOLERANCE) -> xr.Dataset:
+def run(
+    model: Model, courses: Sequence[Course], times: np.ndarray, *, tolerance: float = TOLERANCE,
+    outputs: Sequence[str] | None = None,
+) -> xr.Dataset:  # fmt: skip
     """Solve every course from its own drug-free rest state at `times` (h), which may begin before 0.
 
-    Returns a Dataset with dims (patient, time); a failed patient is NaN with its reason in `solve_status`.
+    `outputs` are names (default: everything). Returns a Dataset with dims (patient, time); a failed patient is NaN
+    with its reason in `solve_status`.
     """
     lead = max(lead_of(courses), -float(times[0]))
     inputs, start, rested, given = prepare(model, courses, lead)
-    solution = solve(model.kernel, start, inputs, given, times + lead, tolerance=tolerance)
+    solution = solve(model.kernel, start, inputs, given, times + lead, tolerance=tolerance, outputs=outputs)
     return _dataset(model.layout, courses, replace(solution, times=times), rested)
 
 
@@ -139,7 +148,8 @@ def _inputs(model: Model, values: Mapping[str, float]) -> list[float]:
     for name in values:
         if name not in table:
             raise UnknownName(f"there is no parameter '{name}'", key=name, nearest=nearest(name, table))
-    chosen = [values.get(name, table[name].canonical) for name in model.layout.parameter_names]
+    usual = model.usual
+    chosen = [values.get(name, usual[name]) for name in model.layout.parameter_names]
     return [*chosen, *([0.0] * len(model.layout.rested))]
 
 

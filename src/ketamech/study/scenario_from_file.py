@@ -16,7 +16,7 @@ from ketamech.study.complaints import complaint
 from ketamech.study.drugs import drug, route
 from ketamech.study.overrides import Overrides
 from ketamech.study.perturbing import Given, read_perturbations, split
-from ketamech.study.reading import Path_, read_yaml
+from ketamech.study.reading import Path_, read_yaml, read_yaml_text
 from ketamech.study.regimen import LONGEST, Regimen, Treatment
 from ketamech.study.scenario import Scenario, check, luck, per_kilogram, perturbed_values, refuse_early, salts
 from ketamech.study.scenario_file import Dose, ScenarioFile
@@ -35,10 +35,39 @@ def scenario_from_file(
     Raises BadInput with file, line and key.
     """
     content, lines = read_yaml(path)
+    parsed = _validated(content, lines, path)
+    source = path.read_text(encoding="utf-8-sig")
+    return scenario_from_keys(
+        parsed, table, path, lines, source=source, species=species, added=added, wiring=wiring
+    )  # fmt: skip
+
+
+def keys_from_text(text: str, name: str) -> ScenarioFile:
+    """The keys of a scenario whose YAML text is at hand; `name` stands for the file in errors. Raises BadInput."""
+    path = Path(name)
+    content, lines = read_yaml_text(text, path)
+    return _validated(content, lines, path)
+
+
+def scenario_from_text(text: str, table: ParameterTable, name: str) -> Scenario:
+    """The scenario of a YAML text. Raises BadInput with line and key."""
+    path = Path(name)
+    content, lines = read_yaml_text(text, path)
+    return scenario_from_keys(_validated(content, lines, path), table, path, lines, source=text)
+
+
+def _validated(content: Mapping[str, object], lines: Mapping[Path_, int], path: Path) -> ScenarioFile:
     try:
-        parsed = ScenarioFile.model_validate({key: value for key, value in content.items() if value is not None})
+        return ScenarioFile.model_validate({key: value for key, value in content.items() if value is not None})
     except ValidationError as problem:
-        raise complaint(problem, path, lines) from None
+        raise complaint(problem.errors(), path, lines) from None
+
+
+def scenario_from_keys(
+    parsed: ScenarioFile, table: ParameterTable, path: Path, lines: Mapping[Path_, int], *, source: str = "",
+    species: str | None = None, added: tuple[str, ...] = (), wiring: str | None = None,
+) -> Scenario:  # fmt: skip
+    """The checked scenario of keys that are well-formed. `lines` may be empty where there was no file."""
     listed = [(i, t) for i, given in enumerate(parsed.treatments) for t in _treatments(given, i, path, lines)]
     regimen = Regimen(tuple(treatment for _, treatment in listed))
     animal = _species(species or parsed.species, path, lines)
@@ -63,7 +92,7 @@ def scenario_from_file(
         horizon,
         parsed.control,
         parsed.seed,
-        _written(path.read_text(encoding="utf-8-sig"), parsed, species, added, wired.name),
+        _written(source or parsed.text(), parsed, species, added, wired.name),
         (*salts(regimen), *luck(regimen), *wired.notes),
         animal.name,
         given,
