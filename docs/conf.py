@@ -21,7 +21,7 @@ copyright = "The KetaMech authors. For research and education only: not treatmen
 version = release = ketamech.__version__
 
 extensions = ["myst_nb", "sphinx_copybutton"]
-exclude_patterns = ["conf.py", "makers", "made/extra", "schema", "**/.ipynb_checkpoints", "_build"]
+exclude_patterns = ["conf.py", "makers", "made/extra", "made/standing/counts.md", "schema", "**/.ipynb_checkpoints", "_build"]
 nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(HERE.parent / "build" / "notebooks")
@@ -47,3 +47,11 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#1f5f8b", "color-brand-content": "#1f5f8b"},
     "dark_css_variables": {"color-brand-primary": "#7db8e0", "color-brand-content": "#7db8e0"},
 }
+
+
+def setup(app: object) -> None:
+    """Blocks of regimen sentences and of tables are shown as they are."""
+    from pygments.lexers.special import TextLexer
+
+    for name in ("sentences", "csv"):
+        app.add_lexer(name, TextLexer)  # type: ignore[attr-defined]

@@ -8,20 +8,22 @@ from makers.commands import command_pages
 from makers.files import file_pages
 from makers.interface import interface_pages
 from makers.quantities import quantity_pages
+from makers.standing import write_standing
 from makers.theory import theory_pages
 
 
-def made_pages() -> dict[str, str]:
-    """{page: Markdown} of everything that the program says of itself."""
+def made_pages(folder: Path) -> dict[str, str]:
+    """{page: Markdown} of everything that the program says of itself; pictures are written into `folder`."""
     from ketamech.system import build
 
     system = build()
-    return command_pages() | interface_pages() | file_pages() | theory_pages(system) | quantity_pages(system)
+    asked = command_pages() | interface_pages() | file_pages() | theory_pages(system) | quantity_pages(system)
+    return asked | write_standing(system, folder / "standing")
 
 
 def write_pages(folder: Path) -> None:
     """Write the made pages into a folder and remove those that are no longer made."""
-    pages = {folder / f"{name}.md": text for name, text in made_pages().items()}
+    pages = {folder / f"{name}.md": text for name, text in made_pages(folder).items()}
     for old in set(folder.rglob("*.md")) - set(pages):
         old.unlink()
     for path, text in pages.items():

@@ -174,6 +174,7 @@ for axis, (arm, output) in zip(axes, data[["arm", "output"]].drop_duplicates().i
     axis.errorbar(hours, data["value"][chosen], yerr=1.96 * data["se"][chosen], fmt="o", color="#c2571a", capsize=2)
     axis.set(title=f"{arm}: {output}", xlabel="hours")
     axis.title.set_fontsize(8)
+    axis.set_yscale("linear" if output == "mood.change" else "log")
 plt.show()
 
 # %% [markdown]

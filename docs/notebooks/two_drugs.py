@@ -95,14 +95,14 @@ slower = pd.DataFrame(
 figure, left = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 left.plot(minutes, slower["most CADSS"], "o-", color="#c2571a")
 left.set_ylabel("most CADSS, points", color="#c2571a")
-left.set(xscale="log", xlabel="the same 0.5 mg/kg given over, min", ylim=(0, None))
+left.set(xscale="log", xlabel="the same 0.5 mg/kg given over, min", ylim=(0, 50))
 left.set_xticks(minutes, [str(m) for m in minutes])
 left.minorticks_off()
 right = left.twinx()
 right.spines["right"].set_visible(True)
 right.plot(minutes, -slower["MADRS at 24 h against control"], "s--", color="#1f5f8b")
 right.set_ylabel("MADRS points gained at 24 h", color="#1f5f8b")
-right.set_ylim(0, None)
+right.set_ylim(0, 12)
 plt.show()
 
 # %% [markdown]
