@@ -8,11 +8,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from makers.site import write_notebooks, write_pages  # the folder of the makers is put on the path first
+from makers.site import write_notebooks, write_pages  # noqa: E402  (the path comes first)
 
-import ketamech
+import ketamech  # noqa: E402
 
-write_pages(HERE / "made")
+write_pages(HERE)
 write_notebooks(HERE / "notebooks", HERE / "made" / "extra" / "notebooks")
 
 project = "KetaMech"
@@ -21,7 +21,8 @@ copyright = "The KetaMech authors. For research and education only: not treatmen
 version = release = ketamech.__version__
 
 extensions = ["myst_nb", "sphinx_copybutton"]
-exclude_patterns = ["conf.py", "makers", "made/extra", "made/standing/counts.md", "schema", "**/.ipynb_checkpoints", "_build"]
+INCLUDED = ["made/guides.md", "made/standing/counts.md", "made/theory/order.md"]  # parts of other pages
+exclude_patterns = ["conf.py", "makers", "made/extra", "schema", *INCLUDED]
 nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(HERE.parent / "build" / "notebooks")

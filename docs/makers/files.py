@@ -18,11 +18,12 @@ def file_pages() -> dict[str, str]:
 
 
 def _page(title: str, schema: dict[str, Any], guide: str) -> str:
-    lines = [NOTICE, "", f"# {title}", "", f"Every key a file may hold. How to write one: {guide}. `ketamech schema` prints this", "as JSON Schema for your editor.", ""]  # fmt: skip  # noqa: E501
+    lines = [NOTICE, "", f"# {title}", "", f"Every key a file may hold. How to write one: {guide}.", ""]
+    lines += ["`ketamech schema` prints this as JSON Schema for your editor.", ""]
     lines += ["## The file", "", *_keys(schema)]
     for name, part in schema.get("$defs", {}).items():
         if part.get("properties"):
-            lines += [f"({title.split()[0].lower()}-{name.lower()})=", f"## {name}", "", part.get("description", ""), ""]
+            lines += [f"## {name}", "", part.get("description", ""), ""]
             lines += _keys(part)
     return "\n".join(lines) + "\n"
 

@@ -12,8 +12,8 @@ SMALL = {sympy.exp: "exp", sympy.log: "ln"}
 
 
 def mathml(expression: sympy.Expr, names: Mapping[str, str], own: str) -> str:
-    """Presentation MathML; `names` says what each name is (state, offer, parameter), `own` whose prefix to leave out."""
-    return f'<math display="inline">{_Writer(names, own).of(expression)}</math>'
+    """Presentation MathML; `names` says what a name is (state, offer, parameter), `own` which stage it stands in."""
+    return f'<math displaystyle="true">{_Writer(names, own).of(expression)}</math>'
 
 
 class _Writer:
@@ -56,7 +56,7 @@ class _Writer:
     def product(self, item: sympy.Mul) -> str:
         if item.could_extract_minus_sign():
             return f"<mrow><mo>−</mo>{self.factor(-item)}</mrow>"
-        top, bottom = item.as_numer_denom()
+        top, bottom = sympy.fraction(item)
         if bottom != 1:
             return f"<mfrac>{self.of(top)}{self.of(bottom)}</mfrac>"
         return f"<mrow>{'<mo>·</mo>'.join(self.factor(part) for part in item.as_ordered_factors())}</mrow>"

@@ -28,10 +28,12 @@ def write_standing(system: System, folder: Path) -> dict[str, str]:
 def _rows(card: Scorecard) -> str:
     rows = card.rows.sort_values("off", ascending=False, na_position="first").to_dict("records")
     found = Counter(row["verdict"] for row in rows)
-    lines = [NOTICE, "", "# One typical patient against published numbers", "", f"{DISCLAIMER}", ""]
-    lines += [f"{len(rows)} rows, run when this page was made: " + ", ".join(f"{found[v]} {v}" for v in SHOWN) + ".", ""]
-    lines += ["How a row is read and judged: [the scorecard](../../scorecard.md).", "", "![Scorecard](scorecard.svg)", ""]
+    lines = [NOTICE, "", "# One typical patient against published numbers", "", DISCLAIMER, ""]
+    told = ", ".join(f"{found[verdict]} {verdict}" for verdict in SHOWN)
+    lines += [f"{len(rows)} rows, run when this page was made: {told}.", ""]
+    lines += ["How a row is read and judged: [the scorecard](../../scorecard.md).", ""]
     lines += ["## By stage", "", *_by_stage(rows), "## Goals", "", *_goals(card), "## Every row, worst first", ""]
+    lines += ["As a picture: {download}`scorecard.svg`.", ""]
     head = ("row", "stage", "simulated", "published", "unit", "verdict", "", "source")
     return "\n".join([*lines, *table(head, map(_row, rows))]) + "\n"
 
@@ -45,15 +47,17 @@ def _by_stage(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _goals(card: Scorecard) -> list[str]:
-    kept = [column for column in card.goals.columns if column in ("goal", "low", "high", "value", "reached")]
+    kept = ["goal", "simulated", "unit", "low", "high", "reached"]
     rows = card.goals[kept].to_dict("records")
     return table(kept, [tuple(_plain(row[column]) for column in kept) for row in rows])
 
 
 def _plain(value: object) -> str:
-    if isinstance(value, bool) or value is None or not isinstance(value, int | float):
-        return {True: "yes", False: "no", None: ""}.get(value, str(value)) if isinstance(value, bool | None) else str(value)  # fmt: skip  # noqa: E501
-    return "" if value != value else number(float(value))
+    if isinstance(value, bool):
+        return "yes" if value else "**no**"
+    if value is None or value != value:
+        return ""
+    return number(float(value)) if isinstance(value, int | float) else str(value)
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
@@ -71,7 +75,8 @@ def _counts(system: System, card: Scorecard) -> str:
     verdicts = Counter((bool(f), v) for f, v in zip(card.rows["fitted"], card.rows["verdict"], strict=True))
     lines = [NOTICE, "", "**Values**", "", *table(("status", "parameters", "meaning"), counts(used))]
     lines += ["**Evidence rows**, by how they were read", ""]
-    lines += table(("use", *ways), [(use, *(read[use, way] for way in ways)) for use in sorted({r.use for r in observations})])  # fmt: skip  # noqa: E501
+    uses = sorted({row.use for row in observations})
+    lines += table(("use", *ways), [(use, *(read[use, way] for way in ways)) for use in uses])
     lines += ["**Published numbers against the typical patient**", ""]
     rows = [(name, *(verdicts[kind, v] for v in SHOWN)) for name, kind in (("not fitted", False), ("fitted", True))]
     return "\n".join([*lines, *table(("", *SHOWN), rows)]) + "\n"

@@ -6,7 +6,7 @@ import sympy
 
 from ketamech.report.html import counts
 from ketamech.report.model_page import chapter
-from ketamech.stages.declaration import Offer, Stage
+from ketamech.stages.declaration import Flux, Offer, Stage
 from ketamech.system import System
 from makers.markdown import NOTICE, code, table
 from makers.mathematics import LONG, mathml
@@ -17,7 +17,18 @@ def theory_pages(system: System) -> dict[str, str]:
     names = {name: "state" for name in system.state_names}
     names |= {offer.name: "offer" for offer in system.offers} | {name: "parameter" for name in system.parameter_names}
     pages = {f"theory/{stage.name}": _stage(system, stage, names) for stage in system.stages}
-    return pages | {"theory/size": _size(system)}
+    return pages | {"theory/size": _size(system), "theory/order": _order(system)}
+
+
+def _order(system: System) -> str:
+    """The table of contents in story order, to be included by the page above."""
+    entries = [f"made/theory/{stage.name}" for stage in system.stages]
+    return "\n".join([NOTICE, "", "```{toctree}", ":hidden:", "", "made/theory/size", *entries, "```", ""])
+
+
+def title_of(stage: str) -> str:
+    """A stage's name as a title: NMDA, Second blocker."""
+    return stage.upper() if stage in ("nmda", "ampa") else stage.replace("_", " ").capitalize()
 
 
 def _size(system: System) -> str:
@@ -34,8 +45,7 @@ def _size(system: System) -> str:
 
 def _stage(system: System, stage: Stage, names: dict[str, str]) -> str:
     part = chapter(system, stage)
-    title = stage.name.replace("_", " ").capitalize()
-    lines = [NOTICE, "", f"# {title}", "", f"**{part.title}**", "", _rest(part.about, part.title), ""]
+    lines = [NOTICE, "", f"# {title_of(stage.name)}", "", f"**{part.title}**", "", _rest(part.about, part.title), ""]
     if part.needs:
         lines += ["It needs " + ", ".join(f"`{name}` ({unit})" for name, unit in part.needs) + ".", ""]
     lines += _equations(stage, names) + _offers(stage, names)
@@ -60,10 +70,14 @@ def _equations(stage: Stage, names: dict[str, str]) -> list[str]:
     lines = ["## Rates of change", ""]
     for state in stage.states.values():
         own = state.name.removeprefix(f"{stage.name}.")
-        rows = [f"<tr><td>{_drawn(f.term, names, stage)}</td><td>{f.because}</td></tr>" for f in stage.fluxes if f.state == state.name]  # fmt: skip  # noqa: E501
-        left = f'd <span class="state">{own}</span> / dt'
-        lines += [f'<div class="equation"><div class="left">{left}</div><table>{"".join(rows)}</table></div>', ""]
+        left = f'<div class="left">d <span class="state">{own}</span> / dt =</div>'
+        fluxes = "".join(_flux(flux, stage, names) for flux in stage.fluxes if flux.state == state.name)
+        lines += [f'<div class="equation">{left}{fluxes}</div>', ""]
     return lines
+
+
+def _flux(flux: Flux, stage: Stage, names: dict[str, str]) -> str:
+    return f'<div class="reason">{flux.because}</div><div class="drawn">{_drawn(flux.term, names, stage)}</div>'
 
 
 def _offers(stage: Stage, names: dict[str, str]) -> list[str]:

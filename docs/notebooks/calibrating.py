@@ -9,8 +9,8 @@
 # # Calibrating to your data
 #
 # You ran a small study: drug levels after one infusion and MADRS in two arms. Which values of the model do these data
-# inform, and which stay as uncertain as they were? We draw values from the spreads of the tables (the prior), simulate all
-# draws at once, and weight each by how well it meets the data.
+# inform, and which stay as uncertain as they were? We draw values from the spreads of the tables (the prior),
+# simulate all draws at once, and weight each by how well it meets the data.
 #
 # > For research and education only: not treatment or dosing advice.
 
@@ -23,7 +23,7 @@ import pandas as pd
 
 from ketamech.study import Course, load_model, run, sentence_entries
 
-plt.rcParams.update({"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9})
+plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
 model = load_model()
 ARMS = {"ketamine": "racemic 0.5 mg/kg IV over 40 min", "placebo": "placebo IV"}
 
@@ -51,8 +51,8 @@ data = pd.read_csv(StringIO(READINGS))
 # %% [markdown]
 # ## What may move
 #
-# Four quantities, each about its value in the parameter tables with the spread that stands beside it. Clearance of both
-# enantiomers moves together: one racemic infusion cannot tell them apart.
+# Four quantities, each about its value in the parameter tables with the spread that stands beside it. Clearance of
+# both enantiomers moves together: one racemic infusion cannot tell them apart.
 
 # %%
 MOVED = {
@@ -75,7 +75,8 @@ prior.describe().loc[["mean", "std"]].round(2)  # factors on the table values
 # %% [markdown]
 # ## Simulate every draw at once
 #
-# A `Course` is one patient: what enters when, and which values differ. `run` moves all of them through time side by side.
+# A `Course` is one patient: what enters when, and which values differ. `run` moves all of them through time side by
+# side.
 
 
 # %%
@@ -103,8 +104,8 @@ simulated.shape
 # %% [markdown]
 # ## The data
 #
-# **These values are invented**: the model itself with four values that the method is not told, plus noise, so that we can
-# see whether it finds them again. Put your own column here in their place: `data["value"] = ...`.
+# **These values are invented**: the model itself with four values that the method is not told, plus noise, so that we
+# can see whether it finds them again. Put your own column here in their place: `data["value"] = ...`.
 
 # %%
 HIDDEN = pd.Series({"clearance": 1.15, "connectivity": 1.2, "habenula": 1.0, "hope": 0.85})
@@ -115,8 +116,8 @@ data.round(3)
 # %% [markdown]
 # ## Weight by likelihood
 #
-# Normal about the simulated value with the printed standard error. A model is never exact, so 5 % of each level and 1 point of
-# MADRS are added: leave such a term out and the answer looks surer than it is.
+# Normal about the simulated value with the printed standard error. A model is never exact, so 5 % of each level and 1
+# point of MADRS are added: leave such a term out and the answer looks surer than it is.
 
 # %%
 own = np.where(data["output"] == "mood.change", 1.0, 0.05 * data["value"])
@@ -139,8 +140,8 @@ axes[0].legend(frameon=False, fontsize=7)
 plt.show()
 
 # %% [markdown]
-# Levels tell clearance well and the placebo arm tells hope. Connectivity and habenula share what is left: one arm at three visits
-# cannot part them. Narrower than before, by how much:
+# Levels tell clearance well and the placebo arm tells hope. Connectivity and habenula share what is left: one arm at
+# three visits cannot part them. Narrower than before, by how much:
 
 # %%
 pd.DataFrame(
@@ -156,7 +157,8 @@ pd.DataFrame(
 # %% [markdown]
 # ## Does it meet the data?
 #
-# A posterior that cannot reproduce its own data is not one. Bars: data with 95 % interval; bands: 95 % of the weighted draws.
+# A posterior that cannot reproduce its own data is not one. Bars: data with 95 % interval; bands: 95 % of the
+# weighted draws.
 
 # %%
 order = np.argsort(simulated, axis=0)

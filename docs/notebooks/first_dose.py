@@ -22,13 +22,13 @@ import matplotlib.pyplot as plt
 
 import ketamech
 
-plt.rcParams.update({"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9})
+plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
 curves = ketamech.simulate("racemic 0.5 mg/kg IV over 40 min")
 curves
 
 # %% [markdown]
-# The result is an `xarray.Dataset`. It has two patients: `treated`, and `control`, who is the same person with the same
-# hopes and no drug. Time is in hours. Every variable carries its unit and a line about itself:
+# The result is an `xarray.Dataset`. It has two patients: `treated`, and `control`, who is the same person with the
+# same hopes and no drug. Time is in hours. Every variable carries its unit and a line about itself:
 
 # %%
 for name in ("venous.ketamine", "nmda.blocked_interneuron", "spines.density", "mood.madrs"):

@@ -8,9 +8,10 @@
 # %% [markdown]
 # # A new mechanism in one file
 #
-# You believe that a step is missing. Here: slow-wave activity in sleep, which a sleep laboratory can measure, follows released
-# BDNF. The step is invented for this page and its numbers are **assumed**; what matters is how little has to be written: values
-# in a table, one function with one flux a line, and the program checks units, rest, recovery and bounds.
+# You believe that a step is missing. Here: slow-wave activity in sleep, which a sleep laboratory can measure, follows
+# released BDNF. The step is invented for this page and its numbers are **assumed**; what matters is how little has to
+# be written: values in a table, one function with one flux a line, and the program checks units, rest, recovery and
+# bounds.
 #
 # > For research and education only: not treatment or dosing advice.
 
@@ -29,7 +30,7 @@ from ketamech.stages import story
 from ketamech.study import Model
 from ketamech.system import build
 
-plt.rcParams.update({"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9})
+plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
 
 # %% [markdown]
 # ## Values with a unit, a spread and a status
@@ -49,8 +50,8 @@ table = ParameterTable({**load_parameters().rows, **mine.rows})
 # %% [markdown]
 # ## Equations with reasons
 #
-# `needs` names what comes from other stages, `resting` this person's own drug-free value, `state` what moves through time.
-# One `rate` a flux, each with its reason.
+# `needs` names what comes from other stages, `resting` this person's own drug-free value, `state` what moves through
+# time. One `rate` a flux, each with its reason.
 
 
 # %%
@@ -83,8 +84,9 @@ except KetaMechError as problem:
 # %% [markdown]
 # ## Compile and examine
 #
-# Compiled once (10 to 15 s), then kept on disk under the hash of the equations. Every stage takes the same examination: does it
-# rest, recover from half and double, stay in bounds, respond to a dose, and does every mode decay?
+# Compiled once (10 to 15 s), then kept on disk under the hash of the equations. Every stage takes the same
+# examination: does it rest, recover from half and double, stay in bounds, respond to a dose, and does every mode
+# decay?
 
 # %%
 model = Model(system.layout, table, load_kernel(system.layout, lambda: system), lambda: system)

@@ -8,8 +8,8 @@
 # %% [markdown]
 # # Taking the model to Tellurium
 #
-# The whole model, with one patient's doses as events, leaves as SBML and runs in Tellurium or plain libRoadRunner: the same
-# names, the same units, the same curves. Then we change it there, as you would.
+# The whole model, with one patient's doses as events, leaves as SBML and runs in Tellurium or plain libRoadRunner:
+# the same names, the same units, the same curves. Then we change it there, as you would.
 #
 # > For research and education only: not treatment or dosing advice.
 #
@@ -27,11 +27,13 @@ from ketamech.exchange.sbml import course_sbml
 from ketamech.study import courses, load_model, load_scenario
 
 try:
-    from tellurium import loadSBMLModel as load
+    import tellurium
+
+    load = tellurium.loadSBMLModel
 except ImportError:  # Tellurium is not here: its engine does the same
     load = roadrunner.RoadRunner
 
-plt.rcParams.update({"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9})
+plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
 print("loaded by", load.__module__)
 
 # %% [markdown]
@@ -50,8 +52,8 @@ print(f"{len(text) / 1e6:.1f} MB of SBML")
 # %% [markdown]
 # ## In
 #
-# `stage.thing` has become `stage__thing`; time stays in hours. libRoadRunner multiplies a single absolute tolerance by the present
-# value of each state; giving one per state avoids that.
+# `stage.thing` has become `stage__thing`; time stays in hours. libRoadRunner multiplies a single absolute tolerance
+# by the present value of each state; giving one per state avoids that.
 
 # %%
 there = load("infusion.xml")
@@ -84,14 +86,15 @@ for i, (axis, name) in enumerate(zip(axes.flat, WATCHED, strict=True), 1):
 plt.show()
 
 # %% [markdown]
-# Two independent engines, one from a table of equations in SBML and one compiled from the stages, agree to far more digits than
-# biology has. [Credibility](../credibility.md) says where this comparison is made for every example.
+# Two independent engines, one from a table of equations in SBML and one compiled from the stages, agree to far more
+# digits than biology has. [Credibility](../credibility.md) says where this comparison is made for every example.
 #
 # ## Change it there
 #
-# Parameters keep their names too. Here the habenular pathway is switched off in Tellurium, and, as a check, in KetaMech. A trap:
-# `reset()` leaves parameters as the last event left them, so that the infusion would stay off; `resetToOrigin()` begins anew. And a
-# resting value `rest__...` is that of the exported person: change what acts after the dose, not what shapes the person.
+# Parameters keep their names too. Here the habenular pathway is switched off in Tellurium, and, as a check, in
+# KetaMech. A trap: `reset()` leaves parameters as the last event left them, so that the infusion would stay off;
+# `resetToOrigin()` begins anew. And a resting value `rest__...` is that of the exported person: change what acts
+# after the dose, not what shapes the person.
 
 # %%
 there.resetToOrigin()

@@ -8,9 +8,9 @@
 # %% [markdown]
 # # A trial and its power
 #
-# A curve of one typical patient does not say whether a trial would succeed. Here virtual people with their own weight,
-# severity, hope and kinetics are enrolled, allocated, dosed and rated with error, and the data are analysed as a
-# statistician would. Then the trial is made smaller until it fails.
+# A curve of one typical patient does not say whether a trial would succeed. Here virtual people with their own
+# weight, severity, hope and kinetics are enrolled, allocated, dosed and rated with error, and the data are analysed
+# as a statistician would. Then the trial is made smaller until it fails.
 #
 # > For research and education only: not treatment or dosing advice.
 
@@ -23,7 +23,7 @@ from ketamech.analysis.trials import analyse
 from ketamech.analysis.trials.power import power
 from ketamech.study import load_model, load_trial, run_trial
 
-plt.rcParams.update({"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9})
+plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
 
 # %% [markdown]
 # ## The protocol is a file
@@ -83,17 +83,15 @@ found.primary.head(3).round(2)
 found.shares["MADRS-24h"].round(1)
 
 # %% [markdown]
-# Twelve trials of the same protocol do not agree. This is chance alone; `ketamech trial` also draws parameter values from
-# the posterior, so that what is not known widens the picture.
+# Twelve trials of the same protocol do not agree. This is chance alone; `ketamech trial` also draws parameter values
+# from the posterior, so that what is not known widens the picture.
 
 # %%
 estimates = found.primary.reset_index(drop=True)
 effect = next(c for c in ("difference", "estimate", "effect") if c in estimates)
 figure, axis = plt.subplots(figsize=(6, 3), layout="constrained")
-axis.errorbar(
-    estimates[effect], estimates.index, xerr=[estimates[effect] - estimates["low"], estimates["high"] - estimates[effect]],
-    fmt="o", color="#1f5f8b", capsize=2,
-)  # fmt: skip
+reach = [estimates[effect] - estimates["low"], estimates["high"] - estimates[effect]]
+axis.errorbar(estimates[effect], estimates.index, xerr=reach, fmt="o", color="#1f5f8b", capsize=2)
 axis.axvline(0, color="0.6", lw=0.8)
 axis.set(xlabel="esketamine minus midazolam at 24 h, MADRS points (95 %)", ylabel="trial")
 plt.show()
@@ -101,8 +99,8 @@ plt.show()
 # %% [markdown]
 # ## How small may it be?
 #
-# Smaller trials are drawn out of these. Power is the share with p < 0.05; with twelve trials it is a rough figure, and the
-# interval says so.
+# Smaller trials are drawn out of these. Power is the share with p < 0.05; with twelve trials it is a rough figure,
+# and the interval says so.
 
 # %%
 sizes = [8, 12, 20, 30, 60]
@@ -115,8 +113,8 @@ axis.set(xlabel="patients an arm", ylabel="power, %", ylim=(0, 102))
 plt.show()
 
 # %% [markdown]
-# Too good to be true? The model's control arms are too uniform and its nasal effect at 24 h too large: the
-# [trial scorecard](../trials-scorecard.md) shows by how much. Plan no real trial on this.
+# Too good to be true? The model's control arms are too uniform and its nasal effect at 24 h too large: the [trial
+# scorecard](../trials-scorecard.md) shows by how much. Plan no real trial on this.
 #
 # ## What to try next
 #

@@ -20,7 +20,7 @@ import pandas as pd
 import ketamech
 from ketamech.study import load_model
 
-plt.rcParams.update({"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9})
+plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
 model = load_model()  # compiled once, used for every run below
 ARMS = {
     "racemic 0.5 mg/kg IV over 40 min": "#1f5f8b",
@@ -84,8 +84,8 @@ pd.DataFrame({arm: row(run) for arm, run in runs.items()}).round(2)
 # %% [markdown]
 # ## One dose, slower and slower
 #
-# The model says that dissociation follows the peak, and the effect on mood the exposure: a slower infusion of the same
-# dose should keep one and lose much of the other. It is a prediction; see [limits](../limits.md) on early mood.
+# The model says that dissociation follows the peak, and the effect on mood the exposure: a slower infusion of the
+# same dose should keep one and lose much of the other. It is a prediction; see [limits](../limits.md) on early mood.
 
 # %%
 minutes = [2, 10, 20, 40, 80, 160, 320]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Number = Annotated[int, typer.Option("--points", min=40, help="Simulated points about the best one")]
 Persons = Annotated[int, typer.Option(min=10, help="Virtual persons in each arm of each trial")]
 Draws = Annotated[int, typer.Option(min=10, help="Draws kept in the posterior file, each simulated in earnest")]
-Seed = Annotated[int, typer.Option(min=0)]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result")]
 Threads = Annotated[int | None, typer.Option(min=1, help="The results are the same for any number [default: cores]")]
 Profiles = Annotated[bool, typer.Option(help="Also profile each parameter (two to three minutes)")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results; an interrupted calibration goes on")]
