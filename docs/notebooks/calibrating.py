@@ -176,7 +176,10 @@ for axis, (arm, output) in zip(axes, data[["arm", "output"]].drop_duplicates().i
     axis.errorbar(hours, data["value"][chosen], yerr=1.96 * data["se"][chosen], fmt="o", color="#c2571a", capsize=2)
     axis.set(title=f"{arm}: {output}", xlabel="hours")
     axis.title.set_fontsize(8)
-    axis.set_yscale("linear" if output == "mood.change" else "log")
+    if output == "venous.ketamine":
+        axis.set_yscale("log")
+        axis.set_yticks([0.05, 0.1, 0.3, 0.6], ["0.05", "0.1", "0.3", "0.6"])
+        axis.minorticks_off()
 plt.show()
 
 # %% [markdown]

@@ -63,9 +63,8 @@ names = [str(v) for v in data["visit"].values]
 places = [i for i, name in enumerate(names) if first["MADRS-24h"].isel(visit=i).notnull().any()]
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True, layout="constrained")
 for axis, arm, colour in zip(axes, ("esketamine", "midazolam"), ("#c2571a", "0.4"), strict=True):
-    people = (first["arm"] == arm).any("visit") if "visit" in first["arm"].dims else first["arm"] == arm
-    scores = first["MADRS-24h"].where(people, drop=True).isel(visit=places)
-    scores = scores.transpose("visit", "patient")
+    people = (first["arm"] == arm).all("visit")
+    scores = first["MADRS-24h"].where(people, drop=True).isel(visit=places).transpose("visit", "patient")
     axis.plot([names[i] for i in places], scores, color=colour, alpha=0.15, lw=0.8)
     axis.plot([names[i] for i in places], scores.mean("patient"), color=colour, lw=2.5)
     axis.set_title(f"{arm}, mean and {scores.sizes['patient']} people", fontsize=9)
@@ -77,10 +76,12 @@ plt.show()
 
 # %%
 found = analyse(data, trial)
-found.primary.head(3).round(2)
+primary = found.primary.head(3)[["replicate", "difference", "low", "high", "p"]].round(2)
+primary.assign(p=found.primary["p"].map("{:.0e}".format))
 
 # %%
-found.shares["MADRS-24h"].round(1)
+shares = found.shares["MADRS-24h"][["arm", "visit", "response", "response_low", "response_high", "remission"]]
+shares.round(1)  # percent, with the 95 % interval over the twelve trials
 
 # %% [markdown]
 # Twelve trials of the same protocol do not agree. This is chance alone; `ketamech trial` also draws parameter values
@@ -88,10 +89,9 @@ found.shares["MADRS-24h"].round(1)
 
 # %%
 estimates = found.primary.reset_index(drop=True)
-effect = next(c for c in ("difference", "estimate", "effect") if c in estimates)
 figure, axis = plt.subplots(figsize=(6, 3), layout="constrained")
-reach = [estimates[effect] - estimates["low"], estimates["high"] - estimates[effect]]
-axis.errorbar(estimates[effect], estimates.index, xerr=reach, fmt="o", color="#1f5f8b", capsize=2)
+reach = [estimates["difference"] - estimates["low"], estimates["high"] - estimates["difference"]]
+axis.errorbar(estimates["difference"], estimates.index, xerr=reach, fmt="o", color="#1f5f8b", capsize=2)
 axis.axvline(0, color="0.6", lw=0.8)
 axis.set(xlabel="esketamine minus midazolam at 24 h, MADRS points (95 %)", ylabel="trial")
 plt.show()

@@ -56,6 +56,23 @@ def test_the_site_builds_without_a_warning(tmp_path):
         assert "not treatment or dosing advice" in text
 
 
+def scenarios():
+    """(page, text) of every scenario file that stands in a page."""
+    for name, text in TEXTS.items():
+        yield from (
+            (name, block) for block in re.findall(r"```yaml\n(.*?)```", text, flags=re.S) if "treatments:" in block
+        )
+
+
+@pytest.mark.parametrize(("name", "block"), list(scenarios()))
+def test_a_scenario_in_a_page_loads(name, block, tmp_path):
+    from ketamech.study import load_scenario
+
+    path = tmp_path / "scenario.yaml"
+    path.write_text(block if "title:" in block else f"title: x\n{block}", encoding="utf-8")
+    assert load_scenario(path).horizon > 0
+
+
 def test_theory_shows_every_flux_value_and_output(model):
     from makers.quantities import quantity_pages
     from makers.theory import theory_pages
