@@ -10,7 +10,7 @@ from written import ROOT, documents
 
 from ketamech.cli.main import app
 from ketamech.core import KetaMechError
-from ketamech.study import Regimen
+from ketamech.study import load_scenario
 
 TEXTS = documents()
 PROGRAM = typer.main.get_command(app)
@@ -50,8 +50,8 @@ def words_of(line):
 
 def check_treatment(command, given):
     """A treatment in a command line is one that the program understands, a file one that is shipped."""
-    if command.name in TRAIN and given and not PLACES.match(given):
-        Regimen.parse(given)
+    if command.name in TRAIN and given and " " in given and not PLACES.match(given):
+        load_scenario(given)
     if given and given.startswith("examples/"):
         assert (ROOT / given).exists(), given
 
@@ -83,7 +83,7 @@ def test_a_wrong_option_or_sentence_is_caught():
     with pytest.raises(Exception, match="No such option"):
         command.make_context("simulate", rest)
     with pytest.raises(KetaMechError):
-        Regimen.parse("racemic 0.5 mg/kg by pigeon")
+        load_scenario("racemic 0.5 mg/kg by pigeon")
 
 
 def every_command(command=PROGRAM, name=""):
