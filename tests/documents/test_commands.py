@@ -1,8 +1,10 @@
 """The reference holds what the program takes, and every example in a document is something the program takes."""
 
+import inspect
 import re
 import shlex
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import typer
@@ -15,7 +17,6 @@ from ketamech.study import load_scenario
 TEXTS = documents()
 PROGRAM = typer.main.get_command(app)
 PLACES = re.compile(r"^([A-Z_]+|<.*>|.*\.(ya?ml|xml|sbml|csv|omex|zarr)|runs/.*)$")  # a file or a word for one
-TRAIN = ("simulate", "areas", "export")  # take a treatment as a sentence
 
 
 def whole_lines():
@@ -48,10 +49,15 @@ def words_of(line):
     return shlex.split(line, comments=True)[1:]
 
 
-def check_treatment(command, given):
-    """A treatment in a command line is one that the program understands, a file one that is shipped."""
-    if command.name in TRAIN and given and " " in given and not PLACES.match(given):
-        load_scenario(given)
+def check_treatment(command, given, options=MappingProxyType({})):
+    """A treatment in a command line is one that the program understands, a file one that is shipped.
+
+    Options that change what a treatment may be (a species, say) go along where the program's own reader takes them.
+    """
+    treated = any(parameter.name == "scenario" for parameter in command.params)
+    if treated and given and " " in given and not PLACES.match(given):
+        known = inspect.signature(load_scenario).parameters
+        load_scenario(given, **{name: value for name, value in options.items() if name in known and value})
     if given and given.startswith("examples/"):
         assert (ROOT / given).exists(), given
 
@@ -66,7 +72,7 @@ def test_there_are_examples():
 def test_a_command_line_in_a_page_is_one(name, line):
     command, rest = leaf(words_of(line))
     context = command.make_context(command.name, list(rest))
-    check_treatment(command, context.params.get("scenario"))
+    check_treatment(command, context.params.get("scenario"), context.params)
 
 
 @pytest.mark.parametrize(("name", "line"), MENTIONS, ids=lambda text: text[:60])
