@@ -36,6 +36,7 @@ copybutton_prompt_is_regexp = True
 python_use_unqualified_type_names = True
 toc_object_entries_show_parents = "hide"
 
+smartquotes = False  # two hyphens are an option, not a dash
 html_theme = "furo"
 html_title = "KetaMech"
 html_static_path = ["static"]

@@ -7,7 +7,7 @@ from html import escape
 
 import sympy
 
-LONG = 700  # characters of text beyond which an expression is listed, not drawn
+LONG = 1000  # characters of text beyond which an expression is listed, not drawn
 SMALL = {sympy.exp: "exp", sympy.log: "ln"}
 
 

@@ -80,8 +80,8 @@ primary = found.primary.head(3)[["replicate", "difference", "low", "high", "p"]]
 primary.assign(p=found.primary["p"].map("{:.0e}".format))
 
 # %%
-shares = found.shares["MADRS-24h"][["arm", "visit", "response", "response_low", "response_high", "remission"]]
-shares.round(1)  # percent, with the 95 % interval over the twelve trials
+columns = ["arm", "visit", "response", "response_low", "response_high", "remission"]
+found.shares["MADRS-24h"][columns].round(1)  # percent, with the 95 % interval over the twelve trials
 
 # %% [markdown]
 # Twelve trials of the same protocol do not agree. This is chance alone; `ketamech trial` also draws parameter values
