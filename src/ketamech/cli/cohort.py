@@ -48,14 +48,16 @@ class Asked:
     tolerance: float = 5e-6
     device: str = "cpu"
     png: bool = False
+    drug: str | None = None
+    subject: str | None = None
 
 
 def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_name: Callable[[str], str]) -> None:
     """Draw, solve and stream a cohort, then print what happened to it."""
     from ketamech import exchange, report, study
-    from ketamech.cli import terminal
+    from ketamech.cli import sources, terminal
 
-    given = study.load_scenario(scenario)
+    given = sources.scenario(scenario, drug=asked.drug, subject=asked.subject)
     seed = given.seed if asked.seed is None else asked.seed
     place = folder or Path("runs") / folder_name(f"{given.title} {asked.patients} patients seed {seed}")
     model = terminal.model()

@@ -20,6 +20,7 @@ from ketamech.cli import (
     design,
     evidence,
     export,
+    import_,
     people,
     schema,
     scorecard,
@@ -49,12 +50,13 @@ for command in (
     check.check,
     describe.describe,
     export.export,
+    import_.import_,
     cite.cite,
     demo.demo,
     schema.schema,
     bench.bench,
 ):
-    app.command(command.__name__, epilog=DISCLAIMER)(command)
+    app.command(command.__name__.rstrip("_"), epilog=DISCLAIMER)(command)
 app.add_typer(evidence.app, name="evidence", epilog=DISCLAIMER)
 
 

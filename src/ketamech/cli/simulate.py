@@ -15,7 +15,10 @@ from ketamech.core import BadInput
 
 Scenario = Annotated[
     str,
-    typer.Argument(help='A scenario file (YAML) or a sentence: "esketamine 84 mg nasal twice weekly for 4 weeks"'),
+    typer.Argument(
+        help='A sentence ("esketamine 84 mg nasal twice weekly for 4 weeks"), a scenario file (.yaml), or a'
+        " NONMEM-style table of doses (.csv)"
+    ),
 ]
 LONGEST_NAME = 60
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results [default: runs/<title>]")]
@@ -38,6 +41,8 @@ Vary = Annotated[str | None, typer.Option(help="Only these parameters or stages 
 Threads = Annotated[int | None, typer.Option(min=1, help="The results are the same for any number [default: cores]")]
 Chunk = Annotated[int | None, typer.Option(help="Patients between two writes; changes no number [default: 4096]")]
 Tolerance = Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 5e-6]")]
+Drug = Annotated[str | None, typer.Option("--drug", help="Table of doses: what is given where it has no column DRUG")]
+Id = Annotated[str | None, typer.Option("--id", help="Table of doses: only this person")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda [default: cpu]")]
 
 
@@ -55,9 +60,12 @@ def simulate(
     chunk: Chunk = None,
     tolerance: Tolerance = None,
     device: Device = None,
+    drug: Drug = None,
+    id_: Id = None,
 ) -> None:
     """Simulate one scenario: curves, summary, figures and an HTML report in one folder.
 
+    A table of doses of several persons gives one table: each at the times of its observations (EVID 0).
     With --patients, many virtual patients drawn from the spreads of the parameters: bands, and a Zarr store of curves.
 
     Examples:
@@ -67,6 +75,8 @@ def simulate(
       ketamech simulate "esketamine 84 mg nasal twice weekly for 4 weeks, then weekly for 4 weeks" --out runs/nasal
 
       ketamech simulate examples/crps_infusion.yaml
+
+      ketamech simulate doses.csv --drug esketamine
 
       ketamech simulate "racemic 0.5 mg/kg IV over 40 min" --patients 10000 --outputs mood.madrs,dissociation.cadss
     """
@@ -78,12 +88,19 @@ def simulate(
     if patients is not None:
         from ketamech.cli.cohort import Asked, simulate_cohort
 
-        return simulate_cohort(scenario, out, Asked(patients, png=png, **given), _folder_name)
+        return simulate_cohort(scenario, out, Asked(patients, png=png, drug=drug, subject=id_, **given), _folder_name)
+    from ketamech.cli import sources
+
+    if sources.is_table(scenario):
+        from ketamech.cli.dose_table import simulate_table
+
+        if simulate_table(scenario, out, outputs, drug, id_, _folder_name):
+            return None
     _refuse_without_patients(given)
     from ketamech import report, study
     from ketamech.cli import terminal
 
-    asked = study.load_scenario(scenario)
+    asked = sources.scenario(scenario, drug=drug, subject=id_)
     folder = out or Path("runs") / _folder_name(asked.title)
     report.refuse_folder(folder)
     model = terminal.model()

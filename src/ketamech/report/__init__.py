@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ketamech.report.index import write_index as write_index
     from ketamech.report.model_page import describe as describe
     from ketamech.report.provenance import provenance_of as provenance_of
+    from ketamech.report.provenance import provenance_of_many as provenance_of_many
     from ketamech.report.run_folder import refuse_folder as refuse_folder
     from ketamech.report.run_folder import write_run as write_run
     from ketamech.report.scorecard_files import write_scorecard as write_scorecard
@@ -42,6 +43,7 @@ _WHERE = {
     "draw_tornado": "search_pictures",
     "percentiles": "bands",
     "provenance_of": "provenance",
+    "provenance_of_many": "provenance",
     "refuse_folder": "run_folder",
     "save_people": "trial_pictures",
     "summary_of": "trial_folder",
