@@ -1,7 +1,8 @@
-"""`ketamech export`: doses and the model for other programs."""
+"""`ketamech export`: doses, the model and results for other programs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,33 +13,54 @@ if TYPE_CHECKING:
 
 Scenario = Annotated[
     str,
-    typer.Argument(help="A sentence, a scenario file (.yaml) or a table of doses (.csv)"),
+    typer.Argument(
+        help="A sentence, a scenario file (.yaml) or a table of doses (.csv); 'calibration': the published rows (PEtab)"
+    ),
 ]
-To = Annotated[Path, typer.Option("--to", "-t", help="What to write: a table of doses (.csv) or SBML (.xml, .sbml)")]
+To = Annotated[
+    Path,
+    typer.Option(
+        "--to", "-t",
+        help="What to write: .csv (doses), .xml or .sbml (SBML), .ant (Antimony), .sedml, .omex (archive of all), or a"
+        " folder .petab",
+    ),
+]  # fmt: skip
 Drug = Annotated[str | None, typer.Option("--drug", help="Table of doses: what is given where it has no column DRUG")]
 Id = Annotated[str | None, typer.Option("--id", help="Table of doses: which person")]
+CALIBRATION, PETAB = "calibration", "petab"
+MODEL_LOST = "SBML cannot carry chance, spreads of parameters, bounds of states, the untreated control or output times."
 
 
 def export(scenario: Scenario, to: To, drug: Drug = None, id_: Id = None) -> None:
     """Write a scenario for other programs, and say what the format cannot carry.
 
-    .csv: its doses as a NONMEM-style table. .xml or .sbml: the whole model for the treated patient, with every dose
-    as an event.
+    The whole model goes out for the treated patient, with every dose as an event: any SBML simulator can then run it;
+    states, outputs and parameters keep their names and units.
 
     Examples:
 
       ketamech export "racemic 0.5 mg/kg IV over 40 min" --to infusion.xml
 
       ketamech export examples/nasal_esketamine_course.yaml --to doses.csv
+
+      ketamech export examples/racemic_iv.yaml --to infusion.omex
+
+      ketamech export calibration --to rows.petab
     """
     from ketamech.cli import sources
     from ketamech.core import BadInput
 
-    writers = {".csv": _doses, ".xml": _sbml, ".sbml": _sbml}
-    if to.suffix.lower() not in writers or to.is_dir():
-        kinds = ", ".join(writers)
-        raise BadInput(f"cannot write '{to}'", expected=f"a file ending in {kinds}", type_this="--to model.xml")
-    writers[to.suffix.lower()](sources.scenario(scenario, drug=drug, subject=id_), to)
+    kind = PETAB if to.name == PETAB else to.suffix.lower().removeprefix(".")
+    if kind not in WRITERS or (to.is_dir() and kind != PETAB):
+        kinds = ", ".join(f".{one}" for one in WRITERS)
+        raise BadInput(f"cannot write '{to}'", expected=f"a name ending in {kinds}", type_this="--to model.xml")
+    if scenario == CALIBRATION:
+        if kind != PETAB:
+            what = f"the calibration cannot be written as .{kind}"
+            raise BadInput(what, expected="a PEtab folder", type_this="--to rows.petab")
+        return _calibration(to)
+    WRITERS[kind](sources.scenario(scenario, drug=drug, subject=id_), to)
+    return None
 
 
 def _doses(asked: Asked, to: Path) -> None:
@@ -47,35 +69,116 @@ def _doses(asked: Asked, to: Path) -> None:
 
     text = doses_csv(asked.regimen, asked.horizon, asked.values, load_parameters())
     lost = not_carried(asked.regimen, asked.horizon, asked.values)
-    _write(to, text, asked, f"{text.count(chr(10)) - 2} dose records", ["A table of doses cannot carry:", *lost])
+    _write(to, text)
+    _tell(to, asked, f"{text.count(chr(10)) - 2} dose records", ["A table of doses cannot carry:", *lost])
 
 
 def _sbml(asked: Asked, to: Path) -> None:
+    text, states = _model_text(asked)
+    _write(to, text)
+    _tell(to, asked, f"{states} states and the doses of {asked.horizon:g} h", [MODEL_LOST])
+
+
+def _antimony(asked: Asked, to: Path) -> None:
+    from ketamech.exchange.antimony_text import antimony_text
+
+    text, states = _model_text(asked)
+    _write(to, antimony_text(text))
+    lost = f"{MODEL_LOST} Antimony leaves out the reasons of rates."
+    _tell(to, asked, f"{states} states and the doses of {asked.horizon:g} h", [lost])
+
+
+def _model_text(asked: Asked) -> tuple[str, int]:
+    """SBML text of the treated patient, and the number of states."""
     from ketamech import study
     from ketamech.cli import terminal
-    from ketamech.core import BadInput
     from ketamech.exchange import sbml
 
-    if any(treatment.steady for treatment in asked.regimen.treatments):
-        what = "an export starts at the drug-free rest state, not at a steady state of doses"
-        raise BadInput(what, key="schedule", expected="the same doses without 'at steady state'")
     model = terminal.model()
     with terminal.progress().status("Writing the equations and the doses ..."):
         treated = study.courses(asked, model)[0]
-        text = sbml.course_sbml(
-            model, treated, name=asked.title, notes=[f"Assumed: {one}." for one in asked.assumptions]
-        )
-    lost = "SBML cannot carry chance, spreads of parameters, bounds of states, the untreated control or output times."
-    _write(to, text, asked, f"{len(model.layout.states)} states and the doses of {asked.horizon:g} h", [lost])
+        notes = [f"Assumed: {one}." for one in asked.assumptions]
+        return sbml.course_sbml(model, treated, name=asked.title, notes=notes), len(model.layout.states)
 
 
-def _write(to: Path, text: str, asked: Asked, what: str, remarks: list[str]) -> None:
+def _sedml(asked: Asked, to: Path) -> None:
+    """The simulation, and beside it the model that it names."""
     from ketamech.cli import terminal
+    from ketamech.exchange.archive import shown_outputs
+    from ketamech.exchange.sedml import time_courses, write_sedml
 
+    beside = to.with_suffix(".xml")
+    outputs = shown_outputs(terminal.model())
+    text = write_sedml(asked.title, beside.name, outputs, time_courses(asked.horizon))
+    _write(beside, _model_text(asked)[0])
+    _write(to, text)
+    _tell(to, asked, f"which runs {beside.name} beside it and reports {len(outputs)} outputs", [MODEL_LOST])
+
+
+def _omex(asked: Asked, to: Path) -> None:
+    from ketamech.cli import terminal
+    from ketamech.exchange.archive import LOST, package, write_archive
+
+    model = terminal.model()
+    with terminal.progress().status("Writing the model, its simulation and the curves to expect ..."):
+        made = package(asked, model)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        write_archive(to, made)
+    _tell(to, asked, f"{len(made.files)} files: {', '.join(made.files)}", [LOST])
+
+
+def _petab(asked: Asked, to: Path) -> None:
+    from ketamech.cli import terminal
+    from ketamech.exchange.petab_cases import scenario_case
+    from ketamech.exchange.petab_files import not_carried, petab_files
+
+    model = terminal.model()
+    with terminal.progress().status("Writing the problems ..."):
+        case = scenario_case(asked, model)
+        _write_folder(to, petab_files([case], model))
+    found = f"versions 1 and 2, with {len(case.readings)} simulated readings in place of measurements"
+    _tell(to, asked, found, ["PEtab cannot carry:", *not_carried(model)])
+
+
+def _calibration(to: Path) -> None:
+    from ketamech.cli import terminal
+    from ketamech.exchange.petab_cases import scorecard_cases
+    from ketamech.exchange.petab_files import not_carried, petab_files
+
+    model = terminal.model()
+    with terminal.progress().status("Writing the problems ..."):
+        cases, left = scorecard_cases(model)
+        _write_folder(to, petab_files(cases, model))
+    readings = sum(len(case.readings) for case in cases)
+    lost = [*not_carried(model), *(f"{number} rows: {reason}" for reason, number in left.items())]
+    found = f"versions 1 and 2, {readings} published readings of {len(cases)} courses"
+    _tell(to, None, found, ["PEtab cannot carry:", *lost])
+
+
+WRITERS: dict[str, Callable[[Asked, Path], None]] = {
+    "csv": _doses, "xml": _sbml, "sbml": _sbml, "ant": _antimony, "sedml": _sedml, "omex": _omex, PETAB: _petab,
+}  # fmt: skip
+
+
+def _write(to: Path, text: str) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_text(text, encoding="utf-8")
+
+
+def _write_folder(to: Path, files: dict[str, str]) -> None:
+    """All of it or nothing."""
+    from ketamech.exchange import whole_folder
+
+    with whole_folder(to) as draft:
+        for place, text in files.items():
+            _write(draft / place, text)
+
+
+def _tell(to: Path, asked: Asked | None, what: str, remarks: list[str]) -> None:
+    from ketamech.cli import terminal
+
     console = terminal.progress()
-    for note in asked.assumptions:
+    for note in asked.assumptions if asked else ():
         console.print(f"Assumed: {terminal.written(note)}.")
     console.print(f"Written: {terminal.written(to)}, {what}. {terminal.written(remarks[0])}")
     for remark in remarks[1:]:

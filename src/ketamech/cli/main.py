@@ -13,6 +13,7 @@ from rich.text import Text
 from ketamech.cli import (
     bench,
     calibrate,
+    certify,
     check,
     cite,
     demo,
@@ -51,6 +52,7 @@ for command in (
     describe.describe,
     export.export,
     import_.import_,
+    certify.certify,
     cite.cite,
     demo.demo,
     schema.schema,

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from ketamech.exchange.archive import SIMULATION, TOLERANCE, package, read_archive, write_archive
 from ketamech.exchange.elsewhere import ENGINES, Elsewhere
 from ketamech.exchange.sbml_words import sbml_id
-from ketamech.exchange.sedml import TimeCourse, read_time_courses
-from ketamech.study import Course, Model, Scenario, courses
+from ketamech.exchange.sedml import TimeCourse, read_time_courses, time_courses
+from ketamech.study import Course, Model, Scenario, courses, load_scenario
 from ketamech.study.running import run
 
 GOAL = 1e-4  # of each output's scale
+REFERENCE = "racemic 0.5 mg/kg IV over 40 min"  # moves every output, so that none is measured by its own rounding
 PACKAGES = ("ketamech", "libroadrunner", "python-copasi", "python-libsbml", "python-libsedml", "python-libcombine")
 COLUMNS = ("scenario", "output", "engine", "difference", "hour", "unit", "scale")
 
@@ -52,38 +54,60 @@ def certify(
     """Write the archive of each scenario into `folder`, run what is in it in each engine, and compare with our own."""
     folder.mkdir(parents=True, exist_ok=True)
     found: list[tuple[object, ...]] = []
+    told = {name: _Here.of(scenario, model) for name, scenario in scenarios.items()}
+    scales = _scales(model, [*told.values(), _Here.of(load_scenario(REFERENCE, model.parameters), model)])
     for name, scenario in scenarios.items():
         tell(f"{name}: writing the archive")
         place = folder / f"{name}.omex"
         write_archive(place, package(scenario, model))
-        found += [(name, *row) for row in _compared(read_archive(place), scenario, model, engines, name, tell)]
+        found += [(name, *row) for row in _compared(read_archive(place), told[name], model, scales, engines, tell)]
     versions = {one: metadata.version(one) for one in PACKAGES}
     return Certificate(pd.DataFrame(found, columns=list(COLUMNS)), versions, model.layout.fingerprint)
 
 
+@dataclass(frozen=True)
+class _Here:
+    """What our own engine says of a scenario at the times of its SED-ML."""
+
+    course: Course
+    curves: xr.Dataset
+
+    @classmethod
+    def of(cls, scenario: Scenario, model: Model) -> _Here:
+        treated = courses(scenario, model)[0]
+        times = compared_times(treated, time_courses(scenario.horizon))
+        return cls(treated, run(model, [treated], times, tolerance=TOLERANCE))
+
+
+def _scales(model: Model, told: Iterable[_Here]) -> dict[str, float]:
+    """The size of each output: of a state as declared, of the others the largest value in any scenario or reference."""
+    declared = {state.name: state.scale for state in model.layout.states}
+    largest: dict[str, float] = {}
+    for here in told:
+        for name in model.layout.output_names:
+            largest[name] = max(largest.get(name, 0.0), float(np.abs(here.curves[name].values).max()))
+    return {name: declared.get(name) or largest[name] or 1.0 for name in largest}
+
+
 def _compared(
     files: Mapping[str, str],
-    scenario: Scenario,
+    here: _Here,
     model: Model,
+    scales: Mapping[str, float],
     engines: Mapping[str, Elsewhere],
-    name: str,
     tell: Callable[[str], None],
 ) -> Iterable[tuple[object, ...]]:
     model_file, asked = read_time_courses(files[SIMULATION])
-    treated, layout = courses(scenario, model)[0], model.layout
-    times = compared_times(treated, asked)
-    ours = run(model, [treated], times, tolerance=TOLERANCE)
-    declared = {state.name: state.scale for state in layout.states}
-    ids = [sbml_id(output) for output in layout.output_names]
+    times, layout = compared_times(here.course, asked), model.layout
+    ids = {name: sbml_id(name) for name in layout.output_names}
     for engine, elsewhere in engines.items():
-        tell(f"{name}: {engine}")
-        theirs = elsewhere(files[model_file], times, ids, {sbml_id(one): scale for one, scale in declared.items()})
+        tell(f"{engine}: {here.course.label}")
+        theirs = elsewhere(files[model_file], times, list(ids.values()), {ids[n]: s for n, s in scales.items()})
         for i, output in enumerate(layout.output_names):
-            mine = ours[output].values[0]
-            scale = declared.get(output) or float(np.abs(mine).max()) or 1.0
-            apart = np.abs(mine - theirs[:, i]) / scale
+            apart = np.abs(here.curves[output].values[0] - theirs[:, i]) / scales[output]
             worst = int(np.argmax(np.where(np.isnan(apart), np.inf, apart)))
-            yield output, engine, float(apart[worst]), float(times[worst]), layout.units[output], scale
+            row = (output, engine, float(apart[worst]), float(times[worst]), layout.units[output], scales[output])
+            yield row
 
 
 def compared_times(course: Course, asked: Iterable[TimeCourse]) -> np.ndarray:

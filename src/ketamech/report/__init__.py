@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from ketamech.report.bench_page import benchmark_page as benchmark_page
     from ketamech.report.bench_picture import draw_benchmark as draw_benchmark
     from ketamech.report.bibliography import cite as cite
+    from ketamech.report.certificate_page import certificate_rows as certificate_rows
+    from ketamech.report.certificate_page import write_certificate as write_certificate
     from ketamech.report.forest_picture import draw_forest as draw_forest
     from ketamech.report.index import write_index as write_index
     from ketamech.report.model_page import describe as describe
@@ -33,6 +35,7 @@ _WHERE = {
     "benchmark_page": "bench_page",
     "draw_benchmark": "bench_picture",
     "cite": "bibliography",
+    "certificate_rows": "certificate_page",
     "cohort_picture": "bands",
     "describe": "model_page",
     "draw_forest": "forest_picture",
@@ -48,6 +51,7 @@ _WHERE = {
     "save_people": "trial_pictures",
     "summary_of": "trial_folder",
     "summary_rows": "summary",
+    "write_certificate": "certificate_page",
     "write_index": "index",
     "write_run": "run_folder",
     "write_scorecard": "scorecard_files",
