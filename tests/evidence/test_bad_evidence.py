@@ -29,7 +29,7 @@ def spoil(path, changes, line=2):
 
 
 def test_an_untouched_copy_loads(folder):
-    assert len(load_evidence(folder).observations) == 1130
+    assert len(load_evidence(folder).observations) == 1132
 
 
 @pytest.mark.parametrize(

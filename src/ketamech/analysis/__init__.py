@@ -6,6 +6,7 @@ from ketamech.core.lazy import lazily
 
 if TYPE_CHECKING:
     from ketamech.analysis.calibration import Calibration as Calibration
+    from ketamech.analysis.claims import answer_claims as answer_claims
     from ketamech.analysis.clinical import load_clinical as load_clinical
     from ketamech.analysis.clinical import shipped_trial as shipped_trial
     from ketamech.analysis.comparison import Verdict as Verdict
@@ -33,6 +34,7 @@ _WHERE = {
     "Measure": "measure",
     "Scorecard": "scoring",
     "Verdict": "comparison",
+    "answer_claims": "claims",
     "check": "examination",
     "compare": "comparison",
     "examine": "examination",

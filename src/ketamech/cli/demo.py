@@ -1,4 +1,4 @@
-"""`ketamech demo`: six published scenarios, the scorecard, the model page, and one index to open."""
+"""`ketamech demo`: six published scenarios, the scorecard, the claims, the model page, and one index to open."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Examples = Annotated[Path, typer.Option(help="Folder of scenario files")]
 
 
 def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples")) -> None:
-    """Run every example scenario, the scorecard and the model description, and write an index page to open.
+    """Run every example scenario, the scorecard, the claims and the model description, and write an index page to open.
 
     Example:  ketamech demo runs/demo
     """
@@ -40,7 +40,7 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=terminal.progress()) as bar:
-        task = bar.add_task("starting", total=len(files) + 2)
+        task = bar.add_task("starting", total=len(files) + 3)
         scenarios = []
         for file in files:
             bar.update(task, description=file.stem.replace("_", " "))
@@ -52,6 +52,9 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
         bar.update(task, description="scorecard")
         card = analysis.scorecard(model)
         report.write_scorecard(folder / "scorecard", card)
+        bar.advance(task)
+        bar.update(task, description="claims")
+        report.write_claims(folder / "claims", analysis.answer_claims(model))
         bar.advance(task)
         bar.update(task, description="model page")
         (folder / "model.html").write_text(report.describe(model.system, html=True), encoding="utf-8")

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from ketamech.report.bibliography import cite as cite
     from ketamech.report.certificate_page import certificate_rows as certificate_rows
     from ketamech.report.certificate_page import write_certificate as write_certificate
+    from ketamech.report.claims_document import claim_in_full as claim_in_full
+    from ketamech.report.claims_document import write_claims_document as write_claims_document
+    from ketamech.report.claims_page import claim_rows as claim_rows
+    from ketamech.report.claims_page import write_claims as write_claims
     from ketamech.report.forest_picture import draw_forest as draw_forest
     from ketamech.report.index import write_index as write_index
     from ketamech.report.model_page import describe as describe
@@ -36,6 +40,8 @@ _WHERE = {
     "draw_benchmark": "bench_picture",
     "cite": "bibliography",
     "certificate_rows": "certificate_page",
+    "claim_in_full": "claims_document",
+    "claim_rows": "claims_page",
     "cohort_picture": "bands",
     "describe": "model_page",
     "draw_forest": "forest_picture",
@@ -52,6 +58,8 @@ _WHERE = {
     "summary_of": "trial_folder",
     "summary_rows": "summary",
     "write_certificate": "certificate_page",
+    "write_claims": "claims_page",
+    "write_claims_document": "claims_document",
     "write_index": "index",
     "write_run": "run_folder",
     "write_scorecard": "scorecard_files",

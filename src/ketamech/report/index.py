@@ -26,6 +26,7 @@ def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Score
         verdicts=card.rows["verdict"].value_counts().to_dict(),
         fitted=int(card.rows["fitted"].sum()),
         picture=_scorecard_picture(place),
+        has_claims=(place / "claims" / "claims.html").is_file(),
         has_model=(place / "model.html").is_file(),
     )
     target = place / "index.html"

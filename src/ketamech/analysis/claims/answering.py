@@ -1,0 +1,96 @@
+"""Runs the experiment of every claim and sets it beside the verdict that its evidence gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from ketamech.analysis.claims.claim import Claim, Outcome, Test, outcome
+from ketamech.analysis.claims.rule import Judgement, judge
+from ketamech.analysis.claims.tables import load_arms, load_claims, load_rule, load_variants
+from ketamech.analysis.expression import names_in
+from ketamech.analysis.measure import Curves
+from ketamech.analysis.protocols import Protocol, check_settings, simulate_protocols
+from ketamech.core import UnknownName, nearest
+from ketamech.evidence import load_evidence
+from ketamech.study.running import Model
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A claim, the verdict on it, what the model shows, and the simulated arms by id.
+
+    `steady`: under how many of `tried` other rules the verdict is the same. The model never enters the verdict.
+    """
+
+    claim: Claim
+    judgement: Judgement
+    outcomes: tuple[Outcome, ...]
+    steady: int
+    tried: int
+    arms: Mapping[str, Curves]
+
+    @property
+    def shown(self) -> bool:
+        """Whether the model shows what the claim says: every line of its experiment passes."""
+        return all(result.passed for result in self.outcomes)
+
+    @property
+    def agreement(self) -> str:
+        """Model beside evidence: agrees, differs, or open where evidence is mixed."""
+        if self.judgement.verdict == "mixed":
+            return "open"
+        return "agrees" if self.shown == (self.judgement.verdict == "supported") else "differs"
+
+
+def answer_claims(
+    model: Model, only: Iterable[str] = (), progress: Callable[[str], None] | None = None
+) -> dict[str, Answer]:
+    """Answers by claim id, in the order of the table (all, or `only` some); raises UnknownName for no such claim.
+
+    Every arm is always run, on one grid of times: a claim asked alone gives the same bits.
+    """
+    claims = load_claims(load_evidence())
+    chosen = _chosen(claims, only)
+    arms = load_arms()
+    _check_outputs(claims.values(), model)
+    check_settings(arms, model.parameters)
+    moments = _moments(test for claim in claims.values() for test in claim.tests)
+    curves = simulate_protocols(model, arms.values(), moments, progress)
+    return {name: _answer(claim, arms, curves, model) for name, claim in chosen.items()}
+
+
+def _answer(claim: Claim, arms: Mapping[str, Protocol], curves: Mapping[str, Curves], model: Model) -> Answer:
+    rule, _ = load_rule()
+    others = load_variants(rule).values()
+    verdict = judge(claim.exhibits, claim.level, rule)
+    same = [judge(claim.exhibits, claim.level, other).verdict == verdict.verdict for other in others]
+    found = tuple(outcome(test, curves, curves.get(arms[test.arm].control), model.layout.units) for test in claim.tests)
+    mine = {name: curves[name] for name in claim.arms()}
+    return Answer(claim, verdict, found, sum(same), len(same), mine)
+
+
+def _chosen(claims: dict[str, Claim], only: Iterable[str]) -> dict[str, Claim]:
+    names = list(only) or list(claims)
+    for name in names:
+        if name not in claims:
+            near = nearest(name, claims) or next((known for known in claims if name in known), None)
+            raise UnknownName(f"no claim '{name}'", expected="an id printed by ketamech claims", nearest=near)
+    return {name: claims[name] for name in claims if name in names}
+
+
+def _moments(tests: Iterable[Test]) -> list[float]:
+    """The hours at which something is read, so that they are output times."""
+    texts = (test.measure.when for test in tests if not set("<>") & set(test.measure.when))
+    return [float(hour) for text in texts for hour in re.findall(r"[\d.]+", text)]
+
+
+def _check_outputs(claims: Iterable[Claim], model: Model) -> None:
+    units = model.layout.units
+    for claim in claims:
+        for text in (claim.figure.output, *(test.measure.output for test in claim.tests)):
+            for name in names_in(text):
+                if name not in units:
+                    near = nearest(name, units)
+                    raise UnknownName(f"claim '{claim.id}' reads '{name}', which no stage offers", nearest=near)

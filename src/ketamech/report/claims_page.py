@@ -1,0 +1,124 @@
+"""The page and the document of claims: every statement beside its experiment, its evidence and the verdict."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ketamech.analysis.claims import (
+    NOT_PERSONS,
+    SIDES,
+    VERDICTS,
+    Answer,
+    Exhibit,
+    Outcome,
+    Rule,
+    load_rule,
+    load_variants,
+)
+from ketamech.evidence import Reference, load_evidence
+from ketamech.report.claims_figure import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw
+from ketamech.report.html import render
+from ketamech.report.words import number
+
+
+def write_claims(folder: Path | str, answers: Mapping[str, Answer]) -> list[Path]:
+    """Write `claims.html` (one file, nothing fetched) and `claims.csv`; returns their paths."""
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    page, table = place / "claims.html", place / "claims.csv"
+    page.write_text(claims_page(answers), encoding="utf-8")
+    pd.DataFrame(claim_rows(answers)).to_csv(table, index=False)
+    return [page, table]
+
+
+def claims_page(answers: Mapping[str, Answer]) -> str:
+    """The whole page."""
+    rule, why = load_rule()
+    counts = {word: sum(a.judgement.verdict == word for a in answers.values()) for word in VERDICTS}
+    return render(
+        "claims.html.j2",
+        cards=[_card(answer, rule) for answer in answers.values()],
+        counts=counts,
+        rule=[(name, number(value), why[name]) for name, value in rule.values.items()],
+        found=found,
+        variants=list(load_variants(rule)),
+        sheet={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
+    )
+
+
+def claim_rows(answers: Mapping[str, Answer]) -> list[dict[str, object]]:
+    """One line a claim: verdict, weights, what the model shows, how steady the verdict is."""
+    return [
+        {
+            "claim": name,
+            "verdict": answer.judgement.verdict,
+            "for": answer.judgement.weight_for,
+            "against": answer.judgement.weight_against,
+            "model": model_says(answer),
+            "model_and_evidence": answer.agreement,
+            "steady": f"{answer.steady}/{answer.tried}",
+            "statement": answer.claim.statement,
+        }
+        for name, answer in answers.items()
+    ]
+
+
+def model_says(answer: Answer) -> str:
+    """Shown or not shown."""
+    return "shown" if answer.shown else "not shown"
+
+
+def found(result: Outcome) -> str:
+    """What came out of a test and the bound, in words."""
+    unit = "" if result.unit == "1" else f" {result.unit}"
+    bound = f"{result.test.bound:g}".replace("-", "−")
+    return f"{number(result.value)}{unit}; to pass: {'below' if result.test.relation == '<' else 'above'} {bound}"
+
+
+@dataclass(frozen=True)
+class Said:
+    """Rows of one paper that say the same: what they say, their ids, and what they weigh."""
+
+    exhibit: Exhibit
+    ids: tuple[str, ...]
+    weight: str
+    paper: Reference
+
+    @property
+    def kind(self) -> str:
+        """Kind of study, weight, how many persons, and whether the number was only recalled."""
+        row = self.exhibit.row
+        counted = f" {row.unit}" if row.unit in NOT_PERSONS else ""
+        persons = f", n = {row.n_text}{counted}" if row.n_text else ""
+        recalled = ", from memory" if row.read_as == "recalled" else ""
+        return f"{self.exhibit.strength}, weight {self.weight}{persons}{recalled}"
+
+
+def said(exhibits: Iterable[Exhibit], rule: Rule) -> list[Said]:
+    """Pieces of evidence in the order of the table; rows of one paper with the same words become one."""
+    references = load_evidence().references
+    groups: dict[tuple[str, str, str], list[Exhibit]] = defaultdict(list)
+    for exhibit in exhibits:
+        groups[(exhibit.why, exhibit.row.reference, exhibit.strength)].append(exhibit)
+    lines = []
+    for (_, paper, _), rows in groups.items():
+        first = max(rows, key=rule.weight)
+        ids = tuple(exhibit.row.id for exhibit in rows)
+        lines.append(Said(first, ids, f"{rule.weight(first):g}", references[paper]))
+    return lines
+
+
+def _card(answer: Answer, rule: Rule) -> dict[str, object]:
+    return {
+        "claim": answer.claim,
+        "judgement": answer.judgement,
+        "answer": answer,
+        "model": model_says(answer),
+        "drawing": draw(answer),
+        "sides": [(side, said(answer.claim.side(side), rule)) for side in SIDES],
+    }

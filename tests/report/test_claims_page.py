@@ -1,0 +1,104 @@
+"""The page of claims: whole, offline, and the same numbers as the experiments."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from ketamech.analysis.claims import answer_claims
+from ketamech.report import write_claims, write_claims_document
+from ketamech.report.claims_figure import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw, nice_steps
+from ketamech.report.words import DISCLAIMER
+
+
+@pytest.fixture(scope="module")
+def answers(model):
+    return answer_claims(model)
+
+
+@pytest.fixture(scope="module")
+def page(answers, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("claims")
+    return write_claims(folder, answers)[0].read_text(encoding="utf-8")
+
+
+class Balance(HTMLParser):
+    """Counts tags that are opened and never closed."""
+
+    void = ("meta", "link", "br", "img", "line", "circle", "path")
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.void:
+            assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+
+def test_the_page_is_well_formed_and_fetches_nothing(page):
+    parser = Balance()
+    parser.feed(page.replace("</title></path>", "</title>").replace('d="M1 5H35"/>', 'd="M1 5H35">'))
+    assert not parser.open
+    assert not re.findall(r"""(?:src|@import|url)\s*[=(]""", page)
+    assert "fetch(" not in page
+    assert all("rel=" in tag for tag in re.findall(r'<a href="http[^>]*>', page))
+
+
+def test_every_claim_has_a_live_figure_with_a_switch_for_each_curve(page, answers):
+    articles = page.split("<article")[1:]
+    assert len(articles) == len(answers)
+    for article, answer in zip(articles, answers.values(), strict=True):
+        curves = set(re.findall(r'data-curve="(\d)"', article))
+        switches = re.findall(r'aria-pressed="true" data-toggle="(\d)"', article)
+        assert set(switches) == curves
+        assert len(switches) == len(answer.claim.figure.curves) >= 2
+        assert re.search(r'role="img" aria-label="Model, .{40,}"', article)
+        assert "<summary>The figure as a table</summary>" in article
+    assert page.count(DISCLAIMER) >= 2
+
+
+def test_a_figure_draws_the_numbers_of_its_run(answers):
+    answer = answers["esketamine-no-dissociation"]
+    sheet = draw(answer)
+    spray = next(line for line in sheet.lines if line.label == "Esketamine spray")
+    top = min(float(pair.split(",")[1]) for pair in spray.path[1:].split("L"))
+    (low_y, low_text), (high_y, high_text) = sheet.y_ticks[0], sheet.y_ticks[-1]
+    peak = float(low_text) + (low_y - top) / (low_y - high_y) * (float(high_text) - float(low_text))
+    assert peak == pytest.approx(answer.outcomes[0].value, rel=0.02)
+
+
+def test_everything_drawn_lies_on_the_sheet(answers):
+    for answer in answers.values():
+        sheet = draw(answer)
+        for line in sheet.lines:
+            for pair in line.path[1:].split("L"):
+                x, y = (float(part) for part in pair.split(","))
+                assert LEFT - 0.1 <= x <= WIDTH - RIGHT + 0.1, (answer.claim.id, line.label)
+                assert TOP - 0.1 <= y <= HEIGHT - BOTTOM + 0.1, (answer.claim.id, line.label)
+        for mark in sheet.marks:
+            assert LEFT <= mark.x <= WIDTH - RIGHT
+            assert TOP <= min(mark.low, mark.high) <= max(mark.low, mark.high) <= HEIGHT - BOTTOM
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-17.3, 0), (0.97, 1.21), (3, 2000), (-0.002, 0.001)])
+def test_steps_cover_the_range_with_round_numbers(low, high):
+    steps = nice_steps(low, high)
+    assert steps[0] <= low
+    assert steps[-1] >= high
+    assert 4 <= len(steps) <= 9
+
+
+def test_evidence_is_cited_by_id_on_page_and_document(page, answers, tmp_path):
+    text = write_claims_document(tmp_path / "claims.md", answers).read_text(encoding="utf-8")
+    for answer in answers.values():
+        for exhibit in answer.claim.exhibits:
+            assert f"<code>{exhibit.row.id}</code>" in page
+            assert f"`{exhibit.row.id}`" in text
