@@ -10,12 +10,20 @@ import typer
 
 Scenarios = Annotated[Path, typer.Option(help="A scenario file, or a folder of them")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the archives and the table")]
+Suite = Annotated[
+    Path | None, typer.Option("--sbml-suite", help="Instead: judge the import on a folder of SBML semantic cases")
+]
 Docs = Annotated[
     Path | None, typer.Option("--docs", help="Also write the certificate as a page, e.g. docs/certificate.md")
 ]
 
 
-def certify(scenarios: Scenarios = Path("examples"), out: Out = Path("runs/certificate"), docs: Docs = None) -> None:
+def certify(
+    scenarios: Scenarios = Path("examples"),
+    out: Out = Path("runs/certificate"),
+    docs: Docs = None,
+    sbml_suite: Suite = None,
+) -> None:
     """Run the archive of every scenario in libRoadRunner and COPASI; list the largest difference of every output.
 
     Leaves with code 1 when a difference is above 1e-4 of the scale of its output.
@@ -27,7 +35,11 @@ def certify(scenarios: Scenarios = Path("examples"), out: Out = Path("runs/certi
       ketamech certify --scenarios examples/racemic_iv.yaml
 
       ketamech certify --docs docs/certificate.md
+
+      ketamech certify --sbml-suite sbml-test-suite/cases/semantic
     """
+    if sbml_suite is not None:
+        return _suite(sbml_suite, out)
     from ketamech import exchange, report, study
     from ketamech.cli import terminal
     from ketamech.core import BadInput
@@ -49,4 +61,27 @@ def certify(scenarios: Scenarios = Path("examples"), out: Out = Path("runs/certi
     word = "within" if found.kept else "ABOVE"
     console.print(f"Largest of all: {found.largest:.2g}, {word} the goal of 1e-4. {terminal.DISCLAIMER}")
     if not found.kept:
+        sys.exit(1)
+
+
+def _suite(folder: Path, out: Path) -> None:
+    """Every case, a table of how it ended, and the counts."""
+    import pandas as pd
+
+    from ketamech import exchange
+    from ketamech.cli import terminal
+    from ketamech.exchange.sbml_cases import PASSED, REFUSED, run_suite, summary
+    from ketamech.report import refuse_folder
+
+    refuse_folder(out)
+    console = terminal.progress()
+    with console.status("Reading the cases ...") as status:
+        found = run_suite(folder, tell=status.update)
+    with exchange.whole_folder(out) as place:
+        pd.DataFrame([vars(one) for one in found]).to_csv(place / "sbml_cases.csv", index=False)
+    terminal.table(summary(found), title=f"{len(found)} semantic cases")
+    wrong = [one for one in found if one.word not in (PASSED, REFUSED)]
+    for one in wrong[:20]:
+        console.print(f"{one.case}: {one.word}, {terminal.written(one.why)}")
+    if wrong:
         sys.exit(1)
