@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 Scenario = Annotated[
     str,
     typer.Argument(
-        help="A sentence, a scenario file (.yaml) or a table of doses (.csv); 'calibration': the published rows (PEtab)"
+        help="A sentence, a scenario file (.yaml) or a table of doses (.csv); a folder of results; 'calibration': the"
+        " published rows (PEtab); 'posterior': the shipped draws"
     ),
 ]
 To = Annotated[
@@ -22,12 +25,12 @@ To = Annotated[
     typer.Option(
         "--to", "-t",
         help="What to write: .csv (doses), .xml or .sbml (SBML), .ant (Antimony), .sedml, .omex (archive of all), or a"
-        " folder .petab",
+        " folder .petab; for results .nc, .zarr, .parquet or .csv",
     ),
 ]  # fmt: skip
 Drug = Annotated[str | None, typer.Option("--drug", help="Table of doses: what is given where it has no column DRUG")]
 Id = Annotated[str | None, typer.Option("--id", help="Table of doses: which person")]
-CALIBRATION, PETAB = "calibration", "petab"
+CALIBRATION, POSTERIOR, PETAB = "calibration", "posterior", "petab"
 MODEL_LOST = "SBML cannot carry chance, spreads of parameters, bounds of states, the untreated control or output times."
 
 
@@ -46,10 +49,16 @@ def export(scenario: Scenario, to: To, drug: Drug = None, id_: Id = None) -> Non
       ketamech export examples/racemic_iv.yaml --to infusion.omex
 
       ketamech export calibration --to rows.petab
+
+      ketamech export runs/nasal --to nasal.nc
+
+      ketamech export posterior --to posterior.zarr
     """
     from ketamech.cli import sources
     from ketamech.core import BadInput
 
+    if scenario == POSTERIOR or Path(scenario).is_dir():
+        return _results(scenario, to)
     kind = PETAB if to.name == PETAB else to.suffix.lower().removeprefix(".")
     if kind not in WRITERS or (to.is_dir() and kind != PETAB):
         kinds = ", ".join(f".{one}" for one in WRITERS)
@@ -61,6 +70,36 @@ def export(scenario: Scenario, to: To, drug: Drug = None, id_: Id = None) -> Non
         return _calibration(to)
     WRITERS[kind](sources.scenario(scenario, drug=drug, subject=id_), to)
     return None
+
+
+def _results(source: str, to: Path) -> None:
+    """Results of a folder, or the shipped posterior, in the file that the suffix asks for."""
+    from ketamech.cli import terminal
+    from ketamech.exchange.result_files import save_results
+    from ketamech.exchange.results import DIMS, names_of, read_results
+
+    if source == POSTERIOR:
+        from ketamech.exchange.inference import shipped_posterior
+        from ketamech.report import provenance_of_many
+
+        model = terminal.model()
+        facts = provenance_of_many("posterior", "", model, _command_line())
+        tree = shipped_posterior(model.parameters, facts)
+        save_results(tree, to)
+        what = f"groups {', '.join(tree.children)}, as ArviZ names them"
+    else:
+        found = read_results(source)
+        save_results(found.assign_attrs({"ketamech exported_by": _command_line()}), to)
+        long = to.suffix.lower() in (".csv", ".parquet")
+        kept = names_of(found) if long else list(found.data_vars)
+        what = f"{len(kept)} variables, " + ", ".join(f"{found.sizes[dim]} {dim}" for dim in DIMS)
+        if len(kept) < len(found.data_vars):
+            what += f"; a long table leaves out {len(found.data_vars) - len(kept)} that have no time"
+    terminal.progress().print(f"Written: {terminal.written(to)}, {terminal.written(what)}")
+
+
+def _command_line() -> str:
+    return shlex.join(["ketamech", *sys.argv[1:]])
 
 
 def _doses(asked: Asked, to: Path) -> None:

@@ -62,12 +62,16 @@ def provenance(told: Told, model: Model, command_line: str) -> dict[str, Any]:
 def provenance_of(scenario: Scenario, model: Model, seed: int, command_line: str) -> dict[str, str]:
     """The same for many patients of one scenario, one level deep."""
     asked = Told(scenario.title, (), (), source=scenario.source, seed=seed, values=scenario.values)
-    return {f"ketamech {name}": text for name, text in flat(provenance(asked, model, command_line)).items()}
+    return _with_papers(provenance(asked, model, command_line), model)
 
 
 def provenance_of_many(title: str, source: str, model: Model, command_line: str) -> dict[str, str]:
     """The same for many persons without chance, and the papers behind every number of the equations."""
     found = provenance(Told(title, (), (), source=source), model, command_line)
+    return _with_papers(found, model)
+
+
+def _with_papers(found: Mapping[str, Any], model: Model) -> dict[str, str]:
     return {f"ketamech {name}": text for name, text in flat(found).items()} | {PAPERS: " ".join(papers_behind(model))}
 
 
