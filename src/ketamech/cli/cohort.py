@@ -50,6 +50,7 @@ class Asked:
     png: bool = False
     drug: str | None = None
     subject: str | None = None
+    kinetics: Path | None = None
 
 
 def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_name: Callable[[str], str]) -> None:
@@ -60,7 +61,7 @@ def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_nam
     given = sources.scenario(scenario, drug=asked.drug, subject=asked.subject)
     seed = given.seed if asked.seed is None else asked.seed
     place = folder or Path("runs") / folder_name(f"{given.title} {asked.patients} patients seed {seed}")
-    model = terminal.model()
+    model = terminal.model(asked.kinetics)
     cohort = study.Cohort(
         model, given, asked.patients, names(asked.outputs), times(asked.times, asked.every, given), seed,
         vary=names(asked.vary) if asked.vary else None, tolerance=asked.tolerance, threads=asked.threads,

@@ -17,6 +17,7 @@ def simulate_table(
     outputs: str | None,
     drug: str | None,
     subject: str | None,
+    kinetics: Path | None,
     folder_name: Callable[[str], str],
 ) -> bool:
     """Solve every person of a table and write `simulated.csv`; False for one whose whole story can be told."""
@@ -32,7 +33,7 @@ def simulate_table(
         return False
     folder = out or Path("runs") / folder_name(table.path.stem)
     report.refuse_folder(folder)
-    model = terminal.model()
+    model = terminal.model(kinetics)
     console = terminal.progress()
     with console.status("Simulating ..."):
         found = solve_table(table, model, names(outputs) if outputs else OUTPUTS)

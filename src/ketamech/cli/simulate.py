@@ -43,6 +43,9 @@ Chunk = Annotated[int | None, typer.Option(help="Patients between two writes; ch
 Tolerance = Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 5e-6]")]
 Drug = Annotated[str | None, typer.Option("--drug", help="Table of doses: what is given where it has no column DRUG")]
 Id = Annotated[str | None, typer.Option("--id", help="Table of doses: only this person")]
+Kinetics = Annotated[
+    Path | None, typer.Option(help="Kinetics of your own: a file (.yaml) that says what is what in an SBML model")
+]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda [default: cpu]")]
 
 
@@ -62,6 +65,7 @@ def simulate(
     device: Device = None,
     drug: Drug = None,
     id_: Id = None,
+    kinetics: Kinetics = None,
 ) -> None:
     """Simulate one scenario: curves, summary, figures and an HTML report in one folder.
 
@@ -78,6 +82,8 @@ def simulate(
 
       ketamech simulate doses.csv --drug esketamine
 
+      ketamech simulate "racemic 35 mg IV" --kinetics my_kinetics.yaml
+
       ketamech simulate "racemic 0.5 mg/kg IV over 40 min" --patients 10000 --outputs mood.madrs,dissociation.cadss
     """
     of_many: dict[str, Any] = {
@@ -88,13 +94,15 @@ def simulate(
     if patients is not None:
         from ketamech.cli.cohort import Asked, simulate_cohort
 
-        return simulate_cohort(scenario, out, Asked(patients, png=png, drug=drug, subject=id_, **given), _folder_name)
+        return simulate_cohort(
+            scenario, out, Asked(patients, png=png, drug=drug, subject=id_, kinetics=kinetics, **given), _folder_name
+        )
     from ketamech.cli import sources
 
     if sources.is_table(scenario):
         from ketamech.cli.dose_table import simulate_table
 
-        if simulate_table(scenario, out, outputs, drug, id_, _folder_name):
+        if simulate_table(scenario, out, outputs, drug, id_, kinetics, _folder_name):
             return None
     _refuse_without_patients(given)
     from ketamech import report, study
@@ -103,7 +111,7 @@ def simulate(
     asked = sources.scenario(scenario, drug=drug, subject=id_)
     folder = out or Path("runs") / _folder_name(asked.title)
     report.refuse_folder(folder)
-    model = terminal.model()
+    model = terminal.model(kinetics)
     console = terminal.progress()
     with console.status("Simulating ..."):
         curves = study.simulate(asked, model=model)
