@@ -45,12 +45,14 @@ class Asked:
     vary: str | None = None
     threads: int = os.cpu_count() or 1
     chunk: int = 4096
-    tolerance: float = 5e-6
+    tolerance: float = 3e-6
     device: str = "cpu"
     png: bool = False
     drug: str | None = None
     subject: str | None = None
     kinetics: Path | None = None
+    connectome: Path | None = None
+    receptors: Path | None = None
 
 
 def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_name: Callable[[str], str]) -> None:
@@ -58,7 +60,8 @@ def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_nam
     from ketamech import exchange, report, study
     from ketamech.cli import sources, terminal
 
-    given = sources.scenario(scenario, drug=asked.drug, subject=asked.subject)
+    found = sources.scenario(scenario, drug=asked.drug, subject=asked.subject)
+    given = found.wired(asked.connectome, asked.receptors)
     seed = given.seed if asked.seed is None else asked.seed
     place = folder or Path("runs") / folder_name(f"{given.title} {asked.patients} patients seed {seed}")
     model = terminal.model(asked.kinetics)

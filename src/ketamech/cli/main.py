@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from ketamech.cli import (
+    areas,
     bench,
     calibrate,
     certify,
@@ -48,6 +49,7 @@ for command in (
     calibrate.calibrate,
     sensitivity.sensitivity,
     design.design,
+    areas.areas,
     scorecard.scorecard,
     claims.claims,
     check.check,

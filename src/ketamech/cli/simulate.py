@@ -40,12 +40,14 @@ Every = Annotated[float | None, typer.Option(help="Hours between two times to ke
 Vary = Annotated[str | None, typer.Option(help="Only these parameters or stages differ [default: all with a spread]")]
 Threads = Annotated[int | None, typer.Option(min=1, help="The results are the same for any number [default: cores]")]
 Chunk = Annotated[int | None, typer.Option(help="Patients between two writes; changes no number [default: 4096]")]
-Tolerance = Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 5e-6]")]
 Drug = Annotated[str | None, typer.Option("--drug", help="Table of doses: what is given where it has no column DRUG")]
 Id = Annotated[str | None, typer.Option("--id", help="Table of doses: only this person")]
 Kinetics = Annotated[
     Path | None, typer.Option(help="Kinetics of your own: a file (.yaml) that says what is what in an SBML model")
 ]
+Tolerance = Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 3e-6]")]
+Connectome = Annotated[Path | None, typer.Option(help="CSV file of weights between brain areas, area by area")]
+Receptors = Annotated[Path | None, typer.Option(help="CSV file: area, and any of nmda, glun2b, ampa")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda [default: cpu]")]
 
 
@@ -66,6 +68,8 @@ def simulate(
     drug: Drug = None,
     id_: Id = None,
     kinetics: Kinetics = None,
+    connectome: Connectome = None,
+    receptors: Receptors = None,
 ) -> None:
     """Simulate one scenario: curves, summary, figures and an HTML report in one folder.
 
@@ -94,9 +98,9 @@ def simulate(
     if patients is not None:
         from ketamech.cli.cohort import Asked, simulate_cohort
 
-        return simulate_cohort(
-            scenario, out, Asked(patients, png=png, drug=drug, subject=id_, kinetics=kinetics, **given), _folder_name
-        )
+        given |= {"png": png, "connectome": connectome, "receptors": receptors}
+        given |= {"drug": drug, "subject": id_, "kinetics": kinetics}
+        return simulate_cohort(scenario, out, Asked(patients, **given), _folder_name)
     from ketamech.cli import sources
 
     if sources.is_table(scenario):
@@ -108,7 +112,7 @@ def simulate(
     from ketamech import report, study
     from ketamech.cli import terminal
 
-    asked = sources.scenario(scenario, drug=drug, subject=id_)
+    asked = sources.scenario(scenario, drug=drug, subject=id_).wired(connectome, receptors)
     folder = out or Path("runs") / _folder_name(asked.title)
     report.refuse_folder(folder)
     model = terminal.model(kinetics)
