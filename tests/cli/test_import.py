@@ -63,6 +63,7 @@ BAD = {
     "which drug": (["simulate", "many.csv"], "--drug esketamine"),
     "which person": (["import", "many.csv", "--drug", "racemic", "--to", "s.yaml"], "--id 1"),
     "nobody": (["simulate", "many.csv", "--drug", "racemic", "--id", "9"], "there is no ID 9"),
+    "an option that a table does not take": (["simulate", "many.csv", "--drug", "racemic", "--seed", "3"], "--seed 3"),
     "no table": (["import", "gone.csv"], "cannot be read"),
     "another file": (["import", "x.docx"], "a table of doses or a model"),
     "no scenario file": (["import", "many.csv", "--drug", "racemic", "--to", "s.csv"], "ending in .yaml"),

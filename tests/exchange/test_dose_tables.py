@@ -84,7 +84,7 @@ infusions = st.builds(
 )
 sessions = st.builds(
     Treatment,
-    drug=st.sampled_from(["ECT", "TMS", "psychotherapy", "antidepressant", "placebo"]),
+    drug=st.sampled_from(["ECT", "TMS", "psychotherapy", "antidepressant", "placebo", "surgery"]),
     start=st.just(0.0) | hours,
     phases=phases,
     missed=st.sets(st.integers(1, 6), max_size=2).map(tuple),
@@ -152,6 +152,7 @@ MEANING = {
     "F keeps the rate": ("TIME,AMT,RATE,F,CMT\n0,20,40,0.5,IV", "esketamine 10 mg IV over 15 min"),
     "F keeps DUR": ("TIME,AMT,DUR,F,CMT\n0,20,0.5,0.5,IV", "esketamine 10 mg IV over 30 min"),
     "addl": ("TIME,AMT,II,ADDL,CMT\n0,20,12,5,IV", "esketamine 20 mg IV every 12 h for 3 days"),
+    "nanograms": ("TIME,AMT,CMT,DRUG,UNIT\n0,2,IV,endotoxin,ng/kg", "endotoxin 2 ng/kg IV"),
     "lag": ("TIME,AMT,ALAG1,CMT\n0,20,0.5,IV", "esketamine 20 mg IV lag 30 min"),
     "steady": ("TIME,AMT,II,ADDL,SS,CMT\n0,20,12,5,1,IV", "esketamine 20 mg IV every 12 h for 3 days at steady state"),
     "drugs": (

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from ketamech.core import BadInput
 
 OUTPUTS = ("mood.madrs", "dissociation.cadss", "venous.ketamine", "venous.norketamine", "venous.esketamine")
 FILE, SHOWN = "simulated.csv", 20
@@ -19,6 +21,7 @@ def simulate_table(
     subject: str | None,
     kinetics: Path | None,
     folder_name: Callable[[str], str],
+    others: Mapping[str, object],
 ) -> bool:
     """Solve every person of a table and write `simulated.csv`; False for one whose whole story can be told."""
     from ketamech import exchange, report
@@ -31,6 +34,9 @@ def simulate_table(
     table = sources.doses(source, load_parameters(), drug)
     if subject is not None or (len(table.subjects) == 1 and len(table.subjects[0].occasions) == 1):
         return False
+    for name, value in others.items():
+        what = f"--{name} {value} is for one scenario"
+        raise BadInput(what, key=f"--{name}", expected="one person of the table", type_this="--id 1")
     folder = out or Path("runs") / folder_name(table.path.stem)
     report.refuse_folder(folder)
     model = terminal.model(kinetics)
@@ -42,7 +48,7 @@ def simulate_table(
         (draft / FILE).write_text(csv_with_facts(found, facts), encoding="utf-8")
     for note in table.notes:
         console.print(f"Assumed: {terminal.written(note)}.")
-    terminal.table(found.head(SHOWN).to_dict("records"), title=f"{table.path.name}: {len(found)} records")  # type: ignore[arg-type]
+    terminal.table(found.head(SHOWN).to_dict("records"), title=f"{table.path.name}: {len(found)} records")
     bad = int((found["solve_status"] != "ok").sum())
     console.print(f"{len(table.subjects)} persons; {bad} records without a value.")
     console.print(f"Open [bold]{terminal.written(folder / FILE)}[/bold]   {terminal.DISCLAIMER}")

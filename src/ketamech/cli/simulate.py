@@ -106,7 +106,9 @@ def simulate(
     if sources.is_table(scenario):
         from ketamech.cli.dose_table import simulate_table
 
-        if simulate_table(scenario, out, outputs, drug, id_, kinetics, _folder_name):
+        others = {name: value for name, value in given.items() if name != "outputs"}
+        others |= {k: v for k, v in (("connectome", connectome), ("receptors", receptors)) if v is not None}
+        if simulate_table(scenario, out, outputs, drug, id_, kinetics, _folder_name, others):
             return None
     _refuse_without_patients(given)
     from ketamech import report, study

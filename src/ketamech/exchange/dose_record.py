@@ -11,7 +11,7 @@ from ketamech.study.drugs import Drug
 from ketamech.study.drugs import drug as known_drug
 from ketamech.study.regimen import MOST_DOSES
 
-MASSES = ("mg", "ug", "g", "mg/kg", "ug/kg", "g/kg")
+MASSES = ("mg", "ug", "ng", "g", "mg/kg", "ug/kg", "ng/kg", "g/kg")
 SALTS = ("base", "hydrochloride")
 
 

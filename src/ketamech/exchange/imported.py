@@ -12,6 +12,7 @@ import sympy
 
 from ketamech.core import BadInput
 from ketamech.engine.lowering import where_positive
+from ketamech.parameters import Distribution, Parameter, ParameterTable
 from ketamech.stages.declaration import Flux, Offer, Stage, State, symbol
 from ketamech.system import System
 from ketamech.system.joining import in_order
@@ -66,9 +67,9 @@ class Imported:
         fluxes = [Flux(name, sympy.sympify(rate), "as in the model") for name, rate in self.rates.items()]
         stage = Stage(STAGE, {}, states=states, offered=offers, fluxes=fluxes, used=list(self.constants))
         return System(
-            (stage,), _Rows(self.constants), tuple(states.values()), in_order(tuple(offers.values()), tuple(states)),
+            (stage,), _rows(self.constants), tuple(states.values()), in_order(tuple(offers.values()), tuple(states)),
             tuple(fluxes), tuple(self.constants), (),
-        )  # type: ignore[arg-type]  # fmt: skip
+        )  # fmt: skip
 
     @cached_property
     def start(self) -> dict[str, float]:
@@ -106,17 +107,10 @@ class Imported:
         return compute
 
 
-@dataclass(frozen=True)
-class _Row:
-    canonical: float
-    unit: str = "1"
-
-
-class _Rows(dict[str, _Row]):
+def _rows(constants: Mapping[str, float]) -> ParameterTable:
     """Constants as a parameter table: values without a unit."""
-
-    def __init__(self, constants: Mapping[str, float]) -> None:
-        super().__init__({name: _Row(value) for name, value in constants.items()})
+    fixed = Distribution("fixed")
+    return ParameterTable({n: Parameter(n, v, "1", fixed, "set", (), "", "", "", 1) for n, v in constants.items()})
 
 
 def quick(expression: sympy.Expr) -> Callable[[Mapping[str, float]], float]:

@@ -214,7 +214,7 @@ def _outputs(
     """Our concentrations as formulas of the model's ids."""
     names, model = libsbml(), kinetics.imported
     for name, told in kinetics.told.outputs.items():
-        given = told if isinstance(told, Output) else Output(formula=told)
+        given = told if isinstance(told, Output) else Output(formula=told, molar_mass=None)
         formulas = Formulas(names, model.meaning, {}, f"the formula of {name}")
         node = names.parseL3Formula(str(given.formula))
         if node is None:

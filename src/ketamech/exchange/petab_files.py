@@ -85,7 +85,7 @@ def _version_2(ready: Sequence[_Prepared], model: Model, estimated: Sequence[Est
     persons: dict[str, list[_Prepared]] = {}
     for one in ready:
         persons.setdefault(json.dumps(sorted(one.case.course.values.items())), []).append(one)
-    files = {}
+    files: dict[str, str] = {}
     for number, group in enumerate(persons.values(), 1):
         place = f"v2/person_{number:02d}"
         files |= {f"{place}/{name}": text for name, text in _person(group, model, estimated).items()}

@@ -74,7 +74,7 @@ def facts_of(source: Path | str) -> dict[str, Any]:
         return dict(json.loads(found))
     if path.suffix.lower() in (".nc", ".zarr") and path.exists():
         with _opened(path) as tree:
-            return dict(tree.attrs)
+            return {str(name): value for name, value in tree.attrs.items()}
     raise BadInput(f"'{source}' is no file of results", file=path, expected=f"a file ending in {', '.join(_READERS)}")
 
 
@@ -124,7 +124,7 @@ def _save_parquet(results: Results, path: Path) -> None:
 
 def _save_csv(results: Results, path: Path) -> None:
     assert isinstance(results, xr.Dataset)
-    path.write_text(csv_with_facts(long_table(results), results.attrs), encoding="utf-8")  # type: ignore[arg-type]
+    path.write_text(csv_with_facts(long_table(results), results.attrs), encoding="utf-8")
 
 
 def _load(path: Path) -> xr.Dataset:

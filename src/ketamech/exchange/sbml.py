@@ -187,4 +187,4 @@ def assignments(system: System, change: Change) -> list[tuple[str, str]]:
 
 
 def _per_hour(unit: str) -> str:
-    return f"({unit})/h"
+    return "1/h" if unit == "1" else f"({unit})/h"
