@@ -14,6 +14,7 @@ from ketamech.cli import (
     areas,
     bench,
     calibrate,
+    certify,
     check,
     cite,
     claims,
@@ -22,6 +23,7 @@ from ketamech.cli import (
     design,
     evidence,
     export,
+    import_,
     people,
     schema,
     scorecard,
@@ -53,12 +55,14 @@ for command in (
     check.check,
     describe.describe,
     export.export,
+    import_.import_,
+    certify.certify,
     cite.cite,
     demo.demo,
     schema.schema,
     bench.bench,
 ):
-    app.command(command.__name__, epilog=DISCLAIMER)(command)
+    app.command(command.__name__.rstrip("_"), epilog=DISCLAIMER)(command)
 app.add_typer(evidence.app, name="evidence", epilog=DISCLAIMER)
 
 
