@@ -87,7 +87,7 @@ plt.show()
 
 # %% [markdown]
 # Two independent engines, one from a table of equations in SBML and one compiled from the stages, agree to far more
-# digits than biology has. [Credibility](../credibility.md) says where this comparison is made for every example.
+# digits than biology has. [The certificate](../certificate.md) makes this comparison for every example.
 #
 # ## Change it there
 #
@@ -124,6 +124,7 @@ plt.show()
 # ## What to try next
 #
 # - Another course, `"esketamine 84 mg nasal twice weekly for 4 weeks"`: every dose becomes its own event.
-# - COPASI: *File, Import SBML*. Everything is in the file, doses included.
+# - COPASI: *File, Import SBML*. Everything is in the file, doses included. Antimony to read, SED-ML and OMEX to hand on:
+#   `ketamech export SCENARIO --to scenario.omex`; [all formats](../exchange.md).
 # - Parameter scans, steady states, metabolic control: Tellurium's own tools work on `there` from here.
 # - Coming from another program? [Names you know, and what they are called here](../coming-from.md).
