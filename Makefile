@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check setup lock clean help app screenshots fuzz-app
+.PHONY: demo test check docs setup lock clean help app screenshots fuzz-app
 
 help:  ## Say what can be typed
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -27,6 +27,10 @@ fuzz-app: $(READY)  ## 10,000 odd requests at the page's API
 check: $(READY)  ## Format, lint, types and tests
 	BIN=$(BIN) scripts/check
 
+docs: $(READY)  ## The site: open build/site/index.html; notebooks are run, a broken link fails
+	$(BIN)/python -m sphinx -q -W --keep-going docs build/site
+	@echo "Open build/site/index.html"
+
 setup: $(READY)  ## Only install
 
 $(READY): pyproject.toml requirements.lock
@@ -41,4 +45,4 @@ lock:  ## Write requirements.lock anew from pyproject.toml (needs uv)
 	  --no-header --no-emit-index-url --output-file requirements.lock pyproject.toml
 
 clean:  ## Remove what was made
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) runs build docs/made .pytest_cache .mypy_cache .ruff_cache

@@ -105,6 +105,7 @@ def test_public_names():
         "build",
         "check",
         "cite",
+        "ev",
         "load_connectome",
         "load_evidence",
         "load_parameters",

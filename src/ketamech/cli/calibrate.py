@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 Number = Annotated[int, typer.Option("--points", min=40, help="Simulated points about the best one")]
 Persons = Annotated[int, typer.Option(min=10, help="Virtual persons in each arm of each trial")]
 Draws = Annotated[int, typer.Option(min=10, help="Draws kept in the posterior file, each simulated in earnest")]
-Seed = Annotated[int, typer.Option(min=0)]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result")]
 Threads = Annotated[int | None, typer.Option(min=1, help="The results are the same for any number [default: cores]")]
 Profiles = Annotated[bool, typer.Option(help="Also profile each parameter (two to three minutes)")]
 Adopt = Annotated[
@@ -130,6 +132,7 @@ def _write(
     import pandas as pd
 
     from ketamech.cli.terminal import DISCLAIMER
+    from ketamech.exchange.result_files import save_results
     from ketamech.report.calibration_pictures import draw_calibration
 
     pd.DataFrame(rows).to_csv(out / "proposed.csv", index=False, float_format="%.5g")
@@ -144,7 +147,22 @@ def _write(
         "disclaimer": DISCLAIMER,
     }
     (out / "summary.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    save_results(_tree(task, posterior), out / "posterior.zarr")
     draw_calibration(out, [p.name for p in task.estimated], posterior.chain, posterior.logs, posterior.draws, profiles)
+
+
+def _tree(task: Any, posterior: Any) -> Any:
+    """The posterior under ArviZ's group names."""
+    import ketamech.analysis.calibration as kit
+    from ketamech import report
+    from ketamech.exchange.inference import calibration_tree
+
+    steps, walkers, parameters = posterior.chain.shape
+    values = kit.in_table_units(task, posterior.chain.reshape(-1, parameters)).reshape(steps, walkers, parameters)
+    observed = {f"{row.row.id} {row.statistic}": row.published for row in task.rows}
+    facts = report.provenance_of_many("calibration", "", task.model, shlex.join(["ketamech", *sys.argv[1:]]))
+    table = task.model.parameters
+    return calibration_tree(task.estimated, values, posterior.logs, table, observed, task.noise, facts)
 
 
 @contextmanager

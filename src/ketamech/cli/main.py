@@ -15,6 +15,7 @@ from ketamech.cli import (
     areas,
     bench,
     calibrate,
+    certify,
     check,
     cite,
     claims,
@@ -24,6 +25,7 @@ from ketamech.cli import (
     evidence,
     explain,
     export,
+    import_,
     people,
     schema,
     scorecard,
@@ -58,13 +60,15 @@ for command in (
     check.check,
     describe.describe,
     export.export,
+    import_.import_,
+    certify.certify,
     cite.cite,
     demo.demo,
     schema.schema,
     bench.bench,
     page.app,
 ):
-    app.command(command.__name__, epilog=DISCLAIMER)(command)
+    app.command(command.__name__.rstrip("_"), epilog=DISCLAIMER)(command)
 app.add_typer(evidence.app, name="evidence", epilog=DISCLAIMER)
 
 

@@ -16,7 +16,7 @@ Parameters = Annotated[str | None, typer.Option(help="Only these parameters or s
 Number = Annotated[int, typer.Option("--n", min=4, help="Morris trajectories")]
 Base = Annotated[int, typer.Option(min=8, help="Sobol base points, a power of 2; 0 parameters below turns it off")]
 Keep = Annotated[int, typer.Option(min=0, help="Sobol for so many parameters that Morris ranks highest")]
-Seed = Annotated[int, typer.Option(min=0)]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result")]
 Threads = Annotated[int | None, typer.Option(min=1, help="[default: cores]")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for tables and pictures")]
 USUAL = "mood.madrs at 24 h; mood.madrs at day 28; dissociation.cadss peak"

@@ -70,6 +70,7 @@ def trial(
             found = analyse(data, planned)
             table = power_of(data, *planned.primary, found.reference, sizes) if sizes else None
             line = shlex.join(["ketamech", *sys.argv[1:]])
+            data = data.assign_attrs(report.provenance_of_many(planned.title, planned.mark, model, line))
             page = report.write_trial(out / name, data, planned, found, power=table, command_line=line)
         terminal.table(report.summary_of(found), title=planned.title)
         if found.failed:

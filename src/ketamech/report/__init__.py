@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ketamech.report.bench_page import benchmark_page as benchmark_page
     from ketamech.report.bench_picture import draw_benchmark as draw_benchmark
     from ketamech.report.bibliography import cite as cite
+    from ketamech.report.certificate_page import certificate_rows as certificate_rows
+    from ketamech.report.certificate_page import write_certificate as write_certificate
     from ketamech.report.claims_document import claim_in_full as claim_in_full
     from ketamech.report.claims_document import write_claims_document as write_claims_document
     from ketamech.report.claims_page import claim_rows as claim_rows
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from ketamech.report.index import write_index as write_index
     from ketamech.report.model_page import describe as describe
     from ketamech.report.provenance import provenance_of as provenance_of
+    from ketamech.report.provenance import provenance_of_many as provenance_of_many
     from ketamech.report.run_folder import refuse_folder as refuse_folder
     from ketamech.report.run_folder import write_run as write_run
     from ketamech.report.scorecard_files import write_scorecard as write_scorecard
@@ -46,6 +49,7 @@ _WHERE = {
     "benchmark_page": "bench_page",
     "draw_benchmark": "bench_picture",
     "cite": "bibliography",
+    "certificate_rows": "certificate_page",
     "claim_in_full": "claims_document",
     "claim_rows": "claims_page",
     "cohort_picture": "bands",
@@ -58,6 +62,7 @@ _WHERE = {
     "draw_tornado": "search_pictures",
     "percentiles": "bands",
     "provenance_of": "provenance",
+    "provenance_of_many": "provenance",
     "reached": "attribution_pictures",
     "refuse_folder": "run_folder",
     "save_experiments": "experiments_picture",
@@ -67,6 +72,7 @@ _WHERE = {
     "summary_rows": "summary",
     "write_attribution": "explain_page",
     "write_average": "wiring_page",
+    "write_certificate": "certificate_page",
     "write_claims": "claims_page",
     "write_claims_document": "claims_document",
     "write_index": "index",

@@ -194,7 +194,7 @@ def adherence(
 
 def event_table(model: Model, given: Sequence[Entry], count: int) -> EventTable:
     """Entries whose numbers may be arrays [patient] as the events of each patient."""
-    place = {name: i for i, name in enumerate(model.layout.state_names)}
+    place = model.places
     times, kinds, states, sizes = [], [], [], []
 
     def add(time: object, kind: int, state: int, size: object) -> None:

@@ -56,13 +56,15 @@ class Course:
 class Model:
     """What the equations hold, the values they take, and their compiled kernel: ready to run courses.
 
-    The equations themselves are built (slowly) only when `system` is asked for.
+    The equations themselves are built (slowly) only when `system` is asked for. `instead` says which state takes what
+    is given to another name (where the kinetics are not our own).
     """
 
     layout: Layout
     parameters: ParameterTable
     kernel: Kernel
     build_system: Callable[[], System] | None = field(default=None, repr=False, compare=False)
+    instead: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def system(self) -> System:
@@ -75,6 +77,12 @@ class Model:
     def usual(self) -> Mapping[str, float]:
         """Every parameter's value in canonical units."""
         return {name: row.canonical for name, row in self.parameters.items()}
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where in the state vector each thing that can be given enters."""
+        found = {name: i for i, name in enumerate(self.layout.state_names)}
+        return found | {name: found[state] for name, state in self.instead.items()}
 
     @cached_property
     def outline(self) -> Outline:
@@ -137,10 +145,10 @@ def prepare(
     start, rested = rest(model.kernel, inputs)
     for i, course in enumerate(courses):
         if course.gap:
-            cycle = joined([_events(model.layout, course.cycle)])
+            cycle = joined([_events(model, course.cycle)])
             start[[i]], found = steady_state(model.kernel, start[[i]], inputs[[i]], cycle, course.gap)
             rested[i] &= found[0]
-    return inputs, start, rested, [_events(model.layout, course.entries, lead) for course in courses]
+    return inputs, start, rested, [_events(model, course.entries, lead) for course in courses]
 
 
 def _inputs(model: Model, values: Mapping[str, float]) -> list[float]:
@@ -153,8 +161,8 @@ def _inputs(model: Model, values: Mapping[str, float]) -> list[float]:
     return [*chosen, *([0.0] * len(model.layout.rested))]
 
 
-def _events(layout: Layout, entries: Sequence[Entry], lead: float = 0.0) -> Events:
-    place = {name: i for i, name in enumerate(layout.state_names)}
+def _events(model: Model, entries: Sequence[Entry], lead: float = 0.0) -> Events:
+    place = model.places
     rows: list[tuple[float, int, int, float]] = []
     for entry in entries:
         if entry.state not in place:
