@@ -64,9 +64,12 @@ class Formulas:
         number = self.value(node)  # a number where a condition is expected: true unless 0
         return _unless_equal(number, sympy.Integer(0))
 
+    def _type(self, node: Any) -> int:
+        """The type of a node, asked of libSBML itself: once libSEDML is loaded, nodes may come as its own class."""
+        return int(self._libsbml.ASTNode.getType(node))
+
     def _kind(self, node: Any) -> str:
-        code = node.getType()
-        names = self._libsbml
+        code, names = self._type(node), self._libsbml
         known = {
             names.AST_CONSTANT_TRUE: "true", names.AST_CONSTANT_FALSE: "false", names.AST_LOGICAL_AND: "and",
             names.AST_LOGICAL_OR: "or", names.AST_LOGICAL_XOR: "xor", names.AST_LOGICAL_NOT: "not",
@@ -107,9 +110,9 @@ class Formulas:
         return self._joined("and", each)
 
     def _name(self, node: Any) -> sympy.Expr:
-        if node.getType() == self._libsbml.AST_NAME_TIME:
+        if self._type(node) == self._libsbml.AST_NAME_TIME:
             return self._symbols[TIME]
-        if node.getType() == self._libsbml.AST_NAME_AVOGADRO:
+        if self._type(node) == self._libsbml.AST_NAME_AVOGADRO:
             return sympy.Float(AVOGADRO)
         name = node.getName()
         if name not in self._symbols:
@@ -120,7 +123,7 @@ class Formulas:
 
     def _constant(self, node: Any) -> sympy.Expr:
         names = self._libsbml
-        found = {names.AST_CONSTANT_PI: sympy.pi, names.AST_CONSTANT_E: sympy.E}.get(node.getType())
+        found = {names.AST_CONSTANT_PI: sympy.pi, names.AST_CONSTANT_E: sympy.E}.get(self._type(node))
         return self.choose(node)(sympy.Integer(1), sympy.Integer(0)) if found is None else found
 
     def _applied(self, node: Any) -> sympy.Expr:
