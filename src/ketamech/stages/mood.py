@@ -21,8 +21,8 @@ def mood(m: Stage) -> None:
     momentum = m.state("mood.momentum", "1", scale=0.1, about="what recovery itself has set going, share of the most")
     drive = m.offers(
         "mood.drive",
-        m.parameter("person.responsiveness") * m.needs("opioid.permission", "1") * (_network(m) + _opioid(m))
-        + _lift(m)
+        m.needs("opioid.permission", "1")
+        * (m.parameter("person.responsiveness") * (_network(m) + _opioid(m)) + _lift(m))
         - _inflammation(m)
         + _other_treatments(m)
         + m.parameter("mood.momentum_weight") * momentum,
@@ -78,10 +78,11 @@ def _opioid(m: Stage) -> sympy.Expr:
 def _lift(m: Stage) -> sympy.Expr:
     """Acute relief, tied to dissociation while awake and gone with it: 40 min after the start mood is better already.
 
-    Effect sizes of 0.5 and 0.9 against saline (Diazgranados 2010, Zarate 2012).
+    Effect sizes of 0.5 and 0.9 against saline (Diazgranados 2010, Zarate 2012). It shows through cortical AMPA
+    receptors like the rest: NBQX abolishes the effect of the first half hour too (Maeng 2008).
     """
     felt = hill(m.needs("dissociation.cadss", "points"), m.parameter("mood.lift_half"), 1)
-    return m.parameter("mood.lift_weight") * felt * m.needs("sedation.consciousness", "1")
+    return m.parameter("mood.lift_weight") * felt * m.needs("sedation.consciousness", "1") * _transmitted(m)
 
 
 def _inflammation(m: Stage) -> sympy.Expr:
