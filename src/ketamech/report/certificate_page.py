@@ -25,8 +25,8 @@ Equations `{fingerprint}`.
 {versions}.
 """
 NOTE = """AMICI is not part of this certificate. Tried once by hand (1.0.1, with a C++ compiler and SWIG):
-it reads and builds the infusion in a minute and a half, and cannot start: an entry of its symbolic Jacobian is no number
-at the drug-free rest state. Not yet explained."""
+it reads and builds the infusion in a minute and a half, and cannot start: an entry of its symbolic Jacobian is not a
+number at the drug-free rest state. Not yet explained."""
 
 
 def certificate_rows(found: Certificate) -> list[dict[str, object]]:
