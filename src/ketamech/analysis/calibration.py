@@ -8,6 +8,7 @@ Parameters move on the logarithmic scale about their table value. How the poster
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ import numpy as np
 
 from ketamech.analysis.clinical import DIRECTORY, Clinical, errors, load_clinical, shipped_trial, statistic
 from ketamech.core import UnknownName, nearest, unit
+from ketamech.core.pieces import Arrays
+from ketamech.core.work import HERE, Work
 from ketamech.evidence import read_table
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.study import Trial, run_trial
@@ -27,6 +30,7 @@ FIRST_DRAW = 1  # replicate 0 has the table's values, 1 those under trial
 DISCREPANCY = {"points": 1.5, "percent": 6.0, "effect": 0.2, "days": 3.0}  # what a model of this kind cannot do better
 SEED = 20
 REACH = 0.25  # step of the slopes, in SD of the prior: wide enough for shares of 120 persons to move
+FARTHEST = 6.0  # SD of the prior beyond which nothing is simulated
 Tell = Callable[[int, str], None]
 
 
@@ -53,13 +57,31 @@ def load_estimated(table: ParameterTable | None = None) -> tuple[Estimated, ...]
 
 @dataclass(frozen=True)
 class Calibration:
-    """The model, what is estimated, and what it is held against; `persons` in each arm."""
+    """The model, what is estimated, and what it is held against; `persons` in each arm.
+
+    Every simulated point is a unit of `work`: a killed search goes the same way again, past the points that are kept.
+    """
 
     model: Model
     estimated: tuple[Estimated, ...]
     rows: tuple[Clinical, ...]
     persons: int = PERSONS
     threads: int = os.cpu_count() or 1
+    work: Work = HERE
+
+    @property
+    def job(self) -> dict[str, object]:
+        """All that decides on the statistics of a point, beside the model."""
+        return {
+            "persons": self.persons,
+            "seed of persons": SEED,
+            "estimated": [f"{p.name} {p.usual!r} {p.prior!r}" for p in self.estimated],
+            "rows": [
+                " ".join([r.row.id, repr(r.published), r.trial, r.arm, r.against, r.scale, r.visit, r.statistic])
+                for r in self.rows
+            ],
+            "trials": {name: trial.mark for name, trial in self.trials.items()},
+        }
 
     @cached_property
     def trials(self) -> dict[str, Trial]:
@@ -107,16 +129,29 @@ class Calibration:
 
     def simulate(self, x: np.ndarray) -> np.ndarray:
         """The statistics [row] at standardised logarithms `x`; NaN where a trial gave none."""
+        return self.simulated(x[None])[0]
+
+    def simulated(self, x: np.ndarray, tell: Tell | None = None, words: str = "") -> np.ndarray:
+        """Statistics [point, row] at points [point, parameter]; `tell` is told how many are done."""
+        found = []
+        for arrays in self.work.each({_name(point): point for point in x}, self.point):
+            found.append(arrays["found"])
+            if tell:
+                tell(len(found), words)
+        return np.array(found)
+
+    def point(self, x: np.ndarray) -> Arrays:
+        """One point, simulated in earnest."""
         draw = [self.values(x)]
         data = {
             name: run_trial(trial, self.model, first=FIRST_DRAW, seed=SEED, threads=self.threads, posterior=draw)
             for name, trial in self.trials.items()
         }
-        return np.array([statistic(row, data[row.trial])[0] for row in self.rows])
+        return {"found": np.array([statistic(row, data[row.trial])[0] for row in self.rows])}
 
     def log_posterior(self, x: np.ndarray) -> float:
         """Logarithm of prior times likelihood, up to a constant."""
-        if not np.all(np.abs(x) < 6):
+        if not np.all(np.abs(x) < FARTHEST):
             return -np.inf
         return self.judged(x, self.simulate(x))
 
@@ -157,7 +192,7 @@ class Calibration:
 
     def slopes(self, x: np.ndarray, found: np.ndarray) -> np.ndarray:
         """How the statistics, in units of their noise, move with each parameter [row, parameter]."""
-        moved = np.array([self.simulate(x + REACH * e) for e in np.eye(len(x))])
+        moved = self.simulated(x + REACH * np.eye(len(x)))
         return (moved - found).T / REACH / self.noise[:, None]
 
     def _cost(self, x: np.ndarray, found: np.ndarray) -> float:
@@ -178,15 +213,17 @@ def profile(task: Calibration, best: np.ndarray, slopes: np.ndarray, place: int,
     The others move by one Gauss-Newton step with the `slopes` at `best`: a profile where statistics are nearly linear.
     """
     free = [i for i in range(len(best)) if i != place]
-    found = []
-    for value in grid:
-        x = best.copy()
-        x[place] = value
-        off = (task.published - task.simulate(x)) / task.noise
-        hessian = slopes[:, free].T @ slopes[:, free] + np.eye(len(free))
-        x[free] += np.linalg.solve(hessian, slopes[:, free].T @ off - x[free])
-        found.append(-2 * task.log_posterior(x))
-    return np.array(found)
+    x = np.tile(best, (len(grid), 1))
+    x[:, place] = grid
+    off = (task.published - task.simulated(x)) / task.noise
+    hessian = slopes[:, free].T @ slopes[:, free] + np.eye(len(free))
+    for point, misses in zip(x, off, strict=True):
+        point[free] += np.linalg.solve(hessian, slopes[:, free].T @ misses - point[free])
+    inside = np.all(np.abs(x) < FARTHEST, axis=1)
+    found = np.full(len(grid), np.inf)
+    reached = zip(x[inside], task.simulated(x[inside]), strict=True)
+    found[inside] = [-2 * task.judged(point, values) for point, values in reached]
+    return found
 
 
 def in_table_units(task: Calibration, x: np.ndarray) -> np.ndarray:
@@ -194,6 +231,10 @@ def in_table_units(task: Calibration, x: np.ndarray) -> np.ndarray:
     table = task.model.parameters
     factors = [unit(table[p.name].unit).factor for p in task.estimated]
     return np.array([[v / f for v, f in zip(task.values(draw).values(), factors, strict=True)] for draw in x])
+
+
+def _name(x: np.ndarray) -> str:
+    return f"point-{hashlib.sha256(np.ascontiguousarray(x, dtype=float).tobytes()).hexdigest()[:20]}"
 
 
 def _limited(name: str, value: float) -> float:

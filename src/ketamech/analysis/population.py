@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.analysis.clinical import Clinical, errors, load_clinical, shipped_trial, statistic
+from ketamech.core.work import HERE, Work
 from ketamech.study import run_trial
 from ketamech.study.running import Model
 
@@ -41,9 +42,9 @@ class PopulationCard:
 
 def population_card(
     model: Model, posterior: Sequence[dict[str, float]], *, replicates: int = REPLICATES, threads: int = 2,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[str], None] | None = None, work: Work = HERE,
 ) -> PopulationCard:  # fmt: skip
-    """Run every trial that a row needs and compare; `progress` gets a line a trial."""
+    """Run every trial that a row needs and compare; `progress` gets a line a trial, `work` keeps what is run."""
     import pandas as pd
 
     data: dict[str, xr.Dataset] = {}
@@ -52,7 +53,8 @@ def population_card(
         if progress:
             progress(f"{replicates} trials: {name}")
         trial = shipped_trial(name)
-        data[name] = run_trial(trial, model, replicates=replicates, posterior=posterior, first=1, threads=threads)
+        how = {"replicates": replicates, "first": 1, "threads": threads}
+        data[name] = run_trial(trial, model, posterior=posterior, work=work, **how)
     rows = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in clinical])
     return PopulationCard(rows, _by_stage(rows), _goals(rows, data), data)
 

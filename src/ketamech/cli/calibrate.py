@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ketamech.cli.long_run import Resume, Scheduler, long_run, threads_of
+
 if TYPE_CHECKING:
     import numpy as np
+
+    from ketamech.analysis import Calibration
 
 Number = Annotated[int, typer.Option("--points", min=40, help="Simulated points about the best one")]
 Persons = Annotated[int, typer.Option(min=10, help="Virtual persons in each arm of each trial")]
@@ -19,42 +24,55 @@ Draws = Annotated[int, typer.Option(min=10, help="Draws kept in the posterior fi
 Seed = Annotated[int, typer.Option(min=0)]
 Threads = Annotated[int | None, typer.Option(min=1, help="The results are the same for any number [default: cores]")]
 Profiles = Annotated[bool, typer.Option(help="Also profile each parameter (two to three minutes)")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results; an interrupted calibration goes on")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results")]
 
 
 def calibrate(
     number: Number = 600, persons: Persons = 120, draws: Draws = 200, seed: Seed = 1, threads: Threads = None,
-    profiles: Profiles = True, out: Out = Path("runs/calibration"),
+    profiles: Profiles = True, out: Out = Path("runs/calibration"), resume: Resume = False,
+    scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Estimate the parameters of data/calibration/parameters.csv from the trials of data/calibration/rows.csv.
 
     Only rows marked fitted enter. Finds the most probable point, simulates many about it, emulates the statistics,
-    samples the posterior with emcee, and simulates the draws as a check. Points are on disk as they come: run the same
-    command again after a kill and it goes on, with the same result. Writes posterior.csv (copy it to data/calibration
-    for trials to draw from), proposed.csv (values for the parameter tables), how each row is met, and pictures.
+    samples the posterior with emcee, and simulates the draws as a check. Points are on disk as they come: the
+    same command with --resume goes on after a kill, with the same result. Writes posterior.csv (copy it to
+    data/calibration for trials to draw from), proposed.csv (values for the parameter tables), how each row is met,
+    and pictures.
     """
     import ketamech.analysis.calibration as kit
-    from ketamech import analysis
-    from ketamech.analysis.posterior import save_posterior
     from ketamech.cli import terminal
 
     terminal.refuse_file(out)
-    out.mkdir(parents=True, exist_ok=True)
-    task = kit.calibration(terminal.model(), persons=persons, threads=threads)
+    model = terminal.model()
+    task = kit.calibration(model, persons=persons, threads=threads_of(threads, scheduler))
+    said = f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials"
+    terminal.progress().print(said)
+    job = {"command": "calibrate", **task.job}
+    with long_run(out, job, model, resume=resume, scheduler=scheduler) as work:
+        _estimate(replace(task, work=work), number, draws, seed, profiles, out)
+
+
+def _estimate(task: Calibration, number: int, draws: int, seed: int, profiles: bool, out: Path) -> None:
+    import ketamech.analysis.calibration as kit
+    from ketamech import analysis, exchange
+    from ketamech.analysis.posterior import save_posterior
+    from ketamech.cli import terminal
+
     console = terminal.progress()
-    console.print(f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials")
-    points = analysis.Points(task, out / "points.npz", seed)
+    points = analysis.Points(task, seed)
     with _progress(number) as tell:
         x, found = points.near(number, tell)
     emulator = analysis.Emulator.fitted(x, found)
     with _progress(draws) as tell:
         posterior = analysis.sampled(points, emulator, draws, tell, seed=seed)
     best, _ = points.best(0, lambda done, words: None)
-    save_posterior(out / "posterior.csv", [p.name for p in task.estimated], kit.in_table_units(task, posterior.draws))
-    with console.status("Profiles and pictures ..."):
+    with console.status("Profiles and pictures ..."), exchange.renewed(out) as draft:
+        names = [p.name for p in task.estimated]
+        save_posterior(draft / "posterior.csv", names, kit.in_table_units(task, posterior.draws))
         curves = _profiles(task, best) if profiles else {}
         rows, met = _rows(task, posterior, best), _met(task, best, emulator.error)
-        _write(out, task, posterior, rows, met, curves)
+        _write(draft, task, posterior, rows, met, curves)
     terminal.table(rows, title="Parameters")
     terminal.table(met, title="Fitted rows at the most probable point")
     console.print(f"Emulator against simulation over {draws} draws: {posterior.off:.2f} of a row's noise")

@@ -16,6 +16,7 @@ from ketamech.core import BadInput
 
 MANIFEST = "manifest.json"
 MAKER = "KetaMech"
+DRAFT = "results.partial"
 
 
 @contextmanager
@@ -36,6 +37,41 @@ def whole_folder(target: Path | str) -> Iterator[Path]:
         _take_place(draft, final)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def renewed(folder: Path) -> Iterator[Path]:
+    """A draft whose files take the place of the former ones in `folder` when the block ends without an error.
+
+    Everything else in the folder stays. The manifest is taken away first and comes last: results are whole when it is
+    there and agrees with them. On an error the former results are as they were.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / DRAFT
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    try:
+        yield draft
+        _write_manifest(draft)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        for path in sorted(draft.iterdir(), key=lambda path: path.name == MANIFEST):
+            if (target := folder / path.name).is_dir():
+                shutil.rmtree(target)
+            os.replace(path, target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def refuse_changed(folder: Path, inside: str = "") -> None:
+    """Raise BadInput when a file named by the manifest (`inside` a place) is missing or is not what was written."""
+    for name, mark in read_manifest(folder).get("files", {}).items():
+        path = folder / name
+        if not name.startswith(inside):
+            continue
+        if not path.is_file():
+            raise BadInput(f"'{name}' is missing", file=folder, expected="the files as they were written")
+        if hashlib.sha256(path.read_bytes()).hexdigest()[:16] != mark:
+            raise BadInput(f"'{name}' was changed after it was written", file=folder, expected="what was written")
 
 
 def refuse_foreign(folder: Path) -> None:
