@@ -1,24 +1,25 @@
 """A Dask scheduler and its workers as a place where the units of a job are done.
 
 Units are independent and tied to no worker: when one is killed, the scheduler hands its unit to another, at the price
-of that unit's time. Results come back in the order of the units; only so many are under way that memory stays flat.
+of that unit's time. Results are fetched as soon as they are there, and so few are ahead that memory stays flat.
 """
 
 from __future__ import annotations
 
 import hashlib
 import pickle
-from collections import deque
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from ketamech.core.errors import BadInput
 from ketamech.core.pieces import Arrays
 from ketamech.core.surroundings import made_with
 
 ANSWER, ARRIVAL = 10.0, 30.0  # s to wait for a scheduler, and for its first worker
-AHEAD = 3  # units under way for each thread of the workers
+AHEAD = 3  # units for each thread of the workers that may be ahead of the oldest unfinished one
 One = Callable[[Any], Arrays]
 
 
@@ -35,8 +36,9 @@ def connected(address: str) -> Iterator[DaskCluster]:
             "a cluster needs Dask", key="--scheduler", type_this='pip install "ketamech[distributed]"'
         ) from None
     try:
+        _knock(address)
         client = Client(address, timeout=ANSWER, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as problem:
+    except (OSError, ValueError) as problem:
         raise BadInput(
             f"no scheduler answers at '{address}'", key="--scheduler", expected="tcp://HOST:PORT of a dask scheduler",
             type_this="--scheduler tcp://127.0.0.1:8786",
@@ -50,34 +52,45 @@ def connected(address: str) -> Iterator[DaskCluster]:
         yield DaskCluster(client)
 
 
+def _knock(address: str) -> None:
+    """Raise OSError or ValueError when nobody listens: a Dask client that never connected may hang when thrown away."""
+    place = urlsplit(address)
+    if place.scheme not in ("tcp", "tls", "ws", "wss") or not place.hostname or not place.port:
+        raise ValueError(address)
+    socket.create_connection((place.hostname, place.port), timeout=ANSWER).close()
+
+
 class DaskCluster:
     """Units done by the workers of a Dask client; `one` and what it holds travel once to each worker."""
 
     def __init__(self, client: Any) -> None:
         self._client, self._sent = client, dict[str, Any]()
 
-    def map(self, one: One, units: list[Any]) -> Iterator[Arrays]:
-        """Results of `one` for each unit, in order. Raises BadInput when the scheduler goes away."""
+    def map(self, one: One, units: list[Any]) -> Iterator[tuple[int, Arrays]]:
+        """(number, result of `one`) for each unit as it is done. Raises BadInput when the scheduler goes away."""
+        from distributed import as_completed
         from distributed.client import FutureCancelledError
         from distributed.comm.core import CommClosedError
 
-        waiting = iter(units)
-        under_way: deque[Any] = deque()
+        under_way, number_of = as_completed(loop=self._client.loop), dict[Any, int]()
+        left, following = set(range(len(units))), 0
         try:
             sent = self._send(one)
-            while True:
-                for unit in waiting:
-                    under_way.append(self._client.submit(_do, sent, unit, pure=False))
-                    if len(under_way) >= self._together():
-                        break
-                if not under_way:
-                    return
-                yield under_way.popleft().result()
+            while left:
+                while following < min(len(units), min(left) + self._together()):
+                    future = self._client.submit(_do, sent, units[following], pure=False)
+                    number_of[future] = following
+                    under_way.add(future)
+                    following += 1
+                future = next(under_way)
+                found, number = future.result(), number_of.pop(future)
+                left.discard(number)
+                yield number, found
         except (CommClosedError, FutureCancelledError) as problem:
             what = "the scheduler has gone; finished pieces are kept"
             raise BadInput(what, key="--scheduler", expected="a scheduler that runs", type_this="--resume") from problem
         finally:
-            self._client.cancel(list(under_way))
+            self._client.cancel(list(number_of))
 
     def _together(self) -> int:
         return AHEAD * max(1, sum(self._client.nthreads().values()))

@@ -19,7 +19,7 @@ def made_with() -> dict[str, str]:
     import numpy as np
 
     found = {name: _version(name) for name in DECIDING}
-    shown: dict[str, dict[str, list[str]]] = np.show_config(mode="dicts")  # type: ignore[assignment, arg-type]
+    shown: dict[str, dict[str, list[str]]] = np.show_config(mode="dicts")  # type: ignore[assignment]
     sets = shown.get("SIMD Extensions", {}).get("found", [])
     return {
         **found,

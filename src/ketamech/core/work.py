@@ -14,10 +14,10 @@ One = Callable[[Any], Arrays]
 
 
 class Cluster(Protocol):
-    """Something that does units elsewhere and hands their results back in order."""
+    """Something that does units elsewhere and hands their results back as they are done."""
 
-    def map(self, one: One, units: list[Any]) -> Iterator[Arrays]:
-        """Results of `one` for each unit, in the order of the units."""
+    def map(self, one: One, units: list[Any]) -> Iterator[tuple[int, Arrays]]:
+        """(number, result of `one`) for each unit, in any order."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,15 @@ class Work:
         here. A name must stand for all that decides on a unit's numbers within the job.
         """
         missing = [name for name in units if not self.pieces or name not in self.pieces]
-        todo, lacking = [units[name] for name in missing], set(missing)
-        with closing(self._fresh(todo, one, many)) as fresh:
+        lacking, arrived = set(missing), dict[str, Arrays]()
+        with closing(self._fresh([units[name] for name in missing], one, many)) as fresh:
             for name in units:
-                if self.pieces and name not in lacking:
-                    yield self.pieces.read(name)
-                    continue
-                found = next(fresh)
-                if self.pieces:
-                    self.pieces.keep(name, found)
-                yield found
+                while name in lacking and name not in arrived:
+                    number, found = next(fresh)
+                    arrived[missing[number]] = found
+                    if self.pieces:
+                        self.pieces.keep(missing[number], found)
+                yield arrived.pop(name) if name in lacking or not self.pieces else self.pieces.read(name)
 
     def _fresh(
         self,
@@ -63,10 +62,8 @@ class Work:
             return
         if self.cluster:
             yield from self.cluster.map(one, todo)
-        elif many:
-            yield from many(todo)
         else:
-            yield from map(one, todo)
+            yield from enumerate(many(todo) if many else map(one, todo))
 
     def __reduce__(self) -> tuple[type[Work], tuple[()]]:
         return Work, ()

@@ -100,7 +100,7 @@ class Cohort:
         firsts: Sequence[int] | None = None,
         cluster: Cluster | None = None,
     ) -> Iterator[xr.Dataset]:
-        """Datasets with dims (patient, time), one after another, or those beginning with `firsts`.
+        """Datasets with dims (patient, time) beginning with `firsts` (all), in that order unless done on a cluster.
 
         `progress` is told how many patients have been begun. They are solved on a `cluster`, or here while the next
         patients are drawn. A failed patient is NaN with the reason in `solve_status`.
@@ -109,10 +109,10 @@ class Cohort:
         if not asked:
             return
         if cluster:
-            for first, arrays in zip(asked, cluster.map(self.chunk_at, asked), strict=True):
+            for done, (_, arrays) in enumerate(cluster.map(self.chunk_at, asked)):
                 yield unpacked(arrays)
                 if progress:
-                    progress(first + self.together)
+                    progress(self.patients - (len(asked) - done - 1) * self.together)
             return
         with ThreadPoolExecutor(1) as ahead:
             following = ahead.submit(self._drawn, self._who(asked[0]))
