@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ketamech.analysis import check as check
     from ketamech.analysis import scorecard as scorecard
     from ketamech.evidence import load_evidence as load_evidence
+    from ketamech.parameters import load_connectome as load_connectome
     from ketamech.parameters import load_parameters as load_parameters
     from ketamech.report import cite as cite
     from ketamech.study import Regimen as Regimen
@@ -26,6 +27,7 @@ _WHERE = {
     "build": "system",
     "check": "analysis",
     "cite": "report",
+    "load_connectome": "parameters",
     "load_evidence": "evidence",
     "load_parameters": "parameters",
     "load_scenario": "study",

@@ -104,6 +104,7 @@ def test_public_names():
         "build",
         "check",
         "cite",
+        "load_connectome",
         "load_evidence",
         "load_parameters",
         "load_scenario",

@@ -32,8 +32,8 @@ def test_every_example_runs_and_something_happens(path, model):
     assert np.isfinite(curves["mood.madrs"].values).all()
 
 
-def test_there_are_six_examples():
-    assert len(EXAMPLES) == 6
+def test_there_are_eight_examples():
+    assert len(EXAMPLES) == 8
 
 
 def test_a_sentence_and_a_file_are_the_same_run(model, tmp_path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -118,7 +118,7 @@ def _goals(rows: pd.DataFrame, data: dict[str, xr.Dataset]) -> pd.DataFrame:
         _goal("prediction interval over published interval, median", calibrate["width_ratio"].median(), None, 2.0),
     ]
     for name, (row, _) in named.items():
-        line = by_id.loc[row]
+        line: Any = by_id.loc[row]
         goal = _goal(name, line["published"], line["sim_low"], line["sim_high"])
         lines.append({**goal, "simulated": line["simulated"]})
     return pd.DataFrame([*lines, *_dissociation(data), _linearity(data)])

@@ -45,11 +45,13 @@ class Asked:
     vary: str | None = None
     threads: int | None = None
     chunk: int = 4096
-    tolerance: float = 5e-6
+    tolerance: float = 3e-6
     device: str = "cpu"
     png: bool = False
     resume: bool = False
     scheduler: str | None = None
+    connectome: Path | None = None
+    receptors: Path | None = None
 
 
 def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_name: Callable[[str], str]) -> None:
@@ -57,7 +59,7 @@ def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_nam
     from ketamech import exchange, report, study
     from ketamech.cli import terminal
 
-    given = study.load_scenario(scenario)
+    given = study.load_scenario(scenario).wired(asked.connectome, asked.receptors)
     seed = given.seed if asked.seed is None else asked.seed
     place = folder or Path("runs") / folder_name(f"{given.title} {asked.patients} patients seed {seed}")
     model = terminal.model()

@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from ketamech.cli import (
+    areas,
     bench,
     calibrate,
     check,
@@ -46,6 +47,7 @@ for command in (
     calibrate.calibrate,
     sensitivity.sensitivity,
     design.design,
+    areas.areas,
     scorecard.scorecard,
     claims.claims,
     check.check,

@@ -38,7 +38,9 @@ Every = Annotated[float | None, typer.Option(help="Hours between two times to ke
 Vary = Annotated[str | None, typer.Option(help="Only these parameters or stages differ [default: all with a spread]")]
 Threads = Annotated[int | None, typer.Option(min=1, help="The results are the same for any number [default: cores]")]
 Chunk = Annotated[int | None, typer.Option(help="Patients between two writes; changes no number [default: 4096]")]
-Tolerance = Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 5e-6]")]
+Tolerance = Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 3e-6]")]
+Connectome = Annotated[Path | None, typer.Option(help="CSV file of weights between brain areas, area by area")]
+Receptors = Annotated[Path | None, typer.Option(help="CSV file: area, and any of nmda, glun2b, ampa")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda [default: cpu]")]
 
 
@@ -58,6 +60,8 @@ def simulate(
     device: Device = None,
     resume: Resume = False,
     scheduler: Scheduler = None,
+    connectome: Connectome = None,
+    receptors: Receptors = None,
 ) -> None:
     """Simulate one scenario: curves, summary, figures and an HTML report in one folder.
 
@@ -81,12 +85,13 @@ def simulate(
     if patients is not None:
         from ketamech.cli.cohort import Asked, simulate_cohort
 
-        return simulate_cohort(scenario, out, Asked(patients, png=png, **given), _folder_name)
+        given |= {"png": png, "connectome": connectome, "receptors": receptors}
+        return simulate_cohort(scenario, out, Asked(patients, **given), _folder_name)
     _refuse_without_patients(given)
     from ketamech import report, study
     from ketamech.cli import terminal
 
-    asked = study.load_scenario(scenario)
+    asked = study.load_scenario(scenario).wired(connectome, receptors)
     folder = out or Path("runs") / _folder_name(asked.title)
     report.refuse_folder(folder)
     model = terminal.model()

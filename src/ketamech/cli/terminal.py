@@ -43,7 +43,7 @@ def written(what: object) -> str:
     return escape(str(what))
 
 
-def table(rows: Sequence[Mapping[str, object]], *, title: str | None = None, right: Sequence[str] = ()) -> None:
+def table(rows: Sequence[Mapping[Any, object]], *, title: str | None = None, right: Sequence[str] = ()) -> None:
     """Rows as a table on the terminal, or as tab-separated lines into a pipe."""
     if not rows:
         return

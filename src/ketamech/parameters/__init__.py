@@ -1,7 +1,17 @@
 """Named values with unit, spread, status and sources."""
 
+from ketamech.parameters.areas import Area, load_areas
+from ketamech.parameters.connectome import load_connectome
 from ketamech.parameters.load import load_parameters
 from ketamech.parameters.parameter import Distribution, Parameter
 from ketamech.parameters.table import ParameterTable
 
-__all__ = ["Distribution", "Parameter", "ParameterTable", "load_parameters"]
+__all__ = [
+    "Area",
+    "Distribution",
+    "Parameter",
+    "ParameterTable",
+    "load_areas",
+    "load_connectome",
+    "load_parameters",
+]

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from ketamech.core.lazy import lazily
 
 if TYPE_CHECKING:
+    from ketamech.report.areas_page import write_areas_page as write_areas_page
+    from ketamech.report.areas_picture import draw_areas as draw_areas
     from ketamech.report.bands import cohort_picture as cohort_picture
     from ketamech.report.bands import percentiles as percentiles
     from ketamech.report.bench_page import benchmark_page as benchmark_page
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from ketamech.report.vpc_picture import draw_predictive_checks as draw_predictive_checks
 
 _WHERE = {
+    "draw_areas": "areas_picture",
+    "write_areas_page": "areas_page",
     "benchmark_page": "bench_page",
     "draw_benchmark": "bench_picture",
     "cite": "bibliography",

@@ -64,7 +64,7 @@ def plain_words(told: Told, horizon: float, changed: Mapping[str, str]) -> list[
     given = "; ".join(told.given) or "nothing"
     words = [f"One typical virtual patient gets {given}. The clock runs for {hours_in_words(horizon)}."]
     if told.control_place is not None:
-        words.append("A control, the same person with the same hopes but no drug, is drawn dashed.")
+        words.append("A control, the same person with the same hopes and challenges but no drug, is drawn dashed.")
     if changed:
         words.append("Set for this run: " + "; ".join(f"{name} = {value}" for name, value in changed.items()) + ".")
     return words + [f"Assumed: {note}." for note in told.assumptions]

@@ -45,7 +45,7 @@ def _scorecard_picture(folder: Path) -> str:
     return found[0].relative_to(folder).as_posix() if found else ""
 
 
-def _goal(row: dict[str, Any]) -> dict[str, str]:
+def _goal(row: dict[Any, Any]) -> dict[str, str]:
     low, high = (row[name] for name in ("low", "high"))
     wanted = {
         (False, False): f"{number(low)} to {number(high)}",
@@ -65,7 +65,7 @@ def _goal(row: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _source(row: dict[str, Any]) -> dict[str, str]:
+def _source(row: dict[Any, Any]) -> dict[str, str]:
     return {
         "citation": row["citation"],
         "n": str(row["n"]),

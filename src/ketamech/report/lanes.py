@@ -32,6 +32,7 @@ class Lane:
 
     `always`: drawn even when nothing moves. `cares`: "peak", "trough" or "most" (whichever moved more). `rest`: the
     drug-free value where a dose at hour 0 hides it; None reads it off the first moment. `tall`: height in lanes.
+    `least`: how far something must move for an optional lane to be drawn.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Lane:
     always: bool = True
     rest: float | None = None
     tall: float = 1.0
+    least: float = 1e-6
 
     def present(self, dataset: xr.Dataset) -> tuple[Series, ...]:
         """The series whose outputs this run has and that are not zero throughout; the first output always."""
@@ -58,6 +60,7 @@ class Lane:
 
 GROUPS = ("Drug", "Receptors and circuit", "Molecules", "Structure and network", "What people feel and doctors measure")
 _MASS = "drug.ketamine_molar_mass"
+_MORPHINE = 0.28534  # mg in a umol
 
 LANES = (
     Lane("plasma", GROUPS[0], "Drug in blood plasma", "ng/mL", (
@@ -101,16 +104,30 @@ LANES = (
     )),
     Lane("protein", GROUPS[2], "Synaptic protein", "times own rest", (Series("plasticity.synaptic_protein"),)),
     Lane("inflammation", GROUPS[2], "Inflammation", "healthy = 1", (
-        Series("inflammation.tnf", "TNF"), Series("inflammation.il6", "IL-6"),
-        Series("inflammation.il10", "IL-10"), Series("inflammation.quinolinate", "quinolinate"),
-    ), tall=1.25),
+        Series("inflammation.il6", "IL-6"), Series("inflammation.tnf", "TNF"), Series("inflammation.il10", "IL-10"),
+    ), cares="peak", tall=1.25),
+    Lane("acute_phase", GROUPS[2], "C-reactive protein", "healthy = 1",
+         (Series("inflammation.crp"),), cares="peak", always=False, least=1.0),
+    Lane("kynurenine", GROUPS[2], "Kynurenine branch", "healthy = 1", (
+        Series("inflammation.quinolinate", "quinolinate"),
+        Series("inflammation.excitotoxic_ratio", "over kynurenate"),
+    ), always=False, least=0.1),
     Lane("opioid", GROUPS[2], "Opioid tone", "% of the most",
          (Series("opioid.tone"),), "percent", 100.0, "peak", always=False),
     Lane("spines", GROUPS[3], "Dendritic spines", "healthy = 1", (Series("spines.density"),)),
     Lane("habenula", GROUPS[3], "Habenula bursting", "% of cells", (Series("habenula.bursting"),), "percent", 100.0),
-    Lane("connectivity", GROUPS[3], "Brain areas in touch", "healthy = 1", (
-        Series("connectivity.prefrontal", "prefrontal"), Series("connectivity.default_mode", "default mode"),
-    )),
+    Lane("areas", GROUPS[3], "Activity of brain areas", "healthy = 1", (
+        Series("areas.medial_prefrontal_activity", "medial prefrontal"),
+        Series("areas.subgenual_cingulate_activity", "subgenual cingulate"),
+        Series("areas.amygdala_activity", "amygdala"), Series("areas.hippocampus_activity", "hippocampus"),
+        Series("areas.accumbens_activity", "accumbens"),
+    ), tall=1.4),
+    Lane("networks", GROUPS[3], "Brain areas in touch", "healthy = 1", (
+        Series("areas.prefrontal_connectivity", "prefrontal with all"),
+        Series("areas.default_mode", "default mode"),
+        Series("areas.insula_default_mode", "insula to default"),
+        Series("areas.subgenual_default_mode", "subgenual to default"),
+    ), tall=1.25),
     Lane("comparators", GROUPS[3], "Other treatments", "model units", (
         Series("comparators.serotonin_bias", "serotonin"), Series("comparators.skill", "therapy skills"),
         Series("comparators.tms_plasticity", "TMS"), Series("comparators.ect_plasticity", "ECT"),
@@ -125,16 +142,26 @@ LANES = (
          (Series("dissociation.cadss"),), "unit",
          cares="peak"),
     Lane("sedation", GROUPS[4], "Sedation", "% of anaesthesia",
-         (Series("sedation.depth", "depth"),), "percent", 100.0, "peak"),
+         (Series("sedation.depth", "depth"),), "percent", 100.0, "peak", rest=0.0),
     Lane("haemodynamics", GROUPS[4], "Blood pressure, pulse", "rise in mmHg, beats/min", (
         Series("haemodynamics.systolic_rise", "systolic"), Series("haemodynamics.diastolic_rise", "diastolic"),
         Series("haemodynamics.heart_rate_rise", "pulse"),
     ), "unit", cares="peak"),
     Lane("pain", GROUPS[4], "Pain relief", "% of full relief", (
         Series("pain.acute_relief", "acute"), Series("pain.lasting_relief", "lasting"),
+        Series("pain.morphine_relief", "morphine"),
     ), "percent", 100.0, "peak"),
+    Lane("acute_pain", GROUPS[4], "Pain of the wound (NRS)", "points, 0 to 10",
+         (Series("pain.acute"),), "unit", cares="peak", always=False, rest=0.0),
+    Lane("sensitised", GROUPS[4], "Sensitisation to pain", "% of the most", (Series("pain.wind_up"),),
+         "percent", 100.0, "peak", always=False, rest=0.0, least=0.02),
+    Lane("morphine", GROUPS[4], "Morphine asked for", "mg, summed", (Series("pain.morphine_taken"),),
+         "unit", _MORPHINE, "peak", always=False, rest=0.0),
     Lane("cognition", GROUPS[4], "Speed and memory", "times own rest",
-         (Series("cognition.performance"),), cares="trough"),
+         (Series("cognition.performance"),), cares="trough", rest=1.0),
+    Lane("thought", GROUPS[4], "Thought pattern", "times own rest", (
+        Series("cognition.rumination", "rumination"), Series("cognition.belief_updating", "uptake of good news"),
+    )),
     Lane("expectancy", GROUPS[4], "Belief in the treatment", "1 = one treatment",
          (Series("expectancy.belief"),), "unit",
          cares="peak", always=False, rest=0.0),
@@ -148,4 +175,4 @@ def lanes_of(dataset: xr.Dataset) -> tuple[Lane, ...]:
 
 def _moves(lane: Lane, dataset: xr.Dataset) -> bool:
     series = [s.values(dataset) for s in lane.present(dataset)]
-    return any(np.nanmax(np.ptp(y, axis=1), initial=0.0) > 1e-6 for y in series if np.isfinite(y).all())
+    return any(np.nanmax(np.ptp(y, axis=1), initial=0.0) > lane.least for y in series if np.isfinite(y).all())

@@ -82,6 +82,11 @@ def _changed(name: str, value: float, model: Model) -> str:
     return f"{value / unit(row.unit).factor:g} {row.unit} (usually {row.value:g})"
 
 
+def today() -> str:
+    """The date, UTC, of what is written now."""
+    return _now()[:10]
+
+
 def _now() -> str:
     """UTC, to the second; SOURCE_DATE_EPOCH makes runs repeatable to the byte."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")

@@ -104,7 +104,7 @@ def _dress(canvas: Canvas) -> None:
 def _source(canvas: Canvas, y: float, part: pd.DataFrame) -> None:
     name = textwrap.shorten(part.citation.iloc[0], _LABEL, placeholder=" …")
     canvas.words(_MARGIN + 6, y, name, size=8, edge="center")
-    found: list[dict[str, Any]] = part.to_dict("records")
+    found: list[dict[Any, Any]] = part.to_dict("records")
     places: list[tuple[str, float]] = []
     for kind, value in map(_placed, found):
         before = sum(other == "sign" for other, _ in places)
@@ -118,7 +118,7 @@ def _source(canvas: Canvas, y: float, part: pd.DataFrame) -> None:
     _remark(canvas, y, found)
 
 
-def _placed(row: Mapping[str, Any]) -> tuple[str, float]:
+def _placed(row: Mapping[Any, Any]) -> tuple[str, float]:
     """Which strip a comparison stands in, and where."""
     beyond = row["comparison"] in ("at_least", "at_most") and row["verdict"] != "inside"
     if (row["comparison"] == "fold" or beyond) and np.isfinite(row["log_fold"]):

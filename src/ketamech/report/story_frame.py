@@ -73,7 +73,7 @@ def header(canvas: Canvas, scene: Scene) -> None:
 def _legend(told: Told) -> str:
     parts = ["One typical patient; the line under each ribbon is the drug-free rest."]
     if told.control_place is not None:
-        parts.append("Dashed grey: the same person, the same hopes, no treatment.")
+        parts.append("Dashed grey: the same person, the same hopes and challenges, no treatment.")
     others = [told.courses[i].label for i in told.treated if i != told.main]
     if others:
         parts.append(f"Dotted: {', '.join(others)}.")

@@ -24,7 +24,7 @@ STORY = (
     "habenula",
     "inflammation",
     "opioid",
-    "connectivity",
+    "areas",
     "comparators",
     "expectancy",
     "mood",

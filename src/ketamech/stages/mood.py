@@ -10,7 +10,7 @@ from ketamech.stages.declaration import Stage, exp, log
 def mood(m: Stage) -> None:
     """Everything that differs from the person's own rest adds to one drive; MADRS follows it.
 
-    Two carriers of the drug: hours (silent habenula, AMPA surface) and days (spines, through connectivity). How far
+    Two carriers of the drug: hours (silent habenula, AMPA surface) and days (spines, through brain areas). How far
     a person's mood follows his own brain differs between people (responsiveness): arms of trials are bimodal. Recovery
     feeds on itself (momentum), so that what a series has gained outlasts the drug; the double well of Demic and Cheng
     2014 in its simplest, single-well form.
@@ -40,16 +40,18 @@ def mood(m: Stage) -> None:
 
 
 def _network(m: Stage) -> sympy.Expr:
-    """Prefrontal connectivity gained, and habenular bursting silenced as a share of the depressed excess.
+    """What areas have regained (regulation), and habenular bursting silenced as a share of the depressed excess.
 
-    A silent habenula frees the cortex, which expresses it through AMPA receptors: NBQX abolishes the early effect
-    in rodents as well (Maeng 2008, Koike 2014).
+    Regulation: a stronger medial prefrontal cortex and a calmer subgenual cingulate (Mayberg). Their lasting tone
+    counts, not the hour of the infusion. A silent habenula frees the cortex, which expresses it through AMPA receptors:
+    NBQX abolishes the early effect in rodents as well (Maeng 2008, Koike 2014).
     """
-    gained = _change(m, "connectivity.prefrontal")
+    regulated = m.parameter("mood.prefrontal_share") * _change(m, "areas.medial_prefrontal_tone")
+    regulated -= m.parameter("mood.subgenual_share") * _change(m, "areas.subgenual_cingulate_tone")
     silenced = -_change(m, "habenula.bursting") / m.parameter("habenula.bursting_depressed")
     current, half = m.needs("ampa.current", "1"), m.parameter("mood.expression_half")
     expressed = current * (1 + half) / (current + half) * silenced
-    return m.parameter("mood.connectivity_weight") * gained + m.parameter("mood.habenula_weight") * expressed
+    return m.parameter("mood.connectivity_weight") * regulated + m.parameter("mood.habenula_weight") * expressed
 
 
 def _opioid(m: Stage) -> sympy.Expr:
@@ -57,8 +59,8 @@ def _opioid(m: Stage) -> sympy.Expr:
 
 
 def _inflammation(m: Stage) -> sympy.Expr:
-    """TNF on a log scale, for inflammation spans orders of magnitude."""
-    cytokine = log(m.needs("inflammation.tnf", "1") / m.resting("inflammation.tnf", "1"))
+    """IL-6 on a log scale, for inflammation spans orders of magnitude; it is what mood followed (Engler 2017)."""
+    cytokine = log(m.needs("inflammation.il6", "1") / m.resting("inflammation.il6", "1"))
     return m.parameter("mood.inflammation_weight") * cytokine
 
 

@@ -15,7 +15,8 @@ class Drug:
     """One treatment. `enantiomers`: share of S and R. `sessions`: counted, not weighed.
 
     `kept_up_by` names the elimination of something that is kept at its usual level for as long as it is given;
-    `hoped` says whether a visit for it carries hope.
+    `hoped` says whether a visit for it carries hope; `lasting` a session that enters evenly over its duration.
+    `dose` names the amount (mass per body weight) that the model counts as one, for what it does not follow in umol.
     """
 
     name: str
@@ -29,6 +30,8 @@ class Drug:
     limits: Mapping[str, str] = field(default_factory=dict)
     kept_up_by: str | None = None
     hoped: bool = True
+    lasting: bool = False
+    dose: str | None = None
 
     def largest(self, route: str) -> str:
         """Name of the parameter beyond which a dose by this route is taken for a slip of the pen."""
@@ -102,6 +105,33 @@ DRUGS = (
         sessions=True,
         enters="sedation.anaesthetic",
         kept_up_by="sedation.anaesthetic_elimination",
+        hoped=False,
+    ),
+    Drug(
+        "endotoxin",
+        ("lps", "lipopolysaccharide"),
+        ("IV",),
+        enters="inflammation.endotoxin",
+        limits={"IV": "drug.largest_endotoxin_dose"},
+        dose="drug.endotoxin_dose",
+        hoped=False,
+    ),
+    Drug(
+        "surgery",
+        ("operation", "major surgery"),
+        ("",),
+        sessions=True,
+        enters="inflammation.tissue_damage",
+        hoped=False,
+        lasting=True,
+    ),
+    Drug(
+        "morphine",
+        (),
+        ("IV",),
+        "drug.morphine_molar_mass",
+        enters="pain.morphine",
+        limits={"IV": "drug.largest_morphine_dose"},
         hoped=False,
     ),
 )

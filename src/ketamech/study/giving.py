@@ -61,10 +61,9 @@ def entries(
 
 
 def micromoles(treatment: Treatment, number: Number) -> Quantity:
-    """One dose in umol of free base."""
+    """One dose in umol of free base, or in the doses that the model counts for this substance."""
     drug, unit = treatment.substance, treatment.unit
     assert treatment.amount is not None
-    assert drug.molar_mass is not None
     per_hour, per_kilogram = unit.endswith("/h"), "/kg" in unit
     mass = unit.removesuffix("/h").removesuffix("/kg")
     milligrams = convert(treatment.amount, mass, "mg")
@@ -72,6 +71,9 @@ def micromoles(treatment: Treatment, number: Number) -> Quantity:
     milligrams *= treatment.duration if per_hour else 1.0
     milligrams *= number("drug.hydrochloride_factor") if treatment.salt == "hydrochloride" else 1.0
     _refuse_absurd(treatment, milligrams, number)
+    if drug.dose:
+        return milligrams / number("person.weight") / (number(drug.dose) * 1e6)
+    assert drug.molar_mass is not None
     return convert(milligrams, "mg", "umol", molar_mass=number(drug.molar_mass) * 1e9)
 
 
@@ -83,10 +85,12 @@ def _refuse_absurd(treatment: Treatment, milligrams: Quantity, number: Number) -
     most = number(treatment.substance.largest(treatment.route)) * 1e6
     hours = max(1.0, treatment.duration)
     if per_kilogram / hours > most:
+        unit, factor = ("ng", 1e6) if treatment.substance.dose else ("mg", 1.0)
+        amount, each, limit = (x * factor for x in (milligrams, per_kilogram, most))
         raise BadInput(
-            f"{milligrams:g} mg of {treatment.drug} is {per_kilogram:.3g} mg/kg: no one is given that",
+            f"{amount:g} {unit} of {treatment.drug} is {each:.3g} {unit}/kg: no one is given that",
             key="dose",
-            expected=f"at most {most:g} mg/kg an hour for {treatment.drug} {treatment.route}".strip(),
+            expected=f"at most {limit:g} {unit}/kg an hour for {treatment.drug} {treatment.route}".strip(),
         )
 
 
@@ -110,7 +114,7 @@ def _session(treatment: Treatment, start: float, number: Number) -> list[Entry]:
     """One unit, and what keeps it there for as long as it is given."""
     drug = treatment.substance
     assert drug.enters is not None
-    found = [Entry(start, drug.enters, 1.0)]
+    found = [Entry(start, drug.enters, 1.0, treatment.duration if drug.lasting else 0.0)]
     if drug.kept_up_by and treatment.duration:
         lost = number(drug.kept_up_by) * treatment.duration
         found.append(Entry(start, drug.enters, lost, treatment.duration))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ketamech.core import BadInput, UnknownName, nearest, unit
-from ketamech.parameters import Parameter, ParameterTable
+from ketamech.parameters import Parameter, ParameterTable, load_connectome
 from ketamech.study.reading import Path_, spelled
 from ketamech.study.scenario_file import ScenarioFile
 
@@ -50,7 +50,7 @@ class Overrides:
 
     def all(self, parsed: ScenarioFile) -> dict[str, float]:
         """Every parameter that differs from the table. Raises BadInput."""
-        values: dict[str, float] = {}
+        values = self._network(parsed)
         for section, prefix in (("person", "person."), ("pathways", "pathway."), ("perturbations", "perturbation.")):
             for key, given in getattr(parsed, section).items():
                 if given is not None:
@@ -58,6 +58,24 @@ class Overrides:
         for key, given in parsed.parameters.items():
             values[key] = self._number("", key, given, ("parameters", key))
         return values
+
+    def _network(self, parsed: ScenarioFile) -> dict[str, float]:
+        """Couplings and receptor densities from the files that the scenario names; single parameters come after."""
+        asked = {key: self._beside(key, name) for key in ("connectome", "receptors") if (name := getattr(parsed, key))}
+        if not asked:
+            return {}
+        return load_connectome(asked.get("connectome"), receptors=asked.get("receptors"))
+
+    def _beside(self, key: str, name: str) -> Path:
+        """A file in the folder of the scenario: a scenario that came from elsewhere must not read other folders."""
+        if Path(name).name != name:
+            raise self._bad(f"'{name}' is in another folder", (key,), "the name of a file beside the scenario")
+        path = self.path.parent / name
+        if not path.is_file():
+            near = nearest(name, [found.name for found in self.path.parent.glob("*.csv")])
+            what = f"there is no file '{name}' beside the scenario"
+            raise BadInput(what, file=self.path, line=self.lines.get((key,)), key=key, nearest=near)
+        return path
 
     def _number(self, prefix: str, key: str, given: float | str, where: Path_) -> float:
         if prefix + key not in self.table:

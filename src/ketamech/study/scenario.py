@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ketamech.core import BadInput
-from ketamech.parameters import ParameterTable
+from ketamech.parameters import ParameterTable, load_connectome
 from ketamech.study.giving import entries
 from ketamech.study.regimen import LONGEST, Regimen
 
@@ -27,6 +27,15 @@ class Scenario:
     seed: int
     source: str
     assumptions: tuple[str, ...] = ()
+
+    def wired(self, connectome: Path | None, receptors: Path | None) -> Scenario:
+        """The same scenario over a connectome, a receptor map or both from files; what it sets itself stays."""
+        named = [path for path in (connectome, receptors) if path]
+        if not named:
+            return self
+        note = f"brain areas are joined, or hold receptors, as {' and '.join(path.name for path in named)} says"
+        values = {**load_connectome(connectome, receptors=receptors), **self.values}
+        return replace(self, values=values, assumptions=(*self.assumptions, note))
 
     def cycle(self, parameters: ParameterTable) -> tuple[Regimen, float]:
         """What repeats itself before the start, and after how many hours (0: the start is drug-free)."""

@@ -51,6 +51,8 @@ class ScenarioFile(BaseModel):
         {}, description="e.g. nbqx: 0.9; names are those of perturbation.* parameters"
     )
     parameters: dict[str, float | str] = Field({}, description="any parameter by its full name")
+    connectome: str | None = Field(None, description="CSV file beside this one: weights between areas, area by area")
+    receptors: str | None = Field(None, description="CSV file beside this one: area, and any of nmda, glun2b, ampa")
     horizon: str | None = Field(None, description="how long to look, e.g. 28 days")
     control: bool = Field(True, description="also simulate the same person with the same hopes and no drug")
     seed: int = Field(1, ge=0, description="kept in the provenance; one typical patient needs no chance")

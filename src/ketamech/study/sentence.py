@@ -23,7 +23,7 @@ _COUNTS = {
     "six": 6,
     "seven": 7,
 }
-_AMOUNT = re.compile(rf"{_NUMBER}\s*((?:mg|ug|g|µg|mcg)(?:/kg)?(?:/(?:h|hr|min))?)\b", re.I)
+_AMOUNT = re.compile(rf"{_NUMBER}\s*((?:mg|ug|ng|g|µg|mcg)(?:/kg)?(?:/(?:h|hr|min))?)\b", re.I)
 _OVER = re.compile(rf"\b(?:over|in)\s+{_NUMBER}\s*{_TIME_WORD}\b", re.I)
 _FOR = re.compile(rf"\bfor\s+{_NUMBER}\s*{_TIME_WORD}\b", re.I)
 _AT = re.compile(rf"\b(?:at|on|from|starting)\s+(?:(day|week)\s+{_NUMBER}|{_NUMBER}\s*{_TIME_WORD})\b", re.I)
@@ -125,7 +125,7 @@ class _Words:
         """No minus before a number; a dash between words or a 1e-5 is none."""
         negative = re.search(rf"(?<![\w.])-\s*{_NUMBER}\s*(\S*)", self.left)
         if negative:
-            what, key = ("a dose", "dose") if re.match(r"[mµu]?c?g\b", negative[2], re.I) else ("a time", "time")
+            what, key = ("a dose", "dose") if re.match(r"[mnµu]?c?g\b", negative[2], re.I) else ("a time", "time")
             text = f"{what} of -{negative[1]} {negative[2]}".strip()
             raise BadInput(f"{text} in '{self.whole}'", key=key, expected="a positive number")
 
@@ -147,7 +147,7 @@ class _Words:
             raise BadInput(
                 f"no dose in '{self.whole}'",
                 key="dose",
-                expected="a number and one of mg, mg/kg, ug/kg, mg/h, mg/kg/h, ug/kg/min",
+                expected="a number and one of mg, mg/kg, ug/kg, ng/kg, mg/h, mg/kg/h, ug/kg/min",
                 type_this="0.5 mg/kg",
             )
         unit = match[2].lower().replace("mcg", "ug").replace("µg", "ug").replace("/hr", "/h")

@@ -12,6 +12,7 @@ from ketamech.core import SolveFailed
 from ketamech.engine import rest, solve
 from ketamech.engine.solve import checked_outputs
 from ketamech.study.cohort import event_table
+from ketamech.study.drugs import DRUGS
 from ketamech.study.giving import entries, sentence_entries
 from ketamech.study.people import People
 from ketamech.study.running import Course, Entry, Model, load_model, run, story_times
@@ -19,18 +20,22 @@ from ketamech.study.scenario import Scenario, load_scenario
 
 
 def courses(scenario: Scenario, model: Model) -> list[Course]:
-    """The treated course and, where asked for, the same person with the same hopes and no drug."""
+    """The treated course and, where asked for, the same person with the same hopes and challenges and no drug."""
     given = entries(scenario.regimen, model.parameters, scenario.values, scenario.horizon)
     repeated, gap = scenario.cycle(model.parameters)
     cycle = entries(repeated, model.parameters, scenario.values, gap) if gap else ()
     treated = Course("treated", given, scenario.values, cycle, gap)
     if not scenario.control:
         return [treated]
-    return [treated, Course("control", _hopes(given), scenario.values, _hopes(cycle), gap)]
+    return [treated, Course("control", _untreated(given), scenario.values, _untreated(cycle), gap)]
 
 
-def _hopes(given: Sequence[Entry]) -> tuple[Entry, ...]:
-    return tuple(entry for entry in given if entry.state.startswith("expectancy."))
+def _untreated(given: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Hopes, and challenges such as an operation unless nothing but challenges is given."""
+    hopes = tuple(entry for entry in given if entry.state.startswith("expectancy."))
+    challenges = {drug.enters for drug in DRUGS if not drug.hoped}
+    kept = tuple(entry for entry in given if entry in hopes or entry.state in challenges)
+    return hopes if len(kept) == len(given) else kept
 
 
 def outputs_of_people(

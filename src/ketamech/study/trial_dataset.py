@@ -134,7 +134,7 @@ def _arms(held: Held, enrolled: Sequence[Enrolled]) -> np.ndarray:
 
 def _covariates(put: Any, enrolled: Sequence[Enrolled]) -> None:
     tables = [e.people.table().drop(columns="person") for e in enrolled]
-    for name in [c for c in tables[0] if c.startswith("person.") or "." not in c]:
+    for name in [c for c in map(str, tables[0]) if c.startswith("person.") or "." not in c]:
         put(name.removeprefix("person."), np.concatenate([table[name].to_numpy() for table in tables]))
 
 

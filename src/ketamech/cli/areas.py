@@ -1,0 +1,64 @@
+"""`ketamech areas`: brain areas and networks over time, with intervals."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Scenario = Annotated[str, typer.Argument(help="A scenario file (YAML) or a sentence")]
+Draws = Annotated[int, typer.Option(help="Draws of the parameters, for the intervals")]
+Seed = Annotated[int, typer.Option(min=0)]
+Threads = Annotated[int | None, typer.Option(min=1, help="[default: cores]")]
+Connectome = Annotated[
+    Path | None, typer.Option(help="CSV file of weights between areas, in place of the shipped ones")
+]
+Receptors = Annotated[Path | None, typer.Option(help="CSV file: area, and any of nmda, glun2b, ampa")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the picture")]
+Docs = Annotated[Path | None, typer.Option(help="Also write the dated page of predictions, as Markdown, here")]
+
+
+def areas(
+    scenario: Scenario = "racemic 0.5 mg/kg IV over 40 min", draws: Draws = 200, seed: Seed = 1,
+    threads: Threads = None, connectome: Connectome = None, receptors: Receptors = None,
+    out: Out = Path("runs/areas"), docs: Docs = None,
+) -> None:  # fmt: skip
+    """Show which brain areas change when, and what imaging would read of networks, with 90 % intervals.
+
+    Every parameter but the person's own is drawn from its spread. A connectome or a receptor map of your own replaces
+    the shipped couplings (a CSV file whose header names the areas).
+
+    Examples:
+
+      ketamech areas
+
+      ketamech areas "esketamine 84 mg nasal" --connectome mine.csv
+    """
+    from ketamech import report, study
+    from ketamech.analysis import areas as kit
+    from ketamech.cli import terminal
+
+    terminal.refuse_file(out)
+    asked = study.load_scenario(scenario).wired(connectome, receptors)
+    model = terminal.model()
+    with terminal.progress().status("Drawing and solving ..."):
+        found = kit.predict(model, asked, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1)
+    table = found.table()
+    out.mkdir(parents=True, exist_ok=True)
+    table.to_csv(out / "areas.csv", index=False)
+    paths = report.draw_areas(out, found, asked.title)
+    if docs:
+        picture = report.write_areas_page(docs, found, asked.title).parents[1] / "pictures"
+        picture.mkdir(parents=True, exist_ok=True)
+        shutil.copy(out / "areas.png", picture / "areas.png")
+    shown = ["readout", "hours", "change", "low", "high", "rising"]
+    terminal.table(
+        [dict(zip(shown, row, strict=True)) for row in table[shown].to_numpy()],
+        title=f"{asked.title}: change from own rest, %",
+    )
+    if found.failed:
+        terminal.progress().print(f"{found.failed} of {draws} draws could not be solved and are left out")
+    terminal.progress().print(f"Open [bold]{terminal.written(paths[1])}[/bold]   {terminal.DISCLAIMER}")

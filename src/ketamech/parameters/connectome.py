@@ -1,0 +1,176 @@
+"""A structural connectome and a receptor map of the user's own, in place of the shipped couplings and densities.
+
+None is shipped: published ones carry licences of their own (many forbid passing them on, or forbid commercial use).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ketamech.core import BadInput, UnknownName, nearest
+from ketamech.parameters.areas import coupling_name, load_areas
+from ketamech.parameters.load import load_parameters
+
+RECEPTORS = ("nmda", "glun2b", "ampa")
+SHARE = "glun2b"  # a share from 0 to 1, kept as it is; the others are densities, scaled
+SAME = 1e-6  # relative difference between two halves of a matrix that is put down to printing
+Weights = str | Path | Sequence[Sequence[float]] | np.ndarray
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Numbers [row, column] with the names of rows and columns, and where they were read."""
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: np.ndarray
+    file: Path | None = None
+
+    def bad(self, what: str, expected: str, *, row: int | None = None) -> BadInput:
+        return BadInput(what, file=self.file, line=self._line(row), expected=expected)
+
+    def unknown(self, kind: str, name: str, known: Sequence[str], *, row: int | None = None) -> UnknownName:
+        what, near = f"'{name}' is not {kind}", nearest(name, known)
+        in_header = self.file is not None and (row is None or self.rows is self.columns)
+        return UnknownName(
+            what, file=self.file, line=1 if in_header else self._line(row), expected=", ".join(known), nearest=near
+        )
+
+    def _line(self, row: int | None) -> int | None:
+        return None if row is None or self.file is None else row + 2
+
+
+def load_connectome(
+    weights: Weights | None = None, names: Sequence[str] | None = None, *, receptors: str | Path | None = None
+) -> dict[str, float]:
+    """Parameter overrides that put a connectome, a receptor map or both in place of the shipped tables.
+
+    `weights`: an array [area, area] with `names`, or a CSV file whose header names the areas (rows in the same order,
+    with or without their names in front). Symmetric, not negative; the diagonal is ignored. Any two or more areas may
+    be given: couplings between them are replaced, others stay. Weights are in any unit: they are scaled to the mean of
+    the couplings they replace. `receptors`: a CSV file with a column `area` and any of nmda, ampa (relative densities,
+    scaled in the same way) and glun2b (share, 0 to 1).
+
+    Use the result as `parameters` of a scenario, or name the files there: `connectome: mine.csv`. Raises BadInput for
+    a wrong shape, asymmetry or a negative weight, and UnknownName, with the nearest one, for a name that is no area.
+    """
+    if weights is None and receptors is None:
+        raise BadInput("neither a connectome nor a receptor map", expected="at least one of weights, receptors")
+    found = {} if weights is None else _couplings(_matrix(weights, names))
+    return found if receptors is None else found | _densities(_read(Path(receptors)))
+
+
+def _matrix(weights: Weights, names: Sequence[str] | None) -> _Table:
+    if isinstance(weights, str | Path):
+        return _read(Path(weights))
+    try:
+        values = np.array(weights, dtype=float)
+    except (TypeError, ValueError):
+        raise BadInput("the connectome is not a matrix of numbers", expected="rows of equal length") from None
+    if names is None:
+        raise BadInput("the connectome has no names", key="names", expected="the area of each row")
+    return _Table(tuple(names), tuple(names), values)
+
+
+def _read(path: Path) -> _Table:
+    """A CSV file: a header of names, then numbers; the first cell of each row may be the row's name."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            records = [[cell.strip() for cell in cells] for cells in csv.reader(stream) if any(cells)]
+    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+        raise BadInput("cannot read the table", file=path, expected="a CSV file in UTF-8") from problem
+    if len(records) < 2:
+        raise BadInput("the table is empty", file=path, line=1, expected="a header of areas, then one row an area")
+    header, body = records[0], records[1:]
+    named = header[0] in ("", "area")
+    columns = tuple(header[1:] if named else header)
+    rows = tuple(cells[0] for cells in body) if named else columns
+    return _Table(rows, columns, _numbers(path, [cells[1:] if named else cells for cells in body], columns), path)
+
+
+def _numbers(path: Path, body: list[list[str]], columns: Sequence[str]) -> np.ndarray:
+    found = np.empty((len(body), len(columns)))
+    for i, cells in enumerate(body):
+        if len(cells) != len(columns):
+            what = f"{len(cells)} numbers under {len(columns)} names"
+            raise BadInput(what, file=path, line=i + 2, expected=f"{len(columns)} numbers")
+        for j, cell in enumerate(cells):
+            try:
+                found[i, j] = float(cell)
+            except ValueError:
+                raise BadInput(f"'{cell}' is not a number", file=path, line=i + 2, expected="numbers") from None
+    return found
+
+
+def _couplings(table: _Table) -> dict[str, float]:
+    _check_matrix(table)
+    pairs = list(combinations(range(len(table.rows)), 2))
+    names = [coupling_name(table.rows[i], table.rows[j]) for i, j in pairs]
+    given = np.array([table.values[i, j] for i, j in pairs])
+    return dict(zip(names, _scaled(table, given, names), strict=True))
+
+
+def _check_matrix(table: _Table) -> None:
+    count = len(table.columns)
+    if table.values.shape != (count, count) or len(table.rows) != count:
+        shape = " x ".join(map(str, table.values.shape))
+        raise table.bad(f"the connectome is {shape} for {count} names", f"{count} rows of {count} numbers")
+    _check_areas(table, table.rows, [area.area for area in load_areas()])
+    if table.rows != table.columns:
+        raise table.bad("rows and columns name the areas in different orders", "the same order")
+    for i, j in _wrong(~np.isfinite(table.values)):
+        raise table.bad(f"{_between(table, i, j)} is not a finite number", "finite weights", row=i)
+    for i, j in _wrong(table.values < 0):
+        raise table.bad(f"{_between(table, i, j)} is negative", "weights of 0 or more", row=i)
+    apart = np.abs(table.values - table.values.T) > SAME * np.maximum(table.values, table.values.T)
+    for i, j in _wrong(apart):
+        both = f"{table.values[i, j]:g} one way and {table.values[j, i]:g} the other"
+        raise table.bad(f"{_between(table, i, j)} is asymmetric: {both}", "the same weight both ways", row=i)
+
+
+def _wrong(mask: np.ndarray) -> Iterator[tuple[int, int]]:
+    return ((int(i), int(j)) for i, j in np.argwhere(mask & ~np.eye(len(mask), dtype=bool)))
+
+
+def _between(table: _Table, i: int, j: int) -> str:
+    return f"the coupling of {table.rows[i]} and {table.rows[j]}"
+
+
+def _check_areas(table: _Table, names: Sequence[str], known: Sequence[str]) -> None:
+    for i, name in enumerate(names):
+        if name not in known:
+            raise table.unknown("an area", name, known, row=i)
+        if name in names[:i]:
+            raise table.bad(f"'{name}' is there twice", "each area once", row=i)
+    if len(names) < 2:
+        raise table.bad(f"{len(names)} area", "two areas or more")
+
+
+def _densities(table: _Table) -> dict[str, float]:
+    shipped = load_parameters()
+    _check_areas(table, table.rows, [a.area for a in load_areas() if f"areas.{a.area}_nmda" in shipped])
+    found: dict[str, float] = {}
+    for column, values in zip(table.columns, table.values.T, strict=True):
+        if column not in RECEPTORS:
+            raise table.unknown("a receptor", column, RECEPTORS)
+        names = [f"areas.{area}_{column}" for area in table.rows]
+        for i in np.flatnonzero(~np.isfinite(values) | (values < 0) | ((values > 1) & (column == SHARE))):
+            wanted = "a share from 0 to 1" if column == SHARE else "a density of 0 or more"
+            raise table.bad(f"{column} of {table.rows[i]} is {values[i]:g}", wanted, row=int(i))
+        found |= dict(zip(names, values if column == SHARE else _scaled(table, values, names), strict=True))
+    return {name: float(value) for name, value in found.items()}
+
+
+def _scaled(table: _Table, given: np.ndarray, names: Sequence[str]) -> list[float]:
+    """The same pattern with the mean of the values it replaces."""
+    shipped: Mapping[str, Any] = load_parameters()
+    if not given.any():
+        raise table.bad("all values are 0", "at least one above 0")
+    return list(map(float, given * np.mean([shipped[name].canonical for name in names]) / given.mean()))
