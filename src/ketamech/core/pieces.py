@@ -22,11 +22,14 @@ from typing import IO, Any
 import numpy as np
 
 from ketamech.core.errors import BadInput
+from ketamech.core.json_text import read_json
 from ketamech.core.surroundings import made_with
 
 PLACE, JOURNAL, LOCK, DRAFT = "pieces", "journal.txt", "lock", "draft.tmp"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SEAL = 16  # letters of a seal
+_HEAD = {"format": int, "job": dict, "made_with": dict, "about": dict}
+_LINE = {"piece": str, "files": dict, "facts": dict}
 Arrays = dict[str, np.ndarray]
 Facts = dict[str, Any]
 
@@ -56,7 +59,10 @@ class Pieces:
     def read(self, name: str) -> Arrays:
         """The arrays of a piece. Raises BadInput when they are not what was kept."""
         (path,) = self._lines[name]["files"]
-        raw = _bytes_of(self.folder / path)
+        try:
+            raw = _bytes_of(self.folder / path)
+        except OSError:
+            raw = b""
         if [len(raw), _hash(raw)] != self._lines[name]["files"][path]:
             raise BadInput(f"'{path}' was changed while it was in use", file=self.folder, type_this="--resume")
         with np.load(io.BytesIO(raw), allow_pickle=False) as held:
@@ -248,9 +254,15 @@ def _sealed(content: Facts, head: Facts) -> bytes:
 
 
 def _unsealed(row: bytes, head: Facts) -> Facts:
-    """What a line says; nothing when its seal does not fit."""
+    """What a line says; nothing when its seal does not fit, or when it says something else than a line does."""
     seal, _, body = row.decode("utf-8", "replace").partition(" ")
-    return json.loads(body) if seal == _seal(body, head) else {}
+    try:
+        found = read_json(body) if seal == _seal(body, head) else {}
+    except ValueError:
+        return {}
+    shape = _LINE if head else _HEAD
+    fits = isinstance(found, dict) and all(isinstance(found.get(key), kind) for key, kind in shape.items())
+    return found if fits else {}
 
 
 def _seal(body: str, head: Facts) -> str:

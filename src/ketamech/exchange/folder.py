@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ketamech.core import BadInput
+from ketamech.core.json_text import read_json
 
 MANIFEST = "manifest.json"
 MAKER = "KetaMech"
@@ -62,6 +63,17 @@ def renewed(folder: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+@contextmanager
+def store_errors(path: Path) -> Iterator[None]:
+    """Whatever the libraries say of a Zarr store that is none, as an error of ours."""
+    try:
+        yield
+    except Exception as problem:
+        said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        what = f"'{path.name}' cannot be read: {said[:200]}"
+        raise BadInput(what, file=path.parent, expected="a store as it was written") from problem
+
+
 def refuse_changed(folder: Path, inside: str = "") -> None:
     """Raise BadInput when a file named by the manifest (`inside` a place) is missing or is not what was written."""
     for name, mark in read_manifest(folder).get("files", {}).items():
@@ -88,10 +100,11 @@ def refuse_foreign(folder: Path) -> None:
 def read_manifest(folder: Path | str) -> dict[str, Any]:
     """What a run folder holds: `made_by` and the hash of every file; empty when the folder is no run."""
     try:
-        found = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
+        found = read_json(Path(folder) / MANIFEST)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) and found.get("made_by") == MAKER else {}
+    ours = isinstance(found, dict) and found.get("made_by") == MAKER and isinstance(found.get("files"), dict)
+    return found if ours else {}
 
 
 def _write_manifest(folder: Path) -> None:

@@ -21,7 +21,9 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import BadInput
+from ketamech.core.json_text import read_json
 from ketamech.core.pieces import PLACE, Pieces, read_journal
+from ketamech.exchange.folder import store_errors
 
 ZARR, FAILURES, STATE = "cohort.zarr", "failures.csv", "cohort.json"
 FORM = "form"  # the piece that stands for the empty store
@@ -79,16 +81,17 @@ def read_cohort(folder: Path | str) -> xr.Dataset:
     """
     place = Path(folder)
     try:
-        state = json.loads((place / STATE).read_text(encoding="utf-8"))
-        finished = int(state["finished"])
-        if finished < 1:
+        state = read_json(place / STATE)
+        finished, outputs = int(state["finished"]), state.get("outputs")
+        if finished < 1 or not (outputs is None or isinstance(outputs, list)):
             raise ValueError
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         what = f"'{place.name}' holds no cohort"
         raise BadInput(what, expected="a folder written by ketamech simulate --patients N") from None
     _refuse_misfits(place, finished)
-    found = xr.open_zarr(place / ZARR, consolidated=False).isel(patient=slice(0, finished))
-    return found[list(state.get("outputs", found.data_vars))].assign_attrs(state)
+    with store_errors(place / ZARR):
+        found = xr.open_zarr(place / ZARR, consolidated=False).isel(patient=slice(0, finished))
+        return found[list(outputs or found.data_vars)].assign_attrs(state)
 
 
 def _refuse_misfits(folder: Path, finished: int) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ketamech.core import BadInput
+from ketamech.core.json_text import read_json
 from ketamech.evidence import Evidence, Reference, load_evidence
 from ketamech.exchange import read_manifest
 
@@ -50,6 +50,14 @@ def _entry(paper: Reference, behind: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _keys(path: Path) -> list[str]:
+    try:
+        return [str(entry["key"]) for entry in read_json(path)]
+    except (ValueError, TypeError, KeyError):
+        what = f"'{path.name}' is not the list of papers that was written"
+        raise BadInput(what, file=path.parent, expected="a run as it was written") from None
+
+
 def cite(run: Path | str, *, bibtex: bool = False) -> str:
     """The papers whose numbers the run in this folder used, one a line, or as BibTeX.
 
@@ -59,7 +67,7 @@ def cite(run: Path | str, *, bibtex: bool = False) -> str:
     if not read_manifest(folder) or not (folder / FILE).is_file():
         what = f"'{folder.name}' is not a KetaMech run" if folder.exists() else f"there is no folder '{run}'"
         raise BadInput(what, expected="a folder written by ketamech simulate", type_this="ketamech simulate SCENARIO")
-    keys = [entry["key"] for entry in json.loads((folder / FILE).read_text(encoding="utf-8"))]
+    keys = _keys(folder / FILE)
     known = load_evidence().references
     missing = [key for key in keys if key not in known]
     if missing:
