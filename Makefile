@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check setup lock clean help
+.PHONY: demo test check docs setup lock clean help app screenshots fuzz-app
 
 help:  ## Say what can be typed
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 demo: $(READY)  ## Six published scenarios, the scorecard and a report to open
 	$(BIN)/ketamech demo runs/demo
@@ -15,8 +15,21 @@ demo: $(READY)  ## Six published scenarios, the scorecard and a report to open
 test: $(READY)  ## The whole test suite
 	$(BIN)/python -m pytest
 
+app: $(READY)  ## The page: how does ketamine work, live
+	$(BIN)/ketamech app
+
+screenshots: $(READY)  ## Pictures of the page for the documentation (needs Chromium)
+	$(BIN)/ketamech app --pictures docs/pictures
+
+fuzz-app: $(READY)  ## 10,000 odd requests at the page's API
+	KETAMECH_FUZZ_CASES=10000 $(BIN)/python -m pytest tests/app/test_fuzz.py -s
+
 check: $(READY)  ## Format, lint, types and tests
 	BIN=$(BIN) scripts/check
+
+docs: $(READY)  ## The site: open build/site/index.html; notebooks are run, a broken link fails
+	$(BIN)/python -m sphinx -q -W --keep-going docs build/site
+	@echo "Open build/site/index.html"
 
 setup: $(READY)  ## Only install
 
@@ -32,4 +45,4 @@ lock:  ## Write requirements.lock anew from pyproject.toml (needs uv)
 	  --no-header --no-emit-index-url --output-file requirements.lock pyproject.toml
 
 clean:  ## Remove what was made
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) runs build docs/made .pytest_cache .mypy_cache .ruff_cache

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ketamech.parameters import load_parameters as load_parameters
     from ketamech.report import cite as cite
     from ketamech.study import Regimen as Regimen
+    from ketamech.study import ev as ev
     from ketamech.study import load_scenario as load_scenario
     from ketamech.study import simulate as simulate
     from ketamech.system import build as build
@@ -27,6 +28,7 @@ _WHERE = {
     "build": "system",
     "check": "analysis",
     "cite": "report",
+    "ev": "study",
     "load_connectome": "parameters",
     "load_evidence": "evidence",
     "load_parameters": "parameters",

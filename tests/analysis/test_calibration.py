@@ -8,15 +8,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ketamech.analysis import load_clinical, load_posterior, posterior_hash
+from ketamech.analysis import adoption, load_clinical, load_posterior, posterior_hash
 from ketamech.analysis.calibration import Calibration, Estimated, load_estimated
-from ketamech.analysis.clinical import errors
+from ketamech.analysis.clinical import errors, load_spreads
+from ketamech.analysis.comparison import standard_error
 from ketamech.analysis.emulation import Emulator, Points, convergence, identified, sampled
 from ketamech.analysis.posterior import save_posterior
-from ketamech.core import BadInput
+from ketamech.core import BadInput, UnknownName
 from ketamech.core.pieces import opened
 from ketamech.core.work import HERE, Work
 from ketamech.evidence import load_evidence
+from ketamech.parameters import load_parameters
 
 NAMES = ("mood.hope_weight", "mood.pace")
 
@@ -27,7 +29,8 @@ class Toy:
 
     estimated: tuple = tuple(Estimated(name, 1.0, 1.0) for name in NAMES)
     rows: tuple = tuple(
-        SimpleNamespace(row=SimpleNamespace(id=name), published=value) for name, value in (("a", 2.0), ("b", -1.0))
+        SimpleNamespace(row=SimpleNamespace(id=name), published=value, statistic="mean")
+        for name, value in (("a", 2.0), ("b", -1.0))
     )
     persons: int = 1
     published: np.ndarray = field(default_factory=lambda: np.array([2.0, -1.0]))
@@ -121,6 +124,45 @@ def test_estimated_parameters_are_a_dozen_or_so_and_have_priors():
     found = load_estimated()
     assert 10 <= len(found) <= 20
     assert all(0.1 <= p.prior <= 1 and p.usual > 0 for p in found)
+
+
+def test_every_spread_is_one_of_a_row_and_lies_behind_its_printed_error():
+    rows = {row.row.id for row in load_clinical()}
+    for spread in load_spreads():
+        assert spread.row.id in rows
+        own = standard_error(spread.row)
+        if np.isfinite(own) and spread.row.n:
+            assert spread.published == pytest.approx(own * np.sqrt(spread.row.n), rel=0.05), spread.row.id
+        assert 0 < errors(spread) < spread.published
+
+
+def test_the_middle_of_a_posterior_becomes_reviewed_rows(tmp_path):
+    """What is known better than before gets value, spread and evidence; what is not keeps its row, as do all others."""
+    source = adoption.DIRECTORY
+    for file in source.glob("*.csv"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    table = load_parameters()
+    names = ("mood.hope_weight", "mood.momentum_pace")
+    task = Calibration(
+        SimpleNamespace(parameters=table), tuple(Estimated(n, table[n].canonical, 0.4) for n in names),
+        tuple(row for row in load_clinical() if row.fitted)[:2],
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    draws = rng.normal(size=(4000, 2)) * [0.5, 1.0] + [1.0, 0.0]
+    middle, weights = np.zeros(2), np.zeros((6, 2))
+    weights[1] = task.noise  # the first parameter moves both rows by their noise
+    rows = adoption.adopted(task, draws, Emulator(middle, weights, np.zeros(2)))
+    assert list(rows) == ["mood.hope_weight"]
+    assert adoption.of_stages(rows, "mood") == rows
+    with pytest.raises(UnknownName, match="people"):
+        adoption.of_stages(rows, "people")
+    adoption.write_adopted(task, rows, tmp_path)
+    found = load_parameters(tmp_path)
+    assert found["mood.hope_weight"].value == pytest.approx(table["mood.hope_weight"].value * np.exp(0.4), rel=0.02)
+    assert found["mood.hope_weight"].status == "calibrated"
+    assert set(found["mood.hope_weight"].evidence) == {row.row.id for row in task.rows}
+    assert found["mood.hope_weight"].spread.a == pytest.approx(0.2, rel=0.05)
+    assert all(found[n].value == table[n].value for n in table if n != "mood.hope_weight")
 
 
 def test_a_posterior_goes_out_and_comes_back(tmp_path):

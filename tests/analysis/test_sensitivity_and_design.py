@@ -168,3 +168,11 @@ def test_regimens_are_compared_on_the_same_people():
     assert table["benefit"].iloc[1] > table["benefit"].iloc[0] > 0
     assert table["cadss"].iloc[1] > table["cadss"].iloc[0]
     assert table["front"].all()
+
+
+def test_what_no_trial_informs_is_uncertain_in_a_design():
+    regimens = candidates({"racemic {dose} mg/kg IV over {over}": [0.5]}, [40.0], ["weekly"], 1)
+    line = compare(load_model(), regimens, weeks=1, persons=30, posterior=[{}] * 8, draws=8).iloc[0]
+    assert line["cadss_high"] > 1.3 * line["cadss_low"]
+    assert line["systolic_high"] > 1.3 * line["systolic_low"]
+    assert line["dissociating_high"] > line["dissociating_low"]

@@ -42,11 +42,32 @@ def test_a_bad_sentence_leaves_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_start_at_steady_state_is_refused_not_left_out(tmp_path):
-    sentence = "racemic 35 mg IV every 12 h for 7 days at steady state"
-    message = refused(run("export", sentence, "--to", "model.xml", cwd=tmp_path), folder=tmp_path)
-    assert "drug-free rest state" in message
-    assert list(tmp_path.iterdir()) == []
+def test_a_start_at_steady_state_is_written(tmp_path):
+    ended = run("export", "racemic 35 mg IV every 12 h for 7 days at steady state", "--to", "model.xml", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    document = libsbml.readSBMLFromFile(str(tmp_path / "model.xml"))
+    assert document.getModel().getParameter("venous__s_norketamine").getValue() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("x.omex", ["x.omex"]),
+        ("x.ant", ["x.ant"]),
+        ("x.sedml", ["x.sedml", "x.xml"]),
+        ("x.petab", ["x.petab"]),
+        ("x.csv", ["x.csv"]),
+    ],
+)
+def test_every_format_is_written_with_what_it_loses(name, made, tmp_path):
+    ended = run("export", "racemic 35 mg IV", "--to", name, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "cannot carry" in " ".join(ended.stderr.split())
+    assert sorted(path.name for path in tmp_path.iterdir()) == made
+
+
+def test_the_calibration_goes_out_as_petab_only(tmp_path):
+    assert "PEtab folder" in refused(run("export", "calibration", "--to", "x.omex", cwd=tmp_path), folder=tmp_path)
 
 
 def test_without_libsbml_it_says_what_to_install(tmp_path):

@@ -118,7 +118,8 @@ def test_the_whole_model_is_the_same_to_the_last_bit(pretend):
     layout, names = model.layout, model.layout.parameter_names
     usual = np.array([[*(model.parameters[name].canonical for name in names), *([0.0] * len(layout.rested))]] * 2)
     usual[1, names.index("pharmacokinetics.central_volume")] *= 1.3
-    given = [events([(0.0, 1, 0, 200.0), (0.7, 1, 0, -200.0)])] * 2
+    into = layout.state_names.index("pharmacokinetics.central_s")
+    given = [events([(0.0, 1, into, 200.0), (0.7, 1, into, -200.0)])] * 2
     found = []
     for device in ("cpu", "cuda"):
         inputs = usual.copy()

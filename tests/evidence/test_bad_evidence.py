@@ -102,7 +102,7 @@ def test_a_file_that_is_no_table_is_refused(folder, content, said):
 def test_a_missing_file_and_a_short_row_are_refused(folder):
     with (folder / "pk.csv").open("a", encoding="utf-8") as stream:
         stream.write("one,two\n")
-    with pytest.raises(BadInput, match=r"pk\.csv:488: 2 cells in a table of 22 columns"):
+    with pytest.raises(BadInput, match=r"pk\.csv:494: 2 cells in a table of 22 columns"):
         load_evidence(folder)
     (folder / "pk.csv").unlink()
     with pytest.raises(BadInput, match="cannot read"):
@@ -112,5 +112,5 @@ def test_a_missing_file_and_a_short_row_are_refused(folder):
 def test_an_unclosed_quote_is_refused(folder):
     with (folder / "pk.csv").open("a", encoding="utf-8") as stream:
         stream.write('"never closed,\n')
-    with pytest.raises(BadInput, match=r"pk\.csv:488: broken CSV"):
+    with pytest.raises(BadInput, match=r"pk\.csv:494: broken CSV"):
         load_evidence(folder)

@@ -21,6 +21,7 @@ ROOMS = (
     "exchange",
     "bench",
     "report",
+    "app",
     "cli",
 )
 FILES = sorted(ROOT.rglob("*.py"))
@@ -104,6 +105,7 @@ def test_public_names():
         "build",
         "check",
         "cite",
+        "ev",
         "load_connectome",
         "load_evidence",
         "load_parameters",

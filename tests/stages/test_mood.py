@@ -42,6 +42,38 @@ def test_rest_is_the_persons_own_baseline(curves, model):
     assert float(start["mood.drive"]) == pytest.approx(0.0, abs=1e-9)
 
 
+def test_a_person_whom_recovery_can_hold_well_still_rests_depressed(model):
+    """Momentum strong enough for a well state; own connectivity far from the average that the search begins at."""
+    strong = {"mood.momentum_weight": 5.0, "mood.connectivity_weight": 12.0, "person.baseline_madrs": 26.0}
+    courses = [Course(f"stress {stress}", (), {**strong, "person.stress": stress}) for stress in (0.2, 0.6, 1.0)]
+    found = run(model, courses, np.array([0.0, 100.0]))
+    assert (found["solve_status"].values == "ok").all()
+    assert found["mood.madrs"].values == pytest.approx(26.0)
+
+
+def test_enough_momentum_keeps_well_who_was_treated(model):
+    series = sentence_entries(
+        "racemic 0.5 mg/kg IV over 40 min 3 times a week for 2 weeks", model.parameters, {}, 400.0
+    )
+    courses = [Course(str(w), series, {"mood.momentum_weight": w}) for w in (0.3, 5.0)]
+    left = run(model, courses, np.array([14 * DAY, 100 * DAY]))["mood.change"].values
+    assert left[0, 1] > -3
+    assert left[1, 1] < -16
+
+
+def test_mood_lifts_within_the_infusion_unless_asleep(model):
+    awake = "racemic 0.5 mg/kg IV over 40 min at 30 min"
+    ways = [awake, f"{awake}; general anaesthesia over 2 h"]
+    given = [sentence_entries(words, model.parameters, {}, 24.0) for words in ways]
+    drug = [tuple(entry for entry in entries if "belief" not in entry.state) for entries in given]
+    courses = [Course("", entries, values) for entries in drug for values in ({}, {"mood.lift_weight": 1e-9})]
+    change = run(model, courses, np.array([7 / 6, 8.0]))["mood.change"].values
+    with_lift, without = change[0], change[1]
+    assert with_lift[0] < without[0] - 2
+    assert with_lift[1] == pytest.approx(without[1], abs=0.7)
+    assert change[2, 0] == pytest.approx(change[3, 0], abs=0.5)
+
+
 def test_one_infusion_works_within_hours_peaks_within_a_day_and_is_gone_in_two_weeks(curves):
     assert difference(curves, "infusion", "belief", 2.0) <= -1.5
     assert -11.0 <= difference(curves, "infusion", "belief", 24.0) <= -7.5

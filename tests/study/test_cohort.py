@@ -232,9 +232,22 @@ def test_a_scenario_at_steady_state_starts_there(model):
     assert (curves["pharmacokinetics.central_s"].sel(patient="control") == 0).all()
 
 
-def test_half_a_steady_state_is_refused(model):
-    with pytest.raises(BadInput, match="some treatments start at steady state"):
-        load_scenario("racemic 0.1 mg/kg IV every 12 h at steady state; midazolam 2 mg IV", model.parameters)
+def test_what_does_not_start_at_steady_state_had_not_been_given_before(model):
+    """As records of NONMEM: SS for one drug, a single dose of another later; until then the two courses are one."""
+    steady = "racemic 0.1 mg/kg IV every 12 h for 3 days at steady state"
+    alone, both = (simulate(words, model=model) for words in (steady, f"{steady}; midazolam 2 mg IV at 24 h"))
+    for name in ("pharmacokinetics.central_s", "mood.madrs"):
+        start = [curves[name].values[0, 0] for curves in (alone, both)]
+        assert start[0] == start[1]
+    given = both["comparators.midazolam"].sel(patient="treated")
+    assert (given.where(given.time < 24, 0) == 0).all()
+    assert given.max() > 0
+
+
+def test_two_rhythms_at_steady_state_are_refused(model):
+    words = "racemic 0.1 mg/kg IV every 12 h at steady state; racemic 50 mg oral daily at steady state"
+    with pytest.raises(BadInput, match="in another rhythm"):
+        load_scenario(words, model.parameters)
 
 
 def test_one_who_weighs_little_does_not_stop_the_others(model):

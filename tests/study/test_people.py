@@ -34,7 +34,7 @@ def test_distributions_are_as_written():
     crowd = draw(range(4000))
     madrs = crowd.values["person.baseline_madrs"]
     assert madrs.mean() == pytest.approx(33.1, abs=0.3)
-    assert madrs.std() == pytest.approx(5.1, abs=0.3)
+    assert madrs.std() == pytest.approx(3.8, abs=0.2)
     assert madrs.min() >= 20
     assert madrs.max() <= 56
     assert crowd.covariates["covariate.male"].mean() == pytest.approx(0.4, abs=0.03)
@@ -56,10 +56,22 @@ def test_correlations_come_out_and_a_covariate_acts_on_its_parameter():
 
 
 def test_population_values_move_everybody():
-    higher = load_population().draw(TABLE, 1, range(20), base={"mood.momentum_weight": 3.0})
+    higher = load_population().draw(TABLE, 1, range(20), base={"suicidality.mood_weight": 6.0})
     usual = load_population().draw(TABLE, 1, range(20))
-    ratio = higher.values["mood.momentum_weight"] / usual.values["mood.momentum_weight"]
-    assert ratio == pytest.approx(3.0 / TABLE["mood.momentum_weight"].canonical)
+    ratio = higher.values["suicidality.mood_weight"] / usual.values["suicidality.mood_weight"]
+    assert ratio == pytest.approx(6.0 / TABLE["suicidality.mood_weight"].canonical)
+
+
+def test_settings_differ_between_replicates_but_not_within_one_and_never_in_replicate_0():
+    people = load_population()
+    usual, again, other = (people.draw(TABLE, 1, range(400), replicate=r) for r in (0, 0, 3))
+    assert people.setting(1, 0) == {}
+    factors = [people.setting(1, r)["person.expectancy"] for r in range(1, 300)]
+    assert np.log(factors).std() == pytest.approx(load_tables().settings["person.expectancy"], rel=0.15)
+    assert (usual.values["person.expectancy"] == again.values["person.expectancy"]).all()
+    moved = np.median(other.values["person.expectancy"]) / np.median(usual.values["person.expectancy"])
+    assert moved == pytest.approx(people.setting(1, 3)["person.expectancy"], rel=0.2)
+    assert other.values["person.baseline_madrs"].max() <= 56
 
 
 def test_occasions_differ_about_the_person_and_are_his_own():
@@ -98,7 +110,7 @@ def test_correlations_out_of_range_or_at_odds_are_refused(tmp_path):
     rows = tmp_path / "correlations.csv"
     text = rows.read_text(encoding="utf-8")
     rows.write_text(text + "person.age,person.stress,1.3,assumed,,x\n", encoding="utf-8")
-    with pytest.raises(BadInput, match=r"correlations\.csv:10"):
+    with pytest.raises(BadInput, match=r"correlations\.csv:11"):
         load_tables(tmp_path)
     odd = "person.age,person.stress,0.95,assumed,,x\nperson.age,person.inflammation,-0.95,assumed,,x\n"
     rows.write_text(text + odd, encoding="utf-8")

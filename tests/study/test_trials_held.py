@@ -81,12 +81,13 @@ def test_replicates_are_other_people(held):
     assert not np.any(np.isclose(weights[0], weights[1]))
 
 
-def test_a_posterior_draw_is_true_of_everybody_but_not_of_replicate_0(model):
-    draw = [{"mood.connectivity_weight": 0.0, "mood.habenula_weight": 0.0}]
-    plain, drawn = (run_trial(trial(), model, replicates=2, threads=1, posterior=p) for p in ((), draw))
-    assert drawn.isel(replicate=0).equals(plain.isel(replicate=0))
-    both = (found.isel(replicate=[1]) for found in (plain, drawn))
-    gained, lost = (fall(found, "ketamine", "24 h") for found in both)
+def test_a_posterior_draw_is_true_of_everybody_in_its_replicate_and_the_middle_of_replicate_0(model):
+    draws = [{"mood.connectivity_weight": w, "mood.habenula_weight": 0.0} for w in (0.0, 2.0, 50.0)]
+    middle = trial(parameters={"mood.connectivity_weight": 2.0, "mood.habenula_weight": 0.0})
+    drawn = run_trial(trial(), model, replicates=2, threads=1, posterior=draws)
+    xr.testing.assert_equal(drawn.isel(replicate=[0]), run_trial(middle, model, threads=1))
+    plain = run_trial(trial(), model, replicates=2, threads=1)
+    gained, lost = (fall(found.isel(replicate=[1]), "ketamine", "24 h") for found in (plain, drawn))
     assert lost < gained - 2
 
 
@@ -154,7 +155,7 @@ def test_who_left_is_missing_from_then_on_and_counted(model):
 
 def test_side_effects_and_lack_of_effect_make_people_leave(model):
     rules = [
-        {"when": "CADSS > 10", "chance": "90 %", "reason": "side effects"},
+        {"when": "CADSS > 20", "chance": "90 %", "reason": "side effects"},
         {"when": "no response of MADRS", "chance": "90 %", "since": "24 h", "reason": "lack of effect"},
     ]
     found = run_trial(trial(leave=rules), model, replicates=2, threads=1)

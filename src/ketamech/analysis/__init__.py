@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ketamech.analysis.examination import Finding as Finding
     from ketamech.analysis.examination import check as check
     from ketamech.analysis.examination import examine as examine
+    from ketamech.analysis.experiments import by_evidence as by_evidence
+    from ketamech.analysis.experiments import experiment_counts as experiment_counts
+    from ketamech.analysis.experiments import run_experiments as run_experiments
     from ketamech.analysis.measure import Curves as Curves
     from ketamech.analysis.measure import Measure as Measure
     from ketamech.analysis.population import PopulationCard as PopulationCard
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from ketamech.analysis.posterior import posterior_hash as posterior_hash
     from ketamech.analysis.scoring import Scorecard as Scorecard
     from ketamech.analysis.scoring import scorecard as scorecard
+    from ketamech.analysis.translation import translate as translate
 
 _WHERE = {
     "Calibration": "calibration",
@@ -35,18 +39,22 @@ _WHERE = {
     "Scorecard": "scoring",
     "Verdict": "comparison",
     "answer_claims": "claims",
+    "by_evidence": "experiments",
     "check": "examination",
     "compare": "comparison",
     "examine": "examination",
+    "experiment_counts": "experiments",
     "load_clinical": "clinical",
     "load_posterior": "posterior",
     "Points": "emulation",
     "PopulationCard": "population",
     "population_card": "population",
     "posterior_hash": "posterior",
+    "run_experiments": "experiments",
     "sampled": "emulation",
     "scorecard": "scoring",
     "shipped_trial": "clinical",
+    "translate": "translation",
 }
 
 __all__ = sorted(_WHERE)

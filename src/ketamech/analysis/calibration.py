@@ -1,9 +1,11 @@
 """Estimates the dozen or so parameters that clinical trials inform, from whole simulated trials.
 
-Every call simulates the arms of the fitted trials with the same virtual persons (common random numbers), so that only
-the parameters move the result. A row's likelihood is normal about the simulated statistic, with the printed standard
-error, the Monte-Carlo error of the simulated arm and a discrepancy that says how well a model of this kind can do.
-Parameters move on the logarithmic scale about their table value. How the posterior is sampled: `emulation`.
+Every call simulates the arms of the fitted trials with the same virtual persons in the typical setting (common random
+numbers), so that only the parameters move the result. Besides the printed numbers, the spreads within arms that stand
+behind printed errors are fitted. A row's likelihood is normal about the simulated statistic, with the printed standard
+error, the Monte-Carlo error of the simulated arm and a discrepancy: how much settings differ, and how well a model of
+this kind can do.
+Parameters move on the logarithmic scale about the middle of their prior. How the posterior is sampled: `emulation`.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ketamech.analysis.clinical import DIRECTORY, Clinical, errors, load_clinical, shipped_trial, statistic
+from ketamech.analysis.clinical import DIRECTORY, Clinical, errors, load_clinical, load_spreads, shipped_trial
+from ketamech.analysis.trial_statistics import statistic
 from ketamech.core import UnknownName, nearest, unit
 from ketamech.core.pieces import Arrays
 from ketamech.core.work import HERE, Work
@@ -25,9 +28,9 @@ from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.study import Trial, run_trial
 from ketamech.study.running import Model, load_model
 
+PEOPLE, SCALES = DIRECTORY.parent / "people", DIRECTORY.parent / "scales"
 PERSONS = 120  # in each simulated arm
-FIRST_DRAW = 1  # replicate 0 has the table's values, 1 those under trial
-DISCREPANCY = {"points": 1.5, "percent": 6.0, "effect": 0.2, "days": 3.0}  # what a model of this kind cannot do better
+DISCREPANCY = {"points": 2.0, "percent": 8.0, "effect": 0.25, "days": 4.0}  # of a setting and of the model
 SEED = 20
 REACH = 0.25  # step of the slopes, in SD of the prior: wide enough for shares of 120 persons to move
 FARTHEST = 6.0  # SD of the prior beyond which nothing is simulated
@@ -36,7 +39,10 @@ Tell = Callable[[int, str], None]
 
 @dataclass(frozen=True)
 class Estimated:
-    """A parameter to estimate: its table value (canonical) and the SD of its logarithm beforehand."""
+    """A parameter to estimate: the middle of its prior (canonical) and the SD of its logarithm beforehand.
+
+    The middle stands in a table of its own, so that adopting a posterior never moves the prior of the next one.
+    """
 
     name: str
     usual: float
@@ -47,11 +53,12 @@ def load_estimated(table: ParameterTable | None = None) -> tuple[Estimated, ...]
     """The parameters of data/calibration/parameters.csv. Raises BadInput for an unknown one."""
     known = table or load_parameters()
     found = []
-    for row in read_table(DIRECTORY / "parameters.csv", ("parameter", "prior_spread", "why")):
+    for row in read_table(DIRECTORY / "parameters.csv", ("parameter", "prior_middle", "prior_spread", "why")):
         name = row.required("parameter", "a parameter")
         if name not in known:
             raise row.bad("parameter", f"no parameter '{name}'", expected="a name", near=nearest(name, known))
-        found.append(Estimated(name, known[name].canonical, row.number("prior_spread")))
+        middle = row.number("prior_middle") * unit(known[name].unit).factor
+        found.append(Estimated(name, middle, row.number("prior_spread")))
     return tuple(found)
 
 
@@ -71,7 +78,7 @@ class Calibration:
 
     @property
     def job(self) -> dict[str, object]:
-        """All that decides on the statistics of a point, beside the model."""
+        """All that decides on the statistics of a point; what is estimated may have been adopted meanwhile."""
         return {
             "persons": self.persons,
             "seed of persons": SEED,
@@ -80,7 +87,8 @@ class Calibration:
                 " ".join([r.row.id, repr(r.published), r.trial, r.arm, r.against, r.scale, r.visit, r.statistic])
                 for r in self.rows
             ],
-            "trials": {name: trial.mark for name, trial in self.trials.items()},
+            "held fixed": self.mark,
+            "equations": self.model.layout.fingerprint,
         }
 
     @cached_property
@@ -120,6 +128,16 @@ class Calibration:
             found.append(np.hypot(np.hypot(own, min(simulated, own)), DISCREPANCY[_kind(row)]))
         return np.array(found)
 
+    @cached_property
+    def mark(self) -> str:
+        """A short hash of what is held fixed: parameter values, trial files, people and scales."""
+        folders = [PEOPLE, SCALES]
+        texts = [file.read_text(encoding="utf-8") for folder in folders for file in sorted(folder.glob("*.csv"))]
+        texts += [trial.source for trial in self.trials.values()]
+        moved = {p.name for p in self.estimated}
+        texts += [f"{name} {row.canonical!r}" for name, row in self.model.parameters.items() if name not in moved]
+        return hashlib.sha256("|".join(texts).encode()).hexdigest()[:16]
+
     def values(self, x: np.ndarray) -> dict[str, float]:
         """Canonical values of standardised logarithms `x` [parameter]."""
         return {
@@ -142,9 +160,11 @@ class Calibration:
 
     def point(self, x: np.ndarray) -> Arrays:
         """One point, simulated in earnest."""
-        draw = [self.values(x)]
+        draw = self.values(x)
         data = {
-            name: run_trial(trial, self.model, first=FIRST_DRAW, seed=SEED, threads=self.threads, posterior=draw)
+            name: run_trial(
+                replace(trial, values={**draw, **trial.values}), self.model, seed=SEED, threads=self.threads
+            )
             for name, trial in self.trials.items()
         }
         return {"found": np.array([statistic(row, data[row.trial])[0] for row in self.rows])}
@@ -201,9 +221,9 @@ class Calibration:
 
 
 def calibration(model: Model | None = None, *, persons: int = PERSONS, threads: int | None = None) -> Calibration:
-    """The shipped calibration: every row marked fitted against the parameters of the table."""
+    """The shipped calibration: every row and spread marked fitted against the parameters of the table."""
     chosen = model or load_model()
-    rows = tuple(row for row in load_clinical() if row.fitted)
+    rows = tuple(row for row in (*load_clinical(), *load_spreads()) if row.fitted)
     return Calibration(chosen, load_estimated(chosen.parameters), rows, persons, threads or os.cpu_count() or 1)
 
 

@@ -1,17 +1,15 @@
-"""Which published clinical number is which statistic of which simulated trial."""
+"""Which published clinical number is which statistic of which trial, and how sure its paper is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 
 from ketamech.analysis.comparison import standard_error
-from ketamech.analysis.trials.effects import baselines, scores
 from ketamech.core import BadInput, nearest
 from ketamech.evidence import Evidence, Observation, Row, load_evidence, read_table
 from ketamech.study import Trial, load_trial
@@ -19,8 +17,8 @@ from ketamech.study import Trial, load_trial
 DIRECTORY = Path(__file__).parents[1] / "data" / "calibration"
 TRIALS = Path(__file__).parents[1] / "data" / "trials"
 COLUMNS = ("evidence", "trial", "arm", "scale", "visit", "statistic", "against", "se", "fitted", "why")
+SPREADS = ("evidence", "trial", "arm", "scale", "visit", "statistic", "sd", "n", "fitted", "why")
 SHARES = ("response", "remission", "still well", "above")  # statistics in percent of patients
-DAY = 24.0
 
 
 @dataclass(frozen=True)
@@ -36,11 +34,12 @@ class Clinical:
     against: str
     se: float
     fitted: bool
+    sd: float = float("nan")  # of the patients of an arm, where it and not the printed number is compared
 
     @property
     def published(self) -> float:
-        """The printed number; a fall counts as positive."""
-        return self.row.value
+        """The printed number, or the spread that its error stands for; a fall counts as positive."""
+        return self.sd if np.isfinite(self.sd) else self.row.value
 
     @property
     def is_share(self) -> bool:
@@ -56,24 +55,25 @@ def load_clinical() -> tuple[Clinical, ...]:
 
 
 @cache
+def load_spreads() -> tuple[Clinical, ...]:
+    """How much patients of an arm differ: SDs of change or score behind printed errors. Raises BadInput."""
+    evidence, found = load_evidence(), []
+    for row in read_table(DIRECTORY / "spreads.csv", SPREADS):
+        row.choice("statistic", ("spread of change", "spread"))
+        sd, n = row.number("sd"), row.number("n")
+        error = float(sd / np.sqrt(2 * (n - 1)))  # of the SD of a normal sample
+        cells = {**row.cells, "against": "", "se": repr(error)}
+        found.append(replace(_clinical(replace(row, cells=cells), evidence), sd=sd))
+    return tuple(found)
+
+
+@cache
 def shipped_trial(name: str) -> Trial:
     """A trial file of the package by name. Raises UnknownName."""
     found = {path.stem: path for path in sorted(TRIALS.glob("*.yaml"))}
     if name not in found:
         raise BadInput(f"no trial '{name}' is shipped", expected=", ".join(found), nearest=nearest(name, found))
     return load_trial(found[name])
-
-
-def statistic(row: Clinical, dataset: xr.Dataset) -> np.ndarray:
-    """The statistic in every replicate [replicate], signed and scaled as it was printed; NaN where nobody was rated."""
-    values, base, arm = scores(dataset, row.scale)
-    relapse = shipped_trial(row.trial).relapse
-    if row.statistic in ("median relapse", "still well"):
-        assert relapse is not None
-        return _relapse(dataset, row, relapse)
-    places = _places(dataset, row)
-    mine, theirs = (_of(values, base, arm, places, name) for name in (row.arm, row.against or row.arm))
-    return np.array([_number(row, a, b) for a, b in zip(mine, theirs, strict=True)])
 
 
 def errors(row: Clinical) -> float:
@@ -86,81 +86,6 @@ def errors(row: Clinical) -> float:
         return float(100 * np.sqrt(p * (1 - p) / n))
     found = standard_error(row.row)
     return found if np.isfinite(found) else float("nan")
-
-
-def _of(values: np.ndarray, base: np.ndarray, arm: np.ndarray, places: list[int], name: str) -> list[np.ndarray]:
-    """For each replicate scores and baselines [2, patient, visit] of the people then in an arm."""
-    found = []
-    for r in range(len(values)):
-        inside = arm[r][:, places] == name
-        pair = np.stack([np.where(inside, values[r][:, places], np.nan), np.where(inside, base[r][:, places], np.nan)])
-        found.append(pair)
-    return found
-
-
-def _number(row: Clinical, mine: np.ndarray, theirs: np.ndarray) -> float:
-    kind = row.statistic
-    if kind == "mean":
-        return float(np.nanmean(mine[0]))
-    change, other = mine[0] - mine[1], theirs[0] - theirs[1]
-    if kind in ("change", "fall"):
-        return float(np.nanmean(change)) * (-1 if kind == "fall" else 1)
-    if kind in ("difference", "extra fall"):
-        return float(np.nanmean(change) - np.nanmean(other)) * (-1 if kind == "extra fall" else 1)
-    if kind == "effect size":
-        spread = np.sqrt((np.nanvar(mine[0], ddof=1) + np.nanvar(theirs[0], ddof=1)) / 2)
-        size = (np.nanmean(mine[0]) - np.nanmean(theirs[0])) / spread
-        return float(size if row.published < 0 else -size)
-    shares = [_share(kind if row.is_share else "response", row, part) for part in (mine, theirs)]
-    if kind == "share difference":
-        return shares[0] - shares[1]
-    if kind == "odds ratio":
-        odds = [(s + 0.5) / (100.5 - s) for s in shares]
-        return odds[0] / odds[1]
-    return shares[0]
-
-
-def _share(kind: str, row: Clinical, part: np.ndarray) -> float:
-    """Percent of an arm that responds (at any of the visits), remits, or lies above a number."""
-    scale = shipped_trial(row.trial).scales[row.scale]
-    score, base = part
-    with np.errstate(invalid="ignore"):
-        if kind.startswith("above"):
-            hit = score > float(kind.removeprefix("above"))
-        elif kind == "remission":
-            hit = score <= scale.remission
-        else:
-            hit = score <= (1 - scale.response) * base
-    there = np.isfinite(base).any(axis=1)
-    return float(100 * hit[there].any(axis=1).mean()) if there.any() else float("nan")
-
-
-def _places(dataset: xr.Dataset, row: Clinical) -> list[int]:
-    names = [str(v).split(": ")[-1] for v in dataset["visit"].values]
-    if row.visit == "any":
-        return [k for k in range(len(names)) if k not in set(baselines(dataset))]
-    return [k for k, name in enumerate(names) if name == row.visit]
-
-
-def _relapse(dataset: xr.Dataset, row: Clinical, relapse: tuple[str, str, float]) -> np.ndarray:
-    """Median days to the first of two ratings in a row above the limit among responders, or percent without."""
-    scale, visit, share = relapse
-    values, base, _ = scores(dataset, scale)
-    start = [str(v) for v in dataset["visit"].values].index(visit)
-    later, hours = values[:, :, start + 1 :], dataset["visit_time"].values
-    responded = values[:, :, start] <= (1 - shipped_trial(row.trial).scales[scale].response) * base[:, :, start]
-    above = later > share * base[:, :, start + 1 :]
-    back = above[:, :, :-1] & above[:, :, 1:]  # confirmed at the next visit
-    days = (hours[:, :, start + 1 : -1] - hours[:, :, start : start + 1]) / DAY
-    first = np.where(back.any(axis=2), np.take_along_axis(days, back.argmax(axis=2)[:, :, None], 2)[:, :, 0], np.inf)
-    found = []
-    for r in range(len(values)):
-        times = first[r][responded[r]]
-        if row.statistic == "still well":
-            found.append(100 * float(np.mean(np.isinf(times))) if times.size else np.nan)
-        else:
-            found.append(float(min(np.median(times), days[r].max())) if times.size else 0.0)
-    return np.array(found)
 
 
 def _clinical(row: Row, evidence: Evidence) -> Clinical:

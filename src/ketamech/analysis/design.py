@@ -1,7 +1,9 @@
 """Regimens compared: benefit against dissociation and blood pressure, with what is not known, and the front.
 
-Every regimen is given to the same virtual people under the same draws of the posterior (common random numbers). Benefit
-is the fall of MADRS below that of the same people who only hope, averaged over the days looked at.
+Every regimen is given to the same virtual people under the same draws (common random numbers): of the posterior, and of
+the spreads of the tables for dissociation, blood pressure and the potency of the enantiomers, which no trial in the
+calibration informs. Benefit is the fall of MADRS below that of the same people who only hope, averaged over the days
+looked at.
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ from ketamech.core.work import HERE, Work
 from ketamech.engine import rest, solve
 from ketamech.study import Model, load_population, sentence_entries
 from ketamech.study.cohort import event_table
+from ketamech.study.population import draw
 
 if TYPE_CHECKING:
     import pandas as pd
 
 OUTPUTS = ("mood.madrs", "dissociation.cadss", "haemodynamics.systolic_rise")
 FELT = 4.0  # CADSS points above which a person counts as dissociating (as the label counts)
+UNFITTED = ("dissociation", "haemodynamics", "nmda.enantiomer_ratio")  # known from their rows alone
 TOLERANCE, DAY = 1e-4, 24.0
 CLOSELY = np.round(
     np.concatenate([np.arange(0, 3, 0.05), np.arange(3, 8.1, 0.25)]), 4
@@ -70,7 +74,9 @@ def compare(
     some = list(posterior)[:draws] or [{}]
     trying = _Trying(model, tuple(regimens), population, persons, seed, times, threads)
     numbers = np.full((len(regimens), len(some), 4), np.nan)
-    for d, found in enumerate(work.each({f"draw-{d}": base for d, base in enumerate(some)}, trying.under)):
+    spread = _spreads(model, seed, len(some))
+    bases = {f"draw-{d}": {**spread[d], **drawn} for d, drawn in enumerate(some)}
+    for d, found in enumerate(work.each(bases, trying.under)):
         numbers[:, d] = found["outcomes"]
         if progress:
             progress((d + 1) * len(regimens))
@@ -85,6 +91,16 @@ def compare(
     aims, signs = [0, 1, 3], np.array([1, -1, -1])
     share = 100 * np.mean([front(numbers[:, d][:, aims] * signs) for d in range(len(some))], axis=0)
     return table.assign(front=front(np.nanmean(numbers[:, :, aims], axis=1) * signs), front_share=share)
+
+
+def _spreads(model: Model, seed: int, draws: int) -> list[dict[str, float]]:
+    """Values of what the posterior does not move, one dictionary a draw; the tables' where there is one draw only."""
+    if draws == 1:
+        return [{}]
+    rows = [row for row in model.parameters.values() if row.name.startswith(UNFITTED) and row.spread.kind != "fixed"]
+    names = [row.name for row in rows]
+    values = draw(model.parameters, names, seed, range(draws))
+    return [dict(zip(names, map(float, line), strict=True)) for line in values]
 
 
 def front(points: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketamech.analysis.clinical import Clinical, errors, load_clinical, shipped_trial, statistic
+from ketamech.analysis.clinical import Clinical, errors, load_clinical, load_spreads, shipped_trial
+from ketamech.analysis.trial_statistics import statistic
 from ketamech.core.work import HERE, Work
 from ketamech.study import run_trial
 from ketamech.study.running import Model
@@ -31,10 +32,12 @@ class PopulationCard:
     """What virtual trials say of published numbers.
 
     `rows`: id, stage, trial, statistic, published with its 95 % interval, simulated with its 95 % prediction interval,
-    inside, overlaps, z, fold, width_ratio, fitted, use. `by_stage`: counts and coverage; `goals`; `trials`: datasets.
+    inside, overlaps, z, fold, width_ratio, fitted, use. `spreads`: the same of how much patients of an arm differ;
+    `by_stage`: counts and coverage; `goals`; `trials`: datasets.
     """
 
     rows: pd.DataFrame
+    spreads: pd.DataFrame
     by_stage: pd.DataFrame
     goals: pd.DataFrame
     trials: dict[str, xr.Dataset]
@@ -53,10 +56,12 @@ def population_card(
         if progress:
             progress(f"{replicates} trials: {name}")
         trial = shipped_trial(name)
-        how = {"replicates": replicates, "first": 1, "threads": threads}
-        data[name] = run_trial(trial, model, posterior=posterior, work=work, **how)
+        data[name] = run_trial(
+            trial, model, replicates=replicates, posterior=posterior, first=1, threads=threads, work=work
+        )
     rows = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in clinical])
-    return PopulationCard(rows, _by_stage(rows), _goals(rows, data), data)
+    spreads = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in load_spreads()])
+    return PopulationCard(rows, spreads, _by_stage(rows), _goals(rows, data), data)
 
 
 def _line(row: Clinical, values: np.ndarray) -> dict[str, object]:

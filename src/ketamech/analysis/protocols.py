@@ -14,12 +14,16 @@ import xarray as xr
 from ketamech.analysis.measure import Curves
 from ketamech.core import BadInput, nearest, unit
 from ketamech.evidence import Row, read_table
-from ketamech.parameters import ParameterTable
+from ketamech.parameters import HUMAN, SPECIES, ParameterTable, load_species
 from ketamech.study.giving import sentence_entries
+from ketamech.study.perturbing import Given, read_perturbations
+from ketamech.study.regimen import Regimen
 from ketamech.study.running import Course, Entry, Model, run, story_times
+from ketamech.study.scenario import perturbed_values
+from ketamech.study.species import refuse_without_kinetics
 
 DIRECTORY = Path(__file__).parents[1] / "data" / "scorecard"
-COLUMNS = ("id", "treatment", "control", "settings", "horizon", "why")
+COLUMNS = ("id", "species", "treatment", "with", "control", "settings", "horizon", "why")
 KETAMINE = re.compile(r"^pharmacokinetics\.\w+_[sr]$")
 _HORIZON = re.compile(r"^([\d.]+)\s*(\w+)$")
 _TOLERANCE = 1e-5
@@ -27,7 +31,8 @@ _TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Protocol:
-    """One treatment of a typical patient: a sentence (empty: nothing), what differs in them, how long (h).
+    """One treatment of a typical patient or animal: a sentence (empty: nothing), what is done beside it, what differs
+    in them, how long (h).
 
     `settings` are in the units of the parameter tables (years, kg, points), as a reader would write them.
     """
@@ -37,16 +42,21 @@ class Protocol:
     control: str
     settings: Mapping[str, float]
     horizon: float
+    species: str = HUMAN
+    beside: tuple[Given, ...] = ()
 
     def values(self, parameters: ParameterTable) -> dict[str, float]:
-        """The settings in canonical units."""
-        return {name: number * unit(parameters[name].unit).factor for name, number in self.settings.items()}
+        """What differs from the tables in canonical units: the species, the settings, what is done beside."""
+        own = {name: number * unit(parameters[name].unit).factor for name, number in self.settings.items()}
+        return perturbed_values(parameters, load_species(self.species), own, self.beside)
 
     def entries(self, parameters: ParameterTable) -> tuple[Entry, ...]:
         """Everything that enters the body, in time order."""
+        beside = tuple(entry for given in self.beside for entry in given.entries())
         if not self.treatment:
-            return ()
-        return sentence_entries(self.treatment, parameters, self.values(parameters), self.horizon)
+            return beside
+        given = sentence_entries(self.treatment, parameters, self.values(parameters), self.horizon)
+        return tuple(sorted((*given, *beside), key=lambda entry: float(entry.time)))
 
 
 def load_protocols(path: Path = DIRECTORY / "protocols.csv") -> dict[str, Protocol]:
@@ -70,7 +80,14 @@ def _protocol(name: str, row: Row) -> Protocol:
     if not match:
         raise row.bad("horizon", f"'{row['horizon']}' is not a time", expected="a time such as 24 h or 28 day")
     horizon = float(match[1]) * unit(match[2]).factor
-    return Protocol(name, row["treatment"], row["control"], _settings(row), horizon)
+    species, treatment = row.choice("species", SPECIES), row["treatment"]
+    try:
+        beside = read_perturbations(filter(None, (part.strip() for part in row["with"].split(";"))))
+    except BadInput as problem:
+        raise row.bad("with", problem.what, expected=problem.expected or "", near=problem.nearest) from problem
+    if treatment:
+        refuse_without_kinetics(Regimen.parse(treatment), load_species(species))
+    return Protocol(name, treatment, row["control"], _settings(row), horizon, species, beside)
 
 
 def _settings(row: Row) -> dict[str, float]:
@@ -115,16 +132,19 @@ def _times(horizon: float, courses: Iterable[Course], moments: Iterable[float]) 
     """Dense after every start and end, from five seconds on, and exactly at every published moment."""
     entries = [entry for course in courses for entry in course.entries]
     starts = {entry.time for entry in entries} | {entry.time + entry.duration for entry in entries}
+    starts = {start for start in starts if start >= 0}
     seconds = {start + second / 3600 for start in starts for second in (5, 10, 20, 30, 45)}
     exact = np.array(sorted(t for t in {*starts, *seconds, *moments} if t <= horizon))
     return np.unique(np.round(np.concatenate([story_times(horizon, sorted(starts)), exact]), 6))
 
 
-def _key(protocol: Protocol) -> tuple[tuple[str, float], ...]:
-    return tuple(sorted(protocol.settings.items()))
+def _key(protocol: Protocol) -> tuple[object, ...]:
+    sets = {name: value for given in protocol.beside for name, value in given.perturbation.sets.items()}
+    held = tuple(given.text for given in protocol.beside if given.held)
+    return (protocol.species, held, *sorted({**protocol.settings, **sets}.items()))
 
 
-def _rest(model: Model, protocols: Iterable[Protocol]) -> dict[tuple[tuple[str, float], ...], dict[str, float]]:
+def _rest(model: Model, protocols: Iterable[Protocol]) -> dict[tuple[object, ...], dict[str, float]]:
     people = {_key(protocol): protocol.values(model.parameters) for protocol in protocols}
     courses = [Course("drug-free", (), values) for values in people.values()]
     values = _arrays(run(model, courses, np.array([0.0, 1e-3]), tolerance=_TOLERANCE))

@@ -157,7 +157,7 @@ class Question:
         times = self._times()
         until = max(float(times[-1]) + 1.0, self.scenario.horizon)
         entries(self.scenario.regimen, table, {}, until)  # the typical person is asked whether a dose is absurd
-        given = entries(self.scenario.regimen, table, person, until)
+        given = (*entries(self.scenario.regimen, table, person, until), *self.scenario.from_zero())
         start, rested = rest(self.model.kernel, inputs, threads=self.threads)
         names = tuple(dict.fromkeys(o.output for o in self.outcomes))
         solution = solve(

@@ -23,6 +23,7 @@ COLUMNS = ("evidence", *MEASURE_COLUMNS, "comparison", "low", "high", "assumptio
 UNCOVERED_COLUMNS = ("evidence", "because", "note")
 REASONS = (
     "needs a population",
+    "in the table of experiments",
     "used as a parameter",
     "a parameter of another model",
     "needs an experiment the model has no handle for",

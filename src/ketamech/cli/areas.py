@@ -11,7 +11,7 @@ import typer
 
 Scenario = Annotated[str, typer.Argument(help="A scenario file (YAML) or a sentence")]
 Draws = Annotated[int, typer.Option(help="Draws of the parameters, for the intervals")]
-Seed = Annotated[int, typer.Option(min=0)]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result")]
 Threads = Annotated[int | None, typer.Option(min=1, help="[default: cores]")]
 Connectome = Annotated[
     Path | None, typer.Option(help="CSV file of weights between areas, in place of the shipped ones")

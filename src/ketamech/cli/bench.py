@@ -23,6 +23,9 @@ Docs = Annotated[
 ]
 
 
+App = Annotated[bool, typer.Option("--app", help="Measure the page instead: 50 users on loopback, sliders in Chromium")]
+
+
 def bench(
     quick: Quick = False,
     scale: Scale = 100_000,
@@ -30,12 +33,17 @@ def bench(
     repeats: Repeats = None,
     out: Out = Path("benchmarks"),
     docs: Docs = None,
+    app: App = False,
 ) -> None:
     """Measure this engine beside libRoadRunner, pydiffsol, COPASI and SciPy on the same patients, doses and outputs.
 
     Prints milliseconds a patient with the error beside them; writes benchmark.json, a picture and a page made from it.
     A program that is not installed is listed with what to type.
     """
+    if app:
+        from ketamech.cli.app import bench_app
+
+        return bench_app(out, quick=quick)
     from ketamech import bench as room
     from ketamech import report
     from ketamech.cli import terminal

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,31 +18,39 @@ from ketamech.cli.long_run import Resume, Scheduler, long_run, threads_of
 if TYPE_CHECKING:
     import numpy as np
 
-    from ketamech.analysis import Calibration
+    from ketamech.analysis import Calibration, Emulator
+    from ketamech.analysis.emulation import Posterior
 
 Number = Annotated[int, typer.Option("--points", min=40, help="Simulated points about the best one")]
 Persons = Annotated[int, typer.Option(min=10, help="Virtual persons in each arm of each trial")]
 Draws = Annotated[int, typer.Option(min=10, help="Draws kept in the posterior file, each simulated in earnest")]
-Seed = Annotated[int, typer.Option(min=0)]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result")]
 Threads = Annotated[int | None, typer.Option(min=1, help="The results are the same for any number [default: cores]")]
 Profiles = Annotated[bool, typer.Option(help="Also profile each parameter (two to three minutes)")]
+Adopt = Annotated[
+    str | None,
+    typer.Option(
+        help="Also rewrite rows of these stages in the package's tables ('people', 'people, mood'): review them"
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results")]
 
 
 def calibrate(
     number: Number = 600, persons: Persons = 120, draws: Draws = 200, seed: Seed = 1, threads: Threads = None,
-    profiles: Profiles = True, out: Out = Path("runs/calibration"), resume: Resume = False,
+    profiles: Profiles = True, adopt: Adopt = None, out: Out = Path("runs/calibration"), resume: Resume = False,
     scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Estimate the parameters of data/calibration/parameters.csv from the trials of data/calibration/rows.csv.
 
     Only rows marked fitted enter. Finds the most probable point, simulates many about it, emulates the statistics,
-    samples the posterior with emcee, and simulates the draws as a check. Points are on disk as they come: the
-    same command with --resume goes on after a kill, with the same result. Writes posterior.csv (copy it to
-    data/calibration for trials to draw from), proposed.csv (values for the parameter tables), how each row is met,
-    and pictures.
+    samples the posterior with emcee, and simulates the draws as a check. Points are on disk as they come: the same
+    command with --resume goes on after a kill, with the same result. Writes posterior.csv (copy it to data/calibration
+    for trials to draw from), proposed.csv (what came out of each parameter), how each row is met, and pictures. With
+    --adopt the middle of the posterior goes into rows of the parameter tables, where trials inform it.
     """
     import ketamech.analysis.calibration as kit
+    from ketamech.analysis import adoption
     from ketamech.cli import terminal
 
     terminal.refuse_file(out)
@@ -49,11 +59,18 @@ def calibrate(
     said = f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials"
     terminal.progress().print(said)
     job = {"command": "calibrate", **task.job}
-    with long_run(out, job, model, resume=resume, scheduler=scheduler) as work:
-        _estimate(replace(task, work=work), number, draws, seed, profiles, out)
+    with long_run(out, job, None, resume=resume, scheduler=scheduler) as work:
+        posterior, emulator = _estimate(replace(task, work=work), number, draws, seed, profiles, out)
+    if adopt:
+        lines = adoption.adopted(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
+        files = adoption.write_adopted(task, adoption.of_stages(lines, adopt))
+        terminal.progress().print(f"Rewritten, to be reviewed: {', '.join(str(file) for file in files)}")
 
 
-def _estimate(task: Calibration, number: int, draws: int, seed: int, profiles: bool, out: Path) -> None:
+def _estimate(
+    task: Calibration, number: int, draws: int, seed: int, profiles: bool, out: Path
+) -> tuple[Posterior, Emulator]:
+    """Everything that is simulated, drawn and written; what came out is printed."""
     import ketamech.analysis.calibration as kit
     from ketamech import analysis, exchange
     from ketamech.analysis.posterior import save_posterior
@@ -77,6 +94,7 @@ def _estimate(task: Calibration, number: int, draws: int, seed: int, profiles: b
     terminal.table(met, title="Fitted rows at the most probable point")
     console.print(f"Emulator against simulation over {draws} draws: {posterior.off:.2f} of a row's noise")
     console.print(f"Written to [bold]{terminal.written(out)}[/bold]   {terminal.DISCLAIMER}")
+    return posterior, emulator
 
 
 def _rows(task: Any, posterior: Any, best: np.ndarray) -> list[dict[str, object]]:
@@ -136,6 +154,7 @@ def _write(
     import pandas as pd
 
     from ketamech.cli.terminal import DISCLAIMER
+    from ketamech.exchange.result_files import save_results
     from ketamech.report.calibration_pictures import draw_calibration
 
     pd.DataFrame(rows).to_csv(out / "proposed.csv", index=False, float_format="%.5g")
@@ -150,7 +169,22 @@ def _write(
         "disclaimer": DISCLAIMER,
     }
     (out / "summary.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    save_results(_tree(task, posterior), out / "posterior.zarr")
     draw_calibration(out, [p.name for p in task.estimated], posterior.chain, posterior.logs, posterior.draws, profiles)
+
+
+def _tree(task: Any, posterior: Any) -> Any:
+    """The posterior under ArviZ's group names."""
+    import ketamech.analysis.calibration as kit
+    from ketamech import report
+    from ketamech.exchange.inference import calibration_tree
+
+    steps, walkers, parameters = posterior.chain.shape
+    values = kit.in_table_units(task, posterior.chain.reshape(-1, parameters)).reshape(steps, walkers, parameters)
+    observed = {f"{row.row.id} {row.statistic}": row.published for row in task.rows}
+    facts = report.provenance_of_many("calibration", "", task.model, shlex.join(["ketamech", *sys.argv[1:]]))
+    table = task.model.parameters
+    return calibration_tree(task.estimated, values, posterior.logs, table, observed, task.noise, facts)
 
 
 @contextmanager

@@ -7,14 +7,20 @@ from typing import Annotated
 
 import typer
 
-Run = Annotated[Path, typer.Argument(help="A folder written by `ketamech simulate`")]
+Run = Annotated[
+    Path, typer.Argument(help="A folder of `simulate` or `trial`, or a file of results (.nc, .zarr, .parquet, .csv)")
+]
 Bibtex = Annotated[bool, typer.Option("--bibtex", help="BibTeX instead of text")]
 
 
 def cite(run: Run, bibtex: Bibtex = False) -> None:
-    """Print only the papers whose numbers that run used.
+    """Print only the papers whose numbers stand behind a run or a file of results.
 
-    Example:  ketamech cite runs/nasal --bibtex > nasal.bib
+    Examples:
+
+      ketamech cite runs/nasal --bibtex > nasal.bib
+
+      ketamech cite nasal.nc
     """
     from ketamech import report
 

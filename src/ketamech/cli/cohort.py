@@ -45,11 +45,17 @@ class Asked:
     vary: str | None = None
     threads: int | None = None
     chunk: int = 4096
-    tolerance: float = 3e-6
+    tolerance: float = 2e-6
     device: str = "cpu"
     png: bool = False
     resume: bool = False
     scheduler: str | None = None
+    species: str | None = None
+    beside: tuple[str, ...] = ()
+    wiring: str | None = None
+    drug: str | None = None
+    subject: str | None = None
+    kinetics: Path | None = None
     connectome: Path | None = None
     receptors: Path | None = None
 
@@ -57,12 +63,16 @@ class Asked:
 def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_name: Callable[[str], str]) -> None:
     """Draw, solve and stream a cohort, then print what happened to it."""
     from ketamech import exchange, report, study
-    from ketamech.cli import terminal
+    from ketamech.cli import sources, terminal
 
-    given = study.load_scenario(scenario).wired(asked.connectome, asked.receptors)
+    found = sources.scenario(
+        scenario, drug=asked.drug, subject=asked.subject,
+        species=asked.species, beside=asked.beside, wiring=asked.wiring,
+    )  # fmt: skip
+    given = found.wired(asked.connectome, asked.receptors)
     seed = given.seed if asked.seed is None else asked.seed
     place = folder or Path("runs") / folder_name(f"{given.title} {asked.patients} patients seed {seed}")
-    model = terminal.model()
+    model = terminal.model(asked.kinetics)
     cohort = study.Cohort(
         model, given, asked.patients, names(asked.outputs), times(asked.times, asked.every, given), seed,
         vary=names(asked.vary) if asked.vary else None, tolerance=asked.tolerance,

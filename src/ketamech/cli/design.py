@@ -19,11 +19,11 @@ Doses = Annotated[
 ]
 Over = Annotated[str, typer.Option(help="Infusion times in minutes")]
 Rhythms = Annotated[str, typer.Option(help="Rhythms, joined by ';'")]
-Weeks = Annotated[int, typer.Option(min=1, max=52)]
+Weeks = Annotated[int, typer.Option(min=1, max=52, help="How long each regimen is given")]
 Persons = Annotated[int, typer.Option(min=10, help="Virtual people, the same for every regimen")]
 Draws = Annotated[int, typer.Option(min=1, help="Draws of the posterior, for the bars")]
 Population = Annotated[str, typer.Option(help="A population of `ketamech people`")]
-Seed = Annotated[int, typer.Option(min=0)]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the picture")]
 USUAL = (
     "racemic {dose} mg/kg IV over {over} = 0.25, 0.5, 0.75, 1",

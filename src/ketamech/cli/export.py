@@ -1,55 +1,224 @@
-"""`ketamech export`: the model for other simulators."""
+"""`ketamech export`: doses, the model and results for other programs."""
 
 from __future__ import annotations
 
+import shlex
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from ketamech.study import Scenario as Asked
+
 Scenario = Annotated[
     str,
-    typer.Argument(help='A scenario file (YAML) or a sentence: "esketamine 84 mg nasal twice weekly for 4 weeks"'),
+    typer.Argument(
+        help="A sentence, a scenario file (.yaml) or a table of doses (.csv); a folder of results; 'calibration': the"
+        " published rows (PEtab); 'posterior': the shipped draws"
+    ),
 ]
-To = Annotated[Path, typer.Option("--to", "-t", help="The file to write: .xml or .sbml")]
-SUFFIXES = (".xml", ".sbml")
+To = Annotated[
+    Path,
+    typer.Option(
+        "--to", "-t",
+        help="What to write: .csv (doses), .xml or .sbml (SBML), .ant (Antimony), .sedml, .omex (archive of all), or a"
+        " folder .petab; for results .nc, .zarr, .parquet or .csv",
+    ),
+]  # fmt: skip
+Drug = Annotated[str | None, typer.Option("--drug", help="Table of doses: what is given where it has no column DRUG")]
+Id = Annotated[str | None, typer.Option("--id", help="Table of doses: which person")]
+CALIBRATION, POSTERIOR, PETAB = "calibration", "posterior", "petab"
+MODEL_LOST = "SBML cannot carry chance, spreads of parameters, bounds of states, the untreated control or output times."
 
 
-def export(scenario: Scenario, to: To) -> None:
-    """Write the whole model for the treated patient of a scenario as SBML, with every dose as an event.
+def export(scenario: Scenario, to: To, drug: Drug = None, id_: Id = None) -> None:
+    """Write a scenario for other programs, and say what the format cannot carry.
 
-    Any SBML simulator can then run it; states, outputs and parameters keep their names and units.
+    The whole model goes out for the treated patient, with every dose as an event: any SBML simulator can then run it;
+    states, outputs and parameters keep their names and units.
 
     Examples:
 
       ketamech export "racemic 0.5 mg/kg IV over 40 min" --to infusion.xml
 
-      ketamech export examples/nasal_esketamine_course.yaml --to nasal.xml
+      ketamech export examples/nasal_esketamine_course.yaml --to doses.csv
+
+      ketamech export examples/racemic_iv.yaml --to infusion.omex
+
+      ketamech export calibration --to rows.petab
+
+      ketamech export runs/nasal --to nasal.nc
+
+      ketamech export posterior --to posterior.zarr
     """
+    from ketamech.cli import sources
+    from ketamech.core import BadInput
+
+    if scenario == POSTERIOR or Path(scenario).is_dir():
+        return _results(scenario, to)
+    kind = PETAB if to.name == PETAB else to.suffix.lower().removeprefix(".")
+    if kind not in WRITERS or (to.is_dir() and kind != PETAB):
+        kinds = ", ".join(f".{one}" for one in WRITERS)
+        raise BadInput(f"cannot write '{to}'", expected=f"a name ending in {kinds}", type_this="--to model.xml")
+    if scenario == CALIBRATION:
+        if kind != PETAB:
+            what = f"the calibration cannot be written as .{kind}"
+            raise BadInput(what, expected="a PEtab folder", type_this="--to rows.petab")
+        return _calibration(to)
+    WRITERS[kind](sources.scenario(scenario, drug=drug, subject=id_), to)
+    return None
+
+
+def _results(source: str, to: Path) -> None:
+    """Results of a folder, or the shipped posterior, in the file that the suffix asks for."""
+    from ketamech.cli import terminal
+    from ketamech.exchange.result_files import save_results
+    from ketamech.exchange.results import DIMS, names_of, read_results
+
+    if source == POSTERIOR:
+        from ketamech.exchange.inference import shipped_posterior
+        from ketamech.report import provenance_of_many
+
+        model = terminal.model()
+        facts = provenance_of_many("posterior", "", model, _command_line())
+        tree = shipped_posterior(model.parameters, facts)
+        save_results(tree, to)
+        what = f"groups {', '.join(tree.children)}, as ArviZ names them"
+    else:
+        found = read_results(source)
+        save_results(found.assign_attrs({"ketamech exported_by": _command_line()}), to)
+        long = to.suffix.lower() in (".csv", ".parquet")
+        kept = names_of(found) if long else list(found.data_vars)
+        what = f"{len(kept)} variables, " + ", ".join(f"{found.sizes[dim]} {dim}" for dim in DIMS)
+        if len(kept) < len(found.data_vars):
+            what += f"; a long table leaves out {len(found.data_vars) - len(kept)} that have no time"
+    terminal.progress().print(f"Written: {terminal.written(to)}, {terminal.written(what)}")
+
+
+def _command_line() -> str:
+    return shlex.join(["ketamech", *sys.argv[1:]])
+
+
+def _doses(asked: Asked, to: Path) -> None:
+    from ketamech.exchange.dose_writing import doses_csv, not_carried
+    from ketamech.parameters import load_parameters
+
+    text = doses_csv(asked.regimen, asked.horizon, asked.values, load_parameters())
+    lost = not_carried(asked.regimen, asked.horizon, asked.values)
+    _write(to, text)
+    _tell(to, asked, f"{text.count(chr(10)) - 2} dose records", ["A table of doses cannot carry:", *lost])
+
+
+def _sbml(asked: Asked, to: Path) -> None:
+    text, states = _model_text(asked)
+    _write(to, text)
+    _tell(to, asked, f"{states} states and the doses of {asked.horizon:g} h", [MODEL_LOST])
+
+
+def _antimony(asked: Asked, to: Path) -> None:
+    from ketamech.exchange.antimony_text import antimony_text
+
+    text, states = _model_text(asked)
+    _write(to, antimony_text(text))
+    lost = f"{MODEL_LOST} Antimony leaves out the reasons of rates."
+    _tell(to, asked, f"{states} states and the doses of {asked.horizon:g} h", [lost])
+
+
+def _model_text(asked: Asked) -> tuple[str, int]:
+    """SBML text of the treated patient, and the number of states."""
     from ketamech import study
     from ketamech.cli import terminal
-    from ketamech.core import BadInput
     from ketamech.exchange import sbml
 
-    if to.suffix.lower() not in SUFFIXES or to.is_dir():
-        raise BadInput(f"cannot write '{to}'", expected="a file ending in .xml or .sbml", type_this="--to model.xml")
-    asked = study.load_scenario(scenario)
-    if any(treatment.steady for treatment in asked.regimen.treatments):
-        what = "an export starts at the drug-free rest state, not at a steady state of doses"
-        raise BadInput(what, key="schedule", expected="the same doses without 'at steady state'")
     model = terminal.model()
-    console = terminal.progress()
-    with console.status("Writing the equations and the doses ..."):
+    with terminal.progress().status("Writing the equations and the doses ..."):
         treated = study.courses(asked, model)[0]
-        text = sbml.course_sbml(
-            model, treated, name=asked.title, notes=[f"Assumed: {one}." for one in asked.assumptions]
-        )
+        notes = [f"Assumed: {one}." for one in asked.assumptions]
+        return sbml.course_sbml(model, treated, name=asked.title, notes=notes), len(model.layout.states)
+
+
+def _sedml(asked: Asked, to: Path) -> None:
+    """The simulation, and beside it the model that it names."""
+    from ketamech.cli import terminal
+    from ketamech.exchange.archive import shown_outputs
+    from ketamech.exchange.sedml import time_courses, write_sedml
+
+    beside = to.with_suffix(".xml")
+    outputs = shown_outputs(terminal.model())
+    text = write_sedml(asked.title, beside.name, outputs, time_courses(asked.horizon))
+    _write(beside, _model_text(asked)[0])
+    _write(to, text)
+    _tell(to, asked, f"which runs {beside.name} beside it and reports {len(outputs)} outputs", [MODEL_LOST])
+
+
+def _omex(asked: Asked, to: Path) -> None:
+    from ketamech.cli import terminal
+    from ketamech.exchange.archive import LOST, package, write_archive
+
+    model = terminal.model()
+    with terminal.progress().status("Writing the model, its simulation and the curves to expect ..."):
+        made = package(asked, model)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        write_archive(to, made)
+    _tell(to, asked, f"{len(made.files)} files: {', '.join(made.files)}", [LOST])
+
+
+def _petab(asked: Asked, to: Path) -> None:
+    from ketamech.cli import terminal
+    from ketamech.exchange.petab_cases import scenario_case
+    from ketamech.exchange.petab_files import not_carried, petab_files
+
+    model = terminal.model()
+    with terminal.progress().status("Writing the problems ..."):
+        case = scenario_case(asked, model)
+        _write_folder(to, petab_files([case], model))
+    found = f"versions 1 and 2, with {len(case.readings)} simulated readings in place of measurements"
+    _tell(to, asked, found, ["PEtab cannot carry:", *not_carried(model)])
+
+
+def _calibration(to: Path) -> None:
+    from ketamech.cli import terminal
+    from ketamech.exchange.petab_cases import scorecard_cases
+    from ketamech.exchange.petab_files import not_carried, petab_files
+
+    model = terminal.model()
+    with terminal.progress().status("Writing the problems ..."):
+        cases, left = scorecard_cases(model)
+        _write_folder(to, petab_files(cases, model))
+    readings = sum(len(case.readings) for case in cases)
+    lost = [*not_carried(model), *(f"{number} rows: {reason}" for reason, number in left.items())]
+    found = f"versions 1 and 2, {readings} published readings of {len(cases)} courses"
+    _tell(to, None, found, ["PEtab cannot carry:", *lost])
+
+
+WRITERS: dict[str, Callable[[Asked, Path], None]] = {
+    "csv": _doses, "xml": _sbml, "sbml": _sbml, "ant": _antimony, "sedml": _sedml, "omex": _omex, PETAB: _petab,
+}  # fmt: skip
+
+
+def _write(to: Path, text: str) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_text(text, encoding="utf-8")
-    for note in asked.assumptions:
+
+
+def _write_folder(to: Path, files: dict[str, str]) -> None:
+    """All of it or nothing."""
+    from ketamech.exchange import whole_folder
+
+    with whole_folder(to) as draft:
+        for place, text in files.items():
+            _write(draft / place, text)
+
+
+def _tell(to: Path, asked: Asked | None, what: str, remarks: list[str]) -> None:
+    from ketamech.cli import terminal
+
+    console = terminal.progress()
+    for note in asked.assumptions if asked else ():
         console.print(f"Assumed: {terminal.written(note)}.")
-    states = len(model.layout.states)
-    console.print(
-        f"Written: {terminal.written(to)}, {states} states and the doses of {asked.horizon:g} h. SBML cannot carry"
-        " chance, spreads of parameters, bounds of states, the untreated control or output times."
-    )
+    console.print(f"Written: {terminal.written(to)}, {what}. {terminal.written(remarks[0])}")
+    for remark in remarks[1:]:
+        console.print(f"- {terminal.written(remark)}")

@@ -38,8 +38,8 @@ def long_run(
 ) -> Iterator[Work]:  # fmt: skip
     """The work of a command whose pieces are kept in `folder` for as long as this lasts, and its end.
 
-    `job` is what was asked beside the model and the tables that come with the program. Ctrl-C leaves with code 130 and
-    says how to go on.
+    `job` is what was asked, beside the `model` and the tables that come with the program (where it is given). Ctrl-C
+    leaves with code 130 and says how to go on.
     """
     from ketamech.cli import terminal
     from ketamech.core.cluster import connected
@@ -49,7 +49,7 @@ def long_run(
     told = {"command_line": without_paths(shlex.join(["ketamech", *sys.argv[1:]]))}
     with ExitStack() as stack:
         cluster = stack.enter_context(connected(scheduler)) if scheduler else None
-        whole = {**job, **_tables(model)}
+        whole = {**job, **(_tables(model) if model else {})}
         pieces = stack.enter_context(opened(folder, whole, about={**told, **(about or {})}, resume=resume))
         for name in pieces.damaged:
             terminal.progress().print(f"Damaged, and made again: {terminal.written(name)}")

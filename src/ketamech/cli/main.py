@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from ketamech.cli import app as page
 from ketamech.cli import (
     areas,
     bench,
     calibrate,
+    certify,
     check,
     cite,
     claims,
@@ -21,12 +23,15 @@ from ketamech.cli import (
     describe,
     design,
     evidence,
+    explain,
     export,
+    import_,
     people,
     schema,
     scorecard,
     sensitivity,
     simulate,
+    translate,
     trial,
 )
 from ketamech.cli.terminal import DISCLAIMER
@@ -44,21 +49,26 @@ for command in (
     simulate.simulate,
     people.people,
     trial.trial,
+    translate.translate,
     calibrate.calibrate,
     sensitivity.sensitivity,
     design.design,
     areas.areas,
     scorecard.scorecard,
+    explain.explain,
     claims.claims,
     check.check,
     describe.describe,
     export.export,
+    import_.import_,
+    certify.certify,
     cite.cite,
     demo.demo,
     schema.schema,
     bench.bench,
+    page.app,
 ):
-    app.command(command.__name__, epilog=DISCLAIMER)(command)
+    app.command(command.__name__.rstrip("_"), epilog=DISCLAIMER)(command)
 app.add_typer(evidence.app, name="evidence", epilog=DISCLAIMER)
 
 

@@ -74,6 +74,7 @@ def _by_trials(out: Path, model: Any, replicates: int, docs: Path | None, work: 
     card.goals.to_csv(paths[1], index=False, float_format="%.6g")
     shown = ["id", "statistic", "published", "low", "high", "simulated", "sim_low", "sim_high", "z", "inside", "fitted"]
     terminal.table(ordered[shown].to_dict("records"), title="Virtual trials against published ones, worst first")
+    terminal.table(card.spreads[shown].to_dict("records"), title="How much patients of an arm differ (SD)")
     terminal.table(card.by_stage.to_dict("records"), title="By outcome")
     terminal.table(card.goals.to_dict("records"), title="Goals of virtual trials")
     if docs:

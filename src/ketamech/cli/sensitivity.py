@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +20,7 @@ Parameters = Annotated[str | None, typer.Option(help="Only these parameters or s
 Number = Annotated[int, typer.Option("--n", min=4, help="Morris trajectories")]
 Base = Annotated[int, typer.Option(min=8, help="Sobol base points, a power of 2; 0 parameters below turns it off")]
 Keep = Annotated[int, typer.Option(min=0, help="Sobol for so many parameters that Morris ranks highest")]
-Seed = Annotated[int, typer.Option(min=0)]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result")]
 Threads = Annotated[int | None, typer.Option(min=1, help="[default: cores]")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for tables and pictures")]
 USUAL = "mood.madrs at 24 h; mood.madrs at day 28; dissociation.cadss peak"
@@ -30,7 +28,7 @@ USUAL = "mood.madrs at 24 h; mood.madrs at day 28; dissociation.cadss peak"
 
 def sensitivity(
     scenario: Scenario = "racemic 0.5 mg/kg IV over 40 min", outcomes: Outcomes = USUAL, parameters: Parameters = None,
-    n: Number = 20, base: Base = 256, keep: Keep = 20, seed: Seed = 1, threads: Threads = None,
+    n: Number = 20, base: Base = 1024, keep: Keep = 20, seed: Seed = 1, threads: Threads = None,
     out: Out = Path("runs/sensitivity"), resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Move every parameter over its spread: one at a time (tornado), Morris screening, Sobol indices of the top ones.
@@ -49,7 +47,7 @@ def sensitivity(
 
     terminal.refuse_file(out)
     if base & (base - 1):
-        raise BadInput(f"{base} base points", key="--base", expected="a power of 2", type_this="--base 256")
+        raise BadInput(f"{base} base points", key="--base", expected="a power of 2", type_this="--base 1024")
     asked = study.load_scenario(scenario)
     if keep == 1:
         raise BadInput("Sobol of one parameter", key="--keep", expected="2 or more, or 0 for no Sobol")
@@ -69,11 +67,12 @@ def _answer(question: Question, n: int, base: int, keep: int, seed: int, out: Pa
     from ketamech import report
     from ketamech.analysis import sensitivity as kit
     from ketamech.cli import terminal
+    from ketamech.cli.progress import counting
 
     asked, model = question.scenario, question.model
-    with _progress("Tornado") as tell:
+    with counting("Tornado") as tell:
         swings = kit.tornado(question, tell)
-    with _progress("Morris") as tell:
+    with counting("Morris") as tell:
         screened = kit.morris(question, n, seed, tell)
     paths = report.draw_tornado(out, swings, asked.title)
     paths += report.draw_indices(
@@ -84,7 +83,7 @@ def _answer(question: Question, n: int, base: int, keep: int, seed: int, out: Pa
         top = list(dict.fromkeys(screened.sort_values("mu_star", ascending=False)["parameter"]))
         best = dict.fromkeys(p for _, part in screened.groupby("outcome") for p in part["parameter"].head(keep))
         fewer = replace(question, rows=kit.varied(model, [p for p in top if p in best]))
-        with _progress("Sobol") as tell:
+        with counting("Sobol") as tell:
             tables["sobol"] = kit.sobol(fewer, base, seed, tell)
         paths += report.draw_indices(
             out, tables["sobol"], f"{asked.title}\nSobol: total and first-order index", "sobol"
@@ -100,23 +99,8 @@ def _answer(question: Question, n: int, base: int, keep: int, seed: int, out: Pa
         if table.attrs["failed"]:
             said = f"{name}: {table.attrs['failed']} of {table.attrs['solves']} solves failed and are left out"
             terminal.progress().print(said)
+    if keep:
+        widest = tables["sobol"]["total_half_width"].max()
+        said = f"sobol: total indices known within {widest:.2f} (95 %) from {base} base points; twice as many: --base"
+        terminal.progress().print(f"{said} {2 * base}")
     return paths
-
-
-@contextmanager
-def _progress(words: str) -> Iterator[Callable[[int, int], None]]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    from ketamech.cli import terminal
-
-    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=terminal.progress(), transient=True) as bar:
-        task = bar.add_task(words, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -16,13 +16,26 @@ from ketamech.core import BadInput
 
 Scenario = Annotated[
     str,
-    typer.Argument(help='A scenario file (YAML) or a sentence: "esketamine 84 mg nasal twice weekly for 4 weeks"'),
+    typer.Argument(
+        help='A sentence ("esketamine 84 mg nasal twice weekly for 4 weeks"), a scenario file (.yaml), or a'
+        " NONMEM-style table of doses (.csv)"
+    ),
 ]
 LONGEST_NAME = 60
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results [default: runs/<title>]")]
 Png = Annotated[bool, typer.Option("--png", help="Write the story also as PNG, for slides (a second more)")]
 
 
+Beside = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with", help='What is done beside: "NBQX 10 mg/kg IP at -30 min", "BDNF knock-out"; may be repeated'
+    ),
+]
+Species = Annotated[str | None, typer.Option(help="human, rat or mouse [default: human, or the file's]")]
+Wiring = Annotated[
+    str | None, typer.Option(help="A rival wiring: 'ketamech explain wirings' lists them [default: none]")
+]
 Patients = Annotated[int | None, typer.Option(help="Draw this many virtual patients instead of the typical one")]
 Seed = Annotated[
     int | None,
@@ -38,7 +51,12 @@ Every = Annotated[float | None, typer.Option(help="Hours between two times to ke
 Vary = Annotated[str | None, typer.Option(help="Only these parameters or stages differ [default: all with a spread]")]
 Threads = Annotated[int | None, typer.Option(min=1, help="The results are the same for any number [default: cores]")]
 Chunk = Annotated[int | None, typer.Option(help="Patients between two writes; changes no number [default: 4096]")]
-Tolerance = Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 3e-6]")]
+Drug = Annotated[str | None, typer.Option("--drug", help="Table of doses: what is given where it has no column DRUG")]
+Id = Annotated[str | None, typer.Option("--id", help="Table of doses: only this person")]
+Kinetics = Annotated[
+    Path | None, typer.Option(help="Kinetics of your own: a file (.yaml) that says what is what in an SBML model")
+]
+Tolerance = Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 2e-6]")]
 Connectome = Annotated[Path | None, typer.Option(help="CSV file of weights between brain areas, area by area")]
 Receptors = Annotated[Path | None, typer.Option(help="CSV file: area, and any of nmda, glun2b, ampa")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda [default: cpu]")]
@@ -48,6 +66,9 @@ def simulate(
     scenario: Scenario,
     out: Out = None,
     png: Png = False,
+    beside: Beside = None,
+    species: Species = None,
+    wiring: Wiring = None,
     patients: Patients = None,
     seed: Seed = None,
     outputs: Outputs = None,
@@ -60,11 +81,15 @@ def simulate(
     device: Device = None,
     resume: Resume = False,
     scheduler: Scheduler = None,
+    drug: Drug = None,
+    id_: Id = None,
+    kinetics: Kinetics = None,
     connectome: Connectome = None,
     receptors: Receptors = None,
 ) -> None:
     """Simulate one scenario: curves, summary, figures and an HTML report in one folder.
 
+    A table of doses of several persons gives one table: each at the times of its observations (EVID 0).
     With --patients, many virtual patients drawn from the spreads of the parameters: bands, and a Zarr store of curves.
 
     Examples:
@@ -74,6 +99,12 @@ def simulate(
       ketamech simulate "esketamine 84 mg nasal twice weekly for 4 weeks, then weekly for 4 weeks" --out runs/nasal
 
       ketamech simulate examples/crps_infusion.yaml
+
+      ketamech simulate "racemic 10 mg/kg IP" --species rat --with "NBQX 10 mg/kg IP at -30 min"
+
+      ketamech simulate doses.csv --drug esketamine
+
+      ketamech simulate "racemic 35 mg IV" --kinetics my_kinetics.yaml
 
       ketamech simulate "racemic 0.5 mg/kg IV over 40 min" --patients 10000 --outputs mood.madrs,dissociation.cadss
     """
@@ -86,15 +117,28 @@ def simulate(
         from ketamech.cli.cohort import Asked, simulate_cohort
 
         given |= {"png": png, "connectome": connectome, "receptors": receptors}
+        given |= {"species": species, "beside": tuple(beside or ()), "wiring": wiring}
+        given |= {"drug": drug, "subject": id_, "kinetics": kinetics}
         return simulate_cohort(scenario, out, Asked(patients, **given), _folder_name)
+    from ketamech.cli import sources
+
+    if sources.is_table(scenario):
+        from ketamech.cli.dose_table import simulate_table
+
+        others = {name: value for name, value in given.items() if name != "outputs"}
+        others |= {k: v for k, v in (("connectome", connectome), ("receptors", receptors)) if v is not None}
+        if simulate_table(scenario, out, outputs, drug, id_, kinetics, _folder_name, others):
+            return None
     _refuse_without_patients(given)
     from ketamech import report, study
     from ketamech.cli import terminal
 
-    asked = study.load_scenario(scenario).wired(connectome, receptors)
+    asked = sources.scenario(
+        scenario, drug=drug, subject=id_, species=species, beside=tuple(beside or ()), wiring=wiring
+    ).wired(connectome, receptors)
     folder = out or Path("runs") / _folder_name(asked.title)
     report.refuse_folder(folder)
-    model = terminal.model()
+    model = terminal.model(kinetics)
     console = terminal.progress()
     with console.status("Simulating ..."):
         curves = study.simulate(asked, model=model)

@@ -23,11 +23,16 @@ def progress() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-def model() -> Any:
-    """The compiled model, with a line and a spinner while it compiles."""
+def model(kinetics: Path | None = None) -> Any:
+    """The compiled model, with a line and a spinner while it compiles; with the kinetics of a file, if there is one."""
     from ketamech.study import load_model
 
     console = progress()
+    if kinetics is not None:
+        from ketamech.exchange.kinetics import load_kinetics_model
+
+        with console.status("Building the model with its kinetics ..."):
+            return load_kinetics_model(kinetics)
     with console.status("Loading the model ...") as status:
         return load_model(announce=lambda line: status.update(line))
 

@@ -35,8 +35,8 @@ def trial(
 ) -> None:  # fmt: skip
     """Run virtual trials: people drawn, allocated, dosed, rated at visits with error; then analysed and drawn.
 
-    Replicate 0 has the parameter values of the tables; later ones take draws from the posterior, so that intervals
-    hold both chance and what is not known.
+    Replicate 0 has the middle of the posterior in a typical setting; later ones take a draw and a setting each, so that
+    intervals hold chance, what is not known, and how much trials differ.
 
     Examples:
 
@@ -69,11 +69,12 @@ def trial(
                     planned, model, replicates=replicates, patients=patients, seed=seed,
                     threads=threads_of(threads, scheduler), posterior=draws, progress=tick, work=work,
                 )  # fmt: skip
-            data = data.assign_attrs(posterior=mark if replicates > 1 else "")
+            data = data.assign_attrs(posterior=mark)
             with console.status("Analysing and drawing ..."), exchange.renewed(out / name) as draft:
                 found = analyse(data, planned)
                 table = power_of(data, *planned.primary, found.reference, sizes) if sizes else None
                 line = shlex.join(["ketamech", *sys.argv[1:]])
+                data = data.assign_attrs(report.provenance_of_many(planned.title, planned.mark, model, line))
                 page = report.write_trial(draft, data, planned, found, power=table, command_line=line)
         terminal.table(report.summary_of(found), title=planned.title)
         if found.failed:

@@ -29,6 +29,12 @@ class where_positive(sympy.Function):  # noqa: N801
 
     nargs = 3
 
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """Slope on either side; the jump between them has none."""
+        if argindex == 1:
+            return sympy.S.Zero
+        return where_positive(self.args[0], *((1, 0) if argindex == 2 else (0, 1)))
+
 
 def written_out(expression: sympy.Expr) -> sympy.Expr:
     """Hill curves and powers in terms of exp, log and choices, so that their shared parts can be found."""

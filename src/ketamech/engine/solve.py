@@ -17,7 +17,7 @@ from ketamech.engine.machine import Machine
 
 STATUS = ("ok", "too many steps", "not finite", "step too small", "no rest state", "not reached")
 SETTLED = 1e-8  # relative correction below which a rest state counts as found
-TOLERANCE, FIRST_STEP, MOST_STEPS = 3e-6, 0.03, 100_000
+TOLERANCE, FIRST_STEP, MOST_STEPS = 2e-6, 0.03, 100_000
 LARGEST_GROWTH, SMALLEST_GROWTH, SECOND_TRIES = 10.0, 0.2, 2
 Progress = Callable[[int], None]
 

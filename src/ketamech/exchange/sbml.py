@@ -7,13 +7,14 @@ What SBML cannot carry is left behind: spreads of parameters, bounds of states, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ketamech.core import BadInput, SolveFailed
 from ketamech.engine import Events
+from ketamech.exchange.annotations import Resource, papers_of, resources_of
 from ketamech.exchange.sbml_document import DIGITS, Document
 from ketamech.exchange.sbml_words import formula, inflow_id, sbml_id, unit_id
 from ketamech.parameters import Parameter
@@ -28,7 +29,7 @@ ROUNDING = 1e-12
 
 
 def course_sbml(model: Model, course: Course, *, name: str | None = None, notes: Sequence[str] = ()) -> str:
-    """SBML text of one course: this person's values and drug-free rest state, and what is given, as events.
+    """SBML text of one course: this person's values and rest (or steady) state, and what is given, as events.
 
     `notes` are remarks on the whole model, one paragraph each. Raises SolveFailed when no rest state is found, and
     BadInput as `write_sbml` does.
@@ -47,23 +48,27 @@ def write_sbml(
     *,
     name: str = "ketamech",
     notes: Sequence[str] = (),
+    infused: Collection[int] = (),
+    bare: bool = False,
 ) -> str:
-    """SBML Level 3 text of `system` for one patient.
+    """SBML Level 3 text of `system` for one patient; `bare`: without notes and annotations.
 
     `inputs` [input] are parameters, then resting values, in the order of `system.inputs`; `start` [state] is the
-    patient's rest state; `given` is what the patient gets. What is given at time 0 is in the starting values.
+    patient's rest state; `given` is what the patient gets. What is given at time 0 is in the starting values. States
+    that are `infused` (index) have a constant input even where nothing is given.
     Raises BadInput for vectors that do not fit the system or where python-libsbml is missing.
     """
     _refuse_misfits("inputs", inputs, system.inputs)
     _refuse_misfits("start", start, system.state_names)
     equations = f"KetaMech, equations {system.fingerprint}; time in hours."
-    document = Document(name, [equations, DISCLAIMER, *notes])
-    doses = _doses(system, start, given)
+    document = Document(name, [equations, DISCLAIMER, *notes], bare=bare)
+    doses = doses_of(system, start, given)
+    doses.inflows.update({i: 0.0 for i in infused if i not in doses.inflows})
     _write_inputs(document, system, inputs)
     _write_states(document, system, doses)
     _write_offers(document, system)
     for at, change in doses.later.items():
-        document.event(at, _assignments(system, change))
+        document.event(at, assignments(system, change))
     return document.text()
 
 
@@ -76,7 +81,7 @@ def _refuse_misfits(what: str, vector: np.ndarray, names: tuple[str, ...]) -> No
 
 
 @dataclass(frozen=True)
-class _Change:
+class Change:
     """What happens at one time: amounts that enter at once, and constant inputs (per h) from then on, by state."""
 
     amounts: dict[int, float]
@@ -84,23 +89,26 @@ class _Change:
 
 
 @dataclass(frozen=True)
-class _Doses:
-    """Values [state] and constant inputs at the start, with everything given up to time 0 in them; changes by time."""
+class Doses:
+    """Values [state] and constant inputs at the start, with everything given up to time 0 (`now`); changes by time."""
 
     start: np.ndarray
     inflows: dict[int, float]
-    later: dict[float, _Change]
+    now: Change
+    later: dict[float, Change]
 
 
-def _doses(system: System, start: np.ndarray, given: Events) -> _Doses:
+def doses_of(system: System, start: np.ndarray, given: Events) -> Doses:
+    """What is given as changes: amounts add up, constant inputs are totals."""
     scale = np.array([state.scale for state in system.states])
     begun = np.where(np.abs(start) < ROUNDING * scale, 0.0, start)
     flowing = {int(i): 0.0 for i, kind in zip(given.state, given.kind, strict=True) if kind != AT_ONCE}
-    now, later = _Change({}, dict(flowing)), dict[float, _Change]()
+    now, later = Change({}, {}), dict[float, Change]()
+    before = dict(flowing)
     rows = (given.time.tolist(), given.kind.tolist(), given.state.tolist(), given.size.tolist())
     for at, kind, state, size in zip(*rows, strict=True):
         # times that are written alike are one time: of two events at once, the second would undo the first
-        change = later.setdefault(float(f"{at:.{DIGITS}g}"), _Change({}, {})) if at > 0 else now
+        change = later.setdefault(float(f"{at:.{DIGITS}g}"), Change({}, {})) if at > 0 else now
         if kind == AT_ONCE:
             change.amounts[state] = change.amounts.get(state, 0.0) + size
         else:
@@ -108,14 +116,15 @@ def _doses(system: System, start: np.ndarray, given: Events) -> _Doses:
             flowing[state] = change.inflows[state] = total if abs(total) > ROUNDING * abs(size) else 0.0
     for state, amount in now.amounts.items():
         begun[state] += amount
-    return _Doses(begun, now.inflows, later)
+    return Doses(begun, before | now.inflows, now, later)
 
 
 def _write_inputs(document: Document, system: System, inputs: np.ndarray) -> None:
     values = dict(zip(system.inputs, inputs.tolist(), strict=True))
     for name in system.parameter_names:
         row = system.parameters[name]
-        document.parameter(sbml_id(name), name, row.unit, values[name], about=_source(row, values[name]))
+        told, papers = _source(row, values[name]), _papers(row, values[name])
+        document.parameter(sbml_id(name), name, row.unit, values[name], about=told, resources=papers)
     for name in system.rested:
         rest = f"rest({name})"
         document.parameter(sbml_id(rest), rest, system.units[name], values[rest], about=[f"drug-free value of {name}"])
@@ -128,12 +137,25 @@ def _source(row: Parameter, value: float) -> list[str]:
     return [f"{row.status}: {row.why}", f"sources: {', '.join(row.evidence)}" if row.evidence else ""]
 
 
-def _write_states(document: Document, system: System, doses: _Doses) -> None:
+def _papers(row: Parameter, value: float) -> list[Resource]:
+    return papers_of(row) if value == row.canonical and row.status not in ("set", "assumed") else []
+
+
+def _write_states(document: Document, system: System, doses: Doses) -> None:
     reasons: dict[str, list[str]] = {name: [] for name in system.state_names}
     for flux in system.fluxes:
         reasons[flux.state].append(f"{flux.because}: {flux.term}".replace("**", "^"))
     for i, (state, rate) in enumerate(zip(system.states, system.rates, strict=True)):
-        document.parameter(sbml_id(state.name), state.name, state.unit, doses.start[i], moves=True, about=[state.about])
+        name = state.name
+        document.parameter(
+            sbml_id(name),
+            name,
+            state.unit,
+            doses.start[i],
+            moves=True,
+            about=[state.about],
+            resources=resources_of(name),
+        )
         text = formula(rate)
         if i in doses.inflows:
             inflow, label = inflow_id(state.name), f"constant input into {state.name}"
@@ -145,11 +167,15 @@ def _write_states(document: Document, system: System, doses: _Doses) -> None:
 def _write_offers(document: Document, system: System) -> None:
     for offer in system.offers:
         identifier = sbml_id(offer.name)
-        document.parameter(identifier, offer.name, offer.unit, None, moves=not offer.fixed, about=[offer.about])
+        document.parameter(
+            identifier, offer.name, offer.unit, None,
+            moves=not offer.fixed, about=[offer.about], resources=resources_of(offer.name),
+        )  # fmt: skip
         document.rule(identifier, formula(offer.expression), once=offer.fixed)
 
 
-def _assignments(system: System, change: _Change) -> list[tuple[str, str]]:
+def assignments(system: System, change: Change) -> list[tuple[str, str]]:
+    """What a change does, as (id, formula of its new value) in L3 language."""
     found = []
     for i, size in change.amounts.items():
         state = system.states[i]
@@ -161,4 +187,4 @@ def _assignments(system: System, change: _Change) -> list[tuple[str, str]]:
 
 
 def _per_hour(unit: str) -> str:
-    return f"({unit})/h"
+    return "1/h" if unit == "1" else f"({unit})/h"

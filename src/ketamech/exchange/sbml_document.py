@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from ketamech.core import BadInput, BadModel
+from ketamech.exchange.annotations import EXPRESSION, FRAMEWORK, TAXON, Resource, sbo_term
 from ketamech.exchange.sbml_words import unit_id, unit_parts
 
 LEVEL, VERSION = 3, 1  # read by every simulator; version 2 adds nothing that the system uses
@@ -21,16 +22,18 @@ FUNCTIONS = {
 class Document:
     """One SBML model; formulas are text in libSBML's L3 language, times in h; a number without a unit is a pure one.
 
-    Raises BadInput where python-libsbml is missing, BadModel for a formula that libSBML cannot read.
+    A `bare` one leaves out notes and annotations. Raises BadInput where python-libsbml is missing, BadModel for a
+    formula that libSBML cannot read.
     """
 
-    def __init__(self, name: str, about: Iterable[str]) -> None:
-        self._libsbml = libsbml()
+    def __init__(self, name: str, about: Iterable[str], *, bare: bool = False) -> None:
+        self._libsbml, self._bare = libsbml(), bare
         self._document = self._libsbml.SBMLDocument(LEVEL, VERSION)
         self._model = self._document.createModel()
         self._model.setId("ketamech")
         self._model.setName(name)
         self._note(self._model, about)
+        self._mark(self._model, FRAMEWORK, [TAXON])
         self._model.setTimeUnits(self._unit("h"))
         self._model.setVolumeUnits(self._unit("L"))
         for declare in (self._model.setSubstanceUnits, self._model.setExtentUnits):
@@ -49,6 +52,7 @@ class Document:
         *,
         moves: bool = False,
         about: Iterable[str] = (),
+        resources: Iterable[Resource] = (),
     ) -> None:
         """A quantity in the canonical unit of its kind; one that rules or events change `moves`."""
         made = self._model.createParameter()
@@ -59,6 +63,7 @@ class Document:
         if value is not None:
             made.setValue(float(value))
         self._note(made, about)
+        self._mark(made, sbo_term(unit), resources)
 
     def rate(self, identifier: str, text: str, reasons: Iterable[str]) -> None:
         """The rate of change (per h) of a state, with the reason for each of its terms."""
@@ -66,6 +71,7 @@ class Document:
         made.setVariable(identifier)
         made.setMath(self._math(text))
         self._note(made, reasons)
+        self._mark(made, EXPRESSION)
 
     def rule(self, identifier: str, text: str, *, once: bool) -> None:
         """How an offer is computed: at the start only, or at every time."""
@@ -111,9 +117,20 @@ class Document:
         _without_unit(found)
         return found
 
+    def _mark(self, element: Any, term: int, resources: Iterable[Resource] = ()) -> None:
+        """An SBO term, and MIRIAM resources as RDF."""
+        element.setSBOTerm(term)
+        for qualifier, address in () if self._bare else resources:
+            if not element.isSetMetaId():
+                element.setMetaId(f"about_{element.getId()}")
+            words = self._libsbml.CVTerm(self._libsbml.BIOLOGICAL_QUALIFIER)
+            words.setBiologicalQualifierType(qualifier)
+            words.addResource(address)
+            element.addCVTerm(words)
+
     def _note(self, element: Any, lines: Iterable[str]) -> None:
         body = "".join(f"<p>{escape(line)}</p>" for line in lines if line)
-        if body:
+        if body and not self._bare:
             element.setNotes(f'<body xmlns="http://www.w3.org/1999/xhtml">{body}</body>')
 
 

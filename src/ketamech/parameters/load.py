@@ -56,7 +56,7 @@ def _read(folder: Path, known: Evidence) -> ParameterTable:
         raise BadInput("no parameter tables here", file=folder, expected="CSV files, one per stage")
     found: dict[str, Parameter] = {}
     for row in (row for file in files for row in read_table(file, COLUMNS)):
-        parameter = _parameter(row, known)
+        parameter = parameter_of(row, known, _name(row))
         if parameter.name in found:
             first = found[parameter.name]
             what = f"'{parameter.name}' is already given in {Path(first.file).name}:{first.line}"
@@ -65,11 +65,12 @@ def _read(folder: Path, known: Evidence) -> ParameterTable:
     return ParameterTable(found)
 
 
-def _parameter(row: Row, known: Evidence) -> Parameter:
+def parameter_of(row: Row, known: Evidence, name: str) -> Parameter:
+    """The parameter of one row of a table, under a name that has been checked. Raises BadInput."""
     value = row.number("value")
     status = row.choice("status", STATUSES)
     return Parameter(
-        name=_name(row),
+        name=name,
         value=value,
         unit=_unit(row),
         spread=read_spread(row, value),

@@ -7,19 +7,25 @@ from ketamech.core.lazy import lazily
 if TYPE_CHECKING:
     from ketamech.report.areas_page import write_areas_page as write_areas_page
     from ketamech.report.areas_picture import draw_areas as draw_areas
+    from ketamech.report.attribution_pictures import reached as reached
     from ketamech.report.bands import cohort_picture as cohort_picture
     from ketamech.report.bands import percentiles as percentiles
     from ketamech.report.bench_page import benchmark_page as benchmark_page
     from ketamech.report.bench_picture import draw_benchmark as draw_benchmark
     from ketamech.report.bibliography import cite as cite
+    from ketamech.report.certificate_page import certificate_rows as certificate_rows
+    from ketamech.report.certificate_page import write_certificate as write_certificate
     from ketamech.report.claims_document import claim_in_full as claim_in_full
     from ketamech.report.claims_document import write_claims_document as write_claims_document
     from ketamech.report.claims_page import claim_rows as claim_rows
     from ketamech.report.claims_page import write_claims as write_claims
+    from ketamech.report.experiments_picture import save_experiments as save_experiments
+    from ketamech.report.explain_page import write_attribution as write_attribution
     from ketamech.report.forest_picture import draw_forest as draw_forest
     from ketamech.report.index import write_index as write_index
     from ketamech.report.model_page import describe as describe
     from ketamech.report.provenance import provenance_of as provenance_of
+    from ketamech.report.provenance import provenance_of_many as provenance_of_many
     from ketamech.report.run_folder import refuse_folder as refuse_folder
     from ketamech.report.run_folder import write_run as write_run
     from ketamech.report.scorecard_files import write_scorecard as write_scorecard
@@ -33,6 +39,9 @@ if TYPE_CHECKING:
     from ketamech.report.trial_pictures import save_people as save_people
     from ketamech.report.trial_scorecard_page import write_trial_scorecard as write_trial_scorecard
     from ketamech.report.vpc_picture import draw_predictive_checks as draw_predictive_checks
+    from ketamech.report.wiring_page import stale as stale
+    from ketamech.report.wiring_page import write_average as write_average
+    from ketamech.report.wiring_page import write_wirings as write_wirings
 
 _WHERE = {
     "draw_areas": "areas_picture",
@@ -40,6 +49,7 @@ _WHERE = {
     "benchmark_page": "bench_page",
     "draw_benchmark": "bench_picture",
     "cite": "bibliography",
+    "certificate_rows": "certificate_page",
     "claim_in_full": "claims_document",
     "claim_rows": "claims_page",
     "cohort_picture": "bands",
@@ -52,16 +62,24 @@ _WHERE = {
     "draw_tornado": "search_pictures",
     "percentiles": "bands",
     "provenance_of": "provenance",
+    "provenance_of_many": "provenance",
+    "reached": "attribution_pictures",
     "refuse_folder": "run_folder",
+    "save_experiments": "experiments_picture",
     "save_people": "trial_pictures",
+    "stale": "wiring_page",
     "summary_of": "trial_folder",
     "summary_rows": "summary",
+    "write_attribution": "explain_page",
+    "write_average": "wiring_page",
+    "write_certificate": "certificate_page",
     "write_claims": "claims_page",
     "write_claims_document": "claims_document",
     "write_index": "index",
     "write_run": "run_folder",
     "write_scorecard": "scorecard_files",
     "write_trial": "trial_folder",
+    "write_wirings": "wiring_page",
     "write_trial_scorecard": "trial_scorecard_page",
 }
 

@@ -11,6 +11,10 @@ from ketamech.core import BadInput
 from ketamech.core.json_text import read_json
 from ketamech.evidence import Evidence, Reference, load_evidence
 from ketamech.exchange import read_manifest
+from ketamech.exchange.facts import PAPERS
+from ketamech.exchange.result_files import SUFFIXES, facts_of
+from ketamech.exchange.results import TRIAL, read_results
+from ketamech.exchange.stream import STATE
 
 FILE = "bibliography.json"
 _CITATION = re.compile(r"^(?P<author>.+?) (?P<year>(?:19|20)\d\d)\b[ ,]*(?P<rest>.*)$")
@@ -50,31 +54,47 @@ def _entry(paper: Reference, behind: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _keys(path: Path) -> list[str]:
+def cite(run: Path | str, *, bibtex: bool = False) -> str:
+    """The papers whose numbers stand behind results, one a line, or as BibTeX.
+
+    `run` is a folder of `simulate` or `trial`, or a file of results (.nc, .zarr, .parquet, .csv). Raises BadInput for
+    anything else, and for results of a version that cites other papers.
+    """
+    place = Path(run)
+    known = load_evidence().references
+    keys = _keys(place)
+    missing = [key for key in keys if key not in known]
+    if missing:
+        what = f"'{place.name}' cites '{missing[0]}', which this version does not ship"
+        raise BadInput(what, expected="results of this version", type_this="ketamech simulate SCENARIO")
+    papers = [known[key] for key in keys]
+    return as_bibtex(papers) if bibtex else as_text(papers)
+
+
+def _keys(place: Path) -> list[str]:
+    """Keys of the papers that results owe."""
+    if read_manifest(place) and (place / FILE).is_file():
+        return _listed(place / FILE)
+    if place.suffix.lower() in SUFFIXES and place.exists():
+        owed = facts_of(place).get(PAPERS)
+    elif place.is_dir() and any((place / name).exists() for name in (TRIAL, STATE)):
+        owed = read_results(place).attrs.get(PAPERS)
+    else:
+        what = f"'{place.name}' is not a KetaMech run" if place.exists() else f"there is no '{place}'"
+        kinds = ", ".join(SUFFIXES)
+        expected = f"a folder written by ketamech simulate or trial, or a file of results ({kinds})"
+        raise BadInput(what, expected=expected, type_this="ketamech simulate SCENARIO")
+    if not owed:
+        raise BadInput(f"'{place.name}' does not say which papers it owes", expected="results that KetaMech wrote")
+    return str(owed).split()
+
+
+def _listed(path: Path) -> list[str]:
     try:
         return [str(entry["key"]) for entry in read_json(path)]
     except (ValueError, TypeError, KeyError):
         what = f"'{path.name}' is not the list of papers that was written"
         raise BadInput(what, file=path.parent, expected="a run as it was written") from None
-
-
-def cite(run: Path | str, *, bibtex: bool = False) -> str:
-    """The papers whose numbers the run in this folder used, one a line, or as BibTeX.
-
-    Raises BadInput when the folder holds no KetaMech run.
-    """
-    folder = Path(run)
-    if not read_manifest(folder) or not (folder / FILE).is_file():
-        what = f"'{folder.name}' is not a KetaMech run" if folder.exists() else f"there is no folder '{run}'"
-        raise BadInput(what, expected="a folder written by ketamech simulate", type_this="ketamech simulate SCENARIO")
-    keys = _keys(folder / FILE)
-    known = load_evidence().references
-    missing = [key for key in keys if key not in known]
-    if missing:
-        what = f"the run in '{folder.name}' cites '{missing[0]}', which this version does not ship"
-        raise BadInput(what, expected="a run of this version", type_this="ketamech simulate SCENARIO")
-    papers = [known[key] for key in keys]
-    return as_bibtex(papers) if bibtex else as_text(papers)
 
 
 def as_text(papers: Iterable[Reference]) -> str:

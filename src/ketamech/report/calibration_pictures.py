@@ -56,7 +56,8 @@ def _posterior(names: Sequence[str], draws: np.ndarray) -> Figure:
     left.axvspan(-1.96, 1.96, color="#DDDDDD", lw=0, label="prior, 95 %")
     left.hlines(y, low, high, color=OKABE_ITO[0], lw=3, label="posterior, 95 %")
     left.plot(middle, y, "o", color=OKABE_ITO[1], ms=4, label="median")
-    left.set_yticks(y, names, fontsize=7)
+    numbered = [f"{name}  {i}" for i, name in enumerate(names, 1)]  # as in the matrix beside
+    left.set_yticks(y, numbered, fontsize=7)
     left.invert_yaxis()
     left.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.06), ncols=3)
     matrix = np.corrcoef(draws.T)

@@ -32,7 +32,7 @@ class Lane:
 
     `always`: drawn even when nothing moves. `cares`: "peak", "trough" or "most" (whichever moved more). `rest`: the
     drug-free value where a dose at hour 0 hides it; None reads it off the first moment. `tall`: height in lanes.
-    `least`: how far something must move for an optional lane to be drawn.
+    `least`: how far something must move for an optional lane to be drawn. `animals`: drawn for animals only.
     """
 
     key: str
@@ -47,6 +47,7 @@ class Lane:
     rest: float | None = None
     tall: float = 1.0
     least: float = 1e-6
+    animals: bool = False
 
     def present(self, dataset: xr.Dataset) -> tuple[Series, ...]:
         """The series whose outputs this run has and that are not zero throughout; the first output always."""
@@ -76,6 +77,16 @@ LANES = (
     Lane("second_blocker", GROUPS[0], "Memantine in the brain", "nmol/L, unbound", (
         Series("second_blocker.brain_unbound"),),
          "unit", 1000.0, "peak", always=False, rest=0.0),
+    Lane("antagonists", GROUPS[1], "Given beside", "% of the target", (
+        Series("antagonists.nbqx_share", "AMPA block"),
+        Series("antagonists.rapamycin_share", "mTORC1 block"),
+        Series("antagonists.anti_bdnf_share", "BDNF bound"),
+        Series("antagonists.trkb_block_share", "TrkB block"),
+        Series("antagonists.naltrexone_share", "opioid block"),
+        Series("antagonists.verapamil_share", "calcium channels"),
+        Series("antagonists.lamotrigine_share", "release held back"),
+        Series("antagonists.glun2b_block_share", "GluN2B block"),
+    ), "percent", 100.0, "peak", always=False, rest=0.0, tall=1.25),
     Lane("nmda", GROUPS[1], "NMDA block", "% of receptors", (
         Series("nmda.occupancy", "whole brain"),
         Series("nmda.blocked_interneuron", "on interneurons"),
@@ -103,6 +114,8 @@ LANES = (
         Series("plasticity.gsk3_active", "active GSK3"),
     )),
     Lane("protein", GROUPS[2], "Synaptic protein", "times own rest", (Series("plasticity.synaptic_protein"),)),
+    Lane("stress", GROUPS[2], "Stress", "% of chronic stress", (Series("stress.level"),),
+         "percent", 100.0, "peak", always=False),
     Lane("inflammation", GROUPS[2], "Inflammation", "healthy = 1", (
         Series("inflammation.il6", "IL-6"), Series("inflammation.tnf", "TNF"), Series("inflammation.il10", "IL-10"),
     ), cares="peak", tall=1.25),
@@ -135,6 +148,8 @@ LANES = (
     ), "unit", always=False, rest=0.0, tall=1.25),
     Lane("mood", GROUPS[4], "Depression (MADRS)", "points, 0 to 60",
          (Series("mood.madrs"),), "unit", cares="trough", tall=1.4),
+    Lane("behaviour", GROUPS[4], "Immobility, forced swim", "times own rest",
+         (Series("behaviour.immobility"),), cares="trough", always=False, animals=True),
     Lane("suicidality", GROUPS[4], "Suicidal ideation (SSI)", "points, 0 to 38",
          (Series("suicidality.ideation"),), "unit",
          cares="trough"),
@@ -170,7 +185,9 @@ LANES = (
 
 def lanes_of(dataset: xr.Dataset) -> tuple[Lane, ...]:
     """The lanes this run can fill, in story order; optional ones only when something moves in them."""
-    return tuple(lane for lane in LANES if lane.present(dataset) and (lane.always or _moves(lane, dataset)))
+    animal = dataset.attrs.get("species", "human") != "human"
+    mine = (lane for lane in LANES if animal or not lane.animals)
+    return tuple(lane for lane in mine if lane.present(dataset) and (lane.always or _moves(lane, dataset)))
 
 
 def _moves(lane: Lane, dataset: xr.Dataset) -> bool:

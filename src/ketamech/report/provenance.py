@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ketamech.core import unit
+from ketamech.exchange.facts import PAPERS
 from ketamech.parameters import ParameterTable
 from ketamech.report.told import Told
 from ketamech.report.words import DISCLAIMER
@@ -61,7 +62,26 @@ def provenance(told: Told, model: Model, command_line: str) -> dict[str, Any]:
 def provenance_of(scenario: Scenario, model: Model, seed: int, command_line: str) -> dict[str, str]:
     """The same for many patients of one scenario, one level deep."""
     asked = Told(scenario.title, (), (), source=scenario.source, seed=seed, values=scenario.values)
-    return {f"ketamech {name}": text for name, text in flat(provenance(asked, model, command_line)).items()}
+    return _with_papers(provenance(asked, model, command_line), model)
+
+
+def provenance_of_many(title: str, source: str, model: Model, command_line: str) -> dict[str, str]:
+    """The same for many persons without chance, and the papers behind every number of the equations."""
+    found = provenance(Told(title, (), (), source=source), model, command_line)
+    return _with_papers(found, model)
+
+
+def _with_papers(found: Mapping[str, Any], model: Model) -> dict[str, str]:
+    return {f"ketamech {name}": text for name, text in flat(found).items()} | {PAPERS: " ".join(papers_behind(model))}
+
+
+def papers_behind(model: Model) -> list[str]:
+    """Keys of the papers behind every parameter of the equations that is neither set nor assumed."""
+    from ketamech.evidence import load_evidence
+
+    rows = (model.parameters[name] for name in model.layout.parameter_names)
+    ids = [one for row in rows if row.status not in ("set", "assumed") for one in row.evidence]
+    return [paper.key for paper in load_evidence().cite(ids)]
 
 
 def flat(found: Mapping[str, Any]) -> dict[str, str]:

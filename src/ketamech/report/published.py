@@ -66,8 +66,9 @@ def _shared(protocol: Protocol, told: Told, model: Model, person: Mapping[str, f
 
 def _same_person(protocol: Protocol, told: Told, model: Model, mine: Mapping[str, float]) -> bool:
     """Same pathways, perturbations and ancestry, about the same age; other covariates may differ."""
-    for name in {*protocol.settings, *told.values}:
-        theirs = protocol.settings.get(name, model.parameters[name].canonical)
+    values = protocol.values(model.parameters)
+    for name in {*values, *told.values}:
+        theirs = values.get(name, model.parameters[name].canonical)
         if name.startswith(_SAME_PERSON) or not name.startswith("person."):
             if not math.isclose(theirs, mine[name], rel_tol=1e-6, abs_tol=1e-12):
                 return False

@@ -13,6 +13,7 @@ import xarray as xr
 
 from ketamech.evidence import load_evidence
 from ketamech.exchange import whole_folder, write_curves
+from ketamech.exchange.facts import PAPERS
 from ketamech.exchange.folder import refuse_foreign
 from ketamech.parameters import Parameter
 from ketamech.report import bibliography as papers
@@ -57,9 +58,9 @@ def write_run(
     """
     found = gather(dataset, scenario, model, command_line)
     with whole_folder(folder) as draft:
-        marked = dataset.assign_attrs(
-            {**dataset.attrs, **{f"ketamech {k}": v for k, v in flat(found.provenance).items()}}
-        )
+        facts = {f"ketamech {k}": v for k, v in flat(found.provenance).items()}
+        owed = {PAPERS: " ".join(entry["key"] for entry in found.papers)}
+        marked = dataset.assign_attrs({**dataset.attrs, **facts, **owed})
         write_curves(draft, marked)
         _write_tables(draft, found)
         (draft / "report.html").write_text(_page(found, _figures(draft, found, png=png)), encoding="utf-8")

@@ -55,12 +55,12 @@ class Told:
     @property
     def first(self) -> float:
         """When the first treatment starts (h)."""
-        return min((entry.time for entry in self.entries), default=0.0)
+        return min((entry.time for entry in self.entries if entry.time >= 0), default=0.0)
 
     def occasions(self, apart: float = 0.75) -> list[tuple[float, float]]:
         """Start and end (h) of every treatment occasion; entries closer than `apart` hours are one occasion."""
         found: list[tuple[float, float]] = []
-        for entry in sorted(self.entries, key=lambda e: e.time):
+        for entry in sorted((e for e in self.entries if e.time >= 0), key=lambda e: e.time):
             end = entry.time + (entry.duration if entry.state.split(".")[-1].startswith("central") else 0.0)
             if found and entry.time - found[-1][1] < apart:
                 found[-1] = (found[-1][0], max(found[-1][1], end))
@@ -73,7 +73,8 @@ def told(scenario: Scenario, model: Model) -> Told:
     """A scenario as the report tells it."""
     both = tuple(courses(scenario, model))
     control = CONTROL if any(course.label == CONTROL for course in both) else None
-    given = tuple(in_words(treatment) for treatment in scenario.regimen.treatments)
+    treatments = tuple(in_words(treatment) for treatment in scenario.regimen.treatments)
+    given = (*treatments, *(f"with {one.text}" for one in scenario.perturbations))
     notes = tuple(scenario.assumptions)
     return Told(
         scenario.title,

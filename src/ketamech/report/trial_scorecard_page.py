@@ -27,13 +27,17 @@ rows were used to estimate parameters and test nothing.
 ![Visual predictive checks](pictures/predictive_checks.png)
 """
 
+SPREADS = """Standard deviations of change (or score) behind printed SDs, errors and t values. They are no rows of the
+tables and count in no goal."""
+
 
 def write_trial_scorecard(path: Path, card: PopulationCard) -> Path:
     """Write the page as Markdown: goals, coverage by outcome, every row with the worst first."""
     replicates = next(iter(card.trials.values())).sizes["replicate"]
     ordered = card.rows.reindex(card.rows["z"].abs().sort_values(ascending=False).index)
     parts = [INTRODUCTION.format(disclaimer=DISCLAIMER, replicates=replicates), "## Goals", _goals(card.goals)]
-    parts += ["## By outcome", _outcomes(card.by_stage), "## Every row, worst first", _rows(ordered)]
+    parts += ["## By outcome", _outcomes(card.by_stage), "## How much patients of an arm differ", SPREADS]
+    parts += [_rows(card.spreads), "## Every row, worst first", _rows(ordered)]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return path

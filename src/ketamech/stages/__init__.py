@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ketamech.stages.declaration import Stage as Stage
 
 STORY = (
+    "antagonists",
     "pharmacokinetics",
     "brain",
     "second_blocker",
@@ -20,6 +21,7 @@ STORY = (
     "glutamate",
     "ampa",
     "plasticity",
+    "stress",
     "spines",
     "habenula",
     "inflammation",
@@ -28,6 +30,7 @@ STORY = (
     "comparators",
     "expectancy",
     "mood",
+    "behaviour",
     "suicidality",
     "dissociation",
     "sedation",

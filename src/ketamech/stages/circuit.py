@@ -63,8 +63,10 @@ def _pyramidal_drive(m: Stage, pyramidal: sympy.Expr, inhibition: sympy.Expr) ->
     channel = esketamine / (esketamine + m.parameter("circuit.hcn1_half_block"))
     intrinsic = 1 - m.parameter("circuit.hcn1_share") * channel
     held = 1 - m.parameter("circuit.anaesthetic_share") * m.needs("sedation.cortex_silenced", "1")
-    excitation = (1 + weight) * synaptic * intrinsic * held * (1 - recurrent + recurrent * pyramidal)
-    return excitation - weight * inhibition
+    silent = 1 - m.needs("antagonists.muscimol_share", "1")
+    calmed = 1 + m.parameter("circuit.benzodiazepine_gain") * m.needs("antagonists.benzodiazepine_share", "1")
+    excitation = silent * (1 + weight) * synaptic * intrinsic * held * (1 - recurrent + recurrent * pyramidal)
+    return excitation - weight * calmed * inhibition
 
 
 def _response(m: Stage, cell: str, drive: sympy.Expr) -> sympy.Expr:

@@ -10,7 +10,7 @@ def glutamate(m: Stage) -> None:
 
     Bursting cells release more per spike. Hydroxynorketamine may raise release (contested, own switch).
     Directions: Moghaddam 1997 (up at 10-30, flat at 50, down at 200 mg/kg in rats); LY379268 abolishes
-    the rise. Lamotrigine holds back what firing adds to resting release.
+    the rise. Lamotrigine, riluzole and an mGluR2/3 agonist hold back what firing adds to resting release.
     """
     rate = m.needs("circuit.pyramidal_rate", "1")
     metabolite = m.needs("brain.hydroxynorketamine_r", "umol/L") + m.needs("brain.hydroxynorketamine_s", "umol/L")
@@ -19,7 +19,9 @@ def glutamate(m: Stage) -> None:
     bound = metabolite / (metabolite + m.parameter("glutamate.hydroxynorketamine_half"))
     boost = 1 + m.parameter("pathway.hnk_ampa") * m.parameter("glutamate.hydroxynorketamine_gain") * bound
     spikes = rate * (1 + m.parameter("glutamate.burst_facilitation") * (rate - 1))
-    evoked = (1 - m.parameter("perturbation.lamotrigine")) * (spikes * boost - 1)
+    agonist = m.parameter("glutamate.agonist_reach") * m.needs("antagonists.mglu2_agonist_share", "1")
+    channels = 1 - m.needs("antagonists.lamotrigine_share", "1")
+    evoked = channels * (1 - agonist) * (spikes * boost - 1)
     braked = (1 + brake) / (1 + brake * outside)
     m.rate(
         outside,

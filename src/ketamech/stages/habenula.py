@@ -13,9 +13,9 @@ def habenula(m: Stage) -> None:
     2023). Unit: share of cells.
     """
     healthy, depressed = m.parameter("habenula.bursting_healthy"), m.parameter("habenula.bursting_depressed")
-    usual = healthy + (depressed - healthy) * m.parameter("person.stress")
+    usual = healthy + (depressed - healthy) * m.needs("stress.level", "1")
     blocked = m.needs("nmda.blocked_habenula", "1")
-    antagonist = m.parameter("pathway.opioid") * m.parameter("perturbation.naltrexone")
+    antagonist = m.parameter("pathway.opioid") * m.needs("antagonists.naltrexone_share", "1")
     opioid_part = 1 - m.parameter("habenula.naltrexone_loss") * antagonist
     reach = m.parameter("pathway.habenula") * m.parameter("habenula.silencing") * opioid_part
     silenced = reach * hill(blocked, m.parameter("habenula.half_block"), 2)

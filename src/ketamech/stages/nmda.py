@@ -22,9 +22,9 @@ def nmda(m: Stage) -> None:
     channel opens sets the pace and, because trapping is complete, not the equilibrium. K follows the
     subunit mix (Kotermanski and Johnson 2009, with and without 1 mM Mg), the Woodhull depth of the site
     and the Jahr-Stevens voltage dependence of Mg. M is the share held by memantine, a fifth of which
-    escapes at closure. Unbinding from Gilling 2009; binding is implied by koff and K, since the published
-    koff/kon is twice the published IC50. Total occupancy is anchored to Shaffer 2014. Units: umol/L
-    racemic-ketamine equivalents, h, shares.
+    escapes at closure. A GluN2B antagonist silences that share of a site from outside the channel. Unbinding
+    from Gilling 2009; binding is implied by koff and K, since the published koff/kon is twice the published
+    IC50. Total occupancy is anchored to Shaffer 2014. Units: umol/L racemic-ketamine equivalents, h, shares.
     """
     drug = _equivalent_drug(m)
     memantine = m.needs("second_blocker.brain_unbound", "umol/L")
@@ -50,7 +50,9 @@ def _equivalent_drug(m: Stage) -> sympy.Symbol:
     hydroxynorketamine = m.parameter("nmda.hydroxynorketamine_affinity")
     s, r = 2 * ratio / (1 + ratio), 2 / (1 + ratio)
     parent = s * m.needs("brain.esketamine", "umol/L") + r * m.needs("brain.arketamine", "umol/L")
-    first = s * m.needs("brain.norketamine_s", "umol/L") + r * m.needs("brain.norketamine_r", "umol/L")
+    other = m.parameter("nmda.norketamine_ratio")
+    first_s, first_r = 2 * other / (1 + other), 2 / (1 + other)
+    first = first_s * m.needs("brain.norketamine_s", "umol/L") + first_r * m.needs("brain.norketamine_r", "umol/L")
     second = m.needs("brain.hydroxynorketamine_s", "umol/L") + m.needs("brain.hydroxynorketamine_r", "umol/L")
     total = parent + norketamine * first + hydroxynorketamine * second
     return m.offers("nmda.equivalent_drug", total, "umol/L", about="blockers in brain as racemic ketamine, unbound")
@@ -105,7 +107,8 @@ def _site(m: Stage, site: str, drug: sympy.Expr, memantine: sympy.Expr) -> sympy
         because="binding to channels that are open and free",
     )
     m.rate(trapped, -unbinding * open_blocked * trapped, because="unbinding, only while the channel is open")
-    return trapped + held
+    allosteric = m.parameter(f"nmda.share_2b_{site}") * m.needs("antagonists.glun2b_block_share", "1")
+    return trapped + held + (1 - trapped - held) * allosteric
 
 
 def _overall(m: Stage, drug: sympy.Expr, memantine: sympy.Expr) -> None:

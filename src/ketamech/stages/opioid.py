@@ -11,8 +11,9 @@ def opioid(m: Stage) -> None:
     Direct binding cannot carry it: with Ki 11 (S) and 28 (R) umol/L at the mu receptor, brain levels of
     an antidepressant dose occupy only 2-4 % of receptors (`opioid.direct_occupancy`). So the tone stands
     for endogenous opioids released downstream. Naltrexone removes it (Williams 2018, 12 patients,
-    contested); S engages mu and kappa in rats and R does not (Bonaventura 2021). Drug in umol/L unbound
-    in brain.
+    contested); S engages mu and kappa in rats and R does not (Bonaventura 2021). Two readings of the trial: tone
+    adds to the effect, or intact receptors permit it (`opioid.permission`, 1 while the gate is not in use). Drug in
+    umol/L unbound in brain.
     """
     s, r = m.needs("brain.esketamine", "umol/L"), m.needs("brain.arketamine", "umol/L")
     s_affinity, r_affinity = m.parameter("opioid.s_affinity"), m.parameter("opioid.r_affinity")
@@ -24,7 +25,13 @@ def opioid(m: Stage) -> None:
         about="mu receptors held by ketamine itself, without naltrexone",
     )
     equivalent = s + r * s_affinity / r_affinity
-    open_share = m.parameter("pathway.opioid") * (1 - m.parameter("perturbation.naltrexone"))
+    open_share = m.parameter("pathway.opioid") * (1 - m.needs("antagonists.naltrexone_share", "1"))
+    m.offers(
+        "opioid.permission",
+        1 - m.parameter("opioid.permissive_gate") * (1 - open_share),
+        "1",
+        about="share of the antidepressant effect that opioid receptors let through",
+    )
     pace = m.parameter("opioid.pace")
     tone = m.state("opioid.tone", "1", within=(0, 1), scale=0.1, about="downstream opioid tone, 0 at rest")
     released = hill(equivalent, m.parameter("opioid.half_release"), 1)

@@ -108,6 +108,7 @@ def _enantiomer(m: Stage, e: str, liver: dict[str, sympy.Expr]) -> None:
     )
     _depots(m, e, central)
     _swallowed(m, e, central, delay, gone, liver)
+    _peritoneal(m, e, central, delay, gone, liver)
     for tissue in ("shallow", "middle", "deep"):
         _tissue(
             m,
@@ -161,6 +162,25 @@ def _swallowed(
     lost = (1 - survives) * absorbed
     m.flow(gut, delay, liver["norketamine_share"] * lost, because="first pass to norketamine")
     m.flow(gut, gone, (1 - liver["norketamine_share"]) * lost, because="first pass to other metabolites")
+
+
+def _peritoneal(
+    m: Stage,
+    e: str,
+    central: sympy.Symbol,
+    delay: sympy.Symbol,
+    gone: sympy.Symbol,
+    liver: dict[str, sympy.Expr],
+) -> None:
+    """Drug in the peritoneal cavity drains mostly through the portal vein and meets the liver first."""
+    cavity = m.state(f"pharmacokinetics.peritoneum_{e}", "umol", kind="amount", about=f"{NAMES[e]} in the peritoneum")
+    absorbed = m.parameter("pharmacokinetics.peritoneal_absorption") * cavity
+    portal = m.parameter("pharmacokinetics.peritoneal_portal_share")
+    survives = 1 - portal + portal * liver["escape"]
+    m.flow(cavity, central, survives * absorbed, because="absorption of what the liver lets through")
+    lost = (1 - survives) * absorbed
+    m.flow(cavity, delay, liver["norketamine_share"] * lost, because="first pass to norketamine")
+    m.flow(cavity, gone, (1 - liver["norketamine_share"]) * lost, because="first pass to other metabolites")
 
 
 def _tissue(

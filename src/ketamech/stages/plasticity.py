@@ -41,8 +41,9 @@ def _above(m: Stage, excess: sympy.Expr) -> sympy.Expr:
 def _calcium(m: Stage) -> sympy.Symbol:
     """Dendritic calcium: AMPA current opens L-type channels; synaptic NMDA receptors add a share."""
     share = m.parameter("plasticity.nmda_calcium_share")
-    open_nmda = 1 - share * m.needs("nmda.blocked_pyramidal", "1")
-    channels = 1 - m.parameter("perturbation.verapamil")
+    helped = m.parameter("plasticity.glycine_site_gain") * m.needs("antagonists.glycine_site_share", "1")
+    open_nmda = 1 - share * m.needs("nmda.blocked_pyramidal", "1") + share * helped
+    channels = 1 - m.needs("antagonists.verapamil_share", "1")
     inactive = m.state("plasticity.channel_inactivation", "1", within=(None, None), about="calcium entry got used to")
     target = m.needs("ampa.current", "1") * open_nmda * channels / (1 + inactive)
     level = _follow(m, "calcium", target, "calcium_pace", "dendritic calcium", "entry through L-type and NMDA channels")
@@ -62,7 +63,8 @@ def _translation_brake(m: Stage) -> sympy.Symbol:
     weight = m.parameter("plasticity.extrasynaptic_weight")
     silent = (1 - weight) * resting + weight * outside
     depth, half = m.parameter("plasticity.eef2_depth"), m.parameter("plasticity.eef2_half_block")
-    target = 1 - depth * silent / (silent + half)
+    working = 1 - m.needs("antagonists.eef2k_block_share", "1")
+    target = working * (1 - depth * silent / (silent + half))
     brake = _follow(
         m,
         "eef2_phosphorylated",
@@ -86,11 +88,14 @@ def _bdnf(m: Stage, calcium: sympy.Expr, scaling: sympy.Expr) -> sympy.Symbol:
     quinolinate = m.needs("inflammation.quinolinate", "1") - m.resting("inflammation.quinolinate", "1")
     tone = 1 + m.parameter("plasticity.serotonin_bdnf") * m.needs("comparators.serotonin_bias", "1")
     freed = 1 + m.parameter("plasticity.translation_gain") * scaling
-    target = freed * tone / (1 + m.parameter("plasticity.quinolinate_bdnf") * quinolinate)
+    made = m.parameter("plasticity.bdnf_gene") * (1 - m.needs("antagonists.anisomycin_share", "1"))
+    target = made * freed * tone / (1 + m.parameter("plasticity.quinolinate_bdnf") * quinolinate)
     pool = _follow(m, "bdnf_pool", target, "bdnf_pool_pace", "BDNF ready for release", "translation freed by eEF2")
     half = m.parameter("plasticity.release_half")
-    release = pool * calcium * calcium * (1 + half) / (half + calcium * calcium)
-    kept = 1 - m.parameter("perturbation.anti_bdnf")
+    regulated = m.parameter("plasticity.bdnf_secretion")
+    evoked = calcium * calcium * (1 + half) / (half + calcium * calcium)
+    release = pool * (1 - regulated + regulated * evoked)
+    kept = 1 - m.needs("antagonists.anti_bdnf_share", "1")
     return _follow(m, "bdnf", release * kept, "bdnf_pace", "released BDNF", "release follows calcium and the pool")
 
 
@@ -102,7 +107,8 @@ def _trkb(m: Stage, released: sympy.Expr) -> sympy.Symbol:
     direct = 1 + m.parameter("pathway.trkb_direct") * m.parameter("plasticity.trkb_direct_gain") * bound
     half = m.parameter("plasticity.trkb_half")
     stimulus = released * direct
-    target = stimulus * (1 + half) / (half + stimulus)
+    free = 1 - m.needs("antagonists.trkb_block_share", "1")
+    target = free * stimulus * (1 + half) / (half + stimulus)
     active = _follow(m, "trkb", target, "trkb_pace", "phosphorylated TrkB", "BDNF binding")
     excess = _above(m, active - 1)
     tired = m.state("plasticity.trkb_desensitised", "1", within=(None, None), about="TrkB signal got used to")
@@ -126,7 +132,7 @@ def _mtorc1(m: Stage, kinases: sympy.Expr) -> sympy.Symbol:
     drive = (kinases - 1) * hill(kinases - 1, m.parameter("plasticity.mtorc1_threshold"), 1)
     feedback = m.state("plasticity.s6k_feedback", "1", within=(None, None), about="S6 kinase feedback on mTORC1")
     target = 1 + m.parameter("plasticity.mtorc1_gain") * drive / (1 + m.parameter("plasticity.s6k_gain") * feedback)
-    sensitive = 1 - m.parameter("perturbation.rapamycin")
+    sensitive = 1 - m.needs("antagonists.rapamycin_share", "1")
     active = _follow(m, "mtorc1", target * sensitive, "mtorc1_pace", "phosphorylated mTOR", "ERK and Akt signalling")
     excess = _above(m, active - 1)
     m.rate(
@@ -140,7 +146,7 @@ def _mtorc1(m: Stage, kinases: sympy.Expr) -> sympy.Symbol:
 def _gsk3(m: Stage, kinases: sympy.Expr) -> sympy.Symbol:
     """Active GSK3, phosphorylated away by Akt and held down by lithium."""
     braked = 1 + m.parameter("plasticity.gsk3_gain") * _above(m, kinases - 1)
-    free = 1 - m.parameter("perturbation.lithium")
+    free = 1 - m.needs("antagonists.lithium_share", "1")
     return _follow(m, "gsk3_active", free / braked, "gsk3_pace", "active GSK3", "Akt phosphorylates GSK3")
 
 
@@ -152,7 +158,8 @@ def _synaptic_protein(m: Stage, synthesis: sympy.Expr, gsk3: sympy.Expr) -> None
     capacity = m.state("plasticity.growth_capacity", "1", at_rest=1.0, about="synaptic tags free to take new protein")
     new = m.state("plasticity.new_protein", "1", within=(None, None), about="protein made but not yet at the synapse")
     protein = m.state("plasticity.synaptic_protein", "1", at_rest=1.0, about="synaptic protein relative to rest")
-    made = m.parameter("plasticity.synthesis_rate") * capacity * synthesis / (half + synthesis)
+    working = 1 - m.needs("antagonists.anisomycin_share", "1")
+    made = working * m.parameter("plasticity.synthesis_rate") * capacity * synthesis / (half + synthesis)
     m.rate(new, +made, because="mTORC1-dependent translation in dendrites")
     m.rate(capacity, -m.parameter("plasticity.capacity_use") * made, because="each round of growth uses up tags")
     m.rate(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from ketamech.stages.declaration import Stage, exp
+from ketamech.stages.declaration import Stage, exp, hill
 
 
 def suicidality(m: Stage) -> None:
-    """Ideation falls within hours, about a third through mood (Grunebaum 2018), the rest on its own road.
+    """Ideation falls within the hour, about a third through mood (Grunebaum 2018), the rest on its own road.
 
-    The habenula acts at once; what its silence leaves behind (relief) fades over days, so the advantage is
-    gone within two weeks (Su 2023). A logistic keeps the score on its scale; at rest it is the baseline.
+    What is felt of the drug while awake relieves at once (Zarate 2012) and the habenula within hours; what its silence
+    leaves behind (relief) fades over days, so the advantage is gone within two weeks (Su 2023). How far ideation
+    follows the habenula is a person's own (`suicidality.sensitivity`): some lose it altogether, many keep most. A
+    logistic keeps the score on its scale; at rest it is the baseline.
     """
     silenced = (m.resting("habenula.bursting", "1") - m.needs("habenula.bursting", "1")) / m.parameter(
         "habenula.bursting_depressed"
@@ -19,10 +21,12 @@ def suicidality(m: Stage) -> None:
     m.rate(relief, +m.parameter("suicidality.relief_gain") * silenced, because="hours without bursts")
     m.rate(relief, -fading * relief, because="relief fades over days")
     better = -m.needs("mood.change", "points") / m.parameter("mood.scale_top")
+    felt = hill(m.needs("dissociation.cadss", "points"), m.parameter("suicidality.lift_half"), 1)
     drive = m.offers(
         "suicidality.drive",
         m.parameter("suicidality.mood_weight") * better
-        + m.parameter("person.responsiveness")
+        + m.parameter("suicidality.lift_weight") * felt * m.needs("sedation.consciousness", "1")
+        + m.parameter("suicidality.sensitivity")
         * (m.parameter("suicidality.habenula_weight") * silenced + m.parameter("suicidality.relief_weight") * relief),
         "1",
         about="push away from ideation, 0 at own rest, log odds of the scale",

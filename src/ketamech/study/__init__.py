@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ketamech.core.lazy import lazily
 from ketamech.study.cohort import Cohort
-from ketamech.study.dosing import DoseRecord
+from ketamech.study.dosing import DoseRecord, ev
 from ketamech.study.giving import entries, sentence_entries
 from ketamech.study.regimen import Phase, Regimen, Treatment
 from ketamech.study.running import Course, Entry, Model, load_model, run, story_times
@@ -36,6 +36,7 @@ __all__ = [
     "Trial",
     "courses",
     "entries",
+    "ev",
     "load_model",
     "load_population",
     "load_scenario",

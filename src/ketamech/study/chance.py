@@ -20,6 +20,7 @@ STREAMS = (
     "trial",
     "scores",
     "steps",
+    "setting",
 )  # add at the end: a stream's number is part of every draw
 _WORD = 2**64
 

@@ -73,6 +73,7 @@ class Cohort:
             raise BadInput("no output to keep", key="outputs", expected="a name", type_this="--outputs mood.madrs")
         checked_outputs(self.model.kernel, self.outputs)
         checked_times(self.times, self.patients)
+        self.scenario.from_zero()
 
     @property
     def together(self) -> int:
@@ -157,7 +158,8 @@ class Cohort:
     ) -> EventTable:
         skipped = adherence(regimen, horizon, self.seed, who, self.replicate)
         given = entries(regimen, self.model.parameters, person, horizon, lambda i, k: skipped.get((i, k), 1.0))
-        return event_table(self.model, given, len(who))
+        beside = self.scenario.from_zero() if regimen is self.scenario.regimen else ()
+        return event_table(self.model, (*given, *beside), len(who))
 
     def _solved(self, people: _People, progress: Callable[[int], None] | None) -> xr.Dataset:
         kernel, inputs = self.model.kernel, people.inputs
@@ -219,7 +221,7 @@ def adherence(
 
 def event_table(model: Model, given: Sequence[Entry], count: int) -> EventTable:
     """Entries whose numbers may be arrays [patient] as the events of each patient."""
-    place = {name: i for i, name in enumerate(model.layout.state_names)}
+    place = model.places
     times, kinds, states, sizes = [], [], [], []
 
     def add(time: object, kind: int, state: int, size: object) -> None:

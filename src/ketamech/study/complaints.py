@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError
 
 from ketamech.core import BadInput, UnknownName, nearest
 from ketamech.study.reading import Path_, spelled
@@ -24,9 +22,9 @@ KINDS = {
 }
 
 
-def complaint(problem: ValidationError, path: Path, lines: Mapping[Path_, int]) -> BadInput:
-    """The first complaint of pydantic as an error with file, line, key, expectation and nearest name."""
-    error = min(problem.errors(), key=_dullness)
+def complaint(errors: Sequence[Any], path: Path, lines: Mapping[Path_, int]) -> BadInput:
+    """The most telling of pydantic's errors as an error with file, line, key, expectation and nearest name."""
+    error = min(errors, key=_dullness)
     where = tuple(part for part in error["loc"] if part not in BRANCHES)
     key = spelled(where)
     line = next((lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in lines), None)

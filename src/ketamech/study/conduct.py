@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
@@ -75,13 +76,23 @@ class Run:
                 yield packed(dataset(self.held(enrolled), enrolled, self.seed))
 
     def enrolled(self, numbers: Sequence[int]) -> list[Enrolled]:
-        """Everybody of some replicates. Replicate 0 has the values of the tables, r the posterior's draw r - 1."""
+        """Everybody of some replicates. Replicate 0 has the middle of the posterior, r its draw r - 1."""
         found = []
         for number in numbers:
-            drawn = self.posterior[(number - 1) % len(self.posterior)] if self.posterior and number else {}
-            base = {**drawn, **self.trial.values}
+            base = {**self._drawn(number), **self.trial.values}
             found.append(enrol(self.trial, self.population, self.model.parameters, self.seed, number, base))
         return found
+
+    def _drawn(self, number: int) -> Mapping[str, float]:
+        """Population values of a replicate that differ from those of the tables."""
+        if not self.posterior:
+            return {}
+        return self.posterior[(number - 1) % len(self.posterior)] if number else self._middle
+
+    @cached_property
+    def _middle(self) -> dict[str, float]:
+        """The median of each parameter over the draws."""
+        return {name: float(np.median([draw[name] for draw in self.posterior])) for name in self.posterior[0]}
 
     def held(self, enrolled: Sequence[Enrolled]) -> Held:
         """The trial from the first dose to the last visit."""

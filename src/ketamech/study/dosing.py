@@ -5,19 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ketamech.core import BadInput
-from ketamech.study.regimen import Phase, Regimen, Treatment
+from ketamech.study.compartments import ABSORBED, route_of
+from ketamech.study.drugs import drug as known_drug
+from ketamech.study.regimen import MOST_DOSES, Phase, Regimen, Treatment
 
 
 @dataclass(frozen=True)
 class DoseRecord:
     """One record: a dose at `time` (h), given `addl` more times every `ii` h; `ss`: at the steady state of that rhythm.
 
-    `duration` (h) of an infusion, 0 for a bolus; `lag` (h) from giving to entering the body.
+    `amount` in `unit`, None for what is counted (sessions); `duration` (h) of an infusion, 0 for a bolus; `lag` (h)
+    from giving to entering the body; `salt` that the mass is of; `missing`: the chance that a dose is not taken.
     """
 
     time: float
     drug: str
-    amount: float
+    amount: float | None
     unit: str
     route: str
     duration: float = 0.0
@@ -25,10 +28,14 @@ class DoseRecord:
     ii: float = 0.0
     ss: bool = False
     lag: float = 0.0
+    salt: str = "base"
+    missing: float = 0.0
 
     def __post_init__(self) -> None:
         if self.addl < 0 or int(self.addl) != self.addl:
             raise BadInput(f"ADDL of {self.addl}", key="addl", expected="how many more doses follow: 0, 1, 2, ...")
+        if self.addl > MOST_DOSES:
+            raise BadInput(f"ADDL of {self.addl}", key="addl", expected=f"at most {MOST_DOSES} doses")
         if (self.addl or self.ss) and not self.ii > 0:
             what = "ADDL" if self.addl else "SS"
             raise BadInput(f"{what} without II", key="ii", expected="hours between two doses", type_this="ii=12")
@@ -37,14 +44,16 @@ class DoseRecord:
         """The treatment this record stands for. Raises BadInput for a dose that cannot be given."""
         phases = (Phase(every=self.ii, length=(self.addl + 1) * self.ii),) if self.addl or self.ss else ()
         return Treatment(
-            self.drug,
+            known_drug(self.drug).name,
             self.amount,
             self.unit,
             self.route,
             self.duration,
             self.time,
             phases,
-            lag=self.lag,
+            self.salt,
+            self.lag,
+            missing=self.missing,
             steady=self.ss,
         )
 
@@ -52,3 +61,91 @@ class DoseRecord:
 def regimen(*records: DoseRecord) -> Regimen:
     """The regimen of one person's records, in order of time."""
     return Regimen(tuple(record.treatment() for record in sorted(records, key=lambda record: record.time)))
+
+
+def ev(
+    amt: float | None = None,
+    *,
+    drug: str,
+    cmt: str | int = "",
+    unit: str = "mg",
+    time: float = 0.0,
+    ii: float = 0.0,
+    addl: int = 0,
+    until: float | None = None,
+    total: int | None = None,
+    rate: float = 0.0,
+    dur: float = 0.0,
+    ss: int = 0,
+    lag: float = 0.0,
+    f: float = 1.0,
+    salt: str = "base",
+) -> Regimen:
+    """A regimen in the words of mrgsolve's `ev` and of NONMEM; several are joined by `+`. Times in hours.
+
+    `amt` in `unit` (mg, mg/kg ...), none for what is counted (ECT, psychotherapy ...); `cmt` a route by name, or its
+    number; `addl` more doses every `ii` h, or doses `until` a time (before it), or `total` doses; an infusion by
+    `rate` (in `unit` per h) or `dur` (h); `ss=1` starts at the steady state of the rhythm; `f` the share of each dose
+    that is given. Raises BadInput for a dose that cannot be given.
+    """
+    if ss not in (0, 1):
+        what = f"SS of {ss}: only a start at steady state is known here"
+        raise BadInput(what, key="ss", expected="0 or 1; doses that begin with it are joined by +")
+    more = _more(ii, addl, until, total, time)
+    counted = known_drug(drug).sessions
+    taken = None if amt is None else amt * f
+    route = route_of(cmt) if cmt != "" else ""
+    lasting = duration(taken, rate, dur, route, share=f)
+    return regimen(
+        DoseRecord(time, drug, taken, "" if counted else unit, route, lasting, more, ii, bool(ss), lag, salt)
+    )
+
+
+def duration(
+    amount: float | None,
+    rate: float,
+    dur: float,
+    route: str,
+    *,
+    modelled_rate: float = 0.0,
+    modelled_duration: float = 0.0,
+    share: float = 1.0,
+) -> float:
+    """How long a dose of `amount` (after bioavailability `share`) enters (h), from RATE and DUR.
+
+    RATE above 0: amount over rate; -1: over `modelled_rate`; -2: the `modelled_duration`, which for a swallowed or
+    sprayed dose is the model's own and needs none. Raises BadInput for a RATE and DUR that do not fit one another.
+    """
+    if rate == -1:
+        rate = _given(modelled_rate, "RATE of -1", "R", "the rate (amount per h)")
+    elif rate == -2:
+        if route in ABSORBED and not modelled_duration:
+            return 0.0
+        return _given(modelled_duration, "RATE of -2", "D", "the duration (h)")
+    if rate < 0 or dur < 0:
+        what = f"RATE of {rate:g}" if rate < 0 else f"DUR of {dur:g}"
+        raise BadInput(what, key="RATE", expected="0 (at once), a rate above 0, -1 (column R) or -2 (column D)")
+    if not rate:
+        return dur
+    lasting = (1.0 if amount is None else amount) / rate
+    if dur and abs(lasting / share - dur) > 1e-6 * dur:
+        what = f"RATE {rate:g} gives {lasting:g} h and DUR says {dur:g} h"
+        raise BadInput(what, key="RATE", expected="one of them, or both alike")
+    return lasting
+
+
+def _given(value: float, what: str, column: str, meaning: str) -> float:
+    if value > 0:
+        return value
+    raise BadInput(f"{what} without {column}", key=column, expected=f"{meaning} in a column {column}")
+
+
+def _more(ii: float, addl: int, until: float | None, total: int | None, time: float) -> int:
+    """How many doses follow the first."""
+    if total is not None:
+        return total - 1
+    if until is None:
+        return addl
+    if not ii > 0:
+        raise BadInput("until without ii", key="ii", expected="hours between two doses", type_this="ii=12")
+    return max(0, int((until - time) / ii - 1e-9))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ketamech.core import UnknownName, nearest
 
-INJECTED = ("IV", "IM", "SC")
+INJECTED = ("IV", "IM", "SC", "IP")
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,31 @@ DRUGS = (
     Drug(
         "memantine",
         (),
-        ("oral",),
+        ("oral", "IP"),
         "drug.memantine_molar_mass",
         enters="second_blocker.memantine",
-        limits={"oral": "drug.largest_memantine_dose"},
+        limits={"oral": "drug.largest_memantine_dose", "IP": "drug.largest_memantine_dose"},
+    ),
+    Drug(
+        "S-norketamine",
+        ("(s)-norketamine",),
+        ("IP", "IV"),
+        "drug.norketamine_molar_mass",
+        enters="pharmacokinetics.norketamine_s",
+    ),
+    Drug(
+        "R-norketamine",
+        ("(r)-norketamine",),
+        ("IP", "IV"),
+        "drug.norketamine_molar_mass",
+        enters="pharmacokinetics.norketamine_r",
+    ),
+    Drug(
+        "(2R,6R)-hydroxynorketamine",
+        ("(2r,6r)-hnk", "2r,6r-hnk", "hnk", "hydroxynorketamine"),
+        ("IP", "IV"),
+        "drug.hydroxynorketamine_molar_mass",
+        enters="pharmacokinetics.hydroxynorketamine_r",
     ),
     Drug(
         "midazolam",
@@ -81,7 +102,7 @@ DRUGS = (
         enters="comparators.midazolam",
         limits={"IV": "drug.largest_midazolam_dose"},
     ),
-    Drug("placebo", ("saline", "sham"), ("IV", "nasal", "oral", ""), sessions=True),
+    Drug("placebo", ("saline", "sham", "vehicle"), ("IV", "nasal", "oral", "IP", "SC", "IM", ""), sessions=True),
     Drug(
         "antidepressant",
         ("ssri", "oral antidepressant", "citalopram", "escitalopram", "sertraline", "fluoxetine"),
@@ -143,6 +164,9 @@ ROUTES = {
     "intramuscular": "IM",
     "sc": "SC",
     "subcutaneous": "SC",
+    "ip": "IP",
+    "intraperitoneal": "IP",
+    "intraperitoneally": "IP",
     "oral": "oral",
     "orally": "oral",
     "po": "oral",

@@ -6,7 +6,7 @@ so that nothing depends on how many replicates are run together. Allocation goes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ class Enrolled:
 
     `lots` [patient, visit] decide second randomisations, `luck` who leaves or misses a visit: [patient, 1 + visits *
     (1 + reasons)]; `z` [patient, 2, visit, scale] are standard numbers for raters' errors and for people's own ups and
-    downs. `base`: population values.
+    downs, `sizes` [patient, scale] for how large those are. `base`: population values.
     """
 
     number: int
@@ -39,6 +39,7 @@ class Enrolled:
     lots: np.ndarray
     luck: np.ndarray
     z: np.ndarray
+    sizes: np.ndarray
 
 
 def enrol(
@@ -53,7 +54,7 @@ def enrol(
     strata, windows, lots, luck = np.split(np.array(chances), sizes[:-1], axis=1)
     stratum = _strata(trial, strata)
     raters = generators(seed, who, "scores", replicate=number)
-    z = np.array([c.standard_normal((2, visits, len(trial.scales))) for c in raters])
+    z, sizes = _errors(raters, visits, len(trial.scales))
     return Enrolled(
         number,
         people,
@@ -64,7 +65,15 @@ def enrol(
         lots,
         luck,
         z,
+        sizes,
     )
+
+
+def _errors(raters: Iterator[np.random.Generator], visits: int, scales: int) -> tuple[np.ndarray, np.ndarray]:
+    """Standard numbers of everybody: [patient, 2, visit, scale], and after them [patient, scale]."""
+    count = 2 * visits * scales
+    drawn = np.array([c.standard_normal(count + scales) for c in raters])
+    return drawn[:, :count].reshape(len(drawn), 2, visits, scales), drawn[:, count:]
 
 
 def _strata(trial: Trial, u: np.ndarray) -> np.ndarray:

@@ -125,6 +125,8 @@ def _parts(treatment: Treatment, amount: Quantity, number: Number) -> list[Part]
     route = treatment.route
     if route == "IV":
         return [(0.0, "central", 1.0, treatment.duration)]
+    if route == "IP":
+        return [(0.0, "peritoneum", 1.0, 0.0)]
     if route in WHERE:
         site, fraction = WHERE[route]
         return [(0.0, site, number(f"pharmacokinetics.{fraction}"), treatment.duration)]

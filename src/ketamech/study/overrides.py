@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ketamech.core import BadInput, UnknownName, nearest, unit
-from ketamech.parameters import Parameter, ParameterTable, load_connectome
+from ketamech.parameters import HUMAN, Parameter, ParameterTable, load_connectome
 from ketamech.study.reading import Path_, spelled
 from ketamech.study.scenario_file import ScenarioFile
 
@@ -25,11 +25,14 @@ BOUNDS: Mapping[str, Bounds] = {
     "person.baseline_pain": (0.0, 10.0),
     "person.expectancy": (0.0, 2.0),
 }
+ANIMAL_WEIGHT = (0.01, 1.0)
 SHARES = ("person", "pathway", "perturbation")  # 0 to 1 unless BOUNDS says otherwise
 
 
-def bounds(parameter: Parameter) -> Bounds:
+def bounds(parameter: Parameter, species: str = HUMAN) -> Bounds:
     """What a scenario may set a parameter to (canonical units): no negative volume, no switch of 7."""
+    if species != HUMAN and parameter.name == "person.weight":
+        return ANIMAL_WEIGHT
     if parameter.name in BOUNDS:
         return BOUNDS[parameter.name]
     room = parameter.name.split(".")[0]
@@ -47,12 +50,14 @@ class Overrides:
     path: Path
     lines: Mapping[Path_, int]
     table: ParameterTable
+    species: str = HUMAN
 
     def all(self, parsed: ScenarioFile) -> dict[str, float]:
         """Every parameter that differs from the table. Raises BadInput."""
         values = self._network(parsed)
         for section, prefix in (("person", "person."), ("pathways", "pathway."), ("perturbations", "perturbation.")):
-            for key, given in getattr(parsed, section).items():
+            section_of = getattr(parsed, section)
+            for key, given in section_of.items() if isinstance(section_of, dict) else ():
                 if given is not None:
                     values[prefix + key] = self._number(prefix, key, given, (section, key))
         for key, given in parsed.parameters.items():
@@ -85,7 +90,7 @@ class Overrides:
         if value is None:
             expected = "a number" if parameter.unit == "1" else f"a number and a unit like {parameter.unit}"
             raise self._bad(f"'{given}' is not a quantity in {parameter.unit}", where, expected)
-        low, high = bounds(parameter)
+        low, high = bounds(parameter, self.species)
         if not low <= value <= high:
             raise self._bad(f"'{given}' is out of range", where, _range(low, high, parameter.unit))
         return value

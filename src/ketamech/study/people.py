@@ -1,7 +1,8 @@
 """Virtual people: who they are, how they differ, and what goes with what.
 
-Two levels. What is true of everybody (a replicate: one set of population values) comes in as `base`; a person differs
-from it by his covariates, by their effects, and by spread between persons, all drawn from his own stream through a
+Two levels. What is true of everybody (a replicate: one set of population values) comes in as `base`; a replicate other
+than 0 is also a setting of its own, whose average differs (who is enrolled, how hopeful the place is). A person differs
+from that by his covariates, by their effects, and by spread between persons, all drawn from his own stream through a
 Gaussian copula. Person i is the same in any cohort, and in another population differs only where that population does.
 """
 
@@ -98,9 +99,30 @@ class Population:
         for covariate, name, power in self.tables.effects:
             usual = drawn[name] if name in drawn else np.full(len(z[covariate]), value(name))
             drawn[name] = usual * np.exp(power * drawn[covariate])
+        for name, factor in self.setting(seed, replicate).items():
+            usual = drawn[name] if name in drawn else np.full(len(patients), value(name))
+            drawn[name] = self._within(name, usual, usual * factor)
         values = {name: numbers for name, numbers in drawn.items() if not name.startswith(COVARIATE)}
         others = {name: numbers for name, numbers in drawn.items() if name.startswith(COVARIATE)}
         return People(np.asarray(patients), _bounded(values), others, parameters)
+
+    def setting(self, seed: int, replicate: int) -> dict[str, float]:
+        """Factors by which the average of a replicate differs; none for replicate 0, the typical setting."""
+        if not replicate:
+            return {}
+        (chance,) = generators(seed, [0], "setting", replicate=replicate)
+        sizes = self.tables.settings
+        return dict(
+            zip(sizes, np.exp(np.array(list(sizes.values())) * chance.standard_normal(len(sizes))), strict=True)
+        )
+
+    def _within(self, name: str, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Moved values, but nobody further out than the bounds of his distribution allow."""
+        if name not in self.marginals:
+            return after
+        parts, factor = self.marginals[name].parts, self.marginals[name].factor
+        low, high = factor * min(part.low for part in parts), factor * max(part.high for part in parts)
+        return np.clip(after, np.minimum(low, before), np.maximum(high, before))
 
     def occasions(
         self, name: str, seed: int, patients: Sequence[int] | np.ndarray, count: int, *, replicate: int = 0

@@ -86,12 +86,16 @@ class Between:
 
 @dataclass(frozen=True)
 class PeopleTables:
-    """Everything in data/people: `marginals` {population: {variable: Marginal}}, effects, spreads, correlations."""
+    """Everything in data/people: `marginals` {population: {variable: Marginal}}, effects, spreads, correlations.
+
+    `settings` {parameter: SD of the logarithm} says how much the average of a trial differs from that of another.
+    """
 
     marginals: Mapping[str, Mapping[str, Marginal]]
     effects: tuple[tuple[str, str, float], ...]
     between: tuple[Between, ...]
     correlations: Mapping[tuple[str, str], float]
+    settings: Mapping[str, float]
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -116,7 +120,8 @@ def load_tables(folder: Path = DIRECTORY) -> PeopleTables:
     spreads = ("parameter", "between_person", "between_occasion", "status", "evidence", "why")
     between = [_between(row) for row in read_table(folder / "between.csv", spreads)]
     rows = read_table(folder / "correlations.csv", ("a", "b", "rho", "status", "evidence", "why"))
-    made = PeopleTables(marginals, tuple(effects), tuple(between), {(r["a"], r["b"]): _rho(r) for r in rows})
+    rhos = {(r["a"], r["b"]): _rho(r) for r in rows}
+    made = PeopleTables(marginals, tuple(effects), tuple(between), rhos, _settings(folder / "settings.csv"))
     for row in rows:
         for column in ("a", "b"):
             if row[column] not in made.variables:
@@ -192,6 +197,17 @@ def _between(row: Row) -> Between:
         if not 0 <= size <= 2:
             raise row.bad(column, f"{size:g} is no spread between people", expected="0 to 2, SD of the logarithm")
     return Between(row.required("parameter", "a parameter"), *sizes)
+
+
+def _settings(file: Path) -> dict[str, float]:
+    columns = ("parameter", "between_trials", "status", "evidence", "why")
+    found = {}
+    for row in read_table(file, columns):
+        size = row.number("between_trials")
+        if not 0 <= size <= 1:
+            raise row.bad("between_trials", f"{size:g} is no spread of trials", expected="0 to 1, SD of the logarithm")
+        found[row.required("parameter", "a parameter")] = size
+    return found
 
 
 def _rho(row: Row) -> float:

@@ -36,10 +36,16 @@ class Rating:
             found[name] = np.where(self.rated[name], truth, np.nan)
         return found
 
-    def observed(self, truths: Scores, z: np.ndarray, hours: np.ndarray, missing: np.ndarray) -> Scores:
-        """What is written down at `hours` [person, visit], from `z` [person, 2, visit, scale]; NaN where unseen."""
+    def observed(
+        self, truths: Scores, z: np.ndarray, sizes: np.ndarray, hours: np.ndarray, missing: np.ndarray
+    ) -> Scores:
+        """What is written down at `hours` [person, visit]; NaN where unseen.
+
+        From standard numbers `z` [person, 2, visit, scale] and `sizes` [person, scale].
+        """
         found = {}
         for k, (name, scale) in enumerate(self.trial.scales.items()):
-            own = scale.ups_and_downs(hours, z[:, 1, :, k])
-            found[name] = np.where(missing, np.nan, scale.observed(truths[name], z[:, 0, :, k], own))
+            own = scale.ups_and_downs(hours, z[:, 1, :, k], sizes[:, k])
+            truth = truths[name] + scale.felt_anyway(hours, z[:, 1, :, k])
+            found[name] = np.where(missing, np.nan, scale.observed(truth, z[:, 0, :, k], own))
         return found

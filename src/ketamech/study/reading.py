@@ -18,7 +18,12 @@ Path_ = tuple[str | int, ...]
 
 def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
     """Plain content of a YAML mapping and the line of every key. Raises BadInput for anything that is not one."""
-    text = _text(path)
+    return read_yaml_text(_text(path), path)
+
+
+def read_yaml_text(text: str, path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
+    """The same of a text at hand; `path` is what errors call it."""
+    _refuse_no_text(text, path)
     try:
         _refuse_bombs(path, text)
         content = YAML(typ="rt").load(text)
@@ -53,11 +58,14 @@ def _text(path: Path) -> str:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise BadInput("the file is not text", file=path, expected="a YAML file in UTF-8") from None
+    return text
+
+
+def _refuse_no_text(text: str, path: Path) -> None:
     if "\x00" in text:
         raise BadInput("the file is not text", file=path, expected="a YAML file in UTF-8")
     if not text.strip():
         raise BadInput("the file is empty", file=path, line=1, expected="title:, treatments:, ...")
-    return text
 
 
 def _refuse_bombs(path: Path, text: str) -> None:

@@ -184,6 +184,10 @@ class Regimen:
 
     treatments: tuple[Treatment, ...]
 
+    def __add__(self, other: Regimen) -> Regimen:
+        """Both regimens in one person."""
+        return Regimen((*self.treatments, *other.treatments))
+
     @classmethod
     def parse(cls, sentence: str) -> Regimen:
         """Read a sentence such as "esketamine 84 mg nasal twice weekly for 4 weeks, then weekly".
@@ -198,17 +202,19 @@ class Regimen:
         """What repeats itself in a regimen that starts at steady state, and after how many hours; (itself, 0) if none.
 
         Every dose is taken, and a cycle is long enough for a visit, of which at most one in `visit_gap` h counts.
-        Raises BadInput when only some treatments start so, their rhythms differ, or a first dose comes too late.
+        What does not start at steady state had not been given before the start. Raises BadInput when the rhythms
+        differ, or a first dose comes too late.
         """
-        if not any(treatment.steady for treatment in self.treatments):
+        steady = [treatment for treatment in self.treatments if treatment.steady]
+        if not steady:
             return self, 0.0
-        periods = {treatment.phases[0].period if treatment.steady else 0.0 for treatment in self.treatments}
+        periods = {treatment.phases[0].period for treatment in steady}
         if len(periods) > 1:
-            what = "some treatments start at steady state and others do not, or in another rhythm"
-            raise BadInput(what, key="schedule", expected="one rhythm for all treatments")
+            what = "some treatments start at steady state in one rhythm and others in another rhythm"
+            raise BadInput(what, key="schedule", expected="one rhythm for all that start at steady state")
         period = periods.pop()
         length = max(1, math.ceil(visit_gap / period - 1e-9)) * period
-        return Regimen(tuple(treatment.repeating(period, length) for treatment in self.treatments)), length
+        return Regimen(tuple(treatment.repeating(period, length) for treatment in steady)), length
 
     def sentence(self) -> str:
         """The regimen as the sentence that `parse` reads back."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -56,13 +56,15 @@ class Course:
 class Model:
     """What the equations hold, the values they take, and their compiled kernel: ready to run courses.
 
-    The equations themselves are built (slowly) only when `system` is asked for.
+    The equations themselves are built (slowly) only when `system` is asked for. `instead` says which state takes what
+    is given to another name (where the kinetics are not our own).
     """
 
     layout: Layout
     parameters: ParameterTable
     kernel: Kernel
     build_system: Callable[[], System] | None = field(default=None, repr=False, compare=False)
+    instead: Mapping[str, str] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[Callable[..., Model], tuple[ParameterTable, str]]:
         """Sent to another process a model travels as its values and is compiled there."""
@@ -74,6 +76,17 @@ class Model:
         if self.build_system is not None:
             return self.build_system()
         return _build(self.parameters)
+
+    @cached_property
+    def usual(self) -> Mapping[str, float]:
+        """Every parameter's value in canonical units."""
+        return {name: row.canonical for name, row in self.parameters.items()}
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where in the state vector each thing that can be given enters."""
+        found = {name: i for i, name in enumerate(self.layout.state_names)}
+        return found | {name: found[state] for name, state in self.instead.items()}
 
     @cached_property
     def outline(self) -> Outline:
@@ -112,18 +125,30 @@ def _build(parameters: ParameterTable) -> System:
     return build(parameters)
 
 
-def run(model: Model, courses: Sequence[Course], times: np.ndarray, *, tolerance: float = TOLERANCE) -> xr.Dataset:
-    """Solve every course from its own drug-free rest state at `times` (h).
+def run(
+    model: Model, courses: Sequence[Course], times: np.ndarray, *, tolerance: float = TOLERANCE,
+    outputs: Sequence[str] | None = None,
+) -> xr.Dataset:  # fmt: skip
+    """Solve every course from its own drug-free rest state at `times` (h), which may begin before 0.
 
-    Returns a Dataset with dims (patient, time); a failed patient is NaN with its reason in `solve_status`.
+    `outputs` are names (default: everything). Returns a Dataset with dims (patient, time); a failed patient is NaN
+    with its reason in `solve_status`.
     """
-    inputs, start, rested, given = prepare(model, courses)
-    solution = solve(model.kernel, start, inputs, given, times, tolerance=tolerance)
-    return _dataset(model.layout, courses, solution, rested)
+    lead = max(lead_of(courses), -float(times[0]))
+    inputs, start, rested, given = prepare(model, courses, lead)
+    solution = solve(model.kernel, start, inputs, given, times + lead, tolerance=tolerance, outputs=outputs)
+    return _dataset(model.layout, courses, replace(solution, times=times), rested)
 
 
-def prepare(model: Model, courses: Sequence[Course]) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Events]]:
-    """What a solve of every course starts from.
+def lead_of(courses: Sequence[Course]) -> float:
+    """How long before 0 h anything enters a body (h): then everybody starts, at rest, that much earlier."""
+    return max([0.0, *(-float(entry.time) for course in courses for entry in course.entries)])
+
+
+def prepare(
+    model: Model, courses: Sequence[Course], lead: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Events]]:
+    """What a solve of every course starts from, `lead` hours before 0 h.
 
     Returns inputs [course, input] with resting values in place, starting states [course, state] (drug-free, or steady),
     whether each was found [course], and what is given in each course.
@@ -132,10 +157,10 @@ def prepare(model: Model, courses: Sequence[Course]) -> tuple[np.ndarray, np.nda
     start, rested = rest(model.kernel, inputs)
     for i, course in enumerate(courses):
         if course.gap:
-            cycle = joined([_events(model.layout, course.cycle)])
+            cycle = joined([_events(model, course.cycle)])
             start[[i]], found = steady_state(model.kernel, start[[i]], inputs[[i]], cycle, course.gap)
             rested[i] &= found[0]
-    return inputs, start, rested, [_events(model.layout, course.entries) for course in courses]
+    return inputs, start, rested, [_events(model, course.entries, lead) for course in courses]
 
 
 def _inputs(model: Model, values: Mapping[str, float]) -> list[float]:
@@ -143,22 +168,24 @@ def _inputs(model: Model, values: Mapping[str, float]) -> list[float]:
     for name in values:
         if name not in table:
             raise UnknownName(f"there is no parameter '{name}'", key=name, nearest=nearest(name, table))
-    chosen = [values.get(name, table[name].canonical) for name in model.layout.parameter_names]
+    usual = model.usual
+    chosen = [values.get(name, usual[name]) for name in model.layout.parameter_names]
     return [*chosen, *([0.0] * len(model.layout.rested))]
 
 
-def _events(layout: Layout, entries: Sequence[Entry]) -> Events:
-    place = {name: i for i, name in enumerate(layout.state_names)}
+def _events(model: Model, entries: Sequence[Entry], lead: float = 0.0) -> Events:
+    place = model.places
     rows: list[tuple[float, int, int, float]] = []
     for entry in entries:
         if entry.state not in place:
             raise UnknownName(f"nothing can enter '{entry.state}'", nearest=nearest(entry.state, place))
+        start = entry.time + lead
         if entry.duration > 0:
             speed = entry.amount / entry.duration
-            rows.append((entry.time, 1, place[entry.state], speed))
-            rows.append((entry.time + entry.duration, 1, place[entry.state], -speed))
+            rows.append((start, 1, place[entry.state], speed))
+            rows.append((start + entry.duration, 1, place[entry.state], -speed))
         else:
-            rows.append((entry.time, 0, place[entry.state], entry.amount))
+            rows.append((start, 0, place[entry.state], entry.amount))
     return events(rows)
 
 

@@ -14,10 +14,11 @@ from ketamech.evidence import Row, read_table
 
 FILE = Path(__file__).parents[1] / "data" / "scales" / "scales.csv"
 COLUMNS = (
-    "scale", "output", "unit", "low", "high", "step", "residual_sd", "relative_sd", "fluctuation_sd", "memory",
-    "recall", "carried", "factor", "response", "remission", "status", "evidence", "why",
+    "scale", "output", "unit", "low", "high", "step", "least", "residual_sd", "relative_sd", "fluctuation_sd",
+    "fluctuation_spread", "memory", "entry", "background", "background_spread", "recall", "carried", "factor",
+    "response", "remission", "status", "evidence", "why",
 )  # fmt: skip
-NUMBERS = COLUMNS[3:15]
+NUMBERS = COLUMNS[3:20]
 DAY = 24.0
 
 
@@ -25,7 +26,12 @@ DAY = 24.0
 class Scale:
     """One scale of `output`: bounds, `step` of the score, error (`residual_sd` points plus `relative_sd` of the score).
 
-    A person also has ups and downs of his own, of SD `fluctuation_sd`, which last for about `memory` days.
+    A person also has ups and downs of his own that last for about `memory` days: of SD `fluctuation_sd` points in the
+    middle of the scale over all people, less towards its ends (they move the log odds); `fluctuation_spread` is the SD
+    of the logarithm of their size between people, and people enter a trial at a bad time, `entry` SDs above their mean.
+    On a scale with `background` a person scores without any drug: that is the median, `background_spread` the SD of the
+    logarithm, and it too lasts for `memory` days. A score between 0 and `least` is not written down: what would be
+    rated is absent.
 
     `carried`: share of the total (sleep and appetite) that cannot be rated anew within `recall` hours of the last full
     rating and keeps what it was then. `response` is the fall, as a share of baseline, that counts as one; `remission`
@@ -38,10 +44,15 @@ class Scale:
     low: float
     high: float
     step: float
+    least: float
     residual_sd: float
     relative_sd: float
     fluctuation_sd: float
+    fluctuation_spread: float
     memory: float
+    entry: float
+    background: float
+    background_spread: float
     recall: float
     carried: float
     factor: float
@@ -60,21 +71,41 @@ class Scale:
         """Scores without error from values of the output now and at the last full rating."""
         return self.factor * ((1 - self.carried) * output + self.carried * full)
 
-    def ups_and_downs(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """A person's own course [patient, visit] about his mean, from standard numbers: near visits are alike."""
+    def course(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """A person's own course [patient, visit] of SD 1 about his mean, from standard numbers: near visits alike."""
         found = np.zeros_like(z)
-        if self.fluctuation_sd:
-            found[:, 0] = z[:, 0]
-            kept = np.exp(-np.diff(hours, axis=1) / (DAY * self.memory))
-            for k in range(1, z.shape[1]):
-                found[:, k] = kept[:, k - 1] * found[:, k - 1] + np.sqrt(1 - kept[:, k - 1] ** 2) * z[:, k]
-        return self.fluctuation_sd * found
+        found[:, 0] = z[:, 0] + self.entry
+        kept = np.exp(-np.diff(hours, axis=1) / (DAY * self.memory))
+        for k in range(1, z.shape[1]):
+            found[:, k] = kept[:, k - 1] * found[:, k - 1] + np.sqrt(1 - kept[:, k - 1] ** 2) * z[:, k]
+        return found
+
+    def ups_and_downs(self, hours: np.ndarray, z: np.ndarray, size: np.ndarray | None = None) -> np.ndarray:
+        """Ups and downs [patient, visit] in points of the middle of the scale; `size` [patient]: standard numbers."""
+        if not self.fluctuation_sd:
+            return np.zeros_like(z)
+        own = self.fluctuation_sd * self.course(hours, z)
+        spread = self.fluctuation_spread
+        return own if size is None else own * np.exp(spread * size - spread**2)[:, None]  # keeps the SD over people
+
+    def felt_anyway(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """What a person scores without any drug [patient, visit], from standard numbers."""
+        if not self.background:
+            return np.zeros_like(z)
+        return self.background * np.exp(self.background_spread * self.course(hours, z))
 
     def observed(self, truth: np.ndarray, z: np.ndarray, own: np.ndarray | float = 0.0) -> np.ndarray:
         """What is written down: error from standard numbers `z` and the person's `own` ups and downs, within bounds."""
-        score = truth + own + z * np.hypot(self.residual_sd, self.relative_sd * truth)
-        score = np.clip(score, self.low, self.high)
-        return np.round(score / self.step) * self.step if self.step else score
+        score = self._moved(truth, own) if np.any(own) else truth
+        score = np.clip(score + z * np.hypot(self.residual_sd, self.relative_sd * truth), self.low, self.high)
+        score = np.round(score / self.step) * self.step if self.step else score
+        return np.where((score > 0) & (score < self.least), 0.0, score) if self.least else score
+
+    def _moved(self, truth: np.ndarray, own: np.ndarray | float) -> np.ndarray:
+        """A score moved on the log odds of its scale by what is `own` points in the middle."""
+        width = self.high - self.low
+        place = np.clip((truth - self.low) / width, 0, 1)
+        return self.low + width * place / (place + (1 - place) * np.exp(-4 * np.asarray(own) / width))
 
 
 @cache

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ketamech.core import BadInput
-from ketamech.parameters import ParameterTable, load_connectome
+from ketamech.parameters import HUMAN, ParameterTable, Species, load_connectome, load_species
 from ketamech.study.giving import entries
+from ketamech.study.perturbing import Given, read_perturbations, split
 from ketamech.study.regimen import LONGEST, Regimen
+from ketamech.study.running import Entry
+from ketamech.study.species import refuse_without_kinetics
+from ketamech.study.wirings import Wiring, wiring_of
 
 _SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A checked scenario. `values`: parameters that differ, canonical units. `horizon` in h."""
+    """A checked scenario. `values`: parameters that differ (species, person, perturbations), canonical units.
+
+    `horizon` in h. `perturbations` are what is done beside the treatment; those before 0 h start the look early.
+    """
 
     title: str
     description: str
@@ -27,6 +35,27 @@ class Scenario:
     seed: int
     source: str
     assumptions: tuple[str, ...] = ()
+    species: str = HUMAN
+    perturbations: tuple[Given, ...] = ()
+    wiring: str = ""
+
+    def from_zero(self) -> tuple[Entry, ...]:
+        """`perturbed`, for a run of many persons that starts at 0 h. Raises BadInput when something comes earlier."""
+        early = next((given for given in self.perturbations if given.entries() and given.time < 0), None)
+        if early:
+            raise BadInput(
+                f"'{early.text}' comes before 0 h, where many persons start",
+                key="with",
+                expected="a treatment that starts later, and perturbations from 0 h on",
+                type_this=f'"... at 2 h with {early.perturbation.name} at {2 + early.time:g} h"',
+            )
+        return self.perturbed
+
+    @property
+    def perturbed(self) -> tuple[Entry, ...]:
+        """What the perturbations put into which state, in order of time."""
+        found = [entry for given in self.perturbations for entry in given.entries()]
+        return tuple(sorted(found, key=lambda entry: float(entry.time)))
 
     def wired(self, connectome: Path | None, receptors: Path | None) -> Scenario:
         """The same scenario over a connectome, a receptor map or both from files; what it sets itself stays."""
@@ -43,8 +72,17 @@ class Scenario:
         return self.regimen.cycle(self.values.get(name, parameters[name].canonical))
 
 
-def load_scenario(source: str | Path, parameters: ParameterTable | None = None) -> Scenario:
-    """A scenario from a YAML file or from a regimen sentence.
+def load_scenario(
+    source: str | Path,
+    parameters: ParameterTable | None = None,
+    *,
+    species: str | None = None,
+    perturbations: Iterable[str] = (),
+    wiring: str | None = None,
+) -> Scenario:
+    """A scenario from a YAML file or from a regimen sentence, perhaps in another `species`, with `perturbations` added.
+
+    A `wiring` (data/wirings) brings its rows and what was fitted for them; what the scenario itself sets wins.
 
     Raises BadInput with file, line, key, expectation, nearest valid name and what to type.
     """
@@ -54,17 +92,69 @@ def load_scenario(source: str | Path, parameters: ParameterTable | None = None) 
     if isinstance(source, Path) or _names_a_file(source):
         from ketamech.study.scenario_from_file import scenario_from_file  # YAML and its checks, loaded when needed
 
-        return scenario_from_file(Path(source), table)
-    regimen = Regimen.parse(source)
+        return scenario_from_file(Path(source), table, species, tuple(perturbations), wiring)
+    wired = wiring_of(wiring or "", table)
+    return _from_sentence(source, table, load_species(species or HUMAN), tuple(perturbations), wired)
+
+
+def _from_sentence(
+    source: str, table: ParameterTable, species: Species, added: tuple[str, ...], wired: Wiring
+) -> Scenario:
+    sentence, phrases = split(source)
+    regimen, given = Regimen.parse(sentence), read_perturbations((*phrases, *added))
     horizon = min(regimen.horizon(), LONGEST)
-    check(regimen, table, {}, horizon)
-    weight = table["person.weight"]
+    values = perturbed_values(table, species, wired.values, given)
+    check(regimen, table, values, horizon, species)
+    refuse_early(regimen, given)
+    weight = species.values.get("person.weight") or table["person.weight"]
     notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if per_kilogram(regimen) else ()
-    return Scenario(source, "", regimen, {}, horizon, True, 1, source, (*notes, *salts(regimen), *luck(regimen)))
+    title = " with ".join((source, *added)) + ("" if species.name == HUMAN else f" ({species.name})")
+    title += f" (wiring: {wired.name})" if wired.name else ""
+    assumptions = (*notes, *salts(regimen), *luck(regimen), *wired.notes)
+    plain = species.name == HUMAN and not added and not wired.name
+    written = source if plain else _as_file(source, species, added, wired.name)
+    return Scenario(title, "", regimen, values, horizon, True, 1, written, assumptions, species.name, given, wired.name)
 
 
-def check(regimen: Regimen, table: ParameterTable, values: Mapping[str, float], horizon: float) -> None:
+def _as_file(sentence: str, species: Species, added: Iterable[str], wiring: str) -> str:
+    """A sentence and what was added to it as the text of a scenario file, so that a run can be repeated."""
+    lines = ["treatments:", *(f"  - {json.dumps(part.strip())}" for part in sentence.split(";"))]
+    lines += [f"species: {species.name}", *([f"wiring: {wiring}"] if wiring else [])]
+    lines += ["person:", "  weight: 70 kg"] if species.name == HUMAN and "/kg" in sentence else []
+    phrases = tuple(added)
+    lines += ["perturbations:", *(f"  - {json.dumps(phrase)}" for phrase in phrases)] if phrases else []
+    return "\n".join(lines) + "\n"
+
+
+def perturbed_values(
+    table: ParameterTable, species: Species, own: Mapping[str, float], given: Iterable[Given]
+) -> dict[str, float]:
+    """What differs from the tables: first the species, then what the scenario sets, then each perturbation."""
+    values = {**species.canonical, **own}
+    for one in given:
+        values.update(one.values(table))
+    return values
+
+
+def refuse_early(regimen: Regimen, given: Iterable[Given]) -> None:
+    """A steady state has no time before its start at which anything could be given."""
+    early = [one for one in given if one.time < 0 and one.entries()]
+    if early and any(treatment.steady for treatment in regimen.treatments):
+        what = f"'{early[0].text}' comes before the start of a regimen at steady state"
+        raise BadInput(
+            what, key="with", expected="a time of 0 h or later", type_this=f"{early[0].perturbation.name} at 0 h"
+        )
+
+
+def check(
+    regimen: Regimen,
+    table: ParameterTable,
+    values: Mapping[str, float],
+    horizon: float,
+    species: Species | None = None,
+) -> None:
     """Refuse now, before anything is simulated or written, what cannot be given or would never be given."""
+    refuse_without_kinetics(regimen, species or load_species(HUMAN))
     regimen.cycle(table["expectancy.visit_gap"].canonical)
     entries(regimen, table, values, horizon)
     for treatment in regimen.treatments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -47,8 +48,13 @@ class ScenarioFile(BaseModel):
     treatments: Annotated[list[str | Dose], Field(min_length=1, max_length=500)]
     person: dict[str, Quantity] = Field({}, description="e.g. weight: 82 kg; names are those of person.* parameters")
     pathways: dict[str, bool] = Field({}, description="e.g. habenula: off")
-    perturbations: dict[str, float] = Field(
-        {}, description="e.g. nbqx: 0.9; names are those of perturbation.* parameters"
+    species: str = Field("human", description="human, rat or mouse")
+    wiring: str = Field(
+        "", description="a rival wiring by name, e.g. habenula-parallel; `ketamech explain wirings` lists them"
+    )
+    perturbations: list[str] | dict[str, float] = Field(
+        [],
+        description="what is done, e.g. [NBQX 10 mg/kg IP at -30 min]; or shares held for good, e.g. nbqx: 0.9",
     )
     parameters: dict[str, float | str] = Field({}, description="any parameter by its full name")
     connectome: str | None = Field(None, description="CSV file beside this one: weights between areas, area by area")
@@ -56,6 +62,23 @@ class ScenarioFile(BaseModel):
     horizon: str | None = Field(None, description="how long to look, e.g. 28 days")
     control: bool = Field(True, description="also simulate the same person with the same hopes and no drug")
     seed: int = Field(1, ge=0, description="kept in the provenance; one typical patient needs no chance")
+
+    def text(self) -> str:
+        """The same as a YAML file; what has its usual value is left out."""
+        lines = []
+        for key, value in self.model_dump(exclude_defaults=True).items():
+            if isinstance(value, list):
+                lines += [f"{key}:", *(f"  - {_flow(item)}" for item in value)]
+            elif isinstance(value, dict):
+                lines += [f"{key}:", *(f"  {json.dumps(name)}: {_flow(item)}" for name, item in value.items())]
+            else:
+                lines.append(f"{key}: {_flow(value)}")
+        return "\n".join(lines) + "\n"
+
+
+def _flow(value: Any) -> str:
+    """A value on one line; JSON is YAML."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def schema() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_left
 from collections.abc import Mapping
@@ -10,36 +11,78 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ketamech.core import BadInput
-from ketamech.parameters import ParameterTable
+from ketamech.parameters import ParameterTable, Species, load_species
 from ketamech.study.complaints import complaint
 from ketamech.study.drugs import drug, route
 from ketamech.study.overrides import Overrides
-from ketamech.study.reading import Path_, read_yaml
+from ketamech.study.perturbing import Given, read_perturbations, split
+from ketamech.study.reading import Path_, read_yaml, read_yaml_text
 from ketamech.study.regimen import LONGEST, Regimen, Treatment
-from ketamech.study.scenario import Scenario, check, luck, per_kilogram, salts
+from ketamech.study.scenario import Scenario, check, luck, per_kilogram, perturbed_values, refuse_early, salts
 from ketamech.study.scenario_file import Dose, ScenarioFile
 from ketamech.study.sentence import hours, read
+from ketamech.study.wirings import Wiring, wiring_of
 
 _HORIZON = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(min|h|hours?|d|days?|weeks?)\s*$", re.I)
 
 
-def scenario_from_file(path: Path, table: ParameterTable) -> Scenario:
-    """The scenario that a YAML file holds. Raises BadInput with file, line and key."""
+def scenario_from_file(
+    path: Path, table: ParameterTable, species: str | None = None, added: tuple[str, ...] = (),
+    wiring: str | None = None,
+) -> Scenario:  # fmt: skip
+    """The scenario of a YAML file, with perturbations `added`, in a `wiring` perhaps.
+
+    Raises BadInput with file, line and key.
+    """
     content, lines = read_yaml(path)
+    parsed = _validated(content, lines, path)
+    source = path.read_text(encoding="utf-8-sig")
+    return scenario_from_keys(
+        parsed, table, path, lines, source=source, species=species, added=added, wiring=wiring
+    )  # fmt: skip
+
+
+def keys_from_text(text: str, name: str) -> ScenarioFile:
+    """The keys of a scenario whose YAML text is at hand; `name` stands for the file in errors. Raises BadInput."""
+    path = Path(name)
+    content, lines = read_yaml_text(text, path)
+    return _validated(content, lines, path)
+
+
+def scenario_from_text(text: str, table: ParameterTable, name: str) -> Scenario:
+    """The scenario of a YAML text. Raises BadInput with line and key."""
+    path = Path(name)
+    content, lines = read_yaml_text(text, path)
+    return scenario_from_keys(_validated(content, lines, path), table, path, lines, source=text)
+
+
+def _validated(content: Mapping[str, object], lines: Mapping[Path_, int], path: Path) -> ScenarioFile:
     try:
-        parsed = ScenarioFile.model_validate({key: value for key, value in content.items() if value is not None})
+        return ScenarioFile.model_validate({key: value for key, value in content.items() if value is not None})
     except ValidationError as problem:
-        raise complaint(problem, path, lines) from None
+        raise complaint(problem.errors(), path, lines) from None
+
+
+def scenario_from_keys(
+    parsed: ScenarioFile, table: ParameterTable, path: Path, lines: Mapping[Path_, int], *, source: str = "",
+    species: str | None = None, added: tuple[str, ...] = (), wiring: str | None = None,
+) -> Scenario:  # fmt: skip
+    """The checked scenario of keys that are well-formed. `lines` may be empty where there was no file."""
     listed = [(i, t) for i, given in enumerate(parsed.treatments) for t in _treatments(given, i, path, lines)]
     regimen = Regimen(tuple(treatment for _, treatment in listed))
-    values = Overrides(path, lines, table).all(parsed)
+    animal = _species(species or parsed.species, path, lines)
+    given = _perturbations(parsed, added, path, lines)
+    wired = _wiring(parsed.wiring if wiring is None else wiring, table, path, lines)
+    own = {**wired.values, **Overrides(path, lines, table, animal.name).all(parsed)}
+    values = perturbed_values(table, animal, own, given)
     if per_kilogram(regimen) and "person.weight" not in values:
         raise _no_weight(path, lines)
     horizon = _horizon(parsed.horizon, path, lines) if parsed.horizon else min(regimen.horizon(), LONGEST)
     try:
-        check(regimen, table, values, horizon)
+        check(regimen, table, values, horizon, animal)
+        refuse_early(regimen, given)
     except BadInput as problem:
-        place = ("treatments", listed[_culprit(regimen, table, values, horizon)][0])
+        place = ("treatments", listed[_culprit(regimen, table, values, horizon, animal)][0])
         raise _placed(problem, path, lines.get(place), problem.key) from None
     return Scenario(
         parsed.title,
@@ -49,15 +92,62 @@ def scenario_from_file(path: Path, table: ParameterTable) -> Scenario:
         horizon,
         parsed.control,
         parsed.seed,
-        path.read_text(encoding="utf-8-sig"),
-        (*salts(regimen), *luck(regimen)),
+        _written(source or parsed.text(), parsed, species, added, wired.name),
+        (*salts(regimen), *luck(regimen), *wired.notes),
+        animal.name,
+        given,
+        wired.name,
     )
+
+
+def _written(text: str, parsed: ScenarioFile, species: str | None, added: tuple[str, ...], wiring: str) -> str:
+    """The text of the file with what was added outside it, where the file has no such key of its own."""
+    text = text.rstrip("\n") + "\n"
+    if species and "species" not in parsed.model_fields_set:
+        text += f"species: {species}\n"
+    if wiring and "wiring" not in parsed.model_fields_set:
+        text += f"wiring: {wiring}\n"
+    if added and not parsed.perturbations:
+        text += "perturbations:\n" + "".join(f"  - {json.dumps(phrase)}\n" for phrase in added)
+    return text
+
+
+def _species(name: str, path: Path, lines: Mapping[Path_, int]) -> Species:
+    try:
+        return load_species(name)
+    except BadInput as problem:
+        raise _placed(problem, path, lines.get(("species",)), "species") from None
+
+
+def _wiring(name: str, table: ParameterTable, path: Path, lines: Mapping[Path_, int]) -> Wiring:
+    try:
+        return wiring_of(name, table)
+    except BadInput as problem:
+        raise _placed(problem, path, lines.get(("wiring",)), "wiring") from None
+
+
+def _perturbations(
+    parsed: ScenarioFile, added: tuple[str, ...], path: Path, lines: Mapping[Path_, int]
+) -> tuple[Given, ...]:
+    """What is done beside the treatment: in the list of the file, in sentences "... with ...", and what is added."""
+    listed = parsed.perturbations if isinstance(parsed.perturbations, list) else []
+    said = [phrase for t in parsed.treatments if isinstance(t, str) for phrase in split(t)[1]]
+    for i, phrase in enumerate(listed):
+        try:
+            read_perturbations([phrase])
+        except BadInput as problem:
+            line = lines.get(("perturbations", i)) or lines.get(("perturbations",))
+            raise _placed(problem, path, line, f"perturbations[{i}]") from None
+    try:
+        return read_perturbations([*said, *listed, *added])
+    except BadInput as problem:
+        raise _placed(problem, path, lines.get(("perturbations",)) or lines.get(("treatments",)), problem.key) from None
 
 
 def _treatments(given: str | Dose, i: int, path: Path, lines: Mapping[Path_, int]) -> tuple[Treatment, ...]:
     try:
         if isinstance(given, str):
-            return read(given)
+            return read(split(given)[0])
         route(drug(given.drug), given.route)
         return read(given.sentence())
     except BadInput as problem:
@@ -75,12 +165,14 @@ def _field(given: Dose, problem: BadInput) -> str | None:
     return next((key for key, words in said.items() if words and words in quoted), problem.key)
 
 
-def _culprit(regimen: Regimen, table: ParameterTable, values: Mapping[str, float], horizon: float) -> int:
+def _culprit(
+    regimen: Regimen, table: ParameterTable, values: Mapping[str, float], horizon: float, species: Species
+) -> int:
     """The treatment with which the list first becomes impossible: every longer list is refused too."""
 
     def refused(n: int) -> bool:
         try:
-            check(Regimen(regimen.treatments[:n]), table, values, horizon)
+            check(Regimen(regimen.treatments[:n]), table, values, horizon, species)
         except BadInput:
             return True
         return False

@@ -11,6 +11,7 @@ import xarray as xr
 from ketamech.core import SolveFailed
 from ketamech.engine import rest, solve
 from ketamech.engine.solve import checked_outputs
+from ketamech.parameters import HUMAN
 from ketamech.study.cohort import event_table
 from ketamech.study.drugs import DRUGS
 from ketamech.study.giving import entries, sentence_entries
@@ -18,19 +19,33 @@ from ketamech.study.people import People
 from ketamech.study.running import Course, Entry, Model, load_model, run, story_times
 from ketamech.study.scenario import Scenario, load_scenario
 
+A_MINUTE = 1 / 60
+
 
 def courses(scenario: Scenario, model: Model) -> list[Course]:
     """The treated course and, where asked for, the same person with the same hopes and challenges and no drug."""
-    given = entries(scenario.regimen, model.parameters, scenario.values, scenario.horizon)
+    given = felt(scenario, entries(scenario.regimen, model.parameters, scenario.values, scenario.horizon))
     repeated, gap = scenario.cycle(model.parameters)
     cycle = entries(repeated, model.parameters, scenario.values, gap) if gap else ()
-    treated = Course("treated", given, scenario.values, cycle, gap)
+    treated = Course("treated", _in_order((*given, *scenario.perturbed)), scenario.values, cycle, gap)
     if not scenario.control:
         return [treated]
-    return [treated, Course("control", _untreated(given), scenario.values, _untreated(cycle), gap)]
+    beside = _in_order((*untreated(given), *scenario.perturbed))
+    return [treated, Course("control", beside, scenario.values, untreated(cycle), gap)]
 
 
-def _untreated(given: Sequence[Entry]) -> tuple[Entry, ...]:
+def felt(scenario: Scenario, given: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """What enters, without the hopes that no animal has."""
+    if scenario.species == HUMAN:
+        return given
+    return tuple(entry for entry in given if not entry.state.startswith("expectancy."))
+
+
+def _in_order(given: Sequence[Entry]) -> tuple[Entry, ...]:
+    return tuple(sorted(given, key=lambda entry: float(entry.time)))
+
+
+def untreated(given: Sequence[Entry]) -> tuple[Entry, ...]:
     """Hopes, and challenges such as an operation unless nothing but challenges is given."""
     hopes = tuple(entry for entry in given if entry.state.startswith("expectancy."))
     challenges = {drug.enters for drug in DRUGS if not drug.hoped}
@@ -63,20 +78,31 @@ def simulate(
     *,
     model: Model | None = None,
     announce: Callable[[str], None] | None = None,
+    species: str | None = None,
+    perturbations: Sequence[str] = (),
+    wiring: str | None = None,
 ) -> xr.Dataset:
     """Curves of every state and offer of one scenario (a Scenario, a YAML file or a regimen sentence).
+
+    `species`, `perturbations` ("NBQX 10 mg/kg IP at -30 min") and a rival `wiring` are added to a file or a sentence.
 
     Returns a Dataset with dims (patient, time): 'treated' and, unless switched off, 'control'; `units` and
     `long_name` on every variable; time in h. Raises BadInput for a scenario that makes no sense,
     SolveFailed if it cannot be solved.
     """
     chosen = model or load_model(announce=announce)
-    asked = scenario if isinstance(scenario, Scenario) else load_scenario(scenario, chosen.parameters)
+    asked = (
+        scenario
+        if isinstance(scenario, Scenario)
+        else load_scenario(scenario, chosen.parameters, species=species, perturbations=perturbations, wiring=wiring)
+    )
     both = courses(asked, chosen)
-    starts = sorted({entry.time for entry in both[0].entries})
-    ends = sorted({entry.time + entry.duration for entry in both[0].entries if entry.duration})
-    curves = run(chosen, both, story_times(asked.horizon, [*starts, *ends]))
+    starts = sorted({max(0.0, entry.time) for entry in both[0].entries})
+    ends = sorted({entry.time + entry.duration for entry in both[0].entries if entry.duration and entry.time >= 0})
+    early = sorted({entry.time for entry in asked.perturbed if entry.time < 0})
+    before = [early[0] - A_MINUTE, *early] if early else []  # an output at the time of an event shows what follows it
+    curves = run(chosen, both, np.array([*before, *story_times(asked.horizon, [*starts, *ends])]))
     bad = [str(reason) for reason in curves.solve_status.values if reason != "ok"]
     if bad:
         raise SolveFailed(f"the scenario could not be solved: {bad[0]}")
-    return curves.assign_attrs(title=asked.title, horizon_h=asked.horizon, seed=asked.seed)
+    return curves.assign_attrs(title=asked.title, horizon_h=asked.horizon, seed=asked.seed, species=asked.species)

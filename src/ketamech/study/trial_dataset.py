@@ -32,6 +32,7 @@ class Held:
     deciding: Deciding
     hours: np.ndarray
     z: np.ndarray
+    sizes: np.ndarray
     luck: np.ndarray
     planned: np.ndarray
     times: np.ndarray
@@ -49,6 +50,7 @@ class Held:
         return cls(
             trial, rating, treating, Deciding(trial, treating, lots), hours,
             np.concatenate([e.z for e in enrolled]),
+            np.concatenate([e.sizes for e in enrolled]),
             np.concatenate([e.luck for e in enrolled]),
             planned, times,
             np.full((*times.shape, len(rating.outputs)), np.nan),
@@ -66,7 +68,7 @@ class Held:
 
     def scores(self) -> Scores:
         """What has been rated so far."""
-        return self.rating.observed(self.truths(), self.z, self.hours, self.unseen)
+        return self.rating.observed(self.truths(), self.z, self.sizes, self.hours, self.unseen)
 
     def exposures(self) -> dict[str, tuple[np.ndarray, str]]:
         """Peaks and areas over the first day of each period (the larger peak, the sum of areas), with their units."""

@@ -87,8 +87,8 @@ class System:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the equations (not of the parameter values)."""
-        lines = [f"{s.name}|{s.unit}|{s.accumulates}" for s in self.states]
+        """Hash of the equations and of the sizes that errors are judged by (not of the parameter values)."""
+        lines = [f"{s.name}|{s.unit}|{s.accumulates}|{s.scale!r}" for s in self.states]
         lines += [sympy.srepr(rate) for rate in self.rates]
         lines += [f"{o.name}={sympy.srepr(o.expression)}" for o in self.offers]
         return hashlib.sha256("\n".join((*lines, *self.inputs)).encode()).hexdigest()[:16]

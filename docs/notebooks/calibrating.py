@@ -1,0 +1,193 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # Calibrating to your data
+#
+# You ran a small study: drug levels after one infusion and MADRS in two arms. Which values of the model do these data
+# inform, and which stay as uncertain as they were? We draw values from the spreads of the tables (the prior),
+# simulate all draws at once, and weight each by how well it meets the data.
+#
+# > For research and education only: not treatment or dosing advice.
+
+# %%
+from io import StringIO
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from ketamech.study import Course, load_model, run, sentence_entries
+
+plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
+model = load_model()
+ARMS = {"ketamine": "racemic 0.5 mg/kg IV over 40 min", "placebo": "placebo IV"}
+
+# %% [markdown]
+# ## What was measured
+#
+# One line a reading: arm, output, hour, standard error. The values come in a moment.
+
+# %%
+READINGS = """arm,output,hour,se
+ketamine,venous.ketamine,0.5,0.04
+ketamine,venous.ketamine,0.75,0.05
+ketamine,venous.ketamine,1.5,0.02
+ketamine,venous.ketamine,3.0,0.012
+ketamine,venous.ketamine,6.0,0.006
+ketamine,mood.change,4,1.2
+ketamine,mood.change,24,1.2
+ketamine,mood.change,168,1.3
+placebo,mood.change,4,1.2
+placebo,mood.change,24,1.2
+placebo,mood.change,168,1.3
+"""
+data = pd.read_csv(StringIO(READINGS))
+
+# %% [markdown]
+# ## What may move
+#
+# Four quantities, each about its value in the parameter tables with the spread that stands beside it. Clearance of
+# both enantiomers moves together: one racemic infusion cannot tell them apart.
+
+# %%
+MOVED = {
+    "clearance": ("pharmacokinetics.intrinsic_clearance_s", "pharmacokinetics.intrinsic_clearance_r"),
+    "connectivity": ("mood.connectivity_weight",),
+    "habenula": ("mood.habenula_weight",),
+    "hope": ("mood.hope_weight",),
+}
+for names in MOVED.values():
+    row = model.parameters[names[0]]
+    print(f"{row.name:42} {row.value:8g} {row.unit:6} {row.spread.kind} {row.spread.a}   {row.status}")
+
+# %%
+DRAWS = 3000
+random = np.random.default_rng(1)
+spread = {name: model.parameters[names[0]].spread.a for name, names in MOVED.items()}
+prior = pd.DataFrame({name: np.exp(spread[name] * random.standard_normal(DRAWS)) for name in MOVED})
+prior.describe().loc[["mean", "std"]].round(2)  # factors on the table values
+
+# %% [markdown]
+# ## Simulate every draw at once
+#
+# A `Course` is one patient: what enters when, and which values differ. `run` moves all of them through time side by
+# side.
+
+
+# %%
+def values(factors):
+    """Canonical values of one draw."""
+    return {n: factors[name] * model.parameters[n].canonical for name, names in MOVED.items() for n in names}
+
+
+def predict(draws):
+    """What each draw says of each reading: [draw, reading]."""
+    times = np.array(sorted({0.0, *data["hour"]}))
+    found = np.empty((len(draws), len(data)))
+    for arm, readings in data.groupby("arm"):
+        given = sentence_entries(ARMS[arm], model.parameters, {}, times[-1] + 1)
+        people = [Course(str(i), given, values(draw)) for i, draw in draws.iterrows()]
+        curves = run(model, people, times)
+        for i, reading in readings.iterrows():
+            found[:, i] = curves[reading["output"]].sel(time=reading["hour"])
+    return found
+
+
+simulated = predict(prior)
+simulated.shape
+
+# %% [markdown]
+# ## The data
+#
+# **These values are invented**: the model itself with four values that the method is not told, plus noise, so that we
+# can see whether it finds them again. Put your own column here in their place: `data["value"] = ...`.
+
+# %%
+HIDDEN = pd.Series({"clearance": 1.15, "connectivity": 1.2, "habenula": 1.0, "hope": 0.85})
+noise = np.random.default_rng(7).standard_normal(len(data)) * data["se"]
+data["value"] = predict(HIDDEN.to_frame().T)[0] + noise
+data.round(3)
+
+# %% [markdown]
+# ## Weight by likelihood
+#
+# Normal about the simulated value with the printed standard error. A model is never exact, so 5 % of each level and 1
+# point of MADRS are added: leave such a term out and the answer looks surer than it is.
+
+# %%
+own = np.where(data["output"] == "mood.change", 1.0, 0.05 * data["value"])
+sigma = np.hypot(data["se"], own).to_numpy()
+misfit = (((simulated - data["value"].to_numpy()) / sigma) ** 2).sum(axis=1)
+weight = np.exp(-0.5 * (misfit - misfit.min()))
+weight /= weight.sum()
+print(f"effective draws: {1 / (weight**2).sum():.0f} of {DRAWS}")
+
+# %%
+posterior = prior.sample(4000, replace=True, weights=weight, random_state=1)
+figure, axes = plt.subplots(1, 4, figsize=(9, 2.6), layout="constrained")
+for axis, name in zip(axes, MOVED, strict=True):
+    bins = np.linspace(*np.quantile(prior[name], [0.005, 0.995]), 30)
+    axis.hist(prior[name], bins, density=True, color="0.85", label="before")
+    axis.hist(posterior[name], bins, density=True, color="#1f5f8b", alpha=0.6, label="after")
+    axis.axvline(HIDDEN[name], color="#c2571a", label="hidden value")
+    axis.set(xlabel=f"{name}, factor", yticks=[])
+axes[0].legend(frameon=False, fontsize=7)
+plt.show()
+
+# %% [markdown]
+# Levels tell clearance well and the placebo arm tells hope. Connectivity and habenula share what is left: one arm at
+# three visits cannot part them. Narrower than before, by how much:
+
+# %%
+pd.DataFrame(
+    {
+        "narrower by": (1 - posterior.std() / prior.std()).round(2),
+        "median": posterior.median().round(2),
+        "2.5 %": posterior.quantile(0.025).round(2),
+        "97.5 %": posterior.quantile(0.975).round(2),
+        "hidden value": HIDDEN,
+    }
+)
+
+# %% [markdown]
+# ## Does it meet the data?
+#
+# A posterior that cannot reproduce its own data is not one. Bars: data with 95 % interval; bands: 95 % of the
+# weighted draws.
+
+# %%
+order = np.argsort(simulated, axis=0)
+ranked = np.take_along_axis(simulated, order, axis=0)
+share = np.cumsum(weight[order], axis=0)
+low, middle, high = (
+    np.array([ranked[np.searchsorted(share[:, i], q), i] for i in range(len(data))]) for q in (0.025, 0.5, 0.975)
+)
+figure, axes = plt.subplots(1, 3, figsize=(9, 2.8), layout="constrained")
+for axis, (arm, output) in zip(axes, data[["arm", "output"]].drop_duplicates().itertuples(index=False), strict=True):
+    chosen = ((data["arm"] == arm) & (data["output"] == output)).to_numpy()
+    hours = data["hour"][chosen]
+    axis.fill_between(hours, low[chosen], high[chosen], color="#1f5f8b", alpha=0.2)
+    axis.plot(hours, middle[chosen], color="#1f5f8b")
+    axis.errorbar(hours, data["value"][chosen], yerr=1.96 * data["se"][chosen], fmt="o", color="#c2571a", capsize=2)
+    axis.set(title=f"{arm}: {output}", xlabel="hours")
+    axis.title.set_fontsize(8)
+    if output == "venous.ketamine":
+        axis.set_yscale("log")
+        axis.set_yticks([0.05, 0.1, 0.3, 0.6], ["0.05", "0.1", "0.3", "0.6"])
+        axis.minorticks_off()
+plt.show()
+
+# %% [markdown]
+# ## What to try next
+#
+# - Take a visit away and see which histogram widens: this is how a design is judged before the study is run.
+# - The shipped calibration does this for twenty parameters against whole virtual trials, with an emulator and emcee:
+#   `ketamech calibrate --points 600 --draws 200`; what it found and did not find is in [limits](../limits.md).
+# - Which parameters are worth measuring at all: `ketamech sensitivity`.
+# - To keep a value for good: a row with status `calibrated` and the ids of its evidence, see
+#   [adding a term](../adding-a-term.md).

@@ -1,0 +1,116 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # First dose
+#
+# One infusion of racemic ketamine, 0.5 mg/kg over 40 minutes, in one typical patient with depression. We follow it
+# from plasma to the mood score (MADRS, 0 to 60 points, higher is worse) and switch one pathway off.
+#
+# > For research and education only: not treatment or dosing advice.
+#
+# The first run on a machine compiles the equations (10 to 15 s); later ones start in about two seconds.
+
+# %%
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+import ketamech
+
+plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
+curves = ketamech.simulate("racemic 0.5 mg/kg IV over 40 min")
+curves
+
+# %% [markdown]
+# The result is an `xarray.Dataset`. It has two patients: `treated`, and `control`, who is the same person with the
+# same hopes and no drug. Time is in hours. Every variable carries its unit and a line about itself:
+
+# %%
+for name in ("venous.ketamine", "nmda.blocked_interneuron", "spines.density", "mood.madrs"):
+    print(f"{name:28} {curves[name].attrs['units']:8} {curves[name].attrs['long_name']}")
+
+# %% [markdown]
+# ## From minutes to weeks in one picture
+#
+# Time is logarithmic: the drug is gone within a day, what it set going is not.
+
+# %%
+LANES = {
+    "venous.ketamine": "ketamine in\nvenous plasma, µmol/L",
+    "nmda.blocked_interneuron": "NMDA receptors blocked,\ninterneurons, share",
+    "glutamate.extracellular": "glutamate,\nrest = 1",
+    "plasticity.mtorc1": "active mTORC1,\nrest = 1",
+    "spines.density_change": "spines,\nown rest = 1",
+    "mood.madrs": "MADRS, points",
+}
+after = curves.sel(time=slice(1 / 60, None))
+figure, lanes = plt.subplots(len(LANES), 1, figsize=(7, 9), sharex=True, layout="constrained")
+for lane, (name, label) in zip(lanes, LANES.items(), strict=True):
+    lane.plot(after.time, after[name].sel(patient="control"), "--", color="0.6", label="control")
+    lane.plot(after.time, after[name].sel(patient="treated"), color="#1f5f8b", label="treated")
+    lane.set_ylabel(label, rotation=0, ha="right", va="center")
+    lane.set_xscale("log")
+lanes[0].legend(frameon=False)
+lanes[-1].set_xticks([1 / 60, 1, 24, 168, 672], ["1 min", "1 h", "1 d", "1 wk", "4 wk"])
+lanes[-1].minorticks_off()
+lanes[-1].set_xlabel("time since the start of the infusion")
+plt.show()
+
+# %% [markdown]
+# Read it from above: each lane is a cause of the one below it. Block of NMDA receptors on interneurons lets pyramidal
+# cells fire more; glutamate rises for an hour; mTORC1 makes protein for a day; spines carry the effect for two weeks.
+#
+# ## Numbers at the usual visits
+
+# %%
+visits = {"40 min": 40 / 60, "2 h": 2, "24 h": 24, "day 3": 72, "day 7": 168, "day 14": 336}
+madrs = curves["mood.madrs"].sel(time=list(visits.values()), method="nearest")
+table = madrs.transpose("time", "patient").to_pandas().set_index([list(visits)]).round(1)
+table["difference"] = (table["treated"] - table["control"]).round(1)
+table
+
+# %% [markdown]
+# The control improves as well: hope is part of every arm. What the drug adds is the difference.
+#
+# ## One pathway off
+#
+# A scenario file says more than a sentence: who the person is, which pathways are off, how long to look. Here AMPA
+# receptors are blocked as NBQX blocks them in rodents.
+
+# %%
+SCENARIO = """
+title: Half a milligram with AMPA receptors blocked
+treatments:
+  - racemic 0.5 mg/kg IV over 40 min
+person:
+  weight: 70 kg         # needed where a dose is per kilogram
+perturbations:
+  nbqx: 0.95          # 0 none, 1 full
+horizon: 28 days
+"""
+Path("with_nbqx.yaml").write_text(SCENARIO)
+blocked = ketamech.simulate("with_nbqx.yaml")
+
+figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
+for label, run, colour in (("ketamine", curves, "#1f5f8b"), ("ketamine and NBQX", blocked, "#c2571a")):
+    change = run["mood.madrs"].sel(patient="treated") - run["mood.madrs"].sel(patient="control")
+    axes.plot(run.time / 24, change, color=colour, label=label)
+axes.axhline(0, color="0.6", lw=0.8)
+axes.set(xlabel="days", ylabel="MADRS against control, points", xlim=(0, 14))
+axes.legend(frameon=False)
+plt.show()
+
+# %% [markdown]
+# ## What to try next
+#
+# - `habenula: off` under `pathways:` in place of the block; `ketamech describe` lists every pathway.
+# - Another route: `"esketamine 84 mg nasal"`. The notebook [two drugs compared](two_drugs.py) goes on from here.
+# - The same from the command line, with a report to open:
+#   `ketamech simulate "racemic 0.5 mg/kg IV over 40 min"`.
+# - Where a number comes from: `ketamech cite RUN` for a run, [theory](../theory.md) for an equation,
+#   [limits](../limits.md) for what not to believe.

@@ -1,0 +1,130 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # Taking the model to Tellurium
+#
+# The whole model, with one patient's doses as events, leaves as SBML and runs in Tellurium or plain libRoadRunner:
+# the same names, the same units, the same curves. Then we change it there, as you would.
+#
+# > For research and education only: not treatment or dosing advice.
+#
+# Needs `pip install "ketamech[exchange]" libroadrunner` (or `tellurium`, which brings libRoadRunner along).
+
+# %%
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import roadrunner
+
+import ketamech
+from ketamech.exchange.sbml import course_sbml
+from ketamech.study import courses, load_model, load_scenario
+
+try:
+    import tellurium
+
+    load = tellurium.loadSBMLModel
+except ImportError:  # Tellurium is not here: its engine does the same
+    load = roadrunner.RoadRunner
+
+plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
+print("loaded by", load.__module__)
+
+# %% [markdown]
+# ## Out
+#
+# From the command line this is `ketamech export "racemic 0.5 mg/kg IV over 40 min" --to infusion.xml`.
+
+# %%
+SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
+model = load_model()
+treated = courses(load_scenario(SENTENCE), model)[0]
+text = course_sbml(model, treated, name="one infusion")
+Path("infusion.xml").write_text(text, encoding="utf-8")
+print(f"{len(text) / 1e6:.1f} MB of SBML")
+
+# %% [markdown]
+# ## In
+#
+# `stage.thing` has become `stage__thing`; time stays in hours. libRoadRunner multiplies a single absolute tolerance
+# by the present value of each state; giving one per state avoids that.
+
+# %%
+there = load("infusion.xml")
+there.integrator.relative_tolerance = 1e-8
+there.integrator.absolute_tolerance = [1e-10] * there.model.getNumRateRules()
+print(there.model.getNumRateRules(), "rate rules,", there.model.getNumEvents(), "events")
+
+WATCHED = ("venous.ketamine", "glutamate.extracellular", "spines.density", "mood.madrs")
+there.timeCourseSelections = ["time", *(name.replace(".", "__") for name in WATCHED)]
+elsewhere = np.array(there.simulate(0, 168, 1681))
+here = ketamech.simulate(SENTENCE, model=model).sel(patient="treated")
+
+# %% [markdown]
+# ## The same curves
+#
+# Lines: Tellurium. Dots: KetaMech. Below each picture is the largest difference as a share of the largest value.
+
+# %%
+figure, axes = plt.subplots(2, 2, figsize=(8, 5), sharex=True, layout="constrained")
+for i, (axis, name) in enumerate(zip(axes.flat, WATCHED, strict=True), 1):
+    ours = here[name].sel(time=slice(0, 168))
+    axis.plot(elsewhere[:, 0], elsewhere[:, i], color="#1f5f8b")
+    axis.plot(ours.time[::4], ours[::4], ".", color="#c2571a", ms=4)
+    hours = np.intersect1d(np.round(elsewhere[:, 0], 6), ours.time)
+    at = np.searchsorted(np.round(elsewhere[:, 0], 6), hours)
+    off = np.abs(elsewhere[at, i] - ours.sel(time=hours)).max() / np.abs(ours).max()
+    unit = here[name].attrs["units"].removeprefix("1")
+    axis.set(title=f"{name} {unit}", xlabel=f"hours   (largest difference {float(off):.0e})")
+    axis.title.set_fontsize(9)
+plt.show()
+
+# %% [markdown]
+# Two independent engines, one from a table of equations in SBML and one compiled from the stages, agree to far more
+# digits than biology has. [The certificate](../certificate.md) makes this comparison for every example.
+#
+# ## Change it there
+#
+# Parameters keep their names too. Here the habenular pathway is switched off in Tellurium, and, as a check, in
+# KetaMech. A trap: `reset()` leaves parameters as the last event left them, so that the infusion would stay off;
+# `resetToOrigin()` begins anew. And a resting value `rest__...` is that of the exported person: change what acts
+# after the dose, not what shapes the person.
+
+# %%
+there.resetToOrigin()
+there.setValue("pathway__habenula", 0.0)
+there.timeCourseSelections = ["time", "mood__madrs"]
+changed = np.array(there.simulate(0, 168, 1681))
+
+SCENARIO = """
+title: One infusion without the habenular pathway
+treatments: [racemic 0.5 mg/kg IV over 40 min]
+person: {weight: 70 kg}
+pathways: {habenula: off}
+horizon: 7 days
+"""
+Path("without_habenula.yaml").write_text(SCENARIO)
+checked = ketamech.simulate("without_habenula.yaml", model=model).sel(patient="treated")
+
+figure, axis = plt.subplots(figsize=(6.5, 3), layout="constrained")
+axis.plot(elsewhere[:, 0], elsewhere[:, -1], color="0.6", label="whole model")
+axis.plot(changed[:, 0], changed[:, -1], color="#1f5f8b", label="habenula off, in Tellurium")
+axis.plot(checked.time[::4], checked["mood.madrs"][::4], ".", color="#c2571a", label="habenula off, in KetaMech")
+axis.set(xlabel="hours", ylabel="MADRS, points")
+axis.legend(frameon=False)
+plt.show()
+
+# %% [markdown]
+# ## What to try next
+#
+# - Another course, `"esketamine 84 mg nasal twice weekly for 4 weeks"`: every dose becomes its own event.
+# - COPASI: *File, Import SBML*. Everything is in the file, doses included. Antimony to read, SED-ML and OMEX to hand on:
+#   `ketamech export SCENARIO --to scenario.omex`; [all formats](../exchange.md).
+# - Parameter scans, steady states, metabolic control: Tellurium's own tools work on `there` from here.
+# - Coming from another program? [Names you know, and what they are called here](../coming-from.md).

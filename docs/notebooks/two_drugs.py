@@ -1,0 +1,116 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # Two drugs compared
+#
+# Racemic ketamine by vein and esketamine by nose: how much reaches the blood, how much one dissociates, and what is
+# left of it a day later. Then one question that a curve answers better than a table: what if the infusion is slower?
+#
+# > For research and education only: not treatment or dosing advice.
+
+# %%
+import matplotlib.pyplot as plt
+import pandas as pd
+
+import ketamech
+from ketamech.study import load_model
+
+plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
+model = load_model()  # compiled once, used for every run below
+ARMS = {
+    "racemic 0.5 mg/kg IV over 40 min": "#1f5f8b",
+    "esketamine 84 mg nasal": "#c2571a",
+    "esketamine 56 mg nasal": "#e0a030",
+}
+runs = {arm: ketamech.simulate(arm, model=model) for arm in ARMS}
+
+
+# %% [markdown]
+# ## The first four hours
+#
+# A nasal dose has two ways in: a part is absorbed in the nose, the rest is swallowed and meets the liver first.
+
+
+# %%
+def against_control(run, name):
+    """Treated minus control over time."""
+    return run[name].sel(patient="treated") - run[name].sel(patient="control")
+
+
+SHOWN = {
+    "venous.ketamine": "ketamine (S + R) in\nvenous plasma, µmol/L",
+    "nmda.occupancy": "NMDA receptors\noccupied, share",
+    "dissociation.cadss": "dissociation,\nCADSS points",
+    "haemodynamics.systolic_rise": "systolic pressure\nabove own rest, mmHg",
+}
+figure, axes = plt.subplots(2, 2, figsize=(8, 5), sharex=True, layout="constrained")
+for axis, (name, label) in zip(axes.flat, SHOWN.items(), strict=True):
+    for arm, colour in ARMS.items():
+        early = runs[arm].sel(time=slice(0, 4))
+        axis.plot(early.time, early[name].sel(patient="treated"), color=colour, label=arm)
+    axis.set_ylabel(label)
+for axis in axes[-1]:
+    axis.set_xlabel("hours")
+axes[0, 0].legend(frameon=False, fontsize=7)
+plt.show()
+
+# %% [markdown]
+# ## The same as a table
+#
+# Cmax, tmax and AUC as pharmacologists report them; then the two outcomes that pull against each other.
+
+
+# %%
+def row(run):
+    """Exposure, dissociation and mood of one treated patient."""
+    treated = run.sel(patient="treated")
+    plasma = treated["venous.ketamine"]
+    return {
+        "Cmax, µmol/L": float(plasma.max()),
+        "tmax, h": float(plasma.idxmax("time")),
+        "AUC, µmol·h/L": float(plasma.integrate("time")),
+        "most CADSS": float(treated["dissociation.cadss"].max()),
+        "MADRS at 24 h against control": float(against_control(run, "mood.madrs").sel(time=24, method="nearest")),
+    }
+
+
+pd.DataFrame({arm: row(run) for arm, run in runs.items()}).round(2)
+
+# %% [markdown]
+# ## One dose, slower and slower
+#
+# The model says that dissociation follows the peak, and the effect on mood the exposure: a slower infusion of the
+# same dose should keep one and lose much of the other. It is a prediction; see [limits](../limits.md) on early mood.
+
+# %%
+minutes = [2, 10, 20, 40, 80, 160, 320]
+slower = pd.DataFrame(
+    {over: row(ketamech.simulate(f"racemic 0.5 mg/kg IV over {over} min", model=model)) for over in minutes}
+).T
+figure, left = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
+left.plot(minutes, slower["most CADSS"], "o-", color="#c2571a")
+left.set_ylabel("most CADSS, points", color="#c2571a")
+left.set(xscale="log", xlabel="the same 0.5 mg/kg given over, min", ylim=(0, 50))
+left.set_xticks(minutes, [str(m) for m in minutes])
+left.minorticks_off()
+right = left.twinx()
+right.spines["right"].set_visible(True)
+right.plot(minutes, -slower["MADRS at 24 h against control"], "s--", color="#1f5f8b")
+right.set_ylabel("MADRS points gained at 24 h", color="#1f5f8b")
+right.set_ylim(0, 12)
+plt.show()
+
+# %% [markdown]
+# ## What to try next
+#
+# - Four weeks of each: `"esketamine 84 mg nasal twice weekly for 4 weeks"` against
+#   `"racemic 0.5 mg/kg IV over 40 min twice weekly for 4 weeks"`.
+# - Other company: `"racemic 0.5 mg/kg IV over 40 min plus psychotherapy weekly for 12 weeks"`,
+#   `"antidepressant daily for 6 weeks"`, `"ECT twice weekly for 4 weeks"`.
+# - All of it at once: `ketamech design` searches dose, rate, route and interval for the best of both.
+# - Whether a trial of your size would see the difference: [a trial and its power](trial_and_power.py).

@@ -1,0 +1,151 @@
+"""What an attribution says in words, and how far it follows from values that somebody assumed; read off the tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketamech.analysis.attribution import Attribution, carriers
+from ketamech.analysis.shapley import shapley
+from ketamech.parameters import ParameterTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SMALL, FOLLOWS = 0.05, 0.3  # share of the drug's part that is worth a sentence; rank correlation that is
+DISTINCT = 8  # draws below which a correlation says nothing
+WORDS = {
+    "hnk_ampa": "hydroxynorketamine", "trkb_direct": "direct TrkB", "anti_inflammatory": "anti-inflammatory",
+    "no pathway": "drug, no pathway",
+}  # fmt: skip
+
+
+def in_words(part: str) -> str:
+    """A pathway, or another part of a course, as it is said: resting_release is "resting release"."""
+    return WORDS.get(part, part.replace("_", " "))
+
+
+def dependence(found: Attribution, parameters: ParameterTable) -> pd.DataFrame:
+    """Which drawn values each pathway's share follows: outcome, pathway, parameter, status, why, correlation.
+
+    Rank correlation, over the draws, of a pathway's Shapley value with each parameter that carries it; its sign is that
+    of the size of the share. Empty without draws.
+    """
+    import pandas as pd
+
+    lines = []
+    outcomes = list(dict.fromkeys(found.table["outcome"]))
+    for j, outcome in enumerate(outcomes):
+        own = shapley(found.worth[1:, :-2, j])
+        for i, player in enumerate(found.players):
+            for name, why in carriers().get(player, {}).items():
+                if name not in found.values or len(own) < DISTINCT:
+                    continue
+                size = own[:, i] * np.sign(np.median(own[:, i]) or 1.0)
+                lines.append(
+                    {
+                        "outcome": outcome,
+                        "pathway": player.removeprefix("pathway."),
+                        "parameter": name,
+                        "status": parameters[name].status,
+                        "why": why,
+                        "correlation": _rank_correlation(found.values[name][1:], size),
+                    }
+                )
+    return pd.DataFrame(lines, columns=["outcome", "pathway", "parameter", "status", "why", "correlation"])
+
+
+def told(found: Attribution, parameters: ParameterTable, outcome: str | None = None) -> list[str]:
+    """Sentences on one outcome (default: MADRS at 24 h, else the first): sizes, then what they rest on."""
+    chosen = outcome or _headline(found)
+    rows = found.table[found.table["outcome"] == chosen].sort_values("shapley", key=abs, ascending=False)
+    total = next(row for row in found.totals.to_dict("records") if row["outcome"] == chosen)
+    unit = "" if total["unit"] == "1" else f" {total['unit']}"
+    said = [
+        f"{chosen}: {total['rest']:.3g} at rest, {total['full']:.3g}{unit} with everything on. Hope alone gives"
+        f" {_signed(total['hope'])}, the drug with every pathway off {_signed(total['no_pathway'])}, the pathways"
+        f" {_signed(total['pathways'])}."
+    ]
+    if total["pathways"] == 0 or abs(total["pathways"]) < SMALL * abs(total["drug"]):
+        return [*said, "None of the switches reaches this outcome."]
+    leaning = dependence(found, parameters)
+    leaning = leaning[leaning["outcome"] == chosen]
+    large = rows[rows["shapley"].abs() >= SMALL * abs(total["pathways"])]
+    for row in large.to_dict("records"):
+        said.append(_sized(row) + " " + _rests_on(str(row["pathway"]), leaning, parameters, found))
+    small = [in_words(str(p)) for p in rows["pathway"] if p not in set(large["pathway"])]
+    if small:
+        said.append(f"Below {100 * SMALL:.0f} % of it: {', '.join(small)}.")
+    return [*said, _together(rows, float(total["pathways"]))]
+
+
+def _headline(found: Attribution) -> str:
+    names = list(found.totals["outcome"])
+    return next((name for name in names if name.startswith("MADRS at 24 h")), names[0])
+
+
+def _sized(row: dict[str, object]) -> str:
+    name = in_words(str(row["pathway"]))
+    share = "" if row["share"] != row["share"] else f", {100 * float(row['share']):.0f} % of what the drug does"  # type: ignore[arg-type]
+    interval = ""
+    if row["shapley_low"] == row["shapley_low"]:
+        low, high = sorted((float(row["shapley_low"]), float(row["shapley_high"])), key=abs)  # type: ignore[arg-type]
+        interval = (
+            f" ({_signed(low)} to {_signed(high)} in 95 % of draws; {_signed(row['shapley_tables'])} at the tables)"
+        )
+    parts = f"Off, {_signed(row['lost'])} is lost; alone, it gives {_signed(row['alone'])}."
+    return f"{name[0].upper()}{name[1:]}: {_signed(row['shapley'])}{interval}{share}. {parts}"
+
+
+def _rests_on(pathway: str, leaning: pd.DataFrame, parameters: ParameterTable, found: Attribution) -> str:
+    """How many of the values that carry a pathway are assumed, and which ones its share follows."""
+    own = [name for name in carriers().get(f"pathway.{pathway}", {}) if name in parameters]
+    if not own:
+        return "No table says which values carry it."
+    held = Counter(_status(parameters, name, found) for name in own)
+    words = f"Of the {len(own)} values that carry it {_counted(held)}."
+    mine = leaning[(leaning["pathway"] == pathway) & (leaning["correlation"].abs() >= FOLLOWS)]
+    if mine.empty:
+        return words + ("" if leaning.empty else " Its size follows none of them closely.")
+    best = mine.sort_values("correlation", key=abs, ascending=False).head(2).to_dict("records")
+    named = " and ".join(
+        f"{r['parameter']} ({_status(parameters, r['parameter'], found)}, rank correlation {r['correlation']:+.2f})"
+        for r in best
+    )
+    verdict = " So this share follows from an assumed value." if best[0]["status"] == "assumed" else ""
+    return f"{words} Its size follows {named}.{verdict}"
+
+
+def _status(parameters: ParameterTable, name: str, found: Attribution) -> str:
+    """As the table has it; "set" where the scenario decided."""
+    return "set" if name in found.scenario.values else parameters[name].status
+
+
+def _counted(held: Counter[str]) -> str:
+    words = [f"{n} {'is' if n == 1 else 'are'} {status}" for status, n in held.most_common()]
+    return ", ".join(words)
+
+
+def _together(rows: pd.DataFrame, pathways: float) -> str:
+    off, each = float(rows["lost"].sum()), float(rows["alone"].sum())
+    if max(abs(off - pathways), abs(each - pathways)) <= SMALL * abs(pathways):
+        return "The pathways add up: what each loses and what each gives alone both come to the whole."
+    return (
+        f"The pathways do not add up: taken off one at a time they lose {_signed(off)} in all, alone they give"
+        f" {_signed(each)}, together {_signed(pathways)}. Shapley values share the overlap evenly and sum to the whole."
+    )
+
+
+def _signed(value: object) -> str:
+    text = f"{float(value):+.2g}"  # type: ignore[arg-type]
+    return "0" if abs(float(value)) < 5e-4 else text.replace("-", "−")  # type: ignore[arg-type]
+
+
+def _rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
+    from scipy.stats import rankdata
+
+    if np.ptp(x) == 0 or np.ptp(y) < 1e-9:
+        return 0.0
+    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])

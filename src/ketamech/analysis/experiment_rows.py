@@ -1,0 +1,113 @@
+"""Which published perturbation is which experiment on the model: data/experiments/rows.csv."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ketamech.analysis.measure import Curves, Measure
+from ketamech.analysis.targets import bounds, known
+from ketamech.core import nearest, unit
+from ketamech.evidence import Row, load_evidence, read_table
+from ketamech.parameters import SPECIES, load_parameters
+
+PATH = Path(__file__).parents[1] / "data" / "experiments" / "rows.csv"
+COLUMNS = (
+    "evidence", "species", "regimen", "with", "settings", "output", "reduction", "when", "statistic", "observed",
+    "low", "high", "band", "assumption", "undecided",
+)  # fmt: skip
+WORDS = {
+    "left": ("less", "same", "more"),
+    "effect": ("present", "absent"),
+    "effect now": ("present", "absent"),
+    "harm left": ("less", "same", "more"),
+    "ratio": ("down", "none", "up"),
+    "points": ("less", "none", "more"),
+    "responds": ("yes", "no"),
+}
+
+
+@dataclass(frozen=True)
+class ExperimentRow:
+    """One reading: what is given to whom, what is read when, as which statistic, what was observed, in which band.
+
+    `settings` are parameters of that animal or person, canonical units. `undecided` says why a row cannot be run; then
+    the other cells are empty.
+    """
+
+    evidence: str
+    species: str
+    regimen: str
+    with_: str
+    settings: tuple[tuple[str, float], ...]
+    output: str
+    reduction: str
+    when: str
+    statistic: str
+    observed: str
+    low: float
+    high: float
+    band: str
+    assumption: str
+    undecided: str
+
+    @property
+    def until(self) -> float:
+        """The last hour that is read."""
+        return float(self.when.split("-")[-1])
+
+    def read(self, curves: Curves, hour: float | None = None) -> float:
+        """The number read off one course, at the row's time or at another hour; NaN where the solve failed."""
+        if hour is not None and not self.reduction:
+            return Measure(self.output, when=f"{hour:g}").read(curves, None)
+        return Measure(self.output, reduction=self.reduction or "at", when=self.when).read(curves, None)
+
+
+@cache
+def load_experiment_rows(path: Path = PATH) -> tuple[ExperimentRow, ...]:
+    """Every reading. Raises BadInput naming line and column of an id, species or word that does not exist."""
+    ids = load_evidence().observations
+    return tuple(
+        _row(row, known(row, "evidence", ids, "an id of data/evidence/*.csv")) for row in read_table(path, COLUMNS)
+    )
+
+
+def _row(row: Row, evidence: str) -> ExperimentRow:
+    species = row.choice("species", SPECIES)
+    if row["undecided"]:
+        nothing = ("",) * 5
+        return ExperimentRow(evidence, species, "", "", (), *nothing, math.nan, math.nan, "", "", row["undecided"])
+    statistic = row.choice("statistic", WORDS)
+    _refuse_window(row)
+    return ExperimentRow(
+        evidence, species, row["regimen"], row["with"], _settings(row), row.required("output", "stage.thing"),
+        row["reduction"], row.required("when", "hours, such as 24 or 0-2"), statistic,
+        row.choice("observed", WORDS[statistic]), *bounds(row), row["band"], row["assumption"], "",
+    )  # fmt: skip
+
+
+def _settings(row: Row) -> tuple[tuple[str, float], ...]:
+    """Parameters that differ in this animal or person, canonical units. Raises BadInput."""
+    table, found = load_parameters(), []
+    for part in filter(None, (text.strip() for text in row["settings"].split(";"))):
+        name, _, number = (piece.strip() for piece in part.partition("="))
+        if name not in table:
+            raise row.bad(
+                "settings", f"no parameter '{name}'", expected="stage.thing=number", near=nearest(name, table)
+            )
+        try:
+            found.append((name, float(number) * unit(table[name].unit).factor))
+        except ValueError as problem:
+            raise row.bad("settings", f"cannot read '{part}'", expected="stage.thing=number") from problem
+    return tuple(found)
+
+
+def _refuse_window(row: Row) -> None:
+    try:
+        [float(part) for part in row["when"].split("-")]
+    except ValueError as problem:
+        raise row.bad("when", f"'{row['when']}' is not a time", expected="hours, such as 24 or 0-2") from problem
+    if not (row["regimen"] or row["with"]):
+        raise row.bad("with", "nothing is done in this experiment", expected="a regimen, a perturbation, or both")

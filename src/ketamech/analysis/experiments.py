@@ -1,0 +1,281 @@
+"""The discriminating table: every published perturbation run on the model, predicted beside observed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ketamech.analysis.experiment_rows import ExperimentRow, load_experiment_rows
+from ketamech.analysis.measure import Curves
+from ketamech.core import UnknownName, nearest
+from ketamech.engine import solve
+from ketamech.evidence import load_evidence
+from ketamech.parameters import HUMAN, ParameterTable, load_species
+from ketamech.study.giving import entries
+from ketamech.study.perturbing import read_perturbations
+from ketamech.study.regimen import Regimen
+from ketamech.study.running import Course, Entry, Model, lead_of, load_model, prepare, story_times
+from ketamech.study.scenario import perturbed_values
+from ketamech.study.species import refuse_without_kinetics
+
+SAME = (0.8, 1.25)  # what is left counts as the same: the digest calls more than 0.8 intact
+PRESENT = 0.4  # share of the effect of the reference dose a day later from which an effect counts as present
+FLAT, FLAT_POINTS = 0.1, 1.5  # a change that no blot, probe or trial of the usual size would see
+RESPONSE = 0.5
+REFERENCE = {"rat": "racemic 10 mg/kg IP", "mouse": "racemic 10 mg/kg IP", "human": "racemic 0.5 mg/kg IV over 40 min"}
+HORIZONS = (8.0, 80.0, 400.0, 2000.0)
+TOLERANCE = 1e-5
+Arm = tuple[str, str, str, tuple[tuple[str, float], ...]]  # species, regimen, perturbations, settings: one course
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The four courses behind one row and the reference: both, perturbation alone, drug alone, neither."""
+
+    both: Arm
+    alone: Arm
+    drug: Arm
+    none: Arm
+    reference: Arm
+
+
+def run_experiments(
+    model: Model | None = None, overrides: Mapping[str, float] | None = None, *, threads: int = 2
+) -> pd.DataFrame:
+    """Every row of data/experiments/rows.csv on the model, parameters overridden (canonical units) in every course.
+
+    An override replaces the table and the species, and is itself replaced by what an experiment sets. One line a row:
+    evidence, reference, species, regimen, with, output, when, statistic, observed, predicted (the direction), size,
+    low, high, band, verdict (right | wrong | undecided), inside (of the band; None without one), why, read_as. All
+    courses are solved in one batch a horizon. Raises UnknownName for an override that is no parameter.
+    """
+    model = model or load_model()
+    given = dict(overrides or {})
+    for name in given:
+        if name not in model.parameters:
+            raise UnknownName(f"there is no parameter '{name}'", key=name, nearest=nearest(name, model.parameters))
+    rows = load_experiment_rows()
+    curves = _curves(model, rows, given, threads)
+    return pd.DataFrame([_line(row, curves) for row in rows])
+
+
+def by_evidence(lines: pd.DataFrame) -> pd.DataFrame:
+    """One line an evidence row: right when all its readings are, undecided when one is; inside alike."""
+    found = []
+    for name, part in lines.groupby("evidence", sort=False):
+        words = set(part.verdict)
+        verdict = "wrong" if "wrong" in words else "undecided" if "undecided" in words else "right"
+        known = [value for value in part.inside if value is not None]
+        inside = all(known) and verdict != "undecided" if known else None
+        found.append(
+            {"evidence": name, "verdict": verdict, "inside": inside, "band": "; ".join(sorted(set(part.band) - {""}))}
+        )
+    return pd.DataFrame(found)
+
+
+def experiment_counts(lines: pd.DataFrame) -> str:
+    """In words: how many rows of the evidence come out right, wrong and undecided, and how many sizes inside."""
+    rows, stages = by_evidence(lines), load_evidence().observations
+    told = []
+    for word, part in (
+        ("all rows", rows),
+        ("rows of stage perturbation", rows[[stages[name].stage == "perturbation" for name in rows.evidence]]),
+    ):
+        counts = {name: int((part.verdict == name).sum()) for name in ("right", "wrong", "undecided")}
+        sized = [value for value in part.inside if value is not None]
+        told.append(
+            f"{word}: {counts['right']} of {len(part)} right ({counts['right'] / len(part):.0%}),"
+            f" {counts['wrong']} wrong, {counts['undecided']} undecided; size inside in {sum(sized)} of {len(sized)}"
+        )
+    return ". ".join(told)
+
+
+def arms_of(row: ExperimentRow) -> Arms:
+    """The courses a row needs. Without perturbation `both` is the drug; without drug `both` is the perturbation."""
+    sp, settings = row.species, row.settings
+    reference = REFERENCE[sp]
+    return Arms(
+        (sp, row.regimen, row.with_, settings),
+        (sp, "", row.with_, settings),
+        (sp, row.regimen, "", settings),
+        (sp, "", "", settings),
+        (sp, reference, "", settings),
+    )
+
+
+def needed(rows: tuple[ExperimentRow, ...]) -> dict[Arm, float]:
+    """Every course with how long it must run (h)."""
+    needed: dict[Arm, float] = {}
+    for row in (row for row in rows if not row.undecided):
+        arms = arms_of(row)
+        for arm in (arms.both, arms.alone, arms.drug, arms.none):
+            needed[arm] = max(needed.get(arm, 0.0), row.until)
+        if row.statistic.startswith("effect"):
+            needed[arms.reference] = max(needed.get(arms.reference, 0.0), row.until, 24.0)
+    return needed
+
+
+def course_parts(arm: Arm, table: ParameterTable) -> tuple[dict[str, float], tuple[Entry, ...], dict[str, float]]:
+    """Of one course: values of the species, everything that enters, values that the experiment itself sets."""
+    species_name, sentence, phrases, settings = arm
+    species = load_species(species_name)
+    given = read_perturbations([part.strip() for part in phrases.split(";") if part.strip()])
+    sets = perturbed_values(table, load_species(HUMAN), dict(settings), given)
+    values = {**species.canonical, **sets}
+    regimen = Regimen.parse(sentence) if sentence else Regimen(())
+    refuse_without_kinetics(regimen, species)
+    hopeful = dict(settings).get("person.expectancy", 0.0) > 0
+    dosed = entries(regimen, table, values, max(HORIZONS))
+    drug = tuple(entry for entry in dosed if hopeful or not entry.state.startswith("expectancy."))
+    entered = tuple(entry for one in given for entry in one.entries())
+    return species.canonical, tuple(sorted((*drug, *entered), key=lambda entry: entry.time)), sets
+
+
+def _curves(
+    model: Model, rows: tuple[ExperimentRow, ...], overrides: Mapping[str, float], threads: int
+) -> dict[Arm, Curves]:
+    longest = needed(rows)
+    outputs = tuple(dict.fromkeys(row.output for row in rows if row.output))
+    found: dict[Arm, Curves] = {}
+    for below, horizon in zip((0.0, *HORIZONS), HORIZONS, strict=False):
+        arms = [arm for arm, until in longest.items() if below < until <= horizon]
+        if arms:
+            moments = {row.until for row in rows if not row.undecided} | {24.0}
+            found |= _batch(model, arms, horizon, moments, outputs, overrides, threads)
+    return found
+
+
+def _batch(
+    model: Model,
+    arms: list[Arm],
+    horizon: float,
+    moments: set[float],
+    outputs: tuple[str, ...],
+    overrides: Mapping[str, float],
+    threads: int,
+) -> dict[Arm, Curves]:
+    """Curves of some courses to one horizon, all in one solve."""
+    courses = []
+    for arm in arms:
+        base, given, sets = course_parts(arm, model.parameters)
+        courses.append(Course(" | ".join(arm[:3]), given, {**base, **overrides, **sets}))
+    times = np.unique(
+        np.r_[story_times(horizon, per_dose=60), np.linspace(0, 2, 41), [m for m in moments if m <= horizon]]
+    )
+    lead = lead_of(courses)
+    inputs, start, rested, given_events = prepare(model, courses, lead)
+    solution = solve(
+        model.kernel, start, inputs, given_events, times + lead, outputs=outputs, tolerance=TOLERANCE, threads=threads
+    )
+    solution.values[~rested] = np.nan
+    return {
+        arm: Curves(times, {name: solution.values[i, :, k] for k, name in enumerate(outputs)}, {})
+        for i, arm in enumerate(arms)
+    }
+
+
+def _line(row: ExperimentRow, curves: Mapping[Arm, Curves]) -> dict[str, object]:
+    evidence = load_evidence()[row.evidence]
+    size = math.nan if row.undecided else STATISTICS[row.statistic](row, curves)
+    predicted = "" if math.isnan(size) else DIRECTIONS[row.statistic.split()[0]](size)
+    reason = row.undecided or ("" if predicted else "the simulation gave no number")
+    verdict = "undecided" if reason else "right" if predicted == row.observed else "wrong"
+    return {
+        "evidence": row.evidence,
+        "reference": evidence.reference,
+        "species": row.species,
+        "regimen": row.regimen,
+        "with": row.with_,
+        "output": row.output,
+        "when": row.when,
+        "statistic": row.statistic,
+        "observed": row.observed,
+        "predicted": predicted,
+        "size": size,
+        "low": row.low,
+        "high": row.high,
+        "band": row.band,
+        "verdict": verdict,
+        "inside": _inside(row, size),
+        "why": reason or row.assumption,
+        "read_as": evidence.read_as,
+    }
+
+
+def _inside(row: ExperimentRow, size: float) -> bool | None:
+    if math.isnan(row.low) and math.isnan(row.high):
+        return None
+    return bool(not math.isnan(size) and not size < row.low and not size > row.high)
+
+
+def _left(row: ExperimentRow, curves: Mapping[Arm, Curves]) -> float:
+    """Effect of the drug under the perturbation over its effect without."""
+    arms = arms_of(row)
+    both, alone, drug, none = (row.read(curves[arm]) for arm in (arms.both, arms.alone, arms.drug, arms.none))
+    return _over(both - alone, drug - none)
+
+
+def _effect(row: ExperimentRow, curves: Mapping[Arm, Curves], hour: float | None = 24.0) -> float:
+    """Effect against nothing given (or the perturbation alone) as share of that of the reference dose of ketamine."""
+    arms = arms_of(row)
+    other = arms.alone if row.regimen else arms.none
+    reference, rest = (row.read(curves[arm], hour) for arm in (arms.reference, arms.none))
+    return _over(row.read(curves[arms.both]) - row.read(curves[other]), reference - rest)
+
+
+def _harm_left(row: ExperimentRow, curves: Mapping[Arm, Curves]) -> float:
+    """What a perturbation does in the presence of the drug, over what it does alone."""
+    arms = arms_of(row)
+    both, alone, none = (row.read(curves[arm]) for arm in (arms.both, arms.alone, arms.none))
+    return _over(both - none, alone - none)
+
+
+def _ratio(row: ExperimentRow, curves: Mapping[Arm, Curves]) -> float:
+    """Reading over that of the same animal without the drug, or of an unperturbed one where no drug is given."""
+    arms = arms_of(row)
+    other = arms.alone if row.regimen else arms.none
+    return _over(row.read(curves[arms.both]), row.read(curves[other]))
+
+
+def _points(row: ExperimentRow, curves: Mapping[Arm, Curves]) -> float:
+    arms = arms_of(row)
+    return row.read(curves[arms.both]) - row.read(curves[arms.none])
+
+
+def _responds(row: ExperimentRow, curves: Mapping[Arm, Curves]) -> float:
+    """Fall as share of the person's baseline."""
+    arms = arms_of(row)
+    return 1 - _over(row.read(curves[arms.both]), row.read(curves[arms.none]))
+
+
+def _over(a: float, b: float) -> float:
+    return a / b if b else math.nan
+
+
+STATISTICS: Mapping[str, Callable[[ExperimentRow, Mapping[Arm, Curves]], float]] = {
+    "left": _left,
+    "effect": _effect,
+    "effect now": lambda row, curves: _effect(row, curves, None),
+    "harm left": _harm_left,
+    "ratio": _ratio,
+    "points": _points,
+    "responds": _responds,
+}
+
+
+def _three(size: float, low: float, high: float, words: tuple[str, str, str]) -> str:
+    return words[0] if size < low else words[2] if size > high else words[1]
+
+
+DIRECTIONS: Mapping[str, Callable[[float], str]] = {
+    "left": lambda size: _three(size, *SAME, ("less", "same", "more")),
+    "effect": lambda size: "present" if size >= PRESENT else "absent",
+    "harm": lambda size: _three(size, *SAME, ("less", "same", "more")),
+    "ratio": lambda size: _three(size, 1 - FLAT, 1 + FLAT, ("down", "none", "up")),
+    "points": lambda size: _three(size, -FLAT_POINTS, FLAT_POINTS, ("less", "none", "more")),
+    "responds": lambda size: "yes" if size >= RESPONSE else "no",
+}

@@ -1,0 +1,178 @@
+"""Everything that wirings are judged by, simulated for many sets of values at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ketamech.analysis import experiments
+from ketamech.analysis.experiment_rows import ExperimentRow, load_experiment_rows
+from ketamech.analysis.expression import names_in
+from ketamech.analysis.measure import Curves
+from ketamech.analysis.protocols import Protocol, given_micromoles, load_protocols
+from ketamech.analysis.reduction import moments
+from ketamech.analysis.targets import Target, load_targets
+from ketamech.analysis.wiring_courses import Courses
+from ketamech.analysis.wiring_evidence import COLUMNS, DIRECTORY, Judge, of_experiment, of_target
+from ketamech.evidence import load_evidence, read_table
+from ketamech.study.running import Course, Model, story_times
+
+BYTES, MOST_AT_ONCE = 2**26, 64
+Point = Mapping[str, float]
+Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The rows, and the model that is to meet them: rows of trials and mechanism, then rows of experiments."""
+
+    model: Model
+    threads: int = 1
+
+    @cached_property
+    def judges(self) -> tuple[Judge, ...]:
+        """Every row, in the order of the columns of `predict`."""
+        evidence = load_evidence()
+        printed = [of_target(t, evidence[t.evidence], kind, weight) for t, kind, weight in self._targets]
+        same = Counter(_reading(row) for row in self._experiments)
+        return (*printed, *(of_experiment(row, 1 / same[_reading(row)]) for row in self._experiments))
+
+    @cached_property
+    def fitted(self) -> np.ndarray:
+        """Which rows are fitted [row]."""
+        return np.array([judge.fitted for judge in self.judges])
+
+    def predict(self, points: Sequence[Point], tell: Tell | None = None) -> np.ndarray:
+        """What each row reads [point, row] at each set of canonical values; NaN where unsolved."""
+        found = np.full((len(points), len(self.judges)), np.nan)
+        for first in range(0, len(points), self._together):
+            part = list(points[first : first + self._together])
+            here = slice(first, first + len(part))
+            found[here, : len(self._targets)] = self._printed(part)
+            found[here, len(self._targets) :] = self._perturbed(part)
+            if tell:
+                tell(first + len(part), len(points))
+        return found
+
+    def deviances(self, predicted: np.ndarray) -> np.ndarray:
+        """-2 log likelihood of each row [point, row]; rows that are only predicted too."""
+        return np.stack([judge.deviance(predicted[:, j]) for j, judge in enumerate(self.judges)], axis=-1)
+
+    def distances(self, predicted: np.ndarray) -> np.ndarray:
+        """How far off each row is [point, row], in errors."""
+        return np.stack([judge.distance(predicted[:, j]) for j, judge in enumerate(self.judges)], axis=-1)
+
+    @cached_property
+    def _together(self) -> int:
+        each = max(8 * len(c) * len(c.times) * len(c.outputs) for c, _ in (*self._by_horizon, *self._arms))
+        return max(1, min(BYTES // each, MOST_AT_ONCE))
+
+    @cached_property
+    def _targets(self) -> tuple[tuple[Target, str, float], ...]:
+        """Rows of the scorecard that data/wirings/rows.csv names, with kind and weight."""
+        targets: dict[str, list[Target]] = {}
+        for target in load_targets(load_evidence(), self._protocols):
+            targets.setdefault(target.evidence, []).append(target)
+        found = []
+        for row in read_table(DIRECTORY / "rows.csv", COLUMNS):
+            name, kind = row.choice("evidence", targets), row.choice("kind", ("clinical", "unfitted"))
+            found += [(target, kind, row.number("weight")) for target in targets[name]]
+        return tuple(found)
+
+    @cached_property
+    def _protocols(self) -> dict[str, Protocol]:
+        return load_protocols()
+
+    @cached_property
+    def _experiments(self) -> tuple[ExperimentRow, ...]:
+        return tuple(row for row in load_experiment_rows() if not row.undecided)
+
+    @cached_property
+    def _by_horizon(self) -> list[tuple[Courses, list[Protocol]]]:
+        """Courses of the protocols that are read or compared with, one batch a horizon."""
+        named = {target.protocol for target, _, _ in self._targets}
+        named |= {self._protocols[name].control for name in named} - {""}
+        chosen = [p for name, p in self._protocols.items() if name in named]
+        texts = [text for t, _, _ in self._targets for text in (*t.measure.output.split("|"), t.measure.when)]
+        outputs = tuple(dict.fromkeys(name for text in texts if "." in text for name in _names(text)))
+        found = []
+        for horizon in sorted({p.horizon for p in chosen}):
+            batch = [p for p in chosen if p.horizon == horizon]
+            table = self.model.parameters
+            values = [p.values(table) for p in batch]
+            courses = [Course(p.id, p.entries(table), own) for p, own in zip(batch, values, strict=True)]
+            times = self._times(horizon, courses)
+            found.append((Courses.of(self.model, courses, values, times, outputs, self.threads), batch))
+        return found
+
+    def _times(self, horizon: float, courses: Sequence[Course]) -> np.ndarray:
+        given = [entry for course in courses for entry in course.entries]
+        starts = sorted({float(e.time) for e in given} | {float(e.time + e.duration) for e in given})
+        named = {t.measure.when for t, _, _ in self._targets if "." not in t.measure.when.replace(".", "", 1)}
+        exact = {float(h) for when in named if when for h in moments(when, np.zeros(2), {})}
+        close = [*exact, *story_times(horizon, starts, per_dose=40)]
+        return np.unique(np.round([h for h in close if h <= horizon], 6))
+
+    def _printed(self, points: Sequence[Point]) -> np.ndarray:
+        """Rows of the scorecard [point, row], in their printed units."""
+        curves: list[dict[str, Curves]] = [{} for _ in points]
+        for courses, batch in self._by_horizon:
+            values, resting = courses.solved(points)
+            doses = [given_micromoles(p.entries(self.model.parameters)) for p in batch]
+            for i, mine in enumerate(curves):
+                for j, p in enumerate(batch):
+                    own = {name: values[i, j, :, k] for k, name in enumerate(courses.outputs)}
+                    still = dict(zip(courses.outputs, resting[i, j], strict=True))
+                    mine[p.id] = Curves(courses.times, own, still, doses[j])
+        return np.array([[self._read(target, mine) for target, _, _ in self._targets] for mine in curves])
+
+    def _read(self, target: Target, curves: Mapping[str, Curves]) -> float:
+        row, units = load_evidence()[target.evidence], self.model.layout.units
+        control = curves.get(self._protocols[target.protocol].control)
+        printed = target.comparison != "sign" and target.measure.fits(row.canonical_unit, units)
+        return target.measure.read(curves[target.protocol], control) / (row.factor if printed else 1.0)
+
+    @cached_property
+    def _arms(self) -> list[tuple[Courses, list[experiments.Arm]]]:
+        """Courses of the experiments, one batch a horizon: animals and people with and without the perturbation."""
+        needed = experiments.needed(self._experiments)
+        outputs = tuple(dict.fromkeys(row.output for row in self._experiments))
+        exact = {row.until for row in self._experiments} | {24.0}
+        found = []
+        for below, horizon in zip((0.0, *experiments.HORIZONS), experiments.HORIZONS, strict=False):
+            arms = [arm for arm, until in needed.items() if below < until <= horizon]
+            parts = [experiments.course_parts(arm, self.model.parameters) for arm in arms]
+            courses = [Course("", given, {**base, **sets}) for base, given, sets in parts]
+            close = [*story_times(horizon, per_dose=40), *np.linspace(0, 2, 41), *exact]
+            times = np.unique([h for h in close if h <= horizon])
+            locked = [sets for _, _, sets in parts]
+            if arms:
+                found.append((Courses.of(self.model, courses, locked, times, outputs, self.threads), arms))
+        return found
+
+    def _perturbed(self, points: Sequence[Point]) -> np.ndarray:
+        """Rows of the experiments [point, row]."""
+        curves: list[dict[experiments.Arm, Curves]] = [{} for _ in points]
+        for courses, arms in self._arms:
+            values, _ = courses.solved(points)
+            for i, mine in enumerate(curves):
+                for j, arm in enumerate(arms):
+                    own = {name: values[i, j, :, k] for k, name in enumerate(courses.outputs)}
+                    mine[arm] = Curves(courses.times, own, {})
+        return np.array(
+            [[experiments.STATISTICS[row.statistic](row, mine) for row in self._experiments] for mine in curves]
+        )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Outputs in an expression or a condition."""
+    return names_in(text.split(">")[0].split("<")[0]) if not text[:1].isdigit() else ()
+
+
+def _reading(row: ExperimentRow) -> tuple[object, ...]:
+    """What is given and read: rows that share it are one simulated number and share its weight."""
+    return (row.species, row.regimen, row.with_, row.settings, row.output, row.reduction, row.when, row.statistic)

@@ -1,0 +1,25 @@
+"""At which hours curves are read: dense on a logarithmic clock after the first treatment, and around every dose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+FIRST_MINUTE = 1 / 60
+ALONG, MOST = 150, 900
+AFTER_A_DOSE = np.array([0.0, 0.05, 0.15, 0.35, 0.67, 1.0, 1.5, 2.5, 4.0, 8.0, 16.0])
+
+
+def hours(horizon: float, starts: Sequence[float], *, along: int = ALONG, most: int = MOST) -> np.ndarray:
+    """Output times (h): `along` of them evenly on a logarithm from the first start on, more after each dose."""
+    first = min(starts, default=0.0)
+    grid = [np.array([0.0, first, horizon]), first + np.geomspace(FIRST_MINUTE, max(horizon - first, 0.1), along)]
+    doses = sorted({start for start in starts if start < horizon})
+    each = max(2, min(len(AFTER_A_DOSE), (most - along) // max(1, len(doses))))
+    places = np.unique(np.linspace(0, len(AFTER_A_DOSE) - 1, each).astype(int))
+    shown = doses[: (most - along) // each]
+    if len(shown) > 1:
+        grid.append((np.array(shown)[:, None] + AFTER_A_DOSE[places]).ravel())
+    found = np.unique(np.round(np.concatenate(grid), 6))
+    return found[found <= horizon]

@@ -1,0 +1,32 @@
+"""Published numbers as the page shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ketamech.app.engine import Engine
+from ketamech.app.told import Row
+from ketamech.evidence import Observation
+
+MOST_ROWS = 400
+
+
+def rows_of(engine: Engine, stage: str, text: str, ids: str) -> dict[str, Any]:
+    """Rows of a stage, with a text anywhere, or by id; see `told.Rows`."""
+    known = engine.evidence
+    if ids:
+        found = [known.observations[one] for one in ids.split(",") if one in known.observations]
+    else:
+        found = known.select(stage=stage or None, text=text or None)
+    return {"total": len(found), "rows": [row_of(row, engine).model_dump() for row in found[:MOST_ROWS]]}
+
+
+def row_of(row: Observation, engine: Engine) -> Row:
+    """A published number with its paper."""
+    paper = engine.evidence.references[row.reference]
+    link = paper.url or (f"https://doi.org/{paper.doi}" if paper.doi else "")
+    words = ("id", "stage", "quantity", "species", "population", "drug", "dose", "route", "time", "unit", "comparator")
+    return Row(
+        **{name: str(getattr(row, name)) for name in (*words, "read_as", "notes", "use")},
+        n=row.n_text, value=f"{row.value:g}", spread=row.spread.text, citation=paper.citation, url=link,
+    )  # fmt: skip

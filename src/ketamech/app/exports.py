@@ -1,0 +1,42 @@
+"""A scenario's curves and pages as bytes; nothing touches the disk."""
+
+from __future__ import annotations
+
+import io
+
+from ketamech.app.engine import Engine
+from ketamech.app.scenarios import command, python, scenario_of
+from ketamech.exchange import tidy
+from ketamech.report.words import DISCLAIMER
+from ketamech.study import simulate
+from ketamech.study.scenario_file import ScenarioFile
+
+
+def exported(engine: Engine, keys: ScenarioFile, kind: str) -> bytes:
+    """One download of a scenario. Raises BadInput, SolveFailed."""
+    scenario = scenario_of(keys, engine.model)
+    if kind == "yaml":
+        return keys.text().encode()
+    if kind in ("py", "sh"):
+        text = python(keys) if kind == "py" else f"#!/bin/sh\n{command(keys)}\n"
+        head, _, rest = text.partition("\n") if kind == "sh" else ("", "", text)
+        return f"{head}\n# {DISCLAIMER}\n{rest}".lstrip("\n").encode()
+    table = tidy(simulate(scenario, model=engine.model))
+    if kind == "csv":
+        return str(table.to_pandas().to_csv(index=False, float_format="%.6g")).encode()
+    import pyarrow.parquet as pq
+
+    held = io.BytesIO()
+    pq.write_table(table, held, compression="zstd")
+    return held.getvalue()
+
+
+def report_of(engine: Engine, keys: ScenarioFile, paper: str) -> bytes:
+    """The one-page report as HTML or PDF. Raises BadInput, SolveFailed."""
+    from ketamech.report.one_page import one_page_html, one_page_pdf
+    from ketamech.report.run_folder import gather
+
+    model = engine.model
+    scenario = scenario_of(keys, model)
+    found = gather(simulate(scenario, model=model), scenario, model, command(keys))
+    return one_page_html(found).encode() if paper == "html" else one_page_pdf(found)

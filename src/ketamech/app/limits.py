@@ -1,0 +1,24 @@
+"""How much is too much for one request: said here once, told to the page, enforced by the server."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class Limits(BaseModel):
+    """What the server takes on. Times in seconds."""
+
+    body_bytes: int = Field(256 * 1024, description="largest request")
+    band_patients: int = Field(2000, description="most virtual patients of one band")
+    band_seconds: float = Field(20.0, description="longest time a band may take")
+    trial_people: int = Field(60_000, description="most patients times replicates of one trial")
+    job_seconds: float = Field(600.0, description="longest time a job may take")
+    jobs_running: int = Field(2, description="jobs that run at once")
+    jobs_waiting: int = Field(6, description="jobs that may wait")
+    jobs_kept: int = Field(20, description="finished jobs whose results are kept")
+    computing: int = Field(2, description="requests that compute at once; the others wait their turn")
+    computing_long: int = Field(1, description="bands and downloads that are computed at once, beside the others")
+    remembered: int = Field(256, description="answers kept, so that the same question is not computed twice")
+
+
+LIMITS = Limits.model_validate({})

@@ -1,0 +1,180 @@
+"""The long jobs themselves: a trial, the scorecard, attribution. Each tells how far it is and returns plain values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ketamech.analysis import load_posterior, shipped_trial
+from ketamech.analysis import scorecard as compare_all
+from ketamech.analysis.clinical import TRIALS
+from ketamech.analysis.trials import analyse
+from ketamech.analysis.trials.power import power
+from ketamech.app.asked import AskedAttribution, AskedTrial
+from ketamech.app.engine import Engine
+from ketamech.app.jobs import Tell
+from ketamech.app.optional import part
+from ketamech.app.scenarios import scenario_of
+from ketamech.app.stopping import TooMuch
+from ketamech.core import BadInput
+from ketamech.study import Trial, load_trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Work = Callable[[Tell], Any]
+PARTS, THREADS = 12, 2
+SIZES = (10, 20, 30, 40, 60, 80, 120, 160, 240, 320, 500, 1000, 2000)
+
+
+def shipped_trials() -> list[dict[str, Any]]:
+    """The trials of the package."""
+    found = [(path.stem, shipped_trial(path.stem)) for path in sorted(TRIALS.glob("*.yaml"))]
+    return [
+        {"name": name, "title": trial.title, "arms": [arm.name for arm in trial.arms], "patients": trial.patients}
+        for name, trial in found
+    ]
+
+
+def trial_work(engine: Engine, asked: AskedTrial) -> tuple[str, Work]:
+    """Title and work of a trial. Raises BadInput, TooMuch before anything runs."""
+    trial = shipped_trial(asked.shipped) if asked.shipped else load_trial(_file(asked), engine.model.parameters)
+    people, most = asked.patients_per_arm * len(trial.arms) * asked.replicates, engine.limits.trial_people
+    if people > most:
+        raise TooMuch(f"{people:,} virtual patients", f"at most {most:,}: fewer patients or replicates")
+
+    def work(tell: Tell) -> Any:
+        return _trial(engine, trial, asked, tell)
+
+    return trial.title, work
+
+
+def _file(asked: AskedTrial) -> dict[str, Any]:
+    """Arms as the keys of a trial file."""
+    if not asked.arms:
+        raise BadInput("a trial without arms", key="arms", expected="a shipped trial or at least one arm")
+    last = max(asked.days, default=0)
+    if not asked.days or min(asked.days) < 1 or last > 730:
+        raise BadInput("visit days", key="days", expected="days from 1 to 730, e.g. 1, 7, 28")
+    visits = [f"{day} d" for day in sorted(set(asked.days))]
+    return {
+        "title": " or ".join(asked.arms),
+        "population": asked.population,
+        "arms": {name: {"treatment": text, "n": asked.patients_per_arm} for name, text in asked.arms.items()},
+        "visits": {"MADRS": visits},
+        "relapse": f"MADRS > 50 % of baseline from {visits[0]}" if len(visits) > 2 else None,
+        "primary": f"MADRS at {visits[-1] if last <= 28 else visits[0]}",
+        "seed": asked.seed,
+    }
+
+
+def _trial(engine: Engine, trial: Trial, asked: AskedTrial, tell: Tell) -> dict[str, Any]:
+    import xarray as xr
+
+    from ketamech.study import run_trial
+
+    draws = load_posterior(table=engine.model.parameters) if asked.replicates > 1 else []
+    patients = asked.patients_per_arm * len(trial.arms) if not trial.washout else asked.patients_per_arm
+    step = max(1, math.ceil(asked.replicates / PARTS))
+    found = []
+    for first in range(0, asked.replicates, step):
+        tell(0.9 * first / asked.replicates, f"trial {first + 1} of {asked.replicates}")
+        found.append(
+            run_trial(
+                trial, engine.model, replicates=min(step, asked.replicates - first), patients=patients,
+                seed=asked.seed, threads=THREADS, posterior=draws, first=first,
+            )
+        )  # fmt: skip
+    data = found[0] if len(found) == 1 else xr.concat(
+        found, "replicate", data_vars="all", coords="minimal", compat="override"
+    )  # fmt: skip
+    tell(0.92, "analysing")
+    return _told(trial, analyse(data.assign_attrs(found[0].attrs), trial), _power(data, trial, asked), asked)
+
+
+def _power(data: Any, trial: Trial, asked: AskedTrial) -> pd.DataFrame | None:
+    """Power at the sizes that were simulated; none for one arm or a crossover."""
+    from ketamech.analysis.trials.analysed import reference_arm
+
+    sizes = [n for n in SIZES if n < asked.patients_per_arm] + [asked.patients_per_arm]
+    if len(trial.arms) < 2 or trial.washout or asked.patients_per_arm < 4:
+        return None
+    try:
+        return power(data, *trial.primary, reference_arm(trial), sizes)
+    except BadInput:  # an arm got fewer than planned, as a decision on the way may do
+        return None
+
+
+def _told(trial: Trial, found: Any, sizes: pd.DataFrame | None, asked: AskedTrial) -> dict[str, Any]:
+    ratio = found.relapse.hazard_ratio if found.relapse is not None else {}
+    return {
+        "title": trial.title,
+        "assumed": list(trial.assumed),
+        "arms": [
+            {"name": arm.name, "n": asked.patients_per_arm, "given": arm.regimen.sentence()} for arm in trial.arms
+        ],
+        "replicates": asked.replicates,
+        "primary": " at ".join(trial.primary),
+        "reference": found.reference,
+        "means": {scale: records(table) for scale, table in found.means.items()},
+        "shares": {scale: records(table) for scale, table in found.shares.items()},
+        "comparison": records(found.primary),
+        "survival": [] if found.relapse is None else records(_thinned(found.relapse.curves)),
+        "relapse": [] if found.relapse is None else records(found.relapse.median),
+        "hazard_ratio": {name: value for name, value in ratio.items() if math.isfinite(value)},
+        "power": [] if sizes is None else records(sizes),
+        "left_percent": {name: plain(value) for name, value in found.left.items()},
+        "failed_percent": round(100 * found.failed, 3),
+    }
+
+
+def _thinned(table: pd.DataFrame, most: int = 400) -> pd.DataFrame:
+    """A step curve with no more steps than can be seen."""
+    return table.iloc[:: max(1, len(table) // most)]
+
+
+def scorecard_work(engine: Engine) -> Work:
+    """Every published row beside its simulation; kept, since the answer does not change."""
+
+    def work(tell: Tell) -> Any:
+        seen = [0]
+
+        def line(words: str) -> None:
+            seen[0] += 1
+            tell(min(0.95, seen[0] / 40), words)
+
+        return engine.answers.get("scorecard", lambda: _scorecard(engine, line))
+
+    return work
+
+
+def _scorecard(engine: Engine, line: Callable[[str], None]) -> dict[str, Any]:
+    found = compare_all(engine.model, line)
+    columns = ["id", "stage", "citation", "quantity", "protocol", "unit", "simulated", "published", "spread",
+               "expected", "verdict", "fitted", "off"]  # fmt: skip
+    rows = found.rows.sort_values("off", ascending=False, na_position="first")[columns]
+    return {"rows": records(rows), "goals": records(found.goals), "uncovered": len(found.uncovered)}
+
+
+def attribution_work(engine: Engine, asked: AskedAttribution) -> Work:
+    """Who carries what. Raises NotHere in a version without attribution, BadInput for a bad scenario."""
+    from ketamech.app.attribution import attribution_of
+
+    part("attribution")
+    scenario = scenario_of(asked.scenario, engine.model)
+    return lambda tell: attribution_of(engine, scenario, asked.draws, tell)
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table as plain rows; what is not a finite number is null."""
+    return [{str(k): plain(v) for k, v in row.items()} for row in table.to_dict("records")]
+
+
+def plain(value: Any) -> Any:
+    """One cell as JSON holds it."""
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if math.isfinite(value) else None
+    return value if isinstance(value, bool | int | str) or value is None else str(value)

@@ -1,0 +1,138 @@
+"""What the page must know before it asks: names, bounds, words, limits."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from ketamech.app.answers import answer, as_json
+from ketamech.app.curves import known
+from ketamech.app.engine import Engine
+from ketamech.app.limits import Limits
+from ketamech.app.optional import present
+from ketamech.core import unit
+from ketamech.parameters import Parameter, ParameterTable
+from ketamech.report.lanes import LANES
+from ketamech.report.words import DISCLAIMER, unit_in_words
+from ketamech.study.drugs import DRUGS
+from ketamech.study.overrides import bounds
+
+
+class Substance(BaseModel):
+    """A treatment: `sessions` are counted, not weighed."""
+
+    name: str
+    routes: list[str]
+    sessions: bool
+
+
+class Setting(BaseModel):
+    """Something a scenario may set, with the usual value and what is allowed, in `unit`."""
+
+    name: str
+    value: float
+    unit: str
+    low: float | None
+    high: float | None
+    about: str
+
+
+class LaneWords(BaseModel):
+    """A lane of the story."""
+
+    key: str
+    group: str
+    label: str
+    unit: str
+    always: bool = Field(description="drawn even when nothing moves")
+
+
+class Output(BaseModel):
+    """Any curve of the model."""
+
+    name: str
+    unit: str
+    about: str
+
+
+class About(BaseModel):
+    """Names, bounds, words, limits; `parts` says which optional parts this version has."""
+
+    version: str
+    disclaimer: str
+    drugs: list[Substance]
+    lanes: list[LaneWords]
+    outputs: list[Output]
+    person: list[Setting]
+    pathways: list[Setting]
+    perturbations: list[Setting]
+    limits: Limits
+    parts: dict[str, bool]
+    ready: bool
+
+
+def routes(engine: Engine) -> APIRouter:
+    """The one route."""
+    router = APIRouter(prefix="/api", tags=["about"])
+
+    @router.get("/about", response_model=About)
+    async def about() -> Response:
+        """Names, bounds, words and limits for whoever asks the other questions."""
+        return answer(await engine.compute(lambda: engine.answers.get("about", lambda: as_json(_about(engine)))))
+
+    return router
+
+
+def _about(engine: Engine) -> dict[str, Any]:
+    from ketamech import __version__
+
+    table = engine.model.parameters
+    return {
+        "version": __version__,
+        "disclaimer": DISCLAIMER,
+        "drugs": [
+            {"name": drug.name, "routes": [r for r in drug.routes if r], "sessions": drug.sessions} for drug in DRUGS
+        ],
+        "lanes": [
+            {"key": a.key, "group": a.group, "label": a.label, "unit": a.unit, "always": a.always}
+            for a in LANES
+            if known(a, engine.model)
+        ],
+        "outputs": [
+            {"name": name, "unit": unit_in_words(printed), "about": engine.model.layout.about[name] or ""}
+            for name, printed in engine.model.layout.units.items()
+        ],
+        **{name: _settings(table, f"{prefix}.") for name, prefix in _SECTIONS.items()},
+        "limits": engine.limits.model_dump(),
+        "parts": {name: present(name) for name in ("claims", "attribution")},
+        "ready": True,
+    }
+
+
+_SECTIONS = {"person": "person", "pathways": "pathway", "perturbations": "perturbation"}
+
+
+def _settings(table: ParameterTable, prefix: str) -> list[dict[str, Any]]:
+    return [_setting(row) for name, row in table.items() if name.startswith(prefix)]
+
+
+def _setting(row: Parameter) -> dict[str, Any]:
+    size = _factor(row.unit)
+    low, high = (edge / size if math.isfinite(edge) else None for edge in bounds(row))
+    return {
+        "name": row.name.split(".", 1)[1],
+        "value": row.value,
+        "unit": "" if row.unit == "1" else row.unit,
+        "low": low,
+        "high": high,
+        "about": row.why,
+    }
+
+
+@cache
+def _factor(printed: str) -> float:
+    return unit(printed).factor

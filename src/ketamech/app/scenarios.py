@@ -1,0 +1,102 @@
+"""Scenarios as the page sends them, through the same door as files: same checks, same words."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ketamech.core import BadInput
+from ketamech.report.told import told
+from ketamech.study import Model, Scenario
+from ketamech.study.scenario_file import ScenarioFile
+from ketamech.study.scenario_from_file import keys_from_text, scenario_from_keys, scenario_from_text
+
+NAME = Path("scenario.yaml")
+FILE_KEYS = ("connectome", "receptors")
+MOST_OCCASIONS = 800  # of all treatments together; the command line takes 5,000
+
+
+def scenario_of(keys: ScenarioFile, model: Model) -> Scenario:
+    """The checked scenario of keys sent as JSON. Raises BadInput with the key it is about."""
+    refuse_files(keys)
+    try:
+        found = scenario_from_keys(keys, model.parameters, NAME, {})
+    except BadInput as problem:
+        raise without_file(problem) from None
+    count = sum(len(treatment.starts(found.horizon)) for treatment in found.regimen.treatments)
+    if count > MOST_OCCASIONS:
+        what = f"{count} doses are more than the page takes on"
+        raise BadInput(what, key="treatments", expected=f"at most {MOST_OCCASIONS}; the command line takes 5000")
+    return found
+
+
+def refuse_files(keys: ScenarioFile) -> None:
+    """No key of a request may name a file of this machine. Raises BadInput."""
+    for key in FILE_KEYS:
+        if getattr(keys, key, None) is not None:
+            what = f"'{key}' names a file, and the page reads no files of this machine"
+            raise BadInput(what, key=key, expected="nothing here; the command line reads it")
+
+
+def without_file(problem: BadInput) -> BadInput:
+    """The same without the name of a file that does not exist."""
+    return type(problem)(
+        problem.what, line=problem.line, key=problem.key, expected=problem.expected, nearest=problem.nearest,
+        type_this=problem.type_this,
+    )  # fmt: skip
+
+
+def keys_of_text(text: str, name: str, model: Model) -> ScenarioFile:
+    """The keys of an uploaded scenario that can be run. Raises BadInput with line and key."""
+    shown = shown_name(name)
+    keys = keys_from_text(text, shown)
+    refuse_files(keys)
+    scenario_from_text(text, model.parameters, shown)
+    scenario_of(keys, model)
+    return keys
+
+
+def shown_name(name: str) -> str:
+    """The name of an uploaded file as it may stand in a message: its last part, printable, short."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(letter for letter in last if letter.isprintable())[:60] or "file"
+
+
+def checked(keys: ScenarioFile, model: Model) -> dict[str, Any]:
+    """A scenario in words, as a file, as a command and as Python; see `told.Checked`."""
+    scenario = scenario_of(keys, model)
+    line = command(keys)
+    return {
+        "title": scenario.title,
+        "given": list(told(scenario, model).given),
+        "horizon": scenario.horizon,
+        "assumptions": list(scenario.assumptions),
+        "yaml": keys.text(),
+        "command": line,
+        "python": python(keys),
+    }
+
+
+def command(keys: ScenarioFile) -> str:
+    """What one types for the same: a sentence where a sentence can say it, else the file."""
+    plain = _sentence(keys)
+    return shlex.join(["ketamech", "simulate", plain if plain else str(NAME)])
+
+
+def python(keys: ScenarioFile) -> str:
+    """The same in Python."""
+    source = json.dumps(_sentence(keys) or str(NAME), ensure_ascii=False)
+    return f'import ketamech\n\ncurves = ketamech.simulate({source})\nprint(curves["mood.madrs"].to_series())\n'
+
+
+def _sentence(keys: ScenarioFile) -> str:
+    """The regimen as a sentence when the scenario says nothing else that changes a curve."""
+    said: Mapping[str, Any] = keys.model_dump(exclude_defaults=True)
+    plain = set(said) <= {"title", "description", "treatments", "person"}
+    usual = all(str(value).strip() in ("70", "70.0", "70 kg") and key == "weight" for key, value in keys.person.items())
+    if not (plain and usual):
+        return ""
+    return "; ".join(given if isinstance(given, str) else given.sentence() for given in keys.treatments)

@@ -1,0 +1,104 @@
+"""The application: routes, guards, errors and the files the browser gets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from ketamech.app.answers import ERRORS, NotHere, refusal
+from ketamech.app.asked import AskedCurves
+from ketamech.app.curves import curves_of
+from ketamech.app.engine import Engine
+from ketamech.app.guarding import Guard
+from ketamech.app.jobs import Jobs
+from ketamech.app.routes import everything
+from ketamech.app.scenarios import NAME, without_file
+from ketamech.core import BadInput, KetaMechError
+from ketamech.report.words import DISCLAIMER
+from ketamech.study.complaints import complaint
+
+STATIC = Path(__file__).parent / "static"
+ABOUT = f"How does ketamine work? Curves, bands, trials, evidence and equations as JSON.\n\n{DISCLAIMER}"
+
+
+def make_app(engine: Engine | None = None) -> FastAPI:
+    """The page and its API around an engine (default: the shipped model, loaded in the background)."""
+    from ketamech import __version__
+
+    engine = engine or Engine()
+    jobs = Jobs(engine.limits)
+
+    @asynccontextmanager
+    async def living(_: FastAPI) -> AsyncIterator[None]:
+        Thread(target=_warm, args=(engine,), daemon=True).start()
+        yield
+        jobs.close()
+
+    app = FastAPI(
+        title="KetaMech", version=__version__, description=ABOUT, docs_url=None, redoc_url=None,
+        openapi_url="/api/openapi.json", lifespan=living, responses=ERRORS, redirect_slashes=False,
+    )  # fmt: skip
+    app.add_middleware(Guard, limits=engine.limits)
+    _say_errors(app)
+    for router in everything(engine, jobs):
+        app.include_router(router)
+    app.mount("/", Pages(directory=STATIC, html=True))
+    return app
+
+
+def _warm(engine: Engine) -> None:
+    """Load everything the first figure needs, before anybody asks for it."""
+    usual = {"treatments": ["racemic 0.5 mg/kg IV over 40 min"], "person": {"weight": "70 kg"}}
+    curves_of(engine, AskedCurves.model_validate({"scenario": usual}))
+
+
+class Pages(StaticFiles):
+    """Files of this folder and nothing else; the browser asks whether they changed."""
+
+    async def get_response(self, path: str, scope: Any) -> Response:
+        """One file."""
+        if path == "bench":
+            path = "bench.html"
+        found = await super().get_response(path, scope)
+        found.headers["cache-control"] = "no-cache"
+        return found
+
+
+def _say_errors(app: FastAPI) -> None:
+    """Every error in the words of the command line."""
+
+    @app.exception_handler(KetaMechError)
+    async def ours(_: Request, error: KetaMechError) -> Response:
+        return refusal(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def badly_formed(_: Request, error: RequestValidationError) -> Response:
+        return refusal(_complaint(list(error.errors())))
+
+    @app.exception_handler(HTTPException)
+    async def elsewhere(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 404:
+            return refusal(NotHere(f"there is nothing at {request.url.path[:80]}"))
+        return refusal(BadInput(str(error.detail)), error.status_code, error.headers)
+
+
+def _complaint(errors: list[Any]) -> BadInput:
+    """What is wrong with a request: a scenario inside it is complained about as a scenario file is."""
+    inside = [
+        {**error, "loc": error["loc"][2:]}
+        for error in errors
+        if error["loc"][:2] == ("body", "scenario") and len(error["loc"]) > 2
+    ]
+    if inside:
+        return without_file(complaint(inside, NAME, {}))
+    first = errors[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "body")
+    return BadInput(f"{first['msg']}", key=where or "body", expected="what /api/openapi.json says")

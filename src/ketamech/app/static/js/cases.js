@@ -1,0 +1,146 @@
+// The cases at the left: treatments as sentences with a slider for the dose, the person, what is switched off or blocked.
+
+import { ask, Problem } from "./api.js";
+import { all, find, fresh, make, say } from "./dom.js";
+import { sampleLine } from "./figure.js";
+import { PRESETS } from "./presets.js";
+import { composer, doseSlider } from "./treatments.js";
+
+const LETTERS = "ABCDEF", MOST = 4;
+
+export function casesPanel(bench, place, tools) {
+  const panel = { build };
+  const file = make("input", { type: "file", class: "hush", id: "file", accept: ".yaml,.yml,.csv,.txt,.dat", tabindex: "-1", "aria-label": "A scenario file or a dose table", onchange: () => file.files[0] && open(file.files[0]) });
+  const choose = make("select", { "aria-label": "Add a case", onchange: () => { if (choose.value) add(structuredClone(PRESETS[Number(choose.value)])); choose.value = ""; } },
+    make("option", { value: "", text: "Add a case …" }), PRESETS.map((preset, i) => make("option", { value: i, text: preset.title })));
+  tools.append(choose, make("button", { type: "button", onclick: () => file.click(), text: "Open a file" }), file);
+
+  function build() {
+    bench.cases.length ||= 1;
+    place.replaceChildren(...bench.cases.map((one, i) => card(bench, panel, one, i)));
+    place.append(make("p", { class: "complaint", id: "file-complaint", role: "alert" }));
+    choose.disabled = bench.cases.length >= MOST;
+  }
+
+  function add(one) {
+    if (bench.cases.length >= MOST) return;
+    bench.cases.push(one);
+    bench.chosen = bench.cases.length - 1;
+    build();
+    bench.changed();
+    say(`Case ${LETTERS[bench.chosen]} added`);
+  }
+
+  async function open(given) {
+    const note = find("#file-complaint");
+    note.textContent = "";
+    try {
+      if (given.size > 200000) throw new Problem({ what: `${given.name} is larger than 200 kB`, text: `${given.name} is larger than 200 kB\n  expected: a scenario file or a dose table` }, 413);
+      const text = await given.text();
+      const table = !/\.ya?ml$/i.test(given.name);
+      const one = await ask(table ? "/api/scenario/doses" : "/api/scenario/read", { name: given.name.slice(0, 120), text });
+      if (bench.cases.length >= MOST) bench.cases.pop();
+      add(one);
+    } catch (error) {
+      note.textContent = error.message;
+      note.scrollIntoView({ block: "nearest" });
+    }
+    file.value = "";
+  }
+
+  panel.complain = (i, error) => {
+    const node = all(".case", place)[i];
+    if (!node) return;
+    for (const old of all(".complaint", node)) old.textContent = "";
+    for (const field of all("[aria-invalid]", node)) { field.removeAttribute("aria-invalid"); field.removeAttribute("aria-describedby"); }
+    if (!(error instanceof Problem)) return;
+    const key = error.key ?? "";
+    const fields = all("[data-key]", node);
+    const field = fields.find((f) => f.dataset.key === key) ?? fields.find((f) => key.startsWith(f.dataset.key)) ?? (/^(dose|route|drug|schedule|treatment|treatments|time)/.test(key) || !key ? fields[0] : null);
+    const spot = field?.closest(".treatment, .field")?.querySelector(".complaint") ?? find(":scope > .complaint", node);
+    spot.textContent = error.text ?? error.message;
+    if (field) { field.setAttribute("aria-invalid", "true"); field.setAttribute("aria-describedby", spot.id); field.closest("details")?.setAttribute("open", ""); }
+  };
+  build();
+  return panel;
+}
+
+function card(bench, panel, one, i) {
+  const changed = () => { bench.chosen = i; bench.changed(); };
+  const title = make("input", { type: "text", maxlength: 200, value: one.title ?? `Case ${LETTERS[i]}`, "aria-label": `Name of case ${LETTERS[i]}`, oninput: () => { one.title = title.value || "Untitled"; changed(); } });
+  const remove = () => { bench.cases.splice(i, 1); bench.chosen = 0; panel.build(); bench.changed(); };
+  const list = make("div", {});
+  const drawList = () => list.replaceChildren(...one.treatments.map((text, k) => treatment(one, k, changed, () => { one.treatments.splice(k, 1); drawList(); changed(); })));
+  drawList();
+  return make("article", { class: "case", "aria-label": `Case ${LETTERS[i]}` },
+    make("header", {}, make("span", { class: "letter" }, LETTERS[i], sampleLine(i)), title,
+      bench.cases.length > 1 && make("button", { class: "plain", type: "button", "aria-label": `Remove case ${LETTERS[i]}`, onclick: remove, text: "Remove" })),
+    list,
+    composer(bench.about, (text) => { one.treatments.push(text); drawList(); changed(); }),
+    settings("The person", one, "person", bench.about.person, changed),
+    switches(one, bench.about.pathways, changed),
+    settings("Blocked or added", one, "perturbations", bench.about.perturbations, changed),
+    look(one, changed),
+    make("p", { class: "complaint", id: fresh("complaint"), role: "alert" }));
+}
+
+function treatment(one, k, changed, remove) {
+  const id = fresh("treatment");
+  const words = typeof one.treatments[k] === "string" ? one.treatments[k] : Object.values(one.treatments[k]).filter((v) => typeof v === "string" && v !== "base").join(" ");
+  const area = make("textarea", { id, rows: 2, maxlength: 500, "data-key": `treatments[${k}]`, spellcheck: "false", oninput: () => { one.treatments[k] = area.value; slider.refresh(); changed(); } });
+  area.value = words;
+  const slider = doseSlider(area, () => { one.treatments[k] = area.value; changed(); });
+  return make("div", { class: "treatment" },
+    make("div", { class: "row" }, make("label", { for: id, text: one.treatments.length > 1 ? `Treatment ${k + 1}` : "Treatment" }), one.treatments.length > 1 && make("button", { class: "plain", type: "button", "aria-label": `Remove treatment ${k + 1}`, onclick: remove, text: "Remove" })),
+    area, slider.node, make("p", { class: "complaint", id: fresh("complaint"), role: "alert" }));
+}
+
+function settings(name, one, section, known, changed) {
+  if (Array.isArray(one[section]) && one[section].length) return make("p", { class: "quiet", text: `${name}: ${one[section].join("; ")} (as in the file)` });
+  const count = make("span", { class: "set" });
+  const recount = () => { const n = Object.keys(one[section] ?? {}).length; count.textContent = n ? ` ${n} set` : ""; };
+  recount();
+  const fields = known.map((row) => {
+    const id = fresh("set"), about = fresh("about");
+    const input = make("input", { type: "text", inputmode: "decimal", id, "data-key": `${section}.${row.name}`, placeholder: String(row.value), maxlength: 20, "aria-describedby": about, oninput: () => {
+      const text = input.value.trim().replace(",", ".");
+      if (!one[section] || Array.isArray(one[section])) one[section] = {};
+      if (!text) delete one[section][row.name];
+      else one[section][row.name] = row.unit && section === "person" && /^[\d.eE+-]+$/.test(text) ? `${text} ${row.unit}` : section === "person" ? text : Number(text);
+      recount();
+      changed();
+    } });
+    const now = one[section]?.[row.name];
+    if (now !== undefined) input.value = String(now).replace(` ${row.unit}`, "");
+    const range = row.low !== null && row.high !== null ? `${round(row.low)} to ${round(row.high)}` : row.low === 0 ? "0 or more" : "any number";
+    return make("div", { class: "field" }, make("label", { for: id, text: row.name.replace(/_/g, " ") }), make("div", { class: "with-unit" }, input, row.unit && make("span", { class: "quiet", text: row.unit })),
+      make("small", { id: about, text: `${range}; usual ${row.value}. ${row.about}` }), make("p", { class: "complaint", id: fresh("complaint"), role: "alert" }));
+  });
+  return make("details", {}, make("summary", {}, name, count), make("div", {}, fields));
+}
+
+const round = (value) => String(Number(value.toPrecision(3)));
+
+function switches(one, known, changed) {
+  const count = make("span", { class: "set" });
+  const recount = () => { const n = Object.values(one.pathways ?? {}).filter((on) => on === false).length; count.textContent = n ? ` ${n} off` : ""; };
+  recount();
+  return make("details", {}, make("summary", {}, "Pathways", count), make("div", {}, known.map((row) => {
+    const id = fresh("path");
+    const box = make("input", { type: "checkbox", id, "data-key": `pathways.${row.name}`, onchange: () => { one.pathways ??= {}; if (box.checked) delete one.pathways[row.name]; else one.pathways[row.name] = false; recount(); changed(); } });
+    box.checked = one.pathways?.[row.name] !== false;
+    return make("label", { class: "tick", for: id }, box, make("span", {}, `${row.name.replace(/_/g, " ")} `, make("small", { text: row.about.replace(/^Switch: /, "").replace(/ \(1 on, 0 off\)$/, "") })));
+  })));
+}
+
+function look(one, changed) {
+  const id = fresh("look"), control = fresh("control");
+  const input = make("input", { type: "text", id, "data-key": "horizon", placeholder: "28 days", maxlength: 20, oninput: () => { if (input.value.trim()) one.horizon = input.value.trim(); else delete one.horizon; changed(); } });
+  input.value = one.horizon ?? "";
+  const box = make("input", { type: "checkbox", id: control, onchange: () => { one.control = box.checked; changed(); } });
+  box.checked = one.control !== false;
+  return make("details", {}, make("summary", { text: "How long, and beside whom" }), make("div", {},
+    make("div", { class: "field" }, make("label", { for: id, text: "Look for" }), input, make("small", { text: "1 h to 2 years, e.g. 84 days; empty: 28 days, or four weeks after the last dose. The clock shows the first month." }), make("p", { class: "complaint", id: fresh("complaint"), role: "alert" })),
+    make("label", { class: "tick", for: control }, box, make("span", {}, "Also the same person with the same hopes and no drug"))));
+}
+

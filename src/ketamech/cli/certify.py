@@ -1,0 +1,87 @@
+"""`ketamech certify`: whether the exported model says elsewhere what it says here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Scenarios = Annotated[Path, typer.Option(help="A scenario file, or a folder of them")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the archives and the table")]
+Suite = Annotated[
+    Path | None, typer.Option("--sbml-suite", help="Instead: judge the import on a folder of SBML semantic cases")
+]
+Docs = Annotated[
+    Path | None, typer.Option("--docs", help="Also write the certificate as a page, e.g. docs/certificate.md")
+]
+
+
+def certify(
+    scenarios: Scenarios = Path("examples"),
+    out: Out = Path("runs/certificate"),
+    docs: Docs = None,
+    sbml_suite: Suite = None,
+) -> None:
+    """Run the archive of every scenario in libRoadRunner and COPASI; list the largest difference of every output.
+
+    Leaves with code 1 when a difference is above 1e-4 of the scale of its output.
+
+    Examples:
+
+      ketamech certify
+
+      ketamech certify --scenarios examples/racemic_iv.yaml
+
+      ketamech certify --docs docs/certificate.md
+
+      ketamech certify --sbml-suite sbml-test-suite/cases/semantic
+    """
+    if sbml_suite is not None:
+        return _suite(sbml_suite, out)
+    from ketamech import exchange, report, study
+    from ketamech.cli import terminal
+    from ketamech.core import BadInput
+    from ketamech.exchange.certificate import certify as compared
+
+    files = sorted(scenarios.glob("*.yaml")) if scenarios.is_dir() else [scenarios]
+    if not files:
+        raise BadInput("no scenario files", file=scenarios, expected="a .yaml file or a folder of them")
+    model = terminal.model()
+    asked = {file.stem: study.load_scenario(file, model.parameters) for file in files}
+    report.refuse_folder(out)
+    console = terminal.progress()
+    with exchange.whole_folder(out) as folder, console.status("Writing archives ...") as status:
+        found = compared(asked, model, folder, tell=status.update)
+        found.table.to_csv(folder / "differences.csv", index=False)
+    if docs is not None:
+        report.write_certificate(docs, found)
+    terminal.table(report.certificate_rows(found), title="Largest difference, as a share of the output's scale")
+    word = "within" if found.kept else "ABOVE"
+    console.print(f"Largest of all: {found.largest:.2g}, {word} the goal of 1e-4. {terminal.DISCLAIMER}")
+    if not found.kept:
+        sys.exit(1)
+
+
+def _suite(folder: Path, out: Path) -> None:
+    """Every case, a table of how it ended, and the counts."""
+    import pandas as pd
+
+    from ketamech import exchange
+    from ketamech.cli import terminal
+    from ketamech.exchange.sbml_cases import PASSED, REFUSED, run_suite, summary
+    from ketamech.report import refuse_folder
+
+    refuse_folder(out)
+    console = terminal.progress()
+    with console.status("Reading the cases ...") as status:
+        found = run_suite(folder, tell=status.update)
+    with exchange.whole_folder(out) as place:
+        pd.DataFrame([vars(one) for one in found]).to_csv(place / "sbml_cases.csv", index=False)
+    terminal.table(summary(found), title=f"{len(found)} semantic cases")
+    wrong = [one for one in found if one.word not in (PASSED, REFUSED)]
+    for one in wrong[:20]:
+        console.print(f"{one.case}: {one.word}, {terminal.written(one.why)}")
+    if wrong:
+        sys.exit(1)

@@ -1,0 +1,70 @@
+"""`ketamech explain SCENARIO`: attribution on the terminal, and a folder of tables, pictures and a page."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ketamech.cli import terminal
+
+FOLDER = Path("runs/explain")
+SHOWN = ("shapley", "shapley_low", "shapley_high", "lost", "alone")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line said."""
+
+    outcomes: str | None
+    draws: int | None
+    wiring: str | None
+    seed: int
+    threads: int | None
+    out: Path | None
+
+
+def explain_scenario(target: str, said: Asked) -> None:
+    """Share out a scenario among its pathways, print the main outcome in words and all outcomes as a table."""
+    from ketamech import report, study
+    from ketamech.analysis import attribution, attribution_words
+    from ketamech.cli.progress import counting
+
+    folder = said.out or FOLDER
+    terminal.refuse_file(folder)
+    model = terminal.model()
+    asked = study.load_scenario(target, model.parameters, wiring=said.wiring)
+    attribution.players(model, asked)  # a slip shows before anything is solved
+    number = attribution.DRAWS if said.draws is None else said.draws
+    with counting("Coalitions of pathways") as tell:
+        found = attribution.attribute(
+            model, asked, wanted=said.outcomes, draws=number, seed=said.seed,
+            threads=said.threads or os.cpu_count() or 1, tell=tell,
+        )  # fmt: skip
+    console = terminal.progress()
+    for note in (*asked.assumptions, *_notes(found)):
+        console.print(f"Note: {terminal.written(note)}.")
+    with console.status("Drawing and writing the page ..."):
+        page = report.write_attribution(folder, found, model.parameters, shlex.join(["ketamech", *sys.argv[1:]]))
+    kept = set(report.reached(found))
+    rows = found.table[found.table["outcome"].isin(kept)] if kept else found.table
+    shown = rows.assign(pathway=rows["pathway"].map(attribution_words.in_words))
+    kept_rows = shown[["outcome", "pathway", *SHOWN]].to_dict("records")
+    terminal.table([{str(k): v for k, v in row.items()} for row in kept_rows], title="Who carries what")
+    for sentence in attribution_words.told(found, model.parameters):
+        console.print(terminal.written(sentence), soft_wrap=True)
+    console.print(f"Open [bold]{terminal.written(page)}[/bold]   {terminal.DISCLAIMER}")
+
+
+def _notes(found: object) -> list[str]:
+    from ketamech.analysis.attribution import Attribution
+
+    assert isinstance(found, Attribution)
+    notes = []
+    if found.skipped:
+        notes.append(f"after the horizon and left out: {', '.join(found.skipped)}")
+    if found.failed:
+        notes.append(f"{found.failed} draws could not be solved and are left out")
+    return notes

@@ -1,0 +1,60 @@
+"""`ketamech explain wirings`: rival roads from dose to mood, compared on the same evidence, and averaged."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from ketamech.cli import terminal
+
+FOLDER = Path("runs/wirings")
+SHOWN = ("wiring", "probability", "bayes_factor", "bic", "right", "met", "clinical", "predicted", "known", "says")
+
+
+def explain_wirings(average: str | None, fit: bool, seed: int, threads: int | None, out: Path | None) -> None:
+    """Print the comparison of all wirings, or a scenario averaged over them; `fit` estimates them anew first."""
+    from ketamech import report, study
+    from ketamech.analysis import wiring_comparison
+
+    folder, workers = out or FOLDER, threads or os.cpu_count() or 1
+    terminal.refuse_file(folder)
+    if average:
+        study.load_scenario(average)  # a slip shows before anything is solved
+    model = terminal.model()
+    console, command = terminal.progress(), shlex.join(["ketamech", *sys.argv[1:]])
+    if fit:
+        _fit(model, workers, seed)
+    with console.status("Simulating every wiring ..."):
+        if average:
+            averaged = wiring_comparison.average_wirings(model, average, workers)
+            page, rows, title = report.write_average(folder, averaged, command), averaged.table, averaged.title
+        else:
+            found = wiring_comparison.compare_wirings(model, workers)
+            page, rows, title = report.write_wirings(folder, found, command), found.table[list(SHOWN)], "Rival wirings"
+            for line in report.stale(found):
+                console.print(f"Note: {line}")
+    terminal.table([{str(k): v for k, v in row.items()} for row in rows.to_dict("records")], title=title)
+    console.print(f"Open [bold]{terminal.written(page)}[/bold]   {terminal.DISCLAIMER}")
+
+
+def _fit(model: object, threads: int, seed: int) -> None:
+    """Fit every wiring and write data/wirings/fitted.csv, compared.csv and draws.csv."""
+    from ketamech.analysis.wiring_bench import Bench
+    from ketamech.analysis.wiring_fit import Task
+    from ketamech.analysis.wiring_tables import write_fits
+    from ketamech.cli.progress import counting
+    from ketamech.study.running import Model
+    from ketamech.study.wirings import DIRECTORY, load_wirings
+
+    assert isinstance(model, Model)
+    task, fits = Task.of(Bench(model, threads)), []
+    wirings = load_wirings(model.parameters)
+    with counting("Fitting wirings") as tell:
+        tell(0, len(wirings))
+        for done, wiring in enumerate(wirings.values(), 1):
+            fits.append(task.fit(wiring, seed=seed))
+            tell(done, len(wirings))
+    for path in write_fits(DIRECTORY, fits, task, model.parameters):
+        terminal.progress().print(f"Written: {terminal.written(path)}")

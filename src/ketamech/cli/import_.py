@@ -1,0 +1,120 @@
+"""`ketamech import`: doses and models of other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+File = Annotated[
+    Path, typer.Argument(help="A NONMEM-style table of doses (.csv, .tsv, .dat) or an SBML model (.xml, .sbml)")
+]
+To = Annotated[
+    Path | None,
+    typer.Option("--to", "-t", help="Doses: one person's scenario (.yaml). A model: its curves (.csv)"),
+]
+Drug = Annotated[str | None, typer.Option("--drug", help="Doses: what is given where the table has no column DRUG")]
+Id = Annotated[str | None, typer.Option("--id", help="Doses: which person [default: the only one]")]
+End = Annotated[float | None, typer.Option(help="A model: how long to run it, in its unit of time")]
+Steps = Annotated[int, typer.Option(min=1, help="A model: how many steps between two outputs and the end")]
+MODELS = (".xml", ".sbml")
+
+
+def import_(file: File, to: To = None, drug: Drug = None, id_: Id = None, end: End = None, steps: Steps = 100) -> None:
+    """Read a table of doses or an SBML model, say what it means here, and write it as a scenario or run it.
+
+    Doses: columns ID TIME AMT RATE DUR CMT EVID II ADDL SS MDV DV (any case, . where missing), LAG, F, R and D, and the
+    words DRUG, ROUTE, UNIT, SALT. Times in hours. A model: species, compartments, parameters, rules, reactions and
+    events, solved by the engine of KetaMech. What is not supported is refused by name.
+
+    Examples:
+
+      ketamech import doses.csv --drug esketamine
+
+      ketamech import doses.csv --id 3 --to scenario.yaml
+
+      ketamech import model.xml --end 24 --to curves.csv
+    """
+    from ketamech.cli import sources
+    from ketamech.core import BadInput
+
+    if file.suffix.lower() in MODELS:
+        return _model(file, to, end, steps)
+    if not sources.is_table(str(file)):
+        kinds = ", ".join((*sources.TABLES, *MODELS))
+        raise BadInput(
+            f"cannot read '{file}'", expected=f"a table of doses or a model ({kinds})", type_this="doses.csv"
+        )
+    _doses(file, to, drug, id_)
+    return None
+
+
+def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -> None:
+    from ketamech.cli import sources, terminal
+    from ketamech.exchange.dose_scenarios import scenario_of
+    from ketamech.exchange.scenario_writing import refuse_target
+    from ketamech.parameters import load_parameters
+
+    if to is not None:
+        refuse_target(to)
+    parameters = load_parameters()
+    table = sources.doses(str(file), parameters, drug)
+    rows: list[dict[str, object]] = []
+    for one in table.subjects:
+        for stay in one.occasions:
+            meant = stay.regimen.sentence() or "nothing is given"
+            rows.append({"ID": one.name, "from (h)": stay.begin, "looked at": len(stay.observations), "doses": meant})
+    text = None
+    if to is not None:
+        text = scenario_of(table, sources.one_of(table, subject), parameters).source
+    terminal.table(rows, title=str(file))
+    console = terminal.progress()
+    for note in table.notes:
+        console.print(f"Assumed: {terminal.written(note)}.")
+    if to is not None and text is not None:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_text(text, encoding="utf-8")
+        console.print(f"Written: {terminal.written(to)}. Next: ketamech simulate {terminal.written(to)}")
+
+
+def _model(file: Path, to: Path | None, end: float | None, steps: int) -> None:
+    from ketamech.cli import terminal
+    from ketamech.core import BadInput
+    from ketamech.exchange.sbml_import import import_sbml
+
+    if to is not None and (to.suffix.lower() != ".csv" or to.is_dir()):
+        raise BadInput(f"cannot write '{to}'", expected="a file ending in .csv", type_this="--to curves.csv")
+    if end is not None and not 0 < end < float("inf"):
+        raise BadInput(f"an end at {end:g}", key="--end", expected="a time above 0", type_this="--end 24")
+    if to is not None and end is None:
+        raise BadInput("how long?", key="--end", expected="a time, in the unit of the model", type_this="--end 24")
+    model = import_sbml(file)
+    held = {
+        "states": len(model.rates) - 1, "computed values": len(model.rules), "constants": len(model.constants),
+        "species": len(model.amounts), "events": len(model.events),
+    }  # fmt: skip
+    terminal.table([{"part": part, "number": number} for part, number in held.items()], title=model.title)
+    if end is not None:
+        _run(file, to, end, steps)
+
+
+def _run(file: Path, to: Path | None, end: float, steps: int) -> None:
+    import numpy as np
+    import pandas as pd
+
+    from ketamech.cli import terminal
+    from ketamech.exchange.sbml_import import import_sbml
+    from ketamech.exchange.sbml_running import simulate_imported
+
+    console = terminal.progress()
+    with console.status("Compiling and running the model ..."):
+        found = pd.DataFrame(simulate_imported(import_sbml(file), np.linspace(0.0, end, steps + 1)))
+    curves = found[["time", *(name for name in found.columns if name != "time")]]
+    if to is None:
+        last = curves.iloc[-1]
+        terminal.table([{"value": str(name), f"at {end:g}": float(last[name])} for name in curves.columns])
+        return
+    to.parent.mkdir(parents=True, exist_ok=True)
+    curves.to_csv(to, index=False)
+    console.print(f"Written: {terminal.written(to)}, {len(curves.columns) - 1} values at {len(curves)} times.")

@@ -1,0 +1,64 @@
+"""What a scenario argument may be: a sentence, a scenario file, or a table of doses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ketamech.core import BadInput, nearest
+
+if TYPE_CHECKING:
+    from ketamech.exchange.dose_reading import DoseTable, Subject
+    from ketamech.parameters import ParameterTable
+    from ketamech.study import Scenario
+
+TABLES = (".csv", ".tsv", ".dat", ".prn", ".nm")
+
+
+def is_table(source: str) -> bool:
+    """Whether an argument names a table of doses."""
+    return Path(source).suffix.lower() in TABLES
+
+
+def scenario(
+    source: str, parameters: ParameterTable | None = None, *, drug: str | None = None, subject: str | None = None,
+    species: str | None = None, beside: tuple[str, ...] = (), wiring: str | None = None,
+) -> Scenario:  # fmt: skip
+    """The scenario behind an argument; of a table, that of its `subject` or of the only person in it."""
+    from ketamech import study
+
+    if not is_table(source):
+        if drug or subject:
+            key = "--drug" if drug else "--id"
+            raise BadInput(f"{key} is for a table of doses", key=key, expected="a file such as doses.csv")
+        return study.load_scenario(source, parameters, species=species, perturbations=beside, wiring=wiring)
+    for key, said in (("--species", species), ("--with", beside), ("--wiring", wiring)):
+        if said:
+            raise BadInput(f"{key} is not for a table of doses", key=key, expected="a sentence or a scenario file")
+    from ketamech.exchange.dose_scenarios import scenario_of
+    from ketamech.parameters import load_parameters
+
+    known = parameters or load_parameters()
+    table = doses(source, known, drug)
+    return scenario_of(table, one_of(table, subject), known)
+
+
+def doses(source: str, parameters: ParameterTable, drug: str | None) -> DoseTable:
+    """The people of a table of doses."""
+    from ketamech.exchange.dose_reading import read_doses
+
+    return read_doses(source, parameters, drug=drug)
+
+
+def one_of(table: DoseTable, name: str | None) -> Subject:
+    """The person asked for, or the only one. Raises BadInput."""
+    names = [subject.name for subject in table.subjects]
+    if name is None:
+        if len(names) > 1:
+            what = f"the table holds {len(names)} persons"
+            raise BadInput(what, file=table.path, key="ID", expected="one of them", type_this=f"--id {names[0]}")
+        return table.subjects[0]
+    if name not in names:
+        what = f"there is no ID {name}"
+        raise BadInput(what, file=table.path, key="ID", expected=", ".join(names[:10]), nearest=nearest(name, names))
+    return table.subjects[names.index(name)]

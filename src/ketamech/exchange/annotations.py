@@ -1,0 +1,55 @@
+"""What other vocabularies call the quantities of the model: SBO terms, MIRIAM resources, papers behind a value."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from ketamech.core import unit
+from ketamech.evidence import Evidence, Reference, load_evidence, read_table
+from ketamech.parameters import Parameter
+
+_TABLE = Path(__file__).parents[1] / "data" / "exchange" / "annotations.csv"
+TAXON = ("hasTaxon", "https://identifiers.org/taxonomy:9606")  # the model is of people
+FRAMEWORK, QUANTITY, AMOUNT, CONCENTRATION, EXPRESSION = 293, 2, 360, 196, 64  # SBO terms
+Resource = tuple[str, str]  # biology qualifier, address
+
+
+def sbo_term(unit_text: str) -> int:
+    """The SBO term of a quantity, by its unit."""
+    dims = unit(unit_text).dims
+    if dims == unit("umol").dims:
+        return AMOUNT
+    return CONCENTRATION if dims == unit("umol/L").dims else QUANTITY
+
+
+def resources_of(name: str) -> list[Resource]:
+    """MIRIAM resources of a state or output."""
+    return [(qualifier, address) for pattern, qualifier, address in _known() if fnmatch.fnmatchcase(name, pattern)]
+
+
+def papers_of(row: Parameter, evidence: Evidence | None = None) -> list[Resource]:
+    """The papers that describe a value, where they have a DOI or a PubMed number."""
+    known = evidence or _evidence()
+    ids = [one for one in row.evidence if one in known.observations]
+    return [("isDescribedBy", address) for paper in known.cite(ids) for address in _addresses(paper)]
+
+
+def _addresses(paper: Reference) -> Iterable[str]:
+    if paper.doi:
+        yield f"https://identifiers.org/doi:{paper.doi}"
+    elif paper.pmid:
+        yield f"https://identifiers.org/pubmed:{paper.pmid}"
+
+
+@cache
+def _known() -> tuple[tuple[str, str, str], ...]:
+    rows = read_table(_TABLE, ("name", "qualifier", "resource", "why"))
+    return tuple((row["name"], row["qualifier"], f"https://identifiers.org/{row['resource']}") for row in rows)
+
+
+@cache
+def _evidence() -> Evidence:
+    return load_evidence()

@@ -1,0 +1,118 @@
+"""Whether the archive of a scenario says elsewhere what it says here: the largest differences of every output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ketamech.exchange.archive import SIMULATION, TOLERANCE, package, read_archive, write_archive
+from ketamech.exchange.elsewhere import ENGINES, Elsewhere
+from ketamech.exchange.sbml_words import sbml_id
+from ketamech.exchange.sedml import TimeCourse, read_time_courses, time_courses
+from ketamech.study import Course, Model, Scenario, courses, load_scenario
+from ketamech.study.running import run
+
+GOAL = 1e-4  # of each output's scale
+REFERENCE = "racemic 0.5 mg/kg IV over 40 min"  # moves every output, so that none is measured by its own rounding
+PACKAGES = ("ketamech", "libroadrunner", "python-copasi", "python-libsbml", "python-libsedml", "python-libcombine")
+COLUMNS = ("scenario", "output", "engine", "difference", "hour", "unit", "scale")
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Differences (columns COLUMNS, `difference` as a share of `scale`) and the versions they were found with."""
+
+    table: pd.DataFrame
+    versions: Mapping[str, str]
+    fingerprint: str
+
+    @property
+    def largest(self) -> float:
+        """The largest difference of all; NaN where one could not be computed."""
+        return float(self.table["difference"].max(skipna=False))
+
+    @property
+    def kept(self) -> bool:
+        """Whether every difference is within the goal."""
+        return self.largest <= GOAL
+
+
+def certify(
+    scenarios: Mapping[str, Scenario],
+    model: Model,
+    folder: Path,
+    *,
+    engines: Mapping[str, Elsewhere] = ENGINES,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Certificate:
+    """Write the archive of each scenario into `folder`, run what is in it in each engine, and compare with our own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found: list[tuple[object, ...]] = []
+    told = {name: _Here.of(scenario, model) for name, scenario in scenarios.items()}
+    scales = _scales(model, [*told.values(), _Here.of(load_scenario(REFERENCE, model.parameters), model)])
+    for name, scenario in scenarios.items():
+        tell(f"{name}: writing the archive")
+        place = folder / f"{name}.omex"
+        write_archive(place, package(scenario, model))
+        found += [(name, *row) for row in _compared(read_archive(place), told[name], model, scales, engines, tell)]
+    versions = {one: metadata.version(one) for one in PACKAGES}
+    return Certificate(pd.DataFrame(found, columns=list(COLUMNS)), versions, model.layout.fingerprint)
+
+
+@dataclass(frozen=True)
+class _Here:
+    """What our own engine says of a scenario at the times of its SED-ML."""
+
+    course: Course
+    curves: xr.Dataset
+
+    @classmethod
+    def of(cls, scenario: Scenario, model: Model) -> _Here:
+        treated = courses(scenario, model)[0]
+        times = compared_times(treated, time_courses(scenario.horizon))
+        return cls(treated, run(model, [treated], times, tolerance=TOLERANCE))
+
+
+def _scales(model: Model, told: Iterable[_Here]) -> dict[str, float]:
+    """The size of each output: of a state as declared, of the others the largest value in any scenario or reference."""
+    declared = {state.name: state.scale for state in model.layout.states}
+    largest: dict[str, float] = {}
+    for here in told:
+        for name in model.layout.output_names:
+            largest[name] = max(largest.get(name, 0.0), float(np.abs(here.curves[name].values).max()))
+    return {name: declared.get(name) or largest[name] or 1.0 for name in largest}
+
+
+def _compared(
+    files: Mapping[str, str],
+    here: _Here,
+    model: Model,
+    scales: Mapping[str, float],
+    engines: Mapping[str, Elsewhere],
+    tell: Callable[[str], None],
+) -> Iterable[tuple[object, ...]]:
+    model_file, asked = read_time_courses(files[SIMULATION])
+    times, layout = compared_times(here.course, asked), model.layout
+    ids = {name: sbml_id(name) for name in layout.output_names}
+    for engine, elsewhere in engines.items():
+        tell(f"{engine}: {here.course.label}")
+        theirs = elsewhere(files[model_file], times, list(ids.values()), {ids[n]: s for n, s in scales.items()})
+        for i, output in enumerate(layout.output_names):
+            apart = np.abs(here.curves[output].values[0] - theirs[:, i]) / scales[output]
+            worst = int(np.argmax(np.where(np.isnan(apart), np.inf, apart)))
+            row = (output, engine, float(apart[worst]), float(times[worst]), layout.units[output], scales[output])
+            yield row
+
+
+def compared_times(course: Course, asked: Iterable[TimeCourse]) -> np.ndarray:
+    """Hours of all time courses, but for the very moments at which something is given or ends."""
+    grids = [np.linspace(0.0, one.end, one.steps + 1)[1:] for one in asked]
+    times = np.unique(np.round(np.concatenate(grids), 9))
+    moments = np.array([t for e in course.entries for t in (e.time, e.time + e.duration)] or [-1.0])
+    return times[np.abs(times[:, None] - moments).min(axis=1) > 1e-7]

@@ -1,0 +1,127 @@
+"""The rows of a dose table as checked cells: which column is which, in any case, and what is missing."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ketamech.core import BadInput, nearest
+
+LARGEST_FILE, MOST_ROWS = 50_000_000, 500_000
+MISSING = {"", ".", "na"}
+SEPARATORS = (",", ";", "\t")
+COLUMNS = (
+    "ID", "TIME", "AMT", "RATE", "DUR", "CMT", "EVID", "II", "ADDL", "SS", "MDV", "DV",
+    "DVID", "DRUG", "ROUTE", "UNIT", "SALT", "LAG", "F", "R", "D", "MISSING", "C",
+)  # fmt: skip
+ALIASES = {
+    "TINF": "DUR", "ADM": "CMT", "ADMID": "CMT", "YTYPE": "DVID", "ALAG": "LAG", "ALAG1": "LAG", "TLAG": "LAG",
+    "BIO": "F", "F1": "F", "R1": "R", "D1": "D", "USUBJID": "ID", "SUBJ": "ID", "WT": "WEIGHT", "BW": "WEIGHT",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record: its line in the file and its cells by column, missing ones left out."""
+
+    file: Path
+    line: int
+    cells: Mapping[str, str]
+
+    def word(self, column: str, otherwise: str = "") -> str:
+        """The text of a cell."""
+        return self.cells.get(column, otherwise)
+
+    def number(self, column: str, otherwise: float = 0.0) -> float:
+        """The number in a cell, `otherwise` where it is missing. Raises BadInput for what is no finite number."""
+        text = self.cells.get(column)
+        if text is None:
+            return otherwise
+        try:
+            found = float(text)
+        except ValueError:
+            found = math.nan
+        if not math.isfinite(found) or "_" in text:
+            clock = " of hours since the first record" if ":" in text and column == "TIME" else ""
+            raise self.bad(f"'{text}' is not a number", column, f"a number{clock}, or . where it is missing")
+        return found
+
+    def whole(self, column: str, allowed: range, otherwise: int = 0) -> int:
+        """A whole number in a cell. Raises BadInput for another one."""
+        found = float(self.number(column, otherwise))
+        if not found.is_integer() or int(found) not in allowed:
+            raise self.bad(f"{column} of {found:g}", column, f"a whole number from {allowed[0]} to {allowed[-1]}")
+        return int(found)
+
+    def bad(self, what: str, column: str, expected: str, **more: str | None) -> BadInput:
+        """An error at this row."""
+        return BadInput(what, file=self.file, line=self.line, key=column, expected=expected, **more)
+
+    def placed(self, problem: BadInput) -> BadInput:
+        """The same error with file and line."""
+        where = {"file": self.file, "line": self.line, "key": problem.key, "expected": problem.expected}
+        return type(problem)(problem.what, nearest=problem.nearest, type_this=problem.type_this, **where)  # type: ignore[arg-type]
+
+
+def rows_of(path: Path) -> tuple[list[Row], list[str]]:
+    """Every record of a table, and its columns. Raises BadInput for a file that is no table of doses.
+
+    Columns are named by the first line, in any case; separated by commas, semicolons, tabs or blanks. Lines that begin
+    with # are skipped, and so are records with something in a column C (a comment).
+    """
+    lines = [(i, line) for i, line in enumerate(_text(path).splitlines(), 1) if line.strip() and line[0] != "#"]
+    if not lines:
+        raise BadInput("the file is empty", file=path, line=1, expected="ID,TIME,AMT,... and records")
+    separator = next((one for one in SEPARATORS if one in lines[0][1]), None)
+    header = [_named(word) for word in _split(lines[0][1], separator)]
+    _refuse_header(header, path, lines[0][0])
+    if len(lines) > MOST_ROWS:
+        raise BadInput(f"{len(lines):,} records", file=path, expected=f"at most {MOST_ROWS:,}")
+    return [row for row in _rows(path, lines[1:], header, separator) if "C" not in row.cells], header
+
+
+def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator: str | None) -> Iterator[Row]:
+    for number, line in lines:
+        words = _split(line, separator)
+        if len(words) != len(header):
+            what = f"{len(words)} cells under {len(header)} columns"
+            raise BadInput(what, file=path, line=number, expected="one cell a column, . where it is missing")
+        cells = {name: word for name, word in zip(header, words, strict=True) if word.lower() not in MISSING}
+        yield Row(path, number, cells)
+
+
+def _split(line: str, separator: str | None) -> list[str]:
+    words = next(csv.reader([line], delimiter=separator, skipinitialspace=True)) if separator else line.split()
+    return [word.strip() for word in words]
+
+
+def _named(word: str) -> str:
+    name = word.strip().strip('"').upper()
+    return ALIASES.get(name, name)
+
+
+def _refuse_header(header: list[str], path: Path, line: int) -> None:
+    doubled = next((name for i, name in enumerate(header) if name in header[:i]), None)
+    if doubled is not None:
+        raise BadInput(f"two columns mean {doubled}", file=path, line=line, key=doubled, expected="one of them")
+    if "TIME" not in header:
+        guess = nearest("TIME", header)
+        what = "no column TIME"
+        raise BadInput(what, file=path, line=line, key="TIME", expected="ID,TIME,AMT,...", nearest=guess)
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise BadInput("the file is too large", file=path, expected=f"at most {LARGEST_FILE:,} bytes")
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as problem:
+        raise BadInput(f"the file cannot be read: {problem.strerror}", file=path, expected="a dose table") from None
+    except UnicodeDecodeError:
+        raise BadInput("the file is not text", file=path, expected="a table in UTF-8") from None
+    if "\x00" in text:
+        raise BadInput("the file is not text", file=path, expected="a table in UTF-8")
+    return text

@@ -1,0 +1,39 @@
+"""Columns of a dose table that say who somebody is: WEIGHT (WT), AGE and other person.* parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ketamech.core import convert
+from ketamech.exchange.dose_cells import COLUMNS, Row
+from ketamech.parameters import ParameterTable
+from ketamech.study.overrides import bounds
+
+
+def person_columns(header: Sequence[str], parameters: ParameterTable) -> dict[str, str]:
+    """The parameter behind each column that has one."""
+    found = {name: f"person.{name.lower()}" for name in header if name not in COLUMNS}
+    return {name: parameter for name, parameter in found.items() if parameter in parameters}
+
+
+def person_values(rows: Sequence[Row], columns: dict[str, str], parameters: ParameterTable) -> dict[str, float]:
+    """This person's parameters in canonical units, from columns in the unit of the parameter tables.
+
+    Raises BadInput for one out of bounds, and for one that changes with time: a person here has one value.
+    """
+    values = {}
+    for column, name in columns.items():
+        given = [row for row in rows if column in row.cells]
+        if not given:
+            continue
+        value, row = parameters[name], given[0]
+        changed = next((other for other in given if other.number(column) != row.number(column)), None)
+        if changed is not None:
+            what = f"{column} changes from {row.number(column):g} to {changed.number(column):g}"
+            raise changed.bad(what, column, "one value a person: no covariate changes with time here")
+        values[name] = convert(row.number(column), value.unit, value.canonical_unit)
+        low, high = bounds(value)
+        if not low <= values[name] <= high:
+            lowest, highest = (convert(edge, value.canonical_unit, value.unit) for edge in (low, high))
+            raise row.bad(f"{column} of {row.number(column):g}", column, f"{lowest:g} to {highest:g} {value.unit}")
+    return values

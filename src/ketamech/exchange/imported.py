@@ -1,0 +1,156 @@
+"""A model of other people, as a system that our engine solves: what stands for what, how it starts, what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sympy
+
+from ketamech.core import BadInput
+from ketamech.engine.lowering import where_positive
+from ketamech.parameters import Distribution, Parameter, ParameterTable
+from ketamech.stages.declaration import Flux, Offer, Stage, State, symbol
+from ketamech.system import System
+from ketamech.system.joining import in_order
+
+STAGE = "model"
+CLOCK = f"{STAGE}.time"
+
+
+@dataclass(frozen=True)
+class Happening:
+    """An event: fires when `trigger` (a number, true above 0.5) becomes true; then sets targets after `delay`.
+
+    `assigned`: (id, value) in symbols; `early`: values are those of the moment it fires, not of when it is carried out.
+    """
+
+    name: str
+    trigger: sympy.Expr
+    assigned: tuple[tuple[str, sympy.Expr], ...]
+    delay: sympy.Expr
+    priority: sympy.Expr | None
+    early: bool
+    persistent: bool
+    initially: bool
+
+
+@dataclass
+class Imported:
+    """Everything read from a model, by id.
+
+    `meaning` {id: expression in states, offers and constants}; `rates` {state: expression}; `rules` {offer:
+    expression}; `constants` and `initial` are numbers; `amounts` {species: expression}; `kept` {species: (state, its
+    compartment or none)} says what an assignment to a species means for its state.
+    """
+
+    title: str
+    meaning: dict[str, sympy.Expr] = field(default_factory=dict)
+    rates: dict[str, sympy.Expr] = field(default_factory=dict)
+    rules: dict[str, sympy.Expr] = field(default_factory=dict)
+    constants: dict[str, float] = field(default_factory=dict)
+    starts: dict[str, sympy.Expr] = field(default_factory=dict)
+    amounts: dict[str, sympy.Expr] = field(default_factory=dict)
+    kept: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    events: list[Happening] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def system(self) -> System:
+        """The equations; every unit is 1, since units of other models are not checked here."""
+        sizes = self.sizes
+        states = {name: State(name, "1", 0.0, (None, None), "", sizes[name], False, "level") for name in self.rates}
+        offers = {name: Offer(name, rule, "1", "") for name, rule in self.rules.items()}
+        fluxes = [Flux(name, sympy.sympify(rate), "as in the model") for name, rate in self.rates.items()]
+        stage = Stage(STAGE, {}, states=states, offered=offers, fluxes=fluxes, used=list(self.constants))
+        return System(
+            (stage,), _rows(self.constants), tuple(states.values()), in_order(tuple(offers.values()), tuple(states)),
+            tuple(fluxes), tuple(self.constants), (),
+        )  # fmt: skip
+
+    @cached_property
+    def start(self) -> dict[str, float]:
+        """The value of every state, offer and constant at time 0. Raises BadInput where one needs another in a loop."""
+        known: dict[str, float] = dict(self.constants)
+        waiting = {**{name: self.starts[name] for name in self.rates}, **self.rules}
+        while waiting:
+            ready = {n: e for n, e in waiting.items() if all(s.name in known for s in sympy.sympify(e).free_symbols)}
+            if not ready:
+                raise BadInput(f"values that need one another: {', '.join(sorted(waiting))}", expected="no loop")
+            for name, expression in ready.items():
+                known[name] = evaluate(expression, known)
+                del waiting[name]
+        return known
+
+    @cached_property
+    def sizes(self) -> dict[str, float]:
+        """A typical size of each state: its start, or that of the largest for one that starts at 0."""
+        found = {name: abs(self.start[name]) for name in self.rates if name != CLOCK}
+        usual = max((size for size in found.values() if np.isfinite(size)), default=0.0) or 1.0
+        return {CLOCK: 1.0, **{name: size or usual for name, size in found.items()}}
+
+    @cached_property
+    def all_at(self) -> Callable[[np.ndarray], dict[str, float]]:
+        """Values of states [state] -> every value by name."""
+        names, order = list(self.rates), [offer.name for offer in self.system.offers]
+        steps = [(name, quick(self.rules[name])) for name in order]
+
+        def compute(y: np.ndarray) -> dict[str, float]:
+            known = {**self.constants, **dict(zip(names, y.tolist(), strict=True))}
+            for name, step in steps:
+                known[name] = step(known)
+            return known
+
+        return compute
+
+
+def _rows(constants: Mapping[str, float]) -> ParameterTable:
+    """Constants as a parameter table: values without a unit."""
+    fixed = Distribution("fixed")
+    return ParameterTable({n: Parameter(n, v, "1", fixed, "set", (), "", "", "", 1) for n, v in constants.items()})
+
+
+def quick(expression: sympy.Expr) -> Callable[[Mapping[str, float]], float]:
+    """An expression as a function of named values."""
+    expression = sympy.sympify(expression)
+    names = sorted(s.name for s in expression.free_symbols)
+    arguments = [symbol(name) for name in names]
+    stand_ins = [sympy.Symbol(f"a{i}") for i in range(len(names))]
+    body = expression.xreplace(dict(zip(arguments, stand_ins, strict=True)))
+    made = sympy.lambdify(stand_ins, body, modules=[{"where_positive": _where}, "numpy"])
+
+    def value(known: Mapping[str, float]) -> float:
+        with np.errstate(all="ignore"):
+            return float(made(*(np.float64(known[name]) for name in names)))
+
+    return value
+
+
+def evaluate(expression: sympy.Expr, known: Mapping[str, float]) -> float:
+    """The value of an expression."""
+    return quick(expression)(known)
+
+
+def _where(x: Any, yes: Any, no: Any) -> Any:
+    return yes if x > 0 else no
+
+
+def named(identifier: str) -> str:
+    """The name of an id of the model among our states and offers."""
+    return f"{STAGE}.{identifier}"
+
+
+def true_above(condition: Callable[[sympy.Expr, sympy.Expr], sympy.Expr]) -> sympy.Expr:
+    """A condition as a number: 1 where it holds, 0 where not."""
+    return condition(sympy.Integer(1), sympy.Integer(0))
+
+
+def ids(names: Sequence[str]) -> list[str]:
+    """Names without the stage."""
+    return [name.removeprefix(f"{STAGE}.") for name in names]
+
+
+__all__ = ["CLOCK", "Happening", "Imported", "evaluate", "ids", "named", "quick", "true_above", "where_positive"]

@@ -1,0 +1,144 @@
+"""What a PEtab problem is made of: courses of typical persons, each with published (or simulated) readings.
+
+Of the scorecard only readings at one moment travel: PEtab has no peak, area or half-life, and compares no two courses.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from ketamech.analysis.comparison import FOLD, standard_error
+from ketamech.analysis.expression import value_of
+from ketamech.analysis.protocols import Protocol, load_protocols
+from ketamech.analysis.targets import Target, load_targets
+from ketamech.evidence import Evidence, Observation, load_evidence
+from ketamech.exchange.sbml_words import sbml_id
+from ketamech.study import Course, Model, Scenario, courses
+from ketamech.study.running import run, story_times
+
+SIMULATED = ("mood.madrs", "dissociation.cadss", "spines.density", "venous.ketamine", "venous.norketamine")
+SHARE = 1e-3  # noise of a simulated reading, as a share of its largest value
+SEEN_AS = {
+    "value": "{y}",
+    "of_rest": "({y}) / {rest!r}",
+    "change": "({y}) - {rest!r}",
+    "rise": "({y}) / {rest!r} - 1",
+    "fall": "{rest!r} - ({y})",
+    "restored": "(({y}) - {rest!r}) / (1 - {rest!r})",
+}
+_NAME = re.compile(r"\b[a-z]\w*(?:\.\w+)+\b")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One number: a `formula` in SBML ids at `time` (h), its value and noise (of its logarithm where `log`)."""
+
+    formula: str
+    time: float
+    value: float
+    noise: float
+    log: bool
+    unit: str
+    source: str
+    citation: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """A course of one typical person and what was read."""
+
+    name: str
+    course: Course
+    readings: tuple[Reading, ...]
+
+
+def scorecard_cases(model: Model) -> tuple[tuple[Case, ...], dict[str, int]]:
+    """Every course of the scorecard with readings that PEtab can hold, and why so many rows cannot travel."""
+    evidence, protocols = load_evidence(), load_protocols()
+    wanted: dict[str, list[Target]] = {}
+    left: Counter[str] = Counter()
+    for target in load_targets(evidence, protocols):
+        reason = _out_of_reach(target, evidence[target.evidence])
+        if reason:
+            left[reason] += 1
+        else:
+            wanted.setdefault(target.protocol, []).append(target)
+    cases = tuple(_case(protocols[name], targets, evidence, model) for name, targets in wanted.items())
+    return cases, dict(left)
+
+
+def _out_of_reach(target: Target, row: Observation) -> str:
+    how = target.measure
+    if target.comparison not in ("fold", "z"):
+        return "compared with a band or a direction"
+    if how.reduction != "at" or not _hour(how.when):
+        return f"not a reading at one moment ({how.reduction})"
+    if how.against or "|" in how.output or how.seen_as not in SEEN_AS:
+        return "compared with another course, or with its own peak"
+    if target.comparison == "fold" and not row.canonical_value > 0:
+        return "a fold of nothing"
+    if target.comparison == "z" and not standard_error(row) > 0:
+        return "no printed error"
+    return ""
+
+
+def _hour(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _case(protocol: Protocol, targets: Sequence[Target], evidence: Evidence, model: Model) -> Case:
+    values = protocol.values(model.parameters)
+    course = Course(protocol.id, protocol.entries(model.parameters), values)
+    rest = _at_rest(model, values)
+    return Case(protocol.id, course, tuple(_reading(target, evidence, rest) for target in targets))
+
+
+def _at_rest(model: Model, values: Mapping[str, float]) -> dict[str, float]:
+    found = run(model, [Course("rest", (), values)], np.array([0.0]))
+    return {str(name): float(found[name].values[0, 0]) for name in found.data_vars}
+
+
+def _reading(target: Target, evidence: Evidence, rest: Mapping[str, float]) -> Reading:
+    row, how = evidence[target.evidence], target.measure
+    log = target.comparison == "fold"
+    noise = math.log(FOLD[0]) if log else standard_error(row) * row.factor
+    paper = evidence.references[row.reference].citation
+    return Reading(
+        formula(how.output, how.seen_as, how.factor, rest), float(how.when), row.canonical_value, noise, log,
+        row.canonical_unit, row.id, paper,
+    )  # fmt: skip
+
+
+def formula(output: str, seen_as: str, factor: float, rest: Mapping[str, float]) -> str:
+    """An expression of outputs, seen as itself or against rest, in SBML ids."""
+    y = _NAME.sub(lambda found: sbml_id(found[0]), output)
+    at_rest = 0.0 if seen_as == "value" else float(value_of(output, rest))
+    text = SEEN_AS[seen_as].format(y=y, rest=at_rest)
+    return text if factor == 1 else f"{factor!r} * ({text})"
+
+
+def scenario_case(scenario: Scenario, model: Model) -> Case:
+    """The treated person of a scenario, read at many times from our own curves: what another engine should find."""
+    treated = courses(scenario, model)[0]
+    starts = sorted({entry.time for entry in treated.entries})
+    found = run(model, [treated], story_times(scenario.horizon, starts, per_dose=12), tolerance=1e-9)
+    return Case("treated", treated, tuple(_simulated(found, [n for n in SIMULATED if n in found.data_vars])))
+
+
+def _simulated(found: xr.Dataset, names: Sequence[str]) -> Iterator[Reading]:
+    for name in names:
+        curve = found[name].values[0]
+        noise = SHARE * float(np.abs(curve).max()) or SHARE
+        for time, value in zip(found["time"].values, curve, strict=True):
+            unit = str(found[name].attrs["units"])
+            yield Reading(sbml_id(name), float(time), float(value), noise, False, unit, "simulated", "KetaMech")

@@ -1,0 +1,125 @@
+"""Results as one labelled dataset: dims replicate, arm, patient, time; CF units, long names, facts as attributes.
+
+A simulated scenario has the arms `treated` and `control`, a cohort the one arm `treated`, a trial its own arms: a
+patient has values only in the arm he or she is in at that time (NaN elsewhere), so that patient i is the same person
+everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ketamech.core import BadInput, unit
+from ketamech.exchange.folder import MANIFEST
+from ketamech.exchange.store import ZARR as CURVES
+from ketamech.exchange.store import read_run
+from ketamech.exchange.stream import STATE, read_cohort
+
+DIMS = ("replicate", "arm", "patient", "time")
+TRIAL = "trial.zarr"
+CONVENTIONS = "CF-1.11"
+COUNTED = ("points", "beats", "sessions")  # units of ours that UDUNITS, and so CF, does not know
+_CF_POWERS = {"dm": ("L", 3)}
+TIME_ATTRIBUTES = {"units": "h", "long_name": "time since the start", "standard_name": "time", "axis": "T"}
+
+
+def read_results(folder: Path | str) -> xr.Dataset:
+    """The results in a folder of `simulate`, `simulate --patients` or `trial`. Raises BadInput for another one."""
+    place = Path(folder)
+    if (place / TRIAL).is_dir():
+        with xr.open_zarr(place / TRIAL) as found:
+            return of_trial(found.load())
+    if (place / STATE).is_file():
+        return of_cohort(read_cohort(place).load())
+    if (place / MANIFEST).is_file() and (place / CURVES).is_dir():
+        return of_run(read_run(place))
+    what = f"'{place.name}' holds no results" if place.exists() else f"there is no folder '{folder}'"
+    raise BadInput(what, file=place, expected="a folder of ketamech simulate or ketamech trial")
+
+
+def of_run(curves: xr.Dataset) -> xr.Dataset:
+    """Curves of a scenario (dims patient, time), whose patients are its arms."""
+    found = curves.rename(patient="arm").expand_dims(replicate=[0], patient=[0])
+    return finished(found)
+
+
+def of_cohort(curves: xr.Dataset) -> xr.Dataset:
+    """Curves of many patients of one scenario (dims patient, time)."""
+    return finished(curves.expand_dims(replicate=[0], arm=["treated"]))
+
+
+def of_trial(trial: xr.Dataset) -> xr.Dataset:
+    """A trial (dims replicate, patient, visit): scores and visit times by arm and planned hour."""
+    arms = list(dict.fromkeys(str(name) for name in np.unique(trial["arm"].values)))
+    inside = trial["arm"].astype(str) == xr.DataArray(arms, dims="arm")
+    found = trial.drop_vars("arm").assign_coords(arm=arms)
+    for name, values in trial.data_vars.items():
+        if "visit" in values.dims and name != "arm" and values.dtype.kind == "f":
+            found[name] = values.where(inside).assign_attrs(values.attrs)
+    hours = trial["hour"].values
+    if np.unique(hours).size == hours.size:
+        found = found.assign_coords(visit_name=("visit", [str(v) for v in trial["visit"].values]))
+        found = found.assign_coords(visit=hours).rename(visit="time").drop_vars("hour")
+    else:
+        raise BadInput("two visits are planned for one hour", expected="visits at different hours")
+    return finished(found)
+
+
+def finished(dataset: xr.Dataset) -> xr.Dataset:
+    """Dimensions in their order, CF attributes, and nothing that a file cannot hold."""
+    ordered = [dim for dim in DIMS if dim in dataset.dims]
+    found = dataset.transpose(*ordered, ...)
+    for name in found.variables:
+        found[name].attrs = cf_attributes(str(name), found[name].attrs)
+    found["time"].attrs = dict(TIME_ATTRIBUTES)
+    facts = {key: _plain(value) for key, value in dataset.attrs.items() if value is not None}
+    text = [name for name, variable in found.variables.items() if variable.dtype.kind in "OUT"]
+    found = found.assign({name: found[name].astype(str).astype(object) for name in text if name in found.data_vars})
+    found = found.assign_coords({name: found[name].astype(str).astype(object) for name in text if name in found.coords})
+    return found.drop_encoding().assign_attrs(**facts, Conventions=CONVENTIONS)
+
+
+def cf_attributes(name: str, attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    """Attributes as CF has them: `units` that UDUNITS knows, what is counted beside it, a long name."""
+    found = {str(key): _plain(value) for key, value in attributes.items() if value is not None}
+    if "units" in found:
+        found["units"], counted = cf_units(str(found["units"]))
+        if counted:
+            found["counted_in"] = counted
+    if "units" in found or "." in name:
+        found.setdefault("long_name", name.replace(".", ", ").replace("_", " "))
+    return found
+
+
+def cf_units(text: str) -> tuple[str, str]:
+    """A unit of ours in the words of UDUNITS, and what it counts (points, beats, sessions) where it does."""
+    counted = [word for word in COUNTED if word in text]
+    if not counted:
+        return text.replace("**", "^"), ""
+    try:
+        dims = unit(text).dims
+    except Exception:  # a unit that is only a label stays one
+        return text, ""
+    rest = [f"{name}{'' if power == 1 else power}" for name, power in dims if name not in COUNTED]
+    return " ".join(rest) or "1", " ".join(counted)
+
+
+def _plain(value: object) -> object:
+    """A value that attributes of NetCDF and Zarr can hold."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str | int | float):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple | set) else str(value)
+
+
+def names_of(dataset: xr.Dataset) -> list[Hashable]:
+    """Variables that have the four dimensions."""
+    return [name for name, values in dataset.data_vars.items() if set(values.dims) == set(DIMS)]

@@ -1,0 +1,234 @@
+"""SBML -> an imported model: species, compartments, parameters, rules, reactions and events as states and offers.
+
+A species that reactions change is kept as an amount; in formulas its id means the concentration unless it has only
+substance units. What a rate rule changes is kept as what its id means. Time is a state of its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sympy
+
+from ketamech.core import BadInput
+from ketamech.exchange.imported import CLOCK, Happening, Imported, named, true_above
+from ketamech.exchange.mathml import TIME, Formulas
+from ketamech.exchange.sbml_document import libsbml
+from ketamech.exchange.sbml_reading import read_document
+from ketamech.stages.declaration import symbol
+
+
+def import_sbml(path: Path | str) -> Imported:
+    """The model of an SBML file. Raises BadInput, naming it, for anything that is not supported."""
+    document = read_document(Path(path))
+    try:
+        return _Translation(document.getModel(), Path(path)).made
+    except BadInput as problem:
+        if problem.file is None:
+            raise BadInput(
+                problem.what, file=path, key=problem.key, expected=problem.expected, nearest=problem.nearest
+            ) from None
+        raise
+
+
+class _Translation:
+    """One model while it is being read: what each id means first, then rules, reactions and events."""
+
+    def __init__(self, model: Any, path: Path) -> None:
+        self.model, self.path, self.names = model, path, libsbml()
+        self.made = Imported(model.getName() or model.getId() or path.stem)
+        self.made.meaning[TIME] = symbol(CLOCK)
+        self.made.rates[CLOCK], self.made.starts[CLOCK] = sympy.Integer(1), sympy.Integer(0)
+        rules = [model.getRule(i) for i in range(model.getNumRules())]
+        self.ruled = {rule.getVariable(): rule for rule in rules}
+        self.first = {a.getSymbol(): a for a in _all(model, "InitialAssignment") if a.isSetMath()}
+        self.set_by_events = {a.getVariable() for event in _all(model, "Event") for a in _all(event, "EventAssignment")}
+        self.reacting = self._reacting()
+        for compartment in _all(model, "Compartment"):
+            self._plain(compartment.getId(), compartment.getSize() if compartment.isSetSize() else 1.0)
+        for parameter in _all(model, "Parameter"):
+            self._plain(parameter.getId(), parameter.getValue() if parameter.isSetValue() else None)
+        self._stoichiometries()
+        for species in _all(model, "Species"):
+            self._species(species)
+        for reaction in _all(model, "Reaction"):
+            self.made.meaning[reaction.getId()] = symbol(named(reaction.getId()))
+        self._rules()
+        self._starts()
+        self._reactions()
+        self.made.events += [self._event(event) for event in _all(model, "Event")]
+
+    def formula(self, node: Any, where: str) -> sympy.Expr:
+        """A formula of the model in our symbols."""
+        return self._formulas(where).value(node)
+
+    def _formulas(self, where: str) -> Formulas:
+        numbers = {name.partition(".")[2]: value for name, value in self.made.constants.items()}
+        return Formulas(self.names, self.made.meaning, numbers, where)
+
+    def _reacting(self) -> set[str]:
+        """Species that reactions change."""
+        inert = {s.getId() for s in _all(self.model, "Species") if s.getBoundaryCondition() or s.getConstant()}
+        sides = [part for r in _all(self.model, "Reaction") for part in (*_all(r, "Reactant"), *_all(r, "Product"))]
+        return {part.getSpecies() for part in sides} - inert
+
+    def _plain(self, identifier: str, value: float | sympy.Expr | None) -> None:
+        """A compartment, a parameter or a stoichiometry: what it means and how it moves."""
+        name = named(identifier)
+        self.made.meaning[identifier] = symbol(name)
+        rule = self.ruled.get(identifier)
+        if rule is not None and rule.isAssignment():
+            return  # an offer, written by _rules
+        number = sympy.nan if value is None else sympy.sympify(value)
+        if rule is not None or identifier in self.set_by_events:
+            self.made.rates[name] = sympy.Integer(0)
+            self.made.starts[name] = number
+            self.made.kept[identifier] = (name, None)
+        elif identifier in self.first:
+            self.made.rules[name] = number  # a value worked out at the start, filled in by _starts
+        elif value is None:
+            raise BadInput(f"'{identifier}' has no value", key=identifier, expected="a value, a rule or an assignment")
+        else:
+            self.made.constants[name] = float(value)
+
+    def _stoichiometries(self) -> None:
+        """Numbers of particles that have an id may be used, ruled and set like parameters."""
+        for reaction in _all(self.model, "Reaction"):
+            for part in (*_all(reaction, "Reactant"), *_all(reaction, "Product")):
+                if part.isSetId():
+                    self._plain(part.getId(), part.getStoichiometry() if part.isSetStoichiometry() else None)
+
+    def _species(self, species: Any) -> None:
+        identifier = species.getId()
+        name, volume = named(identifier), self._volume(species)
+        rule = self.ruled.get(identifier)
+        if rule is not None:  # kept as what its id means
+            self._plain(identifier, self._meant(species))
+            self.made.amounts[identifier] = symbol(name) * volume
+            return
+        amount = symbol(f"{name}.amount") if volume != 1 else symbol(name)
+        self.made.meaning[identifier] = symbol(name)
+        self.made.amounts[identifier] = amount
+        if volume != 1:
+            self.made.rules[name] = amount / volume
+        self.made.rates[amount.name] = sympy.Integer(0)
+        self.made.starts[amount.name] = self._first_amount(species)
+        self.made.kept[identifier] = (amount.name, species.getCompartment() if volume != 1 else None)
+
+    def _volume(self, species: Any) -> sympy.Expr:
+        """What a concentration is multiplied by to be an amount; 1 where the id means the amount itself."""
+        compartment = self.model.getCompartment(species.getCompartment())
+        flat = compartment.isSetSpatialDimensions() and compartment.getSpatialDimensions() == 0
+        if species.getHasOnlySubstanceUnits() or flat:
+            return sympy.Integer(1)
+        return self.made.meaning[species.getCompartment()]
+
+    def _meant(self, species: Any) -> sympy.Expr | None:
+        """The start of a species as what its id means."""
+        size = self.made.meaning[species.getCompartment()]
+        concentration = self._volume(species) != 1
+        if species.isSetInitialConcentration():
+            return sympy.Float(species.getInitialConcentration()) * (1 if concentration else size)
+        if species.isSetInitialAmount():
+            return sympy.Float(species.getInitialAmount()) / (size if concentration else 1)
+        return None
+
+    def _first_amount(self, species: Any) -> sympy.Expr:
+        volume = self.made.meaning[species.getCompartment()]
+        if species.isSetInitialConcentration():
+            return sympy.Float(species.getInitialConcentration()) * volume
+        if species.isSetInitialAmount():
+            return sympy.Float(species.getInitialAmount())
+        if species.getId() in self.first:
+            return sympy.nan
+        raise BadInput(f"species '{species.getId()}' has no start", key=species.getId(), expected="an initial amount")
+
+    def _rules(self) -> None:
+        for identifier, rule in self.ruled.items():
+            name = named(identifier)
+            if not rule.isSetMath():
+                raise BadInput(f"the rule of '{identifier}' has no formula", key=identifier, expected="a formula")
+            found = self.formula(rule.getMath(), f"the rule of '{identifier}'")
+            if rule.isAssignment():
+                self.made.rules[name] = found
+            else:
+                self.made.rates[name] = found
+
+    def _starts(self) -> None:
+        """Initial assignments, in place of initial values."""
+        for identifier, assignment in self.first.items():
+            found = self.formula(assignment.getMath(), f"the initial assignment of '{identifier}'")
+            name = named(identifier)
+            if identifier in self.made.kept:
+                state, compartment = self.made.kept[identifier]
+                self.made.starts[state] = found * self.made.meaning[compartment] if compartment else found
+            elif name in self.made.rules:
+                self._hold(name, found)
+            else:
+                self.made.starts[name] = found
+
+    def _hold(self, name: str, start: sympy.Expr) -> None:
+        """A value worked out once, at the start: a state that does not move."""
+        del self.made.rules[name]
+        self.made.rates[name], self.made.starts[name] = sympy.Integer(0), start
+
+    def _reactions(self) -> None:
+        for reaction in _all(self.model, "Reaction"):
+            identifier = reaction.getId()
+            law = reaction.getKineticLaw() if reaction.isSetKineticLaw() else None
+            if law is None:
+                self.made.rules[named(identifier)] = sympy.Integer(0)
+                continue
+            self.made.rules[named(identifier)] = self.formula(law.getMath(), f"the rate of '{identifier}'")
+            for sign, kind in ((-1, "Reactant"), (1, "Product")):
+                for part in _all(reaction, kind):
+                    if part.getSpecies() in self.reacting and part.getSpecies() not in self.ruled:
+                        self._flow(part, sign * symbol(named(identifier)))
+
+    def _flow(self, part: Any, rate: sympy.Expr) -> None:
+        state, _ = self.made.kept[part.getSpecies()]
+        self.made.rates[state] += self._count(part) * self._factor(part.getSpecies()) * rate
+
+    def _count(self, part: Any) -> sympy.Expr:
+        """How many particles: a number, or a symbol where the reference has an id."""
+        if part.isSetId() and part.getId() in self.made.meaning:
+            return self.made.meaning[part.getId()]
+        if part.isSetStoichiometryMath():
+            return self.formula(part.getStoichiometryMath().getMath(), f"the stoichiometry of '{part.getSpecies()}'")
+        if not part.isSetStoichiometry():
+            raise BadInput(f"a stoichiometry of '{part.getSpecies()}' is missing", expected="a number")
+        count = float(part.getStoichiometry())
+        return sympy.Integer(int(count)) if count.is_integer() else sympy.Float(count)
+
+    def _factor(self, identifier: str) -> sympy.Expr:
+        species = self.model.getSpecies(identifier)
+        factor = species.getConversionFactor() or self.model.getConversionFactor()
+        return self.made.meaning[factor] if factor else sympy.Integer(1)
+
+    def _event(self, event: Any) -> Happening:
+        name = event.getId() or event.getName() or "an event"
+        if not event.isSetTrigger() or not event.getTrigger().isSetMath():
+            raise BadInput(f"event '{name}' has no trigger", expected="a trigger")
+        trigger, where = event.getTrigger(), f"event '{name}'"
+        fires = self._formulas(where).choose(trigger.getMath())
+        assigned = []
+        for one in _all(event, "EventAssignment"):
+            if one.getVariable() not in self.made.kept:
+                what = f"{where} sets '{one.getVariable()}', which does not stand by itself"
+                raise BadInput(what, expected="a variable")
+            if one.isSetMath():
+                assigned.append((one.getVariable(), self.formula(one.getMath(), where)))
+        delay = event.getDelay() if event.isSetDelay() else None
+        priority = event.getPriority() if event.isSetPriority() else None
+        return Happening(
+            name, true_above(fires), tuple(assigned),
+            self.formula(delay.getMath(), where) if delay is not None and delay.isSetMath() else sympy.Integer(0),
+            self.formula(priority.getMath(), where) if priority is not None and priority.isSetMath() else None,
+            event.getUseValuesFromTriggerTime(), trigger.getPersistent(), trigger.getInitialValue(),
+        )  # fmt: skip
+
+
+def _all(owner: Any, kind: str) -> list[Any]:
+    count = getattr(owner, "getNumSpecies" if kind == "Species" else f"getNum{kind}s")()
+    return [getattr(owner, f"get{kind}")(i) for i in range(count)]

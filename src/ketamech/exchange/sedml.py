@@ -1,0 +1,152 @@
+"""How to simulate an exported scenario, as SED-ML Level 1 Version 4: a day by the minute, the whole by the hour.
+
+Each time course is one task with one report of every output asked for; one plot shows the outputs of the first task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ketamech.core import BadInput
+from ketamech.exchange.sbml_words import sbml_id
+
+LEVEL, VERSION = 1, 4
+SBML_NAMESPACE = "http://www.sbml.org/sbml/level3/version1/core"
+TARGET = "/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='{}']"
+TIME = "urn:sedml:symbol:time"
+CVODE = "KISAO:0000019"
+TOLERANCES = (("KISAO:0000209", "1e-8"), ("KISAO:0000211", "1e-10"))  # relative, absolute
+PLOTTED = ("mood.madrs", "dissociation.cadss", "spines.density")
+DAY = 24.0
+
+
+@dataclass(frozen=True)
+class TimeCourse:
+    """Evenly spaced times from 0 to `end` (h) in so many `steps`."""
+
+    name: str
+    about: str
+    end: float
+    steps: int
+
+
+def time_courses(horizon: float) -> tuple[TimeCourse, ...]:
+    """The time courses of a scenario that is looked at for `horizon` hours."""
+    first = min(horizon, DAY)
+    whole = TimeCourse("whole", "the whole look, by the hour", horizon, max(1, round(horizon)))
+    return (TimeCourse("first_day", "the first day, by the minute", first, max(1, round(first * 60))), whole)
+
+
+def write_sedml(name: str, model_file: str, outputs: Sequence[str], courses: Sequence[TimeCourse]) -> str:
+    """SED-ML text: `courses` of the SBML in `model_file`, reporting `outputs`.
+
+    Raises BadInput without python-libsedml.
+    """
+    document = _Simulations(name, model_file)
+    for course in courses:
+        document.course(course, outputs)
+    document.plot(courses[0], [output for output in PLOTTED if output in outputs] or list(outputs[:1]))
+    return document.text()
+
+
+class _Simulations:
+    def __init__(self, name: str, model_file: str) -> None:
+        self._libsedml = libsedml()
+        self._document = self._libsedml.SedDocument(LEVEL, VERSION)
+        self._document.getNamespaces().add(SBML_NAMESPACE, "sbml")
+        model = self._document.createModel()
+        model.setId("model")
+        model.setName(name)
+        model.setSource(model_file)
+        model.setLanguage("urn:sedml:language:sbml.level-3.version-1")
+
+    def course(self, course: TimeCourse, outputs: Sequence[str]) -> None:
+        """One time course, its task, and a report of time and outputs."""
+        simulation = self._document.createUniformTimeCourse()
+        simulation.setId(course.name)
+        simulation.setName(course.about)
+        simulation.setInitialTime(0.0)
+        simulation.setOutputStartTime(0.0)
+        simulation.setOutputEndTime(course.end)
+        simulation.setNumberOfSteps(course.steps)
+        self._algorithm(simulation)
+        task = self._document.createTask()
+        task.setId(f"task_{course.name}")
+        task.setModelReference("model")
+        task.setSimulationReference(course.name)
+        report = self._document.createReport()
+        report.setId(f"report_{course.name}")
+        report.setName(course.about)
+        for output in (None, *outputs):
+            shown = report.createDataSet()
+            label = sbml_id(output) if output else "time"
+            shown.setId(f"shown_{course.name}_{label}")
+            shown.setLabel(label)
+            shown.setDataReference(self._generator(course, output))
+
+    def plot(self, course: TimeCourse, outputs: Sequence[str]) -> None:
+        """Outputs of a course over time."""
+        plot = self._document.createPlot2D()
+        plot.setId("plot")
+        for output in outputs:
+            curve = plot.createCurve()
+            curve.setId(f"curve_{sbml_id(output)}")
+            curve.setName(output)
+            curve.setLogX(False)
+            curve.setLogY(False)
+            curve.setXDataReference(_generator_id(course, None))
+            curve.setYDataReference(_generator_id(course, output))
+
+    def text(self) -> str:
+        """The document as XML."""
+        return str(self._libsedml.writeSedMLToString(self._document))
+
+    def _algorithm(self, simulation: Any) -> None:
+        algorithm = simulation.createAlgorithm()
+        algorithm.setKisaoID(CVODE)
+        for term, value in TOLERANCES:
+            tolerance = algorithm.createAlgorithmParameter()
+            tolerance.setKisaoID(term)
+            tolerance.setValue(value)
+
+    def _generator(self, course: TimeCourse, output: str | None) -> str:
+        made = self._document.createDataGenerator()
+        made.setId(_generator_id(course, output))
+        variable = made.createVariable()
+        variable.setId(f"value_{made.getId()}")
+        variable.setTaskReference(f"task_{course.name}")
+        if output is None:
+            variable.setSymbol(TIME)
+        else:
+            made.setName(output)
+            variable.setTarget(TARGET.format(sbml_id(output)))
+        made.setMath(self._libsedml.parseFormula(variable.getId()))
+        return str(made.getId())
+
+
+def _generator_id(course: TimeCourse, output: str | None) -> str:
+    return f"{course.name}_{sbml_id(output) if output else 'time'}"
+
+
+def read_time_courses(text: str) -> tuple[str, tuple[TimeCourse, ...]]:
+    """The model file and the time courses of SED-ML text. Raises BadInput for what is not such a document."""
+    document = libsedml().readSedMLFromString(text)
+    if document.getNumErrors() or not document.getNumModels():
+        raise BadInput("this is no SED-ML with a model", expected="what ketamech export writes")
+    found = []
+    for i in range(document.getNumSimulations()):
+        one = document.getSimulation(i)
+        found.append(TimeCourse(one.getId(), one.getName(), one.getOutputEndTime(), one.getNumberOfSteps()))
+    return str(document.getModel(0).getSource()), tuple(found)
+
+
+def libsedml() -> Any:
+    """The libSEDML module. Raises BadInput, with what to type, where it is not installed."""
+    try:
+        import libsedml as found
+    except ImportError as problem:
+        what = "writing SED-ML needs python-libsedml, which is not installed"
+        raise BadInput(what, type_this='pip install "ketamech[exchange]"') from problem
+    return found

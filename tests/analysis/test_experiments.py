@@ -1,0 +1,115 @@
+"""The discriminating table: complete, reproducible, and no better than it says."""
+
+import pytest
+
+from ketamech.analysis import by_evidence, experiment_counts, run_experiments, translate
+from ketamech.analysis.experiment_rows import PATH, load_experiment_rows
+from ketamech.core import BadInput, UnknownName
+from ketamech.evidence import load_evidence
+from ketamech.study import simulate
+
+
+@pytest.fixture(scope="module")
+def lines(model):
+    return run_experiments(model)
+
+
+def size(lines, evidence, place=0):
+    return float(lines.loc[lines.evidence == evidence, "size"].iloc[place])
+
+
+def test_no_perturbation_row_is_hidden(lines):
+    published = {row.id for row in load_evidence().observations.values() if row.stage == "perturbation"}
+    assert len(published) == 80
+    assert published <= set(lines.evidence)
+    undecided = lines[lines.verdict == "undecided"]
+    assert (undecided.why != "").all()
+    assert set(lines.verdict) == {"right", "wrong", "undecided"}
+
+
+def test_the_inverted_u_of_glutamate_in_rats(lines):
+    found = lines[lines.evidence.str.startswith("moghaddam-dir-")].set_index("evidence")
+    assert found.predicted.to_dict() == {
+        "moghaddam-dir-10": "up", "moghaddam-dir-20": "up", "moghaddam-dir-30": "up",
+        "moghaddam-dir-50": "none", "moghaddam-dir-200": "down",
+    }  # fmt: skip
+
+
+def test_the_table_gets_no_worse_unseen(lines):
+    """The goal of four in five is not reached; what is reached is held."""
+    print("\n" + experiment_counts(lines))
+    rows = by_evidence(lines)
+    stage = load_evidence().observations
+    mine = rows[[stage[name].stage == "perturbation" for name in rows.evidence]]
+    assert (mine.verdict == "right").sum() >= 54
+    sized = [value for value in mine.inside if value is not None]
+    assert sum(sized) >= len(sized) / 2
+
+
+def test_what_is_left_is_what_two_scenarios_say(model, lines):
+    """Second road for one row: four courses through the public face."""
+    drug, with_ = "racemic 2.5 mg/kg IP", ["NBQX 10 mg/kg IP at -30 min", "no stress"]
+    curves = simulate(drug, model=model, species="mouse", perturbations=with_)
+    plain = simulate(drug, model=model, species="mouse", perturbations=["no stress"])
+    at = {"time": 0.5, "method": "nearest"}
+    treated, control = (float(curves["behaviour.immobility"].sel(**at)[i]) for i in (0, 1))
+    alone = float(plain["behaviour.immobility"].sel(**at)[0])
+    assert size(lines, "maeng-nbqx") == pytest.approx((treated - control) / (alone - 1), abs=0.03)
+
+
+def test_overrides_reach_every_course_and_leave_the_experiment_its_own(model, lines):
+    off = run_experiments(model, {"pathway.disinhibition": 0.0})
+    assert size(off, "moghaddam-dir-30") < 1 < size(lines, "moghaddam-dir-30")
+    kept = run_experiments(model, {"plasticity.bdnf_gene": 1.0})
+    assert size(kept, "autry-bdnfko") == pytest.approx(size(lines, "autry-bdnfko"))
+
+
+def test_an_override_that_is_no_parameter_names_the_nearest(model):
+    with pytest.raises(UnknownName, match=r"pathway\.habenula"):
+        run_experiments(model, {"pathway.habenulla": 0.0})
+
+
+def test_threads_change_no_bit(model, lines):
+    assert run_experiments(model, threads=1)["size"].equals(lines["size"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("maeng-nbqx,mouse", "maeng-nbqxx,mouse", "nearest: maeng-nbqx"),
+        ("maeng-nbqx,mouse", "maeng-nbqx,mous", "nearest: mouse"),
+        (",left,less,,0.5,", ",lft,less,,0.5,", "nearest: left"),
+        (",left,less,,0.5,", ",left,fewer,,0.5,", "'fewer' is unknown"),
+    ],
+)
+def test_a_bad_row_names_its_cell(tmp_path, old, new, said):
+    text = PATH.read_text(encoding="utf-8")
+    line = next(part for part in text.splitlines() if part.startswith("maeng-nbqx,"))
+    assert old in line
+    table = tmp_path / "rows.csv"
+    table.write_text(f"{text.splitlines()[0]}\n{line.replace(old, new)}\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=said):
+        load_experiment_rows(table)
+
+
+def test_translation_there_and_back_is_the_dose(model):
+    there = translate("ketamine 10 mg/kg IP", "rat", "human", model=model).set_index("rule")
+    dose = float(there.loc["unbound brain area", "mg/kg"])
+    back = translate(f"ketamine {dose!r} mg/kg IV over 40 min", "human", "rat", model=model).set_index("rule")
+    assert back.loc["unbound brain area", "mg/kg"] == pytest.approx(10, rel=0.01)
+    assert there.loc["body surface", "mg/kg"] == pytest.approx(10 * 6 / 37)
+    assert there.loc["unbound brain peak", "mg/kg"] > dose  # a rodent is quicker
+
+
+@pytest.mark.parametrize(
+    ("sentence", "source", "said"),
+    [
+        ("midazolam 1 mg/kg IV", "rat", "not one dose of ketamine"),
+        ("ketamine 10 mg/kg IP daily for 5 days", "rat", "not one dose of ketamine"),
+        ("ketamine 10 mg/kg IP", "human", "no kinetics"),
+        ("ketamine 10 mg/kg IP", "rabbit", "no tables for the species"),
+    ],
+)
+def test_what_cannot_be_translated(model, sentence, source, said):
+    with pytest.raises(BadInput, match=said):
+        translate(sentence, source, "human", model=model)

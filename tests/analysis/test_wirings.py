@@ -1,0 +1,222 @@
+"""Rival wirings: what each does, how rows judge, and the fit against closed forms."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+import pytest
+
+from ketamech.analysis import wiring_evidence
+from ketamech.analysis.experiments import run_experiments
+from ketamech.analysis.wiring_bench import Bench
+from ketamech.analysis.wiring_comparison import BASE, average_wirings
+from ketamech.analysis.wiring_evidence import MISLEADS, Judge
+from ketamech.analysis.wiring_fit import Task, estimated
+from ketamech.analysis.wiring_tables import load_compared, load_draws
+from ketamech.core import BadInput, UnknownName
+from ketamech.study import load_scenario, simulate
+from ketamech.study.wirings import Wiring, load_wirings
+
+INFUSION = "racemic 0.5 mg/kg IV over 40 min"
+PLAIN = Wiring("toy", "", "", (), (), {}, {})
+
+
+def judge(low, high, error, weight=1.0):
+    return Judge("row", "perturbation", "", weight, low, high, error, lambda x: low <= x <= high)
+
+
+def test_a_band_counts_nothing_inside_and_no_more_than_a_misleading_row_far_outside():
+    row = judge(0.0, 0.4, 0.1)
+    inside, edge, far, missing = row.deviance(np.array([0.2, 0.5, 90.0, np.nan]))
+    assert inside == pytest.approx(0, abs=1e-12)
+    assert edge == pytest.approx(-2 * np.log((1 - MISLEADS) * np.exp(-0.5) + MISLEADS))
+    assert far == missing == pytest.approx(-2 * np.log(MISLEADS))
+    assert row.distance(np.array([-0.1])) == pytest.approx(-1)
+    assert judge(0.0, 0.4, 0.1, weight=0.5).deviance(np.array([90.0])) == pytest.approx(-np.log(MISLEADS))
+
+
+class Linear(Bench):
+    """Rows that read a straight line of the logarithms of the values: everything is known in closed form."""
+
+    slopes = np.array([[2.0, 0.0, 0.0], [1.0, 1.0, 0.0]])  # the third value says nothing of any row
+    read = np.array([1.5, -0.5])
+    errors = np.array([0.5, 0.8])
+
+    @cached_property
+    def judges(self):
+        return tuple(judge(y, y, s) for y, s in zip(self.read, self.errors, strict=True))
+
+    def predict(self, points, tell=None):
+        logs = np.log([[point[name] for name in "abc"] for point in points])
+        return logs @ self.slopes.T
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """A fit of the straight line, no row misleading."""
+    monkeypatch.setattr(wiring_evidence, "MISLEADS", 0.0)
+    task = Task(Linear(None), ("a", "b", "c"), np.ones(3), np.array([1.0, 0.5, 1.0]))
+    return task.fit(PLAIN, draws=4000)
+
+
+def test_the_fit_of_a_straight_line_is_the_posterior_of_the_book(toy):
+    slopes = Linear.slopes * np.array([1.0, 0.5, 1.0])  # per SD of the prior
+    precision = slopes.T @ np.diag(1 / Linear.errors**2) @ slopes + np.eye(3)
+    middle = np.linalg.solve(precision, slopes.T @ (Linear.read / Linear.errors**2))
+    np.testing.assert_allclose(toy.point, middle, atol=2e-3)
+    np.testing.assert_allclose(toy.spread, np.linalg.inv(precision), rtol=0.02, atol=2e-3)
+    assert toy.spread[2, 2] == pytest.approx(1, rel=1e-3)  # nothing learnt of the third
+    assert toy.known == 2
+
+
+def test_the_evidence_is_that_of_the_book_by_both_roads(toy):
+    """p(rows) = N(read; 0, S S' + errors^2), over the peak of each row's bell."""
+    slopes = Linear.slopes * np.array([1.0, 0.5, 1.0])
+    spread = slopes @ slopes.T + np.diag(Linear.errors**2)
+    book = -0.5 * Linear.read @ np.linalg.solve(spread, Linear.read)
+    book += -0.5 * np.linalg.slogdet(spread)[1] + np.log(Linear.errors).sum()
+    assert toy.log_evidence == pytest.approx(book, abs=0.02)
+    assert toy.sampled == pytest.approx(book, abs=0.1)
+    assert toy.effective > 400
+
+
+class Bent(Linear):
+    """One row that reads a valley: the posterior is a bow, and no bell fits it."""
+
+    @cached_property
+    def judges(self):
+        return (judge(1.0, 1.0, 0.15),)
+
+    def predict(self, points, tell=None):
+        logs = np.log([[point[name] for name in "ab"] for point in points])
+        return (logs[:, 0] + logs[:, 1] ** 2)[:, None]
+
+
+def test_the_evidence_of_a_bow_is_that_of_a_fine_grid():
+    task = Task(Bent(None), ("a", "b"), np.ones(2), np.ones(2))
+    found = task.fit(PLAIN)
+    line = np.linspace(-5, 5, 801)
+    grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    heights = -0.5 * np.sum(task.roots(PLAIN, grid)[0] ** 2, axis=1)
+    book = np.log(np.exp(heights).sum() * (line[1] - line[0]) ** 2 / (2 * np.pi))
+    assert found.sampled == pytest.approx(book, abs=0.15)
+    assert abs(found.log_evidence - book) > abs(found.sampled - book)
+    assert found.effective > 100
+
+
+@pytest.fixture(scope="module")
+def wirings(model):
+    return load_wirings(model.parameters)
+
+
+def test_the_bench_reads_what_the_experiments_read(model):
+    """Another road to the same sizes, at values other than the tables'."""
+    values = {"mood.habenula_weight": 1.1, "plasticity.mtorc1_gain": 5.0}
+    bench = Bench(model, 2)
+    found = bench.predict([{}, values])[1][-sum(j.kind == "perturbation" for j in bench.judges) :]
+    lines = run_experiments(model, values)
+    known = {j.evidence for j in bench.judges if j.kind == "perturbation"}
+    lines = lines[lines["output"] != ""]
+    assert set(lines["evidence"]) >= known
+    scale = np.where(lines["statistic"] == "points", 60.0, 1.0)  # points of MADRS, or shares
+    np.testing.assert_allclose(found / scale, lines["size"] / scale, rtol=0.01, atol=1e-3)
+
+
+def test_without_fitted_values_the_wiring_of_the_tables_is_the_tables(model, wirings):
+    assert wirings[BASE].settings == {}
+    for name in ("mood.habenula_through_cortex", "opioid.permissive_gate", "spines.rapamycin_sparing"):
+        assert any(name in w.settings for w in wirings.values()), "no wiring uses it"
+
+
+def left(model, values, held):
+    """Share of the effect at 2 h, and of spines gained at 14 d, that is left with a perturbation held for good."""
+
+    def effect(**more):
+        scenario = replace(load_scenario(INFUSION), values={**values, **more}, horizon=340.0)
+        curves = simulate(scenario, model=model)
+        fall = curves["mood.madrs"].sel(patient="treated") - curves["mood.madrs"].sel(patient="control")
+        return float(fall.interp(time=2.0)), float(curves["spines.mature"].sel(patient="treated").interp(time=336.0))
+
+    with_, without = effect(**held), effect()
+    return with_[0] / without[0], with_[1] / without[1]
+
+
+def test_a_parallel_habenula_needs_no_ampa_receptors_and_one_through_the_cortex_does(model, wirings):
+    nbqx = {"perturbation.nbqx": 1.0}
+    assert left(model, {}, nbqx)[0] < 0.35
+    assert left(model, wirings["habenula-parallel"].settings, nbqx)[0] > 0.6
+
+
+def test_behind_a_gate_naltrexone_abolishes_and_where_tone_adds_it_takes_a_part(model, wirings):
+    naltrexone = {"perturbation.naltrexone": 1.0}
+    assert abs(left(model, wirings["opioid-gate"].settings, naltrexone)[0]) < 0.2
+    assert left(model, wirings["opioid-additive"].settings, naltrexone)[0] > 0.75
+
+
+def test_rapamycin_spares_spines_where_the_wiring_says_so(model, wirings):
+    rapamycin = {"perturbation.rapamycin": 1.0}
+    neutral, spared = (
+        left(model, values, rapamycin)[1] for values in ({}, wirings["rapamycin-spares-spines"].settings)
+    )
+    assert neutral < 1.001
+    assert spared > neutral + 0.05
+
+
+def test_a_wiring_with_one_trigger_leaves_one_on(wirings, model):
+    triggers = {
+        f"pathway.{t}" for t in ("disinhibition", "extrasynaptic", "resting_release", "hnk_ampa", "trkb_direct")
+    }
+    alone = [w for w in wirings.values() if w.question == "trigger"]
+    assert len(alone) == 5
+    on = [triggers - {name for name in w.settings if w.settings[name] == 0} for w in alone]
+    assert all(len(trigger) == 1 for trigger in on)
+    assert set().union(*on) == triggers
+
+
+def test_every_wiring_was_fitted_alike(wirings, model):
+    known, draws = load_compared(), load_draws(model.parameters)
+    assert set(known) == set(wirings) == set(draws)
+    assert sum(k.probability for k in known.values()) == pytest.approx(1, abs=1e-3)
+    for name, wiring in wirings.items():
+        assert tuple(wiring.fitted) == tuple(estimated()) == tuple(draws[name])
+
+
+def test_an_average_is_the_sum_of_single_wirings_by_probability(model):
+    found = average_wirings(model, INFUSION, threads=2)
+    summed = sum(found.probability[name] * curve.mean(axis=0) for name, curve in found.curves.items())
+    np.testing.assert_allclose(found.mean, summed, rtol=1e-9)
+    assert np.all(found.low <= found.mean + 1e-9)
+    assert np.all(found.high >= found.mean - 1e-9)
+    assert found.table["share_between"].between(0, 1).all()
+    own = load_scenario(INFUSION, wiring=BASE)
+    at_fit = simulate(own, model=model)["mood.madrs"].sel(patient="treated", time=24.0)
+    drawn = found.curves[BASE][:, np.argmin(abs(found.hours - 24))]
+    assert drawn.min() - 2 < float(at_fit) < drawn.max() + 2
+
+
+def test_a_scenario_takes_a_wiring_and_what_it_sets_itself_wins(model, wirings, tmp_path):
+    by_word = load_scenario(INFUSION, wiring="habenula-parallel")
+    assert by_word.values == wirings["habenula-parallel"].values
+    assert any("habenula-parallel" in note for note in by_word.assumptions)
+    file = tmp_path / "s.yaml"
+    text = f"treatments: ['{INFUSION}']\nperson: {{weight: 70 kg}}\nwiring: habenula-parallel\n"
+    file.write_text(text + "parameters: {mood.habenula_weight: 0.1}\n", encoding="utf-8")
+    by_file = load_scenario(file)
+    assert by_file.wiring == "habenula-parallel"
+    assert by_file.values["mood.habenula_weight"] == 0.1
+    assert by_file.values["mood.habenula_through_cortex"] == 0
+    again = tmp_path / "again.yaml"
+    again.write_text(by_word.source + "person: {weight: 70 kg}\n" * ("person:" not in by_word.source), encoding="utf-8")
+    assert load_scenario(again).values.items() >= by_word.values.items()
+
+
+def test_an_unknown_wiring_is_refused_with_the_nearest(tmp_path):
+    with pytest.raises(UnknownName, match="habenula-parallel"):
+        load_scenario(INFUSION, wiring="habenula-paralel")
+    file = tmp_path / "s.yaml"
+    file.write_text(f"treatments: ['{INFUSION}']\nperson: {{weight: 70 kg}}\nwiring: opiod-gate\n", encoding="utf-8")
+    with pytest.raises(BadInput, match="opioid-gate") as raised:
+        load_scenario(file)
+    assert "s.yaml:3" in str(raised.value)

@@ -1,0 +1,42 @@
+"""`ketamech app`: says where it is, what is missing, and that a port is taken."""
+
+import socket
+from importlib import import_module
+
+import pytest
+
+from ketamech.core import BadInput
+
+
+def test_without_the_extra_it_says_what_to_type(monkeypatch):
+    command = import_module("ketamech.cli.app")  # the name `app` of the room is the whole command line
+    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    with pytest.raises(BadInput, match=r"ketamech\[web\]"):
+        command.refuse_without_web()
+
+
+def test_a_taken_port_is_one_clear_error(engine):
+    from ketamech.app import serve
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(BadInput, match=f"port {port} cannot be used"):
+            serve(port, browser=False, announce=print, engine=engine)
+
+
+def test_answers_do_not_wait_for_an_acknowledgement():
+    from ketamech.app.serving import _listening
+
+    with _listening(0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP, "asyncio leaves Nagle's algorithm on otherwise"
+
+
+def test_some_users_on_loopback_see_no_error():
+    from ketamech.app import load_test
+
+    found = load_test(lambda _: None, users=4, seconds=3)
+    assert found["errors"] == 0, found["first_errors"]
+    assert found["requests"]["all"]["count"] > 30
+    assert set(found["requests"]["move"]) == {"count", "median_ms", "p95_ms", "longest_ms"}

@@ -1,0 +1,118 @@
+"""Long work: progress until the end, cancel, failure with a report, and no more than the server takes on."""
+
+import json
+import threading
+import time
+
+import pytest
+
+from ketamech.app.jobs import Jobs
+from ketamech.app.limits import Limits
+from ketamech.app.stopping import TooMuch
+from ketamech.core import SolveFailed
+
+TRIAL = {"arms": {"drug": "racemic 0.5 mg/kg IV over 40 min", "none": "placebo IV"}, "patients_per_arm": 12,
+         "replicates": 3, "days": [1, 7, 14]}  # fmt: skip
+
+
+def finished(client, number):
+    states = []
+    with client.stream("GET", f"/api/jobs/{number}/events") as news:
+        for line in news.iter_lines():
+            if line.startswith("data: "):
+                states.append(json.loads(line[6:]))
+    return states
+
+
+def test_a_trial_tells_how_far_it_is_and_ends_with_its_tables(client):
+    begun = client.post("/api/jobs/trial", json=TRIAL).json()
+    states = finished(client, begun["id"])
+    assert states[-1]["state"] == "done"
+    assert [s["progress"] for s in states] == sorted(s["progress"] for s in states)
+    found = client.get(f"/api/jobs/{begun['id']}").json()["result"]
+    assert {row["arm"] for row in found["means"]["MADRS"]} == {"drug", "none"}
+    assert found["power"][-1]["n_per_arm"] == 12
+    again = client.post("/api/jobs/trial", json=TRIAL).json()
+    finished(client, again["id"])
+    assert client.get(f"/api/jobs/{again['id']}").json()["result"] == found, "the same seed, the same trial"
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [({"arms": {}}, "without arms"), ({"days": [0]}, "visit days"), ({"shipped": "murrough2012"}, "no trial"),
+     ({"arms": {"a": "racemc 1 mg/kg IV"}}, "racemc"), ({"population": "martians"}, "martians")],
+)  # fmt: skip
+def test_a_trial_that_cannot_be_is_refused_before_it_starts(client, change, what):
+    answer = client.post("/api/jobs/trial", json={**TRIAL, **change})
+    assert answer.status_code == 422
+    assert what in answer.json()["text"]
+
+
+def waiting(jobs, job):
+    until = time.monotonic() + 5
+    while job.state not in ("done", "failed", "cancelled") and time.monotonic() < until:
+        time.sleep(0.01)
+    return job.state
+
+
+def small(**limits):
+    return Jobs(Limits.model_validate({"jobs_running": 1, "jobs_waiting": 1, **limits}))
+
+
+def test_a_cancelled_job_stops_at_its_next_look_and_one_that_waits_never_starts():
+    jobs, went_on = small(), threading.Event()
+
+    def endless(tell):
+        while True:
+            tell(0.1, "on and on")
+            went_on.set()
+            time.sleep(0.005)
+
+    first, second = jobs.start("x", "first", {}, endless), jobs.start("x", "second", {}, endless)
+    went_on.wait(2)
+    with pytest.raises(TooMuch, match="2 jobs"):
+        jobs.start("x", "third", {}, endless)
+    jobs.cancel(second)
+    jobs.cancel(first)
+    assert waiting(jobs, first) == "cancelled"
+    assert second.state == "cancelled"
+    assert second.progress == 0
+
+
+def test_a_job_that_takes_too_long_is_stopped_and_says_so():
+    jobs = small(job_seconds=0.0)
+    job = jobs.start("x", "slow", {}, lambda tell: tell(0.5, "half"))
+    assert waiting(jobs, job) == "failed"
+    assert isinstance(job.problem, TooMuch)
+
+
+def test_a_failed_job_keeps_what_was_asked_and_a_defect_does_not_end_the_server(client, monkeypatch):
+    import ketamech.app.long_work as work
+
+    def fails(*_):
+        raise SolveFailed("the trial could not be solved")
+
+    monkeypatch.setattr(work, "_trial", fails)
+    begun = client.post("/api/jobs/trial", json=TRIAL).json()
+    assert finished(client, begun["id"])[-1]["problem"]["what"] == "the trial could not be solved"
+    report = client.get(f"/api/jobs/{begun['id']}/failure").json()
+    assert report["asked"]["arms"] == TRIAL["arms"]
+    assert report["problem"]["kind"] == "SolveFailed"
+    monkeypatch.setattr(work, "_trial", lambda *_: 1 / 0)
+    begun = client.post("/api/jobs/trial", json=TRIAL).json()
+    assert "ZeroDivisionError" in finished(client, begun["id"])[-1]["problem"]["what"]
+    assert client.get("/api/about").status_code == 200
+
+
+def test_old_jobs_are_forgotten_and_unknown_ones_said_to_be():
+    jobs = small(jobs_kept=2, jobs_waiting=9)
+    made = [jobs.start("x", str(i), {}, lambda tell: None) for i in range(5)]
+    for job in made:
+        waiting(jobs, job)
+    jobs.start("x", "last", {}, lambda tell: None)
+    assert jobs.get(made[0].id) is None
+
+
+def test_an_unknown_job_is_not_here(client):
+    assert client.get("/api/jobs/none").status_code == 404
+    assert client.delete("/api/jobs/none").json()["kind"] == "NotHere"

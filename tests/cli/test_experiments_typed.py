@@ -1,0 +1,84 @@
+"""Perturbations, species, translation and the table of experiments from the command line."""
+
+import contextlib
+import io
+import sys
+from unittest import mock
+
+import pytest
+
+from ketamech.cli import main
+from ketamech.cli.explain_experiments import explain_experiments
+
+
+def typed(*words):
+    """Exit code, output and errors of one command line."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    typing = mock.patch.object(sys, "argv", ["ketamech", *words])
+    with typing, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as left:
+            code = int(left.code or 0)
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("racemic 10 mg/kg IP", "--species", "rat", "--with", "BDFN knock-out"), "nearest: BDNF knock-out"),
+        (("racemic 10 mg/kg IP with oxytocin blocker", "--species", "rat"), "a blocker with no target"),
+        (("midazolam 1 mg/kg IV", "--species", "mouse"), "no kinetics of midazolam in the mouse"),
+        (("racemic 10 mg/kg IP",), "no kinetics of racemic ketamine by route IP in people"),
+        (("racemic 10 mg/kg IP", "--species", "rta"), "nearest: rat"),
+        (("racemic 1 mg IV", "--patients", "5", "--with", "NBQX at -30 min"), "where many persons start"),
+    ],
+)
+def test_one_error_and_nothing_written(words, said, tmp_path):
+    folder = tmp_path / "run"
+    code, _, err = typed("simulate", *words, "--out", str(folder))
+    assert code == 2
+    assert said in err
+    assert "Traceback" not in err
+    assert not folder.exists()
+
+
+def test_a_run_keeps_its_species_and_perturbations(tmp_path):
+    folder = tmp_path / "run"
+    code, _, err = typed(
+        "simulate",
+        "racemic 10 mg/kg IP",
+        "--species",
+        "rat",
+        "--with",
+        "NBQX 10 mg/kg IP at -30 min",
+        "--out",
+        str(folder),
+    )
+    assert code == 0, err
+    written = (folder / "scenario.yaml").read_text(encoding="utf-8")
+    assert "species: rat" in written
+    assert "NBQX 10 mg/kg IP at -30 min" in written
+    assert "with NBQX" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_translate_prints_three_rules():
+    code, out, err = typed("translate", "ketamine 10 mg/kg IP", "--from", "rat", "--to", "human")
+    assert code == 0
+    assert [line.split("\t")[0] for line in out.splitlines()[1:]] == [
+        "unbound brain area", "unbound brain peak", "body surface",
+    ]  # fmt: skip
+    assert "not treatment or dosing advice" in err
+
+
+def test_explain_experiments_hides_nothing(tmp_path, capsys):
+    explain_experiments(tmp_path / "table")
+    said = capsys.readouterr()
+    for name in ("maeng-nbqx", "vgf-ko", "zanos16-deut", "moghaddam-dir-200"):
+        assert name in said.out
+    assert "wrong" in said.err
+    picture = (tmp_path / "table" / "experiments.svg").read_text(encoding="utf-8")
+    assert "zanos16-deut" in picture
+    assert "not treatment or dosing advice" in picture.replace("\n", " ")
+    assert len((tmp_path / "table" / "experiments.csv").read_text(encoding="utf-8").splitlines()) > 98

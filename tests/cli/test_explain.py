@@ -1,0 +1,76 @@
+"""`ketamech explain`: what it writes, and one clear error for what makes no sense."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from unittest import mock
+
+import pandas as pd
+import pytest
+
+from ketamech.cli import main
+
+INFUSION = "racemic 0.5 mg/kg IV over 40 min"
+
+
+def run(*arguments, cwd):
+    """Exit code, output and errors of a command run in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        mock.patch.object(sys, "argv", ["ketamech", *arguments]),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    return ended.value.code, out.getvalue(), err.getvalue()
+
+
+def test_a_scenario_is_explained_in_a_table_in_words_and_on_a_page(tmp_path):
+    code, out, err = run("explain", INFUSION, "--draws", "8", "--out", "why", cwd=tmp_path)
+    assert code == 0
+    assert out.startswith("outcome\tpathway\tshapley")
+    assert "Habenula:" in err
+    assert "values that carry it" in err
+    assert "not treatment or dosing advice" in " ".join(err.split())
+    page = (tmp_path / "why" / "explain.html").read_text(encoding="utf-8")
+    assert "not treatment or dosing advice" in page
+    assert "course.svg" in page
+    table = pd.read_csv(tmp_path / "why" / "shapley.csv")
+    assert table["outcome"].nunique() >= 12
+    for name in ("course.svg", "shares.png", "totals.csv", "dependence.csv"):
+        assert (tmp_path / "why" / name).is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["explain", INFUSION, "--outcomes", "mood.madrss at 24 h"], "mood.madrs"),
+        (["explain", INFUSION, "--average", INFUSION], "ketamech explain wirings --average"),
+        (["explain", "wirings", "--draws", "5"], "ketamech explain SCENARIO --draws"),
+        (["explain", INFUSION, "--wiring", "opiod-gate"], "opioid-gate"),
+        (["explain", "wirings", "--average", "ketamin 1 mg/kg IV"], "ketamin"),
+        (["explain", "wiring"], "wirings"),
+        (["simulate", INFUSION, "--wiring", "metabolit"], "metabolite"),
+    ],
+)
+def test_what_makes_no_sense_is_one_clear_error(arguments, words, tmp_path):
+    code, _, err = run(*arguments, cwd=tmp_path)
+    assert code == 2
+    assert words in err
+    assert "Traceback" not in err
+    assert not any(tmp_path.iterdir())
+
+
+def test_wirings_are_compared_on_a_page(tmp_path):
+    code, out, _ = run("explain", "wirings", "--out", "w", cwd=tmp_path)
+    assert code == 0
+    lines = out.strip().splitlines()
+    assert lines[0].startswith("wiring\tprobability")
+    assert {line.split("\t")[0] for line in lines[1:]} >= {"several-routes", "metabolite", "averaged"}
+    assert (tmp_path / "w" / "wirings.html").is_file()
+    rows = pd.read_csv(tmp_path / "w" / "rows.csv")
+    assert {"clinical", "perturbation", "unfitted"} == set(rows["kind"])

@@ -1,0 +1,106 @@
+"""`ketamech import`, tables of doses as scenarios, and `ketamech certify`: what a user types, and what comes."""
+
+import pandas as pd
+import pytest
+
+from cli.test_bad_input import refused, run
+
+MANY = """id,time,amt,rate,cmt,evid,ii,addl,wt
+1,0,35,52.5,IV,1,.,.,70
+1,0.5,.,.,.,0,,,70
+2,0,50,0,oral,1,12,3,80
+2,24,.,.,.,0,,,80
+"""
+MODEL = """<?xml version="1.0" encoding="UTF-8"?>
+<sbml xmlns="http://www.sbml.org/sbml/level3/version1/core" level="3" version="1"><model id="decay"><listOfParameters>
+<parameter id="x" value="2" constant="false"/></listOfParameters><listOfRules><rateRule variable="x">
+<math xmlns="http://www.w3.org/1998/Math/MathML"><apply><minus/><ci>x</ci></apply></math></rateRule></listOfRules>
+</model></sbml>"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "many.csv").write_text(MANY, encoding="utf-8")
+    (tmp_path / "model.xml").write_text(MODEL, encoding="utf-8")
+    return tmp_path
+
+
+def test_doses_travel_to_a_table_and_back(folder):
+    assert (
+        run("export", "esketamine 84 mg nasal twice weekly for 2 weeks", "--to", "doses.csv", cwd=folder).returncode
+        == 0
+    )
+    ended = run("import", "doses.csv", "--to", "again.yaml", cwd=folder)
+    assert ended.returncode == 0, ended.stderr
+    assert "esketamine 84.0 mg nasal every 168.0 h for 336.0 h" in ended.stdout
+    assert run("export", "again.yaml", "--to", "second.csv", cwd=folder).returncode == 0
+    first, second = (
+        pd.read_csv(folder / name, na_values=".").drop(columns="WEIGHT", errors="ignore")
+        for name in ("doses.csv", "second.csv")
+    )
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_a_table_of_several_is_simulated_at_its_observations(folder):
+    ended = run("simulate", "many.csv", "--drug", "racemic", "--outputs", "mood.madrs", "--out", "r", cwd=folder)
+    assert ended.returncode == 0, ended.stderr
+    assert "every dose without a drug of its own is racemic" in " ".join(ended.stderr.split())
+    found = pd.read_csv(folder / "r" / "simulated.csv", comment="#")
+    assert found[["ID", "TIME"]].to_numpy().tolist() == [[1, 0.5], [2, 24.0]]
+    assert list(found.columns) == ["ID", "TIME", "mood.madrs", "solve_status"]
+    assert len(run("cite", "r/simulated.csv", cwd=folder).stdout.splitlines()) > 10
+
+
+def test_one_person_of_a_table_is_a_scenario(folder):
+    ended = run("simulate", "many.csv", "--drug", "racemic", "--id", "2", "--out", "two", cwd=folder)
+    assert ended.returncode == 0, ended.stderr
+    text = (folder / "two" / "scenario.yaml").read_text(encoding="utf-8")
+    assert "racemic ketamine 50.0 mg oral every 12.0 h for 48.0 h" in text
+    assert "person.weight: 80.0 kg" in text
+
+
+BAD = {
+    "which drug": (["simulate", "many.csv"], "--drug esketamine"),
+    "which person": (["import", "many.csv", "--drug", "racemic", "--to", "s.yaml"], "--id 1"),
+    "nobody": (["simulate", "many.csv", "--drug", "racemic", "--id", "9"], "there is no ID 9"),
+    "an option that a table does not take": (["simulate", "many.csv", "--drug", "racemic", "--seed", "3"], "--seed 3"),
+    "no table": (["import", "gone.csv"], "cannot be read"),
+    "another file": (["import", "x.docx"], "a table of doses or a model"),
+    "no scenario file": (["import", "many.csv", "--drug", "racemic", "--to", "s.csv"], "ending in .yaml"),
+    "a sentence with --id": (["simulate", "racemic 35 mg IV", "--id", "2"], "for a table of doses"),
+    "a model that runs how long": (["import", "model.xml", "--to", "c.csv"], "--end 24"),
+    "a model into a scenario": (["import", "model.xml", "--end", "3", "--to", "c.yaml"], "ending in .csv"),
+    "an end before the start": (["import", "model.xml", "--end", "-3"], "a time above 0"),
+    "no model": (["import", "gone.xml"], "cannot be read"),
+    "no scenarios to certify": (["certify", "--scenarios", "."], "no scenario files"),
+    "no cases": (["certify", "--sbml-suite", "."], "no semantic cases"),
+    "results of nothing": (["export", ".", "--to", "x.nc"], "holds no results"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_slip_is_one_clear_error(case, folder):
+    arguments, expected = BAD[case]
+    before = sorted(folder.iterdir())
+    assert expected in " ".join(refused(run(*arguments, cwd=folder), folder=folder).split())
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_model_is_told_and_run(folder):
+    ended = run("import", "model.xml", "--end", "3", "--steps", "3", "--to", "c.csv", cwd=folder)
+    assert ended.returncode == 0, ended.stderr
+    assert "states\t1" in ended.stdout
+    curves = pd.read_csv(folder / "c.csv")
+    assert list(curves.columns) == ["time", "x"]
+    assert curves["x"].tolist() == pytest.approx([2, 2 / 2.718281828, 2 / 7.389056099, 2 / 20.08553692])
+
+
+def test_an_example_is_certified(folder):
+    (folder / "one.yaml").write_text("treatments: [racemic 35 mg IV]\nhorizon: 2 days\n", encoding="utf-8")
+    ended = run("certify", "--scenarios", "one.yaml", "--out", "cert", "--docs", "page.md", cwd=folder)
+    assert ended.returncode == 0, ended.stderr
+    assert "within the goal" in " ".join(ended.stderr.split())
+    assert {path.name for path in (folder / "cert").iterdir()} == {"one.omex", "differences.csv", "manifest.json"}
+    page = (folder / "page.md").read_text(encoding="utf-8")
+    assert "reached" in page
+    assert "| `mood.madrs` |" in page

@@ -1,0 +1,176 @@
+"""SBML models of others on our engine: against closed forms, against libRoadRunner, and refused by name."""
+
+import math
+
+import antimony
+import numpy as np
+import pytest
+import roadrunner
+
+from ketamech.core import BadInput
+from ketamech.exchange.sbml_cases import run_suite, summary
+from ketamech.exchange.sbml_import import import_sbml
+from ketamech.exchange.sbml_running import simulate_imported
+
+roadrunner.Logger.disableLogging()
+TIMES = np.linspace(0, 5, 26)
+
+
+def sbml(text):
+    antimony.clearPreviousLoads()
+    assert antimony.loadAntimonyString(f"model m\n{text}\nend") >= 0, antimony.getLastError()
+    return antimony.getSBMLString("m")
+
+
+def arrived(folder, text):
+    (folder / "m.xml").write_text(text if text.startswith("<?xml") else sbml(text), encoding="utf-8")
+    return import_sbml(folder / "m.xml")
+
+
+ALIKE = {
+    "chain": ("species A=2, B=0; compartment c=2; A in c; B in c; k=0.7; J: 2 A -> B; k*A*c", "A B J"),
+    "rules": ("x=1; x'=-k*x*y; k=0.5; y := 1+x^2; z = k+2; w := z*y", "x y w"),
+    "volume moves": ("compartment c=1; c'=0.2; species A in c; A=3; k=0.3; J: A -> ; k*A*c", "A c"),
+    "boundary and constant": (
+        "compartment c=1; species $B in c, A in c; B=2; A=0; k=0.4; J: B -> A; k*B; B'=-0.1", "A B"),
+    "time, piecewise": ("x=0; x' = piecewise(1, time<2, time>3.5, 0.5, 0.1*time)", "x"),
+    "logic": ("x=0; y=1; y'=-y; x' = piecewise(1, (time>1 && time<2) || y<0.05, 0)", "x y"),
+    "functions": ("x=1.3; x' = -ln(x+2)*sqrt(x)/(1+exp(x))+abs(x-1)*0.1+tanh(x)*0.01+max(x,1,0.2)*0.1", "x"),
+    "powers of what is negative": ("n=3; x=-2; x'=-(x^n)*0.1 + x^2*0.05", "x"),
+    "initial assignment": ("compartment c=2; species A in c; A=k*3; k=p^2; p=1.5; J: A->; k*A", "A"),
+    "state event": ("x=1; x'=-x; at x<0.2: x=x+2", "x"),
+    "timed events": ("x=0; x'=-0.5*x; E1: at time>=1: x=x+2; E2: at time>=3: x=x+1", "x"),
+    "delay": ("x=1; y=0; x'=-x; y'=-0.1*y; at 1 after x<0.5: y=x", "x y"),
+    "late values": ("x=1; y=0; x'=-x; E: at 1 after x<0.5, fromTrigger=false: y=x", "x y"),
+    "priority": ("x=1; y=1; A: at time>=2, priority=1: x=2*y; B: at time>=2, priority=5: y=5", "x y"),
+    "one event calls another": ("x=0; y=0; A: at time>=1: x=1; B: at x>0.5: y=3; y'=-y", "x y"),
+    "not lasting": ("x=1; y=0; x'=-x; E: at 2 after (x>0.3 && time>0.2), persistent=false, t0=false: y=1", "x y"),
+    "an event at the start": ("x=1; x'=-x; E: at x>0.5, t0=false: x=3", "x"),
+    "an event sets a constant": ("k=1; x=1; x'=-k*x; at time>=1: k=0.1", "x k"),
+    "a dose into a concentration": (
+        "compartment c=4; species A in c; A=0; J: A->; 0.3*A*c; at time>=1: A=A+2", "A"),
+    "an infusion that ends": ("r=0; x=0; x'=r-0.5*x; at time>=1: r=2; at time>=3: r=0", "x"),
+    "hill": ("x=0.1; x' = x^h/(x^h+k^h) - 0.2*x; h=2.5; k=0.4", "x"),
+    "substance only": ("compartment c=3; substanceOnly species A in c; A=2; J: A->; 0.2*A", "A"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ALIKE)
+def test_our_engine_and_libroadrunner_agree(case, tmp_path):
+    text, names = ALIKE[case]
+    document = sbml(text)
+    ours = simulate_imported(arrived(tmp_path, document), TIMES)
+    simulator = roadrunner.RoadRunner(document)
+    simulator.integrator.relative_tolerance = 1e-10
+    simulator.integrator.absolute_tolerance = 1e-12
+    floating = set(simulator.model.getFloatingSpeciesIds()) | set(simulator.model.getBoundarySpeciesIds())
+    whole = "substanceOnly" in text
+    asked = {name: f"[{name}]" if name in floating and not whole else name for name in names.split()}
+    simulator.timeCourseSelections = list(asked.values())
+    theirs = dict(zip(asked, np.array(simulator.simulate(0, 5, 26)).T, strict=True))
+    jumps = np.isin(TIMES, [1.0, 2.0, 3.0])  # there, libRoadRunner may show the value before
+    for name in asked:
+        assert ours[name][~jumps] == pytest.approx(theirs[name][~jumps], rel=2e-6, abs=2e-6), name
+
+
+def test_a_decay_in_closed_form(tmp_path):
+    model = arrived(tmp_path, "compartment c=2; species S in c; S=3; k=0.4; J: S->; k*S*c")
+    found = simulate_imported(model, TIMES)
+    assert found["S"] == pytest.approx(3 * np.exp(-0.4 * TIMES), rel=1e-7)
+    assert found["amount(S)"] == pytest.approx(6 * np.exp(-0.4 * TIMES), rel=1e-7)
+
+
+def test_an_event_fires_at_its_moment(tmp_path):
+    """x falls from 1 and is set back to 1 at a tenth: by then ln(10) has passed."""
+    model = arrived(tmp_path, "x=1; x'=-x; at x<0.1: x=1")
+    found = simulate_imported(model, np.array([0.0, 2.3, 2.31, 4.0]))
+    assert found["x"] == pytest.approx(
+        [1, math.exp(-2.3), math.exp(-(2.31 - math.log(10))), math.exp(-4) * 10], rel=1e-7
+    )
+
+
+def test_very_small_amounts_are_followed(tmp_path):
+    model = arrived(tmp_path, "compartment c=1; species A in c, B in c; A=1.5e-15; B=0; J: A->B; A*c")
+    found = simulate_imported(model, TIMES)
+    assert found["B"] == pytest.approx(1.5e-15 * (1 - np.exp(-TIMES)), rel=1e-6, abs=1e-22)
+
+
+REFUSED = {
+    "x=1; x'=-delay(x, 1)": "delays",
+    "x=1; x'=sin(x)": "sine",
+    "x=1; x'=floor(time)": "floor",
+    "x=1; y=rateOf(x); x'=-x": "rateOf",
+    "species A in c; compartment c=1; J: A->; A": "no start",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_is_not_supported_is_refused_by_name(text, tmp_path):
+    with pytest.raises(BadInput, match=REFUSED[text]):
+        simulate_imported(arrived(tmp_path, text), TIMES)
+
+
+ALGEBRAIC = """<?xml version="1.0" encoding="UTF-8"?>
+<sbml xmlns="http://www.sbml.org/sbml/level3/version1/core" level="3" version="1">
+<model id="m"><listOfParameters><parameter id="x" value="1" constant="false"/></listOfParameters><listOfRules>
+<algebraicRule><math xmlns="http://www.w3.org/1998/Math/MathML"><apply><minus/><ci>x</ci><cn>2</cn></apply></math>
+</algebraicRule></listOfRules></model></sbml>"""
+PACKAGE = """<?xml version="1.0" encoding="UTF-8"?>
+<sbml xmlns="http://www.sbml.org/sbml/level3/version1/core" level="3" version="1"
+xmlns:qual="http://www.sbml.org/sbml/level3/version1/qual/version1" qual:required="true"><model id="m"/></sbml>"""
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (ALGEBRAIC, "algebraic rules"),
+        (PACKAGE, "package 'qual'"),
+        ("<?xml version='1.0'?><html/>", "SBML"),
+        ("<?xml version='1.0'?><sbml", "m.xml"),
+    ],
+)
+def test_files_that_are_no_supported_model(text, complaint, tmp_path):
+    with pytest.raises(BadInput, match=complaint):
+        arrived(tmp_path, text)
+
+
+def test_our_own_export_comes_back(model, tmp_path):
+    """The whole story, out as SBML and in again: the same curves."""
+    from ketamech.exchange.sbml import course_sbml
+    from ketamech.exchange.sbml_words import sbml_id
+    from ketamech.study import courses, load_scenario, run
+
+    treated = courses(load_scenario("esketamine 20 mg IV over 1 h at 2 h", model.parameters), model)[0]
+    times = np.array([1.0, 2.5, 3.5, 24.0, 72.0])
+    ours = run(model, [treated], times, tolerance=1e-9)
+    back = simulate_imported(arrived(tmp_path, course_sbml(model, treated)), times)
+    for name in ("plasma.esketamine", "mood.madrs", "spines.density", "plasticity.erk_akt"):
+        assert back[sbml_id(name)] == pytest.approx(ours[name].values[0], rel=1e-5, abs=1e-9), name
+
+
+def case(folder, name, text, results, **settings):
+    place = folder / name
+    place.mkdir()
+    (place / f"{name}-sbml-l3v1.xml").write_text(sbml(text), encoding="utf-8")
+    (place / f"{name}-results.csv").write_text(results, encoding="utf-8")
+    asked = {"start": 0, "duration": 2, "steps": 2, "absolute": 1e-6, "relative": 1e-4, **settings}
+    (place / f"{name}-settings.txt").write_text("".join(f"{k}: {v}\n" for k, v in asked.items()), encoding="utf-8")
+
+
+def test_a_folder_of_cases_is_judged(tmp_path):
+    decay = "compartment c=2; species S in c; S=3; J: S->; 0.4*S*c"
+    amounts = "".join(f"{t},{6 * math.exp(-0.4 * t)}\n" for t in range(3))
+    concentrations = "".join(f"{t},{3 * math.exp(-0.4 * t)}\n" for t in range(3))
+    case(tmp_path, "00001", decay, "time,S\n" + amounts, variables="S", amount="S")
+    case(tmp_path, "00002", decay, "time,case00002`S\n" + concentrations, variables="S", concentration="S")
+    case(tmp_path, "00003", decay, "time,S\n" + concentrations, variables="S", amount="S")
+    case(tmp_path, "00004", "x=1; x'=-delay(x,1)", "time,x\n0,1\n1,1\n2,1\n", variables="x")
+    found = run_suite(tmp_path)
+    assert [one.word for one in found] == ["passed", "passed", "wrong", "refused"]
+    assert "expected 3" in found[2].why
+    assert {row["outcome"]: row["cases"] for row in summary(found)} == {"passed": 2, "wrong": 1, "refused": 1}
+
+
+def test_a_folder_without_cases_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="no semantic cases"):
+        run_suite(tmp_path)
