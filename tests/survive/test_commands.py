@@ -41,6 +41,7 @@ def results(place):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_stopped_command_goes_on_to_the_same_results(name, tmp_path, monkeypatch, model):
     monkeypatch.setattr(conduct, "KEPT", 100)  # a trial a piece
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     if name == "sensitivity":
         from ketamech.analysis import sensitivity
 

@@ -162,6 +162,13 @@ def test_another_job_or_other_versions_are_refused_by_name(tmp_path, monkeypatch
 kit_made_with = kit.made_with()
 
 
+def test_a_job_of_which_nothing_came_leaves_nothing(tmp_path):
+    for there, left in (("a/b", []), ("", [])):
+        with pytest.raises(ZeroDivisionError), opened(tmp_path / there, JOB):
+            raise ZeroDivisionError
+        assert list(tmp_path.iterdir()) == left
+
+
 def test_python_objects_are_never_kept(tmp_path):
     with opened(tmp_path, JOB) as pieces, pytest.raises(TypeError, match="Python objects"):
         pieces.keep("u0", {"x": np.array([{}], dtype=object)})

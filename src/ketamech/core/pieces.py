@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -140,6 +140,7 @@ def opened(
     if final.exists() and not final.is_dir():
         raise BadInput(f"'{final.name}' is a file", expected="a folder to write to", type_this="--out runs/NAME")
     place = final / PLACE
+    made = [folder for folder in (place, final, *final.parents) if not folder.exists()]
     place.mkdir(parents=True, exist_ok=True)
     head = _plain({"format": 1, "job": dict(job), "made_with": made_with(), "about": dict(about or {})})
     with _alone(place / LOCK, final):
@@ -155,7 +156,13 @@ def opened(
             head = old
         damaged = [name for name, line in lines.items() if not _whole(final, line["files"])]
         kept = {name: line for name, line in lines.items() if name not in damaged}
-        yield Pieces(final, head, kept, [*damaged, *spoiled])
+        pieces = Pieces(final, head, kept, [*damaged, *spoiled])
+        try:
+            yield pieces
+        except Exception:
+            if place in made and not list(pieces):
+                _leave_nothing(place, made)
+            raise
 
 
 def read_journal(folder: Path | str) -> dict[str, Facts]:
@@ -210,6 +217,14 @@ def _clear(place: Path) -> None:
     for path in place.iterdir():
         if path.name != LOCK:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _leave_nothing(place: Path, made: Sequence[Path]) -> None:
+    """Take away the folders that were made for a job of which nothing came."""
+    shutil.rmtree(place)
+    for folder in made[1:]:
+        with suppress(OSError):  # somebody else's files are in it
+            folder.rmdir()
 
 
 def _whole(folder: Path, files: Mapping[str, Sequence[Any]]) -> bool:
