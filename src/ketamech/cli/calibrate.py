@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ketamech.cli.extras import need
 from ketamech.cli.long_run import Resume, Scheduler, long_run, threads_of
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def calibrate(
     from ketamech.analysis import adoption
     from ketamech.cli import terminal
 
+    need("calibrate")
     terminal.refuse_file(out)
     model = terminal.model()
     task = kit.calibration(model, persons=persons, threads=threads_of(threads, scheduler))

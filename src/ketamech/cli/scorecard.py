@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ketamech.cli.extras import need
 from ketamech.cli.long_run import Resume, Scheduler, long_run, threads_of
 from ketamech.core.work import Work
 
@@ -31,6 +32,8 @@ def scorecard(
     from ketamech import exchange
     from ketamech.cli import terminal
 
+    if trials:
+        need("trials")
     terminal.refuse_file(out)
     model = terminal.model()
     job = {"command": "scorecard", "replicates": replicates}

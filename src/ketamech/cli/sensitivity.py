@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ketamech.cli.extras import need
 from ketamech.cli.long_run import Resume, Scheduler, long_run, text_hash, threads_of
 from ketamech.core import BadInput
 
@@ -45,6 +46,7 @@ def sensitivity(
     from ketamech.analysis import sensitivity as kit
     from ketamech.cli import terminal
 
+    need("calibrate")
     terminal.refuse_file(out)
     if base & (base - 1):
         raise BadInput(f"{base} base points", key="--base", expected="a power of 2", type_this="--base 1024")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ketamech.cli.extras import need
 from ketamech.cli.long_run import Resume, Scheduler, long_run, threads_of
 from ketamech.core import BadInput
 
@@ -52,6 +53,7 @@ def trial(
     from ketamech.cli import terminal
     from ketamech.study import run_trial
 
+    need("trials")
     asked = [_found(file) for file in files]
     sizes = _sizes(power)
     if sizes and any(len(planned.arms) < 2 for _, planned in asked):
