@@ -14,6 +14,7 @@ import targets
 
 from fuzz import mangled
 from ketamech.core import BadInput, KetaMechError
+from ketamech.study.people_tables import marginal
 
 FEW = 25
 
@@ -43,6 +44,9 @@ def test_what_the_fuzzer_once_found_stays_mended():
             targets.Regimen.parse(words)
     with pytest.raises(BadInput, match="not a unit"):
         targets.unit("K")
+    for words in ("normal 33 5 in 20", "normal 33 5 in a b", "", " in 1 2", "mixture 0.5 |"):
+        with pytest.raises(BadInput):
+            marginal(words)
 
 
 BOMBS = {
