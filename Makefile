@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check docs setup lock clean help app screenshots fuzz-app
+.PHONY: demo test check docs setup lock clean help app screenshots fuzz-app fuzz survive sbom
 
 help:  ## Say what can be typed
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -23,6 +23,15 @@ screenshots: $(READY)  ## Pictures of the page for the documentation (needs Chro
 
 fuzz-app: $(READY)  ## 10,000 odd requests at the page's API
 	KETAMECH_FUZZ_CASES=10000 $(BIN)/python -m pytest tests/app/test_fuzz.py -s
+
+fuzz: $(READY)  ## So many mangled files at everything that is read: make fuzz RUNS=100000
+	$(BIN)/python tests/fuzz/fuzz.py --runs $(or $(RUNS),20000)
+
+survive: $(READY)  ## 200 kills of a toy job and 200 of a real cohort, and a cluster on loopback
+	KETAMECH_KILLS=200 $(BIN)/python -m pytest tests/survive
+
+sbom: $(READY)  ## What is installed with KetaMech, as CycloneDX from the lock: build/sbom.json (needs cyclonedx-bom)
+	mkdir -p build && cyclonedx-py requirements requirements.lock --output-file build/sbom.json
 
 check: $(READY)  ## Format, lint, types and tests
 	BIN=$(BIN) scripts/check

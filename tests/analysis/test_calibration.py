@@ -15,6 +15,8 @@ from ketamech.analysis.comparison import standard_error
 from ketamech.analysis.emulation import Emulator, Points, convergence, identified, sampled
 from ketamech.analysis.posterior import save_posterior
 from ketamech.core import BadInput, UnknownName
+from ketamech.core.pieces import opened
+from ketamech.core.work import HERE, Work
 from ketamech.evidence import load_evidence
 from ketamech.parameters import load_parameters
 
@@ -34,7 +36,7 @@ class Toy:
     published: np.ndarray = field(default_factory=lambda: np.array([2.0, -1.0]))
     noise: np.ndarray = field(default_factory=lambda: np.array([0.5, 0.5]))
     model: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(layout=SimpleNamespace(fingerprint="toy")))
-    mark: str = "people, scales and trials"
+    work: Work = HERE
     calls: int = 0
     killed_at: int = 10**9
 
@@ -50,7 +52,11 @@ class Toy:
     def spread(self, x):
         return np.eye(2) / 17
 
+    def point(self, x):
+        return {"found": self.simulate(x)}
+
     judged = Calibration.judged
+    simulated = Calibration.simulated
 
 
 def quiet(done, words):
@@ -65,9 +71,9 @@ def test_an_emulator_of_the_second_degree_is_exact_for_one():
     assert emulator.error.max() < 0.01
 
 
-def test_the_posterior_is_what_a_grid_finds(tmp_path):
+def test_the_posterior_is_what_a_grid_finds():
     task = Toy()
-    points = Points(task, tmp_path / "p.npz")
+    points = Points(task)
     x, found = points.near(80, quiet)
     result = sampled(points, Emulator.fitted(x, found), 60, quiet, steps=400)
     a, b = np.meshgrid(np.linspace(-1, 3, 301), np.linspace(-2.5, 1.5, 301), indexing="ij")
@@ -85,22 +91,15 @@ def test_the_posterior_is_what_a_grid_finds(tmp_path):
 
 
 def test_a_killed_calibration_goes_on_as_if_nothing_had_happened(tmp_path):
-    whole = Points(Toy(), tmp_path / "whole.npz").near(40, quiet)
-    with pytest.raises(KeyboardInterrupt):
-        Points(Toy(killed_at=17), tmp_path / "part.npz").near(40, quiet)
-    rest = Toy()
-    again = Points(rest, tmp_path / "part.npz").near(40, quiet)
+    whole = Points(Toy()).near(40, quiet)
+    with pytest.raises(KeyboardInterrupt), opened(tmp_path, {}) as pieces:
+        Points(Toy(killed_at=17, work=Work(pieces))).near(40, quiet)
+    with opened(tmp_path, {}, resume=True) as pieces:
+        rest = Toy(work=Work(pieces))
+        again = Points(rest).near(40, quiet)
     np.testing.assert_array_equal(again[0], whole[0])
     np.testing.assert_array_equal(again[1], whole[1])
-    assert rest.calls <= 40 - 15
-
-
-def test_another_calibration_is_not_taken_up(tmp_path):
-    Points(Toy(), tmp_path / "c.npz").near(5, quiet)
-    with pytest.raises(BadInput, match="another calibration"):
-        Points(Toy(persons=2), tmp_path / "c.npz").near(5, quiet)
-    with pytest.raises(BadInput, match="another calibration"):
-        Points(Toy(mark="other people"), tmp_path / "c.npz").near(5, quiet)
+    assert rest.calls == 40 - 17
 
 
 def test_only_calibrate_rows_are_fitted_and_each_once():

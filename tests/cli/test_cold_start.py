@@ -45,3 +45,23 @@ def test_a_png_loads_what_draws(model, tmp_path):
 @pytest.mark.parametrize("words", [("--help",), ("simulate", "--help"), ("evidence", "list", "--stage", "nmda")])
 def test_help_and_tables_load_nothing_heavy(words):
     assert loaded_by(*words) == "[] 0"
+
+
+@pytest.mark.parametrize(
+    ("words", "library", "extra"),
+    [
+        (("trial", "murrough2013"), "statsmodels", "trials"),
+        (("calibrate",), "emcee", "calibrate"),
+        (("sensitivity",), "SALib", "calibrate"),
+    ],
+)
+def test_a_library_that_is_not_installed_is_said_before_any_work(words, library, extra, monkeypatch):
+    from typer.testing import CliRunner
+
+    from ketamech.cli import extras
+    from ketamech.cli.main import app
+
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == library else object())
+    done = CliRunner().invoke(app, list(words))
+    assert f"this needs {library}, which is not installed" in str(done.exception)
+    assert done.exception.type_this == f'pip install "ketamech[{extra}]"'

@@ -8,7 +8,8 @@ import pytest
 import xarray as xr
 
 from ketamech.core import BadInput
-from ketamech.exchange import read_cohort, refuse_small_disk, stream
+from ketamech.core.pieces import opened
+from ketamech.exchange import read_cohort, refuse_occupied, refuse_small_disk, stream
 
 MODULE = sys.modules[stream.__module__]
 TIMES = np.array([0.0, 24.0])
@@ -31,12 +32,16 @@ def part(first, count, bad=()):
 
 
 def chunks(total, size):
-    for first in range(0, total, size):
-        yield part(first, min(size, total - first))
+    return lambda firsts: (part(first, min(size, total - first)) for first in firsts)
+
+
+def write(folder, parts, patients, about=None, *, chunk, resume=False):
+    with opened(folder, {"patients": patients}, about=about, resume=resume) as pieces:
+        return stream(pieces, parts, patients, chunk=chunk)
 
 
 def test_chunks_come_back_as_one_dataset(tmp_path):
-    state = stream(tmp_path / "c", chunks(10, 4), 10, {"seed": 3}, chunk=4)
+    state = write(tmp_path / "c", chunks(10, 4), 10, {"seed": 3}, chunk=4)
     found = read_cohort(tmp_path / "c")
     assert (state["finished"], state["failed"]) == (10, 0)
     assert found["a.b"].values == pytest.approx(np.arange(10)[:, None] + np.array([0.0, 0.5]))
@@ -47,7 +52,7 @@ def test_chunks_come_back_as_one_dataset(tmp_path):
 
 
 def test_failures_are_counted_and_explained(tmp_path):
-    state = stream(tmp_path / "c", [part(0, 4, bad=[2])], 4, {}, chunk=4)
+    state = write(tmp_path / "c", lambda firsts: [part(0, 4, bad=[2])], 4, chunk=4)
     assert state["failed"] == 1
     assert "2,\"not finite at 3 h, state a.b, term 'loss'\"" in (tmp_path / "c" / "failures.csv").read_text(
         encoding="utf-8"
@@ -59,27 +64,27 @@ def test_failures_are_counted_and_explained(tmp_path):
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, MemoryError])
 def test_what_is_finished_survives_an_interruption(tmp_path, interruption):
-    def broken():
-        yield from chunks(8, 4)
+    def broken(firsts):
+        yield from chunks(8, 4)(firsts[:2])
         raise interruption
 
     with pytest.raises(interruption):
-        stream(tmp_path / "c", broken(), 20, {}, chunk=4)
+        write(tmp_path / "c", broken, 20, chunk=4)
     assert read_cohort(tmp_path / "c")["a.b"].values[:, 0].tolist() == list(range(8))
 
 
 def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
-    write, calls = MODULE._write, []
+    usual, calls = MODULE._write, []
 
     def full(*arguments):
         calls.append(1)
         if len(calls) == 3:
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(*arguments)
+        return usual(*arguments)
 
     monkeypatch.setattr(MODULE, "_write", full)
-    with pytest.raises(BadInput, match="disk is full: 8 of 20 patients are kept"):
-        stream(tmp_path / "c", chunks(20, 4), 20, {}, chunk=4)
+    with pytest.raises(BadInput, match="disk is full: 3 finished pieces are kept"):
+        write(tmp_path / "c", chunks(20, 4), 20, chunk=4)
     assert read_cohort(tmp_path / "c").sizes["patient"] == 8
 
 
@@ -92,7 +97,7 @@ def test_more_than_the_disk_holds_is_refused_with_its_size(tmp_path):
 def test_a_folder_with_files_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(BadInput, match="not empty"):
-        stream(tmp_path, chunks(4, 4), 4, {}, chunk=4)
+        refuse_occupied(tmp_path)
     assert (tmp_path / "mine.txt").read_text(encoding="utf-8") == "precious"
 
 
@@ -102,3 +107,61 @@ def test_what_is_no_cohort_is_refused(tmp_path, state):
         (tmp_path / MODULE.STATE).write_text(state)
     with pytest.raises(BadInput, match="holds no cohort"):
         read_cohort(tmp_path)
+
+
+def files_of(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_a_resumed_cohort_is_the_same_file_for_file(tmp_path):
+    def broken(firsts):
+        yield from chunks(20, 4)(firsts[:2])
+        raise KeyboardInterrupt
+
+    write(tmp_path / "whole", chunks(20, 4), 20, {"seed": 3}, chunk=4)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "c", broken, 20, {"seed": 3}, chunk=4)
+    asked = []
+    write(tmp_path / "c", lambda firsts: asked.extend(firsts) or chunks(20, 4)(firsts), 20, chunk=4, resume=True)
+    assert asked == [8, 12, 16]
+    assert files_of(tmp_path / "c") == files_of(tmp_path / "whole")
+
+
+def chunk_file(folder, number):
+    return folder / "cohort.zarr" / "a.b" / "c" / str(number) / "0"
+
+
+@pytest.mark.parametrize("how", ["removed", "truncated"])
+def test_a_missing_or_cut_chunk_is_never_read_as_nan(tmp_path, how):
+    write(tmp_path / "c", chunks(12, 4), 12, chunk=4)
+    path = chunk_file(tmp_path / "c", 1)
+    path.unlink() if how == "removed" else path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(BadInput, match=r"a\.b/c/1/0' (is missing|has \d+ bytes instead of)"):
+        read_cohort(tmp_path / "c")
+
+
+def test_an_edited_chunk_is_refused_as_it_is_read_and_made_again_by_resuming(tmp_path):
+    write(tmp_path / "c", chunks(12, 4), 12, chunk=4)
+    path, whole = chunk_file(tmp_path / "c", 1), files_of(tmp_path / "c")
+    raw = path.read_bytes()
+    path.write_bytes(raw[:9] + bytes([raw[9] ^ 4]) + raw[10:])
+    found = read_cohort(tmp_path / "c")
+    with pytest.raises(Exception, match=r"(?i)checksum|crc"):
+        found["a.b"].load()
+    write(tmp_path / "c", chunks(12, 4), 12, chunk=4, resume=True)
+    again = files_of(tmp_path / "c")
+    assert {k: v for k, v in again.items() if "journal" not in k} == {
+        k: v for k, v in whole.items() if "journal" not in k
+    }
+
+
+def test_while_a_chunk_is_made_again_only_what_stands_before_it_counts(tmp_path):
+    write(tmp_path / "c", chunks(12, 4), 12, chunk=4)
+    chunk_file(tmp_path / "c", 1).unlink()
+
+    def stopped(firsts):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "c", stopped, 12, chunk=4, resume=True)
+    assert read_cohort(tmp_path / "c").sizes["patient"] == 4

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -132,3 +134,21 @@ def test_the_project_names_no_machine():
         made = any(part.startswith(".") or part in ("runs", "build") for part in path.relative_to(project).parts)
         if not made and path.name != "test_house.py":  # which holds the pattern itself
             assert not FORBIDDEN.search(path.read_text(encoding="utf-8")), path
+
+
+def test_one_version_everywhere():
+    project = ROOT.parent.parent
+    for name, pattern in (("pyproject.toml", r'^version = "(.+)"'), ("CITATION.cff", r"^version: (.+)")):
+        found = re.search(pattern, (project / name).read_text(encoding="utf-8"), re.M)
+        assert found, name
+        assert found[1] == ketamech.__version__, name
+
+
+def test_importing_the_package_is_quick_and_loads_nothing_heavy():
+    """Bare Python takes some 15 ms; the promise is 300 ms, and no library at all."""
+    program = "import sys, time; t = time.perf_counter(); import ketamech; print(time.perf_counter() - t, *sys.modules)"
+    seconds, *loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True
+    ).stdout.split()
+    assert float(seconds) < 0.3
+    assert not {"numpy", "sympy", "numba", "xarray", "pandas", "distributed"} & set(loaded)

@@ -21,6 +21,8 @@ import numpy as np
 from ketamech.analysis.clinical import DIRECTORY, Clinical, errors, load_clinical, load_spreads, shipped_trial
 from ketamech.analysis.trial_statistics import statistic
 from ketamech.core import UnknownName, nearest, unit
+from ketamech.core.pieces import Arrays
+from ketamech.core.work import HERE, Work
 from ketamech.evidence import read_table
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.study import Trial, run_trial
@@ -31,6 +33,7 @@ PERSONS = 120  # in each simulated arm
 DISCREPANCY = {"points": 2.0, "percent": 8.0, "effect": 0.25, "days": 4.0}  # of a setting and of the model
 SEED = 20
 REACH = 0.25  # step of the slopes, in SD of the prior: wide enough for shares of 120 persons to move
+FARTHEST = 6.0  # SD of the prior beyond which nothing is simulated
 Tell = Callable[[int, str], None]
 
 
@@ -61,13 +64,32 @@ def load_estimated(table: ParameterTable | None = None) -> tuple[Estimated, ...]
 
 @dataclass(frozen=True)
 class Calibration:
-    """The model, what is estimated, and what it is held against; `persons` in each arm."""
+    """The model, what is estimated, and what it is held against; `persons` in each arm.
+
+    Every simulated point is a unit of `work`: a killed search goes the same way again, past the points that are kept.
+    """
 
     model: Model
     estimated: tuple[Estimated, ...]
     rows: tuple[Clinical, ...]
     persons: int = PERSONS
     threads: int = os.cpu_count() or 1
+    work: Work = HERE
+
+    @property
+    def job(self) -> dict[str, object]:
+        """All that decides on the statistics of a point; what is estimated may have been adopted meanwhile."""
+        return {
+            "persons": self.persons,
+            "seed of persons": SEED,
+            "estimated": [f"{p.name} {p.usual!r} {p.prior!r}" for p in self.estimated],
+            "rows": [
+                " ".join([r.row.id, repr(r.published), r.trial, r.arm, r.against, r.scale, r.visit, r.statistic])
+                for r in self.rows
+            ],
+            "held fixed": self.mark,
+            "equations": self.model.layout.fingerprint,
+        }
 
     @cached_property
     def trials(self) -> dict[str, Trial]:
@@ -125,6 +147,19 @@ class Calibration:
 
     def simulate(self, x: np.ndarray) -> np.ndarray:
         """The statistics [row] at standardised logarithms `x`; NaN where a trial gave none."""
+        return self.simulated(x[None])[0]
+
+    def simulated(self, x: np.ndarray, tell: Tell | None = None, words: str = "") -> np.ndarray:
+        """Statistics [point, row] at points [point, parameter]; `tell` is told how many are done."""
+        found = []
+        for arrays in self.work.each({_name(point): point for point in x}, self.point):
+            found.append(arrays["found"])
+            if tell:
+                tell(len(found), words)
+        return np.array(found)
+
+    def point(self, x: np.ndarray) -> Arrays:
+        """One point, simulated in earnest."""
         draw = self.values(x)
         data = {
             name: run_trial(
@@ -132,11 +167,11 @@ class Calibration:
             )
             for name, trial in self.trials.items()
         }
-        return np.array([statistic(row, data[row.trial])[0] for row in self.rows])
+        return {"found": np.array([statistic(row, data[row.trial])[0] for row in self.rows])}
 
     def log_posterior(self, x: np.ndarray) -> float:
         """Logarithm of prior times likelihood, up to a constant."""
-        if not np.all(np.abs(x) < 6):
+        if not np.all(np.abs(x) < FARTHEST):
             return -np.inf
         return self.judged(x, self.simulate(x))
 
@@ -177,7 +212,7 @@ class Calibration:
 
     def slopes(self, x: np.ndarray, found: np.ndarray) -> np.ndarray:
         """How the statistics, in units of their noise, move with each parameter [row, parameter]."""
-        moved = np.array([self.simulate(x + REACH * e) for e in np.eye(len(x))])
+        moved = self.simulated(x + REACH * np.eye(len(x)))
         return (moved - found).T / REACH / self.noise[:, None]
 
     def _cost(self, x: np.ndarray, found: np.ndarray) -> float:
@@ -198,15 +233,17 @@ def profile(task: Calibration, best: np.ndarray, slopes: np.ndarray, place: int,
     The others move by one Gauss-Newton step with the `slopes` at `best`: a profile where statistics are nearly linear.
     """
     free = [i for i in range(len(best)) if i != place]
-    found = []
-    for value in grid:
-        x = best.copy()
-        x[place] = value
-        off = (task.published - task.simulate(x)) / task.noise
-        hessian = slopes[:, free].T @ slopes[:, free] + np.eye(len(free))
-        x[free] += np.linalg.solve(hessian, slopes[:, free].T @ off - x[free])
-        found.append(-2 * task.log_posterior(x))
-    return np.array(found)
+    x = np.tile(best, (len(grid), 1))
+    x[:, place] = grid
+    off = (task.published - task.simulated(x)) / task.noise
+    hessian = slopes[:, free].T @ slopes[:, free] + np.eye(len(free))
+    for point, misses in zip(x, off, strict=True):
+        point[free] += np.linalg.solve(hessian, slopes[:, free].T @ misses - point[free])
+    inside = np.all(np.abs(x) < FARTHEST, axis=1)
+    found = np.full(len(grid), np.inf)
+    reached = zip(x[inside], task.simulated(x[inside]), strict=True)
+    found[inside] = [-2 * task.judged(point, values) for point, values in reached]
+    return found
 
 
 def in_table_units(task: Calibration, x: np.ndarray) -> np.ndarray:
@@ -214,6 +251,10 @@ def in_table_units(task: Calibration, x: np.ndarray) -> np.ndarray:
     table = task.model.parameters
     factors = [unit(table[p.name].unit).factor for p in task.estimated]
     return np.array([[v / f for v, f in zip(task.values(draw).values(), factors, strict=True)] for draw in x])
+
+
+def _name(x: np.ndarray) -> str:
+    return f"point-{hashlib.sha256(np.ascontiguousarray(x, dtype=float).tobytes()).hexdigest()[:20]}"
 
 
 def _limited(name: str, value: float) -> float:

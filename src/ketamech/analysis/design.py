@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ketamech.core.pieces import Arrays
+from ketamech.core.work import HERE, Work
 from ketamech.engine import rest, solve
 from ketamech.study import Model, load_population, sentence_entries
 from ketamech.study.cohort import event_table
@@ -56,7 +58,7 @@ def candidates(
 def compare(
     model: Model, regimens: Sequence[Candidate], *, weeks: int = 4, persons: int = 100, population: str = "trd",
     seed: int = 1, posterior: Sequence[Mapping[str, float]] = (), draws: int = 20, threads: int = 1,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], None] | None = None, work: Work = HERE,
 ) -> pd.DataFrame:  # fmt: skip
     """One line a regimen, each number with 95 % over draws, and whether it is on the `front` of the first three aims.
 
@@ -70,16 +72,14 @@ def compare(
     for regimen in regimens:  # the typical person is asked whether a dose is absurd; many persons are not
         sentence_entries(regimen.sentence, model.parameters, {}, float(times[-1]))
     some = list(posterior)[:draws] or [{}]
+    trying = _Trying(model, tuple(regimens), population, persons, seed, times, threads)
     numbers = np.full((len(regimens), len(some), 4), np.nan)
     spread = _spreads(model, seed, len(some))
-    for d, drawn in enumerate(some):
-        base = {**spread[d], **drawn}
-        people = load_population(population).draw(model.parameters, seed, range(persons), replicate=0, base=base)
-        crowd = _Crowd(model, {**base, **people.values}, persons, times, threads)
-        for k, regimen in enumerate(regimens):
-            numbers[k, d] = crowd.outcome(regimen.sentence)
-            if progress:
-                progress(d * len(regimens) + k + 1)
+    bases = {f"draw-{d}": {**spread[d], **drawn} for d, drawn in enumerate(some)}
+    for d, found in enumerate(work.each(bases, trying.under)):
+        numbers[:, d] = found["outcomes"]
+        if progress:
+            progress((d + 1) * len(regimens))
     lines = []
     for k, regimen in enumerate(regimens):
         line: dict[str, object] = {"regimen": regimen.name, "sentence": regimen.sentence}
@@ -110,6 +110,26 @@ def front(points: np.ndarray) -> np.ndarray:
         better = np.all(points >= p, axis=1) & np.any(points > p, axis=1)
         beaten.append(bool(better.any()) or not np.all(np.isfinite(p)))
     return ~np.array(beaten)
+
+
+@dataclass(frozen=True)
+class _Trying:
+    """Regimens that are given to the same people under one draw after another."""
+
+    model: Model
+    regimens: tuple[Candidate, ...]
+    population: str
+    persons: int
+    seed: int
+    times: np.ndarray
+    threads: int
+
+    def under(self, base: Mapping[str, float]) -> Arrays:
+        """Outcomes [regimen, aim] under one draw of the posterior."""
+        drawn = load_population(self.population)
+        people = drawn.draw(self.model.parameters, self.seed, range(self.persons), replicate=0, base=base)
+        crowd = _Crowd(self.model, {**base, **people.values}, self.persons, self.times, self.threads)
+        return {"outcomes": np.array([crowd.outcome(regimen.sentence) for regimen in self.regimens])}
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,14 @@ samples the emulated posterior in seconds; its draws are then simulated, to say 
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ketamech.analysis.calibration import Calibration
-from ketamech.core import BadInput
 
-WIDER, AT_ONCE, FOLDS = 1.5, 5, 5
+WIDER, FOLDS = 1.5, 5
 PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0)
 WALKERS_EACH, STEPS, THIN = 4, 1200, 10
 Tell = Callable[[int, str], None]
@@ -28,20 +23,18 @@ Tell = Callable[[int, str], None]
 
 @dataclass
 class Points:
-    """Simulated points of a calibration, kept in `file`: a killed run goes on where it was, with the same result."""
+    """Simulated points of a calibration, whose `work` keeps them: a killed run goes on with the same result."""
 
     task: Calibration
-    file: Path
     seed: int = 1
+    centre: tuple[np.ndarray, np.ndarray] | None = None
 
     def best(self, rounds: int, tell: Tell) -> tuple[np.ndarray, np.ndarray]:
-        """The most probable point and the straight-line covariance about it; found once."""
-        kept = self._read()
-        if "best" not in kept:
+        """The most probable point and the straight-line covariance about it; looked for once."""
+        if self.centre is None:
             best = self.task.best(rounds, tell)
-            kept |= {"best": best, "spread": self.task.spread(best)}
-            self._write(kept)
-        return kept["best"], kept["spread"]
+            self.centre = best, self.task.spread(best)
+        return self.centre
 
     def near(self, count: int, tell: Tell, *, rounds: int = 8) -> tuple[np.ndarray, np.ndarray]:
         """Points [point, parameter] about the best one and their statistics [point, row]."""
@@ -49,44 +42,7 @@ class Points:
         random = np.random.RandomState(self.seed)
         z = random.standard_normal((count, len(best)))
         x = np.clip(best + WIDER * z @ np.linalg.cholesky(spread).T, -5, 5)
-        return x, self.simulated("near", x, tell)
-
-    def simulated(self, name: str, x: np.ndarray, tell: Tell) -> np.ndarray:
-        """Statistics [point, row] of points, those already simulated taken from the file."""
-        kept = self._read()
-        done = kept.get(f"{name}_found", np.empty((0, len(self.task.rows))))
-        same = min(len(done), len(x))
-        if same and not np.array_equal(kept[f"{name}_x"][:same], x[:same]):
-            done = done[:0]
-        while len(done) < len(x):
-            new = [self.task.simulate(point) for point in x[len(done) : len(done) + AT_ONCE]]
-            done = np.concatenate([done, np.array(new)])
-            kept |= {f"{name}_x": x[: len(done)], f"{name}_found": done}
-            self._write(kept)
-            tell(len(done), name)
-        return done[: len(x)]
-
-    def _read(self) -> dict[str, Any]:
-        if not self.file.exists():
-            return {}
-        with np.load(self.file) as held:
-            found = {name: held[name] for name in held.files}
-        if str(found["of"]) != self._of():
-            expected = "the same model, tables, trials and rows"
-            raise BadInput("another calibration was begun here", file=self.file, expected=expected)
-        return found
-
-    def _write(self, content: dict[str, Any]) -> None:
-        """Whole or not at all."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self.file.parent, suffix=".npz", delete=False) as part:
-            np.savez(part, **{**content, "of": self._of()})
-        os.replace(part.name, self.file)
-
-    def _of(self) -> str:
-        names = [f"{p.name} {p.usual!r} {p.prior!r}" for p in self.task.estimated]
-        rows = [f"{row.row.id} {row.statistic} {row.published!r}" for row in self.task.rows]
-        return "|".join([*names, *rows, str(self.task.persons), self.task.model.layout.fingerprint, self.task.mark])
+        return x, self.task.simulated(x, tell, "near")
 
 
 @dataclass(frozen=True)
@@ -159,7 +115,7 @@ def sampled(
     chain, logs = sampler.get_chain()[steps // 4 :], sampler.get_log_prob()[steps // 4 :]
     kept = chain.reshape(-1, n)
     some = kept[random.choice(len(kept), draws, replace=False)]
-    found, guess = points.simulated("draws", some, tell), emulator(some)
+    found, guess = task.simulated(some, tell, "draws"), emulator(some)
     true = np.array([task.judged(x, f) for x, f in zip(some, found, strict=True)])
     emulated = np.array([task.judged(x, f, extra) for x, f in zip(some, guess, strict=True)])
     weights = np.exp(true - emulated - np.max(true - emulated))

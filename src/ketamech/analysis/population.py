@@ -14,6 +14,7 @@ import numpy as np
 
 from ketamech.analysis.clinical import Clinical, errors, load_clinical, load_spreads, shipped_trial
 from ketamech.analysis.trial_statistics import statistic
+from ketamech.core.work import HERE, Work
 from ketamech.study import run_trial
 from ketamech.study.running import Model
 
@@ -44,9 +45,9 @@ class PopulationCard:
 
 def population_card(
     model: Model, posterior: Sequence[dict[str, float]], *, replicates: int = REPLICATES, threads: int = 2,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[str], None] | None = None, work: Work = HERE,
 ) -> PopulationCard:  # fmt: skip
-    """Run every trial that a row needs and compare; `progress` gets a line a trial."""
+    """Run every trial that a row needs and compare; `progress` gets a line a trial, `work` keeps what is run."""
     import pandas as pd
 
     data: dict[str, xr.Dataset] = {}
@@ -55,7 +56,9 @@ def population_card(
         if progress:
             progress(f"{replicates} trials: {name}")
         trial = shipped_trial(name)
-        data[name] = run_trial(trial, model, replicates=replicates, posterior=posterior, first=1, threads=threads)
+        data[name] = run_trial(
+            trial, model, replicates=replicates, posterior=posterior, first=1, threads=threads, work=work
+        )
     rows = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in clinical])
     spreads = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in load_spreads()])
     return PopulationCard(rows, spreads, _by_stage(rows), _goals(rows, data), data)

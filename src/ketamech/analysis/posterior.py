@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -23,8 +24,11 @@ def load_posterior(file: str | Path | None = None, table: ParameterTable | None 
     path, known = Path(file) if file else FILE, table or load_parameters()
     if not path.exists():
         raise BadInput("there is no posterior here", file=path, expected="a file written by `ketamech calibrate`")
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.reader(stream))
+    try:
+        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+        what = f"the posterior cannot be read: {str(problem).splitlines()[0]}"
+        raise BadInput(what, file=path, expected="a CSV table in UTF-8") from None
     if len(rows) < 2:
         raise BadInput("the posterior holds no draws", file=path, expected="a header and a line a draw")
     names = rows[0]

@@ -7,6 +7,7 @@ kept on its side of zero, uniform). The engine solves all points in batches; a f
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketamech.core import BadInput, UnknownName, nearest, unit
+from ketamech.core.pieces import Arrays
+from ketamech.core.work import HERE, Work
 from ketamech.engine import rest, solve
 from ketamech.parameters import Parameter
 from ketamech.study import Model, Scenario, entries
@@ -115,22 +118,32 @@ def quantile(row: Parameter, u: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Question:
-    """A scenario, what is looked at, and what varies; `threads` of the engine."""
+    """A scenario, what is looked at, and what varies; a chunk of points is a unit of `work`."""
 
     model: Model
     scenario: Scenario
     outcomes: tuple[Outcome, ...]
     rows: tuple[Parameter, ...]
     threads: int = 1
+    work: Work = HERE
 
     def evaluate(self, ranks: np.ndarray, tell: Tell | None = None) -> np.ndarray:
         """Outcomes [point, outcome] at ranks [point, parameter]; NaN where a solve failed."""
-        parts = []
-        for first in range(0, len(ranks), CHUNK):
-            parts.append(self._chunk(np.clip(ranks[first : first + CHUNK], EDGE, 1 - EDGE)))
+        chunks = [np.clip(ranks[i : i + CHUNK], EDGE, 1 - EDGE) for i in range(0, len(ranks), CHUNK)]
+        parts: list[np.ndarray] = []
+        for arrays in self.work.each({self._name(chunk): chunk for chunk in chunks}, self.points):
+            parts.append(arrays["found"])
             if tell:
-                tell(min(first + CHUNK, len(ranks)), len(ranks))
+                tell(sum(map(len, parts)), len(ranks))
         return np.concatenate(parts)
+
+    def points(self, ranks: np.ndarray) -> Arrays:
+        """Some points."""
+        return {"found": self._chunk(ranks)}
+
+    def _name(self, ranks: np.ndarray) -> str:
+        varied = " ".join(row.name for row in self.rows).encode()
+        return f"points-{hashlib.sha256(varied + ranks.tobytes()).hexdigest()[:20]}"
 
     def _chunk(self, ranks: np.ndarray) -> np.ndarray:
         table = self.model.parameters.with_values(dict(self.scenario.values))

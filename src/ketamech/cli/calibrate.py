@@ -7,13 +7,20 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ketamech.cli.extras import need
+from ketamech.cli.long_run import Resume, Scheduler, long_run, threads_of
+
 if TYPE_CHECKING:
     import numpy as np
+
+    from ketamech.analysis import Calibration, Emulator
+    from ketamech.analysis.emulation import Posterior
 
 Number = Annotated[int, typer.Option("--points", min=40, help="Simulated points about the best one")]
 Persons = Annotated[int, typer.Option(min=10, help="Virtual persons in each arm of each trial")]
@@ -27,52 +34,69 @@ Adopt = Annotated[
         help="Also rewrite rows of these stages in the package's tables ('people', 'people, mood'): review them"
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results; an interrupted calibration goes on")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results")]
 
 
 def calibrate(
     number: Number = 600, persons: Persons = 120, draws: Draws = 200, seed: Seed = 1, threads: Threads = None,
-    profiles: Profiles = True, adopt: Adopt = None, out: Out = Path("runs/calibration"),
+    profiles: Profiles = True, adopt: Adopt = None, out: Out = Path("runs/calibration"), resume: Resume = False,
+    scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Estimate the parameters of data/calibration/parameters.csv from the trials of data/calibration/rows.csv.
 
     Only rows marked fitted enter. Finds the most probable point, simulates many about it, emulates the statistics,
-    samples the posterior with emcee, and simulates the draws as a check. Points are on disk as they come: run the same
-    command again after a kill and it goes on, with the same result. Writes posterior.csv (copy it to data/calibration
+    samples the posterior with emcee, and simulates the draws as a check. Points are on disk as they come: the same
+    command with --resume goes on after a kill, with the same result. Writes posterior.csv (copy it to data/calibration
     for trials to draw from), proposed.csv (what came out of each parameter), how each row is met, and pictures. With
     --adopt the middle of the posterior goes into rows of the parameter tables, where trials inform it.
     """
     import ketamech.analysis.calibration as kit
-    from ketamech import analysis
     from ketamech.analysis import adoption
+    from ketamech.cli import terminal
+
+    need("calibrate")
+    terminal.refuse_file(out)
+    model = terminal.model()
+    task = kit.calibration(model, persons=persons, threads=threads_of(threads, scheduler))
+    said = f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials"
+    terminal.progress().print(said)
+    job = {"command": "calibrate", **task.job}
+    with long_run(out, job, None, resume=resume, scheduler=scheduler) as work:
+        posterior, emulator = _estimate(replace(task, work=work), number, draws, seed, profiles, out)
+    if adopt:
+        lines = adoption.adopted(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
+        files = adoption.write_adopted(task, adoption.of_stages(lines, adopt))
+        terminal.progress().print(f"Rewritten, to be reviewed: {', '.join(str(file) for file in files)}")
+
+
+def _estimate(
+    task: Calibration, number: int, draws: int, seed: int, profiles: bool, out: Path
+) -> tuple[Posterior, Emulator]:
+    """Everything that is simulated, drawn and written; what came out is printed."""
+    import ketamech.analysis.calibration as kit
+    from ketamech import analysis, exchange
     from ketamech.analysis.posterior import save_posterior
     from ketamech.cli import terminal
 
-    terminal.refuse_file(out)
-    out.mkdir(parents=True, exist_ok=True)
-    task = kit.calibration(terminal.model(), persons=persons, threads=threads)
     console = terminal.progress()
-    console.print(f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials")
-    points = analysis.Points(task, out / "points.npz", seed)
+    points = analysis.Points(task, seed)
     with _progress(number) as tell:
         x, found = points.near(number, tell)
     emulator = analysis.Emulator.fitted(x, found)
     with _progress(draws) as tell:
         posterior = analysis.sampled(points, emulator, draws, tell, seed=seed)
     best, _ = points.best(0, lambda done, words: None)
-    save_posterior(out / "posterior.csv", [p.name for p in task.estimated], kit.in_table_units(task, posterior.draws))
-    with console.status("Profiles and pictures ..."):
+    with console.status("Profiles and pictures ..."), exchange.renewed(out) as draft:
+        names = [p.name for p in task.estimated]
+        save_posterior(draft / "posterior.csv", names, kit.in_table_units(task, posterior.draws))
         curves = _profiles(task, best) if profiles else {}
         rows, met = _rows(task, posterior, best), _met(task, best, emulator.error)
-        _write(out, task, posterior, rows, met, curves)
+        _write(draft, task, posterior, rows, met, curves)
     terminal.table(rows, title="Parameters")
     terminal.table(met, title="Fitted rows at the most probable point")
-    if adopt:
-        lines = adoption.adopted(task, posterior.chain.reshape(-1, len(best)), emulator)
-        files = adoption.write_adopted(task, adoption.of_stages(lines, adopt))
-        console.print(f"Rewritten, to be reviewed: {', '.join(str(file) for file in files)}")
     console.print(f"Emulator against simulation over {draws} draws: {posterior.off:.2f} of a row's noise")
     console.print(f"Written to [bold]{terminal.written(out)}[/bold]   {terminal.DISCLAIMER}")
+    return posterior, emulator
 
 
 def _rows(task: Any, posterior: Any, best: np.ndarray) -> list[dict[str, object]]:

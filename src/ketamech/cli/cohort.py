@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from rich.progress import (
 from rich.text import Text
 
 from ketamech.cli.cohort_options import names, times
+from ketamech.cli.long_run import long_run, text_hash, threads_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,11 +43,13 @@ class Asked:
     times: str | None = None
     every: float | None = None
     vary: str | None = None
-    threads: int = os.cpu_count() or 1
+    threads: int | None = None
     chunk: int = 4096
     tolerance: float = 2e-6
     device: str = "cpu"
     png: bool = False
+    resume: bool = False
+    scheduler: str | None = None
     species: str | None = None
     beside: tuple[str, ...] = ()
     wiring: str | None = None
@@ -73,14 +75,18 @@ def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_nam
     model = terminal.model(asked.kinetics)
     cohort = study.Cohort(
         model, given, asked.patients, names(asked.outputs), times(asked.times, asked.every, given), seed,
-        vary=names(asked.vary) if asked.vary else None, tolerance=asked.tolerance, threads=asked.threads,
-        chunk=asked.chunk, device=asked.device,
+        vary=names(asked.vary) if asked.vary else None, tolerance=asked.tolerance,
+        threads=threads_of(asked.threads, asked.scheduler), chunk=asked.chunk, device=asked.device,
     )  # fmt: skip
     exchange.refuse_small_disk(place, cohort.size)
+    exchange.refuse_occupied(place)
     facts = {"outputs": cohort.outputs, "title": given.title, "seed": seed, "tolerance": asked.tolerance}
     facts |= report.provenance_of(given, model, seed, shlex.join(["ketamech", *sys.argv[1:]]))
-    with _progress(asked.patients) as progress, _kept(place):
-        state = exchange.stream(place, cohort.chunks(progress), asked.patients, facts, chunk=cohort.together)
+    how: dict[str, Any] = {"resume": asked.resume, "scheduler": asked.scheduler, "about": facts}
+    with _kept(place), long_run(place, _job(cohort), model, **how) as work, _progress(asked.patients) as progress:
+        chunks = partial(cohort.chunks, progress, cluster=work.cluster)
+        assert work.pieces is not None
+        state = exchange.stream(work.pieces, chunks, asked.patients, chunk=cohort.together)
     curves = exchange.read_cohort(place)
     pictures = [report.cohort_picture(place / f"bands.{kind}", curves, given.title) for kind in _kinds(asked.png)]
     terminal.table(_summary(curves), title=given.title)
@@ -89,6 +95,18 @@ def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_nam
         console.print(f"Assumed of the typical person: {terminal.written(note)}.")
     console.print(terminal.written(_outcome(state)))
     console.print(f"Open [bold]{terminal.written(pictures[0])}[/bold]   {terminal.DISCLAIMER}")
+
+
+def _job(cohort: Any) -> dict[str, Any]:
+    """All that decides on the numbers, beside the model."""
+    given = cohort.scenario
+    return {
+        "command": "simulate",
+        "scenario": text_hash(repr((given.regimen, given.values, given.horizon, given.source))),
+        **{name: getattr(cohort, name) for name in ("patients", "outputs", "seed", "vary", "tolerance", "device")},
+        "times": text_hash(cohort.times.tobytes().hex()),
+        "chunk": cohort.together,
+    }
 
 
 def _kinds(png: bool) -> tuple[str, ...]:
@@ -142,11 +160,9 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def _kept(place: Path) -> Iterator[None]:
-    """Ctrl-C: say what is kept and how to read it, and leave with the usual code."""
-    began = time.monotonic()
+    """When stopped, say also how to read what is there."""
     try:
         yield
-    except KeyboardInterrupt:
-        kept = f"finished chunks are kept: ketamech.exchange.read_cohort({str(place)!r})"
-        sys.stderr.write(f"\nStopped after {time.monotonic() - began:.0f} s; {kept}\n")
-        sys.exit(130)
+    except SystemExit:
+        sys.stderr.write(f"Or read what is there: ketamech.exchange.read_cohort({str(place)!r})\n")
+        raise

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ketamech.cli.long_run import Resume, Scheduler, long_run, threads_of
 from ketamech.core import BadInput
 
 Doses = Annotated[
@@ -35,7 +35,7 @@ USUAL = (
 def design(
     doses: Doses = None, over: Over = "40, 90", rhythms: Rhythms = "weekly; twice weekly", weeks: Weeks = 4,
     persons: Persons = 60, draws: Draws = 20, population: Population = "trd", seed: Seed = 1,
-    out: Out = Path("runs/design"),
+    out: Out = Path("runs/design"), resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Search dose, rate, route and interval for the front of benefit against dissociation and blood pressure.
 
@@ -50,7 +50,7 @@ def design(
     """
     from rich.progress import Progress
 
-    from ketamech import analysis, report
+    from ketamech import analysis, exchange, report
     from ketamech.analysis import design as kit
     from ketamech.cli import terminal
 
@@ -64,17 +64,20 @@ def design(
         Regimen.parse(candidate.sentence)  # a slip shows before anything is solved
     model = terminal.model()
     known = analysis.load_posterior()[:draws]
-    with Progress(console=terminal.progress(), transient=True) as bar:
-        task = bar.add_task("Regimens", total=len(asked) * len(known))
-        table = kit.compare(
-            model, asked, weeks=weeks, persons=persons, population=population, seed=seed,
-            posterior=known, draws=draws, threads=os.cpu_count() or 1,
-            progress=lambda done: bar.update(task, completed=done),
-        )  # fmt: skip
-    out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out / "design.csv", index=False)
-    table.to_parquet(out / "design.parquet", index=False)
-    paths = report.draw_front(out, table)
+    job = {"command": "design", "regimens": [r.sentence for r in asked], "weeks": weeks, "persons": persons}
+    job |= {"population": population, "seed": seed, "posterior": analysis.posterior_hash(known)}
+    with long_run(out, job, model, resume=resume, scheduler=scheduler) as work:
+        with Progress(console=terminal.progress(), transient=True) as bar:
+            task = bar.add_task("Regimens", total=len(asked) * len(known))
+            table = kit.compare(
+                model, asked, weeks=weeks, persons=persons, population=population, seed=seed,
+                posterior=known, draws=draws, threads=threads_of(None, scheduler), work=work,
+                progress=lambda done: bar.update(task, completed=done),
+            )  # fmt: skip
+        with exchange.renewed(out) as draft:
+            table.to_csv(draft / "design.csv", index=False)
+            table.to_parquet(draft / "design.parquet", index=False)
+            first = report.draw_front(draft, table)[0].relative_to(draft)
     shown = [
         "regimen",
         "benefit",
@@ -87,7 +90,7 @@ def design(
         "front_share",
     ]
     terminal.table(table.sort_values("benefit", ascending=False)[shown].to_dict("records"), title="Regimens")
-    terminal.progress().print(f"Open [bold]{terminal.written(paths[0])}[/bold]   {terminal.DISCLAIMER}")
+    terminal.progress().print(f"Open [bold]{terminal.written(out / first)}[/bold]   {terminal.DISCLAIMER}")
 
 
 def _doses(given: list[str]) -> dict[str, list[float]]:

@@ -34,6 +34,7 @@ from ketamech.cli import (
     translate,
     trial,
 )
+from ketamech.cli.extras import missing
 from ketamech.cli.terminal import DISCLAIMER
 from ketamech.core import BadInput, KetaMechError
 
@@ -98,6 +99,11 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         complain(problem)
+        sys.exit(2)
+    except ModuleNotFoundError as problem:
+        if "--debug" in sys.argv or (problem.name or "").startswith("ketamech"):
+            raise
+        complain(missing(problem.name or str(problem)))
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()

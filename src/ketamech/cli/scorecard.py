@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from ketamech.cli.extras import need
+from ketamech.cli.long_run import Resume, Scheduler, long_run, threads_of
+from ketamech.core.work import Work
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the tables and the picture")]
 Everything = Annotated[bool, typer.Option("--rows", help="Print every row, not one line a source")]
@@ -18,7 +21,7 @@ Png = Annotated[bool, typer.Option("--png", help="Write the picture also as PNG,
 
 def scorecard(
     out: Out = Path("runs/scorecard"), rows: Everything = False, png: Png = False, trials: Trials = True,
-    replicates: Replicates = 60, docs: Docs = None,
+    replicates: Replicates = 60, docs: Docs = None, resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Simulate the protocol of every published row that can be reached, and compare.
 
@@ -26,11 +29,28 @@ def scorecard(
     goals. Then clinical rows by virtual trials at their published size, each with a 95 % prediction interval over
     chance, people and the posterior. Writes tables and pictures; misses stay visible, worst first.
     """
+    from ketamech import exchange
+    from ketamech.cli import terminal
+
+    if trials:
+        need("trials")
+    terminal.refuse_file(out)
+    model = terminal.model()
+    job = {"command": "scorecard", "replicates": replicates}
+    with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, exchange.renewed(out) as draft:
+        written = _by_patient(draft, model, rows, png)
+        if trials:
+            written += _by_trials(draft, model, replicates, docs, work, threads_of(None, scheduler))
+        found = [out / path.relative_to(draft) if path.is_relative_to(draft) else path for path in written]
+    shown = terminal.written(", ".join(map(str, found)))
+    terminal.progress().print(f"Written: {shown}   {terminal.DISCLAIMER}")
+
+
+def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
+    """What one typical patient reaches: tables, picture, and what is printed."""
     from ketamech import analysis, report
     from ketamech.cli import terminal
 
-    terminal.refuse_file(out)
-    model = terminal.model()
     console = terminal.progress()
     with console.status("Simulating the published protocols ...") as status:
         card = analysis.scorecard(model, progress=lambda line: status.update(str(line)))
@@ -38,19 +58,17 @@ def scorecard(
     shown = card.rows if rows else card.by_source
     terminal.table(shown.to_dict("records"), title="Simulated against published")
     terminal.table(card.goals.to_dict("records"), title="Goals")
-    if trials:
-        written += _by_trials(out, model, replicates, docs)
-    console.print(f"Written: {terminal.written(', '.join(str(path) for path in written))}   {terminal.DISCLAIMER}")
+    return list(written)
 
 
-def _by_trials(out: Path, model: Any, replicates: int, docs: Path | None) -> list[Path]:
+def _by_trials(out: Path, model: Any, replicates: int, docs: Path | None, work: Work, threads: int) -> list[Path]:
     """The part that needs virtual trials: tables, forest plot, and what is printed."""
     from ketamech import analysis, report
     from ketamech.cli import terminal
 
     with terminal.progress().status("Running virtual trials ...") as status:
         card = analysis.population_card(
-            model, analysis.load_posterior(), replicates=replicates, threads=os.cpu_count() or 1,
+            model, analysis.load_posterior(), replicates=replicates, threads=threads, work=work,
             progress=lambda line: status.update(str(line)),
         )  # fmt: skip
     ordered = card.rows.reindex(card.rows["z"].abs().sort_values(ascending=False).index)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ketamech.cli.extras import need
+from ketamech.cli.long_run import Resume, Scheduler, long_run, text_hash, threads_of
 from ketamech.core import BadInput
+
+if TYPE_CHECKING:
+    from ketamech.analysis.sensitivity import Question
 
 Scenario = Annotated[str, typer.Argument(help="A scenario file (YAML) or a sentence")]
 Outcomes = Annotated[str, typer.Option(help="What is looked at, joined by ';': an output at a time, peak or lowest")]
@@ -25,7 +30,7 @@ USUAL = "mood.madrs at 24 h; mood.madrs at day 28; dissociation.cadss peak"
 def sensitivity(
     scenario: Scenario = "racemic 0.5 mg/kg IV over 40 min", outcomes: Outcomes = USUAL, parameters: Parameters = None,
     n: Number = 20, base: Base = 1024, keep: Keep = 20, seed: Seed = 1, threads: Threads = None,
-    out: Out = Path("runs/sensitivity"),
+    out: Out = Path("runs/sensitivity"), resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Move every parameter over its spread: one at a time (tornado), Morris screening, Sobol indices of the top ones.
 
@@ -37,11 +42,11 @@ def sensitivity(
 
       ketamech sensitivity --parameters pharmacokinetics,dissociation --outcomes "dissociation.cadss peak"
     """
-    from ketamech import report, study
+    from ketamech import exchange, study
     from ketamech.analysis import sensitivity as kit
     from ketamech.cli import terminal
-    from ketamech.cli.progress import counting
 
+    need("calibrate")
     terminal.refuse_file(out)
     if base & (base - 1):
         raise BadInput(f"{base} base points", key="--base", expected="a power of 2", type_this="--base 1024")
@@ -50,14 +55,23 @@ def sensitivity(
         raise BadInput("Sobol of one parameter", key="--keep", expected="2 or more, or 0 for no Sobol")
     model = terminal.model()
     names = [name.strip() for name in parameters.split(",")] if parameters else None
-    question = kit.Question(
-        model,
-        asked,
-        kit.outcomes(outcomes, model),
-        kit.varied(model, names, asked.values),
-        threads or os.cpu_count() or 1,
-    )
-    out.mkdir(parents=True, exist_ok=True)
+    looked, rows = kit.outcomes(outcomes, model), kit.varied(model, names, asked.values)
+    question = kit.Question(model, asked, looked, rows, threads_of(threads, scheduler))
+    scene = text_hash(repr((asked.regimen, asked.values, asked.horizon)))
+    job = {"command": "sensitivity", "scenario": scene, "outcomes": [repr(o) for o in looked]}
+    with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, exchange.renewed(out) as draft:
+        first = _answer(replace(question, work=work), n, base, keep, seed, draft)[0].relative_to(draft)
+    terminal.progress().print(f"Open [bold]{terminal.written(out / first)}[/bold]   {terminal.DISCLAIMER}")
+
+
+def _answer(question: Question, n: int, base: int, keep: int, seed: int, out: Path) -> list[Path]:
+    """Tables and pictures into `out`, and what is printed; returns the pictures."""
+    from ketamech import report
+    from ketamech.analysis import sensitivity as kit
+    from ketamech.cli import terminal
+    from ketamech.cli.progress import counting
+
+    asked, model = question.scenario, question.model
     with counting("Tornado") as tell:
         swings = kit.tornado(question, tell)
     with counting("Morris") as tell:
@@ -70,9 +84,7 @@ def sensitivity(
     if keep:
         top = list(dict.fromkeys(screened.sort_values("mu_star", ascending=False)["parameter"]))
         best = dict.fromkeys(p for _, part in screened.groupby("outcome") for p in part["parameter"].head(keep))
-        fewer = kit.Question(
-            model, asked, question.outcomes, kit.varied(model, [p for p in top if p in best]), question.threads
-        )
+        fewer = replace(question, rows=kit.varied(model, [p for p in top if p in best]))
         with counting("Sobol") as tell:
             tables["sobol"] = kit.sobol(fewer, base, seed, tell)
         paths += report.draw_indices(
@@ -93,4 +105,4 @@ def sensitivity(
         widest = tables["sobol"]["total_half_width"].max()
         said = f"sobol: total indices known within {widest:.2f} (95 %) from {base} base points; twice as many: --base"
         terminal.progress().print(f"{said} {2 * base}")
-    terminal.progress().print(f"Open [bold]{terminal.written(paths[0])}[/bold]   {terminal.DISCLAIMER}")
+    return paths

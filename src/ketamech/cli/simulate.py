@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ketamech.cli.long_run import Resume, Scheduler
 from ketamech.core import BadInput
 
 Scenario = Annotated[
@@ -78,6 +79,8 @@ def simulate(
     chunk: Chunk = None,
     tolerance: Tolerance = None,
     device: Device = None,
+    resume: Resume = False,
+    scheduler: Scheduler = None,
     drug: Drug = None,
     id_: Id = None,
     kinetics: Kinetics = None,
@@ -107,7 +110,7 @@ def simulate(
     """
     of_many: dict[str, Any] = {
         "seed": seed, "outputs": outputs, "times": times, "every": every, "vary": vary, "threads": threads,
-        "chunk": chunk, "tolerance": tolerance, "device": device,
+        "chunk": chunk, "tolerance": tolerance, "device": device, "scheduler": scheduler, "resume": resume or None,
     }  # fmt: skip
     given = {name: value for name, value in of_many.items() if value is not None}
     if patients is not None:
@@ -150,8 +153,9 @@ def simulate(
 def _refuse_without_patients(given: dict[str, Any]) -> None:
     """Say so rather than take no notice."""
     for name, value in given.items():
-        what = f"--{name} {value} is for many patients"
-        raise BadInput(what, key=f"--{name}", expected="also --patients", type_this=f"--patients 1000 --{name} {value}")
+        words = f"--{name}" if value is True else f"--{name} {value}"
+        what = f"{words} is for many patients"
+        raise BadInput(what, key=f"--{name}", expected="also --patients", type_this=f"--patients 1000 {words}")
 
 
 def _folder_name(title: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import sys
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ketamech.cli.extras import need
+from ketamech.cli.long_run import Resume, Scheduler, long_run, threads_of
 from ketamech.core import BadInput
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ Out = Annotated[Path, typer.Option("--out", "-o", help="A folder for each trial 
 def trial(
     files: Files, replicates: Replicates = 1, patients: Patients = None, seed: Seed = None, threads: Threads = None,
     posterior: Posterior = "shipped", power: Sizes = None, out: Out = Path("runs/trials"),
+    resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Run virtual trials: people drawn, allocated, dosed, rated at visits with error; then analysed and drawn.
 
@@ -45,12 +47,13 @@ def trial(
 
       ketamech trial withdrawal          # decisions on the way: who remits is drawn to go on or to placebo
     """
-    from ketamech import analysis, report
+    from ketamech import analysis, exchange, report
     from ketamech.analysis.trials import analyse
     from ketamech.analysis.trials.power import power as power_of
     from ketamech.cli import terminal
     from ketamech.study import run_trial
 
+    need("trials")
     asked = [_found(file) for file in files]
     sizes = _sizes(power)
     if sizes and any(len(planned.arms) < 2 for _, planned in asked):
@@ -60,22 +63,25 @@ def trial(
     model = terminal.model()
     console = terminal.progress()
     for name, planned in asked:
-        with _progress(replicates, planned.title) as tick:
-            data = run_trial(
-                planned, model, replicates=replicates, patients=patients, seed=seed,
-                threads=threads or os.cpu_count(), posterior=draws, progress=tick,
-            )  # fmt: skip
-        data = data.assign_attrs(posterior=analysis.posterior_hash(draws))
-        with console.status("Analysing and drawing ..."):
-            found = analyse(data, planned)
-            table = power_of(data, *planned.primary, found.reference, sizes) if sizes else None
-            line = shlex.join(["ketamech", *sys.argv[1:]])
-            data = data.assign_attrs(report.provenance_of_many(planned.title, planned.mark, model, line))
-            page = report.write_trial(out / name, data, planned, found, power=table, command_line=line)
+        mark = analysis.posterior_hash(draws)
+        job = {"command": "trial", "trial": planned.mark, "patients": patients, "seed": seed, "posterior": mark}
+        with long_run(out / name, job, model, resume=resume, scheduler=scheduler) as work:
+            with _progress(replicates, planned.title) as tick:
+                data = run_trial(
+                    planned, model, replicates=replicates, patients=patients, seed=seed,
+                    threads=threads_of(threads, scheduler), posterior=draws, progress=tick, work=work,
+                )  # fmt: skip
+            data = data.assign_attrs(posterior=mark)
+            with console.status("Analysing and drawing ..."), exchange.renewed(out / name) as draft:
+                found = analyse(data, planned)
+                table = power_of(data, *planned.primary, found.reference, sizes) if sizes else None
+                line = shlex.join(["ketamech", *sys.argv[1:]])
+                data = data.assign_attrs(report.provenance_of_many(planned.title, planned.mark, model, line))
+                page = report.write_trial(draft, data, planned, found, power=table, command_line=line)
         terminal.table(report.summary_of(found), title=planned.title)
         if found.failed:
             console.print(f"{100 * found.failed:.2g} % of solves failed; they are missing, with reasons in adsl.csv")
-        console.print(f"Open [bold]{terminal.written(page)}[/bold]   {terminal.DISCLAIMER}")
+        console.print(f"Open [bold]{terminal.written(out / name / page.name)}[/bold]   {terminal.DISCLAIMER}")
 
 
 def _found(file: Path) -> tuple[str, Trial]:

@@ -138,12 +138,12 @@ def _asked_of_pint(text: str, cleaned: str) -> Unit:
     try:
         quantity = _registry().parse_expression(cleaned)
         base = (1.0 * quantity).to_base_units()
+        return _canonical(text, float(base.magnitude), base.dimensionality)
     except Exception as problem:
         raise BadInput(
             f"'{text}' is not a unit",
             expected="a unit such as L/h, umol/L, ng/mL, 1/min, percent, points, mmHg",
         ) from problem
-    return _canonical(text, float(base.magnitude), base.dimensionality)
 
 
 def _canonical(text: str, magnitude: float, dimensionality: Any) -> Unit:

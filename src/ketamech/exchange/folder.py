@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ketamech.core import BadInput
+from ketamech.core.json_text import read_json
 
 MANIFEST = "manifest.json"
 MAKER = "KetaMech"
+DRAFT = "results.partial"
 
 
 @contextmanager
@@ -38,6 +40,52 @@ def whole_folder(target: Path | str) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+@contextmanager
+def renewed(folder: Path) -> Iterator[Path]:
+    """A draft whose files take the place of the former ones in `folder` when the block ends without an error.
+
+    Everything else in the folder stays. The manifest is taken away first and comes last: results are whole when it is
+    there and agrees with them. On an error the former results are as they were.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / DRAFT
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    try:
+        yield draft
+        _write_manifest(draft)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        for path in sorted(draft.iterdir(), key=lambda path: path.name == MANIFEST):
+            if (target := folder / path.name).is_dir():
+                shutil.rmtree(target)
+            os.replace(path, target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def store_errors(path: Path) -> Iterator[None]:
+    """Whatever the libraries say of a Zarr store that is none, as an error of ours."""
+    try:
+        yield
+    except Exception as problem:
+        said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        what = f"'{path.name}' cannot be read: {said[:200]}"
+        raise BadInput(what, file=path.parent, expected="a store as it was written") from problem
+
+
+def refuse_changed(folder: Path, inside: str = "") -> None:
+    """Raise BadInput when a file named by the manifest (`inside` a place) is missing or is not what was written."""
+    for name, mark in read_manifest(folder).get("files", {}).items():
+        path = folder / name
+        if not name.startswith(inside):
+            continue
+        if not path.is_file():
+            raise BadInput(f"'{name}' is missing", file=folder, expected="the files as they were written")
+        if hashlib.sha256(path.read_bytes()).hexdigest()[:16] != mark:
+            raise BadInput(f"'{name}' was changed after it was written", file=folder, expected="what was written")
+
+
 def refuse_foreign(folder: Path) -> None:
     """Raise BadInput unless `folder` is absent, empty or a KetaMech run."""
     if not folder.exists():
@@ -52,10 +100,11 @@ def refuse_foreign(folder: Path) -> None:
 def read_manifest(folder: Path | str) -> dict[str, Any]:
     """What a run folder holds: `made_by` and the hash of every file; empty when the folder is no run."""
     try:
-        found = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
+        found = read_json(Path(folder) / MANIFEST)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) and found.get("made_by") == MAKER else {}
+    ours = isinstance(found, dict) and found.get("made_by") == MAKER and isinstance(found.get("files"), dict)
+    return found if ours else {}
 
 
 def _write_manifest(folder: Path) -> None:

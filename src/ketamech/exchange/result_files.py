@@ -65,6 +65,13 @@ def open_results(source: Path | str) -> xr.Dataset:
 def facts_of(source: Path | str) -> dict[str, Any]:
     """What a file of results says of itself: model hash, seed, versions, command line, papers. Raises BadInput."""
     path = Path(source)
+    try:
+        return _facts_of(path)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
+        raise BadInput(f"the file cannot be read: {problem}", file=path, expected="results of KetaMech") from None
+
+
+def _facts_of(path: Path) -> dict[str, Any]:
     if path.suffix.lower() == ".csv" and path.is_file():
         return facts_of_csv(path)
     if path.suffix.lower() == ".parquet" and path.is_file():
@@ -75,7 +82,7 @@ def facts_of(source: Path | str) -> dict[str, Any]:
     if path.suffix.lower() in (".nc", ".zarr") and path.exists():
         with _opened(path) as tree:
             return {str(name): value for name, value in tree.attrs.items()}
-    raise BadInput(f"'{source}' is no file of results", file=path, expected=f"a file ending in {', '.join(_READERS)}")
+    raise BadInput(f"'{path}' is no file of results", file=path, expected=f"a file ending in {', '.join(_READERS)}")
 
 
 def long_table(dataset: xr.Dataset) -> pd.DataFrame:

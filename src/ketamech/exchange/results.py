@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import BadInput, unit
-from ketamech.exchange.folder import MANIFEST
+from ketamech.exchange.folder import MANIFEST, refuse_changed, store_errors
 from ketamech.exchange.store import ZARR as CURVES
 from ketamech.exchange.store import read_run
 from ketamech.exchange.stream import STATE, read_cohort
@@ -32,10 +32,13 @@ def read_results(folder: Path | str) -> xr.Dataset:
     """The results in a folder of `simulate`, `simulate --patients` or `trial`. Raises BadInput for another one."""
     place = Path(folder)
     if (place / TRIAL).is_dir():
-        with xr.open_zarr(place / TRIAL) as found:
+        refuse_changed(place, TRIAL)
+        with store_errors(place / TRIAL), xr.open_zarr(place / TRIAL) as found:
             return of_trial(found.load())
     if (place / STATE).is_file():
-        return of_cohort(read_cohort(place).load())
+        cohort = read_cohort(place)
+        with store_errors(place):
+            return of_cohort(cohort.load())
     if (place / MANIFEST).is_file() and (place / CURVES).is_dir():
         return of_run(read_run(place))
     what = f"'{place.name}' holds no results" if place.exists() else f"there is no folder '{folder}'"

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import xarray as xr
 
 from ketamech.core import BadInput
-from ketamech.exchange.folder import read_manifest
+from ketamech.exchange.folder import read_manifest, refuse_changed, store_errors
 from ketamech.exchange.zarr_store import write_zarr
 
 if TYPE_CHECKING:
@@ -29,12 +29,13 @@ def write_curves(folder: Path, dataset: xr.Dataset) -> list[Path]:
 
 
 def read_run(folder: Path | str) -> xr.Dataset:
-    """The curves of a run folder, with units in the attributes; raises BadInput when it is not a run."""
+    """The curves of a run folder, with units in the attributes; raises BadInput for no run or changed curves."""
     place = Path(folder)
     if not read_manifest(place) or not (place / ZARR).is_dir():
         what = f"'{place.name}' is not a KetaMech run" if place.exists() else f"there is no folder '{folder}'"
         raise BadInput(what, expected="a folder written by ketamech simulate", type_this="ketamech simulate SCENARIO")
-    with xr.open_zarr(place / ZARR, consolidated=True) as dataset:
+    refuse_changed(place, ZARR)
+    with store_errors(place / ZARR), xr.open_zarr(place / ZARR, consolidated=True) as dataset:
         found = dataset.load()
     text = [name for name in found.coords if found[name].dtype.kind not in "iufbM"]
     return found.assign_coords({name: (found[name].dims, [str(word) for word in found[name].values]) for name in text})

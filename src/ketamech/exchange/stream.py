@@ -1,19 +1,19 @@
 """The results of a cohort on disk, chunk by chunk: whatever has been finished can be read, whatever happens next.
 
 A folder holds `cohort.zarr` (one array a output, patient by time, made in full size at the start and filled as chunks
-are finished), `failures.csv` (who failed, and why) and `cohort.json`, which says how many patients are finished; it is
-replaced after each chunk, and nothing beyond what it says is ever read.
+are finished, each chunk with its CRC-32C), `failures.csv` (who failed, and why), `cohort.json`, which says how many
+patients are finished, counted from the first, and `pieces/journal.txt` (see `core.pieces`), which holds the checksums.
+What `cohort.json` does not count is never read.
 """
 
 from __future__ import annotations
 
 import csv
-import errno
+import io
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,12 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import BadInput
+from ketamech.core.json_text import read_json
+from ketamech.core.pieces import PLACE, Pieces, read_journal
+from ketamech.exchange.folder import store_errors
 
 ZARR, FAILURES, STATE = "cohort.zarr", "failures.csv", "cohort.json"
+FORM = "form"  # the piece that stands for the empty store
 ROOM = 1.05  # a little more than the numbers themselves
 
 
@@ -39,108 +43,148 @@ def refuse_small_disk(folder: Path, size: int) -> None:
         )
 
 
-def stream(
-    folder: Path, chunks: Iterable[xr.Dataset], patients: int, facts: dict[str, Any], *, chunk: int
-) -> dict[str, Any]:
-    """Write chunks (dims patient, time; patients in order from 0) as they come; returns what `cohort.json` holds.
-
-    Raises BadInput when the folder is not empty, or when the disk is full: what was finished by then can be read.
-    """
-    if folder.exists() and any(folder.iterdir()):
+def refuse_occupied(folder: Path) -> None:
+    """Raise BadInput when a folder holds files and no cohort was begun in it."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / PLACE).is_dir():
         raise BadInput(f"'{folder.name}' is not empty", expected="a new folder", type_this="--out runs/NAME")
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {**facts, "patients": patients, "finished": 0, "failed": 0, "reasons": {}}
-    with _disk_errors(folder, state):
-        for part in chunks:
-            if state["finished"] == 0:
-                _lay_out(folder, part, patients, chunk)
-            _write(folder, part, state)
-    return state
+
+
+def stream(
+    pieces: Pieces, chunks: Callable[[Sequence[int]], Iterable[xr.Dataset]], patients: int, *, chunk: int
+) -> dict[str, Any]:
+    """Write the chunks (dims patient, time) that are not yet there as they come; returns what `cohort.json` holds.
+
+    `chunks` is asked for those beginning with certain patients. Raises BadInput when the disk is full: what was
+    finished by then can be read.
+    """
+    folder, firsts = pieces.folder, range(0, patients, chunk)
+    _tell(folder, pieces, patients, firsts)
+    if FORM not in pieces:
+        shutil.rmtree(folder / ZARR, ignore_errors=True)
+    missing = [first for first in firsts if FORM not in pieces or _name(first) not in pieces]
+    for part in chunks(missing):
+        with pieces.room():
+            if FORM not in pieces:
+                pieces.record(FORM, _lay_out(folder, part, patients, chunk))
+            written = _write(folder, part, chunk)
+            failed = _failed(part)
+            pieces.record(_name(int(part["patient"].values[0])), written, {"failed": failed})
+            _tell(folder, pieces, patients, firsts)
+    return _tell(folder, pieces, patients, firsts)
 
 
 def read_cohort(folder: Path | str) -> xr.Dataset:
-    """The patients of a cohort folder that are finished, opened lazily. Raises BadInput when it is none."""
+    """The patients of a cohort folder that are finished, opened lazily.
+
+    Raises BadInput when it is none, or when a file is missing or has another size than when it was written; a chunk
+    that was changed raises an error as it is read.
+    """
     place = Path(folder)
     try:
-        state = json.loads((place / STATE).read_text(encoding="utf-8"))
-        finished = int(state["finished"])
-    except (OSError, ValueError, KeyError, TypeError):
+        state = read_json(place / STATE)
+        finished, outputs = int(state["finished"]), state.get("outputs")
+        if finished < 1 or not (outputs is None or isinstance(outputs, list)):
+            raise ValueError
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         what = f"'{place.name}' holds no cohort"
         raise BadInput(what, expected="a folder written by ketamech simulate --patients N") from None
-    found = xr.open_zarr(place / ZARR, consolidated=False).isel(patient=slice(0, finished))
-    return found[list(state.get("outputs", found.data_vars))].assign_attrs(state)
+    _refuse_misfits(place, finished)
+    with store_errors(place / ZARR):
+        found = xr.open_zarr(place / ZARR, consolidated=False).isel(patient=slice(0, finished))
+        return found[list(outputs or found.data_vars)].assign_attrs(state)
 
 
-def _lay_out(folder: Path, part: xr.Dataset, patients: int, chunk: int) -> None:
-    """All arrays in full size, empty."""
+def _refuse_misfits(folder: Path, finished: int) -> None:
+    for name, line in read_journal(folder).items():
+        if name != FORM and (not name or int(name.split("-")[-1]) >= finished):
+            continue
+        for path, (size, _) in line["files"].items():
+            there = (folder / path).stat().st_size if (folder / path).is_file() else None
+            if there != size:
+                what = f"'{path}' is missing" if there is None else f"'{path}' has {there} bytes instead of {size}"
+                raise BadInput(what, file=folder, expected="the files as they were written", type_this="--resume")
+
+
+def _name(first: int) -> str:
+    return f"patients-{first}"
+
+
+def _lay_out(folder: Path, part: xr.Dataset, patients: int, chunk: int) -> list[Path]:
+    """All arrays in full size, empty; returns the files."""
     import zarr
 
     group = zarr.open_group(folder / ZARR, mode="w", zarr_format=3)
-    time = part["time"]
-    _array(group, "time", time.values, ("time",), time.attrs)
+    time, size = part["time"], min(chunk, patients)
+    array = group.create_array("time", data=np.asarray(time.values), dimension_names=("time",), compressors=_codecs())
+    array.attrs.update(time.attrs)
     for name in part.data_vars:
-        attributes = dict(part[name].attrs)
-        shape, size = (patients, time.size), (min(chunk, patients), time.size)
         array = group.create_array(
-            str(name), shape=shape, chunks=size, dtype="f8", fill_value=np.nan, dimension_names=("patient", "time")
-        )
-        array.attrs.update(attributes)
+            str(name), shape=(patients, time.size), chunks=(size, time.size), dtype="f8", fill_value=np.nan,
+            dimension_names=("patient", "time"), compressors=_codecs(),
+        )  # fmt: skip
+        array.attrs.update(dict(part[name].attrs))
     for name, dtype in (("patient", "i8"), ("solve_steps", "i4"), ("solved", "i1")):
         group.create_array(
-            name, shape=(patients,), chunks=(min(chunk, patients),), dtype=dtype, dimension_names=("patient",)
-        )
+            name, shape=(patients,), chunks=(size,), dtype=dtype, dimension_names=("patient",), compressors=_codecs(),
+            fill_value=0,
+        )  # fmt: skip
     group["solved"].attrs.update({"flag_values": [0, 1], "flag_meanings": "failed solved"})
     group.attrs["coordinates"] = "solve_steps solved"
+    return sorted(path for path in (folder / ZARR).rglob("*") if path.is_file())
 
 
-def _array(group: Any, name: str, values: np.ndarray, dims: tuple[str, ...], attributes: dict[Any, Any]) -> None:
-    array = group.create_array(name, data=np.asarray(values), dimension_names=dims)
-    array.attrs.update(attributes)
+def _codecs() -> Any:
+    from zarr.codecs import Crc32cCodec, ZstdCodec
+
+    return [ZstdCodec(level=0), Crc32cCodec()]
 
 
-def _write(folder: Path, part: xr.Dataset, state: dict[str, Any]) -> None:
+def _write(folder: Path, part: xr.Dataset, chunk: int) -> list[Path]:
+    """The chunk's rows of every array; returns the files."""
     import zarr
 
     group: Any = zarr.open_group(folder / ZARR, mode="r+")
-    count = part.sizes["patient"]
-    rows = slice(state["finished"], state["finished"] + count)
+    first, count = int(part["patient"].values[0]), part.sizes["patient"]
+    rows = slice(first, first + count)
     for name in part.data_vars:
         group[str(name)][rows, :] = part[name].values
-    status = part["solve_status"].values
     group["patient"][rows] = part["patient"].values
     group["solve_steps"][rows] = part["solve_steps"].values
-    group["solved"][rows] = (status == "ok").astype("i1")
-    failed = [(int(part["patient"].values[i]), status[i]) for i in np.flatnonzero(status != "ok")]
-    with (folder / FAILURES).open("a", newline="", encoding="utf-8") as file:
-        if state["finished"] == 0:
-            csv.writer(file).writerow(("patient", "reason"))
-        csv.writer(file).writerows(failed)
-    state["finished"] += count
-    state["failed"] += len(failed)
+    group["solved"][rows] = (part["solve_status"].values == "ok").astype("i1")
+    number = str(first // chunk)
+    places = [folder / ZARR / str(name) / "c" / number / "0" for name in part.data_vars]
+    places += [folder / ZARR / name / "c" / number for name in ("patient", "solve_steps", "solved")]
+    return [path for path in places if path.exists()]  # a chunk of fill values alone has no file
+
+
+def _failed(part: xr.Dataset) -> list[list[Any]]:
+    """Number and reason of everybody who failed."""
+    status = part["solve_status"].values
+    return [[int(part["patient"].values[i]), str(status[i])] for i in np.flatnonzero(status != "ok")]
+
+
+def _tell(folder: Path, pieces: Pieces, patients: int, firsts: range) -> dict[str, Any]:
+    """Write how far the cohort has come, counted from the first patient, and who failed; returns what was written."""
+    count = next((first for first in firsts if _name(first) not in pieces), patients)
+    failed = [line for first in firsts if first < count for line in pieces.facts(_name(first))["failed"]]
+    reasons: dict[str, int] = {}
     for _, reason in failed:
         kind = reason.split(" at ")[0]
-        state["reasons"][kind] = state["reasons"].get(kind, 0) + 1
-    _replace(folder / STATE, json.dumps(state, indent=1))
+        reasons[kind] = reasons.get(kind, 0) + 1
+    state = {**pieces.about, "patients": patients, "finished": count, "failed": len(failed), "reasons": reasons}
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([("patient", "reason"), *failed])
+    if count or (folder / STATE).exists():
+        _replace(folder / FAILURES, text.getvalue())
+        _replace(folder / STATE, json.dumps(state, indent=1) + "\n")
+    return state
 
 
 def _replace(target: Path, text: str) -> None:
     """The whole new text or the whole old one, whenever it is read."""
     draft = target.with_suffix(".tmp")
-    draft.write_text(text + "\n", encoding="utf-8")
+    draft.write_text(text, encoding="utf-8", newline="")
     os.replace(draft, target)
-
-
-@contextmanager
-def _disk_errors(folder: Path, state: dict[str, Any]) -> Iterator[None]:
-    try:
-        yield
-    except OSError as problem:
-        if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        for draft in folder.glob("*.tmp"):
-            draft.unlink(missing_ok=True)
-        what = f"the disk is full: {state['finished']} of {state['patients']} patients are kept in '{folder}'"
-        raise BadInput(what, expected="more room, or fewer patients, outputs or times") from problem
 
 
 def _readable(size: float) -> str:

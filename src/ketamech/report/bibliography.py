@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ketamech.core import BadInput
+from ketamech.core.json_text import read_json
 from ketamech.evidence import Evidence, Reference, load_evidence
 from ketamech.exchange import read_manifest
 from ketamech.exchange.facts import PAPERS
@@ -74,7 +74,7 @@ def cite(run: Path | str, *, bibtex: bool = False) -> str:
 def _keys(place: Path) -> list[str]:
     """Keys of the papers that results owe."""
     if read_manifest(place) and (place / FILE).is_file():
-        return [entry["key"] for entry in json.loads((place / FILE).read_text(encoding="utf-8"))]
+        return _listed(place / FILE)
     if place.suffix.lower() in SUFFIXES and place.exists():
         owed = facts_of(place).get(PAPERS)
     elif place.is_dir() and any((place / name).exists() for name in (TRIAL, STATE)):
@@ -87,6 +87,14 @@ def _keys(place: Path) -> list[str]:
     if not owed:
         raise BadInput(f"'{place.name}' does not say which papers it owes", expected="results that KetaMech wrote")
     return str(owed).split()
+
+
+def _listed(path: Path) -> list[str]:
+    try:
+        return [str(entry["key"]) for entry in read_json(path)]
+    except (ValueError, TypeError, KeyError):
+        what = f"'{path.name}' is not the list of papers that was written"
+        raise BadInput(what, file=path.parent, expected="a run as it was written") from None
 
 
 def as_text(papers: Iterable[Reference]) -> str:

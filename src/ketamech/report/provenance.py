@@ -40,7 +40,7 @@ _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^/\\\s'\"]+[/\\])+([^/\\\s
 def provenance(told: Told, model: Model, command_line: str) -> dict[str, Any]:
     """Versions, hashes of equations, parameters and evidence, seed, command line, date and platform."""
     return {
-        "command_line": _without_paths(command_line),
+        "command_line": without_paths(command_line),
         "seed": told.seed,
         "date": _now(),
         "versions": {name: _version(name) for name in PACKAGES},
@@ -133,6 +133,6 @@ def _hash_of_files(folder: Path) -> str:
     return _hash("\n".join(path.name + path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.csv"))))
 
 
-def _without_paths(text: str) -> str:
+def without_paths(text: str) -> str:
     """Absolute paths cut down to their last part; doses such as 0.5 mg/kg stay."""
     return _PATH.sub(r"\1", text)

@@ -10,17 +10,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from ketamech.core import BadInput
+from ketamech.core.pieces import Arrays
+from ketamech.core.work import Cluster
 from ketamech.engine import EventTable, Solution, events, rest, solve
 from ketamech.engine.events import joined
 from ketamech.engine.solve import TOLERANCE, checked_outputs, checked_times
 from ketamech.study.chance import generators
 from ketamech.study.giving import entries
+from ketamech.study.packing import packed, unpacked
 from ketamech.study.population import draw
 from ketamech.study.regimen import Regimen
 from ketamech.study.running import Entry, Model, Quantity
@@ -86,19 +90,42 @@ class Cohort:
         """Bytes of the results."""
         return 8 * self.patients * (len(self.outputs) * len(self.times) + 2)
 
-    def chunks(self, progress: Callable[[int], None] | None = None) -> Iterator[xr.Dataset]:
-        """Datasets with dims (patient, time), one after another; `progress` is told how many patients have been begun.
+    @property
+    def firsts(self) -> range:
+        """The first patient of each chunk."""
+        return range(0, self.patients, self.together)
 
-        The next patients are drawn while these are solved. A failed patient is NaN with the reason in `solve_status`.
+    def chunks(
+        self,
+        progress: Callable[[int], None] | None = None,
+        firsts: Sequence[int] | None = None,
+        cluster: Cluster | None = None,
+    ) -> Iterator[xr.Dataset]:
+        """Datasets with dims (patient, time) beginning with `firsts` (all), in that order unless done on a cluster.
+
+        `progress` is told how many patients have been begun. They are solved on a `cluster`, or here while the next
+        patients are drawn. A failed patient is NaN with the reason in `solve_status`.
         """
-        firsts = range(0, self.patients, self.together)
+        asked = list(self.firsts if firsts is None else firsts)
+        if not asked:
+            return
+        if cluster:
+            for done, (_, arrays) in enumerate(cluster.map(self.chunk_at, asked)):
+                yield unpacked(arrays)
+                if progress:
+                    progress(self.patients - (len(asked) - done - 1) * self.together)
+            return
         with ThreadPoolExecutor(1) as ahead:
-            following = ahead.submit(self._drawn, self._who(0))
-            for first in firsts:
+            following = ahead.submit(self._drawn, self._who(asked[0]))
+            for first, after in zip_longest(asked, asked[1:]):
                 people = following.result()
-                if first + self.together < self.patients:
-                    following = ahead.submit(self._drawn, self._who(first + self.together))
+                if after is not None:
+                    following = ahead.submit(self._drawn, self._who(after))
                 yield self._solved(people, partial(_begun, progress, first) if progress else None)
+
+    def chunk_at(self, first: int) -> Arrays:
+        """The chunk that begins with a patient, packed."""
+        return packed(self.some(self._who(first)))
 
     def some(self, who: Sequence[int], progress: Callable[[int], None] | None = None) -> xr.Dataset:
         """Any patients of the cohort, by number."""

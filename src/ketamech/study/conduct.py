@@ -6,6 +6,7 @@ are the same bits for any number of threads and any replicates run together.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +17,13 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import BadInput
+from ketamech.core.pieces import Arrays
+from ketamech.core.work import HERE, Work
 from ketamech.engine import rest
 from ketamech.engine.events import EventTable, merged
 from ketamech.engine.solve import FIRST_STEP, Patients, move
 from ketamech.study.enrolling import Enrolled, enrol
+from ketamech.study.packing import packed, unpacked
 from ketamech.study.people import Population, load_population
 from ketamech.study.rating import Rating
 from ketamech.study.running import Model, Quantity, load_model
@@ -29,6 +33,7 @@ from ketamech.study.trial_dataset import Held, dataset
 
 TOLERANCE = 1e-4  # of the solver: a hundredth of a MADRS point, far below a rater's error
 TOGETHER = 4096  # persons solved at once
+KEPT = 1024  # and in a piece that is kept or sent
 EXPOSURE = ("venous.ketamine", "venous.esketamine", "dissociation.cadss")
 MOMENTS = (0.1, 0.25, 0.45, 0.67, 0.8, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 24.0)  # h after the start of a period
 Posterior = Sequence[Mapping[str, float]]
@@ -49,6 +54,26 @@ class Run:
     def outputs(self) -> tuple[str, ...]:
         """What is read from the model."""
         return tuple(dict.fromkeys([*(scale.output for scale in self.trial.scales.values()), *EXPOSURE]))
+
+    def name_of(self, numbers: Sequence[int]) -> str:
+        """Some replicates of this trial by name, another one for anything else in the trial or the seed."""
+        mark = hashlib.sha256(f"{self.trial!r} {self.seed}".encode()).hexdigest()[:12]
+        return f"trial-{mark}-{numbers[0]}-{numbers[-1]}"
+
+    def part(self, numbers: Sequence[int]) -> Arrays:
+        """Some replicates, packed."""
+        enrolled = self.enrolled(numbers)
+        return packed(dataset(self.held(enrolled), enrolled, self.seed))
+
+    def parts(self, groups: Sequence[Sequence[int]]) -> Iterator[Arrays]:
+        """The same for several groups of replicates; the next people are drawn while these are solved."""
+        with ThreadPoolExecutor(1) as ahead:
+            following = ahead.submit(self.enrolled, groups[0])
+            for i in range(len(groups)):
+                enrolled = following.result()
+                if i + 1 < len(groups):
+                    following = ahead.submit(self.enrolled, groups[i + 1])
+                yield packed(dataset(self.held(enrolled), enrolled, self.seed))
 
     def enrolled(self, numbers: Sequence[int]) -> list[Enrolled]:
         """Everybody of some replicates. Replicate 0 has the middle of the posterior, r its draw r - 1."""
@@ -150,17 +175,19 @@ def run_trial(
     posterior: Posterior = (),
     first: int = 0,
     progress: Callable[[int], None] | None = None,
+    work: Work = HERE,
 ) -> xr.Dataset:
     """Run a trial so often, each time with other people and, with a `posterior`, other population values.
 
     Returns a Dataset with dims (replicate, patient, visit): each scale as rated, `true_<scale>` without error,
     `visit_time` (h), `arm` of each visit; by patient `left` (h), `why_left`, `decision`, `rescued_at`, `solve_status`,
     `doses_given`, exposures, covariates. Missing is NaN, imputed by nothing; a patient who failed is NaN with a reason.
-    `progress` is told how many replicates are done. Raises BadInput for a number of replicates or patients below 1.
+    `progress` is told how many replicates are done; `work` says where they are done and kept.
+    Raises BadInput for a number of replicates or patients below 1.
     """
     parts = trial_parts(
         trial, model, replicates=replicates, patients=patients, seed=seed, threads=threads, posterior=posterior,
-        first=first, progress=progress,
+        first=first, progress=progress, work=work,
     )  # fmt: skip
     found = list(parts)
     return (
@@ -181,6 +208,7 @@ def trial_parts(
     posterior: Posterior = (),
     first: int = 0,
     progress: Callable[[int], None] | None = None,
+    work: Work = HERE,
 ) -> Iterator[xr.Dataset]:
     """As `run_trial`, some replicates at a time: memory stays flat however many there are."""
     if replicates < 1:
@@ -190,17 +218,13 @@ def trial_parts(
     seed = chosen.seed if seed is None else seed
     run = Run(chosen, made, population, seed, threads or os.cpu_count() or 1, posterior)
     numbers = range(first, first + replicates)
-    step = max(1, TOGETHER // chosen.patients)
-    groups = [numbers[i : i + step] for i in range(0, replicates, step)]
-    with ThreadPoolExecutor(1) as ahead:
-        following = ahead.submit(run.enrolled, groups[0])
-        for i, group in enumerate(groups):
-            enrolled = following.result()
-            if i + 1 < len(groups):
-                following = ahead.submit(run.enrolled, groups[i + 1])
-            yield dataset(run.held(enrolled), enrolled, seed)
-            if progress:
-                progress(group[-1] - first + 1)
+    step = max(1, (TOGETHER if work is HERE else KEPT) // chosen.patients)
+    groups = {run.name_of(n): n for n in (numbers[i : i + step] for i in range(0, replicates, step))}
+    done = zip(groups.values(), work.each(groups, run.part, run.parts), strict=True)
+    for group, arrays in done:
+        yield unpacked(arrays)
+        if progress:
+            progress(group[-1] - first + 1)
 
 
 def resized(trial: Trial, patients: int) -> Trial:

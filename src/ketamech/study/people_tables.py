@@ -157,17 +157,26 @@ def _marginal(row: Row) -> Marginal:
 
 def _part(text: str) -> Part:
     words, _, bounds = text.strip().partition(" in ")
-    kind, *numbers = words.split()
+    kind, *numbers = words.split() or [""]
     if kind not in NUMBERS:
         raise BadInput(f"'{kind}' is no distribution", expected=", ".join(NUMBERS), nearest=nearest(kind, NUMBERS))
     if len(numbers) != NUMBERS[kind]:
         raise BadInput(f"'{text.strip()}' has {len(numbers)} numbers", expected=f"{kind} takes {NUMBERS[kind]}")
     found = tuple(_number(word) for word in numbers)
-    low, high = (float(word) for word in bounds.split()) if bounds else (-inf, inf)
+    low, high = _bounds(bounds) if bounds else (-inf, inf)
     if kind == "lognormal" and not bounds:
         low = 0.0
     _refuse(kind, found, low, high, text)
     return Part(kind, found, low, high)
+
+
+def _bounds(text: str) -> tuple[float, float]:
+    try:
+        low, high = (float(word) for word in text.split())
+    except ValueError:
+        what = f"'in {text}' does not say between which two numbers"
+        raise BadInput(what, expected="in LOW HIGH", type_this="normal 33 5 in 20 56") from None
+    return low, high
 
 
 def _refuse(kind: str, numbers: tuple[float | str, ...], low: float, high: float, text: str) -> None:

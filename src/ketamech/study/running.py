@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from ketamech.core import UnknownName, nearest
+from ketamech.core import BadInput, UnknownName, nearest
 from ketamech.engine import Events, Kernel, Solution, events, load_kernel, rest, solve
 from ketamech.engine.events import joined
 from ketamech.engine.solve import TOLERANCE
@@ -66,6 +66,10 @@ class Model:
     build_system: Callable[[], System] | None = field(default=None, repr=False, compare=False)
     instead: Mapping[str, str] = field(default_factory=dict)
 
+    def __reduce__(self) -> tuple[Callable[..., Model], tuple[ParameterTable, str]]:
+        """Sent to another process a model travels as its values and is compiled there."""
+        return _arrived, (self.parameters, self.layout.fingerprint)
+
     @cached_property
     def system(self) -> System:
         """The checked equations as symbols."""
@@ -105,6 +109,14 @@ def load_model(parameters: ParameterTable | None = None, *, announce: Callable[[
 
     layout = kept_layout(table, first_build)
     return Model(layout, table, load_kernel(layout, build_system, announce=announce), build_system)
+
+
+def _arrived(parameters: ParameterTable, fingerprint: str) -> Model:
+    made = load_model(parameters)
+    if made.layout.fingerprint != fingerprint:
+        here = made.layout.fingerprint
+        raise BadInput(f"the equations here are {here}, not {fingerprint}", expected="the same version everywhere")
+    return made
 
 
 def _build(parameters: ParameterTable) -> System:

@@ -118,8 +118,9 @@ class _Words:
         for name in names():
             if self.take(re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])", re.I)):
                 return drug(name).name
-        first = self.whole.split()[0]
-        return drug(first).name
+        if not self.whole:
+            raise BadInput("a treatment begins without a drug", key="drug", type_this='"racemic 0.5 mg/kg IV"')
+        return drug(self.whole.split()[0]).name
 
     def refuse_negatives(self) -> None:
         """No minus before a number; a dash between words or a 1e-5 is none."""

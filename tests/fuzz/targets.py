@@ -1,0 +1,292 @@
+"""Every file and text that the program reads, as functions of bytes; only an error of ours is an answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from ketamech.core import KetaMechError, unit
+from ketamech.core.pieces import opened
+from ketamech.study import Regimen, load_scenario
+
+ROOT = Path(__file__).parents[2]
+PLACE = Path(tempfile.mkdtemp(prefix="ketamech-fuzz-"))
+WORDS = [
+    word
+    for line in (
+        "title: treatments: - racemic esketamine memantine mg mg/kg g kg IV nasal oral IM over min h days weeks",
+        "weekly twice every daily for at day then drug: dose: route: over: person: weight: age: parameters:",
+        "pathways: horizon: seed: arms: visits: scales: MADRS n: regimen: population: primary: dropout: .nan .inf",
+        "-.inf 1e999 -1 0 1_000 0x10 ~ null true &a *a << !!python/object !!binary | > [ ] { } --- ... % ' \" # \\",
+        "99999999999999999999 0.5 40 84 1e-300 <<: every 0.001 min for 2 years; 1000000000 times; made_by KetaMech",
+        "files finished outputs zarr_format chunk_grid ID TIME AMT EVID MDV ADDL II SS CMT RATE DRUG <sbml>",
+        "<species </math> <apply/> &lt; <!DOCTYPE x [<!ENTITY a 'aa'>]> -1 -2 1e-320",
+    )
+    for word in line.split(" ")
+]
+
+
+TABLES = [
+    b"ID TIME AMT DUR CMT EVID SS MDV DV DRUG ROUTE\n1 0 40 0.6667 1 1 0 1 . racemic IV\n1 2 . . . 0 0 0 31 . .\n",
+    b"id,time,amt,rate,evid,addl,ii,lag,f\n1,0,100,-1,4,3,24,0.5,0.9\n2,0,1e400,-2,1,1000000000,1e-9,.,.\n",
+]
+SBML = b"""<?xml version="1.0"?>
+<sbml xmlns="http://www.sbml.org/sbml/level3/version1/core" level="3" version="1"><model id="m">
+<listOfCompartments><compartment id="c" size="1" constant="true" spatialDimensions="3"/></listOfCompartments>
+<listOfSpecies><species id="s" compartment="c" initialAmount="1" hasOnlySubstanceUnits="true" boundaryCondition="false"
+constant="false"/></listOfSpecies><listOfParameters><parameter id="k" value="0.1" constant="true"/></listOfParameters>
+<listOfReactions><reaction id="r" reversible="false" fast="false"><listOfReactants><speciesReference species="s"
+stoichiometry="1" constant="true"/></listOfReactants><kineticLaw><math xmlns="http://www.w3.org/1998/Math/MathML"><apply>
+<times/><ci>k</ci><ci>s</ci></apply></math></kineticLaw></reaction></listOfReactions></model></sbml>"""
+
+
+def file(name: str, data: bytes) -> Path:
+    """The bytes as a file."""
+    path = PLACE / name
+    path.write_bytes(data)
+    return path
+
+
+def scenario(data: bytes) -> None:
+    load_scenario(file("scenario.yaml", data))
+
+
+def trial(data: bytes) -> None:
+    from ketamech.study import load_trial
+
+    load_trial(file("trial.yaml", data))
+
+
+def sentence(data: bytes) -> None:
+    words = data.decode("utf-8", "replace")
+    found = Regimen.parse(words)
+    assert Regimen.parse(found.sentence()).sentence() == found.sentence()
+
+
+def scenario_sentence(data: bytes) -> None:
+    load_scenario(data.decode("utf-8", "surrogateescape"))
+
+
+def unit_text(data: bytes) -> None:
+    unit(data.decode("utf-8", "replace"))
+
+
+def posterior(data: bytes) -> None:
+    from ketamech.analysis import load_posterior
+
+    load_posterior(file("posterior.csv", data))
+
+
+def connectome(data: bytes) -> None:
+    from ketamech.parameters.connectome import load_connectome
+
+    load_connectome(file("connectome.csv", data))
+
+
+def receptors(data: bytes) -> None:
+    from ketamech.parameters.connectome import load_connectome
+
+    load_connectome(receptors=file("receptors.csv", data))
+
+
+def table(data: bytes) -> None:
+    from ketamech.evidence import read_table
+
+    for row in read_table(file("table.csv", data), ("parameter", "prior_spread", "why")):
+        row.required("parameter", "a name")
+        row.number("prior_spread")
+
+
+def dose_table(data: bytes) -> None:
+    """A NONMEM-style table, and the scenario of every person in it."""
+    from ketamech.exchange.dose_reading import read_doses
+    from ketamech.exchange.dose_scenarios import scenario_of
+
+    found = read_doses(file("doses.csv", data), known(), drug="esketamine")
+    for subject in found.subjects:
+        try:
+            scenario_of(found, subject, known())
+        except KetaMechError:
+            continue
+
+
+def sbml(data: bytes) -> None:
+    from ketamech.exchange.sbml_import import import_sbml
+
+    import_sbml(file("model.xml", data))
+
+
+def kinetics(data: bytes) -> None:
+    from ketamech.exchange.kinetics import read_kinetics
+
+    read_kinetics(file("kinetics.yaml", data))
+
+
+def results(suffix: str, data: bytes) -> None:
+    from ketamech.exchange.result_files import facts_of, open_results
+
+    path = file(f"results{suffix}", data)
+    for read in (facts_of, open_results):
+        try:
+            read(path)
+        except KetaMechError:
+            continue
+
+
+def results_csv(data: bytes) -> None:
+    results(".csv", data)
+
+
+def results_parquet(data: bytes) -> None:
+    results(".parquet", data)
+
+
+def results_netcdf(data: bytes) -> None:
+    results(".nc", data)
+
+
+def archive(data: bytes) -> None:
+    from ketamech.exchange.archive import read_archive
+
+    read_archive(file("a.omex", data))
+
+
+def written(kind: str) -> bytes:
+    """A small file of results as the program writes it."""
+    import xarray as xr
+
+    from ketamech.exchange.result_files import save_results
+    from ketamech.exchange.results import finished
+
+    dims = ("replicate", "arm", "patient", "time")
+    values = (dims, np.full((1, 1, 2, 2), 30.0), {"units": "points"})
+    made = xr.Dataset({"mood.madrs": values}, {"arm": ["treated"], "time": [0.0, 24.0]}, {"seed": 1})
+    suffix = ".nc" if kind == "netcdf" else f".{kind}"
+    return save_results(finished(made), PLACE / f"seed{suffix}").read_bytes()
+
+
+@cache
+def known() -> object:
+    """The parameter table."""
+    from ketamech.parameters import load_parameters
+
+    return load_parameters()
+
+
+def run_manifest(data: bytes) -> None:
+    """A run folder whose manifest is anything."""
+    from ketamech.exchange import read_run
+    from ketamech.report import cite
+
+    file("manifest.json", data)
+    (PLACE / "curves.zarr").mkdir(exist_ok=True)
+    for read in (read_run, cite):
+        try:
+            read(PLACE)
+        except KetaMechError:
+            continue
+
+
+def run_papers(data: bytes) -> None:
+    """A run folder whose list of papers is anything."""
+    from ketamech.report import cite
+
+    file("manifest.json", b'{"made_by": "KetaMech", "files": {}}')
+    file("bibliography.json", data)
+    cite(PLACE)
+
+
+def cohort_state(data: bytes) -> None:
+    from ketamech.exchange import read_cohort
+
+    file("cohort.json", data)
+    read_cohort(PLACE)
+
+
+def store(data: bytes) -> None:
+    """A cohort whose Zarr metadata is anything."""
+    from ketamech.exchange import read_cohort
+
+    file("cohort.json", b'{"finished": 1, "outputs": ["a"]}')
+    (PLACE / "cohort.zarr").mkdir(exist_ok=True)
+    file("cohort.zarr/zarr.json", data)
+    read_cohort(PLACE)
+
+
+def journal(data: bytes) -> None:
+    """A journal that is anything, also with a seal that fits."""
+    place = PLACE / "job"
+    (place / "pieces").mkdir(parents=True, exist_ok=True)
+    body = data.decode("utf-8", "replace").split("\n")[0]
+    seal = hashlib.sha256(("{}" + body).encode()).hexdigest()[:16].encode()
+    for text in (data, seal + b" " + body.encode() + b"\n"):
+        (place / "pieces" / "journal.txt").write_bytes(text)
+        try:
+            with opened(place, {"seed": 1}, resume=True) as pieces:
+                list(pieces)
+        except KetaMechError:
+            continue
+
+
+def piece(data: bytes) -> None:
+    """A piece of a job that was exchanged for anything."""
+    place = PLACE / "pieced"
+    (place / "pieces" / "journal.txt").unlink(missing_ok=True)
+    with opened(place, {"seed": 1}) as pieces:
+        pieces.keep("u0", {"x": np.zeros(3)})
+        (place / "pieces" / "u0.npz").write_bytes(data)
+        pieces.read("u0")
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    f.__name__: f
+    for f in (
+        scenario, trial, sentence, scenario_sentence, unit_text, posterior, connectome, receptors, table, run_manifest,
+        run_papers, cohort_state, store, journal, piece, dose_table, sbml, kinetics, results_csv, results_parquet,
+        results_netcdf, archive,
+    )
+}  # fmt: skip
+
+
+def seeds(name: str) -> list[bytes]:
+    """Good files to begin from, and the classic bad ones."""
+    good: dict[str, list[bytes]] = {
+        "scenario": [p.read_bytes() for p in sorted(ROOT.glob("examples/*.yaml"))],
+        "trial": [p.read_bytes() for p in sorted(ROOT.glob("src/ketamech/data/trials/*.yaml"))],
+        "sentence": [b"racemic 0.5 mg/kg IV over 40 min", b"esketamine 84 mg nasal twice weekly for 4 weeks"],
+        "unit_text": [b"umol/L", b"mg/kg", b"1/h", b"ng/mL*h", b"L**2/h^(1/2)"],
+        "posterior": [b"mood.pace,mood.hope_weight\n1.0,2.0\n1.1,2.1\n"],
+        "connectome": [b"area,acc,amygdala\nacc,0,1\namygdala,1,0\n", b"acc,amygdala\n0,1\n1,0\n"],
+        "receptors": [b"area,nmda,ampa,glun2b\nacc,1,1,0.5\namygdala,2,1,0.4\n"],
+        "dose_table": [b"ID,TIME,AMT,EVID,II,ADDL\n1,0,84,1,84,7\n1,24,.,0,.,.\n", *TABLES],
+        "sbml": [SBML],
+        "results_csv": [
+            b"# seed: 1\nreplicate,arm,patient,time,variable,value,unit\n0,treated,0,0,mood.madrs,30,points\n"
+        ],
+        "kinetics": [p.read_bytes() for p in sorted(ROOT.glob("**/kinetics*.yaml"))],
+        "table": [b"parameter,prior_spread,why\nmood.pace,0.5,because\n"],
+        "run_manifest": [b'{"made_by": "KetaMech", "files": {"a": "b"}}'],
+        "run_papers": [b'[{"key": "zanos2016"}]'],
+        "cohort_state": [b'{"finished": 8, "outputs": ["a.b"]}'],
+        "store": [b'{"zarr_format": 3, "node_type": "group", "attributes": {}}'],
+        "journal": [json.dumps({"format": 1, "job": {"seed": 1}, "made_with": {}, "about": {}}).encode() + b"\n"],
+    }
+    bad = [
+        b"",
+        b"\x00",
+        b"\xff\xfe\x00\x01",
+        b"[" * 5000,
+        b"{" * 5000,
+        b"a: " * 3000,
+        b"9" * 5000,
+        b"\r\n" * 50,
+        b'"' * 99,
+    ]
+    bad += [b"a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", b"1e999", b"nan,inf,-inf\n", "\u202eé\ud7ff".encode()]
+    return [*good.get(name, good.get(name.removeprefix("scenario_"), [])), *bad]

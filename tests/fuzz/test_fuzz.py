@@ -1,0 +1,75 @@
+"""A few mangled inputs for everything that the program reads: an answer or an error of ours, and never a traceback."""
+
+import contextlib
+import random
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parent))
+import targets
+
+from fuzz import mangled
+from ketamech.core import BadInput, KetaMechError
+from ketamech.study.people_tables import marginal
+
+FEW = 25
+
+
+def answered(name, data):
+    with contextlib.suppress(KetaMechError):
+        targets.TARGETS[name](data)
+
+
+@pytest.mark.parametrize("name", targets.TARGETS)
+def test_good_bad_and_mangled_files_are_answered(name):
+    chance, good = random.Random(5), targets.seeds(name)
+    for data in [*good, *(mangled(chance, good, targets.WORDS) for _ in range(FEW))]:
+        answered(name, data)
+
+
+@pytest.mark.parametrize("name", ["sentence", "unit_text", "dose_table", "posterior", "connectome", "journal"])
+@given(text=st.text(max_size=80) | st.lists(st.sampled_from(targets.WORDS), max_size=12).map(" ".join))
+def test_any_text_is_answered(name, text):
+    answered(name, text.encode("utf-8", "surrogatepass"))
+
+
+def test_what_the_fuzzer_once_found_stays_mended():
+    """A treatment that begins with 'then', and a unit of a kind that nothing here has."""
+    for words in ("then", "\rthen\ufffd", "racemic 1 mg IV; then weekly"):
+        with pytest.raises(BadInput, match="without a drug"):
+            targets.Regimen.parse(words)
+    with pytest.raises(BadInput, match="not a unit"):
+        targets.unit("K")
+    for words in ("normal 33 5 in 20", "normal 33 5 in a b", "", " in 1 2", "mixture 0.5 |"):
+        with pytest.raises(BadInput):
+            marginal(words)
+
+
+BOMBS = {
+    "yaml bomb": "a: &a [x, x]\nb: &b [*a, *a, *a]\nc: [*b, *b, *b]\n",
+    "a billion doses": "treatments: [racemic 1 mg IV every 0.00001 min for 2 years]\n",
+    "not a number": "treatments: [racemic .nan mg IV]\n",
+    "deep nesting": "treatments: " + "[" * 3000,
+    "a huge number": "treatments: [racemic 1" + "0" * 400 + " mg IV]\n",
+    "a huge seed": "treatments: [racemic 1 mg IV]\nseed: " + "9" * 5000 + "\n",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_are_refused_at_once(tmp_path, name):
+    path = tmp_path / "bomb.yaml"
+    path.write_text(BOMBS[name], encoding="utf-8")
+    with pytest.raises(BadInput, match=r"bomb\.yaml"):
+        targets.load_scenario(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1", "cp037"])
+def test_another_encoding_is_said(tmp_path, encoding):
+    path = tmp_path / "s.yaml"
+    path.write_bytes("title: Ké\ntreatments: [racemic 1 mg IV]\n".encode(encoding))
+    with pytest.raises(BadInput, match="not text"):
+        targets.load_scenario(path)

@@ -1,0 +1,132 @@
+"""A real scheduler with workers in other processes, on loopback: the same bits, and a killed worker costs its unit."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from ketamech.core import BadInput
+from ketamech.core.cluster import connected
+from ketamech.core.pieces import opened
+from ketamech.core.work import Work
+
+distributed = pytest.importorskip("distributed")
+UNITS = {f"u{i}": i for i in range(24)}
+
+
+def slowly(number):
+    """A unit of 0.15 s that says who did it."""
+    time.sleep(0.15)
+    return {"value": np.sqrt(np.arange(number + 1.0)), "worker": np.array(os.getpid())}
+
+
+def counted(unit):
+    """The same, and a line for each time that it is begun."""
+    number, log = unit
+    with open(log, "a", encoding="utf-8") as file:
+        file.write(f"{number}\n")
+    return slowly(number)
+
+
+def wrongly(number):
+    raise BadInput(f"unit {number} cannot be done", key="--seed")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Four workers of one thread each, in processes of their own; one that dies comes back."""
+    with distributed.LocalCluster(
+        n_workers=4, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, memory_limit=0
+    ) as made:
+        yield made
+
+
+def test_units_come_back_in_order_and_from_several_workers(cluster):
+    with connected(cluster.scheduler_address) as dask:
+        found = list(Work(cluster=dask).each(UNITS, slowly))
+    assert [len(each["value"]) for each in found] == list(range(1, 25))
+    workers = {int(each["worker"]) for each in found}
+    assert len(workers) > 1
+    assert os.getpid() not in workers
+
+
+def test_a_killed_worker_costs_its_unit_and_nothing_else(cluster, tmp_path):
+    log = tmp_path / "begun.txt"
+    with connected(cluster.scheduler_address) as dask, opened(tmp_path, {}) as pieces:
+        found, killed = [], None
+        for each in Work(pieces, dask).each({name: (i, log) for name, i in UNITS.items()}, counted):
+            found.append(each)
+            if len(found) == 6:
+                killed = int(each["worker"])
+                os.kill(killed, signal.SIGKILL)
+        assert sorted(pieces) == sorted(UNITS)
+    assert all(np.array_equal(each["value"], slowly(i)["value"]) for i, each in enumerate(found))
+    assert any(int(each["worker"]) != killed for each in found[6:])
+    begun = log.read_text(encoding="utf-8").split()
+    assert len(UNITS) <= len(begun) <= len(UNITS) + 2  # one under way, and one perhaps not yet fetched
+
+
+def test_an_error_of_ours_comes_back_as_it_is(cluster):
+    with (
+        connected(cluster.scheduler_address) as dask,
+        pytest.raises(BadInput, match=r"unit \d+ cannot be done") as problem,
+    ):
+        list(Work(cluster=dask).each(UNITS, wrongly))
+    assert problem.value.key == "--seed"
+
+
+def test_a_worker_of_another_version_is_refused(cluster, monkeypatch):
+    import ketamech.core.cluster as kit
+
+    usual = kit.made_with()
+    monkeypatch.setattr(kit, "made_with", lambda: {**usual, "numpy": "1.0"})
+    with connected(cluster.scheduler_address) as dask, pytest.raises(BadInput, match="a worker has numpy"):
+        list(Work(cluster=dask).each(UNITS, slowly))
+
+
+def test_an_address_where_nobody_answers_is_said(monkeypatch):
+    monkeypatch.setattr("ketamech.core.cluster.ANSWER", 0.5)
+    for address in ("tcp://127.0.0.1:9", "nonsense", "gopher://x", "tcp://127.0.0.1", "tcp://127.0.0.1:99999"):
+        with pytest.raises(BadInput, match="no scheduler answers at"), connected(address):
+            pass
+
+
+def test_a_trial_a_cohort_and_a_screen_have_the_same_bits_on_a_cluster(cluster, model, tmp_path):
+    from ketamech.analysis import sensitivity, shipped_trial
+    from ketamech.study import Cohort, load_scenario, run_trial
+
+    given = load_scenario("racemic 0.5 mg/kg IV over 40 min")
+    cohort = Cohort(model, given, 64, ("mood.madrs", "spines.density"), np.array([0.0, 24.0, 168.0]), chunk=16)
+    rows = sensitivity.varied(model, ["mood"])
+    question = sensitivity.Question(model, given, sensitivity.outcomes("mood.madrs at 24 h", model), rows)
+    trial = shipped_trial("murrough2013")
+    here = run_trial(trial, model, replicates=3)
+    with connected(cluster.scheduler_address) as dask:
+        there = run_trial(trial, model, replicates=3, work=Work(cluster=dask))
+        parts = {int(part.patient[0]): part for part in cohort.chunks(cluster=dask)}
+        assert all(part.identical(parts[int(part.patient[0])]) for part in cohort.chunks())
+        elsewhere = sensitivity.Question(model, given, question.outcomes, rows, work=Work(cluster=dask))
+        ranks = np.random.default_rng(1).random((20, len(rows)))
+        assert np.array_equal(question.evaluate(ranks), elsewhere.evaluate(ranks))
+    assert here.identical(there)
+    assert all(here[name].values.tobytes() == there[name].values.tobytes() for name in here.data_vars)
+
+
+def test_a_calibration_and_a_search_of_regimens_have_the_same_bits_on_a_cluster(cluster, model):
+    from dataclasses import replace
+
+    from ketamech.analysis import design, load_posterior
+    from ketamech.analysis.calibration import calibration
+
+    task = calibration(model, persons=10, threads=1)
+    task = replace(task, rows=task.rows[:2])
+    points = np.random.default_rng(3).normal(size=(4, len(task.estimated))) / 4
+    asked = [design.Candidate("one", "racemic 0.5 mg/kg IV over 40 min weekly for 1 weeks")]
+    how = {"weeks": 1, "persons": 10, "posterior": load_posterior()[:4]}
+    with connected(cluster.scheduler_address) as dask:
+        work = Work(cluster=dask)
+        assert np.array_equal(task.simulated(points), replace(task, work=work).simulated(points))
+        here, there = design.compare(model, asked, **how), design.compare(model, asked, **how, work=work)
+    assert here.equals(there)

@@ -1,0 +1,114 @@
+"""Every long command, stopped in the middle: --resume goes on, to the same results, and a cluster gives the same."""
+
+import contextlib
+import hashlib
+
+import pytest
+from typer.testing import CliRunner
+
+import ketamech.core.pieces as kit
+from ketamech.cli.main import app
+from ketamech.core import BadInput
+from ketamech.study import conduct
+
+COMMANDS = {
+    "trial": ("trial", "murrough2013", "--replicates", "4"),
+    "sensitivity": (
+        "sensitivity", "--parameters", "mood.pace,mood.hope_weight,expectancy.decay", "--outcomes",
+        "mood.madrs at 24 h", "--n", "4", "--base", "8", "--keep", "2",
+    ),
+    "design": (
+        "design", "--doses", "esketamine {dose} mg nasal = 28, 84", "--rhythms", "weekly", "--weeks", "1",
+        "--persons", "10", "--draws", "3",
+    ),
+    "simulate": (
+        "simulate", "racemic 0.5 mg/kg IV over 40 min", "--patients", "24", "--chunk", "8", "--times", "0, 24",
+    ),
+}  # fmt: skip
+MADE_WHEN = ("report.html", "summary.json", "cohort.json", "journal.txt", "lock", "manifest.json")  # dates, command
+
+
+def call(name, place, *more):
+    return CliRunner().invoke(app, [*COMMANDS[name], "--out", str(place), *more])
+
+
+def results(place):
+    """Every file of numbers by its content; pictures and pages may hold dates and command lines."""
+    kept = (p for p in sorted(place.rglob("*")) if p.is_file() and p.suffix != ".svg" and p.name not in MADE_WHEN)
+    return {p.relative_to(place).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_stopped_command_goes_on_to_the_same_results(name, tmp_path, monkeypatch, model):
+    monkeypatch.setattr(conduct, "KEPT", 100)  # a trial a piece
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    if name == "sensitivity":
+        from ketamech.analysis import sensitivity
+
+        known = [row.name for row in sensitivity.varied(model, ["mood"])][:3]
+        COMMANDS[name] = tuple(",".join(known) if "mood.pace" in word else word for word in COMMANDS[name])
+    done = call(name, tmp_path / "whole")
+    assert done.exit_code == 0, done.output + repr(done.exception)
+    usual, kept = kit.Pieces.record, []
+
+    def stopped(self, piece, *rest):
+        usual(self, piece, *rest)
+        kept.append(piece)
+        if len(kept) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(kit.Pieces, "record", stopped)
+    done = call(name, tmp_path / "part")
+    assert done.exit_code == 130, done.output + repr(done.exception)
+    assert "2 finished pieces are kept; go on with the same command and --resume" in done.stderr
+    monkeypatch.setattr(kit.Pieces, "record", usual)
+    done = call(name, tmp_path / "part")
+    assert isinstance(done.exception, BadInput)
+    assert done.exception.type_this == "--resume"
+    done = call(name, tmp_path / "part", "--resume")
+    assert done.exit_code == 0, done.output + repr(done.exception)
+    assert results(tmp_path / "part") == results(tmp_path / "whole")
+
+
+def test_a_finished_command_may_be_given_again(tmp_path, model):
+    for _ in range(2):
+        done = call("design", tmp_path / "d")
+        assert done.exit_code == 0, done.output + repr(done.exception)
+    done = call("design", tmp_path / "d", "--seed", "2", "--resume")
+    assert "begun with seed 1, and this is 2" in str(done.exception)
+
+
+def test_results_that_fail_half_way_leave_the_former_ones(tmp_path):
+    from ketamech.exchange import read_manifest, renewed
+
+    with renewed(tmp_path) as draft:
+        (draft / "a.csv").write_text("1")
+    (tmp_path / "mine.txt").write_text("precious")
+    with contextlib.suppress(ZeroDivisionError), renewed(tmp_path) as draft:
+        (draft / "a.csv").write_text("2")
+        raise ZeroDivisionError
+    assert (tmp_path / "a.csv").read_text() == "1"
+    with renewed(tmp_path) as draft:
+        (draft / "a.csv").write_text("3")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "manifest.json", "mine.txt"]
+    assert list(read_manifest(tmp_path)["files"]) == ["a.csv"]
+
+
+def test_changed_curves_are_not_read(tmp_path, model):
+    from ketamech.exchange import read_run
+
+    done = CliRunner().invoke(app, ["simulate", "racemic 0.5 mg/kg IV over 40 min", "--out", str(tmp_path / "run")])
+    assert done.exit_code == 0, done.output
+    assert read_run(tmp_path / "run").sizes["patient"] == 2
+    store = tmp_path / "run" / "curves.zarr" / "mood.madrs"
+    path = next(p for p in store.rglob("0") if p.is_file())
+    raw = path.read_bytes()
+    path.write_bytes(raw[:20] + bytes([raw[20] ^ 1]) + raw[21:])
+    with pytest.raises(BadInput, match=r"mood\.madrs.* was changed after it was written"):
+        read_run(tmp_path / "run")
+
+
+def test_resume_and_scheduler_are_for_many_patients(model):
+    for words in (["--resume"], ["--scheduler", "tcp://127.0.0.1:9"]):
+        done = CliRunner().invoke(app, ["simulate", "racemic 0.5 mg/kg IV over 40 min", *words])
+        assert "is for many patients" in str(done.exception)
