@@ -52,6 +52,11 @@ def test_every_lane_of_the_story_exists(client):
     assert named <= {lane["key"] for lane in client.get("/api/about").json()["lanes"]}
 
 
+def test_lanes_of_animals_are_marked(client):
+    lanes = client.get("/api/about").json()["lanes"]
+    assert {lane["key"] for lane in lanes if lane["animals"]} == {"behaviour"}
+
+
 def test_attribution_adds_up(client):
     if not present("attribution"):
         answer = client.post("/api/jobs/attribution", json={"scenario": INFUSION})

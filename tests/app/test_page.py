@@ -119,7 +119,7 @@ def test_every_figure_has_a_table_behind_it(page, address):
     details = page.locator("#dose .fig details").first
     details.locator("summary").focus()
     page.keyboard.press("Enter")
-    assert details.locator("tbody tr").count() > 6
+    until(page, "document.querySelectorAll('#dose .fig details tbody tr').length > 6")
     assert "24 h" in details.inner_text()
 
 

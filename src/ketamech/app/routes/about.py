@@ -49,6 +49,7 @@ class LaneWords(BaseModel):
     label: str
     unit: str
     always: bool = Field(description="drawn even when nothing moves")
+    animals: bool = Field(description="measured in animals only")
 
 
 class Output(BaseModel):
@@ -98,7 +99,7 @@ def _about(engine: Engine) -> dict[str, Any]:
             {"name": drug.name, "routes": [r for r in drug.routes if r], "sessions": drug.sessions} for drug in DRUGS
         ],
         "lanes": [
-            {"key": a.key, "group": a.group, "label": a.label, "unit": a.unit, "always": a.always}
+            {"key": a.key, "group": a.group, "label": a.label, "unit": a.unit, "always": a.always, "animals": a.animals}
             for a in LANES
             if known(a, engine.model)
         ],

@@ -7,7 +7,7 @@ export function roundSteps(low, high, most = 5) {
   const size = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 2.5, 5, 10].find((s) => s * size >= raw) * size;
   const found = [];
-  for (let k = Math.floor(low / step + 1e-9); k * step <= high + step * 1e-6; k++) found.push(Number((k * step).toPrecision(12)));
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-6; k++) found.push(Number((k * step).toPrecision(12)));
   return { step, ticks: found };
 }
 

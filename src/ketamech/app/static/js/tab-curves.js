@@ -27,7 +27,8 @@ export function curvesTab(bench) {
       make("div", { class: "field" }, make("label", { for: other, text: "Add any output by name" }), input, make("datalist", { id: list }, bench.about.outputs.map((o) => make("option", { value: o.name, label: o.about })))));
   }
 
-  const lanes = () => bench.about.lanes.filter((lane) => !state.group || lane.group === state.group);
+  const animal = () => bench.cases.some((one) => (one.species ?? "human") !== "human");
+  const lanes = () => bench.about.lanes.filter((lane) => (!state.group || lane.group === state.group) && (!lane.animals || animal()));
 
   function build() {
     figures.clear();
@@ -43,6 +44,7 @@ export function curvesTab(bench) {
 
   const work = new Latest(async (_, newer) => {
     const keys = lanes().map((lane) => lane.key);
+    if (!keys.every((key) => figures.has(key))) build();
     const asked = { lanes: keys, outputs: state.outputs };
     const answers = await Promise.all(bench.cases.map((scenario, i) => ask("/api/curves", { scenario, until: LAST, ...asked }).then(
       (told) => { bench.side.complain(i, null); return told; },
