@@ -152,3 +152,9 @@ def test_importing_the_package_is_quick_and_loads_nothing_heavy():
     ).stdout.split()
     assert float(seconds) < 0.3
     assert not {"numpy", "sympy", "numba", "xarray", "pandas", "distributed"} & set(loaded)
+
+
+def test_every_file_of_tests_has_a_name_of_its_own():
+    """Two files of one name in folders without __init__ cannot be collected together."""
+    names = [path.name for path in Path(__file__).parents[1].rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)
