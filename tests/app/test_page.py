@@ -24,6 +24,7 @@ def until(page, expression, arg=None, seconds=25):
 def story(page, address):
     page.goto(address)
     page.wait_for_selector("#dose path.curve", timeout=20_000)
+    until(page, "document.querySelector('#dose .now').textContent.length > 20")  # told after the curve is drawn
 
 
 def bench(page, address, more=""):
