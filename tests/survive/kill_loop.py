@@ -121,7 +121,8 @@ def main(kind, folder, kills, seed):
                 break
         status, _ = ended(*child(job, place))
         assert status == 0
-        assert files_of(place) == whole, "other bits"
+        found = files_of(place)
+        assert found == whole, f"other bits: {sorted(dict(found.items() ^ whole.items()))}"
     print(json.dumps({"kills": done, "runs": rounds, "lost": lost, "half_written": torn, "files": len(whole)}))
 
 

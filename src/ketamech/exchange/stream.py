@@ -61,6 +61,7 @@ def stream(
     _tell(folder, pieces, patients, firsts)
     if FORM not in pieces:
         shutil.rmtree(folder / ZARR, ignore_errors=True)
+    _sweep(folder)
     missing = [first for first in firsts if FORM not in pieces or _name(first) not in pieces]
     for part in chunks(missing):
         with pieces.room():
@@ -103,6 +104,12 @@ def _refuse_misfits(folder: Path, finished: int) -> None:
             if there != size:
                 what = f"'{path}' is missing" if there is None else f"'{path}' has {there} bytes instead of {size}"
                 raise BadInput(what, file=folder, expected="the files as they were written", type_this="--resume")
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what the Zarr library was writing when it was killed: it renames `*.partial` only when whole."""
+    for draft in (folder / ZARR).rglob("*.partial"):
+        draft.unlink()
 
 
 def _name(first: int) -> str:
