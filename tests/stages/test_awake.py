@@ -57,7 +57,8 @@ def test_who_has_slept_is_restored_only_hours_after_waking(model):
     curves = run(model, [course(model, ASLEEP)], np.array([0.0, 1.5, 2.6, 5.0, 24.0]))
     awake, restored = (curves[f"sedation.{name}"].values[0] for name in ("consciousness", "restored"))
     assert awake[2] > 0.9 > 0.7 > restored[2]
-    assert restored[3] > 0.9 and restored[4] == pytest.approx(1, abs=1e-6)
+    assert restored[3] > 0.9
+    assert restored[4] == pytest.approx(1, abs=1e-6)
 
 
 def test_a_general_anaesthetic_puts_to_sleep_and_wears_off(model):

@@ -36,7 +36,7 @@ def sedation(m: Stage) -> None:
 
 def _restoration(m: Stage, asleep: sympy.Expr) -> None:
     """Waking is not the end of it: faculties are back only one and a half to three hours later (Mashour 2021)."""
-    left = m.state("sedation.aftermath", "1", within=(0, 1), about="what unconsciousness leaves in the network, 0 at rest")
+    left = m.state("sedation.aftermath", "1", within=(0, 1), about="what unconsciousness leaves, 0 at rest")
     settling, recovery = m.parameter("sedation.aftermath_onset"), m.parameter("sedation.aftermath_recovery")
     m.rate(left, +settling * asleep * (1 - left), because="the network settles into unconsciousness within minutes")
     m.rate(left, -recovery * left, because="and is itself again an hour or more after waking")
