@@ -30,8 +30,8 @@ def cognition(m: Stage) -> None:
 
 
 def _caught(m: Stage) -> sympy.Expr:
-    """Default mode bound to subgenual cingulate rather than to control: relative change of the ratio."""
-    return (1 + _relative(m, "areas.subgenual_default_mode")) / (1 + _relative(m, "areas.control_default_mode")) - 1
+    """Default mode bound to subgenual cingulate rather than to control: one relative change less the other."""
+    return _relative(m, "areas.subgenual_default_mode") - _relative(m, "areas.control_default_mode")
 
 
 def _open(m: Stage) -> sympy.Expr:
@@ -55,7 +55,7 @@ def _lagging(m: Stage, name: str, change: sympy.Expr, words: str) -> sympy.Symbo
         scale=0.05,
         about=f"lasting change of {words}, 0 at own rest",
     )
-    pace = m.parameter("cognition.pace")
+    pace = m.parameter("cognition.pace") * m.needs("sedation.consciousness", "1")  # nobody practises asleep
     m.rate(state, +pace * m.parameter(f"cognition.{name}_weight") * change, because="follows the network")
     m.rate(state, -pace * state, because="habits of thought adjust over days")
     return state
