@@ -47,7 +47,7 @@ def _relative(m: Stage, name: str) -> sympy.Expr:
 
 
 def _lagging(m: Stage, name: str, change: sympy.Expr, words: str) -> sympy.Symbol:
-    """Lasting change of a skill of thought (logarithm of its fold): follows the relative change of a network over days."""
+    """Lasting change of a skill of thought, logarithm of its fold: follows the change of a network over days."""
     state = m.state(
         f"cognition.{name}",
         "1",
