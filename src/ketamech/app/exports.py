@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from ketamech.app.engine import Engine
-from ketamech.app.scenarios import command, python, scenario_of
+from ketamech.app.scenarios import command, python, scenario_of, shell
 from ketamech.exchange import tidy
 from ketamech.report.words import DISCLAIMER
 from ketamech.study import simulate
@@ -18,7 +18,7 @@ def exported(engine: Engine, keys: ScenarioFile, kind: str) -> bytes:
     if kind == "yaml":
         return keys.text().encode()
     if kind in ("py", "sh"):
-        text = python(keys) if kind == "py" else f"#!/bin/sh\n{command(keys)}\n"
+        text = python(keys) if kind == "py" else f"#!/bin/sh\n{shell(keys)}"
         head, _, rest = text.partition("\n") if kind == "sh" else ("", "", text)
         return f"{head}\n# {DISCLAIMER}\n{rest}".lstrip("\n").encode()
     table = tidy(simulate(scenario, model=engine.model))
