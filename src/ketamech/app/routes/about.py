@@ -16,6 +16,7 @@ from ketamech.app.limits import Limits
 from ketamech.app.optional import present
 from ketamech.core import unit
 from ketamech.parameters import SPECIES, Parameter, ParameterTable
+from ketamech.parameters.species import ANIMALS
 from ketamech.report.lanes import LANES
 from ketamech.report.words import DISCLAIMER, unit_in_words
 from ketamech.study.drugs import DRUGS
@@ -40,6 +41,7 @@ class Setting(BaseModel):
     unit: str
     low: float | None
     high: float | None
+    in_animals: tuple[float, float] | None = Field(None, description="what is allowed in rats and mice, if it differs")
     about: str
 
 
@@ -161,12 +163,14 @@ def _settings(table: ParameterTable, prefix: str) -> list[dict[str, Any]]:
 def _setting(row: Parameter) -> dict[str, Any]:
     size = _factor(row.unit)
     low, high = (edge / size if math.isfinite(edge) else None for edge in bounds(row))
+    animals = bounds(row, ANIMALS[0])
     return {
         "name": row.name.split(".", 1)[1],
         "value": row.value,
         "unit": "" if row.unit == "1" else row.unit,
         "low": low,
         "high": high,
+        "in_animals": None if animals == bounds(row) else tuple(edge / size for edge in animals),
         "about": row.why,
     }
 

@@ -5,7 +5,7 @@ import { clock } from "./clock.js";
 import { clockMarks, clockScale, limits, roundSteps, Scale } from "./axis.js";
 import { draw, fresh, make, table } from "./dom.js";
 import { at, extreme, hoursInWords, number, withUnit } from "./words.js";
-import { savePicture } from "./picture.js";
+import { saveNumbers, savePicture } from "./picture.js";
 
 const MARGIN = { left: 46, right: 14, top: 12, bottom: 24 };
 const DASHES = ["", "9 4", "2 4", "10 4 2 4", "5 3", "14 4"];
@@ -27,7 +27,7 @@ export class Figure {
     const save = (kind) => make("button", { class: "plain", type: "button", "aria-label": `Save “${title}” as ${kind.toUpperCase()}`, onclick: () => savePicture(this.svg, title, kind, this.unit), text: kind.toUpperCase() });
     this.unitWords = make("span", { class: "unit", text: unit });
     this.node = make("figure", { class: "fig empty", "aria-labelledby": name },
-      make("div", { class: "fig-head" }, make(`h${level}`, { id: name, text: title }), this.unitWords, make("div", { class: "tools" }, save("svg"), save("png"))),
+      make("div", { class: "fig-head" }, make(`h${level}`, { id: name, text: title }), this.unitWords, make("div", { class: "tools" }, save("svg"), save("png"), make("button", { class: "plain", type: "button", "aria-label": `Save the numbers of “${title}” as CSV`, onclick: () => this.data && saveNumbers(this.title, this.numbers()), text: "CSV" }))),
       this.svg, this.keys, this.line, this.details);
     this.follow();
   }
@@ -103,8 +103,8 @@ export class Figure {
       const words = `${p.label}: ${withUnit(p.value, this.unit)}${p.low !== null && p.high !== null ? ` (${number(p.low)} to ${number(p.high)})` : ""}, ${p.shape === "level" ? "published height" : hoursInWords(p.start)}${p.translated ? "; translated" : ""}`;
       const group = draw("g", { onclick: () => this.openEvidence?.([p.evidence], p.label) }, draw("title", {}, words));
       if (p.low !== null && p.high !== null) group.append(draw("line", { class: "whisker", x1: here, x2: here, y1: y.at(p.low), y2: y.at(p.high) }));
-      const form = p.shape === "point" ? draw("circle", { cx: here, cy: up, r: 4.2 }) : draw("rect", { x: p.shape === "span" ? here : here - 8, y: up - 2.4, width: p.shape === "span" ? Math.max(8, there - here) : 16, height: 4.8, rx: 2 });
-      form.setAttribute("class", p.translated ? "point hollow" : "point");
+      const form = p.slot !== undefined ? shape(SHAPES[p.slot], here, up, p.slot) : p.shape === "point" ? draw("circle", { cx: here, cy: up, r: 4.2 }) : draw("rect", { x: p.shape === "span" ? here : here - 8, y: up - 2.4, width: p.shape === "span" ? Math.max(8, there - here) : 16, height: 4.8, rx: 2 });
+      form.setAttribute("class", `${p.slot === undefined ? "point" : `published s${p.slot} f${p.slot}`}${p.translated ? " hollow" : ""}`);
       group.append(form);
       place.append(group);
     }
@@ -127,6 +127,15 @@ export class Figure {
     for (const zone of this.data.areas ?? []) if (zone.label) keys.push(make("li", {}, swatch(zone), zone.label));
     this.cursor.replaceChildren(...marks);
     this.keys.replaceChildren(...keys);
+  }
+
+  // Everything drawn, one number a row.
+  numbers() {
+    const { series, areas = [], points = [] } = this.data;
+    return [["what", "kind", "time_h", "value", "low", "high", "unit"],
+      ...series.flatMap((one) => one.time.map((t, i) => [one.label, one.kind === "main" || one.kind === "minor" ? "curve" : one.kind, t, one.y[i], "", "", this.unit])),
+      ...areas.filter((zone) => zone.label).flatMap((zone) => zone.time.map((t, i) => [zone.label, "band", t, "", zone.low[i], zone.high[i], this.unit])),
+      ...points.filter((p) => p.value !== null).map((p) => [p.label, p.translated ? "published, translated" : "published", p.start, p.value, p.low ?? "", p.high ?? "", this.unit])];
   }
 
   inWords() {

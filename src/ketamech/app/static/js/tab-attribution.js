@@ -15,6 +15,7 @@ export function attributionTab(bench) {
   }
   const which = make("select", { id: fresh("which") }), draws = make("select", { id: fresh("draws") }, [0, 20, 100, 200].map((n) => make("option", { value: n, text: n === 0 ? "none: values of the tables" : `${n}: with intervals` })));
   const run = make("button", { type: "submit", class: "first", text: "Share it out" }), place = make("div", {}), results = make("div", {});
+  bench.keep("ways.draws", draws);
   const refill = () => { const now = which.value || "0"; which.replaceChildren(...bench.cases.map((one, i) => make("option", { value: i, text: `${"ABCDEF"[i]} ${one.title ?? ""}` }))); which.value = now; if (!which.value) which.value = "0"; };
   node.append(make("form", { class: "panel-form", onsubmit: (event) => { event.preventDefault(); results.replaceChildren(); runJob("/api/jobs/attribution", { scenario: bench.cases[Number(which.value)], draws: Number(draws.value) }, place, show, run); } },
     make("div", { class: "field" }, make("label", { for: which.id, text: "Case" }), which), make("div", { class: "field" }, make("label", { for: draws.id, text: "Draws" }), draws), make("div", { class: "all" }, run)), place, results);

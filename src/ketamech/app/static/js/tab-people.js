@@ -13,6 +13,8 @@ export function peopleTab(bench) {
   lane.value = "mood";
   const patients = make("select", { id: count, onchange: () => update() }, [100, 1000, 2000].map((n) => make("option", { value: n, text: n.toLocaleString("en") })));
   patients.value = "1000";
+  bench.keep("people.lane", lane);
+  bench.keep("people.count", patients);
   const figure = new Figure({ title: "1,000 virtual patients", height: 420 });
   const state = make("p", { class: "quiet", role: "status" });
   const node = make("div", {}, make("h2", { text: "1,000 people" }),

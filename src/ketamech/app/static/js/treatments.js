@@ -7,9 +7,12 @@ const DOSE = /(\d+(?:\.\d+)?)(\s*(?:mg\/kg\/h|ug\/kg\/min|mg\/kg|ug\/kg|mg\/h|mg
 // A slider from nothing to four times the dose that was last typed.
 export function doseSlider(area, changed) {
   const id = fresh("dose");
-  const input = make("input", { type: "range", id, min: 1, max: 100, step: 1, "data-dose": true, "aria-label": "Dose" });
-  const node = make("div", { class: "slide" }, input);
+  const input = make("input", { type: "range", id, min: 1, max: 100, step: 1, "data-dose": true });
+  const shown = make("output", { for: id }), bound = make("span", { class: "bound" });
+  const node = make("div", { class: "slide" }, make("label", { for: id, text: "Dose" }), shown, input, bound);
   let base = 0;
+  const rounded = (value) => Number(value.toPrecision(3));
+  const say = (dose, unit) => { shown.textContent = `${dose}${unit}`; input.setAttribute("aria-valuetext", `${dose}${unit}`); };
   const now = () => area.value.match(DOSE);
   const refresh = () => {
     const match = now();
@@ -17,15 +20,16 @@ export function doseSlider(area, changed) {
     if (!match) return;
     base = Number(match[1]);
     input.value = "25";
-    input.setAttribute("aria-valuetext", `${match[1]}${match[2]}`);
+    say(match[1], match[2]);
+    bound.textContent = `${rounded(base / 25)} to ${rounded(4 * base)}${match[2]}; type another to move beyond`;
   };
   input.addEventListener("input", () => {
     performance.mark("pushed");
     const match = now();
     if (!match || !base) return;
-    const dose = Number(((base * Number(input.value)) / 25).toPrecision(3));
+    const dose = rounded((base * Number(input.value)) / 25);
     area.value = area.value.replace(DOSE, `${dose}${match[2]}`);
-    input.setAttribute("aria-valuetext", `${dose}${match[2]}`);
+    say(dose, match[2]);
     changed();
   });
   refresh();
