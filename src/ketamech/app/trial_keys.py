@@ -19,7 +19,8 @@ def keys_of(asked: AskedTrial) -> dict[str, Any]:
         raise BadInput("a trial without arms", key="arms", expected="a shipped trial or at least one arm")
     days = sorted(set(asked.days))
     if not days or days[0] < 1 or days[-1] > LAST_DAY:
-        raise BadInput("visit days", key="days", expected=f"days from 1 to {LAST_DAY}, e.g. 1, 7, 28")
+        what = f"no trial can rate on day {', '.join(map(str, days))}" if days else "no day on which anybody is rated"
+        raise BadInput(what, key="days", expected=f"days from 1 to {LAST_DAY}, e.g. 1, 7, 28")
     visits = [f"{day} d" for day in days]
     found = {
         "title": " or ".join(asked.arms)[:200],

@@ -36,6 +36,7 @@ export class Bench {
     this.side = casesPanel(this, find("#cases"), find("#case-tools"));
     this.buildTabs();
     this.open(this.tab);
+    find("#to-results").addEventListener("click", () => { find("#work").scrollIntoView(); find("#work").focus({ preventScroll: true }); });
     find("#share").addEventListener("click", () => this.share());
     addEventListener("hashchange", () => this.follow());
     onConnection((now) => now && this.changed());

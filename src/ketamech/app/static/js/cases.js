@@ -5,7 +5,7 @@ import { all, find, fresh, make, say } from "./dom.js";
 import { sampleLine } from "./figure.js";
 import { opener } from "./opening.js";
 import { PRESETS } from "./presets.js";
-import { composer, doseSlider } from "./treatments.js";
+import { composer, doseSlider, inWords } from "./treatments.js";
 import { beside, fromFile, who } from "./whom.js";
 
 const LETTERS = "ABCDEF", MOST = 4;
@@ -72,9 +72,8 @@ function card(bench, panel, one, i) {
 
 function treatment(one, k, changed, remove) {
   const id = fresh("treatment"), hint = fresh("hint");
-  const words = typeof one.treatments[k] === "string" ? one.treatments[k] : Object.values(one.treatments[k]).filter((v) => typeof v === "string" && v !== "base").join(" ");
   const area = make("textarea", { id, rows: 2, maxlength: 500, "data-key": `treatments[${k}]`, "aria-describedby": hint, "data-hint": hint, spellcheck: "false", oninput: () => { one.treatments[k] = area.value; slider.refresh(); changed(); } });
-  area.value = words;
+  area.value = inWords(one.treatments[k]);
   const slider = doseSlider(area, () => { one.treatments[k] = area.value; changed(); });
   return make("div", { class: "treatment" },
     make("div", { class: "row" }, make("label", { for: id, text: one.treatments.length > 1 ? `Treatment ${k + 1}` : "Treatment" }), one.treatments.length > 1 && make("button", { class: "plain", type: "button", "aria-label": `Remove treatment ${k + 1}`, onclick: remove, text: "Remove" })),

@@ -25,10 +25,11 @@ export function attributionTab(bench) {
     const outcomes = [...Map.groupBy(found.table, (row) => row.outcome)];
     const pick = make("select", { id: fresh("outcome"), onchange: () => list() }, outcomes.map(([name]) => make("option", { value: name, text: name })));
     const under = make("div", {});
+    const small = (value) => (Math.abs(value) < 5e-4 ? "0" : signed(value)); // less is the solver's own noise
     const list = () => {
       const rows = outcomes.find(([name]) => name === pick.value)[1];
       under.replaceChildren(table(`${pick.value}, ${rows[0].unit === "1" ? "relative" : rows[0].unit}`, ["pathway", "share", "Shapley", "95 %", "lost when off", "alone"], rows.map((row) => [
-        row.pathway.replace(/_/g, " "), row.share === null ? "–" : `${Math.round(100 * row.share)} %`, signed(row.shapley), row.shapley_low === null ? "–" : `${number(row.shapley_low)} to ${number(row.shapley_high)}`, signed(row.lost), signed(row.alone)])));
+        row.pathway.replace(/_/g, " "), row.share === null ? "–" : `${Math.round(100 * row.share)} %`, small(row.shapley), row.shapley_low === null ? "–" : `${number(row.shapley_low)} to ${number(row.shapley_high)}`, small(row.lost), small(row.alone)])));
     };
     results.replaceChildren(make("div", {}, found.said.map((words) => make("p", { text: words }))), figure.node, make("div", { class: "bar" }, make("div", { class: "field" }, make("label", { for: pick.id, text: "Outcome" }), pick)), under);
     figure.show(stacked(found));

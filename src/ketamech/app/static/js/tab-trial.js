@@ -3,6 +3,7 @@
 import { get } from "./api.js";
 import { Chart } from "./chart.js";
 import { download, fresh, make, table } from "./dom.js";
+import { inWords } from "./treatments.js";
 import { number } from "./words.js";
 import { runJob } from "./work.js";
 
@@ -11,7 +12,7 @@ const DAY = 24;
 export function trialTab(bench) {
   const place = make("div", {}), results = make("div", {});
   const labelled = (words, input, hint) => { input.id = fresh("trial"); const small = hint && make("small", { id: fresh("hint"), text: hint }); if (small) input.setAttribute("aria-describedby", small.id); return make("div", { class: "field" }, make("label", { for: input.id, text: words }), input, small, make("p", { class: "complaint", id: fresh("complaint"), role: "alert" })); };
-  const which = make("select", {}, make("option", { value: "", text: "The cases at the left, as arms" }));
+  const which = make("select", {}, make("option", { value: "", text: "The cases, as arms" }));
   const each = make("input", { type: "number", min: 2, max: 2000, value: 60 });
   const often = make("input", { type: "number", min: 1, max: 500, value: 20 });
   const population = make("select", {}, ["trd", "mdd", "bipolar", "adult"].map((name) => make("option", { value: name, text: { trd: "treatment-resistant depression", mdd: "major depression", bipolar: "bipolar depression", adult: "adults" }[name] })));
@@ -30,7 +31,7 @@ export function trialTab(bench) {
     make("div", { class: "all" }, labelled("Trial", which)), labelled("Patients an arm", each, `2 to 2000; with trials, at most ${bench.about.limits.trial_people.toLocaleString("en")} in all`), labelled("Trials", often, "1 to 500: the same trial again, with other people and other values of what is not known"), labelled("Seed", seed, "0 to 2147483647: the same seed, the same people"), ...mine, note, make("div", { class: "all" }, run));
   const node = make("div", {}, make("h2", { text: "A virtual trial" }),
     make("p", { class: "quiet", text: "People are drawn, allocated, dosed and rated with a rater’s error; some leave; hope and guessing the arm are in it. Repeated, a trial shows how much its result is luck. Arms take the treatments of your cases; people come from the population, not from the cases." }), form, place, results);
-  results.append(make("div", { class: "nothing" }, make("p", { text: "No trial yet. Run one: the cases at the left become its arms." })));
+  results.append(make("div", { class: "nothing" }, make("p", { text: "No trial yet. Run one: the cases become its arms." })));
 
   function start() {
     const names = new Set();
@@ -38,7 +39,7 @@ export function trialTab(bench) {
       let name = (one.title || `Case ${i + 1}`).slice(0, 60);
       while (names.has(name)) name += "’";
       names.add(name);
-      return [name, one.treatments.map((t) => (typeof t === "string" ? t : Object.values(t).filter((v) => typeof v === "string").join(" "))).join("; ")];
+      return [name, one.treatments.map(inWords).join("; ")];
     }));
     const body = { shipped: which.value, arms: which.value ? {} : arms, population: population.value, patients_per_arm: Number(each.value), replicates: Number(often.value), days: days.value.split(/[\s,]+/).filter(Boolean).map(Number), seed: Number(seed.value) };
     results.replaceChildren();
@@ -68,10 +69,15 @@ export function trialTab(bench) {
     }
     if (found.survival.length) charts.push(new Chart({ title: "Responders still well", unit: "share", across: "days since response", range: [0, 1] }).show(by(found.survival, "group").map(([group, list], i) => ({ label: group, slot: slots.get(group) ?? i, x: list.map((r) => r.day), y: list.map((r) => r.still_well), step: true }))));
     if (found.power.length > 1) charts.push(new Chart({ title: `Power: ${found.primary}`, unit: "% of trials with p < 0.05", across: "patients an arm", range: [0, 100] }).show(by(found.power, "arm").map(([arm, list], i) => ({ label: arm, slot: slots.get(arm) ?? i, x: list.map((r) => r.n_per_arm), y: list.map((r) => r.power), low: list.map((r) => r.low), high: list.map((r) => r.high) }))));
-    results.replaceChildren(make("h3", { class: "part", text: found.title }), summary(found), make("div", { class: "many" }, charts.map((chart) => chart.node)), ...notes(found), ...take(found.typed));
+    results.replaceChildren(make("h3", { class: "part", text: found.title }), arms(found), summary(found), make("div", { class: "many" }, charts.map((chart) => chart.node)), ...notes(found), ...take(found.typed));
   }
 
   return { node, update: () => { if (!listed) { listed = true; list(); } ignored(); } };
+}
+
+function arms(found) {
+  const left = (name) => (found.left_percent[name] === undefined ? "–" : `${number(found.left_percent[name])} %`);
+  return table(`Arms, over ${found.replicates} ${found.replicates === 1 ? "trial" : "trials"}`, ["arm", "patients", "left early", "given"], found.arms.map((arm) => [arm.name, arm.n, left(arm.name), arm.given]));
 }
 
 function summary(found) {
@@ -93,6 +99,8 @@ function take(typed) {
 
 function notes(found) {
   const lines = [...found.assumed, ...(found.failed_percent ? [`${found.failed_percent} % of patients could not be solved and are missing.`] : []), ...found.relapse.map((row) => row.median_days === null ? `${row.group}: fewer than half of those who responded relapse while looked at.` : `${row.group}: median time to relapse ${number(row.median_days)} days${row.low === null || row.high === null ? "" : ` (${number(row.low)} to ${number(row.high)})`}.`)];
-  if (found.hazard_ratio.hazard_ratio) lines.push(`Hazard ratio ${number(found.hazard_ratio.hazard_ratio)} (${number(found.hazard_ratio.low)} to ${number(found.hazard_ratio.high)}), first trial.`);
+  const { hazard_ratio: ratio, low, high } = found.hazard_ratio;
+  if (ratio && low > 0 && Number.isFinite(high)) lines.push(`Hazard ratio ${number(ratio)} (${number(low)} to ${number(high)}), first trial.`);
+  else if (ratio) lines.push("Hazard ratio: cannot be estimated from the first trial, where hardly anybody relapsed in one arm.");
   return lines.length ? [make("h3", { class: "part", text: "Notes" }), make("ul", {}, lines.map((text) => make("li", { class: "quiet", text })))] : [];
 }

@@ -4,6 +4,13 @@ import { fresh, make } from "./dom.js";
 
 const DOSE = /(\d+(?:\.\d+)?)(\s*(?:mg\/kg\/h|ug\/kg\/min|mg\/kg|ug\/kg|mg\/h|mg|ug|g)(?![a-z/]))/i;
 
+// A treatment as a sentence, also one that a file spells out.
+export function inWords(given) {
+  if (typeof given !== "object" || given === null) return String(given);
+  const part = (word, key) => (given[key] ? `${word} ${given[key]}` : "");
+  return [given.drug, given.dose, given.salt && given.salt !== "base" ? `as ${given.salt}` : "", given.route, part("over", "over"), part("at", "at"), given.schedule, part("lag", "lag"), part("missing", "missing"), given.steady_state ? "at steady state" : ""].filter(Boolean).join(" ");
+}
+
 // A slider from nothing to four times the dose that was last typed.
 export function doseSlider(area, changed) {
   const id = fresh("dose");

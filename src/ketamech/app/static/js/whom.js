@@ -51,8 +51,8 @@ export function beside(one, about, changed, shares) {
   fields.addEventListener("input", () => show());
   show();
   return make("details", {}, make("summary", {}, "Blocked or added", count), make("div", {},
-    make("div", { class: "field" }, make("label", { for: id, text: "Done beside, one a line" }), area, add, make("small", { id: hint, text: "A name, then perhaps a dose, a route or “into the brain”, and a time. For shares held for good use the fields below instead." }), make("p", { class: "complaint", id: fresh("complaint"), role: "alert" })),
-    fields));
+    make("div", { class: "field" }, make("label", { for: id, text: "Done beside, one a line" }), area, add, make("small", { id: hint, text: "A name, then perhaps a dose, a route or “into the brain”, and a time. Or use the shares below instead." }), make("p", { class: "complaint", id: fresh("complaint"), role: "alert" })),
+    make("details", { open: held() > 0 }, make("summary", { text: "Or held for good, as shares" }), fields)));
 }
 
 // What a file brought that has no field on the page; it is kept, computed and taken away with the case.

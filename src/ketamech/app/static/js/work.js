@@ -29,7 +29,7 @@ export async function runJob(path, body, place, show, button, fields = {}) {
     const field = error instanceof Problem && fields[(error.key ?? "").split(/[.[]/)[0]];
     if (field) { complainAt(field, error.text ?? error.message); field.focus(); }
     const keep = error.job && make("button", { type: "button", text: "Save the report of what failed", onclick: async () => download(JSON.stringify(await get(`/api/jobs/${error.job}/failure`), null, 1), "ketamech-failure.json", "application/json") });
-    place.replaceChildren(make("div", { class: "trouble", role: "alert" }, make("p", { text: unanswered(error) }), keep && make("p", { text: "What you set is kept as it is. The report holds what was asked and how it failed." }), keep));
+    place.replaceChildren(make("div", { class: "trouble", role: "alert" }, make("p", { text: field ? "Not started: the complaint stands at its field." : unanswered(error) }), keep && make("p", { text: "What you set is kept as it is. The report holds what was asked and how it failed." }), keep));
   }
   if (button) button.disabled = false;
   return fine;
