@@ -71,3 +71,10 @@ def test_the_one_page_holds_limits_and_sources_however_much_is_given(model):
 def test_a_long_title_and_odd_letters_do_not_break_the_page(client, infusion):
     infusion["title"] = "$\\frac{1}{0}$ " + "ü" * 150
     assert client.post("/api/report/pdf", json={"scenario": infusion}).status_code == 200
+
+
+def test_a_table_too_large_for_a_browser_is_refused_before_it_is_written(client, infusion):
+    infusion |= {"treatments": ["racemic 0.5 mg/kg IV over 40 min daily for 60 weeks"], "horizon": "600 days"}
+    answer = client.post("/api/export/csv", json={"scenario": infusion})
+    assert answer.status_code == 429
+    assert "Parquet" in answer.json()["expected"]

@@ -204,3 +204,19 @@ def test_on_paper_the_pages_are_light_and_without_controls(page, address):
     assert not page.locator("#dock").is_visible()
     assert not page.locator("#dose .push").is_visible()
     assert page.locator("#dose figure > svg").first.is_visible()
+
+
+def test_a_long_course_is_looked_at_on_an_even_clock_and_the_link_carries_it(page, address, browser):
+    bench(page, address)
+    page.select_option("#span", "course")
+    until(page, "document.querySelector('#panel figure > svg').textContent.includes('12 weeks')")
+    page.focus("#clock")
+    page.keyboard.press("End")
+    assert "84 days" in page.locator("#dock .when").inner_text()
+    until(page, "atob(location.hash.slice(3).split('&')[0].replace(/-/g, '+').replace(/_/g, '/')).includes('course')")
+    other = browser.new_context(viewport={"width": 900, "height": 800}).new_page()
+    other.goto(page.url)
+    other.wait_for_selector("#panel path.curve")
+    assert other.locator("#span").input_value() == "course"
+    assert "84 days" in other.locator("#dock .when").inner_text()
+    other.context.close()

@@ -95,6 +95,7 @@ class About(BaseModel):
     species: list[str]
     wirings: list[WiringWords]
     beside: list[Beside]
+    evidence_stages: list[str]
     limits: Limits
     parts: dict[str, bool]
     ready: bool
@@ -138,6 +139,7 @@ def _about(engine: Engine) -> dict[str, Any]:
             {"phrase": _phrase(one), "kind": one.kind, "target": one.target, "about": one.why}
             for one in load_perturbations().values()
         ],
+        "evidence_stages": sorted({row.stage for row in engine.evidence.observations.values()}),
         "limits": engine.limits.model_dump(),
         "parts": {name: present(name) for name in ("claims", "attribution")},
         "ready": True,

@@ -2,7 +2,7 @@
 
 import { get, onConnection, Problem } from "./api.js";
 import { casesPanel } from "./cases.js";
-import { clock, clockwork } from "./clock.js";
+import { clock, clockwork, SPANS } from "./clock.js";
 import { find, later, make, say } from "./dom.js";
 import { readLink, written } from "./link.js";
 import { PRESETS } from "./presets.js";
@@ -30,7 +30,10 @@ export class Bench {
 
   start() {
     if (Number(this.view.clock) > 0) clock.set(Number(this.view.clock));
-    find("#dock").append(...clockwork());
+    const span = make("select", { id: "span", "aria-label": "How far the clock goes", onchange: () => { clock.choose(span.value); this.changed(); } }, Object.entries(SPANS).map(([name, one]) => make("option", { value: name, text: one.words })));
+    this.keep("span", span);
+    clock.choose(span.value);
+    find("#dock").append(...clockwork(), span);
     clock.listen((hours) => { this.view.clock = Number(hours.toPrecision(3)); this.remember(); });
     if (this.badLink) find("#notice").textContent = "That link could not be read, so the bench starts with its usual cases. For research and education only: not treatment or dosing advice.";
     this.side = casesPanel(this, find("#cases"), find("#case-tools"));
@@ -89,7 +92,8 @@ export class Bench {
 
   follow() {
     const link = readLink(location.hash);
-    if (link.cases) { this.cases = link.cases; this.view = link.view; this.parts = {}; this.chosen = 0; this.side.build(); this.open(TABS[link.tab] ? link.tab : this.tab); } else if (TABS[link.tab] && link.tab !== this.tab) this.open(link.tab);
+    if (link.cases) location.reload();
+    else if (TABS[link.tab] && link.tab !== this.tab) this.open(link.tab);
   }
 
   async share() {

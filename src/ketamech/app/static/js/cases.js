@@ -126,7 +126,7 @@ function look(one, changed) {
   const box = make("input", { type: "checkbox", id: control, onchange: () => { one.control = box.checked; changed(); } });
   box.checked = one.control !== false;
   return make("details", {}, make("summary", { text: "How long, and beside whom" }), make("div", {},
-    make("div", { class: "field" }, make("label", { for: id, text: "Look for" }), input, make("small", { text: "1 h to 2 years, e.g. 84 days; empty: 28 days, or four weeks after the last dose. The clock shows the first month." }), make("p", { class: "complaint", id: fresh("complaint"), role: "alert" })),
+    make("div", { class: "field" }, make("label", { for: id, text: "Look for" }), input, make("small", { text: "1 h to 2 years, e.g. 84 days; empty: 28 days, or four weeks after the last dose. The clock below says how much of it is shown." }), make("p", { class: "complaint", id: fresh("complaint"), role: "alert" })),
     make("label", { class: "tick", for: control }, box, make("span", {}, "Also the same person with the same hopes and no drug"))));
 }
 

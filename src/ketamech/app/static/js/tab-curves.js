@@ -1,6 +1,6 @@
 // Every stage's curves of all cases, on the one clock.
 
-import { LAST } from "./clock.js";
+import { clock } from "./clock.js";
 import { ask, Latest, Problem } from "./api.js";
 import { fresh, make } from "./dom.js";
 import { openRows } from "./evidence.js";
@@ -54,7 +54,7 @@ export function curvesTab(bench) {
     const keys = lanes().map((lane) => lane.key);
     if (!keys.every((key) => figures.has(key))) build();
     const asked = { lanes: keys, outputs: state.outputs };
-    const answers = await Promise.all(bench.cases.map((scenario, i) => ask("/api/curves", { scenario, until: LAST, ...asked }).then(
+    const answers = await Promise.all(bench.cases.map((scenario, i) => ask("/api/curves", { scenario, until: clock.last, ...asked }).then(
       (told) => { bench.side.complain(i, null); return told; },
       (error) => { bench.side.complain(i, error); if (!(error instanceof Problem)) throw error; return null; })));
     state.found = answers;

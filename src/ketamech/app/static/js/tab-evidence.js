@@ -5,7 +5,7 @@ import { fresh, later, make, table } from "./dom.js";
 
 export function evidenceTab(bench) {
   const text = make("input", { type: "search", id: fresh("words"), placeholder: "e.g. norketamine, Murrough, IL-6", oninput: later(250, () => look()) });
-  const stage = make("select", { id: fresh("stage"), onchange: () => look() }, ["", "pk", "nmda", "glutamate", "ampa", "plasticity", "spines", "network", "inflammation", "mood", "suicidality", "dissociation", "sedation", "haemodynamics", "pain", "cognition", "comparators"].map((name) => make("option", { value: name, text: name || "all stages" })));
+  const stage = make("select", { id: fresh("stage"), onchange: () => look() }, ["", ...bench.about.evidence_stages].map((name) => make("option", { value: name, text: name || "all stages" })));
   const place = make("div", {});
   const node = make("div", {}, make("h2", { text: "Evidence" }), make("div", { class: "bar" }, make("div", { class: "field" }, make("label", { for: text.id, text: "Words" }), text), make("div", { class: "field" }, make("label", { for: stage.id, text: "Stage" }), stage)), place);
   let asked = 0, begun = false;

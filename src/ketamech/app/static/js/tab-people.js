@@ -1,6 +1,6 @@
 // A thousand virtual patients on each case: half of them, nine in ten of them, and the one in the middle.
 
-import { LAST } from "./clock.js";
+import { clock } from "./clock.js";
 import { ask, Latest, Problem } from "./api.js";
 import { fresh, make } from "./dom.js";
 import { Figure } from "./figure.js";
@@ -25,7 +25,7 @@ export function peopleTab(bench) {
   const work = new Latest(async () => {
     figure.stale();
     const asked = { lane: lane.value, patients: Number(patients.value) };
-    const found = await Promise.all(bench.cases.map((scenario, i) => ask("/api/band", { scenario, until: LAST, ...asked }).then(
+    const found = await Promise.all(bench.cases.map((scenario, i) => ask("/api/band", { scenario, until: clock.last, ...asked }).then(
       (told) => { bench.side.complain(i, null); return told; },
       (error) => { bench.side.complain(i, error); if (!(error instanceof Problem)) throw error; return null; })));
     show(found);
