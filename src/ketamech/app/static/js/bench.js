@@ -29,10 +29,10 @@ export class Bench {
   }
 
   start() {
-    if (Number(this.view.clock) > 0) clock.set(Number(this.view.clock));
     const span = make("select", { id: "span", "aria-label": "How far the clock goes", onchange: () => { clock.choose(span.value); this.changed(); } }, Object.entries(SPANS).map(([name, one]) => make("option", { value: name, text: one.words })));
     this.keep("span", span);
     clock.choose(span.value);
+    if (Number(this.view.clock) > 0) clock.set(Number(this.view.clock));
     find("#dock").append(...clockwork(), span);
     clock.listen((hours) => { this.view.clock = Number(hours.toPrecision(3)); this.remember(); });
     if (this.badLink) find("#notice").textContent = "That link could not be read, so the bench starts with its usual cases. For research and education only: not treatment or dosing advice.";
