@@ -19,10 +19,13 @@ from ketamech.app.scenarios import scenario_of
 from ketamech.app.stopping import TooMuch
 from ketamech.app.trial_keys import keys_of, patients_of, typed
 from ketamech.core import BadInput
+from ketamech.report.told import in_words
 from ketamech.study import Trial, load_trial
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ketamech.study.trial import Arm
 
 Work = Callable[[Tell], Any]
 PARTS, THREADS = 12, 2
@@ -93,9 +96,7 @@ def _told(trial: Trial, found: Any, sizes: pd.DataFrame | None, asked: AskedTria
     return {
         "title": trial.title,
         "assumed": list(trial.assumed),
-        "arms": [
-            {"name": arm.name, "n": asked.patients_per_arm, "given": arm.regimen.sentence()} for arm in trial.arms
-        ],
+        "arms": [{"name": arm.name, "n": asked.patients_per_arm, "given": _given(arm)} for arm in trial.arms],
         "replicates": asked.replicates,
         "primary": " at ".join(trial.primary),
         "reference": found.reference,
@@ -110,6 +111,11 @@ def _told(trial: Trial, found: Any, sizes: pd.DataFrame | None, asked: AskedTria
         "failed_percent": round(100 * found.failed, 3),
         "typed": typed(asked, trial),
     }
+
+
+def _given(arm: Arm) -> str:
+    """What an arm gets, in the words of the reports."""
+    return "; ".join(in_words(treatment) for treatment in arm.regimen.treatments) or "nothing"
 
 
 def _thinned(table: pd.DataFrame, most: int = 400) -> pd.DataFrame:
