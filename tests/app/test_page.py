@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from walking import CHAPTERS, at_both_widths, bench, no_sideways, serious, set_slider, story, until, upload
+from walking import CHAPTERS, HELD, at_both_widths, bench, no_sideways, serious, set_slider, story, until, upload
 
 
 @at_both_widths
@@ -113,8 +113,8 @@ def test_a_case_is_shared_as_a_link_and_opened_again(page, address, browser):
     page.locator(".case").first.locator("summary", has_text="Pathways").click()
     page.locator("[data-key='pathways.habenula']").first.uncheck()
     page.click("#tab-people")
-    until(page, "location.hash.includes('tab=people') && location.hash.length > 100")
-    page.wait_for_timeout(400)
+    until(page, "location.hash.includes('tab=people')")
+    until(page, f"{HELD}.includes('habenula') && {HELD}.includes('esketamine 0.3')")
     link = page.url
     other = browser.new_context(viewport={"width": 900, "height": 800}).new_page()
     other.goto(link)

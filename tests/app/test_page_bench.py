@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from walking import bench, serious, story, until
+from walking import HELD, bench, serious, story, until
 
 from ketamech.core import SolveFailed
 
@@ -69,7 +69,7 @@ def test_a_link_carries_what_is_looked_at(page, address, browser):
     page.click("#tab-trial")
     page.get_by_label("Patients an arm").fill("33")
     page.keyboard.press("Tab")
-    until(page, "atob(location.hash.slice(3).split('&')[0].replace(/-/g, '+').replace(/_/g, '/')).includes('\"33\"')")
+    until(page, f"{HELD}.includes('33')")
     other = browser.new_context(viewport={"width": 900, "height": 800}).new_page()
     other.goto(page.url)
     other.wait_for_selector("#panel form")
@@ -213,7 +213,7 @@ def test_a_long_course_is_looked_at_on_an_even_clock_and_the_link_carries_it(pag
     page.focus("#clock")
     page.keyboard.press("End")
     assert "84 days" in page.locator("#dock .when").inner_text()
-    until(page, "atob(location.hash.slice(3).split('&')[0].replace(/-/g, '+').replace(/_/g, '/')).includes('course')")
+    until(page, f"{HELD}.includes('course')")
     other = browser.new_context(viewport={"width": 900, "height": 800}).new_page()
     other.goto(page.url)
     other.wait_for_selector("#panel path.curve")

@@ -10,6 +10,8 @@ at_both_widths = pytest.mark.parametrize("width", ["phone", "desktop"], indirect
 CHAPTERS = ("dose", "receptor", "glutamate", "growth", "synapses", "areas", "inflammation", "feeling", "beside", "ways")
 AXE_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
+HELD = "atob(location.hash.slice(3).split('&')[0].replace(/-/g, '+').replace(/_/g, '/'))"  # what a link holds
+
 
 def until(page, expression, arg=None, seconds=25):
     """Wait until something is true on the page. (wait_for_function evaluates text there, which the page forbids.)"""
