@@ -37,9 +37,28 @@ def test_anaesthesia_alone_leaves_mood_where_it_was(model):
 
 
 def test_ketamine_does_less_under_anaesthesia_without_any_switch(model):
-    awake, asleep = relief(model, course(model, INFUSION, False), course(model, f"{INFUSION}; {ASLEEP}", False))
-    assert 0 < asleep[4] < 2 / 3 * awake[4]
-    assert 0 < asleep[6] < 2 / 3 * awake[6]
+    """Against a placebo that raises as much hope, awake and asleep."""
+    given = [(INFUSION,), ("placebo IV at 10 min",), (INFUSION, ASLEEP), ("placebo IV at 10 min", ASLEEP)]
+    drug, placebo, drug_asleep, placebo_asleep = relief(model, *(course(model, "; ".join(words)) for words in given))
+    awake, asleep = drug - placebo, drug_asleep - placebo_asleep
+    assert 0 < asleep[4] < 1 / 3 * awake[4]
+    assert 0 < asleep[6] < 1 / 2 * awake[6]
+
+
+def test_the_less_is_given_the_smaller_a_share_of_it_is_locked_in(model):
+    """A level too low to silence cells locks nothing in (Ma 2023, in part)."""
+    doses = np.array([0.02, 0.1, 0.5])
+    given = [course(model, f"racemic {dose} mg/kg IV over 40 min", False) for dose in doses]
+    share = run(model, given, TIMES)["nmda.locked_habenula"].values[:, 4] / doses
+    assert share[0] < share[1] / 5 < share[2] / 10
+
+
+def test_who_has_slept_is_restored_only_hours_after_waking(model):
+    curves = run(model, [course(model, ASLEEP)], np.array([0.0, 1.5, 2.6, 5.0, 24.0]))
+    awake, restored = (curves[f"sedation.{name}"].values[0] for name in ("consciousness", "restored"))
+    assert awake[2] > 0.9 > 0.7 > restored[2]
+    assert restored[3] > 0.9
+    assert restored[4] == pytest.approx(1, abs=1e-6)
 
 
 def test_a_general_anaesthetic_puts_to_sleep_and_wears_off(model):

@@ -195,7 +195,7 @@ def test_either_limb_alone_does_less_than_both(curves, pathway):
 def test_memantine_at_its_clinical_level_spares_resting_receptors_and_leaves_no_trace(curves):
     assert curves("second_blocker.brain_unbound", "memantine").max() > 0.45
     assert curves("nmda.blocked_resting", "memantine").max() < 0.01
-    assert curves("nmda.blocked_interneuron", "memantine").max() > 0.1
+    assert 0.005 < curves("nmda.blocked_interneuron", "memantine").max() < 0.05  # brief openings let a fifth escape
     for name in ("plasticity.synaptic_protein", "spines.density_change"):
         assert np.abs(curves(name, "memantine") - 1).max() < 0.02
 

@@ -184,6 +184,16 @@ def test_a_steady_state_repeats_itself(model):
     assert amounts == pytest.approx(np.repeat(known["pharmacokinetics.central_s"].values, 3, axis=1), rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    "words", ["general anaesthesia over 2 h; racemic 0.5 mg/kg IV over 40 min", "racemic 3 mg/kg IV over 1 h"]
+)
+def test_nobody_fails_where_couplings_between_areas_fall_to_nothing(model, words):
+    asked = Cohort(model, load_scenario(words, model.parameters), 400, ("cognition.rumination",), TIMES)
+    found = all_of(asked)
+    assert (found["solve_status"] == "ok").all()
+    assert (found["cognition.rumination"] >= 0).all()
+
+
 def test_a_patient_who_cannot_be_solved_is_told_apart(model):
     scenario = load_scenario("racemic 0.5 mg/kg IV over 40 min", model.parameters)
     asked = Cohort(model, scenario, 3, OUTPUTS, TIMES, tolerance=1e-13)

@@ -38,26 +38,27 @@ def crew(
         return fleet(kernel, kernel.code, task, sizes, arrays, report, count, progress)
     function = kernel.code.function(task, ARGUMENTS[task])
     counter, stop = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
-    shared = [a if isinstance(a, int) else a.ctypes.data for a in arrays]
 
-    def work() -> None:
+    def work() -> None:  # holds the arrays, so they last as long as any thread does
         place, whole = workspace(kernel), np.zeros(N_WHOLE * kernel.lanes, dtype=np.int64)
         own = [place.ctypes.data, whole.ctypes.data, sizes.ctypes.data]
+        shared = [a if isinstance(a, int) else a.ctypes.data for a in arrays]
         function(*own, *shared, counter.ctypes.data, stop.ctypes.data, count, report.ctypes.data)
 
-    workers = [Thread(target=work, daemon=True) for _ in range(min(threads, max(1, -(-count // kernel.lanes))))]
-    for worker in workers:
-        worker.start()
+    workers = [Thread(target=work) for _ in range(min(threads, max(1, -(-count // kernel.lanes))))]
     try:
+        for worker in workers:
+            worker.start()
         for worker in workers:
             while worker.is_alive():
                 worker.join(LOOK)
                 if progress:
                     progress(min(int(counter[0]), count))
     except BaseException:
-        stop[0] = 1
+        stop[0] = 1  # whoever was begun ends by itself; the interpreter waits for it at the latest when it leaves
         for worker in workers:
-            worker.join()
+            if worker.is_alive():
+                worker.join()
         raise
 
 

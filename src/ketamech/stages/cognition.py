@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy
 
-from ketamech.stages.declaration import Stage, hill
+from ketamech.stages.declaration import Stage, exp, hill
 
 
 def cognition(m: Stage) -> None:
@@ -23,15 +23,15 @@ def cognition(m: Stage) -> None:
     memory = share * _relative(m, "areas.hippocampus_tone")
     control = (1 - share) * _relative(m, "areas.dorsolateral_prefrontal_tone")
     gain = _lagging(m, "gain", control + memory, "performance")
-    m.offers("cognition.performance", intact * (1 + gain), "1", about="speed and memory, fold of own rest")
+    m.offers("cognition.performance", intact * exp(gain), "1", about="speed and memory, fold of own rest")
     loops = _lagging(m, "loops", _caught(m), "rumination")
-    m.offers("cognition.rumination", 1 + loops, "1", about="ruminative thought, fold of own rest")
+    m.offers("cognition.rumination", exp(loops), "1", about="ruminative thought, fold of own rest")
     m.offers("cognition.belief_updating", intact * (1 + _open(m)), "1", about="uptake of good news, fold of own rest")
 
 
 def _caught(m: Stage) -> sympy.Expr:
-    """Default mode bound to subgenual cingulate rather than to control: relative change of the ratio."""
-    return (1 + _relative(m, "areas.subgenual_default_mode")) / (1 + _relative(m, "areas.control_default_mode")) - 1
+    """Default mode bound to subgenual cingulate rather than to control: one relative change less the other."""
+    return _relative(m, "areas.subgenual_default_mode") - _relative(m, "areas.control_default_mode")
 
 
 def _open(m: Stage) -> sympy.Expr:
@@ -47,15 +47,15 @@ def _relative(m: Stage, name: str) -> sympy.Expr:
 
 
 def _lagging(m: Stage, name: str, change: sympy.Expr, words: str) -> sympy.Symbol:
-    """Lasting change of a skill of thought: follows the relative change of a network over days."""
+    """Lasting change of a skill of thought, logarithm of its fold: follows the change of a network over days."""
     state = m.state(
         f"cognition.{name}",
         "1",
-        within=(-1, None),
+        within=(None, None),
         scale=0.05,
-        about=f"lasting change of {words}, 0 at own rest",
+        about=f"lasting change of {words}, logarithm of the fold of own rest",
     )
-    pace = m.parameter("cognition.pace")
+    pace = m.parameter("cognition.pace") * m.needs("sedation.consciousness", "1")  # nobody practises asleep
     m.rate(state, +pace * m.parameter(f"cognition.{name}_weight") * change, because="follows the network")
     m.rate(state, -pace * state, because="habits of thought adjust over days")
     return state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy
 
-from ketamech.stages.declaration import Stage, exp
+from ketamech.stages.declaration import Stage, exp, hill
 
 SUBUNITS = ("2a", "2b", "2c", "2d")
 SITES = ("pv", "sst", "pyramidal", "extrasynaptic", "resting", "spinal", "habenula")
@@ -82,33 +82,53 @@ def _affinity(m: Stage, blocker: str, site: str) -> sympy.Expr:
     return m.define(f"nmda.{blocker}_affinity_{site}", mean, "L/umol", about=words)
 
 
-def _openness(m: Stage, site: str) -> tuple[sympy.Expr, sympy.Expr]:
-    """Fraction of time open, of free and of blocked receptors.
-
-    They differ only in the habenula: free receptors sit in cells of which some burst, blocked ones in
-    silenced cells.
-    """
-    if site != "habenula":
-        return (m.parameter(f"nmda.open_{site}"),) * 2
-    silent, burst = m.parameter("nmda.open_habenula_silent"), m.parameter("nmda.open_habenula_bursting")
-    return silent + burst * m.needs("habenula.bursting", "1"), silent
+def _memantine_held(m: Stage, site: str, memantine: sympy.Expr, ketamine: sympy.Expr) -> sympy.Expr:
+    """Share held by memantine among what ketamine leaves, at equilibrium."""
+    reach = memantine * _affinity(m, "memantine", site) * m.parameter(f"nmda.memantine_access_{site}")
+    return (1 - ketamine) * (1 - m.parameter("nmda.memantine_untrapped")) * reach / (1 + reach)
 
 
 def _site(m: Stage, site: str, drug: sympy.Expr, memantine: sympy.Expr) -> sympy.Expr:
     """Trapped ketamine at one site; returns the share blocked by either drug."""
     trapped = m.state(f"nmda.trapped_{site}", "1", within=(0, 1), about=f"ketamine trapped: {NAMES.get(site, site)}")
-    reach = memantine * _affinity(m, "memantine", site) * m.parameter(f"nmda.memantine_access_{site}")
-    held = (1 - trapped) * (1 - m.parameter("nmda.memantine_untrapped")) * reach / (1 + reach)
-    unbinding = m.parameter("nmda.unbinding_rate")
-    open_free, open_blocked = _openness(m, site)
+    total = _locked(m, trapped) if site == "habenula" else trapped
+    held = _memantine_held(m, site, memantine, total)
+    pace = m.parameter("nmda.unbinding_rate") * _openness(m, site)
     m.rate(
         trapped,
-        +unbinding * open_free * drug * _affinity(m, "ketamine", site) * (1 - trapped - held),
+        +pace * drug * _affinity(m, "ketamine", site) * (1 - total - held),
         because="binding to channels that are open and free",
     )
-    m.rate(trapped, -unbinding * open_blocked * trapped, because="unbinding, only while the channel is open")
+    m.rate(trapped, -pace * trapped, because="unbinding, only while the channel is open")
     allosteric = m.parameter(f"nmda.share_2b_{site}") * m.needs("antagonists.glun2b_block_share", "1")
-    return trapped + held + (1 - trapped - held) * allosteric
+    return total + held + (1 - total - held) * allosteric
+
+
+def _openness(m: Stage, site: str) -> sympy.Expr:
+    """Fraction of time open; in the habenula by the share of cells that burst."""
+    if site != "habenula":
+        return m.parameter(f"nmda.open_{site}")
+    silent, bursting = m.parameter("nmda.open_habenula_silent"), m.parameter("nmda.open_habenula_bursting")
+    return silent + bursting * m.needs("habenula.bursting", "1")
+
+
+def _locked(m: Stage, trapped: sympy.Symbol) -> sympy.Expr:
+    """Ketamine in silenced habenular cells, beside what cells that burst take up and let go; returns both together.
+
+    A bursting cell exchanges drug with its surroundings. Once the block is enough to silence it, its channels hardly
+    open, and what it holds stays for a day. So a level too low to silence a cell locks nothing in, and no level does
+    in cells that are silent anyway. Opening receptors at a high plasma level lengthens the effect and at a low one
+    shortens it (Ma 2023).
+    """
+    locked = m.state("nmda.locked_habenula", "1", within=(0, 1), about="ketamine locked into silenced habenular cells")
+    usual, bursting = m.parameter("habenula.bursting_depressed"), m.needs("habenula.bursting", "1")
+    enough = hill(trapped, m.parameter("habenula.half_block"), m.parameter("nmda.locking_steepness"))
+    falling_silent = m.parameter("nmda.locking_pace") * enough * bursting / usual * trapped
+    m.rate(trapped, -falling_silent, because="blocked cells fall silent")
+    m.rate(locked, +falling_silent, because="and keep what they hold")
+    leak = m.parameter("nmda.unbinding_rate") * m.parameter("nmda.open_habenula_silent")
+    m.rate(locked, -leak * locked, because="silent cells hardly open their channels")
+    return trapped + locked
 
 
 def _overall(m: Stage, drug: sympy.Expr, memantine: sympy.Expr) -> None:

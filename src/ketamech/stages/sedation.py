@@ -31,6 +31,16 @@ def sedation(m: Stage) -> None:
     m.offers("sedation.depth", depth, "1", about="depth of sedation: 0 alert, 1 fully anaesthetised")
     asleep = hill(strength, one, m.parameter("sedation.waking_steepness"))
     m.offers("sedation.consciousness", 1 - asleep, "1", about="probability of being awake")
+    _restoration(m, asleep)
+
+
+def _restoration(m: Stage, asleep: sympy.Expr) -> None:
+    """Waking is not the end of it: faculties are back only one and a half to three hours later (Mashour 2021)."""
+    left = m.state("sedation.aftermath", "1", within=(0, 1), about="what unconsciousness leaves, 0 at rest")
+    settling, recovery = m.parameter("sedation.aftermath_onset"), m.parameter("sedation.aftermath_recovery")
+    m.rate(left, +settling * asleep * (1 - left), because="the network settles into unconsciousness within minutes")
+    m.rate(left, -recovery * left, because="and is itself again an hour or more after waking")
+    m.offers("sedation.restored", (1 - asleep) * (1 - left), "1", about="share of the activity of waking that is there")
 
 
 def _anaesthetic(m: Stage) -> sympy.Expr:
