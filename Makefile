@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check docs setup lock clean help app screenshots fuzz-app fuzz survive sbom
+.PHONY: demo test check docs setup lock clean help app screenshots fuzz-app fuzz survive sbom audit
 
 help:  ## Say what can be typed
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -32,6 +32,9 @@ survive: $(READY)  ## 200 kills of a toy job and 200 of a real cohort, and a clu
 
 sbom: $(READY)  ## What is installed with KetaMech, as CycloneDX from the lock: build/sbom.json (needs cyclonedx-bom)
 	mkdir -p build && cyclonedx-py requirements requirements.lock --output-file build/sbom.json
+
+audit:  ## Known weaknesses of what the lock pins (needs pip-audit, and an advisory service in reach)
+	pip-audit --requirement requirements.lock --require-hashes --disable-pip
 
 check: $(READY)  ## Format, lint, types and tests
 	BIN=$(BIN) scripts/check

@@ -36,12 +36,12 @@ def test_the_inverted_u_of_glutamate_in_rats(lines):
 
 
 def test_the_table_gets_no_worse_unseen(lines):
-    """The goal of four in five is not reached; what is reached is held."""
+    """Four in five have the right direction, and half the right size: what is reached is held."""
     print("\n" + experiment_counts(lines))
     rows = by_evidence(lines)
     stage = load_evidence().observations
     mine = rows[[stage[name].stage == "perturbation" for name in rows.evidence]]
-    assert (mine.verdict == "right").sum() >= 54
+    assert (mine.verdict == "right").sum() >= 68
     sized = [value for value in mine.inside if value is not None]
     assert sum(sized) >= len(sized) / 2
 

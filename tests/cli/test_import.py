@@ -41,6 +41,21 @@ def test_doses_travel_to_a_table_and_back(folder):
     pd.testing.assert_frame_equal(first, second)
 
 
+def test_doses_travel_to_a_simulation_and_back(folder):
+    words = "racemic 35 mg IV over 1 h every 7 days for 14 days"
+    assert run("export", words, "--to", "run.sedml", cwd=folder).returncode == 0
+    ended = run("import", "run.sedml", "--to", "again.yaml", cwd=folder)
+    assert ended.returncode == 0, ended.stderr
+    assert "racemic ketamine 35.0 mg IV over 1.0 h every 168.0 h for 336.0 h" in (folder / "again.yaml").read_text()
+    for typed, told in (
+        (("run.sedml", "--id", "no"), "there is no 'no'"),
+        (("model.xml", "--to", "x.yaml"), "no model of"),
+    ):
+        ended = run("import", *typed, cwd=folder)
+        assert ended.returncode == 2
+        assert told in ended.stderr
+
+
 def test_a_table_of_several_is_simulated_at_its_observations(folder):
     ended = run("simulate", "many.csv", "--drug", "racemic", "--outputs", "mood.madrs", "--out", "r", cwd=folder)
     assert ended.returncode == 0, ended.stderr

@@ -46,6 +46,32 @@ stoichiometry="1" constant="true"/></listOfReactants><kineticLaw><math xmlns="ht
 <times/><ci>k</ci><ci>s</ci></apply></math></kineticLaw></reaction></listOfReactions></model></sbml>"""
 
 
+GIVEN = b"""<?xml version="1.0" encoding="UTF-8"?>
+<sbml xmlns="http://www.sbml.org/sbml/level3/version1/core" level="3" version="1"><model id="ketamech">
+<listOfParameters><parameter id="expectancy__belief" value="1" constant="false"/>
+<parameter id="pharmacokinetics__central_s" value="100" constant="false"/></listOfParameters><listOfRules>
+<rateRule variable="expectancy__belief"><math xmlns="http://www.w3.org/1998/Math/MathML"><cn>0</cn></math></rateRule>
+<rateRule variable="pharmacokinetics__central_s"><math xmlns="http://www.w3.org/1998/Math/MathML"><cn>0</cn></math>
+</rateRule></listOfRules><listOfEvents><event useValuesFromTriggerTime="true"><trigger initialValue="false"
+persistent="true"><math xmlns="http://www.w3.org/1998/Math/MathML"><apply><geq/><csymbol encoding="text"
+definitionURL="http://www.sbml.org/sbml/symbols/time">t</csymbol><cn>24</cn></apply></math></trigger>
+<listOfEventAssignments><eventAssignment variable="pharmacokinetics__central_s"><math
+xmlns="http://www.w3.org/1998/Math/MathML"><apply><plus/><ci>pharmacokinetics__central_s</ci><cn>50</cn></apply></math>
+</eventAssignment></listOfEventAssignments></event></listOfEvents></model></sbml>"""
+SEDML = b"""<?xml version="1.0" encoding="UTF-8"?>
+<sedML xmlns="http://sed-ml.org/sed-ml/level1/version4" level="1" version="4"><listOfSimulations><uniformTimeCourse
+id="s" initialTime="0" outputStartTime="0" outputEndTime="48" numberOfSteps="48"><algorithm kisaoID="KISAO:0000019"/>
+</uniformTimeCourse></listOfSimulations><listOfModels><model id="m" language="urn:sedml:language:sbml"
+source="given.xml"><listOfChanges><changeAttribute newValue="0.5"
+target="/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='mood__pace']/@value"/></listOfChanges></model>
+</listOfModels></sedML>"""
+CONDITIONS = b"conditionId\ttargetId\ttargetValue\ngiven_1\tpharmacokinetics__central_s\t100.0\n"
+PROBLEM = json.dumps(
+    {"format_version": "2.0.0", "model_files": {"ketamech": {"location": "model.xml", "language": "sbml"}}}
+    | {f"{kind}_files": [f"{kind}s.tsv"] for kind in ("condition", "experiment", "measurement")}
+).encode()
+
+
 def file(name: str, data: bytes) -> Path:
     """The bytes as a file."""
     path = PLACE / name
@@ -122,6 +148,35 @@ def sbml(data: bytes) -> None:
     import_sbml(file("model.xml", data))
 
 
+def sbml_doses(data: bytes) -> None:
+    """Doses of a model, and the regimen that puts them in."""
+    from ketamech.exchange.arriving import arriving
+
+    arriving(file("doses.xml", data), known())
+
+
+def sedml(data: bytes) -> None:
+    from ketamech.exchange.arriving import arriving
+
+    file("given.xml", GIVEN)
+    arriving(file("run.sedml", data), known())
+
+
+def petab_conditions(data: bytes) -> None:
+    """An experiment whose conditions are anything, and one whose problem is."""
+    from ketamech.exchange.arriving import arriving
+
+    file("model.xml", GIVEN)
+    file("experiments.tsv", b"experimentId\ttime\tconditionId\na\t0.0\tgiven_1\n")
+    file("measurements.tsv", b"experimentId\ttime\na\t24.0\n")
+    for conditions, problem in ((data, PROBLEM), (CONDITIONS, data)):
+        file("conditions.tsv", conditions)
+        try:
+            arriving(file("problem.yaml", problem), known())
+        except KetaMechError:
+            continue
+
+
 def kinetics(data: bytes) -> None:
     from ketamech.exchange.kinetics import read_kinetics
 
@@ -155,6 +210,31 @@ def archive(data: bytes) -> None:
     from ketamech.exchange.archive import read_archive
 
     read_archive(file("a.omex", data))
+
+
+def people(data: bytes) -> None:
+    """A table of persons."""
+    from ketamech.study.people_tables import marginal
+
+    marginal(data.decode("utf-8", "replace"))
+
+
+def omex_doses(data: bytes) -> None:
+    from ketamech.exchange.arriving import arriving
+
+    arriving(file("b.omex", data), known())
+
+
+def suite_settings(data: bytes) -> None:
+    from ketamech.exchange.sbml_cases import read_settings
+
+    read_settings(file("00001-settings.txt", data))
+
+
+def suite_results(data: bytes) -> None:
+    from ketamech.exchange.sbml_cases import read_results
+
+    read_results(file("00001-results.csv", data))
 
 
 def written(kind: str) -> bytes:
@@ -249,7 +329,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     for f in (
         scenario, trial, sentence, scenario_sentence, unit_text, posterior, connectome, receptors, table, run_manifest,
         run_papers, cohort_state, store, journal, piece, dose_table, sbml, kinetics, results_csv, results_parquet,
-        results_netcdf, archive,
+        results_netcdf, archive, sbml_doses, sedml, petab_conditions, people, omex_doses, suite_settings, suite_results,
     )
 }  # fmt: skip
 
@@ -266,6 +346,12 @@ def seeds(name: str) -> list[bytes]:
         "receptors": [b"area,nmda,ampa,glun2b\nacc,1,1,0.5\namygdala,2,1,0.4\n"],
         "dose_table": [b"ID,TIME,AMT,EVID,II,ADDL\n1,0,84,1,84,7\n1,24,.,0,.,.\n", *TABLES],
         "sbml": [SBML],
+        "sbml_doses": [GIVEN],
+        "sedml": [SEDML],
+        "petab_conditions": [CONDITIONS, PROBLEM],
+        "people": [b"normal 33 5", b"normal 33 5 in 20 60", b"mixture 0.5 | normal 1 1 | normal 2 1"],
+        "suite_settings": [b"start: 0\nduration: 5\nsteps: 50\nvariables: S1, S2\nabsolute: 1e-7\nrelative: 1e-4\n"],
+        "suite_results": [b"time,S1\n0,1\n1,0.5\n"],
         "results_csv": [
             b"# seed: 1\nreplicate,arm,patient,time,variable,value,unit\n0,treated,0,0,mood.madrs,30,points\n"
         ],

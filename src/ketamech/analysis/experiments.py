@@ -14,7 +14,7 @@ from ketamech.analysis.measure import Curves
 from ketamech.core import UnknownName, nearest
 from ketamech.engine import solve
 from ketamech.evidence import load_evidence
-from ketamech.parameters import HUMAN, ParameterTable, load_species
+from ketamech.parameters import HUMAN, ParameterTable, load_parameters, load_species
 from ketamech.study.giving import entries
 from ketamech.study.perturbing import read_perturbations
 from ketamech.study.regimen import Regimen
@@ -79,11 +79,12 @@ def by_evidence(lines: pd.DataFrame) -> pd.DataFrame:
 
 def experiment_counts(lines: pd.DataFrame) -> str:
     """In words: how many rows of the evidence come out right, wrong and undecided, and how many sizes inside."""
-    rows, stages = by_evidence(lines), load_evidence().observations
-    told = []
+    rows, stages, told = by_evidence(lines), load_evidence().observations, []
+    perturbing = rows[[stages[name].stage == "perturbation" for name in rows.evidence]]
     for word, part in (
         ("all rows", rows),
-        ("rows of stage perturbation", rows[[stages[name].stage == "perturbation" for name in rows.evidence]]),
+        ("rows of stage perturbation", perturbing),
+        ("of these, rows to which no parameter was calibrated", perturbing[~perturbing.evidence.isin(_calibrated())]),
     ):
         counts = {name: int((part.verdict == name).sum()) for name in ("right", "wrong", "undecided")}
         sized = [value for value in part.inside if value is not None]
@@ -92,6 +93,12 @@ def experiment_counts(lines: pd.DataFrame) -> str:
             f" {counts['wrong']} wrong, {counts['undecided']} undecided; size inside in {sum(sized)} of {len(sized)}"
         )
     return ". ".join(told)
+
+
+def _calibrated() -> set[str]:
+    """Evidence to which a value of the parameter or species tables was calibrated."""
+    rows = load_parameters().values()
+    return {name for row in rows if row.status == "calibrated" for name in row.evidence}
 
 
 def arms_of(row: ExperimentRow) -> Arms:

@@ -115,7 +115,7 @@ def _doses(asked: Asked, to: Path) -> None:
 def _sbml(asked: Asked, to: Path) -> None:
     text, states = _model_text(asked)
     _write(to, text)
-    _tell(to, asked, f"{states} states and the doses of {asked.horizon:g} h", [MODEL_LOST])
+    _tell(to, asked, f"{states} states and the doses of {asked.horizon:g} h", _lost())
 
 
 def _antimony(asked: Asked, to: Path) -> None:
@@ -125,6 +125,13 @@ def _antimony(asked: Asked, to: Path) -> None:
     _write(to, antimony_text(text))
     lost = f"{MODEL_LOST} Antimony leaves out the reasons of rates."
     _tell(to, asked, f"{states} states and the doses of {asked.horizon:g} h", [lost])
+
+
+def _lost() -> list[str]:
+    """What a model with doses as events does not say, in general and of the doses."""
+    from ketamech.exchange.dose_explaining import LOST
+
+    return [MODEL_LOST, "Doses read back are what enters; they no longer say:", *LOST]
 
 
 def _model_text(asked: Asked) -> tuple[str, int]:
@@ -151,7 +158,7 @@ def _sedml(asked: Asked, to: Path) -> None:
     text = write_sedml(asked.title, beside.name, outputs, time_courses(asked.horizon))
     _write(beside, _model_text(asked)[0])
     _write(to, text)
-    _tell(to, asked, f"which runs {beside.name} beside it and reports {len(outputs)} outputs", [MODEL_LOST])
+    _tell(to, asked, f"which runs {beside.name} beside it and reports {len(outputs)} outputs", _lost())
 
 
 def _omex(asked: Asked, to: Path) -> None:

@@ -8,17 +8,21 @@ from typing import Annotated
 import typer
 
 File = Annotated[
-    Path, typer.Argument(help="A NONMEM-style table of doses (.csv, .tsv, .dat) or an SBML model (.xml, .sbml)")
+    Path,
+    typer.Argument(
+        help="A NONMEM-style table of doses (.csv, .tsv, .dat), an SBML model (.xml, .sbml), a simulation"
+        " (.sedml, .omex), or problem.yaml of PEtab 2"
+    ),
 ]
 To = Annotated[
     Path | None,
-    typer.Option("--to", "-t", help="Doses: one person's scenario (.yaml). A model: its curves (.csv)"),
+    typer.Option("--to", "-t", help="One person's doses as a scenario (.yaml). Any model: its curves (.csv)"),
 ]
 Drug = Annotated[str | None, typer.Option("--drug", help="Doses: what is given where the table has no column DRUG")]
-Id = Annotated[str | None, typer.Option("--id", help="Doses: which person [default: the only one]")]
+Id = Annotated[str | None, typer.Option("--id", help="Doses: which person or experiment [default: the only one]")]
 End = Annotated[float | None, typer.Option(help="A model: how long to run it, in its unit of time")]
 Steps = Annotated[int, typer.Option(min=1, help="A model: how many steps between two outputs and the end")]
-MODELS = (".xml", ".sbml")
+MODELS, SIMULATIONS, PROBLEM = (".xml", ".sbml"), (".sedml", ".omex"), "problem.yaml"
 
 
 def import_(file: File, to: To = None, drug: Drug = None, id_: Id = None, end: End = None, steps: Steps = 100) -> None:
@@ -26,7 +30,8 @@ def import_(file: File, to: To = None, drug: Drug = None, id_: Id = None, end: E
 
     Doses: columns ID TIME AMT RATE DUR CMT EVID II ADDL SS MDV DV (any case, . where missing), LAG, F, R and D, and the
     words DRUG, ROUTE, UNIT, SALT. Times in hours. A model: species, compartments, parameters, rules, reactions and
-    events, solved by the engine of KetaMech. What is not supported is refused by name.
+    events, solved by the engine of KetaMech. Models, simulations and problems that KetaMech wrote give their doses back
+    as a scenario. What is not supported is refused by name.
 
     Examples:
 
@@ -35,14 +40,18 @@ def import_(file: File, to: To = None, drug: Drug = None, id_: Id = None, end: E
       ketamech import doses.csv --id 3 --to scenario.yaml
 
       ketamech import model.xml --end 24 --to curves.csv
+
+      ketamech import scenario.omex --to scenario.yaml
     """
     from ketamech.cli import sources
     from ketamech.core import BadInput
 
+    if _gives_doses(file, to):
+        return _arriving(file, to, id_)
     if file.suffix.lower() in MODELS:
         return _model(file, to, end, steps)
     if not sources.is_table(str(file)):
-        kinds = ", ".join((*sources.TABLES, *MODELS))
+        kinds = ", ".join((*sources.TABLES, *MODELS, *SIMULATIONS, PROBLEM))
         raise BadInput(
             f"cannot read '{file}'", expected=f"a table of doses or a model ({kinds})", type_this="doses.csv"
         )
@@ -75,6 +84,44 @@ def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -
     if to is not None and text is not None:
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(text, encoding="utf-8")
+        console.print(f"Written: {terminal.written(to)}. Next: ketamech simulate {terminal.written(to)}")
+
+
+def _gives_doses(file: Path, to: Path | None) -> bool:
+    """Simulations and problems always; a model where a scenario is asked for."""
+    scenario = to is not None and to.suffix.lower() in (".yaml", ".yml")
+    return file.suffix.lower() in SIMULATIONS or file.name == PROBLEM or (scenario and file.suffix.lower() in MODELS)
+
+
+def _arriving(file: Path, to: Path | None, wanted: str | None) -> None:
+    """What each person in a file of another program is given."""
+    from ketamech.cli import terminal
+    from ketamech.core import BadInput, nearest
+    from ketamech.exchange.arriving import arriving
+    from ketamech.exchange.scenario_writing import refuse_target
+    from ketamech.parameters import load_parameters
+
+    if to is not None:
+        refuse_target(to)
+    found = arriving(file, load_parameters())
+    if wanted is not None and wanted not in found:
+        raise BadInput(
+            f"there is no '{wanted}'", file=file, expected=", ".join(list(found)[:10]), nearest=nearest(wanted, found)
+        )
+    if to is not None and wanted is None and len(found) != 1:
+        raise BadInput(f"the file holds {len(found)} courses", file=file, type_this=f"--id {next(iter(found), 'NAME')}")
+    rows: list[dict[str, object]] = []
+    for name, one in found.items():
+        meant = one.regimen.sentence() or "nothing is given"
+        rows.append({"ID": name, "until (h)": one.horizon, "parameters set": len(one.values), "doses": meant})
+    terminal.table(rows, title=str(file))
+    console = terminal.progress()
+    if to is not None:
+        one = found[wanted or next(iter(found))]
+        for note in one.assumptions:
+            console.print(f"Assumed: {terminal.written(note)}.")
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_text(one.source, encoding="utf-8")
         console.print(f"Written: {terminal.written(to)}. Next: ketamech simulate {terminal.written(to)}")
 
 

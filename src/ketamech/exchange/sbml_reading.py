@@ -21,7 +21,7 @@ def read_document(path: Path) -> Any:
     Keep the document for as long as anything in it is used: its parts die with it.
     """
     names = libsbml()
-    document = names.readSBMLFromString(_text(path))
+    document = names.readSBMLFromString(text_of(path))
     _refuse_errors(names, document, path)
     if document.getModel() is None:
         raise BadInput("the file holds no model", file=path, expected="an SBML model")
@@ -37,7 +37,8 @@ def read_document(path: Path) -> Any:
     return document
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The text of a model's file. Raises BadInput for what is too large or no text."""
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise BadInput("the file is too large", file=path, expected=f"at most {LARGEST_FILE:,} bytes")

@@ -33,7 +33,7 @@ SCALES = {
     "points": (-15.0, 5.0),
     "responds": (0.0, 1.0),
 }
-_WIDTH, _LINE, _TOP, _MARGIN, _GAP = 900.0, 14.0, 92.0, 16.0, 40.0
+_WIDTH, _LINE, _TOP, _KEY, _MARGIN, _GAP = 900.0, 14.0, 104.0, 90.0, 16.0, 40.0
 _LEFT, _RIGHT, _SAID, _LABEL = 430.0, 640.0, 660.0, 74
 
 
@@ -129,13 +129,14 @@ def _label(canvas: Canvas, y: float, row: Mapping[str, Any]) -> None:
 
 def _header(canvas: Canvas, counts: str) -> None:
     canvas.words(_MARGIN, 27, "Experiments: predicted against observed", size=15, bold=True)
-    canvas.words(_MARGIN, 46, counts, colour=QUIET)
+    for i, told in enumerate(counts.split(". ")):
+        canvas.words(_MARGIN, 44 + 14 * i, told, colour=QUIET)
     x = _MARGIN + 4
     for word, (mark, colour) in MARKS.items():
-        canvas.mark(x, 64, mark, size=5.5, fill=colour, edge=colour, width=0.9)
-        canvas.words(x + 8, 64, f"{word} direction", edge="center")
+        canvas.mark(x, _KEY, mark, size=5.5, fill=colour, edge=colour, width=0.9)
+        canvas.words(x + 8, _KEY, f"{word} direction", edge="center")
         x += 118
-    canvas.mark(x, 64, "o", size=5.5, fill=PAPER, edge=QUIET, width=0.9)
-    canvas.words(x + 8, 64, "open: size outside", edge="center")
-    canvas.box(x + 112, 60, 18, 8, colour=FAINT, opacity=0.9)
-    canvas.words(x + 136, 64, "published interval, or band set before the comparison", edge="center")
+    canvas.mark(x, _KEY, "o", size=5.5, fill=PAPER, edge=QUIET, width=0.9)
+    canvas.words(x + 8, _KEY, "open: size outside", edge="center")
+    canvas.box(x + 112, _KEY - 4, 18, 8, colour=FAINT, opacity=0.9)
+    canvas.words(x + 136, _KEY, "published interval, or band set before the comparison", edge="center")

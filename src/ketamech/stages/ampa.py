@@ -12,13 +12,15 @@ def ampa(m: Stage) -> None:
     signalling. Insertion draws on a finite reserve. Synaptic protein offers slots that keep them. Current
     = glutamate x surface x receptors not blocked by NBQX. Adenosine, released within minutes of a dose
     (Yue 2025), lets receptors be inserted through A1 receptors (Homer1a); dopamine D1 receptors prime GluA1
-    through PKA. Zaytseva 2023, Nosyreva 2013 (sizes recalled), Li 2010.
+    through PKA. GSK3 that Akt cannot phosphorylate keeps PSD-95 phosphorylated, which lets receptors go as they come
+    (Beurel 2016). Zaytseva 2023, Nosyreva 2013 (sizes recalled), Li 2010.
     """
     glutamate = m.needs("glutamate.extracellular", "1")
     trkb, scaling = m.needs("plasticity.trkb_signal", "1"), m.needs("plasticity.scaling_signal", "1")
     bdnf = m.needs("plasticity.bdnf", "1") * (1 - m.needs("antagonists.trkb_block_share", "1"))
     protein = m.needs("plasticity.synaptic_protein", "1")
     dopamine = 1 - m.parameter("ampa.dopamine_share") * m.needs("antagonists.d1_block_share", "1")
+    locked = 1 - m.parameter("ampa.gsk3_share") * m.parameter("perturbation.gsk3_locked")
     adenosine = 1 - m.parameter("ampa.adenosine_share") * m.needs("antagonists.a1_block_share", "1")
     turnover, reserve = m.parameter("ampa.turnover_rate"), m.parameter("ampa.surface_reserve")
     surface = m.state("ampa.surface", "1", at_rest=1.0, about="AMPA receptors at the surface relative to rest")
@@ -27,13 +29,14 @@ def ampa(m: Stage) -> None:
     m.rate(surface, +turnover, because="constitutive insertion")
     m.rate(
         surface,
-        +m.parameter("ampa.scaling_insertion") * scaling * bdnf * adenosine * dopamine * room,
+        +m.parameter("ampa.scaling_insertion") * scaling * bdnf * adenosine * dopamine * locked * room,
         because="synaptic scaling by the eEF2 limb, which needs BDNF on TrkB and adenosine A1 tone",
     )
-    m.rate(surface, +m.parameter("ampa.trkb_insertion") * trkb * dopamine * room, because="insertion driven by TrkB")
+    inserted = m.parameter("ampa.trkb_insertion") * trkb * dopamine * locked * room
+    m.rate(surface, +inserted, because="insertion driven by TrkB, held by phosphorylated GSK3")
     m.rate(
         surface,
-        +turnover * m.parameter("ampa.slot_gain") * slots * room,
+        +turnover * m.parameter("ampa.slot_gain") * slots * locked * room,
         because="slots made by synaptic protein",
     )
     m.rate(surface, -turnover * surface, because="endocytosis and degradation")

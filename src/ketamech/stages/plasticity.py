@@ -57,11 +57,15 @@ def _calcium(m: Stage) -> sympy.Symbol:
 
 
 def _translation_brake(m: Stage) -> sympy.Symbol:
-    """Phosphorylated eEF2 and its set point; returns how far translation is freed beyond the set point."""
+    """Phosphorylated eEF2 and its set point; returns how far translation is freed beyond the set point.
+
+    GluN2B carries the brake: where a cortex never had any, there is nothing for a blocker to close (Miller 2014).
+    """
     resting = m.parameter("pathway.resting_release") * m.needs("nmda.blocked_resting", "1")
     outside = m.parameter("pathway.extrasynaptic") * m.needs("nmda.blocked_extrasynaptic", "1")
     weight = m.parameter("plasticity.extrasynaptic_weight")
-    silent = (1 - weight) * resting + weight * outside
+    closable = 1 - m.parameter("perturbation.glun2b_deletion")
+    silent = closable * ((1 - weight) * resting + weight * outside)
     depth, half = m.parameter("plasticity.eef2_depth"), m.parameter("plasticity.eef2_half_block")
     working = 1 - m.needs("antagonists.eef2k_block_share", "1")
     target = working * (1 - depth * silent / (silent + half))
@@ -100,7 +104,10 @@ def _bdnf(m: Stage, calcium: sympy.Expr, scaling: sympy.Expr) -> sympy.Symbol:
 
 
 def _trkb(m: Stage, released: sympy.Expr) -> sympy.Symbol:
-    """TrkB, helped directly by drug dissolved in membrane; returns the signal beyond its desensitisation."""
+    """TrkB, helped directly by drug dissolved in membrane; returns the signal beyond its desensitisation.
+
+    BDNF makes VGF, whose peptide TLQP-62 feeds back on TrkB: without the gene that share of the excess is not there.
+    """
     parent = m.needs("brain.esketamine", "umol/L") + m.needs("brain.arketamine", "umol/L")
     membrane = m.parameter("plasticity.membrane_accumulation") * parent
     bound = membrane / (membrane + m.parameter("plasticity.trkb_half_binding"))
@@ -108,9 +115,10 @@ def _trkb(m: Stage, released: sympy.Expr) -> sympy.Symbol:
     half = m.parameter("plasticity.trkb_half")
     stimulus = released * direct
     free = 1 - m.needs("antagonists.trkb_block_share", "1")
+    looped = 1 - m.parameter("plasticity.vgf_share") * (1 - m.parameter("plasticity.vgf_gene"))
     target = free * stimulus * (1 + half) / (half + stimulus)
     active = _follow(m, "trkb", target, "trkb_pace", "phosphorylated TrkB", "BDNF binding")
-    excess = _above(m, active - 1)
+    excess = looped * _above(m, active - 1)
     tired = m.state("plasticity.trkb_desensitised", "1", within=(None, None), about="TrkB signal got used to")
     m.rate(
         tired,
@@ -128,12 +136,17 @@ def _kinases(m: Stage, trkb: sympy.Expr) -> sympy.Symbol:
 
 
 def _mtorc1(m: Stage, kinases: sympy.Expr) -> sympy.Symbol:
-    """mTORC1: needs ERK and Akt together, hence the square, and is braked by S6 kinase, its own product."""
+    """mTORC1: needs ERK and Akt together, hence the square, and is braked by S6 kinase, its own product.
+
+    GluN2B receptors hold it down at rest; a cortex without them runs higher for life (Miller 2014).
+    """
     drive = (kinases - 1) * hill(kinases - 1, m.parameter("plasticity.mtorc1_threshold"), 1)
     feedback = m.state("plasticity.s6k_feedback", "1", within=(None, None), about="S6 kinase feedback on mTORC1")
     target = 1 + m.parameter("plasticity.mtorc1_gain") * drive / (1 + m.parameter("plasticity.s6k_gain") * feedback)
     sensitive = 1 - m.needs("antagonists.rapamycin_share", "1")
-    active = _follow(m, "mtorc1", target * sensitive, "mtorc1_pace", "phosphorylated mTOR", "ERK and Akt signalling")
+    tonic = m.parameter("plasticity.glun2b_tone") * m.parameter("perturbation.glun2b_deletion")
+    reached = (target + tonic) * sensitive
+    active = _follow(m, "mtorc1", reached, "mtorc1_pace", "phosphorylated mTOR", "ERK and Akt signalling")
     excess = _above(m, active - 1)
     m.rate(
         feedback,
@@ -144,8 +157,9 @@ def _mtorc1(m: Stage, kinases: sympy.Expr) -> sympy.Symbol:
 
 
 def _gsk3(m: Stage, kinases: sympy.Expr) -> sympy.Symbol:
-    """Active GSK3, phosphorylated away by Akt and held down by lithium."""
-    braked = 1 + m.parameter("plasticity.gsk3_gain") * _above(m, kinases - 1)
+    """Active GSK3, phosphorylated away by Akt unless the knock-in mutant cannot be, and held down by lithium."""
+    reachable = m.parameter("plasticity.gsk3_gain") * (1 - m.parameter("perturbation.gsk3_locked"))
+    braked = 1 + reachable * _above(m, kinases - 1)
     free = 1 - m.needs("antagonists.lithium_share", "1")
     return _follow(m, "gsk3_active", free / braked, "gsk3_pace", "active GSK3", "Akt phosphorylates GSK3")
 

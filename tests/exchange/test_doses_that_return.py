@@ -1,0 +1,184 @@
+"""Doses that come back from SBML, SED-ML, archives and PEtab: every regimen puts in again what it put in."""
+
+import libsbml
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_dose_tables import HORIZON, drugs, hours, infusions, phases, sessions
+
+from ketamech.core import BadInput
+from ketamech.exchange.archive import package, write_archive
+from ketamech.exchange.arriving import arriving
+from ketamech.exchange.dose_explaining import regimen_of
+from ketamech.exchange.entering import Entering
+from ketamech.exchange.petab_cases import Case, Reading
+from ketamech.exchange.petab_files import petab_files
+from ketamech.exchange.sbml import course_sbml
+from ketamech.exchange.sbml_doses import dosed_states, doses_of_sbml
+from ketamech.exchange.sedml import time_courses, write_sedml
+from ketamech.parameters import load_parameters
+from ketamech.study import Regimen, Treatment, courses, entries, load_scenario
+from ketamech.study.running import Course
+
+TABLE = load_parameters()
+sprays = st.builds(
+    Treatment,
+    drug=st.just("esketamine"),
+    amount=st.sampled_from([28.0, 40.0, 56.0, 84.0]),
+    unit=st.just("mg"),
+    route=st.just("nasal"),
+    start=st.just(0.0) | hours,
+    phases=phases,
+    lag=st.sampled_from([0.0, 0.25]),
+)
+theatre = st.builds(
+    Treatment,
+    drug=st.sampled_from(["general anaesthesia", "surgery"]),
+    duration=st.sampled_from([0.0, 1.0, 2.5]),
+    start=st.just(0.0) | hours,
+)
+regimens = st.lists(drugs | infusions | sessions | sprays | theatre, min_size=1, max_size=3).map(
+    lambda found: Regimen(tuple(found))
+)
+WORDS = {
+    "racemic 0.5 mg/kg IV over 40 min": "racemic ketamine 35.0 mg IV over 0.666666666667 h",
+    "esketamine 84 mg nasal every 3 days for 9 days": "esketamine 84.0 mg nasal every 72.0 h for 216.0 h",
+    "racemic 20 mg oral lag 15 min": "racemic ketamine 20.0 mg oral lag 0.25 h",
+    "esketamine 20 mg IV over 1 h; racemic 30 mg IV over 2 h":
+        "racemic ketamine 30.0 mg IV over 2.0 h; esketamine 20.0 mg IV over 1.0 h",
+    "ECT weekly for 3 weeks; surgery over 2 h at 1 h": "ECT every 168.0 h for 504.0 h; surgery over 2.0 h at 1.0 h",
+    "placebo": "placebo",
+}  # fmt: skip
+
+
+def put_in(regimen, horizon=HORIZON):
+    return Entering.of(entries(regimen, TABLE, {}, horizon))
+
+
+@settings(max_examples=60)
+@given(regimens)
+def test_any_regimen_is_found_again_in_what_enters(regimen):
+    try:
+        wanted = put_in(regimen)
+    except BadInput:
+        return  # overlapping infusions, single doses out of order: no regimen
+    assert put_in(regimen_of(wanted, TABLE, {}), 2 * HORIZON).apart(wanted) == ""
+
+
+@pytest.mark.parametrize("sentence", WORDS)
+def test_the_words_that_come_back(sentence):
+    assert regimen_of(put_in(Regimen.parse(sentence)), TABLE, {}).sentence() == WORDS[sentence]
+
+
+def test_what_is_no_dose_is_named():
+    wanted = put_in(Regimen.parse("esketamine 84 mg nasal"))
+    wanted.put("pharmacokinetics.nose_r", 5.0, 3.0)
+    with pytest.raises(BadInput, match=r"nose_r at 5 h"):
+        regimen_of(wanted, TABLE, {})
+
+
+def test_two_things_that_enter_differently_are_told_apart():
+    one, other = (put_in(Regimen.parse(f"racemic {n} mg IV over 1 h")) for n in ("20", "20.001"))
+    assert one.apart(other).startswith("pharmacokinetics.central_s at 0 h")
+    assert one.apart(one) == ""
+
+
+def test_places_that_doses_enter_are_empty_at_rest(model):
+    text = course_sbml(model, Course("rest"))
+    held = libsbml.readSBMLFromString(text)
+    inside = held.getModel()
+    for state in dosed_states() & set(model.layout.state_names):
+        assert inside.getParameter(state.replace(".", "__")).getValue() == 0, state
+
+
+LONG = (
+    "esketamine 84 mg nasal twice weekly for 2 weeks; racemic 0.2 mg/kg IV over 40 min at 30 h"
+    "; ECT at 50 h; placebo at 200 h"
+)
+
+
+@pytest.fixture(scope="module")
+def asked(model):
+    return load_scenario(LONG, model.parameters)
+
+
+def test_sbml_gives_back_what_it_puts_in(model, asked, tmp_path):
+    treated = courses(asked, model)[0]
+    (tmp_path / "m.xml").write_text(course_sbml(model, treated), encoding="utf-8")
+    (found,) = arriving(tmp_path / "m.xml", TABLE).values()
+    assert put_in(found.regimen).apart(Entering.of(treated.entries)) == ""
+    assert found.values == {}
+    (tmp_path / "again.yaml").write_text(found.source, encoding="utf-8")
+    assert put_in(load_scenario(tmp_path / "again.yaml", TABLE).regimen).apart(Entering.of(treated.entries)) == ""
+
+
+def test_an_archive_and_its_simulation_give_back_doses_person_and_horizon(model, asked, tmp_path):
+    from dataclasses import replace
+
+    given_to = replace(asked, values={"mood.pace": 1.5 * TABLE["mood.pace"].canonical}, horizon=400.0)
+    made = package(given_to, model)
+    write_archive(tmp_path / "x.omex", made)
+    for place, text in made.files.items():
+        if "/" not in place:
+            (tmp_path / place).write_text(text, encoding="utf-8")
+    for file in ("x.omex", "simulation.sedml"):
+        (found,) = arriving(tmp_path / file, TABLE).values()
+        assert found.horizon == 400
+        assert found.values == pytest.approx(given_to.values)
+        assert put_in(found.regimen).apart(Entering.of(courses(given_to, model)[0].entries)) == ""
+
+
+def test_petab_experiments_give_back_what_each_puts_in(model, tmp_path):
+    reading = Reading("mood__madrs", 300.0, 20.0, 1.0, False, "points", "x", "x")
+    given_to = {
+        name: load_scenario(sentence, model.parameters)
+        for name, sentence in {
+            "a": "racemic 0.5 mg/kg IV over 40 min weekly for 2 weeks",
+            "b": "esketamine 56 mg nasal; ECT at 9 h",
+        }.items()
+    }
+    cases = [Case(name, courses(one, model)[0], (reading,)) for name, one in given_to.items()]
+    for place, text in petab_files(cases, model).items():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(text, encoding="utf-8")
+    found = arriving(tmp_path / "v2" / "person_01" / "problem.yaml", TABLE)
+    assert set(found) == {"c_a", "c_b"}
+    for case in cases:
+        one = found[f"c_{case.name}"]
+        assert one.horizon == 300
+        assert put_in(one.regimen, one.horizon).apart(Entering.of(e for e in case.course.entries if e.time < 300)) == ""
+
+
+def test_a_start_at_steady_state_is_refused_by_name(model):
+    asked_for = load_scenario("racemic 20 mg IV every 12 h for 2 days at steady state", model.parameters)
+    with pytest.raises(BadInput, match="at steady state, of a rhythm it does not tell"):
+        doses_of_sbml(course_sbml(model, courses(asked_for, model)[0]), TABLE)
+
+
+def test_an_event_that_is_no_dose_is_refused_by_name(model):
+    text = course_sbml(model, Course("x", entries(Regimen.parse("racemic 20 mg IV at 5 h"), TABLE, {}, 99.0)))
+    broken = text.replace("<plus/>", "<times/>", text.count("<plus/>"))
+    with pytest.raises(BadInput, match="does more to"):
+        doses_of_sbml(broken, TABLE)
+    with pytest.raises(BadInput, match="no model of KetaMech"):
+        doses_of_sbml(
+            '<sbml xmlns="http://www.sbml.org/sbml/level3/version1/core" level="3" version="1"><model/></sbml>', TABLE
+        )
+
+
+def test_a_simulation_that_changes_more_than_values_is_refused(tmp_path, model):
+    (tmp_path / "model.xml").write_text(course_sbml(model, Course("x")), encoding="utf-8")
+    text = write_sedml("x", "model.xml", ("mood.madrs",), time_courses(24.0))
+    target = "/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='mood__pace']"
+    change = "<listOfChanges>{}</listOfChanges>"
+    good = change.format(f'<changeAttribute target="{target}/@value" newValue="0.5"/>')
+    for inside, wrong in ((good, False), (change.format(f'<removeXML target="{target}"/>'), True)):
+        start = text.index("<model ")
+        end = text.index("/>", start)
+        (tmp_path / "s.sedml").write_text(f"{text[:end]}>{inside}</model>{text[end + 2 :]}", encoding="utf-8")
+        if wrong:
+            with pytest.raises(BadInput, match="changes more than a value"):
+                arriving(tmp_path / "s.sedml", TABLE)
+        else:
+            (found,) = arriving(tmp_path / "s.sedml", TABLE).values()
+            assert found.values == {"mood.pace": 0.5}
