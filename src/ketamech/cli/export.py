@@ -124,14 +124,19 @@ def _antimony(asked: Asked, to: Path) -> None:
     text, states = _model_text(asked)
     _write(to, antimony_text(text))
     lost = f"{MODEL_LOST} Antimony leaves out the reasons of rates."
-    _tell(to, asked, f"{states} states and the doses of {asked.horizon:g} h", [lost])
+    _tell(to, asked, f"{states} states and the doses of {asked.horizon:g} h", [lost, *_doses_lost("once it is SBML")])
 
 
 def _lost() -> list[str]:
     """What a model with doses as events does not say, in general and of the doses."""
+    return [MODEL_LOST, *_doses_lost()]
+
+
+def _doses_lost(how: str = "") -> list[str]:
+    """What doses that stand as events or changes of state no longer say."""
     from ketamech.exchange.dose_explaining import LOST
 
-    return [MODEL_LOST, "Doses read back are what enters; they no longer say:", *LOST]
+    return [f"Doses read back{f' {how}' if how else ''} are what enters; they no longer say:", *LOST]
 
 
 def _model_text(asked: Asked) -> tuple[str, int]:
@@ -163,14 +168,14 @@ def _sedml(asked: Asked, to: Path) -> None:
 
 def _omex(asked: Asked, to: Path) -> None:
     from ketamech.cli import terminal
-    from ketamech.exchange.archive import LOST, package, write_archive
+    from ketamech.exchange.archive import LOST, MODEL, package, write_archive
 
     model = terminal.model()
     with terminal.progress().status("Writing the model, its simulation and the curves to expect ..."):
         made = package(asked, model)
         to.parent.mkdir(parents=True, exist_ok=True)
         write_archive(to, made)
-    _tell(to, asked, f"{len(made.files)} files: {', '.join(made.files)}", [LOST])
+    _tell(to, asked, f"{len(made.files)} files: {', '.join(made.files)}", [LOST, *_doses_lost(f"from {MODEL}")])
 
 
 def _petab(asked: Asked, to: Path) -> None:
@@ -183,7 +188,7 @@ def _petab(asked: Asked, to: Path) -> None:
         case = scenario_case(asked, model)
         _write_folder(to, petab_files([case], model))
     found = f"versions 1 and 2, with {len(case.readings)} simulated readings in place of measurements"
-    _tell(to, asked, found, ["PEtab cannot carry:", *not_carried(model)])
+    _tell(to, asked, found, ["PEtab cannot carry:", *not_carried(model), *_doses_lost("from version 2")])
 
 
 def _calibration(to: Path) -> None:
@@ -198,7 +203,7 @@ def _calibration(to: Path) -> None:
     readings = sum(len(case.readings) for case in cases)
     lost = [*not_carried(model), *(f"{number} rows: {reason}" for reason, number in left.items())]
     found = f"versions 1 and 2, {readings} published readings of {len(cases)} courses"
-    _tell(to, None, found, ["PEtab cannot carry:", *lost])
+    _tell(to, None, found, ["PEtab cannot carry:", *lost, *_doses_lost("from version 2")])
 
 
 WRITERS: dict[str, Callable[[Asked, Path], None]] = {
