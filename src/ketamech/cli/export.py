@@ -17,7 +17,7 @@ Scenario = Annotated[
     str,
     typer.Argument(
         help="A sentence, a scenario file (.yaml) or a table of doses (.csv); a folder of results; 'calibration': the"
-        " published rows (PEtab); 'posterior': the shipped draws"
+        " published rows (PEtab); 'figures': an archive for every published curve; 'posterior': the shipped draws"
     ),
 ]
 To = Annotated[
@@ -25,12 +25,12 @@ To = Annotated[
     typer.Option(
         "--to", "-t",
         help="What to write: .csv (doses), .xml or .sbml (SBML), .ant (Antimony), .sedml, .omex (archive of all), or a"
-        " folder .petab; for results .nc, .zarr, .parquet or .csv",
+        " folder .petab; a folder for figures; for results .nc, .zarr, .parquet or .csv",
     ),
 ]  # fmt: skip
 Drug = Annotated[str | None, typer.Option("--drug", help="Table of doses: what is given where it has no column DRUG")]
 Id = Annotated[str | None, typer.Option("--id", help="Table of doses: which person")]
-CALIBRATION, POSTERIOR, PETAB = "calibration", "posterior", "petab"
+CALIBRATION, FIGURES, POSTERIOR, PETAB = "calibration", "figures", "posterior", "petab"
 MODEL_LOST = "SBML cannot carry chance, spreads of parameters, bounds of states, the untreated control or output times."
 
 
@@ -50,6 +50,8 @@ def export(scenario: Scenario, to: To, drug: Drug = None, id_: Id = None) -> Non
 
       ketamech export calibration --to rows.petab
 
+      ketamech export figures --to runs/figures
+
       ketamech export runs/nasal --to nasal.nc
 
       ketamech export posterior --to posterior.zarr
@@ -57,6 +59,10 @@ def export(scenario: Scenario, to: To, drug: Drug = None, id_: Id = None) -> Non
     from ketamech.cli import sources
     from ketamech.core import BadInput
 
+    if scenario == FIGURES:
+        from ketamech.cli.export_figures import export_figures
+
+        return export_figures(to)
     if scenario == POSTERIOR or Path(scenario).is_dir():
         return _results(scenario, to)
     kind = PETAB if to.name == PETAB else to.suffix.lower().removeprefix(".")
