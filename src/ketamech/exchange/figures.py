@@ -28,7 +28,7 @@ from ketamech.exchange.sbml import DISCLAIMER, course_sbml
 from ketamech.exchange.sbml_words import sbml_id
 from ketamech.exchange.scenario_writing import scenario_yaml
 from ketamech.exchange.sedml import DAY, SEEN, TimeCourse, write_sedml
-from ketamech.study import Course, Model, Regimen, Scenario
+from ketamech.study import Course, Model, Regimen, Scenario, courses
 from ketamech.study.running import run
 
 LEAST = 3  # moments
@@ -147,12 +147,12 @@ class _Person:
     @classmethod
     def of(cls, protocol: Protocol, model: Model) -> _Person:
         values = protocol.values(model.parameters)
-        course = Course(protocol.id, protocol.entries(model.parameters), values)
-        text = course_sbml(model, course, name=protocol.treatment)
         scenario = Scenario(
             protocol.treatment, "", Regimen.parse(protocol.treatment), values, protocol.horizon, False, 1,
             protocol.treatment, species=protocol.species, perturbations=protocol.beside,
         )  # fmt: skip
+        course = courses(scenario, model)[0]
+        text = course_sbml(model, course, name=protocol.treatment)
         return cls(course, at_rest(model, values), text, scenario)
 
 
@@ -218,7 +218,7 @@ def _about(figure: Figure, evidence: Evidence, model: Model) -> str:
         f"# {figure.title}", "", paper.citation, "", DISCLAIMER, "",
         f"- `{POINTS}`: the published readings, with evidence ids, printed unit and source; `ketamech` is what is found"
         f" here, in the canonical unit ({unit})",
-        f"- `{MODEL}`: the model of KetaMech for the {figure.protocol.species} of the paper, every dose as an event",
+        f"- `{MODEL}`: the model of KetaMech for a typical {figure.protocol.species}, every dose as an event",
         f"- `{SIMULATION}`: the simulation (SED-ML); `{SEEN}` in its report and plot is {how.output} as the paper shows"
         f" it ({how.seen_as}), the outputs beside it are in the model's units",
         f"- `{EXPECTED.format(NAME)}`: what KetaMech's own engine finds at these times",
