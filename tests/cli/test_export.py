@@ -62,7 +62,9 @@ def test_a_start_at_steady_state_is_written(tmp_path):
 def test_every_format_is_written_with_what_it_loses(name, made, tmp_path):
     ended = run("export", "racemic 35 mg IV", "--to", name, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert "cannot carry" in " ".join(ended.stderr.split())
+    said = " ".join(ended.stderr.split())
+    assert "cannot carry" in said
+    assert ("they no longer say: - who gave what alike" in said) == (name != "x.csv")  # a table keeps the regimen
     assert sorted(path.name for path in tmp_path.iterdir()) == made
 
 
