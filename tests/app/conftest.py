@@ -32,14 +32,16 @@ def client(engine):
 
 
 @pytest.fixture(scope="session")
-def address(engine):
+def address(model):
+    """Its engine is its own: whose turn it is to compute is a matter of one event loop, and the client has another."""
     import uvicorn
 
     from ketamech.app import make_app
+    from ketamech.app.engine import Engine
 
     listening = socket.socket(proto=socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(make_app(engine), log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(make_app(Engine(model)), log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     while not server.started:

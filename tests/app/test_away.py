@@ -47,6 +47,34 @@ def test_the_one_page_is_one_page(client, infusion):
     assert content.count(b"/Type /Page ") + content.count(b"/Type /Page\n") == 1
 
 
+def test_the_one_page_holds_limits_and_sources_however_much_is_given(model):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    from ketamech.report.one_page import LIMITS, one_page
+    from ketamech.report.one_page_sheet import LEFT, RIGHT, sheet, wrapped
+    from ketamech.report.run_folder import gather
+    from ketamech.study import load_scenario
+
+    many = "; ".join(f"racemic 0.{i} mg/kg IV over 40 min at day {i}" for i in range(1, 10))
+    scenario = load_scenario(many)
+    found = one_page(gather(simulate(scenario, model=model), scenario, model, "typed"))
+    assert "and 5 more treatments" in found.what[0]
+    assert set(LIMITS) < set(found.limits)
+    assert found.papers
+    figure = sheet(8.27, 11.69)
+    room = (RIGHT - LEFT) * 8.27 * figure.dpi
+    for line in wrapped("; ".join(found.papers) + " " + "W" * 300, (RIGHT - LEFT) * 8.27 * 72, 7.4):
+        drawn = figure.text(0, 0, line, size=7.4)
+        assert drawn.get_window_extent(FigureCanvasAgg(figure).get_renderer()).width <= 1.02 * room, line
+
+
 def test_a_long_title_and_odd_letters_do_not_break_the_page(client, infusion):
     infusion["title"] = "$\\frac{1}{0}$ " + "ü" * 150
     assert client.post("/api/report/pdf", json={"scenario": infusion}).status_code == 200
+
+
+def test_a_table_too_large_for_a_browser_is_refused_before_it_is_written(client, infusion):
+    infusion |= {"treatments": ["racemic 0.5 mg/kg IV over 40 min daily for 60 weeks"], "horizon": "600 days"}
+    answer = client.post("/api/export/csv", json={"scenario": infusion})
+    assert answer.status_code == 429
+    assert "Parquet" in answer.json()["expected"]

@@ -37,9 +37,25 @@ def test_a_trial_tells_how_far_it_is_and_ends_with_its_tables(client):
     assert client.get(f"/api/jobs/{again['id']}").json()["result"] == found, "the same seed, the same trial"
 
 
+def test_what_one_would_type_gives_the_trial_of_the_page(client, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    begun = client.post("/api/jobs/trial", json=TRIAL).json()
+    finished(client, begun["id"])
+    found = client.get(f"/api/jobs/{begun['id']}").json()["result"]
+    said = {}
+    exec(compile(found["typed"]["python"], "shown", "exec"), said)
+    from ketamech.analysis.trials import analyse
+
+    mine = analyse(said["data"], said["trial"]).means["MADRS"]
+    theirs = [row["mean"] for row in found["means"]["MADRS"]]
+    assert mine["mean"].tolist() == pytest.approx(theirs, rel=1e-3)
+    assert found["typed"]["command"] == "ketamech trial trial.yaml --replicates 3 --patients 24 --seed 1"
+    assert (tmp_path / "trial.yaml").read_text(encoding="utf-8") == found["typed"]["file"]
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
-    [({"arms": {}}, "without arms"), ({"days": [0]}, "visit days"), ({"shipped": "murrough2012"}, "no trial"),
+    [({"arms": {}}, "without arms"), ({"days": [0]}, "day 0"), ({"shipped": "murrough2012"}, "no trial"),
      ({"arms": {"a": "racemc 1 mg/kg IV"}}, "racemc"), ({"population": "martians"}, "martians")],
 )  # fmt: skip
 def test_a_trial_that_cannot_be_is_refused_before_it_starts(client, change, what):

@@ -80,3 +80,21 @@ def test_a_version_without_a_part_says_so(client, monkeypatch):
 
     assert claims_of(None) == {"present": False, "claims": {}}
     assert client.get("/api/claims/mood").json()["what"] == "this version has no claims"
+
+
+def test_every_badge_of_the_story_names_a_claim_or_rows_that_exist(client):
+    import re
+    from pathlib import Path
+
+    import ketamech.app
+    from ketamech.evidence import load_evidence
+
+    folder = Path(ketamech.app.__file__).parent / "static"
+    text = "".join((folder / name).read_text(encoding="utf-8") for name in ("index.html", "js/ways.js"))
+    claims = client.get("/api/claims").json()["claims"]
+    named = re.findall(r'data-claim="([\w-]+)"', text) + re.findall(r'claim: "([\w-]+)"', text)
+    assert len(named) > 25
+    assert set(named) <= set(claims)
+    assert {claims[name]["verdict"] for name in named} == {"supported", "mixed", "contradicted", "not supported"}
+    rows = re.findall(r'(?:data-rows=|rows: )"([^"]+)"', text)
+    assert {one for group in rows for one in group.split(",")} <= set(load_evidence().observations)

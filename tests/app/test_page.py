@@ -1,58 +1,12 @@
 """A person walks through both pages, at a phone's and at a desk's width: moves, breaks, uploads, saves, shares."""
 
+import base64
 import json
 import re
-import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-
-at_both_widths = pytest.mark.parametrize("width", ["phone", "desktop"], indirect=True)
-CHAPTERS = ("dose", "receptor", "glutamate", "growth", "synapses", "areas", "inflammation", "feeling", "beside", "ways")
-AXE_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-
-
-def until(page, expression, arg=None, seconds=25):
-    """Wait until something is true on the page. (wait_for_function evaluates text there, which the page forbids.)"""
-    end = time.monotonic() + seconds
-    while not page.evaluate(expression, arg):
-        assert time.monotonic() < end, f"never true: {expression}"
-        page.wait_for_timeout(30)
-
-
-def story(page, address):
-    page.goto(address)
-    page.wait_for_selector("#dose path.curve", timeout=20_000)
-    until(page, "document.querySelector('#dose .now').textContent.length > 20")  # told after the curve is drawn
-
-
-def bench(page, address, more=""):
-    page.goto(f"{address}/bench{more}")
-    page.wait_for_selector("#panel path.curve", timeout=20_000)
-
-
-def serious(page):
-    # The package reads its own script at import in the locale's encoding, which other libraries reset to ASCII.
-    script = Path(find_spec("axe_core_python").origin).with_name("axe.min.js").read_text(encoding="utf-8")
-    page.evaluate(script)
-    found = page.evaluate("rules => axe.run(rules)", AXE_RULES)
-    return [
-        (one["id"], one["impact"], one["nodes"][0]["html"][:160])
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-    ]
-
-
-def set_slider(page, slider, share):
-    slider.evaluate(
-        "(e, s) => { e.value = String(Number(e.min) + s * (e.max - e.min)); "
-        "e.dispatchEvent(new Event('input', { bubbles: true })) }", share,
-    )  # fmt: skip
-
-
-def no_sideways(page):
-    return page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
+from walking import CHAPTERS, HELD, at_both_widths, bench, no_sideways, serious, set_slider, story, until, upload
 
 
 @at_both_widths
@@ -159,8 +113,8 @@ def test_a_case_is_shared_as_a_link_and_opened_again(page, address, browser):
     page.locator(".case").first.locator("summary", has_text="Pathways").click()
     page.locator("[data-key='pathways.habenula']").first.uncheck()
     page.click("#tab-people")
-    until(page, "location.hash.includes('tab=people') && location.hash.length > 100")
-    page.wait_for_timeout(400)
+    until(page, "location.hash.includes('tab=people')")
+    until(page, f"{HELD}.includes('habenula') && {HELD}.includes('esketamine 0.3')")
     link = page.url
     other = browser.new_context(viewport={"width": 900, "height": 800}).new_page()
     other.goto(link)
@@ -171,15 +125,22 @@ def test_a_case_is_shared_as_a_link_and_opened_again(page, address, browser):
     other.context.close()
 
 
-@pytest.mark.parametrize("hash_", ["#s=%%%", "#s=bm90IGpzb24", "#s=eyJjYXNlcyI6W119&tab=<b>"])
+def link(held):
+    return "#s=" + base64.urlsafe_b64encode(json.dumps(held).encode()).decode().rstrip("=")
+
+
+BROKEN = [
+    "#s=%%%", "#s=bm90IGpzb24", link({"cases": []}) + "&tab=<b>", link({"cases": [{"treatments": [None]}]}),
+    link({"cases": [{"treatments": ["placebo IV"], "title": {"a": 1}}]}), link({"cases": [1]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("hash_", BROKEN)
 def test_a_broken_link_is_said_and_the_bench_starts_as_usual(page, address, hash_):
     bench(page, address, hash_)
     assert "could not be read" in page.locator("#notice").inner_text()
     assert page.locator(".case").count() == 2
-
-
-def upload(page, name, content):
-    page.set_input_files("#file", {"name": name, "mimeType": "text/plain", "buffer": content})
+    assert page.complaints == []
 
 
 def test_rubbish_uploads_are_refused_and_a_scenario_is_opened(page, address):
@@ -197,9 +158,18 @@ def test_rubbish_uploads_are_refused_and_a_scenario_is_opened(page, address):
     upload(page, "mine.yaml", b"title: Mine\ntreatments:\n  - racemic 1 mg/kg IM\nperson: {weight: 60 kg}\n")
     until(page, "document.querySelectorAll('.case').length === 3")
     assert page.locator(".case header input").last.input_value() == "Mine"
-    upload(page, "doses.csv", b"ID,TIME,AMT,RATE,EVID\n1,0,35,52.5,1\n1,72,35,52.5,1\n")
+
+
+def test_a_dose_table_asks_which_drug_and_its_people_become_cases(page, address):
+    bench(page, address)
+    upload(page, "doses.csv", b"ID,TIME,AMT,RATE,CMT,EVID\n1,0,35,52.5,1,1\n1,72,35,52.5,1,1\n2,0,50,75,1,1\n")
+    page.wait_for_selector("#file-complaint select")
+    assert "which drug is given?" in page.locator("#file-complaint").inner_text()
+    page.get_by_role("button", name="Open", exact=True).click()
     until(page, "document.querySelectorAll('.case').length === 4")
-    assert page.locator(".case").last.locator("textarea").count() == 2
+    treatments = [case.locator("[data-key^=treatments]").count() for case in page.locator(".case").all()]
+    assert treatments == [1, 1, 2, 1]
+    assert "CMT by number is 1 IV" in page.locator("#file-complaint").inner_text()
 
 
 def test_everything_can_be_saved(page, address):
@@ -284,8 +254,6 @@ def test_the_other_tabs_open_without_a_finding(page, address, tab, width):
 
 
 def test_presets_can_all_be_computed(client):
-    from pathlib import Path
-
     import ketamech.app
 
     text = (Path(ketamech.app.__file__).parent / "static" / "js" / "presets.js").read_text(encoding="utf-8")

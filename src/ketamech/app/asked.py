@@ -50,11 +50,9 @@ class AskedText(BaseModel):
 
 
 class AskedDoseTable(AskedText):
-    """A dose table with the columns of NONMEM (TIME, AMT ...) and what such a table does not say."""
+    """A dose table with the columns of NONMEM (ID, TIME, AMT, RATE ..., DRUG, ROUTE, UNIT, WEIGHT)."""
 
-    drug: str = Field("racemic ketamine", max_length=60)
-    unit: str = Field("mg", max_length=12)
-    route: str = Field("IV", max_length=20)
+    drug: str = Field("", max_length=60, description="what is given where no column DRUG says it")
 
 
 class AskedTrial(BaseModel):

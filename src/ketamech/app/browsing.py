@@ -23,13 +23,29 @@ WEIGHT = """[...performance.getEntriesByType('navigation'), ...performance.getEn
 PICTURES = {
     "story": ("/", "", 1440, 900, "light"),
     "chapter": ("/", "#receptor", 1440, 960, "light"),
+    "growth": ("/", "#growth", 1440, 1000, "light"),
     "feeling": ("/", "#feeling", 1440, 1000, "light"),
+    "beside": ("/", "#beside", 1440, 900, "light"),
     "ways": ("/", "#ways", 1440, 1000, "dark"),
     "bench": ("/bench", "", 1440, 1000, "light"),
     "people": ("/bench#tab=people", "", 1440, 1000, "dark"),
+    "trial": ("/bench#tab=trial", "#panel h3.part", 1440, 1000, "light"),
     "phone": ("/", "#dose", 390, 844, "light"),
     "phone-bench": ("/bench", "#work", 390, 844, "dark"),
 }
+
+
+def _follow_a_rat(page: Any) -> None:
+    page.locator("#growth [data-animal]").check()
+    page.wait_for_selector("#growth .point", state="attached")
+
+
+def _run_a_trial(page: Any) -> None:
+    page.get_by_role("button", name="Run the trial").click()
+    page.wait_for_selector("#panel .many figure path.curve", state="attached", timeout=120_000)
+
+
+DONE: dict[str, Callable[[Any], None]] = {"growth": _follow_a_rat, "trial": _run_a_trial}
 
 
 @contextmanager
@@ -113,6 +129,8 @@ def take_pictures(folder: Path, tell: Tell) -> list[Path]:
             tell(f"app-{name}.png")
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=colours)
             page.goto(f"http://127.0.0.1:{port}{path}")
+            if name in DONE:
+                DONE[name](page)
             page.wait_for_selector("path.area" if "people" in path else "figure > svg path.curve", state="attached")
             page.wait_for_timeout(1500)
             if place:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 FIRST_MINUTE = 1 / 60
-ALONG, MOST = 150, 900
+ALONG, MOST, EVENLY = 150, 900, 60
+MONTH = 720.0
 AFTER_A_DOSE = np.array([0.0, 0.05, 0.15, 0.35, 0.67, 1.0, 1.5, 2.5, 4.0, 8.0, 16.0])
 
 
@@ -15,6 +16,8 @@ def hours(horizon: float, starts: Sequence[float], *, along: int = ALONG, most: 
     """Output times (h): `along` of them evenly on a logarithm from the first start on, more after each dose."""
     first = min(starts, default=0.0)
     grid = [np.array([0.0, first, horizon]), first + np.geomspace(FIRST_MINUTE, max(horizon - first, 0.1), along)]
+    if horizon - first > MONTH:  # long courses are also looked at on an even clock
+        grid.append(np.linspace(first, horizon, EVENLY))
     doses = sorted({start for start in starts if start < horizon})
     each = max(2, min(len(AFTER_A_DOSE), (most - along) // max(1, len(doses))))
     places = np.unique(np.linspace(0, len(AFTER_A_DOSE) - 1, each).astype(int))

@@ -1,81 +1,54 @@
-"""A dose table with the basic columns of NONMEM -> a scenario: TIME, AMT, RATE or DUR, II, ADDL, SS, EVID, MDV, ID."""
+"""An uploaded dose table with the columns of NONMEM -> scenarios, one a person, read as the command line reads it."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping
+from typing import Any
 
 from ketamech.app.asked import AskedDoseTable
-from ketamech.app.scenarios import scenario_of, shown_name
-from ketamech.core import BadInput, nearest
-from ketamech.study import DoseRecord, Model, Regimen
+from ketamech.app.scenarios import scenario_of, shown_name, without_file
+from ketamech.core import BadInput
+from ketamech.exchange.dose_reading import DoseTable, Subject, doses_in
+from ketamech.exchange.dose_scenarios import scenario_of as scenario_of_person
+from ketamech.study import Model
 from ketamech.study.scenario_file import ScenarioFile
+from ketamech.study.scenario_from_file import keys_from_text
 
-KNOWN = ("ID", "TIME", "AMT", "RATE", "DUR", "II", "ADDL", "SS", "EVID", "MDV", "CMT", "DV")
-MOST_ROWS = 2000
+MOST_PEOPLE = 200  # a table of more is for the command line
+PERSON = "person."
 
 
-def keys_of_table(asked: AskedDoseTable, model: Model) -> ScenarioFile:
-    """The doses of the first person of a table as a scenario that can be run. Raises BadInput with its line."""
+def people_of(asked: AskedDoseTable, model: Model) -> dict[str, Any]:
+    """Every person of a table as a scenario that can be run; see `told.DosePeople`.
+
+    Raises BadInput with line and column for what is no table, and where none of its people can be read.
+    """
     name = shown_name(asked.name)
-    records = [_record(line, row, asked, name) for line, row in _rows(asked.text, name)]
-    if not records:
-        raise BadInput("no dose in this table", file=name, expected="rows with AMT above 0 and EVID 1 or 4")
-    found = Regimen(tuple(r.treatment() for r in sorted(records, key=lambda record: record.time)))
-    written = {"title": f"Doses of {name}", "treatments": found.sentence().split("; "), "person": {"weight": "70 kg"}}
-    keys = ScenarioFile.model_validate(written)
-    scenario_of(keys, model)
-    return keys
+    table = doses_in(asked.text, name, model.parameters, drug=asked.drug or None)
+    if len(table.subjects) > MOST_PEOPLE:
+        what = f"{len(table.subjects)} people in one table"
+        raise BadInput(what, file=name, expected=f"at most {MOST_PEOPLE} on the page; the command line reads more")
+    found, refused = [], []
+    for subject in table.subjects:
+        try:
+            found.append({"id": subject.name, "scenario": _keys(table, subject, model).model_dump(mode="json")})
+        except BadInput as problem:
+            refused.append(problem)
+    if not found:
+        raise refused[0]
+    return {"people": found, "notes": list(table.notes), "refused": [str(problem) for problem in refused]}
 
 
-def _rows(text: str, name: str) -> list[tuple[int, Mapping[str, str]]]:
-    """Dose rows of the first person, with their lines."""
-    lines = text.splitlines()
-    comma = "," if lines and "," in lines[0] else None
-    read = csv.reader(io.StringIO(text)) if comma else (line.split() for line in lines)
-    table = [(i, [cell.strip() for cell in row]) for i, row in enumerate(read, 1) if row]
-    if not table:
-        raise BadInput("the file is empty", file=name, expected="a header: ID,TIME,AMT,...")
-    head = [cell.strip("#").upper() for cell in table[0][1]]
-    for wanted in ("TIME", "AMT"):
-        if wanted not in head:
-            near = nearest(wanted, [cell for cell in head if cell])
-            raise BadInput(f"no column {wanted}", file=name, line=1, expected=", ".join(KNOWN), nearest=near)
-    found: list[tuple[int, Mapping[str, str]]] = []
-    for line, cells in table[1 : MOST_ROWS + 1]:
-        row = dict(zip(head, cells, strict=False))
-        if found and row.get("ID") != found[0][1].get("ID"):
-            break
-        if _number(row, "EVID", line, name, 1.0) in (1.0, 4.0) and _number(row, "AMT", line, name):
-            found.append((line, row))
-    return found
-
-
-def _record(line: int, row: Mapping[str, str], asked: AskedDoseTable, name: str) -> DoseRecord:
-    def number(column: str) -> float:
-        return _number(row, column, line, name)
-
-    if number("RATE") < 0:
-        raise BadInput("RATE -1 and -2 are not read here", file=name, line=line, expected="a rate above 0, or DUR")
-    duration = number("AMT") / number("RATE") if number("RATE") else number("DUR")
+def _keys(table: DoseTable, subject: Subject, model: Model) -> ScenarioFile:
+    """One person's scenario as the keys of a file; what belongs to the person stands there."""
+    if not any(occasion.rows for occasion in subject.occasions):
+        raise BadInput(f"no dose for ID {subject.name}", file=table.path, expected="rows with AMT above 0")
+    source = scenario_of_person(table, subject, model.parameters).source
+    keys = keys_from_text(source, table.path.name)
+    person = {n.removeprefix(PERSON): v for n, v in keys.parameters.items() if n.startswith(PERSON)}
+    others = {n: v for n, v in keys.parameters.items() if not n.startswith(PERSON)}
+    found = keys.model_copy(update={"person": person, "parameters": others})
     try:
-        return DoseRecord(
-            number("TIME"), asked.drug, number("AMT"), asked.unit, asked.route, duration, int(number("ADDL")),
-            number("II"), bool(number("SS")),
-        )  # fmt: skip
+        scenario_of(found, model)
     except BadInput as problem:
-        raise BadInput(problem.what, file=name, line=line, key=problem.key, expected=problem.expected) from None
-
-
-def _number(row: Mapping[str, str], column: str, line: int, name: str, missing: float = 0.0) -> float:
-    text = row.get(column, "") or "."
-    if text == ".":
-        return missing
-    try:
-        found = float(text)
-    except ValueError:
-        found = float("nan")
-    if not abs(found) < 1e9:
-        raise BadInput(f"'{text[:30]}' is no number", file=name, line=line, key=column, expected="a number, or .")
+        raise without_file(problem) from None
     return found

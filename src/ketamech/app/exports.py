@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 from ketamech.app.engine import Engine
-from ketamech.app.scenarios import command, python, scenario_of
+from ketamech.app.scenarios import command, python, scenario_of, shell
+from ketamech.app.stopping import TooMuch
 from ketamech.exchange import tidy
 from ketamech.report.words import DISCLAIMER
 from ketamech.study import simulate
 from ketamech.study.scenario_file import ScenarioFile
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def exported(engine: Engine, keys: ScenarioFile, kind: str) -> bytes:
@@ -18,10 +23,12 @@ def exported(engine: Engine, keys: ScenarioFile, kind: str) -> bytes:
     if kind == "yaml":
         return keys.text().encode()
     if kind in ("py", "sh"):
-        text = python(keys) if kind == "py" else f"#!/bin/sh\n{command(keys)}\n"
+        text = python(keys) if kind == "py" else f"#!/bin/sh\n{shell(keys)}"
         head, _, rest = text.partition("\n") if kind == "sh" else ("", "", text)
         return f"{head}\n# {DISCLAIMER}\n{rest}".lstrip("\n").encode()
-    table = tidy(simulate(scenario, model=engine.model))
+    curves = simulate(scenario, model=engine.model)
+    _refuse_too_many(curves, kind, engine.limits.csv_numbers)
+    table = tidy(curves)
     if kind == "csv":
         return str(table.to_pandas().to_csv(index=False, float_format="%.6g")).encode()
     import pyarrow.parquet as pq
@@ -29,6 +36,17 @@ def exported(engine: Engine, keys: ScenarioFile, kind: str) -> bytes:
     held = io.BytesIO()
     pq.write_table(table, held, compression="zstd")
     return held.getvalue()
+
+
+def _refuse_too_many(curves: xr.Dataset, kind: str, most: int) -> None:
+    """Raise TooMuch for more numbers than a browser should be sent."""
+    numbers = sum(one.size for one in curves.data_vars.values())
+    if kind == "csv" and numbers > most:
+        what = f"{numbers:,} numbers are more than a CSV from the page holds"
+        raise TooMuch(what, f"at most {most:,}: take Parquet, look for less long, or use the command line")
+    if numbers > 10 * most:
+        what = f"{numbers:,} numbers are more than the page sends"
+        raise TooMuch(what, f"at most {10 * most:,}: look for less long, or use the command line")
 
 
 def report_of(engine: Engine, keys: ScenarioFile, paper: str) -> bytes:

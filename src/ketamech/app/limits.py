@@ -13,6 +13,7 @@ class Limits(BaseModel):
     band_seconds: float = Field(20.0, description="longest time a band may take")
     trial_people: int = Field(60_000, description="most patients times replicates of one trial")
     job_seconds: float = Field(600.0, description="longest time a job may take")
+    csv_numbers: int = Field(1_500_000, description="most numbers of one CSV; Parquet takes ten times as many")
     jobs_running: int = Field(2, description="jobs that run at once")
     jobs_waiting: int = Field(6, description="jobs that may wait")
     jobs_kept: int = Field(20, description="finished jobs whose results are kept")

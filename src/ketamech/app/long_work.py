@@ -17,11 +17,15 @@ from ketamech.app.jobs import Tell
 from ketamech.app.optional import part
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.stopping import TooMuch
+from ketamech.app.trial_keys import keys_of, patients_of, typed
 from ketamech.core import BadInput
+from ketamech.report.told import in_words
 from ketamech.study import Trial, load_trial
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ketamech.study.trial import Arm
 
 Work = Callable[[Tell], Any]
 PARTS, THREADS = 12, 2
@@ -39,7 +43,7 @@ def shipped_trials() -> list[dict[str, Any]]:
 
 def trial_work(engine: Engine, asked: AskedTrial) -> tuple[str, Work]:
     """Title and work of a trial. Raises BadInput, TooMuch before anything runs."""
-    trial = shipped_trial(asked.shipped) if asked.shipped else load_trial(_file(asked), engine.model.parameters)
+    trial = shipped_trial(asked.shipped) if asked.shipped else load_trial(keys_of(asked), engine.model.parameters)
     people, most = asked.patients_per_arm * len(trial.arms) * asked.replicates, engine.limits.trial_people
     if people > most:
         raise TooMuch(f"{people:,} virtual patients", f"at most {most:,}: fewer patients or replicates")
@@ -50,32 +54,13 @@ def trial_work(engine: Engine, asked: AskedTrial) -> tuple[str, Work]:
     return trial.title, work
 
 
-def _file(asked: AskedTrial) -> dict[str, Any]:
-    """Arms as the keys of a trial file."""
-    if not asked.arms:
-        raise BadInput("a trial without arms", key="arms", expected="a shipped trial or at least one arm")
-    last = max(asked.days, default=0)
-    if not asked.days or min(asked.days) < 1 or last > 730:
-        raise BadInput("visit days", key="days", expected="days from 1 to 730, e.g. 1, 7, 28")
-    visits = [f"{day} d" for day in sorted(set(asked.days))]
-    return {
-        "title": " or ".join(asked.arms),
-        "population": asked.population,
-        "arms": {name: {"treatment": text, "n": asked.patients_per_arm} for name, text in asked.arms.items()},
-        "visits": {"MADRS": visits},
-        "relapse": f"MADRS > 50 % of baseline from {visits[0]}" if len(visits) > 2 else None,
-        "primary": f"MADRS at {visits[-1] if last <= 28 else visits[0]}",
-        "seed": asked.seed,
-    }
-
-
 def _trial(engine: Engine, trial: Trial, asked: AskedTrial, tell: Tell) -> dict[str, Any]:
     import xarray as xr
 
     from ketamech.study import run_trial
 
-    draws = load_posterior(table=engine.model.parameters) if asked.replicates > 1 else []
-    patients = asked.patients_per_arm * len(trial.arms) if not trial.washout else asked.patients_per_arm
+    draws = load_posterior(table=engine.model.parameters)
+    patients = patients_of(asked, trial)
     step = max(1, math.ceil(asked.replicates / PARTS))
     found = []
     for first in range(0, asked.replicates, step):
@@ -111,9 +96,7 @@ def _told(trial: Trial, found: Any, sizes: pd.DataFrame | None, asked: AskedTria
     return {
         "title": trial.title,
         "assumed": list(trial.assumed),
-        "arms": [
-            {"name": arm.name, "n": asked.patients_per_arm, "given": arm.regimen.sentence()} for arm in trial.arms
-        ],
+        "arms": [{"name": arm.name, "n": asked.patients_per_arm, "given": _given(arm)} for arm in trial.arms],
         "replicates": asked.replicates,
         "primary": " at ".join(trial.primary),
         "reference": found.reference,
@@ -126,7 +109,13 @@ def _told(trial: Trial, found: Any, sizes: pd.DataFrame | None, asked: AskedTria
         "power": [] if sizes is None else records(sizes),
         "left_percent": {name: plain(value) for name, value in found.left.items()},
         "failed_percent": round(100 * found.failed, 3),
+        "typed": typed(asked, trial),
     }
+
+
+def _given(arm: Arm) -> str:
+    """What an arm gets, in the words of the reports."""
+    return "; ".join(in_words(treatment) for treatment in arm.regimen.treatments) or "nothing"
 
 
 def _thinned(table: pd.DataFrame, most: int = 400) -> pd.DataFrame:

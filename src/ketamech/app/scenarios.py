@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,35 +67,72 @@ def shown_name(name: str) -> str:
 def checked(keys: ScenarioFile, model: Model) -> dict[str, Any]:
     """A scenario in words, as a file, as a command and as Python; see `told.Checked`."""
     scenario = scenario_of(keys, model)
-    line = command(keys)
     return {
         "title": scenario.title,
         "given": list(told(scenario, model).given),
         "horizon": scenario.horizon,
         "assumptions": list(scenario.assumptions),
         "yaml": keys.text(),
-        "command": line,
+        "command": command(keys),
+        "shell": shell(keys),
         "python": python(keys),
     }
 
 
 def command(keys: ScenarioFile) -> str:
-    """What one types for the same: a sentence where a sentence can say it, else the file."""
+    """What one types for the same: a sentence with its options where that says it all, else the scenario file."""
     plain = _sentence(keys)
-    return shlex.join(["ketamech", "simulate", plain if plain else str(NAME)])
+    if not plain:
+        return shlex.join(["ketamech", "simulate", str(NAME)])
+    more = [part for phrase in _beside(keys) for part in ("--with", phrase)]
+    for option, value in _options(keys).items():
+        more += [f"--{option}", value]
+    return shlex.join(["ketamech", "simulate", plain, *more])
+
+
+def shell(keys: ScenarioFile) -> str:
+    """A script that can be run as it is: the scenario file is written first where the command needs one."""
+    written = "" if _sentence(keys) else f"cat > {NAME} <<'{END}'\n{keys.text()}{END}\n"
+    return f"{written}{command(keys)}\n"
 
 
 def python(keys: ScenarioFile) -> str:
-    """The same in Python."""
-    source = json.dumps(_sentence(keys) or str(NAME), ensure_ascii=False)
-    return f'import ketamech\n\ncurves = ketamech.simulate({source})\nprint(curves["mood.madrs"].to_series())\n'
+    """The same in Python, with nothing else needed."""
+    plain = _sentence(keys)
+    if not plain:
+        text = f"from pathlib import Path\n\nimport ketamech\n\nscenario = Path({str(NAME)!r})\n"
+        text += f"scenario.write_text({keys.text()!r}, encoding={'utf-8'!r})\n"
+        return f"{text}curves = ketamech.simulate(scenario)\n{SHOWN}"
+    options = "".join(f", {name}={value!r}" for name, value in _options(keys).items())
+    beside = _beside(keys)
+    options += f", perturbations={beside!r}" if beside else ""
+    return f"import ketamech\n\ncurves = ketamech.simulate({plain!r}{options})\n{SHOWN}"
+
+
+END, SHOWN = "END_OF_SCENARIO", 'print(curves["mood.madrs"].to_series())\n'
+PLAIN = {"title", "description", "treatments", "person", "species", "wiring", "perturbations"}
+
+
+def _options(keys: ScenarioFile) -> dict[str, str]:
+    """What a sentence leaves to options."""
+    said = keys.model_dump(exclude_defaults=True)
+    return {name: said[name] for name in ("species", "wiring") if said.get(name)}
+
+
+def _beside(keys: ScenarioFile) -> list[str]:
+    return list(keys.perturbations) if isinstance(keys.perturbations, list) else []
 
 
 def _sentence(keys: ScenarioFile) -> str:
-    """The regimen as a sentence when the scenario says nothing else that changes a curve."""
+    """The regimen as a sentence when, with options, it says everything that changes a curve."""
     said: Mapping[str, Any] = keys.model_dump(exclude_defaults=True)
-    plain = set(said) <= {"title", "description", "treatments", "person"}
-    usual = all(str(value).strip() in ("70", "70.0", "70 kg") and key == "weight" for key, value in keys.person.items())
-    if not (plain and usual):
+    if not set(said) <= PLAIN or isinstance(said.get("perturbations"), dict) or not _usual_person(keys):
         return ""
     return "; ".join(given if isinstance(given, str) else given.sentence() for given in keys.treatments)
+
+
+def _usual_person(keys: ScenarioFile) -> bool:
+    """Nobody in particular, or the 70 kg that a sentence takes for granted."""
+    if keys.species != "human":
+        return not keys.person
+    return all(str(value).strip() in ("70", "70.0", "70 kg") and key == "weight" for key, value in keys.person.items())

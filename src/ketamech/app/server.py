@@ -17,7 +17,7 @@ from ketamech.app.answers import ERRORS, NotHere, refusal
 from ketamech.app.asked import AskedCurves
 from ketamech.app.curves import curves_of
 from ketamech.app.engine import Engine
-from ketamech.app.guarding import Guard
+from ketamech.app.guarding import HEADERS, Guard
 from ketamech.app.jobs import Jobs
 from ketamech.app.routes import everything
 from ketamech.app.scenarios import NAME, without_file
@@ -88,6 +88,11 @@ def _say_errors(app: FastAPI) -> None:
         if error.status_code == 404:
             return refusal(NotHere(f"there is nothing at {request.url.path[:80]}"))
         return refusal(BadInput(str(error.detail)), error.status_code, error.headers)
+
+    @app.exception_handler(Exception)  # outermost, so that it brings the guarding headers itself
+    async def defect(_: Request, error: Exception) -> Response:
+        what = f"a defect of the program: {type(error).__name__}; what you set is kept"
+        return refusal(KetaMechError(what), 500, HEADERS)
 
 
 def _complaint(errors: list[Any]) -> BadInput:

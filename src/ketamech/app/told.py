@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from ketamech.study.scenario_file import ScenarioFile
+
 
 class Problem(BaseModel):
     """One clear error, word for word that of the command line, with the place it is about."""
@@ -102,7 +104,23 @@ class Checked(BaseModel):
     assumptions: list[str]
     yaml: str
     command: str
+    shell: str = Field(description="the command, and before it the scenario file where it needs one")
     python: str
+
+
+class DosePerson(BaseModel):
+    """One person of a dose table."""
+
+    id: str
+    scenario: ScenarioFile
+
+
+class DosePeople(BaseModel):
+    """The people of a dose table, what was taken for granted, and why somebody could not be read."""
+
+    people: list[DosePerson]
+    notes: list[str]
+    refused: list[str]
 
 
 class Row(BaseModel):

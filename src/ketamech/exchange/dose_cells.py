@@ -66,13 +66,13 @@ class Row:
         return type(problem)(problem.what, nearest=problem.nearest, type_this=problem.type_this, **where)  # type: ignore[arg-type]
 
 
-def rows_of(path: Path) -> tuple[list[Row], list[str]]:
-    """Every record of a table, and its columns. Raises BadInput for a file that is no table of doses.
+def rows_of(text: str, path: Path) -> tuple[list[Row], list[str]]:
+    """Every record of a table, and its columns; `path` names it in errors. Raises BadInput for no table of doses.
 
     Columns are named by the first line, in any case; separated by commas, semicolons, tabs or blanks. Lines that begin
     with # are skipped, and so are records with something in a column C (a comment).
     """
-    lines = [(i, line) for i, line in enumerate(_text(path).splitlines(), 1) if line.strip() and line[0] != "#"]
+    lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip() and line[0] != "#"]
     if not lines:
         raise BadInput("the file is empty", file=path, line=1, expected="ID,TIME,AMT,... and records")
     separator = next((one for one in SEPARATORS if one in lines[0][1]), None)
@@ -113,7 +113,8 @@ def _refuse_header(header: list[str], path: Path, line: int) -> None:
         raise BadInput(what, file=path, line=line, key="TIME", expected="ID,TIME,AMT,...", nearest=guess)
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The text of a table. Raises BadInput for a file that cannot be read, is too large or is no text."""
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise BadInput("the file is too large", file=path, expected=f"at most {LARGEST_FILE:,} bytes")

@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ketamech.core import BadInput
-from ketamech.exchange.dose_cells import COLUMNS, Row, rows_of
+from ketamech.exchange.dose_cells import COLUMNS, Row, rows_of, text_of
 from ketamech.exchange.dose_people import person_columns, person_values
 from ketamech.exchange.dose_record import dose_record
 from ketamech.parameters import ParameterTable
@@ -85,7 +85,12 @@ def read_doses(path: Path | str, parameters: ParameterTable, *, drug: str | None
 
     Raises BadInput with file, line and column for what cannot be given or is not known here.
     """
-    rows, header = rows_of(Path(path))
+    return doses_in(text_of(Path(path)), path, parameters, drug=drug)
+
+
+def doses_in(text: str, path: Path | str, parameters: ParameterTable, *, drug: str | None = None) -> DoseTable:
+    """The same of a table whose text is at hand; `path` names it in errors and is not opened."""
+    rows, header = rows_of(text, Path(path))
     people = person_columns(header, parameters)
     subjects: list[Subject] = []
     for name, own in groupby(rows, key=lambda row: row.word("ID", "1")):

@@ -47,8 +47,11 @@ def _scenario(table: DoseTable, subject: Subject, occasion: Occasion, parameters
 
 
 def _horizon(occasion: Occasion, regimen: Regimen) -> float:
-    """The last time asked for, or a sensible one where none is."""
-    return max(occasion.last, 1.0) if occasion.last else min(regimen.horizon(), LONGEST)
+    """The last time asked for; a sensible one where none is, or where doses follow after it."""
+    usual = min(regimen.horizon(), LONGEST)
+    if not occasion.last or any(start >= occasion.last for t in regimen.treatments for start in t.starts(usual)):
+        return usual
+    return max(occasion.last, 1.0)
 
 
 def refuse_impossible(

@@ -6,20 +6,22 @@ Something to bring to a conversation, marked as no medical advice on every sheet
 from __future__ import annotations
 
 import io
-import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-from matplotlib.figure import Figure
+from dataclasses import dataclass, replace
 
 from ketamech.report.html import counts, plain_words, render
 from ketamech.report.one_page_picture import draw_panels
+from ketamech.report.one_page_sheet import Sheet, sheet
 from ketamech.report.run_folder import Findings
-from ketamech.report.style import SETTINGS
 from ketamech.report.summary import Line
-from ketamech.report.words import DISCLAIMER, and_so_on, hours_in_words, number
+from ketamech.report.told import Told
+from ketamech.report.words import DISCLAIMER, hours_in_words, number
 
-MOST_PAPERS = 14
+MOST_PAPERS, MOST_GIVEN, MOST_SETTINGS = 14, 4, 6
+HOW_TO_READ = (
+    "Line: simulated. Dashed: the same hopes without the drug. Dots: published; hollow ones are translated from animals"
+    " or another scale."
+)
 WARNING = (
     "This page is computed by a research model for one typical, imagined person. It is not medical advice, not a"
     " prescription, and says nothing about you. Talk to your doctor before you start, change or stop a treatment."
@@ -36,7 +38,6 @@ class OnePage:
     """What stands on the page, in order."""
 
     title: str
-    given: str
     what: tuple[str, ...]
     happened: tuple[str, ...]
     limits: tuple[str, ...]
@@ -54,13 +55,33 @@ def one_page(found: Findings) -> OnePage:
     papers = sorted(found.papers, key=lambda paper: (not paper["drawn"], paper["citation"]))
     return OnePage(
         told.title,
-        and_so_on(list(told.given)) or "nothing",
-        tuple(plain_words(told, end, found.provenance["changed_parameters"])),
+        tuple(plain_words(_short(told), end, _few(found.provenance["changed_parameters"]))),
         tuple(_happened(lines)),
         (*LIMITS, share),
         tuple(paper["citation"] for paper in papers[:MOST_PAPERS]),
         max(0, len(papers) - MOST_PAPERS),
     )
+
+
+def _short(told: Told) -> Told:
+    """The same with no more treatments than a page holds."""
+    given, more = told.given[:MOST_GIVEN], len(told.given) - MOST_GIVEN
+    return replace(told, given=(*given, f"and {more} more treatments")) if more > 0 else told
+
+
+def _few(changed: Mapping[str, str]) -> dict[str, str]:
+    """What was set, in words, no more of it than a page holds."""
+    said = dict(_said(name, value) for name, value in changed.items())
+    shown, more = dict(list(said.items())[:MOST_SETTINGS]), len(said) - MOST_SETTINGS
+    return {**shown, f"and {more} more": "in the scenario file"} if more > 0 else shown
+
+
+def _said(name: str, value: str) -> tuple[str, str]:
+    """pathway.habenula, '0 1 (usually 1)' -> habenula pathway, off."""
+    kind, words = name.split(".", 1)[0], name.split(".", 1)[-1].replace("_", " ")
+    if kind == "pathway":
+        return f"{words} pathway", "off" if value.startswith("0 ") else "on"
+    return words if kind in ("person", "perturbation") else name, value.replace(" 1 (", " (")
 
 
 def _happened(lines: Mapping[str, Line]) -> list[str]:
@@ -101,74 +122,40 @@ def _score(line: Line, words: str) -> str:
 
 
 def one_page_html(found: Findings) -> str:
-    """The page as one HTML file with its figures inside."""
-    figure = _sheet(7.2, 5.0)
-    draw_panels(figure, found, top=0.99, bottom=0.06)
+    """The page as one HTML file with its figures inside; printed, it is one page of A4 too."""
+    figure = sheet(7.2, 4.3)
+    draw_panels(figure, found, top=0.99, bottom=0.03)
     held = io.StringIO()
     figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
     drawn = held.getvalue()
-    return render("one_page.html.j2", page=one_page(found), warning=WARNING, picture=drawn[drawn.index("<svg") :])
+    return render(
+        "one_page.html.j2", page=one_page(found), warning=WARNING, how=HOW_TO_READ,
+        picture=drawn[drawn.index("<svg") :],
+    )  # fmt: skip
 
 
 def one_page_pdf(found: Findings) -> bytes:
     """The page as PDF, A4."""
-    page, figure = one_page(found), _sheet(8.27, 11.69)
-    write = _Writer(figure)
-    write.line(page.title, size=15, weight="bold", wide=62)
-    write.line(WARNING, size=8.5, colour="#7a2b00", wide=122)
+    page, figure = one_page(found), sheet(8.27, 11.69)
+    write = Sheet(figure)
+    write.line(page.title, size=15, weight="bold", most=2)
+    write.line(WARNING, size=8.8, colour="#7a2b00")
     write.gap()
     for text in page.what:
-        write.line(text, wide=116)
+        write.line(text)
     top = write.at - 0.012
-    draw_panels(figure, found, top=top, bottom=top - 0.36)
-    write.at = top - 0.40
-    write.head("What happens")
-    for text in page.happened:
-        write.line(f"• {text}", wide=118)
-    write.head("How far to trust it")
-    for text in page.limits:
-        write.line(f"• {text}", wide=118)
+    draw_panels(figure, found, top=top, bottom=top - 0.37)
+    write.at = top - 0.375
+    write.line(HOW_TO_READ, size=7.6, colour="#55606c")
+    for title, lines in (("What happens", page.happened), ("How far to trust it", page.limits)):
+        write.head(title)
+        for text in lines:
+            write.line(f"• {text}")
     write.head("Sources")
     more = f"; and {page.more} more in the full report" if page.more else ""
-    write.line("; ".join(page.papers) + more + ".", size=7.2, wide=146)
+    write.line("; ".join(page.papers) + more + ".", size=7.4)
     figure.text(0.06, 0.02, DISCLAIMER, size=8, weight="bold")
     held = io.BytesIO()
     facts = {"Title": page.title, "Subject": DISCLAIMER, "CreationDate": None, "Creator": "KetaMech", "Producer": None}
     figure.savefig(held, format="pdf", metadata=facts)
     return held.getvalue()
-
-
-def _sheet(width: float, height: float) -> Figure:
-    import matplotlib
-
-    with matplotlib.rc_context(SETTINGS):
-        return Figure(figsize=(width, height))
-
-
-class _Writer:
-    """Writes lines down a sheet; `at` is the height of the next one, from 1 to 0."""
-
-    def __init__(self, figure: Figure) -> None:
-        self.figure, self.at = figure, 0.965
-
-    def line(
-        self, text: str, *, size: float = 8.8, colour: str = "#1b1f24", weight: str = "normal", wide: int = 110
-    ) -> None:
-        """A paragraph, wrapped."""
-        for part in textwrap.wrap(_plain(text), wide) or [""]:
-            self.figure.text(0.06, self.at, part, size=size, color=colour, weight=weight, va="top")
-            self.at -= size * 1.42 / 842
-
-    def head(self, text: str) -> None:
-        """A heading."""
-        self.gap()
-        self.line(text, size=10.5, weight="bold")
-
-    def gap(self) -> None:
-        """A little room."""
-        self.at -= 0.007
-
-
-def _plain(text: str) -> str:
-    """No formula and no letter without a form: a title may hold anything."""
-    return "".join(letter for letter in text if letter.isprintable()).replace("$", r"\$")

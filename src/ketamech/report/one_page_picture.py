@@ -1,4 +1,4 @@
-"""The four small figures of the one-page report: blood, receptor, mood, dissociation, on one clock."""
+"""The four small figures of the one-page report, on one clock: blood, receptor, mood, dissociation, or what moves."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ketamech.report.run_folder import Findings
 
 SHOWN = ("plasma", "nmda", "mood", "dissociation")
+OTHERS = ("suicidality", "networks", "thought", "spines", "sedation", "pain")  # where one of these stands still
 CLOCK = {1 / 60: "1 min", 1.0: "1 h", 24.0: "1 day", 168.0: "1 week", 672.0: "4 weeks", 2016.0: "12 weeks"}
 APART = 6.0  # factor between two marks of the clock that do not touch
 LEFT, RIGHT, BETWEEN, ABOVE = 0.09, 0.97, 0.09, 0.30  # of the sheet; of a row
@@ -31,11 +32,19 @@ def draw_panels(figure: Figure, found: Findings, *, top: float, bottom: float) -
     width, row = (RIGHT - LEFT - BETWEEN) / 2, (top - bottom) / 2
     by_key = {lane.key: lane for lane in LANES}
     with matplotlib.rc_context(SETTINGS):
-        for i, key in enumerate(SHOWN):
+        for i, key in enumerate(_shown(found)):
             left = LEFT + (i % 2) * (width + BETWEEN)
             low = top - (i // 2 + 1) * row
             axes = figure.add_axes((left, low + 0.12 * row, width, row * (1 - ABOVE)))
             _panel(axes, by_key[key], found)
+
+
+def _shown(found: Findings) -> list[str]:
+    """Four lanes with something to see, the first ones of the lists, in the order of the story."""
+    moved = {line.key for line in found.lines if line.moved}
+    chosen = [key for key in (*SHOWN, *OTHERS) if key in moved or key == "mood"][: len(SHOWN)]
+    chosen += [key for key in SHOWN if key not in chosen][: len(SHOWN) - len(chosen)]
+    return [lane.key for lane in LANES if lane.key in chosen]
 
 
 def _panel(axes: Axes, lane: Lane, found: Findings) -> None:

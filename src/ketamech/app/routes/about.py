@@ -15,11 +15,14 @@ from ketamech.app.engine import Engine
 from ketamech.app.limits import Limits
 from ketamech.app.optional import present
 from ketamech.core import unit
-from ketamech.parameters import Parameter, ParameterTable
+from ketamech.parameters import SPECIES, Parameter, ParameterTable
+from ketamech.parameters.species import ANIMALS
 from ketamech.report.lanes import LANES
 from ketamech.report.words import DISCLAIMER, unit_in_words
 from ketamech.study.drugs import DRUGS
 from ketamech.study.overrides import bounds
+from ketamech.study.perturbations import Perturbation, load_perturbations
+from ketamech.study.wirings import load_wirings
 
 
 class Substance(BaseModel):
@@ -38,6 +41,7 @@ class Setting(BaseModel):
     unit: str
     low: float | None
     high: float | None
+    in_animals: tuple[float, float] | None = Field(None, description="what is allowed in rats and mice, if it differs")
     about: str
 
 
@@ -60,6 +64,23 @@ class Output(BaseModel):
     about: str
 
 
+class WiringWords(BaseModel):
+    """A rival wiring."""
+
+    name: str
+    question: str
+    says: str
+
+
+class Beside(BaseModel):
+    """Something an experimenter does beside the treatment; `phrase` is how it is said in a scenario."""
+
+    phrase: str
+    kind: str
+    target: str
+    about: str
+
+
 class About(BaseModel):
     """Names, bounds, words, limits; `parts` says which optional parts this version has."""
 
@@ -71,6 +92,10 @@ class About(BaseModel):
     person: list[Setting]
     pathways: list[Setting]
     perturbations: list[Setting]
+    species: list[str]
+    wirings: list[WiringWords]
+    beside: list[Beside]
+    evidence_stages: list[str]
     limits: Limits
     parts: dict[str, bool]
     ready: bool
@@ -108,10 +133,26 @@ def _about(engine: Engine) -> dict[str, Any]:
             for name, printed in engine.model.layout.units.items()
         ],
         **{name: _settings(table, f"{prefix}.") for name, prefix in _SECTIONS.items()},
+        "species": list(SPECIES),
+        "wirings": [{"name": w.name, "question": w.question, "says": w.says} for w in load_wirings(table).values()],
+        "beside": [
+            {"phrase": _phrase(one), "kind": one.kind, "target": one.target, "about": one.why}
+            for one in load_perturbations().values()
+        ],
+        "evidence_stages": sorted({row.stage for row in engine.evidence.observations.values()}),
         "limits": engine.limits.model_dump(),
         "parts": {name: present(name) for name in ("claims", "attribution")},
         "ready": True,
     }
+
+
+def _phrase(one: Perturbation) -> str:
+    """Its name with the first usual dose and time, as a scenario says it."""
+    dose = one.doses[0] if one.doses else None
+    if dose is None:
+        return one.name
+    where = "into the brain" if dose.route == "brain" else dose.route
+    return f"{one.name} {dose.amount:g} {dose.unit} {where} at {60 * one.at:g} min"
 
 
 _SECTIONS = {"person": "person", "pathways": "pathway", "perturbations": "perturbation"}
@@ -124,12 +165,14 @@ def _settings(table: ParameterTable, prefix: str) -> list[dict[str, Any]]:
 def _setting(row: Parameter) -> dict[str, Any]:
     size = _factor(row.unit)
     low, high = (edge / size if math.isfinite(edge) else None for edge in bounds(row))
+    animals = bounds(row, ANIMALS[0])
     return {
         "name": row.name.split(".", 1)[1],
         "value": row.value,
         "unit": "" if row.unit == "1" else row.unit,
         "low": low,
         "high": high,
+        "in_animals": None if animals == bounds(row) else tuple(edge / size for edge in animals),
         "about": row.why,
     }
 

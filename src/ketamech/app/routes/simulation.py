@@ -12,11 +12,11 @@ from ketamech.app.answers import answer, as_json
 from ketamech.app.asked import AboutScenario, AskedBand, AskedCurves, AskedDoseTable, AskedText
 from ketamech.app.bands import band_of
 from ketamech.app.curves import curves_of
-from ketamech.app.dose_table import keys_of_table
+from ketamech.app.dose_table import people_of
 from ketamech.app.engine import Engine
 from ketamech.app.points import points_of
 from ketamech.app.scenarios import checked, keys_of_text
-from ketamech.app.told import Band, Checked, Curves, Points
+from ketamech.app.told import Band, Checked, Curves, DosePeople, Points
 from ketamech.study.scenario_file import ScenarioFile
 
 
@@ -56,9 +56,9 @@ def routes(engine: Engine) -> APIRouter:
             await engine.compute(lambda: keys_of_text(asked.text, asked.name, engine.model).model_dump(mode="json"))
         )
 
-    @router.post("/scenario/doses", response_model=ScenarioFile)
+    @router.post("/scenario/doses", response_model=DosePeople)
     async def doses(asked: AskedDoseTable) -> Response:
-        """A dose table with the columns of NONMEM as a scenario; or what is wrong with it, with its line."""
-        return answer(await engine.compute(lambda: keys_of_table(asked, engine.model).model_dump(mode="json")))
+        """The people of a dose table with the columns of NONMEM as scenarios; or what is wrong with it, and where."""
+        return answer(await engine.compute(lambda: people_of(asked, engine.model)))
 
     return router

@@ -45,6 +45,8 @@ async function send(path, given) {
   throw new Problem(told, response.status);
 }
 
+export const unanswered = (error) => (error instanceof Problem ? error.message : "The program does not answer. This is asked again as soon as it does.");
+
 export async function get(path) {
   return (await send(path, {})).json();
 }
@@ -87,7 +89,7 @@ function watched(number, told) {
       if (["done", "failed", "cancelled"].includes(state.state)) { events.close(); resolve(state); }
     };
     events.onerror = () => {
-      if (events.readyState === EventSource.CLOSED) reject(new Problem({ what: "the job's news stopped coming" }, 0));
+      if (events.readyState === EventSource.CLOSED) reject(new Problem({ what: "the program no longer knows this job: it was started anew meanwhile. What you set is kept; run it again." }, 0));
       else connected(false);
     };
   });

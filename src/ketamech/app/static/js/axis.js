@@ -1,6 +1,6 @@
 // Round steps for the upright axis, and where the marks of the clock stand.
 
-import { FIRST, LAST, MOMENTS } from "./clock.js";
+import { clock, FIRST } from "./clock.js";
 
 export function roundSteps(low, high, most = 5) {
   const raw = (high - low) / most || 1;
@@ -42,7 +42,7 @@ export class Scale {
   }
 }
 
-export const clockScale = (left, right) => new Scale(left, right, FIRST, LAST, true);
+export const clockScale = (left, right) => new Scale(left, right, clock.span.even ? 0 : FIRST, clock.last, !clock.span.even);
 
 // Marks of the clock that have room beside each other.
-export const clockMarks = (width) => (width > 520 ? MOMENTS : MOMENTS.filter((_, i) => i % 2 === 0));
+export const clockMarks = (width) => (width > 520 ? clock.span.marks : clock.span.marks.filter((_, i, all) => i % 2 === (all.length + 1) % 2));

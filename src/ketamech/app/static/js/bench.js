@@ -2,7 +2,7 @@
 
 import { get, onConnection, Problem } from "./api.js";
 import { casesPanel } from "./cases.js";
-import { clockwork } from "./clock.js";
+import { clock, clockwork, SPANS } from "./clock.js";
 import { find, later, make, say } from "./dom.js";
 import { readLink, written } from "./link.js";
 import { PRESETS } from "./presets.js";
@@ -24,16 +24,22 @@ const TABS = {
 export class Bench {
   constructor(about) {
     const link = readLink(location.hash);
-    Object.assign(this, { about, cases: link.cases ?? structuredClone(PRESETS.slice(0, 2)), chosen: 0, tab: TABS[link.tab] ? link.tab : "curves", shown: null, parts: {} });
+    Object.assign(this, { about, cases: link.cases ?? structuredClone(PRESETS.slice(0, 2)), chosen: 0, view: link.view, tab: TABS[link.tab] ? link.tab : "curves", shown: null, parts: {} });
     this.badLink = link.bad;
   }
 
   start() {
-    find("#dock").append(...clockwork());
+    const span = make("select", { id: "span", "aria-label": "How far the clock goes", onchange: () => { clock.choose(span.value); this.changed(); } }, Object.entries(SPANS).map(([name, one]) => make("option", { value: name, text: one.words })));
+    this.keep("span", span);
+    clock.choose(span.value);
+    if (Number(this.view.clock) > 0) clock.set(Number(this.view.clock));
+    find("#dock").append(...clockwork(), span);
+    clock.listen((hours) => { this.view.clock = Number(hours.toPrecision(3)); this.remember(); });
     if (this.badLink) find("#notice").textContent = "That link could not be read, so the bench starts with its usual cases. For research and education only: not treatment or dosing advice.";
     this.side = casesPanel(this, find("#cases"), find("#case-tools"));
     this.buildTabs();
     this.open(this.tab);
+    find("#to-results").addEventListener("click", () => { find("#work").scrollIntoView(); find("#work").focus({ preventScroll: true }); });
     find("#share").addEventListener("click", () => this.share());
     addEventListener("hashchange", () => this.follow());
     onConnection((now) => now && this.changed());
@@ -44,9 +50,10 @@ export class Bench {
     this.buttons = names.map((name) => make("button", { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": "panel", onclick: () => this.open(name), text: TABS[name][0] }));
     find("#tabs").append(...this.buttons);
     find("#tabs").addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (!step) return;
-      const next = names[(names.indexOf(this.tab) + step + names.length) % names.length];
+      const here = names.indexOf(this.tab), to = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: -1 }[event.key];
+      if (to === undefined) return;
+      event.preventDefault();
+      const next = names.at(to % names.length);
       this.open(next);
       find(`#tab-${next}`).focus();
     });
@@ -67,6 +74,14 @@ export class Bench {
     this.remember();
   }
 
+  // A field of a tab that a link carries: filled from the link, and remembered.
+  keep(name, input) {
+    const fill = () => { if (this.view[name] !== undefined) { if (input.type === "checkbox") input.checked = Boolean(this.view[name]); else { const was = input.value; input.value = this.view[name]; if (input.tagName === "SELECT" && input.selectedIndex < 0) input.value = was; } } };
+    fill();
+    input.addEventListener("change", () => { this.view[name] = input.type === "checkbox" ? input.checked : input.value; this.remember(); });
+    return fill;
+  }
+
   // Something about a case is different: what is shown follows at once.
   changed() {
     this.shown?.update?.();
@@ -77,8 +92,8 @@ export class Bench {
 
   follow() {
     const link = readLink(location.hash);
-    if (link.cases) { this.cases = link.cases; this.chosen = 0; this.side.build(); this.changed(); }
-    if (TABS[link.tab] && link.tab !== this.tab) this.open(link.tab);
+    if (link.cases) location.reload();
+    else if (TABS[link.tab] && link.tab !== this.tab) this.open(link.tab);
   }
 
   async share() {

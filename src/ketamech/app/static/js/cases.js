@@ -1,24 +1,25 @@
 // The cases at the left: treatments as sentences with a slider for the dose, the person, what is switched off or blocked.
 
-import { ask, Problem } from "./api.js";
+import { Problem } from "./api.js";
 import { all, find, fresh, make, say } from "./dom.js";
 import { sampleLine } from "./figure.js";
+import { opener } from "./opening.js";
 import { PRESETS } from "./presets.js";
-import { composer, doseSlider } from "./treatments.js";
+import { composer, doseSlider, inWords } from "./treatments.js";
+import { beside, fromFile, who } from "./whom.js";
 
 const LETTERS = "ABCDEF", MOST = 4;
 
 export function casesPanel(bench, place, tools) {
   const panel = { build };
-  const file = make("input", { type: "file", class: "hush", id: "file", accept: ".yaml,.yml,.csv,.txt,.dat", tabindex: "-1", "aria-label": "A scenario file or a dose table", onchange: () => file.files[0] && open(file.files[0]) });
   const choose = make("select", { "aria-label": "Add a case", onchange: () => { if (choose.value) add(structuredClone(PRESETS[Number(choose.value)])); choose.value = ""; } },
     make("option", { value: "", text: "Add a case …" }), PRESETS.map((preset, i) => make("option", { value: i, text: preset.title })));
-  tools.append(choose, make("button", { type: "button", onclick: () => file.click(), text: "Open a file" }), file);
+  tools.append(choose, ...opener(bench, (found) => { for (const one of found) { if (bench.cases.length >= MOST) bench.cases.pop(); add(one); } }, MOST));
 
   function build() {
     bench.cases.length ||= 1;
     place.replaceChildren(...bench.cases.map((one, i) => card(bench, panel, one, i)));
-    place.append(make("p", { class: "complaint", id: "file-complaint", role: "alert" }));
+    place.append(make("div", { class: "complaint", id: "file-complaint", role: "alert" }));
     choose.disabled = bench.cases.length >= MOST;
   }
 
@@ -31,35 +32,18 @@ export function casesPanel(bench, place, tools) {
     say(`Case ${LETTERS[bench.chosen]} added`);
   }
 
-  async function open(given) {
-    const note = find("#file-complaint");
-    note.textContent = "";
-    try {
-      if (given.size > 200000) throw new Problem({ what: `${given.name} is larger than 200 kB`, text: `${given.name} is larger than 200 kB\n  expected: a scenario file or a dose table` }, 413);
-      const text = await given.text();
-      const table = !/\.ya?ml$/i.test(given.name);
-      const one = await ask(table ? "/api/scenario/doses" : "/api/scenario/read", { name: given.name.slice(0, 120), text });
-      if (bench.cases.length >= MOST) bench.cases.pop();
-      add(one);
-    } catch (error) {
-      note.textContent = error.message;
-      note.scrollIntoView({ block: "nearest" });
-    }
-    file.value = "";
-  }
-
   panel.complain = (i, error) => {
     const node = all(".case", place)[i];
     if (!node) return;
     for (const old of all(".complaint", node)) old.textContent = "";
-    for (const field of all("[aria-invalid]", node)) { field.removeAttribute("aria-invalid"); field.removeAttribute("aria-describedby"); }
+    for (const field of all("[aria-invalid]", node)) { field.removeAttribute("aria-invalid"); if (field.dataset.hint) field.setAttribute("aria-describedby", field.dataset.hint); else field.removeAttribute("aria-describedby"); }
     if (!(error instanceof Problem)) return;
     const key = error.key ?? "";
     const fields = all("[data-key]", node);
     const field = fields.find((f) => f.dataset.key === key) ?? fields.find((f) => key.startsWith(f.dataset.key)) ?? (/^(dose|route|drug|schedule|treatment|treatments|time)/.test(key) || !key ? fields[0] : null);
     const spot = field?.closest(".treatment, .field")?.querySelector(".complaint") ?? find(":scope > .complaint", node);
     spot.textContent = error.text ?? error.message;
-    if (field) { field.setAttribute("aria-invalid", "true"); field.setAttribute("aria-describedby", spot.id); field.closest("details")?.setAttribute("open", ""); }
+    if (field) { field.setAttribute("aria-invalid", "true"); field.dataset.hint ??= field.getAttribute("aria-describedby") ?? ""; field.setAttribute("aria-describedby", spot.id); for (let box = field.closest("details"); box; box = box.parentElement.closest("details")) box.open = true; }
   };
   build();
   return panel;
@@ -77,26 +61,26 @@ function card(bench, panel, one, i) {
       bench.cases.length > 1 && make("button", { class: "plain", type: "button", "aria-label": `Remove case ${LETTERS[i]}`, onclick: remove, text: "Remove" })),
     list,
     composer(bench.about, (text) => { one.treatments.push(text); drawList(); changed(); }),
+    who(one, bench.about, () => { panel.build(); changed(); }),
     settings("The person", one, "person", bench.about.person, changed),
     switches(one, bench.about.pathways, changed),
-    settings("Blocked or added", one, "perturbations", bench.about.perturbations, changed),
+    beside(one, bench.about, changed, () => settings("", one, "perturbations", bench.about.perturbations, changed)),
     look(one, changed),
+    fromFile(one),
     make("p", { class: "complaint", id: fresh("complaint"), role: "alert" }));
 }
 
 function treatment(one, k, changed, remove) {
-  const id = fresh("treatment");
-  const words = typeof one.treatments[k] === "string" ? one.treatments[k] : Object.values(one.treatments[k]).filter((v) => typeof v === "string" && v !== "base").join(" ");
-  const area = make("textarea", { id, rows: 2, maxlength: 500, "data-key": `treatments[${k}]`, spellcheck: "false", oninput: () => { one.treatments[k] = area.value; slider.refresh(); changed(); } });
-  area.value = words;
+  const id = fresh("treatment"), hint = fresh("hint");
+  const area = make("textarea", { id, rows: 2, maxlength: 500, "data-key": `treatments[${k}]`, "aria-describedby": hint, "data-hint": hint, spellcheck: "false", oninput: () => { one.treatments[k] = area.value; slider.refresh(); changed(); } });
+  area.value = inWords(one.treatments[k]);
   const slider = doseSlider(area, () => { one.treatments[k] = area.value; changed(); });
   return make("div", { class: "treatment" },
     make("div", { class: "row" }, make("label", { for: id, text: one.treatments.length > 1 ? `Treatment ${k + 1}` : "Treatment" }), one.treatments.length > 1 && make("button", { class: "plain", type: "button", "aria-label": `Remove treatment ${k + 1}`, onclick: remove, text: "Remove" })),
-    area, slider.node, make("p", { class: "complaint", id: fresh("complaint"), role: "alert" }));
+    area, make("small", { id: hint, class: "quiet", text: "What, how much, how, how often: “esketamine 84 mg nasal twice weekly for 4 weeks”." }), slider.node, make("p", { class: "complaint", id: fresh("complaint"), role: "alert" }));
 }
 
 function settings(name, one, section, known, changed) {
-  if (Array.isArray(one[section]) && one[section].length) return make("p", { class: "quiet", text: `${name}: ${one[section].join("; ")} (as in the file)` });
   const count = make("span", { class: "set" });
   const recount = () => { const n = Object.keys(one[section] ?? {}).length; count.textContent = n ? ` ${n} set` : ""; };
   recount();
@@ -112,11 +96,13 @@ function settings(name, one, section, known, changed) {
     } });
     const now = one[section]?.[row.name];
     if (now !== undefined) input.value = String(now).replace(` ${row.unit}`, "");
-    const range = row.low !== null && row.high !== null ? `${round(row.low)} to ${round(row.high)}` : row.low === 0 ? "0 or more" : "any number";
+    const animal = (one.species ?? "human") !== "human" && row.in_animals;
+    const [low, high] = animal || [row.low, row.high];
+    const range = low !== null && high !== null ? `${round(low)} to ${round(high)}` : low === 0 ? "0 or more" : "any number";
     return make("div", { class: "field" }, make("label", { for: id, text: row.name.replace(/_/g, " ") }), make("div", { class: "with-unit" }, input, row.unit && make("span", { class: "quiet", text: row.unit })),
-      make("small", { id: about, text: `${range}; usual ${row.value}. ${row.about}` }), make("p", { class: "complaint", id: fresh("complaint"), role: "alert" }));
+      make("small", { id: about, text: `${range}; usual ${animal ? "that of the species" : row.value}. ${row.about}` }), make("p", { class: "complaint", id: fresh("complaint"), role: "alert" }));
   });
-  return make("details", {}, make("summary", {}, name, count), make("div", {}, fields));
+  return name ? make("details", {}, make("summary", {}, name, count), make("div", {}, fields)) : make("div", { class: "shares" }, fields);
 }
 
 const round = (value) => String(Number(value.toPrecision(3)));
@@ -140,7 +126,7 @@ function look(one, changed) {
   const box = make("input", { type: "checkbox", id: control, onchange: () => { one.control = box.checked; changed(); } });
   box.checked = one.control !== false;
   return make("details", {}, make("summary", { text: "How long, and beside whom" }), make("div", {},
-    make("div", { class: "field" }, make("label", { for: id, text: "Look for" }), input, make("small", { text: "1 h to 2 years, e.g. 84 days; empty: 28 days, or four weeks after the last dose. The clock shows the first month." }), make("p", { class: "complaint", id: fresh("complaint"), role: "alert" })),
+    make("div", { class: "field" }, make("label", { for: id, text: "Look for" }), input, make("small", { text: "1 h to 2 years, e.g. 84 days; empty: 28 days, or four weeks after the last dose. The clock below says how much of it is shown." }), make("p", { class: "complaint", id: fresh("complaint"), role: "alert" })),
     make("label", { class: "tick", for: control }, box, make("span", {}, "Also the same person with the same hopes and no drug"))));
 }
 

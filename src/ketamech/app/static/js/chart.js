@@ -3,7 +3,7 @@
 import { limits, roundSteps, Scale } from "./axis.js";
 import { draw, fresh, make, table } from "./dom.js";
 import { number } from "./words.js";
-import { savePicture } from "./picture.js";
+import { saveNumbers, savePicture } from "./picture.js";
 
 const MARGIN = { left: 50, right: 16, top: 12, bottom: 40 }, DASHES = ["", "9 4", "2 4", "10 4 2 4", "5 3", "14 4"];
 
@@ -16,7 +16,7 @@ export class Chart {
     this.keys = make("ul", { class: "keys" });
     this.behind = make("div", {});
     const save = (kind) => make("button", { class: "plain", type: "button", "aria-label": `Save “${title}” as ${kind.toUpperCase()}`, text: kind.toUpperCase(), onclick: () => savePicture(this.svg, title, kind, unit) });
-    this.node = make("figure", { class: "fig", "aria-labelledby": id }, make("div", { class: "fig-head" }, make("h3", { id, text: title }), make("span", { class: "unit", text: unit }), make("div", { class: "tools" }, save("svg"), save("png"))),
+    this.node = make("figure", { class: "fig", "aria-labelledby": id }, make("div", { class: "fig-head" }, make("h3", { id, text: title }), make("span", { class: "unit", text: unit }), make("div", { class: "tools" }, save("svg"), save("png"), make("button", { class: "plain", type: "button", "aria-label": `Save the numbers of “${title}” as CSV`, text: "CSV", onclick: () => saveNumbers(title, this.numbers()) }))),
       this.svg, this.keys, make("details", {}, make("summary", { text: "Table" }), this.behind));
     new ResizeObserver(() => this.redraw()).observe(this.node);
   }
@@ -28,6 +28,11 @@ export class Chart {
     this.behind.replaceChildren(table(this.title, ["", this.across, this.unit || "value", "interval"], rows.slice(0, 300)));
     this.svg.setAttribute("aria-label", `${this.title}. ${series.map((one) => `${one.label}: ${number(one.y[0])} at ${number(one.x[0])}, ${number(one.y.at(-1))} at ${number(one.x.at(-1))} ${this.across}`).join("; ")}. The table below holds the numbers.`);
     return this;
+  }
+
+  // Everything drawn, one number a row.
+  numbers() {
+    return [["what", this.across, "value", "low", "high", "unit"], ...this.series.flatMap((one) => one.x.map((x, i) => [one.label, x, one.y[i], one.low?.[i] ?? "", one.high?.[i] ?? "", this.unit]))];
   }
 
   redraw() {

@@ -4,19 +4,39 @@ import { make } from "./dom.js";
 import { clockInWords } from "./words.js";
 
 export const FIRST = 1 / 60, LAST = 720;
-export const MOMENTS = [[1 / 60, "1 min"], [1 / 6, "10 min"], [1, "1 h"], [6, "6 h"], [24, "1 day"], [168, "1 week"], [720, "1 month"]];
+const MONTH = [[1 / 60, "1 min"], [1 / 6, "10 min"], [1, "1 h"], [6, "6 h"], [24, "1 day"], [168, "1 week"], [720, "1 month"]];
+const evenly = (days, step, unit, word) => Array.from({ length: days / step + 1 }, (_, i) => [24 * step * i, i ? `${(step * i) / unit} ${word}${(step * i) / unit === 1 ? "" : "s"}` : "start"]);
 
-export const place = (hours) => Math.log(Math.max(hours, FIRST) / FIRST) / Math.log(LAST / FIRST);
-export const hoursAt = (share) => FIRST * (LAST / FIRST) ** share;
+// How far a clock goes: the story's is the first; the bench also looks further, and evenly, as visits are planned.
+export const SPANS = {
+  month: { words: "1 minute to 1 month", last: LAST, marks: MONTH },
+  quarter: { words: "1 minute to 3 months", last: 2184, marks: [...MONTH, [2184, "3 months"]] },
+  year: { words: "1 minute to 1 year", last: 8760, marks: [...MONTH, [8760, "1 year"]] },
+  weeks: { words: "4 weeks, evenly", last: 672, even: true, marks: evenly(28, 7, 7, "week") },
+  course: { words: "12 weeks, evenly", last: 2016, even: true, marks: evenly(84, 14, 7, "week") },
+  half: { words: "6 months, evenly", last: 4368, even: true, marks: evenly(182, 26, 182 / 26, "week") },
+};
+
+export const place = (hours) => (clock.span.even ? Math.max(0, hours) / clock.last : Math.log(Math.max(hours, FIRST) / FIRST) / Math.log(clock.last / FIRST));
+export const hoursAt = (share) => (clock.span.even ? share * clock.last : FIRST * (clock.last / FIRST) ** share);
 
 class Clock {
-  constructor(hours) { this.hours = hours; this.heard = new Set(); }
+  constructor(hours) { Object.assign(this, { hours, heard: new Set(), spanned: new Set(), span: SPANS.month }); }
+
+  get last() { return this.span.last; }
 
   listen(hear) { this.heard.add(hear); return () => this.heard.delete(hear); }
 
   set(hours) {
-    this.hours = Math.min(LAST, Math.max(FIRST, hours));
+    this.hours = Math.min(this.last, Math.max(FIRST, hours));
     for (const hear of this.heard) hear(this.hours);
+  }
+
+  // Another span for everything on the page.
+  choose(name) {
+    this.span = SPANS[name] ?? SPANS.month;
+    for (const hear of this.spanned) hear();
+    this.set(this.hours);
   }
 }
 
@@ -25,14 +45,15 @@ const STEPS = 1000, SECONDS = 14;
 
 // The slider of the clock with its marks and a button that lets it run.
 export function clockwork(words = "after the start") {
-  const slider = make("input", { type: "range", min: 0, max: STEPS, step: 1, id: "clock", "aria-label": "Time since the first treatment, from a minute to a month" });
+  const slider = make("input", { type: "range", min: 0, max: STEPS, step: 1, id: "clock", "aria-label": "Time since the first treatment" });
   const shown = make("output", { class: "when", for: "clock" });
   const ticks = make("div", { class: "ticks", "aria-hidden": "true" });
-  for (const [hours, text] of MOMENTS) {
-    const mark = make("span", { text });
-    mark.style.left = `${100 * place(hours)}%`;
-    ticks.append(mark);
-  }
+  const mark = () => {
+    slider.setAttribute("aria-label", `Time since the first treatment: ${clock.span.words}`);
+    ticks.replaceChildren(...clock.span.marks.map(([hours, text]) => { const one = make("span", { text }); one.style.left = `${100 * place(hours)}%`; return one; }));
+  };
+  clock.spanned.add(mark);
+  mark();
   const run = make("button", { class: "round", type: "button", id: "run", "aria-label": "Let the clock run" }, "▶");
   let running = 0, began = 0;
 

@@ -7,6 +7,7 @@ export const WAYS = {
   mouth: { label: "Swallowed", words: "swallowed", unit: "mg", usual: 50, low: 10, high: 300, step: 10, write: (drug, dose) => `${drug} ${dose} mg oral` },
   tongue: { label: "Under the tongue", words: "under the tongue", unit: "mg", usual: 100, low: 10, high: 300, step: 10, write: (drug, dose) => `${drug} ${dose} mg sublingual` },
   bolus: { label: "Anaesthetic injection", words: "injected within a minute", unit: "mg/kg", usual: 2, low: 0.1, high: 3, step: 0.1, write: (drug, dose) => `${drug} ${dose} mg/kg IV over 1 min` },
+  rat: { label: "Into a rat", words: "injected into a rat", unit: "mg/kg", usual: 10, low: 1, high: 50, step: 1, species: "rat", write: (drug, dose) => `${drug} ${dose} mg/kg IP` },
 };
 export const DRUGS = { racemic: "Racemic ketamine", esketamine: "Esketamine (S)", arketamine: "Arketamine (R)" };
 export const REPEATS = { once: ["Once", ""], twice: ["Twice a week", " twice weekly for 4 weeks"], thrice: ["Three a week", " 3 times a week for 4 weeks"] };
@@ -53,13 +54,15 @@ export class Course {
 
   get sentence() { return WAYS[this.way].write(this.drug, Number(this.dose.toFixed(3))) + REPEATS[this.repeat][1]; }
 
+  get species() { return WAYS[this.way].species ?? ""; }
+
   get usual() { return this.sentence === "racemic 0.5 mg/kg IV over 40 min" && !this.off.size && !this.block.size; }
 
   get scenario() {
     return {
       title: "The story's dose",
       treatments: [this.sentence],
-      person: { weight: "70 kg" },
+      ...(this.species ? { species: this.species, person: {} } : { person: { weight: "70 kg" } }),
       pathways: Object.fromEntries([...this.off].map((name) => [name, false])),
       perturbations: Object.fromEntries([...this.block].map((name) => [name, BLOCKERS[name][1]])),
       horizon: "30 days",

@@ -11,7 +11,25 @@ let claims = null;
 
 export async function dressBadges() {
   try { claims = await get("/api/claims"); } catch { claims = { present: false, claims: {} }; }
-  for (const badge of all("[data-claim]")) {
+  for (const badge of all("[data-claim], [data-rows]")) dressBadge(badge);
+}
+
+// A badge for a claim or for rows, wherever it stands.
+export function badgeFor(given) {
+  const badge = make("button", { type: "button", "data-claim": given.claim, "data-stage": given.stage, "data-rows": given.rows, text: "evidence" });
+  if (claims) dressBadge(badge);
+  return badge;
+}
+
+function dressBadge(badge) {
+  if (badge.dataset.rows) {
+    const ids = badge.dataset.rows.split(",");
+    badge.className = "badge";
+    badge.textContent = `⊙ ${ids.length} ${ids.length === 1 ? "number" : "numbers"}`;
+    badge.setAttribute("aria-haspopup", "dialog");
+    badge.setAttribute("aria-label", `${ids.length} published numbers behind this. Open the evidence`);
+    badge.addEventListener("click", () => openRows(ids, "What was measured"));
+  } else {
     const claim = claims.claims[badge.dataset.claim];
     const [sign, word] = claim ? VERDICTS[claim.verdict] ?? ["?", claim.verdict] : ["⊙", "evidence"];
     badge.className = `badge ${(claim?.verdict ?? "").replace(" ", "-")}`;

@@ -5,13 +5,13 @@ import { clock } from "./clock.js";
 import { clockMarks, clockScale, limits, roundSteps, Scale } from "./axis.js";
 import { draw, fresh, make, table } from "./dom.js";
 import { at, extreme, hoursInWords, number, withUnit } from "./words.js";
-import { savePicture } from "./picture.js";
+import { saveNumbers, savePicture } from "./picture.js";
 
 const MARGIN = { left: 46, right: 14, top: 12, bottom: 24 };
 const DASHES = ["", "9 4", "2 4", "10 4 2 4", "5 3", "14 4"];
 const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "ring"];
 const BEGIN = 0.0166; // what comes before the first minute of the clock is not drawn
-const MOMENTS = [1 / 6, 2 / 3, 2, 4, 24, 72, 168, 336, 672];
+const MOMENTS = [1 / 6, 2 / 3, 2, 4, 24, 72, 168, 336, 672, 1344, 2016, 4368, 8736];
 
 export class Figure {
   constructor({ title, unit = "", height = 250, openEvidence = null, range = null, level = 3 }) {
@@ -27,13 +27,14 @@ export class Figure {
     const save = (kind) => make("button", { class: "plain", type: "button", "aria-label": `Save “${title}” as ${kind.toUpperCase()}`, onclick: () => savePicture(this.svg, title, kind, this.unit), text: kind.toUpperCase() });
     this.unitWords = make("span", { class: "unit", text: unit });
     this.node = make("figure", { class: "fig empty", "aria-labelledby": name },
-      make("div", { class: "fig-head" }, make(`h${level}`, { id: name, text: title }), this.unitWords, make("div", { class: "tools" }, save("svg"), save("png"))),
+      make("div", { class: "fig-head" }, make(`h${level}`, { id: name, text: title }), this.unitWords, make("div", { class: "tools" }, save("svg"), save("png"), make("button", { class: "plain", type: "button", "aria-label": `Save the numbers of “${title}” as CSV`, onclick: () => this.data && saveNumbers(this.title, this.numbers()), text: "CSV" }))),
       this.svg, this.keys, this.line, this.details);
     this.follow();
   }
 
   follow() {
     clock.listen(() => this.tick());
+    clock.spanned.add(() => this.redraw());
     new ResizeObserver(() => this.redraw()).observe(this.node);
     const move = (event) => {
       if (!this.x || (event.pointerType !== "mouse" && event.buttons === 0)) return;
@@ -82,8 +83,8 @@ export class Figure {
     const place = draw("g", {});
     const bottom = height - MARGIN.bottom;
     for (const [hours, text] of clockMarks(width)) {
-      const here = x.at(hours), last = hours > 600;
-      place.append(draw("line", { class: "grid", x1: here, x2: here, y1: MARGIN.top, y2: bottom }), draw("text", { x: here, y: height - 7, "text-anchor": last ? "end" : "middle" }, text));
+      const here = x.at(hours), last = hours > 0.98 * clock.last;
+      place.append(draw("line", { class: "grid", x1: here, x2: here, y1: MARGIN.top, y2: bottom }), draw("text", { x: here, y: height - 7, "text-anchor": last ? "end" : hours === 0 ? "start" : "middle" }, text));
     }
     for (const tick of roundSteps(y.from, y.to).ticks) {
       const here = y.at(tick);
@@ -96,15 +97,15 @@ export class Figure {
   dots(points, x, y, doses, height) {
     const place = draw("g", { class: "points" });
     const bottom = height - MARGIN.bottom;
-    for (const hours of doses.filter((h) => h > 1 && h < 720)) place.append(draw("path", { class: "dose", d: `M${x.at(hours) - 3.5} ${bottom + 6}h7l-3.5 -6z` }));
+    for (const hours of doses.filter((h) => h > 1 && h < clock.last)) place.append(draw("path", { class: "dose", d: `M${x.at(hours) - 3.5} ${bottom + 6}h7l-3.5 -6z` }));
     for (const p of points) {
-      if (p.value === null || p.start > 720) continue;
+      if (p.value === null || p.start > clock.last) continue;
       const here = x.at(Math.max(p.start, 1 / 60)), there = x.at(Math.max(p.end, 1 / 60)), up = y.at(p.value);
       const words = `${p.label}: ${withUnit(p.value, this.unit)}${p.low !== null && p.high !== null ? ` (${number(p.low)} to ${number(p.high)})` : ""}, ${p.shape === "level" ? "published height" : hoursInWords(p.start)}${p.translated ? "; translated" : ""}`;
       const group = draw("g", { onclick: () => this.openEvidence?.([p.evidence], p.label) }, draw("title", {}, words));
       if (p.low !== null && p.high !== null) group.append(draw("line", { class: "whisker", x1: here, x2: here, y1: y.at(p.low), y2: y.at(p.high) }));
-      const form = p.shape === "point" ? draw("circle", { cx: here, cy: up, r: 4.2 }) : draw("rect", { x: p.shape === "span" ? here : here - 8, y: up - 2.4, width: p.shape === "span" ? Math.max(8, there - here) : 16, height: 4.8, rx: 2 });
-      form.setAttribute("class", p.translated ? "point hollow" : "point");
+      const form = p.slot !== undefined ? shape(SHAPES[p.slot], here, up, p.slot) : p.shape === "point" ? draw("circle", { cx: here, cy: up, r: 4.2 }) : draw("rect", { x: p.shape === "span" ? here : here - 8, y: up - 2.4, width: p.shape === "span" ? Math.max(8, there - here) : 16, height: 4.8, rx: 2 });
+      form.setAttribute("class", `${p.slot === undefined ? "point" : `published s${p.slot} f${p.slot}`}${p.translated ? " hollow" : ""}`);
       group.append(form);
       place.append(group);
     }
@@ -127,6 +128,15 @@ export class Figure {
     for (const zone of this.data.areas ?? []) if (zone.label) keys.push(make("li", {}, swatch(zone), zone.label));
     this.cursor.replaceChildren(...marks);
     this.keys.replaceChildren(...keys);
+  }
+
+  // Everything drawn, one number a row.
+  numbers() {
+    const { series, areas = [], points = [] } = this.data;
+    return [["what", "kind", "time_h", "value", "low", "high", "unit"],
+      ...series.flatMap((one) => one.time.map((t, i) => [one.label, one.kind === "main" || one.kind === "minor" ? "curve" : one.kind, t, one.y[i], "", "", this.unit])),
+      ...areas.filter((zone) => zone.label).flatMap((zone) => zone.time.map((t, i) => [zone.label, "band", t, "", zone.low[i], zone.high[i], this.unit])),
+      ...points.filter((p) => p.value !== null).map((p) => [p.label, p.translated ? "published, translated" : "published", p.start, p.value, p.low ?? "", p.high ?? "", this.unit])];
   }
 
   inWords() {
@@ -155,7 +165,7 @@ function path(time, y, x, up) {
   let text = "", pen = "M";
   for (let i = 0; i < time.length; i++) {
     if (y[i] === null || time[i] < BEGIN) { if (y[i] === null) pen = "M"; continue; }
-    if (time[i] > 720) break;
+    if (time[i] > clock.last) break;
     text += `${pen}${x.at(time[i]).toFixed(1)} ${up.at(y[i]).toFixed(1)}`;
     pen = "L";
   }
@@ -169,7 +179,7 @@ function curve(one, x, y) {
 
 function area(a, x, y) {
   const there = path(a.time, a.high, x, y);
-  const back = a.time.map((t, i) => [t, a.low[i]]).filter(([t, v]) => v !== null && t >= BEGIN && t <= 720).reverse().map(([t, v]) => `L${x.at(t).toFixed(1)} ${y.at(v).toFixed(1)}`).join("");
+  const back = a.time.map((t, i) => [t, a.low[i]]).filter(([t, v]) => v !== null && t >= BEGIN && t <= clock.last).reverse().map(([t, v]) => `L${x.at(t).toFixed(1)} ${y.at(v).toFixed(1)}`).join("");
   return draw("path", { class: `area ${a.kind} f${a.slot}`, d: `${there}${back}Z` });
 }
 

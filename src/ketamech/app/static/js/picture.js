@@ -5,18 +5,25 @@ import { download, draw } from "./dom.js";
 const KEPT = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "stroke-linecap", "opacity", "font-size", "font-family"];
 export const DISCLAIMER = "For research and education only: not treatment or dosing advice.";
 
+const named = (title, kind) => `ketamech-${title.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "")}.${kind}`;
+
+// Rows as a table other programs open; a cell that a spreadsheet would take for a formula is kept from it.
+export function saveNumbers(title, rows) {
+  const cell = (value) => { const text = typeof value === "string" ? value.replace(/^(?=[=+@-])/, "'") : String(value ?? ""); return /[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text; };
+  download(`${rows.map((row) => row.map(cell).join(",")).join("\n")}\n`, named(title, "csv"), "text/csv");
+}
+
 export function savePicture(svg, title, kind, unit) {
   const picture = standalone(svg, title, unit);
   const text = new XMLSerializer().serializeToString(picture);
-  const name = `ketamech-${title.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "")}`;
-  if (kind === "svg") return download(text, `${name}.svg`, "image/svg+xml");
+  if (kind === "svg") return download(text, named(title, "svg"), "image/svg+xml");
   const [, , width, height] = picture.getAttribute("viewBox").split(" ").map(Number);
   const image = new Image();
   image.onload = () => {
     const canvas = document.createElement("canvas");
     Object.assign(canvas, { width: 2 * width, height: 2 * height });
     canvas.getContext("2d").drawImage(image, 0, 0, 2 * width, 2 * height);
-    canvas.toBlob((blob) => download(blob, `${name}.png`, "image/png"));
+    canvas.toBlob((blob) => download(blob, named(title, "png"), "image/png"));
   };
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
 }

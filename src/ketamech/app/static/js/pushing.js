@@ -5,12 +5,24 @@ import { BLOCKERS, DRUGS, PATHWAYS, REPEATS, WAYS } from "./course.js";
 
 export function pushPanel(wanted, course, band) {
   const panel = make("fieldset", { class: "push" }, make("legend", { text: "Push" }));
-  for (const word of wanted.split(" ")) {
+  const given = wanted.split(" ");
+  for (const word of given) {
     const [kind, name] = word.split(":");
     panel.append(...[PARTS[kind](course, name, band)].flat());
   }
+  panel.append(more(ALWAYS.filter((word) => !given.includes(word)), course));
   return panel;
 }
+
+// Everything else that can be pushed, made when it is opened.
+const ALWAYS = ["way", "drug", "dose", "repeat", "switches"];
+function more(words, course) {
+  const inside = make("div", {});
+  const box = make("details", { class: "more" }, make("summary", { text: `More: ${words.map((word) => NAMES[word]).join(", ")}` }), inside);
+  box.addEventListener("toggle", () => box.open && !inside.children.length && inside.append(...words.flatMap((word) => PARTS[word](course))));
+  return box;
+}
+const NAMES = { way: "route", drug: "drug", dose: "dose", repeat: "how often", switches: "pathways off" };
 
 const PARTS = {
   way: (course) => pick("How it is given", Object.entries(WAYS).map(([key, way]) => [key, way.label]), () => course.way, (key) => course.set({ way: key }), course),
@@ -20,6 +32,15 @@ const PARTS = {
   off: (course, name) => tick(course, "off", name, `${PATHWAYS[name][0]}: switch this pathway off`, PATHWAYS[name][1]),
   block: (course, name) => tick(course, "block", name, BLOCKERS[name][0], ""),
   switches: (course) => Object.keys(PATHWAYS).map((name) => PARTS.off(course, name)),
+  beside: () => make("div", { id: "beside-push" }),
+  animal: (course) => {
+    const id = fresh("animal");
+    const box = make("input", { type: "checkbox", id, "data-animal": true, onchange: () => course.set(box.checked ? { way: "rat" } : { way: "infusion" }) });
+    const show = () => { box.checked = course.species === "rat"; };
+    course.listen(show);
+    show();
+    return make("label", { class: "tick", for: id }, box, make("span", {}, "Follow a rat instead ", make("small", { text: "10 mg/kg, injected: where this was measured" })));
+  },
   band: (course, name, band) => {
     const id = fresh("band");
     const box = make("input", { type: "checkbox", id, onchange: () => band(box.checked) });

@@ -16,6 +16,7 @@ const course = new Course();
 const figures = new Map(); // lane -> Figure
 const found = {}; // lane -> what the server last said
 const seen = new Set(); // lanes in view
+const HUMAN_SCALES = new Set(["mood", "suicidality", "dissociation"]);
 let before = null; // the usual dose, for the dotted line
 let points = [], wantBand = false, band = null;
 
@@ -124,7 +125,8 @@ function show(key) {
   const control = lane.curves[0].control;
   if (control && Math.max(...control) - Math.min(...control) > 0.01 * Math.abs(Math.max(...control))) series.push({ time: lane.time, y: control, label: "same hopes, no drug", kind: "control" });
   if (before?.[key] && !course.usual) series.push({ time: before[key].time, y: before[key].curves[0].treated, label: "0.5 mg/kg infusion, all on", kind: "before" });
-  figure.show({ unit: lane.unit, series, doses: lane.doses, points: points.filter((p) => p.lane === key), areas: key === "mood" && wantBand && band ? band : [] });
+  const say = course.species && HUMAN_SCALES.has(key) ? "A rat fills in no questionnaire: this is the model’s drive on the scale of people." : "";
+  figure.show({ say, unit: lane.unit, series, doses: lane.doses, points: points.filter((p) => p.lane === key), areas: key === "mood" && wantBand && band ? band : [] });
 }
 
 const bands = new Latest(() => fetchBand());

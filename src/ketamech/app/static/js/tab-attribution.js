@@ -15,6 +15,7 @@ export function attributionTab(bench) {
   }
   const which = make("select", { id: fresh("which") }), draws = make("select", { id: fresh("draws") }, [0, 20, 100, 200].map((n) => make("option", { value: n, text: n === 0 ? "none: values of the tables" : `${n}: with intervals` })));
   const run = make("button", { type: "submit", class: "first", text: "Share it out" }), place = make("div", {}), results = make("div", {});
+  bench.keep("ways.draws", draws);
   const refill = () => { const now = which.value || "0"; which.replaceChildren(...bench.cases.map((one, i) => make("option", { value: i, text: `${"ABCDEF"[i]} ${one.title ?? ""}` }))); which.value = now; if (!which.value) which.value = "0"; };
   node.append(make("form", { class: "panel-form", onsubmit: (event) => { event.preventDefault(); results.replaceChildren(); runJob("/api/jobs/attribution", { scenario: bench.cases[Number(which.value)], draws: Number(draws.value) }, place, show, run); } },
     make("div", { class: "field" }, make("label", { for: which.id, text: "Case" }), which), make("div", { class: "field" }, make("label", { for: draws.id, text: "Draws" }), draws), make("div", { class: "all" }, run)), place, results);
@@ -24,10 +25,11 @@ export function attributionTab(bench) {
     const outcomes = [...Map.groupBy(found.table, (row) => row.outcome)];
     const pick = make("select", { id: fresh("outcome"), onchange: () => list() }, outcomes.map(([name]) => make("option", { value: name, text: name })));
     const under = make("div", {});
+    const small = (value) => (Math.abs(value) < 5e-4 ? "0" : signed(value)); // less is the solver's own noise
     const list = () => {
       const rows = outcomes.find(([name]) => name === pick.value)[1];
       under.replaceChildren(table(`${pick.value}, ${rows[0].unit === "1" ? "relative" : rows[0].unit}`, ["pathway", "share", "Shapley", "95 %", "lost when off", "alone"], rows.map((row) => [
-        row.pathway.replace(/_/g, " "), row.share === null ? "–" : `${Math.round(100 * row.share)} %`, signed(row.shapley), row.shapley_low === null ? "–" : `${number(row.shapley_low)} to ${number(row.shapley_high)}`, signed(row.lost), signed(row.alone)])));
+        row.pathway.replace(/_/g, " "), row.share === null ? "–" : `${Math.round(100 * row.share)} %`, small(row.shapley), row.shapley_low === null ? "–" : `${number(row.shapley_low)} to ${number(row.shapley_high)}`, small(row.lost), small(row.alone)])));
     };
     results.replaceChildren(make("div", {}, found.said.map((words) => make("p", { text: words }))), figure.node, make("div", { class: "bar" }, make("div", { class: "field" }, make("label", { for: pick.id, text: "Outcome" }), pick)), under);
     figure.show(stacked(found));

@@ -1,30 +1,38 @@
 // Every stage's curves of all cases, on the one clock.
 
-import { LAST } from "./clock.js";
+import { clock } from "./clock.js";
 import { ask, Latest, Problem } from "./api.js";
 import { fresh, make } from "./dom.js";
 import { openRows } from "./evidence.js";
 import { Figure } from "./figure.js";
 
-const LETTERS = "ABCDEF";
+const LETTERS = "ABCDEF", MOST_OUTPUTS = 12;
 
 export function curvesTab(bench) {
   const groups = [...new Set(bench.about.lanes.map((lane) => lane.group))];
-  const state = { group: groups[groups.length - 1], outputs: [], found: [], points: [], series: {} };
+  const kept = (bench.view["curves.outputs"] ?? "").split(" ").filter((name) => bench.about.outputs.some((o) => o.name === name)).slice(0, MOST_OUTPUTS);
+  const state = { group: [...groups, ""].includes(bench.view["curves.group"]) ? bench.view["curves.group"] : groups[groups.length - 1], outputs: kept, found: [], points: [], series: {} };
   const figures = new Map();
   const many = make("div", { class: "many" });
-  const node = make("div", {}, make("h2", { text: "Curves" }), bar(), many);
+  const node = make("div", {}, make("h2", { text: "Curves" }), make("p", { class: "quiet", text: "Every stage of every case on the one clock; dashed: the same person with the same hopes and no drug. Dots are published (hollow: translated)." }), bar(), many);
 
   function bar() {
     const id = fresh("group"), other = fresh("output"), list = fresh("outputs");
-    const select = make("select", { id, onchange: () => { state.group = select.value; build(); update(); } }, groups.map((name) => make("option", { value: name, text: name })), make("option", { value: "", text: "All stages" }));
+    const select = make("select", { id, onchange: () => { state.group = bench.view["curves.group"] = select.value; bench.remember(); build(); update(); } }, groups.map((name) => make("option", { value: name, text: name })), make("option", { value: "", text: "All stages" }));
     select.value = state.group;
-    const input = make("input", { type: "search", id: other, list, placeholder: "plasticity.bdnf", onchange: () => {
-      const name = input.value.trim();
-      if (bench.about.outputs.some((o) => o.name === name) && !state.outputs.includes(name)) { state.outputs.push(name); build(); update(); input.value = ""; }
+    const note = make("p", { class: "complaint", id: fresh("complaint"), role: "alert" });
+    const input = make("input", { type: "search", id: other, list, placeholder: "plasticity.bdnf", maxlength: 120, onchange: () => {
+      const name = input.value.trim(), known = bench.about.outputs.some((o) => o.name === name);
+      note.textContent = !name || known ? "" : `there is no output '${name}'\n  expected: a name of the list, e.g. plasticity.bdnf`;
+      input.toggleAttribute("aria-invalid", false);
+      if (name && !known) { input.setAttribute("aria-invalid", "true"); input.setAttribute("aria-describedby", note.id); }
+      if (known && !state.outputs.includes(name) && state.outputs.length < MOST_OUTPUTS) keepOutputs([...state.outputs, name]);
+      if (known) input.value = "";
     } });
+    const keepOutputs = (names) => { state.outputs = names; bench.view["curves.outputs"] = names.join(" "); bench.remember(); build(); update(); clear.hidden = !names.length; };
+    const clear = make("button", { type: "button", class: "plain", hidden: !state.outputs.length, onclick: () => keepOutputs([]), text: "Remove added outputs" });
     return make("div", { class: "bar" }, make("div", { class: "field" }, make("label", { for: id, text: "Stages" }), select),
-      make("div", { class: "field" }, make("label", { for: other, text: "Add any output by name" }), input, make("datalist", { id: list }, bench.about.outputs.map((o) => make("option", { value: o.name, label: o.about })))));
+      make("div", { class: "field" }, make("label", { for: other, text: "Add any output by name" }), input, make("datalist", { id: list }, bench.about.outputs.map((o) => make("option", { value: o.name, label: o.about }))), note), clear);
   }
 
   const animal = () => bench.cases.some((one) => (one.species ?? "human") !== "human");
@@ -46,7 +54,7 @@ export function curvesTab(bench) {
     const keys = lanes().map((lane) => lane.key);
     if (!keys.every((key) => figures.has(key))) build();
     const asked = { lanes: keys, outputs: state.outputs };
-    const answers = await Promise.all(bench.cases.map((scenario, i) => ask("/api/curves", { scenario, until: LAST, ...asked }).then(
+    const answers = await Promise.all(bench.cases.map((scenario, i) => ask("/api/curves", { scenario, until: clock.last, ...asked }).then(
       (told) => { bench.side.complain(i, null); return told; },
       (error) => { bench.side.complain(i, error); if (!(error instanceof Problem)) throw error; return null; })));
     state.found = answers;

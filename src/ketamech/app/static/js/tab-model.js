@@ -1,10 +1,10 @@
 // Equations with a reason for every term, and parameters with their sources.
 
-import { get } from "./api.js";
+import { get, Problem, unanswered } from "./api.js";
 import { fresh, make, table } from "./dom.js";
 import { openRows } from "./evidence.js";
 
-export function modelTab() {
+export function modelTab(bench) {
   const select = make("select", { id: fresh("stage"), onchange: () => open() });
   const place = make("div", {});
   let begun = false;
@@ -15,16 +15,25 @@ export function modelTab() {
     try {
       const name = select.value, found = await get(`/api/stages/${encodeURIComponent(name)}`);
       if (select.value === name) place.replaceChildren(...page(found));
-    } catch (error) { place.replaceChildren(make("p", { class: "trouble", text: error.message })); }
+    } catch (error) { begun = error instanceof Problem; place.replaceChildren(make("p", { class: "trouble", text: unanswered(error) })); }
   }
+
+  const refill = bench.keep("model.stage", select);
 
   async function update() {
     if (begun) return;
     begun = true;
-    const stages = await get("/api/stages");
-    select.append(...stages.map((stage) => make("option", { value: stage.name, text: stage.name.replace(/_/g, " ") })));
-    select.value = stages.some((stage) => stage.name === "nmda") ? "nmda" : stages[0].name;
-    open();
+    place.replaceChildren(make("p", { class: "loading", text: "Reading the stages …" }));
+    try {
+      const stages = await get("/api/stages");
+      select.replaceChildren(...stages.map((stage) => make("option", { value: stage.name, text: stage.name.replace(/_/g, " ") })));
+      select.value = stages.some((stage) => stage.name === "nmda") ? "nmda" : stages[0].name;
+      refill();
+      open();
+    } catch (error) {
+      begun = false; // asked again when the connection is back
+      place.replaceChildren(make("p", { class: "trouble", text: unanswered(error) }));
+    }
   }
 
   return { node, update };

@@ -1,6 +1,6 @@
 // A thousand virtual patients on each case: half of them, nine in ten of them, and the one in the middle.
 
-import { LAST } from "./clock.js";
+import { clock } from "./clock.js";
 import { ask, Latest, Problem } from "./api.js";
 import { fresh, make } from "./dom.js";
 import { Figure } from "./figure.js";
@@ -13,6 +13,8 @@ export function peopleTab(bench) {
   lane.value = "mood";
   const patients = make("select", { id: count, onchange: () => update() }, [100, 1000, 2000].map((n) => make("option", { value: n, text: n.toLocaleString("en") })));
   patients.value = "1000";
+  bench.keep("people.lane", lane);
+  bench.keep("people.count", patients);
   const figure = new Figure({ title: "1,000 virtual patients", height: 420 });
   const state = make("p", { class: "quiet", role: "status" });
   const node = make("div", {}, make("h2", { text: "1,000 people" }),
@@ -23,7 +25,7 @@ export function peopleTab(bench) {
   const work = new Latest(async () => {
     figure.stale();
     const asked = { lane: lane.value, patients: Number(patients.value) };
-    const found = await Promise.all(bench.cases.map((scenario, i) => ask("/api/band", { scenario, until: LAST, ...asked }).then(
+    const found = await Promise.all(bench.cases.map((scenario, i) => ask("/api/band", { scenario, until: clock.last, ...asked }).then(
       (told) => { bench.side.complain(i, null); return told; },
       (error) => { bench.side.complain(i, error); if (!(error instanceof Problem)) throw error; return null; })));
     show(found);

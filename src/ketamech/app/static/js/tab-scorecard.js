@@ -30,7 +30,11 @@ export function scorecardTab() {
     list();
   }
 
-  return { node, update: () => { if (!begun) { begun = true; runJob("/api/jobs/scorecard", {}, place, show); } } };
+  async function compare() {
+    if (!(await runJob("/api/jobs/scorecard", {}, place, show))) place.append(make("button", { type: "button", text: "Compare again", onclick: compare }));
+  }
+
+  return { node, update: () => { if (!begun) { begun = true; compare(); } } };
 }
 
 function strip(counts) {

@@ -4,12 +4,22 @@ import { fresh, make } from "./dom.js";
 
 const DOSE = /(\d+(?:\.\d+)?)(\s*(?:mg\/kg\/h|ug\/kg\/min|mg\/kg|ug\/kg|mg\/h|mg|ug|g)(?![a-z/]))/i;
 
+// A treatment as a sentence, also one that a file spells out.
+export function inWords(given) {
+  if (typeof given !== "object" || given === null) return String(given);
+  const part = (word, key) => (given[key] ? `${word} ${given[key]}` : "");
+  return [given.drug, given.dose, given.salt && given.salt !== "base" ? `as ${given.salt}` : "", given.route, part("over", "over"), part("at", "at"), given.schedule, part("lag", "lag"), part("missing", "missing"), given.steady_state ? "at steady state" : ""].filter(Boolean).join(" ");
+}
+
 // A slider from nothing to four times the dose that was last typed.
 export function doseSlider(area, changed) {
   const id = fresh("dose");
-  const input = make("input", { type: "range", id, min: 1, max: 100, step: 1, "data-dose": true, "aria-label": "Dose" });
-  const node = make("div", { class: "slide" }, input);
+  const input = make("input", { type: "range", id, min: 1, max: 100, step: 1, "data-dose": true });
+  const shown = make("output", { for: id }), bound = make("span", { class: "bound" });
+  const node = make("div", { class: "slide" }, make("label", { for: id, text: "Dose" }), shown, input, bound);
   let base = 0;
+  const rounded = (value) => Number(value.toPrecision(3));
+  const say = (dose, unit) => { shown.textContent = `${dose}${unit}`; input.setAttribute("aria-valuetext", `${dose}${unit}`); };
   const now = () => area.value.match(DOSE);
   const refresh = () => {
     const match = now();
@@ -17,15 +27,16 @@ export function doseSlider(area, changed) {
     if (!match) return;
     base = Number(match[1]);
     input.value = "25";
-    input.setAttribute("aria-valuetext", `${match[1]}${match[2]}`);
+    say(match[1], match[2]);
+    bound.textContent = `${rounded(base / 25)} to ${rounded(4 * base)}${match[2]}; type another to move beyond`;
   };
   input.addEventListener("input", () => {
     performance.mark("pushed");
     const match = now();
     if (!match || !base) return;
-    const dose = Number(((base * Number(input.value)) / 25).toPrecision(3));
+    const dose = rounded((base * Number(input.value)) / 25);
     area.value = area.value.replace(DOSE, `${dose}${match[2]}`);
-    input.setAttribute("aria-valuetext", `${dose}${match[2]}`);
+    say(dose, match[2]);
     changed();
   });
   refresh();

@@ -3,11 +3,22 @@
 import { LAST } from "./clock.js";
 import { ask, job, Latest } from "./api.js";
 import { PATHWAYS } from "./course.js";
+import { badgeFor } from "./evidence.js";
 import { draw, find, make } from "./dom.js";
 import { Figure } from "./figure.js";
 import { at, number, signed } from "./words.js";
 
 const DAY = 24;
+const EVIDENCE = {
+  disinhibition: { rows: "hm07-fs-frac,hm07-pyr-frac,ali-sst,gerhard-kd-gad1,gerhard-kd-sst,gerhard-kd-pv" },
+  extrasynaptic: { rows: "miller-base,miller-occl" },
+  resting_release: { rows: "autry-eef2-30,autry-eef2k-inh,autry-bdnfko,nosyreva-pot,eef2k-ko" },
+  hnk_ampa: { claim: "metabolite", stage: "pk" },
+  habenula: { claim: "habenula-alone", stage: "network" },
+  opioid: { claim: "opioid-needed", stage: "opioid" },
+  anti_inflammatory: { claim: "inflammation-mood", stage: "inflammation" },
+  trkb_direct: { rows: "casarotto-trkb-ket,casarotto-trkb-s,casarotto-trkb-hnk" },
+};
 
 export function ways(course, place, parts) {
   const holder = make("div", { "aria-live": "off" }, make("p", { class: "loading", text: "Switching each pathway off in turn …" }));
@@ -23,11 +34,12 @@ export function ways(course, place, parts) {
     return at(told.time, curve.treated, DAY) - at(told.time, curve.control, DAY);
   };
   const work = new Latest(async () => {
+    if (course.species) return holder.replaceChildren(make("div", { class: "nothing" }, make("p", { text: "A rat has no MADRS score. Choose a way of giving it to people, and the shares are worked out." })));
     const whole = await effect([]);
     const lines = [];
     for (const [name, [label, why]] of Object.entries(PATHWAYS)) {
       const gone = course.off.has(name);
-      lines.push({ label, why, gone, lost: gone ? 0 : (await effect([name])) - whole });
+      lines.push({ name, label, why, gone, lost: gone ? 0 : (await effect([name])) - whole });
     }
     show(whole, lines);
   });
@@ -38,7 +50,7 @@ export function ways(course, place, parts) {
       make("caption", { text: `With all of them, the drug takes ${number(-whole)} points off MADRS at 24 h beyond hope.` }),
       make("thead", {}, make("tr", {}, make("th", { scope: "col", text: "pathway" }), make("th", { scope: "col", text: "points lost without it" }), make("th", { class: "n", scope: "col", text: "points" }))),
       make("tbody", {}, lines.map((line) => make("tr", {},
-        make("th", { scope: "row" }, line.label, make("br"), make("small", { class: "quiet", text: line.why })),
+        make("th", { scope: "row" }, line.label, make("br"), make("small", { class: "quiet", text: `${line.why} ` }), badgeFor(EVIDENCE[line.name])),
         make("td", {}, bar(line.lost, most)), make("td", { class: "n", text: line.gone ? "is off" : Math.abs(line.lost) < 0.005 ? "0" : signed(Number(line.lost.toFixed(2)), 3) })))))));
     find('[data-now="ways"]').textContent = `The most is lost without “${lines[0].label.toLowerCase()}”: ${number(lines[0].lost, 2)} of ${number(-whole, 3)} points. All losses together come to ${number(lines.reduce((sum, line) => sum + line.lost, 0), 3)}.`;
   };

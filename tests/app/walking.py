@@ -1,0 +1,59 @@
+"""How the browser tests walk: open a page, wait for what is drawn, move a slider, look for findings."""
+
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+at_both_widths = pytest.mark.parametrize("width", ["phone", "desktop"], indirect=True)
+CHAPTERS = ("dose", "receptor", "glutamate", "growth", "synapses", "areas", "inflammation", "feeling", "beside", "ways")
+AXE_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+HELD = "atob(location.hash.slice(3).split('&')[0].replace(/-/g, '+').replace(/_/g, '/'))"  # what a link holds
+
+
+def until(page, expression, arg=None, seconds=25):
+    """Wait until something is true on the page. (wait_for_function evaluates text there, which the page forbids.)"""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < end, f"never true: {expression}"
+        page.wait_for_timeout(30)
+
+
+def story(page, address):
+    page.goto(address)
+    page.wait_for_selector("#dose path.curve", timeout=20_000)
+    until(page, "document.querySelector('#dose .now').textContent.length > 20")  # told after the curve is drawn
+
+
+def bench(page, address, more=""):
+    page.goto(f"{address}/bench{more}")
+    page.wait_for_selector("#panel path.curve", timeout=20_000)
+
+
+def serious(page):
+    # The package reads its own script at import in the locale's encoding, which other libraries reset to ASCII.
+    script = Path(find_spec("axe_core_python").origin).with_name("axe.min.js").read_text(encoding="utf-8")
+    page.evaluate(script)
+    found = page.evaluate("rules => axe.run(rules)", AXE_RULES)
+    return [
+        (one["id"], one["impact"], one["nodes"][0]["html"][:160])
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+def set_slider(page, slider, share):
+    slider.evaluate(
+        "(e, s) => { e.value = String(Number(e.min) + s * (e.max - e.min)); "
+        "e.dispatchEvent(new Event('input', { bubbles: true })) }", share,
+    )  # fmt: skip
+
+
+def no_sideways(page):
+    return page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
+
+
+def upload(page, name, content):
+    page.set_input_files("#file", {"name": name, "mimeType": "text/plain", "buffer": content})
