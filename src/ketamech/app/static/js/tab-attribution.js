@@ -19,6 +19,7 @@ export function attributionTab(bench) {
   const refill = () => { const now = which.value || "0"; which.replaceChildren(...bench.cases.map((one, i) => make("option", { value: i, text: `${"ABCDEF"[i]} ${one.title ?? ""}` }))); which.value = now; if (!which.value) which.value = "0"; };
   node.append(make("form", { class: "panel-form", onsubmit: (event) => { event.preventDefault(); results.replaceChildren(); runJob("/api/jobs/attribution", { scenario: bench.cases[Number(which.value)], draws: Number(draws.value) }, place, show, run); } },
     make("div", { class: "field" }, make("label", { for: which.id, text: "Case" }), which), make("div", { class: "field" }, make("label", { for: draws.id, text: "Draws" }), draws), make("div", { class: "all" }, run)), place, results);
+  results.append(make("div", { class: "nothing" }, make("p", { text: "Nothing shared out yet. It takes seconds without draws, a minute or so with many." })));
 
   function show(found) {
     const figure = new Figure({ title: "MADRS over time, in parts", unit: "points", height: 380 });
