@@ -71,6 +71,7 @@ source="given.xml"><listOfChanges><changeAttribute newValue="0.5"
 target="/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='mood__pace']/@value"/></listOfChanges></model>
 </listOfModels></sedML>"""
 CONDITIONS = b"conditionId\ttargetId\ttargetValue\ngiven_1\tpharmacokinetics__central_s\t100.0\n"
+EXPERIMENTS = b"experimentId\ttime\tconditionId\na\t0.0\tgiven_1\n"
 PROBLEM = json.dumps(
     {"format_version": "2.0.0", "model_files": {"ketamech": {"location": "model.xml", "language": "sbml"}}}
     | {f"{kind}_files": [f"{kind}s.tsv"] for kind in ("condition", "experiment", "measurement")}
@@ -195,7 +196,7 @@ def petab_conditions(data: bytes) -> None:
     from ketamech.exchange.arriving import arriving
 
     file("model.xml", GIVEN)
-    file("experiments.tsv", b"experimentId\ttime\tconditionId\na\t0.0\tgiven_1\n")
+    file("experiments.tsv", EXPERIMENTS)
     file("measurements.tsv", b"experimentId\ttime\na\t24.0\n")
     for conditions, problem in ((data, PROBLEM), (CONDITIONS, data)):
         file("conditions.tsv", conditions)
@@ -203,6 +204,20 @@ def petab_conditions(data: bytes) -> None:
             arriving(file("problem.yaml", problem), known())
         except KetaMechError:
             continue
+
+
+def petab_tables(data: bytes) -> None:
+    """A problem whose experiments, and one whose measurements, are anything."""
+    from ketamech.exchange.arriving import arriving
+
+    file("model.xml", GIVEN)
+    file("conditions.tsv", CONDITIONS)
+    good = {"experiments.tsv": EXPERIMENTS, "measurements.tsv": b"experimentId\ttime\na\t24.0\n"}
+    for mangled in good:
+        for name, usual in good.items():
+            file(name, data if name == mangled else usual)
+        with suppress(KetaMechError):
+            arriving(file("problem.yaml", PROBLEM), known())
 
 
 def kinetics(data: bytes) -> None:
@@ -451,7 +466,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         scenario, trial, sentence, scenario_sentence, unit_text, posterior, connectome, receptors, table, run_manifest,
         run_papers, cohort_state, store, journal, piece, dose_table, sbml, kinetics, results_csv, results_parquet,
         results_netcdf, archive, sbml_doses, sedml, petab_conditions, people, omex_doses, suite_settings, suite_results,
-        page_scenario, page_doses, results_zarr, trial_store, kept_code, kept_system,
+        page_scenario, page_doses, petab_tables, results_zarr, trial_store, kept_code, kept_system,
     )
 }  # fmt: skip
 TARGETS |= {f"shipped_{table}": partial(shipped.read_with, table) for table in shipped.TABLES}
@@ -484,6 +499,7 @@ def seeds(name: str) -> list[bytes]:
         "sbml_doses": [GIVEN],
         "sedml": [SEDML],
         "petab_conditions": [CONDITIONS, PROBLEM],
+        "petab_tables": [EXPERIMENTS, b"experimentId\ttime\na\t24.0\n"],
         "people": [b"normal 33 5", b"normal 33 5 in 20 60", b"mixture 0.5 | normal 1 1 | normal 2 1"],
         "suite_settings": [b"start: 0\nduration: 5\nsteps: 50\nvariables: S1, S2\nabsolute: 1e-7\nrelative: 1e-4\n"],
         "suite_results": [b"time,S1\n0,1\n1,0.5\n"],
