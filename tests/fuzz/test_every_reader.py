@@ -77,6 +77,14 @@ def test_a_damaged_archive_is_an_error_of_ours(tmp_path):
         archive.read_archive(path)
 
 
+@pytest.mark.parametrize("name", ["sbml", "sbml_doses", "sedml"])
+def test_entities_that_grow_a_billionfold_are_refused(name):
+    entities = '<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 10))
+    data = targets.seeds(name)[0].replace(b"?>", f"?><!DOCTYPE x [{entities}]>".encode(), 1)
+    with pytest.raises(BadInput):
+        targets.TARGETS[name](data.replace(b"<listOf", b"<notes>&a9;</notes><listOf", 1))
+
+
 @pytest.mark.parametrize("seals", ['["code"]', '"code"', "7", "[" * 100_000, '{"code": 1}'])
 def test_seals_of_kept_code_that_are_none_count_as_damaged(seals):
     targets.kept_code(seals.encode())
