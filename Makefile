@@ -33,8 +33,8 @@ survive: $(READY)  ## 200 kills of a toy job and 200 of a real cohort, and a clu
 sbom: $(READY)  ## What is installed with KetaMech, as CycloneDX from the lock: build/sbom.json (needs cyclonedx-bom)
 	mkdir -p build && cyclonedx-py requirements requirements.lock --output-file build/sbom.json
 
-audit:  ## Known weaknesses of what the lock pins (needs pip-audit, and an advisory service in reach)
-	pip-audit --requirement requirements.lock --require-hashes --disable-pip
+audit:  ## Known weaknesses of what the lock pins (needs pip-audit; fails where no advisory service answers)
+	pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict --progress-spinner off
 
 check: $(READY)  ## Format, lint, types and tests
 	BIN=$(BIN) scripts/check

@@ -62,12 +62,28 @@ def test_a_start_at_steady_state_is_written(tmp_path):
 def test_every_format_is_written_with_what_it_loses(name, made, tmp_path):
     ended = run("export", "racemic 35 mg IV", "--to", name, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert "cannot carry" in " ".join(ended.stderr.split())
+    said = " ".join(ended.stderr.split())
+    assert "cannot carry" in said
+    assert ("they no longer say: - who gave what alike" in said) == (name != "x.csv")  # a table keeps the regimen
     assert sorted(path.name for path in tmp_path.iterdir()) == made
 
 
 def test_the_calibration_goes_out_as_petab_only(tmp_path):
     assert "PEtab folder" in refused(run("export", "calibration", "--to", "x.omex", cwd=tmp_path), folder=tmp_path)
+
+
+def test_figures_need_a_folder(tmp_path):
+    assert "--to runs/figures" in refused(run("export", "figures", "--to", "x.omex", cwd=tmp_path), folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dose_into_the_peritoneum_goes_into_a_table(tmp_path):
+    (tmp_path / "rat.yaml").write_text("treatments:\n  - racemic 10 mg/kg IP\nspecies: rat\n", encoding="utf-8")
+    ended = run("export", "rat.yaml", "--to", "rat.csv", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    header, dose = (line.split(",") for line in (tmp_path / "rat.csv").read_text().splitlines()[-3:-1])
+    assert dict(zip(header, dose, strict=True))["CMT"] == "8"
+    assert dict(zip(header, dose, strict=True))["ROUTE"] == "IP"
 
 
 def test_without_libsbml_it_says_what_to_install(tmp_path):

@@ -1,6 +1,8 @@
 """SBML models of others on our engine: against closed forms, against libRoadRunner, and refused by name."""
 
 import math
+import subprocess
+import sys
 
 import antimony
 import numpy as np
@@ -71,6 +73,46 @@ def test_our_engine_and_libroadrunner_agree(case, tmp_path):
     jumps = np.isin(TIMES, [1.0, 2.0, 3.0])  # there, libRoadRunner may show the value before
     for name in asked:
         assert ours[name][~jumps] == pytest.approx(theirs[name][~jumps], rel=2e-6, abs=2e-6), name
+
+
+READ = """
+import pathlib, sys
+{first}
+from ketamech.core import BadInput
+from ketamech.exchange.sbml_import import import_sbml
+for file in sorted(pathlib.Path(sys.argv[1]).glob("*.xml")):
+    try:
+        print(file.name, vars(import_sbml(file)))
+    except BadInput as problem:
+        print(file.name, problem.what)
+"""
+FUNCTIONS = (
+    "function f(a) piecewise(2*a, a<5 && a!=2e1, a/3) end; model m; x=1; k=1.5;"
+    " x' = f(x) + k^2 + time + pi + exponentiale + log10(k) + 3e-4; end",
+    "model m; x=1; x' = sin(x); end",
+    "model m; x=1; x' = delay(x, 1); end",
+)
+
+
+def read_after(first, folder):
+    """What a new program reads from a folder of models."""
+    line = [sys.executable, "-c", READ.format(first=first), str(folder)]
+    return subprocess.run(line, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+def test_models_read_the_same_after_libsedml_was_loaded(tmp_path):
+    texts = [sbml(text) for text, _ in ALIKE.values()]
+    for text in FUNCTIONS:
+        antimony.clearPreviousLoads()
+        assert antimony.loadAntimonyString(text) >= 0, antimony.getLastError()
+        texts.append(antimony.getSBMLString("m"))
+    for i, text in enumerate(texts):
+        (tmp_path / f"{i:02}.xml").write_text(text, encoding="utf-8")
+    alone = read_after("", tmp_path)
+    assert "uses sine" in alone
+    assert "uses delays" in alone
+    assert read_after("import libsbml, libsedml", tmp_path) == alone  # nodes then come as libSEDML's own class
+    assert read_after("import libsedml, libsbml", tmp_path) == alone
 
 
 def test_a_decay_in_closed_form(tmp_path):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import tempfile
+import zipfile
 from collections.abc import Callable
-from functools import cache
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import shipped
 
 from ketamech.core import KetaMechError, unit
 from ketamech.core.pieces import opened
@@ -66,10 +71,34 @@ source="given.xml"><listOfChanges><changeAttribute newValue="0.5"
 target="/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='mood__pace']/@value"/></listOfChanges></model>
 </listOfModels></sedML>"""
 CONDITIONS = b"conditionId\ttargetId\ttargetValue\ngiven_1\tpharmacokinetics__central_s\t100.0\n"
+EXPERIMENTS = b"experimentId\ttime\tconditionId\na\t0.0\tgiven_1\n"
 PROBLEM = json.dumps(
     {"format_version": "2.0.0", "model_files": {"ketamech": {"location": "model.xml", "language": "sbml"}}}
     | {f"{kind}_files": [f"{kind}s.tsv"] for kind in ("condition", "experiment", "measurement")}
 ).encode()
+
+
+MANIFEST = b"""<?xml version="1.0" encoding="UTF-8"?>
+<omexManifest xmlns="http://identifiers.org/combine.specifications/omex-manifest">
+<content location="." format="http://identifiers.org/combine.specifications/omex"/>
+<content location="./given.xml" format="http://identifiers.org/combine.specifications/sbml"/>
+<content location="./run.sedml" format="http://identifiers.org/combine.specifications/sed-ml" master="true"/>
+</omexManifest>"""
+BAD = [
+    b"",
+    b"\x00",
+    b"\xff\xfe\x00\x01",
+    b"[" * 5000,
+    b"{" * 5000,
+    b"a: " * 3000,
+    b"9" * 5000,
+    b"\r\n" * 50,
+    b'"' * 99,
+    b"a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n",
+    b"1e999",
+    b"nan,inf,-inf\n",
+    "\u202eé\ud7ff".encode(),
+]
 
 
 def file(name: str, data: bytes) -> Path:
@@ -167,7 +196,7 @@ def petab_conditions(data: bytes) -> None:
     from ketamech.exchange.arriving import arriving
 
     file("model.xml", GIVEN)
-    file("experiments.tsv", b"experimentId\ttime\tconditionId\na\t0.0\tgiven_1\n")
+    file("experiments.tsv", EXPERIMENTS)
     file("measurements.tsv", b"experimentId\ttime\na\t24.0\n")
     for conditions, problem in ((data, PROBLEM), (CONDITIONS, data)):
         file("conditions.tsv", conditions)
@@ -175,6 +204,20 @@ def petab_conditions(data: bytes) -> None:
             arriving(file("problem.yaml", problem), known())
         except KetaMechError:
             continue
+
+
+def petab_tables(data: bytes) -> None:
+    """A problem whose experiments, and one whose measurements, are anything."""
+    from ketamech.exchange.arriving import arriving
+
+    file("model.xml", GIVEN)
+    file("conditions.tsv", CONDITIONS)
+    good = {"experiments.tsv": EXPERIMENTS, "measurements.tsv": b"experimentId\ttime\na\t24.0\n"}
+    for mangled in good:
+        for name, usual in good.items():
+            file(name, data if name == mangled else usual)
+        with suppress(KetaMechError):
+            arriving(file("problem.yaml", PROBLEM), known())
 
 
 def kinetics(data: bytes) -> None:
@@ -237,7 +280,8 @@ def suite_results(data: bytes) -> None:
     read_results(file("00001-results.csv", data))
 
 
-def written(kind: str) -> bytes:
+@cache
+def saved(suffix: str) -> Path:
     """A small file of results as the program writes it."""
     import xarray as xr
 
@@ -246,9 +290,35 @@ def written(kind: str) -> bytes:
 
     dims = ("replicate", "arm", "patient", "time")
     values = (dims, np.full((1, 1, 2, 2), 30.0), {"units": "points"})
-    made = xr.Dataset({"mood.madrs": values}, {"arm": ["treated"], "time": [0.0, 24.0]}, {"seed": 1})
-    suffix = ".nc" if kind == "netcdf" else f".{kind}"
-    return save_results(finished(made), PLACE / f"seed{suffix}").read_bytes()
+    coords = {"replicate": [0], "arm": ["treated"], "patient": [0, 1], "time": [0.0, 24.0]}
+    made = xr.Dataset({"mood.madrs": values}, coords, {"seed": 1})
+    return save_results(finished(made), PLACE / f"saved{suffix}")
+
+
+@cache
+def zipped() -> bytes:
+    """A small OMEX archive."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as made:
+        for name, data in (("manifest.xml", MANIFEST), ("given.xml", GIVEN), ("run.sedml", SEDML)):
+            made.writestr(name, data)
+    return held.getvalue()
+
+
+@cache
+def kept() -> bytes:
+    """A piece of a job as it is kept."""
+    held = io.BytesIO()
+    np.savez(held, x=np.zeros(3))
+    return held.getvalue()
+
+
+@cache
+def model() -> Any:
+    """The model as it ships."""
+    from ketamech.study import load_model
+
+    return load_model()
 
 
 @cache
@@ -324,18 +394,98 @@ def piece(data: bytes) -> None:
         pieces.read("u0")
 
 
+def page_scenario(data: bytes) -> None:
+    """A scenario uploaded to the page."""
+    from ketamech.app.scenarios import keys_of_text
+
+    keys_of_text(data.decode("utf-8", "replace"), "mine.yaml", model())
+
+
+def page_doses(data: bytes) -> None:
+    """A dose table uploaded to the page."""
+    from ketamech.app.asked import AskedDoseTable
+    from ketamech.app.dose_table import keys_of_table
+
+    keys_of_table(AskedDoseTable(text=data.decode("utf-8", "replace"), name="mine.csv"), model())
+
+
+def results_zarr(data: bytes) -> None:
+    """A store of results whose metadata is anything."""
+    from ketamech.exchange.result_files import facts_of, open_results
+
+    place = saved(".zarr")
+    for file_ in (place / "zarr.json", place / "mood.madrs" / "zarr.json"):
+        usual = file_.read_bytes()
+        file_.write_bytes(data)
+        for read in (facts_of, open_results):
+            with suppress(KetaMechError):
+                read(place)
+        file_.write_bytes(usual)
+
+
+def trial_store(data: bytes) -> None:
+    """A folder of a trial whose store, or whose manifest, is anything."""
+    from ketamech.exchange.results import read_results
+
+    place = PLACE / "trial"
+    (place / "trial.zarr").mkdir(parents=True, exist_ok=True)
+    seal = hashlib.sha256(data).hexdigest()[:16]
+    honest = json.dumps({"made_by": "KetaMech", "files": {"trial.zarr/zarr.json": seal}}).encode()
+    for store, manifest in ((data, honest), (b"{}", data)):
+        (place / "trial.zarr" / "zarr.json").write_bytes(store)
+        (place / "manifest.json").write_bytes(manifest)
+        with suppress(KetaMechError):
+            read_results(place)
+
+
+def kept_code(data: bytes) -> None:
+    """The seals of compiled code kept on disk: what they do not fit is made anew."""
+    from ketamech.engine import kernel
+
+    place = PLACE / "kernels"
+    place.mkdir(exist_ok=True)
+    (place / "seals.json").write_bytes(data)
+    assert kernel._kept(place, lambda: {"code": b"abc"}) == {"code": b"abc"}
+
+
+def kept_system(data: bytes) -> None:
+    """A layout and an outline kept on disk: a text that is none is a ValueError, upon which they are made anew."""
+    from ketamech.core.folders import read_sealed
+    from ketamech.system.layout import Layout
+    from ketamech.system.outline import Outline
+
+    read_sealed(file("sealed.json", data))
+    for kind in (Layout, Outline):
+        with suppress(ValueError):
+            kind.from_json(data.decode("utf-8", "replace"))
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     f.__name__: f
     for f in (
         scenario, trial, sentence, scenario_sentence, unit_text, posterior, connectome, receptors, table, run_manifest,
         run_papers, cohort_state, store, journal, piece, dose_table, sbml, kinetics, results_csv, results_parquet,
         results_netcdf, archive, sbml_doses, sedml, petab_conditions, people, omex_doses, suite_settings, suite_results,
+        page_scenario, page_doses, petab_tables, results_zarr, trial_store, kept_code, kept_system,
     )
 }  # fmt: skip
+TARGETS |= {f"shipped_{table}": partial(shipped.read_with, table) for table in shipped.TABLES}
 
 
 def seeds(name: str) -> list[bytes]:
     """Good files to begin from, and the classic bad ones."""
+    if name.startswith("shipped_"):
+        return [shipped.beginning(name.removeprefix("shipped_")), *BAD]
+    binary = {
+        "results_netcdf": lambda: saved(".nc").read_bytes(),
+        "results_parquet": lambda: saved(".parquet").read_bytes(),
+        "results_zarr": lambda: (saved(".zarr") / "zarr.json").read_bytes(),
+        "archive": zipped,
+        "omex_doses": zipped,
+        "piece": kept,
+    }
+    if name in binary:
+        return [binary[name](), *BAD]
     good: dict[str, list[bytes]] = {
         "scenario": [p.read_bytes() for p in sorted(ROOT.glob("examples/*.yaml"))],
         "trial": [p.read_bytes() for p in sorted(ROOT.glob("src/ketamech/data/trials/*.yaml"))],
@@ -349,6 +499,7 @@ def seeds(name: str) -> list[bytes]:
         "sbml_doses": [GIVEN],
         "sedml": [SEDML],
         "petab_conditions": [CONDITIONS, PROBLEM],
+        "petab_tables": [EXPERIMENTS, b"experimentId\ttime\na\t24.0\n"],
         "people": [b"normal 33 5", b"normal 33 5 in 20 60", b"mixture 0.5 | normal 1 1 | normal 2 1"],
         "suite_settings": [b"start: 0\nduration: 5\nsteps: 50\nvariables: S1, S2\nabsolute: 1e-7\nrelative: 1e-4\n"],
         "suite_results": [b"time,S1\n0,1\n1,0.5\n"],
@@ -356,6 +507,11 @@ def seeds(name: str) -> list[bytes]:
             b"# seed: 1\nreplicate,arm,patient,time,variable,value,unit\n0,treated,0,0,mood.madrs,30,points\n"
         ],
         "kinetics": [p.read_bytes() for p in sorted(ROOT.glob("**/kinetics*.yaml"))],
+        "page_scenario": [p.read_bytes() for p in sorted(ROOT.glob("examples/*.yaml"))],
+        "page_doses": [b"ID,TIME,AMT,RATE,EVID,II,ADDL\n1,0,84,0,1,84,7\n1,24,.,.,0,.,.\n", *TABLES],
+        "trial_store": [b'{"zarr_format": 3, "node_type": "group", "attributes": {}}', b'{"made_by": "KetaMech"}'],
+        "kept_code": [b'{"code": "ba7816bf"}', b'["code"]', b'"code"'],
+        "kept_system": [b'{"states": [], "watched": [], "parameter_names": [], "rested": [], "fingerprint": ""}'],
         "table": [b"parameter,prior_spread,why\nmood.pace,0.5,because\n"],
         "run_manifest": [b'{"made_by": "KetaMech", "files": {"a": "b"}}'],
         "run_papers": [b'[{"key": "zanos2016"}]'],
@@ -363,16 +519,4 @@ def seeds(name: str) -> list[bytes]:
         "store": [b'{"zarr_format": 3, "node_type": "group", "attributes": {}}'],
         "journal": [json.dumps({"format": 1, "job": {"seed": 1}, "made_with": {}, "about": {}}).encode() + b"\n"],
     }
-    bad = [
-        b"",
-        b"\x00",
-        b"\xff\xfe\x00\x01",
-        b"[" * 5000,
-        b"{" * 5000,
-        b"a: " * 3000,
-        b"9" * 5000,
-        b"\r\n" * 50,
-        b'"' * 99,
-    ]
-    bad += [b"a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", b"1e999", b"nan,inf,-inf\n", "\u202eé\ud7ff".encode()]
-    return [*good.get(name, good.get(name.removeprefix("scenario_"), [])), *bad]
+    return [*good.get(name, good.get(name.removeprefix("scenario_"), [])), *BAD]

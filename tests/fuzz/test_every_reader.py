@@ -2,7 +2,9 @@
 
 import contextlib
 import random
+import re
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import targets
 
 from fuzz import mangled
 from ketamech.core import BadInput, KetaMechError
+from ketamech.exchange import archive
 from ketamech.study.people_tables import marginal
 
 FEW = 25
@@ -47,6 +50,44 @@ def test_what_the_fuzzer_once_found_stays_mended():
     for words in ("normal 33 5 in 20", "normal 33 5 in a b", "", " in 1 2", "mixture 0.5 |"):
         with pytest.raises(BadInput):
             marginal(words)
+
+
+def test_a_page_tells_which_target_fuzzes_what():
+    """Every target stands in the table of what is read, and nothing else does."""
+    page = (Path(__file__).parents[2] / "docs" / "exchange.md").read_text(encoding="utf-8")
+    rows = [line for line in page.partition("## Everything that is read")[2].splitlines() if line.startswith("| ")]
+    told = [name for row in rows for name in re.findall(r"`([a-z_*]+)`", row.split("|")[3])]
+    assert [name for name in targets.TARGETS if not any(fnmatch(name, pattern) for pattern in told)] == []
+    assert [pattern for pattern in told if not any(fnmatch(name, pattern) for name in targets.TARGETS)] == []
+
+
+def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MOST_BYTES", 1000)
+    path = tmp_path / "large.omex"
+    path.write_bytes(targets.zipped())
+    with pytest.raises(BadInput, match="when it is unpacked"):
+        archive.read_archive(path)
+
+
+def test_a_damaged_archive_is_an_error_of_ours(tmp_path):
+    """Its end is there, its entries are not: libCombine raises."""
+    path = tmp_path / "damaged.omex"
+    path.write_bytes(targets.zipped().replace(b"PK\x03\x04", b"PK\x03\x05"))
+    with pytest.raises(BadInput, match="no OMEX archive"):
+        archive.read_archive(path)
+
+
+@pytest.mark.parametrize("name", ["sbml", "sbml_doses", "sedml"])
+def test_entities_that_grow_a_billionfold_are_refused(name):
+    entities = '<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 10))
+    data = targets.seeds(name)[0].replace(b"?>", f"?><!DOCTYPE x [{entities}]>".encode(), 1)
+    with pytest.raises(BadInput):
+        targets.TARGETS[name](data.replace(b"<listOf", b"<notes>&a9;</notes><listOf", 1))
+
+
+@pytest.mark.parametrize("seals", ['["code"]', '"code"', "7", "[" * 100_000, '{"code": 1}'])
+def test_seals_of_kept_code_that_are_none_count_as_damaged(seals):
+    targets.kept_code(seals.encode())
 
 
 BOMBS = {

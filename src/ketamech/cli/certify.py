@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-Scenarios = Annotated[Path, typer.Option(help="A scenario file, or a folder of them")]
+Scenarios = Annotated[Path, typer.Option(help="A scenario file or an archive (.omex), or a folder of them")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the archives and the table")]
 Suite = Annotated[
     Path | None, typer.Option("--sbml-suite", help="Instead: judge the import on a folder of SBML semantic cases")
@@ -34,6 +34,8 @@ def certify(
 
       ketamech certify --scenarios examples/racemic_iv.yaml
 
+      ketamech certify --scenarios runs/figures
+
       ketamech certify --docs docs/certificate.md
 
       ketamech certify --sbml-suite sbml-test-suite/cases/semantic
@@ -44,16 +46,22 @@ def certify(
     from ketamech.cli import terminal
     from ketamech.core import BadInput
     from ketamech.exchange.certificate import certify as compared
+    from ketamech.exchange.certificate import certify_archives
 
-    files = sorted(scenarios.glob("*.yaml")) if scenarios.is_dir() else [scenarios]
+    files = [scenarios]
+    if scenarios.is_dir():
+        files = sorted(scenarios.glob("*.yaml")) or sorted(scenarios.glob("*.omex"))
     if not files:
-        raise BadInput("no scenario files", file=scenarios, expected="a .yaml file or a folder of them")
-    model = terminal.model()
-    asked = {file.stem: study.load_scenario(file, model.parameters) for file in files}
+        raise BadInput("no scenario files", file=scenarios, expected="a .yaml or .omex file or a folder of them")
+    model, archives = terminal.model(), files[0].suffix.lower() == ".omex"
+    asked = {} if archives else {file.stem: study.load_scenario(file, model.parameters) for file in files}
     report.refuse_folder(out)
     console = terminal.progress()
-    with exchange.whole_folder(out) as folder, console.status("Writing archives ...") as status:
-        found = compared(asked, model, folder, tell=status.update)
+    with exchange.whole_folder(out) as folder, console.status("Archives ...") as status:
+        if archives:
+            found = certify_archives(files, model, tell=status.update)
+        else:
+            found = compared(asked, model, folder, tell=status.update)
         found.table.to_csv(folder / "differences.csv", index=False)
     if docs is not None:
         report.write_certificate(docs, found)

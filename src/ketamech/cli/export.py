@@ -17,7 +17,7 @@ Scenario = Annotated[
     str,
     typer.Argument(
         help="A sentence, a scenario file (.yaml) or a table of doses (.csv); a folder of results; 'calibration': the"
-        " published rows (PEtab); 'posterior': the shipped draws"
+        " published rows (PEtab); 'figures': an archive for every published curve; 'posterior': the shipped draws"
     ),
 ]
 To = Annotated[
@@ -25,12 +25,12 @@ To = Annotated[
     typer.Option(
         "--to", "-t",
         help="What to write: .csv (doses), .xml or .sbml (SBML), .ant (Antimony), .sedml, .omex (archive of all), or a"
-        " folder .petab; for results .nc, .zarr, .parquet or .csv",
+        " folder .petab; a folder for figures; for results .nc, .zarr, .parquet or .csv",
     ),
 ]  # fmt: skip
 Drug = Annotated[str | None, typer.Option("--drug", help="Table of doses: what is given where it has no column DRUG")]
 Id = Annotated[str | None, typer.Option("--id", help="Table of doses: which person")]
-CALIBRATION, POSTERIOR, PETAB = "calibration", "posterior", "petab"
+CALIBRATION, FIGURES, POSTERIOR, PETAB = "calibration", "figures", "posterior", "petab"
 MODEL_LOST = "SBML cannot carry chance, spreads of parameters, bounds of states, the untreated control or output times."
 
 
@@ -50,6 +50,8 @@ def export(scenario: Scenario, to: To, drug: Drug = None, id_: Id = None) -> Non
 
       ketamech export calibration --to rows.petab
 
+      ketamech export figures --to runs/figures
+
       ketamech export runs/nasal --to nasal.nc
 
       ketamech export posterior --to posterior.zarr
@@ -57,6 +59,10 @@ def export(scenario: Scenario, to: To, drug: Drug = None, id_: Id = None) -> Non
     from ketamech.cli import sources
     from ketamech.core import BadInput
 
+    if scenario == FIGURES:
+        from ketamech.cli.export_figures import export_figures
+
+        return export_figures(to)
     if scenario == POSTERIOR or Path(scenario).is_dir():
         return _results(scenario, to)
     kind = PETAB if to.name == PETAB else to.suffix.lower().removeprefix(".")
@@ -124,14 +130,19 @@ def _antimony(asked: Asked, to: Path) -> None:
     text, states = _model_text(asked)
     _write(to, antimony_text(text))
     lost = f"{MODEL_LOST} Antimony leaves out the reasons of rates."
-    _tell(to, asked, f"{states} states and the doses of {asked.horizon:g} h", [lost])
+    _tell(to, asked, f"{states} states and the doses of {asked.horizon:g} h", [lost, *_doses_lost("once it is SBML")])
 
 
 def _lost() -> list[str]:
     """What a model with doses as events does not say, in general and of the doses."""
+    return [MODEL_LOST, *_doses_lost()]
+
+
+def _doses_lost(how: str = "") -> list[str]:
+    """What doses that stand as events or changes of state no longer say."""
     from ketamech.exchange.dose_explaining import LOST
 
-    return [MODEL_LOST, "Doses read back are what enters; they no longer say:", *LOST]
+    return [f"Doses read back{f' {how}' if how else ''} are what enters; they no longer say:", *LOST]
 
 
 def _model_text(asked: Asked) -> tuple[str, int]:
@@ -163,14 +174,14 @@ def _sedml(asked: Asked, to: Path) -> None:
 
 def _omex(asked: Asked, to: Path) -> None:
     from ketamech.cli import terminal
-    from ketamech.exchange.archive import LOST, package, write_archive
+    from ketamech.exchange.archive import LOST, MODEL, package, write_archive
 
     model = terminal.model()
     with terminal.progress().status("Writing the model, its simulation and the curves to expect ..."):
         made = package(asked, model)
         to.parent.mkdir(parents=True, exist_ok=True)
         write_archive(to, made)
-    _tell(to, asked, f"{len(made.files)} files: {', '.join(made.files)}", [LOST])
+    _tell(to, asked, f"{len(made.files)} files: {', '.join(made.files)}", [LOST, *_doses_lost(f"from {MODEL}")])
 
 
 def _petab(asked: Asked, to: Path) -> None:
@@ -183,7 +194,7 @@ def _petab(asked: Asked, to: Path) -> None:
         case = scenario_case(asked, model)
         _write_folder(to, petab_files([case], model))
     found = f"versions 1 and 2, with {len(case.readings)} simulated readings in place of measurements"
-    _tell(to, asked, found, ["PEtab cannot carry:", *not_carried(model)])
+    _tell(to, asked, found, ["PEtab cannot carry:", *not_carried(model), *_doses_lost("from version 2")])
 
 
 def _calibration(to: Path) -> None:
@@ -198,7 +209,7 @@ def _calibration(to: Path) -> None:
     readings = sum(len(case.readings) for case in cases)
     lost = [*not_carried(model), *(f"{number} rows: {reason}" for reason, number in left.items())]
     found = f"versions 1 and 2, {readings} published readings of {len(cases)} courses"
-    _tell(to, None, found, ["PEtab cannot carry:", *lost])
+    _tell(to, None, found, ["PEtab cannot carry:", *lost, *_doses_lost("from version 2")])
 
 
 WRITERS: dict[str, Callable[[Asked, Path], None]] = {

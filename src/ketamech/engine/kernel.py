@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.core import UnknownName, cache_folder, nearest
+from ketamech.core.json_text import read_json
 from ketamech.engine import machine
 from ketamech.engine.cuda import WARP, Graphics
 from ketamech.engine.cuda_driver import gpu
@@ -175,7 +176,7 @@ def _kept(folder: Path, make: Callable[[], dict[str, bytes]]) -> dict[str, bytes
 
 def _read(folder: Path) -> dict[str, bytes] | None:
     try:
-        seals = json.loads((folder / "seals.json").read_bytes())
+        seals = dict(read_json(folder / "seals.json"))
         found = {name: (folder / name).read_bytes() for name in seals}
     except (OSError, ValueError, TypeError):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from ketamech.study.running import run
 
 MODEL, SIMULATION, DOSES, SCENARIO, ABOUT = "model.xml", "simulation.sedml", "doses.csv", "scenario.yaml", "README.md"
 EXPECTED = "expected/{}.csv"
+MOST_BYTES = 200_000_000  # of an archive, unpacked; ours hold less than 10 MB
 TOLERANCE = 1e-9  # of the curves to expect
 DIGITS = "%.10g"
 ITSELF = "http://identifiers.org/combine.specifications/omex"
@@ -115,10 +117,23 @@ def write_archive(target: Path, made: Package) -> None:
 def read_archive(path: Path) -> dict[str, str]:
     """The text of every file of an OMEX archive by place. Raises BadInput for what is no archive."""
     archive = libcombine().CombineArchive()
-    if not path.is_file() or not archive.initializeFromArchive(str(path)):
-        raise BadInput("this is no OMEX archive", file=path, expected="a file written by ketamech export --to x.omex")
-    places = [str(one) for one in archive.getAllLocations()]
-    return {place.removeprefix("./"): str(archive.extractEntryToString(place)) for place in places}
+    try:
+        _refuse_large(path)
+        if archive.initializeFromArchive(str(path)):
+            places = [str(one) for one in archive.getAllLocations()]
+            return {place.removeprefix("./"): str(archive.extractEntryToString(place)) for place in places}
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):
+        pass  # a damaged entry is a RuntimeError of libCombine
+    raise BadInput("this is no OMEX archive", file=path, expected="a file written by ketamech export --to x.omex")
+
+
+def _refuse_large(path: Path) -> None:
+    """Raise BadInput for an archive that would fill the memory when it is unpacked."""
+    with zipfile.ZipFile(path) as held:
+        size = sum(entry.file_size for entry in held.infolist())
+    if size > MOST_BYTES:
+        what = f"the archive holds {size / 1e6:.0f} MB when it is unpacked"
+        raise BadInput(what, file=path, expected=f"at most {MOST_BYTES / 1e6:.0f} MB")
 
 
 def _format(omex: Any, kind: str) -> str:

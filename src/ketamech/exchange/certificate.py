@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ketamech.exchange.archive import SIMULATION, TOLERANCE, package, read_archive, write_archive
+from ketamech.core import BadInput
+from ketamech.exchange.archive import SCENARIO, SIMULATION, TOLERANCE, package, read_archive, write_archive
 from ketamech.exchange.elsewhere import ENGINES, Elsewhere
 from ketamech.exchange.sbml_words import sbml_id
 from ketamech.exchange.sedml import TimeCourse, read_time_courses, time_courses
 from ketamech.study import Course, Model, Scenario, courses, load_scenario
 from ketamech.study.running import run
+from ketamech.study.scenario_from_file import scenario_from_text
 
 GOAL = 1e-4  # of each output's scale
 REFERENCE = "racemic 0.5 mg/kg IV over 40 min"  # moves every output, so that none is measured by its own rounding
@@ -53,14 +55,56 @@ def certify(
 ) -> Certificate:
     """Write the archive of each scenario into `folder`, run what is in it in each engine, and compare with our own."""
     folder.mkdir(parents=True, exist_ok=True)
-    found: list[tuple[object, ...]] = []
-    told = {name: _Here.of(scenario, model) for name, scenario in scenarios.items()}
-    scales = _scales(model, [*told.values(), _Here.of(load_scenario(REFERENCE, model.parameters), model)])
-    for name, scenario in scenarios.items():
+
+    def written(name: str) -> Mapping[str, str]:
         tell(f"{name}: writing the archive")
         place = folder / f"{name}.omex"
-        write_archive(place, package(scenario, model))
-        found += [(name, *row) for row in _compared(read_archive(place), told[name], model, scales, engines, tell)]
+        write_archive(place, package(scenarios[name], model))
+        return read_archive(place)
+
+    told = {name: _Here.of(asked, model, time_courses(asked.horizon)) for name, asked in scenarios.items()}
+    return _certificate(told, written, model, engines, tell)
+
+
+def certify_archives(
+    paths: Iterable[Path],
+    model: Model,
+    *,
+    engines: Mapping[str, Elsewhere] = ENGINES,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Certificate:
+    """Run what is in archives that were written before in each engine, and compare with our own.
+
+    Raises BadInput for an archive without the scenario and the simulation that `ketamech export` writes.
+    """
+    files = {path.stem: _complete(read_archive(path), path) for path in paths}
+    told = {}
+    for name, found in files.items():
+        scenario = scenario_from_text(found[SCENARIO], model.parameters, f"{name}:{SCENARIO}")
+        told[name] = _Here.of(scenario, model, read_time_courses(found[SIMULATION])[1])
+    return _certificate(told, files.__getitem__, model, engines, tell)
+
+
+def _complete(files: Mapping[str, str], path: Path) -> Mapping[str, str]:
+    for place in (SIMULATION, SCENARIO):
+        if place not in files:
+            raise BadInput(f"the archive holds no {place}", file=path, expected="what ketamech export writes")
+    return files
+
+
+def _certificate(
+    told: Mapping[str, _Here],
+    archive: Callable[[str], Mapping[str, str]],
+    model: Model,
+    engines: Mapping[str, Elsewhere],
+    tell: Callable[[str], None],
+) -> Certificate:
+    reference = load_scenario(REFERENCE, model.parameters)
+    largest = _Here.of(reference, model, time_courses(reference.horizon))
+    scales = _scales(model, [*told.values(), largest])
+    found: list[tuple[object, ...]] = []
+    for name, here in told.items():
+        found += [(name, *row) for row in _compared(archive(name), here, model, scales, engines, tell)]
     versions = {one: metadata.version(one) for one in PACKAGES}
     return Certificate(pd.DataFrame(found, columns=list(COLUMNS)), versions, model.layout.fingerprint)
 
@@ -73,9 +117,9 @@ class _Here:
     curves: xr.Dataset
 
     @classmethod
-    def of(cls, scenario: Scenario, model: Model) -> _Here:
+    def of(cls, scenario: Scenario, model: Model, asked: Iterable[TimeCourse]) -> _Here:
         treated = courses(scenario, model)[0]
-        times = compared_times(treated, time_courses(scenario.horizon))
+        times = compared_times(treated, asked)
         return cls(treated, run(model, [treated], times, tolerance=TOLERANCE))
 
 

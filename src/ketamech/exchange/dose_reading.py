@@ -199,4 +199,4 @@ def _notes(rows: Sequence[Row], header: Sequence[str], people: dict[str, str], d
     if unused:
         yield f"columns that are not used: {', '.join(unused)}"
     if any("CMT" in row.cells and "ROUTE" not in row.cells and row.word("CMT").isdigit() for row in rows):
-        yield "CMT by number is 1 IV, 2 oral, 3 nasal, 4 IM, 5 SC, 6 sublingual, 7 none"
+        yield "CMT by number is 1 IV, 2 oral, 3 nasal, 4 IM, 5 SC, 6 sublingual, 7 none, 8 IP"

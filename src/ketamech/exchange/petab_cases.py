@@ -99,11 +99,12 @@ def _hour(text: str) -> bool:
 def _case(protocol: Protocol, targets: Sequence[Target], evidence: Evidence, model: Model) -> Case:
     values = protocol.values(model.parameters)
     course = Course(protocol.id, protocol.entries(model.parameters), values)
-    rest = _at_rest(model, values)
+    rest = at_rest(model, values)
     return Case(protocol.id, course, tuple(_reading(target, evidence, rest) for target in targets))
 
 
-def _at_rest(model: Model, values: Mapping[str, float]) -> dict[str, float]:
+def at_rest(model: Model, values: Mapping[str, float]) -> dict[str, float]:
+    """Every output of a drug-free person whose parameters differ by `values` (canonical)."""
     found = run(model, [Course("rest", (), values)], np.array([0.0]))
     return {str(name): float(found[name].values[0, 0]) for name in found.data_vars}
 

@@ -6,14 +6,15 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import xarray as xr
 
-from ketamech.core import BadInput
+from ketamech.core import BadInput, KetaMechError
 from ketamech.exchange.facts import csv_with_facts, facts_of_csv
 from ketamech.exchange.results import DIMS, finished, names_of
 
@@ -56,19 +57,27 @@ def open_results(source: Path | str) -> xr.Dataset:
         raise BadInput(
             f"'{source}' is no file of results", file=path, expected=f"a file ending in {', '.join(_READERS)}"
         )
-    try:
+    with _damage(path):
         return read(path)
-    except (OSError, ValueError, KeyError) as problem:
-        raise BadInput(f"the file cannot be read: {problem}", file=path, expected="results of KetaMech") from None
 
 
 def facts_of(source: Path | str) -> dict[str, Any]:
     """What a file of results says of itself: model hash, seed, versions, command line, papers. Raises BadInput."""
     path = Path(source)
-    try:
+    with _damage(path):
         return _facts_of(path)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
-        raise BadInput(f"the file cannot be read: {problem}", file=path, expected="results of KetaMech") from None
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Whatever the libraries say of a damaged file, as an error of ours."""
+    try:
+        yield
+    except KetaMechError:
+        raise
+    except Exception as problem:
+        said = str(problem).splitlines()[0][:200] if str(problem) else type(problem).__name__
+        raise BadInput(f"the file cannot be read: {said}", file=path, expected="results of KetaMech") from None
 
 
 def _facts_of(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from ketamech.core import BadInput, convert
-from ketamech.parameters import ParameterTable
+from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.study import Scenario
 
 SUFFIXES = (".yaml", ".yml")
@@ -25,6 +25,11 @@ def scenario_yaml(scenario: Scenario, parameters: ParameterTable) -> str:
         lines.append(f"description: {json.dumps(scenario.description, ensure_ascii=False)}")
     lines.append("treatments:")
     lines += [f"  - {json.dumps(words)}" for words in scenario.regimen.sentence().split("; ")]
+    if scenario.perturbations:
+        lines.append("perturbations:")
+        lines += [f"  - {json.dumps(given.text)}" for given in scenario.perturbations]
+    if scenario.species != HUMAN:
+        lines.append(f"species: {scenario.species}")
     values = dict(scenario.values)
     if any("/kg" in treatment.unit for treatment in scenario.regimen.treatments):
         values.setdefault("person.weight", parameters["person.weight"].canonical)

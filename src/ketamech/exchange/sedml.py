@@ -5,6 +5,7 @@ Each time course is one task with one report of every output asked for; one plot
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,9 @@ TIME = "urn:sedml:symbol:time"
 CVODE = "KISAO:0000019"
 TOLERANCES = (("KISAO:0000209", "1e-8"), ("KISAO:0000211", "1e-10"))  # relative, absolute
 PLOTTED = ("mood.madrs", "dissociation.cadss", "spines.density")
+SEEN = "seen"
 DAY = 24.0
+_ID = re.compile(r"\b[A-Za-z]\w*")
 
 
 @dataclass(frozen=True)
@@ -39,21 +42,25 @@ def time_courses(horizon: float) -> tuple[TimeCourse, ...]:
     return (TimeCourse("first_day", "the first day, by the minute", first, max(1, round(first * 60))), whole)
 
 
-def write_sedml(name: str, model_file: str, outputs: Sequence[str], courses: Sequence[TimeCourse]) -> str:
+def write_sedml(
+    name: str, model_file: str, outputs: Sequence[str], courses: Sequence[TimeCourse], *, seen: str = ""
+) -> str:
     """SED-ML text: `courses` of the SBML in `model_file`, reporting `outputs`.
 
+    `seen` is a formula of SBML ids that is reported, as SEEN, and plotted in place of outputs.
     Raises BadInput without python-libsedml.
     """
-    document = _Simulations(name, model_file)
+    document = _Simulations(name, model_file, seen)
     for course in courses:
         document.course(course, outputs)
-    document.plot(courses[0], [output for output in PLOTTED if output in outputs] or list(outputs[:1]))
+    shown = [output for output in PLOTTED if output in outputs] or list(outputs[:1])
+    document.plot(courses[0], [SEEN] if seen else shown)
     return document.text()
 
 
 class _Simulations:
-    def __init__(self, name: str, model_file: str) -> None:
-        self._libsedml = libsedml()
+    def __init__(self, name: str, model_file: str, seen: str) -> None:
+        self._libsedml, self._seen = libsedml(), seen
         self._document = self._libsedml.SedDocument(LEVEL, VERSION)
         self._document.getNamespaces().add(SBML_NAMESPACE, "sbml")
         model = self._document.createModel()
@@ -79,7 +86,7 @@ class _Simulations:
         report = self._document.createReport()
         report.setId(f"report_{course.name}")
         report.setName(course.about)
-        for output in (None, *outputs):
+        for output in (None, *outputs, *([SEEN] if self._seen else [])):
             shown = report.createDataSet()
             label = sbml_id(output) if output else "time"
             shown.setId(f"shown_{course.name}_{label}")
@@ -114,16 +121,25 @@ class _Simulations:
     def _generator(self, course: TimeCourse, output: str | None) -> str:
         made = self._document.createDataGenerator()
         made.setId(_generator_id(course, output))
-        variable = made.createVariable()
-        variable.setId(f"value_{made.getId()}")
-        variable.setTaskReference(f"task_{course.name}")
         if output is None:
+            variable = self._variable(made, course)
             variable.setSymbol(TIME)
+            math = variable.getId()
         else:
             made.setName(output)
-            variable.setTarget(TARGET.format(sbml_id(output)))
-        made.setMath(self._libsedml.parseFormula(variable.getId()))
+            math = self._seen if output == SEEN else sbml_id(output)
+            for name in dict.fromkeys(_ID.findall(math)):
+                variable = self._variable(made, course, f"_of_{name}" if output == SEEN else "")
+                variable.setTarget(TARGET.format(name))
+                math = re.sub(rf"\b{name}\b", variable.getId(), math)
+        made.setMath(self._libsedml.parseFormula(math))
         return str(made.getId())
+
+    def _variable(self, generator: Any, course: TimeCourse, which: str = "") -> Any:
+        made = generator.createVariable()
+        made.setId(f"value_{generator.getId()}{which}")
+        made.setTaskReference(f"task_{course.name}")
+        return made
 
 
 def _generator_id(course: TimeCourse, output: str | None) -> str:

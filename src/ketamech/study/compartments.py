@@ -6,7 +6,7 @@ from ketamech.core import BadInput, nearest
 from ketamech.study.drugs import ROUTES
 
 # The numbers that tables written here carry; a name is safer, since other programs number by their own model.
-NUMBERED = ("IV", "oral", "nasal", "IM", "SC", "sublingual", "")
+NUMBERED = ("IV", "oral", "nasal", "IM", "SC", "sublingual", "", "IP")
 NO_ROUTE = "none"
 _PLACES = {
     "central": "IV",

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
+from ketamech.core.json_text import read_json
+
 
 @dataclass(frozen=True)
 class StateRow:
@@ -91,7 +93,7 @@ class Layout:
     def from_json(cls, text: str) -> Layout:
         """The layout that `to_json` wrote. Raises ValueError for a text that holds none."""
         try:
-            return _read(json.loads(text))
+            return _read(read_json(text))
         except (KeyError, TypeError, AttributeError) as problem:
             raise ValueError(f"this text is not a layout: {problem}") from problem
 

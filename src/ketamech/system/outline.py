@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ketamech.core.json_text import read_json
+
 Tree = float | str | list[Any]
 Left = tuple[float | None, frozenset[str]]
 _NOTHING: frozenset[str] = frozenset()
@@ -43,7 +45,7 @@ class Outline:
     def from_json(cls, text: str) -> Outline:
         """The outline that `to_json` wrote. Raises ValueError for a text that holds none."""
         try:
-            plain = json.loads(text)
+            plain = read_json(text)
             parts = {name: tuple((a, b) for a, b in plain[name]) for name in ("stages", "fluxes", "offers")}
             return cls(**parts, fixed=frozenset(plain["fixed"]))
         except (KeyError, TypeError) as problem:

@@ -1,0 +1,121 @@
+"""The tables that ship, which whoever adds a row edits: each read from a folder in which one file is anything."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+DATA = Path(__file__).parents[2] / "src" / "ketamech" / "data"
+PLACE = Path(tempfile.mkdtemp(prefix="ketamech-fuzz-tables-"))
+LINES = 6  # of a table, to begin from
+
+
+def _evidence(folder: Path) -> None:
+    from ketamech.evidence import load
+
+    load.load_evidence(folder)
+
+
+def _parameters(folder: Path) -> None:
+    from ketamech.parameters import load
+
+    load.load_parameters(folder)
+
+
+def _people(folder: Path) -> None:
+    from ketamech.study.people_tables import load_tables
+
+    load_tables.cache_clear()
+    load_tables(folder)
+
+
+def _scales(folder: Path) -> None:
+    from ketamech.study.scales import load_scales
+
+    load_scales.cache_clear()
+    load_scales(folder / "scales.csv")
+
+
+def _perturbations(folder: Path) -> None:
+    from ketamech.study import perturbations
+
+    perturbations.load_perturbations(folder / "perturbations.csv")
+
+
+def _experiments(folder: Path) -> None:
+    from ketamech.analysis.experiment_rows import load_experiment_rows
+
+    load_experiment_rows.cache_clear()
+    load_experiment_rows(folder / "rows.csv")
+
+
+def _scorecard(folder: Path) -> None:
+    from ketamech.analysis import goals, protocols, targets
+    from ketamech.evidence import load_evidence
+
+    evidence, known = load_evidence(), protocols.load_protocols(folder / "protocols.csv")
+    found = targets.load_targets(evidence, known, folder / "targets.csv")
+    targets.load_uncovered(evidence, found, folder / "uncovered.csv")
+    goals.load_goals(evidence, known, folder / "goals.csv")
+
+
+def _claims(folder: Path) -> None:
+    from ketamech.analysis.claims import tables
+    from ketamech.evidence import load_evidence
+
+    tables.load_claims(load_evidence(), folder)
+    tables.load_variants(tables.load_rule(folder)[0], folder)
+
+
+def _wirings(folder: Path) -> None:
+    from ketamech.analysis.wiring_tables import load_compared, load_draws
+    from ketamech.study.wirings import load_wirings
+
+    load_wirings(_values(), folder)
+    load_compared(folder)
+    load_draws(_values(), folder)
+
+
+@cache
+def _values() -> Any:
+    from ketamech.parameters import load_parameters
+
+    return load_parameters()
+
+
+FOLDERS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
+    "evidence": (_evidence, ("clinical", "references")),
+    "parameters": (_parameters, ("mood",)),
+    "people": (_people, ("between", "correlations", "effects", "populations", "settings")),
+    "scales": (_scales, ("scales",)),
+    "experiments": (_experiments, ("rows",)),
+    "perturbations": (_perturbations, ("perturbations",)),
+    "scorecard": (_scorecard, ("protocols", "targets", "uncovered", "goals")),
+    "claims": (_claims, ("arms", "claims", "evidence", "experiments", "points", "rule", "variants")),
+    "wirings": (_wirings, ("wirings", "settings", "fitted", "compared", "draws")),
+}
+TABLES = [f"{folder}_{name}" for folder, (_, names) in FOLDERS.items() for name in names]
+
+
+def read_with(table: str, data: bytes) -> None:
+    """Read a folder of tables of which one is these bytes."""
+    kind, _, name = table.partition("_")
+    folder = _copy("experiments" if kind == "perturbations" else kind, f"{name}.csv")
+    (folder / f"{name}.csv").write_bytes(data)
+    FOLDERS[kind][0](folder)
+
+
+def beginning(table: str) -> bytes:
+    """The first lines of a table as it ships."""
+    kind, _, name = table.partition("_")
+    path = DATA / ("experiments" if kind == "perturbations" else kind) / f"{name}.csv"
+    return b"".join(path.read_bytes().splitlines(keepends=True)[:LINES]) if path.exists() else b""
+
+
+@cache
+def _copy(kind: str, name: str) -> Path:
+    return Path(shutil.copytree(DATA / kind, PLACE / f"{kind}-{name}"))
