@@ -69,12 +69,15 @@ def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch)
         archive.read_archive(path)
 
 
-def test_a_damaged_archive_is_an_error_of_ours(tmp_path):
-    """Its end is there, its entries are not: libCombine raises."""
+@pytest.mark.parametrize(("good", "bad"), [(b"PK\x03\x04", b"PK\x03\x05"), (b"KISAO", b"KISAX")])
+def test_a_damaged_archive_is_an_error_of_ours_and_leaves_nothing(tmp_path, monkeypatch, good, bad):
+    """Its end is there, its entries are not, or are not what was packed."""
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "damaged.omex"
-    path.write_bytes(targets.zipped().replace(b"PK\x03\x04", b"PK\x03\x05"))
+    path.write_bytes(targets.zipped().replace(good, bad))
     with pytest.raises(BadInput, match="no OMEX archive"):
         archive.read_archive(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["damaged.omex"]
 
 
 @pytest.mark.parametrize("name", ["sbml", "sbml_doses", "sedml"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,19 +119,21 @@ def read_archive(path: Path) -> dict[str, str]:
     """The text of every file of an OMEX archive by place. Raises BadInput for what is no archive."""
     archive = libcombine().CombineArchive()
     try:
-        _refuse_large(path)
-        if archive.initializeFromArchive(str(path)):
-            places = [str(one) for one in archive.getAllLocations()]
-            return {place.removeprefix("./"): str(archive.extractEntryToString(place)) for place in places}
-    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):
-        pass  # a damaged entry is a RuntimeError of libCombine
+        with zipfile.ZipFile(path) as held:
+            _refuse_large(path, held)
+            if archive.initializeFromArchive(str(path)):
+                # libCombine would unpack into the working folder, and leave damaged entries there
+                packed = {name.removeprefix("./"): name for name in held.namelist()}
+                places = [str(one).removeprefix("./") for one in archive.getAllLocations()]
+                return {place: held.read(packed[place]).decode("utf-8") for place in places if place in packed}
+    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile):
+        pass  # a damaged manifest is a RuntimeError of libCombine
     raise BadInput("this is no OMEX archive", file=path, expected="a file written by ketamech export --to x.omex")
 
 
-def _refuse_large(path: Path) -> None:
+def _refuse_large(path: Path, held: zipfile.ZipFile) -> None:
     """Raise BadInput for an archive that would fill the memory when it is unpacked."""
-    with zipfile.ZipFile(path) as held:
-        size = sum(entry.file_size for entry in held.infolist())
+    size = sum(entry.file_size for entry in held.infolist())
     if size > MOST_BYTES:
         what = f"the archive holds {size / 1e6:.0f} MB when it is unpacked"
         raise BadInput(what, file=path, expected=f"at most {MOST_BYTES / 1e6:.0f} MB")
