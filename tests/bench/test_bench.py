@@ -174,7 +174,9 @@ def test_a_quick_run_writes_what_it_says(tmp_path):
     for peer in (one for one in found["peers"] if one["installed"]):
         for setting in peer["settings"]:
             assert len(setting["ms"]) >= 1, (peer["name"], setting)
-            assert setting["error"] < 100 * setting["tolerance"], (peer["name"], setting)
+            assert np.isfinite(setting["error"]), (peer["name"], setting)  # how near others come is for them to keep
+    (ours,) = [one for one in found["peers"] if one["name"] == OURS.name]
+    assert all(setting["error"] < 100 * setting["tolerance"] for setting in ours["settings"])
     agreement = found["reference"]["agreement"]
     assert agreement["by"] is None or agreement["error"] < 1e-7
     assert (tmp_path / "b" / "benchmark.svg").stat().st_size > 5000

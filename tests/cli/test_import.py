@@ -84,7 +84,7 @@ BAD = {
     "no scenario file": (["import", "many.csv", "--drug", "racemic", "--to", "s.csv"], "ending in .yaml"),
     "a sentence with --id": (["simulate", "racemic 35 mg IV", "--id", "2"], "for a table of doses"),
     "a model that runs how long": (["import", "model.xml", "--to", "c.csv"], "--end 24"),
-    "a model into a scenario": (["import", "model.xml", "--end", "3", "--to", "c.yaml"], "ending in .csv"),
+    "a model into a scenario": (["import", "model.xml", "--end", "3", "--to", "c.yaml"], "type: --to result.csv"),
     "an end before the start": (["import", "model.xml", "--end", "-3"], "a time above 0"),
     "no model": (["import", "gone.xml"], "cannot be read"),
     "no scenarios to certify": (["certify", "--scenarios", "."], "no scenario files"),

@@ -404,9 +404,9 @@ def page_scenario(data: bytes) -> None:
 def page_doses(data: bytes) -> None:
     """A dose table uploaded to the page."""
     from ketamech.app.asked import AskedDoseTable
-    from ketamech.app.dose_table import keys_of_table
+    from ketamech.app.dose_table import people_of
 
-    keys_of_table(AskedDoseTable(text=data.decode("utf-8", "replace"), name="mine.csv"), model())
+    people_of(AskedDoseTable(text=data.decode("utf-8", "replace"), name="mine.csv"), model())
 
 
 def results_zarr(data: bytes) -> None:

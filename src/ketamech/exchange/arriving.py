@@ -31,8 +31,8 @@ def arriving(path: Path, parameters: ParameterTable) -> dict[str, Scenario]:
     except BadInput as problem:
         if problem.file is not None:
             raise
-        told = {"key": problem.key, "expected": problem.expected, "nearest": problem.nearest}
-        raise BadInput(problem.what, file=path, **told) from None  # type: ignore[arg-type]
+        told = {name: getattr(problem, name) for name in ("key", "expected", "nearest", "type_this")}
+        raise BadInput(problem.what, file=path, **told) from None
 
 
 def _told(path: Path, parameters: ParameterTable) -> Mapping[str, tuple[Found, float]]:

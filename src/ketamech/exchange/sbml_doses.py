@@ -48,7 +48,7 @@ def doses_of_sbml(text: str, parameters: ParameterTable) -> Found:
     held = {p.getId(): p.getValue() for p in (model.getParameter(i) for i in range(model.getNumParameters()))}
     ruled = {model.getRule(i).getVariable() for i in range(model.getNumRules()) if model.getRule(i).isRate()}
     if f"{BELIEF.replace('.', '__')}" not in held:
-        raise BadInput("this is no model of KetaMech", expected=EXPECTED)
+        raise BadInput("this is no model of KetaMech", expected=EXPECTED, type_this="--to result.csv")
     found = Entering()
     _start(found, {own_name(name): value for name, value in held.items() if name in ruled})
     flowing = {own_name(name): value for name, value in held.items() if name.startswith(f"{INFLOW}__")}
