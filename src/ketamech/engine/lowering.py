@@ -36,6 +36,22 @@ class where_positive(sympy.Function):  # noqa: N801
         return where_positive(self.args[0], *((1, 0) if argindex == 2 else (0, 1)))
 
 
+class floored(sympy.Function):  # noqa: N801
+    """The whole number at or below."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """Flat between its jumps; those have no slope."""
+        return sympy.S.Zero
+
+
+INSTRUCTIONS = {
+    "raised": "exp", "logged": "log", "where_positive": "if_positive", "floored": "floor", "sin": "sin", "cos": "cos",
+    "atan": "atan",
+}  # fmt: skip
+
+
 def written_out(expression: sympy.Expr) -> sympy.Expr:
     """Hill curves and powers in terms of exp, log and choices, so that their shared parts can be found."""
     return expression.replace(hill, _hill).replace(hill_slope, _hill_slope).replace(_needs_log, _power)
@@ -171,7 +187,7 @@ class Lowering:
 
     def _function(self, expression: sympy.Expr) -> Operand:
         arguments = [self.value(argument) for argument in expression.args]
-        name = {"raised": "exp", "logged": "log", "where_positive": "if_positive"}.get(expression.func.__name__)
+        name = INSTRUCTIONS.get(expression.func.__name__)
         if name is None:
             raise NotImplementedError(f"no instruction for {expression.func.__name__}")
         return self._emit(name, *arguments)

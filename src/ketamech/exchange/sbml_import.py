@@ -12,7 +12,7 @@ from typing import Any
 import sympy
 
 from ketamech.core import BadInput
-from ketamech.exchange.imported import CLOCK, Happening, Imported, named, true_above
+from ketamech.exchange.imported import AMOUNT, CLOCK, SLOPE, Happening, Imported, named, true_above
 from ketamech.exchange.mathml import TIME, Formulas
 from ketamech.exchange.sbml_document import libsbml
 from ketamech.exchange.sbml_reading import read_document
@@ -44,6 +44,7 @@ class _Translation:
         self.ruled = {rule.getVariable(): rule for rule in rules}
         self.first = {a.getSymbol(): a for a in _all(model, "InitialAssignment") if a.isSetMath()}
         self.set_by_events = {a.getVariable() for event in _all(model, "Event") for a in _all(event, "EventAssignment")}
+        self.rated: dict[str, None] = {}  # ids whose rate of change some formula uses
         self.reacting = self._reacting()
         for compartment in _all(model, "Compartment"):
             self._plain(compartment.getId(), compartment.getSize() if compartment.isSetSize() else 1.0)
@@ -57,7 +58,10 @@ class _Translation:
         self._rules()
         self._starts()
         self._reactions()
-        self.made.events += [self._event(event) for event in _all(model, "Event")]
+        self.made.events += [self._event(event) for event in _all(model, "Event") if _can_fire(event)]
+        for identifier in self.rated:
+            self.made.rules[named(identifier) + SLOPE] = self.made.slope(named(identifier))
+        self.made.settle()
 
     def formula(self, node: Any, where: str) -> sympy.Expr:
         """A formula of the model in our symbols."""
@@ -65,7 +69,12 @@ class _Translation:
 
     def _formulas(self, where: str) -> Formulas:
         numbers = {name.partition(".")[2]: value for name, value in self.made.constants.items()}
-        return Formulas(self.names, self.made.meaning, numbers, where)
+        return Formulas(self.names, self.made.meaning, numbers, where, self._rate_of)
+
+    def _rate_of(self, identifier: str) -> sympy.Expr:
+        """A name for the rate of change of what an id means; what it is can be said when all is read."""
+        self.rated[identifier] = None
+        return symbol(named(identifier) + SLOPE)
 
     def _reacting(self) -> set[str]:
         """Species that reactions change."""
@@ -106,8 +115,10 @@ class _Translation:
         if rule is not None:  # kept as what its id means
             self._plain(identifier, self._meant(species))
             self.made.amounts[identifier] = symbol(name) * volume
+            if name in self.made.rates and volume != 1:
+                self.made.diluted[name] = volume.name
             return
-        amount = symbol(f"{name}.amount") if volume != 1 else symbol(name)
+        amount = symbol(name + AMOUNT) if volume != 1 else symbol(name)
         self.made.meaning[identifier] = symbol(name)
         self.made.amounts[identifier] = amount
         if volume != 1:
@@ -164,14 +175,10 @@ class _Translation:
                 state, compartment = self.made.kept[identifier]
                 self.made.starts[state] = found * self.made.meaning[compartment] if compartment else found
             elif name in self.made.rules:
-                self._hold(name, found)
+                del self.made.rules[name]
+                self.made.fixed[name] = found
             else:
                 self.made.starts[name] = found
-
-    def _hold(self, name: str, start: sympy.Expr) -> None:
-        """A value worked out once, at the start: a state that does not move."""
-        del self.made.rules[name]
-        self.made.rates[name], self.made.starts[name] = sympy.Integer(0), start
 
     def _reactions(self) -> None:
         for reaction in _all(self.model, "Reaction"):
@@ -208,8 +215,6 @@ class _Translation:
 
     def _event(self, event: Any) -> Happening:
         name = event.getId() or event.getName() or "an event"
-        if not event.isSetTrigger() or not event.getTrigger().isSetMath():
-            raise BadInput(f"event '{name}' has no trigger", expected="a trigger")
         trigger, where = event.getTrigger(), f"event '{name}'"
         fires = self._formulas(where).choose(trigger.getMath())
         assigned = []
@@ -227,6 +232,11 @@ class _Translation:
             self.formula(priority.getMath(), where) if priority is not None and priority.isSetMath() else None,
             event.getUseValuesFromTriggerTime(), trigger.getPersistent(), trigger.getInitialValue(),
         )  # fmt: skip
+
+
+def _can_fire(event: Any) -> bool:
+    """Whether an event has a trigger: Level 3 Version 2 allows one without, which never fires."""
+    return bool(event.isSetTrigger() and event.getTrigger().isSetMath())
 
 
 def _all(owner: Any, kind: str) -> list[Any]:
