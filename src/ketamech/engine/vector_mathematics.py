@@ -49,30 +49,38 @@ class VectorFunction:
         self.real, self.whole, self.truth = (f"<{lanes} x {kind}>" for kind in ("double", "i64", "i1"))
 
     def line(self, text: str) -> str:
+        """An instruction; returns the name of its result."""
         self.count += 1
         self.lines.append(f"  %v{self.count} = {text}")
         return f"%v{self.count}"
 
     def c(self, number: float) -> str:
+        """A constant."""
         return all_lanes(number, self.lanes)
 
     def two(self, kind: str, a: str, b: str) -> str:
+        """An instruction of two doubles."""
         return self.line(f"{kind} {self.real} {a}, {b}")
 
     def integer(self, kind: str, a: str, b: str) -> str:
+        """An instruction of two whole numbers."""
         return self.line(f"{kind} {self.whole} {a}, {b}")
 
     def fma(self, a: str, b: str, c: str) -> str:
+        """a * b + c, rounded once."""
         arguments = ", ".join(f"{self.real} {x}" for x in (a, b, c))
         return self.line(f"call {self.real} @llvm.fma.v{self.lanes}f64({arguments})")
 
     def as_whole(self, a: str) -> str:
+        """The bits of a double as a whole number."""
         return self.line(f"bitcast {self.real} {a} to {self.whole}")
 
     def as_real(self, a: str) -> str:
+        """And back."""
         return self.line(f"bitcast {self.whole} {a} to {self.real}")
 
     def choose(self, how: str, a: str, b: str, yes: str, no: str) -> str:
+        """One of two, by how a and b compare."""
         test = self.line(f"fcmp {how} {self.real} {a}, {b}")
         return self.line(f"select {self.truth} {test}, {self.real} {yes}, {self.real} {no}")
 
@@ -84,6 +92,7 @@ class VectorFunction:
         return total
 
     def text(self, name: str, result: str) -> str:
+        """The whole function."""
         body = "\n".join(self.lines)
         return f"define internal {self.real} @{name}({self.real} %x) #1 {{\n{body}\n  ret {self.real} {result}\n}}\n"
 

@@ -160,9 +160,9 @@ class Formulas:
 
     def _rate(self, node: Any) -> sympy.Expr:
         """The rate of change of what an id means."""
-        name = node.getChild(0).getName() if node.getNumChildren() == 1 else None
+        name = str(node.getChild(0).getName()) if node.getNumChildren() == 1 else "no single name"
         if self._rate_of is None or name not in self._symbols:
-            raise BadInput(f"{self._where} uses rateOf of {name or 'no name'}", expected="rateOf of an id of the model")
+            raise BadInput(f"{self._where} uses rateOf of {name}", expected="rateOf of an id of the model")
         return self._rate_of(name)
 
     def _factorial(self, values: list[sympy.Expr]) -> sympy.Expr:

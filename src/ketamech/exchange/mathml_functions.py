@@ -31,7 +31,7 @@ def real(value: sympy.Expr) -> sympy.Expr:
 
 def factorial(x: sympy.Expr) -> sympy.Expr | None:
     """Of a whole number; None of anything else."""
-    if not x.is_number or not float(x).is_integer() or x < 0:
+    if not x.is_Number or not float(x).is_integer() or x < 0:
         return None
     return sympy.oo if x > MOST_FACTORIAL else number(float(sympy.factorial(int(x))))
 
@@ -83,7 +83,7 @@ def _arccos(x: sympy.Expr) -> sympy.Expr:
 
 
 def _floor(x: sympy.Expr) -> sympy.Expr:
-    return sympy.floor(x) if x.is_number else floored(x)
+    return sympy.floor(x) if x.is_Number else floored(x)
 
 
 def _quotient(x: sympy.Expr, y: sympy.Expr) -> sympy.Expr:
