@@ -172,9 +172,12 @@ def test_what_is_not_supported_is_refused_by_name(text, tmp_path):
 
 ALGEBRAIC = """<?xml version="1.0" encoding="UTF-8"?>
 <sbml xmlns="http://www.sbml.org/sbml/level3/version1/core" level="3" version="1">
-<model id="m"><listOfParameters><parameter id="x" value="1" constant="false"/></listOfParameters><listOfRules>
-<algebraicRule><math xmlns="http://www.w3.org/1998/Math/MathML"><apply><minus/><ci>x</ci><cn>2</cn></apply></math>
+<model id="m"><listOfParameters><parameter id="x" value="1" constant="false"/><parameter id="y" constant="false"
+value="3"/></listOfParameters><listOfRules><algebraicRule><math xmlns="http://www.w3.org/1998/Math/MathML">FORMULA</math>
 </algebraicRule></listOfRules></model></sbml>"""
+SQUARE = ALGEBRAIC.replace("FORMULA", "<apply><minus/><apply><power/><ci>x</ci><cn>2</cn></apply><cn>2</cn></apply>")
+EITHER = ALGEBRAIC.replace("FORMULA", "<apply><minus/><ci>x</ci><ci>y</ci></apply>")
+NEITHER = ALGEBRAIC.replace("FORMULA", "<apply><minus/><cn>2</cn><cn>2</cn></apply>")
 PACKAGE = """<?xml version="1.0" encoding="UTF-8"?>
 <sbml xmlns="http://www.sbml.org/sbml/level3/version1/core" level="3" version="1"
 xmlns:qual="http://www.sbml.org/sbml/level3/version1/qual/version1" qual:required="true"><model id="m"/></sbml>"""
@@ -183,7 +186,9 @@ xmlns:qual="http://www.sbml.org/sbml/level3/version1/qual/version1" qual:require
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (ALGEBRAIC, "algebraic rules"),
+        (SQUARE, "an algebraic rule that is not linear in 'x'"),
+        (EITHER, "an algebraic rule that determines one of: x, y"),
+        (NEITHER, "an algebraic rule that determines one of: nothing"),
         (PACKAGE, "package 'qual'"),
         ("<?xml version='1.0'?><html/>", "SBML"),
         ("<?xml version='1.0'?><sbml", "m.xml"),
@@ -202,6 +207,19 @@ def test_a_rate_of_change_that_cannot_be_told(instead, complaint, tmp_path):
     document = sbml(LEADING).replace("<ci> y </ci>", f"<ci> {instead} </ci>")
     with pytest.raises(BadInput, match=complaint):
         simulate_imported(arrived(tmp_path, document), TIMES)
+
+
+def test_algebraic_rules_in_closed_form(tmp_path):
+    """Two rules, the second of which tells what the first leaves open: 0 = A + R - 2 k and 0 = B + 2 R - 4."""
+    parts = "compartment c=2; species A in c, B in c, $R in c; A=3; B=0; J: A->B; 0.4*A*c; T=0; L=0"
+    whole = sbml(f"{parts}; k := A+T-2*L; R := B+2*T-4")  # T and L stand for R and k: no rule may name itself
+    whole = whole.replace("<ci> T </ci>", "<ci> R </ci>").replace("<ci> L </ci>", "<ci> k </ci>")
+    document = re.sub(r'<assignmentRule variable="\w+">', "<algebraicRule>", whole)
+    found = simulate_imported(arrived(tmp_path, document.replace("</assignmentRule>", "</algebraicRule>")), TIMES)
+    a = 3 * np.exp(-0.4 * TIMES)
+    assert found["R"] == pytest.approx((4 - (3 - a)) / 2, rel=1e-7)
+    assert found["k"] == pytest.approx((a + found["R"]) / 2, rel=1e-7)
+    assert found["amount(R)"] == pytest.approx(2 * found["R"])
 
 
 VALUES = {

@@ -14,6 +14,7 @@ import sympy
 from ketamech.core import BadInput
 from ketamech.exchange.imported import AMOUNT, CLOCK, SLOPE, Happening, Imported, named, true_above
 from ketamech.exchange.mathml import TIME, Formulas
+from ketamech.exchange.sbml_algebraic import implied, solved
 from ketamech.exchange.sbml_document import libsbml
 from ketamech.exchange.sbml_reading import read_document
 from ketamech.stages.declaration import symbol
@@ -41,11 +42,12 @@ class _Translation:
         self.made.meaning[TIME] = symbol(CLOCK)
         self.made.rates[CLOCK], self.made.starts[CLOCK] = sympy.Integer(1), sympy.Integer(0)
         rules = [model.getRule(i) for i in range(model.getNumRules())]
-        self.ruled = {rule.getVariable(): rule for rule in rules}
+        self.ruled = {rule.getVariable(): rule for rule in rules if not rule.isAlgebraic()}
         self.first = {a.getSymbol(): a for a in _all(model, "InitialAssignment") if a.isSetMath()}
         self.set_by_events = {a.getVariable() for event in _all(model, "Event") for a in _all(event, "EventAssignment")}
         self.rated: dict[str, None] = {}  # ids whose rate of change some formula uses
         self.reacting = self._reacting()
+        self.implied = implied(self.names, model, {*self.ruled, *self.reacting, *self.set_by_events})
         for compartment in _all(model, "Compartment"):
             self._plain(compartment.getId(), compartment.getSize() if compartment.isSetSize() else 1.0)
         for parameter in _all(model, "Parameter"):
@@ -87,7 +89,7 @@ class _Translation:
         name = named(identifier)
         self.made.meaning[identifier] = symbol(name)
         rule = self.ruled.get(identifier)
-        if rule is not None and rule.isAssignment():
+        if identifier in self.implied or (rule is not None and rule.isAssignment()):
             return  # an offer, written by _rules
         number = sympy.nan if value is None else sympy.sympify(value)
         if rule is not None or identifier in self.set_by_events:
@@ -111,8 +113,7 @@ class _Translation:
     def _species(self, species: Any) -> None:
         identifier = species.getId()
         name, volume = named(identifier), self._volume(species)
-        rule = self.ruled.get(identifier)
-        if rule is not None:  # kept as what its id means
+        if identifier in self.ruled or identifier in self.implied:  # kept as what its id means
             self._plain(identifier, self._meant(species))
             self.made.amounts[identifier] = symbol(name) * volume
             if name in self.made.rates and volume != 1:
@@ -165,6 +166,9 @@ class _Translation:
                 self.made.rules[name] = found
             else:
                 self.made.rates[name] = found
+        for identifier, rule in self.implied.items():
+            found = self.formula(rule.getMath(), f"the algebraic rule for '{identifier}'")
+            self.made.rules[named(identifier)] = solved(found, symbol(named(identifier)), identifier)
 
     def _starts(self) -> None:
         """Initial assignments, in place of initial values."""
