@@ -11,7 +11,7 @@ import pytest
 import roadrunner
 
 from cli.test_bad_input import run
-from ketamech.core import BadInput
+from ketamech.core import BadInput, SolveFailed
 from ketamech.exchange.sbml_cases import run_suite, summary
 from ketamech.exchange.sbml_import import import_sbml
 from ketamech.exchange.sbml_running import simulate_imported
@@ -71,6 +71,7 @@ ALIKE = {
         "x=0.2; x'=arctan(5*x)+arcsin(x/9)-arccos(x/9)/3+0.1*(arccot(x)-arcsec(1.5+x)+arccsc(1.5+x))"
         "+0.1*(sec(x/9)+csc(1+x/9)-cot(1+x/9))", "x"),
     "whole steps": ("k=5.7; x=factorial(4)/20; x'=floor(k)*ceil(x/1000)-quotient(-17, 3)*rem(k, 2)-rem(-k, 2)*x", "x"),
+    "roots of squares": ("x=-2; y=1; x'=0.5-sqrt(x^2)*0.2; y'=-sqrt(y^2)+abs(x)*0.1", "x y"),
     "substance only": ("compartment c=3; substanceOnly species A in c; A=2; J: A->; 0.2*A", "A"),
 }  # fmt: skip
 
@@ -261,6 +262,12 @@ def test_what_is_worked_out_once_is_a_constant(tmp_path):
     assert found["q"][-1] == -math.inf
     assert math.isnan(found["r"][-1])
     assert found["y"] == pytest.approx(np.exp(-6 * TIMES), rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("rate", ["1/w", "ln(-x^2)", "piecewise(1, x>0, 0)/sqrt(x-5)", "csc(rateOf(k))"])
+def test_what_is_no_number_ends_in_an_error_of_ours(rate, tmp_path):
+    with pytest.raises(SolveFailed, match="not finite"):
+        simulate_imported(arrived(tmp_path, f"w := 0; k=2; x=1; x'={rate}"), TIMES)
 
 
 def test_an_event_without_a_trigger_never_happens(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import sympy
@@ -107,6 +108,8 @@ class Lowering:
             return self.places[expression.name]
         if expression.is_Number or expression.is_NumberSymbol:
             return float(expression)
+        if expression is sympy.zoo:
+            return math.inf  # 1 / 0, once constants stand in place of their names
         if expression.is_Add:
             return self._sum(expression)
         if expression.is_Mul or expression.is_Pow:

@@ -155,7 +155,7 @@ def evaluate(expression: sympy.Expr, known: Mapping[str, float]) -> float:
 
 
 def _where(x: Any, yes: Any, no: Any) -> Any:
-    return yes if x > 0 else no
+    return np.float64(yes if x > 0 else no)  # not Python's own number, which dividing by 0 would stop
 
 
 def named(identifier: str) -> str:

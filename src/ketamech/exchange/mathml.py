@@ -9,16 +9,15 @@ from typing import Any
 import sympy
 
 from ketamech.core import BadInput
-from ketamech.engine.lowering import where_positive
-from ketamech.exchange.mathml_functions import FUNCTIONS, Choose, factorial, number, real, unless_equal
+from ketamech.exchange.mathml_functions import FUNCTIONS, Choose, choice, factorial, number, real, unless_equal
 
 AVOGADRO = 6.02214179e23  # as SBML Level 3 defines it
 TIME = "time"
 _ORDERED = {
-    "gt": lambda x, y, a, b: where_positive(x - y, a, b),
-    "lt": lambda x, y, a, b: where_positive(y - x, a, b),
-    "geq": lambda x, y, a, b: where_positive(y - x, b, a),
-    "leq": lambda x, y, a, b: where_positive(x - y, b, a),
+    "gt": lambda x, y, a, b: choice(x - y, a, b),
+    "lt": lambda x, y, a, b: choice(y - x, a, b),
+    "geq": lambda x, y, a, b: choice(y - x, b, a),
+    "leq": lambda x, y, a, b: choice(x - y, b, a),
 }
 RateOf = Callable[[str], sympy.Expr]
 

@@ -17,16 +17,24 @@ def number(value: float) -> sympy.Expr:
     return sympy.Integer(int(value)) if float(value).is_integer() and abs(value) < 2**31 else sympy.Float(value)
 
 
+def choice(x: sympy.Expr, yes: sympy.Expr, no: sympy.Expr) -> sympy.Expr:
+    """`yes` where x is above 0, else `no`; decided at once where x is a number."""
+    if x.is_Number:
+        return yes if x is not sympy.nan and x > 0 else no
+    return where_positive(x, yes, no)
+
+
 def unless_equal(x: sympy.Expr, y: sympy.Expr) -> Choose:
     """The first of two where x and y differ, else the second."""
-    return lambda yes, no: where_positive(x - y, yes, where_positive(y - x, yes, no))
+    return lambda yes, no: choice(x - y, yes, choice(y - x, yes, no))
 
 
 def real(value: sympy.Expr) -> sympy.Expr:
-    """A value; where it is a number that is not real, as a processor has it: infinite or not a number."""
-    if value is sympy.zoo:
-        return sympy.oo
-    return sympy.nan if value.is_number and value.is_extended_real is False else value
+    """A value as a processor has it: infinite or not a number where mathematics leaves the real numbers."""
+    value = value.xreplace({sympy.zoo: sympy.oo})
+    if value.has(sympy.I) or (value.is_number and value.is_extended_real is False):
+        return sympy.nan
+    return value.replace(sympy.Abs, _size) if value.has(sympy.Abs) else value
 
 
 def factorial(x: sympy.Expr) -> sympy.Expr | None:
@@ -36,17 +44,21 @@ def factorial(x: sympy.Expr) -> sympy.Expr | None:
     return sympy.oo if x > MOST_FACTORIAL else number(float(sympy.factorial(int(x))))
 
 
+def _size(x: sympy.Expr) -> sympy.Expr:
+    return choice(x, x, -x)
+
+
 def _larger(*values: sympy.Expr) -> sympy.Expr:
     found = values[0] if values else -sympy.oo
     for y in values[1:]:
-        found = where_positive(found - y, found, y)
+        found = choice(found - y, found, y)
     return found
 
 
 def _smaller(*values: sympy.Expr) -> sympy.Expr:
     found = values[0] if values else sympy.oo
     for y in values[1:]:
-        found = where_positive(y - found, found, y)
+        found = choice(y - found, found, y)
     return found
 
 
@@ -89,7 +101,7 @@ def _floor(x: sympy.Expr) -> sympy.Expr:
 def _quotient(x: sympy.Expr, y: sympy.Expr) -> sympy.Expr:
     """Towards 0."""
     ratio = _over(x, y)
-    return where_positive(ratio, _floor(ratio), -_floor(-ratio))
+    return choice(ratio, _floor(ratio), -_floor(-ratio))
 
 
 FUNCTIONS: Mapping[str, Callable[..., sympy.Expr]] = {
@@ -103,7 +115,7 @@ FUNCTIONS: Mapping[str, Callable[..., sympy.Expr]] = {
     "log10": lambda base, x: _over(_log(x), _log(base)),
     "root": lambda degree, x: x ** (1 / degree),
     "sqrt": lambda degree, x: x ** (1 / degree),
-    "abs": lambda x: where_positive(x, x, -x),
+    "abs": _size,
     "max": _larger,
     "min": _smaller,
     "floor": _floor,
