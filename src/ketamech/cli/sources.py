@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ketamech.parameters import ParameterTable
     from ketamech.study import Scenario
 
-TABLES = (".csv", ".tsv", ".dat", ".prn", ".nm")
+TABLES = (".csv", ".tsv", ".dat", ".prn", ".nm", ".tab", ".txt")
 
 
 def is_table(source: str) -> bool:
