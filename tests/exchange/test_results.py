@@ -223,7 +223,7 @@ def test_what_holds_no_results_is_refused(tmp_path):
     with pytest.raises(BadInput, match="holds no results"):
         read_results(tmp_path / "empty")
     (tmp_path / "empty" / "mine" / "trial.zarr").mkdir(parents=True)
-    with pytest.raises(BadInput, match="type: .*mine"):
+    with pytest.raises(BadInput, match=r"type: .*mine"):
         read_results(tmp_path / "empty")
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
     assert "which papers" in refused(run("cite", "x.csv", cwd=tmp_path), folder=tmp_path)

@@ -183,7 +183,7 @@ def _tell(folder: Path, pieces: Pieces, patients: int, firsts: range) -> dict[st
     text = io.StringIO(newline="")
     csv.writer(text).writerows([("patient", "reason"), *failed])
     if count or (folder / STATE).exists():
-        _replace(folder / FAILURES, facts_head(pieces.about) + text.getvalue())
+        _replace(folder / FAILURES, facts_head(dict(sorted(pieces.about.items()))) + text.getvalue())
         _replace(folder / STATE, json.dumps(state, indent=1) + "\n")
     return state
 
