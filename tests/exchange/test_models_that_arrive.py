@@ -216,3 +216,11 @@ def test_a_folder_of_cases_is_judged(tmp_path):
 def test_a_folder_without_cases_is_refused(tmp_path):
     with pytest.raises(BadInput, match="no semantic cases"):
         run_suite(tmp_path)
+
+
+def test_what_is_missing_in_a_model_is_named(tmp_path):
+    whole = sbml("x=1; x'=-x; E: at time>=1: x=2")
+    draft = whole.replace(' initialValue="true"', "")
+    assert draft != whole
+    with pytest.raises(BadInput, match="The required attribute 'initialValue' is missing"):
+        arrived(tmp_path, draft)

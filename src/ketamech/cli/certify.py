@@ -16,12 +16,16 @@ Suite = Annotated[
 Docs = Annotated[
     Path | None, typer.Option("--docs", help="Also write the certificate as a page, e.g. docs/certificate.md")
 ]
+Amici = Annotated[
+    bool, typer.Option("--amici", help="Also AMICI, which compiles C++ for two minutes a scenario (ketamech[amici])")
+]
 
 
 def certify(
     scenarios: Scenarios = Path("examples"),
     out: Out = Path("runs/certificate"),
     docs: Docs = None,
+    amici: Amici = False,
     sbml_suite: Suite = None,
 ) -> None:
     """Run the archive of every scenario in libRoadRunner and COPASI; list the largest difference of every output.
@@ -36,7 +40,7 @@ def certify(
 
       ketamech certify --scenarios runs/figures
 
-      ketamech certify --docs docs/certificate.md
+      ketamech certify --amici --docs docs/certificate.md
 
       ketamech certify --sbml-suite sbml-test-suite/cases/semantic
     """
@@ -47,21 +51,23 @@ def certify(
     from ketamech.core import BadInput
     from ketamech.exchange.certificate import certify as compared
     from ketamech.exchange.certificate import certify_archives
+    from ketamech.exchange.elsewhere import ENGINES, SLOW_ENGINES
 
     files = [scenarios]
     if scenarios.is_dir():
         files = sorted(scenarios.glob("*.yaml")) or sorted(scenarios.glob("*.omex"))
     if not files:
         raise BadInput("no scenario files", file=scenarios, expected="a .yaml or .omex file or a folder of them")
+    engines = {**ENGINES, **SLOW_ENGINES} if amici else ENGINES
     model, archives = terminal.model(), files[0].suffix.lower() == ".omex"
     asked = {} if archives else {file.stem: study.load_scenario(file, model.parameters) for file in files}
     report.refuse_folder(out)
     console = terminal.progress()
     with exchange.whole_folder(out) as folder, console.status("Archives ...") as status:
         if archives:
-            found = certify_archives(files, model, tell=status.update)
+            found = certify_archives(files, model, engines=engines, tell=status.update)
         else:
-            found = compared(asked, model, folder, tell=status.update)
+            found = compared(asked, model, folder, engines=engines, tell=status.update)
         found.table.to_csv(folder / "differences.csv", index=False)
     if docs is not None:
         report.write_certificate(docs, found)

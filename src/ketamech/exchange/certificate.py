@@ -23,6 +23,7 @@ from ketamech.study.scenario_from_file import scenario_from_text
 GOAL = 1e-4  # of each output's scale
 REFERENCE = "racemic 0.5 mg/kg IV over 40 min"  # moves every output, so that none is measured by its own rounding
 PACKAGES = ("ketamech", "libroadrunner", "python-copasi", "python-libsbml", "python-libsedml", "python-libcombine")
+SLOW_PACKAGES = {"AMICI": "amici"}  # needed only where such an engine is asked for
 COLUMNS = ("scenario", "output", "engine", "difference", "hour", "unit", "scale")
 
 
@@ -105,7 +106,8 @@ def _certificate(
     found: list[tuple[object, ...]] = []
     for name, here in told.items():
         found += [(name, *row) for row in _compared(archive(name), here, model, scales, engines, tell)]
-    versions = {one: metadata.version(one) for one in PACKAGES}
+    packages = [*PACKAGES, *(package for engine, package in SLOW_PACKAGES.items() if engine in engines)]
+    versions = {one: metadata.version(one) for one in packages}
     return Certificate(pd.DataFrame(found, columns=list(COLUMNS)), versions, model.layout.fingerprint)
 
 

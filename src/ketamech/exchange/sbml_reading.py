@@ -54,8 +54,15 @@ def _refuse_errors(names: Any, document: Any, path: Path) -> None:
         error = document.getError(i)
         harmless = error.getErrorId() == names.MissingXMLEncoding  # UTF-8 then, which has been checked
         if error.getSeverity() >= names.LIBSBML_SEV_ERROR and not harmless:
-            what = " ".join(error.getShortMessage().split()) or "not valid SBML"
-            raise BadInput(what, file=path, line=error.getLine() or None, expected="a valid SBML model")
+            raise BadInput(_told(error), file=path, line=error.getLine() or None, expected="a valid SBML model")
+
+
+def _told(error: Any) -> str:
+    """What libSBML says in short, and what is wrong here, which it says after its reference to the specification."""
+    short = " ".join(error.getShortMessage().split()) or "not valid SBML"
+    _, _, after = error.getMessage().partition("\nReference:")
+    here = " ".join(after.partition("\n")[2].split())[:200].rstrip(".")
+    return f"{short}: {here}" if here else short
 
 
 def _refuse_packages(document: Any, path: Path) -> None:

@@ -10,13 +10,14 @@ from ketamech.report.words import DISCLAIMER
 if TYPE_CHECKING:
     from ketamech.exchange.certificate import Certificate
 
+ENGINES = {"libRoadRunner": "libRoadRunner (CVODE)", "COPASI": "COPASI (LSODA)", "AMICI": "AMICI (CVODES)"}
 INTRODUCTION = """# Certificate: the exported model in other engines
 
-{disclaimer} Written by `ketamech certify --docs docs/certificate.md`; do not edit.
+{disclaimer} Written by `ketamech certify{asked} --docs docs/certificate.md`; do not edit.
 
-The OMEX archive of every example scenario was written, opened again, and its SBML run by libRoadRunner (CVODE) and
-COPASI (LSODA) at the times of its SED-ML: the first day by the minute, the whole by the hour, without the very moments
-at which something is given. A difference is the largest distance from our own engine (tolerance 1e-9), as a share of
+The OMEX archive of every example scenario was written, opened again, and its SBML run by {engines}
+at the times of its SED-ML: the first day by the minute, the whole by the hour, without the very moments at which
+something is given. A difference is the largest distance from our own engine (tolerance 1e-9), as a share of
 the output's scale: the declared scale of a state; of an output that is computed from states, the largest value in any
 of these scenarios or after 0.5 mg/kg of racemic ketamine over 40 min. Goal: {goal:g}.
 **Largest of all: {largest:.2g}: {verdict}.**
@@ -24,9 +25,6 @@ of these scenarios or after 0.5 mg/kg of racemic ketamine over 40 min. Goal: {go
 Equations `{fingerprint}`.
 {versions}.
 """
-NOTE = """AMICI is not part of this certificate. Tried once by hand (1.0.1, with a C++ compiler and SWIG):
-it reads and builds the infusion in a minute and a half, and cannot start: an entry of its symbolic Jacobian is not a
-number at the drug-free rest state. Not yet explained."""
 
 
 def certificate_rows(found: Certificate) -> list[dict[str, object]]:
@@ -39,7 +37,10 @@ def certificate_rows(found: Certificate) -> list[dict[str, object]]:
 def write_certificate(path: Path, found: Certificate) -> Path:
     """Write the page as Markdown."""
     versions = ",\n".join(f"{name} {version}" for name, version in found.versions.items())
+    used = list(found.table["engine"].unique())
     head = INTRODUCTION.format(
+        engines=" and ".join([", ".join(ENGINES[one] for one in used[:-1]), ENGINES[used[-1]]]),
+        asked=" --amici" if "AMICI" in used else "",
         disclaimer=DISCLAIMER, goal=1e-4, largest=found.largest, fingerprint=found.fingerprint, versions=versions,
         verdict="reached" if found.kept else "missed",
     )  # fmt: skip
@@ -51,7 +52,7 @@ def write_certificate(path: Path, found: Certificate) -> Path:
     ordered = by_output.loc[by_output.max(axis=1).sort_values(ascending=False, kind="stable").index]
     lines = zip(ordered.index, ordered.to_numpy(), strict=True)
     outputs = [[f"`{name}`", *(f"{share:.1e}" for share in line)] for name, line in lines]
-    parts = [head, NOTE, "## By scenario", scenarios, "## By output, worst first"]
+    parts = [head, "## By scenario", scenarios, "## By output, worst first"]
     parts.append(_table(["output", *map(str, ordered.columns)], outputs))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")

@@ -1,0 +1,50 @@
+"""AMICI on what is exported: derivatives that are numbers at rest, and a whole scenario where it is installed."""
+
+import numpy as np
+import pytest
+import sympy
+
+from ketamech.exchange.certificate import certify
+from ketamech.exchange.elsewhere import SLOW_ENGINES
+from ketamech.exchange.sbml_document import FUNCTIONS
+from ketamech.study import load_scenario
+
+X = sympy.Symbol("x", real=True)
+
+
+def written(name, *values):
+    """A function of the exported model as SymPy reads its text, which is what AMICI differentiates."""
+    inside = FUNCTIONS[name].removeprefix("lambda(").removesuffix(")").split(",", maxsplit=len(values))
+    words = [word.strip() for word in inside[:-1]]
+    known = {"positive": lambda x: written("positive", x)} if name == "hill" else {}
+    text = sympy.sympify(
+        inside[-1].replace("^", "**"), locals=known | {word: sympy.Symbol(word, real=True) for word in words}
+    )
+    return text.subs(dict(zip((sympy.Symbol(word, real=True) for word in words), values, strict=True)))
+
+
+@pytest.mark.parametrize("steep", [1, 2, 4])
+def test_the_derivative_of_a_response_is_a_number_where_there_is_no_signal(steep):
+    nested = written("hill", written("hill", X, 2, steep) * X, sympy.Rational(1, 2), 1)
+    slope = sympy.lambdify(X, nested.diff(X), "numpy")
+    with np.errstate(all="raise", under="ignore"):
+        assert [float(slope(at)) for at in (-1.0, 0.0)] == pytest.approx([0.0, 0.0], abs=1e-150)
+    around = (float(nested.subs(X, 1 + 1e-6)) - float(nested.subs(X, 1 - 1e-6))) / 2e-6
+    assert float(slope(1.0)) == pytest.approx(around, rel=1e-6)
+
+
+def test_positive_is_exact():
+    values = np.array([-1e6, -1.0, -1e-9, 0.0, 1e-9, 1 / 3, 1.0, 1e6])
+    assert sympy.lambdify(X, written("positive", X), "numpy")(values) == pytest.approx(
+        np.maximum(values, 0), abs=1e-150
+    )
+
+
+@pytest.mark.slow
+def test_a_scenario_runs_in_amici(model, tmp_path):
+    """Two minutes: AMICI writes the model as C++ and compiles it."""
+    pytest.importorskip("amici", reason='needs pip install "ketamech[amici]" and a C++ compiler')
+    scenario = load_scenario("esketamine 84 mg nasal", model.parameters)
+    found = certify({"nasal": scenario}, model, tmp_path / "archives", engines=SLOW_ENGINES)
+    assert found.kept
+    assert "amici" in found.versions
