@@ -150,6 +150,9 @@ def _load_csv(path: Path) -> xr.Dataset:
 
 def _pivoted(table: pd.DataFrame, facts: Mapping[str, Any]) -> xr.Dataset:
     """A long table as a dataset, its arms in order of appearance."""
+    lacking = [name for name in COLUMNS if name not in table]
+    if lacking:
+        raise BadInput(f"a table without '{lacking[0]}'", expected=f"columns {', '.join(COLUMNS)}; pandas reads others")
     found = xr.Dataset()
     for name, part in table.groupby("variable", sort=False):
         values = part.set_index(list(DIMS))["value"].to_xarray()
