@@ -10,6 +10,7 @@ import xarray as xr
 from ketamech.core import BadInput
 from ketamech.core.pieces import opened
 from ketamech.exchange import read_cohort, refuse_occupied, refuse_small_disk, stream
+from ketamech.exchange.result_files import facts_of
 
 MODULE = sys.modules[stream.__module__]
 TIMES = np.array([0.0, 24.0])
@@ -49,6 +50,8 @@ def test_chunks_come_back_as_one_dataset(tmp_path):
     assert found["time"].attrs["units"] == "h"
     assert (found["patient"] == np.arange(10)).all()
     assert found.attrs["seed"] == 3
+    for place in ("cohort.zarr", "failures.csv"):
+        assert facts_of(tmp_path / "c" / place)["seed"] == 3, "carried away alone, it still says what it is"
 
 
 def test_failures_are_counted_and_explained(tmp_path):

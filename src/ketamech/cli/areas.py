@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +42,7 @@ def areas(
     from ketamech import report, study
     from ketamech.analysis import areas as kit
     from ketamech.cli import terminal
+    from ketamech.exchange.facts import write_table
 
     terminal.refuse_file(out)
     asked = study.load_scenario(scenario).wired(connectome, receptors)
@@ -48,7 +51,8 @@ def areas(
         found = kit.predict(model, asked, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1)
     table = found.table()
     out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out / "areas.csv", index=False)
+    line = shlex.join(["ketamech", *sys.argv[1:]])
+    write_table(table, out / "areas.csv", report.provenance_of(asked, model, seed, line))
     paths = report.draw_areas(out, found, asked.title)
     if docs:
         picture = report.write_areas_page(docs, found, asked.title).parents[1] / "pictures"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +34,8 @@ def claims(out: Out = Path("runs/claims"), claim: One = "", docs: Docs = None) -
         typer.echo(report.claim_in_full(answers[claim], load_rule()[0]).replace("**", ""))
         console.print(terminal.DISCLAIMER)
         return
-    written = report.write_claims(out, answers)
+    facts = report.provenance_of_many("claims", "", model, shlex.join(["ketamech", *sys.argv[1:]]))
+    written = report.write_claims(out, answers, facts)
     if docs:
         written.append(report.write_claims_document(docs, answers))
     terminal.table(report.claim_rows(answers), title="What people say about ketamine")

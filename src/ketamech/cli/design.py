@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -58,6 +60,7 @@ def design(
     asked = kit.candidates(
         _doses(doses or list(USUAL)), _numbers(over, "--over"), [r.strip() for r in rhythms.split(";")], weeks
     )
+    from ketamech.exchange.facts import write_table
     from ketamech.study import Regimen
 
     for candidate in asked:
@@ -75,8 +78,10 @@ def design(
                 progress=lambda done: bar.update(task, completed=done),
             )  # fmt: skip
         with exchange.renewed(out) as draft:
-            table.to_csv(draft / "design.csv", index=False)
-            table.to_parquet(draft / "design.parquet", index=False)
+            line = shlex.join(["ketamech", *sys.argv[1:]])
+            facts = report.provenance_of_many("design", "", model, line, seed)
+            write_table(table, draft / "design.csv", facts)
+            write_table(table, draft / "design.parquet", facts)
             first = report.draw_front(draft, table)[0].relative_to(draft)
     shown = [
         "regimen",

@@ -44,6 +44,8 @@ def simulate_table(
     with console.status("Simulating ..."):
         found = solve_table(table, model, names(outputs) if outputs else OUTPUTS)
     facts = report.provenance_of_many(table.path.stem, table.path.read_text("utf-8-sig"), model, _command_line())
+    units = {"TIME": "h", **model.layout.units}
+    facts |= {f"units {name}": units[name] for name in found.columns if name in units}
     with exchange.whole_folder(folder) as draft:
         (draft / FILE).write_text(csv_with_facts(found, facts), encoding="utf-8")
     for note in table.notes:

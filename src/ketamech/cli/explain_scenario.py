@@ -47,7 +47,9 @@ def explain_scenario(target: str, said: Asked) -> None:
     for note in (*asked.assumptions, *_notes(found)):
         console.print(f"Note: {terminal.written(note)}.")
     with console.status("Drawing and writing the page ..."):
-        page = report.write_attribution(folder, found, model.parameters, shlex.join(["ketamech", *sys.argv[1:]]))
+        line = shlex.join(["ketamech", *sys.argv[1:]])
+        facts = report.provenance_of(asked, model, said.seed, line)
+        page = report.write_attribution(folder, found, model.parameters, line, facts)
     kept = set(report.reached(found))
     rows = found.table[found.table["outcome"].isin(kept)] if kept else found.table
     shown = rows.assign(pathway=rows["pathway"].map(attribution_words.in_words))

@@ -112,8 +112,8 @@ def _doses(asked: Asked, to: Path) -> None:
     from ketamech.exchange.dose_writing import doses_csv, not_carried
     from ketamech.parameters import load_parameters
 
-    text = doses_csv(asked.regimen, asked.horizon, asked.values, load_parameters())
-    lost = not_carried(asked.regimen, asked.horizon, asked.values)
+    text = doses_csv(asked.regimen, asked.horizon, asked.values, load_parameters(), species=asked.species)
+    lost = not_carried(asked)
     _write(to, text)
     _tell(to, asked, f"{text.count(chr(10)) - 2} dose records", ["A table of doses cannot carry:", *lost])
 

@@ -80,7 +80,9 @@ def _package(figure: Figure, person: _Person, evidence: Evidence, model: Model) 
     }
     try:
         scenario = person.scenario
-        files[DOSES] = doses_csv(scenario.regimen, scenario.horizon, scenario.values, model.parameters)
+        files[DOSES] = doses_csv(
+            scenario.regimen, scenario.horizon, scenario.values, model.parameters, species=scenario.species
+        )
     except BadInput as problem:
         files[README] += f"\nNo table of doses: {problem.what}.\n"
     return Package(figure.title, files, (course,), outputs)

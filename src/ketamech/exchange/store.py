@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import xarray as xr
 
 from ketamech.core import BadInput
+from ketamech.exchange.facts import write_parquet
 from ketamech.exchange.folder import read_manifest, refuse_changed, store_errors
 from ketamech.exchange.zarr_store import write_zarr
 
@@ -22,9 +22,10 @@ COLUMNS = ("patient", "time_h", "variable", "value", "unit")
 
 
 def write_curves(folder: Path, dataset: xr.Dataset) -> list[Path]:
-    """Write `curves.zarr` (units and long names as CF attributes) and `curves.parquet` (tidy, long) into `folder`."""
+    """Write `curves.zarr` (units and long names as CF attributes) and `curves.parquet` (tidy, long), facts in both."""
     write_zarr(folder / ZARR, dataset)
-    pq.write_table(tidy(dataset), folder / PARQUET, compression="zstd", use_dictionary=list(COLUMNS))
+    facts = {str(name): value for name, value in dataset.attrs.items()}
+    write_parquet(tidy(dataset), folder / PARQUET, facts, use_dictionary=list(COLUMNS))
     return [folder / ZARR, folder / PARQUET]
 
 

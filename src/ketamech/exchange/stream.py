@@ -13,7 +13,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import xarray as xr
 from ketamech.core import BadInput
 from ketamech.core.json_text import read_json
 from ketamech.core.pieces import PLACE, Pieces, read_journal
+from ketamech.exchange.facts import facts_head
 from ketamech.exchange.folder import store_errors
 
 ZARR, FAILURES, STATE = "cohort.zarr", "failures.csv", "cohort.json"
@@ -66,7 +67,7 @@ def stream(
     for part in chunks(missing):
         with pieces.room():
             if FORM not in pieces:
-                pieces.record(FORM, _lay_out(folder, part, patients, chunk))
+                pieces.record(FORM, _lay_out(folder, part, patients, chunk, pieces.about))
             written = _write(folder, part, chunk)
             failed = _failed(part)
             pieces.record(_name(int(part["patient"].values[0])), written, {"failed": failed})
@@ -116,8 +117,8 @@ def _name(first: int) -> str:
     return f"patients-{first}"
 
 
-def _lay_out(folder: Path, part: xr.Dataset, patients: int, chunk: int) -> list[Path]:
-    """All arrays in full size, empty; returns the files."""
+def _lay_out(folder: Path, part: xr.Dataset, patients: int, chunk: int, about: Mapping[str, Any]) -> list[Path]:
+    """All arrays in full size, empty, and what the store says of itself; returns the files."""
     import zarr
 
     group = zarr.open_group(folder / ZARR, mode="w", zarr_format=3)
@@ -136,7 +137,7 @@ def _lay_out(folder: Path, part: xr.Dataset, patients: int, chunk: int) -> list[
             fill_value=0,
         )  # fmt: skip
     group["solved"].attrs.update({"flag_values": [0, 1], "flag_meanings": "failed solved"})
-    group.attrs["coordinates"] = "solve_steps solved"
+    group.attrs.update({**about, "coordinates": "solve_steps solved"})
     return sorted(path for path in (folder / ZARR).rglob("*") if path.is_file())
 
 
@@ -182,7 +183,7 @@ def _tell(folder: Path, pieces: Pieces, patients: int, firsts: range) -> dict[st
     text = io.StringIO(newline="")
     csv.writer(text).writerows([("patient", "reason"), *failed])
     if count or (folder / STATE).exists():
-        _replace(folder / FAILURES, text.getvalue())
+        _replace(folder / FAILURES, facts_head(dict(sorted(pieces.about.items()))) + text.getvalue())
         _replace(folder / STATE, json.dumps(state, indent=1) + "\n")
     return state
 
