@@ -82,7 +82,7 @@ def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_nam
     exchange.refuse_occupied(place)
     facts = {"outputs": cohort.outputs, "title": given.title, "seed": seed, "tolerance": asked.tolerance}
     facts |= report.provenance_of(given, model, seed, shlex.join(["ketamech", *sys.argv[1:]]))
-    how: dict[str, Any] = {"resume": asked.resume, "scheduler": asked.scheduler, "about": facts}
+    how: dict[str, Any] = {"resume": asked.resume, "scheduler": asked.scheduler, "about": facts, "replace": False}
     with _kept(place), long_run(place, _job(cohort), model, **how) as work, _progress(asked.patients) as progress:
         chunks = partial(cohort.chunks, progress, cluster=work.cluster)
         assert work.pieces is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +12,6 @@ from ketamech.core import BadInput
 from ketamech.exchange.facts import write_parquet
 from ketamech.exchange.folder import read_manifest, refuse_changed, store_errors
 from ketamech.exchange.zarr_store import write_zarr
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ZARR, PARQUET = "curves.zarr", "curves.parquet"
 COLUMNS = ("patient", "time_h", "variable", "value", "unit")
@@ -57,13 +53,6 @@ def tidy(dataset: xr.Dataset) -> pa.Table:
         "unit": _repeated(units, np.tile(np.repeat(np.arange(len(names)), count), len(patients))),
     }
     return pa.table(columns)
-
-
-def table_of(folder: Path | str) -> pd.DataFrame:
-    """The long table of a run."""
-    import pandas as pd
-
-    return pd.read_parquet(Path(folder) / PARQUET)
 
 
 def _repeated(words: list[str], codes: np.ndarray) -> pa.DictionaryArray:
