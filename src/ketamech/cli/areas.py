@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -51,7 +49,7 @@ def areas(
         found = kit.predict(model, asked, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1)
     table = found.table()
     out.mkdir(parents=True, exist_ok=True)
-    line = shlex.join(["ketamech", *sys.argv[1:]])
+    line = terminal.command_line()
     write_table(table, out / "areas.csv", report.provenance_of(asked, model, seed, line))
     paths = report.draw_areas(out, found, asked.title)
     if docs:

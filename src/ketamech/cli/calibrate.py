@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -157,12 +155,12 @@ def _write(
     import pandas as pd
 
     from ketamech import report
-    from ketamech.cli.terminal import DISCLAIMER
+    from ketamech.cli import terminal
     from ketamech.exchange.facts import write_table
     from ketamech.exchange.result_files import save_results
     from ketamech.report.calibration_pictures import draw_calibration
 
-    said = report.provenance_of_many("calibration", "", task.model, shlex.join(["ketamech", *sys.argv[1:]]), seed)
+    said = report.provenance_of_many("calibration", "", task.model, terminal.command_line(), seed)
     write_table(pd.DataFrame(rows), out / "proposed.csv", said, digits="%.5g")
     write_table(pd.DataFrame(met), out / "rows.csv", said, digits="%.5g")
     facts = {
@@ -172,7 +170,7 @@ def _write(
         "emulator_off": posterior.off,
         "effective_draws": posterior.effective,
         "equations": task.model.layout.fingerprint,
-        "disclaimer": DISCLAIMER,
+        "disclaimer": terminal.DISCLAIMER,
     }
     (out / "summary.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     save_results(_tree(task, posterior, said), out / "posterior.zarr")

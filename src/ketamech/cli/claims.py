@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +32,7 @@ def claims(out: Out = Path("runs/claims"), claim: One = "", docs: Docs = None) -
         typer.echo(report.claim_in_full(answers[claim], load_rule()[0]).replace("**", ""))
         console.print(terminal.DISCLAIMER)
         return
-    facts = report.provenance_of_many("claims", "", model, shlex.join(["ketamech", *sys.argv[1:]]))
+    facts = report.provenance_of_many("claims", "", model, terminal.command_line())
     written = report.write_claims(out, answers, facts)
     if docs:
         written.append(report.write_claims_document(docs, answers))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -78,7 +76,7 @@ def design(
                 progress=lambda done: bar.update(task, completed=done),
             )  # fmt: skip
         with exchange.renewed(out) as draft:
-            line = shlex.join(["ketamech", *sys.argv[1:]])
+            line = terminal.command_line()
             facts = report.provenance_of_many("design", "", model, line, seed)
             write_table(table, draft / "design.csv", facts)
             write_table(table, draft / "design.parquet", facts)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 from pathlib import Path
 
 from ketamech.cli import terminal
@@ -23,7 +21,7 @@ def explain_wirings(average: str | None, fit: bool, seed: int, threads: int | No
     if average:
         study.load_scenario(average)  # a slip shows before anything is solved
     model = terminal.model()
-    console, command = terminal.progress(), shlex.join(["ketamech", *sys.argv[1:]])
+    console, command = terminal.progress(), terminal.command_line()
     if fit:
         _fit(model, workers, seed)
     facts = report.provenance_of_many(average or "wirings", average or "", model, command)

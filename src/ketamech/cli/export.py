@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -89,23 +87,19 @@ def _results(source: str, to: Path) -> None:
         from ketamech.report import provenance_of_many
 
         model = terminal.model()
-        facts = provenance_of_many("posterior", "", model, _command_line())
+        facts = provenance_of_many("posterior", "", model, terminal.command_line())
         tree = shipped_posterior(model.parameters, facts)
         save_results(tree, to)
         what = f"groups {', '.join(tree.children)}, as ArviZ names them"
     else:
         found = read_results(source)
-        save_results(found.assign_attrs({"ketamech exported_by": _command_line()}), to)
+        save_results(found.assign_attrs({"ketamech exported_by": terminal.command_line()}), to)
         long = to.suffix.lower() in (".csv", ".parquet")
         kept = names_of(found) if long else list(found.data_vars)
         what = f"{len(kept)} variables, " + ", ".join(f"{found.sizes[dim]} {dim}" for dim in DIMS)
         if len(kept) < len(found.data_vars):
             what += f"; a long table leaves out {len(found.data_vars) - len(kept)} that have no time"
     terminal.progress().print(f"Written: {terminal.written(to)}, {terminal.written(what)}")
-
-
-def _command_line() -> str:
-    return shlex.join(["ketamech", *sys.argv[1:]])
 
 
 def _doses(asked: Asked, to: Path) -> None:

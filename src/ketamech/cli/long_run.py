@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -47,7 +46,7 @@ def long_run(
     from ketamech.core.pieces import opened
     from ketamech.report.provenance import without_paths
 
-    told = {"command_line": without_paths(shlex.join(["ketamech", *sys.argv[1:]]))}
+    told = {"command_line": without_paths(terminal.command_line())}
     with ExitStack() as stack:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it prints tracebacks of what is told below
         cluster = stack.enter_context(connected(scheduler)) if scheduler else None

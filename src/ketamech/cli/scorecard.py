@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,8 +48,9 @@ def scorecard(
 
 def _facts(model: Any) -> dict[str, str]:
     from ketamech import report
+    from ketamech.cli import terminal
 
-    return report.provenance_of_many("scorecard", "", model, shlex.join(["ketamech", *sys.argv[1:]]))
+    return report.provenance_of_many("scorecard", "", model, terminal.command_line())
 
 
 def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:

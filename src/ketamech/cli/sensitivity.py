@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -75,7 +73,7 @@ def _answer(question: Question, n: int, base: int, keep: int, seed: int, out: Pa
     from ketamech.exchange.facts import write_table
 
     asked, model = question.scenario, question.model
-    facts = report.provenance_of(asked, model, seed, shlex.join(["ketamech", *sys.argv[1:]]))
+    facts = report.provenance_of(asked, model, seed, terminal.command_line())
     with counting("Tornado") as tell:
         swings = kit.tornado(question, tell)
     with counting("Morris") as tell:
