@@ -13,6 +13,7 @@ import pytest
 import xarray as xr
 
 from ketamech.cli import main
+from ketamech.exchange.folder import read_manifest
 from ketamech.exchange.result_files import SUFFIXES, facts_of
 from ketamech.report import cite
 
@@ -134,3 +135,15 @@ def test_what_makes_no_sense_is_one_clear_error(tmp_path, arguments, says):
     assert says in err
     assert "Traceback" not in err
     assert not any(tmp_path.iterdir())
+
+
+def test_people_appear_whole_and_swallow_nothing(tmp_path):
+    mine = tmp_path / "mine" / "thesis.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    code, _, err = run("people", "--n", "40", "--out", "mine", cwd=tmp_path)
+    assert code == 2
+    assert "not a KetaMech run" in err
+    assert run("people", "--n", "40", "--out", "ours", cwd=tmp_path)[0] == 0
+    assert read_manifest(tmp_path / "ours")["files"].keys() >= {"people.csv", "people.parquet", "summary.json"}
+    assert (pd.read_csv(tmp_path / "ours" / "people.csv", comment="#")["person"] == range(40)).all()

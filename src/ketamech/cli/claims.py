@@ -19,11 +19,11 @@ def claims(out: Out = Path("runs/claims"), claim: One = "", docs: Docs = None) -
 
     Example:  ketamech claims --claim esketamine-no-dissociation
     """
-    from ketamech import report
+    from ketamech import exchange, report
     from ketamech.analysis.claims import answer_claims, load_rule
     from ketamech.cli import terminal
 
-    terminal.refuse_file(out)
+    report.refuse_folder(out)
     model = terminal.model()
     console = terminal.progress()
     with console.status("Running the experiments ...") as status:
@@ -33,7 +33,8 @@ def claims(out: Out = Path("runs/claims"), claim: One = "", docs: Docs = None) -
         console.print(terminal.DISCLAIMER)
         return
     facts = report.provenance_of_many("claims", "", model, terminal.command_line())
-    written = report.write_claims(out, answers, facts)
+    with exchange.whole_folder(out) as draft:
+        written = [out / path.relative_to(draft) for path in report.write_claims(draft, answers, facts)]
     if docs:
         written.append(report.write_claims_document(docs, answers))
     terminal.table(report.claim_rows(answers), title="What people say about ketamine")
