@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 from ketamech.cli import main
+from ketamech.exchange.result_files import facts_of
+from ketamech.report import cite
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 
@@ -39,8 +41,10 @@ def test_a_scenario_is_explained_in_a_table_in_words_and_on_a_page(tmp_path):
     page = (tmp_path / "why" / "explain.html").read_text(encoding="utf-8")
     assert "not treatment or dosing advice" in page
     assert "course.svg" in page
-    table = pd.read_csv(tmp_path / "why" / "shapley.csv")
+    table = pd.read_csv(tmp_path / "why" / "shapley.csv", comment="#")
     assert table["outcome"].nunique() >= 12
+    assert facts_of(tmp_path / "why" / "course.csv")["ketamech seed"] == "1"
+    assert cite(tmp_path / "why" / "shapley.csv")
     for name in ("course.svg", "shares.png", "totals.csv", "dependence.csv"):
         assert (tmp_path / "why" / name).is_file()
 
@@ -72,5 +76,6 @@ def test_wirings_are_compared_on_a_page(tmp_path):
     assert lines[0].startswith("wiring\tprobability")
     assert {line.split("\t")[0] for line in lines[1:]} >= {"several-routes", "metabolite", "averaged"}
     assert (tmp_path / "w" / "wirings.html").is_file()
-    rows = pd.read_csv(tmp_path / "w" / "rows.csv")
+    rows = pd.read_csv(tmp_path / "w" / "rows.csv", comment="#")
     assert {"clinical", "perturbation", "unfitted"} == set(rows["kind"])
+    assert cite(tmp_path / "w" / "wirings.csv") == cite(tmp_path / "w" / "rows.csv")

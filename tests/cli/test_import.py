@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from cli.test_bad_input import refused, run
+from ketamech.exchange.result_files import facts_of
 
 MANY = """id,time,amt,rate,cmt,evid,ii,addl,wt
 1,0,35,52.5,IV,1,.,.,70
@@ -63,7 +64,18 @@ def test_a_table_of_several_is_simulated_at_its_observations(folder):
     found = pd.read_csv(folder / "r" / "simulated.csv", comment="#")
     assert found[["ID", "TIME"]].to_numpy().tolist() == [[1, 0.5], [2, 24.0]]
     assert list(found.columns) == ["ID", "TIME", "mood.madrs", "solve_status"]
-    assert len(run("cite", "r/simulated.csv", cwd=folder).stdout.splitlines()) > 10
+    assert facts_of(folder / "r" / "simulated.csv")["units mood.madrs"] == "points"
+    owed = run("cite", "r/simulated.csv", cwd=folder).stdout
+    assert len(owed.splitlines()) > 10
+    assert run("cite", "r", cwd=folder).stdout == owed
+
+
+def test_a_table_that_cannot_be_given_is_refused_when_it_is_read(folder):
+    rows = "TIME,AMT,RATE,CMT\n0,20,10,IV\n1,20,10,IV\n"
+    (folder / "over.txt").write_text(rows, encoding="utf-8")
+    ended = run("import", "over.txt", "--drug", "racemic", cwd=folder)
+    assert ended.returncode == 2
+    assert "over.txt:3: two infusions of racemic ketamine overlap" in ended.stderr
 
 
 def test_one_person_of_a_table_is_a_scenario(folder):

@@ -13,6 +13,9 @@ import pytest
 import xarray as xr
 
 from ketamech.cli import main
+from ketamech.exchange.folder import read_manifest
+from ketamech.exchange.result_files import SUFFIXES, facts_of
+from ketamech.report import cite
 
 
 def run(*arguments, cwd):
@@ -27,6 +30,19 @@ def run(*arguments, cwd):
     ):
         main()
     return ended.value.code, out.getvalue(), err.getvalue()
+
+
+def says_where_it_came_from(folder):
+    """Every table and store of a folder, and the folder, carry what made them, and the papers they owe."""
+    owed = cite(folder)
+    files = [path for path in folder.iterdir() if path.suffix in SUFFIXES]
+    assert files
+    for path in files:
+        facts = facts_of(path)
+        for name in ("ketamech equations", "ketamech versions numpy", "ketamech command_line"):
+            assert facts[name], (path.name, name)
+        assert str(facts.get("seed", facts.get("ketamech seed"))) == "1", path.name
+        assert cite(path) == owed, path.name
 
 
 def test_people_are_drawn_weighted_and_drawn_again_alike(tmp_path):
@@ -61,6 +77,10 @@ def test_a_trial_leaves_data_tables_pictures_and_a_page(tmp_path):
     assert data.sizes["replicate"] == 3
     for name in ("adsl", "adqs", "means", "response", "primary"):
         assert len(pd.read_parquet(folder / f"{name}.parquet"))
+    unnamed = [name for name, v in data.data_vars.items() if not v.attrs.get("long_name") and "exposure" not in name]
+    assert not unnamed
+    assert data["age"].attrs["units"] == "year"
+    says_where_it_came_from(folder)
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "not treatment or dosing advice" in page
     assert page.count("<svg") == 3
@@ -73,7 +93,8 @@ def test_regimens_are_searched(tmp_path):
     )  # fmt: skip
     assert code == 0
     assert "esketamine 84 mg nasal" in out
-    assert len(pd.read_csv(tmp_path / "d" / "design.csv")) == 2
+    assert len(pd.read_csv(tmp_path / "d" / "design.csv", comment="#")) == 2
+    says_where_it_came_from(tmp_path / "d")
 
 
 def test_sensitivity_of_a_few_parameters(tmp_path):
@@ -84,6 +105,7 @@ def test_sensitivity_of_a_few_parameters(tmp_path):
     assert code == 0
     assert "dissociation.cadss_half" in out
     assert {"tornado.csv", "morris.csv", "sobol.csv"} <= {p.name for p in (tmp_path / "s").iterdir()}
+    says_where_it_came_from(tmp_path / "s")
 
 
 @pytest.mark.parametrize(
@@ -113,3 +135,15 @@ def test_what_makes_no_sense_is_one_clear_error(tmp_path, arguments, says):
     assert says in err
     assert "Traceback" not in err
     assert not any(tmp_path.iterdir())
+
+
+def test_people_appear_whole_and_swallow_nothing(tmp_path):
+    mine = tmp_path / "mine" / "thesis.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    code, _, err = run("people", "--n", "40", "--out", "mine", cwd=tmp_path)
+    assert code == 2
+    assert "not a KetaMech run" in err
+    assert run("people", "--n", "40", "--out", "ours", cwd=tmp_path)[0] == 0
+    assert read_manifest(tmp_path / "ours")["files"].keys() >= {"people.csv", "people.parquet", "summary.json"}
+    assert (pd.read_csv(tmp_path / "ours" / "people.csv", comment="#")["person"] == range(40)).all()

@@ -1,15 +1,18 @@
 """The reference holds what the program takes, and every example in a document is something the program takes."""
 
+import ast
 import inspect
 import re
 import shlex
+import textwrap
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 
 import pytest
 import typer
 from written import ROOT, documents
 
+import ketamech
 from ketamech.cli.main import app
 from ketamech.core import KetaMechError
 from ketamech.study import load_scenario
@@ -82,6 +85,43 @@ def test_a_command_in_a_sentence_exists_with_its_options(name, line):
     known = {text for p in command.params for text in (*p.opts, *p.secondary_opts)}
     assert {word for word in rest if word.startswith("--")} <= known, name
     check_treatment(command, next((word for word in rest[:1] if " " in word), None))
+
+
+OTHERS = {"--strict"}  # options of other programs that a page names
+MORE = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md")}
+
+
+def test_every_option_named_anywhere_is_one():
+    known = {text for _, command in every_command() for p in command.params for text in (*p.opts, *p.secondary_opts)}
+    for name, text in (TEXTS | MORE).items():
+        lines = [line for line in text.splitlines() if not re.match(r"\s*(\$ )?(dask|pip|python|make|uv) ", line)]
+        found = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", "\n".join(lines)))
+        assert found <= known | OTHERS, name
+
+
+def test_every_variable_of_the_environment_is_in_a_page():
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in Path(ketamech.__file__).parent.rglob("*.py"))
+    read = set(re.findall(r"""environ(?:\.get\(|\[)["'](\w+)""", sources))
+    assert {"KETAMECH_CACHE", "SOURCE_DATE_EPOCH"} <= read
+    assert {name for name in read if f"`{name}`" not in TEXTS["docs/how-to.md"]} == set()
+
+
+def python_blocks():
+    for name, text in TEXTS.items():
+        yield from ((name, block) for block in re.findall(r"^```python\n(.*?)^```", text, flags=re.M | re.S))
+
+
+@pytest.mark.parametrize(("name", "block"), list(python_blocks()), ids=lambda text: text[:40])
+def test_python_in_a_page_names_what_exists(name, block):
+    tree = ast.parse(textwrap.dedent(block) if block[0] != " " else f"if True:\n{block}")
+    space = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            exec(compile(ast.Module([node], []), name, "exec"), space)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            module = space.get(node.value.id)
+            assert not isinstance(module, ModuleType) or hasattr(module, node.attr), f"{node.value.id}.{node.attr}"
 
 
 def test_a_wrong_option_or_sentence_is_caught():

@@ -1,5 +1,8 @@
 """Machine code kept on disk: found again, rebuilt when damaged, never half-written."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
@@ -48,6 +51,25 @@ def test_damaged_seals_are_made_anew(folder, seals):
     (folder / "k" / "seals.json").write_text(seals, encoding="utf-8")
     assert kept._kept(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("problem", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_where_nothing_can_be_kept_it_is_made_each_time(folder, problem, monkeypatch):
+    def refused(*_):
+        raise OSError(problem, os.strerror(problem))
+
+    monkeypatch.setattr(os, "replace", refused)
+    calls = []
+    for _ in range(2):
+        assert kept._kept(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
+    assert len(calls) == 2
+    assert not list((folder / "k").iterdir())
+
+
+def test_what_is_kept_may_be_read_by_others_as_any_file(folder):
+    (folder / "usual").write_bytes(b"")
+    kept._kept(folder / "k", counted([], code=b"abc"))
+    assert (folder / "k" / "code").stat().st_mode == (folder / "usual").stat().st_mode
 
 
 def test_a_warm_kernel_needs_no_equations(folder):

@@ -1,7 +1,9 @@
 """Tables of doses: what each column means, and that every regimen survives being written and read."""
 
 import contextlib
+import re
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from ketamech.exchange.dose_reading import read_doses
 from ketamech.exchange.dose_scenarios import scenario_of, solve_table
 from ketamech.exchange.dose_writing import doses_csv, not_carried
 from ketamech.parameters import load_parameters
-from ketamech.study import Phase, Regimen, Treatment, entries, load_scenario
+from ketamech.study import Phase, Regimen, Treatment, courses, entries, load_scenario, run
 
 TABLE = load_parameters()
 HORIZON = 2000.0
@@ -159,6 +161,16 @@ MEANING = {
         "TIME,AMT,DRUG,ROUTE,UNIT\n0,0.5,ketamine,IV,mg/kg\n24,0,psychotherapy,none,session",
         "racemic 0.5 mg/kg IV; psychotherapy at 24 h",
     ),
+    "a table that NONMEM wrote": (
+        "TABLE NO.  1\n ID          TIME        AMT         CMT\n  1.0000E+00  0.0000E+00  2.0000E+01  1.0000E+00\n"
+        "  1.0000E+00  4.0000E+00  0.0000E+00  1.0000E+00\n",
+        "esketamine 20 mg IV",
+    ),
+    "row names, empty columns and rows": (
+        ",TIME,AMT,CMT,,\n1,0,20,IV,,\n2,9,0,IV,,\n,,,,,\n", "esketamine 20 mg IV",
+    ),
+    "micrograms": ("TIME,AMT,CMT,UNIT\n0,20,IV,\u00b5g/kg", "esketamine 20 ug/kg IV"),
+    "amount": ("TIME,AMOUNT,ADM\n0,20,1", "esketamine 20 mg IV"),
     "no dose at all": ("TIME,AMT,EVID\n0,0,0\n5,.,0", None),
 }  # fmt: skip
 
@@ -185,6 +197,9 @@ BUILT = {
     "counted": (ketamech.ev(drug="ECT", ii=84, addl=1), "ECT every 84 h for 168 h"),
     "joined": (ketamech.ev(20, drug="esketamine", cmt="IV") + ketamech.ev(drug="TMS", time=24),
                "esketamine 20 mg IV; TMS at 24 h"),
+    "micrograms": (ketamech.ev(20, drug="esketamine", cmt="IV", unit="mcg/kg"), "esketamine 20 ug/kg IV"),
+    "the later first": (ketamech.ev(drug="TMS", time=24) + ketamech.ev(20, drug="esketamine", cmt="IV"),
+                        "esketamine 20 mg IV; TMS at 24 h"),
     "F": (ketamech.ev(20, drug="esketamine", cmt="IV", f=0.5, dur=0.5), "esketamine 10 mg IV over 30 min"),
 }  # fmt: skip
 
@@ -193,6 +208,32 @@ BUILT = {
 def test_ev_says_what_a_sentence_says(case):
     built, sentence = BUILT[case]
     assert built == Regimen.parse(sentence)
+
+
+def test_what_ev_makes_is_simulated_and_written_as_words(model):
+    built = ketamech.ev(np.float64(20), drug="racemic", cmt="IV", ii=np.int64(12), addl=np.int64(1))
+    assert Regimen.parse(built.sentence()) == built
+    curves = ketamech.simulate(built, model=model)
+    said = ketamech.simulate("racemic 20 mg IV every 12 h for 24 h", model=model)
+    assert curves.drop_attrs().equals(said.drop_attrs())
+
+
+ODD = {
+    "'0.5 mg/kg'": dict(amt="0.5 mg/kg", cmt="IV"),
+    "UNIT of 'mL'": dict(amt=1, cmt="IV", unit="mL"),
+    "SALT of 'citrate'": dict(amt=1, cmt="IV", salt="citrate"),
+    "addl and total at once": dict(amt=1, cmt="IV", ii=12, addl=2, total=3),
+    "a total of 0 doses": dict(amt=1, cmt="IV", ii=12, total=0),
+    "until -3 h": dict(amt=1, cmt="IV", ii=12, until=-3),
+    "a rate of 2 and an amount in mg/h": dict(amt=1, cmt="IV", unit="mg/h", rate=2),
+    "amt of 100 ECT": dict(amt=100, drug="ECT"),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_what_ev_would_take_for_something_else_is_refused(what):
+    with pytest.raises(BadInput, match=re.escape(what)):
+        ketamech.ev(**{"drug": "racemic", **ODD[what]})
 
 
 def test_a_reset_begins_anew_and_stops_what_was_to_come(folder, model):
@@ -259,6 +300,14 @@ REFUSED = {
     "TIME,AMT,CMT\n0,20": ["2 cells under 3 columns"],
     "TIME,AMT,AMT\n0,20,20": ["two columns mean AMT"],
     "TIEM,AMT,CMT\n0,20,IV": ["no column TIME", "nearest: TIEM"],
+    "TIME,AMTT,CMT\n0,20,IV": ["no column AMT", "nearest: AMTT"],
+    "TIME,AMT,CMT\n.,20,IV": ["doses.csv:2", "a record without a time"],
+    "ID,TIME,AMT,CMT\n1,0,20,IV\n.,4,20,IV": ["doses.csv:3", "a record that is nobody's"],
+    "TIME;AMT;CMT\n0;2,5;IV": ["'2,5' is not a number", "a decimal point"],
+    "TIME,AMT,CMT,EVID\n0,20,IV,1\n1,.,-1,2": ["doses.csv:3", "switches a compartment off"],
+    "TIME,AMT,CMT,SPECIES\n0,20,IV,cat": ["doses.csv:2", "no tables for the species 'cat'"],
+    "TIME,AMT,CMT,SPECIES\n0,5,IV,rat\n1,0,IV,mouse": ["doses.csv:3", "SPECIES changes"],
+    "TIME,AMT,CMT,SPECIES,WT\n0,5,IP,rat,70": ["doses.csv:2", "WEIGHT of 70", "0.01 to 1 kg"],
     "TIME,AMT,CMT,WT\n0,20,IV,70\n1,20,IV,80": ["doses.csv:3", "WEIGHT changes from 70 to 80"],
     "TIME,AMT,CMT,WT\n0,20,IV,7000": ["WEIGHT of 7000", "20 to 300 kg"],
     "TIME,AMT,CMT,SALT\n0,20,IV,citrate": ["SALT of 'citrate'"],
@@ -294,6 +343,44 @@ def test_any_table_is_read_or_refused(folder, rows):
 
 
 def test_what_is_lost_is_said():
-    found = "\n".join(not_carried(Regimen.parse("racemic 1 mg/kg IV daily missing 10 %; placebo weekly"), 99.0, {}))
+    asked = load_scenario("racemic 1 mg/kg IV daily missing 10 %; placebo weekly", TABLE)
+    found = "\n".join(not_carried(replace(asked, horizon=99.0)))
     for part in ("up to 99 h", "chance", "per kilogram", "without a mass", "how it is absorbed"):
         assert part in found
+
+
+def test_what_is_no_dose_is_said_to_be_lost():
+    asked = load_scenario(
+        "racemic 10 mg/kg IP", TABLE, species="rat", perturbations=["NBQX 10 mg/kg IP at 1 h"],
+        wiring="habenula-parallel",
+    )  # fmt: skip
+    found = "\n".join(not_carried(asked))
+    for part in ("NBQX 10 mg/kg IP at 1 h", "habenula-parallel", "SPECIES", "mood.habenula_weight"):
+        assert part in found
+    assert "pharmacokinetics.central_volume" not in found, "the column SPECIES brings it"
+
+
+def test_an_animal_survives_the_round_trip_with_its_kinetics_and_without_hope(folder, model):
+    """Second road: the scenario it came from."""
+    asked = load_scenario("racemic 10 mg/kg IP", TABLE, species="rat")
+    heavier = {**asked.values, "person.weight": 0.4}
+    text = doses_csv(asked.regimen, asked.horizon, heavier, TABLE, species="rat")
+    found = scenarios(folder, text)[0]
+    assert found.species == "rat"
+    assert found.values == pytest.approx(heavier)
+    (folder / "rat.yaml").write_text(found.source, encoding="utf-8")
+    assert load_scenario(folder / "rat.yaml", TABLE).values == pytest.approx(heavier)
+    looked = text.replace("1,672,", "1,1,.,.,.,0,.,.,.,1,.,.,.,.,.,.,.,0.4,rat\n1,24,")
+    names = ("plasma.esketamine", "mood.madrs", "expectancy.belief")
+    shown = solve_table(read(folder, looked), model, names)
+    usual = run(model, courses(replace(asked, values=heavier), model)[:1], np.array([0.0, 1.0, 24.0]))
+    for name in names:
+        assert shown[name].to_numpy() == pytest.approx(usual[name].values[0, 1:], rel=1e-4), name
+
+
+def test_species_stand_side_by_side_in_one_table(folder):
+    text = "ID,TIME,AMT,CMT,DRUG,UNIT,SPECIES\nr,0,10,IP,ketamine,mg/kg,rats\np,0,35,IV,ketamine,mg,.\n"
+    rat, person = read(folder, text).subjects
+    assert (rat.species, person.species) == ("rat", "human")
+    assert rat.values["person.weight"] == 0.3
+    assert not person.values

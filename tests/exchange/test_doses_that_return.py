@@ -1,5 +1,7 @@
 """Doses that come back from SBML, SED-ML, archives and PEtab: every regimen puts in again what it put in."""
 
+from dataclasses import replace
+
 import libsbml
 import pytest
 from hypothesis import given, settings
@@ -113,8 +115,6 @@ def test_sbml_gives_back_what_it_puts_in(model, asked, tmp_path):
 
 
 def test_an_archive_and_its_simulation_give_back_doses_person_and_horizon(model, asked, tmp_path):
-    from dataclasses import replace
-
     given_to = replace(asked, values={"mood.pace": 1.5 * TABLE["mood.pace"].canonical}, horizon=400.0)
     made = package(given_to, model)
     write_archive(tmp_path / "x.omex", made)
@@ -147,6 +147,23 @@ def test_petab_experiments_give_back_what_each_puts_in(model, tmp_path):
         one = found[f"c_{case.name}"]
         assert one.horizon == 300
         assert put_in(one.regimen, one.horizon).apart(Entering.of(e for e in case.course.entries if e.time < 300)) == ""
+
+
+@pytest.mark.parametrize(
+    ("species", "sentence"),
+    [("rat", "racemic 10 mg/kg IP; racemic 5 mg/kg IP at 24 h"), ("mouse", "esketamine 0.2 mg IP")],
+)
+def test_an_animal_comes_back_as_one(model, species, sentence, tmp_path):
+    asked = load_scenario(sentence, TABLE, species=species)
+    mine = {**asked.values, "pharmacokinetics.central_volume": 1.1 * asked.values["pharmacokinetics.central_volume"]}
+    treated = courses(replace(asked, values=mine), model)[0]
+    (tmp_path / "a.xml").write_text(course_sbml(model, treated), encoding="utf-8")
+    found = arriving(tmp_path / "a.xml", TABLE)["a"]
+    assert found.species == species
+    assert found.values == pytest.approx(mine)
+    assert Entering.of(courses(found, model)[0].entries).apart(Entering.of(treated.entries)) == ""
+    (tmp_path / "a.yaml").write_text(found.source, encoding="utf-8")
+    assert load_scenario(tmp_path / "a.yaml", TABLE).values == pytest.approx(mine)
 
 
 def test_a_start_at_steady_state_is_refused_by_name(model):

@@ -13,7 +13,8 @@ from ketamech.analysis.targets import load_targets
 from ketamech.evidence import load_evidence
 from ketamech.exchange.archive import MODEL, SCENARIO, SIMULATION, read_archive, write_archive
 from ketamech.exchange.certificate import certify_archives
-from ketamech.exchange.figures import LEAST, POINTS, figure_packages, published_figures
+from ketamech.exchange.figure_archives import POINTS, figure_packages
+from ketamech.exchange.figures import LEAST, published_figures
 from ketamech.exchange.sedml import read_time_courses
 from ketamech.study import courses
 from ketamech.study.scenario_from_file import scenario_from_text

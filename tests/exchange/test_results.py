@@ -98,6 +98,19 @@ def test_a_cohort_is_one_arm_of_many():
     assert dict(of_cohort(cohort).sizes) == {"replicate": 1, "arm": 1, "patient": 5, "time": 3}
 
 
+@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
+def test_coordinates_are_named_and_flags_are_numbers(suffix, tmp_path):
+    flags = {"flag_values": [0, 1], "flag_meanings": "failed solved"}
+    solved = ("patient", np.ones(5, dtype="i1"), flags)
+    cohort = xr.Dataset(
+        {"a.b": (("patient", "time"), np.ones((5, 3)), {"units": "1"})},
+        {"time": TIME, "patient": range(5), "solved": solved},
+    )
+    found = open_results(save_results(of_cohort(cohort), tmp_path / f"x{suffix}"))
+    assert all(found[name].attrs["long_name"] for name in found.coords)
+    assert np.asarray(found["solved"].attrs["flag_values"]).tolist() == [0, 1]
+
+
 def test_in_a_crossover_a_person_is_in_one_arm_at_a_time():
     score = ("replicate", "patient", "visit")
     trial = xr.Dataset(
@@ -133,12 +146,16 @@ def test_a_broken_file_is_refused(suffix, tmp_path):
         open_results(tmp_path / f"x{suffix}")
 
 
-def calibration():
+def calibration(**more):
     from ketamech.analysis.calibration import load_estimated
 
     estimated = load_estimated(TABLE)[:2]
     chain = np.abs(np.random.default_rng(1).normal(5, 1, (30, 4, 2)))
-    return calibration_tree(estimated, chain, np.ones((30, 4)), TABLE, {"a row": 3.0}, [0.5], FACTS), estimated, chain
+    return (
+        calibration_tree(estimated, chain, np.ones((30, 4)), TABLE, {"a row": 3.0}, [0.5], FACTS, **more),
+        estimated,
+        chain,
+    )
 
 
 @pytest.mark.parametrize("suffix", [".nc", ".zarr"])
@@ -164,6 +181,13 @@ def test_arviz_opens_a_posterior(suffix, tmp_path):
     assert facts_of(place)["ketamech equations"] == "abc"
 
 
+def test_predictions_of_a_calibration_stand_beside_its_draws():
+    tree, _, _ = calibration(predicted=np.full((7, 1), 2.5))
+    found = tree["posterior_predictive"]
+    assert dict(found.sizes) == {"chain": 1, "draw": 7, "row": 1}
+    assert found["statistic"].sel(row="a row").values.ravel().tolist() == [2.5] * 7
+
+
 def test_the_shipped_posterior_has_the_units_of_its_tables():
     tree = shipped_posterior(TABLE, {})
     draws = tree["posterior"]
@@ -187,11 +211,19 @@ def test_a_folder_goes_into_a_file_that_cites_its_papers(tmp_path):
         for name in ("ketamech equations", "seed", "ketamech versions numpy", "ketamech command_line"):
             assert str(facts[name]), name
         assert "--to" in str(facts["ketamech exported_by"])
+    assert run("cite", "a/curves.parquet", cwd=tmp_path).stdout == owed
+    assert (
+        facts_of(tmp_path / "a" / "curves.parquet")["ketamech command_line"]
+        == "ketamech simulate 'racemic 35 mg IV' --out a"
+    )
 
 
 def test_what_holds_no_results_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match="holds no results"):
+        read_results(tmp_path / "empty")
+    (tmp_path / "empty" / "mine" / "trial.zarr").mkdir(parents=True)
+    with pytest.raises(BadInput, match=r"type: .*mine"):
         read_results(tmp_path / "empty")
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
     assert "which papers" in refused(run("cite", "x.csv", cwd=tmp_path), folder=tmp_path)

@@ -1,5 +1,9 @@
 """Run folders: what goes in comes out, whole or not at all."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -143,3 +147,64 @@ def test_the_store_stands_with_and_without_consolidated_metadata(tmp_path, conso
     assert sorted(group.array_keys()) == sorted(map(str, dataset().variables))
     assert group["mood.madrs"][0, 2] == 22.0
     assert np.isnan(group["mood.madrs"].fill_value)
+
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="kills, and locks folders")
+RUN = """
+import pathlib, sys, time
+from ketamech.exchange import whole_folder
+usual, steps = pathlib.Path.rename, []
+def slowly(self, target):
+    found = usual(self, target)
+    steps.append(target)
+    if len(steps) == 1 and sys.argv[2] == "between":
+        print("in", flush=True)
+        time.sleep(float(sys.argv[3]))
+    return found
+pathlib.Path.rename = slowly
+with whole_folder(sys.argv[1]) as draft:
+    (draft / "a.csv").write_text("slow")
+    if sys.argv[2] == "writing":
+        print("in", flush=True)
+        time.sleep(float(sys.argv[3]))
+"""
+
+
+def running(folder, moment, seconds):
+    """Another process that writes a run and waits at a moment."""
+    words = [sys.executable, "-c", RUN, str(folder), moment, str(seconds)]
+    other = subprocess.Popen(words, stdout=subprocess.PIPE, encoding="utf-8")
+    assert other.stdout.readline() == "in\n"
+    return other
+
+
+@POSIX
+@pytest.mark.parametrize("moment", ["writing", "between"])
+def test_what_a_killed_run_left_is_tidied_and_nothing_finished_is_lost(moment, tmp_path):
+    with whole_folder(tmp_path / "run") as draft:
+        (draft / "a.csv").write_text("first")
+    (tmp_path / "run" / "my notes.txt").write_text("keep me")
+    other = running(tmp_path / "run", moment, 60)
+    other.kill()
+    other.communicate()
+    assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "run"):
+        raise RuntimeError("nothing came of it")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert (tmp_path / "run" / "a.csv").read_text() == "first"
+    assert (tmp_path / "run" / "my notes.txt").read_text() == "keep me"
+
+
+@POSIX
+@pytest.mark.parametrize("moment", ["writing", "between"])
+def test_two_writers_of_one_run_take_turns(moment, tmp_path):
+    with whole_folder(tmp_path / "run") as draft:
+        (draft / "a.csv").write_text("first")
+    (tmp_path / "run" / "my notes.txt").write_text("keep me")
+    other = running(tmp_path / "run", moment, 0.5)
+    with whole_folder(tmp_path / "run") as draft:
+        (draft / "b.csv").write_text("quick")
+    assert other.wait() == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert (tmp_path / "run" / "my notes.txt").read_text() == "keep me"
+    assert len(read_manifest(tmp_path / "run")["files"]) == 1

@@ -1,7 +1,9 @@
 """Cohorts on disk: what is finished can be read, whatever happens next."""
 
 import errno
+import shutil
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import xarray as xr
 from ketamech.core import BadInput
 from ketamech.core.pieces import opened
 from ketamech.exchange import read_cohort, refuse_occupied, refuse_small_disk, stream
+from ketamech.exchange.result_files import facts_of
 
 MODULE = sys.modules[stream.__module__]
 TIMES = np.array([0.0, 24.0])
@@ -49,6 +52,30 @@ def test_chunks_come_back_as_one_dataset(tmp_path):
     assert found["time"].attrs["units"] == "h"
     assert (found["patient"] == np.arange(10)).all()
     assert found.attrs["seed"] == 3
+    for place in ("cohort.zarr", "failures.csv"):
+        assert facts_of(tmp_path / "c" / place)["seed"] == 3, "carried away alone, it still says what it is"
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("cohort.json", '"seed": 3', '"seed": 4'),
+        ("cohort.json", '"finished": 8', '"finished": 12'),
+        ("cohort.zarr/a.b/zarr.json", '"umol"', '"mmol"'),
+    ],
+)
+def test_what_describes_a_cohort_is_not_read_when_it_was_changed(path, old, new, tmp_path):
+    def stopped(firsts):
+        yield from chunks(8, 4)(firsts[:2])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "c", stopped, 12, {"seed": 3}, chunk=4)
+    text = (tmp_path / "c" / path).read_text(encoding="utf-8")
+    assert old in text
+    (tmp_path / "c" / path).write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(BadInput, match=rf"'{path}' was changed"):
+        read_cohort(tmp_path / "c")
 
 
 def test_failures_are_counted_and_explained(tmp_path):
@@ -92,6 +119,15 @@ def test_more_than_the_disk_holds_is_refused_with_its_size(tmp_path):
     with pytest.raises(BadInput, match=r"the results need 1\.05e\+03 TB and the disk has"):
         refuse_small_disk(tmp_path / "new" / "folder", 10**15)
     refuse_small_disk(tmp_path, 1000)
+
+
+def test_what_is_there_of_a_cohort_needs_no_room_again(tmp_path, monkeypatch):
+    (tmp_path / "cohort.zarr").mkdir()
+    (tmp_path / "cohort.zarr" / "chunk").write_bytes(bytes(900))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=200))
+    refuse_small_disk(tmp_path, 1000)
+    with pytest.raises(BadInput, match="the results need"):
+        refuse_small_disk(tmp_path / "new", 1000)
 
 
 def test_a_folder_with_files_is_left_alone(tmp_path):

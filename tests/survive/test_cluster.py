@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -28,6 +30,10 @@ def counted(unit):
     with open(log, "a", encoding="utf-8") as file:
         file.write(f"{number}\n")
     return slowly(number)
+
+
+def deadly(number):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def wrongly(number):
@@ -82,8 +88,75 @@ def test_a_worker_of_another_version_is_refused(cluster, monkeypatch):
 
     usual = kit.made_with()
     monkeypatch.setattr(kit, "made_with", lambda: {**usual, "numpy": "1.0"})
-    with connected(cluster.scheduler_address) as dask, pytest.raises(BadInput, match="a worker has numpy"):
-        list(Work(cluster=dask).each(UNITS, slowly))
+    with pytest.raises(BadInput, match=r"the worker at 'tcp.*' has numpy"), connected(cluster.scheduler_address):
+        pass
+
+
+def test_a_worker_that_comes_later_is_asked_too(cluster, monkeypatch):
+    import ketamech.core.cluster as kit
+
+    usual = kit.made_with()
+    with connected(cluster.scheduler_address) as dask:
+        monkeypatch.setattr(kit, "made_with", lambda: {**usual, "sources": "edited"})
+        with pytest.raises(BadInput, match=r"has sources \w+, and this process edited"):
+            list(Work(cluster=dask).each(UNITS, slowly))
+
+
+def test_sources_that_were_edited_bear_another_mark(tmp_path):
+    from ketamech.core import surroundings
+
+    for path, text in (("study/rating.py", "x = 1"), ("data/scales/scales.csv", "1"), ("cli/main.py", "1")):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    marks = [surroundings._sources(tmp_path)]
+    for path in ("study/rating.py", "data/scales/scales.csv"):
+        (tmp_path / path).write_text("other", encoding="utf-8")
+        marks.append(surroundings._sources(tmp_path))
+    (tmp_path / "cli/main.py").write_text("other", encoding="utf-8")
+    assert surroundings._sources(tmp_path) == marks[-1]  # what draws and prints decides on no number
+    assert len(set(marks)) == 3
+
+
+def test_a_worker_without_the_package_is_named(tmp_path):
+    (tmp_path / "ketamech.py").write_text("raise ModuleNotFoundError('no', name='ketamech')", encoding="utf-8")
+    with distributed.LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as made:
+        words = ["-m", "distributed.cli.dask_worker", made.scheduler_address, "--nthreads", "1", "--no-dashboard"]
+        command = [sys.executable, *words, "--local-directory", str(tmp_path)]
+        worker = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(tmp_path)}, stderr=subprocess.DEVNULL)
+        try:
+            with pytest.raises(BadInput, match="has no module 'ketamech'"), connected(made.scheduler_address):
+                pass
+        finally:
+            worker.terminate()
+            worker.wait()
+
+
+def test_a_piece_over_which_every_worker_dies_is_said(cluster, monkeypatch):
+    monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
+    with connected(cluster.scheduler_address) as dask, pytest.raises(BadInput, match="workers die one after another"):
+        list(Work(cluster=dask).each({"u0": 0}, deadly))
+
+
+def do_and_leave(address, pieces, leave):
+    """Begin the units, and let the cluster go away when three are there."""
+    with connected(address) as dask:
+        for number, _ in enumerate(Work(pieces, dask).each(UNITS, slowly)):
+            if number == 2:
+                leave()
+
+
+@pytest.mark.parametrize("ending", ["workers", "scheduler"])
+def test_a_cluster_that_goes_away_is_said_and_what_arrived_is_kept(ending, tmp_path, monkeypatch):
+    import ketamech.core.cluster as kit
+
+    monkeypatch.setattr(kit, "RETURN", 1.0)
+    monkeypatch.setattr(kit, "LOOK", 0.5)
+    with distributed.LocalCluster(n_workers=1, host="127.0.0.1", dashboard_address=None, memory_limit=0) as made:
+        said = {"workers": "all workers have gone", "scheduler": "the scheduler has gone"}[ending]
+        leave = {"workers": lambda: made.scale(0), "scheduler": made.close}[ending]
+        with opened(tmp_path, {}) as pieces, pytest.raises(BadInput, match=said):
+            do_and_leave(made.scheduler_address, pieces, leave)
+        assert 3 <= len(list(pieces)) < len(UNITS)
 
 
 def test_an_address_where_nobody_answers_is_said(monkeypatch):

@@ -62,7 +62,7 @@ def test_the_journal_says_what_made_it_and_the_checksum_of_everything(tmp_path):
         assert pieces.facts("u0") == {"failed": 2}
     head = json.loads((tmp_path / "pieces" / "journal.txt").read_text(encoding="utf-8").split("\n")[0][17:])
     assert head["job"] == JOB
-    assert {"ketamech", "numpy", "scipy", "python", "instructions"} <= set(head["made_with"])
+    assert {"ketamech", "numpy", "scipy", "python", "sources", "instructions"} <= set(head["made_with"])
     assert list(read_journal(tmp_path)["u0"]["files"]) == ["pieces/u0.npz"]
 
 
@@ -184,6 +184,18 @@ def test_two_writers_do_not_share_a_folder(tmp_path):
     other.kill()
     other.communicate()
     assert same(do(tmp_path, 2)[0])  # the lock went with the process, without a clock
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the lock of POSIX")
+def test_a_disk_that_carries_no_locks_is_said(tmp_path, monkeypatch):
+    import fcntl
+
+    def unknown(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    with pytest.raises(BadInput, match="carries no locks"):
+        do(tmp_path, 2)
 
 
 def test_clocks_that_jump_change_nothing(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Every long command, stopped in the middle: --resume goes on, to the same results, and a cluster gives the same."""
 
 import contextlib
+import errno
 import hashlib
 
 import pytest
@@ -76,6 +77,32 @@ def test_a_finished_command_may_be_given_again(tmp_path, model):
         assert done.exit_code == 0, done.output + repr(done.exception)
     done = call("design", tmp_path / "d", "--seed", "2", "--resume")
     assert "begun with seed 1, and this is 2" in str(done.exception)
+
+
+def test_a_finished_cohort_makes_way_for_the_same_question_only(tmp_path, model):
+    place = tmp_path / "c"
+    assert call("simulate", place).exit_code == 0
+    before = results(place)
+    done = call("simulate", place, "--seed", "5")
+    assert "begun with seed 1, and this is 5" in str(done.exception)
+    assert results(place) == before
+    assert call("simulate", place).exit_code == 0
+    assert results(place) == before
+
+
+def test_a_disk_that_is_full_while_results_are_drawn_says_how_to_go_on(tmp_path, monkeypatch, model):
+    from ketamech import report
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(report, "draw_front", full)
+    done = call("design", tmp_path / "d")
+    assert isinstance(done.exception, BadInput), done.exception
+    assert "the disk is full: 3 finished pieces are kept" in str(done.exception)
+    assert done.exception.type_this == "--resume"
+    monkeypatch.undo()
+    assert call("design", tmp_path / "d", "--resume").exit_code == 0
 
 
 def test_results_that_fail_half_way_leave_the_former_ones(tmp_path):

@@ -1,5 +1,8 @@
 """What is kept of the whole story: found again, made anew when damaged or when anything it rests on changes."""
 
+import errno
+import os
+
 import pytest
 
 from ketamech.core.folders import read_sealed, write_sealed
@@ -45,6 +48,15 @@ def test_a_sealed_text_that_is_no_layout_is_made_anew(folder, system):
     (path,) = folder.rglob("*.layout.json")
     write_sealed(path, "{}")
     assert kept_layout(TABLE, lambda: system) == system.layout
+
+
+def test_a_full_disk_costs_time_only(folder, system, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    assert kept_layout(TABLE, lambda: system) == system.layout
+    assert not [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_another_unit_or_another_source_is_another_system(folder, tmp_path, monkeypatch):

@@ -164,8 +164,8 @@ class Game:
     ) -> list[Entry]:
         """What enters whom: everything in the coalitions; in the control hopes and challenges, as in any scenario."""
         usual = entries(regimen, self.model.parameters, self.scenario.values, until)  # type: ignore[arg-type]
-        shared = {entry.state for entry in untreated(felt(self.scenario, usual))}
-        found = felt(self.scenario, entries(regimen, self.model.parameters, person, until))  # type: ignore[arg-type]
+        shared = {entry.state for entry in untreated(felt(self.scenario.species, usual))}
+        found = felt(self.scenario.species, entries(regimen, self.model.parameters, person, until))  # type: ignore[arg-type]
         return [e if e.state in shared else replace(e, amount=e.amount * treated) for e in found]
 
     def _read(self, values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

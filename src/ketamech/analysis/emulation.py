@@ -81,7 +81,7 @@ class Posterior:
 
     `off`: root mean square of emulated minus simulated statistics of the draws, in units of each row's noise.
     `effective`: how many of the draws would be left if each were weighted by its simulated likelihood, the jitter of a
-    finite crowd included.
+    finite crowd included. `predicted`: the statistics [draw, row] that the draws simulate, without noise.
     """
 
     chain: np.ndarray
@@ -89,6 +89,7 @@ class Posterior:
     draws: np.ndarray
     off: float
     effective: float
+    predicted: np.ndarray | None = None
 
 
 def sampled(
@@ -120,7 +121,7 @@ def sampled(
     emulated = np.array([task.judged(x, f, extra) for x, f in zip(some, guess, strict=True)])
     weights = np.exp(true - emulated - np.max(true - emulated))
     off = float(np.sqrt(np.nanmean(((guess - found) / task.noise) ** 2)))
-    return Posterior(chain, logs, some, off, float(weights.sum() ** 2 / np.sum(weights**2)))
+    return Posterior(chain, logs, some, off, float(weights.sum() ** 2 / np.sum(weights**2)), found)
 
 
 def identified(draws: np.ndarray) -> np.ndarray:

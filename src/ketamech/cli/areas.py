@@ -37,19 +37,21 @@ def areas(
 
       ketamech areas "esketamine 84 mg nasal" --connectome mine.csv
     """
-    from ketamech import report, study
+    from ketamech import exchange, report, study
     from ketamech.analysis import areas as kit
     from ketamech.cli import terminal
+    from ketamech.exchange.facts import write_table
 
-    terminal.refuse_file(out)
+    report.refuse_folder(out)
     asked = study.load_scenario(scenario).wired(connectome, receptors)
     model = terminal.model()
     with terminal.progress().status("Drawing and solving ..."):
         found = kit.predict(model, asked, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1)
     table = found.table()
-    out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out / "areas.csv", index=False)
-    paths = report.draw_areas(out, found, asked.title)
+    facts = report.provenance_of(asked, model, seed, terminal.command_line())
+    with exchange.whole_folder(out) as draft:
+        write_table(table, draft / "areas.csv", facts)
+        paths = [out / path.name for path in report.draw_areas(draft, found, asked.title)]
     if docs:
         picture = report.write_areas_page(docs, found, asked.title).parents[1] / "pictures"
         picture.mkdir(parents=True, exist_ok=True)

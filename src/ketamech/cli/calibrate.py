@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -91,7 +89,7 @@ def _estimate(
         save_posterior(draft / "posterior.csv", names, kit.in_table_units(task, posterior.draws))
         curves = _profiles(task, best) if profiles else {}
         rows, met = _rows(task, posterior, best), _met(task, best, emulator.error)
-        _write(draft, task, posterior, rows, met, curves)
+        _write(draft, task, posterior, seed, rows, met, curves)
     terminal.table(rows, title="Parameters")
     terminal.table(met, title="Fitted rows at the most probable point")
     console.print(f"Emulator against simulation over {draws} draws: {posterior.off:.2f} of a row's noise")
@@ -149,18 +147,22 @@ def _write(
     out: Path,
     task: Any,
     posterior: Any,
+    seed: int,
     rows: list[dict[str, object]],
     met: list[dict[str, object]],
     profiles: dict[str, Any],
 ) -> None:
     import pandas as pd
 
-    from ketamech.cli.terminal import DISCLAIMER
+    from ketamech import report
+    from ketamech.cli import terminal
+    from ketamech.exchange.facts import write_table
     from ketamech.exchange.result_files import save_results
     from ketamech.report.calibration_pictures import draw_calibration
 
-    pd.DataFrame(rows).to_csv(out / "proposed.csv", index=False, float_format="%.5g")
-    pd.DataFrame(met).to_csv(out / "rows.csv", index=False, float_format="%.5g")
+    said = report.provenance_of_many("calibration", "", task.model, terminal.command_line(), seed)
+    write_table(pd.DataFrame(rows), out / "proposed.csv", said, digits="%.5g")
+    write_table(pd.DataFrame(met), out / "rows.csv", said, digits="%.5g")
     facts = {
         "rows": len(task.rows),
         "parameters": len(task.estimated),
@@ -168,25 +170,25 @@ def _write(
         "emulator_off": posterior.off,
         "effective_draws": posterior.effective,
         "equations": task.model.layout.fingerprint,
-        "disclaimer": DISCLAIMER,
+        "disclaimer": terminal.DISCLAIMER,
     }
     (out / "summary.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    save_results(_tree(task, posterior), out / "posterior.zarr")
+    save_results(_tree(task, posterior, said), out / "posterior.zarr")
     draw_calibration(out, [p.name for p in task.estimated], posterior.chain, posterior.logs, posterior.draws, profiles)
 
 
-def _tree(task: Any, posterior: Any) -> Any:
+def _tree(task: Any, posterior: Any, facts: dict[str, str]) -> Any:
     """The posterior under ArviZ's group names."""
     import ketamech.analysis.calibration as kit
-    from ketamech import report
     from ketamech.exchange.inference import calibration_tree
 
     steps, walkers, parameters = posterior.chain.shape
     values = kit.in_table_units(task, posterior.chain.reshape(-1, parameters)).reshape(steps, walkers, parameters)
     observed = {f"{row.row.id} {row.statistic}": row.published for row in task.rows}
-    facts = report.provenance_of_many("calibration", "", task.model, shlex.join(["ketamech", *sys.argv[1:]]))
     table = task.model.parameters
-    return calibration_tree(task.estimated, values, posterior.logs, table, observed, task.noise, facts)
+    return calibration_tree(
+        task.estimated, values, posterior.logs, table, observed, task.noise, facts, posterior.predicted
+    )
 
 
 @contextmanager

@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-Run = Annotated[
-    Path, typer.Argument(help="A folder of `simulate` or `trial`, or a file of results (.nc, .zarr, .parquet, .csv)")
-]
+Run = Annotated[Path, typer.Argument(help="A folder of results, or a file of them (.nc, .zarr, .parquet, .csv)")]
 Bibtex = Annotated[bool, typer.Option("--bibtex", help="BibTeX instead of text")]
 
 

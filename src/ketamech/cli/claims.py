@@ -19,11 +19,11 @@ def claims(out: Out = Path("runs/claims"), claim: One = "", docs: Docs = None) -
 
     Example:  ketamech claims --claim esketamine-no-dissociation
     """
-    from ketamech import report
+    from ketamech import exchange, report
     from ketamech.analysis.claims import answer_claims, load_rule
     from ketamech.cli import terminal
 
-    terminal.refuse_file(out)
+    report.refuse_folder(out)
     model = terminal.model()
     console = terminal.progress()
     with console.status("Running the experiments ...") as status:
@@ -32,7 +32,9 @@ def claims(out: Out = Path("runs/claims"), claim: One = "", docs: Docs = None) -
         typer.echo(report.claim_in_full(answers[claim], load_rule()[0]).replace("**", ""))
         console.print(terminal.DISCLAIMER)
         return
-    written = report.write_claims(out, answers)
+    facts = report.provenance_of_many("claims", "", model, terminal.command_line())
+    with exchange.whole_folder(out) as draft:
+        written = [out / path.relative_to(draft) for path in report.write_claims(draft, answers, facts)]
     if docs:
         written.append(report.write_claims_document(docs, answers))
     terminal.table(report.claim_rows(answers), title="What people say about ketamine")

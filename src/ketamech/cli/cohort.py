@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,8 +80,8 @@ def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_nam
     exchange.refuse_small_disk(place, cohort.size)
     exchange.refuse_occupied(place)
     facts = {"outputs": cohort.outputs, "title": given.title, "seed": seed, "tolerance": asked.tolerance}
-    facts |= report.provenance_of(given, model, seed, shlex.join(["ketamech", *sys.argv[1:]]))
-    how: dict[str, Any] = {"resume": asked.resume, "scheduler": asked.scheduler, "about": facts}
+    facts |= report.provenance_of(given, model, seed, terminal.command_line())
+    how: dict[str, Any] = {"resume": asked.resume, "scheduler": asked.scheduler, "about": facts, "replace": False}
     with _kept(place), long_run(place, _job(cohort), model, **how) as work, _progress(asked.patients) as progress:
         chunks = partial(cohort.chunks, progress, cluster=work.cluster)
         assert work.pieces is not None

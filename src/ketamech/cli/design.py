@@ -58,6 +58,7 @@ def design(
     asked = kit.candidates(
         _doses(doses or list(USUAL)), _numbers(over, "--over"), [r.strip() for r in rhythms.split(";")], weeks
     )
+    from ketamech.exchange.facts import write_table
     from ketamech.study import Regimen
 
     for candidate in asked:
@@ -75,8 +76,10 @@ def design(
                 progress=lambda done: bar.update(task, completed=done),
             )  # fmt: skip
         with exchange.renewed(out) as draft:
-            table.to_csv(draft / "design.csv", index=False)
-            table.to_parquet(draft / "design.parquet", index=False)
+            line = terminal.command_line()
+            facts = report.provenance_of_many("design", "", model, line, seed)
+            write_table(table, draft / "design.csv", facts)
+            write_table(table, draft / "design.parquet", facts)
             first = report.draw_front(draft, table)[0].relative_to(draft)
     shown = [
         "regimen",

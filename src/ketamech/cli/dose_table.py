@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -43,7 +41,11 @@ def simulate_table(
     console = terminal.progress()
     with console.status("Simulating ..."):
         found = solve_table(table, model, names(outputs) if outputs else OUTPUTS)
-    facts = report.provenance_of_many(table.path.stem, table.path.read_text("utf-8-sig"), model, _command_line())
+    facts = report.provenance_of_many(
+        table.path.stem, table.path.read_text("utf-8-sig"), model, terminal.command_line()
+    )
+    units = {"TIME": "h", **model.layout.units}
+    facts |= {f"units {name}": units[name] for name in found.columns if name in units}
     with exchange.whole_folder(folder) as draft:
         (draft / FILE).write_text(csv_with_facts(found, facts), encoding="utf-8")
     for note in table.notes:
@@ -53,7 +55,3 @@ def simulate_table(
     console.print(f"{len(table.subjects)} persons; {bad} records without a value.")
     console.print(f"Open [bold]{terminal.written(folder / FILE)}[/bold]   {terminal.DISCLAIMER}")
     return True
-
-
-def _command_line() -> str:
-    return shlex.join(["ketamech", *sys.argv[1:]])

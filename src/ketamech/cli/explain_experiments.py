@@ -27,7 +27,8 @@ def explain_experiments(out: Path | None = None, *, png: bool = False) -> None:
     with console.status("Running the experiments ..."):
         lines = analysis.run_experiments(model)
     summary = analysis.experiment_counts(lines)
-    written = report.save_experiments(folder, lines, summary, png=png)
+    facts = report.provenance_of_many("experiments", "", model, terminal.command_line())
+    written = report.save_experiments(folder, lines, summary, png=png, facts=facts)
     terminal.table(_ordered(lines)[list(SHOWN)].to_dict("records"), title="Predicted against observed, wrong first")
     terminal.table(analysis.by_evidence(lines).to_dict("records"), title="By row of the evidence")
     console.print(summary)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +45,9 @@ def explain_scenario(target: str, said: Asked) -> None:
     for note in (*asked.assumptions, *_notes(found)):
         console.print(f"Note: {terminal.written(note)}.")
     with console.status("Drawing and writing the page ..."):
-        page = report.write_attribution(folder, found, model.parameters, shlex.join(["ketamech", *sys.argv[1:]]))
+        line = terminal.command_line()
+        facts = report.provenance_of(asked, model, said.seed, line)
+        page = report.write_attribution(folder, found, model.parameters, line, facts)
     kept = set(report.reached(found))
     rows = found.table[found.table["outcome"].isin(kept)] if kept else found.table
     shown = rows.assign(pathway=rows["pathway"].map(attribution_words.in_words))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 from pathlib import Path
 
 from ketamech.cli import terminal
@@ -23,16 +21,18 @@ def explain_wirings(average: str | None, fit: bool, seed: int, threads: int | No
     if average:
         study.load_scenario(average)  # a slip shows before anything is solved
     model = terminal.model()
-    console, command = terminal.progress(), shlex.join(["ketamech", *sys.argv[1:]])
+    console, command = terminal.progress(), terminal.command_line()
     if fit:
         _fit(model, workers, seed)
+    facts = report.provenance_of_many(average or "wirings", average or "", model, command)
     with console.status("Simulating every wiring ..."):
         if average:
             averaged = wiring_comparison.average_wirings(model, average, workers)
-            page, rows, title = report.write_average(folder, averaged, command), averaged.table, averaged.title
+            page, rows, title = report.write_average(folder, averaged, command, facts), averaged.table, averaged.title
         else:
             found = wiring_comparison.compare_wirings(model, workers)
-            page, rows, title = report.write_wirings(folder, found, command), found.table[list(SHOWN)], "Rival wirings"
+            page, title = report.write_wirings(folder, found, command, facts), "Rival wirings"
+            rows = found.table[list(SHOWN)]
             for line in report.stale(found):
                 console.print(f"Note: {line}")
     terminal.table([{str(k): v for k, v in row.items()} for row in rows.to_dict("records")], title=title)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -89,13 +87,13 @@ def _results(source: str, to: Path) -> None:
         from ketamech.report import provenance_of_many
 
         model = terminal.model()
-        facts = provenance_of_many("posterior", "", model, _command_line())
+        facts = provenance_of_many("posterior", "", model, terminal.command_line())
         tree = shipped_posterior(model.parameters, facts)
         save_results(tree, to)
         what = f"groups {', '.join(tree.children)}, as ArviZ names them"
     else:
         found = read_results(source)
-        save_results(found.assign_attrs({"ketamech exported_by": _command_line()}), to)
+        save_results(found.assign_attrs({"ketamech exported_by": terminal.command_line()}), to)
         long = to.suffix.lower() in (".csv", ".parquet")
         kept = names_of(found) if long else list(found.data_vars)
         what = f"{len(kept)} variables, " + ", ".join(f"{found.sizes[dim]} {dim}" for dim in DIMS)
@@ -104,16 +102,12 @@ def _results(source: str, to: Path) -> None:
     terminal.progress().print(f"Written: {terminal.written(to)}, {terminal.written(what)}")
 
 
-def _command_line() -> str:
-    return shlex.join(["ketamech", *sys.argv[1:]])
-
-
 def _doses(asked: Asked, to: Path) -> None:
     from ketamech.exchange.dose_writing import doses_csv, not_carried
     from ketamech.parameters import load_parameters
 
-    text = doses_csv(asked.regimen, asked.horizon, asked.values, load_parameters())
-    lost = not_carried(asked.regimen, asked.horizon, asked.values)
+    text = doses_csv(asked.regimen, asked.horizon, asked.values, load_parameters(), species=asked.species)
+    lost = not_carried(asked)
     _write(to, text)
     _tell(to, asked, f"{text.count(chr(10)) - 2} dose records", ["A table of doses cannot carry:", *lost])
 

@@ -17,7 +17,8 @@ def export_figures(to: Path) -> None:
     from ketamech.evidence import load_evidence
     from ketamech.exchange import whole_folder
     from ketamech.exchange.archive import libcombine, write_archive
-    from ketamech.exchange.figures import figure_packages, list_csv, published_figures
+    from ketamech.exchange.figure_archives import figure_packages
+    from ketamech.exchange.figures import list_csv, published_figures
 
     if to.suffix:
         raise BadInput(f"cannot write '{to}'", expected="a folder for the archives", type_this="--to runs/figures")

@@ -61,9 +61,10 @@ def import_(file: File, to: To = None, drug: Drug = None, id_: Id = None, end: E
 
 def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -> None:
     from ketamech.cli import sources, terminal
-    from ketamech.exchange.dose_scenarios import scenario_of
+    from ketamech.exchange.dose_scenarios import refuse_impossible, scenario_of
     from ketamech.exchange.scenario_writing import refuse_target
     from ketamech.parameters import load_parameters
+    from ketamech.study.regimen import LONGEST
 
     if to is not None:
         refuse_target(to)
@@ -72,6 +73,7 @@ def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -
     rows: list[dict[str, object]] = []
     for one in table.subjects:
         for stay in one.occasions:
+            refuse_impossible(stay.regimen, parameters, one, stay, LONGEST)
             meant = stay.regimen.sentence() or "nothing is given"
             rows.append({"ID": one.name, "from (h)": stay.begin, "looked at": len(stay.observations), "doses": meant})
     text = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -34,27 +34,30 @@ def threads_of(threads: int | None, scheduler: str | None) -> int:
 @contextmanager
 def long_run(
     folder: Path, job: Mapping[str, Any], model: Any, *, resume: bool = False, scheduler: str | None = None,
-    about: Mapping[str, Any] | None = None,
+    about: Mapping[str, Any] | None = None, replace: bool = True,
 ) -> Iterator[Work]:  # fmt: skip
     """The work of a command whose pieces are kept in `folder` for as long as this lasts, and its end.
 
-    `job` is what was asked, beside the `model` and the tables that come with the program (where it is given). Ctrl-C
-    leaves with code 130 and says how to go on.
+    `job` is what was asked, beside the `model` and the tables that come with the program (where it is given). Without
+    `replace` results of another job are left alone. Ctrl-C leaves with code 130 and says how to go on.
     """
     from ketamech.cli import terminal
     from ketamech.core.cluster import connected
     from ketamech.core.pieces import opened
     from ketamech.report.provenance import without_paths
 
-    told = {"command_line": without_paths(shlex.join(["ketamech", *sys.argv[1:]]))}
+    told = {"command_line": without_paths(terminal.command_line())}
     with ExitStack() as stack:
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it prints tracebacks of what is told below
         cluster = stack.enter_context(connected(scheduler)) if scheduler else None
         whole = {**job, **(_tables(model) if model else {})}
-        pieces = stack.enter_context(opened(folder, whole, about={**told, **(about or {})}, resume=resume))
+        how: dict[str, Any] = {"about": {**told, **(about or {})}, "resume": resume, "replace": replace}
+        pieces = stack.enter_context(opened(folder, whole, **how))
         for name in pieces.damaged:
             terminal.progress().print(f"Damaged, and made again: {terminal.written(name)}")
         try:
-            yield Work(pieces, cluster)
+            with pieces.room():
+                yield Work(pieces, cluster)
         except KeyboardInterrupt:
             kept = f"{len(list(pieces))} finished pieces are kept; go on with the same command and --resume"
             sys.stderr.write(f"\nStopped; {kept}\n")

@@ -37,6 +37,7 @@ from ketamech.cli import (
 from ketamech.cli.extras import missing
 from ketamech.cli.terminal import DISCLAIMER
 from ketamech.core import BadInput, KetaMechError
+from ketamech.core.folders import FULL
 
 HELP = f"""How does ketamine work? KetaMech computes it: from a dose to the mood weeks later, with a
 published source behind every number.
@@ -111,7 +112,8 @@ def main() -> None:
     except OSError as problem:
         if "--debug" in sys.argv:
             raise
-        complain(BadInput(f"{problem.strerror or problem}", file=problem.filename, expected="a place to write to"))
+        expected = "more room, then the same command" if problem.errno in FULL else "a place to write to"
+        complain(BadInput(f"{problem.strerror or problem}", file=problem.filename, expected=expected))
         sys.exit(2)
 
 

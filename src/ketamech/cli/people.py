@@ -53,12 +53,13 @@ def people(
 
       ketamech people --n 500 --keep "mood.madrs at 24 h = 5..45"
     """
-    from ketamech import report
+    from ketamech import exchange, report
     from ketamech.cli import terminal
+    from ketamech.exchange.facts import write_table
     from ketamech.parameters import load_parameters
     from ketamech.study import load_population
 
-    terminal.refuse_file(out)
+    report.refuse_folder(out)
     parameters = load_parameters()
     chosen = load_population(population).with_distributions(_changes(changed or []), parameters)
     drawn = chosen.draw(parameters, seed, range(number))
@@ -70,15 +71,14 @@ def people(
         weights = _weights(table, target)
         table["weight_in_target"] = weights
         facts["effective_size"] = round(_effective(weights), 1)
-    out.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(out / "people.parquet", index=False)
-    table.to_csv(out / "people.csv", index=False)
     shown = [name for name in SHOWN if name in table and table[name].nunique() > 1]
     title = f"{len(table)} virtual people: {population}"
-    paths = report.save_people(out, table, title, shown)
-    (out / "summary.json").write_text(
-        json.dumps(facts | {"disclaimer": terminal.DISCLAIMER}, indent=1), encoding="utf-8"
-    )
+    said = facts | {"command_line": terminal.command_line(), "disclaimer": terminal.DISCLAIMER}
+    with exchange.whole_folder(out) as draft:
+        write_table(table, draft / "people.parquet", said)
+        write_table(table, draft / "people.csv", said)
+        paths = [out / path.name for path in report.save_people(draft, table, title, shown)]
+        (draft / "summary.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
     terminal.table(_summary(table), title=title)
     for name, value in facts.items():
         terminal.progress().print(f"{name}: {value}")

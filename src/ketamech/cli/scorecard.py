@@ -46,6 +46,13 @@ def scorecard(
     terminal.progress().print(f"Written: {shown}   {terminal.DISCLAIMER}")
 
 
+def _facts(model: Any) -> dict[str, str]:
+    from ketamech import report
+    from ketamech.cli import terminal
+
+    return report.provenance_of_many("scorecard", "", model, terminal.command_line())
+
+
 def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
     """What one typical patient reaches: tables, picture, and what is printed."""
     from ketamech import analysis, report
@@ -54,7 +61,7 @@ def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
     console = terminal.progress()
     with console.status("Simulating the published protocols ...") as status:
         card = analysis.scorecard(model, progress=lambda line: status.update(str(line)))
-    written = report.write_scorecard(out, card, png=png)
+    written = report.write_scorecard(out, card, png=png, facts=_facts(model))
     shown = card.rows if rows else card.by_source
     terminal.table(shown.to_dict("records"), title="Simulated against published")
     terminal.table(card.goals.to_dict("records"), title="Goals")
@@ -65,6 +72,7 @@ def _by_trials(out: Path, model: Any, replicates: int, docs: Path | None, work: 
     """The part that needs virtual trials: tables, forest plot, and what is printed."""
     from ketamech import analysis, report
     from ketamech.cli import terminal
+    from ketamech.exchange.facts import write_table
 
     with terminal.progress().status("Running virtual trials ...") as status:
         card = analysis.population_card(
@@ -73,8 +81,8 @@ def _by_trials(out: Path, model: Any, replicates: int, docs: Path | None, work: 
         )  # fmt: skip
     ordered = card.rows.reindex(card.rows["z"].abs().sort_values(ascending=False).index)
     paths = [out / "trials.csv", out / "trial_goals.csv"]
-    ordered.to_csv(paths[0], index=False, float_format="%.6g")
-    card.goals.to_csv(paths[1], index=False, float_format="%.6g")
+    for path, table in zip(paths, (ordered, card.goals), strict=True):
+        write_table(table, path, _facts(model), digits="%.6g")
     shown = ["id", "statistic", "published", "low", "high", "simulated", "sim_low", "sim_high", "z", "inside", "fitted"]
     terminal.table(ordered[shown].to_dict("records"), title="Virtual trials against published ones, worst first")
     terminal.table(card.spreads[shown].to_dict("records"), title="How much patients of an arm differ (SD)")

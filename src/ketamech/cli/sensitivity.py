@@ -70,8 +70,10 @@ def _answer(question: Question, n: int, base: int, keep: int, seed: int, out: Pa
     from ketamech.analysis import sensitivity as kit
     from ketamech.cli import terminal
     from ketamech.cli.progress import counting
+    from ketamech.exchange.facts import write_table
 
     asked, model = question.scenario, question.model
+    facts = report.provenance_of(asked, model, seed, terminal.command_line())
     with counting("Tornado") as tell:
         swings = kit.tornado(question, tell)
     with counting("Morris") as tell:
@@ -91,11 +93,11 @@ def _answer(question: Question, n: int, base: int, keep: int, seed: int, out: Pa
             out, tables["sobol"], f"{asked.title}\nSobol: total and first-order index", "sobol"
         )
         steps = tables["sobol"].attrs.pop("convergence")
-        steps.to_csv(out / "convergence.csv", index=False)
+        write_table(steps, out / "convergence.csv", facts)
         paths += report.draw_convergence(out, steps, f"{asked.title}\nSobol: total index, from ever more points")
     for name, table in tables.items():
-        table.to_csv(out / f"{name}.csv", index=False)
-        table.to_parquet(out / f"{name}.parquet", index=False)
+        write_table(table, out / f"{name}.csv", facts)
+        write_table(table, out / f"{name}.parquet", facts)
         shown = table.groupby("outcome", sort=False).head(8)
         terminal.table(shown.to_dict("records"), title=name)
         if table.attrs["failed"]:

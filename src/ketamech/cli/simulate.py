@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -143,7 +141,7 @@ def simulate(
     with console.status("Simulating ..."):
         curves = study.simulate(asked, model=model)
     with console.status("Drawing and writing the report ..."):
-        report.write_run(folder, curves, asked, model, shlex.join(["ketamech", *sys.argv[1:]]), png=png)
+        report.write_run(folder, curves, asked, model, terminal.command_line(), png=png)
     for note in asked.assumptions:
         console.print(f"Assumed: {terminal.written(note)}.")
     terminal.table(report.summary_rows(curves), title=asked.title)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ketamech.parameters import ParameterTable
     from ketamech.study import Scenario
 
-TABLES = (".csv", ".tsv", ".dat", ".prn", ".nm")
+TABLES = (".csv", ".tsv", ".dat", ".prn", ".nm", ".tab", ".txt")
 
 
 def is_table(source: str) -> bool:
@@ -34,7 +34,8 @@ def scenario(
         return study.load_scenario(source, parameters, species=species, perturbations=beside, wiring=wiring)
     for key, said in (("--species", species), ("--with", beside), ("--wiring", wiring)):
         if said:
-            raise BadInput(f"{key} is not for a table of doses", key=key, expected="a sentence or a scenario file")
+            expected = "a column SPECIES" if key == "--species" else "a sentence or a scenario file"
+            raise BadInput(f"{key} is not for a table of doses", key=key, expected=expected)
     from ketamech.exchange.dose_scenarios import scenario_of
     from ketamech.parameters import load_parameters
 

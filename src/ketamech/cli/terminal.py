@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,11 @@ DISCLAIMER = "For research and education only: not treatment or dosing advice."
 def progress() -> Console:
     """Progress and remarks go to the error stream, results to the output."""
     return Console(stderr=True, highlight=False)
+
+
+def command_line() -> str:
+    """What was typed, as it stands in the provenance of results."""
+    return shlex.join(["ketamech", *sys.argv[1:]])
 
 
 def model(kinetics: Path | None = None) -> Any:

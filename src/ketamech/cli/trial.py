@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,7 +73,7 @@ def trial(
             with console.status("Analysing and drawing ..."), exchange.renewed(out / name) as draft:
                 found = analyse(data, planned)
                 table = power_of(data, *planned.primary, found.reference, sizes) if sizes else None
-                line = shlex.join(["ketamech", *sys.argv[1:]])
+                line = terminal.command_line()
                 data = data.assign_attrs(report.provenance_of_many(planned.title, planned.mark, model, line))
                 page = report.write_trial(draft, data, planned, found, power=table, command_line=line)
         terminal.table(report.summary_of(found), title=planned.title)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a system says of a disk that is full, or a quota
 
 
 def cache_folder() -> Path:
@@ -19,10 +24,61 @@ def cache_folder() -> Path:
 
 def write_sealed(target: Path, text: str) -> None:
     """Write a text under its own hash, so that a reader sees all of it or nothing, and knows which."""
+    write_whole(target, f"{_seal(text)}\n{text}".encode())
+
+
+def write_whole(target: Path, data: bytes) -> None:
+    """Write a file so that a reader never sees half of it, with the rights that any new file has."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=target.parent, suffix=".tmp", delete=False, encoding="utf-8") as part:
-        part.write(f"{_seal(text)}\n{text}")
-    os.replace(part.name, target)
+    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".tmp", delete=False) as part:
+        try:
+            part.write(data)
+            part.flush()
+            Path(part.name).chmod(0o666 & ~umask())
+            os.replace(part.name, target)
+        except OSError:
+            Path(part.name).unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def if_there_is_room() -> Iterator[None]:
+    """For what can be made again: a disk that is full, or where nothing may be written, costs time and nothing else."""
+    try:
+        yield
+    except OSError:
+        return
+
+
+@contextmanager
+def locked(folder: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Hold the system's lock on a folder, which ends with this process however it ends; whether it could be had.
+
+    Where the system has no such locks nothing is held.
+    """
+    try:
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+def umask() -> int:
+    """The umask of this process (it can only be read by setting it)."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
 
 
 def read_sealed(target: Path) -> str | None:

@@ -8,7 +8,6 @@ name does not exist. Nothing asks a clock, and the lock is the system's: it ends
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
@@ -22,11 +21,11 @@ from typing import IO, Any
 import numpy as np
 
 from ketamech.core.errors import BadInput
+from ketamech.core.folders import FULL
 from ketamech.core.json_text import read_json
 from ketamech.core.surroundings import made_with
 
 PLACE, JOURNAL, LOCK, DRAFT = "pieces", "journal.txt", "lock", "draft.tmp"
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SEAL = 16  # letters of a seal
 _HEAD = {"format": int, "job": dict, "made_with": dict, "about": dict}
 _LINE = {"piece": str, "files": dict, "facts": dict}
@@ -128,13 +127,14 @@ class Pieces:
 
 @contextmanager
 def opened(
-    folder: Path | str, job: Mapping[str, Any], *, about: Mapping[str, Any] | None = None, resume: bool = False
-) -> Iterator[Pieces]:
+    folder: Path | str, job: Mapping[str, Any], *, about: Mapping[str, Any] | None = None, resume: bool = False,
+    replace: bool = True,
+) -> Iterator[Pieces]:  # fmt: skip
     """The pieces of a `job` in `folder`, for this process alone; begun anew unless `resume`.
 
     `job` is everything that decides on the numbers; `about` is kept beside it. Raises BadInput when another process
     writes here, when there is unfinished work and no `resume`, and when the work is another's or was made with other
-    versions, which do not promise the same bits.
+    versions, which do not promise the same bits. Without `replace` also when another job was finished here.
     """
     final = Path(folder).resolve()
     if final.exists() and not final.is_dir():
@@ -149,6 +149,8 @@ def opened(
             _clear(place)
         elif not resume:
             _refuse_unfinished(final, lines)
+            if not replace:
+                _refuse_another(final, {**old, "made_with": {}}, {**head, "made_with": {}})
             _clear(place)
             lines, spoiled = {}, []
         else:
@@ -260,6 +262,9 @@ def _locked(file: IO[bytes]) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as problem:  # Lustre without `flock`, some network disks
+        what = f"the disk under '{file.name}' carries no locks, so that a second writer would not be seen"
+        raise BadInput(what, expected="a folder on another disk", type_this="--out /tmp/NAME") from problem
     return True
 
 

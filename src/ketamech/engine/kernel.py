@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.core import UnknownName, cache_folder, nearest
+from ketamech.core.folders import if_there_is_room, write_whole
 from ketamech.core.json_text import read_json
 from ketamech.engine import machine
 from ketamech.engine.cuda import WARP, Graphics
@@ -167,10 +166,10 @@ def _kept(folder: Path, make: Callable[[], dict[str, bytes]]) -> dict[str, bytes
     found = _read(folder)
     if found is None:
         found = make()
-        folder.mkdir(parents=True, exist_ok=True)
         seals = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
-        for name, data in {**found, "seals.json": json.dumps(seals).encode()}.items():
-            _write(folder / name, data)
+        with if_there_is_room():
+            for name, data in {**found, "seals.json": json.dumps(seals).encode()}.items():
+                write_whole(folder / name, data)
     return dict(found)
 
 
@@ -182,10 +181,3 @@ def _read(folder: Path) -> dict[str, bytes] | None:
         return None
     whole = found and all(hashlib.sha256(found[name]).hexdigest() == seal for name, seal in seals.items())
     return found if whole else None
-
-
-def _write(target: Path, data: bytes) -> None:
-    """Write a file so that a reader never sees half of it."""
-    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".tmp", delete=False) as part:
-        part.write(data)
-    os.replace(part.name, target)

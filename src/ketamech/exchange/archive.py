@@ -70,7 +70,9 @@ def package(scenario: Scenario, model: Model) -> Package:
         ABOUT: _about(scenario, assumed),
     }
     try:
-        files[DOSES] = doses_csv(scenario.regimen, scenario.horizon, scenario.values, model.parameters)
+        files[DOSES] = doses_csv(
+            scenario.regimen, scenario.horizon, scenario.values, model.parameters, species=scenario.species
+        )
     except BadInput as problem:  # a start at steady state that no table can hold
         files[ABOUT] += f"\nNo table of doses: {problem.what}.\n"
     return Package(scenario.title, files, asked, outputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from ketamech.exchange.sbml_reading import text_of
 from ketamech.exchange.sbml_words import own_name
 from ketamech.exchange.scenario_writing import scenario_yaml
 from ketamech.exchange.sedml_doses import model_of_sedml
-from ketamech.parameters import ParameterTable
+from ketamech.parameters import HUMAN, SPECIES, ParameterTable, Species, load_species
 from ketamech.study import Scenario
 from ketamech.study.regimen import LONGEST
 from ketamech.study.scenario import check
@@ -22,6 +23,7 @@ from ketamech.study.scenario import check
 MODELS = (".xml", ".sbml")
 SIMULATIONS = (".sedml", ".omex")
 PROBLEM = "problem.yaml"
+ALIKE = 1e-9  # of a value that was written and read again
 
 
 def arriving(path: Path, parameters: ParameterTable) -> dict[str, Scenario]:
@@ -50,9 +52,22 @@ def _told(path: Path, parameters: ParameterTable) -> Mapping[str, tuple[Found, f
 
 
 def _scenario(name: str, path: Path, found: Found, horizon: float, parameters: ParameterTable) -> Scenario:
-    regimen = regimen_of(found.entering, parameters, found.values)
+    species = _species_of(found.values)
+    values = {**species.canonical, **found.values}
+    regimen = regimen_of(found.entering, parameters, values, species.name)
     looked = horizon or min(regimen.horizon(), LONGEST)
-    check(regimen, parameters, found.values, looked)
+    check(regimen, parameters, values, looked, species)
     note = () if horizon else ("how long to look, which the file does not say",)
-    made = Scenario(name, f"Doses of {path.name}.", regimen, found.values, looked, True, 1, "", note)
+    made = Scenario(name, f"Doses of {path.name}.", regimen, values, looked, True, 1, "", note, species.name)
     return replace(made, source=scenario_yaml(made, parameters))
+
+
+def _species_of(values: Mapping[str, float]) -> Species:
+    """The animal most of whose values (canonical units) these are, or people; the rest was set."""
+    for name in SPECIES:
+        usual = load_species(name).canonical
+        known = {key: value for key, value in values.items() if key in usual}
+        alike = [key for key, value in known.items() if math.isclose(value, usual[key], rel_tol=ALIKE)]
+        if 2 * len(alike) > len(usual):
+            return load_species(name)
+    return load_species(HUMAN)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ketamech.core import BadInput, nearest
@@ -13,13 +14,17 @@ from ketamech.core import BadInput, nearest
 LARGEST_FILE, MOST_ROWS = 50_000_000, 500_000
 MISSING = {"", ".", "na"}
 SEPARATORS = (",", ";", "\t")
+SKIPPED = ("#", "TABLE NO.")  # how lines begin that are no records: comments, and titles in tables that NONMEM wrote
+PRINTED_NUMBER = re.compile(r"\d+\.\d*(e[-+]?\d{1,2})?", re.I)  # 1.0000E+00 in tables that NONMEM wrote
+DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 COLUMNS = (
     "ID", "TIME", "AMT", "RATE", "DUR", "CMT", "EVID", "II", "ADDL", "SS", "MDV", "DV",
-    "DVID", "DRUG", "ROUTE", "UNIT", "SALT", "LAG", "F", "R", "D", "MISSING", "C",
+    "DVID", "DRUG", "ROUTE", "UNIT", "SALT", "LAG", "F", "R", "D", "MISSING", "SPECIES", "C",
 )  # fmt: skip
 ALIASES = {
-    "TINF": "DUR", "ADM": "CMT", "ADMID": "CMT", "YTYPE": "DVID", "ALAG": "LAG", "ALAG1": "LAG", "TLAG": "LAG",
-    "BIO": "F", "F1": "F", "R1": "R", "D1": "D", "USUBJID": "ID", "SUBJ": "ID", "WT": "WEIGHT", "BW": "WEIGHT",
+    "AMOUNT": "AMT", "TINF": "DUR", "ADM": "CMT", "ADMID": "CMT", "YTYPE": "DVID", "ALAG": "LAG", "ALAG1": "LAG",
+    "TLAG": "LAG", "BIO": "F", "F1": "F", "R1": "R", "D1": "D", "USUBJID": "ID", "SUBJ": "ID", "WT": "WEIGHT",
+    "BW": "WEIGHT",
 }  # fmt: skip
 
 
@@ -45,8 +50,9 @@ class Row:
         except ValueError:
             found = math.nan
         if not math.isfinite(found) or "_" in text:
-            clock = " of hours since the first record" if ":" in text and column == "TIME" else ""
-            raise self.bad(f"'{text}' is not a number", column, f"a number{clock}, or . where it is missing")
+            how = " of hours since the first record" if ":" in text and column == "TIME" else ""
+            how = " with a decimal point" if DECIMAL_COMMA.fullmatch(text) else how
+            raise self.bad(f"'{text}' is not a number", column, f"a number{how}, or . where it is missing")
         return found
 
     def whole(self, column: str, allowed: range, otherwise: int = 0) -> int:
@@ -69,10 +75,11 @@ class Row:
 def rows_of(text: str, path: Path) -> tuple[list[Row], list[str]]:
     """Every record of a table, and its columns; `path` names it in errors. Raises BadInput for no table of doses.
 
-    Columns are named by the first line, in any case; separated by commas, semicolons, tabs or blanks. Lines that begin
-    with # are skipped, and so are records with something in a column C (a comment).
+    Columns are named by the first line, in any case; separated by commas, semicolons, tabs or blanks; those without a
+    name are left out. Lines that begin with # are skipped, and so are records without a cell, and those with something
+    in a column C (a comment).
     """
-    lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip() and line[0] != "#"]
+    lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith(SKIPPED)]
     if not lines:
         raise BadInput("the file is empty", file=path, line=1, expected="ID,TIME,AMT,... and records")
     separator = next((one for one in SEPARATORS if one in lines[0][1]), None)
@@ -80,7 +87,8 @@ def rows_of(text: str, path: Path) -> tuple[list[Row], list[str]]:
     _refuse_header(header, path, lines[0][0])
     if len(lines) > MOST_ROWS:
         raise BadInput(f"{len(lines):,} records", file=path, expected=f"at most {MOST_ROWS:,}")
-    return [row for row in _rows(path, lines[1:], header, separator) if "C" not in row.cells], header
+    rows = [row for row in _rows(path, lines[1:], header, separator) if row.cells and "C" not in row.cells]
+    return [_complete(row, header) for row in rows], [name for name in header if name]
 
 
 def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator: str | None) -> Iterator[Row]:
@@ -89,8 +97,19 @@ def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator
         if len(words) != len(header):
             what = f"{len(words)} cells under {len(header)} columns"
             raise BadInput(what, file=path, line=number, expected="one cell a column, . where it is missing")
-        cells = {name: word for name, word in zip(header, words, strict=True) if word.lower() not in MISSING}
-        yield Row(path, number, cells)
+        named = ((name, word) for name, word in zip(header, words, strict=True) if name)
+        yield Row(path, number, {name: word for name, word in named if word.lower() not in MISSING})
+
+
+def _complete(row: Row, header: list[str]) -> Row:
+    """The row, its ID written as whole numbers are. Raises BadInput where it does not say who or when."""
+    for column, what in (("TIME", "a record without a time"), ("ID", "a record that is nobody's")):
+        if column in header and column not in row.cells:
+            raise row.bad(what, column, f"{column} in every record, or a C in a column C for a comment")
+    name = row.word("ID")
+    if not PRINTED_NUMBER.fullmatch(name) or not float(name).is_integer():
+        return row
+    return replace(row, cells={**row.cells, "ID": f"{float(name):.0f}"})
 
 
 def _split(line: str, separator: str | None) -> list[str]:
@@ -104,13 +123,15 @@ def _named(word: str) -> str:
 
 
 def _refuse_header(header: list[str], path: Path, line: int) -> None:
-    doubled = next((name for i, name in enumerate(header) if name in header[:i]), None)
+    doubled = next((name for i, name in enumerate(header) if name and name in header[:i]), None)
     if doubled is not None:
         raise BadInput(f"two columns mean {doubled}", file=path, line=line, key=doubled, expected="one of them")
-    if "TIME" not in header:
-        guess = nearest("TIME", header)
-        what = "no column TIME"
-        raise BadInput(what, file=path, line=line, key="TIME", expected="ID,TIME,AMT,...", nearest=guess)
+    missing = next((name for name in ("TIME", "AMT") if name not in header), None)
+    if missing is not None:
+        guess = nearest(missing, [name for name in header if name not in COLUMNS])
+        why = " (0 where nothing is given)" if missing == "AMT" else ""
+        what = f"no column {missing}"
+        raise BadInput(what, file=path, line=line, key=missing, expected=f"ID,TIME,AMT,...{why}", nearest=guess)
 
 
 def text_of(path: Path) -> str:

@@ -14,9 +14,10 @@ from ketamech.exchange.dose_rhythms import rhythms, unbroken
 from ketamech.exchange.dose_visits import visited
 from ketamech.exchange.dose_ways import BELIEF, CLOSE, Way, ways
 from ketamech.exchange.entering import HAIR, ROUNDING, Entering
-from ketamech.parameters import ParameterTable
+from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.study import Regimen, Treatment, entries
 from ketamech.study.regimen import LONGEST, MOST_DOSES
+from ketamech.study.simulate import felt
 
 DIGITS = 12  # of an amount: what is left of a number that was converted, written and read again
 EXPECTED = "doses as KetaMech writes them"
@@ -31,7 +32,9 @@ LOST = (
 )
 
 
-def regimen_of(found: Entering, parameters: ParameterTable, values: Mapping[str, float]) -> Regimen:
+def regimen_of(
+    found: Entering, parameters: ParameterTable, values: Mapping[str, float], species: str = HUMAN
+) -> Regimen:
     """The regimen that puts in what was `found`, for a person whose parameters differ by `values` (canonical).
 
     Raises BadInput, naming the place and the hour, for what no dose that is known here puts in.
@@ -40,7 +43,7 @@ def regimen_of(found: Entering, parameters: ParameterTable, values: Mapping[str,
     gap = values.get("expectancy.visit_gap", parameters["expectancy.visit_gap"].canonical)
     beliefs = list(found.amounts.get(BELIEF, ()))
     regimen = Regimen(rhythms(visited(unbroken(doses), beliefs, gap)))
-    apart = Entering.of(entries(regimen, parameters, values, LONGEST + 1)).apart(found)
+    apart = Entering.of(felt(species, entries(regimen, parameters, values, LONGEST + 1))).apart(found)
     if apart:
         raise BadInput(f"no regimen puts in what enters {apart}", expected=EXPECTED)
     return regimen

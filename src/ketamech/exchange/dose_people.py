@@ -1,12 +1,12 @@
-"""Columns of a dose table that say who somebody is: WEIGHT (WT), AGE and other person.* parameters."""
+"""Columns of a dose table that say who somebody is: SPECIES, WEIGHT (WT), AGE and other person.* parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ketamech.core import convert
+from ketamech.core import BadInput, convert
 from ketamech.exchange.dose_cells import COLUMNS, Row
-from ketamech.parameters import ParameterTable
+from ketamech.parameters import HUMAN, ParameterTable, Species, load_species
 from ketamech.study.overrides import bounds
 
 
@@ -16,7 +16,28 @@ def person_columns(header: Sequence[str], parameters: ParameterTable) -> dict[st
     return {name: parameter for name, parameter in found.items() if parameter in parameters}
 
 
-def person_values(rows: Sequence[Row], columns: dict[str, str], parameters: ParameterTable) -> dict[str, float]:
+def species_of(rows: Sequence[Row]) -> Species:
+    """The species that a column SPECIES names, people without one. Raises BadInput for two, or for an unknown one."""
+    given = [row for row in rows if "SPECIES" in row.cells]
+    try:
+        found = load_species(given[0].word("SPECIES") if given else HUMAN)
+    except BadInput as problem:
+        raise given[0].placed(problem) from None
+    changed = next((row for row in given if row.word("SPECIES") != given[0].word("SPECIES")), None)
+    if changed is not None:
+        raise changed.bad("SPECIES changes", "SPECIES", "one species an ID")
+    return found
+
+
+def own_values(values: Mapping[str, float], species: str) -> dict[str, float]:
+    """Those values (canonical units) that the tables of the species do not set alike."""
+    usual = load_species(species).canonical
+    return {name: value for name, value in values.items() if usual.get(name) != value}
+
+
+def person_values(
+    rows: Sequence[Row], columns: dict[str, str], parameters: ParameterTable, species: str = HUMAN
+) -> dict[str, float]:
     """This person's parameters in canonical units, from columns in the unit of the parameter tables.
 
     Raises BadInput for one out of bounds, and for one that changes with time: a person here has one value.
@@ -32,7 +53,7 @@ def person_values(rows: Sequence[Row], columns: dict[str, str], parameters: Para
             what = f"{column} changes from {row.number(column):g} to {changed.number(column):g}"
             raise changed.bad(what, column, "one value a person: no covariate changes with time here")
         values[name] = convert(row.number(column), value.unit, value.canonical_unit)
-        low, high = bounds(value)
+        low, high = bounds(value, species)
         if not low <= values[name] <= high:
             lowest, highest = (convert(edge, value.canonical_unit, value.unit) for edge in (low, high))
             raise row.bad(f"{column} of {row.number(column):g}", column, f"{lowest:g} to {highest:g} {value.unit}")

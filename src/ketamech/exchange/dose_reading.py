@@ -14,9 +14,9 @@ from pathlib import Path
 
 from ketamech.core import BadInput
 from ketamech.exchange.dose_cells import COLUMNS, Row, rows_of, text_of
-from ketamech.exchange.dose_people import person_columns, person_values
+from ketamech.exchange.dose_people import person_columns, person_values, species_of
 from ketamech.exchange.dose_record import dose_record
-from ketamech.parameters import ParameterTable
+from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.study import DoseRecord, Regimen
 
 OBSERVATION, DOSE, OTHER, RESET, RESET_AND_DOSE = range(5)
@@ -64,11 +64,15 @@ class Occasion:
 
 @dataclass(frozen=True)
 class Subject:
-    """One person of a table: name, parameters that differ (canonical units), occasions in order."""
+    """One person of a table: name, parameters that differ (canonical units), occasions in order.
+
+    An animal's parameters are those of its species and its own.
+    """
 
     name: str
     values: dict[str, float]
     occasions: tuple[Occasion, ...]
+    species: str = HUMAN
 
 
 @dataclass(frozen=True)
@@ -97,8 +101,9 @@ def doses_in(text: str, path: Path | str, parameters: ParameterTable, *, drug: s
         records = list(own)
         if any(name == subject.name for subject in subjects):
             raise records[0].bad(f"ID {name} comes back", "ID", "all records of one person together")
-        values = person_values(records, people, parameters)
-        subjects.append(Subject(name, values, tuple(_occasions(records, drug))))
+        species = species_of(records)
+        values = {**species.canonical, **person_values(records, people, parameters, species.name)}
+        subjects.append(Subject(name, values, tuple(_occasions(records, drug)), species.name))
     if not subjects:
         raise BadInput("the table holds no record", file=path, line=1, expected="ID,TIME,AMT,... and records")
     return DoseTable(Path(path), tuple(subjects), tuple(_notes(rows, header, people, drug)))
@@ -174,6 +179,9 @@ def _kind(row: Row) -> int:
         raise row.bad(what, "EVID", "0 observation, 1 dose, 2 other, 3 reset, 4 reset and dose; no other is known here")
     if kind == OBSERVATION and dosed:
         raise row.bad("an observation with an amount", "AMT", "EVID 1, or AMT of 0", type_this="EVID 1")
+    if kind == OTHER and row.word("CMT").startswith("-"):
+        what = f"CMT {row.word('CMT')} switches a compartment off"
+        raise row.bad(what, "CMT", "a route: none is switched off here")
     return DOSE if kind == OTHER and row.word("DRUG").lower() == VISIT else int(kind)
 
 
@@ -198,5 +206,5 @@ def _notes(rows: Sequence[Row], header: Sequence[str], people: dict[str, str], d
     unused = [name for name in header if name not in COLUMNS and name not in people]
     if unused:
         yield f"columns that are not used: {', '.join(unused)}"
-    if any("CMT" in row.cells and "ROUTE" not in row.cells and row.word("CMT").isdigit() for row in rows):
+    if any("ROUTE" not in row.cells and row.word("CMT")[:1].isdigit() for row in rows):
         yield "CMT by number is 1 IV, 2 oral, 3 nasal, 4 IM, 5 SC, 6 sublingual, 7 none, 8 IP"

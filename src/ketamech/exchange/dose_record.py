@@ -6,13 +6,10 @@ from ketamech.core import BadInput
 from ketamech.exchange.dose_cells import Row
 from ketamech.study import DoseRecord
 from ketamech.study.compartments import route_of
-from ketamech.study.dosing import duration
+from ketamech.study.dosing import duration, mass_unit, salt_of
 from ketamech.study.drugs import Drug
 from ketamech.study.drugs import drug as known_drug
 from ketamech.study.regimen import MOST_DOSES
-
-MASSES = ("mg", "ug", "ng", "g", "mg/kg", "ug/kg", "ng/kg", "g/kg")
-SALTS = ("base", "hydrochloride")
 
 
 def dose_record(row: Row, drug: str | None, *, visit: bool = False) -> DoseRecord:
@@ -31,15 +28,15 @@ def _record(row: Row, given: Drug, visit: bool) -> DoseRecord:
     if not share > 0:
         raise row.bad(f"F of {share:g}", "F", "a share above 0")
     amount = None if given.sessions else _amount(row) * share
-    route = _route(row)
+    route, unit = _route(row), "" if given.sessions else mass_unit(row.word("UNIT", "mg"))
     lasting = 0.0 if visit else duration(
         share if given.sessions else amount, row.number("RATE"), row.number("DUR"), route,
         modelled_rate=row.number("R"), modelled_duration=row.number("D"), share=share,
     )  # fmt: skip
     return DoseRecord(
-        row.number("TIME"), given.name, amount, "" if given.sessions else _unit(row), route, lasting,
+        row.number("TIME"), given.name, amount, unit, route, lasting,
         row.whole("ADDL", range(MOST_DOSES + 1)), row.number("II"), row.whole("SS", range(3)) > 0, row.number("LAG"),
-        _salt(row), row.number("MISSING"),
+        salt_of(row.word("SALT", "base")), row.number("MISSING"),
     )  # fmt: skip
 
 
@@ -59,20 +56,6 @@ def _amount(row: Row) -> float:
     if not amount > 0:
         raise row.bad(f"a dose with AMT of {amount:g}", "AMT", "an amount above 0")
     return amount
-
-
-def _unit(row: Row) -> str:
-    unit = row.word("UNIT", "mg").lower()
-    if unit not in MASSES:
-        raise row.bad(f"UNIT of '{row.word('UNIT')}'", "UNIT", f"one of {', '.join(MASSES)}")
-    return unit
-
-
-def _salt(row: Row) -> str:
-    salt = row.word("SALT", "base").lower()
-    if salt not in SALTS:
-        raise row.bad(f"SALT of '{salt}'", "SALT", "base or hydrochloride")
-    return salt
 
 
 def _route(row: Row) -> str:

@@ -13,11 +13,12 @@ from ketamech.engine import solve
 from ketamech.engine.solve import checked_outputs
 from ketamech.exchange.dose_reading import DoseTable, Occasion, Subject
 from ketamech.exchange.scenario_writing import scenario_yaml
-from ketamech.parameters import ParameterTable
+from ketamech.parameters import ParameterTable, load_species
 from ketamech.study import Course, Model, Regimen, Scenario, entries
 from ketamech.study.regimen import LONGEST
 from ketamech.study.running import prepare
 from ketamech.study.scenario import check, luck, per_kilogram, salts
+from ketamech.study.simulate import felt
 
 HAIR = 1e-9  # a value before a dose is that of so many hours earlier, relative to the time
 
@@ -41,7 +42,7 @@ def _scenario(table: DoseTable, subject: Subject, occasion: Occasion, parameters
     title = table.path.stem if len(table.subjects) == 1 else f"{table.path.stem}, ID {subject.name}"
     found = Scenario(
         title, f"Doses of {table.path.name}.", regimen, subject.values, horizon, True, 1, "",
-        (*table.notes, *notes, *salts(regimen), *luck(regimen)),
+        (*table.notes, *notes, *salts(regimen), *luck(regimen)), subject.species,
     )  # fmt: skip
     return replace(found, source=scenario_yaml(found, parameters))
 
@@ -58,12 +59,13 @@ def refuse_impossible(
     regimen: Regimen, parameters: ParameterTable, subject: Subject, occasion: Occasion, horizon: float
 ) -> None:
     """Raise BadInput, at the first record with which it becomes so, for a regimen that cannot be given."""
+    species = load_species(subject.species)
     try:
-        check(regimen, parameters, subject.values, horizon)
+        check(regimen, parameters, subject.values, horizon, species)
     except BadInput as problem:
         for n, row in enumerate(occasion.rows, 1):
             try:
-                check(Regimen(regimen.treatments[:n]), parameters, subject.values, horizon)
+                check(Regimen(regimen.treatments[:n]), parameters, subject.values, horizon, species)
             except BadInput:
                 raise row.placed(problem) from None
         raise
@@ -101,10 +103,9 @@ def _course(subject: Subject, stay: Occasion, model: Model) -> Course:
     refuse_impossible(regimen, parameters, subject, stay, LONGEST)
     cycle, gap = regimen.cycle(subject.values.get("expectancy.visit_gap", parameters["expectancy.visit_gap"].canonical))
     wait = _wait(stay)
-    given = tuple(
-        replace(entry, time=entry.time + wait) for entry in entries(regimen, parameters, subject.values, horizon)
-    )
-    repeated = entries(cycle, parameters, subject.values, gap) if gap else ()
+    entering = felt(subject.species, entries(regimen, parameters, subject.values, horizon))
+    given = tuple(replace(entry, time=entry.time + wait) for entry in entering)
+    repeated = felt(subject.species, entries(cycle, parameters, subject.values, gap)) if gap else ()
     return Course(subject.name, given, subject.values, repeated, gap)
 
 

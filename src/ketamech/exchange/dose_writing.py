@@ -9,9 +9,9 @@ from itertools import groupby
 from typing import Any
 
 from ketamech.core import BadInput, convert
-from ketamech.exchange.dose_people import person_columns
-from ketamech.parameters import ParameterTable
-from ketamech.study import Phase, Regimen, Treatment
+from ketamech.exchange.dose_people import own_values, person_columns
+from ketamech.parameters import HUMAN, ParameterTable
+from ketamech.study import Phase, Regimen, Scenario, Treatment
 from ketamech.study.compartments import NO_ROUTE, compartment_number
 
 HEADER = (
@@ -24,32 +24,36 @@ Numbered = list[tuple[int, float]]  # number of a dose from 1, and its hour
 
 
 def doses_csv(
-    regimen: Regimen, horizon: float, values: Mapping[str, float], parameters: ParameterTable, *, name: str = "1"
-) -> str:
+    regimen: Regimen, horizon: float, values: Mapping[str, float], parameters: ParameterTable, *, name: str = "1",
+    species: str = HUMAN,
+) -> str:  # fmt: skip
     """The regimen of one person as a table: a record a rhythm, a last record (EVID 0) at the `horizon` (h).
 
-    `values` of person.* parameters (canonical units) are columns in the unit of the parameter tables.
+    `values` of person.* parameters (canonical units) are columns in the unit of the parameter tables, but for those
+    that the `species` sets: an animal has a column SPECIES.
     """
+    values = own_values(values, species)
     rows = [row for treatment in regimen.treatments for row in _records(treatment, horizon)]
     rows.sort(key=lambda row: (row["TIME"], row["SS"] != 1))  # SS of 2 adds to what SS of 1 has begun
     _one_begins(rows)
     rows.append({"TIME": horizon, "EVID": 0, "MDV": 1})
     people = person_columns(_people(values), parameters)
     known = {column: _printed(values[name_], parameters, name_) for column, name_ in people.items()}
+    known |= {} if species == HUMAN else {"SPECIES": species}
     text = io.StringIO()
-    writer = csv.DictWriter(text, (*HEADER, *people), restval=".", lineterminator="\n")
+    writer = csv.DictWriter(text, (*HEADER, *known), restval=".", lineterminator="\n")
     writer.writeheader()
     for row in rows:
         writer.writerow({"ID": name, **{k: _cell(v) for k, v in row.items()}, **known})
     return text.getvalue()
 
 
-def not_carried(regimen: Regimen, horizon: float, values: Mapping[str, float]) -> list[str]:
+def not_carried(asked: Scenario) -> list[str]:
     """What a table of doses cannot carry of a scenario, or what another program would understand otherwise."""
-    given = regimen.treatments
+    given = asked.regimen.treatments
     found = ["the model: where a route leads, how it is absorbed, how long a swallowed dose takes (RATE 0 here)"]
     if any(t.end() is None for t in given):
-        found.append(f"a rhythm without an end: doses up to {horizon:g} h are written")
+        found.append(f"a rhythm without an end: doses up to {asked.horizon:g} h are written")
     if any(t.missing for t in given):
         found.append("chance: the column MISSING holds the chance that a dose is missed, which only KetaMech reads")
     if any(t.missed for t in given):
@@ -62,10 +66,22 @@ def not_carried(regimen: Regimen, horizon: float, values: Mapping[str, float]) -
         found.append(f"treatments without a mass: AMT is 1 {SESSION}, AMT 0 for {VISIT}")
     if sum(t.steady for t in given) > 1 or any(t.steady and (t.phases[0].times_a_week or 1) > 1 for t in given):
         found.append("a steady state of several doses: SS 1 with SS 2 after it; a linear program adds them up")
-    other = sorted(name for name in values if not name.startswith("person."))
-    if other:
-        found.append(f"parameters that are set: {', '.join(other)}")
-    return found
+    return [*found, *_not_doses(asked)]
+
+
+def _not_doses(asked: Scenario) -> Iterator[str]:
+    """What a scenario says beside its doses."""
+    if asked.species != HUMAN:
+        yield f"the values of a {asked.species}: the column SPECIES names it, which only KetaMech reads"
+    for given in asked.perturbations:
+        yield f"what is done beside the doses: {given.text}"
+    if asked.wiring:
+        yield f"the wiring {asked.wiring}, whose values are among the parameters"
+    own = own_values(asked.values, asked.species)
+    if other := sorted(name for name in own if not name.startswith("person.")):
+        yield f"parameters that are set: {', '.join(other)}"
+    if not asked.control:
+        yield "that no untreated control is wanted"
 
 
 def _records(treatment: Treatment, horizon: float) -> Iterator[Record]:

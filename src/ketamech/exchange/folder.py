@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ketamech.core import BadInput
+from ketamech.core.folders import locked, umask
 from ketamech.core.json_text import read_json
 
 MANIFEST = "manifest.json"
 MAKER = "KetaMech"
 DRAFT = "results.partial"
+PARTIAL, ASIDE = ".partial", ".old"
 
 
 @contextmanager
@@ -30,14 +33,17 @@ def whole_folder(target: Path | str) -> Iterator[Path]:
     final = Path(target).resolve()
     refuse_foreign(final)
     final.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", suffix=".partial", dir=final.parent))
-    try:
+    with ExitStack() as stack:
+        with locked(final.parent, wait=True):
+            _tidy(final)
+            draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", suffix=PARTIAL, dir=final.parent))
+            stack.callback(shutil.rmtree, draft, ignore_errors=True)
+            stack.enter_context(locked(draft))
         yield draft
         _write_manifest(draft)
-        draft.chmod(0o777 & ~_umask())
-        _take_place(draft, final)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        draft.chmod(0o777 & ~umask())
+        with locked(final.parent, wait=True):
+            _take_place(draft, final)
 
 
 @contextmanager
@@ -114,12 +120,26 @@ def _write_manifest(folder: Path) -> None:
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
+def _tidy(final: Path) -> None:
+    """Take away what killed runs left; a run that stood aside comes back, or hands over files that are not its own."""
+    for left in sorted(final.parent.glob(f".{glob.escape(final.name)}-????????{PARTIAL}*")):
+        with locked(left) as free:
+            if not free:
+                continue
+            if left.name.endswith(ASIDE) and not final.exists():
+                left.rename(final)
+                continue
+            if left.name.endswith(ASIDE):
+                _keep_foreign(left, final)
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def _take_place(draft: Path, final: Path) -> None:
     """Rename `draft` to `final`; an earlier run steps aside first and comes back if that fails."""
     if not final.exists():
         draft.rename(final)
         return
-    aside = draft.with_name(draft.name + ".old")
+    aside = draft.with_name(draft.name + ASIDE)
     final.rename(aside)
     try:
         draft.rename(final)
@@ -137,10 +157,3 @@ def _keep_foreign(old: Path, new: Path) -> None:
         if path.is_file() and place.as_posix() not in own and not (new / place).exists():
             (new / place).parent.mkdir(parents=True, exist_ok=True)
             path.rename(new / place)
-
-
-def _umask() -> int:
-    """The umask of this process (it can only be read by setting it)."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

@@ -42,7 +42,7 @@ def inference_tree(
         groups["sample_stats"] = xr.Dataset({"lp": (("chain", "draw"), logs, {"long_name": "log posterior density"})})
     rows = list(observed or {})
     if predicted is not None:
-        values = (("chain", "draw", ROW), predicted, {"long_name": "simulated statistic"})
+        values = (("chain", "draw", ROW), predicted, {"long_name": "simulated statistic, without noise"})
         groups["posterior_predictive"] = xr.Dataset({"statistic": values}, {ROW: rows})
     if observed:
         printed = (ROW, np.array(list(observed.values())), {"long_name": "printed number"})
@@ -84,10 +84,15 @@ def calibration_tree(
     observed: Mapping[str, float],
     noise: Sequence[float],
     facts: Mapping[str, object],
+    predicted: np.ndarray | None = None,
 ) -> xr.DataTree:
-    """A whole calibration: `chain` [draw, walker, parameter] in the units of the tables, `logs` [draw, walker]."""
+    """A whole calibration: `chain` [draw, walker, parameter] in the units of the tables, `logs` [draw, walker].
+
+    `predicted` [draw, row] are of some draws, simulated in full: one chain of their own.
+    """
     draws = {one.name: chain[:, :, i].T for i, one in enumerate(estimated)}
-    return inference_tree(draws, parameters, logs=logs.T, observed=observed, noise=noise, facts=facts)
+    seen = None if predicted is None else np.asarray(predicted)[None]
+    return inference_tree(draws, parameters, logs=logs.T, predicted=seen, observed=observed, noise=noise, facts=facts)
 
 
 __all__ = ["calibration_tree", "inference_tree", "shipped_posterior"]

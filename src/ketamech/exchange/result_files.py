@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -15,11 +14,10 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core import BadInput, KetaMechError
-from ketamech.exchange.facts import csv_with_facts, facts_of_csv
+from ketamech.exchange.facts import facts_of_csv, facts_of_parquet, write_table
 from ketamech.exchange.results import DIMS, finished, names_of
 
 COLUMNS = (*DIMS, "variable", "value", "unit")
-FACTS = b"ketamech"  # the key of the facts among the metadata of a Parquet file
 Results = xr.Dataset | xr.DataTree
 
 
@@ -84,10 +82,7 @@ def _facts_of(path: Path) -> dict[str, Any]:
     if path.suffix.lower() == ".csv" and path.is_file():
         return facts_of_csv(path)
     if path.suffix.lower() == ".parquet" and path.is_file():
-        import pyarrow.parquet as pq
-
-        found = (pq.read_schema(path).metadata or {}).get(FACTS, b"{}")
-        return dict(json.loads(found))
+        return facts_of_parquet(path)
     if path.suffix.lower() in (".nc", ".zarr") and path.exists():
         with _opened(path) as tree:
             return {str(name): value for name, value in tree.attrs.items()}
@@ -109,9 +104,17 @@ def long_table(dataset: xr.Dataset) -> pd.DataFrame:
 
 def _opened(path: Path) -> xr.DataTree:
     if path.suffix.lower() == ".zarr":
-        return xr.open_datatree(path, engine="zarr")
+        return _opened_zarr(path)
     _netcdf()
     return xr.open_datatree(path, engine="h5netcdf")
+
+
+def _opened_zarr(path: Path) -> xr.DataTree:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*consolidated", RuntimeWarning)  # a cohort grows chunk by chunk
+        return xr.open_datatree(path, engine="zarr")
 
 
 def _save_netcdf(results: Results, path: Path) -> None:
@@ -127,20 +130,9 @@ def _save_zarr(results: Results, path: Path) -> None:
         results.to_zarr(path, zarr_format=3, consolidated=True)
 
 
-def _save_parquet(results: Results, path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def _save_table(results: Results, path: Path) -> None:
     assert isinstance(results, xr.Dataset)
-    table = pa.Table.from_pandas(long_table(results), preserve_index=False)
-    facts = json.dumps(results.attrs, default=str).encode()
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), FACTS: facts})
-    pq.write_table(table, path, compression="zstd")
-
-
-def _save_csv(results: Results, path: Path) -> None:
-    assert isinstance(results, xr.Dataset)
-    path.write_text(csv_with_facts(long_table(results), results.attrs), encoding="utf-8")
+    write_table(long_table(results), path, {str(name): value for name, value in results.attrs.items()})
 
 
 def _load(path: Path) -> xr.Dataset:
@@ -158,6 +150,9 @@ def _load_csv(path: Path) -> xr.Dataset:
 
 def _pivoted(table: pd.DataFrame, facts: Mapping[str, Any]) -> xr.Dataset:
     """A long table as a dataset, its arms in order of appearance."""
+    lacking = [name for name in COLUMNS if name not in table]
+    if lacking:
+        raise BadInput(f"a table without '{lacking[0]}'", expected=f"columns {', '.join(COLUMNS)}; pandas reads others")
     found = xr.Dataset()
     for name, part in table.groupby("variable", sort=False):
         values = part.set_index(list(DIMS))["value"].to_xarray()
@@ -175,7 +170,7 @@ def _netcdf() -> None:
 
 
 _WRITERS: Mapping[str, Callable[[Results, Path], None]] = {
-    ".nc": _save_netcdf, ".zarr": _save_zarr, ".parquet": _save_parquet, ".csv": _save_csv,
+    ".nc": _save_netcdf, ".zarr": _save_zarr, ".parquet": _save_table, ".csv": _save_table,
 }  # fmt: skip
 _READERS: Mapping[str, Callable[[Path], xr.Dataset]] = {
     ".nc": _load, ".zarr": _load, ".parquet": _load_parquet, ".csv": _load_csv,

@@ -25,6 +25,16 @@ TRIAL = "trial.zarr"
 CONVENTIONS = "CF-1.11"
 COUNTED = ("points", "beats", "sessions")  # units of ours that UDUNITS, and so CF, does not know
 _CF_POWERS = {"dm": ("L", 3)}
+ABOUT = {
+    "replicate": "simulated trial",
+    "arm": "treatment arm",
+    "patient": "person, the same number in every arm",
+    "solve_status": "how the solve ended",
+    "solve_steps": "steps of the solver",
+    "solved": "whether the solve succeeded",
+    "visit_name": "name of the visit",
+    "period": "period of a crossover",
+}  # of coordinates
 TIME_ATTRIBUTES = {"units": "h", "long_name": "time since the start", "standard_name": "time", "axis": "T"}
 
 
@@ -42,7 +52,9 @@ def read_results(folder: Path | str) -> xr.Dataset:
     if (place / MANIFEST).is_file() and (place / CURVES).is_dir():
         return of_run(read_run(place))
     what = f"'{place.name}' holds no results" if place.exists() else f"there is no folder '{folder}'"
-    raise BadInput(what, file=place, expected="a folder of ketamech simulate or ketamech trial")
+    inside = next((path.parent for path in sorted(place.glob(f"*/{TRIAL}"))), None)
+    expected = "a folder of ketamech simulate or ketamech trial; tables open as they are"
+    raise BadInput(what, file=place, expected=expected, type_this=str(inside) if inside else None)
 
 
 def of_run(curves: xr.Dataset) -> xr.Dataset:
@@ -79,6 +91,10 @@ def finished(dataset: xr.Dataset) -> xr.Dataset:
     found = dataset.transpose(*ordered, ...)
     for name in found.variables:
         found[name].attrs = cf_attributes(str(name), found[name].attrs)
+        if "flag_values" in found[name].attrs:  # CF: of the type of the variable
+            found[name].attrs["flag_values"] = np.asarray(dataset[name].attrs["flag_values"], found[name].dtype)
+    for name in ABOUT.keys() & set(found.coords):
+        found[name].attrs.setdefault("long_name", ABOUT[name])
     found["time"].attrs = dict(TIME_ATTRIBUTES)
     facts = {key: _plain(value) for key, value in dataset.attrs.items() if value is not None}
     text = [name for name, variable in found.variables.items() if variable.dtype.kind in "OUT"]

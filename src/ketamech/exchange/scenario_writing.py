@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from ketamech.core import BadInput, convert
+from ketamech.exchange.dose_people import own_values
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.study import Scenario
 
@@ -30,8 +31,8 @@ def scenario_yaml(scenario: Scenario, parameters: ParameterTable) -> str:
         lines += [f"  - {json.dumps(given.text)}" for given in scenario.perturbations]
     if scenario.species != HUMAN:
         lines.append(f"species: {scenario.species}")
-    values = dict(scenario.values)
-    if any("/kg" in treatment.unit for treatment in scenario.regimen.treatments):
+    values = own_values(scenario.values, scenario.species)
+    if scenario.species == HUMAN and any("/kg" in treatment.unit for treatment in scenario.regimen.treatments):
         values.setdefault("person.weight", parameters["person.weight"].canonical)
     if values:
         lines.append("parameters:")

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import xarray as xr
 
 from ketamech.core import BadInput
+from ketamech.exchange.facts import write_parquet
 from ketamech.exchange.folder import read_manifest, refuse_changed, store_errors
 from ketamech.exchange.zarr_store import write_zarr
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ZARR, PARQUET = "curves.zarr", "curves.parquet"
 COLUMNS = ("patient", "time_h", "variable", "value", "unit")
 
 
 def write_curves(folder: Path, dataset: xr.Dataset) -> list[Path]:
-    """Write `curves.zarr` (units and long names as CF attributes) and `curves.parquet` (tidy, long) into `folder`."""
+    """Write `curves.zarr` (units and long names as CF attributes) and `curves.parquet` (tidy, long), facts in both."""
     write_zarr(folder / ZARR, dataset)
-    pq.write_table(tidy(dataset), folder / PARQUET, compression="zstd", use_dictionary=list(COLUMNS))
+    facts = {str(name): value for name, value in dataset.attrs.items()}
+    write_parquet(tidy(dataset), folder / PARQUET, facts, use_dictionary=list(COLUMNS))
     return [folder / ZARR, folder / PARQUET]
 
 
@@ -56,13 +53,6 @@ def tidy(dataset: xr.Dataset) -> pa.Table:
         "unit": _repeated(units, np.tile(np.repeat(np.arange(len(names)), count), len(patients))),
     }
     return pa.table(columns)
-
-
-def table_of(folder: Path | str) -> pd.DataFrame:
-    """The long table of a run."""
-    import pandas as pd
-
-    return pd.read_parquet(Path(folder) / PARQUET)
 
 
 def _repeated(words: list[str], codes: np.ndarray) -> pa.DictionaryArray:

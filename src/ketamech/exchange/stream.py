@@ -9,11 +9,12 @@ What `cohort.json` does not count is never read.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,23 @@ import xarray as xr
 from ketamech.core import BadInput
 from ketamech.core.json_text import read_json
 from ketamech.core.pieces import PLACE, Pieces, read_journal
+from ketamech.exchange.facts import facts_head
 from ketamech.exchange.folder import store_errors
 
 ZARR, FAILURES, STATE = "cohort.zarr", "failures.csv", "cohort.json"
+SEAL = "seal"  # of all else in cohort.json
 FORM = "form"  # the piece that stands for the empty store
 ROOM = 1.05  # a little more than the numbers themselves
 
 
 def refuse_small_disk(folder: Path, size: int) -> None:
-    """Raise BadInput, before anything is computed, when `size` bytes will not fit where `folder` is to be."""
+    """Raise BadInput, before anything is computed, when `size` bytes will not fit where `folder` is to be.
+
+    What is there of a cohort counts as room: it is kept, or makes way.
+    """
     there = next(place for place in (folder.resolve(), *folder.resolve().parents) if place.exists())
-    free = shutil.disk_usage(there).free
+    held = sum(path.stat().st_size for path in (folder / ZARR).rglob("*") if path.is_file())
+    free = shutil.disk_usage(there).free + held
     if size * ROOM > free:
         raise BadInput(
             f"the results need {_readable(size * ROOM)} and the disk has {_readable(free)}",
@@ -66,7 +73,7 @@ def stream(
     for part in chunks(missing):
         with pieces.room():
             if FORM not in pieces:
-                pieces.record(FORM, _lay_out(folder, part, patients, chunk))
+                pieces.record(FORM, _lay_out(folder, part, patients, chunk, pieces.about))
             written = _write(folder, part, chunk)
             failed = _failed(part)
             pieces.record(_name(int(part["patient"].values[0])), written, {"failed": failed})
@@ -77,18 +84,21 @@ def stream(
 def read_cohort(folder: Path | str) -> xr.Dataset:
     """The patients of a cohort folder that are finished, opened lazily.
 
-    Raises BadInput when it is none, or when a file is missing or has another size than when it was written; a chunk
-    that was changed raises an error as it is read.
+    Raises BadInput when it is none, when a file is missing or has another size than when it was written, or when what
+    describes the numbers was changed; a chunk that was changed raises an error as it is read.
     """
     place = Path(folder)
     try:
         state = read_json(place / STATE)
+        seal = state.pop(SEAL, None)
         finished, outputs = int(state["finished"]), state.get("outputs")
         if finished < 1 or not (outputs is None or isinstance(outputs, list)):
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         what = f"'{place.name}' holds no cohort"
         raise BadInput(what, expected="a folder written by ketamech simulate --patients N") from None
+    if seal is not None and seal != _seal_of(state):
+        raise BadInput(f"'{STATE}' was changed", file=place, expected="the files as they were", type_this="--resume")
     _refuse_misfits(place, finished)
     with store_errors(place / ZARR):
         found = xr.open_zarr(place / ZARR, consolidated=False).isel(patient=slice(0, finished))
@@ -99,8 +109,10 @@ def _refuse_misfits(folder: Path, finished: int) -> None:
     for name, line in read_journal(folder).items():
         if name != FORM and (not name or int(name.split("-")[-1]) >= finished):
             continue
-        for path, (size, _) in line["files"].items():
+        for path, (size, mark) in line["files"].items():
             there = (folder / path).stat().st_size if (folder / path).is_file() else None
+            if there == size and name == FORM and hashlib.sha256((folder / path).read_bytes()).hexdigest() != mark:
+                raise BadInput(f"'{path}' was changed", file=folder, expected="the files as they were written")
             if there != size:
                 what = f"'{path}' is missing" if there is None else f"'{path}' has {there} bytes instead of {size}"
                 raise BadInput(what, file=folder, expected="the files as they were written", type_this="--resume")
@@ -116,8 +128,8 @@ def _name(first: int) -> str:
     return f"patients-{first}"
 
 
-def _lay_out(folder: Path, part: xr.Dataset, patients: int, chunk: int) -> list[Path]:
-    """All arrays in full size, empty; returns the files."""
+def _lay_out(folder: Path, part: xr.Dataset, patients: int, chunk: int, about: Mapping[str, Any]) -> list[Path]:
+    """All arrays in full size, empty, and what the store says of itself; returns the files."""
     import zarr
 
     group = zarr.open_group(folder / ZARR, mode="w", zarr_format=3)
@@ -136,7 +148,7 @@ def _lay_out(folder: Path, part: xr.Dataset, patients: int, chunk: int) -> list[
             fill_value=0,
         )  # fmt: skip
     group["solved"].attrs.update({"flag_values": [0, 1], "flag_meanings": "failed solved"})
-    group.attrs["coordinates"] = "solve_steps solved"
+    group.attrs.update({**about, "coordinates": "solve_steps solved"})
     return sorted(path for path in (folder / ZARR).rglob("*") if path.is_file())
 
 
@@ -182,9 +194,13 @@ def _tell(folder: Path, pieces: Pieces, patients: int, firsts: range) -> dict[st
     text = io.StringIO(newline="")
     csv.writer(text).writerows([("patient", "reason"), *failed])
     if count or (folder / STATE).exists():
-        _replace(folder / FAILURES, text.getvalue())
-        _replace(folder / STATE, json.dumps(state, indent=1) + "\n")
+        _replace(folder / FAILURES, facts_head(dict(sorted(pieces.about.items()))) + text.getvalue())
+        _replace(folder / STATE, json.dumps({**state, SEAL: _seal_of(state)}, indent=1) + "\n")
     return state
+
+
+def _seal_of(state: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _replace(target: Path, text: str) -> None:

@@ -57,8 +57,8 @@ def _entry(paper: Reference, behind: Mapping[str, Any]) -> dict[str, Any]:
 def cite(run: Path | str, *, bibtex: bool = False) -> str:
     """The papers whose numbers stand behind results, one a line, or as BibTeX.
 
-    `run` is a folder of `simulate` or `trial`, or a file of results (.nc, .zarr, .parquet, .csv). Raises BadInput for
-    anything else, and for results of a version that cites other papers.
+    `run` is a folder of results or a file of them (.nc, .zarr, .parquet, .csv). Raises BadInput for anything else, and
+    for results of a version that cites other papers.
     """
     place = Path(run)
     known = load_evidence().references
@@ -79,10 +79,13 @@ def _keys(place: Path) -> list[str]:
         owed = facts_of(place).get(PAPERS)
     elif place.is_dir() and any((place / name).exists() for name in (TRIAL, STATE)):
         owed = read_results(place).attrs.get(PAPERS)
+    elif read_manifest(place):
+        files = (path for path in sorted(place.iterdir()) if path.suffix in SUFFIXES)
+        owed = next((said for path in files if (said := facts_of(path).get(PAPERS))), None)
     else:
         what = f"'{place.name}' is not a KetaMech run" if place.exists() else f"there is no '{place}'"
         kinds = ", ".join(SUFFIXES)
-        expected = f"a folder written by ketamech simulate or trial, or a file of results ({kinds})"
+        expected = f"a folder that ketamech wrote results to, or a file of results ({kinds})"
         raise BadInput(what, expected=expected, type_this="ketamech simulate SCENARIO")
     if not owed:
         raise BadInput(f"'{place.name}' does not say which papers it owes", expected="results that KetaMech wrote")

@@ -21,18 +21,21 @@ from ketamech.analysis.claims import (
     load_variants,
 )
 from ketamech.evidence import Reference, load_evidence
+from ketamech.exchange.facts import write_table
 from ketamech.report.claims_figure import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw
 from ketamech.report.html import render
 from ketamech.report.words import number
 
 
-def write_claims(folder: Path | str, answers: Mapping[str, Answer]) -> list[Path]:
-    """Write `claims.html` (one file, nothing fetched) and `claims.csv`; returns their paths."""
+def write_claims(
+    folder: Path | str, answers: Mapping[str, Answer], facts: Mapping[str, object] | None = None
+) -> list[Path]:
+    """Write `claims.html` (one file, nothing fetched) and `claims.csv`, with `facts`; returns their paths."""
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     page, table = place / "claims.html", place / "claims.csv"
     page.write_text(claims_page(answers), encoding="utf-8")
-    pd.DataFrame(claim_rows(answers)).to_csv(table, index=False)
+    write_table(pd.DataFrame(claim_rows(answers)), table, facts or {})
     return [page, table]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ketamech.exchange.facts import write_table
 from ketamech.report.canvas import FAINT, INK, PAPER, QUIET, Canvas
 from ketamech.report.raster import save_png
 from ketamech.report.words import DISCLAIMER, number
@@ -62,11 +63,13 @@ def experiments_picture(lines: pd.DataFrame, counts: str) -> Canvas:
     return canvas
 
 
-def save_experiments(folder: Path, lines: pd.DataFrame, counts: str, *, png: bool = False) -> list[Path]:
-    """Write experiments.csv, experiments.svg and, if asked, experiments.png."""
+def save_experiments(
+    folder: Path, lines: pd.DataFrame, counts: str, *, png: bool = False, facts: Mapping[str, object] | None = None
+) -> list[Path]:
+    """Write experiments.csv (with `facts`), experiments.svg and, if asked, experiments.png."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "experiments.csv", folder / "experiments.svg"]
-    lines.to_csv(paths[0], index=False, float_format="%.6g")
+    write_table(lines, paths[0], facts or {}, digits="%.6g")
     picture = experiments_picture(lines, counts)
     picture.save(paths[1])
     if png:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketamech.analysis.attribution_words import dependence, in_words, told
+from ketamech.exchange.facts import write_table
 from ketamech.report.attribution_pictures import draw_attribution
 from ketamech.report.html import render
 
@@ -44,13 +45,15 @@ def write_page(path: Path, title: str, opening: Sequence[str], sections: Sequenc
     return path
 
 
-def write_attribution(folder: Path, found: Attribution, parameters: ParameterTable, command: str) -> Path:
-    """Write tables (CSV), pictures and `explain.html` of an attribution; returns the page."""
+def write_attribution(
+    folder: Path, found: Attribution, parameters: ParameterTable, command: str, facts: Mapping[str, object]
+) -> Path:
+    """Write tables (CSV, with `facts`), pictures and `explain.html` of an attribution; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
     leaning = dependence(found, parameters)
     for name, table in {"shapley": found.table, "totals": found.totals, "dependence": leaning}.items():
-        table.to_csv(folder / f"{name}.csv", index=False)
-    _course_table(found).to_csv(folder / "course.csv", index=False)
+        write_table(table, folder / f"{name}.csv", facts)
+    write_table(_course_table(found), folder / "course.csv", facts)
     draw_attribution(folder, found)
     outcomes = list(found.totals["outcome"])
     rows = found.table[list(SHOWN)].assign(pathway=found.table["pathway"].map(in_words)).to_dict("records")

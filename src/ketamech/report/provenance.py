@@ -65,9 +65,11 @@ def provenance_of(scenario: Scenario, model: Model, seed: int, command_line: str
     return _with_papers(provenance(asked, model, command_line), model)
 
 
-def provenance_of_many(title: str, source: str, model: Model, command_line: str) -> dict[str, str]:
-    """The same for many persons without chance, and the papers behind every number of the equations."""
-    found = provenance(Told(title, (), (), source=source), model, command_line)
+def provenance_of_many(
+    title: str, source: str, model: Model, command_line: str, seed: int | None = None
+) -> dict[str, str]:
+    """The same for many persons and no scenario, and the papers behind every number of the equations."""
+    found = provenance(Told(title, (), (), source=source, seed=seed), model, command_line)
     return _with_papers(found, model)
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ketamech.analysis import Scorecard
+from ketamech.exchange.facts import write_table
 from ketamech.report.raster import save_png
 from ketamech.report.scorecard_picture import scorecard_picture
 
 
-def write_scorecard(folder: str | Path, card: Scorecard, *, png: bool = False) -> list[Path]:
-    """Write scorecard.csv (worst first), by_source.csv, goals.csv, uncovered.csv, scorecard.svg and, if asked, .png."""
+def write_scorecard(
+    folder: str | Path, card: Scorecard, *, png: bool = False, facts: Mapping[str, object] | None = None
+) -> list[Path]:
+    """Write scorecard.csv (worst first), by_source.csv, goals.csv, uncovered.csv (with `facts`) and scorecard.svg.
+
+    `png`: also scorecard.png.
+    """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     tables = {
@@ -22,7 +29,7 @@ def write_scorecard(folder: str | Path, card: Scorecard, *, png: bool = False) -
     written = []
     for name, table in tables.items():
         path = target / f"{name}.csv"
-        table.to_csv(path, index=False, float_format="%.6g")
+        write_table(table, path, facts or {}, digits="%.6g")
         written.append(path)
     picture = scorecard_picture(card.rows)
     picture.save(target / "scorecard.svg")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from ketamech.analysis.trials import TrialAnalysis, adpc, adqs, adsl
+from ketamech.exchange.facts import write_table
 from ketamech.report.html import render
 from ketamech.report.style import save
 from ketamech.report.trial_pictures import power_figure, trial_figures
@@ -33,13 +34,14 @@ def write_trial(
     dataset.drop_encoding().to_zarr(folder / "trial.zarr", mode="w", zarr_format=2)
     few = dataset.isel(replicate=slice(0, MOST_LONG))
     tables = {"adsl": adsl(few), "adqs": adqs(few), "adpc": adpc(few), **_results(found)}
+    said = {str(name): value for name, value in dataset.attrs.items()}
     for name, table in tables.items():
         if len(table):
-            table.to_csv(folder / f"{name}.csv", index=False)
-            table.to_parquet(folder / f"{name}.parquet", index=False)
+            write_table(table, folder / f"{name}.csv", said)
+            write_table(table, folder / f"{name}.parquet", said)
     figures = trial_figures(found, trial.title)
     if power is not None:
-        power.to_csv(folder / "power.csv", index=False)
+        write_table(power, folder / "power.csv", said)
         figures["power"] = power_figure(power, trial.title)
     for name, figure in figures.items():
         save(figure, folder / "figures", name)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ketamech.exchange.facts import write_table
 from ketamech.report.explain_page import Section, write_page
 from ketamech.report.wiring_pictures import draw_average, draw_wirings
 
@@ -26,11 +28,11 @@ READ_SO = (
 )
 
 
-def write_wirings(folder: Path, found: Comparison, command: str) -> Path:
-    """Write tables, picture and `wirings.html`; returns the page."""
+def write_wirings(folder: Path, found: Comparison, command: str, facts: Mapping[str, object]) -> Path:
+    """Write tables (with `facts`), picture and `wirings.html`; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    found.table.to_csv(folder / "wirings.csv", index=False)
-    found.rows.to_csv(folder / "rows.csv", index=False)
+    write_table(found.table, folder / "wirings.csv", facts)
+    write_table(found.rows, folder / "rows.csv", facts)
     draw_wirings(folder, found)
     missed = found.rows[(found.rows["off"].abs() > 1) & (found.rows["kind"] != "unfitted")]
     words = [
@@ -45,14 +47,14 @@ def write_wirings(folder: Path, found: Comparison, command: str) -> Path:
     return write_page(folder / "wirings.html", "Rival wirings on the same evidence", READ_SO, sections, command)
 
 
-def write_average(folder: Path, found: Averaged, command: str) -> Path:
-    """Write tables, picture and `average.html`; returns the page."""
+def write_average(folder: Path, found: Averaged, command: str, facts: Mapping[str, object]) -> Path:
+    """Write a table (with `facts`), picture and `average.html`; returns the page."""
     import pandas as pd
 
     folder.mkdir(parents=True, exist_ok=True)
     curves = {name: curve.mean(axis=0) for name, curve in found.curves.items()}
     columns = {"hour": found.hours, "averaged": found.mean, "low": found.low, "high": found.high, **curves}
-    pd.DataFrame(columns).to_csv(folder / "average.csv", index=False)
+    write_table(pd.DataFrame(columns), folder / "average.csv", facts)
     draw_average(folder, found)
     words = [
         "Averaged over wirings by their probability, and over the draws of each fit. 'between': the SD between wirings"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ketamech.core import BadInput
 from ketamech.study.compartments import ABSORBED, route_of
 from ketamech.study.drugs import drug as known_drug
 from ketamech.study.regimen import MOST_DOSES, Phase, Regimen, Treatment
+
+MASSES = ("mg", "ug", "ng", "g", "mg/kg", "ug/kg", "ng/kg", "g/kg")
+SALTS = ("base", "hydrochloride")
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class DoseRecord:
 
     def treatment(self) -> Treatment:
         """The treatment this record stands for. Raises BadInput for a dose that cannot be given."""
-        phases = (Phase(every=self.ii, length=(self.addl + 1) * self.ii),) if self.addl or self.ss else ()
+        phases = (Phase(every=self.ii, length=float((self.addl + 1) * self.ii)),) if self.addl or self.ss else ()
         return Treatment(
             known_drug(self.drug).name,
             self.amount,
@@ -88,17 +93,53 @@ def ev(
     `rate` (in `unit` per h) or `dur` (h); `ss=1` starts at the steady state of the rhythm; `f` the share of each dose
     that is given. Raises BadInput for a dose that cannot be given.
     """
+    _refuse_odd(amt, drug, unit, rate, {"addl": addl, "until": until, "total": total})
     if ss not in (0, 1):
         what = f"SS of {ss}: only a start at steady state is known here"
         raise BadInput(what, key="ss", expected="0 or 1; doses that begin with it are joined by +")
     more = _more(ii, addl, until, total, time)
     counted = known_drug(drug).sessions
-    taken = None if amt is None else amt * f
+    taken = None if amt is None or counted else float(amt) * f
     route = route_of(cmt) if cmt != "" else ""
-    lasting = duration(taken, rate, dur, route, share=f)
+    lasting = float(duration(taken, rate, dur, route, share=f))
+    named = "" if counted else mass_unit(unit.removesuffix("/h")) + ("/h" if unit.endswith("/h") else "")
     return regimen(
-        DoseRecord(time, drug, taken, "" if counted else unit, route, lasting, more, ii, bool(ss), lag, salt)
+        DoseRecord(
+            float(time), drug, taken, named, route, lasting, more, float(ii), bool(ss), float(lag), salt_of(salt)
+        )
     )
+
+
+def mass_unit(text: str) -> str:
+    """The unit of a dose as treatments have it. Raises BadInput for anything but a mass, also per kg."""
+    unit = text.strip().lower().replace("mcg", "ug").replace("\u00b5g", "ug").replace("\u03bcg", "ug")
+    if unit not in MASSES:
+        raise BadInput(f"UNIT of '{text}'", key="UNIT", expected=f"one of {', '.join(MASSES)}")
+    return unit
+
+
+def salt_of(text: str) -> str:
+    """What a mass is a mass of. Raises BadInput."""
+    if text.lower() not in SALTS:
+        raise BadInput(f"SALT of '{text}'", key="SALT", expected=" or ".join(SALTS))
+    return text.lower()
+
+
+def _refuse_odd(amt: float | None, drug: str, unit: str, rate: float, numbers: Mapping[str, float | None]) -> None:
+    """What `ev` would otherwise take for something else than was meant."""
+    if isinstance(amt, str):
+        raise BadInput(
+            f"amt of '{amt}'", key="amt", expected="a number, and its unit", type_this='ev(0.5, unit="mg/kg", ...)'
+        )
+    if amt is not None and known_drug(drug).sessions and amt != 1:
+        raise BadInput(
+            f"amt of {amt:g} {drug}", key="amt", expected="none: it is counted", type_this=f'ev(drug="{drug}")'
+        )
+    if unit.endswith("/h") and rate:
+        raise BadInput(f"a rate of {rate:g} and an amount in {unit}", key="rate", expected="dur= beside such a unit")
+    said = [name for name, number in numbers.items() if number]
+    if len(said) > 1:
+        raise BadInput(f"{' and '.join(said)} at once", key=said[1], expected="one of addl, until, total")
 
 
 def duration(
@@ -143,9 +184,13 @@ def _given(value: float, what: str, column: str, meaning: str) -> float:
 def _more(ii: float, addl: int, until: float | None, total: int | None, time: float) -> int:
     """How many doses follow the first."""
     if total is not None:
+        if total < 1:
+            raise BadInput(f"a total of {total} doses", key="total", expected="how many doses: 1, 2, ...")
         return total - 1
     if until is None:
         return addl
     if not ii > 0:
         raise BadInput("until without ii", key="ii", expected="hours between two doses", type_this="ii=12")
-    return max(0, int((until - time) / ii - 1e-9))
+    if not time < until:
+        raise BadInput(f"until {until:g} h, and a first dose at {time:g} h", key="until", expected="a later end")
+    return math.ceil((until - time) / ii - 1e-9) - 1

@@ -185,8 +185,10 @@ class Regimen:
     treatments: tuple[Treatment, ...]
 
     def __add__(self, other: Regimen) -> Regimen:
-        """Both regimens in one person."""
-        return Regimen((*self.treatments, *other.treatments))
+        """Both regimens in one person, in order of their first doses."""
+        if not isinstance(other, Regimen):
+            return NotImplemented
+        return Regimen(tuple(sorted((*self.treatments, *other.treatments), key=lambda treatment: treatment.start)))
 
     @classmethod
     def parse(cls, sentence: str) -> Regimen:

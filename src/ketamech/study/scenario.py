@@ -73,14 +73,14 @@ class Scenario:
 
 
 def load_scenario(
-    source: str | Path,
+    source: str | Path | Regimen,
     parameters: ParameterTable | None = None,
     *,
     species: str | None = None,
     perturbations: Iterable[str] = (),
     wiring: str | None = None,
 ) -> Scenario:
-    """A scenario from a YAML file or from a regimen sentence, perhaps in another `species`, with `perturbations` added.
+    """A scenario from a YAML file, a sentence or a regimen, perhaps in another `species`, with `perturbations` added.
 
     A `wiring` (data/wirings) brings its rows and what was fitted for them; what the scenario itself sets wins.
 
@@ -89,7 +89,9 @@ def load_scenario(
     from ketamech.parameters import load_parameters
 
     table = load_parameters() if parameters is None else parameters
-    if isinstance(source, Path) or _names_a_file(source):
+    if isinstance(source, Regimen):
+        source = source.sentence()
+    elif isinstance(source, Path) or _names_a_file(source):
         from ketamech.study.scenario_from_file import scenario_from_file  # YAML and its checks, loaded when needed
 
         return scenario_from_file(Path(source), table, species, tuple(perturbations), wiring)

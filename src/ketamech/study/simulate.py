@@ -16,6 +16,7 @@ from ketamech.study.cohort import event_table
 from ketamech.study.drugs import DRUGS
 from ketamech.study.giving import entries, sentence_entries
 from ketamech.study.people import People
+from ketamech.study.regimen import Regimen
 from ketamech.study.running import Course, Entry, Model, load_model, run, story_times
 from ketamech.study.scenario import Scenario, load_scenario
 
@@ -24,7 +25,7 @@ A_MINUTE = 1 / 60
 
 def courses(scenario: Scenario, model: Model) -> list[Course]:
     """The treated course and, where asked for, the same person with the same hopes and challenges and no drug."""
-    given = felt(scenario, entries(scenario.regimen, model.parameters, scenario.values, scenario.horizon))
+    given = felt(scenario.species, entries(scenario.regimen, model.parameters, scenario.values, scenario.horizon))
     repeated, gap = scenario.cycle(model.parameters)
     cycle = entries(repeated, model.parameters, scenario.values, gap) if gap else ()
     treated = Course("treated", _in_order((*given, *scenario.perturbed)), scenario.values, cycle, gap)
@@ -34,9 +35,9 @@ def courses(scenario: Scenario, model: Model) -> list[Course]:
     return [treated, Course("control", beside, scenario.values, untreated(cycle), gap)]
 
 
-def felt(scenario: Scenario, given: tuple[Entry, ...]) -> tuple[Entry, ...]:
+def felt(species: str, given: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """What enters, without the hopes that no animal has."""
-    if scenario.species == HUMAN:
+    if species == HUMAN:
         return given
     return tuple(entry for entry in given if not entry.state.startswith("expectancy."))
 
@@ -74,7 +75,7 @@ def outputs_of_people(
 
 
 def simulate(
-    scenario: Scenario | str | Path,
+    scenario: Scenario | Regimen | str | Path,
     *,
     model: Model | None = None,
     announce: Callable[[str], None] | None = None,
@@ -82,7 +83,7 @@ def simulate(
     perturbations: Sequence[str] = (),
     wiring: str | None = None,
 ) -> xr.Dataset:
-    """Curves of every state and offer of one scenario (a Scenario, a YAML file or a regimen sentence).
+    """Curves of every state and offer of one scenario (a Scenario, a YAML file, a sentence, a Regimen as `ev` makes).
 
     `species`, `perturbations` ("NBQX 10 mg/kg IP at -30 min") and a rival `wiring` are added to a file or a sentence.
 

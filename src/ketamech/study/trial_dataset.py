@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ketamech.parameters import ParameterTable
 from ketamech.study.deciding import Deciding, Scores
 from ketamech.study.enrolling import Enrolled
 from ketamech.study.leaving import departures, missing
@@ -107,19 +108,20 @@ def dataset(held: Held, enrolled: Sequence[Enrolled], seed: int) -> xr.Dataset:
         put(name, np.where(gone, np.nan, scores[name]), scale.unit, f"{name} as rated")
         put(f"true_{name}", truths[name], scale.unit, f"{name} without error, had nobody left")
     put("visit_time", held.hours, "h", "when the visit was held")
-    put("arm", _arms(held, enrolled))
-    put("stratum", np.concatenate([e.stratum for e in enrolled]).astype(str))
-    put("decision", held.deciding.decision.astype(str))
+    put("arm", _arms(held, enrolled), about="what the person is on at the visit")
+    put("stratum", np.concatenate([e.stratum for e in enrolled]).astype(str), about="within which was randomised")
+    put("decision", held.deciding.decision.astype(str), about="what was last decided of the doses")
     put("decided_at", held.deciding.decided_at, "h", "when doses were last changed by a decision")
     put("rescued_at", held.deciding.rescued_at, "h", "when rescue began")
     put("left", np.where(np.isfinite(left), left, np.nan), "h", "when the person left the trial")
-    put("why_left", why.astype(str))
-    put("solve_status", held.status.astype(str))
+    put("why_left", why.astype(str), about="why the person left the trial")
+    put("solve_status", held.status.astype(str), about="how the solve ended")
     taken = [mask & (time <= left) for time, mask in held.treating.given]
-    put("doses_given", np.sum(taken, axis=0, dtype=int) if taken else np.zeros(len(left), dtype=int))
+    doses = np.sum(taken, axis=0, dtype=int) if taken else np.zeros(len(left), dtype=int)
+    put("doses_given", doses, "1", "doses taken before the person left")
     for name, (values, unit) in held.exposures().items():
         put(name, values, unit)
-    _covariates(put, enrolled)
+    _covariates(put, enrolled, held.treating.model.parameters)
     primary = trial.primary[0]
     if primary in scores:
         put("base", scores[primary][:, 0], trial.scales[primary].unit, f"{primary} at baseline")
@@ -134,10 +136,13 @@ def _arms(held: Held, enrolled: Sequence[Enrolled]) -> np.ndarray:
     return names[sequences[sequence][:, [period for _, _, period in trial.plan]]]
 
 
-def _covariates(put: Any, enrolled: Sequence[Enrolled]) -> None:
+def _covariates(put: Any, enrolled: Sequence[Enrolled], parameters: ParameterTable) -> None:
+    """Who the persons are, in the units of the parameter tables; what is no parameter is a number alone."""
     tables = [e.people.table().drop(columns="person") for e in enrolled]
     for name in [c for c in map(str, tables[0]) if c.startswith("person.") or "." not in c]:
-        put(name.removeprefix("person."), np.concatenate([table[name].to_numpy() for table in tables]))
+        unit = parameters[name].unit if name in parameters else "1"
+        values = np.concatenate([table[name].to_numpy() for table in tables])
+        put(name.removeprefix("person."), values, unit, name.removeprefix("person.").replace("_", " "))
 
 
 def _coordinates(trial: Trial, enrolled: Sequence[Enrolled]) -> dict[str, Any]:

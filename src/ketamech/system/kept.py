@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ketamech.core import cache_folder
-from ketamech.core.folders import read_sealed, write_sealed
+from ketamech.core.folders import if_there_is_room, read_sealed, write_sealed
 from ketamech.system.layout import Layout
 from ketamech.system.outline import Outline
 
@@ -50,7 +50,8 @@ def _kept(what: str, parameters: Mapping[str, HasUnit], read: Callable[[str], Ke
         except ValueError:
             pass  # written by something else: made anew
     made = make()
-    write_sealed(place, made.to_json())
+    with if_there_is_room():
+        write_sealed(place, made.to_json())
     return made
 
 
