@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ketamech.study import simulate as simulate
     from ketamech.system import build as build
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _WHERE = {
     "Regimen": "study",
