@@ -52,6 +52,29 @@ def test_log_is_within_two_units_in_the_last_place():
     assert apart(apply("log", x)[away], exact[away]) < 2
 
 
+TURNS = {"sin": np.sin, "cos": np.cos, "atan": np.arctan}
+
+
+@pytest.mark.parametrize("kind", TURNS)
+def test_turns_are_within_two_units_in_the_last_place(kind):
+    """Near 0, over many turns, and hard by multiples of a quarter turn, where sin or cos all but vanishes."""
+    quarters = np.concatenate([np.arange(1, COUNT + 1), np.round(np.geomspace(1, 2**39, COUNT))]) * (np.pi / 2)
+    many = np.concatenate([np.linspace(-10, 10, COUNT), np.geomspace(1, 2**40, COUNT), np.geomspace(1e-300, 1, COUNT)])
+    x = np.concatenate([many, -many, quarters])
+    exact = TURNS[kind](x.astype(np.longdouble))
+    assert apart(apply(kind, x), exact.astype(float)) < 2
+
+
+def test_floor_is_exact():
+    x = np.concatenate([np.linspace(-9, 9, COUNT), np.geomspace(0.1, 1e300, COUNT), -np.geomspace(0.1, 1e300, COUNT)])
+    assert np.array_equal(apply("floor", x), np.floor(x))
+
+
+def test_what_is_not_used_is_not_written(written):
+    assert "vector_exp" in written.text
+    assert not any(f"vector_{name}" in written.text for name in ("sin", "cos", "atan", "floor"))
+
+
 @pytest.mark.parametrize(
     ("kind", "x", "expected"),
     [
@@ -61,6 +84,22 @@ def test_log_is_within_two_units_in_the_last_place():
             [np.inf, 0, np.nan, -1, -np.inf, 1, -0.0, -1e-300],
             [np.inf, -np.inf, np.nan, np.nan, np.nan, 0, -np.inf, np.nan],
         ),
+        (
+            "sin",
+            [np.inf, -np.inf, np.nan, 0, 2.0**41, -(2.0**41), 1e300, 1e-320],
+            [np.nan, np.nan, np.nan, 0, np.nan, np.nan, np.nan, 0],
+        ),
+        (
+            "cos",
+            [np.inf, -np.inf, np.nan, 0, 2.0**41, -(2.0**41), 1e300, 1e-320],
+            [np.nan, np.nan, np.nan, 1, np.nan, np.nan, np.nan, 1],
+        ),
+        (
+            "atan",
+            [np.inf, -np.inf, np.nan, 0, 1, -1, 1e300, -1e-320],
+            [np.pi / 2, -np.pi / 2, np.nan, 0, np.pi / 4, -np.pi / 4, np.pi / 2, 0],
+        ),
+        ("floor", [np.inf, -np.inf, np.nan, 0, -0.5, 2, -2, 1e300], [np.inf, -np.inf, np.nan, 0, -1, 2, -2, 1e300]),
     ],
 )
 def test_what_is_not_an_ordinary_number(kind, x, expected):

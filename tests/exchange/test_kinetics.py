@@ -30,7 +30,7 @@ ONE = """model one
  compartment c=70; species A in c; A=0; ke=0.3; k12=0.5; k21=0.2; species P in c; P=0
  substanceOnly species urine in c; urine=0
  J: A -> urine; ke*A*c
- K: A -> P; k12*A*c
+ K: A -> P; k12*A*c*(sin(P)^2 + cos(P)^2) // times 1, by the sine and cosine of the engine
  L: P -> A; k21*P*c
 end"""
 

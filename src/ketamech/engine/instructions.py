@@ -23,6 +23,10 @@ KINDS = {
     "sqrt": 1,
     "exp": 1,
     "log": 1,
+    "sin": 1,
+    "cos": 1,
+    "atan": 1,
+    "floor": 1,
     "fma": 3,  # a * b + c, rounded once
     "fnma": 3,  # c - a * b, rounded once
     "if_positive": 3,  # b where a > 0, else c

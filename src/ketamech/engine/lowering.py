@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import sympy
@@ -34,6 +35,22 @@ class where_positive(sympy.Function):  # noqa: N801
         if argindex == 1:
             return sympy.S.Zero
         return where_positive(self.args[0], *((1, 0) if argindex == 2 else (0, 1)))
+
+
+class floored(sympy.Function):  # noqa: N801
+    """The whole number at or below."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """Flat between its jumps; those have no slope."""
+        return sympy.S.Zero
+
+
+INSTRUCTIONS = {
+    "raised": "exp", "logged": "log", "where_positive": "if_positive", "floored": "floor", "sin": "sin", "cos": "cos",
+    "atan": "atan",
+}  # fmt: skip
 
 
 def written_out(expression: sympy.Expr) -> sympy.Expr:
@@ -91,6 +108,8 @@ class Lowering:
             return self.places[expression.name]
         if expression.is_Number or expression.is_NumberSymbol:
             return float(expression)
+        if expression is sympy.zoo:
+            return math.inf  # 1 / 0, once constants stand in place of their names
         if expression.is_Add:
             return self._sum(expression)
         if expression.is_Mul or expression.is_Pow:
@@ -171,7 +190,7 @@ class Lowering:
 
     def _function(self, expression: sympy.Expr) -> Operand:
         arguments = [self.value(argument) for argument in expression.args]
-        name = {"raised": "exp", "logged": "log", "where_positive": "if_positive"}.get(expression.func.__name__)
+        name = INSTRUCTIONS.get(expression.func.__name__)
         if name is None:
             raise NotImplementedError(f"no instruction for {expression.func.__name__}")
         return self._emit(name, *arguments)

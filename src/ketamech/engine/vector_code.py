@@ -7,10 +7,11 @@ results on every processor.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ketamech.engine.instructions import Block, Call, Loop, Op, Operand, Place, Rows
 from ketamech.engine.vector_mathematics import all_lanes, exponential, logarithm
+from ketamech.engine.vector_trigonometry import arctangent, cosine, floor, sine
 
 _PLAIN = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 _CALLED = {"fma": "llvm.fma", "sqrt": "llvm.sqrt", "abs": "llvm.fabs"}
@@ -19,7 +20,8 @@ _TAKE = """define i64 @take(ptr %counter) {
   ret i64 %taken
 }
 """
-_OURS = {"exp": "vector_exp", "log": "vector_log"}
+_OURS = {name: f"vector_{name}" for name in ("exp", "log", "sin", "cos", "atan", "floor")}
+_WHERE_USED = {"sin": sine, "cos": cosine, "atan": arctangent, "floor": floor}
 
 
 def vector_module(
@@ -37,12 +39,23 @@ def vector_module(
         f"declare {real} @llvm.fabs.v{lanes}f64({real})",
     ]
     written = [_Writer(rows, lanes, stride or lanes).function(block, block.name in exported) for block in blocks]
+    used = {op.kind for block in blocks for op in _operations(block)}
+    added = [write(lanes) for kind, write in _WHERE_USED.items() if kind in used]
     width = f'"min-legal-vector-width"="{64 * lanes}" "prefer-vector-width"="{64 * lanes}"'
     attributes = [  # realigned: half of the vectors put on the stack would otherwise straddle two lines of the cache
         f'attributes #0 = {{ nounwind noinline "stackrealign" {width} }}',
         f"attributes #1 = {{ nounwind alwaysinline {width} }}",
     ]
-    return "\n".join([*declared, _TAKE, exponential(lanes), logarithm(lanes), *written, *attributes, ""])
+    return "\n".join([*declared, _TAKE, exponential(lanes), logarithm(lanes), *added, *written, *attributes, ""])
+
+
+def _operations(block: Block) -> Iterator[Op]:
+    """Every instruction of a block, those inside loops too."""
+    for item in block.body:
+        if isinstance(item, Loop):
+            yield from item.body
+        elif isinstance(item, Op):
+            yield item
 
 
 class _Writer:

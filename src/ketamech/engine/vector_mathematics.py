@@ -36,11 +36,12 @@ def all_lanes(number: float, lanes: int) -> str:
     return "<" + ", ".join([f"double {bits(number)}"] * lanes) + ">"
 
 
-def _whole(number: int, lanes: int) -> str:
+def whole_lanes(number: int, lanes: int) -> str:
+    """One whole number in every lane."""
     return "<" + ", ".join([f"i64 {number}"] * lanes) + ">"
 
 
-class _Function:
+class VectorFunction:
     """Collects the lines of one function on vectors."""
 
     def __init__(self, lanes: int) -> None:
@@ -48,30 +49,38 @@ class _Function:
         self.real, self.whole, self.truth = (f"<{lanes} x {kind}>" for kind in ("double", "i64", "i1"))
 
     def line(self, text: str) -> str:
+        """An instruction; returns the name of its result."""
         self.count += 1
         self.lines.append(f"  %v{self.count} = {text}")
         return f"%v{self.count}"
 
     def c(self, number: float) -> str:
+        """A constant."""
         return all_lanes(number, self.lanes)
 
     def two(self, kind: str, a: str, b: str) -> str:
+        """An instruction of two doubles."""
         return self.line(f"{kind} {self.real} {a}, {b}")
 
     def integer(self, kind: str, a: str, b: str) -> str:
+        """An instruction of two whole numbers."""
         return self.line(f"{kind} {self.whole} {a}, {b}")
 
     def fma(self, a: str, b: str, c: str) -> str:
+        """a * b + c, rounded once."""
         arguments = ", ".join(f"{self.real} {x}" for x in (a, b, c))
         return self.line(f"call {self.real} @llvm.fma.v{self.lanes}f64({arguments})")
 
     def as_whole(self, a: str) -> str:
+        """The bits of a double as a whole number."""
         return self.line(f"bitcast {self.real} {a} to {self.whole}")
 
     def as_real(self, a: str) -> str:
+        """And back."""
         return self.line(f"bitcast {self.whole} {a} to {self.real}")
 
     def choose(self, how: str, a: str, b: str, yes: str, no: str) -> str:
+        """One of two, by how a and b compare."""
         test = self.line(f"fcmp {how} {self.real} {a}, {b}")
         return self.line(f"select {self.truth} {test}, {self.real} {yes}, {self.real} {no}")
 
@@ -83,19 +92,20 @@ class _Function:
         return total
 
     def text(self, name: str, result: str) -> str:
+        """The whole function."""
         body = "\n".join(self.lines)
         return f"define internal {self.real} @{name}({self.real} %x) #1 {{\n{body}\n  ret {self.real} {result}\n}}\n"
 
 
 def exponential(lanes: int) -> str:
     """The function @vector_exp."""
-    f = _Function(lanes)
+    f = VectorFunction(lanes)
     shifted = f.fma("%x", f.c(1 / math.log(2)), f.c(SHIFTER))
     k = f.two("fsub", shifted, f.c(SHIFTER))
     r = f.fma(k, f.c(-LN2_HIGH), "%x")
     r = f.fma(k, f.c(-LN2_LOW), r)
     series = f.polynomial(r, [1 / math.factorial(i) for i in range(14)])
-    raised = f.integer("shl", f.as_whole(shifted), _whole(52, lanes))
+    raised = f.integer("shl", f.as_whole(shifted), whole_lanes(52, lanes))
     scaled = f.as_real(f.integer("add", f.as_whole(series), raised))
     high = f.choose("ogt", "%x", f.c(LARGEST), f.c(math.inf), scaled)
     low = f.choose("olt", "%x", f.c(SMALLEST), f.c(0.0), high)
@@ -104,14 +114,14 @@ def exponential(lanes: int) -> str:
 
 def logarithm(lanes: int) -> str:
     """The function @vector_log."""
-    f = _Function(lanes)
+    f = VectorFunction(lanes)
     whole = f.as_whole("%x")
     root_half = struct.unpack("<q", struct.pack("<d", math.sqrt(0.5)))[0]
-    above = f.integer("sub", whole, _whole(root_half, lanes))
-    exponent = f.integer("ashr", above, _whole(52, lanes))
-    mantissa = f.as_real(f.integer("sub", whole, f.integer("shl", exponent, _whole(52, lanes))))
+    above = f.integer("sub", whole, whole_lanes(root_half, lanes))
+    exponent = f.integer("ashr", above, whole_lanes(52, lanes))
+    mantissa = f.as_real(f.integer("sub", whole, f.integer("shl", exponent, whole_lanes(52, lanes))))
     shifter_bits = struct.unpack("<q", struct.pack("<d", SHIFTER))[0]
-    k = f.two("fsub", f.as_real(f.integer("add", exponent, _whole(shifter_bits, lanes))), f.c(SHIFTER))
+    k = f.two("fsub", f.as_real(f.integer("add", exponent, whole_lanes(shifter_bits, lanes))), f.c(SHIFTER))
     m = f.two("fsub", mantissa, f.c(1.0))
     s = f.two("fdiv", m, f.two("fadd", m, f.c(2.0)))
     z = f.two("fmul", s, s)

@@ -11,7 +11,7 @@ import numpy as np
 import sympy
 
 from ketamech.core import BadInput
-from ketamech.engine.lowering import where_positive
+from ketamech.engine.lowering import floored, where_positive
 from ketamech.parameters import Distribution, Parameter, ParameterTable
 from ketamech.stages.declaration import Flux, Offer, Stage, State, symbol
 from ketamech.system import System
@@ -19,6 +19,7 @@ from ketamech.system.joining import in_order
 
 STAGE = "model"
 CLOCK = f"{STAGE}.time"
+SLOPE, AMOUNT = ".rate", ".amount"  # after the name of what they are of
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ class Imported:
     """Everything read from a model, by id.
 
     `meaning` {id: expression in states, offers and constants}; `rates` {state: expression}; `rules` {offer:
-    expression}; `constants` and `initial` are numbers; `amounts` {species: expression}; `kept` {species: (state, its
-    compartment or none)} says what an assignment to a species means for its state.
+    expression}; `constants` are numbers, `fixed` what is worked out once, at the start; `amounts` {species:
+    expression}; `kept` {species: (state, its compartment or none)} says what an assignment to a species means for its
+    state; `diluted` {state kept as a concentration: its compartment}, whose amount stays when an event moves the size.
     """
 
     title: str
@@ -52,9 +54,11 @@ class Imported:
     rates: dict[str, sympy.Expr] = field(default_factory=dict)
     rules: dict[str, sympy.Expr] = field(default_factory=dict)
     constants: dict[str, float] = field(default_factory=dict)
+    fixed: dict[str, sympy.Expr] = field(default_factory=dict)
     starts: dict[str, sympy.Expr] = field(default_factory=dict)
     amounts: dict[str, sympy.Expr] = field(default_factory=dict)
     kept: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    diluted: dict[str, str] = field(default_factory=dict)
     events: list[Happening] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -75,7 +79,7 @@ class Imported:
     def start(self) -> dict[str, float]:
         """The value of every state, offer and constant at time 0. Raises BadInput where one needs another in a loop."""
         known: dict[str, float] = dict(self.constants)
-        waiting = {**{name: self.starts[name] for name in self.rates}, **self.rules}
+        waiting = {**{name: self.starts[name] for name in self.rates}, **self.rules, **self.fixed}
         while waiting:
             ready = {n: e for n, e in waiting.items() if all(s.name in known for s in sympy.sympify(e).free_symbols)}
             if not ready:
@@ -84,6 +88,22 @@ class Imported:
                 known[name] = evaluate(expression, known)
                 del waiting[name]
         return known
+
+    def settle(self) -> None:
+        """Make what is worked out once, at the start, a constant. Raises BadInput as `start` does."""
+        if self.fixed:
+            self.constants |= {name: self.start[name] for name in self.fixed}
+            self.fixed.clear()
+
+    def slope(self, name: str, within: tuple[str, ...] = ()) -> sympy.Expr:
+        """How fast a state, an offer or a constant changes. Raises BadInput where one needs another in a loop."""
+        if name in self.rates:
+            return self.rates[name]
+        if name in within or name.endswith(SLOPE):
+            raise BadInput(f"the rate of change of '{name.partition('.')[2]}' needs itself", expected="no loop")
+        rule = sympy.sympify(self.rules.get(name, 0))
+        parts = [rule.diff(s) * self.slope(s.name, (*within, name)) for s in sorted(rule.free_symbols, key=str)]
+        return sympy.Add(*parts)
 
     @cached_property
     def sizes(self) -> dict[str, float]:
@@ -120,7 +140,7 @@ def quick(expression: sympy.Expr) -> Callable[[Mapping[str, float]], float]:
     arguments = [symbol(name) for name in names]
     stand_ins = [sympy.Symbol(f"a{i}") for i in range(len(names))]
     body = expression.xreplace(dict(zip(arguments, stand_ins, strict=True)))
-    made = sympy.lambdify(stand_ins, body, modules=[{"where_positive": _where}, "numpy"])
+    made = sympy.lambdify(stand_ins, body, modules=[{"where_positive": _where, floored.__name__: np.floor}, "numpy"])
 
     def value(known: Mapping[str, float]) -> float:
         with np.errstate(all="ignore"):
@@ -135,7 +155,7 @@ def evaluate(expression: sympy.Expr, known: Mapping[str, float]) -> float:
 
 
 def _where(x: Any, yes: Any, no: Any) -> Any:
-    return yes if x > 0 else no
+    return np.float64(yes if x > 0 else no)  # not Python's own number, which dividing by 0 would stop
 
 
 def named(identifier: str) -> str:

@@ -9,40 +9,42 @@ from typing import Any
 import sympy
 
 from ketamech.core import BadInput
-from ketamech.engine.lowering import where_positive
+from ketamech.exchange.mathml_functions import FUNCTIONS, Choose, choice, factorial, number, real, unless_equal
 
 AVOGADRO = 6.02214179e23  # as SBML Level 3 defines it
 TIME = "time"
-REFUSED = {
-    "delay": "delays (values of the past)", "floor": "floor", "ceil": "ceiling", "factorial": "factorial",
-    "sin": "sine", "cos": "cosine", "tan": "tangent", "sec": "secant", "csc": "cosecant", "cot": "cotangent",
-    "arcsin": "arcsine", "arccos": "arccosine", "arctan": "arctangent", "arcsec": "arcsecant",
-    "arccsc": "arccosecant", "arccot": "arccotangent", "quotient": "integer quotients", "rem": "remainders",
-    "rateof": "rateOf (rates of change in formulas)", "implies": "implications",
-}  # fmt: skip
 _ORDERED = {
-    "gt": lambda x, y, a, b: where_positive(x - y, a, b),
-    "lt": lambda x, y, a, b: where_positive(y - x, a, b),
-    "geq": lambda x, y, a, b: where_positive(y - x, b, a),
-    "leq": lambda x, y, a, b: where_positive(x - y, b, a),
+    "gt": lambda x, y, a, b: choice(x - y, a, b),
+    "lt": lambda x, y, a, b: choice(y - x, a, b),
+    "geq": lambda x, y, a, b: choice(y - x, b, a),
+    "leq": lambda x, y, a, b: choice(x - y, b, a),
 }
-Choose = Callable[[sympy.Expr, sympy.Expr], sympy.Expr]
+RateOf = Callable[[str], sympy.Expr]
 
 
 class Formulas:
-    """Reads formulas of one model: `symbols` {id: expression} says what an id means, `numbers` what is constant."""
+    """Reads formulas of one model: `symbols` {id: expression} says what an id means, `numbers` what is constant.
+
+    `rate_of` gives the rate of change of an id; without it rateOf is refused.
+    """
 
     def __init__(
-        self, libsbml: Any, symbols: Mapping[str, sympy.Expr], numbers: Mapping[str, float], where: str
+        self,
+        libsbml: Any,
+        symbols: Mapping[str, sympy.Expr],
+        numbers: Mapping[str, float],
+        where: str,
+        rate_of: RateOf | None = None,
     ) -> None:
         self._libsbml, self._symbols, self._numbers, self._where = libsbml, symbols, numbers, where
+        self._rate_of = rate_of
 
     def value(self, node: Any) -> sympy.Expr:
         """A formula that is a number. Raises BadInput, naming it, for one that is not supported."""
         if node.isInteger():
             return sympy.Integer(node.getInteger())
         if node.isNumber():
-            return _number(node.getReal())
+            return number(node.getReal())
         if node.isName():
             return self._name(node)
         if node.isConstant():
@@ -57,12 +59,12 @@ class Formulas:
         if kind in ("true", "false"):
             return lambda yes, no: yes if kind == "true" else no
         parts = [node.getChild(i) for i in range(node.getNumChildren())]
-        if kind in ("and", "or", "xor", "not"):
+        if kind in ("and", "or", "xor", "not", "implies"):
             return self._joined(kind, [self.choose(part) for part in parts])
         if node.isRelational():
             return self._compared(kind, [self.value(part) for part in parts])
-        number = self.value(node)  # a number where a condition is expected: true unless 0
-        return _unless_equal(number, sympy.Integer(0))
+        found = self.value(node)  # a number where a condition is expected: true unless 0
+        return unless_equal(found, sympy.Integer(0))
 
     def _type(self, node: Any) -> int:
         """The type of a node, asked of libSBML itself: once libSEDML is loaded, nodes may come as its own class."""
@@ -73,10 +75,12 @@ class Formulas:
         known = {
             names.AST_CONSTANT_TRUE: "true", names.AST_CONSTANT_FALSE: "false", names.AST_LOGICAL_AND: "and",
             names.AST_LOGICAL_OR: "or", names.AST_LOGICAL_XOR: "xor", names.AST_LOGICAL_NOT: "not",
+            names.AST_LOGICAL_IMPLIES: "implies",
             names.AST_RELATIONAL_GT: "gt", names.AST_RELATIONAL_LT: "lt", names.AST_RELATIONAL_GEQ: "geq",
             names.AST_RELATIONAL_LEQ: "leq", names.AST_RELATIONAL_EQ: "eq", names.AST_RELATIONAL_NEQ: "neq",
             names.AST_PLUS: "plus", names.AST_MINUS: "minus", names.AST_TIMES: "times", names.AST_DIVIDE: "divide",
             names.AST_POWER: "power", names.AST_FUNCTION_POWER: "power", names.AST_FUNCTION_DELAY: "delay",
+            names.AST_FUNCTION_RATE_OF: "rateof",
         }  # fmt: skip
         return known.get(code) or str(node.getName() or node.getOperatorName() or f"operation {code}").lower()
 
@@ -94,17 +98,19 @@ class Formulas:
             return lambda yes, no: first(others(yes, no), no)
         if kind == "or":
             return lambda yes, no: first(yes, others(yes, no))
+        if kind == "implies":
+            return lambda yes, no: first(others(yes, no), yes)
         return lambda yes, no: first(others(no, yes), others(yes, no))
 
     def _compared(self, kind: str, values: list[sympy.Expr]) -> Choose:
         """Two or more values, each compared with the next."""
         pairs = list(pairwise(values))
-        if kind == "neq":
-            return _unless_equal(*pairs[0])
+        if kind == "neq" and pairs:
+            return unless_equal(*pairs[0])
         each: list[Choose] = []
         for x, y in pairs:
             if kind == "eq":
-                each.append(lambda yes, no, x=x, y=y: _unless_equal(x, y)(no, yes))  # type: ignore[misc]
+                each.append(lambda yes, no, x=x, y=y: unless_equal(x, y)(no, yes))  # type: ignore[misc]
             else:
                 each.append(lambda yes, no, x=x, y=y: _ORDERED[kind](x, y, yes, no))  # type: ignore[misc]
         return self._joined("and", each)
@@ -130,23 +136,47 @@ class Formulas:
         kind = self._kind(node)
         if kind == "piecewise":
             return self._piecewise(node)
-        if kind in REFUSED:
-            raise BadInput(f"{self._where} uses {REFUSED[kind]}", expected="a model without them")
+        if kind == "delay":
+            raise BadInput(f"{self._where} uses delays (values of the past)", expected="a model without them")
+        if kind == "rateof":
+            return self._rate(node)
         values = [self.value(node.getChild(i)) for i in range(node.getNumChildren())]
-        made = _FUNCTIONS.get(kind)
+        if kind == "factorial":
+            return self._factorial(values)
         if kind == "power":
-            return values[0] ** self._exponent(node.getChild(1), values[1])
-        if made is None:
+            return real(values[0] ** self._exponent(node.getChild(1), values[1]))
+        return self._called(kind, values)
+
+    def _called(self, kind: str, values: list[sympy.Expr]) -> sympy.Expr:
+        if kind not in FUNCTIONS:
             raise BadInput(
                 f"{self._where} uses {kind}, which is not known here", expected="functions of docs/exchange.md"
             )
-        return made(*values)
+        try:
+            return real(FUNCTIONS[kind](*values))
+        except TypeError:
+            raise BadInput(f"{self._where} uses {kind} of {len(values)} values", expected="what SBML defines") from None
+
+    def _rate(self, node: Any) -> sympy.Expr:
+        """The rate of change of what an id means."""
+        name = str(node.getChild(0).getName()) if node.getNumChildren() == 1 else "no single name"
+        if self._rate_of is None or name not in self._symbols:
+            raise BadInput(f"{self._where} uses rateOf of {name}", expected="rateOf of an id of the model")
+        return self._rate_of(name)
+
+    def _factorial(self, values: list[sympy.Expr]) -> sympy.Expr:
+        """Of a constant; the engine has none of what moves."""
+        known = {self._symbols[name]: number(value) for name, value in self._numbers.items() if name in self._symbols}
+        found = factorial(values[0].xreplace(known)) if len(values) == 1 else None
+        if found is None:
+            raise BadInput(f"{self._where} uses factorials of what is not constant", expected="of a whole number")
+        return found
 
     def _exponent(self, node: Any, value: sympy.Expr) -> sympy.Expr:
         """A constant exponent as its number, so that a negative base can be raised to a whole one."""
         if node.isName() and node.getName() in self._numbers:
-            return _number(self._numbers[node.getName()])
-        return _number(float(value)) if value.is_Float else value
+            return number(self._numbers[node.getName()])
+        return number(float(value)) if value.is_Float else value
 
     def _piecewise(self, node: Any) -> sympy.Expr:
         count = node.getNumChildren()
@@ -154,61 +184,3 @@ class Formulas:
         for i in reversed(range(0, count - 1, 2)):
             found = self.choose(node.getChild(i + 1))(self.value(node.getChild(i)), found)
         return found
-
-
-def _number(value: float) -> sympy.Expr:
-    """A number; a whole one exactly."""
-    return sympy.Integer(int(value)) if float(value).is_integer() and abs(value) < 2**31 else sympy.Float(value)
-
-
-def _unless_equal(x: sympy.Expr, y: sympy.Expr) -> Choose:
-    return lambda yes, no: where_positive(x - y, yes, where_positive(y - x, yes, no))
-
-
-def _larger(x: sympy.Expr, *more: sympy.Expr) -> sympy.Expr:
-    for y in more:
-        x = where_positive(x - y, x, y)
-    return x
-
-
-def _smaller(x: sympy.Expr, *more: sympy.Expr) -> sympy.Expr:
-    for y in more:
-        x = where_positive(y - x, x, y)
-    return x
-
-
-def _exp(x: sympy.Expr) -> sympy.Expr:
-    return sympy.exp(x)
-
-
-def _minus(x: sympy.Expr, y: sympy.Expr | None = None) -> sympy.Expr:
-    return -x if y is None else x - y
-
-
-_FUNCTIONS: Mapping[str, Callable[..., sympy.Expr]] = {
-    "plus": lambda *parts: sympy.Add(*parts),
-    "times": lambda *parts: sympy.Mul(*parts),
-    "minus": _minus,
-    "divide": lambda x, y: x / y,
-    "exp": _exp,
-    "ln": sympy.log,
-    "log": lambda base, x: sympy.log(x) / sympy.log(base),
-    "log10": lambda base, x: sympy.log(x) / sympy.log(base),
-    "root": lambda degree, x: x ** (1 / degree),
-    "sqrt": lambda degree, x: x ** (1 / degree),
-    "abs": lambda x: where_positive(x, x, -x),
-    "max": _larger,
-    "min": _smaller,
-    "sinh": lambda x: (_exp(x) - _exp(-x)) / 2,
-    "cosh": lambda x: (_exp(x) + _exp(-x)) / 2,
-    "tanh": lambda x: 1 - 2 / (_exp(2 * x) + 1),
-    "sech": lambda x: 2 / (_exp(x) + _exp(-x)),
-    "csch": lambda x: 2 / (_exp(x) - _exp(-x)),
-    "coth": lambda x: 1 + 2 / (_exp(2 * x) - 1),
-    "arcsinh": lambda x: sympy.log(x + sympy.sqrt(x**2 + 1)),
-    "arccosh": lambda x: sympy.log(x + sympy.sqrt(x**2 - 1)),
-    "arctanh": lambda x: sympy.log((1 + x) / (1 - x)) / 2,
-    "arccoth": lambda x: sympy.log((x + 1) / (x - 1)) / 2,
-    "arccsch": lambda x: sympy.log(1 / x + sympy.sqrt(1 / x**2 + 1)),
-    "arcsech": lambda x: sympy.log(1 / x + sympy.sqrt(1 / x**2 - 1)),
-}

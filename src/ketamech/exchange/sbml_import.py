@@ -12,8 +12,9 @@ from typing import Any
 import sympy
 
 from ketamech.core import BadInput
-from ketamech.exchange.imported import CLOCK, Happening, Imported, named, true_above
+from ketamech.exchange.imported import AMOUNT, CLOCK, SLOPE, Happening, Imported, named, true_above
 from ketamech.exchange.mathml import TIME, Formulas
+from ketamech.exchange.sbml_algebraic import implied, solved
 from ketamech.exchange.sbml_document import libsbml
 from ketamech.exchange.sbml_reading import read_document
 from ketamech.stages.declaration import symbol
@@ -41,10 +42,12 @@ class _Translation:
         self.made.meaning[TIME] = symbol(CLOCK)
         self.made.rates[CLOCK], self.made.starts[CLOCK] = sympy.Integer(1), sympy.Integer(0)
         rules = [model.getRule(i) for i in range(model.getNumRules())]
-        self.ruled = {rule.getVariable(): rule for rule in rules}
+        self.ruled = {rule.getVariable(): rule for rule in rules if not rule.isAlgebraic()}
         self.first = {a.getSymbol(): a for a in _all(model, "InitialAssignment") if a.isSetMath()}
         self.set_by_events = {a.getVariable() for event in _all(model, "Event") for a in _all(event, "EventAssignment")}
+        self.rated: dict[str, None] = {}  # ids whose rate of change some formula uses
         self.reacting = self._reacting()
+        self.implied = implied(self.names, model, {*self.ruled, *self.reacting, *self.set_by_events})
         for compartment in _all(model, "Compartment"):
             self._plain(compartment.getId(), compartment.getSize() if compartment.isSetSize() else 1.0)
         for parameter in _all(model, "Parameter"):
@@ -57,7 +60,10 @@ class _Translation:
         self._rules()
         self._starts()
         self._reactions()
-        self.made.events += [self._event(event) for event in _all(model, "Event")]
+        self.made.events += [self._event(event) for event in _all(model, "Event") if _can_fire(event)]
+        for identifier in self.rated:
+            self.made.rules[named(identifier) + SLOPE] = self.made.slope(named(identifier))
+        self.made.settle()
 
     def formula(self, node: Any, where: str) -> sympy.Expr:
         """A formula of the model in our symbols."""
@@ -65,7 +71,12 @@ class _Translation:
 
     def _formulas(self, where: str) -> Formulas:
         numbers = {name.partition(".")[2]: value for name, value in self.made.constants.items()}
-        return Formulas(self.names, self.made.meaning, numbers, where)
+        return Formulas(self.names, self.made.meaning, numbers, where, self._rate_of)
+
+    def _rate_of(self, identifier: str) -> sympy.Expr:
+        """A name for the rate of change of what an id means; what it is can be said when all is read."""
+        self.rated[identifier] = None
+        return symbol(named(identifier) + SLOPE)
 
     def _reacting(self) -> set[str]:
         """Species that reactions change."""
@@ -78,7 +89,7 @@ class _Translation:
         name = named(identifier)
         self.made.meaning[identifier] = symbol(name)
         rule = self.ruled.get(identifier)
-        if rule is not None and rule.isAssignment():
+        if identifier in self.implied or (rule is not None and rule.isAssignment()):
             return  # an offer, written by _rules
         number = sympy.nan if value is None else sympy.sympify(value)
         if rule is not None or identifier in self.set_by_events:
@@ -102,12 +113,13 @@ class _Translation:
     def _species(self, species: Any) -> None:
         identifier = species.getId()
         name, volume = named(identifier), self._volume(species)
-        rule = self.ruled.get(identifier)
-        if rule is not None:  # kept as what its id means
+        if identifier in self.ruled or identifier in self.implied:  # kept as what its id means
             self._plain(identifier, self._meant(species))
             self.made.amounts[identifier] = symbol(name) * volume
+            if name in self.made.rates and volume != 1:
+                self.made.diluted[name] = volume.name
             return
-        amount = symbol(f"{name}.amount") if volume != 1 else symbol(name)
+        amount = symbol(name + AMOUNT) if volume != 1 else symbol(name)
         self.made.meaning[identifier] = symbol(name)
         self.made.amounts[identifier] = amount
         if volume != 1:
@@ -154,6 +166,9 @@ class _Translation:
                 self.made.rules[name] = found
             else:
                 self.made.rates[name] = found
+        for identifier, rule in self.implied.items():
+            found = self.formula(rule.getMath(), f"the algebraic rule for '{identifier}'")
+            self.made.rules[named(identifier)] = solved(found, symbol(named(identifier)), identifier)
 
     def _starts(self) -> None:
         """Initial assignments, in place of initial values."""
@@ -164,14 +179,10 @@ class _Translation:
                 state, compartment = self.made.kept[identifier]
                 self.made.starts[state] = found * self.made.meaning[compartment] if compartment else found
             elif name in self.made.rules:
-                self._hold(name, found)
+                del self.made.rules[name]
+                self.made.fixed[name] = found
             else:
                 self.made.starts[name] = found
-
-    def _hold(self, name: str, start: sympy.Expr) -> None:
-        """A value worked out once, at the start: a state that does not move."""
-        del self.made.rules[name]
-        self.made.rates[name], self.made.starts[name] = sympy.Integer(0), start
 
     def _reactions(self) -> None:
         for reaction in _all(self.model, "Reaction"):
@@ -208,8 +219,6 @@ class _Translation:
 
     def _event(self, event: Any) -> Happening:
         name = event.getId() or event.getName() or "an event"
-        if not event.isSetTrigger() or not event.getTrigger().isSetMath():
-            raise BadInput(f"event '{name}' has no trigger", expected="a trigger")
         trigger, where = event.getTrigger(), f"event '{name}'"
         fires = self._formulas(where).choose(trigger.getMath())
         assigned = []
@@ -227,6 +236,11 @@ class _Translation:
             self.formula(priority.getMath(), where) if priority is not None and priority.isSetMath() else None,
             event.getUseValuesFromTriggerTime(), trigger.getPersistent(), trigger.getInitialValue(),
         )  # fmt: skip
+
+
+def _can_fire(event: Any) -> bool:
+    """Whether an event has a trigger: Level 3 Version 2 allows one without, which never fires."""
+    return bool(event.isSetTrigger() and event.getTrigger().isSetMath())
 
 
 def _all(owner: Any, kind: str) -> list[Any]:

@@ -85,9 +85,6 @@ def _refuse_parts(model: Any, path: Path) -> None:
 
 
 def _unsupported(model: Any) -> Iterator[str]:
-    for i in range(model.getNumRules()):
-        if model.getRule(i).isAlgebraic():
-            yield "algebraic rules"
     for i in range(model.getNumReactions()):
         reaction = model.getReaction(i)
         if reaction.isSetFast() and reaction.getFast():

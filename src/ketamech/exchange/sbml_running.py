@@ -14,7 +14,7 @@ import numpy as np
 
 from ketamech.core import SolveFailed
 from ketamech.engine import events, load_kernel, solve
-from ketamech.exchange.imported import CLOCK, Happening, Imported, quick
+from ketamech.exchange.imported import AMOUNT, CLOCK, SLOPE, Happening, Imported, named, quick
 
 TOLERANCE = 1e-8
 WATCHED = 12  # times between two outputs at which triggers are looked at
@@ -30,7 +30,7 @@ def simulate_imported(model: Imported, times: np.ndarray, *, tolerance: float = 
     """
     run = _Run(model, tolerance)
     rows = run.through(np.asarray(times, dtype=float))
-    shown = {name: name.partition(".")[2] for name in rows[0] if not name.endswith(".amount")}
+    shown = {name: name.partition(".")[2] for name in rows[0] if not name.endswith((AMOUNT, SLOPE))}
     found = {own: np.array([row[name] for row in rows]) for name, own in shown.items()}
     amounts = {name: quick(amount) for name, amount in model.amounts.items()}
     return found | {f"amount({name})": np.array([amount(row) for row in rows]) for name, amount in amounts.items()}
@@ -167,8 +167,16 @@ class _Run:
         known = self.values()
         given = one.values or {to: value(known) for to, value in self.assigned[one.place]}
         names = self.system.state_names
-        sizes = dict(known)
-        sizes |= {f"model.{to}": value for to, value in given.items()}  # a compartment set at the same moment
-        for to, value in given.items():
+        for to, value in given.items():  # a concentration is of the size before this moment, also where that is set too
             state, compartment = self.model.kept[to]
-            self.state[names.index(state)] = value * sizes[f"model.{compartment}"] if compartment else value
+            self.state[names.index(state)] = value * known[named(compartment)] if compartment else value
+        self._keep_amounts(known)
+
+    def _keep_amounts(self, before: Mapping[str, float]) -> None:
+        """What is kept as a concentration, where the size of its compartment has been changed."""
+        if not self.model.diluted:
+            return
+        after = self.values()
+        for state, compartment in self.model.diluted.items():
+            if after[compartment] != before[compartment]:
+                self.state[self.system.state_names.index(state)] *= before[compartment] / after[compartment]

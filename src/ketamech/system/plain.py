@@ -25,7 +25,8 @@ def plain_values(system: System, wanted: Sequence[sympy.Expr]) -> Callable[[np.n
     """f(state vector, input vector) -> values of any expressions in the names of the system."""
     names = [*system.state_names, *system.inputs]
     stand_ins = {symbol(name): sympy.Symbol(f"v{i}") for i, name in enumerate(names)}
-    plain = [expression.xreplace(stand_ins) for expression in _written_out(system, wanted)]
+    given = {**stand_ins, sympy.zoo: sympy.oo}  # 1 / 0, once constants stand in place of their names
+    plain = [expression.xreplace(given) for expression in _written_out(system, wanted)]
     evaluate = sympy.lambdify(list(stand_ins.values()), plain, modules=[_NUMPY, "numpy"], cse=True)
     return lambda y, p: np.array(evaluate(*y, *p), dtype=float)
 
@@ -48,4 +49,8 @@ def _hill_slope(x: float, half: float, n: float) -> float:
     return n / x * share * (1 - share)
 
 
-_NUMPY = {"hill": _hill, "hill_slope": _hill_slope}
+def _where_positive(x: float, yes: float, no: float) -> float:
+    return np.float64(yes if x > 0 else no)  # not Python's own number, which dividing by 0 would stop
+
+
+_NUMPY = {"hill": _hill, "hill_slope": _hill_slope, "where_positive": _where_positive, "floored": np.floor}
