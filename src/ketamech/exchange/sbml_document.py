@@ -14,10 +14,10 @@ LEVEL, VERSION = 3, 1  # read by every simulator; version 2 adds nothing that th
 DIGITS = 15  # to which libSBML writes a number
 # positive(x) is x above 0, 0 below, 5e-151 at 0 itself: there neither it nor its powers have a derivative that is not a
 # number, as abs(x) has in AMICI: x / sign(x). Not a piecewise, at whose bend libRoadRunner would restart, nor
-# sqrt(x * x), which takes libRoadRunner and COPASI up to twice as long.
+# sqrt(x * x), which takes libRoadRunner and COPASI up to twice as long. hill(x) is exactly 0 there: 1 - 1 / 1.
 FUNCTIONS = {
     "positive": "lambda(x, (x + abs(x + 1e-150)) / 2)",
-    "hill": "lambda(x, half, n, positive(x / half)^n / (1 + positive(x / half)^n))",
+    "hill": "lambda(x, half, n, 1 - 1 / (1 + positive(x / half)^n))",
 }
 
 
