@@ -170,6 +170,13 @@ with whole_folder(sys.argv[1]) as draft:
 """
 
 
+def finished(folder):
+    """A whole run, and a file of the user's in its folder."""
+    with whole_folder(folder) as draft:
+        (draft / "a.csv").write_text("first")
+    (folder / "my notes.txt").write_text("keep me")
+
+
 def running(folder, moment, seconds):
     """Another process that writes a run and waits at a moment."""
     words = [sys.executable, "-c", RUN, str(folder), moment, str(seconds)]
@@ -181,9 +188,7 @@ def running(folder, moment, seconds):
 @POSIX
 @pytest.mark.parametrize("moment", ["writing", "between"])
 def test_what_a_killed_run_left_is_tidied_and_nothing_finished_is_lost(moment, tmp_path):
-    with whole_folder(tmp_path / "run") as draft:
-        (draft / "a.csv").write_text("first")
-    (tmp_path / "run" / "my notes.txt").write_text("keep me")
+    finished(tmp_path / "run")
     other = running(tmp_path / "run", moment, 60)
     other.kill()
     other.communicate()
@@ -198,9 +203,7 @@ def test_what_a_killed_run_left_is_tidied_and_nothing_finished_is_lost(moment, t
 @POSIX
 @pytest.mark.parametrize("moment", ["writing", "between"])
 def test_two_writers_of_one_run_take_turns(moment, tmp_path):
-    with whole_folder(tmp_path / "run") as draft:
-        (draft / "a.csv").write_text("first")
-    (tmp_path / "run" / "my notes.txt").write_text("keep me")
+    finished(tmp_path / "run")
     other = running(tmp_path / "run", moment, 0.5)
     with whole_folder(tmp_path / "run") as draft:
         (draft / "b.csv").write_text("quick")

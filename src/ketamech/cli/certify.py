@@ -52,6 +52,7 @@ def certify(
     from ketamech.exchange.certificate import certify as compared
     from ketamech.exchange.certificate import certify_archives
     from ketamech.exchange.elsewhere import ENGINES, SLOW_ENGINES
+    from ketamech.exchange.facts import write_table
 
     files = [scenarios]
     if scenarios.is_dir():
@@ -68,7 +69,8 @@ def certify(
             found = certify_archives(files, model, engines=engines, tell=status.update)
         else:
             found = compared(asked, model, folder, engines=engines, tell=status.update)
-        found.table.to_csv(folder / "differences.csv", index=False)
+        facts = report.provenance_of_many("certificate", "", model, terminal.command_line())
+        write_table(found.table, folder / "differences.csv", facts)
     if docs is not None:
         report.write_certificate(docs, found)
     terminal.table(report.certificate_rows(found), title="Largest difference, as a share of the output's scale")

@@ -26,7 +26,7 @@ def simulate_table(
     from ketamech.cli import sources, terminal
     from ketamech.cli.cohort_options import names
     from ketamech.exchange.dose_scenarios import solve_table
-    from ketamech.exchange.facts import csv_with_facts
+    from ketamech.exchange.facts import write_table
     from ketamech.parameters import load_parameters
 
     table = sources.doses(source, load_parameters(), drug)
@@ -47,7 +47,7 @@ def simulate_table(
     units = {"TIME": "h", **model.layout.units}
     facts |= {f"units {name}": units[name] for name in found.columns if name in units}
     with exchange.whole_folder(folder) as draft:
-        (draft / FILE).write_text(csv_with_facts(found, facts), encoding="utf-8")
+        write_table(found, draft / FILE, facts)
     for note in table.notes:
         console.print(f"Assumed: {terminal.written(note)}.")
     terminal.table(found.head(SHOWN).to_dict("records"), title=f"{table.path.name}: {len(found)} records")
