@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 
 from ketamech.parameters import Parameter
 from ketamech.report.summary import Line
 from ketamech.report.told import Told
-from ketamech.report.words import DISCLAIMER, hours_in_words, number, signed
+from ketamech.report.words import DISCLAIMER, hours_in_words, number, signed, stage_in_words
 
 TEMPLATES = Path(__file__).parent / "templates"
 STATUSES = {
@@ -31,8 +33,14 @@ def render(template: str, **values: Any) -> str:
     )
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.filters |= {"number": number, "signed": signed, "hours": hours_in_words}
+    environment.filters |= {"stage_in_words": stage_in_words, "with_code": with_code}
     style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     return environment.get_template(template).render(style=style, disclaimer=DISCLAIMER, **values)
+
+
+def with_code(text: str) -> Markup:
+    """A text whose names stand in backticks, as HTML."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def sentence(line: Line) -> str:

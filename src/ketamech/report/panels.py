@@ -15,7 +15,7 @@ from ketamech.report.panel_points import draw_points, key_of, reach_of
 from ketamech.report.published import Point
 from ketamech.report.time_axis import Clock, Frame, round_steps
 from ketamech.report.told import Told
-from ketamech.report.words import DISCLAIMER, hours_in_words, number, unit_in_words
+from ketamech.report.words import DISCLAIMER, hours_in_words, number, opened, stage_in_words, unit_in_words
 from ketamech.study import Model
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _figure(
 ) -> Canvas:  # fmt: skip
     rows = math.ceil(len(outputs) / COLUMNS)
     canvas = Canvas(_WIDTH, _TOP + _TALL * rows + _BOTTOM)
-    name, about = stage[0].replace("_", " ").capitalize(), stage[1].splitlines()[0]
+    name, about = stage_in_words(stage[0]), stage[1].splitlines()[0]
     canvas.words(_MARGIN, 11, name, size=14, bold=True, edge="top")
     canvas.words(_MARGIN, 33, f"{about}   ·   {told.title}", colour=QUIET, edge="top")
     clock = Clock(True, float(dataset.variables["time"].values[-1]) - told.first)
@@ -154,6 +154,5 @@ def _values(dataset: xr.Dataset, output: str) -> list[np.ndarray]:
 
 def _name(output: str, layout: Layout) -> str:
     """What the model says of an output, cut to one line."""
-    words = layout.about.get(output, output)
-    words = words[:1].upper() + words[1:]
+    words = opened(layout.about.get(output, output))
     return words if len(words) <= 50 else words[:47].rsplit(" ", 1)[0] + " ..."

@@ -26,6 +26,7 @@ from ketamech.report.story_figure import story_figure
 from ketamech.report.summary import Line, how_solved, lines_of, summary
 from ketamech.report.told import Told, told
 from ketamech.report.usage import cited_evidence, used_parameters
+from ketamech.report.words import stage_in_words
 from ketamech.study import Model, Scenario
 
 
@@ -145,7 +146,7 @@ def _panels(place: Path, found: Findings) -> list[dict[str, Any]]:
     drawn = stage_panels(found.dataset, found.told, found.model, found.points, found.plan)
     for number, (stage, canvas) in enumerate(drawn.items(), 1):
         outputs = found.plan[stage]
-        title = stage.replace("_", " ").capitalize()
+        title = stage_in_words(stage)
         points = [point for point in found.points if point.output in outputs]
         alt = f"{title}: simulated curves of {', '.join(outputs)}, with {len(points)} published points."
         picture = canvas.save(place / f"stage_{number:02d}_{stage}.svg", alt=alt)

@@ -86,7 +86,7 @@ def _badness(part: pd.DataFrame) -> tuple[bool, float]:
 
 
 def _dress(canvas: Canvas) -> None:
-    """What is inside and near as shaded bands, the middle as a line, the scale below."""
+    """What is inside and near as shaded bands, the middle as a line, the scale below, what it shows also above."""
     top, bottom = _TOP, canvas.height - _BOTTOM
     for strip in STRIPS.values():
         for band, opacity in zip(strip.bands, (0.45, 0.9), strict=False):
@@ -96,9 +96,11 @@ def _dress(canvas: Canvas) -> None:
             canvas.rules([(strip.x(0), top, strip.x(0), bottom)], colour=QUIET, width=0.6)
         for text, value in strip.ticks:
             canvas.words(strip.x(value), bottom + 4, text, size=8, colour=QUIET, anchor="center", edge="top")
+        middle = (strip.left + strip.right) / 2
         for i, words in enumerate(strip.title):
-            middle = (strip.left + strip.right) / 2
             canvas.words(middle, bottom + 17 + 10.5 * i, words, anchor="center", edge="top")
+            above = top - 5 - 9 * (len(strip.title) - 1 - i)
+            canvas.words(middle, above, words, size=8, colour=QUIET, anchor="center")
 
 
 def _source(canvas: Canvas, y: float, part: pd.DataFrame) -> None:

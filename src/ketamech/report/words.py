@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 DISCLAIMER = "For research and education only: not treatment or dosing advice."
+_ACRONYMS = {"nmda": "NMDA", "ampa": "AMPA"}
 _UNITS = {"umol/L": "µmol/L", "1": "", "1/h": "per hour", "umol": "µmol"}
 
 
@@ -48,6 +49,17 @@ def signed(value: float, digits: int = 3) -> str:
 def unit_in_words(text: str) -> str:
     """A unit as printed on an axis; empty for a pure number."""
     return _UNITS.get(text, text)
+
+
+def stage_in_words(name: str) -> str:
+    """A stage as a heading: NMDA, Second blocker."""
+    return opened(" ".join(_ACRONYMS.get(word, word) for word in name.split("_")))
+
+
+def opened(words: str) -> str:
+    """Words as they begin a line: a capital first, but where the first word has one of its own, such as mTORC1."""
+    first = words.split(" ", 1)[0]
+    return words if any(letter.isupper() for letter in first) else words[:1].upper() + words[1:]
 
 
 def and_so_on(items: list[str]) -> str:
