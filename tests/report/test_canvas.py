@@ -1,6 +1,8 @@
 """The sheet: what is drawn is well-formed, says what it was told, and looks the same from fewer points."""
 
 import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -92,3 +94,14 @@ def test_a_frame_places_the_first_and_the_last_moment_at_its_edges(logarithmic):
     assert 100 < x[2] < 500
     assert frame.at(24.0) == pytest.approx(x[2])
     assert frame.y(np.array([0.0, 2.0])) == pytest.approx([60, 10])
+
+
+def test_words_of_the_clock_do_not_touch_each_other():
+    said = []
+    canvas = mock.Mock(words=lambda x, y, text, **look: said.append((x, text, look)))
+    Frame(0.0, 0.0, 250.0, 90.0, Clock(True, 2016.0)).dress(canvas)
+    shift = {"right": 1.0, "center": 0.5}
+    edges = sorted((x - shift[look["anchor"]] * 4 * len(text), 4 * len(text)) for x, text, look in said)
+    assert all(left + wide < after for (left, wide), (after, _) in pairwise(edges))
+    assert {"1 min", "1 d", "12 wk"} <= {text for _, text, _ in said}
+    assert "4 wk" not in {text for _, text, _ in said}

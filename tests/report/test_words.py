@@ -2,7 +2,7 @@
 
 import pytest
 
-from ketamech.report.words import hours_in_words, number, signed
+from ketamech.report.words import hours_in_words, number, opened, signed, stage_in_words
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,10 @@ def test_numbers_keep_three_digits_and_a_true_minus_sign():
         "n/a",
     ]
     assert signed(2.5) == "+2.50"
+
+
+def test_names_begin_as_the_field_writes_them():
+    assert [stage_in_words(name) for name in ("nmda", "second_blocker", "ampa")] == ["NMDA", "Second blocker", "AMPA"]
+    assert [opened(words) for words in ("mTORC1 above rest", "share of cells", "IL-6")] == [
+        "mTORC1 above rest", "Share of cells", "IL-6",
+    ]  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 from ketamech.report.canvas import FAINT, QUIET, Canvas
 
 MINUTE = 1 / 60
+LETTER = 0.5  # width of a letter, as a share of its size
 _TICKS = (
     (MINUTE, "1 min"), (10 / 60, "10 min"), (1, "1 h"), (6, "6 h"), (24, "1 d"), (168, "1 wk"), (672, "4 wk"),
     (2016, "12 wk"), (8760, "1 y"),
@@ -120,6 +121,18 @@ class Frame:
         canvas.rules([(self.left, self.bottom, self.right, self.bottom)], colour=axis)
         if words:
             canvas.rules([(x, self.bottom, x, self.bottom + 3) for x in ticks], colour="#4b5563")
-            for x, text in zip(ticks, texts, strict=True):
-                anchor = "right" if x > self.right - 0.02 * self.width else "center"
-                canvas.words(x, self.bottom + 4.5, text, size=size, colour=QUIET, anchor=anchor, edge="top")
+            free = np.inf  # up to where there is room: a word that would touch the next one is left out
+            for x, text in sorted(zip(ticks, texts, strict=True), reverse=True):
+                wide, last = LETTER * size * len(text), x > self.right - 0.02 * self.width
+                right = x if last else x + wide / 2
+                if right < free:
+                    canvas.words(
+                        x,
+                        self.bottom + 4.5,
+                        text,
+                        size=size,
+                        colour=QUIET,
+                        anchor="right" if last else "center",
+                        edge="top",
+                    )
+                    free = right - wide - size / 2
