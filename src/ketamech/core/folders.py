@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a system says of a disk that is full, or a quota
 
@@ -52,26 +53,43 @@ def if_there_is_room() -> Iterator[None]:
 
 @contextmanager
 def locked(folder: Path, *, wait: bool = False) -> Iterator[bool]:
-    """Hold the system's lock on a folder, which ends with this process however it ends; whether it could be had.
-
-    Where the system has no such locks nothing is held.
-    """
+    """Hold the lock on a folder; whether it could be had. Where the system has no such locks nothing is held."""
     try:
-        import fcntl
-
         handle = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):
+    except OSError:
         yield False
         return
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            held = hold(handle, wait=wait)
         except OSError:
-            yield False
-        else:
-            yield True
+            held = False
+        yield held
     finally:
         os.close(handle)
+
+
+def hold(handle: int, *, wait: bool = False) -> bool:
+    """Take the system's lock on what is open, which ends with this process however it ends; False if another has it.
+
+    Raises OSError where the disk carries no locks.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows, which locks files and opens no folders
+        import msvcrt
+
+        lock: Any = msvcrt
+        try:
+            lock.locking(handle, lock.LK_LOCK if wait else lock.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 def umask() -> int:

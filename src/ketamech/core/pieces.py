@@ -16,12 +16,12 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from ketamech.core.errors import BadInput
-from ketamech.core.folders import FULL
+from ketamech.core.folders import FULL, hold
 from ketamech.core.json_text import read_json
 from ketamech.core.surroundings import made_with
 
@@ -239,33 +239,15 @@ def _whole(folder: Path, files: Mapping[str, Sequence[Any]]) -> bool:
 @contextmanager
 def _alone(path: Path, folder: Path) -> Iterator[None]:
     with path.open("a+b") as file:
-        if not _locked(file):
+        try:
+            alone = hold(file.fileno())
+        except OSError as problem:  # Lustre without `flock`, some network disks
+            what = f"the disk under '{file.name}' carries no locks, so that a second writer would not be seen"
+            raise BadInput(what, expected="a folder on another disk", type_this="--out /tmp/NAME") from problem
+        if not alone:
             what = f"another process is writing to '{folder.name}'"
             raise BadInput(what, expected="its end, or another folder", type_this="--out runs/NAME")
         yield
-
-
-def _locked(file: IO[bytes]) -> bool:
-    """Take the system's lock on a file, which ends with this process however it ends."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        lock: Any = msvcrt
-        try:
-            lock.locking(file.fileno(), lock.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as problem:  # Lustre without `flock`, some network disks
-        what = f"the disk under '{file.name}' carries no locks, so that a second writer would not be seen"
-        raise BadInput(what, expected="a folder on another disk", type_this="--out /tmp/NAME") from problem
-    return True
 
 
 def _sealed(content: Facts, head: Facts) -> bytes:
