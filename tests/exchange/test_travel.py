@@ -128,6 +128,12 @@ def test_antimony_text_is_the_same_model(sbml):
     assert one == pytest.approx(other, rel=1e-6, abs=1e-9)
 
 
+def test_an_animal_is_not_called_a_person(model):
+    found = inside(package(load_scenario("racemic 10 mg/kg IP", species="rat"), model).files[MODEL])
+    assert "taxonomy:10116" in found.getAnnotationString()
+    assert "taxonomy:9606" not in found.getAnnotationString()
+
+
 def test_quantities_say_what_they_are_and_values_where_they_come_from(sbml, model):
     found = inside(sbml)
     assert found.getSBOTermID() == "SBO:0000293"

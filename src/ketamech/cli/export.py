@@ -149,7 +149,8 @@ def _model_text(asked: Asked) -> tuple[str, int]:
     with terminal.progress().status("Writing the equations and the doses ..."):
         treated = study.courses(asked, model)[0]
         notes = [f"Assumed: {one}." for one in asked.assumptions]
-        return sbml.course_sbml(model, treated, name=asked.title, notes=notes), len(model.layout.states)
+        text = sbml.course_sbml(model, treated, name=asked.title, notes=notes, species=asked.species)
+        return text, len(model.layout.states)
 
 
 def _sedml(asked: Asked, to: Path) -> None:

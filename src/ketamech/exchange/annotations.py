@@ -12,7 +12,6 @@ from ketamech.evidence import Evidence, Reference, load_evidence, read_table
 from ketamech.parameters import Parameter
 
 _TABLE = Path(__file__).parents[1] / "data" / "exchange" / "annotations.csv"
-TAXON = ("hasTaxon", "https://identifiers.org/taxonomy:9606")  # the model is of people
 FRAMEWORK, QUANTITY, AMOUNT, CONCENTRATION, EXPRESSION = 293, 2, 360, 196, 64  # SBO terms
 Resource = tuple[str, str]  # biology qualifier, address
 
@@ -26,7 +25,7 @@ def sbo_term(unit_text: str) -> int:
 
 
 def resources_of(name: str) -> list[Resource]:
-    """MIRIAM resources of a state or output."""
+    """MIRIAM resources of a state, an output or a species (species.rat)."""
     return [(qualifier, address) for pattern, qualifier, address in _known() if fnmatch.fnmatchcase(name, pattern)]
 
 

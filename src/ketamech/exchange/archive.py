@@ -63,7 +63,7 @@ def package(scenario: Scenario, model: Model) -> Package:
     asked = time_courses(scenario.horizon)
     assumed = [f"Assumed: {one}." for one in scenario.assumptions]
     files = {
-        MODEL: course_sbml(model, treated, name=scenario.title, notes=assumed),
+        MODEL: course_sbml(model, treated, name=scenario.title, notes=assumed, species=scenario.species),
         SIMULATION: write_sedml(scenario.title, MODEL, outputs, asked),
         **{EXPECTED.format(one.name): expected_csv(model, treated, one, outputs) for one in asked},
         SCENARIO: scenario_yaml(scenario, model.parameters),

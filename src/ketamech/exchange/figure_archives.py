@@ -60,7 +60,7 @@ class _Person:
             protocol.treatment, species=protocol.species, perturbations=protocol.beside,
         )  # fmt: skip
         course = courses(scenario, model)[0]
-        text = course_sbml(model, course, name=protocol.treatment)
+        text = course_sbml(model, course, name=protocol.treatment, species=protocol.species)
         return cls(course, at_rest(model, values), text, scenario)
 
 

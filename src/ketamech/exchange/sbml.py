@@ -17,7 +17,7 @@ from ketamech.engine import Events
 from ketamech.exchange.annotations import Resource, papers_of, resources_of
 from ketamech.exchange.sbml_document import DIGITS, Document
 from ketamech.exchange.sbml_words import formula, inflow_id, sbml_id, unit_id
-from ketamech.parameters import Parameter
+from ketamech.parameters import HUMAN, Parameter
 from ketamech.study.running import Course, Model, prepare
 from ketamech.system import System
 
@@ -28,7 +28,9 @@ AT_ONCE = 0  # kind of an event: an amount enters at once
 ROUNDING = 1e-12
 
 
-def course_sbml(model: Model, course: Course, *, name: str | None = None, notes: Sequence[str] = ()) -> str:
+def course_sbml(
+    model: Model, course: Course, *, name: str | None = None, notes: Sequence[str] = (), species: str = HUMAN
+) -> str:
     """SBML text of one course: this person's values and rest (or steady) state, and what is given, as events.
 
     `notes` are remarks on the whole model, one paragraph each. Raises SolveFailed when no rest state is found, and
@@ -37,7 +39,9 @@ def course_sbml(model: Model, course: Course, *, name: str | None = None, notes:
     inputs, start, rested, given = prepare(model, [course])
     if not rested[0]:
         raise SolveFailed("no drug-free rest state was found to start from")
-    return write_sbml(model.system, inputs[0], start[0], given[0], name=name or course.label, notes=notes)
+    return write_sbml(
+        model.system, inputs[0], start[0], given[0], name=name or course.label, notes=notes, species=species
+    )
 
 
 def write_sbml(
@@ -48,6 +52,7 @@ def write_sbml(
     *,
     name: str = "ketamech",
     notes: Sequence[str] = (),
+    species: str = HUMAN,
     infused: Collection[int] = (),
     bare: bool = False,
 ) -> str:
@@ -61,7 +66,7 @@ def write_sbml(
     _refuse_misfits("inputs", inputs, system.inputs)
     _refuse_misfits("start", start, system.state_names)
     equations = f"KetaMech, equations {system.fingerprint}; time in hours."
-    document = Document(name, [equations, DISCLAIMER, *notes], bare=bare)
+    document = Document(name, [equations, DISCLAIMER, *notes], species=species, bare=bare)
     doses = doses_of(system, start, given)
     doses.inflows.update({i: 0.0 for i in infused if i not in doses.inflows})
     _write_inputs(document, system, inputs)

@@ -7,8 +7,9 @@ from html import escape
 from typing import Any
 
 from ketamech.core import BadInput, BadModel
-from ketamech.exchange.annotations import EXPRESSION, FRAMEWORK, TAXON, Resource, sbo_term
+from ketamech.exchange.annotations import EXPRESSION, FRAMEWORK, Resource, resources_of, sbo_term
 from ketamech.exchange.sbml_words import unit_id, unit_parts
+from ketamech.parameters import HUMAN
 
 LEVEL, VERSION = 3, 1  # read by every simulator; version 2 adds nothing that the system uses
 DIGITS = 15  # to which libSBML writes a number
@@ -28,14 +29,14 @@ class Document:
     formula that libSBML cannot read.
     """
 
-    def __init__(self, name: str, about: Iterable[str], *, bare: bool = False) -> None:
+    def __init__(self, name: str, about: Iterable[str], *, species: str = HUMAN, bare: bool = False) -> None:
         self._libsbml, self._bare = libsbml(), bare
         self._document = self._libsbml.SBMLDocument(LEVEL, VERSION)
         self._model = self._document.createModel()
         self._model.setId("ketamech")
         self._model.setName(name)
         self._note(self._model, about)
-        self._mark(self._model, FRAMEWORK, [TAXON])
+        self._mark(self._model, FRAMEWORK, resources_of(f"species.{species}"))
         self._model.setTimeUnits(self._unit("h"))
         self._model.setVolumeUnits(self._unit("L"))
         for declare in (self._model.setSubstanceUnits, self._model.setExtentUnits):
