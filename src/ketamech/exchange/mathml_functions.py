@@ -62,10 +62,6 @@ def _smaller(*values: sympy.Expr) -> sympy.Expr:
     return found
 
 
-def _exp(x: sympy.Expr) -> sympy.Expr:
-    return sympy.exp(x)
-
-
 def _minus(x: sympy.Expr, y: sympy.Expr | None = None) -> sympy.Expr:
     return -x if y is None else x - y
 
@@ -109,7 +105,7 @@ FUNCTIONS: Mapping[str, Callable[..., sympy.Expr]] = {
     "times": lambda *parts: sympy.Mul(*parts),
     "minus": _minus,
     "divide": _over,
-    "exp": _exp,
+    "exp": sympy.exp,
     "ln": _log,
     "log": lambda base, x: _over(_log(x), _log(base)),
     "log10": lambda base, x: _over(_log(x), _log(base)),
@@ -135,12 +131,12 @@ FUNCTIONS: Mapping[str, Callable[..., sympy.Expr]] = {
     "arcsec": lambda x: _arccos(_over(sympy.Integer(1), x)),
     "arccsc": lambda x: _arcsin(_over(sympy.Integer(1), x)),
     "arccot": lambda x: sympy.atan(_over(sympy.Integer(1), x)),
-    "sinh": lambda x: (_exp(x) - _exp(-x)) / 2,
-    "cosh": lambda x: (_exp(x) + _exp(-x)) / 2,
-    "tanh": lambda x: 1 - 2 / (_exp(2 * x) + 1),
-    "sech": lambda x: 2 / (_exp(x) + _exp(-x)),
-    "csch": lambda x: 2 / (_exp(x) - _exp(-x)),
-    "coth": lambda x: 1 + 2 / (_exp(2 * x) - 1),
+    "sinh": lambda x: (sympy.exp(x) - sympy.exp(-x)) / 2,
+    "cosh": lambda x: (sympy.exp(x) + sympy.exp(-x)) / 2,
+    "tanh": lambda x: 1 - 2 / (sympy.exp(2 * x) + 1),
+    "sech": lambda x: 2 / (sympy.exp(x) + sympy.exp(-x)),
+    "csch": lambda x: 2 / (sympy.exp(x) - sympy.exp(-x)),
+    "coth": lambda x: 1 + 2 / (sympy.exp(2 * x) - 1),
     "arcsinh": lambda x: _log(x + sympy.sqrt(x**2 + 1)),
     "arccosh": lambda x: _log(x + sympy.sqrt(x**2 - 1)),
     "arctanh": lambda x: _log((1 + x) / (1 - x)) / 2,
