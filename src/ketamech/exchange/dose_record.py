@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ketamech.core import BadInput
 from ketamech.exchange.dose_cells import Row
 from ketamech.study import DoseRecord
@@ -12,15 +14,25 @@ from ketamech.study.drugs import drug as known_drug
 from ketamech.study.regimen import MOST_DOSES
 
 
-def dose_record(row: Row, drug: str | None, *, visit: bool = False) -> DoseRecord:
+def dose_record(row: Row, drug: str | None, *, visit: bool = False) -> tuple[DoseRecord, bool]:
     """The dose that a row with EVID 1 or 4 stands for (a `visit`: EVID 2, nothing is given), its time as in the table.
 
-    Raises BadInput with file, line and column.
+    True beside it for a constant infusion at steady state that ends at its time (AMT 0 with RATE and SS): its amount is
+    that of one hour, see `constant_infusion`. Raises BadInput with file, line and column.
     """
     try:
-        return _record(row, _drug(row, drug), visit)
+        given = _drug(row, drug)
+        if row.number("AMT") == 0 and row.number("RATE") and not given.sessions:
+            return _constant(row, given), True
+        return _record(row, given, visit), False
     except BadInput as problem:
         raise problem if problem.file else row.placed(problem) from None
+
+
+def constant_infusion(hourly: DoseRecord, length: float) -> DoseRecord:
+    """A constant infusion (its amount a h) as a rhythm of infusions of `length` h, one after the other."""
+    assert hourly.amount is not None
+    return replace(hourly, amount=hourly.amount * length, duration=length, ii=length)
 
 
 def _record(row: Row, given: Drug, visit: bool) -> DoseRecord:
@@ -28,7 +40,7 @@ def _record(row: Row, given: Drug, visit: bool) -> DoseRecord:
     if not share > 0:
         raise row.bad(f"F of {share:g}", "F", "a share above 0")
     amount = None if given.sessions else _amount(row) * share
-    route, unit = _route(row), "" if given.sessions else mass_unit(row.word("UNIT", "mg"))
+    route, unit = _route(row, given), "" if given.sessions else mass_unit(row.word("UNIT", "mg"))
     lasting = 0.0 if visit else duration(
         share if given.sessions else amount, row.number("RATE"), row.number("DUR"), route,
         modelled_rate=row.number("R"), modelled_duration=row.number("D"), share=share,
@@ -38,6 +50,24 @@ def _record(row: Row, given: Drug, visit: bool) -> DoseRecord:
         row.whole("ADDL", range(MOST_DOSES + 1)), row.number("II"), row.whole("SS", range(3)) > 0, row.number("LAG"),
         salt_of(row.word("SALT", "base")), row.number("MISSING"),
     )  # fmt: skip
+
+
+def _constant(row: Row, given: Drug) -> DoseRecord:
+    """An infusion that ran at one rate up to its TIME, long enough for a steady state."""
+    if not row.whole("SS", range(3)):
+        what = "AMT of 0 with a RATE: an infusion without an end"
+        raise row.bad(what, "AMT", "an infusion that ends: its amount is RATE times its hours; or SS of 1")
+    for column in ("II", "ADDL", "DUR", "LAG", "MISSING"):
+        if row.number(column):
+            what = f"AMT of 0 with RATE, SS and {column} of {row.number(column):g}"
+            raise row.bad(what, column, "0: a constant infusion at steady state has no doses; or an amount in AMT")
+    rate = row.number("RATE")
+    hourly = row.number("R") if rate == -1 else rate
+    if not hourly > 0:
+        raise row.bad(f"RATE of {rate:g} with AMT of 0", "RATE", "a rate above 0, or -1 with a rate in column R")
+    unit, salt = mass_unit(row.word("UNIT", "mg")), salt_of(row.word("SALT", "base"))
+    route = _route(row, given)
+    return DoseRecord(row.number("TIME"), given.name, hourly, unit, route, 1.0, 0, 1.0, True, salt=salt)
 
 
 def _drug(row: Row, otherwise: str | None) -> Drug:
@@ -50,16 +80,18 @@ def _drug(row: Row, otherwise: str | None) -> Drug:
 
 def _amount(row: Row) -> float:
     amount = row.number("AMT")
-    if amount == 0 and row.number("RATE") > 0:
-        what = "AMT of 0 with a RATE: an infusion without an end"
-        raise row.bad(what, "AMT", "an infusion that ends: its amount is RATE times its hours")
     if not amount > 0:
         raise row.bad(f"a dose with AMT of {amount:g}", "AMT", "an amount above 0")
     return amount
 
 
-def _route(row: Row) -> str:
-    """ROUTE where there is one, else CMT."""
-    if "ROUTE" in row.cells:
-        return route_of(row.word("ROUTE"))
-    return route_of(row.word("CMT")) if "CMT" in row.cells else ""
+def _route(row: Row, given: Drug) -> str:
+    """ROUTE where there is one, else CMT. Raises BadInput where both are missing and the drug needs one."""
+    for column in ("ROUTE", "CMT"):
+        if column in row.cells:
+            return route_of(row.word(column))
+    if "" not in given.routes:
+        what = f"by which route is {given.name} given?"
+        routes = ", ".join(given.routes)
+        raise row.bad(what, "CMT", f"a column CMT (or ROUTE) with one of {routes}", type_this=given.routes[0])
+    return ""

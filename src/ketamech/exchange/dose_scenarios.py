@@ -11,10 +11,12 @@ import pandas as pd
 from ketamech.core import BadInput
 from ketamech.engine import solve
 from ketamech.engine.solve import checked_outputs
-from ketamech.exchange.dose_reading import DoseTable, Occasion, Subject
+from ketamech.exchange.dose_occasions import Occasion
+from ketamech.exchange.dose_reading import DoseTable, Subject
+from ketamech.exchange.dose_ways import BELIEF
 from ketamech.exchange.scenario_writing import scenario_yaml
 from ketamech.parameters import ParameterTable, load_species
-from ketamech.study import Course, Model, Regimen, Scenario, entries
+from ketamech.study import Course, Entry, Model, Regimen, Scenario, entries
 from ketamech.study.regimen import LONGEST
 from ketamech.study.running import prepare
 from ketamech.study.scenario import check, luck, per_kilogram, salts
@@ -25,11 +27,16 @@ HAIR = 1e-9  # a value before a dose is that of so many hours earlier, relative 
 
 def scenario_of(table: DoseTable, subject: Subject, parameters: ParameterTable) -> Scenario:
     """The scenario of one person with one occasion. Raises BadInput for one who is put back in the middle."""
-    if len(subject.occasions) > 1:
-        row = subject.occasions[1].rows[0] if subject.occasions[1].rows else subject.occasions[1].observations[0].row
-        what = f"ID {subject.name} is put back to the start at TIME {subject.occasions[1].begin:g}"
+    first, *others = subject.occasions
+    if others:
+        row = others[0].rows[0] if others[0].rows else others[0].observations[0].row
+        what = f"ID {subject.name} is put back to the start at TIME {others[0].begin:g}"
         raise row.bad(what, "EVID", "a person who is not reset; several occasions are solved as a table")
-    return _scenario(table, subject, subject.occasions[0], parameters)
+    if not first.plain:
+        assert first.start is not None
+        what = f"ID {subject.name} starts at the steady state of doses that are not given again"
+        raise first.start.bad(what, "SS", "doses that go on (ADDL); other starts are solved as a table")
+    return _scenario(table, subject, first, parameters)
 
 
 def _scenario(table: DoseTable, subject: Subject, occasion: Occasion, parameters: ParameterTable) -> Scenario:
@@ -69,6 +76,31 @@ def refuse_impossible(
             except BadInput:
                 raise row.placed(problem) from None
         raise
+    _cycle(subject, occasion, parameters)
+
+
+def _cycle(subject: Subject, occasion: Occasion, parameters: ParameterTable) -> tuple[tuple[Entry, ...], float]:
+    """What one cycle of the steady state puts in, and its length (h; 0 for a start at rest).
+
+    A constant infusion has no visits. Raises BadInput, at the record that starts it, for a dose that enters for so long
+    that the next cycle has begun.
+    """
+    values = subject.values
+    gap = values.get("expectancy.visit_gap", parameters["expectancy.visit_gap"].canonical)
+    rhythms, constant, length = occasion.cycle(gap)
+    if not length:
+        return (), 0.0
+    assert occasion.start is not None
+    try:
+        repeated = felt(subject.species, entries(rhythms, parameters, values, length))
+        running = [e for e in entries(constant, parameters, values, length) if e.state != BELIEF]
+    except BadInput as problem:
+        raise occasion.start.placed(problem) from None
+    late = next((e for e in repeated if e.time + e.duration > length + 1e-9), None)
+    if late is not None:
+        what = f"a dose still enters {late.time + late.duration - length:.3g} h after the next cycle has begun"
+        raise occasion.start.bad(what, "SS", "doses that have entered when a steady state is asked for")
+    return (*repeated, *running), length
 
 
 def solve_table(table: DoseTable, model: Model, outputs: Sequence[str]) -> pd.DataFrame:
@@ -97,16 +129,13 @@ def solve_table(table: DoseTable, model: Model, outputs: Sequence[str]) -> pd.Da
 
 def _course(subject: Subject, stay: Occasion, model: Model) -> Course:
     regimen, parameters = stay.regimen, model.parameters
-    horizon = (stay.last or 0.0) + 1e-6
-    if stay.end is not None:
-        horizon = min(horizon, stay.end - stay.begin)
     refuse_impossible(regimen, parameters, subject, stay, LONGEST)
-    cycle, gap = regimen.cycle(subject.values.get("expectancy.visit_gap", parameters["expectancy.visit_gap"].canonical))
+    repeated, length = _cycle(subject, stay, parameters)
     wait = _wait(stay)
+    horizon = (stay.last or 0.0) + 1e-6
     entering = felt(subject.species, entries(regimen, parameters, subject.values, horizon))
     given = tuple(replace(entry, time=entry.time + wait) for entry in entering)
-    repeated = felt(subject.species, entries(cycle, parameters, subject.values, gap)) if gap else ()
-    return Course(subject.name, given, subject.values, repeated, gap)
+    return Course(subject.name, given, subject.values, repeated, length)
 
 
 def _moments(stay: Occasion) -> list[float]:

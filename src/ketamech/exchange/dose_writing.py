@@ -34,8 +34,8 @@ def doses_csv(
     """
     values = own_values(values, species)
     rows = [row for treatment in regimen.treatments for row in _records(treatment, horizon)]
-    rows.sort(key=lambda row: (row["TIME"], row["SS"] != 1))  # SS of 2 adds to what SS of 1 has begun
     _one_begins(rows)
+    rows.sort(key=lambda row: (row["TIME"], row["SS"] or 3))  # SS of 2 adds to what SS of 1 has begun
     rows.append({"TIME": horizon, "EVID": 0, "MDV": 1})
     people = person_columns(_people(values), parameters)
     known = {column: _printed(values[name_], parameters, name_) for column, name_ in people.items()}
@@ -65,7 +65,9 @@ def not_carried(asked: Scenario) -> list[str]:
     if any(t.substance.sessions for t in given):
         found.append(f"treatments without a mass: AMT is 1 {SESSION}, AMT 0 for {VISIT}")
     if sum(t.steady for t in given) > 1 or any(t.steady and (t.phases[0].times_a_week or 1) > 1 for t in given):
-        found.append("a steady state of several doses: SS 1 with SS 2 after it; a linear program adds them up")
+        found.append(
+            "a steady state of several doses: SS 1 with SS 2 after it, from before 0 h; other programs add them up"
+        )
     return [*found, *_not_doses(asked)]
 
 
@@ -157,12 +159,19 @@ def _missed(time: float) -> Record:
 
 
 def _one_begins(rows: Sequence[Record]) -> None:
-    """Of several that start at steady state, the first begins it (SS 1), the others are added (SS 2)."""
-    steady = [row for row in rows if row["SS"] == 1]
-    if steady and steady[0]["TIME"]:
-        what = f"the steady state is {steady[0]['TIME']:g} h before its first dose"
+    """Of several that start at steady state, the first begins it (SS 1), the others are added (SS 2).
+
+    A rhythm acts from the TIME of its record on; one whose first dose comes after 0 h is written with the dose before.
+    """
+    steady = [row for row in rows if row["SS"]]
+    first = min((row["TIME"] for row in steady), default=0)
+    if first:
+        what = f"the steady state is {first:g} h before its first dose"
         raise BadInput(what, key="SS", expected="a first dose at 0 h, for a table to begin the steady state with")
-    for row in steady[1:]:
+    for row in steady:
+        if row["TIME"]:
+            row["TIME"], row["ADDL"] = row["TIME"] - row["II"], row["ADDL"] + 1
+    for row in sorted(steady, key=lambda row: float(row["TIME"]))[1:]:
         row["SS"] = 2
 
 
