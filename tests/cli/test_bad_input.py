@@ -31,7 +31,7 @@ CASES = {
     ),
     "absurd dose": ("treatments: [racemic 9000 mg IV]\n", ["no one is given that"]),
     "overlapping": (
-        "treatments:\n  - racemic 70 mg IV over 2 h\n  - racemic 70 mg IV over 2 h at 1 h\n",
+        "treatments:\n  - surgery over 2 h\n  - surgery over 2 h at 1 h\n",
         ["overlap", "at 2 h"],
     ),
     "out of order": (

@@ -39,7 +39,8 @@ def entries(
 
     `taken(treatment number, dose number)`, both from 0, says which share of a dose is taken: 1, 0, or an array of both
     by patient (default: all but those that the regimen itself calls missed).
-    Raises BadInput for an absurd dose or two infusions of one drug at the same time.
+    Infusions of one drug that overlap add up. Raises BadInput for an absurd dose, for doses out of order, and for two
+    operations or anaesthesias at once.
     """
 
     def number(name: str) -> Quantity:
@@ -187,9 +188,10 @@ def _refuse_disorder(regimen: Regimen) -> None:
 
 
 def _refuse_overlaps(regimen: Regimen, horizon: float) -> None:
+    """Infusions of a drug add up; an operation or an anaesthesia does not begin during another one."""
     by_drug: dict[str, list[tuple[float, float]]] = {}
     for treatment in regimen.treatments:
-        if treatment.duration:
+        if treatment.duration and treatment.substance.sessions:
             lasting = treatment.duration
             by_drug.setdefault(treatment.drug, []).extend((at, at + lasting) for at in treatment.starts(horizon))
     for name, spans in by_drug.items():
@@ -197,8 +199,8 @@ def _refuse_overlaps(regimen: Regimen, horizon: float) -> None:
         for (begin, end), (following, _) in pairwise(ordered):
             if following < end - 1e-9:
                 raise BadInput(
-                    f"two infusions of {name} overlap: {begin:g} to {end:g} h, and the next from {following:g} h",
+                    f"two treatments with {name} overlap: {begin:g} to {end:g} h, and the next from {following:g} h",
                     key="treatments",
-                    expected="one infusion of a drug at a time",
+                    expected="one at a time",
                     type_this=f"... at {end:g} h",
                 )

@@ -10,6 +10,7 @@ from ketamech.engine.solve import TOLERANCE
 REPEATS = 1e-5  # largest change over a cycle, relative to a state's size plus its declared scale
 STILL_TO_COME = 1e-4  # and the most that all later cycles may change
 MOST_CYCLES, TIGHTER = 300, 10
+AT_END = 1e-9  # h: what ends together with a cycle, such as an infusion as long as its interval
 
 
 def steady_state(
@@ -31,7 +32,7 @@ def steady_state(
     in the batch.
     """
     state, steady, lost = start.copy(), np.zeros(len(start), dtype=bool), np.zeros(len(start), dtype=bool)
-    lost[cycle.owner[cycle.time >= gap]] = True
+    lost[cycle.owner[cycle.time > gap + AT_END]] = True
     last = np.full(len(start), np.inf)
     kept = np.array([not row.accumulates for row in kernel.layout.states])
     scales = np.array([row.scale for row in kernel.layout.states])[kept]
