@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,10 @@ MISSING = {"", ".", "na"}
 SEPARATORS = (",", ";", "\t")
 SKIPPED = ("#", "TABLE NO.")  # how lines begin that are no records: comments, and titles in tables that NONMEM wrote
 PRINTED_NUMBER = re.compile(r"\d+\.\d*(e[-+]?\d{1,2})?", re.I)  # 1.0000E+00 in tables that NONMEM wrote
-DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d{1,2})?", re.I)
+DECIMAL_POINT = re.compile(r"[-+]?\d*\.\d+(e[-+]?\d{1,2})?", re.I)
+THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")  # 1,000 may be a thousand or one
+DATES = ("DATE", "DAT1", "DAT2", "DAT3")
 COLUMNS = (
     "ID", "TIME", "AMT", "RATE", "DUR", "CMT", "EVID", "II", "ADDL", "SS", "MDV", "DV",
     "DVID", "DRUG", "ROUTE", "UNIT", "SALT", "LAG", "F", "R", "D", "MISSING", "SPECIES", "C",
@@ -51,7 +54,7 @@ class Row:
             found = math.nan
         if not math.isfinite(found) or "_" in text:
             how = " of hours since the first record" if ":" in text and column == "TIME" else ""
-            how = " with a decimal point" if DECIMAL_COMMA.fullmatch(text) else how
+            how = " with a point, not a decimal comma" if DECIMAL_COMMA.fullmatch(text) else how
             raise self.bad(f"'{text}' is not a number", column, f"a number{how}, or . where it is missing")
         return found
 
@@ -72,33 +75,104 @@ class Row:
         return type(problem)(problem.what, nearest=problem.nearest, type_this=problem.type_this, **where)  # type: ignore[arg-type]
 
 
-def rows_of(text: str, path: Path) -> tuple[list[Row], list[str]]:
-    """Every record of a table, and its columns; `path` names it in errors. Raises BadInput for no table of doses.
+@dataclass(frozen=True)
+class Cells:
+    """The records of a table, its columns and how each is written in the file; `commas`: decimals had a comma."""
+
+    rows: list[Row]
+    columns: dict[str, str]
+    commas: bool = False
+
+
+def cells_of(text: str, path: Path) -> Cells:
+    """Every record of a table; `path` names it in errors. Raises BadInput for no table of doses.
 
     Columns are named by the first line, in any case; separated by commas, semicolons, tabs or blanks; those without a
-    name are left out. Lines that begin with # are skipped, and so are records without a cell, and those with something
-    in a column C (a comment).
+    name are left out. Lines that begin with # are skipped (but for one that names the columns), and so are records
+    without a cell, and those with words in a column C (a comment). Where commas do not separate, decimals may have one.
     """
-    lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith(SKIPPED)]
+    lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+    first, lines = _header(lines)
     if not lines:
         raise BadInput("the file is empty", file=path, line=1, expected="ID,TIME,AMT,... and records")
-    separator = next((one for one in SEPARATORS if one in lines[0][1]), None)
-    header = [_named(word) for word in _split(lines[0][1], separator)]
+    separator = next((one for one in SEPARATORS if one in first), None)
+    written = [word.strip('"') for word in _split(first, separator)]
+    header = [_named(word) for word in written]
     _refuse_header(header, path, lines[0][0])
     if len(lines) > MOST_ROWS:
         raise BadInput(f"{len(lines):,} records", file=path, expected=f"at most {MOST_ROWS:,}")
-    rows = [row for row in _rows(path, lines[1:], header, separator) if row.cells and "C" not in row.cells]
-    return [_complete(row, header) for row in rows], [name for name in header if name]
+    rows = [row for row in _rows(path, lines[1:], header, separator) if row.cells and not _comment(row)]
+    commas = separator != "," and _decimal_commas(rows)
+    rows = [_complete(_with_points(row) if commas else row, header) for row in rows]
+    return Cells(rows, {name: word for name, word in zip(header, written, strict=True) if name}, commas)
+
+
+def _header(lines: list[tuple[int, str]]) -> tuple[str, list[tuple[int, str]]]:
+    """The line that names the columns, and all lines from there on; it may begin with # (IGNORE=# of NONMEM)."""
+    start = next((i for i, (_, line) in enumerate(lines) if not line.startswith(SKIPPED)), len(lines))
+    kept = [(i, line) for i, line in lines[start:] if not line.startswith(SKIPPED)]
+    if kept and not _names_columns(kept[0][1]):
+        named = next((i for i in range(start - 1, -1, -1) if _names_columns(lines[i][1].lstrip("#"))), None)
+        if named is not None:
+            return lines[named][1].lstrip("#").strip(), [lines[named], *kept]
+    return (kept[0][1] if kept else ""), kept
+
+
+def _names_columns(line: str) -> bool:
+    separator = next((one for one in SEPARATORS if one in line), None)
+    return {"TIME", "AMT"} <= {_named(word) for word in _split(line, separator)}
 
 
 def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator: str | None) -> Iterator[Row]:
     for number, line in lines:
         words = _split(line, separator)
         if len(words) != len(header):
+            if header[0] == "C" and words[0].isalpha():  # a comment of any length
+                continue
             what = f"{len(words)} cells under {len(header)} columns"
-            raise BadInput(what, file=path, line=number, expected="one cell a column, . where it is missing")
+            expected = "one cell a column, . where it is missing"
+            if separator == "," and len(words) > len(header):
+                expected += "; numbers with a decimal comma need semicolons between the columns"
+            raise BadInput(what, file=path, line=number, expected=expected)
         named = ((name, word) for name, word in zip(header, words, strict=True) if name)
         yield Row(path, number, {name: word for name, word in named if word.lower() not in MISSING})
+
+
+def _comment(row: Row) -> bool:
+    """Whether a column C marks the record as a comment. Raises BadInput for a number there, such as a concentration."""
+    mark = row.word("C")
+    if any(letter.isdigit() for letter in mark):
+        what = f"C of {mark}: a column C holds marks of comments"
+        raise row.bad(what, "C", "a C in records to leave out, . in others; concentrations in a column DV")
+    return bool(mark)
+
+
+def _decimal_commas(rows: Iterable[Row]) -> bool:
+    """Whether decimals are written with a comma. Raises BadInput where that cannot be told."""
+    found: dict[re.Pattern[str], tuple[Row, str]] = {}
+    for row in rows:
+        for name, word in row.cells.items():
+            kind = next((k for k in (THOUSANDS, DECIMAL_COMMA, DECIMAL_POINT) if k.fullmatch(word)), None)
+            if kind is not None and name != "ID":
+                found.setdefault(kind, (row, name))
+    commas = found.get(DECIMAL_COMMA, found.get(THOUSANDS))
+    if commas is None:
+        return False
+    row, name = commas
+    if DECIMAL_POINT in found:
+        other, column = found[DECIMAL_POINT]
+        what = f"a comma in '{row.word(name)}' and a point in '{other.word(column)}' (line {other.line})"
+        raise row.bad(what, name, "one decimal mark in the whole table, and none between thousands")
+    if DECIMAL_COMMA not in found:
+        what = f"'{row.word(name)}' may be a thousand or a number with a decimal comma"
+        point = row.word(name).replace(",", ".")
+        raise row.bad(what, name, f"{row.word(name).replace(',', '')}, or {point} with a decimal point")
+    return True
+
+
+def _with_points(row: Row) -> Row:
+    numbers = {n: w.replace(",", ".") for n, w in row.cells.items() if n != "ID" and DECIMAL_COMMA.fullmatch(w)}
+    return replace(row, cells={**row.cells, **numbers})
 
 
 def _complete(row: Row, header: list[str]) -> Row:
@@ -132,6 +206,16 @@ def _refuse_header(header: list[str], path: Path, line: int) -> None:
         why = " (0 where nothing is given)" if missing == "AMT" else ""
         what = f"no column {missing}"
         raise BadInput(what, file=path, line=line, key=missing, expected=f"ID,TIME,AMT,...{why}", nearest=guess)
+
+
+def refuse_dates(rows: Sequence[Row]) -> None:
+    """Raise BadInput where days are counted in a column of their own (DATE): TIME alone says when."""
+    for column in DATES:
+        given = [row for row in rows if column in row.cells]
+        changed = next((row for row in given if row.word(column) != given[0].word(column)), None)
+        if changed is not None:
+            what = f"{column} changes from {given[0].word(column)} to {changed.word(column)}"
+            raise changed.bad(what, column, "TIME in hours since the first record, over all days; dates are not read")
 
 
 def text_of(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ketamech.core import BadInput, convert
 from ketamech.exchange.dose_cells import COLUMNS, Row
@@ -10,7 +10,7 @@ from ketamech.parameters import HUMAN, ParameterTable, Species, load_species
 from ketamech.study.overrides import bounds
 
 
-def person_columns(header: Sequence[str], parameters: ParameterTable) -> dict[str, str]:
+def person_columns(header: Iterable[str], parameters: ParameterTable) -> dict[str, str]:
     """The parameter behind each column that has one."""
     found = {name: f"person.{name.lower()}" for name in header if name not in COLUMNS}
     return {name: parameter for name, parameter in found.items() if parameter in parameters}

@@ -8,13 +8,13 @@ rhythm: from its TIME on the steady state is that of all rhythms together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
 from ketamech.core import BadInput
-from ketamech.exchange.dose_cells import COLUMNS, Row, rows_of, text_of
+from ketamech.exchange.dose_cells import COLUMNS, Cells, cells_of, refuse_dates, text_of
 from ketamech.exchange.dose_occasions import Occasion, occasions_of
 from ketamech.exchange.dose_people import person_columns, person_values, species_of
 from ketamech.parameters import HUMAN, ParameterTable
@@ -35,11 +35,12 @@ class Subject:
 
 @dataclass(frozen=True)
 class DoseTable:
-    """A checked table, and what had to be assumed to read it."""
+    """A checked table, and what had to be assumed to read it; `columns`: how the file writes each of them."""
 
     path: Path
     subjects: tuple[Subject, ...]
     notes: tuple[str, ...]
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_doses(path: Path | str, parameters: ParameterTable, *, drug: str | None = None) -> DoseTable:
@@ -52,29 +53,32 @@ def read_doses(path: Path | str, parameters: ParameterTable, *, drug: str | None
 
 def doses_in(text: str, path: Path | str, parameters: ParameterTable, *, drug: str | None = None) -> DoseTable:
     """The same of a table whose text is at hand; `path` names it in errors and is not opened."""
-    rows, header = rows_of(text, Path(path))
-    people = person_columns(header, parameters)
+    found = cells_of(text, Path(path))
+    people = person_columns(found.columns, parameters)
     subjects: list[Subject] = []
-    for name, own in groupby(rows, key=lambda row: row.word("ID", "1")):
+    for name, own in groupby(found.rows, key=lambda row: row.word("ID", "1")):
         records = list(own)
         if any(name == subject.name for subject in subjects):
             raise records[0].bad(f"ID {name} comes back", "ID", "all records of one person together")
+        refuse_dates(records)
         species = species_of(records)
         values = {**species.canonical, **person_values(records, people, parameters, species.name)}
         subjects.append(Subject(name, values, occasions_of(records, drug), species.name))
     if not subjects:
         raise BadInput("the table holds no record", file=path, line=1, expected="ID,TIME,AMT,... and records")
-    return DoseTable(Path(path), tuple(subjects), tuple(_notes(rows, header, people, drug)))
+    return DoseTable(Path(path), tuple(subjects), tuple(_notes(found, people, drug)), found.columns)
 
 
-def _notes(rows: Sequence[Row], header: Sequence[str], people: dict[str, str], drug: str | None) -> Iterable[str]:
+def _notes(found: Cells, people: Mapping[str, str], drug: str | None) -> Iterable[str]:
     """What was taken for granted."""
-    if any("DRUG" not in row.cells and row.number("AMT") for row in rows):
+    if any("DRUG" not in row.cells and row.number("AMT") for row in found.rows):
         yield f"every dose without a drug of its own is {drug}"
-    if "UNIT" not in header and "AMT" in header:
+    if "UNIT" not in found.columns:
         yield "AMT is in mg, TIME in hours"
-    unused = [name for name in header if name not in COLUMNS and name not in people]
+    if found.commas:
+        yield "numbers have a decimal comma"
+    unused = [written for name, written in found.columns.items() if name not in (*COLUMNS, *people)]
     if unused:
         yield f"columns that are not used: {', '.join(unused)}"
-    if any("ROUTE" not in row.cells and row.word("CMT")[:1].isdigit() for row in rows):
+    if any("ROUTE" not in row.cells and row.word("CMT")[:1].isdigit() for row in found.rows):
         yield "CMT by number is 1 IV, 2 oral, 3 nasal, 4 IM, 5 SC, 6 sublingual, 7 none, 8 IP"
