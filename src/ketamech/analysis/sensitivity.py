@@ -22,6 +22,7 @@ from ketamech.engine import rest, solve
 from ketamech.parameters import Parameter
 from ketamech.study import Model, Scenario, entries
 from ketamech.study.cohort import event_table
+from ketamech.study.levels import shown
 from ketamech.study.scales import load_scales
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def _outcome(words: str, model: Model) -> Outcome:
 
 def _output(name: str, model: Model) -> str:
     """An output, by its own name or by that of a scale which shows it unchanged ("MADRS")."""
-    plain = {s.name.lower(): s.output for s in load_scales().values() if s.factor == 1 and not s.carried}
+    unchanged = (s for s in load_scales().values() if s.factor == shown(s.output, s.unit)[0] and not s.carried)
+    plain = {s.name.lower(): s.output for s in unchanged}
     found = plain.get(name.lower(), name)
     if found not in model.layout.output_names:
         near = nearest(found, model.layout.output_names)

@@ -17,7 +17,7 @@ from ketamech.core import SolveFailed, UnknownName, nearest
 from ketamech.report.lanes import LANES, Lane, Series
 from ketamech.report.summary import curve
 from ketamech.report.words import unit_in_words
-from ketamech.study import Course, Model, Scenario, courses, run
+from ketamech.study import Course, Model, Scenario, courses, levels, run
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,12 +55,17 @@ def lanes_asked(model: Model, keys: Sequence[str], outputs: Sequence[str]) -> li
         if name not in layout.units:
             raise UnknownName(f"there is no output '{name}'", key="outputs", nearest=nearest(name, layout.units))
     chosen = [BY_KEY[key] for key in dict.fromkeys(keys)] if keys or outputs else list(LANES)
-    single = [
-        Lane(name, layout.stage_of[name], layout.about[name] or name, unit_in_words(layout.units[name]),
-             (Series(name),), "unit")
-        for name in dict.fromkeys(outputs)
-    ]  # fmt: skip
+    single = [_single(name, model) for name in dict.fromkeys(outputs)]
     return [lane for lane in (*chosen, *single) if known(lane, model)]
+
+
+def _single(name: str, model: Model) -> Lane:
+    """One output as a lane of its own, in the unit in which people read it."""
+    layout = model.layout
+    _, unit = levels.shown(name, layout.units[name])
+    scale = levels.SHOWN if unit == levels.SHOWN else 1.0
+    about = layout.about[name] or name
+    return Lane(name, layout.stage_of[name], about, unit_in_words(unit), (Series(name),), "unit", scale)
 
 
 def known(lane: Lane, model: Model) -> list[Series]:

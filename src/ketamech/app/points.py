@@ -46,7 +46,7 @@ def _tidy(expression: str) -> str:
 
 def _point(point: Point, lane: Lane, series: Series, found: xr.Dataset, model: Model) -> dict[str, Any]:
     masses = drug_values(model)
-    scale = lane.factor(masses)
+    scale = lane.factor(series, masses)
     if lane.show == "times" and lane.unit == "times own rest":
         scale = 1.0 / float(np.sum([found.variables[name].values[0, 0] for name in series.names]))
     return {

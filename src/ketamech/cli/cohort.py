@@ -124,13 +124,14 @@ def _outcome(state: dict[str, Any]) -> str:
 def _summary(curves: xr.Dataset) -> list[dict[str, object]]:
     """Median and what nine in ten lie between, at a few times."""
     from ketamech import report
+    from ketamech.study.levels import shown
 
     moments = curves["time"].values
     places = np.unique(np.linspace(0, moments.size - 1, min(moments.size, ROWS)).astype(int)).tolist()
     rows: list[dict[str, object]] = []
     for name in map(str, curves.data_vars):
-        unit = curves[name].attrs["units"]
-        for i, found in zip(places, report.percentiles(curves, name, SHARES, places).T, strict=True):
+        factor, unit = shown(name, curves[name].attrs["units"])
+        for i, found in zip(places, factor * report.percentiles(curves, name, SHARES, places).T, strict=True):
             numbers = dict(zip(("5 %", "median", "95 %"), map(float, found), strict=True))
             rows.append({"output": name, "hours": float(moments[i]), **numbers, "unit": unit})
     return rows

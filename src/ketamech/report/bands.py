@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.report.words import DISCLAIMER
+from ketamech.study.levels import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,9 +50,9 @@ def cohort_picture(path: Path, curves: xr.Dataset, title: str) -> Path:
         figure = Figure(figsize=(WIDTH, ROW * len(names) + 1.0), layout="constrained")
         figure.suptitle(f"{title}\n{solved} virtual patients: median, half and nine in ten of them")
         for axes, name in zip(np.atleast_1d(figure.subplots(len(names), 1, sharex=True)), names, strict=True):
-            unit = curves[name].attrs["units"]
+            factor, unit = shown(name, curves[name].attrs["units"])
             axes.set_ylabel(name if unit == "1" else f"{name}\n({unit})")
-            _bands(axes, days, percentiles(curves, name, SHARES, places))
+            _bands(axes, days, factor * percentiles(curves, name, SHARES, places))
         axes.set_xlabel("days")
         axes.legend(loc="best", fontsize=7, frameon=False)
         figure.text(0.99, 0.005, DISCLAIMER, ha="right", size=6)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from ketamech.study.levels import SHOWN, molar_masses
+
 
 @dataclass(frozen=True)
 class Series:
@@ -30,6 +32,7 @@ class Series:
 class Lane:
     """One lane. `show`: times (of own rest), percent, points or a unit; `scale` turns the output into it.
 
+    A `scale` of ng/mL, for levels in blood: by the molar mass of each substance.
     `always`: drawn even when nothing moves. `cares`: "peak", "trough" or "most" (whichever moved more). `rest`: the
     drug-free value where a dose at hour 0 hides it; None reads it off the first moment. `tall`: height in lanes.
     `least`: how far something must move for an optional lane to be drawn. `animals`: drawn for animals only.
@@ -54,21 +57,22 @@ class Lane:
         found = [s for s in self.series if all(name in dataset for name in s.names)]
         return tuple(s for s in found if s is found[0] or np.nanmax(np.abs(s.values(dataset))) > 1e-9)
 
-    def factor(self, values: Mapping[str, float]) -> float:
-        """The scale as a number; a name is a parameter (a molar mass: umol/L to ng/mL)."""
-        return values.get(self.scale, 1.0) if isinstance(self.scale, str) else self.scale
+    def factor(self, series: Series, values: Mapping[str, float]) -> float:
+        """The scale of a series as a number; `values` of parameters hold the molar masses."""
+        if isinstance(self.scale, str):
+            return values.get(molar_masses()[series.names[0]], 1.0)
+        return self.scale
 
 
 GROUPS = ("Drug", "Receptors and circuit", "Molecules", "Structure and network", "What people feel and doctors measure")
-_MASS = "drug.ketamine_molar_mass"
 _MORPHINE = 0.28534  # mg in a umol
 
 LANES = (
-    Lane("plasma", GROUPS[0], "Drug in blood plasma", "ng/mL", (
+    Lane("plasma", GROUPS[0], "Drug in blood plasma", SHOWN, (
         Series("plasma.esketamine + plasma.arketamine", "ketamine, arterial"),
         Series("venous.ketamine", "ketamine, venous"),
         Series("plasma.s_norketamine + plasma.r_norketamine", "norketamine, arterial"),
-    ), "unit", _MASS, "peak", rest=0.0, tall=1.15),
+    ), "unit", SHOWN, "peak", rest=0.0, tall=1.15),
     Lane("brain", GROUPS[0], "Free drug in the brain", "nmol/L", (
         Series("brain.esketamine + brain.arketamine", "ketamine"),
         Series("brain.norketamine_s + brain.norketamine_r", "norketamine"),

@@ -17,6 +17,7 @@ from ketamech.report.time_axis import Clock, Frame, round_steps
 from ketamech.report.told import Told
 from ketamech.report.words import DISCLAIMER, hours_in_words, number, opened, stage_in_words, unit_in_words
 from ketamech.study import Model
+from ketamech.study.levels import factors, shown
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -140,8 +141,12 @@ def _limits(curves: Sequence[np.ndarray], points: Sequence[Point], scale: float)
 
 
 def _scale(output: str, layout: Layout, mine: np.ndarray) -> tuple[float, str]:
-    """Small concentrations read better in nmol/L."""
-    text = layout.units.get(names_in(output)[0], "1")
+    """Levels in blood in ng/mL; other small concentrations read better in nmol/L."""
+    names = names_in(output)
+    text = layout.units.get(names[0], "1")
+    level = {shown(name, text) for name in names}
+    if len(level) == 1 and names[0] in factors() and not set("*/") & set(output):
+        return level.pop()
     top = float(np.nanmax(np.abs(mine), initial=0.0))
     return (1000.0, "nmol/L") if text == "umol/L" and top < 0.1 else (1.0, unit_in_words(text))
 

@@ -79,7 +79,7 @@ class Line:
 
 def curve(series: Series, lane: Lane, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
     """(patient, time) in the lane's unit; `times` lanes are divided by each patient's own drug-free value."""
-    y = series.values(dataset) * lane.factor(values)
+    y = series.values(dataset) * lane.factor(series, values)
     if lane.show != "times" or lane.unit != "times own rest":
         return y
     return y / (y[:, :1] if lane.rest is None else lane.rest)

@@ -33,7 +33,7 @@ def write_trial(
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     dataset.drop_encoding().to_zarr(folder / "trial.zarr", mode="w", zarr_format=2)
     few = dataset.isel(replicate=slice(0, MOST_LONG))
-    tables = {"adsl": adsl(few), "adqs": adqs(few), "adpc": adpc(few), **_results(found)}
+    tables = {"adsl": adsl(few), "adqs": adqs(few), "adpc": adpc(few), **_results(found, trial)}
     said = {str(name): value for name, value in dataset.attrs.items()}
     for name, table in tables.items():
         if len(table):
@@ -62,16 +62,24 @@ def write_trial(
     return target
 
 
-def _results(found: TrialAnalysis) -> dict[str, pd.DataFrame]:
+def _results(found: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFrame]:
     import pandas as pd
 
-    means = [table.assign(scale=name) for name, table in found.means.items()]
-    shares = [table.assign(scale=name) for name, table in found.shares.items()]
-    tables = {"primary": found.primary, "repeated": found.repeated, "exposure": found.exposure}
+    units = {name: scale.unit for name, scale in trial.scales.items()}
+    means = [table.assign(scale=name, unit=units[name]) for name, table in found.means.items()]
+    shares = [table.assign(scale=name, unit="percent") for name, table in found.shares.items()]
+    rated = {"scale": trial.primary[0], "unit": units.get(trial.primary[0], "")}
+    tables = {name: table.assign(**rated) for name, table in (("primary", found.primary), ("repeated", found.repeated))}
+    tables |= {"exposure": _with_units(found.exposure, units)}
     tables |= {"means": pd.concat(means), "response": pd.concat(shares) if shares else pd.DataFrame()}
     if found.relapse is not None:
         tables |= {"adtte": found.relapse.events, "relapse": found.relapse.median}
     return tables
+
+
+def _with_units(exposure: pd.DataFrame, units: Mapping[str, str]) -> pd.DataFrame:
+    """Non-compartmental parameters with the unit of the levels; times in h, areas in that unit times h."""
+    return exposure.assign(unit=exposure["PARAMCD"].map(units), time_unit="h") if len(exposure) else exposure
 
 
 def _facts(dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, command_line: str) -> dict[str, Any]:

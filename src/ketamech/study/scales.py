@@ -11,6 +11,7 @@ import numpy as np
 
 from ketamech.core import UnknownName, nearest
 from ketamech.evidence import Row, read_table
+from ketamech.study.levels import SHOWN, shown
 
 FILE = Path(__file__).parents[1] / "data" / "scales" / "scales.csv"
 COLUMNS = (
@@ -35,7 +36,8 @@ class Scale:
 
     `carried`: share of the total (sleep and appetite) that cannot be rated anew within `recall` hours of the last full
     rating and keeps what it was then. `response` is the fall, as a share of baseline, that counts as one; `remission`
-    the score at or below which a person is well.
+    the score at or below which a person is well. `factor` turns the output into the score: for a level in blood, which
+    is written down in ng/mL, with its molar mass.
     """
 
     name: str
@@ -128,4 +130,6 @@ def _scale(row: Row) -> Scale:
     numbers = {column: row.number(column) for column in NUMBERS}
     if numbers["low"] >= numbers["high"] or not 0 <= numbers["carried"] < 1:
         raise row.bad("low", "an impossible scale", expected="low below high, carried from 0 to 1")
+    if row["unit"] == SHOWN:
+        numbers["factor"] *= shown(row["output"], row["unit"])[0]
     return Scale(row["scale"], row["output"], row["unit"], **numbers)

@@ -20,6 +20,7 @@ from ketamech.parameters.species import ANIMALS
 from ketamech.report.lanes import LANES
 from ketamech.report.words import DISCLAIMER, unit_in_words
 from ketamech.study.drugs import DRUGS
+from ketamech.study.levels import shown
 from ketamech.study.overrides import bounds
 from ketamech.study.perturbations import Perturbation, load_perturbations
 from ketamech.study.wirings import load_wirings
@@ -129,7 +130,11 @@ def _about(engine: Engine) -> dict[str, Any]:
             if known(a, engine.model)
         ],
         "outputs": [
-            {"name": name, "unit": unit_in_words(printed), "about": engine.model.layout.about[name] or ""}
+            {
+                "name": name,
+                "unit": unit_in_words(shown(name, printed)[1]),
+                "about": engine.model.layout.about[name] or "",
+            }
             for name, printed in engine.model.layout.units.items()
         ],
         **{name: _settings(table, f"{prefix}.") for name, prefix in _SECTIONS.items()},

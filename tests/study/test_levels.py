@@ -1,0 +1,72 @@
+"""Levels in blood as people read them: ng/mL by the molar mass of each substance, everywhere but in raw curves."""
+
+import numpy as np
+import pytest
+
+from ketamech.analysis.trials import adpc, adqs, adsl
+from ketamech.parameters import load_parameters
+from ketamech.report.lanes import LANES
+from ketamech.report.summary import curve
+from ketamech.study import load_trial, run_trial, simulate
+from ketamech.study.levels import factors, molar_masses, shown
+from ketamech.study.scales import load_scales, scale
+
+KETAMINE, NORKETAMINE = 237.73, 223.7  # g/mol
+TRIAL = """title: Levels
+arms:
+  drug: {treatment: racemic 0.5 mg/kg IV over 40 min, n: 3}
+visits:
+  MADRS: [2 h]
+  ketamine: [40 min, 2 h]
+  norketamine: [2 h]
+"""
+
+
+def test_every_level_in_blood_is_shown_in_ng_per_ml(model):
+    units = model.layout.units
+    levels = {n for n, unit in units.items() if unit == "umol/L" and n.split(".")[0] in ("plasma", "venous")}
+    assert levels == set(molar_masses())
+    assert set(molar_masses().values()) <= set(model.parameters)
+
+
+def test_each_substance_has_its_own_mass():
+    assert shown("venous.ketamine", "umol/L") == (pytest.approx(KETAMINE), "ng/mL")
+    assert shown("plasma.s_norketamine", "umol/L") == (pytest.approx(NORKETAMINE), "ng/mL")
+    assert shown("mood.madrs", "points") == (1.0, "points")
+
+
+def test_a_report_shows_norketamine_by_its_own_mass(model):
+    curves = simulate("racemic 0.5 mg/kg IV over 40 min", model=model)
+    (lane,) = (lane for lane in LANES if lane.key == "plasma")
+    values = {n: row.value for n, row in load_parameters().items() if n.startswith("drug.")}
+    for series in lane.series:
+        raw = sum(curves[name].values for name in series.names)
+        assert curve(series, lane, curves, values) == pytest.approx(factors()[series.names[0]] * raw)
+        assert len({factors()[name] for name in series.names}) == 1
+    assert curves["venous.norketamine"].attrs["units"] == "umol/L"
+
+
+def test_scales_of_levels_are_written_down_in_ng_per_ml():
+    for name, mass in (("ketamine", KETAMINE), ("esketamine", KETAMINE), ("norketamine", NORKETAMINE)):
+        found = scale(name)
+        assert (found.unit, found.factor) == ("ng/mL", pytest.approx(mass))
+        assert found.observed(np.array([50 * mass]), np.zeros(1)) == pytest.approx(50 * mass)
+    assert all(s.unit == "ng/mL" for s in load_scales().values() if s.output in molar_masses())
+
+
+def test_tables_of_a_trial_say_their_units(model, tmp_path):
+    """Second road: the peak of exposure, which is worked out in ng/mL from the curve, falls at the end of infusion."""
+    (tmp_path / "t.yaml").write_text(TRIAL, encoding="utf-8")
+    data = run_trial(load_trial(tmp_path / "t.yaml"), model, threads=1)
+    levels, ratings, subjects = adpc(data), adqs(data), adsl(data)
+    assert set(levels["AVALU"]) == {"ng/mL"}
+    assert set(levels["PARAM"]) == {"ketamine (ng/mL)", "norketamine (ng/mL)"}
+    assert set(ratings["AVALU"]) == {"points"}
+    assert set(levels["ATMU"]) == set(ratings["ATMU"]) == {"h"}
+    assert (subjects[["AGEU", "WEIGHTBLU", "DCTTMU"]] == ["year", "kg", "h"]).all().all()
+    assert data["ketamine"].attrs["units"] == "ng/mL"
+    end = data["true_ketamine"].sel(visit="40 min").values
+    assert end == pytest.approx(data["exposure_ketamine_cmax"].values, rel=0.05)
+    wrote = levels[(levels["PARAMCD"] == "ketamine") & (levels["AVISIT"] == "40 min")]["AVAL"].to_numpy()
+    assert wrote == pytest.approx(data["ketamine"].sel(visit="40 min").values[0])
+    assert 100 < wrote.mean() < 600
