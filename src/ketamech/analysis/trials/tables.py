@@ -40,7 +40,7 @@ def adsl(dataset: xr.Dataset) -> pd.DataFrame:
     table = pd.DataFrame(found)
     for name, column in behind.items():
         if column in UNITS and column in table:
-            table.insert(table.columns.get_loc(column) + 1, f"{column}U", _unit(dataset, name))
+            table.insert(list(table.columns).index(column) + 1, f"{column}U", _unit(dataset, name))
     return table
 
 
