@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from ketamech.analysis import check as check
     from ketamech.analysis import scorecard as scorecard
     from ketamech.evidence import load_evidence as load_evidence
+    from ketamech.exchange.dose_simulation import simulate as simulate
     from ketamech.parameters import load_connectome as load_connectome
     from ketamech.parameters import load_parameters as load_parameters
     from ketamech.report import cite as cite
     from ketamech.study import Regimen as Regimen
     from ketamech.study import ev as ev
     from ketamech.study import load_scenario as load_scenario
-    from ketamech.study import simulate as simulate
     from ketamech.system import build as build
 
 __version__ = "0.2.0"
@@ -34,7 +34,7 @@ _WHERE = {
     "load_parameters": "parameters",
     "load_scenario": "study",
     "scorecard": "analysis",
-    "simulate": "study",
+    "simulate": "exchange.dose_simulation",
 }
 
 __all__ = sorted(_WHERE)

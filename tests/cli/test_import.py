@@ -63,7 +63,7 @@ def test_a_table_of_several_is_simulated_at_its_observations(folder):
     assert "every dose without a drug of its own is racemic" in " ".join(ended.stderr.split())
     found = pd.read_csv(folder / "r" / "simulated.csv", comment="#")
     assert found[["ID", "TIME"]].to_numpy().tolist() == [[1, 0.5], [2, 24.0]]
-    assert list(found.columns) == ["ID", "TIME", "mood.madrs", "solve_status"]
+    assert list(found.columns) == ["ID", "TIME", "cmt", "evid", "wt", "mood.madrs", "solve_status"]
     assert facts_of(folder / "r" / "simulated.csv")["units mood.madrs"] == "points"
     owed = run("cite", "r/simulated.csv", cwd=folder).stdout
     assert len(owed.splitlines()) > 10
@@ -78,9 +78,17 @@ def test_a_table_that_cannot_be_given_is_refused_when_it_is_read(folder):
     assert "over.txt:3: two treatments with surgery overlap" in ended.stderr
 
 
-def test_one_person_of_a_table_is_a_scenario(folder):
-    ended = run("simulate", "many.csv", "--drug", "racemic", "--id", "2", "--out", "two", cwd=folder)
+def test_one_person_of_a_table_is_a_scenario_and_has_its_observations(folder):
+    typed = ("--drug", "racemic", "--id", "2", "--outputs", "venous.ketamine", "--out", "two")
+    ended = run("simulate", "many.csv", *typed, cwd=folder)
     assert ended.returncode == 0, ended.stderr
+    found = pd.read_csv(folder / "two" / "simulated.csv", comment="#")
+    assert found[["ID", "TIME", "wt"]].to_numpy().tolist() == [[2, 24, 80]]
+    assert facts_of(folder / "two" / "simulated.csv")["units venous.ketamine"] == "ng/mL"
+    all_of_them = run("simulate", "many.csv", *typed[:2], *typed[4:6], "--out", "all", cwd=folder)
+    assert all_of_them.returncode == 0, all_of_them.stderr
+    both = pd.read_csv(folder / "all" / "simulated.csv", comment="#")
+    assert both["venous.ketamine"].iloc[1] == pytest.approx(found["venous.ketamine"].iloc[0], rel=1e-9)
     text = (folder / "two" / "scenario.yaml").read_text(encoding="utf-8")
     assert "racemic ketamine 50.0 mg oral every 12.0 h for 48.0 h" in text
     assert "person.weight: 80.0 kg" in text

@@ -1,37 +1,77 @@
-"""`ketamech simulate doses.csv` for several persons, or one who is reset: a table at the times of the observations."""
+"""`ketamech simulate doses.csv`: the records of a table with what everybody shows at them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ketamech.core import BadInput
 
-OUTPUTS = ("mood.madrs", "dissociation.cadss", "venous.ketamine", "venous.norketamine", "venous.esketamine")
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ketamech.exchange.dose_reading import DoseTable
+    from ketamech.study import Model
+
 FILE, SHOWN = "simulated.csv", 20
 
 
+@dataclass(frozen=True)
+class Records:
+    """The person, or persons, of a table that are to be simulated; `outputs` as typed."""
+
+    table: DoseTable
+    outputs: str | None
+
+    @classmethod
+    def read(cls, source: str, drug: str | None, subject: str | None, outputs: str | None) -> Records:
+        """A table, or one person of it. Raises BadInput."""
+        from ketamech.cli import sources
+        from ketamech.parameters import load_parameters
+
+        table = sources.doses(source, load_parameters(), drug)
+        chosen = table if subject is None else replace(table, subjects=(sources.one_of(table, subject),))
+        return cls(chosen, outputs)
+
+    @property
+    def one_story(self) -> bool:
+        """Whether there is one person whose whole story a report can tell."""
+        stays = [stay for subject in self.table.subjects for stay in subject.occasions]
+        return len(stays) == 1 and stays[0].plain
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether any record asks for values."""
+        return any(stay.observations for subject in self.table.subjects for stay in subject.occasions)
+
+    def solved(self, model: Model) -> tuple[pd.DataFrame, dict[str, str]]:
+        """The records as a person reads them, and the units of their columns."""
+        from ketamech.cli.cohort_options import names
+        from ketamech.exchange.dose_scenarios import solve_table
+        from ketamech.exchange.dose_simulation import OUTPUTS, shown_records
+
+        return shown_records(solve_table(self.table, model, names(self.outputs) if self.outputs else OUTPUTS), model)
+
+    def beside_report(self, model: Model) -> dict[str, tuple[pd.DataFrame, dict[str, str]]]:
+        """The table that goes into the folder of a report, where records ask for values or outputs were named."""
+        return {FILE: self.solved(model)} if self.looked_at or self.outputs else {}
+
+
 def simulate_table(
-    source: str,
+    records: Records,
     out: Path | None,
-    outputs: str | None,
-    drug: str | None,
-    subject: str | None,
     kinetics: Path | None,
     folder_name: Callable[[str], str],
     others: Mapping[str, object],
-) -> bool:
-    """Solve every person of a table and write `simulated.csv`; False for one whose whole story can be told."""
+) -> None:
+    """Solve every person of a table and write `simulated.csv`: a row a record that is looked at."""
     from ketamech import exchange, report
-    from ketamech.cli import sources, terminal
-    from ketamech.cli.cohort_options import names
-    from ketamech.exchange.dose_scenarios import solve_table
+    from ketamech.cli import terminal
     from ketamech.exchange.facts import write_table
-    from ketamech.parameters import load_parameters
 
-    table = sources.doses(source, load_parameters(), drug)
-    if subject is not None or (len(table.subjects) == 1 and len(table.subjects[0].occasions) == 1):
-        return False
+    table = records.table
     for name, value in others.items():
         what = f"--{name} {value} is for one scenario"
         raise BadInput(what, key=f"--{name}", expected="one person of the table", type_this="--id 1")
@@ -40,18 +80,23 @@ def simulate_table(
     model = terminal.model(kinetics)
     console = terminal.progress()
     with console.status("Simulating ..."):
-        found = solve_table(table, model, names(outputs) if outputs else OUTPUTS)
-    facts = report.provenance_of_many(
+        found, units = records.solved(model)
+    facts: dict[str, Any] = report.provenance_of_many(
         table.path.stem, table.path.read_text("utf-8-sig"), model, terminal.command_line()
     )
-    units = {"TIME": "h", **model.layout.units}
-    facts |= {f"units {name}": units[name] for name in found.columns if name in units}
     with exchange.whole_folder(folder) as draft:
-        write_table(found, draft / FILE, facts)
+        write_table(found, draft / FILE, facts | {f"units {name}": unit for name, unit in units.items()})
     for note in table.notes:
         console.print(f"Assumed: {terminal.written(note)}.")
-    terminal.table(found.head(SHOWN).to_dict("records"), title=f"{table.path.name}: {len(found)} records")
+    show(found, units, f"{table.path.name}: {len(found)} records")
     bad = int((found["solve_status"] != "ok").sum())
     console.print(f"{len(table.subjects)} persons; {bad} records without a value.")
     console.print(f"Open [bold]{terminal.written(folder / FILE)}[/bold]   {terminal.DISCLAIMER}")
-    return True
+
+
+def show(found: pd.DataFrame, units: Mapping[str, str], title: str) -> None:
+    """The first records on the terminal, with the unit of each output."""
+    from ketamech.cli import terminal
+
+    named = {name: f"{name} ({unit})" for name, unit in units.items() if unit != "1" and name != "TIME"}
+    terminal.table(found.head(SHOWN).rename(columns=named).to_dict("records"), title=title)

@@ -87,7 +87,8 @@ def simulate(
 ) -> None:
     """Simulate one scenario: curves, summary, figures and an HTML report in one folder.
 
-    A table of doses of several persons gives one table: each at the times of its observations (EVID 0).
+    A table of doses gives simulated.csv: everybody at the times of the observations (EVID 0), with --outputs; for one
+    person it stands beside the report.
     With --patients, many virtual patients drawn from the spreads of the parameters: bands, and a Zarr store of curves.
 
     Examples:
@@ -120,13 +121,14 @@ def simulate(
         return simulate_cohort(scenario, out, Asked(patients, **given), _folder_name)
     from ketamech.cli import sources
 
+    records = None
     if sources.is_table(scenario):
-        from ketamech.cli.dose_table import simulate_table
+        from ketamech.cli.dose_table import Records, simulate_table
 
-        others = {name: value for name, value in given.items() if name != "outputs"}
-        others |= {k: v for k, v in (("connectome", connectome), ("receptors", receptors)) if v is not None}
-        if simulate_table(scenario, out, outputs, drug, id_, kinetics, _folder_name, others):
-            return None
+        records = Records.read(scenario, drug, id_, given.pop("outputs", None))
+        if not records.one_story:
+            given |= {k: v for k, v in (("connectome", connectome), ("receptors", receptors)) if v is not None}
+            return simulate_table(records, out, kinetics, _folder_name, given)
     _refuse_without_patients(given)
     from ketamech import report, study
     from ketamech.cli import terminal
@@ -140,11 +142,14 @@ def simulate(
     console = terminal.progress()
     with console.status("Simulating ..."):
         curves = study.simulate(asked, model=model)
+        tables = records.beside_report(model) if records else {}
     with console.status("Drawing and writing the report ..."):
-        report.write_run(folder, curves, asked, model, terminal.command_line(), png=png)
+        report.write_run(folder, curves, asked, model, terminal.command_line(), png=png, tables=tables)
     for note in asked.assumptions:
         console.print(f"Assumed: {terminal.written(note)}.")
     terminal.table(report.summary_rows(curves), title=asked.title)
+    for name, (found, _) in tables.items():
+        console.print(f"{len(found)} records of the table: {terminal.written(folder / name)}")
     console.print(f"Open [bold]{terminal.written(folder / 'report.html')}[/bold]   {terminal.DISCLAIMER}")
 
 

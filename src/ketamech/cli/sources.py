@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ketamech.core import BadInput, nearest
+from ketamech.study.scenario import TABLES, is_table
 
 if TYPE_CHECKING:
     from ketamech.exchange.dose_reading import DoseTable, Subject
     from ketamech.parameters import ParameterTable
     from ketamech.study import Scenario
 
-TABLES = (".csv", ".tsv", ".dat", ".prn", ".nm", ".tab", ".txt")
-
-
-def is_table(source: str) -> bool:
-    """Whether an argument names a table of doses."""
-    return Path(source).suffix.lower() in TABLES
+__all__ = ["TABLES", "doses", "is_table", "one_of", "scenario"]
 
 
 def scenario(

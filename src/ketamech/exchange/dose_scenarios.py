@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ import pandas as pd
 from ketamech.core import BadInput
 from ketamech.engine import solve
 from ketamech.engine.solve import checked_outputs
+from ketamech.exchange.dose_cells import Row
 from ketamech.exchange.dose_occasions import Occasion
 from ketamech.exchange.dose_reading import DoseTable, Subject
 from ketamech.exchange.dose_ways import BELIEF
@@ -22,6 +25,11 @@ from ketamech.study.running import prepare
 from ketamech.study.scenario import check, luck, per_kilogram, salts
 from ketamech.study.simulate import felt
 
+STATUS = "solve_status"
+DOSING = (
+    "AMT", "RATE", "DUR", "II", "ADDL", "SS", "LAG", "F", "R", "D", "MISSING", "DRUG", "ROUTE", "UNIT", "SALT", "C",
+)  # fmt: skip
+LEADING_ZERO = re.compile(r"-?0\d")
 HAIR = 1e-9  # a value before a dose is that of so many hours earlier, relative to the time
 
 
@@ -104,34 +112,69 @@ def _cycle(subject: Subject, occasion: Occasion, parameters: ParameterTable) -> 
 
 
 def solve_table(table: DoseTable, model: Model, outputs: Sequence[str]) -> pd.DataFrame:
-    """What each person shows at each observation: columns ID, TIME, the outputs, and how each solve ended.
+    """What each person shows at each observation, as one row a record that is looked at (EVID 0, 2 or 3).
 
-    One row a record that is looked at (EVID 0, 2 or 3), in the order of the table; a failed person is NaN.
+    Columns: ID, TIME, what else the table says of the record (DV, EVID, MDV, covariates ...: all but columns of doses),
+    the outputs in their own units, and how each solve ended. Rows in the order of the table; a failed person is NaN.
+    Raises BadInput for a table in which nothing is looked at.
     """
     names = checked_outputs(model.kernel, tuple(outputs))
+    stays = stays_of(table)
+    values, reasons = solve_stays(stays, model, names, _padded([_moments(stay) for _, stay in stays]))
+    seen = [(i, k, look) for i, (_, stay) in enumerate(stays) for k, look in enumerate(stay.observations)]
+    found: dict[str, Any] = {
+        "ID": [stays[i][0].name for i, _, _ in seen],
+        "TIME": [look.time for _, _, look in seen],
+        **_carried(table, [look.row for _, _, look in seen], {*names, STATUS}),
+        **{name: [values[i, k, n] for i, k, _ in seen] for n, name in enumerate(names)},
+        STATUS: [reasons[i] for i, _, _ in seen],
+    }
+    return pd.DataFrame(found)
+
+
+def stays_of(table: DoseTable) -> list[tuple[Subject, Occasion]]:
+    """Every occasion in which somebody is looked at. Raises BadInput where there is none."""
     stays = [(s, o) for s in table.subjects for o in s.occasions if o.observations]
     if not stays:
         what = "no record of this table is looked at"
         raise BadInput(what, file=table.path, key="EVID", expected="records with EVID 0 for times to compute")
+    return stays
+
+
+def solve_stays(
+    stays: Sequence[tuple[Subject, Occasion]], model: Model, names: tuple[str, ...], times: np.ndarray
+) -> tuple[np.ndarray, list[str]]:
+    """Outputs [stay, time, output] at `times` [stay, time] (h from the begin), and how each solve ended."""
     courses = [_course(subject, stay, model) for subject, stay in stays]
     inputs, start, rested, given = prepare(model, courses)
-    times = _padded([_moments(stay) for _, stay in stays])
     solution = solve(model.kernel, start, inputs, given, times, outputs=names)
     solution.values[~rested] = np.nan
-    rows = []
-    for i, (subject, stay) in enumerate(stays):
-        reason = solution.reason(i) if rested[i] else "no rest or steady state"
-        for k, seen in enumerate(stay.observations):
-            shown = dict(zip(names, solution.values[i, k].tolist(), strict=True))
-            rows.append({"ID": subject.name, "TIME": seen.time, **shown, "solve_status": reason})
-    return pd.DataFrame(rows)
+    reasons = [solution.reason(i) if ok else "no rest or steady state" for i, ok in enumerate(rested)]
+    return solution.values, reasons
+
+
+def _carried(table: DoseTable, rows: Sequence[Row], taken: set[str]) -> dict[str, pd.Series]:
+    """Columns of the table that do not describe doses, under the names they have in the file."""
+    kept = {n: w for n, w in table.columns.items() if n not in (*DOSING, "ID", "TIME") and w not in taken}
+    return {written: _column([row.cells.get(name) for row in rows]) for name, written in kept.items()}
+
+
+def _column(words: Sequence[str | None]) -> pd.Series:
+    """Numbers where all that is there are numbers; codes with leading zeros and other words stay as they are."""
+    column = pd.Series(list(words), dtype=object)
+    if any(LEADING_ZERO.match(word) for word in words if word):
+        return column
+    try:
+        return pd.to_numeric(column)
+    except ValueError:
+        return column
 
 
 def _course(subject: Subject, stay: Occasion, model: Model) -> Course:
     regimen, parameters = stay.regimen, model.parameters
     refuse_impossible(regimen, parameters, subject, stay, LONGEST)
     repeated, length = _cycle(subject, stay, parameters)
-    wait = _wait(stay)
+    wait = wait_of(stay)
     horizon = (stay.last or 0.0) + 1e-6
     entering = felt(subject.species, entries(regimen, parameters, subject.values, horizon))
     given = tuple(replace(entry, time=entry.time + wait) for entry in entering)
@@ -144,11 +187,11 @@ def _moments(stay: Occasion) -> list[float]:
     hours = [seen.time - stay.begin for seen in stay.observations]
     at_dose = [any(abs(hour - start) < HAIR for start in starts) for hour in hours]
     early = [seen.before and dosed for seen, dosed in zip(stay.observations, at_dose, strict=True)]
-    wait = _wait(stay)
+    wait = wait_of(stay)
     return [h * (1 - HAIR) if sooner else h + wait for h, sooner in zip(hours, early, strict=True)]
 
 
-def _wait(stay: Occasion) -> float:
+def wait_of(stay: Occasion) -> float:
     """A hair by which the first dose waits (h), where somebody is looked at before a dose at the very beginning."""
     return HAIR if any(seen.before and seen.time == stay.begin for seen in stay.observations) else 0.0
 

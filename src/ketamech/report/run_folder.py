@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from ketamech.evidence import load_evidence
 from ketamech.exchange import whole_folder, write_curves
-from ketamech.exchange.facts import PAPERS
+from ketamech.exchange.facts import PAPERS, write_table
 from ketamech.exchange.folder import refuse_foreign
 from ketamech.parameters import Parameter
 from ketamech.report import bibliography as papers
@@ -28,6 +28,9 @@ from ketamech.report.told import Told, told
 from ketamech.report.usage import cited_evidence, used_parameters
 from ketamech.report.words import stage_in_words
 from ketamech.study import Model, Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,12 @@ def refuse_folder(folder: Path | str) -> None:
 
 
 def write_run(
-    folder: Path | str, dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: str, *, png: bool = False
-) -> list[Path]:
+    folder: Path | str, dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: str, *, png: bool = False,
+    tables: Mapping[str, tuple[pd.DataFrame, Mapping[str, str]]] | None = None,
+) -> list[Path]:  # fmt: skip
     """Write one run to `folder`, with `png` also the story as PNG (a second more); returns what was written.
+
+    `tables` are further CSV files, by name, each with the units of its columns.
 
     The folder appears whole or not at all and replaces an earlier run. Raises BadInput when it holds other files.
     """
@@ -64,6 +70,8 @@ def write_run(
         marked = dataset.assign_attrs({**dataset.attrs, **facts, **owed})
         write_curves(draft, marked)
         _write_tables(draft, found)
+        for name, (table, units) in (tables or {}).items():
+            write_table(table, draft / name, {**facts, **owed, **{f"units {n}": unit for n, unit in units.items()}})
         (draft / "report.html").write_text(_page(found, _figures(draft, found, png=png)), encoding="utf-8")
     return sorted(path for path in Path(folder).iterdir())
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 from ketamech.core import BadInput
 from ketamech.study.compartments import ABSORBED, route_of
@@ -93,6 +94,8 @@ def ev(
     `rate` (in `unit` per h) or `dur` (h); `ss=1` starts at the steady state of the rhythm; `f` the share of each dose
     that is given. Raises BadInput for a dose that cannot be given.
     """
+    numbers = {"amt": amt, "time": time, "ii": ii, "addl": addl, "until": until, "total": total, "rate": rate}
+    _refuse_types(numbers | {"dur": dur, "lag": lag, "f": f}, {"drug": drug, "unit": unit, "salt": salt})
     _refuse_odd(amt, drug, unit, rate, {"addl": addl, "until": until, "total": total})
     if ss not in (0, 1):
         what = f"SS of {ss}: only a start at steady state is known here"
@@ -125,12 +128,24 @@ def salt_of(text: str) -> str:
     return text.lower()
 
 
+def _refuse_types(numbers: Mapping[str, object], words: Mapping[str, object]) -> None:
+    """One number each, and words, so that what goes on is no surprise later."""
+    for name, value in numbers.items():
+        if value is None or (isinstance(value, Real) and math.isfinite(value)):
+            continue
+        expected, typed = "one number", ""
+        if name == "amt" and isinstance(value, str):
+            expected, typed = "a number, and its unit", 'ev(0.5, unit="mg/kg", ...)'
+        elif name == "amt" and isinstance(value, Iterable):
+            expected, typed = "one number; several doses are joined by +", "ev(20, ...) + ev(30, ..., time=24)"
+        raise BadInput(f"{name} of {value!r}", key=name, expected=expected, type_this=typed or None)
+    for name, value in words.items():
+        if not isinstance(value, str):
+            raise BadInput(f"{name} of {value!r}", key=name, expected="a word", type_this=f'{name}="..."')
+
+
 def _refuse_odd(amt: float | None, drug: str, unit: str, rate: float, numbers: Mapping[str, float | None]) -> None:
     """What `ev` would otherwise take for something else than was meant."""
-    if isinstance(amt, str):
-        raise BadInput(
-            f"amt of '{amt}'", key="amt", expected="a number, and its unit", type_this='ev(0.5, unit="mg/kg", ...)'
-        )
     if amt is not None and known_drug(drug).sessions and amt != 1:
         raise BadInput(
             f"amt of {amt:g} {drug}", key="amt", expected="none: it is counted", type_this=f'ev(drug="{drug}")'

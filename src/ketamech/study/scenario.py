@@ -17,6 +17,7 @@ from ketamech.study.species import refuse_without_kinetics
 from ketamech.study.wirings import Wiring, wiring_of
 
 _SUFFIXES = (".yaml", ".yml")
+TABLES = (".csv", ".tsv", ".dat", ".prn", ".nm", ".tab", ".txt")  # of tables of doses
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def load_scenario(
 
     Raises BadInput with file, line, key, expectation, nearest valid name and what to type.
     """
+    _refuse_source(source)
     from ketamech.parameters import load_parameters
 
     table = load_parameters() if parameters is None else parameters
@@ -167,6 +169,21 @@ def check(
                 expected="doses that start before the horizon",
                 type_this=f"horizon: {treatment.start / 24 + 28:.0f} days",
             )
+
+
+def is_table(source: str | Path) -> bool:
+    """Whether an argument names a table of doses."""
+    return Path(source).suffix.lower() in TABLES
+
+
+def _refuse_source(source: object) -> None:
+    if not isinstance(source, str | Path | Regimen):
+        what = f"a scenario of type {type(source).__name__}"
+        expected = "a sentence, a file, a Regimen or a Scenario"
+        raise BadInput(what, key="scenario", expected=expected, type_this='"racemic 0.5 mg/kg IV over 40 min"')
+    if isinstance(source, str | Path) and is_table(source):
+        what = "this is a table of doses, not a scenario"
+        raise BadInput(what, file=source, type_this=f"ketamech.simulate({str(source)!r})")
 
 
 def _names_a_file(text: str) -> bool:
