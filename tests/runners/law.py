@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from unittest import mock
 
@@ -121,7 +120,7 @@ def by_sensitivity(case: Case, model: Model) -> Readings:
 def by_design(case: Case, model: Model) -> Readings:
     if case.variant:
         raise NotOffered
-    with mock.patch.object(design, "load_population", lambda name: Nobody()):
+    with mock.patch.object(design, "load_population", return_value=Nobody()):
         found = design.compare(model, [design.Candidate("one", case.alone)], weeks=1, persons=1).iloc[0]
     return {name: float(found[name]) for name in ("benefit", "cadss", "systolic")}
 
@@ -137,7 +136,7 @@ def by_people(case: Case, model: Model) -> Readings:
 
 def by_attribution(case: Case, model: Model) -> Readings:
     words = "; ".join(f"{name} at {hour:g} h" for name in OUTPUTS for hour in HOURS)
-    with mock.patch.object(attribution, "players", lambda model, scenario: ("pathway.disinhibition",)):
+    with mock.patch.object(attribution, "players", return_value=("pathway.disinhibition",)):
         found = attribution.attribute(model, case.scenario(model), wanted=words, draws=0)
     totals = found.totals.set_index("outcome")
     hoped = totals["rest_tables"] + totals["hope_tables"]
@@ -152,7 +151,7 @@ def by_experiments(case: Case, model: Model) -> Readings:
     arm = (case.species, sentence, case.perturbation, tuple(values.items()))
     found = experiments._batch(model, [arm], HORIZON, set(HOURS.tolist()), OUTPUTS, {}, 1)[arm]
     places = np.searchsorted(found.time, HOURS)
-    return at_hours({name: found.values[name][places] for name in OUTPUTS})
+    return at_hours({name: found.outputs[name][places] for name in OUTPUTS})
 
 
 def by_trial(case: Case, model: Model) -> Readings:
@@ -163,7 +162,7 @@ def by_trial(case: Case, model: Model) -> Readings:
         "title": "one arm", "arms": {"one": {"treatment": case.alone, "n": 1}},
         "visits": {"MADRS": ["24 h", "168 h"]}, "population": "trd",
     }  # fmt: skip
-    with mock.patch.object(conduct, "load_population", lambda name: Nobody()):
+    with mock.patch.object(conduct, "load_population", return_value=Nobody()):
         trial = replace(load_trial(keys, model.parameters), values=values)
         found = conduct.run_trial(trial, model)
     assert (found["solve_status"] == "ok").all(), found["solve_status"].values
@@ -207,7 +206,7 @@ def by_page(case: Case, model: Model) -> Readings:
     keys |= {"perturbations": [case.perturbation]} if case.perturbation else {}
     keys |= {"wiring": case.variant} if case.variant else {}
     asked = AskedCurves(scenario=ScenarioFile(**keys), outputs=list(OUTPUTS))
-    with mock.patch.object(page, "hours", lambda horizon, starts: np.array([0.0, *HOURS])):
+    with mock.patch.object(page, "hours", return_value=np.array([0.0, *HOURS])):
         found = page.curves_of(Room(model), asked)
     drawn = {one["key"]: one["curves"][0][case.patient] for one in found["figures"]}
     return at_hours({name: np.array(drawn[name][1:]) for name in OUTPUTS})
