@@ -12,13 +12,13 @@ import pandas as pd
 from ketamech.analysis.experiment_rows import ExperimentRow, load_experiment_rows
 from ketamech.analysis.measure import Curves
 from ketamech.core import UnknownName, nearest
-from ketamech.engine import solve
 from ketamech.evidence import load_evidence
 from ketamech.parameters import HUMAN, ParameterTable, load_parameters, load_species
+from ketamech.simulation import Ensemble
 from ketamech.study.giving import entries
 from ketamech.study.perturbing import read_perturbations
 from ketamech.study.regimen import Regimen
-from ketamech.study.running import Course, Entry, Model, lead_of, load_model, prepare, story_times
+from ketamech.study.running import Course, Entry, Model, load_model, story_times
 from ketamech.study.scenario import perturbed_values
 from ketamech.study.species import refuse_without_kinetics
 
@@ -173,14 +173,10 @@ def _batch(
     times = np.unique(
         np.r_[story_times(horizon, per_dose=60), np.linspace(0, 2, 41), [m for m in moments if m <= horizon]]
     )
-    lead = lead_of(courses)
-    inputs, start, rested, given_events = prepare(model, courses, lead)
-    solution = solve(
-        model.kernel, start, inputs, given_events, times + lead, outputs=outputs, tolerance=TOLERANCE, threads=threads
-    )
-    solution.values[~rested] = np.nan
+    everybody = Ensemble.of_subjects(model, courses)
+    solved = everybody.solve(times, outputs, tolerance=TOLERANCE, threads=threads)
     return {
-        arm: Curves(times, {name: solution.values[i, :, k] for k, name in enumerate(outputs)}, {})
+        arm: Curves(times, {name: solved.of(name)[i] for name in outputs}, {})
         for i, arm in enumerate(arms)
     }
 

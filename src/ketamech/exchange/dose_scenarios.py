@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 
 from ketamech.core import BadInput
-from ketamech.engine import solve
 from ketamech.engine.solve import checked_outputs
 from ketamech.exchange.dose_reading import DoseTable, Occasion, Subject
 from ketamech.exchange.scenario_writing import scenario_yaml
 from ketamech.parameters import ParameterTable, load_species
+from ketamech.simulation import Ensemble
 from ketamech.study import Course, Model, Regimen, Scenario, entries
 from ketamech.study.regimen import LONGEST
-from ketamech.study.running import prepare
 from ketamech.study.scenario import check, luck, per_kilogram, salts
 from ketamech.study.simulate import felt
 
@@ -82,16 +81,13 @@ def solve_table(table: DoseTable, model: Model, outputs: Sequence[str]) -> pd.Da
         what = "no record of this table is looked at"
         raise BadInput(what, file=table.path, key="EVID", expected="records with EVID 0 for times to compute")
     courses = [_course(subject, stay, model) for subject, stay in stays]
-    inputs, start, rested, given = prepare(model, courses)
     times = _padded([_moments(stay) for _, stay in stays])
-    solution = solve(model.kernel, start, inputs, given, times, outputs=names)
-    solution.values[~rested] = np.nan
+    found = Ensemble.of_subjects(model, courses).solve(times, names)
     rows = []
     for i, (subject, stay) in enumerate(stays):
-        reason = solution.reason(i) if rested[i] else "no rest or steady state"
         for k, seen in enumerate(stay.observations):
-            shown = dict(zip(names, solution.values[i, k].tolist(), strict=True))
-            rows.append({"ID": subject.name, "TIME": seen.time, **shown, "solve_status": reason})
+            shown = dict(zip(names, found.values[i, k].tolist(), strict=True))
+            rows.append({"ID": subject.name, "TIME": seen.time, **shown, "solve_status": found.reasons[i]})
     return pd.DataFrame(rows)
 
 
