@@ -137,7 +137,6 @@ REFUSED = {
     "racemic 0.5 mg/kg/h IV": "duration",
     "racemic 50 mg oral over 2 h": "infusion by route oral",
     "TMS 9 times a week": "1 to 7",
-    "racemic 1 mg/kg IV over 2 h; racemic 1 mg/kg IV over 2 h at 1 h": "overlap",
     "": "empty",
     "racemic 0,5 mg/kg IV": "no dose",
     "racemic 1.000.000 mg IV": "no dose",

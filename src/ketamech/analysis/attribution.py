@@ -23,7 +23,7 @@ from ketamech.core import BadInput, nearest
 from ketamech.evidence import read_table
 from ketamech.study import Model, Scenario
 from ketamech.study.population import draw
-from ketamech.study.scenario_ensemble import Change, ensemble_of, given_to, untreated
+from ketamech.study.scenario_ensemble import Change, ensemble_of_scenario, events_of_scenario, untreated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,8 +119,13 @@ class Game:
     def _batch(self, values: Mapping[str, np.ndarray], draws: int) -> tuple[np.ndarray, np.ndarray]:
         size, times = draws * self.courses, self.times
         until = max(float(times[-1]) + 1.0, self.scenario.horizon)
-        everybody = ensemble_of(
-            self.model, self.scenario, self._values(values, draws), size, until, change=self._only_coalitions(until, draws)
+        everybody = ensemble_of_scenario(
+            self.model,
+            self.scenario,
+            self._values(values, draws),
+            size,
+            until,
+            change=self._only_coalitions(until, draws),
         )
         found = everybody.solve(times, self.outputs, tolerance=TOLERANCE, threads=self.threads)
         drawn = found.values.reshape(draws, self.courses, len(times), -1)
@@ -140,7 +145,7 @@ class Game:
     def _only_coalitions(self, until: float, draws: int) -> Change:
         """Gives the coalitions everything and the control its hopes and challenges, as in any scenario."""
         treated = np.arange(draws * self.courses) % self.courses != self.courses - 1
-        usual = given_to(self.scenario, self.model.parameters, {}, until)
+        usual = events_of_scenario(self.scenario, self.model.parameters, {}, until)
         shared = {entry.state for doses in (usual.doses, usual.cycle) for entry in untreated(doses)}
         return lambda given: [e if e.state in shared else replace(e, amount=e.amount * treated) for e in given]
 

@@ -19,7 +19,7 @@ from ketamech.core.work import HERE, Work
 from ketamech.simulation import Trajectories
 from ketamech.study import Model, Scenario, load_population, load_scenario
 from ketamech.study.population import draw
-from ketamech.study.scenario_ensemble import Change, ensemble_of, untreated
+from ketamech.study.scenario_ensemble import Change, ensemble_of_scenario, untreated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +127,7 @@ class _Trying:
         """Outcomes [regimen, aim] under one draw of the posterior."""
         drawn = load_population(self.population)
         people = drawn.draw(self.model.parameters, self.seed, range(self.persons), replicate=0, base=base)
-        values = {**base, **people.values}
+        values: dict[str, np.ndarray | float] = {**base, **people.values}
         return {"outcomes": np.array([self._outcome(regimen, values) for regimen in self.regimens])}
 
     def _outcome(self, regimen: Scenario, values: Mapping[str, np.ndarray | float]) -> np.ndarray:
@@ -145,5 +145,5 @@ class _Trying:
         self, regimen: Scenario, values: Mapping[str, np.ndarray | float], change: Change | None = None
     ) -> Trajectories:
         until = float(self.times[-1])
-        everybody = ensemble_of(self.model, regimen, values, self.persons, until, change=change)
+        everybody = ensemble_of_scenario(self.model, regimen, values, self.persons, until, change=change)
         return everybody.solve(self.times, OUTPUTS, tolerance=TOLERANCE, threads=self.threads)

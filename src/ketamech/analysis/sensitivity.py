@@ -21,7 +21,7 @@ from ketamech.core.work import HERE, Work
 from ketamech.parameters import Parameter
 from ketamech.study import Model, Scenario
 from ketamech.study.scales import load_scales
-from ketamech.study.scenario_ensemble import ensemble_of
+from ketamech.study.scenario_ensemble import ensemble_of_scenario
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,7 +148,7 @@ class Question:
         values = {row.name: quantile(row, ranks[:, k]) for k, row in enumerate(self.rows)}
         times = self._times()
         until = max(float(times[-1]) + 1.0, self.scenario.horizon)
-        found = ensemble_of(self.model, self.scenario, values, len(ranks), until).solve(
+        found = ensemble_of_scenario(self.model, self.scenario, values, len(ranks), until).solve(
             times, tuple(dict.fromkeys(o.output for o in self.outcomes)), tolerance=TOLERANCE, threads=self.threads
         )
         return np.column_stack([self._read(o, times, found.of(o.output)) for o in self.outcomes])

@@ -23,8 +23,8 @@ from ketamech.engine import Events, events
 from ketamech.exchange.petab_cases import Case, Reading
 from ketamech.exchange.sbml import AT_ONCE, Change, Doses, doses_of, write_sbml
 from ketamech.exchange.sbml_words import inflow_id, sbml_id
-from ketamech.study import Model
 from ketamech.simulation import Ensemble
+from ketamech.study import Model
 
 REACH = 4.0  # bounds lie so many SD of the prior about the table's value
 Rows = list[dict[str, object]]

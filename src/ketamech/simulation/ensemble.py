@@ -27,7 +27,7 @@ OK, NO_BASELINE, NO_STEADY_STATE = "ok", "no rest state", "no periodic steady st
 
 @dataclass(frozen=True)
 class Cycle:
-    """What is repeated before 0 h: dose events from the start of a cycle, and its `length` [patient] (h; 0: no cycle)."""
+    """What is repeated before 0 h: dose events of one cycle, and its `length` [patient] (h; 0: no cycle)."""
 
     events: EventTable
     length: np.ndarray
@@ -53,7 +53,7 @@ class InitialCondition:
 
 @dataclass(frozen=True)
 class Trajectories:
-    """`values` [patient, time, output] of the outputs `names` at `times` (h, perhaps [patient, time]); NaN for a failure.
+    """`values` [patient, time, output] of `names` at `times` (h, [time] or [patient, time]); NaN for a failure.
 
     `reasons` [patient] says "ok" or why a patient failed; `steps` [patient] of the solver.
     """
@@ -78,12 +78,12 @@ class Trajectories:
     def dataset(self, labels: Sequence[Any]) -> xr.Dataset:
         """Curves with dims (patient, time); a start at steady state adds `baseline` to the attributes of each."""
         layout = self.ensemble.model.layout
-        drug_free = self.baseline.T if self.ensemble.cycle is not None else [None] * len(self.names)
+        steady = self.ensemble.cycle is not None
         variables = {}
         for i, name in enumerate(self.names):
             attributes: dict[str, Any] = {"units": layout.units[name], "long_name": layout.about[name] or name}
-            if drug_free[i] is not None:
-                attributes["baseline"] = drug_free[i].tolist()
+            if steady:
+                attributes["baseline"] = self.baseline[:, i].tolist()
             variables[name] = (("patient", "time"), self.values[:, :, i], attributes)
         coordinates = {
             "patient": ("patient", np.asarray(labels)),
@@ -160,7 +160,7 @@ class Ensemble:
         )
 
     def initial(self, *, tolerance: float = TOLERANCE, threads: int = 1, device: str = "cpu") -> InitialCondition:
-        """The drug-free baseline of each patient, and the state at the start: the same, or the periodic steady state."""
+        """The drug-free baseline of each patient, and the state at the start: that, or the periodic steady state."""
         kernel, inputs = self.model.kernel, self.inputs()
         baseline, rested = rest(kernel, inputs, threads=threads, device=device)
         state, steady = baseline, np.ones(self.size, dtype=bool)
@@ -227,10 +227,12 @@ class Integration:
     device: str
     reasons: np.ndarray
 
-    def give(self, events: EventTable, now: np.ndarray) -> None:
-        """Add dose events; planned ones up to each patient's hour `now` (h) are done with."""
-        planned = self.events.where(self.events.time > now[self.events.owner] + self.ensemble.lead)
-        self.events = merged_tables(self.ensemble.size, planned, events)
+    def give(self, events: Sequence[Entry], now: np.ndarray | None = None) -> None:
+        """Add dose events; planned ones up to each patient's hour `now` (h, default: none of them) are done with."""
+        every, planned = self.ensemble, self.events
+        if now is not None:
+            planned = planned.where(planned.time > now[planned.owner] + every.lead)
+        self.events = merged_tables(every.size, planned, event_table(every.model, events, every.size, every.lead))
 
     def advance(
         self, times: np.ndarray, outputs: Sequence[str] | None = None, progress: Callable[[int], None] | None = None

@@ -23,9 +23,7 @@ def event_table(model: Model, given: Sequence[Entry], count: int, lead: float = 
     rows = [row for entry in given for row in _rows(model, entry, lead)]
     if not rows:
         return no_events(count)
-    time, size = (
-        np.array([np.broadcast_to(np.asarray(row[i], dtype=float), count) for row in rows]).T for i in (0, 3)
-    )
+    time, size = (np.array([np.broadcast_to(np.asarray(row[i], dtype=float), count) for row in rows]).T for i in (0, 3))
     kind, state = (np.array([row[i] for row in rows], dtype=np.int64) for i in (1, 2))
     order = np.argsort(time, axis=1, kind="stable")
     kept = np.take_along_axis(size, order, axis=1) != 0

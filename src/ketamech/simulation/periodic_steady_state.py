@@ -67,7 +67,7 @@ def repeated(cycle: EventTable, length: np.ndarray) -> EventTable:
 
 
 def carried_over(cycle: EventTable, length: np.ndarray) -> EventTable:
-    """What the doses of all cycles before time 0 still do to each patient after it: infusions still running, late entry.
+    """What the doses of all cycles before time 0 still do after it: infusions still running, amounts still to enter.
 
     `length` (h) by patient; nothing comes of a cycle of 0 h.
     """

@@ -27,7 +27,7 @@ from ketamech.study.packing import packed, unpacked
 from ketamech.study.population import draw
 from ketamech.study.regimen import Regimen
 from ketamech.study.scenario import Scenario
-from ketamech.study.scenario_ensemble import ensemble_of
+from ketamech.study.scenario_ensemble import ensemble_of_scenario
 
 __all__ = ["CHUNK", "Cohort", "adherence", "event_table"]
 
@@ -132,13 +132,11 @@ class Cohort:
         drawn = dict(zip((*layout.parameter_names, *doses), (*values.T, *others.T), strict=True))
         own = {name: numbers for name, numbers in drawn.items() if table[name].spread.kind != "fixed"}
         skipped = adherence(self.scenario.regimen, self.until, self.seed, who, self.replicate)
-        return who, ensemble_of(
+        return who, ensemble_of_scenario(
             self.model, self.scenario, own, len(who), self.until, taken=lambda i, k: skipped.get((i, k), 1.0)
         )
 
-    def _solved(
-        self, drawn: tuple[Sequence[int], Ensemble], progress: Callable[[int], None] | None
-    ) -> xr.Dataset:
+    def _solved(self, drawn: tuple[Sequence[int], Ensemble], progress: Callable[[int], None] | None) -> xr.Dataset:
         who, patients = drawn
         found = patients.solve(
             self.times, self.outputs, tolerance=self.tolerance, threads=self.threads, device=self.device,

@@ -17,8 +17,8 @@ Change = Callable[[tuple[Entry, ...]], Sequence[Entry]]
 
 
 @dataclass(frozen=True)
-class Given:
-    """What patients of a scenario are given: `doses`, `perturbations`, and a `cycle` of doses of `length` h before 0 h."""
+class ScenarioEvents:
+    """Dose events of patients of a scenario: `doses`, `perturbations`, and a `cycle` of `length` h before 0 h."""
 
     doses: tuple[Entry, ...]
     perturbations: tuple[Entry, ...]
@@ -30,15 +30,15 @@ class Given:
         """Everything that enters from the lead time on, in order of time."""
         return tuple(sorted((*self.doses, *self.perturbations), key=lambda entry: float(np.min(entry.time))))
 
-    def changed(self, change: Change) -> Given:
+    def changed(self, change: Change) -> ScenarioEvents:
         """The same with other doses, in the cycle too."""
         return replace(self, doses=tuple(change(self.doses)), cycle=tuple(change(self.cycle)))
 
 
-def given_to(
+def events_of_scenario(
     scenario: Scenario, parameters: ParameterTable, values: Mapping[str, Quantity], until: float,
     taken: Taken | None = None,
-) -> Given:  # fmt: skip
+) -> ScenarioEvents:  # fmt: skip
     """What patients are given before `until` (h) whose parameters differ by `values` (canonical, also [patient]).
 
     Expectancy is among the doses unless the species has none. `taken` as in `entries`, for what is given from 0 h on.
@@ -47,15 +47,18 @@ def given_to(
     doses = felt(scenario.species, entries(scenario.regimen, parameters, person, until, taken))
     repeated, length = scenario.cycle(parameters)
     cycle = felt(scenario.species, entries(repeated, parameters, person, length)) if length else ()
-    return Given(doses, scenario.perturbed, cycle, length)
+    return ScenarioEvents(doses, scenario.perturbed, cycle, length)
 
 
-def ensemble_of(
+def ensemble_of_scenario(
     model: Model, scenario: Scenario, values: Mapping[str, Quantity], size: int, until: float, *,
     taken: Taken | None = None, change: Change | None = None,
 ) -> Ensemble:  # fmt: skip
-    """`size` patients of a scenario whose parameters differ by `values`; see `given_to` and `Given.changed`."""
-    given = given_to(scenario, model.parameters, values, until, taken)
+    """`size` patients of a scenario whose parameters differ by `values`; arguments as in `events_of_scenario`.
+
+    `change` is done to their doses, see `ScenarioEvents.changed`.
+    """
+    given = events_of_scenario(scenario, model.parameters, values, until, taken)
     given = given.changed(change) if change else given
     own = {**scenario.values, **values}
     return Ensemble.of(model, own, given.events, size, cycle=given.cycle, length=given.length)
@@ -63,8 +66,11 @@ def ensemble_of(
 
 def felt(species: str, given: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """What enters, without the hopes that no animal has."""
-    if species == HUMAN:
-        return given
+    return given if species == HUMAN else without_expectancy(given)
+
+
+def without_expectancy(given: Sequence[Entry]) -> tuple[Entry, ...]:
+    """What enters, without expectancy."""
     return tuple(entry for entry in given if not entry.state.startswith("expectancy."))
 
 

@@ -14,7 +14,7 @@ from ketamech.study.people import People
 from ketamech.study.regimen import Regimen
 from ketamech.study.running import Course, Model, load_model, run, story_times
 from ketamech.study.scenario import Scenario, load_scenario
-from ketamech.study.scenario_ensemble import ensemble_of, felt, given_to, untreated
+from ketamech.study.scenario_ensemble import ensemble_of_scenario, events_of_scenario, felt, untreated
 
 __all__ = ["courses", "felt", "outputs_of_people", "simulate", "untreated"]
 
@@ -23,7 +23,7 @@ A_MINUTE = 1 / 60
 
 def courses(scenario: Scenario, model: Model) -> list[Course]:
     """The treated course and, where asked for, the same person with the same hopes and challenges and no drug."""
-    treated = given_to(scenario, model.parameters, {}, scenario.horizon)
+    treated = events_of_scenario(scenario, model.parameters, {}, scenario.horizon)
     found = [("treated", treated)]
     if scenario.control:
         found.append(("control", treated.changed(untreated)))
@@ -39,7 +39,7 @@ def outputs_of_people(
     times = np.array(sorted({0.0, *(hour for _, hour in wanted)}))
     scenario = load_scenario(sentence, model.parameters)
     values = {name: column for name, column in people.values.items() if name not in scenario.values}
-    everybody = ensemble_of(model, scenario, values, len(people), float(times[-1]) + 1.0)
+    everybody = ensemble_of_scenario(model, scenario, values, len(people), float(times[-1]) + 1.0)
     found = everybody.solve(times, names)
     return [found.of(name)[:, int(np.searchsorted(times, hour))] for name, hour in wanted]
 
