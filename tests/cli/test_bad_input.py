@@ -30,6 +30,10 @@ CASES = {
         ["bad.yaml:3", "needs a body weight"],
     ),
     "absurd dose": ("treatments: [racemic 9000 mg IV]\n", ["no one is given that"]),
+    "overlapping": (
+        "treatments:\n  - surgery over 2 h\n  - surgery over 2 h at 1 h\n",
+        ["overlap", "at 2 h"],
+    ),
     "out of order": (
         "treatments:\n  - racemic 70 mg IV at 5 h\n  - racemic 70 mg IV at 1 h\n",
         ["out of order", "listed after one at 5 h"],

@@ -71,12 +71,11 @@ def test_a_table_of_several_is_simulated_at_its_observations(folder):
 
 
 def test_a_table_that_cannot_be_given_is_refused_when_it_is_read(folder):
-    rows = "TIME,AMT,RATE,CMT\n0,20,10,IV\n1,9000,4500,IV\n"
+    rows = "TIME,AMT,DUR,CMT,DRUG\n0,1,2,none,surgery\n1,1,2,none,surgery\n"
     (folder / "over.txt").write_text(rows, encoding="utf-8")
-    ended = run("import", "over.txt", "--drug", "racemic", cwd=folder)
+    ended = run("import", "over.txt", cwd=folder)
     assert ended.returncode == 2
-    assert "over.txt:3:" in ended.stderr
-    assert "no one is given that" in ended.stderr
+    assert "over.txt:3: two treatments with surgery overlap" in ended.stderr
 
 
 def test_one_person_of_a_table_is_a_scenario(folder):

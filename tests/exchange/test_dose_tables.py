@@ -98,7 +98,7 @@ def test_any_regimen_survives_the_round_trip(folder, regimen):
     try:
         entries(regimen, TABLE, {}, HORIZON)
     except BadInput:
-        return  # overlapping infusions, single doses out of order: no regimen
+        return  # overlapping operations, single doses out of order: no regimen
     same(regimen, only(folder, doses_csv(regimen, HORIZON, {}, TABLE)))
 
 

@@ -63,7 +63,7 @@ def test_any_regimen_is_found_again_in_what_enters(regimen):
     try:
         wanted = put_in(regimen)
     except BadInput:
-        return  # overlapping infusions, single doses out of order: no regimen
+        return  # overlapping operations, single doses out of order: no regimen
     assert put_in(regimen_of(wanted, TABLE, {}), 2 * HORIZON).apart(wanted) == ""
 
 

@@ -137,6 +137,7 @@ REFUSED = {
     "racemic 0.5 mg/kg/h IV": "duration",
     "racemic 50 mg oral over 2 h": "infusion by route oral",
     "TMS 9 times a week": "1 to 7",
+    "surgery over 2 h; surgery over 2 h at 1 h": "overlap",
     "": "empty",
     "racemic 0,5 mg/kg IV": "no dose",
     "racemic 1.000.000 mg IV": "no dose",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -38,7 +39,8 @@ def entries(
 
     `taken(treatment number, dose number)`, both from 0, says which share of a dose is taken: 1, 0, or an array of both
     by patient (default: all but those that the regimen itself calls missed).
-    Infusions that overlap add up. Raises BadInput for an absurd dose.
+    Infusions of one drug that overlap add up. Raises BadInput for an absurd dose, for doses out of order, and for two
+    operations or anaesthesias at once.
     """
 
     def number(name: str) -> Quantity:
@@ -53,6 +55,7 @@ def entries(
         share = 0.0 if k + 1 in treatment.missed else taken(i, k) if taken else 1.0
         if np.any(share):
             found += [replace(e, amount=share * e.amount) for e in _dose(treatment, start, number)]
+    _refuse_overlaps(regimen, horizon)
     _refuse_disorder(regimen)
     found += _beliefs(regimen, horizon, number("expectancy.visit_gap"))
     return tuple(sorted(found, key=lambda entry: float(np.min(entry.time))))
@@ -182,3 +185,22 @@ def _refuse_disorder(regimen: Regimen) -> None:
                 expected="doses in the order in which they are given",
             )
         last[treatment.drug, treatment.route] = treatment.start
+
+
+def _refuse_overlaps(regimen: Regimen, horizon: float) -> None:
+    """Infusions of a drug add up; an operation or an anaesthesia does not begin during another one."""
+    by_drug: dict[str, list[tuple[float, float]]] = {}
+    for treatment in regimen.treatments:
+        if treatment.duration and treatment.substance.sessions:
+            lasting = treatment.duration
+            by_drug.setdefault(treatment.drug, []).extend((at, at + lasting) for at in treatment.starts(horizon))
+    for name, spans in by_drug.items():
+        ordered = sorted(spans)
+        for (begin, end), (following, _) in pairwise(ordered):
+            if following < end - 1e-9:
+                raise BadInput(
+                    f"two treatments with {name} overlap: {begin:g} to {end:g} h, and the next from {following:g} h",
+                    key="treatments",
+                    expected="one at a time",
+                    type_this=f"... at {end:g} h",
+                )
