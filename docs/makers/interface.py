@@ -10,7 +10,19 @@ from typing import Any
 import ketamech
 from makers.markdown import NOTICE, blocks
 
-ROOMS = ("study", "analysis", "exchange", "report", "parameters", "evidence", "system", "engine", "stages", "core")
+ROOMS = (
+    "study",
+    "analysis",
+    "exchange",
+    "report",
+    "parameters",
+    "evidence",
+    "system",
+    "simulation",
+    "engine",
+    "stages",
+    "core",
+)
 
 
 def interface_pages() -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import toys
-from ketamech.bench import lsoda, problem
+from ketamech.bench import lsoda, ours, problem
 from ketamech.bench.measuring import QUICK, Judge, compare, measure, one_core
 from ketamech.bench.peers import OURS, PEERS, chosen
 from ketamech.bench.scaling import sizes, summary
@@ -38,7 +38,7 @@ def toy():
     model = Model(system.layout, table, load_kernel(system.layout, lambda: system), lambda: system)
     inputs = np.tile([table[n].canonical for n in system.parameter_names] + [0.0] * len(system.rested), (2, 1))
     inputs[1, 0] *= 2
-    start = problem.ours.rest_of(model, inputs)
+    start = ours.rest_of(model, inputs)
     outputs = ("kinetics.concentration", "response.level", "response.rise")
     return problem.Problem(model, inputs, start, GIVEN, TIMES, outputs)
 

@@ -148,6 +148,18 @@ def test_added_at_the_same_time_and_looked_at_in_between(solved):
         assert found[name].to_numpy() == pytest.approx([first[name].iloc[0], total[name].iloc[0]], rel=1e-4)
 
 
+@pytest.mark.parametrize("first", ["1,0,20,2,IV,1,24,{more},{ss}\n", "1,0,60,2,IV,1,24,{more},{ss}\n"])
+def test_an_infusion_that_runs_when_a_rhythm_is_added_goes_on(solved, first):
+    """For 10 h of a day, or for 30 h: several at a time. Second road: both rhythms for 60 days."""
+    looks = (6, 8, 20, 23)
+    text = HEAD + first.format(more=0, ss=1) + LOOK.format(at=5) + "1,6,40,,IV,1,24,0,2\n"
+    found = solved(text + "".join(LOOK.format(at=at) for at in looks))
+    long = first.format(more=60, ss="") + "1,6,40,,IV,1,24,60,\n"
+    both = solved(HEAD + long + "".join(LOOK.format(at=24 * 60 + at) for at in looks))
+    for name in LEVELS:
+        assert found[name].iloc[1:].to_numpy() == pytest.approx(both[name].to_numpy(), rel=1e-3), name
+
+
 def test_a_steady_state_that_goes_on_is_a_scenario_and_others_are_a_table(folder):
     on = read(folder, HEAD + MORNING.format(more=3) + EVENING.format(more=3) + LOOK.format(at=30))
     (subject,) = on.subjects
@@ -164,7 +176,6 @@ REFUSED = {
     ),
     "SS 2 after the rhythm is over": ("0,20,,IV,1,12,0,1\n30,20,,IV,1,12,0,2\n", [":3", "line 2", "within one II"]),
     "SS 2 in another rhythm": ("0,20,,IV,1,12,5,1\n6,20,,IV,1,24,5,2\n7,,,,0,,,\n", [":3", "rhythm"]),
-    "SS 2 while an infusion runs": ("0,20,2,IV,1,24,5,1\n6,20,,IV,1,24,5,2\n", [":3", "dose of line 2 still enters"]),
     "SS without a dose": ("0,20,,IV,1,24,0,1\n1,,,,0,,,1\n", [":3", "SS of 1 in a record without a dose"]),
     "a reset with an amount": ("0,20,,IV,1,,,\n5,20,,IV,3,,,\n", [":3", "a reset with an amount", "EVID 4"]),
     "other with an amount": ("0,20,,IV,1,,,\n5,20,,IV,2,,,\n", [":3", "other than a dose with an amount", "EVID 1"]),

@@ -110,10 +110,10 @@ def test_libroadrunner_runs_it_as_it_comes(model, given):
 
 
 def test_a_person_without_a_rest_state_is_refused(model):
-    one = np.zeros((1, 1))
+    nobody = (np.full((1, len(model.layout.states)), np.nan), np.array([False]))
     with (
-        mock.patch("ketamech.exchange.sbml.prepare", return_value=(one, one, np.array([False]), [])),
-        pytest.raises(SolveFailed, match="rest state"),
+        mock.patch("ketamech.simulation.ensemble.rest", return_value=nobody),
+        pytest.raises(SolveFailed, match="no rest state"),
     ):
         course_sbml(model, courses(load_scenario(SENTENCES["nasal"]), model)[0])
 

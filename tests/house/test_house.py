@@ -18,6 +18,7 @@ ROOMS = (
     "stages",
     "system",
     "engine",
+    "simulation",
     "study",
     "analysis",
     "exchange",

@@ -160,7 +160,7 @@ def test_dose_records_repeat_with_addl_and_ii():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"addl": 2}, {"ss": True}, {"addl": -1, "ii": 12.0}, {"lag": -1.0}, {"ss": True, "ii": 1.0, "duration": 2.0}],
+    [{"addl": 2}, {"ss": True}, {"addl": -1, "ii": 12.0}, {"lag": -1.0}],
 )
 def test_senseless_records_are_refused(wrong):
     with pytest.raises(BadInput):

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from ketamech.core import BadInput
-from ketamech.engine import events, rest
+from ketamech.engine import events, rest, solve
 from ketamech.engine.events import joined
 from ketamech.parameters import load_parameters
-from ketamech.study import Cohort, Regimen, entries, load_scenario
-from ketamech.study.steady import steady_state
+from ketamech.simulation.periodic_steady_state import carried_over, repeated, steady_state
+from ketamech.study import Cohort, Regimen, courses, entries, load_scenario, run
 
 VISITS = load_parameters()["expectancy.visit_gap"].canonical
 
@@ -61,16 +61,54 @@ def test_a_start_that_no_round_reaches_is_refused(words, complaint):
         Regimen.parse(words).cycle(VISITS)
 
 
-def test_one_in_whom_a_dose_is_still_entering_is_lost_and_no_other(model):
-    """An infusion of 80 h every 72 h: told apart, and the neighbour's state has the same bits as alone."""
+def inputs_of(model, count):
+    inputs = np.zeros((count, len(model.layout.inputs)))
+    values = [model.parameters[name].canonical for name in model.layout.parameter_names]
+    inputs[:, : len(values)] = values
+    return inputs
+
+
+def test_an_infusion_longer_than_its_cycle_adds_up_and_changes_no_neighbour(model):
+    """80 h of infusion every 72 h: as if given for ever, and the neighbour's state has the same bits as alone."""
     state = model.layout.state_names.index("pharmacokinetics.central_s")
     short = events([(0.0, 1, state, 1.0), (2.0, 1, state, -1.0)])
     long = replace(short, time=np.array([0.0, 80.0]))
-    inputs = np.zeros((2, len(model.layout.inputs)))
-    values = [model.parameters[name].canonical for name in model.layout.parameter_names]
-    inputs[:, : len(values)] = values
+    inputs = inputs_of(model, 2)
     start, _ = rest(model.kernel, inputs)
     both, steady = steady_state(model.kernel, start, inputs, joined([long, short]), 72.0)
     alone, _ = steady_state(model.kernel, start[1:], inputs[1:], joined([short]), 72.0)
-    assert steady.tolist() == [False, True]
+    assert steady.all()
     assert (both[1] == alone[0]).all()
+    many = [row for k in range(14) for row in ((72.0 * k, 1, state, 1.0), (72.0 * k + 80.0, 1, state, -1.0))]
+    given = solve(model.kernel, start[:1], inputs[:1], [events(many)], np.array([0.0, 72.0 * 14]))
+    place = model.layout.state_names.index("pharmacokinetics.central_r")
+    assert both[0, state] == pytest.approx(given.last[0, state], rel=1e-3)
+    assert both[0, place] == pytest.approx(given.last[0, place], rel=1e-3, abs=1e-12)
+
+
+@pytest.mark.parametrize(("hours", "every"), [(24.0, 24.0), (0.7, 0.7), (30.0, 24.0)])
+def test_an_infusion_that_never_ends_has_a_constant_level(model, hours, every):
+    """The steady level of a constant infusion: rate over clearance, from the first hour on and hour after hour."""
+    rate = 1.0  # mg/h
+    words = f"esketamine {rate * hours:g} mg IV over {hours:g} h every {every:g} h for 3 days at steady state"
+    scenario = load_scenario(words, model.parameters)
+    treated = run(model, courses(scenario, model)[:1], np.array([0.0, 1.0, 7.0, 24.0, 47.0]), tolerance=1e-8)
+    level = treated["plasma.esketamine"].values[0]
+    value = {name: row.canonical for name, row in model.parameters.items()}
+    flow, own = value["pharmacokinetics.hepatic_flow"], value["pharmacokinetics.intrinsic_clearance_s"]
+    micromoles = rate * 1e-6 / value["drug.ketamine_molar_mass"]
+    if hours == every:
+        assert level == pytest.approx(np.full(5, level[0]), rel=2e-4)
+        assert level[0] == pytest.approx(micromoles / (flow * own / (flow + own)), rel=0.05)
+    else:
+        assert level[[0, 3]] == pytest.approx(np.full(2, level[0]), rel=2e-4)
+
+
+def test_a_cycle_carries_over_what_is_not_over(model):
+    """An infusion that runs 2.5 cycles: at each start two earlier ones still run."""
+    cycle = joined([events([(0.0, 1, 4, 3.0), (25.0, 1, 4, -3.0), (12.0, 0, 7, 1.0)])])
+    after = carried_over(cycle, np.array([10.0]))
+    assert after.time.tolist() == [0.0, 0.0, 2.0, 5.0, 15.0]
+    assert after.size.tolist() == [3.0, 3.0, 1.0, -3.0, -3.0]
+    assert not len(carried_over(cycle, np.array([0.0])).time)
+    assert repeated(cycle, np.array([10.0])).time.tolist() == [0.0, 0.0, 0.0, 2.0, 5.0]

@@ -187,16 +187,16 @@ def test_in_a_crossover_everybody_gets_everything_and_something_is_carried_over(
 
 
 def test_a_failed_patient_is_missing_with_a_reason(model, monkeypatch):
-    from ketamech.study import conduct
+    from ketamech.simulation import ensemble
 
-    settle = conduct.rest
+    settle = ensemble.rest
 
     def one_never_rests(kernel, inputs, **how):
         start, rested = settle(kernel, inputs, **how)
         rested[3] = False
         return start, rested
 
-    monkeypatch.setattr(conduct, "rest", one_never_rests)
+    monkeypatch.setattr(ensemble, "rest", one_never_rests)
     found = run_trial(trial(), model, threads=1)
     assert found["solve_status"].values[0, 3] == "no rest state"
     assert np.isnan(found["true_MADRS"].values[0, 3]).all()

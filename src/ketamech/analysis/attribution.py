@@ -20,13 +20,10 @@ from ketamech.analysis.posterior import load_posterior
 from ketamech.analysis.sensitivity import Outcome, outcomes, reading_hours
 from ketamech.analysis.shapley import alone, lost, members, shapley
 from ketamech.core import BadInput, nearest
-from ketamech.engine import rest, solve
 from ketamech.evidence import read_table
-from ketamech.study import Entry, Model, Scenario, entries
-from ketamech.study.cohort import event_table
+from ketamech.study import Model, Scenario
 from ketamech.study.population import draw
-from ketamech.study.simulate import felt, untreated
-from ketamech.study.steady import steady_state
+from ketamech.study.scenario_ensemble import Change, ensemble_of_scenario, events_of_scenario, untreated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,53 +117,37 @@ class Game:
             yield np.arange(first, min(first + together, draws))
 
     def _batch(self, values: Mapping[str, np.ndarray], draws: int) -> tuple[np.ndarray, np.ndarray]:
-        inputs, person = self._inputs(values, draws)
-        kernel, times = self.model.kernel, self.times
-        start, rested = rest(kernel, inputs, threads=self.threads)
-        before = solve(kernel, start, inputs, event_table(self.model, (), len(inputs)), times[:1], outputs=self.outputs)
-        repeated, gap = self.scenario.cycle(self.model.parameters)
-        treated = np.arange(len(inputs)) % self.courses != self.courses - 1
-        lead = max([0.0, *(-float(entry.time) for entry in self.scenario.perturbed)])  # what comes before the drug
-        how = {"tolerance": TOLERANCE, "threads": self.threads}
-        if gap:
-            cycle = event_table(self.model, self._given(repeated, gap, person, treated), len(inputs))
-            start, steady = steady_state(kernel, start, inputs, cycle, gap, **how)  # type: ignore[arg-type]
-            rested &= steady
+        size, times = draws * self.courses, self.times
         until = max(float(times[-1]) + 1.0, self.scenario.horizon)
-        drugs = [*self._given(self.scenario.regimen, until, person, treated), *self.scenario.perturbed]
-        shifted = [replace(entry, time=entry.time + lead) for entry in drugs]
-        given = event_table(self.model, shifted, len(inputs))
-        solution = solve(kernel, start, inputs, given, times + lead, outputs=self.outputs, **how)  # type: ignore[arg-type]
-        solution.values[~rested] = np.nan
-        drawn = solution.values.reshape(draws, self.courses, len(times), -1)
-        resting = before.values.reshape(draws, self.courses, 1, -1)[:, -1:]  # hope alone, before anything is given
+        everybody = ensemble_of_scenario(
+            self.model,
+            self.scenario,
+            self._values(values, draws),
+            size,
+            until,
+            change=self._only_coalitions(until, draws),
+        )
+        found = everybody.solve(times, self.outputs, tolerance=TOLERANCE, threads=self.threads)
+        drawn = found.values.reshape(draws, self.courses, len(times), -1)
+        resting = found.baseline.reshape(draws, self.courses, 1, -1)[:, -1:]
         everything = np.concatenate([drawn, np.broadcast_to(resting, (draws, 1, *drawn.shape[2:]))], axis=1)
         return self._read(everything, times)
 
-    def _inputs(self, values: Mapping[str, np.ndarray], draws: int) -> tuple[np.ndarray, dict[str, np.ndarray | float]]:
-        """Inputs [draw x course, input]; what differs from the table, for the doses."""
-        table, layout = self.model.parameters.with_values(dict(self.scenario.values)), self.model.layout
-        usual = [*(table[name].canonical for name in layout.parameter_names), *([0.0] * len(layout.rested))]
-        inputs = np.tile(np.array(usual), (draws * self.courses, 1))
-        place = {name: i for i, name in enumerate(layout.parameter_names)}
-        person: dict[str, np.ndarray | float] = dict(self.scenario.values)
-        for name, column in values.items():
-            person[name] = np.repeat(column, self.courses)
-            if name in place:
-                inputs[:, place[name]] = person[name]
+    def _values(self, values: Mapping[str, np.ndarray], draws: int) -> dict[str, np.ndarray]:
+        """Drawn values and switches [draw x course]; after the coalitions, hope alone has every switch on."""
+        table = self.model.parameters.with_values(dict(self.scenario.values))
+        found = {name: np.repeat(column, self.courses) for name, column in values.items()}
         on = np.vstack([members(len(self.players)), np.ones((1, len(self.players)), dtype=bool)])
         for i, name in enumerate(self.players):
-            inputs[:, place[name]] *= np.tile(on[:, i], draws)
-        return inputs, person
+            found[name] = found.get(name, table[name].canonical) * np.tile(on[:, i], draws)
+        return found
 
-    def _given(
-        self, regimen: object, until: float, person: Mapping[str, np.ndarray | float], treated: np.ndarray
-    ) -> list[Entry]:
-        """What enters whom: everything in the coalitions; in the control hopes and challenges, as in any scenario."""
-        usual = entries(regimen, self.model.parameters, self.scenario.values, until)  # type: ignore[arg-type]
-        shared = {entry.state for entry in untreated(felt(self.scenario.species, usual))}
-        found = felt(self.scenario.species, entries(regimen, self.model.parameters, person, until))  # type: ignore[arg-type]
-        return [e if e.state in shared else replace(e, amount=e.amount * treated) for e in found]
+    def _only_coalitions(self, until: float, draws: int) -> Change:
+        """Gives the coalitions everything and the control its hopes and challenges, as in any scenario."""
+        treated = np.arange(draws * self.courses) % self.courses != self.courses - 1
+        usual = events_of_scenario(self.scenario, self.model.parameters, {}, until)
+        shared = {entry.state for doses in (usual.doses, usual.cycle) for entry in untreated(doses)}
+        return lambda given: [e if e.state in shared else replace(e, amount=e.amount * treated) for e in given]
 
     def _read(self, values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = []

@@ -16,15 +16,15 @@ import numpy as np
 
 from ketamech.core.pieces import Arrays
 from ketamech.core.work import HERE, Work
-from ketamech.engine import rest, solve
-from ketamech.study import Model, load_population, sentence_entries
-from ketamech.study.cohort import event_table
+from ketamech.simulation import Trajectories
+from ketamech.study import Model, Scenario, load_population, load_scenario
 from ketamech.study.population import draw
+from ketamech.study.scenario_ensemble import Change, ensemble_of_scenario, untreated
 
 if TYPE_CHECKING:
     import pandas as pd
 
-OUTPUTS = ("mood.madrs", "dissociation.cadss", "haemodynamics.systolic_rise")
+OUTPUTS = MADRS, CADSS, SYSTOLIC = "mood.madrs", "dissociation.cadss", "haemodynamics.systolic_rise"
 FELT = 4.0  # CADSS points above which a person counts as dissociating (as the label counts)
 UNFITTED = ("dissociation", "haemodynamics", "nmda.enantiomer_ratio")  # known from their rows alone
 TOLERANCE, DAY = 1e-4, 24.0
@@ -69,10 +69,9 @@ def compare(
     import pandas as pd
 
     times = np.unique(np.concatenate([CLOSELY, np.arange(DAY, weeks * 168.0 + 1, DAY)]))
-    for regimen in regimens:  # the typical person is asked whether a dose is absurd; many persons are not
-        sentence_entries(regimen.sentence, model.parameters, {}, float(times[-1]))
+    scenarios = tuple(load_scenario(regimen.sentence, model.parameters) for regimen in regimens)
     some = list(posterior)[:draws] or [{}]
-    trying = _Trying(model, tuple(regimens), population, persons, seed, times, threads)
+    trying = _Trying(model, scenarios, population, persons, seed, times, threads)
     numbers = np.full((len(regimens), len(some), 4), np.nan)
     spread = _spreads(model, seed, len(some))
     bases = {f"draw-{d}": {**spread[d], **drawn} for d, drawn in enumerate(some)}
@@ -117,7 +116,7 @@ class _Trying:
     """Regimens that are given to the same people under one draw after another."""
 
     model: Model
-    regimens: tuple[Candidate, ...]
+    regimens: tuple[Scenario, ...]
     population: str
     persons: int
     seed: int
@@ -128,47 +127,23 @@ class _Trying:
         """Outcomes [regimen, aim] under one draw of the posterior."""
         drawn = load_population(self.population)
         people = drawn.draw(self.model.parameters, self.seed, range(self.persons), replicate=0, base=base)
-        crowd = _Crowd(self.model, {**base, **people.values}, self.persons, self.times, self.threads)
-        return {"outcomes": np.array([crowd.outcome(regimen.sentence) for regimen in self.regimens])}
+        values: dict[str, np.ndarray | float] = {**base, **people.values}
+        return {"outcomes": np.array([self._outcome(regimen, values) for regimen in self.regimens])}
 
-
-@dataclass(frozen=True)
-class _Crowd:
-    """The same people for every regimen, and their course with hope alone."""
-
-    model: Model
-    values: Mapping[str, np.ndarray | float]
-    persons: int
-    times: np.ndarray
-    threads: int
-
-    def outcome(self, sentence: str) -> np.ndarray:
+    def _outcome(self, regimen: Scenario, values: Mapping[str, np.ndarray | float]) -> np.ndarray:
         """Benefit, mean peak CADSS, percent above 4 points, and mean peak systolic rise."""
-        given = sentence_entries(sentence, self.model.parameters, self.values, float(self.times[-1]))
-        treated = self._solved(given)
-        hoping = self._solved([e for e in given if e.state == "expectancy.belief"])
+        free = {name: value for name, value in values.items() if name not in regimen.values}
+        treated = self._solved(regimen, free)
+        hoping = self._solved(regimen, free, untreated)
         later = self.times >= DAY
-        benefit = np.nanmean(hoping[:, later, 0] - treated[:, later, 0])
-        peak = treated[:, :, 1].max(axis=1)
+        benefit = np.nanmean(hoping.of(MADRS)[:, later] - treated.of(MADRS)[:, later])
+        peak = treated.of(CADSS).max(axis=1)
         felt = 100 * np.nanmean(np.where(np.isfinite(peak), peak > FELT, np.nan))
-        return np.array([benefit, np.nanmean(peak), felt, np.nanmean(treated[:, :, 2].max(axis=1))])
+        return np.array([benefit, np.nanmean(peak), felt, np.nanmean(treated.of(SYSTOLIC).max(axis=1))])
 
-    def _solved(self, given: Sequence[object]) -> np.ndarray:
-        layout, table = self.model.layout, self.model.parameters
-        inputs = np.zeros((self.persons, len(layout.inputs)))
-        for i, name in enumerate(layout.parameter_names):
-            inputs[:, i] = self.values.get(name, table[name].canonical)
-        start, rested = rest(self.model.kernel, inputs, threads=self.threads)
-        events = event_table(self.model, given, self.persons)  # type: ignore[arg-type]
-        solution = solve(
-            self.model.kernel,
-            start,
-            inputs,
-            events,
-            self.times,
-            outputs=OUTPUTS,
-            tolerance=TOLERANCE,
-            threads=self.threads,
-        )
-        solution.values[~rested] = np.nan
-        return solution.values
+    def _solved(
+        self, regimen: Scenario, values: Mapping[str, np.ndarray | float], change: Change | None = None
+    ) -> Trajectories:
+        until = float(self.times[-1])
+        everybody = ensemble_of_scenario(self.model, regimen, values, self.persons, until, change=change)
+        return everybody.solve(self.times, OUTPUTS, tolerance=TOLERANCE, threads=self.threads)

@@ -5,13 +5,14 @@ Every stage is examined inside the whole system, so a new stage is examined with
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ketamech.core import UnknownName, nearest
-from ketamech.engine import Events, events, jacobian, rest, solve
+from ketamech.engine import jacobian
+from ketamech.simulation import Ensemble, InitialCondition
 from ketamech.stages.declaration import Stage, State
 from ketamech.study.running import Course, Entry, Model, run, story_times
 
@@ -58,12 +59,10 @@ def _per_stage(model: Model) -> Iterable[tuple[str, list[int]]]:
             yield stage.name, kept
 
 
-def _resting(model: Model, **values: float) -> tuple[np.ndarray, np.ndarray, bool]:
-    table = model.parameters
-    chosen = [values.get(n.replace("person.", ""), table[n].canonical) for n in model.system.parameter_names]
-    inputs = np.array([[*chosen, *([0.0] * len(model.system.rested))]])
-    state, found = rest(model.kernel, inputs)
-    return state, inputs, bool(found[0])
+def _alone(model: Model, **values: float) -> tuple[Ensemble, InitialCondition]:
+    """One patient without dose events, and the initial condition."""
+    one = Ensemble.of(model, {f"person.{name}": value for name, value in values.items()}, (), 1)
+    return one, one.initial()
 
 
 def _sizes(model: Model, state: np.ndarray) -> np.ndarray:
@@ -71,28 +70,30 @@ def _sizes(model: Model, state: np.ndarray) -> np.ndarray:
 
 
 def _rests(model: Model) -> Iterable[Finding]:
-    state, inputs, found = _resting(model)
-    later = solve(model.kernel, state, inputs, [events([])], np.array([0.0, WEEKS_4]), tolerance=1e-6)
-    drift = np.abs(later.last[0] - state[0]) / _sizes(model, state[0])
+    one, first = _alone(model)
+    state = first.state[0]
+    later = one.solve(np.array([0.0, WEEKS_4]), model.system.state_names, tolerance=1e-6)
+    drift = np.abs(later.values[0, -1] - state) / _sizes(model, state)
     for stage, mine in _per_stage(model):
         worst = mine[int(np.argmax(drift[mine]))]
-        passed = found and drift[worst] < DRIFT
+        passed = bool(first.found[0]) and drift[worst] < DRIFT
         name = model.system.state_names[worst]
         yield Finding(stage, "rests", passed, f"largest drift in 4 weeks without drug {drift[worst]:.1e} ({name})")
 
 
 def _recovers(model: Model) -> Iterable[Finding]:
     """Half and double each state in turn; ten of the system's slowest time constants later it must be back."""
-    state, inputs, _ = _resting(model)
-    slowest = 10.0 / -_slowest(model, state[0], inputs[0])
+    one, first = _alone(model)
+    state = first.state[0]
+    slowest = 10.0 / -_slowest(model, state, first.inputs[0])
     kept = [i for _, mine in _per_stage(model) for i in mine]
-    starts = np.repeat(state, 2 * len(kept), axis=0)
+    moving = one.tiled(2 * len(kept), {}).start(tolerance=1e-5)
     for k, i in enumerate(kept):
-        starts[2 * k, i], starts[2 * k + 1, i] = _half_and_double(model.system.states[i], state[0, i])
-    many = np.repeat(inputs, len(starts), axis=0)
-    nothing: Sequence[Events] = [events([])] * len(starts)
-    after = solve(model.kernel, starts, many, nothing, np.array([0.0, slowest]), tolerance=1e-5)
-    away = np.abs(after.last[:, kept] - state[0, kept]) / _sizes(model, state[0])[kept]
+        moving.patients.y[2 * k, i], moving.patients.y[2 * k + 1, i] = _half_and_double(
+            model.system.states[i], state[i]
+        )
+    after = moving.advance(np.array([0.0, slowest]), [model.system.state_names[i] for i in kept])
+    away = np.abs(after.values[:, -1] - state[kept]) / _sizes(model, state)[kept]
     worst = np.where(np.isnan(away), np.inf, away).max(axis=1)
     for stage, mine in _per_stage(model):
         rows = [r for k, i in enumerate(kept) if i in mine for r in (2 * k, 2 * k + 1)]
@@ -171,8 +172,9 @@ def _largest_move(model: Model, stage: Stage, given: tuple[Entry, ...]) -> tuple
 
 def _decays(model: Model) -> Iterable[Finding]:
     for word, stress in (("depressed", 1.0), ("healthy", 0.0)):
-        state, inputs, found = _resting(model, stress=stress)
-        top = _slowest(model, state[0], inputs[0]) if found else np.inf
+        _, first = _alone(model, stress=stress)
+        found = bool(first.found[0])
+        top = _slowest(model, first.state[0], first.inputs[0]) if found else np.inf
         detail = f"slowest mode {top:.2e} 1/h" if found else "no rest state found"
         yield Finding("whole system", f"eigenvalues negative, {word}", found and top < 0, detail)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,14 +12,14 @@ import pandas as pd
 from ketamech.analysis.experiment_rows import ExperimentRow, load_experiment_rows
 from ketamech.analysis.measure import Curves
 from ketamech.core import UnknownName, nearest
-from ketamech.engine import solve
 from ketamech.evidence import load_evidence
 from ketamech.parameters import HUMAN, ParameterTable, load_parameters, load_species
-from ketamech.study.giving import entries
+from ketamech.simulation import Ensemble
 from ketamech.study.perturbing import read_perturbations
 from ketamech.study.regimen import Regimen
-from ketamech.study.running import Course, Entry, Model, lead_of, load_model, prepare, story_times
-from ketamech.study.scenario import perturbed_values
+from ketamech.study.running import Course, Model, load_model, story_times
+from ketamech.study.scenario import Scenario, perturbed_values
+from ketamech.study.scenario_ensemble import events_of_scenario, without_expectancy
 from ketamech.study.species import refuse_without_kinetics
 
 SAME = (0.8, 1.25)  # what is left counts as the same: the digest calls more than 0.8 intact
@@ -126,20 +126,23 @@ def needed(rows: tuple[ExperimentRow, ...]) -> dict[Arm, float]:
     return needed
 
 
-def course_parts(arm: Arm, table: ParameterTable) -> tuple[dict[str, float], tuple[Entry, ...], dict[str, float]]:
-    """Of one course: values of the species, everything that enters, values that the experiment itself sets."""
+def course_of(arm: Arm, table: ParameterTable) -> tuple[Course, dict[str, float]]:
+    """One course, and the values that the experiment itself sets (its others are those of the species)."""
     species_name, sentence, phrases, settings = arm
     species = load_species(species_name)
-    given = read_perturbations([part.strip() for part in phrases.split(";") if part.strip()])
-    sets = perturbed_values(table, load_species(HUMAN), dict(settings), given)
+    perturbations = read_perturbations([part.strip() for part in phrases.split(";") if part.strip()])
+    sets = perturbed_values(table, load_species(HUMAN), dict(settings), perturbations)
     values = {**species.canonical, **sets}
     regimen = Regimen.parse(sentence) if sentence else Regimen(())
     refuse_without_kinetics(regimen, species)
-    hopeful = dict(settings).get("person.expectancy", 0.0) > 0
-    dosed = entries(regimen, table, values, max(HORIZONS))
-    drug = tuple(entry for entry in dosed if hopeful or not entry.state.startswith("expectancy."))
-    entered = tuple(entry for one in given for entry in one.entries())
-    return species.canonical, tuple(sorted((*drug, *entered), key=lambda entry: entry.time)), sets
+    label = " | ".join(arm[:3])
+    scenario = Scenario(
+        label, "", regimen, values, max(HORIZONS), False, 1, "", species=species_name, perturbations=perturbations
+    )
+    given = events_of_scenario(scenario, table, {}, scenario.horizon)
+    if dict(settings).get("person.expectancy", 0.0) <= 0:
+        given = given.changed(without_expectancy)
+    return Course(label, given.events, values, given.cycle, given.length), sets
 
 
 def _curves(
@@ -168,21 +171,14 @@ def _batch(
     """Curves of some courses to one horizon, all in one solve."""
     courses = []
     for arm in arms:
-        base, given, sets = course_parts(arm, model.parameters)
-        courses.append(Course(" | ".join(arm[:3]), given, {**base, **overrides, **sets}))
+        course, sets = course_of(arm, model.parameters)
+        courses.append(replace(course, values={**course.values, **overrides, **sets}))
     times = np.unique(
         np.r_[story_times(horizon, per_dose=60), np.linspace(0, 2, 41), [m for m in moments if m <= horizon]]
     )
-    lead = lead_of(courses)
-    inputs, start, rested, given_events = prepare(model, courses, lead)
-    solution = solve(
-        model.kernel, start, inputs, given_events, times + lead, outputs=outputs, tolerance=TOLERANCE, threads=threads
-    )
-    solution.values[~rested] = np.nan
-    return {
-        arm: Curves(times, {name: solution.values[i, :, k] for k, name in enumerate(outputs)}, {})
-        for i, arm in enumerate(arms)
-    }
+    everybody = Ensemble.of_subjects(model, courses)
+    solved = everybody.solve(times, outputs, tolerance=TOLERANCE, threads=threads)
+    return {arm: Curves(times, {name: solved.of(name)[i] for name in outputs}, {}) for i, arm in enumerate(arms)}
 
 
 def _line(row: ExperimentRow, curves: Mapping[Arm, Curves]) -> dict[str, object]:

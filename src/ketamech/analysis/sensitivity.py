@@ -18,12 +18,11 @@ import numpy as np
 from ketamech.core import BadInput, UnknownName, nearest, unit
 from ketamech.core.pieces import Arrays
 from ketamech.core.work import HERE, Work
-from ketamech.engine import rest, solve
 from ketamech.parameters import Parameter
-from ketamech.study import Model, Scenario, entries
-from ketamech.study.cohort import event_table
+from ketamech.study import Model, Scenario
 from ketamech.study.levels import shown
 from ketamech.study.scales import load_scales
+from ketamech.study.scenario_ensemble import ensemble_of_scenario
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,28 +147,13 @@ class Question:
         return f"points-{hashlib.sha256(varied + ranks.tobytes()).hexdigest()[:20]}"
 
     def _chunk(self, ranks: np.ndarray) -> np.ndarray:
-        table = self.model.parameters.with_values(dict(self.scenario.values))
-        layout = self.model.layout
-        usual = [table[name].canonical for name in layout.parameter_names]
-        inputs = np.tile(np.array([*usual, *([0.0] * len(layout.rested))]), (len(ranks), 1))
-        place = {name: i for i, name in enumerate(layout.parameter_names)}
-        person: dict[str, Any] = dict(self.scenario.values)
-        for k, row in enumerate(self.rows):
-            person[row.name] = inputs[:, place[row.name]] = quantile(row, ranks[:, k])
+        values = {row.name: quantile(row, ranks[:, k]) for k, row in enumerate(self.rows)}
         times = self._times()
         until = max(float(times[-1]) + 1.0, self.scenario.horizon)
-        entries(self.scenario.regimen, table, {}, until)  # the typical person is asked whether a dose is absurd
-        given = (*entries(self.scenario.regimen, table, person, until), *self.scenario.from_zero())
-        start, rested = rest(self.model.kernel, inputs, threads=self.threads)
-        names = tuple(dict.fromkeys(o.output for o in self.outcomes))
-        solution = solve(
-            self.model.kernel, start, inputs, event_table(self.model, given, len(ranks)), times,
-            outputs=names, tolerance=TOLERANCE, threads=self.threads,
-        )  # fmt: skip
-        solution.values[~rested] = np.nan
-        return np.column_stack(
-            [self._read(o, times, solution.values[:, :, names.index(o.output)]) for o in self.outcomes]
+        found = ensemble_of_scenario(self.model, self.scenario, values, len(ranks), until).solve(
+            times, tuple(dict.fromkeys(o.output for o in self.outcomes)), tolerance=TOLERANCE, threads=self.threads
         )
+        return np.column_stack([self._read(o, times, found.of(o.output)) for o in self.outcomes])
 
     def _times(self) -> np.ndarray:
         """Hours at which something is read; for a peak, closely after every dose and daily to the horizon."""

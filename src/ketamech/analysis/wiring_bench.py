@@ -16,14 +16,45 @@ from ketamech.analysis.measure import Curves
 from ketamech.analysis.protocols import Protocol, given_micromoles, load_protocols
 from ketamech.analysis.reduction import moments
 from ketamech.analysis.targets import Target, load_targets
-from ketamech.analysis.wiring_courses import Courses
 from ketamech.analysis.wiring_evidence import COLUMNS, DIRECTORY, Judge, of_experiment, of_target
 from ketamech.evidence import load_evidence, read_table
+from ketamech.simulation import Ensemble, Trajectories
 from ketamech.study.running import Course, Model, story_times
 
 BYTES, MOST_AT_ONCE = 2**26, 64
+TOLERANCE = 1e-4  # a finite difference of 0.05 SD of a prior moves the rows by far more
 Point = Mapping[str, float]
 Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Courses that stay the same while values vary: each keeps the values in `kept` [course], whatever a point says."""
+
+    courses: Ensemble
+    kept: Sequence[Mapping[str, float]]
+    times: np.ndarray
+    outputs: tuple[str, ...]
+    threads: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the curves of one point."""
+        return 8 * self.courses.size * len(self.times) * len(self.outputs)
+
+    def solved(self, points: Sequence[Point]) -> Trajectories:
+        """Every course of every point, course by course within a point."""
+        names = dict.fromkeys(name for point in points for name in point)
+        values = {name: np.concatenate([self._column(name, point) for point in points]) for name in names}
+        every = self.courses.tiled(len(points), values)
+        return every.solve(self.times, self.outputs, tolerance=TOLERANCE, threads=self.threads)
+
+    def _column(self, name: str, point: Point) -> np.ndarray:
+        """Values [course] of one parameter at a point."""
+        usual = self.courses.values.get(name, self.courses.model.usual[name])
+        own = np.broadcast_to(usual, self.courses.size)
+        free = np.array([name not in kept for kept in self.kept])
+        return np.where(free, point.get(name, own), own)
 
 
 @dataclass(frozen=True)
@@ -68,7 +99,7 @@ class Bench:
 
     @cached_property
     def _together(self) -> int:
-        each = max(8 * len(c) * len(c.times) * len(c.outputs) for c, _ in (*self._by_horizon, *self._arms))
+        each = max(batch.size for batch, _ in (*self._by_horizon, *self._arms))
         return max(1, min(BYTES // each, MOST_AT_ONCE))
 
     @cached_property
@@ -92,7 +123,7 @@ class Bench:
         return tuple(row for row in load_experiment_rows() if not row.undecided)
 
     @cached_property
-    def _by_horizon(self) -> list[tuple[Courses, list[Protocol]]]:
+    def _by_horizon(self) -> list[tuple[Batch, list[Protocol]]]:
         """Courses of the protocols that are read or compared with, one batch a horizon."""
         named = {target.protocol for target, _, _ in self._targets}
         named |= {self._protocols[name].control for name in named} - {""}
@@ -106,7 +137,7 @@ class Bench:
             values = [p.values(table) for p in batch]
             courses = [Course(p.id, p.entries(table), own) for p, own in zip(batch, values, strict=True)]
             times = self._times(horizon, courses)
-            found.append((Courses.of(self.model, courses, values, times, outputs, self.threads), batch))
+            found.append((self._batch(courses, values, times, outputs), batch))
         return found
 
     def _times(self, horizon: float, courses: Sequence[Course]) -> np.ndarray:
@@ -121,7 +152,8 @@ class Bench:
         """Rows of the scorecard [point, row], in their printed units."""
         curves: list[dict[str, Curves]] = [{} for _ in points]
         for courses, batch in self._by_horizon:
-            values, resting = courses.solved(points)
+            solved = courses.solved(points)
+            values, resting = _by_point(solved.values, len(points)), _by_point(solved.baseline, len(points))
             doses = [given_micromoles(p.entries(self.model.parameters)) for p in batch]
             for i, mine in enumerate(curves):
                 for j, p in enumerate(batch):
@@ -137,7 +169,7 @@ class Bench:
         return target.measure.read(curves[target.protocol], control) / (row.factor if printed else 1.0)
 
     @cached_property
-    def _arms(self) -> list[tuple[Courses, list[experiments.Arm]]]:
+    def _arms(self) -> list[tuple[Batch, list[experiments.Arm]]]:
         """Courses of the experiments, one batch a horizon: animals and people with and without the perturbation."""
         needed = experiments.needed(self._experiments)
         outputs = tuple(dict.fromkeys(row.output for row in self._experiments))
@@ -145,20 +177,25 @@ class Bench:
         found = []
         for below, horizon in zip((0.0, *experiments.HORIZONS), experiments.HORIZONS, strict=False):
             arms = [arm for arm, until in needed.items() if below < until <= horizon]
-            parts = [experiments.course_parts(arm, self.model.parameters) for arm in arms]
-            courses = [Course("", given, {**base, **sets}) for base, given, sets in parts]
+            parts = [experiments.course_of(arm, self.model.parameters) for arm in arms]
+            courses = [course for course, _ in parts]
             close = [*story_times(horizon, per_dose=40), *np.linspace(0, 2, 41), *exact]
             times = np.unique([h for h in close if h <= horizon])
-            locked = [sets for _, _, sets in parts]
+            kept = [sets for _, sets in parts]
             if arms:
-                found.append((Courses.of(self.model, courses, locked, times, outputs, self.threads), arms))
+                found.append((self._batch(courses, kept, times, outputs), arms))
         return found
+
+    def _batch(
+        self, courses: Sequence[Course], kept: Sequence[Point], times: np.ndarray, outputs: tuple[str, ...]
+    ) -> Batch:
+        return Batch(Ensemble.of_subjects(self.model, courses), kept, times, outputs, self.threads)
 
     def _perturbed(self, points: Sequence[Point]) -> np.ndarray:
         """Rows of the experiments [point, row]."""
         curves: list[dict[experiments.Arm, Curves]] = [{} for _ in points]
         for courses, arms in self._arms:
-            values, _ = courses.solved(points)
+            values = _by_point(courses.solved(points).values, len(points))
             for i, mine in enumerate(curves):
                 for j, arm in enumerate(arms):
                     own = {name: values[i, j, :, k] for k, name in enumerate(courses.outputs)}
@@ -166,6 +203,11 @@ class Bench:
         return np.array(
             [[experiments.STATISTICS[row.statistic](row, mine) for row in self._experiments] for mine in curves]
         )
+
+
+def _by_point(values: np.ndarray, points: int) -> np.ndarray:
+    """Values [point, course, ...] of values [point x course, ...]."""
+    return values.reshape(points, -1, *values.shape[1:])
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ketamech.core import SolveFailed
-from ketamech.engine import Events, events, rest, solve
-from ketamech.study.running import Entry, Model
+from ketamech.engine import rest, solve
+from ketamech.study.running import Model
 
 if TYPE_CHECKING:
     from ketamech.bench.peers import Run
@@ -39,16 +38,3 @@ def rest_of(model: Model, inputs: np.ndarray, *, threads: int = 1) -> np.ndarray
     if not np.all(found):
         raise SolveFailed(f"{int(np.sum(~found))} of {len(found)} drawn patients have no rest state")
     return start
-
-
-def events_of(model: Model, entries: Sequence[Entry]) -> Events:
-    """What a patient is given, as events of the engine."""
-    place = {name: i for i, name in enumerate(model.layout.state_names)}
-    rows: list[tuple[float, int, int, float]] = []
-    for entry in entries:
-        if entry.duration > 0:
-            speed, stop = entry.amount / entry.duration, entry.time + entry.duration
-            rows += [(entry.time, 1, place[entry.state], speed), (stop, 1, place[entry.state], -speed)]
-        else:
-            rows.append((entry.time, 0, place[entry.state], entry.amount))
-    return events(rows)

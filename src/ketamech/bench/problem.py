@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.bench import ours
+from ketamech.core import SolveFailed
 from ketamech.engine import Events
+from ketamech.simulation import Ensemble
 from ketamech.study.giving import sentence_entries
 from ketamech.study.running import Model, load_model
 
@@ -91,12 +92,13 @@ class Problem:
 def pose(count: int, *, model: Model | None = None, times: Sequence[float] = TIMES, seed: int = 1) -> Problem:
     """The task for `count` patients. Raises SolveFailed when one has no drug-free rest state."""
     model = model or load_model()
-    given = ours.events_of(model, sentence_entries(REGIMEN, model.parameters, {}, HORIZON))
-    inputs = draw(model, count, seed)
-    start = ours.rest_of(model, inputs)
-    scale = np.array([state.scale for state in model.layout.states])
+    patients = draw(model, count, seed)
+    first = patients.initial()
+    if not first.found.all():
+        raise SolveFailed(f"{int(np.sum(~first.found))} of {count} drawn patients have no rest state")
+    start, scale = first.state, np.array([state.scale for state in model.layout.states])
     start[np.abs(start) < ROUNDING * scale] = 0.0  # COPASI's tolerances follow the start: 1e-18 would stop it
-    return Problem(model, inputs, start, given, np.array(times, dtype=float), OUTPUTS)
+    return Problem(model, first.inputs, start, patients.events.patient(0), np.array(times, dtype=float), OUTPUTS)
 
 
 def drawn_columns(model: Model) -> list[int]:
@@ -109,11 +111,10 @@ def drawn_columns(model: Model) -> list[int]:
     return spread[::EVERY]
 
 
-def draw(model: Model, count: int, seed: int, chunk: int = 0) -> np.ndarray:
-    """Inputs [patient, input] of `count` patients, resting values still open; `chunk` numbers parts of a long list."""
+def draw(model: Model, count: int, seed: int, chunk: int = 0) -> Ensemble:
+    """`count` patients on the regimen; `chunk` numbers parts of a long list."""
     chance = np.random.Generator(np.random.Philox(key=[seed, chunk]))
-    columns = drawn_columns(model)
-    typical = [model.parameters[name].canonical for name in model.layout.parameter_names]
-    inputs = np.tile(typical + [0.0] * len(model.layout.rested), (count, 1))
-    inputs[:, columns] *= np.exp(SPREAD * chance.standard_normal((count, len(columns))))
-    return inputs
+    names = [model.layout.parameter_names[i] for i in drawn_columns(model)]
+    factors = np.exp(SPREAD * chance.standard_normal((count, len(names))))
+    values = {name: model.usual[name] * factors[:, k] for k, name in enumerate(names)}
+    return Ensemble.of(model, values, sentence_entries(REGIMEN, model.parameters, {}, HORIZON), count)

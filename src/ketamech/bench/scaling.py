@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ketamech.bench import ours, problem
+from ketamech.bench import problem
 from ketamech.bench.machine import line_of
 from ketamech.core import SolveFailed
 from ketamech.study.running import load_model
 
 CHUNK = 4096  # patients in memory at once
 TOLERANCE = 1e-4
-VISITS = (24, 96, 168, 264, 336, 432, 504, 672)  # h
+VISITS = np.array([24.0, 96, 168, 264, 336, 432, 504, 672])  # h
 
 
 def sizes(most: int) -> list[int]:
@@ -53,17 +53,15 @@ def in_process(patients: int, threads: int) -> dict[str, Any]:
 def run(patients: int, threads: int) -> dict[str, Any]:
     """Draw, settle and solve so many patients chunk by chunk, keeping only a checksum of the curves."""
     model = load_model()
-    given = ours.events_of(model, problem.sentence_entries(problem.REGIMEN, model.parameters, {}, problem.HORIZON))
-    warm = problem.pose(CHUNK // 64, model=model, times=VISITS)
-    ours.curves(warm, TOLERANCE, threads=threads)
+    problem.draw(model, CHUNK // 64, 1).solve(VISITS, problem.OUTPUTS, tolerance=TOLERANCE, threads=threads)
     began, solving, total = perf_counter(), 0.0, 0.0
     for chunk, first in enumerate(range(0, patients, CHUNK)):
-        inputs = problem.draw(model, min(CHUNK, patients - first), 1, chunk)
-        start = ours.rest_of(model, inputs, threads=threads)
-        some = problem.Problem(model, inputs, start, given, warm.times, problem.OUTPUTS)
+        moving = problem.draw(model, min(CHUNK, patients - first), 1, chunk).start(tolerance=TOLERANCE, threads=threads)
         before = perf_counter()
-        total += float(np.sum(ours.curves(some, TOLERANCE, threads=threads)))
+        total += float(np.sum(moving.advance(VISITS, problem.OUTPUTS).values))
         solving += perf_counter() - before
+        if any(moving.reasons != "ok"):
+            raise SolveFailed(f"a patient could not be solved: {next(r for r in moving.reasons if r != 'ok')}")
     seconds = perf_counter() - began
     record = {"patients": patients, "threads": threads, "seconds": seconds, "solve_seconds": solving}
     return record | {"ms_per_patient": seconds * 1e3 / patients, "peak_mib": peak_memory(), "checksum": total}

@@ -48,7 +48,7 @@ def _single() -> Callable[[], object]:
 
 def _trial(patients: int) -> Callable[[], object]:
     """So many patients, 28 days, seen at eight visits, on two threads: rest states and curves."""
-    posed = problem.pose(patients, times=VISITS)
+    posed = problem.pose(patients, times=VISITS.tolist())
     return lambda: (
         ours.rest_of(posed.model, posed.inputs, threads=2),
         ours.curves(posed, TRIAL_TOLERANCE, threads=2),

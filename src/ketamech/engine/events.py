@@ -42,6 +42,11 @@ class EventTable:
         found[some] = self.time[self.first[:-1][some]]
         return found
 
+    def patient(self, i: int) -> Events:
+        """The events of one patient."""
+        rows = slice(self.first[i], self.first[i + 1])
+        return Events(self.time[rows], self.kind[rows], self.state[rows], self.size[rows])
+
     def of(self, patients: np.ndarray) -> EventTable:
         """The table of some patients, in the order asked for."""
         counts = np.diff(self.first)[patients]

@@ -166,10 +166,6 @@ def _rhythms(before: _Stretch | None, event: _Event) -> list[_Event]:
     if lost is not None:
         what = f"SS of 2 at TIME {event.time:g}, when the dose of line {lost.row.line} is not at steady state"
         raise event.row.bad(what, "SS", "only rhythms at steady state since the SS of 1, the last dose within one II")
-    running = next((other for other in given if _enters(other, event.time)), None)
-    if running is not None:
-        what = f"SS of 2 at TIME {event.time:g}, while a dose of line {running.row.line} still enters"
-        raise event.row.bad(what, "SS", "a time at which no infusion runs and no lag is under way")
     return given
 
 
@@ -177,14 +173,6 @@ def _ended(event: _Event, time: float) -> bool:
     """Whether a rhythm is over: more than one interval has passed since its last dose."""
     dose = event.dose
     return dose is None or time > dose.time + (dose.addl + 1) * dose.ii + SAME_TIME
-
-
-def _enters(other: _Event, time: float) -> bool:
-    """Whether the last dose of a rhythm before a TIME has not entered by then."""
-    dose = other.dose
-    assert dose is not None
-    last = dose.time + (math.ceil((time - dose.time) / dose.ii - SAME_TIME) - 1) * dose.ii
-    return last >= dose.time - SAME_TIME and last + dose.lag + dose.duration > time + SAME_TIME
 
 
 def _event(row: Row, drug: str | None) -> _Event:

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from ketamech.core import BadInput
-from ketamech.engine import solve
 from ketamech.engine.solve import checked_outputs
 from ketamech.exchange.dose_cells import Row
 from ketamech.exchange.dose_occasions import Occasion
@@ -19,9 +18,9 @@ from ketamech.exchange.dose_reading import DoseTable, Subject
 from ketamech.exchange.dose_ways import BELIEF
 from ketamech.exchange.scenario_writing import scenario_yaml
 from ketamech.parameters import ParameterTable, load_species
+from ketamech.simulation import Ensemble
 from ketamech.study import Course, Entry, Model, Regimen, Scenario, entries
 from ketamech.study.regimen import LONGEST
-from ketamech.study.running import prepare
 from ketamech.study.scenario import check, luck, per_kilogram, salts
 from ketamech.study.simulate import felt
 
@@ -90,8 +89,7 @@ def refuse_impossible(
 def _cycle(subject: Subject, occasion: Occasion, parameters: ParameterTable) -> tuple[tuple[Entry, ...], float]:
     """What one cycle of the steady state puts in, and its length (h; 0 for a start at rest).
 
-    A constant infusion has no visits. Raises BadInput, at the record that starts it, for a dose that enters for so long
-    that the next cycle has begun.
+    A constant infusion has no visits. Raises BadInput at the record that starts it.
     """
     values = subject.values
     gap = values.get("expectancy.visit_gap", parameters["expectancy.visit_gap"].canonical)
@@ -104,10 +102,6 @@ def _cycle(subject: Subject, occasion: Occasion, parameters: ParameterTable) -> 
         running = [e for e in entries(constant, parameters, values, length) if e.state != BELIEF]
     except BadInput as problem:
         raise occasion.start.placed(problem) from None
-    late = next((e for e in repeated if e.time + e.duration > length + 1e-9), None)
-    if late is not None:
-        what = f"a dose still enters {late.time + late.duration - length:.3g} h after the next cycle has begun"
-        raise occasion.start.bad(what, "SS", "doses that have entered when a steady state is asked for")
     return (*repeated, *running), length
 
 
@@ -146,11 +140,8 @@ def solve_stays(
 ) -> tuple[np.ndarray, list[str]]:
     """Outputs [stay, time, output] at `times` [stay, time] (h from the begin), and how each solve ended."""
     courses = [_course(subject, stay, model) for subject, stay in stays]
-    inputs, start, rested, given = prepare(model, courses)
-    solution = solve(model.kernel, start, inputs, given, times, outputs=names)
-    solution.values[~rested] = np.nan
-    reasons = [solution.reason(i) if ok else "no rest or steady state" for i, ok in enumerate(rested)]
-    return solution.values, reasons
+    found = Ensemble.of_subjects(model, courses).solve(times, names)
+    return found.values, [str(reason) for reason in found.reasons]
 
 
 def _carried(table: DoseTable, rows: Sequence[Row], taken: set[str]) -> dict[str, pd.Series]:

@@ -23,8 +23,8 @@ from ketamech.engine import Events, events
 from ketamech.exchange.petab_cases import Case, Reading
 from ketamech.exchange.sbml import AT_ONCE, Change, Doses, doses_of, write_sbml
 from ketamech.exchange.sbml_words import inflow_id, sbml_id
+from ketamech.simulation import Ensemble
 from ketamech.study import Model
-from ketamech.study.running import prepare
 
 REACH = 4.0  # bounds lie so many SD of the prior about the table's value
 Rows = list[dict[str, object]]
@@ -47,10 +47,13 @@ class _Prepared:
 
 def petab_files(cases: Sequence[Case], model: Model) -> dict[str, str]:
     """Text of every file of the problems, by place. Raises SolveFailed where no rest state is found."""
-    inputs, start, rested, given = prepare(model, [case.course for case in cases])
-    if not rested.all():
-        raise SolveFailed(f"no drug-free rest state was found for {cases[int(np.argmin(rested))].name}")
-    ready = [_Prepared(*parts) for parts in zip(cases, inputs, start, given, strict=True)]
+    patients = Ensemble.of_subjects(model, [case.course for case in cases])
+    first = patients.initial()
+    if not first.found.all():
+        failed = int(np.argmin(first.found))
+        raise SolveFailed(f"no start was found for {cases[failed].name}: {first.reasons[failed]}")
+    given = [patients.events.patient(i) for i in range(len(cases))]
+    ready = [_Prepared(*parts) for parts in zip(cases, first.inputs, first.state, given, strict=True)]
     estimated = [one for one in load_estimated(model.parameters) if one.name in model.system.parameter_names]
     return {**_version_1(ready, model, estimated), **_version_2(ready, model, estimated)}
 

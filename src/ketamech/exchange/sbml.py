@@ -18,7 +18,8 @@ from ketamech.exchange.annotations import Resource, papers_of, resources_of
 from ketamech.exchange.sbml_document import DIGITS, Document
 from ketamech.exchange.sbml_words import formula, inflow_id, sbml_id, unit_id
 from ketamech.parameters import HUMAN, Parameter
-from ketamech.study.running import Course, Model, prepare
+from ketamech.simulation import Ensemble
+from ketamech.study.running import Course, Model
 from ketamech.system import System
 
 DISCLAIMER = "For research and education only: not treatment or dosing advice."
@@ -36,12 +37,14 @@ def course_sbml(
     `notes` are remarks on the whole model, one paragraph each. Raises SolveFailed when no rest state is found, and
     BadInput as `write_sbml` does.
     """
-    inputs, start, rested, given = prepare(model, [course])
-    if not rested[0]:
-        raise SolveFailed("no drug-free rest state was found to start from")
+    patient = Ensemble.of_subjects(model, [course])
+    first = patient.initial()
+    if not first.found[0]:
+        raise SolveFailed(f"no start was found: {first.reasons[0]}")
     return write_sbml(
-        model.system, inputs[0], start[0], given[0], name=name or course.label, notes=notes, species=species
-    )
+        model.system, first.inputs[0], first.state[0], patient.events.patient(0), name=name or course.label,
+        notes=notes, species=species,
+    )  # fmt: skip
 
 
 def write_sbml(

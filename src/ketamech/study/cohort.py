@@ -6,7 +6,7 @@ threads, and his numbers are the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,30 +19,19 @@ import xarray as xr
 from ketamech.core import BadInput
 from ketamech.core.pieces import Arrays
 from ketamech.core.work import Cluster
-from ketamech.engine import EventTable, Solution, events, rest, solve
-from ketamech.engine.events import joined
 from ketamech.engine.solve import TOLERANCE, checked_outputs, checked_times
+from ketamech.simulation import Ensemble, Model
+from ketamech.simulation.event_table import event_table
 from ketamech.study.chance import generators
-from ketamech.study.giving import entries
 from ketamech.study.packing import packed, unpacked
 from ketamech.study.population import draw
 from ketamech.study.regimen import Regimen
-from ketamech.study.running import Entry, Model, Quantity
 from ketamech.study.scenario import Scenario
-from ketamech.study.steady import steady_state
+from ketamech.study.scenario_ensemble import ensemble_of_scenario
+
+__all__ = ["CHUNK", "Cohort", "adherence", "event_table"]
 
 CHUNK, CHUNK_BYTES = 4096, 2**27
-
-
-@dataclass(frozen=True)
-class _People:
-    """Some patients before they are solved: numbers, inputs [patient, input], what is given, and what is repeated."""
-
-    who: Sequence[int]
-    inputs: np.ndarray
-    given: EventTable
-    cycle: EventTable | None
-    gap: float
 
 
 @dataclass(frozen=True)
@@ -73,7 +62,6 @@ class Cohort:
             raise BadInput("no output to keep", key="outputs", expected="a name", type_this="--outputs mood.madrs")
         checked_outputs(self.model.kernel, self.outputs)
         checked_times(self.times, self.patients)
-        self.scenario.from_zero()
 
     @property
     def together(self) -> int:
@@ -134,7 +122,7 @@ class Cohort:
     def _who(self, first: int) -> Sequence[int]:
         return range(first, min(first + self.together, self.patients))
 
-    def _drawn(self, who: Sequence[int]) -> _People:
+    def _drawn(self, who: Sequence[int]) -> tuple[Sequence[int], Ensemble]:
         """Who they are and what each is given: what enters their equations, and what only decides on doses."""
         layout, table = self.model.layout, self.model.parameters.with_values(dict(self.scenario.values))
         doses = tuple(name for name in table if name not in set(layout.parameter_names))
@@ -143,59 +131,18 @@ class Cohort:
         others = draw(table, doses, self.seed, who, block=1, **how)
         drawn = dict(zip((*layout.parameter_names, *doses), (*values.T, *others.T), strict=True))
         own = {name: numbers for name, numbers in drawn.items() if table[name].spread.kind != "fixed"}
-        person = {**self.scenario.values, **own}
-        repeated, gap = self.scenario.cycle(self.model.parameters)
-        return _People(
-            who,
-            np.column_stack([values, np.zeros((len(who), len(layout.rested)))]),
-            self._events(self.scenario.regimen, self.until, person, who),
-            self._events(repeated, gap, person, who) if gap else None,
-            gap,
+        skipped = adherence(self.scenario.regimen, self.until, self.seed, who, self.replicate)
+        return who, ensemble_of_scenario(
+            self.model, self.scenario, own, len(who), self.until, taken=lambda i, k: skipped.get((i, k), 1.0)
         )
 
-    def _events(
-        self, regimen: Regimen, horizon: float, person: Mapping[str, Quantity], who: Sequence[int]
-    ) -> EventTable:
-        skipped = adherence(regimen, horizon, self.seed, who, self.replicate)
-        given = entries(regimen, self.model.parameters, person, horizon, lambda i, k: skipped.get((i, k), 1.0))
-        beside = self.scenario.from_zero() if regimen is self.scenario.regimen else ()
-        return event_table(self.model, (*given, *beside), len(who))
-
-    def _solved(self, people: _People, progress: Callable[[int], None] | None) -> xr.Dataset:
-        kernel, inputs = self.model.kernel, people.inputs
-        how: dict[str, Any] = {"threads": self.threads, "device": self.device}
-        start, rested = rest(kernel, inputs, **how)
-        steady = np.ones(len(inputs), dtype=bool)
-        if people.cycle:
-            start, steady = steady_state(
-                kernel, start, inputs, people.cycle, people.gap, tolerance=self.tolerance, **how
-            )
-        solution = solve(
-            kernel, start, inputs, people.given, self.times,
-            outputs=self.outputs, tolerance=self.tolerance, progress=progress, **how,
+    def _solved(self, drawn: tuple[Sequence[int], Ensemble], progress: Callable[[int], None] | None) -> xr.Dataset:
+        who, patients = drawn
+        found = patients.solve(
+            self.times, self.outputs, tolerance=self.tolerance, threads=self.threads, device=self.device,
+            progress=progress,
         )  # fmt: skip
-        return self._dataset(people.who, solution, rested, steady)
-
-    def _dataset(self, who: Sequence[int], solution: Solution, rested: np.ndarray, steady: np.ndarray) -> xr.Dataset:
-        status = np.full(len(who), "ok", dtype=object)
-        for i in np.flatnonzero(solution.status):
-            status[i] = solution.reason(int(i))
-        status[~steady] = "no periodic steady state"
-        status[~rested] = "no rest state"
-        values = solution.values
-        values[~(rested & steady)] = np.nan
-        layout = self.model.layout
-        variables = {
-            name: (("patient", "time"), values[:, :, i], {"units": layout.units[name], "long_name": layout.about[name]})
-            for i, name in enumerate(self.outputs)
-        }
-        coordinates = {
-            "patient": ("patient", np.asarray(who)),
-            "time": ("time", self.times, {"units": "h", "long_name": "time since the start"}),
-            "solve_status": ("patient", status),
-            "solve_steps": ("patient", solution.steps),
-        }
-        return xr.Dataset(variables, coordinates)
+        return found.dataset(who)
 
 
 def _begun(progress: Callable[[int], None], before: int, here: int) -> None:
@@ -217,36 +164,3 @@ def adherence(
             took = np.array([chance.random(count) for chance in chances]) >= treatment.missing
             found |= {(i, k): took[:, k].astype(float) for k in range(count)}
     return found
-
-
-def event_table(model: Model, given: Sequence[Entry], count: int) -> EventTable:
-    """Entries whose numbers may be arrays [patient] as the events of each patient."""
-    place = model.places
-    times, kinds, states, sizes = [], [], [], []
-
-    def add(time: object, kind: int, state: int, size: object) -> None:
-        times.append(np.broadcast_to(np.asarray(time, dtype=float), count))
-        sizes.append(np.broadcast_to(np.asarray(size, dtype=float), count))
-        kinds.append(kind)
-        states.append(state)
-
-    for entry in given:
-        if np.any(np.asarray(entry.duration) > 0):
-            speed = entry.amount / entry.duration
-            add(entry.time, 1, place[entry.state], speed)
-            add(entry.time + entry.duration, 1, place[entry.state], -speed)
-        else:
-            add(entry.time, 0, place[entry.state], entry.amount)
-    if not times:
-        return joined([events([])] * count)
-    time, size = np.array(times).T, np.array(sizes).T
-    order = np.argsort(time, axis=1, kind="stable")
-    kept = np.take_along_axis(size, order, axis=1) != 0
-    first = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]).astype(np.int64)
-    return EventTable(
-        first,
-        np.take_along_axis(time, order, axis=1)[kept],
-        np.array(kinds, dtype=np.int64)[order][kept],
-        np.array(states, dtype=np.int64)[order][kept],
-        np.take_along_axis(size, order, axis=1)[kept],
-    )

@@ -19,15 +19,12 @@ import xarray as xr
 from ketamech.core import BadInput
 from ketamech.core.pieces import Arrays
 from ketamech.core.work import HERE, Work
-from ketamech.engine import rest
-from ketamech.engine.events import EventTable, merged
-from ketamech.engine.solve import FIRST_STEP, Patients, move
+from ketamech.simulation import Ensemble, Integration, Model, Quantity, load_model
 from ketamech.study.enrolling import Enrolled, enrol
 from ketamech.study.packing import packed, unpacked
 from ketamech.study.people import Population, load_population
 from ketamech.study.rating import Rating
-from ketamech.study.running import Model, Quantity, load_model
-from ketamech.study.treating import Treating
+from ketamech.study.treating import Treating, perturbation_events, perturbed_values
 from ketamech.study.trial import Trial
 from ketamech.study.trial_dataset import Held, dataset
 
@@ -96,47 +93,40 @@ class Run:
 
     def held(self, enrolled: Sequence[Enrolled]) -> Held:
         """The trial from the first dose to the last visit."""
-        trial, values = self.trial, self._values(enrolled)
+        trial = self.trial
+        sequence = np.concatenate([e.sequence for e in enrolled])
+        values = perturbed_values(trial, self.model.parameters, sequence, self._values(enrolled))
         rows = [(e.number, e.people.who) for e in enrolled]
         treating = Treating(self.model, trial, self.population, self.seed, rows, values)
-        treating.course[:] = np.concatenate([e.sequence for e in enrolled])
+        treating.course[:] = sequence
         found = Held.begun(trial, enrolled, Rating(trial, self.outputs), treating, self._moments())
-        self._follow(found, values)
+        everybody = Ensemble.of(self.model, values, perturbation_events(trial, sequence), len(sequence))
+        self._follow(found, everybody.start(tolerance=TOLERANCE, threads=self.threads))
         return found
 
-    def _follow(self, held: Held, values: Mapping[str, Quantity]) -> None:
+    def _follow(self, held: Held, moving: Integration) -> None:
         """Move everybody from decision to decision; what is given is planned from one to the next."""
-        inputs = self._inputs(values, len(held.hours))
-        start, rested = rest(self.model.kernel, inputs, threads=self.threads)
-        held.status[~rested] = "no rest state"
-        start[~rested] = np.nan
-        patients = Patients.at(start, inputs, np.zeros(len(inputs)), FIRST_STEP)
         deciding, plan = held.deciding, np.array([hour for _, hour, _ in self.trial.plan])
-        table, begin, now = None, 0.0, np.zeros(len(inputs))
+        begin, now = 0.0, np.zeros(len(held.hours))
         for visit in (*deciding.visits(), None):
             end = np.inf if visit is None else plan[visit]
             given = held.treating.events(begin, min(end, self.trial.horizon), now)
-            table = given if table is None else merged(len(inputs), _after(table, now), given, -np.inf)
-            self._move(held, patients, table, begin, end)
+            moving.give(given, now if begin else None)
+            self._move(held, moving, begin, end)
             if visit is not None:
                 deciding.decide(visit, held.scores())
                 begin, now = end, held.hours[:, visit]
+        held.status = moving.reasons
 
-    def _move(self, held: Held, patients: Patients, table: EventTable, begin: float, end: float) -> None:
+    def _move(self, held: Held, moving: Integration, begin: float, end: float) -> None:
         """To every visit (and moment of exposure) after `begin` up to `end`."""
         columns = np.flatnonzero(((held.planned > begin) | (begin == 0)) & (held.planned <= end))
         if not columns.size:
             return
         order = np.argsort(held.times[:, columns], axis=1, kind="stable")
         times = np.take_along_axis(held.times[:, columns], order, axis=1)
-        part = move(
-            self.model.kernel, patients, table, times,
-            outputs=self.outputs, tolerance=TOLERANCE, threads=self.threads,
-        )  # fmt: skip
+        part = moving.advance(times, self.outputs)
         held.values[np.arange(len(times))[:, None], columns[order]] = part.values
-        for i in np.flatnonzero(part.status):
-            held.status[i] = part.reason(int(i)) if held.status[i] == "ok" else held.status[i]
-        patients.y[part.status != 0] = np.nan
 
     def _values(self, enrolled: Sequence[Enrolled]) -> dict[str, Quantity]:
         """Every value [person] that is not the table's for all."""
@@ -148,14 +138,6 @@ class Run:
             return e.people.values[name] if name in e.people.values else np.full(len(e.people), usual)
 
         return {name: np.concatenate([of(e, name) for e in enrolled]) for name in names if name in table}
-
-    def _inputs(self, values: Mapping[str, Quantity], count: int) -> np.ndarray:
-        layout, table = self.model.layout, self.model.parameters
-        columns = [values.get(name, table[name].canonical) for name in layout.parameter_names]
-        found = np.zeros((len(columns) + len(layout.rested), count))
-        for row, column in zip(found, columns, strict=False):
-            row[:] = column
-        return np.ascontiguousarray(found.T)
 
     def _moments(self) -> np.ndarray:
         """Hours [period, moment] at which exposure is read."""
@@ -233,8 +215,3 @@ def resized(trial: Trial, patients: int) -> Trial:
     if min(sizes) < 1:
         raise BadInput(f"{patients} patients", key="patients", expected=f"at least one in each of {len(sizes)} arms")
     return replace(trial, arms=tuple(replace(arm, n=n) for arm, n in zip(trial.arms, sizes, strict=True)))
-
-
-def _after(table: EventTable, now: np.ndarray) -> EventTable:
-    """What is still to come for each person after his own hour."""
-    return table.where(table.time > now[table.owner])

@@ -115,8 +115,8 @@ class Treatment:
     def repeating(self, period: float, length: float) -> Treatment:
         """Its first rhythm, every dose taken, for `length` h. Raises BadInput when its first doses miss a period."""
         first = list(self.phases[0].starts(self.start, self.start + period))
-        if first[-1] + self.lag + self.duration > period + 1e-9:
-            what = f"a first dose at {self.start:g} h, or the last of a period, is not over after {period:g} h"
+        if first[-1] > period - 1e-9:
+            what = f"a first dose at {self.start:g} h, or the last of a period, comes after {period:g} h"
             raise BadInput(what, key="schedule", expected="a start within the first round of a steady rhythm")
         once = replace(self.phases[0], length=length)
         return replace(self, phases=(once,), steady=False, missed=(), missing=0.0)
@@ -160,9 +160,9 @@ class Treatment:
         if not self.phases:
             what = "a single dose has no steady state"
             raise BadInput(what, key="schedule", expected="a rhythm", type_this="every 12 h at steady state")
-        if self.duration + self.lag > self.phases[0].gap:
-            what = f"infusions of {self.duration + self.lag:g} h every {self.phases[0].gap:g} h run into one another"
-            raise BadInput(what, key="schedule", expected="an infusion no longer than the time between two doses")
+        if self.duration + self.lag > MOST_DOSES * self.phases[0].gap:
+            what = f"more than {MOST_DOSES} infusions of {self.duration:g} h at a time"
+            raise BadInput(what, key="schedule", expected="a shorter infusion, or more time between two doses")
 
     def _refuse_endless(self) -> None:
         if not (0 <= self.duration <= LONGEST and 0 <= self.start <= LONGEST):

@@ -40,18 +40,6 @@ class Scenario:
     perturbations: tuple[Given, ...] = ()
     wiring: str = ""
 
-    def from_zero(self) -> tuple[Entry, ...]:
-        """`perturbed`, for a run of many persons that starts at 0 h. Raises BadInput when something comes earlier."""
-        early = next((given for given in self.perturbations if given.entries() and given.time < 0), None)
-        if early:
-            raise BadInput(
-                f"'{early.text}' comes before 0 h, where many persons start",
-                key="with",
-                expected="a treatment that starts later, and perturbations from 0 h on",
-                type_this=f'"... at 2 h with {early.perturbation.name} at {2 + early.time:g} h"',
-            )
-        return self.perturbed
-
     @property
     def perturbed(self) -> tuple[Entry, ...]:
         """What the perturbations put into which state, in order of time."""

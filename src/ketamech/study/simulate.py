@@ -9,49 +9,25 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import SolveFailed
-from ketamech.engine import rest, solve
 from ketamech.engine.solve import checked_outputs
-from ketamech.parameters import HUMAN
-from ketamech.study.cohort import event_table
-from ketamech.study.drugs import DRUGS
-from ketamech.study.giving import entries, sentence_entries
 from ketamech.study.people import People
 from ketamech.study.regimen import Regimen
-from ketamech.study.running import Course, Entry, Model, load_model, run, story_times
+from ketamech.study.running import Course, Model, load_model, run, story_times
 from ketamech.study.scenario import Scenario, load_scenario
+from ketamech.study.scenario_ensemble import ensemble_of_scenario, events_of_scenario, felt, untreated
+
+__all__ = ["courses", "felt", "outputs_of_people", "simulate", "untreated"]
 
 A_MINUTE = 1 / 60
 
 
 def courses(scenario: Scenario, model: Model) -> list[Course]:
     """The treated course and, where asked for, the same person with the same hopes and challenges and no drug."""
-    given = felt(scenario.species, entries(scenario.regimen, model.parameters, scenario.values, scenario.horizon))
-    repeated, gap = scenario.cycle(model.parameters)
-    cycle = entries(repeated, model.parameters, scenario.values, gap) if gap else ()
-    treated = Course("treated", _in_order((*given, *scenario.perturbed)), scenario.values, cycle, gap)
-    if not scenario.control:
-        return [treated]
-    beside = _in_order((*untreated(given), *scenario.perturbed))
-    return [treated, Course("control", beside, scenario.values, untreated(cycle), gap)]
-
-
-def felt(species: str, given: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    """What enters, without the hopes that no animal has."""
-    if species == HUMAN:
-        return given
-    return tuple(entry for entry in given if not entry.state.startswith("expectancy."))
-
-
-def _in_order(given: Sequence[Entry]) -> tuple[Entry, ...]:
-    return tuple(sorted(given, key=lambda entry: float(entry.time)))
-
-
-def untreated(given: Sequence[Entry]) -> tuple[Entry, ...]:
-    """Hopes, and challenges such as an operation unless nothing but challenges is given."""
-    hopes = tuple(entry for entry in given if entry.state.startswith("expectancy."))
-    challenges = {drug.enters for drug in DRUGS if not drug.hoped}
-    kept = tuple(entry for entry in given if entry in hopes or entry.state in challenges)
-    return hopes if len(kept) == len(given) else kept
+    treated = events_of_scenario(scenario, model.parameters, {}, scenario.horizon)
+    found = [("treated", treated)]
+    if scenario.control:
+        found.append(("control", treated.changed(untreated)))
+    return [Course(name, given.events, scenario.values, given.cycle, given.length) for name, given in found]
 
 
 def outputs_of_people(
@@ -61,17 +37,11 @@ def outputs_of_people(
     names = tuple(dict.fromkeys(name for name, _ in wanted))
     checked_outputs(model.kernel, names)
     times = np.array(sorted({0.0, *(hour for _, hour in wanted)}))
-    given = sentence_entries(sentence, model.parameters, people.values, float(times[-1]) + 1.0)
-    layout, known = model.layout, model.parameters
-    inputs = np.tile(
-        [*(known[n].canonical for n in layout.parameter_names), *([0.0] * len(layout.rested))], (len(people), 1)
-    )
-    for i, name in enumerate(layout.parameter_names):
-        inputs[:, i] = people.values.get(name, inputs[:, i])
-    start, rested = rest(model.kernel, inputs)
-    solution = solve(model.kernel, start, inputs, event_table(model, given, len(people)), times, outputs=names)
-    solution.values[~rested] = np.nan
-    return [solution.values[:, int(np.searchsorted(times, hour)), names.index(name)] for name, hour in wanted]
+    scenario = load_scenario(sentence, model.parameters)
+    values = {name: column for name, column in people.values.items() if name not in scenario.values}
+    everybody = ensemble_of_scenario(model, scenario, values, len(people), float(times[-1]) + 1.0)
+    found = everybody.solve(times, names)
+    return [found.of(name)[:, int(np.searchsorted(times, hour))] for name, hour in wanted]
 
 
 def simulate(

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ketamech.engine import EventTable
+from ketamech.parameters import ParameterTable
+from ketamech.simulation import Entry, Model, Quantity
 from ketamech.study.chance import generators
-from ketamech.study.cohort import event_table
 from ketamech.study.giving import entries
 from ketamech.study.people import Population
 from ketamech.study.regimen import LONGEST, Regimen, Treatment
-from ketamech.study.running import Entry, Model, Quantity
-from ketamech.study.trial import BELIEFS, Course, Trial
+from ketamech.study.trial import BELIEFS, Arm, Course, Trial
 
 AFTER = 1e-4  # h: what is planned for the hour of a visit is given just after its ratings
 HALF_DAY = 12.0  # h: doses within one are taken or missed, and absorbed well or badly, together
@@ -71,7 +70,7 @@ class Treating:
             return
         self.course[mask], self.anchor[mask], self.sparse[mask] = number, hour, False
 
-    def events(self, start: float, stop: float, now: np.ndarray) -> EventTable:
+    def events(self, start: float, stop: float, now: np.ndarray) -> list[Entry]:
         """What enters each person's body from `start` to before `stop` (h), never before his own hour `now`."""
         found: list[Entry] = []
         gap = np.asarray(self._value("expectancy.visit_gap"))
@@ -83,7 +82,7 @@ class Treating:
                 amount = np.where(fresh, self._value(BELIEFS[dose.belief]), 0.0) if BELIEFS[dose.belief] else 0.0
                 if np.any(amount):
                     found.append(Entry(np.maximum(dose.time, now) + AFTER, BELIEF, amount))
-        return event_table(self.model, found, self.size)
+        return found
 
     def _value(self, name: str) -> Quantity:
         return self.values[name] if name in self.values else self.model.parameters[name].canonical
@@ -173,6 +172,36 @@ def courses(trial: Trial) -> tuple[Course, ...]:
         for k, regimen in enumerate((*step.then, *others)):
             found.append(Course(step_course(i, k), _told(regimen, step.belief)))
     return tuple(found)
+
+
+def perturbation_events(trial: Trial, sequence: np.ndarray) -> list[Entry]:
+    """What the perturbations of each arm put into the persons [person] who pass through it, in each of its periods."""
+    found = []
+    for arm, period, mask in _passing(trial, sequence):
+        for one in arm.perturbations:
+            for entry in one.entries():
+                time = entry.time + period * trial.washout
+                found.append(replace(entry, time=time, amount=entry.amount * mask))
+    return found
+
+
+def perturbed_values(
+    trial: Trial, table: ParameterTable, sequence: np.ndarray, values: Mapping[str, Quantity]
+) -> dict[str, Quantity]:
+    """Values [person] with those that the perturbations of each person's arm set."""
+    found = dict(values)
+    for arm, _, mask in _passing(trial, sequence):
+        for one in arm.perturbations:
+            for name, value in one.values(table).items():
+                found[name] = np.where(mask, value, found.get(name, table[name].canonical))
+    return found
+
+
+def _passing(trial: Trial, sequence: np.ndarray) -> Iterator[tuple[Arm, int, np.ndarray]]:
+    """Each arm, its period, and who is in it then [person]."""
+    for number, arms in enumerate(trial.sequences):
+        for period, k in enumerate(arms):
+            yield trial.arms[k], period, sequence == number
 
 
 def step_course(step: int, choice: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import permutations
 
+from ketamech.study.perturbing import Given
 from ketamech.study.regimen import Regimen, Treatment
 from ketamech.study.scales import Scale
 
@@ -68,13 +69,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Arm:
-    """What one arm is given, how many are in it, what they are told (a key of BELIEFS), and how doses are adapted."""
+    """What one arm is given, how many are in it, what they are told (a key of BELIEFS), and how doses are adapted.
+
+    `perturbations` are given beside the regimen, at hours that count from the start of the arm.
+    """
 
     name: str
     regimen: Regimen
     n: int
     belief: str = "blinded"
     adapting: Adapting | None = None
+    perturbations: tuple[Given, ...] = ()
 
 
 @dataclass(frozen=True)

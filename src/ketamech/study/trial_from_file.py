@@ -20,7 +20,7 @@ from ketamech.study.trial_complaint import complaint
 from ketamech.study.trial_file import ArmKeys, TrialFile
 from ketamech.study.trial_place import File
 from ketamech.study.trial_steps import MOST_LEAVING, Scales, leaving, relapse_of, step
-from ketamech.study.trial_words import treatment
+from ketamech.study.trial_words import perturbed, treatment
 
 MOST_DROPOUT, MOST_MISSED, A_FIFTH = 0.5, 0.9, 0.2
 
@@ -120,14 +120,15 @@ def _arms(file: File, keys: TrialFile, scales: Scales, first: str, belief: str) 
 def _arm(file: File, keys: TrialFile, name: str, arm: ArmKeys, scales: Scales, first: str, belief: str) -> Arm:
     where: Path_ = ("arms", name, "treatment")
     sentences = [arm.treatment] if isinstance(arm.treatment, str) else list(arm.treatment)
-    regimen, adapting = file.at(where, partial(treatment, sentences, scales, first))
+    plain, perturbations = file.at(where, partial(perturbed, sentences))
+    regimen, adapting = file.at(where, partial(treatment, plain, scales, first))
     file.possible(where, regimen)
     number = arm.n
     if number is None:
         if arm.share is None:
             raise file.bad(("arms", name), f"how many patients in arm '{name}'?", "n: or share:", type_="n: 30")
         number = max(1, round(arm.share * (keys.patients or 0)))
-    return Arm(name, regimen, number, arm.belief or belief, adapting)
+    return Arm(name, regimen, number, arm.belief or belief, adapting, perturbations)
 
 
 def _without_effect(file: File, keys: TrialFile, scale: str) -> Leaving:
@@ -178,6 +179,11 @@ def _refuse_undecidable(file: File, made: Trial) -> None:
             raise file.bad(("arms", arm.name, "treatment"), "what is a relapse?", "a relapse: key", type_=like)
     if made.washout and (made.steps or any(arm.adapting for arm in made.arms)):
         raise file.bad(("crossover",), "a crossover in which doses are decided on the way", "one or the other")
+    lasting = [(arm.name, one) for arm in made.arms for one in arm.perturbations if one.values(file.table)]
+    if made.washout and lasting:
+        name, one = lasting[0]
+        what = f"'{one.text}' sets values for good, and everybody passes through every arm of a crossover"
+        raise file.bad(("arms", name, "treatment"), what, "parallel arms, or something that is given at a time")
 
 
 def _refuse_blocks(file: File, made: Trial) -> None:

@@ -56,7 +56,10 @@ class File:
         return self.possible(where, self.at(where, partial(Regimen.parse, text)))
 
     def possible(self, where: Path_, regimen: Regimen) -> Regimen:
-        """The regimen, when a typical person can be given all of it."""
+        """The regimen, when a typical person can be given all of it from a drug-free start on."""
+        if any(treatment.steady for treatment in regimen.treatments):
+            what = "a start at steady state: everybody in a trial is rated drug-free at baseline"
+            raise self.bad(where, what, "doses that lead there, and a visit after them", type_="... daily for 4 weeks")
         self.at(where, lambda: check(regimen, self.table, {}, min(regimen.horizon(), LONGEST)))
         return regimen
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from ketamech.core import BadInput, nearest
+from ketamech.study.perturbing import Given, read_perturbations, split
 from ketamech.study.regimen import LONGEST, Regimen
 from ketamech.study.scales import Scale
 from ketamech.study.sentence import hours
@@ -78,6 +79,12 @@ def relapse(text: str, scales: Mapping[str, Scale]) -> tuple[str, float, float]:
     return match[1], float(match[2]) / 100, time(match[3])
 
 
+def perturbed(sentences: list[str]) -> tuple[list[str], tuple[Given, ...]]:
+    """Sentences of an arm without what they say after "with", and that: perturbations. Raises BadInput."""
+    split_up = [split(part) for text in sentences for part in text.split(";")]
+    return [sentence for sentence, _ in split_up], read_perturbations(one for _, phrases in split_up for one in phrases)
+
+
 def treatment(sentences: list[str], scales: Mapping[str, Scale], first: str) -> tuple[Regimen, Adapting | None]:
     """What an arm is given, and how it is adapted; `first` names the scale of "by remission". Raises BadInput."""
     parts = [part.strip() for text in sentences for part in text.split(";") if part.strip()]
@@ -85,13 +92,13 @@ def treatment(sentences: list[str], scales: Mapping[str, Scale], first: str) -> 
     plain = [part for part in parts if not _AGAIN.match(part)]
     if not plain:
         raise BadInput("an arm without doses is given nothing", expected="a regimen sentence", type_this="placebo IV")
-    split = [_BY.match(part) for part in plain]
-    usual = Regimen.parse("; ".join(_one(part, match, 2) for part, match in zip(plain, split, strict=True)))
-    adapted = [match for match in split if match]
+    rhythms = [_BY.match(part) for part in plain]
+    usual = Regimen.parse("; ".join(_one(part, match, 2) for part, match in zip(plain, rhythms, strict=True)))
+    adapted = [match for match in rhythms if match]
     if not adapted and not anew:
         return usual, None
-    sparse = Regimen.parse("; ".join(_one(part, match, 3) for part, match in zip(plain, split, strict=True)))
-    changing = next((t for t, match in zip(usual.treatments, split, strict=False) if match), usual.treatments[0])
+    sparse = Regimen.parse("; ".join(_one(part, match, 3) for part, match in zip(plain, rhythms, strict=True)))
+    changing = next((t for t, match in zip(usual.treatments, rhythms, strict=False) if match), usual.treatments[0])
     lengths = [phase.length or 0.0 for phase in changing.phases]
     return usual, Adapting(
         sparse if adapted else None,

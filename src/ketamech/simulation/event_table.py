@@ -1,0 +1,77 @@
+"""Dose events of patients as one table of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ketamech.core import UnknownName, nearest
+from ketamech.engine import EventTable, events, table
+from ketamech.engine.events import AMOUNT, INPUT, joined
+from ketamech.simulation.model import Model
+from ketamech.simulation.subject import Entry, Quantity
+
+Row = tuple[Quantity, int, int, Quantity]  # time (h), kind, state, size (state unit, or state unit per h)
+
+
+def event_table(model: Model, given: Sequence[Entry], count: int, lead: float = 0.0) -> EventTable:
+    """Entries, whose numbers may be arrays [patient], as the events of each of `count` patients, `lead` h later.
+
+    Events of size 0 are left out. Raises UnknownName for a state that nothing can enter.
+    """
+    rows = [row for entry in given for row in _rows(model, entry, lead)]
+    if not rows:
+        return no_events(count)
+    time, size = (np.array([np.broadcast_to(np.asarray(row[i], dtype=float), count) for row in rows]).T for i in (0, 3))
+    kind, state = (np.array([row[i] for row in rows], dtype=np.int64) for i in (1, 2))
+    order = np.argsort(time, axis=1, kind="stable")
+    kept = np.take_along_axis(size, order, axis=1) != 0
+    first = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]).astype(np.int64)
+    time, size = (np.take_along_axis(values, order, axis=1)[kept] for values in (time, size))
+    return EventTable(first, time, kind[order][kept], state[order][kept], size)
+
+
+def table_of_each(model: Model, given: Sequence[Sequence[Entry]], lead: float = 0.0) -> EventTable:
+    """The same for patients who are each given something else [patient]."""
+    parts = [event_table(model, own, 1, lead) for own in given]
+    if len(parts) == 1:
+        return parts[0]
+    columns = [np.concatenate([getattr(part, name) for part in parts]) for name in ("time", "kind", "state", "size")]
+    first = np.concatenate([[0], np.cumsum([len(part.time) for part in parts])]).astype(np.int64)
+    return EventTable(first, *columns)
+
+
+def no_events(count: int) -> EventTable:
+    """The table of patients to whom nothing happens."""
+    return joined([events([])] * count)
+
+
+def tiled(given: EventTable, times: int) -> EventTable:
+    """The table of the same patients, in the same order, so many times over."""
+    count = np.tile(np.diff(given.first), times)
+    first = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+    return EventTable(first, *(np.tile(getattr(given, n), times) for n in ("time", "kind", "state", "size")))
+
+
+def merged_tables(count: int, *parts: EventTable) -> EventTable:
+    """Several tables of the same patients as one; at one time the rows of an earlier table come first."""
+    names = ("owner", "time", "kind", "state", "size")
+    return table(count, *(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _rows(model: Model, entry: Entry, lead: float) -> Iterator[Row]:
+    place = model.places
+    if entry.state not in place:
+        raise UnknownName(f"nothing can enter '{entry.state}'", nearest=nearest(entry.state, place))
+    state, start = place[entry.state], entry.time + lead
+    infused = np.asarray(entry.duration) > 0
+    if np.all(infused):
+        rate = entry.amount / entry.duration
+    elif np.any(infused):
+        rate = np.where(infused, entry.amount / np.where(infused, entry.duration, 1.0), 0.0)
+    if np.any(infused):
+        yield start, INPUT, state, rate
+        yield start + entry.duration, INPUT, state, -rate
+    if not np.all(infused):
+        yield start, AMOUNT, state, np.where(infused, 0.0, entry.amount) if np.any(infused) else entry.amount

@@ -1,0 +1,111 @@
+"""The periodic steady state of a rhythm of doses, by giving them until the state at the next cycle repeats itself."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ketamech.engine import EventTable, Kernel, solve, table
+from ketamech.engine.events import INPUT
+from ketamech.engine.solve import TOLERANCE
+
+REPEATS = 1e-5  # largest change over a cycle, relative to a state's size plus its declared scale
+STILL_TO_COME = 1e-4  # and the most that all later cycles may change
+MOST_CYCLES, TIGHTER = 300, 10
+SAME_TIME = 1e-9  # share of a cycle within which an event counts as being at its end
+
+
+def steady_state(
+    kernel: Kernel,
+    start: np.ndarray,
+    inputs: np.ndarray,
+    cycle: EventTable,
+    length: float | np.ndarray,
+    *,
+    tolerance: float = TOLERANCE,
+    threads: int = 1,
+    device: str = "cpu",
+) -> tuple[np.ndarray, np.ndarray]:
+    """State [patient, state] at the start of a cycle of doses, `length` (h, also [patient]) long, repeated for ever.
+
+    `cycle` holds what the doses of one cycle do to each patient from time 0, even after its end. A patient whose length
+    is 0 keeps the start. States that only add up (what has been eliminated) are left out of the comparison. Returns the
+    states and whether each patient's repeats. One who is steady moves no more, so that nobody depends on who else is in
+    the batch.
+    """
+    lengths = np.broadcast_to(np.asarray(length, dtype=float), len(start))
+    state, steady, lost = start.copy(), lengths <= 0, np.zeros(len(start), dtype=bool)
+    last = np.full(len(start), np.inf)
+    kept = np.array([not row.accumulates for row in kernel.layout.states])
+    scales = np.array([row.scale for row in kernel.layout.states])[kept]
+    times = np.column_stack([np.zeros(len(start)), lengths])
+    within = repeated(cycle, lengths)
+    for _ in range(MOST_CYCLES):
+        moving = np.flatnonzero(~(steady | lost))
+        if not moving.size:
+            break
+        after = solve(
+            kernel, state[moving], inputs[moving], within.of(moving), times[moving],
+            outputs=(), tolerance=tolerance / TIGHTER, threads=threads, device=device,
+        )  # fmt: skip
+        before = state[moving][:, kept]
+        change = np.abs(after.last[:, kept] - before) / (scales + np.abs(before))
+        state[moving] = after.last
+        lost[moving] = after.status != 0
+        steady[moving] = _repeats(change.max(axis=1), last[moving], tolerance) & (after.status == 0)
+        last[moving] = change.max(axis=1)
+    return state, steady
+
+
+def repeated(cycle: EventTable, length: np.ndarray) -> EventTable:
+    """What happens during one cycle when it has been repeated for ever: its own events and those still to come."""
+    after = carried_over(cycle, length)
+    if not len(after.time):
+        return cycle
+    own, old = (part.where(part.time < _end(part, length)) for part in (cycle, after))
+    parts = [np.concatenate([getattr(t, n) for t in (old, own)]) for n in ("owner", "time", "kind", "state", "size")]
+    return table(len(length), *parts)
+
+
+def carried_over(cycle: EventTable, length: np.ndarray) -> EventTable:
+    """What the doses of all cycles before time 0 still do after it: infusions still running, amounts still to enter.
+
+    `length` (h) by patient; nothing comes of a cycle of 0 h.
+    """
+    late = cycle.time >= _end(cycle, length)
+    if not late.any():
+        return cycle.where(late)
+    own = length[cycle.owner]
+    reached = np.isin(cycle.owner, cycle.owner[late])
+    parts = []
+    for back in range(1, int(np.max(cycle.time[late] / own[late]) + SAME_TIME) + 1):
+        time = cycle.time - back * own
+        time[np.abs(time) < SAME_TIME * own] = 0.0
+        still = reached & (time >= 0)
+        parts.append(_running(cycle, reached & (time < 0) & (cycle.kind == INPUT)))
+        parts.append((cycle.owner[still], time[still], cycle.kind[still], cycle.state[still], cycle.size[still]))
+    return table(len(length), *(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _running(cycle: EventTable, past: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Constant inputs that are on after the `past` changes, as changes at time 0."""
+    owner, state, change = cycle.owner[past], cycle.state[past], cycle.size[past]
+    width = int(state.max(initial=0)) + 1
+    pairs, place = np.unique(owner * width + state, return_inverse=True)
+    rate, most = (np.bincount(place, values, len(pairs)) for values in (change, np.abs(change)))
+    on = np.abs(rate) > SAME_TIME * most  # the rest is rounding of infusions that have ended
+    owner, state = np.divmod(pairs[on], width)
+    return owner, np.zeros(len(owner)), np.full(len(owner), INPUT), state, rate[on]
+
+
+def _end(part: EventTable, length: np.ndarray) -> np.ndarray:
+    """When the cycle of each row's patient ends (h), for who has one."""
+    own = length[part.owner]
+    return np.where(own > 0, own * (1 - SAME_TIME), np.inf)
+
+
+def _repeats(change: np.ndarray, before: np.ndarray, tolerance: float) -> np.ndarray:
+    """Whether changes have become small, and so has all that slowly shrinking ones would still add up to."""
+    with np.errstate(invalid="ignore"):
+        rate = np.minimum(change / before, 1.0)
+    left = change * rate / np.maximum(1 - rate, tolerance)
+    return (change < REPEATS) & ((left < STILL_TO_COME) | (change < tolerance / TIGHTER))

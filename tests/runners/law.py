@@ -1,0 +1,327 @@
+"""The same scenarios through every runner of the package, and what each makes of them.
+
+`python tests/runners/law.py` prints the table of docs/runner-law.md.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+
+from ketamech.analysis import attribution, design, experiments, sensitivity
+from ketamech.app import curves as page
+from ketamech.app.asked import AskedCurves
+from ketamech.core import BadInput
+from ketamech.engine.solve import TOLERANCE
+from ketamech.exchange.dose_reading import read_doses
+from ketamech.exchange.dose_scenarios import solve_table
+from ketamech.study import Cohort, Model, Scenario, conduct, courses, load_scenario, run, simulate
+from ketamech.study.people import People
+from ketamech.study.scenario_file import ScenarioFile
+from ketamech.study.simulate import outputs_of_people
+from ketamech.study.trial_from_file import load_trial
+from ketamech.study.wirings import wiring_of
+
+HOURS = np.array([24.0, 168.0])
+HORIZON = 168.0
+OUTPUTS = ("mood.madrs", "expectancy.belief", "nmda.occupancy", "plasma.esketamine")
+WEIGHT = 70.0
+VARIED = "nmda.enantiomer_ratio"  # lognormal: its middle is exactly its value
+Readings = Mapping[str, float]
+Reader = Callable[[Mapping[str, np.ndarray]], Readings]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A scenario in words; `patient` says whether the treated patient or the control is read."""
+
+    name: str
+    sentence: str
+    species: str = "human"
+    perturbation: str = ""
+    variant: str = ""
+    patient: str = "treated"
+
+    @property
+    def whole(self) -> str:
+        """Regimen and perturbation in one sentence."""
+        return f"{self.sentence} with {self.perturbation}" if self.perturbation else self.sentence
+
+    @property
+    def alone(self) -> str:
+        """For runners that know no control: what the control patient is given."""
+        return "placebo IV over 40 min" if self.patient == "control" else self.whole
+
+    def scenario(self, model: Model, sentence: str = "") -> Scenario:
+        """The checked scenario over a week."""
+        found = load_scenario(
+            sentence or self.whole, model.parameters, species=self.species, wiring=self.variant or None
+        )
+        return replace(found, horizon=HORIZON)
+
+
+IV = "racemic 0.5 mg/kg IV over 40 min"
+CASES = (
+    Case("plain", IV),
+    Case("at steady state", "racemic 50 mg oral daily for 4 weeks at steady state"),
+    Case("perturbation at -30 min", IV, perturbation="NBQX at -30 min"),
+    Case("rat", "racemic 10 mg/kg IP", species="rat"),
+    Case("control", IV, patient="control"),
+    Case("model variant", IV, variant="opioid-gate"),
+)
+
+
+class NotOffered(Exception):
+    """The runner has no input with which this case could be asked for."""
+
+
+@dataclass(frozen=True)
+class Nobody:
+    """A population in which nobody differs from the typical patient."""
+
+    def with_distributions(self, words, parameters):
+        return self
+
+    def draw(self, parameters, seed, patients, *, replicate=0, base=None):
+        return People(np.asarray(patients), {}, {}, parameters)
+
+    def occasions(self, name, seed, patients, count, *, replicate=0):
+        return np.ones((len(patients), count))
+
+
+def by_simulate(case: Case, model: Model) -> Readings:
+    found = simulate(case.scenario(model), model=model).sel(patient=case.patient, time=HOURS)
+    return at_hours({name: found[name].values for name in OUTPUTS})
+
+
+def by_cohort(case: Case, model: Model) -> Readings:
+    cohort = Cohort(model, case.scenario(model, case.alone), 1, OUTPUTS, HOURS, vary=())
+    found = cohort.some([0])
+    assert (found["solve_status"] == "ok").all(), found["solve_status"].values
+    return at_hours({name: found[name].values[0] for name in OUTPUTS})
+
+
+def by_sensitivity(case: Case, model: Model) -> Readings:
+    words = "; ".join(f"{name} at {hour:g} h" for name in OUTPUTS for hour in HOURS)
+    asked = sensitivity.outcomes(words, model)
+    rows = sensitivity.varied(model, [VARIED])
+    found = sensitivity.tornado(sensitivity.Question(model, case.scenario(model, case.alone), asked, rows))
+    middle = found.set_index("outcome")["usual"]
+    return {name_at(name, h): float(middle[f"{name} at {h:g} h"]) for name in OUTPUTS for h in HOURS}
+
+
+def by_design(case: Case, model: Model) -> Readings:
+    if case.variant:
+        raise NotOffered
+    with mock.patch.object(design, "load_population", return_value=Nobody()):
+        found = design.compare(model, [design.Candidate("one", case.alone)], weeks=1, persons=1).iloc[0]
+    return {name: float(found[name]) for name in ("benefit", "cadss", "systolic")}
+
+
+def by_people(case: Case, model: Model) -> Readings:
+    if case.variant:
+        raise NotOffered
+    one = Nobody().draw(model.parameters, 1, [0])
+    wanted = [(name, float(hour)) for name in OUTPUTS for hour in HOURS]
+    found = outputs_of_people(model, one, case.alone, wanted)
+    return {name_at(name, hour): float(values[0]) for (name, hour), values in zip(wanted, found, strict=True)}
+
+
+def by_attribution(case: Case, model: Model) -> Readings:
+    words = "; ".join(f"{name} at {hour:g} h" for name in OUTPUTS for hour in HOURS)
+    with mock.patch.object(attribution, "players", return_value=("pathway.disinhibition",)):
+        found = attribution.attribute(model, case.scenario(model), wanted=words, draws=0)
+    totals = found.totals.set_index("outcome")
+    hoped = totals["rest_tables"] + totals["hope_tables"]
+    whole = hoped if case.patient == "control" else totals["full_tables"]
+    return {name_at(name, h): float(whole[f"{name} at {h:g} h"]) for name in OUTPUTS for h in HOURS}
+
+
+def by_experiments(case: Case, model: Model) -> Readings:
+    values = {} if case.species == "rat" else {"person.expectancy": model.parameters["person.expectancy"].canonical}
+    values |= wiring_of(case.variant, model.parameters).values if case.variant else {}
+    sentence = "placebo IV over 40 min" if case.patient == "control" else case.sentence
+    arm = (case.species, sentence, case.perturbation, tuple(values.items()))
+    found = experiments._batch(model, [arm], HORIZON, set(HOURS.tolist()), OUTPUTS, {}, 1)[arm]
+    places = np.searchsorted(found.time, HOURS)
+    return at_hours({name: found.outputs[name][places] for name in OUTPUTS})
+
+
+def by_trial(case: Case, model: Model) -> Readings:
+    if case.species != "human":
+        raise NotOffered
+    values = wiring_of(case.variant, model.parameters).values if case.variant else {}
+    keys = {
+        "title": "one arm", "arms": {"one": {"treatment": case.alone, "n": 1}},
+        "visits": {"MADRS": ["24 h", "168 h"]}, "population": "trd",
+    }  # fmt: skip
+    with mock.patch.object(conduct, "load_population", return_value=Nobody()):
+        trial = replace(load_trial(keys, model.parameters), values=values)
+        found = conduct.run_trial(trial, model)
+    assert (found["solve_status"] == "ok").all(), found["solve_status"].values
+    madrs = found["true_MADRS"].values[0, 0]
+    return {name_at("mood.madrs", hour): float(madrs[1 + k]) for k, hour in enumerate(HOURS)}
+
+
+def by_dose_table(case: Case, model: Model) -> Readings:
+    if case.variant or case.perturbation:
+        raise NotOffered
+    rows = {
+        "plain": "1,0,35,52.5,IV,1,0,0,0,ketamine,human,70",
+        "at steady state": "1,0,50,0,oral,1,24,27,1,ketamine,human,70",
+        "rat": "1,0,{rat},0,IP,1,0,0,0,ketamine,rat,.",
+        "control": "1,0,0,0,none,2,0,0,0,placebo,human,70",
+    }
+    rat = 10 * case.scenario(model).values.get("person.weight", 0.0)
+    dose = rows[case.name].format(rat=rat)
+    who = dose.split(",")[-2:]
+    looks = [f"1,{hour:g},0,0,IV,0,0,0,0,.,{','.join(who)}" for hour in HOURS]
+    text = "\n".join(["ID,TIME,AMT,RATE,CMT,EVID,II,ADDL,SS,DRUG,SPECIES,WEIGHT", dose, *looks]) + "\n"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "doses.csv"
+        path.write_text(text, encoding="utf-8")
+        found = solve_table(read_doses(path, model.parameters), model, OUTPUTS)
+    found = found[found["TIME"].isin(HOURS)]
+    assert (found["solve_status"] == "ok").all(), found["solve_status"].values
+    return at_hours({name: found[name].to_numpy() for name in OUTPUTS})
+
+
+@dataclass(frozen=True)
+class Room:
+    """All that the page's curves need of the server."""
+
+    model: Model
+
+
+def by_page(case: Case, model: Model) -> Readings:
+    keys = {"treatments": [case.sentence], "species": case.species, "horizon": "168 h"}
+    keys |= {"person": {"weight": "70 kg"}} if case.species == "human" else {}
+    keys |= {"perturbations": [case.perturbation]} if case.perturbation else {}
+    keys |= {"wiring": case.variant} if case.variant else {}
+    asked = AskedCurves(scenario=ScenarioFile(**keys), outputs=list(OUTPUTS))
+    with mock.patch.object(page, "hours", return_value=np.array([0.0, *HOURS])):
+        found = page.curves_of(Room(model), asked)
+    drawn = {one["key"]: one["curves"][0][case.patient] for one in found["figures"]}
+    return at_hours({name: np.array(drawn[name][1:]) for name in OUTPUTS})
+
+
+def at_hours(values: Mapping[str, np.ndarray]) -> Readings:
+    """Values [hour] by output as readings by name."""
+    return {name_at(name, h): float(row[k]) for name, row in values.items() for k, h in enumerate(HOURS)}
+
+
+def name_at(output: str, hour: float) -> str:
+    """A reading by name."""
+    return f"{output} at {hour:g} h"
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A way to run a scenario, and how far its numbers may be from `simulate`'s, relative to an output's scale."""
+
+    name: str
+    read: Callable[[Case, Model], Readings]
+    tolerance: float = 1e-9
+    why: str = ""
+
+
+RUNNERS = (
+    Runner("simulate", by_simulate),
+    Runner("simulate --patients", by_cohort),
+    Runner("sensitivity", by_sensitivity),
+    Runner("design", by_design),
+    Runner("people --given", by_people),
+    Runner("explain", by_attribution),
+    Runner("explain --experiments", by_experiments),
+    Runner("trial", by_trial, 1e-4, "what is planned for the hour of a visit is given 0.36 s after its ratings"),
+    Runner("dose table", by_dose_table),
+    Runner("page", by_page, 1e-4, "the page rounds to five digits"),
+)
+
+
+@contextmanager
+def same_settings() -> Iterator[None]:
+    """Every runner solves with the tolerance of `simulate`."""
+    holders = (sensitivity, design, attribution, experiments, conduct, page)
+    before = [holder.TOLERANCE for holder in holders]
+    for holder in holders:
+        holder.TOLERANCE = TOLERANCE
+    try:
+        yield
+    finally:
+        for holder, value in zip(holders, before, strict=True):
+            holder.TOLERANCE = value
+
+
+_expected: dict[str, tuple[dict[str, float], dict[str, float]]] = {}
+
+
+def expected(case: Case, model: Model) -> tuple[dict[str, float], dict[str, float]]:
+    """Every reading from the curves of `simulate`, and the scale of its output."""
+    if case.name not in _expected:
+        _expected[case.name] = _curves(case, model)
+    return _expected[case.name]
+
+
+def _curves(case: Case, model: Model) -> tuple[dict[str, float], dict[str, float]]:
+    times = np.unique([*design.CLOSELY, *np.arange(24.0, HORIZON + 1, 24.0)])
+    names = tuple(dict.fromkeys((*OUTPUTS, *design.OUTPUTS)))
+    both = run(model, courses(case.scenario(model), model), times, outputs=names)
+    mine, control = (both.sel(patient=who) for who in (case.patient, "control"))
+    places = np.searchsorted(times, HOURS)
+    found = at_hours({name: mine[name].values[places] for name in OUTPUTS})
+    size = {name: float(np.max(np.abs(mine[name].values))) or 1.0 for name in names}
+    scales = {name_at(name, hour): size[name] for name in OUTPUTS for hour in HOURS}
+    later = times >= design.DAY
+    found["benefit"] = float(np.mean((control["mood.madrs"] - mine["mood.madrs"]).values[later]))
+    found["cadss"] = float(mine["dissociation.cadss"].max())
+    found["systolic"] = float(mine["haemodynamics.systolic_rise"].max())
+    scales |= {"benefit": size["mood.madrs"], "cadss": size["dissociation.cadss"]}
+    return found, scales | {"systolic": size["haemodynamics.systolic_rise"]}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a runner made of a case: "equal", "refused" (`why`), "different" (`why`) or "not offered"."""
+
+    word: str
+    why: str = ""
+
+
+def judge(runner: Runner, case: Case, model: Model) -> Verdict:
+    """One cell of the table."""
+    with same_settings():
+        try:
+            found = runner.read(case, model)
+        except BadInput as problem:
+            return Verdict("refused", problem.what)
+        except NotOffered:
+            return Verdict("not offered")
+    wanted, scales = expected(case, model)
+    far = {name: abs(value - wanted[name]) / scales[name] for name, value in found.items()}
+    worst = max(far, key=lambda name: far[name] if np.isfinite(far[name]) else np.inf)
+    if far[worst] <= runner.tolerance:
+        return Verdict("equal")
+    return Verdict("different", f"{worst}: {found[worst]:.6g}, simulate {wanted[worst]:.6g}")
+
+
+def table(model: Model) -> str:
+    """Runner by case in Markdown."""
+    lines = ["| runner | " + " | ".join(case.name for case in CASES) + " |", "|---" * (len(CASES) + 1) + "|"]
+    for runner in RUNNERS:
+        cells = [judge(runner, case, model).word for case in CASES]
+        lines.append(f"| `{runner.name}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    from ketamech.study import load_model
+
+    sys.stdout.write(table(load_model()))

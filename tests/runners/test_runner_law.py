@@ -1,0 +1,21 @@
+"""One law for all runners: the same scenario gives the same numbers, or a refusal that names what is not supported."""
+
+import law
+import pytest
+
+
+@pytest.mark.parametrize("case", law.CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("runner", law.RUNNERS, ids=lambda runner: runner.name)
+def test_a_runner_gives_the_numbers_of_simulate_or_refuses(runner, case, model):
+    verdict = law.judge(runner, case, model)
+    assert verdict.word != "different", verdict.why
+    if verdict.word == "refused":
+        assert len(verdict.why) > 10
+
+
+def test_the_scenarios_can_tell_a_wrong_runner(model):
+    """Each scenario differs from the plain one in what is read, or the law would say nothing."""
+    plain, scales = law.expected(law.CASES[0], model)
+    for case in law.CASES[1:]:
+        other, _ = law.expected(case, model)
+        assert max(abs(other[name] - plain[name]) / scales[name] for name in plain) > 1e-3, case.name
