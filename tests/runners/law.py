@@ -23,6 +23,7 @@ from ketamech.engine.solve import TOLERANCE
 from ketamech.exchange.dose_reading import read_doses
 from ketamech.exchange.dose_scenarios import solve_table
 from ketamech.study import Cohort, Model, Scenario, conduct, courses, load_scenario, run, simulate
+from ketamech.study.levels import factors
 from ketamech.study.people import People
 from ketamech.study.scenario_file import ScenarioFile
 from ketamech.study.simulate import outputs_of_people
@@ -209,7 +210,7 @@ def by_page(case: Case, model: Model) -> Readings:
     with mock.patch.object(page, "hours", return_value=np.array([0.0, *HOURS])):
         found = page.curves_of(Room(model), asked)
     drawn = {one["key"]: one["curves"][0][case.patient] for one in found["figures"]}
-    return at_hours({name: np.array(drawn[name][1:]) for name in OUTPUTS})
+    return at_hours({name: np.array(drawn[name][1:]) / factors().get(name, 1.0) for name in OUTPUTS})  # ng/mL there
 
 
 def at_hours(values: Mapping[str, np.ndarray]) -> Readings:
