@@ -1,4 +1,4 @@
-# KetaMech: `make demo` runs the main job, `make test` the tests. Each sets itself up: Python 3.11+ and make are enough.
+# `make demo` runs the examples, `make test` runs the tests. Both install into .venv first; Python 3.11 to 3.13 and make are required.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,44 +6,44 @@ READY := $(VENV)/.ready
 
 .PHONY: demo test check docs setup lock clean help app screenshots fuzz-app fuzz survive sbom audit
 
-help:  ## Say what can be typed
+help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
-demo: $(READY)  ## Six published scenarios, the scorecard and a report to open
+demo: $(READY)  ## Run eight example scenarios, the scorecard and the claims; write runs/demo/index.html
 	$(BIN)/ketamech demo runs/demo
 
-test: $(READY)  ## The whole test suite
+test: $(READY)  ## Run all tests
 	$(BIN)/python -m pytest
 
-app: $(READY)  ## The page: how does ketamine work, live
+app: $(READY)  ## Start the local web page
 	$(BIN)/ketamech app
 
-screenshots: $(READY)  ## Pictures of the page for the documentation (needs Chromium)
+screenshots: $(READY)  ## Take screenshots of the web page for the documentation (needs Chromium)
 	$(BIN)/ketamech app --pictures docs/pictures
 
-fuzz-app: $(READY)  ## 10,000 odd requests at the page's API
+fuzz-app: $(READY)  ## Send 10,000 unusual requests to the API of the web page
 	KETAMECH_FUZZ_CASES=10000 $(BIN)/python -m pytest tests/app/test_fuzz.py -s
 
-fuzz: $(READY)  ## So many mangled files at everything that is read: make fuzz RUNS=100000
+fuzz: $(READY)  ## Fuzz every reader with damaged files, e.g. make fuzz RUNS=100000
 	$(BIN)/python tests/fuzz/fuzz.py --runs $(or $(RUNS),20000)
 
-survive: $(READY)  ## 200 kills of a toy job and 200 of a real cohort, and a cluster on loopback
+survive: $(READY)  ## Kill a small job and a cohort 200 times each and resume them; test a local cluster
 	KETAMECH_KILLS=200 $(BIN)/python -m pytest tests/survive
 
-sbom: $(READY)  ## What is installed with KetaMech, as CycloneDX from the lock: build/sbom.json (needs cyclonedx-bom)
+sbom: $(READY)  ## Write the bill of materials of the locked dependencies to build/sbom.json (needs cyclonedx-bom)
 	mkdir -p build && cyclonedx-py requirements requirements.lock --output-file build/sbom.json
 
-audit:  ## Known weaknesses of what the lock pins (needs pip-audit; fails where no advisory service answers)
+audit:  ## Look up known vulnerabilities of the locked dependencies (needs pip-audit; fails if no advisory service answers)
 	pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict --progress-spinner off
 
-check: $(READY)  ## Format, lint, types and tests
+check: $(READY)  ## Check format, lint, types and tests
 	BIN=$(BIN) scripts/check
 
-docs: $(READY)  ## The site: open build/site/index.html; notebooks are run, a broken link fails
+docs: $(READY)  ## Build the documentation into build/site; runs the notebooks and fails on a broken link
 	$(BIN)/python -m sphinx -q -W --keep-going docs build/site
 	@echo "Open build/site/index.html"
 
-setup: $(READY)  ## Only install
+setup: $(READY)  ## Install into .venv
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3,11) <= sys.version_info[:2] < (3,14) else "KetaMech needs Python 3.11 to 3.13; type: make demo PYTHON=python3.12")'
@@ -52,9 +52,9 @@ $(READY): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
-lock:  ## Write requirements.lock anew from pyproject.toml (needs uv)
+lock:  ## Update requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra build --generate-hashes \
 	  --no-header --no-emit-index-url --output-file requirements.lock pyproject.toml
 
-clean:  ## Remove what was made
+clean:  ## Remove the environment, results and build files
 	rm -rf $(VENV) runs build docs/made .pytest_cache .mypy_cache .ruff_cache

@@ -8,9 +8,9 @@
 # %% [markdown]
 # # Calibrating to your data
 #
-# You ran a small study: drug levels after one infusion and MADRS in two arms. Which values of the model do these data
-# inform, and which stay as uncertain as they were? We draw values from the spreads of the tables (the prior),
-# simulate all draws at once, and weight each by how well it meets the data.
+# A small study measured drug concentrations after one infusion and MADRS in two arms. This notebook shows which model
+# parameters these data inform and which remain as uncertain as before. It samples values from the spreads of the
+# tables (the prior), simulates all draws at once, and weights each draw by its likelihood.
 #
 # > For research and education only: not treatment or dosing advice.
 
@@ -30,7 +30,7 @@ ARMS = {"ketamine": "racemic 0.5 mg/kg IV over 40 min", "placebo": "placebo IV"}
 # %% [markdown]
 # ## What was measured
 #
-# One line a reading: arm, output, hour, standard error. The values come in a moment.
+# One line per measurement: arm, output, hour, standard error. The measured values are added below.
 
 # %%
 READINGS = """arm,output,hour,se
@@ -49,17 +49,17 @@ placebo,mood.change,168,1.3
 data = pd.read_csv(StringIO(READINGS))
 
 # %% [markdown]
-# ## What may move
+# ## Estimated parameters
 #
-# Four quantities, each about its value in the parameter tables with the spread that stands beside it. Clearance of
-# both enantiomers moves together: one racemic infusion cannot tell them apart.
+# Four quantities are estimated. The prior of each is its value in the parameter tables with the spread of that row. The
+# clearances of both enantiomers are scaled together, because one racemic infusion cannot distinguish them.
 
 # %%
 MOVED = {
     "clearance": ("pharmacokinetics.intrinsic_clearance_s", "pharmacokinetics.intrinsic_clearance_r"),
     "connectivity": ("mood.connectivity_weight",),
     "habenula": ("mood.habenula_weight",),
-    "hope": ("mood.hope_weight",),
+    "expectancy": ("mood.hope_weight",),
 }
 for names in MOVED.values():
     row = model.parameters[names[0]]
@@ -75,8 +75,7 @@ prior.describe().loc[["mean", "std"]].round(2)  # factors on the table values
 # %% [markdown]
 # ## Simulate every draw at once
 #
-# A `Course` is one patient: what enters when, and which values differ. `run` moves all of them through time side by
-# side.
+# A `Course` is one patient: the dose events and the parameter values that differ. `run` solves all patients together.
 
 
 # %%
@@ -86,7 +85,7 @@ def values(factors):
 
 
 def predict(draws):
-    """What each draw says of each reading: [draw, reading]."""
+    """The prediction of each draw for each measurement: [draw, measurement]."""
     times = np.array(sorted({0.0, *data["hour"]}))
     found = np.empty((len(draws), len(data)))
     for arm, readings in data.groupby("arm"):
@@ -104,11 +103,11 @@ simulated.shape
 # %% [markdown]
 # ## The data
 #
-# **These values are invented**: the model itself with four values that the method is not told, plus noise, so that we
-# can see whether it finds them again. Put your own column here in their place: `data["value"] = ...`.
+# **These values are simulated**: they come from the model with four hidden parameter values plus noise, to test whether
+# the method recovers them. Replace them by your own column: `data["value"] = ...`.
 
 # %%
-HIDDEN = pd.Series({"clearance": 1.15, "connectivity": 1.2, "habenula": 1.0, "hope": 0.85})
+HIDDEN = pd.Series({"clearance": 1.15, "connectivity": 1.2, "habenula": 1.0, "expectancy": 0.85})
 noise = np.random.default_rng(7).standard_normal(len(data)) * data["se"]
 data["value"] = predict(HIDDEN.to_frame().T)[0] + noise
 data.round(3)
@@ -116,8 +115,9 @@ data.round(3)
 # %% [markdown]
 # ## Weight by likelihood
 #
-# Normal about the simulated value with the printed standard error. A model is never exact, so 5 % of each level and 1
-# point of MADRS are added: leave such a term out and the answer looks surer than it is.
+# The likelihood is normal around the simulated value with the reported standard error. No model is exact, so an
+# additional error of 5 % of each concentration and 1 MADRS point is included. Without it the posterior would be too
+# narrow.
 
 # %%
 own = np.where(data["output"] == "mood.change", 1.0, 0.05 * data["value"])
@@ -132,21 +132,22 @@ posterior = prior.sample(4000, replace=True, weights=weight, random_state=1)
 figure, axes = plt.subplots(1, 4, figsize=(9, 2.6), layout="constrained")
 for axis, name in zip(axes, MOVED, strict=True):
     bins = np.linspace(*np.quantile(prior[name], [0.005, 0.995]), 30)
-    axis.hist(prior[name], bins, density=True, color="0.85", label="before")
-    axis.hist(posterior[name], bins, density=True, color="#1f5f8b", alpha=0.6, label="after")
+    axis.hist(prior[name], bins, density=True, color="0.85", label="prior")
+    axis.hist(posterior[name], bins, density=True, color="#1f5f8b", alpha=0.6, label="posterior")
     axis.axvline(HIDDEN[name], color="#c2571a", label="hidden value")
     axis.set(xlabel=f"{name}, factor", yticks=[])
 axes[0].legend(frameon=False, fontsize=7)
 plt.show()
 
 # %% [markdown]
-# Levels tell clearance well and the placebo arm tells hope. Connectivity and habenula share what is left: one arm at
-# three visits cannot part them. Narrower than before, by how much:
+# The concentrations determine clearance and the placebo arm determines expectancy. The weights of connectivity and
+# habenula are correlated: one arm with three visits cannot separate them. The table shows the contraction of each
+# posterior relative to its prior.
 
 # %%
 pd.DataFrame(
     {
-        "narrower by": (1 - posterior.std() / prior.std()).round(2),
+        "contraction": (1 - posterior.std() / prior.std()).round(2),
         "median": posterior.median().round(2),
         "2.5 %": posterior.quantile(0.025).round(2),
         "97.5 %": posterior.quantile(0.975).round(2),
@@ -155,10 +156,9 @@ pd.DataFrame(
 )
 
 # %% [markdown]
-# ## Does it meet the data?
+# ## Posterior predictive check
 #
-# A posterior that cannot reproduce its own data is not one. Bars: data with 95 % interval; bands: 95 % of the
-# weighted draws.
+# The posterior must reproduce the data that were used. Bars: data with 95 % interval; bands: 95 % of the weighted draws.
 
 # %%
 order = np.argsort(simulated, axis=0)
@@ -185,9 +185,9 @@ plt.show()
 # %% [markdown]
 # ## What to try next
 #
-# - Take a visit away and see which histogram widens: this is how a design is judged before the study is run.
-# - The shipped calibration does this for twenty parameters against whole virtual trials, with an emulator and emcee:
-#   `ketamech calibrate --points 600 --draws 200`; what it found and did not find is in [limits](../limits.md).
-# - Which parameters are worth measuring at all: `ketamech sensitivity`.
-# - To keep a value for good: a row with status `calibrated` and the ids of its evidence, see
+# - Remove a visit and compare the widths of the histograms. This shows the value of that visit for a study design.
+# - The shipped calibration estimates twenty parameters from whole virtual trials with a surrogate model and emcee:
+#   `ketamech calibrate --points 600 --draws 200`; [limits](../limits.md) reports which parameters it informed.
+# - `ketamech sensitivity` shows which parameters have the largest influence.
+# - To store a value permanently, add a row with status `calibrated` and the ids of its evidence; see
 #   [adding a term](../adding-a-term.md).

@@ -8,12 +8,12 @@
 # %% [markdown]
 # # First dose
 #
-# One infusion of racemic ketamine, 0.5 mg/kg over 40 minutes, in one typical patient with depression. We follow it
-# from plasma to the mood score (MADRS, 0 to 60 points, higher is worse) and switch one pathway off.
+# This notebook simulates one infusion of racemic ketamine, 0.5 mg/kg over 40 minutes, in one typical patient with
+# depression, from plasma to the mood score (MADRS, 0 to 60 points, higher is worse). It then switches one pathway off.
 #
 # > For research and education only: not treatment or dosing advice.
 #
-# The first run on a machine compiles the equations (10 to 15 s); later ones start in about two seconds.
+# The first run on a machine compiles the equations (10 to 15 s); later runs start in about two seconds.
 
 # %%
 from pathlib import Path
@@ -27,17 +27,17 @@ curves = ketamech.simulate("racemic 0.5 mg/kg IV over 40 min")
 curves
 
 # %% [markdown]
-# The result is an `xarray.Dataset`. It has two patients: `treated`, and `control`, who is the same person with the
-# same hopes and no drug. Time is in hours. Every variable carries its unit and a line about itself:
+# The result is an `xarray.Dataset`. It has two patients: `treated`, and `control`, the same patient with the same
+# expectancy and no drug. Time is in hours. Every variable has a unit and a description:
 
 # %%
 for name in ("venous.ketamine", "nmda.blocked_interneuron", "spines.density", "mood.madrs"):
     print(f"{name:28} {curves[name].attrs['units']:8} {curves[name].attrs['long_name']}")
 
 # %% [markdown]
-# ## From minutes to weeks in one picture
+# ## From minutes to weeks in one figure
 #
-# Time is logarithmic: the drug is gone within a day, what it set going is not.
+# The time axis is logarithmic, because the drug is eliminated within a day and its effects last for weeks.
 
 # %%
 LANES = {
@@ -62,8 +62,9 @@ lanes[-1].set_xlabel("time since the start of the infusion")
 plt.show()
 
 # %% [markdown]
-# Read it from above: each lane is a cause of the one below it. Block of NMDA receptors on interneurons lets pyramidal
-# cells fire more; glutamate rises for an hour; mTORC1 makes protein for a day; spines carry the effect for two weeks.
+# Each track shows a cause of the track below it. Block of NMDA receptors on interneurons increases the firing of
+# pyramidal cells; glutamate rises for an hour; mTORC1 increases protein synthesis for a day; additional spines
+# maintain the effect for two weeks.
 #
 # ## Numbers at the usual visits
 
@@ -75,16 +76,16 @@ table["difference"] = (table["treated"] - table["control"]).round(1)
 table
 
 # %% [markdown]
-# The control improves as well: hope is part of every arm. What the drug adds is the difference.
+# The control also improves, because expectancy acts in every arm. The difference is the effect of the drug.
 #
 # ## One pathway off
 #
-# A scenario file says more than a sentence: who the person is, which pathways are off, how long to look. Here AMPA
-# receptors are blocked as NBQX blocks them in rodents.
+# A scenario file can also define the patient, the pathways that are switched off and the simulation horizon. Here
+# AMPA receptors are blocked as by NBQX in rodents.
 
 # %%
 SCENARIO = """
-title: Half a milligram with AMPA receptors blocked
+title: Ketamine 0.5 mg/kg with AMPA receptors blocked
 treatments:
   - racemic 0.5 mg/kg IV over 40 min
 person:
@@ -108,9 +109,9 @@ plt.show()
 # %% [markdown]
 # ## What to try next
 #
-# - `habenula: off` under `pathways:` in place of the block; `ketamech describe` lists every pathway.
-# - Another route: `"esketamine 84 mg nasal"`. The notebook [two drugs compared](two_drugs.py) goes on from here.
-# - The same from the command line, with a report to open:
+# - `habenula: off` under `pathways:` instead of the block; `ketamech describe` lists every pathway.
+# - Another route: `"esketamine 84 mg nasal"`. The notebook [two drugs compared](two_drugs.py) continues with it.
+# - The same simulation on the command line, with a report:
 #   `ketamech simulate "racemic 0.5 mg/kg IV over 40 min"`.
-# - Where a number comes from: `ketamech cite RUN` for a run, [theory](../theory.md) for an equation,
-#   [limits](../limits.md) for what not to believe.
+# - Sources: `ketamech cite RUN` for a run, [theory](../theory.md) for an equation. [Limits](../limits.md) lists known
+#   errors of the model.

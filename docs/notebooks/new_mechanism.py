@@ -8,10 +8,9 @@
 # %% [markdown]
 # # A new mechanism in one file
 #
-# You believe that a step is missing. Here: slow-wave activity in sleep, which a sleep laboratory can measure, follows
-# released BDNF. The step is invented for this page and its numbers are **assumed**; what matters is how little has to
-# be written: values in a table, one function with one flux a line, and the program checks units, rest, recovery and
-# bounds.
+# This notebook adds a mechanism to the model: slow-wave activity in sleep, which a sleep laboratory can measure, depends
+# on released BDNF. The mechanism is an invented example and its numbers are **assumed**. It needs values in a table and
+# one function with one flux per line. The program checks units, steady state, recovery and bounds.
 #
 # > For research and education only: not treatment or dosing advice.
 
@@ -35,12 +34,12 @@ plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.siz
 # %% [markdown]
 # ## Values with a unit, a spread and a status
 #
-# `assumed` is honourable. A row without a status, or `measured` without evidence, is refused.
+# The status `assumed` is allowed. A row without a status, or with status `measured` and no evidence, is refused.
 
 # %%
 TABLE = """name,value,unit,spread,status,evidence,place,why
-sleep.pace,0.1,1/h,lognormal 0.4,assumed,,none,Sleep follows BDNF within about ten hours
-sleep.gain,0.5,1,lognormal 0.4,assumed,,none,Slow-wave activity gained for a doubling of BDNF
+sleep.pace,0.1,1/h,lognormal 0.4,assumed,,none,Slow-wave activity follows BDNF with a time constant of ten hours
+sleep.gain,0.5,1,lognormal 0.4,assumed,,none,Relative increase of slow-wave activity for a doubling of BDNF
 """
 Path("my_tables").mkdir(exist_ok=True)
 Path("my_tables/sleep.csv").write_text(TABLE)
@@ -50,28 +49,29 @@ table = ParameterTable({**load_parameters().rows, **mine.rows})
 # %% [markdown]
 # ## Equations with reasons
 #
-# `needs` names what comes from other stages, `resting` this person's own drug-free value, `state` what moves through
-# time. One `rate` a flux, each with its reason.
+# `needs` declares a quantity of another stage, `resting` the drug-free value of this patient, `state` a quantity with a
+# differential equation. Each flux is one `rate` with its reason.
 
 
 # %%
 def sleep(m):
-    """Slow-wave activity in sleep, relative to the person's own nights before treatment."""
+    """Slow-wave activity in sleep, relative to the same patient before treatment."""
     bdnf = m.needs("plasticity.bdnf", "1")
     usual = m.resting("plasticity.bdnf", "1")
     pace = m.parameter("sleep.pace")
-    waves = m.state("sleep.slow_waves", "1", at_rest=1.0, about="slow-wave activity relative to own rest")
+    waves = m.state("sleep.slow_waves", "1", at_rest=1.0, about="slow-wave activity relative to baseline")
     m.rate(waves, +pace * (1 + m.parameter("sleep.gain") * (bdnf / usual - 1)), because="BDNF strengthens synapses")
-    m.rate(waves, -pace * waves, because="sleep renormalises them")
+    m.rate(waves, -pace * waves, because="synaptic renormalisation during sleep")
 
 
 system = build(table, [*story(), sleep])
-print(len(system.states), "states,", len(system.parameter_names), "parameters; units fit")
+print(len(system.states), "states,", len(system.parameter_names), "parameters; units are consistent")
 
 # %% [markdown]
-# ## What a slip looks like
+# ## An error in a unit
 #
-# A pace in hours where a rate per hour is meant: the program says where, shows the line, and refuses to build.
+# Here the rate constant has the unit h instead of 1/h. The program reports the place, shows the line, and does not build
+# the system.
 
 # %%
 slip = replace(table["sleep.pace"], unit="h")
@@ -82,11 +82,11 @@ except KetaMechError as problem:
     print(problem)
 
 # %% [markdown]
-# ## Compile and examine
+# ## Compile and check
 #
-# Compiled once (10 to 15 s), then kept on disk under the hash of the equations. Every stage takes the same
-# examination: does it rest, recover from half and double, stay in bounds, respond to a dose, and does every mode
-# decay?
+# The system is compiled once (10 to 15 s) and stored in the cache under the hash of its equations. The same checks apply
+# to every stage: steady state, recovery from half and double values, bounds, response to a dose, and decay of every
+# mode.
 
 # %%
 model = Model(system.layout, table, load_kernel(system.layout, lambda: system), lambda: system)
@@ -103,16 +103,16 @@ for name, colour in (("plasticity.bdnf", "0.6"), ("sleep.slow_waves", "#1f5f8b")
     line = curves[name].sel(patient="treated", time=slice(0, 96))
     axis.plot(line.time, line / line[0], color=colour, label=curves[name].attrs["long_name"])
 axis.axhline(1, color="0.8", lw=0.8, zorder=0)
-axis.set(xlabel="hours since the start of the infusion", ylabel="own rest = 1", xticks=range(0, 97, 24))
+axis.set(xlabel="hours since the start of the infusion", ylabel="baseline = 1", xticks=range(0, 97, 24))
 axis.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
 # ## What to try next
 #
-# - Let it act: give `mood` a term with `m.needs("sleep.slow_waves", "1")`. Then `ketamech scorecard` says which published
-#   rows moved, in either direction.
-# - Make it part of the model: the function becomes `stages/sleep.py`, the table `data/parameters/sleep.csv`, its name goes into
-#   `STORY`. Nothing else changes: [adding a term](../adding-a-term.md).
-# - Replace `assumed` by evidence: a row in `data/evidence` with the paper's number in the paper's unit.
-# - See your equation drawn as the others are: [theory](../theory.md).
+# - Add an effect: give `mood` a term with `m.needs("sleep.slow_waves", "1")`. Then `ketamech scorecard` shows which
+#   comparisons changed.
+# - Make it part of the model: the function becomes `stages/sleep.py`, the table becomes `data/parameters/sleep.csv`, and
+#   the name is added to `STORY`. No other file changes: [adding a term](../adding-a-term.md).
+# - Replace `assumed` by evidence: add a row to `data/evidence` with the number and unit of the paper.
+# - The equations of the present stages are shown in [theory](../theory.md).

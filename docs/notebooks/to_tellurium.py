@@ -8,12 +8,12 @@
 # %% [markdown]
 # # Taking the model to Tellurium
 #
-# The whole model, with one patient's doses as events, leaves as SBML and runs in Tellurium or plain libRoadRunner:
-# the same names, the same units, the same curves. Then we change it there, as you would.
+# The whole model, with the doses of one patient as events, is exported as SBML and runs in Tellurium or libRoadRunner
+# with the same names and units. The curves are compared, and a parameter is then changed in the other program.
 #
 # > For research and education only: not treatment or dosing advice.
 #
-# Needs `pip install "ketamech[exchange]" libroadrunner` (or `tellurium`, which brings libRoadRunner along).
+# Requires `pip install "ketamech[exchange]" libroadrunner` (or `tellurium`, which installs libRoadRunner).
 
 # %%
 from pathlib import Path
@@ -30,16 +30,16 @@ try:
     import tellurium
 
     load = tellurium.loadSBMLModel
-except ImportError:  # Tellurium is not here: its engine does the same
+except ImportError:  # without Tellurium, its engine gives the same result
     load = roadrunner.RoadRunner
 
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
 print("loaded by", load.__module__)
 
 # %% [markdown]
-# ## Out
+# ## Export
 #
-# From the command line this is `ketamech export "racemic 0.5 mg/kg IV over 40 min" --to infusion.xml`.
+# The command line equivalent is `ketamech export "racemic 0.5 mg/kg IV over 40 min" --to infusion.xml`.
 
 # %%
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
@@ -50,10 +50,10 @@ Path("infusion.xml").write_text(text, encoding="utf-8")
 print(f"{len(text) / 1e6:.1f} MB of SBML")
 
 # %% [markdown]
-# ## In
+# ## Load and simulate
 #
-# `stage.thing` has become `stage__thing`; time stays in hours. libRoadRunner multiplies a single absolute tolerance
-# by the present value of each state; giving one per state avoids that.
+# The id of `stage.thing` is `stage__thing`; time is in hours. libRoadRunner multiplies a single absolute tolerance by the
+# present value of each state; one tolerance per state avoids that.
 
 # %%
 there = load("infusion.xml")
@@ -69,7 +69,7 @@ here = ketamech.simulate(SENTENCE, model=model).sel(patient="treated")
 # %% [markdown]
 # ## The same curves
 #
-# Lines: Tellurium. Dots: KetaMech. Below each picture is the largest difference as a share of the largest value.
+# Lines: Tellurium. Dots: KetaMech. The label below each panel gives the largest difference relative to the largest value.
 
 # %%
 figure, axes = plt.subplots(2, 2, figsize=(8, 5), sharex=True, layout="constrained")
@@ -86,15 +86,16 @@ for i, (axis, name) in enumerate(zip(axes.flat, WATCHED, strict=True), 1):
 plt.show()
 
 # %% [markdown]
-# Two independent engines, one from a table of equations in SBML and one compiled from the stages, agree to far more
-# digits than biology has. [The certificate](../certificate.md) makes this comparison for every example.
+# Two independent engines agree, one with the equations in SBML and one compiled from the stages. The numerical
+# difference is much smaller than the uncertainty of the biology. The [cross-simulator check](../certificate.md) makes
+# this comparison for every example.
 #
-# ## Change it there
+# ## Change a parameter in the other program
 #
-# Parameters keep their names too. Here the habenular pathway is switched off in Tellurium, and, as a check, in
-# KetaMech. A trap: `reset()` leaves parameters as the last event left them, so that the infusion would stay off;
-# `resetToOrigin()` begins anew. And a resting value `rest__...` is that of the exported person: change what acts
-# after the dose, not what shapes the person.
+# Parameters also keep their names. Here the habenular pathway is switched off in Tellurium and, as a check, in KetaMech.
+# Note that `reset()` keeps the parameter values after the last event, so that the infusion would stay off;
+# `resetToOrigin()` restores the initial values. A baseline value `rest__...` is that of the exported patient and is not
+# computed again: change only parameters that act after the dose.
 
 # %%
 there.resetToOrigin()
@@ -123,8 +124,8 @@ plt.show()
 # %% [markdown]
 # ## What to try next
 #
-# - Another course, `"esketamine 84 mg nasal twice weekly for 4 weeks"`: every dose becomes its own event.
-# - COPASI: *File, Import SBML*. Everything is in the file, doses included. Antimony to read, SED-ML and OMEX to hand on:
-#   `ketamech export SCENARIO --to scenario.omex`; [all formats](../exchange.md).
-# - Parameter scans, steady states, metabolic control: Tellurium's own tools work on `there` from here.
-# - Coming from another program? [Names you know, and what they are called here](../coming-from.md).
+# - Another regimen, `"esketamine 84 mg nasal twice weekly for 4 weeks"`: every dose becomes one event.
+# - COPASI: *File, Import SBML*. The file contains the doses. Antimony is a readable text form; SED-ML and OMEX also hold
+#   the simulation: `ketamech export SCENARIO --to scenario.omex`; [all formats](../exchange.md).
+# - Parameter scans, steady states and metabolic control analysis: use the tools of Tellurium on `there`.
+# - Users of other programs find equivalent names in [coming from another program](../coming-from.md).

@@ -8,9 +8,9 @@
 # %% [markdown]
 # # A trial and its power
 #
-# A curve of one typical patient does not say whether a trial would succeed. Here virtual people with their own
-# weight, severity, hope and kinetics are enrolled, allocated, dosed and rated with error, and the data are analysed
-# as a statistician would. Then the trial is made smaller until it fails.
+# The curve of one typical patient does not show whether a trial would succeed. Here virtual patients with individual
+# weight, severity, expectancy and pharmacokinetics are enrolled, randomised, treated and rated with error, and the
+# data are analysed with the usual statistics. The number of patients is then reduced until the power is too low.
 #
 # > For research and education only: not treatment or dosing advice.
 
@@ -28,8 +28,9 @@ plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.siz
 # %% [markdown]
 # ## The protocol is a file
 #
-# Two arms, one dose each, MADRS at baseline and three visits, dissociation on the day. `population: trd` is a shipped
-# description of people with treatment-resistant depression (`ketamech people --population trd` draws it).
+# The trial has two arms with one dose each, MADRS at baseline and three visits, and dissociation on the first day.
+# `population: trd` is a shipped virtual population with treatment-resistant depression (`ketamech people --population
+# trd` samples it).
 
 # %%
 PROTOCOL = """
@@ -49,13 +50,13 @@ primary: MADRS-24h at 24 h
 """
 Path("my_trial.yaml").write_text(PROTOCOL)
 trial = load_trial("my_trial.yaml")
-data = run_trial(trial, load_model(), replicates=12, seed=1)  # twelve trials of 120 people
+data = run_trial(trial, load_model(), replicates=12, seed=1)  # twelve trials of 120 patients
 data[["MADRS-24h", "CADSS", "arm"]]
 
 # %% [markdown]
 # ## One trial as it would be reported
 #
-# Replicate 0. Each person is a line: the group means are not the story of anyone.
+# The figure shows replicate 0. Each thin line is one patient, the thick line is the mean of the arm.
 
 # %%
 first = data.isel(replicate=0)
@@ -67,12 +68,12 @@ for axis, arm, colour in zip(axes, ("esketamine", "midazolam"), ("#c2571a", "0.4
     scores = first["MADRS-24h"].where(people, drop=True).isel(visit=places).transpose("visit", "patient")
     axis.plot([names[i] for i in places], scores, color=colour, alpha=0.15, lw=0.8)
     axis.plot([names[i] for i in places], scores.mean("patient"), color=colour, lw=2.5)
-    axis.set_title(f"{arm}, mean and {scores.sizes['patient']} people", fontsize=9)
+    axis.set_title(f"{arm}, mean and {scores.sizes['patient']} patients", fontsize=9)
 axes[0].set_ylabel("MADRS, points")
 plt.show()
 
 # %% [markdown]
-# The analysis: change from baseline adjusted for baseline (ANCOVA) at the primary visit, and responders.
+# The analysis uses the change from baseline adjusted for baseline (ANCOVA) at the primary visit, and responder rates.
 
 # %%
 found = analyse(data, trial)
@@ -84,8 +85,8 @@ columns = ["arm", "visit", "response", "response_low", "response_high", "remissi
 found.shares["MADRS-24h"][columns].round(1)  # percent, with the 95 % interval over the twelve trials
 
 # %% [markdown]
-# Twelve trials of the same protocol do not agree. This is chance alone; `ketamech trial` also draws parameter values
-# from the posterior, so that what is not known widens the picture.
+# Twelve trials of the same protocol differ by chance alone. `ketamech trial` also samples parameter values from the
+# posterior, which adds parameter uncertainty.
 
 # %%
 estimates = found.primary.reset_index(drop=True)
@@ -97,10 +98,10 @@ axis.set(xlabel="esketamine minus midazolam at 24 h, MADRS points (95 %)", ylabe
 plt.show()
 
 # %% [markdown]
-# ## How small may it be?
+# ## How many patients are needed?
 #
-# Smaller trials are drawn out of these. Power is the share with p < 0.05; with twelve trials it is a rough figure,
-# and the interval says so.
+# Smaller trials are sampled from these trials. Power is the share with p < 0.05. With twelve trials it is imprecise, as
+# the interval shows.
 
 # %%
 sizes = [8, 12, 20, 30, 60]
@@ -109,16 +110,16 @@ figure, axis = plt.subplots(figsize=(5.5, 3), layout="constrained")
 axis.fill_between(table["n_per_arm"], table["low"], table["high"], color="#1f5f8b", alpha=0.15)
 axis.plot(table["n_per_arm"], table["power"], "o-", color="#1f5f8b")
 axis.axhline(80, color="0.6", ls="--", lw=0.8)
-axis.set(xlabel="patients an arm", ylabel="power, %", ylim=(0, 102))
+axis.set(xlabel="patients per arm", ylabel="power, %", ylim=(0, 102))
 plt.show()
 
 # %% [markdown]
-# Too good to be true? The model's control arms are too uniform and its nasal effect at 24 h too large: the [trial
-# scorecard](../trials-scorecard.md) shows by how much. Plan no real trial on this.
+# This power is too optimistic. The control arms of the model are too uniform and its nasal effect at 24 h is too large;
+# the [trial scorecard](../trials-scorecard.md) gives the size of these errors. Do not plan a real trial with this result.
 #
 # ## What to try next
 #
 # - A published trial: `ketamech trial murrough2013 --replicates 100 --power "10, 15, 20"`.
-# - Rules, drop-out, rescue, crossover, decisions on the way: [virtual trials](../trials.md).
-# - The tables that trialists file (ADSL, ADQS, ADPC) lie in the folder that the command writes.
-# - Your own data behind the parameters: [calibrating to your data](calibrating.py).
+# - Decision rules, dropout, rescue and crossover: [virtual trials](../trials.md).
+# - The command writes the analysis data sets ADSL, ADQS and ADPC into its result folder.
+# - Parameters estimated from your own data: [calibrating to your data](calibrating.py).

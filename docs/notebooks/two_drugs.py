@@ -8,8 +8,8 @@
 # %% [markdown]
 # # Two drugs compared
 #
-# Racemic ketamine by vein and esketamine by nose: how much reaches the blood, how much one dissociates, and what is
-# left of it a day later. Then one question that a curve answers better than a table: what if the infusion is slower?
+# This notebook compares intravenous racemic ketamine with nasal esketamine: plasma concentration, dissociation, and
+# the effect on mood a day later. It then varies the duration of the infusion.
 #
 # > For research and education only: not treatment or dosing advice.
 
@@ -33,7 +33,7 @@ runs = {arm: ketamech.simulate(arm, model=model) for arm in ARMS}
 # %% [markdown]
 # ## The first four hours
 #
-# A nasal dose has two ways in: a part is absorbed in the nose, the rest is swallowed and meets the liver first.
+# One part of a nasal dose is absorbed in the nose. The other part is swallowed and undergoes first-pass metabolism.
 
 
 # %%
@@ -62,7 +62,7 @@ plt.show()
 # %% [markdown]
 # ## The same as a table
 #
-# Cmax, tmax and AUC as pharmacologists report them; then the two outcomes that pull against each other.
+# The table shows Cmax, tmax and AUC, then dissociation (unwanted) and the effect on mood (wanted).
 
 
 # %%
@@ -74,7 +74,7 @@ def row(run):
         "Cmax, µmol/L": float(plasma.max()),
         "tmax, h": float(plasma.idxmax("time")),
         "AUC, µmol·h/L": float(plasma.integrate("time")),
-        "most CADSS": float(treated["dissociation.cadss"].max()),
+        "maximal CADSS": float(treated["dissociation.cadss"].max()),
         "MADRS at 24 h against control": float(against_control(run, "mood.madrs").sel(time=24, method="nearest")),
     }
 
@@ -82,10 +82,11 @@ def row(run):
 pd.DataFrame({arm: row(run) for arm, run in runs.items()}).round(2)
 
 # %% [markdown]
-# ## One dose, slower and slower
+# ## One dose at decreasing rates
 #
-# The model says that dissociation follows the peak, and the effect on mood the exposure: a slower infusion of the
-# same dose should keep one and lose much of the other. It is a prediction; see [limits](../limits.md) on early mood.
+# In the model dissociation depends on the peak concentration and the effect on mood on exposure. A slower infusion of
+# the same dose should therefore reduce dissociation and preserve the effect on mood. This is a prediction; see
+# [limits](../limits.md) on early mood.
 
 # %%
 minutes = [2, 10, 20, 40, 80, 160, 320]
@@ -93,15 +94,15 @@ slower = pd.DataFrame(
     {over: row(ketamech.simulate(f"racemic 0.5 mg/kg IV over {over} min", model=model)) for over in minutes}
 ).T
 figure, left = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
-left.plot(minutes, slower["most CADSS"], "o-", color="#c2571a")
-left.set_ylabel("most CADSS, points", color="#c2571a")
-left.set(xscale="log", xlabel="the same 0.5 mg/kg given over, min", ylim=(0, 50))
+left.plot(minutes, slower["maximal CADSS"], "o-", color="#c2571a")
+left.set_ylabel("maximal CADSS, points", color="#c2571a")
+left.set(xscale="log", xlabel="duration of the infusion of 0.5 mg/kg, min", ylim=(0, 50))
 left.set_xticks(minutes, [str(m) for m in minutes])
 left.minorticks_off()
 right = left.twinx()
 right.spines["right"].set_visible(True)
 right.plot(minutes, -slower["MADRS at 24 h against control"], "s--", color="#1f5f8b")
-right.set_ylabel("MADRS points gained at 24 h", color="#1f5f8b")
+right.set_ylabel("improvement of MADRS at 24 h, points", color="#1f5f8b")
 right.set_ylim(0, 12)
 plt.show()
 
@@ -110,7 +111,9 @@ plt.show()
 #
 # - Four weeks of each: `"esketamine 84 mg nasal twice weekly for 4 weeks"` against
 #   `"racemic 0.5 mg/kg IV over 40 min twice weekly for 4 weeks"`.
-# - Other company: `"racemic 0.5 mg/kg IV over 40 min plus psychotherapy weekly for 12 weeks"`,
+# - Combinations and other treatments: `"racemic 0.5 mg/kg IV over 40 min plus psychotherapy weekly for 12 weeks"`,
 #   `"antidepressant daily for 6 weeks"`, `"ECT twice weekly for 4 weeks"`.
-# - All of it at once: `ketamech design` searches dose, rate, route and interval for the best of both.
-# - Whether a trial of your size would see the difference: [a trial and its power](trial_and_power.py).
+# - `ketamech design` searches dose, rate, route and interval for regimens with a large effect on mood and little
+#   dissociation.
+# - The notebook [a trial and its power](trial_and_power.py) shows whether a trial of a given size would detect a
+#   difference.
