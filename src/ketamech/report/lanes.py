@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from ketamech.simulation import baseline_of
+
 
 @dataclass(frozen=True)
 class Series:
@@ -25,13 +27,17 @@ class Series:
         """(patient, time), in the outputs' unit."""
         return np.sum([dataset.variables[name].transpose("patient", "time").values for name in self.names], axis=0)
 
+    def baseline(self, dataset: xr.Dataset) -> np.ndarray:
+        """Drug-free values [patient], in the outputs' unit."""
+        return np.sum([baseline_of(dataset, name) for name in self.names], axis=0)
+
 
 @dataclass(frozen=True)
 class Lane:
     """One lane. `show`: times (of own rest), percent, points or a unit; `scale` turns the output into it.
 
     `always`: drawn even when nothing moves. `cares`: "peak", "trough" or "most" (whichever moved more). `rest`: the
-    drug-free value where a dose at hour 0 hides it; None reads it off the first moment. `tall`: height in lanes.
+    drug-free value where a dose at hour 0 hides it; None: that of the curves. `tall`: height in lanes.
     `least`: how far something must move for an optional lane to be drawn. `animals`: drawn for animals only.
     """
 
@@ -53,6 +59,11 @@ class Lane:
         """The series whose outputs this run has and that are not zero throughout; the first output always."""
         found = [s for s in self.series if all(name in dataset for name in s.names)]
         return tuple(s for s in found if s is found[0] or np.nanmax(np.abs(s.values(dataset))) > 1e-9)
+
+    @property
+    def relative(self) -> bool:
+        """Whether it shows multiples of each patient's own drug-free value."""
+        return self.show == "times" and self.unit == "times own rest"
 
     def factor(self, values: Mapping[str, float]) -> float:
         """The scale as a number; a name is a parameter (a molar mass: umol/L to ng/mL)."""

@@ -76,21 +76,20 @@ class Trajectories:
         return self.ensemble.baseline(self.names, self.initial)
 
     def dataset(self, labels: Sequence[Any]) -> xr.Dataset:
-        """Curves with dims (patient, time); a start at steady state adds `baseline` to the attributes of each."""
+        """Curves with dims (patient, time); see `baseline_of` for the drug-free values."""
         layout = self.ensemble.model.layout
-        steady = self.ensemble.cycle is not None
         variables = {}
         for i, name in enumerate(self.names):
-            attributes: dict[str, Any] = {"units": layout.units[name], "long_name": layout.about[name] or name}
-            if steady:
-                attributes["baseline"] = self.baseline[:, i].tolist()
+            attributes = {"units": layout.units[name], "long_name": layout.about[name] or name}
             variables[name] = (("patient", "time"), self.values[:, :, i], attributes)
-        coordinates = {
+        coordinates: dict[str, Any] = {
             "patient": ("patient", np.asarray(labels)),
             "time": ("time", self.times, {"units": "h", "long_name": "time since the start"}),
             "solve_status": ("patient", self.reasons),
             "solve_steps": ("patient", self.steps),
         }
+        if self.ensemble.cycle is not None:
+            coordinates |= {"output": list(self.names), "baseline": (("patient", "output"), self.baseline)}
         return xr.Dataset(variables, coordinates)
 
 
