@@ -152,6 +152,7 @@ class DaskCluster:
                 following = max(following, ahead)
                 for future in self._done(number_of):
                     found, number = self._fetch(future), number_of.pop(future)
+                    future.release()  # or a worker that dies later would cost it too
                     left.discard(number)
                     yield number, found
         except KilledWorker as problem:
