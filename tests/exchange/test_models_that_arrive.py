@@ -72,6 +72,8 @@ ALIKE = {
         "+0.1*(sec(x/9)+csc(1+x/9)-cot(1+x/9))", "x"),
     "whole steps": ("k=5.7; x=factorial(4)/20; x'=floor(k)*ceil(x/1000)-quotient(-17, 3)*rem(k, 2)-rem(-k, 2)*x", "x"),
     "roots of squares": ("x=-2; y=1; x'=0.5-sqrt(x^2)*0.2; y'=-sqrt(y^2)+abs(x)*0.1", "x y"),
+    "roots and powers of nothing": (
+        "x=0; x'=1-sqrt(x); y=0; y'=1-y^0.8+0.1*sqrt(x); z=0; s := sqrt(z)/(1+z); z'=0.5-s; w=0; w'=s-w", "x y z w"),
     "substance only": ("compartment c=3; substanceOnly species A in c; A=2; J: A->; 0.2*A", "A"),
 }  # fmt: skip
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -25,10 +26,10 @@ def slowly(number):
 
 
 def counted(unit):
-    """The same, and a line for each time that it is begun."""
+    """The same, and a line for each time that it is begun: which, and by whom."""
     number, log = unit
     with open(log, "a", encoding="utf-8") as file:
-        file.write(f"{number}\n")
+        file.write(f"{number} {os.getpid()}\n")
     return slowly(number)
 
 
@@ -70,8 +71,12 @@ def test_a_killed_worker_costs_its_unit_and_nothing_else(cluster, tmp_path):
         assert sorted(pieces) == sorted(UNITS)
     assert all(np.array_equal(each["value"], slowly(i)["value"]) for i, each in enumerate(found))
     assert any(int(each["worker"]) != killed for each in found[6:])
-    begun = log.read_text(encoding="utf-8").split()
-    assert len(UNITS) <= len(begun) <= len(UNITS) + 2  # one under way, and one perhaps not yet fetched
+    begun = [tuple(map(int, line.split())) for line in log.read_text(encoding="utf-8").splitlines()]
+    times = Counter(number for number, _ in begun)
+    again = [number for number in times if times[number] > 1]
+    assert set(times) == set(range(len(UNITS)))
+    assert max(times.values()) <= 2
+    assert all((number, killed) in begun for number in again)  # what the others did is not done again
 
 
 def test_an_error_of_ours_comes_back_as_it_is(cluster):
@@ -128,7 +133,7 @@ def test_a_worker_without_the_package_is_named(tmp_path):
                 pass
         finally:
             worker.terminate()
-            worker.wait()
+            worker.wait(10)
 
 
 def test_a_piece_over_which_every_worker_dies_is_said(cluster, monkeypatch):

@@ -9,21 +9,29 @@ from __future__ import annotations
 import hashlib
 import pickle
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import CancelledError
+from concurrent.futures import wait as waited
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ketamech.core import surroundings
 from ketamech.core.errors import BadInput
+from ketamech.core.event_loop import EventLoop
 from ketamech.core.pieces import Arrays
 from ketamech.core.surroundings import made_with
 
-ANSWER, ARRIVAL = 10.0, 30.0  # s to wait for a scheduler, and for its first worker
+ANSWER, ARRIVAL = 10.0, 30.0  # s to wait for an answer of the scheduler, and of its workers at the beginning
 RETURN, LOOK = 120.0, 10.0  # s to wait for a worker when all have gone, and between two looks whether they have
+CLOSE = 5.0  # s to say goodbye to the scheduler
 AHEAD = 3  # units for each thread of the workers that may be ahead of the oldest unfinished one
 SAME = "the same versions and processors on every machine"
+WORKER = "dask worker ADDRESS on some machine"
 One = Callable[[Any], Arrays]
+Answer = TypeVar("Answer")
 
 
 @contextmanager
@@ -33,35 +41,67 @@ def connected(address: str) -> Iterator[DaskCluster]:
     Raises BadInput when Dask is not installed, nobody answers, or no worker comes.
     """
     try:
-        from distributed import Client
+        import distributed  # noqa: F401
     except ImportError:
         raise BadInput(
             "a cluster needs Dask", key="--scheduler", type_this='pip install "ketamech[distributed]"'
         ) from None
+    loop = EventLoop("cluster")
+    try:
+        client = _client(loop, address)
+        try:
+            _await_worker(loop, client, address)
+            _examine(loop, client)
+            yield DaskCluster(loop, client)
+        finally:
+            with suppress(OSError):  # TimeoutError too: what is left ends with the loop
+                loop.ask(client.close, CLOSE)
+    finally:
+        loop.close()
+
+
+def _client(loop: EventLoop, address: str) -> Any:
+    """A Dask client that belongs to the loop. Dask itself sets no limit to the first message from a scheduler."""
     try:
         _knock(address)
-        client = Client(address, timeout=ANSWER, set_as_default=False)
+        return loop.ask(partial(_started, address), ANSWER)
     except (OSError, ValueError) as problem:
         raise BadInput(
             f"no scheduler answers at '{address}'", key="--scheduler", expected="tcp://HOST:PORT of a dask scheduler",
             type_this="--scheduler tcp://127.0.0.1:8786",
         ) from problem  # fmt: skip
-    with client:
-        try:
-            client.wait_for_workers(1, timeout=ARRIVAL)
-        except TimeoutError:
-            what = f"the scheduler at '{address}' has no workers"
-            raise BadInput(what, key="--scheduler", type_this=f"dask worker {address}") from None
-        _examine(client)
-        yield DaskCluster(client)
 
 
-def _examine(client: Any) -> None:
+async def _started(address: str) -> Any:
+    from distributed import Client
+
+    client = Client(address, timeout=ANSWER, set_as_default=False, asynchronous=True)
+    try:
+        return await client
+    except BaseException:
+        await client.close()
+        raise
+
+
+def _await_worker(loop: EventLoop, client: Any, address: str) -> None:
+    try:
+        loop.ask(partial(client.wait_for_workers, 1), ARRIVAL)
+    except TimeoutError:
+        what = f"the scheduler at '{address}' has no workers"
+        raise BadInput(what, key="--scheduler", type_this=f"dask worker {address}") from None
+
+
+def _examine(loop: EventLoop, client: Any) -> None:
     """Raise BadInput for the first worker that could not do its part, before anything is sent to it.
 
     What is asked travels as bytes: a worker without KetaMech would end itself over anything of ours.
     """
-    answers = client.run(pickle.loads, pickle.dumps(_Facts()), on_error="return")
+    question = partial(client.run, pickle.loads, pickle.dumps(_Facts()), on_error="return")
+    try:
+        answers = loop.ask(question, ARRIVAL)
+    except TimeoutError:
+        what = f"not every worker answers within {ARRIVAL:.0f} s"
+        raise BadInput(what, key="--scheduler", expected="workers that run", type_this=WORKER) from None
     for worker, found in answers.items():
         if isinstance(found, ModuleNotFoundError):
             what = f"the worker at '{worker}' has no module '{found.name}'"
@@ -84,19 +124,21 @@ def _knock(address: str) -> None:
 class DaskCluster:
     """Units done by the workers of a Dask client; `one` and what it holds travel once to each worker.
 
-    Every worker is asked what it computes with, also one that comes later.
+    Every worker is asked what it computes with, also one that comes later. No wait is without a limit: while a unit
+    takes its time, the scheduler and its workers are looked at again and again.
     """
 
-    def __init__(self, client: Any) -> None:
-        self._client, self._sent = client, dict[str, Any]()
+    def __init__(self, loop: EventLoop, client: Any) -> None:
+        self._loop, self._client, self._sent = loop, client, dict[str, Any]()
+        self._address = client.scheduler.address
 
     def map(self, one: One, units: list[Any]) -> Iterator[tuple[int, Arrays]]:
         """(number, result of `one`) for each unit as it is done.
 
-        Raises BadInput when the scheduler goes away, all workers stay away, or each dies over the same unit.
+        Raises BadInput when the scheduler goes away or no longer answers, all workers stay away, or each dies over the
+        same unit.
         """
-        from distributed.client import FutureCancelledError, FuturesCancelledError
-        from distributed.comm.core import CommClosedError
+        from distributed.client import ClosedClientError
         from distributed.scheduler import KilledWorker
 
         number_of = dict[Any, int]()
@@ -104,11 +146,13 @@ class DaskCluster:
         try:
             sent = self._send(one)
             while left:
-                while following < min(len(units), min(left) + self._together()):
-                    number_of[self._client.submit(_do, sent, units[following], made_with(), pure=False)] = following
-                    following += 1
+                ahead = min(len(units), min(left) + AHEAD * (self._threads() or 1))
+                for number in range(following, ahead):
+                    number_of[self._client.submit(_do, sent, units[number], made_with(), pure=False)] = number
+                following = max(following, ahead)
                 for future in self._done(number_of):
-                    found, number = future.result(), number_of.pop(future)
+                    found, number = self._fetch(future), number_of.pop(future)
+                    future.release()  # or a worker that dies later would cost it too
                     left.discard(number)
                     yield number, found
         except KilledWorker as problem:
@@ -117,34 +161,64 @@ class DaskCluster:
                 what, key="--scheduler", expected="more memory for a worker; its log says why it died",
                 type_this="dask worker ADDRESS --memory-limit 8GiB, then --resume",
             ) from problem  # fmt: skip
-        except (CommClosedError, FutureCancelledError, FuturesCancelledError) as problem:
+        except (CancelledError, ClosedClientError) as problem:  # Dask cancels all futures of a lost scheduler
             raise _gone() from problem
         finally:
-            self._client.cancel(list(number_of))
+            with suppress(OSError, CancelledError, ClosedClientError):
+                self._loop.ask(partial(self._client.cancel, list(number_of)), CLOSE)
 
     def _done(self, futures: dict[Any, int]) -> list[Any]:
-        """Those that are done, at least one. Raises BadInput when no worker is left and none comes."""
+        """Those that are done, at least one, in the order of the units."""
         from distributed import wait
 
-        alone = 0.0
-        while alone < RETURN:
-            try:
-                with self._client.as_current():
-                    ready = wait(list(futures), timeout=LOOK, return_when="FIRST_COMPLETED").done
-                return sorted(ready, key=futures.__getitem__)
-            except TimeoutError:
-                alone = 0.0 if self._threads() else alone + LOOK
-        what = "all workers have gone and none has come back; finished pieces are kept"
-        raise BadInput(what, key="--scheduler", expected="dask worker ADDRESS on some machine", type_this="--resume")
+        async def first() -> list[Any]:
+            with self._client.as_current():
+                return list((await wait(list(futures), return_when="FIRST_COMPLETED")).done)
 
-    def _together(self) -> int:
-        return AHEAD * max(1, self._threads())
+        return sorted(self._while_alive(first), key=futures.__getitem__)
 
-    def _threads(self) -> int:
+    def _fetch(self, future: Any) -> Arrays:
+        """The result of a future that was done. If its worker died since then, it is done again, and takes its time."""
         try:
-            return sum(self._client.nthreads().values())
+            return self._while_alive(partial(self._client.gather, future))
+        except OSError as problem:
+            if future.status == "error":  # the unit's own
+                raise
+            raise _gone() from problem
+
+    def _while_alive(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The result of a coroutine, however long it takes, while the scheduler answers and has workers.
+
+        Raises BadInput when either has been missing for RETURN seconds.
+        """
+        running, missing_since = self._loop.start(call), 0.0
+        try:
+            while not waited([running], LOOK).done:
+                threads = self._threads()
+                missing_since = 0.0 if threads else missing_since or time.monotonic()
+                if missing_since and time.monotonic() - missing_since >= RETURN:
+                    raise _silent() if threads is None else _deserted()
+            return running.result()
+        finally:
+            running.cancel()
+
+    def _threads(self) -> int | None:
+        """Threads of all workers, None when the scheduler does not answer now. Raises BadInput when it has gone."""
+        if self._client.status != "running":
+            raise _gone()
+        try:
+            return sum(self._loop.ask(self._client.nthreads, ANSWER).values())
+        except TimeoutError:
+            pass
         except OSError as problem:
             raise _gone() from problem
+        try:
+            _knock(self._address)
+        except ConnectionError as problem:  # nobody listens there any more; Dask would go on trying
+            raise _gone() from problem
+        except OSError:
+            pass
+        return None
 
     def _send(self, one: One) -> Any:
         """The function as a result of the cluster's own, so that it can be made again wherever it was lost."""
@@ -158,6 +232,16 @@ class DaskCluster:
 def _gone() -> BadInput:
     what = "the scheduler has gone; finished pieces are kept"
     return BadInput(what, key="--scheduler", expected="a scheduler that runs", type_this="--resume")
+
+
+def _silent() -> BadInput:
+    what = f"the scheduler has not answered for {RETURN:.0f} s; finished pieces are kept"
+    return BadInput(what, key="--scheduler", expected="a scheduler that runs", type_this="--resume")
+
+
+def _deserted() -> BadInput:
+    what = "all workers have gone and none has come back; finished pieces are kept"
+    return BadInput(what, key="--scheduler", expected=WORKER, type_this="--resume")
 
 
 class _Facts:

@@ -53,12 +53,16 @@ def _updates(
 
 
 def factorise(pattern: Iterable[tuple[int, int]], factors: Elimination) -> list[Op]:
-    """Eliminate SHIFT - J into L, all unrolled, from entries of J called j0, j1, ...; L keeps reciprocals of pivots."""
+    """Eliminate SHIFT - J into L, all unrolled, from entries of J called j0, j1, ...; L keeps reciprocals of pivots.
+
+    The reciprocal of an infinite pivot is not a number: 0 would solve to a step of nothing, with an error of nothing.
+    """
     place = {entry: k for k, entry in enumerate(pattern)}
     ops = [_shifted(r == c, place.get((r, c)), f"l{slot}") for (r, c), slot in factors.slots.items()]
     for pivot, rows in factors.updates:
         diagonal = f"l{factors.slots[pivot, pivot]}"
-        ops.append(Op(diagonal, "div", (1.0, diagonal)))
+        ops.append(Op(f"{diagonal}inverse", "div", (1.0, diagonal)))
+        ops.append(Op(diagonal, "fma", (diagonal, 0.0, f"{diagonal}inverse")))
         for multiplier, pairs in rows:
             ops.append(Op(f"l{multiplier}", "mul", (f"l{multiplier}", diagonal)))
             ops += [Op(f"l{at}", "fnma", (f"l{multiplier}", f"l{source}", f"l{at}")) for at, source in pairs]

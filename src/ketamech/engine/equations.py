@@ -95,6 +95,31 @@ class Equations:
         return code.ops
 
 
+def without_infinities(slopes: Derivatives) -> list[Op]:
+    """Entries j0, j1, ... of the Jacobian with 0 where a root or a power of nothing has no finite slope.
+
+    Such an entry is then left to the explicit part of the method: a step costs accuracy, which its error shows. Only
+    entries in which a power that is not whole takes part are looked at.
+    """
+    endless: set[sympy.Symbol] = set()
+    for name, slope in slopes.slopes:
+        if _may_be_infinite(slope, endless):
+            endless.add(name)
+    ops = list[Op]()
+    for i, entry in enumerate(slopes.entries.values()):
+        if _may_be_infinite(entry, endless):
+            ops.append(Op(f"j{i}gap", "sub", (f"j{i}", f"j{i}")))  # 0 for what is finite, else not a number
+            ops.append(Op(f"j{i}", "if_zero", (f"j{i}gap", f"j{i}", 0.0)))
+    return ops
+
+
+def _may_be_infinite(slope: sympy.Expr, endless: set[sympy.Symbol]) -> bool:
+    powers = slope.atoms(sympy.Pow)
+    return not endless.isdisjoint(slope.free_symbols) or any(
+        not power.exp.is_Integer and power.base.free_symbols for power in powers
+    )
+
+
 def _known(expression: sympy.Expr, values: Mapping[str, sympy.Expr]) -> sympy.Expr:
     return expression.xreplace({s: values[s.name] for s in expression.free_symbols if s.name in values})
 

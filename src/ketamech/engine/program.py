@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ketamech.engine.elimination import eliminate, factorise, substitute
-from ketamech.engine.equations import Equations
+from ketamech.engine.equations import Equations, without_infinities
 from ketamech.engine.instructions import Block, Op, Place, Rows
 from ketamech.engine.lane import LANE_ROWS
 from ketamech.engine.rosenbrock import RODAS5P, Method, step_blocks
@@ -45,7 +45,7 @@ def blocks_of(system: System, slopes: Derivatives, method: Method = METHOD) -> t
         Block("prepare", tuple(equations.prepare)),
         Block("observe", tuple(equations.observe)),
         Block("slopes", (*equations.jacobian, *(Op(Place("J", i), "copy", (f"j{i}",)) for i in range(count)))),
-        Block("linearise", (*equations.jacobian, *factorise(slopes.entries, factors))),
+        Block("linearise", (*equations.jacobian, *without_infinities(slopes), *factorise(slopes.entries, factors))),
         Block("stage", (*equations.rates, *added, *substitute(factors)), takes=True),
         *step_blocks(method, scales),
         *settling_blocks(scales),

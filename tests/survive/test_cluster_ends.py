@@ -1,0 +1,127 @@
+"""A scheduler or workers that go away or stand still end a run with an error, and Ctrl-C ends it at once."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from ketamech.core import BadInput, cluster
+from ketamech.core.cluster import connected
+
+distributed = pytest.importorskip("distributed")
+START = 60  # s that a scheduler and a worker may take to start
+PAUSES = [0.05] * 24
+
+
+@pytest.fixture
+def short_waits(monkeypatch):
+    for name, seconds in {"ANSWER": 1.0, "RETURN": 1.0, "LOOK": 0.2, "CLOSE": 1.0}.items():
+        monkeypatch.setattr(cluster, name, seconds)
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """The address and the process of a scheduler that has one worker."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    parts = {
+        "scheduler": ["--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard"],
+        "worker": [address, "--nthreads", "1", "--no-dashboard", "--no-nanny", "--death-timeout", str(START)],
+    }
+    began = [
+        subprocess.Popen(
+            [sys.executable, "-m", f"distributed.cli.dask_{name}", *words], cwd=tmp_path, stderr=subprocess.DEVNULL
+        )
+        for name, words in parts.items()
+    ]
+    try:
+        listens(address)
+        yield address, began[0]
+    finally:
+        for process in began:
+            process.kill()
+            process.wait(10)
+
+
+def listens(address):
+    until = time.monotonic() + START
+    while True:
+        try:
+            return cluster._knock(address)
+        except ConnectionRefusedError:
+            assert time.monotonic() < until, "the scheduler did not start"
+            time.sleep(0.05)
+
+
+def each_unit(address, then, one=time.sleep, units=PAUSES):
+    """Do the units, and tell `then` the number of each and the cluster."""
+    with connected(address) as dask:
+        for number, _ in enumerate(dask.map(one, units)):
+            then(number, dask)
+
+
+def test_a_scheduler_that_stands_still_is_said(scheduler, request):
+    address, process = scheduler
+
+    def stop(number, _):
+        if number == 2:
+            request.getfixturevalue("short_waits")  # not before it is connected
+            process.send_signal(signal.SIGSTOP)
+
+    with pytest.raises(BadInput, match="has not answered for"):
+        each_unit(address, stop)
+
+
+def test_ctrl_c_ends_a_wait_for_a_scheduler_that_stands_still(scheduler):
+    address, process = scheduler
+    interrupt = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+
+    def stop(number, _):
+        if number == 2:
+            process.send_signal(signal.SIGSTOP)
+            interrupt.start()
+
+    with pytest.raises(KeyboardInterrupt):
+        each_unit(address, stop)
+
+
+def test_ctrl_c_ends_a_wait_for_a_unit_that_never_ends(scheduler):
+    address, _ = scheduler
+    interrupt = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        each_unit(address, lambda *_: interrupt.start(), units=[0.0, 3600.0])
+
+
+def test_what_listens_and_never_answers_is_no_scheduler(short_waits):
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
+        with pytest.raises(BadInput, match="no scheduler answers at"), connected(address):
+            pass
+
+
+def test_a_result_that_goes_away_with_the_last_worker_is_not_awaited_for_ever(short_waits):
+    """Units 1 and 2 are done, 1 is fetched, and the only copy of 2 goes away."""
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as made:
+
+        def leave(number, dask):
+            if number == 0:
+                until_true(lambda: all(each.status == "finished" for each in dask._client.futures.values()))
+            if number == 1:
+                made.scale(0)
+                until_true(lambda: not made.scheduler.workers)
+
+        with pytest.raises(BadInput, match="all workers have gone"):
+            each_unit(made.scheduler_address, leave)
+
+
+def until_true(question):
+    until = time.monotonic() + START
+    while not question():
+        assert time.monotonic() < until
+        time.sleep(0.01)
