@@ -79,12 +79,14 @@ def width(request):
 
 @pytest.fixture
 def page(browser, width):
-    """A fresh page at one width; anything the console complains about fails the test."""
+    """A fresh page at one width; `console_errors` holds what its console reports."""
     context = browser.new_context(viewport=SIZES[width], accept_downloads=True, reduced_motion="reduce")
     opened = context.new_page()
-    opened.complaints = []
-    opened.on("console", lambda message: opened.complaints.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    opened.console_errors = []
+    opened.on(
+        "console", lambda message: opened.console_errors.append(message.text) if message.type == "error" else None
+    )
+    opened.on("pageerror", lambda error: opened.console_errors.append(str(error)))
     yield opened
     context.close()
 

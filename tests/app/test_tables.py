@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -139,3 +140,26 @@ def test_a_label_within_a_sentence_keeps_its_abbreviations():
     assert label_in_sentence("extrasynaptic") == "extrasynaptic NMDA receptors"
     assert label_in_sentence("resting_release") == "NMDA receptors at rest"
     assert component("vagus_nerve").label == "Vagus nerve"
+
+
+def test_every_preset_is_offered_and_can_be_simulated(client):
+    presets = client.get("/api/about").json()["presets"]
+    assert len(presets) > 10
+    for preset in presets:
+        answer = client.post("/api/curves", json={"scenario": preset, "lanes": ["mood"]})
+        assert answer.status_code == 200, (preset["title"], answer.json())
+
+
+def test_a_row_adds_a_preset(tmp_path, monkeypatch):
+    import ketamech.app.presets as presets
+
+    table = Path(shutil.copy(presets.TABLE, tmp_path))
+    monkeypatch.setattr(presets, "TABLE", table)
+    append(table, "Two treatments,ECT; placebo IV,weight: 60 kg; age: 50 year,opioid; habenula,14 days")
+    assert presets.load_presets()[-1] == {
+        "title": "Two treatments", "treatments": ["ECT", "placebo IV"], "person": {"weight": "60 kg", "age": "50 year"},
+        "pathways": {"opioid": False, "habenula": False}, "horizon": "14 days",
+    }  # fmt: skip
+    append(table, "Bad,ECT,sixty kilograms,,")
+    with pytest.raises(BadInput, match="person"):
+        presets.load_presets()

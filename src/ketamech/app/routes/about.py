@@ -15,6 +15,7 @@ from ketamech.app.curves import known
 from ketamech.app.engine import Engine
 from ketamech.app.limits import Limits
 from ketamech.app.optional import present
+from ketamech.app.presets import load_presets
 from ketamech.core import unit
 from ketamech.parameters import SPECIES, Parameter, ParameterTable
 from ketamech.parameters.species import ANIMALS
@@ -118,6 +119,7 @@ class About(BaseModel):
     species: list[str]
     wirings: list[WiringWords]
     beside: list[Beside]
+    presets: list[dict[str, Any]] = Field(description="scenarios to start from")
     evidence_stages: list[str]
     limits: Limits
     parts: dict[str, bool]
@@ -176,6 +178,7 @@ def _about(engine: Engine) -> dict[str, Any]:
             {"phrase": _phrase(one), "kind": one.kind, "target": one.target, "about": one.why}
             for one in load_perturbations().values()
         ],
+        "presets": load_presets(),
         "evidence_stages": sorted({row.stage for row in engine.evidence.observations.values()}),
         "limits": engine.limits.model_dump(),
         "parts": {name: present(name) for name in ("claims", "attribution")},
