@@ -1,4 +1,4 @@
-"""A server of this very process on a free port of 127.0.0.1, and Debian's Chromium where it is installed."""
+"""A test client, a server in this process on a free port of 127.0.0.1, and Chromium where it is installed."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ def client(engine):
 
 @pytest.fixture(scope="session")
 def address(model):
-    """Its engine is its own: whose turn it is to compute is a matter of one event loop, and the client has another."""
+    """The server has its own engine: the limiter of an engine belongs to one event loop, and the client has another."""
     import uvicorn
 
     from ketamech.app import make_app
@@ -73,7 +73,7 @@ SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1366, "hei
 
 @pytest.fixture
 def width(request):
-    """The desk's width unless a test asks for more: `@at_both_widths`."""
+    """Desktop, unless the test is marked `@at_both_widths`."""
     return getattr(request, "param", "desktop")
 
 

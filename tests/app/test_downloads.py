@@ -1,4 +1,4 @@
-"""Downloads: data that open elsewhere, and one page in plain words."""
+"""Downloads: data for other programs, and the one-page report."""
 
 import io
 
@@ -24,11 +24,11 @@ def test_data_hold_every_output_of_treated_and_control(client, model, infusion, 
 @pytest.mark.parametrize(
     ("kind", "holds"), [("yaml", "treatments:"), ("py", "ketamech.simulate("), ("sh", "ketamech simulate")]
 )
-def test_the_scenario_travels_as_text(client, infusion, kind, holds):
+def test_the_scenario_is_exported_as_text(client, infusion, kind, holds):
     assert holds in client.post(f"/api/export/{kind}", json={"scenario": infusion}).text
 
 
-def test_the_one_page_says_what_happened_how_sure_and_that_it_is_no_advice(client, infusion):
+def test_the_one_page_report_states_results_limits_and_the_disclaimer(client, infusion):
     infusion["title"] = "Mine & <script>alert(1)</script>"
     answer = client.post("/api/report/html", json={"scenario": infusion})
     text = answer.text
@@ -41,13 +41,13 @@ def test_the_one_page_says_what_happened_how_sure_and_that_it_is_no_advice(clien
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
-def test_the_one_page_is_one_page(client, infusion):
+def test_the_one_page_report_has_one_page(client, infusion):
     content = client.post("/api/report/pdf", json={"scenario": infusion}).content
     assert content.startswith(b"%PDF")
     assert content.count(b"/Type /Page ") + content.count(b"/Type /Page\n") == 1
 
 
-def test_the_one_page_holds_limits_and_sources_however_much_is_given(model):
+def test_the_one_page_report_keeps_limits_and_sources_with_many_treatments(model):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     from ketamech.report.one_page import LIMITS, one_page
@@ -68,7 +68,7 @@ def test_the_one_page_holds_limits_and_sources_however_much_is_given(model):
         assert drawn.get_window_extent(FigureCanvasAgg(figure).get_renderer()).width <= 1.02 * room, line
 
 
-def test_a_long_title_and_odd_letters_do_not_break_the_page(client, infusion):
+def test_a_long_title_and_special_characters_do_not_break_the_report(client, infusion):
     infusion["title"] = "$\\frac{1}{0}$ " + "ü" * 150
     assert client.post("/api/report/pdf", json={"scenario": infusion}).status_code == 200
 

@@ -45,7 +45,7 @@ function fillBadge(badge) {
   };
   if (evidence) {
     const ids = evidence.split(",");
-    const text = `⊙ ${ids.length} ${ids.length === 1 ? "source value" : "source values"}`;
+    const text = `⊙ ${ids.length} ${ids.length === 1 ? "published value" : "published values"}`;
     const label = `${ids.length} published values for this statement. Open the evidence`;
     set("badge", text, label, () => openEvidence(ids, "Published values"));
   } else if (claim) {

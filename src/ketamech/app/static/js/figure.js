@@ -115,11 +115,13 @@ export function axisLimits(values, fixed = null) {
   }
   if (low === Infinity) return [0, 1];
   if (low >= 0 && low < 0.55 * high) low = 0;
+  if (high <= 0 && high > 0.55 * low) high = 0;
   if (high - low < 1e-3 * Math.max(1e-6, Math.abs(high))) {
     const margin = 0.1 * Math.abs(high) || 1;
     low -= low === 0 ? 0 : margin;
     high += margin;
-  } else if (low === 0) {
+  } else if (low === 0 || high === 0) {
+    low *= 1.04;
     high *= 1.04;
   } else {
     const margin = 0.06 * (high - low);

@@ -140,11 +140,10 @@ export function stackedContributions(result, components) {
   layers.forEach(({ label, colour, values }, index) => {
     const upper = lower.map((value, k) => value + values[k]);
     bands.push({ time: result.times, low: lower, high: upper, kind: "layer", index, colour });
-    series.push({ time: result.times, y: upper, label, index, colour, kind: "minor" });
+    series.push({ time: result.times, y: upper, listed: values, label, index, colour, kind: "minor" });
     lower = upper;
   });
-  const caption =
-    "Each line is the sum of its own layer and the layers before it in the list; the last is the whole change.";
+  const caption = "Each layer is one component, with its value in the list; the lowest line is the whole change.";
   return { series, bands, caption };
 }
 

@@ -26,7 +26,7 @@ export class TimeFigure extends Figure {
 
   // data: {
   //   series: [{ time, y, label, index, colour, kind }], kind: main | minor | edge | control | reference; without a
-  //     legend entry where `unlisted`
+  //     legend entry where `unlisted`; `listed`: the values of the legend and the table where they are not `y`
   //   bands: [{ time, low, high, index, colour, kind: outer | inner, label }]
   //   points: published points of the server; with an `index` they take its colour and shape
   //   doses: hours, caption, unit }
@@ -148,13 +148,13 @@ export class TimeFigure extends Figure {
     const at = this.x.at(hours);
     const marks = [svgElement("line", { class: "cursor", x1: at, x2: at, y1: this.y.end, y2: this.y.start })];
     const entries = this.curves.map((one) => {
-      const value = interpolate(one.time, one.y, hours);
-      if (value !== null) marks.push(marker(one.index, at, this.y.at(value), one.colour));
-      return this.legendEntry(one, value);
+      const y = interpolate(one.time, one.y, hours);
+      if (y !== null) marks.push(marker(one.index, at, this.y.at(y), one.colour));
+      return this.legendEntry(one, valueAt(one, hours));
     });
     for (const one of this.data.series) {
       const listed = (one.kind === "control" || one.kind === "reference") && !one.unlisted;
-      if (listed) entries.push(this.legendEntry(one, interpolate(one.time, one.y, hours)));
+      if (listed) entries.push(this.legendEntry(one, valueAt(one, hours)));
     }
     const bands = this.data.bands.filter((band) => band.label);
     entries.push(...bands.map((band) => element("li", {}, bandSample(band), band.label)));
@@ -173,7 +173,9 @@ export class TimeFigure extends Figure {
     const kind = (one) => (one.kind === "main" || one.kind === "minor" ? "curve" : one.kind);
     return [
       ["what", "kind", "time_h", "value", "low", "high", "unit"],
-      ...series.flatMap((one) => one.time.map((t, i) => [one.label, kind(one), t, one.y[i], "", "", this.unit])),
+      ...series.flatMap((one) =>
+        one.time.map((t, i) => [one.label, kind(one), t, (one.listed ?? one.y)[i], "", "", this.unit]),
+      ),
       ...bands.flatMap((band) =>
         band.time.map((t, i) => [band.label, "band", t, "", band.low[i], band.high[i], this.unit]),
       ),
@@ -189,7 +191,7 @@ export class TimeFigure extends Figure {
   // For a screen reader.
   description() {
     const parts = this.curves.map((one) => {
-      const far = extremum(one.time, one.y);
+      const far = extremum(one.time, one.listed ?? one.y);
       const first = `${formatWithUnit(far.first, this.unit)} at the start`;
       return `${one.label}: ${first}, ${formatWithUnit(far.value, this.unit)} at ${formatTime(far.hours)}`;
     });
@@ -205,7 +207,7 @@ export class TimeFigure extends Figure {
     const last = Math.max(...named.map((one) => one.time.at(-1)));
     const rows = TABLE_HOURS.filter((hours) => hours <= last + 1e-6).map((hours) => [
       formatTime(hours),
-      ...named.map((one) => formatNumber(interpolate(one.time, one.y, hours))),
+      ...named.map((one) => formatNumber(valueAt(one, hours))),
     ]);
     const head = ["time", ...named.map((one) => one.label)];
     this.tablePlace.replaceChildren(table(`${this.title}, ${this.unit || "relative"}`, head, rows));
@@ -228,6 +230,7 @@ export class TimeFigure extends Figure {
   }
 }
 
+const valueAt = (one, hours) => interpolate(one.time, one.listed ?? one.y, hours);
 const hasSpread = (point) => point.low !== null && point.high !== null;
 const isShown = (point) => point.value !== null && point.start <= selectedTime.last;
 

@@ -41,7 +41,7 @@ export function treatmentComparison(state) {
   const showCaption = (hours) => {
     if (!curves.has("ketamine")) return;
     const value = (id) => formatNumber(interpolate(curves.get(id).time, curves.get(id).y, hours));
-    const values = [`ketamine ${value("ketamine")}`, ...shown().map(({ id, label }) => `${label} ${value(id)}`)];
+    const values = ["ketamine", ...shown().map(({ id }) => id)].map((id) => `${inSentence(id)} ${value(id)}`);
     find('[data-caption="comparison"]').textContent =
       `MADRS ${formatTimeLong(hours)} after the start: ${values.join(", ")} points.`;
   };
@@ -63,6 +63,9 @@ export function treatmentComparison(state) {
   });
   return () => simulation.run();
 }
+
+// Abbreviations keep their capitals.
+const inSentence = (id) => (id.length > 3 ? id : id.toUpperCase());
 
 function treatmentCheckboxes(chosen, changed) {
   const group = element("div", { role: "group", "aria-label": "Compare treatments" });

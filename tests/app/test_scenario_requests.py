@@ -1,4 +1,4 @@
-"""A scenario that cannot be is refused in the words of the command line, at the field it is about."""
+"""Invalid scenarios get the error of the command line at their field; valid ones come back as file, command, Python."""
 
 import io
 import json
@@ -58,7 +58,7 @@ def test_a_checked_scenario_comes_back_as_a_file_that_means_the_same(client, inf
     assert read["pathways"] == {"habenula": False}
 
 
-def test_the_command_line_and_python_are_sentences_with_options_where_those_say_it_all(client, infusion):
+def test_command_and_python_use_a_regimen_text_and_options_where_these_are_sufficient(client, infusion):
     told = client.post("/api/scenario/check", json={"scenario": infusion}).json()
     assert told["command"] == "ketamech simulate 'racemic 0.5 mg/kg IV over 40 min'"
     infusion |= {"wiring": "opioid-gate", "perturbations": ["naltrexone 50 mg oral at -45 min"]}
@@ -109,21 +109,21 @@ def test_the_command_line_gives_the_numbers_of_the_page(client, tmp_path, name):
     assert np.allclose(curves["mood.madrs"].values[0], shown(client, SCENARIOS[name]), rtol=1e-5)
 
 
-def test_everything_done_beside_that_is_offered_can_be_done(client):
+def test_every_perturbation_that_is_offered_is_accepted(client):
     for one in client.get("/api/about").json()["beside"]:
         scenario = {"treatments": ["racemic 10 mg/kg IP"], "species": "rat", "perturbations": [one["phrase"]]}
         answer = client.post("/api/scenario/check", json={"scenario": scenario})
         assert answer.status_code == 200, answer.json()
 
 
-def test_an_uploaded_file_is_complained_about_with_its_line_and_name(client):
+def test_an_error_in_an_uploaded_file_has_its_line_and_name(client):
     text = "title: x\ntreatments:\n  - racemc 0.5 mg/kg IV\n"
     told = client.post("/api/scenario/read", json={"name": "../../etc/mine.yaml", "text": text}).json()
     assert told["line"] == 3
     assert told["text"].startswith("mine.yaml:3: 'racemc'") or "'racemc'" in told["what"]
 
 
-RUBBISH = [
+UNREADABLE = [
     "",
     "\x00\x01",
     "{",
@@ -135,8 +135,8 @@ RUBBISH = [
 ]
 
 
-@pytest.mark.parametrize("text", RUBBISH)
-def test_rubbish_is_refused_with_one_clear_error(client, text):
+@pytest.mark.parametrize("text", UNREADABLE)
+def test_unreadable_text_is_refused_with_one_clear_error(client, text):
     answer = client.post("/api/scenario/read", json={"name": "x.yaml", "text": text})
     assert answer.status_code == 422
     assert answer.json()["what"]
@@ -154,21 +154,21 @@ def doses(client, text, drug="racemic"):
     return client.post("/api/scenario/doses", json={"name": "doses.csv", "text": text, "drug": drug}).json()
 
 
-def test_a_dose_table_becomes_the_doses_of_its_people(client):
+def test_a_dose_table_becomes_one_scenario_per_subject(client):
     first, second = doses(client, TABLE)["people"]
     assert "35.0 mg IV over 0.6666666666666666 h" in first["scenario"]["treatments"][0]
     assert "every 72.0 h" in first["scenario"]["treatments"][1]
     assert second["scenario"]["treatments"] == ["racemic ketamine 99.0 mg IV"]
 
 
-def test_a_dose_table_may_say_drug_route_unit_and_weight(client):
+def test_a_dose_table_may_have_columns_of_drug_route_unit_and_weight(client):
     text = "ID,TIME,AMT,DRUG,ROUTE,UNIT,WT\n1,0,84,esketamine,nasal,mg,61\n2,0,0.5,racemic,IM,mg/kg,90\n"
     found = [one["scenario"] for one in doses(client, text, "")["people"]]
     assert [one["treatments"] for one in found] == [["esketamine 84.0 mg nasal"], ["racemic ketamine 0.5 mg/kg IM"]]
     assert [one["person"] for one in found] == [{"weight": "61.0 kg"}, {"weight": "90.0 kg"}]
 
 
-def test_a_dose_table_without_a_drug_is_asked_for_one(client):
+def test_a_dose_table_without_a_drug_is_refused_at_its_column(client):
     told = doses(client, TABLE, "")
     assert (told["key"], told["line"]) == ("DRUG", 2)
 
@@ -177,6 +177,6 @@ def test_a_dose_table_without_a_drug_is_asked_for_one(client):
     ("change", "line"),
     [(("TIME", "TIEM"), 1), (("52.5,1,72", "-2,1,72"), 4), (("1,72,35", "1,72,much"), 4), (("72,2,1", "0,2,1"), 4)],
 )
-def test_a_dose_table_is_complained_about_with_its_line(client, change, line):
+def test_an_error_in_a_dose_table_has_its_line(client, change, line):
     told = doses(client, TABLE.replace(*change))
     assert told["line"] == line, told
