@@ -1,4 +1,4 @@
-"""A server of this very process on a free port of 127.0.0.1, and Debian's Chromium where it is installed."""
+"""A test client, a server in this process on a free port of 127.0.0.1, and Chromium where it is installed."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ def client(engine):
 
 @pytest.fixture(scope="session")
 def address(model):
-    """Its engine is its own: whose turn it is to compute is a matter of one event loop, and the client has another."""
+    """The server has its own engine: the limiter of an engine belongs to one event loop, and the client has another."""
     import uvicorn
 
     from ketamech.app import make_app
@@ -73,18 +73,20 @@ SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1366, "hei
 
 @pytest.fixture
 def width(request):
-    """The desk's width unless a test asks for more: `@at_both_widths`."""
+    """Desktop, unless the test is marked `@at_both_widths`."""
     return getattr(request, "param", "desktop")
 
 
 @pytest.fixture
 def page(browser, width):
-    """A fresh page at one width; anything the console complains about fails the test."""
+    """A fresh page at one width; `console_errors` holds what its console reports."""
     context = browser.new_context(viewport=SIZES[width], accept_downloads=True, reduced_motion="reduce")
     opened = context.new_page()
-    opened.complaints = []
-    opened.on("console", lambda message: opened.complaints.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    opened.console_errors = []
+    opened.on(
+        "console", lambda message: opened.console_errors.append(message.text) if message.type == "error" else None
+    )
+    opened.on("pageerror", lambda error: opened.console_errors.append(str(error)))
     yield opened
     context.close()
 

@@ -1,4 +1,4 @@
-"""`ketamech app`: says where it is, what is missing, and that a port is taken."""
+"""`ketamech app`: missing packages, a port in use, and the load test."""
 
 import socket
 from importlib import import_module
@@ -8,14 +8,14 @@ import pytest
 from ketamech.core import BadInput
 
 
-def test_without_the_extra_it_says_what_to_type(monkeypatch):
+def test_missing_packages_are_named_with_the_command_that_installs_them(monkeypatch):
     command = import_module("ketamech.cli.app")  # the name `app` of the room is the whole command line
     monkeypatch.setattr(command, "find_spec", lambda name: None)
     with pytest.raises(BadInput, match=r"ketamech\[web\]"):
         command.refuse_without_web()
 
 
-def test_a_taken_port_is_one_clear_error(engine):
+def test_a_port_in_use_is_one_clear_error(engine):
     from ketamech.app import serve
 
     with socket.socket() as taken:
@@ -26,14 +26,14 @@ def test_a_taken_port_is_one_clear_error(engine):
             serve(port, browser=False, announce=print, engine=engine)
 
 
-def test_answers_do_not_wait_for_an_acknowledgement():
+def test_the_socket_disables_nagles_algorithm():
     from ketamech.app.serving import _listening
 
     with _listening(0) as listening:
         assert listening.proto == socket.IPPROTO_TCP, "asyncio leaves Nagle's algorithm on otherwise"
 
 
-def test_some_users_on_loopback_see_no_error():
+def test_concurrent_users_get_no_error():
     from ketamech.app import load_test
 
     found = load_test(lambda _: None, users=4, seconds=3)

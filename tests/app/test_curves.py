@@ -1,9 +1,9 @@
-"""What the API computes is what the command line computes."""
+"""The API gives the numbers of the command line."""
 
 import numpy as np
 import pytest
 
-from ketamech.report.lanes import LANES
+from ketamech.report.lanes import load_tracks
 from ketamech.study import Cohort, load_scenario, simulate
 
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
@@ -18,7 +18,7 @@ def at(answer, values, hour):
 
 
 @pytest.mark.parametrize("hour", [2 / 3, 24.0, 168.0])
-def test_the_quick_curves_are_those_of_a_careful_run(client, model, infusion, hour):
+def test_curves_agree_with_a_run_at_default_tolerance(client, model, infusion, hour):
     answer = client.post("/api/curves", json={"scenario": infusion}).json()
     careful = simulate(SENTENCE, model=model)
     for lane, output, scale in (("mood", "mood.madrs", 1), ("nmda", "nmda.occupancy", 100)):
@@ -28,16 +28,16 @@ def test_the_quick_curves_are_those_of_a_careful_run(client, model, infusion, ho
             assert at(answer, values, hour) == pytest.approx(np.interp(hour, careful["time"], y), rel=5e-3, abs=1e-3)
 
 
-def test_every_lane_comes_with_its_unit_and_as_many_numbers_as_times(client, infusion):
+def test_every_track_has_a_unit_and_one_value_per_time(client, infusion):
     answer = client.post("/api/curves", json={"scenario": infusion}).json()
-    assert {f["key"] for f in answer["figures"]} <= {lane.key for lane in LANES}
+    assert {f["key"] for f in answer["figures"]} <= set(load_tracks())
     assert len(answer["figures"]) > 20
     for figure in answer["figures"]:
         assert figure["unit"]
         assert all(len(one["treated"]) == len(answer["time"]) for one in figure["curves"])
 
 
-def test_time_counts_from_the_first_treatment(client, infusion):
+def test_times_are_relative_to_the_first_treatment(client, infusion):
     later = {**infusion, "treatments": [f"{SENTENCE} at day 3"], "horizon": "31 days"}
     a, b = (client.post("/api/curves", json={"scenario": s, "lanes": ["plasma"]}).json() for s in (infusion, later))
     for hour in (0.5, 2.0):
@@ -45,7 +45,7 @@ def test_time_counts_from_the_first_treatment(client, infusion):
         assert now == pytest.approx(then, rel=2e-2)
 
 
-def test_an_output_may_be_asked_for_by_name(client, infusion, model):
+def test_an_output_is_requested_by_name(client, infusion, model):
     answer = client.post("/api/curves", json={"scenario": infusion, "outputs": ["plasticity.bdnf"]}).json()
     assert [f["key"] for f in answer["figures"]] == ["plasticity.bdnf"]
     wrong = client.post("/api/curves", json={"scenario": infusion, "outputs": ["plasticity.bdfn"]})
@@ -53,7 +53,7 @@ def test_an_output_may_be_asked_for_by_name(client, infusion, model):
     assert wrong.json()["nearest"] == "plasticity.bdnf"
 
 
-def test_the_band_is_that_of_the_cohort_of_the_command_line(client, model, infusion):
+def test_quantiles_agree_with_the_cohort_of_the_command_line(client, model, infusion):
     answer = client.post("/api/band", json={"scenario": infusion, "patients": 64, "seed": 3}).json()
     hour = answer["time"][40]
     cohort = Cohort(model, load_scenario(SENTENCE), 64, ("mood.madrs",), np.array([0.0, hour]), 3)
@@ -63,7 +63,7 @@ def test_the_band_is_that_of_the_cohort_of_the_command_line(client, model, infus
         assert values[40] == pytest.approx(np.quantile(careful, float(share)), rel=5e-3)
 
 
-def test_looking_less_far_changes_nothing_before(client, infusion):
+def test_a_shorter_time_range_does_not_change_earlier_values(client, infusion):
     whole, part = (client.post("/api/curves", json={"scenario": infusion, "lanes": ["mood"], **more}).json()
                    for more in ({}, {"until": 200}))  # fmt: skip
     assert part["time"][-1] == pytest.approx(200, abs=1)
@@ -71,7 +71,7 @@ def test_looking_less_far_changes_nothing_before(client, infusion):
     assert values[0] == pytest.approx(values[1], rel=1e-3)
 
 
-def test_published_points_stand_over_the_curve_they_belong_to(client, infusion):
+def test_published_points_belong_to_a_curve_and_to_a_dose(client, infusion):
     points = client.post("/api/points", json={"scenario": infusion}).json()["points"]
     murrough = next(p for p in points if p["evidence"] == "murrough13-ket-24h-abs")
     assert (murrough["lane"], murrough["start"], murrough["value"]) == ("mood", 24.0, 16.5)

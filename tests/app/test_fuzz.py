@@ -1,4 +1,4 @@
-"""Odd requests by the thousand, made from the OpenAPI document: refused or answered as it says, never a 500.
+"""Random requests generated from the OpenAPI document are answered or refused as it states, never with status 500.
 
 `make fuzz-app` runs 10,000 of them; KETAMECH_FUZZ_CASES says how many.
 """
@@ -22,7 +22,7 @@ def operations(engine):
     return app, schemathesis.openapi.from_dict(app.openapi())
 
 
-def test_the_document_names_every_route_and_its_errors(engine):
+def test_the_openapi_document_lists_every_route_and_its_errors(engine):
     app, _ = operations(engine)
     document = app.openapi()
     assert len(document["paths"]) >= 18
@@ -35,7 +35,7 @@ def test_the_document_names_every_route_and_its_errors(engine):
             assert told.get("description"), f"{way} {path} says nothing of itself"
 
 
-def test_no_request_made_from_the_document_is_answered_with_a_500(engine):
+def test_no_generated_request_gets_status_500(engine):
     from starlette.testclient import TestClient
 
     app, schema = operations(engine)

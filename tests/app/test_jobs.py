@@ -1,4 +1,4 @@
-"""Long work: progress until the end, cancel, failure with a report, and no more than the server takes on."""
+"""Jobs: progress, result, cancel, failure report, and limits."""
 
 import json
 import threading
@@ -24,7 +24,7 @@ def finished(client, number):
     return states
 
 
-def test_a_trial_tells_how_far_it_is_and_ends_with_its_tables(client):
+def test_a_trial_reports_its_progress_and_ends_with_its_tables(client):
     begun = client.post("/api/jobs/trial", json=TRIAL).json()
     states = finished(client, begun["id"])
     assert states[-1]["state"] == "done"
@@ -37,7 +37,7 @@ def test_a_trial_tells_how_far_it_is_and_ends_with_its_tables(client):
     assert client.get(f"/api/jobs/{again['id']}").json()["result"] == found, "the same seed, the same trial"
 
 
-def test_what_one_would_type_gives_the_trial_of_the_page(client, tmp_path, monkeypatch):
+def test_the_python_and_the_command_of_a_trial_give_its_numbers(client, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     begun = client.post("/api/jobs/trial", json=TRIAL).json()
     finished(client, begun["id"])
@@ -58,7 +58,7 @@ def test_what_one_would_type_gives_the_trial_of_the_page(client, tmp_path, monke
     [({"arms": {}}, "without arms"), ({"days": [0]}, "day 0"), ({"shipped": "murrough2012"}, "no trial"),
      ({"arms": {"a": "racemc 1 mg/kg IV"}}, "racemc"), ({"population": "martians"}, "martians")],
 )  # fmt: skip
-def test_a_trial_that_cannot_be_is_refused_before_it_starts(client, change, what):
+def test_an_invalid_trial_is_refused_before_it_starts(client, change, what):
     answer = client.post("/api/jobs/trial", json={**TRIAL, **change})
     assert answer.status_code == 422
     assert what in answer.json()["text"]
@@ -75,7 +75,7 @@ def small(**limits):
     return Jobs(Limits.model_validate({"jobs_running": 1, "jobs_waiting": 1, **limits}))
 
 
-def test_a_cancelled_job_stops_at_its_next_look_and_one_that_waits_never_starts():
+def test_a_cancelled_job_stops_at_its_next_progress_report_and_a_waiting_one_never_starts():
     jobs, went_on = small(), threading.Event()
 
     def endless(tell):
@@ -95,14 +95,14 @@ def test_a_cancelled_job_stops_at_its_next_look_and_one_that_waits_never_starts(
     assert second.progress == 0
 
 
-def test_a_job_that_takes_too_long_is_stopped_and_says_so():
+def test_a_job_that_takes_too_long_is_stopped_with_an_error():
     jobs = small(job_seconds=0.0)
     job = jobs.start("x", "slow", {}, lambda tell: tell(0.5, "half"))
     assert waiting(jobs, job) == "failed"
     assert isinstance(job.problem, TooMuch)
 
 
-def test_a_failed_job_keeps_what_was_asked_and_a_defect_does_not_end_the_server(client, monkeypatch):
+def test_a_failed_job_keeps_its_request_and_a_defect_does_not_end_the_server(client, monkeypatch):
     import ketamech.app.long_work as work
 
     def fails(*_):
@@ -120,7 +120,7 @@ def test_a_failed_job_keeps_what_was_asked_and_a_defect_does_not_end_the_server(
     assert client.get("/api/about").status_code == 200
 
 
-def test_old_jobs_are_forgotten_and_unknown_ones_said_to_be():
+def test_old_jobs_are_removed():
     jobs = small(jobs_kept=2, jobs_waiting=9)
     made = [jobs.start("x", str(i), {}, lambda tell: None) for i in range(5)]
     for job in made:
@@ -129,6 +129,6 @@ def test_old_jobs_are_forgotten_and_unknown_ones_said_to_be():
     assert jobs.get(made[0].id) is None
 
 
-def test_an_unknown_job_is_not_here(client):
+def test_an_unknown_job_is_not_found(client):
     assert client.get("/api/jobs/none").status_code == 404
     assert client.delete("/api/jobs/none").json()["kind"] == "NotHere"

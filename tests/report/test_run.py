@@ -14,7 +14,7 @@ from ketamech.exchange import read_run
 from ketamech.parameters import load_parameters
 from ketamech.report.bibliography import as_bibtex
 from ketamech.report.canvas import Shape, Words
-from ketamech.report.lanes import LANES, lanes_of
+from ketamech.report.lanes import lanes_of, load_tracks
 from ketamech.report.panels import panel_plan, stage_panels
 from ketamech.report.provenance import provenance
 from ketamech.report.published import published_points
@@ -78,7 +78,7 @@ def test_the_story_has_a_lane_for_every_stage_that_has_one(racemic, model):
     picture = story_figure(curves, told(scenario, model), model.parameters)
     words = {shape.text for shape in picture.shapes if isinstance(shape, Words)}
     assert {lane.label for lane in lanes_of(curves)} <= words
-    assert {lane.key for lane in LANES if lane.always} <= {lane.key for lane in lanes_of(curves)}
+    assert {lane.key for lane in load_tracks().values() if lane.always} <= {lane.key for lane in lanes_of(curves)}
 
 
 def test_every_curve_of_a_lane_is_drawn_and_named(racemic, model):
@@ -112,12 +112,13 @@ def test_a_png_is_drawn_when_asked_for(model, racemic, tmp_path):
 
 
 def test_every_stage_of_the_model_has_a_lane(model):
-    shown = {model.layout.stage_of.get(name) for lane in LANES for series in lane.series for name in series.names}
+    series = [one for track in load_tracks().values() for one in track.series]
+    shown = {model.layout.stage_of.get(name) for one in series for name in one.names}
     assert {stage.name for stage in model.system.stages} <= shown
 
 
 def test_lanes_name_only_outputs_that_exist(model):
-    for lane in LANES:
+    for lane in load_tracks().values():
         for series in lane.series:
             assert set(series.names) <= set(model.layout.output_names), lane.key
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.analysis.attribution import Attribution, carriers
+from ketamech.analysis.pathways import component, label_in_sentence
 from ketamech.analysis.shapley import shapley
 from ketamech.parameters import ParameterTable
 
@@ -16,15 +17,6 @@ if TYPE_CHECKING:
 
 SMALL, FOLLOWS = 0.05, 0.3  # share of the drug's part that is worth a sentence; rank correlation that is
 DISTINCT = 8  # draws below which a correlation says nothing
-WORDS = {
-    "hnk_ampa": "hydroxynorketamine", "trkb_direct": "direct TrkB", "anti_inflammatory": "anti-inflammatory",
-    "no pathway": "drug, no pathway",
-}  # fmt: skip
-
-
-def in_words(part: str) -> str:
-    """A pathway, or another part of a course, as it is said: resting_release is "resting release"."""
-    return WORDS.get(part, part.replace("_", " "))
 
 
 def dependence(found: Attribution, parameters: ParameterTable) -> pd.DataFrame:
@@ -75,7 +67,7 @@ def told(found: Attribution, parameters: ParameterTable, outcome: str | None = N
     large = rows[rows["shapley"].abs() >= SMALL * abs(total["pathways"])]
     for row in large.to_dict("records"):
         said.append(_sized(row) + " " + _rests_on(str(row["pathway"]), leaning, parameters, found))
-    small = [in_words(str(p)) for p in rows["pathway"] if p not in set(large["pathway"])]
+    small = [label_in_sentence(str(p)) for p in rows["pathway"] if p not in set(large["pathway"])]
     if small:
         said.append(f"Below {100 * SMALL:.0f} % of it: {', '.join(small)}.")
     return [*said, _together(rows, float(total["pathways"]))]
@@ -87,7 +79,7 @@ def _headline(found: Attribution) -> str:
 
 
 def _sized(row: dict[str, object]) -> str:
-    name = in_words(str(row["pathway"]))
+    name = component(str(row["pathway"])).label
     share = "" if row["share"] != row["share"] else f", {100 * float(row['share']):.0f} % of what the drug does"  # type: ignore[arg-type]
     interval = ""
     if row["shapley_low"] == row["shapley_low"]:
@@ -96,7 +88,7 @@ def _sized(row: dict[str, object]) -> str:
             f" ({_signed(low)} to {_signed(high)} in 95 % of draws; {_signed(row['shapley_tables'])} at the tables)"
         )
     parts = f"Off, {_signed(row['lost'])} is lost; alone, it gives {_signed(row['alone'])}."
-    return f"{name[0].upper()}{name[1:]}: {_signed(row['shapley'])}{interval}{share}. {parts}"
+    return f"{name}: {_signed(row['shapley'])}{interval}{share}. {parts}"
 
 
 def _rests_on(pathway: str, leaning: pd.DataFrame, parameters: ParameterTable, found: Attribution) -> str:

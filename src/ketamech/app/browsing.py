@@ -23,26 +23,26 @@ WEIGHT = """[...performance.getEntriesByType('navigation'), ...performance.getEn
 PICTURES = {
     "story": ("/", "", 1440, 900, "light"),
     "chapter": ("/", "#receptor", 1440, 960, "light"),
-    "growth": ("/", "#growth", 1440, 1000, "light"),
-    "feeling": ("/", "#feeling", 1440, 1000, "light"),
-    "beside": ("/", "#beside", 1440, 900, "light"),
-    "ways": ("/", "#ways", 1440, 1000, "dark"),
-    "bench": ("/bench", "", 1440, 1000, "light"),
-    "people": ("/bench#tab=people", "", 1440, 1000, "dark"),
-    "trial": ("/bench#tab=trial", "#panel h3.part", 1440, 1000, "light"),
+    "growth": ("/", "#signalling", 1440, 1000, "light"),
+    "feeling": ("/", "#outcomes", 1440, 1000, "light"),
+    "beside": ("/", "#comparison", 1440, 900, "light"),
+    "ways": ("/", "#pathways", 1440, 1000, "dark"),
+    "bench": ("/workbench", "", 1440, 1000, "light"),
+    "people": ("/workbench#tab=population", "", 1440, 1000, "dark"),
+    "trial": ("/workbench#tab=trial", "#panel h3.section-title", 1440, 1000, "light"),
     "phone": ("/", "#dose", 390, 844, "light"),
-    "phone-bench": ("/bench", "#work", 390, 844, "dark"),
+    "phone-bench": ("/workbench", "#results", 390, 844, "dark"),
 }
 
 
 def _follow_a_rat(page: Any) -> None:
-    page.locator("#growth [data-animal]").check()
-    page.wait_for_selector("#growth .point", state="attached")
+    page.locator("#signalling [data-rat]").check()
+    page.wait_for_selector("#signalling .point", state="attached")
 
 
 def _run_a_trial(page: Any) -> None:
     page.get_by_role("button", name="Run the trial").click()
-    page.wait_for_selector("#panel .many figure path.curve", state="attached", timeout=120_000)
+    page.wait_for_selector("#panel .figure-grid figure path.curve", state="attached", timeout=120_000)
 
 
 DONE: dict[str, Callable[[Any], None]] = {"growth": _follow_a_rat, "trial": _run_a_trial}
@@ -81,8 +81,8 @@ def browser_test(tell: Tell) -> dict[str, Any]:
             tell("Moving the dose of the story")
             curves = _moved(page, "#dose [data-dose]", "slider to redraw", MOVES, 120)
             tell("Moving the dose under a thousand people")
-            page.goto(f"http://127.0.0.1:{port}/bench#tab=people")
-            page.wait_for_selector("#panel path.area")
+            page.goto(f"http://127.0.0.1:{port}/workbench#tab=population")
+            page.wait_for_selector("#panel path.band")
             page.locator(".case button", has_text="Remove").last.click()
             page.wait_for_timeout(1500)
             bands = _moved(page, ".case [data-dose]", "slider to band", BANDS, 500)
@@ -131,7 +131,7 @@ def take_pictures(folder: Path, tell: Tell) -> list[Path]:
             page.goto(f"http://127.0.0.1:{port}{path}")
             if name in DONE:
                 DONE[name](page)
-            page.wait_for_selector("path.area" if "people" in path else "figure > svg path.curve", state="attached")
+            page.wait_for_selector("path.band" if "population" in path else "figure > svg path.curve", state="attached")
             page.wait_for_timeout(1500)
             if place:
                 page.evaluate("s => document.querySelector(s).scrollIntoView({ behavior: 'instant' })", place)

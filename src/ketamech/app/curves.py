@@ -14,7 +14,7 @@ from ketamech.app.clock import hours
 from ketamech.app.engine import Engine
 from ketamech.app.scenarios import scenario_of
 from ketamech.core import SolveFailed, UnknownName, nearest
-from ketamech.report.lanes import LANES, Lane, Series
+from ketamech.report.lanes import Lane, Series, load_tracks
 from ketamech.report.summary import curve
 from ketamech.report.words import unit_in_words
 from ketamech.study import Course, Model, Scenario, courses, levels, run
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-4  # a hundredth of a MADRS point: less than a line is wide
 DIGITS = 5
-BY_KEY = {lane.key: lane for lane in LANES}
 
 
 def curves_of(engine: Engine, asked: AskedCurves) -> dict[str, Any]:
@@ -47,14 +46,14 @@ def curves_of(engine: Engine, asked: AskedCurves) -> dict[str, Any]:
 
 def lanes_asked(model: Model, keys: Sequence[str], outputs: Sequence[str]) -> list[Lane]:
     """Lanes by key, single outputs as lanes of their own; every lane when nothing is asked for. Raises UnknownName."""
-    layout = model.layout
+    layout, tracks = model.layout, load_tracks()
     for key in keys:
-        if key not in BY_KEY:
-            raise UnknownName(f"there is no lane '{key}'", key="lanes", nearest=nearest(key, BY_KEY))
+        if key not in tracks:
+            raise UnknownName(f"there is no lane '{key}'", key="lanes", nearest=nearest(key, tracks))
     for name in outputs:
         if name not in layout.units:
             raise UnknownName(f"there is no output '{name}'", key="outputs", nearest=nearest(name, layout.units))
-    chosen = [BY_KEY[key] for key in dict.fromkeys(keys)] if keys or outputs else list(LANES)
+    chosen = [tracks[key] for key in dict.fromkeys(keys)] if keys or outputs else list(tracks.values())
     single = [_single(name, model) for name in dict.fromkeys(outputs)]
     return [lane for lane in (*chosen, *single) if known(lane, model)]
 

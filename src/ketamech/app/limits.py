@@ -9,6 +9,7 @@ class Limits(BaseModel):
     """What the server takes on. Times in seconds."""
 
     body_bytes: int = Field(256 * 1024, description="largest request")
+    text_characters: int = Field(500, description="longest treatment, perturbation or other text of a scenario")
     band_patients: int = Field(2000, description="most virtual patients of one band")
     band_seconds: float = Field(20.0, description="longest time a band may take")
     trial_people: int = Field(60_000, description="most patients times replicates of one trial")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketamech.app.clock import hours
-from ketamech.app.curves import BY_KEY, doses, drug_values, known
+from ketamech.app.curves import doses, drug_values, known
 from ketamech.app.engine import Engine
 from ketamech.app.scenarios import scenario_of
 from ketamech.core import SolveFailed
-from ketamech.report.lanes import Lane, Series
+from ketamech.report.lanes import Lane, Series, load_tracks
 from ketamech.report.published import Point, published_points
 from ketamech.report.told import told
 from ketamech.study import Model, run
@@ -37,7 +37,7 @@ def points_of(engine: Engine, keys: ScenarioFile) -> dict[str, Any]:
 
 def _places(model: Model) -> dict[str, tuple[Lane, Series]]:
     """Which curve of which lane shows an output."""
-    return {_tidy(s.outputs): (lane, s) for lane in reversed(BY_KEY.values()) for s in known(lane, model)}
+    return {_tidy(s.outputs): (lane, s) for lane in reversed(load_tracks().values()) for s in known(lane, model)}
 
 
 def _tidy(expression: str) -> str:
@@ -47,7 +47,7 @@ def _tidy(expression: str) -> str:
 def _point(point: Point, lane: Lane, series: Series, found: xr.Dataset, model: Model) -> dict[str, Any]:
     masses = drug_values(model)
     scale = lane.factor(series, masses)
-    if lane.show == "times" and lane.unit == "times own rest":
+    if lane.relative:
         scale = 1.0 / float(np.sum([found.variables[name].values[0, 0] for name in series.names]))
     return {
         "evidence": point.evidence,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ketamech.app.limits import LIMITS
 from ketamech.core import BadInput
 from ketamech.report.told import told
 from ketamech.study import Model, Scenario
@@ -21,6 +22,7 @@ MOST_OCCASIONS = 800  # of all treatments together; the command line takes 5,000
 def scenario_of(keys: ScenarioFile, model: Model) -> Scenario:
     """The checked scenario of keys sent as JSON. Raises BadInput with the key it is about."""
     refuse_files(keys)
+    refuse_long_texts(keys)
     try:
         found = scenario_from_keys(keys, model.parameters, NAME, {})
     except BadInput as problem:
@@ -40,6 +42,25 @@ def refuse_files(keys: ScenarioFile) -> None:
             raise BadInput(what, key=key, expected="nothing here; the command line reads it")
 
 
+def refuse_long_texts(keys: ScenarioFile) -> None:
+    """Nothing that is parsed may be longer than the limit. Raises BadInput with the key of the first that is."""
+    for key, text in _texts(keys.model_dump(exclude={"title", "description"}), ""):
+        if len(text) > LIMITS.text_characters:
+            raise BadInput(f"{len(text)} characters", key=key, expected=f"at most {LIMITS.text_characters} characters")
+
+
+def _texts(value: object, key: str) -> Iterator[tuple[str, str]]:
+    """Every text inside a value, with its key, e.g. treatments[0].schedule."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _texts(inner, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for i, inner in enumerate(value):
+            yield from _texts(inner, f"{key}[{i}]")
+
+
 def without_file(problem: BadInput) -> BadInput:
     """The same without the name of a file that does not exist."""
     return type(problem)(
@@ -53,6 +74,7 @@ def keys_of_text(text: str, name: str, model: Model) -> ScenarioFile:
     shown = shown_name(name)
     keys = keys_from_text(text, shown)
     refuse_files(keys)
+    refuse_long_texts(keys)
     scenario_from_text(text, model.parameters, shown)
     scenario_of(keys, model)
     return keys

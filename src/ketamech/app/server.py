@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 from ketamech.app.answers import ERRORS, NotHere, refusal
@@ -50,6 +51,7 @@ def make_app(engine: Engine | None = None) -> FastAPI:
     _say_errors(app)
     for router in everything(engine, jobs):
         app.include_router(router)
+    app.add_api_route("/bench", _old_workbench_address, include_in_schema=False)
     app.mount("/", Pages(directory=STATIC, html=True))
     return app
 
@@ -60,13 +62,20 @@ def _warm(engine: Engine) -> None:
     curves_of(engine, AskedCurves.model_validate({"scenario": usual}))
 
 
+def _old_workbench_address() -> Response:
+    """Links of version 0.2 name /bench; the browser keeps what stands behind the #."""
+    return RedirectResponse("/workbench", 308)
+
+
 class Pages(StaticFiles):
     """Files of this folder and nothing else; the browser asks whether they changed."""
 
     async def get_response(self, path: str, scope: Any) -> Response:
-        """One file."""
-        if path == "bench":
-            path = "bench.html"
+        """One file; 404.html where there is none, but JSON below /api."""
+        if path.split("/")[0] == "api":
+            raise HTTPException(404)
+        if path == "workbench":
+            path = "workbench.html"
         found = await super().get_response(path, scope)
         found.headers["cache-control"] = "no-cache"
         return found

@@ -27,7 +27,7 @@ class Asked:
 def explain_scenario(target: str, said: Asked) -> None:
     """Share out a scenario among its pathways, print the main outcome in words and all outcomes as a table."""
     from ketamech import report, study
-    from ketamech.analysis import attribution, attribution_words
+    from ketamech.analysis import attribution, attribution_words, pathways
     from ketamech.cli.progress import counting
 
     folder = said.out or FOLDER
@@ -50,7 +50,7 @@ def explain_scenario(target: str, said: Asked) -> None:
         page = report.write_attribution(folder, found, model.parameters, line, facts)
     kept = set(report.reached(found))
     rows = found.table[found.table["outcome"].isin(kept)] if kept else found.table
-    shown = rows.assign(pathway=rows["pathway"].map(attribution_words.in_words))
+    shown = rows.assign(pathway=rows["pathway"].map(lambda name: pathways.component(name).label))
     kept_rows = shown[["outcome", "pathway", *SHOWN]].to_dict("records")
     terminal.table([{str(k): v for k, v in row.items()} for row in kept_rows], title="Who carries what")
     for sentence in attribution_words.told(found, model.parameters):

@@ -1,4 +1,4 @@
-"""Who carries what, as pictures: mood shared out over time, and each outcome shared out among the pathways."""
+"""Attribution as figures: MADRS over time by component, and each outcome by pathway."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.analysis.attribution_words import in_words
-from ketamech.report.colours import OKABE_ITO
+from ketamech.analysis.pathways import component
 from ketamech.report.style import page
 from ketamech.report.words import number
 
@@ -19,11 +18,7 @@ if TYPE_CHECKING:
 
     from ketamech.analysis.attribution import Attribution
 
-PAINTED = (
-    "habenula", "disinhibition", "resting_release", "extrasynaptic", "opioid", "trkb_direct", "anti_inflammatory",
-)  # fmt: skip
-COLOURS = {**dict(zip(PAINTED, OKABE_ITO, strict=True)), "hope": "#C9CDD3", "no pathway": "#8A9099"}
-OTHER, SEEN = "#7A4B2A", 0.005  # a colour more; share of the whole below which an outcome is not drawn
+SEEN = 0.005  # share of the whole below which an outcome is not drawn
 TICKS = ((1, "1 h"), (4, "4 h"), (12, "12 h"), (24, "1 d"), (72, "3 d"), (168, "7 d"), (336, "14 d"), (672, "28 d"))
 ACROSS = 3
 
@@ -50,7 +45,7 @@ def reached(found: Attribution) -> list[str]:
 def _course(found: Attribution) -> Figure:
     sentence = found.scenario.title
     draws = found.course.shape[1] - 1
-    figure = page(10.5, 4.6, f"{sentence}\nMADRS points that hope and each pathway take off (Shapley values)")
+    figure = page(10.5, 4.6, f"{sentence}\nMADRS change by expectancy and by each pathway (Shapley values)")
     panels = figure.subplots(1, 2 if draws else 1, sharey=True, squeeze=False)[0]
     left, *more = panels
     if draws:
@@ -61,7 +56,7 @@ def _course(found: Attribution) -> Figure:
     _stack(left, found, found.course[:, 0], "at the values of the tables")
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8)
-    panels[0].set_ylabel("MADRS points against own rest")
+    panels[0].set_ylabel("change in MADRS from baseline, points")
     return figure
 
 
@@ -70,8 +65,8 @@ def _stack(axes: Axes, found: Attribution, parts: np.ndarray, words: str) -> Non
     below, above = np.zeros(parts.shape[1]), np.zeros(parts.shape[1])
     for name, values in zip(found.parts, parts, strict=True):
         down, up = np.minimum(values, 0), np.maximum(values, 0)
-        colour = COLOURS.get(name, OTHER)
-        axes.fill_between(found.times, below, below + down, color=colour, lw=0, label=in_words(name))
+        colour, label = component(name).colour, component(name).label
+        axes.fill_between(found.times, below, below + down, color=colour, lw=0, label=label)
         axes.fill_between(found.times, above, above + up, color=colour, lw=0)
         below, above = below + down, above + up
     axes.plot(found.times, parts.sum(axis=0), color="#1b1f24", lw=1.6, label="sum: the score")
@@ -98,7 +93,7 @@ def _shares(found: Attribution) -> Figure:
     rest = [name for name in found.totals["outcome"] if name not in names]
     rows = -(-len(names) // ACROSS)
     key = "bar, Shapley value; line, 95 % of draws; circle, lost when off; triangle, alone"
-    title = f"{found.scenario.title}\nWho carries what: {key}"
+    title = f"{found.scenario.title}\nPathway contributions: {key}"
     figure = page(11, 1.95 * rows + 1.1, title + (f"\nno switch reaches: {'; '.join(rest)}" if rest else ""))
     panels = np.atleast_1d(figure.subplots(rows, ACROSS)).ravel()
     order = _order(found, names)
@@ -118,12 +113,12 @@ def _order(found: Attribution, names: Sequence[str]) -> list[str]:
 def _bars(axes: Axes, found: Attribution, outcome: str, order: Sequence[str], *, labels: bool) -> None:
     rows = found.table[found.table["outcome"] == outcome].set_index("pathway").loc[list(order)]
     y = np.arange(len(rows))
-    axes.barh(y, rows["shapley"], color=[COLOURS.get(name, OTHER) for name in order], height=0.62)
+    axes.barh(y, rows["shapley"], color=[component(name).colour for name in order], height=0.62)
     axes.hlines(y, rows["shapley_low"], rows["shapley_high"], color="#1b1f24", lw=1.0)
     axes.plot(rows["lost"], y, "o", mfc="none", mec="#1b1f24", ms=4.5, lw=0, clip_on=False)
     axes.plot(rows["alone"], y, "^", mfc="none", mec="#1b1f24", ms=4.5, lw=0, clip_on=False)
     axes.axvline(0, color="#1b1f24", lw=0.6)
-    axes.set_yticks(y, [in_words(name) for name in order] if labels else [""] * len(y), fontsize=7)
+    axes.set_yticks(y, [component(name).label for name in order] if labels else [""] * len(y), fontsize=7)
     axes.tick_params(axis="x", labelsize=7)
     axes.locator_params(axis="x", nbins=5)
     total = next(row for row in found.totals.to_dict("records") if row["outcome"] == outcome)

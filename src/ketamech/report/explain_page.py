@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ketamech.analysis.attribution_words import dependence, in_words, told
+from ketamech.analysis.attribution_words import dependence, told
+from ketamech.analysis.pathways import component
 from ketamech.exchange.facts import write_table
 from ketamech.report.attribution_pictures import draw_attribution
 from ketamech.report.html import render
@@ -56,7 +57,11 @@ def write_attribution(
     write_table(_course_table(found), folder / "course.csv", facts)
     draw_attribution(folder, found)
     outcomes = list(found.totals["outcome"])
-    rows = found.table[list(SHOWN)].assign(pathway=found.table["pathway"].map(in_words)).to_dict("records")
+    rows = (
+        found.table[list(SHOWN)]
+        .assign(pathway=found.table["pathway"].map(lambda name: component(name).label))
+        .to_dict("records")
+    )
     sections = [
         Section("Mood over time", told(found, parameters), "course.svg"),
         Section("Every outcome", [told(found, parameters, name)[0] for name in outcomes], "shares.svg", rows),

@@ -9,8 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from ketamech.report.colours import GROUP_COLOURS
-from ketamech.report.lanes import GROUPS, LANES, Lane
+from ketamech.report.lanes import Lane, load_groups, load_tracks
 from ketamech.report.style import SETTINGS
 from ketamech.report.summary import curve
 
@@ -30,13 +29,12 @@ LEFT, RIGHT, BETWEEN, ABOVE = 0.09, 0.97, 0.09, 0.30  # of the sheet; of a row
 def draw_panels(figure: Figure, found: Findings, *, top: float, bottom: float) -> None:
     """Four panels between two heights of a sheet (shares of it)."""
     width, row = (RIGHT - LEFT - BETWEEN) / 2, (top - bottom) / 2
-    by_key = {lane.key: lane for lane in LANES}
     with matplotlib.rc_context(SETTINGS):
         for i, key in enumerate(_shown(found)):
             left = LEFT + (i % 2) * (width + BETWEEN)
             low = top - (i // 2 + 1) * row
             axes = figure.add_axes((left, low + 0.12 * row, width, row * (1 - ABOVE)))
-            _panel(axes, by_key[key], found)
+            _panel(axes, load_tracks()[key], found)
 
 
 def _shown(found: Findings) -> list[str]:
@@ -44,7 +42,7 @@ def _shown(found: Findings) -> list[str]:
     moved = {line.key for line in found.lines if line.moved}
     chosen = [key for key in (*SHOWN, *OTHERS) if key in moved or key == "mood"][: len(SHOWN)]
     chosen += [key for key in SHOWN if key not in chosen][: len(SHOWN) - len(chosen)]
-    return [lane.key for lane in LANES if lane.key in chosen]
+    return [key for key in load_tracks() if key in chosen]
 
 
 def _panel(axes: Axes, lane: Lane, found: Findings) -> None:
@@ -54,7 +52,7 @@ def _panel(axes: Axes, lane: Lane, found: Findings) -> None:
     y = curve(series, lane, dataset, masses)
     hours = dataset.variables["time"].values - told.first
     kept = hours >= 1 / 60 - 1e-6
-    colour = GROUP_COLOURS[GROUPS.index(lane.group)]
+    colour = load_groups()[lane.group].colour
     axes.plot(hours[kept], y[told.main][kept], color=colour, linewidth=1.6, label="with the drug")
     if told.control_place is not None and np.ptp(y[told.control_place]) > 0:
         axes.plot(

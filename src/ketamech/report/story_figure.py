@@ -10,7 +10,7 @@ import numpy as np
 
 from ketamech.report.canvas import FAINT, INK, QUIET, Canvas
 from ketamech.report.colours import series_colours
-from ketamech.report.lanes import GROUPS, Lane, lanes_of
+from ketamech.report.lanes import Lane, lanes_of, load_tracks
 from ketamech.report.story_frame import (
     BOTTOM,
     LANE,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from ketamech.parameters import ParameterTable
 
-_COMPARED = ("mood", "suicidality")
 _STILL_LANE, _LETTER = 0.6, 0.0103
 _ALONG = WIDTH * (RIGHT - LEFT)
 
@@ -65,7 +64,7 @@ def _sized(lane: Lane, lines: list[Line]) -> Lane:
 
 
 def _lane(canvas: Canvas, top: float, lane: Lane, scene: Scene, *, last: bool) -> None:
-    colours = series_colours(GROUPS.index(lane.group), len(lane.series))
+    colours = series_colours(lane.group, len(lane.series))
     lines = [line for line in scene.lines if line.key == lane.key]
     curves = [curve(series, lane, scene.dataset, scene.values) for series in lane.present(scene.dataset)]
     tall = LANE * lane.tall
@@ -99,7 +98,8 @@ def _limits(lane: Lane, lines: list[Line], curves: Sequence[np.ndarray]) -> tupl
     high = max(float(np.nanmax(y, initial=-np.inf)) for y in curves)
     if not np.isfinite([low, high]).all():
         low, high = 0.0, 1.0
-    floor = {"times": 0.04, "percent": 2.0}.get(lane.show, 0.02 * max(abs(lines[0].rest), 1e-3))
+    least = {"relative_to_baseline": 0.04, "relative_to_healthy": 0.04, "percent": 2.0}
+    floor = least.get(lane.show, 0.02 * max(abs(lines[0].rest), 1e-3))
     size = max(high - low, floor)
     middle = (low + high) / 2
     low, high = min(low, middle - size / 2), max(high, middle + size / 2)
@@ -143,7 +143,7 @@ def _side(where: float, words: str) -> tuple[str, int]:
 
 def _said(line: Line) -> str:
     """The extreme in words, and for scores how far below the control at that moment."""
-    gap = line.difference.get("extreme", 0.0) if line.key in _COMPARED else 0.0
+    gap = line.difference.get("extreme", 0.0) if load_tracks()[line.key].compared_with_control else 0.0
     return line.in_words() + (f"; {signed(gap, 2)} against control" if abs(gap) > 0.05 else "")
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.report.canvas import INK, PAPER, QUIET, Canvas
-from ketamech.report.colours import GROUP_COLOURS
-from ketamech.report.lanes import GROUPS, Lane
+from ketamech.report.lanes import Lane, load_groups
 from ketamech.report.summary import Line
 from ketamech.report.time_axis import Clock, Frame
 from ketamech.report.told import Told
@@ -49,13 +48,13 @@ def tops_of(lanes: tuple[Lane, ...]) -> list[float]:
 def group_bars(canvas: Canvas, lanes: tuple[Lane, ...]) -> None:
     """A coloured bar with its name beside every group of lanes."""
     tops = tops_of(lanes)
-    for name, colour in zip(GROUPS, GROUP_COLOURS, strict=True):
+    for name, group in load_groups().items():
         inside = [i for i, lane in enumerate(lanes) if lane.group == name]
         if not inside:
             continue
         tall = LANE * sum(lanes[i].tall for i in inside) - 7
         top = tops[inside[0]] + 3.5
-        canvas.box(MARGIN - 2, top, _BAR, tall, colour=colour)
+        canvas.box(MARGIN - 2, top, _BAR, tall, colour=group.colour)
         words = name if len(name) * _LETTER < tall else name.split()[0]
         x = MARGIN - 2 + _BAR / 2
         canvas.words(x, top + tall / 2, words, size=8, colour=PAPER, anchor="center", edge="center", bold=True, turn=90)

@@ -69,8 +69,8 @@ class Line:
     def value_in_words(self, value: float) -> str:
         """A value with its unit, short."""
         value = 0.0 if abs(value) < _LOST * max(abs(self.rest), abs(self.extreme)) else value
-        if self.show == "times":
-            return f"{number(value)}×" + (" healthy" if self.unit == "healthy = 1" else "")
+        if self.show.startswith("relative"):
+            return f"{number(value)}×" + (" healthy" if self.show == "relative_to_healthy" else "")
         if self.show == "percent":
             return f"{number(value, 2)} %"
         unit = self.unit.split(",")[0]
@@ -78,7 +78,7 @@ class Line:
 
 
 def curve(series: Series, lane: Lane, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
-    """(patient, time) in the lane's unit; `times` lanes are divided by each patient's own drug-free value."""
+    """(patient, time) in the track's unit; those relative to baseline are divided by each patient's drug-free value."""
     y = series.values(dataset) * lane.factor(series, values)
     if not lane.relative:
         return y

@@ -9,15 +9,17 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from ketamech.analysis.pathways import component, load_components, load_pathways
 from ketamech.app.answers import answer, as_json
 from ketamech.app.curves import known
 from ketamech.app.engine import Engine
 from ketamech.app.limits import Limits
 from ketamech.app.optional import present
+from ketamech.app.presets import load_presets
 from ketamech.core import unit
 from ketamech.parameters import SPECIES, Parameter, ParameterTable
 from ketamech.parameters.species import ANIMALS
-from ketamech.report.lanes import LANES
+from ketamech.report.lanes import load_tracks
 from ketamech.report.words import DISCLAIMER, unit_in_words
 from ketamech.study.drugs import DRUGS
 from ketamech.study.levels import shown
@@ -46,6 +48,25 @@ class Setting(BaseModel):
     about: str
 
 
+class PathwaySwitch(Setting):
+    """A pathway that can be switched off, with its label, colour and the ids of evidence rows and claims about it."""
+
+    label: str
+    colour: str
+    one_line: str
+    evidence: list[str]
+    claims: list[str]
+
+
+class Component(BaseModel):
+    """A part of an attribution: a pathway, expectancy, or the drug effect outside the pathways."""
+
+    id: str
+    label: str
+    colour: str
+    one_line: str
+
+
 class LaneWords(BaseModel):
     """A lane of the story."""
 
@@ -55,6 +76,8 @@ class LaneWords(BaseModel):
     unit: str
     always: bool = Field(description="drawn even when nothing moves")
     animals: bool = Field(description="measured in animals only")
+    rating_scale: bool = Field(description="a questionnaire or rating that exists for people only")
+    relative_height: float = Field(description="height of its figure, 1 = normal")
 
 
 class Output(BaseModel):
@@ -91,11 +114,13 @@ class About(BaseModel):
     lanes: list[LaneWords]
     outputs: list[Output]
     person: list[Setting]
-    pathways: list[Setting]
+    pathways: list[PathwaySwitch]
+    components: list[Component] = Field(description="parts of an attribution, in display order")
     perturbations: list[Setting]
     species: list[str]
     wirings: list[WiringWords]
     beside: list[Beside]
+    presets: list[dict[str, Any]] = Field(description="scenarios to start from")
     evidence_stages: list[str]
     limits: Limits
     parts: dict[str, bool]
@@ -125,8 +150,17 @@ def _about(engine: Engine) -> dict[str, Any]:
             {"name": drug.name, "routes": [r for r in drug.routes if r], "sessions": drug.sessions} for drug in DRUGS
         ],
         "lanes": [
-            {"key": a.key, "group": a.group, "label": a.label, "unit": a.unit, "always": a.always, "animals": a.animals}
-            for a in LANES
+            {
+                "key": a.key,
+                "group": a.group,
+                "label": a.label,
+                "unit": a.unit,
+                "always": a.always,
+                "animals": a.animals,
+                "rating_scale": a.rating_scale,
+                "relative_height": a.tall,
+            }
+            for a in load_tracks().values()
             if known(a, engine.model)
         ],
         "outputs": [
@@ -138,12 +172,18 @@ def _about(engine: Engine) -> dict[str, Any]:
             for name, printed in engine.model.layout.units.items()
         ],
         **{name: _settings(table, f"{prefix}.") for name, prefix in _SECTIONS.items()},
+        "pathways": _pathways(table),
+        "components": [
+            {"id": one.id, "label": one.label, "colour": one.colour, "one_line": one.one_line}
+            for one in load_components().values()
+        ],
         "species": list(SPECIES),
         "wirings": [{"name": w.name, "question": w.question, "says": w.says} for w in load_wirings(table).values()],
         "beside": [
             {"phrase": _phrase(one), "kind": one.kind, "target": one.target, "about": one.why}
             for one in load_perturbations().values()
         ],
+        "presets": load_presets(),
         "evidence_stages": sorted({row.stage for row in engine.evidence.observations.values()}),
         "limits": engine.limits.model_dump(),
         "parts": {name: present(name) for name in ("claims", "attribution")},
@@ -160,7 +200,20 @@ def _phrase(one: Perturbation) -> str:
     return f"{one.name} {dose.amount:g} {dose.unit} {where} at {60 * one.at:g} min"
 
 
-_SECTIONS = {"person": "person", "pathways": "pathway", "perturbations": "perturbation"}
+_SECTIONS = {"person": "person", "perturbations": "perturbation"}
+
+
+def _pathways(table: ParameterTable) -> list[dict[str, Any]]:
+    """Switches in the order of data/pathways, then those of a user's own stages that stand in no table."""
+    switches = {name.removeprefix("pathway."): row for name, row in table.items() if name.startswith("pathway.")}
+    ordered = [name for name in load_pathways() if name in switches]
+    found = []
+    for name in [*ordered, *(name for name in switches if name not in ordered)]:
+        one = component(name)
+        shown = {"label": one.label, "colour": one.colour, "one_line": one.one_line}
+        sources = {"evidence": list(one.evidence), "claims": list(one.claims)}
+        found.append({**_setting(switches[name]), **shown, **sources})
+    return found
 
 
 def _settings(table: ParameterTable, prefix: str) -> list[dict[str, Any]]:

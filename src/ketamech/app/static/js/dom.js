@@ -1,13 +1,17 @@
-// Making and finding elements. No markup from strings: whatever comes from the server stays text.
+// Create and find elements. Nothing is parsed as markup: whatever comes from the server stays text.
 
-export const find = (selector, inside = document) => inside.querySelector(selector);
-export const all = (selector, inside = document) => [...inside.querySelectorAll(selector)];
+export const find = (selector, root = document) => root.querySelector(selector);
+export const findAll = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-function fill(node, given, children) {
-  for (const [name, value] of Object.entries(given ?? {})) {
+const SVG = "http://www.w3.org/2000/svg";
+export const element = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
+export const svgElement = (tag, attributes, ...children) =>
+  fill(document.createElementNS(SVG, tag), attributes, children);
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === undefined || value === null || value === false) continue;
-    if (name === "class") node.setAttribute("class", value);
-    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name === "text") node.textContent = value;
     else node.setAttribute(name, value === true ? "" : value);
   }
@@ -15,41 +19,88 @@ function fill(node, given, children) {
   return node;
 }
 
-export const make = (tag, given, ...children) => fill(document.createElement(tag), given, children);
-export const draw = (tag, given, ...children) => fill(document.createElementNS("http://www.w3.org/2000/svg", tag), given, children);
-
 let count = 0;
-export const fresh = (word) => `${word}-${++count}`;
+export const uniqueId = (prefix) => `${prefix}-${++count}`;
 
-export function later(wait, act) {
+export function debounce(milliseconds, action) {
   let timer = 0;
-  return (...given) => {
+  return (...values) => {
     clearTimeout(timer);
-    timer = setTimeout(() => act(...given), wait);
+    timer = setTimeout(() => action(...values), milliseconds);
   };
 }
 
-// Says something to a screen reader without moving the eye.
-export function say(words) {
-  const place = find("#spoken") ?? document.body.appendChild(make("div", { id: "spoken", class: "hush", role: "status", "aria-live": "polite" }));
-  place.textContent = words;
+// Read out by a screen reader; not visible.
+export function announce(text) {
+  const status = { id: "announcements", class: "visually-hidden", role: "status", "aria-live": "polite" };
+  const region = find("#announcements") ?? document.body.appendChild(element("div", status));
+  region.textContent = text;
 }
 
-export function download(content, name, kind) {
-  const address = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type: kind }));
-  const link = make("a", { href: address, download: name });
+export function download(content, fileName, mediaType) {
+  const url = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type: mediaType }));
+  const link = element("a", { href: url, download: fileName });
   document.body.append(link);
   link.click();
   link.remove();
-  setTimeout(() => URL.revokeObjectURL(address), 2000);
+  setTimeout(() => URL.revokeObjectURL(url), 2000);
 }
 
-// A table with a caption: `head` names, rows of cells; numbers stand at the right.
+// A label, its input, a hint below and a place for an error message.
+export function field(label, input, hint, { id = uniqueId("field") } = {}) {
+  input.id ||= id;
+  const small = hint && element("small", { id: uniqueId("hint"), text: hint });
+  if (small) {
+    input.setAttribute("aria-describedby", small.id);
+    input.dataset.hint = small.id;
+  }
+  const error = element("p", { class: "field-error", id: uniqueId("error"), role: "alert" });
+  return element("div", { class: "field" }, element("label", { for: input.id, text: label }), input, small, error);
+}
+
+export function options(values, labelOf = (value) => value || "all") {
+  return values.map((value) => element("option", { value, text: labelOf(value) }));
+}
+
+// Shows an error below the field of an input, or removes it when the text is empty.
+export function showFieldError(input, text) {
+  const place = input.closest(".field, .treatment")?.querySelector(".field-error");
+  if (!place) return;
+  place.textContent = text;
+  if (text) {
+    input.setAttribute("aria-invalid", "true");
+    input.setAttribute("aria-describedby", [input.dataset.hint, place.id].filter(Boolean).join(" "));
+  } else {
+    input.removeAttribute("aria-invalid");
+    if (input.dataset.hint) input.setAttribute("aria-describedby", input.dataset.hint);
+    else input.removeAttribute("aria-describedby");
+  }
+}
+
+const NUMERIC = /^[−+-]?[\d.,]*( ?%)?$|^–$/;
+
+// `head`: column names; `rows`: rows of texts or nodes. Columns of numbers are aligned right.
 export function table(caption, head, rows) {
-  const numeric = head.map((_, i) => rows.length > 0 && rows.every((row) => typeof row[i] !== "object" && /^[−+-]?[\d.,]*( ?%)?$|^–$/.test(String(row[i] ?? ""))));
-  return make("div", { class: "wide", tabindex: "0", role: "region", "aria-label": caption },
-    make("table", {}, make("caption", { text: caption }),
-      make("thead", {}, make("tr", {}, head.map((name, i) => make("th", { scope: "col", class: numeric[i] && "n", text: name })))),
-      make("tbody", {}, rows.map((row) => make("tr", {}, row.map((cell, i) =>
-        make(i ? "td" : "th", { scope: i ? null : "row", class: numeric[i] && "n" }, cell instanceof Node ? cell : String(cell ?? ""))))))));
+  const isNumber = (cell) => typeof cell !== "object" && NUMERIC.test(String(cell ?? ""));
+  const numeric = head.map((_, column) => rows.length > 0 && rows.every((row) => isNumber(row[column])));
+  const cellOf = (cell, column) => {
+    const attributes = { scope: column ? null : "row", class: numeric[column] && "number" };
+    return element(column ? "td" : "th", attributes, cell instanceof Node ? cell : String(cell ?? ""));
+  };
+  const headings = head.map((name, i) => element("th", { scope: "col", class: numeric[i] && "number", text: name }));
+  return element(
+    "div",
+    { class: "scroll-x", tabindex: "0", role: "region", "aria-label": caption },
+    element(
+      "table",
+      {},
+      element("caption", { text: caption }),
+      element("thead", {}, element("tr", {}, headings)),
+      element(
+        "tbody",
+        {},
+        rows.map((row) => element("tr", {}, row.map(cellOf))),
+      ),
+    ),
+  );
 }

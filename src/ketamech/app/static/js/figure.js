@@ -1,205 +1,231 @@
-// A figure on the one clock: curves, what the same person has without the drug, bands, published points; keys that read
-// the clock; a table behind it; and ways to take it away.
+// What every figure has: axes, a head with buttons that save it, a legend, and a table with its numbers.
 
-import { clock } from "./clock.js";
-import { clockMarks, clockScale, limits, roundSteps, Scale } from "./axis.js";
-import { draw, fresh, make, table } from "./dom.js";
-import { at, extreme, hoursInWords, number, withUnit } from "./words.js";
-import { saveNumbers, savePicture } from "./picture.js";
+import { download, element, find, svgElement, uniqueId } from "./dom.js";
+import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
-const MARGIN = { left: 46, right: 14, top: 12, bottom: 24 };
-const DASHES = ["", "9 4", "2 4", "10 4 2 4", "5 3", "14 4"];
+export const DASHES = ["", "9 4", "2 4", "10 4 2 4", "5 3", "14 4"]; // by colour index
 const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "ring"];
-const BEGIN = 0.0166; // what comes before the first minute of the clock is not drawn
-const MOMENTS = [1 / 6, 2 / 3, 2, 4, 24, 72, 168, 336, 672, 1344, 2016, 4368, 8736];
+export const COLOURS = DASHES.length;
 
 export class Figure {
-  constructor({ title, unit = "", height = 250, openEvidence = null, range = null, level = 3 }) {
-    Object.assign(this, { title, unit, height, openEvidence, range });
-    this.data = null;
-    const name = fresh("fig");
-    this.svg = draw("svg", { role: "img", "aria-label": `${title}: no curve yet` });
-    this.keys = make("ul", { class: "keys" });
-    this.line = make("p", { class: "say loading", text: "Computing …" });
-    this.behind = make("div", {});
-    this.details = make("details", {}, make("summary", { text: "Table" }), this.behind);
-    this.details.addEventListener("toggle", () => this.details.open && this.tabulate());
-    const save = (kind) => make("button", { class: "plain", type: "button", "aria-label": `Save “${title}” as ${kind.toUpperCase()}`, onclick: () => savePicture(this.svg, title, kind, this.unit), text: kind.toUpperCase() });
-    this.unitWords = make("span", { class: "unit", text: unit });
-    this.node = make("figure", { class: "fig empty", "aria-labelledby": name },
-      make("div", { class: "fig-head" }, make(`h${level}`, { id: name, text: title }), this.unitWords, make("div", { class: "tools" }, save("svg"), save("png"), make("button", { class: "plain", type: "button", "aria-label": `Save the numbers of “${title}” as CSV`, onclick: () => this.data && saveNumbers(this.title, this.numbers()), text: "CSV" }))),
-      this.svg, this.keys, this.line, this.details);
-    this.follow();
-  }
-
-  follow() {
-    clock.listen(() => this.tick());
-    clock.spanned.add(() => this.redraw());
+  constructor({ title, unit = "", height = 250, range = null, openEvidence = null }) {
+    Object.assign(this, { title, unit, height, range, openEvidence });
+    const id = uniqueId("figure");
+    this.svg = svgElement("svg", { role: "img", "aria-label": `${title}: no curve yet` });
+    this.legend = element("ul", { class: "legend" });
+    this.caption = element("p", { class: "caption" });
+    this.tablePlace = element("div", {});
+    this.details = element("details", {}, element("summary", { text: "Table" }), this.tablePlace);
+    this.details.addEventListener("toggle", () => this.details.open && this.fillTable());
+    this.titleNode = element("h3", { id, text: title });
+    this.unitNode = element("span", { class: "unit", text: unit });
+    const head = element("div", { class: "figure-head" }, this.titleNode, this.unitNode, this.saveButtons());
+    const parts = [head, this.svg, this.legend, this.caption, this.details];
+    this.node = element("figure", { class: "figure", "aria-labelledby": id }, parts);
     new ResizeObserver(() => this.redraw()).observe(this.node);
-    const move = (event) => {
-      if (!this.x || (event.pointerType !== "mouse" && event.buttons === 0)) return;
-      const box = this.svg.getBoundingClientRect();
-      clock.set(this.x.back(((event.clientX - box.left) / box.width) * this.width));
-    };
-    this.svg.addEventListener("pointermove", move);
-    this.svg.addEventListener("pointerdown", move);
   }
 
-  // data: { series: [{ time, y, label, slot, kind: main|minor|control|before }], areas, points, doses, say }
-  show(data) {
-    this.data = data;
-    this.node.classList.remove("empty", "stale");
-    this.line.classList.remove("loading");
-    if (data.unit !== undefined) { this.unit = data.unit; this.unitWords.textContent = data.unit; }
-    this.redraw();
-    if (this.details.open) this.tabulate();
+  // Subclasses draw; `rows()` gives everything drawn, one number a row.
+  redraw() {}
+
+  fillTable() {}
+
+  rows() {
+    return [];
   }
 
-  stale() { this.node.classList.add("stale"); }
-
-  get shown() { return this.data.series.filter((one) => one.kind === "main" || one.kind === "minor"); }
-
-  redraw() {
-    const width = Math.round(this.node.clientWidth);
-    if (!width || !this.data) return;
-    this.width = width;
-    const { series, areas = [], points = [], doses = [] } = this.data;
-    const height = width < 480 ? Math.min(this.height, 230) : this.height;
-    this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    const drawn = [...series.map((s) => s.y), ...areas.flatMap((a) => [a.low, a.high]), points.flatMap((p) => [p.value, p.low ?? p.value, p.high ?? p.value])].flat();
-    const [low, high] = limits(drawn, this.range);
-    const x = (this.x = clockScale(MARGIN.left, width - MARGIN.right));
-    const y = (this.y = new Scale(height - MARGIN.bottom, MARGIN.top, low, high));
-    this.cursor = draw("g", { class: "now-marks" });
-    this.svg.replaceChildren(
-      this.ground(x, y, width, height), ...areas.map((a) => area(a, x, y)),
-      ...[...series].reverse().map((s) => curve(s, x, y)), this.dots(points, x, y, doses, height), this.cursor);
-    this.svg.setAttribute("aria-label", this.inWords());
-    this.line.textContent = this.data.say ?? "";
-    this.tick();
+  setTitle(title) {
+    this.title = title;
+    this.titleNode.textContent = title;
   }
 
-  ground(x, y, width, height) {
-    const place = draw("g", {});
-    const bottom = height - MARGIN.bottom;
-    for (const [hours, text] of clockMarks(width)) {
-      const here = x.at(hours), last = hours > 0.98 * clock.last;
-      place.append(draw("line", { class: "grid", x1: here, x2: here, y1: MARGIN.top, y2: bottom }), draw("text", { x: here, y: height - 7, "text-anchor": last ? "end" : hours === 0 ? "start" : "middle" }, text));
-    }
-    for (const tick of roundSteps(y.from, y.to).ticks) {
-      const here = y.at(tick);
-      place.append(draw("line", { class: "grid", x1: x.left, x2: x.right, y1: here, y2: here }), draw("text", { x: x.left - 7, y: here + 4, "text-anchor": "end" }, number(tick)));
-    }
-    place.append(draw("line", { class: "axis", x1: x.left, x2: x.right, y1: bottom, y2: bottom }));
-    return place;
-  }
-
-  dots(points, x, y, doses, height) {
-    const place = draw("g", { class: "points" });
-    const bottom = height - MARGIN.bottom;
-    for (const hours of doses.filter((h) => h > 1 && h < clock.last)) place.append(draw("path", { class: "dose", d: `M${x.at(hours) - 3.5} ${bottom + 6}h7l-3.5 -6z` }));
-    for (const p of points) {
-      if (p.value === null || p.start > clock.last) continue;
-      const here = x.at(Math.max(p.start, 1 / 60)), there = x.at(Math.max(p.end, 1 / 60)), up = y.at(p.value);
-      const words = `${p.label}: ${withUnit(p.value, this.unit)}${p.low !== null && p.high !== null ? ` (${number(p.low)} to ${number(p.high)})` : ""}, ${p.shape === "level" ? "published height" : hoursInWords(p.start)}${p.translated ? "; translated" : ""}`;
-      const group = draw("g", { onclick: () => this.openEvidence?.([p.evidence], p.label) }, draw("title", {}, words));
-      if (p.low !== null && p.high !== null) group.append(draw("line", { class: "whisker", x1: here, x2: here, y1: y.at(p.low), y2: y.at(p.high) }));
-      const form = p.slot !== undefined ? shape(SHAPES[p.slot], here, up, p.slot) : p.shape === "point" ? draw("circle", { cx: here, cy: up, r: 4.2 }) : draw("rect", { x: p.shape === "span" ? here : here - 8, y: up - 2.4, width: p.shape === "span" ? Math.max(8, there - here) : 16, height: 4.8, rx: 2 });
-      form.setAttribute("class", `${p.slot === undefined ? "point" : `published s${p.slot} f${p.slot}`}${p.translated ? " hollow" : ""}`);
-      group.append(form);
-      place.append(group);
-    }
-    return place;
-  }
-
-  tick() {
-    if (!this.data || !this.cursor || !this.x) return;
-    const hours = clock.hours, here = this.x.at(hours);
-    const marks = [draw("line", { class: "cursor", x1: here, x2: here, y1: this.y.right, y2: this.y.left })];
-    const keys = this.shown.map((one) => {
-      const value = at(one.time, one.y, hours);
-      if (value !== null) marks.push(shape(SHAPES[one.slot], here, this.y.at(value), one.slot));
-      return make("li", {}, sample(one), `${one.label} `, make("b", { text: withUnit(value, this.unit) }));
-    });
-    for (const one of this.data.series.filter((s) => s.kind === "control" || s.kind === "before")) {
-      if (one.quiet) continue;
-      keys.push(make("li", {}, sample(one), `${one.label} `, make("b", { text: withUnit(at(one.time, one.y, hours), this.unit) })));
-    }
-    for (const zone of this.data.areas ?? []) if (zone.label) keys.push(make("li", {}, swatch(zone), zone.label));
-    this.cursor.replaceChildren(...marks);
-    this.keys.replaceChildren(...keys);
-  }
-
-  // Everything drawn, one number a row.
-  numbers() {
-    const { series, areas = [], points = [] } = this.data;
-    return [["what", "kind", "time_h", "value", "low", "high", "unit"],
-      ...series.flatMap((one) => one.time.map((t, i) => [one.label, one.kind === "main" || one.kind === "minor" ? "curve" : one.kind, t, one.y[i], "", "", this.unit])),
-      ...areas.filter((zone) => zone.label).flatMap((zone) => zone.time.map((t, i) => [zone.label, "band", t, "", zone.low[i], zone.high[i], this.unit])),
-      ...points.filter((p) => p.value !== null).map((p) => [p.label, p.translated ? "published, translated" : "published", p.start, p.value, p.low ?? "", p.high ?? "", this.unit])];
-  }
-
-  inWords() {
-    const parts = this.shown.map((one) => {
-      const top = extreme(one.time, one.y);
-      return `${one.label}: ${withUnit(top.from, this.unit)} at the start, ${withUnit(top.value, this.unit)} at ${hoursInWords(top.hours)}`;
-    });
-    const count = this.data.points?.length ?? 0;
-    return `${this.title}${this.unit ? `, ${this.unit}` : ""}. ${parts.join("; ")}.${count ? ` ${count} published points.` : ""} The table below holds the numbers.`;
-  }
-
-  tabulate() {
-    if (!this.data) return;
-    const named = this.data.series.filter((one) => !one.quiet);
-    const last = Math.max(...named.map((one) => one.time[one.time.length - 1]));
-    const rows = MOMENTS.filter((h) => h <= last + 1e-6).map((h) => [hoursInWords(h), ...named.map((one) => number(at(one.time, one.y, h)))]);
-    this.behind.replaceChildren(table(`${this.title}, ${this.unit || "relative"}`, ["time", ...named.map((one) => one.label)], rows));
-    const points = (this.data.points ?? []).filter((p) => p.value !== null);
-    if (points.length) this.behind.append(table("Published", ["paper", "when", "value", "spread", "how"], points.map((p) => [
-      this.openEvidence ? make("button", { class: "plain", type: "button", text: p.label, onclick: () => this.openEvidence([p.evidence], p.label) }) : p.label,
-      p.shape === "level" ? "its height" : hoursInWords(p.start), number(p.value), p.low === null ? "–" : `${number(p.low)} to ${number(p.high)}`, p.translated ? "translated" : "in people"])));
+  saveButtons() {
+    const save = (kind, what, action) =>
+      element("button", {
+        class: "link-button",
+        type: "button",
+        text: kind,
+        "aria-label": `Save ${what} of “${this.title}” as ${kind}`,
+        onclick: action,
+      });
+    return element(
+      "div",
+      { class: "save-buttons" },
+      save("SVG", "the figure", () => saveFigure(this.svg, this.title, this.unit, "svg")),
+      save("PNG", "the figure", () => saveFigure(this.svg, this.title, this.unit, "png")),
+      save("CSV", "the numbers", () => saveRows(this.title, this.rows())),
+    );
   }
 }
 
-function path(time, y, x, up) {
-  let text = "", pen = "M";
-  for (let i = 0; i < time.length; i++) {
-    if (y[i] === null || time[i] < BEGIN) { if (y[i] === null) pen = "M"; continue; }
-    if (time[i] > clock.last) break;
-    text += `${pen}${x.at(time[i]).toFixed(1)} ${up.at(y[i]).toFixed(1)}`;
-    pen = "L";
+// A marker in the colour and shape of a colour index.
+export function marker(index, x, y, colour = null) {
+  const look = { class: colour ? "marker" : `marker fill-${index}`, fill: colour };
+  const shape = SHAPES[index % SHAPES.length];
+  if (shape === "square") return svgElement("rect", { ...look, x: x - 4.5, y: y - 4.5, width: 9, height: 9 });
+  if (shape === "triangle")
+    return svgElement("path", { ...look, d: `M${x} ${y - 6}L${x + 5.5} ${y + 4.5}H${x - 5.5}Z` });
+  if (shape === "diamond")
+    return svgElement("path", { ...look, d: `M${x} ${y - 6}L${x + 6} ${y}L${x} ${y + 6}L${x - 6} ${y}Z` });
+  if (shape === "cross") return svgElement("path", { ...look, d: `M${x - 2} ${y - 6}h4v4h4v4h-4v4h-4v-4h-4v-4h4z` });
+  return svgElement("circle", { ...look, cx: x, cy: y, r: shape === "ring" ? 4 : 5 });
+}
+
+// Class, dashes and, where given, colour of a curve.
+export function curveLook(series) {
+  const own = ["main", "minor", "edge"].includes(series.kind);
+  if (!own) return { class: series.kind };
+  const colour = series.colour ? "" : ` stroke-${series.index}`;
+  return {
+    class: `curve ${series.kind}${colour}`,
+    stroke: series.colour,
+    "stroke-dasharray": DASHES[series.index % COLOURS] || null,
+  };
+}
+
+export function legendSample(series, { withMarker = true } = {}) {
+  const sample = svgElement("svg", { viewBox: "0 0 30 12", class: "figure", "aria-hidden": "true" });
+  sample.append(svgElement("path", { ...curveLook(series), d: "M1 6H29" }));
+  if (withMarker && ["main", "minor"].includes(series.kind)) sample.append(marker(series.index, 15, 6, series.colour));
+  return sample;
+}
+
+// Axes
+
+export function roundTicks(low, high, count = 5) {
+  const rawStep = (high - low) / count || 1;
+  const magnitude = 10 ** Math.floor(Math.log10(rawStep));
+  const step = [1, 2, 2.5, 5, 10].find((factor) => factor * magnitude >= rawStep) * magnitude;
+  const ticks = [];
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-6; k++) {
+    ticks.push(Number((k * step).toPrecision(12)));
   }
-  return text;
+  return { step, ticks };
 }
 
-function curve(one, x, y) {
-  const own = ["main", "minor", "edge"].includes(one.kind);
-  return draw("path", { class: own ? `curve ${one.kind} s${one.slot}` : one.kind, d: path(one.time, one.y, x, y), "stroke-dasharray": own ? DASHES[one.slot] || null : null });
+// Lowest and highest of all values, widened to round numbers; zero is included where it is near.
+export function axisLimits(values, fixed = null) {
+  if (fixed) return fixed;
+  let low = Infinity;
+  let high = -Infinity;
+  for (const value of values) {
+    if (value === null || !Number.isFinite(value)) continue;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  if (low === Infinity) return [0, 1];
+  if (low >= 0 && low < 0.55 * high) low = 0;
+  if (high <= 0 && high > 0.55 * low) high = 0;
+  if (high - low < 1e-3 * Math.max(1e-6, Math.abs(high))) {
+    const margin = 0.1 * Math.abs(high) || 1;
+    low -= low === 0 ? 0 : margin;
+    high += margin;
+  } else if (low === 0 || high === 0) {
+    low *= 1.04;
+    high *= 1.04;
+  } else {
+    const margin = 0.06 * (high - low);
+    low -= margin;
+    high += margin;
+  }
+  const { step } = roundTicks(low, high);
+  return [Math.floor(low / step + 1e-9) * step, Math.ceil(high / step - 1e-9) * step];
 }
 
-function area(a, x, y) {
-  const there = path(a.time, a.high, x, y);
-  const back = a.time.map((t, i) => [t, a.low[i]]).filter(([t, v]) => v !== null && t >= BEGIN && t <= clock.last).reverse().map(([t, v]) => `L${x.at(t).toFixed(1)} ${y.at(v).toFixed(1)}`).join("");
-  return draw("path", { class: `area ${a.kind} f${a.slot}`, d: `${there}${back}Z` });
+// From values to pixels and back.
+export class Scale {
+  constructor(start, end, from, to, { logarithmic = false } = {}) {
+    Object.assign(this, { start, end, from, to, logarithmic });
+    this.span = logarithmic ? Math.log(to / from) : to - from || 1;
+  }
+
+  at(value) {
+    const distance = this.logarithmic ? Math.log(Math.max(value, this.from) / this.from) : value - this.from;
+    return this.start + (distance / this.span) * (this.end - this.start);
+  }
+
+  valueAt(pixel) {
+    const fraction = Math.min(1, Math.max(0, (pixel - this.start) / (this.end - this.start)));
+    return this.logarithmic ? this.from * Math.exp(fraction * this.span) : this.from + fraction * this.span;
+  }
 }
 
-function shape(kind, x, y, slot) {
-  const given = { class: `mark f${slot}` };
-  if (kind === "square") return draw("rect", { ...given, x: x - 4.5, y: y - 4.5, width: 9, height: 9 });
-  if (kind === "triangle") return draw("path", { ...given, d: `M${x} ${y - 6}L${x + 5.5} ${y + 4.5}H${x - 5.5}Z` });
-  if (kind === "diamond") return draw("path", { ...given, d: `M${x} ${y - 6}L${x + 6} ${y}L${x} ${y + 6}L${x - 6} ${y}Z` });
-  if (kind === "cross") return draw("path", { ...given, d: `M${x - 2} ${y - 6}h4v4h4v4h-4v4h-4v-4h-4v-4h4z` });
-  return draw("circle", { ...given, cx: x, cy: y, r: kind === "ring" ? 4 : 5 });
+export function timeScale(start, end) {
+  const { linear } = selectedTime.range;
+  return new Scale(start, end, linear ? 0 : FIRST_HOUR, selectedTime.last, { logarithmic: !linear });
 }
 
-function sample(one) {
-  const line = draw("svg", { viewBox: "0 0 30 12", class: "fig", "aria-hidden": "true" });
-  if (one.kind === "main" || one.kind === "minor") line.append(draw("path", { class: `curve s${one.slot}`, d: "M1 6H29", "stroke-dasharray": DASHES[one.slot] || null }), shape(SHAPES[one.slot], 15, 6, one.slot));
-  else line.append(draw("path", { class: one.kind, d: "M1 6H29" }));
-  return line;
+// Saving
+
+const KEPT_STYLES = [
+  "fill",
+  "stroke",
+  "stroke-width",
+  "stroke-dasharray",
+  "stroke-linejoin",
+  "stroke-linecap",
+  "opacity",
+  "font-size",
+  "font-family",
+];
+
+function fileName(title, extension) {
+  const name = title
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "");
+  return `ketamech-${name}.${extension}`;
 }
 
-const swatch = (zone) => draw("svg", { viewBox: "0 0 30 12", "aria-hidden": "true" }, draw("rect", { class: `area ${zone.kind} f${zone.slot}`, x: 1, y: 1, width: 28, height: 10 }));
+// A text that a spreadsheet would take for a formula gets an apostrophe in front.
+function csvCell(value) {
+  const text = typeof value === "string" ? value.replace(/^(?=[=+@-])/, "'") : String(value ?? "");
+  return /[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
+}
 
-// The look of case i, for its card.
-export const sampleLine = (slot) => sample({ slot, kind: "main" });
+function saveRows(title, rows) {
+  const text = rows.map((row) => row.map(csvCell).join(",")).join("\n");
+  if (rows.length) download(`${text}\n`, fileName(title, "csv"), "text/csv");
+}
+
+function saveFigure(svg, title, unit, kind) {
+  if (!svg.getAttribute("viewBox")) return;
+  const drawing = standaloneSvg(svg, unit ? `${title}, ${unit}` : title);
+  const text = new XMLSerializer().serializeToString(drawing);
+  if (kind === "svg") return download(text, fileName(title, "svg"), "image/svg+xml");
+  const [, , width, height] = drawing.getAttribute("viewBox").split(" ").map(Number);
+  const image = new Image();
+  image.onload = () => {
+    const canvas = element("canvas", { width: 2 * width, height: 2 * height });
+    canvas.getContext("2d").drawImage(image, 0, 0, 2 * width, 2 * height);
+    canvas.toBlob((blob) => download(blob, fileName(title, "png"), "image/png"));
+  };
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
+}
+
+// The drawing with its colours written into it, its title above and the disclaimer below.
+function standaloneSvg(svg, heading) {
+  const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
+  const page = getComputedStyle(document.body);
+  const copy = svg.cloneNode(true);
+  const copies = copy.querySelectorAll("*");
+  svg.querySelectorAll("*").forEach((node, i) => {
+    const style = getComputedStyle(node);
+    for (const name of KEPT_STYLES) copies[i].setAttribute(name, style.getPropertyValue(name));
+    copies[i].removeAttribute("class");
+  });
+  const text = (content, y, size) =>
+    svgElement(
+      "text",
+      { x: 12, y, "font-size": size, "font-family": "Inter, Arial, sans-serif", fill: page.color },
+      content,
+    );
+  const ground = svgElement("rect", { x: 0, y: -34, width, height: height + 56, fill: page.backgroundColor });
+  copy.setAttribute("viewBox", `0 -34 ${width} ${height + 56}`);
+  copy.setAttribute("width", width);
+  copy.setAttribute("height", height + 56);
+  copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  copy.prepend(ground, text(heading, -12, 14));
+  copy.append(text(find("#disclaimer").textContent, height + 14, 9));
+  return copy;
+}

@@ -1,151 +1,247 @@
-// The story: one course, one clock, ten chapters. Figures in view are drawn first, the others when the hand rests.
+// The story page: one treatment, one selected time, ten chapters. Figures in view are computed first.
 
-import { ask, get, Latest, onConnection, Problem } from "./api.js";
-import { beside } from "./beside.js";
-import { clock, clockwork, LAST } from "./clock.js";
-import { Course } from "./course.js";
-import { all, find, later, make, say } from "./dom.js";
-import { dressBadges, openRows } from "./evidence.js";
-import { Figure } from "./figure.js";
-import { NOW } from "./now.js";
-import { pushPanel } from "./pushing.js";
-import { dress } from "./theme.js";
-import { ways } from "./ways.js";
+import { getJson, LatestTask, onConnectionChange, postJson, ServerError } from "./api.js";
+import { CAPTIONS } from "./chapter-captions.js";
+import { announce, debounce, element, find, findAll } from "./dom.js";
+import { dosePanel } from "./dose-panel.js";
+import { loadBadges, openEvidence } from "./evidence-dialog.js";
+import { changes } from "./format.js";
+import { COLOURS } from "./figure.js";
+import { setUpPage } from "./page-setup.js";
+import { pathwayChapter } from "./pathways.js";
+import { linkTo } from "./share-link.js";
+import { DEFAULT_DOSE, StoryState } from "./story-state.js";
+import { TimeFigure } from "./time-figure.js";
+import { MONTH, selectedTime, timeControls } from "./time-slider.js";
+import { treatmentComparison } from "./treatment-comparison.js";
 
-const course = new Course();
-const figures = new Map(); // lane -> Figure
-const found = {}; // lane -> what the server last said
-const seen = new Set(); // lanes in view
-const HUMAN_SCALES = new Set(["mood", "suicidality", "dissociation"]);
-let before = null; // the usual dose, for the dotted line
-let points = [], wantBand = false, band = null;
+const NO_RATING_IN_RATS =
+  "A rat has no score: the curve is the model’s drive of this scale, in units of the scale in people.";
 
-dress();
-contents();
-find("#dock").append(...clockwork(), following());
-for (const place of all("[data-push]")) place.replaceWith(pushPanel(place.dataset.push, course, showBand));
-const watcher = new IntersectionObserver((entries) => {
-  for (const entry of entries) if (entry.isIntersecting) seen.add(entry.target.dataset.lane); else seen.delete(entry.target.dataset.lane);
-}, { rootMargin: "25% 0px" });
+const state = new StoryState();
+const figures = new Map(); // by track id
+const tracks = {}; // by track id: the latest curves, with their times and doses
+const tracksInView = new Set();
+let trackInfo = new Map(); // by track id, from the server
+let reference = null; // curves of the default treatment by track id
+let points = []; // published points of the current treatment
+let population = { shown: false, bands: [] };
 
-function contents() {
-  find("#contents").append(...all("[data-chapter]").map((part, i) => make("li", {}, make("a", { href: `#${part.id}` }, make("span", { text: i + 1 }), part.dataset.chapter))));
+const about = getJson("/api/about");
+const pathwayRows = about.then((found) => found.pathways);
+pathwayRows.catch(() => {}); // reported by start()
+
+setUpPage();
+listChapters();
+find("#time-bar").append(...timeControls(), currentScenario());
+for (const place of findAll("[data-controls]")) {
+  place.replaceWith(dosePanel(place.dataset.controls, { state, pathways: pathwayRows, showPopulation }));
+}
+const viewObserver = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) tracksInView.add(target.dataset.track);
+      else tracksInView.delete(target.dataset.track);
+    }
+  },
+  { rootMargin: "25% 0px" },
+);
+onConnectionChange((connected) => connected && trackInfo.size && update());
+
+async function start() {
+  const firstCurves = fetchCurves(state.scenario, ["plasma"]); // while the names are on their way
+  const found = await about;
+  trackInfo = new Map(found.lanes.map((track) => [track.key, track]));
+  state.pathwayLabels = new Map(found.pathways.map((row) => [row.name, row.label]));
+  findAll("[data-tracks]").forEach(addFigures);
+  keep(await firstCurves);
+  showTrack("plasma");
+  const chapters = [treatmentComparison(state), pathwayChapter(state, found)];
+  const updateChapters = () => chapters.forEach((simulate) => simulate());
+  selectedTime.onChange(showCaptions);
+  loadBadges();
+  state.onChange(update);
+  state.onChange(debounce(350, updateChapters));
+  update();
+  setTimeout(fetchReference, 900);
+  setTimeout(updateChapters, 700);
 }
 
-function following() {
-  const given = make("strong", {}), changes = make("span", {});
-  const back = make("button", { class: "plain", type: "button", id: "reset", onclick: () => { course.reset(); say("Back to 0.5 mg/kg over 40 minutes, everything on"); }, text: "Start over" });
-  const bench = make("a", { text: "Open on the bench" });
-  const show = () => {
-    given.textContent = course.inWords;
-    changes.textContent = course.changes.join(", ");
-    back.hidden = course.usual;
-    bench.href = `/bench#s=${btoa(unescape(encodeURIComponent(JSON.stringify({ cases: [course.scenario] })))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "")}`;
+function listChapters() {
+  const entry = ({ id, dataset }, i) =>
+    element("li", {}, element("a", { href: `#${id}` }, element("span", { text: i + 1 }), dataset.chapter));
+  find("#chapter-list").append(...findAll("[data-chapter]").map(entry));
+}
+
+function currentScenario() {
+  const description = element("strong", {});
+  const changed = element("span", {});
+  const reset = () => {
+    state.reset();
+    announce(`Back to ${DEFAULT_DOSE} with all pathways on`);
   };
-  course.listen(show);
+  const button = element("button", {
+    class: "link-button",
+    type: "button",
+    id: "reset",
+    onclick: reset,
+    text: "Reset",
+  });
+  const link = element("a", { text: "Open in workbench" });
+  const show = () => {
+    description.textContent = state.description;
+    changed.textContent = state.changes.join(", ");
+    button.hidden = state.isDefault;
+    link.href = `/workbench${linkTo({ cases: [state.scenario] })}`;
+  };
+  state.onChange(show);
   show();
-  return make("div", { class: "following" }, make("span", { text: "Following" }), given, changes, back, bench);
+  const label = element("span", { text: "Scenario:" });
+  return element("div", { class: "current-scenario" }, label, description, changed, button, link);
 }
 
-async function begin() {
-  const first = ask("/api/curves", { scenario: course.scenario, until: LAST, lanes: ["plasma"] }); // while the names are on their way
-  const about = await get("/api/about");
-  const known = new Map(about.lanes.map((lane) => [lane.key, lane]));
-  for (const place of all("[data-lanes]")) {
-    for (const key of place.dataset.lanes.split(" ")) {
-      const lane = known.get(key);
-      if (!lane) continue;
-      const figure = new Figure({ title: lane.label, unit: lane.unit, openEvidence: openRows, height: key === "mood" || key === "plasma" ? 300 : 230 });
-      figure.node.dataset.lane = key;
-      figures.set(key, figure);
-      place.append(figure.node);
-      watcher.observe(figure.node);
+function addFigures(place) {
+  for (const key of place.dataset.tracks.split(" ")) {
+    const track = trackInfo.get(key);
+    if (!track) continue;
+    const height = track.relative_height > 1.1 && !track.unit.startsWith("relative") ? 300 : 230;
+    const figure = new TimeFigure({ title: track.label, unit: track.unit, height, openEvidence });
+    figure.node.dataset.track = key;
+    figures.set(key, figure);
+    place.append(figure.node);
+    viewObserver.observe(figure.node);
+  }
+}
+
+// Simulation: what is in view first, everything else when no newer change waits.
+
+function update() {
+  points = [];
+  simulationInView.run();
+  if (population.shown) populationSimulation.run();
+}
+
+const simulationInView = new LatestTask(async (isNewerWaiting) => {
+  const visible = [...figures.keys()].filter((key) => tracksInView.has(key));
+  await simulate(state.scenario, visible.length ? visible : ["plasma"]);
+  measureRedraw();
+  if (!isNewerWaiting()) simulateAllSoon();
+});
+
+const simulateAllSoon = debounce(120, () => fullSimulation.run());
+
+const fullSimulation = new LatestTask(async () => {
+  const { scenario } = state;
+  await simulate(scenario, [...figures.keys()]);
+  const published = await postJson("/api/points", { scenario });
+  if (JSON.stringify(state.scenario) !== JSON.stringify(scenario)) return;
+  points = published.points;
+  figures.forEach((_, key) => showTrack(key));
+  if (population.shown) await fetchPopulation();
+});
+
+function measureRedraw() {
+  const start = performance.getEntriesByName("dose changed").at(-1)?.startTime ?? performance.now();
+  performance.measure("slider to redraw", { start, end: performance.now() });
+}
+
+function fetchCurves(scenario, lanes) {
+  return postJson("/api/curves", { scenario, until: MONTH, lanes });
+}
+
+function keep({ figures: found, time, doses }) {
+  for (const track of found) tracks[track.key] = { ...track, time, doses };
+}
+
+async function simulate(scenario, keys) {
+  try {
+    keep(await fetchCurves(scenario, keys));
+    keys.forEach(showTrack);
+    showCaptions();
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    for (const key of keys) figures.get(key)?.show({ series: [], caption: error.message });
+  }
+}
+
+async function fetchReference() {
+  const found = await fetchCurves(new StoryState().scenario, []);
+  reference = Object.fromEntries(found.figures.map((track) => [track.key, { ...track, time: found.time }]));
+  if (!state.isDefault) figures.forEach((_, key) => showTrack(key));
+}
+
+// 1,000 virtual patients
+
+const populationSimulation = new LatestTask(() => fetchPopulation());
+
+async function fetchPopulation() {
+  const found = await postJson("/api/band", { scenario: state.scenario, until: MONTH, lane: "mood" });
+  const { quantiles } = found.curves[0];
+  const band = (low, high, kind, label) => ({
+    time: found.time,
+    low: quantiles[low],
+    high: quantiles[high],
+    kind,
+    index: 0,
+    label,
+  });
+  population.bands = [
+    band("0.05", "0.95", "outer", "5th to 95th percentile of 1,000"),
+    band("0.25", "0.75", "inner", "25th to 75th percentile"),
+  ];
+  showTrack("mood");
+}
+
+function showPopulation(shown) {
+  population = { shown, bands: [] };
+  if (shown) populationSimulation.run();
+  else showTrack("mood");
+}
+
+// Drawing
+
+function showTrack(key) {
+  const track = tracks[key];
+  const figure = figures.get(key);
+  if (!track || !figure) return;
+  const { time } = track;
+  const series = track.curves.map(({ treated, label }, i) => {
+    return { time, y: treated, label, index: i % COLOURS, kind: i ? "minor" : "main" };
+  });
+  const { control } = track.curves[0];
+  if (control && changes(control))
+    series.push({ time, y: control, label: "same expectancy, no drug", kind: "control" });
+  const before = reference?.[key];
+  if (before && !state.isDefault) {
+    series.push({
+      time: before.time,
+      y: before.curves[0].treated,
+      label: `${DEFAULT_DOSE}, all pathways on`,
+      kind: "reference",
+    });
+  }
+  figure.show({
+    series,
+    unit: track.unit,
+    doses: track.doses,
+    points: points.filter((point) => point.lane === key),
+    bands: key === "mood" && population.shown ? population.bands : [],
+    caption: state.species && trackInfo.get(key).rating_scale ? NO_RATING_IN_RATS : "",
+  });
+}
+
+function showCaptions() {
+  for (const place of findAll("[data-caption]")) {
+    const caption = CAPTIONS[place.dataset.caption];
+    try {
+      if (caption) place.textContent = caption(tracks, selectedTime.hours);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // a track has not arrived yet
     }
   }
-  const told = await first;
-  found.plasma = { ...told.figures[0], time: told.time, doses: told.doses };
-  show("plasma");
-  const more = [beside(course, find("#beside-push"), find("#beside-figure")), ways(course, find("#ways-figure"), about.parts)];
-  for (const sentence of all("[data-now]")) if (NOW[sentence.dataset.now]) clock.listen(() => tell(sentence));
-  dressBadges();
-  course.listen(() => push());
-  course.listen(later(350, () => more.forEach((part) => part())));
-  push();
-  setTimeout(reference, 900);
-  setTimeout(() => more.forEach((part) => part()), 700);
 }
 
-const drawing = new Latest(async (_, newer) => {
-  const scenario = course.scenario;
-  const first = [...figures.keys()].filter((key) => seen.has(key));
-  await fetchLanes(scenario, first.length ? first : ["plasma"]);
-  performance.measure("slider to redraw", { start: performance.getEntriesByName("pushed").at(-1)?.startTime ?? performance.now(), end: performance.now() });
-  if (!newer()) rest();
+start().catch((error) => {
+  if (error instanceof ServerError) find("#page-message").textContent = error.message;
+  else setTimeout(() => location.reload(), 3000);
 });
-const rest = later(120, () => others.push(null));
-const others = new Latest(async () => {
-  const scenario = course.scenario;
-  await fetchLanes(scenario, [...figures.keys()]);
-  const told = await ask("/api/points", { scenario });
-  if (JSON.stringify(course.scenario) !== JSON.stringify(scenario)) return;
-  points = told.points;
-  figures.forEach((_, key) => show(key));
-  if (wantBand) await fetchBand();
-});
-
-// The usual dose, for the dotted line once something is changed.
-async function reference() {
-  const told = await ask("/api/curves", { scenario: new Course().scenario, until: LAST });
-  before = Object.fromEntries(told.figures.map((figure) => [figure.key, { ...figure, time: told.time }]));
-  if (!course.usual) figures.forEach((_, key) => show(key));
-}
-
-function push() {
-  points = [];
-  drawing.push(null);
-  if (wantBand) bands.push(null);
-}
-
-async function fetchLanes(scenario, lanes) {
-  try {
-    const told = await ask("/api/curves", { scenario, until: LAST, lanes });
-    for (const figure of told.figures) found[figure.key] = { ...figure, time: told.time, doses: told.doses };
-    for (const key of lanes) show(key);
-    for (const sentence of all("[data-now]")) tell(sentence);
-  } catch (error) {
-    if (error instanceof Problem) for (const key of lanes) figures.get(key)?.show({ series: [], say: error.message });
-    else throw error;
-  }
-}
-
-function show(key) {
-  const lane = found[key], figure = figures.get(key);
-  if (!lane || !figure) return;
-  const series = lane.curves.map((curve, i) => ({ time: lane.time, y: curve.treated, label: curve.label, slot: i % 6, kind: i ? "minor" : "main" }));
-  const control = lane.curves[0].control;
-  if (control && Math.max(...control) - Math.min(...control) > 0.01 * Math.abs(Math.max(...control))) series.push({ time: lane.time, y: control, label: "same hopes, no drug", kind: "control" });
-  if (before?.[key] && !course.usual) series.push({ time: before[key].time, y: before[key].curves[0].treated, label: "0.5 mg/kg infusion, all on", kind: "before" });
-  const say = course.species && HUMAN_SCALES.has(key) ? "A rat fills in no questionnaire: this is the model’s drive on the scale of people." : "";
-  figure.show({ say, unit: lane.unit, series, doses: lane.doses, points: points.filter((p) => p.lane === key), areas: key === "mood" && wantBand && band ? band : [] });
-}
-
-const bands = new Latest(() => fetchBand());
-async function fetchBand() {
-  const told = await ask("/api/band", { scenario: course.scenario, until: LAST, lane: "mood" });
-  const q = told.curves[0].quantiles;
-  band = [{ time: told.time, low: q["0.05"], high: q["0.95"], kind: "outer", slot: 0, label: "nine in ten of 1,000" }, { time: told.time, low: q["0.25"], high: q["0.75"], kind: "inner", slot: 0, label: "half of them" }];
-  show("mood");
-}
-
-function showBand(on) {
-  wantBand = on;
-  band = null;
-  if (on) bands.push(null); else show("mood");
-}
-
-function tell(sentence) {
-  try { sentence.textContent = NOW[sentence.dataset.now]?.(found, clock.hours) ?? sentence.textContent; } catch { /* a lane is not here yet */ }
-}
-
-onConnection((now) => now && push());
-begin().catch((error) => { if (error instanceof Problem) find("#notice").textContent = error.message; else setTimeout(() => location.reload(), 3000); });

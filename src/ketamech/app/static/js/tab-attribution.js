@@ -1,41 +1,80 @@
-// Who carries what: Shapley values of the pathways for the chosen case.
+// Pathway contributions to the outcomes of a case: Shapley values.
 
-import { fresh, make, table } from "./dom.js";
-import { Figure } from "./figure.js";
-import { number, signed } from "./words.js";
-import { stacked } from "./ways.js";
-import { runJob } from "./work.js";
+import { caseSelect } from "./case-list.js";
+import { element, field, options, table } from "./dom.js";
+import { formatNumber, formatRange, formatSigned } from "./format.js";
+import { stackedContributions } from "./pathways.js";
+import { runJob } from "./run-job.js";
+import { TimeFigure } from "./time-figure.js";
 
-export function attributionTab(bench) {
-  const intro = make("p", { class: "quiet", text: "Every combination of the pathways that are on is simulated. A Shapley value shares what two pathways do only together evenly between them, so that the shares add up. The weights behind them are mostly assumed, and the words below say where." });
-  const node = make("div", {}, make("h2", { text: "Who carries what" }), intro);
-  if (!bench.about.parts.attribution) {
-    node.append(make("div", { class: "nothing" }, make("p", { text: "Attribution is not in this version. On the story’s last chapter, and with the pathway switches of a case, you can take pathways away one at a time." })));
-    return { node };
-  }
-  const which = make("select", { id: fresh("which") }), draws = make("select", { id: fresh("draws") }, [0, 20, 100, 200].map((n) => make("option", { value: n, text: n === 0 ? "none: values of the tables" : `${n}: with intervals` })));
-  const run = make("button", { type: "submit", class: "first", text: "Share it out" }), place = make("div", {}), results = make("div", {});
-  bench.keep("ways.draws", draws);
-  const refill = () => { const now = which.value || "0"; which.replaceChildren(...bench.cases.map((one, i) => make("option", { value: i, text: `${"ABCDEF"[i]} ${one.title ?? ""}` }))); which.value = now; if (!which.value) which.value = "0"; };
-  node.append(make("form", { class: "panel-form", onsubmit: (event) => { event.preventDefault(); results.replaceChildren(); runJob("/api/jobs/attribution", { scenario: bench.cases[Number(which.value)], draws: Number(draws.value) }, place, show, run); } },
-    make("div", { class: "field" }, make("label", { for: which.id, text: "Case" }), which), make("div", { class: "field" }, make("label", { for: draws.id, text: "Draws" }), draws), make("div", { class: "all" }, run)), place, results);
-  results.append(make("div", { class: "nothing" }, make("p", { text: "Nothing shared out yet. It takes seconds without draws, a minute or so with many." })));
+const DRAWS = [0, 20, 100, 200];
+const SOLVER_NOISE = 5e-4;
+const INTRODUCTION =
+  "Every combination of the pathways that are on is simulated. Shapley values divide joint effects evenly, so that the " +
+  "contributions add up. Most of the parameters that set the size of a pathway are assumed; the text of the result says which.";
+const NOT_YET = "No result yet. The attribution takes seconds without draws and about a minute with many.";
 
-  function show(found) {
-    const figure = new Figure({ title: "MADRS over time, in parts", unit: "points", height: 380 });
-    const outcomes = [...Map.groupBy(found.table, (row) => row.outcome)];
-    const pick = make("select", { id: fresh("outcome"), onchange: () => list() }, outcomes.map(([name]) => make("option", { value: name, text: name })));
-    const under = make("div", {});
-    const small = (value) => (Math.abs(value) < 5e-4 ? "0" : signed(value)); // less is the solver's own noise
-    const list = () => {
-      const rows = outcomes.find(([name]) => name === pick.value)[1];
-      under.replaceChildren(table(`${pick.value}, ${rows[0].unit === "1" ? "relative" : rows[0].unit}`, ["pathway", "share", "Shapley", "95 %", "lost when off", "alone"], rows.map((row) => [
-        row.pathway.replace(/_/g, " "), row.share === null ? "–" : `${Math.round(100 * row.share)} %`, small(row.shapley), row.shapley_low === null ? "–" : `${number(row.shapley_low)} to ${number(row.shapley_high)}`, small(row.lost), small(row.alone)])));
-    };
-    results.replaceChildren(make("div", {}, found.said.map((words) => make("p", { text: words }))), figure.node, make("div", { class: "bar" }, make("div", { class: "field" }, make("label", { for: pick.id, text: "Outcome" }), pick)), under);
-    figure.show(stacked(found));
-    list();
-  }
+export function attributionTab(workbench) {
+  const { select, refill, scenario } = caseSelect(workbench);
+  const drawsLabel = (number) => (number ? `${number}, with intervals` : "none: table values only");
+  const draws = element("select", {}, options(DRAWS, drawsLabel));
+  workbench.keepInLink("attribution.draws", draws);
+  const button = element("button", { type: "submit", class: "primary", text: "Attribute" });
+  const place = element("div", {});
+  const results = element("div", {}, element("div", { class: "empty-state" }, element("p", { text: NOT_YET })));
+  const show = (found) => results.replaceChildren(...resultNodes(found, workbench.about.components));
+  const submit = (event) => {
+    event.preventDefault();
+    results.replaceChildren();
+    const request = { scenario: scenario(), draws: Number(draws.value) };
+    runJob("/api/jobs/attribution", request, { place, show, button });
+  };
+  const fields = [
+    field("Case", select),
+    field("Parameter draws", draws),
+    element("div", { class: "full-width" }, button),
+  ];
+  const node = element(
+    "div",
+    {},
+    element("h2", { text: "Pathway contributions" }),
+    element("p", { class: "secondary", text: INTRODUCTION }),
+    element("form", { class: "panel-form", onsubmit: submit }, fields),
+    place,
+    results,
+  );
+  return { node, update: () => refill() };
+}
 
-  return { node, update: refill };
+function resultNodes(found, components) {
+  const figure = new TimeFigure({ title: "Contributions to MADRS over time", unit: "points", height: 380 });
+  figure.show(stackedContributions(found, components));
+  const outcomes = Map.groupBy(found.table, ({ outcome }) => outcome);
+  const outcome = element("select", {}, options([...outcomes.keys()]));
+  const place = element("div", {});
+  const showOutcome = () => place.replaceChildren(outcomeTable(outcome.value, outcomes.get(outcome.value), components));
+  outcome.addEventListener("change", showOutcome);
+  showOutcome();
+  const sentences = element(
+    "div",
+    {},
+    found.said.map((text) => element("p", { text })),
+  );
+  return [sentences, figure.node, element("div", { class: "toolbar" }, field("Outcome", outcome)), place];
+}
+
+function outcomeTable(outcome, rows, components) {
+  const label = (id) => components.find((one) => one.id === id)?.label ?? id.replace(/_/g, " ");
+  const shown = (value) => (Math.abs(value) < SOLVER_NOISE ? "0" : formatSigned(value));
+  const caption = `${outcome}, ${rows[0].unit === "1" ? "relative" : rows[0].unit}`;
+  const head = ["pathway", "share of drug effect", "Shapley value", "95 %", "loss when off", "effect alone"];
+  const row = (one) => [
+    label(one.pathway),
+    one.share === null ? "–" : `${formatNumber(Math.round(100 * one.share))} %`,
+    shown(one.shapley),
+    one.shapley_low === null ? "–" : formatRange(one.shapley_low, one.shapley_high),
+    shown(one.lost),
+    shown(one.alone),
+  ];
+  return table(caption, head, rows.map(row));
 }

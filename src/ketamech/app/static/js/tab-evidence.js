@@ -1,32 +1,63 @@
-// All published numbers, to search.
+// Search in all published values.
 
-import { get, Problem, unanswered } from "./api.js";
-import { fresh, later, make, table } from "./dom.js";
+import { errorMessage, getJson, ServerError } from "./api.js";
+import { debounce, element, field, options, table } from "./dom.js";
 
-export function evidenceTab(bench) {
-  const text = make("input", { type: "search", id: fresh("words"), placeholder: "e.g. norketamine, Murrough, IL-6", oninput: later(250, () => look()) });
-  const stage = make("select", { id: fresh("stage"), onchange: () => look() }, ["", ...bench.about.evidence_stages].map((name) => make("option", { value: name, text: name || "all stages" })));
-  const place = make("div", {});
-  const node = make("div", {}, make("h2", { text: "Evidence" }), make("div", { class: "bar" }, make("div", { class: "field" }, make("label", { for: text.id, text: "Words" }), text), make("div", { class: "field" }, make("label", { for: stage.id, text: "Stage" }), stage)), place);
-  let asked = 0, begun = false;
-  bench.keep("evidence.text", text);
-  bench.keep("evidence.stage", stage);
+const MAX_QUERY = 80;
+const MAX_ROWS = 120;
+const NOTHING = "No match. Search for a drug, an author, a year or a substance.";
 
-  async function look() {
-    const mine = ++asked;
-    let found;
+export function evidenceTab(workbench) {
+  const search = { type: "search", maxlength: MAX_QUERY, placeholder: "e.g. norketamine, Murrough, IL-6" };
+  const text = element("input", { ...search, oninput: debounce(250, () => find()) });
+  const stage = element("select", { onchange: () => find() });
+  stage.append(...options(["", ...workbench.about.evidence_stages], (name) => name || "all stages"));
+  const place = element("div", {});
+  const toolbar = element("div", { class: "toolbar" }, field("Text", text), field("Stage", stage));
+  const node = element("div", {}, element("h2", { text: "Evidence" }), toolbar, place);
+  let requests = 0;
+  let isStarted = false; // false again after a lost connection, so that the next update repeats the request
+  workbench.keepInLink("evidence.text", text);
+  workbench.keepInLink("evidence.stage", stage);
+
+  async function find() {
+    const request = ++requests;
+    const query = new URLSearchParams({ text: text.value.trim().slice(0, MAX_QUERY), stage: stage.value });
+    let content;
     try {
-      found = await get(`/api/evidence?${new URLSearchParams({ text: text.value.trim().slice(0, 80), stage: stage.value })}`);
+      content = evidenceNode(await getJson(`/api/evidence?${query}`));
     } catch (error) {
-      begun = error instanceof Problem; // a lost connection: asked again when it is back
-      return place.replaceChildren(make("p", { class: "trouble", text: unanswered(error) }));
+      isStarted = error instanceof ServerError;
+      content = element("p", { class: "error-box", text: errorMessage(error) });
     }
-    if (mine !== asked) return;
-    if (!found.total) return place.replaceChildren(make("div", { class: "nothing" }, make("p", { text: "Nothing matches. Try a drug, an author, a year or a substance." })));
-    const rows = found.rows.slice(0, 120).map((row) => [row.quantity, `${row.value} ${row.unit}`, row.spread, [row.species, row.population, row.n && `n ${row.n}`].filter(Boolean).join(", "), [row.drug, row.dose, row.route, row.time].filter(Boolean).join(", "),
-      row.url ? make("a", { href: row.url, target: "_blank", rel: "noreferrer noopener", text: row.citation }) : row.citation, row.read_as]);
-    place.replaceChildren(table(`${found.total} published numbers${found.total > rows.length ? `, the first ${rows.length} shown` : ""}`, ["what", "value", "spread", "in whom", "given", "paper", "read as"], rows));
+    if (request === requests) place.replaceChildren(content);
   }
 
-  return { node, update: () => { if (!begun) { begun = true; look(); } } };
+  const update = () => {
+    if (!isStarted) find();
+    isStarted = true;
+  };
+  return { node, update };
+}
+
+function evidenceNode({ total, rows }) {
+  if (!total) return element("div", { class: "empty-state" }, element("p", { text: NOTHING }));
+  const shown = rows.slice(0, MAX_ROWS);
+  const caption = `${total} published values${total > shown.length ? `, the first ${shown.length} shown` : ""}`;
+  const head = ["quantity", "value", "spread", "subjects", "treatment", "source", "read from"];
+  return table(caption, head, shown.map(cells));
+}
+
+function cells(row) {
+  const list = (...values) => values.filter(Boolean).join(", ");
+  const link = { href: row.url, target: "_blank", rel: "noreferrer noopener", text: row.citation };
+  return [
+    row.quantity,
+    `${row.value} ${row.unit}`,
+    row.spread,
+    list(row.species, row.population, row.n && `n ${row.n}`),
+    list(row.drug, row.dose, row.route, row.time),
+    row.url ? element("a", link) : row.citation,
+    row.read_as,
+  ];
 }

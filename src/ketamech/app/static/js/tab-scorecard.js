@@ -1,50 +1,99 @@
-// Simulated beside published, misses first.
+// Simulated and published values, the largest deviations first.
 
-import { fresh, make, table } from "./dom.js";
-import { openRows } from "./evidence.js";
-import { draw } from "./dom.js";
-import { number } from "./words.js";
-import { runJob } from "./work.js";
+import { element, field, options, svgElement, table } from "./dom.js";
+import { openEvidence } from "./evidence-dialog.js";
+import { formatNumber } from "./format.js";
+import { runJob } from "./run-job.js";
 
-const MOST = 150;
+const MAX_ROWS = 150;
+const VERDICT_COLOURS = { inside: 2, near: 4, miss: 1, "no result": 5 }; // colour index by verdict, in display order
+const INTRODUCTION =
+  "Every published value that the typical patient can be compared with, simulated and compared. The largest deviations " +
+  "come first.";
 
 export function scorecardTab() {
-  const place = make("div", {}), results = make("div", {});
-  let begun = false;
-  const node = make("div", {}, make("h2", { text: "Scorecard" }), make("p", { class: "quiet", text: "Every published number that the typical patient can reach, simulated anew and compared. Worst first: this is where not to trust the curves." }), place, results);
-
-  function show(found) {
-    const counts = Object.entries(Object.groupBy(found.rows, (row) => row.verdict)).map(([word, rows]) => [word, rows.length]);
-    const stage = make("select", { id: fresh("stage"), onchange: () => list() }, make("option", { value: "", text: "all stages" }), [...new Set(found.rows.map((row) => row.stage))].map((name) => make("option", { value: name, text: name })));
-    const verdict = make("select", { id: fresh("verdict"), onchange: () => list() }, make("option", { value: "", text: "all" }), counts.map(([word]) => make("option", { value: word, text: word })));
-    const under = make("div", {});
-    const list = () => {
-      const rows = found.rows.filter((row) => (!stage.value || row.stage === stage.value) && (!verdict.value || row.verdict === verdict.value));
-      under.replaceChildren(table(`${rows.length} rows${rows.length > MOST ? `, the worst ${MOST} shown` : ""}`, ["what", "simulated", "published", "unit", "verdict", "paper"], rows.slice(0, MOST).map((row) => [
-        row.quantity, number(row.simulated), row.expected || `${number(row.published)}${row.spread ? ` (${row.spread})` : ""}`, row.unit, make("span", { class: `verdict ${row.verdict}`, text: row.verdict }),
-        make("button", { class: "plain", type: "button", text: row.citation, onclick: () => openRows([row.id], row.quantity) })])));
-    };
-    const labelled = (words, input) => make("div", { class: "field" }, make("label", { for: input.id, text: words }), input);
-    results.replaceChildren(strip(counts), make("p", {}, counts.map(([word, n], i) => [i ? ", " : "", make("strong", { text: n }), ` ${word}`]).flat(), `. ${found.uncovered} further rows are not compared; the repository lists why.`),
-      make("div", { class: "bar" }, labelled("Stage", stage), labelled("Verdict", verdict)), under);
-    list();
-  }
-
-  async function compare() {
-    if (!(await runJob("/api/jobs/scorecard", {}, place, show))) place.append(make("button", { type: "button", text: "Compare again", onclick: compare }));
-  }
-
-  return { node, update: () => { if (!begun) { begun = true; compare(); } } };
+  const place = element("div", {});
+  const results = element("div", {});
+  let isStarted = false;
+  const node = element(
+    "div",
+    {},
+    element("h2", { text: "Scorecard" }),
+    element("p", { class: "secondary", text: INTRODUCTION }),
+    place,
+    results,
+  );
+  const show = (found) => results.replaceChildren(...resultNodes(found));
+  const compare = async () => {
+    if (await runJob("/api/jobs/scorecard", {}, { place, show })) return;
+    place.append(element("button", { type: "button", text: "Compare again", onclick: compare }));
+  };
+  const update = () => {
+    if (!isStarted) compare();
+    isStarted = true;
+  };
+  return { node, update };
 }
 
-function strip(counts) {
-  const order = ["inside", "near", "miss", "no result"], total = counts.reduce((sum, [, n]) => sum + n, 0);
-  const svg = draw("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", class: "fig", role: "img", "aria-label": counts.map(([word, n]) => `${n} ${word}`).join(", ") });
-  let from = 0;
-  for (const word of order) {
-    const n = counts.find(([name]) => name === word)?.[1] ?? 0;
-    svg.append(draw("rect", { class: { inside: "f2", near: "f4", miss: "f1", "no result": "f5" }[word], x: from, y: 0, width: (100 * n) / total, height: 10 }));
-    from += (100 * n) / total;
+function resultNodes({ rows, uncovered }) {
+  const counts = [...Map.groupBy(rows, ({ verdict }) => verdict)].map(([verdict, list]) => [verdict, list.length]);
+  const stages = [...new Set(rows.map(({ stage }) => stage))];
+  const stage = element("select", {}, options(["", ...stages]));
+  const verdict = element("select", {}, options(["", ...counts.map(([name]) => name)]));
+  const place = element("div", {});
+  const list = () => {
+    const chosen = rows.filter((row) => {
+      return (!stage.value || row.stage === stage.value) && (!verdict.value || row.verdict === verdict.value);
+    });
+    place.replaceChildren(scorecardTable(chosen));
+  };
+  stage.addEventListener("change", list);
+  verdict.addEventListener("change", list);
+  list();
+  const summary = counts.flatMap(([name, number], i) => [
+    i ? ", " : "",
+    element("strong", { text: number }),
+    ` ${name}`,
+  ]);
+  const rest = `. ${uncovered} further rows are not compared; the scorecard documentation gives the reasons.`;
+  const toolbar = element("div", { class: "toolbar" }, field("Stage", stage), field("Verdict", verdict));
+  return [verdictBar(counts, rows.length), element("p", {}, summary, rest), toolbar, place];
+}
+
+function scorecardTable(rows) {
+  const caption = `${rows.length} rows${rows.length > MAX_ROWS ? `, the first ${MAX_ROWS} shown` : ""}`;
+  const head = ["quantity", "simulated", "published", "unit", "verdict", "source"];
+  const published = (row) => row.expected || `${formatNumber(row.published)}${row.spread ? ` (${row.spread})` : ""}`;
+  const source = (row) => {
+    const open = () => openEvidence([row.id], row.quantity);
+    return element("button", { class: "link-button", type: "button", text: row.citation, onclick: open });
+  };
+  const cells = (row) => [
+    row.quantity,
+    formatNumber(row.simulated),
+    published(row),
+    row.unit,
+    element("span", { class: `verdict ${row.verdict}`, text: row.verdict }),
+    source(row),
+  ];
+  return table(caption, head, rows.slice(0, MAX_ROWS).map(cells));
+}
+
+function verdictBar(counts, total) {
+  const label = counts.map(([name, number]) => `${number} ${name}`).join(", ");
+  const frame = {
+    viewBox: "0 0 100 10",
+    preserveAspectRatio: "none",
+    class: "figure",
+    role: "img",
+    "aria-label": label,
+  };
+  const svg = svgElement("svg", frame);
+  let x = 0;
+  for (const [verdict, index] of Object.entries(VERDICT_COLOURS)) {
+    const width = (100 * (counts.find(([name]) => name === verdict)?.[1] ?? 0)) / total;
+    svg.append(svgElement("rect", { class: `fill-${index}`, x, y: 0, width, height: 10 }));
+    x += width;
   }
-  return make("div", { class: "strip fig" }, svg);
+  return element("div", { class: "verdict-bar figure" }, svg);
 }

@@ -1,106 +1,295 @@
-// Virtual trials: one that ships, or the cases as arms. Means, responders, survival, power.
+// Virtual trials: a shipped one, or the cases as arms. Means, responders, survival, power.
 
-import { get } from "./api.js";
-import { Chart } from "./chart.js";
-import { download, fresh, make, table } from "./dom.js";
-import { inWords } from "./treatments.js";
-import { number } from "./words.js";
-import { runJob } from "./work.js";
+import { getJson } from "./api.js";
+import { caseLetter } from "./case-list.js";
+import { download, element, field, options, table } from "./dom.js";
+import { COLOURS } from "./figure.js";
+import { formatNumber, formatRange } from "./format.js";
+import { runJob } from "./run-job.js";
+import { codeSection } from "./tab-downloads.js";
+import { regimenText } from "./treatment-form.js";
+import { XyChart } from "./xy-chart.js";
 
-const DAY = 24;
+const DAY = 24; // h
+const MAX_ARM_NAME = 60;
+const MAX_SEED = 2147483647;
+const POPULATIONS = {
+  trd: "treatment-resistant depression",
+  mdd: "major depression",
+  bipolar: "bipolar depression",
+  adult: "adults",
+};
+const NOT_IN_TRIAL = {
+  pathways: "pathways off",
+  perturbations: "perturbations",
+  species: "species",
+  wiring: "model variant",
+  parameters: "parameters",
+};
+const INTRODUCTION =
+  "Virtual patients are sampled, randomised, dosed and rated with measurement error; some drop out. Expectancy and " +
+  "unblinding are included. Replicates of the trial show the variation of its result by chance. Arms take the " +
+  "treatments of the cases; patients come from the population, not from the cases.";
+const NOT_YET = "No trial yet. The cases become the arms of the trial.";
 
-export function trialTab(bench) {
-  const place = make("div", {}), results = make("div", {});
-  const labelled = (words, input, hint) => { input.id = fresh("trial"); const small = hint && make("small", { id: fresh("hint"), text: hint }); if (small) input.setAttribute("aria-describedby", small.id); return make("div", { class: "field" }, make("label", { for: input.id, text: words }), input, small, make("p", { class: "complaint", id: fresh("complaint"), role: "alert" })); };
-  const which = make("select", {}, make("option", { value: "", text: "The cases, as arms" }));
-  const each = make("input", { type: "number", min: 2, max: 2000, value: 60 });
-  const often = make("input", { type: "number", min: 1, max: 500, value: 20 });
-  const population = make("select", {}, ["trd", "mdd", "bipolar", "adult"].map((name) => make("option", { value: name, text: { trd: "treatment-resistant depression", mdd: "major depression", bipolar: "bipolar depression", adult: "adults" }[name] })));
-  const days = make("input", { type: "text", value: "1, 3, 7, 14, 28", maxlength: 80 });
-  const seed = make("input", { type: "number", min: 0, max: 2147483647, value: 1 });
-  const run = make("button", { type: "submit", class: "first", text: "Run the trial" });
-  const note = make("p", { class: "all quiet" });
-  const mine = [labelled("People", population, "who is enrolled"), labelled("Visit days", days, "MADRS is rated: up to 12 days from 1 to 730")];
-  const fields = { shipped: which, patients_per_arm: each, replicates: often, population, days, seed };
-  for (const [name, input] of Object.entries(fields)) bench.keep(`trial.${name.replace(/_/g, "")}`, input);
-  const fit = () => { mine.forEach((part) => { part.hidden = Boolean(which.value); }); ignored(); };
-  which.addEventListener("change", fit);
-  let listed = false;
-  const list = () => get("/api/trials").then((found) => { listed = true; which.append(...found.map((one) => make("option", { value: one.name, text: one.title }))); if (bench.view["trial.shipped"]) which.value = bench.view["trial.shipped"]; fit(); }, () => { listed = false; });
-  const form = make("form", { class: "panel-form", novalidate: true, onsubmit: (event) => { event.preventDefault(); start(); } },
-    make("div", { class: "all" }, labelled("Trial", which)), labelled("Patients an arm", each, `2 to 2000; with trials, at most ${bench.about.limits.trial_people.toLocaleString("en")} in all`), labelled("Trials", often, "1 to 500: the same trial again, with other people and other values of what is not known"), labelled("Seed", seed, "0 to 2147483647: the same seed, the same people"), ...mine, note, make("div", { class: "all" }, run));
-  const node = make("div", {}, make("h2", { text: "A virtual trial" }),
-    make("p", { class: "quiet", text: "People are drawn, allocated, dosed and rated with a rater’s error; some leave; hope and guessing the arm are in it. Repeated, a trial shows how much its result is luck. Arms take the treatments of your cases; people come from the population, not from the cases." }), form, place, results);
-  results.append(make("div", { class: "nothing" }, make("p", { text: "No trial yet. Run one: the cases become its arms." })));
+export function trialTab(workbench) {
+  const place = element("div", {});
+  const results = element("div", {}, element("div", { class: "empty-state" }, element("p", { text: NOT_YET })));
+  const inputs = trialInputs();
+  for (const [name, input] of Object.entries(inputs)) workbench.keepInLink(`trial.${name.replace(/_/g, "")}`, input);
+  const note = element("p", { class: "full-width secondary" });
+  const button = element("button", { type: "submit", class: "primary", text: "Run the trial" });
+  const ownDesign = [
+    field("Population", inputs.population, "from which patients are enrolled"),
+    field("Visit days", inputs.days, "days with a MADRS rating: up to 12, from 1 to 730"),
+  ];
 
-  function start() {
-    const names = new Set();
-    const arms = Object.fromEntries(bench.cases.map((one, i) => {
-      let name = (one.title || `Case ${i + 1}`).slice(0, 60);
-      while (names.has(name)) name += "’";
-      names.add(name);
-      return [name, one.treatments.map(inWords).join("; ")];
-    }));
-    const body = { shipped: which.value, arms: which.value ? {} : arms, population: population.value, patients_per_arm: Number(each.value), replicates: Number(often.value), days: days.value.split(/[\s,]+/).filter(Boolean).map(Number), seed: Number(seed.value) };
+  const showDesign = () => {
+    for (const node of ownDesign) node.hidden = Boolean(inputs.shipped.value);
+    const ignored = inputs.shipped.value ? [] : ignoredSettings(workbench.cases);
+    note.textContent = `Not part of the trial, which takes only the treatments: ${ignored.join("; ")}.`;
+    note.hidden = !ignored.length;
+  };
+  inputs.shipped.addEventListener("change", showDesign);
+
+  let isListed = false;
+  const listShippedTrials = async () => {
+    isListed = true;
+    try {
+      const trials = await getJson("/api/trials");
+      inputs.shipped.append(...trials.map(({ name, title }) => element("option", { value: name, text: title })));
+      inputs.shipped.value = workbench.view["trial.shipped"] ?? "";
+      showDesign();
+    } catch {
+      isListed = false; // tried again at the next update
+    }
+  };
+
+  const submit = (event) => {
+    event.preventDefault();
     results.replaceChildren();
-    runJob("/api/jobs/trial", body, place, show, run, fields);
-  }
-
-  // What the cases say and a trial cannot take from them.
-  function ignored() {
-    const lost = which.value ? [] : bench.cases.flatMap((one, i) => Object.entries({ pathways: "pathways switched off", perturbations: "what is blocked or added", species: "species", wiring: "wiring", parameters: "parameters" })
-      .filter(([key]) => Object.values(one[key] ?? {}).length).map(([, words]) => `${"ABCDEF"[i]}: ${words}`));
-    note.textContent = lost.length ? `Not in the trial, which takes only the treatments: ${lost.join("; ")}.` : "";
-    note.hidden = !lost.length;
-  }
-
-  function show(found) {
-    const slots = new Map(found.arms.map((arm, i) => [arm.name, i % 6]));
-    const by = (rows, key) => [...Map.groupBy(rows, (row) => row[key])];
-    const charts = [];
-    for (const [scale, rows] of Object.entries(found.means)) {
-      charts.push(new Chart({ title: `${scale}, mean of each arm`, unit: "points", across: "days" }).show(by(rows, "arm").map(([arm, list], i) => ({
-        label: arm, slot: slots.get(arm) ?? i, x: list.map((r) => r.hour / DAY), y: list.map((r) => r.mean), low: list.map((r) => r.mean - r.change + r.low), high: list.map((r) => r.mean - r.change + r.high) }))));
-    }
-    for (const [scale, rows] of Object.entries(found.shares)) {
-      const hours = new Map(found.means[scale].map((row) => [row.visit, row.hour]));
-      charts.push(new Chart({ title: `${scale}, responders`, unit: "% of each arm", across: "days", range: [0, 100] }).show(by(rows.filter((r) => r.visit !== "baseline"), "arm").map(([arm, list], i) => ({
-        label: arm, slot: slots.get(arm) ?? i, x: list.map((r) => (hours.get(r.visit) ?? 0) / DAY), y: list.map((r) => r.response), low: list.every((r) => "response_low" in r) ? list.map((r) => r.response_low) : null, high: list.every((r) => "response_high" in r) ? list.map((r) => r.response_high) : null }))));
-    }
-    if (found.survival.length) charts.push(new Chart({ title: "Responders still well", unit: "share", across: "days since response", range: [0, 1] }).show(by(found.survival, "group").map(([group, list], i) => ({ label: group, slot: slots.get(group) ?? i, x: list.map((r) => r.day), y: list.map((r) => r.still_well), step: true }))));
-    if (found.power.length > 1) charts.push(new Chart({ title: `Power: ${found.primary}`, unit: "% of trials with p < 0.05", across: "patients an arm", range: [0, 100] }).show(by(found.power, "arm").map(([arm, list], i) => ({ label: arm, slot: slots.get(arm) ?? i, x: list.map((r) => r.n_per_arm), y: list.map((r) => r.power), low: list.map((r) => r.low), high: list.map((r) => r.high) }))));
-    results.replaceChildren(make("h3", { class: "part", text: found.title }), arms(found), summary(found), make("div", { class: "many" }, charts.map((chart) => chart.node)), ...notes(found), ...take(found.typed));
-  }
-
-  return { node, update: () => { if (!listed) { listed = true; list(); } ignored(); } };
+    const show = (found) => results.replaceChildren(...resultNodes(found));
+    runJob("/api/jobs/trial", trialRequest(inputs, workbench.cases), { place, show, button, fields: inputs });
+  };
+  const maxPatients = workbench.about.limits.trial_people.toLocaleString("en");
+  const form = element(
+    "form",
+    { class: "panel-form", novalidate: true, onsubmit: submit },
+    element("div", { class: "full-width" }, field("Trial", inputs.shipped)),
+    field("Patients per arm", inputs.patients_per_arm, `2 to 2000; with replicates, at most ${maxPatients} in all`),
+    field(
+      "Replicates",
+      inputs.replicates,
+      "1 to 500: the trial is repeated with other patients and other parameter draws",
+    ),
+    field("Random seed", inputs.seed, `0 to ${MAX_SEED}; the same seed gives the same patients`),
+    ownDesign,
+    note,
+    element("div", { class: "full-width" }, button),
+  );
+  const node = element(
+    "div",
+    {},
+    element("h2", { text: "Virtual trial" }),
+    element("p", { class: "secondary", text: INTRODUCTION }),
+    form,
+    place,
+    results,
+  );
+  const update = () => {
+    if (!isListed) listShippedTrials();
+    showDesign();
+  };
+  return { node, update };
 }
 
-function arms(found) {
-  const left = (name) => (found.left_percent[name] === undefined ? "–" : `${number(found.left_percent[name])} %`);
-  return table(`Arms, over ${found.replicates} ${found.replicates === 1 ? "trial" : "trials"}`, ["arm", "patients", "left early", "given"], found.arms.map((arm) => [arm.name, arm.n, left(arm.name), arm.given]));
+// By the key of the request.
+function trialInputs() {
+  const number = (min, max, value) => element("input", { type: "number", min, max, value });
+  return {
+    shipped: element("select", {}, element("option", { value: "", text: "Cases as arms" })),
+    patients_per_arm: number(2, 2000, 60),
+    replicates: number(1, 500, 20),
+    population: element(
+      "select",
+      {},
+      options(Object.keys(POPULATIONS), (name) => POPULATIONS[name]),
+    ),
+    days: element("input", { type: "text", value: "1, 3, 7, 14, 28", maxlength: 80 }),
+    seed: number(0, MAX_SEED, 1),
+  };
 }
 
-function summary(found) {
-  const rows = [...Map.groupBy(found.comparison, (row) => row.arm)].map(([arm, list]) => {
-    const mean = list.reduce((sum, row) => sum + row.difference, 0) / list.length;
-    const sorted = list.map((row) => row.difference).sort((a, b) => a - b), at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
-    return [arm, number(mean), list.length > 1 ? `${number(at(0.025))} to ${number(at(0.975))}` : `${number(list[0].low)} to ${number(list[0].high)}`, `${Math.round((100 * list.filter((row) => row.p < 0.05).length) / list.length)} %`];
+function trialRequest(inputs, cases) {
+  return {
+    shipped: inputs.shipped.value,
+    arms: inputs.shipped.value ? {} : armsOf(cases),
+    population: inputs.population.value,
+    patients_per_arm: Number(inputs.patients_per_arm.value),
+    replicates: Number(inputs.replicates.value),
+    days: inputs.days.value
+      .split(/[\s,]+/)
+      .filter(Boolean)
+      .map(Number),
+    seed: Number(inputs.seed.value),
+  };
+}
+
+// Treatments of the cases by their titles; a title that is used twice gets a mark.
+function armsOf(cases) {
+  const arms = {};
+  cases.forEach(({ title, treatments }, i) => {
+    let name = (title || `Case ${i + 1}`).slice(0, MAX_ARM_NAME);
+    while (name in arms) name += "’";
+    arms[name] = treatments.map(regimenText).join("; ");
   });
-  if (!rows.length) return make("p", { class: "quiet", text: "One arm: nothing to compare with." });
-  return table(`${found.primary}, against ${found.reference}, over ${found.replicates} trials`, ["arm", "difference, points", "95 %", "p < 0.05"], rows);
+  return arms;
 }
 
-// The trial as a file, a command and Python: the same numbers elsewhere.
-function take(typed) {
-  const block = (title, text, name, kind) => make("section", {}, make("h3", { text: title }), make("pre", { tabindex: "0", role: "region", "aria-label": title, text }), make("div", { class: "buttons" }, make("button", { type: "button", "aria-label": `Save: ${title}`, text: "Save", onclick: () => download(text, name, kind) })));
-  return [make("h3", { class: "part", text: "The same elsewhere" }), make("div", { class: "take" },
-    typed.file && block("Trial file", typed.file, "trial.yaml", "application/yaml"), block("Command line", typed.command, "trial.sh", "text/x-shellscript"), block("Python", typed.python, "trial.py", "text/x-python"))];
+function ignoredSettings(cases) {
+  return cases.flatMap((scenario, i) => {
+    const set = Object.entries(NOT_IN_TRIAL).filter(([key]) => Object.values(scenario[key] ?? {}).length);
+    return set.map(([, label]) => `${caseLetter(i)}: ${label}`);
+  });
+}
+
+function resultNodes(found) {
+  const charts = resultCharts(found).map((chart) => chart.node);
+  return [
+    element("h3", { class: "section-title", text: found.title }),
+    armsTable(found),
+    comparisonTable(found),
+    element("div", { class: "figure-grid" }, charts),
+    ...notes(found),
+    ...reproduction(found.typed),
+  ];
+}
+
+const groupBy = (rows, key) => [...Map.groupBy(rows, (row) => row[key])];
+
+function resultCharts(found) {
+  const order = new Map(found.arms.map((arm, i) => [arm.name, i % COLOURS]));
+  const series = (rows, key, make) =>
+    groupBy(rows, key).map(([label, list], i) => ({ label, index: order.get(label) ?? i, ...make(list) }));
+  const days = { xLabel: "days" };
+  const charts = Object.entries(found.means).map(([scale, rows]) =>
+    new XyChart({ title: `${scale}, mean of each arm`, unit: "points", ...days }).show(series(rows, "arm", meanSeries)),
+  );
+  for (const [scale, rows] of Object.entries(found.shares)) {
+    const hours = new Map(found.means[scale].map(({ visit, hour }) => [visit, hour]));
+    const visits = rows.filter(({ visit }) => visit !== "baseline");
+    const chart = new XyChart({ title: `${scale}, responders`, unit: "% of each arm", range: [0, 100], ...days });
+    charts.push(chart.show(series(visits, "arm", (list) => responderSeries(list, hours))));
+  }
+  if (found.survival.length) {
+    const title = "Responders without relapse";
+    const chart = new XyChart({ title, unit: "fraction", xLabel: "days since response", range: [0, 1] });
+    charts.push(chart.show(series(found.survival, "group", survivalSeries)));
+  }
+  if (found.power.length > 1) {
+    const unit = "% of trials with p < 0.05";
+    const chart = new XyChart({ title: `Power: ${found.primary}`, unit, xLabel: "patients per arm", range: [0, 100] });
+    charts.push(chart.show(series(found.power, "arm", powerSeries)));
+  }
+  return charts;
+}
+
+// The interval is that of the change, moved to the mean.
+const meanSeries = (rows) => ({
+  x: rows.map(({ hour }) => hour / DAY),
+  y: rows.map(({ mean }) => mean),
+  low: rows.map(({ mean, change, low }) => mean - change + low),
+  high: rows.map(({ mean, change, high }) => mean - change + high),
+});
+
+function responderSeries(rows, hours) {
+  const column = (name) => (rows.every((row) => name in row) ? rows.map((row) => row[name]) : null);
+  return {
+    x: rows.map(({ visit }) => (hours.get(visit) ?? 0) / DAY),
+    y: rows.map(({ response }) => response),
+    low: column("response_low"),
+    high: column("response_high"),
+  };
+}
+
+const survivalSeries = (rows) => ({
+  x: rows.map(({ day }) => day),
+  y: rows.map((row) => row.still_well),
+  steps: true,
+});
+
+const powerSeries = (rows) => ({
+  x: rows.map((row) => row.n_per_arm),
+  y: rows.map(({ power }) => power),
+  low: rows.map(({ low }) => low),
+  high: rows.map(({ high }) => high),
+});
+
+const trialCount = (replicates) => `${replicates} ${replicates === 1 ? "trial" : "trials"}`;
+
+function armsTable(found) {
+  const dropout = (name) => {
+    const percent = found.left_percent[name];
+    return percent === undefined ? "–" : `${formatNumber(percent)} %`;
+  };
+  const rows = found.arms.map(({ name, n, given }) => [name, n, dropout(name), given]);
+  return table(`Arms, ${trialCount(found.replicates)}`, ["arm", "patients", "dropout", "treatment"], rows);
+}
+
+function comparisonTable(found) {
+  const arms = groupBy(found.comparison, "arm");
+  if (!arms.length) return element("p", { class: "secondary", text: "One arm: no comparison." });
+  const caption = `${found.primary}, compared with ${found.reference}, ${trialCount(found.replicates)}`;
+  return table(caption, ["arm", "difference, points", "95 %", "p < 0.05"], arms.map(comparisonRow));
+}
+
+// Mean over trials, with the range of 95 % of them; of a single trial its own interval.
+function comparisonRow([arm, rows]) {
+  const differences = rows.map(({ difference }) => difference).sort((a, b) => a - b);
+  const mean = differences.reduce((sum, value) => sum + value, 0) / rows.length;
+  const quantile = (share) => differences[Math.min(rows.length - 1, Math.floor(share * rows.length))];
+  const [low, high] = rows.length > 1 ? [quantile(0.025), quantile(0.975)] : [rows[0].low, rows[0].high];
+  const significant = rows.filter(({ p }) => p < 0.05).length / rows.length;
+  return [arm, formatNumber(mean), formatRange(low, high), `${Math.round(100 * significant)} %`];
 }
 
 function notes(found) {
-  const lines = [...found.assumed, ...(found.failed_percent ? [`${found.failed_percent} % of patients could not be solved and are missing.`] : []), ...found.relapse.map((row) => row.median_days === null ? `${row.group}: fewer than half of those who responded relapse while looked at.` : `${row.group}: median time to relapse ${number(row.median_days)} days${row.low === null || row.high === null ? "" : ` (${number(row.low)} to ${number(row.high)})`}.`)];
-  const { hazard_ratio: ratio, low, high } = found.hazard_ratio;
-  if (ratio && low > 0 && Number.isFinite(high)) lines.push(`Hazard ratio ${number(ratio)} (${number(low)} to ${number(high)}), first trial.`);
-  else if (ratio) lines.push("Hazard ratio: cannot be estimated from the first trial, where hardly anybody relapsed in one arm.");
-  return lines.length ? [make("h3", { class: "part", text: "Notes" }), make("ul", {}, lines.map((text) => make("li", { class: "quiet", text })))] : [];
+  const lines = [
+    ...found.assumed,
+    found.failed_percent && `${found.failed_percent} % of patients could not be solved and are missing.`,
+    ...found.relapse.map(relapseText),
+    hazardRatioText(found.hazard_ratio),
+  ].filter(Boolean);
+  if (!lines.length) return [];
+  const items = lines.map((text) => element("li", { class: "secondary", text }));
+  return [element("h3", { class: "section-title", text: "Notes" }), element("ul", {}, items)];
+}
+
+function relapseText({ group, median_days: median, low, high }) {
+  if (median === null) return `${group}: fewer than half of the responders relapse within the trial.`;
+  const interval = low === null || high === null ? "" : ` (${formatRange(low, high)})`;
+  return `${group}: median time to relapse ${formatNumber(median)} days${interval}.`;
+}
+
+function hazardRatioText({ hazard_ratio: ratio, low, high }) {
+  if (!ratio) return "";
+  if (low > 0 && Number.isFinite(high)) {
+    return `Hazard ratio ${formatNumber(ratio)} (${formatRange(low, high)}), first trial.`;
+  }
+  return "Hazard ratio: cannot be estimated from the first trial, because too few patients relapsed in one arm.";
+}
+
+// The trial as a file, a command and Python that give the same numbers.
+function reproduction({ file, command, python }) {
+  const block = (title, text, name, mediaType) => {
+    const save = () => download(text, name, mediaType);
+    return codeSection(title, text, element("button", { type: "button", text: "Save", onclick: save }));
+  };
+  const blocks = [
+    file && block("Trial file", file, "trial.yaml", "application/yaml"),
+    block("Command line", command, "trial.sh", "text/x-shellscript"),
+    block("Python", python, "trial.py", "text/x-python"),
+  ];
+  const title = element("h3", { class: "section-title", text: "Reproduce this trial" });
+  return [title, element("div", { class: "downloads" }, blocks)];
 }

@@ -1,0 +1,38 @@
+"""Preset scenarios of the workbench, from data/presets/presets.csv."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ketamech.evidence import Row, read_table
+
+TABLE = Path(__file__).parents[1] / "data" / "presets" / "presets.csv"
+COLUMNS = ("title", "treatments", "person", "pathways_off", "horizon")
+
+
+def load_presets() -> list[dict[str, Any]]:
+    """Every preset as the keys of a scenario file. Raises BadInput naming file, line and column of a bad cell."""
+    return [_scenario(row) for row in read_table(TABLE, COLUMNS)]
+
+
+def _scenario(row: Row) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "title": row.required("title", "a name"),
+        "treatments": _list(row.required("treatments", "at least one treatment")),
+        "person": dict(_pair(row, cell) for cell in _list(row["person"])),
+    }
+    if row["pathways_off"]:
+        found["pathways"] = dict.fromkeys(_list(row["pathways_off"]), False)
+    return found | ({"horizon": row["horizon"]} if row["horizon"] else {})
+
+
+def _pair(row: Row, cell: str) -> tuple[str, str]:
+    name, colon, value = cell.partition(":")
+    if not colon or not value.strip():
+        raise row.bad("person", f"'{cell}' is not a setting", expected="name: value, e.g. weight: 70 kg")
+    return name.strip(), value.strip()
+
+
+def _list(cell: str) -> list[str]:
+    return [part.strip() for part in cell.split(";") if part.strip()]

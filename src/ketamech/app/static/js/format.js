@@ -1,0 +1,77 @@
+// Numbers and times as text, by the same rules as the printed reports; and values read off a curve.
+
+const oneDecimal = (value) => (Math.abs(value) < 9.95 ? value.toFixed(1).replace(/\.0$/, "") : value.toFixed(0));
+
+// A time in hours, short: "38 min", "2 h", "3 days".
+export function formatTime(hours) {
+  if (!Number.isFinite(hours)) return "never";
+  if (Math.abs(hours) < 0.5 / 60) return "the start";
+  if (hours < 1.5) return `${Math.round(hours * 60)} min`;
+  if (hours < 36) return `${oneDecimal(hours)} h`;
+  return `${oneDecimal(hours / 24)} days`;
+}
+
+// A time in hours with the unit spelled out: "1 minute", "2 hours".
+export function formatTimeLong(hours) {
+  if (hours < 1) return plural(String(Math.round(hours * 60)), "minute");
+  if (hours < 36) return plural(oneDecimal(hours), "hour");
+  return plural(oneDecimal(hours / 24), "day");
+}
+
+const plural = (number, noun) => `${number} ${noun}${number === "1" ? "" : "s"}`;
+
+export function formatNumber(value, digits = 3) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size < 1e-9) return "0";
+  let text;
+  if (size >= 1e-3 && size < 1e5) {
+    const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
+    text = value.toFixed(Math.min(decimals, 6));
+    if (text.includes(".")) text = text.replace(/0+$/, "").replace(/\.$/, "");
+  } else text = value.toExponential(digits - 1);
+  return text.replace("-", "−");
+}
+
+export const formatSigned = (value, digits = 3) => (value > 0 ? "+" : "") + formatNumber(value, digits);
+
+export const formatRange = (low, high) => `${formatNumber(low)} to ${formatNumber(high)}`;
+
+export function formatWithUnit(value, unit, digits = 3) {
+  const text = formatNumber(value, digits);
+  if (text === "–") return text;
+  if (unit.startsWith("relative to")) return `${text}×`;
+  if (unit.startsWith("%")) return `${text} %`;
+  if (unit.startsWith("points")) return `${text} points`;
+  return unit && unit.length < 8 ? `${text} ${unit}` : text;
+}
+
+// The value of a curve at a time, linear between its points; null outside.
+export function interpolate(times, values, hours) {
+  if (!values?.length || hours < times[0] || hours > times[times.length - 1] + 1e-6) return null;
+  let low = 0;
+  let high = times.length - 1;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (times[middle] <= hours) low = middle;
+    else high = middle;
+  }
+  const [before, after] = [values[low], values[high]];
+  if (before === null || after === null) return null;
+  const span = times[high] - times[low];
+  return span > 0 ? before + (after - before) * Math.min(1, (hours - times[low]) / span) : before;
+}
+
+// The point of a curve that is farthest from its first value.
+export function extremum(times, values) {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) {
+    if (values[i] !== null && Math.abs(values[i] - values[0]) > Math.abs(values[best] - values[0])) best = i;
+  }
+  return { hours: times[best], value: values[best], first: values[0] };
+}
+
+export const range = (values) => Math.max(...values) - Math.min(...values);
+
+// Whether a curve changes by more than 1 % of its largest value.
+export const changes = (values) => range(values) > 0.01 * Math.abs(Math.max(...values));

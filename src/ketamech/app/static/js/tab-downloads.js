@@ -1,0 +1,108 @@
+// Downloads of a case: report, data, scenario file, command and Python.
+
+import { errorMessage, post, postJson } from "./api.js";
+import { caseSelect } from "./case-list.js";
+import { announce, download, element, field } from "./dom.js";
+
+const REPORT =
+  "What was simulated, the results, figures, sources and limits in plain language, for a conversation. It is not medical advice.";
+const DATA =
+  "Every output at every time, treated and control, with units. Figures can be saved as SVG, PNG and CSV with the buttons beside their titles.";
+
+export function downloadsTab(workbench) {
+  const { select, refill, scenario } = caseSelect(workbench);
+  const place = element("div", { class: "downloads" });
+  const error = element("p", { class: "field-error", role: "alert" });
+  const toolbar = element("div", { class: "toolbar" }, field("Case", select));
+  const node = element("div", {}, element("h2", { text: "Download" }), toolbar, error, place);
+  select.addEventListener("change", () => {
+    workbench.chosen = Number(select.value);
+    update();
+  });
+
+  async function save(path, name) {
+    error.textContent = "";
+    try {
+      const response = await post(path, { scenario: scenario() });
+      const fileName = response.headers.get("content-disposition")?.match(/filename="([^"]+)"/)?.[1] ?? name;
+      download(await response.blob(), fileName);
+      announce(`${fileName} saved`);
+    } catch (problem) {
+      error.textContent = errorMessage(problem);
+    }
+  }
+
+  function saveButton(text, path, name) {
+    const onclick = async ({ target }) => {
+      target.disabled = true;
+      await save(path, name);
+      target.disabled = false;
+    };
+    return element("button", { type: "button", text, onclick });
+  }
+
+  async function update() {
+    const chosen = Math.min(workbench.chosen, workbench.cases.length - 1);
+    refill(String(chosen));
+    try {
+      const summary = await postJson("/api/scenario/check", { scenario: scenario() });
+      workbench.caseList.showError(chosen, null);
+      error.textContent = "";
+      place.replaceChildren(...sections(summary, saveButton));
+    } catch (problem) {
+      workbench.caseList.showError(chosen, problem);
+      place.replaceChildren(element("div", { class: "error-box", text: errorMessage(problem) }));
+    }
+  }
+
+  return { node, update };
+}
+
+function sections({ given, yaml, shell, python, command }, saveButton) {
+  const section = (title, ...content) => element("section", {}, element("h3", { text: title }), content);
+  const buttons = (...nodes) => element("div", { class: "buttons" }, nodes);
+  return [
+    section(
+      "One-page report",
+      element("p", { text: REPORT }),
+      element("p", { class: "secondary", text: `${given.join("; ")}.` }),
+      buttons(
+        saveButton("PDF", "/api/report/pdf", "report.pdf"),
+        saveButton("HTML", "/api/report/html", "report.html"),
+      ),
+    ),
+    section(
+      "Data",
+      element("p", { text: DATA }),
+      buttons(
+        saveButton("CSV", "/api/export/csv", "curves.csv"),
+        saveButton("Parquet", "/api/export/parquet", "curves.parquet"),
+      ),
+    ),
+    codeSection("Scenario file", yaml, saveButton("Save", "/api/export/yaml", "scenario.yaml")),
+    codeSection("Command line", shell.trim(), saveButton("Save", "/api/export/sh", "scenario.sh")),
+    codeSection("Python", python, saveButton("Save", "/api/export/py", "scenario.py")),
+    codeSection("Command line, 1,000 virtual patients", `${command} --patients 1000 --seed 1`),
+  ];
+}
+
+// A text that can be copied; `button` saves it as a file.
+export function codeSection(title, text, button = null) {
+  const copy = async ({ target }) => {
+    try {
+      await navigator.clipboard.writeText(text);
+      target.textContent = "Copied";
+    } catch {
+      target.textContent = "Select and copy";
+    }
+  };
+  const copyButton = element("button", { type: "button", text: "Copy", "aria-label": `Copy: ${title}`, onclick: copy });
+  button?.setAttribute("aria-label", `${button.textContent}: ${title}`);
+  return element(
+    "section",
+    {},
+    element("h3", { text: title }),
+    element("pre", { tabindex: "0", role: "region", "aria-label": title, text }),
+    element("div", { class: "buttons" }, copyButton, button),
+  );
+}

@@ -1,0 +1,290 @@
+// A figure over the selected time range: curves, bands, published points and a line at the selected time. A pointer in
+// the figure sets the time.
+
+import { element, svgElement, table } from "./dom.js";
+import { extremum, formatNumber, formatRange, formatTime, formatWithUnit, interpolate } from "./format.js";
+import { axisLimits, curveLook, Figure, legendSample, marker, roundTicks, Scale, timeScale } from "./figure.js";
+import { FIRST_HOUR, selectedTime } from "./time-slider.js";
+
+const MARGIN = { left: 46, right: 14, top: 12, bottom: 24 };
+const FIRST_DRAWN = 0.0166; // h; what comes before the first minute is not drawn
+const TABLE_HOURS = [1 / 6, 2 / 3, 2, 4, 24, 72, 168, 336, 672, 1344, 2016, 4368, 8736];
+
+export class TimeFigure extends Figure {
+  constructor(settings) {
+    super(settings);
+    this.data = null;
+    this.caption.textContent = "Computing …";
+    this.caption.classList.add("loading");
+    this.node.classList.add("empty");
+    selectedTime.onChange(() => this.showSelectedTime());
+    selectedTime.onRangeChange(() => this.redraw());
+    const select = (event) => this.selectTimeAt(event);
+    this.svg.addEventListener("pointermove", select);
+    this.svg.addEventListener("pointerdown", select);
+  }
+
+  // data: {
+  //   series: [{ time, y, label, index, colour, kind }], kind: main | minor | edge | control | reference; without a
+  //     legend entry where `unlisted`; `listed`: the values of the legend and the table where they are not `y`
+  //   bands: [{ time, low, high, index, colour, kind: outer | inner, label }]
+  //   points: published points of the server; with an `index` they take its colour and shape
+  //   doses: hours, caption, unit }
+  show(data) {
+    this.data = { bands: [], points: [], doses: [], caption: "", ...data };
+    this.node.classList.remove("empty", "stale");
+    this.caption.classList.remove("loading");
+    if (data.unit !== undefined) {
+      this.unit = data.unit;
+      this.unitNode.textContent = data.unit;
+    }
+    this.redraw();
+    if (this.details.open) this.fillTable();
+  }
+
+  markStale() {
+    this.node.classList.add("stale");
+  }
+
+  get curves() {
+    return this.data.series.filter((one) => one.kind === "main" || one.kind === "minor");
+  }
+
+  selectTimeAt(event) {
+    if (!this.x || (event.pointerType !== "mouse" && event.buttons === 0)) return;
+    const box = this.svg.getBoundingClientRect();
+    selectedTime.set(this.x.valueAt(((event.clientX - box.left) / box.width) * this.width));
+  }
+
+  redraw() {
+    const width = Math.round(this.node.clientWidth);
+    if (!width || !this.data) return;
+    const height = width < 480 ? Math.min(this.height, 230) : this.height;
+    const { series, bands, points, caption } = this.data;
+    const [low, high] = axisLimits(drawnValues(this.data), this.range);
+    this.width = width;
+    this.x = timeScale(MARGIN.left, width - MARGIN.right);
+    this.y = new Scale(height - MARGIN.bottom, MARGIN.top, low, high);
+    this.timeMarks = svgElement("g", {});
+    this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.svg.replaceChildren(
+      this.axes(width, height),
+      ...bands.map((band) => bandPath(band, this.x, this.y)),
+      ...[...series].reverse().map((one) => curvePath(one, this.x, this.y)),
+      this.doseMarks(height),
+      svgElement(
+        "g",
+        { class: "points" },
+        points.filter(isShown).map((point) => this.publishedPoint(point)),
+      ),
+      this.timeMarks,
+    );
+    this.svg.setAttribute("aria-label", this.description());
+    this.caption.textContent = caption;
+    this.showSelectedTime();
+  }
+
+  axes(width, height) {
+    const { x, y } = this;
+    const bottom = height - MARGIN.bottom;
+    const lines = svgElement("g", {});
+    for (const [hours, text] of visibleTicks(width)) {
+      const at = x.at(hours);
+      const anchor = hours > 0.98 * selectedTime.last ? "end" : hours === 0 ? "start" : "middle";
+      lines.append(
+        svgElement("line", { class: "grid", x1: at, x2: at, y1: MARGIN.top, y2: bottom }),
+        svgElement("text", { x: at, y: height - 7, "text-anchor": anchor }, text),
+      );
+    }
+    for (const value of roundTicks(y.from, y.to).ticks) {
+      const at = y.at(value);
+      lines.append(
+        svgElement("line", { class: "grid", x1: x.start, x2: x.end, y1: at, y2: at }),
+        svgElement("text", { x: x.start - 7, y: at + 4, "text-anchor": "end" }, formatNumber(value)),
+      );
+    }
+    lines.append(svgElement("line", { class: "axis", x1: x.start, x2: x.end, y1: bottom, y2: bottom }));
+    return lines;
+  }
+
+  doseMarks(height) {
+    const shown = this.data.doses.filter((hours) => hours > 1 && hours < selectedTime.last);
+    const mark = (hours) => `M${this.x.at(hours) - 3.5} ${height - MARGIN.bottom + 6}h7l-3.5 -6z`;
+    return svgElement(
+      "g",
+      {},
+      shown.map((hours) => svgElement("path", { class: "dose", d: mark(hours) })),
+    );
+  }
+
+  publishedPoint(point) {
+    const { x, y } = this;
+    const left = x.at(Math.max(point.start, FIRST_HOUR));
+    const right = x.at(Math.max(point.end, FIRST_HOUR));
+    const middle = y.at(point.value);
+    const open = () => this.openEvidence?.([point.evidence], point.label);
+    const group = svgElement("g", { onclick: open }, svgElement("title", {}, this.pointText(point)));
+    if (hasSpread(point)) {
+      const ends = { x1: left, x2: left, y1: y.at(point.low), y2: y.at(point.high) };
+      group.append(svgElement("line", { class: "whisker", ...ends }));
+    }
+    const shape = pointShape(point, left, right, middle);
+    const colour = point.index === undefined ? "point" : `published stroke-${point.index} fill-${point.index}`;
+    shape.setAttribute("class", `${colour}${point.translated ? " hollow" : ""}`);
+    group.append(shape);
+    return group;
+  }
+
+  pointText(point) {
+    const spread = hasSpread(point) ? ` (${formatRange(point.low, point.high)})` : "";
+    const time = point.shape === "level" ? "time not published" : formatTime(point.start);
+    const translated = point.translated ? "; translated" : "";
+    return `${point.label}: ${formatWithUnit(point.value, this.unit)}${spread}, ${time}${translated}`;
+  }
+
+  showSelectedTime() {
+    if (!this.data || !this.timeMarks) return;
+    const { hours } = selectedTime;
+    const at = this.x.at(hours);
+    const marks = [svgElement("line", { class: "cursor", x1: at, x2: at, y1: this.y.end, y2: this.y.start })];
+    const entries = this.curves.map((one) => {
+      const y = interpolate(one.time, one.y, hours);
+      if (y !== null) marks.push(marker(one.index, at, this.y.at(y), one.colour));
+      return this.legendEntry(one, valueAt(one, hours));
+    });
+    for (const one of this.data.series) {
+      const listed = (one.kind === "control" || one.kind === "reference") && !one.unlisted;
+      if (listed) entries.push(this.legendEntry(one, valueAt(one, hours)));
+    }
+    const bands = this.data.bands.filter((band) => band.label);
+    entries.push(...bands.map((band) => element("li", {}, bandSample(band), band.label)));
+    this.timeMarks.replaceChildren(...marks);
+    this.legend.replaceChildren(...entries);
+  }
+
+  legendEntry(one, value) {
+    const shown = element("b", { text: formatWithUnit(value, this.unit) });
+    return element("li", {}, legendSample(one), `${one.label} `, shown);
+  }
+
+  rows() {
+    if (!this.data) return [];
+    const { series, bands, points } = this.data;
+    const kind = (one) => (one.kind === "main" || one.kind === "minor" ? "curve" : one.kind);
+    return [
+      ["what", "kind", "time_h", "value", "low", "high", "unit"],
+      ...series.flatMap((one) =>
+        one.time.map((t, i) => [one.label, kind(one), t, (one.listed ?? one.y)[i], "", "", this.unit]),
+      ),
+      ...bands.flatMap((band) =>
+        band.time.map((t, i) => [band.label, "band", t, "", band.low[i], band.high[i], this.unit]),
+      ),
+      ...points
+        .filter((point) => point.value !== null)
+        .map((point) => {
+          const published = point.translated ? "published, translated" : "published";
+          return [point.label, published, point.start, point.value, point.low ?? "", point.high ?? "", this.unit];
+        }),
+    ];
+  }
+
+  // For a screen reader.
+  description() {
+    const parts = this.curves.map((one) => {
+      const far = extremum(one.time, one.listed ?? one.y);
+      const first = `${formatWithUnit(far.first, this.unit)} at the start`;
+      return `${one.label}: ${first}, ${formatWithUnit(far.value, this.unit)} at ${formatTime(far.hours)}`;
+    });
+    const unit = this.unit ? `, ${this.unit}` : "";
+    const count = this.data.points.length;
+    const points = count ? ` ${count} published points.` : "";
+    return `${this.title}${unit}. ${parts.join("; ")}.${points} The table below holds the numbers.`;
+  }
+
+  fillTable() {
+    if (!this.data) return;
+    const named = this.data.series.filter((one) => !one.unlisted && one.label);
+    const last = Math.max(...named.map((one) => one.time.at(-1)));
+    const rows = TABLE_HOURS.filter((hours) => hours <= last + 1e-6).map((hours) => [
+      formatTime(hours),
+      ...named.map((one) => formatNumber(valueAt(one, hours))),
+    ]);
+    const head = ["time", ...named.map((one) => one.label)];
+    this.tablePlace.replaceChildren(table(`${this.title}, ${this.unit || "relative"}`, head, rows));
+    const points = this.data.points.filter((point) => point.value !== null);
+    if (!points.length) return;
+    const published = points.map((point) => this.pointRow(point));
+    this.tablePlace.append(table("Published values", ["source", "time", "value", "spread", "measured"], published));
+  }
+
+  pointRow(point) {
+    const open = () => this.openEvidence([point.evidence], point.label);
+    const button = { class: "link-button", type: "button", text: point.label, onclick: open };
+    return [
+      this.openEvidence ? element("button", button) : point.label,
+      point.shape === "level" ? "not published" : formatTime(point.start),
+      formatNumber(point.value),
+      point.low === null ? "–" : formatRange(point.low, point.high),
+      point.translated ? "translated" : "in people",
+    ];
+  }
+}
+
+const valueAt = (one, hours) => interpolate(one.time, one.listed ?? one.y, hours);
+const hasSpread = (point) => point.low !== null && point.high !== null;
+const isShown = (point) => point.value !== null && point.start <= selectedTime.last;
+
+function drawnValues({ series, bands, points }) {
+  return [
+    ...series.map((one) => one.y),
+    ...bands.flatMap((band) => [band.low, band.high]),
+    points.flatMap((point) => [point.value, point.low ?? point.value, point.high ?? point.value]),
+  ].flat();
+}
+
+// Every second tick where the figure is narrow.
+function visibleTicks(width) {
+  const { ticks } = selectedTime.range;
+  return width > 520 ? ticks : ticks.filter((_, i) => i % 2 === (ticks.length + 1) % 2);
+}
+
+function pathOf(time, values, x, y) {
+  let path = "";
+  let command = "M";
+  for (let i = 0; i < time.length; i++) {
+    if (values[i] === null) command = "M";
+    if (values[i] === null || time[i] < FIRST_DRAWN) continue;
+    if (time[i] > selectedTime.last) break;
+    path += `${command}${x.at(time[i]).toFixed(1)} ${y.at(values[i]).toFixed(1)}`;
+    command = "L";
+  }
+  return path;
+}
+
+const curvePath = (one, x, y) => svgElement("path", { ...curveLook(one), d: pathOf(one.time, one.y, x, y) });
+
+function bandPath(band, x, y) {
+  const inside = (t, value) => value !== null && t >= FIRST_DRAWN && t <= selectedTime.last;
+  const lower = band.time.map((t, i) => [t, band.low[i]]).filter(([t, value]) => inside(t, value));
+  const back = lower.reverse().map(([t, value]) => `L${x.at(t).toFixed(1)} ${y.at(value).toFixed(1)}`);
+  return svgElement("path", { ...bandLook(band), d: `${pathOf(band.time, band.high, x, y)}${back.join("")}Z` });
+}
+
+const bandLook = (band) => ({
+  class: `band ${band.kind}${band.colour ? "" : ` fill-${band.index}`}`,
+  fill: band.colour,
+});
+
+function bandSample(band) {
+  const area = svgElement("rect", { ...bandLook(band), x: 1, y: 1, width: 28, height: 10 });
+  return svgElement("svg", { viewBox: "0 0 30 12", "aria-hidden": "true" }, area);
+}
+
+// A circle at a time, a bar over a span of time, a short dash for a level whose time was not published.
+function pointShape(point, left, right, middle) {
+  if (point.index !== undefined) return marker(point.index, left, middle);
+  if (point.shape === "point") return svgElement("circle", { cx: left, cy: middle, r: 4.2 });
+  const isSpan = point.shape === "span";
+  const width = isSpan ? Math.max(8, right - left) : 16;
+  return svgElement("rect", { x: isSpan ? left : left - 8, y: middle - 2.4, width, height: 4.8, rx: 2 });
+}

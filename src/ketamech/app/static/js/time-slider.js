@@ -1,0 +1,138 @@
+// The time that every figure of a page reads, in hours since the first treatment, and the slider that sets it.
+
+import { element } from "./dom.js";
+import { formatTimeLong } from "./format.js";
+
+export const FIRST_HOUR = 1 / 60;
+export const MONTH = 720;
+const STEPS = 1000; // of the slider
+const PLAY_SECONDS = 14;
+
+const MONTH_TICKS = [
+  [1 / 60, "1 min"],
+  [1 / 6, "10 min"],
+  [1, "1 h"],
+  [6, "6 h"],
+  [24, "1 day"],
+  [168, "1 week"],
+  [MONTH, "1 month"],
+];
+
+// Evenly spaced ticks, named in weeks.
+function weekTicks(days, stepDays) {
+  const names = Array.from({ length: days / stepDays + 1 }, (_, i) => (stepDays * i) / 7);
+  return names.map((weeks) => [168 * weeks, weeks ? `${weeks} ${weeks === 1 ? "week" : "weeks"}` : "start"]);
+}
+
+// Time ranges: logarithmic ones begin at the first minute, linear ones at 0 h. The story uses the first.
+export const RANGES = {
+  month: { label: "1 minute to 1 month", last: MONTH, ticks: MONTH_TICKS },
+  quarter: { label: "1 minute to 3 months", last: 2184, ticks: [...MONTH_TICKS, [2184, "3 months"]] },
+  year: { label: "1 minute to 1 year", last: 8760, ticks: [...MONTH_TICKS, [8760, "1 year"]] },
+  weeks: { label: "4 weeks, linear", last: 672, linear: true, ticks: weekTicks(28, 7) },
+  course: { label: "12 weeks, linear", last: 2016, linear: true, ticks: weekTicks(84, 14) },
+  half: { label: "26 weeks, linear", last: 4368, linear: true, ticks: weekTicks(182, 28) },
+};
+
+class SelectedTime {
+  constructor(hours) {
+    Object.assign(this, { hours, range: RANGES.month, timeListeners: new Set(), rangeListeners: new Set() });
+  }
+
+  get last() {
+    return this.range.last;
+  }
+
+  onChange(listener) {
+    this.timeListeners.add(listener);
+  }
+
+  onRangeChange(listener) {
+    this.rangeListeners.add(listener);
+  }
+
+  set(hours) {
+    this.hours = Math.min(this.last, Math.max(FIRST_HOUR, hours));
+    for (const listener of this.timeListeners) listener(this.hours);
+  }
+
+  setRange(name) {
+    this.range = RANGES[name] ?? RANGES.month;
+    for (const listener of this.rangeListeners) listener();
+    this.set(this.hours);
+  }
+
+  // Position on the slider, from 0 to 1, and back.
+  fractionOf(hours) {
+    if (this.range.linear) return Math.max(0, hours) / this.last;
+    return Math.log(Math.max(hours, FIRST_HOUR) / FIRST_HOUR) / Math.log(this.last / FIRST_HOUR);
+  }
+
+  hoursAt(fraction) {
+    return this.range.linear ? fraction * this.last : FIRST_HOUR * (this.last / FIRST_HOUR) ** fraction;
+  }
+}
+
+export const selectedTime = new SelectedTime(2 / 3);
+
+// A play button, the slider with its ticks, and the selected time as text.
+export function timeControls() {
+  const slider = element("input", { type: "range", min: 0, max: STEPS, step: 1, id: "time-slider" });
+  const output = element("output", { class: "selected-time", for: "time-slider" });
+  const ticks = element("div", { class: "ticks", "aria-hidden": "true" });
+  const { button, stop } = playButton();
+  const drawTicks = () => {
+    slider.setAttribute("aria-label", `Time since the first treatment: ${selectedTime.range.label}`);
+    ticks.replaceChildren(...selectedTime.range.ticks.map(tick));
+  };
+  const show = (hours) => {
+    const text = `${formatTimeLong(hours)} after the start`;
+    slider.value = String(Math.round(selectedTime.fractionOf(hours) * STEPS));
+    slider.setAttribute("aria-valuetext", text);
+    output.textContent = text;
+  };
+  slider.addEventListener("input", () => {
+    stop();
+    selectedTime.set(selectedTime.hoursAt(slider.value / STEPS));
+  });
+  selectedTime.onRangeChange(drawTicks);
+  selectedTime.onChange(show);
+  drawTicks();
+  show(selectedTime.hours);
+  return [button, element("div", { class: "time-slider" }, slider, ticks), output];
+}
+
+function tick([hours, text]) {
+  const fraction = selectedTime.fractionOf(hours);
+  const edge = fraction < 0.03 ? "at-start" : fraction > 0.97 ? "at-end" : null;
+  const node = element("span", { text, class: edge });
+  node.style.left = `${100 * fraction}%`;
+  return node;
+}
+
+function playButton() {
+  const button = element("button", { class: "round", type: "button", id: "play", "aria-label": "Play", text: "▶" });
+  let frame = 0;
+  let startedAt = 0;
+  const stop = () => {
+    cancelAnimationFrame(frame);
+    frame = 0;
+    button.textContent = "▶";
+    button.setAttribute("aria-label", "Play");
+  };
+  const advance = (now) => {
+    const fraction = (now - startedAt) / (1000 * PLAY_SECONDS);
+    selectedTime.set(selectedTime.hoursAt(Math.min(1, fraction)));
+    if (fraction < 1) frame = requestAnimationFrame(advance);
+    else stop();
+  };
+  button.addEventListener("click", () => {
+    if (frame) return stop();
+    const fraction = selectedTime.fractionOf(selectedTime.hours);
+    startedAt = performance.now() - (fraction > 0.995 ? 0 : fraction) * 1000 * PLAY_SECONDS;
+    button.textContent = "❚❚";
+    button.setAttribute("aria-label", "Pause");
+    frame = requestAnimationFrame(advance);
+  });
+  return { button, stop };
+}

@@ -1,0 +1,175 @@
+// Treatments as regimen texts: a field with a slider that changes its dose, and a form that writes a new one.
+
+import { element, field, options, uniqueId } from "./dom.js";
+
+const DOSE = /(\d+(?:\.\d+)?)(\s*(?:mg\/kg\/h|ug\/kg\/min|mg\/kg|ug\/kg|mg\/h|mg|ug|g)(?![a-z/]))/i;
+const MIDDLE = 25; // slider position of the typed dose; 100 is four times as much
+const UNITS = ["mg/kg", "mg", "mg/h", "ug/kg/min"];
+const INFUSED = ["IV", "SC"];
+const SCHEDULES = [
+  "once",
+  "daily for 4 weeks",
+  "twice weekly for 4 weeks",
+  "3 times a week for 2 weeks",
+  "weekly for 4 weeks",
+  "twice weekly for 4 weeks, then weekly for 4 weeks",
+  "every 12 h for 7 days",
+];
+
+// A treatment as text, also one that a file gives key by key.
+export function regimenText(treatment) {
+  if (typeof treatment !== "object" || treatment === null) return String(treatment);
+  const { drug, dose, salt, route, over, at, schedule, lag, missing, steady_state: steady } = treatment;
+  const part = (word, value) => (value ? `${word} ${value}` : "");
+  return [
+    drug,
+    dose,
+    salt !== "base" && part("as", salt),
+    route,
+    part("over", over),
+    part("at", at),
+    schedule,
+    part("lag", lag),
+    part("missing", missing),
+    steady && "at steady state",
+  ]
+    .filter(Boolean)
+    .join(" ");
+}
+
+// The field of treatment `index` of a case. `changed` is called after every change of the case.
+export function treatmentField(scenario, index, { changed, remove, maxLength }) {
+  const number = scenario.treatments.length > 1 ? ` ${index + 1}` : "";
+  const id = uniqueId("treatment");
+  const hint = uniqueId("hint");
+  const set = () => {
+    scenario.treatments[index] = input.value;
+    changed();
+  };
+  const typed = () => {
+    slider.showDose();
+    set();
+  };
+  const input = element("textarea", {
+    id,
+    rows: 2,
+    maxlength: maxLength,
+    spellcheck: "false",
+    "data-key": `treatments[${index}]`,
+    "aria-describedby": hint,
+    "data-hint": hint,
+    oninput: typed,
+  });
+  input.value = regimenText(scenario.treatments[index]);
+  const slider = doseSlider(input, set);
+  const removal = {
+    class: "link-button",
+    type: "button",
+    "aria-label": `Remove treatment${number}`,
+    onclick: remove,
+    text: "Remove",
+  };
+  const help = "Drug, dose, route, schedule: “esketamine 84 mg nasal twice weekly for 4 weeks”.";
+  const label = element("label", { for: id, text: `Treatment${number}` });
+  return element(
+    "div",
+    { class: "treatment" },
+    element("div", { class: "row" }, label, number && element("button", removal)),
+    input,
+    element("small", { id: hint, class: "secondary", text: help }),
+    slider.node,
+    element("p", { class: "field-error", id: uniqueId("error"), role: "alert" }),
+  );
+}
+
+// Changes the first dose of a text, up to four times the dose that was typed.
+function doseSlider(input, changed) {
+  const id = uniqueId("dose");
+  const slider = element("input", { type: "range", id, min: 1, max: 100, step: 1, "data-dose": true });
+  const output = element("output", { for: id });
+  const limits = element("span", { class: "limits" });
+  const label = element("label", { for: id, text: "Dose" });
+  const node = element("div", { class: "slider" }, label, output, slider, limits);
+  let typedDose = 0;
+  const rounded = (value) => Number(value.toPrecision(3));
+  const show = (dose, unit) => {
+    output.textContent = `${dose}${unit}`;
+    slider.setAttribute("aria-valuetext", `${dose}${unit}`);
+  };
+  const showDose = () => {
+    const match = input.value.match(DOSE);
+    node.hidden = !match;
+    if (!match) return;
+    const [, dose, unit] = match;
+    typedDose = Number(dose);
+    slider.value = String(MIDDLE);
+    show(dose, unit);
+    const [low, high] = [rounded(typedDose / MIDDLE), rounded((100 / MIDDLE) * typedDose)];
+    limits.textContent = `${low} to ${high}${unit}; type another dose for a wider range`;
+  };
+  slider.addEventListener("input", () => {
+    performance.mark("dose changed");
+    const match = input.value.match(DOSE);
+    if (!match || !typedDose) return;
+    const dose = rounded((typedDose * Number(slider.value)) / MIDDLE);
+    input.value = input.value.replace(DOSE, `${dose}${match[2]}`);
+    show(dose, match[2]);
+    changed();
+  });
+  showDose();
+  return { node, showDose };
+}
+
+// A form that adds a treatment; `drugs`: the server's list.
+export function treatmentForm(drugs, add) {
+  const select = (values) => element("select", {}, options(values));
+  const number = (value) => element("input", { type: "number", min: 0, step: "any", value });
+  const inputs = {
+    drug: select(drugs.map(({ name }) => name)),
+    dose: number(0.5),
+    unit: select(UNITS),
+    route: select([]),
+    duration: number(40),
+    schedule: select(SCHEDULES),
+    day: number(1),
+  };
+  const fields = {
+    drug: field("Drug", inputs.drug),
+    dose: field("Dose", inputs.dose, "above 0"),
+    unit: field("Unit", inputs.unit),
+    route: field("Route", inputs.route),
+    duration: field("Infusion time, min", inputs.duration, "IV and SC; 0: bolus"),
+    schedule: field("Schedule", inputs.schedule),
+    day: field("First day", inputs.day, "1: immediately"),
+  };
+  const chosenDrug = () => drugs.find(({ name }) => name === inputs.drug.value);
+  const showFields = () => {
+    const { routes, sessions } = chosenDrug();
+    inputs.route.replaceChildren(...options(routes));
+    fields.route.hidden = !routes.length;
+    for (const name of ["dose", "unit", "duration"]) fields[name].hidden = sessions;
+  };
+  inputs.drug.addEventListener("change", showFields);
+  showFields();
+  const addTreatment = () => add(composedText(chosenDrug(), inputs));
+  const pair = (...names) =>
+    element(
+      "div",
+      { class: "two-columns" },
+      names.map((name) => fields[name]),
+    );
+  const button = element("button", { type: "button", onclick: addTreatment, text: "Add treatment" });
+  const content = [fields.drug, pair("dose", "unit"), pair("route", "duration"), pair("schedule", "day"), button];
+  return element("details", {}, element("summary", { text: "Add a treatment" }), element("div", {}, content));
+}
+
+function composedText({ name, routes, sessions }, { dose, unit, route, duration, schedule, day }) {
+  const parts = [name];
+  if (!sessions) parts.push(`${dose.value || 0} ${unit.value}`);
+  if (routes.length) parts.push(route.value);
+  if (!sessions && INFUSED.includes(route.value) && Number(duration.value) > 0)
+    parts.push(`over ${duration.value} min`);
+  if (Number(day.value) > 1) parts.push(`at day ${day.value}`);
+  if (schedule.value !== "once") parts.push(schedule.value);
+  return parts.join(" ");
+}

@@ -1,0 +1,161 @@
+// The workbench: cases at the left, results in tabs at the right.
+
+import { getJson, onConnectionChange, ServerError } from "./api.js";
+import { CaseList } from "./case-list.js";
+import { announce, debounce, element, find, options } from "./dom.js";
+import { setUpPage } from "./page-setup.js";
+import { linkTo, readLink } from "./share-link.js";
+import { attributionTab } from "./tab-attribution.js";
+import { curvesTab } from "./tab-curves.js";
+import { downloadsTab } from "./tab-downloads.js";
+import { equationsTab } from "./tab-equations.js";
+import { evidenceTab } from "./tab-evidence.js";
+import { populationTab } from "./tab-population.js";
+import { scorecardTab } from "./tab-scorecard.js";
+import { trialTab } from "./tab-trial.js";
+import { RANGES, selectedTime, timeControls } from "./time-slider.js";
+
+// A tab is made when it is first opened: { node, update }.
+const TABS = {
+  curves: { label: "Time courses", make: curvesTab },
+  population: { label: "Population", make: populationTab },
+  attribution: { label: "Pathway contributions", make: attributionTab },
+  trial: { label: "Trial", make: trialTab },
+  scorecard: { label: "Scorecard", make: scorecardTab },
+  equations: { label: "Equations", make: equationsTab },
+  evidence: { label: "Evidence", make: evidenceTab },
+  downloads: { label: "Download", make: downloadsTab },
+};
+const TAB_NAMES = Object.keys(TABS);
+const BROKEN_LINK = "The link could not be read; the default cases are shown.";
+const PRESETS_SHOWN_FIRST = 2;
+
+class Workbench {
+  constructor(about) {
+    const link = readLink(location.hash);
+    const cases = link.cases ?? structuredClone(about.presets.slice(0, PRESETS_SHOWN_FIRST));
+    Object.assign(this, { about, cases, chosen: 0, view: link.view, tabs: {}, shown: null });
+    this.tab = TABS[link.tab] ? link.tab : "curves";
+    this.rememberSoon = debounce(300, () => this.remember());
+    this.setUpTime();
+    if (link.isBroken) find("#page-message").textContent = BROKEN_LINK;
+    this.caseList = new CaseList(this);
+    this.buildTabs();
+    this.open(this.tab);
+    find("#to-results").addEventListener("click", () => {
+      find("#results").scrollIntoView();
+      find("#results").focus({ preventScroll: true });
+    });
+    find("#share").addEventListener("click", () => this.share());
+    addEventListener("hashchange", () => this.followLink());
+    onConnectionChange((connected) => connected && this.changed());
+  }
+
+  setUpTime() {
+    const range = element("select", { id: "time-range", "aria-label": "Time range" });
+    range.append(...options(Object.keys(RANGES), (name) => RANGES[name].label));
+    range.addEventListener("change", () => {
+      selectedTime.setRange(range.value);
+      this.changed();
+    });
+    this.keepInLink("range", range);
+    selectedTime.setRange(range.value);
+    if (Number(this.view.time) > 0) selectedTime.set(Number(this.view.time));
+    find("#time-bar").append(...timeControls(), range);
+    selectedTime.onChange((hours) => {
+      this.view.time = Number(hours.toPrecision(3));
+      this.rememberSoon();
+    });
+  }
+
+  buildTabs() {
+    this.buttons = TAB_NAMES.map((name) => {
+      const attributes = { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": "panel" };
+      return element("button", { ...attributes, onclick: () => this.open(name), text: TABS[name].label });
+    });
+    find("#tabs").append(...this.buttons);
+    find("#tabs").addEventListener("keydown", (event) => {
+      const current = TAB_NAMES.indexOf(this.tab);
+      const next = { ArrowRight: current + 1, ArrowLeft: current - 1, Home: 0, End: -1 }[event.key];
+      if (next === undefined) return;
+      event.preventDefault();
+      const name = TAB_NAMES.at(next % TAB_NAMES.length);
+      this.open(name);
+      find(`#tab-${name}`).focus();
+    });
+  }
+
+  open(name) {
+    this.tab = name;
+    for (const button of this.buttons) {
+      const isOpen = button.id === `tab-${name}`;
+      button.setAttribute("aria-selected", String(isOpen));
+      button.tabIndex = isOpen ? 0 : -1;
+    }
+    this.tabs[name] ??= TABS[name].make(this);
+    this.shown = this.tabs[name];
+    find("#panel").replaceChildren(this.shown.node);
+    find("#panel").setAttribute("aria-labelledby", `tab-${name}`);
+    this.shown.update?.();
+    this.rememberSoon();
+  }
+
+  // An input whose value the link holds: filled from the link, and kept in it. Returns a function that fills it again.
+  keepInLink(name, input) {
+    const isBox = input.type === "checkbox";
+    const fill = () => {
+      const value = this.view[name];
+      if (value === undefined) return;
+      const before = input.value;
+      if (isBox) input.checked = Boolean(value);
+      else input.value = value;
+      if (input.tagName === "SELECT" && input.selectedIndex < 0) input.value = before;
+    };
+    fill();
+    input.addEventListener("change", () => {
+      this.view[name] = isBox ? input.checked : input.value;
+      this.rememberSoon();
+    });
+    return fill;
+  }
+
+  // A case has changed: what is shown is computed again.
+  changed() {
+    this.shown?.update?.();
+    this.rememberSoon();
+  }
+
+  remember() {
+    history.replaceState(null, "", linkTo(this));
+  }
+
+  followLink() {
+    const link = readLink(location.hash);
+    if (link.cases) location.reload();
+    else if (TABS[link.tab] && link.tab !== this.tab) this.open(link.tab);
+  }
+
+  async share() {
+    this.remember();
+    const button = find("#share");
+    try {
+      await navigator.clipboard.writeText(location.href);
+      button.textContent = "Copied";
+      announce("Link copied");
+    } catch {
+      button.textContent = "Copy the address";
+    }
+    setTimeout(() => {
+      button.textContent = "Copy link";
+    }, 2500);
+  }
+}
+
+setUpPage();
+getJson("/api/about").then(
+  (about) => new Workbench(about),
+  (error) => {
+    if (!(error instanceof ServerError)) return onConnectionChange((connected) => connected && location.reload());
+    find("#panel").replaceChildren(element("p", { class: "error-box", text: error.message }));
+  },
+);

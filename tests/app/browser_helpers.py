@@ -1,0 +1,77 @@
+"""Steps of the browser tests: open a page, wait for what is drawn, move a slider, look for accessibility findings."""
+
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+at_both_widths = pytest.mark.parametrize("width", ["phone", "desktop"], indirect=True)
+CHAPTERS = (
+    "dose", "receptor", "glutamate", "signalling", "synapses", "networks", "inflammation", "outcomes", "comparison",
+    "pathways",
+)  # fmt: skip
+AXE_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+LINK_CONTENT = "atob(location.hash.slice(3).split('&')[0].replace(/-/g, '+').replace(/_/g, '/'))"
+
+
+def until(page, expression, arg=None, seconds=25):
+    """Wait until something is true on the page. (wait_for_function evaluates text there, which the page forbids.)"""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < end, f"never true: {expression}"
+        page.wait_for_timeout(30)
+
+
+def open_story(page, address):
+    page.goto(address)
+    page.wait_for_selector("#dose path.curve", timeout=20_000)
+    until(page, "document.querySelector('#dose [data-caption]').textContent.length > 20")  # filled after the curve
+
+
+def open_workbench(page, address, hash_=""):
+    page.goto(f"{address}/workbench{hash_}")
+    page.wait_for_selector("#panel path.curve", timeout=20_000)
+
+
+def findings(page):
+    """Serious and critical findings of axe."""
+    # The package reads its own script at import in the locale's encoding, which other libraries reset to ASCII.
+    script = Path(find_spec("axe_core_python").origin).with_name("axe.min.js").read_text(encoding="utf-8")
+    page.evaluate(script)
+    found = page.evaluate("rules => axe.run(rules)", AXE_RULES)
+    return [
+        (one["id"], one["impact"], one["nodes"][0]["html"][:160])
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+def set_slider(page, slider, share):
+    slider.evaluate(
+        "(e, s) => { e.value = String(Number(e.min) + s * (e.max - e.min)); "
+        "e.dispatchEvent(new Event('input', { bubbles: true })) }", share,
+    )  # fmt: skip
+
+
+def fits_the_width(page):
+    return page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
+
+
+def upload(page, name, content):
+    page.set_input_files("#file", {"name": name, "mimeType": "text/plain", "buffer": content})
+
+
+def press_until(page, key, condition, most=120):
+    """Press a key until something has the focus."""
+    for _ in range(most):
+        if page.evaluate(f"Boolean({condition})"):
+            return
+        page.keyboard.press(key)
+    raise AssertionError(f"{key} never reached {condition}")
+
+
+def card(page, number=0):
+    """The form of one case."""
+    return page.locator(".case").nth(number)

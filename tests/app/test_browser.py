@@ -1,0 +1,269 @@
+"""Both pages in a browser, at the width of a phone and of a desktop: controls, errors, uploads, downloads, links."""
+
+import base64
+import json
+import re
+
+import pytest
+from browser_helpers import (
+    CHAPTERS,
+    LINK_CONTENT,
+    at_both_widths,
+    findings,
+    fits_the_width,
+    open_story,
+    open_workbench,
+    set_slider,
+    until,
+    upload,
+)
+
+
+@at_both_widths
+def test_every_chapter_of_the_story_is_drawn_and_captioned(page, address):
+    requested = []
+    page.on("request", lambda request: requested.append(request.url))
+    open_story(page, address)
+    for name in CHAPTERS:
+        page.locator(f"#{name}").scroll_into_view_if_needed()
+        page.wait_for_selector(f"#{name} figure path.curve, #{name} tbody tr", timeout=20_000)
+        until(page, f"document.querySelector('#{name} [data-caption]').textContent.length > 20")
+    assert fits_the_width(page)
+    assert all(url.startswith((address, "data:", "blob:")) for url in requested), "another server was contacted"
+    assert findings(page) == []
+    assert page.console_errors == []
+
+
+def test_the_dose_slider_changes_the_curves_and_reset_restores_them(page, address):
+    open_story(page, address)
+    before = page.locator("#dose [data-caption]").inner_text()
+    set_slider(page, page.locator("#dose [data-dose]"), 1.0)
+    until(page, "t => document.querySelector('#dose [data-caption]').textContent !== t", arg=before)
+    assert "2 mg/kg" in page.locator("#time-bar").inner_text()
+    until(page, "document.querySelectorAll('#dose figure > svg path.reference').length === 1")
+    page.click("#reset")
+    until(page, "t => document.querySelector('#dose [data-caption]').textContent === t", arg=before)
+
+
+def test_blocking_ampa_receptors_removes_most_of_the_effect_on_mood(page, address):
+    open_story(page, address)
+    page.locator("#outcomes").scroll_into_view_if_needed()
+    until(page, "document.querySelector('#outcomes [data-caption]').textContent.includes('lowest')")
+
+    def lowest():
+        return float(re.search(r"lowest, ([\d.]+)", page.locator("#outcomes [data-caption]").inner_text())[1])
+
+    usual = lowest()
+    page.locator("#glutamate [data-toggle=nbqx]").check()
+    changed = "u => !document.querySelector('#outcomes [data-caption]').textContent.includes('lowest, ' + u)"
+    until(page, changed, arg=usual)
+    assert lowest() > usual + 4
+
+
+def test_the_time_slider_works_by_keyboard_and_sets_the_time_of_every_figure(page, address):
+    open_story(page, address)
+    page.focus("#time-slider")
+    before = page.locator("#dose .legend").first.inner_text()
+    page.keyboard.press("End")
+    assert "30 days" in page.locator("#time-bar .selected-time").inner_text()
+    assert page.locator("#dose .legend").first.inner_text() != before
+    page.keyboard.press("Home")
+    assert "1 minute" in page.locator("#time-bar .selected-time").inner_text()
+
+
+@at_both_widths
+def test_a_badge_opens_its_evidence_and_returns_the_focus_when_closed(page, address):
+    open_story(page, address)
+    page.wait_for_selector("#outcomes .badge")
+    badge = page.locator("#outcomes [data-claim=esketamine-no-dissociation]")
+    badge.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog[open] .evidence-list a")
+    assert page.locator("dialog .evidence-list li").count() > 1
+    assert findings(page) == []
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+    assert badge.evaluate("e => e === document.activeElement")
+
+
+def test_every_figure_has_a_table(page, address):
+    open_story(page, address)
+    details = page.locator("#dose .figure details").first
+    details.locator("summary").focus()
+    page.keyboard.press("Enter")
+    until(page, "document.querySelectorAll('#dose .figure details tbody tr').length > 6")
+    assert "24 h" in details.inner_text()
+
+
+def test_the_other_theme_is_accessible_and_is_kept_after_a_reload(page, address):
+    open_workbench(page, address)
+    page.click("#theme")
+    assert page.evaluate("document.documentElement.dataset.theme") in ("dark", "light")
+    chosen = page.evaluate("document.documentElement.dataset.theme")
+    assert findings(page) == []
+    page.reload()
+    page.wait_for_selector("#panel path.curve", timeout=20_000)
+    assert page.evaluate("document.documentElement.dataset.theme") == chosen
+
+
+@at_both_widths
+def test_an_error_in_a_treatment_appears_at_its_field_and_goes_when_corrected(page, address):
+    open_workbench(page, address)
+    field = page.locator("[data-key='treatments[0]']").first
+    field.fill("racemc 0.5 mg/kg IV over 40 min")
+    page.wait_for_selector(".case [aria-invalid=true]")
+    error = page.locator(".treatment .field-error").first.inner_text()
+    assert "'racemc' is not a treatment that is known" in error
+    assert "nearest: racemic" in error
+    described_by = field.get_attribute("aria-describedby").split()
+    assert len(described_by) == 2, "the hint and the error"
+    assert all(page.locator(f"#{name}").count() == 1 for name in described_by)
+    assert findings(page) == []
+    field.fill("racemic 0.5 mg/kg IV over 40 min")
+    page.wait_for_selector(".case [aria-invalid=true]", state="detached")
+
+
+def test_a_link_reopens_a_case(page, address, browser):
+    open_workbench(page, address)
+    page.locator("[data-key='treatments[0]']").first.fill("esketamine 0.3 mg/kg IV over 40 min")
+    page.locator(".case").first.locator("summary", has_text="Pathways").click()
+    page.locator("[data-key='pathways.habenula']").first.uncheck()
+    page.click("#tab-population")
+    until(page, "location.hash.includes('tab=population')")
+    until(page, f"{LINK_CONTENT}.includes('habenula') && {LINK_CONTENT}.includes('esketamine 0.3')")
+    link = page.url
+    other = browser.new_context(viewport={"width": 900, "height": 800}).new_page()
+    other.goto(link)
+    other.wait_for_selector("#panel path.band", timeout=20_000)
+    assert other.locator("[data-key='treatments[0]']").first.input_value() == "esketamine 0.3 mg/kg IV over 40 min"
+    assert not other.locator("[data-key='pathways.habenula']").first.is_checked()
+    assert other.locator("#tab-population").get_attribute("aria-selected") == "true"
+    other.context.close()
+
+
+def link(content):
+    return "#s=" + base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
+
+
+BROKEN = [
+    "#s=%%%", "#s=bm90IGpzb24", link({"cases": []}) + "&tab=<b>", link({"cases": [{"treatments": [None]}]}),
+    link({"cases": [{"treatments": ["placebo IV"], "title": {"a": 1}}]}), link({"cases": [1]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("hash_", BROKEN)
+def test_a_broken_link_is_reported_and_the_default_cases_are_shown(page, address, hash_):
+    open_workbench(page, address, hash_)
+    assert "could not be read" in page.locator("#page-message").inner_text()
+    assert page.locator(".case").count() == 2
+    assert page.console_errors == []
+
+
+def test_unreadable_uploads_are_refused_and_a_scenario_file_is_opened(page, address):
+    open_workbench(page, address)
+    for name, content in (
+        ("x.yaml", b"\x00\xff\xfe"),
+        ("y.yaml", b"a: &x [*x]"),
+        ("z.csv", b"hello"),
+        ("big.yaml", b"x" * 250_000),
+    ):
+        page.evaluate("document.querySelector('#file-error').textContent = ''")
+        upload(page, name, content)
+        until(page, "document.querySelector('#file-error').textContent.length > 10")
+        assert page.locator(".case").count() == 2
+    upload(page, "mine.yaml", b"title: Mine\ntreatments:\n  - racemic 1 mg/kg IM\nperson: {weight: 60 kg}\n")
+    until(page, "document.querySelectorAll('.case').length === 3")
+    assert page.locator(".case header input").last.input_value() == "Mine"
+
+
+def test_a_dose_table_asks_for_the_drug_and_its_subjects_become_cases(page, address):
+    open_workbench(page, address)
+    upload(page, "doses.csv", b"ID,TIME,AMT,RATE,CMT,EVID\n1,0,35,52.5,1,1\n1,72,35,52.5,1,1\n2,0,50,75,1,1\n")
+    page.wait_for_selector("#file-error select")
+    assert "which drug is given?" in page.locator("#file-error").inner_text()
+    page.get_by_role("button", name="Open", exact=True).click()
+    until(page, "document.querySelectorAll('.case').length === 4")
+    treatments = [case.locator("[data-key^=treatments]").count() for case in page.locator(".case").all()]
+    assert treatments == [1, 1, 2, 1]
+    assert "CMT by number is 1 IV" in page.locator("#file-error").inner_text()
+
+
+def test_figures_data_and_reports_can_be_saved(page, address):
+    open_workbench(page, address)
+    for kind in ("SVG", "PNG"):
+        with page.expect_download() as saved:
+            page.locator("#panel .figure .save-buttons button", has_text=kind).first.click()
+        assert saved.value.suggested_filename.endswith(kind.lower())
+        if kind == "SVG":
+            text = saved.value.path().read_text(encoding="utf-8")
+            assert "not treatment or dosing advice" in text
+            assert "class=" not in text, "colours must be in the file"
+    page.click("#tab-downloads")
+    page.wait_for_selector("#panel pre")
+    for words, start in (
+        ("CSV", b"patient,time_h"),
+        ("Parquet", b"PAR1"),
+        ("PDF", b"%PDF"),
+        ("HTML", b"<!doctype html>"),
+    ):
+        with page.expect_download() as saved:
+            page.locator("#panel button", has_text=re.compile(f"^{words}$")).click()
+        assert saved.value.path().read_bytes().startswith(start)
+    assert findings(page) == []
+
+
+@at_both_widths
+def test_the_population_is_simulated_again_when_the_dose_changes(page, address):
+    open_workbench(page, address)
+    page.click("#tab-population")
+    page.wait_for_selector("#panel path.band", timeout=20_000)
+    before = page.locator("#panel path.band").first.get_attribute("d")
+    set_slider(page, page.locator(".case [data-dose]").first, 0.6)
+    until(page, "d => document.querySelector('#panel path.band').getAttribute('d') !== d", arg=before)
+    assert page.locator("#panel path.band").count() == 4
+
+
+def test_a_trial_runs_with_progress_and_can_be_cancelled(page, address):
+    open_workbench(page, address)
+    page.click("#tab-trial")
+    page.get_by_role("spinbutton", name="Patients per arm").fill("12")
+    page.get_by_role("spinbutton", name="Replicates", exact=True).fill("2")
+    page.get_by_role("button", name="Run the trial").click()
+    page.wait_for_selector("#panel .figure-grid figure", timeout=60_000)
+    assert findings(page) == []
+    page.get_by_role("spinbutton", name="Patients per arm").fill("300")
+    page.get_by_role("spinbutton", name="Replicates", exact=True).fill("100")
+    page.get_by_role("button", name="Run the trial").click()
+    page.get_by_role("button", name="Cancel").click()
+    page.wait_for_selector("text=Cancelled.", timeout=30_000)
+    page.get_by_role("spinbutton", name="Replicates", exact=True).fill("500")
+    page.get_by_role("button", name="Run the trial").click()
+    page.wait_for_selector("#panel .error-box")
+    assert "virtual patients" in page.locator("#panel .error-box").inner_text()
+    assert page.locator(".case").count() == 2
+
+
+@at_both_widths
+def test_a_lost_connection_is_reported_and_recovered(page, address):
+    open_story(page, address)
+    page.route("**/api/**", lambda route: route.abort())
+    set_slider(page, page.locator("#dose [data-dose]"), 0.9)
+    page.wait_for_selector(".connection-lost:not([hidden])")
+    assert "Trying again" in page.locator(".connection-lost").inner_text()
+    page.unroute("**/api/**")
+    page.wait_for_selector(".connection-lost", state="hidden", timeout=15_000)
+    until(page, "document.querySelector('#dose [data-caption]').textContent.includes('ng/mL')")
+    assert "1.8" in page.locator("#time-bar").inner_text()
+
+
+TABS = [("attribution", "desktop"), ("equations", "phone"), ("evidence", "phone"), ("scorecard", "desktop")]
+
+
+@pytest.mark.parametrize(("tab", "width"), TABS, indirect=["width"])
+def test_the_other_tabs_open_without_an_accessibility_finding(page, address, tab, width):
+    page.goto(f"{address}/workbench#tab={tab}")
+    content = {"attribution": "form", "equations": ".equation", "evidence": "tbody tr", "scorecard": "tbody tr"}
+    page.wait_for_selector(f"#panel {content[tab]}", timeout=120_000)
+    assert findings(page) == []
+    assert fits_the_width(page)
+    assert page.console_errors == []

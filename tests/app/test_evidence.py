@@ -1,0 +1,101 @@
+"""Evidence, claims, equations and attribution as the page gets them; missing parts of a version are reported."""
+
+import pytest
+
+from ketamech.app.optional import MODULES, present
+
+INFUSION = {"treatments": ["racemic 0.5 mg/kg IV over 40 min"], "person": {"weight": "70 kg"}, "horizon": "7 days"}
+
+
+def test_evidence_comes_with_its_source(client):
+    rows = client.get("/api/evidence", params={"ids": "murrough13-ket-24h-abs,none-such"}).json()
+    assert rows["total"] == 1
+    assert "Murrough 2013" in rows["rows"][0]["citation"]
+    assert client.get("/api/evidence", params={"text": "norketamine"}).json()["total"] > 10
+    assert client.get("/api/evidence", params={"text": "no such words at all"}).json()["rows"] == []
+
+
+def test_a_stage_comes_with_equations_reasons_and_sources(client):
+    page = client.get("/api/stages/spines").json()
+    assert any("d nascent / dt" in equation["left"] for equation in page["equations"])
+    assert all(len(why) > 5 for equation in page["equations"] for _, why in equation["terms"])
+    assert client.get("/api/stages/spine").status_code == 404
+
+
+def test_every_badge_of_the_story_names_a_claim_that_exists(client):
+    import re
+    from pathlib import Path
+
+    import ketamech.app
+
+    told = client.get("/api/claims").json()
+    if not told["present"]:
+        pytest.skip("this version has no claims")
+    text = (Path(ketamech.app.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
+    named = set(re.findall(r'data-claim="([^"]+)"', text))
+    assert len(named) >= 15
+    assert named <= set(told["claims"])
+    assert told["claims"]["esketamine-no-dissociation"]["verdict"] == "contradicted"
+    one = client.get("/api/claims/esketamine-no-dissociation").json()
+    assert one["lines"]
+    assert client.get("/api/claims/none").status_code == 404
+
+
+def test_every_track_of_the_story_exists(client):
+    import re
+    from pathlib import Path
+
+    import ketamech.app
+
+    text = (Path(ketamech.app.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
+    named = {key for keys in re.findall(r'data-tracks="([^"]+)"', text) for key in keys.split()}
+    assert named <= {lane["key"] for lane in client.get("/api/about").json()["lanes"]}
+
+
+def test_tracks_of_animals_are_marked(client):
+    lanes = client.get("/api/about").json()["lanes"]
+    assert {lane["key"] for lane in lanes if lane["animals"]} == {"behaviour"}
+
+
+def test_attribution_adds_up(client):
+    if not present("attribution"):
+        answer = client.post("/api/jobs/attribution", json={"scenario": INFUSION})
+        assert answer.status_code == 404
+        assert "no attribution" in answer.json()["what"]
+        return
+    begun = client.post("/api/jobs/attribution", json={"scenario": INFUSION, "draws": 0}).json()
+    with client.stream("GET", f"/api/jobs/{begun['id']}/events") as news:
+        assert list(news.iter_lines())
+    found = client.get(f"/api/jobs/{begun['id']}").json()["result"]
+    day = next(row for row in found["totals"] if row["outcome"].startswith("MADRS at 24 h"))
+    shares = [row["shapley"] for row in found["table"] if row["outcome"] == day["outcome"]]
+    assert sum(shares) == pytest.approx(day["pathways"], rel=1e-3)
+    assert found["said"]
+    assert len(found["course"]) == len(found["parts"])
+
+
+def test_a_version_without_a_part_says_so(client, monkeypatch):
+    monkeypatch.setitem(MODULES, "claims", "ketamech.analysis.no_such_module")
+    from ketamech.app.claims import claims_of
+
+    assert claims_of(None) == {"present": False, "claims": {}}
+    assert client.get("/api/claims/mood").json()["what"] == "this version has no claims"
+
+
+def test_every_badge_of_the_story_names_a_claim_or_rows_that_exist(client):
+    import re
+    from pathlib import Path
+
+    import ketamech.app
+    from ketamech.evidence import load_evidence
+
+    text = (Path(ketamech.app.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
+    claims = client.get("/api/claims").json()["claims"]
+    pathways = client.get("/api/about").json()["pathways"]
+    named = re.findall(r'data-claim="([\w-]+)"', text) + [name for row in pathways for name in row["claims"]]
+    assert len(named) > 25
+    assert set(named) <= set(claims)
+    assert {claims[name]["verdict"] for name in named} == {"supported", "mixed", "contradicted", "not supported"}
+    rows = [one for group in re.findall(r'data-evidence="([^"]+)"', text) for one in group.split(",")]
+    rows += [name for row in pathways for name in row["evidence"]]
+    assert set(rows) <= set(load_evidence().observations)

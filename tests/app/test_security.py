@@ -1,0 +1,158 @@
+"""What the server refuses: paths outside the pages, other hosts and origins, too large or too long requests."""
+
+import pytest
+
+from ketamech.app.guarding import HEADERS
+
+
+def test_every_response_carries_the_security_headers(client, infusion):
+    answers = [client.get("/"), client.get("/api/about"), client.get("/nothing"), client.post("/api/curves", json={})]
+    for answer in answers:
+        for name, value in HEADERS.items():
+            assert answer.headers[name] == value
+    assert "unsafe" not in HEADERS["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/../server.py", "/%2e%2e/server.py", "/..%2fserver.py", "/js/%2e%2e/%2e%2e/server.py", "/etc/passwd",
+     "//etc/passwd", "/api/stages/..%2f..%2fetc%2fpasswd", "/api/jobs/..%2fx", "/api/claims/..",
+     "/static/../server.py", "/%00"],
+)  # fmt: skip
+def test_no_path_leads_outside_the_pages(client, path):
+    answer = client.get(path)
+    assert answer.status_code in (400, 404)
+    assert b"import" not in answer.content
+    assert b"root:" not in answer.content
+
+
+def test_no_key_of_a_scenario_makes_the_page_read_a_file(client, infusion):
+    from ketamech.app.scenarios import FILE_KEYS
+    from ketamech.study.scenario_file import ScenarioFile
+
+    about = {name: field.description or "" for name, field in ScenarioFile.model_fields.items()}
+    assert set(FILE_KEYS) == {name for name, words in about.items() if "file" in words.lower()}
+    for key in FILE_KEYS:
+        told = client.post("/api/curves", json={"scenario": {**infusion, key: "/etc/passwd"}})
+        assert told.status_code == 422
+        assert "reads no files" in told.json()["what"]
+        text = f"treatments:\n  - placebo IV\n{key}: ../../../etc/passwd\n"
+        told = client.post("/api/scenario/read", json={"name": "x.yaml", "text": text}).json()
+        assert "reads no files" in told["what"]
+
+
+def test_a_large_body_is_refused_before_it_is_read_completely(client):
+    answer = client.post("/api/scenario/read", content=b"x" * 300_000)
+    assert answer.status_code == 413
+    assert answer.json()["kind"] == "TooMuch"
+
+
+def test_other_origins_and_hosts_are_refused(client, infusion):
+    body = {"scenario": infusion}
+    assert client.post("/api/curves", json=body, headers={"origin": "https://elsewhere.example"}).status_code == 400
+    assert client.get("/api/about", headers={"host": "elsewhere.example"}).status_code == 400
+    assert client.get("/api/about", headers={"host": "localhost:8321"}).status_code == 200
+
+
+def test_more_patients_doses_or_trials_than_the_limits_are_refused(client, infusion):
+    assert client.post("/api/band", json={"scenario": infusion, "patients": 2001}).status_code == 422
+    often = {**infusion, "treatments": ["racemic 0.001 mg/kg IV every 1 h for 900 h"], "horizon": "38 days"}
+    told = client.post("/api/curves", json={"scenario": often})
+    assert told.status_code == 422
+    assert "doses" in told.json()["what"]
+    large = {"arms": {"a": "placebo IV", "b": "placebo IV"}, "patients_per_arm": 2000, "replicates": 500}
+    assert client.post("/api/jobs/trial", json=large).status_code == 429
+
+
+def test_a_band_that_takes_too_long_is_stopped(model, infusion):
+    from ketamech.app.asked import AskedBand
+    from ketamech.app.bands import band_of
+    from ketamech.app.engine import Engine
+    from ketamech.app.limits import Limits
+    from ketamech.app.stopping import TooMuch
+
+    hurried = Engine(model, Limits.model_validate({"band_seconds": 0.0}))
+    infusion["treatments"] = ["esketamine 84 mg nasal daily for 12 weeks"]
+    with pytest.raises(TooMuch, match="longer than"):
+        band_of(hurried, AskedBand.model_validate({"scenario": infusion, "patients": 2000}))
+
+
+def test_nothing_that_is_received_is_evaluated_or_unpickled():
+    import ast
+    from pathlib import Path
+
+    import ketamech.app
+
+    for path in Path(ketamech.app.__file__).parent.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        called = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+        assert not called & {"eval", "exec", "open", "compile", "__import__"}, path
+        names = {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+        assert not names & {"pickle", "subprocess", "shelve", "marshal"} or path.name == "loading.py", path
+
+
+def test_the_pages_name_no_other_host_and_hold_no_inline_script():
+    import re
+    from pathlib import Path
+
+    import ketamech.app
+
+    folder = Path(ketamech.app.__file__).parent / "static"
+    allowed = ("http://www.w3.org/2000/svg",)
+    for path in [*folder.rglob("*.js"), *folder.rglob("*.css"), *folder.rglob("*.html")]:
+        text = path.read_text(encoding="utf-8")
+        assert all(found in allowed for found in re.findall(r"https?://[^\s\"'`)]+", text)), path
+        if path.suffix == ".html":
+            assert "not treatment or dosing advice" in text
+            assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=|<style", text), path
+
+
+def test_every_module_of_a_page_is_preloaded():
+    import re
+    from pathlib import Path
+
+    import ketamech.app
+
+    folder = Path(ketamech.app.__file__).parent / "static"
+
+    def needed(name):
+        found = set(re.findall(r'from "\./([\w-]+)\.js"', (folder / "js" / f"{name}.js").read_text(encoding="utf-8")))
+        return found.union(*(needed(other) for other in found))
+
+    for page, first in (("index.html", "story"), ("workbench.html", "workbench")):
+        text = (folder / page).read_text(encoding="utf-8")
+        assert set(re.findall(r'modulepreload" href="js/([\w-]+)\.js"', text)) == needed(first), page
+
+
+def test_the_static_files_are_smaller_than_one_megabyte():
+    from pathlib import Path
+
+    import ketamech.app
+
+    assert sum(p.stat().st_size for p in (Path(ketamech.app.__file__).parent / "static").rglob("*")) < 1_000_000
+
+
+def test_a_long_text_of_a_scenario_is_refused_at_its_key_before_it_is_parsed(client, infusion):
+    long = "racemic 0.5 mg/kg IV" + " " * 100_000
+    for change, key in (
+        ({"treatments": [long]}, "treatments[0]"),
+        ({"perturbations": ["NBQX" + " " * 600]}, "perturbations[0]"),
+        ({"treatments": [{"drug": "racemic", "dose": "1 mg", "schedule": "x" * 501}]}, "treatments[0].schedule"),
+    ):
+        told = client.post("/api/scenario/check", json={"scenario": {**infusion, **change}})
+        assert told.status_code == 422
+        assert (told.json()["key"], told.json()["expected"]) == (key, "at most 500 characters")
+    text = f"treatments:\n  - '{long}'\nperson: {{weight: 70 kg}}\n"
+    told = client.post("/api/scenario/read", json={"name": "x.yaml", "text": text})
+    assert told.json()["key"] == "treatments[0]"
+
+
+def test_a_page_that_does_not_exist_is_html_and_an_api_route_that_does_not_exist_is_json(client):
+    page = client.get("/nothing")
+    assert page.status_code == 404
+    assert page.headers["content-type"].startswith("text/html")
+    assert "Page not found" in page.text
+    for way in (client.get, client.post):
+        answer = way("/api/nothing")
+        assert answer.status_code == 404
+        assert answer.json()["kind"] == "NotHere"

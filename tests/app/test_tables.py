@@ -1,0 +1,165 @@
+"""Tables under data/ that reports and the page read: a row added to a table is enough for it to appear in both."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import ketamech.analysis.pathways as pathways
+import ketamech.report.lanes as tracks
+from ketamech.analysis.pathways import component, label_in_sentence, load_components, load_pathways
+from ketamech.core import BadInput
+from ketamech.parameters.table import ParameterTable
+from ketamech.report.lanes import lanes_of, load_groups, load_tracks
+from ketamech.report.story_figure import story_figure
+from ketamech.report.told import told
+from ketamech.study import load_scenario, simulate
+
+INFUSION = "racemic 0.5 mg/kg IV over 40 min"
+
+
+def append(path, *rows):
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(f"{row}\n" for row in rows)
+
+
+@pytest.fixture
+def track_tables(tmp_path, monkeypatch):
+    folder = shutil.copytree(tracks.DIRECTORY, tmp_path / "tracks")
+    monkeypatch.setattr(tracks, "DIRECTORY", folder)
+    return folder
+
+
+@pytest.fixture
+def pathway_tables(tmp_path, monkeypatch):
+    folder = shutil.copytree(pathways.DIRECTORY, tmp_path / "pathways")
+    monkeypatch.setattr(pathways, "DIRECTORY", folder)
+    return folder
+
+
+def about(model):
+    from ketamech.app.engine import Engine
+    from ketamech.app.routes.about import About, _about
+
+    return About.model_validate(_about(Engine(model)))
+
+
+def test_a_row_adds_a_track_to_reports_and_to_the_page(model, track_tables):
+    from ketamech.app.asked import AskedCurves
+    from ketamech.app.curves import curves_of
+    from ketamech.app.engine import Engine
+
+    cells = "vesicle_release", "Molecular signalling", "Vesicle release", "relative to baseline", "relative_to_baseline"
+    append(track_tables / "tracks.csv", ",".join((*cells, "1,peak,yes,,1,1e-6,no,no,no,")))
+    append(track_tables / "curves.csv", "vesicle_release,glutamate.extracellular,spillover")
+    scenario = load_scenario(INFUSION)
+    curves = simulate(scenario, model=model)
+    assert "vesicle_release" in {track.key for track in lanes_of(curves)}
+    figure = story_figure(curves, told(scenario, model), model.parameters)
+    assert "Vesicle release" in figure.svg()
+    assert "vesicle_release" in {lane.key for lane in about(model).lanes}
+    asked = AskedCurves.model_validate({"scenario": {"treatments": [INFUSION], "person": {"weight": "70 kg"}},
+                                        "lanes": ["vesicle_release"]})  # fmt: skip
+    (answer,) = curves_of(Engine(model), asked)["figures"]
+    assert answer["label"] == "Vesicle release"
+    assert answer["curves"][0]["label"] == "spillover"
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "column"),
+    [
+        ("tracks.csv", "x,No such group,X,%,percent,1,peak,yes,,1,1,no,no,no,", "group"),
+        ("tracks.csv", "mood,Drug,X,%,percent,1,peak,yes,,1,1,no,no,no,", "id"),
+        ("tracks.csv", "x,Drug,X,%,percent,1,upwards,yes,,1,1,no,no,no,", "id"),
+        ("curves.csv", "no_such_track,mood.madrs,", "track"),
+    ],
+)
+def test_a_bad_row_of_the_track_tables_is_refused_with_its_column(track_tables, table, row, column):
+    append(track_tables / table, row)
+    with pytest.raises(BadInput, match=column):
+        load_tracks()
+
+
+def test_every_track_belongs_to_a_group_with_a_colour_and_every_name_is_used_once():
+    assert {track.group for track in load_tracks().values()} == set(load_groups())
+    labels = [track.label for track in load_tracks().values()]
+    assert len(labels) == len(set(labels))
+
+
+def test_a_row_adds_a_pathway_to_reports_and_to_the_page(model, pathway_tables):
+    from ketamech.report.attribution_pictures import _course
+
+    append(
+        pathway_tables / "pathways.csv",
+        "sleep,Slow-wave sleep,#4477AA,slow waves consolidate new synapses,eef2k-ko,metabolite",
+    )
+    switch = replace(model.parameters["pathway.opioid"], name="pathway.sleep")
+    extended = replace(model, parameters=ParameterTable({**model.parameters, "pathway.sleep": switch}))
+    shown = {row.name: row for row in about(extended).pathways}
+    assert (shown["sleep"].label, shown["sleep"].colour) == ("Slow-wave sleep", "#4477AA")
+    assert (shown["sleep"].evidence, shown["sleep"].claims) == (["eef2k-ko"], ["metabolite"])
+    found = SimpleNamespace(scenario=load_scenario(INFUSION), parts=("hope", "sleep"), times=np.array([1.0, 24.0]),
+                            course=np.zeros((2, 1, 2)), doses=1)  # fmt: skip
+    _, labels = _course(found).axes[0].get_legend_handles_labels()
+    assert labels[:2] == ["Expectancy", "Slow-wave sleep"]
+
+
+def test_pathway_rows_are_the_switches_of_the_model_and_name_rows_that_exist(model):
+    from ketamech.analysis.claims import load_claims
+    from ketamech.evidence import load_evidence
+
+    assert {f"pathway.{name}" for name in load_pathways()} == {n for n in model.parameters if n.startswith("pathway.")}
+    evidence = load_evidence()
+    claims = load_claims(evidence)
+    for row in load_pathways().values():
+        assert row.evidence or row.claims, row.id
+        assert set(row.evidence) <= set(evidence.observations), row.id
+        assert set(row.claims) <= set(claims), row.id
+
+
+def luminance(colour):
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("ground", ["#fcfcfb", "#121518"])
+def test_components_have_colours_that_differ_and_are_seen_on_light_and_dark_ground(ground):
+    colours = [one.colour for one in load_components().values()]
+    assert len(set(colours)) == len(colours)
+    for colour in colours:
+        high, low = sorted((luminance(colour), luminance(ground)), reverse=True)
+        assert (high + 0.05) / (low + 0.05) >= 2.6, colour
+
+
+def test_a_label_within_a_sentence_keeps_its_abbreviations():
+    assert label_in_sentence("opioid") == "opioid system"
+    assert label_in_sentence("extrasynaptic") == "extrasynaptic NMDA receptors"
+    assert label_in_sentence("resting_release") == "NMDA receptors at rest"
+    assert component("vagus_nerve").label == "Vagus nerve"
+
+
+def test_every_preset_is_offered_and_can_be_simulated(client):
+    presets = client.get("/api/about").json()["presets"]
+    assert len(presets) > 10
+    for preset in presets:
+        answer = client.post("/api/curves", json={"scenario": preset, "lanes": ["mood"]})
+        assert answer.status_code == 200, (preset["title"], answer.json())
+
+
+def test_a_row_adds_a_preset(tmp_path, monkeypatch):
+    import ketamech.app.presets as presets
+
+    table = Path(shutil.copy(presets.TABLE, tmp_path))
+    monkeypatch.setattr(presets, "TABLE", table)
+    append(table, "Two treatments,ECT; placebo IV,weight: 60 kg; age: 50 year,opioid; habenula,14 days")
+    assert presets.load_presets()[-1] == {
+        "title": "Two treatments", "treatments": ["ECT", "placebo IV"], "person": {"weight": "60 kg", "age": "50 year"},
+        "pathways": {"opioid": False, "habenula": False}, "horizon": "14 days",
+    }  # fmt: skip
+    append(table, "Bad,ECT,sixty kilograms,,")
+    with pytest.raises(BadInput, match="person"):
+        presets.load_presets()
