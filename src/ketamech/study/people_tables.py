@@ -1,8 +1,8 @@
 """The tables virtual people are drawn from, and the distributions written in them as words.
 
 "normal 33 5 in 20 56" is a mean and an SD before the bounds cut the tails off, "lognormal 78 0.2" a median and the SD
-of the logarithm, "uniform 0 1", "bernoulli 0.4", "binomial 2 0.25" (count), "fixed 0", "mixture 0.6 lognormal 1.4 0.2 | lognormal 0.3
-0.2" (the first is the share of the first part). A number may be the name of a parameter.
+of the logarithm, "uniform 0 1", "bernoulli 0.4", "binomial 2 0.25" (count), "fixed 0", "mixture 0.6 lognormal 1.4 0.2 |
+lognormal 0.3 0.2" (the first is the share of the first part). A number may be the name of a parameter.
 """
 
 from __future__ import annotations

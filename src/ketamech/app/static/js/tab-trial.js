@@ -81,12 +81,12 @@ function arms(found) {
 }
 
 function summary(found) {
-  const rows = [...Map.groupBy(found.comparison, (row) => row.arm)].map(([arm, list]) => {
+  const rows = [...Map.groupBy(found.comparison.filter((row) => row.difference !== null), (row) => row.arm)].map(([arm, list]) => {
     const mean = list.reduce((sum, row) => sum + row.difference, 0) / list.length;
     const sorted = list.map((row) => row.difference).sort((a, b) => a - b), at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
     return [arm, number(mean), list.length > 1 ? `${number(at(0.025))} to ${number(at(0.975))}` : `${number(list[0].low)} to ${number(list[0].high)}`, `${Math.round((100 * list.filter((row) => row.p < 0.05).length) / list.length)} %`];
   });
-  if (!rows.length) return make("p", { class: "quiet", text: "One arm: nothing to compare with." });
+  if (!rows.length) return make("p", { class: "quiet", text: found.comparison.length ? "The difference between arms cannot be estimated." : "One arm: nothing to compare with." });
   return table(`${found.primary}, against ${found.reference}, over ${found.replicates} trials`, ["arm", "difference, points", "95 %", "p < 0.05"], rows);
 }
 
@@ -102,5 +102,6 @@ function notes(found) {
   const { hazard_ratio: ratio, low, high } = found.hazard_ratio;
   if (ratio && low > 0 && Number.isFinite(high)) lines.push(`Hazard ratio ${number(ratio)} (${number(low)} to ${number(high)}), first trial.`);
   else if (ratio) lines.push("Hazard ratio: cannot be estimated from the first trial, where hardly anybody relapsed in one arm.");
+  for (const [what, reason] of Object.entries(found.not_estimated)) lines.push(`Not estimated: ${what}: ${reason}.`);
   return lines.length ? [make("h3", { class: "part", text: "Notes" }), make("ul", {}, lines.map((text) => make("li", { class: "quiet", text })))] : [];
 }
