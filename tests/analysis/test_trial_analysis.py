@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketamech.analysis.trials import adqs, adsl, ancova, exposure_response, mmrm, non_compartmental, time_to_relapse
+from ketamech.analysis.trials import (
+    adqs,
+    adsl,
+    ancova,
+    exposure_response,
+    gee_repeated_measures,
+    non_compartmental,
+    time_to_relapse,
+)
 from ketamech.analysis.trials.effects import by_arm, responders, share_interval
 from ketamech.analysis.trials.power import power
 from ketamech.core import BadInput
@@ -61,11 +69,22 @@ def test_covariance_is_what_statsmodels_finds_and_finds_the_truth():
 
 
 def test_repeated_measures_find_the_truth_at_every_visit():
-    found = mmrm(made(), "MADRS", "placebo")
+    found = gee_repeated_measures(made(), "MADRS", "placebo")
+    assert (found["reason"] == "").all()
     assert list(found["visit"]) == ["24 h", "day 8"]
     assert (found["low"] < -5).all()
     assert (found["high"] > -5).all()
     assert (found["se"] < 0.8).all()
+
+
+def test_repeated_measures_without_missing_ratings_are_least_squares_at_each_visit():
+    data = made(n=40)
+    data = data.assign(MADRS=data.MADRS.fillna(20.0))
+    whole = gee_repeated_measures(data, "MADRS", "placebo", replicate=2).set_index("visit")
+    for visit in VISITS[1:]:
+        alone = ancova(data, "MADRS", visit, "placebo").iloc[2]
+        assert whole.loc[visit, "difference"] == pytest.approx(alone["difference"], rel=1e-6)
+        assert whole.loc[visit, "se"] == pytest.approx(alone["se"], rel=0.1)
 
 
 def test_intervals_of_the_truth_cover_at_their_rate():
@@ -124,6 +143,60 @@ def test_relapse_is_confirmed_at_the_next_visit_and_censored_at_the_last():
     assert found["days"].tolist() == [6.0, 4.0, 6.0]
 
 
+def test_the_last_two_ratings_make_a_relapse_and_the_last_alone_does_not():
+    rows = [[40, 10, 10, 30, 30], [40, 10, 10, 10, 30], [40, 10, 30, np.nan, 30], [40, 10, 30, 10, np.nan]]
+    rows += [[40, 10, np.nan, np.nan, np.nan], [40, 20, 20, 20, 20]]
+    scores = np.array([rows], dtype=float)
+    patient = ("replicate", "patient")
+    hours = np.broadcast_to(24.0 * np.array([0, 1, 3, 5, 7]), scores.shape) + np.array([0, 0, 0, 0, 0, 1])[:, None]
+    data = xr.Dataset(
+        {
+            "MADRS": ((*patient, "visit"), scores),
+            "arm": ((*patient, "visit"), np.full(scores.shape, "drug")),
+            "visit_time": ((*patient, "visit"), hours),
+            "decision": (patient, np.full((1, 6), "")),
+        },
+        {"visit": ["baseline", "day 2", "day 4", "day 6", "day 8"]},
+    )
+    found = time_to_relapse(data, "MADRS", "day 2", 0.5).events
+    assert found["patient"].tolist() == [0, 1, 2, 3, 4, 5]  # half of baseline is a response, and no relapse
+    assert found["relapsed"].tolist() == [True, False, True, False, False, False]
+    assert found["days"].tolist() == [4.0, 6.0, 2.0, 4.0, 0.0, 6.0]
+
+
+def test_areas_are_linear_while_levels_rise_and_logarithmic_while_they_fall():
+    """By hand: 1 while rising, 3 while level, 2 (4 - 2) / ln 2 and 3 (2 - 1) / ln 2 while falling."""
+    time, level = np.array([0, 0.5, 1.25, 3.25, 6.25, 8]), np.array([0, 4.0, 4.0, 2.0, 1.0, 0])
+    found = non_compartmental(time, level)
+    falling = 2 * (4 - 2) / np.log(2) + 3 * (2 - 1) / np.log(2)
+    assert found["AUCLST"] == pytest.approx(1 + 3 + falling, rel=1e-12)
+    assert (found["CMAX"], found["TMAX"], found["CLST"], found["TLST"]) == (4.0, 0.5, 1.0, 6.25)
+
+
+def test_areas_that_touch_zero_in_between_are_linear_there():
+    found = non_compartmental(np.array([0, 1, 3, 4.0]), np.array([2.0, 0, 0, 6.0]))
+    assert found["AUCLST"] == pytest.approx(2 * 1 / 2 + 0 + 1 * 6 / 2, rel=1e-12)
+
+
+def test_the_slope_is_that_of_the_last_phase_and_begins_after_the_peak():
+    time = np.array([0, 0.5, 1, 2, 3, 4, 6, 8, 10, 12.0])
+    level = 100 * np.exp(-2 * time) + 10 * np.exp(-0.1 * time)
+    found = non_compartmental(time, level, dose=100.0)
+    assert found["LAMZ"] == pytest.approx(0.1, rel=1e-3)
+    assert found["LAMZHL"] == pytest.approx(np.log(2) / found["LAMZ"], rel=1e-12)
+    assert found["AUCIFO"] == pytest.approx(found["AUCLST"] + level[-1] / found["LAMZ"], rel=1e-12)
+    assert found["CLFO"] == pytest.approx(100 / found["AUCIFO"], rel=1e-12)
+    assert found["VZFO"] == pytest.approx(found["CLFO"] / found["LAMZ"], rel=1e-12)
+    assert np.isnan(non_compartmental(np.arange(4.0), np.array([1, 9.0, 4, 2]))["LAMZ"])  # two points after the peak
+
+
+def test_the_slope_is_of_as_many_points_as_have_the_best_adjusted_fit():
+    """Three points fit best (R squared 0.989 against 0.986), five fit best after adjustment (0.977 against 0.982)."""
+    time, level = np.arange(8.0), np.array([0, 20, 13.4, 12.7, 8.1, 6.6, 3.8, 2.6])
+    slope = -np.polyfit(time[-5:], np.log(level[-5:]), 1)[0]
+    assert non_compartmental(time, level)["LAMZ"] == pytest.approx(slope, rel=1e-12)
+
+
 def test_exposure_of_a_bolus_has_its_closed_form():
     """One compartment: C = D/V exp(-k t), so AUC = D/(V k) and CL = k V."""
     dose, volume, k = 100.0, 20.0, 0.25
@@ -166,3 +239,28 @@ def test_long_tables_have_the_names_trialists_use():
     assert len(long) == np.isfinite(data.MADRS.values).sum()
     one = long[(long.USUBJID == "1-4") & (long.AVISIT == "24 h")].iloc[0]
     assert pytest.approx(float(data.MADRS[1, 4, 1] - data.MADRS[1, 4, 0])) == one.CHG
+
+
+def test_percentage_change_is_of_the_baseline_of_the_same_period_and_baselines_are_flagged():
+    values = np.array([[[40.0, 10, 20, 15], [0.0, 5, 30, np.nan]]])
+    patient = ("replicate", "patient")
+    visits = ["period 1: baseline", "period 1: 24 h", "period 2: baseline", "period 2: 24 h"]
+    data = xr.Dataset(
+        {
+            "MADRS": ((*patient, "visit"), values),
+            "true_MADRS": ((*patient, "visit"), values),
+            "arm": ((*patient, "visit"), np.full(values.shape, "drug")),
+            "visit_time": ((*patient, "visit"), np.broadcast_to([0.0, 24, 168, 192], values.shape)),
+        },
+        {"visit": visits, "replicate": [0], "patient": [0, 1]},
+    )
+    long = adqs(data).set_index(["USUBJID", "AVISIT"])
+    first = long.loc["0-0"]
+    assert first["BASE"].tolist() == [40, 40, 20, 20]
+    assert first["CHG"].tolist() == [0, -30, 0, -5]
+    assert first["PCHG"].tolist() == [0, -75, 0, -25]
+    assert first["ABLFL"].tolist() == ["Y", "", "Y", ""]
+    assert first["AVISITN"].tolist() == [0, 1, 2, 3]
+    second = long.loc["0-1"]
+    assert second["PCHG"].isna().tolist() == [True, True, False]  # a baseline of 0 has no percentage
+    assert second["CHG"].tolist() == [0, 5, 0]

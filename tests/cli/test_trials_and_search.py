@@ -72,7 +72,7 @@ def test_a_trial_leaves_data_tables_pictures_and_a_page(tmp_path):
     code, out, _ = run("trial", "murrough2013", "--replicates", "3", "--power", "10, 20", "--out", "t", cwd=tmp_path)
     assert code == 0
     assert "midazolam" in out
-    folder = tmp_path / "t" / "murrough2013"
+    folder = tmp_path / "t"
     data = xr.open_zarr(folder / "trial.zarr")
     assert data.sizes["replicate"] == 3
     for name in ("adsl", "adqs", "means", "response", "primary"):
@@ -84,6 +84,56 @@ def test_a_trial_leaves_data_tables_pictures_and_a_page(tmp_path):
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "not treatment or dosing advice" in page
     assert page.count("<svg") == 3
+
+
+def test_the_difference_between_arms_is_printed_first(tmp_path):
+    _, out, _ = run("trial", "murrough2013", "--seed", "3", "--out", "t", cwd=tmp_path)
+    head, line = (text.split("\t") for text in out.splitlines()[:2])
+    found = dict(zip(head, line, strict=True))
+    assert found["comparison"] == "MADRS-24h at 24 h, ketamine minus midazolam"
+    table = pd.read_parquet(tmp_path / "t" / "primary.parquet").iloc[0]
+    for name in ("difference", "low", "high"):
+        assert float(found[name]) == pytest.approx(table[name], rel=1e-3)
+    assert found["p"] == ("< 0.0001" if table["p"] < 1e-4 else f"{table['p']:.2g}")
+    assert found["in words"] == ("ketamine is better" if table["p"] < 0.05 else "no difference is shown")
+
+
+def test_of_many_trials_the_mean_difference_and_how_many_are_significant_are_printed(tmp_path):
+    _, out, _ = run("trial", "murrough2013", "--replicates", "6", "--out", "t", cwd=tmp_path)
+    found = dict(zip(*(text.split("\t") for text in out.splitlines()[:2]), strict=True))
+    table = pd.read_parquet(tmp_path / "t" / "primary.parquet")
+    assert float(found["difference"]) == pytest.approx(table["difference"].mean(), rel=1e-3)
+    assert found["p < 0.05 in"] == f"{(table['p'] < 0.05).sum()} of 6"
+    assert found["in words"] == f"ketamine is better in {(table['difference'] < 0).sum()} of 6 trials"
+
+
+@pytest.mark.parametrize(
+    ("name", "patients", "missing"),
+    [("murrough2013", "20", "repeated measures"), ("nasal_four_weeks", "16", "repeated measures"), ("ssri", "2", "difference")],
+)  # fmt: skip
+def test_a_small_trial_ends_and_its_folder_takes_the_next_command(name, patients, missing, tmp_path):
+    code, out, err = run("trial", name, "--patients", patients, "--out", "t", cwd=tmp_path)
+    assert code == 0
+    assert f"Not estimated: {missing}: " in " ".join(err.split())
+    assert out.startswith("comparison\t")
+    facts = json.loads((tmp_path / "t" / "summary.json").read_text(encoding="utf-8"))
+    assert facts["not_estimated"][missing]
+    assert run("trial", name, "--patients", "4", "--out", "t", cwd=tmp_path)[0] == 0
+
+
+def test_the_folder_of_a_trial_is_the_one_that_is_named(tmp_path):
+    for _ in range(2):  # the folder of a former run is no trial file
+        assert run("trial", "ssri", "--patients", "2", "--out", "ssri", cwd=tmp_path)[0] == 0
+    assert (tmp_path / "ssri" / "report.html").is_file()
+    assert run("trial", "ssri", "tms", "--patients", "2", "--out", "two", cwd=tmp_path)[0] == 0
+    assert (tmp_path / "two" / "ssri" / "report.html").is_file()
+    assert (tmp_path / "two" / "tms" / "report.html").is_file()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "report.html").write_text("mine")
+    code, _, err = run("trial", "ssri", "--patients", "2", "--out", "mine", cwd=tmp_path)
+    assert code == 2
+    assert "not a KetaMech run" in err
+    assert (tmp_path / "mine" / "report.html").read_text() == "mine"
 
 
 def test_regimens_are_searched(tmp_path):

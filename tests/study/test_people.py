@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,34 @@ def test_distributions_are_as_written():
     assert madrs.min() >= 20
     assert madrs.max() <= 56
     assert crowd.covariates["covariate.male"].mean() == pytest.approx(0.4, abs=0.03)
+
+
+def test_a_fixed_value_is_that_value_in_everybody_and_in_every_setting():
+    fixed = load_population().with_distributions({"weight": "fixed 70", "responsiveness": "fixed 0.8"}, TABLE)
+    for replicate in (0, 3):
+        crowd = fixed.draw(TABLE, 1, range(300), replicate=replicate)
+        assert (crowd.values["person.weight"] == 70).all()
+        assert (crowd.values["person.responsiveness"] == 0.8).all()
+
+
+def test_a_stated_distribution_has_its_mean_and_its_bounds():
+    weight = draw(range(6000), weight="normal 75 8 in 51 99").values["person.weight"]
+    assert weight.mean() == pytest.approx(75, abs=0.4)
+    assert weight.std() == pytest.approx(8, abs=0.3)
+    assert weight.min() >= 51
+    assert weight.max() <= 99
+
+
+def test_no_covariate_and_no_setting_moves_anybody_out_of_the_bounds_of_the_table():
+    narrow = marginal("lognormal 78 0.18 in 60 90")
+    people = load_population()
+    people = replace(people, marginals={**people.marginals, "person.weight": narrow})
+    weight = people.draw(TABLE, 1, range(2000)).values["person.weight"]
+    assert (weight.min(), weight.max()) == (pytest.approx(60, abs=0.5), 90)
+    healthy = load_population("healthy")
+    crowds = [healthy.draw(TABLE, 1, range(200), replicate=r).values["person.baseline_madrs"] for r in range(1, 6)]
+    assert max(healthy.setting(1, r)["person.baseline_madrs"] for r in range(1, 6)) > 1.02
+    assert np.max(crowds) <= 4
 
 
 def test_responsiveness_has_two_groups_of_the_share_in_the_table():

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from ketamech.core import BadInput
 from ketamech.study import load_trial, run_trial
+from ketamech.study.treating import Treating
 
 KETAMINE = "racemic 0.5 mg/kg IV over 40 min"
 TWO_ARMS = {
@@ -171,6 +173,27 @@ def test_missed_visits_are_missing_and_doses_are_not_taken_by_chance(model):
     assert 0.1 < np.isnan(found["MADRS"].sel(visit="24 h")).mean() < 0.3
     assert np.isfinite(found["MADRS"].sel(visit="baseline")).all()
     assert found["doses_given"].values.mean() == pytest.approx(0.75 * 3, abs=0.3)
+
+
+@pytest.mark.parametrize(("taken", "doses"), [("100 %", 3), ("0 %", 0)])
+def test_adherence_at_its_bounds_is_every_dose_or_none(taken, doses, model):
+    found = run_trial(trial(arms={"esketamine": {"treatment": COURSE, "n": 40}}, adherence=taken), model, threads=1)
+    assert (found["doses_given"].values == doses).all()
+
+
+def test_a_dose_is_missed_only_below_the_chance_of_missing_it(model, monkeypatch):
+    """Chances lie in [0, 1), so that a dose is taken at exactly the chance of missing it."""
+    chances = np.array([0.0, 0.2499, 0.25, 0.2501, 0.999])
+    monkeypatch.setattr(Treating, "_chances", lambda self, *_: chances)
+    found = run_trial(
+        trial(arms={"esketamine": {"treatment": COURSE, "n": 5}}, adherence="75 %"), model, threads=1
+    )  # fmt: skip
+    assert found["doses_given"].values[0].tolist() == [0, 0, 3, 3, 3]
+
+
+def test_adherence_beyond_its_bounds_is_refused():
+    with pytest.raises(BadInput, match="adherence"):
+        trial(adherence="101 %")
 
 
 def test_in_a_crossover_everybody_gets_everything_and_something_is_carried_over(model):

@@ -79,7 +79,8 @@ def test_a_finished_command_may_be_given_again(tmp_path, model):
     assert "begun with seed 1, and this is 2" in str(done.exception)
 
 
-def test_a_finished_cohort_makes_way_for_the_same_question_only(tmp_path, model):
+def test_a_finished_cohort_makes_way_for_the_same_question_only(tmp_path, model, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")  # results carry their date to the second
     place = tmp_path / "c"
     assert call("simulate", place).exit_code == 0
     before = results(place)

@@ -108,6 +108,7 @@ def _told(trial: Trial, found: Any, sizes: pd.DataFrame | None, asked: AskedTria
         "hazard_ratio": {name: value for name, value in ratio.items() if math.isfinite(value)},
         "power": [] if sizes is None else records(sizes),
         "left_percent": {name: plain(value) for name, value in found.left.items()},
+        "not_estimated": found.not_estimated,
         "failed_percent": round(100 * found.failed, 3),
         "typed": typed(asked, trial),
     }

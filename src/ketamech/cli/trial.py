@@ -24,12 +24,20 @@ Seed = Annotated[int | None, typer.Option(min=0, help="Which people are drawn [d
 Threads = Annotated[int | None, typer.Option(min=1, help="The results are the same for any number [default: cores]")]
 Posterior = Annotated[str, typer.Option(help="Population values: 'shipped', 'none' (those of the tables), or a file")]
 Sizes = Annotated[str | None, typer.Option("--power", help="Power for so many patients an arm, e.g. '20, 40, 80'")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="A folder for each trial is made in here")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        help="Folder of the results; of several trials, a folder with one for each [default: runs/trials]",
+    ),
+]
+FOLDER = Path("runs/trials")
 
 
 def trial(
     files: Files, replicates: Replicates = 1, patients: Patients = None, seed: Seed = None, threads: Threads = None,
-    posterior: Posterior = "shipped", power: Sizes = None, out: Out = Path("runs/trials"),
+    posterior: Posterior = "shipped", power: Sizes = None, out: Out = None,
     resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Run virtual trials: people drawn, allocated, dosed, rated at visits with error; then analysed and drawn.
@@ -49,6 +57,7 @@ def trial(
     from ketamech.analysis.trials import analyse
     from ketamech.analysis.trials.power import power as power_of
     from ketamech.cli import terminal
+    from ketamech.report.trial_summary import TITLE
     from ketamech.study import run_trial
 
     need("trials")
@@ -57,36 +66,55 @@ def trial(
     if sizes and any(len(planned.arms) < 2 for _, planned in asked):
         raise BadInput("power of a single arm", key="--power", expected="trials of two arms or more")
     draws = _draws(posterior)
-    terminal.refuse_file(out)
+    folders = _folders(out, [name for name, _ in asked])
     model = terminal.model()
     console = terminal.progress()
-    for name, planned in asked:
+    for folder, (_, planned) in zip(folders, asked, strict=True):
         mark = analysis.posterior_hash(draws)
         job = {"command": "trial", "trial": planned.mark, "patients": patients, "seed": seed, "posterior": mark}
-        with long_run(out / name, job, model, resume=resume, scheduler=scheduler) as work:
+        with long_run(folder, job, model, resume=resume, scheduler=scheduler) as work:
             with _progress(replicates, planned.title) as tick:
                 data = run_trial(
                     planned, model, replicates=replicates, patients=patients, seed=seed,
                     threads=threads_of(threads, scheduler), posterior=draws, progress=tick, work=work,
                 )  # fmt: skip
             data = data.assign_attrs(posterior=mark)
-            with console.status("Analysing and drawing ..."), exchange.renewed(out / name) as draft:
+            with console.status("Analysing and drawing ..."), exchange.renewed(folder) as draft:
                 found = analyse(data, planned)
                 table = power_of(data, *planned.primary, found.reference, sizes) if sizes else None
                 line = terminal.command_line()
                 data = data.assign_attrs(report.provenance_of_many(planned.title, planned.mark, model, line))
                 page = report.write_trial(draft, data, planned, found, power=table, command_line=line)
+        terminal.table(report.difference_rows(found, planned), title=TITLE)
+        terminal.table(report.relapse_rows(found), title="Time to relapse, first trial")
         terminal.table(report.summary_of(found), title=planned.title)
+        for name, reason in found.not_estimated.items():
+            console.print(f"Not estimated: {terminal.written(name)}: {terminal.written(reason)}.")
         if found.failed:
             console.print(f"{100 * found.failed:.2g} % of solves failed; they are missing, with reasons in adsl.csv")
-        console.print(f"Open [bold]{terminal.written(out / name / page.name)}[/bold]   {terminal.DISCLAIMER}")
+        console.print(f"Open [bold]{terminal.written(folder / page.name)}[/bold]   {terminal.DISCLAIMER}")
+
+
+def _folders(out: Path | None, names: list[str]) -> list[Path]:
+    """The folder of each trial: `out` itself for one, a folder in it for each of several. Raises BadInput."""
+    from ketamech import report
+    from ketamech.cli import terminal
+    from ketamech.core.pieces import PLACE
+
+    terminal.refuse_file(out or FOLDER)
+    found = [out] if out is not None and len(names) == 1 else [(out or FOLDER) / name for name in names]
+    for folder in found:
+        terminal.refuse_file(folder)
+        if not (folder / PLACE).is_dir():
+            report.refuse_folder(folder)
+    return found
 
 
 def _found(file: Path) -> tuple[str, Trial]:
     from ketamech.analysis import shipped_trial
     from ketamech.study import load_trial
 
-    if file.suffix in (".yaml", ".yml") or file.exists():
+    if file.suffix in (".yaml", ".yml") or file.is_file():
         return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()), load_trial(file)
     return file.name, shipped_trial(file.name)
 

@@ -34,10 +34,12 @@ if TYPE_CHECKING:
     from ketamech.report.search_pictures import draw_indices as draw_indices
     from ketamech.report.search_pictures import draw_tornado as draw_tornado
     from ketamech.report.summary import summary_rows as summary_rows
-    from ketamech.report.trial_folder import summary_of as summary_of
     from ketamech.report.trial_folder import write_trial as write_trial
     from ketamech.report.trial_pictures import save_people as save_people
     from ketamech.report.trial_scorecard_page import write_trial_scorecard as write_trial_scorecard
+    from ketamech.report.trial_summary import difference_rows as difference_rows
+    from ketamech.report.trial_summary import relapse_rows as relapse_rows
+    from ketamech.report.trial_summary import summary_of as summary_of
     from ketamech.report.vpc_picture import draw_predictive_checks as draw_predictive_checks
     from ketamech.report.wiring_page import stale as stale
     from ketamech.report.wiring_page import write_average as write_average
@@ -68,7 +70,9 @@ _WHERE = {
     "save_experiments": "experiments_picture",
     "save_people": "trial_pictures",
     "stale": "wiring_page",
-    "summary_of": "trial_folder",
+    "difference_rows": "trial_summary",
+    "relapse_rows": "trial_summary",
+    "summary_of": "trial_summary",
     "summary_rows": "summary",
     "write_attribution": "explain_page",
     "write_average": "wiring_page",

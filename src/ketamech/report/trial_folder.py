@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from ketamech.exchange.facts import write_table
 from ketamech.report.html import render
 from ketamech.report.style import save
 from ketamech.report.trial_pictures import power_figure, trial_figures
+from ketamech.report.trial_summary import TITLE, difference_rows, printed, relapse_rows
 from ketamech.report.words import DISCLAIMER, number
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def write_trial(
         "trial.html.j2",
         facts=facts,
         figures=drawn,
-        primary=_primary(found),
+        primary_title=TITLE,
+        primary=printed(difference_rows(found, trial)),
+        hazard=printed(relapse_rows(found)),
         relapse=[] if found.relapse is None else _plain(found.relapse.median),
         repeated=_plain(found.repeated),
         power=[] if power is None else _plain(power),
@@ -69,7 +71,8 @@ def _results(found: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFrame]:
     means = [table.assign(scale=name, unit=units[name]) for name, table in found.means.items()]
     shares = [table.assign(scale=name, unit="percent") for name, table in found.shares.items()]
     rated = {"scale": trial.primary[0], "unit": units.get(trial.primary[0], "")}
-    tables = {name: table.assign(**rated) for name, table in (("primary", found.primary), ("repeated", found.repeated))}
+    parts = (("primary", found.primary), ("gee_repeated_measures", found.repeated))
+    tables = {name: table.assign(**rated) for name, table in parts}
     tables |= {"exposure": _with_units(found.exposure, units)}
     tables |= {"means": pd.concat(means), "response": pd.concat(shares) if shares else pd.DataFrame()}
     if found.relapse is not None:
@@ -86,6 +89,7 @@ def _facts(dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, command_line
     """What the summary and the head of the page say."""
     arms = [{"arm": arm.name, "n": arm.n, "given": arm.regimen.sentence(), "told": arm.belief} for arm in trial.arms]
     ratio = found.relapse.hazard_ratio if found.relapse is not None else {}
+    differences = [{k: v for k, v in row.items() if v == v} for row in difference_rows(found, trial)]
     return {
         "title": trial.title,
         "description": trial.description,
@@ -98,6 +102,8 @@ def _facts(dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, command_line
         "posterior": str(dataset.attrs.get("posterior", "")),
         "primary": " at ".join(trial.primary),
         "reference": found.reference,
+        "differences": differences,
+        "not_estimated": found.not_estimated,
         "left_percent": found.left,
         "failed_percent": 100 * found.failed,
         "hazard_ratio": {k: v for k, v in ratio.items() if math.isfinite(v)},
@@ -106,40 +112,8 @@ def _facts(dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, command_line
     }
 
 
-def _primary(found: TrialAnalysis) -> list[Mapping[str, str]]:
-    """The primary comparison over replicates: mean difference, 95 % of trials, share that reach p < 0.05."""
-    lines: list[Mapping[str, str]] = []
-    for arm, part in found.primary.groupby("arm") if len(found.primary) else []:
-        low, high = part["difference"].quantile([0.025, 0.975]) if len(part) > 1 else part[["low", "high"]].iloc[0]
-        lines.append(
-            {
-                "arm": str(arm),
-                "difference": number(float(part["difference"].mean())),
-                "interval": f"{number(float(low))} to {number(float(high))}",
-                "significant": f"{100 * (part['p'] < 0.05).mean():.0f} %",
-                "trials": str(len(part)),
-            }
-        )
-    return lines
-
-
 def _plain(table: pd.DataFrame) -> list[dict[str, str]]:
     return [
         {str(k): number(float(v)) if isinstance(v, int | float) else str(v) for k, v in row.items()}
         for row in table.to_dict("records")
     ]
-
-
-def summary_of(found: TrialAnalysis) -> list[dict[str, object]]:
-    """What the terminal prints: change and response of each arm at each visit of the first scale that has responses."""
-    scale = next(iter(found.shares), next(iter(found.means)))
-    means = found.means[scale]
-    shares = found.shares.get(scale)
-    lines = []
-    for row in means[means["hour"] > 0].to_dict("records"):
-        line = {k: row[k] for k in ("arm", "visit", "n", "mean", "change", "sd", "low", "high")}
-        if shares is not None:
-            match = shares[(shares["arm"] == row["arm"]) & (shares["visit"] == row["visit"])]
-            line |= {k: float(match[k].iloc[0]) if len(match) else float("nan") for k in ("response", "remission")}
-        lines.append({"scale": scale, **line})
-    return lines

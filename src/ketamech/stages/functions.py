@@ -34,5 +34,8 @@ class hill_slope(sympy.Function):  # noqa: N801
 
 
 def positive_part(x: sympy.Expr, width: sympy.Expr) -> sympy.Expr:
-    """Smooth max(0, x), exactly zero at zero; `width` (unit of x) is how far the bend reaches."""
-    return (x + sqrt(x**2 + width**2) - width) / 2
+    """Smooth max(0, x): exactly 0 at and below 0, x - width / 2 far above it.
+
+    `width` (unit of x, above 0) is how far the bend reaches. The slope is continuous and lies between 0 and 1.
+    """
+    return x * hill(x, width / 2, 1)

@@ -56,22 +56,31 @@ class People:
 
 @dataclass(frozen=True)
 class Population:
-    """A kind of people: every variable with its distribution, and the tables around it."""
+    """A kind of people: every variable with its distribution, and the tables around it.
+
+    `stated` names the variables whose distribution a user gave: covariates do not act on these, so that what is drawn
+    has the mean and the bounds that were asked for.
+    """
 
     name: str
     marginals: Mapping[str, Marginal]
     tables: PeopleTables = field(repr=False)
+    stated: frozenset[str] = frozenset()
 
     def with_distributions(self, words: Mapping[str, str], parameters: ParameterTable) -> Population:
-        """The same people with some variables distributed otherwise, e.g. {"person.age": "normal 70 4 in 65 85"}."""
-        known = {**self.marginals}
+        """The same people with some variables distributed otherwise, e.g. {"person.age": "normal 70 4 in 65 85"}.
+
+        Raises UnknownName for a variable that people do not have and BadInput for words that are no distribution.
+        """
+        known, stated = {**self.marginals}, []
         for name, text in words.items():
             full = name if "." in name else f"person.{name}"
             if full not in self.tables.variables and full not in parameters:
                 near = nearest(full, [*self.tables.variables, *parameters])
                 raise UnknownName(f"people have no '{name}'", key=name, nearest=near)
             known[full] = marginal(str(text), 1.0 if full.startswith(COVARIATE) else _factor(parameters, full))
-        return replace(self, marginals=known)
+            stated.append(full)
+        return replace(self, marginals=known, stated=self.stated.union(stated))
 
     def draw(
         self,
@@ -97,8 +106,10 @@ class Population:
             if row.person and row.parameter not in drawn:
                 drawn[row.parameter] = value(row.parameter) * np.exp(row.person * z[row.parameter])
         for covariate, name, power in self.tables.effects:
+            if name in self.stated:
+                continue
             usual = drawn[name] if name in drawn else np.full(len(z[covariate]), value(name))
-            drawn[name] = usual * np.exp(power * drawn[covariate])
+            drawn[name] = self._within(name, usual, usual * np.exp(power * drawn[covariate]))
         for name, factor in self.setting(seed, replicate).items():
             usual = drawn[name] if name in drawn else np.full(len(patients), value(name))
             drawn[name] = self._within(name, usual, usual * factor)
@@ -117,11 +128,12 @@ class Population:
         )
 
     def _within(self, name: str, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """Moved values, but nobody further out than the bounds of his distribution allow."""
+        """Moved values, but nobody further out than the distribution allows; what is fixed does not move."""
         if name not in self.marginals:
             return after
-        parts, factor = self.marginals[name].parts, self.marginals[name].factor
-        low, high = factor * min(part.low for part in parts), factor * max(part.high for part in parts)
+        if self.marginals[name].fixed:
+            return before
+        low, high = self.marginals[name].bounds
         return np.clip(after, np.minimum(low, before), np.maximum(high, before))
 
     def occasions(

@@ -1,8 +1,8 @@
 """The tables virtual people are drawn from, and the distributions written in them as words.
 
-"normal 33 5 in 20 56" is a mean and an SD within bounds, "lognormal 78 0.2" a median and the SD of the logarithm,
-"uniform 0 1", "bernoulli 0.4", "binomial 2 0.25" (count), "fixed 0", "mixture 0.6 lognormal 1.4 0.2 | lognormal 0.3
-0.2" (the first is the share of the first part). A number may be the name of a parameter.
+"normal 33 5 in 20 56" is a mean and an SD before the bounds cut the tails off, "lognormal 78 0.2" a median and the SD
+of the logarithm, "uniform 0 1", "bernoulli 0.4", "binomial 2 0.25" (count), "fixed 0", "mixture 0.6 lognormal 1.4 0.2 |
+lognormal 0.3 0.2" (the first is the share of the first part). A number may be the name of a parameter.
 """
 
 from __future__ import annotations
@@ -33,6 +33,14 @@ class Part:
     low: float = -inf
     high: float = inf
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lowest and highest value; of a uniform part its two numbers where they are not names."""
+        if self.kind != "uniform":
+            return self.low, self.high
+        low, high = self.numbers
+        return (low if isinstance(low, float) else -inf), (high if isinstance(high, float) else inf)
+
     def quantile(self, u: np.ndarray, value: Value) -> np.ndarray:
         """The value [patient] below which a share `u` of people lies."""
         from scipy.special import ndtr, ndtri
@@ -62,6 +70,17 @@ class Marginal:
     parts: tuple[Part, ...]
     share: float | str = 1.0
     factor: float = 1.0
+
+    @property
+    def fixed(self) -> bool:
+        """Whether everybody has the same value."""
+        return len(self.parts) == 1 and self.parts[0].kind == "fixed"
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lowest and highest canonical value that may be drawn."""
+        lows, highs = zip(*(part.bounds for part in self.parts), strict=True)
+        return self.factor * min(lows), self.factor * max(highs)
 
     def quantile(self, u: np.ndarray, value: Value) -> np.ndarray:
         """Canonical values [patient] of ranks `u` in (0, 1)."""

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from ketamech.analysis.trials.analysed import TrialAnalysis as TrialAnalysis
     from ketamech.analysis.trials.analysed import analyse as analyse
     from ketamech.analysis.trials.effects import ancova as ancova
-    from ketamech.analysis.trials.effects import mmrm as mmrm
     from ketamech.analysis.trials.exposure import exposure_response as exposure_response
     from ketamech.analysis.trials.exposure import non_compartmental as non_compartmental
+    from ketamech.analysis.trials.repeated_measures import gee_repeated_measures as gee_repeated_measures
     from ketamech.analysis.trials.survival import time_to_relapse as time_to_relapse
     from ketamech.analysis.trials.tables import adpc as adpc
     from ketamech.analysis.trials.tables import adqs as adqs
@@ -24,7 +24,7 @@ _WHERE = {
     "analyse": "analysed",
     "ancova": "effects",
     "exposure_response": "exposure",
-    "mmrm": "effects",
+    "gee_repeated_measures": "repeated_measures",
     "non_compartmental": "exposure",
     "time_to_relapse": "survival",
 }

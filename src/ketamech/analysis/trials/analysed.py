@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from ketamech.analysis.trials.effects import ancova, by_arm, mmrm, responders
+from ketamech.analysis.trials.effects import ancova, by_arm, responders
 from ketamech.analysis.trials.exposure import non_compartmental
+from ketamech.analysis.trials.repeated_measures import gee_repeated_measures
 from ketamech.analysis.trials.survival import Relapse, time_to_relapse
 from ketamech.analysis.trials.tables import LEVELS
 from ketamech.study import Trial
@@ -24,9 +25,9 @@ CONTROLS = ("placebo", "saline", "midazolam", "sham", "control")
 class TrialAnalysis:
     """Tables of a trial.
 
-    `means` and `shares` by scale; the `primary` comparison in every replicate; `repeated`: all visits together, in the
-    first replicate; `relapse`; `exposure`: CDISC names, one line a person of the first replicate; `left`: percent of
-    each arm; `failed`: share of solves.
+    `means` and `shares` by scale; the `primary` comparison in every replicate; `repeated`: all visits of the first
+    replicate together, by generalised estimating equations; `relapse`; `exposure`: CDISC names, one line a person of
+    the first replicate; `left`: percent of each arm; `failed`: share of solves. What cannot be estimated is NaN.
     """
 
     reference: str
@@ -39,6 +40,18 @@ class TrialAnalysis:
     left: dict[str, float]
     failed: float
     seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def not_estimated(self) -> dict[str, str]:
+        """What cannot be estimated from these patients, and why."""
+        found = {}
+        for name, table in (("difference", self.primary), ("repeated measures", self.repeated)):
+            reasons = dict.fromkeys(text for text in table.get("reason", ()) if text)
+            if reasons:
+                found[name] = "; ".join(reasons)
+        if self.relapse is not None and self.relapse.reason:
+            found["time to relapse"] = self.relapse.reason
+        return found
 
 
 def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
@@ -57,8 +70,8 @@ def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
         {name: by_arm(dataset, name) for name in trial.scales},
         {n: responders(dataset, n, trial.scales[n].response, trial.scales[n].remission) for n in falling},
         primary,
-        mmrm(dataset, scale, reference) if several and not trial.washout else pd.DataFrame(),
-        time_to_relapse(dataset, *trial.relapse) if trial.relapse else None,
+        gee_repeated_measures(dataset, scale, reference) if several and not trial.washout else pd.DataFrame(),
+        time_to_relapse(dataset, *trial.relapse, order=_groups(trial)) if trial.relapse else None,
         _exposure(dataset),
         _left(dataset),
         float((dataset["solve_status"].values != "ok").mean()),
@@ -71,6 +84,11 @@ def reference_arm(trial: Trial) -> str:
         if any(word in arm.name.lower() for word in CONTROLS):
             return arm.name
     return trial.arms[-1].name
+
+
+def _groups(trial: Trial) -> list[str]:
+    """Names of groups in the order of the file: what is drawn by lot on the way, then arms."""
+    return [name for step in trial.steps for name in step.names] + [arm.name for arm in trial.arms]
 
 
 def _left(dataset: xr.Dataset) -> dict[str, float]:

@@ -1,8 +1,8 @@
-"""Change from baseline: by arm, by analysis of covariance at one visit, and by a repeated-measures model over all."""
+"""Change from baseline: by arm, and by analysis of covariance at one visit. What cannot be estimated is NaN."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Z95 = 1.959964
+ROUNDING = 1e-9  # relative: below it a number is the rounding error of another
 
 
 def scores(dataset: xr.Dataset, scale: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -41,42 +42,62 @@ def by_arm(dataset: xr.Dataset, scale: str) -> pd.DataFrame:
     lines = []
     for name in dict.fromkeys(arm.ravel()):
         inside = arm == name
-        change = np.where(inside, values - base, np.nan)
         for k, (visit, hour) in enumerate(zip(dataset["visit"].values, dataset["hour"].values, strict=True)):
-            if not np.isfinite(change[:, :, k]).any():
+            if not inside[:, :, k].any() or not np.isfinite(values[:, :, k]).any():
                 continue
-            low, high = _interval(change[:, :, k])
+            change = np.where(inside, values - base, np.nan)[:, :, k]
+            low, high = _interval(change)
             lines.append(
                 {
                     "arm": name,
                     "visit": str(visit),
                     "hour": float(hour),
-                    "n": float(np.isfinite(change[:, :, k]).sum(axis=1).mean()),
-                    "mean": float(np.nanmean(np.where(inside, values, np.nan)[:, :, k])),
-                    "change": float(np.nanmean(change[:, :, k])),
-                    "sd": float(np.nanstd(change[:, :, k], ddof=1)),
+                    "n": float(np.isfinite(change).sum(axis=1).mean()),
+                    "mean": _mean(np.where(inside, values, np.nan)[:, :, k]),
+                    "change": _mean(change),
+                    "sd": _sd(change),
                     "low": low,
                     "high": high,
                 }
             )
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines, columns=["arm", "visit", "hour", "n", "mean", "change", "sd", "low", "high"])
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean of what is known; NaN of nothing."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _sd(values: np.ndarray) -> float:
+    """Standard deviation of what is known; NaN of fewer than two."""
+    known = values[np.isfinite(values)]
+    return float(known.std(ddof=1)) if known.size > 1 else float("nan")
 
 
 def _interval(change: np.ndarray) -> tuple[float, float]:
-    with np.errstate(all="ignore"):
-        means = np.array([np.nanmean(row) if np.isfinite(row).any() else np.nan for row in change])
+    means = np.array([_mean(row) for row in change])
     if len(means) > 1:
-        low, high = np.nanpercentile(means, [2.5, 97.5])
-        return float(low), float(high)
-    error = Z95 * np.nanstd(change, ddof=1) / np.sqrt(np.isfinite(change).sum())
+        return _percentiles(means)
+    error = Z95 * _sd(change) / np.sqrt(max(1, np.isfinite(change).sum()))
     return float(means[0] - error), float(means[0] + error)
+
+
+def _percentiles(values: np.ndarray) -> tuple[float, float]:
+    """What 95 % of the known values lie between."""
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return float("nan"), float("nan")
+    low, high = np.percentile(known, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def ancova(dataset: xr.Dataset, scale: str, visit: str, reference: str) -> pd.DataFrame:
     """Difference in change from a reference arm, adjusted for baseline, in every replicate.
 
     Ordinary least squares of change on baseline and arm, as `statsmodels` OLS gives, in closed form for speed. Columns:
-    replicate, arm, difference, se, p, low, high (95 %), n. Raises BadInput for an arm or visit that is not there.
+    replicate, arm, difference, se, p, low, high (95 %), n, reason. What the rated patients do not determine is NaN, and
+    `reason` says why. Raises BadInput for an arm or visit that is not there.
     """
     import pandas as pd
 
@@ -87,82 +108,60 @@ def ancova(dataset: xr.Dataset, scale: str, visit: str, reference: str) -> pd.Da
         raise BadInput(f"there is no arm '{reference}'", key="reference", expected=", ".join(others))
     lines = []
     for r in range(len(values)):
-        change, start, here = values[r, :, place] - base[r, :, place], base[r, :, place], arm[r, :, place]
+        change, start = values[r, :, place] - base[r, :, place], base[r, :, place]
         known = np.isfinite(change) & np.isfinite(start)
-        columns = [np.ones(known.sum()), start[known] - start[known].mean()]
-        columns += [(here[known] == name).astype(float) for name in others]
-        for name, fit in zip(others, _fit(np.column_stack(columns), change[known], len(others)), strict=True):
-            lines.append({"replicate": int(dataset["replicate"].values[r]), "arm": name, **fit, "n": int(known.sum())})
-    return pd.DataFrame(lines)
+        fits = _differences(change[known], start[known], arm[r, known, place], reference, others)
+        number = int(dataset["replicate"].values[r])
+        for name, fit in zip(others, fits, strict=True):
+            lines.append({"replicate": number, "arm": name, **fit, "n": int(known.sum())})
+    return pd.DataFrame(lines, columns=["replicate", "arm", "difference", "se", "p", "low", "high", "n", "reason"])
 
 
-def _fit(design: np.ndarray, outcome: np.ndarray, last: int) -> list[dict[str, float]]:
-    """The last coefficients of a least-squares fit with their errors, t tests and intervals."""
-    from scipy.stats import t
-
+def _differences(
+    change: np.ndarray, start: np.ndarray, arm: np.ndarray, reference: str, others: list[str]
+) -> list[dict[str, Any]]:
+    """Difference of each other arm from the reference among rated patients [patient], or why there is none."""
+    if not (arm == reference).any():
+        return [_nothing(f"nobody in '{reference}' is rated")] * len(others)
+    columns = [np.ones(len(arm)), start - start.mean(), *((arm == name).astype(float) for name in others)]
+    design = np.column_stack(columns)
     inverse = np.linalg.pinv(design.T @ design)
-    beta = inverse @ design.T @ outcome
-    free = len(outcome) - design.shape[1]
-    variance = np.sum((outcome - design @ beta) ** 2) / max(free, 1)
-    errors = np.sqrt(np.maximum(variance * np.diag(inverse), 0))
-    reach = t.ppf(0.975, max(free, 1))
+    estimable = np.abs(design.T @ design @ inverse - np.eye(design.shape[1])).max(axis=0) < ROUNDING
+    beta = inverse @ design.T @ change
+    free = len(change) - np.linalg.matrix_rank(design)
+    residual = float(np.sum((change - design @ beta) ** 2))
+    if residual <= ROUNDING**2 * float(np.sum(change**2)):
+        residual = 0.0
     found = []
-    for b, se in zip(beta[-last:], errors[-last:], strict=True):
-        p = float(2 * t.sf(abs(b / se), max(free, 1))) if se > 0 else float("nan")
-        found.append({"difference": b, "se": se, "p": p, "low": b - reach * se, "high": b + reach * se})
+    for i, name in enumerate(others, start=2):
+        if not (arm == name).any():
+            found.append(_nothing(f"nobody in '{name}' is rated"))
+        elif not estimable[i]:
+            found.append(_nothing(f"{len(change)} patients do not tell the arm from the baseline"))
+        else:
+            found.append(_tested(float(beta[i]), residual, float(inverse[i, i]), int(free)))
     return found
 
 
-def mmrm(dataset: xr.Dataset, scale: str, reference: str, replicate: int = 0) -> pd.DataFrame:
-    """Difference from a reference arm at every visit from all visits together.
+def _tested(difference: float, residual: float, inverse: float, free: int) -> dict[str, Any]:
+    """A difference with its error, t test and interval, where patients are left over to estimate the error."""
+    from scipy.stats import t
 
-    A Gaussian marginal model of change on visit, baseline by visit and arm by visit with an unstructured working
-    correlation within a person and robust errors (`statsmodels` GEE): the estimating-equation form of the mixed model
-    for repeated measures, valid where who leaves depends on nothing unobserved. Columns: arm, visit, difference, se, p,
-    low, high.
-    """
-    import pandas as pd
-    from statsmodels.genmod.cov_struct import Independence, Unstructured
-    from statsmodels.genmod.generalized_estimating_equations import GEE
+    if free < 1:
+        return _nothing("no patient is left over to estimate the error", difference)
+    if residual == 0:
+        return _nothing("arm and baseline explain every change, so that there is no error to estimate", difference)
+    se = float(np.sqrt(residual / free * inverse))
+    reach = float(t.ppf(0.975, free)) * se
+    p = float(2 * t.sf(abs(difference / se), free))
+    return {
+        "difference": difference, "se": se, "p": p, "low": difference - reach, "high": difference + reach, "reason": "",
+    }  # fmt: skip
 
-    values, base, arm = (part[replicate] for part in scores(dataset, scale))
-    places = [k for k in range(values.shape[1]) if k not in set(baselines(dataset)) and np.isfinite(values[:, k]).any()]
-    others = [str(name) for name in dict.fromkeys(arm.ravel()) if name != reference]
-    rows, times, people, outcome = [], [], [], []
-    for j, k in enumerate(places):
-        for i in np.flatnonzero(np.isfinite(values[:, k]) & np.isfinite(base[:, k])):
-            row = np.zeros(len(places) * (2 + len(others)))
-            row[j], row[len(places) + j] = 1.0, base[i, k] - np.nanmean(base)
-            for a, name in enumerate(others):
-                row[(2 + a) * len(places) + j] = arm[i, k] == name
-            rows.append(row)
-            times.append(j)
-            people.append(i)
-            outcome.append(values[i, k] - base[i, k])
-    order = np.lexsort((np.array(times), np.array(people)))
-    within = Unstructured() if len(places) > 1 else Independence()
-    model = GEE(
-        np.array(outcome)[order], np.array(rows)[order], groups=np.array(people)[order],
-        time=np.array(times)[order], cov_struct=within,
-    )  # fmt: skip
-    fit = model.fit()
-    interval = fit.conf_int()
-    lines = []
-    for a, name in enumerate(others):
-        for j, k in enumerate(places):
-            c = (2 + a) * len(places) + j
-            lines.append(
-                {
-                    "arm": name,
-                    "visit": str(dataset["visit"].values[k]),
-                    "difference": fit.params[c],
-                    "se": fit.bse[c],
-                    "p": fit.pvalues[c],
-                    "low": interval[c][0],
-                    "high": interval[c][1],
-                }
-            )
-    return pd.DataFrame(lines)
+
+def _nothing(reason: str, difference: float = float("nan")) -> dict[str, Any]:
+    """What stands where nothing can be estimated."""
+    return {"difference": difference, **dict.fromkeys(("se", "p", "low", "high"), float("nan")), "reason": reason}
 
 
 def responders(dataset: xr.Dataset, scale: str, response: float, remission: float) -> pd.DataFrame:
@@ -180,6 +179,8 @@ def responders(dataset: xr.Dataset, scale: str, response: float, remission: floa
             if k in set(baselines(dataset)) or not np.isfinite(values[:, :, k]).any():
                 continue
             inside, rated = arm[:, :, k] == name, np.isfinite(values[:, :, k])
+            if not inside.any():
+                continue
             fell = values[:, :, k] <= (1 - response) * base[:, :, k]
             well = values[:, :, k] <= remission
             line = {"arm": name, "visit": str(visit), "hour": float(dataset["hour"].values[k])}
@@ -190,17 +191,25 @@ def responders(dataset: xr.Dataset, scale: str, response: float, remission: floa
                     kind: 100 * float(counts.sum() / n.sum()),
                     f"{kind}_low": low,
                     f"{kind}_high": high,
-                    f"{kind}_completers": 100 * float(counts.sum() / max(1, (inside & rated).sum())),
+                    f"{kind}_completers": _percent(counts.sum(), (inside & rated).sum()),
                 }
             lines.append(line)
-    return pd.DataFrame(lines)
+    kinds = [f"{kind}{part}" for kind in ("response", "remission") for part in ("", "_low", "_high", "_completers")]
+    return pd.DataFrame(lines, columns=["arm", "visit", "hour", *kinds])
+
+
+def _percent(count: int, of: int) -> float:
+    """A share in percent; NaN of nobody."""
+    return 100 * float(count / of) if of else float("nan")
 
 
 def share_interval(counts: np.ndarray, n: np.ndarray) -> tuple[float, float]:
-    """95 % interval of a share in percent: over replicates, or Wilson's for one."""
+    """95 % interval of a share in percent: over the replicates that have anybody, or Wilson's for one."""
+    counts, n = counts[n > 0], n[n > 0]
+    if not len(n):
+        return float("nan"), float("nan")
     if len(counts) > 1:
-        low, high = np.percentile(100 * counts / n, [2.5, 97.5])
-        return float(low), float(high)
+        return _percentiles(100 * counts / n)
     p, m = counts[0] / n[0], n[0]
     middle = (p + Z95**2 / (2 * m)) / (1 + Z95**2 / m)
     half = Z95 * np.sqrt(p * (1 - p) / m + Z95**2 / (4 * m * m)) / (1 + Z95**2 / m)

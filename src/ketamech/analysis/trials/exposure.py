@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-FEWEST = 3  # points on the last slope
+FEWEST = 3  # points on a line whose slope has an error
 
 
 def non_compartmental(
@@ -66,22 +66,21 @@ def _last_slope(t: np.ndarray, c: np.ndarray) -> float:
 
 
 def exposure_response(exposure: np.ndarray, outcome: np.ndarray) -> pd.DataFrame:
-    """Outcome against the logarithm of exposure by least squares: slope per doubling with 95 % interval, p, r."""
+    """Outcome against the logarithm of exposure by least squares: slope per doubling with 95 % interval, p, r.
+
+    One row: per_doubling, low, high, p, r, n, reason. NaN with a reason for fewer than three persons or one exposure.
+    """
     import pandas as pd
     from scipy.stats import linregress, t
 
     known = np.isfinite(exposure) & np.isfinite(outcome) & (exposure > 0)
-    fit = linregress(np.log2(exposure[known]), outcome[known])
-    reach = t.ppf(0.975, known.sum() - 2) * fit.stderr
-    return pd.DataFrame(
-        [
-            {
-                "per_doubling": fit.slope,
-                "low": fit.slope - reach,
-                "high": fit.slope + reach,
-                "p": fit.pvalue,
-                "r": fit.rvalue,
-                "n": int(known.sum()),
-            }
-        ]
-    )
+    n, doublings = int(known.sum()), np.log2(exposure[known])
+    unknown = dict.fromkeys(("per_doubling", "low", "high", "p", "r"), float("nan"))
+    if n < FEWEST:
+        return pd.DataFrame([{**unknown, "n": n, "reason": f"{n} persons with exposure and outcome"}])
+    if np.ptp(doublings) == 0:
+        return pd.DataFrame([{**unknown, "n": n, "reason": "everybody has the same exposure"}])
+    fit = linregress(doublings, outcome[known])
+    reach = t.ppf(0.975, n - 2) * fit.stderr
+    found = {"per_doubling": fit.slope, "low": fit.slope - reach, "high": fit.slope + reach, "p": fit.pvalue}
+    return pd.DataFrame([{**found, "r": fit.rvalue, "n": n, "reason": ""}])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DAY = 24.0
+MEDIAN = ["group", "n", "median_days", "low", "high"]
 
 
 @dataclass(frozen=True)
@@ -21,28 +24,37 @@ class Relapse:
     """`events` (one line a person at risk: replicate, patient, group, days, relapsed), curves and tests.
 
     `curves`: group, day, still_well; `median` days by group with 95 % over replicates; `hazard_ratio` of the second
-    group against the first with interval and log-rank p (replicate 0), where there are two groups.
+    group of `compared` against the first with interval and log-rank p (first replicate with anybody at risk), where
+    there are two groups. What cannot be estimated is NaN or missing, and `reason` says why.
     """
 
     events: pd.DataFrame
     curves: pd.DataFrame
     median: pd.DataFrame
     hazard_ratio: dict[str, float]
+    compared: tuple[str, ...] = ()
+    reason: str = ""
 
 
-def time_to_relapse(dataset: xr.Dataset, scale: str, visit: str, share: float, response: float = 0.5) -> Relapse:
+def time_to_relapse(
+    dataset: xr.Dataset, scale: str, visit: str, share: float, response: float = 0.5, *, order: Sequence[str] = ()
+) -> Relapse:
     """Relapse of those who had responded at `visit`: the first of two later ratings in a row above `share` of baseline.
 
-    Groups are what was decided about people at that visit, or arms where nothing was. Who leaves or is not rated again
-    is censored when last rated.
+    Groups are what was decided about people at that visit, or arms where nothing was; those of `order` come first, in
+    this order, and the first two groups are compared. Who leaves or is not rated again is censored when last rated.
     """
     import pandas as pd
 
     events = _events(dataset, scale, visit, share, response)
-    groups = [str(g) for g in dict.fromkeys(events["group"])] if len(events) else []
+    seen = [str(g) for g in dict.fromkeys(events["group"])]
+    groups = [*(name for name in order if name in seen), *(name for name in seen if name not in order)]
     curves = pd.concat([_curve(events[events.group == g], g) for g in groups]) if groups else pd.DataFrame()
-    medians = pd.DataFrame([_medians(events[events.group == g], g) for g in groups])
-    return Relapse(events, curves, medians, _ratio(events, groups))
+    medians = pd.DataFrame([_medians(events[events.group == g], g) for g in groups], columns=MEDIAN)
+    if not groups:
+        return Relapse(events, curves, medians, {}, (), f"nobody responds at {visit}, so that nobody can relapse")
+    ratio, reason = _ratio(events, groups)
+    return Relapse(events, curves, medians, ratio, tuple(groups[:2]), reason)
 
 
 def _events(dataset: xr.Dataset, scale: str, visit: str, share: float, response: float) -> pd.DataFrame:
@@ -93,20 +105,43 @@ def _medians(events: pd.DataFrame, group: str) -> dict[str, Any]:
     return {"group": group, "n": len(events) / len(each), "median_days": median(events), "low": low, "high": high}
 
 
-def _ratio(events: pd.DataFrame, groups: list[str]) -> dict[str, float]:
-    """Cox hazard ratio of the second group against the first."""
+def _ratio(events: pd.DataFrame, groups: list[str]) -> tuple[dict[str, float], str]:
+    """Cox hazard ratio of the second group against the first with the log-rank p, and why a number is missing."""
     if len(groups) < 2:
-        return {}
-    from lifelines import CoxPHFitter
-    from lifelines.statistics import logrank_test
-
+        return {}, ""
     two = events[(events.group == groups[0]) | (events.group == groups[1])]
     first = two[two.replicate == two.replicate.min()]
     split = first.assign(second=(first.group == groups[1]).astype(float), relapsed=first.relapsed.astype(float))
-    if split.second.nunique() < 2 or not split.relapsed.sum():
-        return {}
-    fit = CoxPHFitter().fit(split[["days", "relapsed", "second"]], "days", "relapsed")
+    unknown = dict.fromkeys(("hazard_ratio", "low", "high", "p"), float("nan"))
+    for name, place in zip(groups, (0.0, 1.0), strict=False):
+        if not (split.second == place).any():
+            return unknown, f"nobody in '{name}' is at risk"
+    if not split.relapsed.sum():
+        return unknown, "nobody relapses"
+    unknown["p"] = _log_rank(split)
+    for name, place in zip(groups, (0.0, 1.0), strict=False):
+        if not split.relapsed[split.second == place].sum():
+            return unknown, f"nobody in '{name}' relapses, so that the ratio is 0 or infinite"
+    return _cox(split, unknown)
+
+
+def _log_rank(split: pd.DataFrame) -> float:
+    from lifelines.statistics import logrank_test
+
     a, b = (split[split.second == k] for k in (0.0, 1.0))
-    test = logrank_test(a["days"], b["days"], a["relapsed"], b["relapsed"])
+    with np.errstate(all="ignore"):
+        return float(logrank_test(a["days"], b["days"], a["relapsed"], b["relapsed"]).p_value)
+
+
+def _cox(split: pd.DataFrame, unknown: dict[str, float]) -> tuple[dict[str, float], str]:
+    from lifelines import CoxPHFitter
+    from lifelines.exceptions import ConvergenceError, ConvergenceWarning, StatError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            fit = CoxPHFitter().fit(split[["days", "relapsed", "second"]], "days", "relapsed")
+        except (ConvergenceError, ConvergenceWarning, StatError, ValueError, np.linalg.LinAlgError):
+            return unknown, "the fit of the hazard ratio does not converge: one group relapses before all of the other"
     low, high = np.exp(fit.confidence_intervals_.iloc[0])
-    return {"hazard_ratio": float(fit.hazard_ratios_.iloc[0]), "low": low, "high": high, "p": float(test.p_value)}
+    return {**unknown, "hazard_ratio": float(fit.hazard_ratios_.iloc[0]), "low": float(low), "high": float(high)}, ""

@@ -237,7 +237,13 @@ function armsTable(found) {
 }
 
 function comparisonTable(found) {
-  const arms = groupBy(found.comparison, "arm");
+  const arms = groupBy(
+    found.comparison.filter(({ difference }) => difference !== null),
+    "arm",
+  );
+  if (!arms.length && found.comparison.length) {
+    return element("p", { class: "secondary", text: "The difference between arms cannot be estimated." });
+  }
   if (!arms.length) return element("p", { class: "secondary", text: "One arm: no comparison." });
   const caption = `${found.primary}, compared with ${found.reference}, ${trialCount(found.replicates)}`;
   return table(caption, ["arm", "difference, points", "95 %", "p < 0.05"], arms.map(comparisonRow));
@@ -259,6 +265,7 @@ function notes(found) {
     found.failed_percent && `${found.failed_percent} % of patients could not be solved and are missing.`,
     ...found.relapse.map(relapseText),
     hazardRatioText(found.hazard_ratio),
+    ...Object.entries(found.not_estimated).map(([quantity, reason]) => `Not estimated: ${quantity}: ${reason}.`),
   ].filter(Boolean);
   if (!lines.length) return [];
   const items = lines.map((text) => element("li", { class: "secondary", text }));

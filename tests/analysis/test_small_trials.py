@@ -1,0 +1,241 @@
+"""Trials that are too small or too uniform: what can be estimated comes, the rest is NaN with its reason."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from ketamech.analysis.clinical import shipped_trial
+from ketamech.analysis.trials import (
+    analyse,
+    ancova,
+    exposure_response,
+    gee_repeated_measures,
+    non_compartmental,
+    time_to_relapse,
+)
+from ketamech.analysis.trials.effects import by_arm, responders
+from ketamech.report import difference_rows, relapse_rows, summary_of, write_trial
+from ketamech.study import run_trial
+from ketamech.study.trial_from_file import load_trial
+
+VISITS = ("baseline", "24 h", "day 8")
+HOURS = (0.0, 24.0, 168.0)
+NUMBERS = ["difference", "se", "p", "low", "high"]
+SHIPPED = [
+    "adaptive_nasal", "anaesthesia", "berman2000", "bowdle1998", "crossover_saline", "ect", "fava2018",
+    "grunebaum2018", "murrough2013", "murrough2013_six_infusions", "nasal_four_weeks", "sigtermans2009", "ssri",
+    "su2023", "synapse", "tms", "withdrawal", "zarate2006",
+]  # fmt: skip
+
+
+def rated(scores, arms, decisions=None):
+    """A dataset of one replicate with MADRS [patient, visit] in the arm of each patient."""
+    values = np.array(scores, dtype=float)[None]
+    patient = ("replicate", "patient")
+    visits = VISITS if values.shape[2] == 3 else tuple(f"day {k}" for k in range(values.shape[2]))
+    names = ("baseline", *visits[1:])
+    hours = HOURS if values.shape[2] == 3 else 24.0 * np.arange(values.shape[2])
+    arm = np.repeat(np.array(arms)[None, :, None], values.shape[2], axis=2)
+    return xr.Dataset(
+        {
+            "MADRS": ((*patient, "visit"), values),
+            "arm": ((*patient, "visit"), arm),
+            "visit_time": ((*patient, "visit"), np.broadcast_to(hours, values.shape)),
+            "decision": (patient, np.array(decisions or [""] * len(arms))[None]),
+        },
+        {"visit": list(names), "hour": ("visit", list(hours)), "replicate": [0], "patient": range(len(arms))},
+    )
+
+
+def compared(scores, arms):
+    return ancova(rated(scores, arms), "MADRS", "day 8", "placebo").set_index("arm").loc["drug"]
+
+
+def test_one_patient_an_arm_gives_no_difference_and_says_why():
+    found = compared([[30, 20, 15], [34, 30, 29]], ["drug", "placebo"])
+    assert found[NUMBERS].isna().all()
+    assert found["reason"] == "2 patients do not tell the arm from the baseline"
+
+
+def test_three_patients_give_a_difference_without_an_error():
+    found = compared([[30, 20, 15], [34, 30, 29], [31, 30, 25]], ["drug", "placebo", "placebo"])
+    assert found["difference"] == pytest.approx(-15 - (-6 - 1 / 3), abs=1e-9)
+    assert found[["se", "p", "low", "high"]].isna().all()
+    assert "no patient is left over" in found["reason"]
+
+
+@pytest.mark.parametrize("gone", ["drug", "placebo"])
+def test_an_arm_of_which_nobody_is_rated_is_not_an_arm_without_effect(gone):
+    arms = ["drug"] * 4 + ["placebo"] * 4
+    scores = [[30 + i, 20, np.nan if arm == gone else 12 + i % 3] for i, arm in enumerate(arms)]
+    found = compared(scores, arms)
+    assert found[NUMBERS].isna().all()
+    assert found["reason"] == f"nobody in '{gone}' is rated"
+
+
+def test_everybody_gone_gives_a_row_of_nothing():
+    found = compared([[30, 20, np.nan]] * 6, ["drug", "placebo"] * 3)
+    assert found[NUMBERS].isna().all()
+    assert found["n"] == 0
+
+
+def test_changes_without_any_variance_have_no_p():
+    found = compared([[30, 20, 15]] * 4 + [[30, 28, 27]] * 4, ["drug"] * 4 + ["placebo"] * 4)
+    assert found["difference"] == pytest.approx(-12)
+    assert found[["se", "p"]].isna().all()
+    assert "no error to estimate" in found["reason"]
+
+
+def test_a_baseline_without_variance_does_not_hide_the_difference():
+    rng = np.random.default_rng(1)
+    scores = [[30, 20, 15 + rng.normal() + 5 * (i % 2)] for i in range(40)]
+    found = compared(scores, ["drug", "placebo"] * 20)
+    plain = np.array(scores)[:, 2]
+    assert found["difference"] == pytest.approx(plain[::2].mean() - plain[1::2].mean(), abs=1e-9)
+    errors = (plain[::2].var(ddof=1) + plain[1::2].var(ddof=1)) / 20
+    assert found["se"] == pytest.approx(np.sqrt(errors), rel=1e-9)  # 38 degrees of freedom, not 37
+
+
+def test_means_and_shares_of_an_arm_that_has_gone_are_blank_rows():
+    arms = ["drug", "drug", "placebo"]
+    data = rated([[30, 20, 10], [31, 12, 11], [33, 30, np.nan]], arms)
+    means = by_arm(data, "MADRS").set_index(["arm", "visit"])
+    assert means.loc[("placebo", "day 8"), ["mean", "change", "sd", "low", "high"]].isna().all()
+    assert means.loc[("placebo", "day 8"), "n"] == 0
+    assert np.isnan(means.loc[("placebo", "24 h"), "sd"])
+    assert means.loc[("drug", "day 8"), "change"] == -20
+    shares = responders(data, "MADRS", 0.5, 10).set_index(["arm", "visit"])
+    assert shares.loc[("placebo", "day 8"), "response"] == 0  # who is gone counts as failed
+    assert np.isnan(shares.loc[("placebo", "day 8"), "response_completers"])
+
+
+def test_tables_of_nothing_keep_their_columns():
+    data = rated([[np.nan] * 3] * 2, ["drug", "placebo"])
+    assert list(by_arm(data, "MADRS").columns[:2]) == ["arm", "visit"]
+    assert list(responders(data, "MADRS", 0.5, 10).columns[:2]) == ["arm", "visit"]
+    assert len(by_arm(data, "MADRS")) == len(responders(data, "MADRS", 0.5, 10)) == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "says"), [(2, "do not determine"), (6, "needs more than 6"), (0, "nobody is rated after baseline")]
+)
+def test_repeated_measures_of_too_few_are_blank(count, says):
+    rng = np.random.default_rng(3)
+    scores = [[33 + rng.normal(), 20 + rng.normal(), 18 + rng.normal()] for _ in range(max(count, 2))]
+    if not count:
+        scores = [[33, np.nan, np.nan]] * 2
+    found = gee_repeated_measures(rated(scores, (["drug", "placebo"] * 3)[: len(scores)]), "MADRS", "placebo")
+    assert len(found) == (2 if count else 0)
+    if count:
+        assert found[NUMBERS].isna().all().all()
+        assert found["reason"].str.contains(says).all()
+
+
+def test_repeated_measures_without_variance_are_blank():
+    scores = [[30 + i % 4, 20 + i % 4, 15 + i % 4] for i in range(24)]
+    found = gee_repeated_measures(rated(scores, ["drug", "placebo"] * 12), "MADRS", "placebo")
+    assert found[NUMBERS].isna().all().all()
+    assert (found["reason"] != "").all()
+
+
+def relapses(rows, groups):
+    """Scores [patient, visit] from a baseline of 40; a response on day 1 in everybody."""
+    return time_to_relapse(rated([[40, 10, *row] for row in rows], groups), "MADRS", "day 1", 0.5)
+
+
+def test_nobody_at_risk_and_nobody_relapsing_are_said():
+    found = time_to_relapse(rated([[40, 39, 38, 37]], ["drug"]), "MADRS", "day 1", 0.5)
+    assert len(found.events) == 0
+    assert "nobody responds at day 1" in found.reason
+    found = relapses([[10, 10, 10]] * 4, ["drug", "drug", "placebo", "placebo"])
+    assert np.isnan(found.hazard_ratio["hazard_ratio"])
+    assert found.reason == "nobody relapses"
+    assert np.isinf(found.median["median_days"]).all()
+
+
+def test_relapse_in_one_group_only_has_a_p_but_no_ratio():
+    found = relapses([[10, 10, 10]] * 5 + [[30, 30, 30]] * 5, ["drug"] * 5 + ["placebo"] * 5)
+    assert np.isnan(found.hazard_ratio["hazard_ratio"])
+    assert found.hazard_ratio["p"] < 0.01
+    assert "nobody in 'drug' relapses" in found.reason
+    row = relapse_rows(type("Found", (), {"relapse": found}))[0]
+    assert row["in words"].startswith("no hazard ratio")
+
+
+def test_groups_that_relapse_one_after_all_of_the_other_have_no_ratio():
+    early, late = [30, 30, 30, 30, 30], [10, 10, 10, 30, 30]
+    found = relapses([early] * 5 + [late] * 5, ["drug"] * 5 + ["placebo"] * 5)
+    assert np.isnan(found.hazard_ratio["hazard_ratio"])
+    assert "does not converge" in found.reason
+
+
+def test_groups_are_compared_in_the_order_that_is_asked_for():
+    rows = [[30, 30, 10], [10, 30, 30], [10, 10, 10], [30, 30, 30], [10, 10, 10], [10, 30, 30]]
+    data = rated([[40, 10, *row] for row in rows], ["drug"] * 6, ["others", "b", "a", "b", "a", "a"])
+    found = time_to_relapse(data, "MADRS", "day 1", 0.5, order=("a", "b"))
+    assert found.compared == ("a", "b")
+    assert found.hazard_ratio["hazard_ratio"] > 1
+    assert list(found.median["group"]) == ["a", "b", "others"]
+
+
+def test_a_withdrawal_compares_what_was_drawn_by_lot(model):
+    trial = shipped_trial("withdrawal")
+    found = analyse(run_trial(trial, model, threads=1), trial)
+    assert found.relapse.compared == ("goes on", "placebo")
+    assert found.relapse.hazard_ratio["low"] > 1
+
+
+def test_exposure_response_of_two_or_of_equals_is_blank():
+    for exposure in (np.array([1.0, 2.0]), np.full(6, 3.0)):
+        found = exposure_response(exposure, np.arange(len(exposure), dtype=float)).iloc[0]
+        assert np.isnan(found["per_doubling"])
+        assert found["reason"]
+
+
+def test_exposure_of_a_single_level_has_a_peak_and_no_slope():
+    found = non_compartmental(np.array([0.5, 1.0]), np.array([np.nan, 3.0]))
+    assert (found["CMAX"], found["AUCLST"]) == (3.0, 0.0)
+    assert np.isnan(found["LAMZ"])
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_trial_of_one_patient_an_arm_gives_a_folder(name, model, tmp_path):
+    planned = shipped_trial(name)
+    trial = replace(planned, arms=tuple(replace(arm, n=1) for arm in planned.arms))
+    found_in(trial, model, tmp_path, replicates=1)
+
+
+@pytest.mark.parametrize("name", ["adaptive_nasal", "murrough2013", "nasal_four_weeks", "withdrawal"])
+def test_small_shipped_trials_of_two_replicates_give_a_folder(name, model, tmp_path):
+    planned = shipped_trial(name)
+    trial = replace(planned, arms=tuple(replace(arm, n=3) for arm in planned.arms))
+    found_in(trial, model, tmp_path, replicates=2)
+
+
+def test_a_trial_that_everybody_leaves_gives_a_folder(model, tmp_path):
+    keys = {
+        "title": "gone",
+        "arms": {"drug": {"treatment": "racemic 35 mg IV", "n": 4}, "saline": {"treatment": "placebo IV", "n": 4}},
+        "visits": {"MADRS": ["day 4", "day 8", "day 12", "day 16", "day 22", "day 29"]},
+        "leave": [{"when": "MADRS >= 0", "chance": "90 %", "reason": "moved away"}],
+        "primary": "MADRS at day 29",
+    }
+    found = found_in(load_trial(keys), model, tmp_path, replicates=1)
+    assert found.not_estimated["difference"] == "nobody in 'saline' is rated"
+
+
+def found_in(trial, model, folder, *, replicates):
+    """Run, analyse and write a trial; every number that is missing has its reason."""
+    data = run_trial(trial, model, replicates=replicates, threads=1)
+    found = analyse(data, trial)
+    page = write_trial(folder, data, trial, found).read_text(encoding="utf-8")
+    for table in (found.primary, found.repeated):
+        if len(table):
+            assert (table.loc[table["p"].isna(), "reason"] != "").all()
+    for reason in found.not_estimated.values():
+        assert reason.split("'")[0] in page
+    assert len(difference_rows(found, trial)) == (0 if len(trial.arms) == 1 else len(trial.arms) - 1)
+    assert summary_of(found)
+    return found
