@@ -13,6 +13,7 @@ import xarray as xr
 
 from ketamech.analysis.measure import Curves
 from ketamech.core import BadInput, nearest, unit
+from ketamech.dosing.times import duration
 from ketamech.evidence import Row, read_table
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, load_species
 from ketamech.study.giving import sentence_entries
@@ -25,7 +26,6 @@ from ketamech.study.species import refuse_without_kinetics
 DIRECTORY = Path(__file__).parents[1] / "data" / "scorecard"
 COLUMNS = ("id", "species", "treatment", "with", "control", "settings", "horizon", "why")
 KETAMINE = re.compile(r"^pharmacokinetics\.\w+_[sr]$")
-_HORIZON = re.compile(r"^([\d.]+)\s*(\w+)$")
 _TOLERANCE = 1e-5
 
 
@@ -76,10 +76,11 @@ def load_protocols(path: Path = DIRECTORY / "protocols.csv") -> dict[str, Protoc
 
 
 def _protocol(name: str, row: Row) -> Protocol:
-    match = _HORIZON.match(row.required("horizon", "a time such as 24 h or 28 day"))
-    if not match:
-        raise row.bad("horizon", f"'{row['horizon']}' is not a time", expected="a time such as 24 h or 28 day")
-    horizon = float(match[1]) * unit(match[2]).factor
+    try:
+        horizon = duration(row.required("horizon", "a time such as 24 h or 28 day"))
+    except BadInput as problem:
+        what = f"'{row['horizon']}' is not a time"
+        raise row.bad("horizon", what, expected="a time such as 24 h or 28 day") from problem
     species, treatment = row.choice("species", SPECIES), row["treatment"]
     try:
         beside = read_perturbations(filter(None, (part.strip() for part in row["with"].split(";"))))
