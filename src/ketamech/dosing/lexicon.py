@@ -22,7 +22,7 @@ NUMERIC = {"number": float, "count": float, "nth": float, "ly": lambda word: HOU
 _PIECE = re.compile(
     r"[^\S\n]+"
     r"|(?P<abbreviation>[^\W\d_](?:\.[^\W\d_])+(?!\w)\.?)"
-    r"|(?P<number>(?:\d+(?:[.,]\d+)*\.?|\.\d+)(?:e[-+]?\d+)?)"
+    r"|(?P<number>(?:\d+(?:[.,]\d+)*\.?|(?<![^\W_])\.\d+)(?:e[-+]?\d+)?)"  # ".5", but not the 3 of "q.3.d"
     r"|(?P<word>[^\W\d_]+)"
     r"|(?P<symbol>[<>]=?|\S|\n)",
     re.I,

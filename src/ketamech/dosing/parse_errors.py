@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ketamech.core import BadInput
 from ketamech.core.names import misspelled
-from ketamech.core.time_units import HOURS
+from ketamech.core.time_units import SPELLINGS
 from ketamech.dosing.lexicon import Lexicon, common_words
 from ketamech.dosing.tokens import Word, quoted
 
@@ -36,6 +36,7 @@ KEYS = {
 }  # fmt: skip
 TIME_KEYS = ("over", "schedule", "at", "lag")
 MASSES = "a number and one of mg, mg/kg, ug/kg, ng/kg, mg/h, mg/kg/h, ug/kg/min"
+UNITS = tuple(words[-1] for words in SPELLINGS.values())  # one word of each, so that no two are equally near
 TIMES = "a number and one of min, h, days, weeks, months"
 IN_A_NUMBER = ("NUMBER", "MINUS", "HYPHEN", "TO", "DOSE", "LIST", "A", "HALF")
 IN_A_NAME = ("UNKNOWN", "NO", "OTHER", "DOSE")
@@ -76,8 +77,8 @@ def misfit(start: str, text: str, found: list[Word], position: int | None, lexic
         return _unknown(start, text, found, at, stretch)
     else:
         what = f"{quoted(text, found[at].start, found[at].end)} does not fit here in '{shown(text)}'"
-    expected, example = STARTS[start]
-    return BadInput(what, key=key, expected=TIMES if key in ("over", "lag") else expected, type_this=example)
+    expected, example = (TIMES, f"{key} 40 min") if key in ("over", "lag") else STARTS[start]
+    return BadInput(what, key=key, expected=expected, type_this=example)
 
 
 def _stretch(found: list[Word], at: int, lexicon: Lexicon) -> _Stretch:
@@ -122,7 +123,7 @@ def _unknown(start: str, text: str, found: list[Word], at: int, stretch: _Stretc
     key = _key(start, found[:at], stretch)
     if before == "NUMBER" and key in TIME_KEYS:
         what = f"{where} is no unit of time in '{shown(text)}'"
-        return BadInput(what, key=key, expected=TIMES, nearest=misspelled(word, HOURS))
+        return BadInput(what, key=key, expected=TIMES, nearest=misspelled(word, UNITS))
     if before == "NUMBER" and key == "treatment":
         what = f"no dose in '{shown(text)}': {where} is no unit of one"
         return BadInput(what, key="dose", expected=MASSES, type_this="0.5 mg/kg")

@@ -83,6 +83,9 @@ class Reader(Transformer):  # type: ignore[type-arg]
     def range(self, meta: Any, children: Children) -> None:
         self._bad(meta, "is a range", "dose", "one number")
 
+    def range_of_time(self, meta: Any, children: Children) -> None:
+        self._bad(meta, "is a range", "schedule", "one number")
+
     def from_to(self, meta: Any, children: Children) -> tuple[float, ...]:
         first, last = _numbers(children)
         whole = all(map(math.isfinite, (first, last))) and first == int(first) and last == int(last)
@@ -128,6 +131,12 @@ class Reader(Transformer):  # type: ignore[type-arg]
         return children[0]
 
     # how often
+    def days_per_week(self, meta: Any, children: Children) -> Rhythm:
+        number, days, *_, weeks = children
+        if (days.value, weeks.value) != (DAY, WEEK):
+            self._bad(meta, "is no rhythm", "schedule", "such as 5 days a week")
+        return self.times(meta, [number, weeks])
+
     def ly(self, meta: Any, children: Children) -> Rhythm:
         size = children[0].value
         return Rhythm(times_a_week=1) if size == WEEK else Rhythm(every=size)

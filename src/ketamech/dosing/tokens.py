@@ -74,21 +74,27 @@ def _meant(text: str, lexicon: Lexicon) -> list[Word]:
 
 
 class _Place(NamedTuple):
-    """A word between its neighbours: terminals before it as they were decided, words after it as they stand."""
+    """A word between its neighbours: those before it as they were decided, those after it as they stand."""
 
     word: Word
     before: str
     next: Word
     second: Word
-    heading: str  # what began the list of numbers that is going on, if one is
+    third: Word
+    heading: Word  # what began the list of numbers that is going on, if one is
 
     def in_a_list(self) -> bool:
-        """Whether a comma or 'and' here joins two numbers of one list."""
-        between = self.before == "NUMBER" and self.next.kind == "NUMBER"
-        return between and (self.second.kind not in COUNTED or (self.heading == "AT" and self.second.kind == "UNIT"))
+        """Whether a comma or 'and' here joins two numbers of one list ("days 1, 4 and 8", "day 1 and day 4")."""
+        again = self.heading.kind == "LABEL" and self.next.kind == "UNIT" and self.next.value == self.heading.value
+        number, belongs = (self.second, self.third) if again else (self.next, self.second)
+        if self.before != "NUMBER" or number.kind != "NUMBER":
+            return False
+        return belongs.kind not in COUNTED or (self.heading.kind == "AT" and belongs.kind == "UNIT")
 
 
 def _unit(place: _Place) -> str:
+    if place.before == "LIST":
+        return "" if place.word.value == place.heading.value else "LABEL"
     if place.word.value == HOUR and place.before == "NUMBER" and place.next.kind == "NUMBER":
         return "HOURS" if place.second.value == MINUTE else "UNIT"
     numbered = "NUMBER" in (place.next.kind, place.second.kind if place.next.kind == "MINUS" else "")
@@ -118,21 +124,24 @@ BY_PLACE: dict[str, Callable[[_Place], str]] = {
     "UNIT": _unit,
 }
 NOTHING = Word("", None, 0, 0)
+HEADINGS = ("AT", "LABEL", "DOSE")
+IN_A_LIST = ("NUMBER", "LIST", "MINUS", "TO", "")
 
 
 def _in_context(found: list[Word], text: str) -> list[Word]:
-    ahead = [*found, NOTHING, NOTHING]
+    ahead = [*found, NOTHING, NOTHING, NOTHING]
     placed: list[Word] = []
-    heading = ""
+    heading = NOTHING
     for i, word in enumerate(found):
         if word.kind in ("COMMA", "AND") and ahead[i + 1].kind == "AND":
             continue  # "2, 4, and 8"
-        place = _Place(word, placed[-1].kind if placed else "", ahead[i + 1], ahead[i + 2], heading)
+        before = placed[-1].kind if placed else ""
+        place = _Place(word, before, ahead[i + 1], ahead[i + 2], ahead[i + 3], heading)
         kind = BY_PLACE[word.kind](place) if word.kind in BY_PLACE else word.kind
-        if kind not in ("NUMBER", "LIST", "MINUS", "TO", ""):
-            heading = kind if kind in ("AT", "LABEL", "DOSE") else ""
+        if kind not in IN_A_LIST:
+            heading = word._replace(kind=kind) if kind in HEADINGS else NOTHING
         if kind == "NUMBER":
-            placed += _numbers(word, text, many=heading in ("LABEL", "DOSE"))
+            placed += _numbers(word, text, many=heading.kind in ("LABEL", "DOSE"))
         elif kind:
             placed.append(word._replace(kind=kind))
     while placed and placed[-1].kind == "SEP":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,15 +13,18 @@ TIMES = {1: "weekly", 2: "twice weekly"}
 EVERY = {DAY: "daily", DAY / 2: "twice daily", WEEK: "every week"}
 
 
-def sentences(treatments: Sequence[Treatment]) -> tuple[str, ...]:
-    """One sentence a treatment; single doses that follow one another and differ by their days only share one."""
+def sentences(treatments: Sequence[Treatment], *, exact: bool = True) -> tuple[str, ...]:
+    """One sentence a treatment; single doses that follow one another and differ by their days only share one.
+
+    Where `exact`, they are read back as the same treatments; otherwise numbers are rounded to four digits.
+    """
     groups: list[list[Treatment]] = []
     for one in treatments:
         if groups and _same_but_day(groups[-1][-1], one):
             groups[-1].append(one)
         else:
             groups.append([one])
-    return tuple(sentence(group[0], [one.start for one in group]) for group in groups)
+    return tuple(_sentence(group[0], [one.start for one in group], exact) for group in groups)
 
 
 def _same_but_day(a: Treatment, b: Treatment) -> bool:
@@ -28,51 +32,53 @@ def _same_but_day(a: Treatment, b: Treatment) -> bool:
     return plain and a.start % DAY == b.start % DAY == 0 and replace(a, start=b.start) == b
 
 
-def sentence(given: Treatment, starts: Sequence[float] = ()) -> str:
-    """One treatment as words, with other `starts` (h) perhaps, all of them the beginning of a day."""
+def _sentence(given: Treatment, starts: Sequence[float], exact: bool) -> str:
+    """One treatment as words; several `starts` (h) are all the beginning of a day."""
     parts = [given.drug]
     if given.amount is not None:
-        parts.append(f"{number_text(given.amount)} {given.unit}")
+        parts.append(f"{number_text(given.amount, exact=exact)} {given.unit}")
     parts += [f"as {given.salt}"] if given.salt != "base" else []
     parts += [given.route] if given.route else []
-    parts += [f"over {duration_text(given.duration)}"] if given.duration else []
-    parts += _start_words(starts or [given.start], repeated=bool(given.phases))
-    phases = ", then ".join(map(_phase_words, given.phases))
-    return " ".join([*parts, phases] if phases else parts) + _taken_words(given)
+    parts += [f"over {duration_text(given.duration, exact=exact)}"] if given.duration else []
+    parts += _start_words(starts, exact, repeated=bool(given.phases))
+    phases = ", then ".join(_phase_words(phase, exact) for phase in given.phases)
+    return " ".join([*parts, phases] if phases else parts) + _taken_words(given, exact)
 
 
-def _start_words(starts: Sequence[float], *, repeated: bool) -> list[str]:
+def _start_words(starts: Sequence[float], exact: bool, *, repeated: bool) -> list[str]:
     if list(starts) == [0.0]:
         return []
     if any(start % DAY for start in starts):
-        return [f"at {duration_text(starts[0])}"]
+        return [f"at {duration_text(starts[0], exact=exact)}"]
     days = [int(start / DAY) + 1 for start in starts]
     if len(days) == 1:
         return [f"{'from' if repeated else 'on'} day {days[0]}"]
     return [f"on days {_list_words(days)}"]
 
 
-def _phase_words(phase: Phase) -> str:
+def _phase_words(phase: Phase, exact: bool) -> str:
     if phase.every is not None:
-        rhythm = EVERY.get(phase.every) or f"every {duration_text(phase.every)}"
+        rhythm = EVERY.get(phase.every) or f"every {duration_text(phase.every, exact=exact)}"
     else:
         rhythm = TIMES.get(phase.times_a_week or 1) or f"{phase.times_a_week} times a week"
-    return rhythm + (f" for {duration_text(phase.length)}" if phase.length is not None else "")
+    return rhythm + (f" for {duration_text(phase.length, exact=exact)}" if phase.length is not None else "")
 
 
-def _taken_words(given: Treatment) -> str:
-    words = f", lag {duration_text(given.lag)}" if given.lag else ""
+def _taken_words(given: Treatment, exact: bool) -> str:
+    words = f", lag {duration_text(given.lag, exact=exact)}" if given.lag else ""
     if given.missed:
         words += f", missing {'dose' if len(given.missed) == 1 else 'doses'} {_list_words(given.missed)}"
     if given.missing:
-        words += f", missing {_percent_text(given.missing)} %"
+        words += f", missing {_percent_text(given.missing, exact)} %"
     return words + (", at steady state" if given.steady else "")
 
 
-def _percent_text(share: float) -> str:
+def _percent_text(share: float, exact: bool) -> str:
     """The shortest percentage that is read back as this share."""
-    short = number_text(round(100 * share, 6))
-    return short if float(short) / 100 == share else number_text(100 * share)
+    percent = 100 * share
+    short = number_text(percent, exact=False)
+    near = (float(short), percent, math.nextafter(percent, math.inf), math.nextafter(percent, 0.0))
+    return short if not exact else number_text(next((value for value in near if value / 100 == share), percent))
 
 
 def _list_words(numbers: Sequence[int]) -> str:

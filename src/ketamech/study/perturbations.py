@@ -154,6 +154,7 @@ def perturbation(word: str) -> Perturbation:
     return found
 
 
+@cache
 def words() -> dict[str, Perturbation]:
     """Every name and alias, lower case, longest first."""
     pairs = [(word, one) for one in load_perturbations().values() for word in one.words]

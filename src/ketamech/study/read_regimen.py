@@ -55,13 +55,17 @@ class Sentence:
         found = (phrase for part in self.parts for phrase in part.beside)
         return tuple((" ".join(self.text[one.start : one.end].split()), one) for one in found)
 
-    def treatments(self, first_day: int | None = None, *, sparse: bool = False) -> tuple[Treatment, ...]:
-        """The treatments; of a choice of two rhythms the usual one, or the `sparse` one. Raises BadInput.
+    def treatments(self, first_day: int | None = None, *, sparse: bool | None = None) -> tuple[Treatment, ...]:
+        """The treatments. Raises BadInput, also for what only a trial can follow unless `sparse` is given.
 
-        `first_day` is the number of the first day [default: 0 where the sentence names a day 0, else 1].
+        `first_day` is the number of the first day [default: 0 where the sentence names a day 0, else 1]. Of a choice of
+        two rhythms `sparse` chooses.
         """
+        if sparse is None and (self.choices or any(part.again for part in self.parts)):
+            what = f"doses that are adapted to a person are for trial files: '{shown(self.text)}'"
+            raise BadInput(what, key="schedule", expected="one rhythm", type_this="then weekly")
         first = first_day if first_day is not None else 0 if self.names_day_zero else 1
-        return tuple(one for part in self.parts for one in _Reading(self.text, first, sparse).treatments(part))
+        return tuple(one for part in self.parts for one in _Reading(self.text, first, bool(sparse)).treatments(part))
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -80,11 +84,6 @@ def read(text: str) -> tuple[Treatment, ...]:
     if sentence.beside:
         what = f"'with {sentence.beside[0][0]}' is no part of a regimen"
         raise BadInput(what, key="with", expected="treatments only")
-    if sentence.choices:
-        what = "a choice of two rhythms is for trial files"
-        raise BadInput(what, key="schedule", expected="one rhythm", type_this="then weekly")
-    if any(part.again for part in sentence.parts):
-        raise BadInput("'re-induce' is for trial files", key="schedule", expected="a treatment")
     return sentence.treatments()
 
 
@@ -199,12 +198,20 @@ class _Reading:
             raise self._bad(names[1], f"is another drug than {next(iter(found))}", "';' between two treatments")
         name = next(iter(found), before.drug)
         before = before if name == before.drug else _Dose()
-        brand = next((item.value[1] for item in names if item.value[1]), "")
+        brand = self._brand_route(names, said.get("route"))
         amount = said["amount"].value if "amount" in said else before.amount
         self._refuse_amount(name, amount, said.get("amount"))
         route = said["route"].value if "route" in said else brand or before.route
         salt = said["salt"].value if "salt" in said else before.salt
         return _Dose(name, amount, route, salt, before.duration)
+
+    def _brand_route(self, names: list[Item], route: Item | None) -> str:
+        """The one route of a brand. Raises BadInput where another one is named."""
+        for item in names:
+            only = item.value[1]
+            if only and route and route.value != only:
+                raise self._bad(item, f"is given by route {only} only", only, "route")
+        return next((item.value[1] for item in names if item.value[1]), "")
 
     def _refuse_amount(self, name: str, amount: Amount | None, item: Item | None) -> None:
         """Sessions and antidepressants are counted, not weighed: a mass would be ignored, so it is refused."""

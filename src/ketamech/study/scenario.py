@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ketamech.core import BadInput
+from ketamech.core.time_units import duration_text
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_connectome, load_species
 from ketamech.study.giving import entries
 from ketamech.study.perturbing import Given, read_perturbations
@@ -120,7 +121,7 @@ def _of_regimen(
     sentence = " with ".join((regimen.sentence(), *(one.text for one in given)))
     title = sentence + ("" if species.name == HUMAN else f" ({species.name})")
     title += f" (wiring: {wired.name})" if wired.name else ""
-    assumptions = (*notes, *salts(regimen), *luck(regimen), *wired.notes)
+    assumptions = (*notes, *salts(regimen), *luck(regimen), *cut_short(regimen, horizon), *wired.notes)
     plain = species.name == HUMAN and not wired.name
     written = sentence if plain else _as_file(regimen, species, given, wired.name)
     return Scenario(title, "", regimen, values, horizon, True, 1, written, assumptions, species.name, given, wired.name)
@@ -203,3 +204,15 @@ def luck(regimen: Regimen) -> tuple[str, ...]:
     """What the typical person is spared and each of many is not."""
     by_chance = any(treatment.missing for treatment in regimen.treatments)
     return ("the typical person misses no dose by chance; --patients draws who does",) if by_chance else ()
+
+
+def cut_short(regimen: Regimen, horizon: float) -> tuple[str, ...]:
+    """Infusions that are still running where the look ends."""
+    found = []
+    for treatment in regimen.treatments:
+        starts = treatment.starts(horizon) if treatment.duration else []
+        if starts and starts[-1] + treatment.lag + treatment.duration > horizon:
+            end = duration_text(starts[-1] + treatment.lag + treatment.duration, exact=False)
+            look = duration_text(horizon, exact=False)
+            found.append(f"an infusion of {treatment.drug} that ends after {end} is looked at for {look} only")
+    return tuple(found)

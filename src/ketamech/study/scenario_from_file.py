@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ketamech.core import BadInput
+from ketamech.dosing.parse_errors import shown
 from ketamech.dosing.times import duration
 from ketamech.parameters import ParameterTable, Species, load_species
 from ketamech.study.complaints import complaint
@@ -20,7 +21,7 @@ from ketamech.study.perturbing import Given, read_perturbation, read_perturbatio
 from ketamech.study.read_regimen import Sentence, parse_sentence
 from ketamech.study.reading import Path_, read_yaml, read_yaml_text
 from ketamech.study.regimen import LONGEST, Regimen, Treatment
-from ketamech.study.scenario import Scenario, check, luck, per_kilogram, perturbed_values, refuse_early, salts
+from ketamech.study.scenario import Scenario, check, cut_short, luck, per_kilogram, perturbed_values, refuse_early, salts
 from ketamech.study.scenario_file import Dose, ScenarioFile
 from ketamech.study.wirings import Wiring, wiring_of
 
@@ -98,7 +99,7 @@ def scenario_from_keys(
         parsed.control,
         parsed.seed,
         _written(source or parsed.text(), parsed, species, added, wired.name),
-        (*salts(regimen), *luck(regimen), *wired.notes),
+        (*salts(regimen), *luck(regimen), *cut_short(regimen, horizon), *wired.notes),
         animal.name,
         given,
         wired.name,
@@ -231,6 +232,6 @@ def _horizon(text: str, path: Path, lines: Mapping[Path_, int]) -> float:
     except BadInput:
         hours = math.nan
     if not 1.0 <= hours <= LONGEST:
-        what = f"'{text}' is not a usable horizon"
+        what = f"'{shown(text)}' is not a usable horizon"
         raise BadInput(what, file=path, line=lines.get(("horizon",)), key="horizon", expected=expected)
     return hours

@@ -9,6 +9,7 @@ from functools import cache
 from ketamech.core import BadInput, UnknownName, nearest
 from ketamech.dosing import Lexicon, parse
 from ketamech.dosing.lexicon import Meaning
+from ketamech.dosing.parse_errors import shown
 from ketamech.dosing.syntax import Test
 from ketamech.dosing.times import hours, hours_of, share_of
 from ketamech.study.read_regimen import Sentence, lexicon
@@ -24,7 +25,7 @@ def time(text: str) -> float:
     try:
         found = hours_of(text)
     except BadInput as problem:
-        raise BadInput(f"'{text}' is not a time", expected=TIMES) from problem
+        raise BadInput(f"'{shown(text)}' is not a time", expected=TIMES) from problem
     if not 0 <= found <= LONGEST:
         what = f"'{text}' lies before the first dose" if found < 0 else f"'{text}' lies beyond two years"
         raise BadInput(what, expected="a time from the first dose on, below two years")
@@ -38,7 +39,7 @@ def share(text: str, most: float = 1.0) -> float:
     except BadInput:
         found = -1.0
     if not 0 <= found <= most:
-        raise BadInput(f"'{text}' is not possible", expected=f"0 % to {100 * most:g} %")
+        raise BadInput(f"'{shown(text)}' is not possible", expected=f"0 % to {100 * most:g} %")
     return found
 
 
