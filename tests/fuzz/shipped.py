@@ -46,6 +46,12 @@ def _perturbations(folder: Path) -> None:
     perturbations.load_perturbations(folder / "perturbations.csv")
 
 
+def _dosing(folder: Path) -> None:
+    from ketamech.dosing.lexicon import load_words
+
+    load_words(folder / "words.csv")
+
+
 def _experiments(folder: Path) -> None:
     from ketamech.analysis.experiment_rows import load_experiment_rows
 
@@ -92,6 +98,7 @@ FOLDERS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "parameters": (_parameters, ("mood",)),
     "people": (_people, ("between", "correlations", "effects", "populations", "settings")),
     "scales": (_scales, ("scales",)),
+    "dosing": (_dosing, ("words",)),
     "experiments": (_experiments, ("rows",)),
     "perturbations": (_perturbations, ("perturbations",)),
     "scorecard": (_scorecard, ("protocols", "targets", "uncovered", "goals")),

@@ -18,6 +18,7 @@ ROOMS = (
     "stages",
     "system",
     "engine",
+    "dosing",
     "simulation",
     "study",
     "analysis",

@@ -6,7 +6,8 @@ import pytest
 from ketamech.core import BadInput, UnknownName
 from ketamech.study import load_scenario, simulate
 from ketamech.study.perturbations import load_perturbations
-from ketamech.study.perturbing import read_perturbation, split
+from ketamech.study.perturbing import read_perturbation
+from ketamech.study.read_regimen import parse_sentence
 from ketamech.study.running import Course, Entry, run
 
 DOSE = "racemic 10 mg/kg IP"
@@ -86,8 +87,10 @@ def test_every_shipped_perturbation_is_understood_by_its_own_name_and_words(mode
 
 def test_with_a_lag_is_no_perturbation():
     sentence = "racemic 50 mg oral daily for 4 weeks with a lag of 10 min"
-    assert split(sentence) == (sentence, ())
-    assert split(f"{DOSE} with NBQX and BDNF Met/Met")[1] == ("NBQX", "BDNF Met/Met")
+    assert parse_sentence(sentence).beside == ()
+    assert parse_sentence(sentence).treatments()[0].lag == pytest.approx(1 / 6)
+    beside = parse_sentence(f"{DOSE} with NBQX and BDNF Met/Met").beside
+    assert [words for words, _ in beside] == ["NBQX", "BDNF Met/Met"]
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ import xarray as xr
 
 from ketamech.analysis.measure import Curves
 from ketamech.core import BadInput, nearest, unit
+from ketamech.dosing.times import duration
 from ketamech.evidence import Row, read_table
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, load_species
-from ketamech.study.giving import sentence_entries
+from ketamech.study.giving import entries
 from ketamech.study.perturbing import Given, read_perturbations
 from ketamech.study.regimen import Regimen
 from ketamech.study.running import Course, Entry, Model, run, story_times
@@ -25,7 +26,6 @@ from ketamech.study.species import refuse_without_kinetics
 DIRECTORY = Path(__file__).parents[1] / "data" / "scorecard"
 COLUMNS = ("id", "species", "treatment", "with", "control", "settings", "horizon", "why")
 KETAMINE = re.compile(r"^pharmacokinetics\.\w+_[sr]$")
-_HORIZON = re.compile(r"^([\d.]+)\s*(\w+)$")
 _TOLERANCE = 1e-5
 
 
@@ -45,6 +45,11 @@ class Protocol:
     species: str = HUMAN
     beside: tuple[Given, ...] = ()
 
+    @property
+    def regimen(self) -> Regimen:
+        """The treatment as a regimen. Raises BadInput."""
+        return Regimen.parse(self.treatment) if self.treatment else Regimen(())
+
     def values(self, parameters: ParameterTable) -> dict[str, float]:
         """What differs from the tables in canonical units: the species, the settings, what is done beside."""
         own = {name: number * unit(parameters[name].unit).factor for name, number in self.settings.items()}
@@ -55,19 +60,24 @@ class Protocol:
         beside = tuple(entry for given in self.beside for entry in given.entries())
         if not self.treatment:
             return beside
-        given = sentence_entries(self.treatment, parameters, self.values(parameters), self.horizon)
+        given = entries(self.regimen, parameters, self.values(parameters), self.horizon)
         return tuple(sorted((*given, *beside), key=lambda entry: float(entry.time)))
 
 
-def load_protocols(path: Path = DIRECTORY / "protocols.csv") -> dict[str, Protocol]:
-    """Protocols by id; raises BadInput naming the line of a doubled id or a control that is not there."""
+def load_protocols(path: Path | None = None) -> dict[str, Protocol]:
+    """Protocols by id; raises BadInput naming the line of a doubled id or a control that is not there.
+
+    Sentences of a table that is not shipped are parsed at once; those of the shipped one, which tests parse, when used.
+    """
     found: dict[str, Protocol] = {}
-    rows = read_table(path, COLUMNS)
+    rows = read_table(path or DIRECTORY / "protocols.csv", COLUMNS)
     for row in rows:
         name = row.required("id", "a name such as iv-0.5-over-40-min")
         if name in found:
             raise row.bad("id", f"'{name}' is already used", expected="each protocol once")
         found[name] = _protocol(name, row)
+        if path is not None:
+            refuse_without_kinetics(found[name].regimen, load_species(found[name].species))
     for row in rows:
         if row["control"] and row["control"] not in found:
             near = nearest(row["control"], found)
@@ -76,17 +86,16 @@ def load_protocols(path: Path = DIRECTORY / "protocols.csv") -> dict[str, Protoc
 
 
 def _protocol(name: str, row: Row) -> Protocol:
-    match = _HORIZON.match(row.required("horizon", "a time such as 24 h or 28 day"))
-    if not match:
-        raise row.bad("horizon", f"'{row['horizon']}' is not a time", expected="a time such as 24 h or 28 day")
-    horizon = float(match[1]) * unit(match[2]).factor
+    try:
+        horizon = duration(row.required("horizon", "a time such as 24 h or 28 day"))
+    except BadInput as problem:
+        what = f"'{row['horizon']}' is not a time"
+        raise row.bad("horizon", what, expected="a time such as 24 h or 28 day") from problem
     species, treatment = row.choice("species", SPECIES), row["treatment"]
     try:
         beside = read_perturbations(filter(None, (part.strip() for part in row["with"].split(";"))))
     except BadInput as problem:
         raise row.bad("with", problem.what, expected=problem.expected or "", near=problem.nearest) from problem
-    if treatment:
-        refuse_without_kinetics(Regimen.parse(treatment), load_species(species))
     return Protocol(name, treatment, row["control"], _settings(row), horizon, species, beside)
 
 

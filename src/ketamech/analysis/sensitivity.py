@@ -8,9 +8,9 @@ kept on its side of zero, uniform). The engine solves all points in batches; a f
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,10 @@ import numpy as np
 from ketamech.core import BadInput, UnknownName, nearest, unit
 from ketamech.core.pieces import Arrays
 from ketamech.core.work import HERE, Work
+from ketamech.dosing import Lexicon, parse
+from ketamech.dosing.lexicon import Meaning
+from ketamech.dosing.syntax import Endpoint
+from ketamech.dosing.times import hours
 from ketamech.parameters import Parameter
 from ketamech.study import Model, Scenario
 from ketamech.study.levels import shown
@@ -27,7 +31,6 @@ from ketamech.study.scenario_ensemble import ensemble_of_scenario
 if TYPE_CHECKING:
     import pandas as pd
 
-OUTCOME = re.compile(r"^\s*([\w.]+)\s+(?:at\s+(?:day\s+([\d.]+)|([\d.]+)\s*(min|h|d|weeks?))|(peak|lowest))\s*$")
 CHUNK, TOLERANCE, EDGE = 1024, 1e-4, 1e-6  # small chunks: an honest clock
 LOW, HIGH = 0.05, 0.95
 FEWEST = 16  # base points below which an index says nothing
@@ -46,38 +49,38 @@ class Outcome:
 
 def outcomes(text: str, model: Model) -> tuple[Outcome, ...]:
     """Outcomes from words joined by ';', e.g. "mood.madrs at 24 h; dissociation.cadss peak". Raises BadInput."""
-    found = tuple(_outcome(part.strip(), model) for part in text.split(";") if part.strip())
-    if not found:
+    if not text.strip(" ;"):
         raise BadInput("nothing is looked at", key="--outcomes", type_this="mood.madrs at day 28")
-    return found
+    try:
+        found = parse("endpoints", text, _outputs(tuple(model.layout.output_names)))
+    except UnknownName:
+        raise
+    except BadInput as problem:
+        what = f"'{text}' is no outcome: {problem.what}"
+        raise BadInput(what, key="--outcomes", expected=problem.expected, type_this=problem.type_this) from None
+    return tuple(_outcome(endpoint, text[endpoint.start : endpoint.end]) for endpoint in found)
 
 
-def _outcome(words: str, model: Model) -> Outcome:
-    match = OUTCOME.match(words)
-    if not match:
-        raise BadInput(
-            f"'{words}' is no outcome", key="--outcomes", type_this="mood.madrs at day 28; dissociation.cadss peak"
-        )
-    output = _output(match[1], model)
-    if match[5]:
-        return Outcome(words, output, match[5])
-    if match[2]:
-        if float(match[2]) < 1:
-            raise BadInput(f"'{words}' is before the first day", key="--outcomes", expected="day 1 or later")
-        return Outcome(words, output, "at", (float(match[2]) - 1) * 24)
-    hours = {"m": 1 / 60, "h": 1.0, "d": 24.0, "w": 168.0}[match[4][0]]
-    return Outcome(words, output, "at", float(match[3]) * hours)
+def _outcome(endpoint: Endpoint, words: str) -> Outcome:
+    if endpoint.time is None:
+        return Outcome(words, endpoint.output, endpoint.extreme)
+    hour = hours(endpoint.time)
+    if hour < 0:
+        raise BadInput(f"'{words}' is before the first day", key="--outcomes", expected="day 1 or later")
+    return Outcome(words, endpoint.output, "at", hour)
 
 
-def _output(name: str, model: Model) -> str:
-    """An output, by its own name or by that of a scale which shows it unchanged ("MADRS")."""
+@cache
+def _outputs(names: tuple[str, ...]) -> Lexicon:
+    """Outputs by their own names, and by that of a scale which shows one unchanged ("MADRS")."""
+
+    def unknown(name: str) -> BadInput:
+        return UnknownName(f"there is no output '{name}'", key="--outcomes", nearest=nearest(name, names))
+
     unchanged = (s for s in load_scales().values() if s.factor == shown(s.output, s.unit)[0] and not s.carried)
-    plain = {s.name.lower(): s.output for s in unchanged}
-    found = plain.get(name.lower(), name)
-    if found not in model.layout.output_names:
-        near = nearest(found, model.layout.output_names)
-        raise UnknownName(f"there is no output '{name}'", key="--outcomes", nearest=near)
-    return found
+    scales = {s.name: s.output for s in unchanged}
+    known = {**scales, **{name: name for name in names}}
+    return Lexicon({word: Meaning("NAME", output) for word, output in known.items()}, unknown)
 
 
 def varied(model: Model, names: Sequence[str] | None = None, held: Iterable[str] = ()) -> tuple[Parameter, ...]:

@@ -19,8 +19,8 @@ from ketamech.app.scenarios import scenario_of
 from ketamech.app.stopping import TooMuch
 from ketamech.app.trial_keys import keys_of, patients_of, typed
 from ketamech.core import BadInput
-from ketamech.report.told import in_words
 from ketamech.study import Trial, load_trial
+from ketamech.study.format_regimen import sentences
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +116,7 @@ def _told(trial: Trial, found: Any, sizes: pd.DataFrame | None, asked: AskedTria
 
 def _given(arm: Arm) -> str:
     """What an arm gets, in the words of the reports."""
-    return "; ".join(in_words(treatment) for treatment in arm.regimen.treatments) or "nothing"
+    return "; ".join(sentences(arm.regimen.treatments, exact=False)) or "nothing"
 
 
 def _thinned(table: pd.DataFrame, most: int = 400) -> pd.DataFrame:

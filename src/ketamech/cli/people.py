@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from ketamech.analysis.sensitivity import Outcome
+    from ketamech.study import Model
+
 Population = Annotated[str, typer.Option(help="trd, mdd, bipolar, suicidal, elderly, healthy, crps or surgical")]
 Number = Annotated[int, typer.Option("--n", min=2, help="How many are drawn")]
 Seed = Annotated[int, typer.Option(min=0, help="Person i is the same in any cohort of this seed")]
@@ -125,15 +128,28 @@ def _plausible(drawn: Any, keep: list[str], given: str) -> np.ndarray:
     from ketamech.study.plausible import plausible
     from ketamech.study.simulate import outputs_of_people
 
-    asked = []
-    for text in keep:
-        match = re.match(r"^\s*([\w.]+)\s+at\s+([\d.]+)\s*h\s*=\s*(-?[\d.]+)\s*\.\.\s*(-?[\d.]+)\s*$", text)
-        if not match:
-            raise BadInput(f"'{text}' keeps nobody", key="--keep", type_this='--keep "mood.madrs at 24 h = 5..45"')
-        asked.append((match[1], float(match[2]), float(match[3]), float(match[4])))
-    found = outputs_of_people(terminal.model(), drawn, given, [(name, hour) for name, hour, _, _ in asked])
+    model = terminal.model()
+    asked = [_kept(text, model) for text in keep]
+    found = outputs_of_people(model, drawn, given, [(one.output, one.hour) for one, _ in asked])
     named = {str(i): values for i, values in enumerate(found)}
-    return plausible(named, {str(i): (low, high) for i, (_, _, low, high) in enumerate(asked)})
+    return plausible(named, {str(i): bounds for i, (_, bounds) in enumerate(asked)})
+
+
+def _kept(text: str, model: Model) -> tuple[Outcome, tuple[float, float]]:
+    """An output at a time and its bounds, e.g. "mood.madrs at 24 h = 5..45"."""
+    from ketamech.analysis.sensitivity import outcomes
+
+    words, _, bounds = text.partition("=")
+    low, _, high = bounds.partition("..")
+    nobody = BadInput(f"'{text}' keeps nobody", key="--keep", type_this='--keep "mood.madrs at 24 h = 5..45"')
+    try:
+        limits = float(low), float(high)
+    except ValueError:
+        raise nobody from None
+    found = outcomes(words, model)
+    if len(found) != 1 or found[0].how != "at":
+        raise nobody
+    return found[0], limits
 
 
 def _summary(table: pd.DataFrame) -> list[dict[str, object]]:

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
-HOURS = {
-    "min": 1 / 60,
-    "minute": 1 / 60,
-    "h": 1.0,
-    "hour": 1.0,
-    "d": 24.0,
-    "day": 24.0,
-    "week": 168.0,
-    "month": 730.5,
-    "year": 8766.0,
-}
-_SPAN = re.compile(r"\d\s*(?:min|h|d|days?|weeks?)?\s*(?:-|to|and)\s*\d|\b(?:within|up to|first|off|any)\b")
-_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*(min|minutes?|h|hours?|days?|d|weeks?|months?|years?)\b")
-_NAMED = re.compile(r"\b(day|week)\s+(\d+)\b")
+from ketamech.core.time_units import DAY, HOURS, WEEK
+
+_WORDS = "|".join(sorted(HOURS, key=len, reverse=True))
+_LABELS = "|".join(word for word, size in HOURS.items() if size in (DAY, WEEK) and len(word) > 2)
+_SPAN = re.compile(rf"\d ?(?:{_WORDS})? ?(?:-|to|and) ?\d|\b(?:within|up to|first|off|any)\b")
+_AMOUNT = re.compile(rf"(\d+(?:\.\d+)?) ?({_WORDS})\b")
+_NAMED = re.compile(rf"\b({_LABELS}) (\d+)\b")
 
 
+@cache
 def time_hours(text: str) -> float | None:
     """Hours after the dose, or None when the text is empty, a span, or no time at all.
 
     "day 1" is read as one day after the dose. A bracket counts only when the words before it name no time.
     """
-    outside = re.sub(r"\(.*?\)", "", text)
+    plain = " ".join(text.split())  # so that no pattern meets two blanks
+    outside = re.sub(r"\([^()]*\)", "", plain)
     if _SPAN.search(outside):
         return None
-    inside = " ".join(re.findall(r"\((.*?)\)", text))
+    inside = " ".join(re.findall(r"\(([^()]*)\)", plain))
     return _moment(outside) if _moment(outside) is not None else _bracket(inside)
 
 
@@ -40,6 +36,5 @@ def _moment(text: str) -> float | None:
     if found := _NAMED.search(text):
         return HOURS[found[1]] * float(found[2])
     if found := _AMOUNT.search(text):
-        name = found[2] if found[2] in HOURS else found[2].removesuffix("s")
-        return float(found[1]) * HOURS[name]
+        return float(found[1]) * HOURS[found[2]]
     return None

@@ -56,7 +56,7 @@ class _Person:
     def of(cls, protocol: Protocol, model: Model) -> _Person:
         values = protocol.values(model.parameters)
         scenario = Scenario(
-            protocol.treatment, "", Regimen.parse(protocol.treatment), values, protocol.horizon, False, 1,
+            protocol.treatment, "", protocol.regimen, values, protocol.horizon, False, 1,
             protocol.treatment, species=protocol.species, perturbations=protocol.beside,
         )  # fmt: skip
         course = courses(scenario, model)[0]

@@ -57,10 +57,11 @@ def published_points(dataset: xr.Dataset, told: Told, model: Model, evidence: Ev
 
 def _shared(protocol: Protocol, told: Told, model: Model, person: Mapping[str, float]) -> float:
     """Until which hour this run is the protocol: up to the next dose the protocol does not have; 0 if never."""
+    if not _same_person(protocol, told, model, person):
+        return 0.0
     theirs = _in_order(e for e in protocol.entries(model.parameters) if e.time <= protocol.horizon)
     mine = _in_order(told.entries)
-    same = bool(theirs) and len(theirs) <= len(mine) and all(map(_close, theirs, mine))
-    if not same or not _same_person(protocol, told, model, person):
+    if not theirs or len(theirs) > len(mine) or not all(map(_close, theirs, mine)):
         return 0.0
     return mine[len(theirs)].time if len(mine) > len(theirs) else math.inf
 

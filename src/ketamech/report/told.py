@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from ketamech.study import Course, Entry, Model, Phase, Scenario, Treatment, courses
+from ketamech.study import Course, Entry, Model, Scenario, courses
+from ketamech.study.format_regimen import sentences
 
 CONTROL = "control"
 
@@ -73,7 +74,7 @@ def told(scenario: Scenario, model: Model) -> Told:
     """A scenario as the report tells it."""
     both = tuple(courses(scenario, model))
     control = CONTROL if any(course.label == CONTROL for course in both) else None
-    treatments = tuple(in_words(treatment) for treatment in scenario.regimen.treatments)
+    treatments = sentences(scenario.regimen.treatments, exact=False)
     given = (*treatments, *(f"with {one.text}" for one in scenario.perturbations))
     notes = tuple(scenario.assumptions)
     return Told(
@@ -87,36 +88,6 @@ def told(scenario: Scenario, model: Model) -> Told:
         notes,
         scenario.values,
     )
-
-
-def in_words(treatment: Treatment) -> str:
-    """A treatment as a person would say it: "esketamine 84 mg nasal, 2 times a week for 4 weeks, then weekly"."""
-    parts = [treatment.drug]
-    if treatment.amount is not None:
-        parts.append(f"{treatment.amount:g} {treatment.unit}")
-    parts += [f"(as {treatment.salt})"] if treatment.salt != "base" else []
-    parts += [treatment.route] if treatment.route else []
-    parts += [f"over {_long(treatment.duration)}"] if treatment.duration else []
-    parts += [f"starting at {_long(treatment.start)}"] if treatment.start else []
-    phases = [_phase(phase) for phase in treatment.phases]
-    return " ".join(parts) + (", " + ", then ".join(phases) if phases else "")
-
-
-def _phase(phase: Phase) -> str:
-    week = phase.every == 168.0 or (phase.every is None and (phase.times_a_week or 1) == 1)
-    rhythms = {24.0: "daily", 12.0: "twice daily"}
-    other = f"{phase.times_a_week} times a week" if phase.every is None else f"every {_long(phase.every)}"
-    rhythm = "weekly" if week else rhythms.get(phase.every or 0.0, other)
-    return rhythm + (f" for {_long(phase.length)}" if phase.length else "")
-
-
-def _long(hours: float) -> str:
-    """40 min, 24 h, 5 days, 4 weeks."""
-    if hours < 1:
-        return f"{hours * 60:.3g} min"
-    if hours % 168 == 0:
-        return f"{hours / 168:.0f} week{'s' if hours > 168 else ''}"
-    return f"{hours:.4g} h" if hours < 48 or hours % 24 else f"{hours / 24:.0f} days"
 
 
 def told_by(dataset: xr.Dataset) -> Told:

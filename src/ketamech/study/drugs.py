@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ketamech.core import UnknownName, nearest
+from ketamech.core import UnknownName
+from ketamech.core.names import misspelled
 
 INJECTED = ("IV", "IM", "SC", "IP")
 
@@ -17,6 +18,7 @@ class Drug:
     `kept_up_by` names the elimination of something that is kept at its usual level for as long as it is given;
     `hoped` says whether a visit for it carries hope; `lasting` a session that enters evenly over its duration.
     `dose` names the amount (mass per body weight) that the model counts as one, for what it does not follow in umol.
+    `routes_of_brands`: the one route of an alias that is sold for it.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Drug:
     hoped: bool = True
     lasting: bool = False
     dose: str | None = None
+    routes_of_brands: Mapping[str, str] = field(default_factory=dict)
 
     def largest(self, route: str) -> str:
         """Name of the parameter beyond which a dose by this route is taken for a slip of the pen."""
@@ -42,7 +45,7 @@ KETAMINE_MASS = "drug.ketamine_molar_mass"
 DRUGS = (
     Drug(
         "racemic ketamine",
-        ("racemic", "ketamine", "rac-ketamine", "ketalar"),
+        ("racemic", "ketamine", "rac-ketamine", "(r,s)-ketamine", "(rs)-ketamine", "rs-ketamine", "ketalar"),
         (*INJECTED, "oral", "sublingual"),
         KETAMINE_MASS,
         {"s": 0.5, "r": 0.5},
@@ -52,15 +55,16 @@ DRUGS = (
     ),
     Drug(
         "esketamine",
-        ("s-ketamine", "(s)-ketamine", "spravato"),
+        ("s-ketamine", "s ketamine", "(s)-ketamine", "s(+)-ketamine", "(+)-ketamine", "spravato", "ketanest s"),
         (*INJECTED, "oral", "sublingual", "nasal"),
         KETAMINE_MASS,
         {"s": 1.0, "r": 0.0},
         limits={"nasal": "drug.largest_nasal_dose"},
+        routes_of_brands={"spravato": "nasal"},
     ),
     Drug(
         "arketamine",
-        ("r-ketamine", "(r)-ketamine"),
+        ("r-ketamine", "r ketamine", "(r)-ketamine", "r(-)-ketamine", "(-)-ketamine"),
         (*INJECTED, "oral", "sublingual"),
         KETAMINE_MASS,
         {"s": 0.0, "r": 1.0},
@@ -162,49 +166,65 @@ ROUTES = {
     "intravenously": "IV",
     "im": "IM",
     "intramuscular": "IM",
+    "intramuscularly": "IM",
     "sc": "SC",
+    "sq": "SC",
     "subcutaneous": "SC",
+    "subcutaneously": "SC",
     "ip": "IP",
     "intraperitoneal": "IP",
     "intraperitoneally": "IP",
     "oral": "oral",
     "orally": "oral",
     "po": "oral",
+    "per os": "oral",
+    "by mouth": "oral",
     "sublingual": "sublingual",
+    "sublingually": "sublingual",
+    "sl": "sublingual",
+    "under the tongue": "sublingual",
     "nasal": "nasal",
+    "nasally": "nasal",
     "intranasal": "nasal",
+    "intranasally": "nasal",
     "spray": "nasal",
 }
 _BY_NAME = {word.lower(): drug for drug in DRUGS for word in (drug.name, *drug.aliases)}
 
 
-def names() -> tuple[str, ...]:
-    """Every name and alias that is understood, longest first."""
-    return tuple(sorted(_BY_NAME, key=len, reverse=True))
+def spellings() -> dict[str, tuple[Drug, str]]:
+    """Every name and alias with its drug, and the route of a brand that has only one ("" for any other)."""
+    return {word: (found, found.routes_of_brands.get(word, "")) for word, found in _BY_NAME.items()}
 
 
 def drug(name: str) -> Drug:
-    """The drug behind a name or alias. Raises UnknownName with the nearest one."""
+    """The drug behind a name or alias. Raises UnknownName with the name of which it is a misspelling."""
     found = _BY_NAME.get(name.strip().lower())
     if found is None:
-        raise UnknownName(
-            f"'{name}' is not a treatment that is known",
-            key="drug",
-            expected=", ".join(d.name for d in DRUGS),
-            nearest=nearest(name, _BY_NAME),
-        )
+        raise unknown_drug(name)
     return found
 
 
+def unknown_drug(name: str) -> UnknownName:
+    """The error about a drug that is none."""
+    return UnknownName(
+        f"'{name}' is not a treatment that is known",
+        key="drug",
+        expected=", ".join(d.name for d in DRUGS),
+        nearest=misspelled(name, _BY_NAME),
+    )
+
+
 def route(given: Drug, name: str) -> str:
-    """The route in its usual spelling. Raises UnknownName when this drug cannot be given so."""
+    """The route in its usual spelling. Raises UnknownName when this drug cannot be given so, or needs a route."""
     spelled = ROUTES.get(name.strip().lower(), name.strip())
     if spelled not in given.routes:
         reason = given.why_not.get(spelled)
+        what = f"{given.name} cannot be given by route '{name}'" if name else f"no route is named for {given.name}"
         raise UnknownName(
-            f"{given.name} cannot be given by route '{name or 'none'}'" + (f": {reason}" if reason else ""),
+            what + (f": {reason}" if reason else ""),
             key="route",
             expected=", ".join(r for r in given.routes if r) or "no route",
-            nearest=nearest(name, [*given.routes, *ROUTES]) if name else next(iter(given.routes)),
+            nearest=misspelled(name, [*given.routes, *ROUTES]),
         )
     return spelled

@@ -18,6 +18,7 @@ from ketamech.study.running import Entry, Quantity
 Number = Callable[[str], Quantity]
 Part = tuple[Quantity, str, Quantity, Quantity]  # delay (h), site, share of the dose, duration (h)
 Taken = Callable[[int, int], Quantity]
+ROUNDING = 1e-9  # 30 mg/kg of 70 kg, divided by 70 kg, is a little more than 30 mg/kg
 WHERE = {"IM": ("muscle", "intramuscular_fraction"), "SC": ("skin", "subcutaneous_fraction")}
 
 
@@ -85,7 +86,7 @@ def _refuse_absurd(treatment: Treatment, milligrams: Quantity, number: Number) -
     per_kilogram = milligrams / number("person.weight")
     most = number(treatment.substance.largest(treatment.route)) * 1e6
     hours = max(1.0, treatment.duration)
-    if per_kilogram / hours > most:
+    if per_kilogram / hours > most * (1 + ROUNDING):
         unit, factor = ("ng", 1e6) if treatment.substance.dose else ("mg", 1.0)
         amount, each, limit = (x * factor for x in (milligrams, per_kilogram, most))
         raise BadInput(

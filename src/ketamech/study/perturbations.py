@@ -9,14 +9,16 @@ from functools import cache
 from pathlib import Path
 
 from ketamech.core import BadInput, UnknownName, nearest, unit
+from ketamech.dosing import Lexicon, parse
+from ketamech.dosing.lexicon import Meaning
 from ketamech.evidence import Row, load_evidence, read_table
 from ketamech.parameters import ParameterTable, load_parameters
+from ketamech.study.drugs import ROUTES
 
 PATH = Path(__file__).parents[1] / "data" / "experiments" / "perturbations.csv"
 COLUMNS = ("name", "words", "kind", "target", "sets", "enters", "level", "doses", "at", "kept_up_by", "evidence", "why")
 KINDS = ("drug", "genotype", "knock-out", "infusion", "diet", "stress", "held")
 GIVEN = ("drug", "infusion")
-_DOSE = re.compile(r"^(\S+) ([\d.]+) (\S+)(?: = ([\d.]+))?$")
 
 
 @dataclass(frozen=True)
@@ -120,12 +122,16 @@ def _sets(row: Row, table: ParameterTable) -> dict[str, float]:
 
 
 def _dose_form(row: Row, text: str) -> DoseForm:
-    match = _DOSE.match(text)
-    if not match:
-        raise row.bad(
-            "doses", f"cannot read '{text}'", expected="ROUTE AMOUNT UNIT, perhaps = share of the usual level"
-        )
-    return DoseForm(match[1], float(match[2]), match[3], float(match[4] or 1))
+    try:
+        route, amount, share = parse("dose_form", text, _routes())
+    except BadInput as problem:
+        raise row.bad("doses", problem.what, expected=problem.expected or "ROUTE AMOUNT UNIT") from problem
+    return DoseForm(route, amount.number, amount.unit, share)
+
+
+@cache
+def _routes() -> Lexicon:
+    return Lexicon({word: Meaning("ROUTE", name) for word, name in ROUTES.items()}, unknown)
 
 
 def _evidence(row: Row) -> tuple[str, ...]:
@@ -148,6 +154,7 @@ def perturbation(word: str) -> Perturbation:
     return found
 
 
+@cache
 def words() -> dict[str, Perturbation]:
     """Every name and alias, lower case, longest first."""
     pairs = [(word, one) for one in load_perturbations().values() for word in one.words]

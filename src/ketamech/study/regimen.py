@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ketamech.core import BadInput
+from ketamech.core.time_units import DAY, WEEK, YEAR
 from ketamech.study.drugs import Drug, drug, route
 
-DAY, WEEK = 24.0, 168.0
-LONGEST = 2 * 365 * DAY  # beyond two years nothing is looked at
+LONGEST = 2 * YEAR  # beyond two years nothing is looked at
 MOST_DOSES = 5000
 LONGEST_LAG = 24.0
 
@@ -44,6 +44,13 @@ class Phase:
     def period(self) -> float:
         """Time after which the rhythm repeats itself (h): a week for so many times a week."""
         return self.every if self.every is not None else WEEK
+
+    def after(self, doses: int) -> float:
+        """Hours from the first dose to the moment at which dose number `doses` + 1 would be due."""
+        if self.every is not None:
+            return doses * self.every
+        weeks, rest = divmod(doses, self.times_a_week or 1)
+        return weeks * WEEK + rest * self.gap
 
     def starts(self, begin: float, end: float) -> Iterator[float]:
         """Hours at which doses are due from `begin`, before `end`."""
@@ -155,6 +162,11 @@ class Treatment:
             raise BadInput(what, key="missing", expected="from 0 % to less than 100 %", type_this="missing 10 %")
         if any(number < 1 for number in self.missed):
             raise BadInput("doses are counted from 1", key="missing", type_this="missing doses 2 and 3")
+        if self.missed and self.end() is not None:
+            count = len(self.starts(math.inf))
+            if max(self.missed) > count:
+                what = f"dose {max(self.missed)} cannot be missed: there {'is' if count == 1 else 'are'} {count}"
+                raise BadInput(what, key="missing", expected=f"doses from 1 to {count}")
         if not self.steady:
             return
         if not self.phases:
@@ -196,7 +208,7 @@ class Regimen:
 
         Raises BadInput saying which words were not understood.
         """
-        from ketamech.study.sentence import read
+        from ketamech.study.read_regimen import read
 
         return cls(read(sentence))
 
@@ -218,21 +230,18 @@ class Regimen:
         length = max(1, math.ceil(visit_gap / period - 1e-9)) * period
         return Regimen(tuple(treatment.repeating(period, length) for treatment in steady)), length
 
+    def sentences(self) -> tuple[str, ...]:
+        """The treatments as words that `parse` reads back; single doses that differ by their days are named together."""
+        from ketamech.study.format_regimen import sentences
+
+        return sentences(self.treatments)
+
     def sentence(self) -> str:
         """The regimen as the sentence that `parse` reads back."""
-        from ketamech.study.sentence import write
-
-        return "; ".join(write(treatment) for treatment in self.treatments)
+        return "; ".join(self.sentences())
 
     def horizon(self) -> float:
-        """A sensible time to look (h): 28 days, or four weeks beyond the last dose."""
-        ends = [treatment.end() for treatment in self.treatments]
-        known = [end for end in ends if end is not None]
-        ongoing = [sum(p.length or 0.0 for p in t.phases) + t.start for t in self.treatments if t.end() is None]
-        return max(
-            [
-                4 * WEEK,
-                *(end + 4 * WEEK for end in known if end > DAY),
-                *(begin + 4 * WEEK for begin in ongoing),
-            ]
-        )
+        """A sensible time to look (h): 28 days, or four weeks beyond the last dose or the end of its infusion."""
+        ends = [end + t.lag + t.duration for t in self.treatments if (end := t.end()) is not None]
+        begins = [t.start + sum(p.length or 0.0 for p in t.phases) for t in self.treatments if t.end() is None]
+        return 4 * WEEK + max([0.0, *(end for end in ends if end > DAY), *begins])

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ketamech.core import BadInput
+from ketamech.core.time_units import duration_text
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_connectome, load_species
 from ketamech.study.giving import entries
-from ketamech.study.perturbing import Given, read_perturbations, split
+from ketamech.study.perturbing import Given, read_perturbations
+from ketamech.study.read_regimen import parse_sentence
 from ketamech.study.regimen import LONGEST, Regimen
 from ketamech.study.running import Entry
 from ketamech.study.species import refuse_without_kinetics
@@ -79,41 +81,48 @@ def load_scenario(
     from ketamech.parameters import load_parameters
 
     table = load_parameters() if parameters is None else parameters
-    if isinstance(source, Regimen):
-        source = source.sentence()
-    elif isinstance(source, Path) or _names_a_file(source):
+    if not isinstance(source, Regimen) and (isinstance(source, Path) or _names_a_file(source)):
         from ketamech.study.scenario_from_file import scenario_from_file  # YAML and its checks, loaded when needed
 
         return scenario_from_file(Path(source), table, species, tuple(perturbations), wiring)
-    wired = wiring_of(wiring or "", table)
-    return _from_sentence(source, table, load_species(species or HUMAN), tuple(perturbations), wired)
+    regimen, given = _understood(source, tuple(perturbations))
+    return _of_regimen(regimen, given, table, load_species(species or HUMAN), wiring_of(wiring or "", table))
 
 
-def _from_sentence(
-    source: str, table: ParameterTable, species: Species, added: tuple[str, ...], wired: Wiring
+def _understood(source: str | Regimen, added: tuple[str, ...]) -> tuple[Regimen, tuple[Given, ...]]:
+    """What is given, and what is done beside it: in the sentence, then what was added."""
+    if isinstance(source, Regimen):
+        if not source.treatments:
+            raise BadInput("the regimen is empty", expected="at least one treatment")
+        return source, read_perturbations(added)
+    sentence = parse_sentence(source)
+    return Regimen(sentence.treatments()), read_perturbations((*sentence.beside, *added))
+
+
+def _of_regimen(
+    regimen: Regimen, given: tuple[Given, ...], table: ParameterTable, species: Species, wired: Wiring
 ) -> Scenario:
-    sentence, phrases = split(source)
-    regimen, given = Regimen.parse(sentence), read_perturbations((*phrases, *added))
     horizon = min(regimen.horizon(), LONGEST)
     values = perturbed_values(table, species, wired.values, given)
     check(regimen, table, values, horizon, species)
     refuse_early(regimen, given)
     weight = species.values.get("person.weight") or table["person.weight"]
     notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if per_kilogram(regimen) else ()
-    title = " with ".join((source, *added)) + ("" if species.name == HUMAN else f" ({species.name})")
+    sentence = " with ".join((regimen.sentence(), *(one.text for one in given)))
+    title = sentence + ("" if species.name == HUMAN else f" ({species.name})")
     title += f" (wiring: {wired.name})" if wired.name else ""
-    assumptions = (*notes, *salts(regimen), *luck(regimen), *wired.notes)
-    plain = species.name == HUMAN and not added and not wired.name
-    written = source if plain else _as_file(source, species, added, wired.name)
+    assumptions = (*notes, *salts(regimen), *luck(regimen), *cut_short(regimen, horizon), *wired.notes)
+    plain = species.name == HUMAN and not wired.name
+    written = sentence if plain else _as_file(regimen, species, given, wired.name)
     return Scenario(title, "", regimen, values, horizon, True, 1, written, assumptions, species.name, given, wired.name)
 
 
-def _as_file(sentence: str, species: Species, added: Iterable[str], wiring: str) -> str:
-    """A sentence and what was added to it as the text of a scenario file, so that a run can be repeated."""
-    lines = ["treatments:", *(f"  - {json.dumps(part.strip())}" for part in sentence.split(";"))]
+def _as_file(regimen: Regimen, species: Species, given: Iterable[Given], wiring: str) -> str:
+    """A regimen and what is done beside it as the text of a scenario file, so that a run can be repeated."""
+    lines = ["treatments:", *(f"  - {json.dumps(words)}" for words in regimen.sentences())]
     lines += [f"species: {species.name}", *([f"wiring: {wiring}"] if wiring else [])]
-    lines += ["person:", "  weight: 70 kg"] if species.name == HUMAN and "/kg" in sentence else []
-    phrases = tuple(added)
+    lines += ["person:", "  weight: 70 kg"] if species.name == HUMAN and per_kilogram(regimen) else []
+    phrases = [one.text for one in given]
     lines += ["perturbations:", *(f"  - {json.dumps(phrase)}" for phrase in phrases)] if phrases else []
     return "\n".join(lines) + "\n"
 
@@ -200,3 +209,15 @@ def luck(regimen: Regimen) -> tuple[str, ...]:
     """What the typical person is spared and each of many is not."""
     by_chance = any(treatment.missing for treatment in regimen.treatments)
     return ("the typical person misses no dose by chance; --patients draws who does",) if by_chance else ()
+
+
+def cut_short(regimen: Regimen, horizon: float) -> tuple[str, ...]:
+    """Infusions that are still running where the look ends."""
+    found = []
+    for treatment in regimen.treatments:
+        starts = treatment.starts(horizon) if treatment.duration else []
+        if starts and starts[-1] + treatment.lag + treatment.duration > horizon:
+            end = duration_text(starts[-1] + treatment.lag + treatment.duration, exact=False)
+            look = duration_text(horizon, exact=False)
+            found.append(f"an infusion of {treatment.drug} that ends after {end} is looked at for {look} only")
+    return tuple(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+import math
 from bisect import bisect_left
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,19 +11,19 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ketamech.core import BadInput
+from ketamech.dosing.parse_errors import shown
+from ketamech.dosing.times import duration
 from ketamech.parameters import ParameterTable, Species, load_species
 from ketamech.study.complaints import complaint
 from ketamech.study.drugs import drug, route
 from ketamech.study.overrides import Overrides
-from ketamech.study.perturbing import Given, read_perturbations, split
+from ketamech.study.perturbing import Given, read_perturbation, read_perturbations
+from ketamech.study.read_regimen import Sentence, parse_sentence
 from ketamech.study.reading import Path_, read_yaml, read_yaml_text
 from ketamech.study.regimen import LONGEST, Regimen, Treatment
-from ketamech.study.scenario import Scenario, check, luck, per_kilogram, perturbed_values, refuse_early, salts
+from ketamech.study.scenario import Scenario, check, cut_short, luck, per_kilogram, perturbed_values, refuse_early, salts
 from ketamech.study.scenario_file import Dose, ScenarioFile
-from ketamech.study.sentence import hours, read
 from ketamech.study.wirings import Wiring, wiring_of
-
-_HORIZON = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(min|h|hours?|d|days?|weeks?)\s*$", re.I)
 
 
 def scenario_from_file(
@@ -68,10 +68,16 @@ def scenario_from_keys(
     species: str | None = None, added: tuple[str, ...] = (), wiring: str | None = None,
 ) -> Scenario:  # fmt: skip
     """The checked scenario of keys that are well-formed. `lines` may be empty where there was no file."""
-    listed = [(i, t) for i, given in enumerate(parsed.treatments) for t in _treatments(given, i, path, lines)]
+    sentences = [_sentence(given, i, path, lines) for i, given in enumerate(parsed.treatments)]
+    first_day = 0 if any(sentence.names_day_zero for sentence in sentences) else 1
+    listed = [
+        (i, treatment)
+        for i, (given, sentence) in enumerate(zip(parsed.treatments, sentences, strict=True))
+        for treatment in _treatments(given, sentence, first_day, i, path, lines)
+    ]
     regimen = Regimen(tuple(treatment for _, treatment in listed))
     animal = _species(species or parsed.species, path, lines)
-    given = _perturbations(parsed, added, path, lines)
+    given = _perturbations(parsed, sentences, added, path, lines)
     wired = _wiring(parsed.wiring if wiring is None else wiring, table, path, lines)
     own = {**wired.values, **Overrides(path, lines, table, animal.name).all(parsed)}
     values = perturbed_values(table, animal, own, given)
@@ -93,7 +99,7 @@ def scenario_from_keys(
         parsed.control,
         parsed.seed,
         _written(source or parsed.text(), parsed, species, added, wired.name),
-        (*salts(regimen), *luck(regimen), *wired.notes),
+        (*salts(regimen), *luck(regimen), *cut_short(regimen, horizon), *wired.notes),
         animal.name,
         given,
         wired.name,
@@ -127,14 +133,14 @@ def _wiring(name: str, table: ParameterTable, path: Path, lines: Mapping[Path_, 
 
 
 def _perturbations(
-    parsed: ScenarioFile, added: tuple[str, ...], path: Path, lines: Mapping[Path_, int]
+    parsed: ScenarioFile, sentences: list[Sentence], added: tuple[str, ...], path: Path, lines: Mapping[Path_, int]
 ) -> tuple[Given, ...]:
-    """What is done beside the treatment: in the list of the file, in sentences "... with ...", and what is added."""
-    listed = parsed.perturbations if isinstance(parsed.perturbations, list) else []
-    said = [phrase for t in parsed.treatments if isinstance(t, str) for phrase in split(t)[1]]
-    for i, phrase in enumerate(listed):
+    """What is done beside the treatment: in sentences "... with ...", in the list of the file, and what is added."""
+    said = [phrase for sentence in sentences for phrase in sentence.beside]
+    listed: list[Given] = []
+    for i, phrase in enumerate(parsed.perturbations if isinstance(parsed.perturbations, list) else []):
         try:
-            read_perturbations([phrase])
+            listed.append(read_perturbation(phrase))
         except BadInput as problem:
             line = lines.get(("perturbations", i)) or lines.get(("perturbations",))
             raise _placed(problem, path, line, f"perturbations[{i}]") from None
@@ -144,16 +150,31 @@ def _perturbations(
         raise _placed(problem, path, lines.get(("perturbations",)) or lines.get(("treatments",)), problem.key) from None
 
 
-def _treatments(given: str | Dose, i: int, path: Path, lines: Mapping[Path_, int]) -> tuple[Treatment, ...]:
+def _sentence(given: str | Dose, i: int, path: Path, lines: Mapping[Path_, int]) -> Sentence:
     try:
-        if isinstance(given, str):
-            return read(split(given)[0])
-        route(drug(given.drug), given.route)
-        return read(given.sentence())
+        if isinstance(given, Dose):
+            route(drug(given.drug), given.route)
+        return parse_sentence(given if isinstance(given, str) else given.sentence())
     except BadInput as problem:
-        key = problem.key if isinstance(given, str) else _field(given, problem)
-        line = lines.get(("treatments", i, key or "")) or lines.get(("treatments", i))
-        raise _placed(problem, path, line, f"treatments[{i}]" + (f".{key}" if key else "")) from None
+        raise _of_treatment(problem, given, i, path, lines) from None
+
+
+def _treatments(
+    given: str | Dose, sentence: Sentence, first_day: int, i: int, path: Path, lines: Mapping[Path_, int]
+) -> tuple[Treatment, ...]:
+    try:
+        return sentence.treatments(first_day)
+    except BadInput as problem:
+        raise _of_treatment(problem, given, i, path, lines) from None
+
+
+def _of_treatment(
+    problem: BadInput, given: str | Dose, i: int, path: Path, lines: Mapping[Path_, int]
+) -> BadInput:
+    """The error about a treatment of the list, at its line and key."""
+    key = problem.key if isinstance(given, str) else _field(given, problem)
+    line = lines.get(("treatments", i, key or "")) or lines.get(("treatments", i))
+    return _placed(problem, path, line, f"treatments[{i}]" + (f".{key}" if key else ""))
 
 
 def _field(given: Dose, problem: BadInput) -> str | None:
@@ -205,14 +226,12 @@ def _no_weight(path: Path, lines: Mapping[Path_, int]) -> BadInput:
 
 
 def _horizon(text: str, path: Path, lines: Mapping[Path_, int]) -> float:
-    match = _HORIZON.match(text)
-    found = float(match[1]) * hours(match[2]) if match else 0.0
-    if not 1.0 <= found <= LONGEST:
-        raise BadInput(
-            f"'{text}' is not a usable horizon",
-            file=path,
-            line=lines.get(("horizon",)),
-            key="horizon",
-            expected="between 1 h and 2 years, e.g. 28 days",
-        )
-    return found
+    expected = "between 1 h and 2 years, e.g. 28 days, 3 months, 1 year"
+    try:
+        hours = duration(text)
+    except BadInput:
+        hours = math.nan
+    if not 1.0 <= hours <= LONGEST:
+        what = f"'{shown(text)}' is not a usable horizon"
+        raise BadInput(what, file=path, line=lines.get(("horizon",)), key="horizon", expected=expected)
+    return hours

@@ -20,7 +20,7 @@ from ketamech.study.trial_complaint import complaint
 from ketamech.study.trial_file import ArmKeys, TrialFile
 from ketamech.study.trial_place import File
 from ketamech.study.trial_steps import MOST_LEAVING, Scales, leaving, relapse_of, step
-from ketamech.study.trial_words import perturbed, treatment
+from ketamech.study.trial_words import treatment
 
 MOST_DROPOUT, MOST_MISSED, A_FIFTH = 0.5, 0.9, 0.2
 
@@ -120,8 +120,7 @@ def _arms(file: File, keys: TrialFile, scales: Scales, first: str, belief: str) 
 def _arm(file: File, keys: TrialFile, name: str, arm: ArmKeys, scales: Scales, first: str, belief: str) -> Arm:
     where: Path_ = ("arms", name, "treatment")
     sentences = [arm.treatment] if isinstance(arm.treatment, str) else list(arm.treatment)
-    plain, perturbations = file.at(where, partial(perturbed, sentences))
-    regimen, adapting = file.at(where, partial(treatment, plain, scales, first))
+    regimen, adapting, perturbations = file.at(where, partial(treatment, sentences, scales, first))
     file.possible(where, regimen)
     number = arm.n
     if number is None:

@@ -1,0 +1,39 @@
+"""Units of time and the words for them: the one table that every reader of a time uses. Sizes in hours."""
+
+from __future__ import annotations
+
+SECOND, MINUTE, HOUR, DAY, WEEK = 1 / 3600, 1 / 60, 1.0, 24.0, 168.0
+YEAR = 365.25 * DAY
+MONTH = YEAR / 12  # 30.4375 days
+MOST_COUNTED = 1e6  # of one unit; beyond, a duration is no duration
+ROUNDED = 1e-4  # relative difference that four digits do not show
+
+SPELLINGS: dict[float, tuple[str, ...]] = {
+    SECOND: ("s", "sec", "secs", "seconds"),
+    MINUTE: ("min", "mins", "minute", "minutes"),
+    HOUR: ("h", "hr", "hrs", "hour", "hours"),
+    DAY: ("d", "day", "days"),
+    WEEK: ("w", "wk", "wks", "week", "weeks"),
+    MONTH: ("mo", "mos", "month", "months"),
+    YEAR: ("y", "yr", "yrs", "year", "years"),
+}
+HOURS: dict[str, float] = {word: size for size, words in SPELLINGS.items() for word in words}
+
+
+def duration_text(hours: float, *, exact: bool = True) -> str:
+    """A duration (h) as short text, e.g. "40 min", "4 weeks".
+
+    Where `exact`, it is read back as the same float; otherwise the number is rounded to four digits.
+    """
+    sizes = ((WEEK, "week"), (DAY, "day"), (MINUTE, "min")) if hours < HOUR or hours >= 2 * DAY else ()
+    for size, name in sizes:
+        count = float(round(hours / size)) if hours / size < MOST_COUNTED else 0.0
+        same = count * size == hours if exact else abs(count * size - hours) < ROUNDED * hours
+        if count and same:
+            return f"{number_text(count)} {name}" + ("s" if size >= DAY and count != 1 else "")
+    return f"{number_text(hours, exact=exact)} h"
+
+
+def number_text(value: float, *, exact: bool = True) -> str:
+    """A number as short as it can be while it stays the same float, or rounded to four digits."""
+    return repr(float(value)).removesuffix(".0") if exact else f"{value:.4g}"

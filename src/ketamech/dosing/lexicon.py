@@ -1,0 +1,141 @@
+"""Words and names of a text, and which terminal of the grammar each of them is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+from unicodedata import normalize
+
+from ketamech.core import BadInput
+from ketamech.core.time_units import HOURS
+from ketamech.evidence import read_table
+
+PATH = Path(__file__).parents[1] / "data" / "dosing" / "words.csv"
+COLUMNS = ("word", "kind", "means")
+NO_TERMINALS = ("short", "filler", "refused")
+NUMERIC = {"number": float, "count": float, "nth": float, "ly": lambda word: HOURS[word]}
+# Linear in the length of the text: no alternative can match the same blanks or digits in two ways.
+_PIECE = re.compile(
+    r"[^\S\n]+"
+    r"|(?P<abbreviation>[^\W\d_](?:\.[^\W\d_])+(?!\w)\.?)"
+    r"|(?P<number>(?:\d+(?:[.,]\d+)*\.?|(?<![^\W_])\.\d+)(?:e[-+]?\d+)?)"  # ".5", but not the 3 of "q.3.d"
+    r"|(?P<word>[^\W\d_]+)"
+    r"|(?P<symbol>[<>]=?|\S|\n)",
+    re.I,
+)
+
+
+class Piece(NamedTuple):
+    """A word, number or symbol as it stands in a text: normalised, and where it begins and ends."""
+
+    text: str
+    is_number: bool
+    start: int
+    end: int
+
+
+class Meaning(NamedTuple):
+    """What a word is: a terminal (upper case, or one of NO_TERMINALS) and its value."""
+
+    kind: str
+    value: Any
+
+
+def pieces(text: str) -> list[Piece]:
+    """The pieces of a text in order; blanks are left out."""
+    return [
+        Piece(_plain(match.group(), match.lastgroup), match.lastgroup == "number", match.start(), match.end())
+        for match in _PIECE.finditer(text)
+        if match.lastgroup
+    ]
+
+
+def _plain(text: str, kind: str | None) -> str:
+    plain = normalize("NFKC", text).casefold().replace("μ", "u")
+    if kind == "abbreviation":
+        return plain.replace(".", "")
+    return ";" if plain == "\n" else plain
+
+
+class Lexicon:
+    """The names and other words that may stand in a text, beside the common words.
+
+    `unknown` makes the error about a name that is none of them; `inside` says which lexicon holds behind a terminal, up
+    to the end of the treatment. Of several words that begin at one place the longest counts; of the same length, one of
+    `words`.
+    """
+
+    def __init__(
+        self,
+        words: Mapping[str, Meaning],
+        unknown: Callable[[str], BadInput],
+        inside: Mapping[str, Callable[[], Lexicon]] | None = None,
+    ) -> None:
+        self._index = _indexed(words.items())
+        self.spellings = tuple(words)
+        self.unknown = unknown
+        self.inside = inside or {}
+
+    def with_inside(self, **more: Callable[[], Lexicon]) -> Lexicon:
+        """The same with other lexicons behind more terminals."""
+        found = copy(self)
+        found.inside = {**self.inside, **more}
+        return found
+
+    def longest(self, found: list[Piece], at: int) -> tuple[int, Meaning] | None:
+        """How many pieces from `at` on are a name or a word, and what it means."""
+        both = (_longest(index, found, at) for index in (self._index, _common_words()))
+        return max(filter(None, both), key=lambda match: match[0], default=None)
+
+
+Index = dict[str, list[tuple[tuple[str, ...], Meaning]]]
+
+
+def _indexed(words: Iterable[tuple[str, Meaning]]) -> Index:
+    """Words by their first piece, longest first."""
+    found: Index = {}
+    for word, meaning in words:
+        parts = tuple(piece.text for piece in pieces(word))
+        found.setdefault(parts[0], []).append((parts, meaning))
+    for entries in found.values():
+        entries.sort(key=lambda entry: -len(entry[0]))
+    return found
+
+
+def _longest(index: Index, found: list[Piece], at: int) -> tuple[int, Meaning] | None:
+    for parts, meaning in index.get(found[at].text, ()):
+        if all(at + i < len(found) and found[at + i].text == part for i, part in enumerate(parts)):
+            return len(parts), meaning
+    return None
+
+
+def load_words(path: Path = PATH) -> dict[str, Meaning]:
+    """The common words of a table. Raises BadInput naming the line of a word that stands twice or has no meaning."""
+    found = {word: Meaning("UNIT", size) for word, size in HOURS.items()}
+    for row in read_table(path, COLUMNS):
+        word, kind = row.required("word", "a word").lower(), row.required("kind", "a terminal of the grammar")
+        if word in found or not pieces(word):
+            raise row.bad("word", f"'{word}' stands twice", expected="each word once")
+        try:
+            value = NUMERIC.get(kind, str)(row["means"])
+        except (KeyError, ValueError) as problem:
+            raise row.bad("means", f"'{row['means']}' is no value of a {kind}", expected="a number") from problem
+        found[word] = Meaning(kind if kind in NO_TERMINALS else kind.upper(), value)
+    return found
+
+
+@cache
+def _common_words() -> Index:
+    return _indexed(load_words().items())
+
+
+def common_words(*kinds: str) -> Iterable[str]:
+    """Every common word, or those of some kinds, for help with spelling."""
+    for entries in _common_words().values():
+        for parts, meaning in entries:
+            if not kinds or meaning.kind in kinds:
+                yield " ".join(parts)

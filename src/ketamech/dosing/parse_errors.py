@@ -1,0 +1,151 @@
+"""The error about the word at which the parser stopped: which, where, what was expected, what it may have meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ketamech.core import BadInput
+from ketamech.core.names import misspelled
+from ketamech.core.time_units import SPELLINGS
+from ketamech.dosing.lexicon import Lexicon, common_words
+from ketamech.dosing.tokens import Word, quoted
+
+SHOWN = 120  # characters of a text that an error repeats
+# What can be parsed: what is expected there, and an example.
+STARTS = {
+    "sentence": (
+        "drug, dose, route, 'over' a time, how often, 'for' how long",
+        '"esketamine 84 mg nasal twice weekly for 4 weeks, then weekly"',
+    ),
+    "phrase": (
+        "a name, then perhaps a dose, a route or 'into' a site, and 'at' a time",
+        '"NBQX 10 mg/kg IP at -30 min"',
+    ),
+    "dose_form": ("ROUTE AMOUNT UNIT, perhaps = share of the usual level", "IP 10 mg/kg"),
+    "time": ("24 h, 3 d, day 8, 4 weeks, 3 months", None),
+    "share": ("a percentage", None),
+    "condition": ("a condition on a scale", "no response of MADRS"),
+    "relapse": ("a scale, a share of baseline and a visit", "MADRS > 50 % of baseline from day 29"),
+    "endpoints": ("an output at a time, or its peak or lowest value", "mood.madrs at day 28; dissociation.cadss peak"),
+}
+# The key of a spelled-out dose that a terminal opens, and the keys that hold times.
+KEYS = {
+    "OVER": "over", "IN": "over", "FOR": "schedule", "X": "schedule", "EVERY": "schedule", "THEN": "schedule",
+    "AT": "at", "LABEL": "at", "LAG": "lag", "MISSING": "missing",
+}  # fmt: skip
+TIME_KEYS = ("over", "schedule", "at", "lag")
+MASSES = "a number and one of mg, mg/kg, ug/kg, ng/kg, mg/h, mg/kg/h, ug/kg/min"
+UNITS = tuple(words[-1] for words in SPELLINGS.values())  # one word of each, so that no two are equally near
+TIMES = "a number and one of min, h, days, weeks, months"
+IN_A_NUMBER = ("NUMBER", "MINUS", "HYPHEN", "TO", "DOSE", "LIST", "A", "HALF")
+IN_A_NAME = ("UNKNOWN", "NO", "OTHER", "DOSE")
+
+
+class _Stretch(NamedTuple):
+    """A treatment, perturbation or condition: its words, and the lexicon that holds in it."""
+
+    words: list[Word]
+    lexicon: Lexicon
+    inside: str  # the terminal behind which it stands, if one changes the lexicon
+
+
+def shown(text: str) -> str:
+    """A text as an error repeats it: on one line, and not endless."""
+    plain = " ".join(text[: 2 * SHOWN].split())
+    return plain if len(text) <= SHOWN else f"{plain[:SHOWN]}..."
+
+
+def without_drug(text: str) -> BadInput:
+    """The error about a treatment that names no drug."""
+    what = f"a treatment without a drug: '{shown(text)}'"
+    return BadInput(what, key="drug", expected="a drug first", type_this='"racemic 0.5 mg/kg IV"')
+
+
+def misfit(start: str, text: str, found: list[Word], position: int | None, lexicon: Lexicon) -> BadInput:
+    """The error about the word at `position` (None: the end) that cannot stand there."""
+    at = next((i for i, word in enumerate(found) if word.start == position), len(found))
+    if not found:
+        return BadInput("nothing is said", expected=STARTS[start][0], type_this=STARTS[start][1])
+    stretch = _stretch(found, at, lexicon)
+    if not any(word.kind in ("NAME", "REINDUCE") for word in stretch.words) and start not in ("time", "share"):
+        return _nameless(text, found, at, stretch)
+    key = _key(start, found[:at], stretch)
+    if at == len(found):
+        what = f"something is missing after '{shown(text)}'"
+    elif found[at].kind == "UNKNOWN":
+        return _unknown(start, text, found, at, stretch)
+    else:
+        what = f"{quoted(text, found[at].start, found[at].end)} does not fit here in '{shown(text)}'"
+    expected, example = (TIMES, f"{key} 40 min") if key in ("over", "lag") else STARTS[start]
+    return BadInput(what, key=key, expected=expected, type_this=example)
+
+
+def _stretch(found: list[Word], at: int, lexicon: Lexicon) -> _Stretch:
+    begin, inside = 0, ""
+    for i, word in enumerate(found[:at]):
+        if word.kind == "SEP":
+            begin, inside = i + 1, ""
+        elif word.kind in lexicon.inside or (inside and word.kind == "AND"):
+            begin, inside = i + 1, inside if word.kind == "AND" else word.kind
+    ends = ("SEP", "AND", *lexicon.inside)
+    end = next((i for i in range(max(at, begin), len(found)) if found[i].kind in ends), len(found))
+    return _Stretch(found[begin:end], lexicon.inside[inside]() if inside else lexicon, inside)
+
+
+def _nameless(text: str, found: list[Word], at: int, stretch: _Stretch) -> BadInput:
+    """No word of this stretch is a known name: one was meant, and is not known."""
+    first = stretch.words[0] if stretch.words else None
+    if first is None or first.kind == "THEN":
+        return without_drug(text)
+    unknown = next((word for word in stretch.words if word.kind == "UNKNOWN"), first)
+    begin = stretch.words.index(unknown) if unknown.kind == "UNKNOWN" else 0
+    run = [unknown]
+    for word in stretch.words[begin + 1 :]:
+        if word.kind not in IN_A_NAME and word.start != run[-1].end:
+            break
+        run.append(word)
+    name = text[unknown.start : run[-1].end]
+    problem = stretch.lexicon.unknown(name)
+    what = problem.what.replace(f"'{name}'", quoted(text, unknown.start, run[-1].end), 1)
+    return type(problem)(
+        what, key=problem.key, expected=problem.expected, nearest=problem.nearest, type_this=problem.type_this
+    )
+
+
+def _unknown(start: str, text: str, found: list[Word], at: int, stretch: _Stretch) -> BadInput:
+    """A word that is not known, beside a name that is; unknown words that follow one another are one."""
+    last = at
+    while last + 1 < len(found) and found[last + 1].kind == "UNKNOWN":
+        last += 1
+    word, where = text[found[at].start : found[last].end], quoted(text, found[at].start, found[last].end)
+    before = found[at - 1].kind if at else ""
+    key = _key(start, found[:at], stretch)
+    if before == "NUMBER" and key in TIME_KEYS:
+        what = f"{where} is no unit of time in '{shown(text)}'"
+        return BadInput(what, key=key, expected=TIMES, nearest=misspelled(word, UNITS))
+    if before == "NUMBER" and key == "treatment":
+        what = f"no dose in '{shown(text)}': {where} is no unit of one"
+        return BadInput(what, key="dose", expected=MASSES, type_this="0.5 mg/kg")
+    if before in ("INTO", "IN") and key == "with":
+        sites = tuple(common_words("SITE"))
+        what = f"nothing can be infused into {where}"
+        return BadInput(what, key=key, expected=", ".join(sites), nearest=misspelled(word, sites))
+    expected, example = STARTS["phrase" if key == "with" else start]
+    known: Iterable[str] = (*stretch.lexicon.spellings, *common_words())
+    what = f"{where} was not understood in '{shown(text)}'"
+    return BadInput(what, key=key, expected=expected, nearest=misspelled(word, known), type_this=example)
+
+
+def _key(start: str, before: list[Word], stretch: _Stretch) -> str | None:
+    """The key that was being said: that of the last word that opens one, if nothing but a number followed it."""
+    if start == "phrase" or stretch.inside == "WITH":
+        return "with"
+    if start != "sentence":
+        return None
+    for word in reversed(before):
+        if word.kind in KEYS:
+            return KEYS[word.kind]
+        if word.kind not in IN_A_NUMBER:
+            break
+    return "treatment"
