@@ -28,7 +28,7 @@ class _Given(Lexer):
     def __init__(self, conf: object) -> None:
         pass
 
-    def lex(self, data: list[Word]) -> Iterator[Token]:  # type: ignore[override]
+    def lex(self, data: list[Word]) -> Iterator[Token]:
         for word in data:
             yield Token(word.kind, word.value, start_pos=word.start, end_pos=word.end)
 
@@ -54,7 +54,7 @@ def parse(start: str, text: str, lexicon: Lexicon) -> Any:
     """
     found = words(text, lexicon)
     try:
-        tree = parser().parse(found, start=start)  # type: ignore[arg-type]
+        tree = parser().parse(found, start=start)
         return Reader(text).transform(tree)
     except UnexpectedToken as problem:
         position = None if problem.token.type == "$END" else problem.token.start_pos

@@ -11,7 +11,17 @@ from lark import Token, Transformer, v_args
 from ketamech.core import BadInput
 from ketamech.core.time_units import DAY, HOUR, MONTH, WEEK
 from ketamech.dosing.syntax import (
-    Amount, Choice, Days, Endpoint, Item, Part, Phrase, Relapse, Rhythm, Span, Test,
+    Amount,
+    Choice,
+    Days,
+    Endpoint,
+    Item,
+    Part,
+    Phrase,
+    Relapse,
+    Rhythm,
+    Span,
+    Test,
 )  # fmt: skip
 from ketamech.dosing.tokens import quoted
 
@@ -57,7 +67,7 @@ ITEMS: dict[str, Callable[[Children], Any]] = {
 
 
 @v_args(meta=True)
-class Reader(Transformer):  # type: ignore[type-arg]
+class Reader(Transformer):
     """The values of a tree of `text`."""
 
     def __init__(self, text: str) -> None:

@@ -95,4 +95,3 @@ def _list_words(numbers: Sequence[int]) -> str:
         for word in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else [str(number) for number in run])
     ]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-

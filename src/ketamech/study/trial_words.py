@@ -96,8 +96,8 @@ def treatment(
         changing.start + sum(lengths[:-1]),
         _again(again, first) if again else None,
         changing.start + (lengths[0] if lengths else 0.0),
-    )    return Regimen(usual), adapting, given
-
+    )
+    return Regimen(usual), adapting, given
 
 
 def _again(again: Test | str, first: str) -> Condition:
