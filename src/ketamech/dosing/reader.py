@@ -1,4 +1,4 @@
-"""From the parser's tree to the values of `syntax.py`; what has two readings, or none, is an error with its position."""
+"""From the parse tree to the values of `syntax.py`; two readings, or none, are an error with its position."""
 
 from __future__ import annotations
 

@@ -231,7 +231,7 @@ class Regimen:
         return Regimen(tuple(treatment.repeating(period, length) for treatment in steady)), length
 
     def sentences(self) -> tuple[str, ...]:
-        """The treatments as words that `parse` reads back; single doses that differ by their days are named together."""
+        """The treatments as text that `parse` reads back; single doses that differ only in their days are joined."""
         from ketamech.study.format_regimen import sentences
 
         return sentences(self.treatments)
