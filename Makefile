@@ -22,7 +22,7 @@ screenshots: $(READY)  ## Pictures of the page for the documentation (needs Chro
 	$(BIN)/ketamech app --pictures docs/pictures
 
 fuzz-app: $(READY)  ## 10,000 odd requests at the page's API
-	KETAMECH_FUZZ_CASES=10000 $(BIN)/python -m pytest tests/app/test_fuzz.py -s
+	KETAMECH_FUZZ_CASES=10000 $(BIN)/python -m pytest tests/app/test_fuzz.py -s --timeout=7200
 
 fuzz: $(READY)  ## So many mangled files at everything that is read: make fuzz RUNS=100000
 	$(BIN)/python tests/fuzz/fuzz.py --runs $(or $(RUNS),20000)
