@@ -22,7 +22,7 @@ screenshots: $(READY)  ## Take screenshots of the web page for the documentation
 	$(BIN)/ketamech app --pictures docs/pictures
 
 fuzz-app: $(READY)  ## Send 10,000 unusual requests to the API of the web page
-	KETAMECH_FUZZ_CASES=10000 $(BIN)/python -m pytest tests/app/test_fuzz.py -s
+	KETAMECH_FUZZ_CASES=10000 $(BIN)/python -m pytest tests/app/test_fuzz.py -s --timeout=7200
 
 fuzz: $(READY)  ## Fuzz every reader with damaged files, e.g. make fuzz RUNS=100000
 	$(BIN)/python tests/fuzz/fuzz.py --runs $(or $(RUNS),20000)

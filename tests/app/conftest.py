@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the page is not installed: pip install 'ketamech[web]'")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+START = 30.0  # s that a server may take to start
 MISSING = "no Chromium: apt-get install chromium, or set KETAMECH_CHROMIUM to a browser of that kind"
 
 
@@ -44,7 +45,9 @@ def address(model):
     server = uvicorn.Server(uvicorn.Config(make_app(Engine(model)), log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
+    until = time.monotonic() + START
     while not server.started:
+        assert time.monotonic() < until, "the server did not start"
         time.sleep(0.01)
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     server.should_exit = True

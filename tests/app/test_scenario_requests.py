@@ -102,7 +102,7 @@ def test_the_command_line_gives_the_numbers_of_the_page(client, tmp_path, name):
         pytest.skip("ketamech is not on the path: pip install -e .")
     (tmp_path / "scenario.sh").write_text(client.post("/api/export/sh", json={"scenario": SCENARIOS[name]}).text)
     paths = {**os.environ, "PATH": f"{Path(program).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(["sh", "scenario.sh"], cwd=tmp_path, env=paths, capture_output=True, check=False)
+    done = subprocess.run(["sh", "scenario.sh"], cwd=tmp_path, env=paths, capture_output=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "runs").iterdir()
     curves = ketamech.exchange.read_run(folder)

@@ -165,7 +165,7 @@ def test_a_quick_run_writes_what_it_says(tmp_path):
     code = "from ketamech.cli import main; main()"
     page = tmp_path / "page.md"
     command = [sys.executable, "-c", code, "bench", "--quick", "--out", str(tmp_path / "b"), "--docs", str(page)]
-    done = subprocess.run(command, capture_output=True, cwd=tmp_path, check=False)
+    done = subprocess.run(command, capture_output=True, cwd=tmp_path, check=False, timeout=300)
     assert done.returncode == 0, done.stderr.decode("utf-8", errors="replace")
     found = json.loads((tmp_path / "b" / "benchmark.json").read_text(encoding="utf-8"))
     expected = {"task", "machine", "versions", "quick", "reference", "peers", "comparison", "headline", "scaling"}

@@ -22,7 +22,7 @@ def loaded_by(*words, **settings):
     """What of the heavy libraries a command loads, as it prints it, with its exit code."""
     found = subprocess.run(
         [sys.executable, "-c", PROGRAM, *words],
-        capture_output=True, encoding="utf-8", check=False, env={**os.environ, **settings},
+        capture_output=True, encoding="utf-8", check=False, env={**os.environ, **settings}, timeout=120,
     )  # fmt: skip
     return found.stderr.splitlines()[-1]
 

@@ -137,6 +137,7 @@ def test_the_text_does_not_depend_on_the_order_of_hashes(written):
             env={**os.environ, "PYTHONHASHSEED": seed},
             capture_output=True,
             check=True,
+            timeout=120,
         ).stdout
         for seed in ("1", "2", "3")
     }

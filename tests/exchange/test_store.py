@@ -191,7 +191,7 @@ def test_what_a_killed_run_left_is_tidied_and_nothing_finished_is_lost(moment, t
     finished(tmp_path / "run")
     other = running(tmp_path / "run", moment, 60)
     other.kill()
-    other.communicate()
+    other.communicate(timeout=30)
     assert len(list(tmp_path.iterdir())) == 2
     with pytest.raises(RuntimeError), whole_folder(tmp_path / "run"):
         raise RuntimeError("nothing came of it")
@@ -207,7 +207,7 @@ def test_two_writers_of_one_run_take_turns(moment, tmp_path):
     other = running(tmp_path / "run", moment, 0.5)
     with whole_folder(tmp_path / "run") as draft:
         (draft / "b.csv").write_text("quick")
-    assert other.wait() == 0
+    assert other.wait(60) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     assert (tmp_path / "run" / "my notes.txt").read_text() == "keep me"
     assert len(read_manifest(tmp_path / "run")["files"]) == 1

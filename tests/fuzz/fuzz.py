@@ -125,6 +125,17 @@ def mangled(chance: random.Random, given: list[bytes], words: tuple[str, ...]) -
     return bytes(data[:LONGEST])
 
 
+def _ended(command: list[str], limit: float) -> str:
+    """What a process wrote to its standard error, or that it had to be ended after `limit` seconds."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=limit
+        )
+    except subprocess.TimeoutExpired:
+        return f"no end within {limit:g} s"
+    return done.stderr
+
+
 def main() -> int:
     """All targets, one after another."""
     sys.path.insert(0, str(Path(__file__).parent))
@@ -139,12 +150,12 @@ def main() -> int:
     for name in chosen:
         log = Path(tempfile.mkdtemp()) / "found.jsonl"
         each = [sys.executable, __file__, "--child", name, str(asked.runs // len(chosen)), str(asked.seed), str(log)]
-        done = subprocess.run(each, capture_output=True, encoding="utf-8", errors="replace", check=False)
+        ended = _ended(each, HANG * (10 + asked.runs // len(chosen)))
         count = log.with_suffix(".count")
         told = json.loads(count.read_text()) if count.exists() else dict(NOTHING)
         if told["runs"] < asked.runs // len(chosen) or told["memory"] > MEMORY:
             wrong += 1
-            print(f"{name}: ended early or took too much memory: {done.stderr[-1500:]}")
+            print(f"{name}: ended early or took too much memory: {ended[-1500:]}")
         wrong, total = wrong + told["wrong"], total + told["runs"]
         print(f"{name}: {told['runs']} inputs, {told['wrong']} wrong, slowest {told['slowest']:.2f} s,", end=" ")
         print(f"the first (loading) {told['first']:.2f} s, {told['memory'] / 1e6:.0f} MB", flush=True)

@@ -182,7 +182,7 @@ def test_two_writers_do_not_share_a_folder(tmp_path):
     with pytest.raises(BadInput, match="another process is writing"):
         do(tmp_path, 2)
     other.kill()
-    other.communicate()
+    other.communicate(timeout=30)
     assert same(do(tmp_path, 2)[0])  # the lock went with the process, without a clock
 
 
@@ -242,7 +242,9 @@ with opened({str(tmp_path)!r}, {JOB!r}) as pieces:
     pieces.keep("small", {{"x": np.zeros(100)}})
     pieces.keep("large", {{"x": np.zeros(10_000)}})
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=False, timeout=60
+    )
     assert "BadInput: the disk is full: 1 finished pieces are kept" in done.stderr
     assert sorted(p.name for p in (tmp_path / "pieces").iterdir()) == ["journal.txt", "lock", "small.npz"]
 
@@ -267,7 +269,7 @@ with opened({str(tmp_path)!r}, {JOB!r}) as pieces:
     for _ in range(5):
         running.stdout.readline()
     running.send_signal(signal.SIGINT)
-    running.communicate()
+    running.communicate(timeout=60)
     assert running.returncode != 0
     done = []
     assert same(do(tmp_path, 20, done=done)[0])

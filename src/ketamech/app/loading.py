@@ -21,6 +21,7 @@ from ketamech.core import SolveFailed
 HOST, MOVES, BETWEEN, LOOKING, PATIENCE = "127.0.0.1", 20, 0.1, (0.5, 2.0), 60.0
 DOSES = [round(0.1 + 0.05 * i, 2) for i in range(39)]
 LANES = ["plasma", "nmda", "mood"]
+END = 10.0  # s that the server may take to end
 BANDS = 0.25  # share of pauses in which a user also looks at a thousand people
 Tell = Callable[[str], None]
 
@@ -72,7 +73,11 @@ def running_server() -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
         yield port, process
     finally:
         process.terminate()
-        process.wait(10)
+        try:
+            process.wait(END)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(END)
 
 
 def _until_it_answers(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -17,6 +17,7 @@ from ketamech.core import SolveFailed
 from ketamech.study.running import load_model
 
 CHUNK = 4096  # patients in memory at once
+START_LIMIT, SECONDS_PER_PATIENT = 600.0, 1.0  # what a run may take, in s: to start, and for each patient
 TOLERANCE = 1e-4
 VISITS = np.array([24.0, 96, 168, 264, 336, 432, 504, 672])  # h
 
@@ -43,7 +44,12 @@ def scale(most: int, threads: Sequence[int], tell: Callable[[str], None]) -> lis
 def in_process(patients: int, threads: int) -> dict[str, Any]:
     """The record of one run in a process of its own, whose peak memory is its own. Raises SolveFailed."""
     command = [sys.executable, "-m", "ketamech.bench.scaling", str(patients), str(threads)]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    limit = START_LIMIT + SECONDS_PER_PATIENT * patients
+    try:
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=limit)
+    except subprocess.TimeoutExpired:
+        what = f"the run of {patients} patients on {threads} threads has not ended after {limit:g} s"
+        raise SolveFailed(what) from None
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise SolveFailed(f"the run of {patients} patients on {threads} threads ended early: {last}")

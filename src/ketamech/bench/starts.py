@@ -20,6 +20,7 @@ COMMAND = "from ketamech.cli import main; main()"
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
 FIRST = "from ketamech.bench import problem, ours; ours.curves(problem.pose(8), 1e-3)"
 TRIAL, TRIAL_TOLERANCE = 1000, 1e-4
+PROCESS_LIMIT = 600.0  # s that a process may take; the first compile takes a tenth of it on an old machine
 Tell = Callable[[str], None]
 
 
@@ -62,7 +63,12 @@ def _compile() -> None:
 
 def _process(code: str, *arguments: str, **environment: str) -> None:
     command = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(command, capture_output=True, check=False, env=os.environ | environment)
+    try:
+        done = subprocess.run(
+            command, capture_output=True, check=False, env=os.environ | environment, timeout=PROCESS_LIMIT
+        )
+    except subprocess.TimeoutExpired:
+        raise SolveFailed(f"'{code}' has not ended after {PROCESS_LIMIT:g} s") from None
     if done.returncode:
         told = done.stderr.decode("utf-8", errors="replace").strip().splitlines()
         raise SolveFailed(f"'{code}' ended early: {(told or ['no reason given'])[-1]}")

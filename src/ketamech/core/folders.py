@@ -6,12 +6,16 @@ import errno
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ketamech.core.errors import BadInput
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a system says of a disk that is full, or a quota
+LOCK_WAIT, LOCK_LOOK = 60.0, 0.02  # s to wait for a folder's lock, which is held for moments only; between two tries
 
 
 def cache_folder() -> Path:
@@ -53,7 +57,10 @@ def if_there_is_room() -> Iterator[None]:
 
 @contextmanager
 def locked(folder: Path, *, wait: bool = False) -> Iterator[bool]:
-    """Hold the lock on a folder; whether it could be had. Where the system has no such locks nothing is held."""
+    """Hold the lock on a folder; whether it could be had. Where the system has no such locks nothing is held.
+
+    Who would `wait` does so for LOCK_WAIT seconds. Raises BadInput when another process has the lock even then.
+    """
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -61,7 +68,7 @@ def locked(folder: Path, *, wait: bool = False) -> Iterator[bool]:
         return
     try:
         try:
-            held = hold(handle, wait=wait)
+            held = _hold_in_time(handle, folder) if wait else hold(handle)
         except OSError:
             held = False
         yield held
@@ -69,7 +76,19 @@ def locked(folder: Path, *, wait: bool = False) -> Iterator[bool]:
         os.close(handle)
 
 
-def hold(handle: int, *, wait: bool = False) -> bool:
+def _hold_in_time(handle: int, folder: Path) -> bool:
+    until = time.monotonic() + LOCK_WAIT
+    while not hold(handle):
+        if time.monotonic() >= until:
+            raise BadInput(
+                f"another process has held the lock on '{folder}' for {LOCK_WAIT:g} s", expected="its end",
+                type_this="--out FOLDER in another folder",
+            )  # fmt: skip
+        time.sleep(LOCK_LOOK)
+    return True
+
+
+def hold(handle: int) -> bool:
     """Take the system's lock on what is open, which ends with this process however it ends; False if another has it.
 
     Raises OSError where the disk carries no locks.
@@ -81,12 +100,12 @@ def hold(handle: int, *, wait: bool = False) -> bool:
 
         lock: Any = msvcrt
         try:
-            lock.locking(handle, lock.LK_LOCK if wait else lock.LK_NBLCK, 1)
+            lock.locking(handle, lock.LK_NBLCK, 1)
         except OSError:
             return False
         return True
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
