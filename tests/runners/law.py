@@ -76,6 +76,7 @@ CASES = (
     Case("rat", "racemic 10 mg/kg IP", species="rat"),
     Case("control", IV, patient="control"),
     Case("model variant", IV, variant="opioid-gate"),
+    Case("overlapping infusions", "racemic 10 mg IV over 30 min; racemic 40 mg IV over 10 h"),
 )
 
 
@@ -156,8 +157,6 @@ def by_experiments(case: Case, model: Model) -> Readings:
 
 
 def by_trial(case: Case, model: Model) -> Readings:
-    if case.species != "human":
-        raise NotOffered
     values = wiring_of(case.variant, model.parameters).values if case.variant else {}
     keys = {
         "title": "one arm", "arms": {"one": {"treatment": case.alone, "n": 1}},
@@ -172,14 +171,16 @@ def by_trial(case: Case, model: Model) -> Readings:
 
 
 def by_dose_table(case: Case, model: Model) -> Readings:
-    if case.variant or case.perturbation:
+    if case.variant:
         raise NotOffered
     rows = {
         "plain": "1,0,35,52.5,IV,1,0,0,0,ketamine,human,70",
         "at steady state": "1,0,50,0,oral,1,24,27,1,ketamine,human,70",
         "rat": "1,0,{rat},0,IP,1,0,0,0,ketamine,rat,.",
         "control": "1,0,0,0,none,2,0,0,0,placebo,human,70",
+        "overlapping infusions": "1,0,10,20,IV,1,0,0,0,ketamine,human,70\n1,0,40,4,IV,1,0,0,0,ketamine,human,70",
     }
+    rows["perturbation at -30 min"] = "\n".join(["1,-0.5,1,0,IP,1,0,0,0,NBQX,human,70", rows["plain"]])
     rat = 10 * case.scenario(model).values.get("person.weight", 0.0)
     dose = rows[case.name].format(rat=rat)
     who = dose.split(",")[-2:]
@@ -314,12 +315,15 @@ def judge(runner: Runner, case: Case, model: Model) -> Verdict:
 
 
 def table(model: Model) -> str:
-    """Runner by case in Markdown."""
+    """Runner by case, and why a case is refused, in Markdown."""
     lines = ["| runner | " + " | ".join(case.name for case in CASES) + " |", "|---" * (len(CASES) + 1) + "|"]
+    reasons = []
     for runner in RUNNERS:
-        cells = [judge(runner, case, model).word for case in CASES]
-        lines.append(f"| `{runner.name}` | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        verdicts = [judge(runner, case, model) for case in CASES]
+        lines.append(f"| `{runner.name}` | " + " | ".join(verdict.word for verdict in verdicts) + " |")
+        refused = [(case, verdict) for case, verdict in zip(CASES, verdicts, strict=True) if verdict.word == "refused"]
+        reasons += [f'- `{runner.name}`, {case.name}: "{verdict.why}"' for case, verdict in refused]
+    return "\n".join([*lines, "", *reasons]) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,11 @@
 """One law for all runners: the same scenario gives the same numbers, or a refusal that names what is not supported."""
 
+from pathlib import Path
+
 import law
 import pytest
+
+PAGE = Path(__file__).parents[2] / "docs" / "runner-law.md"
 
 
 @pytest.mark.parametrize("case", law.CASES, ids=lambda case: case.name)
@@ -19,3 +23,8 @@ def test_the_scenarios_can_tell_a_wrong_runner(model):
     for case in law.CASES[1:]:
         other, _ = law.expected(case, model)
         assert max(abs(other[name] - plain[name]) / scales[name] for name in plain) > 1e-3, case.name
+
+
+def test_the_table_in_the_documents_is_the_programs(model):
+    """Made by `python tests/runners/law.py`."""
+    assert law.table(model) in PAGE.read_text(encoding="utf-8")

@@ -1,0 +1,106 @@
+"""Patients solved together: nobody depends on who else is there, and pieces give the whole."""
+
+import numpy as np
+import pytest
+
+from ketamech.core import BadInput, UnknownName
+from ketamech.simulation import Course, Ensemble, Entry
+from ketamech.study import courses, load_scenario
+
+TIMES = np.array([0.0, 1.0, 24.0, 100.0])
+OUTPUTS = ("mood.madrs", "plasma.esketamine", "expectancy.belief")
+SENTENCES = (
+    "racemic 0.5 mg/kg IV over 40 min",
+    "racemic 0.5 mg/kg IV over 40 min with NBQX at -30 min",
+    "racemic 50 mg oral daily for 4 weeks at steady state",
+    "esketamine 24 mg IV over 24 h every 24 h for 4 weeks at steady state",
+    "racemic 0.2 mg/kg IV every 36 h for 4 weeks at steady state",
+)
+
+
+@pytest.fixture(scope="module")
+def subjects(model):
+    return [courses(load_scenario(sentence, model.parameters), model)[0] for sentence in SENTENCES]
+
+
+def test_nobody_depends_on_who_else_is_there(model, subjects):
+    """Early events, cycles of different lengths and drug-free starts in one batch: the bits of each alone."""
+    together = Ensemble.of_subjects(model, subjects).solve(TIMES, OUTPUTS, threads=2)
+    assert list(together.reasons) == ["ok"] * len(subjects)
+    for i, subject in enumerate(subjects):
+        alone = Ensemble.of_subjects(model, [subject]).solve(TIMES, OUTPUTS)
+        assert np.array_equal(together.values[i], alone.values[0]), subject
+        assert np.array_equal(together.baseline[i], alone.baseline[0])
+
+
+def test_times_may_differ_between_patients(model, subjects):
+    several = np.stack([TIMES, TIMES + 1.0])
+    found = Ensemble.of_subjects(model, subjects[:2]).solve(several, OUTPUTS)
+    usual = Ensemble.of_subjects(model, subjects[:2]).solve(TIMES, OUTPUTS)
+    assert found.of("mood.madrs")[0] == pytest.approx(usual.of("mood.madrs")[0], rel=1e-4)
+
+
+def test_what_is_given_on_the_way_is_what_is_given_at_once(model):
+    first, second = Entry(0.0, "pharmacokinetics.central_s", 70.0, 0.5), Entry(24.0, "pharmacokinetics.central_s", 35.0)
+    whole = Ensemble.of(model, {}, [first, second], 2).solve(np.array([1.0, 20.0, 30.0]), OUTPUTS, tolerance=1e-8)
+    moving = Ensemble.of(model, {}, [first], 2).start(tolerance=1e-8)
+    early = moving.advance(np.array([1.0, 20.0]), OUTPUTS)
+    moving.give([second], np.full(2, 20.0))
+    late = moving.advance(np.array([30.0]), OUTPUTS)
+    assert np.hstack([early.values[:, :, 1], late.values[:, :, 1]]) == pytest.approx(whole.values[:, :, 1], rel=1e-5)
+
+
+def test_one_list_of_events_may_be_a_bolus_for_one_and_an_infusion_for_another(model):
+    duration = np.array([0.0, 2.0])
+    both = Ensemble.of(model, {}, [Entry(0.0, "pharmacokinetics.central_s", 70.0, duration)], 2)
+    found = both.solve(TIMES, OUTPUTS)
+    for i, own in enumerate(duration):
+        alone = Ensemble.of(model, {}, [Entry(0.0, "pharmacokinetics.central_s", 70.0, own)], 1)
+        assert np.array_equal(found.values[i], alone.solve(TIMES, OUTPUTS).values[0])
+
+
+def test_overlapping_infusions_add_up(model):
+    """A loading infusion within a maintenance infusion: the curves of the same rates one after another."""
+    times = np.array([0.25, 0.5, 1.0, 9.0, 12.0])
+    words = "racemic 10 mg IV over 30 min; racemic 40 mg IV over 10 h"
+    parts = "racemic 12 mg IV over 30 min; racemic 38 mg IV over 9.5 h at 30 min"
+    found, split = (
+        Ensemble.of_subjects(model, courses(load_scenario(text, model.parameters), model)[:1]).solve(
+            times, ("plasma.esketamine",), tolerance=1e-9
+        )
+        for text in (words, parts)
+    )
+    assert found.values == pytest.approx(split.values, rel=1e-6)
+
+
+def test_what_is_not_there_is_named(model):
+    with pytest.raises(UnknownName, match=r"person\.wheight"):
+        Ensemble.of(model, {"person.wheight": 70.0}, (), 1)
+    with pytest.raises(UnknownName, match="nothing can enter"):
+        Ensemble.of(model, {}, [Entry(0.0, "pharmacokinetics.central_x", 1.0)], 1)
+
+
+def test_nothing_comes_before_a_steady_state(model):
+    early, dose = Entry(-1.0, "antagonists.nbqx", 1.0), Entry(0.0, "pharmacokinetics.central_s", 1.0)
+    with pytest.raises(BadInput, match="before 0 h"):
+        Ensemble.of_subjects(model, [Course("one", (early,), {}, (dose,), 24.0)])
+    with pytest.raises(BadInput, match="from 0 h on"):
+        Ensemble.of_subjects(model, [Course("one", (), {}, (dose,), 24.0)]).solve(np.array([-1.0, 2.0]))
+
+
+def test_one_without_a_start_is_missing_with_a_reason_and_no_other(model, monkeypatch):
+    from ketamech.simulation import ensemble
+
+    settle = ensemble.rest
+
+    def second_never_rests(kernel, inputs, **how):
+        start, rested = settle(kernel, inputs, **how)
+        rested[1] = False
+        return start, rested
+
+    monkeypatch.setattr(ensemble, "rest", second_never_rests)
+    found = Ensemble.of(model, {}, (), 3).solve(TIMES, OUTPUTS)
+    assert list(found.reasons) == ["ok", "no rest state", "ok"]
+    assert np.isnan(found.values[1]).all()
+    assert np.isnan(found.baseline[1]).all()
+    assert np.isfinite(found.values[[0, 2]]).all()
