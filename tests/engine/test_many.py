@@ -1,5 +1,7 @@
 """Many patients at once: nobody's numbers depend on who else is there, how many threads, or how wide the group."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -177,8 +179,16 @@ def test_what_makes_no_sense_is_refused(kernel, people):
         solve(kernel, *people, TIMES, outputs=["response.ries"])
     with pytest.raises(BadInput, match="0 threads"):
         solve(kernel, *people, TIMES, threads=0)
-    with pytest.raises(BadInput, match="must not be negative"):
-        solve(kernel, *people, -TIMES[::-1])
+    with pytest.raises(BadInput, match="must rise"):
+        solve(kernel, *people, TIMES[::-1])
+
+
+def test_the_clock_may_begin_before_zero(kernel, people):
+    """Nothing depends on the hour alone: everything 8 h earlier gives the same values."""
+    start, inputs, given = people
+    earlier = [replace(own, time=own.time - 8.0) for own in given]
+    found, usual = (solve(kernel, start, inputs, g, t).values for g, t in ((earlier, TIMES - 8.0), (given, TIMES)))
+    assert found == pytest.approx(usual, rel=1e-9, abs=1e-12)
 
 
 def test_an_infusion_leaves_nothing_running(kernel, people):

@@ -9,6 +9,7 @@ import numpy as np
 
 from ketamech.core import BadInput
 from ketamech.parameters import load_areas
+from ketamech.simulation import baseline_of
 from ketamech.study import Cohort, Model, Scenario
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ class Prediction:
 
     def change(self, name: str) -> np.ndarray:
         """Percent from own rest [draw, time]."""
-        values = self.curves[name].values
-        return 100 * (values / values[:, :1] - 1)
+        return 100 * (self.curves[name].values / baseline_of(self.curves, name)[:, None] - 1)
 
     def table(self) -> pd.DataFrame:
         """readout, output, hours, and the change from own rest in percent: median, 5 %, 95 %, share of draws that rise.
@@ -61,7 +61,7 @@ class Prediction:
         times = self.curves["time"].values
         lines = []
         for name, label in READOUTS.items():
-            moved, rest = self.change(name), float(np.median(self.curves[name].values[:, 0]))
+            moved, rest = self.change(name), float(np.median(baseline_of(self.curves, name)))
             for hour in (h for h in NOTED if h <= times[-1]):
                 at = moved[:, int(np.argmin(np.abs(times - hour)))]
                 low, middle, high = (float(q) for q in np.percentile(at, [5, 50, 95]))

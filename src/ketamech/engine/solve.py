@@ -175,13 +175,13 @@ def _solution(
 
 
 def checked_times(times: np.ndarray, count: int) -> np.ndarray:
-    """Output times as the kernel takes them. Raises BadInput."""
+    """Output times (h, they may begin before 0) as the kernel takes them. Raises BadInput."""
     asked = np.ascontiguousarray(times, dtype=float)
     shaped = asked.ndim == 1 or (asked.ndim == 2 and len(asked) == count)
     if not shaped or asked.size == 0 or not np.all(np.isfinite(asked)):
         raise BadInput("output times must be finite numbers", expected="hours, e.g. 0, 0.5, 24")
-    if np.any(np.diff(asked, axis=-1) < 0) or asked.min() < 0:
-        raise BadInput("output times must not be negative and must rise", expected="hours, e.g. 0, 0.5, 24")
+    if np.any(np.diff(asked, axis=-1) < 0):
+        raise BadInput("output times must rise", expected="hours, e.g. 0, 0.5, 24")
     return asked
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from ketamech.simulation import baseline_of
 from ketamech.study.levels import SHOWN, molar_masses
 
 
@@ -27,6 +28,10 @@ class Series:
         """(patient, time), in the outputs' unit."""
         return np.sum([dataset.variables[name].transpose("patient", "time").values for name in self.names], axis=0)
 
+    def baseline(self, dataset: xr.Dataset) -> np.ndarray:
+        """Drug-free values [patient], in the outputs' unit."""
+        return np.sum([baseline_of(dataset, name) for name in self.names], axis=0)
+
 
 @dataclass(frozen=True)
 class Lane:
@@ -34,7 +39,7 @@ class Lane:
 
     A `scale` of ng/mL, for levels in blood: by the molar mass of each substance.
     `always`: drawn even when nothing moves. `cares`: "peak", "trough" or "most" (whichever moved more). `rest`: the
-    drug-free value where a dose at hour 0 hides it; None reads it off the first moment. `tall`: height in lanes.
+    drug-free value where a dose at hour 0 hides it; None: that of the curves. `tall`: height in lanes.
     `least`: how far something must move for an optional lane to be drawn. `animals`: drawn for animals only.
     """
 
@@ -56,6 +61,11 @@ class Lane:
         """The series whose outputs this run has and that are not zero throughout; the first output always."""
         found = [s for s in self.series if all(name in dataset for name in s.names)]
         return tuple(s for s in found if s is found[0] or np.nanmax(np.abs(s.values(dataset))) > 1e-9)
+
+    @property
+    def relative(self) -> bool:
+        """Whether it shows multiples of each patient's own drug-free value."""
+        return self.show == "times" and self.unit == "times own rest"
 
     def factor(self, series: Series, values: Mapping[str, float]) -> float:
         """The scale of a series as a number; `values` of parameters hold the molar masses."""

@@ -12,7 +12,7 @@ from ketamech.analysis.expression import names_in, value_of
 from ketamech.report.canvas import QUIET, Canvas
 from ketamech.report.colours import OKABE_ITO
 from ketamech.report.panel_points import draw_points, key_of, reach_of
-from ketamech.report.published import Point
+from ketamech.report.published import Point, drug_free
 from ketamech.report.time_axis import Clock, Frame, round_steps
 from ketamech.report.told import Told
 from ketamech.report.words import DISCLAIMER, hours_in_words, number, opened, stage_in_words, unit_in_words
@@ -113,7 +113,7 @@ def _panel(
     draw_points(canvas, frame, points, scale)
     key_of(canvas, frame, points, x, frame.y(curves[told.main]), scale)
     mine = curves[told.main]
-    peak = int(np.argmax(np.abs(mine - mine[0])))
+    peak = int(np.argmax(np.abs(mine - scale * drug_free(output, dataset, told.main))))
     words = f"{number(mine[peak])}{' ' + unit if unit else ''} at {hours_in_words(float(hours[peak]))}"
     canvas.words(frame.left, frame.top - 14, _name(output, layout), size=8.5, bold=True)
     canvas.words(frame.left, frame.top - 4, f"{output}   {words}", size=7, colour=QUIET)

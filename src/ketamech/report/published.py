@@ -15,6 +15,7 @@ from ketamech.analysis.targets import Target, load_targets
 from ketamech.core import unit
 from ketamech.evidence import Evidence, Observation
 from ketamech.report.told import Told
+from ketamech.simulation import baseline_of
 from ketamech.study import Entry, Model
 
 _SAME_PERSON = ("person.asian", "person.japanese", "pathway.", "perturbation.")
@@ -142,11 +143,18 @@ def _curve(target: Target, dataset: xr.Dataset, patient: int) -> np.ndarray:
         return np.asarray(value_of(target.measure.output, outputs), dtype=float)
 
 
+def drug_free(expression: str, dataset: xr.Dataset, patient: int) -> float:
+    """Drug-free value of an expression of outputs in one patient."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        outputs = {name: baseline_of(dataset, name)[[patient]] for name in names_in(expression)}
+        return float(np.asarray(value_of(expression, outputs), dtype=float)[0])
+
+
 def _back(value: float, target: Target, dataset: xr.Dataset, told: Told, start: float) -> float | None:
     """From what the paper printed back to the height of the curve: the measure, run backwards."""
     measure = target.measure
     given = value / measure.factor
-    rest = float(_curve(target, dataset, told.main)[0])
+    rest = drug_free(measure.output, dataset, told.main)
     base = 0.0
     if measure.against == "difference" and told.control_place is not None:
         other = _curve(target, dataset, told.control_place)

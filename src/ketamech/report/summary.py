@@ -79,26 +79,38 @@ class Line:
 
 def curve(series: Series, lane: Lane, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
     """(patient, time) in the lane's unit; `times` lanes are divided by each patient's own drug-free value."""
-    y = series.values(dataset) * lane.factor(series, values)
-    if lane.show != "times" or lane.unit != "times own rest":
+    factor = lane.factor(series, values)
+    y = series.values(dataset) * factor
+    if not lane.relative:
         return y
-    return y / (y[:, :1] if lane.rest is None else lane.rest)
+    return y / (factor * series.baseline(dataset)[:, None] if lane.rest is None else lane.rest)
+
+
+def rests(series: Series, lane: Lane, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
+    """Drug-free values [patient] in the lane's unit."""
+    if lane.rest is not None:
+        return np.full(dataset.sizes["patient"], lane.rest)
+    found = lane.factor(series, values) * series.baseline(dataset)
+    return found / found if lane.relative else found
 
 
 def lines_of(dataset: xr.Dataset, told: Told, parameters: ParameterTable) -> list[Line]:
     """Every curve of every lane of the main patient, in story order."""
     values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
     return [
-        _line(lane, series, i == 0, curve(series, lane, dataset, values), dataset, told)
+        _line(lane, series, i == 0, dataset, values, told)
         for lane in lanes_of(dataset)
         for i, series in enumerate(lane.present(dataset))
     ]
 
 
-def _line(lane: Lane, series: Series, main: bool, y: np.ndarray, dataset: xr.Dataset, told: Told) -> Line:
+def _line(
+    lane: Lane, series: Series, main: bool, dataset: xr.Dataset, values: Mapping[str, float], told: Told
+) -> Line:  # fmt: skip
+    y, rest = curve(series, lane, dataset, values), rests(series, lane, dataset, values)
     hours = dataset.variables["time"].values - told.first
     mine = y[told.main]
-    start = float(mine[0]) if lane.rest is None or not np.isfinite(mine[0]) else lane.rest
+    start = float(rest[told.main]) if np.isfinite(mine[0]) else float(mine[0])
     place = _extreme(mine, start, lane.cares)
     other = y[told.control_place] if told.control_place is not None else None
     difference = {} if other is None else {**_at(hours, mine - other), _EXTREME: float((mine - other)[place])}

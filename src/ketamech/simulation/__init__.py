@@ -1,5 +1,6 @@
 """From parameter values and dose events to curves: the one path behind every runner."""
 
+from ketamech.simulation.baseline import baseline_of
 from ketamech.simulation.ensemble import Cycle, Ensemble, InitialCondition, Integration, Trajectories
 from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.subject import Course, Entry, Quantity
@@ -14,5 +15,6 @@ __all__ = [
     "Model",
     "Quantity",
     "Trajectories",
+    "baseline_of",
     "load_model",
 ]

@@ -76,21 +76,20 @@ class Trajectories:
         return self.ensemble.baseline(self.names, self.initial)
 
     def dataset(self, labels: Sequence[Any]) -> xr.Dataset:
-        """Curves with dims (patient, time); a start at steady state adds `baseline` to the attributes of each."""
+        """Curves with dims (patient, time); see `baseline_of` for the drug-free values."""
         layout = self.ensemble.model.layout
-        steady = self.ensemble.cycle is not None
         variables = {}
         for i, name in enumerate(self.names):
-            attributes: dict[str, Any] = {"units": layout.units[name], "long_name": layout.about[name] or name}
-            if steady:
-                attributes["baseline"] = self.baseline[:, i].tolist()
+            attributes = {"units": layout.units[name], "long_name": layout.about[name] or name}
             variables[name] = (("patient", "time"), self.values[:, :, i], attributes)
-        coordinates = {
+        coordinates: dict[str, Any] = {
             "patient": ("patient", np.asarray(labels)),
             "time": ("time", self.times, {"units": "h", "long_name": "time since the start"}),
             "solve_status": ("patient", self.reasons),
             "solve_steps": ("patient", self.steps),
         }
+        if self.ensemble.cycle is not None:
+            coordinates |= {"output": list(self.names), "baseline": (("patient", "output"), self.baseline)}
         return xr.Dataset(variables, coordinates)
 
 
@@ -98,8 +97,8 @@ class Trajectories:
 class Ensemble:
     """`size` patients of one model: parameter values, dose events, and what was repeated before they begin.
 
-    `values` {parameter: number or [patient], canonical units} differ from the model's. The clock of `events` begins
-    `lead` h before 0 h, when everybody is drug-free; with a `cycle` it begins at 0 h, at the periodic steady state.
+    `values` {parameter: number or [patient], canonical units} differ from the model's. A patient is drug-free until the
+    first event, which may come before 0 h; one with a `cycle` is at its periodic steady state at 0 h.
     """
 
     model: Model
@@ -107,42 +106,39 @@ class Ensemble:
     values: Mapping[str, Quantity]
     events: EventTable
     cycle: Cycle | None = None
-    lead: float = 0.0
 
     def __post_init__(self) -> None:
         for name in self.values:
             if name not in self.model.parameters:
                 near = nearest(name, self.model.parameters)
                 raise UnknownName(f"there is no parameter '{name}'", key=name, nearest=near)
-        if self.cycle is not None and self.lead > 0:
+        if self.cycle is not None and np.any(self.events.earliest(self.size)[self.cycle.length > 0] < 0):
             what = "something happens before 0 h to patients who start at steady state"
             raise BadInput(what, key="with", expected="a time of 0 h or later")
 
     @classmethod
     def of(
         cls, model: Model, values: Mapping[str, Quantity], events: Sequence[Entry], size: int, *,
-        cycle: Sequence[Entry] = (), length: float = 0.0, lead: float = 0.0,
+        cycle: Sequence[Entry] = (), length: float = 0.0,
     ) -> Ensemble:  # fmt: skip
         """Patients who are all given the same, in numbers that may differ (arrays [patient]).
 
-        `cycle` is what is repeated every `length` h before 0 h (0: nothing). `lead` (h): how long before 0 h they begin
-        at least. Raises UnknownName for a parameter or a state that is not there.
+        `cycle` is what is repeated every `length` h before 0 h (0: nothing). Raises UnknownName for a parameter or a
+        state that is not there.
         """
-        before = max(lead, lead_time(events))
         repeated = Cycle(event_table(model, cycle, size), np.full(size, length)) if length else None
-        return cls(model, size, values, event_table(model, events, size, before), repeated, before)._continued()
+        return cls(model, size, values, event_table(model, events, size), repeated)._continued()
 
     @classmethod
-    def of_subjects(cls, model: Model, subjects: Sequence[Course], *, lead: float = 0.0) -> Ensemble:
+    def of_subjects(cls, model: Model, subjects: Sequence[Course]) -> Ensemble:
         """Patients who are each given something else and have values of their own. Raises UnknownName."""
-        before = max([lead, *(lead_time(subject.entries) for subject in subjects)])
         names = dict.fromkeys(name for subject in subjects for name in subject.values)
         usual = model.usual
         values = {n: np.array([subject.values.get(n, usual.get(n)) for subject in subjects]) for n in names}
-        given = table_of_each(model, [subject.entries for subject in subjects], before)
+        given = table_of_each(model, [subject.entries for subject in subjects])
         lengths = np.array([subject.gap for subject in subjects], dtype=float)
         cycle = Cycle(table_of_each(model, [s.cycle for s in subjects]), lengths) if np.any(lengths > 0) else None
-        return cls(model, len(subjects), values, given, cycle, before)._continued()
+        return cls(model, len(subjects), values, given, cycle)._continued()
 
     def _continued(self) -> Ensemble:
         """The same with what the doses before 0 h still do after it."""
@@ -192,11 +188,12 @@ class Ensemble:
         return found.values[:, 0]
 
     def start(
-        self, clock: Quantity = 0.0, *, tolerance: float = TOLERANCE, threads: int = 1, device: str = "cpu"
+        self, begin: Quantity = 0.0, *, tolerance: float = TOLERANCE, threads: int = 1, device: str = "cpu"
     ) -> Integration:
-        """Everybody at the start, ready to move, when the clock of the events shows `clock` (h)."""
+        """Everybody at the start, ready to move from hour `begin` on, or from the first event where that is earlier."""
         first = self.initial(tolerance=tolerance, threads=threads, device=device)
-        patients = Patients.at(first.state, first.inputs, np.asarray(clock), FIRST_STEP)
+        clock = np.minimum(begin, self.events.earliest(self.size))
+        patients = Patients.at(first.state, first.inputs, clock, FIRST_STEP)
         return Integration(self, first, patients, self.events, tolerance, threads, device, first.reasons.copy())
 
     def solve(
@@ -205,12 +202,13 @@ class Ensemble:
     ) -> Trajectories:  # fmt: skip
         """Curves of `outputs` (default: everything) at `times` (h, [time] or [patient, time], rising).
 
-        `tolerance` holds for the steady state too. Raises BadInput for times before the lead time, UnknownName for an
-        output that is not there.
+        Times may begin before 0 h, but not for patients at steady state. `tolerance` holds for the steady state too.
+        Raises BadInput for times that make no sense, UnknownName for an output that is not there.
         """
-        asked = checked_times(np.asarray(times, dtype=float) + self.lead, self.size)
-        clock = np.minimum(asked[..., 0], self.events.earliest(self.size))
-        moving = self.start(clock, tolerance=tolerance, threads=threads, device=device)
+        asked = checked_times(times, self.size)
+        if self.cycle is not None and asked.min() < 0:
+            raise BadInput("a steady state is known from 0 h on", key="times", expected="times of 0 h or later")
+        moving = self.start(asked[..., 0], tolerance=tolerance, threads=threads, device=device)
         return moving.advance(times, outputs, progress)
 
 
@@ -231,15 +229,15 @@ class Integration:
         """Add dose events; planned ones up to each patient's hour `now` (h, default: none of them) are done with."""
         every, planned = self.ensemble, self.events
         if now is not None:
-            planned = planned.where(planned.time > now[planned.owner] + every.lead)
-        self.events = merged_tables(every.size, planned, event_table(every.model, events, every.size, every.lead))
+            planned = planned.where(planned.time > now[planned.owner])
+        self.events = merged_tables(every.size, planned, event_table(every.model, events, every.size))
 
     def advance(
         self, times: np.ndarray, outputs: Sequence[str] | None = None, progress: Callable[[int], None] | None = None
     ) -> Trajectories:
         """Move everybody on to the last of `times` (h, [time] or [patient, time]); who failed stays failed."""
         part = move(
-            self.ensemble.model.kernel, self.patients, self.events, np.asarray(times, dtype=float) + self.ensemble.lead,
+            self.ensemble.model.kernel, self.patients, self.events, times,
             outputs=outputs, tolerance=self.tolerance, threads=self.threads, device=self.device, progress=progress,
         )  # fmt: skip
         for i in np.flatnonzero((part.status != 0) & (self.reasons == OK)):
@@ -248,8 +246,3 @@ class Integration:
         return Trajectories(
             self.ensemble, self.initial, times, part.names, part.values, self.reasons.copy(), part.steps
         )
-
-
-def lead_time(events: Sequence[Entry]) -> float:
-    """How long before 0 h the first of some dose events comes (h)."""
-    return max([0.0, *(-float(np.min(entry.time)) for entry in events)])

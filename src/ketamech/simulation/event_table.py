@@ -15,12 +15,12 @@ from ketamech.simulation.subject import Entry, Quantity
 Row = tuple[Quantity, int, int, Quantity]  # time (h), kind, state, size (state unit, or state unit per h)
 
 
-def event_table(model: Model, given: Sequence[Entry], count: int, lead: float = 0.0) -> EventTable:
-    """Entries, whose numbers may be arrays [patient], as the events of each of `count` patients, `lead` h later.
+def event_table(model: Model, given: Sequence[Entry], count: int) -> EventTable:
+    """Entries, whose numbers may be arrays [patient], as the events of each of `count` patients.
 
     Events of size 0 are left out. Raises UnknownName for a state that nothing can enter.
     """
-    rows = [row for entry in given for row in _rows(model, entry, lead)]
+    rows = [row for entry in given for row in _rows(model, entry)]
     if not rows:
         return no_events(count)
     time, size = (np.array([np.broadcast_to(np.asarray(row[i], dtype=float), count) for row in rows]).T for i in (0, 3))
@@ -32,9 +32,9 @@ def event_table(model: Model, given: Sequence[Entry], count: int, lead: float = 
     return EventTable(first, time, kind[order][kept], state[order][kept], size)
 
 
-def table_of_each(model: Model, given: Sequence[Sequence[Entry]], lead: float = 0.0) -> EventTable:
+def table_of_each(model: Model, given: Sequence[Sequence[Entry]]) -> EventTable:
     """The same for patients who are each given something else [patient]."""
-    parts = [event_table(model, own, 1, lead) for own in given]
+    parts = [event_table(model, own, 1) for own in given]
     if len(parts) == 1:
         return parts[0]
     columns = [np.concatenate([getattr(part, name) for part in parts]) for name in ("time", "kind", "state", "size")]
@@ -60,11 +60,11 @@ def merged_tables(count: int, *parts: EventTable) -> EventTable:
     return table(count, *(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def _rows(model: Model, entry: Entry, lead: float) -> Iterator[Row]:
+def _rows(model: Model, entry: Entry) -> Iterator[Row]:
     place = model.places
     if entry.state not in place:
         raise UnknownName(f"nothing can enter '{entry.state}'", nearest=nearest(entry.state, place))
-    state, start = place[entry.state], entry.time + lead
+    state, start = place[entry.state], entry.time
     infused = np.asarray(entry.duration) > 0
     if np.all(infused):
         rate = entry.amount / entry.duration

@@ -61,7 +61,8 @@ class Cohort:
         if not self.outputs:
             raise BadInput("no output to keep", key="outputs", expected="a name", type_this="--outputs mood.madrs")
         checked_outputs(self.model.kernel, self.outputs)
-        checked_times(self.times, self.patients)
+        if checked_times(self.times, self.patients).min() < 0:
+            raise BadInput("output times must not be negative", key="times", expected="hours, e.g. 0, 0.5, 24")
 
     @property
     def together(self) -> int:

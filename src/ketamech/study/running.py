@@ -22,7 +22,7 @@ def run(
     `outputs` are names (default: everything). Returns a Dataset with dims (patient, time); a failed patient is NaN
     with its reason in `solve_status`.
     """
-    everybody = Ensemble.of_subjects(model, courses, lead=-float(times[0]))
+    everybody = Ensemble.of_subjects(model, courses)
     return everybody.solve(times, outputs, tolerance=tolerance).dataset([course.label for course in courses])
 
 
