@@ -73,6 +73,7 @@ REFUSED = {
     "TIME,AMT,CMT,II,ADDL\n0,20,IV,12,-1\n": [":2", "ADDL of -1"],
     "TIME,AMT,CMT,RATE\n0,20,IV,-5\n": [":2", "RATE of -5"],
     "TIME,AMT,CMT,EVID\n0,20,IV,1\n24,20,IV,1\n12,0,IV,0\n": [":4", "TIME goes back from 24 to 12"],
+    "CID,TIME,AMT,CMT\n1,5,20,IV\n2,0,20,IV\n": [":3", "TIME goes back from 5 to 0", "a column ID for several persons"],
     "ID,TIME,AMT,CMT\n1,0,20,IV\n2,0,20,IV\n1,24,20,IV\n": [":4", "ID 1 comes back"],
     "TIME,AMT,CMT\n2024-05-01 08:00,20,IV\n": [":2", "TIME", "hours since the first record"],
     "#ID,TIME,CMT\n1,0,IV\n": ["no column TIME"],

@@ -169,6 +169,15 @@ def test_a_steady_state_that_goes_on_is_a_scenario_and_others_are_a_table(folder
         scenario_of(off, off.subjects[0], TABLE)
 
 
+def test_what_a_start_stands_for_is_said_in_words(folder):
+    (constant,) = read(folder, HEAD + HOURLY.format(at=0) + LOOK.format(at=0)).subjects[0].occasions
+    assert constant.words == "after 1 mg/h racemic ketamine IV"
+    (both,) = read(folder, HEAD + MORNING.format(more=0) + EVENING.format(more=0)).subjects[0].occasions
+    assert both.words.startswith("after racemic ketamine 20.0 mg IV at 12.0 h every 24.0 h")
+    (nothing,) = read(folder, HEAD + LOOK.format(at=0)).subjects[0].occasions
+    assert nothing.words == "nothing is given"
+
+
 REFUSED = {
     "TIME goes back, SS 1": ("0,20,,IV,1,,,\n5,,,,0,,,\n0,20,,IV,1,24,0,1\n", [":4", "TIME goes back from 5 to 0"]),
     "another dose before SS 2": (

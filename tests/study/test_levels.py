@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from ketamech.analysis.trials import adpc, adqs, adsl
+from ketamech.cli.cohort import _summary as summary_of_cohort
 from ketamech.parameters import load_parameters
 from ketamech.report.lanes import LANES
+from ketamech.report.panels import _scale as panel_scale
 from ketamech.report.summary import curve
 from ketamech.study import load_trial, run_trial, simulate
 from ketamech.study.levels import factors, molar_masses, shown
@@ -70,3 +73,16 @@ def test_tables_of_a_trial_say_their_units(model, tmp_path):
     wrote = levels[(levels["PARAMCD"] == "ketamine") & (levels["AVISIT"] == "40 min")]["AVAL"].to_numpy()
     assert wrote == pytest.approx(data["ketamine"].sel(visit="40 min").values[0])
     assert 100 < wrote.mean() < 600
+
+
+def test_bands_and_panels_show_levels_in_ng_per_ml(model):
+    raw = np.array([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]])
+    level = (("patient", "time"), raw, {"units": "umol/L"})
+    curves = xr.Dataset({"venous.ketamine": level}, {"time": [0.0, 1.0], "solved": ("patient", [1, 1, 1])})
+    rows = summary_of_cohort(curves)
+    assert [row["unit"] for row in rows] == ["ng/mL", "ng/mL"]
+    assert [row["median"] for row in rows] == pytest.approx([KETAMINE, 2 * KETAMINE])
+    one = np.ones(3)
+    assert panel_scale("plasma.esketamine + plasma.arketamine", model.layout, one) == (pytest.approx(KETAMINE), "ng/mL")
+    assert panel_scale("venous.esketamine / venous.arketamine", model.layout, one)[0] == 1.0
+    assert panel_scale("brain.esketamine", model.layout, one)[1] != "ng/mL"

@@ -74,8 +74,8 @@ def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -
     for one in table.subjects:
         for stay in one.occasions:
             refuse_impossible(stay.regimen, parameters, one, stay, LONGEST)
-            meant = stay.regimen.sentence() or "nothing is given"
-            rows.append({"ID": one.name, "from (h)": stay.begin, "looked at": len(stay.observations), "doses": meant})
+            looked = len(stay.observations)
+            rows.append({"ID": one.name, "from (h)": stay.begin, "looked at": looked, "doses": stay.words})
     text = None
     if to is not None:
         text = scenario_of(table, sources.one_of(table, subject), parameters).source

@@ -208,7 +208,8 @@ def _kind(row: Row) -> int:
 def _refuse_disorder(before: _Event, event: _Event) -> None:
     if event.time < before.time:
         what = f"TIME goes back from {before.time:g} to {event.time:g}"
-        raise event.row.bad(what, "TIME", "times that do not fall, except at a reset (EVID 3 or 4)")
+        several = "" if "ID" in event.row.cells else ", or a column ID for several persons"
+        raise event.row.bad(what, "TIME", f"times that do not fall, except at a reset (EVID 3 or 4){several}")
 
 
 def _occasion(stretch: _Stretch) -> Occasion:
