@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+from collections.abc import Collection
 from typing import Any
 
 import ketamech
@@ -28,16 +29,18 @@ ROOMS = (
 def interface_pages() -> dict[str, str]:
     """{page: Markdown}: the package's own names first, then a page a room."""
     pages = {"reference/python/ketamech": _page("ketamech", ketamech, "The names most people need.")}
+    described: set[int] = set()  # a name that two rooms offer is described in the first
     for room in ROOMS:
         module = importlib.import_module(f"ketamech.{room}")
-        pages[f"reference/python/{room}"] = _page(f"ketamech.{room}", module, "")
+        pages[f"reference/python/{room}"] = _page(f"ketamech.{room}", module, "", described)
+        described |= {id(getattr(module, name)) for name in module.__all__}
     return pages
 
 
-def _page(name: str, module: Any, words: str) -> str:
+def _page(name: str, module: Any, words: str, elsewhere: Collection[int] = ()) -> str:
     about = inspect.cleandoc(module.__doc__ or "")
     lines = [NOTICE, "", f"# {name}", "", about, "", words, "", f"```{{py:module}} {name}", "```", ""]
-    for public in sorted(module.__all__, key=str.lower):
+    for public in sorted((n for n in module.__all__ if id(getattr(module, n)) not in elsewhere), key=str.lower):
         lines += _entry(public, getattr(module, public))
     return "\n".join(lines) + "\n"
 

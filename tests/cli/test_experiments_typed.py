@@ -32,7 +32,6 @@ def typed(*words):
         (("midazolam 1 mg/kg IV", "--species", "mouse"), "no kinetics of midazolam in the mouse"),
         (("racemic 10 mg/kg IP",), "no kinetics of racemic ketamine by route IP in people"),
         (("racemic 10 mg/kg IP", "--species", "rta"), "nearest: rat"),
-        (("racemic 1 mg IV", "--patients", "5", "--with", "NBQX at -30 min"), "where many persons start"),
     ],
 )
 def test_one_error_and_nothing_written(words, said, tmp_path):

@@ -103,6 +103,20 @@ def test_every_flux_has_a_reason_and_every_output_a_meaning(model):
         assert about, f"{name} says nothing of itself"
 
 
+SOLVERS = {"rest", "solve", "move", "Patients", "solve_with_visits"}
+APART = {"bench/ours.py", "exchange/sbml_running.py"}  # the engine as it is measured; models that are not this one
+
+
+def test_every_runner_solves_through_an_ensemble():
+    """One path: parameter values, baseline, steady state and dose events are put together in one place."""
+    for path in FILES:
+        if room(path) in ("engine", "simulation") or str(path.relative_to(ROOT)) in APART:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ketamech.engine"):
+                assert not SOLVERS & {alias.name for alias in node.names}, path
+
+
 def test_public_names():
     assert sorted(ketamech.__all__) == [
         "Regimen",
