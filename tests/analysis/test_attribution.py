@@ -97,7 +97,7 @@ def test_a_pathway_that_cannot_reach_an_outcome_gets_nothing_of_it(found):
         assert abs(rows.loc[("spines.density_change at 72 h", pathway), "shapley"]) < 1e-4
     felt = found.table[found.table["outcome"] == "dissociation.cadss peak"]
     assert felt["shapley"].abs().max() < 1e-3
-    assert "None of the switches" in told(found, _parameters(), "dissociation.cadss peak")[-1]
+    assert "No pathway affects" in told(found, _parameters(), "dissociation.cadss peak")[-1]
 
 
 def test_the_stack_adds_up_to_the_score(model, found):
@@ -147,7 +147,7 @@ def test_words_about_assumed_values_are_read_off_the_table(found):
         other = ParameterTable({name: replace(row, status=status) for name, row in table.items()})
         assert set(dependence(found, other)["status"]) == {status}
         words = " ".join(told(found, other, "mood.madrs at 24 h"))
-        assert ("follows from an assumed value" in words) is said
+        assert ("depends on an assumed value" in words) is said
         assert f"are {status}" in words
 
 

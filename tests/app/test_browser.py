@@ -67,6 +67,7 @@ def test_the_time_slider_works_by_keyboard_and_sets_the_time_of_every_figure(pag
     page.keyboard.press("End")
     assert "30 days" in page.locator("#time-bar .selected-time").inner_text()
     assert page.locator("#dose .legend").first.inner_text() != before
+    assert "–" not in page.locator("#dose .legend").first.inner_text(), "the curves reach the end of the time slider"
     page.keyboard.press("Home")
     assert "1 minute" in page.locator("#time-bar .selected-time").inner_text()
 
@@ -113,14 +114,17 @@ def test_an_error_in_a_treatment_appears_at_its_field_and_goes_when_corrected(pa
     field.fill("racemc 0.5 mg/kg IV over 40 min")
     page.wait_for_selector(".case [aria-invalid=true]")
     error = page.locator(".treatment .field-error").first.inner_text()
-    assert "'racemc' is not a treatment that is known" in error
+    assert "'racemc' (character 1) is not a treatment that is known" in error
     assert "nearest: racemic" in error
     described_by = field.get_attribute("aria-describedby").split()
     assert len(described_by) == 2, "the hint and the error"
     assert all(page.locator(f"#{name}").count() == 1 for name in described_by)
     assert findings(page) == []
-    field.fill("racemic 0.5 mg/kg IV over 40 min")
+    field.fill("ketamine 0.5mg/kg i.v. 40min BIW x2w")
     page.wait_for_selector(".case [aria-invalid=true]", state="detached")
+    until(page, "document.querySelector('.parsed-treatments').textContent.includes('twice weekly')")
+    shown = page.locator(".parsed-treatments").first.inner_text()
+    assert shown == "Simulated: racemic ketamine 0.5 mg/kg IV over 40 min twice weekly for 2 weeks."
 
 
 def test_a_link_reopens_a_case(page, address, browser):
@@ -184,7 +188,9 @@ def test_a_dose_table_asks_for_the_drug_and_its_subjects_become_cases(page, addr
     page.get_by_role("button", name="Open", exact=True).click()
     until(page, "document.querySelectorAll('.case').length === 4")
     treatments = [case.locator("[data-key^=treatments]").count() for case in page.locator(".case").all()]
-    assert treatments == [1, 1, 2, 1]
+    assert treatments == [1, 1, 1, 1]
+    shown = page.locator(".case").nth(2).locator("[data-key='treatments[0]']").input_value()
+    assert shown == "racemic ketamine 35 mg IV over 40 min on days 1 and 4"
     assert "CMT by number is 1 IV" in page.locator("#file-error").inner_text()
 
 

@@ -36,7 +36,7 @@ def test_a_scenario_is_explained_in_a_table_in_words_and_on_a_page(tmp_path):
     assert code == 0
     assert out.startswith("outcome\tpathway\tshapley")
     assert "Lateral habenula:" in err
-    assert "values that carry it" in err
+    assert "parameters, " in err
     assert "not treatment or dosing advice" in " ".join(err.split())
     page = (tmp_path / "why" / "explain.html").read_text(encoding="utf-8")
     assert "not treatment or dosing advice" in page

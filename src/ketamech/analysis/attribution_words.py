@@ -56,12 +56,12 @@ def told(found: Attribution, parameters: ParameterTable, outcome: str | None = N
     total = next(row for row in found.totals.to_dict("records") if row["outcome"] == chosen)
     unit = "" if total["unit"] == "1" else f" {total['unit']}"
     said = [
-        f"{chosen}: {total['rest']:.3g} at rest, {total['full']:.3g}{unit} with everything on. Hope alone gives"
-        f" {_signed(total['hope'])}, the drug with every pathway off {_signed(total['no_pathway'])}, the pathways"
-        f" {_signed(total['pathways'])}."
+        f"{chosen}: {total['rest']:.3g} at baseline, {total['full']:.3g}{unit} with all pathways on. Expectancy alone"
+        f" changes it by {_signed(total['hope'])}, the drug with all pathways off by {_signed(total['no_pathway'])},"
+        f" and the pathways by {_signed(total['pathways'])}."
     ]
     if total["pathways"] == 0 or abs(total["pathways"]) < SMALL * abs(total["drug"]):
-        return [*said, "None of the switches reaches this outcome."]
+        return [*said, "No pathway affects this outcome."]
     leaning = dependence(found, parameters)
     leaning = leaning[leaning["outcome"] == chosen]
     large = rows[rows["shapley"].abs() >= SMALL * abs(total["pathways"])]
@@ -80,34 +80,33 @@ def _headline(found: Attribution) -> str:
 
 def _sized(row: dict[str, object]) -> str:
     name = component(str(row["pathway"])).label
-    share = "" if row["share"] != row["share"] else f", {100 * float(row['share']):.0f} % of what the drug does"  # type: ignore[arg-type]
+    share = "" if row["share"] != row["share"] else f", {100 * float(row['share']):.0f} % of the drug effect"  # type: ignore[arg-type]
     interval = ""
     if row["shapley_low"] == row["shapley_low"]:
         low, high = sorted((float(row["shapley_low"]), float(row["shapley_high"])), key=abs)  # type: ignore[arg-type]
-        interval = (
-            f" ({_signed(low)} to {_signed(high)} in 95 % of draws; {_signed(row['shapley_tables'])} at the tables)"
-        )
-    parts = f"Off, {_signed(row['lost'])} is lost; alone, it gives {_signed(row['alone'])}."
+        at_table_values = f"{_signed(row['shapley_tables'])} at the table values"
+        interval = f" ({_signed(low)} to {_signed(high)} in 95 % of draws; {at_table_values})"
+    parts = f"Loss when off: {_signed(row['lost'])}; effect alone: {_signed(row['alone'])}."
     return f"{name}: {_signed(row['shapley'])}{interval}{share}. {parts}"
 
 
 def _rests_on(pathway: str, leaning: pd.DataFrame, parameters: ParameterTable, found: Attribution) -> str:
-    """How many of the values that carry a pathway are assumed, and which ones its share follows."""
+    """How many parameters of a pathway are assumed, and with which ones its contribution correlates."""
     own = [name for name in carriers().get(f"pathway.{pathway}", {}) if name in parameters]
     if not own:
-        return "No table says which values carry it."
+        return "Its parameters are not listed."
     held = Counter(_status(parameters, name, found) for name in own)
-    words = f"Of the {len(own)} values that carry it {_counted(held)}."
+    words = f"Of its {len(own)} parameters, {_counted(held)}."
     mine = leaning[(leaning["pathway"] == pathway) & (leaning["correlation"].abs() >= FOLLOWS)]
     if mine.empty:
-        return words + ("" if leaning.empty else " Its size follows none of them closely.")
+        return words + ("" if leaning.empty else " Its size correlates with none of them.")
     best = mine.sort_values("correlation", key=abs, ascending=False).head(2).to_dict("records")
     named = " and ".join(
         f"{r['parameter']} ({_status(parameters, r['parameter'], found)}, rank correlation {r['correlation']:+.2f})"
         for r in best
     )
-    verdict = " So this share follows from an assumed value." if best[0]["status"] == "assumed" else ""
-    return f"{words} Its size follows {named}.{verdict}"
+    verdict = " This contribution therefore depends on an assumed value." if best[0]["status"] == "assumed" else ""
+    return f"{words} Its size correlates with {named}.{verdict}"
 
 
 def _status(parameters: ParameterTable, name: str, found: Attribution) -> str:
@@ -123,10 +122,11 @@ def _counted(held: Counter[str]) -> str:
 def _together(rows: pd.DataFrame, pathways: float) -> str:
     off, each = float(rows["lost"].sum()), float(rows["alone"].sum())
     if max(abs(off - pathways), abs(each - pathways)) <= SMALL * abs(pathways):
-        return "The pathways add up: what each loses and what each gives alone both come to the whole."
+        return "The pathways are additive: the losses when off and the effects alone both sum to the whole effect."
     return (
-        f"The pathways do not add up: taken off one at a time they lose {_signed(off)} in all, alone they give"
-        f" {_signed(each)}, together {_signed(pathways)}. Shapley values share the overlap evenly and sum to the whole."
+        f"The pathways are not additive: the losses when off sum to {_signed(off)} and the effects alone to"
+        f" {_signed(each)}; the effect of all together is {_signed(pathways)}. Shapley values divide joint effects"
+        " evenly and sum to the whole."
     )
 
 

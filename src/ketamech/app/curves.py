@@ -18,6 +18,7 @@ from ketamech.report.lanes import Lane, Series, load_tracks
 from ketamech.report.summary import curve
 from ketamech.report.words import unit_in_words
 from ketamech.study import Course, Model, Scenario, courses, levels, run
+from ketamech.study.format_regimen import sentences
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,6 +41,7 @@ def curves_of(engine: Engine, asked: AskedCurves) -> dict[str, Any]:
         "figures": figures(found, lanes, model),
         "doses": np.round(np.array(starts) - first, 5).tolist(),
         "horizon": scenario.horizon - first,
+        "given": list(sentences(scenario.regimen.treatments, exact=False)),
         "milliseconds": round(1000 * (time.perf_counter() - began), 2),
     }
 

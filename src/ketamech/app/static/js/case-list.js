@@ -92,6 +92,7 @@ export class CaseList {
       { class: "case", "aria-label": `Case ${caseLetter(i)}` },
       this.cardHeader(scenario, i, changed),
       treatmentFields(scenario, about, changed),
+      element("p", { class: "secondary parsed-treatments" }),
       speciesAndVariant(scenario, about, rebuild),
       patientFields(scenario, about, changed),
       pathwaySwitches(scenario, about.pathways, changed),
@@ -119,6 +120,12 @@ export class CaseList {
       title,
       this.workbench.cases.length > 1 && element("button", { ...removal, onclick: () => this.remove(i) }),
     );
+  }
+
+  // The treatments as the server read them: the text of a field may be abbreviated.
+  showParsedTreatments(i, treatments) {
+    const place = findAll(".parsed-treatments", this.place)[i];
+    if (place) place.textContent = treatments.length ? `Simulated: ${treatments.join("; ")}.` : "";
   }
 
   // Shows an error of the server at the field of case `i` that it is about; null removes all of them.

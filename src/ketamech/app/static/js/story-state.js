@@ -162,7 +162,7 @@ export class StoryState {
       ...(this.species ? { species: this.species, person: {} } : { person: { weight: "70 kg" } }),
       pathways: Object.fromEntries([...this.pathwaysOff].map((id) => [id, false])),
       perturbations: Object.fromEntries([...this.perturbations].map((id) => [id, PERTURBATIONS[id].fraction])),
-      horizon: "30 days",
+      horizon: "31 days", // beyond the end of the time slider
     };
   }
 

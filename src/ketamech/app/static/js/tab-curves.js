@@ -151,9 +151,11 @@ class CurvesTab {
       const request = { scenario, until: selectedTime.last, lanes, outputs: this.addedOutputs };
       const response = await postJson("/api/curves", request);
       caseList.showError(i, null);
+      caseList.showParsedTreatments(i, response.given);
       return response;
     } catch (error) {
       caseList.showError(i, error);
+      caseList.showParsedTreatments(i, []);
       if (!(error instanceof ServerError)) throw error;
       return null;
     }

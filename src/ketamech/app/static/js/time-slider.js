@@ -4,7 +4,8 @@ import { element } from "./dom.js";
 import { formatTimeLong } from "./format.js";
 
 export const FIRST_HOUR = 1 / 60;
-export const MONTH = 720;
+const YEAR = 365.25 * 24;
+export const MONTH = YEAR / 12; // as in the program
 const STEPS = 1000; // of the slider
 const PLAY_SECONDS = 14;
 
@@ -27,8 +28,8 @@ function weekTicks(days, stepDays) {
 // Time ranges: logarithmic ones begin at the first minute, linear ones at 0 h. The story uses the first.
 export const RANGES = {
   month: { label: "1 minute to 1 month", last: MONTH, ticks: MONTH_TICKS },
-  quarter: { label: "1 minute to 3 months", last: 2184, ticks: [...MONTH_TICKS, [2184, "3 months"]] },
-  year: { label: "1 minute to 1 year", last: 8760, ticks: [...MONTH_TICKS, [8760, "1 year"]] },
+  quarter: { label: "1 minute to 3 months", last: YEAR / 4, ticks: [...MONTH_TICKS, [YEAR / 4, "3 months"]] },
+  year: { label: "1 minute to 1 year", last: YEAR, ticks: [...MONTH_TICKS, [YEAR, "1 year"]] },
   weeks: { label: "4 weeks, linear", last: 672, linear: true, ticks: weekTicks(28, 7) },
   course: { label: "12 weeks, linear", last: 2016, linear: true, ticks: weekTicks(84, 14) },
   half: { label: "26 weeks, linear", last: 4368, linear: true, ticks: weekTicks(182, 28) },
