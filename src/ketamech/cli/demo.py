@@ -64,4 +64,4 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
     index = report.write_index(folder, scenarios, card)
     terminal.table(card.goals.to_dict("records"), title="Goals")
     seconds = time.perf_counter() - began
-    terminal.progress().print(f"{seconds:.0f} s. Open [bold]{terminal.written(index)}[/bold]   {terminal.DISCLAIMER}")
+    terminal.opened(index, f"{seconds:.0f} s. ")

@@ -53,5 +53,5 @@ def simulate_table(
     terminal.table(found.head(SHOWN).to_dict("records"), title=f"{table.path.name}: {len(found)} records")
     bad = int((found["solve_status"] != "ok").sum())
     console.print(f"{len(table.subjects)} persons; {bad} records without a value.")
-    console.print(f"Open [bold]{terminal.written(folder / FILE)}[/bold]   {terminal.DISCLAIMER}")
+    terminal.opened(folder / FILE)
     return True

@@ -31,10 +31,12 @@ from ketamech.cli import (
     scorecard,
     sensitivity,
     simulate,
+    streams,
     translate,
     trial,
 )
 from ketamech.cli.extras import missing
+from ketamech.cli.suggestions import Command, Group
 from ketamech.cli.terminal import DISCLAIMER
 from ketamech.core import BadInput, KetaMechError
 from ketamech.core.folders import FULL
@@ -46,7 +48,7 @@ Start with:  ketamech simulate "racemic 0.5 mg/kg IV over 40 min"
 
 {DISCLAIMER}
 """
-app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(cls=Group, help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 for command in (
     simulate.simulate,
     people.people,
@@ -70,7 +72,7 @@ for command in (
     bench.bench,
     page.app,
 ):
-    app.command(command.__name__.rstrip("_"), epilog=DISCLAIMER)(command)
+    app.command(command.__name__.rstrip("_"), epilog=DISCLAIMER, cls=Command)(command)
 app.add_typer(evidence.app, name="evidence", epilog=DISCLAIMER)
 
 
@@ -94,8 +96,12 @@ def _root(
 
 def main() -> None:
     """Run the command line; an error of ours is printed without a traceback and leaves with code 2."""
+    streams.prepare()
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except KetaMechError as problem:
         if "--debug" in sys.argv:
             raise
@@ -107,11 +113,12 @@ def main() -> None:
         complain(missing(problem.name or str(problem)))
         sys.exit(2)
     except BrokenPipeError:
-        sys.stderr.close()
+        streams.let_go(sys.stdout)
         sys.exit(0)
     except OSError as problem:
         if "--debug" in sys.argv:
             raise
+        streams.let_go(sys.stdout)
         expected = "more room, then the same command" if problem.errno in FULL else "a place to write to"
         complain(BadInput(f"{problem.strerror or problem}", file=problem.filename, expected=expected))
         sys.exit(2)
@@ -121,6 +128,6 @@ def complain(problem: KetaMechError) -> None:
     """One error as a panel on the error stream; plain text where there is no terminal."""
     console = Console(stderr=True, soft_wrap=True)
     if console.is_terminal:
-        console.print(Panel(Text(str(problem)), title=type(problem).__name__, border_style="red"))
+        console.print(Panel(Text(str(problem)), title="Error", border_style="red"))
     else:
-        sys.stderr.write(f"{type(problem).__name__}: {problem}\n")
+        sys.stderr.write(f"Error: {problem}\n")

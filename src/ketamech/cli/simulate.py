@@ -85,14 +85,14 @@ def simulate(
     connectome: Connectome = None,
     receptors: Receptors = None,
 ) -> None:
-    """Simulate one scenario: curves, summary, figures and an HTML report in one folder.
+    """Simulate one scenario and write curves, a summary, figures and an HTML report into one folder.
+
+    Example:  ketamech simulate "racemic 0.5 mg/kg IV over 40 min"
 
     A table of doses of several persons gives one table: each at the times of its observations (EVID 0).
     With --patients, many virtual patients drawn from the spreads of the parameters: bands, and a Zarr store of curves.
 
-    Examples:
-
-      ketamech simulate "racemic 0.5 mg/kg IV over 40 min"
+    More examples:
 
       ketamech simulate "esketamine 84 mg nasal twice weekly for 4 weeks, then weekly for 4 weeks" --out runs/nasal
 
@@ -145,7 +145,7 @@ def simulate(
     for note in asked.assumptions:
         console.print(f"Assumed: {terminal.written(note)}.")
     terminal.table(report.summary_rows(curves), title=asked.title)
-    console.print(f"Open [bold]{terminal.written(folder / 'report.html')}[/bold]   {terminal.DISCLAIMER}")
+    terminal.opened(folder / "report.html")
 
 
 def _refuse_without_patients(given: dict[str, Any]) -> None:
