@@ -5,12 +5,14 @@ import io
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 from rich.console import Console
 
 from ketamech.cli import simulate, tables, terminal
 from ketamech.core import BadInput
+from ketamech.core.folders import CacheWarning
 
 main = importlib.import_module("ketamech.cli.main")  # the module, not the function of that name
 NASTY = ["[/bold]", "a [red]b", "treatments[0].dose", "[link=x]"]
@@ -135,6 +137,16 @@ def test_text_is_folded_between_words_on_a_terminal_only(screen, monkeypatch, ca
     monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
     terminal.say(text)
     assert capsys.readouterr().out == text + "\n"
+
+
+def test_a_warning_of_ours_is_shown_in_plain_words(monkeypatch, capsys):
+    def warn():
+        warnings.warn("the cache folder '/x' cannot be written to", CacheWarning, stacklevel=1)
+
+    monkeypatch.setattr(main, "app", warn)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    main.main()
+    assert capsys.readouterr().err == "Warning: the cache folder '/x' cannot be written to\n"
 
 
 def test_two_long_titles_do_not_share_a_folder():

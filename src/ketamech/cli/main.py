@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+import warnings
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -39,7 +41,7 @@ from ketamech.cli.extras import missing
 from ketamech.cli.suggestions import Command, Group
 from ketamech.cli.terminal import DISCLAIMER
 from ketamech.core import BadInput, KetaMechError
-from ketamech.core.folders import FULL
+from ketamech.core.folders import FULL, CacheWarning
 
 HELP = f"""How does ketamine work? KetaMech computes it: from a dose to the mood weeks later, with a
 published source behind every number.
@@ -97,6 +99,7 @@ def _root(
 def main() -> None:
     """Run the command line; an error of ours is printed without a traceback and leaves with code 2."""
     streams.prepare()
+    warnings.showwarning = _plain_warning(warnings.showwarning)
     try:
         try:
             app()
@@ -122,6 +125,18 @@ def main() -> None:
         expected = "more room, then the same command" if problem.errno in FULL else "a place to write to"
         complain(BadInput(f"{problem.strerror or problem}", file=problem.filename, expected=expected))
         sys.exit(2)
+
+
+def _plain_warning(usual: Callable[..., None]) -> Callable[..., None]:
+    """Shows a warning of ours in plain words, and any other as usual."""
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+        if issubclass(category, CacheWarning):
+            sys.stderr.write(f"Warning: {message}\n")
+        else:
+            usual(message, category, *rest, **more)
+
+    return show
 
 
 def complain(problem: KetaMechError) -> None:
