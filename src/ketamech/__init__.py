@@ -45,3 +45,8 @@ def __getattr__(name: str) -> Any:
     if name in _WHERE:
         return getattr(importlib.import_module(f"ketamech.{_WHERE[name]}"), name)
     raise AttributeError(f"module 'ketamech' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """The public names, loaded or not, and what Python itself keeps in a module."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -151,8 +152,16 @@ def run_alone(*arguments, cwd):
 def refused(result, *, folder):
     assert result.returncode == 2, result.stderr
     assert "Traceback" not in result.stderr
+    assert result.stderr.startswith("Error: ")
+    assert not re.search(r"BadInput|UnknownName|UnitClash", result.stderr)
     assert not (folder / "runs").exists()
     return result.stderr
+
+
+def test_an_error_begins_with_file_and_line(tmp_path):
+    (tmp_path / "bad.yaml").write_text("title: x\ntretments:\n  - racemic 1 mg IV\n", encoding="utf-8")
+    message = refused(run("simulate", "bad.yaml", cwd=tmp_path), folder=tmp_path)
+    assert message.startswith("Error: bad.yaml:2: ")
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -5,12 +5,14 @@ import io
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 from rich.console import Console
 
-from ketamech.cli import simulate, terminal
+from ketamech.cli import simulate, tables, terminal
 from ketamech.core import BadInput
+from ketamech.core.folders import CacheWarning
 
 main = importlib.import_module("ketamech.cli.main")  # the module, not the function of that name
 NASTY = ["[/bold]", "a [red]b", "treatments[0].dose", "[link=x]"]
@@ -49,6 +51,102 @@ def test_numbers_stay_whole_in_a_narrow_terminal(screen):
     assert any("Suicidal" in line and "−12.345" in line and "000.123" in line for line in lines)
     assert "wider terminal also shows: day " in lines[-1]
     assert max(len(line) for line in lines) <= 80
+
+
+def words_of(text):
+    return set(text.split())
+
+
+def test_words_of_a_wide_table_are_whole_at_80_columns(screen):
+    """What is shown is shown whole: every word of every column that is not named as left out."""
+    row = {
+        "id": "gilling-ket-tauon-slow",
+        "quantity": "onset time constant, slow, of receptors that were open before",
+        "drug": "racemic ketamine",
+        "time": "steady state, -70 mV, no Mg",
+        "value": 0.00123,
+        "source": "somebody 2017",
+    }
+    terminal.table([row], title="x")
+    shown = screen.getvalue()
+    left_out = shown.partition("also shows:")[2].replace(",", " ").split()
+    kept = {name: text for name, text in row.items() if name not in left_out}
+    assert set(row) - set(kept) == set(left_out)
+    assert {"id", "quantity", "drug"} <= set(kept)
+    for text in kept.values():
+        assert words_of(str(text)) <= words_of(shown)
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_the_statement_of_a_claim_is_always_shown(screen):
+    from ketamech.analysis.claims import load_claims
+    from ketamech.evidence import load_evidence
+
+    claims = load_claims(load_evidence())
+    row = {"verdict": "not supported", "model": "not shown", "for": 10.25, "against": 12.5}
+    rows = [{"claim": name, "statement": one.statement, **row} for name, one in claims.items()]
+    terminal.table(rows)
+    shown = words_of(screen.getvalue())
+    for one in rows:
+        assert words_of(one["statement"]) | {one["claim"]} <= shown, one["claim"]
+
+
+def test_identifiers_fold_at_their_joints_and_numbers_never():
+    assert tables.folded_text("pharmacokinetics.hepatic_flow", 20) == ["pharmacokinetics.", "hepatic_flow"]
+    assert tables.folded_text("0.0009303", 20) == ["0.0009303"]
+    assert tables.folded_text("of 0.0009303", 9) == ["of", "0.0009303"]
+    assert tables.folded_text("two\nlines of", 5) == ["two", "lines", "of"]
+    assert tables.folded_text("", 5) == [""]
+
+
+def test_two_columns_are_shown_however_narrow_the_terminal():
+    rows = [{"a": "pharmacokinetics.hepatic_flow", "b": "intrinsic-clearance", "c": 1.0}]
+    found = tables.layout(["a", "b", "c"], rows, 20)
+    assert list(found.widths) == ["a", "b"]
+    assert found.left_out == ["c"]
+
+
+@pytest.mark.parametrize("terminal_of", [True, False])
+def test_a_path_stays_on_one_line(terminal_of, monkeypatch):
+    shown = io.StringIO()
+    monkeypatch.setattr(
+        terminal, "Console", lambda **_: Console(file=shown, force_terminal=terminal_of, width=80, color_system=None)
+    )
+    path = "/tmp/a long folder name " + "/".join(["with-many-parts"] * 8) + "/report.html"
+    terminal.opened(path)
+    terminal.wrote([path, path])
+    lines = shown.getvalue().splitlines()
+    assert f"Open {path}" in lines
+    assert f"Written: {path}, {path}" in lines
+
+
+def test_remarks_have_lines_of_any_length_where_there_is_no_terminal(monkeypatch):
+    shown = io.StringIO()
+    monkeypatch.setattr(terminal, "Console", lambda **_: Console(file=shown, force_terminal=False, width=80))
+    terminal.progress().print("word " * 100)
+    assert len(shown.getvalue().splitlines()) == 1
+
+
+def test_text_is_folded_between_words_on_a_terminal_only(screen, monkeypatch, capsys):
+    text = "  indented and " + "long " * 30
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    terminal.say(text)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 1
+    assert all(line.startswith("  ") and len(line) <= 80 for line in lines)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
+    terminal.say(text)
+    assert capsys.readouterr().out == text + "\n"
+
+
+def test_a_warning_of_ours_is_shown_in_plain_words(monkeypatch, capsys):
+    def warn():
+        warnings.warn("the cache folder '/x' cannot be written to", CacheWarning, stacklevel=1)
+
+    monkeypatch.setattr(main, "app", warn)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    main.main()
+    assert capsys.readouterr().err == "Warning: the cache folder '/x' cannot be written to\n"
 
 
 def test_two_long_titles_do_not_share_a_folder():

@@ -114,7 +114,7 @@ def test_of_many_trials_the_mean_difference_and_how_many_are_significant_are_pri
         ("nasal_four_weeks", "16", "repeated measures"),
         ("ssri", "2", "difference"),
     ],
-)  # fmt: skip
+)
 def test_a_small_trial_ends_and_its_folder_takes_the_next_command(name, patients, missing, tmp_path):
     code, out, err = run("trial", name, "--patients", patients, "--out", "t", cwd=tmp_path)
     assert code == 0

@@ -126,7 +126,7 @@ def test_python_in_a_page_names_what_exists(name, block):
 
 def test_a_wrong_option_or_sentence_is_caught():
     command, rest = leaf(["simulate", "placebo IV", "--patience", "9"])
-    with pytest.raises(Exception, match="No such option"):
+    with pytest.raises(Exception, match="has no option '--patience'"):
         command.make_context("simulate", rest)
     with pytest.raises(KetaMechError):
         load_scenario("racemic 0.5 mg/kg by pigeon")

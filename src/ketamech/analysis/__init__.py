@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ketamech.core.lazy import lazily
+from ketamech.core.lazy import lazily, listing
 
 if TYPE_CHECKING:
     from ketamech.analysis.calibration import Calibration as Calibration
@@ -59,3 +59,4 @@ _WHERE = {
 
 __all__ = sorted(_WHERE)
 __getattr__ = lazily(__name__, _WHERE)
+__dir__ = listing(__name__, __all__)

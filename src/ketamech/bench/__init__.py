@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ketamech.core.lazy import lazily
+from ketamech.core.lazy import lazily, listing
 
 if TYPE_CHECKING:
     from ketamech.bench.suite import benchmark as benchmark
@@ -11,3 +11,4 @@ _WHERE = {"benchmark": "suite"}
 
 __all__ = sorted(_WHERE)
 __getattr__ = lazily(__name__, _WHERE)
+__dir__ = listing(__name__, __all__)

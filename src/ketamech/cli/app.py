@@ -19,11 +19,11 @@ Pictures = Annotated[Path | None, typer.Option(help="Write pictures of the pages
 
 
 def app(port: Port = 8321, browser: Browser = True, pictures: Pictures = None) -> None:
-    """How does ketamine work, live: a story to scroll through and a bench to try things on, in the browser.
-
-    Runs on this machine only and needs no internet.
+    """Open the web page in the browser: a story to scroll through and a bench to try treatments on.
 
     Example:  ketamech app
+
+    Runs on this machine only and needs no internet.
     """
     refuse_without_web()
     from ketamech.app import serve
@@ -36,7 +36,7 @@ def app(port: Port = 8321, browser: Browser = True, pictures: Pictures = None) -
         terminal.refuse_file(pictures)
         with console.status("Starting ...") as status:
             written = take_pictures(pictures, lambda line: status.update(line))
-        console.print(f"Written: {terminal.written(', '.join(map(str, written)))}   {terminal.DISCLAIMER}")
+        terminal.wrote(written)
         return
     serve(
         port,
@@ -76,7 +76,7 @@ def bench_app(out: Path, *, quick: bool) -> None:
     target = out / "app.json"
     target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     terminal.table(_aims(found), title="The page")
-    console.print(f"Written: {terminal.written(target)}   {terminal.DISCLAIMER}")
+    terminal.wrote([target])
     if found["load"]["errors"]:
         raise KetaMechError(f"{found['load']['errors']} requests failed, e.g. {found['load']['first_errors'][0]}")
 

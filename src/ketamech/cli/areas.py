@@ -28,12 +28,12 @@ def areas(
 ) -> None:  # fmt: skip
     """Show which brain areas change when, and what imaging would read of networks, with 90 % intervals.
 
+    Example:  ketamech areas "racemic 0.5 mg/kg IV over 40 min"
+
     Every parameter but the person's own is drawn from its spread. A connectome or a receptor map of your own replaces
     the shipped couplings (a CSV file whose header names the areas).
 
-    Examples:
-
-      ketamech areas
+    More examples:
 
       ketamech areas "esketamine 84 mg nasal" --connectome mine.csv
     """
@@ -63,4 +63,4 @@ def areas(
     )
     if found.failed:
         terminal.progress().print(f"{found.failed} of {draws} draws could not be solved and are left out")
-    terminal.progress().print(f"Open [bold]{terminal.written(paths[1])}[/bold]   {terminal.DISCLAIMER}")
+    terminal.opened(paths[1])

@@ -37,6 +37,8 @@ def bench(
 ) -> None:
     """Measure this engine beside libRoadRunner, pydiffsol, COPASI and SciPy on the same patients, doses and outputs.
 
+    Example:  ketamech bench --quick
+
     Prints milliseconds a patient with the error beside them; writes benchmark.json, a picture and a page made from it.
     A program that is not installed is listed with what to type.
     """
@@ -63,7 +65,7 @@ def bench(
         page.write_text(report.benchmark_page(found, Path(picture).as_posix()), encoding="utf-8")
         written.append(page)
     _show(found)
-    console.print(f"Written: {terminal.written(', '.join(map(str, written)))}   {terminal.DISCLAIMER}")
+    terminal.wrote(written)
 
 
 def _show(found: Mapping[str, Any]) -> None:

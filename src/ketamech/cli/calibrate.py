@@ -42,6 +42,8 @@ def calibrate(
 ) -> None:  # fmt: skip
     """Estimate the parameters of data/calibration/parameters.csv from the trials of data/calibration/rows.csv.
 
+    Example:  ketamech calibrate --out runs/calibration
+
     Only rows marked fitted enter. Finds the most probable point, simulates many about it, emulates the statistics,
     samples the posterior with emcee, and simulates the draws as a check. Points are on disk as they come: the same
     command with --resume goes on after a kill, with the same result. Writes posterior.csv (copy it to data/calibration
@@ -93,7 +95,7 @@ def _estimate(
     terminal.table(rows, title="Parameters")
     terminal.table(met, title="Fitted rows at the most probable point")
     console.print(f"Emulator against simulation over {draws} draws: {posterior.off:.2f} of a row's noise")
-    console.print(f"Written to [bold]{terminal.written(out)}[/bold]   {terminal.DISCLAIMER}")
+    terminal.wrote([out])
     return posterior, emulator
 
 

@@ -28,15 +28,13 @@ def certify(
     amici: Amici = False,
     sbml_suite: Suite = None,
 ) -> None:
-    """Run the archive of every scenario in libRoadRunner and COPASI; list the largest difference of every output.
+    """Run the archive of every scenario in libRoadRunner and COPASI and list the largest difference of every output.
+
+    Example:  ketamech certify --scenarios examples/racemic_iv.yaml
 
     Leaves with code 1 when a difference is above 1e-4 of the scale of its output.
 
-    Examples:
-
-      ketamech certify
-
-      ketamech certify --scenarios examples/racemic_iv.yaml
+    More examples:
 
       ketamech certify --scenarios runs/figures
 

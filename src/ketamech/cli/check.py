@@ -10,14 +10,12 @@ Stage = Annotated[str | None, typer.Argument(help="A stage, e.g. spines; all of 
 
 
 def check(stage: Stage = None) -> None:
-    """Examine the model: units fit, it rests, recovers from half and double, conserves drug, stays in bounds, responds,
-    and every mode decays in the depressed and in the healthy state. Exit code 1 if something fails.
+    """Examine the model, or one of its stages.
 
-    Examples:
+    Example:  ketamech check spines
 
-      ketamech check
-
-      ketamech check spines
+    Units fit; the model rests, recovers from half and double, conserves drug, stays in bounds and responds; every mode
+    decays in the depressed and in the healthy state. Exit code 1 if something fails.
     """
     from ketamech import analysis
     from ketamech.cli import terminal

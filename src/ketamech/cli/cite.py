@@ -12,14 +12,15 @@ Bibtex = Annotated[bool, typer.Option("--bibtex", help="BibTeX instead of text")
 
 
 def cite(run: Run, bibtex: Bibtex = False) -> None:
-    """Print only the papers whose numbers stand behind a run or a file of results.
+    """Print the papers whose numbers stand behind a run or a file of results.
 
-    Examples:
+    Example:  ketamech cite runs/nasal --bibtex > nasal.bib
 
-      ketamech cite runs/nasal --bibtex > nasal.bib
+    More examples:
 
       ketamech cite nasal.nc
     """
     from ketamech import report
+    from ketamech.cli import terminal
 
-    typer.echo(report.cite(run, bibtex=bibtex))
+    terminal.say(report.cite(run, bibtex=bibtex), fold=not bibtex)

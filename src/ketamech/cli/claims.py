@@ -15,9 +15,9 @@ Docs = Annotated[Path | None, typer.Option(help="Also write the claims as Markdo
 def claims(out: Out = Path("runs/claims"), claim: One = "", docs: Docs = None) -> None:
     """Print common statements about ketamine, each with a verdict from evidence and the model's own result.
 
-    Every experiment is run anew. Writes a page with a live figure for each statement, and a table.
-
     Example:  ketamech claims --claim esketamine-no-dissociation
+
+    Every experiment is run anew. Writes a page with a live figure for each statement, and a table.
     """
     from ketamech import exchange, report
     from ketamech.analysis.claims import answer_claims, load_rule
@@ -29,7 +29,7 @@ def claims(out: Out = Path("runs/claims"), claim: One = "", docs: Docs = None) -
     with console.status("Running the experiments ...") as status:
         answers = answer_claims(model, [claim] if claim else [], progress=lambda line: status.update(str(line)))
     if claim:
-        typer.echo(report.claim_in_full(answers[claim], load_rule()[0]).replace("**", ""))
+        terminal.say(report.claim_in_full(answers[claim], load_rule()[0]).replace("**", ""))
         console.print(terminal.DISCLAIMER)
         return
     facts = report.provenance_of_many("claims", "", model, terminal.command_line())
@@ -38,4 +38,4 @@ def claims(out: Out = Path("runs/claims"), claim: One = "", docs: Docs = None) -
     if docs:
         written.append(report.write_claims_document(docs, answers))
     terminal.table(report.claim_rows(answers), title="What people say about ketamine")
-    console.print(f"Written: {terminal.written(', '.join(str(path) for path in written))}   {terminal.DISCLAIMER}")
+    terminal.wrote(written)

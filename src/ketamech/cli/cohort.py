@@ -93,7 +93,7 @@ def simulate_cohort(scenario: str, folder: Path | None, asked: Asked, folder_nam
     for note in (note for note in given.assumptions if "--patients" not in note):
         console.print(f"Assumed of the typical person: {terminal.written(note)}.")
     console.print(terminal.written(_outcome(state)))
-    console.print(f"Open [bold]{terminal.written(pictures[0])}[/bold]   {terminal.DISCLAIMER}")
+    terminal.opened(pictures[0])
 
 
 def _job(cohort: Any) -> dict[str, Any]:

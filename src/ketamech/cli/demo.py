@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 Folder = Annotated[Path, typer.Argument(help="Where to write")]
@@ -64,4 +67,23 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
     index = report.write_index(folder, scenarios, card)
     terminal.table(card.goals.to_dict("records"), title="Goals")
     seconds = time.perf_counter() - began
-    terminal.progress().print(f"{seconds:.0f} s. Open [bold]{terminal.written(index)}[/bold]   {terminal.DISCLAIMER}")
+    terminal.opened(index, f"{seconds:.0f} s. ")
+    terminal.progress().print(escape(_next_command()), soft_wrap=True)
+
+
+def _next_command() -> str:
+    """What to type next; with the way to the command where the shell does not find it."""
+    given = 'simulate "racemic 0.5 mg/kg IV over 40 min"'
+    folder = Path(sys.executable).parent
+    command, activate = folder / "ketamech", folder / "activate"
+    if shutil.which("ketamech") or not command.exists():
+        return f"Next, type:  ketamech {given}"
+    if not activate.exists():
+        return f"Next, type:  {_short(command)} {given}"
+    first = f"Next, type:  source {_short(activate)}  and then  ketamech {given}"
+    return f"{first}\nor, without it:  {_short(command)} {given}"
+
+
+def _short(path: Path) -> Path:
+    """The path from here where it lies below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

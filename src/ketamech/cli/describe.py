@@ -25,8 +25,8 @@ def describe(out: Out = None) -> None:
         built = system.build()
         text = report.describe(built, html=out is not None and out.suffix == ".html")
     if out is None:
-        typer.echo(text)
+        terminal.say(text, fold=False)
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
-    terminal.progress().print(f"Written: {terminal.written(out)}")
+    terminal.progress().print(f"Written: {terminal.written(out)}", soft_wrap=True)

@@ -37,14 +37,14 @@ def design(
     persons: Persons = 60, draws: Draws = 20, population: Population = "trd", seed: Seed = 1,
     out: Out = Path("runs/design"), resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
-    """Search dose, rate, route and interval for the front of benefit against dissociation and blood pressure.
+    """Search dose, rate, route and interval for the best benefit against dissociation and blood pressure.
+
+    Example:  ketamech design --rhythms "weekly; twice weekly"
 
     Benefit is the fall of MADRS below the same people with the same hopes and no drug, averaged over the days. The
     front holds what nothing else beats in one aim without losing in another. Nothing here is a recommendation.
 
-    Examples:
-
-      ketamech design
+    More examples:
 
       ketamech design --doses "esketamine {dose} mg nasal = 28, 56, 84" --rhythms "weekly; twice weekly; every 2 weeks"
     """
@@ -93,7 +93,7 @@ def design(
         "front_share",
     ]
     terminal.table(table.sort_values("benefit", ascending=False)[shown].to_dict("records"), title="Regimens")
-    terminal.progress().print(f"Open [bold]{terminal.written(out / first)}[/bold]   {terminal.DISCLAIMER}")
+    terminal.opened(out / first)
 
 
 def _doses(given: list[str]) -> dict[str, list[float]]:

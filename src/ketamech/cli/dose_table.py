@@ -91,7 +91,7 @@ def simulate_table(
     show(found, units, f"{table.path.name}: {len(found)} records")
     bad = int((found["solve_status"] != "ok").sum())
     console.print(f"{len(table.subjects)} persons; {bad} records without a value.")
-    console.print(f"Open [bold]{terminal.written(folder / FILE)}[/bold]   {terminal.DISCLAIMER}")
+    terminal.opened(folder / FILE)
 
 
 def show(found: pd.DataFrame, units: Mapping[str, str], title: str) -> None:

@@ -6,10 +6,15 @@ from typing import Annotated
 
 import typer
 
+from ketamech.cli.suggestions import Command, Group
 from ketamech.cli.terminal import DISCLAIMER
 from ketamech.core import UnknownName, nearest
 
-app = typer.Typer(help="The published numbers behind the model.", no_args_is_help=True)
+HELP = """List or show the published numbers behind the model.
+
+Example:  ketamech evidence list --stage nmda
+"""
+app = typer.Typer(cls=Group, help=HELP, no_args_is_help=True)
 
 
 def _refuse_unknown(key: str, given: str | None, valid: set[str]) -> None:
@@ -18,7 +23,7 @@ def _refuse_unknown(key: str, given: str | None, valid: set[str]) -> None:
         raise UnknownName(what, key=f"--{key}", expected=", ".join(sorted(valid)), nearest=nearest(given, valid))
 
 
-@app.command("list", epilog=DISCLAIMER)
+@app.command("list", epilog=DISCLAIMER, cls=Command)
 def list_rows(
     stage: Annotated[str | None, typer.Option(help="Only this stage of the tables, e.g. nmda")] = None,
     drug: Annotated[str | None, typer.Option(help="Only rows whose drug contains this")] = None,
@@ -41,12 +46,13 @@ def list_rows(
     terminal.table(evidence.listing(found), title=f"{len(found)} rows")
 
 
-@app.command("show", epilog=DISCLAIMER)
+@app.command("show", epilog=DISCLAIMER, cls=Command)
 def show(id: Annotated[str, typer.Argument(help="The id of a row, e.g. shaffer-ket-ic50")]) -> None:
     """Show one row whole, with its source.
 
     Example:  ketamech evidence show shaffer-ket-ic50
     """
     from ketamech import evidence
+    from ketamech.cli import terminal
 
-    typer.echo(evidence.describe(evidence.load_evidence(), id))
+    terminal.say(evidence.describe(evidence.load_evidence(), id))

@@ -31,16 +31,16 @@ def explain(
     target: Target, outcomes: Outcomes = None, draws: Draws = None, wiring: Wiring = None, average: Average = None,
     fit: Fit = False, seed: Seed = None, threads: Threads = None, out: Out = None,
 ) -> None:  # fmt: skip
-    """Say why: which pathway carries how much, which experiments agree, and which rival wirings would do as well.
+    """Say which pathway contributes how much to the effect, which experiments agree, and which variants do as well.
+
+    Example:  ketamech explain "racemic 0.5 mg/kg IV over 40 min"
 
     SCENARIO: every combination of the pathway switches is simulated. For each outcome and pathway: the Shapley value
     (shares that add up), what is lost with the pathway off, what it gives alone, 95 % over the posterior, and in words
     what follows from values that are assumed. 'experiments': every published perturbation, predicted against observed.
     'wirings': rival roads fitted to the same evidence and compared; --average gives a scenario averaged over them.
 
-    Examples:
-
-      ketamech explain "racemic 0.5 mg/kg IV over 40 min"
+    More examples:
 
       ketamech explain "esketamine 84 mg nasal twice weekly for 4 weeks" --outcomes "mood.madrs at day 29"
 

@@ -32,7 +32,7 @@ def explain_experiments(out: Path | None = None, *, png: bool = False) -> None:
     terminal.table(_ordered(lines)[list(SHOWN)].to_dict("records"), title="Predicted against observed, wrong first")
     terminal.table(analysis.by_evidence(lines).to_dict("records"), title="By row of the evidence")
     console.print(summary)
-    console.print(f"Written: {terminal.written(', '.join(map(str, written)))}   {terminal.DISCLAIMER}")
+    terminal.wrote(written)
 
 
 def _ordered(lines: pd.DataFrame) -> pd.DataFrame:

@@ -55,7 +55,7 @@ def explain_scenario(target: str, said: Asked) -> None:
     terminal.table([{str(k): v for k, v in row.items()} for row in kept_rows], title="Who carries what")
     for sentence in attribution_words.told(found, model.parameters):
         console.print(terminal.written(sentence), soft_wrap=True)
-    console.print(f"Open [bold]{terminal.written(page)}[/bold]   {terminal.DISCLAIMER}")
+    terminal.opened(page)
 
 
 def _notes(found: object) -> list[str]:

@@ -36,7 +36,7 @@ def explain_wirings(average: str | None, fit: bool, seed: int, threads: int | No
             for line in report.stale(found):
                 console.print(f"Note: {line}")
     terminal.table([{str(k): v for k, v in row.items()} for row in rows.to_dict("records")], title=title)
-    console.print(f"Open [bold]{terminal.written(page)}[/bold]   {terminal.DISCLAIMER}")
+    terminal.opened(page)
 
 
 def _fit(model: object, threads: int, seed: int) -> None:
@@ -57,4 +57,4 @@ def _fit(model: object, threads: int, seed: int) -> None:
             fits.append(task.fit(wiring, seed=seed))
             tell(done, len(wirings))
     for path in write_fits(DIRECTORY, fits, task, model.parameters):
-        terminal.progress().print(f"Written: {terminal.written(path)}")
+        terminal.progress().print(f"Written: {terminal.written(path)}", soft_wrap=True)

@@ -35,12 +35,12 @@ MODEL_LOST = "SBML cannot carry chance, spreads of parameters, bounds of states,
 def export(scenario: Scenario, to: To, drug: Drug = None, id_: Id = None) -> None:
     """Write a scenario for other programs, and say what the format cannot carry.
 
+    Example:  ketamech export "racemic 0.5 mg/kg IV over 40 min" --to infusion.xml
+
     The whole model goes out for the treated patient, with every dose as an event: any SBML simulator can then run it;
     states, outputs and parameters keep their names and units.
 
-    Examples:
-
-      ketamech export "racemic 0.5 mg/kg IV over 40 min" --to infusion.xml
+    More examples:
 
       ketamech export examples/nasal_esketamine_course.yaml --to doses.csv
 
@@ -99,7 +99,7 @@ def _results(source: str, to: Path) -> None:
         what = f"{len(kept)} variables, " + ", ".join(f"{found.sizes[dim]} {dim}" for dim in DIMS)
         if len(kept) < len(found.data_vars):
             what += f"; a long table leaves out {len(found.data_vars) - len(kept)} that have no time"
-    terminal.progress().print(f"Written: {terminal.written(to)}, {terminal.written(what)}")
+    terminal.progress().print(f"Written: {terminal.written(to)}, {terminal.written(what)}", soft_wrap=True)
 
 
 def _doses(asked: Asked, to: Path) -> None:
@@ -232,6 +232,6 @@ def _tell(to: Path, asked: Asked | None, what: str, remarks: list[str]) -> None:
     console = terminal.progress()
     for note in asked.assumptions if asked else ():
         console.print(f"Assumed: {terminal.written(note)}.")
-    console.print(f"Written: {terminal.written(to)}, {what}. {terminal.written(remarks[0])}")
+    console.print(f"Written: {terminal.written(to)}, {what}. {terminal.written(remarks[0])}", soft_wrap=True)
     for remark in remarks[1:]:
         console.print(f"- {terminal.written(remark)}")

@@ -35,7 +35,9 @@ def export_figures(to: Path) -> None:
         (draft / LISTED).write_text(list_csv(made, evidence), encoding="utf-8")
     lines = [{"archive": f"{one.name}.omex", "points": len(one.targets), "hours": _span(one.hours)} for one in made]
     terminal.table(lines, title="Published figures", right=("points",))
-    console.print(f"Written: {len(made)} archives and {LISTED} in {terminal.written(to)}. {terminal.DISCLAIMER}")
+    console.print(
+        f"Written: {len(made)} archives and {LISTED} in {terminal.written(to)}. {terminal.DISCLAIMER}", soft_wrap=True
+    )
     for figure in found:
         if figure.obstacle:
             console.print(f"- Not made: {terminal.written(figure.title)}: {figure.obstacle}")

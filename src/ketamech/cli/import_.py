@@ -28,14 +28,14 @@ MODELS, SIMULATIONS, PROBLEM = (".xml", ".sbml"), (".sedml", ".omex"), "problem.
 def import_(file: File, to: To = None, drug: Drug = None, id_: Id = None, end: End = None, steps: Steps = 100) -> None:
     """Read a table of doses or an SBML model, say what it means here, and write it as a scenario or run it.
 
+    Example:  ketamech import doses.csv --drug esketamine
+
     Doses: columns ID TIME AMT RATE DUR CMT EVID II ADDL SS MDV DV (any case, . where missing), LAG, F, R and D, and the
     words DRUG, ROUTE, UNIT, SALT. Times in hours. A model: species, compartments, parameters, rules, reactions and
     events, solved by the engine of KetaMech. Models, simulations and problems that KetaMech wrote give their doses back
     as a scenario. What is not supported is refused by name.
 
-    Examples:
-
-      ketamech import doses.csv --drug esketamine
+    More examples:
 
       ketamech import doses.csv --id 3 --to scenario.yaml
 
@@ -86,7 +86,9 @@ def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -
     if to is not None and text is not None:
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(text, encoding="utf-8")
-        console.print(f"Written: {terminal.written(to)}. Next: ketamech simulate {terminal.written(to)}")
+        console.print(
+            f"Written: {terminal.written(to)}. Next: ketamech simulate {terminal.written(to)}", soft_wrap=True
+        )
 
 
 def _gives_doses(file: Path, to: Path | None) -> bool:
@@ -124,7 +126,9 @@ def _arriving(file: Path, to: Path | None, wanted: str | None) -> None:
             console.print(f"Assumed: {terminal.written(note)}.")
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(one.source, encoding="utf-8")
-        console.print(f"Written: {terminal.written(to)}. Next: ketamech simulate {terminal.written(to)}")
+        console.print(
+            f"Written: {terminal.written(to)}. Next: ketamech simulate {terminal.written(to)}", soft_wrap=True
+        )
 
 
 def _model(file: Path, to: Path | None, end: float | None, steps: int) -> None:
@@ -166,4 +170,6 @@ def _run(file: Path, to: Path | None, end: float, steps: int) -> None:
         return
     to.parent.mkdir(parents=True, exist_ok=True)
     curves.to_csv(to, index=False)
-    console.print(f"Written: {terminal.written(to)}, {len(curves.columns) - 1} values at {len(curves)} times.")
+    console.print(
+        f"Written: {terminal.written(to)}, {len(curves.columns) - 1} values at {len(curves)} times.", soft_wrap=True
+    )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+import warnings
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -31,13 +33,15 @@ from ketamech.cli import (
     scorecard,
     sensitivity,
     simulate,
+    streams,
     translate,
     trial,
 )
 from ketamech.cli.extras import missing
+from ketamech.cli.suggestions import Command, Group
 from ketamech.cli.terminal import DISCLAIMER
 from ketamech.core import BadInput, KetaMechError
-from ketamech.core.folders import FULL
+from ketamech.core.folders import FULL, CacheWarning
 
 HELP = f"""How does ketamine work? KetaMech computes it: from a dose to the mood weeks later, with a
 published source behind every number.
@@ -46,7 +50,7 @@ Start with:  ketamech simulate "racemic 0.5 mg/kg IV over 40 min"
 
 {DISCLAIMER}
 """
-app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(cls=Group, help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 for command in (
     simulate.simulate,
     people.people,
@@ -70,7 +74,7 @@ for command in (
     bench.bench,
     page.app,
 ):
-    app.command(command.__name__.rstrip("_"), epilog=DISCLAIMER)(command)
+    app.command(command.__name__.rstrip("_"), epilog=DISCLAIMER, cls=Command)(command)
 app.add_typer(evidence.app, name="evidence", epilog=DISCLAIMER)
 
 
@@ -94,8 +98,13 @@ def _root(
 
 def main() -> None:
     """Run the command line; an error of ours is printed without a traceback and leaves with code 2."""
+    streams.prepare()
+    warnings.showwarning = _plain_warning(warnings.showwarning)
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except KetaMechError as problem:
         if "--debug" in sys.argv:
             raise
@@ -107,20 +116,33 @@ def main() -> None:
         complain(missing(problem.name or str(problem)))
         sys.exit(2)
     except BrokenPipeError:
-        sys.stderr.close()
+        streams.let_go(sys.stdout)
         sys.exit(0)
     except OSError as problem:
         if "--debug" in sys.argv:
             raise
+        streams.let_go(sys.stdout)
         expected = "more room, then the same command" if problem.errno in FULL else "a place to write to"
         complain(BadInput(f"{problem.strerror or problem}", file=problem.filename, expected=expected))
         sys.exit(2)
+
+
+def _plain_warning(usual: Callable[..., None]) -> Callable[..., None]:
+    """Shows a warning of ours in plain words, and any other as usual."""
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+        if issubclass(category, CacheWarning):
+            sys.stderr.write(f"Warning: {message}\n")
+        else:
+            usual(message, category, *rest, **more)
+
+    return show
 
 
 def complain(problem: KetaMechError) -> None:
     """One error as a panel on the error stream; plain text where there is no terminal."""
     console = Console(stderr=True, soft_wrap=True)
     if console.is_terminal:
-        console.print(Panel(Text(str(problem)), title=type(problem).__name__, border_style="red"))
+        console.print(Panel(Text(str(problem)), title="Error", border_style="red"))
     else:
-        sys.stderr.write(f"{type(problem).__name__}: {problem}\n")
+        sys.stderr.write(f"Error: {problem}\n")

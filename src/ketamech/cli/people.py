@@ -44,11 +44,14 @@ def people(
     population: Population = "trd", number: Number = 1000, seed: Seed = 1, changed: Set = None, target: Target = None,
     keep: Keep = None, given: Given = "racemic 0.5 mg/kg IV over 40 min", out: Out = Path("runs/people"),
 ) -> None:  # fmt: skip
-    """Draw virtual people, summarise and plot them; weight them to target shares; keep the plausible.
+    """Draw virtual people from the distributions of a population, summarise them and plot them.
 
-    Examples:
+    Example:  ketamech people --population trd --n 2000
 
-      ketamech people --population trd --n 2000
+    They can also be weighted to target shares, or kept only where a simulated output lies within bounds. A distribution
+    that you state with --set is drawn as it is written: covariates do not change it, and 'fixed 70' is 70 in everybody.
+
+    More examples:
 
       ketamech people --population elderly --set "weight=lognormal 70 0.15 in 45 110"
 
@@ -85,7 +88,7 @@ def people(
     terminal.table(_summary(table), title=title)
     for name, value in facts.items():
         terminal.progress().print(f"{name}: {value}")
-    terminal.progress().print(f"Open [bold]{terminal.written(paths[0])}[/bold]   {terminal.DISCLAIMER}")
+    terminal.opened(paths[0])
 
 
 def _changes(given: list[str]) -> dict[str, str]:

@@ -15,17 +15,18 @@ Trial = Annotated[bool, typer.Option("--trial", help="Of trial files instead of 
 def schema(out: Out = None, trial: Trial = False) -> None:
     """Print the JSON Schema of scenario files (or trial files), for editors that complete and check YAML.
 
-    Examples:
+    Example:  ketamech schema --out docs/schema/scenario.schema.json
 
-      ketamech schema --out docs/schema/scenario.schema.json
+    More examples:
 
       ketamech schema --trial --out docs/schema/trial.schema.json
     """
     from ketamech import study
+    from ketamech.cli import terminal
 
     text = json.dumps(study.trial_schema() if trial else study.schema(), indent=2) + "\n"
     if out is None:
-        typer.echo(text, nl=False)
+        terminal.say(text, fold=False)
     else:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")

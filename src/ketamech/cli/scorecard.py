@@ -25,6 +25,8 @@ def scorecard(
 ) -> None:  # fmt: skip
     """Simulate the protocol of every published row that can be reached, and compare.
 
+    Example:  ketamech scorecard --no-trials
+
     First what one typical patient reaches: one line per source with its fold error or z, misses included, then the
     goals. Then clinical rows by virtual trials at their published size, each with a 95 % prediction interval over
     chance, people and the posterior. Writes tables and pictures; misses stay visible, worst first.
@@ -42,8 +44,7 @@ def scorecard(
         if trials:
             written += _by_trials(draft, model, replicates, docs, work, threads_of(None, scheduler))
         found = [out / path.relative_to(draft) if path.is_relative_to(draft) else path for path in written]
-    shown = terminal.written(", ".join(map(str, found)))
-    terminal.progress().print(f"Written: {shown}   {terminal.DISCLAIMER}")
+    terminal.wrote(found)
 
 
 def _facts(model: Any) -> dict[str, str]:

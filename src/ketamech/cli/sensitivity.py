@@ -32,11 +32,14 @@ def sensitivity(
     n: Number = 20, base: Base = 1024, keep: Keep = 20, seed: Seed = 1, threads: Threads = None,
     out: Out = Path("runs/sensitivity"), resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
-    """Move every parameter over its spread: one at a time (tornado), Morris screening, Sobol indices of the top ones.
+    """Rank the parameters by how much an outcome depends on them.
 
-    Examples:
+    Example:  ketamech sensitivity "racemic 0.5 mg/kg IV over 40 min"
 
-      ketamech sensitivity
+    Every parameter is moved over its spread: one at a time (tornado), by Morris screening, and by Sobol indices of the
+    parameters that matter most.
+
+    More examples:
 
       ketamech sensitivity "esketamine 84 mg nasal twice weekly for 4 weeks" --outcomes "mood.madrs at day 29"
 
@@ -61,7 +64,7 @@ def sensitivity(
     job = {"command": "sensitivity", "scenario": scene, "outcomes": [repr(o) for o in looked]}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, exchange.renewed(out) as draft:
         first = _answer(replace(question, work=work), n, base, keep, seed, draft)[0].relative_to(draft)
-    terminal.progress().print(f"Open [bold]{terminal.written(out / first)}[/bold]   {terminal.DISCLAIMER}")
+    terminal.opened(out / first)
 
 
 def _answer(question: Question, n: int, base: int, keep: int, seed: int, out: Path) -> list[Path]:

@@ -85,15 +85,15 @@ def simulate(
     connectome: Connectome = None,
     receptors: Receptors = None,
 ) -> None:
-    """Simulate one scenario: curves, summary, figures and an HTML report in one folder.
+    """Simulate one scenario and write curves, a summary, figures and an HTML report into one folder.
+
+    Example:  ketamech simulate "racemic 0.5 mg/kg IV over 40 min"
 
     A table of doses gives simulated.csv: everybody at the times of the observations (EVID 0), with --outputs; for one
     person it stands beside the report.
     With --patients, many virtual patients drawn from the spreads of the parameters: bands, and a Zarr store of curves.
 
-    Examples:
-
-      ketamech simulate "racemic 0.5 mg/kg IV over 40 min"
+    More examples:
 
       ketamech simulate "esketamine 84 mg nasal twice weekly for 4 weeks, then weekly for 4 weeks" --out runs/nasal
 
@@ -150,7 +150,7 @@ def simulate(
     terminal.table(report.summary_rows(curves), title=asked.title)
     for name, (found, _) in tables.items():
         console.print(f"{len(found)} records of the table: {terminal.written(folder / name)}")
-    console.print(f"Open [bold]{terminal.written(folder / 'report.html')}[/bold]   {terminal.DISCLAIMER}")
+    terminal.opened(folder / "report.html")
 
 
 def _refuse_without_patients(given: dict[str, Any]) -> None:

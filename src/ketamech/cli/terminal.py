@@ -8,20 +8,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from ketamech.cli.tables import cell, drawn, folded_text, layout
 from ketamech.core import BadInput
 
-SHORT, READABLE, GAP = 9, 13, 3  # letters: what is kept whole, what a column of words needs, room between columns
 DISCLAIMER = "For research and education only: not treatment or dosing advice."
 
 
 def progress() -> Console:
-    """Progress and remarks go to the error stream, results to the output."""
-    return Console(stderr=True, highlight=False)
+    """Progress and remarks go to the error stream, results to the output; only a terminal has lines that end."""
+    console = Console(stderr=True, highlight=False)
+    console.soft_wrap = not console.is_terminal
+    return console
 
 
 def command_line() -> str:
@@ -54,6 +54,32 @@ def written(what: object) -> str:
     return escape(str(what))
 
 
+def opened(path: object, before: str = "") -> None:
+    """Say which file to open; its name stays on one line, however long it is."""
+    console = progress()
+    console.print(f"{before}Open [bold]{written(path)}[/bold]", soft_wrap=True)
+    console.print(DISCLAIMER)
+
+
+def wrote(paths: Sequence[object], before: str = "Written: ") -> None:
+    """Say which files were written, likewise."""
+    console = progress()
+    console.print(before + written(", ".join(map(str, paths))), soft_wrap=True)
+    console.print(DISCLAIMER)
+
+
+def say(text: str, *, fold: bool = True) -> None:
+    """Text on the output: as it is into a pipe, folded between words on a terminal."""
+    if not (fold and sys.stdout.isatty()):
+        sys.stdout.write(text.rstrip("\n") + "\n")
+        return
+    width = Console().width
+    for line in text.rstrip("\n").split("\n"):
+        indent = line[: len(line) - len(line.lstrip())]
+        for folded in folded_text(line, width - len(indent)):
+            sys.stdout.write(f"{indent}{folded}".rstrip() + "\n")
+
+
 def table(rows: Sequence[Mapping[Any, object]], *, title: str | None = None, right: Sequence[str] = ()) -> None:
     """Rows as a table on the terminal, or as tab-separated lines into a pipe."""
     if not rows:
@@ -62,40 +88,11 @@ def table(rows: Sequence[Mapping[Any, object]], *, title: str | None = None, rig
     if not sys.stdout.isatty():
         sys.stdout.write("\t".join(columns) + "\n")
         for row in rows:
-            sys.stdout.write("\t".join(_text(row[c]) for c in columns) + "\n")
+            sys.stdout.write("\t".join(cell(row[c]) for c in columns) + "\n")
         return
     console = Console(highlight=False)
-    shown = _fitting(columns, rows, console.width)
-    drawn = Table(title=escape(title) if title else None, header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for column in shown:
-        short = _widest(column, rows) <= SHORT  # numbers stay whole, words fold
-        header = escape(column.replace(" ", "\n") if short and len(column) > SHORT else column)
-        drawn.add_column(header, justify="right" if column in right else "left", overflow="fold", no_wrap=short)
-    for row in rows:
-        drawn.add_row(*(escape(_text(row[c])) for c in shown))
-    console.print(drawn)
-    if len(shown) < len(columns):
-        console.print(f"A wider terminal also shows: {escape(', '.join(columns[len(shown) :]))}")
-
-
-def _fitting(columns: Sequence[str], rows: Sequence[Mapping[str, object]], width: int) -> list[str]:
-    """The first columns that fit side by side with their numbers whole; two at least."""
-    shown: list[str] = []
-    for column in columns:
-        widest = _widest(column, rows)
-        header = len(column) if len(column) <= SHORT else max(len(word) for word in column.split())
-        width -= (max(widest, header) if widest <= SHORT else max(READABLE, header)) + GAP
-        if width < -GAP and len(shown) >= 2:
-            break
-        shown.append(column)
-    return shown
-
-
-def _widest(column: str, rows: Sequence[Mapping[str, object]]) -> int:
-    return max(len(_text(row[column])) for row in rows)
-
-
-def _text(value: object) -> str:
-    if value is None or value != value:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    found = layout(columns, rows, console.width)
+    console.print()
+    console.print(drawn(rows, found, title=title, right=right))
+    if found.left_out:
+        console.print(f"A wider terminal also shows: {escape(', '.join(found.left_out))}")

@@ -13,14 +13,15 @@ Given = Annotated[str | None, typer.Option("--as", help="How it is given there [
 
 
 def translate(dose: Dose, source: From = "rat", target: To = "human", given: Given = None) -> None:
-    """The dose in another species with the same unbound ketamine in brain, by area and by peak; body surface beside it.
+    """Translate one dose to another species.
 
+    Example:  ketamech translate "ketamine 10 mg/kg IP" --from rat --to human
+
+    Prints the dose that gives the same unbound ketamine in brain, by area and by peak, and the dose by body surface.
     The three rules disagree: a rodent clears the drug within an hour, so equal peaks are not equal areas. Animal
     kinetics are mostly recalled, so take the numbers as good to about a factor of two.
 
-    Examples:
-
-      ketamech translate "ketamine 10 mg/kg IP" --from rat --to human
+    More examples:
 
       ketamech translate "racemic 0.5 mg/kg IV over 40 min" --from human --to mouse
     """

@@ -40,14 +40,15 @@ def trial(
     posterior: Posterior = "shipped", power: Sizes = None, out: Out = None,
     resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
-    """Run virtual trials: people drawn, allocated, dosed, rated at visits with error; then analysed and drawn.
+    """Run a virtual trial and print the difference between its arms.
 
-    Replicate 0 has the middle of the posterior in a typical setting; later ones take a draw and a setting each, so that
-    intervals hold chance, what is not known, and how much trials differ.
+    Example:  ketamech trial murrough2013 --replicates 100
 
-    Examples:
+    Virtual patients are drawn, allocated, dosed and rated at visits with error; the ratings are analysed and drawn.
+    Replicate 0 has the middle of the posterior in a typical setting. Later replicates each take a draw of the posterior
+    and a setting of their own, so that intervals include chance, uncertainty and differences between trials.
 
-      ketamech trial murrough2013 --replicates 100
+    More examples:
 
       ketamech trial my_trial.yaml --patients 400 --replicates 200 --power "30, 60, 100, 200"
 
@@ -92,7 +93,7 @@ def trial(
             console.print(f"Not estimated: {terminal.written(name)}: {terminal.written(reason)}.")
         if found.failed:
             console.print(f"{100 * found.failed:.2g} % of solves failed; they are missing, with reasons in adsl.csv")
-        console.print(f"Open [bold]{terminal.written(folder / page.name)}[/bold]   {terminal.DISCLAIMER}")
+        terminal.opened(folder / page.name)
 
 
 def _folders(out: Path | None, names: list[str]) -> list[Path]:

@@ -7,8 +7,10 @@ import hashlib
 import os
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +48,27 @@ def write_whole(target: Path, data: bytes) -> None:
             raise
 
 
+class CacheWarning(UserWarning):
+    """The cache folder cannot be written to, which costs time at every start."""
+
+
 @contextmanager
 def if_there_is_room() -> Iterator[None]:
-    """For what can be made again: a disk that is full, or where nothing may be written, costs time and nothing else."""
+    """For what can be made again: a disk that is full, or where nothing may be written, costs time and one warning."""
     try:
         yield
-    except OSError:
-        return
+    except OSError as problem:
+        _warn_once(str(cache_folder()), problem.strerror or str(problem))
+
+
+@cache
+def _warn_once(folder: str, why: str) -> None:
+    text = (
+        f"the cache folder '{folder}' cannot be written to ({why}),"
+        " so that the model is compiled again at every start\n"
+        "  type: export KETAMECH_CACHE=FOLDER  (a folder that can be written to)"
+    )
+    warnings.warn(text, CacheWarning, stacklevel=4)
 
 
 @contextmanager

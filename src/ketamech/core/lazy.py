@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 
@@ -19,3 +20,13 @@ def lazily(room: str, where: Mapping[str, str]) -> Callable[[str], Any]:
         raise AttributeError(f"module '{room}' has no attribute '{name}'")
 
     return load
+
+
+def listing(room: str, names: Iterable[str]) -> Callable[[], list[str]]:
+    """The `__dir__` of a room: its public names, loaded or not, and what Python itself keeps in a module."""
+
+    def listed() -> list[str]:
+        own = (name for name in vars(sys.modules[room]) if name.startswith("__"))
+        return sorted({*names, *own})
+
+    return listed

@@ -55,17 +55,17 @@ def claims_page(answers: Mapping[str, Answer]) -> str:
 
 
 def claim_rows(answers: Mapping[str, Answer]) -> list[dict[str, object]]:
-    """One line a claim: verdict, weights, what the model shows, how steady the verdict is."""
+    """One line a claim: verdict and statement first, then what the model shows, weights, how steady the verdict is."""
     return [
         {
             "claim": name,
+            "statement": answer.claim.statement,
             "verdict": answer.judgement.verdict,
+            "model": model_says(answer),
             "for": answer.judgement.weight_for,
             "against": answer.judgement.weight_against,
-            "model": model_says(answer),
             "model_and_evidence": answer.agreement,
             "steady": f"{answer.steady}/{answer.tried}",
-            "statement": answer.claim.statement,
         }
         for name, answer in answers.items()
     ]

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ketamech.core.lazy import lazily
+from ketamech.core.lazy import lazily, listing
 
 if TYPE_CHECKING:
     from ketamech.stages.declaration import Stage as Stage
@@ -47,3 +47,4 @@ def story() -> tuple[Callable[[Stage], None], ...]:
 
 __all__ = ["STORY", "Stage", "story"]
 __getattr__ = lazily(__name__, {"Stage": "declaration"})
+__dir__ = listing(__name__, __all__)

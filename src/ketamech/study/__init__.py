@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ketamech.core.lazy import lazily
+from ketamech.core.lazy import lazily, listing
 from ketamech.study.cohort import Cohort
 from ketamech.study.dosing import DoseRecord, ev
 from ketamech.study.giving import entries, sentence_entries
@@ -60,3 +60,4 @@ _LATER = {  # pydantic is not loaded for a sentence
     "trial_schema": "trial_file",
 }
 __getattr__ = lazily(__name__, _LATER)
+__dir__ = listing(__name__, __all__)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ketamech.core.lazy import lazily
+from ketamech.core.lazy import lazily, listing
 
 if TYPE_CHECKING:
     from ketamech.analysis.trials.analysed import TrialAnalysis as TrialAnalysis
@@ -30,3 +30,4 @@ _WHERE = {
 }
 __all__ = sorted(_WHERE)
 __getattr__ = lazily(__name__, _WHERE)
+__dir__ = listing(__name__, __all__)

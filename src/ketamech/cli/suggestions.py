@@ -1,0 +1,94 @@
+"""What to type instead of a command, an option or an argument that is missing or does not exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+from ketamech.core import BadInput, UnknownName, nearest
+
+
+class Command(TyperCommand):
+    """A command that names the option nearest to one that it does not have, and gives its example."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Raises UnknownName for an option that does not exist and BadInput for a missing argument."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as problem:
+            raise _better(self, ctx, given, problem) from None
+
+
+class Group(TyperGroup):
+    """A group of commands that names the command nearest to one that it does not have."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Raises UnknownName for an option that does not exist."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as problem:
+            raise _better(self, ctx, given, problem) from None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Raises UnknownName for a command that does not exist."""
+        given = args[0] if args else ""
+        if given and not given.startswith("-") and self.get_command(ctx, given) is None:
+            raise self._no_command(_path(ctx), args)
+        return super().resolve_command(ctx, args)
+
+    def _no_command(self, path: list[str], args: list[str]) -> UnknownName:
+        near = nearest(args[0], self.commands)
+        if near is None and " " in args[0] and "simulate" in self.commands:
+            return UnknownName(f"'{args[0]}' is not a command", type_this=f'{path[0]} simulate "{args[0]}"')
+        what = f"there is no command '{' '.join([*path[1:], args[0]])}'"
+        instead = _typed([*path, near, *args[1:]]) if near else _typed([*path, "--help"])
+        return UnknownName(what, nearest=near, type_this=instead)
+
+
+def example(text: str) -> str | None:
+    """The first command line that a help text shows."""
+    found = re.search(r"(?:^|\s)(ketamech .+)$", text, flags=re.M)
+    return found[1].split("  #")[0].strip() if found else None
+
+
+def _better(command: Any, ctx: Any, args: list[str], problem: Exception) -> Exception:
+    """What to type, where an option does not exist or an argument is missing; else the problem itself.
+
+    Known by name: depending on its version Typer uses Click's errors or brings a copy of them.
+    """
+    kind, path = type(problem).__name__, _path(ctx)
+    name = " ".join(path[1:]) or path[0]
+    if kind == "MissingParameter":
+        missing = max(getattr(getattr(problem, "param", None), "opts", None) or ["an argument"], key=len)
+        missing = missing if missing.startswith("-") else missing.upper()
+        return BadInput(f"'{name}' needs {missing}", type_this=example(command.help or "") or _typed([*path, "--help"]))
+    if kind != "NoSuchOption":
+        return problem
+    given = str(getattr(problem, "option_name", ""))
+    options = [text for parameter in command.get_params(ctx) for text in (*parameter.opts, *parameter.secondary_opts)]
+    near = nearest(given, [text for text in options if text.startswith("--")])
+    instead = [*path, *(_corrected(word, given, near) for word in args)] if near else [*path, "--help"]
+    return UnknownName(f"'{name}' has no option '{given}'", nearest=near, type_this=_typed(instead))
+
+
+def _corrected(word: str, given: str, near: str) -> str:
+    return near + word.removeprefix(given) if word == given or word.startswith(f"{given}=") else word
+
+
+def _typed(words: list[str]) -> str:
+    """A command line; words with blanks in double quotes, which every shell takes."""
+    plain = [
+        f'"{word}"' if re.fullmatch(r"[^\s\"$`\\!]*(\s[^\"$`\\!]*)", word) else shlex.quote(word) for word in words
+    ]
+    return " ".join(plain)
+
+
+def _path(ctx: Any) -> list[str]:
+    """The words that lead to a command, whatever started the program."""
+    _, *rest = ctx.command_path.removeprefix("python -m ").split()
+    return ["ketamech", *rest]
