@@ -99,12 +99,15 @@ def test_an_impossible_treatment_is_complained_about_at_its_field_and_mended(pag
     field.fill("racemc 0.5 mg/kg IV over 40 min")
     page.wait_for_selector(".case [aria-invalid=true]")
     said = page.locator(".treatment .complaint").first.inner_text()
-    assert "'racemc' is not a treatment that is known" in said
+    assert "'racemc' (character 1) is not a treatment that is known" in said
     assert "nearest: racemic" in said
     assert page.locator(f"#{field.get_attribute('aria-describedby')}").count() == 1
     assert serious(page) == []
-    field.fill("racemic 0.5 mg/kg IV over 40 min")
+    field.fill("ketamine 0.5mg/kg i.v. 40min BIW x2w")
     page.wait_for_selector(".case [aria-invalid=true]", state="detached")
+    until(page, "document.querySelector('.case .understood').textContent.includes('twice weekly')")
+    said = page.locator(".case .understood").first.inner_text()
+    assert said == "Understood: racemic ketamine 0.5 mg/kg IV over 40 min twice weekly for 2 weeks."
 
 
 def test_a_case_is_shared_as_a_link_and_opened_again(page, address, browser):
@@ -168,7 +171,9 @@ def test_a_dose_table_asks_which_drug_and_its_people_become_cases(page, address)
     page.get_by_role("button", name="Open", exact=True).click()
     until(page, "document.querySelectorAll('.case').length === 4")
     treatments = [case.locator("[data-key^=treatments]").count() for case in page.locator(".case").all()]
-    assert treatments == [1, 1, 2, 1]
+    assert treatments == [1, 1, 1, 1]
+    typed = page.locator(".case").nth(2).locator("[data-key='treatments[0]']").input_value()
+    assert typed == "racemic ketamine 35 mg IV over 40 min on days 1 and 4"
     assert "CMT by number is 1 IV" in page.locator("#file-complaint").inner_text()
 
 

@@ -49,6 +49,7 @@ class Curves(BaseModel):
     figures: list[Figure]
     doses: list[float] = Field(description="when treatments start")
     horizon: float
+    given: list[str] = Field(description="the treatments as they were understood")
     milliseconds: float
 
 

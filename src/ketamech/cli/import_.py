@@ -74,7 +74,7 @@ def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -
     for one in table.subjects:
         for stay in one.occasions:
             refuse_impossible(stay.regimen, parameters, one, stay, LONGEST)
-            meant = stay.regimen.sentence() or "nothing is given"
+            meant = stay.regimen.sentence(exact=False) or "nothing is given"
             rows.append({"ID": one.name, "from (h)": stay.begin, "looked at": len(stay.observations), "doses": meant})
     text = None
     if to is not None:
@@ -114,7 +114,7 @@ def _arriving(file: Path, to: Path | None, wanted: str | None) -> None:
         raise BadInput(f"the file holds {len(found)} courses", file=file, type_this=f"--id {next(iter(found), 'NAME')}")
     rows: list[dict[str, object]] = []
     for name, one in found.items():
-        meant = one.regimen.sentence() or "nothing is given"
+        meant = one.regimen.sentence(exact=False) or "nothing is given"
         rows.append({"ID": name, "until (h)": one.horizon, "parameters set": len(one.values), "doses": meant})
     terminal.table(rows, title=str(file))
     console = terminal.progress()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from ketamech.core.time_units import DAY, WEEK, duration_text, number_text
 from ketamech.study.regimen import Phase, Treatment
 
+MOST_DAYS = 30  # of one sentence, which must stay shorter than what is read back
 TIMES = {1: "weekly", 2: "twice weekly"}
 EVERY = {DAY: "daily", DAY / 2: "twice daily", WEEK: "every week"}
 
@@ -20,7 +21,7 @@ def sentences(treatments: Sequence[Treatment], *, exact: bool = True) -> tuple[s
     """
     groups: list[list[Treatment]] = []
     for one in treatments:
-        if groups and _same_but_day(groups[-1][-1], one):
+        if groups and len(groups[-1]) < MOST_DAYS and _same_but_day(groups[-1][-1], one):
             groups[-1].append(one)
         else:
             groups.append([one])

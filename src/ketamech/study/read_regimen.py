@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -149,7 +150,7 @@ class _Reading:
     def _treatment(self, course: _Course, start: float, for_all: Said) -> Treatment:
         dose = course.dose
         lag, missed = for_all.get("lag"), for_all.get("missed")
-        return Treatment(
+        found = Treatment(
             dose.drug,
             dose.amount.number if dose.amount else None,
             dose.amount.unit if dose.amount else "",
@@ -163,6 +164,9 @@ class _Reading:
             for_all["missing"].value if "missing" in for_all else 0.0,
             "steady" in for_all,
         )
+        if missed and found.end() is not None and max(found.missed) > (count := len(found.starts(math.inf))):
+            raise self._bad(missed, "is not possible", f"doses from 1 to {count}")
+        return found
 
     def _missed(self, item: Item) -> tuple[int, ...]:
         if any(number != int(number) for number in item.value):

@@ -45,6 +45,11 @@ export function casesPanel(bench, place, tools) {
     spot.textContent = error.text ?? error.message;
     if (field) { field.setAttribute("aria-invalid", "true"); field.dataset.hint ??= field.getAttribute("aria-describedby") ?? ""; field.setAttribute("aria-describedby", spot.id); for (let box = field.closest("details"); box; box = box.parentElement.closest("details")) box.open = true; }
   };
+  // The treatments in the words of the program: what was typed may be short, or misread.
+  panel.understood = (i, given) => {
+    const spot = all(".case", place)[i]?.querySelector(".understood");
+    if (spot) spot.textContent = given.length ? `Understood: ${given.join("; ")}.` : "";
+  };
   build();
   return panel;
 }
@@ -59,7 +64,7 @@ function card(bench, panel, one, i) {
   return make("article", { class: "case", "aria-label": `Case ${LETTERS[i]}` },
     make("header", {}, make("span", { class: "letter" }, LETTERS[i], sampleLine(i)), title,
       bench.cases.length > 1 && make("button", { class: "plain", type: "button", "aria-label": `Remove case ${LETTERS[i]}`, onclick: remove, text: "Remove" })),
-    list,
+    list, make("p", { class: "quiet understood" }),
     composer(bench.about, (text) => { one.treatments.push(text); drawList(); changed(); }),
     who(one, bench.about, () => { panel.build(); changed(); }),
     settings("The person", one, "person", bench.about.person, changed),

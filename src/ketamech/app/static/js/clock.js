@@ -3,15 +3,16 @@
 import { make } from "./dom.js";
 import { clockInWords } from "./words.js";
 
-export const FIRST = 1 / 60, LAST = 720;
-const MONTH = [[1 / 60, "1 min"], [1 / 6, "10 min"], [1, "1 h"], [6, "6 h"], [24, "1 day"], [168, "1 week"], [720, "1 month"]];
+const YEAR = 365.25 * 24;
+export const FIRST = 1 / 60, LAST = YEAR / 12; // a month is 30.4375 days, as in the program
+const MONTH = [[1 / 60, "1 min"], [1 / 6, "10 min"], [1, "1 h"], [6, "6 h"], [24, "1 day"], [168, "1 week"], [LAST, "1 month"]];
 const evenly = (days, step, unit, word) => Array.from({ length: days / step + 1 }, (_, i) => [24 * step * i, i ? `${(step * i) / unit} ${word}${(step * i) / unit === 1 ? "" : "s"}` : "start"]);
 
 // How far a clock goes: the story's is the first; the bench also looks further, and evenly, as visits are planned.
 export const SPANS = {
   month: { words: "1 minute to 1 month", last: LAST, marks: MONTH },
-  quarter: { words: "1 minute to 3 months", last: 2184, marks: [...MONTH, [2184, "3 months"]] },
-  year: { words: "1 minute to 1 year", last: 8760, marks: [...MONTH, [8760, "1 year"]] },
+  quarter: { words: "1 minute to 3 months", last: YEAR / 4, marks: [...MONTH, [YEAR / 4, "3 months"]] },
+  year: { words: "1 minute to 1 year", last: YEAR, marks: [...MONTH, [YEAR, "1 year"]] },
   weeks: { words: "4 weeks, evenly", last: 672, even: true, marks: evenly(28, 7, 7, "week") },
   course: { words: "12 weeks, evenly", last: 2016, even: true, marks: evenly(84, 14, 7, "week") },
   half: { words: "6 months, evenly", last: 4368, even: true, marks: evenly(182, 26, 182 / 26, "week") },

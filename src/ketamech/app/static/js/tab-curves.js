@@ -55,8 +55,8 @@ export function curvesTab(bench) {
     if (!keys.every((key) => figures.has(key))) build();
     const asked = { lanes: keys, outputs: state.outputs };
     const answers = await Promise.all(bench.cases.map((scenario, i) => ask("/api/curves", { scenario, until: clock.last, ...asked }).then(
-      (told) => { bench.side.complain(i, null); return told; },
-      (error) => { bench.side.complain(i, error); if (!(error instanceof Problem)) throw error; return null; })));
+      (told) => { bench.side.complain(i, null); bench.side.understood(i, told.given); return told; },
+      (error) => { bench.side.complain(i, error); bench.side.understood(i, []); if (!(error instanceof Problem)) throw error; return null; })));
     state.found = answers;
     for (const key of figures.keys()) show(key);
     performance.measure("slider to redraw", { start: performance.getEntriesByName("pushed").at(-1)?.startTime ?? performance.now(), end: performance.now() });
