@@ -75,7 +75,7 @@ def _taken_words(given: Treatment, exact: bool) -> str:
 
 
 def _percent_text(share: float, exact: bool) -> str:
-    """The shortest percentage that is read back as this share."""
+    """The shortest percentage that is read back as this share (or, of one that no percentage is, the nearest)."""
     percent = 100 * share
     short = number_text(percent, exact=False)
     near = (float(short), percent, math.nextafter(percent, math.inf), math.nextafter(percent, 0.0))
