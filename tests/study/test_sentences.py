@@ -182,7 +182,7 @@ treatments = st.one_of(
         phases=st.lists(phases, max_size=3).map(tuple),
         salt=st.sampled_from(["base", "hydrochloride"]),
         lag=st.just(0.0) | st.floats(0.01, 24),
-        missing=st.integers(0, 9999).map(lambda share: share / 10_000),
+        missing=st.just(0.0) | st.floats(0.001, 0.999).map(lambda share: round(share, 12)),
     ),
     st.builds(
         Treatment,

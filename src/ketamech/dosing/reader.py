@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, NoReturn
 
 from lark import Token, Transformer, v_args
@@ -24,6 +25,11 @@ Children = list[Any]
 
 def _last(children: Children) -> Any:
     return children[-1].value if isinstance(children[-1], Token) else children[-1]
+
+
+def _share(percent: float) -> float:
+    """2.01 % is the float 0.0201, and not its neighbour that a division of floats gives."""
+    return float(Decimal(repr(percent)) / 100)
 
 
 def _numbers(children: Children) -> tuple[float, ...]:
@@ -47,7 +53,7 @@ ITEMS: dict[str, Callable[[Children], Any]] = {
     "days": lambda children: Days(children[-2].value, children[-1]),
     "steady": lambda children: None,
     "lag": _last,
-    "missing": lambda children: children[1] / 100,
+    "missing": lambda children: _share(children[1]),
     "missed": _last,
     "before": lambda children: children[0],
     "after": lambda children: children[0],
@@ -217,7 +223,7 @@ class Reader(Transformer):  # type: ignore[type-arg]
         return Days(children[0].value, (children[1],))
 
     def share(self, meta: Any, children: Children) -> float:
-        return children[0] / 100
+        return _share(children[0])
 
     def reached(self, meta: Any, children: Children) -> Test:
         return Test(children[1].value, children[0].value)
@@ -230,13 +236,13 @@ class Reader(Transformer):  # type: ignore[type-arg]
 
     def falls(self, meta: Any, children: Children) -> Test:
         test = "falls by" if children[2].type == "BY" else "falls less than"
-        return Test(children[0].value, test, children[3] / 100)
+        return Test(children[0].value, test, _share(children[3]))
 
     def relapse(self, meta: Any, children: Children) -> Relapse:
         name, sign, number, *_, since = children
         if sign.value != ">":
             self._bad(meta, "is no relapse", "relapse", "more than a share of baseline", "MADRS > 50 % of baseline")
-        return Relapse(name.value, number / 100, since)
+        return Relapse(name.value, _share(number), since)
 
     def endpoints(self, meta: Any, children: Children) -> tuple[Endpoint, ...]:
         return tuple(child for child in children if isinstance(child, Endpoint))

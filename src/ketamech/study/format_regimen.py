@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from ketamech.core.time_units import DAY, WEEK, duration_text, number_text
 from ketamech.study.regimen import Phase, Treatment
@@ -75,11 +75,8 @@ def _taken_words(given: Treatment, exact: bool) -> str:
 
 
 def _percent_text(share: float, exact: bool) -> str:
-    """The shortest percentage that is read back as this share (or, of one that no percentage is, the nearest)."""
-    percent = 100 * share
-    short = number_text(percent, exact=False)
-    near = (float(short), percent, math.nextafter(percent, math.inf), math.nextafter(percent, 0.0))
-    return short if not exact else number_text(next((value for value in near if value / 100 == share), percent))
+    """The percentage that is read back as this share."""
+    return number_text(float(Decimal(repr(share)) * 100), exact=exact)
 
 
 def _list_words(numbers: Sequence[int]) -> str:
