@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+from functools import partial
 
 import lark
 import pytest
@@ -17,7 +18,7 @@ from ketamech.dosing.parse_errors import STARTS
 from ketamech.dosing.times import duration, hours_of, share_of
 from ketamech.dosing.tokens import LONGEST_PART, LONGEST_TEXT
 from ketamech.evidence.clock import time_hours
-from ketamech.study import Regimen
+from ketamech.study import Regimen, load_scenario
 from ketamech.study.perturbing import lexicon as perturbations
 from ketamech.study.perturbing import read_perturbation
 from ketamech.study.read_regimen import lexicon as regimens
@@ -97,9 +98,9 @@ def test_twice_the_text_is_twice_the_work(what, monkeypatch):
     monkeypatch.setattr("ketamech.dosing.tokens.LONGEST_PART", 10**9)
     begin, middle, end = LONG[what]
     texts = [begin + middle * n + end for n in (100, 200, 400)]
-    parse_text_of = lambda text: parse_text("sentence", text, regimens())  # noqa: E731
-    calls(parse_text_of, texts[0])  # tables are loaded
-    few, more, many = (calls(parse_text_of, text) for text in texts)
+    work = partial(parse_text.__wrapped__, "sentence", lexicon=regimens())
+    calls(work, texts[0])  # tables are loaded
+    few, more, many = (calls(work, text) for text in texts)
     assert many - more <= 2.1 * (more - few) + 50
 
 
@@ -109,7 +110,7 @@ def test_each_word_is_given_to_the_parser_once(monkeypatch):
     fed, real = [], ParserState.feed_token
     monkeypatch.setattr(ParserState, "feed_token", lambda self, token, *a: fed.append(token) or real(self, token, *a))
     text = "racemic 0.5 mg/kg IV over 40 min twice weekly for 4 weeks, then weekly"
-    parse_text("sentence", text, regimens())
+    parse_text.__wrapped__("sentence", text, regimens())
     assert len(fed) == len(PARSER.words(text, regimens())) + 1  # and the end
 
 
@@ -174,8 +175,6 @@ ERRORS = {
 def test_an_error_names_the_word_its_place_and_only_a_right_suggestion(text):
     said, key, near = ERRORS[text]
     with pytest.raises(BadInput) as refused:
-        from ketamech.study import load_scenario
-
         load_scenario(text)
     assert said in refused.value.what
     assert (refused.value.key, refused.value.nearest) == (key, near)
@@ -226,7 +225,13 @@ def test_a_duration_is_read_back_as_the_same_float(hours):
 
 
 def test_durations_are_short():
-    assert [duration_text(h) for h in (40 * (1 / 60), 1.5, 24, 72, 672)] == ["40 min", "1.5 h", "24 h", "3 days", "4 weeks"]
+    assert [duration_text(h) for h in (40 * (1 / 60), 1.5, 24, 72, 672)] == [
+        "40 min",
+        "1.5 h",
+        "24 h",
+        "3 days",
+        "4 weeks",
+    ]
     assert duration_text(0.666666666667, exact=False) == "40 min"
 
 
@@ -258,14 +263,15 @@ def test_perturbations_by_position_and_number():
 
 def test_damaged_tables_on_disk_are_made_anew(tmp_path, monkeypatch):
     monkeypatch.setenv("KETAMECH_CACHE", str(tmp_path))
+    anew = partial(parse_text.__wrapped__, "time", "40 min", regimens())
     parser.cache_clear()
     try:
-        assert duration("40 min") == 40 / 60
+        assert anew().hours == 40 / 60
         (kept,) = tmp_path.glob("grammar-*.tables")
         whole = kept.read_bytes()
         for damaged in (b"", b"x", whole[: len(whole) // 2]):
             kept.write_bytes(damaged)
             parser.cache_clear()
-            assert duration("40 min") == 40 / 60
+            assert anew().hours == 40 / 60
     finally:
         parser.cache_clear()

@@ -23,7 +23,7 @@ from ketamech.exchange.sbml import DISCLAIMER, course_sbml
 from ketamech.exchange.sbml_words import sbml_id
 from ketamech.exchange.scenario_writing import scenario_yaml
 from ketamech.exchange.sedml import SEEN, write_sedml
-from ketamech.study import Course, Model, Regimen, Scenario, courses
+from ketamech.study import Course, Model, Scenario, courses
 from ketamech.study.running import run
 
 POINTS = "published.csv"

@@ -76,7 +76,10 @@ def _results(found: TrialAnalysis) -> dict[str, pd.DataFrame]:
 
 def _facts(dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, command_line: str) -> dict[str, Any]:
     """What the summary and the head of the page say."""
-    arms = [{"arm": arm.name, "n": arm.n, "given": arm.regimen.sentence(exact=False), "told": arm.belief} for arm in trial.arms]
+    arms = [
+        {"arm": arm.name, "n": arm.n, "given": arm.regimen.sentence(exact=False), "told": arm.belief}
+        for arm in trial.arms
+    ]
     ratio = found.relapse.hazard_ratio if found.relapse is not None else {}
     return {
         "title": trial.title,

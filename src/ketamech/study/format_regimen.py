@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from ketamech.core.time_units import DAY, WEEK, duration_text, number_text
+from ketamech.core.time_units import DAY, MONTH, WEEK, duration_text, number_text
 from ketamech.study.regimen import Phase, Treatment
 
 MOST_DAYS = 30  # of one sentence, which must stay shorter than what is read back
 TIMES = {1: "weekly", 2: "twice weekly"}
-EVERY = {DAY: "daily", DAY / 2: "twice daily", WEEK: "every week"}
+EVERY = {DAY: "daily", DAY / 2: "twice daily", WEEK: "every week", MONTH: "monthly"}
 
 
 def sentences(treatments: Sequence[Treatment], *, exact: bool = True) -> tuple[str, ...]:
@@ -93,4 +93,3 @@ def _list_words(numbers: Sequence[int]) -> str:
         for word in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else [str(number) for number in run])
     ]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-

@@ -17,7 +17,7 @@ from ketamech.dosing.syntax import Amount, Choice, Days, Item, Part, Phrase, Rhy
 from ketamech.study.drugs import ROUTES, drug, spellings, unknown_drug
 from ketamech.study.regimen import Phase, Treatment
 
-REMEMBERED = 4096  # sentences; a treatment is frozen, so that one reading serves all
+REMEMBERED = 4096  # sentences: a treatment never changes, so that one reading serves all
 INFUSED = ("IV", "SC")
 MASS_UNITS = ("mg", "ug", "ng", "g")
 # What may be said once in a segment: rules of the grammar that say the same thing have one name.
@@ -69,7 +69,6 @@ class Sentence:
         return tuple(one for part in self.parts for one in _Reading(self.text, first, bool(sparse)).treatments(part))
 
 
-@lru_cache(maxsize=REMEMBERED)
 def parse_sentence(text: str) -> Sentence:
     """The sentence of a text. Raises BadInput naming the word that is not understood, and its position."""
     sentence = Sentence(text, parse("sentence", text, lexicon()))

@@ -119,7 +119,9 @@ def _of_regimen(
     weight = species.values.get("person.weight") or table["person.weight"]
     notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if per_kilogram(regimen) else ()
     beside = [one.text for one in given]
-    title = " with ".join((regimen.sentence(exact=False), *beside)) + ("" if species.name == HUMAN else f" ({species.name})")
+    title = " with ".join((regimen.sentence(exact=False), *beside)) + (
+        "" if species.name == HUMAN else f" ({species.name})"
+    )
     title += f" (wiring: {wired.name})" if wired.name else ""
     assumptions = (*notes, *salts(regimen), *luck(regimen), *cut_short(regimen, horizon), *wired.notes)
     plain = species.name == HUMAN and not wired.name

@@ -21,7 +21,16 @@ from ketamech.study.perturbing import Given, read_perturbation, read_perturbatio
 from ketamech.study.read_regimen import Sentence, parse_sentence
 from ketamech.study.reading import Path_, read_yaml, read_yaml_text
 from ketamech.study.regimen import LONGEST, Regimen, Treatment
-from ketamech.study.scenario import Scenario, check, cut_short, luck, per_kilogram, perturbed_values, refuse_early, salts
+from ketamech.study.scenario import (
+    Scenario,
+    check,
+    cut_short,
+    luck,
+    per_kilogram,
+    perturbed_values,
+    refuse_early,
+    salts,
+)
 from ketamech.study.scenario_file import Dose, ScenarioFile
 from ketamech.study.wirings import Wiring, wiring_of
 
@@ -168,9 +177,7 @@ def _treatments(
         raise _of_treatment(problem, given, i, path, lines) from None
 
 
-def _of_treatment(
-    problem: BadInput, given: str | Dose, i: int, path: Path, lines: Mapping[Path_, int]
-) -> BadInput:
+def _of_treatment(problem: BadInput, given: str | Dose, i: int, path: Path, lines: Mapping[Path_, int]) -> BadInput:
     """The error about a treatment of the list, at its line and key."""
     key = problem.key if isinstance(given, str) else _field(given, problem)
     line = lines.get(("treatments", i, key or "")) or lines.get(("treatments", i))
