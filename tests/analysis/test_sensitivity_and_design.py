@@ -143,8 +143,10 @@ def test_what_is_not_there_is_named():
     model = load_model()
     with pytest.raises(UnknownName, match=r"mood\.madrs"):
         outcomes("mood.madr at 24 h", model)
-    with pytest.raises(BadInput, match="is no outcome"):
+    with pytest.raises(UnknownName, match="no output 'mood'"):
         outcomes("mood", model)
+    with pytest.raises(BadInput, match="'MADRS' is no outcome"):
+        outcomes("MADRS", model)
     with pytest.raises(BadInput, match="nothing is looked at"):
         outcomes(" ; ", model)
     with pytest.raises(BadInput, match="before the first day"):

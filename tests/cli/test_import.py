@@ -33,7 +33,7 @@ def test_doses_travel_to_a_table_and_back(folder):
     )
     ended = run("import", "doses.csv", "--to", "again.yaml", cwd=folder)
     assert ended.returncode == 0, ended.stderr
-    assert "esketamine 84.0 mg nasal every 168.0 h for 336.0 h" in ended.stdout
+    assert "esketamine 84 mg nasal every week for 2 weeks" in ended.stdout
     assert run("export", "again.yaml", "--to", "second.csv", cwd=folder).returncode == 0
     first, second = (
         pd.read_csv(folder / name, na_values=".").drop(columns="WEIGHT", errors="ignore")
@@ -47,7 +47,7 @@ def test_doses_travel_to_a_simulation_and_back(folder):
     assert run("export", words, "--to", "run.sedml", cwd=folder).returncode == 0
     ended = run("import", "run.sedml", "--to", "again.yaml", cwd=folder)
     assert ended.returncode == 0, ended.stderr
-    assert "racemic ketamine 35.0 mg IV over 1.0 h every 168.0 h for 336.0 h" in (folder / "again.yaml").read_text()
+    assert "racemic ketamine 35 mg IV over 1 h every week for 2 weeks" in (folder / "again.yaml").read_text()
     for typed, told in (
         (("run.sedml", "--id", "no"), "there is no 'no'"),
         (("model.xml", "--to", "x.yaml"), "no model of"),
@@ -90,7 +90,7 @@ def test_one_person_of_a_table_is_a_scenario_and_has_its_observations(folder):
     both = pd.read_csv(folder / "all" / "simulated.csv", comment="#")
     assert both["venous.ketamine"].iloc[1] == pytest.approx(found["venous.ketamine"].iloc[0], rel=1e-9)
     text = (folder / "two" / "scenario.yaml").read_text(encoding="utf-8")
-    assert "racemic ketamine 50.0 mg oral every 12.0 h for 48.0 h" in text
+    assert "racemic ketamine 50 mg oral twice daily for 2 days" in text
     assert "person.weight: 80.0 kg" in text
 
 

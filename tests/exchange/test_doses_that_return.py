@@ -43,12 +43,12 @@ regimens = st.lists(drugs | infusions | sessions | sprays | theatre, min_size=1,
     lambda found: Regimen(tuple(found))
 )
 WORDS = {
-    "racemic 0.5 mg/kg IV over 40 min": "racemic ketamine 35.0 mg IV over 0.666666666667 h",
-    "esketamine 84 mg nasal every 3 days for 9 days": "esketamine 84.0 mg nasal every 72.0 h for 216.0 h",
-    "racemic 20 mg oral lag 15 min": "racemic ketamine 20.0 mg oral lag 0.25 h",
+    "racemic 0.5 mg/kg IV over 40 min": "racemic ketamine 35 mg IV over 40 min",
+    "esketamine 84 mg nasal every 3 days for 9 days": "esketamine 84 mg nasal every 3 days for 9 days",
+    "racemic 20 mg oral lag 15 min": "racemic ketamine 20 mg oral, lag 15 min",
     "esketamine 20 mg IV over 1 h; racemic 30 mg IV over 2 h":
-        "racemic ketamine 30.0 mg IV over 2.0 h; esketamine 20.0 mg IV over 1.0 h",
-    "ECT weekly for 3 weeks; surgery over 2 h at 1 h": "ECT every 168.0 h for 504.0 h; surgery over 2.0 h at 1.0 h",
+        "racemic ketamine 30 mg IV over 2 h; esketamine 20 mg IV over 1 h",
+    "ECT weekly for 3 weeks; surgery over 2 h at 1 h": "ECT every week for 3 weeks; surgery over 2 h at 1 h",
     "placebo": "placebo",
 }  # fmt: skip
 
@@ -69,7 +69,7 @@ def test_any_regimen_is_found_again_in_what_enters(regimen):
 
 @pytest.mark.parametrize("sentence", WORDS)
 def test_the_words_that_come_back(sentence):
-    assert regimen_of(put_in(Regimen.parse(sentence)), TABLE, {}).sentence() == WORDS[sentence]
+    assert regimen_of(put_in(Regimen.parse(sentence)), TABLE, {}).sentence(exact=False) == WORDS[sentence]
 
 
 def test_what_is_no_dose_is_named():

@@ -181,6 +181,8 @@ treatments = st.one_of(
         start=st.just(0.0) | hours,
         phases=st.lists(phases, max_size=3).map(tuple),
         salt=st.sampled_from(["base", "hydrochloride"]),
+        lag=st.just(0.0) | st.floats(0.01, 24),
+        missing=st.just(0.0) | st.floats(0.001, 0.999).map(lambda share: round(share, 12)),
     ),
     st.builds(
         Treatment,

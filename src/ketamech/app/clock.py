@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ketamech.core.time_units import MONTH
+
 FIRST_MINUTE = 1 / 60
 ALONG, MOST, EVENLY = 150, 900, 60
-MONTH = 720.0
 AFTER_A_DOSE = np.array([0.0, 0.05, 0.15, 0.35, 0.67, 1.0, 1.5, 2.5, 4.0, 8.0, 16.0])
 
 

@@ -41,7 +41,7 @@ def curves_of(engine: Engine, asked: AskedCurves) -> dict[str, Any]:
         "figures": figures(found, lanes, model),
         "doses": np.round(np.array(starts) - first, 5).tolist(),
         "horizon": scenario.horizon - first,
-        "given": list(sentences(scenario.regimen.treatments, exact=False)),
+        "given": list(scenario.regimen.sentences(exact=False)),
         "milliseconds": round(1000 * (time.perf_counter() - began), 2),
     }
 

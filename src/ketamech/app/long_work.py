@@ -20,7 +20,6 @@ from ketamech.app.stopping import TooMuch
 from ketamech.app.trial_keys import keys_of, patients_of, typed
 from ketamech.core import BadInput
 from ketamech.study import Trial, load_trial
-from ketamech.study.format_regimen import sentences
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +115,7 @@ def _told(trial: Trial, found: Any, sizes: pd.DataFrame | None, asked: AskedTria
 
 def _given(arm: Arm) -> str:
     """What an arm gets, in the words of the reports."""
-    return "; ".join(sentences(arm.regimen.treatments, exact=False)) or "nothing"
+    return arm.regimen.sentence(exact=False) or "nothing"
 
 
 def _thinned(table: pd.DataFrame, most: int = 400) -> pd.DataFrame:

@@ -116,7 +116,7 @@ def _arriving(file: Path, to: Path | None, wanted: str | None) -> None:
         raise BadInput(f"the file holds {len(found)} courses", file=file, type_this=f"--id {next(iter(found), 'NAME')}")
     rows: list[dict[str, object]] = []
     for name, one in found.items():
-        meant = one.regimen.sentence() or "nothing is given"
+        meant = one.regimen.sentence(exact=False) or "nothing is given"
         rows.append({"ID": name, "until (h)": one.horizon, "parameters set": len(one.values), "doses": meant})
     terminal.table(rows, title=str(file))
     console = terminal.progress()

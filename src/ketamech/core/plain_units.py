@@ -9,23 +9,24 @@ from __future__ import annotations
 import ast
 from fractions import Fraction
 
+from ketamech.core.time_units import DAY, HOUR, MINUTE, MONTH, SECOND, WEEK, YEAR
+
 Dims = tuple[tuple[str, Fraction], ...]
 Plain = tuple[float, dict[str, int]]
 
-_YEAR = 365.25 * 24
 _PREFIXES = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0}
 _WORDS = {"nano": 1e-9, "micro": 1e-6, "milli": 1e-3, "": 1.0}
 _HOUR, _LITRE, _MOLE, _MASS = {"h": 1}, {"dm": 3}, {"umol": 1}, {"kg": 1}
 _MOLAR = {"umol": 1, "dm": -3}
 _TIMES = {
-    1 / 3_600_000: ("ms",),
-    1 / 3600: ("s", "second", "seconds"),
-    1 / 60: ("min", "minute", "minutes"),
-    1.0: ("h", "hour", "hours"),
-    24.0: ("day", "days"),
-    168.0: ("week", "weeks"),
-    _YEAR / 12: ("month", "months"),
-    _YEAR: ("year", "years"),
+    SECOND / 1000: ("ms",),
+    SECOND: ("s", "second", "seconds"),
+    MINUTE: ("min", "minute", "minutes"),
+    HOUR: ("h", "hour", "hours"),
+    DAY: ("day", "days"),
+    WEEK: ("week", "weeks"),
+    MONTH: ("month", "months"),
+    YEAR: ("year", "years"),
 }
 _SIZES: dict[str, Plain] = {
     **{name: (size, _HOUR) for size, names in _TIMES.items() for name in names},

@@ -5,6 +5,7 @@ from __future__ import annotations
 SECOND, MINUTE, HOUR, DAY, WEEK = 1 / 3600, 1 / 60, 1.0, 24.0, 168.0
 YEAR = 365.25 * DAY
 MONTH = YEAR / 12  # 30.4375 days
+LONG = ((YEAR, "year"), (MONTH, "month"), (WEEK, "week"), (DAY, "day"))
 MOST_COUNTED = 1e6  # of one unit; beyond, a duration is no duration
 ROUNDED = 1e-4  # relative difference that four digits do not show
 
@@ -25,8 +26,7 @@ def duration_text(hours: float, *, exact: bool = True) -> str:
 
     Where `exact`, it is read back as the same float; otherwise the number is rounded to four digits.
     """
-    sizes = ((WEEK, "week"), (DAY, "day"), (MINUTE, "min")) if hours < HOUR or hours >= 2 * DAY else ()
-    for size, name in sizes:
+    for size, name in ((MINUTE, "min"),) if hours < HOUR else LONG if hours >= 2 * DAY else ():
         count = float(round(hours / size)) if hours / size < MOST_COUNTED else 0.0
         same = count * size == hours if exact else abs(count * size - hours) < ROUNDED * hours
         if count and same:

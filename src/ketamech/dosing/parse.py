@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ketamech.dosing.parse_errors import STARTS, misfit
 from ketamech.dosing.reader import Reader
 from ketamech.dosing.tokens import Word, words
 
+REMEMBERED = 4096  # texts
 GRAMMAR = Path(__file__).with_name("grammar.lark")
 
 
@@ -46,8 +47,9 @@ def parser() -> Lark:
 OPTIONS: dict[str, Any] = {"parser": "lalr", "lexer": _Given, "start": list(STARTS), "propagate_positions": True}
 
 
+@lru_cache(maxsize=REMEMBERED)
 def parse(start: str, text: str, lexicon: Lexicon) -> Any:
-    """What `text` says as a `start` of the grammar, in the values of `syntax`.
+    """What `text` says as a `start` of the grammar, in the values of `syntax`, which never change; a text is read once.
 
     Raises BadInput for a text that is too long, and for a word that is not understood or does not fit, by name and
     position.

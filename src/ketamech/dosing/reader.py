@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, NoReturn
 
 from lark import Token, Transformer, v_args
@@ -32,15 +33,28 @@ MOST_NUMBERS = 5000  # of a list such as "doses 2 to 40"
 Children = list[Any]
 
 
+def _value(child: Any) -> Any:
+    return child.value if isinstance(child, Token) else child
+
+
 def _last(children: Children) -> Any:
-    return children[-1].value if isinstance(children[-1], Token) else children[-1]
+    return _value(children[-1])
 
 
-def _numbers(children: Children) -> tuple[float, ...]:
-    return tuple(child for child in children if isinstance(child, float))
+def _share(percent: float) -> float:
+    """2.01 % is the float 0.0201, and not its neighbour that a division of floats gives."""
+    return float(Decimal(repr(percent)) / 100)
 
 
-# Rules that are one thing said, and the value of each.
+def _of(kind: type, children: Children) -> tuple[Any, ...]:
+    return tuple(child for child in children if isinstance(child, kind))
+
+
+def _lists(children: Children) -> tuple[float, ...]:
+    return tuple(number for part in _of(tuple, children) for number in part)
+
+
+# Rules that say one thing of a treatment or a perturbation, with the value of each.
 ITEMS: dict[str, Callable[[Children], Any]] = {
     "name": _last,
     "amount": _last,
@@ -50,25 +64,64 @@ ITEMS: dict[str, Callable[[Children], Any]] = {
     "over": _last,
     "lasting": _last,
     "length": _last,
-    "count": lambda children: _numbers(children)[0],
+    "count": lambda children: _of(float, children)[0],
     "once": lambda children: None,
     "start": _last,
-    "starts": lambda children: tuple(number * children[-1].value for number in _numbers(children)),
+    "starts": lambda children: tuple(number * children[-1].value for number in _of(float, children)),
     "days": lambda children: Days(children[-2].value, children[-1]),
     "steady": lambda children: None,
     "lag": _last,
-    "missing": lambda children: children[1] / 100,
+    "missing": lambda children: _share(children[1]),
     "missed": _last,
     "before": lambda children: children[0],
     "after": lambda children: children[0],
     "held": lambda children: None,
     "choice": lambda children: Choice(children[0], children[2], children[-1].value),
 }
+# Rules whose values stand in others.
+VALUES: dict[str, Callable[[Children], Any]] = {
+    "number": lambda children: float(children[0].value),
+    "negative": lambda children: -float(children[1].value),
+    "element": lambda children: children[0] if isinstance(children[0], tuple) else (children[0],),
+    "numbers": _lists,
+    "by": lambda children: children[-1],
+    "quantity": lambda children: (
+        children[0] if isinstance(children[0], Span) else Span(children[0] * children[1].value, children[1].value)
+    ),
+    "compound": lambda children: Span(
+        children[0] * children[1].value + children[2].value * children[3].value, children[1].value, compound=True
+    ),
+    "half": lambda children: Span(children[-1].value / 2, children[-1].value),
+    "one": lambda children: Span(children[-1].value, children[-1].value),
+    "span": _last,
+    "ly": lambda children: _rhythm(1.0, children[0].value),
+    "every_other": lambda children: Rhythm(every=2 * children[-1].value),
+    "every_nth": lambda children: Rhythm(every=_value(children[1]) * children[-1].value),
+    "hyphen_ly": lambda children: Rhythm(every=children[0] * children[-1].value),
+    "segment": lambda children: tuple(item for item in children if item.kind != "nothing"),
+    "sentence": lambda children: _of(Part, children),
+    "dose_form": lambda children: (children[0].value, children[1], (*_of(float, children), 1.0)[0]),
+    "duration": lambda children: Span(sum(span.hours for span in children), children[-1].unit),
+    "label": lambda children: Days(children[0].value, (children[1],)),
+    "share": lambda children: _share(children[0]),
+    "reached": lambda children: Test(children[1].value, children[0].value),
+    "not_reached": lambda children: Test(children[2].value, f"no {children[1].value}"),
+    "compared": lambda children: Test(children[0].value, children[1].value, children[2]),
+    "falls": lambda children: Test(
+        children[0].value, "falls by" if children[2].type == "BY" else "falls less than", _share(children[3])
+    ),
+    "endpoints": lambda children: _of(Endpoint, children),
+}
+
+
+def _rhythm(times: float, size: float) -> Rhythm:
+    """So many times in a unit of time; a week has its own pattern of days."""
+    return Rhythm(times_a_week=int(times)) if size == WEEK else Rhythm(every=size / times)
 
 
 @v_args(meta=True)
 class Reader(Transformer):
-    """The values of a tree of `text`."""
+    """The values of a tree of `text`; the methods are the rules that need the position in the text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -77,42 +130,30 @@ class Reader(Transformer):
     def __default__(self, data: Any, children: Children, meta: Any) -> Any:
         if data in ITEMS:
             return Item(str(data), ITEMS[data](children), meta.start_pos, meta.end_pos)
-        raise AssertionError(f"no reading of the rule {data}")
+        return VALUES[data](children)
 
     def _bad(self, meta: Any, why: str, key: str, expected: str, type_this: str | None = None) -> NoReturn:
         what = f"{quoted(self._text, meta.start_pos, meta.end_pos)} {why}"
         raise BadInput(what, key=key, expected=expected, type_this=type_this)
 
-    # numbers, amounts, durations
-    def number(self, meta: Any, children: Children) -> float:
-        return float(children[0].value)
-
-    def negative(self, meta: Any, children: Children) -> float:
-        return -float(children[1].value)
-
     def range(self, meta: Any, children: Children) -> None:
+        """A range of doses."""
         self._bad(meta, "is a range", "dose", "one number")
 
     def range_of_time(self, meta: Any, children: Children) -> None:
+        """A range of times."""
         self._bad(meta, "is a range", "schedule", "one number")
 
     def from_to(self, meta: Any, children: Children) -> tuple[float, ...]:
-        first, last = _numbers(children)
+        """Whole numbers of a list, such as days 1 to 5."""
+        first, last = _of(float, children)
         whole = all(map(math.isfinite, (first, last))) and first == int(first) and last == int(last)
         if not whole or not first <= last <= first + MOST_NUMBERS:
             self._bad(meta, "is no range of whole numbers", "schedule", "such as 2 to 5")
         return tuple(map(float, range(int(first), int(last) + 1)))
 
-    def element(self, meta: Any, children: Children) -> tuple[float, ...]:
-        return children[0] if isinstance(children[0], tuple) else (children[0],)
-
-    def numbers(self, meta: Any, children: Children) -> tuple[float, ...]:
-        return tuple(number for child in children if isinstance(child, tuple) for number in child)
-
-    def by(self, meta: Any, children: Children) -> Token:
-        return children[-1]
-
     def amount_of(self, meta: Any, children: Children) -> Amount:
+        """A mass, perhaps per kilogram and per time; what is given per minute is turned into per hour."""
         number, mass, *by = children
         times = [unit.value for unit in by if unit.type == "UNIT"]
         masses = len(by) - len(times)
@@ -122,36 +163,8 @@ class Reader(Transformer):
         rate = HOUR / times[0] if times else 1.0
         return Amount(number * rate, mass.value + "/kg" * masses + "/h" * len(times))
 
-    def quantity(self, meta: Any, children: Children) -> Span:
-        if isinstance(children[0], Span):
-            return children[0]
-        return Span(children[0] * children[1].value, children[1].value)
-
-    def compound(self, meta: Any, children: Children) -> Span:
-        number, hours, minutes, unit = children
-        return Span(number * hours.value + minutes.value * unit.value, hours.value, compound=True)
-
-    def half(self, meta: Any, children: Children) -> Span:
-        return Span(children[-1].value / 2, children[-1].value)
-
-    def one(self, meta: Any, children: Children) -> Span:
-        return Span(children[-1].value, children[-1].value)
-
-    def span(self, meta: Any, children: Children) -> Span:
-        return children[0]
-
-    # how often
-    def days_per_week(self, meta: Any, children: Children) -> Rhythm:
-        number, days, *_, weeks = children
-        if (days.value, weeks.value) != (DAY, WEEK):
-            self._bad(meta, "is no rhythm", "schedule", "such as 5 days a week")
-        return self.times(meta, [number, weeks])
-
-    def ly(self, meta: Any, children: Children) -> Rhythm:
-        size = children[0].value
-        return Rhythm(times_a_week=1) if size == WEEK else Rhythm(every=size)
-
     def every(self, meta: Any, children: Children) -> Rhythm:
+        """Every day, every 12 h; "every 12 h 30 min" may be a rhythm or a rhythm and a duration."""
         what = children[-1]
         if isinstance(what, Token):
             return Rhythm(every=what.value)
@@ -159,17 +172,8 @@ class Reader(Transformer):
             self._bad(meta, "can be read in two ways", "schedule", f"'every {what.hours:g} h', or 'over' how long")
         return Rhythm(every=what.hours)
 
-    def every_other(self, meta: Any, children: Children) -> Rhythm:
-        return Rhythm(every=2 * children[-1].value)
-
-    def every_nth(self, meta: Any, children: Children) -> Rhythm:
-        number = children[1] if isinstance(children[1], float) else children[1].value
-        return Rhythm(every=number * children[-1].value)
-
-    def hyphen_ly(self, meta: Any, children: Children) -> Rhythm:
-        return Rhythm(every=children[0] * children[-1].value)
-
     def number_ly(self, meta: Any, children: Children) -> Rhythm:
+        """ "8 hourly" is every 8 hours; "4 weekly" is 4 times a week to some and every 4 weeks to others."""
         number, size = children[0], children[1].value
         if size != HOUR:
             times = f"{number:g} times {PER_UNIT.get(size, 'a year')}"
@@ -177,84 +181,56 @@ class Reader(Transformer):
             self._bad(meta, "can be read in two ways", "schedule", expected)
         return Rhythm(every=number * size)
 
-    def times(self, meta: Any, children: Children) -> Rhythm:
-        number = children[0] if isinstance(children[0], float) else float(children[0].value or 1)
-        size = children[-1].value
-        whole = math.isfinite(number) and number == int(number) and number >= 1
-        if size == WEEK:
-            if not whole or number > MOST_A_WEEK:
-                expected = f"1 to {MOST_A_WEEK} times a week, a whole number"
-                self._bad(meta, "is no rhythm", "schedule", expected)
-            return Rhythm(times_a_week=int(number))
-        if not whole:
-            expected = f"a whole number of times {PER_UNIT.get(size, 'in a time')}, at least 1"
-            self._bad(meta, "is no rhythm", "schedule", expected, "3 times a day")
-        return Rhythm(every=size / number)
+    def days_per_week(self, meta: Any, children: Children) -> Rhythm:
+        """5 days a week."""
+        number, days, *_, weeks = children
+        if (days.value, weeks.value) != (DAY, WEEK):
+            self._bad(meta, "is no rhythm", "schedule", "such as 5 days a week")
+        return self.times(meta, [number, weeks])
 
-    # treatments and what is done beside them
+    def times(self, meta: Any, children: Children) -> Rhythm:
+        """Twice weekly, 3 times a day."""
+        once = isinstance(children[0], Token) and children[0].type == "ONCE"
+        number, size = 1.0 if once else float(_value(children[0])), children[-1].value
+        whole = math.isfinite(number) and number == int(number) and number >= 1
+        if not whole or (size == WEEK and number > MOST_A_WEEK):
+            least = f"1 to {MOST_A_WEEK} times a week" if size == WEEK else "at least once"
+            self._bad(meta, "is no rhythm", "schedule", f"{least}, a whole number", "3 times a week")
+        return _rhythm(number, size)
+
     def item(self, meta: Any, children: Children) -> Item:
+        """A rhythm, the one item whose rule has several forms."""
         return Item("rhythm", children[0], *_place(meta))
 
-    def segment(self, meta: Any, children: Children) -> tuple[Item, ...]:
-        return tuple(item for item in children if item.kind != "nothing")
-
     def part(self, meta: Any, children: Children) -> Part:
-        segments = tuple(child for child in children if isinstance(child, tuple))
-        beside = tuple(child for child in children if isinstance(child, Phrase))
-        return Part(segments, beside, None, *_place(meta))
+        """One treatment."""
+        return Part(_of(tuple, children), _of(Phrase, children), None, *_place(meta))
 
     def again_on_relapse(self, meta: Any, children: Children) -> Part:
+        """A course that begins anew on a relapse."""
         return Part((), (), "relapse", *_place(meta))
 
     def again_when(self, meta: Any, children: Children) -> Part:
+        """A course that begins anew when a condition is met."""
         return Part((), (), children[-1], *_place(meta))
 
-    def sentence(self, meta: Any, children: Children) -> tuple[Part, ...]:
-        return tuple(child for child in children if isinstance(child, Part))
-
     def phrase(self, meta: Any, children: Children) -> Phrase:
+        """What is done beside a treatment."""
         return Phrase(tuple(children), *_place(meta))
 
-    def dose_form(self, meta: Any, children: Children) -> tuple[str, Amount, float]:
-        share = children[-1] if isinstance(children[-1], float) else 1.0
-        return children[0].value, children[1], share
-
-    # times, shares, conditions, endpoints
-    def duration(self, meta: Any, children: Children) -> Span:
-        return Span(sum(span.hours for span in children), children[-1].unit)
-
-    def label(self, meta: Any, children: Children) -> Days:
-        return Days(children[0].value, (children[1],))
-
-    def share(self, meta: Any, children: Children) -> float:
-        return children[0] / 100
-
-    def reached(self, meta: Any, children: Children) -> Test:
-        return Test(children[1].value, children[0].value)
-
-    def not_reached(self, meta: Any, children: Children) -> Test:
-        return Test(children[2].value, f"no {children[1].value}")
-
-    def compared(self, meta: Any, children: Children) -> Test:
-        return Test(children[0].value, children[1].value, children[2])
-
-    def falls(self, meta: Any, children: Children) -> Test:
-        test = "falls by" if children[2].type == "BY" else "falls less than"
-        return Test(children[0].value, test, children[3] / 100)
-
     def relapse(self, meta: Any, children: Children) -> Relapse:
+        """More than a share of baseline, from a time on."""
         name, sign, number, *_, since = children
         if sign.value != ">":
             self._bad(meta, "is no relapse", "relapse", "more than a share of baseline", "MADRS > 50 % of baseline")
-        return Relapse(name.value, number / 100, since)
-
-    def endpoints(self, meta: Any, children: Children) -> tuple[Endpoint, ...]:
-        return tuple(child for child in children if isinstance(child, Endpoint))
+        return Relapse(name.value, _share(number), since)
 
     def at(self, meta: Any, children: Children) -> Endpoint:
+        """An output at a time."""
         return Endpoint(children[0].value, children[-1], "", *_place(meta))
 
     def extreme(self, meta: Any, children: Children) -> Endpoint:
+        """The peak or the lowest value of an output."""
         return Endpoint(children[0].value, None, children[1].value, *_place(meta))
 
 

@@ -12,7 +12,7 @@ from ketamech.dosing.lexicon import Lexicon, pieces
 LONGEST_TEXT = 20_000  # characters of several treatments together
 LONGEST_PART = 500  # characters of one of them
 MEASURED = ("NUMBER", "A", "EVERY", "OTHER", "PER", "SLASH", "ORDINAL", "NTH", "TIMES", "X", "HALF", "TO")
-COUNTED = ("UNIT", "MASS", "TIMES", "X", "PERCENT", "DOSE", "SLASH", "PER", "LY")  # what a number may belong to
+COUNTED = ("UNIT", "MASS", "TIMES", "X", "PERCENT", "DOSE", "SLASH", "PER")  # what a number may belong to
 RHYTHMS = "how often, such as twice a week or every 2 weeks"
 
 

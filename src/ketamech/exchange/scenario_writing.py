@@ -25,7 +25,7 @@ def scenario_yaml(scenario: Scenario, parameters: ParameterTable) -> str:
     if scenario.description:
         lines.append(f"description: {json.dumps(scenario.description, ensure_ascii=False)}")
     lines.append("treatments:")
-    lines += [f"  - {json.dumps(words)}" for words in scenario.regimen.sentence().split("; ")]
+    lines += [f"  - {json.dumps(words)}" for words in scenario.regimen.sentences()]
     if scenario.perturbations:
         lines.append("perturbations:")
         lines += [f"  - {json.dumps(given.text)}" for given in scenario.perturbations]

@@ -9,7 +9,6 @@ import numpy as np
 import xarray as xr
 
 from ketamech.study import Course, Entry, Model, Scenario, courses
-from ketamech.study.format_regimen import sentences
 
 CONTROL = "control"
 
@@ -74,7 +73,7 @@ def told(scenario: Scenario, model: Model) -> Told:
     """A scenario as the report tells it."""
     both = tuple(courses(scenario, model))
     control = CONTROL if any(course.label == CONTROL for course in both) else None
-    treatments = sentences(scenario.regimen.treatments, exact=False)
+    treatments = scenario.regimen.sentences(exact=False)
     given = (*treatments, *(f"with {one.text}" for one in scenario.perturbations))
     notes = tuple(scenario.assumptions)
     return Told(

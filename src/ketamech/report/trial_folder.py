@@ -88,7 +88,10 @@ def _with_units(exposure: pd.DataFrame, units: Mapping[str, str]) -> pd.DataFram
 
 def _facts(dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, command_line: str) -> dict[str, Any]:
     """What the summary and the head of the page say."""
-    arms = [{"arm": arm.name, "n": arm.n, "given": arm.regimen.sentence(), "told": arm.belief} for arm in trial.arms]
+    arms = [
+        {"arm": arm.name, "n": arm.n, "given": arm.regimen.sentence(exact=False), "told": arm.belief}
+        for arm in trial.arms
+    ]
     ratio = found.relapse.hazard_ratio if found.relapse is not None else {}
     differences = [{k: v for k, v in row.items() if v == v} for row in difference_rows(found, trial)]
     return {

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
-from ketamech.core.time_units import DAY, WEEK, duration_text, number_text
+from ketamech.core.time_units import DAY, MONTH, WEEK, duration_text, number_text
 from ketamech.study.regimen import Phase, Treatment
 
+MOST_DAYS = 30  # of one sentence, which must stay shorter than what is read back
 TIMES = {1: "weekly", 2: "twice weekly"}
-EVERY = {DAY: "daily", DAY / 2: "twice daily", WEEK: "every week"}
+EVERY = {DAY: "daily", DAY / 2: "twice daily", WEEK: "every week", MONTH: "monthly"}
 
 
 def sentences(treatments: Sequence[Treatment], *, exact: bool = True) -> tuple[str, ...]:
@@ -20,7 +21,7 @@ def sentences(treatments: Sequence[Treatment], *, exact: bool = True) -> tuple[s
     """
     groups: list[list[Treatment]] = []
     for one in treatments:
-        if groups and _same_but_day(groups[-1][-1], one):
+        if groups and len(groups[-1]) < MOST_DAYS and _same_but_day(groups[-1][-1], one):
             groups[-1].append(one)
         else:
             groups.append([one])
@@ -74,11 +75,8 @@ def _taken_words(given: Treatment, exact: bool) -> str:
 
 
 def _percent_text(share: float, exact: bool) -> str:
-    """The shortest percentage that is read back as this share."""
-    percent = 100 * share
-    short = number_text(percent, exact=False)
-    near = (float(short), percent, math.nextafter(percent, math.inf), math.nextafter(percent, 0.0))
-    return short if not exact else number_text(next((value for value in near if value / 100 == share), percent))
+    """The percentage that is read back as this share."""
+    return number_text(float(Decimal(repr(share)) * 100), exact=exact)
 
 
 def _list_words(numbers: Sequence[int]) -> str:

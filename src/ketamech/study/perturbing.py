@@ -72,8 +72,8 @@ def read_perturbations(phrases: Iterable[str | tuple[str, Phrase] | Given]) -> t
 
 def read_perturbation(phrase: str) -> Given:
     """One phrase: its name, then perhaps a dose, a route or site, and a time. Raises BadInput."""
-    text = " ".join(phrase.split())
-    return given_of(text, parse("phrase", text, lexicon()))
+    parsed = parse("phrase", phrase, lexicon())
+    return given_of(" ".join(phrase.split()), parsed)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -16,7 +17,7 @@ from ketamech.dosing.syntax import Amount, Choice, Days, Item, Part, Phrase, Rhy
 from ketamech.study.drugs import ROUTES, drug, spellings, unknown_drug
 from ketamech.study.regimen import Phase, Treatment
 
-REMEMBERED = 4096  # sentences; a treatment is frozen, so that one reading serves all
+REMEMBERED = 4096  # sentences: a treatment never changes, so that one reading serves all
 INFUSED = ("IV", "SC")
 MASS_UNITS = ("mg", "ug", "ng", "g")
 # What may be said once in a segment: rules of the grammar that say the same thing have one name.
@@ -68,7 +69,6 @@ class Sentence:
         return tuple(one for part in self.parts for one in _Reading(self.text, first, bool(sparse)).treatments(part))
 
 
-@lru_cache(maxsize=REMEMBERED)
 def parse_sentence(text: str) -> Sentence:
     """The sentence of a text. Raises BadInput naming the word that is not understood, and its position."""
     sentence = Sentence(text, parse("sentence", text, lexicon()))
@@ -149,7 +149,7 @@ class _Reading:
     def _treatment(self, course: _Course, start: float, for_all: Said) -> Treatment:
         dose = course.dose
         lag, missed = for_all.get("lag"), for_all.get("missed")
-        return Treatment(
+        found = Treatment(
             dose.drug,
             dose.amount.number if dose.amount else None,
             dose.amount.unit if dose.amount else "",
@@ -163,6 +163,9 @@ class _Reading:
             for_all["missing"].value if "missing" in for_all else 0.0,
             "steady" in for_all,
         )
+        if missed and found.end() is not None and max(found.missed) > (count := len(found.starts(math.inf))):
+            raise self._bad(missed, "is not possible", f"doses from 1 to {count}")
+        return found
 
     def _missed(self, item: Item) -> tuple[int, ...]:
         if any(number != int(number) for number in item.value):

@@ -162,11 +162,6 @@ class Treatment:
             raise BadInput(what, key="missing", expected="from 0 % to less than 100 %", type_this="missing 10 %")
         if any(number < 1 for number in self.missed):
             raise BadInput("doses are counted from 1", key="missing", type_this="missing doses 2 and 3")
-        if self.missed and self.end() is not None:
-            count = len(self.starts(math.inf))
-            if max(self.missed) > count:
-                what = f"dose {max(self.missed)} cannot be missed: there {'is' if count == 1 else 'are'} {count}"
-                raise BadInput(what, key="missing", expected=f"doses from 1 to {count}")
         if not self.steady:
             return
         if not self.phases:
@@ -230,15 +225,18 @@ class Regimen:
         length = max(1, math.ceil(visit_gap / period - 1e-9)) * period
         return Regimen(tuple(treatment.repeating(period, length) for treatment in steady)), length
 
-    def sentences(self) -> tuple[str, ...]:
-        """The treatments as text that `parse` reads back; single doses that differ only in their days are joined."""
+    def sentences(self, *, exact: bool = True) -> tuple[str, ...]:
+        """The treatments in words; single doses that differ by their days are named together.
+
+        Where `exact`, `parse` reads them back as they are; otherwise numbers are rounded to four digits, for people.
+        """
         from ketamech.study.format_regimen import sentences
 
-        return sentences(self.treatments)
+        return sentences(self.treatments, exact=exact)
 
-    def sentence(self) -> str:
-        """The regimen as the sentence that `parse` reads back."""
-        return "; ".join(self.sentences())
+    def sentence(self, *, exact: bool = True) -> str:
+        """The regimen as one sentence, in the words of `sentences`."""
+        return "; ".join(self.sentences(exact=exact))
 
     def horizon(self) -> float:
         """A sensible time to look (h): 28 days, or four weeks beyond the last dose or the end of its infusion."""

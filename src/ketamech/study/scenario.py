@@ -108,12 +108,14 @@ def _of_regimen(
     refuse_early(regimen, given)
     weight = species.values.get("person.weight") or table["person.weight"]
     notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if per_kilogram(regimen) else ()
-    sentence = " with ".join((regimen.sentence(), *(one.text for one in given)))
-    title = sentence + ("" if species.name == HUMAN else f" ({species.name})")
+    beside = [one.text for one in given]
+    title = " with ".join((regimen.sentence(exact=False), *beside)) + (
+        "" if species.name == HUMAN else f" ({species.name})"
+    )
     title += f" (wiring: {wired.name})" if wired.name else ""
     assumptions = (*notes, *salts(regimen), *luck(regimen), *cut_short(regimen, horizon), *wired.notes)
     plain = species.name == HUMAN and not wired.name
-    written = sentence if plain else _as_file(regimen, species, given, wired.name)
+    written = " with ".join((regimen.sentence(), *beside)) if plain else _as_file(regimen, species, given, wired.name)
     return Scenario(title, "", regimen, values, horizon, True, 1, written, assumptions, species.name, given, wired.name)
 
 

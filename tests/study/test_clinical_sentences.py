@@ -1,0 +1,243 @@
+"""What clinicians write, and how it is understood: each sentence of the left is the regimen at the right."""
+
+import sys
+from collections import Counter
+
+import pytest
+
+from ketamech.core import BadInput
+from ketamech.core.time_units import DAY, MONTH, WEEK, YEAR
+from ketamech.study import Regimen, load_scenario, simulate
+from ketamech.study.read_regimen import read
+
+INFUSION = "racemic ketamine 0.5 mg/kg IV over 40 min"
+UNDERSTOOD = {
+    # how much, by which route, over how long
+    "IV ketamine 0.5mg/kg over 40 minutes": INFUSION,
+    "ketamine 0.5 mg/kg i.v. over 40 min": INFUSION,
+    "ketamine 0.5 mg/kg iv 40min": INFUSION,
+    "ketamine 0.5 mg/kg IV for 40 min": INFUSION,
+    "ketamine 0.5 mg/kg as a 40-minute IV infusion": INFUSION,
+    "a single 40-min infusion of ketamine 0.5 mg/kg IV": INFUSION,
+    "(R,S)-ketamine 0.5 mg/kg IV over 40 min": INFUSION,
+    "KETAMINE 0.5 MG/KG IV OVER 40 MIN.": INFUSION,
+    "ketamine 0.5 mg per kg IV over 40 min": INFUSION,
+    "ketamine 0,5 mg/kg IV over 40 min": INFUSION,
+    "ketamine 0.5 mg/kg IV over forty minutes": INFUSION,
+    "ketamine 0.5 mg/kg IV over 40 min on day 0": INFUSION,
+    "ketamine 0.5 mg/kg IV over 40 min on day 1": INFUSION,
+    "ketamine 0.5 mg/kg IV over 1 h 30 min": "racemic ketamine 0.5 mg/kg IV over 1.5 h",
+    "ketamine 0.5 mg/kg IV over 1,5 h": "racemic ketamine 0.5 mg/kg IV over 1.5 h",
+    "ketamine 0.5 mg/kg IV over half an hour": "racemic ketamine 0.5 mg/kg IV over 30 min",
+    "ketamine 0.5 mg/kg IV over an hour": "racemic ketamine 0.5 mg/kg IV over 1 h",
+    "ketamine 0.5 mg/kg/hour IV for 4 h": "racemic ketamine 0.5 mg/kg/h IV over 4 h",
+    "ketamine 10 mcg/kg/min IV for 2 h": "racemic ketamine 600 ug/kg/h IV over 2 h",
+    "30 mg/kg racemic IV over 1 h": "racemic ketamine 30 mg/kg IV over 1 h",
+    "ketamine 1 mg/kg s.c.": "racemic ketamine 1 mg/kg SC",
+    "ketamine 100 mg SL": "racemic ketamine 100 mg sublingual",
+    "ketamine 100 mg by mouth": "racemic ketamine 100 mg oral",
+    "S-ketamine hydrochloride 32.3 mg intranasally": "esketamine 32.3 mg as hydrochloride nasal",
+    "Spravato (esketamine) 84 mg": "esketamine 84 mg nasal",
+    "Ketalar 2 mg/kg IV bolus": "racemic ketamine 2 mg/kg IV",
+    # how often
+    "Spravato 84 mg twice weekly": "esketamine 84 mg nasal twice weekly",
+    "ketamine 50 mg BID oral": "racemic ketamine 50 mg oral twice daily",
+    "ketamine 50 mg p.o. b.i.d.": "racemic ketamine 50 mg oral twice daily",
+    "ketamine 50 mg oral TID for 1 week": "racemic ketamine 50 mg oral every 8 h for 1 week",
+    "ketamine 50 mg oral QD x 5 days": "racemic ketamine 50 mg oral daily for 5 days",
+    "ketamine 50 mg oral QOD": "racemic ketamine 50 mg oral every 2 days",
+    "ketamine 50 mg oral every other day": "racemic ketamine 50 mg oral every 2 days",
+    "ketamine 50 mg oral on alternate days": "racemic ketamine 50 mg oral every 2 days",
+    "ketamine 50 mg oral q12h": "racemic ketamine 50 mg oral twice daily",
+    "ketamine 50 mg oral 8 hourly": "racemic ketamine 50 mg oral every 8 h",
+    "ketamine 100 mg SL every 3 days": "racemic ketamine 100 mg sublingual every 3 days",
+    "ketamine 0.5 mg/kg IV over 40 min q3d": f"{INFUSION} every 3 days",
+    "ketamine 0.5 mg/kg IV over 40 min q.3.d.": f"{INFUSION} every 3 days",
+    "ketamine 0.5 mg/kg IV over 40 min every third day": f"{INFUSION} every 3 days",
+    "ketamine 0.5 mg/kg IV over 40 min every 3rd day": f"{INFUSION} every 3 days",
+    "ketamine 0.5 mg/kg IV over 40 min 4-weekly": f"{INFUSION} every 4 weeks",
+    "ketamine 0.5 mg/kg IV over 40 min fortnightly": f"{INFUSION} every 2 weeks",
+    "ketamine 0.5 mg/kg IV over 40 min once a week": f"{INFUSION} weekly",
+    "ketamine 0.5 mg/kg IV over 40 min thrice weekly": f"{INFUSION} 3 times a week",
+    "ketamine 0.5 mg/kg IV over 40 min two times per week": f"{INFUSION} twice weekly",
+    "ketamine 20 mg IV every 12 h, 30 min infusion": "racemic ketamine 20 mg IV over 30 min twice daily",
+    "TMS 5 days a week for 6 weeks": "TMS 5 times a week for 6 weeks",
+    "ECT 3/week for 4 weeks": "ECT 3 times a week for 4 weeks",
+    # for how long, how many
+    "IV ketamine 0.5mg/kg over 40 minutes, 3x/week x 2 weeks": f"{INFUSION} 3 times a week for 2 weeks",
+    "esketamine 84 mg nasal twice weekly for four weeks": "esketamine 84 mg nasal twice weekly for 4 weeks",
+    "Spravato 84mg BIW x4w then QW": "esketamine 84 mg nasal twice weekly for 4 weeks, then weekly",
+    "Spravato 84mg BIW x 4 weeks followed by QW x 4 weeks": (
+        "esketamine 84 mg nasal twice weekly for 4 weeks, then weekly for 4 weeks"
+    ),
+    "ketamine 0.5 mg/kg IV over 40 min q12h for 3 doses": f"{INFUSION} twice daily for 36 h",
+    "6 infusions of ketamine 0.5 mg/kg IV over 40 min, 3 times a week": f"{INFUSION} 3 times a week for 2 weeks",
+    "ketamine 0.5 mg/kg IV over 40 min once monthly for 6 months": f"{INFUSION} monthly for 6 months",
+    # on which days
+    "esketamine 56 mg intranasal on days 1, 4, 8": "esketamine 56 mg nasal on days 1, 4 and 8",
+    "esketamine 56 mg nasal day 1, day 4 and day 8": "esketamine 56 mg nasal on days 1, 4 and 8",
+    "esketamine 56 mg nasal on days 0, 3, and 7": "esketamine 56 mg nasal on days 1, 4 and 8",
+    "esketamine 56 mg nasal at 0, 72 and 168 h": "esketamine 56 mg nasal on days 1, 4 and 8",
+    "ketamine 0.2 mg/kg IM on days 1-5": "racemic ketamine 0.2 mg/kg IM on days 1 to 5",
+    "ketamine 0.2 mg/kg IM at 3 h": "racemic ketamine 0.2 mg/kg IM at 3 h",
+    "ketamine 0.2 mg/kg IM weekly starting on day 8": "racemic ketamine 0.2 mg/kg IM from day 8 weekly",
+    "ketamine 0.2 mg/kg IM on day 0; TMS daily from day 7": "racemic ketamine 0.2 mg/kg IM; TMS from day 8 daily",
+    # doses that change
+    "esketamine 56 mg nasal day 1, then 84 mg nasal twice weekly for 4 weeks": (
+        "esketamine 56 mg nasal; esketamine 84 mg nasal from day 4 twice weekly for 4 weeks"
+    ),
+    "Spravato 56 mg twice weekly for 4 weeks, then 84 mg weekly for 4 weeks": (
+        "esketamine 56 mg nasal twice weekly for 4 weeks; esketamine 84 mg nasal from day 29 weekly for 4 weeks"
+    ),
+    # what is not taken
+    "esketamine 84 mg nasal weekly for 8 weeks, missing doses 1,3, 5-7": (
+        "esketamine 84 mg nasal weekly for 8 weeks, missing doses 1, 3 and 5 to 7"
+    ),
+    "racemic 50 mg oral daily for 4 weeks with a lag of 10 min": (
+        "racemic ketamine 50 mg oral daily for 4 weeks, lag 10 min"
+    ),
+    "racemic 0.1 mg/kg IV every 12 h at steady-state": "racemic ketamine 0.1 mg/kg IV twice daily, at steady state",
+}
+
+
+@pytest.mark.parametrize("written", UNDERSTOOD)
+def test_what_clinicians_write_is_understood(written):
+    found = Regimen.parse(written)
+    assert found.sentence() == UNDERSTOOD[written]
+    assert Regimen.parse(found.sentence()) == found
+
+
+REFUSED = {
+    "ketamine 50 mg oral 0 times a day": "'0 times a day' (character 21) is no rhythm",
+    "ketamine 50 mg oral 0.5 times a day": "'0.5 times a day'",
+    "ketamine 50 mg oral 1.5 times a day": "'1.5 times a day'",
+    "ketamine 0.5 mg/kg IV 1e400 times a week": "1 to 7 times a week",
+    "ketamine 50 mg oral 1e400 times a day": "is no rhythm",
+    "ketamine 0.5 mg/kg IV over 40 min 3.9 times a week": "1 to 7 times a week, a whole number",
+    "ketamine 0.5 mg/kg IV over 40 min 2.5 times a week": "'2.5 times a week' (character 35)",
+    "ketamine 0.5 mg/kg IV over 40 min 4 weekly": "'4 times a week' or 'every 4 weeks'",
+    "esketamine 84 mg nasal 2 weekly for 8 weeks": "can be read in two ways",
+    "ketamine 50 mg oral 3 day": "'3 day' (character 21) says neither how long nor how often",
+    "ketamine 0.5 mg/kg IV over 40 min 2 week": "'2 week' (character 35)",
+    "ketamine 50 mg oral 48 daily": "'48 times a day' or 'every 48 days'",
+    "ketamine 0.5 mg/kg IV over 40 min weekly for 4 weeks missing doses 9": "doses from 1 to 4",
+    "ketamine 35 mg IV missing dose 2": "doses from 1 to 1",
+    "ketamine 50 mg/day oral": "'50 mg/day' (character 10) is no dose",
+    "ketamine 0.5 mg/kg IV every 12 h 30 min": "can be read in two ways",
+    "ketamine 0.5 mg/kg IV at 3 h 40 min": "can be read in two ways",
+    "ketamine 0.5 mg/kg IV for 4 weeks": "not how often",
+    "ketamine 0.5 mg/kg IV x 6": "not how often",
+    "ketamine 0.5 mg/kg IV on days 1 and 4 weekly": "beside a rhythm",
+    "esketamine 56 mg nasal, then 84 mg": "does not say when",
+    "esketamine 56 mg nasal weekly, then 84 mg weekly": "never start",
+    "ketamine 35 mg IV weekly or every 2 weeks by remission": "trial files",
+    "6 infusions of ketamine 35 mg IV weekly for 4 weeks": "'6 infusions' (character 1)",
+    "esketamine 56 mg nasal on day 1, then 84 mg weekly for 4 weeks missing dose 2": "not clear",
+}
+
+
+@pytest.mark.parametrize("written", REFUSED)
+def test_what_cannot_be_meant_or_has_two_readings_is_refused(written):
+    with pytest.raises(BadInput) as refused:
+        load_scenario(written)
+    assert REFUSED[written] in str(refused.value)
+
+
+def test_a_changed_dose_begins_when_the_next_one_is_due():
+    first, then = Regimen.parse("esketamine 56 mg nasal day 1, then 84 mg nasal twice weekly for 4 weeks").treatments
+    assert first.starts(YEAR) == [0.0]
+    assert then.starts(YEAR) == [72, 144, 240, 312, 408, 480, 576, 648]
+
+
+def test_a_count_of_doses_is_a_length_of_time():
+    for words, count in (("twice weekly", 3), ("3 times a week", 7), ("q12h", 5), ("weekly", 6)):
+        (found,) = Regimen.parse(f"ketamine 0.5 mg/kg IV {words} for {count} doses").treatments
+        assert len(found.starts(YEAR)) == count
+
+
+def test_a_title_and_what_is_given_are_in_the_words_of_the_program(model):
+    typed = "ketamine 0.5mg/kg i.v. 40min BIW x2w with naltrexone at 0 h"
+    scenario = load_scenario(typed, model.parameters)
+    understood = f"{INFUSION} twice weekly for 2 weeks with naltrexone at 0 h"
+    assert scenario.title == scenario.source == understood
+    assert load_scenario(scenario.source, model.parameters).regimen == scenario.regimen
+
+
+def test_a_file_may_count_its_days_from_zero(tmp_path):
+    path = tmp_path / "days.yaml"
+    path.write_text("treatments:\n  - ketamine 35 mg IV on day 0\n  - ketamine 35 mg IV on day 7\n", encoding="utf-8")
+    assert [one.start for one in load_scenario(path).regimen.treatments] == [0.0, WEEK]
+
+
+@pytest.mark.parametrize(("text", "hours"), {"1 year": YEAR, "2 years": 2 * YEAR, "3 months": 3 * MONTH}.items())
+def test_a_horizon_may_be_years_or_months(tmp_path, text, hours):
+    path = tmp_path / "long.yaml"
+    path.write_text(f"treatments:\n  - racemic 35 mg IV over 40 min\nhorizon: {text}\n", encoding="utf-8")
+    assert load_scenario(path).horizon == hours
+
+
+def test_a_schedule_of_nothing_is_one_error_with_its_key(tmp_path):
+    path = tmp_path / "zero.yaml"
+    dose = "{drug: ketamine, dose: 35 mg, route: oral, schedule: 0 times a day}"
+    path.write_text(f"treatments:\n  - {dose}\n", encoding="utf-8")
+    with pytest.raises(BadInput, match="'0 times a day'") as refused:
+        load_scenario(path)
+    assert (refused.value.key, refused.value.line) == ("treatments[0].schedule", 2)
+
+
+def test_a_long_infusion_is_looked_at_to_its_end():
+    assert load_scenario("ketamine 0.5 mg/kg/h IV over 100 h").horizon == 100 + 4 * WEEK
+    assert load_scenario("ketamine 0.5 mg/kg IV over 729 days").horizon == 2 * YEAR
+    assert load_scenario(INFUSION).horizon == 4 * WEEK
+
+
+def test_an_infusion_that_is_cut_short_is_said(tmp_path):
+    path = tmp_path / "cut.yaml"
+    path.write_text("treatments: [esketamine 500 mg IV over 100 h]\nhorizon: 2 days\n", encoding="utf-8")
+    assert any("ends after 100 h is looked at for 2 days only" in note for note in load_scenario(path).assumptions)
+    assert not any("looked at" in note for note in load_scenario(INFUSION).assumptions)
+
+
+def test_thirty_milligrams_per_kilogram_in_an_hour_may_be_given():
+    assert load_scenario("ketamine 30 mg/kg IV over 1 h").regimen.treatments[0].amount == 30
+    with pytest.raises(BadInput, match="no one is given that"):
+        load_scenario("ketamine 30.1 mg/kg IV over 1 h")
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """How often each text has been given to the parser; what was read before is forgotten."""
+    module, counts = sys.modules["ketamech.dosing.parse"], Counter()
+    real = module.words
+
+    def counted(text, lexicon):
+        counts[text] += 1
+        return real(text, lexicon)
+
+    monkeypatch.setattr(module, "words", counted)
+    module.parse.cache_clear()
+    read.cache_clear()
+    return counts
+
+
+def test_a_simulation_parses_its_sentence_once_and_nothing_else(parsed, model):
+    sentence = "racemic 0.437 mg/kg IV over 40 min twice weekly for 2 weeks"
+    simulate(sentence, model=model)
+    assert parsed == {sentence: 1}
+
+
+def test_a_run_with_its_report_parses_no_text_twice(parsed, model, tmp_path):
+    from ketamech.report import write_run
+
+    scenario = load_scenario("racemic 0.431 mg/kg IV over 40 min", model.parameters)
+    write_run(tmp_path / "run", simulate(scenario, model=model), scenario, model, "ketamech simulate")
+    assert set(parsed.values()) == {1}
+    assert parsed["racemic 0.431 mg/kg IV over 40 min"] == 1
+
+
+def test_one_regimen_for_many_patients_is_parsed_once(parsed, model):
+    from ketamech.study.giving import sentence_entries
+
+    for weight in (60.0, 70.0, 80.0):
+        sentence_entries("racemic 0.433 mg/kg IV weekly", model.parameters, {"person.weight": weight}, 4 * DAY)
+    assert parsed == {"racemic 0.433 mg/kg IV weekly": 1}
