@@ -18,7 +18,6 @@ from ketamech.report.lanes import Lane, Series, load_tracks
 from ketamech.report.summary import curve
 from ketamech.report.words import unit_in_words
 from ketamech.study import Course, Model, Scenario, courses, levels, run
-from ketamech.study.format_regimen import sentences
 
 if TYPE_CHECKING:
     import xarray as xr
