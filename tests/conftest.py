@@ -14,6 +14,6 @@ settings.load_profile("same every time")
 @pytest.fixture(scope="session")
 def model():
     """The whole story, built, checked and compiled once."""
-    from ketamech.study.running import load_model
+    from ketamech.simulation.model import load_model
 
     return load_model(announce=print)

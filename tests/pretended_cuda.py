@@ -7,18 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ketamech.engine.cuda import WARP
-from ketamech.engine.cuda_code import parts
-from ketamech.engine.kernel import ARGUMENTS, ONE, steering_texts
-from ketamech.engine.machine import Machine, object_code
+from ketamech.engine.codegen.native_code import NativeModule, object_code
+from ketamech.engine.codegen.ptx_writer import parts
+from ketamech.engine.gpu_kernel import WARP
+from ketamech.engine.kernel import ARGUMENTS, SINGLE_LANE_ARGUMENTS, driver_texts
 
 OUT_OF_MEMORY, INVALID, NOT_READY = 2, 1, 600
 
 
 def threads_of(system):
     """Machine code of `follow_at` and `settle_at`, which run one thread of a GPU."""
-    texts, _ = parts(system, steering_texts(ONE), ARGUMENTS)
-    return Machine(object_code(texts, [f"{name}_at" for name in ARGUMENTS]))
+    texts, _ = parts(system, driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)
+    return NativeModule(object_code(texts, [f"{name}_at" for name in ARGUMENTS]))
 
 
 class PretendedDriver:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ketamech.stages.declaration import Stage, hill, positive_part
+from ketamech.model.functions import hill, positive_part
+from ketamech.model.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,15 @@ def kinetics(m: Stage) -> None:
     central = m.state("kinetics.central", "umol", kind="amount")
     other = m.state("kinetics.other", "umol", kind="amount")
     gone = m.state("kinetics.gone", "umol", kind="amount", accumulates=True)
-    concentration = m.offers("kinetics.concentration", central / volume, "umol/L")
-    m.flow(central, gone, clearance * concentration, because="elimination")
-    m.flow(central, other, exchange * concentration, because="distribution")
-    m.flow(other, central, exchange * other / other_volume, because="return")
+    concentration = m.output("kinetics.concentration", central / volume, "umol/L")
+    m.transfer(central, gone, clearance * concentration, because="elimination")
+    m.transfer(central, other, exchange * concentration, because="distribution")
+    m.transfer(other, central, exchange * other / other_volume, because="return")
 
 
 def response(m: Stage) -> None:
     """An effect compartment that drives a turnover, with a reference to the person's own rest."""
-    concentration = m.needs("kinetics.concentration", "umol/L")
+    concentration = m.input("kinetics.concentration", "umol/L")
     delay, half, n = m.parameter("toy.delay"), m.parameter("toy.half"), m.parameter("toy.steepness")
     turnover, gain, width = m.parameter("toy.turnover"), m.parameter("toy.gain"), m.parameter("toy.width")
     site = m.state("response.site", "umol/L", scale=0.1)
@@ -50,5 +51,5 @@ def response(m: Stage) -> None:
     m.rate(site, delay * (concentration - site), because="equilibration")
     m.rate(level, turnover * (1 + gain * hill(site, half, n)), because="production")
     m.rate(level, -turnover * level, because="loss")
-    change = m.offers("response.change", level / m.resting("response.level", "1") - 1, "1")
-    m.offers("response.rise", positive_part(change, width), "1")
+    change = m.output("response.change", level / m.baseline("response.level", "1") - 1, "1")
+    m.output("response.rise", positive_part(change, width), "1")

@@ -9,7 +9,8 @@ from makers.markdown import NOTICE, code, table
 
 def file_pages() -> dict[str, str]:
     """{page: Markdown}: one page for each kind of file."""
-    from ketamech.study import schema, trial_schema
+    from ketamech.simulation.scenario_schema import schema
+    from ketamech.trials.trial_schema import trial_schema
 
     return {
         "reference/scenario-file": _page("Scenario file", schema(), "[Writing down a treatment](../../scenarios.md)"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ketamech.evidence import load_evidence
-from ketamech.report.words import unit_in_words
-from ketamech.system import System
+from ketamech.report.number_format import unit_in_words
+from ketamech.model.system import System
 from makers.markdown import NOTICE, code, table
 from makers.theory import title_of
 
@@ -20,7 +20,7 @@ def _outputs(system: System) -> str:
     owner = system.stage_of
     for stage in system.stages:
         names = [name for name in system.output_names if owner[name] == stage.name]
-        rows = [(code(n), unit_in_words(system.units[n]) or "1", system.about[n]) for n in names]
+        rows = [(code(n), unit_in_words(system.units[n]) or "1", system.descriptions[n]) for n in names]
         lines += [f"## {title_of(stage.name)}", "", f"Equations: [{stage.name}](../theory/{stage.name}.md).", ""]
         lines += table(("output", "unit", "what it is"), rows)
     return "\n".join(lines) + "\n"

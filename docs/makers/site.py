@@ -15,9 +15,9 @@ from makers.theory import theory_pages
 
 def made_pages(docs: Path) -> dict[str, str]:
     """{page: Markdown} of everything that the program says of itself; pictures are written below `docs`."""
-    from ketamech.system import build
+    from ketamech.model.assemble import build_system
 
-    system = build()
+    system = build_system()
     asked = command_pages() | interface_pages() | file_pages() | theory_pages(system) | quantity_pages(system)
     return asked | write_standing(system, docs / "made" / "standing") | {"guides": guides(docs)}
 

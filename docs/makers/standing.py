@@ -6,12 +6,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ketamech.analysis import Scorecard, scorecard
+from ketamech.analysis.scorecard import Scorecard, scorecard
 from ketamech.evidence import load_evidence
-from ketamech.report.html import counts
-from ketamech.report.scorecard_picture import scorecard_picture
-from ketamech.report.words import DISCLAIMER, number
-from ketamech.system import System
+from ketamech.report.page_templates import counts
+from ketamech.report.scorecard_figure import scorecard_picture
+from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.model.system import System
 from makers.markdown import NOTICE, code, table
 
 SHOWN = ("inside", "near", "miss", "no result")

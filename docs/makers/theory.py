@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sympy
 
-from ketamech.report.html import counts
+from ketamech.report.page_templates import counts
 from ketamech.report.model_page import chapter
-from ketamech.stages.declaration import Flux, Offer, Stage
-from ketamech.system import System
+from ketamech.model.stage import Flux, Output, Stage
+from ketamech.model.system import System
 from makers.markdown import NOTICE, code, table
 from makers.mathematics import LONG, mathml
 
@@ -15,7 +15,7 @@ from makers.mathematics import LONG, mathml
 def theory_pages(system: System) -> dict[str, str]:
     """{page: Markdown}: a page a stage, and one that counts."""
     names = {name: "state" for name in system.state_names}
-    names |= {offer.name: "offer" for offer in system.offers} | {name: "parameter" for name in system.parameter_names}
+    names |= {offer.name: "offer" for offer in system.outputs} | {name: "parameter" for name in system.parameter_names}
     pages = {f"theory/{stage.name}": _stage(system, stage, names) for stage in system.stages}
     return pages | {"theory/size": _size(system), "theory/order": _order(system)}
 
@@ -34,8 +34,8 @@ def title_of(stage: str) -> str:
 def _size(system: System) -> str:
     used = [system.parameters[name] for name in system.parameter_names]
     kinds = ("states", "offers", "fluxes", "parameters")
-    sizes = [(s.name, len(s.states), len(s.offered), len(s.fluxes), len(s.used)) for s in system.stages]
-    total = ("all", len(system.states), len(system.offers), len(system.fluxes), len(used))
+    sizes = [(s.name, len(s.states), len(s.outputs), len(s.fluxes), len(s.used_parameters)) for s in system.stages]
+    total = ("all", len(system.states), len(system.outputs), len(system.fluxes), len(used))
     lines = [NOTICE, "", "# Size and sources", "", f"Equations `{system.fingerprint}`.", ""]
     lines += table(("stage", *kinds), [(f"[{name}]({name}.md)", *rest) for name, *rest in sizes] + [total])
     lines += ["A parameter that two stages use is counted in each, once in the last line.", ""]
@@ -81,18 +81,18 @@ def _flux(flux: Flux, stage: Stage, names: dict[str, str]) -> str:
 
 
 def _offers(stage: Stage, names: dict[str, str]) -> list[str]:
-    if not stage.offered:
+    if not stage.outputs:
         return []
-    rows = [_offer(offer, stage, names) for offer in stage.offered.values()]
+    rows = [_offer(offer, stage, names) for offer in stage.outputs.values()]
     return ["## What it offers", "", f'<div class="offers">{"".join(rows)}</div>', ""]
 
 
-def _offer(offer: Offer, stage: Stage, names: dict[str, str]) -> str:
+def _offer(offer: Output, stage: Stage, names: dict[str, str]) -> str:
     own = offer.name.removeprefix(f"{stage.name}.")
     unit = f" ({offer.unit})" if offer.unit != "1" else ""
-    fixed = " Fixed for a person." if offer.fixed else ""
+    fixed = " Fixed for a person." if offer.is_constant else ""
     drawn = _drawn(offer.expression, names, stage, sign=False)
-    head = f'<b class="offer">{own}</b>{unit}: {offer.about}.{fixed}'
+    head = f'<b class="offer">{own}</b>{unit}: {offer.description}.{fixed}'
     return f'<div class="equation"><div>{head}</div><div class="drawn">{drawn}</div></div>'
 
 

@@ -21,7 +21,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from ketamech.study import Course, load_model, run, sentence_entries
+from ketamech.dosing.subject import Subject
+from ketamech.simulation.model import load_model
+from ketamech.simulation.run_subjects import run
+from ketamech.dosing.dose_events import dose_events_from_text
 
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
 model = load_model()
@@ -59,7 +62,7 @@ MOVED = {
     "clearance": ("pharmacokinetics.intrinsic_clearance_s", "pharmacokinetics.intrinsic_clearance_r"),
     "connectivity": ("mood.connectivity_weight",),
     "habenula": ("mood.habenula_weight",),
-    "expectancy": ("mood.hope_weight",),
+    "expectancy": ("mood.expectancy_weight",),
 }
 for names in MOVED.values():
     row = model.parameters[names[0]]
@@ -89,8 +92,8 @@ def predict(draws):
     times = np.array(sorted({0.0, *data["hour"]}))
     found = np.empty((len(draws), len(data)))
     for arm, readings in data.groupby("arm"):
-        given = sentence_entries(ARMS[arm], model.parameters, {}, times[-1] + 1)
-        people = [Course(str(i), given, values(draw)) for i, draw in draws.iterrows()]
+        given = dose_events_from_text(ARMS[arm], model.parameters, {}, times[-1] + 1)
+        people = [Subject(str(i), given, values(draw)) for i, draw in draws.iterrows()]
         curves = run(model, people, times)
         for i, reading in readings.iterrows():
             found[:, i] = curves[reading["output"]].sel(time=reading["hour"])

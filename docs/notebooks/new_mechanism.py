@@ -21,13 +21,13 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 import ketamech
-from ketamech.analysis import examine
+from ketamech.analysis.model_checks import run_checks
 from ketamech.core import KetaMechError
 from ketamech.engine import load_kernel
 from ketamech.parameters import ParameterTable, load_parameters
-from ketamech.stages import story
-from ketamech.study import Model
-from ketamech.system import build
+from ketamech.model.stages import all_stages
+from ketamech.simulation.model import Model
+from ketamech.model.assemble import build_system
 
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
 
@@ -64,7 +64,7 @@ def sleep(m):
     m.rate(waves, -pace * waves, because="synaptic renormalisation during sleep")
 
 
-system = build(table, [*story(), sleep])
+system = build_system(table, [*all_stages(), sleep])
 print(len(system.states), "states,", len(system.parameter_names), "parameters; units are consistent")
 
 # %% [markdown]
@@ -77,7 +77,7 @@ print(len(system.states), "states,", len(system.parameter_names), "parameters; u
 slip = replace(table["sleep.pace"], unit="h")
 wrong = ParameterTable({**table.rows, "sleep.pace": slip})
 try:
-    build(wrong, [*story(), sleep])
+    build_system(wrong, [*all_stages(), sleep])
 except KetaMechError as problem:
     print(problem)
 
@@ -90,7 +90,7 @@ except KetaMechError as problem:
 
 # %%
 model = Model(system.layout, table, load_kernel(system.layout, lambda: system), lambda: system)
-for finding in examine(model, "sleep"):
+for finding in run_checks(model, "sleep"):
     print("passes" if finding.passed else "FAILS ", f"{finding.stage:13} {finding.examined:32} {finding.detail[:60]}")
 
 # %% [markdown]

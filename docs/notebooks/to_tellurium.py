@@ -23,8 +23,10 @@ import numpy as np
 import roadrunner
 
 import ketamech
-from ketamech.exchange.sbml import course_sbml
-from ketamech.study import courses, load_model, load_scenario
+from ketamech.exchange.sbml.export import course_sbml
+from ketamech.simulation.simulate import subjects
+from ketamech.simulation.model import load_model
+from ketamech.simulation.scenario import load_scenario
 
 try:
     import tellurium
@@ -44,7 +46,7 @@ print("loaded by", load.__module__)
 # %%
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
 model = load_model()
-treated = courses(load_scenario(SENTENCE), model)[0]
+treated = subjects(load_scenario(SENTENCE), model)[0]
 text = course_sbml(model, treated, name="one infusion")
 Path("infusion.xml").write_text(text, encoding="utf-8")
 print(f"{len(text) / 1e6:.1f} MB of SBML")

@@ -19,9 +19,11 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from ketamech.analysis.trials import analyse
-from ketamech.analysis.trials.power import power
-from ketamech.study import load_model, load_trial, run_trial
+from ketamech.trials.analysis.analyse import analyse
+from ketamech.trials.analysis.power import power
+from ketamech.simulation.model import load_model
+from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.run_trial import run_trial
 
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
 

@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import ketamech
-from ketamech.study import load_model
+from ketamech.simulation.model import load_model
 
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
 model = load_model()  # compiled once, used for every run below

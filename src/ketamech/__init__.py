@@ -9,17 +9,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ketamech.analysis import check as check
-    from ketamech.analysis import scorecard as scorecard
-    from ketamech.evidence import load_evidence as load_evidence
-    from ketamech.exchange.dose_simulation import simulate as simulate
-    from ketamech.parameters import load_connectome as load_connectome
-    from ketamech.parameters import load_parameters as load_parameters
-    from ketamech.report import cite as cite
-    from ketamech.study import Regimen as Regimen
-    from ketamech.study import ev as ev
-    from ketamech.study import load_scenario as load_scenario
-    from ketamech.system import build as build
+    from ketamech.analysis.model_checks import check as check
+    from ketamech.analysis.scorecard import scorecard as scorecard
+    from ketamech.dosing.dose_records import ev as ev
+    from ketamech.dosing.regimen import Regimen as Regimen
+    from ketamech.evidence.load_evidence import load_evidence as load_evidence
+    from ketamech.exchange.simulate_any import simulate as simulate
+    from ketamech.model.assemble import build_system as build_system
+    from ketamech.parameters.connectome import load_connectome as load_connectome
+    from ketamech.parameters.load_parameters import load_parameters as load_parameters
+    from ketamech.report.bibliography import cite as cite
+    from ketamech.simulation.scenario import load_scenario as load_scenario
 
 __version__ = "0.2.0"
 

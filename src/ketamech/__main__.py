@@ -1,5 +1,5 @@
 """`python -m ketamech`: the same as the command `ketamech`."""
 
-from ketamech.cli import main
+from ketamech.cli.main import main
 
 main()

@@ -9,12 +9,13 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from ketamech.analysis.attribution import attribute, carriers, players
-from ketamech.analysis.attribution_words import dependence, told
-from ketamech.analysis.shapley import alone, lost, members, shapley
-from ketamech.core import BadInput
-from ketamech.parameters.table import ParameterTable
-from ketamech.study import load_scenario, simulate
+from ketamech.analysis.attribution import attribute, pathway_parameters, players
+from ketamech.analysis.attribution_text import dependence, sentences
+from ketamech.analysis.shapley import coalition_matrix, leave_one_out, shapley, single_effect
+from ketamech.core import InputError
+from ketamech.parameters.parameter_table import ParameterTable
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 WANTED = "mood.madrs at 24 h; spines.density_change at 72 h; dissociation.cadss peak; mood.madrs lowest"
@@ -48,7 +49,7 @@ def test_the_values_of_all_add_up_to_everybody_minus_nobody():
 
 
 def test_players_who_add_the_same_get_the_same_and_one_who_adds_nothing_gets_nothing():
-    inside = members(4)
+    inside = coalition_matrix(4)
     alike, dummy = inside[:, :2].sum(axis=1), inside[:, 3]
     worth = 1.0 * alike**2 + alike * inside[:, 2]  # player 3 appears nowhere
     assert dummy.any()
@@ -60,8 +61,8 @@ def test_players_who_add_the_same_get_the_same_and_one_who_adds_nothing_gets_not
 def test_lost_and_alone_of_a_gate():
     """Two players of whom each needs the other: all is lost without either, alone neither does anything."""
     worth = np.array([0.0, 0.0, 0.0, 1.0])
-    assert lost(worth).tolist() == [1, 1]
-    assert alone(worth).tolist() == [0, 0]
+    assert leave_one_out(worth).tolist() == [1, 1]
+    assert single_effect(worth).tolist() == [0, 0]
     assert shapley(worth).tolist() == [0.5, 0.5]
 
 
@@ -97,7 +98,7 @@ def test_a_pathway_that_cannot_reach_an_outcome_gets_nothing_of_it(found):
         assert abs(rows.loc[("spines.density_change at 72 h", pathway), "shapley"]) < 1e-4
     felt = found.table[found.table["outcome"] == "dissociation.cadss peak"]
     assert felt["shapley"].abs().max() < 1e-3
-    assert "No pathway affects" in told(found, _parameters(), "dissociation.cadss peak")[-1]
+    assert "No pathway affects" in sentences(found, _parameters(), "dissociation.cadss peak")[-1]
 
 
 def test_the_stack_adds_up_to_the_score(model, found):
@@ -111,26 +112,26 @@ def test_a_pathway_that_the_scenario_switches_off_does_not_play(model):
     scenario = replace(load_scenario(INFUSION), values={"pathway.habenula": 0.0})
     assert "pathway.habenula" not in players(model, scenario)
     found = attribute(model, scenario, wanted="mood.madrs at 24 h", draws=0)
-    assert set(found.table["pathway"]) == {p.removeprefix("pathway.") for p in found.players}
-    assert len(found.players) == 7
+    assert set(found.table["pathway"]) == {p.removeprefix("pathway.") for p in found.active_pathways}
+    assert len(found.active_pathways) == 7
 
 
 def test_nothing_to_share_out_is_refused(model):
     off = {name: 0.0 for name in model.parameters if name.startswith("pathway.")}
-    with pytest.raises(BadInput, match="every pathway is off"):
+    with pytest.raises(InputError, match="every pathway is off"):
         attribute(model, replace(load_scenario(INFUSION), values=off), draws=0)
-    with pytest.raises(BadInput, match="after the"):
+    with pytest.raises(InputError, match="after the"):
         attribute(model, load_scenario(INFUSION), wanted="mood.madrs at day 400", draws=0)
 
 
 def test_the_same_seed_gives_the_same_numbers_for_any_threads(model, found):
     again = attribute(model, load_scenario(INFUSION), wanted=WANTED, draws=12, threads=1)
-    np.testing.assert_array_equal(again.worth, found.worth)
+    np.testing.assert_array_equal(again.coalition_values, found.worth)
 
 
 def test_every_pathway_has_carriers_that_exist(model):
-    assert set(carriers()) == {name for name in model.parameters if name.startswith("pathway.")}
-    for rows in carriers().values():
+    assert set(pathway_parameters()) == {name for name in model.parameters if name.startswith("pathway.")}
+    for rows in pathway_parameters().values():
         assert set(rows) <= set(model.parameters)
 
 
@@ -146,7 +147,7 @@ def test_words_about_assumed_values_are_read_off_the_table(found):
     for status, said in (("assumed", True), ("measured", False)):
         other = ParameterTable({name: replace(row, status=status) for name, row in table.items()})
         assert set(dependence(found, other)["status"]) == {status}
-        words = " ".join(told(found, other, "mood.madrs at 24 h"))
+        words = " ".join(sentences(found, other, "mood.madrs at 24 h"))
         assert ("depends on an assumed value" in words) is said
         assert f"are {status}" in words
 
@@ -155,5 +156,5 @@ def test_two_hundred_draws_take_less_than_a_minute_of_two_cores(model):
     began = time.process_time()  # of all threads: what others do on the machine does not count
     found = attribute(model, load_scenario(INFUSION), draws=200, threads=2)
     assert time.process_time() - began < 2 * 60
-    assert len(found.worth) + found.failed == 201
+    assert len(found.coalition_values) + found.failed == 201
     assert found.totals["outcome"].nunique() >= 12

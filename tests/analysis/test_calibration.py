@@ -8,26 +8,32 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ketamech.analysis import adoption, load_clinical, load_posterior, posterior_hash
-from ketamech.analysis.calibration import Calibration, Estimated, load_estimated
-from ketamech.analysis.clinical import errors, load_spreads
-from ketamech.analysis.comparison import standard_error
-from ketamech.analysis.emulation import Emulator, Points, convergence, identified, sampled
-from ketamech.analysis.posterior import save_posterior
-from ketamech.core import BadInput, UnknownName
-from ketamech.core.pieces import opened
-from ketamech.core.work import HERE, Work
+from ketamech.analysis.verdict import standard_error
+from ketamech.core import InputError, UnknownNameError
+from ketamech.core.checkpoint import open_checkpoint
+from ketamech.core.execution import LOCAL, Executor
+from ketamech.estimation import update_parameter_tables
+from ketamech.estimation.calibration import Calibration, EstimatedParameter, load_estimated
+from ketamech.estimation.clinical_targets import errors, load_clinical, load_spreads
+from ketamech.estimation.posterior import load_posterior, posterior_hash, save_posterior
+from ketamech.estimation.surrogate_posterior import (
+    DesignPoints,
+    QuadraticEmulator,
+    convergence,
+    prior_contraction,
+    sample_posterior,
+)
 from ketamech.evidence import load_evidence
 from ketamech.parameters import load_parameters
 
-NAMES = ("mood.hope_weight", "mood.pace")
+NAMES = ("mood.expectancy_weight", "mood.rate_constant")
 
 
 @dataclass
 class Toy:
     """Two statistics that bend a little, a known answer; counts how often it is simulated."""
 
-    estimated: tuple = tuple(Estimated(name, 1.0, 1.0) for name in NAMES)
+    estimated: tuple = tuple(EstimatedParameter(name, 1.0, 1.0) for name in NAMES)
     rows: tuple = tuple(
         SimpleNamespace(row=SimpleNamespace(id=name), published=value, statistic="mean")
         for name, value in (("a", 2.0), ("b", -1.0))
@@ -36,7 +42,7 @@ class Toy:
     published: np.ndarray = field(default_factory=lambda: np.array([2.0, -1.0]))
     noise: np.ndarray = field(default_factory=lambda: np.array([0.5, 0.5]))
     model: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(layout=SimpleNamespace(fingerprint="toy")))
-    work: Work = HERE
+    work: Executor = LOCAL
     calls: int = 0
     killed_at: int = 10**9
 
@@ -55,8 +61,8 @@ class Toy:
     def point(self, x):
         return {"found": self.simulate(x)}
 
-    judged = Calibration.judged
-    simulated = Calibration.simulated
+    judged = Calibration.log_posterior_parts
+    simulated = Calibration.simulated_statistics
 
 
 def quiet(done, words):
@@ -65,7 +71,7 @@ def quiet(done, words):
 
 def test_an_emulator_of_the_second_degree_is_exact_for_one():
     x = np.random.default_rng(0).normal(size=(60, 2))
-    emulator = Emulator.fitted(x, np.array([Toy().simulate(p) for p in x]))
+    emulator = QuadraticEmulator.fitted(x, np.array([Toy().simulate(p) for p in x]))
     new = np.array([[0.3, -0.7], [1.0, 1.0]])
     assert emulator(new) == pytest.approx(np.array([Toy().simulate(p) for p in new]), abs=0.01)
     assert emulator.error.max() < 0.01
@@ -73,9 +79,9 @@ def test_an_emulator_of_the_second_degree_is_exact_for_one():
 
 def test_the_posterior_is_what_a_grid_finds():
     task = Toy()
-    points = Points(task)
+    points = DesignPoints(task)
     x, found = points.near(80, quiet)
-    result = sampled(points, Emulator.fitted(x, found), 60, quiet, steps=400)
+    result = sample_posterior(points, QuadraticEmulator.fitted(x, found), 60, quiet, steps=400)
     a, b = np.meshgrid(np.linspace(-1, 3, 301), np.linspace(-2.5, 1.5, 301), indexing="ij")
     logs = np.array([task.judged(p, task.simulate(p)) for p in np.column_stack([a.ravel(), b.ravel()])[::7]])
     grid = np.column_stack([a.ravel(), b.ravel()])[::7]
@@ -83,20 +89,20 @@ def test_the_posterior_is_what_a_grid_finds():
     mean = weights @ grid / weights.sum()
     kept = result.chain.reshape(-1, 2)
     assert kept.mean(axis=0) == pytest.approx(mean, abs=0.03)
-    assert result.off < 0.05
-    assert result.effective > 50
+    assert result.emulator_error < 0.05
+    assert result.effective_size > 50
     rhat, _ = convergence(result.chain)
     assert rhat.max() < 1.05
-    assert (identified(kept) > 0.5).all()
+    assert (prior_contraction(kept) > 0.5).all()
 
 
 def test_a_killed_calibration_goes_on_as_if_nothing_had_happened(tmp_path):
-    whole = Points(Toy()).near(40, quiet)
-    with pytest.raises(KeyboardInterrupt), opened(tmp_path, {}) as pieces:
-        Points(Toy(killed_at=17, work=Work(pieces))).near(40, quiet)
-    with opened(tmp_path, {}, resume=True) as pieces:
-        rest = Toy(work=Work(pieces))
-        again = Points(rest).near(40, quiet)
+    whole = DesignPoints(Toy()).near(40, quiet)
+    with pytest.raises(KeyboardInterrupt), open_checkpoint(tmp_path, {}) as pieces:
+        DesignPoints(Toy(killed_at=17, work=Executor(pieces))).near(40, quiet)
+    with open_checkpoint(tmp_path, {}, resume=True) as pieces:
+        rest = Toy(work=Executor(pieces))
+        again = DesignPoints(rest).near(40, quiet)
     np.testing.assert_array_equal(again[0], whole[0])
     np.testing.assert_array_equal(again[1], whole[1])
     assert rest.calls == 40 - 17
@@ -123,7 +129,7 @@ def test_every_clinical_calibrate_row_of_mood_and_suicidality_is_mapped_or_a_tim
 def test_estimated_parameters_are_a_dozen_or_so_and_have_priors():
     found = load_estimated()
     assert 10 <= len(found) <= 20
-    assert all(0.1 <= p.prior <= 1 and p.usual > 0 for p in found)
+    assert all(0.1 <= p.prior <= 1 and p.default > 0 for p in found)
 
 
 def test_every_spread_is_one_of_a_row_and_lies_behind_its_printed_error():
@@ -138,41 +144,43 @@ def test_every_spread_is_one_of_a_row_and_lies_behind_its_printed_error():
 
 def test_the_middle_of_a_posterior_becomes_reviewed_rows(tmp_path):
     """What is known better than before gets value, spread and evidence; what is not keeps its row, as do all others."""
-    source = adoption.DIRECTORY
+    source = update_parameter_tables.DIRECTORY
     for file in source.glob("*.csv"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     table = load_parameters()
-    names = ("mood.hope_weight", "mood.momentum_pace")
+    names = ("mood.expectancy_weight", "mood.self_maintenance_rate_constant")
     task = Calibration(
-        SimpleNamespace(parameters=table), tuple(Estimated(n, table[n].canonical, 0.4) for n in names),
+        SimpleNamespace(parameters=table), tuple(EstimatedParameter(n, table[n].canonical, 0.4) for n in names),
         tuple(row for row in load_clinical() if row.fitted)[:2],
     )  # fmt: skip
     rng = np.random.default_rng(0)
     draws = rng.normal(size=(4000, 2)) * [0.5, 1.0] + [1.0, 0.0]
     middle, weights = np.zeros(2), np.zeros((6, 2))
     weights[1] = task.noise  # the first parameter moves both rows by their noise
-    rows = adoption.adopted(task, draws, Emulator(middle, weights, np.zeros(2)))
-    assert list(rows) == ["mood.hope_weight"]
-    assert adoption.of_stages(rows, "mood") == rows
-    with pytest.raises(UnknownName, match="people"):
-        adoption.of_stages(rows, "people")
-    adoption.write_adopted(task, rows, tmp_path)
+    rows = update_parameter_tables.updated_rows(task, draws, QuadraticEmulator(middle, weights, np.zeros(2)))
+    assert list(rows) == ["mood.expectancy_weight"]
+    assert update_parameter_tables.of_stages(rows, "mood") == rows
+    with pytest.raises(UnknownNameError, match="people"):
+        update_parameter_tables.of_stages(rows, "people")
+    update_parameter_tables.write_updated_tables(task, rows, tmp_path)
     found = load_parameters(tmp_path)
-    assert found["mood.hope_weight"].value == pytest.approx(table["mood.hope_weight"].value * np.exp(0.4), rel=0.02)
-    assert found["mood.hope_weight"].status == "calibrated"
-    assert set(found["mood.hope_weight"].evidence) == {row.row.id for row in task.rows}
-    assert found["mood.hope_weight"].spread.a == pytest.approx(0.2, rel=0.05)
-    assert all(found[n].value == table[n].value for n in table if n != "mood.hope_weight")
+    assert found["mood.expectancy_weight"].value == pytest.approx(
+        table["mood.expectancy_weight"].value * np.exp(0.4), rel=0.02
+    )
+    assert found["mood.expectancy_weight"].status == "calibrated"
+    assert set(found["mood.expectancy_weight"].evidence) == {row.row.id for row in task.rows}
+    assert found["mood.expectancy_weight"].spread.a == pytest.approx(0.2, rel=0.05)
+    assert all(found[n].value == table[n].value for n in table if n != "mood.expectancy_weight")
 
 
 def test_a_posterior_goes_out_and_comes_back(tmp_path):
     draws = np.array([[0.7, 1.5], [0.8, 1.2]])
     save_posterior(tmp_path / "p.csv", NAMES, draws)
     found = load_posterior(tmp_path / "p.csv")
-    assert [draw["mood.pace"] for draw in found] == [1.5, 1.2]
+    assert [draw["mood.rate_constant"] for draw in found] == [1.5, 1.2]
     assert len(posterior_hash(found)) == 12
     (tmp_path / "p.csv").write_text("mood.pase\n1\n", encoding="utf-8")
-    with pytest.raises(BadInput, match=r"mood\.pace"):
+    with pytest.raises(InputError, match=r"mood\.pace"):
         load_posterior(tmp_path / "p.csv")
-    with pytest.raises(BadInput, match="no posterior"):
+    with pytest.raises(InputError, match="no posterior"):
         load_posterior(tmp_path / "none.csv")

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from ketamech.analysis import claims as room
-from ketamech.analysis.claims import answer_claims, judge, load_claims, load_rule, load_variants
-from ketamech.analysis.claims.tables import DIRECTORY
-from ketamech.core import BadInput, UnknownName
+from ketamech.analysis.claims.evaluate_claims import evaluate_claims
+from ketamech.analysis.claims.tables import DIRECTORY, load_claims, load_rule, load_variants
+from ketamech.analysis.claims.verdict_rule import claim_verdict
+from ketamech.core import InputError, UnknownNameError
 from ketamech.evidence import load_evidence
 
 PAGE = Path(__file__).parents[2] / "docs" / "claims.md"
@@ -31,7 +32,7 @@ def rule():
 
 @pytest.fixture(scope="module")
 def answers(model):
-    return answer_claims(model)
+    return evaluate_claims(model)
 
 
 def turned(exhibits):
@@ -39,7 +40,7 @@ def turned(exhibits):
 
 
 def verdict(exhibits, level, rule):
-    return judge(exhibits, level, rule).verdict
+    return claim_verdict(exhibits, level, rule).verdict
 
 
 def test_every_experiment_gives_what_the_committed_page_says(answers):
@@ -67,7 +68,7 @@ def test_no_number_of_an_experiment_is_missing(answers):
 
 def test_every_verdict_follows_from_the_rule_and_not_from_the_model(answers, claims, rule):
     for name, answer in answers.items():
-        assert answer.judgement == judge(claims[name].exhibits, claims[name].level, rule)
+        assert answer.judgement == claim_verdict(claims[name].exhibits, claims[name].level, rule)
 
 
 def test_a_model_that_shows_the_opposite_differs_and_bends_no_verdict(answers):
@@ -95,13 +96,17 @@ def test_turning_its_rows_round_turns_the_esketamine_verdict(claims, rule):
 
 def test_rows_of_one_paper_count_once(claims, rule):
     rows = [e for e in claims[ESKETAMINE].exhibits if e.row.reference == "jnj-dissociation"]
-    assert judge(rows, "people", rule).weight_against == judge(rows[:1], "people", rule).weight_against == 4
+    assert (
+        claim_verdict(rows, "people", rule).weight_against
+        == claim_verdict(rows[:1], "people", rule).weight_against
+        == 4
+    )
 
 
 def test_animals_alone_never_support_a_claim_about_people(claims, rule):
     mice = [e for claim in claims.values() for e in claim.exhibits if e.strength == "animal"]
     all_for = [replace(e, side="for") for e in mice]
-    assert judge(all_for, "people", rule).weight_for == rule["ceiling.animal"]
+    assert claim_verdict(all_for, "people", rule).weight_for == rule["ceiling.animal"]
     assert verdict(all_for, "people", rule) == "mixed"
     assert verdict(all_for, "molecule", rule) == "supported"
     assert verdict(turned(all_for), "people", rule) == "not supported"
@@ -111,7 +116,7 @@ def test_more_evidence_for_never_worsens_a_verdict(claims, rule):
     order = ["contradicted", "not supported", "mixed", "supported"]
     strong = next(e for e in claims["mood"].exhibits if e.row.id == "kishimoto16-peak")
     for claim in claims.values():
-        before = judge(claim.exhibits, claim.level, rule)
+        before = claim_verdict(claim.exhibits, claim.level, rule)
         extra = [*claim.exhibits, replace(strong, row=replace(strong.row, reference="another paper"))]
         if before.weight_for + before.weight_against >= rule["enough.total"]:
             assert order.index(verdict(extra, claim.level, rule)) >= order.index(before.verdict), claim.id
@@ -170,7 +175,7 @@ def spoiled(folder, table, change):
 )
 def test_a_bad_cell_is_named_with_file_and_line(tmp_path, table, cell, value, message):
     copy = spoiled(tmp_path, table, lambda row: row.update({cell: value}))
-    with pytest.raises(BadInput, match=re.escape(message)) as caught:
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
         load_claims(load_evidence(), copy)
     assert f"{table}:2:" in str(caught.value)
 
@@ -179,17 +184,17 @@ def test_a_claim_without_an_experiment_is_refused(tmp_path):
     copy = spoiled(tmp_path, "experiments.csv", lambda row: None)
     rest = [line for line in (copy / "experiments.csv").open(encoding="utf-8") if not line.startswith("lasting,")]
     (copy / "experiments.csv").write_text("".join(rest), encoding="utf-8")
-    with pytest.raises(BadInput, match="'lasting' has no experiment"):
+    with pytest.raises(InputError, match="'lasting' has no experiment"):
         load_claims(load_evidence(), copy)
 
 
 def test_an_unknown_claim_suggests_the_nearest(model):
-    with pytest.raises(UnknownName, match=ESKETAMINE):
-        answer_claims(model, ["esketamine"])
+    with pytest.raises(UnknownNameError, match=ESKETAMINE):
+        evaluate_claims(model, ["esketamine"])
 
 
 def test_a_claim_asked_alone_gives_the_same_bits(model, answers):
-    alone = answer_claims(model, ["suicidality"])
+    alone = evaluate_claims(model, ["suicidality"])
     assert list(alone) == ["suicidality"]
     assert [o.value for o in alone["suicidality"].outcomes] == [o.value for o in answers["suicidality"].outcomes]
 

@@ -2,11 +2,12 @@
 
 import pytest
 
-from ketamech.analysis import by_evidence, experiment_counts, run_experiments, translate
-from ketamech.analysis.experiment_rows import PATH, load_experiment_rows
-from ketamech.core import BadInput, UnknownName
+from ketamech.analysis.interspecies_dose import equivalent_dose
+from ketamech.analysis.perturbation_rows import PATH, load_experiment_rows
+from ketamech.analysis.perturbation_scorecard import experiment_counts, run_experiments, tally_by_evidence
+from ketamech.core import InputError, UnknownNameError
 from ketamech.evidence import load_evidence
-from ketamech.study import simulate
+from ketamech.simulation.simulate import simulate
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_the_inverted_u_of_glutamate_in_rats(lines):
 def test_the_table_gets_no_worse_unseen(lines):
     """Four in five have the right direction, and half the right size: what is reached is held."""
     print("\n" + experiment_counts(lines))
-    rows = by_evidence(lines)
+    rows = tally_by_evidence(lines)
     stage = load_evidence().observations
     mine = rows[[stage[name].stage == "perturbation" for name in rows.evidence]]
     assert (mine.verdict == "right").sum() >= 68
@@ -52,8 +53,8 @@ def test_what_is_left_is_what_two_scenarios_say(model, lines):
     curves = simulate(drug, model=model, species="mouse", perturbations=with_)
     plain = simulate(drug, model=model, species="mouse", perturbations=["no stress"])
     at = {"time": 0.5, "method": "nearest"}
-    treated, control = (float(curves["behaviour.immobility"].sel(**at)[i]) for i in (0, 1))
-    alone = float(plain["behaviour.immobility"].sel(**at)[0])
+    treated, control = (float(curves["forced_swim.immobility"].sel(**at)[i]) for i in (0, 1))
+    alone = float(plain["forced_swim.immobility"].sel(**at)[0])
     assert size(lines, "maeng-nbqx") == pytest.approx((treated - control) / (alone - 1), abs=0.03)
 
 
@@ -65,7 +66,7 @@ def test_overrides_reach_every_course_and_leave_the_experiment_its_own(model, li
 
 
 def test_an_override_that_is_no_parameter_names_the_nearest(model):
-    with pytest.raises(UnknownName, match=r"pathway\.habenula"):
+    with pytest.raises(UnknownNameError, match=r"pathway\.habenula"):
         run_experiments(model, {"pathway.habenulla": 0.0})
 
 
@@ -88,14 +89,14 @@ def test_a_bad_row_names_its_cell(tmp_path, old, new, said):
     assert old in line
     table = tmp_path / "rows.csv"
     table.write_text(f"{text.splitlines()[0]}\n{line.replace(old, new)}\n", encoding="utf-8")
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(InputError, match=said):
         load_experiment_rows(table)
 
 
 def test_translation_there_and_back_is_the_dose(model):
-    there = translate("ketamine 10 mg/kg IP", "rat", "human", model=model).set_index("rule")
+    there = equivalent_dose("ketamine 10 mg/kg IP", "rat", "human", model=model).set_index("rule")
     dose = float(there.loc["unbound brain area", "mg/kg"])
-    back = translate(f"ketamine {dose!r} mg/kg IV over 40 min", "human", "rat", model=model).set_index("rule")
+    back = equivalent_dose(f"ketamine {dose!r} mg/kg IV over 40 min", "human", "rat", model=model).set_index("rule")
     assert back.loc["unbound brain area", "mg/kg"] == pytest.approx(10, rel=0.01)
     assert there.loc["body surface", "mg/kg"] == pytest.approx(10 * 6 / 37)
     assert there.loc["unbound brain peak", "mg/kg"] > dose  # a rodent is quicker
@@ -111,5 +112,5 @@ def test_translation_there_and_back_is_the_dose(model):
     ],
 )
 def test_what_cannot_be_translated(model, sentence, source, said):
-    with pytest.raises(BadInput, match=said):
-        translate(sentence, source, "human", model=model)
+    with pytest.raises(InputError, match=said):
+        equivalent_dose(sentence, source, "human", model=model)

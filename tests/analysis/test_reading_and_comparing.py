@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from ketamech.analysis import Curves, Measure, compare
-from ketamech.analysis.comparison import standard_error
-from ketamech.analysis.expression import unit_of
-from ketamech.core import BadInput
+from ketamech.analysis.verdict import compare_with_published, standard_error
+from ketamech.core import InputError
 from ketamech.evidence import load_evidence
+from ketamech.simulation.expression import unit_of
+from ketamech.simulation.observable import Observable, TimeCourse
 
 HOURS = np.concatenate([[0.0], np.geomspace(1e-3, 200, 4000)])
 RATE = math.log(2) / 4
@@ -19,27 +19,27 @@ def patient(**more):
     """Ten umol given, washed out of 5 L with a half-life of 4 h; another output rises from 2 to 3 and stays."""
     drug = 2.0 * np.exp(-RATE * HOURS)
     outputs = {"plasma.drug": drug, "spines.density": 2 + np.minimum(HOURS, 10) / 10, **more}
-    return Curves(HOURS, outputs, {"plasma.drug": 0.0, "spines.density": 2.0}, given=10.0)
+    return TimeCourse(HOURS, outputs, {"plasma.drug": 0.0, "spines.density": 2.0}, doses=10.0)
 
 
 @pytest.mark.parametrize(
     ("measure", "expected"),
     [
-        (Measure("plasma.drug", when="4"), 1.0),
-        (Measure("plasma.drug + plasma.drug * 2", when="4"), 3.0),
-        (Measure("plasma.drug", reduction="max"), 2.0),
-        (Measure("plasma.drug", reduction="auc", when="0-4"), 1.0 / RATE),
-        (Measure("plasma.drug", reduction="half_life", when="1-9"), 4.0),
-        (Measure("plasma.drug", reduction="clearance"), 5 * RATE),
-        (Measure("plasma.drug", reduction="steady_volume"), 5.0),
-        (Measure("plasma.drug", seen_as="of_peak", reduction="time_above", level=0.5), 4.0),
-        (Measure("spines.density", seen_as="rise", when="5"), 0.25),
-        (Measure("spines.density", seen_as="change", reduction="relative", when="5;10"), 0.5),
-        (Measure("spines.density", reduction="first_above", level=2.5), 5.0),
-        (Measure("plasma.drug", when="spines.density>2.4"), 1.0),
-        (Measure("plasma.drug|plasma.drug * 4", reduction="auc_ratio"), 0.25),
-        (Measure("plasma.drug|1 - plasma.drug", reduction="correlation", when="1;2;3"), -1.0),
-        (Measure("plasma.drug", when="4", factor=-0.5), -0.5),
+        (Observable("plasma.drug", time="4"), 1.0),
+        (Observable("plasma.drug + plasma.drug * 2", time="4"), 3.0),
+        (Observable("plasma.drug", statistic="max"), 2.0),
+        (Observable("plasma.drug", statistic="auc", time="0-4"), 1.0 / RATE),
+        (Observable("plasma.drug", statistic="half_life", time="1-9"), 4.0),
+        (Observable("plasma.drug", statistic="clearance"), 5 * RATE),
+        (Observable("plasma.drug", statistic="steady_volume"), 5.0),
+        (Observable("plasma.drug", relative_to="of_peak", statistic="time_above", level=0.5), 4.0),
+        (Observable("spines.density", relative_to="rise", time="5"), 0.25),
+        (Observable("spines.density", relative_to="change", statistic="relative", time="5;10"), 0.5),
+        (Observable("spines.density", statistic="first_above", level=2.5), 5.0),
+        (Observable("plasma.drug", time="spines.density>2.4"), 1.0),
+        (Observable("plasma.drug|plasma.drug * 4", statistic="auc_ratio"), 0.25),
+        (Observable("plasma.drug|1 - plasma.drug", statistic="correlation", time="1;2;3"), -1.0),
+        (Observable("plasma.drug", time="4", factor=-0.5), -0.5),
     ],
     ids=lambda item: getattr(item, "reduction", None),
 )
@@ -49,30 +49,36 @@ def test_a_number_is_read_off_the_curve(measure, expected):
 
 def test_against_a_control():
     treated, control = patient(), patient(**{"plasma.drug": np.full_like(HOURS, 4.0)})
-    assert Measure("plasma.drug", when="4", against="difference").read(treated, control) == pytest.approx(-3, rel=1e-3)
-    assert Measure("plasma.drug", when="4", against="fold").read(treated, control) == pytest.approx(0.25, rel=1e-3)
-    assert Measure("plasma.drug", when="4", against="rise").read(treated, control) == pytest.approx(-0.75, rel=1e-3)
+    assert Observable("plasma.drug", time="4", control_contrast="difference").read(treated, control) == pytest.approx(
+        -3, rel=1e-3
+    )
+    assert Observable("plasma.drug", time="4", control_contrast="fold").read(treated, control) == pytest.approx(
+        0.25, rel=1e-3
+    )
+    assert Observable("plasma.drug", time="4", control_contrast="rise").read(treated, control) == pytest.approx(
+        -0.75, rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("reduction", ["max", "tmax", "auc", "time_above", "clearance", "at", "first_above"])
 def test_a_failed_solve_never_becomes_a_number(reduction):
     failed = patient(**{"plasma.drug": np.full_like(HOURS, np.nan)})
-    assert math.isnan(Measure("plasma.drug", reduction=reduction).read(failed))
+    assert math.isnan(Observable("plasma.drug", statistic=reduction).read(failed))
 
 
 def test_a_moment_that_never_comes_is_no_number():
-    assert math.isnan(Measure("plasma.drug", when="spines.density>9").read(patient()))
+    assert math.isnan(Observable("plasma.drug", time="spines.density>9").read(patient()))
 
 
 def test_sums_of_different_kinds_are_refused():
-    with pytest.raises(BadInput, match="adds"):
+    with pytest.raises(InputError, match="adds"):
         unit_of("plasma.drug + spines.density", {"plasma.drug": "umol/L", "spines.density": "1"})
     assert unit_of("plasma.drug / plasma.drug", {"plasma.drug": "umol/L"}) == "1"
 
 
 def test_an_unknown_word_names_the_nearest():
-    with pytest.raises(BadInput, match="time_above"):
-        Measure("plasma.drug", reduction="time_abov")
+    with pytest.raises(InputError, match="time_above"):
+        Observable("plasma.drug", statistic="time_abov")
 
 
 EVIDENCE = load_evidence()
@@ -104,12 +110,12 @@ EVIDENCE = load_evidence()
     ],
 )
 def test_verdicts(how, row, simulated, word):
-    verdict = compare(how, simulated, EVIDENCE[row])
-    assert verdict.word == word
+    verdict = compare_with_published(how, simulated, EVIDENCE[row])
+    assert verdict.verdict == word
     if word == "inside":
-        assert verdict.off <= 1
+        assert verdict.distance <= 1
     elif word != "no result":
-        assert verdict.off > 1
+        assert verdict.distance > 1
 
 
 def test_standard_errors():

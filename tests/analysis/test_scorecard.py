@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketamech.analysis.expression import names_in
-from ketamech.analysis.goals import goals_table, load_goals, mean_fold_error
-from ketamech.analysis.measure import Curves, Measure
-from ketamech.analysis.protocols import check_settings, load_protocols
-from ketamech.analysis.scoring import compare_all, scorecard, summarise
-from ketamech.analysis.targets import REASONS, Target, load_targets, load_uncovered
-from ketamech.core import BadInput
+from ketamech.analysis.acceptance_criteria import goals_table, load_goals, mean_fold_error
+from ketamech.analysis.reference_protocols import check_settings, load_protocols
+from ketamech.analysis.scorecard import score_rows, scorecard, summarise
+from ketamech.analysis.scorecard_targets import REASONS, Target, load_targets, load_uncovered
+from ketamech.core import InputError
+from ketamech.dosing.regimen import Regimen
 from ketamech.evidence import load_evidence
 from ketamech.parameters import load_parameters
-from ketamech.study import Regimen
+from ketamech.simulation.expression import names_in
+from ketamech.simulation.observable import Observable, TimeCourse
 
 EVIDENCE = load_evidence()
 PROTOCOLS = load_protocols()
@@ -48,7 +48,7 @@ def test_every_protocol_is_used():
 
 def test_a_comparison_against_a_control_has_one():
     for item in (*TARGETS, *GOALS):
-        if item.measure and item.measure.against:
+        if item.measure and item.measure.control_contrast:
             assert PROTOCOLS[item.protocol].control, item
 
 
@@ -74,7 +74,7 @@ def test_a_mistyped_protocol_names_its_line(tmp_path):
     bad = tmp_path / "targets.csv"
     header = "evidence,protocol,output,seen_as,reduction,when,level,against,factor,comparison,low,high,assumption"
     bad.write_text(f"{header}\nkamp20-a-0.5h,kamp-esketamin,plasma.esketamine,,,0.5,,,,fold,,,\n", encoding="utf-8")
-    with pytest.raises(BadInput, match="kamp-esketamine") as caught:
+    with pytest.raises(InputError, match="kamp-esketamine") as caught:
         load_targets(EVIDENCE, PROTOCOLS, bad)
     assert caught.value.line == 2
 
@@ -85,15 +85,15 @@ UNITS = {"plasma.esketamine": "umol/L", "mood.madrs": "points"}
 def planted(level):
     hours = np.linspace(0, 8, 200)
     outputs = {"plasma.esketamine": np.full_like(hours, level), "mood.madrs": np.full_like(hours, 20.0)}
-    return Curves(hours, outputs, {"plasma.esketamine": 0.0, "mood.madrs": 33.0})
+    return TimeCourse(hours, outputs, {"plasma.esketamine": 0.0, "mood.madrs": 33.0})
 
 
 def rows_with(level):
     targets = tuple(
-        Target(name, "kamp-esketamine", Measure("plasma.esketamine", when="0.5"), "fold", math.nan, math.nan, "")
+        Target(name, "kamp-esketamine", Observable("plasma.esketamine", time="0.5"), "fold", math.nan, math.nan, "")
         for name in ("kamp20-a-0.5h", "kamp20-a-0.75h")
     )
-    return compare_all(targets, EVIDENCE, PROTOCOLS, {"kamp-esketamine": planted(level)}, UNITS, {})
+    return score_rows(targets, EVIDENCE, PROTOCOLS, {"kamp-esketamine": planted(level)}, UNITS, {})
 
 
 def test_a_planted_miss_is_reported_in_rows_source_and_goal():

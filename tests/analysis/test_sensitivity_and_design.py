@@ -8,10 +8,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ketamech.analysis.design import candidates, compare, front
-from ketamech.analysis.sensitivity import Outcome, Question, morris, outcomes, quantile, sobol, tornado, varied
-from ketamech.core import BadInput, UnknownName
-from ketamech.study import load_model, load_scenario
+from ketamech.analysis.regimen_search import candidates, compare_regimens, pareto_front
+from ketamech.analysis.sensitivity import (
+    Endpoint,
+    SensitivityProblem,
+    morris,
+    parse_endpoints,
+    quantile,
+    sobol,
+    tornado,
+    varied_parameters,
+)
+from ketamech.core import InputError, UnknownNameError
+from ketamech.simulation.model import load_model
+from ketamech.simulation.scenario import load_scenario
 
 A, B = 7.0, 0.1
 
@@ -24,7 +34,7 @@ def ishigami(ranks, tell=None):
 
 def asked(evaluate, count=3):
     rows = tuple(SimpleNamespace(name=f"x{i}") for i in range(count))
-    return SimpleNamespace(rows=rows, outcomes=(Outcome("y", "y", "at"),), evaluate=evaluate)
+    return SimpleNamespace(rows=rows, outcomes=(Endpoint("y", "y", "at"),), evaluate=evaluate)
 
 
 def test_sobol_indices_of_the_ishigami_function():
@@ -56,14 +66,14 @@ def test_a_failed_solve_leaves_its_block_out():
         return found
 
     assert np.isfinite(sobol(asked(some_fail), 1024)["total"]).all()
-    with pytest.raises(BadInput, match="too few points"):
+    with pytest.raises(InputError, match="too few points"):
         sobol(asked(lambda ranks, tell=None: np.full((len(ranks), 1), np.nan)), 64)
 
 
 def test_ranks_become_values_by_the_spread_of_a_row():
-    rows = {row.name: row for row in varied(load_model())}
-    middle = quantile(rows["mood.pace"], np.array([0.5]))[0]
-    assert middle == pytest.approx(load_model().parameters["mood.pace"].canonical)
+    rows = {row.name: row for row in varied_parameters(load_model())}
+    middle = quantile(rows["mood.rate_constant"], np.array([0.5]))[0]
+    assert middle == pytest.approx(load_model().parameters["mood.rate_constant"].canonical)
     assert (quantile(rows["sedation.waking_level"], np.array([1e-6, 0.5])) > 0).all()
     flat = quantile(rows["person.stress"], np.array([0.25]))[0]
     assert flat == pytest.approx(0.25)
@@ -72,20 +82,23 @@ def test_ranks_become_values_by_the_spread_of_a_row():
 def test_the_model_answers_which_parameter_moves_what():
     model = load_model()
     scenario = load_scenario("racemic 0.5 mg/kg IV over 40 min", model.parameters)
-    names = ["dissociation.cadss_half", "spines.mature_loss", "mood.connectivity_weight"]
-    question = Question(
-        model, scenario, outcomes("dissociation.cadss peak; mood.madrs at day 8", model), varied(model, names)
+    names = ["dissociation.cadss_ec50", "spines.mature_loss_rate", "mood.connectivity_weight"]
+    question = SensitivityProblem(
+        model,
+        scenario,
+        parse_endpoints("dissociation.cadss peak; mood.madrs at day 8", model),
+        varied_parameters(model, names),
     )
     found = tornado(question).groupby("outcome").first()["parameter"]
-    assert found["dissociation.cadss peak"] == "dissociation.cadss_half"
+    assert found["dissociation.cadss peak"] == "dissociation.cadss_ec50"
     assert found["mood.madrs at day 8"] == "mood.connectivity_weight"
 
 
 def test_screening_agrees_with_the_tornado_on_what_matters():
     model = load_model()
-    question = Question(
+    question = SensitivityProblem(
         model, load_scenario("racemic 0.5 mg/kg IV over 40 min", model.parameters),
-        outcomes("MADRS at 24 h", model), varied(model, ["person", "expectancy", "mood", "spines"]),
+        parse_endpoints("MADRS at 24 h", model), varied_parameters(model, ["person", "expectancy", "mood", "spines"]),
     )  # fmt: skip
     screened = list(morris(question, 8)["parameter"].head(6))
     assert set(tornado(question)["parameter"].head(3)) <= set(screened)
@@ -93,11 +106,11 @@ def test_screening_agrees_with_the_tornado_on_what_matters():
 
 def test_a_peak_is_found_after_whichever_dose_it_follows():
     model = load_model()
-    rows = varied(model, ["dissociation.cadss_half", "dissociation.cadss_steepness"])
+    rows = varied_parameters(model, ["dissociation.cadss_ec50", "dissociation.cadss_steepness"])
 
     def peak(sentence):
         scenario = load_scenario(sentence, model.parameters)
-        return tornado(Question(model, scenario, outcomes("CADSS peak", model), rows))["usual"].iloc[0]
+        return tornado(SensitivityProblem(model, scenario, parse_endpoints("CADSS peak", model), rows))["usual"].iloc[0]
 
     now, later = (peak(f"racemic 0.5 mg/kg IV over 40 min{when}") for when in ("", " on day 8"))
     assert later == pytest.approx(now, rel=0.02)
@@ -107,15 +120,19 @@ def test_what_the_scenario_sets_stays_set():
     model = load_model()
     asked_for = load_scenario("racemic 0.5 mg/kg IV over 40 min", model.parameters)
     heavy = replace(asked_for, values={"person.weight": 120.0})
-    names = ["dissociation.cadss_half", "dissociation.cadss_steepness"]
+    names = ["dissociation.cadss_ec50", "dissociation.cadss_steepness"]
     peaks = [
-        tornado(Question(model, one, outcomes("CADSS peak", model), varied(model, names, one.values)))["usual"].iloc[0]
+        tornado(
+            SensitivityProblem(
+                model, one, parse_endpoints("CADSS peak", model), varied_parameters(model, names, one.values)
+            )
+        )["usual"].iloc[0]
         for one in (asked_for, heavy)
     ]
     assert peaks[1] > 1.05 * peaks[0]
-    assert "person.weight" not in {row.name for row in varied(model, ["person"], heavy.values)}
-    with pytest.raises(BadInput, match="scenario sets"):
-        varied(model, ["person.weight"], heavy.values)
+    assert "person.weight" not in {row.name for row in varied_parameters(model, ["person"], heavy.values)}
+    with pytest.raises(InputError, match="scenario sets"):
+        varied_parameters(model, ["person.weight"], heavy.values)
 
 
 def test_intervals_narrow_as_points_are_added_and_failures_are_counted():
@@ -130,34 +147,34 @@ def test_intervals_narrow_as_points_are_added_and_failures_are_counted():
 
 def test_no_regimen_is_compared_that_no_one_is_given():
     absurd = candidates({"racemic {dose} mg/kg IV over {over}": [400]}, [40.0], ["weekly"], 1)
-    with pytest.raises(BadInput, match="no one is given"):
-        compare(load_model(), absurd, weeks=1, persons=10)
+    with pytest.raises(InputError, match="no one is given"):
+        compare_regimens(load_model(), absurd, weeks=1, persons=10)
 
 
 def test_one_draw_gives_no_interval():
     one = candidates({"racemic {dose} mg/kg IM": [0.5]}, [], ["weekly"], 1)
-    assert compare(load_model(), one, weeks=1, persons=10)[["benefit_low", "cadss_high"]].isna().all(axis=None)
+    assert compare_regimens(load_model(), one, weeks=1, persons=10)[["benefit_low", "cadss_high"]].isna().all(axis=None)
 
 
 def test_what_is_not_there_is_named():
     model = load_model()
-    with pytest.raises(UnknownName, match=r"mood\.madrs"):
-        outcomes("mood.madr at 24 h", model)
-    with pytest.raises(UnknownName, match="no output 'mood'"):
-        outcomes("mood", model)
-    with pytest.raises(BadInput, match="'MADRS' is no outcome"):
-        outcomes("MADRS", model)
-    with pytest.raises(BadInput, match="nothing is looked at"):
-        outcomes(" ; ", model)
-    with pytest.raises(BadInput, match="before the first day"):
-        outcomes("MADRS at day 0", model)
-    with pytest.raises(UnknownName, match="spines"):
-        varied(model, ["spine"])
+    with pytest.raises(UnknownNameError, match=r"mood\.madrs"):
+        parse_endpoints("mood.madr at 24 h", model)
+    with pytest.raises(UnknownNameError, match="no output 'mood'"):
+        parse_endpoints("mood", model)
+    with pytest.raises(InputError, match="'MADRS' is no outcome"):
+        parse_endpoints("MADRS", model)
+    with pytest.raises(InputError, match="nothing is looked at"):
+        parse_endpoints(" ; ", model)
+    with pytest.raises(InputError, match="before the first day"):
+        parse_endpoints("MADRS at day 0", model)
+    with pytest.raises(UnknownNameError, match="spines"):
+        varied_parameters(model, ["spine"])
 
 
 def test_the_front_holds_what_nothing_beats():
     points = np.array([[1.0, 1.0], [2.0, 0.5], [0.5, 2.0], [0.9, 0.9], [1.0, 1.0], [np.nan, 3.0]])
-    assert front(points).tolist() == [True, True, True, False, True, False]
+    assert pareto_front(points).tolist() == [True, True, True, False, True, False]
 
 
 def test_regimens_are_compared_on_the_same_people():
@@ -166,7 +183,7 @@ def test_regimens_are_compared_on_the_same_people():
         "racemic 0.25 mg/kg IV over 40 min, weekly",
         "racemic 0.5 mg/kg IV over 40 min, weekly",
     ]
-    table = compare(load_model(), regimens, weeks=1, persons=40)
+    table = compare_regimens(load_model(), regimens, weeks=1, persons=40)
     assert table["benefit"].iloc[1] > table["benefit"].iloc[0] > 0
     assert table["cadss"].iloc[1] > table["cadss"].iloc[0]
     assert table["front"].all()
@@ -174,7 +191,7 @@ def test_regimens_are_compared_on_the_same_people():
 
 def test_what_no_trial_informs_is_uncertain_in_a_design():
     regimens = candidates({"racemic {dose} mg/kg IV over {over}": [0.5]}, [40.0], ["weekly"], 1)
-    line = compare(load_model(), regimens, weeks=1, persons=30, posterior=[{}] * 8, draws=8).iloc[0]
+    line = compare_regimens(load_model(), regimens, weeks=1, persons=30, posterior=[{}] * 8, draws=8).iloc[0]
     assert line["cadss_high"] > 1.3 * line["cadss_low"]
     assert line["systolic_high"] > 1.3 * line["systolic_low"]
     assert line["dissociating_high"] > line["dissociating_low"]

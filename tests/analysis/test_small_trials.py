@@ -6,19 +6,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketamech.analysis.clinical import shipped_trial
-from ketamech.analysis.trials import (
-    analyse,
-    ancova,
-    exposure_response,
-    gee_repeated_measures,
-    non_compartmental,
-    time_to_relapse,
-)
-from ketamech.analysis.trials.effects import by_arm, responders
-from ketamech.report import difference_rows, relapse_rows, summary_of, write_trial
-from ketamech.study import run_trial
-from ketamech.study.trial_from_file import load_trial
+from ketamech.analysis.trials.repeated_measures import gee_repeated_measures
+from ketamech.estimation.clinical_targets import shipped_trial
+from ketamech.report.trial_folder import write_trial
+from ketamech.report.trial_summary import difference_rows, relapse_rows, summary_of
+from ketamech.trials.analysis.analyse import analyse
+from ketamech.trials.analysis.exposure import exposure_response, non_compartmental
+from ketamech.trials.analysis.survival import time_to_relapse
+from ketamech.trials.analysis.treatment_effects import ancova, mean_change_by_arm, responders
+from ketamech.trials.run_trial import run_trial
+from ketamech.trials.trial_reader import load_trial
 
 VISITS = ("baseline", "24 h", "day 8")
 HOURS = (0.0, 24.0, 168.0)
@@ -101,7 +98,7 @@ def test_a_baseline_without_variance_does_not_hide_the_difference():
 def test_means_and_shares_of_an_arm_that_has_gone_are_blank_rows():
     arms = ["drug", "drug", "placebo"]
     data = rated([[30, 20, 10], [31, 12, 11], [33, 30, np.nan]], arms)
-    means = by_arm(data, "MADRS").set_index(["arm", "visit"])
+    means = mean_change_by_arm(data, "MADRS").set_index(["arm", "visit"])
     assert means.loc[("placebo", "day 8"), ["mean", "change", "sd", "low", "high"]].isna().all()
     assert means.loc[("placebo", "day 8"), "n"] == 0
     assert np.isnan(means.loc[("placebo", "24 h"), "sd"])
@@ -113,9 +110,9 @@ def test_means_and_shares_of_an_arm_that_has_gone_are_blank_rows():
 
 def test_tables_of_nothing_keep_their_columns():
     data = rated([[np.nan] * 3] * 2, ["drug", "placebo"])
-    assert list(by_arm(data, "MADRS").columns[:2]) == ["arm", "visit"]
+    assert list(mean_change_by_arm(data, "MADRS").columns[:2]) == ["arm", "visit"]
     assert list(responders(data, "MADRS", 0.5, 10).columns[:2]) == ["arm", "visit"]
-    assert len(by_arm(data, "MADRS")) == len(responders(data, "MADRS", 0.5, 10)) == 0
+    assert len(mean_change_by_arm(data, "MADRS")) == len(responders(data, "MADRS", 0.5, 10)) == 0
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketamech.analysis.trials import (
-    adqs,
-    adsl,
-    ancova,
-    exposure_response,
-    gee_repeated_measures,
-    non_compartmental,
-    time_to_relapse,
-)
-from ketamech.analysis.trials.effects import by_arm, responders, share_interval
-from ketamech.analysis.trials.power import power
-from ketamech.core import BadInput
+from ketamech.analysis.trials.repeated_measures import gee_repeated_measures
+from ketamech.core import InputError
+from ketamech.trials.analysis.adam_tables import adqs, adsl
+from ketamech.trials.analysis.exposure import exposure_response, non_compartmental
+from ketamech.trials.analysis.power import power
+from ketamech.trials.analysis.survival import time_to_relapse
+from ketamech.trials.analysis.treatment_effects import ancova, mean_change_by_arm, responders, share_interval
 
 VISITS = ("baseline", "24 h", "day 8")
 
@@ -94,9 +89,9 @@ def test_intervals_of_the_truth_cover_at_their_rate():
 
 
 def test_an_arm_or_visit_that_is_not_there_is_refused():
-    with pytest.raises(BadInput, match="no visit"):
+    with pytest.raises(InputError, match="no visit"):
         ancova(made(n=10), "MADRS", "day 9", "placebo")
-    with pytest.raises(BadInput, match="no arm"):
+    with pytest.raises(InputError, match="no arm"):
         ancova(made(n=10), "MADRS", "day 8", "saline")
 
 
@@ -112,7 +107,7 @@ def test_missing_people_are_no_responders_but_leave_the_completers():
 
 def test_means_by_arm_are_means():
     data = made()
-    found = by_arm(data, "MADRS").set_index(["arm", "visit"])
+    found = mean_change_by_arm(data, "MADRS").set_index(["arm", "visit"])
     drug = data.arm.values[:, :, 1] == "drug"
     change = (data.MADRS.values[:, :, 1] - data.MADRS.values[:, :, 0])[drug]
     assert found.loc[("drug", "24 h"), "change"] == pytest.approx(change.mean())
@@ -227,7 +222,7 @@ def test_power_rises_with_size_and_is_the_level_without_effect():
     assert found[80] > 95
     nothing = power(made(n=100, effect=0.0, replicates=100), "MADRS", "24 h", "placebo", [50], draws=2)["power"].iloc[0]
     assert nothing < 12
-    with pytest.raises(BadInput, match="2 to 100"):
+    with pytest.raises(InputError, match="2 to 100"):
         power(data, "MADRS", "24 h", "placebo", [101])
 
 

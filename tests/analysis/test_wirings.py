@@ -8,36 +8,37 @@ from functools import cached_property
 import numpy as np
 import pytest
 
-from ketamech.analysis import wiring_evidence
-from ketamech.analysis.experiments import run_experiments
-from ketamech.analysis.wiring_bench import Bench
-from ketamech.analysis.wiring_comparison import BASE, average_wirings
-from ketamech.analysis.wiring_evidence import MISLEADS, Judge
-from ketamech.analysis.wiring_fit import Task, estimated
-from ketamech.analysis.wiring_tables import load_compared, load_draws
-from ketamech.core import BadInput, UnknownName
-from ketamech.study import load_scenario, simulate
-from ketamech.study.wirings import Wiring, load_wirings
+from ketamech.analysis.perturbation_scorecard import run_experiments
+from ketamech.analysis.variants import likelihood
+from ketamech.analysis.variants.comparison import BASE, average_variants
+from ketamech.analysis.variants.fit import FitProblem, estimated
+from ketamech.analysis.variants.likelihood import ERROR_PROBABILITY, LikelihoodTerm
+from ketamech.analysis.variants.predictions import VariantPredictor
+from ketamech.analysis.variants.tables import load_compared, load_draws
+from ketamech.core import InputError, UnknownNameError
+from ketamech.simulation.model_variants import ModelVariant, load_model_variants
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
-PLAIN = Wiring("toy", "", "", (), (), {}, {})
+PLAIN = ModelVariant("toy", "", "", (), (), {}, {})
 
 
 def judge(low, high, error, weight=1.0):
-    return Judge("row", "perturbation", "", weight, low, high, error, lambda x: low <= x <= high)
+    return LikelihoodTerm("row", "perturbation", "", weight, low, high, error, lambda x: low <= x <= high)
 
 
 def test_a_band_counts_nothing_inside_and_no_more_than_a_misleading_row_far_outside():
     row = judge(0.0, 0.4, 0.1)
     inside, edge, far, missing = row.deviance(np.array([0.2, 0.5, 90.0, np.nan]))
     assert inside == pytest.approx(0, abs=1e-12)
-    assert edge == pytest.approx(-2 * np.log((1 - MISLEADS) * np.exp(-0.5) + MISLEADS))
-    assert far == missing == pytest.approx(-2 * np.log(MISLEADS))
+    assert edge == pytest.approx(-2 * np.log((1 - ERROR_PROBABILITY) * np.exp(-0.5) + ERROR_PROBABILITY))
+    assert far == missing == pytest.approx(-2 * np.log(ERROR_PROBABILITY))
     assert row.distance(np.array([-0.1])) == pytest.approx(-1)
-    assert judge(0.0, 0.4, 0.1, weight=0.5).deviance(np.array([90.0])) == pytest.approx(-np.log(MISLEADS))
+    assert judge(0.0, 0.4, 0.1, weight=0.5).deviance(np.array([90.0])) == pytest.approx(-np.log(ERROR_PROBABILITY))
 
 
-class Linear(Bench):
+class Linear(VariantPredictor):
     """Rows that read a straight line of the logarithms of the values: everything is known in closed form."""
 
     slopes = np.array([[2.0, 0.0, 0.0], [1.0, 1.0, 0.0]])  # the third value says nothing of any row
@@ -56,8 +57,8 @@ class Linear(Bench):
 @pytest.fixture
 def toy(monkeypatch):
     """A fit of the straight line, no row misleading."""
-    monkeypatch.setattr(wiring_evidence, "MISLEADS", 0.0)
-    task = Task(Linear(None), ("a", "b", "c"), np.ones(3), np.array([1.0, 0.5, 1.0]))
+    monkeypatch.setattr(likelihood, "MISLEADS", 0.0)
+    task = FitProblem(Linear(None), ("a", "b", "c"), np.ones(3), np.array([1.0, 0.5, 1.0]))
     return task.fit(PLAIN, draws=4000)
 
 
@@ -95,29 +96,29 @@ class Bent(Linear):
 
 
 def test_the_evidence_of_a_bow_is_that_of_a_fine_grid():
-    task = Task(Bent(None), ("a", "b"), np.ones(2), np.ones(2))
+    task = FitProblem(Bent(None), ("a", "b"), np.ones(2), np.ones(2))
     found = task.fit(PLAIN)
     line = np.linspace(-5, 5, 801)
     grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    heights = -0.5 * np.sum(task.roots(PLAIN, grid)[0] ** 2, axis=1)
+    heights = -0.5 * np.sum(task.signed_root_deviances(PLAIN, grid)[0] ** 2, axis=1)
     book = np.log(np.exp(heights).sum() * (line[1] - line[0]) ** 2 / (2 * np.pi))
-    assert found.sampled == pytest.approx(book, abs=0.15)
-    assert abs(found.log_evidence - book) > abs(found.sampled - book)
+    assert found.log_evidence_sampled == pytest.approx(book, abs=0.15)
+    assert abs(found.log_evidence - book) > abs(found.log_evidence_sampled - book)
     assert found.effective > 100
 
 
 @pytest.fixture(scope="module")
 def wirings(model):
-    return load_wirings(model.parameters)
+    return load_model_variants(model.parameters)
 
 
 def test_the_bench_reads_what_the_experiments_read(model):
     """Another road to the same sizes, at values other than the tables'."""
     values = {"mood.habenula_weight": 1.1, "plasticity.mtorc1_gain": 5.0}
-    bench = Bench(model, 2)
-    found = bench.predict([{}, values])[1][-sum(j.kind == "perturbation" for j in bench.judges) :]
+    bench = VariantPredictor(model, 2)
+    found = bench.predict([{}, values])[1][-sum(j.kind == "perturbation" for j in bench.likelihood_terms) :]
     lines = run_experiments(model, values)
-    known = {j.evidence for j in bench.judges if j.kind == "perturbation"}
+    known = {j.evidence for j in bench.likelihood_terms if j.kind == "perturbation"}
     lines = lines[lines["output"] != ""]
     assert set(lines["evidence"]) >= known
     scale = np.where(lines["statistic"] == "points", 60.0, 1.0)  # points of MADRS, or shares
@@ -182,7 +183,7 @@ def test_every_wiring_was_fitted_alike(wirings, model):
 
 
 def test_an_average_is_the_sum_of_single_wirings_by_probability(model):
-    found = average_wirings(model, INFUSION, threads=2)
+    found = average_variants(model, INFUSION, threads=2)
     summed = sum(found.probability[name] * curve.mean(axis=0) for name, curve in found.curves.items())
     np.testing.assert_allclose(found.mean, summed, rtol=1e-9)
     assert np.all(found.low <= found.mean + 1e-9)
@@ -202,7 +203,7 @@ def test_a_scenario_takes_a_wiring_and_what_it_sets_itself_wins(model, wirings, 
     text = f"treatments: ['{INFUSION}']\nperson: {{weight: 70 kg}}\nwiring: habenula-parallel\n"
     file.write_text(text + "parameters: {mood.habenula_weight: 0.1}\n", encoding="utf-8")
     by_file = load_scenario(file)
-    assert by_file.wiring == "habenula-parallel"
+    assert by_file.model_variant == "habenula-parallel"
     assert by_file.values["mood.habenula_weight"] == 0.1
     assert by_file.values["mood.habenula_through_cortex"] == 0
     again = tmp_path / "again.yaml"
@@ -211,10 +212,10 @@ def test_a_scenario_takes_a_wiring_and_what_it_sets_itself_wins(model, wirings, 
 
 
 def test_an_unknown_wiring_is_refused_with_the_nearest(tmp_path):
-    with pytest.raises(UnknownName, match="habenula-parallel"):
+    with pytest.raises(UnknownNameError, match="habenula-parallel"):
         load_scenario(INFUSION, wiring="habenula-paralel")
     file = tmp_path / "s.yaml"
     file.write_text(f"treatments: ['{INFUSION}']\nperson: {{weight: 70 kg}}\nwiring: opiod-gate\n", encoding="utf-8")
-    with pytest.raises(BadInput, match="opioid-gate") as raised:
+    with pytest.raises(InputError, match="opioid-gate") as raised:
         load_scenario(file)
     assert "s.yaml:3" in str(raised.value)

@@ -17,16 +17,16 @@ MISSING = "no Chromium: apt-get install chromium, or set KETAMECH_CHROMIUM to a 
 
 @pytest.fixture(scope="session")
 def engine(model):
-    from ketamech.app.engine import Engine
+    from ketamech.app.app_state import AppState
 
-    return Engine(model)
+    return AppState(model)
 
 
 @pytest.fixture(scope="session")
 def client(engine):
     from starlette.testclient import TestClient
 
-    from ketamech.app import make_app
+    from ketamech.app.server import make_app
 
     with TestClient(make_app(engine)) as found:
         yield found
@@ -37,12 +37,12 @@ def address(model):
     """The server has its own engine: the limiter of an engine belongs to one event loop, and the client has another."""
     import uvicorn
 
-    from ketamech.app import make_app
-    from ketamech.app.engine import Engine
+    from ketamech.app.app_state import AppState
+    from ketamech.app.server import make_app
 
     listening = socket.socket(proto=socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(make_app(Engine(model)), log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(make_app(AppState(model)), log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     until = time.monotonic() + START

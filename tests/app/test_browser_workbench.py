@@ -5,7 +5,7 @@ import json
 import pytest
 from browser_helpers import LINK_CONTENT, card, findings, open_story, open_workbench, press_until, until
 
-from ketamech.core import SolveFailed
+from ketamech.core import SolverError
 
 
 def test_species_model_variant_and_perturbation_appear_in_the_command(page, address):
@@ -81,7 +81,7 @@ def test_a_failed_job_keeps_the_case_and_offers_a_failure_report(page, address, 
     import ketamech.app.long_work as work
 
     def fails(*_):
-        raise SolveFailed("the trial could not be solved")
+        raise SolverError("the trial could not be solved")
 
     monkeypatch.setattr(work, "_trial", fails)
     open_workbench(page, address)

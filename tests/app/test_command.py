@@ -5,36 +5,36 @@ from importlib import import_module
 
 import pytest
 
-from ketamech.core import BadInput
+from ketamech.core import InputError
 
 
 def test_missing_packages_are_named_with_the_command_that_installs_them(monkeypatch):
-    command = import_module("ketamech.cli.app")  # the name `app` of the room is the whole command line
+    command = import_module("ketamech.cli.serve")  # the name `app` of the room is the whole command line
     monkeypatch.setattr(command, "find_spec", lambda name: None)
-    with pytest.raises(BadInput, match=r"ketamech\[web\]"):
+    with pytest.raises(InputError, match=r"ketamech\[web\]"):
         command.refuse_without_web()
 
 
 def test_a_port_in_use_is_one_clear_error(engine):
-    from ketamech.app import serve
+    from ketamech.app.run_server import serve
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(BadInput, match=f"port {port} cannot be used"):
+        with pytest.raises(InputError, match=f"port {port} cannot be used"):
             serve(port, browser=False, announce=print, engine=engine)
 
 
 def test_the_socket_disables_nagles_algorithm():
-    from ketamech.app.serving import _listening
+    from ketamech.app.run_server import _listening
 
     with _listening(0) as listening:
         assert listening.proto == socket.IPPROTO_TCP, "asyncio leaves Nagle's algorithm on otherwise"
 
 
 def test_concurrent_users_get_no_error():
-    from ketamech.app import load_test
+    from benchmarks.load_test import load_test
 
     found = load_test(lambda _: None, users=4, seconds=3)
     assert found["errors"] == 0, found["first_errors"]

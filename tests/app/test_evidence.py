@@ -2,7 +2,7 @@
 
 import pytest
 
-from ketamech.app.optional import MODULES, present
+from ketamech.app.features import MODULES, has_feature
 
 INFUSION = {"treatments": ["racemic 0.5 mg/kg IV over 40 min"], "person": {"weight": "70 kg"}, "horizon": "7 days"}
 
@@ -58,7 +58,7 @@ def test_tracks_of_animals_are_marked(client):
 
 
 def test_attribution_adds_up(client):
-    if not present("attribution"):
+    if not has_feature("attribution"):
         answer = client.post("/api/jobs/attribution", json={"scenario": INFUSION})
         assert answer.status_code == 404
         assert "no attribution" in answer.json()["what"]
@@ -76,7 +76,7 @@ def test_attribution_adds_up(client):
 
 def test_a_version_without_a_part_says_so(client, monkeypatch):
     monkeypatch.setitem(MODULES, "claims", "ketamech.analysis.no_such_module")
-    from ketamech.app.claims import claims_of
+    from ketamech.app.claim_responses import claims_of
 
     assert claims_of(None) == {"present": False, "claims": {}}
     assert client.get("/api/claims/mood").json()["what"] == "this version has no claims"

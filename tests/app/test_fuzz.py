@@ -16,7 +16,7 @@ SLOW = ("/api/jobs/scorecard", "/api/jobs/attribution", "/api/report/{paper}")
 
 
 def operations(engine):
-    from ketamech.app import make_app
+    from ketamech.app.server import make_app
 
     app = make_app(engine)
     return app, schemathesis.openapi.from_dict(app.openapi())

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
+from ketamech.app.cancellation import LimitExceeded
 from ketamech.app.jobs import Jobs
 from ketamech.app.limits import Limits
-from ketamech.app.stopping import TooMuch
-from ketamech.core import SolveFailed
+from ketamech.core import SolverError
 
 TRIAL = {"arms": {"drug": "racemic 0.5 mg/kg IV over 40 min", "none": "placebo IV"}, "patients_per_arm": 12,
          "replicates": 3, "days": [1, 7, 14]}  # fmt: skip
@@ -44,7 +44,7 @@ def test_the_python_and_the_command_of_a_trial_give_its_numbers(client, tmp_path
     found = client.get(f"/api/jobs/{begun['id']}").json()["result"]
     said = {}
     exec(compile(found["typed"]["python"], "shown", "exec"), said)
-    from ketamech.analysis.trials import analyse
+    from ketamech.trials.analysis.analyse import analyse
 
     mine = analyse(said["data"], said["trial"]).means["MADRS"]
     theirs = [row["mean"] for row in found["means"]["MADRS"]]
@@ -86,7 +86,7 @@ def test_a_cancelled_job_stops_at_its_next_progress_report_and_a_waiting_one_nev
 
     first, second = jobs.start("x", "first", {}, endless), jobs.start("x", "second", {}, endless)
     went_on.wait(2)
-    with pytest.raises(TooMuch, match="2 jobs"):
+    with pytest.raises(LimitExceeded, match="2 jobs"):
         jobs.start("x", "third", {}, endless)
     jobs.cancel(second)
     jobs.cancel(first)
@@ -99,14 +99,14 @@ def test_a_job_that_takes_too_long_is_stopped_with_an_error():
     jobs = small(job_seconds=0.0)
     job = jobs.start("x", "slow", {}, lambda tell: tell(0.5, "half"))
     assert waiting(jobs, job) == "failed"
-    assert isinstance(job.problem, TooMuch)
+    assert isinstance(job.problem, LimitExceeded)
 
 
 def test_a_failed_job_keeps_its_request_and_a_defect_does_not_end_the_server(client, monkeypatch):
     import ketamech.app.long_work as work
 
     def fails(*_):
-        raise SolveFailed("the trial could not be solved")
+        raise SolverError("the trial could not be solved")
 
     monkeypatch.setattr(work, "_trial", fails)
     begun = client.post("/api/jobs/trial", json=TRIAL).json()

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 import ketamech.exchange
-from ketamech.core import BadInput
-from ketamech.study import load_scenario
+from ketamech.core import InputError
+from ketamech.simulation.scenario import load_scenario
 
 BAD = {
     "treatments[0].drug": {"treatments": ["racemc 0.5 mg/kg IV over 40 min"], "person": {"weight": "70 kg"}},
@@ -38,7 +38,7 @@ def test_the_message_is_the_one_of_the_command_line(client, tmp_path, key):
     told = answer.json()
     path = tmp_path / "scenario.yaml"
     path.write_text(json.dumps(BAD[key]), encoding="utf-8")
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         load_scenario(path)
     for part in ("what", "expected", "nearest", "key"):
         assert told[part] == getattr(caught.value, part), part
@@ -105,7 +105,7 @@ def test_the_command_line_gives_the_numbers_of_the_page(client, tmp_path, name):
     done = subprocess.run(["sh", "scenario.sh"], cwd=tmp_path, env=paths, capture_output=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "runs").iterdir()
-    curves = ketamech.exchange.read_run(folder)
+    curves = ketamech.exchange.curves_io.read_run(folder)
     assert np.allclose(curves["mood.madrs"].values[0], shown(client, SCENARIOS[name]), rtol=1e-5)
 
 

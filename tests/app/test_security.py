@@ -2,7 +2,7 @@
 
 import pytest
 
-from ketamech.app.guarding import HEADERS
+from ketamech.app.security_middleware import HEADERS
 
 
 def test_every_response_carries_the_security_headers(client, infusion):
@@ -28,7 +28,7 @@ def test_no_path_leads_outside_the_pages(client, path):
 
 def test_no_key_of_a_scenario_makes_the_page_read_a_file(client, infusion):
     from ketamech.app.scenarios import FILE_KEYS
-    from ketamech.study.scenario_file import ScenarioFile
+    from ketamech.simulation.scenario_schema import ScenarioFile
 
     about = {name: field.description or "" for name, field in ScenarioFile.model_fields.items()}
     assert set(FILE_KEYS) == {name for name, words in about.items() if "file" in words.lower()}
@@ -65,16 +65,16 @@ def test_more_patients_doses_or_trials_than_the_limits_are_refused(client, infus
 
 
 def test_a_band_that_takes_too_long_is_stopped(model, infusion):
-    from ketamech.app.asked import AskedBand
-    from ketamech.app.bands import band_of
-    from ketamech.app.engine import Engine
+    from ketamech.app.app_state import AppState
+    from ketamech.app.band_responses import band_of
+    from ketamech.app.cancellation import LimitExceeded
     from ketamech.app.limits import Limits
-    from ketamech.app.stopping import TooMuch
+    from ketamech.app.request_models import BandRequest
 
-    hurried = Engine(model, Limits.model_validate({"band_seconds": 0.0}))
+    hurried = AppState(model, Limits.model_validate({"band_seconds": 0.0}))
     infusion["treatments"] = ["esketamine 84 mg nasal daily for 12 weeks"]
-    with pytest.raises(TooMuch, match="longer than"):
-        band_of(hurried, AskedBand.model_validate({"scenario": infusion, "patients": 2000}))
+    with pytest.raises(LimitExceeded, match="longer than"):
+        band_of(hurried, BandRequest.model_validate({"scenario": infusion, "patients": 2000}))
 
 
 def test_nothing_that_is_received_is_evaluated_or_unpickled():

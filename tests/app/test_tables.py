@@ -5,18 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import ketamech.report.lanes as tracks
 import numpy as np
 import pytest
 
 import ketamech.analysis.pathways as pathways
-import ketamech.report.lanes as tracks
 from ketamech.analysis.pathways import component, label_in_sentence, load_components, load_pathways
-from ketamech.core import BadInput
-from ketamech.parameters.table import ParameterTable
-from ketamech.report.lanes import lanes_of, load_groups, load_tracks
-from ketamech.report.story_figure import story_figure
-from ketamech.report.told import told
-from ketamech.study import load_scenario, simulate
+from ketamech.core import InputError
+from ketamech.parameters.parameter_table import ParameterTable
+from ketamech.report.run_description import describe_run
+from ketamech.report.timeline_figure import story_figure
+from ketamech.report.tracks import lanes_of, load_groups, load_tracks
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 
@@ -41,16 +42,16 @@ def pathway_tables(tmp_path, monkeypatch):
 
 
 def about(model):
-    from ketamech.app.engine import Engine
-    from ketamech.app.routes.about import About, _about
+    from ketamech.app.app_state import AppState
+    from ketamech.app.routes.metadata import About, _about
 
-    return About.model_validate(_about(Engine(model)))
+    return About.model_validate(_about(AppState(model)))
 
 
 def test_a_row_adds_a_track_to_reports_and_to_the_page(model, track_tables):
-    from ketamech.app.asked import AskedCurves
-    from ketamech.app.curves import curves_of
-    from ketamech.app.engine import Engine
+    from ketamech.app.app_state import AppState
+    from ketamech.app.curve_responses import curves_of
+    from ketamech.app.request_models import CurvesRequest
 
     cells = "vesicle_release", "Molecular signalling", "Vesicle release", "relative to baseline", "relative_to_baseline"
     append(track_tables / "tracks.csv", ",".join((*cells, "1,peak,yes,,1,1e-6,no,no,no,")))
@@ -58,12 +59,12 @@ def test_a_row_adds_a_track_to_reports_and_to_the_page(model, track_tables):
     scenario = load_scenario(INFUSION)
     curves = simulate(scenario, model=model)
     assert "vesicle_release" in {track.key for track in lanes_of(curves)}
-    figure = story_figure(curves, told(scenario, model), model.parameters)
+    figure = story_figure(curves, describe_run(scenario, model), model.parameters)
     assert "Vesicle release" in figure.svg()
     assert "vesicle_release" in {lane.key for lane in about(model).lanes}
-    asked = AskedCurves.model_validate({"scenario": {"treatments": [INFUSION], "person": {"weight": "70 kg"}},
+    asked = CurvesRequest.model_validate({"scenario": {"treatments": [INFUSION], "person": {"weight": "70 kg"}},
                                         "lanes": ["vesicle_release"]})  # fmt: skip
-    (answer,) = curves_of(Engine(model), asked)["figures"]
+    (answer,) = curves_of(AppState(model), asked)["figures"]
     assert answer["label"] == "Vesicle release"
     assert answer["curves"][0]["label"] == "spillover"
 
@@ -79,7 +80,7 @@ def test_a_row_adds_a_track_to_reports_and_to_the_page(model, track_tables):
 )
 def test_a_bad_row_of_the_track_tables_is_refused_with_its_column(track_tables, table, row, column):
     append(track_tables / table, row)
-    with pytest.raises(BadInput, match=column):
+    with pytest.raises(InputError, match=column):
         load_tracks()
 
 
@@ -90,7 +91,7 @@ def test_every_track_belongs_to_a_group_with_a_colour_and_every_name_is_used_onc
 
 
 def test_a_row_adds_a_pathway_to_reports_and_to_the_page(model, pathway_tables):
-    from ketamech.report.attribution_pictures import _course
+    from ketamech.report.attribution_figures import _course
 
     append(
         pathway_tables / "pathways.csv",
@@ -108,7 +109,7 @@ def test_a_row_adds_a_pathway_to_reports_and_to_the_page(model, pathway_tables):
 
 
 def test_pathway_rows_are_the_switches_of_the_model_and_name_rows_that_exist(model):
-    from ketamech.analysis.claims import load_claims
+    from ketamech.analysis.claims.tables import load_claims
     from ketamech.evidence import load_evidence
 
     assert {f"pathway.{name}" for name in load_pathways()} == {n for n in model.parameters if n.startswith("pathway.")}
@@ -161,5 +162,5 @@ def test_a_row_adds_a_preset(tmp_path, monkeypatch):
         "pathways": {"opioid": False, "habenula": False}, "horizon": "14 days",
     }  # fmt: skip
     append(table, "Bad,ECT,sixty kilograms,,")
-    with pytest.raises(BadInput, match="person"):
+    with pytest.raises(InputError, match="person"):
         presets.load_presets()

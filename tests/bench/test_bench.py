@@ -8,17 +8,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from benchmarks import benchmark_case, ketamech_engine, lsoda
+from benchmarks.engines import OURS, PEERS, chosen
+from benchmarks.scaling import sizes, summary
+from benchmarks.work_precision import QUICK, ErrorNorm, compare, measure, one_core
 
 import toys
-from ketamech.bench import lsoda, ours, problem
-from ketamech.bench.measuring import QUICK, Judge, compare, measure, one_core
-from ketamech.bench.peers import OURS, PEERS, chosen
-from ketamech.bench.scaling import sizes, summary
-from ketamech.core import UnknownName
+from ketamech.core import UnknownNameError
 from ketamech.engine import events, load_kernel
+from ketamech.model.assemble import build_system
+from ketamech.model.reference_rhs import plain_function
 from ketamech.parameters.parameter import Distribution, Parameter
-from ketamech.study.running import Model, load_model
-from ketamech.system import build, plain_function
+from ketamech.simulation.model import Model, load_model
 
 GIVEN = events([(0.0, 0, 0, 40.0), (1.0, 1, 0, 30.0), (2.5, 1, 0, -30.0), (5.0, 0, 0, 25.0)])
 TIMES = np.array([0.5, 1.2, 2.0, 3.0, 5.5, 12.0, 24.0])
@@ -34,29 +35,31 @@ def known(name, value):
 def toy():
     """Two patients of the toy system, one with twice the clearance."""
     table = {name: known(name, value) for name, value in toys.TABLE.items()}
-    system = build(table, (toys.kinetics, toys.response))
+    system = build_system(table, (toys.kinetics, toys.response))
     model = Model(system.layout, table, load_kernel(system.layout, lambda: system), lambda: system)
-    inputs = np.tile([table[n].canonical for n in system.parameter_names] + [0.0] * len(system.rested), (2, 1))
+    inputs = np.tile([table[n].canonical for n in system.parameter_names] + [0.0] * len(system.baseline_names), (2, 1))
     inputs[1, 0] *= 2
-    start = ours.rest_of(model, inputs)
+    start = ketamech_engine.rest_of(model, inputs)
     outputs = ("kinetics.concentration", "response.level", "response.rise")
-    return problem.Problem(model, inputs, start, GIVEN, TIMES, outputs)
+    return benchmark_case.BenchmarkCase(model, inputs, start, GIVEN, TIMES, outputs)
 
 
 @pytest.mark.parametrize("peer", [p for p in PEERS if p is not OURS], ids=lambda p: p.name)
 def test_every_peer_draws_our_curves(peer, toy):
     if not peer.installed:
         pytest.skip(peer.type_this)
-    ours = OURS.load(toy)(1e-11)
+    ketamech_engine = OURS.load(toy)(1e-11)
     theirs = peer.load(toy)(1e-9)
     assert theirs.shape == (2, TIMES.size, 3)
-    assert np.max(np.abs(theirs - ours) / np.ptp(ours, axis=(0, 1))) < 1e-6
-    assert np.max(np.abs(ours[0] - ours[1])) > 0.1, "the patients must differ, or nothing is shown"
+    assert np.max(np.abs(theirs - ketamech_engine) / np.ptp(ketamech_engine, axis=(0, 1))) < 1e-6
+    assert np.max(np.abs(ketamech_engine[0] - ketamech_engine[1])) > 0.1, (
+        "the patients must differ, or nothing is shown"
+    )
 
 
 @pytest.fixture(scope="module")
 def posed(model):
-    return problem.pose(3, model=model)
+    return benchmark_case.make_case(3, model=model)
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +97,10 @@ def test_the_jacobian_written_for_peers_is_the_slope_of_the_rates(posed, written
 
 
 def test_patients_differ_and_are_the_same_in_any_number(model):
-    few, many = (problem.pose(n, model=model).inputs for n in (3, 20))
+    few, many = (benchmark_case.make_case(n, model=model).inputs for n in (3, 20))
     assert np.array_equal(few, many[:3])
-    assert len(problem.drawn_columns(model)) > 30
-    assert np.all(np.std(many[:, problem.drawn_columns(model)], axis=0) > 0)
+    assert len(benchmark_case.drawn_columns(model)) > 30
+    assert np.all(np.std(many[:, benchmark_case.drawn_columns(model)], axis=0) > 0)
 
 
 def test_segments_give_every_dose_once(posed):
@@ -114,15 +117,15 @@ def test_ours_is_compared_only_where_it_is_no_less_exact():
     def setting(tolerance, ms, error):
         return {"tolerance": tolerance, "ms": [ms], "median_ms": ms, "error": error}
 
-    ours = {"name": "ours", "label": "o", "settings": [setting(1e-3, 1.0, 1e-3), setting(1e-5, 2.0, 1e-6)]}
+    ketamech_engine = {"name": "ours", "label": "o", "settings": [setting(1e-3, 1.0, 1e-3), setting(1e-5, 2.0, 1e-6)]}
     peer = {"name": "p", "label": "p", "settings": [setting(1e-4, 60.0, 1e-4), setting(1e-8, 90.0, 1e-9)]}
-    first, second = compare([ours, peer])
+    first, second = compare([ketamech_engine, peer])
     assert (first["ours_tolerance"], first["times"]) == (1e-5, 30.0)
     assert "times" not in second
 
 
 def test_error_is_the_largest_difference_in_sizes():
-    judge = Judge(np.zeros((2, 3, 2)), np.array([10.0, 1.0]))
+    judge = ErrorNorm(np.zeros((2, 3, 2)), np.array([10.0, 1.0]))
     values = np.zeros((1, 3, 2))
     values[0, 1, 0] = 5.0
     assert judge.error(values) == 0.5
@@ -140,11 +143,11 @@ def test_scaling_goes_by_tens_and_sums_up():
 
 def test_a_peer_that_is_not_there_is_listed_with_what_to_type(toy):
     absent = replace(PEERS[1], modules=("no_such_module",))
-    ours, theirs = measure(toy, [OURS, absent], QUICK, lambda line: None)
+    ketamech_engine, theirs = measure(toy, [OURS, absent], QUICK, lambda line: None)
     assert not theirs["installed"]
     assert theirs["type_this"] == "pip install libroadrunner python-libsbml"
-    assert all(setting["ms"] and setting["error"] < 0.01 for setting in ours["settings"])
-    assert compare([ours, theirs]) == []
+    assert all(setting["ms"] and setting["error"] < 0.01 for setting in ketamech_engine["settings"])
+    assert compare([ketamech_engine, theirs]) == []
 
 
 def test_cores_are_given_back():
@@ -157,7 +160,7 @@ def test_cores_are_given_back():
 
 
 def test_an_unknown_peer_is_named():
-    with pytest.raises(UnknownName, match="roadrunner"):
+    with pytest.raises(UnknownNameError, match="roadrunner"):
         chosen(["roadruner"])
 
 
@@ -175,8 +178,8 @@ def test_a_quick_run_writes_what_it_says(tmp_path):
         for setting in peer["settings"]:
             assert len(setting["ms"]) >= 1, (peer["name"], setting)
             assert np.isfinite(setting["error"]), (peer["name"], setting)  # how near others come is for them to keep
-    (ours,) = [one for one in found["peers"] if one["name"] == OURS.name]
-    assert all(setting["error"] < 100 * setting["tolerance"] for setting in ours["settings"])
+    (ketamech_engine,) = [one for one in found["peers"] if one["name"] == OURS.name]
+    assert all(setting["error"] < 100 * setting["tolerance"] for setting in ketamech_engine["settings"])
     agreement = found["reference"]["agreement"]
     assert agreement["by"] is None or agreement["error"] < 1e-7
     assert (tmp_path / "b" / "benchmark.svg").stat().st_size > 5000

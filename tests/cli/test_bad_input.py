@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-from ketamech.cli import main
+from ketamech.cli.main import main
 
 CASES = {
     "unknown key": ("title: x\ntretments:\n  - racemic 1 mg IV\n", ["bad.yaml:2", "nearest: treatments"]),
@@ -45,7 +45,7 @@ CASES = {
     ),
     "unknown parameter": (
         "treatments: [racemic 1 mg IV]\nparameters:\n  spines.rom: 2\n",
-        ["bad.yaml:3", "nearest: spines.room"],
+        ["bad.yaml:3", "nearest: spines.maximum_density"],
     ),
     "doubled key": ("title: a\ntitle: b\ntreatments: [racemic 1 mg IV]\n", ["bad.yaml:2", "duplicate key"]),
     "not a mapping": ("- a\n- b\n", ["holds no keys"]),
@@ -109,7 +109,10 @@ CASES = {
         "treatments: [racemic 1 mg IV]\nparameters: {drug.ketamine_molar_mass: 0}\n",
         ["bad.yaml:2", "more than 0"],
     ),
-    "infinite": ("treatments: [racemic 1 mg IV]\nparameters: {spines.room: .inf}\n", ["bad.yaml:2", "quantity"]),
+    "infinite": (
+        "treatments: [racemic 1 mg IV]\nparameters: {spines.maximum_density: .inf}\n",
+        ["bad.yaml:2", "quantity"],
+    ),
     "merge": ("treatments: [racemic 1 mg IV]\n<<: {a: 1}\n", ["bad.yaml:2", "merges"]),
     "tag": ("treatments: [racemic 1 mg IV]\ntitle: !!python/object:os.system x\n", ["bad.yaml:2", "tags"]),
     "key that is no word": ("treatments: [racemic 1 mg IV]\n1: x\n", ["bad.yaml:2", "not a word"]),

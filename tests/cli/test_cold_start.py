@@ -28,9 +28,9 @@ def loaded_by(*words, **settings):
 
 
 def test_a_warm_run_loads_neither_sympy_nor_numba_nor_what_draws(model, tmp_path):
-    from ketamech import study
+    from ketamech.simulation.simulate import simulate
 
-    study.simulate("racemic 0.5 mg/kg IV over 40 min", model=model)  # whatever was missing is kept now
+    simulate("racemic 0.5 mg/kg IV over 40 min", model=model)  # whatever was missing is kept now
     words = ("simulate", "racemic 0.5 mg/kg IV over 40 min", "--out", str(tmp_path / "run"))
     assert loaded_by(*words) == "[] 0"
     assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8").count("<svg") > 10
@@ -58,10 +58,10 @@ def test_help_and_tables_load_nothing_heavy(words):
 def test_a_library_that_is_not_installed_is_said_before_any_work(words, library, extra, monkeypatch):
     from typer.testing import CliRunner
 
-    from ketamech.cli import extras
+    from ketamech.cli import optional_dependencies
     from ketamech.cli.main import app
 
-    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == library else object())
+    monkeypatch.setattr(optional_dependencies, "find_spec", lambda name: None if name == library else object())
     done = CliRunner().invoke(app, list(words))
     assert f"this needs {library}, which is not installed" in str(done.exception)
     assert done.exception.type_this == f'pip install "ketamech[{extra}]"'

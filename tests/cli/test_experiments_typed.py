@@ -7,8 +7,8 @@ from unittest import mock
 
 import pytest
 
-from ketamech.cli import main
-from ketamech.cli.explain_experiments import explain_experiments
+from ketamech.cli.explain_perturbations import explain_experiments
+from ketamech.cli.main import main
 
 
 def typed(*words):

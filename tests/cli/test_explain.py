@@ -10,9 +10,9 @@ from unittest import mock
 import pandas as pd
 import pytest
 
-from ketamech.cli import main
-from ketamech.exchange.result_files import facts_of
-from ketamech.report import cite
+from ketamech.cli.main import main
+from ketamech.exchange.result_io import facts_of
+from ketamech.report.bibliography import cite
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from ketamech.cli.main import app
-from ketamech.core import BadInput
+from ketamech.core import InputError
 
 PROGRAM = typer.main.get_command(app)
 
@@ -39,7 +39,7 @@ def test_help_opens_with_one_sentence_and_one_example(path):
 
 def refused(*words):
     done = CliRunner().invoke(app, list(words))
-    assert isinstance(done.exception, BadInput), done.output
+    assert isinstance(done.exception, InputError), done.output
     return done.exception
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from cli.test_bad_input import refused, run
-from ketamech.exchange.result_files import facts_of
+from ketamech.exchange.result_io import facts_of
 
 MANY = """id,time,amt,rate,cmt,evid,ii,addl,wt
 1,0,35,52.5,IV,1,.,.,70

@@ -10,10 +10,10 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from ketamech.cli.cohort import _outcome
 from ketamech.cli.main import app
+from ketamech.cli.simulate_cohort import _outcome
 from ketamech.core import KetaMechError
-from ketamech.exchange import read_cohort
+from ketamech.exchange.cohort_store import read_cohort
 
 WORDS = "racemic 0.5 mg/kg IV over 40 min"
 

@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from ketamech.cli import simulate, tables, terminal
-from ketamech.core import BadInput
-from ketamech.core.folders import CacheWarning
+from ketamech.core import InputError
+from ketamech.core.atomic_files import CacheWarning
 
 main = importlib.import_module("ketamech.cli.main")  # the module, not the function of that name
 NASTY = ["[/bold]", "a [red]b", "treatments[0].dose", "[link=x]"]
@@ -34,7 +34,7 @@ def screen(monkeypatch):
 
 @pytest.mark.parametrize("text", NASTY)
 def test_an_error_is_shown_as_it_is(text, screen):
-    main.complain(BadInput(f"'{text}' is not known", key=text))
+    main.complain(InputError(f"'{text}' is not known", key=text))
     assert screen.getvalue().count(text) == 2
 
 
@@ -79,7 +79,7 @@ def test_words_of_a_wide_table_are_whole_at_80_columns(screen):
 
 
 def test_the_statement_of_a_claim_is_always_shown(screen):
-    from ketamech.analysis.claims import load_claims
+    from ketamech.analysis.claims.tables import load_claims
     from ketamech.evidence import load_evidence
 
     claims = load_claims(load_evidence())

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from ketamech.cli import main
-from ketamech.exchange.folder import read_manifest
-from ketamech.exchange.result_files import SUFFIXES, facts_of
-from ketamech.report import cite
+from ketamech.cli.main import main
+from ketamech.exchange.output_folder import read_manifest
+from ketamech.exchange.result_io import SUFFIXES, facts_of
+from ketamech.report.bibliography import cite
 
 
 def run(*arguments, cwd):
@@ -157,7 +157,7 @@ def test_sensitivity_of_a_few_parameters(tmp_path):
         "--base", "16", "--out", "s", cwd=tmp_path,
     )  # fmt: skip
     assert code == 0
-    assert "dissociation.cadss_half" in out
+    assert "dissociation.cadss_ec50" in out
     assert {"tornado.csv", "morris.csv", "sobol.csv"} <= {p.name for p in (tmp_path / "s").iterdir()}
     says_where_it_came_from(tmp_path / "s")
 

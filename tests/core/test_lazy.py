@@ -8,8 +8,8 @@ import sys
 import pytest
 
 PACKAGES = [
-    "ketamech", "ketamech.analysis", "ketamech.analysis.claims", "ketamech.analysis.trials", "ketamech.app",
-    "ketamech.bench", "ketamech.report", "ketamech.stages", "ketamech.study", "ketamech.system",
+    "ketamech", "ketamech.analysis", "ketamech.analysis.claims", "ketamech.trials.analysis", "ketamech.app",
+    "benchmarks", "ketamech.report", "ketamech.model.stages", "ketamech.study", "ketamech.model",
 ]  # fmt: skip
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ketamech.core import BadInput, SolveFailed, folders
-from ketamech.core.folders import locked
+from ketamech.core import InputError, SolverError, atomic_files
+from ketamech.core.atomic_files import locked
 
 ROOT = Path(__file__).parents[2]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="folders are locked on POSIX")
@@ -15,8 +15,8 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="folders are locked on POS
 
 @POSIX
 def test_a_lock_that_is_never_given_up_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(folders, "LOCK_WAIT", 0.1)
-    with locked(tmp_path), pytest.raises(BadInput, match=r"another process has held the lock on '.*' for 0\.1 s"):
+    monkeypatch.setattr(atomic_files, "LOCK_WAIT", 0.1)
+    with locked(tmp_path), pytest.raises(InputError, match=r"another process has held the lock on '.*' for 0\.1 s"):
         locked(tmp_path, wait=True).__enter__()
 
 
@@ -30,21 +30,21 @@ def test_a_lock_that_is_given_up_is_had(tmp_path, monkeypatch):
         looks.append(seconds)
         held.__exit__(None, None, None)
 
-    monkeypatch.setattr(folders.time, "sleep", look)
+    monkeypatch.setattr(atomic_files.time, "sleep", look)
     with locked(tmp_path, wait=True) as had:
         assert had
-    assert looks == [folders.LOCK_LOOK]
+    assert looks == [atomic_files.LOCK_LOOK]
 
 
 def test_a_benchmark_whose_process_does_not_end_is_said(monkeypatch):
-    from ketamech.bench import scaling, starts
+    from benchmarks import scaling, startup_time
 
-    monkeypatch.setattr(starts, "PROCESS_LIMIT", 0.2)
-    with pytest.raises(SolveFailed, match=r"has not ended after 0\.2 s"):
-        starts._process("import time; time.sleep(60)")
+    monkeypatch.setattr(startup_time, "PROCESS_LIMIT", 0.2)
+    with pytest.raises(SolverError, match=r"has not ended after 0\.2 s"):
+        startup_time._process("import time; time.sleep(60)")
     monkeypatch.setattr(scaling, "START_LIMIT", 0.1)
     monkeypatch.setattr(scaling, "SECONDS_PER_PATIENT", 0.0)
-    with pytest.raises(SolveFailed, match=r"4 patients on 1 threads has not ended after 0\.1 s"):
+    with pytest.raises(SolverError, match=r"4 patients on 1 threads has not ended after 0\.1 s"):
         scaling.in_process(4, 1)
 
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 import ketamech
-from ketamech.core import BadInput, units
-from ketamech.core.plain_units import _SIZES, plain_unit
+from ketamech.core import InputError, units
+from ketamech.core.fast_units import _SIZES, fast_unit
 
 DATA = Path(ketamech.__file__).parent / "data"
 
 
 def spelled(text):
     """As `unit` hands it on."""
-    for pattern, replacement in units._SPELLING:
+    for pattern, replacement in units._UNIT_SPELLINGS:
         text = units.re.sub(pattern, replacement, text)
     return text
 
@@ -32,7 +32,7 @@ def in_tables():
 
 @pytest.mark.parametrize("text", [*_SIZES, *map(spelled, in_tables())])
 def test_every_usual_unit_is_pints(text):
-    plain, pint = plain_unit(text), units._asked_of_pint(text, text)
+    plain, pint = fast_unit(text), units._parse_with_pint(text, text)
     assert plain is not None
     assert float(f"{plain[0]:.14g}") == pint.factor
     assert plain[1] == pint.dims
@@ -41,7 +41,7 @@ def test_every_usual_unit_is_pints(text):
 def test_products_and_quotients_are_pints():
     for a, b in product(("mg", "umol", "1", "L", "mM", "points"), ("kg", "L", "min", "molar", "sessions", "percent")):
         for text in (f"{a}/{b}", f"{a}*{b}", f"1/({a}*{b})", f"{a}/{b}/h"):
-            plain, pint = plain_unit(text), units._asked_of_pint(text, text)
+            plain, pint = fast_unit(text), units._parse_with_pint(text, text)
             assert plain is not None
             assert float(f"{plain[0]:.14g}") == pint.factor, text
             assert plain[1] == pint.dims, text
@@ -51,12 +51,12 @@ def test_products_and_quotients_are_pints():
     "text", ["", "furlong", "2*h", "h**2", "h+h", "1.0/h", "True/h", "h h", "f(h)", "h.x", "(" * 300]
 )
 def test_anything_else_is_left_to_pint(text):
-    assert plain_unit(text) is None
+    assert fast_unit(text) is None
 
 
 @pytest.mark.parametrize("text", ["furlong/bogus", "h+", "mg/kg/0"])
 def test_what_is_no_unit_is_still_refused(text):
-    with pytest.raises(BadInput):
+    with pytest.raises(InputError):
         units.unit(text)
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from ketamech.core import BadInput, convert, nearest, unit
+from ketamech.core import InputError, closest_match, convert, unit
 
 
 @pytest.mark.parametrize(
@@ -22,28 +22,28 @@ def test_units_convert(value, source, target, expected):
 def test_a_mass_becomes_an_amount_only_through_a_molar_mass():
     assert convert(237.73, "mg", "umol", molar_mass=237.73) == pytest.approx(1000.0)
     assert convert(0.42064526794, "umol/L", "ng/mL", molar_mass=237.73) == pytest.approx(100.0)
-    with pytest.raises(BadInput, match="molar mass"):
+    with pytest.raises(InputError, match="molar mass"):
         convert(1, "mg", "umol")
 
 
 def test_nonsense_is_not_a_unit():
-    with pytest.raises(BadInput, match="not a unit"):
+    with pytest.raises(InputError, match="not a unit"):
         unit("furlongs of joy")
 
 
 def test_points_and_pressures_do_not_mix():
-    with pytest.raises(BadInput):
+    with pytest.raises(InputError):
         convert(1, "points", "mmHg")
 
 
 def test_the_nearest_name_is_offered():
-    assert nearest("plasma.esketamin", ["plasma.esketamine", "brain.esketamine"]) == "plasma.esketamine"
-    assert nearest("zzzz", ["plasma.esketamine"]) is None
+    assert closest_match("plasma.esketamin", ["plasma.esketamine", "brain.esketamine"]) == "plasma.esketamine"
+    assert closest_match("zzzz", ["plasma.esketamine"]) is None
 
 
 @pytest.mark.parametrize("text", ["5 kg", "10 mg", ",5 kg", "2mg"])
 def test_a_quantity_is_not_a_unit(text):
-    with pytest.raises(BadInput, match="holds a number"):
+    with pytest.raises(InputError, match="holds a number"):
         unit(text)
 
 

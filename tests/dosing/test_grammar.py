@@ -8,22 +8,22 @@ from functools import partial
 import lark
 import pytest
 
-from ketamech.core import BadInput
+from ketamech.core import InputError
 from ketamech.core.time_units import HOURS, MONTH, SPELLINGS, YEAR, duration_text
-from ketamech.dosing import Lexicon
-from ketamech.dosing import parse as parse_text
-from ketamech.dosing.lexicon import NO_TERMINALS, load_words
+from ketamech.dosing.applied_perturbation import lexicon as perturbations
+from ketamech.dosing.applied_perturbation import read_perturbation
+from ketamech.dosing.lexicon import NO_TERMINALS, Lexicon, load_words
 from ketamech.dosing.parse import GRAMMAR, OPTIONS, parser
+from ketamech.dosing.parse import parse as parse_text
 from ketamech.dosing.parse_errors import STARTS
+from ketamech.dosing.read_regimen import lexicon as regimens
+from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.times import duration, hours_of, share_of
 from ketamech.dosing.tokens import LONGEST_PART, LONGEST_TEXT
-from ketamech.evidence.clock import time_hours
-from ketamech.study import Regimen, load_scenario
-from ketamech.study.perturbing import lexicon as perturbations
-from ketamech.study.perturbing import read_perturbation
-from ketamech.study.read_regimen import lexicon as regimens
-from ketamech.study.scales import scale
-from ketamech.study.trial_words import condition, relapse, share, time
+from ketamech.evidence.time_text import time_hours
+from ketamech.simulation.scenario import load_scenario
+from ketamech.trials.rating_scales import scale
+from ketamech.trials.trial_text import condition, relapse, share, time
 
 PARSER = sys.modules["ketamech.dosing.parse"]  # the package offers the function of this name
 
@@ -58,7 +58,7 @@ def test_every_kind_of_word_is_a_terminal_of_the_grammar():
 def test_a_bad_table_of_words_names_its_line(tmp_path, bad, said):
     path = tmp_path / "words.csv"
     path.write_text("word,kind,means\n" + bad)
-    with pytest.raises(BadInput, match=f"words.csv:[23]: .*{said}"):
+    with pytest.raises(InputError, match=f"words.csv:[23]: .*{said}"):
         load_words(path)
 
 
@@ -73,7 +73,7 @@ def calls(work, *arguments):
     sys.setprofile(count)
     try:
         work(*arguments)
-    except BadInput:
+    except InputError:
         pass
     finally:
         sys.setprofile(None)
@@ -120,8 +120,8 @@ BLANKS = " " * 100_000
 @pytest.mark.parametrize("start", STARTS)
 def test_an_endless_text_is_refused_before_it_is_read(start, monkeypatch):
     monkeypatch.setattr("ketamech.dosing.tokens.pieces", None)
-    with pytest.raises(BadInput, match="a text of 100,002 characters is too long"):
-        parse_text(start, f"1{BLANKS}h", Lexicon({}, BadInput))
+    with pytest.raises(InputError, match="a text of 100,002 characters is too long"):
+        parse_text(start, f"1{BLANKS}h", Lexicon({}, InputError))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_an_endless_text_is_refused_before_it_is_read(start, monkeypatch):
     [Regimen.parse, read_perturbation, time, share, duration, lambda text: condition(text, {"MADRS": scale("MADRS")})],
 )
 def test_every_reader_is_bounded(read):
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         read(f"racemic{BLANKS}1 mg IV")
     assert len(str(refused.value)) < 500
 
@@ -138,7 +138,7 @@ def test_one_treatment_is_bounded_and_many_may_stand_together():
     many = "; ".join(f"racemic 35 mg IV over 40 min at day {day}" for day in range(1, 30))
     assert LONGEST_PART < len(many) < LONGEST_TEXT
     assert len(Regimen.parse(many).treatments) == 29
-    with pytest.raises(BadInput, match="too long"):
+    with pytest.raises(InputError, match="too long"):
         Regimen.parse("racemic 35 mg" + " " * LONGEST_PART + "IV")
 
 
@@ -174,7 +174,7 @@ ERRORS = {
 @pytest.mark.parametrize("text", ERRORS)
 def test_an_error_names_the_word_its_place_and_only_a_right_suggestion(text):
     said, key, near = ERRORS[text]
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         load_scenario(text)
     assert said in refused.value.what
     assert (refused.value.key, refused.value.nearest) == (key, near)
@@ -182,7 +182,7 @@ def test_an_error_names_the_word_its_place_and_only_a_right_suggestion(text):
 
 @pytest.mark.parametrize("name", ["wrong", "wholly", "other", "xyz", "a"])
 def test_a_word_that_is_no_slip_gets_no_suggestion(name):
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         Regimen.parse(f"{name} 10 mg IV")
     assert refused.value.nearest is None
 
@@ -194,8 +194,8 @@ def test_one_month_is_as_long_everywhere():
         "duration": duration("1 month"),
         "trial": time("1 month"),
         "evidence": time_hours("1 month"),
-        "rhythm": Regimen.parse("TMS monthly").treatments[0].phases[0].every,
-        "length": Regimen.parse("TMS daily for 1 month").treatments[0].phases[0].length,
+        "rhythm": Regimen.parse("TMS monthly").treatments[0].schedule[0].interval,
+        "length": Regimen.parse("TMS daily for 1 month").treatments[0].schedule[0].duration,
         "start": Regimen.parse("TMS at 1 month").treatments[0].start,
         "perturbation": read_perturbation("restraint for 1 month at 0 h").duration,
     }
@@ -249,15 +249,15 @@ def test_shares_and_conditions():
     found = condition("CADSS >= 30.5", scales)
     assert (found.scale, found.test, found.number) == ("CADSS", ">=", 30.5)
     assert relapse("MADRS-24h > 50 % of baseline from day 13", scales) == ("MADRS-24h", 0.5, 288.0)
-    with pytest.raises(BadInput, match=r"'HDRS-17' \(character 14\) is not rated in this trial"):
+    with pytest.raises(InputError, match=r"'HDRS-17' \(character 14\) is not rated in this trial"):
         condition("remission of HDRS-17", scales)
 
 
 def test_perturbations_by_position_and_number():
     assert len(perturbations().spellings) > 100
     given = read_perturbation("NBQX 10 mg/kg, IP, 30 min before")
-    assert (given.perturbation.name, given.share, given.time) == ("NBQX", 1.0, -0.5)
-    with pytest.raises(BadInput, match=r"'mL' \(character 8\) was not understood"):
+    assert (given.perturbation.name, given.target_fraction, given.time) == ("NBQX", 1.0, -0.5)
+    with pytest.raises(InputError, match=r"'mL' \(character 8\) was not understood"):
         read_perturbation("NBQX 3 mL")
 
 

@@ -5,12 +5,12 @@ import re
 import numpy as np
 import pytest
 
-from ketamech.core import BadInput, SolveFailed
-from ketamech.engine import Kernel, cuda_driver, events, rest, solve
-from ketamech.engine.cuda import WARP
-from ketamech.engine.cuda_driver import Gpu
-from ketamech.engine.kernel import ARGUMENTS, ONE, steering_texts
-from ketamech.system import build
+from ketamech.core import InputError, SolverError
+from ketamech.engine import Kernel, cuda_driver, drug_free_steady_state, events, solve
+from ketamech.engine.cuda_driver import CudaDevice
+from ketamech.engine.gpu_kernel import WARP
+from ketamech.engine.kernel import ARGUMENTS, SINGLE_LANE_ARGUMENTS, driver_texts
+from ketamech.model.assemble import build_system
 from pretended_cuda import PretendedDriver, threads_of
 from toys import TABLE, kinetics, response
 
@@ -21,7 +21,7 @@ SICK = 13
 
 @pytest.fixture(scope="module")
 def system():
-    return build(TABLE, [kinetics, response])
+    return build_system(TABLE, [kinetics, response])
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def pretend(threads, monkeypatch):
 
     def put(code=threads, **facts):
         driver = PretendedDriver(code, **facts)
-        gpu = Gpu(driver)
+        gpu = CudaDevice(driver)
         for room in ("kernel.gpu", "cuda_driver.gpu"):
             monkeypatch.setattr(f"ketamech.engine.{room}", lambda: gpu)
         return driver
@@ -67,7 +67,7 @@ def treatment(i):
 def course(kernel, people, device, **how):
     """Rest, then treatment: start, found, inputs with resting values, and the solution."""
     inputs = people[0].copy()
-    start, found = rest(kernel, inputs, device=device)
+    start, found = drug_free_steady_state(kernel, inputs, device=device)
     start[SICK] = start[0]
     return start, found, inputs, solve(kernel, start, inputs, people[1], TIMES, device=device, **how)
 
@@ -99,7 +99,7 @@ def test_each_thread_has_a_workspace_of_its_own(kernel, people, pretend):
     assert len(driver.places) == COUNT
     for patient, (group, lane) in driver.places.items():
         state = workspace[group, rows.starts["Y"] : rows.starts["Y"] + n, lane]
-        assert np.array_equal(state, solution.last[patient], equal_nan=True)
+        assert np.array_equal(state, solution.final_state[patient], equal_nan=True)
 
 
 def test_little_memory_or_a_small_gpu_takes_longer_and_changes_no_bit(kernel, people, pretend):
@@ -111,19 +111,21 @@ def test_little_memory_or_a_small_gpu_takes_longer_and_changes_no_bit(kernel, pe
 
 
 def test_the_whole_model_is_the_same_to_the_last_bit(pretend):
-    from ketamech.study.running import load_model
+    from ketamech.simulation.model import load_model
 
     model = load_model()
     pretend(threads_of(model.system))
     layout, names = model.layout, model.layout.parameter_names
-    usual = np.array([[*(model.parameters[name].canonical for name in names), *([0.0] * len(layout.rested))]] * 2)
+    usual = np.array(
+        [[*(model.parameters[name].canonical for name in names), *([0.0] * len(layout.baseline_names))]] * 2
+    )
     usual[1, names.index("pharmacokinetics.central_volume")] *= 1.3
     into = layout.state_names.index("pharmacokinetics.central_s")
     given = [events([(0.0, 1, into, 200.0), (0.7, 1, into, -200.0)])] * 2
     found = []
     for device in ("cpu", "cuda"):
         inputs = usual.copy()
-        start, rested = rest(model.kernel, inputs, device=device)
+        start, rested = drug_free_steady_state(model.kernel, inputs, device=device)
         assert rested.all()
         found.append((start, inputs, solve(model.kernel, start, inputs, given, np.array([0.5, 1.0]), device=device)))
     here, there = found
@@ -135,9 +137,9 @@ def test_the_whole_model_is_the_same_to_the_last_bit(pretend):
 
 
 def test_ptx_rounds_every_operation_and_needs_nothing_else(system):
-    from ketamech.engine.cuda_code import graphics_files
+    from ketamech.engine.codegen.ptx_writer import ptx_files
 
-    text = graphics_files(system, steering_texts(ONE), ARGUMENTS)["kernel.ptx"].decode()
+    text = ptx_files(system, driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)["kernel.ptx"].decode()
     used = set(re.findall(r"^\s*(?:@\S+ )?([a-z]+[a-z0-9.]*)", text, re.MULTILINE))
     arithmetic = {
         op for op in used if op.split(".")[0] in ("add", "sub", "mul", "fma", "div", "sqrt", "rcp") and "f64" in op
@@ -162,7 +164,7 @@ def test_progress_is_told_and_ctrl_c_begins_nobody_else(kernel, people, pretend)
         raise KeyboardInterrupt
 
     inputs = people[0].copy()
-    start, _ = rest(kernel, inputs, device="cuda")
+    start, _ = drug_free_steady_state(kernel, inputs, device="cuda")
     before = start.copy()
     with pytest.raises(KeyboardInterrupt):
         solve(kernel, start, inputs, people[1], TIMES, device="cuda", progress=interrupt)
@@ -173,34 +175,34 @@ def test_progress_is_told_and_ctrl_c_begins_nobody_else(kernel, people, pretend)
 
 def test_without_a_gpu_the_error_says_what_to_type(kernel, people, monkeypatch):
     monkeypatch.setattr(cuda_driver, "LIBRARY", "no-such-driver.so")
-    cuda_driver.gpu.cache_clear()
-    with pytest.raises(BadInput, match="no CUDA device") as error:
-        rest(kernel, people[0].copy(), device="cuda")
+    cuda_driver.open_device.cache_clear()
+    with pytest.raises(InputError, match="no CUDA device") as error:
+        drug_free_steady_state(kernel, people[0].copy(), device="cuda")
     assert error.value.type_this == "--device cpu"
 
 
 def test_a_gpu_too_old_is_refused(threads):
-    with pytest.raises(BadInput, match="older than Volta"):
-        Gpu(PretendedDriver(threads, version=6))
+    with pytest.raises(InputError, match="older than Volta"):
+        CudaDevice(PretendedDriver(threads, version=6))
 
 
 def test_too_many_patients_for_the_memory_are_reported(kernel, people, pretend):
     pretend(free=1000)
-    with pytest.raises(SolveFailed, match="out of memory; try fewer patients"):
-        rest(kernel, people[0].copy(), device="cuda")
+    with pytest.raises(SolverError, match="out of memory; try fewer patients"):
+        drug_free_steady_state(kernel, people[0].copy(), device="cuda")
 
 
 @pytest.mark.parametrize(("device", "near"), [("gpu", "cuda"), ("CUDA", "cuda"), ("cup", "cpu"), ("abacus", None)])
 def test_an_unknown_device_is_refused(kernel, people, device, near):
-    with pytest.raises(BadInput, match=f"no device '{device}'") as error:
-        rest(kernel, people[0].copy(), device=device)
+    with pytest.raises(InputError, match=f"no device '{device}'") as error:
+        drug_free_steady_state(kernel, people[0].copy(), device=device)
     assert error.value.nearest == near
 
 
 def test_a_real_gpu_gives_the_same_bits(kernel, people):
-    cuda_driver.gpu.cache_clear()
+    cuda_driver.open_device.cache_clear()
     try:
-        cuda_driver.gpu()
-    except BadInput as reason:
+        cuda_driver.open_device()
+    except InputError as reason:
         pytest.skip(str(reason).splitlines()[0])
     assert_same(course(kernel, people, "cuda"), course(kernel, people, "cpu"))

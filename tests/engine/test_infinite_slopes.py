@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from ketamech.engine import events, load_kernel, machine, solve
-from ketamech.engine.crew import workspace
-from ketamech.engine.elimination import eliminate, factorise
-from ketamech.engine.instructions import Block, Op, Place, Rows
-from ketamech.engine.kernel import Compiled
-from ketamech.engine.program import EXPORTED, program
-from ketamech.engine.vector_code import vector_module
-from ketamech.stages.declaration import Stage
-from ketamech.stages.functions import sqrt
-from ketamech.system import build
+from ketamech.engine import events, load_kernel, solve
+from ketamech.engine.codegen import native_code
+from ketamech.engine.codegen.compile_system import EXPORTED, compile_system
+from ketamech.engine.codegen.ir import BasicBlock, Instruction, Slot, WorkspaceLayout
+from ketamech.engine.codegen.llvm_writer import vector_module
+from ketamech.engine.codegen.sparse_lu import factorise, sparse_lu
+from ketamech.engine.cpu_threads import workspace
+from ketamech.engine.kernel import CompiledSystem
+from ketamech.model.assemble import build_system
+from ketamech.model.functions import sqrt
+from ketamech.model.stage import Stage
 from toys import TABLE
 
 LANES, TURNOVER = 4, TABLE["toy.turnover"].canonical
@@ -24,7 +25,7 @@ def tank(m: Stage) -> None:
     turnover = m.parameter("toy.turnover")
     level, out = m.state("tank.level", "1"), m.state("tank.out", "1", accumulates=True)
     m.rate(level, turnover, because="filling")
-    leak = m.offers("tank.leak", turnover * sqrt(level), "1/h")
+    leak = m.output("tank.leak", turnover * sqrt(level), "1/h")
     m.rate(level, -leak, because="leak")
     m.rate(out, leak, because="leak")
 
@@ -35,7 +36,7 @@ def level_at(time):
 
 
 def test_a_tank_fills_as_in_closed_form():
-    system = build(TABLE, [tank])
+    system = build_system(TABLE, [tank])
     kernel = load_kernel(system.layout, lambda: system)
     times = np.array([0.0, 1e-3, 0.1, 1.0, 5.0, 20.0])
     found = solve(kernel, np.zeros((1, 2)), np.array([[TURNOVER]]), [events([])], times, tolerance=1e-10)
@@ -46,11 +47,11 @@ def test_a_tank_fills_as_in_closed_form():
 
 
 def test_without_help_a_step_from_an_infinite_slope_is_not_kept(monkeypatch):
-    monkeypatch.setattr("ketamech.engine.program.without_infinities", lambda slopes: [])
-    system = build(TABLE, [tank])
-    made = program(system, LANES)
-    code = machine.Machine(machine.object_code([made.text], EXPORTED))
-    w = workspace(Compiled(system.layout, LANES, made.rows, made.pattern, made.gamma, code))
+    monkeypatch.setattr("ketamech.engine.codegen.compile_system.without_infinities", lambda slopes: [])
+    system = build_system(TABLE, [tank])
+    made = compile_system(system, LANES)
+    code = native_code.NativeModule(native_code.object_code([made.text], EXPORTED))
+    w = workspace(CompiledSystem(system.layout, LANES, made.rows, made.pattern, made.gamma, code))
     rows, starts, step = w.reshape(-1, LANES), made.rows.starts, 0.03
     rows[starts["P"]] = TURNOVER
     for name, value in (("SPEED", 1 / step), ("SHIFT", 1 / (step * made.gamma)), ("TOLERANCE", 1.0)):
@@ -63,12 +64,12 @@ def test_without_help_a_step_from_an_infinite_slope_is_not_kept(monkeypatch):
 @pytest.mark.parametrize("slope", [-np.inf, np.inf, 0.0, -2.5e9])
 def test_the_reciprocal_of_an_infinite_pivot_is_not_a_number(slope):
     pattern = [(0, 0)]
-    ops = [Op("j0", "copy", (Place("J", 0),)), *factorise(pattern, eliminate(1, pattern))]
-    text = vector_module([Block("run", tuple(ops))], Rows({"J": 1, "SHIFT": 1, "L": 1}), LANES, ["run"])
+    ops = [Instruction("j0", "copy", (Slot("J", 0),)), *factorise(pattern, sparse_lu(1, pattern))]
+    text = vector_module([BasicBlock("run", tuple(ops))], WorkspaceLayout({"J": 1, "SHIFT": 1, "L": 1}), LANES, ["run"])
     raw = np.zeros(3 * LANES + 8)
     place = raw[(-raw.ctypes.data % 64) // 8 :][: 3 * LANES]
     place[:LANES], place[LANES : 2 * LANES] = slope, 7.0
-    code = machine.Machine(machine.object_code([text], ["run"]))
+    code = native_code.NativeModule(native_code.object_code([text], ["run"]))
     code.function("run", "r")(place.ctypes.data)
     expected = np.nan if np.isinf(slope) else 1.0 / (7.0 - slope)
     assert np.array_equal(place[2 * LANES :], np.full(LANES, expected), equal_nan=True)

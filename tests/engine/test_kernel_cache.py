@@ -6,9 +6,9 @@ import os
 import numpy as np
 import pytest
 
+from ketamech.engine import drug_free_steady_state
 from ketamech.engine import kernel as kept
-from ketamech.engine import rest
-from ketamech.system import build
+from ketamech.model.assemble import build_system
 from toys import TABLE, kinetics
 
 
@@ -29,7 +29,10 @@ def counted(calls, **made):
 def test_what_was_made_is_found_again(folder):
     calls = []
     for _ in range(2):
-        assert kept._kept(folder / "k", counted(calls, code=b"abc", facts=b"{}")) == {"code": b"abc", "facts": b"{}"}
+        assert kept._cache_file(folder / "k", counted(calls, code=b"abc", facts=b"{}")) == {
+            "code": b"abc",
+            "facts": b"{}",
+        }
     assert len(calls) == 1
     assert not list((folder / "k").glob("*.tmp"))
 
@@ -37,9 +40,9 @@ def test_what_was_made_is_found_again(folder):
 @pytest.mark.parametrize("damage", [b"", b"ab", b"abd"])
 def test_what_is_damaged_is_made_anew(folder, damage):
     calls = []
-    kept._kept(folder / "k", counted(calls, code=b"abc"))
+    kept._cache_file(folder / "k", counted(calls, code=b"abc"))
     (folder / "k" / "code").write_bytes(damage)
-    assert kept._kept(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
+    assert kept._cache_file(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
     assert (folder / "k" / "code").read_bytes() == b"abc"
     assert len(calls) == 2
 
@@ -47,9 +50,9 @@ def test_what_is_damaged_is_made_anew(folder, damage):
 @pytest.mark.parametrize("seals", ["", "{", "[]", "{}", '{"other": "x"}', "7"])
 def test_damaged_seals_are_made_anew(folder, seals):
     calls = []
-    kept._kept(folder / "k", counted(calls, code=b"abc"))
+    kept._cache_file(folder / "k", counted(calls, code=b"abc"))
     (folder / "k" / "seals.json").write_text(seals, encoding="utf-8")
-    assert kept._kept(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
+    assert kept._cache_file(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
     assert len(calls) == 2
 
 
@@ -61,26 +64,26 @@ def test_where_nothing_can_be_kept_it_is_made_each_time(folder, problem, monkeyp
     monkeypatch.setattr(os, "replace", refused)
     calls = []
     for _ in range(2):
-        assert kept._kept(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
+        assert kept._cache_file(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
     assert len(calls) == 2
     assert not list((folder / "k").iterdir())
 
 
 def test_what_is_kept_may_be_read_by_others_as_any_file(folder):
     (folder / "usual").write_bytes(b"")
-    kept._kept(folder / "k", counted([], code=b"abc"))
+    kept._cache_file(folder / "k", counted([], code=b"abc"))
     assert (folder / "k" / "code").stat().st_mode == (folder / "usual").stat().st_mode
 
 
 def test_a_warm_kernel_needs_no_equations(folder):
-    system = build(TABLE, [kinetics])
+    system = build_system(TABLE, [kinetics])
     said = []
     kept.Kernel(system.layout, lambda: system, said.append).compiled  # noqa: B018
     assert len(said) == 1
     assert "3 states" in said[0]
     warm = kept.Kernel(system.layout, pytest.fail, said.append)
     inputs = np.array([[TABLE[n].canonical for n in system.parameter_names]])
-    state, found = rest(warm, inputs)
+    state, found = drug_free_steady_state(warm, inputs)
     assert found.all()
     assert (state == 0).all()
     assert len(said) == 1

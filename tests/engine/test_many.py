@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ketamech.core import BadInput, UnknownName
-from ketamech.engine import events, load_kernel, rest, solve, solve_with_visits, table
-from ketamech.system import build
+from ketamech.core import InputError, UnknownNameError
+from ketamech.engine import drug_free_steady_state, events, load_kernel, solve, solve_with_visits, table
+from ketamech.model.assemble import build_system
 from toys import TABLE, kinetics, response
 
 TIMES = np.array([0.5, 1.0, 4.0, 12.0, 24.0, 48.0])
@@ -16,7 +16,7 @@ COUNT = 37
 
 @pytest.fixture(scope="module")
 def kernel():
-    system = build(TABLE, [kinetics, response])
+    system = build_system(TABLE, [kinetics, response])
     return load_kernel(system.layout, lambda: system)
 
 
@@ -26,7 +26,7 @@ def people(kernel):
     chance = np.random.Generator(np.random.Philox(7))
     usual = np.array([TABLE[name].canonical for name in kernel.layout.parameter_names])
     inputs = np.column_stack([usual * np.exp(0.3 * chance.standard_normal((COUNT, usual.size))), np.zeros(COUNT)])
-    start, found = rest(kernel, inputs)
+    start, found = drug_free_steady_state(kernel, inputs)
     assert found.all()
     return start, inputs, [treatment(i) for i in range(COUNT)]
 
@@ -66,7 +66,7 @@ def test_a_rest_state_does_not_depend_on_company(kernel, people):
     for i in (0, 11, COUNT - 1):
         alone = inputs[i : i + 1].copy()
         alone[:, -1] = 0.0
-        state, _ = rest(kernel, alone, threads=2)
+        state, _ = drug_free_steady_state(kernel, alone, threads=2)
         assert (state[0] == start[i]).all()
         assert (alone[0] == inputs[i]).all()
 
@@ -127,8 +127,8 @@ def test_the_last_state_can_be_gone_on_from(kernel, people):
     start, inputs, given = people
     whole = solve(kernel, start, inputs, given, np.array([48.0]), tolerance=1e-9)
     half = solve(kernel, start, inputs, given, np.array([40.0]), tolerance=1e-9)
-    rest_of_it = solve(kernel, half.last, inputs, [events([])] * COUNT, np.array([0.0, 8.0]), tolerance=1e-9)
-    assert rest_of_it.last == pytest.approx(whole.last, rel=1e-6, abs=1e-8)
+    rest_of_it = solve(kernel, half.final_state, inputs, [events([])] * COUNT, np.array([0.0, 8.0]), tolerance=1e-9)
+    assert rest_of_it.final_state == pytest.approx(whole.final_state, rel=1e-6, abs=1e-8)
 
 
 def redose(threshold):
@@ -170,16 +170,16 @@ def test_a_rule_cannot_dose_in_the_past(kernel, people):
     def late(visit, time, values):
         return table(COUNT, np.array([0]), np.array([time - 1]), np.array([0]), np.array([0]), np.array([1.0]))
 
-    with pytest.raises(BadInput, match="decided at 5 h"):
+    with pytest.raises(InputError, match="decided at 5 h"):
         solve_with_visits(kernel, *people, TIMES, np.array([5.0]), late, watched=["kinetics.central"])
 
 
 def test_what_makes_no_sense_is_refused(kernel, people):
-    with pytest.raises(UnknownName, match=r"response\.rise"):
+    with pytest.raises(UnknownNameError, match=r"response\.rise"):
         solve(kernel, *people, TIMES, outputs=["response.ries"])
-    with pytest.raises(BadInput, match="0 threads"):
+    with pytest.raises(InputError, match="0 threads"):
         solve(kernel, *people, TIMES, threads=0)
-    with pytest.raises(BadInput, match="must rise"):
+    with pytest.raises(InputError, match="must rise"):
         solve(kernel, *people, TIMES[::-1])
 
 
@@ -202,7 +202,7 @@ def test_doses_every_day_reach_the_periodic_steady_state(kernel):
     """One compartment: at steady state the amount after a dose is D / (1 - exp(-k tau))."""
     usual = np.array([[TABLE[name].canonical for name in kernel.layout.parameter_names] + [0.0]])
     usual[0, kernel.layout.parameter_names.index("toy.exchange")] = 0.0
-    start, _ = rest(kernel, usual)
+    start, _ = drug_free_steady_state(kernel, usual)
     given = [events([(24.0 * day, 0, 0, 100.0) for day in range(20)])]
     found = solve(kernel, start, usual, given, np.array([19 * 24.0, 19 * 24.0 + 6.0]), tolerance=1e-10)
     k = 10 / 20

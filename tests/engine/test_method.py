@@ -5,23 +5,24 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
-from ketamech.core import BadInput
-from ketamech.engine import events, jacobian, load_kernel, rest, solve
-from ketamech.engine.crew import workspace
-from ketamech.system import build, plain_function
+from ketamech.core import InputError
+from ketamech.engine import drug_free_steady_state, events, jacobian, load_kernel, solve
+from ketamech.engine.cpu_threads import workspace
+from ketamech.model.assemble import build_system
+from ketamech.model.reference_rhs import plain_function
 from toys import TABLE, kinetics, response
 
 
 @pytest.fixture(scope="module")
 def kernel():
-    system = build(TABLE, [kinetics, response])
+    system = build_system(TABLE, [kinetics, response])
     return load_kernel(system.layout, lambda: system)
 
 
 @pytest.fixture(scope="module")
 def person(kernel):
     inputs = np.array([[TABLE[n].canonical for n in kernel.layout.parameter_names] + [0.0]])
-    start, found = rest(kernel, inputs)
+    start, found = drug_free_steady_state(kernel, inputs)
     assert found.all()
     return start, inputs
 
@@ -53,7 +54,7 @@ def test_nothing_is_lost(kernel, person):
     start, inputs = person
     given = events([(0.0, 0, 0, 100.0), (5.0, 1, 0, 10.0), (9.0, 1, 0, -10.0)])
     found = solve(kernel, start, inputs, [given], np.array([100.0]))
-    assert found.last[0, :3].sum() == pytest.approx(140.0, rel=1e-10)
+    assert found.final_state[0, :3].sum() == pytest.approx(140.0, rel=1e-10)
 
 
 def test_scipy_on_the_plain_equations_agrees(kernel, person):
@@ -150,11 +151,11 @@ def test_a_hopeless_patient_is_nan_with_a_reason_and_the_others_go_on(kernel, pe
 
 @pytest.mark.parametrize("tolerance", [0.0, -1e-3, 2.0, float("nan")])
 def test_a_senseless_tolerance_is_refused(kernel, person, tolerance):
-    with pytest.raises(BadInput, match="tolerance"):
+    with pytest.raises(InputError, match="tolerance"):
         solve(kernel, *person, [events([])], np.array([1.0]), tolerance=tolerance)
 
 
 @pytest.mark.parametrize("times", [[], [-1.0], [2.0, 1.0], [float("inf")]])
 def test_senseless_times_are_refused(kernel, person, times):
-    with pytest.raises(BadInput, match="times"):
+    with pytest.raises(InputError, match="times"):
         solve(kernel, *person, [events([])], np.array(times))

@@ -9,11 +9,11 @@ import sys
 import numpy as np
 import pytest
 
-from ketamech.engine import machine
-from ketamech.engine.instructions import Block, Loop, Op, Place, Rows
-from ketamech.engine.program import EXPORTED, program
-from ketamech.engine.vector_code import vector_module
-from ketamech.system import build
+from ketamech.engine.codegen import native_code
+from ketamech.engine.codegen.compile_system import EXPORTED, compile_system
+from ketamech.engine.codegen.ir import BasicBlock, Instruction, Loop, Slot, WorkspaceLayout
+from ketamech.engine.codegen.llvm_writer import vector_module
+from ketamech.model.assemble import build_system
 from toys import TABLE, kinetics, response
 
 LANES, COUNT = 8, 4000
@@ -22,9 +22,9 @@ LANES, COUNT = 8, 4000
 def apply(kind, numbers):
     """One instruction on many numbers, through compiled vector code."""
     rows = numbers.reshape(-1, LANES)
-    block = Block("run", (Loop(len(rows), (Op(Place("OUT"), kind, (Place("IN"),)),)),))
-    text = vector_module([block], Rows({"IN": len(rows), "OUT": len(rows)}), LANES, ["run"])
-    code = machine.Machine(machine.object_code([text], ["run"]))
+    block = BasicBlock("run", (Loop(len(rows), (Instruction(Slot("OUT"), kind, (Slot("IN"),)),)),))
+    text = vector_module([block], WorkspaceLayout({"IN": len(rows), "OUT": len(rows)}), LANES, ["run"])
+    code = native_code.NativeModule(native_code.object_code([text], ["run"]))
     raw = np.zeros(2 * numbers.size + 8)
     place = raw[(-raw.ctypes.data % 64) // 8 :][: 2 * numbers.size]
     place[: numbers.size] = numbers
@@ -108,12 +108,12 @@ def test_what_is_not_an_ordinary_number(kind, x, expected):
 
 @pytest.fixture(scope="module")
 def written():
-    return program(build(TABLE, [kinetics, response]), LANES)
+    return compile_system(build_system(TABLE, [kinetics, response]), LANES)
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86 assembly")
 def test_the_arithmetic_is_done_in_vectors(written):
-    lines = machine.assembly([written.text], EXPORTED).splitlines()
+    lines = native_code.assembly([written.text], EXPORTED).splitlines()
     arithmetic = [
         m
         for line in lines
@@ -127,7 +127,7 @@ def test_the_arithmetic_is_done_in_vectors(written):
 def test_the_text_does_not_depend_on_the_order_of_hashes(written):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import hashlib; from toys import *;"
-        "from ketamech.system import build; from ketamech.engine.program import program;"
+        "from ketamech.model import build; from ketamech.engine.codegen.compile_system import program;"
         "print(hashlib.sha256(program(build(TABLE, [kinetics, response]), 8).text.encode()).hexdigest())"
     )
     tests = os.path.dirname(os.path.dirname(__file__))

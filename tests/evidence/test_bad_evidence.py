@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ketamech import evidence as room
-from ketamech.core import BadInput
+from ketamech.core import InputError
 from ketamech.evidence import load_evidence
 
 TABLES = Path(room.__file__).parents[1] / "data" / "evidence"
@@ -60,7 +60,7 @@ def test_an_untouched_copy_loads(folder):
 )
 def test_a_bad_cell_is_refused(folder, changes, said):
     spoil(folder / "pk.csv", changes)
-    with pytest.raises(BadInput, match=said) as caught:
+    with pytest.raises(InputError, match=said) as caught:
         load_evidence(folder)
     assert ".csv:" in str(caught.value)
     assert f"column '{next(iter(changes))}'" in str(caught.value) or "read_as" in str(caught.value)
@@ -68,7 +68,7 @@ def test_a_bad_cell_is_refused(folder, changes, said):
 
 def test_the_message_names_the_line(folder):
     spoil(folder / "clinical.csv", {"value": "lots"}, line=30)
-    with pytest.raises(BadInput, match=r"clinical\.csv:30: 'lots' is not a number"):
+    with pytest.raises(InputError, match=r"clinical\.csv:30: 'lots' is not a number"):
         load_evidence(folder)
 
 
@@ -78,7 +78,7 @@ def test_a_repeated_paper_is_refused(folder, column):
     with path.open(encoding="utf-8", newline="") as stream:
         taken = next(row[column] for row in csv.DictReader(stream) if row[column])
     spoil(path, {column: taken.upper()}, line=226)
-    with pytest.raises(BadInput, match="each paper once"):
+    with pytest.raises(InputError, match="each paper once"):
         load_evidence(folder)
 
 
@@ -94,7 +94,7 @@ def test_a_repeated_paper_is_refused(folder, column):
 )
 def test_a_file_that_is_no_table_is_refused(folder, content, said):
     (folder / "mechanism.csv").write_bytes(content)
-    with pytest.raises(BadInput, match=said) as caught:
+    with pytest.raises(InputError, match=said) as caught:
         load_evidence(folder)
     assert "mechanism.csv" in str(caught.value)
 
@@ -102,15 +102,15 @@ def test_a_file_that_is_no_table_is_refused(folder, content, said):
 def test_a_missing_file_and_a_short_row_are_refused(folder):
     with (folder / "pk.csv").open("a", encoding="utf-8") as stream:
         stream.write("one,two\n")
-    with pytest.raises(BadInput, match=r"pk\.csv:494: 2 cells in a table of 22 columns"):
+    with pytest.raises(InputError, match=r"pk\.csv:494: 2 cells in a table of 22 columns"):
         load_evidence(folder)
     (folder / "pk.csv").unlink()
-    with pytest.raises(BadInput, match="cannot read"):
+    with pytest.raises(InputError, match="cannot read"):
         load_evidence(folder)
 
 
 def test_an_unclosed_quote_is_refused(folder):
     with (folder / "pk.csv").open("a", encoding="utf-8") as stream:
         stream.write('"never closed,\n')
-    with pytest.raises(BadInput, match=r"pk\.csv:494: broken CSV"):
+    with pytest.raises(InputError, match=r"pk\.csv:494: broken CSV"):
         load_evidence(folder)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ketamech import evidence as room
-from ketamech.core import UnknownName
-from ketamech.evidence import cite, describe, listing, load_evidence
+from ketamech.core import UnknownNameError
+from ketamech.evidence import cite, format_listing, format_row, load_evidence
 
 TABLES = Path(room.__file__).parents[1] / "data" / "evidence"
 
@@ -59,7 +59,7 @@ def test_recalled_rows_stay_recalled(evidence):
         marked = {line["id"] for line in csv.DictReader(stream) if line["seen_at"] == "recalled"}
     assert len(marked) == 35
     assert marked <= recalled
-    assert "RECALLED" in describe(evidence, "zarate06-d-24h")
+    assert "RECALLED" in format_row(evidence, "zarate06-d-24h")
 
 
 def test_confidence_and_reading_agree(evidence):
@@ -96,7 +96,7 @@ def test_cite_names_each_paper_once_in_order(evidence):
 
 
 def test_an_unknown_id_suggests_the_nearest(evidence):
-    with pytest.raises(UnknownName, match="perez-frn-japanese"):
+    with pytest.raises(UnknownNameError, match="perez-frn-japanese"):
         evidence.cite(["perez-frn-japanes"])
 
 
@@ -108,10 +108,10 @@ def test_the_table_has_a_line_for_each_observation(evidence):
 
 
 def test_listing_and_description_are_plain_text(evidence):
-    rows = listing(evidence.select(text="dahan"))
+    rows = format_listing(evidence.select(text="dahan"))
     assert rows
     assert all(isinstance(cell, str) for row in rows for cell in row.values())
-    text = describe(evidence, "dahan11-c50")
+    text = format_row(evidence, "dahan11-c50")
     assert "Dahan 2011" in text
     assert "dahan-c50" in text
     assert "10.5 ng/mL" in text

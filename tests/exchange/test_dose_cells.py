@@ -2,11 +2,11 @@
 
 import pytest
 
-from ketamech.core import BadInput
-from ketamech.exchange.dose_reading import doses_in
-from ketamech.exchange.dose_scenarios import scenario_of, solve_table
+from ketamech.core import InputError
+from ketamech.dosing.regimen import Regimen
+from ketamech.exchange.nonmem.read import doses_in
+from ketamech.exchange.nonmem.simulate_table import scenario_of, solve_table
 from ketamech.parameters import load_parameters
-from ketamech.study import Regimen
 
 TABLE = load_parameters()
 BOLUS = "ketamine 20 mg IV"
@@ -83,7 +83,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_cannot_be_meant_is_refused_with_file_line_and_column(text):
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         first_scenario(text)
     for part in ("doses.csv", *REFUSED[text]):
         assert part in str(refused.value)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ketamech.core import BadInput
-from ketamech.exchange.dose_reading import read_doses
-from ketamech.exchange.dose_scenarios import scenario_of, solve_table
+from ketamech.core import InputError
+from ketamech.exchange.nonmem.read import read_doses
+from ketamech.exchange.nonmem.simulate_table import scenario_of, solve_table
 from ketamech.parameters import load_parameters
 
 TABLE = load_parameters()
@@ -165,7 +165,7 @@ def test_a_steady_state_that_goes_on_is_a_scenario_and_others_are_a_table(folder
     (subject,) = on.subjects
     assert scenario_of(on, subject, TABLE).regimen.treatments[0].start == 12
     off = read(folder, HEAD + MORNING.format(more=0) + EVENING.format(more=3) + LOOK.format(at=30))
-    with pytest.raises(BadInput, match="doses that are not given again"):
+    with pytest.raises(InputError, match="doses that are not given again"):
         scenario_of(off, off.subjects[0], TABLE)
 
 
@@ -199,7 +199,7 @@ REFUSED = {
 def test_what_has_no_meaning_is_refused_with_its_line(folder, model, case):
     rows, parts = REFUSED[case]
     text = HEAD.removeprefix("ID,") + rows
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         solve_table(read(folder, text), model, LEVELS)
     for part in parts:
         assert part in str(refused.value)

@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 
 import ketamech
-from ketamech.core import BadInput
-from ketamech.exchange import tidy
-from ketamech.exchange.dose_simulation import OUTPUTS, shown_records, simulate_records
-from ketamech.study import courses, load_scenario, run
+from ketamech.core import InputError
+from ketamech.exchange.curves_io import to_long_table
+from ketamech.exchange.simulate_any import OUTPUTS, shown_records, simulate_records
+from ketamech.simulation.run_subjects import run
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.simulate import subjects
 
 TWO = """ID,TIME,AMT,RATE,CMT,EVID,MDV,DV,DVID,WT,SITE,Arm
 1,0,35,52.5,IV,1,1,.,.,70,007,a
@@ -43,7 +45,7 @@ def test_a_table_is_simulated_into_one_dataset(table, model):
     levels = curves["venous.ketamine"]
     assert np.isnan(levels.sel(patient="b", time=[0.5, 24.0])).all()
     for person, hour, sentence in (("1", 0.5, "ketamine 35 mg IV over 40 min"), ("b", 2.0, "ketamine 50 mg oral")):
-        alone = run(model, courses(load_scenario(sentence), model)[:1], np.array([0.0, hour]))["venous.ketamine"]
+        alone = run(model, subjects(load_scenario(sentence), model)[:1], np.array([0.0, hour]))["venous.ketamine"]
         assert float(levels.sel(patient=person, time=hour)) == pytest.approx(float(alone[0, 1]), rel=1e-4)
     assert float(levels.sel(patient="1", time=2.0)) > 0
 
@@ -52,7 +54,7 @@ def test_it_opens_in_pandas_and_as_a_tidy_table(table, model):
     curves = ketamech.simulate(str(table(TWO)), model=model, drug="ketamine", outputs=["mood.madrs"])
     frame = curves.to_dataframe().dropna(subset=["mood.madrs"])
     assert frame.index.tolist() == [("1", 0.5), ("1", 2.0), ("1", 24.0), ("b", 2.0)]
-    assert set(tidy(curves).column("variable").to_pylist()) == {"mood.madrs"}
+    assert set(to_long_table(curves).column("variable").to_pylist()) == {"mood.madrs"}
 
 
 def test_each_occasion_is_a_patient_of_its_own(table, model):
@@ -103,7 +105,7 @@ def test_one_person_without_observations_is_a_scenario(table, model):
 
 @pytest.mark.parametrize("nothing", [None, 5, ["racemic 35 mg IV"], {"dose": 1}, b"racemic 35 mg IV"])
 def test_what_is_no_scenario_is_refused(nothing, model):
-    with pytest.raises(BadInput, match="a scenario of type"):
+    with pytest.raises(InputError, match="a scenario of type"):
         ketamech.simulate(nothing, model=model)
 
 
@@ -121,10 +123,10 @@ REFUSED = {
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_does_not_fit_a_table_is_refused(what, table, model):
     source, options = REFUSED[what]
-    with pytest.raises(BadInput, match=what):
+    with pytest.raises(InputError, match=what):
         ketamech.simulate(table(source) if "\n" in source else source, model=model, **options)
 
 
 def test_a_table_is_no_scenario_file(table):
-    with pytest.raises(BadInput, match=r"table of doses[\s\S]*ketamech.simulate"):
+    with pytest.raises(InputError, match=r"table of doses[\s\S]*ketamech.simulate"):
         load_scenario(table(TWO))

@@ -11,12 +11,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import ketamech
-from ketamech.core import BadInput
-from ketamech.exchange.dose_reading import read_doses
-from ketamech.exchange.dose_scenarios import scenario_of, solve_table
-from ketamech.exchange.dose_writing import doses_csv, not_carried
+from ketamech.core import InputError
+from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.regimen import Phase, Regimen, Treatment
+from ketamech.exchange.nonmem.read import read_doses
+from ketamech.exchange.nonmem.simulate_table import scenario_of, solve_table
+from ketamech.exchange.nonmem.write import doses_csv, lossy_features
 from ketamech.parameters import load_parameters
-from ketamech.study import Phase, Regimen, Treatment, courses, entries, load_scenario, run
+from ketamech.simulation.run_subjects import run
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.simulate import subjects
 
 TABLE = load_parameters()
 HORIZON = 2000.0
@@ -43,8 +47,8 @@ def only(folder, text, drug="esketamine"):
 def given_to(regimen, horizon=HORIZON):
     """Everything that enters, by state, in order of time."""
     found = defaultdict(list)
-    for entry in entries(regimen, TABLE, {}, horizon):
-        found[entry.state].append((entry.time, entry.amount, entry.duration))
+    for entry in dose_events(regimen, TABLE, {}, horizon):
+        found[entry.compartment].append((entry.time, entry.amount, entry.duration))
     return {state: np.array(sorted(rows)) for state, rows in found.items()}
 
 
@@ -57,7 +61,7 @@ def same(one, other, horizon=HORIZON):
 
 hours = st.floats(0.1, 100).map(lambda x: round(x, 4))
 phases = st.lists(
-    st.builds(lambda gap, more: Phase(every=gap, length=gap * (1 + more)), hours, st.integers(0, 5))
+    st.builds(lambda gap, more: Phase(interval=gap, duration=gap * (1 + more)), hours, st.integers(0, 5))
     | st.builds(Phase, every=st.none(), times_a_week=st.integers(1, 7), length=st.sampled_from([168.0, 336.0, 400.0])),
     max_size=3,
 ).map(tuple)
@@ -96,8 +100,8 @@ sessions = st.builds(
 @given(st.lists(drugs | infusions | sessions, min_size=1, max_size=3).map(lambda found: Regimen(tuple(found))))
 def test_any_regimen_survives_the_round_trip(folder, regimen):
     try:
-        entries(regimen, TABLE, {}, HORIZON)
-    except BadInput:
+        dose_events(regimen, TABLE, {}, HORIZON)
+    except InputError:
         return  # overlapping operations, single doses out of order: no regimen
     same(regimen, only(folder, doses_csv(regimen, HORIZON, {}, TABLE)))
 
@@ -117,7 +121,7 @@ STEADY = {
 def test_a_start_at_steady_state_survives_or_is_refused(folder, sentence):
     regimen = Regimen.parse(sentence)
     if STEADY[sentence]:
-        with pytest.raises(BadInput, match=STEADY[sentence]):
+        with pytest.raises(InputError, match=STEADY[sentence]):
             doses_csv(regimen, HORIZON, {}, TABLE)
         return
     found = only(folder, doses_csv(regimen, HORIZON, {}, TABLE))
@@ -232,7 +236,7 @@ ODD = {
 
 @pytest.mark.parametrize("what", ODD)
 def test_what_ev_would_take_for_something_else_is_refused(what):
-    with pytest.raises(BadInput, match=re.escape(what)):
+    with pytest.raises(InputError, match=re.escape(what)):
         ketamech.ev(**{"drug": "racemic", **ODD[what]})
 
 
@@ -320,14 +324,14 @@ REFUSED = {
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_a_bad_table_says_what_is_wrong_and_where(folder, text):
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         scenarios(folder, text)
     for part in REFUSED[text]:
         assert part in str(refused.value)
 
 
 def test_a_dose_without_a_drug_asks_which(folder):
-    with pytest.raises(BadInput, match="--drug esketamine"):
+    with pytest.raises(InputError, match="--drug esketamine"):
         read(folder, "TIME,AMT,CMT\n0,20,IV", drug=None)
 
 
@@ -338,13 +342,13 @@ cells = st.sampled_from(["0", "1", "-1", "20", ".", "", "IV", "oral", "x", "1e9"
 def test_any_table_is_read_or_refused(folder, rows):
     text = "ID,TIME,AMT,RATE,CMT,EVID,II,ADDL,SS\n" + "\n".join(",".join(row) for row in rows)
     assume("\n," not in text)
-    with contextlib.suppress(BadInput):
+    with contextlib.suppress(InputError):
         scenarios(folder, text)
 
 
 def test_what_is_lost_is_said():
     asked = load_scenario("racemic 1 mg/kg IV daily missing 10 %; placebo weekly", TABLE)
-    found = "\n".join(not_carried(replace(asked, horizon=99.0)))
+    found = "\n".join(lossy_features(replace(asked, horizon=99.0)))
     for part in ("up to 99 h", "chance", "per kilogram", "without a mass", "how it is absorbed"):
         assert part in found
 
@@ -354,7 +358,7 @@ def test_what_is_no_dose_is_said_to_be_lost():
         "racemic 10 mg/kg IP", TABLE, species="rat", perturbations=["NBQX 10 mg/kg IP at 1 h"],
         wiring="habenula-parallel",
     )  # fmt: skip
-    found = "\n".join(not_carried(asked))
+    found = "\n".join(lossy_features(asked))
     for part in ("NBQX 10 mg/kg IP at 1 h", "habenula-parallel", "SPECIES", "mood.habenula_weight"):
         assert part in found
     assert "pharmacokinetics.central_volume" not in found, "the column SPECIES brings it"
@@ -373,7 +377,7 @@ def test_an_animal_survives_the_round_trip_with_its_kinetics_and_without_hope(fo
     looked = text.replace("1,672,", "1,1,.,.,.,0,.,.,.,1,.,.,.,.,.,.,.,0.4,rat\n1,24,")
     names = ("plasma.esketamine", "mood.madrs", "expectancy.belief")
     shown = solve_table(read(folder, looked), model, names)
-    usual = run(model, courses(replace(asked, values=heavier), model)[:1], np.array([0.0, 1.0, 24.0]))
+    usual = run(model, subjects(replace(asked, values=heavier), model)[:1], np.array([0.0, 1.0, 24.0]))
     for name in names:
         assert shown[name].to_numpy() == pytest.approx(usual[name].values[0, 1:], rel=1e-4), name
 

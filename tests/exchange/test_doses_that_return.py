@@ -8,19 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_dose_tables import HORIZON, drugs, hours, infusions, phases, sessions
 
-from ketamech.core import BadInput
-from ketamech.exchange.archive import package, write_archive
-from ketamech.exchange.arriving import arriving
-from ketamech.exchange.dose_explaining import regimen_of
-from ketamech.exchange.entering import Entering
-from ketamech.exchange.petab_cases import Case, Reading
-from ketamech.exchange.petab_files import petab_files
-from ketamech.exchange.sbml import course_sbml
-from ketamech.exchange.sbml_doses import dosed_states, doses_of_sbml
+from ketamech.core import InputError
+from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.regimen import Regimen, Treatment
+from ketamech.dosing.subject import Subject
+from ketamech.exchange.dose_inference.infer_regimen import infer_regimen
+from ketamech.exchange.dose_inference.input_profile import InputProfile
+from ketamech.exchange.import_scenarios import read_scenarios
+from ketamech.exchange.omex import build_archive, write_archive
+from ketamech.exchange.petab.problem import Measurement, PetabCondition
+from ketamech.exchange.petab.write import petab_files
+from ketamech.exchange.sbml.export import course_sbml
+from ketamech.exchange.sbml.read_doses import dosed_states, doses_of_sbml
 from ketamech.exchange.sedml import time_courses, write_sedml
 from ketamech.parameters import load_parameters
-from ketamech.study import Regimen, Treatment, courses, entries, load_scenario
-from ketamech.study.running import Course
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.simulate import subjects
 
 TABLE = load_parameters()
 sprays = st.builds(
@@ -54,7 +57,7 @@ WORDS = {
 
 
 def put_in(regimen, horizon=HORIZON):
-    return Entering.of(entries(regimen, TABLE, {}, horizon))
+    return InputProfile.of(dose_events(regimen, TABLE, {}, horizon))
 
 
 @settings(max_examples=60)
@@ -62,31 +65,31 @@ def put_in(regimen, horizon=HORIZON):
 def test_any_regimen_is_found_again_in_what_enters(regimen):
     try:
         wanted = put_in(regimen)
-    except BadInput:
+    except InputError:
         return  # overlapping operations, single doses out of order: no regimen
-    assert put_in(regimen_of(wanted, TABLE, {}), 2 * HORIZON).apart(wanted) == ""
+    assert put_in(infer_regimen(wanted, TABLE, {}), 2 * HORIZON).first_difference(wanted) == ""
 
 
 @pytest.mark.parametrize("sentence", WORDS)
 def test_the_words_that_come_back(sentence):
-    assert regimen_of(put_in(Regimen.parse(sentence)), TABLE, {}).sentence(exact=False) == WORDS[sentence]
+    assert infer_regimen(put_in(Regimen.parse(sentence)), TABLE, {}).sentence(exact=False) == WORDS[sentence]
 
 
 def test_what_is_no_dose_is_named():
     wanted = put_in(Regimen.parse("esketamine 84 mg nasal"))
-    wanted.put("pharmacokinetics.nose_r", 5.0, 3.0)
-    with pytest.raises(BadInput, match=r"nose_r at 5 h"):
-        regimen_of(wanted, TABLE, {})
+    wanted.add("pharmacokinetics.nose_r", 5.0, 3.0)
+    with pytest.raises(InputError, match=r"nose_r at 5 h"):
+        infer_regimen(wanted, TABLE, {})
 
 
 def test_two_things_that_enter_differently_are_told_apart():
     one, other = (put_in(Regimen.parse(f"racemic {n} mg IV over 1 h")) for n in ("20", "20.001"))
-    assert one.apart(other).startswith("pharmacokinetics.central_s at 0 h")
-    assert one.apart(one) == ""
+    assert one.first_difference(other).startswith("pharmacokinetics.central_s at 0 h")
+    assert one.first_difference(one) == ""
 
 
 def test_places_that_doses_enter_are_empty_at_rest(model):
-    text = course_sbml(model, Course("rest"))
+    text = course_sbml(model, Subject("rest"))
     held = libsbml.readSBMLFromString(text)
     inside = held.getModel()
     for state in dosed_states() & set(model.layout.state_names):
@@ -105,31 +108,34 @@ def asked(model):
 
 
 def test_sbml_gives_back_what_it_puts_in(model, asked, tmp_path):
-    treated = courses(asked, model)[0]
+    treated = subjects(asked, model)[0]
     (tmp_path / "m.xml").write_text(course_sbml(model, treated), encoding="utf-8")
-    (found,) = arriving(tmp_path / "m.xml", TABLE).values()
-    assert put_in(found.regimen).apart(Entering.of(treated.entries)) == ""
+    (found,) = read_scenarios(tmp_path / "m.xml", TABLE).values()
+    assert put_in(found.regimen).first_difference(InputProfile.of(treated.events)) == ""
     assert found.values == {}
     (tmp_path / "again.yaml").write_text(found.source, encoding="utf-8")
-    assert put_in(load_scenario(tmp_path / "again.yaml", TABLE).regimen).apart(Entering.of(treated.entries)) == ""
+    assert (
+        put_in(load_scenario(tmp_path / "again.yaml", TABLE).regimen).first_difference(InputProfile.of(treated.events))
+        == ""
+    )
 
 
 def test_an_archive_and_its_simulation_give_back_doses_person_and_horizon(model, asked, tmp_path):
-    given_to = replace(asked, values={"mood.pace": 1.5 * TABLE["mood.pace"].canonical}, horizon=400.0)
-    made = package(given_to, model)
+    given_to = replace(asked, values={"mood.rate_constant": 1.5 * TABLE["mood.rate_constant"].canonical}, horizon=400.0)
+    made = build_archive(given_to, model)
     write_archive(tmp_path / "x.omex", made)
     for place, text in made.files.items():
         if "/" not in place:
             (tmp_path / place).write_text(text, encoding="utf-8")
     for file in ("x.omex", "simulation.sedml"):
-        (found,) = arriving(tmp_path / file, TABLE).values()
+        (found,) = read_scenarios(tmp_path / file, TABLE).values()
         assert found.horizon == 400
         assert found.values == pytest.approx(given_to.values)
-        assert put_in(found.regimen).apart(Entering.of(courses(given_to, model)[0].entries)) == ""
+        assert put_in(found.regimen).first_difference(InputProfile.of(subjects(given_to, model)[0].events)) == ""
 
 
 def test_petab_experiments_give_back_what_each_puts_in(model, tmp_path):
-    reading = Reading("mood__madrs", 300.0, 20.0, 1.0, False, "points", "x", "x")
+    reading = Measurement("mood__madrs", 300.0, 20.0, 1.0, False, "points", "x", "x")
     given_to = {
         name: load_scenario(sentence, model.parameters)
         for name, sentence in {
@@ -137,16 +143,21 @@ def test_petab_experiments_give_back_what_each_puts_in(model, tmp_path):
             "b": "esketamine 56 mg nasal; ECT at 9 h",
         }.items()
     }
-    cases = [Case(name, courses(one, model)[0], (reading,)) for name, one in given_to.items()]
+    cases = [PetabCondition(name, subjects(one, model)[0], (reading,)) for name, one in given_to.items()]
     for place, text in petab_files(cases, model).items():
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / place).write_text(text, encoding="utf-8")
-    found = arriving(tmp_path / "v2" / "person_01" / "problem.yaml", TABLE)
+    found = read_scenarios(tmp_path / "v2" / "person_01" / "problem.yaml", TABLE)
     assert set(found) == {"c_a", "c_b"}
     for case in cases:
         one = found[f"c_{case.name}"]
         assert one.horizon == 300
-        assert put_in(one.regimen, one.horizon).apart(Entering.of(e for e in case.course.entries if e.time < 300)) == ""
+        assert (
+            put_in(one.regimen, one.horizon).first_difference(
+                InputProfile.of(e for e in case.subject.events if e.time < 300)
+            )
+            == ""
+        )
 
 
 @pytest.mark.parametrize(
@@ -156,35 +167,35 @@ def test_petab_experiments_give_back_what_each_puts_in(model, tmp_path):
 def test_an_animal_comes_back_as_one(model, species, sentence, tmp_path):
     asked = load_scenario(sentence, TABLE, species=species)
     mine = {**asked.values, "pharmacokinetics.central_volume": 1.1 * asked.values["pharmacokinetics.central_volume"]}
-    treated = courses(replace(asked, values=mine), model)[0]
+    treated = subjects(replace(asked, values=mine), model)[0]
     (tmp_path / "a.xml").write_text(course_sbml(model, treated), encoding="utf-8")
-    found = arriving(tmp_path / "a.xml", TABLE)["a"]
+    found = read_scenarios(tmp_path / "a.xml", TABLE)["a"]
     assert found.species == species
     assert found.values == pytest.approx(mine)
-    assert Entering.of(courses(found, model)[0].entries).apart(Entering.of(treated.entries)) == ""
+    assert InputProfile.of(subjects(found, model)[0].events).first_difference(InputProfile.of(treated.events)) == ""
     (tmp_path / "a.yaml").write_text(found.source, encoding="utf-8")
     assert load_scenario(tmp_path / "a.yaml", TABLE).values == pytest.approx(mine)
 
 
 def test_a_start_at_steady_state_is_refused_by_name(model):
     asked_for = load_scenario("racemic 20 mg IV every 12 h for 2 days at steady state", model.parameters)
-    with pytest.raises(BadInput, match="at steady state, of a rhythm it does not tell"):
-        doses_of_sbml(course_sbml(model, courses(asked_for, model)[0]), TABLE)
+    with pytest.raises(InputError, match="at steady state, of a rhythm it does not tell"):
+        doses_of_sbml(course_sbml(model, subjects(asked_for, model)[0]), TABLE)
 
 
 def test_an_event_that_is_no_dose_is_refused_by_name(model):
-    text = course_sbml(model, Course("x", entries(Regimen.parse("racemic 20 mg IV at 5 h"), TABLE, {}, 99.0)))
+    text = course_sbml(model, Subject("x", dose_events(Regimen.parse("racemic 20 mg IV at 5 h"), TABLE, {}, 99.0)))
     broken = text.replace("<plus/>", "<times/>", text.count("<plus/>"))
-    with pytest.raises(BadInput, match="does more to"):
+    with pytest.raises(InputError, match="does more to"):
         doses_of_sbml(broken, TABLE)
-    with pytest.raises(BadInput, match="no model of KetaMech"):
+    with pytest.raises(InputError, match="no model of KetaMech"):
         doses_of_sbml(
             '<sbml xmlns="http://www.sbml.org/sbml/level3/version1/core" level="3" version="1"><model/></sbml>', TABLE
         )
 
 
 def test_a_simulation_that_changes_more_than_values_is_refused(tmp_path, model):
-    (tmp_path / "model.xml").write_text(course_sbml(model, Course("x")), encoding="utf-8")
+    (tmp_path / "model.xml").write_text(course_sbml(model, Subject("x")), encoding="utf-8")
     text = write_sedml("x", "model.xml", ("mood.madrs",), time_courses(24.0))
     target = "/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='mood__pace']"
     change = "<listOfChanges>{}</listOfChanges>"
@@ -194,8 +205,8 @@ def test_a_simulation_that_changes_more_than_values_is_refused(tmp_path, model):
         end = text.index("/>", start)
         (tmp_path / "s.sedml").write_text(f"{text[:end]}>{inside}</model>{text[end + 2 :]}", encoding="utf-8")
         if wrong:
-            with pytest.raises(BadInput, match="changes more than a value"):
-                arriving(tmp_path / "s.sedml", TABLE)
+            with pytest.raises(InputError, match="changes more than a value"):
+                read_scenarios(tmp_path / "s.sedml", TABLE)
         else:
-            (found,) = arriving(tmp_path / "s.sedml", TABLE).values()
-            assert found.values == {"mood.pace": 0.5}
+            (found,) = read_scenarios(tmp_path / "s.sedml", TABLE).values()
+            assert found.values == {"mood.rate_constant": 0.5}

@@ -7,17 +7,17 @@ import libsedml
 import numpy as np
 import pytest
 
-from ketamech.analysis.measure import SEEN_AS
-from ketamech.analysis.protocols import load_protocols, simulate_protocols
-from ketamech.analysis.targets import load_targets
+from ketamech.analysis.reference_protocols import load_protocols, simulate_protocols
+from ketamech.analysis.scorecard_targets import load_targets
 from ketamech.evidence import load_evidence
-from ketamech.exchange.archive import MODEL, SCENARIO, SIMULATION, read_archive, write_archive
-from ketamech.exchange.certificate import certify_archives
-from ketamech.exchange.figure_archives import POINTS, figure_packages
-from ketamech.exchange.figures import LEAST, published_figures
+from ketamech.exchange.cross_simulator_check import compare_archives
+from ketamech.exchange.omex import MODEL, SCENARIO, SIMULATION, read_archive, write_archive
+from ketamech.exchange.published_figure_omex import POINTS, figure_packages
+from ketamech.exchange.published_figures import MIN_POINTS, published_figures
 from ketamech.exchange.sedml import read_time_courses
-from ketamech.study import courses
-from ketamech.study.scenario_from_file import scenario_from_text
+from ketamech.simulation.observable import SEEN_AS
+from ketamech.simulation.scenario_reader import scenario_from_text
+from ketamech.simulation.simulate import subjects
 
 SUM = "kamp-2020b-kamp-racemic-plasma-s-hydroxynorketamine-plasma-r-hydroxynorketamine"
 RAT = "li-2010-rat-10-plasticity-mtorc1-of-rest"
@@ -45,7 +45,7 @@ def points(files):
 
 def test_a_figure_has_moments_and_one_thing_that_is_read(figures):
     for figure in figures.values():
-        assert len(figure.hours) >= LEAST
+        assert len(figure.hours) >= MIN_POINTS
         assert len({(t.protocol, t.measure.output, t.measure.seen_as) for t in figure.targets}) == 1
     obstacles = [one.obstacle for one in figures.values() if one.obstacle]
     assert 0 < len(obstacles) < len(figures)
@@ -87,9 +87,9 @@ def test_the_simulation_shows_what_the_paper_shows(name, made, figures):
 
 def test_the_scenario_within_is_the_treatment(made, figures, model):
     for name, package in made.items():
-        treated = courses(scenario_from_text(package.files[SCENARIO], model.parameters, name), model)[0]
+        treated = subjects(scenario_from_text(package.files[SCENARIO], model.parameters, name), model)[0]
         felt = [e for e in figures[name].protocol.entries(model.parameters) if e.state != "expectancy.belief"]
-        assert [e for e in treated.entries if e.state != "expectancy.belief"] == felt
+        assert [e for e in treated.events if e.compartment != "expectancy.belief"] == felt
 
 
 def test_an_archive_that_was_written_can_be_certified(made, model, tmp_path):
@@ -100,6 +100,6 @@ def test_an_archive_that_was_written_can_be_certified(made, model, tmp_path):
         asked.append(text)
         return np.full((len(times), len(ids)), np.nan)
 
-    found = certify_archives([tmp_path / "rat.omex"], model, engines={"broken": wrong})
+    found = compare_archives([tmp_path / "rat.omex"], model, engines={"broken": wrong})
     assert asked == [made[RAT].files[MODEL]]
-    assert not found.kept
+    assert not found.within_goal

@@ -5,16 +5,17 @@ import numpy as np
 import pytest
 
 from cli.test_bad_input import refused, run
-from ketamech.core import BadInput
+from ketamech.core import InputError
 from ketamech.engine import events
-from ketamech.exchange.kinetics import load_kinetics_model
-from ketamech.exchange.sbml import write_sbml
-from ketamech.exchange.sbml_words import sbml_id
+from ketamech.exchange.custom_pk import load_kinetics_model
+from ketamech.exchange.sbml.export import write_sbml
+from ketamech.exchange.sbml.ids import sbml_id
+from ketamech.model.assemble import build_system
+from ketamech.model.stages import all_stages
 from ketamech.parameters import load_parameters
-from ketamech.stages import story
-from ketamech.study import courses, load_scenario
-from ketamech.study import run as run_courses
-from ketamech.system import build
+from ketamech.simulation.run_subjects import run as run_courses
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.simulate import subjects
 
 TABLE = load_parameters()
 OUTPUTS = [
@@ -55,7 +56,7 @@ def one_compartment(folder, **changed):
 
 @pytest.mark.parametrize("sentence", ["racemic 0.5 mg/kg IV over 40 min", "esketamine 84 mg nasal"])
 def test_our_own_kinetics_out_and_in_again_change_nothing(sentence, model, tmp_path):
-    alone = build(TABLE, [write for write in story() if write.__name__ == "pharmacokinetics"])
+    alone = build_system(TABLE, [write for write in all_stages() if write.__name__ == "pharmacokinetics"])
     inputs = np.array([TABLE[name].canonical for name in alone.parameter_names])
     sbml = write_sbml(alone, inputs, np.zeros(len(alone.states)), events([]))
     doses = {name: sbml_id(name) for name in alone.state_names if name.startswith("pharmacokinetics.")}
@@ -63,7 +64,7 @@ def test_our_own_kinetics_out_and_in_again_change_nothing(sentence, model, tmp_p
     swapped = load_kinetics_model(files(tmp_path, sbml, outputs, doses))
     times, names = np.array([0.3, 0.7, 2.0, 24.0, 168.0]), ("plasma.esketamine", "venous.ketamine", "mood.madrs")
     scenario = load_scenario(sentence, model.parameters)
-    ours, theirs = (run_courses(m, [courses(scenario, m)[0]], times, tolerance=1e-8) for m in (model, swapped))
+    ours, theirs = (run_courses(m, [subjects(scenario, m)[0]], times, tolerance=1e-8) for m in (model, swapped))
     for name in names:
         assert theirs[name].values == pytest.approx(ours[name].values, rel=1e-5), name
 
@@ -72,7 +73,7 @@ def test_a_dose_enters_the_imported_species(tmp_path):
     """Two compartments in closed form at early times; both enantiomers enter one species."""
     swapped = load_kinetics_model(one_compartment(tmp_path))
     for sentence in ("racemic 20 mg IV", "esketamine 20 mg IV"):
-        treated = courses(load_scenario(sentence, TABLE), swapped)[0]
+        treated = subjects(load_scenario(sentence, TABLE), swapped)[0]
         found = run_courses(swapped, [treated], np.array([0.0, 1e-3, 4.0]), tolerance=1e-8)
         plasma = found["plasma.esketamine"].values[0]
         at_first = 20 / 70 / (TABLE["drug.ketamine_molar_mass"].canonical * 1e9) * 1e3  # mg/L to umol/L
@@ -86,8 +87,8 @@ def test_a_dose_enters_the_imported_species(tmp_path):
 
 def test_a_dose_that_the_kinetics_do_not_take_is_refused(tmp_path):
     swapped = load_kinetics_model(one_compartment(tmp_path))
-    treated = courses(load_scenario("esketamine 84 mg nasal", TABLE), swapped)[0]
-    with pytest.raises(BadInput, match=r"nothing can enter 'pharmacokinetics\.nose_s'"):
+    treated = subjects(load_scenario("esketamine 84 mg nasal", TABLE), swapped)[0]
+    with pytest.raises(InputError, match=r"nothing can enter 'pharmacokinetics\.nose_s'"):
         run_courses(swapped, [treated], np.array([1.0]))
 
 
@@ -98,7 +99,7 @@ def without(path, key):
 
 def test_a_missing_name_is_named(tmp_path):
     path = without(one_compartment(tmp_path), "plasma.s_norketamine")
-    with pytest.raises(BadInput, match=r"kinetics without plasma\.s_norketamine"):
+    with pytest.raises(InputError, match=r"kinetics without plasma\.s_norketamine"):
         load_kinetics_model(path)
 
 
@@ -112,7 +113,7 @@ def test_a_missing_name_is_named(tmp_path):
     ],
 )
 def test_a_bad_file_of_kinetics_says_what_is_wrong(changed, complaint, tmp_path):
-    with pytest.raises(BadInput, match=complaint):
+    with pytest.raises(InputError, match=complaint):
         load_kinetics_model(one_compartment(tmp_path, **changed))
 
 

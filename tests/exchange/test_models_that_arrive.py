@@ -11,10 +11,10 @@ import pytest
 import roadrunner
 
 from cli.test_bad_input import run
-from ketamech.core import BadInput, SolveFailed
-from ketamech.exchange.sbml_cases import run_suite, summary
-from ketamech.exchange.sbml_import import import_sbml
-from ketamech.exchange.sbml_running import simulate_imported
+from ketamech.core import InputError, SolverError
+from ketamech.exchange.sbml.conformance import run_suite, summary
+from ketamech.exchange.sbml.importer import import_sbml
+from ketamech.exchange.sbml.simulate import simulate_imported
 
 roadrunner.Logger.disableLogging()
 TIMES = np.linspace(0, 5, 26)
@@ -169,7 +169,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_is_not_supported_is_refused_by_name(text, tmp_path):
-    with pytest.raises(BadInput, match=REFUSED[text]):
+    with pytest.raises(InputError, match=REFUSED[text]):
         simulate_imported(arrived(tmp_path, text), TIMES)
 
 
@@ -198,7 +198,7 @@ xmlns:qual="http://www.sbml.org/sbml/level3/version1/qual/version1" qual:require
     ],
 )
 def test_files_that_are_no_supported_model(text, complaint, tmp_path):
-    with pytest.raises(BadInput, match=complaint):
+    with pytest.raises(InputError, match=complaint):
         arrived(tmp_path, text)
 
 
@@ -208,7 +208,7 @@ LEADING = "x=1; x'=rateOf(y)-x; y=1; y'=1"
 @pytest.mark.parametrize(("instead", "complaint"), [("x", "need one another|loop"), ("q", "rateOf of q")])
 def test_a_rate_of_change_that_cannot_be_told(instead, complaint, tmp_path):
     document = sbml(LEADING).replace("<ci> y </ci>", f"<ci> {instead} </ci>")
-    with pytest.raises(BadInput, match=complaint):
+    with pytest.raises(InputError, match=complaint):
         simulate_imported(arrived(tmp_path, document), TIMES)
 
 
@@ -268,7 +268,7 @@ def test_what_is_worked_out_once_is_a_constant(tmp_path):
 
 @pytest.mark.parametrize("rate", ["1/w", "ln(-x^2)", "piecewise(1, x>0, 0)/sqrt(x-5)", "csc(rateOf(k))"])
 def test_what_is_no_number_ends_in_an_error_of_ours(rate, tmp_path):
-    with pytest.raises(SolveFailed, match="not finite"):
+    with pytest.raises(SolverError, match="not finite"):
         simulate_imported(arrived(tmp_path, f"w := 0; k=2; x=1; x'={rate}"), TIMES)
 
 
@@ -281,11 +281,13 @@ def test_an_event_without_a_trigger_never_happens(tmp_path):
 
 def test_our_own_export_comes_back(model, tmp_path):
     """The whole story, out as SBML and in again: the same curves."""
-    from ketamech.exchange.sbml import course_sbml
-    from ketamech.exchange.sbml_words import sbml_id
-    from ketamech.study import courses, load_scenario, run
+    from ketamech.exchange.sbml.export import course_sbml
+    from ketamech.exchange.sbml.ids import sbml_id
+    from ketamech.simulation.run_subjects import run
+    from ketamech.simulation.scenario import load_scenario
+    from ketamech.simulation.simulate import subjects
 
-    treated = courses(load_scenario("esketamine 20 mg IV over 1 h at 2 h", model.parameters), model)[0]
+    treated = subjects(load_scenario("esketamine 20 mg IV over 1 h at 2 h", model.parameters), model)[0]
     times = np.array([1.0, 2.5, 3.5, 24.0, 72.0])
     ours = run(model, [treated], times, tolerance=1e-9)
     back = simulate_imported(arrived(tmp_path, course_sbml(model, treated)), times)
@@ -328,7 +330,7 @@ def test_a_case_that_crashes_is_counted_and_the_next_one_runs(tmp_path, monkeypa
             raise RuntimeError("a fault")
         return import_sbml(path)
 
-    monkeypatch.setattr("ketamech.exchange.sbml_cases.import_sbml", breaks)
+    monkeypatch.setattr("ketamech.exchange.sbml.conformance.import_sbml", breaks)
     for name in ("00001", "00002"):
         case(tmp_path, name, "x=1; x'=-x", "".join(["time,x\n", *(f"{t},{math.exp(-t)}\n" for t in range(3))]),
              variables="x")  # fmt: skip
@@ -340,7 +342,7 @@ def test_a_case_that_crashes_is_counted_and_the_next_one_runs(tmp_path, monkeypa
 
 
 def test_a_folder_without_cases_is_refused(tmp_path):
-    with pytest.raises(BadInput, match="no semantic cases"):
+    with pytest.raises(InputError, match="no semantic cases"):
         run_suite(tmp_path)
 
 
@@ -348,5 +350,5 @@ def test_what_is_missing_in_a_model_is_named(tmp_path):
     whole = sbml("x=1; x'=-x; E: at time>=1: x=2")
     draft = whole.replace(' initialValue="true"', "")
     assert draft != whole
-    with pytest.raises(BadInput, match="The required attribute 'initialValue' is missing"):
+    with pytest.raises(InputError, match="The required attribute 'initialValue' is missing"):
         arrived(tmp_path, draft)

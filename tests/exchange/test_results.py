@@ -6,10 +6,10 @@ import pytest
 import xarray as xr
 
 from cli.test_bad_input import refused, run
-from ketamech.core import BadInput
-from ketamech.exchange.inference import calibration_tree, shipped_posterior
-from ketamech.exchange.result_files import SUFFIXES, facts_of, long_table, open_results, save_results
-from ketamech.exchange.results import DIMS, cf_units, of_cohort, of_run, of_trial, read_results
+from ketamech.core import InputError
+from ketamech.exchange.arviz_io import calibration_tree, shipped_posterior
+from ketamech.exchange.result_dataset import DIMS, cf_units, from_cohort, from_run, from_trial, read_results
+from ketamech.exchange.result_io import SUFFIXES, facts_of, long_table, open_results, save_results
 from ketamech.parameters import load_parameters
 
 TABLE = load_parameters()
@@ -33,7 +33,7 @@ def curves():
 
 @pytest.fixture
 def results():
-    return of_run(curves())
+    return from_run(curves())
 
 
 def test_a_run_has_two_arms_of_one_patient(results):
@@ -95,7 +95,7 @@ def test_a_cohort_is_one_arm_of_many():
     cohort = xr.Dataset(
         {"a.b": (("patient", "time"), np.ones((5, 3)), {"units": "1"})}, {"time": TIME, "patient": range(5)}
     )
-    assert dict(of_cohort(cohort).sizes) == {"replicate": 1, "arm": 1, "patient": 5, "time": 3}
+    assert dict(from_cohort(cohort).sizes) == {"replicate": 1, "arm": 1, "patient": 5, "time": 3}
 
 
 @pytest.mark.parametrize("suffix", [".nc", ".zarr"])
@@ -106,7 +106,7 @@ def test_coordinates_are_named_and_flags_are_numbers(suffix, tmp_path):
         {"a.b": (("patient", "time"), np.ones((5, 3)), {"units": "1"})},
         {"time": TIME, "patient": range(5), "solved": solved},
     )
-    found = open_results(save_results(of_cohort(cohort), tmp_path / f"x{suffix}"))
+    found = open_results(save_results(from_cohort(cohort), tmp_path / f"x{suffix}"))
     assert all(found[name].attrs["long_name"] for name in found.coords)
     assert np.asarray(found["solved"].attrs["flag_values"]).tolist() == [0, 1]
 
@@ -121,7 +121,7 @@ def test_in_a_crossover_a_person_is_in_one_arm_at_a_time():
         },
         {"replicate": [0], "patient": range(4), "visit": ["day 1", "day 8"], "hour": ("visit", [24.0, 192.0])},
     )
-    found = of_trial(trial)
+    found = from_trial(trial)
     assert dict(found.sizes) == {"replicate": 1, "arm": 2, "patient": 4, "time": 2}
     assert found["MADRS"].sel(arm="drug", patient=0).values.ravel().tolist()[:1] == [0.0]
     assert np.isnan(found["MADRS"].sel(arm="drug", patient=0, time=192.0)).all()
@@ -134,7 +134,7 @@ def test_in_a_crossover_a_person_is_in_one_arm_at_a_time():
 def test_other_files_are_refused_and_nothing_is_lost(results, name, tmp_path):
     (tmp_path / "taken.nc").mkdir()
     (tmp_path / "taken.nc" / "thesis.txt").write_text("mine")
-    with pytest.raises(BadInput):
+    with pytest.raises(InputError):
         save_results(results, tmp_path / name)
     assert (tmp_path / "taken.nc" / "thesis.txt").read_text() == "mine"
 
@@ -142,12 +142,12 @@ def test_other_files_are_refused_and_nothing_is_lost(results, name, tmp_path):
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_broken_file_is_refused(suffix, tmp_path):
     (tmp_path / f"x{suffix}").write_text("nothing")
-    with pytest.raises(BadInput):
+    with pytest.raises(InputError):
         open_results(tmp_path / f"x{suffix}")
 
 
 def calibration(**more):
-    from ketamech.analysis.calibration import load_estimated
+    from ketamech.estimation.calibration import load_estimated
 
     estimated = load_estimated(TABLE)[:2]
     chain = np.abs(np.random.default_rng(1).normal(5, 1, (30, 4, 2)))
@@ -220,10 +220,10 @@ def test_a_folder_goes_into_a_file_that_cites_its_papers(tmp_path):
 
 def test_what_holds_no_results_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadInput, match="holds no results"):
+    with pytest.raises(InputError, match="holds no results"):
         read_results(tmp_path / "empty")
     (tmp_path / "empty" / "mine" / "trial.zarr").mkdir(parents=True)
-    with pytest.raises(BadInput, match=r"type: .*mine"):
+    with pytest.raises(InputError, match=r"type: .*mine"):
         read_results(tmp_path / "empty")
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
     assert "which papers" in refused(run("cite", "x.csv", cwd=tmp_path), folder=tmp_path)

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import roadrunner
 
-from ketamech.core import BadInput, SolveFailed
-from ketamech.exchange.sbml import course_sbml
-from ketamech.exchange.sbml_words import sbml_id
-from ketamech.study import courses, load_scenario, run
+from ketamech.core import InputError, SolverError
+from ketamech.exchange.sbml.export import course_sbml
+from ketamech.exchange.sbml.ids import sbml_id
+from ketamech.simulation.run_subjects import run
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.simulate import subjects
 
 SENTENCES = {
     "infusion": "racemic 0.5 mg/kg IV over 40 min",
@@ -24,7 +26,7 @@ roadrunner.Logger.setLevel(roadrunner.Logger.LOG_FATAL)
 
 @pytest.fixture(scope="module", params=SENTENCES)
 def course(request, model):
-    return courses(load_scenario(SENTENCES[request.param]), model)[0]
+    return subjects(load_scenario(SENTENCES[request.param]), model)[0]
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +105,7 @@ def copasi(document, times):
 @pytest.mark.parametrize("given", [SENTENCES["infusion"], "racemic 2 mg/kg IV"])
 def test_libroadrunner_runs_it_as_it_comes(model, given):
     """Its own tolerance is multiplied by each present value: what is silent has to be exactly 0."""
-    treated = courses(load_scenario(given), model)[0]
+    treated = subjects(load_scenario(given), model)[0]
     simulator = roadrunner.RoadRunner(course_sbml(model, treated))
     simulator.simulate(0, 24, 2)
     assert simulator["venous__esketamine"] > 0
@@ -113,11 +115,11 @@ def test_a_person_without_a_rest_state_is_refused(model):
     nobody = (np.full((1, len(model.layout.states)), np.nan), np.array([False]))
     with (
         mock.patch("ketamech.simulation.ensemble.rest", return_value=nobody),
-        pytest.raises(SolveFailed, match="no rest state"),
+        pytest.raises(SolverError, match="no rest state"),
     ):
-        course_sbml(model, courses(load_scenario(SENTENCES["nasal"]), model)[0])
+        course_sbml(model, subjects(load_scenario(SENTENCES["nasal"]), model)[0])
 
 
 def test_without_libsbml_it_says_what_to_install(course, model):
-    with mock.patch.dict(sys.modules, {"libsbml": None}), pytest.raises(BadInput, match=r"ketamech\[exchange\]"):
+    with mock.patch.dict(sys.modules, {"libsbml": None}), pytest.raises(InputError, match=r"ketamech\[exchange\]"):
         course_sbml(model, course)

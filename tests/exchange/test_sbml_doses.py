@@ -8,13 +8,14 @@ import pytest
 import roadrunner
 import sympy
 
-from ketamech.core import BadInput, BadModel
+from ketamech.core import InputError, ModelError
 from ketamech.engine import events
-from ketamech.exchange.sbml import write_sbml
-from ketamech.exchange.sbml_words import formula, own_name, sbml_id, unit_id
+from ketamech.exchange.sbml.export import write_sbml
+from ketamech.exchange.sbml.ids import formula, own_name, sbml_id, unit_id
+from ketamech.model.assemble import build_system
+from ketamech.model.functions import hill
+from ketamech.model.stage import symbol
 from ketamech.parameters import Distribution, Parameter, ParameterTable
-from ketamech.stages.declaration import hill, symbol
-from ketamech.system import build
 from toys import TABLE, kinetics, response
 
 CENTRAL, OTHER = 0, 1
@@ -29,7 +30,7 @@ ROWS = {
 
 @pytest.fixture(scope="module")
 def system():
-    return build(ParameterTable(ROWS), [kinetics])
+    return build_system(ParameterTable(ROWS), [kinetics])
 
 
 def written(system, rows=(), **changed):
@@ -110,7 +111,7 @@ def test_names_come_back_from_ids(model):
 
 @pytest.mark.parametrize("name", ["a__b.c", "a_.b", "a._b", "rest.b", "inflow.b", "a.b c", "a.ß", "1.b", "rest(a", ""])
 def test_a_name_that_would_not_come_back_is_refused(name):
-    with pytest.raises(BadModel, match="SBML id"):
+    with pytest.raises(ModelError, match="SBML id"):
         sbml_id(name)
 
 
@@ -143,12 +144,12 @@ def evaluated(text, **values):
 
 @pytest.mark.parametrize(("x", "share"), [(-1.0, 0), (0.0, 0), (0.5, 0.5), (2.0, 8 / 9), (1e6, 1)])
 def test_hill_in_sbml(x, share):
-    system = build(ParameterTable(ROWS), [kinetics, response])
-    offer = next(o for o in system.offers if o.name == "response.change")
+    system = build_system(ParameterTable(ROWS), [kinetics, response])
+    offer = next(o for o in system.outputs if o.name == "response.change")
     share_of_site = dataclasses.replace(
         offer, expression=hill(symbol("response.site"), symbol("toy.half"), symbol("toy.steepness"))
     )
-    changed = dataclasses.replace(system, offers=tuple(share_of_site if o is offer else o for o in system.offers))
+    changed = dataclasses.replace(system, offers=tuple(share_of_site if o is offer else o for o in system.outputs))
     start = np.array([{"response.site": x}.get(s.name, 1.0) for s in system.states])
     inputs = np.array([*(ROWS[n].canonical for n in system.parameter_names), 1.0])
     simulator = roadrunner.RoadRunner(write_sbml(changed, inputs, start, events([])))
@@ -177,7 +178,7 @@ def test_units_have_their_size(system):
 
 def test_vectors_that_do_not_fit_are_refused(system):
     inputs, start = np.ones(len(system.inputs)), np.zeros(len(system.states))
-    with pytest.raises(BadInput, match="one patient's"):
+    with pytest.raises(InputError, match="one patient's"):
         write_sbml(system, inputs[None], start, events([]))
-    with pytest.raises(BadInput, match="no number for kinetics"):
+    with pytest.raises(InputError, match="no number for kinetics"):
         write_sbml(system, inputs, np.where(np.arange(start.size) == OTHER, np.nan, start), events([]))

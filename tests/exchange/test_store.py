@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from ketamech.core import BadInput
-from ketamech.exchange import read_manifest, read_run, whole_folder, write_curves
-from ketamech.exchange.zarr_store import write_zarr
+from ketamech.core import InputError
+from ketamech.exchange.curves_io import read_run, write_curves
+from ketamech.exchange.output_folder import atomic_folder, read_manifest
+from ketamech.exchange.zarr_writer import write_zarr
 
 
 def dataset():
@@ -34,12 +35,12 @@ def dataset():
 
 
 def write(folder, data=None):
-    with whole_folder(folder) as draft:
+    with atomic_folder(folder) as draft:
         write_curves(draft, dataset() if data is None else data)
 
 
 def write_until_the_power_fails(folder):
-    with whole_folder(folder) as draft:
+    with atomic_folder(folder) as draft:
         write_curves(draft, dataset())
         raise RuntimeError("power cut")
 
@@ -80,7 +81,7 @@ def test_nothing_half_written_is_left_behind(tmp_path):
 def test_a_failed_rerun_leaves_the_earlier_run_untouched(tmp_path):
     write(tmp_path / "run")
     before = read_manifest(tmp_path / "run")
-    with pytest.raises(RuntimeError), whole_folder(tmp_path / "run"):
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "run"):
         raise RuntimeError("power cut")
     assert read_manifest(tmp_path / "run") == before
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
@@ -89,28 +90,28 @@ def test_a_failed_rerun_leaves_the_earlier_run_untouched(tmp_path):
 def test_a_rerun_replaces_its_own_files_and_keeps_other_peoples(tmp_path):
     write(tmp_path / "run")
     (tmp_path / "run" / "my notes.txt").write_text("keep me")
-    with whole_folder(tmp_path / "run") as draft:
+    with atomic_folder(tmp_path / "run") as draft:
         (draft / "only.txt").write_text("new")
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["manifest.json", "my notes.txt", "only.txt"]
 
 
 def test_a_folder_that_is_not_a_run_is_refused_before_anything_is_written(tmp_path):
     (tmp_path / "thesis.docx").write_text("years of work")
-    with pytest.raises(BadInput, match="not a KetaMech run"), whole_folder(tmp_path):
+    with pytest.raises(InputError, match="not a KetaMech run"), atomic_folder(tmp_path):
         raise AssertionError("must not get here")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.docx"]
 
 
 def test_a_file_in_the_way_is_refused(tmp_path):
     (tmp_path / "run").write_text("a file")
-    with pytest.raises(BadInput, match="is a file"), whole_folder(tmp_path / "run"):
+    with pytest.raises(InputError, match="is a file"), atomic_folder(tmp_path / "run"):
         raise AssertionError("must not get here")
 
 
 @pytest.mark.parametrize("name", ["absent", "empty"])
 def test_reading_what_is_not_a_run_says_what_to_type(tmp_path, name):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadInput, match="ketamech simulate"):
+    with pytest.raises(InputError, match="ketamech simulate"):
         read_run(tmp_path / name)
 
 
@@ -172,7 +173,7 @@ with whole_folder(sys.argv[1]) as draft:
 
 def finished(folder):
     """A whole run, and a file of the user's in its folder."""
-    with whole_folder(folder) as draft:
+    with atomic_folder(folder) as draft:
         (draft / "a.csv").write_text("first")
     (folder / "my notes.txt").write_text("keep me")
 
@@ -193,7 +194,7 @@ def test_what_a_killed_run_left_is_tidied_and_nothing_finished_is_lost(moment, t
     other.kill()
     other.communicate(timeout=30)
     assert len(list(tmp_path.iterdir())) == 2
-    with pytest.raises(RuntimeError), whole_folder(tmp_path / "run"):
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "run"):
         raise RuntimeError("nothing came of it")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     assert (tmp_path / "run" / "a.csv").read_text() == "first"
@@ -205,7 +206,7 @@ def test_what_a_killed_run_left_is_tidied_and_nothing_finished_is_lost(moment, t
 def test_two_writers_of_one_run_take_turns(moment, tmp_path):
     finished(tmp_path / "run")
     other = running(tmp_path / "run", moment, 0.5)
-    with whole_folder(tmp_path / "run") as draft:
+    with atomic_folder(tmp_path / "run") as draft:
         (draft / "b.csv").write_text("quick")
     assert other.wait(60) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketamech.core import BadInput
-from ketamech.core.pieces import opened
-from ketamech.exchange import read_cohort, refuse_occupied, refuse_small_disk, stream
-from ketamech.exchange.result_files import facts_of
+from ketamech.core import InputError
+from ketamech.core.checkpoint import open_checkpoint
+from ketamech.exchange.cohort_store import read_cohort, refuse_occupied, refuse_small_disk, write_cohort
+from ketamech.exchange.result_io import facts_of
 
-MODULE = sys.modules[stream.__module__]
+MODULE = sys.modules[write_cohort.__module__]
 TIMES = np.array([0.0, 24.0])
 
 
@@ -39,8 +39,8 @@ def chunks(total, size):
 
 
 def write(folder, parts, patients, about=None, *, chunk, resume=False):
-    with opened(folder, {"patients": patients}, about=about, resume=resume) as pieces:
-        return stream(pieces, parts, patients, chunk=chunk)
+    with open_checkpoint(folder, {"patients": patients}, about=about, resume=resume) as pieces:
+        return write_cohort(pieces, parts, patients, chunk=chunk)
 
 
 def test_chunks_come_back_as_one_dataset(tmp_path):
@@ -74,7 +74,7 @@ def test_what_describes_a_cohort_is_not_read_when_it_was_changed(path, old, new,
     text = (tmp_path / "c" / path).read_text(encoding="utf-8")
     assert old in text
     (tmp_path / "c" / path).write_text(text.replace(old, new), encoding="utf-8")
-    with pytest.raises(BadInput, match=rf"'{path}' was changed"):
+    with pytest.raises(InputError, match=rf"'{path}' was changed"):
         read_cohort(tmp_path / "c")
 
 
@@ -110,13 +110,13 @@ def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
         return usual(*arguments)
 
     monkeypatch.setattr(MODULE, "_write", full)
-    with pytest.raises(BadInput, match="disk is full: 3 finished pieces are kept"):
+    with pytest.raises(InputError, match="disk is full: 3 finished pieces are kept"):
         write(tmp_path / "c", chunks(20, 4), 20, chunk=4)
     assert read_cohort(tmp_path / "c").sizes["patient"] == 8
 
 
 def test_more_than_the_disk_holds_is_refused_with_its_size(tmp_path):
-    with pytest.raises(BadInput, match=r"the results need 1\.05e\+03 TB and the disk has"):
+    with pytest.raises(InputError, match=r"the results need 1\.05e\+03 TB and the disk has"):
         refuse_small_disk(tmp_path / "new" / "folder", 10**15)
     refuse_small_disk(tmp_path, 1000)
 
@@ -126,13 +126,13 @@ def test_what_is_there_of_a_cohort_needs_no_room_again(tmp_path, monkeypatch):
     (tmp_path / "cohort.zarr" / "chunk").write_bytes(bytes(900))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=200))
     refuse_small_disk(tmp_path, 1000)
-    with pytest.raises(BadInput, match="the results need"):
+    with pytest.raises(InputError, match="the results need"):
         refuse_small_disk(tmp_path / "new", 1000)
 
 
 def test_a_folder_with_files_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
-    with pytest.raises(BadInput, match="not empty"):
+    with pytest.raises(InputError, match="not empty"):
         refuse_occupied(tmp_path)
     assert (tmp_path / "mine.txt").read_text(encoding="utf-8") == "precious"
 
@@ -141,7 +141,7 @@ def test_a_folder_with_files_is_left_alone(tmp_path):
 def test_what_is_no_cohort_is_refused(tmp_path, state):
     if state is not None:
         (tmp_path / MODULE.STATE).write_text(state)
-    with pytest.raises(BadInput, match="holds no cohort"):
+    with pytest.raises(InputError, match="holds no cohort"):
         read_cohort(tmp_path)
 
 
@@ -172,7 +172,7 @@ def test_a_missing_or_cut_chunk_is_never_read_as_nan(tmp_path, how):
     write(tmp_path / "c", chunks(12, 4), 12, chunk=4)
     path = chunk_file(tmp_path / "c", 1)
     path.unlink() if how == "removed" else path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(BadInput, match=r"a\.b/c/1/0' (is missing|has \d+ bytes instead of)"):
+    with pytest.raises(InputError, match=r"a\.b/c/1/0' (is missing|has \d+ bytes instead of)"):
         read_cohort(tmp_path / "c")
 
 

@@ -11,17 +11,19 @@ import pandas as pd
 import pytest
 import roadrunner
 
-from ketamech.core import BadInput
+from ketamech.core import InputError
 from ketamech.exchange.antimony_text import antimony_text
-from ketamech.exchange.archive import MODEL, SIMULATION, package, read_archive, write_archive
-from ketamech.exchange.certificate import certify
-from ketamech.exchange.elsewhere import in_copasi, in_roadrunner
-from ketamech.exchange.petab_cases import formula, scenario_case, scorecard_cases
-from ketamech.exchange.petab_files import petab_files
-from ketamech.exchange.sbml import course_sbml
-from ketamech.exchange.sbml_words import sbml_id
+from ketamech.exchange.cross_simulator_check import compare_simulators
+from ketamech.exchange.external_simulators import simulate_copasi, simulate_roadrunner
+from ketamech.exchange.omex import MODEL, SIMULATION, build_archive, read_archive, write_archive
+from ketamech.exchange.petab.problem import formula, scenario_case, scorecard_cases
+from ketamech.exchange.petab.write import petab_files
+from ketamech.exchange.sbml.export import course_sbml
+from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sedml import read_time_courses
-from ketamech.study import courses, load_scenario, run
+from ketamech.simulation.run_subjects import run
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.simulate import subjects
 
 NASAL = "esketamine 84 mg nasal twice weekly for 1 week"
 STEADY = "racemic 20 mg IV over 1 h every 12 h for 2 days at steady state"
@@ -35,7 +37,7 @@ def nasal(model):
 
 @pytest.fixture(scope="module")
 def made(nasal, model):
-    return package(nasal, model)
+    return build_archive(nasal, model)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,7 @@ def test_an_archive_gives_back_every_file(made, tmp_path):
 
 def test_what_is_no_archive_is_refused(tmp_path):
     (tmp_path / "x.omex").write_text("nothing")
-    with pytest.raises(BadInput, match="no OMEX archive"):
+    with pytest.raises(InputError, match="no OMEX archive"):
         read_archive(tmp_path / "x.omex")
 
 
@@ -79,7 +81,7 @@ def test_the_expected_curves_are_what_another_engine_finds(made, sbml):
     table = pd.read_csv(io.StringIO(made.files["expected/whole.csv"])).iloc[1:]
     ids = [sbml_id(name) for name in made.outputs]
     moments = table["time"].isin([0, 72]).to_numpy()  # where a dose is given
-    theirs = in_roadrunner(sbml, table["time"].to_numpy(), ids, {})
+    theirs = simulate_roadrunner(sbml, table["time"].to_numpy(), ids, {})
     apart = np.abs(theirs - table[ids].to_numpy()) / np.maximum(table[ids].abs().max().to_numpy(), 1e-3)
     assert apart[~moments].max() < 1e-5
 
@@ -90,28 +92,28 @@ def test_a_difference_is_found_and_named(model, tmp_path):
     place = model.layout.output_names.index("mood.madrs")
 
     def wrong(text, times, ids, scales):
-        curves = in_copasi(text, times, ids, scales)
+        curves = simulate_copasi(text, times, ids, scales)
         curves[40, place] *= 1.01
         return curves
 
     def lost(text, times, ids, scales):
         return np.full((len(times), len(ids)), np.nan)
 
-    engines = {"COPASI": in_copasi, "wrong": wrong, "lost": lost}
-    found = certify({"bolus": scenario}, model, tmp_path, engines=engines)
+    engines = {"COPASI": simulate_copasi, "wrong": wrong, "lost": lost}
+    found = compare_simulators({"bolus": scenario}, model, tmp_path, engines=engines)
     worst = found.table.set_index(["engine", "output"])["difference"]
     assert worst["COPASI"].max() < 1e-6
     assert worst["wrong"].idxmax() == "mood.madrs"
     assert worst["wrong"].max() > 1e-3
-    assert not found.kept
+    assert not found.within_goal
 
 
 def test_a_start_at_steady_state_travels(model):
-    treated = courses(load_scenario(STEADY, model.parameters), model)[0]
+    treated = subjects(load_scenario(STEADY, model.parameters), model)[0]
     times = np.array([0.5, 2, 11.9, 12.5, 23.9, 40])
     ours = run(model, [treated], times, tolerance=1e-9)
     names = ["plasma.esketamine", "venous.norketamine", "mood.madrs"]
-    theirs = in_roadrunner(course_sbml(model, treated), times, [sbml_id(name) for name in names], {})
+    theirs = simulate_roadrunner(course_sbml(model, treated), times, [sbml_id(name) for name in names], {})
     for name, curve in zip(names, theirs.T, strict=True):
         assert curve == pytest.approx(ours[name].values[0], rel=1e-5)
     assert ours["plasma.esketamine"].values[0, 2] == pytest.approx(ours["plasma.esketamine"].values[0, 4], rel=1e-3)
@@ -124,12 +126,12 @@ def test_antimony_text_is_the_same_model(sbml):
     assert antimony.loadAntimonyString(text) >= 0, antimony.getLastError()
     back = antimony.getSBMLString(antimony.getMainModuleName())
     times, ids = np.array([1.0, 24, 73, 160]), ["mood__madrs", "plasma__esketamine", "spines__density"]
-    one, other = (in_roadrunner(text, times, ids, {}) for text in (sbml, back))
+    one, other = (simulate_roadrunner(text, times, ids, {}) for text in (sbml, back))
     assert one == pytest.approx(other, rel=1e-6, abs=1e-9)
 
 
 def test_an_animal_is_not_called_a_person(model):
-    found = inside(package(load_scenario("racemic 10 mg/kg IP", species="rat"), model).files[MODEL])
+    found = inside(build_archive(load_scenario("racemic 10 mg/kg IP", species="rat"), model).files[MODEL])
     assert "taxonomy:10116" in found.getAnnotationString()
     assert "taxonomy:9606" not in found.getAnnotationString()
 
@@ -199,7 +201,7 @@ def test_experiments_give_what_the_regimen_gives(problem):
 
 def test_published_readings_keep_their_numbers_and_sources(model):
     cases, left = scorecard_cases(model)
-    readings = [reading for case in cases for reading in case.readings]
+    readings = [reading for case in cases for reading in case.measurements]
     assert len(readings) + sum(left.values()) == len(pd.read_csv(TARGETS))
     assert all(reading.noise > 0 and reading.source and reading.citation for reading in readings)
     one = next(reading for reading in readings if reading.source == "kamp20-a-1.0h")

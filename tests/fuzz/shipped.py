@@ -15,35 +15,35 @@ LINES = 6  # of a table, to begin from
 
 
 def _evidence(folder: Path) -> None:
-    from ketamech.evidence import load
+    from ketamech.evidence import load_evidence as load
 
     load.load_evidence(folder)
 
 
 def _parameters(folder: Path) -> None:
-    from ketamech.parameters import load
+    from ketamech.parameters import load_parameters as load
 
     load.load_parameters(folder)
 
 
 def _people(folder: Path) -> None:
-    from ketamech.study.people_tables import load_tables
+    from ketamech.population.population_tables import load_tables
 
     load_tables.cache_clear()
     load_tables(folder)
 
 
 def _scales(folder: Path) -> None:
-    from ketamech.study.scales import load_scales
+    from ketamech.trials.rating_scales import load_scales
 
     load_scales.cache_clear()
     load_scales(folder / "scales.csv")
 
 
 def _perturbations(folder: Path) -> None:
-    from ketamech.study import perturbations
+    from ketamech.dosing import perturbation_table
 
-    perturbations.load_perturbations(folder / "perturbations.csv")
+    perturbation_table.load_perturbations(folder / "perturbations.csv")
 
 
 def _dosing(folder: Path) -> None:
@@ -53,20 +53,20 @@ def _dosing(folder: Path) -> None:
 
 
 def _experiments(folder: Path) -> None:
-    from ketamech.analysis.experiment_rows import load_experiment_rows
+    from ketamech.analysis.perturbation_rows import load_experiment_rows
 
     load_experiment_rows.cache_clear()
     load_experiment_rows(folder / "rows.csv")
 
 
 def _scorecard(folder: Path) -> None:
-    from ketamech.analysis import goals, protocols, targets
+    from ketamech.analysis import acceptance_criteria, reference_protocols, scorecard_targets
     from ketamech.evidence import load_evidence
 
-    evidence, known = load_evidence(), protocols.load_protocols(folder / "protocols.csv")
-    found = targets.load_targets(evidence, known, folder / "targets.csv")
-    targets.load_uncovered(evidence, found, folder / "uncovered.csv")
-    goals.load_goals(evidence, known, folder / "goals.csv")
+    evidence, known = load_evidence(), reference_protocols.load_protocols(folder / "protocols.csv")
+    found = scorecard_targets.load_targets(evidence, known, folder / "targets.csv")
+    scorecard_targets.load_uncovered(evidence, found, folder / "uncovered.csv")
+    acceptance_criteria.load_goals(evidence, known, folder / "goals.csv")
 
 
 def _claims(folder: Path) -> None:
@@ -78,10 +78,10 @@ def _claims(folder: Path) -> None:
 
 
 def _wirings(folder: Path) -> None:
-    from ketamech.analysis.wiring_tables import load_compared, load_draws
-    from ketamech.study.wirings import load_wirings
+    from ketamech.analysis.variants.tables import load_compared, load_draws
+    from ketamech.simulation.model_variants import load_model_variants
 
-    load_wirings(_values(), folder)
+    load_model_variants(_values(), folder)
     load_compared(folder)
     load_draws(_values(), folder)
 

@@ -17,8 +17,9 @@ import numpy as np
 import shipped
 
 from ketamech.core import KetaMechError, unit
-from ketamech.core.pieces import opened
-from ketamech.study import Regimen, load_scenario
+from ketamech.core.checkpoint import open_checkpoint
+from ketamech.dosing.regimen import Regimen
+from ketamech.simulation.scenario import load_scenario
 
 ROOT = Path(__file__).parents[2]
 PLACE = Path(tempfile.mkdtemp(prefix="ketamech-fuzz-"))
@@ -113,7 +114,7 @@ def scenario(data: bytes) -> None:
 
 
 def trial(data: bytes) -> None:
-    from ketamech.study import load_trial
+    from ketamech.trials.trial_reader import load_trial
 
     load_trial(file("trial.yaml", data))
 
@@ -133,7 +134,7 @@ def unit_text(data: bytes) -> None:
 
 
 def posterior(data: bytes) -> None:
-    from ketamech.analysis import load_posterior
+    from ketamech.estimation.posterior import load_posterior
 
     load_posterior(file("posterior.csv", data))
 
@@ -151,7 +152,7 @@ def receptors(data: bytes) -> None:
 
 
 def table(data: bytes) -> None:
-    from ketamech.evidence import read_table
+    from ketamech.core.csv_table import read_table
 
     for row in read_table(file("table.csv", data), ("parameter", "prior_spread", "why")):
         row.required("parameter", "a name")
@@ -160,8 +161,8 @@ def table(data: bytes) -> None:
 
 def dose_table(data: bytes) -> None:
     """A NONMEM-style table, and the scenario of every person in it."""
-    from ketamech.exchange.dose_reading import read_doses
-    from ketamech.exchange.dose_scenarios import scenario_of
+    from ketamech.exchange.nonmem.read import read_doses
+    from ketamech.exchange.nonmem.simulate_table import scenario_of
 
     found = read_doses(file("doses.csv", data), known(), drug="esketamine")
     for subject in found.subjects:
@@ -172,28 +173,28 @@ def dose_table(data: bytes) -> None:
 
 
 def sbml(data: bytes) -> None:
-    from ketamech.exchange.sbml_import import import_sbml
+    from ketamech.exchange.sbml.importer import import_sbml
 
     import_sbml(file("model.xml", data))
 
 
 def sbml_doses(data: bytes) -> None:
     """Doses of a model, and the regimen that puts them in."""
-    from ketamech.exchange.arriving import arriving
+    from ketamech.exchange.import_scenarios import read_scenarios
 
-    arriving(file("doses.xml", data), known())
+    read_scenarios(file("doses.xml", data), known())
 
 
 def sedml(data: bytes) -> None:
-    from ketamech.exchange.arriving import arriving
+    from ketamech.exchange.import_scenarios import read_scenarios
 
     file("given.xml", GIVEN)
-    arriving(file("run.sedml", data), known())
+    read_scenarios(file("run.sedml", data), known())
 
 
 def petab_conditions(data: bytes) -> None:
     """An experiment whose conditions are anything, and one whose problem is."""
-    from ketamech.exchange.arriving import arriving
+    from ketamech.exchange.import_scenarios import read_scenarios
 
     file("model.xml", GIVEN)
     file("experiments.tsv", EXPERIMENTS)
@@ -201,14 +202,14 @@ def petab_conditions(data: bytes) -> None:
     for conditions, problem in ((data, PROBLEM), (CONDITIONS, data)):
         file("conditions.tsv", conditions)
         try:
-            arriving(file("problem.yaml", problem), known())
+            read_scenarios(file("problem.yaml", problem), known())
         except KetaMechError:
             continue
 
 
 def petab_tables(data: bytes) -> None:
     """A problem whose experiments, and one whose measurements, are anything."""
-    from ketamech.exchange.arriving import arriving
+    from ketamech.exchange.import_scenarios import read_scenarios
 
     file("model.xml", GIVEN)
     file("conditions.tsv", CONDITIONS)
@@ -217,17 +218,17 @@ def petab_tables(data: bytes) -> None:
         for name, usual in good.items():
             file(name, data if name == mangled else usual)
         with suppress(KetaMechError):
-            arriving(file("problem.yaml", PROBLEM), known())
+            read_scenarios(file("problem.yaml", PROBLEM), known())
 
 
 def kinetics(data: bytes) -> None:
-    from ketamech.exchange.kinetics import read_kinetics
+    from ketamech.exchange.custom_pk import read_kinetics
 
     read_kinetics(file("kinetics.yaml", data))
 
 
 def results(suffix: str, data: bytes) -> None:
-    from ketamech.exchange.result_files import facts_of, open_results
+    from ketamech.exchange.result_io import facts_of, open_results
 
     path = file(f"results{suffix}", data)
     for read in (facts_of, open_results):
@@ -250,32 +251,32 @@ def results_netcdf(data: bytes) -> None:
 
 
 def archive(data: bytes) -> None:
-    from ketamech.exchange.archive import read_archive
+    from ketamech.exchange.omex import read_archive
 
     read_archive(file("a.omex", data))
 
 
 def people(data: bytes) -> None:
     """A table of persons."""
-    from ketamech.study.people_tables import marginal
+    from ketamech.population.population_tables import marginal
 
     marginal(data.decode("utf-8", "replace"))
 
 
 def omex_doses(data: bytes) -> None:
-    from ketamech.exchange.arriving import arriving
+    from ketamech.exchange.import_scenarios import read_scenarios
 
-    arriving(file("b.omex", data), known())
+    read_scenarios(file("b.omex", data), known())
 
 
 def suite_settings(data: bytes) -> None:
-    from ketamech.exchange.sbml_cases import read_settings
+    from ketamech.exchange.sbml.conformance import read_settings
 
     read_settings(file("00001-settings.txt", data))
 
 
 def suite_results(data: bytes) -> None:
-    from ketamech.exchange.sbml_cases import read_results
+    from ketamech.exchange.sbml.conformance import read_results
 
     read_results(file("00001-results.csv", data))
 
@@ -285,14 +286,14 @@ def saved(suffix: str) -> Path:
     """A small file of results as the program writes it."""
     import xarray as xr
 
-    from ketamech.exchange.result_files import save_results
-    from ketamech.exchange.results import finished
+    from ketamech.exchange.result_dataset import with_attributes
+    from ketamech.exchange.result_io import save_results
 
     dims = ("replicate", "arm", "patient", "time")
     values = (dims, np.full((1, 1, 2, 2), 30.0), {"units": "points"})
     coords = {"replicate": [0], "arm": ["treated"], "patient": [0, 1], "time": [0.0, 24.0]}
     made = xr.Dataset({"mood.madrs": values}, coords, {"seed": 1})
-    return save_results(finished(made), PLACE / f"saved{suffix}")
+    return save_results(with_attributes(made), PLACE / f"saved{suffix}")
 
 
 @cache
@@ -316,7 +317,7 @@ def kept() -> bytes:
 @cache
 def model() -> Any:
     """The model as it ships."""
-    from ketamech.study import load_model
+    from ketamech.simulation.model import load_model
 
     return load_model()
 
@@ -331,8 +332,8 @@ def known() -> object:
 
 def run_manifest(data: bytes) -> None:
     """A run folder whose manifest is anything."""
-    from ketamech.exchange import read_run
-    from ketamech.report import cite
+    from ketamech.exchange.curves_io import read_run
+    from ketamech.report.bibliography import cite
 
     file("manifest.json", data)
     (PLACE / "curves.zarr").mkdir(exist_ok=True)
@@ -345,7 +346,7 @@ def run_manifest(data: bytes) -> None:
 
 def run_papers(data: bytes) -> None:
     """A run folder whose list of papers is anything."""
-    from ketamech.report import cite
+    from ketamech.report.bibliography import cite
 
     file("manifest.json", b'{"made_by": "KetaMech", "files": {}}')
     file("bibliography.json", data)
@@ -353,7 +354,7 @@ def run_papers(data: bytes) -> None:
 
 
 def cohort_state(data: bytes) -> None:
-    from ketamech.exchange import read_cohort
+    from ketamech.exchange.cohort_store import read_cohort
 
     file("cohort.json", data)
     read_cohort(PLACE)
@@ -361,7 +362,7 @@ def cohort_state(data: bytes) -> None:
 
 def store(data: bytes) -> None:
     """A cohort whose Zarr metadata is anything."""
-    from ketamech.exchange import read_cohort
+    from ketamech.exchange.cohort_store import read_cohort
 
     file("cohort.json", b'{"finished": 1, "outputs": ["a"]}')
     (PLACE / "cohort.zarr").mkdir(exist_ok=True)
@@ -378,7 +379,7 @@ def journal(data: bytes) -> None:
     for text in (data, seal + b" " + body.encode() + b"\n"):
         (place / "pieces" / "journal.txt").write_bytes(text)
         try:
-            with opened(place, {"seed": 1}, resume=True) as pieces:
+            with open_checkpoint(place, {"seed": 1}, resume=True) as pieces:
                 list(pieces)
         except KetaMechError:
             continue
@@ -388,30 +389,30 @@ def piece(data: bytes) -> None:
     """A piece of a job that was exchanged for anything."""
     place = PLACE / "pieced"
     (place / "pieces" / "journal.txt").unlink(missing_ok=True)
-    with opened(place, {"seed": 1}) as pieces:
-        pieces.keep("u0", {"x": np.zeros(3)})
+    with open_checkpoint(place, {"seed": 1}) as pieces:
+        pieces.save("u0", {"x": np.zeros(3)})
         (place / "pieces" / "u0.npz").write_bytes(data)
         pieces.read("u0")
 
 
 def page_scenario(data: bytes) -> None:
     """A scenario uploaded to the page."""
-    from ketamech.app.scenarios import keys_of_text
+    from ketamech.app.scenarios import parse_uploaded
 
-    keys_of_text(data.decode("utf-8", "replace"), "mine.yaml", model())
+    parse_uploaded(data.decode("utf-8", "replace"), "mine.yaml", model())
 
 
 def page_doses(data: bytes) -> None:
     """A dose table uploaded to the page."""
-    from ketamech.app.asked import AskedDoseTable
     from ketamech.app.dose_table import people_of
+    from ketamech.app.request_models import DoseTableRequest
 
-    people_of(AskedDoseTable(text=data.decode("utf-8", "replace"), name="mine.csv"), model())
+    people_of(DoseTableRequest(text=data.decode("utf-8", "replace"), name="mine.csv"), model())
 
 
 def results_zarr(data: bytes) -> None:
     """A store of results whose metadata is anything."""
-    from ketamech.exchange.result_files import facts_of, open_results
+    from ketamech.exchange.result_io import facts_of, open_results
 
     place = saved(".zarr")
     for file_ in (place / "zarr.json", place / "mood.madrs" / "zarr.json"):
@@ -425,7 +426,7 @@ def results_zarr(data: bytes) -> None:
 
 def trial_store(data: bytes) -> None:
     """A folder of a trial whose store, or whose manifest, is anything."""
-    from ketamech.exchange.results import read_results
+    from ketamech.exchange.result_dataset import read_results
 
     place = PLACE / "trial"
     (place / "trial.zarr").mkdir(parents=True, exist_ok=True)
@@ -445,17 +446,17 @@ def kept_code(data: bytes) -> None:
     place = PLACE / "kernels"
     place.mkdir(exist_ok=True)
     (place / "seals.json").write_bytes(data)
-    assert kernel._kept(place, lambda: {"code": b"abc"}) == {"code": b"abc"}
+    assert kernel._cache_file(place, lambda: {"code": b"abc"}) == {"code": b"abc"}
 
 
 def kept_system(data: bytes) -> None:
     """A layout and an outline kept on disk: a text that is none is a ValueError, upon which they are made anew."""
-    from ketamech.core.folders import read_sealed
-    from ketamech.system.layout import Layout
-    from ketamech.system.outline import Outline
+    from ketamech.core.atomic_files import read_checksummed
+    from ketamech.model.expression_tree import ExpressionTrees
+    from ketamech.model.layout import SystemLayout
 
-    read_sealed(file("sealed.json", data))
-    for kind in (Layout, Outline):
+    read_checksummed(file("sealed.json", data))
+    for kind in (SystemLayout, ExpressionTrees):
         with suppress(ValueError):
             kind.from_json(data.decode("utf-8", "replace"))
 
@@ -491,7 +492,7 @@ def seeds(name: str) -> list[bytes]:
         "trial": [p.read_bytes() for p in sorted(ROOT.glob("src/ketamech/data/trials/*.yaml"))],
         "sentence": [b"racemic 0.5 mg/kg IV over 40 min", b"esketamine 84 mg nasal twice weekly for 4 weeks"],
         "unit_text": [b"umol/L", b"mg/kg", b"1/h", b"ng/mL*h", b"L**2/h^(1/2)"],
-        "posterior": [b"mood.pace,mood.hope_weight\n1.0,2.0\n1.1,2.1\n"],
+        "posterior": [b"mood.rate_constant,mood.expectancy_weight\n1.0,2.0\n1.1,2.1\n"],
         "connectome": [b"area,acc,amygdala\nacc,0,1\namygdala,1,0\n", b"acc,amygdala\n0,1\n1,0\n"],
         "receptors": [b"area,nmda,ampa,glun2b\nacc,1,1,0.5\namygdala,2,1,0.4\n"],
         "dose_table": [b"ID,TIME,AMT,EVID,II,ADDL\n1,0,84,1,84,7\n1,24,.,0,.,.\n", *TABLES],

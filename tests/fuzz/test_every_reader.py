@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import targets
 
 from fuzz import mangled
-from ketamech.core import BadInput, KetaMechError
-from ketamech.exchange import archive
-from ketamech.study.people_tables import marginal
+from ketamech.core import InputError, KetaMechError
+from ketamech.exchange import omex
+from ketamech.population.population_tables import marginal
 
 FEW = 25
 
@@ -43,12 +43,12 @@ def test_any_text_is_answered(name, text):
 def test_what_the_fuzzer_once_found_stays_mended():
     """A treatment that begins with 'then', and a unit of a kind that nothing here has."""
     for words in ("then", "\rthen\ufffd", "racemic 1 mg IV; then weekly"):
-        with pytest.raises(BadInput, match="without a drug"):
+        with pytest.raises(InputError, match="without a drug"):
             targets.Regimen.parse(words)
-    with pytest.raises(BadInput, match="not a unit"):
+    with pytest.raises(InputError, match="not a unit"):
         targets.unit("K")
     for words in ("normal 33 5 in 20", "normal 33 5 in a b", "", " in 1 2", "mixture 0.5 |"):
-        with pytest.raises(BadInput):
+        with pytest.raises(InputError):
             marginal(words)
 
 
@@ -62,11 +62,11 @@ def test_a_page_tells_which_target_fuzzes_what():
 
 
 def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive, "MOST_BYTES", 1000)
+    monkeypatch.setattr(omex, "MOST_BYTES", 1000)
     path = tmp_path / "large.omex"
     path.write_bytes(targets.zipped())
-    with pytest.raises(BadInput, match="when it is unpacked"):
-        archive.read_archive(path)
+    with pytest.raises(InputError, match="when it is unpacked"):
+        omex.read_archive(path)
 
 
 @pytest.mark.parametrize(("good", "bad"), [(b"PK\x03\x04", b"PK\x03\x05"), (b"KISAO", b"KISAX")])
@@ -75,8 +75,8 @@ def test_a_damaged_archive_is_an_error_of_ours_and_leaves_nothing(tmp_path, monk
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "damaged.omex"
     path.write_bytes(targets.zipped().replace(good, bad))
-    with pytest.raises(BadInput, match="no OMEX archive"):
-        archive.read_archive(path)
+    with pytest.raises(InputError, match="no OMEX archive"):
+        omex.read_archive(path)
     assert [each.name for each in tmp_path.iterdir()] == ["damaged.omex"]
 
 
@@ -84,7 +84,7 @@ def test_a_damaged_archive_is_an_error_of_ours_and_leaves_nothing(tmp_path, monk
 def test_entities_that_grow_a_billionfold_are_refused(name):
     entities = '<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 10))
     data = targets.seeds(name)[0].replace(b"?>", f"?><!DOCTYPE x [{entities}]>".encode(), 1)
-    with pytest.raises(BadInput):
+    with pytest.raises(InputError):
         targets.TARGETS[name](data.replace(b"<listOf", b"<notes>&a9;</notes><listOf", 1))
 
 
@@ -107,7 +107,7 @@ BOMBS = {
 def test_bombs_are_refused_at_once(tmp_path, name):
     path = tmp_path / "bomb.yaml"
     path.write_text(BOMBS[name], encoding="utf-8")
-    with pytest.raises(BadInput, match=r"bomb\.yaml"):
+    with pytest.raises(InputError, match=r"bomb\.yaml"):
         targets.load_scenario(path)
 
 
@@ -115,5 +115,5 @@ def test_bombs_are_refused_at_once(tmp_path, name):
 def test_another_encoding_is_said(tmp_path, encoding):
     path = tmp_path / "s.yaml"
     path.write_bytes("title: Ké\ntreatments: [racemic 1 mg IV]\n".encode(encoding))
-    with pytest.raises(BadInput, match="not text"):
+    with pytest.raises(InputError, match="not text"):
         targets.load_scenario(path)

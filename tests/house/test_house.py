@@ -85,15 +85,15 @@ def test_a_stage_holds_no_number_and_imports_no_other_stage(path):
         and id(node) not in declared
     ]
     assert set(numbers) <= {0, 1, 2, 3}, f"{path.name} holds {sorted(set(numbers) - {0, 1, 2, 3})}"
-    assert set(imports(path)) <= {"ketamech.stages.declaration"}
+    assert set(imports(path)) <= {"ketamech.model.stage"}
     functions = [n.name for n in tree.body if isinstance(n, ast.FunctionDef) and not n.name.startswith("_")]
     assert functions == [path.stem]
 
 
 def test_every_stage_file_is_in_the_story():
-    from ketamech.stages import STORY
+    from ketamech.model.stages import STAGES
 
-    assert sorted(STORY) == sorted(path.stem for path in STAGES)
+    assert sorted(STAGES) == sorted(path.stem for path in STAGES)
 
 
 def test_every_flux_has_a_reason_and_every_output_a_meaning(model):

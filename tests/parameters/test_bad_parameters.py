@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from ketamech.core import BadInput
+from ketamech.core import InputError
 from ketamech.evidence import load_evidence
 from ketamech.parameters import load_parameters
 
@@ -91,7 +91,7 @@ def test_an_assumed_value_needs_no_evidence(load):
     ],
 )
 def test_a_bad_cell_is_refused(load, column, text, said):
-    with pytest.raises(BadInput, match=said) as caught:
+    with pytest.raises(InputError, match=said) as caught:
         load({**GOOD, column: text})
     assert "nmda.csv:2:" in str(caught.value)
     assert f"column '{column}'" in str(caught.value)
@@ -99,31 +99,31 @@ def test_a_bad_cell_is_refused(load, column, text, said):
 
 @pytest.mark.parametrize("status", ["measured", "derived", "calibrated"])
 def test_every_status_but_assumed_needs_evidence(load, status):
-    with pytest.raises(BadInput, match=f"{status} value without evidence"):
+    with pytest.raises(InputError, match=f"{status} value without evidence"):
         load({**GOOD, "status": status, "evidence": " ; "})
 
 
 def test_calibration_may_not_use_rows_held_back(load, evidence):
     held_back = evidence.select(use="context")[0].id
-    with pytest.raises(BadInput, match="only for comparison"):
+    with pytest.raises(InputError, match="only for comparison"):
         load({**GOOD, "status": "calibrated", "evidence": held_back})
     assert load({**GOOD, "status": "derived", "evidence": held_back})
 
 
 def test_memory_is_not_measurement(load, evidence):
     recalled = next(row.id for row in evidence.observations.values() if row.read_as == "recalled")
-    with pytest.raises(BadInput, match="only recalled rows"):
+    with pytest.raises(InputError, match="only recalled rows"):
         load({**GOOD, "evidence": recalled})
     assert load({**GOOD, "status": "assumed", "evidence": recalled})
 
 
 def test_a_lognormal_value_must_be_above_zero(load):
-    with pytest.raises(BadInput, match="above 0"):
+    with pytest.raises(InputError, match="above 0"):
         load({**GOOD, "value": "0"})
 
 
 def test_a_name_is_given_once(load):
-    with pytest.raises(BadInput, match=r"nmda\.csv:3: .* already given in nmda\.csv:2"):
+    with pytest.raises(InputError, match=r"nmda\.csv:3: .* already given in nmda\.csv:2"):
         load(GOOD, GOOD)
 
 
@@ -138,10 +138,10 @@ def test_files_of_switches_name_one_switch_a_row(load, file, name):
 @pytest.mark.parametrize("content", [b"", b"name,value\x00", b"\xff\xfe\x00PK", b"name;value\n", b"\n\n"])
 def test_a_file_that_is_no_table_is_refused(tmp_path, evidence, content):
     (tmp_path / "nmda.csv").write_bytes(content)
-    with pytest.raises(BadInput, match=r"nmda\.csv:"):
+    with pytest.raises(InputError, match=r"nmda\.csv:"):
         load_parameters(tmp_path, evidence)
 
 
 def test_an_empty_folder_is_refused(tmp_path, evidence):
-    with pytest.raises(BadInput, match="no parameter tables"):
+    with pytest.raises(InputError, match="no parameter tables"):
         load_parameters(tmp_path, evidence)

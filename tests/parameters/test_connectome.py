@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ketamech import load_connectome, load_parameters
-from ketamech.core import BadInput, UnknownName
-from ketamech.study import load_scenario
+from ketamech.core import InputError, UnknownNameError
+from ketamech.simulation.scenario import load_scenario
 
 NAMES = ["insula", "amygdala", "hippocampus"]
 WEIGHTS = [[0, 300, 100], [300, 0, 200], [100, 200, 0]]
@@ -41,17 +41,17 @@ def test_a_file_with_or_without_names_in_front_reads_as_the_matrix(tmp_path):
 @pytest.mark.parametrize(
     ("weights", "names", "kind", "words"),
     [
-        ([[0, 1], [1, 0], [1, 1]], NAMES[:2], BadInput, "is 3 x 2 for 2 names"),
-        (WEIGHTS, NAMES[:2], BadInput, "is 3 x 3 for 2 names"),
-        ([[0, 1], [2, 0]], NAMES[:2], BadInput, "insula and amygdala is asymmetric: 1 one way and 2 the other"),
-        ([[0, -1], [-1, 0]], NAMES[:2], BadInput, "insula and amygdala is negative"),
-        ([[0, np.nan], [np.nan, 0]], NAMES[:2], BadInput, "not a finite number"),
-        ([[0, 1], [1, 0]], ["insula", "amigdala"], UnknownName, "nearest: amygdala"),
-        ([[0, 1], [1, 0]], ["insula", "insula"], BadInput, "'insula' is there twice"),
-        ([[0, 0], [0, 0]], NAMES[:2], BadInput, "all values are 0"),
-        ([[0]], NAMES[:1], BadInput, "two areas or more"),
-        (WEIGHTS, None, BadInput, "has no names"),
-        ([[0, 1], [1]], NAMES[:2], BadInput, "not a matrix"),
+        ([[0, 1], [1, 0], [1, 1]], NAMES[:2], InputError, "is 3 x 2 for 2 names"),
+        (WEIGHTS, NAMES[:2], InputError, "is 3 x 3 for 2 names"),
+        ([[0, 1], [2, 0]], NAMES[:2], InputError, "insula and amygdala is asymmetric: 1 one way and 2 the other"),
+        ([[0, -1], [-1, 0]], NAMES[:2], InputError, "insula and amygdala is negative"),
+        ([[0, np.nan], [np.nan, 0]], NAMES[:2], InputError, "not a finite number"),
+        ([[0, 1], [1, 0]], ["insula", "amigdala"], UnknownNameError, "nearest: amygdala"),
+        ([[0, 1], [1, 0]], ["insula", "insula"], InputError, "'insula' is there twice"),
+        ([[0, 0], [0, 0]], NAMES[:2], InputError, "all values are 0"),
+        ([[0]], NAMES[:1], InputError, "two areas or more"),
+        (WEIGHTS, None, InputError, "has no names"),
+        ([[0, 1], [1]], NAMES[:2], InputError, "not a matrix"),
     ],
 )
 def test_a_connectome_that_cannot_be_is_refused(weights, names, kind, words):
@@ -71,19 +71,19 @@ def test_a_connectome_that_cannot_be_is_refused(weights, names, kind, words):
     ],
 )
 def test_a_bad_file_names_its_line(tmp_path, text, words):
-    with pytest.raises(BadInput, match=words):
+    with pytest.raises(InputError, match=words):
         load_connectome(written(tmp_path, text))
 
 
 def test_a_receptor_map_replaces_densities_and_refuses_what_is_none(tmp_path):
     found = load_connectome(receptors=written(tmp_path, "area,nmda,glun2b\ninsula,90,0.2\namygdala,30,0.6\n"))
-    assert found["areas.insula_nmda"] == pytest.approx(3 * found["areas.amygdala_nmda"])
-    assert found["areas.insula_glun2b"] == 0.2
-    with pytest.raises(UnknownName, match="nearest: nmda"):
+    assert found["brain_network.insula_nmda"] == pytest.approx(3 * found["brain_network.amygdala_nmda"])
+    assert found["brain_network.insula_glun2b"] == 0.2
+    with pytest.raises(UnknownNameError, match="nearest: nmda"):
         load_connectome(receptors=written(tmp_path, "area,nmdar\ninsula,1\namygdala,2\n"))
-    with pytest.raises(BadInput, match="a share from 0 to 1"):
+    with pytest.raises(InputError, match="a share from 0 to 1"):
         load_connectome(receptors=written(tmp_path, "area,glun2b\ninsula,0.5\namygdala,2\n"))
-    with pytest.raises(BadInput, match="neither"):
+    with pytest.raises(InputError, match="neither"):
         load_connectome()
 
 
@@ -97,5 +97,5 @@ def test_a_scenario_names_its_connectome_and_its_own_parameters_come_after(tmp_p
         ("connectome: ../mine.csv", "s.yaml:2: '../mine.csv' is in another folder"),
         ("connectome: mina.csv", "nearest: mine.csv"),
     ):
-        with pytest.raises(BadInput, match=words):
+        with pytest.raises(InputError, match=words):
             load_scenario(written(tmp_path, f"treatments: [racemic 35 mg IV]\n{line}\n", "s.yaml"))

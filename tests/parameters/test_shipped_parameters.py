@@ -2,7 +2,7 @@
 
 import pytest
 
-from ketamech.core import BadInput, UnknownName
+from ketamech.core import InputError, UnknownNameError
 from ketamech.evidence import load_evidence
 from ketamech.parameters import load_parameters
 
@@ -58,14 +58,14 @@ def test_text_may_join_number_and_unit(table):
 
 @pytest.mark.parametrize("given", ["80 L", "heavy", "", "80", float("nan"), float("inf"), "nan kg"])
 def test_a_value_that_does_not_fit_is_refused(table, given):
-    with pytest.raises(BadInput, match=r"person\.weight"):
+    with pytest.raises(InputError, match=r"person\.weight"):
         table.with_values({"person.weight": given})
 
 
 def test_an_unknown_name_suggests_the_nearest(table):
-    with pytest.raises(UnknownName, match=r"person\.weight"):
+    with pytest.raises(UnknownNameError, match=r"person\.weight"):
         table["person.weigth"]
-    with pytest.raises(UnknownName, match=r"pathway\.opioid"):
+    with pytest.raises(UnknownNameError, match=r"pathway\.opioid"):
         table.with_values({"pathway.opiod": 0.0})
     assert "person.weigth" not in table
     assert table.get("person.weigth") is None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketamech.report import cohort_picture, percentiles
+from ketamech.report.quantile_bands import cohort_picture, percentiles
 
 MODULE = sys.modules[percentiles.__module__]
 

@@ -5,15 +5,16 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ketamech.analysis.claims import answer_claims
-from ketamech.report import write_claims, write_claims_document
+from ketamech.analysis.claims.evaluate_claims import evaluate_claims
 from ketamech.report.claims_figure import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw, nice_steps
-from ketamech.report.words import DISCLAIMER
+from ketamech.report.claims_markdown import write_claims_document
+from ketamech.report.claims_page import write_claims
+from ketamech.report.number_format import DISCLAIMER
 
 
 @pytest.fixture(scope="module")
 def answers(model):
-    return answer_claims(model)
+    return evaluate_claims(model)
 
 
 @pytest.fixture(scope="module")

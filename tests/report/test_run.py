@@ -7,45 +7,48 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ketamech import report, study
-from ketamech.core import BadInput
+from ketamech.core import InputError
 from ketamech.evidence import load_evidence
-from ketamech.exchange import read_run
+from ketamech.exchange.curves_io import read_run
 from ketamech.parameters import load_parameters
-from ketamech.report.bibliography import as_bibtex
-from ketamech.report.canvas import Shape, Words
-from ketamech.report.lanes import lanes_of, load_tracks
-from ketamech.report.panels import panel_plan, stage_panels
+from ketamech.report.bibliography import as_bibtex, cite
+from ketamech.report.model_page import describe
+from ketamech.report.number_format import DISCLAIMER
+from ketamech.report.panels import panel_layout, stage_panels
+from ketamech.report.parameters_used import cited_evidence, used_parameters
 from ketamech.report.provenance import provenance
-from ketamech.report.published import published_points
-from ketamech.report.story_figure import story_figure
-from ketamech.report.summary import lines_of
-from ketamech.report.told import told
-from ketamech.report.usage import cited_evidence, used_parameters
-from ketamech.report.words import DISCLAIMER
+from ketamech.report.published_points import published_points
+from ketamech.report.run_description import describe_run
+from ketamech.report.run_folder import write_run
+from ketamech.report.summary import lines_of, summary_rows
+from ketamech.report.svg_canvas import Shape, SvgText
+from ketamech.report.timeline_figure import story_figure
+from ketamech.report.tracks import lanes_of, load_tracks
+from ketamech.simulation.scenario import Scenario, load_scenario
+from ketamech.simulation.simulate import simulate
 
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
 
 
 @pytest.fixture(scope="module")
 def racemic(model):
-    scenario = study.load_scenario(SENTENCE, model.parameters)
-    return scenario, study.simulate(scenario, model=model)
+    scenario = load_scenario(SENTENCE, model.parameters)
+    return scenario, simulate(scenario, model=model)
 
 
 @pytest.fixture(scope="module")
 def folder(model, racemic, tmp_path_factory):
     place = tmp_path_factory.mktemp("runs") / "racemic"
     command = "ketamech simulate '0.5 mg/kg' /somewhere/private/file.yaml"
-    report.write_run(place, racemic[1], racemic[0], model, command)
+    write_run(place, racemic[1], racemic[0], model, command)
     return place
 
 
 def used(model, sentence, **values):
-    scenario = study.load_scenario(sentence, model.parameters)
-    changed = study.Scenario(**{**vars(scenario), "values": {**scenario.values, **values}})
-    curves = study.simulate(changed, model=model)
-    return changed, set(used_parameters(curves, told(changed, model), model))
+    scenario = load_scenario(sentence, model.parameters)
+    changed = Scenario(**{**vars(scenario), "values": {**scenario.values, **values}})
+    curves = simulate(changed, model=model)
+    return changed, set(used_parameters(curves, describe_run(changed, model), model))
 
 
 def stages(names):
@@ -75,15 +78,15 @@ def test_curves_read_back_equal_what_was_simulated(folder, racemic):
 
 def test_the_story_has_a_lane_for_every_stage_that_has_one(racemic, model):
     scenario, curves = racemic
-    picture = story_figure(curves, told(scenario, model), model.parameters)
-    words = {shape.text for shape in picture.shapes if isinstance(shape, Words)}
+    picture = story_figure(curves, describe_run(scenario, model), model.parameters)
+    words = {shape.text for shape in picture.shapes if isinstance(shape, SvgText)}
     assert {lane.label for lane in lanes_of(curves)} <= words
-    assert {lane.key for lane in load_tracks().values() if lane.always} <= {lane.key for lane in lanes_of(curves)}
+    assert {lane.key for lane in load_tracks().values() if lane.always_shown} <= {lane.key for lane in lanes_of(curves)}
 
 
 def test_every_curve_of_a_lane_is_drawn_and_named(racemic, model):
     scenario, curves = racemic
-    asked = told(scenario, model)
+    asked = describe_run(scenario, model)
     picture = story_figure(curves, asked, model.parameters)
     names = [shape.title for shape in picture.shapes if isinstance(shape, Shape) and shape.title]
     for line in lines_of(curves, asked, model.parameters):
@@ -93,9 +96,9 @@ def test_every_curve_of_a_lane_is_drawn_and_named(racemic, model):
 
 def test_panels_draw_every_published_point_they_show(racemic, model):
     scenario, curves = racemic
-    points = published_points(curves, told(scenario, model), model, load_evidence())
-    plan = panel_plan(curves, told(scenario, model), model, points)
-    pictures = stage_panels(curves, told(scenario, model), model, points, plan)
+    points = published_points(curves, describe_run(scenario, model), model, load_evidence())
+    plan = panel_layout(curves, describe_run(scenario, model), model, points)
+    pictures = stage_panels(curves, describe_run(scenario, model), model, points, plan)
     assert list(pictures) == [stage for stage, _ in model.outline.stages if stage in plan]
     for stage, picture in pictures.items():
         due = sorted(f"{point.label}: {point.evidence}" for point in points if point.output in plan[stage])
@@ -104,7 +107,7 @@ def test_panels_draw_every_published_point_they_show(racemic, model):
 
 
 def test_a_png_is_drawn_when_asked_for(model, racemic, tmp_path):
-    report.write_run(tmp_path / "run", racemic[1], racemic[0], model, "x", png=True)
+    write_run(tmp_path / "run", racemic[1], racemic[0], model, "x", png=True)
     png = (tmp_path / "run" / "figures" / "story.png").read_bytes()
     assert png.startswith(b"\x89PNG")
     assert len(png) > 100_000
@@ -144,7 +147,7 @@ def test_nothing_written_names_the_machine(folder):
 
 def test_only_papers_behind_what_was_given_are_cited(folder, racemic, model):
     scenario, curves = racemic
-    names = used_parameters(curves, told(scenario, model), model)
+    names = used_parameters(curves, describe_run(scenario, model), model)
     owed = {model.parameters[name].name for name in names}
     assert not any(name.startswith("second_blocker.") for name in owed)
     entries = json.loads((folder / "bibliography.json").read_text(encoding="utf-8"))
@@ -155,22 +158,22 @@ def test_only_papers_behind_what_was_given_are_cited(folder, racemic, model):
 
 def test_cite_prints_exactly_the_papers_of_the_run(folder):
     entries = json.loads((folder / "bibliography.json").read_text(encoding="utf-8"))
-    lines = report.cite(folder).splitlines()
+    lines = cite(folder).splitlines()
     assert len(lines) == len(entries)
     assert all(entry["citation"] in line for entry, line in zip(entries, lines, strict=True))
-    assert report.cite(folder, bibtex=True).count("\n@") + 1 == len(entries)
+    assert cite(folder, bibtex=True).count("\n@") + 1 == len(entries)
 
 
 def test_cite_of_no_run_says_what_to_type(tmp_path):
-    with pytest.raises(BadInput, match="ketamech simulate"):
-        report.cite(tmp_path)
+    with pytest.raises(InputError, match="ketamech simulate"):
+        cite(tmp_path)
 
 
 def test_arketamine_and_routes_count_only_when_given(model):
     _, racemic = used(model, SENTENCE)
     _, nasal = used(model, "esketamine 56 mg nasal")
     assert "pharmacokinetics.intrinsic_clearance_r" in racemic - nasal
-    assert "pharmacokinetics.nasal_fraction_first" in nasal - racemic
+    assert "pharmacokinetics.nasal_f_first" in nasal - racemic
     assert "pharmacokinetics.spray_interval" in nasal - racemic
 
 
@@ -193,36 +196,38 @@ def test_a_value_set_by_the_user_no_longer_cites_its_paper(model):
     name = "pharmacokinetics.hepatic_flow"
     scenario, names = used(model, SENTENCE, **{name: model.parameters[name].canonical * 1.1})
     assert name in names
-    assert cited_evidence([name], told(scenario, model), model) == ()
+    assert cited_evidence([name], describe_run(scenario, model), model) == ()
 
 
 def test_the_summary_finds_the_peak_and_its_time(racemic, model):
     scenario, curves = racemic
-    line = next(line for line in lines_of(curves, told(scenario, model), model.parameters) if line.key == "plasma")
+    line = next(
+        line for line in lines_of(curves, describe_run(scenario, model), model.parameters) if line.key == "plasma"
+    )
     total = (curves["plasma.esketamine"] + curves["plasma.arketamine"]).values[0]
     assert line.extreme == pytest.approx(total.max() * model.parameters["drug.ketamine_molar_mass"].value)
     assert line.at == curves["time"].values[total.argmax()]
 
 
 def test_the_terminal_table_has_a_row_a_lane(racemic):
-    rows = report.summary_rows(racemic[1])
+    rows = summary_rows(racemic[1])
     assert len(rows) == len(lanes_of(racemic[1]))
     assert {"output", "unit", "rest", "extreme", "when", "2 h", "24 h", "7 d", "end"} <= set(rows[0])
 
 
 def test_the_same_source_date_gives_the_same_date(model, racemic, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
-    assert provenance(told(racemic[0], model), model, "x")["date"] == "1970-01-02T00:00:00Z"
+    assert provenance(describe_run(racemic[0], model), model, "x")["date"] == "1970-01-02T00:00:00Z"
 
 
 def test_the_parameter_hash_follows_the_values(model, racemic):
-    asked = told(racemic[0], model)
+    asked = describe_run(racemic[0], model)
     changed = replace(model, parameters=load_parameters().with_values({"brain.total_ratio": 5.0}))
     assert provenance(asked, model, "x")["parameters"] != provenance(asked, changed, "x")["parameters"]
 
 
 def test_the_model_page_prints_every_flux_with_its_reason(model):
-    text = report.describe(model.system)
+    text = describe(model.system)
     assert DISCLAIMER in text
     for flux in model.system.fluxes:
         assert flux.because in text
@@ -231,7 +236,7 @@ def test_the_model_page_prints_every_flux_with_its_reason(model):
 
 
 def test_the_model_page_as_html_fetches_nothing(model):
-    page = report.describe(model.system, html=True)
+    page = describe(model.system, html=True)
     assert DISCLAIMER in page
     assert not re.search(r"<link|<script|src=|@import|url\(", page)
 
@@ -244,9 +249,9 @@ def test_bibtex_entries_are_balanced(model):
 
 
 def points_of(model, sentence):
-    scenario = study.load_scenario(sentence, model.parameters)
-    curves = study.simulate(scenario, model=model)
-    return published_points(curves, told(scenario, model), model, load_evidence())
+    scenario = load_scenario(sentence, model.parameters)
+    curves = simulate(scenario, model=model)
+    return published_points(curves, describe_run(scenario, model), model, load_evidence())
 
 
 def test_published_points_stand_only_over_the_treatment_they_were_measured_in(model):

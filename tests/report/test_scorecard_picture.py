@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from ketamech.report.canvas import PAPER, Shape, Words
+from ketamech.report.scorecard_figure import MARKS, scorecard_picture
 from ketamech.report.scorecard_files import write_scorecard
-from ketamech.report.scorecard_picture import MARKS, scorecard_picture
+from ketamech.report.svg_canvas import PAPER, Shape, SvgText
 
 
 class Card:
@@ -41,7 +41,7 @@ class Card:
 
 @pytest.mark.filterwarnings("error")
 def test_every_source_with_a_miss_names_its_worst_row():
-    texts = " ".join(shape.text for shape in scorecard_picture(Card.rows).shapes if isinstance(shape, Words))
+    texts = " ".join(shape.text for shape in scorecard_picture(Card.rows).shapes if isinstance(shape, SvgText))
     for name in ("planted-miss", "far-z", "no-number"):
         assert name in texts
     assert "good" not in texts

@@ -3,14 +3,18 @@
 import numpy as np
 import pytest
 
-from ketamech.exchange import read_run
+from ketamech.dosing.subject import Subject
+from ketamech.exchange.curves_io import read_run
 from ketamech.parameters import load_parameters
-from ketamech.report import write_run
-from ketamech.report.lanes import LANES
+from ketamech.population.cohort import Cohort
+from ketamech.report.run_description import describe_run
+from ketamech.report.run_folder import write_run
 from ketamech.report.summary import curve, lines_of
-from ketamech.report.told import told
-from ketamech.simulation import baseline_of
-from ketamech.study import Cohort, Course, load_scenario, run, simulate
+from ketamech.report.tracks import LANES
+from ketamech.simulation.baseline import baseline_of
+from ketamech.simulation.run_subjects import run
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.simulate import simulate
 
 SENTENCE = "racemic 50 mg oral daily for 4 weeks at steady state"
 
@@ -27,7 +31,7 @@ def steady(model, scenario):
 
 @pytest.fixture(scope="module")
 def drug_free(model):
-    return run(model, [Course("nobody")], np.array([0.0]))
+    return run(model, [Subject("nobody")], np.array([0.0]))
 
 
 def test_the_baseline_is_that_of_a_person_without_drug(model, steady, drug_free):
@@ -39,7 +43,7 @@ def test_the_baseline_is_that_of_a_person_without_drug(model, steady, drug_free)
 
 
 def test_a_summary_counts_from_the_drug_free_baseline(model, scenario, steady, drug_free):
-    lines = {line.outputs: line for line in lines_of(steady, told(scenario, model), load_parameters())}
+    lines = {line.outputs: line for line in lines_of(steady, describe_run(scenario, model), load_parameters())}
     assert lines["mood.madrs"].rest == pytest.approx(float(drug_free["mood.madrs"].values[0, 0]), rel=1e-6)
     lane = next(lane for lane in LANES if lane.key == "bdnf")
     times = curve(lane.series[0], lane, steady, {})
@@ -55,7 +59,7 @@ def test_a_run_folder_keeps_the_baseline(model, scenario, steady, tmp_path):
 
 def test_every_patient_of_a_cohort_has_a_baseline(model, scenario):
     hours = np.array([0.0, 24.0])
-    found = Cohort(model, scenario, 3, ("mood.madrs",), hours).some([0, 2])
+    found = Cohort(model, scenario, 3, ("mood.madrs",), hours).solve_patients([0, 2])
     plain = load_scenario("racemic 50 mg oral daily for 4 weeks", model.parameters)
-    fresh = Cohort(model, plain, 3, ("mood.madrs",), hours).some([0, 2])
+    fresh = Cohort(model, plain, 3, ("mood.madrs",), hours).solve_patients([0, 2])
     assert baseline_of(found, "mood.madrs") == pytest.approx(fresh["mood.madrs"].values[:, 0], rel=1e-9)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ketamech.report.words import hours_in_words, number, opened, signed, stage_in_words
+from ketamech.report.number_format import hours_in_words, number, sentence_case, signed, stage_in_words
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,6 @@ def test_numbers_keep_three_digits_and_a_true_minus_sign():
 
 def test_names_begin_as_the_field_writes_them():
     assert [stage_in_words(name) for name in ("nmda", "second_blocker", "ampa")] == ["NMDA", "Second blocker", "AMPA"]
-    assert [opened(words) for words in ("mTORC1 above rest", "share of cells", "IL-6")] == [
+    assert [sentence_case(words) for words in ("mTORC1 above rest", "share of cells", "IL-6")] == [
         "mTORC1 above rest", "Share of cells", "IL-6",
     ]  # fmt: skip

@@ -15,20 +15,24 @@ from unittest import mock
 
 import numpy as np
 
-from ketamech.analysis import attribution, design, experiments, sensitivity
-from ketamech.app import curves as page
-from ketamech.app.asked import AskedCurves
-from ketamech.core import BadInput
+from ketamech.analysis import attribution, perturbation_scorecard, regimen_search, sensitivity
+from ketamech.app import curve_responses as page
+from ketamech.app.request_models import CurvesRequest
+from ketamech.core import InputError
 from ketamech.engine.solve import TOLERANCE
-from ketamech.exchange.dose_reading import read_doses
-from ketamech.exchange.dose_scenarios import solve_table
-from ketamech.study import Cohort, Model, Scenario, conduct, courses, load_scenario, run, simulate
-from ketamech.study.levels import factors
-from ketamech.study.people import People
-from ketamech.study.scenario_file import ScenarioFile
-from ketamech.study.simulate import outputs_of_people
-from ketamech.study.trial_from_file import load_trial
-from ketamech.study.wirings import wiring_of
+from ketamech.exchange.nonmem.read import read_doses
+from ketamech.exchange.nonmem.simulate_table import solve_table
+from ketamech.parameters.concentration_units import factors
+from ketamech.population.cohort import Cohort
+from ketamech.population.virtual_population import VirtualPatients
+from ketamech.simulation.model import Model
+from ketamech.simulation.model_variants import model_variant
+from ketamech.simulation.run_subjects import run
+from ketamech.simulation.scenario import Scenario, load_scenario
+from ketamech.simulation.scenario_schema import ScenarioFile
+from ketamech.simulation.simulate import simulate, simulate_patients, subjects
+from ketamech.trials import run_trial
+from ketamech.trials.trial_reader import load_trial
 
 HOURS = np.array([24.0, 168.0])
 HORIZON = 168.0
@@ -92,7 +96,7 @@ class Nobody:
         return self
 
     def draw(self, parameters, seed, patients, *, replicate=0, base=None):
-        return People(np.asarray(patients), {}, {}, parameters)
+        return VirtualPatients(np.asarray(patients), {}, {}, parameters)
 
     def occasions(self, name, seed, patients, count, *, replicate=0):
         return np.ones((len(patients), count))
@@ -105,16 +109,16 @@ def by_simulate(case: Case, model: Model) -> Readings:
 
 def by_cohort(case: Case, model: Model) -> Readings:
     cohort = Cohort(model, case.scenario(model, case.alone), 1, OUTPUTS, HOURS, vary=())
-    found = cohort.some([0])
+    found = cohort.solve_patients([0])
     assert (found["solve_status"] == "ok").all(), found["solve_status"].values
     return at_hours({name: found[name].values[0] for name in OUTPUTS})
 
 
 def by_sensitivity(case: Case, model: Model) -> Readings:
     words = "; ".join(f"{name} at {hour:g} h" for name in OUTPUTS for hour in HOURS)
-    asked = sensitivity.outcomes(words, model)
-    rows = sensitivity.varied(model, [VARIED])
-    found = sensitivity.tornado(sensitivity.Question(model, case.scenario(model, case.alone), asked, rows))
+    asked = sensitivity.parse_endpoints(words, model)
+    rows = sensitivity.varied_parameters(model, [VARIED])
+    found = sensitivity.tornado(sensitivity.SensitivityProblem(model, case.scenario(model, case.alone), asked, rows))
     middle = found.set_index("outcome")["usual"]
     return {name_at(name, h): float(middle[f"{name} at {h:g} h"]) for name in OUTPUTS for h in HOURS}
 
@@ -122,8 +126,10 @@ def by_sensitivity(case: Case, model: Model) -> Readings:
 def by_design(case: Case, model: Model) -> Readings:
     if case.variant:
         raise NotOffered
-    with mock.patch.object(design, "load_population", return_value=Nobody()):
-        found = design.compare(model, [design.Candidate("one", case.alone)], weeks=1, persons=1).iloc[0]
+    with mock.patch.object(regimen_search, "load_population", return_value=Nobody()):
+        found = regimen_search.compare_regimens(
+            model, [regimen_search.CandidateRegimen("one", case.alone)], weeks=1, persons=1
+        ).iloc[0]
     return {name: float(found[name]) for name in ("benefit", "cadss", "systolic")}
 
 
@@ -132,7 +138,7 @@ def by_people(case: Case, model: Model) -> Readings:
         raise NotOffered
     one = Nobody().draw(model.parameters, 1, [0])
     wanted = [(name, float(hour)) for name in OUTPUTS for hour in HOURS]
-    found = outputs_of_people(model, one, case.alone, wanted)
+    found = simulate_patients(model, one, case.alone, wanted)
     return {name_at(name, hour): float(values[0]) for (name, hour), values in zip(wanted, found, strict=True)}
 
 
@@ -148,23 +154,23 @@ def by_attribution(case: Case, model: Model) -> Readings:
 
 def by_experiments(case: Case, model: Model) -> Readings:
     values = {} if case.species == "rat" else {"person.expectancy": model.parameters["person.expectancy"].canonical}
-    values |= wiring_of(case.variant, model.parameters).values if case.variant else {}
+    values |= model_variant(case.variant, model.parameters).parameter_values if case.variant else {}
     sentence = "placebo IV over 40 min" if case.patient == "control" else case.sentence
     arm = (case.species, sentence, case.perturbation, tuple(values.items()))
-    found = experiments._batch(model, [arm], HORIZON, set(HOURS.tolist()), OUTPUTS, {}, 1)[arm]
+    found = perturbation_scorecard._batch(model, [arm], HORIZON, set(HOURS.tolist()), OUTPUTS, {}, 1)[arm]
     places = np.searchsorted(found.time, HOURS)
     return at_hours({name: found.outputs[name][places] for name in OUTPUTS})
 
 
 def by_trial(case: Case, model: Model) -> Readings:
-    values = wiring_of(case.variant, model.parameters).values if case.variant else {}
+    values = model_variant(case.variant, model.parameters).parameter_values if case.variant else {}
     keys = {
         "title": "one arm", "arms": {"one": {"treatment": case.alone, "n": 1}},
         "visits": {"MADRS": ["24 h", "168 h"]}, "population": "trd",
     }  # fmt: skip
-    with mock.patch.object(conduct, "load_population", return_value=Nobody()):
+    with mock.patch.object(run_trial, "load_population", return_value=Nobody()):
         trial = replace(load_trial(keys, model.parameters), values=values)
-        found = conduct.run_trial(trial, model)
+        found = run_trial.run_trial(trial, model)
     assert (found["solve_status"] == "ok").all(), found["solve_status"].values
     madrs = found["true_MADRS"].values[0, 0]
     return {name_at("mood.madrs", hour): float(madrs[1 + k]) for k, hour in enumerate(HOURS)}
@@ -207,7 +213,7 @@ def by_page(case: Case, model: Model) -> Readings:
     keys |= {"person": {"weight": "70 kg"}} if case.species == "human" else {}
     keys |= {"perturbations": [case.perturbation]} if case.perturbation else {}
     keys |= {"wiring": case.variant} if case.variant else {}
-    asked = AskedCurves(scenario=ScenarioFile(**keys), outputs=list(OUTPUTS))
+    asked = CurvesRequest(scenario=ScenarioFile(**keys), outputs=list(OUTPUTS))
     with mock.patch.object(page, "hours", return_value=np.array([0.0, *HOURS])):
         found = page.curves_of(Room(model), asked)
     drawn = {one["key"]: one["curves"][0][case.patient] for one in found["figures"]}
@@ -251,7 +257,7 @@ RUNNERS = (
 @contextmanager
 def same_settings() -> Iterator[None]:
     """Every runner solves with the tolerance of `simulate`."""
-    holders = (sensitivity, design, attribution, experiments, conduct, page)
+    holders = (sensitivity, regimen_search, attribution, perturbation_scorecard, run_trial, page)
     before = [holder.TOLERANCE for holder in holders]
     for holder in holders:
         holder.TOLERANCE = TOLERANCE
@@ -273,15 +279,15 @@ def expected(case: Case, model: Model) -> tuple[dict[str, float], dict[str, floa
 
 
 def _curves(case: Case, model: Model) -> tuple[dict[str, float], dict[str, float]]:
-    times = np.unique([*design.CLOSELY, *np.arange(24.0, HORIZON + 1, 24.0)])
-    names = tuple(dict.fromkeys((*OUTPUTS, *design.OUTPUTS)))
-    both = run(model, courses(case.scenario(model), model), times, outputs=names)
+    times = np.unique([*regimen_search.DENSE_TIMES, *np.arange(24.0, HORIZON + 1, 24.0)])
+    names = tuple(dict.fromkeys((*OUTPUTS, *regimen_search.OUTPUTS)))
+    both = run(model, subjects(case.scenario(model), model), times, outputs=names)
     mine, control = (both.sel(patient=who) for who in (case.patient, "control"))
     places = np.searchsorted(times, HOURS)
     found = at_hours({name: mine[name].values[places] for name in OUTPUTS})
     size = {name: float(np.max(np.abs(mine[name].values))) or 1.0 for name in names}
     scales = {name_at(name, hour): size[name] for name in OUTPUTS for hour in HOURS}
-    later = times >= design.DAY
+    later = times >= regimen_search.DAY
     found["benefit"] = float(np.mean((control["mood.madrs"] - mine["mood.madrs"]).values[later]))
     found["cadss"] = float(mine["dissociation.cadss"].max())
     found["systolic"] = float(mine["haemodynamics.systolic_rise"].max())
@@ -302,7 +308,7 @@ def judge(runner: Runner, case: Case, model: Model) -> Verdict:
     with same_settings():
         try:
             found = runner.read(case, model)
-        except BadInput as problem:
+        except InputError as problem:
             return Verdict("refused", problem.what)
         except NotOffered:
             return Verdict("not offered")
@@ -327,6 +333,6 @@ def table(model: Model) -> str:
 
 
 if __name__ == "__main__":
-    from ketamech.study import load_model
+    from ketamech.simulation.model import load_model
 
     sys.stdout.write(table(load_model()))

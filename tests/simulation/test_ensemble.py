@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from ketamech.core import BadInput, UnknownName
-from ketamech.simulation import Course, Ensemble, Entry
-from ketamech.study import courses, load_scenario
+from ketamech.core import InputError, UnknownNameError
+from ketamech.dosing.subject import DoseEvent, Subject
+from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.simulate import subjects
 
 TIMES = np.array([0.0, 1.0, 24.0, 100.0])
 OUTPUTS = ("mood.madrs", "plasma.esketamine", "expectancy.belief")
@@ -20,7 +22,7 @@ SENTENCES = (
 
 @pytest.fixture(scope="module")
 def subjects(model):
-    return [courses(load_scenario(sentence, model.parameters), model)[0] for sentence in SENTENCES]
+    return [subjects(load_scenario(sentence, model.parameters), model)[0] for sentence in SENTENCES]
 
 
 def test_nobody_depends_on_who_else_is_there(model, subjects):
@@ -41,7 +43,10 @@ def test_times_may_differ_between_patients(model, subjects):
 
 
 def test_what_is_given_on_the_way_is_what_is_given_at_once(model):
-    first, second = Entry(0.0, "pharmacokinetics.central_s", 70.0, 0.5), Entry(24.0, "pharmacokinetics.central_s", 35.0)
+    first, second = (
+        DoseEvent(0.0, "pharmacokinetics.central_s", 70.0, 0.5),
+        DoseEvent(24.0, "pharmacokinetics.central_s", 35.0),
+    )
     whole = Ensemble.of(model, {}, [first, second], 2).solve(np.array([1.0, 20.0, 30.0]), OUTPUTS, tolerance=1e-8)
     moving = Ensemble.of(model, {}, [first], 2).start(tolerance=1e-8)
     early = moving.advance(np.array([1.0, 20.0]), OUTPUTS)
@@ -52,10 +57,10 @@ def test_what_is_given_on_the_way_is_what_is_given_at_once(model):
 
 def test_one_list_of_events_may_be_a_bolus_for_one_and_an_infusion_for_another(model):
     duration = np.array([0.0, 2.0])
-    both = Ensemble.of(model, {}, [Entry(0.0, "pharmacokinetics.central_s", 70.0, duration)], 2)
+    both = Ensemble.of(model, {}, [DoseEvent(0.0, "pharmacokinetics.central_s", 70.0, duration)], 2)
     found = both.solve(TIMES, OUTPUTS)
     for i, own in enumerate(duration):
-        alone = Ensemble.of(model, {}, [Entry(0.0, "pharmacokinetics.central_s", 70.0, own)], 1)
+        alone = Ensemble.of(model, {}, [DoseEvent(0.0, "pharmacokinetics.central_s", 70.0, own)], 1)
         assert np.array_equal(found.values[i], alone.solve(TIMES, OUTPUTS).values[0])
 
 
@@ -65,7 +70,7 @@ def test_overlapping_infusions_add_up(model):
     words = "racemic 10 mg IV over 30 min; racemic 40 mg IV over 10 h"
     parts = "racemic 12 mg IV over 30 min; racemic 38 mg IV over 9.5 h at 30 min"
     found, split = (
-        Ensemble.of_subjects(model, courses(load_scenario(text, model.parameters), model)[:1]).solve(
+        Ensemble.of_subjects(model, subjects(load_scenario(text, model.parameters), model)[:1]).solve(
             times, ("plasma.esketamine",), tolerance=1e-9
         )
         for text in (words, parts)
@@ -74,24 +79,24 @@ def test_overlapping_infusions_add_up(model):
 
 
 def test_what_is_not_there_is_named(model):
-    with pytest.raises(UnknownName, match=r"person\.wheight"):
+    with pytest.raises(UnknownNameError, match=r"person\.wheight"):
         Ensemble.of(model, {"person.wheight": 70.0}, (), 1)
-    with pytest.raises(UnknownName, match="nothing can enter"):
-        Ensemble.of(model, {}, [Entry(0.0, "pharmacokinetics.central_x", 1.0)], 1)
+    with pytest.raises(UnknownNameError, match="nothing can enter"):
+        Ensemble.of(model, {}, [DoseEvent(0.0, "pharmacokinetics.central_x", 1.0)], 1)
 
 
 def test_nothing_comes_before_a_steady_state(model):
-    early, dose = Entry(-1.0, "antagonists.nbqx", 1.0), Entry(0.0, "pharmacokinetics.central_s", 1.0)
-    with pytest.raises(BadInput, match="before 0 h"):
-        Ensemble.of_subjects(model, [Course("one", (early,), {}, (dose,), 24.0)])
-    with pytest.raises(BadInput, match="from 0 h on"):
-        Ensemble.of_subjects(model, [Course("one", (), {}, (dose,), 24.0)]).solve(np.array([-1.0, 2.0]))
+    early, dose = DoseEvent(-1.0, "tool_compounds.nbqx", 1.0), DoseEvent(0.0, "pharmacokinetics.central_s", 1.0)
+    with pytest.raises(InputError, match="before 0 h"):
+        Ensemble.of_subjects(model, [Subject("one", (early,), {}, (dose,), 24.0)])
+    with pytest.raises(InputError, match="from 0 h on"):
+        Ensemble.of_subjects(model, [Subject("one", (), {}, (dose,), 24.0)]).solve(np.array([-1.0, 2.0]))
 
 
 def test_one_without_a_start_is_missing_with_a_reason_and_no_other(model, monkeypatch):
     from ketamech.simulation import ensemble
 
-    settle = ensemble.rest
+    settle = ensemble.drug_free_steady_state
 
     def second_never_rests(kernel, inputs, **how):
         start, rested = settle(kernel, inputs, **how)

@@ -2,14 +2,16 @@
 
 import numpy as np
 
+from ketamech.dosing.dose_events import dose_events_from_text
+from ketamech.dosing.subject import Subject
 from ketamech.engine import load_kernel
 from ketamech.evidence import load_evidence
+from ketamech.model.assemble import build_system
+from ketamech.model.stages.brain import brain
+from ketamech.model.stages.pharmacokinetics import pharmacokinetics
 from ketamech.parameters import load_parameters
-from ketamech.stages.brain import brain
-from ketamech.stages.pharmacokinetics import pharmacokinetics
-from ketamech.study.giving import sentence_entries
-from ketamech.study.running import Course, Model, run
-from ketamech.system import build
+from ketamech.simulation.model import Model
+from ketamech.simulation.run_subjects import run
 
 YEAR = 8766.0
 HORIZON = 400.0
@@ -20,15 +22,15 @@ EVIDENCE = load_evidence()
 
 
 def kinetic_model():
-    system = build(load_parameters(), [pharmacokinetics, brain])
+    system = build_system(load_parameters(), [pharmacokinetics, brain])
     return Model(system.layout, system.parameters, load_kernel(system.layout, lambda: system), lambda: system)
 
 
 def course(model, label, sentence, values=None):
     """A regimen sentence as a course of this small model, which knows nothing of hopes."""
     values = values or {}
-    given = sentence_entries(sentence, model.parameters, values, HORIZON)
-    return Course(label, tuple(e for e in given if e.state.startswith("pharmacokinetics.")), values)
+    given = dose_events_from_text(sentence, model.parameters, values, HORIZON)
+    return Subject(label, tuple(e for e in given if e.compartment.startswith("pharmacokinetics.")), values)
 
 
 class Curves:

@@ -7,18 +7,21 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_continuous_lyapunov
 
-from ketamech.parameters import load_areas
-from ketamech.parameters.areas import coupling_name
-from ketamech.stages.areas import AREAS, DEFAULT_MODE
-from ketamech.study import Course, load_scenario, run, simulate, story_times
+from ketamech.dosing.subject import Subject
+from ketamech.model.stages.brain_network import AREAS, DEFAULT_MODE
+from ketamech.parameters import load_brain_areas
+from ketamech.parameters.brain_areas import coupling_name
+from ketamech.simulation.run_subjects import output_times, run
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 READOUTS = {
-    "areas.default_mode": list(combinations(DEFAULT_MODE, 2)),
-    "areas.insula_default_mode": [("insula", other) for other in DEFAULT_MODE],
-    "areas.subgenual_default_mode": [("subgenual_cingulate", other) for other in DEFAULT_MODE],
-    "areas.salience": [("insula", "dorsal_cingulate")],
-    "areas.prefrontal_connectivity": [
+    "brain_network.default_mode": list(combinations(DEFAULT_MODE, 2)),
+    "brain_network.insula_default_mode": [("insula", other) for other in DEFAULT_MODE],
+    "brain_network.subgenual_default_mode": [("subgenual_cingulate", other) for other in DEFAULT_MODE],
+    "brain_network.salience": [("insula", "dorsal_cingulate")],
+    "brain_network.prefrontal_connectivity": [
         (one, other) for one in ("dorsolateral_prefrontal", "medial_prefrontal") for other in AREAS if other != one
     ],
 }
@@ -30,8 +33,8 @@ def infused(model):
 
 
 def resting(model, **values):
-    course = Course("rest", (), {name.replace("__", "."): value for name, value in values.items()})
-    return run(model, [course], story_times(24.0)).isel(patient=0, time=0)
+    course = Subject("rest", (), {name.replace("__", "."): value for name, value in values.items()})
+    return run(model, [course], output_times(24.0)).isel(patient=0, time=0)
 
 
 def at(curves, name, hours):
@@ -42,7 +45,7 @@ def couplings(table):
     weights = np.zeros((len(AREAS), len(AREAS)))
     for i, j in combinations(range(len(AREAS)), 2):
         weights[i, j] = weights[j, i] = table[coupling_name(AREAS[i], AREAS[j])].canonical
-    return table["areas.global_coupling"].canonical * weights
+    return table["brain_network.global_coupling"].canonical * weights
 
 
 def exact(weights, active, pairs):
@@ -56,7 +59,7 @@ def exact(weights, active, pairs):
 
 
 def test_the_stage_and_the_table_name_the_same_areas():
-    assert tuple(area.area for area in load_areas()) == AREAS
+    assert tuple(area.area for area in load_brain_areas()) == AREAS
 
 
 def test_couplings_are_symmetric_not_negative_and_far_from_instability(model):
@@ -72,7 +75,7 @@ def test_readouts_follow_the_exact_solution_of_the_linear_network(model, infused
     weights, healthy = couplings(model.parameters), np.ones(len(AREAS))
     usual = exact(weights, healthy, READOUTS[name])
     for hour, close in ((0.0, 0.012), (0.667, 0.035), (24.0, 0.012), (72.0, 0.012), (336.0, 0.012)):
-        active = np.array([at(infused, f"areas.{area}_activity", hour) for area in AREAS])
+        active = np.array([at(infused, f"brain_network.{area}_activity", hour) for area in AREAS])
         assert at(infused, name, hour) == pytest.approx(exact(weights, active, READOUTS[name]) / usual, abs=close)
 
 
@@ -83,7 +86,7 @@ def test_weaker_couplings_make_the_second_order_exact(model):
     def error(scale):
         weights = scale * couplings(model.parameters)
         effective = weights * np.outer(active, active)
-        pairs = READOUTS["areas.insula_default_mode"]
+        pairs = READOUTS["brain_network.insula_default_mode"]
         cut = effective + effective @ effective
         short = np.mean([cut[AREAS.index(one), AREAS.index(other)] for one, other in pairs])
         return abs(short / exact(weights, active, pairs) - 1)
@@ -94,34 +97,37 @@ def test_weaker_couplings_make_the_second_order_exact(model):
 def test_stress_takes_from_cortex_and_hippocampus_and_gives_to_amygdala_and_accumbens(model):
     ill, well = resting(model), resting(model, person__stress=0.0)
     for area in ("dorsolateral_prefrontal", "medial_prefrontal", "dorsal_cingulate", "hippocampus"):
-        assert float(ill[f"areas.{area}_strength"]) < 0.95 < float(well[f"areas.{area}_strength"])
+        assert float(ill[f"brain_network.{area}_strength"]) < 0.95 < float(well[f"brain_network.{area}_strength"])
     for area in ("amygdala", "accumbens"):
-        assert float(ill[f"areas.{area}_strength"]) > 1.02
+        assert float(ill[f"brain_network.{area}_strength"]) > 1.02
     for area in AREAS:
-        assert float(well[f"areas.{area}_activity"]) == pytest.approx(1.0, abs=0.03)
+        assert float(well[f"brain_network.{area}_activity"]) == pytest.approx(1.0, abs=0.03)
     for name in READOUTS:
         assert float(well[name]) == pytest.approx(1.0, abs=0.03)
 
 
 def test_days_after_an_infusion_areas_have_moved_towards_the_healthy(infused):
     for area in ("medial_prefrontal", "hippocampus", "subgenual_cingulate", "amygdala"):
-        before, after = (at(infused, f"areas.{area}_activity", hour) for hour in (0.0, 48.0))
+        before, after = (at(infused, f"brain_network.{area}_activity", hour) for hour in (0.0, 48.0))
         assert abs(after - 1) < abs(before - 1)
         assert (after - before) * (1 - before) > 0
 
 
 def test_a_silent_habenula_frees_the_accumbens_within_hours(model, infused):
-    assert at(infused, "areas.accumbens_activity", 4.0) > at(infused, "areas.accumbens_activity", 0.0) + 0.05
+    assert (
+        at(infused, "brain_network.accumbens_activity", 4.0)
+        > at(infused, "brain_network.accumbens_activity", 0.0) + 0.05
+    )
     deaf = simulate(replace(load_scenario(INFUSION), values={"pathway.habenula": 0.0}), model=model)
-    assert at(deaf, "areas.accumbens_activity", 4.0) == pytest.approx(
-        at(deaf, "areas.accumbens_activity", 0.0), abs=0.02
+    assert at(deaf, "brain_network.accumbens_activity", 4.0) == pytest.approx(
+        at(deaf, "brain_network.accumbens_activity", 0.0), abs=0.02
     )
 
 
 def test_magnetic_stimulation_reaches_areas_by_coupling_and_seizures_reach_all(model):
     tms = simulate("TMS 5 times a week for 6 weeks", model=model)
     gain = {
-        area: at(tms, f"areas.{area}_strength", 1008.0) - at(tms, f"areas.{area}_strength", 0.0)
+        area: at(tms, f"brain_network.{area}_strength", 1008.0) - at(tms, f"brain_network.{area}_strength", 0.0)
         for area in AREAS
         if area != "habenula"
     }
@@ -129,7 +135,7 @@ def test_magnetic_stimulation_reaches_areas_by_coupling_and_seizures_reach_all(m
     assert gain["medial_prefrontal"] > 3 * gain["hippocampus"] > 0
     ect = simulate("ECT twice weekly for 4 weeks", model=model)
     for area in gain:
-        assert at(ect, f"areas.{area}_strength", 672.0) > at(ect, f"areas.{area}_strength", 0.0) + 0.01
+        assert at(ect, f"brain_network.{area}_strength", 672.0) > at(ect, f"brain_network.{area}_strength", 0.0) + 0.01
 
 
 def test_thought_turns_after_mood(infused):
@@ -144,7 +150,7 @@ def test_an_area_without_couplings_is_on_its_own(model):
     """Nothing restrains the subgenual cingulate and nothing excites it: what is left is its own synapses."""
     area = "subgenual_cingulate"
     cut = {coupling_name(area, other): 0.0 for other in AREAS if other != area}
-    alone = run(model, [Course("alone", (), cut)], story_times(24.0)).isel(patient=0, time=0)
-    assert float(alone[f"areas.{area}_coupling"]) == 0.0
-    assert float(alone[f"areas.{area}_tone"]) == pytest.approx(float(alone[f"areas.{area}_strength"]))
-    assert float(resting(model)[f"areas.{area}_tone"]) > float(alone[f"areas.{area}_tone"]) + 0.1
+    alone = run(model, [Subject("alone", (), cut)], output_times(24.0)).isel(patient=0, time=0)
+    assert float(alone[f"brain_network.{area}_coupling"]) == 0.0
+    assert float(alone[f"brain_network.{area}_tone"]) == pytest.approx(float(alone[f"brain_network.{area}_strength"]))
+    assert float(resting(model)[f"brain_network.{area}_tone"]) > float(alone[f"brain_network.{area}_tone"]) + 0.1

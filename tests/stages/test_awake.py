@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ketamech.study.giving import sentence_entries
-from ketamech.study.running import Course, Model, load_model, run
+from ketamech.dosing.dose_events import dose_events_from_text
+from ketamech.dosing.subject import Subject
+from ketamech.simulation.model import Model, load_model
+from ketamech.simulation.run_subjects import run
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min at 10 min"
 ASLEEP = "general anaesthesia over 2 h"
@@ -18,13 +20,13 @@ def model() -> Model:
     return load_model()
 
 
-def course(model: Model, words: str, hoped: bool = True, **values: float) -> Course:
+def course(model: Model, words: str, hoped: bool = True, **values: float) -> Subject:
     named = {name.replace("__", "."): value for name, value in values.items()}
-    given = sentence_entries(words, model.parameters, named, 200.0)
-    return Course(words, tuple(e for e in given if hoped or e.state != "expectancy.belief"), named)
+    given = dose_events_from_text(words, model.parameters, named, 200.0)
+    return Subject(words, tuple(e for e in given if hoped or e.compartment != "expectancy.belief"), named)
 
 
-def relief(model: Model, *courses: Course) -> np.ndarray:
+def relief(model: Model, *courses: Subject) -> np.ndarray:
     """MADRS points lost [course, time]."""
     curves = run(model, courses, TIMES)
     assert (curves.solve_status == "ok").all()
@@ -49,7 +51,7 @@ def test_the_less_is_given_the_smaller_a_share_of_it_is_locked_in(model):
     """A level too low to silence cells locks nothing in (Ma 2023, in part)."""
     doses = np.array([0.02, 0.1, 0.5])
     given = [course(model, f"racemic {dose} mg/kg IV over 40 min", False) for dose in doses]
-    share = run(model, given, TIMES)["nmda.locked_habenula"].values[:, 4] / doses
+    share = run(model, given, TIMES)["nmda.retrapped_habenula"].values[:, 4] / doses
     assert share[0] < share[1] / 5 < share[2] / 10
 
 

@@ -2,17 +2,17 @@
 
 import pytest
 
-from ketamech.analysis.examination import examine
-from ketamech.core import UnknownName
-from ketamech.stages import STORY
+from ketamech.analysis.model_checks import run_checks
+from ketamech.core import UnknownNameError
+from ketamech.model.stages import STAGES
 
 
 @pytest.fixture(scope="module")
 def findings(model):
-    return examine(model)
+    return run_checks(model)
 
 
-@pytest.mark.parametrize("stage", [*STORY, "whole system"])
+@pytest.mark.parametrize("stage", [*STAGES, "whole system"])
 def test_the_standard_examination_of(stage, findings):
     mine = [f for f in findings if f.stage == stage]
     assert mine
@@ -20,5 +20,5 @@ def test_the_standard_examination_of(stage, findings):
 
 
 def test_an_unknown_stage_names_the_nearest(model):
-    with pytest.raises(UnknownName, match="spines"):
-        examine(model, "spine")
+    with pytest.raises(UnknownNameError, match="spines"):
+        run_checks(model, "spine")

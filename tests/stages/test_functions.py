@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import sympy
 
-from ketamech.stages.declaration import symbol
-from ketamech.stages.functions import positive_part
-from ketamech.system import plain_values
-from ketamech.system.plain import _NUMPY
+from ketamech.model.functions import positive_part
+from ketamech.model.reference_rhs import _NUMPY, plain_values
+from ketamech.model.stage import symbol
 
 X = sympy.Symbol("x", real=True)
 WIDTH = 0.5

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import sympy
 
-from ketamech.core import BadInput
+from ketamech.core import InputError
+from ketamech.dosing.dose_events import dose_events_from_text
+from ketamech.dosing.subject import Subject
+from ketamech.model.stage import declare_stage
+from ketamech.model.stages import all_stages
 from ketamech.parameters import load_parameters
-from ketamech.stages import story
-from ketamech.stages.declaration import declare
-from ketamech.study import sentence_entries
-from ketamech.study.running import Course, Model, run
+from ketamech.simulation.model import Model
+from ketamech.simulation.run_subjects import run
 
 HEALTHY = {"person.stress": 0.0, "person.inflammation": 0.0, "person.expectancy": 0.0, "person.baseline_madrs": 3.0}
 TIMES = np.concatenate([np.arange(0.0, 48.0, 0.1), np.arange(48.0, 1009.0, 3.0)])
@@ -25,9 +27,9 @@ WORDS = {
 }
 
 
-def course(model: Model, label: str, words: str, **values: float) -> Course:
+def course(model: Model, label: str, words: str, **values: float) -> Subject:
     named = HEALTHY | {name.replace("__", "."): value for name, value in values.items()}
-    return Course(label, sentence_entries(words, model.parameters, named, 200.0) if words else (), named)
+    return Subject(label, dose_events_from_text(words, model.parameters, named, 200.0) if words else (), named)
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +94,8 @@ def test_ketamine_lowers_the_il6_of_an_operation_a_little(curves):
 def test_what_flows_into_the_kynurenine_branch_is_what_leaves_it():
     """Of the four pools together only intake and losses are left: every step between them cancels."""
     parameters = load_parameters()
-    (write,) = [s for s in story() if s.__name__ == "inflammation"]
-    stage = declare(write, parameters)
+    (write,) = [s for s in all_stages() if s.__name__ == "inflammation"]
+    stage = declare_stage(write, parameters)
     pools = [f"inflammation.{n}" for n in ("tryptophan", "kynurenine", "kynurenic_acid", "quinolinic_acid")]
     total = sympy.expand(sum(flux.term for flux in stage.fluxes if flux.state in pools))
     enzymes = sympy.Symbol("inflammation.kynurenine_enzymes", real=True)
@@ -157,14 +159,14 @@ def test_the_prior_of_the_link_to_mood_includes_zero(model):
 
 def test_endotoxin_is_counted_in_doses_of_two_nanograms_per_kilogram(model):
     for words, weight in (("endotoxin 2 ng/kg IV", 50.0), ("LPS 140 ng IV", 70.0), ("endotoxin 0.002 ug/kg IV", 90.0)):
-        (entry,) = sentence_entries(words, model.parameters, {"person.weight": weight}, 24.0)
-        assert entry.state == "inflammation.endotoxin"
+        (entry,) = dose_events_from_text(words, model.parameters, {"person.weight": weight}, 24.0)
+        assert entry.compartment == "inflammation.endotoxin"
         assert entry.amount == pytest.approx(1.0)
 
 
 def test_an_operation_enters_over_its_length_and_brings_no_hope(model):
-    (entry,) = sentence_entries("surgery over 2 h", model.parameters, {}, 24.0)
-    assert (entry.state, entry.amount, entry.duration) == ("inflammation.tissue_damage", 1.0, 2.0)
+    (entry,) = dose_events_from_text("surgery over 2 h", model.parameters, {}, 24.0)
+    assert (entry.compartment, entry.amount, entry.duration) == ("inflammation.tissue_damage", 1.0, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -176,5 +178,5 @@ def test_an_operation_enters_over_its_length_and_brings_no_hope(model):
     ],
 )
 def test_a_slip_of_the_pen_is_refused(model, words, said):
-    with pytest.raises(BadInput, match=said):
-        sentence_entries(words, model.parameters, {}, 24.0)
+    with pytest.raises(InputError, match=said):
+        dose_events_from_text(words, model.parameters, {}, 24.0)

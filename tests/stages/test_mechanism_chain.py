@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from ketamech.study import simulate
-from ketamech.study.running import Course, Entry, run
+from ketamech.dosing.subject import DoseEvent, Subject
+from ketamech.simulation.run_subjects import run
+from ketamech.simulation.simulate import simulate
 
 HOUR = np.unique(np.concatenate([np.linspace(0, 6, 241), np.linspace(6, 48, 85), np.arange(48, 673, 6)]))
 WEEK = 168.0
@@ -15,31 +16,31 @@ UMOL_PER_MG = 1000 / 237.73  # ketamine base
 def racemic(mg_per_kg, start=0.0, hours=INFUSION, share_s=0.5):
     total = mg_per_kg * 70.0 * UMOL_PER_MG
     entries = (
-        Entry(start, "pharmacokinetics.central_s", total * share_s, hours),
-        Entry(start, "pharmacokinetics.central_r", total * (1 - share_s), hours),
+        DoseEvent(start, "pharmacokinetics.central_s", total * share_s, hours),
+        DoseEvent(start, "pharmacokinetics.central_r", total * (1 - share_s), hours),
     )
     return tuple(entry for entry in entries if entry.amount > 0)
 
 
 def memantine_titrated():
     """5 mg a day (23 umol of base) more each week, up to 20 mg a day."""
-    return tuple(Entry(24.0 * day, "second_blocker.memantine", 23.15 * min(4, 1 + day // 7)) for day in range(28))
+    return tuple(DoseEvent(24.0 * day, "memantine.memantine", 23.15 * min(4, 1 + day // 7)) for day in range(28))
 
 
 def courses():
     usual = racemic(0.5)
-    yield Course("usual", usual)
-    yield from (Course(f"{dose} mg/kg", racemic(dose)) for dose in (0.1, 0.2, 0.25, 0.3, 1.0))
-    yield Course("anaesthetic", racemic(2.0, hours=1 / 60))
-    yield Course("memantine", memantine_titrated())
-    yield Course("healthy", usual, {"person.stress": 0.0})
+    yield Subject("usual", usual)
+    yield from (Subject(f"{dose} mg/kg", racemic(dose)) for dose in (0.1, 0.2, 0.25, 0.3, 1.0))
+    yield Subject("anaesthetic", racemic(2.0, hours=1 / 60))
+    yield Subject("memantine", memantine_titrated())
+    yield Subject("healthy", usual, {"person.stress": 0.0})
     for name in ("nbqx", "rapamycin", "verapamil", "anti_bdnf", "lithium"):
-        yield Course(name, usual, {f"perturbation.{name}": 1.0})
+        yield Subject(name, usual, {f"perturbation.{name}": 1.0})
     for name in ("disinhibition", "resting_release", "habenula"):
-        yield Course(f"no {name}", usual, {f"pathway.{name}": 0.0})
+        yield Subject(f"no {name}", usual, {f"pathway.{name}": 0.0})
     for name, gap in (("twice", 84.0), ("three times", 56.0)):
         doses = int(4 * WEEK / gap)
-        yield Course(name, tuple(entry for i in range(doses) for entry in racemic(0.5, i * gap)))
+        yield Subject(name, tuple(entry for i in range(doses) for entry in racemic(0.5, i * gap)))
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +195,7 @@ def test_either_limb_alone_does_less_than_both(curves, pathway):
 
 
 def test_memantine_at_its_clinical_level_spares_resting_receptors_and_leaves_no_trace(curves):
-    assert curves("second_blocker.brain_unbound", "memantine").max() > 0.45
+    assert curves("memantine.brain_unbound", "memantine").max() > 0.45
     assert curves("nmda.blocked_resting", "memantine").max() < 0.01
     assert 0.005 < curves("nmda.blocked_interneuron", "memantine").max() < 0.05  # brief openings let a fifth escape
     for name in ("plasticity.synaptic_protein", "spines.density_change"):

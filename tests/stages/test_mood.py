@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from ketamech.study.giving import sentence_entries
-from ketamech.study.running import Course, run
+from ketamech.dosing.dose_events import dose_events_from_text
+from ketamech.dosing.subject import Subject
+from ketamech.simulation.run_subjects import run
 
 DAY = 24.0
 TIMES = np.unique(np.concatenate([np.arange(0.0, 49.0, 1.0), np.arange(0.0, 57 * DAY, 12.0)]))
@@ -22,10 +23,10 @@ SENTENCES = {
 def curves(model):
     """Curves of each sentence over eight weeks."""
     courses = [
-        Course(label, sentence_entries(sentence, model.parameters, {}, 56 * DAY))
+        Subject(label, dose_events_from_text(sentence, model.parameters, {}, 56 * DAY))
         for label, sentence in SENTENCES.items()
     ]
-    found = run(model, [*courses, Course("nothing")], TIMES)
+    found = run(model, [*courses, Subject("nothing")], TIMES)
     return found.assign_coords(patient=[*SENTENCES, "nothing"])
 
 
@@ -39,23 +40,23 @@ def test_rest_is_the_persons_own_baseline(curves, model):
     assert float(start["mood.madrs"]) == pytest.approx(model.parameters["person.baseline_madrs"].canonical)
     ideation = model.parameters["person.baseline_ideation"].canonical
     assert float(start["suicidality.ideation"]) == pytest.approx(ideation)
-    assert float(start["mood.drive"]) == pytest.approx(0.0, abs=1e-9)
+    assert float(start["mood.log_odds_shift"]) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_person_whom_recovery_can_hold_well_still_rests_depressed(model):
     """Momentum strong enough for a well state; own connectivity far from the average that the search begins at."""
-    strong = {"mood.momentum_weight": 5.0, "mood.connectivity_weight": 12.0, "person.baseline_madrs": 26.0}
-    courses = [Course(f"stress {stress}", (), {**strong, "person.stress": stress}) for stress in (0.2, 0.6, 1.0)]
+    strong = {"mood.self_maintenance_weight": 5.0, "mood.connectivity_weight": 12.0, "person.baseline_madrs": 26.0}
+    courses = [Subject(f"stress {stress}", (), {**strong, "person.stress": stress}) for stress in (0.2, 0.6, 1.0)]
     found = run(model, courses, np.array([0.0, 100.0]))
     assert (found["solve_status"].values == "ok").all()
     assert found["mood.madrs"].values == pytest.approx(26.0)
 
 
 def test_enough_momentum_keeps_well_who_was_treated(model):
-    series = sentence_entries(
+    series = dose_events_from_text(
         "racemic 0.5 mg/kg IV over 40 min 3 times a week for 2 weeks", model.parameters, {}, 400.0
     )
-    courses = [Course(str(w), series, {"mood.momentum_weight": w}) for w in (0.3, 5.0)]
+    courses = [Subject(str(w), series, {"mood.self_maintenance_weight": w}) for w in (0.3, 5.0)]
     left = run(model, courses, np.array([14 * DAY, 100 * DAY]))["mood.change"].values
     assert left[0, 1] > -3
     assert left[1, 1] < -16
@@ -64,9 +65,9 @@ def test_enough_momentum_keeps_well_who_was_treated(model):
 def test_mood_lifts_within_the_infusion_unless_asleep(model):
     awake = "racemic 0.5 mg/kg IV over 40 min at 30 min"
     ways = [awake, f"{awake}; general anaesthesia over 2 h"]
-    given = [sentence_entries(words, model.parameters, {}, 24.0) for words in ways]
-    drug = [tuple(entry for entry in entries if "belief" not in entry.state) for entries in given]
-    courses = [Course("", entries, values) for entries in drug for values in ({}, {"mood.lift_weight": 1e-9})]
+    given = [dose_events_from_text(words, model.parameters, {}, 24.0) for words in ways]
+    drug = [tuple(entry for entry in entries if "belief" not in entry.compartment) for entries in given]
+    courses = [Subject("", entries, values) for entries in drug for values in ({}, {"mood.acute_effect_weight": 1e-9})]
     change = run(model, courses, np.array([7 / 6, 8.0]))["mood.change"].values
     with_lift, without = change[0], change[1]
     assert with_lift[0] < without[0] - 2

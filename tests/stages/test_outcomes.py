@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ketamech.study.running import Course, Entry, run
+from ketamech.dosing.subject import DoseEvent, Subject
+from ketamech.simulation.run_subjects import run
 
 MOLAR_MASS, WEIGHT = 237.73, 70.0
 MINUTES_6_H = np.arange(0.0, 6.0, 1 / 60)
@@ -11,22 +12,22 @@ MINUTES_6_H = np.arange(0.0, 6.0, 1 / 60)
 
 def into_vein(mg, hours, start=0.0, enantiomers="sr"):
     each = mg * 1000 / MOLAR_MASS / len(enantiomers)
-    return tuple(Entry(start, f"pharmacokinetics.central_{e}", each, hours) for e in enantiomers)
+    return tuple(DoseEvent(start, f"pharmacokinetics.central_{e}", each, hours) for e in enantiomers)
 
 
 def nasal(model, mg):
     value = {
         k: model.parameters[f"pharmacokinetics.{k}"].canonical
-        for k in ("nasal_fraction_first", "nasal_fraction_later", "spray_interval", "swallowed_duration")
+        for k in ("nasal_f_first", "nasal_f_later", "spray_interval", "swallowed_duration")
     }
     devices = max(1, round(mg / 28))
-    share = value["nasal_fraction_first"] * (1 + (devices - 1) * value["nasal_fraction_later"]) / devices
+    share = value["nasal_f_first"] * (1 + (devices - 1) * value["nasal_f_later"]) / devices
     amount = mg / devices * 1000 / MOLAR_MASS
     for i in range(devices):
         start = i * value["spray_interval"]
-        yield Entry(start, "pharmacokinetics.nose_s", amount * share)
+        yield DoseEvent(start, "pharmacokinetics.nose_s", amount * share)
         swallowed = amount * (1 - share)
-        yield Entry(start, "pharmacokinetics.gut_s", swallowed, value["swallowed_duration"])
+        yield DoseEvent(start, "pharmacokinetics.gut_s", swallowed, value["swallowed_duration"])
 
 
 INFUSION = into_vein(0.5 * WEIGHT, 2 / 3)
@@ -36,14 +37,14 @@ INFUSION = into_vein(0.5 * WEIGHT, 2 / 3)
 def day(model):
     """Curves by minute: an infusion, the same under naltrexone, nasal dose, anaesthetic bolus, endotoxin."""
     healthy = {"person.inflammation": 0.0}
-    endotoxin = Entry(0.0, "inflammation.endotoxin", 1.0)
+    endotoxin = DoseEvent(0.0, "inflammation.endotoxin", 1.0)
     courses = [
-        Course("infusion", INFUSION),
-        Course("naltrexone", INFUSION, {"perturbation.naltrexone": 1.0}),
-        Course("nasal", tuple(nasal(model, 84.0))),
-        Course("bolus", into_vein(2 * WEIGHT, 1 / 60)),
-        Course("endotoxin", (endotoxin,), healthy),
-        Course("endotoxin and ketamine", (endotoxin, *INFUSION), healthy),
+        Subject("infusion", INFUSION),
+        Subject("naltrexone", INFUSION, {"perturbation.naltrexone": 1.0}),
+        Subject("nasal", tuple(nasal(model, 84.0))),
+        Subject("bolus", into_vein(2 * WEIGHT, 1 / 60)),
+        Subject("endotoxin", (endotoxin,), healthy),
+        Subject("endotoxin and ketamine", (endotoxin, *INFUSION), healthy),
     ]
     curves = run(model, courses, MINUTES_6_H)
     return curves.assign_coords(patient=[c.label for c in courses])
@@ -89,7 +90,7 @@ def test_ratings_follow_venous_plasma_linearly(model):
     """Bowdle 1998: five steps to 200 ng/mL; correlation above 0.93, 37-89 % of the scale at the top."""
     pushes = [(0.5 * k, mg) for k, mg in enumerate((9.1, 12.2, 15.6, 18.6))]
     entries = [e for start, mg in pushes for e in into_vein(mg, 0.45, start)]
-    curves = run(model, [Course("steps", tuple(entries))], np.arange(0, 2.01, 1 / 60)).isel(patient=0)
+    curves = run(model, [Subject("steps", tuple(entries))], np.arange(0, 2.01, 1 / 60)).isel(patient=0)
     venous = np.array([at(curves["venous.ketamine"], t) * MOLAR_MASS for t in (0.0, 0.45, 0.95, 1.45, 1.95)])
     rating = np.array([at(curves["dissociation.hallucinogen_rating"], t) for t in (0.0, 0.45, 0.95, 1.45, 1.95)])
     assert np.corrcoef(venous, rating)[0, 1] > 0.93
@@ -100,7 +101,7 @@ def test_dissociation_weakens_over_sessions_and_pressure_does_not(model):
     starts = [84.0 * k for k in range(6)]
     times = np.unique(np.concatenate([s + np.arange(0, 2, 1 / 30) for s in starts]))
     entries = tuple(e for s in starts for e in into_vein(0.5 * WEIGHT, 2 / 3, s))
-    curves = run(model, [Course("six", entries)], times).isel(patient=0)
+    curves = run(model, [Subject("six", entries)], times).isel(patient=0)
     peaks = {
         n: [float(curves[n].sel(time=slice(s, s + 2)).max()) for s in (starts[0], starts[-1])]
         for n in ("dissociation.cadss", "haemodynamics.systolic_rise")
@@ -144,8 +145,8 @@ def test_lasting_relief_of_regional_pain(model):
     """Sigtermans 2009: 2.68 after 4.2 days of S-ketamine against 5.45 under placebo; alike by week 12."""
     steps = ((5.0, 24.0), (10.0, 24.0), (15.0, 24.0), (20.0, 24.0), (22.2, 4.8))
     drug = [e for k, (speed, h) in enumerate(steps) for e in into_vein(speed * h, h, 24.0 * k, "s")]
-    belief = Entry(0.0, "expectancy.belief", 1.0)
-    courses = [Course("ketamine", (*drug, belief)), Course("placebo", (belief,))]
+    belief = DoseEvent(0.0, "expectancy.belief", 1.0)
+    courses = [Subject("ketamine", (*drug, belief)), Subject("placebo", (belief,))]
     score = run(model, courses, np.array([0.0, 168.0, 2016.0]))["pain.score"].values
     assert score[0, 1] == pytest.approx(2.68, abs=1.0)
     assert score[1, 1] == pytest.approx(5.45, abs=1.0)

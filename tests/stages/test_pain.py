@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ketamech.study import sentence_entries, simulate
-from ketamech.study.running import Course, Model, run
+from ketamech.dosing.dose_events import dose_events_from_text
+from ketamech.dosing.subject import Subject
+from ketamech.simulation.model import Model
+from ketamech.simulation.run_subjects import run
+from ketamech.simulation.simulate import simulate
 
 HEALTHY = {"person.stress": 0.0, "person.inflammation": 0.0, "person.expectancy": 0.0}
 OPERATION = "surgery over 2 h; general anaesthesia over 2 h"
@@ -14,9 +17,9 @@ STEPS = "esketamine 5 mg/h IV for 24 h; esketamine 10 mg/h IV for 24 h at 24 h; 
 TIMES = np.concatenate([np.arange(0.0, 120.0, 0.1), np.arange(120.0, 2500.0, 4.0)])
 
 
-def course(model: Model, label: str, words: str, **values: float) -> Course:
+def course(model: Model, label: str, words: str, **values: float) -> Subject:
     named = HEALTHY | {name.replace("__", "."): value for name, value in values.items()}
-    return Course(label, sentence_entries(words, model.parameters, named, 2500.0) if words else (), named)
+    return Subject(label, dose_events_from_text(words, model.parameters, named, 2500.0) if words else (), named)
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +69,8 @@ def test_the_lasting_relief_of_dahan_emerges_from_sensitisation(curves, model):
 def test_half_of_sensitisation_is_held_down_at_the_published_level(model):
     """A very long infusion that holds 10.5 ng/mL of S-ketamine: sensitisation settles at one half."""
     rate = 0.0442 / 0.0470  # plasma at 1 mg/h is 0.0470 umol/L
-    entries = sentence_entries(f"esketamine {rate:.4f} mg/h IV for 4000 h", model.parameters, HEALTHY, 4000.0)
-    last = run(model, [Course("held", entries, HEALTHY)], np.array([0.0, 3999.0])).isel(patient=0, time=-1)
+    entries = dose_events_from_text(f"esketamine {rate:.4f} mg/h IV for 4000 h", model.parameters, HEALTHY, 4000.0)
+    last = run(model, [Subject("held", entries, HEALTHY)], np.array([0.0, 3999.0])).isel(patient=0, time=-1)
     assert float(last["plasma.esketamine"]) == pytest.approx(0.0442, rel=0.01)
     assert float(last["pain.sensitisation"]) == pytest.approx(0.5, abs=0.02)
 

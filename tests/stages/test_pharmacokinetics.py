@@ -101,7 +101,7 @@ def test_area_is_dose_over_the_clearance_of_a_well_stirred_liver(enantiomer, kin
 
 
 def test_swallowed_drug_loses_what_gut_wall_and_liver_take(kinetics, curves):
-    gut = 1 / (1 + kinetics.parameters["pharmacokinetics.gut_wall_metabolism"].value)
+    gut = 1 / (1 + kinetics.parameters["pharmacokinetics.gut_extraction_ratio"].value)
     flow = kinetics.parameters["pharmacokinetics.hepatic_flow"].value
     expected = sum(gut * (1 - clearance(kinetics, e) / flow) / clearance(kinetics, e) for e in "sr")
     assert curves.area("oral", VEIN) == pytest.approx(curves.given["oral"] / 2 * expected, rel=0.01)

@@ -4,28 +4,29 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from ketamech.engine import rest
-from ketamech.stages import STORY
-from ketamech.study.running import Course, Entry, run
-from ketamech.system import plain_function
+from ketamech.dosing.subject import DoseEvent, Subject
+from ketamech.engine import drug_free_steady_state
+from ketamech.model.reference_rhs import plain_function
+from ketamech.model.stages import STAGES
+from ketamech.simulation.run_subjects import run
 
 TIMES = np.array([0.0, 0.1, 0.5, 0.7, 1.0, 2.0, 6.0, 24.0, 30.0, 48.0])
 INFUSION = 2 / 3
 GIVEN = {
     "pharmacokinetics.central_s": (70.0, INFUSION),
     "pharmacokinetics.central_r": (70.0, INFUSION),
-    "comparators.antidepressant": (1.0, 0.0),
-    "comparators.ect": (1.0, 0.0),
-    "comparators.tms": (1.0, 0.0),
-    "comparators.psychotherapy": (1.0, 0.0),
+    "other_treatments.antidepressant": (1.0, 0.0),
+    "other_treatments.ect": (1.0, 0.0),
+    "other_treatments.tms": (1.0, 0.0),
+    "other_treatments.psychotherapy": (1.0, 0.0),
     "expectancy.belief": (1.0, 0.0),
 }
 
 
 @pytest.fixture(scope="module")
 def ours(model):
-    entries = tuple(Entry(0.0, state, amount, duration) for state, (amount, duration) in GIVEN.items())
-    return run(model, [Course("everything at once", entries)], TIMES, tolerance=1e-8)
+    entries = tuple(DoseEvent(0.0, state, amount, duration) for state, (amount, duration) in GIVEN.items())
+    return run(model, [Subject("everything at once", entries)], TIMES, tolerance=1e-8)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def theirs(model):
     system = model.system
     f = plain_function(system)
     inputs = np.array([[system.parameters[n].canonical for n in system.parameter_names] + [0.0] * len(system.rested)])
-    y = rest(model.kernel, inputs)[0][0]
+    y = drug_free_steady_state(model.kernel, inputs)[0][0]
     inflow = np.zeros(y.size)
     for state, (amount, duration) in GIVEN.items():
         place = system.state_names.index(state)
@@ -49,7 +50,7 @@ def theirs(model):
     return np.hstack([a.y[:, :-1], b.y])
 
 
-@pytest.mark.parametrize("stage", STORY)
+@pytest.mark.parametrize("stage", STAGES)
 def test_scipy_agrees_on_every_state_of(stage, model, ours, theirs):
     names = [s.name for s in model.system.states if model.system.stage_of[s.name] == stage]
     for name in names:
@@ -61,7 +62,7 @@ def test_scipy_agrees_on_every_state_of(stage, model, ours, theirs):
 def test_a_rest_state_has_no_rate(model):
     system = model.system
     inputs = np.array([[system.parameters[n].canonical for n in system.parameter_names] + [0.0] * len(system.rested)])
-    state, found = rest(model.kernel, inputs)
+    state, found = drug_free_steady_state(model.kernel, inputs)
     assert found.all()
     rates = plain_function(system)(state[0], inputs[0])
     scale = np.array([s.scale for s in system.states])

@@ -5,10 +5,12 @@ from collections import Counter
 
 import pytest
 
-from ketamech.core import BadInput
+from ketamech.core import InputError
 from ketamech.core.time_units import DAY, MONTH, WEEK, YEAR
-from ketamech.study import Regimen, load_scenario, simulate
-from ketamech.study.read_regimen import read
+from ketamech.dosing.read_regimen import read
+from ketamech.dosing.regimen import Regimen
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic ketamine 0.5 mg/kg IV over 40 min"
 UNDERSTOOD = {
@@ -138,7 +140,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("written", REFUSED)
 def test_what_cannot_be_meant_or_has_two_readings_is_refused(written):
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         load_scenario(written)
     assert REFUSED[written] in str(refused.value)
 
@@ -180,7 +182,7 @@ def test_a_schedule_of_nothing_is_one_error_with_its_key(tmp_path):
     path = tmp_path / "zero.yaml"
     dose = "{drug: ketamine, dose: 35 mg, route: oral, schedule: 0 times a day}"
     path.write_text(f"treatments:\n  - {dose}\n", encoding="utf-8")
-    with pytest.raises(BadInput, match="'0 times a day'") as refused:
+    with pytest.raises(InputError, match="'0 times a day'") as refused:
         load_scenario(path)
     assert (refused.value.key, refused.value.line) == ("treatments[0].schedule", 2)
 
@@ -200,7 +202,7 @@ def test_an_infusion_that_is_cut_short_is_said(tmp_path):
 
 def test_thirty_milligrams_per_kilogram_in_an_hour_may_be_given():
     assert load_scenario("ketamine 30 mg/kg IV over 1 h").regimen.treatments[0].amount == 30
-    with pytest.raises(BadInput, match="no one is given that"):
+    with pytest.raises(InputError, match="no one is given that"):
         load_scenario("ketamine 30.1 mg/kg IV over 1 h")
 
 
@@ -227,7 +229,7 @@ def test_a_simulation_parses_its_sentence_once_and_nothing_else(parsed, model):
 
 
 def test_a_run_with_its_report_parses_no_text_twice(parsed, model, tmp_path):
-    from ketamech.report import write_run
+    from ketamech.report.run_folder import write_run
 
     scenario = load_scenario("racemic 0.431 mg/kg IV over 40 min", model.parameters)
     write_run(tmp_path / "run", simulate(scenario, model=model), scenario, model, "ketamech simulate")
@@ -236,8 +238,8 @@ def test_a_run_with_its_report_parses_no_text_twice(parsed, model, tmp_path):
 
 
 def test_one_regimen_for_many_patients_is_parsed_once(parsed, model):
-    from ketamech.study.giving import sentence_entries
+    from ketamech.dosing.dose_events import dose_events_from_text
 
     for weight in (60.0, 70.0, 80.0):
-        sentence_entries("racemic 0.433 mg/kg IV weekly", model.parameters, {"person.weight": weight}, 4 * DAY)
+        dose_events_from_text("racemic 0.433 mg/kg IV weekly", model.parameters, {"person.weight": weight}, 4 * DAY)
     assert parsed == {"racemic 0.433 mg/kg IV weekly": 1}

@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketamech.core import BadInput, UnknownName
+from ketamech.core import InputError, UnknownNameError
+from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.dose_records import DoseRecord, regimen
+from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import load_parameters
-from ketamech.study import Cohort, DoseRecord, Regimen, entries, load_scenario, simulate
-from ketamech.study.chance import generators
-from ketamech.study.cohort import adherence, event_table
-from ketamech.study.dosing import regimen
-from ketamech.study.population import draw
+from ketamech.population.cohort import Cohort, adherence
+from ketamech.population.parameter_sampling import draw_parameters
+from ketamech.population.random_streams import patient_streams
+from ketamech.simulation.event_table import event_table
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.simulate import simulate
 
 TABLE = load_parameters()
 NAMES = tuple(TABLE)
@@ -27,7 +31,7 @@ def all_of(asked):
 
 
 def test_a_stream_is_philox_with_the_documented_key_and_counter():
-    found = next(generators(5, [7], "adherence", replicate=3)).random(4)
+    found = next(patient_streams(5, [7], "adherence", replicate=3)).random(4)
     counter = np.array([0, 0, 1, 7], dtype=np.uint64)
     raw = np.random.Philox(key=np.array([5, 3], dtype=np.uint64), counter=counter)
     assert (found == np.random.Generator(raw).random(4)).all()
@@ -41,23 +45,26 @@ def test_streams_seeds_replicates_and_patients_differ():
         (1, 0, "adherence", 0),
         (1, 0, "parameters", 1),
     ]
-    firsts = {float(next(generators(s, [p], stream, replicate=r)).random()) for s, p, stream, r in calls}
+    firsts = {float(next(patient_streams(s, [p], stream, replicate=r)).random()) for s, p, stream, r in calls}
     assert len(firsts) == len(calls)
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, 2**64])
 def test_a_senseless_seed_is_refused(seed):
-    with pytest.raises(BadInput, match="seed"):
-        next(generators(seed, [0], "parameters"))
+    with pytest.raises(InputError, match="seed"):
+        next(patient_streams(seed, [0], "parameters"))
 
 
 def test_patient_i_is_the_same_in_any_cohort():
-    many = draw(TABLE, NAMES, 11, range(50))
-    assert (draw(TABLE, NAMES, 11, [49, 3, 17]) == many[[49, 3, 17]]).all()
+    many = draw_parameters(TABLE, NAMES, 11, range(50))
+    assert (draw_parameters(TABLE, NAMES, 11, [49, 3, 17]) == many[[49, 3, 17]]).all()
 
 
 def test_varying_less_changes_no_value_that_still_varies():
-    every, some = draw(TABLE, NAMES, 11, range(50)), draw(TABLE, NAMES, 11, range(50), vary=["person.weight", "mood"])
+    every, some = (
+        draw_parameters(TABLE, NAMES, 11, range(50)),
+        draw_parameters(TABLE, NAMES, 11, range(50), vary=["person.weight", "mood"]),
+    )
     usual = np.array([row.canonical for row in TABLE.values()])
     for i, name in enumerate(NAMES):
         chosen = name == "person.weight" or name.startswith("mood.")
@@ -65,7 +72,7 @@ def test_varying_less_changes_no_value_that_still_varies():
 
 
 def test_draws_follow_their_spreads():
-    drawn = draw(TABLE, NAMES, 3, range(4000))
+    drawn = draw_parameters(TABLE, NAMES, 3, range(4000))
     for i, row in enumerate(TABLE.values()):
         values, spread = drawn[:, i] / row.canonical if row.canonical else drawn[:, i], row.spread
         if spread.kind == "fixed":
@@ -81,18 +88,18 @@ def test_draws_follow_their_spreads():
 
 
 def test_an_unknown_thing_to_vary_is_refused():
-    with pytest.raises(UnknownName, match=r"person\.weight"):
-        draw(TABLE, NAMES, 1, [0], vary=["person.wieght"])
+    with pytest.raises(UnknownNameError, match=r"person\.weight"):
+        draw_parameters(TABLE, NAMES, 1, [0], vary=["person.wieght"])
 
 
 def test_what_is_given_to_many_is_what_is_given_to_each(model):
     """Nasal doses per kilogram: the number of sprays, their sizes and the swallowed part differ between patients."""
     plan = Regimen.parse("esketamine 1 mg/kg nasal twice weekly for 1 week; racemic 0.2 mg/kg IM at 30 h")
-    names = ["person.weight", "pharmacokinetics.swallowed_duration", "pharmacokinetics.nasal_fraction_first"]
+    names = ["person.weight", "pharmacokinetics.swallowed_duration", "pharmacokinetics.nasal_f_first"]
     person = {name: TABLE[name].canonical * np.array([0.5, 0.9, 1.0, 1.6]) for name in names}
-    table = event_table(model, entries(plan, TABLE, person, 336.0), 4)
+    table = event_table(model, dose_events(plan, TABLE, person, 336.0), 4)
     for i in range(4):
-        own = entries(plan, TABLE, {name: float(values[i]) for name, values in person.items()}, 336.0)
+        own = dose_events(plan, TABLE, {name: float(values[i]) for name, values in person.items()}, 336.0)
         alone = event_table(model, own, 1)
         rows = slice(table.first[i], table.first[i + 1])
         assert (table.time[rows] == alone.time).all()
@@ -125,7 +132,7 @@ def test_chunks_and_threads_change_no_bit(model, wholes, words, how):
 
 @pytest.mark.parametrize("words", WAYS)
 def test_any_patients_in_any_order(model, wholes, words):
-    found = cohort(model, words).some([31, 2, 30])
+    found = cohort(model, words).solve_patients([31, 2, 30])
     for name in OUTPUTS:
         assert (found[name].values == wholes[words][name].values[[31, 2, 30]]).all()
     assert (found["solve_status"] == "ok").all()
@@ -142,20 +149,20 @@ def test_missed_doses_are_missed_by_some():
 
 
 def test_doses_missed_by_number_are_not_given():
-    given = entries(Regimen.parse("racemic 0.5 mg/kg IV daily for 4 days missing doses 2 and 4"), TABLE, {}, 200.0)
-    assert sorted({e.time for e in given if e.state.endswith("central_s")}) == [0.0, 48.0]
+    given = dose_events(Regimen.parse("racemic 0.5 mg/kg IV daily for 4 days missing doses 2 and 4"), TABLE, {}, 200.0)
+    assert sorted({e.time for e in given if e.compartment.endswith("central_s")}) == [0.0, 48.0]
 
 
 def test_a_lag_delays_what_enters_but_not_the_visit():
-    given = entries(Regimen.parse("racemic 0.5 mg/kg IV at 2 h lag 30 min"), TABLE, {}, 200.0)
-    assert {e.time for e in given if e.state.endswith("central_s")} == {2.5}
-    assert {e.time for e in given if e.state == "expectancy.belief"} == {2.0}
+    given = dose_events(Regimen.parse("racemic 0.5 mg/kg IV at 2 h lag 30 min"), TABLE, {}, 200.0)
+    assert {e.time for e in given if e.compartment.endswith("central_s")} == {2.5}
+    assert {e.time for e in given if e.compartment == "expectancy.belief"} == {2.0}
 
 
 def test_dose_records_repeat_with_addl_and_ii():
     plan = regimen(DoseRecord(5.0, "racemic ketamine", 20.0, "mg", "IV", addl=3, ii=12.0, lag=0.25))
-    given = entries(plan, TABLE, {}, 200.0)
-    assert [e.time for e in given if e.state.endswith("central_s")] == [5.25, 17.25, 29.25, 41.25]
+    given = dose_events(plan, TABLE, {}, 200.0)
+    assert [e.time for e in given if e.compartment.endswith("central_s")] == [5.25, 17.25, 29.25, 41.25]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +170,7 @@ def test_dose_records_repeat_with_addl_and_ii():
     [{"addl": 2}, {"ss": True}, {"addl": -1, "ii": 12.0}, {"lag": -1.0}],
 )
 def test_senseless_records_are_refused(wrong):
-    with pytest.raises(BadInput):
+    with pytest.raises(InputError):
         DoseRecord(0.0, "racemic ketamine", 20.0, "mg", "IV", **wrong).treatment()
 
 
@@ -206,7 +213,7 @@ def test_a_patient_who_cannot_be_solved_is_told_apart(model):
 
 @pytest.mark.parametrize("wrong", [{"patients": 0}, {"chunk": 0}])
 def test_senseless_cohorts_are_refused(model, wrong):
-    with pytest.raises(BadInput):
+    with pytest.raises(InputError):
         cohort(model, **wrong)
 
 
@@ -249,14 +256,14 @@ def test_what_does_not_start_at_steady_state_had_not_been_given_before(model):
     for name in ("pharmacokinetics.central_s", "mood.madrs"):
         start = [curves[name].values[0, 0] for curves in (alone, both)]
         assert start[0] == start[1]
-    given = both["comparators.midazolam"].sel(patient="treated")
+    given = both["other_treatments.midazolam"].sel(patient="treated")
     assert (given.where(given.time < 24, 0) == 0).all()
     assert given.max() > 0
 
 
 def test_two_rhythms_at_steady_state_are_refused(model):
     words = "racemic 0.1 mg/kg IV every 12 h at steady state; racemic 50 mg oral daily at steady state"
-    with pytest.raises(BadInput, match="in another rhythm"):
+    with pytest.raises(InputError, match="in another rhythm"):
         load_scenario(words, model.parameters)
 
 
@@ -265,9 +272,9 @@ def test_one_who_weighs_little_does_not_stop_the_others(model):
     table = model.parameters.with_values({"person.weight": "20 kg"})
     plan = Regimen.parse("esketamine 84 mg nasal")
     person = {"person.weight": table["person.weight"].canonical * np.array([0.5, 1.0, 1.5])}
-    assert len(entries(plan, table, person, 100.0)) > 3
-    with pytest.raises(BadInput, match="no one is given that"):
-        entries(plan, table, {"person.weight": 10.0}, 100.0)
+    assert len(dose_events(plan, table, person, 100.0)) > 3
+    with pytest.raises(InputError, match="no one is given that"):
+        dose_events(plan, table, {"person.weight": 10.0}, 100.0)
 
 
 def test_looking_longer_or_another_treatment_changes_no_missed_dose():
@@ -283,16 +290,16 @@ def test_doses_go_on_for_as_long_as_is_looked(model):
     """Daily doses without an end, looked at beyond the usual four weeks: the level before each dose stays up."""
     asked = cohort(model, "racemic 50 mg oral daily", patients=2)
     late = Cohort(model, asked.scenario, 2, ("plasma.s_norketamine",), np.array([20 * 24.0, 60 * 24.0]))
-    found = late.some(range(2))["plasma.s_norketamine"].values
+    found = late.solve_patients(range(2))["plasma.s_norketamine"].values
     assert found[:, 1] == pytest.approx(found[:, 0], rel=0.05)
 
 
 def test_many_outputs_at_many_times_make_smaller_chunks(model):
     few = cohort(model, patients=5000)
     many = Cohort(model, few.scenario, 5000, model.layout.output_names, np.linspace(0, 672, 2000))
-    assert few.together == 4096
-    assert many.together * len(many.outputs) * 2000 * 8 <= 2**27
-    assert many.together >= 1
+    assert few.chunk_size == 4096
+    assert many.chunk_size * len(many.outputs) * 2000 * 8 <= 2**27
+    assert many.chunk_size >= 1
 
 
 def test_the_typical_person_is_told_what_chance_spares_him(model):
@@ -303,18 +310,22 @@ def test_the_typical_person_is_told_what_chance_spares_him(model):
 @pytest.mark.parametrize(
     ("words", "name"),
     [
-        ("racemic 0.5 mg/kg IM", "pharmacokinetics.intramuscular_fraction"),
-        ("esketamine 84 mg nasal", "pharmacokinetics.nasal_fraction_first"),
+        ("racemic 0.5 mg/kg IM", "pharmacokinetics.intramuscular_f"),
+        ("esketamine 84 mg nasal", "pharmacokinetics.nasal_f_first"),
         ("racemic 0.5 mg/kg IV", "person.weight"),
     ],
 )
 def test_what_only_decides_on_doses_differs_between_patients_too(model, words, name):
-    found = cohort(model, words, patients=6, vary=(name,)).some(range(6))["pharmacokinetics.central_s"].values[:, 1]
+    found = (
+        cohort(model, words, patients=6, vary=(name,))
+        .solve_patients(range(6))["pharmacokinetics.central_s"]
+        .values[:, 1]
+    )
     assert len(set(found)) == 6
 
 
 def test_a_set_value_with_a_uniform_spread_stays_and_one_with_a_middle_moves_it():
     table = TABLE.with_values({"person.weight": "50 kg", "person.stress": 0.0})
-    found = draw(table, ("person.weight", "person.stress"), 1, range(2000))
+    found = draw_parameters(table, ("person.weight", "person.stress"), 1, range(2000))
     assert np.median(found[:, 0]) == pytest.approx(50, rel=0.03)
     assert (found[:, 1] == 0).all()

@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketamech.analysis.trials import adpc, adqs, adsl
-from ketamech.cli.cohort import _summary as summary_of_cohort
+from ketamech.cli.simulate_cohort import _summary as summary_of_cohort
 from ketamech.parameters import load_parameters
-from ketamech.report.lanes import LANES
+from ketamech.parameters.concentration_units import factors, molar_masses, shown
 from ketamech.report.panels import _scale as panel_scale
 from ketamech.report.summary import curve
-from ketamech.study import load_trial, run_trial, simulate
-from ketamech.study.levels import factors, molar_masses, shown
-from ketamech.study.scales import load_scales, scale
+from ketamech.report.tracks import LANES
+from ketamech.simulation.simulate import simulate
+from ketamech.trials.analysis.adam_tables import adpc, adqs, adsl
+from ketamech.trials.rating_scales import load_scales, scale
+from ketamech.trials.run_trial import run_trial
+from ketamech.trials.trial_reader import load_trial
 
 KETAMINE, NORKETAMINE = 237.73, 223.7  # g/mol
 TRIAL = """title: Levels

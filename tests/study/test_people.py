@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ketamech.core import BadInput, UnknownName
+from ketamech.core import InputError, UnknownNameError
 from ketamech.parameters import load_parameters
-from ketamech.study import load_population
-from ketamech.study.people_tables import load_tables, marginal
-from ketamech.study.plausible import effective_size, plausible, prevalence_weights
+from ketamech.population.plausible_population import effective_size, prevalence_weights, select_plausible
+from ketamech.population.population_tables import load_tables, marginal
+from ketamech.population.virtual_population import load_population
 
 TABLE = load_parameters()
 
 
 def draw(who, name="trd", **words):
-    return load_population(name).with_distributions(words, TABLE).draw(TABLE, 1, who)
+    return load_population(name).with_marginals(words, TABLE).draw(TABLE, 1, who)
 
 
 def test_a_person_is_the_same_in_any_crowd():
@@ -43,7 +43,7 @@ def test_distributions_are_as_written():
 
 
 def test_a_fixed_value_is_that_value_in_everybody_and_in_every_setting():
-    fixed = load_population().with_distributions({"weight": "fixed 70", "responsiveness": "fixed 0.8"}, TABLE)
+    fixed = load_population().with_marginals({"weight": "fixed 70", "responsiveness": "fixed 0.8"}, TABLE)
     for replicate in (0, 3):
         crowd = fixed.draw(TABLE, 1, range(300), replicate=replicate)
         assert (crowd.values["person.weight"] == 70).all()
@@ -106,11 +106,11 @@ def test_settings_differ_between_replicates_but_not_within_one_and_never_in_repl
 
 def test_occasions_differ_about_the_person_and_are_his_own():
     people = load_population()
-    name = "pharmacokinetics.nasal_fraction_first"
-    factors = people.occasions(name, 1, range(800), 6)
+    name = "pharmacokinetics.nasal_f_first"
+    factors = people.occasion_factors(name, 1, range(800), 6)
     assert np.log(factors).std() == pytest.approx(0.15, abs=0.01)
-    assert (people.occasions(name, 1, [7], 6)[0] == factors[7]).all()
-    assert (people.occasions("person.age", 1, range(3), 2) == 1).all()
+    assert (people.occasion_factors(name, 1, [7], 6)[0] == factors[7]).all()
+    assert (people.occasion_factors("person.age", 1, range(3), 2) == 1).all()
 
 
 @pytest.mark.parametrize(
@@ -122,14 +122,14 @@ def test_occasions_differ_about_the_person_and_are_his_own():
     ],
 )  # fmt: skip
 def test_an_impossible_distribution_is_refused(words):
-    with pytest.raises(BadInput):
+    with pytest.raises(InputError):
         marginal(words)
 
 
 def test_a_name_that_is_not_there_is_refused_with_the_nearest():
-    with pytest.raises(UnknownName, match="elderly"):
+    with pytest.raises(UnknownNameError, match="elderly"):
         load_population("eldery")
-    with pytest.raises(UnknownName, match=r"person\.weight"):
+    with pytest.raises(UnknownNameError, match=r"person\.weight"):
         draw(range(2), weigth="fixed 70")
 
 
@@ -140,12 +140,12 @@ def test_correlations_out_of_range_or_at_odds_are_refused(tmp_path):
     rows = tmp_path / "correlations.csv"
     text = rows.read_text(encoding="utf-8")
     rows.write_text(text + "person.age,person.stress,1.3,assumed,,x\n", encoding="utf-8")
-    with pytest.raises(BadInput, match=r"correlations\.csv:11"):
+    with pytest.raises(InputError, match=r"correlations\.csv:11"):
         load_tables(tmp_path)
     odd = "person.age,person.stress,0.95,assumed,,x\nperson.age,person.inflammation,-0.95,assumed,,x\n"
     rows.write_text(text + odd, encoding="utf-8")
     load_tables.cache_clear()
-    with pytest.raises(BadInput, match="contradict"):
+    with pytest.raises(InputError, match="contradict"):
         load_population("trd", load_tables(tmp_path)).draw(TABLE, 1, range(2))
     load_tables.cache_clear()
 
@@ -158,10 +158,12 @@ def test_weights_meet_their_targets_and_say_what_they_cost():
         assert weights[group].sum() / weights.sum() == pytest.approx(0.5, abs=1e-6)
     assert 1000 < effective_size(weights) < 2000
     assert effective_size(np.ones(10)) == pytest.approx(10)
-    with pytest.raises(BadInput, match=r"add up to 0\.9"):
+    with pytest.raises(InputError, match=r"add up to 0\.9"):
         prevalence_weights(groups, {"male": {True: 0.5, False: 0.4}})
 
 
 def test_the_plausible_lie_within_bounds():
-    mask = plausible({"a": np.array([1.0, 5.0, np.nan]), "b": np.array([1.0, 1.0, 1.0])}, {"a": (0, 4), "b": (0, 2)})
+    mask = select_plausible(
+        {"a": np.array([1.0, 5.0, np.nan]), "b": np.array([1.0, 1.0, 1.0])}, {"a": (0, 4), "b": (0, 2)}
+    )
     assert mask.tolist() == [True, False, False]

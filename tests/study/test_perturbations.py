@@ -3,23 +3,25 @@
 import numpy as np
 import pytest
 
-from ketamech.core import BadInput, UnknownName
-from ketamech.study import load_scenario, simulate
-from ketamech.study.perturbations import load_perturbations
-from ketamech.study.perturbing import read_perturbation
-from ketamech.study.read_regimen import parse_sentence
-from ketamech.study.running import Course, Entry, run
+from ketamech.core import InputError, UnknownNameError
+from ketamech.dosing.applied_perturbation import read_perturbation
+from ketamech.dosing.perturbation_table import load_perturbations
+from ketamech.dosing.read_regimen import parse_sentence
+from ketamech.dosing.subject import DoseEvent, Subject
+from ketamech.simulation.run_subjects import run
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.simulate import simulate
 
 DOSE = "racemic 10 mg/kg IP"
 
 
 def test_a_level_decays_at_its_rate_and_fills_its_target_by_hill(model):
     hours = np.array([0.0, 0.5, 1.0, 4.0])
-    curves = run(model, [Course("nbqx", (Entry(0.0, "antagonists.nbqx", 2.0),))], hours, tolerance=1e-8)
-    rate, half = (model.parameters[f"antagonists.nbqx_{name}"].canonical for name in ("elimination", "half"))
+    curves = run(model, [Subject("nbqx", (DoseEvent(0.0, "tool_compounds.nbqx", 2.0),))], hours, tolerance=1e-8)
+    rate, half = (model.parameters[f"tool_compounds.nbqx_{name}"].canonical for name in ("elimination", "half"))
     level = 2.0 * np.exp(-rate * hours)
-    assert curves["antagonists.nbqx"].values[0] == pytest.approx(level, rel=1e-5)
-    assert curves["antagonists.nbqx_share"].values[0] == pytest.approx(level / (level + half), rel=1e-5)
+    assert curves["tool_compounds.nbqx"].values[0] == pytest.approx(level, rel=1e-5)
+    assert curves["tool_compounds.nbqx_share"].values[0] == pytest.approx(level / (level + half), rel=1e-5)
 
 
 def test_without_a_perturbation_every_share_is_exactly_zero(model):
@@ -32,7 +34,7 @@ def test_without_a_perturbation_every_share_is_exactly_zero(model):
 def test_half_an_hour_before_the_dose_is_the_dose_half_an_hour_later(model):
     early = simulate(DOSE, model=model, species="rat", perturbations=["NBQX 10 mg/kg IP at -30 min"])
     late = simulate(f"{DOSE} at 30 min", model=model, species="rat", perturbations=["NBQX 10 mg/kg IP at 0 h"])
-    for name in ("ampa.surface", "plasticity.bdnf", "behaviour.immobility"):
+    for name in ("ampa.surface", "plasticity.bdnf", "forced_swim.immobility"):
         there = np.interp(early.time.values + 0.5, late.time.values, late[name].values[0])
         after = early.time.values > 0.2
         assert early[name].values[0][after] == pytest.approx(there[after], rel=2e-3)
@@ -41,10 +43,12 @@ def test_half_an_hour_before_the_dose_is_the_dose_half_an_hour_later(model):
 def test_a_held_share_and_a_dose_are_different_things(model):
     held = load_scenario(DOSE, model.parameters, species="rat", perturbations=["NBQX throughout"])
     assert held.values["perturbation.nbqx"] == 1.0
-    assert not held.perturbed
+    assert not held.perturbation_events
     dosed = load_scenario(DOSE, model.parameters, species="rat", perturbations=["NBQX"])
     assert "perturbation.nbqx" not in dosed.values
-    assert [(e.time, e.state, e.amount) for e in dosed.perturbed] == [(-0.5, "antagonists.nbqx", 1.0)]
+    assert [(e.time, e.compartment, e.amount) for e in dosed.perturbation_events] == [
+        (-0.5, "tool_compounds.nbqx", 1.0)
+    ]
 
 
 def test_sentence_file_and_option_mean_the_same(model, tmp_path):
@@ -53,23 +57,23 @@ def test_sentence_file_and_option_mean_the_same(model, tmp_path):
     said = load_scenario(f"{DOSE} with NBQX 5 mg/kg IP at -30 min", model.parameters, species="rat")
     written = load_scenario(file, model.parameters)
     added = load_scenario(DOSE, model.parameters, species="rat", perturbations=["NBQX 5 mg/kg IP at -30 min"])
-    assert said.perturbed == written.perturbed == added.perturbed
+    assert said.perturbation_events == written.perturbation_events == added.perturbation_events
     assert said.values == written.values == added.values
     again = tmp_path / "again.yaml"
     again.write_text(added.source)
-    assert load_scenario(again, model.parameters).perturbed == added.perturbed
+    assert load_scenario(again, model.parameters).perturbation_events == added.perturbation_events
 
 
 def test_a_route_that_reaches_the_brain_poorly_gives_a_smaller_level():
-    assert read_perturbation("rapamycin into ventricle").share == 1.0
-    assert read_perturbation("rapamycin 6 mg oral").share < 0.1
-    assert read_perturbation("NBQX 20 mg/kg IP").share == 2.0
+    assert read_perturbation("rapamycin into ventricle").target_fraction == 1.0
+    assert read_perturbation("rapamycin 6 mg oral").target_fraction < 0.1
+    assert read_perturbation("NBQX 20 mg/kg IP").target_fraction == 2.0
 
 
 def test_imposed_stress_keeps_its_level_and_then_goes(model):
     stress = read_perturbation("restraint for 7 days at 24 h")
     curves = run(
-        model, [Course("stress", stress.entries(), {"person.stress": 0.0})], np.array([12.0, 100.0, 191.0, 240.0])
+        model, [Subject("stress", stress.events(), {"person.stress": 0.0})], np.array([12.0, 100.0, 191.0, 240.0])
     )
     level = curves["stress.level"].values[0]
     assert level[[0, 3]] == pytest.approx([0.0, 0.0], abs=1e-3)
@@ -78,11 +82,11 @@ def test_imposed_stress_keeps_its_level_and_then_goes(model):
 
 def test_every_shipped_perturbation_is_understood_by_its_own_name_and_words(model):
     for one in load_perturbations().values():
-        for word in one.words:
+        for word in one.perturbation_names:
             assert read_perturbation(word).perturbation is one
         assert set(one.values(model.parameters)) <= set(model.parameters)
-        for entry in read_perturbation(one.name).entries():
-            assert entry.state in model.layout.state_names
+        for entry in read_perturbation(one.name).events():
+            assert entry.compartment in model.layout.state_names
 
 
 def test_with_a_lag_is_no_perturbation():
@@ -110,33 +114,33 @@ def test_with_a_lag_is_no_perturbation():
     }.items(),
 )
 def test_one_clear_error(phrase, said):
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(InputError, match=said):
         read_perturbation(phrase)
 
 
 def test_the_nearest_knock_out_is_named():
-    with pytest.raises(UnknownName) as problem:
+    with pytest.raises(UnknownNameError) as problem:
         read_perturbation("BDFN knock-out")
     assert problem.value.nearest == "BDNF knock-out"
 
 
 def test_a_drug_without_a_target_is_refused_with_its_line(tmp_path):
-    from ketamech.study.perturbations import PATH
+    from ketamech.dosing.perturbation_table import PATH
 
     lines = PATH.read_text(encoding="utf-8").splitlines()
     table = tmp_path / "perturbations.csv"
-    table.write_text("\n".join([lines[0], lines[1].replace("antagonists.nbqx", "")]) + "\n")
-    with pytest.raises(BadInput, match=r"perturbations.csv:2: drug 'NBQX' has no target"):
+    table.write_text("\n".join([lines[0], lines[1].replace("tool_compounds.nbqx", "")]) + "\n")
+    with pytest.raises(InputError, match=r"perturbations.csv:2: drug 'NBQX' has no target"):
         load_perturbations(table)
 
 
 def test_two_genotypes_at_one_place_are_refused(model):
-    with pytest.raises(BadInput, match="both set"):
+    with pytest.raises(InputError, match="both set"):
         load_scenario(DOSE, model.parameters, species="rat", perturbations=["BDNF Met/Met", "BDNF Val/Met"])
 
 
 def test_a_bad_perturbation_in_a_file_names_its_line(model, tmp_path):
     file = tmp_path / "bad.yaml"
     file.write_text(f"treatments: [{DOSE}]\nspecies: rat\nperturbations:\n  - NBQX\n  - BDFN knock-out\n")
-    with pytest.raises(BadInput, match=r"bad.yaml:5"):
+    with pytest.raises(InputError, match=r"bad.yaml:5"):
         load_scenario(file, model.parameters)

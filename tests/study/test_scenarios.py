@@ -9,9 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ketamech.core import BadInput
+from ketamech.core import InputError
 from ketamech.parameters import load_parameters
-from ketamech.study import load_scenario, schema, simulate
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.scenario_schema import schema
+from ketamech.simulation.simulate import simulate
 
 ROOT = Path(__file__).parents[2]
 TABLE = load_parameters()
@@ -113,7 +115,7 @@ WORDS = st.sampled_from([*PIECES.split(), *MORE])
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(parts=st.lists(WORDS, max_size=25))
 def test_any_text_in_a_file_is_a_scenario_or_a_clear_error(parts, tmp_path):
-    with contextlib.suppress(BadInput):
+    with contextlib.suppress(InputError):
         load_scenario(saved(tmp_path, " ".join(parts)), TABLE)
 
 

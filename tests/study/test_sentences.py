@@ -6,16 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ketamech.core import BadInput
+from ketamech.core import InputError
+from ketamech.dosing.dose_events import dose_events_from_text
+from ketamech.dosing.regimen import Phase, Regimen, Treatment
 from ketamech.parameters import load_parameters
-from ketamech.study import Phase, Regimen, Treatment, sentence_entries
 
 TABLE = load_parameters()
 MG = 1000 / 237.73
 
 
 def total(sentence, horizon=672.0, **values):
-    return {e.state: e for e in sentence_entries(sentence, TABLE, values, horizon)}
+    return {e.compartment: e for e in dose_events_from_text(sentence, TABLE, values, horizon)}
 
 
 def test_a_racemic_infusion_is_half_s_and_half_r():
@@ -32,9 +33,9 @@ def test_weight_scales_a_dose_per_kilogram():
 
 
 def test_a_nasal_dose_is_split_between_nose_and_gut_and_nothing_is_lost():
-    entries = sentence_entries("esketamine 84 mg nasal", TABLE, {}, 24.0)
-    nose = [e for e in entries if e.state.endswith("nose_s")]
-    gut = [e for e in entries if e.state.endswith("gut_s")]
+    entries = dose_events_from_text("esketamine 84 mg nasal", TABLE, {}, 24.0)
+    nose = [e for e in entries if e.compartment.endswith("nose_s")]
+    gut = [e for e in entries if e.compartment.endswith("gut_s")]
     assert [e.time for e in nose] == pytest.approx([0, 5 / 60, 10 / 60])
     assert sum(e.amount for e in nose) == pytest.approx(0.54 * (1 + 2 * 0.62) / 3 * 84 * MG)
     assert sum(e.amount for e in (*nose, *gut)) == pytest.approx(84 * MG)
@@ -71,15 +72,15 @@ SAME = {
 
 @pytest.mark.parametrize("sentence", SAME)
 def test_two_ways_to_say_one_thing(sentence):
-    one, other = (sentence_entries(words, TABLE, {}, 2000.0) for words in (sentence, SAME[sentence]))
-    assert [(e.state, e.time) for e in one] == [(e.state, pytest.approx(e.time)) for e in other]
+    one, other = (dose_events_from_text(words, TABLE, {}, 2000.0) for words in (sentence, SAME[sentence]))
+    assert [(e.compartment, e.time) for e in one] == [(e.compartment, pytest.approx(e.time)) for e in other]
     assert [e.amount for e in one] == pytest.approx([e.amount for e in other])
     assert [e.duration for e in one] == pytest.approx([e.duration for e in other])
 
 
 ROUTES = {
-    "IM": {"muscle": "intramuscular_fraction"},
-    "SC": {"skin": "subcutaneous_fraction"},
+    "IM": {"muscle": "intramuscular_f"},
+    "SC": {"skin": "subcutaneous_f"},
     "oral": {"gut": None},
     "IV": {"central": None},
 }
@@ -100,16 +101,16 @@ def test_under_the_tongue_nothing_is_lost():
     found = total("esketamine 100 mg sublingual")
     mouth, gut = found["pharmacokinetics.mouth_s"].amount, found["pharmacokinetics.gut_s"].amount
     assert mouth + gut == pytest.approx(100 * MG)
-    assert mouth / (mouth + gut) == pytest.approx(TABLE["pharmacokinetics.sublingual_fraction"].canonical)
+    assert mouth / (mouth + gut) == pytest.approx(TABLE["pharmacokinetics.sublingual_f"].canonical)
 
 
 def test_in_japanese_people_more_of_a_spray_is_absorbed_and_nothing_is_lost():
     def nose(**values):
-        entries = sentence_entries("esketamine 28 mg nasal", TABLE, values, 24.0)
-        assert sum(e.amount for e in entries if e.state.startswith("pharma")) == pytest.approx(28 * MG)
-        return sum(e.amount for e in entries if "nose" in e.state)
+        entries = dose_events_from_text("esketamine 28 mg nasal", TABLE, values, 24.0)
+        assert sum(e.amount for e in entries if e.compartment.startswith("pharma")) == pytest.approx(28 * MG)
+        return sum(e.amount for e in entries if "nose" in e.compartment)
 
-    published = TABLE["pharmacokinetics.nasal_japanese"].canonical
+    published = TABLE["pharmacokinetics.nasal_f_japanese_ratio"].canonical
     assert nose(**{"person.japanese": 1.0}) / nose() == pytest.approx(published)
 
 
@@ -118,7 +119,11 @@ def test_a_rate_per_minute_becomes_a_rate_per_hour():
 
 
 def test_daily_tablets_are_not_daily_hopes():
-    hopes = [e for e in sentence_entries("antidepressant daily for 2 weeks", TABLE, {}, 672.0) if "belief" in e.state]
+    hopes = [
+        e
+        for e in dose_events_from_text("antidepressant daily for 2 weeks", TABLE, {}, 672.0)
+        if "belief" in e.compartment
+    ]
     assert [e.time for e in hopes] == [0, 72, 144, 216, 288]
 
 
@@ -161,13 +166,13 @@ REFUSED = {
 
 @pytest.mark.parametrize("sentence", REFUSED)
 def test_a_bad_sentence_says_what_is_wrong(sentence):
-    with pytest.raises(BadInput) as refused:
-        sentence_entries(sentence, TABLE, {}, 672.0)
+    with pytest.raises(InputError) as refused:
+        dose_events_from_text(sentence, TABLE, {}, 672.0)
     assert REFUSED[sentence] in str(refused.value)
 
 
 hours = st.floats(0.01, 100, allow_nan=False).map(lambda x: round(x, 4))
-phases = st.builds(lambda gap, more: Phase(every=gap, length=gap + more), hours, hours) | st.builds(
+phases = st.builds(lambda gap, more: Phase(interval=gap, duration=gap + more), hours, hours) | st.builds(
     Phase, every=st.none(), times_a_week=st.integers(1, 7), length=hours.map(lambda more: 168 + more)
 )
 treatments = st.one_of(
@@ -200,5 +205,5 @@ def test_every_regimen_survives_being_written_and_read(regimen):
 
 @given(st.text(max_size=60))
 def test_any_text_is_a_regimen_or_a_clear_error(text):
-    with contextlib.suppress(BadInput):
+    with contextlib.suppress(InputError):
         Regimen.parse(text)

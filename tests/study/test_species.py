@@ -3,16 +3,18 @@
 import numpy as np
 import pytest
 
-from ketamech.core import BadInput, UnknownName
+from ketamech.core import InputError, UnknownNameError
+from ketamech.dosing.dose_events import dose_events_from_text
+from ketamech.dosing.subject import Subject
 from ketamech.parameters import load_species
-from ketamech.study import load_scenario, simulate
-from ketamech.study.giving import sentence_entries
-from ketamech.study.running import Course, run, story_times
+from ketamech.simulation.run_subjects import output_times, run
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.simulate import simulate
 
 
 def course(model, species, sentence):
     values = load_species(species).canonical
-    return Course(species, sentence_entries(sentence, model.parameters, values, 100.0), values)
+    return Subject(species, dose_events_from_text(sentence, model.parameters, values, 100.0), values)
 
 
 @pytest.mark.parametrize("species", ["rat", "mouse"])
@@ -20,21 +22,21 @@ def test_everything_given_is_in_the_body_or_eliminated(model, species):
     one = course(model, species, "racemic 10 mg/kg IP")
     curves = run(model, [one], np.array([0.01, 1.0, 24.0]), tolerance=1e-8)
     held = sum(curves[row.name].values[0] for row in model.layout.states if row.kind == "amount")
-    given = sum(entry.amount for entry in one.entries if entry.state.startswith("pharmacokinetics"))
+    given = sum(entry.amount for entry in one.events if entry.compartment.startswith("pharmacokinetics"))
     assert held == pytest.approx(given, rel=1e-6)
-    assert given == pytest.approx(10 * one.values["person.weight"] * 1000 / 237.73, rel=1e-4)
+    assert given == pytest.approx(10 * one.parameters["person.weight"] * 1000 / 237.73, rel=1e-4)
 
 
 @pytest.mark.parametrize("species", ["rat", "mouse"])
 def test_the_area_after_a_peritoneal_dose_is_what_escapes_the_liver_over_clearance(model, species):
     one = course(model, species, "esketamine 10 mg/kg IP")
-    curves = run(model, [one], story_times(48.0, per_dose=600), tolerance=1e-7)
+    curves = run(model, [one], output_times(48.0, per_dose=600), tolerance=1e-7)
     area = np.trapezoid(curves["plasma.esketamine"].values[0], curves.time.values)
-    v = one.values
+    v = one.parameters
     flow, intrinsic = v["pharmacokinetics.hepatic_flow"], v["pharmacokinetics.intrinsic_clearance_s"]
     extraction = intrinsic / (flow + intrinsic)
     escapes = 1 - v["pharmacokinetics.peritoneal_portal_share"] * extraction
-    given = sum(entry.amount for entry in one.entries if entry.state.startswith("pharmacokinetics"))
+    given = sum(entry.amount for entry in one.events if entry.compartment.startswith("pharmacokinetics"))
     assert area == pytest.approx(given * escapes / (flow * extraction), rel=0.01)
 
 
@@ -47,7 +49,7 @@ def test_ketamine_leaves_mouse_plasma_with_the_published_half_life(model):
 
 def test_no_animal_hopes(model):
     curves = simulate("racemic 10 mg/kg IP", model=model, species="rat")
-    assert (curves["expectancy.hope"].values == 0).all()
+    assert (curves["expectancy.effect"].values == 0).all()
 
 
 def test_the_person_is_untouched_by_the_tables_of_animals(model):
@@ -59,8 +61,8 @@ def test_behaviour_moves_with_the_dose_and_never_beyond_the_test(model):
     lowest = []
     for dose in (1, 3, 10):
         curves = simulate(f"racemic {dose} mg/kg IP", model=model, species="mouse")
-        immobility = curves["behaviour.immobility"]
-        assert immobility.max() <= 1 / model.parameters["behaviour.resting_immobility"].value
+        immobility = curves["forced_swim.immobility"]
+        assert immobility.max() <= 1 / model.parameters["forced_swim.baseline_immobility"].value
         lowest.append(float(immobility.sel(time=24.0, method="nearest")[0]))
     assert 1 > lowest[0] > lowest[1] > lowest[2] > 0
 
@@ -75,17 +77,17 @@ def test_behaviour_moves_with_the_dose_and_never_beyond_the_test(model):
     ],
 )
 def test_a_species_without_kinetics_is_one_clear_error(model, sentence, species, said):
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(InputError, match=said):
         load_scenario(sentence, model.parameters, species=species)
 
 
 def test_an_unknown_species_names_the_nearest(model):
-    with pytest.raises(UnknownName, match="nearest: mouse"):
+    with pytest.raises(UnknownNameError, match="nearest: mouse"):
         load_scenario("racemic 10 mg/kg IP", model.parameters, species="mous")
 
 
 def test_a_file_in_an_unknown_species_names_its_line(model, tmp_path):
     file = tmp_path / "bad.yaml"
     file.write_text("treatments: [racemic 10 mg/kg IP]\nspecies: monkey\n")
-    with pytest.raises(BadInput, match=r"bad.yaml:2"):
+    with pytest.raises(InputError, match=r"bad.yaml:2"):
         load_scenario(file, model.parameters)

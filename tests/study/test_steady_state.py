@@ -5,12 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ketamech.core import BadInput
-from ketamech.engine import events, rest, solve
-from ketamech.engine.events import joined
+from ketamech.core import InputError
+from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.regimen import Regimen
+from ketamech.engine import drug_free_steady_state, events, solve
+from ketamech.engine.events import to_table
 from ketamech.parameters import load_parameters
-from ketamech.simulation.periodic_steady_state import carried_over, repeated, steady_state
-from ketamech.study import Cohort, Regimen, courses, entries, load_scenario, run
+from ketamech.population.cohort import Cohort
+from ketamech.simulation.periodic_steady_state import carried_over, periodic_steady_state, repeated
+from ketamech.simulation.run_subjects import run
+from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.simulate import subjects
 
 VISITS = load_parameters()["expectancy.visit_gap"].canonical
 
@@ -27,9 +32,9 @@ VISITS = load_parameters()["expectancy.visit_gap"].canonical
 def test_mood_comes_back_after_each_round(model, words, length):
     """Doses and hopes both repeat: two doses a week come back weekly, daily tablets with every visit that counts."""
     scenario = load_scenario(words, model.parameters)
-    assert scenario.cycle(model.parameters)[1] == length
+    assert scenario.steady_state_cycle(model.parameters)[1] == length
     times = length * np.arange(4.0)
-    found = Cohort(model, scenario, 6, ("mood.madrs", "plasma.s_norketamine"), times).some(range(6))
+    found = Cohort(model, scenario, 6, ("mood.madrs", "plasma.s_norketamine"), times).solve_patients(range(6))
     assert (found["solve_status"] == "ok").all()
     for values in (found["mood.madrs"].values, found["plasma.s_norketamine"].values):
         assert values[:, 1:] == pytest.approx(np.repeat(values[:, :1], 3, axis=1), rel=1e-3)
@@ -38,9 +43,9 @@ def test_mood_comes_back_after_each_round(model, words, length):
 def test_a_round_takes_every_dose():
     plan = Regimen.parse("racemic 50 mg oral daily for 2 weeks missing dose 1 at steady state")
     repeated, length = plan.cycle(VISITS)
-    given = entries(repeated, load_parameters(), {}, length)
-    assert sorted({e.time for e in given if e.state.endswith("gut_s")}) == [0.0, 24.0, 48.0]
-    assert [e.time for e in given if e.state == "expectancy.belief"] == [0.0]
+    given = dose_events(repeated, load_parameters(), {}, length)
+    assert sorted({e.time for e in given if e.compartment.endswith("gut_s")}) == [0.0, 24.0, 48.0]
+    assert [e.time for e in given if e.compartment == "expectancy.belief"] == [0.0]
 
 
 def test_a_regimen_that_starts_at_rest_has_no_round():
@@ -57,7 +62,7 @@ def test_a_regimen_that_starts_at_rest_has_no_round():
     ],
 )
 def test_a_start_that_no_round_reaches_is_refused(words, complaint):
-    with pytest.raises(BadInput, match=complaint):
+    with pytest.raises(InputError, match=complaint):
         Regimen.parse(words).cycle(VISITS)
 
 
@@ -74,16 +79,16 @@ def test_an_infusion_longer_than_its_cycle_adds_up_and_changes_no_neighbour(mode
     short = events([(0.0, 1, state, 1.0), (2.0, 1, state, -1.0)])
     long = replace(short, time=np.array([0.0, 80.0]))
     inputs = inputs_of(model, 2)
-    start, _ = rest(model.kernel, inputs)
-    both, steady = steady_state(model.kernel, start, inputs, joined([long, short]), 72.0)
-    alone, _ = steady_state(model.kernel, start[1:], inputs[1:], joined([short]), 72.0)
+    start, _ = drug_free_steady_state(model.kernel, inputs)
+    both, steady = periodic_steady_state(model.kernel, start, inputs, to_table([long, short]), 72.0)
+    alone, _ = periodic_steady_state(model.kernel, start[1:], inputs[1:], to_table([short]), 72.0)
     assert steady.all()
     assert (both[1] == alone[0]).all()
     many = [row for k in range(14) for row in ((72.0 * k, 1, state, 1.0), (72.0 * k + 80.0, 1, state, -1.0))]
     given = solve(model.kernel, start[:1], inputs[:1], [events(many)], np.array([0.0, 72.0 * 14]))
     place = model.layout.state_names.index("pharmacokinetics.central_r")
-    assert both[0, state] == pytest.approx(given.last[0, state], rel=1e-3)
-    assert both[0, place] == pytest.approx(given.last[0, place], rel=1e-3, abs=1e-12)
+    assert both[0, state] == pytest.approx(given.final_state[0, state], rel=1e-3)
+    assert both[0, place] == pytest.approx(given.final_state[0, place], rel=1e-3, abs=1e-12)
 
 
 @pytest.mark.parametrize(("hours", "every"), [(24.0, 24.0), (0.7, 0.7), (30.0, 24.0)])
@@ -92,7 +97,7 @@ def test_an_infusion_that_never_ends_has_a_constant_level(model, hours, every):
     rate = 1.0  # mg/h
     words = f"esketamine {rate * hours:g} mg IV over {hours:g} h every {every:g} h for 3 days at steady state"
     scenario = load_scenario(words, model.parameters)
-    treated = run(model, courses(scenario, model)[:1], np.array([0.0, 1.0, 7.0, 24.0, 47.0]), tolerance=1e-8)
+    treated = run(model, subjects(scenario, model)[:1], np.array([0.0, 1.0, 7.0, 24.0, 47.0]), tolerance=1e-8)
     level = treated["plasma.esketamine"].values[0]
     value = {name: row.canonical for name, row in model.parameters.items()}
     flow, own = value["pharmacokinetics.hepatic_flow"], value["pharmacokinetics.intrinsic_clearance_s"]
@@ -106,7 +111,7 @@ def test_an_infusion_that_never_ends_has_a_constant_level(model, hours, every):
 
 def test_a_cycle_carries_over_what_is_not_over(model):
     """An infusion that runs 2.5 cycles: at each start two earlier ones still run."""
-    cycle = joined([events([(0.0, 1, 4, 3.0), (25.0, 1, 4, -3.0), (12.0, 0, 7, 1.0)])])
+    cycle = to_table([events([(0.0, 1, 4, 3.0), (25.0, 1, 4, -3.0), (12.0, 0, 7, 1.0)])])
     after = carried_over(cycle, np.array([10.0]))
     assert after.time.tolist() == [0.0, 0.0, 2.0, 5.0, 15.0]
     assert after.size.tolist() == [3.0, 3.0, 1.0, -3.0, -3.0]

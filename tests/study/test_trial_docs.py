@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 import ketamech
-from ketamech.core import BadInput
-from ketamech.study import load_trial, run_trial
+from ketamech.core import InputError
+from ketamech.trials.run_trial import run_trial
+from ketamech.trials.trial_reader import load_trial
 
 ROOT = Path(ketamech.__file__).parents[2]
 TEXT = (ROOT / "docs" / "trials.md").read_text(encoding="utf-8")
@@ -34,7 +35,7 @@ def test_the_error_in_the_guide_is_the_programs(tmp_path):
     path = tmp_path / "trial.yaml"
     saline = "placebo IV at day 5"
     path.write_text(f"title: x\narms: {{saline: {{treatment: {saline}, n: 9}}}}\nvisits: {{MADRS: [24 h]}}\n")
-    with pytest.raises(BadInput) as found:
+    with pytest.raises(InputError) as found:
         load_trial(path)
     assert found.value.what in TEXT
     assert str(found.value.expected) in TEXT

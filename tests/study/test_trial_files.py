@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import ketamech
-from ketamech.core import BadInput
+from ketamech.core import InputError
 from ketamech.evidence import load_evidence
-from ketamech.study import load_trial, trial_schema
+from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.trial_schema import trial_schema
 
 SHIPPED = sorted((Path(ketamech.__file__).parent / "data" / "trials").glob("*.yaml"))
 GOOD = """\
@@ -31,7 +32,7 @@ def complaint(tmp_path, text):
     """The error that a file makes."""
     path = tmp_path / "trial.yaml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(BadInput) as found:
+    with pytest.raises(InputError) as found:
         load_trial(path)
     return found.value
 
@@ -124,7 +125,7 @@ def test_a_mapping_is_a_file_too():
         {"title": "x", "arms": {"a": {"treatment": "placebo IV", "n": 3}}, "visits": {"MADRS": ["24 h"]}}
     )
     assert trial.patients == 3
-    assert re.fullmatch(r"[0-9a-f]{16}", trial.mark)
+    assert re.fullmatch(r"[0-9a-f]{16}", trial.fingerprint)
 
 
 def test_the_published_schema_of_trials_is_that_of_the_program():

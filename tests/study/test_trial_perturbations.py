@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from ketamech.core import BadInput
-from ketamech.study import load_trial, run_trial
+from ketamech.core import InputError
+from ketamech.trials.run_trial import run_trial
+from ketamech.trials.trial_reader import load_trial
 
 KETAMINE = "racemic 0.5 mg/kg IV over 40 min"
 BLOCKED = f"{KETAMINE} with naltrexone 50 mg oral at -45 min"
@@ -60,7 +61,7 @@ def test_in_a_crossover_it_comes_in_the_period_of_its_arm(model):
     ],
 )
 def test_what_an_arm_cannot_be_given_is_refused_with_its_place(changes, said):
-    with pytest.raises(BadInput) as found:
+    with pytest.raises(InputError) as found:
         trial(**changes)
     assert said in str(found.value)
     assert found.value.key

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ketamech.core import BadInput
-from ketamech.study.scales import load_scales, scale
+from ketamech.core import InputError
+from ketamech.trials.rating_scales import load_scales, scale
 
 
 def test_every_scale_reads_an_output_of_the_model(model):
@@ -74,6 +74,6 @@ def test_what_is_unknown_stays_unknown():
 
 
 def test_an_unknown_scale_is_refused():
-    with pytest.raises(BadInput) as found:
+    with pytest.raises(InputError) as found:
         scale("MADRSS")
     assert found.value.nearest == "MADRS"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ketamech.analysis import shipped_trial
-from ketamech.core import BadInput, UnknownName
-from ketamech.study import load_model, load_trial, run_trial
-from ketamech.study.conduct import resized
-from ketamech.study.scales import scale
+from ketamech.core import InputError, UnknownNameError
+from ketamech.estimation.clinical_targets import shipped_trial
+from ketamech.simulation.model import load_model
+from ketamech.trials.rating_scales import scale
+from ketamech.trials.run_trial import run_trial, with_sample_size
+from ketamech.trials.trial_reader import load_trial
 
 PLAIN = """title: Two arms
 arms:
@@ -121,9 +122,9 @@ def test_belief_is_what_people_are_told(model, trial):
 
 
 def test_other_numbers_of_patients_keep_the_proportions(trial):
-    assert [arm.n for arm in resized(trial(), 100).arms] == [60, 40]
-    with pytest.raises(BadInput, match="at least one"):
-        resized(trial(), 1)
+    assert [arm.n for arm in with_sample_size(trial(), 100).arms] == [60, 40]
+    with pytest.raises(InputError, match="at least one"):
+        with_sample_size(trial(), 1)
 
 
 @pytest.mark.parametrize(
@@ -143,14 +144,14 @@ def test_other_numbers_of_patients_keep_the_proportions(trial):
     ],
 )  # fmt: skip
 def test_nonsense_is_refused_with_file_and_line(trial, old, new, says):
-    with pytest.raises((BadInput, UnknownName), match=says) as caught:
+    with pytest.raises((InputError, UnknownNameError), match=says) as caught:
         trial(PLAIN.replace(old, new))
     assert "t.yaml" in str(caught.value)
     assert caught.value.line
 
 
 def test_every_shipped_trial_can_be_read():
-    from ketamech.analysis.clinical import TRIALS
+    from ketamech.estimation.clinical_targets import TRIALS
 
     names = sorted(path.stem for path in TRIALS.glob("*.yaml"))
     assert len(names) >= 15

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from ketamech.core import BadInput
-from ketamech.study import load_trial, run_trial
-from ketamech.study.scales import scale
-from ketamech.study.trial_words import treatment
+from ketamech.core import InputError
+from ketamech.trials.rating_scales import scale
+from ketamech.trials.run_trial import run_trial
+from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.trial_text import treatment
 
 COURSE = "esketamine 84 mg nasal twice weekly for 2 weeks"
 SCALES = {"MADRS": scale("MADRS")}
@@ -104,11 +105,11 @@ def test_a_relapse_begins_the_induction_anew(model):
 )
 def test_adapted_doses_are_read_from_words(words, usual, sparse):
     regimen, adapting = treatment([words], SCALES, "MADRS")
-    assert regimen.treatments[0].phases[-1].gap == usual * 24
-    assert adapting.sparse.treatments[0].phases[-1].gap == sparse * 24
+    assert regimen.treatments[0].schedule[-1].mean_interval == usual * 24
+    assert adapting.reduced_schedule.treatments[0].schedule[-1].mean_interval == sparse * 24
     assert adapting.since == 4 * 168
 
 
 def test_an_unknown_rule_is_refused():
-    with pytest.raises(BadInput):
+    with pytest.raises(InputError):
         treatment([COURSE, "re-induce when QIDS > 9"], SCALES, "MADRS")

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketamech.core import BadInput
-from ketamech.study import load_trial, run_trial
-from ketamech.study.treating import Treating
+from ketamech.core import InputError
+from ketamech.trials.run_trial import run_trial
+from ketamech.trials.trial_dosing import TrialDosing
+from ketamech.trials.trial_reader import load_trial
 
 KETAMINE = "racemic 0.5 mg/kg IV over 40 min"
 TWO_ARMS = {
@@ -74,7 +75,7 @@ def test_more_replicates_threads_or_another_first_change_no_bit(model, held):
 
 
 def test_solving_in_small_groups_changes_no_bit(model, held, monkeypatch):
-    monkeypatch.setattr("ketamech.study.conduct.TOGETHER", 30)
+    monkeypatch.setattr("ketamech.trials.run_trial.TOGETHER", 30)
     assert run_trial(trial(), model, replicates=3, threads=1).equals(held)
 
 
@@ -184,7 +185,7 @@ def test_adherence_at_its_bounds_is_every_dose_or_none(taken, doses, model):
 def test_a_dose_is_missed_only_below_the_chance_of_missing_it(model, monkeypatch):
     """Chances lie in [0, 1), so that a dose is taken at exactly the chance of missing it."""
     chances = np.array([0.0, 0.2499, 0.25, 0.2501, 0.999])
-    monkeypatch.setattr(Treating, "_chances", lambda self, *_: chances)
+    monkeypatch.setattr(TrialDosing, "_chances", lambda self, *_: chances)
     found = run_trial(
         trial(arms={"esketamine": {"treatment": COURSE, "n": 5}}, adherence="75 %"), model, threads=1
     )  # fmt: skip
@@ -192,7 +193,7 @@ def test_a_dose_is_missed_only_below_the_chance_of_missing_it(model, monkeypatch
 
 
 def test_adherence_beyond_its_bounds_is_refused():
-    with pytest.raises(BadInput, match="adherence"):
+    with pytest.raises(InputError, match="adherence"):
         trial(adherence="101 %")
 
 
@@ -212,7 +213,7 @@ def test_in_a_crossover_everybody_gets_everything_and_something_is_carried_over(
 def test_a_failed_patient_is_missing_with_a_reason(model, monkeypatch):
     from ketamech.simulation import ensemble
 
-    settle = ensemble.rest
+    settle = ensemble.drug_free_steady_state
 
     def one_never_rests(kernel, inputs, **how):
         start, rested = settle(kernel, inputs, **how)
@@ -227,7 +228,7 @@ def test_a_failed_patient_is_missing_with_a_reason(model, monkeypatch):
 
 
 def test_parts_are_the_whole(model, held):
-    from ketamech.study.conduct import trial_parts
+    from ketamech.trials.run_trial import iter_trial
 
-    parts = list(trial_parts(trial(), model, replicates=3, threads=1))
+    parts = list(iter_trial(trial(), model, replicates=3, threads=1))
     assert xr.concat(parts, "replicate", data_vars="all").equals(held)

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ketamech.core.pieces import opened, read_journal
-from ketamech.core.work import Work
+from ketamech.core.checkpoint import open_checkpoint, read_journal
+from ketamech.core.execution import Executor
 
 UNITS = 40
 
@@ -28,16 +28,16 @@ def piece(number):
 
 
 def toy(folder, say):
-    with opened(folder, {"job": "toy"}, resume=True) as pieces:
+    with open_checkpoint(folder, {"job": "toy"}, resume=True) as pieces:
         units = {f"unit-{i}": i for i in range(UNITS)}
-        for name, _ in zip(units, Work(pieces).each(units, piece), strict=True):
+        for name, _ in zip(units, Executor(pieces).map(units, piece), strict=True):
             say(name)
         pieces.finish()
 
 
 def cohort(folder, say):
     """A real cohort: 48 patients in chunks of 4."""
-    from ketamech.exchange import stream
+    from ketamech.exchange.cohort_store import write_cohort
 
     asked = REAL[0]
 
@@ -46,8 +46,8 @@ def cohort(folder, say):
             yield part
             say(f"patients-{first}")  # the next chunk is asked for when this one is kept
 
-    with opened(folder, {"job": "cohort"}, about={"seed": 1}, resume=True) as pieces:
-        stream(pieces, told, asked.patients, chunk=asked.together)
+    with open_checkpoint(folder, {"job": "cohort"}, about={"seed": 1}, resume=True) as pieces:
+        write_cohort(pieces, told, asked.patients, chunk=asked.together)
         pieces.finish()
 
 
@@ -59,7 +59,9 @@ def prepare(kind):
         import zarr  # noqa: F401 - here once, not in every child
 
         from ketamech import exchange  # noqa: F401
-        from ketamech.study import Cohort, load_model, load_scenario
+        from ketamech.population.cohort import Cohort
+        from ketamech.simulation.model import load_model
+        from ketamech.simulation.scenario import load_scenario
 
         given = load_scenario("racemic 0.5 mg/kg IV over 40 min")
         REAL.append(Cohort(load_model(), given, 48, ("mood.madrs",), np.array([0.0, 24.0]), chunk=4))

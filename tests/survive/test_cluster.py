@@ -10,10 +10,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from ketamech.core import BadInput
-from ketamech.core.cluster import connected
-from ketamech.core.pieces import opened
-from ketamech.core.work import Work
+from ketamech.core import InputError
+from ketamech.core.checkpoint import open_checkpoint
+from ketamech.core.dask_executor import connect
+from ketamech.core.execution import Executor
 
 distributed = pytest.importorskip("distributed")
 UNITS = {f"u{i}": i for i in range(24)}
@@ -38,7 +38,7 @@ def deadly(number):
 
 
 def wrongly(number):
-    raise BadInput(f"unit {number} cannot be done", key="--seed")
+    raise InputError(f"unit {number} cannot be done", key="--seed")
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,8 @@ def cluster():
 
 
 def test_units_come_back_in_order_and_from_several_workers(cluster):
-    with connected(cluster.scheduler_address) as dask:
-        found = list(Work(cluster=dask).each(UNITS, slowly))
+    with connect(cluster.scheduler_address) as dask:
+        found = list(Executor(cluster=dask).map(UNITS, slowly))
     assert [len(each["value"]) for each in found] == list(range(1, 25))
     workers = {int(each["worker"]) for each in found}
     assert len(workers) > 1
@@ -61,9 +61,9 @@ def test_units_come_back_in_order_and_from_several_workers(cluster):
 
 def test_a_killed_worker_costs_its_unit_and_nothing_else(cluster, tmp_path):
     log = tmp_path / "begun.txt"
-    with connected(cluster.scheduler_address) as dask, opened(tmp_path, {}) as pieces:
+    with connect(cluster.scheduler_address) as dask, open_checkpoint(tmp_path, {}) as pieces:
         found, killed = [], None
-        for each in Work(pieces, dask).each({name: (i, log) for name, i in UNITS.items()}, counted):
+        for each in Executor(pieces, dask).map({name: (i, log) for name, i in UNITS.items()}, counted):
             found.append(each)
             if len(found) == 6:
                 killed = int(each["worker"])
@@ -81,44 +81,44 @@ def test_a_killed_worker_costs_its_unit_and_nothing_else(cluster, tmp_path):
 
 def test_an_error_of_ours_comes_back_as_it_is(cluster):
     with (
-        connected(cluster.scheduler_address) as dask,
-        pytest.raises(BadInput, match=r"unit \d+ cannot be done") as problem,
+        connect(cluster.scheduler_address) as dask,
+        pytest.raises(InputError, match=r"unit \d+ cannot be done") as problem,
     ):
-        list(Work(cluster=dask).each(UNITS, wrongly))
+        list(Executor(cluster=dask).map(UNITS, wrongly))
     assert problem.value.key == "--seed"
 
 
 def test_a_worker_of_another_version_is_refused(cluster, monkeypatch):
     import ketamech.core.cluster as kit
 
-    usual = kit.made_with()
+    usual = kit.environment()
     monkeypatch.setattr(kit, "made_with", lambda: {**usual, "numpy": "1.0"})
-    with pytest.raises(BadInput, match=r"the worker at 'tcp.*' has numpy"), connected(cluster.scheduler_address):
+    with pytest.raises(InputError, match=r"the worker at 'tcp.*' has numpy"), connect(cluster.scheduler_address):
         pass
 
 
 def test_a_worker_that_comes_later_is_asked_too(cluster, monkeypatch):
     import ketamech.core.cluster as kit
 
-    usual = kit.made_with()
-    with connected(cluster.scheduler_address) as dask:
+    usual = kit.environment()
+    with connect(cluster.scheduler_address) as dask:
         monkeypatch.setattr(kit, "made_with", lambda: {**usual, "sources": "edited"})
-        with pytest.raises(BadInput, match=r"has sources \w+, and this process edited"):
-            list(Work(cluster=dask).each(UNITS, slowly))
+        with pytest.raises(InputError, match=r"has sources \w+, and this process edited"):
+            list(Executor(cluster=dask).map(UNITS, slowly))
 
 
 def test_sources_that_were_edited_bear_another_mark(tmp_path):
-    from ketamech.core import surroundings
+    from ketamech.core import environment
 
     for path, text in (("study/rating.py", "x = 1"), ("data/scales/scales.csv", "1"), ("cli/main.py", "1")):
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).write_text(text, encoding="utf-8")
-    marks = [surroundings._sources(tmp_path)]
+    marks = [environment._sources(tmp_path)]
     for path in ("study/rating.py", "data/scales/scales.csv"):
         (tmp_path / path).write_text("other", encoding="utf-8")
-        marks.append(surroundings._sources(tmp_path))
+        marks.append(environment._sources(tmp_path))
     (tmp_path / "cli/main.py").write_text("other", encoding="utf-8")
-    assert surroundings._sources(tmp_path) == marks[-1]  # what draws and prints decides on no number
+    assert environment._sources(tmp_path) == marks[-1]  # what draws and prints decides on no number
     assert len(set(marks)) == 3
 
 
@@ -129,7 +129,7 @@ def test_a_worker_without_the_package_is_named(tmp_path):
         command = [sys.executable, *words, "--local-directory", str(tmp_path)]
         worker = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(tmp_path)}, stderr=subprocess.DEVNULL)
         try:
-            with pytest.raises(BadInput, match="has no module 'ketamech'"), connected(made.scheduler_address):
+            with pytest.raises(InputError, match="has no module 'ketamech'"), connect(made.scheduler_address):
                 pass
         finally:
             worker.terminate()
@@ -138,14 +138,14 @@ def test_a_worker_without_the_package_is_named(tmp_path):
 
 def test_a_piece_over_which_every_worker_dies_is_said(cluster, monkeypatch):
     monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
-    with connected(cluster.scheduler_address) as dask, pytest.raises(BadInput, match="workers die one after another"):
-        list(Work(cluster=dask).each({"u0": 0}, deadly))
+    with connect(cluster.scheduler_address) as dask, pytest.raises(InputError, match="workers die one after another"):
+        list(Executor(cluster=dask).map({"u0": 0}, deadly))
 
 
 def do_and_leave(address, pieces, leave):
     """Begin the units, and let the cluster go away when three are there."""
-    with connected(address) as dask:
-        for number, _ in enumerate(Work(pieces, dask).each(UNITS, slowly)):
+    with connect(address) as dask:
+        for number, _ in enumerate(Executor(pieces, dask).map(UNITS, slowly)):
             if number == 2:
                 leave()
 
@@ -159,33 +159,38 @@ def test_a_cluster_that_goes_away_is_said_and_what_arrived_is_kept(ending, tmp_p
     with distributed.LocalCluster(n_workers=1, host="127.0.0.1", dashboard_address=None, memory_limit=0) as made:
         said = {"workers": "all workers have gone", "scheduler": "the scheduler has gone"}[ending]
         leave = {"workers": lambda: made.scale(0), "scheduler": made.close}[ending]
-        with opened(tmp_path, {}) as pieces, pytest.raises(BadInput, match=said):
+        with open_checkpoint(tmp_path, {}) as pieces, pytest.raises(InputError, match=said):
             do_and_leave(made.scheduler_address, pieces, leave)
         assert 3 <= len(list(pieces)) < len(UNITS)
 
 
 def test_an_address_where_nobody_answers_is_said(monkeypatch):
-    monkeypatch.setattr("ketamech.core.cluster.ANSWER", 0.5)
+    monkeypatch.setattr("ketamech.core.dask_executor.ANSWER", 0.5)
     for address in ("tcp://127.0.0.1:9", "nonsense", "gopher://x", "tcp://127.0.0.1", "tcp://127.0.0.1:99999"):
-        with pytest.raises(BadInput, match="no scheduler answers at"), connected(address):
+        with pytest.raises(InputError, match="no scheduler answers at"), connect(address):
             pass
 
 
 def test_a_trial_a_cohort_and_a_screen_have_the_same_bits_on_a_cluster(cluster, model, tmp_path):
-    from ketamech.analysis import sensitivity, shipped_trial
-    from ketamech.study import Cohort, load_scenario, run_trial
+    from ketamech.analysis import sensitivity
+    from ketamech.estimation.clinical_targets import shipped_trial
+    from ketamech.population.cohort import Cohort
+    from ketamech.simulation.scenario import load_scenario
+    from ketamech.trials.run_trial import run_trial
 
     given = load_scenario("racemic 0.5 mg/kg IV over 40 min")
     cohort = Cohort(model, given, 64, ("mood.madrs", "spines.density"), np.array([0.0, 24.0, 168.0]), chunk=16)
-    rows = sensitivity.varied(model, ["mood"])
-    question = sensitivity.Question(model, given, sensitivity.outcomes("mood.madrs at 24 h", model), rows)
+    rows = sensitivity.varied_parameters(model, ["mood"])
+    question = sensitivity.SensitivityProblem(
+        model, given, sensitivity.parse_endpoints("mood.madrs at 24 h", model), rows
+    )
     trial = shipped_trial("murrough2013")
     here = run_trial(trial, model, replicates=3)
-    with connected(cluster.scheduler_address) as dask:
-        there = run_trial(trial, model, replicates=3, work=Work(cluster=dask))
+    with connect(cluster.scheduler_address) as dask:
+        there = run_trial(trial, model, replicates=3, work=Executor(cluster=dask))
         parts = {int(part.patient[0]): part for part in cohort.chunks(cluster=dask)}
         assert all(part.identical(parts[int(part.patient[0])]) for part in cohort.chunks())
-        elsewhere = sensitivity.Question(model, given, question.outcomes, rows, work=Work(cluster=dask))
+        elsewhere = sensitivity.SensitivityProblem(model, given, question.endpoints, rows, work=Executor(cluster=dask))
         ranks = np.random.default_rng(1).random((20, len(rows)))
         assert np.array_equal(question.evaluate(ranks), elsewhere.evaluate(ranks))
     assert here.identical(there)
@@ -195,16 +200,20 @@ def test_a_trial_a_cohort_and_a_screen_have_the_same_bits_on_a_cluster(cluster, 
 def test_a_calibration_and_a_search_of_regimens_have_the_same_bits_on_a_cluster(cluster, model):
     from dataclasses import replace
 
-    from ketamech.analysis import design, load_posterior
-    from ketamech.analysis.calibration import calibration
+    from ketamech.analysis import regimen_search
+    from ketamech.estimation.calibration import calibration
+    from ketamech.estimation.posterior import load_posterior
 
     task = calibration(model, persons=10, threads=1)
     task = replace(task, rows=task.rows[:2])
     points = np.random.default_rng(3).normal(size=(4, len(task.estimated))) / 4
-    asked = [design.Candidate("one", "racemic 0.5 mg/kg IV over 40 min weekly for 1 weeks")]
+    asked = [regimen_search.CandidateRegimen("one", "racemic 0.5 mg/kg IV over 40 min weekly for 1 weeks")]
     how = {"weeks": 1, "persons": 10, "posterior": load_posterior()[:4]}
-    with connected(cluster.scheduler_address) as dask:
-        work = Work(cluster=dask)
-        assert np.array_equal(task.simulated(points), replace(task, work=work).simulated(points))
-        here, there = design.compare(model, asked, **how), design.compare(model, asked, **how, work=work)
+    with connect(cluster.scheduler_address) as dask:
+        work = Executor(cluster=dask)
+        assert np.array_equal(task.simulated_statistics(points), replace(task, work=work).simulated_statistics(points))
+        here, there = (
+            regimen_search.compare_regimens(model, asked, **how),
+            regimen_search.compare_regimens(model, asked, **how, work=work),
+        )
     assert here.equals(there)

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from ketamech.core import BadInput, cluster
-from ketamech.core.cluster import connected
+from ketamech.core import InputError, dask_executor
+from ketamech.core.dask_executor import connect
 
 distributed = pytest.importorskip("distributed")
 START = 60  # s that a scheduler and a worker may take to start
@@ -21,7 +21,7 @@ PAUSES = [0.05] * 24
 @pytest.fixture
 def short_waits(monkeypatch):
     for name, seconds in {"ANSWER": 1.0, "RETURN": 1.0, "LOOK": 0.2, "CLOSE": 1.0}.items():
-        monkeypatch.setattr(cluster, name, seconds)
+        monkeypatch.setattr(dask_executor, name, seconds)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def listens(address):
     until = time.monotonic() + START
     while True:
         try:
-            return cluster._knock(address)
+            return dask_executor._probe(address)
         except ConnectionRefusedError:
             assert time.monotonic() < until, "the scheduler did not start"
             time.sleep(0.05)
@@ -61,7 +61,7 @@ def listens(address):
 
 def each_unit(address, then, one=time.sleep, units=PAUSES):
     """Do the units, and tell `then` the number of each and the cluster."""
-    with connected(address) as dask:
+    with connect(address) as dask:
         for number, _ in enumerate(dask.map(one, units)):
             then(number, dask)
 
@@ -74,7 +74,7 @@ def test_a_scheduler_that_stands_still_is_said(scheduler, request):
             request.getfixturevalue("short_waits")  # not before it is connected
             process.send_signal(signal.SIGSTOP)
 
-    with pytest.raises(BadInput, match="has not answered for"):
+    with pytest.raises(InputError, match="has not answered for"):
         each_unit(address, stop)
 
 
@@ -101,7 +101,7 @@ def test_ctrl_c_ends_a_wait_for_a_unit_that_never_ends(scheduler):
 def test_what_listens_and_never_answers_is_no_scheduler(short_waits):
     with socket.create_server(("127.0.0.1", 0)) as mute:
         address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
-        with pytest.raises(BadInput, match="no scheduler answers at"), connected(address):
+        with pytest.raises(InputError, match="no scheduler answers at"), connect(address):
             pass
 
 
@@ -116,7 +116,7 @@ def test_a_result_that_goes_away_with_the_last_worker_is_not_awaited_for_ever(sh
                 made.scale(0)
                 until_true(lambda: not made.scheduler.workers)
 
-        with pytest.raises(BadInput, match="all workers have gone"):
+        with pytest.raises(InputError, match="all workers have gone"):
             each_unit(made.scheduler_address, leave)
 
 

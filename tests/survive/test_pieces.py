@@ -8,13 +8,13 @@ import subprocess
 import sys
 import time
 
+import ketamech.core.pieces as kit
 import numpy as np
 import pytest
 
-import ketamech.core.pieces as kit
-from ketamech.core import BadInput
-from ketamech.core.pieces import Pieces, opened, read_journal
-from ketamech.core.work import Work
+from ketamech.core import InputError
+from ketamech.core.checkpoint import Checkpoint, open_checkpoint, read_journal
+from ketamech.core.execution import Executor
 
 JOB = {"seed": 3, "persons": 10}
 
@@ -31,8 +31,8 @@ def do(folder, count, *, job=JOB, resume=True, done=None, finish=False):
             done.append(number)
         return unit(number)
 
-    with opened(folder, job, resume=resume) as pieces:
-        found = list(Work(pieces).each({f"u{i}": i for i in range(count)}, one))
+    with open_checkpoint(folder, job, resume=resume) as pieces:
+        found = list(Executor(pieces).map({f"u{i}": i for i in range(count)}, one))
         if finish:
             pieces.finish()
         return found, pieces.damaged
@@ -55,11 +55,11 @@ def test_what_is_finished_is_read_and_not_done_again(tmp_path):
 
 
 def test_the_journal_says_what_made_it_and_the_checksum_of_everything(tmp_path):
-    with opened(tmp_path, JOB, about={"command_line": "ketamech trial x"}) as pieces:
-        pieces.keep("u0", unit(0), {"failed": 2})
-    with opened(tmp_path, JOB, resume=True) as pieces:
+    with open_checkpoint(tmp_path, JOB, about={"command_line": "ketamech trial x"}) as pieces:
+        pieces.save("u0", unit(0), {"failed": 2})
+    with open_checkpoint(tmp_path, JOB, resume=True) as pieces:
         assert pieces.about == {"command_line": "ketamech trial x"}
-        assert pieces.facts("u0") == {"failed": 2}
+        assert pieces.metadata("u0") == {"failed": 2}
     head = json.loads((tmp_path / "pieces" / "journal.txt").read_text(encoding="utf-8").split("\n")[0][17:])
     assert head["job"] == JOB
     assert {"ketamech", "numpy", "scipy", "python", "sources", "instructions"} <= set(head["made_with"])
@@ -92,9 +92,9 @@ def test_a_damaged_piece_is_named_and_made_again(tmp_path, how):
 @pytest.mark.parametrize("how", ["truncated", "edited", "removed"])
 def test_a_piece_that_is_damaged_while_it_is_in_use_is_refused(tmp_path, how):
     do(tmp_path, 1)
-    with opened(tmp_path, JOB, resume=True) as pieces:
+    with open_checkpoint(tmp_path, JOB, resume=True) as pieces:
         damage(tmp_path / "pieces" / "u0.npz", how)
-        with pytest.raises((BadInput, FileNotFoundError)):
+        with pytest.raises((InputError, FileNotFoundError)):
             pieces.read("u0")
 
 
@@ -134,14 +134,14 @@ def test_a_journal_without_its_head_is_refused(tmp_path, text):
     do(tmp_path, 2)
     (tmp_path / "pieces" / "journal.txt").write_text(text + "\n", encoding="latin-1")
     for resume in (True, False):
-        with pytest.raises(BadInput, match=r"journal of .* is damaged"):
+        with pytest.raises(InputError, match=r"journal of .* is damaged"):
             do(tmp_path, 2, resume=resume)
     assert (tmp_path / "pieces" / "u0.npz").exists()
 
 
 def test_unfinished_work_is_not_thrown_away_by_mistake(tmp_path):
     do(tmp_path, 2)
-    with pytest.raises(BadInput, match="2 finished pieces of a run that was stopped") as problem:
+    with pytest.raises(InputError, match="2 finished pieces of a run that was stopped") as problem:
         do(tmp_path, 2, resume=False)
     assert problem.value.type_this == "--resume"
     do(tmp_path, 2, finish=True)
@@ -152,34 +152,34 @@ def test_unfinished_work_is_not_thrown_away_by_mistake(tmp_path):
 
 def test_another_job_or_other_versions_are_refused_by_name(tmp_path, monkeypatch):
     do(tmp_path, 2)
-    with pytest.raises(BadInput, match="begun with seed 3, and this is 4"):
+    with pytest.raises(InputError, match="begun with seed 3, and this is 4"):
         do(tmp_path, 2, job={**JOB, "seed": 4})
     monkeypatch.setattr(kit, "made_with", lambda: {**kit_made_with, "numpy": "1.0"})
-    with pytest.raises(BadInput, match=r"begun with numpy .*, and this is .1\.0"):
+    with pytest.raises(InputError, match=r"begun with numpy .*, and this is .1\.0"):
         do(tmp_path, 2)
 
 
-kit_made_with = kit.made_with()
+kit_made_with = kit.environment()
 
 
 def test_a_job_of_which_nothing_came_leaves_nothing(tmp_path):
     for there, left in (("a/b", []), ("", [])):
-        with pytest.raises(ZeroDivisionError), opened(tmp_path / there, JOB):
+        with pytest.raises(ZeroDivisionError), open_checkpoint(tmp_path / there, JOB):
             raise ZeroDivisionError
         assert list(tmp_path.iterdir()) == left
 
 
 def test_python_objects_are_never_kept(tmp_path):
-    with opened(tmp_path, JOB) as pieces, pytest.raises(TypeError, match="Python objects"):
-        pieces.keep("u0", {"x": np.array([{}], dtype=object)})
+    with open_checkpoint(tmp_path, JOB) as pieces, pytest.raises(TypeError, match="Python objects"):
+        pieces.save("u0", {"x": np.array([{}], dtype=object)})
 
 
 def test_two_writers_do_not_share_a_folder(tmp_path):
-    program = f"from ketamech.core.pieces import opened\nwith opened({str(tmp_path)!r}, {JOB!r}):\n"
+    program = f"from ketamech.core.checkpoint import opened\nwith opened({str(tmp_path)!r}, {JOB!r}):\n"
     program += "    print('in', flush=True)\n    import time\n    time.sleep(60)\n"
     other = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, encoding="utf-8")
     assert other.stdout.readline() == "in\n"
-    with pytest.raises(BadInput, match="another process is writing"):
+    with pytest.raises(InputError, match="another process is writing"):
         do(tmp_path, 2)
     other.kill()
     other.communicate(timeout=30)
@@ -194,7 +194,7 @@ def test_a_disk_that_carries_no_locks_is_said(tmp_path, monkeypatch):
         raise OSError(errno.ENOSYS, "Function not implemented")
 
     monkeypatch.setattr(fcntl, "flock", unknown)
-    with pytest.raises(BadInput, match="carries no locks"):
+    with pytest.raises(InputError, match="carries no locks"):
         do(tmp_path, 2)
 
 
@@ -221,7 +221,7 @@ def test_a_full_disk_keeps_what_is_finished_and_goes_on_when_there_is_room(tmp_p
         return usual(*arguments, **more)
 
     monkeypatch.setattr(owner, moment, full)
-    with pytest.raises(BadInput, match=r"the disk is full: [1-9]"):
+    with pytest.raises(InputError, match=r"the disk is full: [1-9]"):
         do(tmp_path, 30)
     monkeypatch.undo()
     done = []
@@ -277,11 +277,11 @@ with opened({str(tmp_path)!r}, {JOB!r}) as pieces:
 
 
 def test_a_piece_may_be_files_written_elsewhere_in_the_folder(tmp_path):
-    with opened(tmp_path, JOB) as pieces:
+    with open_checkpoint(tmp_path, JOB) as pieces:
         (tmp_path / "big.bin").write_bytes(b"x" * 1000)
         pieces.record("big", [tmp_path / "big.bin"])
     (tmp_path / "big.bin").write_bytes(b"y" * 1000)
-    with opened(tmp_path, JOB, resume=True) as pieces:
+    with open_checkpoint(tmp_path, JOB, resume=True) as pieces:
         assert pieces.damaged == ("big",)
         assert "big" not in pieces
 
@@ -289,6 +289,6 @@ def test_a_piece_may_be_files_written_elsewhere_in_the_folder(tmp_path):
 def test_sent_to_another_process_work_is_plain(tmp_path):
     import pickle
 
-    with opened(tmp_path, JOB) as pieces:
-        assert isinstance(pieces, Pieces)
-        assert pickle.loads(pickle.dumps(Work(pieces))) == Work()
+    with open_checkpoint(tmp_path, JOB) as pieces:
+        assert isinstance(pieces, Checkpoint)
+        assert pickle.loads(pickle.dumps(Executor(pieces))) == Executor()

@@ -4,18 +4,18 @@ import contextlib
 import errno
 import hashlib
 
+import ketamech.core.pieces as kit
 import pytest
 from typer.testing import CliRunner
 
-import ketamech.core.pieces as kit
 from ketamech.cli.main import app
-from ketamech.core import BadInput
-from ketamech.study import conduct
+from ketamech.core import InputError
+from ketamech.trials import run_trial
 
 COMMANDS = {
     "trial": ("trial", "murrough2013", "--replicates", "4"),
     "sensitivity": (
-        "sensitivity", "--parameters", "mood.pace,mood.hope_weight,expectancy.decay", "--outcomes",
+        "sensitivity", "--parameters", "mood.rate_constant,mood.expectancy_weight,expectancy.decay", "--outcomes",
         "mood.madrs at 24 h", "--n", "4", "--base", "8", "--keep", "2",
     ),
     "design": (
@@ -41,16 +41,16 @@ def results(place):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_stopped_command_goes_on_to_the_same_results(name, tmp_path, monkeypatch, model):
-    monkeypatch.setattr(conduct, "KEPT", 100)  # a trial a piece
+    monkeypatch.setattr(run_trial, "KEPT", 100)  # a trial a piece
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     if name == "sensitivity":
         from ketamech.analysis import sensitivity
 
-        known = [row.name for row in sensitivity.varied(model, ["mood"])][:3]
-        COMMANDS[name] = tuple(",".join(known) if "mood.pace" in word else word for word in COMMANDS[name])
+        known = [row.name for row in sensitivity.varied_parameters(model, ["mood"])][:3]
+        COMMANDS[name] = tuple(",".join(known) if "mood.rate_constant" in word else word for word in COMMANDS[name])
     done = call(name, tmp_path / "whole")
     assert done.exit_code == 0, done.output + repr(done.exception)
-    usual, kept = kit.Pieces.record, []
+    usual, kept = kit.Checkpoint.record, []
 
     def stopped(self, piece, *rest):
         usual(self, piece, *rest)
@@ -58,13 +58,13 @@ def test_a_stopped_command_goes_on_to_the_same_results(name, tmp_path, monkeypat
         if len(kept) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(kit.Pieces, "record", stopped)
+    monkeypatch.setattr(kit.Checkpoint, "record", stopped)
     done = call(name, tmp_path / "part")
     assert done.exit_code == 130, done.output + repr(done.exception)
     assert "2 finished pieces are kept; go on with the same command and --resume" in done.stderr
-    monkeypatch.setattr(kit.Pieces, "record", usual)
+    monkeypatch.setattr(kit.Checkpoint, "record", usual)
     done = call(name, tmp_path / "part")
-    assert isinstance(done.exception, BadInput)
+    assert isinstance(done.exception, InputError)
     assert done.exception.type_this == "--resume"
     done = call(name, tmp_path / "part", "--resume")
     assert done.exit_code == 0, done.output + repr(done.exception)
@@ -99,7 +99,7 @@ def test_a_disk_that_is_full_while_results_are_drawn_says_how_to_go_on(tmp_path,
 
     monkeypatch.setattr(report, "draw_front", full)
     done = call("design", tmp_path / "d")
-    assert isinstance(done.exception, BadInput), done.exception
+    assert isinstance(done.exception, InputError), done.exception
     assert "the disk is full: 3 finished pieces are kept" in str(done.exception)
     assert done.exception.type_this == "--resume"
     monkeypatch.undo()
@@ -107,23 +107,23 @@ def test_a_disk_that_is_full_while_results_are_drawn_says_how_to_go_on(tmp_path,
 
 
 def test_results_that_fail_half_way_leave_the_former_ones(tmp_path):
-    from ketamech.exchange import read_manifest, renewed
+    from ketamech.exchange.output_folder import read_manifest, replace_folder
 
-    with renewed(tmp_path) as draft:
+    with replace_folder(tmp_path) as draft:
         (draft / "a.csv").write_text("1")
     (tmp_path / "mine.txt").write_text("precious")
-    with contextlib.suppress(ZeroDivisionError), renewed(tmp_path) as draft:
+    with contextlib.suppress(ZeroDivisionError), replace_folder(tmp_path) as draft:
         (draft / "a.csv").write_text("2")
         raise ZeroDivisionError
     assert (tmp_path / "a.csv").read_text() == "1"
-    with renewed(tmp_path) as draft:
+    with replace_folder(tmp_path) as draft:
         (draft / "a.csv").write_text("3")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "manifest.json", "mine.txt"]
     assert list(read_manifest(tmp_path)["files"]) == ["a.csv"]
 
 
 def test_changed_curves_are_not_read(tmp_path, model):
-    from ketamech.exchange import read_run
+    from ketamech.exchange.curves_io import read_run
 
     done = CliRunner().invoke(app, ["simulate", "racemic 0.5 mg/kg IV over 40 min", "--out", str(tmp_path / "run")])
     assert done.exit_code == 0, done.output
@@ -132,7 +132,7 @@ def test_changed_curves_are_not_read(tmp_path, model):
     path = next(p for p in store.rglob("0") if p.is_file())
     raw = path.read_bytes()
     path.write_bytes(raw[:20] + bytes([raw[20] ^ 1]) + raw[21:])
-    with pytest.raises(BadInput, match=r"mood\.madrs.* was changed after it was written"):
+    with pytest.raises(InputError, match=r"mood\.madrs.* was changed after it was written"):
         read_run(tmp_path / "run")
 
 

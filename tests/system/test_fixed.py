@@ -1,7 +1,7 @@
 import pytest
 
-from ketamech.core import BadModel
-from ketamech.system import build
+from ketamech.core import ModelError
+from ketamech.model.assemble import build_system
 from toys import TABLE, kinetics
 
 
@@ -10,7 +10,7 @@ def test_what_is_fixed_for_a_person_is_no_curve():
         size = m.define("fixed.size", m.parameter("toy.volume") / m.parameter("toy.other_volume"), "1", about="a ratio")
         m.offers("fixed.scaled", size * m.needs("kinetics.concentration", "umol/L"), "umol/L")
 
-    system = build(TABLE, [kinetics, fixed])
+    system = build_system(TABLE, [kinetics, fixed])
     assert "fixed.size" not in system.output_names
     assert "fixed.scaled" in system.output_names
 
@@ -19,5 +19,5 @@ def test_a_fixed_quantity_may_not_move():
     def wrong(m):
         m.define("wrong.level", m.needs("kinetics.concentration", "umol/L"), "umol/L", about="moves")
 
-    with pytest.raises(BadModel, match=r"moves with kinetics.concentration"):
-        build(TABLE, [kinetics, wrong])
+    with pytest.raises(ModelError, match=r"moves with kinetics.concentration"):
+        build_system(TABLE, [kinetics, wrong])

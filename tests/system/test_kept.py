@@ -5,8 +5,12 @@ import os
 
 import pytest
 
-from ketamech.core.folders import read_sealed, write_sealed
-from ketamech.system import Outline, build, kept, kept_layout, kept_outline, names_left, outline_of
+from ketamech.core.atomic_files import atomic_write_checksummed, read_checksummed
+from ketamech.model import cache
+from ketamech.model.assemble import build_system
+from ketamech.model.cache import cached_expression_trees, cached_layout
+from ketamech.model.expression_tree import ExpressionTrees, live_names
+from ketamech.model.sympy_trees import outline_of
 from toys import TABLE, Value, kinetics, response
 
 
@@ -18,7 +22,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def system():
-    return build(TABLE, [kinetics, response])
+    return build_system(TABLE, [kinetics, response])
 
 
 def refuse():
@@ -26,9 +30,9 @@ def refuse():
 
 
 def test_what_is_kept_is_not_built_again(folder, system):
-    first = kept_layout(TABLE, lambda: system), kept_outline(TABLE, lambda: system)
+    first = cached_layout(TABLE, lambda: system), cached_expression_trees(TABLE, lambda: system)
     assert first == (system.layout, outline_of(system))
-    assert (kept_layout(TABLE, refuse), kept_outline(TABLE, refuse)) == first
+    assert (cached_layout(TABLE, refuse), cached_expression_trees(TABLE, refuse)) == first
     assert not list(folder.rglob("*.tmp"))
 
 
@@ -36,18 +40,18 @@ def test_what_is_kept_is_not_built_again(folder, system):
     "damage", [lambda text: text[: len(text) // 2], lambda text: text.replace("umol", "mmol"), str]
 )
 def test_a_damaged_file_is_made_anew(damage, folder, system):
-    kept_layout(TABLE, lambda: system)
+    cached_layout(TABLE, lambda: system)
     (path,) = folder.rglob("*.layout.json")
     path.write_text(damage(path.read_text(encoding="utf-8")), encoding="utf-8")
-    assert kept_layout(TABLE, lambda: system) == system.layout
-    assert kept_layout(TABLE, refuse) == system.layout
+    assert cached_layout(TABLE, lambda: system) == system.layout
+    assert cached_layout(TABLE, refuse) == system.layout
 
 
 def test_a_sealed_text_that_is_no_layout_is_made_anew(folder, system):
-    kept_layout(TABLE, lambda: system)
+    cached_layout(TABLE, lambda: system)
     (path,) = folder.rglob("*.layout.json")
-    write_sealed(path, "{}")
-    assert kept_layout(TABLE, lambda: system) == system.layout
+    atomic_write_checksummed(path, "{}")
+    assert cached_layout(TABLE, lambda: system) == system.layout
 
 
 def test_a_full_disk_costs_time_only(folder, system, monkeypatch):
@@ -55,42 +59,42 @@ def test_a_full_disk_costs_time_only(folder, system, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    assert kept_layout(TABLE, lambda: system) == system.layout
+    assert cached_layout(TABLE, lambda: system) == system.layout
     assert not [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_another_unit_or_another_source_is_another_system(folder, tmp_path, monkeypatch):
-    before = kept._key(TABLE)
-    assert kept._key(TABLE | {"toy.delay": Value(5.0, "1/min")}) != before
-    assert kept._key(TABLE | {"toy.delay": Value(6.0, "1/h")}) == before
+    before = cache._key(TABLE)
+    assert cache._key(TABLE | {"toy.delay": Value(5.0, "1/min")}) != before
+    assert cache._key(TABLE | {"toy.delay": Value(6.0, "1/h")}) == before
     changed = tmp_path / "stages" / "new.py"
     changed.parent.mkdir()
     changed.write_text("# another stage", encoding="utf-8")
-    sources = [*kept._sources(), changed]
-    monkeypatch.setattr(kept, "_sources", lambda: sources)
-    assert kept._key(TABLE) != before
+    sources = [*cache._sources(), changed]
+    monkeypatch.setattr(cache, "_sources", lambda: sources)
+    assert cache._key(TABLE) != before
 
 
 def test_every_stage_is_a_source_of_what_is_kept():
-    from ketamech.stages import STORY
+    from ketamech.model.stages import STAGES
 
-    assert set(STORY) <= {path.stem for path in kept._sources()}
+    assert set(STAGES) <= {path.stem for path in cache._sources()}
 
 
 def test_a_seal_breaks_with_any_letter(tmp_path):
-    write_sealed(tmp_path / "a", "one\ntwo")
-    assert read_sealed(tmp_path / "a") == "one\ntwo"
+    atomic_write_checksummed(tmp_path / "a", "one\ntwo")
+    assert read_checksummed(tmp_path / "a") == "one\ntwo"
     (tmp_path / "a").write_text((tmp_path / "a").read_text(encoding="utf-8") + "\n")
-    assert read_sealed(tmp_path / "a") is None
-    assert read_sealed(tmp_path / "absent") is None
+    assert read_checksummed(tmp_path / "a") is None
+    assert read_checksummed(tmp_path / "absent") is None
 
 
 def test_an_outline_written_and_read_is_the_same(system):
     found = outline_of(system)
-    assert Outline.from_json(found.to_json()) == found
+    assert ExpressionTrees.from_json(found.to_json()) == found
     assert [name for name, _ in found.stages] == ["kinetics", "response"]
     with pytest.raises(ValueError, match="not an outline"):
-        Outline.from_json("{}")
+        ExpressionTrees.from_json("{}")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +110,7 @@ def test_an_outline_written_and_read_is_the_same(system):
     ],
 )
 def test_what_is_multiplied_by_zero_does_not_count(tree, left):
-    assert names_left(tree, {"zero"}) == frozenset(left)
+    assert live_names(tree, {"zero"}) == frozenset(left)
 
 
 NOT_GIVEN = ("pharmacokinetics", "brain", "second_blocker", "comparators", "expectancy", "opioid")
@@ -119,7 +123,8 @@ def test_outlines_drop_the_same_names_as_sympy(model):
     """
     import sympy
 
-    from ketamech.stages.declaration import hill, symbol
+    from ketamech.model.functions import hill
+    from ketamech.model.stage import symbol
 
     switches = {n for n in model.layout.parameter_names if n.startswith(("pathway.", "perturbation."))}
     for stage in model.layout.stage_names:
@@ -128,5 +133,5 @@ def test_outlines_drop_the_same_names_as_sympy(model):
         for (state, term), flux in zip(model.outline.fluxes, model.system.fluxes, strict=True):
             expected = flux.term.xreplace(put_in)
             expected = expected.replace(lambda e: isinstance(e, hill) and e.args[0] == 0, lambda e: sympy.Integer(0))
-            found, due = names_left(term, zero), {leaf.name for leaf in expected.free_symbols}
+            found, due = live_names(term, zero), {leaf.name for leaf in expected.free_symbols}
             assert found == due if stage in NOT_GIVEN else found >= due, (state, flux.term)

@@ -5,13 +5,14 @@ import sys
 
 import pytest
 
-from ketamech.system import Layout, build
+from ketamech.model.assemble import build_system
+from ketamech.model.layout import SystemLayout
 from toys import TABLE, kinetics, response
 
 
 @pytest.fixture
 def system():
-    return build(TABLE, [kinetics, response])
+    return build_system(TABLE, [kinetics, response])
 
 
 def test_a_layout_says_what_its_system_says(system):
@@ -30,24 +31,24 @@ def test_what_is_fixed_is_not_in_the_layout():
     def fixed(m):
         m.define("fixed.size", m.parameter("toy.volume") / m.parameter("toy.other_volume"), "1", about="a ratio")
 
-    assert "fixed.size" not in build(TABLE, [kinetics, fixed]).layout.units
+    assert "fixed.size" not in build_system(TABLE, [kinetics, fixed]).layout.units
 
 
 def test_a_layout_written_and_read_is_the_same(system):
-    assert Layout.from_json(system.layout.to_json()) == system.layout
+    assert SystemLayout.from_json(system.layout.to_json()) == system.layout
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"states": 1}', "null"])
 def test_what_is_no_layout_is_refused(text):
     with pytest.raises(ValueError):
-        Layout.from_json(text)
+        SystemLayout.from_json(text)
 
 
 def test_a_layout_with_a_missing_cell_is_refused(system):
     with pytest.raises(ValueError, match="not a layout"):
-        Layout.from_json(system.layout.to_json().replace('"scale"', '"size"'))
+        SystemLayout.from_json(system.layout.to_json().replace('"scale"', '"size"'))
 
 
 def test_a_layout_needs_no_symbols():
-    asked = "import sys, ketamech.system.layout; sys.exit('sympy' in sys.modules)"
+    asked = "import sys, ketamech.model.layout; sys.exit('sympy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], check=False, timeout=60).returncode == 0

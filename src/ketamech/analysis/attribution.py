@@ -16,24 +16,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.analysis.posterior import load_posterior
-from ketamech.analysis.sensitivity import Outcome, outcomes, reading_hours
-from ketamech.analysis.shapley import alone, lost, members, shapley
-from ketamech.core import BadInput, nearest
-from ketamech.evidence import read_table
-from ketamech.study import Model, Scenario
-from ketamech.study.population import draw
-from ketamech.study.scenario_ensemble import Change, ensemble_of_scenario, events_of_scenario, untreated
+from ketamech.analysis.sensitivity import Endpoint, parse_endpoints, reading_hours
+from ketamech.analysis.shapley import coalition_matrix, leave_one_out, shapley, single_effect
+from ketamech.core import InputError, closest_match
+from ketamech.core.csv_table import read_table
+from ketamech.estimation.posterior import load_posterior
+from ketamech.population.parameter_sampling import draw_parameters
+from ketamech.simulation.model import Model
+from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.scenario_ensemble import Change, ensemble_of_scenario, events_of_scenario, untreated
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DIRECTORY = Path(__file__).parents[1] / "data" / "attribution"
 MOOD, DRAWS, TOLERANCE = "mood.madrs", 200, 1e-4
-BYTES, MOST_AT_ONCE = 2**26, 4096  # of results in one batch; patients in one batch
+BYTES, MAX_BATCH = 2**26, 4096  # of results in one batch; patients in one batch
 LOW, HIGH = 2.5, 97.5
 SHOWN_HOURS, AFTER_DOSE = 48, (1.0, 2.0, 4.0, 8.0, 16.0)
-Tell = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,14 @@ class Attribution:
     scenario: Scenario
     table: pd.DataFrame
     totals: pd.DataFrame
-    parts: tuple[str, ...]
+    components: tuple[str, ...]
     times: np.ndarray
-    course: np.ndarray
-    worth: np.ndarray
+    madrs_decomposition: np.ndarray
+    coalition_values: np.ndarray
     values: Mapping[str, np.ndarray]
     failed: int
     skipped: tuple[str, ...]
-    players: tuple[str, ...]
+    active_pathways: tuple[str, ...]
 
     @property
     def doses(self) -> int:
@@ -67,17 +68,19 @@ class Attribution:
 
 
 @dataclass(frozen=True)
-class Game:
+class CoalitionSimulator:
     """A scenario played by its switches: what is looked at, and at which hours MADRS is shown."""
 
     model: Model
     scenario: Scenario
-    outcomes: tuple[tuple[str, Outcome], ...]
-    players: tuple[str, ...]
+    outcomes: tuple[tuple[str, Endpoint], ...]
+    pathways: tuple[str, ...]
     hours: np.ndarray
     threads: int = 1
 
-    def play(self, values: Mapping[str, np.ndarray], tell: Tell | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def evaluate_coalitions(
+        self, values: Mapping[str, np.ndarray], tell: Progress | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Outcomes [draw, coalition, outcome] and MADRS [draw, coalition, hour]; NaN where a solve failed.
 
         After the 2^n coalitions stand two more: hope without the drug, and rest.
@@ -93,15 +96,15 @@ class Game:
         return np.concatenate(worth), np.concatenate(course)
 
     @property
-    def courses(self) -> int:
+    def n_courses(self) -> int:
         """Simulated courses a draw: every coalition, and hope alone."""
-        return int(2 ** len(self.players)) + 1
+        return int(2 ** len(self.pathways)) + 1
 
     @property
     def times(self) -> np.ndarray:
         """Hours (h) at which anything is read."""
-        hours = {0.0, *(o.hour for _, o in self.outcomes if o.how == "at"), *map(float, self.hours)}
-        if any(o.how != "at" for _, o in self.outcomes):
+        hours = {0.0, *(o.hour for _, o in self.outcomes if o.statistic == "at"), *map(float, self.hours)}
+        if any(o.statistic != "at" for _, o in self.outcomes):
             hours |= {h for h in reading_hours(self.scenario, self.scenario.horizon) if h <= self.scenario.horizon}
         return np.array(sorted(hours))
 
@@ -111,13 +114,13 @@ class Game:
         return tuple(dict.fromkeys([MOOD, *(o.output for _, o in self.outcomes)]))
 
     def _batches(self, draws: int) -> Iterator[np.ndarray]:
-        each = 8 * self.courses * len(self.times) * len(self.outputs)
-        together = max(1, min(BYTES // each, MOST_AT_ONCE // self.courses))
+        each = 8 * self.n_courses * len(self.times) * len(self.outputs)
+        together = max(1, min(BYTES // each, MAX_BATCH // self.n_courses))
         for first in range(0, draws, together):
             yield np.arange(first, min(first + together, draws))
 
     def _batch(self, values: Mapping[str, np.ndarray], draws: int) -> tuple[np.ndarray, np.ndarray]:
-        size, times = draws * self.courses, self.times
+        size, times = draws * self.n_courses, self.times
         until = max(float(times[-1]) + 1.0, self.scenario.horizon)
         everybody = ensemble_of_scenario(
             self.model,
@@ -128,42 +131,44 @@ class Game:
             change=self._only_coalitions(until, draws),
         )
         found = everybody.solve(times, self.outputs, tolerance=TOLERANCE, threads=self.threads)
-        drawn = found.values.reshape(draws, self.courses, len(times), -1)
-        resting = found.baseline.reshape(draws, self.courses, 1, -1)[:, -1:]
-        everything = np.concatenate([drawn, np.broadcast_to(resting, (draws, 1, *drawn.shape[2:]))], axis=1)
+        draw_parameters = found.values.reshape(draws, self.n_courses, len(times), -1)
+        resting = found.baseline.reshape(draws, self.n_courses, 1, -1)[:, -1:]
+        everything = np.concatenate(
+            [draw_parameters, np.broadcast_to(resting, (draws, 1, *draw_parameters.shape[2:]))], axis=1
+        )
         return self._read(everything, times)
 
     def _values(self, values: Mapping[str, np.ndarray], draws: int) -> dict[str, np.ndarray]:
         """Drawn values and switches [draw x course]; after the coalitions, hope alone has every switch on."""
         table = self.model.parameters.with_values(dict(self.scenario.values))
-        found = {name: np.repeat(column, self.courses) for name, column in values.items()}
-        on = np.vstack([members(len(self.players)), np.ones((1, len(self.players)), dtype=bool)])
-        for i, name in enumerate(self.players):
+        found = {name: np.repeat(column, self.n_courses) for name, column in values.items()}
+        on = np.vstack([coalition_matrix(len(self.pathways)), np.ones((1, len(self.pathways)), dtype=bool)])
+        for i, name in enumerate(self.pathways):
             found[name] = found.get(name, table[name].canonical) * np.tile(on[:, i], draws)
         return found
 
     def _only_coalitions(self, until: float, draws: int) -> Change:
         """Gives the coalitions everything and the control its hopes and challenges, as in any scenario."""
-        treated = np.arange(draws * self.courses) % self.courses != self.courses - 1
+        treated = np.arange(draws * self.n_courses) % self.n_courses != self.n_courses - 1
         usual = events_of_scenario(self.scenario, self.model.parameters, {}, until)
-        shared = {entry.state for doses in (usual.doses, usual.cycle) for entry in untreated(doses)}
-        return lambda given: [e if e.state in shared else replace(e, amount=e.amount * treated) for e in given]
+        shared = {entry.compartment for doses in (usual.doses, usual.cycle) for entry in untreated(doses)}
+        return lambda given: [e if e.compartment in shared else replace(e, amount=e.amount * treated) for e in given]
 
     def _read(self, values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = []
         for _, outcome in self.outcomes:
             curve = values[..., self.outputs.index(outcome.output)]
-            if outcome.how == "at":
+            if outcome.statistic == "at":
                 found.append(curve[..., int(np.searchsorted(times, outcome.hour))])
             else:
-                found.append(curve.max(axis=-1) if outcome.how == "peak" else curve.min(axis=-1))
+                found.append(curve.max(axis=-1) if outcome.statistic == "peak" else curve.min(axis=-1))
         mood = values[:, :, np.searchsorted(times, self.hours), self.outputs.index(MOOD)]
         return np.stack(found, axis=-1), mood
 
 
 def attribute(
     model: Model, scenario: Scenario, *, wanted: str | None = None, draws: int = DRAWS, seed: int = 1, threads: int = 1,
-    tell: Tell | None = None,
+    tell: Progress | None = None,
 ) -> Attribution:  # fmt: skip
     """Share out the outcomes of a scenario among its pathways.
 
@@ -173,15 +178,17 @@ def attribute(
     """
     asked, skipped = _asked(model, scenario, wanted)
     hours = shown_hours(scenario)
-    game = Game(model, scenario, asked, players(model, scenario), hours, threads)
+    game = CoalitionSimulator(model, scenario, asked, players(model, scenario), hours, threads)
     values = drawn(model, scenario, draws, seed)
-    worth, course = game.play(values, tell)
+    worth, course = game.evaluate_coalitions(values, tell)
     whole = np.isfinite(worth).all(axis=(1, 2))
     if not whole[0]:
-        raise BadInput("the scenario cannot be solved at the values of the tables", expected="doses that can be given")
+        raise InputError(
+            "the scenario cannot be solved at the values of the tables", expected="doses that can be given"
+        )
     worth, course = worth[whole], course[whole]
     kept = {name: column[whole] for name, column in values.items()}
-    names = tuple(name.removeprefix("pathway.") for name in game.players)
+    names = tuple(name.removeprefix("pathway.") for name in game.pathways)
     return Attribution(
         scenario,
         _table(model, asked, names, worth),
@@ -193,7 +200,7 @@ def attribute(
         kept,
         int((~whole).sum()),
         skipped,
-        game.players,
+        game.pathways,
     )
 
 
@@ -202,18 +209,20 @@ def players(model: Model, scenario: Scenario) -> tuple[str, ...]:
     table = model.parameters.with_values(dict(scenario.values))
     found = tuple(name for name in table if name.startswith("pathway.") and table[name].value > 0)
     if not found:
-        raise BadInput("every pathway is off", key="pathways", expected="at least one that is on: nothing to share out")
+        raise InputError(
+            "every pathway is off", key="pathways", expected="at least one that is on: nothing to share out"
+        )
     return found
 
 
 @cache
-def carriers() -> dict[str, dict[str, str]]:
+def pathway_parameters() -> dict[str, dict[str, str]]:
     """{pathway: {parameter that carries it: why}}. Raises BadInput for a row given twice."""
     found: dict[str, dict[str, str]] = {}
     for row in read_table(DIRECTORY / "carriers.csv", ("pathway", "parameter", "why")):
         mine = found.setdefault(row["pathway"], {})
         if row["parameter"] in mine:
-            raise row.bad("parameter", f"'{row['parameter']}' is already there", expected="each parameter once")
+            raise row.error("parameter", f"'{row['parameter']}' is already there", expected="each parameter once")
         mine[row["parameter"]] = row["why"]
     return found
 
@@ -222,12 +231,14 @@ def drawn(model: Model, scenario: Scenario, draws: int, seed: int) -> dict[str, 
     """Parameters by name [1 + draw], canonical: first the table's value, then draws; what the scenario sets stays."""
     table = model.parameters
     posterior = load_posterior(table=table)
-    own = [n for n in dict.fromkeys(n for rows in carriers().values() for n in rows) if n not in scenario.values]
+    own = [
+        n for n in dict.fromkeys(n for rows in pathway_parameters().values() for n in rows) if n not in scenario.values
+    ]
     for name in own:
         if name not in table:
-            near = nearest(name, table)
-            raise BadInput(f"no parameter '{name}'", file=DIRECTORY / "carriers.csv", key="parameter", nearest=near)
-    numbers = draw(table, own, seed, range(draws), vary=own) if draws else np.empty((0, len(own)))
+            near = closest_match(name, table)
+            raise InputError(f"no parameter '{name}'", file=DIRECTORY / "carriers.csv", key="parameter", nearest=near)
+    numbers = draw_parameters(table, own, seed, range(draws), vary=own) if draws else np.empty((0, len(own)))
     found = {name: np.r_[table[name].canonical, numbers[:, i]] for i, name in enumerate(own)}
     for name in (n for n in posterior[0] if n not in scenario.values):
         known = [posterior[i % len(posterior)][name] for i in range(draws)]
@@ -237,16 +248,16 @@ def drawn(model: Model, scenario: Scenario, draws: int, seed: int) -> dict[str, 
 
 def _asked(
     model: Model, scenario: Scenario, wanted: str | None
-) -> tuple[tuple[tuple[str, Outcome], ...], tuple[str, ...]]:
+) -> tuple[tuple[tuple[str, Endpoint], ...], tuple[str, ...]]:
     if wanted is None:
         rows = read_table(DIRECTORY / "outcomes.csv", ("outcome", "reads", "why"))
-        found = [(row["outcome"], outcomes(row["reads"], model)[0]) for row in rows]
+        found = [(row["outcome"], parse_endpoints(row["reads"], model)[0]) for row in rows]
     else:
-        found = [(outcome.words, outcome) for outcome in outcomes(wanted, model)]
+        found = [(outcome.text, outcome) for outcome in parse_endpoints(wanted, model)]
     late = tuple(words for words, outcome in found if outcome.hour > scenario.horizon)
     kept = tuple(pair for pair in found if pair[0] not in late)
     if not kept:
-        raise BadInput(
+        raise InputError(
             f"every outcome lies after the {scenario.horizon:g} h that are looked at", key="--outcomes",
             type_this="--outcomes 'mood.madrs at 24 h'",
         )  # fmt: skip
@@ -268,27 +279,29 @@ def dose_hours(scenario: Scenario) -> list[float]:
     return sorted({at for t in scenario.regimen.treatments for at in t.starts(scenario.horizon)})
 
 
-def _table(model: Model, asked: Sequence[tuple[str, Outcome]], names: Sequence[str], worth: np.ndarray) -> pd.DataFrame:
+def _table(
+    model: Model, asked: Sequence[tuple[str, Endpoint]], names: Sequence[str], worth: np.ndarray
+) -> pd.DataFrame:
     import pandas as pd
 
     lines = []
     for j, (words, outcome) in enumerate(asked):
         game, hope = worth[:, :-2, j], worth[:, -2, j]
-        kinds = {"shapley": shapley(game), "lost": lost(game), "alone": alone(game)}
-        drug = spread(game[:, -1] - hope)[0]
+        kinds = {"shapley": shapley(game), "lost": leave_one_out(game), "alone": single_effect(game)}
+        drug = mean_interval(game[:, -1] - hope)[0]
         for i, name in enumerate(names):
             line: dict[str, object] = {
                 "outcome": words, "output": outcome.output, "unit": model.layout.units[outcome.output], "pathway": name,
-                "share": spread(kinds["shapley"][:, i])[0] / drug if abs(drug) > TOLERANCE else np.nan,
+                "share": mean_interval(kinds["shapley"][:, i])[0] / drug if abs(drug) > TOLERANCE else np.nan,
             }  # fmt: skip
             for kind, values in kinds.items():
-                line |= dict(zip((kind, f"{kind}_low", f"{kind}_high"), spread(values[:, i]), strict=True))
+                line |= dict(zip((kind, f"{kind}_low", f"{kind}_high"), mean_interval(values[:, i]), strict=True))
                 line[f"{kind}_tables"] = float(values[0, i])
             lines.append(line)
     return pd.DataFrame(lines)
 
 
-def _totals(model: Model, asked: Sequence[tuple[str, Outcome]], worth: np.ndarray) -> pd.DataFrame:
+def _totals(model: Model, asked: Sequence[tuple[str, Endpoint]], worth: np.ndarray) -> pd.DataFrame:
     import pandas as pd
 
     lines = []
@@ -302,13 +315,13 @@ def _totals(model: Model, asked: Sequence[tuple[str, Outcome]], worth: np.ndarra
             "outcome": words, "output": outcome.output, "unit": model.layout.units[outcome.output],
         }  # fmt: skip
         for name, values in parts.items():
-            line |= dict(zip((name, f"{name}_low", f"{name}_high"), spread(values), strict=True))
+            line |= dict(zip((name, f"{name}_low", f"{name}_high"), mean_interval(values), strict=True))
             line[f"{name}_tables"] = float(values[0])
         lines.append(line)
     return pd.DataFrame(lines)
 
 
-def spread(values: np.ndarray) -> tuple[float, float, float]:
+def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
     """Mean and 95 % of draws of values [draw], of which the first is the tables' own; that one alone without draws."""
     if len(values) == 1:
         return float(values[0]), float("nan"), float("nan")

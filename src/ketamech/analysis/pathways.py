@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ketamech.evidence import Row, read_table
+from ketamech.core.csv_table import CsvRow, read_table
 
 DIRECTORY = Path(__file__).parents[1] / "data" / "pathways"
 UNLISTED_COLOUR = "#8C564B"  # of a pathway that a user's own stage adds without a row in the table
@@ -59,10 +59,10 @@ def _other_components(folder: Path) -> dict[str, Pathway]:
     return {row["id"]: _pathway(row) for row in rows}
 
 
-def _pathway(row: Row, evidence: tuple[str, ...] = (), claims: tuple[str, ...] = ()) -> Pathway:
+def _pathway(row: CsvRow, evidence: tuple[str, ...] = (), claims: tuple[str, ...] = ()) -> Pathway:
     colour = row["colour"]
     if len(colour) != 7 or colour[0] != "#" or set(colour[1:]) - set("0123456789ABCDEFabcdef"):
-        raise row.bad("colour", f"'{colour}' is not a colour", expected="#RRGGBB")
+        raise row.error("colour", f"'{colour}' is not a colour", expected="#RRGGBB")
     label = row.required("label", "what a reader sees")
     return Pathway(row.required("id", "a short name"), label, colour, row["one_line"], evidence, claims)
 

@@ -15,67 +15,68 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketamech.core import BadInput, UnknownName, nearest, unit
-from ketamech.core.pieces import Arrays
-from ketamech.core.work import HERE, Work
-from ketamech.dosing import Lexicon, parse
-from ketamech.dosing.lexicon import Meaning
-from ketamech.dosing.syntax import Endpoint
+from ketamech.core import InputError, UnknownNameError, closest_match, unit
+from ketamech.core.checkpoint import Arrays
+from ketamech.core.execution import LOCAL, Executor
+from ketamech.dosing.lexicon import Lexicon, Meaning
+from ketamech.dosing.parse import parse
+from ketamech.dosing.syntax import ParsedEndpoint
 from ketamech.dosing.times import hours
 from ketamech.parameters import Parameter
-from ketamech.study import Model, Scenario
-from ketamech.study.levels import shown
-from ketamech.study.scales import load_scales
-from ketamech.study.scenario_ensemble import ensemble_of_scenario
+from ketamech.parameters.concentration_units import shown
+from ketamech.simulation.model import Model
+from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.scenario_ensemble import ensemble_of_scenario
+from ketamech.trials.rating_scales import load_scales
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CHUNK, TOLERANCE, EDGE = 1024, 1e-4, 1e-6  # small chunks: an honest clock
 LOW, HIGH = 0.05, 0.95
-FEWEST = 16  # base points below which an index says nothing
+MIN_POINTS = 16  # base points below which an index says nothing
 Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Endpoint:
     """An output at an hour, or its highest or lowest value (`how` "at", "peak" or "lowest")."""
 
-    words: str
+    text: str
     output: str
-    how: str
+    statistic: str
     hour: float = 0.0
 
 
-def outcomes(text: str, model: Model) -> tuple[Outcome, ...]:
+def parse_endpoints(text: str, model: Model) -> tuple[Endpoint, ...]:
     """Outcomes from words joined by ';', e.g. "mood.madrs at 24 h; dissociation.cadss peak". Raises BadInput."""
     if not text.strip(" ;"):
-        raise BadInput("nothing is looked at", key="--outcomes", type_this="mood.madrs at day 28")
+        raise InputError("nothing is looked at", key="--outcomes", type_this="mood.madrs at day 28")
     try:
         found = parse("endpoints", text, _outputs(tuple(model.layout.output_names)))
-    except UnknownName:
+    except UnknownNameError:
         raise
-    except BadInput as problem:
+    except InputError as problem:
         what = f"'{text}' is no outcome: {problem.what}"
-        raise BadInput(what, key="--outcomes", expected=problem.expected, type_this=problem.type_this) from None
-    return tuple(_outcome(endpoint, text[endpoint.start : endpoint.end]) for endpoint in found)
+        raise InputError(what, key="--outcomes", expected=problem.expected, type_this=problem.type_this) from None
+    return tuple(_parse_endpoint(endpoint, text[endpoint.start : endpoint.end]) for endpoint in found)
 
 
-def _outcome(endpoint: Endpoint, words: str) -> Outcome:
+def _parse_endpoint(endpoint: ParsedEndpoint, words: str) -> Endpoint:
     if endpoint.time is None:
-        return Outcome(words, endpoint.output, endpoint.extreme)
+        return Endpoint(words, endpoint.output, endpoint.extreme)
     hour = hours(endpoint.time)
     if hour < 0:
-        raise BadInput(f"'{words}' is before the first day", key="--outcomes", expected="day 1 or later")
-    return Outcome(words, endpoint.output, "at", hour)
+        raise InputError(f"'{words}' is before the first day", key="--outcomes", expected="day 1 or later")
+    return Endpoint(words, endpoint.output, "at", hour)
 
 
 @cache
 def _outputs(names: tuple[str, ...]) -> Lexicon:
     """Outputs by their own names, and by that of a scale which shows one unchanged ("MADRS")."""
 
-    def unknown(name: str) -> BadInput:
-        return UnknownName(f"there is no output '{name}'", key="--outcomes", nearest=nearest(name, names))
+    def unknown(name: str) -> InputError:
+        return UnknownNameError(f"there is no output '{name}'", key="--outcomes", nearest=closest_match(name, names))
 
     unchanged = (s for s in load_scales().values() if s.factor == shown(s.output, s.unit)[0] and not s.carried)
     scales = {s.name: s.output for s in unchanged}
@@ -83,7 +84,9 @@ def _outputs(names: tuple[str, ...]) -> Lexicon:
     return Lexicon({word: Meaning("NAME", output) for word, output in known.items()}, unknown)
 
 
-def varied(model: Model, names: Sequence[str] | None = None, held: Iterable[str] = ()) -> tuple[Parameter, ...]:
+def varied_parameters(
+    model: Model, names: Sequence[str] | None = None, held: Iterable[str] = ()
+) -> tuple[Parameter, ...]:
     """Parameters with a spread that enter equations, or those named (a stage names all of its), less those `held`.
 
     Raises UnknownName, and BadInput for one that is named and held.
@@ -92,13 +95,15 @@ def varied(model: Model, names: Sequence[str] | None = None, held: Iterable[str]
     every = [table[name] for name in model.layout.parameter_names if table[name].spread.kind != "fixed"]
     rows = [row for row in every if row.name not in held]
     for name in held.intersection(names or ()):
-        raise BadInput(f"the scenario sets {name}", key="--parameters", expected="parameters that it leaves free")
+        raise InputError(f"the scenario sets {name}", key="--parameters", expected="parameters that it leaves free")
     if names is None:
         return tuple(rows)
     known = {row.name for row in rows} | {row.name.split(".")[0] for row in rows}
     for name in names:
         if name not in known:
-            raise UnknownName(f"nothing called '{name}' can vary", key="--parameters", nearest=nearest(name, known))
+            raise UnknownNameError(
+                f"nothing called '{name}' can vary", key="--parameters", nearest=closest_match(name, known)
+            )
     return tuple(row for row in rows if row.name in names or row.name.split(".")[0] in names)
 
 
@@ -121,76 +126,76 @@ def quantile(row: Parameter, u: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Question:
+class SensitivityProblem:
     """A scenario, what is looked at, and what varies; a chunk of points is a unit of `work`."""
 
     model: Model
     scenario: Scenario
-    outcomes: tuple[Outcome, ...]
-    rows: tuple[Parameter, ...]
+    endpoints: tuple[Endpoint, ...]
+    parameters: tuple[Parameter, ...]
     threads: int = 1
-    work: Work = HERE
+    work: Executor = LOCAL
 
     def evaluate(self, ranks: np.ndarray, tell: Tell | None = None) -> np.ndarray:
         """Outcomes [point, outcome] at ranks [point, parameter]; NaN where a solve failed."""
         chunks = [np.clip(ranks[i : i + CHUNK], EDGE, 1 - EDGE) for i in range(0, len(ranks), CHUNK)]
         parts: list[np.ndarray] = []
-        for arrays in self.work.each({self._name(chunk): chunk for chunk in chunks}, self.points):
+        for arrays in self.work.map({self._name(chunk): chunk for chunk in chunks}, self.evaluate_chunk):
             parts.append(arrays["found"])
             if tell:
                 tell(sum(map(len, parts)), len(ranks))
         return np.concatenate(parts)
 
-    def points(self, ranks: np.ndarray) -> Arrays:
+    def evaluate_chunk(self, ranks: np.ndarray) -> Arrays:
         """Some points."""
         return {"found": self._chunk(ranks)}
 
     def _name(self, ranks: np.ndarray) -> str:
-        varied = " ".join(row.name for row in self.rows).encode()
+        varied = " ".join(row.name for row in self.parameters).encode()
         return f"points-{hashlib.sha256(varied + ranks.tobytes()).hexdigest()[:20]}"
 
     def _chunk(self, ranks: np.ndarray) -> np.ndarray:
-        values = {row.name: quantile(row, ranks[:, k]) for k, row in enumerate(self.rows)}
+        values = {row.name: quantile(row, ranks[:, k]) for k, row in enumerate(self.parameters)}
         times = self._times()
         until = max(float(times[-1]) + 1.0, self.scenario.horizon)
         found = ensemble_of_scenario(self.model, self.scenario, values, len(ranks), until).solve(
-            times, tuple(dict.fromkeys(o.output for o in self.outcomes)), tolerance=TOLERANCE, threads=self.threads
+            times, tuple(dict.fromkeys(o.output for o in self.endpoints)), tolerance=TOLERANCE, threads=self.threads
         )
-        return np.column_stack([self._read(o, times, found.of(o.output)) for o in self.outcomes])
+        return np.column_stack([self._read(o, times, found.of(o.output)) for o in self.endpoints])
 
     def _times(self) -> np.ndarray:
         """Hours at which something is read; for a peak, closely after every dose and daily to the horizon."""
-        hours = {0.0, *(o.hour for o in self.outcomes if o.how == "at")}
-        if any(o.how != "at" for o in self.outcomes):
+        hours = {0.0, *(o.hour for o in self.endpoints if o.statistic == "at")}
+        if any(o.statistic != "at" for o in self.endpoints):
             hours |= set(reading_hours(self.scenario, self.scenario.horizon))
         return np.array(sorted(hours))
 
     @staticmethod
-    def _read(outcome: Outcome, times: np.ndarray, values: np.ndarray) -> np.ndarray:
-        if outcome.how == "at":
+    def _read(outcome: Endpoint, times: np.ndarray, values: np.ndarray) -> np.ndarray:
+        if outcome.statistic == "at":
             return values[:, int(np.searchsorted(times, outcome.hour))]
-        return values.max(axis=1) if outcome.how == "peak" else values.min(axis=1)
+        return values.max(axis=1) if outcome.statistic == "peak" else values.min(axis=1)
 
 
-def tornado(question: Question, tell: Tell | None = None) -> pd.DataFrame:
+def tornado(question: SensitivityProblem, tell: Tell | None = None) -> pd.DataFrame:
     """Each parameter alone at the 5th and 95th percentile of its spread, the others at their middle.
 
     Columns: outcome, parameter, low, high (the outcome there), usual, swing; largest swing first.
     """
     import pandas as pd
 
-    n = len(question.rows)
+    n = len(question.parameters)
     ranks = np.full((2 * n + 1, n), 0.5)
     for k in range(n):
         ranks[2 * k, k], ranks[2 * k + 1, k] = LOW, HIGH
     found = question.evaluate(ranks, tell)
     lines = []
-    for j, outcome in enumerate(question.outcomes):
-        for k, row in enumerate(question.rows):
+    for j, outcome in enumerate(question.endpoints):
+        for k, row in enumerate(question.parameters):
             low, high = found[2 * k, j], found[2 * k + 1, j]
             lines.append(
                 {
-                    "outcome": outcome.words,
+                    "outcome": outcome.text,
                     "parameter": row.name,
                     "low": low,
                     "high": high,
@@ -202,7 +207,7 @@ def tornado(question: Question, tell: Tell | None = None) -> pd.DataFrame:
     return _counted(table, found)
 
 
-def morris(question: Question, trajectories: int, seed: int = 1, tell: Tell | None = None) -> pd.DataFrame:
+def morris(question: SensitivityProblem, trajectories: int, seed: int = 1, tell: Tell | None = None) -> pd.DataFrame:
     """Elementary effects: outcome, parameter, mu_star (with 95 % half-width) and sigma.
 
     Points change of the outcome as a parameter goes from its 5th to its 95th percentile, as in the tornado. Morris
@@ -215,24 +220,24 @@ def morris(question: Question, trajectories: int, seed: int = 1, tell: Tell | No
     problem = _problem(question, LOW)
     ranks = sample.sample(problem, trajectories, seed=seed)
     found = question.evaluate(ranks, tell)
-    block = len(question.rows) + 1
+    block = len(question.parameters) + 1
     whole = np.isfinite(found).all(axis=1).reshape(-1, block).all(axis=1).repeat(block)
     _refuse_few(whole, block)
     lines = []
-    for j, outcome in enumerate(question.outcomes):
+    for j, outcome in enumerate(question.endpoints):
         result = analyse.analyze(problem, ranks[whole], found[whole, j], seed=seed)
-        for k, row in enumerate(question.rows):
+        for k, row in enumerate(question.parameters):
             numbers = {
                 "mu_star": result["mu_star"][k],
                 "half_width": result["mu_star_conf"][k],
                 "sigma": result["sigma"][k],
             }
-            lines.append({"outcome": outcome.words, "parameter": row.name, **{m: float(v) for m, v in numbers.items()}})
+            lines.append({"outcome": outcome.text, "parameter": row.name, **{m: float(v) for m, v in numbers.items()}})
     table = pd.DataFrame(lines).sort_values(["outcome", "mu_star"], ascending=[True, False], ignore_index=True)
     return _counted(table, found)
 
 
-def sobol(question: Question, base: int, seed: int = 1, tell: Tell | None = None) -> pd.DataFrame:
+def sobol(question: SensitivityProblem, base: int, seed: int = 1, tell: Tell | None = None) -> pd.DataFrame:
     """First-order and total indices with 95 % half-widths from `base` (a power of 2) x (parameters + 2) solves.
 
     `attrs["convergence"]` holds the same table from the first quarter, half and all of the points, by column `base`.
@@ -243,32 +248,32 @@ def sobol(question: Question, base: int, seed: int = 1, tell: Tell | None = None
     problem = _problem(question, EDGE)
     ranks = sample.sample(problem, base, calc_second_order=False, seed=seed)
     found = question.evaluate(ranks, tell)
-    block = len(question.rows) + 2
-    parts = [b for b in (base // 8, base // 4, base // 2) if b >= FEWEST] + [base]
+    block = len(question.parameters) + 2
+    parts = [b for b in (base // 8, base // 4, base // 2) if b >= MIN_POINTS] + [base]
     steps = [_indices(question, found[: b * block], seed).assign(base=b) for b in parts]
     table = steps[-1].drop(columns="base").sort_values(["outcome", "total"], ascending=[True, False], ignore_index=True)
     table.attrs["convergence"] = pd.concat(steps, ignore_index=True)
     return _counted(table, found)
 
 
-def _indices(question: Question, found: np.ndarray, seed: int) -> pd.DataFrame:
+def _indices(question: SensitivityProblem, found: np.ndarray, seed: int) -> pd.DataFrame:
     import pandas as pd
     from SALib.analyze import sobol as analyse
 
-    problem, block = _problem(question, EDGE), len(question.rows) + 2
+    problem, block = _problem(question, EDGE), len(question.parameters) + 2
     whole = np.isfinite(found).all(axis=1).reshape(-1, block).all(axis=1).repeat(block)
     _refuse_few(whole, block)
     lines = []
-    for j, outcome in enumerate(question.outcomes):
+    for j, outcome in enumerate(question.endpoints):
         result = analyse.analyze(problem, found[whole, j], calc_second_order=False, seed=seed)
-        for k, row in enumerate(question.rows):
+        for k, row in enumerate(question.parameters):
             numbers = {
                 "first": result["S1"][k],
                 "first_half_width": result["S1_conf"][k],
                 "total": result["ST"][k],
                 "total_half_width": result["ST_conf"][k],
             }
-            lines.append({"outcome": outcome.words, "parameter": row.name, **{m: float(v) for m, v in numbers.items()}})
+            lines.append({"outcome": outcome.text, "parameter": row.name, **{m: float(v) for m, v in numbers.items()}})
     return pd.DataFrame(lines)
 
 
@@ -284,13 +289,13 @@ def _counted(table: pd.DataFrame, found: np.ndarray) -> pd.DataFrame:
     return table
 
 
-def _problem(question: Question, edge: float) -> Mapping[str, Any]:
-    names = [row.name for row in question.rows]
+def _problem(question: SensitivityProblem, edge: float) -> Mapping[str, Any]:
+    names = [row.name for row in question.parameters]
     if len(names) < 2:
-        raise BadInput(f"{len(names)} parameters vary", key="--parameters", expected="at least 2 with a spread")
+        raise InputError(f"{len(names)} parameters vary", key="--parameters", expected="at least 2 with a spread")
     return {"num_vars": len(names), "names": names, "bounds": [[edge, 1 - edge]] * len(names)}
 
 
 def _refuse_few(whole: np.ndarray, block: int) -> None:
     if whole.sum() < 4 * block:
-        raise BadInput("too few points could be solved", key="--n", expected="more points, or fewer parameters")
+        raise InputError("too few points could be solved", key="--n", expected="more points, or fewer parameters")

@@ -2,14 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from ketamech.core.lazy import lazily, listing
+from ketamech.core.lazy import lazy_getattr, listing
 
 if TYPE_CHECKING:
-    from ketamech.app.browsing import browser_test as browser_test
-    from ketamech.app.browsing import take_pictures as take_pictures
-    from ketamech.app.loading import load_test as load_test
+    from benchmarks.browser_test import browser_test as browser_test
+    from benchmarks.browser_test import take_pictures as take_pictures
+    from benchmarks.load_test import load_test as load_test
+
+    from ketamech.app.run_server import serve as serve
     from ketamech.app.server import make_app as make_app
-    from ketamech.app.serving import serve as serve
 
 _WHERE = {
     "browser_test": "browsing",
@@ -20,5 +21,5 @@ _WHERE = {
 }
 
 __all__ = sorted(_WHERE)
-__getattr__ = lazily(__name__, _WHERE)
+__getattr__ = lazy_getattr(__name__, _WHERE)
 __dir__ = listing(__name__, __all__)

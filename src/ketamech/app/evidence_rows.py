@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ketamech.app.engine import Engine
-from ketamech.app.told import Row
+from ketamech.app.app_state import AppState
+from ketamech.app.responses import EvidenceRow
 from ketamech.evidence import Observation
 
 MOST_ROWS = 400
 
 
-def rows_of(engine: Engine, stage: str, text: str, ids: str) -> dict[str, Any]:
+def rows_of(engine: AppState, stage: str, text: str, ids: str) -> dict[str, Any]:
     """Rows of a stage, with a text anywhere, or by id; see `told.Rows`."""
     known = engine.evidence
     if ids:
@@ -21,12 +21,12 @@ def rows_of(engine: Engine, stage: str, text: str, ids: str) -> dict[str, Any]:
     return {"total": len(found), "rows": [row_of(row, engine).model_dump() for row in found[:MOST_ROWS]]}
 
 
-def row_of(row: Observation, engine: Engine) -> Row:
+def row_of(row: Observation, engine: AppState) -> EvidenceRow:
     """A published number with its paper."""
     paper = engine.evidence.references[row.reference]
     link = paper.url or (f"https://doi.org/{paper.doi}" if paper.doi else "")
     words = ("id", "stage", "quantity", "species", "population", "drug", "dose", "route", "time", "unit", "comparator")
-    return Row(
+    return EvidenceRow(
         **{name: str(getattr(row, name)) for name in (*words, "read_as", "notes", "use")},
         n=row.n_text, value=f"{row.value:g}", spread=row.spread.text, citation=paper.citation, url=link,
     )  # fmt: skip

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
+from ketamech.app.cancellation import Cancelled, LimitExceeded
 from ketamech.app.limits import Limits
-from ketamech.app.stopping import NoLongerWanted, TooMuch
 from ketamech.core import KetaMechError
 
-Tell = Callable[[float, str], None]  # share done, and words for it
+Progress = Callable[[float, str], None]  # share done, and words for it
 ENDED = ("done", "failed", "cancelled")
 
 
@@ -36,14 +36,14 @@ class Job:
     began: float = field(default_factory=time.monotonic)
     ended: float = 0.0
 
-    def tell(self, until: float) -> Tell:
+    def progress_callback(self, until: float) -> Progress:
         """How the work says how far it is; raises when it is to stop."""
 
         def told(share: float, words: str) -> None:
             if self.unwanted:
-                raise NoLongerWanted("cancelled")
+                raise Cancelled("cancelled")
             if time.monotonic() > until:
-                raise TooMuch("this job took too long", "fewer patients, replicates or draws")
+                raise LimitExceeded("this job took too long", "fewer patients, replicates or draws")
             self.progress, self.message = min(1.0, max(self.progress, share)), words
 
         return told
@@ -62,13 +62,15 @@ class Jobs:
         self._known: OrderedDict[str, Job] = OrderedDict()
         self._workers = ThreadPoolExecutor(limits.jobs_running, thread_name_prefix="job")
 
-    def start(self, kind: str, title: str, asked: dict[str, Any], work: Callable[[Tell], Any]) -> Job:
+    def start(self, kind: str, title: str, asked: dict[str, Any], work: Callable[[Progress], Any]) -> Job:
         """Put work in the queue. Raises TooMuch when the queue is full."""
         job = Job(kind, title, asked)
         with self._lock:
             open_ones = sum(other.state not in ENDED for other in self._known.values())
             if open_ones >= self._limits.jobs_running + self._limits.jobs_waiting:
-                raise TooMuch(f"{open_ones} jobs are waiting or running", "one of them to end, or be cancelled, first")
+                raise LimitExceeded(
+                    f"{open_ones} jobs are waiting or running", "one of them to end, or be cancelled, first"
+                )
             self._known[job.id] = job
             self._forget()
         self._workers.submit(self._run, job, work)
@@ -97,14 +99,14 @@ class Jobs:
                 return
             del self._known[name]
 
-    def _run(self, job: Job, work: Callable[[Tell], Any]) -> None:
+    def _run(self, job: Job, work: Callable[[Progress], Any]) -> None:
         if job.unwanted:
             return
         job.state = "running"
         try:
-            job.result = work(job.tell(time.monotonic() + self._limits.job_seconds))
+            job.result = work(job.progress_callback(time.monotonic() + self._limits.job_seconds))
             job.progress, job.state = 1.0, "done"
-        except NoLongerWanted:
+        except Cancelled:
             job.state = "cancelled"
         except KetaMechError as problem:
             job.problem, job.state = problem, "failed"

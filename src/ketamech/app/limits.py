@@ -18,9 +18,9 @@ class Limits(BaseModel):
     jobs_running: int = Field(2, description="jobs that run at once")
     jobs_waiting: int = Field(6, description="jobs that may wait")
     jobs_kept: int = Field(20, description="finished jobs whose results are kept")
-    computing: int = Field(2, description="requests that compute at once; the others wait their turn")
+    max_parallel: int = Field(2, description="requests that compute at once; the others wait their turn")
     computing_long: int = Field(1, description="bands and downloads that are computed at once, beside the others")
-    remembered: int = Field(256, description="answers kept, so that the same question is not computed twice")
+    cache_size: int = Field(256, description="answers kept, so that the same question is not computed twice")
 
 
 LIMITS = Limits.model_validate({})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ketamech.evidence import Row, read_table
+from ketamech.core.csv_table import CsvRow, read_table
 
 TABLE = Path(__file__).parents[1] / "data" / "presets" / "presets.csv"
 COLUMNS = ("title", "treatments", "person", "pathways_off", "horizon")
@@ -16,7 +16,7 @@ def load_presets() -> list[dict[str, Any]]:
     return [_scenario(row) for row in read_table(TABLE, COLUMNS)]
 
 
-def _scenario(row: Row) -> dict[str, Any]:
+def _scenario(row: CsvRow) -> dict[str, Any]:
     found: dict[str, Any] = {
         "title": row.required("title", "a name"),
         "treatments": _list(row.required("treatments", "at least one treatment")),
@@ -27,10 +27,10 @@ def _scenario(row: Row) -> dict[str, Any]:
     return found | ({"horizon": row["horizon"]} if row["horizon"] else {})
 
 
-def _pair(row: Row, cell: str) -> tuple[str, str]:
+def _pair(row: CsvRow, cell: str) -> tuple[str, str]:
     name, colon, value = cell.partition(":")
     if not colon or not value.strip():
-        raise row.bad("person", f"'{cell}' is not a setting", expected="name: value, e.g. weight: 70 kg")
+        raise row.error("person", f"'{cell}' is not a setting", expected="name: value, e.g. weight: 70 kg")
     return name.strip(), value.strip()
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ketamech.app.limits import LIMITS
-from ketamech.core import BadInput
-from ketamech.report.told import told
-from ketamech.study import Model, Scenario
-from ketamech.study.scenario_file import ScenarioFile
-from ketamech.study.scenario_from_file import keys_from_text, scenario_from_keys, scenario_from_text
+from ketamech.core import InputError
+from ketamech.report.run_description import describe_run
+from ketamech.simulation.model import Model
+from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.scenario_reader import keys_from_text, scenario_from_keys, scenario_from_text
+from ketamech.simulation.scenario_schema import ScenarioFile
 
 NAME = Path("scenario.yaml")
 FILE_KEYS = ("connectome", "receptors")
@@ -25,12 +26,12 @@ def scenario_of(keys: ScenarioFile, model: Model) -> Scenario:
     refuse_long_texts(keys)
     try:
         found = scenario_from_keys(keys, model.parameters, NAME, {})
-    except BadInput as problem:
+    except InputError as problem:
         raise without_file(problem) from None
     count = sum(len(treatment.starts(found.horizon)) for treatment in found.regimen.treatments)
     if count > MOST_OCCASIONS:
         what = f"{count} doses are more than the page takes on"
-        raise BadInput(what, key="treatments", expected=f"at most {MOST_OCCASIONS}; the command line takes 5000")
+        raise InputError(what, key="treatments", expected=f"at most {MOST_OCCASIONS}; the command line takes 5000")
     return found
 
 
@@ -39,14 +40,16 @@ def refuse_files(keys: ScenarioFile) -> None:
     for key in FILE_KEYS:
         if getattr(keys, key, None) is not None:
             what = f"'{key}' names a file, and the page reads no files of this machine"
-            raise BadInput(what, key=key, expected="nothing here; the command line reads it")
+            raise InputError(what, key=key, expected="nothing here; the command line reads it")
 
 
 def refuse_long_texts(keys: ScenarioFile) -> None:
     """Nothing that is parsed may be longer than the limit. Raises BadInput with the key of the first that is."""
     for key, text in _texts(keys.model_dump(exclude={"title", "description"}), ""):
         if len(text) > LIMITS.text_characters:
-            raise BadInput(f"{len(text)} characters", key=key, expected=f"at most {LIMITS.text_characters} characters")
+            raise InputError(
+                f"{len(text)} characters", key=key, expected=f"at most {LIMITS.text_characters} characters"
+            )
 
 
 def _texts(value: object, key: str) -> Iterator[tuple[str, str]]:
@@ -61,7 +64,7 @@ def _texts(value: object, key: str) -> Iterator[tuple[str, str]]:
             yield from _texts(inner, f"{key}[{i}]")
 
 
-def without_file(problem: BadInput) -> BadInput:
+def without_file(problem: InputError) -> InputError:
     """The same without the name of a file that does not exist."""
     return type(problem)(
         problem.what, line=problem.line, key=problem.key, expected=problem.expected, nearest=problem.nearest,
@@ -69,7 +72,7 @@ def without_file(problem: BadInput) -> BadInput:
     )  # fmt: skip
 
 
-def keys_of_text(text: str, name: str, model: Model) -> ScenarioFile:
+def parse_uploaded(text: str, name: str, model: Model) -> ScenarioFile:
     """The keys of an uploaded scenario that can be run. Raises BadInput with line and key."""
     shown = shown_name(name)
     keys = keys_from_text(text, shown)
@@ -86,12 +89,12 @@ def shown_name(name: str) -> str:
     return "".join(letter for letter in last if letter.isprintable())[:60] or "file"
 
 
-def checked(keys: ScenarioFile, model: Model) -> dict[str, Any]:
+def scenario_summary(keys: ScenarioFile, model: Model) -> dict[str, Any]:
     """A scenario in words, as a file, as a command and as Python; see `told.Checked`."""
     scenario = scenario_of(keys, model)
     return {
         "title": scenario.title,
-        "given": list(told(scenario, model).given),
+        "given": list(describe_run(scenario, model).given),
         "horizon": scenario.horizon,
         "assumptions": list(scenario.assumptions),
         "yaml": keys.text(),

@@ -14,27 +14,27 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from ketamech.app.answers import ERRORS, NotHere, refusal
-from ketamech.app.asked import AskedCurves
-from ketamech.app.curves import curves_of
-from ketamech.app.engine import Engine
-from ketamech.app.guarding import HEADERS, Guard
+from ketamech.app.app_state import AppState
+from ketamech.app.curve_responses import curves_of
 from ketamech.app.jobs import Jobs
-from ketamech.app.routes import everything
+from ketamech.app.json_responses import ERRORS, NotFound, error_response
+from ketamech.app.request_models import CurvesRequest
+from ketamech.app.routes import all_routers
 from ketamech.app.scenarios import NAME, without_file
-from ketamech.core import BadInput, KetaMechError
-from ketamech.report.words import DISCLAIMER
-from ketamech.study.complaints import complaint
+from ketamech.app.security_middleware import HEADERS, SecurityMiddleware
+from ketamech.core import InputError, KetaMechError
+from ketamech.report.number_format import DISCLAIMER
+from ketamech.simulation.validation_errors import to_input_error
 
 STATIC = Path(__file__).parent / "static"
 ABOUT = f"How does ketamine work? Curves, bands, trials, evidence and equations as JSON.\n\n{DISCLAIMER}"
 
 
-def make_app(engine: Engine | None = None) -> FastAPI:
+def make_app(engine: AppState | None = None) -> FastAPI:
     """The page and its API around an engine (default: the shipped model, loaded in the background)."""
     from ketamech import __version__
 
-    engine = engine or Engine()
+    engine = engine or AppState()
     jobs = Jobs(engine.limits)
 
     @asynccontextmanager
@@ -47,19 +47,19 @@ def make_app(engine: Engine | None = None) -> FastAPI:
         title="KetaMech", version=__version__, description=ABOUT, docs_url=None, redoc_url=None,
         openapi_url="/api/openapi.json", lifespan=living, responses=ERRORS, redirect_slashes=False,
     )  # fmt: skip
-    app.add_middleware(Guard, limits=engine.limits)
+    app.add_middleware(SecurityMiddleware, limits=engine.limits)
     _say_errors(app)
-    for router in everything(engine, jobs):
+    for router in all_routers(engine, jobs):
         app.include_router(router)
     app.add_api_route("/bench", _old_workbench_address, include_in_schema=False)
-    app.mount("/", Pages(directory=STATIC, html=True))
+    app.mount("/", PageFiles(directory=STATIC, html=True))
     return app
 
 
-def _warm(engine: Engine) -> None:
+def _warm(engine: AppState) -> None:
     """Load everything the first figure needs, before anybody asks for it."""
     usual = {"treatments": ["racemic 0.5 mg/kg IV over 40 min"], "person": {"weight": "70 kg"}}
-    curves_of(engine, AskedCurves.model_validate({"scenario": usual}))
+    curves_of(engine, CurvesRequest.model_validate({"scenario": usual}))
 
 
 def _old_workbench_address() -> Response:
@@ -67,7 +67,7 @@ def _old_workbench_address() -> Response:
     return RedirectResponse("/workbench", 308)
 
 
-class Pages(StaticFiles):
+class PageFiles(StaticFiles):
     """Files of this folder and nothing else; the browser asks whether they changed."""
 
     async def get_response(self, path: str, scope: Any) -> Response:
@@ -86,25 +86,25 @@ def _say_errors(app: FastAPI) -> None:
 
     @app.exception_handler(KetaMechError)
     async def ours(_: Request, error: KetaMechError) -> Response:
-        return refusal(error)
+        return error_response(error)
 
     @app.exception_handler(RequestValidationError)
     async def badly_formed(_: Request, error: RequestValidationError) -> Response:
-        return refusal(_complaint(list(error.errors())))
+        return error_response(_complaint(list(error.errors())))
 
     @app.exception_handler(HTTPException)
     async def elsewhere(request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
-            return refusal(NotHere(f"there is nothing at {request.url.path[:80]}"))
-        return refusal(BadInput(str(error.detail)), error.status_code, error.headers)
+            return error_response(NotFound(f"there is nothing at {request.url.path[:80]}"))
+        return error_response(InputError(str(error.detail)), error.status_code, error.headers)
 
     @app.exception_handler(Exception)  # outermost, so that it brings the guarding headers itself
     async def defect(_: Request, error: Exception) -> Response:
         what = f"a defect of the program: {type(error).__name__}; what you set is kept"
-        return refusal(KetaMechError(what), 500, HEADERS)
+        return error_response(KetaMechError(what), 500, HEADERS)
 
 
-def _complaint(errors: list[Any]) -> BadInput:
+def _complaint(errors: list[Any]) -> InputError:
     """What is wrong with a request: a scenario inside it is complained about as a scenario file is."""
     inside = [
         {**error, "loc": error["loc"][2:]}
@@ -112,7 +112,7 @@ def _complaint(errors: list[Any]) -> BadInput:
         if error["loc"][:2] == ("body", "scenario") and len(error["loc"]) > 2
     ]
     if inside:
-        return without_file(complaint(inside, NAME, {}))
+        return without_file(to_input_error(inside, NAME, {}))
     first = errors[0]
     where = ".".join(str(part) for part in first["loc"] if part != "body")
-    return BadInput(f"{first['msg']}", key=where or "body", expected="what /api/openapi.json says")
+    return InputError(f"{first['msg']}", key=where or "body", expected="what /api/openapi.json says")

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ketamech.cli.extras import need
-from ketamech.cli.long_run import Resume, Scheduler, long_run, threads_of
+from ketamech.cli.checkpoint_options import Resume, Scheduler, long_run, threads_of
+from ketamech.cli.optional_dependencies import require_extra
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ketamech.analysis import Calibration, Emulator
-    from ketamech.analysis.emulation import Posterior
+    from ketamech.estimation.calibration import Calibration
+    from ketamech.estimation.surrogate_posterior import Posterior, QuadraticEmulator
 
 Number = Annotated[int, typer.Option("--points", min=40, help="Simulated points about the best one")]
 Persons = Annotated[int, typer.Option(min=10, help="Virtual persons in each arm of each trial")]
@@ -51,10 +51,10 @@ def calibrate(
     --adopt the middle of the posterior goes into rows of the parameter tables, where trials inform it.
     """
     import ketamech.analysis.calibration as kit
-    from ketamech.analysis import adoption
     from ketamech.cli import terminal
+    from ketamech.estimation import update_parameter_tables
 
-    need("calibrate")
+    require_extra("calibrate")
     terminal.refuse_file(out)
     model = terminal.model()
     task = kit.calibration(model, persons=persons, threads=threads_of(threads, scheduler))
@@ -64,29 +64,31 @@ def calibrate(
     with long_run(out, job, None, resume=resume, scheduler=scheduler) as work:
         posterior, emulator = _estimate(replace(task, work=work), number, draws, seed, profiles, out)
     if adopt:
-        lines = adoption.adopted(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
-        files = adoption.write_adopted(task, adoption.of_stages(lines, adopt))
+        lines = update_parameter_tables.updated_rows(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
+        files = update_parameter_tables.write_updated_tables(task, update_parameter_tables.of_stages(lines, adopt))
         terminal.progress().print(f"Rewritten, to be reviewed: {', '.join(str(file) for file in files)}")
 
 
 def _estimate(
     task: Calibration, number: int, draws: int, seed: int, profiles: bool, out: Path
-) -> tuple[Posterior, Emulator]:
+) -> tuple[Posterior, QuadraticEmulator]:
     """Everything that is simulated, drawn and written; what came out is printed."""
     import ketamech.analysis.calibration as kit
-    from ketamech import analysis, exchange
-    from ketamech.analysis.posterior import save_posterior
     from ketamech.cli import terminal
+    from ketamech.estimation.posterior import save_posterior
+    from ketamech.estimation.surrogate_posterior import DesignPoints, sample_posterior
+    from ketamech.estimation.surrogate_posterior import QuadraticEmulator as analysis_QuadraticEmulator
+    from ketamech.exchange.output_folder import replace_folder
 
     console = terminal.progress()
-    points = analysis.Points(task, seed)
+    points = DesignPoints(task, seed)
     with _progress(number) as tell:
         x, found = points.near(number, tell)
-    emulator = analysis.Emulator.fitted(x, found)
+    emulator = analysis_QuadraticEmulator.fitted(x, found)
     with _progress(draws) as tell:
-        posterior = analysis.sampled(points, emulator, draws, tell, seed=seed)
+        posterior = sample_posterior(points, emulator, draws, tell, seed=seed)
     best, _ = points.best(0, lambda done, words: None)
-    with console.status("Profiles and pictures ..."), exchange.renewed(out) as draft:
+    with console.status("Profiles and pictures ..."), replace_folder(out) as draft:
         names = [p.name for p in task.estimated]
         save_posterior(draft / "posterior.csv", names, kit.in_table_units(task, posterior.draws))
         curves = _profiles(task, best) if profiles else {}
@@ -94,7 +96,7 @@ def _estimate(
         _write(draft, task, posterior, seed, rows, met, curves)
     terminal.table(rows, title="Parameters")
     terminal.table(met, title="Fitted rows at the most probable point")
-    console.print(f"Emulator against simulation over {draws} draws: {posterior.off:.2f} of a row's noise")
+    console.print(f"Emulator against simulation over {draws} draws: {posterior.emulator_error:.2f} of a row's noise")
     terminal.wrote([out])
     return posterior, emulator
 
@@ -103,12 +105,12 @@ def _rows(task: Any, posterior: Any, best: np.ndarray) -> list[dict[str, object]
     import numpy as np
 
     import ketamech.analysis.calibration as kit
-    from ketamech.analysis.emulation import convergence, identified
+    from ketamech.estimation.surrogate_posterior import convergence, prior_contraction
 
     rhat, time = convergence(posterior.chain)
     low, middle, high = np.percentile(kit.in_table_units(task, posterior.draws), [2.5, 50, 97.5], axis=0)
     kept = posterior.chain.reshape(-1, len(best))
-    top, narrower = kit.in_table_units(task, best[None])[0], identified(kept)
+    top, narrower = kit.in_table_units(task, best[None])[0], prior_contraction(kept)
     correlation = np.corrcoef(kept.T) - np.eye(len(best))
     table, rows = task.model.parameters, []
     for i, p in enumerate(task.estimated):
@@ -156,13 +158,13 @@ def _write(
 ) -> None:
     import pandas as pd
 
-    from ketamech import report
     from ketamech.cli import terminal
-    from ketamech.exchange.facts import write_table
-    from ketamech.exchange.result_files import save_results
-    from ketamech.report.calibration_pictures import draw_calibration
+    from ketamech.exchange.result_io import save_results
+    from ketamech.exchange.result_metadata import write_table
+    from ketamech.report.calibration_figures import draw_calibration
+    from ketamech.report.provenance import provenance_of_many
 
-    said = report.provenance_of_many("calibration", "", task.model, terminal.command_line(), seed)
+    said = provenance_of_many("calibration", "", task.model, terminal.command_line(), seed)
     write_table(pd.DataFrame(rows), out / "proposed.csv", said, digits="%.5g")
     write_table(pd.DataFrame(met), out / "rows.csv", said, digits="%.5g")
     facts = {
@@ -182,7 +184,7 @@ def _write(
 def _tree(task: Any, posterior: Any, facts: dict[str, str]) -> Any:
     """The posterior under ArviZ's group names."""
     import ketamech.analysis.calibration as kit
-    from ketamech.exchange.inference import calibration_tree
+    from ketamech.exchange.arviz_io import calibration_tree
 
     steps, walkers, parameters = posterior.chain.shape
     values = kit.in_table_units(task, posterior.chain.reshape(-1, parameters)).reshape(steps, walkers, parameters)

@@ -20,7 +20,7 @@ def cite(run: Run, bibtex: Bibtex = False) -> None:
 
       ketamech cite nasal.nc
     """
-    from ketamech import report
     from ketamech.cli import terminal
+    from ketamech.report.bibliography import cite as report_cite
 
-    terminal.say(report.cite(run, bibtex=bibtex), fold=not bibtex)
+    terminal.say(report_cite(run, bibtex=bibtex), fold=not bibtex)

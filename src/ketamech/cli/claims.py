@@ -19,23 +19,28 @@ def claims(out: Out = Path("runs/claims"), claim: One = "", docs: Docs = None) -
 
     Every experiment is run anew. Writes a page with a live figure for each statement, and a table.
     """
-    from ketamech import exchange, report
-    from ketamech.analysis.claims import answer_claims, load_rule
+    from ketamech.analysis.claims.evaluate_claims import evaluate_claims
+    from ketamech.analysis.claims.tables import load_rule
     from ketamech.cli import terminal
+    from ketamech.exchange.output_folder import atomic_folder
+    from ketamech.report.claims_markdown import claim_in_full, write_claims_document
+    from ketamech.report.claims_page import claim_rows, write_claims
+    from ketamech.report.provenance import provenance_of_many
+    from ketamech.report.run_folder import refuse_folder
 
-    report.refuse_folder(out)
+    refuse_folder(out)
     model = terminal.model()
     console = terminal.progress()
     with console.status("Running the experiments ...") as status:
-        answers = answer_claims(model, [claim] if claim else [], progress=lambda line: status.update(str(line)))
+        answers = evaluate_claims(model, [claim] if claim else [], progress=lambda line: status.update(str(line)))
     if claim:
-        terminal.say(report.claim_in_full(answers[claim], load_rule()[0]).replace("**", ""))
+        terminal.say(claim_in_full(answers[claim], load_rule()[0]).replace("**", ""))
         console.print(terminal.DISCLAIMER)
         return
-    facts = report.provenance_of_many("claims", "", model, terminal.command_line())
-    with exchange.whole_folder(out) as draft:
-        written = [out / path.relative_to(draft) for path in report.write_claims(draft, answers, facts)]
+    facts = provenance_of_many("claims", "", model, terminal.command_line())
+    with atomic_folder(out) as draft:
+        written = [out / path.relative_to(draft) for path in write_claims(draft, answers, facts)]
     if docs:
-        written.append(report.write_claims_document(docs, answers))
-    terminal.table(report.claim_rows(answers), title="What people say about ketamine")
+        written.append(write_claims_document(docs, answers))
+    terminal.table(claim_rows(answers), title="What people say about ketamine")
     terminal.wrote(written)

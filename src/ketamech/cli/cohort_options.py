@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.core import BadInput
+from ketamech.core import InputError
 
 if TYPE_CHECKING:
-    from ketamech.study import Scenario
+    from ketamech.simulation.scenario import Scenario
 
 SOON, LATER, MOST_SHOWN = 2 / 3, 2.0, 40  # h after a dose that are always shown; for how many doses
 MOST_TIMES = 1_000_000
@@ -32,15 +32,17 @@ def times(text: str | None, every: float | None, scenario: Scenario) -> np.ndarr
     try:
         return np.array([float(word) for word in str(text).split(",") if word.strip()])
     except ValueError:
-        raise BadInput(f"times '{text}'", key="times", expected="hours", type_this="--times '0, 2, 24, 672'") from None
+        raise InputError(
+            f"times '{text}'", key="times", expected="hours", type_this="--times '0, 2, 24, 672'"
+        ) from None
 
 
 def _every(every: float, horizon: float, text: str | None) -> np.ndarray:
     if text is not None:
-        raise BadInput("--times and --every", key="every", expected="one of them", type_this="--every 24")
+        raise InputError("--times and --every", key="every", expected="one of them", type_this="--every 24")
     if not horizon / MOST_TIMES < every < np.inf:
         expected = f"hours, more than {horizon / MOST_TIMES:.2g}"
-        raise BadInput(f"a value every {every:g} h", key="every", expected=expected, type_this="--every 24")
+        raise InputError(f"a value every {every:g} h", key="every", expected=expected, type_this="--every 24")
     return np.unique(np.append(np.arange(0.0, horizon, every), horizon))
 
 

@@ -21,13 +21,22 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
 
     Example:  ketamech demo runs/demo
     """
-    from ketamech import analysis, report, study
+    from ketamech.analysis.claims.evaluate_claims import evaluate_claims
+    from ketamech.analysis.scorecard import scorecard
     from ketamech.cli import terminal
-    from ketamech.core import BadInput
+    from ketamech.core import InputError
+    from ketamech.report.claims_page import write_claims
+    from ketamech.report.demo_index import write_index
+    from ketamech.report.model_page import describe
+    from ketamech.report.provenance import provenance_of_many
+    from ketamech.report.run_folder import write_run
+    from ketamech.report.scorecard_files import write_scorecard
+    from ketamech.simulation.scenario import load_scenario
+    from ketamech.simulation.simulate import simulate
 
     files = sorted(examples.glob("*.yaml"))
     if not files:
-        raise BadInput(
+        raise InputError(
             "no scenario files",
             file=examples,
             expected="a folder with .yaml files",
@@ -47,24 +56,24 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
         scenarios = []
         for file in files:
             bar.update(task, description=file.stem.replace("_", " "))
-            asked = study.load_scenario(file, model.parameters)
-            curves = study.simulate(asked, model=model)
-            report.write_run(folder / file.stem, curves, asked, model, f"ketamech simulate {examples.name}/{file.name}")
+            asked = load_scenario(file, model.parameters)
+            curves = simulate(asked, model=model)
+            write_run(folder / file.stem, curves, asked, model, f"ketamech simulate {examples.name}/{file.name}")
             scenarios.append((file.stem, asked.title))
             bar.advance(task)
         bar.update(task, description="scorecard")
-        card = analysis.scorecard(model)
-        said = report.provenance_of_many("scorecard", "", model, "ketamech scorecard --no-trials")
-        report.write_scorecard(folder / "scorecard", card, facts=said)
+        card = scorecard(model)
+        said = provenance_of_many("scorecard", "", model, "ketamech scorecard --no-trials")
+        write_scorecard(folder / "scorecard", card, facts=said)
         bar.advance(task)
         bar.update(task, description="claims")
-        said = report.provenance_of_many("claims", "", model, "ketamech claims")
-        report.write_claims(folder / "claims", analysis.answer_claims(model), said)
+        said = provenance_of_many("claims", "", model, "ketamech claims")
+        write_claims(folder / "claims", evaluate_claims(model), said)
         bar.advance(task)
         bar.update(task, description="model page")
-        (folder / "model.html").write_text(report.describe(model.system, html=True), encoding="utf-8")
+        (folder / "model.html").write_text(describe(model.system, html=True), encoding="utf-8")
         bar.advance(task)
-    index = report.write_index(folder, scenarios, card)
+    index = write_index(folder, scenarios, card)
     terminal.table(card.goals.to_dict("records"), title="Goals")
     seconds = time.perf_counter() - began
     terminal.opened(index, f"{seconds:.0f} s. ")

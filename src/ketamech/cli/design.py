@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ketamech.cli.long_run import Resume, Scheduler, long_run, threads_of
-from ketamech.core import BadInput
+from ketamech.cli.checkpoint_options import Resume, Scheduler, long_run, threads_of
+from ketamech.core import InputError
 
 Doses = Annotated[
     list[str] | None,
@@ -50,37 +50,40 @@ def design(
     """
     from rich.progress import Progress
 
-    from ketamech import analysis, exchange, report
-    from ketamech.analysis import design as kit
+    from ketamech.analysis import regimen_search as kit
     from ketamech.cli import terminal
+    from ketamech.estimation.posterior import load_posterior, posterior_hash
+    from ketamech.exchange.output_folder import replace_folder
+    from ketamech.report.provenance import provenance_of_many
+    from ketamech.report.sensitivity_figures import draw_front
 
     terminal.refuse_file(out)
     asked = kit.candidates(
         _doses(doses or list(USUAL)), _numbers(over, "--over"), [r.strip() for r in rhythms.split(";")], weeks
     )
-    from ketamech.exchange.facts import write_table
-    from ketamech.study import Regimen
+    from ketamech.dosing.regimen import Regimen
+    from ketamech.exchange.result_metadata import write_table
 
     for candidate in asked:
         Regimen.parse(candidate.sentence)  # a slip shows before anything is solved
     model = terminal.model()
-    known = analysis.load_posterior()[:draws]
+    known = load_posterior()[:draws]
     job = {"command": "design", "regimens": [r.sentence for r in asked], "weeks": weeks, "persons": persons}
-    job |= {"population": population, "seed": seed, "posterior": analysis.posterior_hash(known)}
+    job |= {"population": population, "seed": seed, "posterior": posterior_hash(known)}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work:
         with Progress(console=terminal.progress(), transient=True) as bar:
             task = bar.add_task("Regimens", total=len(asked) * len(known))
-            table = kit.compare(
+            table = kit.compare_regimens(
                 model, asked, weeks=weeks, persons=persons, population=population, seed=seed,
                 posterior=known, draws=draws, threads=threads_of(None, scheduler), work=work,
                 progress=lambda done: bar.update(task, completed=done),
             )  # fmt: skip
-        with exchange.renewed(out) as draft:
+        with replace_folder(out) as draft:
             line = terminal.command_line()
-            facts = report.provenance_of_many("design", "", model, line, seed)
+            facts = provenance_of_many("design", "", model, line, seed)
             write_table(table, draft / "design.csv", facts)
             write_table(table, draft / "design.parquet", facts)
-            first = report.draw_front(draft, table)[0].relative_to(draft)
+            first = draw_front(draft, table)[0].relative_to(draft)
     shown = [
         "regimen",
         "benefit",
@@ -101,7 +104,7 @@ def _doses(given: list[str]) -> dict[str, list[float]]:
     for text in given:
         words, sign, amounts = text.rpartition("=")
         if not sign or "{dose}" not in words:
-            raise BadInput(
+            raise InputError(
                 f"'{text}' names no doses", key="--doses", type_this='--doses "esketamine {dose} mg nasal = 28, 84"'
             )
         found[words.strip()] = _numbers(amounts, "--doses")
@@ -112,7 +115,7 @@ def _numbers(text: str, key: str) -> list[float]:
     try:
         found = [float(part) for part in text.split(",")]
     except ValueError:
-        raise BadInput(f"'{text}' are no numbers", key=key, expected="numbers joined by ','") from None
+        raise InputError(f"'{text}' are no numbers", key=key, expected="numbers joined by ','") from None
     if min(found) <= 0:
-        raise BadInput(f"'{text}' holds a number that is not positive", key=key, expected="positive numbers")
+        raise InputError(f"'{text}' holds a number that is not positive", key=key, expected="positive numbers")
     return found

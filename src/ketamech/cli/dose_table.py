@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ketamech.core import BadInput
+from ketamech.core import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ketamech.exchange.dose_reading import DoseTable
-    from ketamech.study import Model
+    from ketamech.exchange.nonmem.read import DoseTable
+    from ketamech.simulation.model import Model
 
 FILE, SHOWN = "simulated.csv", 20
 
@@ -28,11 +28,11 @@ class Records:
     @classmethod
     def read(cls, source: str, drug: str | None, subject: str | None, outputs: str | None) -> Records:
         """A table, or one person of it. Raises BadInput."""
-        from ketamech.cli import sources
+        from ketamech.cli import scenario_argument
         from ketamech.parameters import load_parameters
 
-        table = sources.doses(source, load_parameters(), drug)
-        chosen = table if subject is None else replace(table, subjects=(sources.one_of(table, subject),))
+        table = scenario_argument.doses(source, load_parameters(), drug)
+        chosen = table if subject is None else replace(table, subjects=(scenario_argument.one_of(table, subject),))
         return cls(chosen, outputs)
 
     @property
@@ -49,8 +49,8 @@ class Records:
     def solved(self, model: Model) -> tuple[pd.DataFrame, dict[str, str]]:
         """The records as a person reads them, and the units of their columns."""
         from ketamech.cli.cohort_options import names
-        from ketamech.exchange.dose_scenarios import solve_table
-        from ketamech.exchange.dose_simulation import OUTPUTS, shown_records
+        from ketamech.exchange.nonmem.simulate_table import solve_table
+        from ketamech.exchange.simulate_any import OUTPUTS, shown_records
 
         return shown_records(solve_table(self.table, model, names(self.outputs) if self.outputs else OUTPUTS), model)
 
@@ -67,27 +67,29 @@ def simulate_table(
     others: Mapping[str, object],
 ) -> None:
     """Solve every person of a table and write `simulated.csv`: a row a record that is looked at."""
-    from ketamech import exchange, report
     from ketamech.cli import terminal
-    from ketamech.exchange.facts import write_table
+    from ketamech.exchange.output_folder import atomic_folder
+    from ketamech.exchange.result_metadata import write_table
+    from ketamech.report.provenance import provenance_of_many
+    from ketamech.report.run_folder import refuse_folder
 
     table = records.table
     for name, value in others.items():
         what = f"--{name} {value} is for one scenario"
-        raise BadInput(what, key=f"--{name}", expected="one person of the table", type_this="--id 1")
+        raise InputError(what, key=f"--{name}", expected="one person of the table", type_this="--id 1")
     folder = out or Path("runs") / folder_name(table.path.stem)
-    report.refuse_folder(folder)
+    refuse_folder(folder)
     model = terminal.model(kinetics)
     console = terminal.progress()
     with console.status("Simulating ..."):
         found, units = records.solved(model)
-    facts: dict[str, Any] = report.provenance_of_many(
+    facts: dict[str, Any] = provenance_of_many(
         table.path.stem, table.path.read_text("utf-8-sig"), model, terminal.command_line()
     )
-    with exchange.whole_folder(folder) as draft:
+    with atomic_folder(folder) as draft:
         write_table(found, draft / FILE, facts | {f"units {name}": unit for name, unit in units.items()})
     for note in table.notes:
-        console.print(f"Assumed: {terminal.written(note)}.")
+        console.print(f"Assumed: {terminal.escape_markup(note)}.")
     show(found, units, f"{table.path.name}: {len(found)} records")
     bad = int((found["solve_status"] != "ok").sum())
     console.print(f"{len(table.subjects)} persons; {bad} records without a value.")

@@ -8,7 +8,7 @@ import typer
 
 from ketamech.cli.suggestions import Command, Group
 from ketamech.cli.terminal import DISCLAIMER
-from ketamech.core import UnknownName, nearest
+from ketamech.core import UnknownNameError, closest_match
 
 HELP = """List or show the published numbers behind the model.
 
@@ -20,7 +20,9 @@ app = typer.Typer(cls=Group, help=HELP, no_args_is_help=True)
 def _refuse_unknown(key: str, given: str | None, valid: set[str]) -> None:
     if given is not None and given not in valid:
         what = f"no evidence has {key} '{given}'"
-        raise UnknownName(what, key=f"--{key}", expected=", ".join(sorted(valid)), nearest=nearest(given, valid))
+        raise UnknownNameError(
+            what, key=f"--{key}", expected=", ".join(sorted(valid)), nearest=closest_match(given, valid)
+        )
 
 
 @app.command("list", epilog=DISCLAIMER, cls=Command)
@@ -43,7 +45,7 @@ def list_rows(
     found = known.select(stage=stage, drug=drug, use=use, text=text)
     if not found:
         terminal.progress().print("No row fits all of that.")
-    terminal.table(evidence.listing(found), title=f"{len(found)} rows")
+    terminal.table(evidence.format_listing(found), title=f"{len(found)} rows")
 
 
 @app.command("show", epilog=DISCLAIMER, cls=Command)
@@ -55,4 +57,4 @@ def show(id: Annotated[str, typer.Argument(help="The id of a row, e.g. shaffer-k
     from ketamech import evidence
     from ketamech.cli import terminal
 
-    terminal.say(evidence.describe(evidence.load_evidence(), id))
+    terminal.say(evidence.format_row(evidence.load_evidence(), id))

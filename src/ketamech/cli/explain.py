@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ketamech.core import BadInput, UnknownName, nearest
+from ketamech.core import InputError, UnknownNameError, closest_match
 
 TARGETS = ("wirings", "experiments")
 Target = Annotated[
@@ -62,26 +62,26 @@ def explain(
     }
     if target == "wirings":
         _refuse(given, target, ("average", "fit", "seed"))
-        from ketamech.cli.explain_wirings import explain_wirings
+        from ketamech.cli.explain_variants import explain_wirings
 
         return explain_wirings(average, fit, 1 if seed is None else seed, threads, out)
     if target == "experiments":
         _refuse(given, target, ())
-        from ketamech.cli.explain_experiments import explain_experiments
+        from ketamech.cli.explain_perturbations import explain_experiments
 
         return explain_experiments(out)
     _refuse_slip(target)
     _refuse(given, target, ("outcomes", "draws", "wiring", "seed"))
-    from ketamech.cli.explain_scenario import Asked, explain_scenario
+    from ketamech.cli.explain_scenario import ExplainOptions, explain_scenario
 
-    explain_scenario(target, Asked(outcomes, draws, wiring, 1 if seed is None else seed, threads, out))
+    explain_scenario(target, ExplainOptions(outcomes, draws, wiring, 1 if seed is None else seed, threads, out))
 
 
 def _refuse_slip(target: str) -> None:
     """A single word that is no file was meant as a target of its own."""
     if target.isalpha() and not Path(target).exists():
-        raise UnknownName(
-            f"'{target}' is nothing that can be explained", key="target", nearest=nearest(target, TARGETS),
+        raise UnknownNameError(
+            f"'{target}' is nothing that can be explained", key="target", nearest=closest_match(target, TARGETS),
             expected="a scenario, or " + " or ".join(TARGETS),
             type_this='ketamech explain "racemic 0.5 mg/kg IV over 40 min"',
         )  # fmt: skip
@@ -92,7 +92,7 @@ def _refuse(given: dict[str, Any], target: str, known: tuple[str, ...]) -> None:
     for name, value in given.items():
         if value is not None and name not in known:
             other = "wirings" if name in ("average", "fit") else "SCENARIO"
-            raise BadInput(
+            raise InputError(
                 f"--{name} says nothing about '{target}'", key=f"--{name}",
                 expected=" ".join(f"--{option}" for option in known),
                 type_this=f"ketamech explain {other} --{name} ...",

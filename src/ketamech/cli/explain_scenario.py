@@ -13,7 +13,7 @@ SHOWN = ("shapley", "shapley_low", "shapley_high", "lost", "alone")
 
 
 @dataclass(frozen=True)
-class Asked:
+class ExplainOptions:
     """What the command line said."""
 
     outcomes: str | None
@@ -24,16 +24,19 @@ class Asked:
     out: Path | None
 
 
-def explain_scenario(target: str, said: Asked) -> None:
+def explain_scenario(target: str, said: ExplainOptions) -> None:
     """Share out a scenario among its pathways, print the main outcome in words and all outcomes as a table."""
-    from ketamech import report, study
-    from ketamech.analysis import attribution, attribution_words, pathways
+    from ketamech.analysis import attribution, attribution_text, pathways
     from ketamech.cli.progress import counting
+    from ketamech.report.attribution_figures import reached
+    from ketamech.report.attribution_page import write_attribution
+    from ketamech.report.provenance import provenance_of
+    from ketamech.simulation.scenario import load_scenario
 
     folder = said.out or FOLDER
     terminal.refuse_file(folder)
     model = terminal.model()
-    asked = study.load_scenario(target, model.parameters, wiring=said.wiring)
+    asked = load_scenario(target, model.parameters, wiring=said.wiring)
     attribution.players(model, asked)  # a slip shows before anything is solved
     number = attribution.DRAWS if said.draws is None else said.draws
     with counting("Coalitions of pathways") as tell:
@@ -43,18 +46,18 @@ def explain_scenario(target: str, said: Asked) -> None:
         )  # fmt: skip
     console = terminal.progress()
     for note in (*asked.assumptions, *_notes(found)):
-        console.print(f"Note: {terminal.written(note)}.")
+        console.print(f"Note: {terminal.escape_markup(note)}.")
     with console.status("Drawing and writing the page ..."):
         line = terminal.command_line()
-        facts = report.provenance_of(asked, model, said.seed, line)
-        page = report.write_attribution(folder, found, model.parameters, line, facts)
-    kept = set(report.reached(found))
+        facts = provenance_of(asked, model, said.seed, line)
+        page = write_attribution(folder, found, model.parameters, line, facts)
+    kept = set(reached(found))
     rows = found.table[found.table["outcome"].isin(kept)] if kept else found.table
     shown = rows.assign(pathway=rows["pathway"].map(lambda name: pathways.component(name).label))
     kept_rows = shown[["outcome", "pathway", *SHOWN]].to_dict("records")
     terminal.table([{str(k): v for k, v in row.items()} for row in kept_rows], title="Who carries what")
-    for sentence in attribution_words.told(found, model.parameters):
-        console.print(terminal.written(sentence), soft_wrap=True)
+    for sentence in attribution_text.sentences(found, model.parameters):
+        console.print(terminal.escape_markup(sentence), soft_wrap=True)
     terminal.opened(page)
 
 

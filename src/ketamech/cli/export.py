@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ketamech.study import Scenario as Asked
+    from ketamech.simulation.scenario import Scenario as Asked
 
 Scenario = Annotated[
     str,
@@ -54,8 +54,8 @@ def export(scenario: Scenario, to: To, drug: Drug = None, id_: Id = None) -> Non
 
       ketamech export posterior --to posterior.zarr
     """
-    from ketamech.cli import sources
-    from ketamech.core import BadInput
+    from ketamech.cli import scenario_argument
+    from ketamech.core import InputError
 
     if scenario == FIGURES:
         from ketamech.cli.export_figures import export_figures
@@ -66,25 +66,25 @@ def export(scenario: Scenario, to: To, drug: Drug = None, id_: Id = None) -> Non
     kind = PETAB if to.name == PETAB else to.suffix.lower().removeprefix(".")
     if kind not in WRITERS or (to.is_dir() and kind != PETAB):
         kinds = ", ".join(f".{one}" for one in WRITERS)
-        raise BadInput(f"cannot write '{to}'", expected=f"a name ending in {kinds}", type_this="--to model.xml")
+        raise InputError(f"cannot write '{to}'", expected=f"a name ending in {kinds}", type_this="--to model.xml")
     if scenario == CALIBRATION:
         if kind != PETAB:
             what = f"the calibration cannot be written as .{kind}"
-            raise BadInput(what, expected="a PEtab folder", type_this="--to rows.petab")
+            raise InputError(what, expected="a PEtab folder", type_this="--to rows.petab")
         return _calibration(to)
-    WRITERS[kind](sources.scenario(scenario, drug=drug, subject=id_), to)
+    WRITERS[kind](scenario_argument.scenario(scenario, drug=drug, subject=id_), to)
     return None
 
 
 def _results(source: str, to: Path) -> None:
     """Results of a folder, or the shipped posterior, in the file that the suffix asks for."""
     from ketamech.cli import terminal
-    from ketamech.exchange.result_files import save_results
-    from ketamech.exchange.results import DIMS, names_of, read_results
+    from ketamech.exchange.result_dataset import DIMS, names_of, read_results
+    from ketamech.exchange.result_io import save_results
 
     if source == POSTERIOR:
-        from ketamech.exchange.inference import shipped_posterior
-        from ketamech.report import provenance_of_many
+        from ketamech.exchange.arviz_io import shipped_posterior
+        from ketamech.report.provenance import provenance_of_many
 
         model = terminal.model()
         facts = provenance_of_many("posterior", "", model, terminal.command_line())
@@ -99,15 +99,15 @@ def _results(source: str, to: Path) -> None:
         what = f"{len(kept)} variables, " + ", ".join(f"{found.sizes[dim]} {dim}" for dim in DIMS)
         if len(kept) < len(found.data_vars):
             what += f"; a long table leaves out {len(found.data_vars) - len(kept)} that have no time"
-    terminal.progress().print(f"Written: {terminal.written(to)}, {terminal.written(what)}", soft_wrap=True)
+    terminal.progress().print(f"Written: {terminal.escape_markup(to)}, {terminal.escape_markup(what)}", soft_wrap=True)
 
 
 def _doses(asked: Asked, to: Path) -> None:
-    from ketamech.exchange.dose_writing import doses_csv, not_carried
+    from ketamech.exchange.nonmem.write import doses_csv, lossy_features
     from ketamech.parameters import load_parameters
 
     text = doses_csv(asked.regimen, asked.horizon, asked.values, load_parameters(), species=asked.species)
-    lost = not_carried(asked)
+    lost = lossy_features(asked)
     _write(to, text)
     _tell(to, asked, f"{text.count(chr(10)) - 2} dose records", ["A table of doses cannot carry:", *lost])
 
@@ -134,20 +134,20 @@ def _lost() -> list[str]:
 
 def _doses_lost(how: str = "") -> list[str]:
     """What doses that stand as events or changes of state no longer say."""
-    from ketamech.exchange.dose_explaining import LOST
+    from ketamech.exchange.dose_inference.infer_regimen import LOSSY_FEATURES
 
-    return [f"Doses read back{f' {how}' if how else ''} are what enters; they no longer say:", *LOST]
+    return [f"Doses read back{f' {how}' if how else ''} are what enters; they no longer say:", *LOSSY_FEATURES]
 
 
 def _model_text(asked: Asked) -> tuple[str, int]:
     """SBML text of the treated patient, and the number of states."""
-    from ketamech import study
     from ketamech.cli import terminal
-    from ketamech.exchange import sbml
+    from ketamech.exchange.sbml import export as sbml
+    from ketamech.simulation.simulate import subjects
 
     model = terminal.model()
     with terminal.progress().status("Writing the equations and the doses ..."):
-        treated = study.courses(asked, model)[0]
+        treated = subjects(asked, model)[0]
         notes = [f"Assumed: {one}." for one in asked.assumptions]
         text = sbml.course_sbml(model, treated, name=asked.title, notes=notes, species=asked.species)
         return text, len(model.layout.states)
@@ -156,7 +156,7 @@ def _model_text(asked: Asked) -> tuple[str, int]:
 def _sedml(asked: Asked, to: Path) -> None:
     """The simulation, and beside it the model that it names."""
     from ketamech.cli import terminal
-    from ketamech.exchange.archive import shown_outputs
+    from ketamech.exchange.omex import shown_outputs
     from ketamech.exchange.sedml import time_courses, write_sedml
 
     beside = to.with_suffix(".xml")
@@ -169,40 +169,42 @@ def _sedml(asked: Asked, to: Path) -> None:
 
 def _omex(asked: Asked, to: Path) -> None:
     from ketamech.cli import terminal
-    from ketamech.exchange.archive import LOST, MODEL, package, write_archive
+    from ketamech.exchange.omex import LOSSY_FEATURES, MODEL, build_archive, write_archive
 
     model = terminal.model()
     with terminal.progress().status("Writing the model, its simulation and the curves to expect ..."):
-        made = package(asked, model)
+        made = build_archive(asked, model)
         to.parent.mkdir(parents=True, exist_ok=True)
         write_archive(to, made)
-    _tell(to, asked, f"{len(made.files)} files: {', '.join(made.files)}", [LOST, *_doses_lost(f"from {MODEL}")])
+    _tell(
+        to, asked, f"{len(made.files)} files: {', '.join(made.files)}", [LOSSY_FEATURES, *_doses_lost(f"from {MODEL}")]
+    )
 
 
 def _petab(asked: Asked, to: Path) -> None:
     from ketamech.cli import terminal
-    from ketamech.exchange.petab_cases import scenario_case
-    from ketamech.exchange.petab_files import not_carried, petab_files
+    from ketamech.exchange.petab.problem import scenario_case
+    from ketamech.exchange.petab.write import lossy_features, petab_files
 
     model = terminal.model()
     with terminal.progress().status("Writing the problems ..."):
         case = scenario_case(asked, model)
         _write_folder(to, petab_files([case], model))
-    found = f"versions 1 and 2, with {len(case.readings)} simulated readings in place of measurements"
-    _tell(to, asked, found, ["PEtab cannot carry:", *not_carried(model), *_doses_lost("from version 2")])
+    found = f"versions 1 and 2, with {len(case.measurements)} simulated readings in place of measurements"
+    _tell(to, asked, found, ["PEtab cannot carry:", *lossy_features(model), *_doses_lost("from version 2")])
 
 
 def _calibration(to: Path) -> None:
     from ketamech.cli import terminal
-    from ketamech.exchange.petab_cases import scorecard_cases
-    from ketamech.exchange.petab_files import not_carried, petab_files
+    from ketamech.exchange.petab.problem import scorecard_cases
+    from ketamech.exchange.petab.write import lossy_features, petab_files
 
     model = terminal.model()
     with terminal.progress().status("Writing the problems ..."):
         cases, left = scorecard_cases(model)
         _write_folder(to, petab_files(cases, model))
-    readings = sum(len(case.readings) for case in cases)
-    lost = [*not_carried(model), *(f"{number} rows: {reason}" for reason, number in left.items())]
+    readings = sum(len(case.measurements) for case in cases)
+    lost = [*lossy_features(model), *(f"{number} rows: {reason}" for reason, number in left.items())]
     found = f"versions 1 and 2, {readings} published readings of {len(cases)} courses"
     _tell(to, None, found, ["PEtab cannot carry:", *lost, *_doses_lost("from version 2")])
 
@@ -219,9 +221,9 @@ def _write(to: Path, text: str) -> None:
 
 def _write_folder(to: Path, files: dict[str, str]) -> None:
     """All of it or nothing."""
-    from ketamech.exchange import whole_folder
+    from ketamech.exchange.output_folder import atomic_folder
 
-    with whole_folder(to) as draft:
+    with atomic_folder(to) as draft:
         for place, text in files.items():
             _write(draft / place, text)
 
@@ -231,7 +233,9 @@ def _tell(to: Path, asked: Asked | None, what: str, remarks: list[str]) -> None:
 
     console = terminal.progress()
     for note in asked.assumptions if asked else ():
-        console.print(f"Assumed: {terminal.written(note)}.")
-    console.print(f"Written: {terminal.written(to)}, {what}. {terminal.written(remarks[0])}", soft_wrap=True)
+        console.print(f"Assumed: {terminal.escape_markup(note)}.")
+    console.print(
+        f"Written: {terminal.escape_markup(to)}, {what}. {terminal.escape_markup(remarks[0])}", soft_wrap=True
+    )
     for remark in remarks[1:]:
-        console.print(f"- {terminal.written(remark)}")
+        console.print(f"- {terminal.escape_markup(remark)}")

@@ -43,16 +43,16 @@ def import_(file: File, to: To = None, drug: Drug = None, id_: Id = None, end: E
 
       ketamech import scenario.omex --to scenario.yaml
     """
-    from ketamech.cli import sources
-    from ketamech.core import BadInput
+    from ketamech.cli import scenario_argument
+    from ketamech.core import InputError
 
     if _gives_doses(file, to):
         return _arriving(file, to, id_)
     if file.suffix.lower() in MODELS:
         return _model(file, to, end, steps)
-    if not sources.is_table(str(file)):
-        kinds = ", ".join((*sources.TABLES, *MODELS, *SIMULATIONS, PROBLEM))
-        raise BadInput(
+    if not scenario_argument.is_table(str(file)):
+        kinds = ", ".join((*scenario_argument.TABLES, *MODELS, *SIMULATIONS, PROBLEM))
+        raise InputError(
             f"cannot read '{file}'", expected=f"a table of doses or a model ({kinds})", type_this="doses.csv"
         )
     _doses(file, to, drug, id_)
@@ -60,34 +60,35 @@ def import_(file: File, to: To = None, drug: Drug = None, id_: Id = None, end: E
 
 
 def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -> None:
-    from ketamech.cli import sources, terminal
-    from ketamech.exchange.dose_scenarios import refuse_impossible, scenario_of
-    from ketamech.exchange.scenario_writing import refuse_target
+    from ketamech.cli import scenario_argument, terminal
+    from ketamech.dosing.regimen import MAX_HORIZON_H
+    from ketamech.exchange.nonmem.simulate_table import check_solvable, scenario_of
     from ketamech.parameters import load_parameters
-    from ketamech.study.regimen import LONGEST
+    from ketamech.simulation.scenario_yaml import refuse_target
 
     if to is not None:
         refuse_target(to)
     parameters = load_parameters()
-    table = sources.doses(str(file), parameters, drug)
+    table = scenario_argument.doses(str(file), parameters, drug)
     rows: list[dict[str, object]] = []
     for one in table.subjects:
         for stay in one.occasions:
-            refuse_impossible(stay.regimen, parameters, one, stay, LONGEST)
+            check_solvable(stay.regimen, parameters, one, stay, MAX_HORIZON_H)
             looked = len(stay.observations)
             rows.append({"ID": one.name, "from (h)": stay.begin, "looked at": looked, "doses": stay.words})
     text = None
     if to is not None:
-        text = scenario_of(table, sources.one_of(table, subject), parameters).source
+        text = scenario_of(table, scenario_argument.one_of(table, subject), parameters).source
     terminal.table(rows, title=str(file))
     console = terminal.progress()
     for note in table.notes:
-        console.print(f"Assumed: {terminal.written(note)}.")
+        console.print(f"Assumed: {terminal.escape_markup(note)}.")
     if to is not None and text is not None:
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(text, encoding="utf-8")
         console.print(
-            f"Written: {terminal.written(to)}. Next: ketamech simulate {terminal.written(to)}", soft_wrap=True
+            f"Written: {terminal.escape_markup(to)}. Next: ketamech simulate {terminal.escape_markup(to)}",
+            soft_wrap=True,
         )
 
 
@@ -100,20 +101,25 @@ def _gives_doses(file: Path, to: Path | None) -> bool:
 def _arriving(file: Path, to: Path | None, wanted: str | None) -> None:
     """What each person in a file of another program is given."""
     from ketamech.cli import terminal
-    from ketamech.core import BadInput, nearest
-    from ketamech.exchange.arriving import arriving
-    from ketamech.exchange.scenario_writing import refuse_target
+    from ketamech.core import InputError, closest_match
+    from ketamech.exchange.import_scenarios import read_scenarios
     from ketamech.parameters import load_parameters
+    from ketamech.simulation.scenario_yaml import refuse_target
 
     if to is not None:
         refuse_target(to)
-    found = arriving(file, load_parameters())
+    found = read_scenarios(file, load_parameters())
     if wanted is not None and wanted not in found:
-        raise BadInput(
-            f"there is no '{wanted}'", file=file, expected=", ".join(list(found)[:10]), nearest=nearest(wanted, found)
+        raise InputError(
+            f"there is no '{wanted}'",
+            file=file,
+            expected=", ".join(list(found)[:10]),
+            nearest=closest_match(wanted, found),
         )
     if to is not None and wanted is None and len(found) != 1:
-        raise BadInput(f"the file holds {len(found)} courses", file=file, type_this=f"--id {next(iter(found), 'NAME')}")
+        raise InputError(
+            f"the file holds {len(found)} courses", file=file, type_this=f"--id {next(iter(found), 'NAME')}"
+        )
     rows: list[dict[str, object]] = []
     for name, one in found.items():
         meant = one.regimen.sentence(exact=False) or "nothing is given"
@@ -123,25 +129,26 @@ def _arriving(file: Path, to: Path | None, wanted: str | None) -> None:
     if to is not None:
         one = found[wanted or next(iter(found))]
         for note in one.assumptions:
-            console.print(f"Assumed: {terminal.written(note)}.")
+            console.print(f"Assumed: {terminal.escape_markup(note)}.")
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(one.source, encoding="utf-8")
         console.print(
-            f"Written: {terminal.written(to)}. Next: ketamech simulate {terminal.written(to)}", soft_wrap=True
+            f"Written: {terminal.escape_markup(to)}. Next: ketamech simulate {terminal.escape_markup(to)}",
+            soft_wrap=True,
         )
 
 
 def _model(file: Path, to: Path | None, end: float | None, steps: int) -> None:
     from ketamech.cli import terminal
-    from ketamech.core import BadInput
-    from ketamech.exchange.sbml_import import import_sbml
+    from ketamech.core import InputError
+    from ketamech.exchange.sbml.importer import import_sbml
 
     if to is not None and (to.suffix.lower() != ".csv" or to.is_dir()):
-        raise BadInput(f"cannot write '{to}'", expected="a file ending in .csv", type_this="--to curves.csv")
+        raise InputError(f"cannot write '{to}'", expected="a file ending in .csv", type_this="--to curves.csv")
     if end is not None and not 0 < end < float("inf"):
-        raise BadInput(f"an end at {end:g}", key="--end", expected="a time above 0", type_this="--end 24")
+        raise InputError(f"an end at {end:g}", key="--end", expected="a time above 0", type_this="--end 24")
     if to is not None and end is None:
-        raise BadInput("how long?", key="--end", expected="a time, in the unit of the model", type_this="--end 24")
+        raise InputError("how long?", key="--end", expected="a time, in the unit of the model", type_this="--end 24")
     model = import_sbml(file)
     held = {
         "states": len(model.rates) - 1, "computed values": len(model.rules), "constants": len(model.constants),
@@ -157,8 +164,8 @@ def _run(file: Path, to: Path | None, end: float, steps: int) -> None:
     import pandas as pd
 
     from ketamech.cli import terminal
-    from ketamech.exchange.sbml_import import import_sbml
-    from ketamech.exchange.sbml_running import simulate_imported
+    from ketamech.exchange.sbml.importer import import_sbml
+    from ketamech.exchange.sbml.simulate import simulate_imported
 
     console = terminal.progress()
     with console.status("Compiling and running the model ..."):
@@ -171,5 +178,6 @@ def _run(file: Path, to: Path | None, end: float, steps: int) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
     curves.to_csv(to, index=False)
     console.print(
-        f"Written: {terminal.written(to)}, {len(curves.columns) - 1} values at {len(curves)} times.", soft_wrap=True
+        f"Written: {terminal.escape_markup(to)}, {len(curves.columns) - 1} values at {len(curves)} times.",
+        soft_wrap=True,
     )

@@ -8,40 +8,40 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from benchmarks import cli
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from ketamech.cli import app as page
 from ketamech.cli import (
-    areas,
-    bench,
     calibrate,
-    certify,
-    check,
     cite,
     claims,
+    compare_simulators,
     demo,
-    describe,
     design,
+    equations,
     evidence,
     explain,
     export,
     import_,
-    people,
+    network,
+    population,
+    scale_dose,
     schema,
     scorecard,
     sensitivity,
     simulate,
     streams,
-    translate,
     trial,
+    verify,
 )
-from ketamech.cli.extras import missing
+from ketamech.cli.main import app as page
+from ketamech.cli.optional_dependencies import missing
 from ketamech.cli.suggestions import Command, Group
 from ketamech.cli.terminal import DISCLAIMER
-from ketamech.core import BadInput, KetaMechError
-from ketamech.core.folders import FULL, CacheWarning
+from ketamech.core import InputError, KetaMechError
+from ketamech.core.atomic_files import DISK_FULL_ERRORS, CacheWarning
 
 HELP = f"""How does ketamine work? KetaMech computes it: from a dose to the mood weeks later, with a
 published source behind every number.
@@ -53,25 +53,25 @@ Start with:  ketamech simulate "racemic 0.5 mg/kg IV over 40 min"
 app = typer.Typer(cls=Group, help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 for command in (
     simulate.simulate,
-    people.people,
+    population.people,
     trial.trial,
-    translate.translate,
+    scale_dose.translate,
     calibrate.calibrate,
     sensitivity.sensitivity,
     design.design,
-    areas.areas,
+    network.areas,
     scorecard.scorecard,
     explain.explain,
     claims.claims,
-    check.check,
-    describe.describe,
+    verify.check,
+    equations.describe,
     export.export,
     import_.import_,
-    certify.certify,
+    compare_simulators.certify,
     cite.cite,
     demo.demo,
     schema.schema,
-    bench.bench,
+    cli.bench,
     page.app,
 ):
     app.command(command.__name__.rstrip("_"), epilog=DISCLAIMER, cls=Command)(command)
@@ -108,12 +108,12 @@ def main() -> None:
     except KetaMechError as problem:
         if "--debug" in sys.argv:
             raise
-        complain(problem)
+        print_error(problem)
         sys.exit(2)
     except ModuleNotFoundError as problem:
         if "--debug" in sys.argv or (problem.name or "").startswith("ketamech"):
             raise
-        complain(missing(problem.name or str(problem)))
+        print_error(missing(problem.name or str(problem)))
         sys.exit(2)
     except BrokenPipeError:
         streams.let_go(sys.stdout)
@@ -122,8 +122,8 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         streams.let_go(sys.stdout)
-        expected = "more room, then the same command" if problem.errno in FULL else "a place to write to"
-        complain(BadInput(f"{problem.strerror or problem}", file=problem.filename, expected=expected))
+        expected = "more room, then the same command" if problem.errno in DISK_FULL_ERRORS else "a place to write to"
+        print_error(InputError(f"{problem.strerror or problem}", file=problem.filename, expected=expected))
         sys.exit(2)
 
 
@@ -139,7 +139,7 @@ def _plain_warning(usual: Callable[..., None]) -> Callable[..., None]:
     return show
 
 
-def complain(problem: KetaMechError) -> None:
+def print_error(problem: KetaMechError) -> None:
     """One error as a panel on the error stream; plain text where there is no terminal."""
     console = Console(stderr=True, soft_wrap=True)
     if console.is_terminal:

@@ -21,10 +21,11 @@ def schema(out: Out = None, trial: Trial = False) -> None:
 
       ketamech schema --trial --out docs/schema/trial.schema.json
     """
-    from ketamech import study
     from ketamech.cli import terminal
+    from ketamech.simulation.scenario_schema import schema as study_schema
+    from ketamech.trials.trial_schema import trial_schema
 
-    text = json.dumps(study.trial_schema() if trial else study.schema(), indent=2) + "\n"
+    text = json.dumps(trial_schema() if trial else study_schema(), indent=2) + "\n"
     if out is None:
         terminal.say(text, fold=False)
     else:

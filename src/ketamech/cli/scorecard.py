@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ketamech.cli.extras import need
-from ketamech.cli.long_run import Resume, Scheduler, long_run, threads_of
-from ketamech.core.work import Work
+from ketamech.cli.checkpoint_options import Resume, Scheduler, long_run, threads_of
+from ketamech.cli.optional_dependencies import require_extra
+from ketamech.core.execution import Executor
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the tables and the picture")]
 Everything = Annotated[bool, typer.Option("--rows", help="Print every row, not one line a source")]
@@ -31,15 +31,15 @@ def scorecard(
     goals. Then clinical rows by virtual trials at their published size, each with a 95 % prediction interval over
     chance, people and the posterior. Writes tables and pictures; misses stay visible, worst first.
     """
-    from ketamech import exchange
     from ketamech.cli import terminal
+    from ketamech.exchange.output_folder import replace_folder
 
     if trials:
-        need("trials")
+        require_extra("trials")
     terminal.refuse_file(out)
     model = terminal.model()
     job = {"command": "scorecard", "replicates": replicates}
-    with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, exchange.renewed(out) as draft:
+    with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, replace_folder(out) as draft:
         written = _by_patient(draft, model, rows, png)
         if trials:
             written += _by_trials(draft, model, replicates, docs, work, threads_of(None, scheduler))
@@ -48,36 +48,41 @@ def scorecard(
 
 
 def _facts(model: Any) -> dict[str, str]:
-    from ketamech import report
     from ketamech.cli import terminal
+    from ketamech.report.provenance import provenance_of_many
 
-    return report.provenance_of_many("scorecard", "", model, terminal.command_line())
+    return provenance_of_many("scorecard", "", model, terminal.command_line())
 
 
 def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
     """What one typical patient reaches: tables, picture, and what is printed."""
-    from ketamech import analysis, report
+    from ketamech.analysis.scorecard import scorecard as analysis_scorecard
     from ketamech.cli import terminal
+    from ketamech.report.scorecard_files import write_scorecard
 
     console = terminal.progress()
     with console.status("Simulating the published protocols ...") as status:
-        card = analysis.scorecard(model, progress=lambda line: status.update(str(line)))
-    written = report.write_scorecard(out, card, png=png, facts=_facts(model))
+        card = analysis_scorecard(model, progress=lambda line: status.update(str(line)))
+    written = write_scorecard(out, card, png=png, facts=_facts(model))
     shown = card.rows if rows else card.by_source
     terminal.table(shown.to_dict("records"), title="Simulated against published")
     terminal.table(card.goals.to_dict("records"), title="Goals")
     return list(written)
 
 
-def _by_trials(out: Path, model: Any, replicates: int, docs: Path | None, work: Work, threads: int) -> list[Path]:
+def _by_trials(out: Path, model: Any, replicates: int, docs: Path | None, work: Executor, threads: int) -> list[Path]:
     """The part that needs virtual trials: tables, forest plot, and what is printed."""
-    from ketamech import analysis, report
+    from ketamech.analysis.trial_scorecard import trial_scorecard
     from ketamech.cli import terminal
-    from ketamech.exchange.facts import write_table
+    from ketamech.estimation.posterior import load_posterior
+    from ketamech.exchange.result_metadata import write_table
+    from ketamech.report.forest_figure import draw_forest
+    from ketamech.report.trial_scorecard_page import write_trial_scorecard
+    from ketamech.report.vpc_figure import draw_predictive_checks
 
     with terminal.progress().status("Running virtual trials ...") as status:
-        card = analysis.population_card(
-            model, analysis.load_posterior(), replicates=replicates, threads=threads, work=work,
+        card = trial_scorecard(
+            model, load_posterior(), replicates=replicates, threads=threads, work=work,
             progress=lambda line: status.update(str(line)),
         )  # fmt: skip
     ordered = card.rows.reindex(card.rows["z"].abs().sort_values(ascending=False).index)
@@ -90,5 +95,5 @@ def _by_trials(out: Path, model: Any, replicates: int, docs: Path | None, work: 
     terminal.table(card.by_stage.to_dict("records"), title="By outcome")
     terminal.table(card.goals.to_dict("records"), title="Goals of virtual trials")
     if docs:
-        paths.append(report.write_trial_scorecard(docs, card))
-    return [*paths, *report.draw_forest(out, card.rows), *report.draw_predictive_checks(out, card.rows)]
+        paths.append(write_trial_scorecard(docs, card))
+    return [*paths, *draw_forest(out, card.rows), *draw_predictive_checks(out, card.rows)]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ketamech.cli.extras import need
-from ketamech.cli.long_run import Resume, Scheduler, long_run, text_hash, threads_of
-from ketamech.core import BadInput
+from ketamech.cli.checkpoint_options import Resume, Scheduler, long_run, text_hash, threads_of
+from ketamech.cli.optional_dependencies import require_extra
+from ketamech.core import InputError
 
 if TYPE_CHECKING:
-    from ketamech.analysis.sensitivity import Question
+    from ketamech.analysis.sensitivity import SensitivityProblem
 
 Scenario = Annotated[str, typer.Argument(help="A scenario file (YAML) or a sentence")]
 Outcomes = Annotated[str, typer.Option(help="What is looked at, joined by ';': an output at a time, peak or lowest")]
@@ -45,59 +45,57 @@ def sensitivity(
 
       ketamech sensitivity --parameters pharmacokinetics,dissociation --outcomes "dissociation.cadss peak"
     """
-    from ketamech import exchange, study
     from ketamech.analysis import sensitivity as kit
     from ketamech.cli import terminal
+    from ketamech.exchange.output_folder import replace_folder
+    from ketamech.simulation.scenario import load_scenario
 
-    need("calibrate")
+    require_extra("calibrate")
     terminal.refuse_file(out)
     if base & (base - 1):
-        raise BadInput(f"{base} base points", key="--base", expected="a power of 2", type_this="--base 1024")
-    asked = study.load_scenario(scenario)
+        raise InputError(f"{base} base points", key="--base", expected="a power of 2", type_this="--base 1024")
+    asked = load_scenario(scenario)
     if keep == 1:
-        raise BadInput("Sobol of one parameter", key="--keep", expected="2 or more, or 0 for no Sobol")
+        raise InputError("Sobol of one parameter", key="--keep", expected="2 or more, or 0 for no Sobol")
     model = terminal.model()
     names = [name.strip() for name in parameters.split(",")] if parameters else None
-    looked, rows = kit.outcomes(outcomes, model), kit.varied(model, names, asked.values)
-    question = kit.Question(model, asked, looked, rows, threads_of(threads, scheduler))
+    looked, rows = kit.parse_endpoints(outcomes, model), kit.varied_parameters(model, names, asked.values)
+    question = kit.SensitivityProblem(model, asked, looked, rows, threads_of(threads, scheduler))
     scene = text_hash(repr((asked.regimen, asked.values, asked.horizon)))
     job = {"command": "sensitivity", "scenario": scene, "outcomes": [repr(o) for o in looked]}
-    with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, exchange.renewed(out) as draft:
+    with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, replace_folder(out) as draft:
         first = _answer(replace(question, work=work), n, base, keep, seed, draft)[0].relative_to(draft)
     terminal.opened(out / first)
 
 
-def _answer(question: Question, n: int, base: int, keep: int, seed: int, out: Path) -> list[Path]:
+def _answer(question: SensitivityProblem, n: int, base: int, keep: int, seed: int, out: Path) -> list[Path]:
     """Tables and pictures into `out`, and what is printed; returns the pictures."""
-    from ketamech import report
     from ketamech.analysis import sensitivity as kit
     from ketamech.cli import terminal
     from ketamech.cli.progress import counting
-    from ketamech.exchange.facts import write_table
+    from ketamech.exchange.result_metadata import write_table
+    from ketamech.report.provenance import provenance_of
+    from ketamech.report.sensitivity_figures import draw_convergence, draw_indices, draw_tornado
 
     asked, model = question.scenario, question.model
-    facts = report.provenance_of(asked, model, seed, terminal.command_line())
+    facts = provenance_of(asked, model, seed, terminal.command_line())
     with counting("Tornado") as tell:
         swings = kit.tornado(question, tell)
     with counting("Morris") as tell:
         screened = kit.morris(question, n, seed, tell)
-    paths = report.draw_tornado(out, swings, asked.title)
-    paths += report.draw_indices(
-        out, screened, f"{asked.title}\nMorris: mean absolute elementary effect and spread", "morris"
-    )
+    paths = draw_tornado(out, swings, asked.title)
+    paths += draw_indices(out, screened, f"{asked.title}\nMorris: mean absolute elementary effect and spread", "morris")
     tables = {"tornado": swings, "morris": screened}
     if keep:
         top = list(dict.fromkeys(screened.sort_values("mu_star", ascending=False)["parameter"]))
         best = dict.fromkeys(p for _, part in screened.groupby("outcome") for p in part["parameter"].head(keep))
-        fewer = replace(question, rows=kit.varied(model, [p for p in top if p in best]))
+        fewer = replace(question, parameters=kit.varied_parameters(model, [p for p in top if p in best]))
         with counting("Sobol") as tell:
             tables["sobol"] = kit.sobol(fewer, base, seed, tell)
-        paths += report.draw_indices(
-            out, tables["sobol"], f"{asked.title}\nSobol: total and first-order index", "sobol"
-        )
+        paths += draw_indices(out, tables["sobol"], f"{asked.title}\nSobol: total and first-order index", "sobol")
         steps = tables["sobol"].attrs.pop("convergence")
         write_table(steps, out / "convergence.csv", facts)
-        paths += report.draw_convergence(out, steps, f"{asked.title}\nSobol: total index, from ever more points")
+        paths += draw_convergence(out, steps, f"{asked.title}\nSobol: total index, from ever more points")
     for name, table in tables.items():
         write_table(table, out / f"{name}.csv", facts)
         write_table(table, out / f"{name}.parquet", facts)

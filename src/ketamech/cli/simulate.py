@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ketamech.cli.long_run import Resume, Scheduler
-from ketamech.core import BadInput
+from ketamech.cli.checkpoint_options import Resume, Scheduler
+from ketamech.core import InputError
 
 Scenario = Annotated[
     str,
@@ -113,16 +113,16 @@ def simulate(
     }  # fmt: skip
     given = {name: value for name, value in of_many.items() if value is not None}
     if patients is not None:
-        from ketamech.cli.cohort import Asked, simulate_cohort
+        from ketamech.cli.simulate_cohort import CohortOptions, simulate_cohort
 
         given |= {"png": png, "connectome": connectome, "receptors": receptors}
         given |= {"species": species, "beside": tuple(beside or ()), "wiring": wiring}
         given |= {"drug": drug, "subject": id_, "kinetics": kinetics}
-        return simulate_cohort(scenario, out, Asked(patients, **given), _folder_name)
-    from ketamech.cli import sources
+        return simulate_cohort(scenario, out, CohortOptions(patients, **given), _folder_name)
+    from ketamech.cli import scenario_argument
 
     records = None
-    if sources.is_table(scenario):
+    if scenario_argument.is_table(scenario):
         from ketamech.cli.dose_table import Records, simulate_table
 
         records = Records.read(scenario, drug, id_, given.pop("outputs", None))
@@ -130,26 +130,28 @@ def simulate(
             given |= {k: v for k, v in (("connectome", connectome), ("receptors", receptors)) if v is not None}
             return simulate_table(records, out, kinetics, _folder_name, given)
     _refuse_without_patients(given)
-    from ketamech import report, study
     from ketamech.cli import terminal
+    from ketamech.report.run_folder import refuse_folder, write_run
+    from ketamech.report.summary import summary_rows
+    from ketamech.simulation.simulate import simulate as study_simulate
 
-    asked = sources.scenario(
+    asked = scenario_argument.scenario(
         scenario, drug=drug, subject=id_, species=species, beside=tuple(beside or ()), wiring=wiring
-    ).wired(connectome, receptors)
+    ).with_connectome(connectome, receptors)
     folder = out or Path("runs") / _folder_name(asked.title)
-    report.refuse_folder(folder)
+    refuse_folder(folder)
     model = terminal.model(kinetics)
     console = terminal.progress()
     with console.status("Simulating ..."):
-        curves = study.simulate(asked, model=model)
+        curves = study_simulate(asked, model=model)
         tables = records.beside_report(model) if records else {}
     with console.status("Drawing and writing the report ..."):
-        report.write_run(folder, curves, asked, model, terminal.command_line(), png=png, tables=tables)
+        write_run(folder, curves, asked, model, terminal.command_line(), png=png, tables=tables)
     for note in asked.assumptions:
-        console.print(f"Assumed: {terminal.written(note)}.")
-    terminal.table(report.summary_rows(curves), title=asked.title)
+        console.print(f"Assumed: {terminal.escape_markup(note)}.")
+    terminal.table(summary_rows(curves), title=asked.title)
     for name, (found, _) in tables.items():
-        console.print(f"{len(found)} records of the table: {terminal.written(folder / name)}")
+        console.print(f"{len(found)} records of the table: {terminal.escape_markup(folder / name)}")
     terminal.opened(folder / "report.html")
 
 
@@ -158,7 +160,7 @@ def _refuse_without_patients(given: dict[str, Any]) -> None:
     for name, value in given.items():
         words = f"--{name}" if value is True else f"--{name} {value}"
         what = f"{words} is for many patients"
-        raise BadInput(what, key=f"--{name}", expected="also --patients", type_this=f"--patients 1000 {words}")
+        raise InputError(what, key=f"--{name}", expected="also --patients", type_this=f"--patients 1000 {words}")
 
 
 def _folder_name(title: str) -> str:

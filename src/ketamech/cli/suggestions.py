@@ -8,7 +8,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from ketamech.core import BadInput, UnknownName, nearest
+from ketamech.core import InputError, UnknownNameError, closest_match
 
 
 class Command(TyperCommand):
@@ -41,13 +41,13 @@ class Group(TyperGroup):
             raise self._no_command(_path(ctx), args)
         return super().resolve_command(ctx, args)
 
-    def _no_command(self, path: list[str], args: list[str]) -> UnknownName:
-        near = nearest(args[0], self.commands)
+    def _no_command(self, path: list[str], args: list[str]) -> UnknownNameError:
+        near = closest_match(args[0], self.commands)
         if near is None and " " in args[0] and "simulate" in self.commands:
-            return UnknownName(f"'{args[0]}' is not a command", type_this=f'{path[0]} simulate "{args[0]}"')
+            return UnknownNameError(f"'{args[0]}' is not a command", type_this=f'{path[0]} simulate "{args[0]}"')
         what = f"there is no command '{' '.join([*path[1:], args[0]])}'"
         instead = _typed([*path, near, *args[1:]]) if near else _typed([*path, "--help"])
-        return UnknownName(what, nearest=near, type_this=instead)
+        return UnknownNameError(what, nearest=near, type_this=instead)
 
 
 def example(text: str) -> str | None:
@@ -66,14 +66,16 @@ def _better(command: Any, ctx: Any, args: list[str], problem: Exception) -> Exce
     if kind == "MissingParameter":
         missing = max(getattr(getattr(problem, "param", None), "opts", None) or ["an argument"], key=len)
         missing = missing if missing.startswith("-") else missing.upper()
-        return BadInput(f"'{name}' needs {missing}", type_this=example(command.help or "") or _typed([*path, "--help"]))
+        return InputError(
+            f"'{name}' needs {missing}", type_this=example(command.help or "") or _typed([*path, "--help"])
+        )
     if kind != "NoSuchOption":
         return problem
     given = str(getattr(problem, "option_name", ""))
     options = [text for parameter in command.get_params(ctx) for text in (*parameter.opts, *parameter.secondary_opts)]
-    near = nearest(given, [text for text in options if text.startswith("--")])
+    near = closest_match(given, [text for text in options if text.startswith("--")])
     instead = [*path, *(_corrected(word, given, near) for word in args)] if near else [*path, "--help"]
-    return UnknownName(f"'{name}' has no option '{given}'", nearest=near, type_this=_typed(instead))
+    return UnknownNameError(f"'{name}' has no option '{given}'", nearest=near, type_this=_typed(instead))
 
 
 def _corrected(word: str, given: str, near: str) -> str:

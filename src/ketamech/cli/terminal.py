@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ketamech.cli.tables import cell, drawn, folded_text, layout
-from ketamech.core import BadInput
+from ketamech.core import InputError
 
 DISCLAIMER = "For research and education only: not treatment or dosing advice."
 
@@ -31,11 +31,11 @@ def command_line() -> str:
 
 def model(kinetics: Path | None = None) -> Any:
     """The compiled model, with a line and a spinner while it compiles; with the kinetics of a file, if there is one."""
-    from ketamech.study import load_model
+    from ketamech.simulation.model import load_model
 
     console = progress()
     if kinetics is not None:
-        from ketamech.exchange.kinetics import load_kinetics_model
+        from ketamech.exchange.custom_pk import load_kinetics_model
 
         with console.status("Building the model with its kinetics ..."):
             return load_kinetics_model(kinetics)
@@ -46,10 +46,10 @@ def model(kinetics: Path | None = None) -> Any:
 def refuse_file(folder: Path) -> None:
     """Raise BadInput before hours of work when results are to go into something that is a file."""
     if folder.is_file():
-        raise BadInput(f"'{folder}' is a file", expected="a folder to write to", type_this="--out runs/NAME")
+        raise InputError(f"'{folder}' is a file", expected="a folder to write to", type_this="--out runs/NAME")
 
 
-def written(what: object) -> str:
+def escape_markup(what: object) -> str:
     """A name that the user chose, safe to print beside markup."""
     return escape(str(what))
 
@@ -57,14 +57,14 @@ def written(what: object) -> str:
 def opened(path: object, before: str = "") -> None:
     """Say which file to open; its name stays on one line, however long it is."""
     console = progress()
-    console.print(f"{before}Open [bold]{written(path)}[/bold]", soft_wrap=True)
+    console.print(f"{before}Open [bold]{escape_markup(path)}[/bold]", soft_wrap=True)
     console.print(DISCLAIMER)
 
 
 def wrote(paths: Sequence[object], before: str = "Written: ") -> None:
     """Say which files were written, likewise."""
     console = progress()
-    console.print(before + written(", ".join(map(str, paths))), soft_wrap=True)
+    console.print(before + escape_markup(", ".join(map(str, paths))), soft_wrap=True)
     console.print(DISCLAIMER)
 
 

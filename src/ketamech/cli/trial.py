@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ketamech.cli.extras import need
-from ketamech.cli.long_run import Resume, Scheduler, long_run, threads_of
-from ketamech.core import BadInput
+from ketamech.cli.checkpoint_options import Resume, Scheduler, long_run, threads_of
+from ketamech.cli.optional_dependencies import require_extra
+from ketamech.core import InputError
 
 if TYPE_CHECKING:
-    from ketamech.study import Trial
+    from ketamech.trials.design import Trial
 
 Files = Annotated[list[Path], typer.Argument(help="Trial files (YAML), or names of shipped trials, e.g. murrough2013")]
 Replicates = Annotated[int, typer.Option(min=1, help="How often each trial is run, each time with other people")]
@@ -54,25 +54,28 @@ def trial(
 
       ketamech trial withdrawal          # decisions on the way: who remits is drawn to go on or to placebo
     """
-    from ketamech import analysis, exchange, report
-    from ketamech.analysis.trials import analyse
-    from ketamech.analysis.trials.power import power as power_of
     from ketamech.cli import terminal
-    from ketamech.report.trial_summary import TITLE
-    from ketamech.study import run_trial
+    from ketamech.estimation.posterior import posterior_hash
+    from ketamech.exchange.output_folder import replace_folder
+    from ketamech.report.provenance import provenance_of_many
+    from ketamech.report.trial_folder import write_trial
+    from ketamech.report.trial_summary import TITLE, difference_rows, relapse_rows, summary_of
+    from ketamech.trials.analysis.analyse import analyse
+    from ketamech.trials.analysis.power import power as power_of
+    from ketamech.trials.run_trial import run_trial
 
-    need("trials")
+    require_extra("trials")
     asked = [_found(file) for file in files]
     sizes = _sizes(power)
     if sizes and any(len(planned.arms) < 2 for _, planned in asked):
-        raise BadInput("power of a single arm", key="--power", expected="trials of two arms or more")
+        raise InputError("power of a single arm", key="--power", expected="trials of two arms or more")
     draws = _draws(posterior)
     folders = _folders(out, [name for name, _ in asked])
     model = terminal.model()
     console = terminal.progress()
     for folder, (_, planned) in zip(folders, asked, strict=True):
-        mark = analysis.posterior_hash(draws)
-        job = {"command": "trial", "trial": planned.mark, "patients": patients, "seed": seed, "posterior": mark}
+        mark = posterior_hash(draws)
+        job = {"command": "trial", "trial": planned.fingerprint, "patients": patients, "seed": seed, "posterior": mark}
         with long_run(folder, job, model, resume=resume, scheduler=scheduler) as work:
             with _progress(replicates, planned.title) as tick:
                 data = run_trial(
@@ -80,17 +83,17 @@ def trial(
                     threads=threads_of(threads, scheduler), posterior=draws, progress=tick, work=work,
                 )  # fmt: skip
             data = data.assign_attrs(posterior=mark)
-            with console.status("Analysing and drawing ..."), exchange.renewed(folder) as draft:
+            with console.status("Analysing and drawing ..."), replace_folder(folder) as draft:
                 found = analyse(data, planned)
                 table = power_of(data, *planned.primary, found.reference, sizes) if sizes else None
                 line = terminal.command_line()
-                data = data.assign_attrs(report.provenance_of_many(planned.title, planned.mark, model, line))
-                page = report.write_trial(draft, data, planned, found, power=table, command_line=line)
-        terminal.table(report.difference_rows(found, planned), title=TITLE)
-        terminal.table(report.relapse_rows(found), title="Time to relapse, first trial")
-        terminal.table(report.summary_of(found), title=planned.title)
+                data = data.assign_attrs(provenance_of_many(planned.title, planned.fingerprint, model, line))
+                page = write_trial(draft, data, planned, found, power=table, command_line=line)
+        terminal.table(difference_rows(found, planned), title=TITLE)
+        terminal.table(relapse_rows(found), title="Time to relapse, first trial")
+        terminal.table(summary_of(found), title=planned.title)
         for name, reason in found.not_estimated.items():
-            console.print(f"Not estimated: {terminal.written(name)}: {terminal.written(reason)}.")
+            console.print(f"Not estimated: {terminal.escape_markup(name)}: {terminal.escape_markup(reason)}.")
         if found.failed:
             console.print(f"{100 * found.failed:.2g} % of solves failed; they are missing, with reasons in adsl.csv")
         terminal.opened(folder / page.name)
@@ -98,22 +101,22 @@ def trial(
 
 def _folders(out: Path | None, names: list[str]) -> list[Path]:
     """The folder of each trial: `out` itself for one, a folder in it for each of several. Raises BadInput."""
-    from ketamech import report
     from ketamech.cli import terminal
-    from ketamech.core.pieces import PLACE
+    from ketamech.core.checkpoint import CHECKPOINT_FOLDER
+    from ketamech.report.run_folder import refuse_folder
 
     terminal.refuse_file(out or FOLDER)
     found = [out] if out is not None and len(names) == 1 else [(out or FOLDER) / name for name in names]
     for folder in found:
         terminal.refuse_file(folder)
-        if not (folder / PLACE).is_dir():
-            report.refuse_folder(folder)
+        if not (folder / CHECKPOINT_FOLDER).is_dir():
+            refuse_folder(folder)
     return found
 
 
 def _found(file: Path) -> tuple[str, Trial]:
-    from ketamech.analysis import shipped_trial
-    from ketamech.study import load_trial
+    from ketamech.estimation.clinical_targets import shipped_trial
+    from ketamech.trials.trial_reader import load_trial
 
     if file.suffix in (".yaml", ".yml") or file.is_file():
         return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()), load_trial(file)
@@ -121,11 +124,11 @@ def _found(file: Path) -> tuple[str, Trial]:
 
 
 def _draws(posterior: str) -> list[dict[str, float]]:
-    from ketamech import analysis
+    from ketamech.estimation.posterior import load_posterior
 
     if posterior == "none":
         return []
-    return analysis.load_posterior(None if posterior == "shipped" else posterior)
+    return load_posterior(None if posterior == "shipped" else posterior)
 
 
 def _sizes(text: str | None) -> list[int]:
@@ -134,7 +137,7 @@ def _sizes(text: str | None) -> list[int]:
     try:
         return [int(part) for part in re.split(r"[,\s]+", text.strip())]
     except ValueError:
-        raise BadInput(f"'{text}' are no sizes", key="--power", type_this="--power '20, 40, 80'") from None
+        raise InputError(f"'{text}' are no sizes", key="--power", type_this="--power '20, 40, 80'") from None
 
 
 @contextmanager

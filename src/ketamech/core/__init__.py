@@ -1,20 +1,20 @@
 """Units, names and errors. Knows no pharmacology."""
 
-from ketamech.core.errors import BadInput, BadModel, KetaMechError, SolveFailed, UnitClash, UnknownName
-from ketamech.core.folders import cache_folder
-from ketamech.core.names import nearest
+from ketamech.core.atomic_files import cache_folder
+from ketamech.core.errors import InputError, KetaMechError, ModelError, SolverError, UnitError, UnknownNameError
+from ketamech.core.suggest import closest_match
 from ketamech.core.units import Unit, convert, unit
 
 __all__ = [
-    "BadInput",
-    "BadModel",
+    "InputError",
     "KetaMechError",
-    "SolveFailed",
+    "ModelError",
+    "SolverError",
     "Unit",
-    "UnitClash",
-    "UnknownName",
+    "UnitError",
+    "UnknownNameError",
     "cache_folder",
+    "closest_match",
     "convert",
-    "nearest",
     "unit",
 ]

@@ -12,7 +12,7 @@ class KetaMechError(Exception):
     """Root of the family: the command line prints it without a traceback and leaves with exit code 2."""
 
 
-class BadInput(KetaMechError):
+class InputError(KetaMechError):
     """Something the user gave (a file, a value, a name) cannot be used."""
 
     def __init__(
@@ -28,9 +28,9 @@ class BadInput(KetaMechError):
     ) -> None:
         self.what, self.file, self.line, self.key = what, file, line, key
         self.expected, self.nearest, self.type_this = expected, nearest, type_this
-        super().__init__(self._text())
+        super().__init__(self._format())
 
-    def _text(self) -> str:
+    def _format(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
         lines = [f"{place}: {self.what}" if place else self.what]
         extras = (
@@ -43,17 +43,17 @@ class BadInput(KetaMechError):
         return "\n".join(lines)
 
 
-class UnknownName(BadInput):
+class UnknownNameError(InputError):
     """A name (of a state, output, parameter, drug, route ...) that does not exist."""
 
 
-class UnitClash(KetaMechError):
+class UnitError(KetaMechError):
     """Two units meet that cannot: says stage, term and both units, and underlines the culprit."""
 
 
-class BadModel(KetaMechError):
+class ModelError(KetaMechError):
     """A stage is declared in a way that cannot become an equation (a need nobody offers, a loop of outputs ...)."""
 
 
-class SolveFailed(KetaMechError):
+class SolverError(KetaMechError):
     """The equations could not be moved through time, or no drug-free rest state was found."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 
-def lazily(room: str, where: Mapping[str, str]) -> Callable[[str], Any]:
+def lazy_getattr(room: str, where: Mapping[str, str]) -> Callable[[str], Any]:
     """The `__getattr__` of a room: public name -> the module of the room that defines it.
 
     No public name may also be the name of a module of the room: the module would hide it.

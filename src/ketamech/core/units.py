@@ -13,8 +13,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from ketamech.core.errors import BadInput
-from ketamech.core.plain_units import plain_unit
+from ketamech.core.errors import InputError
+from ketamech.core.fast_units import fast_unit
 
 Dimensions = tuple[tuple[str, Fraction], ...]
 
@@ -32,7 +32,7 @@ _CANONICAL: dict[str, tuple[str, float]] = {
     "[sessions]": ("sessions", 1.0),
     "[membrane_potential]": ("mV", 1.0),
 }
-_SPELLING = (
+_UNIT_SPELLINGS = (
     (r"\bper\b", "/"),
     (r"/70\s*kg\b", ""),
     (r"\bpercent\b", "percent"),
@@ -89,10 +89,10 @@ def power(dims: Dimensions, exponent: Fraction) -> Dimensions:
 
 def from_dimensions(dims: Dimensions) -> Unit:
     """The canonical unit with these dimensions, spelled in canonical symbols."""
-    return Unit(spell(dims), 1.0, dims)
+    return Unit(format_dimensions(dims), 1.0, dims)
 
 
-def spell(dims: Dimensions) -> str:
+def format_dimensions(dims: Dimensions) -> str:
     """Dimensions as canonical text, e.g. umol/L or L/h."""
     folded = dict(dims)
     if "dm" in folded:
@@ -125,22 +125,22 @@ def unit(text: str) -> Unit:
     cleaned = text.strip()
     if cleaned in ("1", "", "dimensionless", "fraction", "ratio"):
         return Unit(cleaned or "1", 1.0, ())
-    for pattern, replacement in _SPELLING:
+    for pattern, replacement in _UNIT_SPELLINGS:
         cleaned = re.sub(pattern, replacement, cleaned)
     if re.search(r"\d", _NUMBERS_IN_UNITS.sub("", cleaned)) or cleaned.startswith((",", ".")):
-        raise BadInput(f"'{text}' holds a number, not only a unit", expected="a unit such as L/h, umol/L, ng/mL")
-    if plain := plain_unit(cleaned):
+        raise InputError(f"'{text}' holds a number, not only a unit", expected="a unit such as L/h, umol/L, ng/mL")
+    if plain := fast_unit(cleaned):
         return Unit(text, float(f"{plain[0]:.14g}"), plain[1])
-    return _asked_of_pint(text, cleaned)
+    return _parse_with_pint(text, cleaned)
 
 
-def _asked_of_pint(text: str, cleaned: str) -> Unit:
+def _parse_with_pint(text: str, cleaned: str) -> Unit:
     try:
         quantity = _registry().parse_expression(cleaned)
         base = (1.0 * quantity).to_base_units()
         return _canonical(text, float(base.magnitude), base.dimensionality)
     except Exception as problem:
-        raise BadInput(
+        raise InputError(
             f"'{text}' is not a unit",
             expected="a unit such as L/h, umol/L, ng/mL, 1/min, percent, points, mmHg",
         ) from problem
@@ -170,4 +170,4 @@ def convert(value: float, source: str, target: str, *, molar_mass: float | None 
             if combine(a.dims, (("kg", Fraction(-1)), ("umol", Fraction(1))), sign) == b.dims:
                 return value * a.factor * per_kilogram**sign / b.factor
     hint = "give the molar mass to go between mass and moles" if molar_mass is None else "the same kind of quantity"
-    raise BadInput(f"cannot turn {source} into {target}", expected=hint)
+    raise InputError(f"cannot turn {source} into {target}", expected=hint)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
-from ketamech.core import BadInput
+from ketamech.core import InputError
+from ketamech.core.csv_table import read_table
 from ketamech.core.time_units import HOURS
-from ketamech.evidence import read_table
 
 PATH = Path(__file__).parents[1] / "data" / "dosing" / "words.csv"
 COLUMNS = ("word", "kind", "means")
@@ -72,7 +72,7 @@ class Lexicon:
     def __init__(
         self,
         words: Mapping[str, Meaning],
-        unknown: Callable[[str], BadInput],
+        unknown: Callable[[str], InputError],
         inside: Mapping[str, Callable[[], Lexicon]] | None = None,
     ) -> None:
         self._index = _indexed(words.items())
@@ -119,11 +119,11 @@ def load_words(path: Path = PATH) -> dict[str, Meaning]:
     for row in read_table(path, COLUMNS):
         word, kind = row.required("word", "a word").lower(), row.required("kind", "a terminal of the grammar")
         if word in found or not pieces(word):
-            raise row.bad("word", f"'{word}' stands twice", expected="each word once")
+            raise row.error("word", f"'{word}' stands twice", expected="each word once")
         try:
             value = NUMERIC.get(kind, str)(row["means"])
         except (KeyError, ValueError) as problem:
-            raise row.bad("means", f"'{row['means']}' is no value of a {kind}", expected="a number") from problem
+            raise row.error("means", f"'{row['means']}' is no value of a {kind}", expected="a number") from problem
         found[word] = Meaning(kind if kind in NO_TERMINALS else kind.upper(), value)
     return found
 

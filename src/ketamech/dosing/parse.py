@@ -13,7 +13,7 @@ from lark.exceptions import UnexpectedToken, VisitError
 from lark.lexer import Lexer
 
 from ketamech.core import cache_folder
-from ketamech.core.folders import if_there_is_room
+from ketamech.core.atomic_files import ignore_disk_errors
 from ketamech.dosing.lexicon import Lexicon
 from ketamech.dosing.parse_errors import STARTS, misfit
 from ketamech.dosing.reader import Reader
@@ -39,7 +39,7 @@ def parser() -> Lark:
     """The tables of the grammar, kept on disk: making them takes a tenth of a second, reading them a hundredth."""
     text = GRAMMAR.read_text(encoding="utf-8")
     kept = cache_folder() / f"grammar-{hashlib.sha256(text.encode()).hexdigest()[:16]}.tables"
-    with if_there_is_room():
+    with ignore_disk_errors():
         kept.parent.mkdir(parents=True, exist_ok=True)
     return Lark(text, **OPTIONS, cache=str(kept) if kept.parent.is_dir() else False)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ketamech.core import BadInput
-from ketamech.core.names import misspelled
+from ketamech.core import InputError
+from ketamech.core.suggest import misspelled
 from ketamech.core.time_units import SPELLINGS
 from ketamech.dosing.lexicon import Lexicon, common_words
 from ketamech.dosing.tokens import Word, quoted
@@ -56,17 +56,17 @@ def shown(text: str) -> str:
     return plain if len(text) <= SHOWN else f"{plain[:SHOWN]}..."
 
 
-def without_drug(text: str) -> BadInput:
+def without_drug(text: str) -> InputError:
     """The error about a treatment that names no drug."""
     what = f"a treatment without a drug: '{shown(text)}'"
-    return BadInput(what, key="drug", expected="a drug first", type_this='"racemic 0.5 mg/kg IV"')
+    return InputError(what, key="drug", expected="a drug first", type_this='"racemic 0.5 mg/kg IV"')
 
 
-def misfit(start: str, text: str, found: list[Word], position: int | None, lexicon: Lexicon) -> BadInput:
+def misfit(start: str, text: str, found: list[Word], position: int | None, lexicon: Lexicon) -> InputError:
     """The error about the word at `position` (None: the end) that cannot stand there."""
     at = next((i for i, word in enumerate(found) if word.start == position), len(found))
     if not found:
-        return BadInput("nothing is said", expected=STARTS[start][0], type_this=STARTS[start][1])
+        return InputError("nothing is said", expected=STARTS[start][0], type_this=STARTS[start][1])
     stretch = _stretch(found, at, lexicon)
     if not any(word.kind in ("NAME", "REINDUCE") for word in stretch.words) and start not in ("time", "share"):
         return _nameless(text, found, at, stretch)
@@ -78,7 +78,7 @@ def misfit(start: str, text: str, found: list[Word], position: int | None, lexic
     else:
         what = f"{quoted(text, found[at].start, found[at].end)} does not fit here in '{shown(text)}'"
     expected, example = (TIMES, f"{key} 40 min") if key in ("over", "lag") else STARTS[start]
-    return BadInput(what, key=key, expected=expected, type_this=example)
+    return InputError(what, key=key, expected=expected, type_this=example)
 
 
 def _stretch(found: list[Word], at: int, lexicon: Lexicon) -> _Stretch:
@@ -93,7 +93,7 @@ def _stretch(found: list[Word], at: int, lexicon: Lexicon) -> _Stretch:
     return _Stretch(found[begin:end], lexicon.inside[inside]() if inside else lexicon, inside)
 
 
-def _nameless(text: str, found: list[Word], at: int, stretch: _Stretch) -> BadInput:
+def _nameless(text: str, found: list[Word], at: int, stretch: _Stretch) -> InputError:
     """No word of this stretch is a known name: one was meant, and is not known."""
     first = stretch.words[0] if stretch.words else None
     if first is None or first.kind == "THEN":
@@ -113,7 +113,7 @@ def _nameless(text: str, found: list[Word], at: int, stretch: _Stretch) -> BadIn
     )
 
 
-def _unknown(start: str, text: str, found: list[Word], at: int, stretch: _Stretch) -> BadInput:
+def _unknown(start: str, text: str, found: list[Word], at: int, stretch: _Stretch) -> InputError:
     """A word that is not known, beside a name that is; unknown words that follow one another are one."""
     last = at
     while last + 1 < len(found) and found[last + 1].kind == "UNKNOWN":
@@ -123,18 +123,18 @@ def _unknown(start: str, text: str, found: list[Word], at: int, stretch: _Stretc
     key = _key(start, found[:at], stretch)
     if before == "NUMBER" and key in TIME_KEYS:
         what = f"{where} is no unit of time in '{shown(text)}'"
-        return BadInput(what, key=key, expected=TIMES, nearest=misspelled(word, UNITS))
+        return InputError(what, key=key, expected=TIMES, nearest=misspelled(word, UNITS))
     if before == "NUMBER" and key == "treatment":
         what = f"no dose in '{shown(text)}': {where} is no unit of one"
-        return BadInput(what, key="dose", expected=MASSES, type_this="0.5 mg/kg")
+        return InputError(what, key="dose", expected=MASSES, type_this="0.5 mg/kg")
     if before in ("INTO", "IN") and key == "with":
         sites = tuple(common_words("SITE"))
         what = f"nothing can be infused into {where}"
-        return BadInput(what, key=key, expected=", ".join(sites), nearest=misspelled(word, sites))
+        return InputError(what, key=key, expected=", ".join(sites), nearest=misspelled(word, sites))
     expected, example = STARTS["phrase" if key == "with" else start]
     known: Iterable[str] = (*stretch.lexicon.spellings, *common_words())
     what = f"{where} was not understood in '{shown(text)}'"
-    return BadInput(what, key=key, expected=expected, nearest=misspelled(word, known), type_this=example)
+    return InputError(what, key=key, expected=expected, nearest=misspelled(word, known), type_this=example)
 
 
 def _key(start: str, before: list[Word], stretch: _Stretch) -> str | None:

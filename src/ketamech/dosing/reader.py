@@ -9,14 +9,14 @@ from typing import Any, NoReturn
 
 from lark import Token, Transformer, v_args
 
-from ketamech.core import BadInput
+from ketamech.core import InputError
 from ketamech.core.time_units import DAY, HOUR, MONTH, WEEK
 from ketamech.dosing.syntax import (
     Amount,
     Choice,
     Days,
-    Endpoint,
     Item,
+    ParsedEndpoint,
     Part,
     Phrase,
     Relapse,
@@ -110,7 +110,7 @@ VALUES: dict[str, Callable[[Children], Any]] = {
     "falls": lambda children: Test(
         children[0].value, "falls by" if children[2].type == "BY" else "falls less than", _share(children[3])
     ),
-    "endpoints": lambda children: _of(Endpoint, children),
+    "endpoints": lambda children: _of(ParsedEndpoint, children),
 }
 
 
@@ -134,7 +134,7 @@ class Reader(Transformer):
 
     def _bad(self, meta: Any, why: str, key: str, expected: str, type_this: str | None = None) -> NoReturn:
         what = f"{quoted(self._text, meta.start_pos, meta.end_pos)} {why}"
-        raise BadInput(what, key=key, expected=expected, type_this=type_this)
+        raise InputError(what, key=key, expected=expected, type_this=type_this)
 
     def range(self, meta: Any, children: Children) -> None:
         """A range of doses."""
@@ -225,13 +225,13 @@ class Reader(Transformer):
             self._bad(meta, "is no relapse", "relapse", "more than a share of baseline", "MADRS > 50 % of baseline")
         return Relapse(name.value, _share(number), since)
 
-    def at(self, meta: Any, children: Children) -> Endpoint:
+    def at(self, meta: Any, children: Children) -> ParsedEndpoint:
         """An output at a time."""
-        return Endpoint(children[0].value, children[-1], "", *_place(meta))
+        return ParsedEndpoint(children[0].value, children[-1], "", *_place(meta))
 
-    def extreme(self, meta: Any, children: Children) -> Endpoint:
+    def extreme(self, meta: Any, children: Children) -> ParsedEndpoint:
         """The peak or the lowest value of an output."""
-        return Endpoint(children[0].value, None, children[1].value, *_place(meta))
+        return ParsedEndpoint(children[0].value, None, children[1].value, *_place(meta))
 
 
 def _place(meta: Any) -> tuple[int, int]:

@@ -104,7 +104,7 @@ class Relapse:
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class ParsedEndpoint:
     """An output at a time, or its `extreme` (peak or lowest)."""
 
     output: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from ketamech.core import BadInput
+from ketamech.core import InputError
 from ketamech.dosing.lexicon import Lexicon
 from ketamech.dosing.parse import parse
 from ketamech.dosing.syntax import Days, Span
@@ -24,7 +24,7 @@ def duration(text: str) -> float:
     """Hours of a duration. Raises BadInput, also for a numbered day."""
     found = parse("time", text, _no_names())
     if isinstance(found, Days):
-        raise BadInput(f"'{text}' is no duration", expected="such as 24 h, 28 days, 3 months")
+        raise InputError(f"'{text}' is no duration", expected="such as 24 h, 28 days, 3 months")
     return found.hours
 
 
@@ -35,4 +35,4 @@ def share_of(text: str) -> float:
 
 @cache
 def _no_names() -> Lexicon:
-    return Lexicon({}, lambda name: BadInput(f"'{name}' was not understood"))
+    return Lexicon({}, lambda name: InputError(f"'{name}' was not understood"))

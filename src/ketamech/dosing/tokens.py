@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ketamech.core import BadInput
+from ketamech.core import InputError
 from ketamech.core.time_units import DAY, HOUR, MINUTE, WEEK
 from ketamech.dosing.lexicon import Lexicon, pieces
 
@@ -39,9 +39,9 @@ def quoted(text: str, start: int, end: int) -> str:
     return f"'{text[start:end]}' (character {start + 1})"
 
 
-def _too_long(length: int, most: int) -> BadInput:
+def _too_long(length: int, most: int) -> InputError:
     what = f"a text of {length:,} characters is too long"
-    return BadInput(what, expected=f"at most {most:,} characters", type_this='"racemic 0.5 mg/kg IV over 40 min"')
+    return InputError(what, expected=f"at most {most:,} characters", type_this='"racemic 0.5 mg/kg IV over 40 min"')
 
 
 def _refuse_long_parts(found: list[Word]) -> None:
@@ -66,7 +66,9 @@ def _meant(text: str, lexicon: Lexicon) -> list[Word]:
         elif meaning.kind == "short":
             found += [Word(w.kind, w.value, first.start, last.end) for w in words(meaning.value, current)]
         elif meaning.kind == "refused":
-            raise BadInput(f"{quoted(text, first.start, last.end)}: {meaning.value}", key="schedule", expected=RHYTHMS)
+            raise InputError(
+                f"{quoted(text, first.start, last.end)}: {meaning.value}", key="schedule", expected=RHYTHMS
+            )
         elif meaning.kind != "filler":
             found.append(Word(meaning.kind, meaning.value, first.start, last.end))
             current = lexicon if meaning.kind == "SEP" else current.inside.get(meaning.kind, lambda now=current: now)()
@@ -167,4 +169,4 @@ def _numbers(word: Word, text: str, *, many: bool) -> list[Word]:
     except ValueError:
         pass
     what = f"{quoted(text, word.start, word.end)} can be read in more than one way"
-    raise BadInput(what, key="dose", expected="a number with a decimal point and nothing between thousands")
+    raise InputError(what, key="dose", expected="a number with a decimal point and nothing between thousands")

@@ -1,10 +1,10 @@
 """Writes a system out as machine code and moves many patients through time."""
 
-from ketamech.core import cache_folder
+from ketamech.core.atomic_files import cache_folder
+from ketamech.engine.dynamic_dosing import solve_with_visits
 from ketamech.engine.events import Events, EventTable, events, table
 from ketamech.engine.kernel import Kernel, load_kernel
-from ketamech.engine.solve import Solution, jacobian, refuse_failure, rest, solve
-from ketamech.engine.visits import solve_with_visits
+from ketamech.engine.solve import Solution, drug_free_steady_state, jacobian, raise_on_failure, solve
 
 __all__ = [
     "EventTable",
@@ -12,11 +12,11 @@ __all__ = [
     "Kernel",
     "Solution",
     "cache_folder",
+    "drug_free_steady_state",
     "events",
     "jacobian",
     "load_kernel",
-    "refuse_failure",
-    "rest",
+    "raise_on_failure",
     "solve",
     "solve_with_visits",
     "table",

@@ -10,31 +10,31 @@ from typing import Any
 
 import numpy as np
 
-from ketamech.core import BadInput, SolveFailed
+from ketamech.core import InputError, SolverError
 
 LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 NOT_READY = 600
-OLDEST = 7  # first version of GPUs that the code is made for
+MIN_DRIVER_VERSION = 7  # first version of GPUs that the code is made for
 MULTIPROCESSORS, VERSION = 16, 75  # what a GPU can be asked about itself
-APART = 1  # a stream that does not wait for others
+MEMORY_ALIGNMENT = 1  # a stream that does not wait for others
 Address = int
 
 
-def _no_device(why: str) -> BadInput:
-    return BadInput(f"no CUDA device: {why}", expected="an NVIDIA GPU with its driver", type_this="--device cpu")
+def _no_device(why: str) -> InputError:
+    return InputError(f"no CUDA device: {why}", expected="an NVIDIA GPU with its driver", type_this="--device cpu")
 
 
 @cache
-def gpu() -> Gpu:
+def open_device() -> CudaDevice:
     """The first GPU of this machine. Raises BadInput when there is none that can be used."""
     try:
         library = ctypes.CDLL(LIBRARY)
     except OSError:
         raise _no_device(f"{LIBRARY}, the driver, is not there") from None
-    return Gpu(library)
+    return CudaDevice(library)
 
 
-class Gpu:
+class CudaDevice:
     """Memory and kernels of one GPU; a method that fails raises SolveFailed with the driver's own words."""
 
     def __init__(self, library: Any) -> None:
@@ -43,7 +43,7 @@ class Gpu:
             raise _no_device("the driver finds no GPU")
         self._device, self._context = ctypes.c_int(), ctypes.c_void_p()
         self._call("cuDeviceGet", ctypes.byref(self._device), ctypes.c_int(0))
-        if self.asked(VERSION) < OLDEST:
+        if self.query(VERSION) < MIN_DRIVER_VERSION:
             raise _no_device("the GPU is older than Volta")
         self._call("cuDevicePrimaryCtxRetain", ctypes.byref(self._context), self._device)
         self.enter()
@@ -53,7 +53,7 @@ class Gpu:
         """Let the thread that calls this use the GPU."""
         self._call("cuCtxSetCurrent", self._context)
 
-    def asked(self, what: int) -> int:
+    def query(self, what: int) -> int:
         """What the GPU says of itself."""
         found = ctypes.c_int()
         self._call("cuDeviceGetAttribute", ctypes.byref(found), ctypes.c_int(what), self._device)
@@ -72,14 +72,14 @@ class Gpu:
         self._call("cuModuleGetFunction", ctypes.byref(function), module, ctypes.c_char_p(name.encode()))
         return function
 
-    def take(self, size: int) -> Address:
+    def allocate(self, size: int) -> Address:
         """Memory of `size` bytes, all zero."""
         address = ctypes.c_uint64()
         self._call("cuMemAlloc_v2", ctypes.byref(address), ctypes.c_size_t(max(size, 8)))
         self._call("cuMemsetD8Async", address, ctypes.c_ubyte(0), ctypes.c_size_t(max(size, 8)), self._aside)
         return address.value
 
-    def give_back(self, address: Address) -> None:
+    def release(self, address: Address) -> None:
         """Memory that was taken; a GPU that has failed has said so before."""
         self._library.cuMemFree_v2(ctypes.c_uint64(address))
 
@@ -109,7 +109,7 @@ class Gpu:
             "cuLaunchKernel", kernel, shape[0], one, one, shape[1], one, one, ctypes.c_uint(0), self._work, places, None
         )
 
-    def at_work(self) -> bool:
+    def is_busy(self) -> bool:
         """Whether the kernel is still running."""
         code = self._library.cuStreamQuery(self._work)
         self._check(0 if code == NOT_READY else code)
@@ -121,7 +121,7 @@ class Gpu:
 
     def _stream(self) -> ctypes.c_void_p:
         stream = ctypes.c_void_p()
-        self._call("cuStreamCreate", ctypes.byref(stream), ctypes.c_uint(APART))
+        self._call("cuStreamCreate", ctypes.byref(stream), ctypes.c_uint(MEMORY_ALIGNMENT))
         return stream
 
     def _call(self, name: str, *arguments: Any) -> None:
@@ -132,4 +132,4 @@ class Gpu:
             words = ctypes.c_char_p()
             self._library.cuGetErrorString(ctypes.c_int(code), ctypes.byref(words))
             said = (words.value or b"").decode() or f"error {code}"
-            raise SolveFailed(f"the GPU failed in {name}: {said}; try fewer patients at once, or --device cpu")
+            raise SolverError(f"the GPU failed in {name}: {said}; try fewer patients at once, or --device cpu")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ketamech.core import BadInput
+from ketamech.core import InputError
 
 AMOUNT, INPUT = 0, 1
 
@@ -82,7 +82,7 @@ def events(rows: Sequence[tuple[float, int, int, float]]) -> Events:
     )
 
 
-def joined(given: Sequence[Events] | EventTable) -> EventTable:
+def to_table(given: Sequence[Events] | EventTable) -> EventTable:
     """Events of each patient as one table."""
     if isinstance(given, EventTable):
         return given
@@ -100,7 +100,7 @@ def merged(count: int, old: EventTable, new: EventTable | None, since: float) ->
     if new is None or not len(new.time):
         return old
     if new.time.min() < since:
-        raise BadInput(f"a dose at {new.time.min():g} h was decided at {since:g} h", expected="doses still to come")
+        raise InputError(f"a dose at {new.time.min():g} h was decided at {since:g} h", expected="doses still to come")
     parts = [
         np.concatenate([getattr(t, name) for t in (old, new)]) for name in ("owner", "time", "kind", "state", "size")
     ]

@@ -16,43 +16,45 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.core import UnknownName, cache_folder, nearest
-from ketamech.core.folders import if_there_is_room, write_whole
-from ketamech.core.json_text import read_json
-from ketamech.engine import machine
-from ketamech.engine.cuda import WARP, Graphics
-from ketamech.engine.cuda_driver import gpu
-from ketamech.engine.instructions import Rows
-from ketamech.engine.lane import SIZES
-from ketamech.system import Layout
+from ketamech.core import UnknownNameError, cache_folder, closest_match
+from ketamech.core.atomic_files import atomic_write, ignore_disk_errors
+from ketamech.core.json_files import read_json
+from ketamech.engine.codegen import native_code
+from ketamech.engine.codegen.ir import WorkspaceLayout
+from ketamech.engine.cuda_driver import open_device
+from ketamech.engine.gpu_kernel import WARP, PtxModule
+from ketamech.engine.lane_layout import SIZES
+from ketamech.model.layout import SystemLayout
 
 if TYPE_CHECKING:
-    from ketamech.system import System
+    from ketamech.model.system import System
 
-Announce = Callable[[str], None]
+Progress = Callable[[str], None]
 LANES = 4  # patients side by side, in one AVX2 register: eight (AVX-512) leave no room in the nearest cache
 ARGUMENTS = {  # r: pointer to numbers, w: to whole numbers, c: a count
     "follow": "rwwrrrrrrwrwwrrcwrwwcr",
     "settle": "rwwrrrwwwcr",
 }
-ONE = {f"{name}_one": f"r{kinds}c" for name, kinds in ARGUMENTS.items()}  # of a single lane: its place first, it last
+SINGLE_LANE_ARGUMENTS = {
+    f"{name}_one": f"r{kinds}c" for name, kinds in ARGUMENTS.items()
+}  # of a single lane: its place first, it last
 DEVICES = {"cpu": "cpu", "cuda": "cuda", "gpu": "cuda", "nvidia": "cuda"}  # and what those who type them mean
 
 
 @dataclass(frozen=True)
-class Compiled:
+class CompiledSystem:
     """Machine code of one system for `lanes` patients side by side, for a processor or a GPU.
 
     `rows` say where a lane's numbers are, `pattern` which entries of the Jacobian are not zero, `gamma` is the method's
     coefficient on the diagonal.
     """
 
-    layout: Layout
+    layout: SystemLayout
     lanes: int
-    rows: Rows
+    rows: WorkspaceLayout
     pattern: tuple[tuple[int, int], ...]
     gamma: float
-    code: machine.Machine | Graphics
+    code: native_code.NativeModule | PtxModule
 
     def sizes(self, times: int = 0, wanted: int = 0) -> np.ndarray:
         """Sizes and row numbers in the order of SIZES, for a run with so many output times and outputs."""
@@ -62,7 +64,7 @@ class Compiled:
             "states": len(layout.states),
             "inputs": len(layout.inputs),
             "parameters": len(layout.parameter_names),
-            "rests": len(layout.rested),
+            "rests": len(layout.baseline_names),
             "times": times,
             "wanted": wanted,
         }
@@ -82,72 +84,76 @@ class Kernel:
     `announce` is told in a line of text when something has to be compiled.
     """
 
-    def __init__(self, layout: Layout, build_system: Callable[[], System], announce: Announce | None = None) -> None:
+    def __init__(
+        self, layout: SystemLayout, build_system: Callable[[], System], announce: Progress | None = None
+    ) -> None:
         self.layout, self.build_system, self._announce = layout, build_system, announce
-        self._compiled: dict[str, Compiled] = {}
+        self._compiled: dict[str, CompiledSystem] = {}
 
     @property
-    def compiled(self) -> Compiled:
+    def compiled(self) -> CompiledSystem:
         """The machine code for the processor at hand, from disk if it is there."""
         return self.compiled_for("cpu")
 
-    def compiled_for(self, device: str) -> Compiled:
+    def compiled_for(self, device: str) -> CompiledSystem:
         """The code for a device, cpu or cuda: it gives the same numbers whichever it is.
 
         Raises UnknownName for another device and BadInput when there is no GPU.
         """
         if DEVICES.get(device) != device:
-            near = DEVICES.get(device.lower()) or nearest(device, DEVICES.values())
-            raise UnknownName(f"there is no device '{device}'", expected="cpu or cuda", nearest=near)
+            near = DEVICES.get(device.lower()) or closest_match(device, DEVICES.values())
+            raise UnknownNameError(f"there is no device '{device}'", expected="cpu or cuda", nearest=near)
         if device not in self._compiled:
             self._compiled[device] = self._load(device, WARP if device == "cuda" else LANES)
         return self._compiled[device]
 
-    def _load(self, device: str, lanes: int) -> Compiled:
+    def _load(self, device: str, lanes: int) -> CompiledSystem:
         if device == "cuda":
-            gpu()  # there is nothing to compile for where there is none
+            open_device()  # there is nothing to compile for where there is none
         folder = _folder(self.layout.fingerprint, device, str(lanes))
         if self._announce and _read(folder) is None:
             self._announce(f"Compiling the equations ({len(self.layout.states)} states), once for this model ...")
-        made = _kept(folder, lambda: _written(self.build_system(), device, lanes))
+        made = _cache_file(folder, lambda: _generate_code(self.build_system(), device, lanes))
         facts = json.loads(made["facts.json"])
-        code = Graphics(made["kernel.ptx"]) if device == "cuda" else machine.Machine(made["kernel.o"])
+        code = PtxModule(made["kernel.ptx"]) if device == "cuda" else native_code.NativeModule(made["kernel.o"])
         pattern = tuple((row, column) for row, column in facts["pattern"])
-        return Compiled(self.layout, lanes, Rows(facts["rows"]), pattern, facts["gamma"], code)
+        return CompiledSystem(self.layout, lanes, WorkspaceLayout(facts["rows"]), pattern, facts["gamma"], code)
 
 
 _LOADED: dict[str, Kernel] = {}
 
 
-def load_kernel(layout: Layout, build_system: Callable[[], System], *, announce: Announce | None = None) -> Kernel:
+def load_kernel(
+    layout: SystemLayout, build_system: Callable[[], System], *, announce: Progress | None = None
+) -> Kernel:
     """The kernel of the system that `layout` describes; `build_system` is called only if it has to be compiled."""
     return _LOADED.setdefault(layout.fingerprint, Kernel(layout, build_system, announce))
 
 
-def _written(system: System, device: str, lanes: int) -> dict[str, bytes]:
+def _generate_code(system: System, device: str, lanes: int) -> dict[str, bytes]:
     """Machine code of a system with the steering, and the facts needed to use it."""
     if device == "cuda":
-        from ketamech.engine.cuda_code import graphics_files
+        from ketamech.engine.codegen.ptx_writer import ptx_files
 
-        return graphics_files(system, steering_texts(ONE), ARGUMENTS)
-    from ketamech.engine.program import EXPORTED, program
+        return ptx_files(system, driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)
+    from ketamech.engine.codegen.compile_system import EXPORTED, compile_system
 
-    made = program(system, lanes)
+    made = compile_system(system, lanes)
     facts = json.dumps({"rows": made.rows.sizes, "pattern": made.pattern, "gamma": made.gamma})
-    steering = steering_texts(ARGUMENTS)
-    code = machine.object_code([made.text, *steering], [*EXPORTED, *ARGUMENTS])
+    steering = driver_texts(ARGUMENTS)
+    code = native_code.object_code([made.text, *steering], [*EXPORTED, *ARGUMENTS])
     return {"kernel.o": code, "facts.json": facts.encode()}
 
 
-def steering_texts(entries: dict[str, str]) -> list[str]:
+def driver_texts(entries: dict[str, str]) -> list[str]:
     """LLVM text of the steering with some of its entries, from disk if it is there."""
 
     def make() -> dict[str, bytes]:
-        from ketamech.engine.steering_code import steering_modules
+        from ketamech.engine.codegen.driver_jit import driver_modules
 
-        return {f"{name}.ll": text.encode() for name, text in steering_modules(entries).items()}
+        return {f"{name}.ll": text.encode() for name, text in driver_modules(entries).items()}
 
-    return [text.decode() for text in _kept(_folder("steering", *entries), make).values()]
+    return [text.decode() for text in _cache_file(_folder("steering", *entries), make).values()]
 
 
 def _sources() -> str:
@@ -157,19 +163,19 @@ def _sources() -> str:
 
 def _folder(*parts: str) -> Path:
     """Where something is kept that depends on `parts`, on the code that writes kernels and on what compiles them."""
-    text = "|".join([*parts, _sources(), machine.processor(), version("numba")])
+    text = "|".join([*parts, _sources(), native_code.processor(), version("numba")])
     return cache_folder() / "kernels" / hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def _kept(folder: Path, make: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:
+def _cache_file(folder: Path, make: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:
     """Files kept in a folder, made anew when one is missing or not what was once written."""
     found = _read(folder)
     if found is None:
         found = make()
         seals = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
-        with if_there_is_room():
+        with ignore_disk_errors():
             for name, data in {**found, "seals.json": json.dumps(seals).encode()}.items():
-                write_whole(folder / name, data)
+                atomic_write(folder / name, data)
     return dict(found)
 
 

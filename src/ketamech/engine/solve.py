@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ketamech.core import BadInput, SolveFailed, UnknownName, nearest
-from ketamech.engine.crew import crew, workspace
-from ketamech.engine.events import Events, EventTable, joined
-from ketamech.engine.fault import term_at_fault
+from ketamech.core import InputError, SolverError, UnknownNameError, closest_match
+from ketamech.engine.codegen.native_code import NativeModule
+from ketamech.engine.cpu_threads import run_on_cpu, workspace
+from ketamech.engine.events import Events, EventTable, to_table
+from ketamech.engine.failure_diagnosis import failing_term
 from ketamech.engine.kernel import Kernel
-from ketamech.engine.lane import OK, REPORT, SETTINGS
-from ketamech.engine.machine import Machine
+from ketamech.engine.lane_layout import OK, REPORT, SETTINGS
 
-STATUS = ("ok", "too many steps", "not finite", "step too small", "no rest state", "not reached")
-SETTLED = 1e-8  # relative correction below which a rest state counts as found
-TOLERANCE, FIRST_STEP, MOST_STEPS = 2e-6, 0.03, 100_000
-LARGEST_GROWTH, SMALLEST_GROWTH, SECOND_TRIES = 10.0, 0.2, 2
+SOLVER_STATUS = ("ok", "too many steps", "not finite", "step too small", "no rest state", "not reached")
+STEADY_STATE_TOLERANCE = 1e-8  # relative correction below which a rest state counts as found
+TOLERANCE, FIRST_STEP, MAX_STEPS = 2e-6, 0.03, 100_000
+MAX_GROWTH, MIN_GROWTH, RETRY_TOLERANCES = 10.0, 0.2, 2
 Progress = Callable[[int], None]
 
 
@@ -32,7 +32,7 @@ class Solution:
     times: np.ndarray
     names: tuple[str, ...]
     values: np.ndarray
-    last: np.ndarray
+    final_state: np.ndarray
     status: np.ndarray
     steps: np.ndarray
     tries: np.ndarray
@@ -45,9 +45,9 @@ class Solution:
         code = int(self.status[patient])
         state = self.state_at_fault[patient]
         if state is None:
-            return STATUS[code]
+            return SOLVER_STATUS[code]
         where = f"at {self.failed_at[patient]:.4g} h, state {state}, term '{self.term_at_fault(patient)}'"
-        return f"{STATUS[code]} {where}"
+        return f"{SOLVER_STATUS[code]} {where}"
 
     def of(self, name: str) -> np.ndarray:
         """Values [patient, time] of one output."""
@@ -55,7 +55,7 @@ class Solution:
 
 
 @dataclass
-class Patients:
+class IntegrationState:
     """Patients under way: inputs, state, constant inputs, clock (h) and proposed step (h), changed as they move."""
 
     inputs: np.ndarray
@@ -65,7 +65,7 @@ class Patients:
     step: np.ndarray
 
     @classmethod
-    def at(cls, start: np.ndarray, inputs: np.ndarray, clock: np.ndarray, first_step: float) -> Patients:
+    def at(cls, start: np.ndarray, inputs: np.ndarray, clock: np.ndarray, first_step: float) -> IntegrationState:
         """Everybody at `start` [patient, state], nothing running in."""
         y = np.array(start, dtype=float, order="C")
         return cls(
@@ -77,7 +77,9 @@ class Patients:
         )
 
 
-def rest(kernel: Kernel, inputs: np.ndarray, *, threads: int = 1, device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:
+def drug_free_steady_state(
+    kernel: Kernel, inputs: np.ndarray, *, threads: int = 1, device: str = "cpu"
+) -> tuple[np.ndarray, np.ndarray]:
     """Drug-free state of each patient; `inputs` is [patient, input] and its resting values are filled in place.
 
     Returns states [patient, state] and a flag per patient that is True where a rest state was found. `device` as in
@@ -86,24 +88,24 @@ def rest(kernel: Kernel, inputs: np.ndarray, *, threads: int = 1, device: str = 
     layout, code = kernel.layout, kernel.compiled_for(device)
     people = np.ascontiguousarray(inputs, dtype=float)
     y = np.empty((len(people), len(layout.states)))
-    guess = np.array([state.at_rest for state in layout.states], dtype=float)
+    guess = np.array([state.initial_guess for state in layout.states], dtype=float)
     change = np.full(len(people), np.inf)
-    source = code.output_rows(tuple(layout.rested))
-    crew(code, "settle", code.sizes(), (people, y, guess, source), change, len(people), threads)
+    source = code.output_rows(tuple(layout.baseline_names))
+    run_on_cpu(code, "settle", code.sizes(), (people, y, guess, source), change, len(people), threads)
     inputs[...] = people
-    return y, change < SETTLED
+    return y, change < STEADY_STATE_TOLERANCE
 
 
 def solve(
     kernel: Kernel,
     start: np.ndarray,
     inputs: np.ndarray,
-    given: Sequence[Events] | EventTable,
+    events: Sequence[Events] | EventTable,
     times: np.ndarray,
     *,
     outputs: Sequence[str] | None = None,
     tolerance: float = TOLERANCE,
-    max_steps: int = MOST_STEPS,
+    max_steps: int = MAX_STEPS,
     first_step: float = FIRST_STEP,
     threads: int = 1,
     device: str = "cpu",
@@ -118,25 +120,25 @@ def solve(
     `device` is cpu, or cuda for an NVIDIA GPU, which gives the same numbers and uses no `threads`.
     Raises BadInput for a tolerance, times, outputs or a device that make no sense.
     """
-    asked = checked_times(times, len(start))
-    table = joined(given)
+    asked = validate_times(times, len(start))
+    table = to_table(events)
     begin = np.minimum(asked[..., 0], table.earliest(len(start)))
-    patients = Patients.at(start, inputs, begin, first_step)
-    return move(
+    patients = IntegrationState.at(start, inputs, begin, first_step)
+    return integrate(
         kernel, patients, table, asked, outputs=outputs, tolerance=tolerance, max_steps=max_steps,
         first_step=first_step, threads=threads, device=device, progress=progress,
     )  # fmt: skip
 
 
-def move(
+def integrate(
     kernel: Kernel,
-    patients: Patients,
+    patients: IntegrationState,
     given: EventTable,
     times: np.ndarray,
     *,
     outputs: Sequence[str] | None = None,
     tolerance: float = TOLERANCE,
-    max_steps: int = MOST_STEPS,
+    max_steps: int = MAX_STEPS,
     first_step: float = FIRST_STEP,
     threads: int = 1,
     device: str = "cpu",
@@ -144,24 +146,31 @@ def move(
 ) -> Solution:
     """Take patients under way on to the last of `times`, changing them; events before their clock must be gone."""
     if not 1e-14 < tolerance < 1.0:
-        raise BadInput(f"a tolerance of {tolerance} cannot be met", expected="a number between 1e-13 and 0.1")
-    asked = checked_times(times, len(patients.y))
-    names, code = checked_outputs(kernel, outputs), kernel.compiled_for(device)
+        raise InputError(f"a tolerance of {tolerance} cannot be met", expected="a number between 1e-13 and 0.1")
+    asked = validate_times(times, len(patients.y))
+    names, code = validate_outputs(kernel, outputs), kernel.compiled_for(device)
     out = np.full((len(patients.y), asked.shape[-1], len(names)), np.nan)
-    report = np.tile([float(len(STATUS) - 1), 0.0, np.nan, -1.0, 0.0], (len(patients.y), 1))
+    report = np.tile([float(len(SOLVER_STATUS) - 1), 0.0, np.nan, -1.0, 0.0], (len(patients.y), 1))
     wanted, stride = code.output_rows(names), 0 if asked.ndim == 1 else asked.shape[1]
-    chosen = (tolerance, first_step, max_steps, LARGEST_GROWTH, SMALLEST_GROWTH, code.gamma, SECOND_TRIES)
+    chosen = (tolerance, first_step, max_steps, MAX_GROWTH, MIN_GROWTH, code.gamma, RETRY_TOLERANCES)
     settings = np.array([value for _, value in zip(SETTINGS, chosen, strict=True)], dtype=float)
     arrays = (
         settings, patients.inputs, patients.y, patients.inflow, patients.clock, patients.step,
         given.first, given.time, given.kind, given.state, given.size, asked, stride, wanted, out,
     )  # fmt: skip
-    crew(code, "follow", code.sizes(asked.shape[-1], len(names)), arrays, report, len(patients.y), threads, progress)
+    run_on_cpu(
+        code, "follow", code.sizes(asked.shape[-1], len(names)), arrays, report, len(patients.y), threads, progress
+    )
     return _solution(kernel, asked, names, out, patients, report)
 
 
 def _solution(
-    kernel: Kernel, times: np.ndarray, names: tuple[str, ...], out: np.ndarray, patients: Patients, report: np.ndarray
+    kernel: Kernel,
+    times: np.ndarray,
+    names: tuple[str, ...],
+    out: np.ndarray,
+    patients: IntegrationState,
+    report: np.ndarray,
 ) -> Solution:
     found = dict(zip(REPORT, report.T, strict=True))
     status = found["status"].astype(int)
@@ -170,36 +179,36 @@ def _solution(
     fault = tuple(states[int(i)] if i >= 0 else None for i in found["state"])
     return Solution(
         times, names, out, patients.y, status, found["steps"].astype(int), found["tries"].astype(int), found["time"],
-        fault, lambda i: term_at_fault(kernel, str(fault[i]), patients.y[i], patients.inputs[i]),
+        fault, lambda i: failing_term(kernel, str(fault[i]), patients.y[i], patients.inputs[i]),
     )  # fmt: skip
 
 
-def checked_times(times: np.ndarray, count: int) -> np.ndarray:
+def validate_times(times: np.ndarray, count: int) -> np.ndarray:
     """Output times (h, they may begin before 0) as the kernel takes them. Raises BadInput."""
     asked = np.ascontiguousarray(times, dtype=float)
     shaped = asked.ndim == 1 or (asked.ndim == 2 and len(asked) == count)
     if not shaped or asked.size == 0 or not np.all(np.isfinite(asked)):
-        raise BadInput("output times must be finite numbers", expected="hours, e.g. 0, 0.5, 24")
+        raise InputError("output times must be finite numbers", expected="hours, e.g. 0, 0.5, 24")
     if np.any(np.diff(asked, axis=-1) < 0):
-        raise BadInput("output times must rise", expected="hours, e.g. 0, 0.5, 24")
+        raise InputError("output times must rise", expected="hours, e.g. 0, 0.5, 24")
     return asked
 
 
-def checked_outputs(kernel: Kernel, outputs: Sequence[str] | None) -> tuple[str, ...]:
+def validate_outputs(kernel: Kernel, outputs: Sequence[str] | None) -> tuple[str, ...]:
     """Names of the outputs asked for, all when None. Raises UnknownName."""
     known = kernel.layout.output_names
     if outputs is None:
         return known
     for name in outputs:
         if name not in known:
-            raise UnknownName(f"there is no output '{name}'", nearest=nearest(name, known))
+            raise UnknownNameError(f"there is no output '{name}'", nearest=closest_match(name, known))
     return tuple(outputs)
 
 
-def refuse_failure(solution: Solution) -> None:
+def raise_on_failure(solution: Solution) -> None:
     """Raise SolveFailed when the only patient of a run could not be solved."""
     if solution.status.size == 1 and solution.status[0]:
-        raise SolveFailed(f"the solve ended early: {solution.reason(0)}")
+        raise SolverError(f"the solve ended early: {solution.reason(0)}")
 
 
 def jacobian(kernel: Kernel, state: np.ndarray, inputs: np.ndarray) -> np.ndarray:
@@ -209,7 +218,7 @@ def jacobian(kernel: Kernel, state: np.ndarray, inputs: np.ndarray) -> np.ndarra
     rows = w.reshape(-1, code.lanes)
     rows[starts["P"] : starts["P"] + inputs.size] = np.asarray(inputs)[:, None]
     rows[starts["Y"] : starts["Y"] + n] = np.asarray(state)[:, None]
-    assert isinstance(code.code, Machine)
+    assert isinstance(code.code, NativeModule)
     for block in ("prepare", "slopes"):
         code.code.function(block, "r")(w.ctypes.data)
     dense = np.zeros((n, n))

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
+from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.evidence.evidence import Evidence
-from ketamech.evidence.load import load_evidence
+from ketamech.evidence.format import format_listing, format_row
+from ketamech.evidence.load_evidence import load_evidence
 from ketamech.evidence.observation import Observation, Reference
-from ketamech.evidence.show import describe, listing
 from ketamech.evidence.spread import Spread, parse_spread
-from ketamech.evidence.table import Row, read_table
 
 
 def cite(ids: Iterable[str], evidence: Evidence | None = None) -> list[Reference]:
@@ -16,14 +16,14 @@ def cite(ids: Iterable[str], evidence: Evidence | None = None) -> list[Reference
 
 
 __all__ = [
+    "CsvRow",
     "Evidence",
     "Observation",
     "Reference",
-    "Row",
     "Spread",
     "cite",
-    "describe",
-    "listing",
+    "format_listing",
+    "format_row",
     "load_evidence",
     "parse_spread",
     "read_table",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from ketamech.core import UnknownName, nearest
+from ketamech.core import UnknownNameError, closest_match
 from ketamech.evidence.observation import Observation, Reference
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ class Evidence:
 
     def __getitem__(self, name: str) -> Observation:
         if name not in self.observations:
-            near = nearest(name, self.observations)
-            raise UnknownName(f"no evidence row '{name}'", expected="an id of data/evidence/*.csv", nearest=near)
+            near = closest_match(name, self.observations)
+            raise UnknownNameError(f"no evidence row '{name}'", expected="an id of data/evidence/*.csv", nearest=near)
         return self.observations[name]
 
     def select(
@@ -41,10 +41,10 @@ class Evidence:
             if (stage is None or row.stage == stage)
             and (use is None or row.use == use)
             and (drug is None or drug.lower() in row.drug.lower())
-            and (text is None or text.lower() in self._words(row))
+            and (text is None or text.lower() in self._search_text(row))
         ]
 
-    def _words(self, row: Observation) -> str:
+    def _search_text(self, row: Observation) -> str:
         parts = (row.id, row.stage, row.quantity, row.species, row.population, row.drug, row.dose, row.route)
         more = (row.time, row.comparator, row.place, row.notes, self.references[row.reference].citation)
         return " ".join((*parts, *more)).lower()

@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 
 from ketamech.core import unit
-from ketamech.evidence import Evidence, Reference, load_evidence, read_table
+from ketamech.core.csv_table import read_table
+from ketamech.evidence import Evidence, Reference, load_evidence
 from ketamech.parameters import Parameter
 
 _TABLE = Path(__file__).parents[1] / "data" / "exchange" / "annotations.csv"

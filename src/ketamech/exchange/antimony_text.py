@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ketamech.core import BadInput, BadModel
+from ketamech.core import InputError, ModelError
 
 
 def antimony_text(sbml: str) -> str:
@@ -12,7 +12,7 @@ def antimony_text(sbml: str) -> str:
     found = _antimony()
     found.clearPreviousLoads()
     if found.loadSBMLString(sbml) < 0:
-        raise BadModel(f"Antimony cannot read the model: {found.getLastError()}")
+        raise ModelError(f"Antimony cannot read the model: {found.getLastError()}")
     return str(found.getAntimonyString(found.getMainModuleName()))
 
 
@@ -21,5 +21,5 @@ def _antimony() -> Any:
         import antimony as found
     except ImportError as problem:
         what = "writing Antimony needs the antimony package, which is not installed"
-        raise BadInput(what, type_this='pip install "ketamech[exchange]"') from problem
+        raise InputError(what, type_this='pip install "ketamech[exchange]"') from problem
     return found

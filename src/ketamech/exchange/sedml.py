@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ketamech.core import BadInput
-from ketamech.exchange.sbml_words import sbml_id
+from ketamech.core import InputError
+from ketamech.exchange.sbml.ids import sbml_id
 
 LEVEL, VERSION = 1, 4
 SBML_NAMESPACE = "http://www.sbml.org/sbml/level3/version1/core"
@@ -20,7 +20,7 @@ TIME = "urn:sedml:symbol:time"
 CVODE = "KISAO:0000019"
 TOLERANCES = (("KISAO:0000209", "1e-8"), ("KISAO:0000211", "1e-10"))  # relative, absolute
 PLOTTED = ("mood.madrs", "dissociation.cadss", "spines.density")
-SEEN = "seen"
+DISPLAY_COURSES = "seen"
 DAY = 24.0
 _ID = re.compile(r"\b[A-Za-z]\w*")
 
@@ -52,9 +52,9 @@ def write_sedml(
     """
     document = _Simulations(name, model_file, seen)
     for course in courses:
-        document.course(course, outputs)
+        document.add_time_course(course, outputs)
     shown = [output for output in PLOTTED if output in outputs] or list(outputs[:1])
-    document.plot(courses[0], [SEEN] if seen else shown)
+    document.plot(courses[0], [DISPLAY_COURSES] if seen else shown)
     return document.text()
 
 
@@ -69,7 +69,7 @@ class _Simulations:
         model.setSource(model_file)
         model.setLanguage("urn:sedml:language:sbml.level-3.version-1")
 
-    def course(self, course: TimeCourse, outputs: Sequence[str]) -> None:
+    def add_time_course(self, course: TimeCourse, outputs: Sequence[str]) -> None:
         """One time course, its task, and a report of time and outputs."""
         simulation = self._document.createUniformTimeCourse()
         simulation.setId(course.name)
@@ -86,7 +86,7 @@ class _Simulations:
         report = self._document.createReport()
         report.setId(f"report_{course.name}")
         report.setName(course.about)
-        for output in (None, *outputs, *([SEEN] if self._seen else [])):
+        for output in (None, *outputs, *([DISPLAY_COURSES] if self._seen else [])):
             shown = report.createDataSet()
             label = sbml_id(output) if output else "time"
             shown.setId(f"shown_{course.name}_{label}")
@@ -127,9 +127,9 @@ class _Simulations:
             math = variable.getId()
         else:
             made.setName(output)
-            math = self._seen if output == SEEN else sbml_id(output)
+            math = self._seen if output == DISPLAY_COURSES else sbml_id(output)
             for name in dict.fromkeys(_ID.findall(math)):
-                variable = self._variable(made, course, f"_of_{name}" if output == SEEN else "")
+                variable = self._variable(made, course, f"_of_{name}" if output == DISPLAY_COURSES else "")
                 variable.setTarget(TARGET.format(name))
                 math = re.sub(rf"\b{name}\b", variable.getId(), math)
         made.setMath(self._libsedml.parseFormula(math))
@@ -150,7 +150,7 @@ def read_time_courses(text: str) -> tuple[str, tuple[TimeCourse, ...]]:
     """The model file and the time courses of SED-ML text. Raises BadInput for what is not such a document."""
     document = libsedml().readSedMLFromString(text)
     if document.getNumErrors() or not document.getNumModels():
-        raise BadInput("this is no SED-ML with a model", expected="what ketamech export writes")
+        raise InputError("this is no SED-ML with a model", expected="what ketamech export writes")
     found = []
     for i in range(document.getNumSimulations()):
         one = document.getSimulation(i)
@@ -164,5 +164,5 @@ def libsedml() -> Any:
         import libsedml as found
     except ImportError as problem:
         what = "writing SED-ML needs python-libsedml, which is not installed"
-        raise BadInput(what, type_this='pip install "ketamech[exchange]"') from problem
+        raise InputError(what, type_this='pip install "ketamech[exchange]"') from problem
     return found

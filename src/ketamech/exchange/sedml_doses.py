@@ -7,9 +7,9 @@ from contextlib import suppress
 from math import isfinite
 from pathlib import Path
 
-from ketamech.core import BadInput
-from ketamech.exchange.archive import read_archive
-from ketamech.exchange.sbml_reading import text_of
+from ketamech.core import InputError
+from ketamech.exchange.omex import read_archive
+from ketamech.exchange.sbml.reader import text_of
 from ketamech.exchange.sedml import libsedml, read_time_courses
 
 ARCHIVE = ".omex"
@@ -24,17 +24,17 @@ def model_of_sedml(path: Path) -> tuple[str, float, dict[str, float]]:
     files = read_archive(path) if path.suffix.lower() == ARCHIVE else {}
     place = next((name for name in files if name.endswith(".sedml")), "")
     if files and not place:
-        raise BadInput("the archive holds no SED-ML", file=path, expected="a file ending in .sedml")
+        raise InputError("the archive holds no SED-ML", file=path, expected="a file ending in .sedml")
     text = files[place] if files else text_of(path)
     source, courses = read_time_courses(text)
     if not courses:
-        raise BadInput("nothing is simulated", file=path, expected="a uniform time course")
+        raise InputError("nothing is simulated", file=path, expected="a uniform time course")
     changed = _changed(text, path)
     name = source.removeprefix("./")
     if files and name not in files:
-        raise BadInput(f"the archive holds no '{name}'", file=path, expected="the model that its SED-ML names")
+        raise InputError(f"the archive holds no '{name}'", file=path, expected="the model that its SED-ML names")
     if not files and (Path(name).is_absolute() or ".." in Path(name).parts or "://" in name):
-        raise BadInput(f"the model '{name}' is not beside this file", file=path, expected="a file beside it")
+        raise InputError(f"the model '{name}' is not beside this file", file=path, expected="a file beside it")
     return files[name] if files else text_of(path.parent / name), max(one.end for one in courses), changed
 
 
@@ -50,6 +50,6 @@ def _changed(text: str, path: Path) -> dict[str, float]:
                 value = float(one.getNewValue())
         if target is None or value is None or not isfinite(value):
             what = f"the SED-ML changes more than a value ({kind} of {where[:80]})"
-            raise BadInput(what, file=path, expected="changeAttribute of the value of a parameter")
+            raise InputError(what, file=path, expected="changeAttribute of the value of a parameter")
         found[target[1]] = value
     return found

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from ketamech.core import BadInput, UnknownName, nearest
-from ketamech.parameters.areas import coupling_name, load_areas
-from ketamech.parameters.load import load_parameters
+from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.parameters.brain_areas import coupling_name, load_brain_areas
+from ketamech.parameters.load_parameters import load_parameters
 
 RECEPTORS = ("nmda", "glun2b", "ampa")
 SHARE = "glun2b"  # a share from 0 to 1, kept as it is; the others are densities, scaled
 SAME = 1e-6  # relative difference between two halves of a matrix that is put down to printing
-Weights = str | Path | Sequence[Sequence[float]] | np.ndarray
+ConnectomeWeights = str | Path | Sequence[Sequence[float]] | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class _Table:
     values: np.ndarray
     file: Path | None = None
 
-    def bad(self, what: str, expected: str, *, row: int | None = None) -> BadInput:
-        return BadInput(what, file=self.file, line=self._line(row), expected=expected)
+    def bad(self, what: str, expected: str, *, row: int | None = None) -> InputError:
+        return InputError(what, file=self.file, line=self._line(row), expected=expected)
 
-    def unknown(self, kind: str, name: str, known: Sequence[str], *, row: int | None = None) -> UnknownName:
-        what, near = f"'{name}' is not {kind}", nearest(name, known)
+    def unknown(self, kind: str, name: str, known: Sequence[str], *, row: int | None = None) -> UnknownNameError:
+        what, near = f"'{name}' is not {kind}", closest_match(name, known)
         in_header = self.file is not None and (row is None or self.rows is self.columns)
-        return UnknownName(
+        return UnknownNameError(
             what, file=self.file, line=1 if in_header else self._line(row), expected=", ".join(known), nearest=near
         )
 
@@ -48,7 +48,7 @@ class _Table:
 
 
 def load_connectome(
-    weights: Weights | None = None, names: Sequence[str] | None = None, *, receptors: str | Path | None = None
+    weights: ConnectomeWeights | None = None, names: Sequence[str] | None = None, *, receptors: str | Path | None = None
 ) -> dict[str, float]:
     """Parameter overrides that put a connectome, a receptor map or both in place of the shipped tables.
 
@@ -62,20 +62,20 @@ def load_connectome(
     a wrong shape, asymmetry or a negative weight, and UnknownName, with the nearest one, for a name that is no area.
     """
     if weights is None and receptors is None:
-        raise BadInput("neither a connectome nor a receptor map", expected="at least one of weights, receptors")
+        raise InputError("neither a connectome nor a receptor map", expected="at least one of weights, receptors")
     found = {} if weights is None else _couplings(_matrix(weights, names))
     return found if receptors is None else found | _densities(_read(Path(receptors)))
 
 
-def _matrix(weights: Weights, names: Sequence[str] | None) -> _Table:
+def _matrix(weights: ConnectomeWeights, names: Sequence[str] | None) -> _Table:
     if isinstance(weights, str | Path):
         return _read(Path(weights))
     try:
         values = np.array(weights, dtype=float)
     except (TypeError, ValueError):
-        raise BadInput("the connectome is not a matrix of numbers", expected="rows of equal length") from None
+        raise InputError("the connectome is not a matrix of numbers", expected="rows of equal length") from None
     if names is None:
-        raise BadInput("the connectome has no names", key="names", expected="the area of each row")
+        raise InputError("the connectome has no names", key="names", expected="the area of each row")
     return _Table(tuple(names), tuple(names), values)
 
 
@@ -85,9 +85,9 @@ def _read(path: Path) -> _Table:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             records = [[cell.strip() for cell in cells] for cells in csv.reader(stream) if any(cells)]
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
-        raise BadInput("cannot read the table", file=path, expected="a CSV file in UTF-8") from problem
+        raise InputError("cannot read the table", file=path, expected="a CSV file in UTF-8") from problem
     if len(records) < 2:
-        raise BadInput("the table is empty", file=path, line=1, expected="a header of areas, then one row an area")
+        raise InputError("the table is empty", file=path, line=1, expected="a header of areas, then one row an area")
     header, body = records[0], records[1:]
     named = header[0] in ("", "area")
     columns = tuple(header[1:] if named else header)
@@ -100,12 +100,12 @@ def _numbers(path: Path, body: list[list[str]], columns: Sequence[str]) -> np.nd
     for i, cells in enumerate(body):
         if len(cells) != len(columns):
             what = f"{len(cells)} numbers under {len(columns)} names"
-            raise BadInput(what, file=path, line=i + 2, expected=f"{len(columns)} numbers")
+            raise InputError(what, file=path, line=i + 2, expected=f"{len(columns)} numbers")
         for j, cell in enumerate(cells):
             try:
                 found[i, j] = float(cell)
             except ValueError:
-                raise BadInput(f"'{cell}' is not a number", file=path, line=i + 2, expected="numbers") from None
+                raise InputError(f"'{cell}' is not a number", file=path, line=i + 2, expected="numbers") from None
     return found
 
 
@@ -122,20 +122,20 @@ def _check_matrix(table: _Table) -> None:
     if table.values.shape != (count, count) or len(table.rows) != count:
         shape = " x ".join(map(str, table.values.shape))
         raise table.bad(f"the connectome is {shape} for {count} names", f"{count} rows of {count} numbers")
-    _check_areas(table, table.rows, [area.area for area in load_areas()])
+    _check_areas(table, table.rows, [area.area for area in load_brain_areas()])
     if table.rows != table.columns:
         raise table.bad("rows and columns name the areas in different orders", "the same order")
-    for i, j in _wrong(~np.isfinite(table.values)):
+    for i, j in _matrix_error(~np.isfinite(table.values)):
         raise table.bad(f"{_between(table, i, j)} is not a finite number", "finite weights", row=i)
-    for i, j in _wrong(table.values < 0):
+    for i, j in _matrix_error(table.values < 0):
         raise table.bad(f"{_between(table, i, j)} is negative", "weights of 0 or more", row=i)
     apart = np.abs(table.values - table.values.T) > SAME * np.maximum(table.values, table.values.T)
-    for i, j in _wrong(apart):
+    for i, j in _matrix_error(apart):
         both = f"{table.values[i, j]:g} one way and {table.values[j, i]:g} the other"
         raise table.bad(f"{_between(table, i, j)} is asymmetric: {both}", "the same weight both ways", row=i)
 
 
-def _wrong(mask: np.ndarray) -> Iterator[tuple[int, int]]:
+def _matrix_error(mask: np.ndarray) -> Iterator[tuple[int, int]]:
     return ((int(i), int(j)) for i, j in np.argwhere(mask & ~np.eye(len(mask), dtype=bool)))
 
 
@@ -155,12 +155,12 @@ def _check_areas(table: _Table, names: Sequence[str], known: Sequence[str]) -> N
 
 def _densities(table: _Table) -> dict[str, float]:
     shipped = load_parameters()
-    _check_areas(table, table.rows, [a.area for a in load_areas() if f"areas.{a.area}_nmda" in shipped])
+    _check_areas(table, table.rows, [a.area for a in load_brain_areas() if f"brain_network.{a.area}_nmda" in shipped])
     found: dict[str, float] = {}
     for column, values in zip(table.columns, table.values.T, strict=True):
         if column not in RECEPTORS:
             raise table.unknown("a receptor", column, RECEPTORS)
-        names = [f"areas.{area}_{column}" for area in table.rows]
+        names = [f"brain_network.{area}_{column}" for area in table.rows]
         for i in np.flatnonzero(~np.isfinite(values) | (values < 0) | ((values > 1) & (column == SHARE))):
             wanted = "a share from 0 to 1" if column == SHARE else "a density of 0 or more"
             raise table.bad(f"{column} of {table.rows[i]} is {values[i]:g}", wanted, row=int(i))

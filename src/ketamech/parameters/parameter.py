@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from ketamech.core import BadInput, convert, unit
-from ketamech.core.units import spell
+from ketamech.core import InputError, convert, unit
+from ketamech.core.units import format_dimensions
 
 _NUMBER_AND_UNIT = re.compile(r"^([-+]?[\d.]+(?:[eE][-+]?\d+)?|)(.*)$", re.DOTALL)
 
@@ -38,8 +38,8 @@ class Parameter:
     spread: Distribution
     status: str
     evidence: tuple[str, ...]
-    place: str
-    why: str
+    locator: str
+    reason: str
     file: str
     line: int
 
@@ -51,7 +51,7 @@ class Parameter:
     @property
     def canonical_unit(self) -> str:
         """The canonical unit, e.g. L/h for a value printed in mL/min."""
-        return spell(unit(self.unit).dims)
+        return format_dimensions(unit(self.unit).dims)
 
     def with_value(self, given: float | str) -> Parameter:
         """This parameter set to a number in canonical units, or to text with a unit such as "30 mL/min".
@@ -60,14 +60,14 @@ class Parameter:
         """
         value = self._from_text(given) if isinstance(given, str) else float(given) / unit(self.unit).factor
         if value - value != 0:  # nan or infinite
-            raise BadInput(f"{self.name} cannot be {given}", expected="a finite number")
+            raise InputError(f"{self.name} cannot be {given}", expected="a finite number")
         return replace(self, value=value, status="set")
 
     def _from_text(self, text: str) -> float:
         number, printed = _NUMBER_AND_UNIT.match(text.strip()).groups()  # type: ignore[union-attr]  # always matches
         try:
             return convert(float(number), printed.strip() or "1", self.unit)
-        except (ValueError, BadInput) as problem:
+        except (ValueError, InputError) as problem:
             expected = f"a number and a unit of the kind {self.unit}"
             example = f'"{self.value:g} {self.unit}"'
-            raise BadInput(f"{self.name} cannot be '{text}'", expected=expected, type_this=example) from problem
+            raise InputError(f"{self.name} cannot be '{text}'", expected=expected, type_this=example) from problem

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ketamech.core import BadInput
-from ketamech.core.json_text import read_json
+from ketamech.core import InputError
+from ketamech.core.json_files import read_json
 from ketamech.evidence import Evidence, Reference, load_evidence
-from ketamech.exchange import read_manifest
-from ketamech.exchange.facts import PAPERS
-from ketamech.exchange.result_files import SUFFIXES, facts_of
-from ketamech.exchange.results import TRIAL, read_results
-from ketamech.exchange.stream import STATE
+from ketamech.exchange.cohort_store import STATE
+from ketamech.exchange.output_folder import read_manifest
+from ketamech.exchange.result_dataset import TRIAL, read_results
+from ketamech.exchange.result_io import SUFFIXES, facts_of
+from ketamech.exchange.result_metadata import PAPERS
 
 FILE = "bibliography.json"
 _CITATION = re.compile(r"^(?P<author>.+?) (?P<year>(?:19|20)\d\d)\b[ ,]*(?P<rest>.*)$")
@@ -66,7 +66,7 @@ def cite(run: Path | str, *, bibtex: bool = False) -> str:
     missing = [key for key in keys if key not in known]
     if missing:
         what = f"'{place.name}' cites '{missing[0]}', which this version does not ship"
-        raise BadInput(what, expected="results of this version", type_this="ketamech simulate SCENARIO")
+        raise InputError(what, expected="results of this version", type_this="ketamech simulate SCENARIO")
     papers = [known[key] for key in keys]
     return as_bibtex(papers) if bibtex else as_text(papers)
 
@@ -86,9 +86,9 @@ def _keys(place: Path) -> list[str]:
         what = f"'{place.name}' is not a KetaMech run" if place.exists() else f"there is no '{place}'"
         kinds = ", ".join(SUFFIXES)
         expected = f"a folder that ketamech wrote results to, or a file of results ({kinds})"
-        raise BadInput(what, expected=expected, type_this="ketamech simulate SCENARIO")
+        raise InputError(what, expected=expected, type_this="ketamech simulate SCENARIO")
     if not owed:
-        raise BadInput(f"'{place.name}' does not say which papers it owes", expected="results that KetaMech wrote")
+        raise InputError(f"'{place.name}' does not say which papers it owes", expected="results that KetaMech wrote")
     return str(owed).split()
 
 
@@ -97,7 +97,7 @@ def _listed(path: Path) -> list[str]:
         return [str(entry["key"]) for entry in read_json(path)]
     except (ValueError, TypeError, KeyError):
         what = f"'{path.name}' is not the list of papers that was written"
-        raise BadInput(what, file=path.parent, expected="a run as it was written") from None
+        raise InputError(what, file=path.parent, expected="a run as it was written") from None
 
 
 def as_text(papers: Iterable[Reference]) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ketamech.analysis.claims import Answer
-from ketamech.analysis.expression import value_of
-from ketamech.report.words import hours_in_words, number
+from ketamech.analysis.claims.evaluate_claims import ClaimResult
+from ketamech.report.number_format import hours_in_words, number
+from ketamech.simulation.expression import value_of
 
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 36
@@ -24,7 +24,7 @@ CLOCKS = (  # figures up to so many hours, hours in a unit, its name, steps to c
 
 
 @dataclass(frozen=True)
-class Line:
+class CurvePath:
     """One curve: its label, the path to draw, and what it does in words."""
 
     label: str
@@ -46,7 +46,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedPoints:
     """A published number before it has a place: hours, value with its printed spread."""
 
     hours: float
@@ -60,7 +60,7 @@ class Published:
 class Drawing:
     """Everything the page needs to draw one claim; x and y ticks are (place, text)."""
 
-    lines: list[Line]
+    lines: list[CurvePath]
     marks: list[Mark]
     x_ticks: list[tuple[float, str]]
     y_ticks: list[tuple[float, str]]
@@ -70,7 +70,7 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class AxisBox:
     """From hours and values to places on the sheet."""
 
     start: float
@@ -87,12 +87,12 @@ class Sheet:
         return HEIGHT - BOTTOM - (value - self.low) / (self.high - self.low) * (HEIGHT - TOP - BOTTOM)
 
 
-def draw(answer: Answer) -> Drawing:
+def draw(answer: ClaimResult) -> Drawing:
     """Draw the curves of this run with the published points over them."""
     curves = {label: _curve(answer, arm) for label, arm in answer.claim.figure.curves.items()}
     published = _published(answer)
     sheet, steps = _sheet(answer, curves, published)
-    lines = [Line(label, _path(sheet, *curve), _words(*curve)) for label, curve in curves.items()]
+    lines = [CurvePath(label, _path(sheet, *curve), _words(*curve)) for label, curve in curves.items()]
     marks = [_mark(sheet, point) for point in published]
     hour_ticks, clock = _hour_ticks(sheet)
     said = ". ".join(f"{line.label}: {line.words}" for line in lines)
@@ -105,12 +105,12 @@ def draw(answer: Answer) -> Drawing:
     )  # fmt: skip
 
 
-def _mark(sheet: Sheet, point: Published) -> Mark:
+def _mark(sheet: AxisBox, point: PublishedPoints) -> Mark:
     middle, low, high = (sheet.y(height) for height in point.heights)
     return Mark(sheet.x(point.hours), middle, low, high, point.hollow, point.title, point.curve)
 
 
-def _curve(answer: Answer, arm: str) -> tuple[np.ndarray, np.ndarray]:
+def _curve(answer: ClaimResult, arm: str) -> tuple[np.ndarray, np.ndarray]:
     """Hours and values between the ends of the figure: output times, thinned, and even steps between them."""
     figure, curves = answer.claim.figure, answer.arms[arm]
     inside = curves.time[(curves.time > figure.start) & (curves.time < figure.end)]
@@ -120,30 +120,30 @@ def _curve(answer: Answer, arm: str) -> tuple[np.ndarray, np.ndarray]:
     return hours, np.interp(hours, curves.time, values)
 
 
-def _published(answer: Answer) -> list[Published]:
+def _published(answer: ClaimResult) -> list[PublishedPoints]:
     order = list(answer.claim.figure.curves.values())
     found = []
     for point in answer.claim.points:
         row = point.row
         middle, low, high = (
-            point.height(row.value if printed is None else printed)
+            point.plotted_value(row.value if printed is None else printed)
             for printed in (row.value, row.spread.low, row.spread.high)
         )
         title = f"{row.id}: {number(middle)}. {point.why}"
         heights, hollow = (middle, low, high), row.species != "human"
-        found.append(Published(point.hours, heights, hollow, title, order.index(point.arm)))
+        found.append(PublishedPoints(point.hours, heights, hollow, title, order.index(point.arm)))
     return found
 
 
 def _sheet(
-    answer: Answer, curves: dict[str, tuple[np.ndarray, np.ndarray]], published: list[Published]
-) -> tuple[Sheet, list[float]]:
+    answer: ClaimResult, curves: dict[str, tuple[np.ndarray, np.ndarray]], published: list[PublishedPoints]
+) -> tuple[AxisBox, list[float]]:
     heights = np.concatenate([*(values for _, values in curves.values()), *(p.heights for p in published)])
     low, high = float(np.nanmin(heights)), float(np.nanmax(heights))
     pad = 0.06 * (high - low) or 0.1
     steps = nice_steps(low - (0 if low == 0 else pad), high + (0 if high == 0 else pad))
     figure = answer.claim.figure
-    return Sheet(figure.start, figure.end, steps[0], steps[-1]), steps
+    return AxisBox(figure.start, figure.end, steps[0], steps[-1]), steps
 
 
 def nice_steps(low: float, high: float, about: int = 5) -> list[float]:
@@ -155,7 +155,7 @@ def nice_steps(low: float, high: float, about: int = 5) -> list[float]:
     return [round(i * step, 12) for i in range(first, last + 1)]
 
 
-def _hour_ticks(sheet: Sheet) -> tuple[list[tuple[float, str]], str]:
+def _hour_ticks(sheet: AxisBox) -> tuple[list[tuple[float, str]], str]:
     span = sheet.end - sheet.start
     _, unit, clock, choices = next(c for c in CLOCKS if span <= c[0])
     step = next((s for s in choices if span / unit / s <= MOST_TICKS), choices[-1])
@@ -163,7 +163,7 @@ def _hour_ticks(sheet: Sheet) -> tuple[list[tuple[float, str]], str]:
     return [(float(at) * unit, f"{at:g}") for at in steps], clock
 
 
-def _path(sheet: Sheet, hours: np.ndarray, values: np.ndarray) -> str:
+def _path(sheet: AxisBox, hours: np.ndarray, values: np.ndarray) -> str:
     if not np.isfinite(values).all():
         return ""
     places = (f"{sheet.x(h):.1f},{sheet.y(v):.1f}" for h, v in zip(hours, values, strict=True))

@@ -9,26 +9,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from ketamech.analysis.claims import (
-    NOT_PERSONS,
-    SIDES,
-    VERDICTS,
-    Answer,
-    Exhibit,
-    Outcome,
-    Rule,
-    load_rule,
-    load_variants,
-)
+from ketamech.analysis.claims.claim import TestResult
+from ketamech.analysis.claims.evaluate_claims import ClaimResult
+from ketamech.analysis.claims.tables import load_rule, load_variants
+from ketamech.analysis.claims.verdict_rule import NOT_PERSONS, SIDES, VERDICTS, EvidenceItem, Rule
 from ketamech.evidence import Reference, load_evidence
-from ketamech.exchange.facts import write_table
+from ketamech.exchange.result_metadata import write_table
 from ketamech.report.claims_figure import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw
-from ketamech.report.html import render
-from ketamech.report.words import number
+from ketamech.report.number_format import number
+from ketamech.report.page_templates import render
 
 
 def write_claims(
-    folder: Path | str, answers: Mapping[str, Answer], facts: Mapping[str, object] | None = None
+    folder: Path | str, answers: Mapping[str, ClaimResult], facts: Mapping[str, object] | None = None
 ) -> list[Path]:
     """Write `claims.html` (one file, nothing fetched) and `claims.csv`, with `facts`; returns their paths."""
     place = Path(folder)
@@ -39,7 +32,7 @@ def write_claims(
     return [page, table]
 
 
-def claims_page(answers: Mapping[str, Answer]) -> str:
+def claims_page(answers: Mapping[str, ClaimResult]) -> str:
     """The whole page."""
     rule, why = load_rule()
     counts = {word: sum(a.judgement.verdict == word for a in answers.values()) for word in VERDICTS}
@@ -54,7 +47,7 @@ def claims_page(answers: Mapping[str, Answer]) -> str:
     )
 
 
-def claim_rows(answers: Mapping[str, Answer]) -> list[dict[str, object]]:
+def claim_rows(answers: Mapping[str, ClaimResult]) -> list[dict[str, object]]:
     """One line a claim: verdict and statement first, then what the model shows, weights, how steady the verdict is."""
     return [
         {
@@ -65,18 +58,18 @@ def claim_rows(answers: Mapping[str, Answer]) -> list[dict[str, object]]:
             "for": answer.judgement.weight_for,
             "against": answer.judgement.weight_against,
             "model_and_evidence": answer.agreement,
-            "steady": f"{answer.steady}/{answer.tried}",
+            "steady": f"{answer.robust}/{answer.tried}",
         }
         for name, answer in answers.items()
     ]
 
 
-def model_says(answer: Answer) -> str:
+def model_says(answer: ClaimResult) -> str:
     """Shown or not shown."""
     return "shown" if answer.shown else "not shown"
 
 
-def found(result: Outcome) -> str:
+def found(result: TestResult) -> str:
     """What came out of a test and the bound, in words."""
     unit = "" if result.unit == "1" else f" {result.unit}"
     bound = f"{result.test.bound:g}".replace("-", "−")
@@ -84,10 +77,10 @@ def found(result: Outcome) -> str:
 
 
 @dataclass(frozen=True)
-class Said:
+class QuotedEvidence:
     """Rows of one paper that say the same: what they say, their ids, and what they weigh."""
 
-    exhibit: Exhibit
+    exhibit: EvidenceItem
     ids: tuple[str, ...]
     weight: str
     paper: Reference
@@ -102,26 +95,26 @@ class Said:
         return f"{self.exhibit.strength}, weight {self.weight}{persons}{recalled}"
 
 
-def said(exhibits: Iterable[Exhibit], rule: Rule) -> list[Said]:
+def quoted_evidence(exhibits: Iterable[EvidenceItem], rule: Rule) -> list[QuotedEvidence]:
     """Pieces of evidence in the order of the table; rows of one paper with the same words become one."""
     references = load_evidence().references
-    groups: dict[tuple[str, str, str], list[Exhibit]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[EvidenceItem]] = defaultdict(list)
     for exhibit in exhibits:
         groups[(exhibit.why, exhibit.row.reference, exhibit.strength)].append(exhibit)
     lines = []
     for (_, paper, _), rows in groups.items():
         first = max(rows, key=rule.weight)
         ids = tuple(exhibit.row.id for exhibit in rows)
-        lines.append(Said(first, ids, f"{rule.weight(first):g}", references[paper]))
+        lines.append(QuotedEvidence(first, ids, f"{rule.weight(first):g}", references[paper]))
     return lines
 
 
-def _card(answer: Answer, rule: Rule) -> dict[str, object]:
+def _card(answer: ClaimResult, rule: Rule) -> dict[str, object]:
     return {
         "claim": answer.claim,
         "judgement": answer.judgement,
         "answer": answer,
         "model": model_says(answer),
         "drawing": draw(answer),
-        "sides": [(side, said(answer.claim.side(side), rule)) for side in SIDES],
+        "sides": [(side, quoted_evidence(answer.claim.side(side), rule)) for side in SIDES],
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ketamech.report.lanes import load_groups
+from ketamech.report.tracks import load_groups
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")
 SECONDARY = ("#D55E00", "#444444", "#CC79A7", "#56B4E9", "#E69F00", "#009E73")

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import sympy
 
 from ketamech.evidence import load_evidence
+from ketamech.model.stage import Output, Stage
+from ketamech.model.system import System
 from ketamech.parameters import Distribution, Parameter
-from ketamech.report.html import counts, render
-from ketamech.report.words import DISCLAIMER, number
-from ketamech.stages.declaration import Offer, Stage
-from ketamech.system import System
+from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.report.page_templates import counts, render
 
 
 @dataclass(frozen=True)
-class Chapter:
+class StageSection:
     """One stage as text: equations are (left side, [(term, reason)]); tables are rows of cells."""
 
     name: str
@@ -34,9 +34,7 @@ def describe(system: System, *, html: bool = False) -> str:
     """The whole system as Markdown, or as one self-contained HTML page."""
     chapters = [chapter(system, stage) for stage in system.stages]
     used = [system.parameters[name] for name in system.parameter_names]
-    size = (
-        f"{len(system.states)} states, {len(system.offers)} offers, {len(system.fluxes)} fluxes, {len(used)} parameters"
-    )
+    size = f"{len(system.states)} states, {len(system.outputs)} offers, {len(system.fluxes)} fluxes, {len(used)} parameters"
     if html:
         return render(
             "describe.html.j2", chapters=chapters, size=size, counts=counts(used), fingerprint=system.fingerprint
@@ -44,18 +42,18 @@ def describe(system: System, *, html: bool = False) -> str:
     return _markdown(chapters, size, counts(used))
 
 
-def chapter(system: System, stage: Stage) -> Chapter:
+def chapter(system: System, stage: Stage) -> StageSection:
     """Everything there is to say about one stage."""
-    title, _, about = stage.about.partition("\n")
-    return Chapter(
+    title, _, about = stage.description.partition("\n")
+    return StageSection(
         stage.name,
         title.strip(),
         " ".join(about.split()),
-        list(stage.needed.items()),
+        list(stage.inputs.items()),
         [_equation(stage, name) for name in stage.states],
         [_state(system, name) for name in stage.states],
-        [_offer(offer, stage) for offer in stage.offered.values()],
-        [_row(system.parameters[name]) for name in stage.used],
+        [_offer(offer, stage) for offer in stage.outputs.values()],
+        [_row(system.parameters[name]) for name in stage.used_parameters],
     )
 
 
@@ -80,28 +78,28 @@ def _signed(text: str) -> str:
 
 def _state(system: System, name: str) -> tuple[str, str, str, str, str]:
     state = next(s for s in system.states if s.name == name)
-    low, high = state.within
+    low, high = state.bounds
     bounds = f"{'−∞' if low is None else number(low)} to {'∞' if high is None else number(high)}"
-    rest = "accumulates" if state.accumulates else f"about {number(state.at_rest)}"
-    return name, state.unit, rest, bounds, state.about
+    rest = "accumulates" if state.is_sink else f"about {number(state.initial_guess)}"
+    return name, state.unit, rest, bounds, state.description
 
 
-def _offer(offer: Offer, stage: Stage) -> tuple[str, str, str, str]:
-    about = offer.about + (" (fixed for a person)" if offer.fixed else "")
+def _offer(offer: Output, stage: Stage) -> tuple[str, str, str, str]:
+    about = offer.description + (" (fixed for a person)" if offer.is_constant else "")
     return offer.name, offer.unit, about, _readable(offer.expression, stage)
 
 
 def _row(row: Parameter) -> tuple[str, str, str, str, str, str, str]:
     sources = "; ".join(row.evidence) or "none"
-    place = f" ({row.place})" if row.place and row.place != "none" else ""
-    return row.name, number(row.value, 4), row.unit, _spread(row.spread), row.status, sources + place, row.why
+    place = f" ({row.locator})" if row.locator and row.locator != "none" else ""
+    return row.name, number(row.value, 4), row.unit, _spread(row.spread), row.status, sources + place, row.reason
 
 
 def _spread(spread: Distribution) -> str:
     return " ".join([spread.kind, *(f"{part:g}" for part in (spread.a, spread.b) if part is not None)])
 
 
-def _markdown(chapters: list[Chapter], size: str, found: list[tuple[str, int, str]]) -> str:
+def _markdown(chapters: list[StageSection], size: str, found: list[tuple[str, int, str]]) -> str:
     lines = [
         "# The KetaMech model",
         "",
@@ -116,7 +114,7 @@ def _markdown(chapters: list[Chapter], size: str, found: list[tuple[str, int, st
     return "\n".join([*lines, *_markdown_sources(chapters)]) + "\n"
 
 
-def _markdown_chapter(part: Chapter) -> list[str]:
+def _markdown_chapter(part: StageSection) -> list[str]:
     lines = [f"## {part.name}", "", f"**{part.title}**", "", part.about, ""]
     if part.needs:
         lines += ["Needs: " + ", ".join(f"`{name}` ({unit})" for name, unit in part.needs), ""]
@@ -140,7 +138,7 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     return [f"| {' | '.join(head)} |", "|" + "---|" * len(head), *(f"| {line} |" for line in cells), ""]
 
 
-def _markdown_sources(chapters: list[Chapter]) -> list[str]:
+def _markdown_sources(chapters: list[StageSection]) -> list[str]:
     ids = {name for part in chapters for row in part.parameters for name in re.split(r"; | \(", row[5])}
     evidence = load_evidence()
     papers = evidence.cite(name for name in sorted(ids) if name in evidence.observations)

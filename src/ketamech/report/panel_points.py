@@ -7,29 +7,31 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ketamech.report.canvas import PAPER, QUIET, Canvas
 from ketamech.report.colours import OKABE_ITO
-from ketamech.report.published import Point
+from ketamech.report.published_points import PublishedPoint
+from ketamech.report.svg_canvas import PAPER, QUIET, Canvas
 from ketamech.report.time_axis import Frame
 
 _MARKERS, _NAMED, _LINE, _LETTER = "osD^vP", 6, 8.5, 3.4  # kinds, papers named, height of a line, width of a letter
 
 
-def reach_of(points: Sequence[Point]) -> np.ndarray:
+def reach_of(points: Sequence[PublishedPoint]) -> np.ndarray:
     """Values and ends of spreads, to make room for them."""
     return np.array([number for point in points for number in (point.value, point.low, point.high)], dtype=float)
 
 
-def draw_points(canvas: Canvas, frame: Frame, points: Sequence[Point], scale: float) -> None:
+def draw_points(canvas: Canvas, frame: Frame, points: Sequence[PublishedPoint], scale: float) -> None:
     """Every point in its paper's colour and kind."""
     for i, label in enumerate(_papers(points)):
-        colour, kind = _look(i)
+        colour, kind = _marker_style(i)
         for point in points:
             if point.label == label:
                 _one(canvas, frame, point, scale, colour, kind)
 
 
-def key_of(canvas: Canvas, frame: Frame, points: Sequence[Point], x: np.ndarray, y: np.ndarray, scale: float) -> None:
+def key_of(
+    canvas: Canvas, frame: Frame, points: Sequence[PublishedPoint], x: np.ndarray, y: np.ndarray, scale: float
+) -> None:
     """The papers by name (their number where they are many), in the corner where curve and points leave most room."""
     labels = _papers(points)
     if not labels:
@@ -38,21 +40,21 @@ def key_of(canvas: Canvas, frame: Frame, points: Sequence[Point], x: np.ndarray,
     y = np.append(y, frame.y(np.array([point.value for point in points]) * scale))
     shown = labels if len(labels) <= _NAMED else [f"{len(labels)} papers"]
     wide, tall = 12 + _LETTER * max(map(len, shown)), _LINE * len(shown) + 3
-    left, top = min(_corners(frame, wide, tall), key=lambda corner: _crowd(corner, wide, tall, x, y))
+    left, top = min(_corners(frame, wide, tall), key=lambda corner: _overlap_count(corner, wide, tall, x, y))
     canvas.box(left, top, wide, tall, colour=PAPER, opacity=0.8)
     for i, label in enumerate(shown):
-        colour, kind = _look(i)
+        colour, kind = _marker_style(i)
         middle = top + _LINE * (i + 0.5) + 1.5
         if len(labels) <= _NAMED:
             canvas.mark(left + 5, middle, kind, size=4, fill=colour, edge=colour)
         canvas.words(left + 10, middle, label, size=6.5, colour=QUIET, edge="center")
 
 
-def _papers(points: Sequence[Point]) -> list[str]:
+def _papers(points: Sequence[PublishedPoint]) -> list[str]:
     return list(dict.fromkeys(point.label for point in points))
 
 
-def _look(i: int) -> tuple[str, str]:
+def _marker_style(i: int) -> tuple[str, str]:
     return OKABE_ITO[(i + 1) % len(OKABE_ITO)], _MARKERS[i % len(_MARKERS)]
 
 
@@ -61,12 +63,12 @@ def _corners(frame: Frame, wide: float, tall: float) -> list[tuple[float, float]
     return [(left, top) for top in (frame.top, frame.bottom - tall) for left in (frame.right - wide, frame.left)]
 
 
-def _crowd(corner: tuple[float, float], wide: float, tall: float, x: np.ndarray, y: np.ndarray) -> int:
+def _overlap_count(corner: tuple[float, float], wide: float, tall: float, x: np.ndarray, y: np.ndarray) -> int:
     left, top = corner
     return int(((x > left) & (x < left + wide) & (y > top) & (y < top + tall)).sum())
 
 
-def _one(canvas: Canvas, frame: Frame, point: Point, scale: float, colour: str, kind: str) -> None:
+def _one(canvas: Canvas, frame: Frame, point: PublishedPoint, scale: float, colour: str, kind: str) -> None:
     x, y = frame.at((point.start + point.end) / 2), float(frame.y(point.value * scale))
     if point.shape == "span":
         canvas.line([frame.at(point.start), frame.at(point.end)], [y, y], colour=colour, width=2, opacity=0.7)

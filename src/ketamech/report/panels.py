@@ -8,52 +8,69 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.analysis.expression import names_in, value_of
-from ketamech.report.canvas import QUIET, Canvas
+from ketamech.parameters.concentration_units import factors, shown
 from ketamech.report.colours import OKABE_ITO
+from ketamech.report.number_format import (
+    DISCLAIMER,
+    hours_in_words,
+    number,
+    sentence_case,
+    stage_in_words,
+    unit_in_words,
+)
 from ketamech.report.panel_points import draw_points, key_of, reach_of
-from ketamech.report.published import Point, drug_free
+from ketamech.report.published_points import PublishedPoint, drug_free
+from ketamech.report.run_description import RunDescription
+from ketamech.report.svg_canvas import QUIET, Canvas
 from ketamech.report.time_axis import Clock, Frame, round_steps
-from ketamech.report.told import Told
-from ketamech.report.words import DISCLAIMER, hours_in_words, number, opened, stage_in_words, unit_in_words
-from ketamech.study import Model
-from ketamech.study.levels import factors, shown
+from ketamech.simulation.expression import names_in, value_of
+from ketamech.simulation.model import Model
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ketamech.system import Layout
+    from ketamech.model.layout import SystemLayout
 
 MOST, COLUMNS = 9, 3
 _WIDTH, _TOP, _BOTTOM, _MARGIN = 921.6, 52.0, 30.0, 11.0
 _CELL, _TALL, _ABOVE, _AXIS = 303.0, 159.0, 30.0, 40.0  # of one panel: cell, height, words above, numbers at its left
 
 
-def panel_plan(dataset: xr.Dataset, told: Told, model: Model, points: Sequence[Point]) -> dict[str, list[str]]:
+def panel_layout(
+    dataset: xr.Dataset, told: RunDescription, model: Model, points: Sequence[PublishedPoint]
+) -> dict[str, list[str]]:
     """What every stage shows, by stage name in story order; stages in which nothing moves are left out."""
-    stages = (stage for stage, _ in model.outline.stages)
+    stages = (stage for stage, _ in model.expression_trees.stages)
     found = {stage: panel_outputs(dataset, told, model.layout, stage, points) for stage in stages}
     return {stage: outputs for stage, outputs in found.items() if outputs}
 
 
 def stage_panels(
-    dataset: xr.Dataset, told: Told, model: Model, points: Sequence[Point], plan: Mapping[str, Sequence[str]]
+    dataset: xr.Dataset,
+    told: RunDescription,
+    model: Model,
+    points: Sequence[PublishedPoint],
+    plan: Mapping[str, Sequence[str]],
 ) -> dict[str, Canvas]:
     """One picture per stage of the plan."""
-    about = dict(model.outline.stages)
+    about = dict(model.expression_trees.stages)
     return {
         stage: _figure(dataset, told, model.layout, (stage, about[stage]), outputs, points)
         for stage, outputs in plan.items()
     }
 
 
-def panel_outputs(dataset: xr.Dataset, told: Told, layout: Layout, stage: str, points: Sequence[Point]) -> list[str]:
+def panel_outputs(
+    dataset: xr.Dataset, told: RunDescription, layout: SystemLayout, stage: str, points: Sequence[PublishedPoint]
+) -> list[str]:
     """What a stage shows: outputs with published points first, then its offers, then its states; moving ones only."""
-    offers = [row.name for row in layout.watched if row.stage == stage]
-    levels = [row.name for row in layout.states if row.stage == stage and row.kind != "amount" and not row.accumulates]
+    offers = [row.name for row in layout.time_varying_outputs if row.stage == stage]
+    levels = [row.name for row in layout.states if row.stage == stage and row.kind != "amount" and not row.is_sink]
     pointed = [p.output for p in points if layout.stage_of.get(names_in(p.output)[0]) == stage]
     moving = [
-        n for n in (*offers, *levels) if n in dataset.variables and _moves(dataset.variables[n].values[told.main])
+        n
+        for n in (*offers, *levels)
+        if n in dataset.variables and _moves(dataset.variables[n].values[told.index_of_main])
     ]
     return list(dict.fromkeys([*pointed, *moving]))[:MOST]
 
@@ -63,8 +80,8 @@ def _moves(y: np.ndarray) -> bool:
 
 
 def _figure(
-    dataset: xr.Dataset, told: Told, layout: Layout, stage: tuple[str, str], outputs: Sequence[str],
-    points: Sequence[Point],
+    dataset: xr.Dataset, told: RunDescription, layout: SystemLayout, stage: tuple[str, str], outputs: Sequence[str],
+    points: Sequence[PublishedPoint],
 ) -> Canvas:  # fmt: skip
     rows = math.ceil(len(outputs) / COLUMNS)
     canvas = Canvas(_WIDTH, _TOP + _TALL * rows + _BOTTOM)
@@ -83,7 +100,7 @@ def _figure(
     return canvas
 
 
-def _legend(told: Told, outputs: Sequence[str], points: Sequence[Point]) -> str:
+def _legend(told: RunDescription, outputs: Sequence[str], points: Sequence[PublishedPoint]) -> str:
     parts = ["Line: simulated."] + (["Dashed: control."] if told.control_place is not None else [])
     shown = [point for point in points if point.output in outputs]
     if shown:
@@ -96,11 +113,11 @@ def _legend(told: Told, outputs: Sequence[str], points: Sequence[Point]) -> str:
 
 
 def _panel(
-    canvas: Canvas, place: Frame, dataset: xr.Dataset, told: Told, layout: Layout, output: str,
-    points: Sequence[Point],
+    canvas: Canvas, place: Frame, dataset: xr.Dataset, told: RunDescription, layout: SystemLayout, output: str,
+    points: Sequence[PublishedPoint],
 ) -> None:  # fmt: skip
     values = _values(dataset, output)
-    scale, unit = _scale(output, layout, values[told.main])
+    scale, unit = _scale(output, layout, values[told.index_of_main])
     hours, curves = dataset.variables["time"].values - told.first, [y * scale for y in values]
     low, high = _limits(curves, points, scale)
     frame = Frame(place.left, place.top, place.width, place.height, place.clock, low, high)
@@ -111,9 +128,9 @@ def _panel(
     for patient, colour in zip(told.treated, OKABE_ITO, strict=False):
         canvas.line(x, frame.y(curves[patient]), colour=colour, width=1.9, title=told.courses[patient].label)
     draw_points(canvas, frame, points, scale)
-    key_of(canvas, frame, points, x, frame.y(curves[told.main]), scale)
-    mine = curves[told.main]
-    peak = int(np.argmax(np.abs(mine - scale * drug_free(output, dataset, told.main))))
+    key_of(canvas, frame, points, x, frame.y(curves[told.index_of_main]), scale)
+    mine = curves[told.index_of_main]
+    peak = int(np.argmax(np.abs(mine - scale * drug_free(output, dataset, told.index_of_main))))
     words = f"{number(mine[peak])}{' ' + unit if unit else ''} at {hours_in_words(float(hours[peak]))}"
     canvas.words(frame.left, frame.top - 14, _name(output, layout), size=8.5, bold=True)
     canvas.words(frame.left, frame.top - 4, f"{output}   {words}", size=7, colour=QUIET)
@@ -131,7 +148,7 @@ def _dress(canvas: Canvas, frame: Frame, unit: str) -> None:
     canvas.words(frame.left - _AXIS + 3, middle, unit or "relative", size=7.5, anchor="center", edge="center", turn=90)
 
 
-def _limits(curves: Sequence[np.ndarray], points: Sequence[Point], scale: float) -> tuple[float, float]:
+def _limits(curves: Sequence[np.ndarray], points: Sequence[PublishedPoint], scale: float) -> tuple[float, float]:
     """Lowest and highest of what is drawn, with a little room."""
     drawn = np.concatenate([*curves, reach_of(points) * scale])
     drawn = drawn[np.isfinite(drawn)]
@@ -140,7 +157,7 @@ def _limits(curves: Sequence[np.ndarray], points: Sequence[Point], scale: float)
     return low - room, high + room
 
 
-def _scale(output: str, layout: Layout, mine: np.ndarray) -> tuple[float, str]:
+def _scale(output: str, layout: SystemLayout, mine: np.ndarray) -> tuple[float, str]:
     """Levels in blood in ng/mL; other small concentrations read better in nmol/L."""
     names = names_in(output)
     text = layout.units.get(names[0], "1")
@@ -157,7 +174,7 @@ def _values(dataset: xr.Dataset, output: str) -> list[np.ndarray]:
         return list(np.asarray(value_of(output, outputs), dtype=float))
 
 
-def _name(output: str, layout: Layout) -> str:
+def _name(output: str, layout: SystemLayout) -> str:
     """What the model says of an output, cut to one line."""
-    words = opened(layout.about.get(output, output))
+    words = sentence_case(layout.descriptions.get(output, output))
     return words if len(words) <= 50 else words[:47].rsplit(" ", 1)[0] + " ..."

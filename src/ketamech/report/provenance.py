@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ketamech.core import unit
-from ketamech.exchange.facts import PAPERS
+from ketamech.exchange.result_metadata import PAPERS
 from ketamech.parameters import ParameterTable
-from ketamech.report.told import Told
-from ketamech.report.words import DISCLAIMER
-from ketamech.study import Model, Scenario
+from ketamech.report.number_format import DISCLAIMER
+from ketamech.report.run_description import RunDescription
+from ketamech.simulation.model import Model
+from ketamech.simulation.scenario import Scenario
 
 PACKAGES = (
     "ketamech",
@@ -37,7 +38,7 @@ _EVIDENCE = Path(__file__).parents[1] / "data" / "evidence"
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^/\\\s'\"]+[/\\])+([^/\\\s'\"]+)")
 
 
-def provenance(told: Told, model: Model, command_line: str) -> dict[str, Any]:
+def provenance(told: RunDescription, model: Model, command_line: str) -> dict[str, Any]:
     """Versions, hashes of equations, parameters and evidence, seed, command line, date and platform."""
     return {
         "command_line": without_paths(command_line),
@@ -61,7 +62,7 @@ def provenance(told: Told, model: Model, command_line: str) -> dict[str, Any]:
 
 def provenance_of(scenario: Scenario, model: Model, seed: int, command_line: str) -> dict[str, str]:
     """The same for many patients of one scenario, one level deep."""
-    asked = Told(scenario.title, (), (), source=scenario.source, seed=seed, values=scenario.values)
+    asked = RunDescription(scenario.title, (), (), source=scenario.source, seed=seed, values=scenario.values)
     return _with_papers(provenance(asked, model, command_line), model)
 
 
@@ -69,7 +70,7 @@ def provenance_of_many(
     title: str, source: str, model: Model, command_line: str, seed: int | None = None
 ) -> dict[str, str]:
     """The same for many persons and no scenario, and the papers behind every number of the equations."""
-    found = provenance(Told(title, (), (), source=source, seed=seed), model, command_line)
+    found = provenance(RunDescription(title, (), (), source=source, seed=seed), model, command_line)
     return _with_papers(found, model)
 
 

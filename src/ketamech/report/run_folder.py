@@ -12,36 +12,37 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from ketamech.evidence import load_evidence
-from ketamech.exchange import whole_folder, write_curves
-from ketamech.exchange.facts import PAPERS, write_table
-from ketamech.exchange.folder import refuse_foreign
+from ketamech.exchange.curves_io import write_curves
+from ketamech.exchange.output_folder import atomic_folder, require_own_folder
+from ketamech.exchange.result_metadata import PAPERS, write_table
 from ketamech.parameters import Parameter
 from ketamech.report import bibliography as papers
-from ketamech.report.html import alternative_text, counts, plain_words, render, sentence
-from ketamech.report.panels import panel_plan, stage_panels
+from ketamech.report.number_format import stage_in_words
+from ketamech.report.page_templates import alternative_text, counts, plain_words, render, sentence
+from ketamech.report.panels import panel_layout, stage_panels
+from ketamech.report.parameters_used import cited_evidence, used_parameters
 from ketamech.report.provenance import flat, provenance
-from ketamech.report.published import Point, published_points
-from ketamech.report.raster import save_png
-from ketamech.report.story_figure import story_figure
-from ketamech.report.summary import Line, how_solved, lines_of, summary
-from ketamech.report.told import Told, told
-from ketamech.report.usage import cited_evidence, used_parameters
-from ketamech.report.words import stage_in_words
-from ketamech.study import Model, Scenario
+from ketamech.report.published_points import PublishedPoint, published_points
+from ketamech.report.run_description import RunDescription, describe_run
+from ketamech.report.summary import SummaryRow, lines_of, solver_status, summary
+from ketamech.report.svg_to_png import save_png
+from ketamech.report.timeline_figure import story_figure
+from ketamech.simulation.model import Model
+from ketamech.simulation.scenario import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True)
-class Findings:
+class RunReport:
     """Everything the pages and tables of one run are made from."""
 
     dataset: xr.Dataset
-    told: Told
+    told: RunDescription
     model: Model
-    lines: list[Line]
-    points: list[Point]
+    lines: list[SummaryRow]
+    points: list[PublishedPoint]
     plan: Mapping[str, list[str]]
     used: tuple[Parameter, ...]
     papers: list[dict[str, Any]]
@@ -50,7 +51,7 @@ class Findings:
 
 def refuse_folder(folder: Path | str) -> None:
     """Raise BadInput before any work is done when results could not be written to `folder`."""
-    refuse_foreign(Path(folder).resolve())
+    require_own_folder(Path(folder).resolve())
 
 
 def write_run(
@@ -63,8 +64,8 @@ def write_run(
 
     The folder appears whole or not at all and replaces an earlier run. Raises BadInput when it holds other files.
     """
-    found = gather(dataset, scenario, model, command_line)
-    with whole_folder(folder) as draft:
+    found = collect_report(dataset, scenario, model, command_line)
+    with atomic_folder(folder) as draft:
         facts = {f"ketamech {k}": v for k, v in flat(found.provenance).items()}
         owed = {PAPERS: " ".join(entry["key"] for entry in found.papers)}
         marked = dataset.assign_attrs({**dataset.attrs, **facts, **owed})
@@ -76,15 +77,15 @@ def write_run(
     return sorted(path for path in Path(folder).iterdir())
 
 
-def gather(dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: str) -> Findings:
+def collect_report(dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: str) -> RunReport:
     """Work out everything before a file is touched."""
-    asked, evidence = told(scenario, model), load_evidence()
+    asked, evidence = describe_run(scenario, model), load_evidence()
     points = published_points(dataset, asked, model, evidence)
-    plan = panel_plan(dataset, asked, model, points)
+    plan = panel_layout(dataset, asked, model, points)
     drawn = {output for outputs in plan.values() for output in outputs}
     names = used_parameters(dataset, asked, model)
     behind = {name: cited_evidence([name], asked, model) for name in names}
-    return Findings(
+    return RunReport(
         dataset,
         asked,
         model,
@@ -97,7 +98,7 @@ def gather(dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: 
     )
 
 
-def _write_tables(folder: Path, found: Findings) -> None:
+def _write_tables(folder: Path, found: RunReport) -> None:
     numbers = summary(found.dataset, found.told, found.lines) | {"provenance": found.provenance}
     for name, content in (
         ("summary.json", numbers),
@@ -113,7 +114,7 @@ def _write_tables(folder: Path, found: Findings) -> None:
     (folder / "scenario.yaml").write_text(_scenario_text(found.told), encoding="utf-8")
 
 
-def _scenario_text(asked: Told) -> str:
+def _scenario_text(asked: RunDescription) -> str:
     """The file as given, or the sentence as a file that runs again."""
     if "treatments:" in asked.source:
         return asked.source
@@ -124,14 +125,14 @@ def _scenario_text(asked: Told) -> str:
     )
 
 
-def _figures(folder: Path, found: Findings, *, png: bool) -> dict[str, Any]:
+def _figures(folder: Path, found: RunReport, *, png: bool) -> dict[str, Any]:
     """Draw and save every figure; returns what the page needs to show them."""
     place = folder / "figures"
     place.mkdir()
     return {"stories": _stories(place, found, png=png), "panels": _panels(place, found)}
 
 
-def _stories(place: Path, found: Findings, *, png: bool) -> list[dict[str, Any]]:
+def _stories(place: Path, found: RunReport, *, png: bool) -> list[dict[str, Any]]:
     """The story on a logarithmic clock and, for a course of treatments, in days."""
     clocks = [("story", True)] + ([("story_days", False)] if len(found.told.occasions()) > 1 else [])
     alt, shown = alternative_text(found.told, found.lines), []
@@ -149,7 +150,7 @@ def _stories(place: Path, found: Findings, *, png: bool) -> list[dict[str, Any]]
     return shown
 
 
-def _panels(place: Path, found: Findings) -> list[dict[str, Any]]:
+def _panels(place: Path, found: RunReport) -> list[dict[str, Any]]:
     shown = []
     drawn = stage_panels(found.dataset, found.told, found.model, found.points, found.plan)
     for number, (stage, canvas) in enumerate(drawn.items(), 1):
@@ -162,7 +163,7 @@ def _panels(place: Path, found: Findings) -> list[dict[str, Any]]:
     return shown
 
 
-def _page(found: Findings, pictures: Mapping[str, Any]) -> str:
+def _page(found: RunReport, pictures: Mapping[str, Any]) -> str:
     lines = found.lines
     moments = list(lines[0].moments) if lines else []
     control = next((name for name in ("24 h", "end") if lines and name in lines[0].difference), "")
@@ -172,11 +173,11 @@ def _page(found: Findings, pictures: Mapping[str, Any]) -> str:
         plain=plain_words(
             found.told, float(found.dataset.variables["time"].values[-1]), found.provenance["changed_parameters"]
         ),
-        failed=[patient for patient in how_solved(found.dataset) if patient["solve"] != "ok"],
+        failed=[patient for patient in solver_status(found.dataset) if patient["solve"] != "ok"],
         groups=[(group, list(rows)) for group, rows in groupby(lines, key=lambda line: line.group)],
         moments=moments,
         control=control,
-        outcomes=[(line, sentence(line)) for line in lines if line.main],
+        outcomes=[(line, sentence(line)) for line in lines if line.is_primary],
         points=[p for picture in pictures["panels"] for p in picture["points"]],
         used=found.used,
         counts=counts(found.used),

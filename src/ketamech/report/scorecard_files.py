@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ketamech.analysis import Scorecard
-from ketamech.exchange.facts import write_table
-from ketamech.report.raster import save_png
-from ketamech.report.scorecard_picture import scorecard_picture
+from ketamech.analysis.scorecard import Scorecard
+from ketamech.exchange.result_metadata import write_table
+from ketamech.report.scorecard_figure import scorecard_picture
+from ketamech.report.svg_to_png import save_png
 
 
 def write_scorecard(

@@ -11,8 +11,8 @@ matplotlib.use("Agg")
 
 from matplotlib.figure import Figure  # the backend must be chosen first
 
-from ketamech.report.canvas import FAINT, INK, PAPER, QUIET
-from ketamech.report.words import DISCLAIMER
+from ketamech.report.number_format import DISCLAIMER
+from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET
 
 DPI = 125
 SETTINGS: dict[Any, Any] = {

@@ -11,16 +11,16 @@ import numpy as np
 import xarray as xr
 
 from ketamech.parameters import ParameterTable, load_parameters
-from ketamech.report.lanes import Lane, Series, lanes_of
-from ketamech.report.told import Told, told_by
-from ketamech.report.words import hours_in_words, number, signed
+from ketamech.report.number_format import hours_in_words, number, signed
+from ketamech.report.run_description import RunDescription, told_by
+from ketamech.report.tracks import Track, TrackCurve, lanes_of
 
 MOMENTS = {"2 h": 2.0, "24 h": 24.0, "7 d": 168.0}
 _STILL, _SAME, _LOST, _EXTREME = 0.005, 0.005, 0.002, "extreme"
 
 
 @dataclass(frozen=True)
-class Line:
+class SummaryRow:
     """One curve in numbers. Times (h) count from the first treatment; values in `unit`.
 
     `extreme` is the value farthest from rest in the direction that matters, reached at `at`. `moments` and
@@ -39,7 +39,7 @@ class Line:
     at: float
     moments: Mapping[str, float]
     difference: Mapping[str, float]
-    main: bool
+    is_primary: bool
 
     @property
     def moved(self) -> bool:
@@ -77,7 +77,7 @@ class Line:
         return f"{number(value)} {unit}" if unit in ("ng/mL", "nmol/L", "points") else number(value)
 
 
-def curve(series: Series, lane: Lane, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
+def curve(series: TrackCurve, lane: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
     """(patient, time) in the track's unit; those relative to baseline are divided by each patient's drug-free value."""
     y = series.values(dataset) * lane.factor(series, values)
     if not lane.relative:
@@ -85,7 +85,7 @@ def curve(series: Series, lane: Lane, dataset: xr.Dataset, values: Mapping[str, 
     return y / (lane.factor(series, values) * series.baseline(dataset)[:, None] if lane.rest is None else lane.rest)
 
 
-def rests(series: Series, lane: Lane, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
+def rests(series: TrackCurve, lane: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
     """Drug-free values [patient] in the lane's unit."""
     if lane.rest is not None:
         return np.full(dataset.sizes["patient"], lane.rest)
@@ -93,7 +93,7 @@ def rests(series: Series, lane: Lane, dataset: xr.Dataset, values: Mapping[str, 
     return found / found if lane.relative else found
 
 
-def lines_of(dataset: xr.Dataset, told: Told, parameters: ParameterTable) -> list[Line]:
+def lines_of(dataset: xr.Dataset, told: RunDescription, parameters: ParameterTable) -> list[SummaryRow]:
     """Every curve of every lane of the main patient, in story order."""
     values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
     return [
@@ -104,18 +104,18 @@ def lines_of(dataset: xr.Dataset, told: Told, parameters: ParameterTable) -> lis
 
 
 def _line(
-    lane: Lane, series: Series, main: bool, dataset: xr.Dataset, values: Mapping[str, float], told: Told
-) -> Line:  # fmt: skip
+    lane: Track, series: TrackCurve, main: bool, dataset: xr.Dataset, values: Mapping[str, float], told: RunDescription
+) -> SummaryRow:  # fmt: skip
     y, rest = curve(series, lane, dataset, values), rests(series, lane, dataset, values)
     hours = dataset.variables["time"].values - told.first
-    mine = y[told.main]
-    start = float(rest[told.main]) if np.isfinite(mine[0]) else float(mine[0])
-    place = _extreme(mine, start, lane.cares)
+    mine = y[told.index_of_main]
+    start = float(rest[told.index_of_main]) if np.isfinite(mine[0]) else float(mine[0])
+    place = _extreme(mine, start, lane.direction)
     other = y[told.control_place] if told.control_place is not None else None
     difference = {} if other is None else {**_at(hours, mine - other), _EXTREME: float((mine - other)[place])}
     label = f"{lane.label}: {series.label}" if series.label else lane.label
-    return Line(
-        lane.key, lane.group, series.outputs, label, lane.unit, lane.show, start, float(mine[place]),
+    return SummaryRow(
+        lane.key, lane.group, series.outputs, label, lane.unit, lane.display_mode, start, float(mine[place]),
         float(hours[place]), _at(hours, mine), difference, main,
     )  # fmt: skip
 
@@ -140,7 +140,7 @@ def _at(hours: np.ndarray, y: np.ndarray) -> dict[str, float]:
     return {**found, "end": float(y[-1])}
 
 
-def how_solved(dataset: xr.Dataset) -> list[dict[str, Any]]:
+def solver_status(dataset: xr.Dataset) -> list[dict[str, Any]]:
     """How the solve of every patient ended."""
     columns = (dataset.variables[name].values for name in ("patient", "solve_status", "solve_steps"))
     return [
@@ -149,7 +149,7 @@ def how_solved(dataset: xr.Dataset) -> list[dict[str, Any]]:
     ]
 
 
-def summary(dataset: xr.Dataset, told: Told, lines: list[Line]) -> dict[str, Any]:
+def summary(dataset: xr.Dataset, told: RunDescription, lines: list[SummaryRow]) -> dict[str, Any]:
     """Everything for summary.json: the run in words, how each solve ended, and the key numbers of every curve."""
     return {
         "title": told.title,
@@ -157,12 +157,12 @@ def summary(dataset: xr.Dataset, told: Told, lines: list[Line]) -> dict[str, Any
         "disclaimer_applies": True,
         "horizon_h": float(dataset.variables["time"].values[-1]),
         "times_count_from": f"first treatment at {told.first:g} h",
-        "patients": how_solved(dataset),
+        "patients": solver_status(dataset),
         "outputs": [_plain(line) for line in lines],
     }
 
 
-def _plain(line: Line) -> dict[str, Any]:
+def _plain(line: SummaryRow) -> dict[str, Any]:
     def clean(value: float) -> float | None:
         return float(f"{value:.5g}") if math.isfinite(value) else None
 
@@ -179,12 +179,12 @@ def _plain(line: Line) -> dict[str, Any]:
     }
 
 
-def table_rows(lines: list[Line], *, all_curves: bool = False) -> list[dict[str, str]]:
+def table_rows(lines: list[SummaryRow], *, all_curves: bool = False) -> list[dict[str, str]]:
     """Rows for a terminal or page table: output, unit, rest, extreme, when, values at moments, against control."""
     moments = list(lines[0].moments) if lines else []
     rows = []
     for line in lines:
-        if line.main or all_curves:
+        if line.is_primary or all_curves:
             row = {"output": line.label, "unit": line.unit, "rest": number(line.rest)}
             row |= {"extreme": number(line.extreme) if line.moved else "–"}
             row |= {"when": hours_in_words(line.at) if line.moved else "–"}

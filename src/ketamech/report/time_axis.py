@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ketamech.report.canvas import FAINT, QUIET, Canvas
+from ketamech.report.svg_canvas import FAINT, QUIET, Canvas
 
 MINUTE = 1 / 60
 LETTER = 0.5  # width of a letter, as a share of its size

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from ketamech.analysis.trials import TrialAnalysis, adpc, adqs, adsl
-from ketamech.exchange.facts import write_table
-from ketamech.report.html import render
+from ketamech.exchange.result_metadata import write_table
+from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.report.page_templates import render
 from ketamech.report.style import save
-from ketamech.report.trial_pictures import power_figure, trial_figures
+from ketamech.report.trial_figures import power_figure, trial_figures
 from ketamech.report.trial_summary import TITLE, difference_rows, printed, relapse_rows
-from ketamech.report.words import DISCLAIMER, number
+from ketamech.trials.analysis.adam_tables import adpc, adqs, adsl
+from ketamech.trials.analysis.analyse import TrialAnalysis
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ketamech.study import Trial
+    from ketamech.trials.design import Trial
 
 MOST_LONG = 5  # replicates that the long tables hold; the Zarr store has all
 
@@ -108,7 +109,7 @@ def _facts(dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, command_line
         "reference": found.reference,
         "differences": differences,
         "not_estimated": found.not_estimated,
-        "left_percent": found.left,
+        "left_percent": found.dropout,
         "failed_percent": 100 * found.failed,
         "hazard_ratio": {k: v for k, v in ratio.items() if math.isfinite(v)},
         "command_line": command_line,

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.report.words import DISCLAIMER, number
+from ketamech.report.number_format import DISCLAIMER, number
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ketamech.analysis import PopulationCard
+    from ketamech.analysis.trial_scorecard import TrialScorecard
 
 INTRODUCTION = """# Virtual trials against published ones
 
@@ -31,7 +31,7 @@ SPREADS = """Standard deviations of change (or score) behind printed SDs, errors
 tables and count in no goal."""
 
 
-def write_trial_scorecard(path: Path, card: PopulationCard) -> Path:
+def write_trial_scorecard(path: Path, card: TrialScorecard) -> Path:
     """Write the page as Markdown: goals, coverage by outcome, every row with the worst first."""
     replicates = next(iter(card.trials.values())).sizes["replicate"]
     ordered = card.rows.reindex(card.rows["z"].abs().sort_values(ascending=False).index)

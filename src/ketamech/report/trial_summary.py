@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.report.words import number
+from ketamech.report.number_format import number
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ketamech.analysis.trials import TrialAnalysis
-    from ketamech.study import Trial
+    from ketamech.trials.analysis.analyse import TrialAnalysis
+    from ketamech.trials.design import Trial
 
 SIGNIFICANT = 0.05  # two-sided
 TITLE = "Difference in change from baseline, adjusted for baseline"

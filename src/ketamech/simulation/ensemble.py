@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ketamech.core import BadInput, UnknownName, nearest
-from ketamech.engine import EventTable, rest, solve
-from ketamech.engine.solve import FIRST_STEP, TOLERANCE, Patients, checked_times, move
+from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.dosing.subject import DoseEvent, Quantity, Subject
+from ketamech.engine import EventTable, drug_free_steady_state, solve
+from ketamech.engine.solve import FIRST_STEP, TOLERANCE, IntegrationState, integrate, validate_times
 from ketamech.simulation.event_table import event_table, merged_tables, no_events, table_of_each, tiled
 from ketamech.simulation.model import Model
-from ketamech.simulation.periodic_steady_state import carried_over, steady_state
-from ketamech.simulation.subject import Course, Entry, Quantity
+from ketamech.simulation.periodic_steady_state import carried_over, periodic_steady_state
 
 OK, NO_BASELINE, NO_STEADY_STATE = "ok", "no rest state", "no periodic steady state"
 
@@ -80,7 +80,7 @@ class Trajectories:
         layout = self.ensemble.model.layout
         variables = {}
         for i, name in enumerate(self.names):
-            attributes = {"units": layout.units[name], "long_name": layout.about[name] or name}
+            attributes = {"units": layout.units[name], "long_name": layout.descriptions[name] or name}
             variables[name] = (("patient", "time"), self.values[:, :, i], attributes)
         coordinates: dict[str, Any] = {
             "patient": ("patient", np.asarray(labels)),
@@ -110,16 +110,16 @@ class Ensemble:
     def __post_init__(self) -> None:
         for name in self.values:
             if name not in self.model.parameters:
-                near = nearest(name, self.model.parameters)
-                raise UnknownName(f"there is no parameter '{name}'", key=name, nearest=near)
+                near = closest_match(name, self.model.parameters)
+                raise UnknownNameError(f"there is no parameter '{name}'", key=name, nearest=near)
         if self.cycle is not None and np.any(self.events.earliest(self.size)[self.cycle.length > 0] < 0):
             what = "something happens before 0 h to patients who start at steady state"
-            raise BadInput(what, key="with", expected="a time of 0 h or later")
+            raise InputError(what, key="with", expected="a time of 0 h or later")
 
     @classmethod
     def of(
-        cls, model: Model, values: Mapping[str, Quantity], events: Sequence[Entry], size: int, *,
-        cycle: Sequence[Entry] = (), length: float = 0.0,
+        cls, model: Model, values: Mapping[str, Quantity], events: Sequence[DoseEvent], size: int, *,
+        cycle: Sequence[DoseEvent] = (), length: float = 0.0,
     ) -> Ensemble:  # fmt: skip
         """Patients who are all given the same, in numbers that may differ (arrays [patient]).
 
@@ -130,14 +130,18 @@ class Ensemble:
         return cls(model, size, values, event_table(model, events, size), repeated)._continued()
 
     @classmethod
-    def of_subjects(cls, model: Model, subjects: Sequence[Course]) -> Ensemble:
+    def of_subjects(cls, model: Model, subjects: Sequence[Subject]) -> Ensemble:
         """Patients who are each given something else and have values of their own. Raises UnknownName."""
-        names = dict.fromkeys(name for subject in subjects for name in subject.values)
-        usual = model.usual
-        values = {n: np.array([subject.values.get(n, usual.get(n)) for subject in subjects]) for n in names}
-        given = table_of_each(model, [subject.entries for subject in subjects])
-        lengths = np.array([subject.gap for subject in subjects], dtype=float)
-        cycle = Cycle(table_of_each(model, [s.cycle for s in subjects]), lengths) if np.any(lengths > 0) else None
+        names = dict.fromkeys(name for subject in subjects for name in subject.parameters)
+        usual = model.default_values
+        values = {n: np.array([subject.parameters.get(n, usual.get(n)) for subject in subjects]) for n in names}
+        given = table_of_each(model, [subject.events for subject in subjects])
+        lengths = np.array([subject.cycle_length for subject in subjects], dtype=float)
+        cycle = (
+            Cycle(table_of_each(model, [s.steady_state_events for s in subjects]), lengths)
+            if np.any(lengths > 0)
+            else None
+        )
         return cls(model, len(subjects), values, given, cycle)._continued()
 
     def _continued(self) -> Ensemble:
@@ -158,10 +162,10 @@ class Ensemble:
     def initial(self, *, tolerance: float = TOLERANCE, threads: int = 1, device: str = "cpu") -> InitialCondition:
         """The drug-free baseline of each patient, and the state at the start: that, or the periodic steady state."""
         kernel, inputs = self.model.kernel, self.inputs()
-        baseline, rested = rest(kernel, inputs, threads=threads, device=device)
+        baseline, rested = drug_free_steady_state(kernel, inputs, threads=threads, device=device)
         state, steady = baseline, np.ones(self.size, dtype=bool)
         if self.cycle is not None:
-            state, steady = steady_state(
+            state, steady = periodic_steady_state(
                 kernel, baseline, inputs, self.cycle.events, self.cycle.length,
                 tolerance=tolerance, threads=threads, device=device,
             )  # fmt: skip
@@ -174,7 +178,7 @@ class Ensemble:
 
     def inputs(self) -> np.ndarray:
         """Inputs of the kernel [patient, input]; resting values are still open."""
-        layout, usual = self.model.layout, self.model.usual
+        layout, usual = self.model.layout, self.model.default_values
         found = np.zeros((len(layout.inputs), self.size))
         for row, name in zip(found, layout.parameter_names, strict=False):
             row[:] = self.values.get(name, usual[name])
@@ -193,7 +197,7 @@ class Ensemble:
         """Everybody at the start, ready to move from hour `begin` on, or from the first event where that is earlier."""
         first = self.initial(tolerance=tolerance, threads=threads, device=device)
         clock = np.minimum(begin, self.events.earliest(self.size))
-        patients = Patients.at(first.state, first.inputs, clock, FIRST_STEP)
+        patients = IntegrationState.at(first.state, first.inputs, clock, FIRST_STEP)
         return Integration(self, first, patients, self.events, tolerance, threads, device, first.reasons.copy())
 
     def solve(
@@ -205,9 +209,9 @@ class Ensemble:
         Times may begin before 0 h, but not for patients at steady state. `tolerance` holds for the steady state too.
         Raises BadInput for times that make no sense, UnknownName for an output that is not there.
         """
-        asked = checked_times(times, self.size)
+        asked = validate_times(times, self.size)
         if self.cycle is not None and asked.min() < 0:
-            raise BadInput("a steady state is known from 0 h on", key="times", expected="times of 0 h or later")
+            raise InputError("a steady state is known from 0 h on", key="times", expected="times of 0 h or later")
         moving = self.start(asked[..., 0], tolerance=tolerance, threads=threads, device=device)
         return moving.advance(times, outputs, progress)
 
@@ -218,14 +222,14 @@ class Integration:
 
     ensemble: Ensemble
     initial: InitialCondition
-    patients: Patients
+    patients: IntegrationState
     events: EventTable
     tolerance: float
     threads: int
     device: str
     reasons: np.ndarray
 
-    def give(self, events: Sequence[Entry], now: np.ndarray | None = None) -> None:
+    def give(self, events: Sequence[DoseEvent], now: np.ndarray | None = None) -> None:
         """Add dose events; planned ones up to each patient's hour `now` (h, default: none of them) are done with."""
         every, planned = self.ensemble, self.events
         if now is not None:
@@ -236,7 +240,7 @@ class Integration:
         self, times: np.ndarray, outputs: Sequence[str] | None = None, progress: Callable[[int], None] | None = None
     ) -> Trajectories:
         """Move everybody on to the last of `times` (h, [time] or [patient, time]); who failed stays failed."""
-        part = move(
+        part = integrate(
             self.ensemble.model.kernel, self.patients, self.events, times,
             outputs=outputs, tolerance=self.tolerance, threads=self.threads, device=self.device, progress=progress,
         )  # fmt: skip

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ketamech.core import UnknownName, nearest
+from ketamech.core import UnknownNameError, closest_match
+from ketamech.dosing.subject import DoseEvent, Quantity
 from ketamech.engine import EventTable, events, table
-from ketamech.engine.events import AMOUNT, INPUT, joined
+from ketamech.engine.events import AMOUNT, INPUT, to_table
 from ketamech.simulation.model import Model
-from ketamech.simulation.subject import Entry, Quantity
 
 Row = tuple[Quantity, int, int, Quantity]  # time (h), kind, state, size (state unit, or state unit per h)
 
 
-def event_table(model: Model, given: Sequence[Entry], count: int) -> EventTable:
+def event_table(model: Model, given: Sequence[DoseEvent], count: int) -> EventTable:
     """Entries, whose numbers may be arrays [patient], as the events of each of `count` patients.
 
     Events of size 0 are left out. Raises UnknownName for a state that nothing can enter.
@@ -32,7 +32,7 @@ def event_table(model: Model, given: Sequence[Entry], count: int) -> EventTable:
     return EventTable(first, time, kind[order][kept], state[order][kept], size)
 
 
-def table_of_each(model: Model, given: Sequence[Sequence[Entry]]) -> EventTable:
+def table_of_each(model: Model, given: Sequence[Sequence[DoseEvent]]) -> EventTable:
     """The same for patients who are each given something else [patient]."""
     parts = [event_table(model, own, 1) for own in given]
     if len(parts) == 1:
@@ -44,7 +44,7 @@ def table_of_each(model: Model, given: Sequence[Sequence[Entry]]) -> EventTable:
 
 def no_events(count: int) -> EventTable:
     """The table of patients to whom nothing happens."""
-    return joined([events([])] * count)
+    return to_table([events([])] * count)
 
 
 def tiled(given: EventTable, times: int) -> EventTable:
@@ -60,11 +60,13 @@ def merged_tables(count: int, *parts: EventTable) -> EventTable:
     return table(count, *(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def _rows(model: Model, entry: Entry) -> Iterator[Row]:
-    place = model.places
-    if entry.state not in place:
-        raise UnknownName(f"nothing can enter '{entry.state}'", nearest=nearest(entry.state, place))
-    state, start = place[entry.state], entry.time
+def _rows(model: Model, entry: DoseEvent) -> Iterator[Row]:
+    place = model.compartment_index
+    if entry.compartment not in place:
+        raise UnknownNameError(
+            f"nothing can enter '{entry.compartment}'", nearest=closest_match(entry.compartment, place)
+        )
+    state, start = place[entry.compartment], entry.time
     infused = np.asarray(entry.duration) > 0
     if np.all(infused):
         rate = entry.amount / entry.duration

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
-from ketamech.core import BadInput
+from ketamech.core import InputError
 from ketamech.engine import Kernel, load_kernel
+from ketamech.model.cache import cached_expression_trees, cached_layout
+from ketamech.model.expression_tree import ExpressionTrees
+from ketamech.model.layout import SystemLayout
 from ketamech.parameters import ParameterTable, load_parameters
-from ketamech.system import Layout, Outline, kept_layout, kept_outline
 
 if TYPE_CHECKING:
-    from ketamech.system import System
+    from ketamech.model.system import System
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,15 @@ class Model:
     is given to another name (where the kinetics are not our own).
     """
 
-    layout: Layout
+    layout: SystemLayout
     parameters: ParameterTable
     kernel: Kernel
     build_system: Callable[[], System] | None = field(default=None, repr=False, compare=False)
-    instead: Mapping[str, str] = field(default_factory=dict)
+    state_aliases: Mapping[str, str] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[Callable[..., Model], tuple[ParameterTable, str]]:
         """Sent to another process a model travels as its values and is compiled there."""
-        return _arrived, (self.parameters, self.layout.fingerprint)
+        return _unpickle, (self.parameters, self.layout.fingerprint)
 
     @cached_property
     def system(self) -> System:
@@ -42,20 +44,20 @@ class Model:
         return _build(self.parameters)
 
     @cached_property
-    def usual(self) -> Mapping[str, float]:
+    def default_values(self) -> Mapping[str, float]:
         """Every parameter's value in canonical units."""
         return {name: row.canonical for name, row in self.parameters.items()}
 
     @cached_property
-    def places(self) -> dict[str, int]:
+    def compartment_index(self) -> dict[str, int]:
         """Where in the state vector each thing that can be given enters."""
         found = {name: i for i, name in enumerate(self.layout.state_names)}
-        return found | {name: found[state] for name, state in self.instead.items()}
+        return found | {name: found[state] for name, state in self.state_aliases.items()}
 
     @cached_property
-    def outline(self) -> Outline:
+    def expression_trees(self) -> ExpressionTrees:
         """The equations as plain trees: which names stand where."""
-        return kept_outline(self.parameters, lambda: self.system)
+        return cached_expression_trees(self.parameters, lambda: self.system)
 
 
 def load_model(parameters: ParameterTable | None = None, *, announce: Callable[[str], None] | None = None) -> Model:
@@ -71,19 +73,19 @@ def load_model(parameters: ParameterTable | None = None, *, announce: Callable[[
             announce("Building the equations and checking their units ...")
         return build_system()
 
-    layout = kept_layout(table, first_build)
+    layout = cached_layout(table, first_build)
     return Model(layout, table, load_kernel(layout, build_system, announce=announce), build_system)
 
 
-def _arrived(parameters: ParameterTable, fingerprint: str) -> Model:
+def _unpickle(parameters: ParameterTable, fingerprint: str) -> Model:
     made = load_model(parameters)
     if made.layout.fingerprint != fingerprint:
         here = made.layout.fingerprint
-        raise BadInput(f"the equations here are {here}, not {fingerprint}", expected="the same version everywhere")
+        raise InputError(f"the equations here are {here}, not {fingerprint}", expected="the same version everywhere")
     return made
 
 
 def _build(parameters: ParameterTable) -> System:
-    from ketamech.system import build
+    from ketamech.model.assemble import build_system
 
-    return build(parameters)
+    return build_system(parameters)

@@ -8,13 +8,13 @@ from ketamech.engine import EventTable, Kernel, solve, table
 from ketamech.engine.events import INPUT
 from ketamech.engine.solve import TOLERANCE
 
-REPEATS = 1e-5  # largest change over a cycle, relative to a state's size plus its declared scale
-STILL_TO_COME = 1e-4  # and the most that all later cycles may change
-MOST_CYCLES, TIGHTER = 300, 10
+RELATIVE_TOLERANCE = 1e-5  # largest change over a cycle, relative to a state's size plus its declared scale
+EVENT_EPSILON = 1e-4  # and the most that all later cycles may change
+MAX_CYCLES, TOLERANCE_DIVISOR = 300, 10
 SAME_TIME = 1e-9  # share of a cycle within which an event counts as being at its end
 
 
-def steady_state(
+def periodic_steady_state(
     kernel: Kernel,
     start: np.ndarray,
     inputs: np.ndarray,
@@ -35,23 +35,23 @@ def steady_state(
     lengths = np.broadcast_to(np.asarray(length, dtype=float), len(start))
     state, steady, lost = start.copy(), lengths <= 0, np.zeros(len(start), dtype=bool)
     last = np.full(len(start), np.inf)
-    kept = np.array([not row.accumulates for row in kernel.layout.states])
+    kept = np.array([not row.is_sink for row in kernel.layout.states])
     scales = np.array([row.scale for row in kernel.layout.states])[kept]
     times = np.column_stack([np.zeros(len(start)), lengths])
     within = repeated(cycle, lengths)
-    for _ in range(MOST_CYCLES):
+    for _ in range(MAX_CYCLES):
         moving = np.flatnonzero(~(steady | lost))
         if not moving.size:
             break
         after = solve(
             kernel, state[moving], inputs[moving], within.of(moving), times[moving],
-            outputs=(), tolerance=tolerance / TIGHTER, threads=threads, device=device,
+            outputs=(), tolerance=tolerance / TOLERANCE_DIVISOR, threads=threads, device=device,
         )  # fmt: skip
         before = state[moving][:, kept]
-        change = np.abs(after.last[:, kept] - before) / (scales + np.abs(before))
-        state[moving] = after.last
+        change = np.abs(after.final_state[:, kept] - before) / (scales + np.abs(before))
+        state[moving] = after.final_state
         lost[moving] = after.status != 0
-        steady[moving] = _repeats(change.max(axis=1), last[moving], tolerance) & (after.status == 0)
+        steady[moving] = _is_periodic(change.max(axis=1), last[moving], tolerance) & (after.status == 0)
         last[moving] = change.max(axis=1)
     return state, steady
 
@@ -103,9 +103,9 @@ def _end(part: EventTable, length: np.ndarray) -> np.ndarray:
     return np.where(own > 0, own * (1 - SAME_TIME), np.inf)
 
 
-def _repeats(change: np.ndarray, before: np.ndarray, tolerance: float) -> np.ndarray:
+def _is_periodic(change: np.ndarray, before: np.ndarray, tolerance: float) -> np.ndarray:
     """Whether changes have become small, and so has all that slowly shrinking ones would still add up to."""
     with np.errstate(invalid="ignore"):
         rate = np.minimum(change / before, 1.0)
     left = change * rate / np.maximum(1 - rate, tolerance)
-    return (change < REPEATS) & ((left < STILL_TO_COME) | (change < tolerance / TIGHTER))
+    return (change < RELATIVE_TOLERANCE) & ((left < EVENT_EPSILON) | (change < tolerance / TOLERANCE_DIVISOR))

@@ -2,55 +2,57 @@
 
 from typing import TYPE_CHECKING
 
-from ketamech.core.lazy import lazily, listing
-from ketamech.study.cohort import Cohort
-from ketamech.study.dosing import DoseRecord, ev
-from ketamech.study.giving import entries, sentence_entries
-from ketamech.study.regimen import Phase, Regimen, Treatment
-from ketamech.study.running import Course, Entry, Model, load_model, run, story_times
-from ketamech.study.scenario import Scenario, load_scenario
-from ketamech.study.simulate import courses, simulate
+from ketamech.core.lazy import lazy_getattr, listing
+from ketamech.dosing.dose_events import dose_events, dose_events_from_text
+from ketamech.dosing.dose_records import DoseRecord, ev
+from ketamech.dosing.regimen import Phase, Regimen, Treatment
+from ketamech.dosing.subject import DoseEvent, Subject
+from ketamech.population.cohort import Cohort
+from ketamech.simulation.model import Model, load_model
+from ketamech.simulation.run_subjects import output_times, run
+from ketamech.simulation.scenario import Scenario, load_scenario
+from ketamech.simulation.simulate import simulate, subjects
 
 if TYPE_CHECKING:
-    from ketamech.study.conduct import run_trial as run_trial
-    from ketamech.study.people import People as People
-    from ketamech.study.people import Population as Population
-    from ketamech.study.people import load_population as load_population
-    from ketamech.study.scenario_file import schema as schema
-    from ketamech.study.trial import Trial as Trial
-    from ketamech.study.trial_file import trial_schema as trial_schema
-    from ketamech.study.trial_from_file import load_trial as load_trial
+    from ketamech.population.virtual_population import Population as Population
+    from ketamech.population.virtual_population import VirtualPatients as VirtualPatients
+    from ketamech.population.virtual_population import load_population as load_population
+    from ketamech.simulation.scenario_schema import schema as schema
+    from ketamech.trials.design import Trial as Trial
+    from ketamech.trials.run_trial import run_trial as run_trial
+    from ketamech.trials.trial_reader import load_trial as load_trial
+    from ketamech.trials.trial_schema import trial_schema as trial_schema
 
 __all__ = [
     "Cohort",
-    "Course",
+    "DoseEvent",
     "DoseRecord",
-    "Entry",
     "Model",
-    "People",
     "Phase",
     "Population",
     "Regimen",
     "Scenario",
+    "Subject",
     "Treatment",
     "Trial",
-    "courses",
-    "entries",
+    "VirtualPatients",
+    "dose_events",
+    "dose_events_from_text",
     "ev",
     "load_model",
     "load_population",
     "load_scenario",
     "load_trial",
+    "output_times",
     "run",
     "run_trial",
     "schema",
-    "sentence_entries",
     "simulate",
-    "story_times",
+    "subjects",
     "trial_schema",
 ]
 _LATER = {  # pydantic is not loaded for a sentence
-    "People": "people",
+    "VirtualPatients": "people",
     "Population": "people",
     "Trial": "trial",
     "load_population": "people",
@@ -59,5 +61,5 @@ _LATER = {  # pydantic is not loaded for a sentence
     "schema": "scenario_file",
     "trial_schema": "trial_file",
 }
-__getattr__ = lazily(__name__, _LATER)
+__getattr__ = lazy_getattr(__name__, _LATER)
 __dir__ = listing(__name__, __all__)

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ketamech.analysis.claims.rule import Exhibit
-from ketamech.analysis.measure import Curves, Measure
+from ketamech.analysis.claims.verdict_rule import EvidenceItem
 from ketamech.evidence import Observation
+from ketamech.simulation.observable import Observable, TimeCourse
 
 RELATIONS = ("<", ">")
 
 
 @dataclass(frozen=True)
-class Test:
+class ClaimTest:
     """One number of one arm and the bound it must pass for the claim to be shown; `says` it in words."""
 
     __test__ = False  # not a test of pytest
     arm: str
-    measure: Measure
+    measure: Observable
     relation: str
     bound: float
-    says: str
+    description: str
 
     def passes(self, value: float) -> bool:
         """Whether the number passes; no number never does."""
@@ -29,10 +29,10 @@ class Test:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TestResult:
     """What came out of one test; `unit` is canonical."""
 
-    test: Test
+    test: ClaimTest
     value: float
     unit: str
 
@@ -43,7 +43,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Point:
+class FigurePoint:
     """A published number over the figure: canonical value times `factor` plus `offset`, at `hours`, on an arm."""
 
     row: Observation
@@ -53,13 +53,13 @@ class Point:
     offset: float
     why: str
 
-    def height(self, printed: float) -> float:
+    def plotted_value(self, printed: float) -> float:
         """A printed number on the axis of the figure."""
         return self.row.canonical(printed) * self.factor + self.offset
 
 
 @dataclass(frozen=True)
-class Figure:
+class ClaimFigure:
     """What is drawn: an output over hours, one curve for each arm by its label."""
 
     output: str
@@ -75,16 +75,16 @@ class Claim:
 
     id: str
     statement: str
-    met: str
+    encountered_as: str
     stage: str
-    level: str
-    figure: Figure
+    evidence_level: str
+    figure: ClaimFigure
     note: str
-    tests: tuple[Test, ...] = ()
-    exhibits: tuple[Exhibit, ...] = ()
-    points: tuple[Point, ...] = ()
+    tests: tuple[ClaimTest, ...] = ()
+    exhibits: tuple[EvidenceItem, ...] = ()
+    points: tuple[FigurePoint, ...] = ()
 
-    def side(self, side: str) -> tuple[Exhibit, ...]:
+    def side(self, side: str) -> tuple[EvidenceItem, ...]:
         """The exhibits for, or against."""
         return tuple(exhibit for exhibit in self.exhibits if exhibit.side == side)
 
@@ -93,6 +93,8 @@ class Claim:
         return {*self.figure.curves.values(), *(test.arm for test in self.tests)}
 
 
-def outcome(test: Test, arms: Mapping[str, Curves], control: Curves | None, units: Mapping[str, str]) -> Outcome:
+def outcome(
+    test: ClaimTest, arms: Mapping[str, TimeCourse], control: TimeCourse | None, units: Mapping[str, str]
+) -> TestResult:
     """Read one test off the simulated arms."""
-    return Outcome(test, test.measure.read(arms[test.arm], control), test.measure.unit(units))
+    return TestResult(test, test.measure.read(arms[test.arm], control), test.measure.unit(units))

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from ketamech.analysis.claims.claim import RELATIONS, Claim, Figure, Point, Test
-from ketamech.analysis.claims.rule import IN_PEOPLE, LEVELS, SIDES, STRENGTHS, Exhibit, Rule
-from ketamech.analysis.protocols import Protocol, load_protocols
-from ketamech.analysis.targets import MEASURE_COLUMNS, known, measure
-from ketamech.evidence import Evidence, Observation, Row, read_table
+from ketamech.analysis.claims.claim import RELATIONS, Claim, ClaimFigure, ClaimTest, FigurePoint
+from ketamech.analysis.claims.verdict_rule import IN_PEOPLE, LEVELS, SIDES, STRENGTHS, EvidenceItem, Rule
+from ketamech.analysis.reference_protocols import Protocol, load_protocols
+from ketamech.analysis.scorecard_targets import MEASURE_COLUMNS, known, measure
+from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.evidence import Evidence, Observation
 
 DIRECTORY = Path(__file__).parents[2] / "data" / "claims"
 COLUMNS = ("id", "statement", "met", "stage", "level", "figure", "start", "end", "curves", "axis", "note")
@@ -51,28 +52,30 @@ def load_variants(rule: Rule, folder: Path = DIRECTORY) -> dict[str, Rule]:
     return {row["name"]: rule.changed(_settings(row)) for row in read_table(folder / "variants.csv", VARIANT_COLUMNS)}
 
 
-def _settings(row: Row) -> dict[str, float]:
+def _settings(row: CsvRow) -> dict[str, float]:
     found = {}
     for part in row["settings"].split(";"):
         name, _, text = part.partition("=")
         try:
             found[name.strip()] = float(text)
         except ValueError as problem:
-            raise row.bad("settings", f"cannot read '{part}'", expected="name=number") from problem
+            raise row.error("settings", f"cannot read '{part}'", expected="name=number") from problem
     return found
 
 
-def _ids(rows: Iterable[Row]) -> dict[str, Row]:
-    found: dict[str, Row] = {}
+def _ids(rows: Iterable[CsvRow]) -> dict[str, CsvRow]:
+    found: dict[str, CsvRow] = {}
     for row in rows:
         name = row.required("id", "a name such as glutamate-rises")
         if name in found:
-            raise row.bad("id", f"'{name}' is already used", expected="each claim once")
+            raise row.error("id", f"'{name}' is already used", expected="each claim once")
         found[name] = row
     return found
 
 
-def _by_claim(rows: Iterable[Row], ids: Mapping[str, Row], make: Callable[[Row], Part]) -> dict[str, list[Part]]:
+def _by_claim(
+    rows: Iterable[CsvRow], ids: Mapping[str, CsvRow], make: Callable[[CsvRow], Part]
+) -> dict[str, list[Part]]:
     found: dict[str, list[Part]] = defaultdict(list)
     for row in rows:
         found[known(row, "claim", ids, "an id of claims.csv")].append(make(row))
@@ -80,50 +83,56 @@ def _by_claim(rows: Iterable[Row], ids: Mapping[str, Row], make: Callable[[Row],
 
 
 def _claim(
-    row: Row, arms: Mapping[str, Protocol], tests: list[Test], exhibits: list[Exhibit], points: list[Point]
+    row: CsvRow,
+    arms: Mapping[str, Protocol],
+    tests: list[ClaimTest],
+    exhibits: list[EvidenceItem],
+    points: list[FigurePoint],
 ) -> Claim:
     if not tests:
-        raise row.bad("id", f"'{row['id']}' has no experiment", expected="a line of experiments.csv")
+        raise row.error("id", f"'{row['id']}' has no experiment", expected="a line of experiments.csv")
     curves = {}
     for part in row.required("curves", "label=arm; label=arm").split(";"):
         label, _, arm = (text.strip() for text in part.partition("="))
-        curves[label] = known(Row(row.file, row.line, {"curves": arm}), "curves", arms, "an id of arms.csv")
-    figure = Figure(row["figure"], row.number("start"), row.number("end"), curves, row["axis"])
-    told = (row.required("statement", "a sentence"), row["met"], row["stage"], row.choice("level", LEVELS))
+        curves[label] = known(CsvRow(row.file, row.line, {"curves": arm}), "curves", arms, "an id of arms.csv")
+    figure = ClaimFigure(row["figure"], row.number("start"), row.number("end"), curves, row["axis"])
+    told = (row.required("statement", "a sentence"), row["met"], row["stage"], row.one_of("level", LEVELS))
     return Claim(row["id"], *told, figure, row["note"], tuple(tests), tuple(exhibits), tuple(points))
 
 
-def _test(row: Row, arms: Mapping[str, Protocol]) -> Test:
+def _test(row: CsvRow, arms: Mapping[str, Protocol]) -> ClaimTest:
     arm = known(row, "protocol", arms, "an id of arms.csv")
-    relation = row.choice("relation", RELATIONS)
-    return Test(arm, measure(row), relation, row.number("bound"), row.required("says", "what would count, in words"))
+    relation = row.one_of("relation", RELATIONS)
+    return ClaimTest(
+        arm, measure(row), relation, row.number("bound"), row.required("says", "what would count, in words")
+    )
 
 
-def _exhibit(row: Row, evidence: Evidence) -> Exhibit:
+def _exhibit(row: CsvRow, evidence: Evidence) -> EvidenceItem:
     found = evidence[known(row, "evidence", evidence.observations, "an id of data/evidence/*.csv")]
-    strength = row.choice("strength", STRENGTHS)
-    if (strength in IN_PEOPLE) != _in_people(found) or (strength == "in vitro") != _in_a_dish(found):
-        raise row.bad("strength", f"'{row['evidence']}' is no such study", expected=_expected(found))
-    return Exhibit(found, row.choice("side", SIDES), strength, row.required("why", "what the row says"))
+    strength = row.one_of("strength", STRENGTHS)
+    if (strength in IN_PEOPLE) != _is_in_humans(found) or (strength == "in vitro") != _is_in_vitro(found):
+        raise row.error("strength", f"'{row['evidence']}' is no such study", expected=_expected(found))
+    return EvidenceItem(found, row.one_of("side", SIDES), strength, row.required("why", "what the row says"))
 
 
-def _in_a_dish(row: Observation) -> bool:
+def _is_in_vitro(row: Observation) -> bool:
     words = f"{row.route} {row.population}".lower()
     return any(word in words for word in ("in vitro", "hek-293", "membranes", "homogenate", "oocytes"))
 
 
-def _in_people(row: Observation) -> bool:
-    return row.species == "human" and not _in_a_dish(row)
+def _is_in_humans(row: Observation) -> bool:
+    return row.species == "human" and not _is_in_vitro(row)
 
 
 def _expected(row: Observation) -> str:
-    if _in_a_dish(row):
+    if _is_in_vitro(row):
         return "in vitro"
-    return " | ".join(IN_PEOPLE) if _in_people(row) else "animal"
+    return " | ".join(IN_PEOPLE) if _is_in_humans(row) else "animal"
 
 
-def _point(row: Row, evidence: Evidence, ids: Mapping[str, Row]) -> Point:
+def _point(row: CsvRow, evidence: Evidence, ids: Mapping[str, CsvRow]) -> FigurePoint:
     found = evidence[known(row, "evidence", evidence.observations, "an id of data/evidence/*.csv")]
     drawn = dict.fromkeys(part.partition("=")[2].strip() for part in ids[row["claim"]]["curves"].split(";"))
     arm = known(row, "arm", drawn, "an arm that the figure of this claim draws")
-    return Point(found, arm, row.number("hours"), row.number("factor"), row.number("offset"), row["why"])
+    return FigurePoint(found, arm, row.number("hours"), row.number("factor"), row.number("offset"), row["why"])

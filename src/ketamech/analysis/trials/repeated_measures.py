@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from ketamech.analysis.trials.effects import baselines, scores
+from ketamech.trials.analysis.treatment_effects import baselines, scores
 
 if TYPE_CHECKING:
     import pandas as pd

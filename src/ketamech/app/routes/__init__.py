@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from ketamech.app.engine import Engine
+from ketamech.app.app_state import AppState
 from ketamech.app.jobs import Jobs
 from ketamech.app.routes import about, away, knowledge, simulation, work
 
 
-def everything(engine: Engine, jobs: Jobs) -> list[APIRouter]:
+def all_routers(engine: AppState, jobs: Jobs) -> list[APIRouter]:
     """Every router of the server."""
     return [
         about.routes(engine),

@@ -1,0 +1,122 @@
+"""The one task that everybody is given: patients who differ, the same doses, times and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketamech.core import SolverError
+from ketamech.dosing.dose_events import dose_events_from_text
+from ketamech.engine import Events
+from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.model import Model, load_model
+
+if TYPE_CHECKING:
+    from ketamech.model.system import System
+
+REGIMEN = "esketamine 84 mg nasal twice weekly for 4 weeks"
+HORIZON = 28 * 24.0
+TIMES = (0.25, 0.5, 1, 1.5, 2, 4, 8, 12, 24, 48, 96, 192, 241.5, 360, 528, 672)  # h; none at the instant of a dose
+OUTPUTS = (
+    "venous.esketamine",
+    "venous.s_norketamine",
+    "nmda.occupancy",
+    "plasticity.bdnf",
+    "spines.density",
+    "mood.madrs",
+    "dissociation.cadss",
+)
+SPREAD = 0.2  # SD of the logarithm of a drawn parameter
+EVERY = 6  # one in so many of the parameters that have a lognormal spread is drawn: about forty
+ROUNDING = 1e-12  # of a state's declared size: a start below it is 0
+BOLUS_KIND = 0  # kind of an event: an amount enters at once
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch between two events: from `start` to `stop` (h), what enters at `start`, what flows in throughout."""
+
+    start: float
+    stop: float
+    jump: np.ndarray
+    inflow: np.ndarray
+
+
+@dataclass(frozen=True)
+class BenchmarkCase:
+    """`inputs` [patient, input] with resting values in place, `start` [patient, state] drug-free; all get `given`."""
+
+    model: Model
+    inputs: np.ndarray
+    start: np.ndarray
+    given: Events
+    times: np.ndarray
+    outputs: tuple[str, ...]
+
+    @property
+    def system(self) -> System:
+        """The equations as symbols, for those who have to be told them."""
+        return self.model.system
+
+    @property
+    def scale(self) -> np.ndarray:
+        """Declared size of every state."""
+        return np.array([state.scale for state in self.model.layout.states])
+
+    def subset(self, count: int) -> BenchmarkCase:
+        """The same task for the first `count` patients only."""
+        return replace(self, inputs=self.inputs[:count], start=self.start[:count])
+
+    def infused(self) -> list[int]:
+        """States into which something flows evenly at one time or another."""
+        return sorted({int(i) for i in self.given.state[self.given.kind != BOLUS_KIND]})
+
+    def segments(self) -> list[Segment]:
+        """The stretches between events; what is given at one time is given in one jump."""
+        end = float(self.times[-1])
+        marks = np.unique([0.0, end, *self.given.time[self.given.time < end]]).tolist()
+        inflow, found = np.zeros(self.start.shape[1]), []
+        for start, stop in pairwise(marks):
+            jump, inflow = np.zeros_like(inflow), inflow.copy()
+            for i in np.flatnonzero(self.given.time == start):
+                (jump if self.given.kind[i] == BOLUS_KIND else inflow)[self.given.state[i]] += self.given.size[i]
+            inflow[np.abs(inflow) < 1e-9] = 0.0  # what rounding leaves when an infusion ends
+            found.append(Segment(start, stop, jump, inflow))
+        return found
+
+
+def make_case(
+    count: int, *, model: Model | None = None, times: Sequence[float] = TIMES, seed: int = 1
+) -> BenchmarkCase:
+    """The task for `count` patients. Raises SolveFailed when one has no drug-free rest state."""
+    model = model or load_model()
+    patients = draw(model, count, seed)
+    first = patients.initial()
+    if not first.found.all():
+        raise SolverError(f"{int(np.sum(~first.found))} of {count} drawn patients have no rest state")
+    start, scale = first.state, np.array([state.scale for state in model.layout.states])
+    start[np.abs(start) < ROUNDING * scale] = 0.0  # COPASI's tolerances follow the start: 1e-18 would stop it
+    return BenchmarkCase(model, first.inputs, start, patients.events.patient(0), np.array(times, dtype=float), OUTPUTS)
+
+
+def drawn_columns(model: Model) -> list[int]:
+    """Which inputs differ between patients: every few of those with a lognormal spread, the person's own left alone."""
+    spread = [
+        i
+        for i, name in enumerate(model.layout.parameter_names)
+        if model.parameters[name].spread.kind == "lognormal" and not name.startswith("person.")
+    ]
+    return spread[::EVERY]
+
+
+def draw(model: Model, count: int, seed: int, chunk: int = 0) -> Ensemble:
+    """`count` patients on the regimen; `chunk` numbers parts of a long list."""
+    chance = np.random.Generator(np.random.Philox(key=[seed, chunk]))
+    names = [model.layout.parameter_names[i] for i in drawn_columns(model)]
+    factors = np.exp(SPREAD * chance.standard_normal((count, len(names))))
+    values = {name: model.default_values[name] * factors[:, k] for k, name in enumerate(names)}
+    return Ensemble.of(model, values, dose_events_from_text(REGIMEN, model.parameters, {}, HORIZON), count)

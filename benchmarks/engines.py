@@ -1,0 +1,97 @@
+"""Who is measured: our engine and the programs a pharmacometrician would otherwise take, all behind one face."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks import copasi, diffsl, ketamech_engine, lsoda, roadrunner
+from benchmarks.benchmark_case import BenchmarkCase
+from ketamech.core import UnknownNameError, closest_match
+
+Run = Callable[[float], np.ndarray]  # tolerance -> values [patient, time, output]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """`load` compiles and returns what solves the task; `modules` are what it must find, `packages` what to install."""
+
+    name: str
+    label: str
+    method: str
+    load: Callable[[BenchmarkCase], Run]
+    modules: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+
+    @property
+    def installed(self) -> bool:
+        """Whether every module it needs is there."""
+        return all(importlib.util.find_spec(module) for module in self.modules)
+
+    @property
+    def type_this(self) -> str:
+        """What to type where it is not installed."""
+        return f"pip install {' '.join(self.packages)}"
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Version of each package it rests on."""
+        return {name: importlib.metadata.version(name) for name in self.packages} if self.installed else {}
+
+
+OURS = Engine("ours", "KetaMech", "this engine", ketamech_engine.load)
+QUICK = ("roadrunner", "copasi")  # compile within seconds
+PEERS = (
+    OURS,
+    Engine(
+        "roadrunner",
+        "libRoadRunner",
+        "CVODE on the SBML export, compiled by LLVM",
+        roadrunner.load,
+        ("roadrunner", "libsbml"),
+        ("libroadrunner", "python-libsbml"),
+    ),
+    Engine(
+        "pydiffsol",
+        "pydiffsol",
+        "BDF with sparse LU on DiffSL, compiled by LLVM",
+        diffsl.load,
+        ("pydiffsol",),
+        ("pydiffsol",),
+    ),
+    Engine(
+        "copasi",
+        "COPASI",
+        "LSODA on the SBML export",
+        copasi.load,
+        ("COPASI", "libsbml"),
+        ("python-copasi", "python-libsbml"),
+    ),
+    Engine(
+        "scipy",
+        "SciPy",
+        "LSODA (odeint) on equations and Jacobian compiled by numba",
+        lsoda.load,
+        ("scipy", "numba"),
+        ("scipy", "numba"),
+    ),
+)
+
+
+def chosen(names: Sequence[str]) -> list[Engine]:
+    """Peers by name (all where none is named), ours always among them. Raises UnknownName."""
+    known = {peer.name: peer for peer in PEERS}
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(
+                f"there is no peer '{name}'",
+                key="--peers",
+                expected=", ".join(known),
+                nearest=closest_match(name, known),
+            )
+    return [peer for peer in PEERS if peer is OURS or not names or peer.name in names]

@@ -1,0 +1,40 @@
+"""Our own engine, behind the one face that every peer has. All that the benchmark asks of the engine is asked here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketamech.core import SolverError
+from ketamech.engine import drug_free_steady_state, solve
+from ketamech.simulation.model import Model
+
+if TYPE_CHECKING:
+    from benchmarks.benchmark_case import BenchmarkCase
+    from benchmarks.engines import Run
+
+
+def load(problem: BenchmarkCase) -> Run:
+    """Compile where need be, and return what solves the task for every patient of the problem on one thread."""
+    curves(problem, 1e-3)
+    return lambda tolerance: curves(problem, tolerance)
+
+
+def curves(problem: BenchmarkCase, tolerance: float, *, threads: int = 1) -> np.ndarray:
+    """Values [patient, time, output] of the problem's patients. Raises SolveFailed when one cannot be solved."""
+    found = solve(
+        problem.model.kernel, problem.start, problem.inputs, [problem.given] * len(problem.inputs), problem.times,
+        outputs=problem.outputs, tolerance=tolerance, threads=threads,
+    )  # fmt: skip
+    if np.any(found.status):
+        raise SolverError(f"a patient could not be solved: {found.reason(int(np.flatnonzero(found.status)[0]))}")
+    return found.values
+
+
+def rest_of(model: Model, inputs: np.ndarray, *, threads: int = 1) -> np.ndarray:
+    """Drug-free states [patient, state]; resting values are filled into `inputs`. Raises SolveFailed."""
+    start, found = drug_free_steady_state(model.kernel, inputs, threads=threads)
+    if not np.all(found):
+        raise SolverError(f"{int(np.sum(~found))} of {len(found)} drawn patients have no rest state")
+    return start

@@ -1,0 +1,163 @@
+"""The benchmark as a Markdown page, made from its JSON alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ketamech.report.number_format import DISCLAIMER, number
+
+Rows = Sequence[Sequence[str]]
+STARTS = {
+    "one_patient_warm": "one patient, warm (rest state and 28 days)",
+    "trial_two_threads": "a trial of {patients} patients, eight visits, two threads",
+    "import": "`import ketamech` in a new process",
+    "simulate_cold_process": "`ketamech simulate` in a new process, compiled before, report and pictures written",
+    "first_compile": "new process, nothing kept: equations, compile and eight patients",
+}
+
+
+def benchmark_page(found: Mapping[str, Any], picture: str) -> str:
+    """The page; `picture` is where it finds the picture."""
+    parts = [
+        "# Benchmarks",
+        _made(found),
+        f"![Milliseconds a patient against error, and scaling over patients]({picture})",
+        _task(found),
+        "## Side by side",
+        _peers(found),
+        _no_less_exact(found),
+        "## Many patients",
+        _scaling(found),
+        "## Starts",
+        _starts(found),
+        "## Aims",
+        _aims(found),
+        "## How it is measured",
+        _how(found),
+        DISCLAIMER,
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _made(found: Mapping[str, Any]) -> str:
+    machine = found["machine"]
+    versions = ", ".join(f"{name} {text}" for name, text in found["versions"].items())
+    short = " **A short trial run: the figures mean little.**" if found["quick"] else ""
+    return (
+        f"This page is written by `ketamech bench`; nothing in it is typed by hand.{short} Machine: "
+        f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}; "
+        f"{versions}."
+    )
+
+
+def _task(found: Mapping[str, Any]) -> str:
+    task = found["task"]
+    return (
+        f"**The task.** The shipped system ({task['states']} states, equations `{task['equations']}`), "
+        f"{task['regimen']}, {task['horizon_h'] / 24:.0f} days, {len(task['times_h'])} output times, outputs "
+        f"{', '.join(f'`{name}`' for name in task['outputs'])}. Every patient has {task['drawn_parameters']} "
+        f"parameters of their own (lognormal, SD of the logarithm {task['spread']})."
+    )
+
+
+def _peers(found: Mapping[str, Any]) -> str:
+    rows, programs = [], []
+    for peer in found["peers"]:
+        version = ", ".join(f"{name} {text}" for name, text in peer["versions"].items())
+        programs.append(f"- {peer['label']}: {peer['method']}" + (f" ({version})" if version else ""))
+        if not peer["installed"]:
+            rows.append([peer["label"], "not installed", f"`{peer['type_this']}`", "", ""])
+        for setting in peer["settings"] if peer["installed"] else ():
+            rows.append([peer["label"], *_setting(setting), _number(peer["load_s"])])
+    heads = ("program", "tolerance", "ms a patient (least to most)", "error", "compile or load, s")
+    return _table(heads, rows) + "\n\n" + "\n".join(programs)
+
+
+def _setting(setting: Mapping[str, Any]) -> list[str]:
+    tolerance = f"{setting['tolerance']:.0e}"
+    if not setting["ms"]:
+        return [tolerance, f"failed: {setting.get('failed', 'not run')}", ""]
+    median, low, high = (number(setting[key]) for key in ("median_ms", "least_ms", "most_ms"))
+    return [tolerance, f"{median} ({low} to {high})", f"{setting['error']:.1e}"]
+
+
+def _no_less_exact(found: Mapping[str, Any]) -> str:
+    rows = []
+    for row in found["comparison"]:
+        theirs = [row["label"], f"{row['tolerance']:.0e}", number(row["ms"]), f"{row['error']:.1e}"]
+        ours = ["", "none of ours is as exact"]
+        if "times" in row:
+            at = f"at {row['ours_tolerance']:.0e}, error {row['ours_error']:.1e}"
+            ours = [f"{number(row['ours_ms'])} {at}", f"**{number(row['times'])}**"]
+        rows.append(theirs + ours)
+    other = found["elsewhere"]
+    quoted = (
+        f"{other['label']} cannot stand here: on a like system of {other['states']} states it took "
+        f"{other['ms']} ms a patient where {other['beside']} took {other['beside_ms']}."
+    )
+    heads = ("peer", "its tolerance", "ms", "error", "ours at no larger error, ms", "times as many patients")
+    said = "Each setting of a peer beside our fastest that is no less exact:"
+    return f"{said}\n\n{_table(heads, rows)}\n\n{quoted}"
+
+
+def _scaling(found: Mapping[str, Any]) -> str:
+    rows = []
+    for row in found["scaling"]:
+        figures = [number(row[key]) for key in ("seconds", "ms_per_patient", "peak_mib")]
+        rows.append([f"{row['patients']:,}", str(row["threads"]), *figures])
+    heads = ("patients", "threads", "s in all", "ms a patient", "peak memory, MiB")
+    said = (
+        "Each line is a process of its own. Drawing patients, their rest states and all curves count; they are "
+        "worked through in chunks of which only a checksum is kept."
+    )
+    return f"{said}\n\n{_table(heads, rows)}"
+
+
+def _starts(found: Mapping[str, Any]) -> str:
+    rows = [
+        [STARTS[name].format(**one), number(one["median_s"]), str(len(one["seconds"]))]
+        for name, one in found["starts"].items()
+    ]
+    return _table(("what", "median, s", "repeats"), rows)
+
+
+def _aims(found: Mapping[str, Any]) -> str:
+    rows = []
+    for aim in found["aims"]:
+        reached = {True: "yes", False: "**no**", None: "not measured"}[aim["reached"]]
+        limit = f"{'at least' if aim['more_is_better'] else 'at most'} {number(aim['aim'])}"
+        rows.append([aim["what"], limit, _number(aim["measured"]), reached])
+    return _table(("what", "aim", "measured", "reached"), rows)
+
+
+def _how(found: Mapping[str, Any]) -> str:
+    task, agreement = found["task"], found["reference"]["agreement"]
+    by = "no other program was there to check it"
+    if agreement["by"]:
+        by = f"{agreement['by']} at {agreement['tolerance']:.0e} differs from it by {agreement['error']:.1e}"
+        by += f" on {agreement['patients']} patients"
+    lines = (
+        "One core, everybody in turn and our engine after each; medians with least and most of "
+        f"{task['repeats']} repeats. Peers solve {task['peer_patients']} patients, our engine {task['our_patients']}.",
+        "Time counts setting a patient's parameters and start, solving, and reading the outputs. It does not count "
+        "compiling or loading, which stands beside it, nor finding the drug-free rest state, which all are given.",
+        "Tolerance is relative, with an absolute one that is tolerance times the declared size of a state. pydiffsol "
+        "takes one absolute tolerance for all, so it gets its states in units of their size; COPASI takes one and "
+        "scales it by each state's start itself.",
+        "Error is the largest difference from the reference over patients, times and outputs, relative to the "
+        "output's range (or its declared size, if larger). The reference is our engine at "
+        f"{found['reference']['tolerance']:.0e}; {by}.",
+        "Doses are each program's own events (libRoadRunner, COPASI, pydiffsol) or restarts (SciPy). Equations for "
+        "pydiffsol and SciPy have what is fixed for a patient computed once, as ours have.",
+    )
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else number(value)
+
+
+def _table(heads: Sequence[str], rows: Rows) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

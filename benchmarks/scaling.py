@@ -1,0 +1,103 @@
+"""Many patients: time and peak memory from a hundred to a million, on one thread and on two, in processes apart."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from benchmarks import benchmark_case
+from benchmarks.hardware import line_of
+from ketamech.core import SolverError
+from ketamech.simulation.model import load_model
+
+CHUNK = 4096  # patients in memory at once
+START_LIMIT, SECONDS_PER_PATIENT = 600.0, 1.0  # what a run may take, in s: to start, and for each patient
+TOLERANCE = 1e-4
+VISITS = np.array([24.0, 96, 168, 264, 336, 432, 504, 672])  # h
+
+
+def sizes(most: int) -> list[int]:
+    """A hundred, a thousand ... up to `most`."""
+    found, size = [], 100
+    while size < most:
+        found.append(size)
+        size *= 10
+    return [*found, most]
+
+
+def scale(most: int, threads: Sequence[int], tell: Callable[[str], None]) -> list[dict[str, Any]]:
+    """One record for each number of patients and threads."""
+    rows = []
+    for size in sizes(most):
+        for many in threads:
+            tell(f"{size:,} patients, {many} thread{'s' if many > 1 else ''}")
+            rows.append(in_process(size, many))
+    return rows
+
+
+def in_process(patients: int, threads: int) -> dict[str, Any]:
+    """The record of one run in a process of its own, whose peak memory is its own. Raises SolveFailed."""
+    command = [sys.executable, "-m", "benchmarks.scaling", str(patients), str(threads)]
+    limit = START_LIMIT + SECONDS_PER_PATIENT * patients
+    try:
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=limit)
+    except subprocess.TimeoutExpired:
+        what = f"the run of {patients} patients on {threads} threads has not ended after {limit:g} s"
+        raise SolverError(what) from None
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise SolverError(f"the run of {patients} patients on {threads} threads ended early: {last}")
+    return dict(json.loads(done.stdout))
+
+
+def run(patients: int, threads: int) -> dict[str, Any]:
+    """Draw, settle and solve so many patients chunk by chunk, keeping only a checksum of the curves."""
+    model = load_model()
+    benchmark_case.draw(model, CHUNK // 64, 1).solve(
+        VISITS, benchmark_case.OUTPUTS, tolerance=TOLERANCE, threads=threads
+    )
+    began, solving, total = perf_counter(), 0.0, 0.0
+    for chunk, first in enumerate(range(0, patients, CHUNK)):
+        moving = benchmark_case.draw(model, min(CHUNK, patients - first), 1, chunk).start(
+            tolerance=TOLERANCE, threads=threads
+        )
+        before = perf_counter()
+        total += float(np.sum(moving.advance(VISITS, benchmark_case.OUTPUTS).values))
+        solving += perf_counter() - before
+        if any(moving.reasons != "ok"):
+            raise SolverError(f"a patient could not be solved: {next(r for r in moving.reasons if r != 'ok')}")
+    seconds = perf_counter() - began
+    record = {"patients": patients, "threads": threads, "seconds": seconds, "solve_seconds": solving}
+    return record | {"ms_per_patient": seconds * 1e3 / patients, "peak_mib": peak_memory(), "checksum": total}
+
+
+def peak_memory() -> float:
+    """The most memory this process has held (MiB)."""
+    if text := line_of("/proc/self/status", "VmHWM"):  # where there is none, what follows counts the parent's, too
+        return int(text.split()[0]) / 1024
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Two threads over one at the largest size that both ran, how straight the line is, and the most memory."""
+    speed = {(row["patients"], row["threads"]): row["seconds"] for row in rows}
+    both = [n for n, threads in speed if threads == 2 and (n, 1) in speed]
+    one = [row["ms_per_patient"] for row in rows if row["threads"] == 1 and row["patients"] >= 1000]
+    return {
+        "two_over_one": speed[max(both), 1] / speed[max(both), 2] if both else None,
+        "linear_within": max(one) / min(one) - 1 if len(one) > 1 else None,
+        "peak_mib": max(row["peak_mib"] for row in rows),
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(run(int(sys.argv[1]), int(sys.argv[2]))))

@@ -1,0 +1,83 @@
+"""Cold and warm: a command from nothing, the first compile, one patient, a trial of a thousand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from benchmarks import benchmark_case, ketamech_engine
+from benchmarks.scaling import VISITS
+from ketamech.core import SolverError
+
+COMMAND = "from ketamech.cli import main; main()"
+SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
+FIRST = "from benchmarks import problem, ours; ours.curves(problem.pose(8), 1e-3)"
+TRIAL, TRIAL_TOLERANCE = 1000, 1e-4
+PROCESS_LIMIT = 600.0  # s that a process may take; the first compile takes a tenth of it on an old machine
+Tell = Callable[[str], None]
+
+
+def starts(repeats: int, tell: Tell, *, quick: bool = False) -> dict[str, Any]:
+    """Seconds of each start, every repeat kept."""
+    tell("Warm: one patient, and a trial of a thousand")
+    patients = 100 if quick else TRIAL
+    found = {"one_patient_warm": _timed(_single(), 20), "trial_two_threads": _timed(_trial(patients), repeats)}
+    found["trial_two_threads"]["patients"] = patients
+    tell("A command from a cold process, compiled before")
+    found["import"] = _timed(lambda: _process("import ketamech"), repeats)
+    with tempfile.TemporaryDirectory() as place:
+        simulate = ("simulate", SENTENCE, "--out", str(Path(place) / "run"))
+        found["simulate_cold_process"] = _timed(lambda: _process(COMMAND, *simulate), 1 if quick else repeats)
+    if not quick:
+        tell("The first compile, with nothing kept")
+        found["first_compile"] = _timed(_compile, 1)
+    return found
+
+
+def _single() -> Callable[[], object]:
+    """One new patient, everything that is computed: rest state and 28 days."""
+    posed = benchmark_case.make_case(1)
+    return lambda: (ketamech_engine.rest_of(posed.model, posed.inputs), ketamech_engine.curves(posed, TRIAL_TOLERANCE))
+
+
+def _trial(patients: int) -> Callable[[], object]:
+    """So many patients, 28 days, seen at eight visits, on two threads: rest states and curves."""
+    posed = benchmark_case.make_case(patients, times=VISITS.tolist())
+    return lambda: (
+        ketamech_engine.rest_of(posed.model, posed.inputs, threads=2),
+        ketamech_engine.curves(posed, TRIAL_TOLERANCE, threads=2),
+    )
+
+
+def _compile() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        _process(FIRST, KETAMECH_CACHE=place)
+
+
+def _process(code: str, *arguments: str, **environment: str) -> None:
+    command = [sys.executable, "-c", code, *arguments]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, check=False, env=os.environ | environment, timeout=PROCESS_LIMIT
+        )
+    except subprocess.TimeoutExpired:
+        raise SolverError(f"'{code}' has not ended after {PROCESS_LIMIT:g} s") from None
+    if done.returncode:
+        told = done.stderr.decode("utf-8", errors="replace").strip().splitlines()
+        raise SolverError(f"'{code}' ended early: {(told or ['no reason given'])[-1]}")
+
+
+def _timed(act: Callable[[], object], repeats: int) -> dict[str, Any]:
+    seconds = []
+    for _ in range(repeats):
+        began = perf_counter()
+        act()
+        seconds.append(perf_counter() - began)
+    return {"seconds": seconds, "median_s": median(seconds)}

@@ -1,0 +1,165 @@
+"""Times and errors: everybody in turn on one core, our engine after each, against one reference."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from benchmarks.benchmark_case import BenchmarkCase
+from benchmarks.engines import OURS, Engine, Run
+from ketamech.core import SolverError
+
+Tell = Callable[[str], None]
+REFERENCE, SECOND_REFERENCE = 1e-11, 1e-10  # tolerance of the reference, and of the other program that checks it
+CHECKERS = ("scipy", "roadrunner", "pydiffsol")  # who may check it, in order of preference
+CHECKED = 2  # patients on whom it is checked
+
+
+@dataclass(frozen=True)
+class BenchmarkSettings:
+    """How much is measured: patients and tolerances of peers and of ours, repeats, patients whose error is known."""
+
+    patients: int
+    ours: int
+    repeats: int
+    tolerances: tuple[float, ...]
+    our_tolerances: tuple[float, ...]
+
+
+OURS_AT = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7)  # fine enough to meet a peer near its own error
+FULL = BenchmarkSettings(10, 2048, 5, (1e-4, 1e-6), OURS_AT)
+QUICK = BenchmarkSettings(2, 64, 1, (1e-4,), (1e-3, 1e-5))
+
+
+@contextmanager
+def one_core() -> Iterator[int | None]:
+    """Pin this process to one core while inside (where the system can), and give back what it had."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield None
+        return
+    before = os.sched_getaffinity(0)
+    core = max(before)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield core
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@dataclass(frozen=True)
+class ErrorNorm:
+    """The reference curves [patient, time, output] of the first patients, and the size of each output."""
+
+    curves: np.ndarray
+    size: np.ndarray
+
+    def error(self, values: np.ndarray) -> float:
+        """Largest difference over patients, times and outputs, relative to the size of the output."""
+        count = min(len(values), len(self.curves))
+        return float(np.max(np.abs(values[:count] - self.curves[:count]) / self.size))
+
+
+def judge(problem: BenchmarkCase) -> ErrorNorm:
+    """The reference: our engine at its tightest. An output's size is its range, or its declared size if larger."""
+    curves = OURS.load(problem)(REFERENCE)
+    declared = {state.name: state.scale for state in problem.model.layout.states}
+    floor = np.array([declared.get(name, 0.0) for name in problem.outputs])
+    return ErrorNorm(curves, np.maximum(np.ptp(curves, axis=(0, 1)), floor))
+
+
+def checked(found: ErrorNorm, problem: BenchmarkCase, peers: Sequence[Engine]) -> dict[str, Any]:
+    """How far another program at a tight tolerance is from the reference, on a patient or two."""
+    able = {peer.name: peer for peer in peers if peer.installed}
+    for name in (one for one in CHECKERS if one in able):
+        some = problem.subset(CHECKED)
+        return {"by": able[name].label, "tolerance": SECOND_REFERENCE, "patients": len(some.inputs)} | {
+            "error": found.error(able[name].load(some)(SECOND_REFERENCE))
+        }
+    return {"by": None, "error": None}
+
+
+def measure(
+    problem: BenchmarkCase, peers: Sequence[Engine], effort: BenchmarkSettings, tell: Tell
+) -> list[dict[str, Any]]:
+    """One record for each peer: cold start and, by tolerance, milliseconds a patient of every repeat and the error."""
+    few = problem.subset(effort.patients)
+    tell("Reference at tolerance 1e-11")
+    found = judge(few)
+    records, runs = [], {}
+    for peer in peers:
+        record: dict[str, Any] = {"name": peer.name, "label": peer.label, "method": peer.method}
+        record |= {"installed": peer.installed, "versions": peer.versions}
+        if peer.installed:
+            tell(f"Compiling for {peer.label}")
+            began = perf_counter()
+            runs[peer.name] = peer.load(problem if peer is OURS else few)
+            record["load_s"] = perf_counter() - began
+        else:
+            record["type_this"] = peer.type_this
+        tolerances = effort.our_tolerances if peer is OURS else effort.tolerances
+        record["settings"] = [{"tolerance": one, "ms": [], "error": None} for one in tolerances]
+        records.append(record)
+    _alternate(records, runs, effort, found, tell)
+    return records
+
+
+def _alternate(
+    records: list[dict[str, Any]],
+    runs: dict[str, Run],
+    effort: BenchmarkSettings,
+    found: ErrorNorm,
+    tell: Tell,
+) -> None:
+    """Peer A, ours, peer B, ours ... : what disturbs the machine disturbs all alike."""
+    ours = next(record for record in records if record["name"] == OURS.name)
+    rest = [record for record in records if record is not ours and record["installed"]]
+    for repeat in range(effort.repeats):
+        for record in rest or [ours]:
+            for one in dict.fromkeys((record["name"], OURS.name)):
+                mine = next(r for r in records if r["name"] == one)
+                tell(f"Repeat {repeat + 1} of {effort.repeats}: {mine['label']}")
+                for setting in mine["settings"]:
+                    _once(setting, runs[one], found)
+    for record in records:
+        for setting in record["settings"]:
+            _sum_up(setting)
+
+
+def _once(setting: dict[str, Any], run: Run, found: ErrorNorm) -> None:
+    began = perf_counter()
+    try:
+        values = run(setting["tolerance"])
+    except (SolverError, RuntimeError) as problem:
+        setting["failed"] = (str(problem).splitlines() or [type(problem).__name__])[0]
+        return
+    setting["ms"].append((perf_counter() - began) * 1e3 / len(values))
+    setting["patients"] = len(values)
+    setting["error"] = max(found.error(values), setting["error"] or 0.0)
+
+
+def _sum_up(setting: dict[str, Any]) -> None:
+    if setting["ms"]:
+        setting |= {"median_ms": median(setting["ms"]), "least_ms": min(setting["ms"]), "most_ms": max(setting["ms"])}
+
+
+def compare(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each setting of a peer beside our fastest setting that is no less exact."""
+    ours = [s for r in records if r["name"] == OURS.name for s in r["settings"] if s["ms"]]
+    rows = []
+    for record in records:
+        for setting in (s for s in record["settings"] if s["ms"] and record["name"] != OURS.name):
+            able = [s for s in ours if s["error"] <= setting["error"]]
+            best = min(able, key=lambda s: s["median_ms"]) if able else None
+            row = {"peer": record["name"], "label": record["label"], "tolerance": setting["tolerance"]}
+            row |= {"ms": setting["median_ms"], "error": setting["error"]}
+            row |= {"ours_tolerance": best["tolerance"], "ours_ms": best["median_ms"]} if best else {}
+            row |= {"ours_error": best["error"], "times": setting["median_ms"] / best["median_ms"]} if best else {}
+            rows.append(row)
+    return rows

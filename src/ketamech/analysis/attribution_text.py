@@ -1,0 +1,146 @@
+"""What an attribution says in words, and how far it follows from values that somebody assumed; read off the tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketamech.analysis.attribution import Attribution, pathway_parameters
+from ketamech.analysis.pathways import component, label_in_sentence
+from ketamech.analysis.shapley import shapley
+from ketamech.parameters import ParameterTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SMALL_SHARE, DEPENDENCE_THRESHOLD = (
+    0.05,
+    0.3,
+)  # share of the drug's part that is worth a sentence; rank correlation that is
+CERTAINTY_THRESHOLD = 8  # draws below which a correlation says nothing
+
+
+def dependence(found: Attribution, parameters: ParameterTable) -> pd.DataFrame:
+    """Which drawn values each pathway's share follows: outcome, pathway, parameter, status, why, correlation.
+
+    Rank correlation, over the draws, of a pathway's Shapley value with each parameter that carries it; its sign is that
+    of the size of the share. Empty without draws.
+    """
+    import pandas as pd
+
+    lines = []
+    outcomes = list(dict.fromkeys(found.table["outcome"]))
+    for j, outcome in enumerate(outcomes):
+        own = shapley(found.coalition_values[1:, :-2, j])
+        for i, player in enumerate(found.active_pathways):
+            for name, why in pathway_parameters().get(player, {}).items():
+                if name not in found.values or len(own) < CERTAINTY_THRESHOLD:
+                    continue
+                size = own[:, i] * np.sign(np.median(own[:, i]) or 1.0)
+                lines.append(
+                    {
+                        "outcome": outcome,
+                        "pathway": player.removeprefix("pathway."),
+                        "parameter": name,
+                        "status": parameters[name].status,
+                        "why": why,
+                        "correlation": _rank_correlation(found.values[name][1:], size),
+                    }
+                )
+    return pd.DataFrame(lines, columns=["outcome", "pathway", "parameter", "status", "why", "correlation"])
+
+
+def sentences(found: Attribution, parameters: ParameterTable, outcome: str | None = None) -> list[str]:
+    """Sentences on one outcome (default: MADRS at 24 h, else the first): sizes, then what they rest on."""
+    chosen = outcome or _headline(found)
+    rows = found.table[found.table["outcome"] == chosen].sort_values("shapley", key=abs, ascending=False)
+    total = next(row for row in found.totals.to_dict("records") if row["outcome"] == chosen)
+    unit = "" if total["unit"] == "1" else f" {total['unit']}"
+    said = [
+        f"{chosen}: {total['rest']:.3g} at baseline, {total['full']:.3g}{unit} with all pathways on. Expectancy alone"
+        f" changes it by {_signed_text(total['hope'])}, the drug with all pathways off by {_signed_text(total['no_pathway'])},"
+        f" and the pathways by {_signed_text(total['pathways'])}."
+    ]
+    if total["pathways"] == 0 or abs(total["pathways"]) < SMALL_SHARE * abs(total["drug"]):
+        return [*said, "No pathway affects this outcome."]
+    leaning = dependence(found, parameters)
+    leaning = leaning[leaning["outcome"] == chosen]
+    large = rows[rows["shapley"].abs() >= SMALL_SHARE * abs(total["pathways"])]
+    for row in large.to_dict("records"):
+        said.append(_size_text(row) + " " + _rests_on(str(row["pathway"]), leaning, parameters, found))
+    small = [label_in_sentence(str(p)) for p in rows["pathway"] if p not in set(large["pathway"])]
+    if small:
+        said.append(f"Below {100 * SMALL_SHARE:.0f} % of it: {', '.join(small)}.")
+    return [*said, _joined_text(rows, float(total["pathways"]))]
+
+
+def _headline(found: Attribution) -> str:
+    names = list(found.totals["outcome"])
+    return next((name for name in names if name.startswith("MADRS at 24 h")), names[0])
+
+
+def _size_text(row: dict[str, object]) -> str:
+    name = component(str(row["pathway"])).label
+    share = "" if row["share"] != row["share"] else f", {100 * float(row['share']):.0f} % of the drug effect"  # type: ignore[arg-type]
+    interval = ""
+    if row["shapley_low"] == row["shapley_low"]:
+        low, high = sorted((float(row["shapley_low"]), float(row["shapley_high"])), key=abs)  # type: ignore[arg-type]
+        at_table_values = f"{_signed_text(row['shapley_tables'])} at the table values"
+        interval = f" ({_signed_text(low)} to {_signed_text(high)} in 95 % of draws; {at_table_values})"
+    parts = f"Loss when off: {_signed_text(row['lost'])}; effect alone: {_signed_text(row['alone'])}."
+    return f"{name}: {_signed_text(row['shapley'])}{interval}{share}. {parts}"
+
+
+def _rests_on(pathway: str, leaning: pd.DataFrame, parameters: ParameterTable, found: Attribution) -> str:
+    """How many parameters of a pathway are assumed, and with which ones its contribution correlates."""
+    own = [name for name in pathway_parameters().get(f"pathway.{pathway}", {}) if name in parameters]
+    if not own:
+        return "Its parameters are not listed."
+    held = Counter(_status(parameters, name, found) for name in own)
+    words = f"Of its {len(own)} parameters, {_count_text(held)}."
+    mine = leaning[(leaning["pathway"] == pathway) & (leaning["correlation"].abs() >= DEPENDENCE_THRESHOLD)]
+    if mine.empty:
+        return words + ("" if leaning.empty else " Its size correlates with none of them.")
+    best = mine.sort_values("correlation", key=abs, ascending=False).head(2).to_dict("records")
+    named = " and ".join(
+        f"{r['parameter']} ({_status(parameters, r['parameter'], found)}, rank correlation {r['correlation']:+.2f})"
+        for r in best
+    )
+    verdict = " This contribution therefore depends on an assumed value." if best[0]["status"] == "assumed" else ""
+    return f"{words} Its size correlates with {named}.{verdict}"
+
+
+def _status(parameters: ParameterTable, name: str, found: Attribution) -> str:
+    """As the table has it; "set" where the scenario decided."""
+    return "set" if name in found.scenario.values else parameters[name].status
+
+
+def _count_text(held: Counter[str]) -> str:
+    words = [f"{n} {'is' if n == 1 else 'are'} {status}" for status, n in held.most_common()]
+    return ", ".join(words)
+
+
+def _joined_text(rows: pd.DataFrame, pathways: float) -> str:
+    off, each = float(rows["lost"].sum()), float(rows["alone"].sum())
+    if max(abs(off - pathways), abs(each - pathways)) <= SMALL_SHARE * abs(pathways):
+        return "The pathways are additive: the losses when off and the effects alone both sum to the whole effect."
+    return (
+        f"The pathways are not additive: the losses when off sum to {_signed_text(off)} and the effects alone to"
+        f" {_signed_text(each)}; the effect of all together is {_signed_text(pathways)}. Shapley values divide joint effects"
+        " evenly and sum to the whole."
+    )
+
+
+def _signed_text(value: object) -> str:
+    text = f"{float(value):+.2g}"  # type: ignore[arg-type]
+    return "0" if abs(float(value)) < 5e-4 else text.replace("-", "−")  # type: ignore[arg-type]
+
+
+def _rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
+    from scipy.stats import rankdata
+
+    if np.ptp(x) == 0 or np.ptp(y) < 1e-9:
+        return 0.0
+    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])

@@ -1,0 +1,96 @@
+"""Runs the experiment of every claim and sets it beside the verdict that its evidence gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from ketamech.analysis.claims.claim import Claim, ClaimTest, TestResult, outcome
+from ketamech.analysis.claims.tables import load_arms, load_claims, load_rule, load_variants
+from ketamech.analysis.claims.verdict_rule import ClaimVerdict, claim_verdict
+from ketamech.analysis.reference_protocols import Protocol, check_settings, simulate_protocols
+from ketamech.core import UnknownNameError, closest_match
+from ketamech.evidence import load_evidence
+from ketamech.simulation.expression import names_in
+from ketamech.simulation.model import Model
+from ketamech.simulation.observable import TimeCourse
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """A claim, the verdict on it, what the model shows, and the simulated arms by id.
+
+    `steady`: under how many of `tried` other rules the verdict is the same. The model never enters the verdict.
+    """
+
+    claim: Claim
+    judgement: ClaimVerdict
+    outcomes: tuple[TestResult, ...]
+    robust: int
+    tried: int
+    arms: Mapping[str, TimeCourse]
+
+    @property
+    def shown(self) -> bool:
+        """Whether the model shows what the claim says: every line of its experiment passes."""
+        return all(result.passed for result in self.outcomes)
+
+    @property
+    def agreement(self) -> str:
+        """Model beside evidence: agrees, differs, or open where evidence is mixed."""
+        if self.judgement.verdict == "mixed":
+            return "open"
+        return "agrees" if self.shown == (self.judgement.verdict == "supported") else "differs"
+
+
+def evaluate_claims(
+    model: Model, only: Iterable[str] = (), progress: Callable[[str], None] | None = None
+) -> dict[str, ClaimResult]:
+    """Answers by claim id, in the order of the table (all, or `only` some); raises UnknownName for no such claim.
+
+    Every arm is always run, on one grid of times: a claim asked alone gives the same bits.
+    """
+    claims = load_claims(load_evidence())
+    chosen = _chosen(claims, only)
+    arms = load_arms()
+    _check_outputs(claims.values(), model)
+    check_settings(arms, model.parameters)
+    moments = _moments(test for claim in claims.values() for test in claim.tests)
+    curves = simulate_protocols(model, arms.values(), moments, progress)
+    return {name: _answer(claim, arms, curves, model) for name, claim in chosen.items()}
+
+
+def _answer(claim: Claim, arms: Mapping[str, Protocol], curves: Mapping[str, TimeCourse], model: Model) -> ClaimResult:
+    rule, _ = load_rule()
+    others = load_variants(rule).values()
+    verdict = claim_verdict(claim.exhibits, claim.evidence_level, rule)
+    same = [claim_verdict(claim.exhibits, claim.evidence_level, other).verdict == verdict.verdict for other in others]
+    found = tuple(outcome(test, curves, curves.get(arms[test.arm].control), model.layout.units) for test in claim.tests)
+    mine = {name: curves[name] for name in claim.arms()}
+    return ClaimResult(claim, verdict, found, sum(same), len(same), mine)
+
+
+def _chosen(claims: dict[str, Claim], only: Iterable[str]) -> dict[str, Claim]:
+    names = list(only) or list(claims)
+    for name in names:
+        if name not in claims:
+            near = closest_match(name, claims) or next((known for known in claims if name in known), None)
+            raise UnknownNameError(f"no claim '{name}'", expected="an id printed by ketamech claims", nearest=near)
+    return {name: claims[name] for name in claims if name in names}
+
+
+def _moments(tests: Iterable[ClaimTest]) -> list[float]:
+    """The hours at which something is read, so that they are output times."""
+    texts = (test.measure.time for test in tests if not set("<>") & set(test.measure.time))
+    return [float(hour) for text in texts for hour in re.findall(r"[\d.]+", text)]
+
+
+def _check_outputs(claims: Iterable[Claim], model: Model) -> None:
+    units = model.layout.units
+    for claim in claims:
+        for text in (claim.figure.output, *(test.measure.output for test in claim.tests)):
+            for name in names_in(text):
+                if name not in units:
+                    near = closest_match(name, units)
+                    raise UnknownNameError(f"claim '{claim.id}' reads '{name}', which no stage offers", nearest=near)

@@ -1,0 +1,117 @@
+"""From evidence to a verdict: weights, added up on two sides, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ketamech.core import InputError, closest_match
+from ketamech.evidence import Observation
+
+STRENGTHS = ("record", "human trial", "human", "animal", "in vitro")
+IN_PEOPLE = ("record", "human trial", "human")
+SIDES = ("for", "against")
+LEVELS = ("people", "molecule")
+VERDICTS = ("supported", "mixed", "not supported", "contradicted")
+NOT_PERSONS = ("studies", "effect sizes")  # of such a row n counts papers
+
+
+@dataclass(frozen=True)
+class EvidenceItem:
+    """One evidence row before the court: which side it speaks for, how strong its kind of study is, what it says."""
+
+    row: Observation
+    side: str
+    strength: str
+    why: str
+
+    @property
+    def weight_name(self) -> str:
+        """Name of the weight of this kind of study."""
+        return f"weight.{self.strength.replace(' ', '_')}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Weights and limits by name, from data/claims/rule.csv."""
+
+    values: Mapping[str, float]
+
+    def __getitem__(self, name: str) -> float:
+        return self.values[name]
+
+    def changed(self, values: Mapping[str, float]) -> Rule:
+        """The rule with other values; raises BadInput for a name it does not have."""
+        for name in values:
+            if name not in self.values:
+                near = closest_match(name, self.values)
+                raise InputError(f"the rule has no '{name}'", expected="a name of rule.csv", nearest=near)
+        return Rule({**self.values, **values})
+
+    def weight(self, exhibit: EvidenceItem) -> float:
+        """Weight of one row: its kind of study, less for few persons and for a number that was only recalled."""
+        found = self[exhibit.weight_name]
+        if is_small_study(exhibit, self["small.persons"]):
+            found *= self["small.factor"]
+        return found * (self["recalled.factor"] if exhibit.row.read_as == "recalled" else 1.0)
+
+
+@dataclass(frozen=True)
+class ClaimVerdict:
+    """The verdict, the sentence that says how it was reached, and the weights it rests on."""
+
+    verdict: str
+    reason: str
+    weight_for: float
+    weight_against: float
+    people_for: float
+    people_against: float
+
+
+def is_small_study(exhibit: EvidenceItem, fewest: float) -> bool:
+    """A study of people with fewer of them than asked for; unknown numbers are not called small."""
+    counted = exhibit.strength in ("human trial", "human") and exhibit.row.unit not in NOT_PERSONS
+    return counted and exhibit.row.n is not None and exhibit.row.n < fewest
+
+
+def claim_verdict(exhibits: Iterable[EvidenceItem], level: str, rule: Rule) -> ClaimVerdict:
+    """The verdict on a claim at its `level` of evidence ("people", or "molecule" where a dish settles it).
+
+    Each paper counts once a side, by its weightiest row. Balance = (for - against) / (for + against).
+    """
+    listed = list(exhibits)
+    (pro, pro_people), (con, con_people) = (_side(listed, side, level, rule) for side in SIDES)
+    verdict, reason = _verdict(pro, con, pro_people, con_people, rule)
+    return ClaimVerdict(verdict, reason, pro, con, pro_people, con_people)
+
+
+def _side(exhibits: list[EvidenceItem], side: str, level: str, rule: Rule) -> tuple[float, float]:
+    """Weight of one side, and how much of it may settle a claim at this level."""
+    papers: dict[str, tuple[float, str]] = {}
+    for exhibit in exhibits:
+        if exhibit.side == side:
+            mine = (rule.weight(exhibit), exhibit.strength)
+            papers[exhibit.row.reference] = max(mine, papers.get(exhibit.row.reference, (0.0, "")))
+    sums = {kind: sum(weight for weight, k in papers.values() if k == kind) for kind in STRENGTHS}
+    if level == "molecule":
+        return sum(sums.values()), sum(sums.values())
+    sums["animal"] = min(sums["animal"], rule["ceiling.animal"])
+    sums["in vitro"] = min(sums["in vitro"], rule["ceiling.in_vitro"])
+    return sum(sums.values()), sum(sums[kind] for kind in IN_PEOPLE)
+
+
+def _verdict(pro: float, con: float, pro_people: float, con_people: float, rule: Rule) -> tuple[str, str]:
+    total = pro + con
+    if total < rule["enough.total"]:
+        return "not supported", f"too little evidence: weight {total:g} in all"
+    balance, lean, enough = (pro - con) / total, rule["lean"], rule["enough.people"]
+    scales = f"weight {pro:g} for and {con:g} against, balance {balance:+.2f}"
+    if balance >= lean:
+        if pro_people >= enough:
+            return "supported", scales
+        return "mixed", f"{scales}, but only {pro_people:g} of it in people ({enough:g} needed)"
+    if balance > -lean:
+        return "mixed", scales
+    if con_people >= enough:
+        return "contradicted", scales
+    return "not supported", f"{scales}, but only {con_people:g} against in people ({enough:g} needed to contradict)"

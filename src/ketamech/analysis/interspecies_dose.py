@@ -1,0 +1,116 @@
+"""One dose in another species: by unbound drug in brain, and by body surface for comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ketamech.core import InputError, closest_match
+from ketamech.core.csv_table import read_table
+from ketamech.dosing.dose_events import dose_events, micromoles
+from ketamech.dosing.regimen import Regimen, Treatment
+from ketamech.dosing.species_routes import require_species_kinetics
+from ketamech.dosing.subject import Subject
+from ketamech.parameters import HUMAN, Species, load_species
+from ketamech.simulation.model import Model, load_model
+from ketamech.simulation.run_subjects import output_times, run
+from ketamech.simulation.scenario import perturbation_parameters
+
+SURFACE = Path(__file__).parents[1] / "data" / "species" / "surface.csv"
+COLUMNS = ("species", "kilograms_per_square_metre", "place", "why")
+MAX_HORIZON = 72.0  # h, after which no ketamine is left in any of the species
+DEFAULT_INFUSION_MIN = {HUMAN: "IV over 40 min", "rat": "IP", "mouse": "IP"}
+DRUGS = ("racemic ketamine", "esketamine", "arketamine")
+PARENTS = ("brain.esketamine", "brain.arketamine")
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Unbound ketamine in brain, both enantiomers: area (umol/L x h) and peak (umol/L)."""
+
+    area: float
+    peak: float
+
+
+def equivalent_dose(
+    sentence: str, source: str, target: str, *, given: str | None = None, model: Model | None = None
+) -> pd.DataFrame:
+    """The dose in `target` that does what `sentence` does in `source`, given there by a route (`given`).
+
+    One line a rule: rule, mg/kg, mg, what is matched in umol/L (x h), where the numbers come from. Kinetics are linear
+    in dose, so one course in each species is enough. Raises BadInput for anything but one dose of ketamine, for a
+    species that does not exist, and where kinetics are missing.
+    """
+    model = model or load_model()
+    here, there = load_species(source), load_species(target)
+    dose = _single(sentence)
+    way = given or DEFAULT_INFUSION_MIN[there.name]
+    unit_dose = _single(f"{dose.drug} 1 mg/kg {way}")
+    mine, theirs = _exposure(model, here, dose), _exposure(model, there, unit_dose)
+    weight = _weight(model, there)
+    per_kilogram = _per_kilogram(model, here, dose)
+    surface = _surface()
+    by_surface = per_kilogram * surface[here.name] / surface[there.name]
+    kinetics = f"tables of {here.name} and {there.name}; unbound share, partition and total ratio of the brain table"
+    rules = (
+        ("unbound brain area", mine.area / theirs.area, f"{mine.area:.3g} umol/L x h", kinetics),
+        ("unbound brain peak", mine.peak / theirs.peak, f"{mine.peak:.3g} umol/L", kinetics),
+        ("body surface", by_surface, "mg per square metre", "weight over surface, regulators' guidance (recalled)"),
+    )
+    return pd.DataFrame(
+        [
+            {
+                "rule": rule, "drug": dose.drug, "given": way, "mg/kg": float(found), "mg": float(found * weight),
+                "matched": matched, "from": where,
+            }
+            for rule, found, matched, where in rules
+        ]
+    )  # fmt: skip
+
+
+def _single(sentence: str) -> Treatment:
+    treatments = Regimen.parse(sentence).treatments
+    one = treatments[0]
+    if len(treatments) > 1 or one.schedule or one.drug not in DRUGS:
+        raise InputError(
+            f"'{sentence}' is not one dose of ketamine",
+            key="dose",
+            expected=f"one dose of {', '.join(DRUGS)}",
+            nearest=closest_match(one.drug, DRUGS),
+            type_this='"ketamine 10 mg/kg IP"',
+        )
+    return one
+
+
+def _exposure(model: Model, species: Species, dose: Treatment) -> Exposure:
+    regimen = Regimen((dose,))
+    require_species_kinetics(regimen, species)
+    values = perturbation_parameters(model.parameters, species, {}, ())
+    given = dose_events(regimen, model.parameters, values, MAX_HORIZON)
+    ends = [entry.time + entry.duration for entry in given]
+    curves = run(model, [Subject("dose", given, values)], output_times(MAX_HORIZON, [dose.start, *ends], per_dose=200))
+    level = np.sum([curves[name].values[0] for name in PARENTS], axis=0)
+    return Exposure(float(np.trapezoid(level, curves["time"].values)), float(level.max()))
+
+
+def _weight(model: Model, species: Species) -> float:
+    found = species.values.get("person.weight") or model.parameters["person.weight"]
+    return found.canonical
+
+
+def _per_kilogram(model: Model, species: Species, dose: Treatment) -> float:
+    """mg/kg of base that are given."""
+    values = perturbation_parameters(model.parameters, species, {}, ())
+
+    def number(name: str) -> float:
+        return values[name] if name in values else model.parameters[name].canonical
+
+    molar_mass = model.parameters["drug.ketamine_molar_mass"].value
+    return float(micromoles(dose, number)) * molar_mass / 1000 / _weight(model, species)
+
+
+def _surface() -> dict[str, float]:
+    return {row["species"]: row.number("kilograms_per_square_metre") for row in read_table(SURFACE, COLUMNS)}

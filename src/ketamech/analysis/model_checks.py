@@ -1,0 +1,193 @@
+"""The standard examination: does the system rest, recover, conserve, stay in bounds, respond, and decay?
+
+Every stage is examined inside the whole system, so a new stage is examined without being asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ketamech.core import UnknownNameError, closest_match
+from ketamech.dosing.subject import DoseEvent, Subject
+from ketamech.engine import jacobian
+from ketamech.model.stage import Stage, State
+from ketamech.simulation.ensemble import Ensemble, InitialCondition
+from ketamech.simulation.model import Model
+from ketamech.simulation.run_subjects import output_times, run
+
+WEEKS_4 = 672.0
+DRIFT, RECOVERY, MASS, BOUND, RESPONSE = 1e-6, 0.02, 1e-8, 1e-6, 1e-4
+CHALLENGE = (
+    DoseEvent(0.0, "pharmacokinetics.central_s", 70.0, 2 / 3),
+    DoseEvent(0.0, "pharmacokinetics.central_r", 70.0, 2 / 3),
+)
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One line of the examination: what was examined in which stage, whether it passed, and the figure."""
+
+    stage: str
+    examined: str
+    passed: bool
+    detail: str
+
+
+def run_checks(model: Model, stage: str | None = None) -> list[CheckResult]:
+    """All findings, in story order; `stage` restricts them to one. Raises UnknownName for a stage that is not there."""
+    names = [s.name for s in model.system.stages]
+    if stage is not None and stage not in names:
+        raise UnknownNameError(f"there is no stage '{stage}'", key="stage", nearest=closest_match(stage, names))
+    findings = [
+        *_check_steady_state(model),
+        *_check_recovery(model),
+        *_check_conservation(model),
+        *_check_bounds(model),
+        *_check_response(model),
+        *_decays(model),
+    ]
+    order = {name: i for i, name in enumerate([*names, "whole system"])}
+    chosen = [f for f in findings if stage is None or f.stage in (stage, "whole system")]
+    return sorted(chosen, key=lambda f: order[f.stage])
+
+
+def _per_stage(model: Model) -> Iterable[tuple[str, list[int]]]:
+    for stage in model.system.stages:
+        kept = [i for i, s in enumerate(model.system.states) if s.name in stage.states and not s.is_sink]
+        if kept:
+            yield stage.name, kept
+
+
+def _alone(model: Model, **values: float) -> tuple[Ensemble, InitialCondition]:
+    """One patient without dose events, and the initial condition."""
+    one = Ensemble.of(model, {f"person.{name}": value for name, value in values.items()}, (), 1)
+    return one, one.initial()
+
+
+def _sizes(model: Model, state: np.ndarray) -> np.ndarray:
+    return np.maximum(np.abs(state), np.array([s.scale for s in model.system.states]))
+
+
+def _check_steady_state(model: Model) -> Iterable[CheckResult]:
+    one, first = _alone(model)
+    state = first.state[0]
+    later = one.solve(np.array([0.0, WEEKS_4]), model.system.state_names, tolerance=1e-6)
+    drift = np.abs(later.values[0, -1] - state) / _sizes(model, state)
+    for stage, mine in _per_stage(model):
+        worst = mine[int(np.argmax(drift[mine]))]
+        passed = bool(first.found[0]) and drift[worst] < DRIFT
+        name = model.system.state_names[worst]
+        yield CheckResult(stage, "rests", passed, f"largest drift in 4 weeks without drug {drift[worst]:.1e} ({name})")
+
+
+def _check_recovery(model: Model) -> Iterable[CheckResult]:
+    """Half and double each state in turn; ten of the system's slowest time constants later it must be back."""
+    one, first = _alone(model)
+    state = first.state[0]
+    slowest = 10.0 / -_slowest(model, state, first.inputs[0])
+    kept = [i for _, mine in _per_stage(model) for i in mine]
+    moving = one.tiled(2 * len(kept), {}).start(tolerance=1e-5)
+    for k, i in enumerate(kept):
+        moving.patients.y[2 * k, i], moving.patients.y[2 * k + 1, i] = _half_and_double(
+            model.system.states[i], state[i]
+        )
+    after = moving.advance(np.array([0.0, slowest]), [model.system.state_names[i] for i in kept])
+    away = np.abs(after.values[:, -1] - state[kept]) / _sizes(model, state)[kept]
+    worst = np.where(np.isnan(away), np.inf, away).max(axis=1)
+    for stage, mine in _per_stage(model):
+        rows = [r for k, i in enumerate(kept) if i in mine for r in (2 * k, 2 * k + 1)]
+        top = max(rows, key=lambda r: worst[r])
+        name = model.system.state_names[kept[top // 2]]
+        which = "double" if top % 2 else "half"
+        passed = worst[top] < RECOVERY
+        yield CheckResult(stage, "recovers", passed, f"from half and double: worst {worst[top]:.1e} ({which} {name})")
+
+
+def _half_and_double(state: State, value: float) -> tuple[float, float]:
+    low, high = state.bounds
+    if value == 0.0:
+        return 0.0 if low is None or low >= 0 else -0.5 * state.scale, min(state.scale, high or state.scale)
+    return 0.5 * value, min(2.0 * value, high if high is not None else 2.0 * value)
+
+
+def _check_conservation(model: Model) -> Iterable[CheckResult]:
+    amounts = [s.name for s in model.system.states if s.kind == "amount"]
+    if not amounts or CHALLENGE[0].compartment not in model.system.state_names:
+        return
+    curves = run(model, [Subject("challenge", CHALLENGE)], output_times(WEEKS_4), tolerance=1e-6)
+    given = sum(entry.amount for entry in CHALLENGE)
+    held = np.sum([curves[name].values[0] for name in amounts], axis=0)
+    late = curves.time.values > max(e.time + e.duration for e in CHALLENGE)
+    gap = float(np.max(np.abs(held[late] / given - 1)))
+    yield CheckResult("pharmacokinetics", "conserves", gap < MASS, f"drug in = body + eliminated to {gap:.1e}")
+
+
+def _check_bounds(model: Model) -> Iterable[CheckResult]:
+    known = set(model.system.state_names)
+    heavy = tuple(
+        DoseEvent(e.time, e.compartment, 10 * e.amount, e.duration) for e in CHALLENGE if e.compartment in known
+    )
+    curves = run(model, [Subject("ten times the dose", heavy)], output_times(WEEKS_4))
+    for stage in model.system.stages:
+        outside = [
+            f"{s.name} {side} {float(value):.4g}"
+            for s in stage.states.values()
+            for side, value, limit, sign in (
+                ("falls to", curves[s.name].min(), s.bounds[0], -1),
+                ("rises to", curves[s.name].max(), s.bounds[1], 1),
+            )
+            if limit is not None and not sign * (float(value) - limit) <= BOUND * s.scale
+        ]
+        if stage.states:
+            detail = "; ".join(outside) or f"{len(stage.states)} states inside their bounds at ten times the dose"
+            yield CheckResult(stage.name, "stays in bounds", not outside, detail)
+
+
+def _check_response(model: Model) -> Iterable[CheckResult]:
+    """Each stage must answer the drug or, where the drug does not reach it, something given to its own states."""
+    known = set(model.system.state_names)
+    drug = tuple(e for e in CHALLENGE if e.compartment in known)
+    own = tuple(
+        DoseEvent(0.0, state.name, state.scale)
+        for stage in model.system.stages
+        for state in stage.states.values()
+        if state.initial_guess == 0.0 and not state.is_sink
+    )
+    for stage in model.system.stages:
+        mine = tuple(e for e in own if e.compartment in stage.states)
+        to, (name, moved) = "the drug", _largest_move(model, stage, drug)
+        if moved <= RESPONSE:
+            to, (name, moved) = "what enters its own states", _largest_move(model, stage, mine)
+        yield CheckResult(stage.name, "responds", moved > RESPONSE, f"to {to}: {name} moves by {moved:.3g}")
+
+
+def _largest_move(model: Model, stage: Stage, given: tuple[DoseEvent, ...]) -> tuple[str, float]:
+    """The output of a stage that moves most, and how far, in its own unit."""
+    curves = run(model, [Subject("given", given)], output_times(WEEKS_4, per_dose=24))
+    sinks = {state.name for state in stage.states.values() if state.is_sink}
+    names = [name for name in (*stage.states, *stage.outputs) if name in curves and name not in sinks]
+    moves = {n: float(curves[n].max() - curves[n].min()) for n in names}
+    best = max(moves, key=lambda n: moves[n])
+    return best, moves[best]
+
+
+def _decays(model: Model) -> Iterable[CheckResult]:
+    for word, stress in (("depressed", 1.0), ("healthy", 0.0)):
+        _, first = _alone(model, stress=stress)
+        found = bool(first.found[0])
+        top = _slowest(model, first.state[0], first.inputs[0]) if found else np.inf
+        detail = f"slowest mode {top:.2e} 1/h" if found else "no rest state found"
+        yield CheckResult("whole system", f"eigenvalues negative, {word}", found and top < 0, detail)
+
+
+def _slowest(model: Model, state: np.ndarray, inputs: np.ndarray) -> float:
+    """Largest real part of the eigenvalues of everything that is not a mere sink."""
+    kept = [i for i, s in enumerate(model.system.states) if not s.is_sink]
+    matrix = jacobian(model.kernel, state, inputs)[np.ix_(kept, kept)]
+    return float(np.linalg.eigvals(matrix).real.max())
+
+
+check = run_checks

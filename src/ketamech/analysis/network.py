@@ -1,0 +1,98 @@
+"""What the model predicts for brain areas and their networks, with an interval over the spread of its parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketamech.core import InputError
+from ketamech.parameters import load_brain_areas
+from ketamech.population.cohort import Cohort
+from ketamech.simulation.baseline import baseline_of
+from ketamech.simulation.model import Model
+from ketamech.simulation.scenario import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+READOUTS = {
+    "brain_network.prefrontal_connectivity": "prefrontal global brain connectivity",
+    "brain_network.default_mode": "default mode, within",
+    "brain_network.insula_default_mode": "insula to default mode",
+    "brain_network.subgenual_default_mode": "subgenual to default mode",
+    "brain_network.control_default_mode": "dorsolateral to default mode",
+    "brain_network.salience": "salience, within",
+    "brain_network.posterior_insula": "posterior cingulate to insula",
+    "brain_network.subgenual_cingulate_activity": "subgenual activity",
+    "habenula.bursting": "habenular bursting",
+    "circuit.gamma_power": "gamma power",
+    "ampa.surface": "AMPA receptors at the surface",
+    "plasticity.synaptic_protein": "synaptic protein",
+    "cognition.rumination": "rumination",
+    "cognition.belief_updating": "belief updating",
+}
+TABLE_TIMES = (2 / 3, 4.0, 24.0, 48.0, 168.0, 240.0, 336.0)  # h
+FIRST, COUNT, MIN_DRAWS = 0.1, 70, 20
+SHARES = (5, 25, 50, 75, 95)
+
+
+@dataclass(frozen=True)
+class NetworkPrediction:
+    """`curves` (dims patient, time; h): draws of the parameters; `failed` of them could not be solved and are left out.
+
+    A draw is the scenario's person under other plausible parameters: nothing of the person is drawn.
+    """
+
+    curves: xr.Dataset
+    failed: int
+
+    def change(self, name: str) -> np.ndarray:
+        """Percent from own rest [draw, time]."""
+        return 100 * (self.curves[name].values / baseline_of(self.curves, name)[:, None] - 1)
+
+    def table(self) -> pd.DataFrame:
+        """readout, output, hours, and the change from own rest in percent: median, 5 %, 95 %, share of draws that rise.
+
+        `rest` is the drug-free value of the median draw, relative to a healthy person where the output is.
+        """
+        import pandas as pd
+
+        times = self.curves["time"].values
+        lines = []
+        for name, label in READOUTS.items():
+            moved, rest = self.change(name), float(np.median(baseline_of(self.curves, name)))
+            for hour in (h for h in TABLE_TIMES if h <= times[-1]):
+                at = moved[:, int(np.argmin(np.abs(times - hour)))]
+                low, middle, high = (float(q) for q in np.percentile(at, [5, 50, 95]))
+                line = {"readout": label, "output": name, "rest": rest, "hours": hour}
+                rise = float(np.mean(at > 0))
+                lines.append({**line, "change": middle, "low": low, "high": high, "rising": rise})
+        return pd.DataFrame(lines)
+
+
+def predict_network(
+    model: Model, scenario: Scenario, *, draws: int = 200, seed: int = 1, threads: int = 1
+) -> NetworkPrediction:  # fmt: skip
+    """Draw every parameter but the person's own from its spread and read areas and networks over time."""
+    if draws < MIN_DRAWS:
+        raise InputError(f"{draws} draws", key="--draws", expected=f"at least {MIN_DRAWS}", type_this="--draws 200")
+    vary = tuple({name.split(".")[0] for name in model.parameters} - {"person"})
+    outputs = (*READOUTS, *(f"brain_network.{area.area}_activity" for area in load_brain_areas()))
+    cohort = Cohort(
+        model, scenario, draws, tuple(dict.fromkeys(outputs)), _times(scenario.horizon), seed, vary=vary,
+        threads=threads, chunk=draws,
+    )  # fmt: skip
+    curves = next(cohort.chunks())
+    solved = curves["solve_status"].values == "ok"
+    if not solved.any():
+        raise InputError("no draw could be solved", key="--draws", expected="a scenario that can be simulated")
+    return NetworkPrediction(curves.isel(patient=solved), int((~solved).sum()))
+
+
+def _times(horizon: float) -> np.ndarray:
+    """Rest, then evenly on a logarithm of time, and the times that the table notes."""
+    spaced = np.geomspace(FIRST, horizon, COUNT)
+    return np.unique([0.0, *spaced, *(hour for hour in TABLE_TIMES if hour <= horizon)])

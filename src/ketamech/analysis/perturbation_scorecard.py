@@ -1,0 +1,288 @@
+"""The discriminating table: every published perturbation run on the model, predicted beside observed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from ketamech.analysis.perturbation_rows import PerturbationTarget, load_experiment_rows
+from ketamech.core import UnknownNameError, closest_match
+from ketamech.dosing.applied_perturbation import read_perturbations
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.species_routes import require_species_kinetics
+from ketamech.dosing.subject import Subject
+from ketamech.evidence import load_evidence
+from ketamech.parameters import HUMAN, ParameterTable, load_parameters, load_species
+from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.model import Model, load_model
+from ketamech.simulation.observable import TimeCourse
+from ketamech.simulation.run_subjects import output_times
+from ketamech.simulation.scenario import Scenario, perturbation_parameters
+from ketamech.simulation.scenario_ensemble import events_of_scenario, without_expectancy
+
+NO_CHANGE_BAND = (0.8, 1.25)  # what is left counts as the same: the digest calls more than 0.8 intact
+EFFECT_THRESHOLD = 0.4  # share of the effect of the reference dose a day later from which an effect counts as present
+FLAT_BAND, FLAT_POINTS = 0.1, 1.5  # a change that no blot, probe or trial of the usual size would see
+RESPONSE = 0.5
+REFERENCE = {"rat": "racemic 10 mg/kg IP", "mouse": "racemic 10 mg/kg IP", "human": "racemic 0.5 mg/kg IV over 40 min"}
+HORIZONS = (8.0, 80.0, 400.0, 2000.0)
+TOLERANCE = 1e-5
+Arm = tuple[str, str, str, tuple[tuple[str, float], ...]]  # species, regimen, perturbations, settings: one course
+
+
+@dataclass(frozen=True)
+class FactorialArms:
+    """The four courses behind one row and the reference: both, perturbation alone, drug alone, neither."""
+
+    both: Arm
+    alone: Arm
+    drug: Arm
+    none: Arm
+    reference: Arm
+
+
+def run_experiments(
+    model: Model | None = None, overrides: Mapping[str, float] | None = None, *, threads: int = 2
+) -> pd.DataFrame:
+    """Every row of data/experiments/rows.csv on the model, parameters overridden (canonical units) in every course.
+
+    An override replaces the table and the species, and is itself replaced by what an experiment sets. One line a row:
+    evidence, reference, species, regimen, with, output, when, statistic, observed, predicted (the direction), size,
+    low, high, band, verdict (right | wrong | undecided), inside (of the band; None without one), why, read_as. All
+    courses are solved in one batch a horizon. Raises UnknownName for an override that is no parameter.
+    """
+    model = model or load_model()
+    given = dict(overrides or {})
+    for name in given:
+        if name not in model.parameters:
+            raise UnknownNameError(
+                f"there is no parameter '{name}'", key=name, nearest=closest_match(name, model.parameters)
+            )
+    rows = load_experiment_rows()
+    curves = _curves(model, rows, given, threads)
+    return pd.DataFrame([_line(row, curves) for row in rows])
+
+
+def tally_by_evidence(lines: pd.DataFrame) -> pd.DataFrame:
+    """One line an evidence row: right when all its readings are, undecided when one is; inside alike."""
+    found = []
+    for name, part in lines.groupby("evidence", sort=False):
+        words = set(part.verdict)
+        verdict = "wrong" if "wrong" in words else "undecided" if "undecided" in words else "right"
+        known = [value for value in part.inside if value is not None]
+        inside = all(known) and verdict != "undecided" if known else None
+        found.append(
+            {"evidence": name, "verdict": verdict, "inside": inside, "band": "; ".join(sorted(set(part.band) - {""}))}
+        )
+    return pd.DataFrame(found)
+
+
+def experiment_counts(lines: pd.DataFrame) -> str:
+    """In words: how many rows of the evidence come out right, wrong and undecided, and how many sizes inside."""
+    rows, stages, told = tally_by_evidence(lines), load_evidence().observations, []
+    perturbing = rows[[stages[name].stage == "perturbation" for name in rows.evidence]]
+    for word, part in (
+        ("all rows", rows),
+        ("rows of stage perturbation", perturbing),
+        ("of these, rows to which no parameter was calibrated", perturbing[~perturbing.evidence.isin(_calibrated())]),
+    ):
+        counts = {name: int((part.verdict == name).sum()) for name in ("right", "wrong", "undecided")}
+        sized = [value for value in part.inside if value is not None]
+        told.append(
+            f"{word}: {counts['right']} of {len(part)} right ({counts['right'] / len(part):.0%}),"
+            f" {counts['wrong']} wrong, {counts['undecided']} undecided; size inside in {sum(sized)} of {len(sized)}"
+        )
+    return ". ".join(told)
+
+
+def _calibrated() -> set[str]:
+    """Evidence to which a value of the parameter or species tables was calibrated."""
+    rows = load_parameters().values()
+    return {name for row in rows if row.status == "calibrated" for name in row.evidence}
+
+
+def factorial_arms(row: PerturbationTarget) -> FactorialArms:
+    """The courses a row needs. Without perturbation `both` is the drug; without drug `both` is the perturbation."""
+    sp, settings = row.species, row.settings
+    reference = REFERENCE[sp]
+    return FactorialArms(
+        (sp, row.regimen, row.perturbations, settings),
+        (sp, "", row.perturbations, settings),
+        (sp, row.regimen, "", settings),
+        (sp, "", "", settings),
+        (sp, reference, "", settings),
+    )
+
+
+def needed(rows: tuple[PerturbationTarget, ...]) -> dict[Arm, float]:
+    """Every course with how long it must run (h)."""
+    needed: dict[Arm, float] = {}
+    for row in (row for row in rows if not row.reason_not_run):
+        arms = factorial_arms(row)
+        for arm in (arms.both, arms.alone, arms.drug, arms.none):
+            needed[arm] = max(needed.get(arm, 0.0), row.until)
+        if row.statistic.startswith("effect"):
+            needed[arms.reference] = max(needed.get(arms.reference, 0.0), row.until, 24.0)
+    return needed
+
+
+def course_of(arm: Arm, table: ParameterTable) -> tuple[Subject, dict[str, float]]:
+    """One course, and the values that the experiment itself sets (its others are those of the species)."""
+    species_name, sentence, phrases, settings = arm
+    species = load_species(species_name)
+    perturbations = read_perturbations([part.strip() for part in phrases.split(";") if part.strip()])
+    sets = perturbation_parameters(table, load_species(HUMAN), dict(settings), perturbations)
+    values = {**species.canonical, **sets}
+    regimen = Regimen.parse(sentence) if sentence else Regimen(())
+    require_species_kinetics(regimen, species)
+    label = " | ".join(arm[:3])
+    scenario = Scenario(
+        label, "", regimen, values, max(HORIZONS), False, 1, "", species=species_name, perturbations=perturbations
+    )
+    given = events_of_scenario(scenario, table, {}, scenario.horizon)
+    if dict(settings).get("person.expectancy", 0.0) <= 0:
+        given = given.changed(without_expectancy)
+    return Subject(label, given.events, values, given.cycle, given.length), sets
+
+
+def _curves(
+    model: Model, rows: tuple[PerturbationTarget, ...], overrides: Mapping[str, float], threads: int
+) -> dict[Arm, TimeCourse]:
+    longest = needed(rows)
+    outputs = tuple(dict.fromkeys(row.output for row in rows if row.output))
+    found: dict[Arm, TimeCourse] = {}
+    for below, horizon in zip((0.0, *HORIZONS), HORIZONS, strict=False):
+        arms = [arm for arm, until in longest.items() if below < until <= horizon]
+        if arms:
+            moments = {row.until for row in rows if not row.reason_not_run} | {24.0}
+            found |= _batch(model, arms, horizon, moments, outputs, overrides, threads)
+    return found
+
+
+def _batch(
+    model: Model,
+    arms: list[Arm],
+    horizon: float,
+    moments: set[float],
+    outputs: tuple[str, ...],
+    overrides: Mapping[str, float],
+    threads: int,
+) -> dict[Arm, TimeCourse]:
+    """Curves of some courses to one horizon, all in one solve."""
+    courses = []
+    for arm in arms:
+        course, sets = course_of(arm, model.parameters)
+        courses.append(replace(course, values={**course.parameters, **overrides, **sets}))
+    times = np.unique(
+        np.r_[output_times(horizon, per_dose=60), np.linspace(0, 2, 41), [m for m in moments if m <= horizon]]
+    )
+    everybody = Ensemble.of_subjects(model, courses)
+    solved = everybody.solve(times, outputs, tolerance=TOLERANCE, threads=threads)
+    return {arm: TimeCourse(times, {name: solved.of(name)[i] for name in outputs}, {}) for i, arm in enumerate(arms)}
+
+
+def _line(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> dict[str, object]:
+    evidence = load_evidence()[row.evidence]
+    size = math.nan if row.reason_not_run else STATISTICS[row.statistic](row, curves)
+    predicted = "" if math.isnan(size) else DIRECTIONS[row.statistic.split()[0]](size)
+    reason = row.reason_not_run or ("" if predicted else "the simulation gave no number")
+    verdict = "undecided" if reason else "right" if predicted == row.observed else "wrong"
+    return {
+        "evidence": row.evidence,
+        "reference": evidence.reference,
+        "species": row.species,
+        "regimen": row.regimen,
+        "with": row.perturbations,
+        "output": row.output,
+        "when": row.when,
+        "statistic": row.statistic,
+        "observed": row.observed,
+        "predicted": predicted,
+        "size": size,
+        "low": row.low,
+        "high": row.high,
+        "band": row.band,
+        "verdict": verdict,
+        "inside": _inside(row, size),
+        "why": reason or row.assumption,
+        "read_as": evidence.read_as,
+    }
+
+
+def _inside(row: PerturbationTarget, size: float) -> bool | None:
+    if math.isnan(row.low) and math.isnan(row.high):
+        return None
+    return bool(not math.isnan(size) and not size < row.low and not size > row.high)
+
+
+def _residual_drug_effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> float:
+    """Effect of the drug under the perturbation over its effect without."""
+    arms = factorial_arms(row)
+    both, alone, drug, none = (row.read(curves[arm]) for arm in (arms.both, arms.alone, arms.drug, arms.none))
+    return _safe_ratio(both - alone, drug - none)
+
+
+def _effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse], hour: float | None = 24.0) -> float:
+    """Effect against nothing given (or the perturbation alone) as share of that of the reference dose of ketamine."""
+    arms = factorial_arms(row)
+    other = arms.alone if row.regimen else arms.none
+    reference, rest = (row.read(curves[arm], hour) for arm in (arms.reference, arms.none))
+    return _safe_ratio(row.read(curves[arms.both]) - row.read(curves[other]), reference - rest)
+
+
+def _residual_perturbation_effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> float:
+    """What a perturbation does in the presence of the drug, over what it does alone."""
+    arms = factorial_arms(row)
+    both, alone, none = (row.read(curves[arm]) for arm in (arms.both, arms.alone, arms.none))
+    return _safe_ratio(both - none, alone - none)
+
+
+def _ratio(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> float:
+    """Reading over that of the same animal without the drug, or of an unperturbed one where no drug is given."""
+    arms = factorial_arms(row)
+    other = arms.alone if row.regimen else arms.none
+    return _safe_ratio(row.read(curves[arms.both]), row.read(curves[other]))
+
+
+def _points(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> float:
+    arms = factorial_arms(row)
+    return row.read(curves[arms.both]) - row.read(curves[arms.none])
+
+
+def _has_response(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> float:
+    """Fall as share of the person's baseline."""
+    arms = factorial_arms(row)
+    return 1 - _safe_ratio(row.read(curves[arms.both]), row.read(curves[arms.none]))
+
+
+def _safe_ratio(a: float, b: float) -> float:
+    return a / b if b else math.nan
+
+
+STATISTICS: Mapping[str, Callable[[PerturbationTarget, Mapping[Arm, TimeCourse]], float]] = {
+    "left": _residual_drug_effect,
+    "effect": _effect,
+    "effect now": lambda row, curves: _effect(row, curves, None),
+    "harm left": _residual_perturbation_effect,
+    "ratio": _ratio,
+    "points": _points,
+    "responds": _has_response,
+}
+
+
+def _three(size: float, low: float, high: float, words: tuple[str, str, str]) -> str:
+    return words[0] if size < low else words[2] if size > high else words[1]
+
+
+DIRECTIONS: Mapping[str, Callable[[float], str]] = {
+    "left": lambda size: _three(size, *NO_CHANGE_BAND, ("less", "same", "more")),
+    "effect": lambda size: "present" if size >= EFFECT_THRESHOLD else "absent",
+    "harm": lambda size: _three(size, *NO_CHANGE_BAND, ("less", "same", "more")),
+    "ratio": lambda size: _three(size, 1 - FLAT_BAND, 1 + FLAT_BAND, ("down", "none", "up")),
+    "points": lambda size: _three(size, -FLAT_POINTS, FLAT_POINTS, ("less", "none", "more")),
+    "responds": lambda size: "yes" if size >= RESPONSE else "no",
+}

@@ -1,0 +1,180 @@
+"""The treatments the scorecard simulates, from data/scorecard/protocols.csv, all run in a few batches."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from ketamech.core import InputError, closest_match, unit
+from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.dosing.applied_perturbation import AppliedPerturbation, read_perturbations
+from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.species_routes import require_species_kinetics
+from ketamech.dosing.subject import DoseEvent, Subject
+from ketamech.dosing.times import duration
+from ketamech.parameters import HUMAN, SPECIES, ParameterTable, load_species
+from ketamech.simulation.model import Model
+from ketamech.simulation.observable import TimeCourse
+from ketamech.simulation.run_subjects import output_times, run
+from ketamech.simulation.scenario import perturbation_parameters
+
+DIRECTORY = Path(__file__).parents[1] / "data" / "scorecard"
+COLUMNS = ("id", "species", "treatment", "with", "control", "settings", "horizon", "why")
+KETAMINE = re.compile(r"^pharmacokinetics\.\w+_[sr]$")
+_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One treatment of a typical patient or animal: a sentence (empty: nothing), what is done beside it, what differs
+    in them, how long (h).
+
+    `settings` are in the units of the parameter tables (years, kg, points), as a reader would write them.
+    """
+
+    id: str
+    treatment: str
+    control: str
+    settings: Mapping[str, float]
+    horizon: float
+    species: str = HUMAN
+    perturbations: tuple[AppliedPerturbation, ...] = ()
+
+    @property
+    def regimen(self) -> Regimen:
+        """The treatment as a regimen. Raises BadInput."""
+        return Regimen.parse(self.treatment) if self.treatment else Regimen(())
+
+    def values(self, parameters: ParameterTable) -> dict[str, float]:
+        """What differs from the tables in canonical units: the species, the settings, what is done beside."""
+        own = {name: number * unit(parameters[name].unit).factor for name, number in self.settings.items()}
+        return perturbation_parameters(parameters, load_species(self.species), own, self.perturbations)
+
+    def events(self, parameters: ParameterTable) -> tuple[DoseEvent, ...]:
+        """Everything that enters the body, in time order."""
+        beside = tuple(entry for given in self.perturbations for entry in given.events())
+        if not self.treatment:
+            return beside
+        given = dose_events(self.regimen, parameters, self.values(parameters), self.horizon)
+        return tuple(sorted((*given, *beside), key=lambda entry: float(entry.time)))
+
+
+def load_protocols(path: Path | None = None) -> dict[str, Protocol]:
+    """Protocols by id; raises BadInput naming the line of a doubled id or a control that is not there.
+
+    Sentences of a table that is not shipped are parsed at once; those of the shipped one, which tests parse, when used.
+    """
+    found: dict[str, Protocol] = {}
+    rows = read_table(path or DIRECTORY / "protocols.csv", COLUMNS)
+    for row in rows:
+        name = row.required("id", "a name such as iv-0.5-over-40-min")
+        if name in found:
+            raise row.error("id", f"'{name}' is already used", expected="each protocol once")
+        found[name] = _protocol(name, row)
+        if path is not None:
+            require_species_kinetics(found[name].regimen, load_species(found[name].species))
+    for row in rows:
+        if row["control"] and row["control"] not in found:
+            near = closest_match(row["control"], found)
+            raise row.error("control", f"no protocol '{row['control']}'", expected="the id of a protocol", near=near)
+    return found
+
+
+def _protocol(name: str, row: CsvRow) -> Protocol:
+    try:
+        horizon = duration(row.required("horizon", "a time such as 24 h or 28 day"))
+    except InputError as problem:
+        what = f"'{row['horizon']}' is not a time"
+        raise row.error("horizon", what, expected="a time such as 24 h or 28 day") from problem
+    species, treatment = row.one_of("species", SPECIES), row["treatment"]
+    try:
+        beside = read_perturbations(filter(None, (part.strip() for part in row["with"].split(";"))))
+    except InputError as problem:
+        raise row.error("with", problem.what, expected=problem.expected or "", near=problem.nearest) from problem
+    return Protocol(name, treatment, row["control"], _settings(row), horizon, species, beside)
+
+
+def _settings(row: CsvRow) -> dict[str, float]:
+    """Parameters set for this protocol, in the units of their tables."""
+    found = {}
+    for part in filter(None, (text.strip() for text in row["settings"].split(";"))):
+        name, _, number = part.partition("=")
+        try:
+            found[name.strip()] = float(number)
+        except ValueError as problem:
+            raise row.error("settings", f"cannot read '{part}'", expected="stage.thing=number") from problem
+    return found
+
+
+def simulate_protocols(
+    model: Model,
+    protocols: Iterable[Protocol],
+    moments: Iterable[float] = (),
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, TimeCourse]:
+    """Curves of each protocol by id: one batch a horizon, one drug-free patient for every set of settings."""
+    chosen = list(protocols)
+    given = {p.id: p.events(model.parameters) for p in chosen}
+    rest = _rest(model, chosen)
+    batches: dict[float, list[Protocol]] = defaultdict(list)
+    for protocol in chosen:
+        batches[protocol.horizon].append(protocol)
+    found: dict[str, TimeCourse] = {}
+    for horizon, batch in sorted(batches.items()):
+        if progress:
+            progress(f"{len(batch)} treatments over {horizon:g} h")
+        courses = [Subject(p.id, given[p.id], p.values(model.parameters)) for p in batch]
+        dataset = run(model, courses, _times(horizon, courses, moments), tolerance=_TOLERANCE)
+        time, values = dataset["time"].to_numpy(), _arrays(dataset)
+        for i, p in enumerate(batch):
+            outputs = {name: array[i] for name, array in values.items()}
+            found[p.id] = TimeCourse(time, outputs, rest[_key(p)], dosed_micromoles(given[p.id]))
+    return found
+
+
+def _times(horizon: float, courses: Iterable[Subject], moments: Iterable[float]) -> np.ndarray:
+    """Dense after every start and end, from five seconds on, and exactly at every published moment."""
+    entries = [entry for course in courses for entry in course.events]
+    starts = {entry.time for entry in entries} | {entry.time + entry.duration for entry in entries}
+    starts = {start for start in starts if start >= 0}
+    seconds = {start + second / 3600 for start in starts for second in (5, 10, 20, 30, 45)}
+    exact = np.array(sorted(t for t in {*starts, *seconds, *moments} if t <= horizon))
+    return np.unique(np.round(np.concatenate([output_times(horizon, sorted(starts)), exact]), 6))
+
+
+def _key(protocol: Protocol) -> tuple[object, ...]:
+    sets = {name: value for given in protocol.perturbations for name, value in given.perturbation.sets.items()}
+    held = tuple(given.text for given in protocol.perturbations if given.is_constant)
+    return (protocol.species, held, *sorted({**protocol.settings, **sets}.items()))
+
+
+def _rest(model: Model, protocols: Iterable[Protocol]) -> dict[tuple[object, ...], dict[str, float]]:
+    people = {_key(protocol): protocol.values(model.parameters) for protocol in protocols}
+    courses = [Subject("drug-free", (), values) for values in people.values()]
+    values = _arrays(run(model, courses, np.array([0.0, 1e-3]), tolerance=_TOLERANCE))
+    return {key: {name: float(array[i, 0]) for name, array in values.items()} for i, key in enumerate(people)}
+
+
+def _arrays(dataset: xr.Dataset) -> dict[str, np.ndarray]:
+    return {str(name): variable.to_numpy() for name, variable in dataset.data_vars.items()}
+
+
+def dosed_micromoles(entries: Iterable[DoseEvent]) -> float:
+    """Ketamine of both enantiomers that enters the body (umol)."""
+    return sum(entry.amount for entry in entries if KETAMINE.match(entry.compartment))
+
+
+def check_settings(protocols: Mapping[str, Protocol], parameters: ParameterTable) -> None:
+    """Raise BadInput for a protocol that sets a parameter no table has."""
+    for protocol in protocols.values():
+        for name in protocol.settings:
+            if name not in parameters:
+                near = closest_match(name, parameters)
+                raise InputError(f"protocol '{protocol.id}' sets '{name}', which no table has", nearest=near)

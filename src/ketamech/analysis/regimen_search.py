@@ -1,0 +1,153 @@
+"""Regimens compared: benefit against dissociation and blood pressure, with what is not known, and the front.
+
+Every regimen is given to the same virtual people under the same draws (common random numbers): of the posterior, and of
+the spreads of the tables for dissociation, blood pressure and the potency of the enantiomers, which no trial in the
+calibration informs. Benefit is the fall of MADRS below that of the same people who only hope, averaged over the days
+looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketamech.core.checkpoint import Arrays
+from ketamech.core.execution import LOCAL, Executor
+from ketamech.population.parameter_sampling import draw_parameters
+from ketamech.population.virtual_population import load_population
+from ketamech.simulation.ensemble import Trajectories
+from ketamech.simulation.model import Model
+from ketamech.simulation.scenario import Scenario, load_scenario
+from ketamech.simulation.scenario_ensemble import Change, ensemble_of_scenario, untreated
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OUTPUTS = MADRS, CADSS, SYSTOLIC = "mood.madrs", "dissociation.cadss", "haemodynamics.systolic_rise"
+DISSOCIATION_THRESHOLD = 4.0  # CADSS points above which a person counts as dissociating (as the label counts)
+UNFITTED_STAGES = ("dissociation", "haemodynamics", "nmda.enantiomer_ratio")  # known from their rows alone
+TOLERANCE, DAY = 1e-4, 24.0
+DENSE_TIMES = np.round(
+    np.concatenate([np.arange(0, 3, 0.05), np.arange(3, 8.1, 0.25)]), 4
+)  # hours: intramuscular peaks are sharp
+
+
+@dataclass(frozen=True)
+class CandidateRegimen:
+    """A regimen by name and sentence."""
+
+    name: str
+    sentence: str
+
+
+def candidates(
+    doses: Mapping[str, Sequence[float]], minutes: Sequence[float], rhythms: Sequence[str], weeks: int
+) -> list[CandidateRegimen]:
+    """All combinations of `doses` {words with {dose} and {over}: amounts}, infusion times and rhythms ("weekly")."""
+    found = []
+    for words, amounts in doses.items():
+        for amount in amounts:
+            for over in minutes if "{over}" in words else (0.0,):
+                for rhythm in rhythms:
+                    given = words.format(dose=f"{amount:g}", over=f"{over:g} min")
+                    found.append(CandidateRegimen(f"{given}, {rhythm}", f"{given} {rhythm} for {weeks} weeks"))
+    return found
+
+
+def compare_regimens(
+    model: Model, regimens: Sequence[CandidateRegimen], *, weeks: int = 4, persons: int = 100, population: str = "trd",
+    seed: int = 1, posterior: Sequence[Mapping[str, float]] = (), draws: int = 20, threads: int = 1,
+    progress: Callable[[int], None] | None = None, work: Executor = LOCAL,
+) -> pd.DataFrame:  # fmt: skip
+    """One line a regimen, each number with 95 % over draws, and whether it is on the `front` of the first three aims.
+
+    Benefit (points), cadss (mean peak), systolic (mean peak, mmHg), dissociating (percent above 4 CADSS points);
+    `front_share`: percent of draws in which it is on the front. With one draw there is no interval (NaN). Raises
+    BadInput for a dose that no one is given.
+    """
+    import pandas as pd
+
+    times = np.unique(np.concatenate([DENSE_TIMES, np.arange(DAY, weeks * 168.0 + 1, DAY)]))
+    scenarios = tuple(load_scenario(regimen.sentence, model.parameters) for regimen in regimens)
+    some = list(posterior)[:draws] or [{}]
+    trying = _RegimenEvaluator(model, scenarios, population, persons, seed, times, threads)
+    numbers = np.full((len(regimens), len(some), 4), np.nan)
+    spread = _spreads(model, seed, len(some))
+    bases = {f"draw-{d}": {**spread[d], **drawn} for d, drawn in enumerate(some)}
+    for d, found in enumerate(work.map(bases, trying.evaluate)):
+        numbers[:, d] = found["outcomes"]
+        if progress:
+            progress((d + 1) * len(regimens))
+    lines = []
+    for k, regimen in enumerate(regimens):
+        line: dict[str, object] = {"regimen": regimen.name, "sentence": regimen.sentence}
+        for j, name in enumerate(("benefit", "cadss", "dissociating", "systolic")):
+            low, high = np.nanpercentile(numbers[k, :, j], [2.5, 97.5]) if len(some) > 1 else (np.nan, np.nan)
+            line |= {name: float(np.nanmean(numbers[k, :, j])), f"{name}_low": float(low), f"{name}_high": float(high)}
+        lines.append(line)
+    table = pd.DataFrame(lines)
+    aims, signs = [0, 1, 3], np.array([1, -1, -1])
+    share = 100 * np.mean([pareto_front(numbers[:, d][:, aims] * signs) for d in range(len(some))], axis=0)
+    return table.assign(front=pareto_front(np.nanmean(numbers[:, :, aims], axis=1) * signs), front_share=share)
+
+
+def _spreads(model: Model, seed: int, draws: int) -> list[dict[str, float]]:
+    """Values of what the posterior does not move, one dictionary a draw; the tables' where there is one draw only."""
+    if draws == 1:
+        return [{}]
+    rows = [
+        row for row in model.parameters.values() if row.name.startswith(UNFITTED_STAGES) and row.spread.kind != "fixed"
+    ]
+    names = [row.name for row in rows]
+    values = draw_parameters(model.parameters, names, seed, range(draws))
+    return [dict(zip(names, map(float, line), strict=True)) for line in values]
+
+
+def pareto_front(points: np.ndarray) -> np.ndarray:
+    """Mask of points [point, aim] (more is better) that no other point beats in one aim without losing in another."""
+    beaten = []
+    for p in points:
+        better = np.all(points >= p, axis=1) & np.any(points > p, axis=1)
+        beaten.append(bool(better.any()) or not np.all(np.isfinite(p)))
+    return ~np.array(beaten)
+
+
+@dataclass(frozen=True)
+class _RegimenEvaluator:
+    """Regimens that are given to the same people under one draw after another."""
+
+    model: Model
+    regimens: tuple[Scenario, ...]
+    population: str
+    patients: int
+    seed: int
+    times: np.ndarray
+    threads: int
+
+    def evaluate(self, base: Mapping[str, float]) -> Arrays:
+        """Outcomes [regimen, aim] under one draw of the posterior."""
+        drawn = load_population(self.population)
+        people = drawn.draw(self.model.parameters, self.seed, range(self.patients), replicate=0, base=base)
+        values: dict[str, np.ndarray | float] = {**base, **people.values}
+        return {"outcomes": np.array([self._outcome(regimen, values) for regimen in self.regimens])}
+
+    def _outcome(self, regimen: Scenario, values: Mapping[str, np.ndarray | float]) -> np.ndarray:
+        """Benefit, mean peak CADSS, percent above 4 points, and mean peak systolic rise."""
+        free = {name: value for name, value in values.items() if name not in regimen.values}
+        treated = self._solved(regimen, free)
+        hoping = self._solved(regimen, free, untreated)
+        later = self.times >= DAY
+        benefit = np.nanmean(hoping.of(MADRS)[:, later] - treated.of(MADRS)[:, later])
+        peak = treated.of(CADSS).max(axis=1)
+        felt = 100 * np.nanmean(np.where(np.isfinite(peak), peak > DISSOCIATION_THRESHOLD, np.nan))
+        return np.array([benefit, np.nanmean(peak), felt, np.nanmean(treated.of(SYSTOLIC).max(axis=1))])
+
+    def _solved(
+        self, regimen: Scenario, values: Mapping[str, np.ndarray | float], change: Change | None = None
+    ) -> Trajectories:
+        until = float(self.times[-1])
+        everybody = ensemble_of_scenario(self.model, regimen, values, self.patients, until, change=change)
+        return everybody.solve(self.times, OUTPUTS, tolerance=TOLERANCE, threads=self.threads)

@@ -1,0 +1,170 @@
+"""The scorecard: every published number a typical patient can reach, simulated, compared, misses included."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ketamech.analysis.acceptance_criteria import AcceptanceCriterion, goals_table, load_goals
+from ketamech.analysis.reference_protocols import Protocol, check_settings, load_protocols, simulate_protocols
+from ketamech.analysis.scorecard_targets import Target, load_targets, load_uncovered
+from ketamech.analysis.verdict import compare_with_published
+from ketamech.core import InputError
+from ketamech.evidence import Evidence, Observation, load_evidence
+from ketamech.parameters import Parameter
+from ketamech.simulation.curve_statistics import reading_times
+from ketamech.simulation.model import Model, load_model
+from ketamech.simulation.observable import TimeCourse
+
+VERDICTS = ("inside", "near", "miss", "no result")
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """Comparisons (`rows`), one line a paper (`by_source`), numbers to reach (`goals`), what is left out.
+
+    rows: id, stage, reference, citation, protocol, output, unit, simulated, published, spread, comparison,
+    expected, fold_error, log_fold, z, off (distance in limits of
+    "inside"), verdict, fitted, read_as, translated.
+    `seconds` is the time the simulations took, compiling included on first use.
+    """
+
+    rows: pd.DataFrame
+    by_source: pd.DataFrame
+    goals: pd.DataFrame
+    uncovered: pd.DataFrame
+    seconds: float
+
+
+def scorecard(model: Model | None = None, progress: Callable[[str], None] | None = None) -> Scorecard:
+    """Simulate every protocol, compare with every published row it reaches; `progress` gets short lines."""
+    model = model or load_model(announce=progress)
+    evidence, protocols = load_evidence(), load_protocols()
+    check_settings(protocols, model.parameters)
+    targets, goals = load_targets(evidence, protocols), load_goals(evidence, protocols)
+    _check_units(targets, evidence, model)
+    began = time.perf_counter()
+    needed = _needed_outputs(protocols, targets, goals)
+    curves = simulate_protocols(model, needed, _moments(targets, goals), progress)
+    seconds = time.perf_counter() - began
+    rows = score_rows(targets, evidence, protocols, curves, model.layout.units, model.parameters)
+    table = goals_table(goals, rows, protocols, curves, model)
+    return Scorecard(rows, summarise(rows), table, load_uncovered(evidence, targets), seconds)
+
+
+def _needed_outputs(
+    protocols: Mapping[str, Protocol], targets: tuple[Target, ...], goals: tuple[AcceptanceCriterion, ...]
+) -> list[Protocol]:
+    named = {target.protocol for target in targets} | {goal.protocol for goal in goals if goal.protocol}
+    named |= {protocols[name].control for name in named} - {""}
+    return [protocol for name, protocol in protocols.items() if name in named]
+
+
+def _moments(targets: tuple[Target, ...], goals: tuple[AcceptanceCriterion, ...]) -> set[float]:
+    """Hours at which something is read, so that no value is interpolated."""
+    measures = [target.measure for target in targets] + [goal.measure for goal in goals if goal.measure]
+    texts = {measure.time for measure in measures} - {""}
+    plain = (text for text in texts if "<" not in text and ">" not in text)
+    return {float(hour) for text in plain for hour in reading_times(text, np.zeros(2), {})}
+
+
+def _check_units(targets: tuple[Target, ...], evidence: Evidence, model: Model) -> None:
+    for target in targets:
+        row = evidence[target.evidence]
+        banded = not (math.isnan(target.low) and math.isnan(target.high))
+        free = target.comparison == "sign" or banded  # a band may be in the unit of the measure
+        if not free and not target.measure.matches(row.canonical_unit, model.layout.units):
+            found = target.measure.unit(model.layout.units)
+            what = f"{target.evidence} is printed in {row.unit}, but {target.measure.output} gives {found}"
+            raise InputError(what, key="output", expected=row.canonical_unit)
+
+
+def score_rows(
+    targets: tuple[Target, ...],
+    evidence: Evidence,
+    protocols: Mapping[str, Protocol],
+    curves: Mapping[str, TimeCourse],
+    units: Mapping[str, str],
+    parameters: Mapping[str, Parameter],
+) -> pd.DataFrame:
+    """One line a target, in the printed unit of its row."""
+    calibrated = {name for p in parameters.values() if p.status == "calibrated" for name in p.evidence}
+    return pd.DataFrame(
+        [_line(t, evidence, protocols, curves, units) | {"fitted": t.evidence in calibrated} for t in targets]
+    )
+
+
+def _line(
+    target: Target,
+    evidence: Evidence,
+    protocols: Mapping[str, Protocol],
+    curves: Mapping[str, TimeCourse],
+    units: Mapping[str, str],
+) -> dict[str, object]:
+    row = evidence[target.evidence]
+    control = curves.get(protocols[target.protocol].control)
+    simulated = target.measure.read(curves[target.protocol], control) / _printed_factor(target, row, units)
+    verdict = compare_with_published(target.comparison, simulated, row, target.low, target.high)
+    return {
+        "id": row.id,
+        "stage": row.stage,
+        "reference": row.reference,
+        "citation": evidence.references[row.reference].citation,
+        "quantity": row.quantity,
+        "protocol": target.protocol,
+        "output": target.measure.output,
+        "unit": row.unit,
+        "simulated": simulated,
+        "published": row.value,
+        "expected": _expected(target, row),
+        "spread": row.spread.text,
+        "comparison": target.comparison,
+        "fold_error": verdict.fold_error,
+        "log_fold": np.log(verdict.fold) if verdict.fold > 0 else np.nan,
+        "z": verdict.z,
+        "off": verdict.distance,
+        "verdict": verdict.verdict,
+        "read_as": row.read_as,
+        "translated": target.assumption,
+    }
+
+
+def _expected(target: Target, row: Observation) -> str:
+    """The band asked for, where the table gives one instead of the printed number."""
+    if target.comparison != "interval" or (math.isnan(target.low) and math.isnan(target.high)):
+        return ""
+    low, high = ("" if math.isnan(bound) else f"{bound:g}" for bound in (target.low, target.high))
+    return f"{low} to {high}" if low and high else f"above {low}" if low else f"below {high}"
+
+
+def _printed_factor(target: Target, row: Observation, units: Mapping[str, str]) -> float:
+    """From canonical to the printed unit; a sign, or a band of another kind, stays as measured."""
+    fits = target.measure.matches(row.canonical_unit, units)
+    return row.factor if fits and target.comparison != "sign" else 1.0
+
+
+def summarise(rows: pd.DataFrame) -> pd.DataFrame:
+    """One line a paper: how many rows, how far off in the geometric mean and in mean |z|, how many miss."""
+    lines = []
+    for reference, part in rows.groupby("reference", sort=False):
+        folds = part.loc[part.comparison == "fold", "log_fold"].abs()
+        worst = part.sort_values("off", ascending=False, na_position="first").iloc[0]
+        lines.append(
+            {
+                "reference": reference,
+                "n": len(part),
+                **{word.replace(" ", "_"): int((part.verdict == word).sum()) for word in VERDICTS},
+                "fold_error": float(np.exp(folds.mean())) if folds.notna().any() else np.nan,
+                "mean_abs_z": part.loc[part.comparison != "fold", "z"].abs().mean(),
+                "fitted": int(part.fitted.sum()),
+                "worst": worst.id if worst.verdict != "inside" else "",
+                "stages": ", ".join(dict.fromkeys(part.stage)),
+                "citation": part.citation.iloc[0],
+            }
+        )
+    return pd.DataFrame(lines).sort_values(["miss", "no_result", "near"], ascending=False, ignore_index=True)

@@ -1,0 +1,161 @@
+"""The scorecard of virtual trials: every clinical row a trial reaches, simulated at its published size, with intervals.
+
+Each replicate is a whole trial with other people and another draw of the posterior, so the 95 % prediction interval
+holds chance, spread between people and what the calibration left open. Fitted rows test nothing and stand apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ketamech.core.execution import LOCAL, Executor
+from ketamech.estimation.clinical_targets import ClinicalTarget, errors, load_clinical, load_spreads, shipped_trial
+from ketamech.estimation.published_statistics import statistic
+from ketamech.simulation.model import Model
+from ketamech.trials.run_trial import run_trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+Z95 = 1.959964
+REPLICATES = 60
+ADDITIONAL_TRIALS = ("bowdle1998",)  # read by a goal, not by a row
+
+
+@dataclass(frozen=True)
+class TrialScorecard:
+    """What virtual trials say of published numbers.
+
+    `rows`: id, stage, trial, statistic, published with its 95 % interval, simulated with its 95 % prediction interval,
+    inside, overlaps, z, fold, width_ratio, fitted, use. `spreads`: the same of how much patients of an arm differ;
+    `by_stage`: counts and coverage; `goals`; `trials`: datasets.
+    """
+
+    rows: pd.DataFrame
+    spreads: pd.DataFrame
+    by_stage: pd.DataFrame
+    goals: pd.DataFrame
+    trials: dict[str, xr.Dataset]
+
+
+def trial_scorecard(
+    model: Model, posterior: Sequence[dict[str, float]], *, replicates: int = REPLICATES, threads: int = 2,
+    progress: Callable[[str], None] | None = None, work: Executor = LOCAL,
+) -> TrialScorecard:  # fmt: skip
+    """Run every trial that a row needs and compare; `progress` gets a line a trial, `work` keeps what is run."""
+    import pandas as pd
+
+    data: dict[str, xr.Dataset] = {}
+    clinical = load_clinical()
+    for name in dict.fromkeys([*(row.trial for row in clinical), *ADDITIONAL_TRIALS]):
+        if progress:
+            progress(f"{replicates} trials: {name}")
+        trial = shipped_trial(name)
+        data[name] = run_trial(
+            trial, model, replicates=replicates, posterior=posterior, first=1, threads=threads, work=work
+        )
+    rows = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in clinical])
+    spreads = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in load_spreads()])
+    return TrialScorecard(rows, spreads, _by_stage(rows), _goals(rows, data), data)
+
+
+def _line(row: ClinicalTarget, values: np.ndarray) -> dict[str, object]:
+    low, high = np.nanpercentile(values, [2.5, 97.5]) if np.isfinite(values).any() else (np.nan, np.nan)
+    middle, own = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan"), errors(row)
+    published = row.published
+    spread = np.hypot(own, np.nanstd(values)) if np.isfinite(own) else float(np.nanstd(values))
+    width = 2 * Z95 * own
+    inside = bool(low <= published <= high)
+    touches = bool(low <= published + Z95 * own and high >= published - Z95 * own) if np.isfinite(own) else inside
+    return {
+        "id": row.row.id,
+        "stage": row.row.stage,
+        "quantity": row.row.quantity,
+        "reference": row.row.reference,
+        "trial": row.trial,
+        "arm": row.arm,
+        "scale": row.scale,
+        "visit": row.visit,
+        "hour": next((v.time for v in shipped_trial(row.trial).visits if v.name == row.visit), float("nan")),
+        "statistic": row.statistic,
+        "published": published,
+        "low": published - Z95 * own,
+        "high": published + Z95 * own,
+        "simulated": middle,
+        "sim_low": float(low),
+        "sim_high": float(high),
+        "inside": inside,
+        "overlaps": touches,
+        "z": (middle - published) / spread if spread > 0 else float("nan"),
+        "fold": middle / published if published and middle / published > 0 else float("nan"),
+        "width_ratio": (high - low) / width if width > 0 else float("nan"),
+        "fitted": row.fitted,
+        "use": row.row.use,
+    }
+
+
+def _by_stage(rows: pd.DataFrame) -> pd.DataFrame:
+    """One line an outcome, fitted and not apart."""
+    found = rows.groupby(["stage", "fitted"], sort=False)
+    table = found.agg(n=("id", "size"), inside=("inside", "sum"), overlaps=("overlaps", "sum"))
+    table["mean_abs_z"] = found["z"].agg(lambda z: z.abs().mean())
+    return table.reset_index()
+
+
+def _goals(rows: pd.DataFrame, data: dict[str, xr.Dataset]) -> pd.DataFrame:
+    """Numbers to reach, printed whether reached or not."""
+    import pandas as pd
+
+    calibrate = rows[rows["use"] == "calibrate"]
+    by_id = rows.set_index("id")
+    named = {
+        "relapse after six infusions, median days": ("murrough13b-relapse", 18.0),
+        "response at 24 h to an infusion, %": ("murrough13-resp-ket", 64.0),
+        "response at 24 h to midazolam, %": ("murrough13-resp-mdz", 28.0),
+    }
+    lines: list[dict[str, object]] = [
+        _goal("calibrate rows inside their 95 % prediction interval, share", calibrate["inside"].mean(), 0.9, None),
+        _goal("prediction interval over published interval, median", calibrate["width_ratio"].median(), None, 2.0),
+    ]
+    for name, (row, _) in named.items():
+        line: Any = by_id.loc[row]
+        goal = _goal(name, line["published"], line["sim_low"], line["sim_high"])
+        lines.append({**goal, "simulated": line["simulated"]})
+    return pd.DataFrame([*lines, *_dissociation(data), _linearity(data)])
+
+
+def _goal(name: str, value: float, low: float | None, high: float | None) -> dict[str, object]:
+    reached = (low is None or value >= low) and (high is None or value <= high)
+    number = float(value)
+    return {"goal": name, "value": number, "low": low, "high": high, "reached": bool(reached), "simulated": number}
+
+
+def _dissociation(data: dict[str, xr.Dataset]) -> list[dict[str, object]]:
+    """Percent with more than 4 CADSS points at any session of nasal esketamine, and over sessions; not fitted."""
+    nasal = data["nasal_four_weeks"]
+    drug: np.ndarray = np.asarray(nasal["arm"].values[:, :, 0] == "esketamine")
+    scores = nasal["CADSS"].values
+    felt: np.ndarray = np.asarray(scores > 4)
+    rated = [k for k in range(scores.shape[2]) if k and np.isfinite(scores[:, :, k]).any()]
+    ever: np.ndarray = np.asarray(felt[:, :, rated].any(axis=2))
+    share = 100 * float(np.mean(ever[drug]))
+    first, last = (100 * float(np.mean(felt[:, :, k][drug])) for k in (rated[0], rated[-1]))
+    return [
+        _goal("label: dissociation (CADSS above 4) at any session, %", share, 61.0, 84.0),
+        _goal("dissociation at the first minus at the last session, % points", first - last, 0.0, None),
+    ]
+
+
+def _linearity(data: dict[str, xr.Dataset]) -> dict[str, object]:
+    """Correlation of mean hallucinogen rating with venous level over the four steps."""
+    steps = data["bowdle1998"]
+    ratings = np.nanmean(steps["VAS-hallucinogen"].values, axis=(0, 1))[1:]
+    levels = np.nanmean(steps["true_ketamine"].values, axis=(0, 1))[1:]
+    return _goal(
+        "hallucinogen ratings against venous level, correlation", float(np.corrcoef(levels, ratings)[0, 1]), 0.93, None
+    )

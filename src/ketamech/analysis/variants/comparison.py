@@ -1,0 +1,168 @@
+"""Rival wirings on the same rows: information criteria, evidence, what each gets wrong, and their average."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketamech.analysis.attribution import MOOD, CoalitionSimulator, dose_hours, shown_hours
+from ketamech.analysis.sensitivity import Endpoint
+from ketamech.analysis.variants.predictions import VariantPredictor
+from ketamech.analysis.variants.tables import load_compared, load_draws
+from ketamech.simulation.model import Model
+from ketamech.simulation.model_variants import load_model_variants
+from ketamech.simulation.scenario import load_scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BASE, AVERAGED = "several-routes", "averaged"
+STALE = 1.0  # change of a deviance beyond which the fit was of other equations
+DAYS = {"4 h": 4.0, "24 h": 24.0, "day 8": 168.0, "day 29": 672.0}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`table`: a line a wiring, most probable first, then their average. `rows`: a line a wiring and published row.
+
+    table: wiring, question, probability, bayes_factor (against the wiring of the tables), log_evidence, aic, bic,
+    deviance, known, right (share of perturbation rows with the right direction), met (share inside their band),
+    clinical (mean distance of trial rows in errors), predicted (share met of rows that were not fitted), says.
+    `stale`: wirings whose fit was of other equations than these.
+    """
+
+    table: pd.DataFrame
+    rows: pd.DataFrame
+    stale: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModelAverage:
+    """A scenario under every wiring: MADRS [draw, hour] of each, and the average over wirings by their probability.
+
+    `table`: when, averaged, low, high (95 % over wirings and draws), lowest and highest mean of a wiring, between (SD
+    between wirings, points), share_between (of all variance).
+    """
+
+    title: str
+    hours: np.ndarray
+    curves: Mapping[str, np.ndarray]
+    probability: Mapping[str, float]
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    table: pd.DataFrame
+    doses: int
+
+
+def compare_variants(model: Model, threads: int = 1) -> Comparison:
+    """Every fitted wiring on every row, at its fitted values. Raises BadInput when nothing has been fitted."""
+    import pandas as pd
+
+    bench, known = VariantPredictor(model, threads), load_compared()
+    wirings = {name: w for name, w in load_model_variants(model.parameters).items() if name in known}
+    predicted = bench.predict([w.parameter_values for w in wirings.values()])
+    deviances = bench.deviances(predicted)[:, bench.fitted].sum(axis=1)
+    stale = tuple(n for n, d in zip(wirings, deviances, strict=True) if abs(d - known[n].deviance) > STALE)
+    chances = np.array([known[name].probability for name in wirings])
+    mixed = np.nansum(chances[:, None] * predicted, axis=0)
+    count = sum(judge.weight for judge in bench.likelihood_terms if judge.fitted)
+    lines, rows = [], []
+    for name, numbers, deviance in zip([*wirings, AVERAGED], [*predicted, mixed], [*deviances, math.nan], strict=True):
+        stood, wiring = known.get(name), wirings.get(name)
+        line: dict[str, object] = {"wiring": name, "question": wiring.question if wiring else "all"}
+        if stood:
+            line |= {
+                "probability": stood.probability, "bayes_factor": _factor(stood.log_evidence, known),
+                "log_evidence": stood.log_evidence, "aic": deviance + 2 * stood.effective_parameters,
+                "bic": deviance + stood.effective_parameters * math.log(count), "deviance": deviance, "known": stood.effective_parameters,
+            }  # fmt: skip
+        lines.append(
+            {**line, **_scores(bench, numbers), "says": wiring.description if wiring else "weighted by probability"}
+        )
+        rows += _rows(bench, name, numbers)
+    table = pd.DataFrame(lines)
+    order = table["probability"].fillna(-1).sort_values(ascending=False, kind="stable").index
+    return Comparison(table.loc[order].reset_index(drop=True), pd.DataFrame(rows), stale)
+
+
+def average_variants(model: Model, source: str, threads: int = 1) -> ModelAverage:
+    """MADRS of a scenario under every wiring with the draws of its fit, and averaged by probability."""
+    import pandas as pd
+
+    known, draws = load_compared(), load_draws(model.parameters)
+    own = set(load_scenario(source, model.parameters).values)
+    curves, hours, title, doses = {}, np.empty(0), source, 1
+    for name in known:
+        wired = load_scenario(source, model.parameters, wiring=name)
+        hours, doses = shown_hours(wired), len(dose_hours(wired))
+        values = {parameter: column for parameter, column in draws[name].items() if parameter not in own}
+        game = CoalitionSimulator(model, wired, (("MADRS", Endpoint("", MOOD, "lowest")),), (), hours, threads)
+        curves[name] = game.evaluate_coalitions(values)[1][:, 0]
+        title = wired.title.removesuffix(f" (wiring: {name})")
+    probability = {name: known[name].probability for name in known}
+    everything = np.concatenate(list(curves.values()))
+    weights = np.concatenate([np.full(len(c), probability[n] / len(c)) for n, c in curves.items()])
+    mean = weights @ everything
+    low, high = (np.array([_quantile(everything[:, k], weights, q) for k in range(len(hours))]) for q in (0.025, 0.975))
+    lines = [
+        {"when": when, **_spread(curves, probability, hours, hour)} for when, hour in DAYS.items() if hour <= hours[-1]
+    ]
+    return ModelAverage(title, hours, curves, probability, mean, low, high, pd.DataFrame(lines), doses)
+
+
+def _factor(evidence: float, known: Mapping[str, object]) -> float:
+    base = known[BASE].log_evidence if BASE in known else max(k.log_evidence for k in known.values())  # type: ignore[attr-defined]
+    return math.exp(min(50.0, evidence - base))
+
+
+def _scores(bench: VariantPredictor, numbers: np.ndarray) -> dict[str, float]:
+    """Shares of rows right, met and predicted; mean distance of the trials."""
+    judges = list(zip(bench.likelihood_terms, numbers, bench.distances(numbers[None])[0], strict=True))
+    tested = [(j.is_correct(float(x)), abs(d)) for j, x, d in judges if j.kind == "perturbation"]
+    trials = [abs(d) for j, _, d in judges if j.kind == "clinical"]
+    unfitted = [abs(d) for j, _, d in judges if j.kind == "unfitted"]
+    return {
+        "right": float(np.mean([right for right, _ in tested])),
+        "met": float(np.mean([far == 0 for _, far in tested])),
+        "clinical": float(np.mean(trials)),
+        "predicted": float(np.mean([far == 0 for far in unfitted])),
+    }
+
+
+def _rows(bench: VariantPredictor, name: str, numbers: np.ndarray) -> list[dict[str, object]]:
+    far = bench.distances(numbers[None])[0]
+    return [
+        {
+            "wiring": name, "evidence": j.evidence, "kind": j.kind, "what": j.words, "simulated": float(x),
+            "low": j.low, "high": j.high, "off": float(d), "right": j.is_correct(float(x)),
+        }
+        for j, x, d in zip(bench.likelihood_terms, numbers, far, strict=True)
+    ]  # fmt: skip
+
+
+def _spread(
+    curves: Mapping[str, np.ndarray], probability: Mapping[str, float], hours: np.ndarray, hour: float
+) -> dict[str, float]:
+    """The average at an hour, and how much of its spread lies between wirings."""
+    at = {name: np.array([np.interp(hour, hours, curve) for curve in c]) for name, c in curves.items()}
+    chances = np.array([probability[name] for name in at])
+    means, own = (np.array([f(values) for values in at.values()]) for f in (np.mean, np.var))
+    mean = float(chances @ means)
+    between, within = float(chances @ (means - mean) ** 2), float(chances @ own)
+    values = np.concatenate(list(at.values()))
+    weights = np.concatenate([np.full(len(v), probability[n] / len(v)) for n, v in at.items()])
+    return {
+        "averaged": mean, "low": _quantile(values, weights, 0.025), "high": _quantile(values, weights, 0.975),
+        "lowest": float(means.min()), "highest": float(means.max()), "between": math.sqrt(between),
+        "share_between": between / (between + within) if between + within else 0.0,
+    }  # fmt: skip
+
+
+def _quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
+    order = np.argsort(values)
+    return float(np.interp(share, np.cumsum(weights[order]), values[order]))

@@ -1,0 +1,197 @@
+"""A wiring fitted to the rows: the same few values, the same prior, for every wiring.
+
+Values are written as logarithms over the table's value in SD of their prior, so that the prior is a standard normal.
+Gauss-Newton (SciPy's trust region) on the signed roots of the deviances, with all points of a finite difference solved
+in one batch. About the most probable point the evidence is Laplace's; weighted draws about the same point check it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from ketamech.analysis.variants.likelihood import DIRECTORY
+from ketamech.analysis.variants.predictions import VariantPredictor
+from ketamech.core.csv_table import read_table
+from ketamech.simulation.model_variants import ModelVariant
+
+COLUMNS = ("parameter", "prior_spread", "why")
+STEP, MAX_DISTANCE_SD = 0.05, 3.0  # SD of the prior: of a finite difference, of a bound
+MAX_EVALUATIONS = (0.0, 0.7)  # where searches begin
+DRAWS, ROUNDS, MOST = 720, 6, 12  # draws in all, rounds of them; iterations of a search
+MIXTURE_COMPONENTS = ((1.1, 0.6), (1.8, 0.4))  # how much wider than what was found, and the share of draws from each
+LEAST, MIN_WEIGHT, TEMPERING = 3, 0.02, 0.8
+Found = tuple[float, np.ndarray, np.ndarray]  # cost, point, slopes
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class VariantFit:
+    """The most probable values of a wiring: `point` [parameter] in SD of the prior, `spread` its covariance.
+
+    `predicted` [row] at that point; `deviance` [row]; `log_evidence` by Laplace, `sampled` by weighted draws with
+    their `effective` number; `draws` [draw, parameter] and `weights` [draw]; `known`: how many values the rows say
+    anything of.
+    """
+
+    variant: ModelVariant
+    names: tuple[str, ...]
+    point: np.ndarray
+    spread: np.ndarray
+    values: Mapping[str, float]
+    predicted: np.ndarray
+    deviance: np.ndarray
+    log_evidence: float
+    log_evidence_sampled: float
+    effective: float
+    draws: np.ndarray
+    weights: np.ndarray
+    effective_parameters: int
+
+    def at(self, point: np.ndarray, task: FitProblem) -> dict[str, float]:
+        """Canonical values of every parameter in which this wiring differs, at a point."""
+        return {**self.variant.settings, **task.values(point)}
+
+
+@dataclass(frozen=True)
+class FitProblem:
+    """The estimated values, by name: their table values (canonical) and the SD of their logarithm."""
+
+    bench: VariantPredictor
+    names: tuple[str, ...]
+    usual: np.ndarray
+    sd: np.ndarray
+
+    @classmethod
+    def of(cls, bench: VariantPredictor) -> FitProblem:
+        """What data/wirings/estimated.csv asks for."""
+        known = estimated()
+        usual = np.array([bench.model.parameters[name].canonical for name in known])
+        return cls(bench, tuple(known), usual, np.array(list(known.values())))
+
+    def values(self, point: np.ndarray) -> dict[str, float]:
+        """Canonical values at a point in SD of the prior."""
+        return dict(zip(self.names, map(float, self.usual * np.exp(self.sd * point)), strict=True))
+
+    def signed_root_deviances(self, wiring: ModelVariant, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Signed roots of the deviances of fitted rows and prior [point, row + parameter]; predictions [point, row]."""
+        bench = self.bench
+        predicted = bench.predict([{**wiring.settings, **self.values(point)} for point in points])
+        deviance = bench.deviances(predicted)
+        side = np.where(np.nan_to_num(bench.distances(predicted)) < 0, -1.0, 1.0)
+        signed = side * np.sqrt(np.maximum(deviance, 0.0))
+        return np.hstack([signed[:, bench.fitted], points]), predicted
+
+    def fit(self, wiring: ModelVariant, tell: Tell | None = None, draws: int = DRAWS, seed: int = 1) -> VariantFit:
+        """The most probable point of a wiring from several starts, its evidence, and weighted draws about it.
+
+        Where a draw is more probable than the point, the search goes on from there.
+        """
+        _, point, slopes = min(
+            (self._search(wiring, np.full(len(self.names), x), tell) for x in MAX_EVALUATIONS), key=_cost
+        )
+        cloud, heights, density = self._sampled(wiring, point, _inverse(slopes), draws, seed)
+        if -0.5 * self._misfit(wiring, point) < heights.max() - 0.1:
+            _, point, slopes = self._search(wiring, cloud[heights.argmax()], tell)
+        roots, predicted = self.signed_root_deviances(wiring, point[None])
+        laplace = -0.5 * float(np.sum(roots**2)) - 0.5 * float(np.linalg.slogdet(slopes.T @ slopes)[1])
+        weights = np.exp(heights - density - (heights - density).max())
+        sampled = float((heights - density).max() + np.log(weights.mean()))
+        known = int(np.sum(np.linalg.norm(slopes[: -len(self.names)], axis=0) > STEP))
+        return VariantFit(
+            wiring, self.names, point, _inverse(slopes), self.values(point), predicted[0],
+            self.bench.deviances(predicted)[0], laplace, sampled, float(weights.sum() ** 2 / np.sum(weights**2)),
+            cloud, weights / weights.sum(), known,
+        )  # fmt: skip
+
+    def _misfit(self, wiring: ModelVariant, point: np.ndarray) -> float:
+        """-2 log of prior times likelihood at a point."""
+        return float(np.sum(self.signed_root_deviances(wiring, point[None])[0] ** 2))
+
+    def _search(self, wiring: ModelVariant, start: np.ndarray, tell: Tell | None) -> Found:
+        from scipy.optimize import least_squares
+
+        if tell:
+            tell(f"{wiring.name}: from {np.linalg.norm(start):.1f} SD")
+        found = least_squares(
+            lambda x: self.signed_root_deviances(wiring, x[None])[0][0],
+            np.clip(start, -MAX_DISTANCE_SD + STEP, MAX_DISTANCE_SD - STEP),
+            jac=lambda x: self._slopes(wiring, x),
+            bounds=(-MAX_DISTANCE_SD, MAX_DISTANCE_SD),
+            xtol=1e-4,
+            ftol=1e-4,
+            max_nfev=MOST,
+        )
+        return float(found.cost), found.x, self._slopes(wiring, found.x)
+
+    def _slopes(self, wiring: ModelVariant, x: np.ndarray) -> np.ndarray:
+        """Central differences [row + parameter, parameter], one batch."""
+        steps = STEP * np.eye(len(x))
+        roots = self.signed_root_deviances(wiring, np.vstack([x + steps, x - steps]))[0]
+        return np.array((roots[: len(x)] - roots[len(x) :]).T / (2 * STEP))
+
+    def _sampled(
+        self, wiring: ModelVariant, point: np.ndarray, spread: np.ndarray, draws: int, seed: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draws [draw, parameter], the log of prior times likelihood and of the density they were drawn with.
+
+        Adaptive importance sampling with the mixture of all bells as density (Cornuet 2012): every round moves the
+        bells to where the weighted draws of all rounds before are, softened while few draws hold the weight.
+        """
+        chance, bells = np.random.default_rng(seed), list[tuple[np.ndarray, np.ndarray, int]]()
+        cloud, heights = np.empty((0, len(point))), np.empty(0)
+        middle, found, density = point, spread, heights
+        for _ in range(ROUNDS):
+            for width, share in MIXTURE_COMPONENTS:
+                root, count = width * np.linalg.cholesky(found), max(2, round(share * draws / ROUNDS))
+                fresh = middle + chance.standard_normal((count, len(point))) @ root.T
+                bells.append((middle, root, count))
+                cloud = np.vstack([cloud, fresh])
+                heights = np.r_[heights, -0.5 * np.sum(self.signed_root_deviances(wiring, fresh)[0] ** 2, axis=1)]
+            density = _mixture(cloud, bells)
+            weights = _tempered_weights(heights - density, LEAST * len(point))
+            middle = weights @ cloud
+            found = (cloud - middle).T @ (weights[:, None] * (cloud - middle)) + MIN_WEIGHT * spread
+        return cloud, heights, density
+
+
+def _cost(found: Found) -> float:
+    return found[0]
+
+
+def _inverse(slopes: np.ndarray) -> np.ndarray:
+    """Covariance about a point from the slopes of its roots."""
+    return np.asarray(np.linalg.inv(slopes.T @ slopes))
+
+
+def _mixture(points: np.ndarray, bells: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> np.ndarray:
+    """Log density of points under all bells by their numbers of draws; without (2 pi)^(-k/2), as the prior is."""
+    from scipy.special import logsumexp
+
+    total = sum(count for _, _, count in bells)
+    logs = []
+    for middle, root, count in bells:
+        z = np.linalg.solve(root, (points - middle).T)
+        logs.append(np.log(count / total) - np.log(np.diag(root)).sum() - 0.5 * np.sum(z**2, axis=0))
+    return np.asarray(logsumexp(logs, axis=0))
+
+
+def _tempered_weights(logs: np.ndarray, wanted: float) -> np.ndarray:
+    """Weights from their logs, softened until they are worth as many draws as are wanted, or half of all."""
+    power = 1.0
+    while True:
+        weights = np.exp(power * (logs - logs.max()))
+        weights /= weights.sum()
+        if 1 / np.sum(weights**2) >= min(wanted, len(logs) / 2):
+            return weights
+        power *= TEMPERING
+
+
+@cache
+def estimated() -> dict[str, float]:
+    """{parameter: SD of the logarithm of its prior}."""
+    rows = read_table(DIRECTORY / "estimated.csv", COLUMNS)
+    return {row.required("parameter", "stage.thing"): row.number("prior_spread") for row in rows}

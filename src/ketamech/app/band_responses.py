@@ -1,0 +1,62 @@
+"""What many virtual patients show on a scenario: quantiles of one lane over time, while the reader moves a slider."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ketamech.app.app_state import AppState
+from ketamech.app.cancellation import deadline
+from ketamech.app.curve_responses import available_curves, doses, drug_values, lanes_asked, last_hour, rounded
+from ketamech.app.request_models import BandRequest
+from ketamech.app.scenarios import scenario_of
+from ketamech.app.time_grid import hours
+from ketamech.population.cohort import Cohort
+from ketamech.report.summary import curve
+
+SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
+ALONG, MOST, TOLERANCE, THREADS = 56, 150, 1e-3, 2
+
+
+def band_of(engine: AppState, asked: BandRequest) -> dict[str, Any]:
+    """The answer to a question about a band; see `told.Band`. Raises BadInput, UnknownName, TooMuch."""
+    began, model = time.perf_counter(), engine.model
+    lane = lanes_asked(model, [asked.lane], ())[0]
+    scenario = scenario_of(asked.scenario, model)
+    starts = doses(scenario)
+    first = min(starts, default=0.0)
+    moments = hours(last_hour(scenario, first, asked.until), starts, along=ALONG, most=MOST)
+    scenario = replace(scenario, horizon=float(moments[-1]))
+    names = tuple(dict.fromkeys(name for series in available_curves(lane, model) for name in series.names))
+    cohort = Cohort(
+        model, scenario, asked.patients, names, moments, asked.seed,
+        tolerance=TOLERANCE, threads=THREADS, chunk=engine.limits.band_patients,
+    )  # fmt: skip
+    stop = deadline(engine.limits.band_seconds, "fewer patients, or fewer doses")
+    found = next(iter(cohort.chunks(stop)))
+    status = Counter(str(reason).split(" at ")[0] for reason in found["solve_status"].values if reason != "ok")
+    masses = drug_values(model)
+    return {
+        "time": np.round(moments - first, 5).tolist(),
+        "lane": lane.key,
+        "unit": lane.unit,
+        "curves": [
+            {"key": s.outputs, "label": s.label or lane.label, "quantiles": _quantiles(curve(s, lane, found, masses))}
+            for s in available_curves(lane, model)
+        ],
+        "patients": asked.patients,
+        "failed": sum(status.values()),
+        "reasons": dict(status),
+        "milliseconds": round(1000 * (time.perf_counter() - began), 2),
+    }
+
+
+def _quantiles(y: np.ndarray) -> dict[str, list[float | None]]:
+    whole = y[np.isfinite(y).all(axis=1)]
+    if not len(whole):
+        return {f"{share:g}": [None] * y.shape[1] for share in SHARES}
+    return {f"{share:g}": rounded(row) for share, row in zip(SHARES, np.quantile(whole, SHARES, axis=0), strict=True)}

@@ -1,0 +1,145 @@
+"""Curves of the typical patient, quickly: only what is drawn is computed, in the lanes, words and units of reports."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ketamech.app.app_state import AppState
+from ketamech.app.request_models import CurvesRequest
+from ketamech.app.scenarios import scenario_of
+from ketamech.app.time_grid import hours
+from ketamech.core import SolverError, UnknownNameError, closest_match
+from ketamech.dosing.subject import Subject
+from ketamech.parameters import concentration_units
+from ketamech.report.number_format import unit_in_words
+from ketamech.report.summary import curve
+from ketamech.report.tracks import Track, TrackCurve, load_tracks
+from ketamech.simulation.model import Model
+from ketamech.simulation.run_subjects import run
+from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.simulate import subjects
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+TOLERANCE = 1e-4  # a hundredth of a MADRS point: less than a line is wide
+DIGITS = 5
+
+
+def curves_of(engine: AppState, asked: CurvesRequest) -> dict[str, Any]:
+    """The answer to a question about curves; see `told.Curves`. Raises UnknownName, BadInput, SolveFailed."""
+    began, model = time.perf_counter(), engine.model
+    lanes = lanes_asked(model, asked.lanes, asked.outputs)
+    scenario = scenario_of(asked.scenario, model)
+    both = subjects(scenario, model)
+    starts = doses(scenario)
+    first = min(starts, default=0.0)
+    found = solve_tracks(model, both, lanes, hours(last_hour(scenario, first, asked.until), starts))
+    return {
+        "time": np.round(found["time"].values - first, 5).tolist(),
+        "figures": figures(found, lanes, model),
+        "doses": np.round(np.array(starts) - first, 5).tolist(),
+        "horizon": scenario.horizon - first,
+        "given": list(scenario.regimen.sentences(exact=False)),
+        "milliseconds": round(1000 * (time.perf_counter() - began), 2),
+    }
+
+
+def lanes_asked(model: Model, keys: Sequence[str], outputs: Sequence[str]) -> list[Track]:
+    """Lanes by key, single outputs as lanes of their own; every lane when nothing is asked for. Raises UnknownName."""
+    layout, tracks = model.layout, load_tracks()
+    for key in keys:
+        if key not in tracks:
+            raise UnknownNameError(f"there is no lane '{key}'", key="lanes", nearest=closest_match(key, tracks))
+    for name in outputs:
+        if name not in layout.units:
+            raise UnknownNameError(
+                f"there is no output '{name}'", key="outputs", nearest=closest_match(name, layout.units)
+            )
+    chosen = [tracks[key] for key in dict.fromkeys(keys)] if keys or outputs else list(tracks.values())
+    single = [_single(name, model) for name in dict.fromkeys(outputs)]
+    return [lane for lane in (*chosen, *single) if available_curves(lane, model)]
+
+
+def _single(name: str, model: Model) -> Track:
+    """One output as a lane of its own, in the unit in which people read it."""
+    layout = model.layout
+    _, unit = concentration_units.shown(name, layout.units[name])
+    scale = concentration_units.SHOWN if unit == concentration_units.SHOWN else 1.0
+    about = layout.descriptions[name] or name
+    return Track(name, layout.stage_of[name], about, unit_in_words(unit), (TrackCurve(name),), "unit", scale)
+
+
+def available_curves(lane: Track, model: Model) -> list[TrackCurve]:
+    """The series of a lane that this model has."""
+    return [s for s in lane.series if all(name in model.layout.units for name in s.names)]
+
+
+def solve_tracks(model: Model, subjects: Sequence[Subject], lanes: Sequence[Track], times: np.ndarray) -> xr.Dataset:
+    """Treated and control with just the outputs of these lanes. Raises SolveFailed."""
+    names = tuple(dict.fromkeys(n for lane in lanes for s in available_curves(lane, model) for n in s.names))
+    found = run(model, subjects, times, tolerance=TOLERANCE, outputs=names)
+    bad = [str(reason) for reason in found["solve_status"].values if reason != "ok"]
+    if bad:
+        raise SolverError(f"the scenario could not be solved: {bad[0]}")
+    return found
+
+
+def last_hour(scenario: Scenario, first: float, until: float | None) -> float:
+    """Where to stop: at the horizon, or `until` so many hours after the first treatment."""
+    return scenario.horizon if until is None else min(scenario.horizon, first + until)
+
+
+def doses(scenario: Scenario) -> list[float]:
+    """When treatments start (h); what starts within half an hour counts once."""
+    found: list[float] = []
+    treatments = scenario.regimen.treatments
+    for at in sorted({at + t.lag for t in treatments for at in t.starts(scenario.horizon)}):
+        if not found or at - found[-1] > 0.5:
+            found.append(float(at))
+    return found
+
+
+def figures(found: xr.Dataset, lanes: Sequence[Track], model: Model) -> list[dict[str, Any]]:
+    """The lanes as plain values."""
+    masses = drug_values(model)
+    return [
+        {
+            "key": lane.key,
+            "group": lane.group,
+            "label": lane.label,
+            "unit": lane.unit,
+            "curves": [_curve(series, lane, found, masses) for series in available_curves(lane, model)],
+        }
+        for lane in lanes
+    ]
+
+
+def drug_values(model: Model) -> dict[str, float]:
+    """Parameters of drugs in the units of their tables: what lanes scale by."""
+    return {name: model.parameters[name].value for name in model.parameters if name.startswith("drug.")}
+
+
+def _curve(series: TrackCurve, lane: Track, found: xr.Dataset, masses: dict[str, float]) -> dict[str, Any]:
+    y = curve(series, lane, found, masses)
+    return {
+        "key": series.outputs,
+        "label": series.label or lane.label,
+        "unit": lane.unit,
+        "treated": rounded(y[0]),
+        "control": rounded(y[1]) if len(y) > 1 else None,
+    }
+
+
+def rounded(y: np.ndarray, digits: int = DIGITS) -> list[float | None]:
+    """Numbers as short text would have them, by the size of the largest; what is not finite is null."""
+    finite = np.isfinite(y)
+    largest = float(np.max(np.abs(y[finite]), initial=0.0))
+    places = digits - 1 - (math.floor(math.log10(largest)) if largest > 0 else 0)
+    listed = np.round(y, places).tolist()
+    return listed if finite.all() else [v if ok else None for v, ok in zip(listed, finite.tolist(), strict=True)]

@@ -1,0 +1,23 @@
+"""Parts that a version of KetaMech may not have: the page says so instead of breaking."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from ketamech.app.json_responses import NotFound
+
+MODULES = {"claims": "ketamech.analysis.claims", "attribution": "ketamech.analysis.attribution"}
+
+
+def has_feature(part: str) -> bool:
+    """Whether this version has a part."""
+    return find_spec(MODULES[part]) is not None
+
+
+def part(name: str) -> Any:
+    """The module of a part. Raises NotHere."""
+    if not has_feature(name):
+        raise NotFound(f"this version has no {name}")
+    return import_module(MODULES[name])

@@ -1,0 +1,169 @@
+"""What answers look like: the models behind the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from ketamech.simulation.scenario_schema import ScenarioFile
+
+
+class ErrorResponse(BaseModel):
+    """One clear error, word for word that of the command line, with the place it is about."""
+
+    kind: str = Field(description="BadInput, UnknownName, SolveFailed, TooMuch, NotHere")
+    what: str
+    key: str | None = Field(None, description="the field, e.g. treatments[0].dose")
+    line: int | None = Field(None, description="the line of an uploaded file")
+    expected: str | None = None
+    nearest: str | None = None
+    suggestion: str | None = None
+    text: str = Field(description="the whole message as the command line prints it")
+
+
+class Curve(BaseModel):
+    """One curve: values at the times of the answer; `reference` is the drug-free value."""
+
+    key: str
+    label: str
+    unit: str
+    treated: list[float | None]
+    control: list[float | None] | None = None
+
+
+class Figure(BaseModel):
+    """The curves of one lane."""
+
+    key: str
+    group: str
+    label: str
+    unit: str
+    curves: list[Curve]
+
+
+class CurvesResponse(BaseModel):
+    """Curves of the typical patient; `time` and everything else in hours since the first treatment."""
+
+    time: list[float]
+    figures: list[Figure]
+    doses: list[float] = Field(description="when treatments start")
+    horizon: float
+    given: list[str] = Field(description="the treatments as they were understood")
+    milliseconds: float
+
+
+class Quantiles(BaseModel):
+    """One curve of a band."""
+
+    key: str
+    label: str
+    quantiles: dict[str, list[float | None]] = Field(description="share of patients below: 0.05 ... 0.95")
+
+
+class Band(BaseModel):
+    """What nine in ten virtual patients lie between."""
+
+    time: list[float]
+    lane: str
+    unit: str
+    curves: list[Quantiles]
+    patients: int
+    failed: int
+    reasons: dict[str, int]
+    milliseconds: float
+
+
+class PublishedPoint(BaseModel):
+    """A published number in the unit of its lane."""
+
+    evidence: str
+    lane: str
+    curve: str
+    shape: str
+    start: float
+    end: float
+    value: float | None
+    low: float | None
+    high: float | None
+    translated: bool = Field(description="not measured in people, or an assumption made it comparable")
+    label: str
+
+
+class Points(BaseModel):
+    """Published points that may stand over a scenario's curves."""
+
+    points: list[PublishedPoint]
+
+
+class ScenarioSummary(BaseModel):
+    """A scenario that can be run, said in words and as what one would type."""
+
+    title: str
+    given: list[str]
+    horizon: float
+    assumptions: list[str]
+    yaml: str
+    command: str
+    shell: str = Field(description="the command, and before it the scenario file where it needs one")
+    python: str
+
+
+class DosePerson(BaseModel):
+    """One person of a dose table."""
+
+    id: str
+    scenario: ScenarioFile
+
+
+class DosePeople(BaseModel):
+    """The people of a dose table, what was taken for granted, and why somebody could not be read."""
+
+    people: list[DosePerson]
+    notes: list[str]
+    refused: list[str]
+
+
+class EvidenceRow(BaseModel):
+    """A published number with its paper."""
+
+    id: str
+    stage: str
+    quantity: str
+    species: str
+    population: str
+    n: str
+    drug: str
+    dose: str
+    route: str
+    time: str
+    value: str
+    unit: str
+    spread: str
+    comparator: str
+    citation: str
+    url: str
+    read_as: str
+    notes: str
+    use: str
+
+
+class Rows(BaseModel):
+    """Evidence rows; `total` is how many there are before the list was cut."""
+
+    total: int
+    rows: list[EvidenceRow]
+
+
+class JobState(BaseModel):
+    """A job: waiting, running, done, failed or cancelled; `progress` from 0 to 1."""
+
+    id: str
+    kind: str
+    title: str
+    state: str
+    progress: float
+    message: str = ""
+    seconds: float
+    problem: ErrorResponse | None = None
+    result: Any = None

@@ -1,0 +1,242 @@
+"""What the page must know before it asks: names, bounds, words, limits."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from ketamech.analysis.pathways import component, load_components, load_pathways
+from ketamech.app.app_state import AppState
+from ketamech.app.curve_responses import available_curves
+from ketamech.app.features import has_feature
+from ketamech.app.json_responses import as_json, json_response
+from ketamech.app.limits import Limits
+from ketamech.app.presets import load_presets
+from ketamech.core import unit
+from ketamech.dosing.drugs import DRUGS
+from ketamech.dosing.perturbation_table import Perturbation, load_perturbations
+from ketamech.parameters import SPECIES, Parameter, ParameterTable
+from ketamech.parameters.concentration_units import shown
+from ketamech.parameters.species_tables import ANIMALS
+from ketamech.report.number_format import DISCLAIMER, unit_in_words
+from ketamech.report.tracks import load_tracks
+from ketamech.simulation.model_variants import load_model_variants
+from ketamech.simulation.parameter_overrides import bounds
+
+
+class DrugInfo(BaseModel):
+    """A treatment: `sessions` are counted, not weighed."""
+
+    name: str
+    routes: list[str]
+    sessions: bool
+
+
+class Setting(BaseModel):
+    """Something a scenario may set, with the usual value and what is allowed, in `unit`."""
+
+    name: str
+    value: float
+    unit: str
+    low: float | None
+    high: float | None
+    in_animals: tuple[float, float] | None = Field(None, description="what is allowed in rats and mice, if it differs")
+    about: str
+
+
+class PathwaySwitch(Setting):
+    """A pathway that can be switched off, with its label, colour and the ids of evidence rows and claims about it."""
+
+    label: str
+    colour: str
+    one_line: str
+    evidence: list[str]
+    claims: list[str]
+
+
+class Component(BaseModel):
+    """A part of an attribution: a pathway, expectancy, or the drug effect outside the pathways."""
+
+    id: str
+    label: str
+    colour: str
+    one_line: str
+
+
+class TrackInfo(BaseModel):
+    """A lane of the story."""
+
+    key: str
+    group: str
+    label: str
+    unit: str
+    always: bool = Field(description="drawn even when nothing moves")
+    animals: bool = Field(description="measured in animals only")
+    rating_scale: bool = Field(description="a questionnaire or rating that exists for people only")
+    relative_height: float = Field(description="height of its figure, 1 = normal")
+
+
+class Output(BaseModel):
+    """Any curve of the model."""
+
+    name: str
+    unit: str
+    about: str
+
+
+class WiringWords(BaseModel):
+    """A rival wiring."""
+
+    name: str
+    question: str
+    says: str
+
+
+class PerturbationInfo(BaseModel):
+    """Something an experimenter does beside the treatment; `phrase` is how it is said in a scenario."""
+
+    phrase: str
+    kind: str
+    target: str
+    about: str
+
+
+class About(BaseModel):
+    """Names, bounds, words, limits; `parts` says which optional parts this version has."""
+
+    version: str
+    disclaimer: str
+    drugs: list[DrugInfo]
+    lanes: list[TrackInfo]
+    outputs: list[Output]
+    person: list[Setting]
+    pathways: list[PathwaySwitch]
+    components: list[Component] = Field(description="parts of an attribution, in display order")
+    perturbations: list[Setting]
+    species: list[str]
+    wirings: list[WiringWords]
+    beside: list[PerturbationInfo]
+    presets: list[dict[str, Any]] = Field(description="scenarios to start from")
+    evidence_stages: list[str]
+    limits: Limits
+    parts: dict[str, bool]
+    ready: bool
+
+
+def routes(engine: AppState) -> APIRouter:
+    """The one route."""
+    router = APIRouter(prefix="/api", tags=["about"])
+
+    @router.get("/about", response_model=About)
+    async def about() -> Response:
+        """Names, bounds, words and limits for whoever asks the other questions."""
+        return json_response(await engine.compute(lambda: engine.answers.get("about", lambda: as_json(_about(engine)))))
+
+    return router
+
+
+def _about(engine: AppState) -> dict[str, Any]:
+    from ketamech import __version__
+
+    table = engine.model.parameters
+    return {
+        "version": __version__,
+        "disclaimer": DISCLAIMER,
+        "drugs": [
+            {"name": drug.name, "routes": [r for r in drug.routes if r], "sessions": drug.is_session} for drug in DRUGS
+        ],
+        "lanes": [
+            {
+                "key": a.key,
+                "group": a.group,
+                "label": a.label,
+                "unit": a.unit,
+                "always": a.always_shown,
+                "animals": a.animals,
+                "rating_scale": a.rating_scale,
+                "relative_height": a.relative_height,
+            }
+            for a in load_tracks().values()
+            if available_curves(a, engine.model)
+        ],
+        "outputs": [
+            {
+                "name": name,
+                "unit": unit_in_words(shown(name, printed)[1]),
+                "about": engine.model.layout.descriptions[name] or "",
+            }
+            for name, printed in engine.model.layout.units.items()
+        ],
+        **{name: _settings(table, f"{prefix}.") for name, prefix in _SECTIONS.items()},
+        "pathways": _pathways(table),
+        "components": [
+            {"id": one.id, "label": one.label, "colour": one.colour, "one_line": one.one_line}
+            for one in load_components().values()
+        ],
+        "species": list(SPECIES),
+        "wirings": [
+            {"name": w.name, "question": w.question, "says": w.description} for w in load_model_variants(table).values()
+        ],
+        "beside": [
+            {"phrase": _phrase(one), "kind": one.kind, "target": one.target, "about": one.why}
+            for one in load_perturbations().values()
+        ],
+        "presets": load_presets(),
+        "evidence_stages": sorted({row.stage for row in engine.evidence.observations.values()}),
+        "limits": engine.limits.model_dump(),
+        "parts": {name: has_feature(name) for name in ("claims", "attribution")},
+        "ready": True,
+    }
+
+
+def _phrase(one: Perturbation) -> str:
+    """Its name with the first usual dose and time, as a scenario says it."""
+    dose = one.doses[0] if one.doses else None
+    if dose is None:
+        return one.name
+    where = "into the brain" if dose.route == "brain" else dose.route
+    return f"{one.name} {dose.amount:g} {dose.unit} {where} at {60 * one.at:g} min"
+
+
+_SECTIONS = {"person": "person", "perturbations": "perturbation"}
+
+
+def _pathways(table: ParameterTable) -> list[dict[str, Any]]:
+    """Switches in the order of data/pathways, then those of a user's own stages that stand in no table."""
+    switches = {name.removeprefix("pathway."): row for name, row in table.items() if name.startswith("pathway.")}
+    ordered = [name for name in load_pathways() if name in switches]
+    found = []
+    for name in [*ordered, *(name for name in switches if name not in ordered)]:
+        one = component(name)
+        shown = {"label": one.label, "colour": one.colour, "one_line": one.one_line}
+        sources = {"evidence": list(one.evidence), "claims": list(one.claims)}
+        found.append({**_setting(switches[name]), **shown, **sources})
+    return found
+
+
+def _settings(table: ParameterTable, prefix: str) -> list[dict[str, Any]]:
+    return [_setting(row) for name, row in table.items() if name.startswith(prefix)]
+
+
+def _setting(row: Parameter) -> dict[str, Any]:
+    size = _factor(row.unit)
+    low, high = (edge / size if math.isfinite(edge) else None for edge in bounds(row))
+    animals = bounds(row, ANIMALS[0])
+    return {
+        "name": row.name.split(".", 1)[1],
+        "value": row.value,
+        "unit": "" if row.unit == "1" else row.unit,
+        "low": low,
+        "high": high,
+        "in_animals": None if animals == bounds(row) else tuple(edge / size for edge in animals),
+        "about": row.reason,
+    }
+
+
+@cache
+def _factor(printed: str) -> float:
+    return unit(printed).factor

@@ -1,0 +1,99 @@
+"""What stands before every request: size, origin, host, and headers that keep everything else out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from ketamech.app.cancellation import LimitExceeded
+from ketamech.app.json_responses import NotFound, error_response
+from ketamech.app.limits import Limits
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self';"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=()",
+}
+HOSTS = ("127.0.0.1", "localhost", "[::1]", "testserver")
+Application = Callable[..., Any]
+
+
+class SecurityMiddleware:
+    """ASGI middleware. Only pages of this very server may ask, and not for more than the limits say."""
+
+    def __init__(self, app: Application, limits: Limits) -> None:
+        self.app, self.limits = app, limits
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        send = _with_headers(send)
+        if (refused := self._refused(headers)) is not None:
+            return await refused(scope, receive, send)
+        body = await _read(receive, self.limits.body_bytes)
+        if body is None:
+            error = LimitExceeded(
+                f"a request of more than {self.limits.body_bytes:,} bytes", f"at most {self.limits.body_bytes:,} bytes"
+            )
+            return await error_response(error, 413)(scope, receive, send)
+        await self.app(scope, _again(body, receive), send)
+
+    def _refused(self, headers: dict[str, str]) -> Any:
+        host = headers.get("host", "")
+        if _name(host) not in HOSTS:
+            return error_response(NotFound("this server answers to 127.0.0.1 and localhost only"), 400)
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return error_response(NotFound("another site's page may not ask this server"), 400)
+        return None
+
+
+def _name(host: str) -> str:
+    return host.rsplit(":", 1)[0] if not host.endswith("]") else host
+
+
+async def _read(receive: Any, most: int) -> list[bytes] | None:
+    """The parts of a body; None when it is larger than `most`."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return parts
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            return None
+        if not message.get("more_body"):
+            return parts
+
+
+def _again(parts: list[bytes], receive: Any) -> Any:
+    """A body that was read, to be read once more; then whatever comes (the reader leaving)."""
+    waiting = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
+
+    async def one() -> Any:
+        return waiting.pop() if waiting else await receive()
+
+    return one
+
+
+def _with_headers(send: Any) -> Any:
+    async def sent(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            given = {name.lower() for name, _ in message["headers"]}
+            own = [(k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in given]
+            message = {**message, "headers": [*message["headers"], *own]}
+        await send(message)
+
+    return sent

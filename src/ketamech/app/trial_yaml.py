@@ -1,0 +1,67 @@
+"""A trial asked for on the page as a trial file, and what one would type for the same numbers."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+from ketamech.app.request_models import TrialRequest
+from ketamech.core import InputError
+from ketamech.trials.design import Trial
+
+FILE, LAST_DAY, MONTH = "trial.yaml", 730, 28
+
+
+def keys_of(asked: TrialRequest) -> dict[str, Any]:
+    """The arms of a request as the keys of a trial file. Raises BadInput with the field it is about."""
+    if not asked.arms:
+        raise InputError("a trial without arms", key="arms", expected="a shipped trial or at least one arm")
+    days = sorted(set(asked.days))
+    if not days or days[0] < 1 or days[-1] > LAST_DAY:
+        what = f"no trial can rate on day {', '.join(map(str, days))}" if days else "no day on which anybody is rated"
+        raise InputError(what, key="days", expected=f"days from 1 to {LAST_DAY}, e.g. 1, 7, 28")
+    visits = [f"{day} d" for day in days]
+    found = {
+        "title": " or ".join(asked.arms)[:200],
+        "population": asked.population,
+        "arms": {name: {"treatment": text, "n": asked.patients_per_arm} for name, text in asked.arms.items()},
+        "visits": {"MADRS": visits},
+        "primary": f"MADRS at {visits[-1] if days[-1] <= MONTH else visits[0]}",
+        "seed": asked.seed,
+    }
+    return {**found, "relapse": f"MADRS > 50 % of baseline from {visits[0]}"} if len(visits) > 2 else found
+
+
+def patients_of(asked: TrialRequest, trial: Trial) -> int:
+    """Patients in all; in a crossover everybody passes through every arm."""
+    return asked.patients_per_arm * (1 if trial.washout else len(trial.arms))
+
+
+def equivalent_command(asked: TrialRequest, trial: Trial) -> dict[str, str]:
+    """The trial file (none for a shipped one), the command line and Python that give the same numbers."""
+    text = "" if asked.shipped else _yaml(keys_of(asked))
+    name, patients = asked.shipped or FILE, patients_of(asked, trial)
+    options = ["--replicates", asked.replicates, "--patients", patients, "--seed", asked.seed]
+    return {
+        "file": text,
+        "command": shlex.join(["ketamech", "trial", name, *map(str, options)]),
+        "python": _python(asked, text, patients),
+    }
+
+
+def _yaml(keys: dict[str, Any]) -> str:
+    """A value a line; JSON is YAML."""
+    return "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items())
+
+
+def _python(asked: TrialRequest, text: str, patients: int) -> str:
+    written = f"Path({FILE!r}).write_text({text!r}, encoding={'utf-8'!r})\n" if text else ""
+    source = f"load_trial({FILE!r})" if text else f"shipped_trial({asked.shipped!r})"
+    imports = "from pathlib import Path\n\n" if text else ""
+    imports += f"from ketamech.analysis import load_posterior{'' if text else ', shipped_trial'}\n"
+    imports += "from ketamech.trials.analysis import analyse\n"
+    imports += f"from ketamech.study import {'load_trial, ' if text else ''}run_trial\n\n"
+    options = f"replicates={asked.replicates}, patients={patients}, seed={asked.seed}, posterior=load_posterior()"
+    ends = f"trial = {source}\ndata = run_trial(trial, {options})\nprint(analyse(data, trial).means)\n"
+    return f"{imports}{written}{ends}"

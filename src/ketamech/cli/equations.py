@@ -1,0 +1,35 @@
+"""`ketamech describe`: equations and parameters as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="A .html or .md file; printed as text if left out")]
+
+
+def describe(out: Out = None) -> None:
+    """Write the equations, one flux a line with its reason, and the parameter table with its sources.
+
+    Example:  ketamech describe --out model.html
+    """
+    from ketamech.cli import terminal
+    from ketamech.core import InputError
+    from ketamech.model.assemble import build_system
+    from ketamech.report.model_page import describe as report_describe
+
+    if out is not None and out.suffix not in (".html", ".md"):
+        raise InputError(
+            f"cannot write '{out}'", expected="a name ending in .html or .md", type_this="--out model.html"
+        )
+    with terminal.progress().status("Building the equations ..."):
+        built = build_system()
+        text = report_describe(built, html=out is not None and out.suffix == ".html")
+    if out is None:
+        terminal.say(text, fold=False)
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
+    terminal.progress().print(f"Written: {terminal.escape_markup(out)}", soft_wrap=True)

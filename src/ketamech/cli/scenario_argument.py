@@ -1,0 +1,62 @@
+"""What a scenario argument may be: a sentence, a scenario file, or a table of doses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ketamech.core import InputError, closest_match
+from ketamech.simulation.scenario import TABLES, is_table
+
+if TYPE_CHECKING:
+    from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject
+    from ketamech.parameters import ParameterTable
+    from ketamech.simulation.scenario import Scenario
+
+__all__ = ["TABLES", "doses", "is_table", "one_of", "scenario"]
+
+
+def scenario(
+    source: str, parameters: ParameterTable | None = None, *, drug: str | None = None, subject: str | None = None,
+    species: str | None = None, beside: tuple[str, ...] = (), wiring: str | None = None,
+) -> Scenario:  # fmt: skip
+    """The scenario behind an argument; of a table, that of its `subject` or of the only person in it."""
+    from ketamech.simulation.scenario import load_scenario
+
+    if not is_table(source):
+        if drug or subject:
+            key = "--drug" if drug else "--id"
+            raise InputError(f"{key} is for a table of doses", key=key, expected="a file such as doses.csv")
+        return load_scenario(source, parameters, species=species, perturbations=beside, wiring=wiring)
+    for key, said in (("--species", species), ("--with", beside), ("--wiring", wiring)):
+        if said:
+            expected = "a column SPECIES" if key == "--species" else "a sentence or a scenario file"
+            raise InputError(f"{key} is not for a table of doses", key=key, expected=expected)
+    from ketamech.exchange.nonmem.simulate_table import scenario_of
+    from ketamech.parameters import load_parameters
+
+    known = parameters or load_parameters()
+    table = doses(source, known, drug)
+    return scenario_of(table, one_of(table, subject), known)
+
+
+def doses(source: str, parameters: ParameterTable, drug: str | None) -> DoseTable:
+    """The people of a table of doses."""
+    from ketamech.exchange.nonmem.read import read_doses
+
+    return read_doses(source, parameters, drug=drug)
+
+
+def one_of(table: DoseTable, name: str | None) -> DoseTableSubject:
+    """The person asked for, or the only one. Raises BadInput."""
+    names = [subject.name for subject in table.subjects]
+    if name is None:
+        if len(names) > 1:
+            what = f"the table holds {len(names)} persons"
+            raise InputError(what, file=table.path, key="ID", expected="one of them", type_this=f"--id {names[0]}")
+        return table.subjects[0]
+    if name not in names:
+        what = f"there is no ID {name}"
+        raise InputError(
+            what, file=table.path, key="ID", expected=", ".join(names[:10]), nearest=closest_match(name, names)
+        )
+    return table.subjects[names.index(name)]

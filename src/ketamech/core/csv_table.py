@@ -1,0 +1,111 @@
+"""Read one CSV table strictly: every complaint names file, line and column."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ketamech.core import InputError, closest_match
+
+
+@dataclass(frozen=True)
+class CsvRow:
+    """One record of a table: cells by column, and where it starts (the header is line 1)."""
+
+    file: Path
+    line: int
+    cells: dict[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells[column]
+
+    def error(self, column: str, what: str, *, expected: str, near: str | None = None) -> InputError:
+        """The complaint about one cell."""
+        where = f"column '{column}'"
+        return InputError(what, file=self.file, line=self.line, key=where, expected=expected, nearest=near)
+
+    def required(self, column: str, expected: str) -> str:
+        """The cell's text; raises BadInput when empty."""
+        if not self.cells[column]:
+            raise self.error(column, "the cell is empty", expected=expected)
+        return self.cells[column]
+
+    def number(self, column: str) -> float:
+        """The cell as a finite number; raises BadInput otherwise."""
+        text = self.required(column, "a number")
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if "_" in text or value - value != 0:  # also refuses nan and inf
+            raise self.error(column, f"'{text}' is not a number", expected="a finite number such as 0.71")
+        return value
+
+    def one_of(self, column: str, choices: Iterable[str]) -> str:
+        """The cell, which must be one of `choices`; raises BadInput otherwise."""
+        pool = list(choices)
+        if self.cells[column] not in pool:
+            near = closest_match(self.cells[column], pool)
+            raise self.error(column, f"'{self.cells[column]}' is unknown", expected=" | ".join(pool), near=near)
+        return self.cells[column]
+
+
+def read_table(path: Path, columns: Sequence[str]) -> list[CsvRow]:
+    """The records of a UTF-8 CSV file whose header must be exactly `columns`; raises BadInput."""
+    records = _records(path, _text(path))
+    if not records:
+        raise InputError("the table is empty", file=path, line=1, expected=f"a header: {','.join(columns)}")
+    _check_header(path, records[0][1], columns)
+    return [_row(path, line, cells, columns) for line, cells in records[1:] if cells]
+
+
+def _text(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError as problem:
+        raise InputError("cannot read the table", file=path, expected="a readable CSV file") from problem
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = raw[: problem.start].count(b"\n") + 1
+        raise InputError("the file is not text", file=path, line=line, expected="a CSV table in UTF-8") from problem
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise InputError("the file holds NUL bytes", file=path, line=line, expected="a CSV table in UTF-8")
+    return text
+
+
+def _records(path: Path, text: str) -> list[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    found, start = [], 1
+    try:
+        for cells in reader:
+            found.append((start, [cell.strip() for cell in cells]))
+            start = reader.line_num + 1
+    except csv.Error as problem:
+        raise InputError(f"broken CSV: {problem}", file=path, line=start, expected="closed quotes") from problem
+    return found
+
+
+def _check_header(path: Path, header: list[str], columns: Sequence[str]) -> None:
+    if header == list(columns):
+        return
+    wrong = next((cell for cell in header if cell not in columns), None)
+    missing = next((column for column in columns if column not in header), None)
+    what = f"unknown column '{wrong}'" if wrong is not None else f"missing column '{missing}'"
+    if wrong is None and missing is None:
+        what = "columns repeated or in another order"
+    near = closest_match(wrong, columns) if wrong else missing
+    raise InputError(what, file=path, line=1, key="header", expected=",".join(columns), nearest=near)
+
+
+def _row(path: Path, line: int, cells: list[str], columns: Sequence[str]) -> CsvRow:
+    if len(cells) != len(columns):
+        what = f"{len(cells)} cells in a table of {len(columns)} columns"
+        last = columns[min(len(cells), len(columns)) - 1]
+        expected = f"{len(columns)} cells (put quotes around text that holds a comma)"
+        raise InputError(what, file=path, line=line, key=f"column '{last}'", expected=expected)
+    return CsvRow(path, line, dict(zip(columns, cells, strict=True)))

@@ -1,0 +1,115 @@
+"""Reads a YAML file and remembers on which line each key stands, so that errors can say so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, MappingStartEvent, SequenceStartEvent
+
+from ketamech.core import InputError
+
+MAX_FILE_BYTES = 1_000_000
+MAX_DEPTH = 20
+Path_ = tuple[str | int, ...]
+
+
+def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
+    """Plain content of a YAML mapping and the line of every key. Raises BadInput for anything that is not one."""
+    return read_yaml_text(_text(path), path)
+
+
+def read_yaml_text(text: str, path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
+    """The same of a text at hand; `path` is what errors call it."""
+    _check_not_empty(text, path)
+    try:
+        _check_expansion(path, text)
+        content = YAML(typ="rt").load(text)
+    except MarkedYAMLError as problem:
+        mark = problem.problem_mark or problem.context_mark
+        line = mark.line + 1 if mark else None
+        what = (problem.problem or "not valid YAML").splitlines()[0]
+        raise InputError(what, file=path, line=line, expected="a YAML mapping of keys and values") from None
+    except (YAMLError, ValueError, RecursionError) as problem:
+        raise InputError(
+            f"not valid YAML: {str(problem).splitlines()[0]}", file=path, expected="a YAML mapping"
+        ) from None
+    if not isinstance(content, dict):
+        raise InputError("the file holds no keys", file=path, line=1, expected="title:, treatments:, ...")
+    lines: dict[Path_, int] = {}
+    return _plain(content, (), lines, path), lines
+
+
+def spelled(where: Path_) -> str:
+    """A place in a file as one reads it, e.g. treatments[0].dose."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where).removeprefix(".")
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise InputError("the file is too large", file=path, expected=f"at most {MAX_FILE_BYTES:,} bytes")
+        raw = path.read_bytes()
+    except OSError as problem:
+        raise InputError(
+            f"the file cannot be read: {problem.strerror}", file=path, expected="a scenario file"
+        ) from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError("the file is not text", file=path, expected="a YAML file in UTF-8") from None
+    return text
+
+
+def _check_not_empty(text: str, path: Path) -> None:
+    if "\x00" in text:
+        raise InputError("the file is not text", file=path, expected="a YAML file in UTF-8")
+    if not text.strip():
+        raise InputError("the file is empty", file=path, line=1, expected="title:, treatments:, ...")
+
+
+def _check_expansion(path: Path, text: str) -> None:
+    """No aliases, tags, merges or deep nesting: a scenario needs none, and they can be made to explode."""
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        if isinstance(event, AliasEvent):
+            raise InputError(
+                "aliases are not used here",
+                file=path,
+                line=event.start_mark.line + 1,
+                expected="plain values",
+            )
+        if getattr(event, "tag", None) or getattr(event, "value", None) == "<<":
+            what = "tags (!...) and merges (<<) are not used here"
+            raise InputError(what, file=path, line=event.start_mark.line + 1, expected="plain values")
+        depth += isinstance(event, MappingStartEvent | SequenceStartEvent)
+        depth -= type(event).__name__ in ("MappingEndEvent", "SequenceEndEvent")
+        if depth > MAX_DEPTH:
+            raise InputError(
+                "nested too deeply", file=path, line=event.start_mark.line + 1, expected=f"{MAX_DEPTH} levels"
+            )
+
+
+def _plain(node: Any, here: Path_, lines: dict[Path_, int], path: Path) -> Any:
+    """Ordinary dicts and lists, with the line of each key noted."""
+    marks = getattr(node, "lc", None)
+    if isinstance(node, dict):
+        for key in node:
+            lines[(*here, key)] = line = marks.key(key)[0] + 1 if marks else 0
+            if not isinstance(key, str):
+                raise InputError(f"the key {key!r} is not a word", file=path, line=line, expected="title:, treatments:")
+        return {key: _plain(value, (*here, key), lines, path) for key, value in node.items()}
+    if isinstance(node, list):
+        for i in range(len(node)):
+            lines[(*here, i)] = marks.item(i)[0] + 1 if marks else 0
+        return [_plain(value, (*here, i), lines, path) for i, value in enumerate(node)]
+    return node.item() if hasattr(node, "item") else _scalar(node)
+
+
+def _scalar(node: Any) -> Any:
+    for kind in (bool, int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node

@@ -1,0 +1,207 @@
+"""From a regimen and a person to what enters which state, when: milligrams become micromoles here.
+
+The values of a person may be arrays [patient]: then what is given to many persons is worked out at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from ketamech.core import InputError, convert
+from ketamech.dosing.regimen import MAX_DOSES, Regimen, Treatment
+from ketamech.dosing.subject import DoseEvent, Quantity
+
+ParameterLookup = Callable[[str], Quantity]
+AbsorbedPart = tuple[Quantity, str, Quantity, Quantity]  # delay (h), site, share of the dose, duration (h)
+AdherenceFunction = Callable[[int, int], Quantity]
+ROUNDING = 1e-9  # 30 mg/kg of 70 kg, divided by 70 kg, is a little more than 30 mg/kg
+ROUTE_SITES = {"IM": ("muscle", "intramuscular_f"), "SC": ("skin", "subcutaneous_f")}
+
+
+def dose_events_from_text(
+    sentence: str, parameters: Mapping[str, object], values: Mapping[str, Quantity], horizon: float
+) -> tuple[DoseEvent, ...]:
+    """Entries of a regimen sentence for a person whose parameters differ by `values` (canonical units)."""
+    return dose_events(Regimen.parse(sentence), parameters, values, horizon)
+
+
+def dose_events(
+    regimen: Regimen,
+    parameters: Mapping[str, object],
+    values: Mapping[str, Quantity],
+    horizon: float,
+    taken: AdherenceFunction | None = None,
+) -> tuple[DoseEvent, ...]:
+    """Everything that enters this person's body before `horizon` (h), in order of time.
+
+    `taken(treatment number, dose number)`, both from 0, says which share of a dose is taken: 1, 0, or an array of both
+    by patient (default: all but those that the regimen itself calls missed).
+    Infusions of one drug that overlap add up. Raises BadInput for an absurd dose, for doses out of order, and for two
+    operations or anaesthesias at once.
+    """
+
+    def number(name: str) -> Quantity:
+        return values[name] if name in values else parameters[name].canonical  # type: ignore[attr-defined]
+
+    found: list[DoseEvent] = []
+    doses = [(i, k, at) for i, t in enumerate(regimen.treatments) for k, at in enumerate(t.starts(horizon))]
+    if len(doses) > MAX_DOSES:
+        raise InputError(f"more than {MAX_DOSES} doses", key="schedule", expected="a shorter or sparser schedule")
+    for i, k, start in doses:
+        treatment = regimen.treatments[i]
+        share = 0.0 if k + 1 in treatment.skipped_doses else taken(i, k) if taken else 1.0
+        if np.any(share):
+            found += [replace(e, amount=share * e.amount) for e in _dose(treatment, start, number)]
+    _check_overlaps(regimen, horizon)
+    _check_event_order(regimen)
+    found += _expectancy_events(regimen, horizon, number("expectancy.visit_gap"))
+    return tuple(sorted(found, key=lambda entry: float(np.min(entry.time))))
+
+
+def micromoles(treatment: Treatment, number: ParameterLookup) -> Quantity:
+    """One dose in umol of free base, or in the doses that the model counts for this substance."""
+    drug, unit = treatment.substance, treatment.unit
+    assert treatment.amount is not None
+    per_hour, per_kilogram = unit.endswith("/h"), "/kg" in unit
+    mass = unit.removesuffix("/h").removesuffix("/kg")
+    milligrams = convert(treatment.amount, mass, "mg")
+    milligrams *= number("person.weight") if per_kilogram else 1.0
+    milligrams *= treatment.duration if per_hour else 1.0
+    milligrams *= number("drug.hydrochloride_factor") if treatment.salt == "hydrochloride" else 1.0
+    _check_dose_limits(treatment, milligrams, number)
+    if drug.dose:
+        return milligrams / number("person.weight") / (number(drug.dose) * 1e6)
+    assert drug.molar_mass is not None
+    return convert(milligrams, "mg", "umol", molar_mass=number(drug.molar_mass) * 1e9)
+
+
+def _check_dose_limits(treatment: Treatment, milligrams: Quantity, number: ParameterLookup) -> None:
+    """For one person; of many, one who weighs little must not stop the others: their typical person has been asked."""
+    if np.ndim(number("person.weight")) or np.ndim(milligrams):
+        return
+    per_kilogram = milligrams / number("person.weight")
+    most = number(treatment.substance.max_dose(treatment.route)) * 1e6
+    hours = max(1.0, treatment.duration)
+    if per_kilogram / hours > most * (1 + ROUNDING):
+        unit, factor = ("ng", 1e6) if treatment.substance.dose else ("mg", 1.0)
+        amount, each, limit = (x * factor for x in (milligrams, per_kilogram, most))
+        raise InputError(
+            f"{amount:g} {unit} of {treatment.drug} is {each:.3g} {unit}/kg: no one is given that",
+            key="dose",
+            expected=f"at most {limit:g} {unit}/kg an hour for {treatment.drug} {treatment.route}".strip(),
+        )
+
+
+def _dose(treatment: Treatment, start: float, number: ParameterLookup) -> list[DoseEvent]:
+    drug = treatment.substance
+    start += treatment.lag
+    if drug.is_session:
+        return _session_events(treatment, start, number) if drug.compartment else []
+    amount = micromoles(treatment, number)
+    if drug.compartment:
+        return [DoseEvent(start, drug.compartment, amount, treatment.duration)]
+    return [
+        DoseEvent(start + delay, f"pharmacokinetics.{site}_{enantiomer}", share * part * amount, duration)
+        for enantiomer, share in drug.enantiomers.items()
+        if share
+        for delay, site, part, duration in _absorbed_parts(treatment, amount, number)
+    ]
+
+
+def _session_events(treatment: Treatment, start: float, number: ParameterLookup) -> list[DoseEvent]:
+    """One unit, and what keeps it there for as long as it is given."""
+    drug = treatment.substance
+    assert drug.compartment is not None
+    found = [DoseEvent(start, drug.compartment, 1.0, treatment.duration if drug.infused_session else 0.0)]
+    if drug.maintenance_elimination and treatment.duration:
+        lost = number(drug.maintenance_elimination) * treatment.duration
+        found.append(DoseEvent(start, drug.compartment, lost, treatment.duration))
+    return found
+
+
+def _absorbed_parts(treatment: Treatment, amount: Quantity, number: ParameterLookup) -> list[AbsorbedPart]:
+    route = treatment.route
+    if route == "IV":
+        return [(0.0, "central", 1.0, treatment.duration)]
+    if route == "IP":
+        return [(0.0, "peritoneum", 1.0, 0.0)]
+    if route in ROUTE_SITES:
+        site, fraction = ROUTE_SITES[route]
+        return [(0.0, site, number(f"pharmacokinetics.{fraction}"), treatment.duration)]
+    if route == "oral":
+        return [(0.0, "gut", 1.0, number("pharmacokinetics.oral_duration"))]
+    if route == "sublingual":
+        absorbed = number("pharmacokinetics.sublingual_f")
+        return [
+            (0.0, "mouth", absorbed, 0.0),
+            (0.0, "gut", 1 - absorbed, number("pharmacokinetics.swallowed_duration")),
+        ]
+    return _nasal_events(treatment, amount, number)
+
+
+def _nasal_events(treatment: Treatment, amount: Quantity, number: ParameterLookup) -> list[AbsorbedPart]:
+    """A nasal dose: devices of 28 mg one after another; the later ones absorb less, the rest is swallowed."""
+    device = convert(
+        number("drug.nasal_device") * 1e6, "mg", "umol", molar_mass=number("drug.ketamine_molar_mass") * 1e9
+    )
+    each = np.maximum(1, np.rint(amount / device))
+    n = int(np.max(each))
+    first, later = (
+        number("pharmacokinetics.nasal_f_first"),
+        number("pharmacokinetics.nasal_f_later"),
+    )
+    japanese = 1 + (number("pharmacokinetics.nasal_f_japanese_ratio") - 1) * number("person.japanese")
+    absorbed = np.minimum(1.0, first * japanese * (1 + (each - 1) * later) / each)
+    gap, lasting = number("pharmacokinetics.spray_interval"), number("pharmacokinetics.swallowed_duration")
+    share = [np.where(i < each, 1 / each, 0.0)[()] for i in range(n)]
+    nose: list[AbsorbedPart] = [(i * gap, "nose", absorbed * share[i], 0.0) for i in range(n)]
+    return nose + [(i * gap, "gut", (1 - absorbed) * share[i], lasting) for i in range(n)]
+
+
+def _expectancy_events(regimen: Regimen, horizon: float, gap: float) -> list[DoseEvent]:
+    """One unit of belief for each treatment visit, at most one in `gap` h: daily tablets are not daily hopes."""
+    hoped = [treatment for treatment in regimen.treatments if treatment.substance.carries_expectancy]
+    visits = sorted(start for treatment in hoped for start in treatment.starts(horizon))
+    found: list[DoseEvent] = []
+    for visit in visits:
+        if not found or visit >= found[-1].time + gap - 1e-9:
+            found.append(DoseEvent(visit, "expectancy.belief", 1.0))
+    return found
+
+
+def _check_event_order(regimen: Regimen) -> None:
+    """Single doses of one drug must be listed in the order in which they are given: a slip shows here."""
+    last: dict[tuple[str, str], float] = {}
+    for treatment in (t for t in regimen.treatments if not t.schedule):
+        before = last.get((treatment.drug, treatment.route), 0.0)
+        if treatment.start < before - 1e-9:
+            raise InputError(
+                f"doses of {treatment.drug} are out of order: one at {treatment.start:g} h"
+                f" is listed after one at {before:g} h",
+                key="treatments",
+                expected="doses in the order in which they are given",
+            )
+        last[treatment.drug, treatment.route] = treatment.start
+
+
+def _check_overlaps(regimen: Regimen, horizon: float) -> None:
+    """Infusions of a drug add up; an operation or an anaesthesia does not begin during another one."""
+    by_drug: dict[str, list[tuple[float, float]]] = {}
+    for treatment in regimen.treatments:
+        if treatment.duration and treatment.substance.is_session:
+            lasting = treatment.duration
+            by_drug.setdefault(treatment.drug, []).extend((at, at + lasting) for at in treatment.starts(horizon))
+    for name, spans in by_drug.items():
+        ordered = sorted(spans)
+        for (begin, end), (following, _) in pairwise(ordered):
+            if following < end - 1e-9:
+                raise InputError(
+                    f"two treatments with {name} overlap: {begin:g} to {end:g} h, and the next from {following:g} h",
+                    key="treatments",
+                    expected="one at a time",
+                    type_this=f"... at {end:g} h",
+                )

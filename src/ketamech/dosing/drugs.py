@@ -1,0 +1,232 @@
+"""What can be given: names, aliases, the routes each drug has, what it is made of. No pharmacological numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ketamech.core import UnknownNameError
+from ketamech.core.suggest import misspelled
+
+INJECTION_ROUTES = ("IV", "IM", "SC", "IP")
+
+
+@dataclass(frozen=True)
+class Drug:
+    """One treatment. `enantiomers`: share of S and R. `sessions`: counted, not weighed.
+
+    `kept_up_by` names the elimination of something that is kept at its usual level for as long as it is given;
+    `hoped` says whether a visit for it carries hope; `lasting` a session that enters evenly over its duration.
+    `dose` names the amount (mass per body weight) that the model counts as one, for what it does not follow in umol.
+    `routes_of_brands`: the one route of an alias that is sold for it.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    routes: tuple[str, ...]
+    molar_mass: str | None = None
+    enantiomers: Mapping[str, float] = field(default_factory=dict)
+    is_session: bool = False
+    compartment: str | None = None
+    refused_routes: Mapping[str, str] = field(default_factory=dict)
+    max_dose_parameter: Mapping[str, str] = field(default_factory=dict)
+    maintenance_elimination: str | None = None
+    carries_expectancy: bool = True
+    infused_session: bool = False
+    dose: str | None = None
+    routes_of_brands: Mapping[str, str] = field(default_factory=dict)
+
+    def max_dose(self, route: str) -> str:
+        """Name of the parameter beyond which a dose by this route is taken for a slip of the pen."""
+        return self.max_dose_parameter.get(route, "drug.max_dose")
+
+
+KETAMINE_MASS = "drug.ketamine_molar_mass"
+DRUGS = (
+    Drug(
+        "racemic ketamine",
+        ("racemic", "ketamine", "rac-ketamine", "(r,s)-ketamine", "(rs)-ketamine", "rs-ketamine", "ketalar"),
+        (*INJECTION_ROUTES, "oral", "sublingual"),
+        KETAMINE_MASS,
+        {"s": 0.5, "r": 0.5},
+        refused_routes={
+            "nasal": "published nasal availability of racemic ketamine differs three- to fourfold between devices"
+        },
+    ),
+    Drug(
+        "esketamine",
+        ("s-ketamine", "s ketamine", "(s)-ketamine", "s(+)-ketamine", "(+)-ketamine", "spravato", "ketanest s"),
+        (*INJECTION_ROUTES, "oral", "sublingual", "nasal"),
+        KETAMINE_MASS,
+        {"s": 1.0, "r": 0.0},
+        max_dose_parameter={"nasal": "drug.max_nasal_dose"},
+        routes_of_brands={"spravato": "nasal"},
+    ),
+    Drug(
+        "arketamine",
+        ("r-ketamine", "r ketamine", "(r)-ketamine", "r(-)-ketamine", "(-)-ketamine"),
+        (*INJECTION_ROUTES, "oral", "sublingual"),
+        KETAMINE_MASS,
+        {"s": 0.0, "r": 1.0},
+    ),
+    Drug(
+        "memantine",
+        (),
+        ("oral", "IP"),
+        "drug.memantine_molar_mass",
+        compartment="memantine.memantine",
+        max_dose_parameter={"oral": "drug.max_memantine_dose", "IP": "drug.max_memantine_dose"},
+    ),
+    Drug(
+        "S-norketamine",
+        ("(s)-norketamine",),
+        ("IP", "IV"),
+        "drug.norketamine_molar_mass",
+        compartment="pharmacokinetics.norketamine_s",
+    ),
+    Drug(
+        "R-norketamine",
+        ("(r)-norketamine",),
+        ("IP", "IV"),
+        "drug.norketamine_molar_mass",
+        compartment="pharmacokinetics.norketamine_r",
+    ),
+    Drug(
+        "(2R,6R)-hydroxynorketamine",
+        ("(2r,6r)-hnk", "2r,6r-hnk", "hnk", "hydroxynorketamine"),
+        ("IP", "IV"),
+        "drug.hydroxynorketamine_molar_mass",
+        compartment="pharmacokinetics.hydroxynorketamine_r",
+    ),
+    Drug(
+        "midazolam",
+        (),
+        ("IV",),
+        "drug.midazolam_molar_mass",
+        compartment="other_treatments.midazolam",
+        max_dose_parameter={"IV": "drug.max_midazolam_dose"},
+    ),
+    Drug("placebo", ("saline", "sham", "vehicle"), ("IV", "nasal", "oral", "IP", "SC", "IM", ""), is_session=True),
+    Drug(
+        "antidepressant",
+        ("ssri", "oral antidepressant", "citalopram", "escitalopram", "sertraline", "fluoxetine"),
+        ("oral", ""),
+        is_session=True,
+        compartment="other_treatments.antidepressant",
+    ),
+    Drug(
+        "psychotherapy",
+        ("talk therapy", "cbt", "therapy"),
+        ("",),
+        is_session=True,
+        compartment="other_treatments.psychotherapy",
+    ),
+    Drug("ECT", ("electroconvulsive therapy",), ("",), is_session=True, compartment="other_treatments.ect"),
+    Drug(
+        "TMS", ("rtms", "transcranial magnetic stimulation"), ("",), is_session=True, compartment="other_treatments.tms"
+    ),
+    Drug(
+        "general anaesthesia",
+        ("general anesthesia", "propofol", "sevoflurane"),
+        ("",),
+        is_session=True,
+        compartment="sedation.anaesthetic",
+        maintenance_elimination="sedation.anaesthetic_elimination",
+        carries_expectancy=False,
+    ),
+    Drug(
+        "endotoxin",
+        ("lps", "lipopolysaccharide"),
+        ("IV",),
+        compartment="inflammation.endotoxin",
+        max_dose_parameter={"IV": "drug.max_endotoxin_dose"},
+        dose="drug.endotoxin_dose",
+        carries_expectancy=False,
+    ),
+    Drug(
+        "surgery",
+        ("operation", "major surgery"),
+        ("",),
+        is_session=True,
+        compartment="inflammation.tissue_damage",
+        carries_expectancy=False,
+        infused_session=True,
+    ),
+    Drug(
+        "morphine",
+        (),
+        ("IV",),
+        "drug.morphine_molar_mass",
+        compartment="pain.morphine",
+        max_dose_parameter={"IV": "drug.max_morphine_dose"},
+        carries_expectancy=False,
+    ),
+)
+ROUTES = {
+    "iv": "IV",
+    "intravenous": "IV",
+    "intravenously": "IV",
+    "im": "IM",
+    "intramuscular": "IM",
+    "intramuscularly": "IM",
+    "sc": "SC",
+    "sq": "SC",
+    "subcutaneous": "SC",
+    "subcutaneously": "SC",
+    "ip": "IP",
+    "intraperitoneal": "IP",
+    "intraperitoneally": "IP",
+    "oral": "oral",
+    "orally": "oral",
+    "po": "oral",
+    "per os": "oral",
+    "by mouth": "oral",
+    "sublingual": "sublingual",
+    "sublingually": "sublingual",
+    "sl": "sublingual",
+    "under the tongue": "sublingual",
+    "nasal": "nasal",
+    "nasally": "nasal",
+    "intranasal": "nasal",
+    "intranasally": "nasal",
+    "spray": "nasal",
+}
+_BY_NAME = {word.lower(): drug for drug in DRUGS for word in (drug.name, *drug.aliases)}
+
+
+def spellings() -> dict[str, tuple[Drug, str]]:
+    """Every name and alias with its drug, and the route of a brand that has only one ("" for any other)."""
+    return {word: (found, found.routes_of_brands.get(word, "")) for word, found in _BY_NAME.items()}
+
+
+def drug(name: str) -> Drug:
+    """The drug behind a name or alias. Raises UnknownName with the name of which it is a misspelling."""
+    found = _BY_NAME.get(name.strip().lower())
+    if found is None:
+        raise unknown_drug(name)
+    return found
+
+
+def unknown_drug(name: str) -> UnknownNameError:
+    """The error about a drug that is none."""
+    return UnknownNameError(
+        f"'{name}' is not a treatment that is known",
+        key="drug",
+        expected=", ".join(d.name for d in DRUGS),
+        nearest=misspelled(name, _BY_NAME),
+    )
+
+
+def route(given: Drug, name: str) -> str:
+    """The route in its usual spelling. Raises UnknownName when this drug cannot be given so, or needs a route."""
+    spelled = ROUTES.get(name.strip().lower(), name.strip())
+    if spelled not in given.routes:
+        reason = given.refused_routes.get(spelled)
+        what = f"{given.name} cannot be given by route '{name}'" if name else f"no route is named for {given.name}"
+        raise UnknownNameError(
+            what + (f": {reason}" if reason else ""),
+            key="route",
+            expected=", ".join(r for r in given.routes if r) or "no route",
+            nearest=misspelled(name, [*given.routes, *ROUTES]),
+        )
+    return spelled

@@ -1,0 +1,191 @@
+"""The table of perturbations: what laboratories do to an animal or a person, and what each does to the model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ketamech.core import InputError, UnknownNameError, closest_match, unit
+from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.dosing.drugs import ROUTES
+from ketamech.dosing.lexicon import Lexicon, Meaning
+from ketamech.dosing.parse import parse
+from ketamech.evidence import load_evidence
+from ketamech.parameters import ParameterTable, load_parameters
+
+PATH = Path(__file__).parents[1] / "data" / "experiments" / "perturbations.csv"
+COLUMNS = ("name", "words", "kind", "target", "sets", "enters", "level", "doses", "at", "kept_up_by", "evidence", "why")
+KINDS = ("drug", "genotype", "knock-out", "infusion", "diet", "stress", "held")
+DOSABLE_KINDS = ("drug", "infusion")
+
+
+@dataclass(frozen=True)
+class PerturbationDose:
+    """A usual experimental dose by one route, and how much of the usual level at the site it gives."""
+
+    route: str
+    amount: float
+    unit: str
+    level: float
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """One perturbation. A drug or infusion `enters` states at `level` (their unit) after a usual dose; any may set
+    values.
+
+    `sets` are parameters in the unit of their table. `at` (h): when it is usually given, relative to the treatment.
+    With a `loss` (1/h) it is kept at its level for as long as it lasts, as stress is.
+    """
+
+    name: str
+    perturbation_names: tuple[str, ...]
+    kind: str
+    target: str
+    sets: Mapping[str, float]
+    enters: tuple[str, ...]
+    level: float
+    doses: tuple[PerturbationDose, ...]
+    at: float
+    loss: float
+    evidence: tuple[str, ...]
+    why: str
+
+    def values(self, table: ParameterTable) -> dict[str, float]:
+        """What it sets, in canonical units."""
+        return {name: number * unit(table[name].unit).factor for name, number in self.sets.items()}
+
+
+def load_perturbations(path: Path | None = None, table: ParameterTable | None = None) -> dict[str, Perturbation]:
+    """Every perturbation by name. Raises BadInput for a drug without a target or a parameter that no table has."""
+    if path is None and table is None:
+        return _shipped()
+    return _read(path or PATH, load_parameters() if table is None else table)
+
+
+@cache
+def _shipped() -> dict[str, Perturbation]:
+    return _read(PATH, load_parameters())
+
+
+def _read(path: Path, table: ParameterTable) -> dict[str, Perturbation]:
+    found: dict[str, Perturbation] = {}
+    taken: dict[str, str] = {}
+    for row in read_table(path, COLUMNS):
+        one = _perturbation(row, table)
+        for word in one.perturbation_names:
+            if word in taken:
+                raise row.error("words", f"'{word}' already means {taken[word]}", expected="each word once")
+            taken[word] = one.name
+        found[one.name] = one
+    return found
+
+
+def _perturbation(row: CsvRow, table: ParameterTable) -> Perturbation:
+    name, kind = row.required("name", "what it is called"), row.one_of("kind", KINDS)
+    words = tuple(dict.fromkeys(word.strip().lower() for word in (name, *row["words"].split(";")) if word.strip()))
+    enters = tuple(part.strip() for part in row["enters"].split(";") if part.strip())
+    sets = _sets(row, table)
+    if kind in DOSABLE_KINDS and not enters:
+        raise row.error("enters", f"{kind} '{name}' has no target", expected="the state its level enters")
+    if kind not in DOSABLE_KINDS and not sets and not enters:
+        raise row.error("sets", f"{kind} '{name}' changes nothing", expected="stage.thing=number")
+    return Perturbation(
+        name,
+        words,
+        kind,
+        row.required("target", "what it acts on, in words"),
+        sets,
+        enters,
+        row.number("level") if enters else 0.0,
+        tuple(_dose_form(row, part.strip()) for part in row["doses"].split(";") if part.strip()),
+        row.number("at") if row["at"] else 0.0,
+        table[row["kept_up_by"]].canonical if row["kept_up_by"] else 0.0,
+        _evidence(row),
+        row.required("why", "one plain line"),
+    )
+
+
+def _sets(row: CsvRow, table: ParameterTable) -> dict[str, float]:
+    found = {}
+    for part in filter(None, (text.strip() for text in row["sets"].split(";"))):
+        name, _, number = (piece.strip() for piece in part.partition("="))
+        if name not in table:
+            raise row.error(
+                "sets", f"no parameter '{name}'", expected="stage.thing=number", near=closest_match(name, table)
+            )
+        try:
+            found[name] = float(number)
+        except ValueError as problem:
+            raise row.error("sets", f"cannot read '{part}'", expected="stage.thing=number") from problem
+    return found
+
+
+def _dose_form(row: CsvRow, text: str) -> PerturbationDose:
+    try:
+        route, amount, share = parse("dose_form", text, _routes())
+    except InputError as problem:
+        raise row.error("doses", problem.what, expected=problem.expected or "ROUTE AMOUNT UNIT") from problem
+    return PerturbationDose(route, amount.number, amount.unit, share)
+
+
+@cache
+def _routes() -> Lexicon:
+    return Lexicon({word: Meaning("ROUTE", name) for word, name in ROUTES.items()}, unknown_perturbation_error)
+
+
+def _evidence(row: CsvRow) -> tuple[str, ...]:
+    ids = tuple(part.strip() for part in row["evidence"].split(";") if part.strip())
+    known = load_evidence().observations
+    for name in ids:
+        if name not in known:
+            raise row.error(
+                "evidence",
+                f"no evidence row '{name}'",
+                expected="ids of data/evidence",
+                near=closest_match(name, known),
+            )
+    return ids
+
+
+def perturbation(word: str) -> Perturbation:
+    """The perturbation of a name or alias. Raises UnknownName with the nearest one."""
+    by_word = words()
+    found = by_word.get(word.strip().lower())
+    if found is None:
+        raise unknown_perturbation_error(word)
+    return found
+
+
+@cache
+def words() -> dict[str, Perturbation]:
+    """Every name and alias, lower case, longest first."""
+    pairs = [(word, one) for one in load_perturbations().values() for word in one.perturbation_names]
+    return dict(sorted(pairs, key=lambda pair: -len(pair[0])))
+
+
+def unknown_perturbation_error(text: str) -> InputError:
+    """The complaint about a perturbation that nobody knows: a knock-out of nothing, a blocker of nothing, or a typo."""
+    known, said = words(), text.strip().lower()
+    near = _name(known, closest_match(said, known))
+    if re.search(r"knock|\bko\b|-/-|delet", said):
+        pathways = [word for word, one in known.items() if one.kind in ("knock-out", "genotype")]
+        what = f"'{text.strip()}' is a knock-out of a pathway that does not exist here"
+        expected = ", ".join(sorted({known[w].name for w in pathways}))
+        return UnknownNameError(
+            what, key="with", expected=expected, nearest=_name(known, closest_match(said, pathways)) or near
+        )
+    if re.search(r"block|antagonist|inhibitor", said):
+        targets = sorted({one.target for one in known.values() if one.kind in DOSABLE_KINDS})
+        what = f"'{text.strip()}' is a blocker with no target"
+        return UnknownNameError(what, key="with", expected="a drug that acts on: " + ", ".join(targets), nearest=near,
+                           type_this='with "NBQX 10 mg/kg IP at -30 min"')  # fmt: skip
+    expected = "one of: " + ", ".join(load_perturbations())
+    return UnknownNameError(f"no perturbation is called '{text.strip()}'", key="with", expected=expected, nearest=near)
+
+
+def _name(known: Mapping[str, Perturbation], word: str | None) -> str | None:
+    return known[word].name if word else None

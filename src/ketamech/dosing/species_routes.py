@@ -1,0 +1,47 @@
+"""Which treatments a species can be given: an animal needs kinetics of its own for the drug and the route."""
+
+from __future__ import annotations
+
+from ketamech.core import InputError, closest_match
+from ketamech.dosing.regimen import Regimen, Treatment
+from ketamech.parameters import HUMAN, Species
+
+ANIMAL_ROUTES = ("IP",)
+
+
+def require_species_kinetics(regimen: Regimen, species: Species) -> None:
+    """Raise BadInput for a drug or a route of which this species has no kinetics."""
+    for treatment in regimen.treatments:
+        if species.name == HUMAN:
+            _check_animal_route(treatment)
+        else:
+            _unknown_species(treatment, species)
+
+
+def _check_animal_route(treatment: Treatment) -> None:
+    if treatment.route in ANIMAL_ROUTES and not treatment.substance.is_session:
+        raise InputError(
+            f"there are no kinetics of {treatment.drug} by route {treatment.route} in people",
+            key="route",
+            expected=", ".join(r for r in treatment.substance.routes if r and r not in ANIMAL_ROUTES) or "an animal",
+            type_this="species: rat (in a file) or --species rat",
+        )
+
+
+def _unknown_species(treatment: Treatment, species: Species) -> None:
+    drug, routes = treatment.substance.name, species.routes
+    if drug not in routes:
+        raise InputError(
+            f"there are no kinetics of {drug} in the {species.name}",
+            key="species",
+            expected=f"one of: {', '.join(routes)}",
+            nearest=closest_match(drug, routes),
+            type_this="racemic 10 mg/kg IP",
+        )
+    if treatment.route not in routes[drug]:
+        raise InputError(
+            f"there are no kinetics of {drug} by route {treatment.route or 'none'} in the {species.name}",
+            key="route",
+            expected=", ".join(routes[drug]),
+            nearest=closest_match(treatment.route, routes[drug]) or routes[drug][0],
+        )

@@ -1,0 +1,168 @@
+"""A system's equations as straight-line code: what depends on parameters alone is done once per patient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import sympy
+
+from ketamech.engine.codegen.ir import Instruction, Operand, Slot
+from ketamech.engine.codegen.lowering import Lowering, expand_functions
+from ketamech.model.jacobian import SparseJacobian
+from ketamech.model.stage import symbol
+from ketamech.model.system import System
+
+Assignment = tuple[str, sympy.Expr]
+Target = tuple[Slot | str, sympy.Expr]
+
+
+class Equations:
+    """The code of one system and how many constants it prepares.
+
+    P holds inputs, Q prepared constants. `rates` reads the state in U and names its results f0, f1, ...; `jacobian`
+    reads Y and names the entries j0, j1, ...; `observe` reads V and writes the watched offers to S.
+    """
+
+    def __init__(self, system: System, slopes: SparseJacobian) -> None:
+        self._inputs = system.inputs
+        self._constants: dict[sympy.Expr, str] = {}
+        self._states = system.state_names
+        offers = [(offer.name, offer.expression) for offer in system.outputs]
+        steep = [(name.name, expression) for name, expression in slopes.partials]
+        watched = [(Slot("S", i), symbol(offer.name)) for i, offer in enumerate(system.time_varying_outputs)]
+        rates = [(f"f{i}", rate) for i, rate in enumerate(system.rates)]
+        entries = [(f"j{i}", entry) for i, entry in enumerate(slopes.entries.values())]
+        self.rates = self._code("U", offers, rates)
+        self.observe = self._code("V", offers, watched)
+        self.jacobian = self._code("Y", [*offers, *steep], entries)
+        self.prepare = self._preparation()
+
+    @property
+    def n_constants(self) -> int:
+        """How many values `prepare` computes."""
+        return len(self._constants)
+
+    def _code(self, array: str, steps: Sequence[Assignment], targets: Sequence[Target]) -> list[Instruction]:
+        places: dict[str, Operand] = {name: Slot(array, i) for i, name in enumerate(self._states)}
+        code = Lowering(places)
+        assignments, results = _common_subexpressions(steps, targets)
+        constant: dict[str, sympy.Expr] = {}
+        for name, expression in assignments:
+            moving = self._hoist_constants(_known(expression, constant), code)
+            if self._is_constant(moving):
+                constant[name] = moving
+            else:
+                code.places[name] = code.value(moving)
+        for place, expression in results:
+            code.assign(place, self._hoist_constants(_known(expression, constant), code))
+        return code.ops
+
+    def _is_constant(self, expression: sympy.Expr) -> bool:
+        return all(s.name in self._inputs or s.name.startswith("Q[") for s in expression.free_symbols)
+
+    def _hoist_constants(self, expression: sympy.Expr, code: Lowering) -> sympy.Expr:
+        """Every part that depends on parameters alone, replaced by its place among the prepared constants."""
+        if not expression.free_symbols:
+            return expression
+        if self._is_constant(expression):
+            return self._constant(expression, code)
+        if expression.is_Symbol:
+            return expression
+        if not (expression.is_Mul or expression.is_Add):
+            return expression.func(*(self._hoist_constants(a, code) for a in expression.args))
+        fixed = [a for a in expression.args if self._is_constant(a)]
+        moving = [self._hoist_constants(a, code) for a in expression.args if not self._is_constant(a)]
+        if any(a.free_symbols for a in fixed):
+            fixed = [self._constant(expression.func(*fixed), code)]
+        return expression.func(*fixed, *moving, evaluate=False)
+
+    def _constant(self, expression: sympy.Expr, code: Lowering) -> sympy.Expr:
+        if expression.is_Symbol and expression.name.startswith("Q["):
+            return expression
+        name = self._constants.setdefault(expression, f"Q[{len(self._constants)}]")
+        code.places[name] = Slot("Q", int(name[2:-1]))
+        return sympy.Symbol(name)
+
+    def _preparation(self) -> list[Instruction]:
+        """Every constant, as an intermediate result of its own and as a store."""
+        named = [(name, expression) for expression, name in self._constants.items()]
+        stores = [(Slot("Q", i), sympy.Symbol(name)) for i, (name, _) in enumerate(named)]
+        code = Lowering({name: Slot("P", i) for i, name in enumerate(self._inputs)})
+        steps, results = _common_subexpressions(named, stores)
+        for name, expression in steps:
+            code.places[name] = code.value(expression)
+        for place, expression in results:
+            code.assign(place, expression)
+        return code.ops
+
+
+def without_infinities(slopes: SparseJacobian) -> list[Instruction]:
+    """Entries j0, j1, ... of the Jacobian with 0 where a root or a power of nothing has no finite slope.
+
+    Such an entry is then left to the explicit part of the method: a step costs accuracy, which its error shows. Only
+    entries in which a power that is not whole takes part are looked at.
+    """
+    endless: set[sympy.Symbol] = set()
+    for name, slope in slopes.partials:
+        if _may_be_infinite(slope, endless):
+            endless.add(name)
+    ops = list[Instruction]()
+    for i, entry in enumerate(slopes.entries.values()):
+        if _may_be_infinite(entry, endless):
+            ops.append(Instruction(f"j{i}gap", "sub", (f"j{i}", f"j{i}")))  # 0 for what is finite, else not a number
+            ops.append(Instruction(f"j{i}", "if_zero", (f"j{i}gap", f"j{i}", 0.0)))
+    return ops
+
+
+def _may_be_infinite(slope: sympy.Expr, endless: set[sympy.Symbol]) -> bool:
+    powers = slope.atoms(sympy.Pow)
+    return not endless.isdisjoint(slope.free_symbols) or any(
+        not power.exp.is_Integer and power.base.free_symbols for power in powers
+    )
+
+
+def _known(expression: sympy.Expr, values: Mapping[str, sympy.Expr]) -> sympy.Expr:
+    return expression.xreplace({s: values[s.name] for s in expression.free_symbols if s.name in values})
+
+
+def _common_subexpressions(
+    steps: Sequence[Assignment], targets: Sequence[Target]
+) -> tuple[list[Assignment], list[Target]]:
+    """The steps that targets need and their common parts, in order of use; and the targets in terms of them."""
+    reached = _needed_assignments(steps, [expression for _, expression in targets])
+    kept = [(name, expand_functions(expression)) for name, expression in steps if name in reached]
+    wanted = [(place, expand_functions(expression)) for place, expression in targets]
+    shared, reduced = sympy.cse([e for _, e in (*kept, *wanted)], symbols=sympy.numbered_symbols("x"))
+    assignments = [(s.name, e) for s, e in shared]
+    assignments += [(name, e) for (name, _), e in zip(kept, reduced, strict=False)]
+    results = [(place, e) for (place, _), e in zip(wanted, reduced[len(kept) :], strict=True)]
+    return topological_order(assignments), results
+
+
+def _needed_assignments(steps: Sequence[Assignment], wanted: Iterable[sympy.Expr]) -> set[str]:
+    by_name = dict(steps)
+    waiting = {s.name for expression in wanted for s in expression.free_symbols}
+    reached: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in by_name and name not in reached:
+            reached.add(name)
+            waiting |= {s.name for s in by_name[name].free_symbols}
+    return reached
+
+
+def topological_order(assignments: Sequence[Assignment]) -> list[Assignment]:
+    """Assignments so that each comes after those it uses."""
+    waiting: Mapping[str, sympy.Expr] = dict(assignments)
+    needs = {name: sorted(s.name for s in e.free_symbols if s.name in waiting) for name, e in waiting.items()}
+    ordered: dict[str, sympy.Expr] = {}
+    for name in waiting:
+        stack = [name]
+        while stack:
+            missing = next((n for n in needs[stack[-1]] if n not in ordered), None)
+            if missing is None:
+                done = stack.pop()
+                ordered.setdefault(done, waiting[done])
+            else:
+                stack.append(missing)
+    return list(ordered.items())

@@ -1,0 +1,88 @@
+"""A system as PTX for NVIDIA GPUs: the blocks and the steering of the processor, one lane a thread.
+
+A group is a block of threads, `WARP` wide; its workspace is laid out like a group's on a processor, so that threads
+side by side touch numbers side by side. Every operation is rounded as on a processor, exp and log are the same code:
+a patient's numbers are the same to the last bit.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from ketamech.engine.codegen import native_code
+from ketamech.engine.codegen.compile_system import EXPORTED, METHOD, blocks_of
+from ketamech.engine.codegen.ir import WorkspaceLayout
+from ketamech.engine.codegen.llvm_writer import vector_module
+from ketamech.engine.gpu_kernel import WARP
+from ketamech.engine.lane_layout import N_WHOLE
+from ketamech.model.jacobian import sparse_jacobian
+
+if TYPE_CHECKING:
+    from ketamech.model.system import System
+
+_PATIENT_INDEX = ("tid.x", "ctaid.x")
+
+
+def ptx_files(system: System, steering: list[str], arguments: dict[str, str]) -> dict[str, bytes]:
+    """PTX of a system and the facts needed to use it; `steering` is the text of `follow_one` and `settle_one`."""
+    texts, facts = parts(system, steering, arguments)
+    kernels = _kernels(arguments)
+    return {"kernel.ptx": native_code.ptx_code([*texts, kernels], list(arguments)), "facts.json": facts}
+
+
+def parts(system: System, steering: list[str], arguments: dict[str, str]) -> tuple[list[str], bytes]:
+    """LLVM text in which `follow_at` and `settle_at` run one thread, told last its group and its lane; and facts."""
+    slopes = sparse_jacobian(system)
+    blocks, rows = blocks_of(system, slopes)
+    facts = {"rows": rows.sizes, "pattern": list(slopes.entries), "gamma": METHOD.gamma}
+    text = vector_module(blocks, rows, 1, EXPORTED, stride=WARP)
+    return [text, *steering, _places(rows, arguments)], json.dumps(facts).encode()
+
+
+def _places(rows: WorkspaceLayout, arguments: dict[str, str]) -> str:
+    """From group and lane to the places where the lane's numbers are."""
+    return "\n".join(_place(name, kinds, rows.total * WARP) for name, kinds in arguments.items())
+
+
+def _place(name: str, kinds: str, size: int) -> str:
+    handed = ", ".join(_typed(kinds)[2:])
+    return f"""declare void @{name}_one({", ".join(["ptr", *_types(kinds), "i64"])})
+define void @{name}_at({", ".join([*_typed(kinds), "i64 %group", "i64 %lane"])}) {{
+  %rows = mul i64 %group, {size}
+  %w = getelementptr double, ptr %a0, i64 %rows
+  %place = getelementptr double, ptr %w, i64 %lane
+  %wholes = mul i64 %group, {N_WHOLE * WARP}
+  %s = getelementptr i64, ptr %a1, i64 %wholes
+  call void @{name}_one(ptr %place, ptr %w, ptr %s, {handed}, i64 %lane)
+  ret void
+}}
+"""
+
+
+def _kernels(arguments: dict[str, str]) -> str:
+    """What a GPU starts: one thread a lane, one block a group."""
+    declared = [f"declare i32 @llvm.nvvm.read.ptx.sreg.{who}()" for who in _PATIENT_INDEX]
+    return "\n".join([*declared, *(_kernel(name, kinds) for name, kinds in arguments.items())])
+
+
+def _kernel(name: str, kinds: str) -> str:
+    typed = ", ".join(_typed(kinds))
+    return f"""declare void @{name}_at({", ".join([*_types(kinds), "i64", "i64"])})
+define ptx_kernel void @{name}({typed}) {{
+  %short_lane = call i32 @llvm.nvvm.read.ptx.sreg.{_PATIENT_INDEX[0]}()
+  %short_group = call i32 @llvm.nvvm.read.ptx.sreg.{_PATIENT_INDEX[1]}()
+  %lane = zext i32 %short_lane to i64
+  %group = zext i32 %short_group to i64
+  call void @{name}_at({typed}, i64 %group, i64 %lane)
+  ret void
+}}
+"""
+
+
+def _types(kinds: str) -> list[str]:
+    return ["i64" if kind == "c" else "ptr" for kind in kinds]
+
+
+def _typed(kinds: str) -> list[str]:
+    return [f"{kind} %a{i}" for i, kind in enumerate(_types(kinds))]

@@ -1,0 +1,217 @@
+"""Rosenbrock methods as tables, and the blocks that carry out one step of them for every lane.
+
+Each stage solves (1/(h gamma) - J) k_i = f(y + sum a_ij k_j) + sum c_ij/h k_j, the form of Hairer and Wanner, Solving
+Ordinary Differential Equations II, 2nd edition, section IV.7, in which no product with J is needed. Between two events
+nothing depends on time, so there is no derivative by time. The methods here are stiffly accurate: the last stage is
+the estimate of the error, and the new state is its argument plus it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ketamech.engine.codegen.ir import BasicBlock, Call, Instruction, Loop, Operand, Slot
+
+SAFETY = 0.9
+DENORMAL_CUTOFF = (
+    1e-40  # what is smaller becomes 0: a drug that has gone must not slow the processor down with denormal numbers
+)
+
+
+@dataclass(frozen=True)
+class RosenbrockTableau:
+    """Coefficients: `arguments` a_ij and `carried` c_ij by stage; a row None means: the last argument plus the last k.
+
+    `dense` rows d_m give y(theta) = (1 - theta) y0 + theta (y1 + (1 - theta) (D_1 + theta (D_2 + ...))) with
+    D_m = sum d_mj k_j.
+    """
+
+    name: str
+    order: int
+    gamma: float
+    arguments: tuple[tuple[float, ...] | None, ...]
+    error_weights: tuple[tuple[float, ...], ...]
+    dense: tuple[tuple[float, ...], ...]
+
+    @property
+    def stages(self) -> int:
+        """How many linear solves a step takes."""
+        return len(self.arguments)
+
+
+RODAS4 = RosenbrockTableau(  # Hairer and Wanner, section IV.10
+    "Rodas4",
+    order=4,
+    gamma=0.25,
+    arguments=(
+        (),
+        (1.544,),
+        (0.9466785280815826, 0.2557011698983284),
+        (3.314825187068521, 2.896124015972201, 0.9986419139977817),
+        (1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950),
+        None,
+    ),
+    error_weights=(
+        (),
+        (-5.6688,),
+        (-2.430093356833875, -0.2063599157091915),
+        (-0.1073529058151375, -9.594562251023355, -20.47028614809616),
+        (7.496443313967647, -10.24680431464352, -33.99990352819905, 11.70890893206160),
+        (8.083246795921522, -7.981132988064893, -31.52159432874371, 16.31930543123136, -6.058818238834054),
+    ),
+    dense=(
+        (10.12623508344586, -7.487995877610167, -34.80091861555747, -7.992771707568823, 1.025137723295662),
+        (-0.6762803392801253, 6.087714651680015, 16.43084320892478, 24.76722511418386, -6.594389125716872),
+    ),
+)
+
+
+RODAS5P = RosenbrockTableau(  # Steinebach, BIT Numerical Mathematics 63:27 (2023), doi 10.1007/s10543-023-00967-x
+    "Rodas5P",
+    order=5,
+    gamma=0.21193756319429014,
+    arguments=(
+        (),
+        (3.0,),
+        (2.849394379747939, 0.45842242204463923),
+        (-6.954028509809101, 2.489845061869568, -10.358996098473584),
+        (2.8029986275628964, 0.5072464736228206, -0.3988312541770524, -0.04721187230404641),
+        (-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946),
+        None,
+        None,
+    ),
+    error_weights=(
+        (),
+        (-14.155112264123755,),
+        (-17.97296035885952, -2.859693295451294),
+        (147.12150275711716, -1.41221402718213, 71.68940251302358),
+        (165.43517024871676, -0.4592823456491126, 42.90938336958603, -5.961986721573306),
+        (24.854864614690072, -3.0009227002832186, 47.4931110020768, 5.5814197821558125, -0.6610691825249471),
+        (
+            30.91273214028599, -3.1208243349937974, 77.79954646070892,
+            34.28646028294783, -19.097331116725623, -28.087943162872662,
+        ),
+        (
+            37.80277123390563, -3.2571969029072276, 112.26918849496327, 66.9347231244047,
+            -40.06618937091002, -54.66780262877968, -9.48861652309627,
+        ),
+    ),
+    dense=(
+        (
+            25.948786856663858, -2.5579724845846235, 10.433815404888879, -2.3679251022685204,
+            0.524948541321073, 1.1241088310450404, 0.4272876194431874, -0.17202221070155493,
+        ),
+        (
+            -9.91568850695171, -0.9689944594115154, 3.0438037242978453, -24.495224566215796,
+            20.176138334709044, 15.98066361424651, -6.789040303419874, -6.710236069923372,
+        ),
+        (
+            11.419903575922262, 2.8879645146136994, 72.92137995996029, 80.12511834622643,
+            -52.072871366152654, -59.78993625266729, -0.15582684282751913, 4.883087185713722,
+        ),
+    ),
+)  # fmt: skip
+
+
+def step_blocks(method: RosenbrockTableau, scales: Sequence[float]) -> list[BasicBlock]:
+    """`attempt` (one step of every lane), `accept` (keep it where ACCEPT is set) and `glimpse` (outputs at THETA).
+
+    The state is in Y, constant inputs in G; U ends as the new state, ERROR as the weighted root mean square of the
+    embedded error over the tolerance; 1/h is in SPEED, 1/(h gamma) in SHIFT. `scales` are added to the size of a state.
+    """
+    n = len(scales)
+    body: list[Instruction | Loop | Call] = [Call("linearise")]
+    for stage in range(method.stages):
+        body.append(Loop(n, tuple(_start_stage(method, stage))))
+        body.append(Call("stage", f"K{stage + 1}"))
+    last = Slot(f"K{method.stages}")
+    body.append(Loop(n, (Instruction(Slot("U"), "add", (Slot("U"), last)),)))
+    body += _error(method.stages, scales)
+    body += _growth(method.order)
+    keep = (
+        Instruction("size", "abs", (Slot("U"),)),
+        Instruction("excess", "sub", ("size", DENORMAL_CUTOFF)),
+        Instruction("new", "if_positive", ("excess", Slot("U"), 0.0)),
+        Instruction(Slot("Y"), "if_zero", (Slot("ACCEPT", 0), Slot("Y"), "new")),
+    )
+    return [
+        BasicBlock("attempt", tuple(body)),
+        BasicBlock("accept", (Loop(n, keep),)),
+        BasicBlock("glimpse", (*_dense(method, n), Call("observe"))),
+    ]
+
+
+def _start_stage(method: RosenbrockTableau, stage: int) -> list[Instruction]:
+    """U = the argument of a stage; its K = what is carried over plus constant inputs, to which `stage` adds f(U)."""
+    arguments, carried, target = method.arguments[stage], method.error_weights[stage], Slot(f"K{stage + 1}")
+    if arguments is None:
+        ops = [Instruction(Slot("U"), "add", (Slot("U"), Slot(f"K{stage}")))]
+    else:
+        ops = _combination(Slot("Y"), arguments, Slot("U"))
+    if not carried:
+        return [*ops, Instruction(target, "copy", (Slot("G"),))]
+    return [
+        *ops,
+        *_combination(None, carried, "carried"),
+        Instruction(target, "fma", ("carried", Slot("SPEED", 0), Slot("G"))),
+    ]
+
+
+def _combination(start: Operand | None, weights: Sequence[float], target: Slot | str) -> list[Instruction]:
+    """target = start + sum of weights times k_1, k_2, ..."""
+    terms: list[tuple[float, Operand]] = [(w, Slot(f"K{j + 1}")) for j, w in enumerate(weights)]
+    if not terms:
+        assert start is not None
+        return [Instruction(target, "copy", (start,))]
+    ops, total = list[Instruction](), start
+    for i, (weight, k) in enumerate(terms):
+        result = target if i == len(terms) - 1 else f"{target}sum{i}" if isinstance(target, str) else f"sum{i}"
+        ops.append(
+            Instruction(result, "mul", (weight, k)) if total is None else Instruction(result, "fma", (weight, k, total))
+        )
+        total = result
+    return ops
+
+
+def _error(stages: int, scales: Sequence[float]) -> list[Instruction]:
+    """Weighted root mean square of the last K over the tolerance."""
+    ops, total = list[Instruction](), "none"
+    for i, scale in enumerate(scales):
+        ops += [Instruction(f"y{i}", "abs", (Slot("Y", i),)), Instruction(f"u{i}", "abs", (Slot("U", i),))]
+        ops += [Instruction(f"m{i}", "max", (f"y{i}", f"u{i}")), Instruction(f"w{i}", "add", (f"m{i}", scale))]
+        ops.append(Instruction(f"p{i}", "div", (Slot(f"K{stages}", i), f"w{i}")))
+        square = (f"p{i}", f"p{i}") if i == 0 else (f"p{i}", f"p{i}", total)
+        ops.append(Instruction(f"total{i}", "mul" if i == 0 else "fma", square))
+        total = f"total{i}"
+    ops += [Instruction("mean", "mul", (total, 1.0 / len(scales))), Instruction("root", "sqrt", ("mean",))]
+    return [*ops, Instruction(Slot("ERROR", 0), "div", ("root", Slot("TOLERANCE", 0)))]
+
+
+def _growth(order: int) -> list[Instruction]:
+    """By how much the step could grow: SAFETY times the error to the power -1/order."""
+    return [
+        Instruction("logarithm", "log", (Slot("ERROR", 0),)),
+        Instruction("power", "mul", ("logarithm", -1.0 / order)),
+        Instruction("factor", "exp", ("power",)),
+        Instruction(Slot("GROWTH", 0), "mul", (SAFETY, "factor")),
+    ]
+
+
+def _dense(method: RosenbrockTableau, n: int) -> list[Instruction | Loop]:
+    """The state at a fraction THETA of the step in V; exactly Y where THETA is 0, whatever the step holds."""
+    theta = Slot("THETA", 0)
+    ops = list[Instruction]()
+    for m, row in enumerate(method.dense):
+        ops += _combination(None, row, f"D{m}")
+    total = f"D{len(method.dense) - 1}"
+    for m in reversed(range(len(method.dense) - 1)):
+        ops.append(Instruction(f"inner{m}", "fma", (theta, total, f"D{m}")))
+        total = f"inner{m}"
+    ops += [
+        Instruction("bent", "fma", ("rest", total, Slot("U"))),
+        Instruction("end", "mul", (theta, "bent")),
+        Instruction("there", "fma", ("rest", Slot("Y"), "end")),
+        Instruction(Slot("V"), "if_zero", (theta, Slot("Y"), "there")),
+    ]
+    return [Instruction("rest", "sub", (1.0, theta)), Loop(n, tuple(ops))]

@@ -1,0 +1,91 @@
+"""Symbolic sparse LU: in which order to eliminate, what fills in, and the straight-line code for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ketamech.engine.codegen.ir import Instruction, Slot
+
+
+@dataclass(frozen=True)
+class SparseLU:
+    """`order` of pivots, `slots` {(row, column): place in the factor array}, and the updates in program order.
+
+    `updates`: per pivot k a list of (row, multiplier slot, [(target slot, source slot)]).
+    """
+
+    order: tuple[int, ...]
+    slots: dict[tuple[int, int], int]
+    updates: tuple[tuple[int, tuple[tuple[int, tuple[tuple[int, int], ...]], ...]], ...]
+    rows: dict[int, tuple[int, ...]]
+    columns: dict[int, tuple[int, ...]]
+
+
+def sparse_lu(size: int, pattern: Iterable[tuple[int, int]]) -> SparseLU:
+    """Pivots on the diagonal, cheapest product of row and column counts first (Markowitz)."""
+    filled = set(pattern) | {(i, i) for i in range(size)}
+    row = {i: {c for r, c in filled if r == i and c != i} for i in range(size)}
+    column = {i: {r for r, c in filled if c == i and r != i} for i in range(size)}
+    order, below, right = [], {}, {}
+    left = set(range(size))
+    while left:
+        pivot = min(left, key=lambda i: (len(row[i] & left) * len(column[i] & left), i))
+        left.discard(pivot)
+        order.append(pivot)
+        below[pivot] = tuple(sorted(column[pivot] & left))
+        right[pivot] = tuple(sorted(row[pivot] & left))
+        for r in below[pivot]:
+            for c in right[pivot]:
+                if c != r and (r, c) not in filled:
+                    filled.add((r, c))
+                    row[r].add(c)
+                    column[c].add(r)
+    slots = {place: k for k, place in enumerate(sorted(filled))}
+    updates = tuple((k, _updates(k, below[k], right[k], slots)) for k in order)
+    return SparseLU(tuple(order), slots, updates, right, below)
+
+
+def _updates(
+    pivot: int, below: tuple[int, ...], right: tuple[int, ...], slots: dict[tuple[int, int], int]
+) -> tuple[tuple[int, tuple[tuple[int, int], ...]], ...]:
+    return tuple((slots[r, pivot], tuple((slots[r, c], slots[pivot, c]) for c in right)) for r in below)
+
+
+def factorise(pattern: Iterable[tuple[int, int]], factors: SparseLU) -> list[Instruction]:
+    """Eliminate SHIFT - J into L, all unrolled, from entries of J called j0, j1, ...; L keeps reciprocals of pivots.
+
+    The reciprocal of an infinite pivot is not a number: 0 would solve to a step of nothing, with an error of nothing.
+    """
+    place = {entry: k for k, entry in enumerate(pattern)}
+    ops = [_shifted(r == c, place.get((r, c)), f"l{slot}") for (r, c), slot in factors.slots.items()]
+    for pivot, rows in factors.updates:
+        diagonal = f"l{factors.slots[pivot, pivot]}"
+        ops.append(Instruction(f"{diagonal}inverse", "div", (1.0, diagonal)))
+        ops.append(Instruction(diagonal, "fma", (diagonal, 0.0, f"{diagonal}inverse")))
+        for multiplier, pairs in rows:
+            ops.append(Instruction(f"l{multiplier}", "mul", (f"l{multiplier}", diagonal)))
+            ops += [Instruction(f"l{at}", "fnma", (f"l{multiplier}", f"l{source}", f"l{at}")) for at, source in pairs]
+    return ops + [Instruction(Slot("L", slot), "copy", (f"l{slot}",)) for slot in factors.slots.values()]
+
+
+def _shifted(on_diagonal: bool, entry: int | None, target: str) -> Instruction:
+    if on_diagonal:
+        return Instruction(target, "sub", (Slot("SHIFT", 0), 0.0 if entry is None else f"j{entry}"))
+    return Instruction(target, "copy", (0.0,)) if entry is None else Instruction(target, "neg", (f"j{entry}",))
+
+
+def substitute(factors: SparseLU) -> list[Instruction]:
+    """Solve with the factors, right side called b0, b1, ...: forward by columns, back by rows; result in B."""
+
+    def less(row: int, column: int) -> Instruction:
+        return Instruction(f"b{row}", "fnma", (Slot("L", factors.slots[row, column]), f"b{column}", f"b{row}"))
+
+    ops = list[Instruction]()
+    for pivot in factors.order:
+        ops += [less(row, pivot) for row in factors.columns[pivot]]
+    for pivot in reversed(factors.order):
+        ops += [less(pivot, column) for column in factors.rows[pivot]]
+        ops.append(Instruction(f"b{pivot}", "mul", (f"b{pivot}", Slot("L", factors.slots[pivot, pivot]))))
+        ops.append(Instruction(Slot("B", pivot), "copy", (f"b{pivot}",)))
+    return ops

@@ -1,0 +1,288 @@
+"""Estimates the dozen or so parameters that clinical trials inform, from whole simulated trials.
+
+Every call simulates the arms of the fitted trials with the same virtual persons in the typical setting (common random
+numbers), so that only the parameters move the result. Besides the printed numbers, the spreads within arms that stand
+behind printed errors are fitted. A row's likelihood is normal about the simulated statistic, with the printed standard
+error, the Monte-Carlo error of the simulated arm and a discrepancy: how much settings differ, and how well a model of
+this kind can do.
+Parameters move on the logarithmic scale about the middle of their prior. How the posterior is sampled: `emulation`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ketamech.core import UnknownNameError, closest_match, unit
+from ketamech.core.checkpoint import Arrays
+from ketamech.core.csv_table import read_table
+from ketamech.core.execution import LOCAL, Executor
+from ketamech.estimation.clinical_targets import (
+    DIRECTORY,
+    ClinicalTarget,
+    errors,
+    load_clinical,
+    load_spreads,
+    shipped_trial,
+)
+from ketamech.estimation.published_statistics import statistic
+from ketamech.parameters import ParameterTable, load_parameters
+from ketamech.simulation.model import Model, load_model
+from ketamech.trials.design import Trial
+from ketamech.trials.run_trial import run_trial
+
+PEOPLE, SCALES = DIRECTORY.parent / "people", DIRECTORY.parent / "scales"
+PERSONS = 120  # in each simulated arm
+DISCREPANCY = {"points": 2.0, "percent": 8.0, "effect": 0.25, "days": 4.0}  # of a setting and of the model
+SEED = 20
+MAX_STEP_SD = 0.25  # step of the slopes, in SD of the prior: wide enough for shares of 120 persons to move
+MAX_DISTANCE_SD = 6.0  # SD of the prior beyond which nothing is simulated
+Progress = Callable[[int, str], None]
+
+
+@dataclass(frozen=True)
+class EstimatedParameter:
+    """A parameter to estimate: the middle of its prior (canonical) and the SD of its logarithm beforehand.
+
+    The middle stands in a table of its own, so that adopting a posterior never moves the prior of the next one.
+    """
+
+    name: str
+    default: float
+    prior: float
+
+
+def load_estimated(table: ParameterTable | None = None) -> tuple[EstimatedParameter, ...]:
+    """The parameters of data/calibration/parameters.csv. Raises BadInput for an unknown one."""
+    known = table or load_parameters()
+    found = []
+    for row in read_table(DIRECTORY / "parameters.csv", ("parameter", "prior_middle", "prior_spread", "why")):
+        name = row.required("parameter", "a parameter")
+        if name not in known:
+            raise row.error("parameter", f"no parameter '{name}'", expected="a name", near=closest_match(name, known))
+        middle = row.number("prior_middle") * unit(known[name].unit).factor
+        found.append(EstimatedParameter(name, middle, row.number("prior_spread")))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The model, what is estimated, and what it is held against; `persons` in each arm.
+
+    Every simulated point is a unit of `work`: a killed search goes the same way again, past the points that are kept.
+    """
+
+    model: Model
+    estimated: tuple[EstimatedParameter, ...]
+    rows: tuple[ClinicalTarget, ...]
+    persons: int = PERSONS
+    threads: int = os.cpu_count() or 1
+    work: Executor = LOCAL
+
+    @property
+    def job(self) -> dict[str, object]:
+        """All that decides on the statistics of a point; what is estimated may have been adopted meanwhile."""
+        return {
+            "persons": self.persons,
+            "seed of persons": SEED,
+            "estimated": [f"{p.name} {p.default!r} {p.prior!r}" for p in self.estimated],
+            "rows": [
+                " ".join([r.row.id, repr(r.published), r.trial, r.arm, r.against, r.scale, r.visit, r.statistic])
+                for r in self.rows
+            ],
+            "held fixed": self.fingerprint,
+            "equations": self.model.layout.fingerprint,
+        }
+
+    @cached_property
+    def trials(self) -> dict[str, Trial]:
+        """Each fitted trial with only the arms and visits that are needed."""
+        return {name: self._without_unused_visits(name) for name in dict.fromkeys(row.trial for row in self.rows)}
+
+    def _without_unused_visits(self, name: str) -> Trial:
+        trial = shipped_trial(name)
+        rows = [row for row in self.rows if row.trial == name]
+        needed = {row.arm for row in rows} | {row.against for row in rows}
+        arms = [arm for arm in trial.arms if arm.name in needed or trial.washout]
+        last = max(v.time for v in trial.visits for r in rows if r.visit in (v.name, "any"))
+        following = any(row.statistic in ("median relapse", "still well") for row in rows)
+        visits = [v for v in trial.visits if v.time <= last or following]
+        scales = {row.scale for row in rows}
+        return replace(
+            trial,
+            arms=tuple(replace(arm, n=self.persons) for arm in arms),
+            visits=tuple(replace(v, scales=tuple(s for s in v.scales if s in scales)) for v in visits),
+            scales={s: trial.scales[s] for s in trial.scales if s in scales},
+            window=0.0,
+        )
+
+    @property
+    def published(self) -> np.ndarray:
+        """Printed numbers [row]."""
+        return np.array([row.published for row in self.rows])
+
+    @cached_property
+    def noise(self) -> np.ndarray:
+        """Standard deviation of printed about simulated [row]: printed error, Monte Carlo, discrepancy."""
+        found = []
+        for row in self.rows:
+            own = errors(row)
+            simulated = own * np.sqrt((row.row.n or self.persons) / self.persons)
+            found.append(np.hypot(np.hypot(own, min(simulated, own)), DISCREPANCY[_kind(row)]))
+        return np.array(found)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A short hash of what is held fixed: parameter values, trial files, people and scales."""
+        folders = [PEOPLE, SCALES]
+        texts = [file.read_text(encoding="utf-8") for folder in folders for file in sorted(folder.glob("*.csv"))]
+        texts += [trial.source for trial in self.trials.values()]
+        moved = {p.name for p in self.estimated}
+        texts += [f"{name} {row.canonical!r}" for name, row in self.model.parameters.items() if name not in moved]
+        return hashlib.sha256("|".join(texts).encode()).hexdigest()[:16]
+
+    def values(self, x: np.ndarray) -> dict[str, float]:
+        """Canonical values of standardised logarithms `x` [parameter]."""
+        return {
+            p.name: _limited(p.name, p.default * float(np.exp(p.prior * z)))
+            for p, z in zip(self.estimated, x, strict=True)
+        }
+
+    def simulate(self, x: np.ndarray) -> np.ndarray:
+        """The statistics [row] at standardised logarithms `x`; NaN where a trial gave none."""
+        return self.simulated_statistics(x[None])[0]
+
+    def simulated_statistics(self, x: np.ndarray, tell: Progress | None = None, words: str = "") -> np.ndarray:
+        """Statistics [point, row] at points [point, parameter]; `tell` is told how many are done."""
+        found = []
+        for arrays in self.work.map({_name(point): point for point in x}, self.point):
+            found.append(arrays["found"])
+            if tell:
+                tell(len(found), words)
+        return np.array(found)
+
+    def point(self, x: np.ndarray) -> Arrays:
+        """One point, simulated in earnest."""
+        draw = self.values(x)
+        data = {
+            name: run_trial(
+                replace(trial, values={**draw, **trial.values}), self.model, seed=SEED, threads=self.threads
+            )
+            for name, trial in self.trials.items()
+        }
+        return {"found": np.array([statistic(row, data[row.trial])[0] for row in self.rows])}
+
+    def log_posterior(self, x: np.ndarray) -> float:
+        """Logarithm of prior times likelihood, up to a constant."""
+        if not np.all(np.abs(x) < MAX_DISTANCE_SD):
+            return -np.inf
+        return self.log_posterior_parts(x, self.simulate(x))
+
+    def log_posterior_parts(self, x: np.ndarray, found: np.ndarray, extra: np.ndarray | float = 0.0) -> float:
+        """The same from statistics already `found` [row], whose own error has SD `extra`."""
+        if not np.all(np.isfinite(found)):
+            return -np.inf
+        noise = np.hypot(self.noise, extra)
+        return float(-0.5 * np.sum(((found - self.published) / noise) ** 2 + 2 * np.log(noise)) - 0.5 * np.sum(x**2))
+
+    def map_estimate(self, rounds: int, tell: Progress) -> np.ndarray:
+        """The most probable point by damped Gauss-Newton steps from the prior's middle [parameter]."""
+        x = np.zeros(len(self.estimated))
+        found, damping = self.simulate(x), 1.0
+        value = self._cost(x, found)
+        for number in range(rounds):
+            slopes = self.jacobian(x, found)
+            for _ in range(4):
+                hessian = slopes.T @ slopes + np.eye(len(x))
+                step = np.linalg.solve(
+                    hessian + damping * np.diag(np.diag(hessian)),
+                    slopes.T @ ((self.published - found) / self.noise) - x,
+                )
+                there = np.clip(x + step, -4, 4)
+                new = self.simulate(there)
+                cost = self._cost(there, new)
+                if cost < value:
+                    x, found, value, damping = there, new, cost, damping / 3
+                    break
+                damping *= 3
+            tell(number + 1, f"misfit {value:.1f}")
+        return x
+
+    def spread(self, x: np.ndarray) -> np.ndarray:
+        """Covariance [parameter, parameter] of the posterior if statistics were straight lines about `x`."""
+        slopes = self.jacobian(x, self.simulate(x))
+        return np.linalg.inv(slopes.T @ slopes + np.eye(len(x)))
+
+    def jacobian(self, x: np.ndarray, found: np.ndarray) -> np.ndarray:
+        """How the statistics, in units of their noise, move with each parameter [row, parameter]."""
+        moved = self.simulated_statistics(x + MAX_STEP_SD * np.eye(len(x)))
+        return (moved - found).T / MAX_STEP_SD / self.noise[:, None]
+
+    def _cost(self, x: np.ndarray, found: np.ndarray) -> float:
+        cost = float(np.sum(((found - self.published) / self.noise) ** 2) + np.sum(x**2))
+        return cost if np.isfinite(cost) else np.inf
+
+
+def calibration(model: Model | None = None, *, persons: int = PERSONS, threads: int | None = None) -> Calibration:
+    """The shipped calibration: every row and spread marked fitted against the parameters of the table."""
+    subset = model or load_model()
+    rows = tuple(row for row in (*load_clinical(), *load_spreads()) if row.fitted)
+    return Calibration(subset, load_estimated(subset.parameters), rows, persons, threads or os.cpu_count() or 1)
+
+
+def profile(task: Calibration, best: np.ndarray, slopes: np.ndarray, place: int, grid: np.ndarray) -> np.ndarray:
+    """Misfit (minus twice the log posterior) with one parameter held at each of `grid`, the others at their best.
+
+    The others move by one Gauss-Newton step with the `slopes` at `best`: a profile where statistics are nearly linear.
+    """
+    free = [i for i in range(len(best)) if i != place]
+    x = np.tile(best, (len(grid), 1))
+    x[:, place] = grid
+    off = (task.published - task.simulated_statistics(x)) / task.noise
+    hessian = slopes[:, free].T @ slopes[:, free] + np.eye(len(free))
+    for point, misses in zip(x, off, strict=True):
+        point[free] += np.linalg.solve(hessian, slopes[:, free].T @ misses - point[free])
+    inside = np.all(np.abs(x) < MAX_DISTANCE_SD, axis=1)
+    found = np.full(len(grid), np.inf)
+    reached = zip(x[inside], task.simulated_statistics(x[inside]), strict=True)
+    found[inside] = [-2 * task.log_posterior_parts(point, values) for point, values in reached]
+    return found
+
+
+def in_table_units(task: Calibration, x: np.ndarray) -> np.ndarray:
+    """Standardised logarithms [draw, parameter] as values in the units of the parameter tables."""
+    table = task.model.parameters
+    factors = [unit(table[p.name].unit).factor for p in task.estimated]
+    return np.array([[v / f for v, f in zip(task.values(draw).values(), factors, strict=True)] for draw in x])
+
+
+def _name(x: np.ndarray) -> str:
+    return f"point-{hashlib.sha256(np.ascontiguousarray(x, dtype=float).tobytes()).hexdigest()[:20]}"
+
+
+def _limited(name: str, value: float) -> float:
+    return min(value, 0.95) if name.endswith("_share") else value
+
+
+def _kind(row: ClinicalTarget) -> str:
+    if row.statistic == "median relapse":
+        return "days"
+    if row.statistic == "effect size":
+        return "effect"
+    return "percent" if row.is_share or row.statistic == "share difference" else "points"
+
+
+def chosen(names: Sequence[str], task: Calibration) -> Calibration:
+    """The same with some parameters only. Raises UnknownName."""
+    known = {p.name: p for p in task.estimated}
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(
+                f"'{name}' is not estimated", expected=", ".join(known), nearest=closest_match(name, known)
+            )
+    return replace(task, estimated=tuple(known[name] for name in names))

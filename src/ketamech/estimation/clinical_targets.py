@@ -1,0 +1,112 @@
+"""Which published clinical number is which statistic of which trial, and how sure its paper is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from ketamech.analysis.verdict import standard_error
+from ketamech.core import InputError, closest_match
+from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.evidence import Evidence, Observation, load_evidence
+from ketamech.trials.design import Trial
+from ketamech.trials.trial_reader import load_trial
+
+DIRECTORY = Path(__file__).parents[1] / "data" / "calibration"
+TRIALS = Path(__file__).parents[1] / "data" / "trials"
+COLUMNS = ("evidence", "trial", "arm", "scale", "visit", "statistic", "against", "se", "fitted", "why")
+SPREADS = ("evidence", "trial", "arm", "scale", "visit", "statistic", "sd", "n", "fitted", "why")
+SHARES = ("response", "remission", "still well", "above")  # statistics in percent of patients
+
+
+@dataclass(frozen=True)
+class ClinicalTarget:
+    """One published row and the statistic it is: of an arm, on a scale, at a visit, perhaps `against` another arm."""
+
+    row: Observation
+    trial: str
+    arm: str
+    scale: str
+    visit: str
+    statistic: str
+    against: str
+    se: float
+    fitted: bool
+    sd: float = float("nan")  # of the patients of an arm, where it and not the printed number is compared
+
+    @property
+    def published(self) -> float:
+        """The printed number, or the spread that its error stands for; a fall counts as positive."""
+        return self.sd if np.isfinite(self.sd) else self.row.value
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a percentage of patients."""
+        return self.statistic.startswith(SHARES)
+
+
+@cache
+def load_clinical() -> tuple[ClinicalTarget, ...]:
+    """Every mapped row. Raises BadInput for an unknown evidence id, a context row marked fitted, and the like."""
+    evidence = load_evidence()
+    return tuple(_clinical(row, evidence) for row in read_table(DIRECTORY / "rows.csv", COLUMNS))
+
+
+@cache
+def load_spreads() -> tuple[ClinicalTarget, ...]:
+    """How much patients of an arm differ: SDs of change or score behind printed errors. Raises BadInput."""
+    evidence, found = load_evidence(), []
+    for row in read_table(DIRECTORY / "spreads.csv", SPREADS):
+        row.one_of("statistic", ("spread of change", "spread"))
+        sd, n = row.number("sd"), row.number("n")
+        error = float(sd / np.sqrt(2 * (n - 1)))  # of the SD of a normal sample
+        cells = {**row.cells, "against": "", "se": repr(error)}
+        found.append(replace(_clinical(replace(row, cells=cells), evidence), sd=sd))
+    return tuple(found)
+
+
+@cache
+def shipped_trial(name: str) -> Trial:
+    """A trial file of the package by name. Raises UnknownName."""
+    found = {path.stem: path for path in sorted(TRIALS.glob("*.yaml"))}
+    if name not in found:
+        raise InputError(f"no trial '{name}' is shipped", expected=", ".join(found), nearest=closest_match(name, found))
+    return load_trial(found[name])
+
+
+def errors(row: ClinicalTarget) -> float:
+    """Standard error of the printed number: given, printed, or that of a share of n patients."""
+    if row.se > 0:
+        return row.se
+    if row.is_share:
+        n = row.row.n or 20
+        p = min(max(row.published / 100, 0.5 / n), 1 - 0.5 / n)
+        return float(100 * np.sqrt(p * (1 - p) / n))
+    found = standard_error(row.row)
+    return found if np.isfinite(found) else float("nan")
+
+
+def _clinical(row: CsvRow, evidence: Evidence) -> ClinicalTarget:
+    name = row.required("evidence", "an evidence id")
+    known = evidence.observations
+    if name not in known:
+        raise row.error("evidence", f"no row '{name}'", expected="an evidence id", near=closest_match(name, known))
+    fitted = row.one_of("fitted", ("yes", "no")) == "yes"
+    if fitted and known[name].use != "calibrate":
+        raise row.error("fitted", f"'{name}' is kept for comparison", expected="no: only calibrate rows are fitted")
+    trial = shipped_trial(row["trial"])
+    columns: Mapping[str, list[str]] = {
+        "arm": [arm.name for arm in trial.arms],
+        "scale": list(trial.scales),
+        "visit": [*(v.name for v in trial.visits), "any"],
+        "against": [*(arm.name for arm in trial.arms), ""],
+    }
+    for column, choices in columns.items():
+        row.one_of(column, choices)
+    se = row.number("se") if row["se"] else float("nan")
+    parts = (row["trial"], row["arm"], row["scale"], row["visit"], row["statistic"], row["against"])
+    return ClinicalTarget(known[name], *parts, se, fitted)

@@ -1,0 +1,154 @@
+"""From a few hundred simulated points to a posterior: an emulator, emcee on it, and a check by the real thing.
+
+Points are spread over the region that a straight-line posterior about the best point suggests, half as wide again. Each
+statistic is emulated by a ridge regression on all terms up to the second degree, its penalty chosen by
+cross-validation; the cross-validated error widens the likelihood. This smooths the jitter of a finite crowd. emcee
+samples the emulated posterior in seconds; its draws are then simulated, to say how far off the emulator is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ketamech.estimation.calibration import Calibration
+
+PRIOR_WIDENING, FOLDS = 1.5, 5
+RIDGE_PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0)
+WALKERS_EACH, STEPS, THIN = 4, 1200, 10
+Tell = Callable[[int, str], None]
+
+
+@dataclass
+class DesignPoints:
+    """Simulated points of a calibration, whose `work` keeps them: a killed run goes on with the same result."""
+
+    task: Calibration
+    seed: int = 1
+    centre: tuple[np.ndarray, np.ndarray] | None = None
+
+    def best(self, rounds: int, tell: Tell) -> tuple[np.ndarray, np.ndarray]:
+        """The most probable point and the straight-line covariance about it; looked for once."""
+        if self.centre is None:
+            best = self.task.map_estimate(rounds, tell)
+            self.centre = best, self.task.spread(best)
+        return self.centre
+
+    def near(self, count: int, tell: Tell, *, rounds: int = 8) -> tuple[np.ndarray, np.ndarray]:
+        """Points [point, parameter] about the best one and their statistics [point, row]."""
+        best, spread = self.best(rounds, tell)
+        random = np.random.RandomState(self.seed)
+        z = random.standard_normal((count, len(best)))
+        x = np.clip(best + PRIOR_WIDENING * z @ np.linalg.cholesky(spread).T, -5, 5)
+        return x, self.task.simulated_statistics(x, tell, "near")
+
+
+@dataclass(frozen=True)
+class QuadraticEmulator:
+    """Second-degree ridge regressions: `weights` [term, row] about `middle`; `error` [row] cross-validated."""
+
+    centre: np.ndarray
+    weights: np.ndarray
+    error: np.ndarray
+
+    @classmethod
+    def fitted(cls, x: np.ndarray, found: np.ndarray) -> QuadraticEmulator:
+        """Fit statistics [point, row] at points [point, parameter]; points that gave none are left out."""
+        known = np.isfinite(found).all(axis=1)
+        x, found = x[known], found[known]
+        middle, terms = x.mean(axis=0), _terms(x - x.mean(axis=0))
+        fold = np.arange(len(x)) % FOLDS
+        errors = []
+        for penalty in RIDGE_PENALTIES:
+            guess = np.empty_like(found)
+            for k in range(FOLDS):
+                guess[fold == k] = terms[fold == k] @ _ridge(terms[fold != k], found[fold != k], penalty)
+            errors.append(np.sqrt(np.mean((guess - found) ** 2, axis=0)))
+        best = np.argmin(errors, axis=0)
+        weights = np.column_stack([_ridge(terms, found[:, [r]], RIDGE_PENALTIES[b])[:, 0] for r, b in enumerate(best)])
+        return cls(middle, weights, np.min(errors, axis=0))
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Statistics [point, row] at points [point, parameter]."""
+        return _terms(x - self.centre) @ self.weights
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """`chain` [step, walker, parameter] on the emulator, `logs`, `draws` [draw, parameter], and how draws check out.
+
+    `off`: root mean square of emulated minus simulated statistics of the draws, in units of each row's noise.
+    `effective`: how many of the draws would be left if each were weighted by its simulated likelihood, the jitter of a
+    finite crowd included. `predicted`: the statistics [draw, row] that the draws simulate, without noise.
+    """
+
+    chain: np.ndarray
+    logs: np.ndarray
+    draws: np.ndarray
+    emulator_error: float
+    effective_size: float
+    predicted: np.ndarray | None = None
+
+
+def sample_posterior(
+    points: DesignPoints, emulator: QuadraticEmulator, draws: int, tell: Tell, *, steps: int = STEPS, seed: int = 1
+) -> Posterior:
+    """Sample the emulated posterior with emcee (differential evolution), and simulate `draws` of it as a check."""
+    import emcee
+
+    task, n = points.task, len(points.task.estimated)
+    best, spread = points.best(0, tell)
+    random = np.random.RandomState(seed)
+    start = best + random.standard_normal((WALKERS_EACH * n, n)) @ np.linalg.cholesky(spread).T
+    extra, inverse = np.minimum(emulator.error, 2 * task.noise), np.linalg.inv(spread)
+    noise = np.hypot(task.noise, extra)
+
+    def log_posterior(x: np.ndarray) -> np.ndarray:
+        found = -0.5 * np.sum(((emulator(x) - task.published) / noise) ** 2, axis=1) - 0.5 * np.sum(x**2, axis=1)
+        away = np.einsum("pi,ij,pj->p", x - best, inverse, x - best) / (PRIOR_WIDENING**2 * n)
+        return np.where((np.abs(x) < 5).all(axis=1) & (away < 4), found, -np.inf)
+
+    moves = [(emcee.moves.DEMove(), 0.8), (emcee.moves.DESnookerMove(), 0.2)]
+    sampler = emcee.EnsembleSampler(len(start), n, log_posterior, vectorize=True, moves=moves)
+    sampler.run_mcmc(emcee.State(start, random_state=random.get_state()), steps, thin_by=THIN)
+    chain, logs = sampler.get_chain()[steps // 4 :], sampler.get_log_prob()[steps // 4 :]
+    kept = chain.reshape(-1, n)
+    some = kept[random.choice(len(kept), draws, replace=False)]
+    found, guess = task.simulated_statistics(some, tell, "draws"), emulator(some)
+    true = np.array([task.log_posterior_parts(x, f) for x, f in zip(some, found, strict=True)])
+    emulated = np.array([task.log_posterior_parts(x, f, extra) for x, f in zip(some, guess, strict=True)])
+    weights = np.exp(true - emulated - np.max(true - emulated))
+    off = float(np.sqrt(np.nanmean(((guess - found) / task.noise) ** 2)))
+    return Posterior(chain, logs, some, off, float(weights.sum() ** 2 / np.sum(weights**2)), found)
+
+
+def prior_contraction(draws: np.ndarray) -> np.ndarray:
+    """How much narrower than the prior each parameter came out [parameter]: 1 - SD after / SD before."""
+    return 1 - draws.std(axis=0)
+
+
+def convergence(chain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split R-hat and autocorrelation time (steps) of each parameter; positions [step, walker, parameter]."""
+    import emcee
+
+    half = len(chain) // 2
+    parts = np.concatenate([chain[:half], chain[half : 2 * half]], axis=1)
+    within = parts.var(axis=0, ddof=1).mean(axis=0)
+    between = half * parts.mean(axis=0).var(axis=0, ddof=1)
+    rhat = np.sqrt(((half - 1) / half * within + between / half) / within)
+    return rhat, emcee.autocorr.integrated_time(chain, quiet=True)
+
+
+def _terms(x: np.ndarray) -> np.ndarray:
+    """1, every parameter, and every product of two."""
+    n = x.shape[1]
+    i, j = np.triu_indices(n)
+    return np.column_stack([np.ones(len(x)), x, x[:, i] * x[:, j]])
+
+
+def _ridge(terms: np.ndarray, found: np.ndarray, penalty: float) -> np.ndarray:
+    size = np.full(terms.shape[1], penalty)
+    size[0] = 0.0
+    return np.linalg.solve(terms.T @ terms + np.diag(size), terms.T @ found)

@@ -1,0 +1,92 @@
+"""The middle of a posterior as rows of the parameter tables, status `calibrated`, with the evidence that informs each.
+
+What trials hardly inform keeps its row. The lines are rewritten in place for a person to review before they stay.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+
+from ketamech.core import UnknownNameError, closest_match
+from ketamech.estimation.calibration import Calibration, in_table_units
+from ketamech.estimation.surrogate_posterior import QuadraticEmulator, prior_contraction
+from ketamech.parameters import Parameter
+
+MIN_CONTRACTION = 0.1  # narrower than the prior by less than this: trials do not inform the value
+AFFECTED_OUTPUTS, MAX_ROWS = (
+    0.25,
+    6,
+)  # a row informs if the parameter's prior SD moves it by so many of its noise; ids in a cell
+DIRECTORY = Path(__file__).parents[1] / "data" / "parameters"
+
+
+def updated_rows(task: Calibration, draws: np.ndarray, emulator: QuadraticEmulator) -> dict[str, list[str]]:
+    """The new line {parameter: cells} of every estimated parameter that came out narrower than its prior.
+
+    `draws` [draw, parameter] are standardised logarithms; the value is their median, the spread theirs.
+    """
+    middle, narrower = np.median(draws, axis=0), prior_contraction(draws)
+    values = in_table_units(task, middle[None])[0]
+    low, high = np.percentile(in_table_units(task, draws), [2.5, 97.5], axis=0)
+    ids = informative_rows(task, emulator, middle)
+    found = {}
+    for i, p in enumerate(task.estimated):
+        if narrower[i] >= MIN_CONTRACTION and ids[p.name]:
+            row = task.model.parameters[p.name]
+            place = f"median of the posterior of whole trials; 95 % {low[i]:.3g} to {high[i]:.3g}"
+            found[p.name] = _cells(row, values[i], p.prior * float(draws[:, i].std()), ids[p.name], place)
+    return found
+
+
+def of_stages(rows: dict[str, list[str]], words: str) -> dict[str, list[str]]:
+    """Those rows whose stage is named in `words` ("people, mood"). Raises UnknownName where a stage has none."""
+    known = {name.split(".")[0] for name in rows}
+    asked = [word.strip() for word in words.split(",") if word.strip()]
+    for word in asked:
+        if word not in known:
+            what = f"no row of '{word}' came out better known"
+            raise UnknownNameError(
+                what, key="--adopt", expected=", ".join(sorted(known)), nearest=closest_match(word, known)
+            )
+    return {name: cells for name, cells in rows.items() if name.split(".")[0] in asked}
+
+
+def informative_rows(task: Calibration, emulator: QuadraticEmulator, middle: np.ndarray) -> dict[str, list[str]]:
+    """For each parameter the fitted rows that it moves most, by id, strongest first."""
+    found = {}
+    for i, p in enumerate(task.estimated):
+        step = 0.5 * np.eye(len(middle))[i]
+        up, down = emulator(np.array([middle + step, middle - step]))
+        moved = np.abs(up - down) / task.noise
+        order = [k for k in np.argsort(-moved) if moved[k] >= AFFECTED_OUTPUTS]
+        found[p.name] = list(dict.fromkeys(task.rows[k].row.id for k in order))[:MAX_ROWS]
+    return found
+
+
+def write_updated_tables(task: Calibration, rows: dict[str, list[str]], folder: Path = DIRECTORY) -> list[Path]:
+    """Put the lines in the place of the old ones, all others untouched; returns the files that changed."""
+    changed: dict[Path, list[str]] = {}
+    for name, cells in rows.items():
+        row = task.model.parameters[name]
+        file = folder / Path(row.file).name
+        lines = changed.setdefault(file, file.read_text(encoding="utf-8").splitlines(keepends=True))
+        lines[row.line - 1] = _line(cells)
+    for file, lines in changed.items():
+        file.write_text("".join(lines), encoding="utf-8")
+    return list(changed)
+
+
+def _cells(row: Parameter, value: float, spread: float, ids: list[str], place: str) -> list[str]:
+    return [
+        row.name, f"{value:.3g}", row.unit, f"lognormal {spread:.2g}", "calibrated", ";".join(ids), place, row.reason,
+    ]  # fmt: skip
+
+
+def _line(cells: list[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()

@@ -1,0 +1,170 @@
+"""Tables of evidence -> checked, citable observations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from ketamech.core import InputError, closest_match
+from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.evidence.evidence import Evidence
+from ketamech.evidence.observation import Observation, Reference
+from ketamech.evidence.published_units import analyte, canonical_unit
+from ketamech.evidence.spread import parse_spread
+from ketamech.evidence.time_text import time_hours
+
+DIRECTORY = Path(__file__).parents[1] / "data" / "evidence"
+TABLES = ("pk", "mechanism", "clinical")
+READ_AS = {"3": "source", "2": "transcription", "1": "recalled"}
+USES = ("calibrate", "context")
+REFERENCE_COLUMNS = ("key", "citation", "doi", "pmid", "pmcid", "url")
+COLUMNS = (
+    *(
+        "id",
+        "stage",
+        "quantity",
+        "species",
+        "population",
+        "n",
+        "drug",
+        "dose",
+        "route",
+        "time",
+        "value",
+        "unit",
+    ),
+    *(
+        "spread",
+        "comparator",
+        "reference",
+        "place",
+        "seen_at",
+        "confidence",
+        "read_as",
+        "same_as",
+        "notes",
+        "use",
+    ),
+)
+_ID = re.compile(r"^[a-z0-9][a-z0-9.+-]*$")
+
+
+def load_evidence(directory: str | Path | None = None) -> Evidence:
+    """Read pk.csv, mechanism.csv, clinical.csv and references.csv (the package's own, once, unless told).
+
+    Raises BadInput naming file, line and column of the first bad cell.
+    """
+    return _shipped() if directory is None else _read(Path(directory))
+
+
+@cache
+def _shipped() -> Evidence:
+    return _read(DIRECTORY)
+
+
+def _read(folder: Path) -> Evidence:
+    references = _references(folder / "references.csv")
+    rows = [(table, row) for table in TABLES for row in read_table(folder / f"{table}.csv", COLUMNS)]
+    _check_ids(row for _, row in rows)
+    masses = _molar_masses(row for _, row in rows)
+    found = {row["id"]: _observation(table, row, references, masses) for table, row in rows}
+    _check_same(row for _, row in rows)
+    return Evidence(found, references)
+
+
+def _references(path: Path) -> dict[str, Reference]:
+    found: dict[str, Reference] = {}
+    owner: dict[str, str] = {}
+    for row in read_table(path, REFERENCE_COLUMNS):
+        key = row.required("key", "a key such as perez-ruixo-2021")
+        row.required("citation", "who, when and where")
+        if key in found:
+            raise row.error("key", f"'{key}' is already used", expected="each reference once")
+        for column in ("doi", "pmid", "pmcid"):
+            text = row[column].lower()
+            if text and text in owner:
+                raise row.error(
+                    column, f"'{text}' belongs to {owner[text]}", expected="each paper once", near=owner[text]
+                )
+            owner[text] = key
+        found[key] = Reference(**row.cells)
+    return found
+
+
+def _check_ids(rows: Iterable[CsvRow]) -> None:
+    first: dict[str, CsvRow] = {}
+    for row in rows:
+        name = row.required("id", "a unique id such as perez-ka")
+        if not _ID.match(name):
+            raise row.error("id", f"'{name}' is not an id", expected="lower-case letters, digits and hyphens")
+        if name in first:
+            where = f"{first[name].file.name}:{first[name].line}"
+            raise row.error("id", f"'{name}' is already used in {where}", expected="each id once")
+        first[name] = row
+
+
+def _check_same(rows: Iterable[CsvRow]) -> None:
+    listed = list(rows)
+    ids = {row["id"] for row in listed}
+    for row in listed:
+        if row["same_as"] and (row["same_as"] not in ids or row["same_as"] == row["id"]):
+            near = closest_match(row["same_as"], ids)
+            raise row.error("same_as", f"no other row '{row['same_as']}'", expected="the id of another row", near=near)
+
+
+def _molar_masses(rows: Iterable[CsvRow]) -> dict[str, float]:
+    """g/mol of ketamine and its metabolites, taken from the tables' own rows."""
+    return {row["drug"]: row.number("value") for row in rows if row["unit"] == "g/mol"}
+
+
+def _observation(table: str, row: CsvRow, references: dict[str, Reference], masses: dict[str, float]) -> Observation:
+    for column in ("stage", "quantity", "species"):
+        row.required(column, "text")
+    value = row.number("value")
+    factor, target = _unit(row, masses)
+    derived = {
+        "table": table,
+        "line": row.line,
+        "value": value,
+        "factor": factor,
+        "canonical_value": value * factor,
+        "canonical_unit": target,
+        "spread": parse_spread(row["spread"], value),
+        "n": int(row["n"]) if row["n"].isascii() and row["n"].isdigit() else None,
+        "n_text": row["n"],
+        "time_h": time_hours(row["time"]),
+        "reference": _reference(row, references),
+        "confidence": int(row.one_of("confidence", READ_AS)),
+        "read_as": _read_as(row),
+        "use": row.one_of("use", USES),
+    }
+    return Observation(**{**row.cells, **derived})  # type: ignore[arg-type]
+
+
+def _unit(row: CsvRow, masses: dict[str, float]) -> tuple[float, str]:
+    printed = row.required("unit", "a unit such as ng/mL, percent, points or '1 = yes'")
+    substance = analyte(row["quantity"], row["drug"])
+    try:
+        return canonical_unit(printed, masses.get(substance) if substance else None)
+    except InputError as problem:
+        raise row.error("unit", problem.what, expected=problem.expected or "a unit", near=problem.nearest) from problem
+
+
+def _reference(row: CsvRow, references: dict[str, Reference]) -> str:
+    key = row.required("reference", "a key of references.csv")
+    if key not in references:
+        near = closest_match(key, references)
+        raise row.error("reference", f"no reference '{key}'", expected="a key of references.csv", near=near)
+    return key
+
+
+def _read_as(row: CsvRow) -> str:
+    """How the row was read; it must agree with the confidence, so a recalled row cannot lose its mark."""
+    said, due = row.one_of("read_as", READ_AS.values()), READ_AS[row["confidence"]]
+    if said != due or (row["seen_at"] == "recalled" and said != "recalled"):
+        right = "recalled" if row["seen_at"] == "recalled" else due
+        what = f"'{said}' contradicts confidence {row['confidence']}, seen at '{row['seen_at']}'"
+        raise row.error("read_as", what, expected=right, near=right)
+    return said

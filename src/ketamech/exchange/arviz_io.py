@@ -1,0 +1,98 @@
+"""Posteriors and predictions under ArviZ's group names, as a tree of plain xarray groups that either ArviZ line opens.
+
+Groups: posterior (chain, draw), sample_stats (lp), posterior_predictive (chain, draw, row), observed_data and
+constant_data (row). ArviZ below 1 reads the file with `arviz.from_netcdf` or `from_zarr`, ArviZ 1 takes the tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+
+from ketamech.core import unit
+from ketamech.estimation.calibration import EstimatedParameter
+from ketamech.estimation.clinical_targets import load_clinical
+from ketamech.estimation.posterior import load_posterior, posterior_hash
+from ketamech.exchange.result_metadata import PAPERS
+from ketamech.parameters import ParameterTable
+
+ROW = "row"
+
+
+def inference_tree(
+    draws: Mapping[str, np.ndarray],
+    parameters: ParameterTable,
+    *,
+    logs: np.ndarray | None = None,
+    predicted: np.ndarray | None = None,
+    observed: Mapping[str, float] | None = None,
+    noise: Sequence[float] | None = None,
+    facts: Mapping[str, object] | None = None,
+) -> xr.DataTree:
+    """The groups of one calibration.
+
+    `draws` {parameter: [chain, draw]} in the units of the tables; `logs` [chain, draw]; `predicted` [chain, draw, row],
+    `observed` {row: printed number}, `noise` [row]. Facts are attributes of the root and of every group.
+    """
+    said = {str(key): value for key, value in (facts or {}).items()}
+    groups = {"posterior": _posterior(draws, parameters)}
+    if logs is not None:
+        groups["sample_stats"] = xr.Dataset({"lp": (("chain", "draw"), logs, {"long_name": "log posterior density"})})
+    rows = list(observed or {})
+    if predicted is not None:
+        values = (("chain", "draw", ROW), predicted, {"long_name": "simulated statistic, without noise"})
+        groups["posterior_predictive"] = xr.Dataset({"statistic": values}, {ROW: rows})
+    if observed:
+        printed = (ROW, np.array(list(observed.values())), {"long_name": "printed number"})
+        groups["observed_data"] = xr.Dataset({"statistic": printed}, {ROW: rows})
+    if noise is not None:
+        wide = (ROW, np.asarray(noise), {"long_name": "standard deviation of printed about simulated"})
+        groups["constant_data"] = xr.Dataset({"noise": wide}, {ROW: rows})
+    whole = {f"/{name}": group.assign_attrs(said) for name, group in groups.items()}
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=said), **whole})
+
+
+def _posterior(draws: Mapping[str, np.ndarray], parameters: ParameterTable) -> xr.Dataset:
+    count = np.shape(next(iter(draws.values())))
+    variables = {}
+    for name, values in draws.items():
+        row = parameters[name]
+        variables[name] = (("chain", "draw"), np.asarray(values), {"units": row.unit, "long_name": row.reason or name})
+    return xr.Dataset(variables, {"chain": np.arange(count[0]), "draw": np.arange(count[1])})
+
+
+def shipped_posterior(parameters: ParameterTable, facts: Mapping[str, object]) -> xr.DataTree:
+    """The draws that trials are simulated with, and the printed numbers behind them."""
+    drawn = load_posterior(None, parameters)
+    values = {
+        name: np.array([[draw[name] / unit(parameters[name].unit).factor for draw in drawn]]) for name in drawn[0]
+    }
+    fitted = [row for row in load_clinical() if row.fitted]
+    observed = {f"{row.row.id} {row.statistic}": row.published for row in fitted}
+    papers = " ".join(dict.fromkeys(row.row.reference for row in fitted))
+    said = {**facts, "posterior": posterior_hash(drawn), PAPERS: papers}
+    return inference_tree(values, parameters, observed=observed, facts=said)
+
+
+def calibration_tree(
+    estimated: Sequence[EstimatedParameter],
+    chain: np.ndarray,
+    logs: np.ndarray,
+    parameters: ParameterTable,
+    observed: Mapping[str, float],
+    noise: Sequence[float],
+    facts: Mapping[str, object],
+    predicted: np.ndarray | None = None,
+) -> xr.DataTree:
+    """A whole calibration: `chain` [draw, walker, parameter] in the units of the tables, `logs` [draw, walker].
+
+    `predicted` [draw, row] are of some draws, simulated in full: one chain of their own.
+    """
+    draws = {one.name: chain[:, :, i].T for i, one in enumerate(estimated)}
+    seen = None if predicted is None else np.asarray(predicted)[None]
+    return inference_tree(draws, parameters, logs=logs.T, predicted=seen, observed=observed, noise=noise, facts=facts)
+
+
+__all__ = ["calibration_tree", "inference_tree", "shipped_posterior"]

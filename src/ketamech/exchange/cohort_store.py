@@ -1,0 +1,222 @@
+"""The results of a cohort on disk, chunk by chunk: whatever has been finished can be read, whatever happens next.
+
+A folder holds `cohort.zarr` (one array a output, patient by time, made in full size at the start and filled as chunks
+are finished, each chunk with its CRC-32C), `failures.csv` (who failed, and why), `cohort.json`, which says how many
+patients are finished, counted from the first, and `pieces/journal.txt` (see `core.pieces`), which holds the checksums.
+What `cohort.json` does not count is never read.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ketamech.core import InputError
+from ketamech.core.checkpoint import CHECKPOINT_FOLDER, Checkpoint, read_journal
+from ketamech.core.json_files import read_json
+from ketamech.exchange.output_folder import store_errors
+from ketamech.exchange.result_metadata import metadata_header
+
+ZARR, FAILURES, STATE = "cohort.zarr", "failures.csv", "cohort.json"
+SEAL = "seal"  # of all else in cohort.json
+ARRAY_FORMAT = "form"  # the piece that stands for the empty store
+DISK_MARGIN = 1.05  # a little more than the numbers themselves
+
+
+def refuse_small_disk(folder: Path, size: int) -> None:
+    """Raise BadInput, before anything is computed, when `size` bytes will not fit where `folder` is to be.
+
+    What is there of a cohort counts as room: it is kept, or makes way.
+    """
+    there = next(place for place in (folder.resolve(), *folder.resolve().parents) if place.exists())
+    held = sum(path.stat().st_size for path in (folder / ZARR).rglob("*") if path.is_file())
+    free = shutil.disk_usage(there).free + held
+    if size * DISK_MARGIN > free:
+        raise InputError(
+            f"the results need {_readable(size * DISK_MARGIN)} and the disk has {_readable(free)}",
+            key="patients",
+            expected="fewer patients, outputs or times",
+            type_this="--outputs mood.madrs --times '0, 24, 672'",
+        )
+
+
+def refuse_occupied(folder: Path) -> None:
+    """Raise BadInput when a folder holds files and no cohort was begun in it."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / CHECKPOINT_FOLDER).is_dir():
+        raise InputError(f"'{folder.name}' is not empty", expected="a new folder", type_this="--out runs/NAME")
+
+
+def write_cohort(
+    pieces: Checkpoint, chunks: Callable[[Sequence[int]], Iterable[xr.Dataset]], patients: int, *, chunk: int
+) -> dict[str, Any]:
+    """Write the chunks (dims patient, time) that are not yet there as they come; returns what `cohort.json` holds.
+
+    `chunks` is asked for those beginning with certain patients. Raises BadInput when the disk is full: what was
+    finished by then can be read.
+    """
+    folder, firsts = pieces.folder, range(0, patients, chunk)
+    _write_state(folder, pieces, patients, firsts)
+    if ARRAY_FORMAT not in pieces:
+        shutil.rmtree(folder / ZARR, ignore_errors=True)
+    _remove_partial(folder)
+    missing = [first for first in firsts if ARRAY_FORMAT not in pieces or _name(first) not in pieces]
+    for part in chunks(missing):
+        with pieces._disk_full_guard():
+            if ARRAY_FORMAT not in pieces:
+                pieces.record(ARRAY_FORMAT, _lay_out(folder, part, patients, chunk, pieces.about))
+            written = _write(folder, part, chunk)
+            failed = _failed(part)
+            pieces.record(_name(int(part["patient"].values[0])), written, {"failed": failed})
+            _write_state(folder, pieces, patients, firsts)
+    return _write_state(folder, pieces, patients, firsts)
+
+
+def read_cohort(folder: Path | str) -> xr.Dataset:
+    """The patients of a cohort folder that are finished, opened lazily.
+
+    Raises BadInput when it is none, when a file is missing or has another size than when it was written, or when what
+    describes the numbers was changed; a chunk that was changed raises an error as it is read.
+    """
+    place = Path(folder)
+    try:
+        state = read_json(place / STATE)
+        seal = state.pop(SEAL, None)
+        finished, outputs = int(state["finished"]), state.get("outputs")
+        if finished < 1 or not (outputs is None or isinstance(outputs, list)):
+            raise ValueError
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        what = f"'{place.name}' holds no cohort"
+        raise InputError(what, expected="a folder written by ketamech simulate --patients N") from None
+    if seal is not None and seal != _seal_of(state):
+        raise InputError(f"'{STATE}' was changed", file=place, expected="the files as they were", type_this="--resume")
+    _refuse_misfits(place, finished)
+    with store_errors(place / ZARR):
+        found = xr.open_zarr(place / ZARR, consolidated=False).isel(patient=slice(0, finished))
+        return found[list(outputs or found.data_vars)].assign_attrs(state)
+
+
+def _refuse_misfits(folder: Path, finished: int) -> None:
+    for name, line in read_journal(folder).items():
+        if name != ARRAY_FORMAT and (not name or int(name.split("-")[-1]) >= finished):
+            continue
+        for path, (size, mark) in line["files"].items():
+            there = (folder / path).stat().st_size if (folder / path).is_file() else None
+            if (
+                there == size
+                and name == ARRAY_FORMAT
+                and hashlib.sha256((folder / path).read_bytes()).hexdigest() != mark
+            ):
+                raise InputError(f"'{path}' was changed", file=folder, expected="the files as they were written")
+            if there != size:
+                what = f"'{path}' is missing" if there is None else f"'{path}' has {there} bytes instead of {size}"
+                raise InputError(what, file=folder, expected="the files as they were written", type_this="--resume")
+
+
+def _remove_partial(folder: Path) -> None:
+    """Remove what the Zarr library was writing when it was killed: it renames `*.partial` only when whole."""
+    for draft in (folder / ZARR).rglob("*.partial"):
+        draft.unlink()
+
+
+def _name(first: int) -> str:
+    return f"patients-{first}"
+
+
+def _lay_out(folder: Path, part: xr.Dataset, patients: int, chunk: int, about: Mapping[str, Any]) -> list[Path]:
+    """All arrays in full size, empty, and what the store says of itself; returns the files."""
+    import zarr
+
+    group = zarr.open_group(folder / ZARR, mode="w", zarr_format=3)
+    time, size = part["time"], min(chunk, patients)
+    array = group.create_array("time", data=np.asarray(time.values), dimension_names=("time",), compressors=_codecs())
+    array.attrs.update(time.attrs)
+    for name in part.data_vars:
+        array = group.create_array(
+            str(name), shape=(patients, time.size), chunks=(size, time.size), dtype="f8", fill_value=np.nan,
+            dimension_names=("patient", "time"), compressors=_codecs(),
+        )  # fmt: skip
+        array.attrs.update(dict(part[name].attrs))
+    for name, dtype in (("patient", "i8"), ("solve_steps", "i4"), ("solved", "i1")):
+        group.create_array(
+            name, shape=(patients,), chunks=(size,), dtype=dtype, dimension_names=("patient",), compressors=_codecs(),
+            fill_value=0,
+        )  # fmt: skip
+    group["solved"].attrs.update({"flag_values": [0, 1], "flag_meanings": "failed solved"})
+    group.attrs.update({**about, "coordinates": "solve_steps solved"})
+    return sorted(path for path in (folder / ZARR).rglob("*") if path.is_file())
+
+
+def _codecs() -> Any:
+    from zarr.codecs import Crc32cCodec, ZstdCodec
+
+    return [ZstdCodec(level=0), Crc32cCodec()]
+
+
+def _write(folder: Path, part: xr.Dataset, chunk: int) -> list[Path]:
+    """The chunk's rows of every array; returns the files."""
+    import zarr
+
+    group: Any = zarr.open_group(folder / ZARR, mode="r+")
+    first, count = int(part["patient"].values[0]), part.sizes["patient"]
+    rows = slice(first, first + count)
+    for name in part.data_vars:
+        group[str(name)][rows, :] = part[name].values
+    group["patient"][rows] = part["patient"].values
+    group["solve_steps"][rows] = part["solve_steps"].values
+    group["solved"][rows] = (part["solve_status"].values == "ok").astype("i1")
+    number = str(first // chunk)
+    places = [folder / ZARR / str(name) / "c" / number / "0" for name in part.data_vars]
+    places += [folder / ZARR / name / "c" / number for name in ("patient", "solve_steps", "solved")]
+    return [path for path in places if path.exists()]  # a chunk of fill values alone has no file
+
+
+def _failed(part: xr.Dataset) -> list[list[Any]]:
+    """Number and reason of everybody who failed."""
+    status = part["solve_status"].values
+    return [[int(part["patient"].values[i]), str(status[i])] for i in np.flatnonzero(status != "ok")]
+
+
+def _write_state(folder: Path, pieces: Checkpoint, patients: int, firsts: range) -> dict[str, Any]:
+    """Write how far the cohort has come, counted from the first patient, and who failed; returns what was written."""
+    count = next((first for first in firsts if _name(first) not in pieces), patients)
+    failed = [line for first in firsts if first < count for line in pieces.metadata(_name(first))["failed"]]
+    reasons: dict[str, int] = {}
+    for _, reason in failed:
+        kind = reason.split(" at ")[0]
+        reasons[kind] = reasons.get(kind, 0) + 1
+    state = {**pieces.about, "patients": patients, "finished": count, "failed": len(failed), "reasons": reasons}
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([("patient", "reason"), *failed])
+    if count or (folder / STATE).exists():
+        _replace(folder / FAILURES, metadata_header(dict(sorted(pieces.about.items()))) + text.getvalue())
+        _replace(folder / STATE, json.dumps({**state, SEAL: _seal_of(state)}, indent=1) + "\n")
+    return state
+
+
+def _seal_of(state: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _replace(target: Path, text: str) -> None:
+    """The whole new text or the whole old one, whenever it is read."""
+    draft = target.with_suffix(".tmp")
+    draft.write_text(text, encoding="utf-8", newline="")
+    os.replace(draft, target)
+
+
+def _readable(size: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"

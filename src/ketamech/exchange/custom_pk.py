@@ -1,0 +1,242 @@
+"""Kinetics of other people in place of the built-in ones: an SBML model, and a file that says what is what.
+
+The imported model becomes the stage `pharmacokinetics`: its species and rates, which carry no unit that is checked,
+under the names that the other stages need. Doses are worked out as ever (weight, salt, share that a route lets in) and
+enter the species that the file names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import sympy
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ketamech.core import InputError, ModelError, convert, unit
+from ketamech.core.yaml_lines import read_yaml
+from ketamech.engine import load_kernel
+from ketamech.exchange.sbml.document import libsbml
+from ketamech.exchange.sbml.importer import import_sbml
+from ketamech.exchange.sbml.mathml import Formulas
+from ketamech.exchange.sbml.sbml_model import CLOCK, STAGE, SbmlModel
+from ketamech.model.assemble import build_system
+from ketamech.model.stage import Stage, declare_stage, symbol
+from ketamech.model.stages import all_stages
+from ketamech.parameters import Distribution, Parameter, ParameterTable, load_parameters
+from ketamech.simulation.model import Model
+from ketamech.simulation.validation_errors import to_input_error
+
+REPLACED_STATES = "pharmacokinetics"
+REQUIRED_PREFIXES = ("plasma.", "venous.")
+TOTALS = {
+    "venous.ketamine": ("venous.esketamine", "venous.arketamine"),
+    "venous.norketamine": ("venous.s_norketamine", "venous.r_norketamine"),
+}
+KETAMINE = "drug.ketamine_molar_mass"
+
+
+class Output(BaseModel):
+    """What one of our names is: a formula of ids of the model, its unit, and for a mass the molar mass (g/mol)."""
+
+    model_config = ConfigDict(extra="forbid")
+    formula: str | float
+    unit: str = "umol/L"
+    molar_mass: float | None = Field(None, gt=0)
+
+
+class KineticsFile(BaseModel):
+    """What a file of kinetics may hold."""
+
+    model_config = ConfigDict(extra="forbid", title="KetaMech kinetics")
+    model: str = Field(description="the SBML file, beside this one")
+    time: str = Field("h", description="unit of time of the model: min, h, day")
+    amounts: str = Field("umol", description="unit of amounts of the model that doses enter: umol, mg")
+    doses: dict[str, str] = Field(description="what is given to (such as pharmacokinetics.central_s) -> species id")
+    outputs: dict[str, Output | float] = Field(description="our names, such as plasma.esketamine")
+
+
+@dataclass(frozen=True)
+class CustomPk:
+    """An imported model and what stands for what in it."""
+
+    sbml_model: SbmlModel
+    settings: KineticsFile
+    path: Path
+    fingerprint: str
+
+    @property
+    def instead(self) -> dict[str, str]:
+        """Names that enter a species which another name already stands for."""
+        first = self.initial_state
+        return {name: first[into] for name, into in self.settings.doses.items() if first[into] != name}
+
+    @property
+    def initial_state(self) -> dict[str, str]:
+        """{species: the first of our names that enters it}."""
+        found: dict[str, str] = {}
+        for name, into in self.settings.doses.items():
+            found.setdefault(into, name)
+        return found
+
+    def stage(self, parameters: ParameterTable) -> Callable[[Stage], None]:
+        """The stage function that takes the place of the built-in one."""
+
+        def pharmacokinetics(m: Stage) -> None:
+            _write(m, self, parameters)
+
+        pharmacokinetics.__doc__ = f"Kinetics of {self.sbml_model.title}, from {self.settings.model}."
+        return pharmacokinetics
+
+
+def load_kinetics_model(path: Path | str, parameters: ParameterTable | None = None) -> Model:
+    """The whole story with the kinetics of a file. Raises BadInput, naming it, for whatever is missing or not known."""
+    table = parameters or load_parameters()
+    kinetics = read_kinetics(Path(path))
+    _refuse_missing(kinetics, table)
+    rows = ParameterTable({**dict(table), **{name: _one(name, of) for name, of in _units(kinetics).items()}})
+    stages = [kinetics.stage(rows) if write.__name__ == REPLACED_STATES else write for write in all_stages()]
+    try:
+        system = build_system(rows, stages)
+    except ModelError as problem:
+        raise InputError(str(problem), file=path, key="outputs", expected="every name that the stages need") from None
+    return Model(system.layout, rows, load_kernel(system.layout, lambda: system), lambda: system, kinetics.instead)
+
+
+def read_kinetics(path: Path) -> CustomPk:
+    """A file of kinetics and its model. Raises BadInput with file, line and key."""
+    content, lines = read_yaml(path)
+    try:
+        told = KineticsFile.model_validate(content)
+    except ValidationError as problem:
+        raise to_input_error(problem.errors(), path, lines) from None
+    imported = import_sbml(path.parent / told.model)
+    if imported.events:
+        what = f"'{told.model}' has events: doses come from the scenario"
+        raise InputError(what, file=path, key="model", expected="the model without doses")
+    for name, into in told.doses.items():
+        if into not in imported.state_of_id:
+            what = f"'{into}' is no species of '{told.model}' that an amount can enter"
+            raise InputError(
+                what, file=path, line=lines.get(("doses", name)), key=name, expected=", ".join(imported.state_of_id)
+            )
+    text = (path.parent / told.model).read_bytes() + path.read_bytes()
+    return CustomPk(imported, told, path, hashlib.sha256(text).hexdigest()[:8])
+
+
+def _refuse_missing(kinetics: CustomPk, parameters: ParameterTable) -> None:
+    needed = [name for name in _offered(parameters) if name not in TOTALS]
+    missing = [name for name in needed if name not in kinetics.settings.outputs]
+    unknown = [name for name in kinetics.settings.outputs if name not in _offered(parameters)]
+    if missing:
+        what = f"kinetics without {', '.join(missing)}"
+        raise InputError(
+            what, file=kinetics.path, key="outputs", expected="a formula or 0 for each", type_this=f"{missing[0]}: 0"
+        )
+    if unknown:
+        expected = ", ".join(needed)
+        raise InputError(f"no stage knows '{unknown[0]}'", file=kinetics.path, key="outputs", expected=expected)
+
+
+def _offered(parameters: ParameterTable) -> list[str]:
+    """Concentrations that the built-in kinetics offer."""
+    own = declare_stage(next(write for write in all_stages() if write.__name__ == REPLACED_STATES), parameters)
+    return [name for name in (*own.states, *own.outputs) if name.startswith(REQUIRED_PREFIXES)]
+
+
+def _units(kinetics: CustomPk) -> dict[str, str]:
+    """Parameters of 1 that give numbers of the model a unit; the mark tells one model from another."""
+    return {
+        f"kinetics.{what}_{kinetics.fingerprint}": of
+        for what, of in (("amount", "umol"), ("level", "umol/L"), ("pace", "1/h"))
+    }
+
+
+def _one(name: str, of: str) -> Parameter:
+    why = "Gives numbers of an imported model their unit"
+    return Parameter(name, 1.0, of, Distribution("fixed"), "set", (), "", why, "", 1)
+
+
+def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
+    """States, rates and offers of the imported model, in the language of stages."""
+    amount, level, pace = (m.parameter(name) for name in _units(kinetics))
+    model, told = kinetics.sbml_model, kinetics.settings
+    per_micromole = convert(1.0, "umol", told.amounts, molar_mass=parameters[KETAMINE].canonical * 1e9)
+    hours = unit(told.time).factor
+    entering = {model.state_of_id[into]: (name, into) for into, name in kinetics.initial_state.items()}
+    known: dict[sympy.Symbol, sympy.Expr] = {symbol(name): sympy.Float(v) for name, v in model.constants.items()}
+    turned: dict[str, tuple[sympy.Symbol, sympy.Expr]] = {}
+    moving = {name: rate for name, rate in model.rates.items() if name != CLOCK}
+    used = {s.name for e in (*moving.values(), *model.rules.values()) for s in sympy.sympify(e).free_symbols}
+    if CLOCK in used:
+        raise InputError("the model depends on time itself", file=kinetics.path, expected="kinetics that do not")
+    for name, rate in moving.items():
+        if rate == 0 and not any(state == name for state, _ in entering):
+            known[symbol(name)] = sympy.Float(model.start[name])
+            continue
+        found = next(((own, into) for (state, _), (own, into) in entering.items() if state == name), None)
+        silent = name not in used
+        if found:
+            own = m.state(found[0], "umol", about=f"{found[1]} of {model.title}", accumulates=silent)
+            volume = model.state_of_id[found[1]][1]
+            assert volume is None or name.endswith(".amount")
+            known[symbol(name)], back = own / amount * per_micromole, amount / per_micromole
+        else:
+            rest = model.start[name]
+            own = m.state(
+                _named(name), "1", at_rest=rest, within=(None, None), scale=model.sizes[name], accumulates=silent,
+                about=f"{name.removeprefix(f'{STAGE}.')} of {model.title}",
+            )  # fmt: skip
+            known[symbol(name)], back = own, sympy.Integer(1)
+        turned[name] = (own, back)
+    for name in model.rules:
+        known[symbol(name)] = symbol(_named(name))
+    for offer in model.system.outputs:
+        about = f"{offer.name.removeprefix(f'{STAGE}.')} of {model.title}"
+        m.output(_named(offer.name), sympy.sympify(offer.expression).xreplace(known), "1", about=about)
+    for name, (own, back) in turned.items():
+        rate = sympy.sympify(moving[name]).xreplace(known)
+        m.rate(own, rate * back * pace / hours, because=f"as in {model.title}")
+    _outputs(m, kinetics, known, level, parameters)
+
+
+def _outputs(
+    m: Stage,
+    kinetics: CustomPk,
+    known: Mapping[sympy.Symbol, sympy.Expr],
+    level: sympy.Symbol,
+    parameters: ParameterTable,
+) -> None:
+    """Our concentrations as formulas of the model's ids."""
+    names, model = libsbml(), kinetics.sbml_model
+    for name, told in kinetics.settings.outputs.items():
+        given = told if isinstance(told, Output) else Output(formula=told, molar_mass=None)
+        formulas = Formulas(names, model.symbol_of_id, {}, f"the formula of {name}")
+        node = names.parseL3Formula(str(given.formula))
+        if node is None:
+            raise InputError(
+                f"'{given.formula}' is no formula", file=kinetics.path, key=name, expected="ids, + - * / ( )"
+            )
+        mass = given.molar_mass or parameters[KETAMINE].canonical * 1e9
+        factor = convert(1.0, given.unit, "umol/L", molar_mass=mass)
+        m.output(name, formulas.value(node).xreplace(dict(known)) * factor * level, "umol/L", about=_about(name, model))
+    for name, parts in TOTALS.items():
+        if name not in kinetics.settings.outputs:
+            m.output(name, sympy.Add(*(m.ref(part) for part in parts)), "umol/L", about=_about(name, model))
+
+
+def _about(name: str, model: SbmlModel) -> str:
+    where, _, what = name.partition(".")
+    return f"{what.replace('_', '-')} in {where}, by {model.title}"
+
+
+@cache
+def _named(name: str) -> str:
+    """A name of the imported model among those of the stage."""
+    words = re.findall(r"[A-Za-z0-9]+", name.removeprefix(f"{STAGE}."))
+    found = "_".join(words) or "x"
+    return f"{REPLACED_STATES}.imported_{found}"

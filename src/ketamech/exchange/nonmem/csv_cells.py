@@ -1,0 +1,233 @@
+"""The rows of a dose table as checked cells: which column is which, in any case, and what is missing."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ketamech.core import InputError, closest_match
+
+MAX_FILE_BYTES, MAX_ROWS = 50_000_000, 500_000
+MISSING = {"", ".", "na"}
+SEPARATORS = (",", ";", "\t")
+SKIPPED = ("#", "TABLE NO.")  # how lines begin that are no records: comments, and titles in tables that NONMEM wrote
+PRINTED_NUMBER = re.compile(r"\d+\.\d*(e[-+]?\d{1,2})?", re.I)  # 1.0000E+00 in tables that NONMEM wrote
+DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d{1,2})?", re.I)
+DECIMAL_POINT = re.compile(r"[-+]?\d*\.\d+(e[-+]?\d{1,2})?", re.I)
+THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")  # 1,000 may be a thousand or one
+DATES = ("DATE", "DAT1", "DAT2", "DAT3")
+COLUMNS = (
+    "ID", "TIME", "AMT", "RATE", "DUR", "CMT", "EVID", "II", "ADDL", "SS", "MDV", "DV",
+    "DVID", "DRUG", "ROUTE", "UNIT", "SALT", "LAG", "F", "R", "D", "MISSING", "SPECIES", "C",
+)  # fmt: skip
+ALIASES = {
+    "AMOUNT": "AMT", "TINF": "DUR", "ADM": "CMT", "ADMID": "CMT", "YTYPE": "DVID", "ALAG": "LAG", "ALAG1": "LAG",
+    "TLAG": "LAG", "BIO": "F", "F1": "F", "R1": "R", "D1": "D", "USUBJID": "ID", "SUBJ": "ID", "WT": "WEIGHT",
+    "BW": "WEIGHT",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DoseRow:
+    """One record: its line in the file and its cells by column, missing ones left out."""
+
+    file: Path
+    line: int
+    cells: Mapping[str, str]
+
+    def word(self, column: str, otherwise: str = "") -> str:
+        """The text of a cell."""
+        return self.cells.get(column, otherwise)
+
+    def number(self, column: str, otherwise: float = 0.0) -> float:
+        """The number in a cell, `otherwise` where it is missing. Raises BadInput for what is no finite number."""
+        text = self.cells.get(column)
+        if text is None:
+            return otherwise
+        try:
+            found = float(text)
+        except ValueError:
+            found = math.nan
+        if not math.isfinite(found) or "_" in text:
+            how = " of hours since the first record" if ":" in text and column == "TIME" else ""
+            how = " with a point, not a decimal comma" if DECIMAL_COMMA.fullmatch(text) else how
+            raise self.error(f"'{text}' is not a number", column, f"a number{how}, or . where it is missing")
+        return found
+
+    def whole(self, column: str, allowed: range, otherwise: int = 0) -> int:
+        """A whole number in a cell. Raises BadInput for another one."""
+        found = float(self.number(column, otherwise))
+        if not found.is_integer() or int(found) not in allowed:
+            raise self.error(f"{column} of {found:g}", column, f"a whole number from {allowed[0]} to {allowed[-1]}")
+        return int(found)
+
+    def error(self, what: str, column: str, expected: str, **more: str | None) -> InputError:
+        """An error at this row."""
+        return InputError(what, file=self.file, line=self.line, key=column, expected=expected, **more)
+
+    def with_location(self, problem: InputError) -> InputError:
+        """The same error with file and line."""
+        where = {"file": self.file, "line": self.line, "key": problem.key, "expected": problem.expected}
+        return type(problem)(problem.what, nearest=problem.nearest, type_this=problem.type_this, **where)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The records of a table, its columns and how each is written in the file; `commas`: decimals had a comma."""
+
+    rows: list[DoseRow]
+    columns: dict[str, str]
+    commas: bool = False
+
+
+def cells_of(text: str, path: Path) -> Cells:
+    """Every record of a table; `path` names it in errors. Raises BadInput for no table of doses.
+
+    Columns are named by the first line, in any case; separated by commas, semicolons, tabs or blanks; those without a
+    name are left out. Lines that begin with # are skipped (but for one that names the columns), and so are records
+    without a cell, and those with words in a column C (a comment). Where commas do not separate, decimals may have one.
+    """
+    lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+    first, lines = _header(lines)
+    if not lines:
+        raise InputError("the file is empty", file=path, line=1, expected="ID,TIME,AMT,... and records")
+    separator = next((one for one in SEPARATORS if one in first), None)
+    written = [word.strip('"') for word in _split(first, separator)]
+    header = [_named(word) for word in written]
+    _refuse_header(header, path, lines[0][0])
+    if len(lines) > MAX_ROWS:
+        raise InputError(f"{len(lines):,} records", file=path, expected=f"at most {MAX_ROWS:,}")
+    rows = [row for row in _rows(path, lines[1:], header, separator) if row.cells and not _comment(row)]
+    commas = separator != "," and _decimal_commas(rows)
+    rows = [_complete(_with_points(row) if commas else row, header) for row in rows]
+    return Cells(rows, {name: word for name, word in zip(header, written, strict=True) if name}, commas)
+
+
+def _header(lines: list[tuple[int, str]]) -> tuple[str, list[tuple[int, str]]]:
+    """The line that names the columns, and all lines from there on; it may begin with # (IGNORE=# of NONMEM)."""
+    start = next((i for i, (_, line) in enumerate(lines) if not line.startswith(SKIPPED)), len(lines))
+    kept = [(i, line) for i, line in lines[start:] if not line.startswith(SKIPPED)]
+    if kept and not _names_columns(kept[0][1]):
+        named = next((i for i in range(start - 1, -1, -1) if _names_columns(lines[i][1].lstrip("#"))), None)
+        if named is not None:
+            return lines[named][1].lstrip("#").strip(), [lines[named], *kept]
+    return (kept[0][1] if kept else ""), kept
+
+
+def _names_columns(line: str) -> bool:
+    separator = next((one for one in SEPARATORS if one in line), None)
+    return {"TIME", "AMT"} <= {_named(word) for word in _split(line, separator)}
+
+
+def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator: str | None) -> Iterator[DoseRow]:
+    for number, line in lines:
+        words = _split(line, separator)
+        if len(words) != len(header):
+            if header[0] == "C" and words[0].isalpha():  # a comment of any length
+                continue
+            what = f"{len(words)} cells under {len(header)} columns"
+            expected = "one cell a column, . where it is missing"
+            if separator == "," and len(words) > len(header):
+                expected += "; numbers with a decimal comma need semicolons between the columns"
+            raise InputError(what, file=path, line=number, expected=expected)
+        named = ((name, word) for name, word in zip(header, words, strict=True) if name)
+        yield DoseRow(path, number, {name: word for name, word in named if word.lower() not in MISSING})
+
+
+def _comment(row: DoseRow) -> bool:
+    """Whether a column C marks the record as a comment. Raises BadInput for a number there, such as a concentration."""
+    mark = row.word("C")
+    if any(letter.isdigit() for letter in mark):
+        what = f"C of {mark}: a column C holds marks of comments"
+        raise row.error(what, "C", "a C in records to leave out, . in others; concentrations in a column DV")
+    return bool(mark)
+
+
+def _decimal_commas(rows: Iterable[DoseRow]) -> bool:
+    """Whether decimals are written with a comma. Raises BadInput where that cannot be told."""
+    found: dict[re.Pattern[str], tuple[DoseRow, str]] = {}
+    for row in rows:
+        for name, word in row.cells.items():
+            kind = next((k for k in (THOUSANDS, DECIMAL_COMMA, DECIMAL_POINT) if k.fullmatch(word)), None)
+            if kind is not None and name != "ID":
+                found.setdefault(kind, (row, name))
+    commas = found.get(DECIMAL_COMMA, found.get(THOUSANDS))
+    if commas is None:
+        return False
+    row, name = commas
+    if DECIMAL_POINT in found:
+        other, column = found[DECIMAL_POINT]
+        what = f"a comma in '{row.word(name)}' and a point in '{other.word(column)}' (line {other.line})"
+        raise row.error(what, name, "one decimal mark in the whole table, and none between thousands")
+    if DECIMAL_COMMA not in found:
+        what = f"'{row.word(name)}' may be a thousand or a number with a decimal comma"
+        point = row.word(name).replace(",", ".")
+        raise row.error(what, name, f"{row.word(name).replace(',', '')}, or {point} with a decimal point")
+    return True
+
+
+def _with_points(row: DoseRow) -> DoseRow:
+    numbers = {n: w.replace(",", ".") for n, w in row.cells.items() if n != "ID" and DECIMAL_COMMA.fullmatch(w)}
+    return replace(row, cells={**row.cells, **numbers})
+
+
+def _complete(row: DoseRow, header: list[str]) -> DoseRow:
+    """The row, its ID written as whole numbers are. Raises BadInput where it does not say who or when."""
+    for column, what in (("TIME", "a record without a time"), ("ID", "a record that is nobody's")):
+        if column in header and column not in row.cells:
+            raise row.error(what, column, f"{column} in every record, or a C in a column C for a comment")
+    name = row.word("ID")
+    if not PRINTED_NUMBER.fullmatch(name) or not float(name).is_integer():
+        return row
+    return replace(row, cells={**row.cells, "ID": f"{float(name):.0f}"})
+
+
+def _split(line: str, separator: str | None) -> list[str]:
+    words = next(csv.reader([line], delimiter=separator, skipinitialspace=True)) if separator else line.split()
+    return [word.strip() for word in words]
+
+
+def _named(word: str) -> str:
+    name = word.strip().strip('"').upper()
+    return ALIASES.get(name, name)
+
+
+def _refuse_header(header: list[str], path: Path, line: int) -> None:
+    doubled = next((name for i, name in enumerate(header) if name and name in header[:i]), None)
+    if doubled is not None:
+        raise InputError(f"two columns mean {doubled}", file=path, line=line, key=doubled, expected="one of them")
+    missing = next((name for name in ("TIME", "AMT") if name not in header), None)
+    if missing is not None:
+        guess = closest_match(missing, [name for name in header if name not in COLUMNS])
+        why = " (0 where nothing is given)" if missing == "AMT" else ""
+        what = f"no column {missing}"
+        raise InputError(what, file=path, line=line, key=missing, expected=f"ID,TIME,AMT,...{why}", nearest=guess)
+
+
+def refuse_dates(rows: Sequence[DoseRow]) -> None:
+    """Raise BadInput where days are counted in a column of their own (DATE): TIME alone says when."""
+    for column in DATES:
+        given = [row for row in rows if column in row.cells]
+        changed = next((row for row in given if row.word(column) != given[0].word(column)), None)
+        if changed is not None:
+            what = f"{column} changes from {given[0].word(column)} to {changed.word(column)}"
+            raise changed.error(what, column, "TIME in hours since the first record, over all days; dates are not read")
+
+
+def text_of(path: Path) -> str:
+    """The text of a table. Raises BadInput for a file that cannot be read, is too large or is no text."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise InputError("the file is too large", file=path, expected=f"at most {MAX_FILE_BYTES:,} bytes")
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as problem:
+        raise InputError(f"the file cannot be read: {problem.strerror}", file=path, expected="a dose table") from None
+    except UnicodeDecodeError:
+        raise InputError("the file is not text", file=path, expected="a table in UTF-8") from None
+    if "\x00" in text:
+        raise InputError("the file is not text", file=path, expected="a table in UTF-8")
+    return text

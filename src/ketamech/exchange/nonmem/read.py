@@ -1,0 +1,84 @@
+"""NONMEM-style tables of doses and observations -> who is given what, and when each is looked at.
+
+Records of one person act in the order of their rows; at one time, a row above acts before a row below. A dose that
+ADDL implies acts before the rows of its time. EVID 3 and 4, and SS 1, begin a new occasion: the person is put back to
+the drug-free rest state (SS: to the steady state of that rhythm), and what was still to come is not given. SS 2 adds a
+rhythm: from its TIME on the steady state is that of all rhythms together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from ketamech.core import InputError
+from ketamech.exchange.nonmem.covariates import person_columns, person_values, species_of
+from ketamech.exchange.nonmem.csv_cells import COLUMNS, Cells, cells_of, refuse_dates, text_of
+from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
+from ketamech.parameters import HUMAN, ParameterTable
+
+
+@dataclass(frozen=True)
+class DoseTableSubject:
+    """One person of a table: name, parameters that differ (canonical units), occasions in order.
+
+    An animal's parameters are those of its species and its own.
+    """
+
+    name: str
+    values: dict[str, float]
+    occasions: tuple[Occasion, ...]
+    species: str = HUMAN
+
+
+@dataclass(frozen=True)
+class DoseTable:
+    """A checked table, and what had to be assumed to read it; `columns`: how the file writes each of them."""
+
+    path: Path
+    subjects: tuple[DoseTableSubject, ...]
+    notes: tuple[str, ...]
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_doses(path: Path | str, parameters: ParameterTable, *, drug: str | None = None) -> DoseTable:
+    """The people of a dose table; `drug` is what is given where no column DRUG says it.
+
+    Raises BadInput with file, line and column for what cannot be given or is not known here.
+    """
+    return doses_in(text_of(Path(path)), path, parameters, drug=drug)
+
+
+def doses_in(text: str, path: Path | str, parameters: ParameterTable, *, drug: str | None = None) -> DoseTable:
+    """The same of a table whose text is at hand; `path` names it in errors and is not opened."""
+    found = cells_of(text, Path(path))
+    people = person_columns(found.columns, parameters)
+    subjects: list[DoseTableSubject] = []
+    for name, own in groupby(found.rows, key=lambda row: row.word("ID", "1")):
+        records = list(own)
+        if any(name == subject.name for subject in subjects):
+            raise records[0].error(f"ID {name} comes back", "ID", "all records of one person together")
+        refuse_dates(records)
+        species = species_of(records)
+        values = {**species.canonical, **person_values(records, people, parameters, species.name)}
+        subjects.append(DoseTableSubject(name, values, occasions_of(records, drug), species.name))
+    if not subjects:
+        raise InputError("the table holds no record", file=path, line=1, expected="ID,TIME,AMT,... and records")
+    return DoseTable(Path(path), tuple(subjects), tuple(_notes(found, people, drug)), found.columns)
+
+
+def _notes(found: Cells, people: Mapping[str, str], drug: str | None) -> Iterable[str]:
+    """What was taken for granted."""
+    if any("DRUG" not in row.cells and row.number("AMT") for row in found.rows):
+        yield f"every dose without a drug of its own is {drug}"
+    if "UNIT" not in found.columns:
+        yield "AMT is in mg, TIME in hours"
+    if found.commas:
+        yield "numbers have a decimal comma"
+    unused = [written for name, written in found.columns.items() if name not in (*COLUMNS, *people)]
+    if unused:
+        yield f"columns that are not used: {', '.join(unused)}"
+    if any("ROUTE" not in row.cells and row.word("CMT")[:1].isdigit() for row in found.rows):
+        yield "CMT by number is 1 IV, 2 oral, 3 nasal, 4 IM, 5 SC, 6 sublingual, 7 none, 8 IP"

@@ -1,0 +1,202 @@
+"""Scenarios and solves of the people of a dose table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ketamech.core import InputError
+from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.regimen import MAX_HORIZON_H, Regimen
+from ketamech.dosing.subject import DoseEvent, Subject
+from ketamech.engine.solve import validate_outputs
+from ketamech.exchange.dose_inference.route_templates import BELIEF
+from ketamech.exchange.nonmem.csv_cells import DoseRow
+from ketamech.exchange.nonmem.occasions import Occasion
+from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject
+from ketamech.parameters import ParameterTable, load_species
+from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.model import Model
+from ketamech.simulation.scenario import (
+    Scenario,
+    assumption_about_adherence,
+    assumption_about_salt,
+    per_kilogram,
+    validate,
+)
+from ketamech.simulation.scenario_ensemble import felt
+from ketamech.simulation.scenario_yaml import scenario_yaml
+
+STATUS = "solve_status"
+DOSING = (
+    "AMT", "RATE", "DUR", "II", "ADDL", "SS", "LAG", "F", "R", "D", "MISSING", "DRUG", "ROUTE", "UNIT", "SALT", "C",
+)  # fmt: skip
+LEADING_ZERO = re.compile(r"-?0\d")
+OBSERVATION_EPSILON = 1e-9  # a value before a dose is that of so many hours earlier, relative to the time
+
+
+def scenario_of(table: DoseTable, subject: DoseTableSubject, parameters: ParameterTable) -> Scenario:
+    """The scenario of one person with one occasion. Raises BadInput for one who is put back in the middle."""
+    first, *others = subject.occasions
+    if others:
+        row = others[0].rows[0] if others[0].rows else others[0].observations[0].row
+        what = f"ID {subject.name} is put back to the start at TIME {others[0].begin:g}"
+        raise row.error(what, "EVID", "a person who is not reset; several occasions are solved as a table")
+    if not first.plain:
+        assert first.start is not None
+        what = f"ID {subject.name} starts at the steady state of doses that are not given again"
+        raise first.start.error(what, "SS", "doses that go on (ADDL); other starts are solved as a table")
+    return _scenario(table, subject, first, parameters)
+
+
+def _scenario(table: DoseTable, subject: DoseTableSubject, occasion: Occasion, parameters: ParameterTable) -> Scenario:
+    regimen = occasion.regimen
+    horizon = _horizon(occasion, regimen)
+    check_solvable(regimen, parameters, subject, occasion, horizon)
+    weight = parameters["person.weight"]
+    assumed = per_kilogram(regimen) and "person.weight" not in subject.values
+    notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if assumed else ()
+    title = table.path.stem if len(table.subjects) == 1 else f"{table.path.stem}, ID {subject.name}"
+    found = Scenario(
+        title, f"Doses of {table.path.name}.", regimen, subject.values, horizon, True, 1, "",
+        (*table.notes, *notes, *assumption_about_salt(regimen), *assumption_about_adherence(regimen)), subject.species,
+    )  # fmt: skip
+    return replace(found, source=scenario_yaml(found, parameters))
+
+
+def _horizon(occasion: Occasion, regimen: Regimen) -> float:
+    """The last time asked for; a sensible one where none is, or where doses follow after it."""
+    usual = min(regimen.horizon(), MAX_HORIZON_H)
+    if not occasion.last or any(start >= occasion.last for t in regimen.treatments for start in t.starts(usual)):
+        return usual
+    return max(occasion.last, 1.0)
+
+
+def check_solvable(
+    regimen: Regimen, parameters: ParameterTable, subject: DoseTableSubject, occasion: Occasion, horizon: float
+) -> None:
+    """Raise BadInput, at the first record with which it becomes so, for a regimen that cannot be given."""
+    species = load_species(subject.species)
+    try:
+        validate(regimen, parameters, subject.values, horizon, species)
+    except InputError as problem:
+        for n, row in enumerate(occasion.rows, 1):
+            try:
+                validate(Regimen(regimen.treatments[:n]), parameters, subject.values, horizon, species)
+            except InputError:
+                raise row.with_location(problem) from None
+        raise
+    _cycle(subject, occasion, parameters)
+
+
+def _cycle(
+    subject: DoseTableSubject, occasion: Occasion, parameters: ParameterTable
+) -> tuple[tuple[DoseEvent, ...], float]:
+    """What one cycle of the steady state puts in, and its length (h; 0 for a start at rest).
+
+    A constant infusion has no visits. Raises BadInput at the record that starts it.
+    """
+    values = subject.values
+    gap = values.get("expectancy.visit_gap", parameters["expectancy.visit_gap"].canonical)
+    rhythms, constant, length = occasion.cycle(gap)
+    if not length:
+        return (), 0.0
+    assert occasion.start is not None
+    try:
+        repeated = felt(subject.species, dose_events(rhythms, parameters, values, length))
+        running = [e for e in dose_events(constant, parameters, values, length) if e.compartment != BELIEF]
+    except InputError as problem:
+        raise occasion.start.with_location(problem) from None
+    return (*repeated, *running), length
+
+
+def solve_table(table: DoseTable, model: Model, outputs: Sequence[str]) -> pd.DataFrame:
+    """What each person shows at each observation, as one row a record that is looked at (EVID 0, 2 or 3).
+
+    Columns: ID, TIME, what else the table says of the record (DV, EVID, MDV, covariates ...: all but columns of doses),
+    the outputs in their own units, and how each solve ended. Rows in the order of the table; a failed person is NaN.
+    Raises BadInput for a table in which nothing is looked at.
+    """
+    names = validate_outputs(model.kernel, tuple(outputs))
+    stays = stays_of(table)
+    values, reasons = solve_stays(stays, model, names, _pad([_moments(stay) for _, stay in stays]))
+    seen = [(i, k, look) for i, (_, stay) in enumerate(stays) for k, look in enumerate(stay.observations)]
+    found: dict[str, Any] = {
+        "ID": [stays[i][0].name for i, _, _ in seen],
+        "TIME": [look.time for _, _, look in seen],
+        **_carried(table, [look.row for _, _, look in seen], {*names, STATUS}),
+        **{name: [values[i, k, n] for i, k, _ in seen] for n, name in enumerate(names)},
+        STATUS: [reasons[i] for i, _, _ in seen],
+    }
+    return pd.DataFrame(found)
+
+
+def stays_of(table: DoseTable) -> list[tuple[DoseTableSubject, Occasion]]:
+    """Every occasion in which somebody is looked at. Raises BadInput where there is none."""
+    stays = [(s, o) for s in table.subjects for o in s.occasions if o.observations]
+    if not stays:
+        what = "no record of this table is looked at"
+        raise InputError(what, file=table.path, key="EVID", expected="records with EVID 0 for times to compute")
+    return stays
+
+
+def solve_stays(
+    stays: Sequence[tuple[DoseTableSubject, Occasion]], model: Model, names: tuple[str, ...], times: np.ndarray
+) -> tuple[np.ndarray, list[str]]:
+    """Outputs [stay, time, output] at `times` [stay, time] (h from the begin), and how each solve ended."""
+    courses = [_course(subject, stay, model) for subject, stay in stays]
+    found = Ensemble.of_subjects(model, courses).solve(times, names)
+    return found.values, [str(reason) for reason in found.reasons]
+
+
+def _carried(table: DoseTable, rows: Sequence[DoseRow], taken: set[str]) -> dict[str, pd.Series]:
+    """Columns of the table that do not describe doses, under the names they have in the file."""
+    kept = {n: w for n, w in table.columns.items() if n not in (*DOSING, "ID", "TIME") and w not in taken}
+    return {written: _column([row.cells.get(name) for row in rows]) for name, written in kept.items()}
+
+
+def _column(words: Sequence[str | None]) -> pd.Series:
+    """Numbers where all that is there are numbers; codes with leading zeros and other words stay as they are."""
+    column = pd.Series(list(words), dtype=object)
+    if any(LEADING_ZERO.match(word) for word in words if word):
+        return column
+    try:
+        return pd.to_numeric(column)
+    except ValueError:
+        return column
+
+
+def _course(subject: DoseTableSubject, stay: Occasion, model: Model) -> Subject:
+    regimen, parameters = stay.regimen, model.parameters
+    check_solvable(regimen, parameters, subject, stay, MAX_HORIZON_H)
+    repeated, length = _cycle(subject, stay, parameters)
+    wait = wait_of(stay)
+    horizon = (stay.last or 0.0) + 1e-6
+    entering = felt(subject.species, dose_events(regimen, parameters, subject.values, horizon))
+    given = tuple(replace(entry, time=entry.time + wait) for entry in entering)
+    return Subject(subject.name, given, subject.values, repeated, length)
+
+
+def _moments(stay: Occasion) -> list[float]:
+    """Hours from the begin at which each observation is made: a hair earlier where it comes before a dose."""
+    starts = {start for t in stay.regimen.treatments for start in t.starts(MAX_HORIZON_H)}
+    hours = [seen.time - stay.begin for seen in stay.observations]
+    at_dose = [any(abs(hour - start) < OBSERVATION_EPSILON for start in starts) for hour in hours]
+    early = [seen.before and dosed for seen, dosed in zip(stay.observations, at_dose, strict=True)]
+    wait = wait_of(stay)
+    return [h * (1 - OBSERVATION_EPSILON) if sooner else h + wait for h, sooner in zip(hours, early, strict=True)]
+
+
+def wait_of(stay: Occasion) -> float:
+    """A hair by which the first dose waits (h), where somebody is looked at before a dose at the very beginning."""
+    return OBSERVATION_EPSILON if any(seen.before and seen.time == stay.begin for seen in stay.observations) else 0.0
+
+
+def _pad(moments: list[list[float]]) -> np.ndarray:
+    longest = max(map(len, moments))
+    return np.array([[*own, *([own[-1]] * (longest - len(own)))] for own in moments])

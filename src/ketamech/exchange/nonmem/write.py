@@ -1,0 +1,193 @@
+"""A regimen -> a NONMEM-style table, and what such a table cannot carry."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from ketamech.core import InputError, convert
+from ketamech.dosing.cmt_codes import NO_ROUTE, compartment_number
+from ketamech.dosing.regimen import Phase, Regimen, Treatment
+from ketamech.exchange.nonmem.covariates import own_values, person_columns
+from ketamech.parameters import HUMAN, ParameterTable
+from ketamech.simulation.scenario import Scenario
+
+HEADER = (
+    "ID", "TIME", "AMT", "RATE", "CMT", "EVID", "II", "ADDL", "SS", "MDV", "DV",
+    "LAG", "MISSING", "DRUG", "ROUTE", "UNIT", "SALT",
+)  # fmt: skip
+SESSION, VISIT = "session", "placebo"
+Record = dict[str, Any]
+Numbered = list[tuple[int, float]]  # number of a dose from 1, and its hour
+
+
+def doses_csv(
+    regimen: Regimen, horizon: float, values: Mapping[str, float], parameters: ParameterTable, *, name: str = "1",
+    species: str = HUMAN,
+) -> str:  # fmt: skip
+    """The regimen of one person as a table: a record a rhythm, a last record (EVID 0) at the `horizon` (h).
+
+    `values` of person.* parameters (canonical units) are columns in the unit of the parameter tables, but for those
+    that the `species` sets: an animal has a column SPECIES.
+    """
+    values = own_values(values, species)
+    rows = [row for treatment in regimen.treatments for row in _records(treatment, horizon)]
+    _one_begins(rows)
+    rows.sort(key=lambda row: (row["TIME"], row["SS"] or 3))  # SS of 2 adds to what SS of 1 has begun
+    rows.append({"TIME": horizon, "EVID": 0, "MDV": 1})
+    people = person_columns(_people(values), parameters)
+    known = {column: _printed(values[name_], parameters, name_) for column, name_ in people.items()}
+    known |= {} if species == HUMAN else {"SPECIES": species}
+    text = io.StringIO()
+    writer = csv.DictWriter(text, (*HEADER, *known), restval=".", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({"ID": name, **{k: _cell(v) for k, v in row.items()}, **known})
+    return text.getvalue()
+
+
+def lossy_features(asked: Scenario) -> list[str]:
+    """What a table of doses cannot carry of a scenario, or what another program would understand otherwise."""
+    given = asked.regimen.treatments
+    found = ["the model: where a route leads, how it is absorbed, how long a swallowed dose takes (RATE 0 here)"]
+    if any(t.end() is None for t in given):
+        found.append(f"a rhythm without an end: doses up to {asked.horizon:g} h are written")
+    if any(t.miss_probability for t in given):
+        found.append("chance: the column MISSING holds the chance that a dose is missed, which only KetaMech reads")
+    if any(t.skipped_doses for t in given):
+        found.append(f"a visit at which the dose is missed: EVID 2 with the drug {VISIT}, which only KetaMech reads")
+    if any(t.salt != "base" for t in given):
+        found.append("salts: the column SALT says what AMT is a mass of, which only KetaMech reads")
+    if any("/kg" in t.unit for t in given):
+        found.append("doses per kilogram: the column UNIT says so; other programs take AMT as it stands")
+    if any(t.substance.is_session for t in given):
+        found.append(f"treatments without a mass: AMT is 1 {SESSION}, AMT 0 for {VISIT}")
+    if sum(t.at_steady_state for t in given) > 1 or any(
+        t.at_steady_state and (t.schedule[0].times_a_week or 1) > 1 for t in given
+    ):
+        found.append(
+            "a steady state of several doses: SS 1 with SS 2 after it, from before 0 h; other programs add them up"
+        )
+    return [*found, *_not_doses(asked)]
+
+
+def _not_doses(asked: Scenario) -> Iterator[str]:
+    """What a scenario says beside its doses."""
+    if asked.species != HUMAN:
+        yield f"the values of a {asked.species}: the column SPECIES names it, which only KetaMech reads"
+    for given in asked.perturbations:
+        yield f"what is done beside the doses: {given.text}"
+    if asked.model_variant:
+        yield f"the wiring {asked.model_variant}, whose values are among the parameters"
+    own = own_values(asked.values, asked.species)
+    if other := sorted(name for name in own if not name.startswith("person.")):
+        yield f"parameters that are set: {', '.join(other)}"
+    if not asked.control:
+        yield "that no untreated control is wanted"
+
+
+def _records(treatment: Treatment, horizon: float) -> Iterator[Record]:
+    begin, number = treatment.start, 0
+    for i, phase in enumerate(treatment.schedule or (None,)):
+        starts = list(phase.starts(begin, horizon)) if phase else [begin] * (begin < horizon)
+        numbered = list(enumerate(starts, number + 1))
+        for lane in _compartment_rows(numbered, phase):
+            steady = treatment.at_steady_state and i == 0
+            _refuse_unwritable(treatment, lane, steady)
+            for times, gap in _runs(lane, phase, treatment.skipped_doses):
+                yield _record(treatment, times, gap, steady)
+                steady = False
+        if treatment.substance.carries_expectancy:
+            yield from (_missed(time) for k, time in numbered if k in treatment.skipped_doses)
+        number += len(starts)
+        begin += (phase.duration or 0.0) if phase else 0.0
+
+
+def _compartment_rows(starts: Numbered, phase: Phase | None) -> list[Numbered]:
+    """Doses by weekday where a rhythm is so many times a week."""
+    lanes = phase.times_a_week or 1 if phase and phase.interval is None else 1
+    return [starts[lane::lanes] for lane in range(lanes)]
+
+
+def _runs(lane: Numbered, phase: Phase | None, missed: tuple[int, ...]) -> Iterator[tuple[list[float], float]]:
+    """Doses that are taken as runs with one gap (h), cut where one is missed."""
+    gap = 0.0 if phase is None else phase.period
+    for taken, run in groupby(lane, key=lambda one: one[0] not in missed):
+        if taken:
+            yield [time for _, time in run], gap
+
+
+def _refuse_unwritable(treatment: Treatment, lane: Numbered, steady: bool) -> None:
+    if steady and (not lane or lane[0][0] in treatment.skipped_doses):
+        what = f"{treatment.drug} starts at steady state, and its first dose is missed or after the horizon"
+        raise InputError(what, key="SS", expected="a first dose, for a table to begin the steady state with")
+
+
+def _record(treatment: Treatment, times: list[float], gap: float, steady: bool) -> Record:
+    counted = treatment.substance.is_session
+    total = _total(treatment)
+    repeated = len(times) > 1 or steady
+    return {
+        "TIME": times[0],
+        "AMT": total,
+        "RATE": total / treatment.duration if treatment.duration else 0,
+        "CMT": compartment_number(treatment.route),
+        "EVID": 1 if treatment.drug != VISIT else 2,
+        "II": gap if repeated else 0,
+        "ADDL": len(times) - 1,
+        "SS": int(steady),
+        "MDV": 1,
+        "LAG": treatment.lag,
+        "MISSING": treatment.miss_probability or ".",
+        "DRUG": treatment.drug,
+        "ROUTE": treatment.route or NO_ROUTE,
+        "UNIT": SESSION if counted else treatment.unit.removesuffix("/h"),
+        "SALT": treatment.salt,
+    }
+
+
+def _total(treatment: Treatment) -> float:
+    """AMT: the whole dose, of a rate too; 1 for what is counted, 0 for a visit alone."""
+    if treatment.amount is None or treatment.substance.is_session:
+        return 0.0 if treatment.drug == VISIT else 1.0
+    return treatment.amount * (treatment.duration if treatment.unit.endswith("/h") else 1.0)
+
+
+def _missed(time: float) -> Record:
+    """A visit at which nothing is taken still carries hope."""
+    return {"TIME": time, "EVID": 2, "MDV": 1, "DRUG": VISIT, "ROUTE": NO_ROUTE, "SS": 0, "AMT": 0}
+
+
+def _one_begins(rows: Sequence[Record]) -> None:
+    """Of several that start at steady state, the first begins it (SS 1), the others are added (SS 2).
+
+    A rhythm acts from the TIME of its record on; one whose first dose comes after 0 h is written with the dose before.
+    """
+    steady = [row for row in rows if row["SS"]]
+    first = min((row["TIME"] for row in steady), default=0)
+    if first:
+        what = f"the steady state is {first:g} h before its first dose"
+        raise InputError(what, key="SS", expected="a first dose at 0 h, for a table to begin the steady state with")
+    for row in steady:
+        if row["TIME"]:
+            row["TIME"], row["ADDL"] = row["TIME"] - row["II"], row["ADDL"] + 1
+    for row in sorted(steady, key=lambda row: float(row["TIME"]))[1:]:
+        row["SS"] = 2
+
+
+def _people(values: Mapping[str, float]) -> list[str]:
+    return [name.removeprefix("person.").upper() for name in values if name.startswith("person.")]
+
+
+def _printed(value: float, parameters: ParameterTable, name: str) -> str:
+    row = parameters[name]
+    return repr(convert(value, row.canonical_unit, row.unit))
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return str(value)

@@ -1,0 +1,159 @@
+"""A run folder that appears whole or not at all, and never swallows somebody else's files."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from ketamech.core import InputError
+from ketamech.core.atomic_files import locked, umask
+from ketamech.core.json_files import read_json
+
+MANIFEST = "manifest.json"
+MAKER = "KetaMech"
+DRAFT_SUFFIX = "results.partial"
+PARTIAL, ASIDE = ".partial", ".old"
+
+
+@contextmanager
+def atomic_folder(target: Path | str) -> Iterator[Path]:
+    """A temporary folder beside `target` that takes its place when the block ends without an error.
+
+    A former run in `target` is replaced; files in it that the former run did not write are kept. Raises BadInput
+    when `target` is a file, or a folder with files that is not a KetaMech run. On an error nothing is left behind.
+    """
+    final = Path(target).resolve()
+    require_own_folder(final)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        with locked(final.parent, wait=True):
+            _tidy(final)
+            draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", suffix=PARTIAL, dir=final.parent))
+            stack.callback(shutil.rmtree, draft, ignore_errors=True)
+            stack.enter_context(locked(draft))
+        yield draft
+        _write_manifest(draft)
+        draft.chmod(0o777 & ~umask())
+        with locked(final.parent, wait=True):
+            _move_into_place(draft, final)
+
+
+@contextmanager
+def replace_folder(folder: Path) -> Iterator[Path]:
+    """A draft whose files take the place of the former ones in `folder` when the block ends without an error.
+
+    Everything else in the folder stays. The manifest is taken away first and comes last: results are whole when it is
+    there and agrees with them. On an error the former results are as they were.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / DRAFT_SUFFIX
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    try:
+        yield draft
+        _write_manifest(draft)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        for path in sorted(draft.iterdir(), key=lambda path: path.name == MANIFEST):
+            if (target := folder / path.name).is_dir():
+                shutil.rmtree(target)
+            os.replace(path, target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def store_errors(path: Path) -> Iterator[None]:
+    """Whatever the libraries say of a Zarr store that is none, as an error of ours."""
+    try:
+        yield
+    except Exception as problem:
+        said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        what = f"'{path.name}' cannot be read: {said[:200]}"
+        raise InputError(what, file=path.parent, expected="a store as it was written") from problem
+
+
+def require_unchanged(folder: Path, inside: str = "") -> None:
+    """Raise BadInput when a file named by the manifest (`inside` a place) is missing or is not what was written."""
+    for name, mark in read_manifest(folder).get("files", {}).items():
+        path = folder / name
+        if not name.startswith(inside):
+            continue
+        if not path.is_file():
+            raise InputError(f"'{name}' is missing", file=folder, expected="the files as they were written")
+        if hashlib.sha256(path.read_bytes()).hexdigest()[:16] != mark:
+            raise InputError(f"'{name}' was changed after it was written", file=folder, expected="what was written")
+
+
+def require_own_folder(folder: Path) -> None:
+    """Raise BadInput unless `folder` is absent, empty or a KetaMech run."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise InputError(f"'{folder.name}' is a file", expected="a folder to write to", type_this="--out runs/NAME")
+    if any(folder.iterdir()) and not read_manifest(folder):
+        what = f"'{folder.name}' holds files that are not a KetaMech run; nothing was written"
+        raise InputError(what, expected="a new or empty folder, or an earlier run", type_this="--out runs/NAME")
+
+
+def read_manifest(folder: Path | str) -> dict[str, Any]:
+    """What a run folder holds: `made_by` and the hash of every file; empty when the folder is no run."""
+    try:
+        found = read_json(Path(folder) / MANIFEST)
+    except (OSError, ValueError):
+        return {}
+    ours = isinstance(found, dict) and found.get("made_by") == MAKER and isinstance(found.get("files"), dict)
+    return found if ours else {}
+
+
+def _write_manifest(folder: Path) -> None:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in paths}
+    text = json.dumps({"made_by": MAKER, "files": files}, indent=1)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def _tidy(final: Path) -> None:
+    """Take away what killed runs left; a run that stood aside comes back, or hands over files that are not its own."""
+    for left in sorted(final.parent.glob(f".{glob.escape(final.name)}-????????{PARTIAL}*")):
+        with locked(left) as free:
+            if not free:
+                continue
+            if left.name.endswith(ASIDE) and not final.exists():
+                left.rename(final)
+                continue
+            if left.name.endswith(ASIDE):
+                _keep_foreign(left, final)
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _move_into_place(draft: Path, final: Path) -> None:
+    """Rename `draft` to `final`; an earlier run steps aside first and comes back if that fails."""
+    if not final.exists():
+        draft.rename(final)
+        return
+    aside = draft.with_name(draft.name + ASIDE)
+    final.rename(aside)
+    try:
+        draft.rename(final)
+    except OSError:
+        aside.rename(final)
+        raise
+    _keep_foreign(aside, final)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _keep_foreign(old: Path, new: Path) -> None:
+    own = {*read_manifest(old).get("files", {}), MANIFEST}
+    for path in sorted(old.rglob("*")):
+        place = path.relative_to(old)
+        if path.is_file() and place.as_posix() not in own and not (new / place).exists():
+            (new / place).parent.mkdir(parents=True, exist_ok=True)
+            path.rename(new / place)

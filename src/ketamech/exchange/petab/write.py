@@ -1,0 +1,246 @@
+"""Courses and readings as PEtab problems: version 1 with doses as events of the models, version 2 as experiments.
+
+A folder holds `v1/problem.yaml` (one model a course) and `v2/<person>/problem.yaml` (one model a person, one experiment
+a course: each time at which something is given is a period whose condition sets what enters). Columns that PEtab does
+not know (unit, source, citation) say where a number comes from.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ketamech.core import SolverError
+from ketamech.engine import Events, events
+from ketamech.estimation.calibration import EstimatedParameter, load_estimated
+from ketamech.exchange.petab.problem import Measurement, PetabCondition
+from ketamech.exchange.sbml.export import BOLUS_KIND, DosedStart, EventAssignment, doses_of, write_sbml
+from ketamech.exchange.sbml.ids import inflow_id, sbml_id
+from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.model import Model
+
+PRIOR_SD_BOUND = 4.0  # bounds lie so many SD of the prior about the table's value
+Rows = list[dict[str, object]]
+LOSSY_FEATURES = (
+    "peaks, areas and half-lives of curves, bands, comparisons of two courses, populations and trials",
+    "rest values (rest__...) and starts that follow when a parameter is changed: they stay those of each person",
+    "how wide a fold comparison is: its noise is the scorecard's limit of 'inside', the logarithm of 1.25 (assumed)",
+)
+
+
+@dataclass(frozen=True)
+class _PreparedSubject:
+    """A case ready to be written: its person's inputs and start, and what it is given."""
+
+    condition: PetabCondition
+    inputs: np.ndarray
+    start: np.ndarray
+    events: Events
+
+
+def petab_files(cases: Sequence[PetabCondition], model: Model) -> dict[str, str]:
+    """Text of every file of the problems, by place. Raises SolveFailed where no rest state is found."""
+    patients = Ensemble.of_subjects(model, [case.subject for case in cases])
+    first = patients.initial()
+    if not first.found.all():
+        failed = int(np.argmin(first.found))
+        raise SolverError(f"no start was found for {cases[failed].name}: {first.reasons[failed]}")
+    given = [patients.events.patient(i) for i in range(len(cases))]
+    ready = [_PreparedSubject(*parts) for parts in zip(cases, first.inputs, first.state, given, strict=True)]
+    estimated = [one for one in load_estimated(model.parameters) if one.name in model.system.parameter_names]
+    return {**_version_1(ready, model, estimated), **_version_2(ready, model, estimated)}
+
+
+def lossy_features(model: Model) -> list[str]:
+    """What the problems leave out."""
+    inside = model.system.parameter_names
+    outside = [one.name for one in load_estimated(model.parameters) if one.name not in inside]
+    left = f"parameters of populations, which no equation holds: {', '.join(outside)}" if outside else ""
+    return [*LOSSY_FEATURES, *([left] if left else [])]
+
+
+def _version_1(
+    ready: Sequence[_PreparedSubject], model: Model, estimated: Sequence[EstimatedParameter]
+) -> dict[str, str]:
+    files, problems = {"v1/parameters.tsv": _tsv(_parameters_1(estimated))}, []
+    for one in ready:
+        name, about = _identifier(one.condition.name), _Observables(one.condition.measurements)
+        text = write_sbml(
+            model.system, one.inputs, one.start, one.events, name=one.condition.name, without_annotations=True
+        )
+        files |= {
+            f"v1/{name}.xml": text,
+            f"v1/{name}_conditions.tsv": _tsv([{"conditionId": name, "conditionName": one.condition.name}]),
+            f"v1/{name}_observables.tsv": _tsv(about.rows_1),
+            f"v1/{name}_measurements.tsv": _tsv(_measurements(one.condition, about, "simulationConditionId")),
+        }
+        kinds = ("condition", "observable", "measurement")
+        tables = {f"{kind}_files": [f"{name}_{kind}s.tsv"] for kind in kinds}
+        problems.append({"sbml_files": [f"{name}.xml"], **tables, "visualization_files": []})
+    files["v1/problem.yaml"] = _yaml({"format_version": 1, "parameter_file": "parameters.tsv", "problems": problems})
+    return files
+
+
+def _version_2(
+    ready: Sequence[_PreparedSubject], model: Model, estimated: Sequence[EstimatedParameter]
+) -> dict[str, str]:
+    persons: dict[str, list[_PreparedSubject]] = {}
+    for one in ready:
+        persons.setdefault(json.dumps(sorted(one.condition.subject.parameters.items())), []).append(one)
+    files: dict[str, str] = {}
+    for number, group in enumerate(persons.values(), 1):
+        place = f"v2/person_{number:02d}"
+        files |= {f"{place}/{name}": text for name, text in _person(group, model, estimated).items()}
+    return files
+
+
+def _person(group: Sequence[_PreparedSubject], model: Model, estimated: Sequence[EstimatedParameter]) -> dict[str, str]:
+    """One model and its experiments."""
+    system, first = model.system, group[0]
+    about = _Observables([reading for one in group for reading in one.condition.measurements])
+    conditions, experiments, measurements = _Conditions(system.states), list[dict[str, object]](), Rows()
+    infused = {
+        int(i) for one in group for i, k in zip(one.events.state, one.events.kind, strict=True) if k != BOLUS_KIND
+    }
+    for one in group:
+        name = _identifier(one.condition.name)
+        doses = doses_of(system, one.start, one.events)
+        periods = [(0.0, conditions.first(doses)), *((at, conditions.after_dose(c)) for at, c in doses.later.items())]
+        experiments += [{"experimentId": name, "time": at, "conditionId": condition} for at, condition in periods]
+        measurements += _measurements(one.condition, about, "experimentId")
+    text = write_sbml(
+        system, first.inputs, first.start, events([]), always_infused=sorted(infused), without_annotations=True
+    )
+    used = [name for one in group for name in one.condition.subject.parameters]
+    config = {
+        "format_version": "2.0.0",
+        "model_files": {"ketamech": {"location": "model.xml", "language": "sbml"}},
+        **{f"{kind}_files": [f"{kind}s.tsv"] for kind in _KINDS if kind != "condition" or conditions.rows},
+    }
+    files = {
+        "model.xml": text,
+        "parameters.tsv": _tsv(_parameters_2([e for e in estimated if e.name not in used])),
+        "conditions.tsv": _tsv(conditions.rows),
+        "experiments.tsv": _tsv(experiments),
+        "observables.tsv": _tsv(about.rows_2),
+        "measurements.tsv": _tsv(measurements),
+        "problem.yaml": _yaml(config),
+    }
+    return {name: body for name, body in files.items() if body}
+
+
+_KINDS = ("parameter", "condition", "experiment", "observable", "measurement")
+
+
+class _Conditions:
+    """What enters at a time as conditions: equal changes are one condition."""
+
+    def __init__(self, states: Sequence[Any]) -> None:
+        self._names = [state.name for state in states]
+        self._known: dict[tuple[tuple[str, str], ...], str] = {}
+        self.rows: Rows = []
+
+    def first(self, doses: DosedStart) -> str:
+        """The id of what is given at the start: there, a value must not depend on the state before it."""
+        amounts = [(sbml_id(self._names[i]), repr(float(doses.start[i]))) for i in doses.now.amounts]
+        return self._id(amounts, doses.now)
+
+    def after_dose(self, change: EventAssignment) -> str:
+        """The id of what is given later: amounts are added to what is there."""
+        targets = [(sbml_id(self._names[i]), f"{sbml_id(self._names[i])} + {s!r}") for i, s in change.amounts.items()]
+        return self._id(targets, change)
+
+    def _id(self, amounts: list[tuple[str, str]], change: EventAssignment) -> str:
+        """Empty where nothing changes."""
+        inflows = [(inflow_id(self._names[i]), repr(speed)) for i, speed in change.inflows.items()]
+        targets = (*amounts, *inflows)
+        if targets and targets not in self._known:
+            self._known[targets] = name = f"given_{len(self._known) + 1}"
+            self.rows += [{"conditionId": name, "targetId": target, "targetValue": value} for target, value in targets]
+        return self._known.get(targets, "")
+
+
+class _Observables:
+    """Each formula that is read, once for each kind of noise, with a noise of its own for each measurement."""
+
+    def __init__(self, readings: Iterable[Measurement]) -> None:
+        keys = dict.fromkeys((reading.formula, reading.log) for reading in readings)
+        self._ids = {key: f"observable_{i}" for i, key in enumerate(keys, 1)}
+
+    def id(self, reading: Measurement) -> str:
+        """The id of what is read."""
+        return self._ids[reading.formula, reading.log]
+
+    @property
+    def rows_1(self) -> Rows:
+        """As version 1 has them."""
+        return [
+            {"observableId": name, "observableFormula": formula, "observableTransformation": "log" if log else "lin",
+             "noiseFormula": f"noiseParameter1_{name}", "noiseDistribution": "normal"}
+            for (formula, log), name in self._ids.items()
+        ]  # fmt: skip
+
+    @property
+    def rows_2(self) -> Rows:
+        """As version 2 has them."""
+        return [
+            {"observableId": name, "observableFormula": formula, "noiseFormula": f"noise_{name}",
+             "noiseDistribution": "log-normal" if log else "normal", "noisePlaceholders": f"noise_{name}"}
+            for (formula, log), name in self._ids.items()
+        ]  # fmt: skip
+
+
+def _measurements(case: PetabCondition, about: _Observables, condition: str) -> Rows:
+    return [
+        {"observableId": about.id(one), condition: _identifier(case.name), "measurement": one.value, "time": one.time,
+         "noiseParameters": one.noise, "unit": one.unit, "source": one.source, "citation": one.citation}
+        for one in case.measurements
+    ]  # fmt: skip
+
+
+def _parameters_1(estimated: Iterable[EstimatedParameter]) -> Rows:
+    return [
+        {"parameterId": sbml_id(one.name), "parameterScale": "log", "lowerBound": _bound(one, -1),
+         "upperBound": _bound(one, 1), "nominalValue": one.default, "estimate": 1,
+         "objectivePriorType": "logNormal", "objectivePriorParameters": f"{math.log(one.default)!r};{one.prior!r}"}
+        for one in estimated
+    ]  # fmt: skip
+
+
+def _parameters_2(estimated: Iterable[EstimatedParameter]) -> Rows:
+    return [
+        {"parameterId": sbml_id(one.name), "lowerBound": _bound(one, -1), "upperBound": _bound(one, 1),
+         "nominalValue": one.default, "estimate": "true", "priorDistribution": "log-normal",
+         "priorParameters": f"{math.log(one.default)!r};{one.prior!r}"}
+        for one in estimated
+    ]  # fmt: skip
+
+
+def _bound(one: EstimatedParameter, side: int) -> float:
+    return one.default * math.exp(side * PRIOR_SD_BOUND * one.prior)
+
+
+def _identifier(name: str) -> str:
+    """A name such as iv-0.5-over-40-min as a PEtab id."""
+    return "c_" + "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in name)
+
+
+def _tsv(rows: Rows) -> str:
+    if not rows:
+        return ""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), delimiter="\t", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: repr(v) if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _yaml(content: Mapping[str, object]) -> str:
+    return json.dumps(content, indent=1) + "\n"  # which is YAML too

@@ -1,0 +1,167 @@
+"""The semantic cases of the SBML Test Suite, from a folder that the user points at: passed, wrong, or refused by name.
+
+A case is a folder NNNNN with `NNNNN-settings.txt`, `NNNNN-results.csv` and models `NNNNN-sbml-lXvY.xml`; the newest
+level is taken. A value passes within `absolute` + `relative` times the expected one, as the suite says.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ketamech.core import InputError, KetaMechError
+from ketamech.exchange.sbml.importer import import_sbml
+from ketamech.exchange.sbml.simulate import simulate_imported
+
+LEVELS = ("l3v2", "l3v1", "l2v5", "l2v4", "l2v3", "l2v2", "l2v1", "l1v2")
+PASSED, WRONG, REFUSED, FAILED, CRASHED = "passed", "wrong", "refused", "not solved", "crashed"
+ORDER = (PASSED, WRONG, CRASHED, FAILED, REFUSED)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a case asks for."""
+
+    start: float
+    duration: float
+    steps: int
+    variables: tuple[str, ...]
+    absolute: float
+    relative: float
+    amounts: frozenset[str]
+    concentrations: frozenset[str]
+
+    @property
+    def times(self) -> np.ndarray:
+        """Output times."""
+        return np.linspace(self.start, self.start + self.duration, self.steps + 1)
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """How a case ended, and why."""
+
+    case: str
+    word: str
+    why: str = ""
+
+
+def run_suite(folder: Path, *, tell: Callable[[str], None] = lambda line: None) -> list[CaseResult]:
+    """Every case of a folder of cases, in order. Raises BadInput where there is none."""
+    cases = sorted(path.parent for path in folder.rglob("*-settings.txt")) if folder.is_dir() else []
+    if not cases:
+        what = "no semantic cases"
+        raise InputError(
+            what, file=folder, expected="folders with NNNNN-settings.txt", type_this="--sbml-suite semantic"
+        )
+    found = []
+    for i, case in enumerate(cases):
+        tell(f"{case.name}, {i} of {len(cases)}")
+        found.append(run_case(case))
+    return found
+
+
+def summary(outcomes: Sequence[CaseResult]) -> list[dict[str, object]]:
+    """How many ended in which way, and for which reasons."""
+    counts = Counter((one.word, _reason(one)) for one in outcomes)
+    ordered = sorted(counts.items(), key=lambda item: (ORDER.index(item[0][0]), -item[1]))
+    return [{"outcome": word, "cases": number, "why": why} for (word, why), number in ordered]
+
+
+def run_case(folder: Path) -> CaseResult:
+    """One case: what is not supported is refused, never passed by accident."""
+    name = folder.name
+    try:
+        asked = read_settings(folder / f"{name}-settings.txt")
+        expected = read_results(folder / f"{name}-results.csv")
+        model = import_sbml(_newest(folder))
+        found = simulate_imported(model, asked.times, tolerance=_tolerance(asked))
+        return _compared(name, asked, expected, found)
+    except InputError as problem:
+        return CaseResult(name, REFUSED, problem.what)
+    except KetaMechError as problem:
+        return CaseResult(name, FAILED, str(problem).splitlines()[0])
+    except Exception as problem:  # a fault of ours is one case lost, told by name, not the whole suite
+        return CaseResult(name, CRASHED, f"{type(problem).__name__}: {problem}".splitlines()[0])
+
+
+def _tolerance(asked: Settings) -> float:
+    return float(np.clip(asked.relative * 1e-4, 1e-11, 1e-8))
+
+
+def _compared(name: str, asked: Settings, expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> CaseResult:
+    for variable in asked.variables:
+        wanted = expected.get(variable)
+        key = f"amount({variable})" if variable in asked.amounts and f"amount({variable})" in found else variable
+        given = _concentration(variable, found) if variable in asked.concentrations else found.get(key)
+        if wanted is None or given is None:
+            return CaseResult(name, REFUSED, f"'{variable}' is not among the values that are computed")
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(given - wanted) - asked.absolute - asked.relative * np.abs(wanted)
+        same = (given == wanted) | (np.isnan(given) & np.isnan(wanted)) | (apart <= 0)
+        if not same.all():
+            worst = int(np.argmin(same))
+            return CaseResult(
+                name, WRONG, f"{variable} is {given[worst]:.6g}, expected {wanted[worst]:.6g}, row {worst}"
+            )
+    return CaseResult(name, PASSED)
+
+
+def _concentration(variable: str, found: dict[str, np.ndarray]) -> np.ndarray | None:
+    return found.get(f"concentration({variable})", found.get(variable))
+
+
+def _reason(one: CaseResult) -> str:
+    """Why, without the names of one model."""
+    if one.word != REFUSED:
+        return ""
+    return " ".join(word for word in one.why.split() if not word.startswith(("'", '"')))
+
+
+def _newest(folder: Path) -> Path:
+    for level in LEVELS:
+        path = folder / f"{folder.name}-sbml-{level}.xml"
+        if path.is_file():
+            return path
+    raise InputError("no model of this case", file=folder, expected=f"{folder.name}-sbml-l3v1.xml")
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings of a case. Raises BadInput for a file that holds none."""
+    try:
+        lines = [line.partition(":") for line in path.read_text(encoding="utf-8").splitlines() if ":" in line]
+        cells = {name.strip().lower(): value.strip() for name, _, value in lines}
+        return Settings(
+            float(cells["start"]), float(cells["duration"]), int(cells["steps"]), tuple(_names(cells["variables"])),
+            float(cells["absolute"]), float(cells["relative"]), frozenset(_names(cells.get("amount", ""))),
+            frozenset(_names(cells.get("concentration", ""))),
+        )  # fmt: skip
+    except (OSError, KeyError, ValueError) as problem:
+        raise InputError(
+            f"settings that cannot be read: {problem}", file=path, expected="start:, duration:, ..."
+        ) from None
+
+
+def read_results(path: Path) -> dict[str, np.ndarray]:
+    """The expected values by variable. Raises BadInput for a file that holds none."""
+    try:
+        rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+        names = [name.strip().rpartition("`")[2] for name in _cells(rows[0])]
+        table = np.array([[float(cell) for cell in _cells(row)] for row in rows[1:] if row])
+        return dict(zip(names, table.T, strict=True))
+    except (OSError, ValueError, IndexError) as problem:
+        raise InputError(f"results that cannot be read: {problem}", file=path, expected="time and variables") from None
+
+
+def _cells(row: list[str]) -> list[str]:
+    """The cells of a line; some files end each line with a comma, which starts no cell."""
+    return row[:-1] if row and not row[-1].strip() else row
+
+
+def _names(text: str) -> Iterator[str]:
+    return (name.strip() for name in text.split(",") if name.strip())

@@ -1,0 +1,114 @@
+"""How names, equations and units of a system are written in SBML.
+
+Names: `stage.thing` is the id `stage__thing`, `rest(stage.thing)` is `rest__stage__thing`, and the constant input into
+a state is `inflow__stage__thing`. Two underscores stand in no name of ours, so that each id leads back to one name.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+import sympy
+from sympy.printing.precedence import precedence
+from sympy.printing.str import StrPrinter
+
+from ketamech.core import ModelError, unit
+from ketamech.core.units import Dimensions
+
+_NAME = re.compile(r"(?:rest\((?P<rested>[\w.]+)\)|(?P<plain>[\w.]+))\Z", re.ASCII)
+_WORD = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*\Z")
+REST, INFLOW = "rest", "inflow"
+
+# One of our base units in SBML's own: (kind, multiplier, scale, exponents of it per exponent of ours).
+# SBML has no unit for a rating point, a heart beat or a treatment session: they are counted items.
+_KINDS: dict[str, tuple[str, float, int, Fraction]] = {
+    "h": ("second", 3600.0, 0, Fraction(1)),
+    "umol": ("mole", 1.0, -6, Fraction(1)),
+    "kg": ("kilogram", 1.0, 0, Fraction(1)),
+    "dm": ("litre", 1.0, 0, Fraction(1, 3)),
+    "A": ("ampere", 1.0, 0, Fraction(1)),
+    "mV": ("volt", 1.0, -3, Fraction(1)),
+    "mmHg": ("pascal", 133.322387415, 0, Fraction(1)),
+    "points": ("item", 1.0, 0, Fraction(1)),
+    "beats": ("item", 1.0, 0, Fraction(1)),
+    "sessions": ("item", 1.0, 0, Fraction(1)),
+}
+
+
+def sbml_id(name: str) -> str:
+    """The SBML id of a state, offer, parameter or resting value. Raises BadModel for a name that has none."""
+    found = _NAME.match(name)
+    plain = (found["plain"] or found["rested"]) if found else ""
+    words = plain.split(".")
+    if not all(_WORD.match(word) for word in words) or (len(words) > 1 and words[0] in (REST, INFLOW)):
+        raise ModelError(f"'{name}' cannot be told apart as an SBML id; use letters, digits and single underscores")
+    return "__".join([REST, *words] if found and found["rested"] else words)
+
+
+def inflow_id(state: str) -> str:
+    """The id of the constant input into a state (state unit per h)."""
+    return f"{INFLOW}__{sbml_id(state)}"
+
+
+def own_name(identifier: str) -> str:
+    """The name behind an SBML id; the state behind the id of its constant input."""
+    first, _, after = identifier.partition("__")
+    if first in (REST, INFLOW) and after:
+        name = after.replace("__", ".")
+        return f"rest({name})" if first == REST else name
+    return identifier.replace("__", ".")
+
+
+def formula(expression: sympy.Expr) -> str:
+    """An expression in libSBML's L3 infix language, every name as its id."""
+    return str(_Formula().doprint(expression))
+
+
+class _Formula(StrPrinter):
+    """SymPy's own text, except where L3 infix differs: ids, powers, the natural logarithm, every digit of a number."""
+
+    def _print_Symbol(self, expr: sympy.Symbol) -> str:
+        return sbml_id(expr.name)
+
+    def _print_Float(self, expr: sympy.Float) -> str:
+        return repr(float(expr))
+
+    def _print_log(self, expr: sympy.Expr) -> str:
+        return f"ln({self._print(expr.args[0])})"
+
+    def _print_Pow(self, expr: sympy.Pow, rational: bool = False) -> str:
+        if expr.exp == sympy.S.Half:
+            return f"sqrt({self._print(expr.base)})"
+        if expr.exp.is_Number and expr.exp.is_negative:
+            return f"1/{self.parenthesize(1 / expr, precedence(expr))}"
+        strict = precedence(expr)
+        base, exponent = (self.parenthesize(part, strict, strict=False) for part in (expr.base, expr.exp))
+        return f"{base}^{exponent}"
+
+
+def unit_id(text: str) -> str:
+    """Id of the canonical unit of the kind that `text` measures, e.g. `umol_per_L`."""
+    dims = unit(text).dims
+    return _spelled(dims) if dims else "dimensionless"
+
+
+def unit_parts(text: str) -> list[tuple[str, float, int, float]]:
+    """The canonical unit of the kind that `text` measures as SBML units: (kind, multiplier, scale, exponent)."""
+    parts = []
+    for name, power in unit(text).dims:
+        kind, multiplier, scale, share = _KINDS[name]
+        parts.append((kind, multiplier, scale, float(power * share)))
+    return parts
+
+
+def _spelled(dims: Dimensions) -> str:
+    powers = {("L" if name == "dm" else name): (p / 3 if name == "dm" else p) for name, p in dims}
+    top = [_power(name, p) for name, p in sorted(powers.items()) if p > 0]
+    bottom = [_power(name, -p) for name, p in sorted(powers.items()) if p < 0]
+    return "_per_".join(["_".join(top) or "one", *bottom])
+
+
+def _power(name: str, exponent: Fraction) -> str:
+    whole = str(exponent).replace("/", "_")
+    return name if exponent == 1 else f"{name}{whole}"

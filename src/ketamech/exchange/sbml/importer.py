@@ -1,0 +1,250 @@
+"""SBML -> an imported model: species, compartments, parameters, rules, reactions and events as states and offers.
+
+A species that reactions change is kept as an amount; in formulas its id means the concentration unless it has only
+substance units. What a rate rule changes is kept as what its id means. Time is a state of its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sympy
+
+from ketamech.core import InputError
+from ketamech.exchange.sbml.algebraic_rules import algebraic_unknowns, solved
+from ketamech.exchange.sbml.document import libsbml
+from ketamech.exchange.sbml.mathml import TIME, Formulas
+from ketamech.exchange.sbml.reader import read_document
+from ketamech.exchange.sbml.sbml_model import AMOUNT, CLOCK, SLOPE, SbmlEvent, SbmlModel, crossing_function, named
+from ketamech.model.stage import symbol
+
+
+def import_sbml(path: Path | str) -> SbmlModel:
+    """The model of an SBML file. Raises BadInput, naming it, for anything that is not supported."""
+    document = read_document(Path(path))
+    try:
+        return _SbmlImporter(document.getModel(), Path(path)).made
+    except InputError as problem:
+        if problem.file is None:
+            raise InputError(
+                problem.what, file=path, key=problem.key, expected=problem.expected, nearest=problem.nearest
+            ) from None
+        raise
+
+
+class _SbmlImporter:
+    """One model while it is being read: what each id means first, then rules, reactions and events."""
+
+    def __init__(self, model: Any, path: Path) -> None:
+        self.model, self.path, self.names = model, path, libsbml()
+        self.made = SbmlModel(model.getName() or model.getId() or path.stem)
+        self.made.symbol_of_id[TIME] = symbol(CLOCK)
+        self.made.rates[CLOCK], self.made.starts[CLOCK] = sympy.Integer(1), sympy.Integer(0)
+        rules = [model.getRule(i) for i in range(model.getNumRules())]
+        self.ruled = {rule.getVariable(): rule for rule in rules if not rule.isAlgebraic()}
+        self.first = {a.getSymbol(): a for a in _all(model, "InitialAssignment") if a.isSetMath()}
+        self.set_by_events = {a.getVariable() for event in _all(model, "Event") for a in _all(event, "EventAssignment")}
+        self.rated: dict[str, None] = {}  # ids whose rate of change some formula uses
+        self.reacting = self._reacting()
+        self.implied = algebraic_unknowns(self.names, model, {*self.ruled, *self.reacting, *self.set_by_events})
+        for compartment in _all(model, "Compartment"):
+            self._plain(compartment.getId(), compartment.getSize() if compartment.isSetSize() else 1.0)
+        for parameter in _all(model, "Parameter"):
+            self._plain(parameter.getId(), parameter.getValue() if parameter.isSetValue() else None)
+        self._stoichiometries()
+        for species in _all(model, "Species"):
+            self._species(species)
+        for reaction in _all(model, "Reaction"):
+            self.made.symbol_of_id[reaction.getId()] = symbol(named(reaction.getId()))
+        self._rules()
+        self._starts()
+        self._reactions()
+        self.made.events += [self._event(event) for event in _all(model, "Event") if _can_fire(event)]
+        for identifier in self.rated:
+            self.made.rules[named(identifier) + SLOPE] = self.made.slope(named(identifier))
+        self.made.resolve_initial_values()
+
+    def formula(self, node: Any, where: str) -> sympy.Expr:
+        """A formula of the model in our symbols."""
+        return self._formulas(where).value(node)
+
+    def _formulas(self, where: str) -> Formulas:
+        numbers = {name.partition(".")[2]: value for name, value in self.made.constants.items()}
+        return Formulas(self.names, self.made.symbol_of_id, numbers, where, self._rate_of)
+
+    def _rate_of(self, identifier: str) -> sympy.Expr:
+        """A name for the rate of change of what an id means; what it is can be said when all is read."""
+        self.rated[identifier] = None
+        return symbol(named(identifier) + SLOPE)
+
+    def _reacting(self) -> set[str]:
+        """Species that reactions change."""
+        inert = {s.getId() for s in _all(self.model, "Species") if s.getBoundaryCondition() or s.getConstant()}
+        sides = [part for r in _all(self.model, "Reaction") for part in (*_all(r, "Reactant"), *_all(r, "Product"))]
+        return {part.getSpecies() for part in sides} - inert
+
+    def _plain(self, identifier: str, value: float | sympy.Expr | None) -> None:
+        """A compartment, a parameter or a stoichiometry: what it means and how it moves."""
+        name = named(identifier)
+        self.made.symbol_of_id[identifier] = symbol(name)
+        rule = self.ruled.get(identifier)
+        if identifier in self.implied or (rule is not None and rule.isAssignment()):
+            return  # an offer, written by _rules
+        number = sympy.nan if value is None else sympy.sympify(value)
+        if rule is not None or identifier in self.set_by_events:
+            self.made.rates[name] = sympy.Integer(0)
+            self.made.starts[name] = number
+            self.made.state_of_id[identifier] = (name, None)
+        elif identifier in self.first:
+            self.made.rules[name] = number  # a value worked out at the start, filled in by _starts
+        elif value is None:
+            raise InputError(
+                f"'{identifier}' has no value", key=identifier, expected="a value, a rule or an assignment"
+            )
+        else:
+            self.made.constants[name] = float(value)
+
+    def _stoichiometries(self) -> None:
+        """Numbers of particles that have an id may be used, ruled and set like parameters."""
+        for reaction in _all(self.model, "Reaction"):
+            for part in (*_all(reaction, "Reactant"), *_all(reaction, "Product")):
+                if part.isSetId():
+                    self._plain(part.getId(), part.getStoichiometry() if part.isSetStoichiometry() else None)
+
+    def _species(self, species: Any) -> None:
+        identifier = species.getId()
+        name, volume = named(identifier), self._volume(species)
+        if identifier in self.ruled or identifier in self.implied:  # kept as what its id means
+            self._plain(identifier, self._meant(species))
+            self.made.amounts[identifier] = symbol(name) * volume
+            if name in self.made.rates and volume != 1:
+                self.made.concentration_states[name] = volume.name
+            return
+        amount = symbol(name + AMOUNT) if volume != 1 else symbol(name)
+        self.made.symbol_of_id[identifier] = symbol(name)
+        self.made.amounts[identifier] = amount
+        if volume != 1:
+            self.made.rules[name] = amount / volume
+        self.made.rates[amount.name] = sympy.Integer(0)
+        self.made.starts[amount.name] = self._first_amount(species)
+        self.made.state_of_id[identifier] = (amount.name, species.getCompartment() if volume != 1 else None)
+
+    def _volume(self, species: Any) -> sympy.Expr:
+        """What a concentration is multiplied by to be an amount; 1 where the id means the amount itself."""
+        compartment = self.model.getCompartment(species.getCompartment())
+        flat = compartment.isSetSpatialDimensions() and compartment.getSpatialDimensions() == 0
+        if species.getHasOnlySubstanceUnits() or flat:
+            return sympy.Integer(1)
+        return self.made.symbol_of_id[species.getCompartment()]
+
+    def _meant(self, species: Any) -> sympy.Expr | None:
+        """The start of a species as what its id means."""
+        size = self.made.symbol_of_id[species.getCompartment()]
+        concentration = self._volume(species) != 1
+        if species.isSetInitialConcentration():
+            return sympy.Float(species.getInitialConcentration()) * (1 if concentration else size)
+        if species.isSetInitialAmount():
+            return sympy.Float(species.getInitialAmount()) / (size if concentration else 1)
+        return None
+
+    def _first_amount(self, species: Any) -> sympy.Expr:
+        volume = self.made.symbol_of_id[species.getCompartment()]
+        if species.isSetInitialConcentration():
+            return sympy.Float(species.getInitialConcentration()) * volume
+        if species.isSetInitialAmount():
+            return sympy.Float(species.getInitialAmount())
+        if species.getId() in self.first:
+            return sympy.nan
+        raise InputError(f"species '{species.getId()}' has no start", key=species.getId(), expected="an initial amount")
+
+    def _rules(self) -> None:
+        for identifier, rule in self.ruled.items():
+            name = named(identifier)
+            if not rule.isSetMath():
+                raise InputError(f"the rule of '{identifier}' has no formula", key=identifier, expected="a formula")
+            found = self.formula(rule.getMath(), f"the rule of '{identifier}'")
+            if rule.isAssignment():
+                self.made.rules[name] = found
+            else:
+                self.made.rates[name] = found
+        for identifier, rule in self.implied.items():
+            found = self.formula(rule.getMath(), f"the algebraic rule for '{identifier}'")
+            self.made.rules[named(identifier)] = solved(found, symbol(named(identifier)), identifier)
+
+    def _starts(self) -> None:
+        """Initial assignments, in place of initial values."""
+        for identifier, assignment in self.first.items():
+            found = self.formula(assignment.getMath(), f"the initial assignment of '{identifier}'")
+            name = named(identifier)
+            if identifier in self.made.state_of_id:
+                state, compartment = self.made.state_of_id[identifier]
+                self.made.starts[state] = found * self.made.symbol_of_id[compartment] if compartment else found
+            elif name in self.made.rules:
+                del self.made.rules[name]
+                self.made.fixed[name] = found
+            else:
+                self.made.starts[name] = found
+
+    def _reactions(self) -> None:
+        for reaction in _all(self.model, "Reaction"):
+            identifier = reaction.getId()
+            law = reaction.getKineticLaw() if reaction.isSetKineticLaw() else None
+            if law is None:
+                self.made.rules[named(identifier)] = sympy.Integer(0)
+                continue
+            self.made.rules[named(identifier)] = self.formula(law.getMath(), f"the rate of '{identifier}'")
+            for sign, kind in ((-1, "Reactant"), (1, "Product")):
+                for part in _all(reaction, kind):
+                    if part.getSpecies() in self.reacting and part.getSpecies() not in self.ruled:
+                        self._flow(part, sign * symbol(named(identifier)))
+
+    def _flow(self, part: Any, rate: sympy.Expr) -> None:
+        state, _ = self.made.state_of_id[part.getSpecies()]
+        self.made.rates[state] += self._count(part) * self._factor(part.getSpecies()) * rate
+
+    def _count(self, part: Any) -> sympy.Expr:
+        """How many particles: a number, or a symbol where the reference has an id."""
+        if part.isSetId() and part.getId() in self.made.symbol_of_id:
+            return self.made.symbol_of_id[part.getId()]
+        if part.isSetStoichiometryMath():
+            return self.formula(part.getStoichiometryMath().getMath(), f"the stoichiometry of '{part.getSpecies()}'")
+        if not part.isSetStoichiometry():
+            raise InputError(f"a stoichiometry of '{part.getSpecies()}' is missing", expected="a number")
+        count = float(part.getStoichiometry())
+        return sympy.Integer(int(count)) if count.is_integer() else sympy.Float(count)
+
+    def _factor(self, identifier: str) -> sympy.Expr:
+        species = self.model.getSpecies(identifier)
+        factor = species.getConversionFactor() or self.model.getConversionFactor()
+        return self.made.symbol_of_id[factor] if factor else sympy.Integer(1)
+
+    def _event(self, event: Any) -> SbmlEvent:
+        name = event.getId() or event.getName() or "an event"
+        trigger, where = event.getTrigger(), f"event '{name}'"
+        fires = self._formulas(where).condition(trigger.getMath())
+        assigned = []
+        for one in _all(event, "EventAssignment"):
+            if one.getVariable() not in self.made.state_of_id:
+                what = f"{where} sets '{one.getVariable()}', which does not stand by itself"
+                raise InputError(what, expected="a variable")
+            if one.isSetMath():
+                assigned.append((one.getVariable(), self.formula(one.getMath(), where)))
+        delay = event.getDelay() if event.isSetDelay() else None
+        priority = event.getPriority() if event.isSetPriority() else None
+        return SbmlEvent(
+            name, crossing_function(fires), tuple(assigned),
+            self.formula(delay.getMath(), where) if delay is not None and delay.isSetMath() else sympy.Integer(0),
+            self.formula(priority.getMath(), where) if priority is not None and priority.isSetMath() else None,
+            event.getUseValuesFromTriggerTime(), trigger.getPersistent(), trigger.getInitialValue(),
+        )  # fmt: skip
+
+
+def _can_fire(event: Any) -> bool:
+    """Whether an event has a trigger: Level 3 Version 2 allows one without, which never fires."""
+    return bool(event.isSetTrigger() and event.getTrigger().isSetMath())
+
+
+def _all(owner: Any, kind: str) -> list[Any]:
+    count = getattr(owner, "getNumSpecies" if kind == "Species" else f"getNum{kind}s")()
+    return [getattr(owner, f"get{kind}")(i) for i in range(count)]

@@ -1,0 +1,81 @@
+"""The equations as plain trees: which names stand where, without SymPy.
+
+A tree is a number, a name, or a list of a function ("+", "*", "^", "exp", "log", "hill" ...) and its arguments.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ketamech.core.json_files import read_json
+
+Tree = float | str | list[Any]
+Left = tuple[float | None, frozenset[str]]
+_NOTHING: frozenset[str] = frozenset()
+_WAYS: dict[str, Callable[..., Any]] = {
+    "+": lambda *parts: sum(parts),
+    "*": lambda *parts: math.prod(parts),
+    "^": pow,
+    "exp": math.exp,
+    "log": math.log,
+}
+
+
+@dataclass(frozen=True)
+class ExpressionTrees:
+    """Stages in story order as (name, what it says of itself); fluxes as (state, term); offers as (name, expression).
+
+    `fixed` are the offers that rest on parameters alone.
+    """
+
+    stages: tuple[tuple[str, str], ...]
+    fluxes: tuple[tuple[str, Tree], ...]
+    outputs: tuple[tuple[str, Tree], ...]
+    fixed: frozenset[str]
+
+    def to_json(self) -> str:
+        """The outline as JSON text."""
+        return json.dumps(asdict(self) | {"fixed": sorted(self.fixed)}, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> ExpressionTrees:
+        """The outline that `to_json` wrote. Raises ValueError for a text that holds none."""
+        try:
+            plain = read_json(text)
+            parts = {name: tuple((a, b) for a, b in plain[name]) for name in ("stages", "fluxes", "offers")}
+            return cls(**parts, fixed=frozenset(plain["fixed"]))
+        except (KeyError, TypeError) as problem:
+            raise ValueError(f"this text is not an outline: {problem}") from problem
+
+
+def live_names(tree: Tree, zero: Collection[str]) -> frozenset[str]:
+    """The names that still count in an expression once those in `zero` are 0."""
+    return _left(tree, zero)[1]
+
+
+def _left(tree: Tree, zero: Collection[str]) -> Left:
+    """The number an expression has become, or None, and the names it then still holds."""
+    if isinstance(tree, str):
+        return (0.0, _NOTHING) if tree in zero else (None, frozenset((tree,)))
+    if not isinstance(tree, list):
+        return float(tree), _NOTHING
+    parts = [_left(part, zero) for part in tree[1:]]
+    numbers = [number for number, _ in parts if number is not None]
+    if (tree[0] == "*" and 0 in numbers) or (tree[0] == "hill" and parts[0][0] == 0):
+        return 0.0, _NOTHING
+    if len(numbers) == len(parts):
+        return _number(tree[0], numbers), _NOTHING
+    if tree[0] == "^" and (parts[0][0] == 1 or parts[1][0] == 0):
+        return 1.0, _NOTHING
+    return None, _NOTHING.union(*(names for _, names in parts))
+
+
+def _number(function: str, parts: list[float]) -> float | None:
+    try:
+        return float(_WAYS[function](*parts))
+    except (KeyError, ArithmeticError, ValueError, TypeError):
+        return None

@@ -1,0 +1,110 @@
+"""What a system holds, without its equations: enough to run a compiled model and to label its curves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import Any
+
+from ketamech.core.json_files import read_json
+
+
+@dataclass(frozen=True)
+class StateInfo:
+    """A state: `at_rest` is the first guess of its drug-free value, `scale` its typical size, both in `unit`."""
+
+    name: str
+    unit: str
+    description: str
+    initial_guess: float
+    bounds: tuple[float | None, float | None]
+    scale: float
+    is_sink: bool
+    kind: str
+    stage: str
+
+
+@dataclass(frozen=True)
+class OutputInfo:
+    """An algebraic output that changes with time."""
+
+    name: str
+    unit: str
+    description: str
+    stage: str
+
+
+@dataclass(frozen=True)
+class SystemLayout:
+    """States, watched offers and inputs of a system in order, and the fingerprint of the equations they stand for."""
+
+    states: tuple[StateInfo, ...]
+    time_varying_outputs: tuple[OutputInfo, ...]
+    parameter_names: tuple[str, ...]
+    baseline_names: tuple[str, ...]
+    fingerprint: str
+
+    @cached_property
+    def outputs(self) -> tuple[StateInfo | OutputInfo, ...]:
+        """Rows of everything a result can hold: states, then watched offers."""
+        return (*self.states, *self.time_varying_outputs)
+
+    @cached_property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the states, in the order of the state vector."""
+        return tuple(row.name for row in self.states)
+
+    @cached_property
+    def output_names(self) -> tuple[str, ...]:
+        """Everything a result can hold: states, then watched offers."""
+        return tuple(row.name for row in self.outputs)
+
+    @cached_property
+    def units(self) -> dict[str, str]:
+        """Unit of every output."""
+        return {row.name: row.unit for row in self.outputs}
+
+    @cached_property
+    def descriptions(self) -> dict[str, str]:
+        """One line on every output."""
+        return {row.name: row.description for row in self.outputs}
+
+    @cached_property
+    def stage_of(self) -> dict[str, str]:
+        """Which stage owns an output."""
+        return {row.name: row.stage for row in self.outputs}
+
+    @cached_property
+    def stage_names(self) -> tuple[str, ...]:
+        """Stages that own an output, in story order of their states, then of their offers."""
+        return tuple(dict.fromkeys(row.stage for row in self.outputs))
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Names behind the input vector: parameters, then resting values."""
+        return self.parameter_names + tuple(f"rest({name})" for name in self.baseline_names)
+
+    def to_json(self) -> str:
+        """The layout as JSON text; numbers keep every digit."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> SystemLayout:
+        """The layout that `to_json` wrote. Raises ValueError for a text that holds none."""
+        try:
+            return _read(read_json(text))
+        except (KeyError, TypeError, AttributeError) as problem:
+            raise ValueError(f"this text is not a layout: {problem}") from problem
+
+
+def _read(plain: dict[str, Any]) -> SystemLayout:
+    if set(plain) != {field.name for field in fields(SystemLayout)}:
+        raise ValueError("this text is not a layout: it has other keys")
+    return SystemLayout(
+        states=tuple(StateInfo(**{**row, "within": tuple(row["within"])}) for row in plain["states"]),
+        time_varying_outputs=tuple(OutputInfo(**row) for row in plain["watched"]),
+        parameter_names=tuple(plain["parameter_names"]),
+        baseline_names=tuple(plain["rested"]),
+        fingerprint=plain["fingerprint"],
+    )

@@ -1,0 +1,56 @@
+"""The equations with every offer written out: slow, simple, and a second road for tests and export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import sympy
+
+from ketamech.model.stage import symbol
+from ketamech.model.system import System
+
+
+def plain_rates(system: System) -> tuple[sympy.Expr, ...]:
+    """Rates of change in states, parameters and resting values only."""
+    return _written_out(system, system.rates)
+
+
+def plain_function(system: System) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """f(state vector, input vector) -> rates, evaluated by NumPy from the written-out equations."""
+    return plain_values(system, system.rates)
+
+
+def plain_values(system: System, wanted: Sequence[sympy.Expr]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """f(state vector, input vector) -> values of any expressions in the names of the system."""
+    names = [*system.state_names, *system.inputs]
+    stand_ins = {symbol(name): sympy.Symbol(f"v{i}") for i, name in enumerate(names)}
+    given = {**stand_ins, sympy.zoo: sympy.oo}  # 1 / 0, once constants stand in place of their names
+    plain = [expression.xreplace(given) for expression in _written_out(system, wanted)]
+    evaluate = sympy.lambdify(list(stand_ins.values()), plain, modules=[_NUMPY, "numpy"], cse=True)
+    return lambda y, p: np.array(evaluate(*y, *p), dtype=float)
+
+
+def _written_out(system: System, wanted: Sequence[sympy.Expr]) -> tuple[sympy.Expr, ...]:
+    known: dict[sympy.Symbol, sympy.Expr] = {}
+    for offer in system.outputs:
+        known[symbol(offer.name)] = offer.expression.xreplace(known)
+    return tuple(expression.xreplace(known) for expression in wanted)
+
+
+def _hill(x: float, half: float, n: float) -> float:
+    return 0.0 if x <= 0 else 1.0 / (1.0 + (half / x) ** n)
+
+
+def _hill_slope(x: float, half: float, n: float) -> float:
+    if x <= 0:
+        return 1.0 / half if n == 1 and x == 0 else 0.0
+    share = _hill(x, half, n)
+    return n / x * share * (1 - share)
+
+
+def _where_positive(x: float, yes: float, no: float) -> float:
+    return np.float64(yes if x > 0 else no)  # not Python's own number, which dividing by 0 would stop
+
+
+_NUMPY = {"hill": _hill, "hill_slope": _hill_slope, "select_positive": _where_positive, "floor_": np.floor}

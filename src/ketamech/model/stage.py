@@ -1,0 +1,160 @@
+"""The language in which a stage is written: states, parameters, one flux a line with its reason.
+
+A `Stage` only writes down what it is told; `ketamech.model` joins the stages, walks the units and finds loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import sympy
+
+from ketamech.core import ModelError, UnknownNameError, closest_match, unit
+from ketamech.model.functions import exp, hill, log, positive_part, sqrt
+
+__all__ = ["Flux", "Output", "Stage", "State", "declare_stage", "exp", "hill", "log", "positive_part", "sqrt"]
+
+
+class HasUnit(Protocol):
+    """What a stage needs to know of a parameter: its unit (values come later)."""
+
+    @property
+    def unit(self) -> str:
+        """Unit as text."""
+
+
+@dataclass(frozen=True)
+class State:
+    """A quantity that the equations move through time."""
+
+    name: str
+    unit: str
+    initial_guess: float
+    bounds: tuple[float | None, float | None]
+    description: str
+    scale: float
+    is_sink: bool
+    kind: str
+
+
+@dataclass(frozen=True)
+class Flux:
+    """One term of one rate of change, with the reason it is there."""
+
+    state: str
+    term: sympy.Expr
+    because: str
+
+
+@dataclass(frozen=True)
+class Output:
+    """An algebraic quantity computed from states, parameters and other offers; `fixed`: from parameters alone."""
+
+    name: str
+    expression: sympy.Expr
+    unit: str
+    description: str
+    is_constant: bool = False
+
+
+@dataclass
+class Stage:
+    """One stage while it is being declared. Units are text; expressions are SymPy."""
+
+    name: str
+    parameters: Mapping[str, HasUnit]
+    description: str = ""
+    states: dict[str, State] = field(default_factory=dict)
+    fluxes: list[Flux] = field(default_factory=list)
+    outputs: dict[str, Output] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+    baselines: dict[str, str] = field(default_factory=dict)
+    used_parameters: list[str] = field(default_factory=list)
+
+    def input(self, name: str, unit_text: str) -> sympy.Symbol:
+        """A state or offer of another stage, in the unit this stage expects it."""
+        self.inputs[name] = unit(unit_text).text
+        return symbol(name)
+
+    def parameter(self, name: str) -> sympy.Symbol:
+        """A named value from the parameter tables. Raises UnknownName with the nearest name."""
+        if name not in self.parameters:
+            raise UnknownNameError(
+                f"stage '{self.name}' asks for parameter '{name}', which no table has",
+                nearest=closest_match(name, self.parameters),
+                type_this=f"a row {name},value,unit,... in data/parameters/{name.split('.')[0]}.csv",
+            )
+        if name not in self.used_parameters:
+            self.used_parameters.append(name)
+        return symbol(name)
+
+    def state(
+        self,
+        name: str,
+        unit_text: str,
+        *,
+        at_rest: float = 0.0,
+        within: tuple[float | None, float | None] = (0.0, None),
+        about: str = "",
+        scale: float = 1.0,
+        accumulates: bool = False,
+        kind: str = "level",
+    ) -> sympy.Symbol:
+        """A new state. `at_rest` is the first guess of its drug-free value, `scale` its typical size."""
+        self._check_unique(name)
+        unit(unit_text)
+        self.states[name] = State(name, unit_text, at_rest, within, about, scale, accumulates, kind)
+        return symbol(name)
+
+    def rate(self, state: sympy.Symbol, term: sympy.Expr, *, because: str) -> None:
+        """Add one term to the rate of change of a state of this stage."""
+        if state.name not in self.states:
+            raise ModelError(f"stage '{self.name}' changes '{state.name}', which it does not own")
+        self.fluxes.append(Flux(state.name, sympy.sympify(term), because))
+
+    def transfer(self, source: sympy.Symbol, sink: sympy.Symbol, amount: sympy.Expr, *, because: str) -> None:
+        """Material that leaves `source` and enters `sink`: mass is kept by construction."""
+        self.rate(source, -amount, because=because)
+        self.rate(sink, +amount, because=because)
+
+    def output(self, name: str, expression: sympy.Expr, unit_text: str, about: str = "") -> sympy.Symbol:
+        """An algebraic output that other stages, figures and results may use."""
+        self._check_unique(name)
+        unit(unit_text)
+        self.outputs[name] = Output(name, sympy.sympify(expression), unit_text, about)
+        return symbol(name)
+
+    def constant(self, name: str, expression: sympy.Expr, unit_text: str, about: str) -> sympy.Symbol:
+        """A named quantity that depends on parameters alone: fixed for a person, so no curve is kept of it."""
+        found = self.output(name, expression, unit_text, about)
+        self.outputs[name] = replace(self.outputs[name], is_constant=True)
+        return found
+
+    def ref(self, name: str) -> sympy.Symbol:
+        """A state or offer that this stage itself has declared."""
+        if name not in self.states and name not in self.outputs:
+            raise ModelError(f"stage '{self.name}' has not declared '{name}' yet")
+        return symbol(name)
+
+    def baseline(self, name: str, unit_text: str) -> sympy.Symbol:
+        """This person's own drug-free value of a state or offer of any stage."""
+        self.baselines[name] = unit_text
+        return symbol(f"rest({name})")
+
+    def _check_unique(self, name: str) -> None:
+        if name in self.states or name in self.outputs:
+            raise ModelError(f"stage '{self.name}' declares '{name}' twice")
+
+
+def symbol(name: str) -> sympy.Symbol:
+    """The SymPy symbol of a named quantity: real, so that roots and powers stay simple."""
+    return sympy.Symbol(name, real=True)
+
+
+def declare_stage(write: Callable[[Stage], None], parameters: Mapping[str, HasUnit]) -> Stage:
+    """Let one stage function write itself down."""
+    stage = Stage(write.__name__, parameters, description=(write.__doc__ or "").strip())
+    write(stage)
+    return stage

@@ -1,0 +1,32 @@
+"""Brain: unbound drug at its sites of action, a few minutes behind arterial plasma."""
+
+from __future__ import annotations
+
+from ketamech.model.stage import Stage
+
+MOIETIES = {
+    "esketamine": ("plasma.esketamine", "ketamine", "esketamine"),
+    "arketamine": ("plasma.arketamine", "ketamine", "arketamine"),
+    "norketamine_s": ("plasma.s_norketamine", "norketamine", "S-norketamine"),
+    "norketamine_r": ("plasma.r_norketamine", "norketamine", "R-norketamine"),
+    "hydroxynorketamine_s": ("plasma.s_hydroxynorketamine", "hydroxynorketamine", "S-hydroxynorketamine"),
+    "hydroxynorketamine_r": ("plasma.r_hydroxynorketamine", "hydroxynorketamine", "R-hydroxynorketamine"),
+}
+
+
+def brain(stage: Stage) -> None:
+    """Unbound concentration (umol/L) = plasma x unbound share x unbound partition, reached with an effect-site delay.
+
+    Half-life to the effect site 8 min (Olofsen 2022), total brain to plasma about 6.5 (Cohen 1973, Hartvig 1995),
+    unbound partition from the CSF ratio. Norketamine enters four to six times less than the parent.
+    """
+    for name, (plasma, kind, words) in MOIETIES.items():
+        ratio = stage.parameter(f"brain.{kind}_unbound_share") * stage.parameter(f"brain.{kind}_partition")
+        pace = stage.parameter(f"brain.{kind}_ke0")
+        site = stage.state(f"brain.{name}", "umol/L", scale=0.05, about=f"unbound {words} in brain")
+        stage.rate(site, pace * ratio * stage.input(plasma, "umol/L"), because="entry from arterial plasma")
+        stage.rate(site, -pace * site, because="return to plasma")
+    parents = stage.ref("brain.esketamine") + stage.ref("brain.arketamine")
+    free_in_plasma = stage.parameter("brain.ketamine_unbound_share") * stage.parameter("brain.ketamine_partition")
+    total = stage.parameter("brain.total_ratio") / free_in_plasma * parents
+    stage.output("brain.ketamine_total", total, "umol/L", about="ketamine in brain, bound and unbound")

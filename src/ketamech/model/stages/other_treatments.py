@@ -1,0 +1,85 @@
+"""Other treatments: oral antidepressant, psychotherapy, electroconvulsive therapy, TMS and midazolam."""
+
+from __future__ import annotations
+
+import sympy
+
+from ketamech.model.functions import hill
+from ketamech.model.stage import Stage
+
+
+def other_treatments(stage: Stage) -> None:
+    """Each comparator keeps its own clock: hours, days, weeks or months; all rest at zero.
+
+    Antidepressant: one dose unit a day; 5-HT1A autoreceptors desensitise over weeks. Psychotherapy: each
+    session leaves material from which skill is learnt. ECT and TMS: each session is consolidated over days
+    into plasticity that fades over months. Midazolam: hours. Clinical trends: Taylor 2006, Cuijpers 2023,
+    Anderson 2017, Blumberger 2018.
+    """
+    _antidepressant(stage)
+    _psychotherapy(stage)
+    _stimulation(stage, "ect", "electroconvulsive sessions")
+    _stimulation(stage, "tms", "magnetic stimulation sessions")
+    _midazolam(stage)
+
+
+def _antidepressant(stage: Stage) -> None:
+    level = stage.state("other_treatments.antidepressant", "1", about="antidepressant in the body, daily doses")
+    stage.rate(level, -stage.parameter("other_treatments.antidepressant_elimination") * level, because="elimination")
+    blocked = hill(level, stage.parameter("other_treatments.antidepressant_ec50"), 1)
+    pace = stage.parameter("other_treatments.desensitisation_rate_constant")
+    desensitised = stage.state(
+        "other_treatments.autoreceptor_desensitised", "1", within=(0, 1), about="5-HT1A autoreceptors desensitised"
+    )
+    stage.rate(desensitised, +pace * blocked, because="raised serotonin desensitises 5-HT1A autoreceptors")
+    stage.rate(desensitised, -pace * desensitised, because="autoreceptors recover")
+    early = stage.parameter("other_treatments.early_serotonin")
+    stage.output(
+        "other_treatments.serotonin_bias",
+        early * blocked + (1 - early) * desensitised,
+        "1",
+        about="shift of emotional bias by serotonin, 0 at rest",
+    )
+
+
+def _psychotherapy(stage: Stage) -> None:
+    material = stage.state("other_treatments.psychotherapy", "sessions", about="sessions not yet worked through")
+    skill = stage.state("other_treatments.skill", "1", within=(0, 1), about="coping skill learnt, 0 at rest")
+    trkb = stage.input("plasticity.trkb", "1") - stage.baseline("plasticity.trkb", "1")
+    faster = 1 + stage.parameter("other_treatments.plasticity_learning") * trkb
+    stage.rate(material, -stage.parameter("other_treatments.session_decay_rate") * material, because="sessions recede")
+    learning = stage.parameter("other_treatments.skill_learning_rate") * faster * material
+    stage.rate(skill, +learning * (1 - skill), because="practice turns sessions into skill, faster when plastic")
+    stage.rate(
+        skill, -stage.parameter("other_treatments.skill_forgetting_rate") * skill, because="skill fades over a year"
+    )
+
+
+def _stimulation(stage: Stage, name: str, words: str) -> None:
+    given = stage.state(f"other_treatments.{name}", "sessions", about=f"{words} not yet consolidated")
+    plastic = stage.state(f"other_treatments.{name}_plasticity", "1", scale=0.1, about=f"plasticity left by {words}")
+    taking_in = stage.parameter(f"other_treatments.{name}_consolidation") * given
+    stage.rate(given, -taking_in, because="sessions are consolidated over days")
+    stage.rate(
+        plastic, +_delayed_effect(stage, name, plastic) * taking_in, because="each session adds, less near the ceiling"
+    )
+    stage.rate(
+        plastic, -stage.parameter(f"other_treatments.{name}_decay_rate") * plastic, because="fades without maintenance"
+    )
+
+
+def _delayed_effect(stage: Stage, name: str, plastic: sympy.Symbol) -> sympy.Expr:
+    return stage.parameter(f"other_treatments.{name}_gain") * (
+        1 - plastic / stage.parameter(f"other_treatments.{name}_ceiling")
+    )
+
+
+def _midazolam(stage: Stage) -> None:
+    amount = stage.state("other_treatments.midazolam", "umol", scale=10.0, about="midazolam in the body")
+    stage.rate(amount, -stage.parameter("other_treatments.midazolam_elimination") * amount, because="elimination")
+    stage.output(
+        "other_treatments.midazolam_effect",
+        hill(amount, stage.parameter("other_treatments.midazolam_ec50"), 2),
+        "1",
+        about="midazolam effect, 0 to 1",
+    )

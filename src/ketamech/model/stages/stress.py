@@ -1,0 +1,17 @@
+"""Stress: what a person lives under, and what a laboratory adds to it for a time."""
+
+from __future__ import annotations
+
+from ketamech.model.stage import Stage
+
+
+def stress(stage: Stage) -> None:
+    """Level of stress, 0 healthy to 1 the chronic stress of depression; it scales every depression-linked change.
+
+    `person.stress` is the lasting level, which is part of the resting state. A protocol (restraint, defeat) is imposed
+    on top of it and fills what is left of the scale; it fades within hours of its end. Unit: share of the scale.
+    """
+    lasting = stage.parameter("person.stress")
+    imposed = stage.state("stress.imposed", "1", about="stress imposed by a protocol, 1 = full")
+    stage.rate(imposed, -stage.parameter("stress.relief_rate") * imposed, because="relief after the protocol")
+    stage.output("stress.level", lasting + (1 - lasting) * imposed, "1", about="stress, 0 healthy, 1 as in depression")

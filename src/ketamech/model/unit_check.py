@@ -1,0 +1,114 @@
+"""Units walked through every expression; a clash is shown with the culprit underlined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+import sympy
+
+from ketamech.core import UnitError
+from ketamech.core.units import Dimensions, combine, format_dimensions, power
+from ketamech.model.functions import hill, hill_slope
+
+NOTHING: Dimensions = ()
+
+
+class _UnitMismatch(Exception):
+    """Internal: where inside an expression two units met."""
+
+    def __init__(self, why: str, inside: sympy.Expr, culprit: sympy.Expr, found: Dimensions) -> None:
+        super().__init__(why)
+        self.why, self.inside, self.culprit, self.found = why, inside, culprit, found
+
+
+def check_dimensions(
+    expression: sympy.Expr, expected: Dimensions, known: Mapping[str, Dimensions], *, stage: str, term: str
+) -> None:
+    """Refuse an expression whose unit is not `expected`. Raises UnitClash."""
+    try:
+        found = dimensions(expression, known)
+    except _UnitMismatch as clash:
+        raise UnitError(_message(stage, term, clash.why, clash.inside, clash.culprit, clash.found)) from None
+    if found != expected and expression != 0:
+        why = f"gives {format_dimensions(found)} where {format_dimensions(expected)} is expected"
+        raise UnitError(_message(stage, term, why, expression, expression, found))
+
+
+def dimensions(expression: sympy.Expr, known: Mapping[str, Dimensions]) -> Dimensions:
+    """Dimensions of an expression whose symbols have `known` dimensions."""
+    if expression.is_Symbol:
+        return known[expression.name]
+    if expression.is_Number or expression.is_NumberSymbol:
+        return NOTHING
+    if expression.is_Add:
+        return _sum(expression, known)
+    if expression.is_Mul:
+        total = NOTHING
+        for factor in expression.args:
+            total = combine(total, dimensions(factor, known), 1)
+        return total
+    if expression.is_Pow:
+        return _power(expression, known)
+    return _function(expression, known)
+
+
+def _sum(expression: sympy.Expr, known: Mapping[str, Dimensions]) -> Dimensions:
+    parts = [(part, dimensions(part, known)) for part in expression.args]
+    first_part, first = next(((p, d) for p, d in parts if not p.is_Number), parts[0])
+    for part, found in parts:
+        if found != first:
+            raise _UnitMismatch(
+                f"adds {format_dimensions(found)} to {format_dimensions(first)} ({first_part})", expression, part, found
+            )
+    return first
+
+
+def _power(expression: sympy.Expr, known: Mapping[str, Dimensions]) -> Dimensions:
+    base, exponent = expression.as_base_exp()
+    if expression.func is sympy.exp:
+        base, exponent = sympy.E, expression.args[0]
+    inner = NOTHING if base is sympy.E else dimensions(base, known)
+    if exponent.is_Rational:
+        return power(inner, Fraction(int(exponent.p), int(exponent.q)))
+    if exponent.is_Float and inner == NOTHING:
+        return NOTHING
+    raised = dimensions(exponent, known)
+    if raised != NOTHING:
+        raise _UnitMismatch(f"has an exponent in {format_dimensions(raised)}", expression, exponent, raised)
+    if inner != NOTHING:
+        raise _UnitMismatch(
+            f"raises {format_dimensions(inner)} to a power that is not a number", expression, base, inner
+        )
+    return NOTHING
+
+
+def _function(expression: sympy.Expr, known: Mapping[str, Dimensions]) -> Dimensions:
+    if isinstance(expression, hill | hill_slope):
+        x, half, n = expression.args
+        top, bottom = dimensions(x, known), dimensions(half, known)
+        if top != bottom:
+            raise _UnitMismatch(
+                f"compares {format_dimensions(top)} with a half point in {format_dimensions(bottom)}",
+                expression,
+                half,
+                bottom,
+            )
+        _must_be_number(expression, n, known)
+        return NOTHING if isinstance(expression, hill) else power(top, Fraction(-1))
+    for argument in expression.args:
+        _must_be_number(expression, argument, known)
+    return NOTHING
+
+
+def _must_be_number(inside: sympy.Expr, argument: sympy.Expr, known: Mapping[str, Dimensions]) -> None:
+    found = dimensions(argument, known)
+    if found != NOTHING:
+        raise _UnitMismatch(f"takes {format_dimensions(found)} where a pure number is needed", inside, argument, found)
+
+
+def _message(stage: str, term: str, why: str, inside: sympy.Expr, culprit: sympy.Expr, found: Dimensions) -> str:
+    text, part = str(inside), str(culprit)
+    at = text.find(part)
+    underline = " " * max(at, 0) + "~" * (len(part) if at >= 0 else len(text)) + f" {format_dimensions(found)}"
+    return f"stage '{stage}', term '{term}': {why}\n  {text}\n  {underline}"

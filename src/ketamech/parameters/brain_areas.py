@@ -1,0 +1,35 @@
+"""The brain areas of the model: what they are called, and which parameter couples two of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ketamech.core.csv_table import read_table
+
+TABLE = Path(__file__).parents[1] / "data" / "areas" / "areas.csv"
+COLUMNS = ("area", "label", "network", "short")
+
+
+@dataclass(frozen=True)
+class BrainArea:
+    """One area: its name in parameters and outputs, its name for readers, its network, its abbreviation."""
+
+    area: str
+    label: str
+    network: str
+    short: str
+
+
+@cache
+def load_brain_areas() -> tuple[BrainArea, ...]:
+    """Every area, in the order in which couplings name them."""
+    return tuple(BrainArea(**row.cells) for row in read_table(TABLE, COLUMNS))
+
+
+def coupling_name(one: str, other: str) -> str:
+    """The parameter that couples two areas; it does not matter which comes first."""
+    order = [area.area for area in load_brain_areas()]
+    first, second = sorted((one, other), key=order.index)
+    return f"coupling.{first}_and_{second}"

@@ -1,0 +1,72 @@
+"""What differs in a rat or a mouse: tables of values that replace those of a person, and which kinetics are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ketamech.core import UnknownNameError, closest_match
+from ketamech.core.csv_table import read_table
+from ketamech.evidence import load_evidence
+from ketamech.parameters.load_parameters import COLUMNS, load_parameters, parameter_of
+from ketamech.parameters.parameter import Parameter
+
+DIRECTORY = Path(__file__).parents[1] / "data" / "species"
+HUMAN = "human"
+ANIMALS = ("rat", "mouse")
+SPECIES = (HUMAN, *ANIMALS)
+SPECIES_ALIASES = {"rats": "rat", "mice": "mouse", "person": HUMAN, "people": HUMAN, "humans": HUMAN, "man": HUMAN}
+
+
+@dataclass(frozen=True)
+class Species:
+    """One species: `values` that replace those of the main tables, and the `routes` of each drug that are known.
+
+    For people the main tables hold everything, so both are empty.
+    """
+
+    name: str
+    values: dict[str, Parameter]
+    routes: dict[str, tuple[str, ...]]
+
+    @property
+    def canonical(self) -> dict[str, float]:
+        """The values in canonical units, by name."""
+        return {name: row.canonical for name, row in self.values.items()}
+
+
+def load_species(word: str) -> Species:
+    """The species of a word such as rat, mice or human. Raises UnknownName with the nearest one."""
+    name = SPECIES_ALIASES.get(word.strip().lower(), word.strip().lower())
+    if name not in SPECIES:
+        raise UnknownNameError(
+            f"there are no tables for the species '{word}'",
+            key="species",
+            expected=", ".join(SPECIES),
+            nearest=closest_match(word, [*SPECIES, *SPECIES_ALIASES]),
+            type_this="species: rat",
+        )
+    return _shipped(name)
+
+
+@cache
+def _shipped(name: str) -> Species:
+    if name == HUMAN:
+        return Species(name, {}, {})
+    known, evidence = load_parameters(), load_evidence()
+    rows = read_table(DIRECTORY / f"{name}.csv", COLUMNS)
+    values = {}
+    for row in rows:
+        key = row.required("name", "stage.thing")
+        if key not in known:
+            raise row.error(
+                "name", f"no parameter '{key}'", expected="a name of data/parameters", near=closest_match(key, known)
+            )
+        values[key] = parameter_of(row, evidence, key)
+    return Species(name, values, _routes(name))
+
+
+def _routes(name: str) -> dict[str, tuple[str, ...]]:
+    table = read_table(DIRECTORY / "kinetics.csv", ("species", "drug", "routes", "why"))
+    return {row["drug"]: tuple(row["routes"].split(";")) for row in table if row.one_of("species", ANIMALS) == name}

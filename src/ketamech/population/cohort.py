@@ -1,0 +1,168 @@
+"""Many patients on one treatment: drawn, dosed by their own bodies, solved, and handed on in chunks.
+
+Patient i is the same person with the same doses missed whatever the size of the cohort, the chunks or the number of
+threads, and his numbers are the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ketamech.core import InputError
+from ketamech.core.checkpoint import Arrays
+from ketamech.core.execution import ClusterProtocol
+from ketamech.dosing.regimen import Regimen
+from ketamech.engine.solve import TOLERANCE, validate_outputs, validate_times
+from ketamech.population.parameter_sampling import draw_parameters
+from ketamech.population.random_streams import patient_streams
+from ketamech.simulation.dataset_codec import decode, encode
+from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.event_table import event_table
+from ketamech.simulation.model import Model
+from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.scenario_ensemble import ensemble_of_scenario
+
+__all__ = ["CHUNK", "Cohort", "adherence", "event_table"]
+
+CHUNK, CHUNK_BYTES = 4096, 2**27
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """What is asked of a cohort: `times` (h), `outputs` by name, what varies between patients, how carefully."""
+
+    model: Model
+    scenario: Scenario
+    patients: int
+    outputs: tuple[str, ...]
+    times: np.ndarray
+    seed: int = 1
+    replicate: int = 0
+    vary: tuple[str, ...] | None = None
+    tolerance: float = TOLERANCE
+    threads: int = 1
+    chunk: int = CHUNK
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.patients < 1:
+            raise InputError(
+                f"{self.patients} patients", key="patients", expected="at least 1", type_this="--patients 1000"
+            )
+        if self.chunk < 1:
+            raise InputError(f"chunks of {self.chunk} patients", key="chunk", expected="at least 1")
+        if not self.outputs:
+            raise InputError("no output to keep", key="outputs", expected="a name", type_this="--outputs mood.madrs")
+        validate_outputs(self.model.kernel, self.outputs)
+        if validate_times(self.times, self.patients).min() < 0:
+            raise InputError("output times must not be negative", key="times", expected="hours, e.g. 0, 0.5, 24")
+
+    @property
+    def chunk_size(self) -> int:
+        """Patients in a chunk: `chunk`, or as many as leave memory flat when many outputs at many times are kept."""
+        return max(1, min(self.chunk, CHUNK_BYTES // (8 * len(self.outputs) * len(self.times))))
+
+    @property
+    def dosing_horizon(self) -> float:
+        """How long doses are given (h): as long as is looked."""
+        return max(self.scenario.horizon, float(np.max(self.times)))
+
+    @property
+    def result_bytes(self) -> int:
+        """Bytes of the results."""
+        return 8 * self.patients * (len(self.outputs) * len(self.times) + 2)
+
+    @property
+    def chunk_starts(self) -> range:
+        """The first patient of each chunk."""
+        return range(0, self.patients, self.chunk_size)
+
+    def chunks(
+        self,
+        progress: Callable[[int], None] | None = None,
+        chunk_starts: Sequence[int] | None = None,
+        cluster: ClusterProtocol | None = None,
+    ) -> Iterator[xr.Dataset]:
+        """Datasets with dims (patient, time) beginning with `firsts` (all), in that order unless done on a cluster.
+
+        `progress` is told how many patients have been begun. They are solved on a `cluster`, or here while the next
+        patients are drawn. A failed patient is NaN with the reason in `solve_status`.
+        """
+        asked = list(self.chunk_starts if chunk_starts is None else chunk_starts)
+        if not asked:
+            return
+        if cluster:
+            for done, (_, arrays) in enumerate(cluster.map(self.chunk_at, asked)):
+                yield decode(arrays)
+                if progress:
+                    progress(self.patients - (len(asked) - done - 1) * self.chunk_size)
+            return
+        with ThreadPoolExecutor(1) as ahead:
+            following = ahead.submit(self._draw_chunk, self._chunk_ids(asked[0]))
+            for first, after in zip_longest(asked, asked[1:]):
+                people = following.result()
+                if after is not None:
+                    following = ahead.submit(self._draw_chunk, self._chunk_ids(after))
+                yield self._solve_chunk(people, partial(_progress, progress, first) if progress else None)
+
+    def chunk_at(self, first: int) -> Arrays:
+        """The chunk that begins with a patient, packed."""
+        return encode(self.solve_patients(self._chunk_ids(first)))
+
+    def solve_patients(self, who: Sequence[int], progress: Callable[[int], None] | None = None) -> xr.Dataset:
+        """Any patients of the cohort, by number."""
+        return self._solve_chunk(self._draw_chunk(who), progress)
+
+    def _chunk_ids(self, first: int) -> Sequence[int]:
+        return range(first, min(first + self.chunk_size, self.patients))
+
+    def _draw_chunk(self, who: Sequence[int]) -> tuple[Sequence[int], Ensemble]:
+        """Who they are and what each is given: what enters their equations, and what only decides on doses."""
+        layout, table = self.model.layout, self.model.parameters.with_values(dict(self.scenario.values))
+        doses = tuple(name for name in table if name not in set(layout.parameter_names))
+        how: dict[str, Any] = {"replicate": self.replicate, "vary": self.vary}
+        values = draw_parameters(table, layout.parameter_names, self.seed, who, **how)
+        others = draw_parameters(table, doses, self.seed, who, block=1, **how)
+        drawn = dict(zip((*layout.parameter_names, *doses), (*values.T, *others.T), strict=True))
+        own = {name: numbers for name, numbers in drawn.items() if table[name].spread.kind != "fixed"}
+        skipped = adherence(self.scenario.regimen, self.dosing_horizon, self.seed, who, self.replicate)
+        return who, ensemble_of_scenario(
+            self.model, self.scenario, own, len(who), self.dosing_horizon, taken=lambda i, k: skipped.get((i, k), 1.0)
+        )
+
+    def _solve_chunk(self, drawn: tuple[Sequence[int], Ensemble], progress: Callable[[int], None] | None) -> xr.Dataset:
+        who, patients = drawn
+        found = patients.solve(
+            self.times, self.outputs, tolerance=self.tolerance, threads=self.threads, device=self.device,
+            progress=progress,
+        )  # fmt: skip
+        return found.dataset(who)
+
+
+def _progress(progress: Callable[[int], None], before: int, here: int) -> None:
+    progress(before + here)
+
+
+def adherence(
+    regimen: Regimen, horizon: float, seed: int, who: Sequence[int], replicate: int
+) -> dict[tuple[int, int], np.ndarray]:
+    """{(treatment, dose): 1 where a patient takes it, 0 where not} for treatments of which doses may be missed.
+
+    Looking longer changes no dose that was there before, nor does another treatment.
+    """
+    found: dict[tuple[int, int], np.ndarray] = {}
+    for i, treatment in enumerate(regimen.treatments):
+        count = len(treatment.starts(horizon)) if treatment.miss_probability else 0
+        if count:
+            chances = patient_streams(seed, who, "adherence", replicate=replicate, block=i)
+            took = np.array([chance.random(count) for chance in chances]) >= treatment.miss_probability
+            found |= {(i, k): took[:, k].astype(float) for k in range(count)}
+    return found

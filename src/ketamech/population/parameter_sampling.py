@@ -1,0 +1,107 @@
+"""Draws of parameter values from the spreads of their rows.
+
+The spread column says how uncertain or variable a value is; it does not yet tell difference between persons from
+ignorance of the average, and rows are drawn independently. A draw is therefore a plausible person under plausible
+parameters, wider than any real clinic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from ketamech.core import InputError, UnknownNameError, closest_match, unit
+from ketamech.parameters import Parameter, ParameterTable
+from ketamech.population.random_streams import patient_streams
+
+MAX_REDRAWS = 1000
+
+
+def draw_parameters(
+    parameters: ParameterTable,
+    names: Sequence[str],
+    seed: int,
+    patients: Iterable[int],
+    *,
+    replicate: int = 0,
+    vary: Sequence[str] | None = None,
+    block: int = 0,
+) -> np.ndarray:
+    """Values [patient, name] in canonical units; patient i is the same whoever else is drawn.
+
+    Each list of names has its `block` of the patient's stream; lists drawn from one block are not independent.
+
+    `vary` names or stages whose values are drawn (default: all that have a spread); the others keep the table's value.
+    A value keeps the sign of its row: a normal draw on the other side of 0 is drawn again from the patient's stream. A
+    value that a scenario sets is the middle of its normal or lognormal spread; in place of a uniform one it stays.
+    Raises UnknownName for a name in `vary` that is no parameter or stage.
+    """
+    rows = [parameters[name] for name in names]
+    chosen = _checked(vary, parameters)
+    spreads = _ParameterSampler(rows, np.array([_varies(row, chosen) for row in rows]))
+    numbers = [
+        spreads.raw(chance)
+        for chance in patient_streams(seed, patients, "parameters", replicate=replicate, block=block)
+    ]
+    return spreads.values(np.array(numbers).reshape(len(numbers), len(rows)))
+
+
+def _checked(vary: Sequence[str] | None, parameters: ParameterTable) -> tuple[str, ...] | None:
+    if vary is None:
+        return None
+    known = {*parameters, *(name.split(".")[0] for name in parameters)}
+    for name in vary:
+        if name not in known:
+            raise UnknownNameError(
+                f"there is no parameter or stage '{name}'", key="vary", nearest=closest_match(name, known)
+            )
+    return tuple(vary)
+
+
+def _varies(row: Parameter, vary: tuple[str, ...] | None) -> bool:
+    chosen = vary is None or row.name in vary or row.name.split(".")[0] in vary
+    kept = row.spread.kind == "fixed" or (row.status == "set" and row.spread.kind == "uniform")
+    return chosen and not kept
+
+
+class _ParameterSampler:
+    """The spreads of a list of rows as arrays: one standard number a row makes one value a row."""
+
+    def __init__(self, rows: Sequence[Parameter], moving: np.ndarray) -> None:
+        self.rows = rows
+        self.usual = np.array([row.value for row in rows])
+        self.factor = np.array([unit(row.unit).factor for row in rows])
+        self.a = np.array([row.spread.a or 0.0 for row in rows])
+        self.width = np.array([(row.spread.b or 0.0) - (row.spread.a or 0.0) for row in rows])
+        kind = np.array([row.spread.kind for row in rows])
+        self.lognormal, self.uniform = moving & (kind == "lognormal"), moving & (kind == "uniform")
+        self.normal = moving & (kind == "normal")
+        self.signed = np.flatnonzero(self.normal & (self.usual != 0))
+
+    def raw(self, chance: np.random.Generator) -> np.ndarray:
+        """A standard number for every row, varied or not, so that varying one more changes no other; redraws last."""
+        numbers, even = chance.standard_normal(len(self.rows)), chance.random(len(self.rows))
+        numbers[self.uniform] = even[self.uniform]
+        signed = self.usual[self.signed]
+        for i in self.signed[(signed + self.a[self.signed] * numbers[self.signed]) * signed <= 0]:
+            numbers[i] = self._on_its_side(chance, i)
+        return numbers
+
+    def _on_its_side(self, chance: np.random.Generator, i: int) -> float:
+        for _ in range(MAX_REDRAWS):
+            number = chance.standard_normal()
+            if (self.usual[i] + self.a[i] * number) * self.usual[i] > 0:
+                return number
+        row = self.rows[i]
+        raise InputError(
+            f"the spread of {row.name} hardly ever keeps its sign", file=row.file, line=row.line, key="spread"
+        )
+
+    def values(self, numbers: np.ndarray) -> np.ndarray:
+        """Canonical values [patient, row] of standard numbers [patient, row]."""
+        found = np.tile(self.usual, (len(numbers), 1))
+        found[:, self.lognormal] *= np.exp(self.a[self.lognormal] * numbers[:, self.lognormal])
+        found[:, self.normal] += self.a[self.normal] * numbers[:, self.normal]
+        found[:, self.uniform] = self.a[self.uniform] + self.width[self.uniform] * numbers[:, self.uniform]
+        return found * self.factor

@@ -1,0 +1,256 @@
+"""The tables virtual people are drawn from, and the distributions written in them as words.
+
+"normal 33 5 in 20 56" is a mean and an SD before the bounds cut the tails off, "lognormal 78 0.2" a median and the SD
+of the logarithm, "uniform 0 1", "bernoulli 0.4", "binomial 2 0.25" (count), "fixed 0", "mixture 0.6 lognormal 1.4 0.2 |
+lognormal 0.3 0.2" (the first is the share of the first part). A number may be the name of a parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from math import comb, inf
+from pathlib import Path
+
+import numpy as np
+
+from ketamech.core import InputError, closest_match
+from ketamech.core.csv_table import CsvRow, read_table
+
+DIRECTORY = Path(__file__).parents[1] / "data" / "people"
+BASE_POPULATION = "adult"
+NUMBERS = {"normal": 2, "lognormal": 2, "uniform": 2, "bernoulli": 1, "binomial": 2, "fixed": 1}
+Value = Callable[[str], float]
+
+
+@dataclass(frozen=True)
+class MixtureComponent:
+    """One distribution of a kind in NUMBERS; `numbers` are floats or names of parameters."""
+
+    kind: str
+    numbers: tuple[float | str, ...]
+    low: float = -inf
+    high: float = inf
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lowest and highest value; of a uniform part its two numbers where they are not names."""
+        if self.kind != "uniform":
+            return self.low, self.high
+        low, high = self.numbers
+        return (low if isinstance(low, float) else -inf), (high if isinstance(high, float) else inf)
+
+    def quantile(self, u: np.ndarray, value: Value) -> np.ndarray:
+        """The value [patient] below which a share `u` of people lies."""
+        from scipy.special import ndtr, ndtri
+
+        a, b = (*(value(n) if isinstance(n, str) else n for n in self.numbers), 0.0)[:2]
+        if self.kind == "fixed":
+            return np.full_like(u, a)
+        if self.kind == "uniform":
+            return a + (b - a) * u
+        if self.kind == "bernoulli":
+            return (u > 1 - a).astype(float)
+        if self.kind == "binomial":
+            return _binomial(u, int(a), b)
+        low, high = np.log([self.low or 1e-300, self.high]) if self.kind == "lognormal" else (self.low, self.high)
+        middle = np.log(a) if self.kind == "lognormal" else a
+        if b == 0:
+            return np.full_like(u, a)
+        first, last = ndtr((low - middle) / b), ndtr((high - middle) / b)
+        found = middle + b * ndtri(first + u * (last - first))
+        return np.exp(found) if self.kind == "lognormal" else found
+
+
+@dataclass(frozen=True)
+class MarginalDistribution:
+    """How one variable is distributed: a part, or two of which the first has a `share`; `factor` to canonical units."""
+
+    parts: tuple[MixtureComponent, ...]
+    share: float | str = 1.0
+    factor: float = 1.0
+
+    @property
+    def fixed(self) -> bool:
+        """Whether everybody has the same value."""
+        return len(self.parts) == 1 and self.parts[0].kind == "fixed"
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lowest and highest canonical value that may be drawn."""
+        lows, highs = zip(*(part.bounds for part in self.parts), strict=True)
+        return self.factor * min(lows), self.factor * max(highs)
+
+    def quantile(self, u: np.ndarray, value: Value) -> np.ndarray:
+        """Canonical values [patient] of ranks `u` in (0, 1)."""
+        if len(self.parts) == 1:
+            return self.factor * self.parts[0].quantile(u, value)
+        share = value(self.share) if isinstance(self.share, str) else self.share
+        share = min(max(share, 1e-9), 1 - 1e-9)
+        upper = u > 1 - share  # the first part is the upper one, so that ranks keep their order
+        first = self.parts[0].quantile(np.where(upper, (u - 1 + share) / share, 0.5), value)
+        second = self.parts[1].quantile(np.where(upper, 0.5, u / (1 - share)), value)
+        return self.factor * np.where(upper, first, second)
+
+
+@dataclass(frozen=True)
+class Variability:
+    """How much a parameter differs between persons and between occasions: SD of the logarithm."""
+
+    parameter: str
+    person: float
+    occasion: float
+
+
+@dataclass(frozen=True)
+class PeopleTables:
+    """Everything in data/people: `marginals` {population: {variable: Marginal}}, effects, spreads, correlations.
+
+    `settings` {parameter: SD of the logarithm} says how much the average of a trial differs from that of another.
+    """
+
+    marginals: Mapping[str, Mapping[str, MarginalDistribution]]
+    effects: tuple[tuple[str, str, float], ...]
+    between: tuple[Variability, ...]
+    correlations: Mapping[tuple[str, str], float]
+    settings: Mapping[str, float]
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """All that is drawn, in the order in which numbers are taken from a person's stream."""
+        named = {name for known in self.marginals.values() for name in known}
+        return (*sorted(named), *(row.parameter for row in self.between))
+
+
+@cache
+def load_tables(folder: Path = DIRECTORY) -> PeopleTables:
+    """Read and check the tables. Raises BadInput with file, line and column."""
+    columns = ("population", "variable", "distribution", "unit", "status", "evidence", "why")
+    marginals: dict[str, dict[str, MarginalDistribution]] = {}
+    for row in read_table(folder / "populations.csv", columns):
+        marginals.setdefault(row.required("population", "a name"), {})[row["variable"]] = _marginal(row)
+    effects = [
+        (row["covariate"], row["parameter"], row.number("log_factor"))
+        for row in read_table(
+            folder / "effects.csv", ("covariate", "parameter", "log_factor", "status", "evidence", "why")
+        )
+    ]
+    spreads = ("parameter", "between_person", "between_occasion", "status", "evidence", "why")
+    between = [_between(row) for row in read_table(folder / "between.csv", spreads)]
+    rows = read_table(folder / "correlations.csv", ("a", "b", "rho", "status", "evidence", "why"))
+    rhos = {(r["a"], r["b"]): _rho(r) for r in rows}
+    made = PeopleTables(marginals, tuple(effects), tuple(between), rhos, _settings(folder / "settings.csv"))
+    for row in rows:
+        for column in ("a", "b"):
+            if row[column] not in made.variables:
+                near = closest_match(row[column], made.variables)
+                raise row.error(column, f"nothing called '{row[column]}' is drawn", expected="a variable", near=near)
+    return made
+
+
+def marginal(words: str, factor: float = 1.0) -> MarginalDistribution:
+    """A distribution from its words. Raises BadInput."""
+    if not words.startswith("mixture"):
+        return MarginalDistribution((_part(words),), factor=factor)
+    share, _, rest = words.removeprefix("mixture").strip().partition(" ")
+    parts = tuple(_part(part) for part in rest.split("|"))
+    number = _number(share)
+    if len(parts) != 2 or (isinstance(number, float) and not 0 <= number <= 1):
+        raise InputError(
+            f"'{words}' is not a mixture",
+            expected="a share from 0 to 1 of the first of two parts; the rest is the second's",
+            type_this="mixture 0.6 lognormal 1.4 0.2 | lognormal 0.3 0.2",
+        )
+    return MarginalDistribution(parts, number, factor)
+
+
+def _marginal(row: CsvRow) -> MarginalDistribution:
+    from ketamech.core import unit
+
+    try:
+        return marginal(row.required("distribution", "normal 33 5 in 20 56"), unit(row["unit"]).factor)
+    except InputError as problem:
+        raise row.error("distribution", problem.what, expected=problem.expected or "", near=problem.nearest) from None
+
+
+def _part(text: str) -> MixtureComponent:
+    words, _, bounds = text.strip().partition(" in ")
+    kind, *numbers = words.split() or [""]
+    if kind not in NUMBERS:
+        raise InputError(
+            f"'{kind}' is no distribution", expected=", ".join(NUMBERS), nearest=closest_match(kind, NUMBERS)
+        )
+    if len(numbers) != NUMBERS[kind]:
+        raise InputError(f"'{text.strip()}' has {len(numbers)} numbers", expected=f"{kind} takes {NUMBERS[kind]}")
+    found = tuple(_number(word) for word in numbers)
+    low, high = _bounds(bounds) if bounds else (-inf, inf)
+    if kind == "lognormal" and not bounds:
+        low = 0.0
+    _refuse(kind, found, low, high, text)
+    return MixtureComponent(kind, found, low, high)
+
+
+def _bounds(text: str) -> tuple[float, float]:
+    try:
+        low, high = (float(word) for word in text.split())
+    except ValueError:
+        what = f"'in {text}' does not say between which two numbers"
+        raise InputError(what, expected="in LOW HIGH", type_this="normal 33 5 in 20 56") from None
+    return low, high
+
+
+def _refuse(kind: str, numbers: tuple[float | str, ...], low: float, high: float, text: str) -> None:
+    known = [n for n in numbers if isinstance(n, float)]
+    impossible = low >= high or (kind == "uniform" and len(known) == 2 and known[0] > known[1])
+    impossible |= kind in ("normal", "lognormal") and isinstance(numbers[1], float) and numbers[1] < 0
+    impossible |= kind == "lognormal" and isinstance(numbers[0], float) and numbers[0] <= 0
+    impossible |= kind in ("bernoulli", "binomial") and isinstance(numbers[-1], float) and not 0 <= numbers[-1] <= 1
+    if kind in ("normal", "lognormal") and len(known) == 2 and not impossible:
+        middle, width = (np.log(known[0]), known[1]) if kind == "lognormal" else known
+        edges = np.log([max(low, 1e-300), high]) if kind == "lognormal" else (low, high)
+        impossible = edges[1] < middle - 6 * width or edges[0] > middle + 6 * width
+    if impossible:
+        raise InputError(
+            f"no one can be drawn from '{text.strip()}'", expected="a possible range: normal 33 5 in 20 56"
+        )
+
+
+def _number(word: str) -> float | str:
+    try:
+        return float(word)
+    except ValueError:
+        return word
+
+
+def _between(row: CsvRow) -> Variability:
+    sizes = [row.number(column) for column in ("between_person", "between_occasion")]
+    for column, size in zip(("between_person", "between_occasion"), sizes, strict=True):
+        if not 0 <= size <= 2:
+            raise row.error(column, f"{size:g} is no spread between people", expected="0 to 2, SD of the logarithm")
+    return Variability(row.required("parameter", "a parameter"), *sizes)
+
+
+def _settings(file: Path) -> dict[str, float]:
+    columns = ("parameter", "between_trials", "status", "evidence", "why")
+    found = {}
+    for row in read_table(file, columns):
+        size = row.number("between_trials")
+        if not 0 <= size <= 1:
+            raise row.error(
+                "between_trials", f"{size:g} is no spread of trials", expected="0 to 1, SD of the logarithm"
+            )
+        found[row.required("parameter", "a parameter")] = size
+    return found
+
+
+def _rho(row: CsvRow) -> float:
+    rho = row.number("rho")
+    if not -1 < rho < 1:
+        raise row.error("rho", f"{rho:g} is no correlation", expected="between -1 and 1")
+    return rho
+
+
+def _binomial(u: np.ndarray, n: int, p: float) -> np.ndarray:
+    steps = np.cumsum([comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n)])
+    return np.searchsorted(steps, u, side="right").astype(float)

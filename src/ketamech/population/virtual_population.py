@@ -1,0 +1,219 @@
+"""Virtual people: who they are, how they differ, and what goes with what.
+
+Two levels. What is true of everybody (a replicate: one set of population values) comes in as `base`; a replicate other
+than 0 is also a setting of its own, whose average differs (who is enrolled, how hopeful the place is). A person differs
+from that by his covariates, by their effects, and by spread between persons, all drawn from his own stream through a
+Gaussian copula. Person i is the same in any cohort, and in another population differs only where that population does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.parameters import ParameterTable
+from ketamech.population.population_tables import (
+    BASE_POPULATION,
+    MarginalDistribution,
+    PeopleTables,
+    load_tables,
+    marginal,
+)
+from ketamech.population.random_streams import patient_streams
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COVARIATE = "covariate."
+
+
+@dataclass(frozen=True)
+class VirtualPatients:
+    """Some persons: `who` (their numbers), `values` {parameter: [patient], canonical units}, and other `covariates`."""
+
+    patient_ids: np.ndarray
+    values: Mapping[str, np.ndarray]
+    covariates: Mapping[str, np.ndarray]
+    parameters: ParameterTable = field(repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.patient_ids)
+
+    def of(self, some: np.ndarray) -> VirtualPatients:
+        """Some of them, by place or mask."""
+        values = {name: numbers[some] for name, numbers in self.values.items()}
+        return replace(
+            self,
+            patient_ids=self.patient_ids[some],
+            values=values,
+            covariates={n: v[some] for n, v in self.covariates.items()},
+        )
+
+    def table(self) -> pd.DataFrame:
+        """One line a person, in the units of the parameter tables."""
+        import pandas as pd
+
+        known = {n.removeprefix(COVARIATE): v for n, v in self.covariates.items()}
+        known |= {n: v / _factor(self.parameters, n) for n, v in self.values.items()}
+        return pd.DataFrame({"person": self.patient_ids, **known})
+
+
+@dataclass(frozen=True)
+class Population:
+    """A kind of people: every variable with its distribution, and the tables around it.
+
+    `stated` names the variables whose distribution a user gave: covariates do not act on these, so that what is drawn
+    has the mean and the bounds that were asked for.
+    """
+
+    name: str
+    marginals: Mapping[str, MarginalDistribution]
+    tables: PeopleTables = field(repr=False)
+    stated: frozenset[str] = frozenset()
+
+    def with_marginals(self, words: Mapping[str, str], parameters: ParameterTable) -> Population:
+        """The same people with some variables distributed otherwise, e.g. {"person.age": "normal 70 4 in 65 85"}.
+
+        Raises UnknownName for a variable that people do not have and BadInput for words that are no distribution.
+        """
+        known, stated = {**self.marginals}, []
+        for name, text in words.items():
+            full = name if "." in name else f"person.{name}"
+            if full not in self.tables.variables and full not in parameters:
+                near = closest_match(full, [*self.tables.variables, *parameters])
+                raise UnknownNameError(f"people have no '{name}'", key=name, nearest=near)
+            known[full] = marginal(str(text), 1.0 if full.startswith(COVARIATE) else _factor(parameters, full))
+            stated.append(full)
+        return replace(self, marginals=known, stated=self.stated.union(stated))
+
+    def draw(
+        self,
+        parameters: ParameterTable,
+        seed: int,
+        patients: Sequence[int] | np.ndarray,
+        *,
+        replicate: int = 0,
+        base: Mapping[str, float] | None = None,
+    ) -> VirtualPatients:
+        """The persons with these numbers. `base` holds population values (canonical) that differ from the tables'."""
+        given = dict(base or {})
+
+        def value(name: str) -> float:
+            if name not in given and name not in parameters:
+                raise UnknownNameError(f"there is no parameter '{name}'", nearest=closest_match(name, parameters))
+            return given.get(name, parameters[name].canonical)
+
+        z = self._correlated(seed, patients, replicate)
+        ranks = {name: _uniform(z[name]) for name in self.marginals}
+        drawn = {name: known.quantile(ranks[name], value) for name, known in self.marginals.items()}
+        for row in self.tables.between:
+            if row.person and row.parameter not in drawn:
+                drawn[row.parameter] = value(row.parameter) * np.exp(row.person * z[row.parameter])
+        for covariate, name, power in self.tables.effects:
+            if name in self.stated:
+                continue
+            usual = drawn[name] if name in drawn else np.full(len(z[covariate]), value(name))
+            drawn[name] = self._within(name, usual, usual * np.exp(power * drawn[covariate]))
+        for name, factor in self.setting(seed, replicate).items():
+            usual = drawn[name] if name in drawn else np.full(len(patients), value(name))
+            drawn[name] = self._within(name, usual, usual * factor)
+        values = {name: numbers for name, numbers in drawn.items() if not name.startswith(COVARIATE)}
+        others = {name: numbers for name, numbers in drawn.items() if name.startswith(COVARIATE)}
+        return VirtualPatients(np.asarray(patients), _clip_to_bounds(values), others, parameters)
+
+    def setting(self, seed: int, replicate: int) -> dict[str, float]:
+        """Factors by which the average of a replicate differs; none for replicate 0, the typical setting."""
+        if not replicate:
+            return {}
+        (chance,) = patient_streams(seed, [0], "setting", replicate=replicate)
+        sizes = self.tables.settings
+        return dict(
+            zip(sizes, np.exp(np.array(list(sizes.values())) * chance.standard_normal(len(sizes))), strict=True)
+        )
+
+    def _within(self, name: str, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Moved values, but nobody further out than the distribution allows; what is fixed does not move."""
+        if name not in self.marginals:
+            return after
+        if self.marginals[name].fixed:
+            return before
+        low, high = self.marginals[name].bounds
+        return np.clip(after, np.minimum(low, before), np.maximum(high, before))
+
+    def occasion_factors(
+        self, name: str, seed: int, patients: Sequence[int] | np.ndarray, count: int, *, replicate: int = 0
+    ) -> np.ndarray:
+        """Factors [patient, occasion] by which a parameter differs from a person's own value at each dose."""
+        spread = {row.parameter: row.occasion for row in self.tables.between}.get(name, 0.0)
+        if not spread or not count:
+            return np.ones((len(patients), count))
+        block = 1 + [row.parameter for row in self.tables.between].index(name)
+        drawn = [
+            chance.standard_normal(count)
+            for chance in patient_streams(seed, patients, "people", replicate=replicate, block=block)
+        ]
+        return np.exp(spread * np.array(drawn))
+
+    @cached_property
+    def _factors(self) -> dict[str, list[tuple[str, float]]]:
+        """Each correlated variable as a sum of independent numbers: rows of the Cholesky factor."""
+        names = [n for n in self.tables.variables if any(n in pair for pair in self.tables.correlations)]
+        matrix = np.eye(len(names))
+        for (a, b), rho in self.tables.correlations.items():
+            i, j = names.index(a), names.index(b)
+            matrix[i, j] = matrix[j, i] = rho
+        try:
+            lower = np.linalg.cholesky(matrix)
+        except np.linalg.LinAlgError:
+            raise InputError(
+                "these correlations contradict each other", key="rho", expected="a positive definite matrix"
+            ) from None
+        return {n: [(names[j], float(lower[i, j])) for j in range(i + 1) if lower[i, j]] for i, n in enumerate(names)}
+
+    def _correlated(self, seed: int, patients: Sequence[int] | np.ndarray, replicate: int) -> dict[str, np.ndarray]:
+        names = self.tables.variables
+        raw = np.array(
+            [
+                chance.standard_normal(len(names))
+                for chance in patient_streams(seed, patients, "people", replicate=replicate)
+            ]
+        ).reshape(len(patients), len(names))
+        plain = {name: raw[:, i] for i, name in enumerate(names)}
+        for name, row in self._factors.items():  # term by term, so that nobody depends on who else is drawn
+            plain[name] = np.sum([weight * raw[:, names.index(other)] for other, weight in row], axis=0)
+        return plain
+
+
+def load_population(name: str = "trd", tables: PeopleTables | None = None) -> Population:
+    """The people of one name in data/people/populations.csv. Raises UnknownName."""
+    known = load_tables() if tables is None else tables
+    if name not in known.marginals:
+        raise UnknownNameError(
+            f"there is no population '{name}'",
+            key="population",
+            expected=", ".join(sorted(known.marginals)),
+            nearest=closest_match(name, known.marginals),
+        )
+    return Population(name, {**known.marginals[BASE_POPULATION], **known.marginals[name]}, known)
+
+
+def _uniform(z: np.ndarray) -> np.ndarray:
+    from scipy.special import ndtr
+
+    return np.clip(ndtr(z), 1e-12, 1 - 1e-12)
+
+
+def _clip_to_bounds(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A share absorbed is no more than all of it."""
+    return {n: np.minimum(v, 1.0) if n.endswith(("_fraction", "_fraction_first")) else v for n, v in values.items()}
+
+
+def _factor(parameters: ParameterTable, name: str) -> float:
+    from ketamech.core import unit
+
+    return unit(parameters[name].unit).factor

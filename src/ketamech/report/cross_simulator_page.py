@@ -1,0 +1,67 @@
+"""The certificate as a page: how far the exported model differs elsewhere, by scenario, engine and output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ketamech.report.number_format import DISCLAIMER
+
+if TYPE_CHECKING:
+    from ketamech.exchange.cross_simulator_check import CrossSimulatorCheck
+
+ENGINES = {"libRoadRunner": "libRoadRunner (CVODE)", "COPASI": "COPASI (LSODA)", "AMICI": "AMICI (CVODES)"}
+INTRODUCTION = """# Certificate: the exported model in other engines
+
+{disclaimer} Written by `ketamech certify{asked} --docs docs/certificate.md`; do not edit.
+
+The OMEX archive of every example scenario was written, opened again, and its SBML run by {engines}
+at the times of its SED-ML: the first day by the minute, the whole by the hour, without the very moments at which
+something is given. A difference is the largest distance from our own engine (tolerance 1e-9), as a share of
+the output's scale: the declared scale of a state; of an output that is computed from states, the largest value in any
+of these scenarios or after 0.5 mg/kg of racemic ketamine over 40 min. Goal: {goal:g}.
+**Largest of all: {largest:.2g}: {verdict}.**
+
+Equations `{fingerprint}`.
+{versions}.
+"""
+
+
+def certificate_rows(found: CrossSimulatorCheck) -> list[dict[str, object]]:
+    """One row a scenario and engine: the largest difference, its output and hour."""
+    worst = found.table.loc[found.table.groupby(["scenario", "engine"], sort=False)["difference"].idxmax()]
+    columns = ["scenario", "engine", "difference", "output", "hour"]
+    return [{str(k): v for k, v in row.items()} for row in worst[columns].to_dict("records")]
+
+
+def write_certificate(path: Path, found: CrossSimulatorCheck) -> Path:
+    """Write the page as Markdown."""
+    versions = ",\n".join(f"{name} {version}" for name, version in found.versions.items())
+    used = list(found.table["engine"].unique())
+    head = INTRODUCTION.format(
+        engines=" and ".join([", ".join(ENGINES[one] for one in used[:-1]), ENGINES[used[-1]]]),
+        asked=" --amici" if "AMICI" in used else "",
+        disclaimer=DISCLAIMER, goal=1e-4, largest=found.largest, fingerprint=found.fingerprint, versions=versions,
+        verdict="reached" if found.within_goal else "missed",
+    )  # fmt: skip
+    rows = [[_cell(v) for v in row.values()] for row in certificate_rows(found)]
+    scenarios = _table(["scenario", "engine", "largest difference", "output", "hour"], rows)
+    by_output = found.table.pivot_table(
+        index="output", columns="engine", values="difference", aggfunc="max", sort=False
+    )
+    ordered = by_output.loc[by_output.max(axis=1).sort_values(ascending=False, kind="stable").index]
+    lines = zip(ordered.index, ordered.to_numpy(), strict=True)
+    outputs = [[f"`{name}`", *(f"{share:.1e}" for share in line)] for name, line in lines]
+    parts = [head, "## By scenario", scenarios, "## By output, worst first"]
+    parts.append(_table(["output", *map(str, ordered.columns)], outputs))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return path
+
+
+def _cell(value: object) -> str:
+    return f"{value:.2g}" if isinstance(value, float) else str(value)
+
+
+def _table(head: list[str], lines: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *lines])

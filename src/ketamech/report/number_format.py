@@ -1,0 +1,67 @@
+"""Numbers, times and units the way people say them."""
+
+from __future__ import annotations
+
+import math
+
+DISCLAIMER = "For research and education only: not treatment or dosing advice."
+_ACRONYMS = {"nmda": "NMDA", "ampa": "AMPA"}
+_UNITS = {"umol/L": "µmol/L", "1": "", "1/h": "per hour", "umol": "µmol"}
+
+
+def hours_in_words(hours: float) -> str:
+    """A time after the dose: 38 min, 2.3 h, 1.5 d, 12 d."""
+    if not math.isfinite(hours):
+        return "never"
+    if abs(hours) < 0.5 / 60:
+        return "the start"
+    if hours < 1.5:
+        return f"{hours * 60:.0f} min"
+    if hours < 36:
+        return f"{_short(hours)} h"
+    return f"{_short(hours / 24)} d"
+
+
+def _short(value: float) -> str:
+    """One decimal below ten, none above; no trailing .0."""
+    return f"{value:.1f}".removesuffix(".0") if abs(value) < 9.95 else f"{value:.0f}"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Three significant digits without an exponent where a person would not write one; a true minus sign."""
+    if not math.isfinite(value):
+        return "n/a"
+    if value == 0 or abs(value) < 1e-9:
+        return "0"
+    if 1e-3 <= abs(value) < 1e5:
+        decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+        text = f"{value:.{decimals}f}"
+    else:
+        text = f"{value:.{digits - 1}e}"
+    return text.replace("-", "−")
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """A difference with its sign."""
+    return ("+" if value > 0 else "") + number(value, digits)
+
+
+def unit_in_words(text: str) -> str:
+    """A unit as printed on an axis; empty for a pure number."""
+    return _UNITS.get(text, text)
+
+
+def stage_in_words(name: str) -> str:
+    """A stage as a heading: NMDA, Second blocker."""
+    return sentence_case(" ".join(_ACRONYMS.get(word, word) for word in name.split("_")))
+
+
+def sentence_case(words: str) -> str:
+    """Words as they begin a line: a capital first, but where the first word has one of its own, such as mTORC1."""
+    first = words.split(" ", 1)[0]
+    return words if any(letter.isupper() for letter in first) else words[:1].upper() + words[1:]
+
+
+def truncated_list(items: list[str]) -> str:
+    """a, b and c."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""

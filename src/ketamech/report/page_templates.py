@@ -1,0 +1,78 @@
+"""The one-page report: everything inline, nothing fetched."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from ketamech.parameters import Parameter
+from ketamech.report.number_format import DISCLAIMER, hours_in_words, number, signed, stage_in_words
+from ketamech.report.run_description import RunDescription
+from ketamech.report.summary import SummaryRow
+
+TEMPLATES = Path(__file__).parent / "templates"
+STATUSES = {
+    "measured": "read off a paper",
+    "derived": "arithmetic on published numbers",
+    "calibrated": "turned until published numbers were met",
+    "assumed": "a reasoned guess, no source",
+    "set": "set by the user",
+}
+
+
+def render(template: str, **values: Any) -> str:
+    """A page from a template of this room, with the shared style inline."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.trim_blocks = environment.lstrip_blocks = True
+    environment.filters |= {"number": number, "signed": signed, "hours": hours_in_words}
+    environment.filters |= {"stage_in_words": stage_in_words, "with_code": with_code}
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    return environment.get_template(template).render(style=style, disclaimer=DISCLAIMER, **values)
+
+
+def with_code(text: str) -> Markup:
+    """A text whose names stand in backticks, as HTML."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def sentence(line: SummaryRow) -> str:
+    """What happens to one output, in one sentence."""
+    if not line.moved:
+        return f"stays at {line.value_in_words(line.rest)}."
+    words = f"from {line.value_in_words(line.rest)} at rest; {line.in_words()}"
+    day = line.moments.get("24 h")
+    words += f"; {line.value_in_words(day)} at 24 h" if day is not None else ""
+    gap = line.difference.get("24 h")
+    words += f" ({line.text(gap, sign=True)} against control)" if gap is not None else ""
+    return words + f"; {line.value_in_words(line.moments['end'])} at the end."
+
+
+def alternative_text(told: RunDescription, lines: Sequence[SummaryRow]) -> str:
+    """The story figure for those who cannot see it."""
+    said = [f"{line.label}: {line.in_words()}" for line in lines if line.is_primary]
+    return f"{told.title}. One lane per stage over time since the first treatment. " + ". ".join(said) + "."
+
+
+def counts(parameters: Sequence[Parameter]) -> list[tuple[str, int, str]]:
+    """How many parameters of each status, with what the status means."""
+    found = Counter(row.status for row in parameters)
+    return [(status, found[status], meaning) for status, meaning in STATUSES.items() if found[status]]
+
+
+def plain_words(told: RunDescription, horizon: float, changed: Mapping[str, str]) -> list[str]:
+    """What was simulated, for somebody who has never seen a scenario file."""
+    given = "; ".join(told.given) or "nothing"
+    words = [f"One typical virtual patient gets {given}. The clock runs for {hours_in_words(horizon)}."]
+    if told.control_place is not None:
+        words.append("A control, the same person with the same hopes and challenges but no drug, is drawn dashed.")
+    if changed:
+        words.append("Set for this run: " + "; ".join(f"{name} = {value}" for name, value in changed.items()) + ".")
+    return words + [f"Assumed: {note}." for note in told.assumptions]

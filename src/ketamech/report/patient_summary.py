@@ -1,0 +1,161 @@
+"""A scenario on one page in plain words: what was simulated, what happened, how sure, from where. HTML or PDF.
+
+Something to bring to a conversation, marked as no medical advice on every sheet.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ketamech.report.number_format import DISCLAIMER, hours_in_words, number
+from ketamech.report.page_templates import counts, plain_words, render
+from ketamech.report.patient_summary_panels import draw_panels
+from ketamech.report.patient_summary_pdf import Sheet, sheet
+from ketamech.report.run_description import RunDescription
+from ketamech.report.run_folder import RunReport
+from ketamech.report.summary import SummaryRow
+
+MOST_PAPERS, MOST_GIVEN, MOST_SETTINGS = 14, 4, 6
+HOW_TO_READ = (
+    "Line: simulated. Dashed: the same hopes without the drug. Dots: published; hollow ones are translated from animals"
+    " or another scale."
+)
+WARNING = (
+    "This page is computed by a research model for one typical, imagined person. It is not medical advice, not a"
+    " prescription, and says nothing about you. Talk to your doctor before you start, change or stop a treatment."
+)
+LIMITS = (
+    "One typical person is shown; real people differ widely, and some do not respond at all.",
+    "Most steps between the receptor and the mood were never measured in people.",
+    "Not in the model: dependence, bladder damage, pregnancy, children, most other medicines and illnesses.",
+)
+
+
+@dataclass(frozen=True)
+class PatientSummary:
+    """What stands on the page, in order."""
+
+    title: str
+    what: tuple[str, ...]
+    happened: tuple[str, ...]
+    limits: tuple[str, ...]
+    papers: tuple[str, ...]
+    more: int
+
+
+def one_page(found: RunReport) -> PatientSummary:
+    """Everything on the page as text."""
+    lines = {line.key: line for line in reversed(found.lines) if line.is_primary}
+    told = found.told
+    end = float(found.dataset.variables["time"].values[-1])
+    assumed = {status: n for status, n, _ in counts(found.used)}.get("assumed", 0)
+    share = f"{assumed} of the {len(found.used)} values behind these curves are assumed, the others come from papers."
+    papers = sorted(found.papers, key=lambda paper: (not paper["drawn"], paper["citation"]))
+    return PatientSummary(
+        told.title,
+        tuple(plain_words(_short(told), end, _few(found.provenance["changed_parameters"]))),
+        tuple(_happened(lines)),
+        (*LIMITS, share),
+        tuple(paper["citation"] for paper in papers[:MOST_PAPERS]),
+        max(0, len(papers) - MOST_PAPERS),
+    )
+
+
+def _short(told: RunDescription) -> RunDescription:
+    """The same with no more treatments than a page holds."""
+    given, more = told.given[:MOST_GIVEN], len(told.given) - MOST_GIVEN
+    return replace(told, given=(*given, f"and {more} more treatments")) if more > 0 else told
+
+
+def _few(changed: Mapping[str, str]) -> dict[str, str]:
+    """What was set, in words, no more of it than a page holds."""
+    said = dict(_said(name, value) for name, value in changed.items())
+    shown, more = dict(list(said.items())[:MOST_SETTINGS]), len(said) - MOST_SETTINGS
+    return {**shown, f"and {more} more": "in the scenario file"} if more > 0 else shown
+
+
+def _said(name: str, value: str) -> tuple[str, str]:
+    """pathway.habenula, '0 1 (usually 1)' -> habenula pathway, off."""
+    kind, words = name.split(".", 1)[0], name.split(".", 1)[-1].replace("_", " ")
+    if kind == "pathway":
+        return f"{words} pathway", "off" if value.startswith("0 ") else "on"
+    return words if kind in ("person", "perturbation") else name, value.replace(" 1 (", " (")
+
+
+def _happened(lines: Mapping[str, SummaryRow]) -> list[str]:
+    """What happens, in the order in which one would ask."""
+    said = [_score(lines[key], words) for key, words in SCORES.items() if key in lines]
+    if "plasma" in lines and lines["plasma"].moved:
+        said.insert(0, f"In the blood: {lines['plasma'].in_words()}.")
+    if "nmda" in lines and lines["nmda"].moved:
+        said.insert(1, f"In the brain: NMDA receptors are blocked, {lines['nmda'].in_words()}.")
+    for key, words in DISSOCIATION_OUTPUTS.items():
+        if key in lines:
+            line = lines[key]
+            said.append(f"{words}: {line.in_words() if line.moved else 'hardly any change'}.")
+    return said
+
+
+SCORES = {"mood": "Depression (MADRS, 0 to 60)", "suicidality": "Suicidal thoughts (SSI, 0 to 38)"}
+DISSOCIATION_OUTPUTS = {
+    "dissociation": "Feeling apart from oneself (CADSS, 0 to 92)",
+    "sedation": "Sleepiness, as a share of anaesthesia",
+    "haemodynamics": "Rise in systolic blood pressure, mmHg",
+    "pain": "Pain relief, as a share of full relief",
+}
+
+
+def _score(line: SummaryRow, words: str) -> str:
+    if not line.moved:
+        return f"{words}: stays at {number(line.rest)}."
+    way = "lowest" if not line.rises else "highest"
+    text = f"{words}: {number(line.rest)} before, {way} {number(line.extreme)} after {hours_in_words(line.at)}"
+    gap = line.difference.get("extreme")
+    if gap is not None:
+        without = number(line.extreme - gap)
+        text += f" (with the same hopes and no drug it would be {without})"
+    week = line.moments.get("7 d")
+    text += f"; {number(week)} after a week" if week is not None else ""
+    return f"{text}; {number(line.moments['end'])} at the end."
+
+
+def one_page_html(found: RunReport) -> str:
+    """The page as one HTML file with its figures inside; printed, it is one page of A4 too."""
+    figure = sheet(7.2, 4.3)
+    draw_panels(figure, found, top=0.99, bottom=0.03)
+    held = io.StringIO()
+    figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
+    drawn = held.getvalue()
+    return render(
+        "one_page.html.j2", page=one_page(found), warning=WARNING, how=HOW_TO_READ,
+        picture=drawn[drawn.index("<svg") :],
+    )  # fmt: skip
+
+
+def one_page_pdf(found: RunReport) -> bytes:
+    """The page as PDF, A4."""
+    page, figure = one_page(found), sheet(8.27, 11.69)
+    write = Sheet(figure)
+    write.line(page.title, size=15, weight="bold", most=2)
+    write.line(WARNING, size=8.8, colour="#7a2b00")
+    write.gap()
+    for text in page.what:
+        write.line(text)
+    top = write.at - 0.012
+    draw_panels(figure, found, top=top, bottom=top - 0.37)
+    write.at = top - 0.375
+    write.line(HOW_TO_READ, size=7.6, colour="#55606c")
+    for title, lines in (("What happens", page.happened), ("How far to trust it", page.limits)):
+        write.head(title)
+        for text in lines:
+            write.line(f"• {text}")
+    write.head("Sources")
+    more = f"; and {page.more} more in the full report" if page.more else ""
+    write.line("; ".join(page.papers) + more + ".", size=7.4)
+    figure.text(0.06, 0.02, DISCLAIMER, size=8, weight="bold")
+    held = io.BytesIO()
+    facts = {"Title": page.title, "Subject": DISCLAIMER, "CreationDate": None, "Creator": "KetaMech", "Producer": None}
+    figure.savefig(held, format="pdf", metadata=facts)
+    return held.getvalue()

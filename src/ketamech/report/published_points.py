@@ -1,0 +1,188 @@
+"""Published points that may stand over a run's curves: same drug, dose, route and times, read the same way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from ketamech.analysis.reference_protocols import Protocol, load_protocols
+from ketamech.analysis.scorecard_targets import Target, load_targets
+from ketamech.core import unit
+from ketamech.dosing.subject import DoseEvent
+from ketamech.evidence import Evidence, Observation
+from ketamech.report.run_description import RunDescription
+from ketamech.simulation.baseline import baseline_of
+from ketamech.simulation.expression import names_in, value_of
+from ketamech.simulation.model import Model
+
+_SAME_PERSON = ("person.asian", "person.japanese", "pathway.", "perturbation.")
+_YEARS_APART = 15.0
+
+
+@dataclass(frozen=True)
+class PublishedPoint:
+    """A published number in the unit of a simulated output. Hours count from the first treatment.
+
+    `shape`: point (value at `start`), level (height of a peak or trough, placed where the model has it) or span
+    (a mean from `start` to `end`). `translated`: not measured in people, or an assumption made it comparable.
+    """
+
+    evidence: str
+    output: str
+    shape: str
+    start: float
+    end: float
+    value: float
+    low: float
+    high: float
+    translated: bool
+    label: str
+
+
+def published_points(
+    dataset: xr.Dataset, told: RunDescription, model: Model, evidence: Evidence
+) -> list[PublishedPoint]:
+    """Every published point whose protocol gave the same treatment to the same kind of person."""
+    protocols = load_protocols()
+    mine = {name: told.values.get(name, row.canonical) for name, row in model.parameters.items()}
+    shared = {name: _shared(protocol, told, model, mine) for name, protocol in protocols.items()}
+    points: dict[tuple[str, str], PublishedPoint] = {}
+    for target in load_targets(evidence, protocols):
+        until = min(shared[target.protocol], float(dataset.variables["time"].values[-1]))
+        if until > 0 and (found := _point(target, evidence, dataset, told, until)):
+            points.setdefault((target.evidence, found.output), found)
+    return list(points.values())
+
+
+def _shared(protocol: Protocol, told: RunDescription, model: Model, person: Mapping[str, float]) -> float:
+    """Until which hour this run is the protocol: up to the next dose the protocol does not have; 0 if never."""
+    if not _same_person(protocol, told, model, person):
+        return 0.0
+    theirs = _in_order(e for e in protocol.events(model.parameters) if e.time <= protocol.horizon)
+    mine = _in_order(told.entries)
+    if not theirs or len(theirs) > len(mine) or not all(map(_close, theirs, mine)):
+        return 0.0
+    return mine[len(theirs)].time if len(mine) > len(theirs) else math.inf
+
+
+def _same_person(protocol: Protocol, told: RunDescription, model: Model, mine: Mapping[str, float]) -> bool:
+    """Same pathways, perturbations and ancestry, about the same age; other covariates may differ."""
+    values = protocol.values(model.parameters)
+    for name in {*values, *told.values}:
+        theirs = values.get(name, model.parameters[name].canonical)
+        if name.startswith(_SAME_PERSON) or not name.startswith("person."):
+            if not math.isclose(theirs, mine[name], rel_tol=1e-6, abs_tol=1e-12):
+                return False
+        elif name == "person.age" and abs(theirs - mine[name]) > _YEARS_APART * unit("year").factor:
+            return False
+    return True
+
+
+def _in_order(entries: Iterable[DoseEvent]) -> list[DoseEvent]:
+    """What enters the body, hopes left out."""
+    drugs = (entry for entry in entries if not entry.compartment.startswith("expectancy."))
+    return sorted(drugs, key=lambda entry: (round(entry.time, 4), entry.compartment))
+
+
+def _close(a: DoseEvent, b: DoseEvent) -> bool:
+    """The same state at the same time; amounts may differ by a tenth (body weight)."""
+    times = abs(a.time - b.time) < 0.02 and abs(a.duration - b.duration) < 0.02
+    return a.compartment == b.compartment and times and math.isclose(a.amount, b.amount, rel_tol=0.1)
+
+
+def _point(
+    target: Target, evidence: Evidence, dataset: xr.Dataset, told: RunDescription, until: float
+) -> PublishedPoint | None:
+    measure, row = target.measure, evidence[target.evidence]
+    ways = {"at": "point", "max": "level", "min": "level", "mean": "span"}
+    drawable = measure.statistic in ways and target.comparison in ("fold", "z", "interval")
+    if not drawable or "|" in measure.output or any(name not in dataset.variables for name in names_in(measure.output)):
+        return None
+    when = _when(target, dataset, told, until)
+    if when is None:
+        return None
+    start, end = when
+    numbers = [_back(value, target, dataset, told, start) for value in _numbers(target, row)]
+    if numbers[0] is None:
+        return None
+    value, low, high = (math.nan if number is None else number for number in numbers)
+    low, high = min(low, high), max(low, high)
+    translated = row.species != "human" or bool(target.assumption)
+    label = evidence.references[row.reference].citation
+    return PublishedPoint(
+        row.id, measure.output, ways[measure.statistic], start, end, value, low, high, translated, _short(label)
+    )
+
+
+def _numbers(target: Target, row: Observation) -> tuple[float, float, float]:
+    """Value, low and high in canonical units; an asked-for band replaces the printed spread."""
+    low, high = row.spread.low, row.spread.high
+    if not (math.isnan(target.low) or math.isnan(target.high)):
+        low, high = target.low, target.high
+    bounds = [math.nan if bound is None else row.canonical(bound) for bound in (low, high)]
+    return row.canonical_value, bounds[0], bounds[1]
+
+
+def _when(target: Target, dataset: xr.Dataset, told: RunDescription, until: float) -> tuple[float, float] | None:
+    """Start and end of what was measured, in hours since the first treatment."""
+    text, time = target.measure.time, dataset.variables["time"].values
+    if "<" in text or ">" in text or ";" in text:
+        return None
+    bounds = [float(part) for part in text.split("-")] if text else [0.0, until]
+    if bounds[-1] > until + 1e-6 and target.measure.statistic != "max":
+        return None
+    if target.measure.statistic in ("max", "min"):
+        inside = (time >= bounds[0]) & (time <= min(bounds[-1], until))
+        y = np.where(inside, _curve(target, dataset, told.index_of_main), np.nan)
+        best = np.nanargmax(y) if target.measure.statistic == "max" else np.nanargmin(y)
+        bounds = [float(time[best])]
+    return bounds[0] - told.first, bounds[-1] - told.first
+
+
+def _curve(target: Target, dataset: xr.Dataset, patient: int) -> np.ndarray:
+    outputs = {name: dataset.variables[name].values[patient] for name in names_in(target.measure.output)}
+    with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to a drug that is not there yet
+        return np.asarray(value_of(target.measure.output, outputs), dtype=float)
+
+
+def drug_free(expression: str, dataset: xr.Dataset, patient: int) -> float:
+    """Drug-free value of an expression of outputs in one patient."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        outputs = {name: baseline_of(dataset, name)[[patient]] for name in names_in(expression)}
+        return float(np.asarray(value_of(expression, outputs), dtype=float)[0])
+
+
+def _back(value: float, target: Target, dataset: xr.Dataset, told: RunDescription, start: float) -> float | None:
+    """From what the paper printed back to the height of the curve: the measure, run backwards."""
+    measure = target.measure
+    given = value / measure.factor
+    rest = drug_free(measure.output, dataset, told.index_of_main)
+    base = 0.0
+    if measure.control_contrast == "difference" and told.control_place is not None:
+        other = _curve(target, dataset, told.control_place)
+        base = float(np.interp(start + told.first, dataset.variables["time"].values, other)) - rest * (
+            measure.relative_to == "change"
+        )
+    elif measure.control_contrast:
+        return None
+    ways = {
+        "value": given,
+        "of_rest": given * rest,
+        "change": rest + given,
+        "fall": rest - given,
+        "rise": rest * (1 + given),
+    }
+    return None if measure.relative_to not in ways else ways[measure.relative_to] + base
+
+
+def _short(citation: str) -> str:
+    """Author and year: "Kamp 2020"."""
+    words = citation.split()
+    year = next(
+        (i for i, word in enumerate(words) if word[:4].isdigit() and len(word.strip(",;()")) == 4), len(words) - 1
+    )
+    return " ".join(words[: min(year, 4) + 1]).strip(",")

@@ -1,0 +1,69 @@
+"""A cohort as bands: what half of the patients, and nine in ten, lie between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from ketamech.parameters.concentration_units import shown
+from ketamech.report.number_format import DISCLAIMER
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SHARES = (5, 25, 50, 75, 95)
+BANDS = ((5, 95, 0.18), (25, 75, 0.35))
+COLOUR, WIDTH, ROW = "#0072B2", 8.0, 2.4
+MOST_DRAWN, AT_ONCE = 120, 2**27  # times in a picture; bytes held while percentiles are taken
+
+
+def percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: Sequence[int]) -> np.ndarray:
+    """Percentiles [share, place] of one output of a cohort (dims patient, time) at some of its times.
+
+    Those who failed are left out; NaN when everybody did. A few times are read at once, so that memory stays flat.
+    """
+    found = np.full((len(shares), len(places)), np.nan)
+    solved = curves["solved"].values == 1
+    step = max(1, AT_ONCE // (8 * max(1, solved.size)))
+    for first in range(0, len(places) if solved.any() else 0, step):
+        some = slice(first, first + step)
+        found[:, some] = np.percentile(curves[name].isel(time=list(places[some])).values[solved], shares, axis=0)
+    return found
+
+
+def cohort_picture(path: Path, curves: xr.Dataset, title: str) -> Path:
+    """Draw every output of a cohort (dims patient, time) over time into an SVG or PNG file; returns its path."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    from ketamech.report.style import SETTINGS
+
+    names = [str(name) for name in curves.data_vars if curves[name].dims == ("patient", "time")]
+    places = np.unique(np.linspace(0, curves.sizes["time"] - 1, MOST_DRAWN).round().astype(int)).tolist()
+    days = curves["time"].values[places] / 24
+    solved = int((curves["solved"].values == 1).sum())
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=(WIDTH, ROW * len(names) + 1.0), layout="constrained")
+        figure.suptitle(f"{title}\n{solved} virtual patients: median, half and nine in ten of them")
+        for axes, name in zip(np.atleast_1d(figure.subplots(len(names), 1, sharex=True)), names, strict=True):
+            factor, unit = shown(name, curves[name].attrs["units"])
+            axes.set_ylabel(name if unit == "1" else f"{name}\n({unit})")
+            _bands(axes, days, factor * percentiles(curves, name, SHARES, places))
+        axes.set_xlabel("days")
+        axes.legend(loc="best", fontsize=7, frameon=False)
+        figure.text(0.99, 0.005, DISCLAIMER, ha="right", size=6)
+        figure.savefig(path)
+    return path
+
+
+def _bands(axes: Axes, days: np.ndarray, found: np.ndarray) -> None:
+    """Half and nine in ten as bands, the median as a line; `found` [share, time]."""
+    edges = dict(zip(SHARES, found, strict=True))
+    for low, high, opacity in BANDS:
+        label = f"{low}-{high} %"
+        axes.fill_between(days, edges[low], edges[high], color=COLOUR, alpha=opacity, lw=0, label=label)
+    axes.plot(days, edges[50], color=COLOUR, lw=1.8, label="median")

@@ -1,0 +1,104 @@
+"""What a run was asked to do, as the report needs to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+
+from ketamech.dosing.subject import DoseEvent, Subject
+from ketamech.simulation.model import Model
+from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.simulate import subjects
+
+CONTROL = "control"
+
+
+@dataclass(frozen=True)
+class RunDescription:
+    """A run in words and courses: one course per patient of the Dataset, in the same order.
+
+    `given` has one sentence a treatment; `control` is the label of the control patient, if there is one; `source` is
+    the scenario as written; `values` are the parameters that differ from the table (canonical units).
+    """
+
+    title: str
+    given: tuple[str, ...]
+    courses: tuple[Subject, ...]
+    control: str | None = None
+    source: str = ""
+    seed: int | None = None
+    description: str = ""
+    assumptions: tuple[str, ...] = ()
+    values: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def treated(self) -> tuple[int, ...]:
+        """Places of the patients who are not the control."""
+        return tuple(i for i, course in enumerate(self.courses) if course.label != self.control)
+
+    @property
+    def index_of_main(self) -> int:
+        """The patient whose story is told."""
+        return self.treated[0] if self.treated else 0
+
+    @property
+    def control_place(self) -> int | None:
+        """Place of the control patient."""
+        return next((i for i, course in enumerate(self.courses) if course.label == self.control), None)
+
+    @property
+    def entries(self) -> tuple[DoseEvent, ...]:
+        """Everything the main patient gets, belief left out."""
+        found = self.courses[self.index_of_main].events if self.courses else ()
+        return tuple(entry for entry in found if not entry.compartment.startswith("expectancy."))
+
+    @property
+    def first(self) -> float:
+        """When the first treatment starts (h)."""
+        return min((entry.time for entry in self.entries if entry.time >= 0), default=0.0)
+
+    def occasions(self, apart: float = 0.75) -> list[tuple[float, float]]:
+        """Start and end (h) of every treatment occasion; entries closer than `apart` hours are one occasion."""
+        found: list[tuple[float, float]] = []
+        for entry in sorted((e for e in self.entries if e.time >= 0), key=lambda e: e.time):
+            end = entry.time + (entry.duration if entry.compartment.split(".")[-1].startswith("central") else 0.0)
+            if found and entry.time - found[-1][1] < apart:
+                found[-1] = (found[-1][0], max(found[-1][1], end))
+            else:
+                found.append((entry.time, end))
+        return found
+
+
+def describe_run(scenario: Scenario, model: Model) -> RunDescription:
+    """A scenario as the report tells it."""
+    both = tuple(subjects(scenario, model))
+    control = CONTROL if any(course.label == CONTROL for course in both) else None
+    treatments = scenario.regimen.sentences(exact=False)
+    given = (*treatments, *(f"with {one.text}" for one in scenario.perturbations))
+    notes = tuple(scenario.assumptions)
+    return RunDescription(
+        scenario.title,
+        given,
+        both,
+        control,
+        scenario.source,
+        scenario.seed,
+        scenario.description.strip(),
+        notes,
+        scenario.values,
+    )
+
+
+def told_by(dataset: xr.Dataset) -> RunDescription:
+    """What the curves alone tell: patients, their title, and that treatment starts at hour 0."""
+    labels = [str(label) for label in dataset["patient"].values]
+    control = CONTROL if CONTROL in labels else None
+    return RunDescription(str(dataset.attrs.get("title", "")), (), tuple(Subject(label) for label in labels), control)
+
+
+def solved(dataset: xr.Dataset, place: int) -> bool:
+    """Whether a patient's curves are there: a failed solve is NaN everywhere."""
+    return any(bool(np.isfinite(variable.values[place]).any()) for variable in dataset.data_vars.values())

@@ -1,0 +1,165 @@
+"""The scorecard as one picture: a line a source, grouped by stage, the worst first, every miss named."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# verdict -> kind of mark, colour, width: shape and colour say the same, so either is enough
+MARKS = {
+    "inside": ("o", "#0072B2", 4.7),
+    "near": ("^", "#E69F00", 5.8),
+    "miss": ("X", "#D55E00", 7.2),
+    "no result": ("s", "#444444", 4.8),
+}
+FOLD_LIMITS, OFF_LIMITS = 8.0, 4.0
+_WIDTH, _LINE, _TOP, _BOTTOM, _MARGIN = 792.0, 15.5, 97.0, 68.0, 16.0
+_LABEL, _LETTER, _NOTE = 34, 4.6, 60  # letters of a source's name, width of a letter, letters of a remark
+_FOLDS = (("÷8", 1 / 8), ("÷4", 1 / 4), ("÷2", 1 / 2), ("1", 1.0), ("×2", 2.0), ("×4", 4.0), ("×8", 8.0))
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A column of the picture: where it stands on the sheet, the values at its edges, what is inside and near."""
+
+    left: float
+    right: float
+    edge: float
+    bands: tuple[float, ...]
+    ticks: tuple[tuple[str, float], ...]
+    title: tuple[str, ...]
+
+    def x(self, value: float) -> float:
+        """Place of a value along the sheet, held inside the strip."""
+        share = (min(max(value, -self.edge), self.edge) / self.edge + 1) / 2
+        return self.left + share * (self.right - self.left)
+
+
+STRIPS = {
+    "fold": Strip(182, 360, float(np.log(FOLD_LIMITS)), (float(np.log(2)), float(np.log(1.25))),
+                  tuple((text, float(np.log(fold))) for text, fold in _FOLDS), ("simulated over published",)),
+    "off": Strip(384, 487, OFF_LIMITS, (1.5, 1.0), tuple((f"{x:g}".replace("-", "−"), x) for x in (-3, -1, 0, 1, 3)),
+                 ("distance: 1 is 1.96 SE", "or the edge of the range")),
+    "sign": Strip(508, 540, 1.0, (), (), ("yes or no",)),
+}  # fmt: skip
+
+
+def scorecard_picture(rows: pd.DataFrame) -> Canvas:
+    """Fold errors, distances and yes-or-no answers of every comparison; `rows` as in `Scorecard.rows`."""
+    lines = _lines(rows)
+    canvas = Canvas(_WIDTH, _TOP + _LINE * len(lines) + _BOTTOM)
+    _dress(canvas)
+    for place, (stage, part) in enumerate(lines):
+        y = _TOP + _LINE * (place + 0.5)
+        if part is None:
+            canvas.words(_MARGIN, y, stage, bold=True, edge="center")
+        else:
+            _source(canvas, y, part)
+    _header(canvas, rows)
+    canvas.words(_MARGIN, canvas.height - 10, DISCLAIMER, size=8, colour=QUIET)
+    return canvas
+
+
+def _lines(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame | None]]:
+    """A heading for each stage, then its sources; stages with the larger share of misses first."""
+    stages = rows.assign(bad=~rows.verdict.isin(["inside", "near"])).groupby("stage").bad.mean()
+    found: list[tuple[str, pd.DataFrame | None]] = []
+    for stage in stages.sort_values(ascending=False, kind="stable").index:
+        found.append((stage, None))
+        parts = [part for _, part in rows[rows.stage == stage].groupby("reference", sort=False)]
+        found += [(stage, part) for part in sorted(parts, key=_badness, reverse=True)]
+    return found
+
+
+def _badness(part: pd.DataFrame) -> tuple[bool, float]:
+    return bool((part.verdict == "no result").any()), float(part.off.fillna(0).max())
+
+
+def _dress(canvas: Canvas) -> None:
+    """What is inside and near as shaded bands, the middle as a line, the scale below, what it shows also above."""
+    top, bottom = _TOP, canvas.height - _BOTTOM
+    for strip in STRIPS.values():
+        for band, opacity in zip(strip.bands, (0.45, 0.9), strict=False):
+            left, right = strip.x(-band), strip.x(band)
+            canvas.box(left, top, right - left, bottom - top, colour=FAINT, opacity=opacity)
+        if strip.bands:
+            canvas.rules([(strip.x(0), top, strip.x(0), bottom)], colour=QUIET, width=0.6)
+        for text, value in strip.ticks:
+            canvas.words(strip.x(value), bottom + 4, text, size=8, colour=QUIET, anchor="center", edge="top")
+        middle = (strip.left + strip.right) / 2
+        for i, words in enumerate(strip.title):
+            canvas.words(middle, bottom + 17 + 10.5 * i, words, anchor="center", edge="top")
+            above = top - 5 - 9 * (len(strip.title) - 1 - i)
+            canvas.words(middle, above, words, size=8, colour=QUIET, anchor="center")
+
+
+def _source(canvas: Canvas, y: float, part: pd.DataFrame) -> None:
+    name = textwrap.shorten(part.citation.iloc[0], _LABEL, placeholder=" …")
+    canvas.words(_MARGIN + 6, y, name, size=8, edge="center")
+    found: list[dict[Any, Any]] = part.to_dict("records")
+    places: list[tuple[str, float]] = []
+    for kind, value in map(_placed, found):
+        before = sum(other == "sign" for other, _ in places)
+        x = STRIPS["sign"].left + 3 + min(before, 5) * 5.5 if kind == "sign" else STRIPS[kind].x(value)
+        places.append((kind, x))
+    for kind in ("fold", "off"):
+        along = [x for other, x in places if other == kind]
+        canvas.rules([(min(along), y, max(along), y)] if len(along) > 1 else [], colour=QUIET, width=0.7)
+    for (_, x), row in zip(places, found, strict=True):
+        _mark(canvas, x, y, row)
+    _remark(canvas, y, found)
+
+
+def _placed(row: Mapping[Any, Any]) -> tuple[str, float]:
+    """Which strip a comparison stands in, and where."""
+    beyond = row["comparison"] in ("at_least", "at_most") and row["verdict"] != "inside"
+    if (row["comparison"] == "fold" or beyond) and np.isfinite(row["log_fold"]):
+        return "fold", float(row["log_fold"])
+    if np.isfinite(row["z"]):
+        return "off", float(np.sign(row["z"]) * row["off"])
+    return "sign", 0.0
+
+
+def _mark(canvas: Canvas, x: float, y: float, row: Mapping[str, Any]) -> None:
+    kind, colour, size = MARKS[row["verdict"]]
+    face = PAPER if row["fitted"] else colour
+    said = f"{row['id']}: {number(row['simulated'])} against {row['expected'] or number(row['published'])}"
+    canvas.mark(x, y, kind, size=size, fill=face, edge=colour, width=0.8, title=said)
+
+
+def _remark(canvas: Canvas, y: float, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The worst row of a source that is not inside, in words."""
+    bad = [row for row in rows if row["verdict"] != "inside"]
+    if not bad:
+        return
+    worst = max(bad, key=lambda row: np.inf if np.isnan(row["off"]) else row["off"])
+    misses = sum(row["verdict"] == "miss" for row in rows)
+    text = f"{worst['id']}: {number(worst['simulated'])} against {worst['expected'] or number(worst['published'])}"
+    more = f" (+{misses - 1} more)" if misses > 1 else ""
+    colour = INK if worst["verdict"] in ("miss", "no result") else QUIET
+    words = textwrap.shorten(text, _NOTE, placeholder=" …") + more
+    canvas.words(STRIPS["sign"].right + 10, y, words, size=7.5, colour=colour, edge="center")
+
+
+def _header(canvas: Canvas, rows: pd.DataFrame) -> None:
+    counts = rows.verdict.value_counts()
+    canvas.words(_MARGIN, 27, "Simulated against published", size=15, bold=True)
+    told = ", ".join(f"{counts.get(word, 0)} {word}" for word in MARKS if counts.get(word, 0))
+    canvas.words(_MARGIN, 46, f"{len(rows)} comparisons: {told}. Misses are named at the right.", colour=QUIET)
+    canvas.words(STRIPS["sign"].right + 10, _TOP - 8, "worst row of the source", size=8, colour=QUIET)
+    key = {**{word: (*look, False) for word, look in MARKS.items()}, "open: fitted to": ("o", QUIET, 4.7, True)}
+    x = _MARGIN + 4
+    for word, (kind, colour, size, hollow) in key.items():
+        canvas.mark(x, 63, kind, size=size, fill=PAPER if hollow else colour, edge=colour, width=0.8)
+        canvas.words(x + 7, 63, word, edge="center")
+        x += 24 + _LETTER * len(word)

@@ -1,0 +1,185 @@
+"""A sheet to draw on: a few shapes and words, written as SVG in milliseconds, as PNG when one is asked for.
+
+Places and sizes are points (1/72 inch) from the upper left corner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+INK, QUIET, FAINT, PAPER = "#1b1f24", "#6b7280", "#e3e6ea", "#ffffff"
+_ANCHORS = {"left": "start", "center": "middle", "right": "end"}
+_RISE = {"top": 0.78, "center": 0.35, "bottom": -0.22, "baseline": 0.0}  # baseline below the named edge, in letters
+_MARKS = {
+    "o": None,
+    "s": ((-1, -1), (1, -1), (1, 1), (-1, 1)),
+    "D": ((0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)),
+    "X": ((0, -0.55), (0.6, -1.15), (1.15, -0.6), (0.55, 0), (1.15, 0.6), (0.6, 1.15),
+          (0, 0.55), (-0.6, 1.15), (-1.15, 0.6), (-0.55, 0), (-1.15, -0.6), (-0.6, -1.15)),
+    "^": ((0, -1.2), (1.2, 1), (-1.2, 1)),
+    "v": ((0, 1.2), (1.2, -1), (-1.2, -1)),
+    "P": ((-0.4, -1.2), (0.4, -1.2), (0.4, -0.4), (1.2, -0.4), (1.2, 0.4), (0.4, 0.4),
+          (0.4, 1.2), (-0.4, 1.2), (-0.4, 0.4), (-1.2, 0.4), (-1.2, -0.4), (-0.4, -0.4)),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SvgText:
+    """A piece of text: its baseline starts, is centred or ends (`anchor`) at (x, y); `turn` degrees."""
+
+    x: float
+    y: float
+    text: str
+    size: float
+    colour: str
+    anchor: str
+    bold: bool
+    italic: bool
+    halo: bool
+    turn: float
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A polyline or, when `fill` is set, an area. Several pieces where the curve is broken."""
+
+    pieces: tuple[np.ndarray, ...]
+    stroke: str
+    width: float
+    fill: str
+    opacity: float
+    dash: tuple[float, ...]
+    title: str
+
+
+@dataclass
+class Canvas:
+    """Shapes in the order they were drawn."""
+
+    width: float
+    height: float
+    shapes: list[SvgText | Shape] = field(default_factory=list)
+
+    def words(
+        self, x: float, y: float, text: str, *, size: float = 9.0, colour: str = INK, anchor: str = "left",
+        edge: str = "baseline", bold: bool = False, italic: bool = False, halo: bool = False, turn: float = 0.0,
+    ) -> None:  # fmt: skip
+        """Text of which `anchor` (left, center, right) and `edge` (top, center, bottom, baseline) stand at (x, y)."""
+        shift = _RISE[edge] * size
+        x, y = (x + shift, y) if turn else (x, y + shift)
+        self.shapes.append(SvgText(x, y, text, size, colour, anchor, bold, italic, halo, turn))
+
+    def line(
+        self, x: Any, y: Any, *, colour: str = INK, width: float = 1.0, dash: tuple[float, ...] = (),
+        opacity: float = 1.0, title: str = "",
+    ) -> None:  # fmt: skip
+        """A curve through points; it breaks where one is NaN. `title` is shown under the pointer."""
+        pieces = _pieces(np.asarray(x, float), np.asarray(y, float))
+        self.shapes.append(Shape(pieces, colour, width, "", opacity, dash, title))
+
+    def rules(
+        self, segments: Sequence[tuple[float, float, float, float]], *, colour: str = INK, width: float = 0.8
+    ) -> None:
+        """Straight lines, each from (x, y) to (x, y), as one shape."""
+        if segments:
+            pieces = tuple(np.array(segments, dtype=float).reshape(-1, 2, 2))
+            self.shapes.append(Shape(pieces, colour, width, "", 1.0, (), ""))
+
+    def area(self, x: Any, y: Any, base: float, *, colour: str, opacity: float = 1.0) -> None:
+        """What lies between a curve and a level."""
+        pieces = _pieces(np.asarray(x, float), np.asarray(y, float))
+        closed = tuple(np.vstack([[p[0, 0], base], p, [p[-1, 0], base]]) for p in pieces)
+        self.shapes.append(Shape(closed, "", 0.0, colour, opacity, (), ""))
+
+    def box(self, x: float, y: float, width: float, height: float, *, colour: str, opacity: float = 1.0) -> None:
+        """A filled rectangle."""
+        corners = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]])
+        self.shapes.append(Shape((corners,), "", 0.0, colour, opacity, (), ""))
+
+    def mark(
+        self, x: float, y: float, kind: str = "o", *, size: float = 6.0, fill: str = INK, edge: str = PAPER,
+        width: float = 1.0, title: str = "",
+    ) -> None:  # fmt: skip
+        """A point of a kind: o s D ^ v P X; `size` is its width."""
+        corners = _MARKS[kind]
+        turns = np.linspace(0, 2 * np.pi, 25)[:-1]
+        shape = np.column_stack([np.cos(turns), np.sin(turns)]) if corners is None else np.array(corners, float)
+        self.shapes.append(Shape((np.array([x, y]) + shape * size / 2,), edge, width, fill, 1.0, (), title))
+
+    def svg(self, *, alt: str = "") -> str:
+        """The sheet as an SVG element that a page can hold as it is."""
+        size = f'width="{self.width:g}pt" height="{self.height:g}pt" viewBox="0 0 {self.width:g} {self.height:g}"'
+        said = f' role="img" aria-label="{escape(alt)}"' if alt else ""
+        head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="{FONT}"{said}>'
+        paper = f'<rect width="100%" height="100%" fill="{PAPER}"/>'
+        body = (_said(shape) if isinstance(shape, SvgText) else _drawn(shape) for shape in self.shapes)
+        return "\n".join([head, paper, *(part for part in body if part), "</svg>\n"])
+
+    def save(self, path: Path, *, alt: str = "") -> str:
+        """Write the SVG to a file; returns it."""
+        text = self.svg(alt=alt)
+        path.write_text(text, encoding="utf-8")
+        return text
+
+
+def _pieces(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Runs of points without a gap, none closer to the next than the eye can tell."""
+    there = np.isfinite(x) & np.isfinite(y)
+    cuts = np.flatnonzero(np.diff(there.astype(np.int8))) + 1
+    runs = (np.column_stack([x[i], y[i]]) for i in np.split(np.arange(len(x)), cuts) if len(i) and there[i[0]])
+    return tuple(_thinned(run) for run in runs)
+
+
+def _thinned(points: np.ndarray, step: float = 0.4) -> np.ndarray:
+    """First, lowest, highest and last point of every `step` of width: the same picture from fewer points."""
+    if len(points) < 300:
+        return points
+    column = np.floor(points[:, 0] / step).astype(int)
+    starts = np.flatnonzero(np.r_[True, np.diff(column) != 0])
+    ends = np.r_[starts[1:], len(points)] - 1
+    order = np.lexsort((points[:, 1], np.cumsum(np.r_[False, np.diff(column) != 0])))
+    kept = np.unique(np.concatenate([starts, ends, order[starts], order[ends]]))
+    return points[kept]
+
+
+def _path(points: np.ndarray, closed: bool) -> str:
+    flat = points.round(1).ravel().tolist()
+    return "M" + ("%g %g " * len(points) % tuple(flat)).strip() + ("Z" if closed else "")
+
+
+def _drawn(shape: Shape) -> str:
+    way = "".join(_path(piece, bool(shape.fill)) for piece in shape.pieces)
+    look: dict[str, object] = {"fill": shape.fill or "none"}
+    if shape.stroke and shape.width:
+        look |= {"stroke": shape.stroke, "stroke-width": f"{shape.width:g}", "stroke-linejoin": "round"}
+    if shape.dash:
+        look["stroke-dasharray"] = " ".join(f"{part * shape.width:g}" for part in shape.dash)
+    if shape.opacity < 1:
+        look["opacity"] = f"{shape.opacity:g}"
+    title = f"<title>{escape(shape.title)}</title>" if shape.title else ""
+    return f'<path d="{way}"{_attributes(look)}>{title}</path>' if way else ""
+
+
+def _said(words: SvgText) -> str:
+    look: dict[str, object] = {"x": f"{words.x:.1f}", "y": f"{words.y:.1f}", "font-size": f"{words.size:g}"}
+    look |= {"fill": words.colour, "text-anchor": _ANCHORS[words.anchor]}
+    if words.bold:
+        look["font-weight"] = "bold"
+    if words.italic:
+        look["font-style"] = "italic"
+    if words.halo:
+        look |= {"stroke": PAPER, "stroke-width": 3, "stroke-opacity": 0.85, "paint-order": "stroke"}
+    if words.turn:
+        look["transform"] = f"rotate({-words.turn:g} {words.x:.1f} {words.y:.1f})"
+    return f"<text{_attributes(look)}>{escape(words.text, quote=False)}</text>"
+
+
+def _attributes(look: Mapping[str, object]) -> str:
+    return "".join(f' {name}="{value}"' for name, value in look.items())

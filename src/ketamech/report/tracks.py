@@ -1,0 +1,171 @@
+"""Tracks of the timeline figure and of the page: which outputs a reader sees, in which order, labels and units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from ketamech.core import InputError
+from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.parameters.concentration_units import molar_masses
+from ketamech.simulation.baseline import baseline_of
+
+DIRECTORY = Path(__file__).parents[1] / "data" / "tracks"
+COLUMNS = (
+    "id", "group", "label", "unit", "display_mode", "scale", "direction", "always_shown", "baseline",
+    "relative_height", "min_change_to_show", "animals_only", "rating_scale", "compared_with_control", "note",
+)  # fmt: skip
+DISPLAY_MODES = ("relative_to_baseline", "relative_to_healthy", "percent", "unit")
+DIRECTIONS = ("peak", "trough", "either")
+
+
+@dataclass(frozen=True)
+class TrackCurve:
+    """A curve of a track: an output, or a sum written "a + b"; drawn only where all its parts exist."""
+
+    outputs: str
+    label: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The outputs that are added."""
+        return tuple(part.strip() for part in self.outputs.split(" + "))
+
+    def values(self, dataset: xr.Dataset) -> np.ndarray:
+        """(patient, time), in the outputs' unit."""
+        return np.sum([dataset.variables[name].transpose("patient", "time").values for name in self.names], axis=0)
+
+    def baseline(self, dataset: xr.Dataset) -> np.ndarray:
+        """Drug-free values [patient], in the outputs' unit."""
+        return np.sum([baseline_of(dataset, name) for name in self.names], axis=0)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of tracks. `similar_colour`: the palette colour too close to `colour` to stand beside it."""
+
+    name: str
+    colour: str
+    similar_colour: str
+
+
+@dataclass(frozen=True)
+class Track:
+    """One track; data/tracks/README.md explains the columns that these fields come from.
+
+    `show`: display_mode. `cares`: direction. `rest`: baseline. `tall`: relative_height. `least`: min_change_to_show.
+    """
+
+    key: str
+    group: str
+    label: str
+    unit: str
+    series: tuple[TrackCurve, ...]
+    display_mode: str = "relative_to_baseline"
+    scale: float | str = 1.0
+    direction: str = "either"
+    always_shown: bool = True
+    rest: float | None = None
+    relative_height: float = 1.0
+    min_change_to_show: float = 1e-6
+    animals: bool = False
+    rating_scale: bool = False
+    compared_with_control: bool = False
+
+    def present(self, dataset: xr.Dataset) -> tuple[TrackCurve, ...]:
+        """The series whose outputs this run has and that are not zero throughout; the first output always."""
+        found = [s for s in self.series if all(name in dataset for name in s.names)]
+        return tuple(s for s in found if s is found[0] or np.nanmax(np.abs(s.values(dataset))) > 1e-9)
+
+    @property
+    def relative(self) -> bool:
+        """Whether it shows multiples of each patient's own drug-free value."""
+        return self.display_mode == "relative_to_baseline"
+
+    def factor(self, series: TrackCurve, values: Mapping[str, float]) -> float:
+        """The scale of a series as a number; "ng/mL": by its molar mass, a parameter among `values`."""
+        if isinstance(self.scale, str):
+            return values.get(molar_masses()[series.names[0]], 1.0)
+        return self.scale
+
+
+def load_groups() -> dict[str, Group]:
+    """Groups of tracks by name, in display order."""
+    return _groups(DIRECTORY)
+
+
+def load_tracks() -> dict[str, Track]:
+    """Every track by its id, in display order. Raises BadInput naming file, line and column of the first bad cell."""
+    return _tracks(DIRECTORY)
+
+
+@cache
+def _groups(folder: Path) -> dict[str, Group]:
+    rows = read_table(folder / "groups.csv", ("group", "colour", "similar_colour"))
+    return {row["group"]: Group(row["group"], row["colour"], row["similar_colour"]) for row in rows}
+
+
+@cache
+def _tracks(folder: Path) -> dict[str, Track]:
+    groups, curves = _groups(folder), _curves(folder)
+    found: dict[str, Track] = {}
+    for row in read_table(folder / "tracks.csv", COLUMNS):
+        row.one_of("group", groups)
+        if row["id"] in found:
+            raise row.error("id", f"'{row['id']}' is already there", expected="each track once")
+        if row["id"] not in curves:
+            raise row.error("id", f"'{row['id']}' has no curve", expected="at least one row in curves.csv")
+        found[row["id"]] = _track(row, tuple(curves.pop(row["id"])))
+    if curves:
+        what = f"curves of unknown tracks: {', '.join(curves)}"
+        raise InputError(what, file=folder / "curves.csv", key="track", expected="tracks that stand in tracks.csv")
+    return found
+
+
+def _curves(folder: Path) -> dict[str, list[TrackCurve]]:
+    found: dict[str, list[TrackCurve]] = {}
+    for row in read_table(folder / "curves.csv", ("track", "outputs", "label")):
+        found.setdefault(row["track"], []).append(TrackCurve(row.required("outputs", "an output"), row["label"]))
+    return found
+
+
+def _track(row: CsvRow, series: tuple[TrackCurve, ...]) -> Track:
+    def yes(column: str) -> bool:
+        return row.one_of(column, ("yes", "no")) == "yes"
+
+    return Track(
+        key=row.required("id", "a short name"),
+        group=row["group"],
+        label=row.required("label", "what the track shows"),
+        unit=row.required("unit", "the unit as a reader sees it"),
+        series=series,
+        display_mode=row.one_of("display_mode", DISPLAY_MODES),
+        scale=row["scale"] if row["scale"][:1].isalpha() else row.number("scale"),
+        direction=row.one_of("direction", DIRECTIONS),
+        always_shown=yes("always_shown"),
+        rest=row.number("baseline") if row["baseline"] else None,
+        relative_height=row.number("relative_height"),
+        min_change_to_show=row.number("min_change_to_show"),
+        animals=yes("animals_only"),
+        rating_scale=yes("rating_scale"),
+        compared_with_control=yes("compared_with_control"),
+    )
+
+
+def lanes_of(dataset: xr.Dataset) -> tuple[Track, ...]:
+    """The tracks this run can fill, in display order; optional ones only when something changes in them."""
+    animal = dataset.attrs.get("species", "human") != "human"
+    mine: Iterator[Track] = (lane for lane in load_tracks().values() if animal or not lane.animals)
+    return tuple(lane for lane in mine if lane.present(dataset) and (lane.always_shown or _moves(lane, dataset)))
+
+
+def _moves(lane: Track, dataset: xr.Dataset) -> bool:
+    series = [s.values(dataset) for s in lane.present(dataset)]
+    return any(
+        np.nanmax(np.ptp(y, axis=1), initial=0.0) > lane.min_change_to_show for y in series if np.isfinite(y).all()
+    )

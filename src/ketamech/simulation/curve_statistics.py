@@ -1,0 +1,179 @@
+"""How a curve becomes one number: value, peak, area, half-life, clearance, hours above a level."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ketamech.core import InputError, unit
+from ketamech.core.units import combine, format_dimensions
+from ketamech.simulation.expression import value_of
+
+_WINDOW = re.compile(r"^([\d.]+)\s*-\s*([\d.]+)$")
+_CONDITION = re.compile(r"^(.+?)([<>])\s*(-?[\d.]+)$")
+
+
+@dataclass(frozen=True)
+class TimeCourseWindow:
+    """Curves over `time` (h), the moments or window asked for (h), a level, and the amount given (umol)."""
+
+    time: np.ndarray
+    curves: list[np.ndarray]
+    hours: np.ndarray
+    level: float
+    given: float
+
+    def at_moments(self, which: int = 0) -> np.ndarray:
+        """Values at the moments, linear between output times."""
+        return np.interp(self.hours, self.time, self.curves[which])
+
+    def window(self) -> tuple[np.ndarray, np.ndarray]:
+        """Hours and values from the first to the last moment, both ends included."""
+        start, end = self.hours[0], self.hours[-1]
+        inside = self.time[(self.time > start) & (self.time < end)]
+        hours = np.concatenate([[start], inside, [end]])
+        return hours, np.interp(hours, self.time, self.curves[0])
+
+
+def reading_times(when: str, time: np.ndarray, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The hours a text names: "" all, "24", "0-6", "1;2;3", or the moment "stage.thing>0.5" comes true."""
+    text = when.strip()
+    if not text:
+        return time[[0, -1]]
+    if found := _WINDOW.match(text):
+        return np.array([float(found[1]), float(found[2])])
+    if found := _CONDITION.match(text):
+        sign = 1.0 if found[2] == ">" else -1.0
+        return _crossing_time(time, sign * (value_of(found[1], outputs) - float(found[3])))
+    try:
+        return np.array([float(part) for part in text.split(";")])
+    except ValueError as problem:
+        raise InputError(f"'{when}' names no time", expected="24 | 0-6 | 1;2;3 | stage.thing>0.5") from problem
+
+
+def _crossing_time(time: np.ndarray, excess: np.ndarray) -> np.ndarray:
+    """Last crossing from below to above zero; NaN when there is none."""
+    rising = np.flatnonzero((excess[:-1] <= 0) & (excess[1:] > 0))
+    if not len(rising):
+        return np.array([np.nan])
+    i = rising[-1]
+    return np.array([time[i] - excess[i] * (time[i + 1] - time[i]) / (excess[i + 1] - excess[i])])
+
+
+def _extreme(best: Callable[[np.ndarray], int], give: str) -> Callable[[TimeCourseWindow], float]:
+    def reduce(trace: TimeCourseWindow) -> float:
+        hours, values = trace.window()
+        if np.isnan(values).any():
+            return float("nan")
+        i = best(values)
+        return float(values[i] if give == "value" else hours[i])
+
+    return reduce
+
+
+def _mean(trace: TimeCourseWindow) -> float:
+    hours, _ = trace.window()
+    return _area(trace) / float(hours[-1] - hours[0])
+
+
+def _area(trace: TimeCourseWindow) -> float:
+    hours, values = trace.window()
+    return float(np.trapezoid(values, hours))
+
+
+def _area_ratio(trace: TimeCourseWindow) -> float:
+    """Area of the first curve over area of the second."""
+    first, second = (TimeCourseWindow(trace.time, [curve], trace.hours, 0.0, 0.0) for curve in trace.curves)
+    return _area(first) / _area(second)
+
+
+def _relative(trace: TimeCourseWindow) -> float:
+    """Value at the first moment over value at the second."""
+    first, second = trace.at_moments()
+    return float(first / second) if second else float("nan")
+
+
+def _first_above(trace: TimeCourseWindow) -> float:
+    """First hour at which the curve rises above the level, on straight lines; NaN when it never does."""
+    hours, values = trace.window()
+    above = np.flatnonzero(values > trace.level)
+    if not len(above):
+        return float("nan")
+    i = above[0]
+    return float(np.interp(trace.level, values[i - 1 : i + 1], hours[i - 1 : i + 1]) if i else hours[0])
+
+
+def _half_life(trace: TimeCourseWindow) -> float:
+    """From the slope of the logarithm between two hours."""
+    hours, values = trace.window()
+    if np.any(values <= 0):
+        return float("nan")
+    return float(-np.log(2) / np.polyfit(hours, np.log(values), 1)[0])
+
+
+def _clearance(trace: TimeCourseWindow) -> float:
+    """Amount given over the area, the tail taken on at the last half-life seen."""
+    return trace.given / _whole_area(trace)[0]
+
+
+def _steady_volume(trace: TimeCourseWindow) -> float:
+    """Volume at steady state after a bolus: clearance times mean residence time."""
+    area, first_moment = _whole_area(trace)
+    return trace.given * first_moment / area**2
+
+
+def _whole_area(trace: TimeCourseWindow) -> tuple[float, float]:
+    hours, values = trace.window()
+    rate = np.log(2) / _half_life(
+        TimeCourseWindow(trace.time, trace.curves, hours[-1] * np.array([0.75, 1.0]), 0.0, 0.0)
+    )
+    last, end = values[-1], hours[-1]
+    area = _area(trace) + last / rate
+    return area, float(np.trapezoid(values * hours, hours)) + last * (end / rate + 1 / rate**2)
+
+
+def _hours_above(trace: TimeCourseWindow, sign: float = 1.0) -> float:
+    """Hours during which the curve lies above the level, crossings placed on straight lines."""
+    hours, values = trace.window()
+    if np.isnan(values).any():
+        return float("nan")
+    excess = sign * (values - trace.level)
+    before, after = excess[:-1], excess[1:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(before * after < 0, np.maximum(before, after) / np.abs(after - before), before + after > 0)
+    return float(np.sum(share * np.diff(hours)))
+
+
+REDUCTIONS: dict[str, Callable[[TimeCourseWindow], float]] = {
+    "at": lambda trace: float(trace.at_moments()[0]),
+    "max": _extreme(lambda values: int(np.argmax(values)), "value"),
+    "min": _extreme(lambda values: int(np.argmin(values)), "value"),
+    "tmax": _extreme(lambda values: int(np.argmax(values)), "hours"),
+    "tmin": _extreme(lambda values: int(np.argmin(values)), "hours"),
+    "mean": _mean,
+    "auc": _area,
+    "auc_ratio": _area_ratio,
+    "relative": _relative,
+    "first_above": _first_above,
+    "half_life": _half_life,
+    "clearance": _clearance,
+    "steady_volume": _steady_volume,
+    "time_above": _hours_above,
+    "time_below": lambda trace: _hours_above(trace, -1.0),
+    "correlation": lambda trace: float(np.corrcoef(trace.at_moments(0), trace.at_moments(1))[0, 1]),
+}
+_HOURS = ("tmax", "tmin", "half_life", "time_above", "time_below", "first_above")
+
+
+def result_unit(reduction: str, own: str) -> str:
+    """Canonical unit of a reduction of a curve whose unit is `own`."""
+    if reduction in _HOURS:
+        return "h"
+    if reduction in ("correlation", "auc_ratio", "relative"):
+        return "1"
+    if reduction == "auc":
+        return format_dimensions(combine(unit(own).dims, unit("h").dims, 1))
+    return {"clearance": "L/h", "steady_volume": "L"}.get(reduction, own)

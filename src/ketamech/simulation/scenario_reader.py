@@ -1,0 +1,253 @@
+"""A scenario file -> a checked scenario; every complaint names file, line and key."""
+
+from __future__ import annotations
+
+import json
+import math
+from bisect import bisect_left
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ketamech.core import InputError
+from ketamech.core.yaml_lines import Path_, read_yaml, read_yaml_text
+from ketamech.dosing.applied_perturbation import AppliedPerturbation, read_perturbation, read_perturbations
+from ketamech.dosing.drugs import drug, route
+from ketamech.dosing.parse_errors import shown
+from ketamech.dosing.read_regimen import Sentence, parse_sentence
+from ketamech.dosing.regimen import MAX_HORIZON_H, Regimen, Treatment
+from ketamech.dosing.times import duration
+from ketamech.parameters import ParameterTable, Species, load_species
+from ketamech.simulation.model_variants import ModelVariant, model_variant
+from ketamech.simulation.parameter_overrides import OverrideReader
+from ketamech.simulation.scenario import (
+    Scenario,
+    assumption_about_adherence,
+    assumption_about_salt,
+    check_no_early_events,
+    cut_short,
+    per_kilogram,
+    perturbation_parameters,
+    validate,
+)
+from ketamech.simulation.scenario_schema import ScenarioFile, TreatmentKeys
+from ketamech.simulation.validation_errors import to_input_error
+
+
+def scenario_from_file(
+    path: Path, table: ParameterTable, species: str | None = None, added: tuple[str, ...] = (),
+    wiring: str | None = None,
+) -> Scenario:  # fmt: skip
+    """The scenario of a YAML file, with perturbations `added`, in a `wiring` perhaps.
+
+    Raises BadInput with file, line and key.
+    """
+    content, lines = read_yaml(path)
+    parsed = _validated(content, lines, path)
+    source = path.read_text(encoding="utf-8-sig")
+    return scenario_from_keys(
+        parsed, table, path, lines, source=source, species=species, added=added, wiring=wiring
+    )  # fmt: skip
+
+
+def keys_from_text(text: str, name: str) -> ScenarioFile:
+    """The keys of a scenario whose YAML text is at hand; `name` stands for the file in errors. Raises BadInput."""
+    path = Path(name)
+    content, lines = read_yaml_text(text, path)
+    return _validated(content, lines, path)
+
+
+def scenario_from_text(text: str, table: ParameterTable, name: str) -> Scenario:
+    """The scenario of a YAML text. Raises BadInput with line and key."""
+    path = Path(name)
+    content, lines = read_yaml_text(text, path)
+    return scenario_from_keys(_validated(content, lines, path), table, path, lines, source=text)
+
+
+def _validated(content: Mapping[str, object], lines: Mapping[Path_, int], path: Path) -> ScenarioFile:
+    try:
+        return ScenarioFile.model_validate({key: value for key, value in content.items() if value is not None})
+    except ValidationError as problem:
+        raise to_input_error(problem.errors(), path, lines) from None
+
+
+def scenario_from_keys(
+    parsed: ScenarioFile, table: ParameterTable, path: Path, lines: Mapping[Path_, int], *, source: str = "",
+    species: str | None = None, added: tuple[str, ...] = (), wiring: str | None = None,
+) -> Scenario:  # fmt: skip
+    """The checked scenario of keys that are well-formed. `lines` may be empty where there was no file."""
+    sentences = [_sentence(given, i, path, lines) for i, given in enumerate(parsed.treatments)]
+    first_day = 0 if any(sentence.names_day_zero for sentence in sentences) else 1
+    listed = [
+        (i, treatment)
+        for i, (given, sentence) in enumerate(zip(parsed.treatments, sentences, strict=True))
+        for treatment in _treatments(given, sentence, first_day, i, path, lines)
+    ]
+    regimen = Regimen(tuple(treatment for _, treatment in listed))
+    animal = _species(species or parsed.species, path, lines)
+    given = _perturbations(parsed, sentences, added, path, lines)
+    wired = _wiring(parsed.wiring if wiring is None else wiring, table, path, lines)
+    own = {**wired.parameter_values, **OverrideReader(path, lines, table, animal.name).all(parsed)}
+    values = perturbation_parameters(table, animal, own, given)
+    if per_kilogram(regimen) and "person.weight" not in values:
+        raise _check_weight(path, lines)
+    horizon = _horizon(parsed.horizon, path, lines) if parsed.horizon else min(regimen.horizon(), MAX_HORIZON_H)
+    try:
+        validate(regimen, table, values, horizon, animal)
+        check_no_early_events(regimen, given)
+    except InputError as problem:
+        place = ("treatments", listed[_offending_treatment(regimen, table, values, horizon, animal)][0])
+        raise _with_location(problem, path, lines.get(place), problem.key) from None
+    return Scenario(
+        parsed.title,
+        parsed.description,
+        regimen,
+        values,
+        horizon,
+        parsed.control,
+        parsed.seed,
+        _written(source or parsed.text(), parsed, species, added, wired.name),
+        (
+            *assumption_about_salt(regimen),
+            *assumption_about_adherence(regimen),
+            *cut_short(regimen, horizon),
+            *wired.notes,
+        ),
+        animal.name,
+        given,
+        wired.name,
+    )
+
+
+def _written(text: str, parsed: ScenarioFile, species: str | None, added: tuple[str, ...], wiring: str) -> str:
+    """The text of the file with what was added outside it, where the file has no such key of its own."""
+    text = text.rstrip("\n") + "\n"
+    if species and "species" not in parsed.model_fields_set:
+        text += f"species: {species}\n"
+    if wiring and "wiring" not in parsed.model_fields_set:
+        text += f"wiring: {wiring}\n"
+    if added and not parsed.perturbations:
+        text += "perturbations:\n" + "".join(f"  - {json.dumps(phrase)}\n" for phrase in added)
+    return text
+
+
+def _species(name: str, path: Path, lines: Mapping[Path_, int]) -> Species:
+    try:
+        return load_species(name)
+    except InputError as problem:
+        raise _with_location(problem, path, lines.get(("species",)), "species") from None
+
+
+def _wiring(name: str, table: ParameterTable, path: Path, lines: Mapping[Path_, int]) -> ModelVariant:
+    try:
+        return model_variant(name, table)
+    except InputError as problem:
+        raise _with_location(problem, path, lines.get(("wiring",)), "wiring") from None
+
+
+def _perturbations(
+    parsed: ScenarioFile, sentences: list[Sentence], added: tuple[str, ...], path: Path, lines: Mapping[Path_, int]
+) -> tuple[AppliedPerturbation, ...]:
+    """What is done beside the treatment: in sentences "... with ...", in the list of the file, and what is added."""
+    said = [phrase for sentence in sentences for phrase in sentence.beside]
+    listed: list[AppliedPerturbation] = []
+    for i, phrase in enumerate(parsed.perturbations if isinstance(parsed.perturbations, list) else []):
+        try:
+            listed.append(read_perturbation(phrase))
+        except InputError as problem:
+            line = lines.get(("perturbations", i)) or lines.get(("perturbations",))
+            raise _with_location(problem, path, line, f"perturbations[{i}]") from None
+    try:
+        return read_perturbations([*said, *listed, *added])
+    except InputError as problem:
+        raise _with_location(
+            problem, path, lines.get(("perturbations",)) or lines.get(("treatments",)), problem.key
+        ) from None
+
+
+def _sentence(given: str | TreatmentKeys, i: int, path: Path, lines: Mapping[Path_, int]) -> Sentence:
+    try:
+        if isinstance(given, TreatmentKeys):
+            route(drug(given.drug), given.route)
+        return parse_sentence(given if isinstance(given, str) else given.sentence())
+    except InputError as problem:
+        raise _of_treatment(problem, given, i, path, lines) from None
+
+
+def _treatments(
+    given: str | TreatmentKeys, sentence: Sentence, first_day: int, i: int, path: Path, lines: Mapping[Path_, int]
+) -> tuple[Treatment, ...]:
+    try:
+        return sentence.treatments(first_day)
+    except InputError as problem:
+        raise _of_treatment(problem, given, i, path, lines) from None
+
+
+def _of_treatment(
+    problem: InputError, given: str | TreatmentKeys, i: int, path: Path, lines: Mapping[Path_, int]
+) -> InputError:
+    """The error about a treatment of the list, at its line and key."""
+    key = problem.key if isinstance(given, str) else _field(given, problem)
+    line = lines.get(("treatments", i, key or "")) or lines.get(("treatments", i))
+    return _with_location(problem, path, line, f"treatments[{i}]" + (f".{key}" if key else ""))
+
+
+def _field(given: TreatmentKeys, problem: InputError) -> str | None:
+    """The key of a spelled-out dose that an error is about: the one it names, or whose words it quotes."""
+    if problem.key in TreatmentKeys.model_fields:
+        return problem.key
+    quoted = problem.what.split(" in '")[0]
+    said = given.model_dump(exclude_none=True)
+    return next((key for key, words in said.items() if words and words in quoted), problem.key)
+
+
+def _offending_treatment(
+    regimen: Regimen, table: ParameterTable, values: Mapping[str, float], horizon: float, species: Species
+) -> int:
+    """The treatment with which the list first becomes impossible: every longer list is refused too."""
+
+    def refused(n: int) -> bool:
+        try:
+            validate(Regimen(regimen.treatments[:n]), table, values, horizon, species)
+        except InputError:
+            return True
+        return False
+
+    return bisect_left(range(1, len(regimen.treatments)), True, key=refused)
+
+
+def _with_location(problem: InputError, path: Path, line: int | None, key: str | None) -> InputError:
+    """The same error with file, line and key."""
+    return InputError(
+        problem.what,
+        file=path,
+        line=line,
+        key=key,
+        expected=problem.expected,
+        nearest=problem.nearest,
+        type_this=problem.type_this,
+    )
+
+
+def _check_weight(path: Path, lines: Mapping[Path_, int]) -> InputError:
+    return InputError(
+        "a dose per kilogram needs a body weight",
+        file=path,
+        line=lines.get(("person", "weight")) or lines.get(("person",)) or lines.get(("treatments",)),
+        key="person.weight",
+        expected="the weight of this person",
+        type_this="person:\n          weight: 70 kg",
+    )
+
+
+def _horizon(text: str, path: Path, lines: Mapping[Path_, int]) -> float:
+    expected = "between 1 h and 2 years, e.g. 28 days, 3 months, 1 year"
+    try:
+        hours = duration(text)
+    except InputError:
+        hours = math.nan
+    if not 1.0 <= hours <= MAX_HORIZON_H:
+        what = f"'{shown(text)}' is not a usable horizon"
+        raise InputError(what, file=path, line=lines.get(("horizon",)), key="horizon", expected=expected)
+    return hours

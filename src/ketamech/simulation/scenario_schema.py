@@ -1,0 +1,86 @@
+"""What a scenario file may hold: its keys, their kinds, and the JSON Schema of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Quantity = float | str | None
+
+
+class TreatmentKeys(BaseModel):
+    """One treatment spelled out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    drug: str = Field(description="racemic ketamine, esketamine, memantine, midazolam, antidepressant, ECT, TMS ...")
+    dose: str | None = Field(None, description="amount with unit, e.g. 0.5 mg/kg, 84 mg, 22 mg/h; none for sessions")
+    route: str = Field("", description="IV, IM, SC, oral, sublingual, nasal")
+    over: str | None = Field(None, description="duration of an infusion, e.g. 40 min")
+    at: str | None = Field(None, description="when it starts, e.g. 3 h, day 8")
+    schedule: str | None = Field(None, description="e.g. twice weekly for 4 weeks, then weekly")
+    lag: str | None = Field(None, description="time from giving to entering the body, e.g. 10 min")
+    missing: str | None = Field(None, description="doses that are not taken: '10 %', or by number: 'doses 2 and 5'")
+    steady_state: bool = Field(False, description="the first dose is given at the steady state of its rhythm (SS)")
+    salt: str = Field("base", pattern="^(base|hydrochloride)$", description="what the mass is a mass of")
+
+    def sentence(self) -> str:
+        """The same as a regimen sentence."""
+        salt = "" if self.salt == "base" else f"as {self.salt}"
+        over = f"over {self.over}" if self.over else ""
+        at = f"at {self.at}" if self.at else ""
+        lag = f"lag {self.lag}" if self.lag else ""
+        missing = f"missing {self.missing}" if self.missing else ""
+        steady = "at steady state" if self.steady_state else ""
+        parts = (self.drug, self.dose or "", salt, self.route, over, at, self.schedule or "", lag, missing, steady)
+        return " ".join(part for part in parts if part)
+
+
+class ScenarioFile(BaseModel):
+    """What a scenario file may hold. For research and education only: not treatment or dosing advice."""
+
+    model_config = ConfigDict(extra="forbid", title="KetaMech scenario")
+
+    title: Annotated[str, Field(max_length=200)] = "Untitled"
+    description: Annotated[str, Field(max_length=5000)] = ""
+    treatments: Annotated[list[str | TreatmentKeys], Field(min_length=1, max_length=500)]
+    person: dict[str, Quantity] = Field({}, description="e.g. weight: 82 kg; names are those of person.* parameters")
+    pathways: dict[str, bool] = Field({}, description="e.g. habenula: off")
+    species: str = Field("human", description="human, rat or mouse")
+    wiring: str = Field(
+        "", description="a rival wiring by name, e.g. habenula-parallel; `ketamech explain wirings` lists them"
+    )
+    perturbations: list[str] | dict[str, float] = Field(
+        [],
+        description="what is done, e.g. [NBQX 10 mg/kg IP at -30 min]; or shares held for good, e.g. nbqx: 0.9",
+    )
+    parameters: dict[str, float | str] = Field({}, description="any parameter by its full name")
+    connectome: str | None = Field(None, description="CSV file beside this one: weights between areas, area by area")
+    receptors: str | None = Field(None, description="CSV file beside this one: area, and any of nmda, glun2b, ampa")
+    horizon: str | None = Field(None, description="how long to look, e.g. 28 days")
+    control: bool = Field(True, description="also simulate the same person with the same hopes and no drug")
+    seed: int = Field(1, ge=0, description="kept in the provenance; one typical patient needs no chance")
+
+    def text(self) -> str:
+        """The same as a YAML file; what has its usual value is left out."""
+        lines = []
+        for key, value in self.model_dump(exclude_defaults=True).items():
+            if isinstance(value, list):
+                lines += [f"{key}:", *(f"  - {_flow(item)}" for item in value)]
+            elif isinstance(value, dict):
+                lines += [f"{key}:", *(f"  {json.dumps(name)}: {_flow(item)}" for name, item in value.items())]
+            else:
+                lines.append(f"{key}: {_flow(value)}")
+        return "\n".join(lines) + "\n"
+
+
+def _flow(value: Any) -> str:
+    """A value on one line; JSON is YAML."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of scenario files."""
+    return ScenarioFile.model_json_schema()

@@ -1,0 +1,111 @@
+"""The tables trialists file: one line a subject, a rating, a concentration, with ADaM's column names and units.
+
+AVALU is the unit of AVAL, BASE and CHG, ng/mL for levels. Other names that end in U hold the unit of a column, too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from ketamech.trials.analysis.treatment_effects import baselines
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVELS = ("ketamine", "esketamine", "norketamine")
+SUBJECT = {"age": "AGE", "weight": "WEIGHTBL", "male": "MALEFL", "asian": "ASIANFL", "resistance": "RESISTBL"}
+UNITS = ("AGE", "WEIGHTBL", "DCTTM")  # columns of a subject that have a unit, in one of its own: AGEU ...
+
+
+def adsl(dataset: xr.Dataset) -> pd.DataFrame:
+    """One line a subject: STUDYID, REPLIC, USUBJID, TRT01P, AGE, AGEU, ..., DCTTM, DCTTMU, DCREASCD, SOLVST."""
+    import pandas as pd
+
+    r, i = _grid(dataset)
+    behind = {"left": "DCTTM", **SUBJECT}
+    found = {
+        "STUDYID": str(dataset.attrs.get("title", "")),
+        "REPLIC": dataset["replicate"].values[r],
+        "USUBJID": [
+            f"{a}-{b}" for a, b in zip(dataset["replicate"].values[r], dataset["patient"].values[i], strict=True)
+        ],
+        "TRT01P": dataset["arm"].values[r, i, 0],
+    }
+    found |= {column: dataset[name].values[r, i] for name, column in SUBJECT.items() if name in dataset}
+    found |= {"DCTTM": dataset["left"].values[r, i], "DCREASCD": dataset["why_left"].values[r, i]}
+    found |= {"DECISION": dataset["decision"].values[r, i], "SOLVST": dataset["solve_status"].values[r, i]}
+    table = pd.DataFrame(found)
+    for name, column in behind.items():
+        if column in UNITS and column in table:
+            table.insert(list(table.columns).index(column) + 1, f"{column}U", _unit(dataset, name))
+    return table
+
+
+def adqs(dataset: xr.Dataset) -> pd.DataFrame:
+    """One line a rating: USUBJID, TRTP, PARAM, PARAMCD, AVISIT, AVISITN, ATM, ATMU, AVAL, AVALU, BASE, CHG, PCHG ...
+
+    PARAM names the scale and its unit; PCHG is in percent of BASE.
+    """
+    return _long(dataset, [name for name in _scales(dataset) if name not in LEVELS])
+
+
+def adpc(dataset: xr.Dataset) -> pd.DataFrame:
+    """One line a concentration, with the same columns."""
+    return _long(dataset, [name for name in _scales(dataset) if name in LEVELS])
+
+
+def _long(dataset: xr.Dataset, names: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    r, i = _grid(dataset)
+    bases, visits = baselines(dataset), dataset["visit"].values.astype(str)
+    subjects = np.array(
+        [f"{a}-{b}" for a, b in zip(dataset["replicate"].values[r], dataset["patient"].values[i], strict=True)]
+    )
+    parts = []
+    for name in names:
+        values, unit = dataset[name].values, _unit(dataset, name)
+        for k, visit in enumerate(visits):
+            score, base = values[r, i, k], values[r, i, bases[k]]
+            rated = np.isfinite(score)
+            if not rated.any():
+                continue
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "REPLIC": dataset["replicate"].values[r],
+                        "USUBJID": subjects,
+                        "TRTP": dataset["arm"].values[r, i, k],
+                        "PARAM": f"{name} ({unit})" if unit else name,
+                        "PARAMCD": name,
+                        "AVISIT": visit,
+                        "AVISITN": k,
+                        "ATM": dataset["visit_time"].values[r, i, k],
+                        "ATMU": _unit(dataset, "visit_time"),
+                        "AVAL": score,
+                        "AVALU": unit,
+                        "BASE": base,
+                        "CHG": score - base,
+                        "PCHG": 100 * (score - base) / np.where(base == 0, np.nan, base),
+                        "ABLFL": "Y" if k == bases[k] else "",
+                    }
+                )[rated]
+            )
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _unit(dataset: xr.Dataset, name: str) -> str:
+    return str(dataset[name].attrs.get("units", ""))
+
+
+def _scales(dataset: xr.Dataset) -> list[str]:
+    return [str(name) for name in dataset if f"true_{name}" in dataset]
+
+
+def _grid(dataset: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    shape = (dataset.sizes["replicate"], dataset.sizes["patient"])
+    r, i = np.meshgrid(np.arange(shape[0]), np.arange(shape[1]), indexing="ij")
+    return r.ravel(), i.ravel()

@@ -1,0 +1,116 @@
+"""One trial, run so often, analysed as its file asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from ketamech.analysis.trials.repeated_measures import gee_repeated_measures
+from ketamech.trials.analysis.adam_tables import LEVELS
+from ketamech.trials.analysis.exposure import non_compartmental
+from ketamech.trials.analysis.survival import Relapse, time_to_relapse
+from ketamech.trials.analysis.treatment_effects import ancova, mean_change_by_arm, responders
+from ketamech.trials.design import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CONTROLS = ("placebo", "saline", "midazolam", "sham", "control")
+
+
+@dataclass(frozen=True)
+class TrialAnalysis:
+    """Tables of a trial.
+
+    `means` and `shares` by scale; the `primary` comparison in every replicate; `repeated`: all visits of the first
+    replicate together, by generalised estimating equations; `relapse`; `exposure`: CDISC names, one line a person of
+    the first replicate; `left`: percent of each arm; `failed`: share of solves. What cannot be estimated is NaN.
+    """
+
+    reference: str
+    means: dict[str, pd.DataFrame]
+    shares: dict[str, pd.DataFrame]
+    primary: pd.DataFrame
+    repeated: pd.DataFrame
+    relapse: Relapse | None
+    exposure: pd.DataFrame
+    dropout: dict[str, float]
+    failed: float
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def not_estimated(self) -> dict[str, str]:
+        """What cannot be estimated from these patients, and why."""
+        found = {}
+        for name, table in (("difference", self.primary), ("repeated measures", self.repeated)):
+            reasons = dict.fromkeys(text for text in table.get("reason", ()) if text)
+            if reasons:
+                found[name] = "; ".join(reasons)
+        if self.relapse is not None and self.relapse.reason:
+            found["time to relapse"] = self.relapse.reason
+        return found
+
+
+def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
+    """Everything a trial's report needs. Failed patients count as failed and are missing, imputed by nothing."""
+    import pandas as pd
+
+    rated = [name for name in trial.scales if name not in LEVELS]
+    falling = [name for name in rated if trial.scales[name].response > 0]
+    reference = reference_arm(trial)
+    scale, visit = trial.primary
+    last = f"period 1: {visit}" if trial.washout else visit
+    several = len(trial.arms) > 1 and scale in rated
+    primary = ancova(dataset, scale, last, reference) if several else pd.DataFrame()
+    return TrialAnalysis(
+        reference,
+        {name: mean_change_by_arm(dataset, name) for name in trial.scales},
+        {n: responders(dataset, n, trial.scales[n].response, trial.scales[n].remission) for n in falling},
+        primary,
+        gee_repeated_measures(dataset, scale, reference) if several and not trial.washout else pd.DataFrame(),
+        time_to_relapse(dataset, *trial.relapse, order=_groups(trial)) if trial.relapse else None,
+        _exposure(dataset),
+        _left(dataset),
+        float((dataset["solve_status"].values != "ok").mean()),
+    )
+
+
+def reference_arm(trial: Trial) -> str:
+    """The control: an arm called so or given no drug of interest, else the last."""
+    for arm in trial.arms:
+        if any(word in arm.name.lower() for word in CONTROLS):
+            return arm.name
+    return trial.arms[-1].name
+
+
+def _groups(trial: Trial) -> list[str]:
+    """Names of groups in the order of the file: what is drawn by lot on the way, then arms."""
+    return [name for step in trial.steps for name in step.names] + [arm.name for arm in trial.arms]
+
+
+def _left(dataset: xr.Dataset) -> dict[str, float]:
+    """Share of each arm that left early, in percent."""
+    arm, left = dataset["arm"].values[:, :, 0], np.isfinite(dataset["left"].values)
+    return {str(name): 100 * float(left[arm == name].mean()) for name in dict.fromkeys(arm.ravel())}
+
+
+def _exposure(dataset: xr.Dataset) -> pd.DataFrame:
+    """Non-compartmental parameters of the first replicate, one line a person and substance."""
+    import pandas as pd
+
+    lines = []
+    for name in (level for level in LEVELS if level in dataset):
+        levels, hours = dataset[name].values[0], dataset["visit_time"].values[0]
+        for i, level in enumerate(levels):
+            lines.append(
+                {
+                    "patient": i,
+                    "arm": dataset["arm"].values[0, i, 0],
+                    "PARAMCD": name,
+                    **non_compartmental(hours[i], level),
+                }
+            )
+    return pd.DataFrame(lines)

@@ -1,0 +1,147 @@
+"""Time to relapse: Kaplan-Meier, log-rank test and Cox hazard ratio, through lifelines."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from ketamech.trials.analysis.treatment_effects import scores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DAY = 24.0
+MEDIAN = ["group", "n", "median_days", "low", "high"]
+
+
+@dataclass(frozen=True)
+class Relapse:
+    """`events` (one line a person at risk: replicate, patient, group, days, relapsed), curves and tests.
+
+    `curves`: group, day, still_well; `median` days by group with 95 % over replicates; `hazard_ratio` of the second
+    group of `compared` against the first with interval and log-rank p (first replicate with anybody at risk), where
+    there are two groups. What cannot be estimated is NaN or missing, and `reason` says why.
+    """
+
+    events: pd.DataFrame
+    curves: pd.DataFrame
+    median: pd.DataFrame
+    hazard_ratio: dict[str, float]
+    compared: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def time_to_relapse(
+    dataset: xr.Dataset, scale: str, visit: str, share: float, response: float = 0.5, *, order: Sequence[str] = ()
+) -> Relapse:
+    """Relapse of those who had responded at `visit`: the first of two later ratings in a row above `share` of baseline.
+
+    Groups are what was decided about people at that visit, or arms where nothing was; those of `order` come first, in
+    this order, and the first two groups are compared. Who leaves or is not rated again is censored when last rated.
+    """
+    import pandas as pd
+
+    events = _events(dataset, scale, visit, share, response)
+    seen = [str(g) for g in dict.fromkeys(events["group"])]
+    groups = [*(name for name in order if name in seen), *(name for name in seen if name not in order)]
+    curves = pd.concat([_curve(events[events.group == g], g) for g in groups]) if groups else pd.DataFrame()
+    medians = pd.DataFrame([_medians(events[events.group == g], g) for g in groups], columns=MEDIAN)
+    if not groups:
+        return Relapse(events, curves, medians, {}, (), f"nobody responds at {visit}, so that nobody can relapse")
+    ratio, reason = _ratio(events, groups)
+    return Relapse(events, curves, medians, ratio, tuple(groups[:2]), reason)
+
+
+def _events(dataset: xr.Dataset, scale: str, visit: str, share: float, response: float) -> pd.DataFrame:
+    import pandas as pd
+
+    values, base, arm = scores(dataset, scale)
+    names = [str(name) for name in dataset["visit"].values]
+    start, hours = names.index(visit), dataset["visit_time"].values
+    decided = dataset["decision"].values
+    lines: list[dict[str, Any]] = []
+    for r, i in np.argwhere(values[:, :, start] <= (1 - response) * base[:, :, start]):
+        later = np.arange(start + 1, values.shape[2])
+        later = later[np.isfinite(values[r, i, later])]
+        above = values[r, i, later] > share * base[r, i, later]
+        back = later[:-1][above[:-1] & above[1:]]
+        end = back[0] if len(back) else later[-1] if len(later) else start
+        days = (hours[r, i, end] - hours[r, i, start]) / DAY
+        group = decided[r, i] or arm[r, i, start]
+        lines.append({"replicate": int(r), "patient": int(i), "group": group, "days": days, "relapsed": len(back) > 0})
+    return pd.DataFrame(lines, columns=["replicate", "patient", "group", "days", "relapsed"])
+
+
+def _curve(events: pd.DataFrame, group: str) -> pd.DataFrame:
+    import pandas as pd
+    from lifelines import KaplanMeierFitter
+
+    fit = KaplanMeierFitter().fit(events["days"], events["relapsed"])
+    interval = fit.confidence_interval_
+    return pd.DataFrame(
+        {
+            "group": group,
+            "day": fit.survival_function_.index.to_numpy(),
+            "still_well": fit.survival_function_.iloc[:, 0].to_numpy(),
+            "low": interval.iloc[:, 0].to_numpy(),
+            "high": interval.iloc[:, 1].to_numpy(),
+        }
+    )
+
+
+def _medians(events: pd.DataFrame, group: str) -> dict[str, Any]:
+    from lifelines import KaplanMeierFitter
+
+    def median(part: pd.DataFrame) -> float:
+        return float(KaplanMeierFitter().fit(part["days"], part["relapsed"]).median_survival_time_)
+
+    each = [median(part) for _, part in events.groupby("replicate")]
+    low, high = np.percentile(each, [2.5, 97.5], method="nearest")
+    return {"group": group, "n": len(events) / len(each), "median_days": median(events), "low": low, "high": high}
+
+
+def _ratio(events: pd.DataFrame, groups: list[str]) -> tuple[dict[str, float], str]:
+    """Cox hazard ratio of the second group against the first with the log-rank p, and why a number is missing."""
+    if len(groups) < 2:
+        return {}, ""
+    two = events[(events.group == groups[0]) | (events.group == groups[1])]
+    first = two[two.replicate == two.replicate.min()]
+    split = first.assign(second=(first.group == groups[1]).astype(float), relapsed=first.relapsed.astype(float))
+    unknown = dict.fromkeys(("hazard_ratio", "low", "high", "p"), float("nan"))
+    for name, place in zip(groups, (0.0, 1.0), strict=False):
+        if not (split.second == place).any():
+            return unknown, f"nobody in '{name}' is at risk"
+    if not split.relapsed.sum():
+        return unknown, "nobody relapses"
+    unknown["p"] = _log_rank(split)
+    for name, place in zip(groups, (0.0, 1.0), strict=False):
+        if not split.relapsed[split.second == place].sum():
+            return unknown, f"nobody in '{name}' relapses, so that the ratio is 0 or infinite"
+    return _cox(split, unknown)
+
+
+def _log_rank(split: pd.DataFrame) -> float:
+    from lifelines.statistics import logrank_test
+
+    a, b = (split[split.second == k] for k in (0.0, 1.0))
+    with np.errstate(all="ignore"):
+        return float(logrank_test(a["days"], b["days"], a["relapsed"], b["relapsed"]).p_value)
+
+
+def _cox(split: pd.DataFrame, unknown: dict[str, float]) -> tuple[dict[str, float], str]:
+    from lifelines import CoxPHFitter
+    from lifelines.exceptions import ConvergenceError, ConvergenceWarning, StatError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            fit = CoxPHFitter().fit(split[["days", "relapsed", "second"]], "days", "relapsed")
+        except (ConvergenceError, ConvergenceWarning, StatError, ValueError, np.linalg.LinAlgError):
+            return unknown, "the fit of the hazard ratio does not converge: one group relapses before all of the other"
+    low, high = np.exp(fit.confidence_intervals_.iloc[0])
+    return {**unknown, "hazard_ratio": float(fit.hazard_ratios_.iloc[0]), "low": float(low), "high": float(high)}, ""

@@ -1,0 +1,223 @@
+"""Change from baseline: by arm, and by analysis of covariance at one visit. What cannot be estimated is NaN."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from ketamech.core import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Z95 = 1.959964
+ROUNDING = 1e-9  # relative: below it a number is the rounding error of another
+
+
+def scores(dataset: xr.Dataset, scale: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores [replicate, patient, visit], each person's baseline of the same period, and which arm he is then in."""
+    values = dataset[scale].values
+    bases = baselines(dataset)
+    return values, values[:, :, bases], dataset["arm"].values
+
+
+def baselines(dataset: xr.Dataset) -> np.ndarray:
+    """For each visit the place of the baseline of its period."""
+    names = dataset["visit"].values.astype(str)
+    places = np.flatnonzero([name.endswith("baseline") for name in names])
+    return places[np.searchsorted(places, np.arange(len(names)), side="right") - 1]
+
+
+def mean_change_by_arm(dataset: xr.Dataset, scale: str) -> pd.DataFrame:
+    """Mean and SD of scores and changes of each arm at each visit, over all replicates.
+
+    Columns: arm, visit, hour, n (per replicate), mean, change, sd (of the change), low, high: 95 % of the means of
+    single replicates, or the confidence interval where there is one replicate.
+    """
+    import pandas as pd
+
+    values, base, arm = scores(dataset, scale)
+    lines = []
+    for name in dict.fromkeys(arm.ravel()):
+        inside = arm == name
+        for k, (visit, hour) in enumerate(zip(dataset["visit"].values, dataset["hour"].values, strict=True)):
+            if not inside[:, :, k].any() or not np.isfinite(values[:, :, k]).any():
+                continue
+            change = np.where(inside, values - base, np.nan)[:, :, k]
+            low, high = _interval(change)
+            lines.append(
+                {
+                    "arm": name,
+                    "visit": str(visit),
+                    "hour": float(hour),
+                    "n": float(np.isfinite(change).sum(axis=1).mean()),
+                    "mean": _mean(np.where(inside, values, np.nan)[:, :, k]),
+                    "change": _mean(change),
+                    "sd": _sd(change),
+                    "low": low,
+                    "high": high,
+                }
+            )
+    return pd.DataFrame(lines, columns=["arm", "visit", "hour", "n", "mean", "change", "sd", "low", "high"])
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean of what is known; NaN of nothing."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _sd(values: np.ndarray) -> float:
+    """Standard deviation of what is known; NaN of fewer than two."""
+    known = values[np.isfinite(values)]
+    return float(known.std(ddof=1)) if known.size > 1 else float("nan")
+
+
+def _interval(change: np.ndarray) -> tuple[float, float]:
+    means = np.array([_mean(row) for row in change])
+    if len(means) > 1:
+        return _percentiles(means)
+    error = Z95 * _sd(change) / np.sqrt(max(1, np.isfinite(change).sum()))
+    return float(means[0] - error), float(means[0] + error)
+
+
+def _percentiles(values: np.ndarray) -> tuple[float, float]:
+    """What 95 % of the known values lie between."""
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return float("nan"), float("nan")
+    low, high = np.percentile(known, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def ancova(dataset: xr.Dataset, scale: str, visit: str, reference: str) -> pd.DataFrame:
+    """Difference in change from a reference arm, adjusted for baseline, in every replicate.
+
+    Ordinary least squares of change on baseline and arm, as `statsmodels` OLS gives, in closed form for speed. Columns:
+    replicate, arm, difference, se, p, low, high (95 %), n, reason. What the rated patients do not determine is NaN, and
+    `reason` says why. Raises BadInput for an arm or visit that is not there.
+    """
+    import pandas as pd
+
+    values, base, arm = scores(dataset, scale)
+    place = _place(dataset, visit)
+    others = [str(name) for name in dict.fromkeys(arm.ravel()) if name != reference]
+    if reference not in arm:
+        raise InputError(f"there is no arm '{reference}'", key="reference", expected=", ".join(others))
+    lines = []
+    for r in range(len(values)):
+        change, start = values[r, :, place] - base[r, :, place], base[r, :, place]
+        known = np.isfinite(change) & np.isfinite(start)
+        fits = _differences(change[known], start[known], arm[r, known, place], reference, others)
+        number = int(dataset["replicate"].values[r])
+        for name, fit in zip(others, fits, strict=True):
+            lines.append({"replicate": number, "arm": name, **fit, "n": int(known.sum())})
+    return pd.DataFrame(lines, columns=["replicate", "arm", "difference", "se", "p", "low", "high", "n", "reason"])
+
+
+def _differences(
+    change: np.ndarray, start: np.ndarray, arm: np.ndarray, reference: str, others: list[str]
+) -> list[dict[str, Any]]:
+    """Difference of each other arm from the reference among rated patients [patient], or why there is none."""
+    if not (arm == reference).any():
+        return [_nothing(f"nobody in '{reference}' is rated")] * len(others)
+    columns = [np.ones(len(arm)), start - start.mean(), *((arm == name).astype(float) for name in others)]
+    design = np.column_stack(columns)
+    inverse = np.linalg.pinv(design.T @ design)
+    estimable = np.abs(design.T @ design @ inverse - np.eye(design.shape[1])).max(axis=0) < ROUNDING
+    beta = inverse @ design.T @ change
+    free = len(change) - np.linalg.matrix_rank(design)
+    residual = float(np.sum((change - design @ beta) ** 2))
+    if residual <= ROUNDING**2 * float(np.sum(change**2)):
+        residual = 0.0
+    found = []
+    for i, name in enumerate(others, start=2):
+        if not (arm == name).any():
+            found.append(_nothing(f"nobody in '{name}' is rated"))
+        elif not estimable[i]:
+            found.append(_nothing(f"{len(change)} patients do not tell the arm from the baseline"))
+        else:
+            found.append(_tested(float(beta[i]), residual, float(inverse[i, i]), int(free)))
+    return found
+
+
+def _tested(difference: float, residual: float, inverse: float, free: int) -> dict[str, Any]:
+    """A difference with its error, t test and interval, where patients are left over to estimate the error."""
+    from scipy.stats import t
+
+    if free < 1:
+        return _nothing("no patient is left over to estimate the error", difference)
+    if residual == 0:
+        return _nothing("arm and baseline explain every change, so that there is no error to estimate", difference)
+    se = float(np.sqrt(residual / free * inverse))
+    reach = float(t.ppf(0.975, free)) * se
+    p = float(2 * t.sf(abs(difference / se), free))
+    return {
+        "difference": difference, "se": se, "p": p, "low": difference - reach, "high": difference + reach, "reason": "",
+    }  # fmt: skip
+
+
+def _nothing(reason: str, difference: float = float("nan")) -> dict[str, Any]:
+    """What stands where nothing can be estimated."""
+    return {"difference": difference, **dict.fromkeys(("se", "p", "low", "high"), float("nan")), "reason": reason}
+
+
+def responders(dataset: xr.Dataset, scale: str, response: float, remission: float) -> pd.DataFrame:
+    """Percent of each arm with response (fall of at least that share of baseline) and remission at each visit.
+
+    Intention to treat: who was not rated is no responder; `completers` leaves them out. Low and high are 95 % over
+    replicates (Wilson interval where there is one).
+    """
+    import pandas as pd
+
+    values, base, arm = scores(dataset, scale)
+    lines = []
+    for name in dict.fromkeys(arm.ravel()):
+        for k, visit in enumerate(dataset["visit"].values):
+            if k in set(baselines(dataset)) or not np.isfinite(values[:, :, k]).any():
+                continue
+            inside, rated = arm[:, :, k] == name, np.isfinite(values[:, :, k])
+            if not inside.any():
+                continue
+            fell = values[:, :, k] <= (1 - response) * base[:, :, k]
+            well = values[:, :, k] <= remission
+            line = {"arm": name, "visit": str(visit), "hour": float(dataset["hour"].values[k])}
+            for kind, hit in (("response", fell), ("remission", well)):
+                counts, n = (hit & inside & rated).sum(axis=1), inside.sum(axis=1)
+                low, high = share_interval(counts, n)
+                line |= {
+                    kind: 100 * float(counts.sum() / n.sum()),
+                    f"{kind}_low": low,
+                    f"{kind}_high": high,
+                    f"{kind}_completers": _percent(counts.sum(), (inside & rated).sum()),
+                }
+            lines.append(line)
+    kinds = [f"{kind}{part}" for kind in ("response", "remission") for part in ("", "_low", "_high", "_completers")]
+    return pd.DataFrame(lines, columns=["arm", "visit", "hour", *kinds])
+
+
+def _percent(count: int, of: int) -> float:
+    """A share in percent; NaN of nobody."""
+    return 100 * float(count / of) if of else float("nan")
+
+
+def share_interval(counts: np.ndarray, n: np.ndarray) -> tuple[float, float]:
+    """95 % interval of a share in percent: over the replicates that have anybody, or Wilson's for one."""
+    counts, n = counts[n > 0], n[n > 0]
+    if not len(n):
+        return float("nan"), float("nan")
+    if len(counts) > 1:
+        return _percentiles(100 * counts / n)
+    p, m = counts[0] / n[0], n[0]
+    middle = (p + Z95**2 / (2 * m)) / (1 + Z95**2 / m)
+    half = Z95 * np.sqrt(p * (1 - p) / m + Z95**2 / (4 * m * m)) / (1 + Z95**2 / m)
+    return 100 * float(middle - half), 100 * float(middle + half)
+
+
+def _place(dataset: xr.Dataset, visit: str) -> int:
+    names = [str(name) for name in dataset["visit"].values]
+    if visit not in names:
+        raise InputError(f"there is no visit '{visit}'", key="visit", expected=", ".join(names))
+    return names.index(visit)

@@ -1,0 +1,51 @@
+"""Ratings: from what the model says of each person at each visit to what is written down."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ketamech.trials.decision_rules import Scores
+from ketamech.trials.design import Trial
+
+
+class RatingModel:
+    """The scales of a trial over its plan: which are rated when, and what each was when last rated in full."""
+
+    def __init__(self, trial: Trial, outputs: tuple[str, ...]) -> None:
+        self.trial, self.outputs = trial, outputs
+        plan = trial.visit_schedule
+        begins = [period * len(trial.visits) for _, _, period in plan]
+        self.rated = {name: np.array([name in visit.scales for visit, _, _ in plan]) for name in trial.scales}
+        self.full = {name: self._full(name, begins) for name in trial.scales}
+
+    def _full(self, name: str, begins: list[int]) -> np.ndarray:
+        """The visit of the last full rating, counting only visits at which this scale is rated."""
+        plan, rated = self.trial.visit_schedule, np.flatnonzero(self.rated[name])
+        first = [int(np.searchsorted(rated, begins[k])) for k in rated]
+        last = self.trial.scales[name].full_ratings([plan[k][1] for k in rated], first)
+        found = np.zeros(len(plan), dtype=int)
+        found[rated] = rated[last]
+        return found
+
+    def true_scores(self, values: np.ndarray) -> Scores:
+        """Scores without error [person, visit] from outputs [person, visit, output]; NaN where nothing is rated."""
+        found = {}
+        for name, scale in self.trial.scales.items():
+            output = values[:, :, self.outputs.index(scale.output)]
+            truth = scale.truth(output, output[:, self.full[name]])
+            found[name] = np.where(self.rated[name], truth, np.nan)
+        return found
+
+    def rated_scores(
+        self, truths: Scores, z: np.ndarray, sizes: np.ndarray, hours: np.ndarray, missing: np.ndarray
+    ) -> Scores:
+        """What is written down at `hours` [person, visit]; NaN where unseen.
+
+        From standard numbers `z` [person, 2, visit, scale] and `sizes` [person, scale].
+        """
+        found = {}
+        for k, (name, scale) in enumerate(self.trial.scales.items()):
+            own = scale.ups_and_downs(hours, z[:, 1, :, k], sizes[:, k])
+            truth = truths[name] + scale.felt_anyway(hours, z[:, 1, :, k])
+            found[name] = np.where(missing, np.nan, scale.observed(truth, z[:, 0, :, k], own))
+        return found

@@ -1,0 +1,135 @@
+"""Rating scales: what a rater writes down when the model's person stands before him."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from ketamech.core import UnknownNameError, closest_match
+from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.parameters.concentration_units import SHOWN, shown
+
+FILE = Path(__file__).parents[1] / "data" / "scales" / "scales.csv"
+COLUMNS = (
+    "scale", "output", "unit", "low", "high", "step", "least", "residual_sd", "relative_sd", "fluctuation_sd",
+    "fluctuation_spread", "memory", "entry", "background", "background_spread", "recall", "carried", "factor",
+    "response", "remission", "status", "evidence", "why",
+)  # fmt: skip
+NUMBERS = COLUMNS[3:20]
+DAY = 24.0
+
+
+@dataclass(frozen=True)
+class RatingScale:
+    """One scale of `output`: bounds, `step` of the score, error (`residual_sd` points plus `relative_sd` of the score).
+
+    A person also has ups and downs of his own that last for about `memory` days: of SD `fluctuation_sd` points in the
+    middle of the scale over all people, less towards its ends (they move the log odds); `fluctuation_spread` is the SD
+    of the logarithm of their size between people, and people enter a trial at a bad time, `entry` SDs above their mean.
+    On a scale with `background` a person scores without any drug: that is the median, `background_spread` the SD of the
+    logarithm, and it too lasts for `memory` days. A score between 0 and `least` is not written down: what would be
+    rated is absent.
+
+    `carried`: share of the total (sleep and appetite) that cannot be rated anew within `recall` hours of the last full
+    rating and keeps what it was then. `response` is the fall, as a share of baseline, that counts as one; `remission`
+    the score at or below which a person is well. `factor` turns the output into the score: for a level in blood, which
+    is written down in ng/mL, with its molar mass.
+    """
+
+    name: str
+    output: str
+    unit: str
+    low: float
+    high: float
+    step: float
+    least: float
+    residual_sd: float
+    relative_sd: float
+    fluctuation_sd: float
+    fluctuation_spread: float
+    memory: float
+    entry: float
+    background: float
+    background_spread: float
+    recall: float
+    carried: float
+    factor: float
+    response: float
+    remission: float
+
+    def full_ratings(self, hours: Sequence[float], begins: Sequence[int]) -> np.ndarray:
+        """For each rating (planned `hours`, `begins`: number of its period's baseline) that of the last full one."""
+        last = np.zeros(len(hours), dtype=int)
+        for j, begin in enumerate(begins):
+            before = last[j - 1] if j > begin else j
+            last[j] = j if j == begin or hours[j] - hours[before] >= self.recall else before
+        return last
+
+    def truth(self, output: np.ndarray, full: np.ndarray) -> np.ndarray:
+        """Scores without error from values of the output now and at the last full rating."""
+        return self.factor * ((1 - self.carried) * output + self.carried * full)
+
+    def course(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """A person's own course [patient, visit] of SD 1 about his mean, from standard numbers: near visits alike."""
+        found = np.zeros_like(z)
+        found[:, 0] = z[:, 0] + self.entry
+        kept = np.exp(-np.diff(hours, axis=1) / (DAY * self.memory))
+        for k in range(1, z.shape[1]):
+            found[:, k] = kept[:, k - 1] * found[:, k - 1] + np.sqrt(1 - kept[:, k - 1] ** 2) * z[:, k]
+        return found
+
+    def ups_and_downs(self, hours: np.ndarray, z: np.ndarray, size: np.ndarray | None = None) -> np.ndarray:
+        """Ups and downs [patient, visit] in points of the middle of the scale; `size` [patient]: standard numbers."""
+        if not self.fluctuation_sd:
+            return np.zeros_like(z)
+        own = self.fluctuation_sd * self.course(hours, z)
+        spread = self.fluctuation_spread
+        return own if size is None else own * np.exp(spread * size - spread**2)[:, None]  # keeps the SD over people
+
+    def felt_anyway(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """What a person scores without any drug [patient, visit], from standard numbers."""
+        if not self.background:
+            return np.zeros_like(z)
+        return self.background * np.exp(self.background_spread * self.course(hours, z))
+
+    def observed(self, truth: np.ndarray, z: np.ndarray, own: np.ndarray | float = 0.0) -> np.ndarray:
+        """What is written down: error from standard numbers `z` and the person's `own` ups and downs, within bounds."""
+        score = self._moved(truth, own) if np.any(own) else truth
+        score = np.clip(score + z * np.hypot(self.residual_sd, self.relative_sd * truth), self.low, self.high)
+        score = np.round(score / self.step) * self.step if self.step else score
+        return np.where((score > 0) & (score < self.least), 0.0, score) if self.least else score
+
+    def _moved(self, truth: np.ndarray, own: np.ndarray | float) -> np.ndarray:
+        """A score moved on the log odds of its scale by what is `own` points in the middle."""
+        width = self.high - self.low
+        place = np.clip((truth - self.low) / width, 0, 1)
+        return self.low + width * place / (place + (1 - place) * np.exp(-4 * np.asarray(own) / width))
+
+
+@cache
+def load_scales(file: Path = FILE) -> dict[str, RatingScale]:
+    """Every scale by name. Raises BadInput with file, line and column."""
+    return {row["scale"]: _scale(row) for row in read_table(file, COLUMNS)}
+
+
+def scale(name: str) -> RatingScale:
+    """One scale. Raises UnknownName with the nearest."""
+    known = load_scales()
+    if name not in known:
+        raise UnknownNameError(
+            f"there is no scale '{name}'", key="visits", expected=", ".join(known), nearest=closest_match(name, known)
+        )
+    return known[name]
+
+
+def _scale(row: CsvRow) -> RatingScale:
+    numbers = {column: row.number(column) for column in NUMBERS}
+    if numbers["low"] >= numbers["high"] or not 0 <= numbers["carried"] < 1:
+        raise row.error("low", "an impossible scale", expected="low below high, carried from 0 to 1")
+    if row["unit"] == SHOWN:
+        numbers["factor"] *= shown(row["output"], row["unit"])[0]
+    return RatingScale(row["scale"], row["output"], row["unit"], **numbers)

@@ -1,0 +1,172 @@
+"""A trial that was held, and the Dataset of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ketamech.parameters import ParameterTable
+from ketamech.trials.decision_rules import DecisionRules, Scores
+from ketamech.trials.design import Trial
+from ketamech.trials.dropout import dropout_times, missed_visits
+from ketamech.trials.enrolment import Enrolled
+from ketamech.trials.rating_model import RatingModel
+from ketamech.trials.trial_dosing import TrialDosing
+
+MOLAR_MASS, GRAMS = "drug.ketamine_molar_mass", 1e9  # canonical kg/umol to g/mol
+
+
+@dataclass
+class TrialState:
+    """Persons [person] of several replicates under way: `values` [person, time, output] at `times` [person, time] (h).
+
+    The first times are the visits (`hours`), the others the moments at which exposure is read; `planned` [time].
+    """
+
+    trial: Trial
+    rating: RatingModel
+    treating: TrialDosing
+    deciding: DecisionRules
+    hours: np.ndarray
+    z: np.ndarray
+    sizes: np.ndarray
+    dropout_uniforms: np.ndarray
+    planned: np.ndarray
+    times: np.ndarray
+    values: np.ndarray
+    status: np.ndarray
+
+    @classmethod
+    def create(
+        cls, trial: Trial, enrolled: Sequence[Enrolled], rating: RatingModel, treating: TrialDosing, moments: np.ndarray
+    ) -> TrialState:
+        """Everybody before the first dose."""
+        hours, lots = (np.concatenate([getattr(e, name) for e in enrolled]) for name in ("hours", "lots"))
+        planned = np.concatenate([[hour for _, hour, _ in trial.visit_schedule], moments.ravel()])
+        times = np.hstack([hours, np.tile(moments.ravel(), (len(hours), 1))])
+        return cls(
+            trial, rating, treating, DecisionRules(trial, treating, lots), hours,
+            np.concatenate([e.rating_normals for e in enrolled]),
+            np.concatenate([e.fluctuation_normals for e in enrolled]),
+            np.concatenate([e.dropout_uniforms for e in enrolled]),
+            planned, times,
+            np.full((*times.shape, len(rating.outputs)), np.nan),
+            np.full(len(hours), "ok", dtype=object),
+        )  # fmt: skip
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Visits that are not held [person, visit]."""
+        return missed_visits(self.trial, self.dropout_uniforms)
+
+    def true_scores(self) -> Scores:
+        """Scores without error so far."""
+        return self.rating.true_scores(self.values[:, : self.hours.shape[1]])
+
+    def scores(self) -> Scores:
+        """What has been rated so far."""
+        return self.rating.rated_scores(self.true_scores(), self.z, self.sizes, self.hours, self.missing)
+
+    def exposures(self) -> dict[str, tuple[np.ndarray, str]]:
+        """Peaks and areas over the first day of each period (the larger peak, the sum of areas), with their units."""
+        count, grams = self.hours.shape[1], self.treating.model.parameters[MOLAR_MASS].canonical * GRAMS
+        periods = self.trial.periods
+        shape = (len(self.hours), periods, -1)
+        times = self.times[:, count:].reshape(shape)
+        found = {}
+        for name in ("ketamine", "esketamine"):
+            level = grams * self._output(f"venous.{name}")[:, count:].reshape(shape)
+            found[f"exposure_{name}_cmax"] = (level.max(axis=(1, 2)), "ng/mL")
+            found[f"exposure_{name}_auc24"] = (np.trapezoid(level, times, axis=2).sum(axis=1), "ng/mL*h")
+        cadss = self._output("dissociation.cadss")[:, count:]
+        return {**found, "exposure_cadss_peak": (cadss.max(axis=1), "points")}
+
+    def _output(self, name: str) -> np.ndarray:
+        return self.values[:, :, self.rating.outputs.index(name)]
+
+
+def dataset(held: TrialState, enrolled: Sequence[Enrolled], seed: int) -> xr.Dataset:
+    """Dims (replicate, patient, visit); see `run_trial`."""
+    trial, scores = held.trial, held.scores()
+    shape = (len(enrolled), trial.patients)
+    left, why = dropout_times(trial, held.dropout_uniforms, held.hours, scores)
+    gone = held.hours > left[:, None]
+    by_patient, by_visit = ("replicate", "patient"), ("replicate", "patient", "visit")
+    variables: dict[str, Any] = {}
+
+    def put(name: str, values: np.ndarray, unit: str = "", about: str = "") -> None:
+        dims = by_visit if values.ndim == 2 else by_patient
+        attributes = {key: word for key, word in (("units", unit), ("long_name", about)) if word}
+        variables[name] = (dims, values.reshape(*shape, *values.shape[1:]), attributes)
+
+    truths = held.true_scores()
+    for name, scale in trial.scales.items():
+        put(name, np.where(gone, np.nan, scores[name]), scale.unit, f"{name} as rated")
+        put(f"true_{name}", truths[name], scale.unit, f"{name} without error, had nobody left")
+    put("visit_time", held.hours, "h", "when the visit was held")
+    put("arm", _arms(held, enrolled), about="what the person is on at the visit")
+    put("stratum", np.concatenate([e.stratum for e in enrolled]).astype(str), about="within which was randomised")
+    put("decision", held.deciding.decision.astype(str), about="what was last decided of the doses")
+    put("decided_at", held.deciding.decided_at, "h", "when doses were last changed by a decision")
+    put("rescued_at", held.deciding.rescued_at, "h", "when rescue began")
+    put("left", np.where(np.isfinite(left), left, np.nan), "h", "when the person left the trial")
+    put("why_left", why.astype(str), about="why the person left the trial")
+    put("solve_status", held.status.astype(str), about="how the solve ended")
+    taken = [mask & (time <= left) for time, mask in held.treating.given]
+    doses = np.sum(taken, axis=0, dtype=int) if taken else np.zeros(len(left), dtype=int)
+    put("doses_given", doses, "1", "doses taken before the person left")
+    for name, (values, unit) in held.exposures().items():
+        put(name, values, unit)
+    _covariates(put, enrolled, held.treating.model.parameters)
+    primary = trial.primary[0]
+    if primary in scores:
+        put("base", scores[primary][:, 0], trial.scales[primary].unit, f"{primary} at baseline")
+    return xr.Dataset(variables, _coordinates(trial, enrolled), _attributes(trial, seed))
+
+
+def _arms(held: TrialState, enrolled: Sequence[Enrolled]) -> np.ndarray:
+    """Name of the arm of each person at each visit: in a crossover that of the period."""
+    trial = held.trial
+    names, sequences = np.array([arm.name for arm in trial.arms]), np.array(trial.sequences)
+    sequence = np.concatenate([e.arm_sequence for e in enrolled])
+    return names[sequences[sequence][:, [period for _, _, period in trial.visit_schedule]]]
+
+
+def _covariates(put: Any, enrolled: Sequence[Enrolled], parameters: ParameterTable) -> None:
+    """Who the persons are, in the units of the parameter tables; what is no parameter is a number alone."""
+    tables = [e.people.table().drop(columns="person") for e in enrolled]
+    for name in [c for c in map(str, tables[0]) if c.startswith("person.") or "." not in c]:
+        unit = parameters[name].unit if name in parameters else "1"
+        values = np.concatenate([table[name].to_numpy() for table in tables])
+        put(name.removeprefix("person."), values, unit, name.removeprefix("person.").replace("_", " "))
+
+
+def _coordinates(trial: Trial, enrolled: Sequence[Enrolled]) -> dict[str, Any]:
+    labels = [f"period {p + 1}: {v.name}" if trial.washout else v.name for v, _, p in trial.visit_schedule]
+    return {
+        "replicate": [e.number for e in enrolled],
+        "patient": np.arange(trial.patients),
+        "visit": labels,
+        "hour": (
+            "visit",
+            np.array([hour for _, hour, _ in trial.visit_schedule]),
+            {"units": "h", "long_name": "planned"},
+        ),
+        "period": ("visit", [period + 1 for _, _, period in trial.visit_schedule]),
+    }
+
+
+def _attributes(trial: Trial, seed: int) -> dict[str, Any]:
+    return {
+        "title": trial.title,
+        "seed": seed,
+        "trial": trial.fingerprint,
+        "references": ", ".join(trial.references),
+        "primary": " at ".join(trial.primary),
+        "assumed": " ".join(trial.assumptions),
+        "blinding": trial.blinding,
+    }
