@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check docs setup lock clean help app screenshots fuzz-app fuzz survive sbom audit
+.PHONY: demo test check docs setup lock clean help app bench screenshots fuzz-app fuzz survive sbom audit
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -19,7 +19,10 @@ app: $(READY)  ## Start the local web page
 	$(BIN)/ketamech app
 
 screenshots: $(READY)  ## Take screenshots of the web page for the documentation (needs Chromium)
-	$(BIN)/ketamech app --pictures docs/pictures
+	$(BIN)/python -m benchmarks screenshots docs/pictures
+
+bench: $(READY)  ## Measure this engine and others: error and time, written to docs/benchmarks.md
+	$(BIN)/python -m benchmarks engines
 
 fuzz-app: $(READY)  ## Send 10,000 unusual requests to the API of the web page
 	KETAMECH_FUZZ_CASES=10000 $(BIN)/python -m pytest tests/app/test_fuzz.py -s --timeout=7200

@@ -13,37 +13,37 @@ if TYPE_CHECKING:
     from ketamech.analysis.scorecard import scorecard as scorecard
     from ketamech.dosing.dose_records import ev as ev
     from ketamech.dosing.regimen import Regimen as Regimen
-    from ketamech.evidence.load_evidence import load_evidence as load_evidence
+    from ketamech.evidence import load_evidence as load_evidence
     from ketamech.exchange.simulate_any import simulate as simulate
     from ketamech.model.assemble import build_system as build_system
-    from ketamech.parameters.connectome import load_connectome as load_connectome
-    from ketamech.parameters.load_parameters import load_parameters as load_parameters
+    from ketamech.parameters import load_connectome as load_connectome
+    from ketamech.parameters import load_parameters as load_parameters
     from ketamech.report.bibliography import cite as cite
     from ketamech.simulation.scenario import load_scenario as load_scenario
 
 __version__ = "0.2.0"
 
-_WHERE = {
-    "Regimen": "study",
-    "build": "system",
-    "check": "analysis",
-    "cite": "report",
-    "ev": "study",
-    "load_connectome": "parameters",
-    "load_evidence": "evidence",
-    "load_parameters": "parameters",
-    "load_scenario": "study",
-    "scorecard": "analysis",
-    "simulate": "exchange.dose_simulation",
+_MODULES = {
+    "Regimen": "dosing.regimen",
+    "build_system": "model.assemble",
+    "check": "analysis.model_checks",
+    "cite": "report.bibliography",
+    "ev": "dosing.dose_records",
+    "load_connectome": "parameters.connectome",
+    "load_evidence": "evidence.load_evidence",
+    "load_parameters": "parameters.load_parameters",
+    "load_scenario": "simulation.scenario",
+    "scorecard": "analysis.scorecard",
+    "simulate": "exchange.simulate_any",
 }
 
-__all__ = sorted(_WHERE)
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: `import ketamech` itself stays quick."""
-    if name in _WHERE:
-        return getattr(importlib.import_module(f"ketamech.{_WHERE[name]}"), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"ketamech.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'ketamech' has no attribute '{name}'")
 
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
+import toys
 from benchmarks import benchmark_case, ketamech_engine, lsoda
 from benchmarks.engines import OURS, PEERS, chosen
 from benchmarks.scaling import sizes, summary
 from benchmarks.work_precision import QUICK, ErrorNorm, compare, measure, one_core
-
-import toys
 from ketamech.core import UnknownNameError
 from ketamech.engine import events, load_kernel
 from ketamech.model.assemble import build_system

@@ -21,24 +21,24 @@ SENTENCES = (
 
 
 @pytest.fixture(scope="module")
-def subjects(model):
+def treated(model):
     return [subjects(load_scenario(sentence, model.parameters), model)[0] for sentence in SENTENCES]
 
 
-def test_nobody_depends_on_who_else_is_there(model, subjects):
+def test_nobody_depends_on_who_else_is_there(model, treated):
     """Early events, cycles of different lengths and drug-free starts in one batch: the bits of each alone."""
-    together = Ensemble.of_subjects(model, subjects).solve(TIMES, OUTPUTS, threads=2)
-    assert list(together.reasons) == ["ok"] * len(subjects)
-    for i, subject in enumerate(subjects):
+    together = Ensemble.of_subjects(model, treated).solve(TIMES, OUTPUTS, threads=2)
+    assert list(together.reasons) == ["ok"] * len(treated)
+    for i, subject in enumerate(treated):
         alone = Ensemble.of_subjects(model, [subject]).solve(TIMES, OUTPUTS)
         assert np.array_equal(together.values[i], alone.values[0]), subject
         assert np.array_equal(together.baseline[i], alone.baseline[0])
 
 
-def test_times_may_differ_between_patients(model, subjects):
+def test_times_may_differ_between_patients(model, treated):
     several = np.stack([TIMES, TIMES + 1.0])
-    found = Ensemble.of_subjects(model, subjects[:2]).solve(several, OUTPUTS)
-    usual = Ensemble.of_subjects(model, subjects[:2]).solve(TIMES, OUTPUTS)
+    found = Ensemble.of_subjects(model, treated[:2]).solve(several, OUTPUTS)
+    usual = Ensemble.of_subjects(model, treated[:2]).solve(TIMES, OUTPUTS)
     assert found.of("mood.madrs")[0] == pytest.approx(usual.of("mood.madrs")[0], rel=1e-4)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,7 @@ from ketamech.analysis.sensitivity import Endpoint, parse_endpoints, reading_hou
 from ketamech.analysis.shapley import coalition_matrix, leave_one_out, shapley, single_effect
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import read_table
+from ketamech.core.paths import DATA
 from ketamech.estimation.posterior import load_posterior
 from ketamech.population.parameter_sampling import draw_parameters
 from ketamech.simulation.model import Model
@@ -29,7 +29,7 @@ from ketamech.simulation.scenario_ensemble import Change, ensemble_of_scenario, 
 if TYPE_CHECKING:
     import pandas as pd
 
-DIRECTORY = Path(__file__).parents[1] / "data" / "attribution"
+DIRECTORY = DATA / "attribution"
 MOOD, DRAWS, TOLERANCE = "mood.madrs", 200, 1e-4
 BYTES, MAX_BATCH = 2**26, 4096  # of results in one batch; patients in one batch
 LOW, HIGH = 2.5, 97.5

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import read_table
+from ketamech.core.paths import DATA
 from ketamech.dosing.dose_events import dose_events, micromoles
 from ketamech.dosing.regimen import Regimen, Treatment
 from ketamech.dosing.species_routes import require_species_kinetics
@@ -19,7 +19,7 @@ from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.run_subjects import output_times, run
 from ketamech.simulation.scenario import perturbation_parameters
 
-SURFACE = Path(__file__).parents[1] / "data" / "species" / "surface.csv"
+SURFACE = DATA / "species" / "surface.csv"
 COLUMNS = ("species", "kilograms_per_square_metre", "place", "why")
 MAX_HORIZON = 72.0  # h, after which no ketamine is left in any of the species
 DEFAULT_INFUSION_MIN = {HUMAN: "IV over 40 min", "rat": "IP", "mouse": "IP"}

@@ -10,11 +10,12 @@ from pathlib import Path
 from ketamech.analysis.scorecard_targets import bounds, known
 from ketamech.core import closest_match, unit
 from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.paths import DATA
 from ketamech.evidence import load_evidence
 from ketamech.parameters import SPECIES, load_parameters
 from ketamech.simulation.observable import Observable, TimeCourse
 
-PATH = Path(__file__).parents[1] / "data" / "experiments" / "rows.csv"
+PATH = DATA / "experiments" / "rows.csv"
 COLUMNS = (
     "evidence", "species", "regimen", "with", "settings", "output", "reduction", "when", "statistic", "observed",
     "low", "high", "band", "assumption", "undecided",

@@ -176,7 +176,7 @@ def _batch(
     courses = []
     for arm in arms:
         course, sets = course_of(arm, model.parameters)
-        courses.append(replace(course, values={**course.parameters, **overrides, **sets}))
+        courses.append(replace(course, parameters={**course.parameters, **overrides, **sets}))
     times = np.unique(
         np.r_[output_times(horizon, per_dose=60), np.linspace(0, 2, 41), [m for m in moments if m <= horizon]]
     )

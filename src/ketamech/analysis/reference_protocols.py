@@ -13,6 +13,7 @@ import xarray as xr
 
 from ketamech.core import InputError, closest_match, unit
 from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.paths import DATA
 from ketamech.dosing.applied_perturbation import AppliedPerturbation, read_perturbations
 from ketamech.dosing.dose_events import dose_events
 from ketamech.dosing.regimen import Regimen
@@ -25,7 +26,7 @@ from ketamech.simulation.observable import TimeCourse
 from ketamech.simulation.run_subjects import output_times, run
 from ketamech.simulation.scenario import perturbation_parameters
 
-DIRECTORY = Path(__file__).parents[1] / "data" / "scorecard"
+DIRECTORY = DATA / "scorecard"
 COLUMNS = ("id", "species", "treatment", "with", "control", "settings", "horizon", "why")
 KETAMINE = re.compile(r"^pharmacokinetics\.\w+_[sr]$")
 _TOLERANCE = 1e-5

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.paths import DATA
 
-TABLE = Path(__file__).parents[1] / "data" / "presets" / "presets.csv"
+TABLE = DATA / "presets" / "presets.csv"
 COLUMNS = ("title", "treatments", "person", "pathways_off", "horizon")
 
 

@@ -14,8 +14,9 @@ from typing import Annotated, Any
 import typer
 
 from ketamech.core.execution import Executor
+from ketamech.core.paths import DATA
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = DATA
 STOPPED = 130  # exit code of what was stopped by Ctrl-C
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped, to the same result")]
 Scheduler = Annotated[

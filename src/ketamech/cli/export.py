@@ -142,14 +142,14 @@ def _doses_lost(how: str = "") -> list[str]:
 def _model_text(asked: Asked) -> tuple[str, int]:
     """SBML text of the treated patient, and the number of states."""
     from ketamech.cli import terminal
-    from ketamech.exchange.sbml import export as sbml
+    from ketamech.exchange.sbml.export import course_sbml
     from ketamech.simulation.simulate import subjects
 
     model = terminal.model()
     with terminal.progress().status("Writing the equations and the doses ..."):
         treated = subjects(asked, model)[0]
         notes = [f"Assumed: {one}." for one in asked.assumptions]
-        text = sbml.course_sbml(model, treated, name=asked.title, notes=notes, species=asked.species)
+        text = course_sbml(model, treated, name=asked.title, notes=notes, species=asked.species)
         return text, len(model.layout.states)
 
 

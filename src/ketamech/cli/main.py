@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from benchmarks import cli
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
@@ -31,12 +30,12 @@ from ketamech.cli import (
     schema,
     scorecard,
     sensitivity,
+    serve,
     simulate,
     streams,
     trial,
     verify,
 )
-from ketamech.cli.main import app as page
 from ketamech.cli.optional_dependencies import missing
 from ketamech.cli.suggestions import Command, Group
 from ketamech.cli.terminal import DISCLAIMER
@@ -71,8 +70,7 @@ for command in (
     cite.cite,
     demo.demo,
     schema.schema,
-    cli.bench,
-    page.app,
+    serve.app,
 ):
     app.command(command.__name__.rstrip("_"), epilog=DISCLAIMER, cls=Command)(command)
 app.add_typer(evidence.app, name="evidence", epilog=DISCLAIMER)

@@ -17,10 +17,13 @@ HASHED_PACKAGES = (
     "core",
     "evidence",
     "parameters",
-    "stages",
-    "system",
+    "model",
     "engine",
-    "study",
+    "dosing",
+    "simulation",
+    "population",
+    "trials",
+    "estimation",
     "analysis",
 )  # where numbers are made
 

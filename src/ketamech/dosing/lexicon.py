@@ -12,9 +12,10 @@ from unicodedata import normalize
 
 from ketamech.core import InputError
 from ketamech.core.csv_table import read_table
+from ketamech.core.paths import DATA
 from ketamech.core.time_units import HOURS
 
-PATH = Path(__file__).parents[1] / "data" / "dosing" / "words.csv"
+PATH = DATA / "dosing" / "words.csv"
 COLUMNS = ("word", "kind", "means")
 NO_TERMINALS = ("short", "filler", "refused")
 NUMERIC = {"number": float, "count": float, "nth": float, "ly": lambda word: HOURS[word]}

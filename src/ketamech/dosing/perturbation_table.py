@@ -10,13 +10,14 @@ from pathlib import Path
 
 from ketamech.core import InputError, UnknownNameError, closest_match, unit
 from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.paths import DATA
 from ketamech.dosing.drugs import ROUTES
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import parse
 from ketamech.evidence import load_evidence
 from ketamech.parameters import ParameterTable, load_parameters
 
-PATH = Path(__file__).parents[1] / "data" / "experiments" / "perturbations.csv"
+PATH = DATA / "experiments" / "perturbations.csv"
 COLUMNS = ("name", "words", "kind", "target", "sets", "enters", "level", "doses", "at", "kept_up_by", "evidence", "why")
 KINDS = ("drug", "genotype", "knock-out", "infusion", "diet", "stress", "held")
 DOSABLE_KINDS = ("drug", "infusion")

@@ -158,7 +158,7 @@ def driver_texts(entries: dict[str, str]) -> list[str]:
 
 def _sources() -> str:
     """The code that writes kernels."""
-    return "".join(p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.glob("*.py")))
+    return "".join(p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.rglob("*.py")))
 
 
 def _folder(*parts: str) -> Path:

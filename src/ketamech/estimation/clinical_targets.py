@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
 from ketamech.analysis.verdict import standard_error
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.paths import DATA
 from ketamech.evidence import Evidence, Observation, load_evidence
 from ketamech.trials.design import Trial
 from ketamech.trials.trial_reader import load_trial
 
-DIRECTORY = Path(__file__).parents[1] / "data" / "calibration"
-TRIALS = Path(__file__).parents[1] / "data" / "trials"
+DIRECTORY = DATA / "calibration"
+TRIALS = DATA / "trials"
 COLUMNS = ("evidence", "trial", "arm", "scale", "visit", "statistic", "against", "se", "fitted", "why")
 SPREADS = ("evidence", "trial", "arm", "scale", "visit", "statistic", "sd", "n", "fitted", "why")
 SHARES = ("response", "remission", "still well", "above")  # statistics in percent of patients

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from ketamech.core import InputError, closest_match
+from ketamech.core.paths import DATA
 from ketamech.parameters import ParameterTable, load_parameters
 
-FILE = Path(__file__).parents[1] / "data" / "calibration" / "posterior.csv"
+FILE = DATA / "calibration" / "posterior.csv"
 
 
 def load_posterior(file: str | Path | None = None, table: ParameterTable | None = None) -> list[dict[str, float]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ketamech.core import UnknownNameError, closest_match
+from ketamech.core.paths import DATA
 from ketamech.estimation.calibration import Calibration, in_table_units
 from ketamech.estimation.surrogate_posterior import QuadraticEmulator, prior_contraction
 from ketamech.parameters import Parameter
@@ -21,7 +22,7 @@ AFFECTED_OUTPUTS, MAX_ROWS = (
     0.25,
     6,
 )  # a row informs if the parameter's prior SD moves it by so many of its noise; ids in a cell
-DIRECTORY = Path(__file__).parents[1] / "data" / "parameters"
+DIRECTORY = DATA / "parameters"
 
 
 def updated_rows(task: Calibration, draws: np.ndarray, emulator: QuadraticEmulator) -> dict[str, list[str]]:

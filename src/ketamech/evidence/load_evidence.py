@@ -9,13 +9,14 @@ from pathlib import Path
 
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.paths import DATA
 from ketamech.evidence.evidence import Evidence
 from ketamech.evidence.observation import Observation, Reference
 from ketamech.evidence.published_units import analyte, canonical_unit
 from ketamech.evidence.spread import parse_spread
 from ketamech.evidence.time_text import time_hours
 
-DIRECTORY = Path(__file__).parents[1] / "data" / "evidence"
+DIRECTORY = DATA / "evidence"
 TABLES = ("pk", "mechanism", "clinical")
 READ_AS = {"3": "source", "2": "transcription", "1": "recalled"}
 USES = ("calibrate", "context")

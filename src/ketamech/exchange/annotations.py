@@ -5,14 +5,14 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
 from ketamech.core import unit
 from ketamech.core.csv_table import read_table
+from ketamech.core.paths import DATA
 from ketamech.evidence import Evidence, Reference, load_evidence
 from ketamech.parameters import Parameter
 
-_TABLE = Path(__file__).parents[1] / "data" / "exchange" / "annotations.csv"
+_TABLE = DATA / "exchange" / "annotations.csv"
 FRAMEWORK, QUANTITY, AMOUNT, CONCENTRATION, EXPRESSION = 293, 2, 360, 196, 64  # SBO terms
 Resource = tuple[str, str]  # biology qualifier, address
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Kept = TypeVar("Kept", SystemLayout, ExpressionTrees)
 _ROOT = Path(__file__).parents[1]
-_READ = ("core/units.py", "stages/*.py", "system/*.py")
+_READ = ("core/units.py", "model/**/*.py")
 
 
 def cached_layout(parameters: Mapping[str, HasUnit], build_system: Callable[[], System]) -> SystemLayout:

@@ -46,7 +46,7 @@ class ExpressionTrees:
         """The outline that `to_json` wrote. Raises ValueError for a text that holds none."""
         try:
             plain = read_json(text)
-            parts = {name: tuple((a, b) for a, b in plain[name]) for name in ("stages", "fluxes", "offers")}
+            parts = {name: tuple((a, b) for a, b in plain[name]) for name in ("stages", "fluxes", "outputs")}
             return cls(**parts, fixed=frozenset(plain["fixed"]))
         except (KeyError, TypeError) as problem:
             raise ValueError(f"this text is not an outline: {problem}") from problem

@@ -37,7 +37,7 @@ class OutputInfo:
 
 @dataclass(frozen=True)
 class SystemLayout:
-    """States, watched offers and inputs of a system in order, and the fingerprint of the equations they stand for."""
+    """States, outputs that vary with time and inputs of a system in order, and the fingerprint of the equations they stand for."""
 
     states: tuple[StateInfo, ...]
     time_varying_outputs: tuple[OutputInfo, ...]
@@ -47,7 +47,7 @@ class SystemLayout:
 
     @cached_property
     def outputs(self) -> tuple[StateInfo | OutputInfo, ...]:
-        """Rows of everything a result can hold: states, then watched offers."""
+        """Rows of everything a result can hold: states, then outputs that vary with time."""
         return (*self.states, *self.time_varying_outputs)
 
     @cached_property
@@ -57,7 +57,7 @@ class SystemLayout:
 
     @cached_property
     def output_names(self) -> tuple[str, ...]:
-        """Everything a result can hold: states, then watched offers."""
+        """Everything a result can hold: states, then outputs that vary with time."""
         return tuple(row.name for row in self.outputs)
 
     @cached_property
@@ -102,9 +102,9 @@ def _read(plain: dict[str, Any]) -> SystemLayout:
     if set(plain) != {field.name for field in fields(SystemLayout)}:
         raise ValueError("this text is not a layout: it has other keys")
     return SystemLayout(
-        states=tuple(StateInfo(**{**row, "within": tuple(row["within"])}) for row in plain["states"]),
-        time_varying_outputs=tuple(OutputInfo(**row) for row in plain["watched"]),
+        states=tuple(StateInfo(**{**row, "bounds": tuple(row["bounds"])}) for row in plain["states"]),
+        time_varying_outputs=tuple(OutputInfo(**row) for row in plain["time_varying_outputs"]),
         parameter_names=tuple(plain["parameter_names"]),
-        baseline_names=tuple(plain["rested"]),
+        baseline_names=tuple(plain["baseline_names"]),
         fingerprint=plain["fingerprint"],
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from ketamech.core.csv_table import read_table
+from ketamech.core.paths import DATA
 
-TABLE = Path(__file__).parents[1] / "data" / "areas" / "areas.csv"
+TABLE = DATA / "areas" / "areas.csv"
 COLUMNS = ("area", "label", "network", "short")
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ketamech.core import convert
 from ketamech.core.csv_table import read_table
+from ketamech.core.paths import DATA
 from ketamech.parameters import load_parameters
 
-FILE = Path(__file__).parents[1] / "data" / "levels" / "levels.csv"
+FILE = DATA / "levels" / "levels.csv"
 COLUMNS = ("output", "molar_mass")
 RAW, SHOWN = "umol/L", "ng/mL"
 

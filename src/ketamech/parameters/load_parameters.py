@@ -8,12 +8,13 @@ from pathlib import Path
 
 from ketamech.core import InputError, closest_match, unit
 from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.paths import DATA
 from ketamech.evidence import Evidence, load_evidence
 from ketamech.parameters.parameter import Parameter
 from ketamech.parameters.parameter_table import ParameterTable
 from ketamech.parameters.spread_text import parse_spread_text
 
-DIRECTORY = Path(__file__).parents[1] / "data" / "parameters"
+DIRECTORY = DATA / "parameters"
 COLUMNS = ("name", "value", "unit", "spread", "status", "evidence", "place", "why")
 STATUSES = ("measured", "derived", "calibrated", "assumed")
 _PREFIXES = {"pathways": "pathway", "perturbations": "perturbation"}  # files that hold many of one thing

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from ketamech.core import UnknownNameError, closest_match
 from ketamech.core.csv_table import read_table
+from ketamech.core.paths import DATA
 from ketamech.evidence import load_evidence
 from ketamech.parameters.load_parameters import COLUMNS, load_parameters, parameter_of
 from ketamech.parameters.parameter import Parameter
 
-DIRECTORY = Path(__file__).parents[1] / "data" / "species"
+DIRECTORY = DATA / "species"
 HUMAN = "human"
 ANIMALS = ("rat", "mouse")
 SPECIES = (HUMAN, *ANIMALS)

@@ -17,8 +17,9 @@ import numpy as np
 
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.paths import DATA
 
-DIRECTORY = Path(__file__).parents[1] / "data" / "people"
+DIRECTORY = DATA / "people"
 BASE_POPULATION = "adult"
 NUMBERS = {"normal": 2, "lognormal": 2, "uniform": 2, "bernoulli": 1, "binomial": 2, "fixed": 1}
 Value = Callable[[str], float]

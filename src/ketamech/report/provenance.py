@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ketamech.core import unit
+from ketamech.core.paths import DATA
 from ketamech.exchange.result_metadata import PAPERS
 from ketamech.parameters import ParameterTable
 from ketamech.report.number_format import DISCLAIMER
@@ -34,7 +35,7 @@ PACKAGES = (
     "matplotlib",
     "jinja2",
 )
-_EVIDENCE = Path(__file__).parents[1] / "data" / "evidence"
+_EVIDENCE = DATA / "evidence"
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^/\\\s'\"]+[/\\])+([^/\\\s'\"]+)")
 
 

@@ -12,10 +12,11 @@ import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.paths import DATA
 from ketamech.parameters.concentration_units import molar_masses
 from ketamech.simulation.baseline import baseline_of
 
-DIRECTORY = Path(__file__).parents[1] / "data" / "tracks"
+DIRECTORY = DATA / "tracks"
 COLUMNS = (
     "id", "group", "label", "unit", "display_mode", "scale", "direction", "always_shown", "baseline",
     "relative_height", "min_change_to_show", "animals_only", "rating_scale", "compared_with_control", "note",

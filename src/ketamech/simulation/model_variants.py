@@ -12,9 +12,10 @@ from pathlib import Path
 
 from ketamech.core import UnknownNameError, closest_match, unit
 from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.paths import DATA
 from ketamech.parameters import ParameterTable
 
-DIRECTORY = Path(__file__).parents[1] / "data" / "wirings"
+DIRECTORY = DATA / "wirings"
 COLUMNS = ("wiring", "question", "says", "for", "against")
 SETTINGS = ("wiring", "parameter", "value", "status", "why")
 FITTED = ("wiring", "parameter", "value", "unit", "low", "high", "status", "place")

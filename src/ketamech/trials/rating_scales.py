@@ -11,9 +11,10 @@ import numpy as np
 
 from ketamech.core import UnknownNameError, closest_match
 from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.paths import DATA
 from ketamech.parameters.concentration_units import SHOWN, shown
 
-FILE = Path(__file__).parents[1] / "data" / "scales" / "scales.csv"
+FILE = DATA / "scales" / "scales.csv"
 COLUMNS = (
     "scale", "output", "unit", "low", "high", "step", "least", "residual_sd", "relative_sd", "fluctuation_sd",
     "fluctuation_spread", "memory", "entry", "background", "background_spread", "recall", "carried", "factor",

@@ -45,7 +45,8 @@ class TrialState:
         cls, trial: Trial, enrolled: Sequence[Enrolled], rating: RatingModel, treating: TrialDosing, moments: np.ndarray
     ) -> TrialState:
         """Everybody before the first dose."""
-        hours, lots = (np.concatenate([getattr(e, name) for e in enrolled]) for name in ("hours", "lots"))
+        hours = np.concatenate([e.hours for e in enrolled])
+        lots = np.concatenate([e.rerandomisation_uniforms for e in enrolled])
         planned = np.concatenate([[hour for _, hour, _ in trial.visit_schedule], moments.ravel()])
         times = np.hstack([hours, np.tile(moments.ravel(), (len(hours), 1))])
         return cls(

@@ -12,9 +12,10 @@ from ketamech.analysis.claims.verdict_rule import IN_PEOPLE, LEVELS, SIDES, STRE
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
 from ketamech.analysis.scorecard_targets import MEASURE_COLUMNS, known, measure
 from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.paths import DATA
 from ketamech.evidence import Evidence, Observation
 
-DIRECTORY = Path(__file__).parents[2] / "data" / "claims"
+DIRECTORY = DATA / "claims"
 COLUMNS = ("id", "statement", "met", "stage", "level", "figure", "start", "end", "curves", "axis", "note")
 TEST_COLUMNS = ("claim", *MEASURE_COLUMNS, "relation", "bound", "says")
 EXHIBIT_COLUMNS = ("claim", "evidence", "side", "strength", "why")

@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -28,9 +27,10 @@ from ketamech.analysis.perturbation_scorecard import (
 )
 from ketamech.analysis.scorecard_targets import Target
 from ketamech.analysis.verdict import NO_CHANGE, standard_error
+from ketamech.core.paths import DATA
 from ketamech.evidence import Observation
 
-DIRECTORY = Path(__file__).parents[1] / "data" / "wirings"
+DIRECTORY = DATA / "wirings"
 COLUMNS = ("evidence", "kind", "weight", "why")
 TYPICAL, FOLD_SD = 2.0, 0.13  # MADRS points; relative error where no standard error is printed (1.25-fold is 95 %)
 CLOSED, OPEN, MIN_BAND, ERROR_PROBABILITY = 0.25, 0.1, 0.02, 0.05

@@ -6,15 +6,15 @@ from fastapi import APIRouter
 
 from ketamech.app.app_state import AppState
 from ketamech.app.jobs import Jobs
-from ketamech.app.routes import about, away, knowledge, simulation, work
+from ketamech.app.routes import downloads, evidence, jobs, metadata, simulation
 
 
-def all_routers(engine: AppState, jobs: Jobs) -> list[APIRouter]:
+def all_routers(engine: AppState, running: Jobs) -> list[APIRouter]:
     """Every router of the server."""
     return [
-        about.routes(engine),
+        metadata.routes(engine),
         simulation.routes(engine),
-        knowledge.routes(engine),
-        away.routes(engine),
-        work.routes(engine, jobs),
+        evidence.routes(engine),
+        downloads.routes(engine),
+        jobs.routes(engine, running),
     ]

@@ -1,21 +1,17 @@
-"""The biology, one file a stage, in the order the story is told."""
+"""The biology: one file a stage, from the drug in the body to mood, pain and side effects."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from ketamech.core.lazy import lazy_getattr, listing
-
-if TYPE_CHECKING:
-    from ketamech.model.stage import Stage as Stage
+from ketamech.model.stage import Stage
 
 STAGES = (
-    "antagonists",
+    "tool_compounds",
     "pharmacokinetics",
     "brain",
-    "second_blocker",
+    "memantine",
     "nmda",
     "circuit",
     "glutamate",
@@ -26,11 +22,11 @@ STAGES = (
     "habenula",
     "inflammation",
     "opioid",
-    "areas",
-    "comparators",
+    "brain_network",
+    "other_treatments",
     "expectancy",
     "mood",
-    "behaviour",
+    "forced_swim",
     "suicidality",
     "dissociation",
     "sedation",
@@ -41,10 +37,5 @@ STAGES = (
 
 
 def all_stages() -> tuple[Callable[[Stage], None], ...]:
-    """Every stage function in story order; a new stage is its file plus one name in `STORY`."""
+    """Every stage function in causal order; a new stage is its file plus one name in `STAGES`."""
     return tuple(getattr(importlib.import_module(f"ketamech.model.stages.{name}"), name) for name in STAGES)
-
-
-__all__ = ["STAGES", "Stage", "all_stages"]
-__getattr__ = lazy_getattr(__name__, {"Stage": "declaration"})
-__dir__ = listing(__name__, __all__)

@@ -1,4 +1,4 @@
-"""`ketamech bench`: this engine beside others, error beside time."""
+"""Benchmarks from the command line: `python -m benchmarks engines | page | screenshots`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from ketamech.core import InputError, KetaMechError
 
 Quick = Annotated[
     bool, typer.Option("--quick", help="A short trial run beside libRoadRunner and COPASI; its figures mean little.")
@@ -23,17 +25,17 @@ Docs = Annotated[
 ]
 
 
-App = Annotated[bool, typer.Option("--app", help="Measure the page instead: 50 users on loopback, sliders in Chromium")]
+app = typer.Typer(help="Measure KetaMech: its engine beside others, and its page under load.", no_args_is_help=True)
 
 
-def bench(
+@app.command()
+def engines(
     quick: Quick = False,
     scale: Scale = 100_000,
     peers: Peers = "",
     repeats: Repeats = None,
     out: Out = Path("benchmarks"),
     docs: Docs = None,
-    app: App = False,
 ) -> None:
     """Measure this engine beside libRoadRunner, pydiffsol, COPASI and SciPy on the same patients, doses and outputs.
 
@@ -42,10 +44,6 @@ def bench(
     Prints milliseconds a patient with the error beside them; writes benchmark.json, a picture and a page made from it.
     A program that is not installed is listed with what to type.
     """
-    if app:
-        from ketamech.cli.serve import bench_app
-
-        return bench_app(out, quick=quick)
     from benchmarks.results_figure import draw_benchmark
     from benchmarks.results_page import benchmark_page
     from benchmarks.suite import benchmark
@@ -89,3 +87,69 @@ def _show(found: Mapping[str, Any]) -> None:
     terminal.table(aims, title="Aims")
     for peer in (one for one in found["peers"] if not one["installed"]):
         terminal.progress().print(f"{peer['label']} is not installed: [bold]{peer['type_this']}[/bold]")
+
+
+@app.command()
+def page(out: Out = Path("benchmarks"), quick: Quick = False) -> None:
+    """Measure the page: 50 users on loopback for a minute, and sliders in Chromium where there is one."""
+    from ketamech.cli.serve import refuse_without_web
+
+    refuse_without_web()
+    from benchmarks.browser_test import browser_test
+    from benchmarks.load_test import load_test
+    from ketamech.cli import terminal
+
+    terminal.refuse_file(out)
+    console = terminal.progress()
+    found: dict[str, Any] = {}
+    with console.status("Starting ...") as status:
+        try:
+            found["browser"] = browser_test(lambda line: status.update(line))
+        except InputError as problem:
+            console.print(f"Not measured in a browser: {terminal.escape_markup(problem)}")
+        found["load"] = load_test(lambda line: status.update(line), seconds=5.0 if quick else 60.0)
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / "app.json"
+    target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    terminal.table(_page_aims(found), title="The page")
+    console.print(f"Written: {terminal.escape_markup(target)}   {terminal.DISCLAIMER}")
+    if found["load"]["errors"]:
+        raise KetaMechError(f"{found['load']['errors']} requests failed, e.g. {found['load']['first_errors'][0]}")
+
+
+def _page_aims(found: dict[str, Any]) -> list[dict[str, object]]:
+    load, seen = found["load"], found.get("browser", {})
+    held = load["memory_mb"]
+    rows: list[tuple[str, object, object]] = [
+        (f"{load['users']} users: requests", "", load["requests"]["all"]["count"]),
+        ("errors", "0", load["errors"]),
+        ("request, 95th percentile, ms", "500", load["requests"]["all"]["p95_ms"]),
+        ("memory before, middle, after, MB", "flat", ", ".join(f"{v:.0f}" for v in held.values() if v is not None)),
+    ]
+    if seen:
+        rows += [
+            ("first paint, ms", "1000", seen["first_paint_ms"]),
+            ("first figure from a cold server, ms", "", seen["first_figure_from_start_of_server_ms"]),
+            ("first figure on a warm server, ms", "2000", seen["first_figure_from_navigation_ms"]),
+            ("slider to curves, 95th percentile, ms", "100", seen["slider_to_curves_ms"].get("p95")),
+            ("slider to band of 1,000, 95th percentile, ms", "500", seen["slider_to_band_ms"].get("p95")),
+            ("page, MB", "6", round(seen["page_bytes"] / 1e6, 2)),
+        ]
+    return [{"what": what, "aim": aim, "measured": measured} for what, aim, measured in rows]
+
+
+@app.command()
+def screenshots(folder: Path = Path("docs/pictures")) -> None:
+    """Write pictures of the page for the documentation (Chromium)."""
+    from benchmarks.browser_test import take_pictures
+    from ketamech.cli import terminal
+
+    terminal.refuse_file(folder)
+    console = terminal.progress()
+    with console.status("Starting ...") as status:
+        written = take_pictures(folder, lambda line: status.update(line))
+    console.print(f"Written: {terminal.escape_markup(', '.join(map(str, written)))}   {terminal.DISCLAIMER}")
+
+
+if __name__ == "__main__":
+    app()

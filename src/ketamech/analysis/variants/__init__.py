@@ -1,0 +1,1 @@
+"""Model variants (structural hypotheses): fitted, compared, averaged."""

@@ -1,0 +1,6 @@
+"""Folders that are shipped with the package."""
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+DATA = PACKAGE / "data"

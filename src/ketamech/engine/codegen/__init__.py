@@ -1,0 +1,1 @@
+"""Code generation: equations to LLVM IR for CPU and GPU."""

@@ -1,0 +1,1 @@
+"""Regimens inferred from the inputs of a foreign model."""

@@ -1,0 +1,1 @@
+"""NONMEM-style dose tables, read, simulated and written."""

@@ -1,0 +1,1 @@
+"""PEtab problems, written and read."""

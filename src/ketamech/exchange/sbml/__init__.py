@@ -1,0 +1,1 @@
+"""SBML, written, read and simulated."""

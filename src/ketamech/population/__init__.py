@@ -1,0 +1,1 @@
+"""Virtual patients: covariates, parameter distributions, random streams, cohorts."""

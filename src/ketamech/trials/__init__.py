@@ -1,0 +1,1 @@
+"""Virtual trials: design, enrolment, dosing, ratings, decisions, dropout."""
