@@ -197,6 +197,22 @@ def test_an_unknown_stage_and_an_unknown_evidence_row(tmp_path):
     )
 
 
+@pytest.mark.parametrize("command", ["simulate", "explain", "sensitivity"])
+def test_an_endless_sentence_is_refused_at_once(command, tmp_path):
+    message = refused(run(command, f"racemic 35 mg{' ' * 100_000}IV", cwd=tmp_path), folder=tmp_path)
+    assert "a text of 100,015 characters is too long" in message
+    assert len(message) < 500
+
+
+def test_an_endless_perturbation_and_an_endless_treatment_of_a_file_are_refused_at_once(tmp_path):
+    blanks = " " * 100_000
+    message = refused(run("simulate", "racemic 35 mg IV", "--with", f"NBQX{blanks}IP", cwd=tmp_path), folder=tmp_path)
+    assert "too long" in message
+    (tmp_path / "bad.yaml").write_text(f"treatments:\n  - 'racemic 35 mg{blanks}IV'\n", encoding="utf-8")
+    message = refused(run("simulate", "bad.yaml", cwd=tmp_path), folder=tmp_path)
+    assert "bad.yaml:2: a text of 100,015 characters is too long" in message
+
+
 def test_a_file_too_large(tmp_path):
     (tmp_path / "bad.yaml").write_text("#" + "x" * 1_100_000, encoding="utf-8")
     assert "too large" in refused(run("simulate", "bad.yaml", cwd=tmp_path), folder=tmp_path)

@@ -38,6 +38,12 @@ def test_an_error_is_shown_as_it_is(text, screen):
     assert screen.getvalue().count(text) == 2
 
 
+def test_an_error_keeps_its_path_on_one_line(screen):
+    path = "/".join(["a-long-folder-name"] * 9) + "/bad.yaml"
+    main.complain(InputError("this is wrong", file=path, line=3))
+    assert screen.getvalue() == f"Error: {path}:3: this is wrong\n"
+
+
 @pytest.mark.parametrize("text", NASTY)
 def test_a_table_is_shown_as_it_is(text, screen):
     terminal.table([{"name": text}], title=text)

@@ -225,14 +225,14 @@ def test_a_duration_is_read_back_as_the_same_float(hours):
 
 
 def test_durations_are_short():
-    assert [duration_text(h) for h in (40 * (1 / 60), 1.5, 24, 72, 672)] == [
-        "40 min",
-        "1.5 h",
-        "24 h",
-        "3 days",
-        "4 weeks",
-    ]
+    texts = {
+        "40 min": 40 / 60, "0.5 min": 0.5 / 60, "1.5 h": 1.5, "100 min": 100 * (1 / 60), "24 h": 24.0, "36 h": 36.0,
+        "3 days": 72.0, "4 weeks": 672.0, "50.5 h": 50.5, "3 months": 3 * MONTH, "1 year": YEAR,
+    }  # fmt: skip
+    assert {duration_text(hours): hours for hours in texts.values()} == texts
+    assert duration_text(0.666666666667) == "0.666666666667 h"
     assert duration_text(0.666666666667, exact=False) == "40 min"
+    assert duration_text(2.3456789, exact=False) == "2.346 h"
 
 
 def test_spellings_are_words_of_one_table():

@@ -5,6 +5,7 @@ import pytest
 
 from ketamech.core import InputError, UnknownNameError
 from ketamech.dosing.subject import DoseEvent, Subject
+from ketamech.population.cohort import Cohort
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.scenario import load_scenario
 from ketamech.simulation.simulate import subjects
@@ -103,9 +104,20 @@ def test_one_without_a_start_is_missing_with_a_reason_and_no_other(model, monkey
         rested[1] = False
         return start, rested
 
-    monkeypatch.setattr(ensemble, "rest", second_never_rests)
+    monkeypatch.setattr(ensemble, "drug_free_steady_state", second_never_rests)
     found = Ensemble.of(model, {}, (), 3).solve(TIMES, OUTPUTS)
     assert list(found.reasons) == ["ok", "no rest state", "ok"]
     assert np.isnan(found.values[1]).all()
     assert np.isnan(found.baseline[1]).all()
     assert np.isfinite(found.values[[0, 2]]).all()
+
+
+@pytest.mark.parametrize("sentence", [*SENTENCES, "racemic 10 mg/kg IP"])
+def test_a_cohort_has_the_same_bits_in_any_chunks_and_threads(model, sentence):
+    species = "rat" if "IP" in sentence else "human"
+    scenario = load_scenario(sentence, model.parameters, species=species)
+    whole = Cohort(model, scenario, 7, OUTPUTS, TIMES, threads=2)
+    parts = list(Cohort(model, scenario, 7, OUTPUTS, TIMES, threads=1, chunk=3).chunks())
+    found = whole.solve_patients(range(7))
+    for name in OUTPUTS:
+        assert np.array_equal(found[name].values, np.concatenate([part[name].values for part in parts]))

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.panel import Panel
 from rich.text import Text
 
 from ketamech.cli import (
@@ -138,9 +137,5 @@ def _plain_warning(usual: Callable[..., None]) -> Callable[..., None]:
 
 
 def print_error(problem: KetaMechError) -> None:
-    """One error as a panel on the error stream; plain text where there is no terminal."""
-    console = Console(stderr=True, soft_wrap=True)
-    if console.is_terminal:
-        console.print(Panel(Text(str(problem)), title="Error", border_style="red"))
-    else:
-        sys.stderr.write(f"Error: {problem}\n")
+    """One error on the error stream, file and line first; lines are not wrapped, so that paths stay whole."""
+    Console(stderr=True).print(Text.assemble(("Error: ", "bold red"), str(problem)), soft_wrap=True)

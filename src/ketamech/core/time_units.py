@@ -7,7 +7,8 @@ YEAR = 365.25 * DAY
 MONTH = YEAR / 12  # 30.4375 days
 LONG = ((YEAR, "year"), (MONTH, "month"), (WEEK, "week"), (DAY, "day"))
 MOST_COUNTED = 1e6  # of one unit; beyond, a duration is no duration
-ROUNDED = 1e-4  # relative difference that four digits do not show
+PLACES = {True: 4, False: 2}  # decimals of a short number, exact or rounded
+ROUNDED = 1e-6  # relative difference below which a number is taken for a rounded one
 
 SPELLINGS: dict[float, tuple[str, ...]] = {
     SECOND: ("s", "sec", "secs", "seconds"),
@@ -26,10 +27,11 @@ def duration_text(hours: float, *, exact: bool = True) -> str:
 
     Where `exact`, it is read back as the same float; otherwise the number is rounded to four digits.
     """
-    for size, name in ((MINUTE, "min"),) if hours < HOUR else LONG if hours >= 2 * DAY else ():
-        count = float(round(hours / size)) if hours / size < MOST_COUNTED else 0.0
+    short = [(MINUTE, "min"), (HOUR, "h")] if hours < HOUR else [(HOUR, "h"), (MINUTE, "min")]
+    for size, name in [*LONG, *short] if hours >= 2 * DAY else short:
+        count = round(hours / size, PLACES[exact]) if hours / size < MOST_COUNTED else 0.0
         same = count * size == hours if exact else abs(count * size - hours) < ROUNDED * hours
-        if count and same:
+        if count and same and (size < DAY or count.is_integer()):
             return f"{number_text(count)} {name}" + ("s" if size >= DAY and count != 1 else "")
     return f"{number_text(hours, exact=exact)} h"
 

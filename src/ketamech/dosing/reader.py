@@ -14,6 +14,7 @@ from ketamech.core.time_units import DAY, HOUR, MONTH, WEEK
 from ketamech.dosing.syntax import (
     Amount,
     Choice,
+    Criterion,
     Days,
     Item,
     ParsedEndpoint,
@@ -22,7 +23,6 @@ from ketamech.dosing.syntax import (
     Relapse,
     Rhythm,
     Span,
-    Test,
 )  # fmt: skip
 from ketamech.dosing.tokens import quoted
 
@@ -104,10 +104,10 @@ VALUES: dict[str, Callable[[Children], Any]] = {
     "duration": lambda children: Span(sum(span.hours for span in children), children[-1].unit),
     "label": lambda children: Days(children[0].value, (children[1],)),
     "share": lambda children: _share(children[0]),
-    "reached": lambda children: Test(children[1].value, children[0].value),
-    "not_reached": lambda children: Test(children[2].value, f"no {children[1].value}"),
-    "compared": lambda children: Test(children[0].value, children[1].value, children[2]),
-    "falls": lambda children: Test(
+    "reached": lambda children: Criterion(children[1].value, children[0].value),
+    "not_reached": lambda children: Criterion(children[2].value, f"no {children[1].value}"),
+    "compared": lambda children: Criterion(children[0].value, children[1].value, children[2]),
+    "falls": lambda children: Criterion(
         children[0].value, "falls by" if children[2].type == "BY" else "falls less than", _share(children[3])
     ),
     "endpoints": lambda children: _of(ParsedEndpoint, children),

@@ -63,7 +63,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Test:
+class Criterion:
     """A condition on the rating of a scale: response, remission, their absence, a comparison, a fall by a share."""
 
     scale: str
@@ -89,7 +89,7 @@ class Part:
 
     segments: tuple[tuple[Item, ...], ...]
     beside: tuple[Phrase, ...] = ()
-    again: Test | str | None = None
+    again: Criterion | str | None = None
     start: int = 0
     end: int = 0
 

@@ -178,10 +178,10 @@ class Ensemble:
 
     def inputs(self) -> np.ndarray:
         """Inputs of the kernel [patient, input]; resting values are still open."""
-        layout, usual = self.model.layout, self.model.default_values
-        found = np.zeros((len(layout.inputs), self.size))
-        for row, name in zip(found, layout.parameter_names, strict=False):
-            row[:] = self.values.get(name, usual[name])
+        found = np.repeat(self.model.default_inputs[:, None], self.size, axis=1)
+        place = self.model.input_index
+        for name in self.values.keys() & place.keys():
+            found[place[name]] = self.values[name]
         return np.ascontiguousarray(found.T)
 
     def baseline(self, outputs: Sequence[str], initial: InitialCondition | None = None) -> np.ndarray:

@@ -33,13 +33,8 @@ def event_table(model: Model, given: Sequence[DoseEvent], count: int) -> EventTa
 
 
 def table_of_each(model: Model, given: Sequence[Sequence[DoseEvent]]) -> EventTable:
-    """The same for patients who are each given something else [patient]."""
-    parts = [event_table(model, own, 1) for own in given]
-    if len(parts) == 1:
-        return parts[0]
-    columns = [np.concatenate([getattr(part, name) for part in parts]) for name in ("time", "kind", "state", "size")]
-    first = np.concatenate([[0], np.cumsum([len(part.time) for part in parts])]).astype(np.int64)
-    return EventTable(first, *columns)
+    """The same for patients who are each given something else [patient], in plain numbers."""
+    return to_table([events([row for entry in own for row in _rows(model, entry) if row[3] != 0]) for own in given])
 
 
 def no_events(count: int) -> EventTable:
@@ -67,13 +62,11 @@ def _rows(model: Model, entry: DoseEvent) -> Iterator[Row]:
             f"nothing can enter '{entry.compartment}'", nearest=closest_match(entry.compartment, place)
         )
     state, start = place[entry.compartment], entry.time
-    infused = np.asarray(entry.duration) > 0
-    if np.all(infused):
-        rate = entry.amount / entry.duration
-    elif np.any(infused):
-        rate = np.where(infused, entry.amount / np.where(infused, entry.duration, 1.0), 0.0)
-    if np.any(infused):
+    infused = entry.duration > 0
+    some, every = (bool(infused.any()), bool(infused.all())) if isinstance(infused, np.ndarray) else (infused, infused)
+    if some:
+        rate = entry.amount / (entry.duration if every else np.where(infused, entry.duration, np.inf))
         yield start, INPUT, state, rate
         yield start + entry.duration, INPUT, state, -rate
-    if not np.all(infused):
-        yield start, AMOUNT, state, np.where(infused, 0.0, entry.amount) if np.any(infused) else entry.amount
+    if not every:
+        yield start, AMOUNT, state, np.where(infused, 0.0, entry.amount) if some else entry.amount

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ketamech.core import InputError
 from ketamech.engine import Kernel, load_kernel
 from ketamech.model.cache import cached_expression_trees, cached_layout
@@ -47,6 +49,17 @@ class Model:
     def default_values(self) -> Mapping[str, float]:
         """Every parameter's value in canonical units."""
         return {name: row.canonical for name, row in self.parameters.items()}
+
+    @cached_property
+    def default_inputs(self) -> np.ndarray:
+        """Inputs of the kernel [input] with every parameter's own value; resting values are still open."""
+        values = [self.default_values[name] for name in self.layout.parameter_names]
+        return np.array([*values, *([0.0] * len(self.layout.baseline_names))])
+
+    @cached_property
+    def input_index(self) -> dict[str, int]:
+        """Where in the inputs each parameter stands."""
+        return {name: i for i, name in enumerate(self.layout.parameter_names)}
 
     @cached_property
     def compartment_index(self) -> dict[str, int]:

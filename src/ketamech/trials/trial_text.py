@@ -13,7 +13,7 @@ from ketamech.dosing.parse import parse
 from ketamech.dosing.parse_errors import shown
 from ketamech.dosing.read_regimen import Sentence, lexicon
 from ketamech.dosing.regimen import MAX_HORIZON_H, Regimen, Treatment
-from ketamech.dosing.syntax import Test
+from ketamech.dosing.syntax import Criterion
 from ketamech.dosing.times import hours, hours_of, share_of
 from ketamech.trials.design import AdaptiveDosing, Condition
 from ketamech.trials.rating_scales import RatingScale
@@ -49,7 +49,7 @@ def condition(text: str, scales: Mapping[str, RatingScale]) -> Condition:
     return _condition(parse("condition", text, _rated(tuple(scales))))
 
 
-def _condition(found: Test) -> Condition:
+def _condition(found: Criterion) -> Condition:
     return Condition(found.scale, found.test, found.number)
 
 
@@ -82,6 +82,9 @@ def treatment(
     plain = [replace(one, parts=tuple(part for part in one.parts if not part.again)) for one in listed]
     if not any(one.parts for one in plain):
         raise InputError("an arm without doses is given nothing", expected="a regimen sentence", type_this="placebo IV")
+    if beside := [words for one in plain for words, _ in one.beside]:
+        what = f"'with {beside[0]}' is no part of a trial"
+        raise InputError(what, expected="treatments only")
     usual, sparse = _treatments(plain, sparse=False), _treatments(plain, sparse=True)
     again = next((part.again for one in listed for part in one.parts if part.again), None)
     choice = next((choice for one in plain for choice in one.choices), None)
@@ -100,7 +103,7 @@ def treatment(
     return Regimen(usual), adapting, given
 
 
-def _again(again: Test | str, first: str) -> Condition:
+def _again(again: Criterion | str, first: str) -> Condition:
     return Condition(first, again) if isinstance(again, str) else _condition(again)
 
 
