@@ -34,7 +34,7 @@ def test_numbers_keep_three_digits_and_a_true_minus_sign():
 
 
 def test_names_begin_as_the_field_writes_them():
-    assert [stage_in_words(name) for name in ("nmda", "second_blocker", "ampa")] == ["NMDA", "Second blocker", "AMPA"]
+    assert [stage_in_words(name) for name in ("nmda", "memantine", "ampa")] == ["NMDA", "Memantine", "AMPA"]
     assert [sentence_case(words) for words in ("mTORC1 above rest", "share of cells", "IL-6")] == [
         "mTORC1 above rest", "Share of cells", "IL-6",
     ]  # fmt: skip

@@ -92,13 +92,13 @@ class NotOffered(Exception):
 class Nobody:
     """A population in which nobody differs from the typical patient."""
 
-    def with_distributions(self, words, parameters):
+    def with_marginals(self, words, parameters):
         return self
 
     def draw(self, parameters, seed, patients, *, replicate=0, base=None):
         return VirtualPatients(np.asarray(patients), {}, {}, parameters)
 
-    def occasions(self, name, seed, patients, count, *, replicate=0):
+    def occasion_factors(self, name, seed, patients, count, *, replicate=0):
         return np.ones((len(patients), count))
 
 

@@ -153,7 +153,7 @@ def _form(one: Perturbation, route: str, text: str) -> PerturbationDose:
 def _check_perturbation(one: Perturbation, dosed: bool, held: bool, time: float, text: str) -> None:
     if one.kind not in DOSABLE_KINDS and (dosed or held):
         raise InputError(f"{one.name} has no dose: it is a {one.kind}", key="with", type_this=one.name)
-    if held and (len(one.enters) != 1 or not one.enters[0].startswith("antagonists.")):
+    if held and (len(one.enters) != 1 or not one.enters[0].startswith("tool_compounds.")):
         raise InputError(
             f"{one.name} cannot be held for good", key="with", expected="a dose at a time", type_this=one.name
         )

@@ -35,7 +35,7 @@ ROUTES = {
 }
 _DRUGS = {
     "pharmacokinetics.": "drug.ketamine_molar_mass",
-    "second_blocker.": "drug.memantine_molar_mass",
+    "memantine.": "drug.memantine_molar_mass",
     "other_treatments.midazolam": "drug.midazolam_molar_mass",
 }
 
