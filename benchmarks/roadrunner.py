@@ -10,6 +10,7 @@ import sympy
 
 from ketamech.exchange.sbml.export import write_sbml
 from ketamech.exchange.sbml.ids import inflow_id, sbml_id
+from ketamech.model.reference_rhs import NUMPY
 from ketamech.model.stage import symbol
 from ketamech.model.system import System
 
@@ -63,5 +64,5 @@ def fixed_values(system: System) -> Callable[[np.ndarray], np.ndarray]:
     names = [sympy.Symbol(f"p{i}") for i in range(len(system.inputs))]
     stand_ins = {symbol(name): one for name, one in zip(system.inputs, names, strict=True)}
     expressions = [expression.xreplace(stand_ins) for expression in written.values()]
-    evaluate = sympy.lambdify(names, expressions, modules=["math"], cse=True)
+    evaluate = sympy.lambdify(names, expressions, modules=[NUMPY, "math"], cse=True)
     return lambda inputs: np.array(evaluate(*inputs.tolist()))

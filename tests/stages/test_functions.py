@@ -5,7 +5,7 @@ import pytest
 import sympy
 
 from ketamech.model.functions import positive_part
-from ketamech.model.reference_rhs import _NUMPY, plain_values
+from ketamech.model.reference_rhs import NUMPY, plain_values
 from ketamech.model.stage import symbol
 
 X = sympy.Symbol("x", real=True)
@@ -14,7 +14,7 @@ WIDTH = 0.5
 
 def evaluated(expression, x):
     """An expression of `x` as numbers, as `plain_values` evaluates it."""
-    return np.array([float(sympy.lambdify(X, expression, modules=[_NUMPY, "numpy"])(value)) for value in x])
+    return np.array([float(sympy.lambdify(X, expression, modules=[NUMPY, "numpy"])(value)) for value in x])
 
 
 def test_the_positive_part_is_exactly_zero_at_and_below_zero():

@@ -26,13 +26,13 @@ def short_waits(monkeypatch):
 
 @pytest.fixture
 def scheduler(tmp_path):
-    """The address and the process of a scheduler that has one worker."""
+    """The address and the process of a scheduler that has one worker, of two threads: units begin in any order."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     parts = {
         "scheduler": ["--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard"],
-        "worker": [address, "--nthreads", "1", "--no-dashboard", "--no-nanny", "--death-timeout", str(START)],
+        "worker": [address, "--nthreads", "2", "--no-dashboard", "--no-nanny", "--death-timeout", str(START)],
     }
     began = [
         subprocess.Popen(

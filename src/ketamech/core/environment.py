@@ -47,7 +47,7 @@ def environment() -> dict[str, str]:
 
 def _sources(root: Path = Path(__file__).parents[1]) -> str:
     """A mark of the code and the tables that make numbers: a copy that was edited still bears the same version."""
-    found = [path for room in HASHED_PACKAGES for path in (root / room).rglob("*.py")]
+    found = [path for room in HASHED_PACKAGES for path in (root / room).rglob("*") if path.suffix in (".py", ".lark")]
     found += [path for path in (root / "data").rglob("*") if path.suffix in (".csv", ".yaml")]
     content = hashlib.sha256()
     for path in sorted(found):

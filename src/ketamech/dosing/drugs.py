@@ -218,8 +218,8 @@ def unknown_drug(name: str) -> UnknownNameError:
 
 
 def route(given: Drug, name: str) -> str:
-    """The route in its usual spelling. Raises UnknownName when this drug cannot be given so, or needs a route."""
-    spelled = ROUTES.get(name.strip().lower(), name.strip())
+    """The route in its usual spelling. Raises UnknownNameError when this drug cannot be given so, or needs a route."""
+    spelled = ROUTES.get(name.strip().lower().replace(".", ""), name.strip())
     if spelled not in given.routes:
         reason = given.refused_routes.get(spelled)
         what = f"{given.name} cannot be given by route '{name}'" if name else f"no route is named for {given.name}"

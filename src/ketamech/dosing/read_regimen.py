@@ -168,7 +168,7 @@ class _Reading:
         return found
 
     def _missed(self, item: Item) -> tuple[int, ...]:
-        if any(number != int(number) for number in item.value):
+        if not all(map(_is_whole, item.value)):
             raise self._bad(item, "names no doses", "whole numbers from 1")
         return tuple(map(int, item.value))
 
@@ -177,16 +177,15 @@ class _Reading:
         self._refuse_nonsense(items)
         said = self._once([item for item in items if item.kind not in ("name", "length")])
         names = [item for item in items if item.kind == "name"]
-        another = bool(names) or bool({"amount", "route", "salt", "over", "start"} & set(said))
+        dose = self._dose(said, names, courses[-1].dose if courses else _Dose())
+        phase, over = self._phase(said, items, dose)
+        another = names or over is not None or {"amount", "route", "salt", "start"} & set(said)
         if courses and not another:
-            phase, over = self._phase(said, items, courses[-1].dose)
             if phase is None:
                 what = f"'then' says no rhythm in '{shown(self.text)}'"
                 raise InputError(what, key="schedule", expected="a rhythm", type_this="then weekly for 4 weeks")
             courses[-1] = replace(courses[-1], phases=(*courses[-1].phases, phase))
             return
-        dose = self._dose(said, names, courses[-1].dose if courses else _Dose())
-        phase, over = self._phase(said, items, dose)
         dose = replace(dose, duration=over) if over is not None else dose
         starts = self._starts(said, phase, courses)
         if phase and len(starts) > 1:
@@ -235,9 +234,10 @@ class _Reading:
         """The rhythm and its length, and how long each dose enters where that is said."""
         lengths = [item.value for item in items if item.kind == "length"]
         rhythm, over = self._rhythm(said), self._over(said)
-        if over is None and lengths and (_is_rate(dose) or len(lengths) > 1 or (rhythm is None and _is_infused(dose))):
+        if over is None and lengths:
             shortest = min(lengths, key=lambda length: length.hours)
-            if _is_rate(dose) or len(lengths) > 1 or shortest.unit < DAY:
+            rate = _is_rate(dose) and not dose.duration
+            if rate or len(lengths) > 1 or (rhythm is None and _is_infused(dose) and shortest.unit < DAY):
                 lengths.remove(shortest)
                 over = shortest.hours
         if len(lengths) > 1:
@@ -254,7 +254,7 @@ class _Reading:
     def _counted(self, phase: Phase, count: Item) -> Phase:
         """The phase with so many doses."""
         number = count.value
-        if number != int(number) or number < 1:
+        if not _is_whole(number):
             raise self._bad(count, "is no number of doses", "a whole number from 1")
         length = phase.after(int(number))
         if (
@@ -335,6 +335,10 @@ class _Reading:
         where = f"'{self.text[item.start : item.end]}' (character {item.start + 1})"
         named = key or KEYS.get(ALIKE.get(item.kind, item.kind), "schedule")
         return InputError(f"{where} {why} in '{shown(self.text)}'", key=named, expected=expected)
+
+
+def _is_whole(number: float) -> bool:
+    return math.isfinite(number) and number == int(number) and number >= 1
 
 
 def _is_rate(dose: _Dose) -> bool:

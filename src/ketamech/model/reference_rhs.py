@@ -27,7 +27,7 @@ def plain_values(system: System, wanted: Sequence[sympy.Expr]) -> Callable[[np.n
     stand_ins = {symbol(name): sympy.Symbol(f"v{i}") for i, name in enumerate(names)}
     given = {**stand_ins, sympy.zoo: sympy.oo}  # 1 / 0, once constants stand in place of their names
     plain = [expression.xreplace(given) for expression in _written_out(system, wanted)]
-    evaluate = sympy.lambdify(list(stand_ins.values()), plain, modules=[_NUMPY, "numpy"], cse=True)
+    evaluate = sympy.lambdify(list(stand_ins.values()), plain, modules=[NUMPY, "numpy"], cse=True)
     return lambda y, p: np.array(evaluate(*y, *p), dtype=float)
 
 
@@ -53,4 +53,4 @@ def _where_positive(x: float, yes: float, no: float) -> float:
     return np.float64(yes if x > 0 else no)  # not Python's own number, which dividing by 0 would stop
 
 
-_NUMPY = {"hill": _hill, "hill_slope": _hill_slope, "select_positive": _where_positive, "floor_": np.floor}
+NUMPY = {"hill": _hill, "hill_slope": _hill_slope, "select_positive": _where_positive, "floor_": np.floor}

@@ -169,7 +169,9 @@ def _perturbations(
 def _sentence(given: str | TreatmentKeys, i: int, path: Path, lines: Mapping[Path_, int]) -> Sentence:
     try:
         if isinstance(given, TreatmentKeys):
-            route(drug(given.drug), given.route)
+            named = drug(given.drug)
+            if given.route:
+                route(named, given.route)
         return parse_sentence(given if isinstance(given, str) else given.sentence())
     except InputError as problem:
         raise _of_treatment(problem, given, i, path, lines) from None
