@@ -52,7 +52,7 @@ class Toy:
             raise KeyboardInterrupt
         return np.array([2 * x[0] + 0.1 * x[0] * x[1], 2 * x[1] + 0.1 * x[0] ** 2])
 
-    def best(self, rounds, tell):
+    def map_estimate(self, rounds, tell):
         return np.array([0.95, -0.5])
 
     def spread(self, x):

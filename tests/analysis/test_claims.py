@@ -68,7 +68,7 @@ def test_no_number_of_an_experiment_is_missing(answers):
 
 def test_every_verdict_follows_from_the_rule_and_not_from_the_model(answers, claims, rule):
     for name, answer in answers.items():
-        assert answer.judgement == claim_verdict(claims[name].exhibits, claims[name].level, rule)
+        assert answer.judgement == claim_verdict(claims[name].exhibits, claims[name].evidence_level, rule)
 
 
 def test_a_model_that_shows_the_opposite_differs_and_bends_no_verdict(answers):
@@ -116,10 +116,10 @@ def test_more_evidence_for_never_worsens_a_verdict(claims, rule):
     order = ["contradicted", "not supported", "mixed", "supported"]
     strong = next(e for e in claims["mood"].exhibits if e.row.id == "kishimoto16-peak")
     for claim in claims.values():
-        before = claim_verdict(claim.exhibits, claim.level, rule)
+        before = claim_verdict(claim.exhibits, claim.evidence_level, rule)
         extra = [*claim.exhibits, replace(strong, row=replace(strong.row, reference="another paper"))]
         if before.weight_for + before.weight_against >= rule["enough.total"]:
-            assert order.index(verdict(extra, claim.level, rule)) >= order.index(before.verdict), claim.id
+            assert order.index(verdict(extra, claim.evidence_level, rule)) >= order.index(before.verdict), claim.id
 
 
 def test_small_and_recalled_rows_weigh_half(claims, rule):
@@ -136,7 +136,7 @@ def test_other_rules_move_some_verdicts(claims, rule):
         name
         for name, claim in claims.items()
         for other in variants.values()
-        if verdict(claim.exhibits, claim.level, other) != verdict(claim.exhibits, claim.level, rule)
+        if verdict(claim.exhibits, claim.evidence_level, other) != verdict(claim.exhibits, claim.evidence_level, rule)
     }
     assert 0 < len(moved) < len(claims)
     assert ESKETAMINE not in moved

@@ -57,7 +57,7 @@ class Linear(VariantPredictor):
 @pytest.fixture
 def toy(monkeypatch):
     """A fit of the straight line, no row misleading."""
-    monkeypatch.setattr(likelihood, "MISLEADS", 0.0)
+    monkeypatch.setattr(likelihood, "ERROR_PROBABILITY", 0.0)
     task = FitProblem(Linear(None), ("a", "b", "c"), np.ones(3), np.array([1.0, 0.5, 1.0]))
     return task.fit(PLAIN, draws=4000)
 
@@ -128,7 +128,7 @@ def test_the_bench_reads_what_the_experiments_read(model):
 def test_without_fitted_values_the_wiring_of_the_tables_is_the_tables(model, wirings):
     assert wirings[BASE].settings == {}
     for name in ("mood.habenula_through_cortex", "opioid.permissive_gate", "spines.rapamycin_sparing"):
-        assert any(name in w.settings for w in wirings.values()), "no wiring uses it"
+        assert any(name in w.settings for w in wirings.parameter_values()), "no wiring uses it"
 
 
 def left(model, values, held):
@@ -167,7 +167,7 @@ def test_a_wiring_with_one_trigger_leaves_one_on(wirings, model):
     triggers = {
         f"pathway.{t}" for t in ("disinhibition", "extrasynaptic", "resting_release", "hnk_ampa", "trkb_direct")
     }
-    alone = [w for w in wirings.values() if w.question == "trigger"]
+    alone = [w for w in wirings.parameter_values() if w.question == "trigger"]
     assert len(alone) == 5
     on = [triggers - {name for name in w.settings if w.settings[name] == 0} for w in alone]
     assert all(len(trigger) == 1 for trigger in on)
@@ -177,7 +177,7 @@ def test_a_wiring_with_one_trigger_leaves_one_on(wirings, model):
 def test_every_wiring_was_fitted_alike(wirings, model):
     known, draws = load_compared(), load_draws(model.parameters)
     assert set(known) == set(wirings) == set(draws)
-    assert sum(k.probability for k in known.values()) == pytest.approx(1, abs=1e-3)
+    assert sum(k.probability for k in known.parameter_values()) == pytest.approx(1, abs=1e-3)
     for name, wiring in wirings.items():
         assert tuple(wiring.fitted) == tuple(estimated()) == tuple(draws[name])
 
@@ -197,18 +197,18 @@ def test_an_average_is_the_sum_of_single_wirings_by_probability(model):
 
 def test_a_scenario_takes_a_wiring_and_what_it_sets_itself_wins(model, wirings, tmp_path):
     by_word = load_scenario(INFUSION, wiring="habenula-parallel")
-    assert by_word.values == wirings["habenula-parallel"].values
+    assert by_word.parameter_values == wirings["habenula-parallel"].parameter_values
     assert any("habenula-parallel" in note for note in by_word.assumptions)
     file = tmp_path / "s.yaml"
     text = f"treatments: ['{INFUSION}']\nperson: {{weight: 70 kg}}\nwiring: habenula-parallel\n"
     file.write_text(text + "parameters: {mood.habenula_weight: 0.1}\n", encoding="utf-8")
     by_file = load_scenario(file)
     assert by_file.model_variant == "habenula-parallel"
-    assert by_file.values["mood.habenula_weight"] == 0.1
-    assert by_file.values["mood.habenula_through_cortex"] == 0
+    assert by_file.parameter_values["mood.habenula_weight"] == 0.1
+    assert by_file.parameter_values["mood.habenula_through_cortex"] == 0
     again = tmp_path / "again.yaml"
     again.write_text(by_word.source + "person: {weight: 70 kg}\n" * ("person:" not in by_word.source), encoding="utf-8")
-    assert load_scenario(again).values.items() >= by_word.values.items()
+    assert load_scenario(again).parameter_values.items() >= by_word.parameter_values.items()
 
 
 def test_an_unknown_wiring_is_refused_with_the_nearest(tmp_path):

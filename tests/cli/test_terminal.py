@@ -34,13 +34,13 @@ def screen(monkeypatch):
 
 @pytest.mark.parametrize("text", NASTY)
 def test_an_error_is_shown_as_it_is(text, screen):
-    main.complain(InputError(f"'{text}' is not known", key=text))
+    main.print_error(InputError(f"'{text}' is not known", key=text))
     assert screen.getvalue().count(text) == 2
 
 
 def test_an_error_keeps_its_path_on_one_line(screen):
     path = "/".join(["a-long-folder-name"] * 9) + "/bad.yaml"
-    main.complain(InputError("this is wrong", file=path, line=3))
+    main.print_error(InputError("this is wrong", file=path, line=3))
     assert screen.getvalue() == f"Error: {path}:3: this is wrong\n"
 
 
