@@ -179,8 +179,8 @@ def test_a_posterior_goes_out_and_comes_back(tmp_path):
     found = load_posterior(tmp_path / "p.csv")
     assert [draw["mood.rate_constant"] for draw in found] == [1.5, 1.2]
     assert len(posterior_hash(found)) == 12
-    (tmp_path / "p.csv").write_text("mood.pase\n1\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"mood\.pace"):
+    (tmp_path / "p.csv").write_text("mood.rate_constnt\n1\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"mood\.rate_constant"):
         load_posterior(tmp_path / "p.csv")
     with pytest.raises(InputError, match="no posterior"):
         load_posterior(tmp_path / "none.csv")

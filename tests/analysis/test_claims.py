@@ -197,7 +197,3 @@ def test_a_claim_asked_alone_gives_the_same_bits(model, answers):
     alone = evaluate_claims(model, ["suicidality"])
     assert list(alone) == ["suicidality"]
     assert [o.value for o in alone["suicidality"].outcomes] == [o.value for o in answers["suicidality"].outcomes]
-
-
-def test_the_public_names_of_the_room():
-    assert all(hasattr(room, name) for name in room.__all__)

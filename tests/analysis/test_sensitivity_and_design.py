@@ -34,7 +34,7 @@ def ishigami(ranks, tell=None):
 
 def asked(evaluate, count=3):
     rows = tuple(SimpleNamespace(name=f"x{i}") for i in range(count))
-    return SimpleNamespace(rows=rows, outcomes=(Endpoint("y", "y", "at"),), evaluate=evaluate)
+    return SimpleNamespace(parameters=rows, endpoints=(Endpoint("y", "y", "at"),), evaluate=evaluate)
 
 
 def test_sobol_indices_of_the_ishigami_function():

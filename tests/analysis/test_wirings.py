@@ -197,7 +197,7 @@ def test_an_average_is_the_sum_of_single_wirings_by_probability(model):
 
 def test_a_scenario_takes_a_wiring_and_what_it_sets_itself_wins(model, wirings, tmp_path):
     by_word = load_scenario(INFUSION, wiring="habenula-parallel")
-    assert by_word.parameter_values == wirings["habenula-parallel"].parameter_values
+    assert by_word.values == wirings["habenula-parallel"].parameter_values
     assert any("habenula-parallel" in note for note in by_word.assumptions)
     file = tmp_path / "s.yaml"
     text = f"treatments: ['{INFUSION}']\nperson: {{weight: 70 kg}}\nwiring: habenula-parallel\n"

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import ketamech.report.lanes as tracks
+import ketamech.report.tracks as tracks
 import numpy as np
 import pytest
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from dataclasses import replace
 
 import numpy as np
@@ -165,10 +166,9 @@ def test_an_unknown_peer_is_named():
 
 
 def test_a_quick_run_writes_what_it_says(tmp_path):
-    code = "from ketamech.cli.main import main; main()"
     page = tmp_path / "page.md"
-    command = [sys.executable, "-c", code, "bench", "--quick", "--out", str(tmp_path / "b"), "--docs", str(page)]
-    done = subprocess.run(command, capture_output=True, cwd=tmp_path, check=False, timeout=300)
+    command = [sys.executable, "-m", "benchmarks", "engines", "--quick", "--out", str(tmp_path / "b"), "--docs", str(page)]
+    done = subprocess.run(command, capture_output=True, cwd=Path(__file__).parents[2], check=False, timeout=300)
     assert done.returncode == 0, done.stderr.decode("utf-8", errors="replace")
     found = json.loads((tmp_path / "b" / "benchmark.json").read_text(encoding="utf-8"))
     expected = {"task", "machine", "versions", "quick", "reference", "peers", "comparison", "headline", "scaling"}

@@ -77,8 +77,8 @@ drugs = st.builds(
     schedule=phases,
     salt=st.sampled_from(["base", "hydrochloride"]),
     lag=st.sampled_from([0.0, 0.25]),
-    missed=st.sets(st.integers(1, 6), max_size=3).map(tuple),
-    missing=st.sampled_from([0.0, 0.1]),
+    skipped_doses=st.sets(st.integers(1, 6), max_size=3).map(tuple),
+    miss_probability=st.sampled_from([0.0, 0.1]),
 )
 infusions = st.builds(
     Treatment,
@@ -95,7 +95,7 @@ sessions = st.builds(
     drug=st.sampled_from(["ECT", "TMS", "psychotherapy", "antidepressant", "placebo", "surgery"]),
     start=st.just(0.0) | hours,
     schedule=phases,
-    missed=st.sets(st.integers(1, 6), max_size=2).map(tuple),
+    skipped_doses=st.sets(st.integers(1, 6), max_size=2).map(tuple),
 )
 
 

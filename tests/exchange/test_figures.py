@@ -49,7 +49,7 @@ def test_a_figure_has_moments_and_one_thing_that_is_read(figures):
         assert len({(t.protocol, t.measure.output, t.measure.relative_to) for t in figure.targets}) == 1
     obstacles = [one.obstacle for one in figures.values() if one.obstacle]
     assert 0 < len(obstacles) < len(figures)
-    assert all(one.measure.against for one in figures.values() if "another course" in one.obstacle)
+    assert all(one.measure.control_contrast for one in figures.values() if "another course" in one.obstacle)
 
 
 @pytest.mark.parametrize("name", [SUM, RAT])
@@ -88,7 +88,7 @@ def test_the_simulation_shows_what_the_paper_shows(name, made, figures):
 def test_the_scenario_within_is_the_treatment(made, figures, model):
     for name, package in made.items():
         treated = subjects(scenario_from_text(package.files[SCENARIO], model.parameters, name), model)[0]
-        felt = [e for e in figures[name].protocol.events(model.parameters) if e.state != "expectancy.belief"]
+        felt = [e for e in figures[name].protocol.events(model.parameters) if e.compartment != "expectancy.belief"]
         assert [e for e in treated.events if e.compartment != "expectancy.belief"] == felt
 
 

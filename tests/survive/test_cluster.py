@@ -89,7 +89,7 @@ def test_an_error_of_ours_comes_back_as_it_is(cluster):
 
 
 def test_a_worker_of_another_version_is_refused(cluster, monkeypatch):
-    import ketamech.core.cluster as kit
+    import ketamech.core.dask_executor as kit
 
     usual = kit.environment()
     monkeypatch.setattr(kit, "made_with", lambda: {**usual, "numpy": "1.0"})
@@ -98,7 +98,7 @@ def test_a_worker_of_another_version_is_refused(cluster, monkeypatch):
 
 
 def test_a_worker_that_comes_later_is_asked_too(cluster, monkeypatch):
-    import ketamech.core.cluster as kit
+    import ketamech.core.dask_executor as kit
 
     usual = kit.environment()
     with connect(cluster.scheduler_address) as dask:
@@ -152,7 +152,7 @@ def do_and_leave(address, pieces, leave):
 
 @pytest.mark.parametrize("ending", ["workers", "scheduler"])
 def test_a_cluster_that_goes_away_is_said_and_what_arrived_is_kept(ending, tmp_path, monkeypatch):
-    import ketamech.core.cluster as kit
+    import ketamech.core.dask_executor as kit
 
     monkeypatch.setattr(kit, "RETURN", 1.0)
     monkeypatch.setattr(kit, "LOOK", 0.5)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-import ketamech.core.pieces as kit
+import ketamech.core.checkpoint as kit
 import numpy as np
 import pytest
 
@@ -175,7 +175,7 @@ def test_python_objects_are_never_kept(tmp_path):
 
 
 def test_two_writers_do_not_share_a_folder(tmp_path):
-    program = f"from ketamech.core.checkpoint import opened\nwith opened({str(tmp_path)!r}, {JOB!r}):\n"
+    program = f"from ketamech.core.checkpoint import open_checkpoint\nwith open_checkpoint({str(tmp_path)!r}, {JOB!r}):\n"
     program += "    print('in', flush=True)\n    import time\n    time.sleep(60)\n"
     other = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, encoding="utf-8")
     assert other.stdout.readline() == "in\n"

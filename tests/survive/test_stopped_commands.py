@@ -4,7 +4,7 @@ import contextlib
 import errno
 import hashlib
 
-import ketamech.core.pieces as kit
+import ketamech.core.checkpoint as kit
 import pytest
 from typer.testing import CliRunner
 

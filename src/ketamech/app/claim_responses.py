@@ -48,7 +48,7 @@ def experiments_of(engine: AppState, name: str) -> dict[str, Any]:
     return {
         "shown": bool(found.shown),
         "agreement": found.agreement,
-        "steady": int(found.steady),
+        "steady": int(found.robust),
         "tried": int(found.tried),
         "lines": [
             {"says": one.test.says, "passed": bool(one.passed), "value": float(f"{one.value:.4g}"), "unit": one.unit}

@@ -107,7 +107,7 @@ def _told(trial: Trial, found: Any, sizes: pd.DataFrame | None, asked: TrialRequ
         "relapse": [] if found.relapse is None else records(found.relapse.median),
         "hazard_ratio": {name: value for name, value in ratio.items() if math.isfinite(value)},
         "power": [] if sizes is None else records(sizes),
-        "left_percent": {name: plain(value) for name, value in found.left.items()},
+        "left_percent": {name: plain(value) for name, value in found.dropout.items()},
         "not_estimated": found.not_estimated,
         "failed_percent": round(100 * found.failed, 3),
         "typed": equivalent_command(asked, trial),

@@ -50,7 +50,7 @@ def calibrate(
     for trials to draw from), proposed.csv (what came out of each parameter), how each row is met, and pictures. With
     --adopt the middle of the posterior goes into rows of the parameter tables, where trials inform it.
     """
-    import ketamech.analysis.calibration as kit
+    import ketamech.estimation.calibration as kit
     from ketamech.cli import terminal
     from ketamech.estimation import update_parameter_tables
 
@@ -73,7 +73,7 @@ def _estimate(
     task: Calibration, number: int, draws: int, seed: int, profiles: bool, out: Path
 ) -> tuple[Posterior, QuadraticEmulator]:
     """Everything that is simulated, drawn and written; what came out is printed."""
-    import ketamech.analysis.calibration as kit
+    import ketamech.estimation.calibration as kit
     from ketamech.cli import terminal
     from ketamech.estimation.posterior import save_posterior
     from ketamech.estimation.surrogate_posterior import DesignPoints, sample_posterior
@@ -104,7 +104,7 @@ def _estimate(
 def _rows(task: Any, posterior: Any, best: np.ndarray) -> list[dict[str, object]]:
     import numpy as np
 
-    import ketamech.analysis.calibration as kit
+    import ketamech.estimation.calibration as kit
     from ketamech.estimation.surrogate_posterior import convergence, prior_contraction
 
     rhat, time = convergence(posterior.chain)
@@ -138,7 +138,7 @@ def _met(task: Any, best: np.ndarray, error: np.ndarray) -> list[dict[str, objec
 def _profiles(task: Any, best: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     import numpy as np
 
-    import ketamech.analysis.calibration as kit
+    import ketamech.estimation.calibration as kit
 
     reach = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
     slopes = task.slopes(best, task.simulate(best))
@@ -183,7 +183,7 @@ def _write(
 
 def _tree(task: Any, posterior: Any, facts: dict[str, str]) -> Any:
     """The posterior under ArviZ's group names."""
-    import ketamech.analysis.calibration as kit
+    import ketamech.estimation.calibration as kit
     from ketamech.exchange.arviz_io import calibration_tree
 
     steps, walkers, parameters = posterior.chain.shape

@@ -109,7 +109,7 @@ def _job(cohort: Any) -> dict[str, Any]:
         "scenario": text_hash(repr((given.regimen, given.values, given.horizon, given.source))),
         **{name: getattr(cohort, name) for name in ("patients", "outputs", "seed", "vary", "tolerance", "device")},
         "times": text_hash(cohort.times.tobytes().hex()),
-        "chunk": cohort.together,
+        "chunk": cohort.chunk_size,
     }
 
 
