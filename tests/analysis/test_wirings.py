@@ -46,7 +46,7 @@ class Linear(VariantPredictor):
     errors = np.array([0.5, 0.8])
 
     @cached_property
-    def judges(self):
+    def likelihood_terms(self):
         return tuple(judge(y, y, s) for y, s in zip(self.read, self.errors, strict=True))
 
     def predict(self, points, tell=None):
@@ -69,7 +69,7 @@ def test_the_fit_of_a_straight_line_is_the_posterior_of_the_book(toy):
     np.testing.assert_allclose(toy.point, middle, atol=2e-3)
     np.testing.assert_allclose(toy.spread, np.linalg.inv(precision), rtol=0.02, atol=2e-3)
     assert toy.spread[2, 2] == pytest.approx(1, rel=1e-3)  # nothing learnt of the third
-    assert toy.known == 2
+    assert toy.effective_parameters == 2
 
 
 def test_the_evidence_is_that_of_the_book_by_both_roads(toy):
@@ -79,7 +79,7 @@ def test_the_evidence_is_that_of_the_book_by_both_roads(toy):
     book = -0.5 * Linear.read @ np.linalg.solve(spread, Linear.read)
     book += -0.5 * np.linalg.slogdet(spread)[1] + np.log(Linear.errors).sum()
     assert toy.log_evidence == pytest.approx(book, abs=0.02)
-    assert toy.sampled == pytest.approx(book, abs=0.1)
+    assert toy.log_evidence_sampled == pytest.approx(book, abs=0.1)
     assert toy.effective > 400
 
 
@@ -87,7 +87,7 @@ class Bent(Linear):
     """One row that reads a valley: the posterior is a bow, and no bell fits it."""
 
     @cached_property
-    def judges(self):
+    def likelihood_terms(self):
         return (judge(1.0, 1.0, 0.15),)
 
     def predict(self, points, tell=None):
@@ -128,7 +128,7 @@ def test_the_bench_reads_what_the_experiments_read(model):
 def test_without_fitted_values_the_wiring_of_the_tables_is_the_tables(model, wirings):
     assert wirings[BASE].settings == {}
     for name in ("mood.habenula_through_cortex", "opioid.permissive_gate", "spines.rapamycin_sparing"):
-        assert any(name in w.settings for w in wirings.parameter_values()), "no wiring uses it"
+        assert any(name in w.settings for w in wirings.values()), "no wiring uses it"
 
 
 def left(model, values, held):
@@ -167,7 +167,7 @@ def test_a_wiring_with_one_trigger_leaves_one_on(wirings, model):
     triggers = {
         f"pathway.{t}" for t in ("disinhibition", "extrasynaptic", "resting_release", "hnk_ampa", "trkb_direct")
     }
-    alone = [w for w in wirings.parameter_values() if w.question == "trigger"]
+    alone = [w for w in wirings.values() if w.question == "trigger"]
     assert len(alone) == 5
     on = [triggers - {name for name in w.settings if w.settings[name] == 0} for w in alone]
     assert all(len(trigger) == 1 for trigger in on)
@@ -177,7 +177,7 @@ def test_a_wiring_with_one_trigger_leaves_one_on(wirings, model):
 def test_every_wiring_was_fitted_alike(wirings, model):
     known, draws = load_compared(), load_draws(model.parameters)
     assert set(known) == set(wirings) == set(draws)
-    assert sum(k.probability for k in known.parameter_values()) == pytest.approx(1, abs=1e-3)
+    assert sum(k.probability for k in known.values()) == pytest.approx(1, abs=1e-3)
     for name, wiring in wirings.items():
         assert tuple(wiring.fitted) == tuple(estimated()) == tuple(draws[name])
 
@@ -204,11 +204,11 @@ def test_a_scenario_takes_a_wiring_and_what_it_sets_itself_wins(model, wirings, 
     file.write_text(text + "parameters: {mood.habenula_weight: 0.1}\n", encoding="utf-8")
     by_file = load_scenario(file)
     assert by_file.model_variant == "habenula-parallel"
-    assert by_file.parameter_values["mood.habenula_weight"] == 0.1
-    assert by_file.parameter_values["mood.habenula_through_cortex"] == 0
+    assert by_file.values["mood.habenula_weight"] == 0.1
+    assert by_file.values["mood.habenula_through_cortex"] == 0
     again = tmp_path / "again.yaml"
     again.write_text(by_word.source + "person: {weight: 70 kg}\n" * ("person:" not in by_word.source), encoding="utf-8")
-    assert load_scenario(again).parameter_values.items() >= by_word.parameter_values.items()
+    assert load_scenario(again).values.items() >= by_word.values.items()
 
 
 def test_an_unknown_wiring_is_refused_with_the_nearest(tmp_path):

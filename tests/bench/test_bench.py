@@ -167,7 +167,17 @@ def test_an_unknown_peer_is_named():
 
 def test_a_quick_run_writes_what_it_says(tmp_path):
     page = tmp_path / "page.md"
-    command = [sys.executable, "-m", "benchmarks", "engines", "--quick", "--out", str(tmp_path / "b"), "--docs", str(page)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks",
+        "engines",
+        "--quick",
+        "--out",
+        str(tmp_path / "b"),
+        "--docs",
+        str(page),
+    ]
     done = subprocess.run(command, capture_output=True, cwd=Path(__file__).parents[2], check=False, timeout=300)
     assert done.returncode == 0, done.stderr.decode("utf-8", errors="replace")
     found = json.loads((tmp_path / "b" / "benchmark.json").read_text(encoding="utf-8"))

@@ -175,7 +175,9 @@ def test_python_objects_are_never_kept(tmp_path):
 
 
 def test_two_writers_do_not_share_a_folder(tmp_path):
-    program = f"from ketamech.core.checkpoint import open_checkpoint\nwith open_checkpoint({str(tmp_path)!r}, {JOB!r}):\n"
+    program = (
+        f"from ketamech.core.checkpoint import open_checkpoint\nwith open_checkpoint({str(tmp_path)!r}, {JOB!r}):\n"
+    )
     program += "    print('in', flush=True)\n    import time\n    time.sleep(60)\n"
     other = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, encoding="utf-8")
     assert other.stdout.readline() == "in\n"

@@ -10,7 +10,7 @@ from ketamech.core import InputError, UnknownNameError, closest_match
 from ketamech.core.yaml_lines import Path_, spelled
 from ketamech.simulation.scenario_schema import ScenarioFile, TreatmentKeys
 
-BRANCHES = ("str", "Dose", "float", "function-after")  # where pydantic tried each kind of a union
+BRANCHES = ("str", "TreatmentKeys", "float", "function-after")  # where pydantic tried each kind of a union
 KINDS = {
     "string_type": "text",
     "list_type": "a list, one treatment a line after '- '",
