@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketamech.analysis.trials.repeated_measures import gee_repeated_measures
+from ketamech.trials.analysis.repeated_measures import gee_repeated_measures
 from ketamech.estimation.clinical_targets import shipped_trial
 from ketamech.report.trial_folder import write_trial
 from ketamech.report.trial_summary import difference_rows, relapse_rows, summary_of

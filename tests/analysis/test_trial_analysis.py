@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketamech.analysis.trials.repeated_measures import gee_repeated_measures
+from ketamech.trials.analysis.repeated_measures import gee_repeated_measures
 from ketamech.core import InputError
 from ketamech.trials.analysis.adam_tables import adqs, adsl
 from ketamech.trials.analysis.exposure import exposure_response, non_compartmental

@@ -1,0 +1,109 @@
+"""The packages and their imports, read from the source: the drawing in docs/architecture.md.
+
+`python tests/documents/architecture.py` writes the drawing into the document again.
+"""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "ketamech"
+DOCUMENT = ROOT / "docs" / "architecture.md"
+PACKAGES = (
+    "core", "evidence", "parameters", "model", "engine", "dosing", "simulation", "population", "trials",
+    "estimation", "analysis", "exchange", "report", "app", "cli",
+)  # fmt: skip
+BEGIN, END = "<!-- packages: written from the imports -->", "<!-- end of packages -->"
+
+
+def module_of(path):
+    """The dotted name of a source file."""
+    parts = ("ketamech", *path.relative_to(SOURCE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in sorted(SOURCE.rglob("*.py"))}
+
+
+def imports(path, *, at_load_only=False):
+    """Modules of the package that a file imports, also inside functions unless `at_load_only`."""
+    found = set()
+
+    def visit(node):
+        for child in ast.iter_child_nodes(node):
+            if at_load_only and isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                if not at_load_only:
+                    visit(child)
+                continue
+            if isinstance(child, ast.Import):
+                found.update(alias.name for alias in child.names if alias.name in MODULES)
+            elif isinstance(child, ast.ImportFrom) and child.module and child.module.startswith("ketamech"):
+                for alias in child.names:
+                    full = f"{child.module}.{alias.name}"
+                    found.add(full if full in MODULES else child.module)
+            visit(child)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")))
+    return found
+
+
+def package(module):
+    """The package of a module; None for the face of KetaMech and its `__main__`."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in PACKAGES else None
+
+
+def package_imports():
+    """{package: packages that it imports}, in the order of the packages."""
+    found = {name: set() for name in PACKAGES}
+    for module, path in MODULES.items():
+        if mine := package(module):
+            found[mine] |= {package(other) for other in imports(path)} - {mine, None}
+    return {name: sorted(found[name], key=PACKAGES.index) for name in PACKAGES}
+
+
+def cycles():
+    """Groups of modules that import one another when they are loaded (strongly connected components)."""
+    graph = {m: {o for o in imports(p, at_load_only=True) if o != m} for m, p in MODULES.items()}
+    index, low, stack, found = {}, {}, [], []
+
+    def connect(node):
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for other in sorted(graph[node]):
+            if other not in index:
+                connect(other)
+            if other in stack:
+                low[node] = min(low[node], low[other])
+        if low[node] == index[node]:
+            group = stack[stack.index(node) :]
+            del stack[stack.index(node) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for node in sorted(graph):
+        if node not in index:
+            connect(node)
+    return found
+
+
+def drawing():
+    """The packages from top to bottom with what each imports, as a Markdown table."""
+    lines = ["| package | files | imports |", "|---|---:|---|"]
+    for name, others in package_imports().items():
+        count = sum(package(module) == name for module in MODULES)
+        lines.append(f"| `{name}` | {count} | {', '.join(others) or 'nothing'} |")
+    return "\n".join(lines)
+
+
+def written():
+    """The document with the drawing of today."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    before, after = text.index(BEGIN) + len(BEGIN), text.index(END)
+    return f"{text[:before]}\n{drawing()}\n{text[after:]}"
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(written(), encoding="utf-8")
