@@ -11,7 +11,8 @@ from typing import Protocol
 
 import sympy
 
-from ketamech.core import ModelError, UnknownNameError, closest_match, unit
+from ketamech.core import ModelError, UnknownNameError, closest_match
+from ketamech.core import unit as parse_unit
 from ketamech.model.functions import exp, hill, log, positive_part, sqrt
 
 __all__ = ["Flux", "Output", "Stage", "State", "declare_stage", "exp", "hill", "log", "positive_part", "sqrt"]
@@ -73,9 +74,9 @@ class Stage:
     baselines: dict[str, str] = field(default_factory=dict)
     used_parameters: list[str] = field(default_factory=list)
 
-    def input(self, name: str, unit_text: str) -> sympy.Symbol:
+    def input(self, name: str, unit: str) -> sympy.Symbol:
         """A state or offer of another stage, in the unit this stage expects it."""
-        self.inputs[name] = unit(unit_text).text
+        self.inputs[name] = parse_unit(unit).text
         return symbol(name)
 
     def parameter(self, name: str) -> sympy.Symbol:
@@ -93,19 +94,19 @@ class Stage:
     def state(
         self,
         name: str,
-        unit_text: str,
+        unit: str,
         *,
-        at_rest: float = 0.0,
-        within: tuple[float | None, float | None] = (0.0, None),
-        about: str = "",
+        initial_guess: float = 0.0,
+        bounds: tuple[float | None, float | None] = (0.0, None),
+        description: str = "",
         scale: float = 1.0,
-        accumulates: bool = False,
+        is_sink: bool = False,
         kind: str = "level",
     ) -> sympy.Symbol:
         """A new state. `at_rest` is the first guess of its drug-free value, `scale` its typical size."""
         self._check_unique(name)
-        unit(unit_text)
-        self.states[name] = State(name, unit_text, at_rest, within, about, scale, accumulates, kind)
+        parse_unit(unit)
+        self.states[name] = State(name, unit, initial_guess, bounds, description, scale, is_sink, kind)
         return symbol(name)
 
     def rate(self, state: sympy.Symbol, term: sympy.Expr, *, because: str) -> None:
@@ -119,16 +120,16 @@ class Stage:
         self.rate(source, -amount, because=because)
         self.rate(sink, +amount, because=because)
 
-    def output(self, name: str, expression: sympy.Expr, unit_text: str, about: str = "") -> sympy.Symbol:
+    def output(self, name: str, expression: sympy.Expr, unit: str, description: str = "") -> sympy.Symbol:
         """An algebraic output that other stages, figures and results may use."""
         self._check_unique(name)
-        unit(unit_text)
-        self.outputs[name] = Output(name, sympy.sympify(expression), unit_text, about)
+        parse_unit(unit)
+        self.outputs[name] = Output(name, sympy.sympify(expression), unit, description)
         return symbol(name)
 
-    def constant(self, name: str, expression: sympy.Expr, unit_text: str, about: str) -> sympy.Symbol:
+    def constant(self, name: str, expression: sympy.Expr, unit: str, description: str) -> sympy.Symbol:
         """A named quantity that depends on parameters alone: fixed for a person, so no curve is kept of it."""
-        found = self.output(name, expression, unit_text, about)
+        found = self.output(name, expression, unit, description)
         self.outputs[name] = replace(self.outputs[name], is_constant=True)
         return found
 
@@ -138,9 +139,9 @@ class Stage:
             raise ModelError(f"stage '{self.name}' has not declared '{name}' yet")
         return symbol(name)
 
-    def baseline(self, name: str, unit_text: str) -> sympy.Symbol:
+    def baseline(self, name: str, unit: str) -> sympy.Symbol:
         """This person's own drug-free value of a state or offer of any stage."""
-        self.baselines[name] = unit_text
+        self.baselines[name] = unit
         return symbol(f"rest({name})")
 
     def _check_unique(self, name: str) -> None:

@@ -24,7 +24,9 @@ def ampa(stage: Stage) -> None:
     locked = 1 - stage.parameter("ampa.gsk3_share") * stage.parameter("perturbation.gsk3_locked")
     adenosine = 1 - stage.parameter("ampa.adenosine_share") * stage.input("tool_compounds.a1_block_share", "1")
     turnover, reserve = stage.parameter("ampa.turnover_rate"), stage.parameter("ampa.surface_reserve")
-    surface = stage.state("ampa.surface", "1", at_rest=1.0, about="AMPA receptors at the surface relative to rest")
+    surface = stage.state(
+        "ampa.surface", "1", initial_guess=1.0, description="AMPA receptors at the surface relative to rest"
+    )
     room = (1 + reserve - surface) / reserve
     slots = (protein - 1) * hill(protein - 1, stage.parameter("ampa.smoothing_width"), 1)
     stage.rate(surface, +turnover, because="constitutive insertion")
@@ -42,4 +44,4 @@ def ampa(stage: Stage) -> None:
     )
     stage.rate(surface, -turnover * surface, because="endocytosis and degradation")
     open_share = 1 - stage.input("tool_compounds.nbqx_share", "1")
-    stage.output("ampa.current", glutamate * surface * open_share, "1", about="AMPA current relative to rest")
+    stage.output("ampa.current", glutamate * surface * open_share, "1", description="AMPA current relative to rest")

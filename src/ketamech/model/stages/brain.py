@@ -23,10 +23,10 @@ def brain(stage: Stage) -> None:
     for name, (plasma, kind, words) in MOIETIES.items():
         ratio = stage.parameter(f"brain.{kind}_unbound_share") * stage.parameter(f"brain.{kind}_partition")
         pace = stage.parameter(f"brain.{kind}_ke0")
-        site = stage.state(f"brain.{name}", "umol/L", scale=0.05, about=f"unbound {words} in brain")
+        site = stage.state(f"brain.{name}", "umol/L", scale=0.05, description=f"unbound {words} in brain")
         stage.rate(site, pace * ratio * stage.input(plasma, "umol/L"), because="entry from arterial plasma")
         stage.rate(site, -pace * site, because="return to plasma")
     parents = stage.ref("brain.esketamine") + stage.ref("brain.arketamine")
     free_in_plasma = stage.parameter("brain.ketamine_unbound_share") * stage.parameter("brain.ketamine_partition")
     total = stage.parameter("brain.total_ratio") / free_in_plasma * parents
-    stage.output("brain.ketamine_total", total, "umol/L", about="ketamine in brain, bound and unbound")
+    stage.output("brain.ketamine_total", total, "umol/L", description="ketamine in brain, bound and unbound")

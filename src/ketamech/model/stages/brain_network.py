@@ -78,7 +78,7 @@ def _strength(stage: Stage, area: str) -> sympy.Symbol:
     total = kept * (1 + receptors * (stage.input("ampa.surface", "1") - 1)) + plastic * stimulated
     room, pace = stage.parameter("brain_network.strength_ec50"), stage.parameter("brain_network.rate_constant")
     about = f"synaptic strength of {_area_label(area)}, healthy 1"
-    strength = stage.state(f"brain_network.{area}_strength", "1", at_rest=1.0, scale=0.3, about=about)
+    strength = stage.state(f"brain_network.{area}_strength", "1", initial_guess=1.0, scale=0.3, description=about)
     stage.rate(
         strength, +pace * total * (1 + room) / (total + room), because="spines and receptors, with diminishing returns"
     )
@@ -101,13 +101,13 @@ def _activity(stage: Stage, area: str, own: Values) -> sympy.Symbol:
     others = _drive(stage, area, own, EXCITES) - _drive(stage, area, own, INHIBITS)
     tone = 1 + own[area] + stage.parameter("brain_network.control_gain") * others
     lasting = stage.output(
-        f"brain_network.{area}_tone", tone, "1", about=f"lasting activity of {_area_label(area)}, healthy 1"
+        f"brain_network.{area}_tone", tone, "1", description=f"lasting activity of {_area_label(area)}, healthy 1"
     )
     about = f"activity of {_area_label(area)} now, healthy 1"
     if area == "habenula":
-        return stage.output(f"brain_network.{area}_activity", lasting, "1", about=about)
+        return stage.output(f"brain_network.{area}_activity", lasting, "1", description=about)
     pace = stage.parameter("brain_network.activity_rate_constant")
-    now = stage.state(f"brain_network.{area}_activity", "1", at_rest=1.0, scale=0.3, about=about)
+    now = stage.state(f"brain_network.{area}_activity", "1", initial_guess=1.0, scale=0.3, description=about)
     stage.rate(
         now, +pace * lasting * _transmission(stage, area), because="what tone allows, through what transmitters do now"
     )
@@ -138,7 +138,7 @@ def _common_drive(stage: Stage, area: str, active: Values) -> sympy.Symbol:
     reach = stage.parameter("brain_network.global_coupling") * active[area]
     total = reach * _sum(_coupling(stage, area, other) * active[other] for other in AREAS if other != area)
     return stage.output(
-        f"brain_network.{area}_coupling", total, "1", about=f"coupling of {_area_label(area)} with all areas"
+        f"brain_network.{area}_coupling", total, "1", description=f"coupling of {_area_label(area)} with all areas"
     )
 
 
@@ -154,7 +154,7 @@ def _prefrontal_connectivity(stage: Stage, active: Values, shared: Values) -> No
         "brain_network.prefrontal_connectivity",
         now,
         "1",
-        about="global brain connectivity of prefrontal cortex, healthy 1",
+        description="global brain connectivity of prefrontal cortex, healthy 1",
     )
 
 
@@ -183,7 +183,7 @@ def _readout(stage: Stage, name: str, active: Values, pairs: Iterable[tuple[str,
         f"{about}, healthy person, sum of correlations",
     )
     now = _sum(_correlation(stage, *pair, active) for pair in chosen)
-    stage.output(f"brain_network.{name}", _ratio(stage, now, usual), "1", about=f"{about}, healthy 1")
+    stage.output(f"brain_network.{name}", _ratio(stage, now, usual), "1", description=f"{about}, healthy 1")
 
 
 def _ratio(stage: Stage, now: sympy.Expr, usual: sympy.Expr) -> sympy.Expr:

@@ -19,8 +19,12 @@ def circuit(stage: Stage) -> None:
     restored by waking activity (Hengen 2016, recalled), so an hour of anaesthesia leaves no rebound. Order of
     events: Homayoun 2007; sign at 1 and 10 umol/L: Gerhard 2020.
     """
-    pyramidal = stage.state("circuit.pyramidal_rate", "1", at_rest=1.0, about="pyramidal firing relative to rest")
-    strength = stage.state("circuit.inhibition_strength", "1", at_rest=1.0, about="homeostatic strength of inhibition")
+    pyramidal = stage.state(
+        "circuit.pyramidal_rate", "1", initial_guess=1.0, description="pyramidal firing relative to rest"
+    )
+    strength = stage.state(
+        "circuit.inhibition_strength", "1", initial_guess=1.0, description="homeostatic strength of inhibition"
+    )
     pv, sst = (_interneuron(stage, kind, pyramidal) for kind in ("pv", "sst"))
     share = stage.parameter("circuit.pv_weight")
     inhibition = share * pv + (1 - share) * sst
@@ -33,9 +37,9 @@ def circuit(stage: Stage) -> None:
         +set_point * stage.input("sedation.consciousness", "1") * strength * (pyramidal - 1),
         because="inhibitory synapses scale, while awake, until the pyramidal rate is back at its set point",
     )
-    stage.output("circuit.disinhibition", 1 - inhibition, "1", about="share of inhibition lost")
+    stage.output("circuit.disinhibition", 1 - inhibition, "1", description="share of inhibition lost")
     gamma = pyramidal * (1 + stage.parameter("circuit.gamma_gain") * (1 - inhibition))
-    stage.output("circuit.gamma_power", gamma, "1", about="gamma-band power relative to rest")
+    stage.output("circuit.gamma_power", gamma, "1", description="gamma-band power relative to rest")
 
 
 def _interneuron(stage: Stage, kind: str, pyramidal: sympy.Expr) -> sympy.Symbol:
@@ -44,7 +48,10 @@ def _interneuron(stage: Stage, kind: str, pyramidal: sympy.Expr) -> sympy.Symbol
     lost = stage.parameter("pathway.disinhibition") * stage.parameter(f"circuit.nmda_share_{kind}") * blocked
     recurrent, pace = stage.parameter(f"circuit.recurrent_{kind}"), stage.parameter("circuit.interneuron_rate_constant")
     rate = stage.state(
-        f"circuit.{kind}_rate", "1", at_rest=1.0, about=f"{kind.upper()} interneuron firing relative to rest"
+        f"circuit.{kind}_rate",
+        "1",
+        initial_guess=1.0,
+        description=f"{kind.upper()} interneuron firing relative to rest",
     )
     drive = (1 - recurrent + recurrent * pyramidal) * (1 - lost)
     stage.rate(

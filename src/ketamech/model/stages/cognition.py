@@ -24,11 +24,14 @@ def cognition(stage: Stage) -> None:
     memory = share * _relative(stage, "brain_network.hippocampus_tone")
     control = (1 - share) * _relative(stage, "brain_network.dorsolateral_prefrontal_tone")
     gain = _first_order_lag(stage, "performance_log_change", control + memory, "performance")
-    stage.output("cognition.performance", intact * exp(gain), "1", about="speed and memory, fold of own rest")
+    stage.output("cognition.performance", intact * exp(gain), "1", description="speed and memory, fold of own rest")
     loops = _first_order_lag(stage, "rumination_log_change", _default_mode_imbalance(stage), "rumination")
-    stage.output("cognition.rumination", exp(loops), "1", about="ruminative thought, fold of own rest")
+    stage.output("cognition.rumination", exp(loops), "1", description="ruminative thought, fold of own rest")
     stage.output(
-        "cognition.belief_updating", intact * (1 + _openness(stage)), "1", about="uptake of good news, fold of own rest"
+        "cognition.belief_updating",
+        intact * (1 + _openness(stage)),
+        "1",
+        description="uptake of good news, fold of own rest",
     )
 
 
@@ -59,9 +62,9 @@ def _first_order_lag(stage: Stage, name: str, change: sympy.Expr, words: str) ->
     state = stage.state(
         f"cognition.{name}",
         "1",
-        within=(None, None),
+        bounds=(None, None),
         scale=0.05,
-        about=f"lasting change of {words}, logarithm of the fold of own rest",
+        description=f"lasting change of {words}, logarithm of the fold of own rest",
     )
     pace = stage.parameter("cognition.rate_constant") * stage.input(
         "sedation.consciousness", "1"

@@ -23,12 +23,12 @@ def dissociation(stage: Stage) -> None:
     points = (
         stage.parameter("dissociation.cadss_maximum") * cadss * (1 - _tolerance(stage, "brief", rating)) * sensitive
     )
-    stage.output("dissociation.cadss", points, "points", about="dissociation, CADSS points (0-92)")
+    stage.output("dissociation.cadss", points, "points", description="dissociation, CADSS points (0-92)")
     stage.output(
         "dissociation.hallucinogen_rating",
         rating * sensitive,
         "1",
-        about="perceptual effects, share of the rating scale",
+        description="perceptual effects, share of the rating scale",
     )
 
 
@@ -37,9 +37,9 @@ def _tolerance(stage: Stage, kind: str, effect: sympy.Expr) -> sympy.Symbol:
     lost = stage.state(
         f"dissociation.{kind}_tolerance",
         "1",
-        within=(0, 1),
+        bounds=(0, 1),
         scale=0.1,
-        about=f"share of dissociation lost, {kind}",
+        description=f"share of dissociation lost, {kind}",
     )
     onset = stage.parameter(f"dissociation.{kind}_tolerance_onset_rate")
     stage.rate(lost, +onset * effect * (1 - lost), because="adaptation while the effect is felt")

@@ -16,7 +16,7 @@ def expectancy(stage: Stage) -> None:
     concludes that this is the drug (functional unblinding): saline in a crossover does least, midazolam more.
     Scaled by the person's expectancy.
     """
-    belief = stage.state("expectancy.belief", "1", about="belief in treatments given, one a visit")
+    belief = stage.state("expectancy.belief", "1", description="belief in treatments given, one a visit")
     stage.rate(belief, -stage.parameter("expectancy.decay_rate") * belief, because="belief fades over days")
     doubt = positive_part(
         stage.parameter("expectancy.open_belief") - belief, stage.parameter("expectancy.smoothing_width")
@@ -33,7 +33,7 @@ def expectancy(stage: Stage) -> None:
         "expectancy.effect",
         stage.parameter("person.expectancy") * belief / (belief + stage.parameter("expectancy.belief_ec50")),
         "1",
-        about="effect of belief, saturating, scaled by the person",
+        description="effect of belief, saturating, scaled by the person",
     )
 
 

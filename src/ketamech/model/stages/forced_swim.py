@@ -21,7 +21,7 @@ def forced_swim(stage: Stage) -> None:
         "forced_swim.coping",
         stage.input("mood.log_odds_shift", "1") + throughput,
         "1",
-        about="drive to cope, 0 at own rest",
+        description="drive to cope, 0 at own rest",
     )
     floating = stage.parameter("forced_swim.baseline_immobility")
     push = exp(stage.parameter("forced_swim.gain") * coping)
@@ -29,5 +29,5 @@ def forced_swim(stage: Stage) -> None:
         "forced_swim.immobility",
         1 / (floating + (1 - floating) * push),
         "1",
-        about="immobility in the forced-swim test relative to own rest",
+        description="immobility in the forced-swim test relative to own rest",
     )

@@ -19,7 +19,9 @@ def glutamate(stage: Stage) -> None:
         "brain.hydroxynorketamine_s", "umol/L"
     )
     uptake, brake = stage.parameter("glutamate.uptake_rate"), stage.parameter("glutamate.autoreceptor_inhibition")
-    outside = stage.state("glutamate.extracellular", "1", at_rest=1.0, about="extracellular glutamate relative to rest")
+    outside = stage.state(
+        "glutamate.extracellular", "1", initial_guess=1.0, description="extracellular glutamate relative to rest"
+    )
     bound = hill(metabolite, stage.parameter("glutamate.hydroxynorketamine_ec50"), 2)
     boost = 1 + stage.parameter("pathway.hnk_ampa") * stage.parameter("glutamate.hydroxynorketamine_gain") * bound
     spikes = rate * (1 + stage.parameter("glutamate.burst_facilitation") * (rate - 1))

@@ -25,7 +25,7 @@ def habenula(stage: Stage) -> None:
     )
     pace = stage.parameter("habenula.rate_constant")
     bursting = stage.state(
-        "habenula.bursting", "1", at_rest=0.2, within=(0, 1), scale=0.1, about="share of cells bursting"
+        "habenula.bursting", "1", initial_guess=0.2, bounds=(0, 1), scale=0.1, description="share of cells bursting"
     )
     stage.rate(
         bursting,

@@ -19,9 +19,9 @@ def haemodynamics(stage: Stage) -> None:
     outflow = stage.state(
         "haemodynamics.sympathetic",
         "1",
-        within=(0, 1),
+        bounds=(0, 1),
         scale=0.1,
-        about="extra sympathetic outflow, share of the most",
+        description="extra sympathetic outflow, share of the most",
     )
     driven = hill(drug, stage.parameter("haemodynamics.sympathetic_ec50"), stage.parameter("haemodynamics.steepness"))
     stage.rate(outflow, +pace * driven, because="NMDA block frees sympathetic outflow")
@@ -31,12 +31,18 @@ def haemodynamics(stage: Stage) -> None:
         stage.parameter("haemodynamics.diastolic_gain"),
     )
     heart, output = stage.parameter("haemodynamics.heart_rate_gain"), stage.parameter("haemodynamics.output_gain")
-    stage.output("haemodynamics.systolic_rise", systolic * outflow, "mmHg", about="systolic pressure above own rest")
-    stage.output("haemodynamics.diastolic_rise", diastolic * outflow, "mmHg", about="diastolic pressure above own rest")
+    stage.output(
+        "haemodynamics.systolic_rise", systolic * outflow, "mmHg", description="systolic pressure above own rest"
+    )
+    stage.output(
+        "haemodynamics.diastolic_rise", diastolic * outflow, "mmHg", description="diastolic pressure above own rest"
+    )
     stage.output(
         "haemodynamics.heart_rate_rise",
         heart * outflow,
         "beats",
-        about="heart rate above own rest, beats a minute",
+        description="heart rate above own rest, beats a minute",
     )
-    stage.output("haemodynamics.cardiac_output", 1 + output * outflow, "1", about="cardiac output, fold of own rest")
+    stage.output(
+        "haemodynamics.cardiac_output", 1 + output * outflow, "1", description="cardiac output, fold of own rest"
+    )

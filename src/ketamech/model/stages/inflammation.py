@@ -27,7 +27,7 @@ def inflammation(stage: Stage) -> None:
 
 def _challenge(stage: Stage) -> sympy.Expr:
     """Endotoxin in the body, doses of 2 ng/kg."""
-    given = stage.state("inflammation.endotoxin", "1", about="endotoxin in the body, doses of 2 ng/kg")
+    given = stage.state("inflammation.endotoxin", "1", description="endotoxin in the body, doses of 2 ng/kg")
     stage.rate(given, -stage.parameter("inflammation.endotoxin_clearance") * given, because="cleared and tolerated")
     return given + stage.parameter("perturbation.endotoxin")
 
@@ -66,7 +66,7 @@ _NAMES = {"tnf": "TNF-alpha", "il6": "IL-6", "il10": "IL-10"}
 
 
 def _wound(stage: Stage) -> sympy.Symbol:
-    damage = stage.state("inflammation.tissue_damage", "1", about="tissue damage, 1 just after a major operation")
+    damage = stage.state("inflammation.tissue_damage", "1", description="tissue damage, 1 just after a major operation")
     stage.rate(damage, -stage.parameter("inflammation.healing_rate") * damage, because="the wound heals")
     return damage
 
@@ -95,8 +95,10 @@ def _kynurenine(stage: Stage, cytokines: sympy.Expr) -> None:
     used, degraded = (stage.parameter(f"inflammation.{n}_turnover") for n in ("tryptophan", "kynurenine"))
     rest, healthy = used * (liver + by_ido) * usual, stage.parameter("inflammation.quinolinic_healthy")
     to_quinolinic = stage.parameter("inflammation.quinolinic_turnover") * healthy / rest
-    tryptophan = stage.state("inflammation.tryptophan", "umol/L", at_rest=70.0, scale=10.0, about="plasma tryptophan")
-    kynurenine = stage.state("inflammation.kynurenine", "umol/L", at_rest=2.0, about="plasma kynurenine")
+    tryptophan = stage.state(
+        "inflammation.tryptophan", "umol/L", initial_guess=70.0, scale=10.0, description="plasma tryptophan"
+    )
+    kynurenine = stage.state("inflammation.kynurenine", "umol/L", initial_guess=2.0, description="plasma kynurenine")
     kynurenic = _acid(stage, "kynurenic", "kynurenic acid, blocks NMDA receptors")
     quinolinic = _acid(stage, "quinolinic", "quinolinic acid, opens NMDA receptors")
     stage.rate(tryptophan, +used * usual, because="food and protein breakdown")
@@ -111,21 +113,23 @@ def _kynurenine(stage: Stage, cytokines: sympy.Expr) -> None:
         kynurenine, quinolinic, degraded * to_quinolinic * enzymes * kynurenine, because="KMO of roused microglia"
     )
     words = "quinolinate in brain (kynurenine branch), fold of healthy"
-    fold = stage.output("inflammation.quinolinate", quinolinic / healthy, "1", about=words)
-    stage.output("inflammation.kynurenine_ratio", kynurenine / tryptophan, "1", about="kynurenine over tryptophan")
+    fold = stage.output("inflammation.quinolinate", quinolinic / healthy, "1", description=words)
+    stage.output(
+        "inflammation.kynurenine_ratio", kynurenine / tryptophan, "1", description="kynurenine over tryptophan"
+    )
     healthy = rest * to_kynurenic / stage.parameter("inflammation.kynurenic_turnover")
     words = "quinolinic over kynurenic acid, fold of healthy"
-    stage.output("inflammation.excitotoxic_ratio", fold * healthy / kynurenic, "1", about=words)
+    stage.output("inflammation.excitotoxic_ratio", fold * healthy / kynurenic, "1", description=words)
 
 
 def _acid(stage: Stage, name: str, about: str) -> sympy.Symbol:
-    acid = stage.state(f"inflammation.{name}_acid", "umol/L", at_rest=0.4, scale=0.1, about=about)
+    acid = stage.state(f"inflammation.{name}_acid", "umol/L", initial_guess=0.4, scale=0.1, description=about)
     stage.rate(acid, -stage.parameter(f"inflammation.{name}_turnover") * acid, because="cleared")
     return acid
 
 
 def _level(stage: Stage, name: str, about: str) -> sympy.Symbol:
-    return stage.state(f"inflammation.{name}", "1", at_rest=1.0, about=about)
+    return stage.state(f"inflammation.{name}", "1", initial_guess=1.0, description=about)
 
 
 def _first_order_lag(stage: Stage, name: str, words: str, drive: sympy.Expr, because: str) -> sympy.Symbol:

@@ -14,15 +14,17 @@ def memantine(stage: Stage) -> None:
     absorption, clearance, volume, brain_ratio = (
         stage.parameter(f"memantine.{name}") for name in ("absorption_rate", "clearance", "volume", "brain_ratio")
     )
-    swallowed = stage.state("memantine.memantine", "umol", kind="amount", scale=100.0, about="memantine in the gut")
-    body = stage.state("memantine.amount", "umol", kind="amount", scale=100.0, about="memantine in the body")
+    swallowed = stage.state(
+        "memantine.memantine", "umol", kind="amount", scale=100.0, description="memantine in the gut"
+    )
+    body = stage.state("memantine.amount", "umol", kind="amount", scale=100.0, description="memantine in the body")
     lost = stage.state(
         "memantine.eliminated",
         "umol",
         kind="amount",
         scale=100.0,
-        accumulates=True,
-        about="memantine excreted",
+        is_sink=True,
+        description="memantine excreted",
     )
     stage.transfer(swallowed, body, absorption * swallowed, because="absorption from the gut, complete")
     stage.transfer(body, lost, clearance / volume * body, because="renal excretion")
@@ -30,5 +32,5 @@ def memantine(stage: Stage) -> None:
         "memantine.brain_unbound",
         brain_ratio * body / volume,
         "umol/L",
-        about="unbound memantine in brain",
+        description="unbound memantine in brain",
     )

@@ -20,7 +20,7 @@ def mood(stage: Stage) -> None:
     The weights are log odds of the scale per unit of change.
     """
     momentum = stage.state(
-        "mood.self_maintenance", "1", scale=0.1, about="what recovery itself has set going, share of the most"
+        "mood.self_maintenance", "1", scale=0.1, description="what recovery itself has set going, share of the most"
     )
     drive = stage.output(
         "mood.log_odds_shift",
@@ -30,11 +30,13 @@ def mood(stage: Stage) -> None:
         + _other_treatments(stage)
         + stage.parameter("mood.self_maintenance_weight") * momentum,
         "1",
-        about="push towards recovery, 0 at own rest, log odds of the scale",
+        description="push towards recovery, 0 at own rest, log odds of the scale",
     )
     baseline, top = stage.parameter("person.baseline_madrs"), stage.parameter("mood.scale_maximum")
     pace = stage.parameter("mood.rate_constant")
-    madrs = stage.state("mood.madrs", "points", at_rest=33.0, within=(0, 60), scale=10.0, about="MADRS total")
+    madrs = stage.state(
+        "mood.madrs", "points", initial_guess=33.0, bounds=(0, 60), scale=10.0, description="MADRS total"
+    )
     target = top * baseline / (baseline + (top - baseline) * exp(drive))
     stage.rate(madrs, +pace * target, because="the drive moves the score within its bounds")
     stage.rate(madrs, -pace * madrs, because="mood follows within the hour")
@@ -46,7 +48,7 @@ def mood(stage: Stage) -> None:
     recovered = hill(rested - madrs, enough, stage.parameter("mood.self_maintenance_steepness"))
     stage.rate(momentum, +gathering * recovered, because="who is much better sleeps, moves and meets people")
     stage.rate(momentum, -gathering * momentum, because="and loses it again over days to weeks")
-    stage.output("mood.change", madrs - baseline, "points", about="MADRS change from own baseline")
+    stage.output("mood.change", madrs - baseline, "points", description="MADRS change from own baseline")
 
 
 def _network(stage: Stage) -> sympy.Expr:

@@ -31,14 +31,14 @@ def nmda(stage: Stage) -> None:
     memantine = stage.input("memantine.brain_unbound", "umol/L")
     blocked = {site: _site(stage, site, drug, memantine) for site in SITES}
     for site, share in blocked.items():
-        stage.output(f"nmda.blocked_{site}", share, "1", about=f"NMDA receptors blocked: {NAMES.get(site, site)}")
+        stage.output(f"nmda.blocked_{site}", share, "1", description=f"NMDA receptors blocked: {NAMES.get(site, site)}")
     pv_share = stage.parameter("nmda.pv_share")
     interneuron = pv_share * blocked["pv"] + (1 - pv_share) * blocked["sst"]
     stage.output(
         "nmda.blocked_interneuron",
         interneuron,
         "1",
-        about="NMDA receptors blocked, mean of both interneurons",
+        description="NMDA receptors blocked, mean of both interneurons",
     )
     _overall(stage, drug, memantine)
     _by_subunit(stage, drug)
@@ -58,7 +58,9 @@ def _equivalent_drug(stage: Stage) -> sympy.Symbol:
     )
     second = stage.input("brain.hydroxynorketamine_s", "umol/L") + stage.input("brain.hydroxynorketamine_r", "umol/L")
     total = parent + norketamine * first + hydroxynorketamine * second
-    return stage.output("nmda.equivalent_drug", total, "umol/L", about="blockers in brain as racemic ketamine, unbound")
+    return stage.output(
+        "nmda.equivalent_drug", total, "umol/L", description="blockers in brain as racemic ketamine, unbound"
+    )
 
 
 def _half_block(stage: Stage, blocker: str, subunit: str, voltage: sympy.Expr, site: str) -> sympy.Expr:
@@ -71,7 +73,7 @@ def _half_block(stage: Stage, blocker: str, subunit: str, voltage: sympy.Expr, s
     competition = 1 + (with_magnesium / free - 1) * magnesium * exp(-steepness * shift)
     half = free * exp(depth * shift / thermal) * competition
     words = f"half-blocking {blocker} at GluN1/GluN{subunit.upper()}, voltage and magnesium of {NAMES.get(site, site)}"
-    return stage.constant(f"nmda.{blocker}_half_{subunit}_{site}", half, "umol/L", about=words)
+    return stage.constant(f"nmda.{blocker}_half_{subunit}_{site}", half, "umol/L", description=words)
 
 
 def _affinity(stage: Stage, blocker: str, site: str) -> sympy.Expr:
@@ -82,7 +84,7 @@ def _affinity(stage: Stage, blocker: str, site: str) -> sympy.Expr:
     pairs = zip(SUBUNITS, shares, strict=True)
     mean = sympy.Add(*(share / _half_block(stage, blocker, subunit, voltage, site) for subunit, share in pairs))
     words = f"affinity for {blocker}: {NAMES.get(site, site)}"
-    return stage.constant(f"nmda.{blocker}_affinity_{site}", mean, "L/umol", about=words)
+    return stage.constant(f"nmda.{blocker}_affinity_{site}", mean, "L/umol", description=words)
 
 
 def _memantine_occupancy(stage: Stage, site: str, memantine: sympy.Expr, ketamine: sympy.Expr) -> sympy.Expr:
@@ -94,7 +96,7 @@ def _memantine_occupancy(stage: Stage, site: str, memantine: sympy.Expr, ketamin
 def _site(stage: Stage, site: str, drug: sympy.Expr, memantine: sympy.Expr) -> sympy.Expr:
     """Trapped ketamine at one site; returns the share blocked by either drug."""
     trapped = stage.state(
-        f"nmda.trapped_{site}", "1", within=(0, 1), about=f"ketamine trapped: {NAMES.get(site, site)}"
+        f"nmda.trapped_{site}", "1", bounds=(0, 1), description=f"ketamine trapped: {NAMES.get(site, site)}"
     )
     total = _trapped_in_silent_cells(stage, trapped) if site == "habenula" else trapped
     held = _memantine_occupancy(stage, site, memantine, total)
@@ -126,7 +128,7 @@ def _trapped_in_silent_cells(stage: Stage, trapped: sympy.Symbol) -> sympy.Expr:
     shortens it (Ma 2023).
     """
     locked = stage.state(
-        "nmda.retrapped_habenula", "1", within=(0, 1), about="ketamine locked into silenced habenular cells"
+        "nmda.retrapped_habenula", "1", bounds=(0, 1), description="ketamine locked into silenced habenular cells"
     )
     usual, bursting = stage.parameter("habenula.bursting_depressed"), stage.input("habenula.bursting", "1")
     enough = hill(trapped, stage.parameter("habenula.block_ec50"), stage.parameter("nmda.retrapping_steepness"))
@@ -143,13 +145,13 @@ def _overall(stage: Stage, drug: sympy.Expr, memantine: sympy.Expr) -> None:
     turnover = stage.parameter("nmda.unbinding_rate") * stage.parameter("nmda.open_overall")
     half = stage.parameter("nmda.ketamine_ec50")
     held = stage.state(
-        "nmda.ketamine_occupancy", "1", within=(0, 1), about="MK-801 sites held by ketamine, whole forebrain"
+        "nmda.ketamine_occupancy", "1", bounds=(0, 1), description="MK-801 sites held by ketamine, whole forebrain"
     )
     stage.rate(held, +turnover * drug / half * (1 - held), because="binding, affinity as measured in vivo")
     stage.rate(held, -turnover * held, because="unbinding")
     reach = memantine / stage.parameter("nmda.memantine_ec50")
     total = held + (1 - held) * reach / (1 + reach)
-    stage.output("nmda.occupancy", total, "1", about="overall NMDA receptor occupancy, MK-801 site")
+    stage.output("nmda.occupancy", total, "1", description="overall NMDA receptor occupancy, MK-801 site")
 
 
 def _by_subunit(stage: Stage, drug: sympy.Expr) -> None:
@@ -157,4 +159,6 @@ def _by_subunit(stage: Stage, drug: sympy.Expr) -> None:
     reference = stage.parameter("nmda.reference_voltage")
     for subunit in SUBUNITS:
         half = _half_block(stage, "ketamine", subunit, reference, "study")
-        stage.output(f"nmda.block_{subunit}", drug / (drug + half), "1", about=f"block of GluN1/GluN{subunit.upper()}")
+        stage.output(
+            f"nmda.block_{subunit}", drug / (drug + half), "1", description=f"block of GluN1/GluN{subunit.upper()}"
+        )

@@ -23,7 +23,7 @@ def opioid(stage: Stage) -> None:
         "opioid.direct_occupancy",
         bound / (1 + bound),
         "1",
-        about="mu receptors held by ketamine itself, without naltrexone",
+        description="mu receptors held by ketamine itself, without naltrexone",
     )
     equivalent = s + r * s_affinity / r_affinity
     open_share = stage.parameter("pathway.opioid") * (1 - stage.input("tool_compounds.naltrexone_share", "1"))
@@ -31,10 +31,10 @@ def opioid(stage: Stage) -> None:
         "opioid.gate",
         1 - stage.parameter("opioid.permissive_gate") * (1 - open_share),
         "1",
-        about="share of the antidepressant effect that opioid receptors let through",
+        description="share of the antidepressant effect that opioid receptors let through",
     )
     pace = stage.parameter("opioid.rate_constant")
-    tone = stage.state("opioid.tone", "1", within=(0, 1), scale=0.1, about="downstream opioid tone, 0 at rest")
+    tone = stage.state("opioid.tone", "1", bounds=(0, 1), scale=0.1, description="downstream opioid tone, 0 at rest")
     released = hill(equivalent, stage.parameter("opioid.release_ec50"), 1)
     stage.rate(tone, +pace * open_share * released, because="endogenous opioids released downstream of the drug")
     stage.rate(tone, -pace * tone, because="peptides broken down, signalling fades")

@@ -24,12 +24,15 @@ def other_treatments(stage: Stage) -> None:
 
 
 def _antidepressant(stage: Stage) -> None:
-    level = stage.state("other_treatments.antidepressant", "1", about="antidepressant in the body, daily doses")
+    level = stage.state("other_treatments.antidepressant", "1", description="antidepressant in the body, daily doses")
     stage.rate(level, -stage.parameter("other_treatments.antidepressant_elimination") * level, because="elimination")
     blocked = hill(level, stage.parameter("other_treatments.antidepressant_ec50"), 1)
     pace = stage.parameter("other_treatments.desensitisation_rate_constant")
     desensitised = stage.state(
-        "other_treatments.autoreceptor_desensitised", "1", within=(0, 1), about="5-HT1A autoreceptors desensitised"
+        "other_treatments.autoreceptor_desensitised",
+        "1",
+        bounds=(0, 1),
+        description="5-HT1A autoreceptors desensitised",
     )
     stage.rate(desensitised, +pace * blocked, because="raised serotonin desensitises 5-HT1A autoreceptors")
     stage.rate(desensitised, -pace * desensitised, because="autoreceptors recover")
@@ -38,13 +41,13 @@ def _antidepressant(stage: Stage) -> None:
         "other_treatments.serotonin_bias",
         early * blocked + (1 - early) * desensitised,
         "1",
-        about="shift of emotional bias by serotonin, 0 at rest",
+        description="shift of emotional bias by serotonin, 0 at rest",
     )
 
 
 def _psychotherapy(stage: Stage) -> None:
-    material = stage.state("other_treatments.psychotherapy", "sessions", about="sessions not yet worked through")
-    skill = stage.state("other_treatments.skill", "1", within=(0, 1), about="coping skill learnt, 0 at rest")
+    material = stage.state("other_treatments.psychotherapy", "sessions", description="sessions not yet worked through")
+    skill = stage.state("other_treatments.skill", "1", bounds=(0, 1), description="coping skill learnt, 0 at rest")
     trkb = stage.input("plasticity.trkb", "1") - stage.baseline("plasticity.trkb", "1")
     faster = 1 + stage.parameter("other_treatments.plasticity_learning") * trkb
     stage.rate(material, -stage.parameter("other_treatments.session_decay_rate") * material, because="sessions recede")
@@ -56,8 +59,10 @@ def _psychotherapy(stage: Stage) -> None:
 
 
 def _stimulation(stage: Stage, name: str, words: str) -> None:
-    given = stage.state(f"other_treatments.{name}", "sessions", about=f"{words} not yet consolidated")
-    plastic = stage.state(f"other_treatments.{name}_plasticity", "1", scale=0.1, about=f"plasticity left by {words}")
+    given = stage.state(f"other_treatments.{name}", "sessions", description=f"{words} not yet consolidated")
+    plastic = stage.state(
+        f"other_treatments.{name}_plasticity", "1", scale=0.1, description=f"plasticity left by {words}"
+    )
     taking_in = stage.parameter(f"other_treatments.{name}_consolidation") * given
     stage.rate(given, -taking_in, because="sessions are consolidated over days")
     stage.rate(
@@ -75,11 +80,11 @@ def _delayed_effect(stage: Stage, name: str, plastic: sympy.Symbol) -> sympy.Exp
 
 
 def _midazolam(stage: Stage) -> None:
-    amount = stage.state("other_treatments.midazolam", "umol", scale=10.0, about="midazolam in the body")
+    amount = stage.state("other_treatments.midazolam", "umol", scale=10.0, description="midazolam in the body")
     stage.rate(amount, -stage.parameter("other_treatments.midazolam_elimination") * amount, because="elimination")
     stage.output(
         "other_treatments.midazolam_effect",
         hill(amount, stage.parameter("other_treatments.midazolam_ec50"), 2),
         "1",
-        about="midazolam effect, 0 to 1",
+        description="midazolam effect, 0 to 1",
     )

@@ -24,7 +24,7 @@ def pain(stage: Stage) -> None:
     raised = top * baseline * excess / (top - baseline + baseline * excess)
     hoped = exp(-stage.parameter("pain.expectancy_weight") * _expectancy_effect(stage))
     felt = raised * (1 - relief) * (1 - lasting) * hoped
-    stage.output("pain.score", felt, "points", about="chronic pain, NRS points (0-10)")
+    stage.output("pain.score", felt, "points", description="chronic pain, NRS points (0-10)")
 
 
 def _noxious(stage: Stage, relief: sympy.Expr, excess: sympy.Expr, undone: sympy.Expr) -> None:
@@ -36,9 +36,9 @@ def _noxious(stage: Stage, relief: sympy.Expr, excess: sympy.Expr, undone: sympy
     hurts, probe = wound * gain * excess, stage.parameter("pain.test_stimulus") * gain * excess
     scale = stage.parameter("pain.scale_maximum") * left
     about = "pain of a wound, NRS points (0-10)"
-    acute = stage.output("pain.acute", scale * hurts / (1 + hurts), "points", about=about)
+    acute = stage.output("pain.acute", scale * hurts / (1 + hurts), "points", description=about)
     about = "pain that a brief standard stimulus would give now, NRS points (0-10)"
-    stage.output("pain.evoked", scale * probe / (1 + probe), "points", about=about)
+    stage.output("pain.evoked", scale * probe / (1 + probe), "points", description=about)
     _demand(stage, acute)
 
 
@@ -46,11 +46,11 @@ def _acute_relief(stage: Stage) -> sympy.Symbol:
     drug = stage.input("plasma.esketamine", "umol/L")
     pace = log(2) / stage.parameter("pain.acute_effect_half_life")
     about = "S-ketamine at the site of acute relief, plasma-equivalent"
-    site = stage.state("pain.acute_site", "umol/L", scale=0.05, about=about)
+    site = stage.state("pain.acute_site", "umol/L", scale=0.05, description=about)
     stage.rate(site, +pace * drug, because="follows plasma S-ketamine")
     stage.rate(site, -pace * site, because="fades with the half-life of the relief")
     relief = hill(site, stage.parameter("pain.acute_c50"), 1)
-    return stage.output("pain.acute_relief", relief, "1", about="share of pain relieved while the drug is there")
+    return stage.output("pain.acute_relief", relief, "1", description="share of pain relieved while the drug is there")
 
 
 def _norketamine(stage: Stage) -> sympy.Expr:
@@ -67,7 +67,7 @@ def _depotentiation(stage: Stage) -> sympy.Symbol:
     blocked = stage.input("nmda.blocked_spinal", "1")
     plasma = blocked * (1 + blocked) / stage.parameter("pain.spinal_odds")
     about = "block of the dorsal horn, over that which holds half of chronic sensitisation down"
-    return stage.output("pain.block_over_c50", plasma / stage.parameter("pain.chronic_c50"), "1", about=about)
+    return stage.output("pain.block_over_c50", plasma / stage.parameter("pain.chronic_c50"), "1", description=about)
 
 
 def _chronic(stage: Stage, undone: sympy.Symbol) -> sympy.Symbol:
@@ -77,19 +77,23 @@ def _chronic(stage: Stage, undone: sympy.Symbol) -> sympy.Symbol:
     of Dahan 2011 with a Hill exponent of 1, read backwards.
     """
     level = stage.state(
-        "pain.sensitisation", "1", at_rest=1.0, within=(0, 1), about="chronic sensitisation, 1 at own rest"
+        "pain.sensitisation", "1", initial_guess=1.0, bounds=(0, 1), description="chronic sensitisation, 1 at own rest"
     )
     pace = log(2) / stage.parameter("pain.chronic_effect_half_life")
     stage.rate(level, +pace * level * (1 - level), because="what is left of it recruits the rest again")
     stage.rate(level, -pace * undone * level * level, because="synapses depotentiate while NMDA receptors are blocked")
-    stage.output("pain.reversal_odds", (1 - level) / level, "1", about="sensitisation lost over sensitisation left")
+    stage.output(
+        "pain.reversal_odds", (1 - level) / level, "1", description="sensitisation lost over sensitisation left"
+    )
     relieved = stage.parameter("pain.lasting_maximum") * (1 - level)
-    return stage.output("pain.lasting_relief", relieved, "1", about="share of chronic pain relieved for weeks")
+    return stage.output("pain.lasting_relief", relieved, "1", description="share of chronic pain relieved for weeks")
 
 
 def _wind_up(stage: Stage, wound: sympy.Expr, morphine: sympy.Symbol, undone: sympy.Symbol) -> sympy.Symbol:
     """Acute central sensitisation, 0 at rest: what a wound or opioids leave in the dorsal horn for days."""
-    level = stage.state("pain.wind_up", "1", within=(0, 1), scale=0.1, about="acute central sensitisation, 0 at rest")
+    level = stage.state(
+        "pain.wind_up", "1", bounds=(0, 1), scale=0.1, description="acute central sensitisation, 0 at rest"
+    )
     free = (1 - stage.input("nmda.blocked_spinal", "1")) * (1 - level)
     induction, hyperalgesia = stage.parameter("pain.wind_up_rate"), stage.parameter("pain.opioid_hyperalgesia")
     driven = wound / (1 + wound)
@@ -102,11 +106,11 @@ def _wind_up(stage: Stage, wound: sympy.Expr, morphine: sympy.Symbol, undone: sy
 
 
 def _morphine(stage: Stage) -> sympy.Symbol:
-    amount = stage.state("pain.morphine", "umol", scale=10.0, about="morphine in the body")
+    amount = stage.state("pain.morphine", "umol", scale=10.0, description="morphine in the body")
     stage.rate(amount, -stage.parameter("pain.morphine_elimination") * amount, because="elimination")
     open_share = 1 - stage.parameter("perturbation.naltrexone")
     effect = open_share * hill(amount, stage.parameter("pain.morphine_ec50"), 1)
-    return stage.output("pain.morphine_relief", effect, "1", about="share of acute pain that morphine relieves")
+    return stage.output("pain.morphine_relief", effect, "1", description="share of acute pain that morphine relieves")
 
 
 def _demand(stage: Stage, acute: sympy.Symbol) -> None:
@@ -114,15 +118,17 @@ def _demand(stage: Stage, acute: sympy.Symbol) -> None:
     allowed = stage.parameter("person.morphine_on_demand") * stage.parameter("pain.demand_maximum")
     asked = allowed * hill(acute, stage.parameter("pain.demand_ec50"), 2)
     taken = stage.state(
-        "pain.morphine_taken", "umol", scale=100.0, accumulates=True, about="morphine taken from the pump"
+        "pain.morphine_taken", "umol", scale=100.0, is_sink=True, description="morphine taken from the pump"
     )
     stage.rate(stage.ref("pain.morphine"), +asked, because="the patient presses the button")
     stage.rate(taken, +asked, because="the pump counts")
-    stage.output("pain.morphine_demand", asked, "umol/h", about="morphine asked for")
+    stage.output("pain.morphine_demand", asked, "umol/h", description="morphine asked for")
 
 
 def _expectancy_effect(stage: Stage) -> sympy.Symbol:
-    trust = stage.state("pain.expectancy_effect", "1", scale=0.1, about="hope as pain has felt it so far, above rest")
+    trust = stage.state(
+        "pain.expectancy_effect", "1", scale=0.1, description="hope as pain has felt it so far, above rest"
+    )
     hope = stage.input("expectancy.effect", "1") - stage.baseline("expectancy.effect", "1")
     pace = stage.parameter("pain.expectancy_rate_constant")
     stage.rate(trust, +pace * hope, because="relief by hope is learnt day by day")

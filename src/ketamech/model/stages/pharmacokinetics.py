@@ -27,17 +27,17 @@ def pharmacokinetics(stage: Stage) -> None:
         ("norketamine", ("s_norketamine", "r_norketamine")),
     ):
         total = sympy.Add(*(stage.ref(f"venous.{name}") for name in enantiomers))
-        stage.output(f"venous.{moiety}", total, "umol/L", about=f"{moiety} in venous plasma, both enantiomers")
+        stage.output(f"venous.{moiety}", total, "umol/L", description=f"{moiety} in venous plasma, both enantiomers")
 
 
 def _body(stage: Stage) -> None:
     """Body size relative to the published reference, and what it does to flows."""
     weight, reference = stage.parameter("person.weight"), stage.parameter("pharmacokinetics.reference_weight")
     size = stage.constant(
-        "pharmacokinetics.size", weight / reference, "1", about="body weight relative to the reference"
+        "pharmacokinetics.size", weight / reference, "1", description="body weight relative to the reference"
     )
     power = exp(stage.parameter("pharmacokinetics.allometric_exponent") * log(size))
-    stage.constant("pharmacokinetics.flow_size", power, "1", about="what body size does to clearances and flows")
+    stage.constant("pharmacokinetics.flow_size", power, "1", description="what body size does to clearances and flows")
 
 
 def _volume(stage: Stage, name: str) -> sympy.Expr:
@@ -91,7 +91,7 @@ def _liver(stage: Stage, e: str) -> dict[str, sympy.Expr]:
 
 
 def _fixed_binding(stage: Stage, name: str, expression: sympy.Expr, unit: str, about: str) -> sympy.Symbol:
-    return stage.constant(f"pharmacokinetics.{name}", expression, unit, about=about)
+    return stage.constant(f"pharmacokinetics.{name}", expression, unit, description=about)
 
 
 def _enantiomer(stage: Stage, e: str, liver: dict[str, sympy.Expr]) -> None:
@@ -100,20 +100,20 @@ def _enantiomer(stage: Stage, e: str, liver: dict[str, sympy.Expr]) -> None:
         f"pharmacokinetics.central_{e}",
         "umol",
         kind="amount",
-        about=f"{drug} in arterial blood and near tissue",
+        description=f"{drug} in arterial blood and near tissue",
     )
     delay = stage.state(
-        f"pharmacokinetics.delay_one_{e}", "umol", kind="amount", about=f"{drug} on its way to norketamine"
+        f"pharmacokinetics.delay_one_{e}", "umol", kind="amount", description=f"{drug} on its way to norketamine"
     )
     gone = stage.state(
         f"pharmacokinetics.eliminated_{e}",
         "umol",
         kind="amount",
-        accumulates=True,
-        about=f"{drug} eliminated in any form",
+        is_sink=True,
+        description=f"{drug} eliminated in any form",
     )
     concentration = stage.output(
-        f"plasma.{drug}", central / _volume(stage, "central_volume"), "umol/L", about=f"{drug} in arterial plasma"
+        f"plasma.{drug}", central / _volume(stage, "central_volume"), "umol/L", description=f"{drug} in arterial plasma"
     )
     _depots(stage, e, central)
     _oral_depot(stage, e, central, delay, gone, liver)
@@ -145,7 +145,7 @@ def _depots(stage: Stage, e: str, central: sympy.Symbol) -> None:
     """First-order absorption of what a route lets through."""
     for site in ("nose", "mouth", "muscle", "skin"):
         depot = stage.state(
-            f"pharmacokinetics.{site}_{e}", "umol", kind="amount", about=f"{NAMES[e]} waiting at the {site}"
+            f"pharmacokinetics.{site}_{e}", "umol", kind="amount", description=f"{NAMES[e]} waiting at the {site}"
         )
         stage.transfer(
             depot,
@@ -164,7 +164,7 @@ def _oral_depot(
     liver: dict[str, sympy.Expr],
 ) -> None:
     """Swallowed drug meets the gut wall, then the liver, before it reaches the blood."""
-    gut = stage.state(f"pharmacokinetics.gut_{e}", "umol", kind="amount", about=f"{NAMES[e]} in the gut")
+    gut = stage.state(f"pharmacokinetics.gut_{e}", "umol", kind="amount", description=f"{NAMES[e]} in the gut")
     absorbed = stage.parameter("pharmacokinetics.gut_ka") * gut
     survives = liver["gut_escape"] * liver["escape"]
     stage.transfer(gut, central, survives * absorbed, because="absorption of what gut wall and liver let through")
@@ -183,7 +183,7 @@ def _peritoneal(
 ) -> None:
     """Drug in the peritoneal cavity drains mostly through the portal vein and meets the liver first."""
     cavity = stage.state(
-        f"pharmacokinetics.peritoneum_{e}", "umol", kind="amount", about=f"{NAMES[e]} in the peritoneum"
+        f"pharmacokinetics.peritoneum_{e}", "umol", kind="amount", description=f"{NAMES[e]} in the peritoneum"
     )
     absorbed = stage.parameter("pharmacokinetics.peritoneum_ka") * cavity
     portal = stage.parameter("pharmacokinetics.peritoneal_portal_share")
@@ -202,7 +202,7 @@ def _tissue(
     flow: sympy.Expr,
     volume: sympy.Expr,
 ) -> None:
-    tissue = stage.state(f"pharmacokinetics.{name}", "umol", kind="amount", about=f"drug in tissue, {name}")
+    tissue = stage.state(f"pharmacokinetics.{name}", "umol", kind="amount", description=f"drug in tissue, {name}")
     stage.transfer(central, tissue, flow * concentration, because="distribution into tissue")
     stage.transfer(tissue, central, flow * tissue / volume, because="return from tissue")
 
@@ -210,9 +210,11 @@ def _tissue(
 def _norketamine(stage: Stage, e: str, first: sympy.Symbol) -> sympy.Symbol:
     """Two steps of delay, then norketamine with one tissue."""
     pace = stage.parameter("pharmacokinetics.norketamine_ktr")
-    second = stage.state(f"pharmacokinetics.delay_two_{e}", "umol", kind="amount", about="norketamine being formed")
+    second = stage.state(
+        f"pharmacokinetics.delay_two_{e}", "umol", kind="amount", description="norketamine being formed"
+    )
     formed = stage.state(
-        f"pharmacokinetics.norketamine_{e}", "umol", kind="amount", about=f"{e.upper()}-norketamine in blood"
+        f"pharmacokinetics.norketamine_{e}", "umol", kind="amount", description=f"{e.upper()}-norketamine in blood"
     )
     stage.transfer(first, second, pace * first, because="first step of formation delay")
     stage.transfer(second, formed, pace * second, because="second step of formation delay")
@@ -221,7 +223,7 @@ def _norketamine(stage: Stage, e: str, first: sympy.Symbol) -> sympy.Symbol:
         f"plasma.{e}_norketamine",
         formed / volume,
         "umol/L",
-        about=f"{e.upper()}-norketamine in arterial plasma",
+        description=f"{e.upper()}-norketamine in arterial plasma",
     )
     flow, tissue = _flow(stage, "norketamine_intercompartmental_clearance"), _volume(stage, "norketamine_tissue_volume")
     _tissue(stage, f"norketamine_tissue_{e}", formed, plasma, flow, tissue)
@@ -237,10 +239,10 @@ def _later_metabolites(stage: Stage, e: str, norketamine: sympy.Symbol, gone: sy
     to_dehydro = stage.parameter("pharmacokinetics.dehydronorketamine_share")
     to_hydroxy = stage.parameter("pharmacokinetics.hydroxynorketamine_share")
     dehydro = stage.state(
-        f"pharmacokinetics.dehydronorketamine_{e}", "umol", kind="amount", about="dehydronorketamine in blood"
+        f"pharmacokinetics.dehydronorketamine_{e}", "umol", kind="amount", description="dehydronorketamine in blood"
     )
     hydroxy = stage.state(
-        f"pharmacokinetics.hydroxynorketamine_{e}", "umol", kind="amount", about="hydroxynorketamine in blood"
+        f"pharmacokinetics.hydroxynorketamine_{e}", "umol", kind="amount", description="hydroxynorketamine in blood"
     )
     stage.transfer(norketamine, dehydro, to_dehydro * cleared, because="dehydrogenation")
     stage.transfer(norketamine, hydroxy, to_hydroxy * cleared, because="hydroxylation")
@@ -250,7 +252,7 @@ def _later_metabolites(stage: Stage, e: str, norketamine: sympy.Symbol, gone: sy
             f"plasma.{e}_{name}",
             amount / _volume(stage, f"{name}_volume"),
             "umol/L",
-            about=f"{e.upper()}-{name} in arterial plasma",
+            description=f"{e.upper()}-{name} in arterial plasma",
         )
         stage.transfer(amount, gone, _flow(stage, f"{name}_clearance_{e}") * level, because=f"elimination of {name}")
     flow, volume = (
@@ -262,7 +264,7 @@ def _later_metabolites(stage: Stage, e: str, norketamine: sympy.Symbol, gone: sy
 
 def _vein(stage: Stage, name: str, artery: sympy.Expr) -> None:
     """A venous sample lags behind the artery while the arm's tissue takes up or gives back."""
-    vein = stage.state(f"venous.{name}", "umol/L", scale=0.1, about=f"{name.replace('_', '-')} in venous plasma")
+    vein = stage.state(f"venous.{name}", "umol/L", scale=0.1, description=f"{name.replace('_', '-')} in venous plasma")
     stage.rate(
         vein,
         stage.parameter("pharmacokinetics.arteriovenous_ke0") * (artery - vein),

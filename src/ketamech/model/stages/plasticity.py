@@ -28,7 +28,7 @@ def plasticity(stage: Stage) -> None:
 def _first_order_lag(stage: Stage, name: str, target: sympy.Expr, pace: str, about: str, because: str) -> sympy.Symbol:
     """A state at rest at 1 that follows a target with a first-order pace (1/h)."""
     speed = stage.parameter(f"plasticity.{pace}")
-    level = stage.state(f"plasticity.{name}", "1", at_rest=1.0, about=about)
+    level = stage.state(f"plasticity.{name}", "1", initial_guess=1.0, description=about)
     stage.rate(level, +speed * target, because=because)
     stage.rate(level, -speed * level, because="turnover")
     return level
@@ -46,7 +46,7 @@ def _calcium(stage: Stage) -> sympy.Symbol:
     open_nmda = 1 - share * stage.input("nmda.blocked_pyramidal", "1") + share * helped
     channels = 1 - stage.input("tool_compounds.verapamil_share", "1")
     inactive = stage.state(
-        "plasticity.channel_inactivation", "1", within=(None, None), about="calcium entry got used to"
+        "plasticity.channel_inactivation", "1", bounds=(None, None), description="calcium entry got used to"
     )
     target = stage.input("ampa.current", "1") * open_nmda * channels / (1 + inactive)
     level = _first_order_lag(
@@ -83,7 +83,7 @@ def _translation_brake(stage: Stage) -> sympy.Symbol:
         "eEF2 kinase is silent while NMDA is blocked",
     )
     adapted = stage.state(
-        "plasticity.eef2_set_point", "1", within=(None, None), about="lasting loss of p-eEF2 got used to"
+        "plasticity.eef2_set_point", "1", bounds=(None, None), description="lasting loss of p-eEF2 got used to"
     )
     stage.rate(
         adapted,
@@ -91,7 +91,9 @@ def _translation_brake(stage: Stage) -> sympy.Symbol:
         because="scaling set point follows the lasting level",
     )
     freed = _above_threshold(stage, 1 - brake - adapted)
-    return stage.output("plasticity.eef2_release_signal", freed, "1", about="translation freed beyond its set point")
+    return stage.output(
+        "plasticity.eef2_release_signal", freed, "1", description="translation freed beyond its set point"
+    )
 
 
 def _bdnf(stage: Stage, calcium: sympy.Expr, scaling: sympy.Expr) -> sympy.Symbol:
@@ -130,14 +132,14 @@ def _trkb(stage: Stage, released: sympy.Expr) -> sympy.Symbol:
     target = free * stimulus * (1 + half) / (half + stimulus)
     active = _first_order_lag(stage, "trkb", target, "trkb_rate_constant", "phosphorylated TrkB", "BDNF binding")
     excess = looped * _above_threshold(stage, active - 1)
-    tired = stage.state("plasticity.trkb_desensitised", "1", within=(None, None), about="TrkB signal got used to")
+    tired = stage.state("plasticity.trkb_desensitised", "1", bounds=(None, None), description="TrkB signal got used to")
     stage.rate(
         tired,
         stage.parameter("plasticity.trkb_desensitisation") * (excess - tired),
         because="internalised receptors follow the lasting excess",
     )
     signal = _above_threshold(stage, excess - tired)
-    return stage.output("plasticity.trkb_signal", signal, "1", about="TrkB signal beyond desensitisation")
+    return stage.output("plasticity.trkb_signal", signal, "1", description="TrkB signal beyond desensitisation")
 
 
 def _kinases(stage: Stage, trkb: sympy.Expr) -> sympy.Symbol:
@@ -152,7 +154,9 @@ def _mtorc1(stage: Stage, kinases: sympy.Expr) -> sympy.Symbol:
     GluN2B receptors hold it down at rest; a cortex without them runs higher for life (Miller 2014).
     """
     drive = (kinases - 1) * hill(kinases - 1, stage.parameter("plasticity.mtorc1_threshold"), 1)
-    feedback = stage.state("plasticity.s6k_feedback", "1", within=(None, None), about="S6 kinase feedback on mTORC1")
+    feedback = stage.state(
+        "plasticity.s6k_feedback", "1", bounds=(None, None), description="S6 kinase feedback on mTORC1"
+    )
     target = 1 + stage.parameter("plasticity.mtorc1_gain") * drive / (
         1 + stage.parameter("plasticity.s6k_gain") * feedback
     )
@@ -168,7 +172,7 @@ def _mtorc1(stage: Stage, kinases: sympy.Expr) -> sympy.Symbol:
         stage.parameter("plasticity.s6k_rate_constant") * (excess - feedback),
         because="S6 kinase follows mTORC1 activity",
     )
-    return stage.output("plasticity.synthesis_signal", excess, "1", about="mTORC1 activity above rest")
+    return stage.output("plasticity.synthesis_signal", excess, "1", description="mTORC1 activity above rest")
 
 
 def _gsk3(stage: Stage, kinases: sympy.Expr) -> sympy.Symbol:
@@ -187,12 +191,14 @@ def _synaptic_protein(stage: Stage, synthesis: sympy.Expr, gsk3: sympy.Expr) -> 
     reserve, turnover = stage.parameter("plasticity.protein_reserve"), stage.parameter("plasticity.protein_turnover")
     guard = stage.parameter("plasticity.gsk3_turnover_share")
     capacity = stage.state(
-        "plasticity.growth_capacity", "1", at_rest=1.0, about="synaptic tags free to take new protein"
+        "plasticity.growth_capacity", "1", initial_guess=1.0, description="synaptic tags free to take new protein"
     )
     new = stage.state(
-        "plasticity.new_protein", "1", within=(None, None), about="protein made but not yet at the synapse"
+        "plasticity.new_protein", "1", bounds=(None, None), description="protein made but not yet at the synapse"
     )
-    protein = stage.state("plasticity.synaptic_protein", "1", at_rest=1.0, about="synaptic protein relative to rest")
+    protein = stage.state(
+        "plasticity.synaptic_protein", "1", initial_guess=1.0, description="synaptic protein relative to rest"
+    )
     working = 1 - stage.input("tool_compounds.anisomycin_share", "1")
     made = working * stage.parameter("plasticity.synthesis_rate") * capacity * synthesis / (half + synthesis)
     stage.rate(new, +made, because="mTORC1-dependent translation in dendrites")

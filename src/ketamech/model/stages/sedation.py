@@ -22,22 +22,24 @@ def sedation(stage: Stage) -> None:
     metabolite = stage.input("plasma.s_norketamine", "umol/L") + potency * stage.input("plasma.r_norketamine", "umol/L")
     arterial = parent + stage.parameter("sedation.norketamine_potency") * metabolite
     pace = stage.parameter("sedation.ke0")
-    site = stage.state("sedation.site", "umol/L", about="drug at the site of anaesthesia, plasma-equivalent S-ketamine")
+    site = stage.state(
+        "sedation.site", "umol/L", description="drug at the site of anaesthesia, plasma-equivalent S-ketamine"
+    )
     stage.rate(site, +pace * arterial, because="entry from arterial plasma")
     stage.rate(site, -pace * site, because="return to plasma")
     midazolam = stage.parameter("sedation.midazolam_weight") * stage.input("other_treatments.midazolam_effect", "1")
     strength = site / stage.parameter("sedation.waking_level") + midazolam + _anaesthetic(stage)
     one = stage.parameter("sedation.waking_strength")
     depth = hill(strength, one, stage.parameter("sedation.depth_steepness"))
-    stage.output("sedation.depth", depth, "1", about="depth of sedation: 0 alert, 1 fully anaesthetised")
+    stage.output("sedation.depth", depth, "1", description="depth of sedation: 0 alert, 1 fully anaesthetised")
     asleep = hill(strength, one, stage.parameter("sedation.waking_steepness"))
-    stage.output("sedation.consciousness", 1 - asleep, "1", about="probability of being awake")
+    stage.output("sedation.consciousness", 1 - asleep, "1", description="probability of being awake")
     _restoration(stage, asleep)
 
 
 def _restoration(stage: Stage, asleep: sympy.Expr) -> None:
     """Waking is not the end of it: faculties are back only one and a half to three hours later (Mashour 2021)."""
-    left = stage.state("sedation.residual", "1", within=(0, 1), about="what unconsciousness leaves, 0 at rest")
+    left = stage.state("sedation.residual", "1", bounds=(0, 1), description="what unconsciousness leaves, 0 at rest")
     settling, recovery = stage.parameter("sedation.recovery_onset_rate"), stage.parameter("sedation.recovery_rate")
     stage.rate(left, +settling * asleep * (1 - left), because="the network settles into unconsciousness within minutes")
     stage.rate(left, -recovery * left, because="and is itself again an hour or more after waking")
@@ -45,14 +47,16 @@ def _restoration(stage: Stage, asleep: sympy.Expr) -> None:
         "sedation.recovered_activity",
         (1 - asleep) * (1 - left),
         "1",
-        about="share of the activity of waking that is there",
+        description="share of the activity of waking that is there",
     )
 
 
 def _anaesthetic(stage: Stage) -> sympy.Expr:
     """A general anaesthetic other than ketamine (propofol, a gas), kept at its usual level while it is given."""
-    level = stage.state("sedation.anaesthetic", "1", about="other general anaesthetic, share of its usual level")
+    level = stage.state("sedation.anaesthetic", "1", description="other general anaesthetic, share of its usual level")
     stage.rate(level, -stage.parameter("sedation.anaesthetic_elimination") * level, because="breathed out or cleared")
     held = hill(level, stage.parameter("sedation.anaesthetic_ec50"), stage.parameter("sedation.depth_steepness"))
-    stage.output("sedation.cortex_silenced", held, "1", about="share of cortex silenced by another general anaesthetic")
+    stage.output(
+        "sedation.cortex_silenced", held, "1", description="share of cortex silenced by another general anaesthetic"
+    )
     return stage.parameter("sedation.anaesthetic_weight") * level

@@ -20,10 +20,10 @@ def spines(stage: Stage) -> None:
     quinolinate = stage.input("inflammation.quinolinate", "1") - stage.baseline("inflammation.quinolinate", "1")
     stable, room = stage.parameter("spines.stable"), stage.parameter("spines.maximum_density")
     nascent = stage.state(
-        "spines.nascent", "1", at_rest=0.03, scale=0.1, about="new spines, relative to healthy density"
+        "spines.nascent", "1", initial_guess=0.03, scale=0.1, description="new spines, relative to healthy density"
     )
     mature = stage.state(
-        "spines.mature", "1", at_rest=0.25, scale=0.3, about="mature spines, relative to healthy density"
+        "spines.mature", "1", initial_guess=0.25, scale=0.3, description="mature spines, relative to healthy density"
     )
     density = stable + nascent + mature
     slowed = 1 - stage.parameter("spines.stress_formation") * stress
@@ -56,18 +56,18 @@ def spines(stage: Stage) -> None:
         because="those not consolidated are withdrawn",
     )
     stage.rate(mature, -loss * mature, because="elimination, faster under stress, not changed by the drug")
-    now = stage.output("spines.density", density, "1", about="spine density relative to healthy")
+    now = stage.output("spines.density", density, "1", description="spine density relative to healthy")
     stage.output(
         "spines.density_change",
         now / stage.baseline("spines.density", "1"),
         "1",
-        about="density relative to own rest",
+        description="density relative to own rest",
     )
-    stage.output("spines.formation", forming, "1/h", about="spines formed per hour, share of healthy density")
+    stage.output("spines.formation", forming, "1/h", description="spines formed per hour, share of healthy density")
     usual = stage.baseline("spines.mature", "1")
     stage.output(
         "spines.elimination",
         loss * usual / (stable + usual),
         "1/h",
-        about="hourly loss of the spines that were there before treatment",
+        description="hourly loss of the spines that were there before treatment",
     )

@@ -12,6 +12,8 @@ def stress(stage: Stage) -> None:
     on top of it and fills what is left of the scale; it fades within hours of its end. Unit: share of the scale.
     """
     lasting = stage.parameter("person.stress")
-    imposed = stage.state("stress.imposed", "1", about="stress imposed by a protocol, 1 = full")
+    imposed = stage.state("stress.imposed", "1", description="stress imposed by a protocol, 1 = full")
     stage.rate(imposed, -stage.parameter("stress.relief_rate") * imposed, because="relief after the protocol")
-    stage.output("stress.level", lasting + (1 - lasting) * imposed, "1", about="stress, 0 healthy, 1 as in depression")
+    stage.output(
+        "stress.level", lasting + (1 - lasting) * imposed, "1", description="stress, 0 healthy, 1 as in depression"
+    )

@@ -17,7 +17,7 @@ def suicidality(stage: Stage) -> None:
     silenced = (stage.baseline("habenula.bursting", "1") - stage.input("habenula.bursting", "1")) / stage.parameter(
         "habenula.bursting_depressed"
     )
-    relief = stage.state("suicidality.relief", "1", scale=0.3, about="what habenular silence leaves for days")
+    relief = stage.state("suicidality.relief", "1", scale=0.3, description="what habenular silence leaves for days")
     fading = stage.parameter("suicidality.relief_decay_rate")
     stage.rate(relief, +stage.parameter("suicidality.relief_gain") * silenced, because="hours without bursts")
     stage.rate(relief, -fading * relief, because="relief fades over days")
@@ -33,11 +33,13 @@ def suicidality(stage: Stage) -> None:
             + stage.parameter("suicidality.relief_weight") * relief
         ),
         "1",
-        about="push away from ideation, 0 at own rest, log odds of the scale",
+        description="push away from ideation, 0 at own rest, log odds of the scale",
     )
     baseline, top = stage.parameter("person.baseline_ideation"), stage.parameter("suicidality.scale_maximum")
     pace = stage.parameter("suicidality.rate_constant")
-    ideation = stage.state("suicidality.ideation", "points", at_rest=8.0, within=(0, 38), scale=5.0, about="SSI total")
+    ideation = stage.state(
+        "suicidality.ideation", "points", initial_guess=8.0, bounds=(0, 38), scale=5.0, description="SSI total"
+    )
     target = top * baseline / (baseline + (top - baseline) * exp(drive))
     stage.rate(ideation, +pace * target, because="the drive moves the score within its bounds")
     stage.rate(ideation, -pace * ideation, because="ideation follows within hours")

@@ -35,10 +35,10 @@ def tool_compounds(stage: Stage) -> None:
     given. `perturbation.*` holds a share for good instead (a knock-out, a diet, a pump); both together never exceed 1.
     """
     for name, words in COMPOUNDS.items():
-        level = stage.state(f"tool_compounds.{name}", "1", about=f"level in usual experimental doses: {words}")
+        level = stage.state(f"tool_compounds.{name}", "1", description=f"level in usual experimental doses: {words}")
         stage.rate(
             level, -stage.parameter(f"tool_compounds.{name}_elimination") * level, because="eliminated from the site"
         )
         acute = hill(level, stage.parameter(f"tool_compounds.{name}_ec50"), 1)
         held = stage.parameter(f"perturbation.{name}")
-        stage.output(f"tool_compounds.{name}_share", 1 - (1 - held) * (1 - acute), "1", about=f"share: {words}")
+        stage.output(f"tool_compounds.{name}_share", 1 - (1 - held) * (1 - acute), "1", description=f"share: {words}")
