@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ketamech.model.stage import HasUnit
     from ketamech.model.system import System
 
-Cached = TypeVar("Kept", SystemLayout, ExpressionTrees)
+Cached = TypeVar("Cached", SystemLayout, ExpressionTrees)
 _ROOT = Path(__file__).parents[1]
 _SOURCE_PATTERNS = ("core/units.py", "model/**/*.py")
 

@@ -111,7 +111,7 @@ def _unit(row: CsvRow) -> str:
 
 
 def _evidence(row: CsvRow, status: str, known: Evidence) -> tuple[str, ...]:
-    """Ids of the evidence for a value: they exist, calibration used calibration rows only, recalled rows are not measurements."""
+    """Evidence ids of a value, checked: they exist, and their use and reading fit the status."""
     ids = _expanded(row["evidence"], known)
     for name in ids:
         if name not in known.observations:
