@@ -112,7 +112,7 @@ def test_calibration_may_not_use_rows_held_back(load, evidence):
 
 def test_memory_is_not_measurement(load, evidence):
     recalled = next(row.id for row in evidence.observations.values() if row.read_as == "recalled")
-    with pytest.raises(InputError, match="only recalled rows"):
+    with pytest.raises(InputError, match="only recalled evidence"):
         load({**GOOD, "evidence": recalled})
     assert load({**GOOD, "status": "assumed", "evidence": recalled})
 
