@@ -27,7 +27,7 @@ class Executor:
     Pickled to another process it becomes a plain local executor: only this process writes the checkpoint.
     """
 
-    pieces: Checkpoint | None = None
+    checkpoint: Checkpoint | None = None
     cluster: ClusterProtocol | None = None
 
     def map(
@@ -41,16 +41,16 @@ class Executor:
         `unit_function` computes one unit independently of the others; `batch_function` computes several in turn, where
         that is faster locally. A name must identify everything that determines the numbers of a unit within the job.
         """
-        missing = [name for name in units if not self.pieces or name not in self.pieces]
+        missing = [name for name in units if not self.checkpoint or name not in self.checkpoint]
         pending, finished = set(missing), dict[str, Arrays]()
         with closing(self._pending_units([units[name] for name in missing], unit_function, batch_function)) as results:
             for name in units:
                 while name in pending and name not in finished:
                     number, result = next(results)
                     finished[missing[number]] = result
-                    if self.pieces:
-                        self.pieces.save(missing[number], result)
-                yield finished.pop(name) if name in pending or not self.pieces else self.pieces.read(name)
+                    if self.checkpoint:
+                        self.checkpoint.save(missing[number], result)
+                yield finished.pop(name) if name in pending or not self.checkpoint else self.checkpoint.read(name)
 
     def _pending_units(
         self,

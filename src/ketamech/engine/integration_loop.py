@@ -64,7 +64,7 @@ TIME_RESOLUTION = 1.05  # how much longer than proposed a step may be to reach a
 
 def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace) -> Callable[..., Any]:
     """`follow` over the code blocks `blocks`: integrates patients of the queue until there are no more."""
-    prepare, attempt, accept, glimpse = blocks.prepare, blocks.attempt, blocks.accept, blocks.glimpse
+    prepare, attempt, accept, interpolate = blocks.prepare, blocks.attempt, blocks.accept, blocks.interpolate
     put, fetch, call_next, call_all = common.put, common.fetch, common.call_next, common.call_all
 
     @jit
@@ -147,7 +147,7 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
 
     @jit
     def store_output(workspace, lane_state, sizes, lane, outputs):
-        """Store the requested outputs of a lane, computed by `glimpse`."""
+        """Store the requested outputs of a lane, computed by `interpolate`."""
         lanes, wanted, out = sizes[LANES], outputs[2], outputs[3]
         start = (lane_state[PATIENT * lanes + lane] * sizes[TIMES] + lane_state[NEXT_TIME * lanes + lane]) * sizes[
             WANTED
@@ -169,7 +169,7 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
                     lane_state[TASK * sizes[LANES] + lane] = OUTPUT
                     more = True
             if more:
-                glimpse(place, low)
+                interpolate(place, low)
             for lane in range(low, high):
                 if lane_state[TASK * sizes[LANES] + lane] == OUTPUT:
                     store_output(workspace, lane_state, sizes, lane, outputs)

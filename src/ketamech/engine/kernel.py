@@ -70,7 +70,7 @@ class CompiledSystem:
         return np.array([values.get(name, starts.get(name, 0)) for name in SIZES], dtype=np.int64)
 
     def output_rows(self, names: tuple[str, ...]) -> np.ndarray:
-        """Workspace rows of outputs after `glimpse`: states, then time-varying outputs."""
+        """Workspace rows of outputs after `interpolate`: states, then time-varying outputs."""
         place = {name: i for i, name in enumerate(self.layout.output_names)}
         n, starts = len(self.layout.states), self.rows.starts
         rows = [starts["V"] + place[x] if place[x] < n else starts["S"] + place[x] - n for x in names]

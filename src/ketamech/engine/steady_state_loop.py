@@ -36,7 +36,7 @@ from ketamech.engine.lane_layout import (
 
 def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace) -> Callable[..., Any]:
     """`settle` over the code blocks `blocks`: solves patients of the queue until there are no more."""
-    prepare, glimpse, relax, move = blocks.prepare, blocks.glimpse, blocks.relax, blocks.move
+    prepare, interpolate, relax, move = blocks.prepare, blocks.interpolate, blocks.relax, blocks.move
     put, fetch, call_next, call_all = common.put, common.fetch, common.call_next, common.call_all
 
     @jit
@@ -111,7 +111,7 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
                 loaded = True
         if loaded:
             prepare(place, low)
-            glimpse(place, low)
+            interpolate(place, low)
             for lane in range(low, high):
                 if lane_state[TASK * sizes[LANES] + lane] == LOAD:
                     update_baselines(workspace, sizes, lane, source)
@@ -135,7 +135,7 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
             move(place, low)
             if not finished:
                 continue
-            glimpse(place, low)
+            interpolate(place, low)
             for lane in range(low, high):
                 if lane_state[TASK * sizes[LANES] + lane] == OUTPUT:
                     lane_state[TASK * sizes[LANES] + lane] = INTEGRATE

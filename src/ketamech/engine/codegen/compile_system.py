@@ -15,7 +15,7 @@ from ketamech.model.jacobian import SparseJacobian, sparse_jacobian
 from ketamech.model.system import System
 
 METHOD = RODAS5P
-EXPORTED = ("prepare", "attempt", "accept", "glimpse", "relax", "move", "slopes")
+EXPORTED = ("prepare", "attempt", "accept", "interpolate", "relax", "move", "slopes")
 
 
 @dataclass(frozen=True)

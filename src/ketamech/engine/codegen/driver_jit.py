@@ -17,7 +17,7 @@ from ketamech.engine.integration_loop import integration_loop
 from ketamech.engine.lane_layout import Jit, lane_queue
 from ketamech.engine.steady_state_loop import steady_state_loop
 
-BLOCKS = ("prepare", "attempt", "accept", "glimpse", "relax", "move")
+BLOCKS = ("prepare", "attempt", "accept", "interpolate", "relax", "move")
 _KINDS = {"r": types.CPointer(types.float64), "w": types.CPointer(types.int64), "c": types.int64}
 _NUMBA_OPTIONS: dict[str, Any] = {
     "error_model": "numpy",

@@ -115,7 +115,7 @@ RODAS5P = RosenbrockTableau(  # Steinebach, BIT Numerical Mathematics 63:27 (202
 
 
 def step_blocks(method: RosenbrockTableau, scales: Sequence[float]) -> list[BasicBlock]:
-    """`attempt` (one step of every lane), `accept` (keep it where ACCEPT is set) and `glimpse` (outputs at THETA).
+    """`attempt` (one step of every lane), `accept` (keep it where ACCEPT is set) and `interpolate` (outputs at THETA).
 
     The state is in Y, constant inputs in G; U is the new state, ERROR the weighted root mean square of the embedded
     error over the tolerance; 1/h is in SPEED, 1/(h gamma) in SHIFT. `scales` are added to the size of a state.
@@ -138,7 +138,7 @@ def step_blocks(method: RosenbrockTableau, scales: Sequence[float]) -> list[Basi
     return [
         BasicBlock("attempt", tuple(body)),
         BasicBlock("accept", (Loop(n, keep),)),
-        BasicBlock("glimpse", (*_dense(method, n), Call("observe"))),
+        BasicBlock("interpolate", (*_dense(method, n), Call("observe"))),
     ]
 
 
