@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from ketamech.analysis import claims as room
 from ketamech.analysis.claims.evaluate_claims import evaluate_claims
 from ketamech.analysis.claims.tables import DIRECTORY, load_claims, load_rule, load_variants
 from ketamech.analysis.claims.verdict_rule import claim_verdict

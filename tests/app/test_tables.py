@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import ketamech.report.tracks as tracks
 import numpy as np
 import pytest
 
 import ketamech.analysis.pathways as pathways
+import ketamech.report.tracks as tracks
 from ketamech.analysis.pathways import component, label_in_sentence, load_components, load_pathways
 from ketamech.core import InputError
 from ketamech.parameters.parameter_table import ParameterTable

@@ -36,8 +36,8 @@ def pretend(threads, monkeypatch):
     def put(code=threads, **facts):
         driver = PretendedDriver(code, **facts)
         gpu = CudaDevice(driver)
-        for room in ("kernel.open_device", "cuda_driver.open_device"):
-            monkeypatch.setattr(f"ketamech.engine.{room}", lambda: gpu)
+        for name in ("kernel.open_device", "cuda_driver.open_device"):
+            monkeypatch.setattr(f"ketamech.engine.{name}", lambda: gpu)
         return driver
 
     return put

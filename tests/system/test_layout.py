@@ -29,7 +29,9 @@ def test_a_layout_says_what_its_system_says(system):
 
 def test_what_is_fixed_is_not_in_the_layout():
     def fixed(m):
-        m.constant("fixed.size", m.parameter("toy.volume") / m.parameter("toy.other_volume"), "1", about="a ratio")
+        m.constant(
+            "fixed.size", m.parameter("toy.volume") / m.parameter("toy.other_volume"), "1", description="a ratio"
+        )
 
     assert "fixed.size" not in build_system(TABLE, [kinetics, fixed]).layout.units
 

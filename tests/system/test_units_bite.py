@@ -93,5 +93,5 @@ def test_a_stage_may_not_change_another_stages_state():
     def wrong(m):
         m.rate(m.input("kinetics.central", "umol"), 0, because="meddling")
 
-    with pytest.raises(ModelError, match="does not own"):
+    with pytest.raises(ModelError, match="does not declare"):
         build_system(TABLE, [kinetics, wrong])

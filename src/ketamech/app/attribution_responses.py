@@ -28,7 +28,9 @@ def attribution_of(engine: AppState, scenario: Scenario, draws: int, tell: Progr
         "totals": records(found.totals),
         "parts": list(found.parts),
         "times": np.round(found.times, 4).tolist(),
-        "course": [rounded(layer[1:].mean(axis=0) if len(layer) > 1 else layer[0]) for layer in found.madrs_decomposition],
+        "course": [
+            rounded(layer[1:].mean(axis=0) if len(layer) > 1 else layer[0]) for layer in found.madrs_decomposition
+        ],
         "said": _said(found, engine),
         "failed": int(found.failed),
         "skipped": list(found.skipped),

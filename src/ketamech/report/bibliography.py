@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ketamech.core import InputError
-from ketamech.core.json_files import read_json
+from ketamech.core.atomic_files import read_json
 from ketamech.evidence import Evidence, Reference, load_evidence
 from ketamech.exchange.cohort_store import STATE
 from ketamech.exchange.output_folder import read_manifest

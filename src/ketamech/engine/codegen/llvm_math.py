@@ -1,9 +1,13 @@
-"""exp and log of a whole vector as LLVM text: no library call, so the same bits on every processor.
+"""exp, log, sin, cos, arctan and floor of a whole vector as LLVM text: no library call, so the same bits everywhere.
 
 exp: argument reduction by multiples of ln 2 held in two parts, Taylor polynomial of degree 13 on |r| <= ln 2 / 2
-(truncation 4e-18), exponent set by adding to its bits. log: the reduction and the polynomial of fdlibm's e_log.c
-(Sun Microsystems, 1993). Both are within 1.5 units in the last place of the true value where that is a normal number;
-NaN passes through.
+(truncation 4e-18), exponent set by adding to its bits. log: the reduction and the polynomial of fdlibm's e_log.c (Sun
+Microsystems, 1993). Both are within 1.5 units in the last place of the true value where that is a normal number.
+
+sin and cos: x minus n times pi / 2, held in three parts and subtracted by fused operations, then the polynomials of
+fdlibm's k_sin.c and k_cos.c on |r| <= pi / 4. Within 2 units in the last place up to |x| = 2^40; beyond that NaN.
+arctan: reduced to |t| <= tan(pi / 8), then the polynomial of fdlibm's s_atan.c; within 2 units in the last place
+everywhere. NaN passes through all functions.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import struct
 from collections.abc import Sequence
 
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
-SHIFTER = 6755399441055744.0  # 1.5 * 2^52: adding it leaves a whole number in the low bits
+SHIFTER = 6755399441055744.0  # 1.5 * 2^52: adding it leaves an integer in the low bits
 MAX_ARGUMENT, MIN_ARGUMENT = 709.782712893384, -708.0
 LOG_COEFFICIENTS = (
     6.666666666666735130e-01,
@@ -24,6 +28,24 @@ LOG_COEFFICIENTS = (
     1.531383769920937332e-01,
     1.479819860511658591e-01,
 )
+
+
+QUARTER_TURN = (math.pi / 2, 6.123233995736766e-17, -1.4973849048591698e-33)  # pi / 2 is their sum
+MAX_ANGLE = 2.0**40
+SINE = (
+    -1.66666666666666324348e-01, 8.33333333332248946124e-03, -1.98412698298579493134e-04,
+    2.75573137070700676789e-06, -2.50507602534068634195e-08, 1.58969099521155010221e-10,
+)  # fmt: skip
+COSINE = (
+    4.16666666666666019037e-02, -1.38888888888741095749e-03, 2.48015872894767294178e-05,
+    -2.75573143513906633035e-07, 2.08757232129817482790e-09, -1.13596475577881948265e-11,
+)  # fmt: skip
+ARCTANGENT = (
+    -3.33333333333329318027e-01, 1.99999999998764832476e-01, -1.42857142725034663711e-01,
+    1.11111104054623557880e-01, -9.09088713343650656196e-02, 7.69187620504482999495e-02,
+    -6.66107313738753120669e-02, 5.83357013379057348645e-02, -4.97687799461593236017e-02,
+    3.65315727442169155270e-02, -1.62858201153657823623e-02,
+)  # fmt: skip
 
 
 def bits(number: float) -> str:
@@ -37,7 +59,7 @@ def vector_constant(number: float, lanes: int) -> str:
 
 
 def vector_integer_constant(number: int, lanes: int) -> str:
-    """One whole number in every lane."""
+    """One integer in every lane."""
     return "<" + ", ".join([f"i64 {number}"] * lanes) + ">"
 
 
@@ -63,7 +85,7 @@ class LlvmFunctionBuilder:
         return self.line(f"{kind} {self.real} {a}, {b}")
 
     def integer(self, kind: str, a: str, b: str) -> str:
-        """An instruction of two whole numbers."""
+        """An instruction of two integers."""
         return self.line(f"{kind} {self.whole} {a}, {b}")
 
     def fma(self, a: str, b: str, c: str) -> str:
@@ -72,11 +94,11 @@ class LlvmFunctionBuilder:
         return self.line(f"call {self.real} @llvm.fma.v{self.lanes}f64({arguments})")
 
     def as_whole(self, a: str) -> str:
-        """The bits of a double as a whole number."""
+        """The bits of a double as an integer."""
         return self.line(f"bitcast {self.real} {a} to {self.whole}")
 
     def as_real(self, a: str) -> str:
-        """And back."""
+        """An integer as the bits of a double."""
         return self.line(f"bitcast {self.whole} {a} to {self.real}")
 
     def choose(self, how: str, a: str, b: str, yes: str, no: str) -> str:
@@ -133,3 +155,70 @@ def logarithm(lanes: int) -> str:
     below = f.choose("olt", "%x", f.c(0.0), f.c(math.nan), zero)
     top = f.choose("oeq", "%x", f.c(math.inf), f.c(math.inf), below)
     return f.text("vector_log", f.choose("uno", "%x", "%x", "%x", top))
+
+
+def sine(lanes: int) -> str:
+    """The function @vector_sin."""
+    return _reduce_angle("vector_sin", lanes, 0)
+
+
+def cosine(lanes: int) -> str:
+    """The function @vector_cos: the sine with a phase of a quarter turn."""
+    return _reduce_angle("vector_cos", lanes, 1)
+
+
+def _reduce_angle(name: str, lanes: int, ahead: int) -> str:
+    """sin(x + ahead quarter turns): the sine or cosine of the remainder, with the sign of its quarter."""
+    f = LlvmFunctionBuilder(lanes)
+    shifted = f.fma("%x", f.c(2 / math.pi), f.c(SHIFTER))
+    n = f.two("fsub", shifted, f.c(SHIFTER))
+    r = "%x"
+    for part in QUARTER_TURN:
+        r = f.fma(n, f.c(-part), r)
+    z = f.two("fmul", r, r)
+    curved = f.fma(f.two("fmul", r, z), f.polynomial(z, SINE), r)
+    quarter = f.integer("add", f.as_whole(shifted), vector_integer_constant(ahead, lanes))
+    odd = f.line(f"trunc {f.whole} {quarter} to {f.truth}")
+    value = f.line(f"select {f.truth} {odd}, {f.real} {_cosine_of_remainder(f, z)}, {f.real} {curved}")
+    half = f.integer(
+        "shl", f.integer("lshr", quarter, vector_integer_constant(1, lanes)), vector_integer_constant(63, lanes)
+    )
+    signed = f.as_real(f.integer("xor", f.as_whole(value), half))
+    size = f.as_real(f.integer("and", f.as_whole("%x"), vector_integer_constant(2**63 - 1, lanes)))
+    return f.text(name, f.choose("ole", size, f.c(MAX_ANGLE), signed, f.c(math.nan)))
+
+
+def _cosine_of_remainder(f: LlvmFunctionBuilder, z: str) -> str:
+    """The cosine of a remainder whose square is z; the rounding error of 1 - z / 2 is added again."""
+    half = f.two("fmul", z, f.c(0.5))
+    most = f.two("fsub", f.c(1.0), half)
+    lost = f.two("fsub", f.two("fsub", f.c(1.0), most), half)
+    return f.two("fadd", most, f.fma(f.two("fmul", z, z), f.polynomial(z, COSINE), lost))
+
+
+def arctangent(lanes: int) -> str:
+    """The function @vector_atan."""
+    f = LlvmFunctionBuilder(lanes)
+    sign = f.integer("and", f.as_whole("%x"), vector_integer_constant(-(2**63), lanes))
+    x = f.as_real(f.integer("xor", f.as_whole("%x"), sign))
+    middle, far = f.c(math.tan(math.pi / 8)), f.c(math.tan(3 * math.pi / 8))
+
+    def by_size(near: str, between: str, beyond: str) -> str:
+        return f.choose("ogt", x, far, beyond, f.choose("ogt", x, middle, between, near))
+
+    above = by_size(x, f.two("fsub", x, f.c(1.0)), f.c(-1.0))
+    below = by_size(f.c(1.0), f.two("fadd", x, f.c(1.0)), x)
+    base = by_size(f.c(0.0), f.c(math.pi / 4), f.c(math.pi / 2))
+    rest = by_size(f.c(0.0), f.c(QUARTER_TURN[1] / 2), f.c(QUARTER_TURN[1]))
+    t = f.two("fdiv", above, below)
+    z = f.two("fmul", t, t)
+    small = f.fma(f.two("fmul", t, z), f.polynomial(z, ARCTANGENT), rest)
+    value = f.two("fadd", base, f.two("fadd", small, t))
+    return f.text("vector_atan", f.as_real(f.integer("or", f.as_whole(value), sign)))
+
+
+def floor(lanes: int) -> str:
+    """The function @vector_floor."""
+    f = LlvmFunctionBuilder(lanes)
+    found = f.line(f"call {f.real} @llvm.floor.v{lanes}f64({f.real} %x)")
+    return f"declare {f.real} @llvm.floor.v{lanes}f64({f.real})\n" + f.text("vector_floor", found)

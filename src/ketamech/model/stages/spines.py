@@ -2,72 +2,86 @@
 
 from __future__ import annotations
 
+import sympy
+
 from ketamech.model.functions import hill
 from ketamech.model.stage import Stage
 
 
 def spines(stage: Stage) -> None:
-    """Spines form, die young or mature, and are lost slowly; density relative to a healthy person (1).
+    """Spines form, are lost early or mature, and are eliminated slowly; density relative to a healthy person (1).
 
-    Drug raises formation through synaptic protein and never touches elimination (Phoumthipphavong 2016,
-    two labs). Stress slows formation and speeds the loss of mature spines (Radley 2006, Moda-Sava 2019).
-    Room is finite. Dopamine D1 signalling permits the drug-evoked formation (Wu 2021); late, MeCP2-dependent
-    transcription consolidates what has formed (Kim 2021). Rapamycin may spare spines: a rival wiring, by whatever
-    road, at levels far below those that stop synthesis.
+    The drug raises formation through synaptic protein and does not change elimination (Phoumthipphavong 2016, two
+    labs). Stress slows formation and speeds the loss of mature spines (Radley 2006, Moda-Sava 2019). Density has a
+    maximum. Dopamine D1 signalling permits drug-evoked formation (Wu 2021); late, MeCP2-dependent transcription
+    consolidates new spines (Kim 2021). A model variant lets rapamycin spare spines, by an unspecified mechanism, at
+    levels far below those that stop synthesis.
     """
-    stress, protein = stage.input("stress.level", "1"), stage.input("plasticity.synaptic_protein", "1")
-    bdnf = stage.input("plasticity.bdnf", "1")
-    quinolinate = stage.input("inflammation.quinolinate", "1") - stage.baseline("inflammation.quinolinate", "1")
-    stable, room = stage.parameter("spines.stable"), stage.parameter("spines.maximum_density")
+    stress = stage.input("stress.level", "1")
+    stable, maximum_density = stage.parameter("spines.stable"), stage.parameter("spines.maximum_density")
     nascent = stage.state(
-        "spines.nascent", "1", at_rest=0.03, scale=0.1, about="new spines, relative to healthy density"
+        "spines.nascent", "1", initial_guess=0.03, scale=0.1, description="new spines, relative to healthy density"
     )
     mature = stage.state(
-        "spines.mature", "1", at_rest=0.25, scale=0.3, about="mature spines, relative to healthy density"
+        "spines.mature", "1", initial_guess=0.25, scale=0.3, description="mature spines, relative to healthy density"
     )
     density = stable + nascent + mature
-    slowed = 1 - stage.parameter("spines.stress_formation") * stress
-    offered = stage.parameter("spines.protein_formation") * (protein - 1) + stage.parameter("spines.bdnf_formation") * (
-        bdnf - 1
+    stress_factor = 1 - stage.parameter("spines.stress_formation") * stress
+    growth_factor = _growth_factor(stage)
+    formation = stage.parameter("spines.formation_rate") * stress_factor * growth_factor * (maximum_density - density)
+    loss = _mature_loss(stage, stress)
+    stage.rate(
+        nascent,
+        +formation,
+        because="formation, faster with synaptic protein, slower under stress and near maximum density",
     )
-    pushed = 1 + offered * (
-        1 - stage.parameter("spines.dopamine_share") * stage.input("tool_compounds.d1_block_share", "1")
-    )
-    forming = stage.parameter("spines.formation_rate") * slowed * pushed * (room - density)
-    faster = 1 + stage.parameter("spines.stress_loss") * stress
-    poison = 1 + stage.parameter("spines.quinolinate_loss") * quinolinate
-    rapamycin = hill(stage.input("tool_compounds.rapamycin_share", "1"), stage.parameter("spines.rapamycin_ec50"), 1)
-    spared = 1 - stage.parameter("spines.rapamycin_sparing") * rapamycin
-    loss = stage.parameter("spines.mature_loss_rate") * faster * poison * spared
-    stage.rate(nascent, +forming, because="formation, faster with synaptic protein, slower under stress and crowding")
     stage.rate(
         nascent, -stage.parameter("spines.nascent_loss_rate") * nascent, because="most new spines are lost within days"
     )
-    kept = 1 - stage.parameter("spines.transcription_share") * stage.input("tool_compounds.actinomycin_share", "1")
+    _maturation(stage, nascent, mature)
+    stage.rate(mature, -loss * mature, because="elimination, faster under stress, not changed by the drug")
+    relative = stage.output("spines.density", density, "1", description="spine density, relative to healthy")
+    change = relative / stage.baseline("spines.density", "1")
+    stage.output("spines.density_change", change, "1", description="spine density, relative to own baseline")
+    stage.output(
+        "spines.formation", formation, "1/h", description="spines formed per hour, fraction of healthy density"
+    )
+    baseline_mature = stage.baseline("spines.mature", "1")
+    elimination = loss * baseline_mature / (stable + baseline_mature)
+    stage.output("spines.elimination", elimination, "1/h", description="hourly loss of spines present before treatment")
+
+
+def _growth_factor(stage: Stage) -> sympy.Expr:
+    """Formation relative to baseline: synaptic protein and BDNF raise it, as far as D1 receptors permit."""
+    protein, bdnf = stage.input("plasticity.synaptic_protein", "1"), stage.input("plasticity.bdnf", "1")
+    growth_signal = stage.parameter("spines.protein_formation") * (protein - 1) + stage.parameter(
+        "spines.bdnf_formation"
+    ) * (bdnf - 1)
+    d1_factor = 1 - stage.parameter("spines.dopamine_share") * stage.input("tool_compounds.d1_block_share", "1")
+    return 1 + growth_signal * d1_factor
+
+
+def _mature_loss(stage: Stage, stress: sympy.Symbol) -> sympy.Expr:
+    """Loss rate of mature spines (1/h): higher under stress and with quinolinate, lower with rapamycin in a variant."""
+    quinolinate = stage.input("inflammation.quinolinate", "1") - stage.baseline("inflammation.quinolinate", "1")
+    stress_loss = 1 + stage.parameter("spines.stress_loss") * stress
+    quinolinate_loss = 1 + stage.parameter("spines.quinolinate_loss") * quinolinate
+    rapamycin = hill(stage.input("tool_compounds.rapamycin_share", "1"), stage.parameter("spines.rapamycin_ec50"), 1)
+    rapamycin_factor = 1 - stage.parameter("spines.rapamycin_sparing") * rapamycin
+    return stage.parameter("spines.mature_loss_rate") * stress_loss * quinolinate_loss * rapamycin_factor
+
+
+def _maturation(stage: Stage, nascent: sympy.Symbol, mature: sympy.Symbol) -> None:
+    """Nascent spines mature when consolidated by late transcription, and are lost otherwise."""
+    transcription = 1 - stage.parameter("spines.transcription_share") * stage.input(
+        "tool_compounds.actinomycin_share", "1"
+    )
+    rate_constant = stage.parameter("spines.maturation_rate")
     stage.transfer(
-        nascent,
-        mature,
-        stage.parameter("spines.maturation_rate") * kept * nascent,
-        because="survivors mature by late genes",
+        nascent, mature, rate_constant * transcription * nascent, because="maturation, which needs late transcription"
     )
     stage.rate(
         nascent,
-        -stage.parameter("spines.maturation_rate") * (1 - kept) * nascent,
-        because="those not consolidated are withdrawn",
-    )
-    stage.rate(mature, -loss * mature, because="elimination, faster under stress, not changed by the drug")
-    now = stage.output("spines.density", density, "1", about="spine density relative to healthy")
-    stage.output(
-        "spines.density_change",
-        now / stage.baseline("spines.density", "1"),
-        "1",
-        about="density relative to own rest",
-    )
-    stage.output("spines.formation", forming, "1/h", about="spines formed per hour, share of healthy density")
-    usual = stage.baseline("spines.mature", "1")
-    stage.output(
-        "spines.elimination",
-        loss * usual / (stable + usual),
-        "1/h",
-        about="hourly loss of the spines that were there before treatment",
+        -rate_constant * (1 - transcription) * nascent,
+        because="loss of spines that are not consolidated",
     )
