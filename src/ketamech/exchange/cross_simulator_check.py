@@ -16,7 +16,7 @@ from ketamech.dosing.subject import Subject
 from ketamech.exchange.external_simulators import ENGINES, Elsewhere
 from ketamech.exchange.omex import SCENARIO, SIMULATION, TOLERANCE, build_archive, read_archive, write_archive
 from ketamech.exchange.sbml.ids import sbml_id
-from ketamech.exchange.sedml import TimeCourse, read_time_courses, time_courses
+from ketamech.exchange.sedml import UniformTimeCourse, read_time_courses, time_courses
 from ketamech.simulation.model import Model
 from ketamech.simulation.run_subjects import run
 from ketamech.simulation.scenario import Scenario, load_scenario
@@ -122,7 +122,7 @@ class _KetaMechSide:
     curves: xr.Dataset
 
     @classmethod
-    def of(cls, scenario: Scenario, model: Model, asked: Iterable[TimeCourse]) -> _KetaMechSide:
+    def of(cls, scenario: Scenario, model: Model, asked: Iterable[UniformTimeCourse]) -> _KetaMechSide:
         treated = subjects(scenario, model)[0]
         times = compared_times(treated, asked)
         return cls(treated, run(model, [treated], times, tolerance=TOLERANCE))
@@ -159,7 +159,7 @@ def _compared(
             yield row
 
 
-def compared_times(course: Subject, asked: Iterable[TimeCourse]) -> np.ndarray:
+def compared_times(course: Subject, asked: Iterable[UniformTimeCourse]) -> np.ndarray:
     """Hours of all time courses, but for the very moments at which something is given or ends."""
     grids = [np.linspace(0.0, one.end, one.steps + 1)[1:] for one in asked]
     times = np.unique(np.round(np.concatenate(grids), 9))

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ketamech.core import InputError, ModelError, convert, unit
 from ketamech.core.yaml_lines import read_yaml
 from ketamech.engine import load_kernel
-from ketamech.exchange.sbml.document import libsbml
+from ketamech.exchange.optional_libraries import libsbml
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.mathml import Formulas
 from ketamech.exchange.sbml.sbml_model import CLOCK, STAGE, SbmlModel

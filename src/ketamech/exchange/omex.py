@@ -17,9 +17,10 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.dosing.subject import Subject
 from ketamech.exchange.nonmem.write import doses_csv
+from ketamech.exchange.optional_libraries import libcombine
 from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
-from ketamech.exchange.sedml import TimeCourse, time_courses, write_sedml
+from ketamech.exchange.sedml import UniformTimeCourse, time_courses, write_sedml
 from ketamech.simulation.model import Model
 from ketamech.simulation.run_subjects import run
 from ketamech.simulation.scenario import Scenario
@@ -46,7 +47,7 @@ class OmexArchive:
 
     title: str
     files: Mapping[str, str]
-    courses: tuple[TimeCourse, ...]
+    courses: tuple[UniformTimeCourse, ...]
     outputs: tuple[str, ...]
 
     @property
@@ -81,7 +82,7 @@ def build_archive(scenario: Scenario, model: Model) -> OmexArchive:
     return OmexArchive(scenario.title, files, asked, outputs)
 
 
-def expected_csv(model: Model, course: Subject, asked: TimeCourse, outputs: Sequence[str]) -> str:
+def expected_csv(model: Model, course: Subject, asked: UniformTimeCourse, outputs: Sequence[str]) -> str:
     """Our curves at the times of a time course: columns time (h), then each output by its SBML id."""
     times = np.linspace(0.0, asked.end, asked.steps + 1)
     curves = run(model, [course], times, tolerance=TOLERANCE)
@@ -174,13 +175,3 @@ def _about(scenario: Scenario, assumed: Sequence[str]) -> str:
         "", *assumed, "", LOSSY_FEATURES, "",
     ]  # fmt: skip
     return "\n".join(lines)
-
-
-def libcombine() -> Any:
-    """The libCombine module. Raises BadInput, with what to type, where it is not installed."""
-    try:
-        import libcombine as found
-    except ImportError as problem:
-        what = "OMEX archives need python-libcombine, which is not installed"
-        raise InputError(what, type_this='pip install "ketamech[exchange]"') from problem
-    return found

@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError, KetaMechError
+from ketamech.exchange.optional_libraries import import_optional
 from ketamech.exchange.result_dataset import DIMS, names_of, with_attributes
 from ketamech.exchange.result_metadata import read_csv_metadata, read_parquet_metadata, write_table
 
@@ -105,7 +106,7 @@ def long_table(dataset: xr.Dataset) -> pd.DataFrame:
 def _opened(path: Path) -> xr.DataTree:
     if path.suffix.lower() == ".zarr":
         return _opened_zarr(path)
-    _netcdf()
+    import_optional("h5netcdf", "h5netcdf", "reading or writing NetCDF")
     return xr.open_datatree(path, engine="h5netcdf")
 
 
@@ -118,7 +119,7 @@ def _opened_zarr(path: Path) -> xr.DataTree:
 
 
 def _save_netcdf(results: Results, path: Path) -> None:
-    _netcdf()
+    import_optional("h5netcdf", "h5netcdf", "reading or writing NetCDF")
     results.to_netcdf(path, engine="h5netcdf")
 
 
@@ -161,14 +162,6 @@ def _pivoted(table: pd.DataFrame, facts: Mapping[str, Any]) -> xr.Dataset:
         found[str(name)] = values.assign_attrs(units=str(part["unit"].iloc[0]))
     order = list(dict.fromkeys(table["arm"]))
     return with_attributes(found.sel(arm=order).assign_attrs({k: v for k, v in facts.items() if k != "Conventions"}))
-
-
-def _netcdf() -> None:
-    try:
-        import h5netcdf  # noqa: F401
-    except ImportError as problem:
-        what = "NetCDF files need h5netcdf, which is not installed"
-        raise InputError(what, type_this='pip install "ketamech[exchange]"') from problem
 
 
 _WRITERS: Mapping[str, Callable[[Results, Path], None]] = {

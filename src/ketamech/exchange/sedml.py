@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ketamech.core import InputError
+from ketamech.exchange.optional_libraries import libsedml
 from ketamech.exchange.sbml.ids import sbml_id
 
 LEVEL, VERSION = 1, 4
@@ -26,7 +27,7 @@ _ID = re.compile(r"\b[A-Za-z]\w*")
 
 
 @dataclass(frozen=True)
-class TimeCourse:
+class UniformTimeCourse:
     """Evenly spaced times from 0 to `end` (h) in so many `steps`."""
 
     name: str
@@ -35,15 +36,15 @@ class TimeCourse:
     steps: int
 
 
-def time_courses(horizon: float) -> tuple[TimeCourse, ...]:
+def time_courses(horizon: float) -> tuple[UniformTimeCourse, ...]:
     """The time courses of a scenario that is looked at for `horizon` hours."""
     first = min(horizon, DAY)
-    whole = TimeCourse("whole", "the whole look, by the hour", horizon, max(1, round(horizon)))
-    return (TimeCourse("first_day", "the first day, by the minute", first, max(1, round(first * 60))), whole)
+    whole = UniformTimeCourse("whole", "the whole look, by the hour", horizon, max(1, round(horizon)))
+    return (UniformTimeCourse("first_day", "the first day, by the minute", first, max(1, round(first * 60))), whole)
 
 
 def write_sedml(
-    name: str, model_file: str, outputs: Sequence[str], courses: Sequence[TimeCourse], *, seen: str = ""
+    name: str, model_file: str, outputs: Sequence[str], courses: Sequence[UniformTimeCourse], *, seen: str = ""
 ) -> str:
     """SED-ML text: `courses` of the SBML in `model_file`, reporting `outputs`.
 
@@ -69,7 +70,7 @@ class _Simulations:
         model.setSource(model_file)
         model.setLanguage("urn:sedml:language:sbml.level-3.version-1")
 
-    def add_time_course(self, course: TimeCourse, outputs: Sequence[str]) -> None:
+    def add_time_course(self, course: UniformTimeCourse, outputs: Sequence[str]) -> None:
         """One time course, its task, and a report of time and outputs."""
         simulation = self._document.createUniformTimeCourse()
         simulation.setId(course.name)
@@ -93,7 +94,7 @@ class _Simulations:
             shown.setLabel(label)
             shown.setDataReference(self._generator(course, output))
 
-    def plot(self, course: TimeCourse, outputs: Sequence[str]) -> None:
+    def plot(self, course: UniformTimeCourse, outputs: Sequence[str]) -> None:
         """Outputs of a course over time."""
         plot = self._document.createPlot2D()
         plot.setId("plot")
@@ -118,7 +119,7 @@ class _Simulations:
             tolerance.setKisaoID(term)
             tolerance.setValue(value)
 
-    def _generator(self, course: TimeCourse, output: str | None) -> str:
+    def _generator(self, course: UniformTimeCourse, output: str | None) -> str:
         made = self._document.createDataGenerator()
         made.setId(_generator_id(course, output))
         if output is None:
@@ -135,18 +136,18 @@ class _Simulations:
         made.setMath(self._libsedml.parseFormula(math))
         return str(made.getId())
 
-    def _variable(self, generator: Any, course: TimeCourse, which: str = "") -> Any:
+    def _variable(self, generator: Any, course: UniformTimeCourse, which: str = "") -> Any:
         made = generator.createVariable()
         made.setId(f"value_{generator.getId()}{which}")
         made.setTaskReference(f"task_{course.name}")
         return made
 
 
-def _generator_id(course: TimeCourse, output: str | None) -> str:
+def _generator_id(course: UniformTimeCourse, output: str | None) -> str:
     return f"{course.name}_{sbml_id(output) if output else 'time'}"
 
 
-def read_time_courses(text: str) -> tuple[str, tuple[TimeCourse, ...]]:
+def read_time_courses(text: str) -> tuple[str, tuple[UniformTimeCourse, ...]]:
     """The model file and the time courses of SED-ML text. Raises BadInput for what is not such a document."""
     document = libsedml().readSedMLFromString(text)
     if document.getNumErrors() or not document.getNumModels():
@@ -154,15 +155,5 @@ def read_time_courses(text: str) -> tuple[str, tuple[TimeCourse, ...]]:
     found = []
     for i in range(document.getNumSimulations()):
         one = document.getSimulation(i)
-        found.append(TimeCourse(one.getId(), one.getName(), one.getOutputEndTime(), one.getNumberOfSteps()))
+        found.append(UniformTimeCourse(one.getId(), one.getName(), one.getOutputEndTime(), one.getNumberOfSteps()))
     return str(document.getModel(0).getSource()), tuple(found)
-
-
-def libsedml() -> Any:
-    """The libSEDML module. Raises BadInput, with what to type, where it is not installed."""
-    try:
-        import libsedml as found
-    except ImportError as problem:
-        what = "writing SED-ML needs python-libsedml, which is not installed"
-        raise InputError(what, type_this='pip install "ketamech[exchange]"') from problem
-    return found

@@ -6,16 +6,16 @@ is given back only when it puts in exactly what was read: the same amounts and i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from ketamech.core import InputError
-from ketamech.dosing.dose_events import dose_events
-from ketamech.dosing.regimen import MAX_DOSES, MAX_HORIZON_H, Regimen, Treatment
-from ketamech.exchange.dose_inference.infer_schedule import infer_schedules, merge_contiguous
-from ketamech.exchange.dose_inference.infer_visits import infer_visits
+from ketamech.dosing.dose_events import BELIEF, dose_events
+from ketamech.dosing.regimen import MAX_DOSES, MAX_HORIZON_H, MAX_LAG_H, Phase, Regimen, Treatment
 from ketamech.exchange.dose_inference.input_profile import ROUNDING, TIME_TOLERANCE, InputProfile
-from ketamech.exchange.dose_inference.route_templates import BELIEF, SESSION_TOLERANCE, RouteTemplate, route_templates
+from ketamech.exchange.dose_inference.route_templates import SESSION_TOLERANCE, RouteTemplate, route_templates
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.simulation.scenario_ensemble import felt
 
@@ -129,3 +129,141 @@ class _DoseExtractor:
             return None
         same = len([entry for entry in again if entry.compartment != BELIEF]) == len(way.parts)
         return given if same else None
+
+
+TIME_RESOLUTION = TIME_TOLERANCE / 100  # h
+MAX_PERIODS = 8  # distances from the first dose that are tried as a rhythm
+RELATIVE_TOLERANCE = 1e-9  # of an amount or a speed
+
+
+def merge_contiguous(doses: Iterable[Treatment]) -> list[Treatment]:
+    """Infusions that follow one another at one speed as one infusion; doses in order of time."""
+    found: list[Treatment] = []
+    last: dict[tuple[str, str], int] = {}
+    for dose in doses:
+        key = (dose.drug, dose.route)
+        before = found[last[key]] if dose.duration and key in last else None
+        if before is not None and _goes_on(before, dose):
+            joined = before.duration + dose.duration
+            amount = None if dose.amount is None else (before.amount or 0.0) + dose.amount
+            found[last[key]] = replace(before, amount=amount, duration=joined)
+            continue
+        last[key] = len(found)
+        found.append(dose)
+    return found
+
+
+def _goes_on(before: Treatment, dose: Treatment) -> bool:
+    if not before.duration or dose.amount is None or before.amount is None:
+        return False
+    speed, other = before.amount / before.duration, dose.amount / dose.duration
+    return (
+        abs(before.start + before.duration - dose.start) <= TIME_TOLERANCE
+        and abs(speed - other) <= RELATIVE_TOLERANCE * speed
+    )
+
+
+def infer_schedules(doses: Sequence[Treatment]) -> tuple[Treatment, ...]:
+    """The same doses as few treatments, in order of their first dose."""
+    kinds: dict[tuple[object, ...], list[Treatment]] = {}
+    for dose in doses:
+        amount = None if dose.amount is None else f"{dose.amount:.8g}"
+        kinds.setdefault((dose.drug, dose.route, amount, f"{dose.duration:.8g}", f"{dose.lag:.8g}"), []).append(dose)
+    tried = ([list(_treatments(alike, far)) for far in (1, MAX_PERIODS)] for alike in kinds.values())
+    found = [one for ways in tried for one in min(ways, key=len)]
+    return tuple(sorted(found, key=lambda one: one.start))
+
+
+def _treatments(alike: list[Treatment], far: int) -> Iterator[Treatment]:
+    """Rhythms whose second dose is one of the next `far` ones."""
+    left = sorted(alike, key=lambda one: one.start)
+    while left:
+        first = left[0]
+        tried = (_members(left, other.start - first.start) for other in islice(left, 1, far + 1))
+        taken = max(tried, key=len, default=[0])
+        number = len(taken)
+        gap = (left[taken[-1]].start - first.start) / max(1, number - 1)
+        gap = _round_number(gap, TIME_RESOLUTION / number)
+        lasting = _round_number(first.duration, RELATIVE_TOLERANCE / 100 * first.duration)
+        whole = replace(
+            first,
+            start=_round_number(first.start, TIME_RESOLUTION),
+            duration=lasting,
+            lag=_round_number(first.lag, TIME_RESOLUTION),
+        )
+        yield whole if number == 1 else replace(whole, schedule=(Phase(interval=gap, duration=number * gap),))
+        gone = set(taken)
+        left = [one for i, one in enumerate(left) if i not in gone]
+
+
+def _members(doses: Sequence[Treatment], gap: float) -> list[int]:
+    """Which doses lie on the rhythm that begins with the first one."""
+    if gap <= TIME_TOLERANCE:
+        return [0]
+    found, due = [0], doses[0].start + gap
+    for i, dose in enumerate(doses):
+        if dose.start > due + TIME_TOLERANCE:
+            break
+        if i and abs(dose.start - due) <= TIME_TOLERANCE:
+            found.append(i)
+            due = doses[0].start + len(found) * gap
+    return found
+
+
+def _round_number(number: float, close: float) -> float:
+    """The shortest decimal as `close` to a number."""
+    shorter = (float(f"{number:.{digits}g}") for digits in (3, 6, 9, 12))
+    return next((short for short in shorter if abs(short - number) < close), number)
+
+
+VISIT = "placebo"
+MINUTE = 1 / 60
+MAX_SESSION_DELAY_H = 2.0  # h: a visit so long before a dose is that of the dose, which enters with a lag
+
+
+def infer_visits(doses: Sequence[Treatment], beliefs: Sequence[float], gap: float) -> list[Treatment]:
+    """Doses (at the hours at which they enter) with the lags that put their visits where hope enters.
+
+    Hope enters at most once in `gap` h. A visit without a dose in the day after it is one of placebo.
+    """
+    found, lags, open_visits = list[Treatment](), dict[tuple[str, str], float](), list(beliefs)
+    for dose in doses:
+        lag = 0.0
+        if dose.substance.carries_expectancy:
+            key = (dose.drug, dose.route)
+            lags[key] = lag = _lag(dose.start, lags.get(key, 0.0), beliefs, open_visits, gap)
+            open_visits = [at for at in open_visits if abs(at - (dose.start - lag)) > TIME_TOLERANCE]
+        found.append(replace(dose, start=dose.start - lag, lag=lag))
+    found += [Treatment(VISIT, route="", start=at) for at in open_visits]
+    return sorted(found, key=lambda one: one.start)
+
+
+def _lag(entering: float, usual: float, beliefs: Sequence[float], open_visits: Sequence[float], gap: float) -> float:
+    """From giving to entering (h): none where hope enters with the dose, else as before, else since an open visit."""
+    if _near(beliefs, entering):
+        return 0.0
+    if usual and _fits(entering - usual, beliefs, gap):
+        return usual
+    visit, hope = _last(open_visits, entering), _last(beliefs, entering)
+    needed = not _fits(entering, beliefs, gap)
+    if visit is not None and entering - visit <= (MAX_LAG_H if needed else MAX_SESSION_DELAY_H):
+        return entering - visit
+    if needed and hope is not None and entering - hope - gap < MAX_LAG_H - MINUTE:  # a visit of which nothing is left
+        return entering - hope - gap + MINUTE
+    return 0.0
+
+
+def _near(times: Sequence[float], at: float) -> bool:
+    i = bisect_left(times, at - TIME_TOLERANCE)
+    return i < len(times) and times[i] <= at + TIME_TOLERANCE
+
+
+def _last(times: Sequence[float], at: float) -> float | None:
+    i = bisect_left(times, at)
+    return times[i - 1] if i else None
+
+
+def _fits(visit: float, beliefs: Sequence[float], gap: float) -> bool:
+    """Whether a visit at this time adds no hope of its own: hope enters just then, or did less than a gap ago."""
+    before = _last(beliefs, visit - TIME_TOLERANCE)
+    return _near(beliefs, visit) or (before is not None and visit < before + gap - 1e-9)

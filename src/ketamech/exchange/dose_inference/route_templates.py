@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ketamech.core import InputError, convert
-from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.dose_events import BELIEF, dose_events
 from ketamech.dosing.drugs import DRUGS, Drug
 from ketamech.dosing.regimen import Regimen, Treatment
 from ketamech.dosing.subject import DoseEvent
 from ketamech.exchange.dose_inference.input_profile import TIME_TOLERANCE, InputProfile
 from ketamech.parameters import ParameterTable
 
-BELIEF = "expectancy.belief"
 PROBE_DOSE = 1e-6  # mg: too little to be refused for any drug
 MAX_DEVICES = 12  # of a nasal dose
 INFUSED = ("IV", "SC")

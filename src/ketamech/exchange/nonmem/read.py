@@ -8,16 +8,16 @@ rhythm: from its TIME on the steady state is that of all rhythms together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from ketamech.core import InputError
-from ketamech.exchange.nonmem.covariates import person_columns, person_values, species_of
-from ketamech.exchange.nonmem.csv_cells import COLUMNS, Cells, cells_of, refuse_dates, text_of
+from ketamech.core import InputError, convert
+from ketamech.exchange.nonmem.csv_cells import COLUMNS, Cells, DoseRow, cells_of, refuse_dates, text_of
 from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
-from ketamech.parameters import HUMAN, ParameterTable
+from ketamech.parameters import HUMAN, ParameterTable, Species, load_species
+from ketamech.simulation.parameter_overrides import bounds
 
 
 @dataclass(frozen=True)
@@ -82,3 +82,47 @@ def _notes(found: Cells, people: Mapping[str, str], drug: str | None) -> Iterabl
         yield f"columns that are not used: {', '.join(unused)}"
     if any("ROUTE" not in row.cells and row.word("CMT")[:1].isdigit() for row in found.rows):
         yield "CMT by number is 1 IV, 2 oral, 3 nasal, 4 IM, 5 SC, 6 sublingual, 7 none, 8 IP"
+
+
+def person_columns(header: Iterable[str], parameters: ParameterTable) -> dict[str, str]:
+    """The parameter behind each column that has one."""
+    found = {name: f"person.{name.lower()}" for name in header if name not in COLUMNS}
+    return {name: parameter for name, parameter in found.items() if parameter in parameters}
+
+
+def species_of(rows: Sequence[DoseRow]) -> Species:
+    """The species that a column SPECIES names, people without one. Raises BadInput for two, or for an unknown one."""
+    given = [row for row in rows if "SPECIES" in row.cells]
+    try:
+        found = load_species(given[0].word("SPECIES") if given else HUMAN)
+    except InputError as problem:
+        raise given[0].with_location(problem) from None
+    changed = next((row for row in given if row.word("SPECIES") != given[0].word("SPECIES")), None)
+    if changed is not None:
+        raise changed.error("SPECIES changes", "SPECIES", "one species an ID")
+    return found
+
+
+def person_values(
+    rows: Sequence[DoseRow], columns: dict[str, str], parameters: ParameterTable, species: str = HUMAN
+) -> dict[str, float]:
+    """This person's parameters in canonical units, from columns in the unit of the parameter tables.
+
+    Raises BadInput for one out of bounds, and for one that changes with time: a person here has one value.
+    """
+    values = {}
+    for column, name in columns.items():
+        given = [row for row in rows if column in row.cells]
+        if not given:
+            continue
+        value, row = parameters[name], given[0]
+        changed = next((other for other in given if other.number(column) != row.number(column)), None)
+        if changed is not None:
+            what = f"{column} changes from {row.number(column):g} to {changed.number(column):g}"
+            raise changed.error(what, column, "one value a person: no covariate changes with time here")
+        values[name] = convert(row.number(column), value.unit, value.canonical_unit)
+        low, high = bounds(value, species)
+        if not low <= values[name] <= high:
+            lowest, highest = (convert(edge, value.canonical_unit, value.unit) for edge in (low, high))
+            raise row.error(f"{column} of {row.number(column):g}", column, f"{lowest:g} to {highest:g} {value.unit}")
+    return values

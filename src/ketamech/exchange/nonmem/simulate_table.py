@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 
 from ketamech.core import InputError
-from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.dose_events import BELIEF, dose_events
 from ketamech.dosing.regimen import MAX_HORIZON_H, Regimen
 from ketamech.dosing.subject import DoseEvent, Subject
 from ketamech.engine.solve import validate_outputs
-from ketamech.exchange.dose_inference.route_templates import BELIEF
 from ketamech.exchange.nonmem.csv_cells import DoseRow
 from ketamech.exchange.nonmem.occasions import Occasion
 from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject

@@ -11,8 +11,9 @@ from typing import Any
 from ketamech.core import InputError, convert
 from ketamech.dosing.cmt_codes import NO_ROUTE, compartment_number
 from ketamech.dosing.regimen import Phase, Regimen, Treatment
-from ketamech.exchange.nonmem.covariates import own_values, person_columns
+from ketamech.exchange.nonmem.read import person_columns
 from ketamech.parameters import HUMAN, ParameterTable
+from ketamech.parameters.species_tables import own_values
 from ketamech.simulation.scenario import Scenario
 
 HEADER = (

@@ -10,8 +10,8 @@ from typing import Any
 from ketamech.core import InputError
 from ketamech.core.json_files import read_json
 from ketamech.exchange.sbml.ids import INFLOW, own_name
+from ketamech.exchange.sbml.importer import text_of
 from ketamech.exchange.sbml.read_doses import ParsedDoses, doses_of_sbml
-from ketamech.exchange.sbml.reader import text_of
 from ketamech.parameters import ParameterTable
 
 EXPECTED = "a problem.yaml of version 2 as KetaMech writes it"

@@ -6,16 +6,15 @@ substance units. What a rate rule changes is kept as what its id means. Time is 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import sympy
 
 from ketamech.core import InputError
-from ketamech.exchange.sbml.algebraic_rules import algebraic_unknowns, solved
-from ketamech.exchange.sbml.document import libsbml
+from ketamech.exchange.optional_libraries import libsbml
 from ketamech.exchange.sbml.mathml import TIME, Formulas
-from ketamech.exchange.sbml.reader import read_document
 from ketamech.exchange.sbml.sbml_model import AMOUNT, CLOCK, SLOPE, SbmlEvent, SbmlModel, crossing_function, named
 from ketamech.model.stage import symbol
 
@@ -248,3 +247,132 @@ def _can_fire(event: Any) -> bool:
 def _all(owner: Any, kind: str) -> list[Any]:
     count = getattr(owner, "getNumSpecies" if kind == "Species" else f"getNum{kind}s")()
     return [getattr(owner, f"get{kind}")(i) for i in range(count)]
+
+
+EXPECTED = "a rule that is linear in the one variable that nothing else determines"
+
+
+def algebraic_unknowns(names: Any, model: Any, taken: Collection[str]) -> dict[str, Any]:
+    """{variable: the algebraic rule that determines it}; `taken` is what rules, reactions and events determine.
+
+    `names` is libSBML. Raises BadInput where a rule leaves open which variable it is about.
+    """
+    rules = [model.getRule(i) for i in range(model.getNumRules())]
+    waiting = [(rule, set(_ids(names, rule.getMath()))) for rule in rules if rule.isAlgebraic() and rule.isSetMath()]
+    free = set(_moving(model)) - set(taken)
+    found: dict[str, Any] = {}
+    while waiting:
+        rule, ids = min(waiting, key=lambda one: abs(len(one[1] & free) - 1))
+        if len(ids & free) != 1:
+            among = ", ".join(sorted(ids & free)) or "nothing"
+            raise InputError(f"an algebraic rule that determines one of: {among}", expected=EXPECTED)
+        (variable,) = ids & free
+        found[variable] = rule
+        free.remove(variable)
+        waiting.remove((rule, ids))
+    return found
+
+
+def solved(formula: sympy.Expr, variable: sympy.Symbol, name: str) -> sympy.Expr:
+    """What makes a formula 0. Raises BadInput where it is not linear in the variable."""
+    slope = sympy.expand(sympy.diff(formula, variable))
+    if slope == 0 or slope.has(variable):
+        raise InputError(f"an algebraic rule that is not linear in '{name}'", key=name, expected=EXPECTED)
+    return -formula.xreplace({variable: sympy.Integer(0)}) / slope
+
+
+def _ids(names: Any, node: Any) -> Iterator[str]:
+    if names.ASTNode.getType(node) == names.AST_NAME:
+        yield str(node.getName())
+    for i in range(node.getNumChildren()):
+        yield from _ids(names, node.getChild(i))
+
+
+def _moving(model: Any) -> Iterator[str]:
+    """Ids of what may change."""
+    for things in (model.getListOfCompartments(), model.getListOfSpecies(), model.getListOfParameters()):
+        yield from (things.get(i).getId() for i in range(things.size()) if not things.get(i).getConstant())
+
+
+LARGEST_FILE = 50_000_000
+LEVEL, VERSION = 3, 1
+CONVERSIONS = ("promoteLocalParameters", "expandFunctionDefinitions", "expandInitialAssignments")
+HARMLESS = ("layout", "render", "groups", "annot", "l3v2extendedmath")  # the last: its functions are refused by name
+
+
+def read_document(path: Path) -> Any:
+    """A libSBML document ready to be translated. Raises BadInput for a file that is no valid SBML, or not supported.
+
+    Keep the document for as long as anything in it is used: its parts die with it.
+    """
+    names = libsbml()
+    document = names.readSBMLFromString(text_of(path))
+    _refuse_errors(names, document, path)
+    if document.getModel() is None:
+        raise InputError("the file holds no model", file=path, expected="an SBML model")
+    _refuse_packages(document, path)
+    if document.getLevel() < LEVEL and not document.setLevelAndVersion(LEVEL, VERSION, False):
+        raise InputError(f"SBML Level {document.getLevel()} that cannot be brought to Level 3", file=path)
+    for what in CONVERSIONS[:2]:
+        asked = names.ConversionProperties()
+        asked.addOption(what, True)
+        if document.convert(asked) != names.LIBSBML_OPERATION_SUCCESS:
+            raise InputError(f"libSBML could not do '{what}'", file=path, expected="a valid model")
+    _refuse_parts(document.getModel(), path)
+    return document
+
+
+def text_of(path: Path) -> str:
+    """The text of a model's file. Raises BadInput for what is too large or no text."""
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError("the file is too large", file=path, expected=f"at most {LARGEST_FILE:,} bytes")
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as problem:
+        raise InputError(f"the file cannot be read: {problem.strerror}", file=path, expected="an SBML model") from None
+    except UnicodeDecodeError:
+        raise InputError("the file is not text", file=path, expected="an SBML model in UTF-8") from None
+
+
+def _refuse_errors(names: Any, document: Any, path: Path) -> None:
+    for i in range(document.getNumErrors()):
+        error = document.getError(i)
+        harmless = error.getErrorId() == names.MissingXMLEncoding  # UTF-8 then, which has been checked
+        if error.getSeverity() >= names.LIBSBML_SEV_ERROR and not harmless:
+            raise InputError(_told(error), file=path, line=error.getLine() or None, expected="a valid SBML model")
+
+
+def _told(error: Any) -> str:
+    """What libSBML says in short, and what is wrong here, which it says after its reference to the specification."""
+    short = " ".join(error.getShortMessage().split()) or "not valid SBML"
+    _, _, after = error.getMessage().partition("\nReference:")
+    here = " ".join(after.partition("\n")[2].split())[:200].rstrip(".")
+    return f"{short}: {here}" if here else short
+
+
+def _refuse_packages(document: Any, path: Path) -> None:
+    for i in range(document.getNumPlugins()):
+        name = document.getPlugin(i).getPackageName()
+        part = document.getModel().getPlugin(name)
+        empty = name == "comp" and (part is None or part.getNumSubmodels() == 0)
+        if name not in HARMLESS and not empty and document.getPackageRequired(name):
+            raise InputError(f"the model needs the package '{name}'", file=path, expected="SBML core only")
+    for i in range(document.getNumUnknownPackages()):
+        prefix = document.getUnknownPackagePrefix(i)
+        if document.getPackageRequired(document.getUnknownPackageURI(i)):
+            raise InputError(f"the model needs the package '{prefix}'", file=path, expected="SBML core only")
+
+
+def _refuse_parts(model: Any, path: Path) -> None:
+    """Refuse what changes numbers and is not known here."""
+    for what in _unsupported(model):
+        raise InputError(f"the model has {what}", file=path, expected="what docs/exchange.md lists as supported")
+
+
+def _unsupported(model: Any) -> Iterator[str]:
+    for i in range(model.getNumReactions()):
+        reaction = model.getReaction(i)
+        if reaction.isSetFast() and reaction.getFast():
+            yield f"a fast reaction, '{reaction.getId()}'"
+        if reaction.isSetKineticLaw() and not reaction.getKineticLaw().isSetMath():
+            yield f"a reaction without a rate, '{reaction.getId()}'"
