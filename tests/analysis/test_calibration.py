@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ketamech.analysis.verdict import standard_error
+from ketamech.evidence import standard_error
 from ketamech.core import InputError, UnknownNameError
 from ketamech.core.checkpoint import open_checkpoint
 from ketamech.core.execution import LOCAL, Executor

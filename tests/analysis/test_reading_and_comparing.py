@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from ketamech.analysis.verdict import compare_with_published, standard_error
+from ketamech.analysis.verdict import compare_with_published
+from ketamech.evidence import standard_error
 from ketamech.core import InputError
 from ketamech.evidence import load_evidence
 from ketamech.simulation.expression import unit_of

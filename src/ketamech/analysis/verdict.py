@@ -10,20 +10,16 @@ sign         right or a miss; less than 2 % of rest counts as no change (the fla
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ketamech.evidence import Observation
+from ketamech.evidence import Observation, standard_error
 
 FOLD = (1.25, 2.0)
 Z = (1.96, 3.0)
 INTERVAL = (1.0, 1.5)
 NO_CHANGE = 0.02
 WRONG_SIGN = 3.0
-_NORMAL_95 = 1.959964
-_LEVEL = re.compile(r"\b(?:CI|CrI)(\d+)")
-_QUANTILES = {80: 1.281552, 90: 1.644854, 95: 1.959964, 99: 2.575829}
 
 
 @dataclass(frozen=True)
@@ -94,18 +90,6 @@ def inside(simulated: float, low: float, high: float, centre: float = math.nan) 
     gap = simulated / bound if bound else math.nan
     error = max(gap, 1 / gap) if gap > 0 else math.inf
     return Verdict("near" if error <= FOLD[0] else "miss", ratio, distance=1 + math.log(error) / math.log(FOLD[0]))
-
-
-def standard_error(row: Observation) -> float:
-    """Of the published mean: printed, SD over the root of n, or from the confidence interval; NaN if none."""
-    spread = row.spread
-    if spread.low is None or spread.high is None:
-        return math.nan
-    half = (spread.high - spread.low) / 2
-    if spread.kind == "sd":
-        return half / math.sqrt(row.n or 1)
-    found = _LEVEL.search(spread.text)
-    return half / _QUANTILES.get(int(found[1]) if found else 95, _NORMAL_95)
 
 
 COMPARISONS: dict[str, Callable[[float, Observation, float, float], Verdict]] = {

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from ketamech.analysis.verdict import standard_error
+from ketamech.evidence import standard_error
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.paths import DATA

@@ -13,7 +13,7 @@ import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.dosing.subject import Subject
-from ketamech.exchange.external_simulators import ENGINES, Elsewhere
+from ketamech.exchange.external_simulators import ENGINES, Simulate
 from ketamech.exchange.omex import SCENARIO, SIMULATION, TOLERANCE, build_archive, read_archive, write_archive
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sedml import UniformTimeCourse, read_time_courses, time_courses
@@ -54,7 +54,7 @@ def compare_simulators(
     model: Model,
     folder: Path,
     *,
-    engines: Mapping[str, Elsewhere] = ENGINES,
+    engines: Mapping[str, Simulate] = ENGINES,
     tell: Callable[[str], None] = lambda line: None,
 ) -> CrossSimulatorCheck:
     """Write the archive of each scenario into `folder`, run what is in it in each engine, and compare with our own."""
@@ -74,7 +74,7 @@ def compare_archives(
     paths: Iterable[Path],
     model: Model,
     *,
-    engines: Mapping[str, Elsewhere] = ENGINES,
+    engines: Mapping[str, Simulate] = ENGINES,
     tell: Callable[[str], None] = lambda line: None,
 ) -> CrossSimulatorCheck:
     """Run what is in archives that were written before in each engine, and compare with our own.
@@ -100,7 +100,7 @@ def _certificate(
     told: Mapping[str, _KetaMechSide],
     archive: Callable[[str], Mapping[str, str]],
     model: Model,
-    engines: Mapping[str, Elsewhere],
+    engines: Mapping[str, Simulate],
     tell: Callable[[str], None],
 ) -> CrossSimulatorCheck:
     reference = load_scenario(REFERENCE, model.parameters)
@@ -143,15 +143,15 @@ def _compared(
     here: _KetaMechSide,
     model: Model,
     scales: Mapping[str, float],
-    engines: Mapping[str, Elsewhere],
+    engines: Mapping[str, Simulate],
     tell: Callable[[str], None],
 ) -> Iterable[tuple[object, ...]]:
     model_file, asked = read_time_courses(files[SIMULATION])
     times, layout = compared_times(here.course, asked), model.layout
     ids = {name: sbml_id(name) for name in layout.output_names}
-    for engine, elsewhere in engines.items():
+    for engine, simulate in engines.items():
         tell(f"{engine}: {here.course.label}")
-        theirs = elsewhere(files[model_file], times, list(ids.values()), {ids[n]: s for n, s in scales.items()})
+        theirs = simulate(files[model_file], times, list(ids.values()), {ids[n]: s for n, s in scales.items()})
         for i, output in enumerate(layout.output_names):
             apart = np.abs(here.curves[output].values[0] - theirs[:, i]) / scales[output]
             worst = int(np.argmax(np.where(np.isnan(apart), np.inf, apart)))

@@ -26,7 +26,8 @@ from ketamech.analysis.perturbation_scorecard import (
     RESPONSE,
 )
 from ketamech.analysis.scorecard_targets import Target
-from ketamech.analysis.verdict import NO_CHANGE, standard_error
+from ketamech.analysis.verdict import NO_CHANGE
+from ketamech.evidence import standard_error
 from ketamech.core.paths import DATA
 from ketamech.evidence import Observation
 

@@ -16,7 +16,8 @@ import xarray as xr
 
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
 from ketamech.analysis.scorecard_targets import Target, load_targets
-from ketamech.analysis.verdict import FOLD, standard_error
+from ketamech.analysis.verdict import FOLD
+from ketamech.evidence import standard_error
 from ketamech.dosing.subject import Subject
 from ketamech.evidence import Evidence, Observation, load_evidence
 from ketamech.exchange.sbml.ids import sbml_id
