@@ -31,7 +31,7 @@ OUTPUTS = (
     "dissociation.cadss",
 )
 SPREAD = 0.2  # SD of the logarithm of a drawn parameter
-EVERY = 6  # one in so many of the parameters that have a lognormal spread is drawn: about forty
+DRAW_EVERY = 6  # one in so many of the parameters that have a lognormal spread is drawn: about forty
 ROUNDING = 1e-12  # of a state's declared size: a start below it is 0
 BOLUS_KIND = 0  # kind of an event: an amount enters at once
 
@@ -53,7 +53,7 @@ class BenchmarkCase:
     model: Model
     inputs: np.ndarray
     start: np.ndarray
-    given: Events
+    events: Events
     times: np.ndarray
     outputs: tuple[str, ...]
 
@@ -73,17 +73,17 @@ class BenchmarkCase:
 
     def infused(self) -> list[int]:
         """States into which something flows evenly at one time or another."""
-        return sorted({int(i) for i in self.given.state[self.given.kind != BOLUS_KIND]})
+        return sorted({int(i) for i in self.events.state[self.events.kind != BOLUS_KIND]})
 
     def segments(self) -> list[Segment]:
         """The stretches between events; what is given at one time is given in one jump."""
         end = float(self.times[-1])
-        marks = np.unique([0.0, end, *self.given.time[self.given.time < end]]).tolist()
+        marks = np.unique([0.0, end, *self.events.time[self.events.time < end]]).tolist()
         inflow, found = np.zeros(self.start.shape[1]), []
         for start, stop in pairwise(marks):
             jump, inflow = np.zeros_like(inflow), inflow.copy()
-            for i in np.flatnonzero(self.given.time == start):
-                (jump if self.given.kind[i] == BOLUS_KIND else inflow)[self.given.state[i]] += self.given.size[i]
+            for i in np.flatnonzero(self.events.time == start):
+                (jump if self.events.kind[i] == BOLUS_KIND else inflow)[self.events.state[i]] += self.events.size[i]
             inflow[np.abs(inflow) < 1e-9] = 0.0  # what rounding leaves when an infusion ends
             found.append(Segment(start, stop, jump, inflow))
         return found
@@ -110,7 +110,7 @@ def drawn_columns(model: Model) -> list[int]:
         for i, name in enumerate(model.layout.parameter_names)
         if model.parameters[name].spread.kind == "lognormal" and not name.startswith("person.")
     ]
-    return spread[::EVERY]
+    return spread[::DRAW_EVERY]
 
 
 def draw(model: Model, count: int, seed: int, chunk: int = 0) -> Ensemble:

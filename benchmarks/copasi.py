@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def load(case: BenchmarkCase) -> Run:
     """Read the SBML document, and return the function that solves the case for every patient."""
-    text = write_sbml(case.system, case.inputs[0], case.start[0], case.given)
+    text = write_sbml(case.system, case.inputs[0], case.start[0], case.events)
     model = CopasiModel(text, [sbml_id(name) for name in case.outputs], case.times)
     quantities, first = model.quantities(_ids(case)), case.segments()[0]
 

@@ -24,7 +24,7 @@ def load(problem: BenchmarkCase) -> Run:
 def curves(problem: BenchmarkCase, tolerance: float, *, threads: int = 1) -> np.ndarray:
     """Values [patient, time, output] of the problem's patients. Raises SolveFailed when one cannot be solved."""
     found = solve(
-        problem.model.kernel, problem.start, problem.inputs, [problem.given] * len(problem.inputs), problem.times,
+        problem.model.kernel, problem.start, problem.inputs, [problem.events] * len(problem.inputs), problem.times,
         outputs=problem.outputs, tolerance=tolerance, threads=threads,
     )  # fmt: skip
     if np.any(found.status):

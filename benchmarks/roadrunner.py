@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def load(case: BenchmarkCase) -> Run:
     """Compile the SBML document, and return the function that solves the case for every patient."""
-    text = write_sbml(case.system, case.inputs[0], case.start[0], case.given)
+    text = write_sbml(case.system, case.inputs[0], case.start[0], case.events)
     model = RoadRunnerModel(text, [sbml_id(name) for name in case.outputs])
     places, constants = model.places(_ids(case)), constant_outputs(case.system)
     first, state_ids = case.segments()[0], [sbml_id(name) for name in case.system.state_names]

@@ -10,7 +10,7 @@ import pytest
 
 from ketamech.analysis import claims as room
 from ketamech.analysis.claims.evaluate_claims import evaluate_claims
-from ketamech.analysis.claims.tables import DIRECTORY, load_claims, load_rule, load_variants
+from ketamech.analysis.claims.tables import DIRECTORY, load_claims, load_rule, load_rule_variants
 from ketamech.analysis.claims.verdict_rule import claim_verdict
 from ketamech.core import InputError, UnknownNameError
 from ketamech.evidence import load_evidence
@@ -75,7 +75,7 @@ def test_a_model_that_shows_the_opposite_differs_and_bends_no_verdict(answers):
     answer = answers[ESKETAMINE]
     assert answer.agreement == "agrees"
     result = answer.outcomes[0]
-    opposite = replace(answer, outcomes=(replace(result, value=result.test.bound - 1),))
+    opposite = replace(answer, test_results=(replace(result, value=result.test.bound - 1),))
     assert (opposite.shown, opposite.agreement) == (True, "differs")
     assert opposite.judgement == answer.judgement
 
@@ -131,7 +131,7 @@ def test_small_and_recalled_rows_weigh_half(claims, rule):
 
 
 def test_other_rules_move_some_verdicts(claims, rule):
-    variants = load_variants(rule)
+    variants = load_rule_variants(rule)
     moved = {
         name
         for name, claim in claims.items()
@@ -196,7 +196,7 @@ def test_an_unknown_claim_suggests_the_nearest(model):
 def test_a_claim_asked_alone_gives_the_same_bits(model, answers):
     alone = evaluate_claims(model, ["suicidality"])
     assert list(alone) == ["suicidality"]
-    assert [o.value for o in alone["suicidality"].outcomes] == [o.value for o in answers["suicidality"].outcomes]
+    assert [o.value for o in alone["suicidality"].test_results] == [o.value for o in answers["suicidality"].outcomes]
 
 
 def test_the_public_names_of_the_room():

@@ -3,8 +3,8 @@
 import pytest
 
 from ketamech.analysis.interspecies_dose import equivalent_dose
-from ketamech.analysis.perturbation_rows import PATH, load_experiment_rows
-from ketamech.analysis.perturbation_scorecard import experiment_counts, run_experiments, tally_by_evidence
+from ketamech.analysis.perturbation_rows import PATH, load_perturbation_targets
+from ketamech.analysis.perturbation_scorecard import perturbation_counts, score_perturbations, tally_by_evidence
 from ketamech.core import InputError, UnknownNameError
 from ketamech.evidence import load_evidence
 from ketamech.simulation.simulate import simulate
@@ -12,7 +12,7 @@ from ketamech.simulation.simulate import simulate
 
 @pytest.fixture(scope="module")
 def lines(model):
-    return run_experiments(model)
+    return score_perturbations(model)
 
 
 def size(lines, evidence, place=0):
@@ -38,7 +38,7 @@ def test_the_inverted_u_of_glutamate_in_rats(lines):
 
 def test_the_table_gets_no_worse_unseen(lines):
     """Four in five have the right direction, and half the right size: what is reached is held."""
-    print("\n" + experiment_counts(lines))
+    print("\n" + perturbation_counts(lines))
     rows = tally_by_evidence(lines)
     stage = load_evidence().observations
     mine = rows[[stage[name].stage == "perturbation" for name in rows.evidence]]
@@ -59,19 +59,19 @@ def test_what_is_left_is_what_two_scenarios_say(model, lines):
 
 
 def test_overrides_reach_every_course_and_leave_the_experiment_its_own(model, lines):
-    off = run_experiments(model, {"pathway.disinhibition": 0.0})
+    off = score_perturbations(model, {"pathway.disinhibition": 0.0})
     assert size(off, "moghaddam-dir-30") < 1 < size(lines, "moghaddam-dir-30")
-    kept = run_experiments(model, {"plasticity.bdnf_gene": 1.0})
+    kept = score_perturbations(model, {"plasticity.bdnf_gene": 1.0})
     assert size(kept, "autry-bdnfko") == pytest.approx(size(lines, "autry-bdnfko"))
 
 
 def test_an_override_that_is_no_parameter_names_the_nearest(model):
     with pytest.raises(UnknownNameError, match=r"pathway\.habenula"):
-        run_experiments(model, {"pathway.habenulla": 0.0})
+        score_perturbations(model, {"pathway.habenulla": 0.0})
 
 
 def test_threads_change_no_bit(model, lines):
-    assert run_experiments(model, threads=1)["size"].equals(lines["size"])
+    assert score_perturbations(model, threads=1)["size"].equals(lines["size"])
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_bad_row_names_its_cell(tmp_path, old, new, said):
     table = tmp_path / "rows.csv"
     table.write_text(f"{text.splitlines()[0]}\n{line.replace(old, new)}\n", encoding="utf-8")
     with pytest.raises(InputError, match=said):
-        load_experiment_rows(table)
+        load_perturbation_targets(table)
 
 
 def test_translation_there_and_back_is_the_dose(model):

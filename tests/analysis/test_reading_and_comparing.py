@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from ketamech.analysis.verdict import compare_with_published
-from ketamech.evidence import standard_error
 from ketamech.core import InputError
-from ketamech.evidence import load_evidence
+from ketamech.evidence import load_evidence, standard_error
 from ketamech.simulation.expression import unit_of
 from ketamech.simulation.observable import Observable, TimeCourse
 

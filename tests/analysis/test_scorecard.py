@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketamech.analysis.acceptance_criteria import goals_table, load_goals, mean_fold_error
+from ketamech.analysis.acceptance_criteria import criteria_table, load_acceptance_criteria, mean_fold_error
 from ketamech.analysis.reference_protocols import check_settings, load_protocols
 from ketamech.analysis.scorecard import score_rows, scorecard, summarise
 from ketamech.analysis.scorecard_targets import REASONS, Target, load_targets, load_uncovered
@@ -20,7 +20,7 @@ from ketamech.simulation.observable import Observable, TimeCourse
 EVIDENCE = load_evidence()
 PROTOCOLS = load_protocols()
 TARGETS = load_targets(EVIDENCE, PROTOCOLS)
-GOALS = load_goals(EVIDENCE, PROTOCOLS)
+GOALS = load_acceptance_criteria(EVIDENCE, PROTOCOLS)
 
 
 def test_every_calibration_row_is_compared_or_says_why_not():
@@ -105,8 +105,8 @@ def test_a_planted_miss_is_reported_in_rows_source_and_goal():
     assert summarise(good).worst.tolist() == [""]
     assert mean_fold_error(bad, "kamp20-a-*") == pytest.approx(math.sqrt(2 / 0.1888 * 2 / 0.2223), rel=1e-6)
     goal = [g for g in GOALS if g.rows.startswith("kamp20-a")]
-    assert not goals_table(tuple(goal), bad, PROTOCOLS, {}, None).reached.any()
-    assert goals_table(tuple(goal), good, PROTOCOLS, {}, None).reached.all()
+    assert not criteria_table(tuple(goal), bad, PROTOCOLS, {}, None).reached.any()
+    assert criteria_table(tuple(goal), good, PROTOCOLS, {}, None).reached.all()
 
 
 def test_a_failed_solve_shows_as_no_result_and_fails_its_goal():
@@ -114,7 +114,7 @@ def test_a_failed_solve_shows_as_no_result_and_fails_its_goal():
     assert list(rows.verdict) == ["no result", "no result"]
     assert math.isnan(mean_fold_error(rows, "kamp20-a-*"))
     goal = [g for g in GOALS if g.rows.startswith("kamp20-a")]
-    assert not goals_table(tuple(goal), rows, PROTOCOLS, {}, None).reached.any()
+    assert not criteria_table(tuple(goal), rows, PROTOCOLS, {}, None).reached.any()
 
 
 def test_the_whole_scorecard(model):
@@ -122,7 +122,7 @@ def test_the_whole_scorecard(model):
     assert len(card.rows) == len(TARGETS)
     assert set(card.rows.verdict) <= {"inside", "near", "miss", "no result"}
     assert card.by_source.n.sum() == len(card.rows)
-    assert len(card.goals) == len(GOALS)
+    assert len(card.criteria) == len(GOALS)
     assert isinstance(card.uncovered, pd.DataFrame)
     worst = card.rows.sort_values("off", ascending=False).head(10)[["id", "simulated", "published", "verdict"]]
     print(f"\n{card.rows.verdict.value_counts().to_dict()} in {card.seconds:.1f} s\n{worst.to_string()}")

@@ -32,7 +32,7 @@ _FOUR_WEEKS = 672.0
 class AcceptanceCriterion:
     """One number to reach: read off a protocol, or the mean fold error of the rows that match a pattern."""
 
-    goal: str
+    name: str
     protocol: str
     measure: Observable | None
     rows: str
@@ -43,7 +43,7 @@ class AcceptanceCriterion:
     why: str
 
 
-def load_goals(
+def load_acceptance_criteria(
     evidence: Evidence, protocols: Mapping[str, object], path: Path = DIRECTORY / "goals.csv"
 ) -> tuple[AcceptanceCriterion, ...]:
     """Every goal; raises BadInput for a protocol that does not exist or a pattern that matches no row."""
@@ -75,7 +75,7 @@ def _factor(row: CsvRow, evidence: Evidence) -> float:
     return canonical_unit(row.required("unit", "a unit, or 1"), masses.get(substance) if substance else None)[0]
 
 
-def goals_table(
+def criteria_table(
     goals: tuple[AcceptanceCriterion, ...],
     rows: pd.DataFrame,
     protocols: Mapping[str, Protocol],
@@ -88,7 +88,7 @@ def goals_table(
         simulated = _simulated(goal, rows, protocols, curves, model)
         lines.append(
             {
-                "goal": goal.goal,
+                "goal": goal.name,
                 "simulated": simulated,
                 "unit": goal.unit,
                 "low": goal.low,

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 DIRECTORY = DATA / "attribution"
 MOOD, DRAWS, TOLERANCE = "mood.madrs", 200, 1e-4
-BYTES, MAX_BATCH = 2**26, 4096  # of results in one batch; patients in one batch
+MAX_BATCH_BYTES, MAX_BATCH = 2**26, 4096  # of results in one batch; patients in one batch
 LOW, HIGH = 2.5, 97.5
-SHOWN_HOURS, AFTER_DOSE = 48, (1.0, 2.0, 4.0, 8.0, 16.0)
+MAX_SHOWN_HOURS, HOURS_AFTER_DOSE = 48, (1.0, 2.0, 4.0, 8.0, 16.0)
 Progress = Callable[[int, int], None]
 
 
@@ -56,13 +56,13 @@ class Attribution:
     times: np.ndarray
     madrs_decomposition: np.ndarray
     coalition_values: np.ndarray
-    values: Mapping[str, np.ndarray]
+    parameter_draws: Mapping[str, np.ndarray]
     failed: int
     skipped: tuple[str, ...]
     active_pathways: tuple[str, ...]
 
     @property
-    def doses(self) -> int:
+    def n_doses(self) -> int:
         """How many times something is given."""
         return len(dose_hours(self.scenario))
 
@@ -115,7 +115,7 @@ class CoalitionSimulator:
 
     def _batches(self, draws: int) -> Iterator[np.ndarray]:
         each = 8 * self.n_courses * len(self.times) * len(self.outputs)
-        together = max(1, min(BYTES // each, MAX_BATCH // self.n_courses))
+        together = max(1, min(MAX_BATCH_BYTES // each, MAX_BATCH // self.n_courses))
         for first in range(0, draws, together):
             yield np.arange(first, min(first + together, draws))
 
@@ -176,10 +176,10 @@ def attribute(
     skipped. `draws` of the posterior, with the parameters that carry the pathways drawn from their spreads where the
     posterior does not know them. Raises BadInput when every switch is off or nothing is looked at.
     """
-    asked, skipped = _asked(model, scenario, wanted)
+    asked, skipped = _requested_outcomes(model, scenario, wanted)
     hours = shown_hours(scenario)
-    game = CoalitionSimulator(model, scenario, asked, players(model, scenario), hours, threads)
-    values = drawn(model, scenario, draws, seed)
+    game = CoalitionSimulator(model, scenario, asked, switched_on_pathways(model, scenario), hours, threads)
+    values = draw_attribution_parameters(model, scenario, draws, seed)
     worth, course = game.evaluate_coalitions(values, tell)
     whole = np.isfinite(worth).all(axis=(1, 2))
     if not whole[0]:
@@ -195,7 +195,7 @@ def attribute(
         _totals(model, asked, worth),
         ("hope", "no pathway", *names),
         hours,
-        _course(course),
+        _madrs_decomposition(course),
         worth,
         kept,
         int((~whole).sum()),
@@ -204,7 +204,7 @@ def attribute(
     )
 
 
-def players(model: Model, scenario: Scenario) -> tuple[str, ...]:
+def switched_on_pathways(model: Model, scenario: Scenario) -> tuple[str, ...]:
     """Switches that are on in the scenario, in the order of the table. Raises BadInput when none is."""
     table = model.parameters.with_values(dict(scenario.values))
     found = tuple(name for name in table if name.startswith("pathway.") and table[name].value > 0)
@@ -227,7 +227,7 @@ def pathway_parameters() -> dict[str, dict[str, str]]:
     return found
 
 
-def drawn(model: Model, scenario: Scenario, draws: int, seed: int) -> dict[str, np.ndarray]:
+def draw_attribution_parameters(model: Model, scenario: Scenario, draws: int, seed: int) -> dict[str, np.ndarray]:
     """Parameters by name [1 + draw], canonical: first the table's value, then draws; what the scenario sets stays."""
     table = model.parameters
     posterior = load_posterior(table=table)
@@ -246,7 +246,7 @@ def drawn(model: Model, scenario: Scenario, draws: int, seed: int) -> dict[str, 
     return found
 
 
-def _asked(
+def _requested_outcomes(
     model: Model, scenario: Scenario, wanted: str | None
 ) -> tuple[tuple[tuple[str, Endpoint], ...], tuple[str, ...]]:
     if wanted is None:
@@ -267,9 +267,9 @@ def _asked(
 def shown_hours(scenario: Scenario) -> np.ndarray:
     """From hour 1 to the horizon, ever wider after one dose; daily and closer around many."""
     horizon = scenario.horizon
-    doses, grid = dose_hours(scenario), np.geomspace(1.0, horizon, SHOWN_HOURS)
+    doses, grid = dose_hours(scenario), np.geomspace(1.0, horizon, MAX_SHOWN_HOURS)
     if len(doses) > 1:
-        after = [at + h for at in doses[:SHOWN_HOURS] for h in (0.0, *AFTER_DOSE)]
+        after = [at + h for at in doses[:MAX_SHOWN_HOURS] for h in (0.0, *HOURS_AFTER_DOSE)]
         grid = np.unique([1.0, *np.arange(24.0, horizon, 24.0), *after, horizon])
     return np.unique(np.round(grid[(grid >= 1.0) & (grid <= horizon)], 4))
 
@@ -329,7 +329,7 @@ def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
     return float(values[1:].mean()), float(low), float(high)
 
 
-def _course(mood: np.ndarray) -> np.ndarray:
+def _madrs_decomposition(mood: np.ndarray) -> np.ndarray:
     """MADRS points [part, draw, time] of hope, no pathway and each pathway; they add up to the whole change."""
     nobody, hope, resting = mood[:, 0], mood[:, -2], mood[:, -1]
     own = np.moveaxis(shapley(np.moveaxis(mood[:, :-2], 1, -1)), -1, 0)

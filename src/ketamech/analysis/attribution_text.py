@@ -36,7 +36,7 @@ def dependence(found: Attribution, parameters: ParameterTable) -> pd.DataFrame:
         own = shapley(found.coalition_values[1:, :-2, j])
         for i, player in enumerate(found.active_pathways):
             for name, why in pathway_parameters().get(player, {}).items():
-                if name not in found.values or len(own) < CERTAINTY_THRESHOLD:
+                if name not in found.parameter_draws or len(own) < CERTAINTY_THRESHOLD:
                     continue
                 size = own[:, i] * np.sign(np.median(own[:, i]) or 1.0)
                 lines.append(
@@ -46,13 +46,13 @@ def dependence(found: Attribution, parameters: ParameterTable) -> pd.DataFrame:
                         "parameter": name,
                         "status": parameters[name].status,
                         "why": why,
-                        "correlation": _rank_correlation(found.values[name][1:], size),
+                        "correlation": _rank_correlation(found.parameter_draws[name][1:], size),
                     }
                 )
     return pd.DataFrame(lines, columns=["outcome", "pathway", "parameter", "status", "why", "correlation"])
 
 
-def sentences(found: Attribution, parameters: ParameterTable, outcome: str | None = None) -> list[str]:
+def describe_attribution(found: Attribution, parameters: ParameterTable, outcome: str | None = None) -> list[str]:
     """Sentences on one outcome (default: MADRS at 24 h, else the first): sizes, then what they rest on."""
     chosen = outcome or _headline(found)
     rows = found.table[found.table["outcome"] == chosen].sort_values("shapley", key=abs, ascending=False)

@@ -22,7 +22,7 @@ from ketamech.simulation.scenario import perturbation_parameters
 SURFACE = DATA / "species" / "surface.csv"
 COLUMNS = ("species", "kilograms_per_square_metre", "place", "why")
 MAX_HORIZON = 72.0  # h, after which no ketamine is left in any of the species
-DEFAULT_INFUSION_MIN = {HUMAN: "IV over 40 min", "rat": "IP", "mouse": "IP"}
+DEFAULT_ROUTE = {HUMAN: "IV over 40 min", "rat": "IP", "mouse": "IP"}
 DRUGS = ("racemic ketamine", "esketamine", "arketamine")
 PARENTS = ("brain.esketamine", "brain.arketamine")
 
@@ -47,7 +47,7 @@ def equivalent_dose(
     model = model or load_model()
     here, there = load_species(source), load_species(target)
     dose = _single(sentence)
-    way = given or DEFAULT_INFUSION_MIN[there.name]
+    way = given or DEFAULT_ROUTE[there.name]
     unit_dose = _single(f"{dose.drug} 1 mg/kg {way}")
     mine, theirs = _exposure(model, here, dose), _exposure(model, there, unit_dose)
     weight = _weight(model, there)

@@ -36,7 +36,7 @@ READOUTS = {
 }
 TABLE_TIMES = (2 / 3, 4.0, 24.0, 48.0, 168.0, 240.0, 336.0)  # h
 FIRST, COUNT, MIN_DRAWS = 0.1, 70, 20
-SHARES = (5, 25, 50, 75, 95)
+QUANTILES = (5, 25, 50, 75, 95)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ COLUMNS = (
     "evidence", "species", "regimen", "with", "settings", "output", "reduction", "when", "statistic", "observed",
     "low", "high", "band", "assumption", "undecided",
 )  # fmt: skip
-WORDS = {
+OBSERVED_VALUES = {
     "left": ("less", "same", "more"),
     "effect": ("present", "absent"),
     "effect now": ("present", "absent"),
@@ -45,8 +45,8 @@ class PerturbationTarget:
     perturbations: str
     settings: tuple[tuple[str, float], ...]
     output: str
-    reduction: str
-    when: str
+    curve_statistic: str
+    time: str
     statistic: str
     observed: str
     low: float
@@ -58,17 +58,17 @@ class PerturbationTarget:
     @property
     def until(self) -> float:
         """The last hour that is read."""
-        return float(self.when.split("-")[-1])
+        return float(self.time.split("-")[-1])
 
     def read(self, curves: TimeCourse, hour: float | None = None) -> float:
         """The number read off one course, at the row's time or at another hour; NaN where the solve failed."""
-        if hour is not None and not self.reduction:
+        if hour is not None and not self.curve_statistic:
             return Observable(self.output, time=f"{hour:g}").read(curves, None)
-        return Observable(self.output, statistic=self.reduction or "at", time=self.when).read(curves, None)
+        return Observable(self.output, statistic=self.curve_statistic or "at", time=self.time).read(curves, None)
 
 
 @cache
-def load_experiment_rows(path: Path = PATH) -> tuple[PerturbationTarget, ...]:
+def load_perturbation_targets(path: Path = PATH) -> tuple[PerturbationTarget, ...]:
     """Every reading. Raises BadInput naming line and column of an id, species or word that does not exist."""
     ids = load_evidence().observations
     return tuple(
@@ -81,12 +81,12 @@ def _row(row: CsvRow, evidence: str) -> PerturbationTarget:
     if row["undecided"]:
         nothing = ("",) * 5
         return PerturbationTarget(evidence, species, "", "", (), *nothing, math.nan, math.nan, "", "", row["undecided"])
-    statistic = row.one_of("statistic", WORDS)
+    statistic = row.one_of("statistic", OBSERVED_VALUES)
     _refuse_window(row)
     return PerturbationTarget(
         evidence, species, row["regimen"], row["with"], _settings(row), row.required("output", "stage.thing"),
         row["reduction"], row.required("when", "hours, such as 24 or 0-2"), statistic,
-        row.one_of("observed", WORDS[statistic]), *bounds(row), row["band"], row["assumption"], "",
+        row.one_of("observed", OBSERVED_VALUES[statistic]), *bounds(row), row["band"], row["assumption"], "",
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from ketamech.analysis.perturbation_rows import PerturbationTarget, load_experiment_rows
+from ketamech.analysis.perturbation_rows import PerturbationTarget, load_perturbation_targets
 from ketamech.core import UnknownNameError, closest_match
 from ketamech.dosing.applied_perturbation import read_perturbations
 from ketamech.dosing.regimen import Regimen
@@ -27,7 +27,7 @@ from ketamech.simulation.scenario_ensemble import events_of_scenario, without_ex
 NO_CHANGE_BAND = (0.8, 1.25)  # what is left counts as the same: the digest calls more than 0.8 intact
 EFFECT_THRESHOLD = 0.4  # share of the effect of the reference dose a day later from which an effect counts as present
 FLAT_BAND, FLAT_POINTS = 0.1, 1.5  # a change that no blot, probe or trial of the usual size would see
-RESPONSE = 0.5
+RESPONSE_THRESHOLD = 0.5
 REFERENCE = {"rat": "racemic 10 mg/kg IP", "mouse": "racemic 10 mg/kg IP", "human": "racemic 0.5 mg/kg IV over 40 min"}
 HORIZONS = (8.0, 80.0, 400.0, 2000.0)
 TOLERANCE = 1e-5
@@ -45,7 +45,7 @@ class FactorialArms:
     reference: Arm
 
 
-def run_experiments(
+def score_perturbations(
     model: Model | None = None, overrides: Mapping[str, float] | None = None, *, threads: int = 2
 ) -> pd.DataFrame:
     """Every row of data/experiments/rows.csv on the model, parameters overridden (canonical units) in every course.
@@ -62,7 +62,7 @@ def run_experiments(
             raise UnknownNameError(
                 f"there is no parameter '{name}'", key=name, nearest=closest_match(name, model.parameters)
             )
-    rows = load_experiment_rows()
+    rows = load_perturbation_targets()
     curves = _curves(model, rows, given, threads)
     return pd.DataFrame([_line(row, curves) for row in rows])
 
@@ -81,7 +81,7 @@ def tally_by_evidence(lines: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def experiment_counts(lines: pd.DataFrame) -> str:
+def perturbation_counts(lines: pd.DataFrame) -> str:
     """In words: how many rows of the evidence come out right, wrong and undecided, and how many sizes inside."""
     rows, stages, told = tally_by_evidence(lines), load_evidence().observations, []
     perturbing = rows[[stages[name].stage == "perturbation" for name in rows.evidence]]
@@ -118,7 +118,7 @@ def factorial_arms(row: PerturbationTarget) -> FactorialArms:
     )
 
 
-def needed(rows: tuple[PerturbationTarget, ...]) -> dict[Arm, float]:
+def required_arms(rows: tuple[PerturbationTarget, ...]) -> dict[Arm, float]:
     """Every course with how long it must run (h)."""
     needed: dict[Arm, float] = {}
     for row in (row for row in rows if not row.reason_not_run):
@@ -130,7 +130,7 @@ def needed(rows: tuple[PerturbationTarget, ...]) -> dict[Arm, float]:
     return needed
 
 
-def course_of(arm: Arm, table: ParameterTable) -> tuple[Subject, dict[str, float]]:
+def subject_of_arm(arm: Arm, table: ParameterTable) -> tuple[Subject, dict[str, float]]:
     """One course, and the values that the experiment itself sets (its others are those of the species)."""
     species_name, sentence, phrases, settings = arm
     species = load_species(species_name)
@@ -152,7 +152,7 @@ def course_of(arm: Arm, table: ParameterTable) -> tuple[Subject, dict[str, float
 def _curves(
     model: Model, rows: tuple[PerturbationTarget, ...], overrides: Mapping[str, float], threads: int
 ) -> dict[Arm, TimeCourse]:
-    longest = needed(rows)
+    longest = required_arms(rows)
     outputs = tuple(dict.fromkeys(row.output for row in rows if row.output))
     found: dict[Arm, TimeCourse] = {}
     for below, horizon in zip((0.0, *HORIZONS), HORIZONS, strict=False):
@@ -175,7 +175,7 @@ def _batch(
     """Curves of some courses to one horizon, all in one solve."""
     courses = []
     for arm in arms:
-        course, sets = course_of(arm, model.parameters)
+        course, sets = subject_of_arm(arm, model.parameters)
         courses.append(replace(course, parameters={**course.parameters, **overrides, **sets}))
     times = np.unique(
         np.r_[output_times(horizon, per_dose=60), np.linspace(0, 2, 41), [m for m in moments if m <= horizon]]
@@ -198,7 +198,7 @@ def _line(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> dict[str
         "regimen": row.regimen,
         "with": row.perturbations,
         "output": row.output,
-        "when": row.when,
+        "when": row.time,
         "statistic": row.statistic,
         "observed": row.observed,
         "predicted": predicted,
@@ -274,15 +274,15 @@ STATISTICS: Mapping[str, Callable[[PerturbationTarget, Mapping[Arm, TimeCourse]]
 }
 
 
-def _three(size: float, low: float, high: float, words: tuple[str, str, str]) -> str:
+def _three_way(size: float, low: float, high: float, words: tuple[str, str, str]) -> str:
     return words[0] if size < low else words[2] if size > high else words[1]
 
 
 DIRECTIONS: Mapping[str, Callable[[float], str]] = {
-    "left": lambda size: _three(size, *NO_CHANGE_BAND, ("less", "same", "more")),
+    "left": lambda size: _three_way(size, *NO_CHANGE_BAND, ("less", "same", "more")),
     "effect": lambda size: "present" if size >= EFFECT_THRESHOLD else "absent",
-    "harm": lambda size: _three(size, *NO_CHANGE_BAND, ("less", "same", "more")),
-    "ratio": lambda size: _three(size, 1 - FLAT_BAND, 1 + FLAT_BAND, ("down", "none", "up")),
-    "points": lambda size: _three(size, -FLAT_POINTS, FLAT_POINTS, ("less", "none", "more")),
-    "responds": lambda size: "yes" if size >= RESPONSE else "no",
+    "harm": lambda size: _three_way(size, *NO_CHANGE_BAND, ("less", "same", "more")),
+    "ratio": lambda size: _three_way(size, 1 - FLAT_BAND, 1 + FLAT_BAND, ("down", "none", "up")),
+    "points": lambda size: _three_way(size, -FLAT_POINTS, FLAT_POINTS, ("less", "none", "more")),
+    "responds": lambda size: "yes" if size >= RESPONSE_THRESHOLD else "no",
 }

@@ -28,7 +28,7 @@ from ketamech.simulation.scenario import perturbation_parameters
 
 DIRECTORY = DATA / "scorecard"
 COLUMNS = ("id", "species", "treatment", "with", "control", "settings", "horizon", "why")
-KETAMINE = re.compile(r"^pharmacokinetics\.\w+_[sr]$")
+KETAMINE_INPUT = re.compile(r"^pharmacokinetics\.\w+_[sr]$")
 _TOLERANCE = 1e-5
 
 
@@ -123,7 +123,7 @@ def simulate_protocols(
     """Curves of each protocol by id: one batch a horizon, one drug-free patient for every set of settings."""
     chosen = list(protocols)
     given = {p.id: p.events(model.parameters) for p in chosen}
-    rest = _rest(model, chosen)
+    rest = _baselines(model, chosen)
     batches: dict[float, list[Protocol]] = defaultdict(list)
     for protocol in chosen:
         batches[protocol.horizon].append(protocol)
@@ -156,7 +156,7 @@ def _key(protocol: Protocol) -> tuple[object, ...]:
     return (protocol.species, held, *sorted({**protocol.settings, **sets}.items()))
 
 
-def _rest(model: Model, protocols: Iterable[Protocol]) -> dict[tuple[object, ...], dict[str, float]]:
+def _baselines(model: Model, protocols: Iterable[Protocol]) -> dict[tuple[object, ...], dict[str, float]]:
     people = {_key(protocol): protocol.values(model.parameters) for protocol in protocols}
     courses = [Subject("drug-free", (), values) for values in people.values()]
     values = _arrays(run(model, courses, np.array([0.0, 1e-3]), tolerance=_TOLERANCE))
@@ -169,7 +169,7 @@ def _arrays(dataset: xr.Dataset) -> dict[str, np.ndarray]:
 
 def dosed_micromoles(entries: Iterable[DoseEvent]) -> float:
     """Ketamine of both enantiomers that enters the body (umol)."""
-    return sum(entry.amount for entry in entries if KETAMINE.match(entry.compartment))
+    return sum(entry.amount for entry in entries if KETAMINE_INPUT.match(entry.compartment))
 
 
 def check_settings(protocols: Mapping[str, Protocol], parameters: ParameterTable) -> None:

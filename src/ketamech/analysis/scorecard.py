@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ketamech.analysis.acceptance_criteria import AcceptanceCriterion, goals_table, load_goals
+from ketamech.analysis.acceptance_criteria import AcceptanceCriterion, criteria_table, load_acceptance_criteria
 from ketamech.analysis.reference_protocols import Protocol, check_settings, load_protocols, simulate_protocols
 from ketamech.analysis.scorecard_targets import Target, load_targets, load_uncovered
 from ketamech.analysis.verdict import compare_with_published
@@ -36,7 +36,7 @@ class Scorecard:
 
     rows: pd.DataFrame
     by_source: pd.DataFrame
-    goals: pd.DataFrame
+    criteria: pd.DataFrame
     uncovered: pd.DataFrame
     seconds: float
 
@@ -46,14 +46,14 @@ def scorecard(model: Model | None = None, progress: Callable[[str], None] | None
     model = model or load_model(announce=progress)
     evidence, protocols = load_evidence(), load_protocols()
     check_settings(protocols, model.parameters)
-    targets, goals = load_targets(evidence, protocols), load_goals(evidence, protocols)
+    targets, goals = load_targets(evidence, protocols), load_acceptance_criteria(evidence, protocols)
     _check_units(targets, evidence, model)
     began = time.perf_counter()
     needed = _needed_outputs(protocols, targets, goals)
-    curves = simulate_protocols(model, needed, _moments(targets, goals), progress)
+    curves = simulate_protocols(model, needed, _reading_times(targets, goals), progress)
     seconds = time.perf_counter() - began
     rows = score_rows(targets, evidence, protocols, curves, model.layout.units, model.parameters)
-    table = goals_table(goals, rows, protocols, curves, model)
+    table = criteria_table(goals, rows, protocols, curves, model)
     return Scorecard(rows, summarise(rows), table, load_uncovered(evidence, targets), seconds)
 
 
@@ -65,7 +65,7 @@ def _needed_outputs(
     return [protocol for name, protocol in protocols.items() if name in named]
 
 
-def _moments(targets: tuple[Target, ...], goals: tuple[AcceptanceCriterion, ...]) -> set[float]:
+def _reading_times(targets: tuple[Target, ...], goals: tuple[AcceptanceCriterion, ...]) -> set[float]:
     """Hours at which something is read, so that no value is interpolated."""
     measures = [target.measure for target in targets] + [goal.measure for goal in goals if goal.measure]
     texts = {measure.time for measure in measures} - {""}

@@ -32,7 +32,7 @@ from ketamech.trials.rating_scales import load_scales
 if TYPE_CHECKING:
     import pandas as pd
 
-CHUNK, TOLERANCE, EDGE = 1024, 1e-4, 1e-6  # small chunks: an honest clock
+CHUNK, TOLERANCE, RANK_MARGIN = 1024, 1e-4, 1e-6  # small chunks: an honest clock
 LOW, HIGH = 0.05, 0.95
 MIN_POINTS = 16  # base points below which an index says nothing
 Tell = Callable[[int, int], None]
@@ -138,7 +138,7 @@ class SensitivityProblem:
 
     def evaluate(self, ranks: np.ndarray, tell: Tell | None = None) -> np.ndarray:
         """Outcomes [point, outcome] at ranks [point, parameter]; NaN where a solve failed."""
-        chunks = [np.clip(ranks[i : i + CHUNK], EDGE, 1 - EDGE) for i in range(0, len(ranks), CHUNK)]
+        chunks = [np.clip(ranks[i : i + CHUNK], RANK_MARGIN, 1 - RANK_MARGIN) for i in range(0, len(ranks), CHUNK)]
         parts: list[np.ndarray] = []
         for arrays in self.work.map({self._name(chunk): chunk for chunk in chunks}, self.evaluate_chunk):
             parts.append(arrays["found"])
@@ -245,7 +245,7 @@ def sobol(question: SensitivityProblem, base: int, seed: int = 1, tell: Tell | N
     import pandas as pd
     from SALib.sample import sobol as sample
 
-    problem = _problem(question, EDGE)
+    problem = _problem(question, RANK_MARGIN)
     ranks = sample.sample(problem, base, calc_second_order=False, seed=seed)
     found = question.evaluate(ranks, tell)
     block = len(question.parameters) + 2
@@ -260,7 +260,7 @@ def _indices(question: SensitivityProblem, found: np.ndarray, seed: int) -> pd.D
     import pandas as pd
     from SALib.analyze import sobol as analyse
 
-    problem, block = _problem(question, EDGE), len(question.parameters) + 2
+    problem, block = _problem(question, RANK_MARGIN), len(question.parameters) + 2
     whole = np.isfinite(found).all(axis=1).reshape(-1, block).all(axis=1).repeat(block)
     _refuse_few(whole, block)
     lines = []

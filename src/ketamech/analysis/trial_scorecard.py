@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketamech.core.execution import LOCAL, Executor
-from ketamech.estimation.clinical_targets import ClinicalTarget, errors, load_clinical, load_spreads, shipped_trial
+from ketamech.estimation.clinical_targets import (
+    ClinicalTarget,
+    load_clinical_targets,
+    load_spread_targets,
+    shipped_trial,
+    standard_error_of,
+)
 from ketamech.estimation.published_statistics import statistic
 from ketamech.simulation.model import Model
 from ketamech.trials.run_trial import run_trial
@@ -39,7 +45,7 @@ class TrialScorecard:
     rows: pd.DataFrame
     spreads: pd.DataFrame
     by_stage: pd.DataFrame
-    goals: pd.DataFrame
+    criteria: pd.DataFrame
     trials: dict[str, xr.Dataset]
 
 
@@ -51,7 +57,7 @@ def trial_scorecard(
     import pandas as pd
 
     data: dict[str, xr.Dataset] = {}
-    clinical = load_clinical()
+    clinical = load_clinical_targets()
     for name in dict.fromkeys([*(row.trial for row in clinical), *ADDITIONAL_TRIALS]):
         if progress:
             progress(f"{replicates} trials: {name}")
@@ -60,13 +66,13 @@ def trial_scorecard(
             trial, model, replicates=replicates, posterior=posterior, first=1, threads=threads, work=work
         )
     rows = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in clinical])
-    spreads = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in load_spreads()])
-    return TrialScorecard(rows, spreads, _by_stage(rows), _goals(rows, data), data)
+    spreads = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in load_spread_targets()])
+    return TrialScorecard(rows, spreads, _by_stage(rows), _criteria(rows, data), data)
 
 
 def _line(row: ClinicalTarget, values: np.ndarray) -> dict[str, object]:
     low, high = np.nanpercentile(values, [2.5, 97.5]) if np.isfinite(values).any() else (np.nan, np.nan)
-    middle, own = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan"), errors(row)
+    middle, own = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan"), standard_error_of(row)
     published = row.published
     spread = np.hypot(own, np.nanstd(values)) if np.isfinite(own) else float(np.nanstd(values))
     width = 2 * Z95 * own
@@ -107,7 +113,7 @@ def _by_stage(rows: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
-def _goals(rows: pd.DataFrame, data: dict[str, xr.Dataset]) -> pd.DataFrame:
+def _criteria(rows: pd.DataFrame, data: dict[str, xr.Dataset]) -> pd.DataFrame:
     """Numbers to reach, printed whether reached or not."""
     import pandas as pd
 
@@ -119,17 +125,19 @@ def _goals(rows: pd.DataFrame, data: dict[str, xr.Dataset]) -> pd.DataFrame:
         "response at 24 h to midazolam, %": ("murrough13-resp-mdz", 28.0),
     }
     lines: list[dict[str, object]] = [
-        _goal("calibrate rows inside their 95 % prediction interval, share", calibrate["inside"].mean(), 0.9, None),
-        _goal("prediction interval over published interval, median", calibrate["width_ratio"].median(), None, 2.0),
+        _criterion(
+            "calibrate rows inside their 95 % prediction interval, share", calibrate["inside"].mean(), 0.9, None
+        ),
+        _criterion("prediction interval over published interval, median", calibrate["width_ratio"].median(), None, 2.0),
     ]
     for name, (row, _) in named.items():
         line: Any = by_id.loc[row]
-        goal = _goal(name, line["published"], line["sim_low"], line["sim_high"])
+        goal = _criterion(name, line["published"], line["sim_low"], line["sim_high"])
         lines.append({**goal, "simulated": line["simulated"]})
     return pd.DataFrame([*lines, *_dissociation(data), _linearity(data)])
 
 
-def _goal(name: str, value: float, low: float | None, high: float | None) -> dict[str, object]:
+def _criterion(name: str, value: float, low: float | None, high: float | None) -> dict[str, object]:
     reached = (low is None or value >= low) and (high is None or value <= high)
     number = float(value)
     return {"goal": name, "value": number, "low": low, "high": high, "reached": bool(reached), "simulated": number}
@@ -146,8 +154,8 @@ def _dissociation(data: dict[str, xr.Dataset]) -> list[dict[str, object]]:
     share = 100 * float(np.mean(ever[drug]))
     first, last = (100 * float(np.mean(felt[:, :, k][drug])) for k in (rated[0], rated[-1]))
     return [
-        _goal("label: dissociation (CADSS above 4) at any session, %", share, 61.0, 84.0),
-        _goal("dissociation at the first minus at the last session, % points", first - last, 0.0, None),
+        _criterion("label: dissociation (CADSS above 4) at any session, %", share, 61.0, 84.0),
+        _criterion("dissociation at the first minus at the last session, % points", first - last, 0.0, None),
     ]
 
 
@@ -156,6 +164,6 @@ def _linearity(data: dict[str, xr.Dataset]) -> dict[str, object]:
     steps = data["bowdle1998"]
     ratings = np.nanmean(steps["VAS-hallucinogen"].values, axis=(0, 1))[1:]
     levels = np.nanmean(steps["true_ketamine"].values, axis=(0, 1))[1:]
-    return _goal(
+    return _criterion(
         "hallucinogen ratings against venous level, correlation", float(np.corrcoef(levels, ratings)[0, 1]), 0.93, None
     )

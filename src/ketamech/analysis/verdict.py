@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from ketamech.evidence import Observation, standard_error
 
-FOLD = (1.25, 2.0)
-Z = (1.96, 3.0)
-INTERVAL = (1.0, 1.5)
+FOLD_LIMITS = (1.25, 2.0)
+Z_LIMITS = (1.96, 3.0)
+INTERVAL_LIMITS = (1.0, 1.5)
 NO_CHANGE = 0.02
 WRONG_SIGN = 3.0
 
@@ -44,13 +44,15 @@ def fold(simulated: float, row: Observation, low: float, high: float) -> Verdict
     """How many times too high or too low; a negative or zero result against a positive one is a miss."""
     ratio = simulated / row.value if row.value else math.nan
     error = max(ratio, 1 / ratio) if ratio > 0 else math.inf
-    return Verdict(_verdict_of(error, FOLD), ratio, distance=math.log(error) / math.log(FOLD[0]))
+    return Verdict(_verdict_of(error, FOLD_LIMITS), ratio, distance=math.log(error) / math.log(FOLD_LIMITS[0]))
 
 
 def z(simulated: float, row: Observation, low: float, high: float) -> Verdict:
     """Distance in standard errors of the published mean."""
     distance = (simulated - row.value) / standard_error(row)
-    return Verdict(_verdict_of(abs(distance), Z), _ratio(simulated, row.value), distance, abs(distance) / Z[0])
+    return Verdict(
+        _verdict_of(abs(distance), Z_LIMITS), _ratio(simulated, row.value), distance, abs(distance) / Z_LIMITS[0]
+    )
 
 
 def interval(simulated: float, row: Observation, low: float, high: float) -> Verdict:
@@ -83,13 +85,15 @@ def inside(simulated: float, low: float, high: float, centre: float = math.nan) 
     if not (math.isnan(low) or math.isnan(high)):
         half = (high - low) / 2
         distance = (simulated - (low + high) / 2) / half if half else math.inf
-        return Verdict(_verdict_of(abs(distance), INTERVAL), ratio, distance, abs(distance))
+        return Verdict(_verdict_of(abs(distance), INTERVAL_LIMITS), ratio, distance, abs(distance))
     bound = high if math.isnan(low) else low
     if (simulated <= bound) if math.isnan(low) else (simulated >= bound):
         return Verdict("inside", ratio, distance=0.0)
     gap = simulated / bound if bound else math.nan
     error = max(gap, 1 / gap) if gap > 0 else math.inf
-    return Verdict("near" if error <= FOLD[0] else "miss", ratio, distance=1 + math.log(error) / math.log(FOLD[0]))
+    return Verdict(
+        "near" if error <= FOLD_LIMITS[0] else "miss", ratio, distance=1 + math.log(error) / math.log(FOLD_LIMITS[0])
+    )
 
 
 COMPARISONS: dict[str, Callable[[float, Observation, float, float], Verdict]] = {

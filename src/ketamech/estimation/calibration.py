@@ -25,10 +25,10 @@ from ketamech.core.execution import LOCAL, Executor
 from ketamech.estimation.clinical_targets import (
     DIRECTORY,
     ClinicalTarget,
-    errors,
-    load_clinical,
-    load_spreads,
+    load_clinical_targets,
+    load_spread_targets,
     shipped_trial,
+    standard_error_of,
 )
 from ketamech.estimation.published_statistics import statistic
 from ketamech.parameters import ParameterTable, load_parameters
@@ -37,7 +37,7 @@ from ketamech.trials.design import Trial
 from ketamech.trials.run_trial import run_trial
 
 PEOPLE, SCALES = DIRECTORY.parent / "people", DIRECTORY.parent / "scales"
-PERSONS = 120  # in each simulated arm
+PATIENTS_PER_ARM = 120  # in each simulated arm
 DISCREPANCY = {"points": 2.0, "percent": 8.0, "effect": 0.25, "days": 4.0}  # of a setting and of the model
 SEED = 20
 MAX_STEP_SD = 0.25  # step of the slopes, in SD of the prior: wide enough for shares of 120 persons to move
@@ -80,19 +80,19 @@ class Calibration:
     model: Model
     estimated: tuple[EstimatedParameter, ...]
     rows: tuple[ClinicalTarget, ...]
-    persons: int = PERSONS
+    patients_per_arm: int = PATIENTS_PER_ARM
     threads: int = os.cpu_count() or 1
-    work: Executor = LOCAL
+    executor: Executor = LOCAL
 
     @property
-    def job(self) -> dict[str, object]:
+    def job_description(self) -> dict[str, object]:
         """All that decides on the statistics of a point; what is estimated may have been adopted meanwhile."""
         return {
-            "persons": self.persons,
+            "persons": self.patients_per_arm,
             "seed of persons": SEED,
             "estimated": [f"{p.name} {p.default!r} {p.prior!r}" for p in self.estimated],
             "rows": [
-                " ".join([r.row.id, repr(r.published), r.trial, r.arm, r.against, r.scale, r.visit, r.statistic])
+                " ".join([r.row.id, repr(r.published), r.trial, r.arm, r.control_arm, r.scale, r.visit, r.statistic])
                 for r in self.rows
             ],
             "held fixed": self.fingerprint,
@@ -107,7 +107,7 @@ class Calibration:
     def _without_unused_visits(self, name: str) -> Trial:
         trial = shipped_trial(name)
         rows = [row for row in self.rows if row.trial == name]
-        needed = {row.arm for row in rows} | {row.against for row in rows}
+        needed = {row.arm for row in rows} | {row.control_arm for row in rows}
         arms = [arm for arm in trial.arms if arm.name in needed or trial.washout]
         last = max(v.time for v in trial.visits for r in rows if r.visit in (v.name, "any"))
         following = any(row.statistic in ("median relapse", "still well") for row in rows)
@@ -115,7 +115,7 @@ class Calibration:
         scales = {row.scale for row in rows}
         return replace(
             trial,
-            arms=tuple(replace(arm, n=self.persons) for arm in arms),
+            arms=tuple(replace(arm, n=self.patients_per_arm) for arm in arms),
             visits=tuple(replace(v, scales=tuple(s for s in v.scales if s in scales)) for v in visits),
             scales={s: trial.scales[s] for s in trial.scales if s in scales},
             window=0.0,
@@ -131,9 +131,9 @@ class Calibration:
         """Standard deviation of printed about simulated [row]: printed error, Monte Carlo, discrepancy."""
         found = []
         for row in self.rows:
-            own = errors(row)
-            simulated = own * np.sqrt((row.row.n or self.persons) / self.persons)
-            found.append(np.hypot(np.hypot(own, min(simulated, own)), DISCREPANCY[_kind(row)]))
+            own = standard_error_of(row)
+            simulated = own * np.sqrt((row.row.n or self.patients_per_arm) / self.patients_per_arm)
+            found.append(np.hypot(np.hypot(own, min(simulated, own)), DISCREPANCY[_discrepancy_kind(row)]))
         return np.array(found)
 
     @cached_property
@@ -149,7 +149,7 @@ class Calibration:
     def values(self, x: np.ndarray) -> dict[str, float]:
         """Canonical values of standardised logarithms `x` [parameter]."""
         return {
-            p.name: _limited(p.name, p.default * float(np.exp(p.prior * z)))
+            p.name: _clip(p.name, p.default * float(np.exp(p.prior * z)))
             for p, z in zip(self.estimated, x, strict=True)
         }
 
@@ -160,13 +160,13 @@ class Calibration:
     def simulated_statistics(self, x: np.ndarray, tell: Progress | None = None, words: str = "") -> np.ndarray:
         """Statistics [point, row] at points [point, parameter]; `tell` is told how many are done."""
         found = []
-        for arrays in self.work.map({_name(point): point for point in x}, self.point):
+        for arrays in self.executor.map({_name(point): point for point in x}, self.simulate_point):
             found.append(arrays["found"])
             if tell:
                 tell(len(found), words)
         return np.array(found)
 
-    def point(self, x: np.ndarray) -> Arrays:
+    def simulate_point(self, x: np.ndarray) -> Arrays:
         """One point, simulated in earnest."""
         draw = self.values(x)
         data = {
@@ -228,10 +228,12 @@ class Calibration:
         return cost if np.isfinite(cost) else np.inf
 
 
-def calibration(model: Model | None = None, *, persons: int = PERSONS, threads: int | None = None) -> Calibration:
+def calibration(
+    model: Model | None = None, *, persons: int = PATIENTS_PER_ARM, threads: int | None = None
+) -> Calibration:
     """The shipped calibration: every row and spread marked fitted against the parameters of the table."""
     subset = model or load_model()
-    rows = tuple(row for row in (*load_clinical(), *load_spreads()) if row.fitted)
+    rows = tuple(row for row in (*load_clinical_targets(), *load_spread_targets()) if row.fitted)
     return Calibration(subset, load_estimated(subset.parameters), rows, persons, threads or os.cpu_count() or 1)
 
 
@@ -265,11 +267,11 @@ def _name(x: np.ndarray) -> str:
     return f"point-{hashlib.sha256(np.ascontiguousarray(x, dtype=float).tobytes()).hexdigest()[:20]}"
 
 
-def _limited(name: str, value: float) -> float:
+def _clip(name: str, value: float) -> float:
     return min(value, 0.95) if name.endswith("_share") else value
 
 
-def _kind(row: ClinicalTarget) -> str:
+def _discrepancy_kind(row: ClinicalTarget) -> str:
     if row.statistic == "median relapse":
         return "days"
     if row.statistic == "effect size":
@@ -277,7 +279,7 @@ def _kind(row: ClinicalTarget) -> str:
     return "percent" if row.is_share or row.statistic == "share difference" else "points"
 
 
-def chosen(names: Sequence[str], task: Calibration) -> Calibration:
+def select_parameters(names: Sequence[str], task: Calibration) -> Calibration:
     """The same with some parameters only. Raises UnknownName."""
     known = {p.name: p for p in task.estimated}
     for name in names:

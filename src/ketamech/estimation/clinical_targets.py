@@ -8,11 +8,10 @@ from functools import cache
 
 import numpy as np
 
-from ketamech.evidence import standard_error
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.paths import DATA
-from ketamech.evidence import Evidence, Observation, load_evidence
+from ketamech.evidence import Evidence, Observation, load_evidence, standard_error
 from ketamech.trials.design import Trial
 from ketamech.trials.trial_reader import load_trial
 
@@ -33,7 +32,7 @@ class ClinicalTarget:
     scale: str
     visit: str
     statistic: str
-    against: str
+    control_arm: str
     se: float
     fitted: bool
     sd: float = float("nan")  # of the patients of an arm, where it and not the printed number is compared
@@ -50,14 +49,14 @@ class ClinicalTarget:
 
 
 @cache
-def load_clinical() -> tuple[ClinicalTarget, ...]:
+def load_clinical_targets() -> tuple[ClinicalTarget, ...]:
     """Every mapped row. Raises BadInput for an unknown evidence id, a context row marked fitted, and the like."""
     evidence = load_evidence()
     return tuple(_clinical(row, evidence) for row in read_table(DIRECTORY / "rows.csv", COLUMNS))
 
 
 @cache
-def load_spreads() -> tuple[ClinicalTarget, ...]:
+def load_spread_targets() -> tuple[ClinicalTarget, ...]:
     """How much patients of an arm differ: SDs of change or score behind printed errors. Raises BadInput."""
     evidence, found = load_evidence(), []
     for row in read_table(DIRECTORY / "spreads.csv", SPREADS):
@@ -78,7 +77,7 @@ def shipped_trial(name: str) -> Trial:
     return load_trial(found[name])
 
 
-def errors(row: ClinicalTarget) -> float:
+def standard_error_of(row: ClinicalTarget) -> float:
     """Standard error of the printed number: given, printed, or that of a share of n patients."""
     if row.se > 0:
         return row.se

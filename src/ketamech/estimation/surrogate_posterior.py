@@ -17,8 +17,8 @@ from ketamech.estimation.calibration import Calibration
 
 PRIOR_WIDENING, FOLDS = 1.5, 5
 RIDGE_PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0)
-WALKERS_EACH, STEPS, THIN = 4, 1200, 10
-Tell = Callable[[int, str], None]
+WALKERS_PER_PARAMETER, STEPS, THIN = 4, 1200, 10
+Progress = Callable[[int, str], None]
 
 
 @dataclass
@@ -29,16 +29,16 @@ class DesignPoints:
     seed: int = 1
     centre: tuple[np.ndarray, np.ndarray] | None = None
 
-    def best(self, rounds: int, tell: Tell) -> tuple[np.ndarray, np.ndarray]:
+    def map_and_covariance(self, rounds: int, tell: Progress) -> tuple[np.ndarray, np.ndarray]:
         """The most probable point and the straight-line covariance about it; looked for once."""
         if self.centre is None:
             best = self.task.map_estimate(rounds, tell)
             self.centre = best, self.task.spread(best)
         return self.centre
 
-    def near(self, count: int, tell: Tell, *, rounds: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    def sample(self, count: int, tell: Progress, *, rounds: int = 8) -> tuple[np.ndarray, np.ndarray]:
         """Points [point, parameter] about the best one and their statistics [point, row]."""
-        best, spread = self.best(rounds, tell)
+        best, spread = self.map_and_covariance(rounds, tell)
         random = np.random.RandomState(self.seed)
         z = random.standard_normal((count, len(best)))
         x = np.clip(best + PRIOR_WIDENING * z @ np.linalg.cholesky(spread).T, -5, 5)
@@ -93,15 +93,15 @@ class Posterior:
 
 
 def sample_posterior(
-    points: DesignPoints, emulator: QuadraticEmulator, draws: int, tell: Tell, *, steps: int = STEPS, seed: int = 1
+    points: DesignPoints, emulator: QuadraticEmulator, draws: int, tell: Progress, *, steps: int = STEPS, seed: int = 1
 ) -> Posterior:
     """Sample the emulated posterior with emcee (differential evolution), and simulate `draws` of it as a check."""
     import emcee
 
     task, n = points.task, len(points.task.estimated)
-    best, spread = points.best(0, tell)
+    best, spread = points.map_and_covariance(0, tell)
     random = np.random.RandomState(seed)
-    start = best + random.standard_normal((WALKERS_EACH * n, n)) @ np.linalg.cholesky(spread).T
+    start = best + random.standard_normal((WALKERS_PER_PARAMETER * n, n)) @ np.linalg.cholesky(spread).T
     extra, inverse = np.minimum(emulator.error, 2 * task.noise), np.linalg.inv(spread)
     noise = np.hypot(task.noise, extra)
 

@@ -18,7 +18,7 @@ from ketamech.estimation.surrogate_posterior import QuadraticEmulator, prior_con
 from ketamech.parameters import Parameter
 
 MIN_CONTRACTION = 0.1  # narrower than the prior by less than this: trials do not inform the value
-AFFECTED_OUTPUTS, MAX_ROWS = (
+MIN_EFFECT, MAX_ROWS = (
     0.25,
     6,
 )  # a row informs if the parameter's prior SD moves it by so many of its noise; ids in a cell
@@ -63,7 +63,7 @@ def informative_rows(task: Calibration, emulator: QuadraticEmulator, middle: np.
         step = 0.5 * np.eye(len(middle))[i]
         up, down = emulator(np.array([middle + step, middle - step]))
         moved = np.abs(up - down) / task.noise
-        order = [k for k in np.argsort(-moved) if moved[k] >= AFFECTED_OUTPUTS]
+        order = [k for k in np.argsort(-moved) if moved[k] >= MIN_EFFECT]
         found[p.name] = list(dict.fromkeys(task.rows[k].row.id for k in order))[:MAX_ROWS]
     return found
 

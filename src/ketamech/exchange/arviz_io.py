@@ -13,7 +13,7 @@ import xarray as xr
 
 from ketamech.core import unit
 from ketamech.estimation.calibration import EstimatedParameter
-from ketamech.estimation.clinical_targets import load_clinical
+from ketamech.estimation.clinical_targets import load_clinical_targets
 from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.exchange.result_metadata import PAPERS
 from ketamech.parameters import ParameterTable
@@ -69,7 +69,7 @@ def shipped_posterior(parameters: ParameterTable, facts: Mapping[str, object]) -
     values = {
         name: np.array([[draw[name] / unit(parameters[name].unit).factor for draw in drawn]]) for name in drawn[0]
     }
-    fitted = [row for row in load_clinical() if row.fitted]
+    fitted = [row for row in load_clinical_targets() if row.fitted]
     observed = {f"{row.row.id} {row.statistic}": row.published for row in fitted}
     papers = " ".join(dict.fromkeys(row.row.reference for row in fitted))
     said = {**facts, "posterior": posterior_hash(drawn), PAPERS: papers}

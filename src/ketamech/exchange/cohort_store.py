@@ -28,12 +28,12 @@ from ketamech.exchange.output_folder import store_errors
 from ketamech.exchange.result_metadata import metadata_header
 
 ZARR, FAILURES, STATE = "cohort.zarr", "failures.csv", "cohort.json"
-SEAL = "seal"  # of all else in cohort.json
+CHECKSUM_KEY = "seal"  # of all else in cohort.json
 ARRAY_FORMAT = "form"  # the piece that stands for the empty store
 DISK_MARGIN = 1.05  # a little more than the numbers themselves
 
 
-def refuse_small_disk(folder: Path, size: int) -> None:
+def require_disk_space(folder: Path, size: int) -> None:
     """Raise BadInput, before anything is computed, when `size` bytes will not fit where `folder` is to be.
 
     What is there of a cohort counts as room: it is kept, or makes way.
@@ -50,7 +50,7 @@ def refuse_small_disk(folder: Path, size: int) -> None:
         )
 
 
-def refuse_occupied(folder: Path) -> None:
+def require_empty_folder(folder: Path) -> None:
     """Raise BadInput when a folder holds files and no cohort was begun in it."""
     if folder.is_dir() and any(folder.iterdir()) and not (folder / CHECKPOINT_FOLDER).is_dir():
         raise InputError(f"'{folder.name}' is not empty", expected="a new folder", type_this="--out runs/NAME")
@@ -73,9 +73,9 @@ def write_cohort(
     for part in chunks(missing):
         with pieces._disk_full_guard():
             if ARRAY_FORMAT not in pieces:
-                pieces.record(ARRAY_FORMAT, _lay_out(folder, part, patients, chunk, pieces.about))
+                pieces.record(ARRAY_FORMAT, _create_arrays(folder, part, patients, chunk, pieces.about))
             written = _write(folder, part, chunk)
-            failed = _failed(part)
+            failed = _failures(part)
             pieces.record(_name(int(part["patient"].values[0])), written, {"failed": failed})
             _write_state(folder, pieces, patients, firsts)
     return _write_state(folder, pieces, patients, firsts)
@@ -90,22 +90,22 @@ def read_cohort(folder: Path | str) -> xr.Dataset:
     place = Path(folder)
     try:
         state = read_json(place / STATE)
-        seal = state.pop(SEAL, None)
+        seal = state.pop(CHECKSUM_KEY, None)
         finished, outputs = int(state["finished"]), state.get("outputs")
         if finished < 1 or not (outputs is None or isinstance(outputs, list)):
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         what = f"'{place.name}' holds no cohort"
         raise InputError(what, expected="a folder written by ketamech simulate --patients N") from None
-    if seal is not None and seal != _seal_of(state):
+    if seal is not None and seal != _checksum(state):
         raise InputError(f"'{STATE}' was changed", file=place, expected="the files as they were", type_this="--resume")
-    _refuse_misfits(place, finished)
+    _require_file_sizes(place, finished)
     with store_errors(place / ZARR):
         found = xr.open_zarr(place / ZARR, consolidated=False).isel(patient=slice(0, finished))
         return found[list(outputs or found.data_vars)].assign_attrs(state)
 
 
-def _refuse_misfits(folder: Path, finished: int) -> None:
+def _require_file_sizes(folder: Path, finished: int) -> None:
     for name, line in read_journal(folder).items():
         if name != ARRAY_FORMAT and (not name or int(name.split("-")[-1]) >= finished):
             continue
@@ -132,7 +132,7 @@ def _name(first: int) -> str:
     return f"patients-{first}"
 
 
-def _lay_out(folder: Path, part: xr.Dataset, patients: int, chunk: int, about: Mapping[str, Any]) -> list[Path]:
+def _create_arrays(folder: Path, part: xr.Dataset, patients: int, chunk: int, about: Mapping[str, Any]) -> list[Path]:
     """All arrays in full size, empty, and what the store says of itself; returns the files."""
     import zarr
 
@@ -180,7 +180,7 @@ def _write(folder: Path, part: xr.Dataset, chunk: int) -> list[Path]:
     return [path for path in places if path.exists()]  # a chunk of fill values alone has no file
 
 
-def _failed(part: xr.Dataset) -> list[list[Any]]:
+def _failures(part: xr.Dataset) -> list[list[Any]]:
     """Number and reason of everybody who failed."""
     status = part["solve_status"].values
     return [[int(part["patient"].values[i]), str(status[i])] for i in np.flatnonzero(status != "ok")]
@@ -199,11 +199,11 @@ def _write_state(folder: Path, pieces: Checkpoint, patients: int, firsts: range)
     csv.writer(text).writerows([("patient", "reason"), *failed])
     if count or (folder / STATE).exists():
         _replace(folder / FAILURES, metadata_header(dict(sorted(pieces.about.items()))) + text.getvalue())
-        _replace(folder / STATE, json.dumps({**state, SEAL: _seal_of(state)}, indent=1) + "\n")
+        _replace(folder / STATE, json.dumps({**state, CHECKSUM_KEY: _checksum(state)}, indent=1) + "\n")
     return state
 
 
-def _seal_of(state: dict[str, Any]) -> str:
+def _checksum(state: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:16]
 
 

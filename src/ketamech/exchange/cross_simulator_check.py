@@ -66,8 +66,8 @@ def compare_simulators(
         write_archive(place, build_archive(scenarios[name], model))
         return read_archive(place)
 
-    told = {name: _KetaMechSide.of(asked, model, time_courses(asked.horizon)) for name, asked in scenarios.items()}
-    return _certificate(told, written, model, engines, tell)
+    told = {name: _KetaMechCurves.of(asked, model, time_courses(asked.horizon)) for name, asked in scenarios.items()}
+    return _check(told, written, model, engines, tell)
 
 
 def compare_archives(
@@ -85,8 +85,8 @@ def compare_archives(
     told = {}
     for name, found in files.items():
         scenario = scenario_from_text(found[SCENARIO], model.parameters, f"{name}:{SCENARIO}")
-        told[name] = _KetaMechSide.of(scenario, model, read_time_courses(found[SIMULATION])[1])
-    return _certificate(told, files.__getitem__, model, engines, tell)
+        told[name] = _KetaMechCurves.of(scenario, model, read_time_courses(found[SIMULATION])[1])
+    return _check(told, files.__getitem__, model, engines, tell)
 
 
 def _complete(files: Mapping[str, str], path: Path) -> Mapping[str, str]:
@@ -96,39 +96,39 @@ def _complete(files: Mapping[str, str], path: Path) -> Mapping[str, str]:
     return files
 
 
-def _certificate(
-    told: Mapping[str, _KetaMechSide],
+def _check(
+    told: Mapping[str, _KetaMechCurves],
     archive: Callable[[str], Mapping[str, str]],
     model: Model,
     engines: Mapping[str, Simulate],
     tell: Callable[[str], None],
 ) -> CrossSimulatorCheck:
     reference = load_scenario(REFERENCE, model.parameters)
-    largest = _KetaMechSide.of(reference, model, time_courses(reference.horizon))
+    largest = _KetaMechCurves.of(reference, model, time_courses(reference.horizon))
     scales = _scales(model, [*told.values(), largest])
     found: list[tuple[object, ...]] = []
     for name, here in told.items():
-        found += [(name, *row) for row in _compared(archive(name), here, model, scales, engines, tell)]
+        found += [(name, *row) for row in _differences(archive(name), here, model, scales, engines, tell)]
     packages = [*PACKAGES, *(package for engine, package in SLOW_PACKAGES.items() if engine in engines)]
     versions = {one: metadata.version(one) for one in packages}
     return CrossSimulatorCheck(pd.DataFrame(found, columns=list(COLUMNS)), versions, model.layout.fingerprint)
 
 
 @dataclass(frozen=True)
-class _KetaMechSide:
+class _KetaMechCurves:
     """What our own engine says of a scenario at the times of its SED-ML."""
 
     course: Subject
     curves: xr.Dataset
 
     @classmethod
-    def of(cls, scenario: Scenario, model: Model, asked: Iterable[UniformTimeCourse]) -> _KetaMechSide:
+    def of(cls, scenario: Scenario, model: Model, asked: Iterable[UniformTimeCourse]) -> _KetaMechCurves:
         treated = subjects(scenario, model)[0]
         times = compared_times(treated, asked)
         return cls(treated, run(model, [treated], times, tolerance=TOLERANCE))
 
 
-def _scales(model: Model, told: Iterable[_KetaMechSide]) -> dict[str, float]:
+def _scales(model: Model, told: Iterable[_KetaMechCurves]) -> dict[str, float]:
     """The size of each output: of a state as declared, of the others the largest value in any scenario or reference."""
     declared = {state.name: state.scale for state in model.layout.states}
     largest: dict[str, float] = {}
@@ -138,9 +138,9 @@ def _scales(model: Model, told: Iterable[_KetaMechSide]) -> dict[str, float]:
     return {name: declared.get(name) or largest[name] or 1.0 for name in largest}
 
 
-def _compared(
+def _differences(
     files: Mapping[str, str],
-    here: _KetaMechSide,
+    here: _KetaMechCurves,
     model: Model,
     scales: Mapping[str, float],
     engines: Mapping[str, Simulate],

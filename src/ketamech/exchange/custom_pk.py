@@ -70,7 +70,7 @@ class CustomPk:
     fingerprint: str
 
     @property
-    def instead(self) -> dict[str, str]:
+    def shared_states(self) -> dict[str, str]:
         """Names that enter a species which another name already stands for."""
         first = self.initial_state
         return {name: first[into] for name, into in self.settings.doses.items() if first[into] != name}
@@ -104,7 +104,9 @@ def load_kinetics_model(path: Path | str, parameters: ParameterTable | None = No
         system = build_system(rows, stages)
     except ModelError as problem:
         raise InputError(str(problem), file=path, key="outputs", expected="every name that the stages need") from None
-    return Model(system.layout, rows, load_kernel(system.layout, lambda: system), lambda: system, kinetics.instead)
+    return Model(
+        system.layout, rows, load_kernel(system.layout, lambda: system), lambda: system, kinetics.shared_states
+    )
 
 
 def read_kinetics(path: Path) -> CustomPk:
@@ -176,7 +178,7 @@ def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
         raise InputError("the model depends on time itself", file=kinetics.path, expected="kinetics that do not")
     for name, rate in moving.items():
         if rate == 0 and not any(state == name for state, _ in entering):
-            known[symbol(name)] = sympy.Float(model.start[name])
+            known[symbol(name)] = sympy.Float(model.values_at_start[name])
             continue
         found = next(((own, into) for (state, _), (own, into) in entering.items() if state == name), None)
         silent = name not in used
@@ -186,9 +188,9 @@ def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
             assert volume is None or name.endswith(".amount")
             known[symbol(name)], back = own / amount * per_micromole, amount / per_micromole
         else:
-            rest = model.start[name]
+            rest = model.values_at_start[name]
             own = m.state(
-                _named(name), "1", at_rest=rest, within=(None, None), scale=model.sizes[name], accumulates=silent,
+                _named(name), "1", at_rest=rest, within=(None, None), scale=model.scales[name], accumulates=silent,
                 about=f"{name.removeprefix(f'{STAGE}.')} of {model.title}",
             )  # fmt: skip
             known[symbol(name)], back = own, sympy.Integer(1)

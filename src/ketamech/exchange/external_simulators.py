@@ -35,7 +35,9 @@ class RoadRunnerModel:
         self._simulator.integrator.maximum_num_steps = MAX_STEPS
         self._simulator.timeCourseSelections = list(outputs)
         model = self._simulator.model
-        self._states = [model.getStateVectorId(i) for i in range(model.getNumRateRules())]  # our exports hold no species
+        self._states = [
+            model.getStateVectorId(i) for i in range(model.getNumRateRules())
+        ]  # our exports hold no species
         self._place = {name: i for i, name in enumerate(model.getGlobalParameterIds())}
 
     def places(self, ids: Sequence[str]) -> list[int]:
@@ -149,7 +151,9 @@ def simulate_amici(sbml: str, times: np.ndarray, ids: Sequence[str], scales: Map
     amici = import_optional("amici", "amici", PURPOSE, "amici")
     import_optional("amici.sim.sundials", "amici", PURPOSE, "amici")
     importer = import_optional("amici.importers.sbml", "amici", PURPOSE, "amici")
-    name = f"ketamech_{hashlib.sha256(sbml.encode()).hexdigest()[:12]}"  # a process loads a module of one name only once
+    name = (
+        f"ketamech_{hashlib.sha256(sbml.encode()).hexdigest()[:12]}"  # a process loads a module of one name only once
+    )
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "model.xml"
         source.write_text(sbml, encoding="utf-8")

@@ -17,7 +17,7 @@ from ketamech.exchange.omex import read_archive
 from ketamech.exchange.optional_libraries import libsedml
 from ketamech.exchange.petab.read_doses import doses_of_petab
 from ketamech.exchange.sbml.ids import own_name
-from ketamech.exchange.sbml.importer import text_of
+from ketamech.exchange.sbml.importer import read_text
 from ketamech.exchange.sbml.read_doses import ParsedDoses, doses_of_sbml
 from ketamech.exchange.sedml import read_time_courses
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, Species, load_species
@@ -47,7 +47,7 @@ def _courses_in_file(path: Path, parameters: ParameterTable) -> Mapping[str, tup
     if path.name == PROBLEM:
         return doses_of_petab(path, parameters)
     if path.suffix.lower() in MODELS:
-        return {path.stem: (doses_of_sbml(text_of(path), parameters), 0.0)}
+        return {path.stem: (doses_of_sbml(read_text(path), parameters), 0.0)}
     text, horizon, changed = model_of_sedml(path)
     found = doses_of_sbml(text, parameters)
     own = {own_name(name): value for name, value in changed.items()}
@@ -60,7 +60,7 @@ def _courses_in_file(path: Path, parameters: ParameterTable) -> Mapping[str, tup
 def _scenario(name: str, path: Path, found: ParsedDoses, horizon: float, parameters: ParameterTable) -> Scenario:
     species = _species_of(found.values)
     values = {**species.canonical, **found.values}
-    regimen = infer_regimen(found.entering, parameters, values, species.name)
+    regimen = infer_regimen(found.profile, parameters, values, species.name)
     looked = horizon or min(regimen.horizon(), MAX_HORIZON_H)
     validate(regimen, parameters, values, looked, species)
     note = () if horizon else ("how long to look, which the file does not say",)
@@ -92,20 +92,20 @@ def model_of_sedml(path: Path) -> tuple[str, float, dict[str, float]]:
     place = next((name for name in files if name.endswith(".sedml")), "")
     if files and not place:
         raise InputError("the archive holds no SED-ML", file=path, expected="a file ending in .sedml")
-    text = files[place] if files else text_of(path)
+    text = files[place] if files else read_text(path)
     source, courses = read_time_courses(text)
     if not courses:
         raise InputError("nothing is simulated", file=path, expected="a uniform time course")
-    changed = _changed(text, path)
+    changed = _changed_values(text, path)
     name = source.removeprefix("./")
     if files and name not in files:
         raise InputError(f"the archive holds no '{name}'", file=path, expected="the model that its SED-ML names")
     if not files and (Path(name).is_absolute() or ".." in Path(name).parts or "://" in name):
         raise InputError(f"the model '{name}' is not beside this file", file=path, expected="a file beside it")
-    return files[name] if files else text_of(path.parent / name), max(one.end for one in courses), changed
+    return files[name] if files else read_text(path.parent / name), max(one.end for one in courses), changed
 
 
-def _changed(text: str, path: Path) -> dict[str, float]:
+def _changed_values(text: str, path: Path) -> dict[str, float]:
     document = libsedml().readSedMLFromString(text)  # its parts die with it
     model = document.getModel(0)
     found = {}

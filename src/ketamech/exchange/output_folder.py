@@ -20,7 +20,7 @@ from ketamech.core.json_files import read_json
 MANIFEST = "manifest.json"
 MAKER = "KetaMech"
 DRAFT_SUFFIX = "results.partial"
-PARTIAL, ASIDE = ".partial", ".old"
+PARTIAL_SUFFIX, OLD_SUFFIX = ".partial", ".old"
 
 
 @contextmanager
@@ -35,8 +35,8 @@ def atomic_folder(target: Path | str) -> Iterator[Path]:
     final.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         with locked(final.parent, wait=True):
-            _tidy(final)
-            draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", suffix=PARTIAL, dir=final.parent))
+            _remove_drafts(final)
+            draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", suffix=PARTIAL_SUFFIX, dir=final.parent))
             stack.callback(shutil.rmtree, draft, ignore_errors=True)
             stack.enter_context(locked(draft))
         yield draft
@@ -120,16 +120,16 @@ def _write_manifest(folder: Path) -> None:
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
-def _tidy(final: Path) -> None:
+def _remove_drafts(final: Path) -> None:
     """Take away what killed runs left; a run that stood aside comes back, or hands over files that are not its own."""
-    for left in sorted(final.parent.glob(f".{glob.escape(final.name)}-????????{PARTIAL}*")):
+    for left in sorted(final.parent.glob(f".{glob.escape(final.name)}-????????{PARTIAL_SUFFIX}*")):
         with locked(left) as free:
             if not free:
                 continue
-            if left.name.endswith(ASIDE) and not final.exists():
+            if left.name.endswith(OLD_SUFFIX) and not final.exists():
                 left.rename(final)
                 continue
-            if left.name.endswith(ASIDE):
+            if left.name.endswith(OLD_SUFFIX):
                 _keep_foreign(left, final)
             shutil.rmtree(left, ignore_errors=True)
 
@@ -139,7 +139,7 @@ def _move_into_place(draft: Path, final: Path) -> None:
     if not final.exists():
         draft.rename(final)
         return
-    aside = draft.with_name(draft.name + ASIDE)
+    aside = draft.with_name(draft.name + OLD_SUFFIX)
     final.rename(aside)
     try:
         draft.rename(final)

@@ -23,9 +23,9 @@ from ketamech.exchange.output_folder import MANIFEST, require_unchanged, store_e
 DIMS = ("replicate", "arm", "patient", "time")
 TRIAL = "trial.zarr"
 CONVENTIONS = "CF-1.11"
-COUNTED = ("points", "beats", "sessions")  # units of ours that UDUNITS, and so CF, does not know
+COUNTED_UNITS = ("points", "beats", "sessions")  # units of ours that UDUNITS, and so CF, does not know
 _CF_POWERS = {"dm": ("L", 3)}
-ABOUT = {
+LONG_NAMES = {
     "replicate": "simulated trial",
     "arm": "treatment arm",
     "patient": "person, the same number in every arm",
@@ -93,8 +93,8 @@ def with_attributes(dataset: xr.Dataset) -> xr.Dataset:
         found[name].attrs = cf_attributes(str(name), found[name].attrs)
         if "flag_values" in found[name].attrs:  # CF: of the type of the variable
             found[name].attrs["flag_values"] = np.asarray(dataset[name].attrs["flag_values"], found[name].dtype)
-    for name in ABOUT.keys() & set(found.coords):
-        found[name].attrs.setdefault("long_name", ABOUT[name])
+    for name in LONG_NAMES.keys() & set(found.coords):
+        found[name].attrs.setdefault("long_name", LONG_NAMES[name])
     found["time"].attrs = dict(TIME_ATTRIBUTES)
     facts = {key: _plain(value) for key, value in dataset.attrs.items() if value is not None}
     text = [name for name, variable in found.variables.items() if variable.dtype.kind in "OUT"]
@@ -117,14 +117,14 @@ def cf_attributes(name: str, attributes: Mapping[Any, Any]) -> dict[str, Any]:
 
 def cf_units(text: str) -> tuple[str, str]:
     """A unit of ours in the words of UDUNITS, and what it counts (points, beats, sessions) where it does."""
-    counted = [word for word in COUNTED if word in text]
+    counted = [word for word in COUNTED_UNITS if word in text]
     if not counted:
         return text.replace("**", "^"), ""
     try:
         dims = unit(text).dims
     except Exception:  # a unit that is only a label stays one
         return text, ""
-    rest = [f"{name}{'' if power == 1 else power}" for name, power in dims if name not in COUNTED]
+    rest = [f"{name}{'' if power == 1 else power}" for name, power in dims if name not in COUNTED_UNITS]
     return " ".join(rest) or "1", " ".join(counted)
 
 

@@ -16,11 +16,11 @@ from ketamech.exchange.sbml.ids import sbml_id
 
 LEVEL, VERSION = 1, 4
 SBML_NAMESPACE = "http://www.sbml.org/sbml/level3/version1/core"
-TARGET = "/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='{}']"
+XPATH = "/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='{}']"
 TIME = "urn:sedml:symbol:time"
 CVODE = "KISAO:0000019"
 TOLERANCES = (("KISAO:0000209", "1e-8"), ("KISAO:0000211", "1e-10"))  # relative, absolute
-PLOTTED = ("mood.madrs", "dissociation.cadss", "spines.density")
+PLOTTED_OUTPUTS = ("mood.madrs", "dissociation.cadss", "spines.density")
 DISPLAY_COURSES = "seen"
 DAY = 24.0
 _ID = re.compile(r"\b[A-Za-z]\w*")
@@ -54,7 +54,7 @@ def write_sedml(
     document = _Simulations(name, model_file, seen)
     for course in courses:
         document.add_time_course(course, outputs)
-    shown = [output for output in PLOTTED if output in outputs] or list(outputs[:1])
+    shown = [output for output in PLOTTED_OUTPUTS if output in outputs] or list(outputs[:1])
     document.plot(courses[0], [DISPLAY_COURSES] if seen else shown)
     return document.text()
 
@@ -131,7 +131,7 @@ class _Simulations:
             math = self._seen if output == DISPLAY_COURSES else sbml_id(output)
             for name in dict.fromkeys(_ID.findall(math)):
                 variable = self._variable(made, course, f"_of_{name}" if output == DISPLAY_COURSES else "")
-                variable.setTarget(TARGET.format(name))
+                variable.setTarget(XPATH.format(name))
                 math = re.sub(rf"\b{name}\b", variable.getId(), math)
         made.setMath(self._libsedml.parseFormula(math))
         return str(made.getId())

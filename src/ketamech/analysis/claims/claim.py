@@ -81,19 +81,19 @@ class Claim:
     figure: ClaimFigure
     note: str
     tests: tuple[ClaimTest, ...] = ()
-    exhibits: tuple[EvidenceItem, ...] = ()
+    evidence_items: tuple[EvidenceItem, ...] = ()
     points: tuple[FigurePoint, ...] = ()
 
     def side(self, side: str) -> tuple[EvidenceItem, ...]:
         """The exhibits for, or against."""
-        return tuple(exhibit for exhibit in self.exhibits if exhibit.side == side)
+        return tuple(exhibit for exhibit in self.evidence_items if exhibit.side == side)
 
     def arms(self) -> set[str]:
         """Every arm that is drawn or measured."""
         return {*self.figure.curves.values(), *(test.arm for test in self.tests)}
 
 
-def outcome(
+def run_claim_test(
     test: ClaimTest, arms: Mapping[str, TimeCourse], control: TimeCourse | None, units: Mapping[str, str]
 ) -> TestResult:
     """Read one test off the simulated arms."""

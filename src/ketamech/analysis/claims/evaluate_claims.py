@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from ketamech.analysis.claims.claim import Claim, ClaimTest, TestResult, outcome
-from ketamech.analysis.claims.tables import load_arms, load_claims, load_rule, load_variants
+from ketamech.analysis.claims.claim import Claim, ClaimTest, TestResult, run_claim_test
+from ketamech.analysis.claims.tables import load_arms, load_claims, load_rule, load_rule_variants
 from ketamech.analysis.claims.verdict_rule import ClaimVerdict, claim_verdict
 from ketamech.analysis.reference_protocols import Protocol, check_settings, simulate_protocols
 from ketamech.core import UnknownNameError, closest_match
@@ -25,23 +25,23 @@ class ClaimResult:
     """
 
     claim: Claim
-    judgement: ClaimVerdict
-    outcomes: tuple[TestResult, ...]
-    robust: int
-    tried: int
+    verdict: ClaimVerdict
+    test_results: tuple[TestResult, ...]
+    n_same_verdict: int
+    n_rule_variants: int
     arms: Mapping[str, TimeCourse]
 
     @property
     def shown(self) -> bool:
         """Whether the model shows what the claim says: every line of its experiment passes."""
-        return all(result.passed for result in self.outcomes)
+        return all(result.passed for result in self.test_results)
 
     @property
     def agreement(self) -> str:
         """Model beside evidence: agrees, differs, or open where evidence is mixed."""
-        if self.judgement.verdict == "mixed":
+        if self.verdict.verdict == "mixed":
             return "open"
-        return "agrees" if self.shown == (self.judgement.verdict == "supported") else "differs"
+        return "agrees" if self.shown == (self.verdict.verdict == "supported") else "differs"
 
 
 def evaluate_claims(
@@ -56,17 +56,23 @@ def evaluate_claims(
     arms = load_arms()
     _check_outputs(claims.values(), model)
     check_settings(arms, model.parameters)
-    moments = _moments(test for claim in claims.values() for test in claim.tests)
+    moments = _reading_times(test for claim in claims.values() for test in claim.tests)
     curves = simulate_protocols(model, arms.values(), moments, progress)
-    return {name: _answer(claim, arms, curves, model) for name, claim in chosen.items()}
+    return {name: _evaluate(claim, arms, curves, model) for name, claim in chosen.items()}
 
 
-def _answer(claim: Claim, arms: Mapping[str, Protocol], curves: Mapping[str, TimeCourse], model: Model) -> ClaimResult:
+def _evaluate(
+    claim: Claim, arms: Mapping[str, Protocol], curves: Mapping[str, TimeCourse], model: Model
+) -> ClaimResult:
     rule, _ = load_rule()
-    others = load_variants(rule).values()
-    verdict = claim_verdict(claim.exhibits, claim.evidence_level, rule)
-    same = [claim_verdict(claim.exhibits, claim.evidence_level, other).verdict == verdict.verdict for other in others]
-    found = tuple(outcome(test, curves, curves.get(arms[test.arm].control), model.layout.units) for test in claim.tests)
+    others = load_rule_variants(rule).values()
+    verdict = claim_verdict(claim.evidence_items, claim.evidence_level, rule)
+    same = [
+        claim_verdict(claim.evidence_items, claim.evidence_level, other).verdict == verdict.verdict for other in others
+    ]
+    found = tuple(
+        run_claim_test(test, curves, curves.get(arms[test.arm].control), model.layout.units) for test in claim.tests
+    )
     mine = {name: curves[name] for name in claim.arms()}
     return ClaimResult(claim, verdict, found, sum(same), len(same), mine)
 
@@ -80,7 +86,7 @@ def _chosen(claims: dict[str, Claim], only: Iterable[str]) -> dict[str, Claim]:
     return {name: claims[name] for name in claims if name in names}
 
 
-def _moments(tests: Iterable[ClaimTest]) -> list[float]:
+def _reading_times(tests: Iterable[ClaimTest]) -> list[float]:
     """The hours at which something is read, so that they are output times."""
     texts = (test.measure.time for test in tests if not set("<>") & set(test.measure.time))
     return [float(hour) for text in texts for hour in re.findall(r"[\d.]+", text)]

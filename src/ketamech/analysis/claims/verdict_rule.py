@@ -9,11 +9,11 @@ from ketamech.core import InputError, closest_match
 from ketamech.evidence import Observation
 
 STRENGTHS = ("record", "human trial", "human", "animal", "in vitro")
-IN_PEOPLE = ("record", "human trial", "human")
+IN_HUMANS = ("record", "human trial", "human")
 SIDES = ("for", "against")
 LEVELS = ("people", "molecule")
 VERDICTS = ("supported", "mixed", "not supported", "contradicted")
-NOT_PERSONS = ("studies", "effect sizes")  # of such a row n counts papers
+UNITS_OF_STUDIES = ("studies", "effect sizes")  # of such a row n counts papers
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ class ClaimVerdict:
     reason: str
     weight_for: float
     weight_against: float
-    people_for: float
-    people_against: float
+    human_weight_for: float
+    human_weight_against: float
 
 
 def is_small_study(exhibit: EvidenceItem, fewest: float) -> bool:
     """A study of people with fewer of them than asked for; unknown numbers are not called small."""
-    counted = exhibit.strength in ("human trial", "human") and exhibit.row.unit not in NOT_PERSONS
+    counted = exhibit.strength in ("human trial", "human") and exhibit.row.unit not in UNITS_OF_STUDIES
     return counted and exhibit.row.n is not None and exhibit.row.n < fewest
 
 
@@ -97,7 +97,7 @@ def _side(exhibits: list[EvidenceItem], side: str, level: str, rule: Rule) -> tu
         return sum(sums.values()), sum(sums.values())
     sums["animal"] = min(sums["animal"], rule["ceiling.animal"])
     sums["in vitro"] = min(sums["in vitro"], rule["ceiling.in_vitro"])
-    return sum(sums.values()), sum(sums[kind] for kind in IN_PEOPLE)
+    return sum(sums.values()), sum(sums[kind] for kind in IN_HUMANS)
 
 
 def _verdict(pro: float, con: float, pro_people: float, con_people: float, rule: Rule) -> tuple[str, str]:

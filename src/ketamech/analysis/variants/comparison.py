@@ -12,7 +12,7 @@ import numpy as np
 from ketamech.analysis.attribution import MOOD, CoalitionSimulator, dose_hours, shown_hours
 from ketamech.analysis.sensitivity import Endpoint
 from ketamech.analysis.variants.predictions import VariantPredictor
-from ketamech.analysis.variants.tables import load_compared, load_draws
+from ketamech.analysis.variants.tables import VariantScore, load_draws, load_variant_scores
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import load_model_variants
 from ketamech.simulation.scenario import load_scenario
@@ -20,8 +20,8 @@ from ketamech.simulation.scenario import load_scenario
 if TYPE_CHECKING:
     import pandas as pd
 
-BASE, AVERAGED = "several-routes", "averaged"
-STALE = 1.0  # change of a deviance beyond which the fit was of other equations
+REFERENCE_VARIANT, AVERAGED = "several-routes", "averaged"
+MAX_DEVIANCE_CHANGE = 1.0  # change of a deviance beyond which the fit was of other equations
 DAYS = {"4 h": 4.0, "24 h": 24.0, "day 8": 168.0, "day 29": 672.0}
 
 
@@ -63,11 +63,13 @@ def compare_variants(model: Model, threads: int = 1) -> Comparison:
     """Every fitted wiring on every row, at its fitted values. Raises BadInput when nothing has been fitted."""
     import pandas as pd
 
-    bench, known = VariantPredictor(model, threads), load_compared()
+    bench, known = VariantPredictor(model, threads), load_variant_scores()
     wirings = {name: w for name, w in load_model_variants(model.parameters).items() if name in known}
     predicted = bench.predict([w.parameter_values for w in wirings.values()])
     deviances = bench.deviances(predicted)[:, bench.fitted].sum(axis=1)
-    stale = tuple(n for n, d in zip(wirings, deviances, strict=True) if abs(d - known[n].deviance) > STALE)
+    stale = tuple(
+        n for n, d in zip(wirings, deviances, strict=True) if abs(d - known[n].deviance) > MAX_DEVIANCE_CHANGE
+    )
     chances = np.array([known[name].probability for name in wirings])
     mixed = np.nansum(chances[:, None] * predicted, axis=0)
     count = sum(judge.weight for judge in bench.likelihood_terms if judge.fitted)
@@ -77,7 +79,7 @@ def compare_variants(model: Model, threads: int = 1) -> Comparison:
         line: dict[str, object] = {"wiring": name, "question": wiring.question if wiring else "all"}
         if stood:
             line |= {
-                "probability": stood.probability, "bayes_factor": _factor(stood.log_evidence, known),
+                "probability": stood.probability, "bayes_factor": _bayes_factor(stood.log_evidence, known),
                 "log_evidence": stood.log_evidence, "aic": deviance + 2 * stood.effective_parameters,
                 "bic": deviance + stood.effective_parameters * math.log(count), "deviance": deviance, "known": stood.effective_parameters,
             }  # fmt: skip
@@ -94,7 +96,7 @@ def average_variants(model: Model, source: str, threads: int = 1) -> ModelAverag
     """MADRS of a scenario under every wiring with the draws of its fit, and averaged by probability."""
     import pandas as pd
 
-    known, draws = load_compared(), load_draws(model.parameters)
+    known, draws = load_variant_scores(), load_draws(model.parameters)
     own = set(load_scenario(source, model.parameters).values)
     curves, hours, title, doses = {}, np.empty(0), source, 1
     for name in known:
@@ -115,8 +117,12 @@ def average_variants(model: Model, source: str, threads: int = 1) -> ModelAverag
     return ModelAverage(title, hours, curves, probability, mean, low, high, pd.DataFrame(lines), doses)
 
 
-def _factor(evidence: float, known: Mapping[str, object]) -> float:
-    base = known[BASE].log_evidence if BASE in known else max(k.log_evidence for k in known.values())  # type: ignore[attr-defined]
+def _bayes_factor(evidence: float, known: Mapping[str, VariantScore]) -> float:
+    base = (
+        known[REFERENCE_VARIANT].log_evidence
+        if REFERENCE_VARIANT in known
+        else max(k.log_evidence for k in known.values())
+    )
     return math.exp(min(50.0, evidence - base))
 
 
@@ -138,7 +144,7 @@ def _rows(bench: VariantPredictor, name: str, numbers: np.ndarray) -> list[dict[
     far = bench.distances(numbers[None])[0]
     return [
         {
-            "wiring": name, "evidence": j.evidence, "kind": j.kind, "what": j.words, "simulated": float(x),
+            "wiring": name, "evidence": j.evidence, "kind": j.kind, "what": j.description, "simulated": float(x),
             "low": j.low, "high": j.high, "off": float(d), "right": j.is_correct(float(x)),
         }
         for j, x, d in zip(bench.likelihood_terms, numbers, far, strict=True)

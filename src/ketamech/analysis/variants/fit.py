@@ -20,11 +20,11 @@ from ketamech.simulation.model_variants import ModelVariant
 
 COLUMNS = ("parameter", "prior_spread", "why")
 STEP, MAX_DISTANCE_SD = 0.05, 3.0  # SD of the prior: of a finite difference, of a bound
-MAX_EVALUATIONS = (0.0, 0.7)  # where searches begin
-DRAWS, ROUNDS, MOST = 720, 6, 12  # draws in all, rounds of them; iterations of a search
+START_POINTS = (0.0, 0.7)  # where searches begin
+DRAWS, ROUNDS, MAX_ITERATIONS = 720, 6, 12  # draws in all, rounds of them; iterations of a search
 MIXTURE_COMPONENTS = ((1.1, 0.6), (1.8, 0.4))  # how much wider than what was found, and the share of draws from each
-LEAST, MIN_WEIGHT, TEMPERING = 3, 0.02, 0.8
-Found = tuple[float, np.ndarray, np.ndarray]  # cost, point, slopes
+MIN_DRAWS_PER_PARAMETER, MIN_WEIGHT, TEMPERING = 3, 0.02, 0.8
+SearchResult = tuple[float, np.ndarray, np.ndarray]  # cost, point, slopes
 Tell = Callable[[str], None]
 
 
@@ -60,25 +60,25 @@ class VariantFit:
 class FitProblem:
     """The estimated values, by name: their table values (canonical) and the SD of their logarithm."""
 
-    bench: VariantPredictor
+    predictor: VariantPredictor
     names: tuple[str, ...]
-    usual: np.ndarray
+    defaults: np.ndarray
     sd: np.ndarray
 
     @classmethod
     def of(cls, bench: VariantPredictor) -> FitProblem:
         """What data/wirings/estimated.csv asks for."""
-        known = estimated()
+        known = load_priors()
         usual = np.array([bench.model.parameters[name].canonical for name in known])
         return cls(bench, tuple(known), usual, np.array(list(known.values())))
 
     def values(self, point: np.ndarray) -> dict[str, float]:
         """Canonical values at a point in SD of the prior."""
-        return dict(zip(self.names, map(float, self.usual * np.exp(self.sd * point)), strict=True))
+        return dict(zip(self.names, map(float, self.defaults * np.exp(self.sd * point)), strict=True))
 
     def signed_root_deviances(self, wiring: ModelVariant, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Signed roots of the deviances of fitted rows and prior [point, row + parameter]; predictions [point, row]."""
-        bench = self.bench
+        bench = self.predictor
         predicted = bench.predict([{**wiring.settings, **self.values(point)} for point in points])
         deviance = bench.deviances(predicted)
         side = np.where(np.nan_to_num(bench.distances(predicted)) < 0, -1.0, 1.0)
@@ -91,7 +91,7 @@ class FitProblem:
         Where a draw is more probable than the point, the search goes on from there.
         """
         _, point, slopes = min(
-            (self._search(wiring, np.full(len(self.names), x), tell) for x in MAX_EVALUATIONS), key=_cost
+            (self._search(wiring, np.full(len(self.names), x), tell) for x in START_POINTS), key=_cost
         )
         cloud, heights, density = self._sampled(wiring, point, _inverse(slopes), draws, seed)
         if -0.5 * self._misfit(wiring, point) < heights.max() - 0.1:
@@ -103,7 +103,7 @@ class FitProblem:
         known = int(np.sum(np.linalg.norm(slopes[: -len(self.names)], axis=0) > STEP))
         return VariantFit(
             wiring, self.names, point, _inverse(slopes), self.values(point), predicted[0],
-            self.bench.deviances(predicted)[0], laplace, sampled, float(weights.sum() ** 2 / np.sum(weights**2)),
+            self.predictor.deviances(predicted)[0], laplace, sampled, float(weights.sum() ** 2 / np.sum(weights**2)),
             cloud, weights / weights.sum(), known,
         )  # fmt: skip
 
@@ -111,7 +111,7 @@ class FitProblem:
         """-2 log of prior times likelihood at a point."""
         return float(np.sum(self.signed_root_deviances(wiring, point[None])[0] ** 2))
 
-    def _search(self, wiring: ModelVariant, start: np.ndarray, tell: Tell | None) -> Found:
+    def _search(self, wiring: ModelVariant, start: np.ndarray, tell: Tell | None) -> SearchResult:
         from scipy.optimize import least_squares
 
         if tell:
@@ -123,7 +123,7 @@ class FitProblem:
             bounds=(-MAX_DISTANCE_SD, MAX_DISTANCE_SD),
             xtol=1e-4,
             ftol=1e-4,
-            max_nfev=MOST,
+            max_nfev=MAX_ITERATIONS,
         )
         return float(found.cost), found.x, self._slopes(wiring, found.x)
 
@@ -152,13 +152,13 @@ class FitProblem:
                 cloud = np.vstack([cloud, fresh])
                 heights = np.r_[heights, -0.5 * np.sum(self.signed_root_deviances(wiring, fresh)[0] ** 2, axis=1)]
             density = _mixture(cloud, bells)
-            weights = _tempered_weights(heights - density, LEAST * len(point))
+            weights = _tempered_weights(heights - density, MIN_DRAWS_PER_PARAMETER * len(point))
             middle = weights @ cloud
             found = (cloud - middle).T @ (weights[:, None] * (cloud - middle)) + MIN_WEIGHT * spread
         return cloud, heights, density
 
 
-def _cost(found: Found) -> float:
+def _cost(found: SearchResult) -> float:
     return found[0]
 
 
@@ -191,7 +191,7 @@ def _tempered_weights(logs: np.ndarray, wanted: float) -> np.ndarray:
 
 
 @cache
-def estimated() -> dict[str, float]:
+def load_priors() -> dict[str, float]:
     """{parameter: SD of the logarithm of its prior}."""
     rows = read_table(DIRECTORY / "estimated.csv", COLUMNS)
     return {row.required("parameter", "stage.thing"): row.number("prior_spread") for row in rows}

@@ -23,18 +23,20 @@ from ketamech.analysis.perturbation_scorecard import (
     FLAT_BAND,
     FLAT_POINTS,
     NO_CHANGE_BAND,
-    RESPONSE,
+    RESPONSE_THRESHOLD,
 )
 from ketamech.analysis.scorecard_targets import Target
 from ketamech.analysis.verdict import NO_CHANGE
-from ketamech.evidence import standard_error
 from ketamech.core.paths import DATA
-from ketamech.evidence import Observation
+from ketamech.evidence import Observation, standard_error
 
 DIRECTORY = DATA / "wirings"
 COLUMNS = ("evidence", "kind", "weight", "why")
-TYPICAL, FOLD_SD = 2.0, 0.13  # MADRS points; relative error where no standard error is printed (1.25-fold is 95 %)
-CLOSED, OPEN, MIN_BAND, ERROR_PROBABILITY = 0.25, 0.1, 0.02, 0.05
+TYPICAL_PATIENT_SD, FOLD_SD = (
+    2.0,
+    0.13,
+)  # MADRS points; relative error where no standard error is printed (1.25-fold is 95 %)
+CLOSED_BAND_EDGE, OPEN_BAND_EDGE, MIN_BAND, ERROR_PROBABILITY = 0.25, 0.1, 0.02, 0.05
 ONE_SIDED_RELATIONS: dict[str, dict[str, tuple[float, float]]] = {
     "left": {"less": (-math.inf, NO_CHANGE_BAND[0]), "same": NO_CHANGE_BAND, "more": (NO_CHANGE_BAND[1], math.inf)},
     "effect": {"present": (EFFECT_THRESHOLD, math.inf), "absent": (-math.inf, EFFECT_THRESHOLD)},
@@ -42,7 +44,7 @@ ONE_SIDED_RELATIONS: dict[str, dict[str, tuple[float, float]]] = {
     "points": {
         "less": (-math.inf, -FLAT_POINTS), "none": (-FLAT_POINTS, FLAT_POINTS), "more": (FLAT_POINTS, math.inf),
     },
-    "responds": {"yes": (RESPONSE, math.inf), "no": (-math.inf, RESPONSE)},
+    "responds": {"yes": (RESPONSE_THRESHOLD, math.inf), "no": (-math.inf, RESPONSE_THRESHOLD)},
 }  # fmt: skip
 
 
@@ -55,7 +57,7 @@ class LikelihoodTerm:
 
     evidence: str
     kind: str
-    words: str
+    description: str
     weight: float
     low: float
     high: float
@@ -79,13 +81,13 @@ class LikelihoodTerm:
         return np.asarray(-2 * self.weight * np.log(likelihood))
 
 
-def of_target(target: Target, row: Observation, kind: str, weight: float) -> LikelihoodTerm:
+def term_of_target(target: Target, row: Observation, kind: str, weight: float) -> LikelihoodTerm:
     """A row of the scorecard: in its printed unit."""
     words = f"{target.protocol}: {target.measure.output} {target.measure.time}".strip()
     if target.comparison in ("z", "fold"):
         own = standard_error(row)
         own = own if math.isfinite(own) else FOLD_SD * abs(row.value)
-        error = math.hypot(own, TYPICAL * abs(target.measure.factor))
+        error = math.hypot(own, TYPICAL_PATIENT_SD * abs(target.measure.factor))
         value, low, high = row.value, row.value, row.value
         return LikelihoodTerm(
             row.id, kind, words, weight, low, high, error, lambda x: x * value > 0 or abs(x - value) < error
@@ -94,14 +96,14 @@ def of_target(target: Target, row: Observation, kind: str, weight: float) -> Lik
     return LikelihoodTerm(row.id, kind, words, weight, low, high, _edge(low, high), lambda x: low <= x <= high)
 
 
-def of_experiment(row: PerturbationTarget, weight: float) -> LikelihoodTerm:
+def term_of_perturbation(row: PerturbationTarget, weight: float) -> LikelihoodTerm:
     """A row of data/experiments/rows.csv: its pass band, or the side that its direction asks for."""
     statistic = row.statistic.split()[0]
     low, high = row.low, row.high
     if math.isnan(low) and math.isnan(high):
         low, high = ONE_SIDED_RELATIONS[statistic][row.observed]
     low, high = (-math.inf if math.isnan(low) else low), (math.inf if math.isnan(high) else high)
-    words = f"{row.species}, {row.perturbations or row.regimen}: {row.output} at {row.when} h, {row.statistic}"
+    words = f"{row.species}, {row.perturbations or row.regimen}: {row.output} at {row.time} h, {row.statistic}"
     told, observed = DIRECTIONS[statistic], row.observed
     return LikelihoodTerm(
         row.evidence, "perturbation", words, weight, low, high, _edge(low, high),
@@ -123,5 +125,5 @@ def _printed_band(target: Target, row: Observation) -> tuple[float, float]:
 def _edge(low: float, high: float) -> float:
     """How softly a band ends."""
     if math.isfinite(low) and math.isfinite(high):
-        return max(CLOSED * (high - low), MIN_BAND)
-    return max(OPEN * abs(low if math.isfinite(low) else high), MIN_BAND)
+        return max(CLOSED_BAND_EDGE * (high - low), MIN_BAND)
+    return max(OPEN_BAND_EDGE * abs(low if math.isfinite(low) else high), MIN_BAND)

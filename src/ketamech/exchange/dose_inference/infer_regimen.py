@@ -93,10 +93,10 @@ class _DoseExtractor:
 
         def order(found: tuple[RouteTemplate, float, float]) -> tuple[bool, bool]:
             way, amount, lasting = found
-            return not way.mixed, way.mixed and not way.explains_all(self.left, at, amount, lasting)
+            return not way.is_mixed, way.is_mixed and not way.explains_all(self.left, at, amount, lasting)
 
         for way, amount, lasting in sorted(self._contained(at, places), key=order):
-            for taken in (1.0,) if way.counted else (amount, min(amount, way.treatment.amount or amount)):
+            for taken in (1.0,) if way.is_counted else (amount, min(amount, way.treatment.amount or amount)):
                 if given := self._given(way, at, taken, lasting):
                     way.subtract(self.left, at, taken, lasting)
                     return given
@@ -105,7 +105,7 @@ class _DoseExtractor:
     def _contained(self, at: float, places: set[str]) -> Iterator[tuple[RouteTemplate, float, float]]:
         """Ways, with how much of each (mg, sessions) is there and for how long (h)."""
         for way in self.ways:
-            lasting = way.duration_at(self.left, at) if way.places <= places else None
+            lasting = way.duration_at(self.left, at) if way.compartments <= places else None
             if lasting is not None:
                 amount = way.max_amount(self.left, at, lasting)
                 if self._enough(way, amount, lasting):
@@ -113,21 +113,21 @@ class _DoseExtractor:
 
     def _enough(self, way: RouteTemplate, amount: float, lasting: float) -> bool:
         """Whether more than rounding is there."""
-        if way.counted:
+        if way.is_counted:
             return amount > 1 - SESSION_TOLERANCE
-        lead = next(part for part in way.parts if not part.time)
-        duration = lasting if way.infused else lead.duration
+        lead = next(part for part in way.events if not part.time)
+        duration = lasting if way.is_infused else lead.duration
         size, kind = amount * lead.amount / (duration or 1.0), "steps" if duration else "amounts"
         return size > self.least[kind].get(lead.compartment, 0.0)
 
     def _given(self, way: RouteTemplate, at: float, amount: float, lasting: float) -> Treatment | None:
         """The treatment, where it puts in just these parts (a nasal dose of another size has other sprays)."""
         try:
-            given = way.amount_given(at, float(f"{amount:.{DIGITS}g}"), lasting)
+            given = way.treatment_of(at, float(f"{amount:.{DIGITS}g}"), lasting)
             again = dose_events(Regimen((replace(given, start=0.0),)), self.parameters, self.values, TIME_TOLERANCE)
         except InputError:
             return None
-        same = len([entry for entry in again if entry.compartment != BELIEF]) == len(way.parts)
+        same = len([entry for entry in again if entry.compartment != BELIEF]) == len(way.events)
         return given if same else None
 
 

@@ -34,7 +34,7 @@ class TimeMap:
         known = self._known(at)
         return 0.0 if known is None else self._sizes[known]
 
-    def elapsed(self, at: float) -> Iterator[tuple[float, float]]:
+    def from_time(self, at: float) -> Iterator[tuple[float, float]]:
         """Hours and sizes from a time on."""
         for i in range(bisect_left(self._times, at - TIME_TOLERANCE), len(self._times)):
             yield self._times[i], self._sizes[self._times[i]]
@@ -90,7 +90,7 @@ class InputProfile:
     def inflow(self, state: str, begin: float, end: float, since: float) -> float:
         """The least inflow into a state from `begin` to `end`, where there is none before `since`."""
         speed, levels = 0.0, []
-        for at, size in self.steps[state].elapsed(since) if state in self.steps else ():
+        for at, size in self.steps[state].from_time(since) if state in self.steps else ():
             if at >= end - TIME_TOLERANCE:
                 break
             if at > begin + TIME_TOLERANCE:
@@ -100,7 +100,7 @@ class InputProfile:
 
     def changes(self, state: str, after: float) -> Iterator[float]:
         """Hours at which the inflow into a state changes, later than a time."""
-        for at, size in self.steps[state].elapsed(after) if state in self.steps else ():
+        for at, size in self.steps[state].from_time(after) if state in self.steps else ():
             if at > after + TIME_TOLERANCE and size:
                 yield at
 

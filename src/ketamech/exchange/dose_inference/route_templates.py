@@ -15,7 +15,7 @@ from ketamech.parameters import ParameterTable
 
 PROBE_DOSE = 1e-6  # mg: too little to be refused for any drug
 MAX_DEVICES = 12  # of a nasal dose
-INFUSED = ("IV", "SC")
+INFUSION_ROUTES = ("IV", "SC")
 PROBE_DURATION = 1.0  # h: a duration to try
 SESSION_TOLERANCE = 1e-6  # of a whole session
 
@@ -28,34 +28,34 @@ class RouteTemplate:
     """
 
     treatment: Treatment
-    parts: tuple[DoseEvent, ...]
-    infused: bool = False
+    events: tuple[DoseEvent, ...]
+    is_infused: bool = False
 
     @property
-    def counted(self) -> bool:
+    def is_counted(self) -> bool:
         """Whether it is counted in sessions, not weighed."""
         return self.treatment.substance.is_session
 
     @property
     def is_maintained(self) -> bool:
         """Whether something is kept up for as long as it lasts: then its speed is fixed, not its amount."""
-        return self.infused and self.treatment.substance.maintenance_elimination is not None
+        return self.is_infused and self.treatment.substance.maintenance_elimination is not None
 
     @property
-    def mixed(self) -> bool:
+    def is_mixed(self) -> bool:
         """Whether some of it enters at once and some bit by bit: what is sprayed, or held under the tongue."""
-        return not self.infused and len({part.duration > 0 for part in self.parts}) > 1
+        return not self.is_infused and len({part.duration > 0 for part in self.events}) > 1
 
     @property
-    def places(self) -> frozenset[str]:
+    def compartments(self) -> frozenset[str]:
         """What it enters first."""
-        return frozenset(part.compartment for part in self.parts if not part.time)
+        return frozenset(part.compartment for part in self.events if not part.time)
 
     def duration_at(self, remaining: InputProfile, at: float) -> float | None:
         """For how long (h) it is given at a time, where that is free; None where it cannot be given then."""
-        if not self.infused:
+        if not self.is_infused:
             return 0.0
-        flows = [part for part in self.parts if part.duration]
+        flows = [part for part in self.events if part.duration]
         if self.is_maintained:
             least = min(part.amount / PROBE_DURATION for part in flows) * (1 - SESSION_TOLERANCE)
             ends = [
@@ -64,7 +64,7 @@ class RouteTemplate:
                 if remaining.inflow(flows[0].compartment, at, end, at) >= least
             ]
             return max(ends) - at if ends else None
-        if self.counted:
+        if self.is_counted:
             speed = remaining.inflow(flows[0].compartment, at, at + 2 * TIME_TOLERANCE, at)
             return flows[0].amount / speed if speed > 0 else None
         change = min((next(remaining.changes(part.compartment, at), at) for part in flows), default=at)
@@ -72,13 +72,13 @@ class RouteTemplate:
 
     def max_amount(self, left: InputProfile, at: float, lasting: float) -> float:
         """How much of it (mg, sessions) is contained in what is left at a time."""
-        return min(self._found(part, left, at, lasting) / self._size(part, lasting) for part in self.parts)
+        return min(self._found(part, left, at, lasting) / self._size(part, lasting) for part in self.events)
 
     def explains_all(self, left: InputProfile, at: float, amount: float, lasting: float) -> bool:
         """Whether so much of it is all that enters at its moments."""
-        for part in self.parts:
+        for part in self.events:
             moment, size = at + part.time, amount * self._size(part, lasting)
-            duration = lasting if self.infused and part.duration else part.duration
+            duration = lasting if self.is_infused and part.duration else part.duration
             there = (
                 left.steps[part.compartment][moment] * duration if duration else left.amount(part.compartment, moment)
             )
@@ -88,16 +88,16 @@ class RouteTemplate:
 
     def subtract(self, left: InputProfile, at: float, amount: float, lasting: float) -> None:
         """Take so much of it out."""
-        for part in self.parts:
-            duration = lasting if self.infused and part.duration else part.duration
+        for part in self.events:
+            duration = lasting if self.is_infused and part.duration else part.duration
             left.add(part.compartment, at + part.time, -amount * self._size(part, lasting), duration)
 
-    def amount_given(self, at: float, amount: float, lasting: float) -> Treatment:
+    def treatment_of(self, at: float, amount: float, lasting: float) -> Treatment:
         """So much of it as a treatment."""
-        return replace(self.treatment, start=at, amount=None if self.counted else amount, duration=lasting)
+        return replace(self.treatment, start=at, amount=None if self.is_counted else amount, duration=lasting)
 
     def _found(self, part: DoseEvent, left: InputProfile, at: float, lasting: float) -> float:
-        begin, duration = at + part.time, lasting if self.infused and part.duration else part.duration
+        begin, duration = at + part.time, lasting if self.is_infused and part.duration else part.duration
         if not duration:
             return left.amount(part.compartment, begin)
         return left.inflow(part.compartment, begin, begin + duration, at) * duration
@@ -108,18 +108,19 @@ class RouteTemplate:
 
 def route_templates(parameters: ParameterTable, values: Mapping[str, float]) -> list[RouteTemplate]:
     """All ways for a person, those with the most parts first: what is sprayed is swallowed, too."""
-    found = [way for drug in DRUGS for way in _ways(drug, parameters, values)]
+    found = [way for drug in DRUGS for way in _templates_of_drug(drug, parameters, values)]
     kinds = {
-        (*((part.time, part.compartment, part.duration) for part in way.parts), way.infused): way for way in found[::-1]
+        (*((part.time, part.compartment, part.duration) for part in way.events), way.is_infused): way
+        for way in found[::-1]
     }
-    return sorted(kinds.values(), key=lambda way: (-len(way.parts), way.infused))
+    return sorted(kinds.values(), key=lambda way: (-len(way.events), way.is_infused))
 
 
-def _ways(drug: Drug, parameters: ParameterTable, values: Mapping[str, float]) -> Iterator[RouteTemplate]:
+def _templates_of_drug(drug: Drug, parameters: ParameterTable, values: Mapping[str, float]) -> Iterator[RouteTemplate]:
     weight = values.get("drug.nasal_device", parameters["drug.nasal_device"].canonical)
     device = convert(weight, parameters["drug.nasal_device"].canonical_unit, "mg")
     for route in drug.routes:
-        for amount, duration in _tries(drug, route, device):
+        for amount, duration in _probe_doses(drug, route, device):
             unit = "" if drug.is_session else "mg"
             treatment = Treatment(drug.name, amount, unit, route, duration)
             try:
@@ -132,7 +133,7 @@ def _ways(drug: Drug, parameters: ParameterTable, values: Mapping[str, float]) -
                 yield RouteTemplate(treatment, parts, duration > 0)
 
 
-def _tries(drug: Drug, route: str, device: float) -> Iterator[tuple[float | None, float]]:
+def _probe_doses(drug: Drug, route: str, device: float) -> Iterator[tuple[float | None, float]]:
     """Amounts (mg) and durations (h) that stand for all: what is given is a multiple of one of them."""
     if drug.is_session:
         yield None, 0.0
@@ -143,5 +144,5 @@ def _tries(drug: Drug, route: str, device: float) -> Iterator[tuple[float | None
         yield from ((n * device, 0.0) for n in range(1, MAX_DEVICES + 1))
         return
     yield PROBE_DOSE, 0.0
-    if route in INFUSED:
+    if route in INFUSION_ROUTES:
         yield PROBE_DOSE, PROBE_DURATION

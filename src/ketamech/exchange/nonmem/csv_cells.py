@@ -39,7 +39,7 @@ class DoseRow:
     line: int
     cells: Mapping[str, str]
 
-    def word(self, column: str, otherwise: str = "") -> str:
+    def text(self, column: str, otherwise: str = "") -> str:
         """The text of a cell."""
         return self.cells.get(column, otherwise)
 
@@ -58,7 +58,7 @@ class DoseRow:
             raise self.error(f"'{text}' is not a number", column, f"a number{how}, or . where it is missing")
         return found
 
-    def whole(self, column: str, allowed: range, otherwise: int = 0) -> int:
+    def integer(self, column: str, allowed: range, otherwise: int = 0) -> int:
         """A whole number in a cell. Raises BadInput for another one."""
         found = float(self.number(column, otherwise))
         if not found.is_integer() or int(found) not in allowed:
@@ -76,7 +76,7 @@ class DoseRow:
 
 
 @dataclass(frozen=True)
-class Cells:
+class CsvTable:
     """The records of a table, its columns and how each is written in the file; `commas`: decimals had a comma."""
 
     rows: list[DoseRow]
@@ -84,7 +84,7 @@ class Cells:
     commas: bool = False
 
 
-def cells_of(text: str, path: Path) -> Cells:
+def cells_of(text: str, path: Path) -> CsvTable:
     """Every record of a table; `path` names it in errors. Raises BadInput for no table of doses.
 
     Columns are named by the first line, in any case; separated by commas, semicolons, tabs or blanks; those without a
@@ -104,7 +104,7 @@ def cells_of(text: str, path: Path) -> Cells:
     rows = [row for row in _rows(path, lines[1:], header, separator) if row.cells and not _comment(row)]
     commas = separator != "," and _decimal_commas(rows)
     rows = [_complete(_with_points(row) if commas else row, header) for row in rows]
-    return Cells(rows, {name: word for name, word in zip(header, written, strict=True) if name}, commas)
+    return CsvTable(rows, {name: word for name, word in zip(header, written, strict=True) if name}, commas)
 
 
 def _header(lines: list[tuple[int, str]]) -> tuple[str, list[tuple[int, str]]]:
@@ -140,7 +140,7 @@ def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator
 
 def _comment(row: DoseRow) -> bool:
     """Whether a column C marks the record as a comment. Raises BadInput for a number there, such as a concentration."""
-    mark = row.word("C")
+    mark = row.text("C")
     if any(letter.isdigit() for letter in mark):
         what = f"C of {mark}: a column C holds marks of comments"
         raise row.error(what, "C", "a C in records to leave out, . in others; concentrations in a column DV")
@@ -161,12 +161,12 @@ def _decimal_commas(rows: Iterable[DoseRow]) -> bool:
     row, name = commas
     if DECIMAL_POINT in found:
         other, column = found[DECIMAL_POINT]
-        what = f"a comma in '{row.word(name)}' and a point in '{other.word(column)}' (line {other.line})"
+        what = f"a comma in '{row.text(name)}' and a point in '{other.text(column)}' (line {other.line})"
         raise row.error(what, name, "one decimal mark in the whole table, and none between thousands")
     if DECIMAL_COMMA not in found:
-        what = f"'{row.word(name)}' may be a thousand or a number with a decimal comma"
-        point = row.word(name).replace(",", ".")
-        raise row.error(what, name, f"{row.word(name).replace(',', '')}, or {point} with a decimal point")
+        what = f"'{row.text(name)}' may be a thousand or a number with a decimal comma"
+        point = row.text(name).replace(",", ".")
+        raise row.error(what, name, f"{row.text(name).replace(',', '')}, or {point} with a decimal point")
     return True
 
 
@@ -180,7 +180,7 @@ def _complete(row: DoseRow, header: list[str]) -> DoseRow:
     for column, what in (("TIME", "a record without a time"), ("ID", "a record that is nobody's")):
         if column in header and column not in row.cells:
             raise row.error(what, column, f"{column} in every record, or a C in a column C for a comment")
-    name = row.word("ID")
+    name = row.text("ID")
     if not PRINTED_NUMBER.fullmatch(name) or not float(name).is_integer():
         return row
     return replace(row, cells={**row.cells, "ID": f"{float(name):.0f}"})
@@ -212,9 +212,9 @@ def refuse_dates(rows: Sequence[DoseRow]) -> None:
     """Raise BadInput where days are counted in a column of their own (DATE): TIME alone says when."""
     for column in DATES:
         given = [row for row in rows if column in row.cells]
-        changed = next((row for row in given if row.word(column) != given[0].word(column)), None)
+        changed = next((row for row in given if row.text(column) != given[0].text(column)), None)
         if changed is not None:
-            what = f"{column} changes from {given[0].word(column)} to {changed.word(column)}"
+            what = f"{column} changes from {given[0].text(column)} to {changed.text(column)}"
             raise changed.error(what, column, "TIME in hours since the first record, over all days; dates are not read")
 
 

@@ -45,21 +45,21 @@ def _record(row: DoseRow, given: Drug, visit: bool) -> DoseRecord:
     if not share > 0:
         raise row.error(f"F of {share:g}", "F", "a share above 0")
     amount = None if given.is_session else _amount(row) * share
-    route, unit = _route(row, given), "" if given.is_session else mass_unit(row.word("UNIT", "mg"))
+    route, unit = _route(row, given), "" if given.is_session else mass_unit(row.text("UNIT", "mg"))
     lasting = 0.0 if visit else duration(
         share if given.is_session else amount, row.number("RATE"), row.number("DUR"), route,
         modelled_rate=row.number("R"), modelled_duration=row.number("D"), share=share,
     )  # fmt: skip
     return DoseRecord(
         row.number("TIME"), given.name, amount, unit, route, lasting,
-        row.whole("ADDL", range(MAX_DOSES + 1)), row.number("II"), row.whole("SS", range(3)) > 0, row.number("LAG"),
-        salt_of(row.word("SALT", "base")), row.number("MISSING"),
+        row.integer("ADDL", range(MAX_DOSES + 1)), row.number("II"), row.integer("SS", range(3)) > 0, row.number("LAG"),
+        salt_of(row.text("SALT", "base")), row.number("MISSING"),
     )  # fmt: skip
 
 
 def _constant(row: DoseRow, given: Drug) -> DoseRecord:
     """An infusion that ran at one rate up to its TIME, long enough for a steady state."""
-    if not row.whole("SS", range(3)):
+    if not row.integer("SS", range(3)):
         what = "AMT of 0 with a RATE: an infusion without an end"
         raise row.error(what, "AMT", "an infusion that ends: its amount is RATE times its hours; or SS of 1")
     for column in ("II", "ADDL", "DUR", "LAG", "MISSING"):
@@ -70,13 +70,13 @@ def _constant(row: DoseRow, given: Drug) -> DoseRecord:
     hourly = row.number("R") if rate == -1 else rate
     if not hourly > 0:
         raise row.error(f"RATE of {rate:g} with AMT of 0", "RATE", "a rate above 0, or -1 with a rate in column R")
-    unit, salt = mass_unit(row.word("UNIT", "mg")), salt_of(row.word("SALT", "base"))
+    unit, salt = mass_unit(row.text("UNIT", "mg")), salt_of(row.text("SALT", "base"))
     route = _route(row, given)
     return DoseRecord(row.number("TIME"), given.name, hourly, unit, route, 1.0, 0, 1.0, True, salt=salt)
 
 
 def _drug(row: DoseRow, otherwise: str | None) -> Drug:
-    name = row.word("DRUG") or otherwise
+    name = row.text("DRUG") or otherwise
     if not name:
         what = "which drug is given?"
         raise row.error(what, "DRUG", "a column DRUG, or one drug for all", type_this="--drug esketamine")
@@ -94,7 +94,7 @@ def _route(row: DoseRow, given: Drug) -> str:
     """ROUTE where there is one, else CMT. Raises BadInput where both are missing and the drug needs one."""
     for column in ("ROUTE", "CMT"):
         if column in row.cells:
-            return route_of(row.word(column))
+            return route_of(row.text(column))
     if "" not in given.routes:
         what = f"by which route is {given.name} given?"
         routes = ", ".join(given.routes)
@@ -105,7 +105,7 @@ def _route(row: DoseRow, given: Drug) -> str:
 OBSERVATION, DOSE, OTHER, RESET, RESET_AND_DOSE = range(5)
 RESETS = (RESET, RESET_AND_DOSE)
 UNDOSED = {OBSERVATION: "an observation", OTHER: "an event other than a dose", RESET: "a reset"}
-VISIT = "placebo"  # a record with EVID 2 and this drug is a visit without a dose
+VISIT_DRUG = "placebo"  # a record with EVID 2 and this drug is a visit without a dose
 SAME_TIME = 1e-9  # h
 CYCLE = 24.0  # h: length of the cycle that stands for a constant infusion where no rhythm sets another one
 
@@ -147,12 +147,12 @@ class Occasion:
         return Regimen(tuple(treatments))
 
     @property
-    def plain(self) -> bool:
+    def is_scenario(self) -> bool:
         """Whether a scenario can say it: the doses that are given say all of the steady state."""
         return not (self.past or self.constant)
 
     @property
-    def last(self) -> float | None:
+    def last_observation(self) -> float | None:
         """The last time asked for, in h from `begin`."""
         return max((seen.time - self.begin for seen in self.observations), default=None)
 
@@ -172,7 +172,7 @@ class Occasion:
         return repeated, Regimen(running), length
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What is given, as sentences."""
         before = [f"after {record.amount:g} {record.unit}/h {record.drug} {record.route}" for record in self.constant]
         before += [f"after {Regimen((record.treatment(),)).sentence()}" for record in self.past]
@@ -192,7 +192,7 @@ class _Event:
 
 
 @dataclass
-class _Stretch:
+class _OccasionRecords:
     """The records of one occasion, and the rhythms that were at steady state before it and go on."""
 
     events: list[_Event]
@@ -200,12 +200,12 @@ class _Stretch:
     begin: float
 
     @property
-    def steady(self) -> bool:
+    def starts_at_steady_state(self) -> bool:
         """Whether it starts at a steady state."""
         return self.events[0].ss > 0
 
     @property
-    def looked_at(self) -> bool:
+    def is_observed(self) -> bool:
         """Whether any record asks for values."""
         return any(event.dose is None for event in self.events)
 
@@ -215,7 +215,7 @@ def occasions_of(rows: Sequence[DoseRow], drug: str | None) -> tuple[Occasion, .
 
     What leads to an added steady state without ever being looked at is part of that steady state, not an occasion.
     """
-    stretches: list[_Stretch] = []
+    stretches: list[_OccasionRecords] = []
     for event in (_event(row, drug) for row in rows):
         before = stretches[-1] if stretches else None
         if before is not None and event.kind not in RESETS:
@@ -225,27 +225,27 @@ def occasions_of(rows: Sequence[DoseRow], drug: str | None) -> tuple[Occasion, .
             continue
         added = event.ss == 2 and event.kind == DOSE
         carried = _rhythms(before, event) if added else []
-        if added and before is not None and not before.looked_at:
+        if added and before is not None and not before.is_observed:
             stretches.pop()
         begin = event.time if before is not None or event.ss else min(0.0, event.time)
-        stretches.append(_Stretch([event], carried, begin))
+        stretches.append(_OccasionRecords([event], carried, begin))
     return tuple(_occasion(stretch) for stretch in stretches)
 
 
-def _begins(event: _Event, before: _Stretch) -> bool:
+def _begins(event: _Event, before: _OccasionRecords) -> bool:
     """Whether an occasion begins with a record. Raises BadInput for a second SS of 1 at one time."""
     if event.kind in RESETS:
         return True
-    at_once = before.steady and abs(event.time - before.begin) < SAME_TIME
+    at_once = before.starts_at_steady_state and abs(event.time - before.begin) < SAME_TIME
     if event.ss == 1 and at_once and any(other.ss == 1 for other in before.events):
         what = "a second SS of 1 at one time would undo the first"
         raise event.row.error(what, "SS", "SS of 2 for what is added to a steady state", type_this="2")
-    return event.ss == 1 or (event.ss == 2 and (not at_once or before.looked_at))
+    return event.ss == 1 or (event.ss == 2 and (not at_once or before.is_observed))
 
 
-def _rhythms(before: _Stretch | None, event: _Event) -> list[_Event]:
+def _rhythms(before: _OccasionRecords | None, event: _Event) -> list[_Event]:
     """The rhythms to which an SS of 2 adds another one. Raises BadInput where there is no steady state."""
-    if before is None or not before.steady:
+    if before is None or not before.starts_at_steady_state:
         what = "SS of 2 without a start at steady state before it"
         raise event.row.error(what, "SS", "a record with SS 1 before it, in the same rhythm")
     given = [*before.carried, *(other for other in before.events if other.dose is not None)]
@@ -263,7 +263,7 @@ def _ended(event: _Event, time: float) -> bool:
 
 
 def _event(row: DoseRow, drug: str | None) -> _Event:
-    kind, time, ss = _kind(row), row.number("TIME"), row.whole("SS", range(3))
+    kind, time, ss = _kind(row), row.number("TIME"), row.integer("SS", range(3))
     if kind not in (DOSE, RESET_AND_DOSE):
         if ss:
             raise row.error(f"SS of {ss} in a record without a dose", "SS", "SS of 0, or EVID 1")
@@ -283,10 +283,10 @@ def _kind(row: DoseRow) -> int:
         raise row.error(
             what, "EVID", "0 observation, 1 dose, 2 other, 3 reset, 4 reset and dose; no other is known here"
         )
-    if kind == OTHER and row.word("CMT").startswith("-"):
-        what = f"CMT {row.word('CMT')} switches a compartment off"
+    if kind == OTHER and row.text("CMT").startswith("-"):
+        what = f"CMT {row.text('CMT')} switches a compartment off"
         raise row.error(what, "CMT", "a route: none is switched off here")
-    if kind == OTHER and row.word("DRUG").lower() == VISIT:
+    if kind == OTHER and row.text("DRUG").lower() == VISIT_DRUG:
         return DOSE
     if dosed and kind in UNDOSED:
         dose = f"EVID {RESET_AND_DOSE if kind == RESET else DOSE}"
@@ -301,13 +301,13 @@ def _refuse_disorder(before: _Event, event: _Event) -> None:
         raise event.row.error(what, "TIME", f"times that do not fall, except at a reset (EVID 3 or 4){several}")
 
 
-def _occasion(stretch: _Stretch) -> Occasion:
+def _occasion(stretch: _OccasionRecords) -> Occasion:
     begin = stretch.begin
     records: list[DoseRecord] = []
     past: list[DoseRecord] = []
     rows, constant = [], []
     for event in stretch.carried:
-        ahead, goes_on = _ahead(event, begin)
+        ahead, goes_on = _from_begin(event, begin)
         (records if goes_on else past).append(ahead)
         rows += [event.row] * goes_on
     for event in stretch.events:
@@ -318,12 +318,12 @@ def _occasion(stretch: _Stretch) -> Occasion:
         else:
             records.append(replace(event.dose, time=event.time - begin))
             rows.append(event.row)
-    start = stretch.events[0].row if stretch.steady else None
+    start = stretch.events[0].row if stretch.starts_at_steady_state else None
     seen = tuple(_observations(stretch))
     return Occasion(begin, tuple(records), tuple(rows), seen, tuple(past), tuple(constant), start)
 
 
-def _ahead(event: _Event, begin: float) -> tuple[DoseRecord, bool]:
+def _from_begin(event: _Event, begin: float) -> tuple[DoseRecord, bool]:
     """A rhythm from its first dose at or after `begin` on, in h from there; False where that one is not given."""
     dose = event.dose
     assert dose is not None
@@ -332,7 +332,7 @@ def _ahead(event: _Event, begin: float) -> tuple[DoseRecord, bool]:
     return replace(dose, time=first, addl=max(0, dose.addl - gone)), gone <= dose.addl
 
 
-def _observations(stretch: _Stretch) -> Iterator[Observation]:
+def _observations(stretch: _OccasionRecords) -> Iterator[Observation]:
     """Times to look at; where a dose of that time comes in a later row, before it."""
     given: list[DoseRecord] = [event.dose for event in stretch.carried if event.dose is not None]
     for event in stretch.events:

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ketamech.core import InputError, convert
-from ketamech.exchange.nonmem.csv_cells import COLUMNS, Cells, DoseRow, cells_of, refuse_dates, text_of
+from ketamech.exchange.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of, refuse_dates, text_of
 from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_species
 from ketamech.simulation.parameter_overrides import bounds
@@ -56,7 +56,7 @@ def doses_in(text: str, path: Path | str, parameters: ParameterTable, *, drug: s
     found = cells_of(text, Path(path))
     people = person_columns(found.columns, parameters)
     subjects: list[DoseTableSubject] = []
-    for name, own in groupby(found.rows, key=lambda row: row.word("ID", "1")):
+    for name, own in groupby(found.rows, key=lambda row: row.text("ID", "1")):
         records = list(own)
         if any(name == subject.name for subject in subjects):
             raise records[0].error(f"ID {name} comes back", "ID", "all records of one person together")
@@ -69,7 +69,7 @@ def doses_in(text: str, path: Path | str, parameters: ParameterTable, *, drug: s
     return DoseTable(Path(path), tuple(subjects), tuple(_notes(found, people, drug)), found.columns)
 
 
-def _notes(found: Cells, people: Mapping[str, str], drug: str | None) -> Iterable[str]:
+def _notes(found: CsvTable, people: Mapping[str, str], drug: str | None) -> Iterable[str]:
     """What was taken for granted."""
     if any("DRUG" not in row.cells and row.number("AMT") for row in found.rows):
         yield f"every dose without a drug of its own is {drug}"
@@ -80,7 +80,7 @@ def _notes(found: Cells, people: Mapping[str, str], drug: str | None) -> Iterabl
     unused = [written for name, written in found.columns.items() if name not in (*COLUMNS, *people)]
     if unused:
         yield f"columns that are not used: {', '.join(unused)}"
-    if any("ROUTE" not in row.cells and row.word("CMT")[:1].isdigit() for row in found.rows):
+    if any("ROUTE" not in row.cells and row.text("CMT")[:1].isdigit() for row in found.rows):
         yield "CMT by number is 1 IV, 2 oral, 3 nasal, 4 IM, 5 SC, 6 sublingual, 7 none, 8 IP"
 
 
@@ -94,10 +94,10 @@ def species_of(rows: Sequence[DoseRow]) -> Species:
     """The species that a column SPECIES names, people without one. Raises BadInput for two, or for an unknown one."""
     given = [row for row in rows if "SPECIES" in row.cells]
     try:
-        found = load_species(given[0].word("SPECIES") if given else HUMAN)
+        found = load_species(given[0].text("SPECIES") if given else HUMAN)
     except InputError as problem:
         raise given[0].with_location(problem) from None
-    changed = next((row for row in given if row.word("SPECIES") != given[0].word("SPECIES")), None)
+    changed = next((row for row in given if row.text("SPECIES") != given[0].text("SPECIES")), None)
     if changed is not None:
         raise changed.error("SPECIES changes", "SPECIES", "one species an ID")
     return found

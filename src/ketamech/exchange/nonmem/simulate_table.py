@@ -46,7 +46,7 @@ def scenario_of(table: DoseTable, subject: DoseTableSubject, parameters: Paramet
         row = others[0].rows[0] if others[0].rows else others[0].observations[0].row
         what = f"ID {subject.name} is put back to the start at TIME {others[0].begin:g}"
         raise row.error(what, "EVID", "a person who is not reset; several occasions are solved as a table")
-    if not first.plain:
+    if not first.is_scenario:
         assert first.start is not None
         what = f"ID {subject.name} starts at the steady state of doses that are not given again"
         raise first.start.error(what, "SS", "doses that go on (ADDL); other starts are solved as a table")
@@ -71,9 +71,11 @@ def _scenario(table: DoseTable, subject: DoseTableSubject, occasion: Occasion, p
 def _horizon(occasion: Occasion, regimen: Regimen) -> float:
     """The last time asked for; a sensible one where none is, or where doses follow after it."""
     usual = min(regimen.horizon(), MAX_HORIZON_H)
-    if not occasion.last or any(start >= occasion.last for t in regimen.treatments for start in t.starts(usual)):
+    if not occasion.last_observation or any(
+        start >= occasion.last_observation for t in regimen.treatments for start in t.starts(usual)
+    ):
         return usual
-    return max(occasion.last, 1.0)
+    return max(occasion.last_observation, 1.0)
 
 
 def check_solvable(
@@ -122,20 +124,20 @@ def solve_table(table: DoseTable, model: Model, outputs: Sequence[str]) -> pd.Da
     Raises BadInput for a table in which nothing is looked at.
     """
     names = validate_outputs(model.kernel, tuple(outputs))
-    stays = stays_of(table)
-    values, reasons = solve_stays(stays, model, names, _pad([_moments(stay) for _, stay in stays]))
+    stays = observed_occasions(table)
+    values, reasons = solve_occasions(stays, model, names, _pad([_observation_times(stay) for _, stay in stays]))
     seen = [(i, k, look) for i, (_, stay) in enumerate(stays) for k, look in enumerate(stay.observations)]
     found: dict[str, Any] = {
         "ID": [stays[i][0].name for i, _, _ in seen],
         "TIME": [look.time for _, _, look in seen],
-        **_carried(table, [look.row for _, _, look in seen], {*names, STATUS}),
+        **_carried_columns(table, [look.row for _, _, look in seen], {*names, STATUS}),
         **{name: [values[i, k, n] for i, k, _ in seen] for n, name in enumerate(names)},
         STATUS: [reasons[i] for i, _, _ in seen],
     }
     return pd.DataFrame(found)
 
 
-def stays_of(table: DoseTable) -> list[tuple[DoseTableSubject, Occasion]]:
+def observed_occasions(table: DoseTable) -> list[tuple[DoseTableSubject, Occasion]]:
     """Every occasion in which somebody is looked at. Raises BadInput where there is none."""
     stays = [(s, o) for s in table.subjects for o in s.occasions if o.observations]
     if not stays:
@@ -144,16 +146,16 @@ def stays_of(table: DoseTable) -> list[tuple[DoseTableSubject, Occasion]]:
     return stays
 
 
-def solve_stays(
+def solve_occasions(
     stays: Sequence[tuple[DoseTableSubject, Occasion]], model: Model, names: tuple[str, ...], times: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
     """Outputs [stay, time, output] at `times` [stay, time] (h from the begin), and how each solve ended."""
-    courses = [_course(subject, stay, model) for subject, stay in stays]
+    courses = [_subject(subject, stay, model) for subject, stay in stays]
     found = Ensemble.of_subjects(model, courses).solve(times, names)
     return found.values, [str(reason) for reason in found.reasons]
 
 
-def _carried(table: DoseTable, rows: Sequence[DoseRow], taken: set[str]) -> dict[str, pd.Series]:
+def _carried_columns(table: DoseTable, rows: Sequence[DoseRow], taken: set[str]) -> dict[str, pd.Series]:
     """Columns of the table that do not describe doses, under the names they have in the file."""
     kept = {n: w for n, w in table.columns.items() if n not in (*DOSING, "ID", "TIME") and w not in taken}
     return {written: _column([row.cells.get(name) for row in rows]) for name, written in kept.items()}
@@ -170,28 +172,28 @@ def _column(words: Sequence[str | None]) -> pd.Series:
         return column
 
 
-def _course(subject: DoseTableSubject, stay: Occasion, model: Model) -> Subject:
+def _subject(subject: DoseTableSubject, stay: Occasion, model: Model) -> Subject:
     regimen, parameters = stay.regimen, model.parameters
     check_solvable(regimen, parameters, subject, stay, MAX_HORIZON_H)
     repeated, length = _cycle(subject, stay, parameters)
-    wait = wait_of(stay)
-    horizon = (stay.last or 0.0) + 1e-6
+    wait = pre_dose_delay(stay)
+    horizon = (stay.last_observation or 0.0) + 1e-6
     entering = felt(subject.species, dose_events(regimen, parameters, subject.values, horizon))
     given = tuple(replace(entry, time=entry.time + wait) for entry in entering)
     return Subject(subject.name, given, subject.values, repeated, length)
 
 
-def _moments(stay: Occasion) -> list[float]:
+def _observation_times(stay: Occasion) -> list[float]:
     """Hours from the begin at which each observation is made: a hair earlier where it comes before a dose."""
     starts = {start for t in stay.regimen.treatments for start in t.starts(MAX_HORIZON_H)}
     hours = [seen.time - stay.begin for seen in stay.observations]
     at_dose = [any(abs(hour - start) < OBSERVATION_EPSILON for start in starts) for hour in hours]
     early = [seen.before and dosed for seen, dosed in zip(stay.observations, at_dose, strict=True)]
-    wait = wait_of(stay)
+    wait = pre_dose_delay(stay)
     return [h * (1 - OBSERVATION_EPSILON) if sooner else h + wait for h, sooner in zip(hours, early, strict=True)]
 
 
-def wait_of(stay: Occasion) -> float:
+def pre_dose_delay(stay: Occasion) -> float:
     """A hair by which the first dose waits (h), where somebody is looked at before a dose at the very beginning."""
     return OBSERVATION_EPSILON if any(seen.before and seen.time == stay.begin for seen in stay.observations) else 0.0
 

@@ -16,10 +16,9 @@ import xarray as xr
 
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
 from ketamech.analysis.scorecard_targets import Target, load_targets
-from ketamech.analysis.verdict import FOLD
-from ketamech.evidence import standard_error
+from ketamech.analysis.verdict import FOLD_LIMITS
 from ketamech.dosing.subject import Subject
-from ketamech.evidence import Evidence, Observation, load_evidence
+from ketamech.evidence import Evidence, Observation, load_evidence, standard_error
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.simulation.expression import value_of
 from ketamech.simulation.model import Model
@@ -27,8 +26,8 @@ from ketamech.simulation.run_subjects import output_times, run
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
 
-SIMULATED = ("mood.madrs", "dissociation.cadss", "spines.density", "venous.ketamine", "venous.norketamine")
-SHARE = 1e-3  # noise of a simulated reading, as a share of its largest value
+SIMULATED_OUTPUTS = ("mood.madrs", "dissociation.cadss", "spines.density", "venous.ketamine", "venous.norketamine")
+RELATIVE_NOISE = 1e-3  # noise of a simulated reading, as a share of its largest value
 SEEN_AS = {
     "value": "{y}",
     "of_rest": "({y}) / {rest!r}",
@@ -69,7 +68,7 @@ def scorecard_cases(model: Model) -> tuple[tuple[PetabCondition, ...], dict[str,
     wanted: dict[str, list[Target]] = {}
     left: Counter[str] = Counter()
     for target in load_targets(evidence, protocols):
-        reason = _out_of_reach(target, evidence[target.evidence])
+        reason = _obstacle(target, evidence[target.evidence])
         if reason:
             left[reason] += 1
         else:
@@ -78,7 +77,7 @@ def scorecard_cases(model: Model) -> tuple[tuple[PetabCondition, ...], dict[str,
     return cases, dict(left)
 
 
-def _out_of_reach(target: Target, row: Observation) -> str:
+def _obstacle(target: Target, row: Observation) -> str:
     how = target.measure
     if target.comparison not in ("fold", "z"):
         return "compared with a band or a direction"
@@ -104,7 +103,7 @@ def _case(protocol: Protocol, targets: Sequence[Target], evidence: Evidence, mod
     values = protocol.values(model.parameters)
     course = Subject(protocol.id, protocol.events(model.parameters), values)
     rest = baseline_values(model, values)
-    return PetabCondition(protocol.id, course, tuple(_reading(target, evidence, rest) for target in targets))
+    return PetabCondition(protocol.id, course, tuple(_measurement(target, evidence, rest) for target in targets))
 
 
 def baseline_values(model: Model, values: Mapping[str, float]) -> dict[str, float]:
@@ -113,10 +112,10 @@ def baseline_values(model: Model, values: Mapping[str, float]) -> dict[str, floa
     return {str(name): float(found[name].values[0, 0]) for name in found.data_vars}
 
 
-def _reading(target: Target, evidence: Evidence, rest: Mapping[str, float]) -> Measurement:
+def _measurement(target: Target, evidence: Evidence, rest: Mapping[str, float]) -> Measurement:
     row, how = evidence[target.evidence], target.measure
     log = target.comparison == "fold"
-    noise = math.log(FOLD[0]) if log else standard_error(row) * row.factor
+    noise = math.log(FOLD_LIMITS[0]) if log else standard_error(row) * row.factor
     paper = evidence.references[row.reference].citation
     return Measurement(
         formula(how.output, how.relative_to, how.factor, rest), float(how.time), row.canonical_value, noise, log,
@@ -137,13 +136,15 @@ def scenario_case(scenario: Scenario, model: Model) -> PetabCondition:
     treated = subjects(scenario, model)[0]
     starts = sorted({entry.time for entry in treated.events})
     found = run(model, [treated], output_times(scenario.horizon, starts, per_dose=12), tolerance=1e-9)
-    return PetabCondition("treated", treated, tuple(_simulated(found, [n for n in SIMULATED if n in found.data_vars])))
+    return PetabCondition(
+        "treated", treated, tuple(_simulated(found, [n for n in SIMULATED_OUTPUTS if n in found.data_vars]))
+    )
 
 
 def _simulated(found: xr.Dataset, names: Sequence[str]) -> Iterator[Measurement]:
     for name in names:
         curve = found[name].values[0]
-        noise = SHARE * float(np.abs(curve).max()) or SHARE
+        noise = RELATIVE_NOISE * float(np.abs(curve).max()) or RELATIVE_NOISE
         for time, value in zip(found["time"].values, curve, strict=True):
             unit = str(found[name].attrs["units"])
             yield Measurement(sbml_id(name), float(time), float(value), noise, False, unit, "simulated", "KetaMech")

@@ -10,7 +10,7 @@ from typing import Any
 from ketamech.core import InputError
 from ketamech.core.json_files import read_json
 from ketamech.exchange.sbml.ids import INFLOW, own_name
-from ketamech.exchange.sbml.importer import text_of
+from ketamech.exchange.sbml.importer import read_text
 from ketamech.exchange.sbml.read_doses import ParsedDoses, doses_of_sbml
 from ketamech.parameters import ParameterTable
 
@@ -25,7 +25,7 @@ def doses_of_petab(problem: Path, parameters: ParameterTable) -> dict[str, tuple
     first = next(iter(models.values()), None) if isinstance(models, dict) and len(models) == 1 else None
     if not isinstance(first, dict) or not isinstance(first.get("location"), str):
         raise InputError("not one model", file=problem, key="model_files", expected=EXPECTED)
-    model = text_of(_beside(problem, first["location"]))
+    model = read_text(_sibling(problem, first["location"]))
     conditions: dict[str, Cells] = {}
     for row in _tables(problem, config, "condition", ("conditionId", "targetId", "targetValue")):
         conditions.setdefault(row["conditionId"], []).append(row)
@@ -38,12 +38,14 @@ def doses_of_petab(problem: Path, parameters: ParameterTable) -> dict[str, tuple
     found = {}
     for name, each in periods.items():
         begun = doses_of_sbml(model, parameters)
-        _put(begun, sorted(each), conditions, problem)
+        _add_changes(begun, sorted(each), conditions, problem)
         found[name] = (begun, last.get(name, 0.0))
     return found
 
 
-def _put(found: ParsedDoses, periods: list[tuple[float, str]], conditions: Mapping[str, Cells], problem: Path) -> None:
+def _add_changes(
+    found: ParsedDoses, periods: list[tuple[float, str]], conditions: Mapping[str, Cells], problem: Path
+) -> None:
     """The changes of every period; at the first one a value is start plus dose, and the start is none."""
     flowing: dict[str, float] = {}
     for at, condition in periods:
@@ -54,19 +56,19 @@ def _put(found: ParsedDoses, periods: list[tuple[float, str]], conditions: Mappi
             state = own_name(target)
             if target.startswith(f"{INFLOW}__"):
                 speed = _number(text, problem)
-                found.entering.step(state, at, speed - flowing.get(state, 0.0))
+                found.profile.step(state, at, speed - flowing.get(state, 0.0))
                 flowing[state] = speed
                 continue
             same, _, more = text.partition(" + ")
             if (more and same != target) or (not more and at > 0):
                 what = f"condition '{condition}' does more to {target} than a dose"
                 raise InputError(what, file=problem, key=condition, expected="the state plus a number")
-            found.entering.add(state, at, _number(more or text, problem))
+            found.profile.add(state, at, _number(more or text, problem))
 
 
 def _config(problem: Path) -> dict[str, Any]:
     try:
-        config = read_json(text_of(problem))
+        config = read_json(read_text(problem))
     except ValueError:
         raise InputError("this is no problem of KetaMech", file=problem, expected=EXPECTED) from None
     if not isinstance(config, dict) or not str(config.get("format_version", "")).startswith("2"):
@@ -80,15 +82,15 @@ def _tables(problem: Path, config: Mapping[str, Any], kind: str, columns: tuple[
         raise InputError(f"no list of {kind} tables", file=problem, key=f"{kind}_files", expected=EXPECTED)
     rows: Cells = []
     for place in places:
-        path = _beside(problem, place)
-        for row in csv.DictReader(text_of(path).splitlines(), delimiter="\t"):
+        path = _sibling(problem, place)
+        for row in csv.DictReader(read_text(path).splitlines(), delimiter="\t"):
             if any(not isinstance(row.get(column), str) for column in columns):
                 raise InputError("a row lacks a column", file=path, expected=", ".join(columns))
             rows.append({column: row[column].strip() for column in columns})
     return rows
 
 
-def _beside(problem: Path, name: str) -> Path:
+def _sibling(problem: Path, name: str) -> Path:
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise InputError(f"'{name}' is not beside the problem", file=problem, expected="a file in its folder")
     return problem.parent / name

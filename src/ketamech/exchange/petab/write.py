@@ -21,7 +21,7 @@ from ketamech.core import SolverError
 from ketamech.engine import Events, events
 from ketamech.estimation.calibration import EstimatedParameter, load_estimated
 from ketamech.exchange.petab.problem import Measurement, PetabCondition
-from ketamech.exchange.sbml.export import BOLUS_KIND, DosedStart, EventAssignment, doses_of, write_sbml
+from ketamech.exchange.sbml.export import BOLUS_KIND, DosedStart, EventAssignment, dose_changes, write_sbml
 from ketamech.exchange.sbml.ids import inflow_id, sbml_id
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.model import Model
@@ -111,8 +111,8 @@ def _person(group: Sequence[_PreparedSubject], model: Model, estimated: Sequence
     }
     for one in group:
         name = _identifier(one.condition.name)
-        doses = doses_of(system, one.start, one.events)
-        periods = [(0.0, conditions.first(doses)), *((at, conditions.after_dose(c)) for at, c in doses.later.items())]
+        doses = dose_changes(system, one.start, one.events)
+        periods = [(0.0, conditions.first(doses)), *((at, conditions.after_dose(c)) for at, c in doses.changes.items())]
         experiments += [{"experimentId": name, "time": at, "conditionId": condition} for at, condition in periods]
         measurements += _measurements(one.condition, about, "experimentId")
     text = write_sbml(
@@ -149,8 +149,8 @@ class _Conditions:
 
     def first(self, doses: DosedStart) -> str:
         """The id of what is given at the start: there, a value must not depend on the state before it."""
-        amounts = [(sbml_id(self._names[i]), repr(float(doses.start[i]))) for i in doses.now.amounts]
-        return self._id(amounts, doses.now)
+        amounts = [(sbml_id(self._names[i]), repr(float(doses.start[i]))) for i in doses.at_start.amounts]
+        return self._id(amounts, doses.at_start)
 
     def after_dose(self, change: EventAssignment) -> str:
         """The id of what is given later: amounts are added to what is there."""

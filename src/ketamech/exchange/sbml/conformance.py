@@ -47,8 +47,8 @@ class CaseResult:
     """How a case ended, and why."""
 
     case: str
-    word: str
-    why: str = ""
+    outcome: str
+    reason: str = ""
 
 
 def run_suite(folder: Path, *, tell: Callable[[str], None] = lambda line: None) -> list[CaseResult]:
@@ -68,7 +68,7 @@ def run_suite(folder: Path, *, tell: Callable[[str], None] = lambda line: None) 
 
 def summary(outcomes: Sequence[CaseResult]) -> list[dict[str, object]]:
     """How many ended in which way, and for which reasons."""
-    counts = Counter((one.word, _reason(one)) for one in outcomes)
+    counts = Counter((one.outcome, _reason(one)) for one in outcomes)
     ordered = sorted(counts.items(), key=lambda item: (ORDER.index(item[0][0]), -item[1]))
     return [{"outcome": word, "cases": number, "why": why} for (word, why), number in ordered]
 
@@ -81,7 +81,7 @@ def run_case(folder: Path) -> CaseResult:
         expected = read_results(folder / f"{name}-results.csv")
         model = import_sbml(_newest(folder))
         found = simulate_imported(model, asked.times, tolerance=_tolerance(asked))
-        return _compared(name, asked, expected, found)
+        return _compare(name, asked, expected, found)
     except InputError as problem:
         return CaseResult(name, REFUSED, problem.what)
     except KetaMechError as problem:
@@ -94,7 +94,7 @@ def _tolerance(asked: Settings) -> float:
     return float(np.clip(asked.relative * 1e-4, 1e-11, 1e-8))
 
 
-def _compared(name: str, asked: Settings, expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> CaseResult:
+def _compare(name: str, asked: Settings, expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> CaseResult:
     for variable in asked.variables:
         wanted = expected.get(variable)
         key = f"amount({variable})" if variable in asked.amounts and f"amount({variable})" in found else variable
@@ -118,9 +118,9 @@ def _concentration(variable: str, found: dict[str, np.ndarray]) -> np.ndarray | 
 
 def _reason(one: CaseResult) -> str:
     """Why, without the names of one model."""
-    if one.word != REFUSED:
+    if one.outcome != REFUSED:
         return ""
-    return " ".join(word for word in one.why.split() if not word.startswith(("'", '"')))
+    return " ".join(word for word in one.reason.split() if not word.startswith(("'", '"')))
 
 
 def _newest(folder: Path) -> Path:

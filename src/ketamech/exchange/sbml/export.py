@@ -207,12 +207,12 @@ def write_sbml(
     _check_exportable("start", start, system.state_names)
     equations = f"KetaMech, equations {system.fingerprint}; time in hours."
     document = SbmlWriter(name, [equations, DISCLAIMER, *notes], species=species, bare=without_annotations)
-    doses = doses_of(system, start, given)
+    doses = dose_changes(system, start, given)
     doses.inflows.update({i: 0.0 for i in always_infused if i not in doses.inflows})
     _write_inputs(document, system, inputs)
     _write_states(document, system, doses)
     _write_offers(document, system)
-    for at, change in doses.later.items():
+    for at, change in doses.changes.items():
         document.event(at, assignments(system, change))
     return document.text()
 
@@ -239,11 +239,11 @@ class DosedStart:
 
     start: np.ndarray
     inflows: dict[int, float]
-    now: EventAssignment
-    later: dict[float, EventAssignment]
+    at_start: EventAssignment
+    changes: dict[float, EventAssignment]
 
 
-def doses_of(system: System, start: np.ndarray, given: Events) -> DosedStart:
+def dose_changes(system: System, start: np.ndarray, given: Events) -> DosedStart:
     """What is given as changes: amounts add up, constant inputs are totals."""
     scale = np.array([state.scale for state in system.states])
     begun = np.where(np.abs(start) < ROUNDING * scale, 0.0, start)

@@ -15,7 +15,15 @@ import sympy
 from ketamech.core import InputError
 from ketamech.exchange.optional_libraries import libsbml
 from ketamech.exchange.sbml.mathml import TIME, Formulas
-from ketamech.exchange.sbml.sbml_model import AMOUNT, CLOCK, SLOPE, SbmlEvent, SbmlModel, crossing_function, named
+from ketamech.exchange.sbml.sbml_model import (
+    AMOUNT_SUFFIX,
+    CLOCK,
+    RATE_SUFFIX,
+    SbmlEvent,
+    SbmlModel,
+    qualified_name,
+    truth_value,
+)
 from ketamech.model.stage import symbol
 
 
@@ -39,7 +47,7 @@ class _SbmlImporter:
         self.model, self.path, self.names = model, path, libsbml()
         self.made = SbmlModel(model.getName() or model.getId() or path.stem)
         self.made.symbol_of_id[TIME] = symbol(CLOCK)
-        self.made.rates[CLOCK], self.made.starts[CLOCK] = sympy.Integer(1), sympy.Integer(0)
+        self.made.rates[CLOCK], self.made.initial_values[CLOCK] = sympy.Integer(1), sympy.Integer(0)
         rules = [model.getRule(i) for i in range(model.getNumRules())]
         self.ruled = {rule.getVariable(): rule for rule in rules if not rule.isAlgebraic()}
         self.first = {a.getSymbol(): a for a in _all(model, "InitialAssignment") if a.isSetMath()}
@@ -55,13 +63,15 @@ class _SbmlImporter:
         for species in _all(model, "Species"):
             self._species(species)
         for reaction in _all(model, "Reaction"):
-            self.made.symbol_of_id[reaction.getId()] = symbol(named(reaction.getId()))
+            self.made.symbol_of_id[reaction.getId()] = symbol(qualified_name(reaction.getId()))
         self._rules()
         self._starts()
         self._reactions()
         self.made.events += [self._event(event) for event in _all(model, "Event") if _can_fire(event)]
         for identifier in self.rated:
-            self.made.rules[named(identifier) + SLOPE] = self.made.slope(named(identifier))
+            self.made.rules[qualified_name(identifier) + RATE_SUFFIX] = self.made.rate_of_change(
+                qualified_name(identifier)
+            )
         self.made.resolve_initial_values()
 
     def formula(self, node: Any, where: str) -> sympy.Expr:
@@ -75,7 +85,7 @@ class _SbmlImporter:
     def _rate_of(self, identifier: str) -> sympy.Expr:
         """A name for the rate of change of what an id means; what it is can be said when all is read."""
         self.rated[identifier] = None
-        return symbol(named(identifier) + SLOPE)
+        return symbol(qualified_name(identifier) + RATE_SUFFIX)
 
     def _reacting(self) -> set[str]:
         """Species that reactions change."""
@@ -85,7 +95,7 @@ class _SbmlImporter:
 
     def _plain(self, identifier: str, value: float | sympy.Expr | None) -> None:
         """A compartment, a parameter or a stoichiometry: what it means and how it moves."""
-        name = named(identifier)
+        name = qualified_name(identifier)
         self.made.symbol_of_id[identifier] = symbol(name)
         rule = self.ruled.get(identifier)
         if identifier in self.implied or (rule is not None and rule.isAssignment()):
@@ -93,7 +103,7 @@ class _SbmlImporter:
         number = sympy.nan if value is None else sympy.sympify(value)
         if rule is not None or identifier in self.set_by_events:
             self.made.rates[name] = sympy.Integer(0)
-            self.made.starts[name] = number
+            self.made.initial_values[name] = number
             self.made.state_of_id[identifier] = (name, None)
         elif identifier in self.first:
             self.made.rules[name] = number  # a value worked out at the start, filled in by _starts
@@ -113,20 +123,20 @@ class _SbmlImporter:
 
     def _species(self, species: Any) -> None:
         identifier = species.getId()
-        name, volume = named(identifier), self._volume(species)
+        name, volume = qualified_name(identifier), self._volume(species)
         if identifier in self.ruled or identifier in self.implied:  # kept as what its id means
             self._plain(identifier, self._meant(species))
             self.made.amounts[identifier] = symbol(name) * volume
             if name in self.made.rates and volume != 1:
                 self.made.concentration_states[name] = volume.name
             return
-        amount = symbol(name + AMOUNT) if volume != 1 else symbol(name)
+        amount = symbol(name + AMOUNT_SUFFIX) if volume != 1 else symbol(name)
         self.made.symbol_of_id[identifier] = symbol(name)
         self.made.amounts[identifier] = amount
         if volume != 1:
             self.made.rules[name] = amount / volume
         self.made.rates[amount.name] = sympy.Integer(0)
-        self.made.starts[amount.name] = self._first_amount(species)
+        self.made.initial_values[amount.name] = self._first_amount(species)
         self.made.state_of_id[identifier] = (amount.name, species.getCompartment() if volume != 1 else None)
 
     def _volume(self, species: Any) -> sympy.Expr:
@@ -159,7 +169,7 @@ class _SbmlImporter:
 
     def _rules(self) -> None:
         for identifier, rule in self.ruled.items():
-            name = named(identifier)
+            name = qualified_name(identifier)
             if not rule.isSetMath():
                 raise InputError(f"the rule of '{identifier}' has no formula", key=identifier, expected="a formula")
             found = self.formula(rule.getMath(), f"the rule of '{identifier}'")
@@ -169,34 +179,36 @@ class _SbmlImporter:
                 self.made.rates[name] = found
         for identifier, rule in self.implied.items():
             found = self.formula(rule.getMath(), f"the algebraic rule for '{identifier}'")
-            self.made.rules[named(identifier)] = solved(found, symbol(named(identifier)), identifier)
+            self.made.rules[qualified_name(identifier)] = solve_for(
+                found, symbol(qualified_name(identifier)), identifier
+            )
 
     def _starts(self) -> None:
         """Initial assignments, in place of initial values."""
         for identifier, assignment in self.first.items():
             found = self.formula(assignment.getMath(), f"the initial assignment of '{identifier}'")
-            name = named(identifier)
+            name = qualified_name(identifier)
             if identifier in self.made.state_of_id:
                 state, compartment = self.made.state_of_id[identifier]
-                self.made.starts[state] = found * self.made.symbol_of_id[compartment] if compartment else found
+                self.made.initial_values[state] = found * self.made.symbol_of_id[compartment] if compartment else found
             elif name in self.made.rules:
                 del self.made.rules[name]
-                self.made.fixed[name] = found
+                self.made.initial_assignments[name] = found
             else:
-                self.made.starts[name] = found
+                self.made.initial_values[name] = found
 
     def _reactions(self) -> None:
         for reaction in _all(self.model, "Reaction"):
             identifier = reaction.getId()
             law = reaction.getKineticLaw() if reaction.isSetKineticLaw() else None
             if law is None:
-                self.made.rules[named(identifier)] = sympy.Integer(0)
+                self.made.rules[qualified_name(identifier)] = sympy.Integer(0)
                 continue
-            self.made.rules[named(identifier)] = self.formula(law.getMath(), f"the rate of '{identifier}'")
+            self.made.rules[qualified_name(identifier)] = self.formula(law.getMath(), f"the rate of '{identifier}'")
             for sign, kind in ((-1, "Reactant"), (1, "Product")):
                 for part in _all(reaction, kind):
                     if part.getSpecies() in self.reacting and part.getSpecies() not in self.ruled:
-                        self._flow(part, sign * symbol(named(identifier)))
+                        self._flow(part, sign * symbol(qualified_name(identifier)))
 
     def _flow(self, part: Any, rate: sympy.Expr) -> None:
         state, _ = self.made.state_of_id[part.getSpecies()]
@@ -232,7 +244,7 @@ class _SbmlImporter:
         delay = event.getDelay() if event.isSetDelay() else None
         priority = event.getPriority() if event.isSetPriority() else None
         return SbmlEvent(
-            name, crossing_function(fires), tuple(assigned),
+            name, truth_value(fires), tuple(assigned),
             self.formula(delay.getMath(), where) if delay is not None and delay.isSetMath() else sympy.Integer(0),
             self.formula(priority.getMath(), where) if priority is not None and priority.isSetMath() else None,
             event.getUseValuesFromTriggerTime(), trigger.getPersistent(), trigger.getInitialValue(),
@@ -273,7 +285,7 @@ def algebraic_unknowns(names: Any, model: Any, taken: Collection[str]) -> dict[s
     return found
 
 
-def solved(formula: sympy.Expr, variable: sympy.Symbol, name: str) -> sympy.Expr:
+def solve_for(formula: sympy.Expr, variable: sympy.Symbol, name: str) -> sympy.Expr:
     """What makes a formula 0. Raises BadInput where it is not linear in the variable."""
     slope = sympy.expand(sympy.diff(formula, variable))
     if slope == 0 or slope.has(variable):
@@ -294,10 +306,16 @@ def _moving(model: Any) -> Iterator[str]:
         yield from (things.get(i).getId() for i in range(things.size()) if not things.get(i).getConstant())
 
 
-LARGEST_FILE = 50_000_000
+MAX_FILE_BYTES = 50_000_000
 LEVEL, VERSION = 3, 1
 CONVERSIONS = ("promoteLocalParameters", "expandFunctionDefinitions", "expandInitialAssignments")
-HARMLESS = ("layout", "render", "groups", "annot", "l3v2extendedmath")  # the last: its functions are refused by name
+IGNORED_PACKAGES = (
+    "layout",
+    "render",
+    "groups",
+    "annot",
+    "l3v2extendedmath",
+)  # the last: its functions are refused by name
 
 
 def read_document(path: Path) -> Any:
@@ -306,7 +324,7 @@ def read_document(path: Path) -> Any:
     Keep the document for as long as anything in it is used: its parts die with it.
     """
     names = libsbml()
-    document = names.readSBMLFromString(text_of(path))
+    document = names.readSBMLFromString(read_text(path))
     _refuse_errors(names, document, path)
     if document.getModel() is None:
         raise InputError("the file holds no model", file=path, expected="an SBML model")
@@ -322,11 +340,11 @@ def read_document(path: Path) -> Any:
     return document
 
 
-def text_of(path: Path) -> str:
+def read_text(path: Path) -> str:
     """The text of a model's file. Raises BadInput for what is too large or no text."""
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError("the file is too large", file=path, expected=f"at most {LARGEST_FILE:,} bytes")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise InputError("the file is too large", file=path, expected=f"at most {MAX_FILE_BYTES:,} bytes")
         return path.read_bytes().decode("utf-8-sig")
     except OSError as problem:
         raise InputError(f"the file cannot be read: {problem.strerror}", file=path, expected="an SBML model") from None
@@ -339,10 +357,10 @@ def _refuse_errors(names: Any, document: Any, path: Path) -> None:
         error = document.getError(i)
         harmless = error.getErrorId() == names.MissingXMLEncoding  # UTF-8 then, which has been checked
         if error.getSeverity() >= names.LIBSBML_SEV_ERROR and not harmless:
-            raise InputError(_told(error), file=path, line=error.getLine() or None, expected="a valid SBML model")
+            raise InputError(_error_text(error), file=path, line=error.getLine() or None, expected="a valid SBML model")
 
 
-def _told(error: Any) -> str:
+def _error_text(error: Any) -> str:
     """What libSBML says in short, and what is wrong here, which it says after its reference to the specification."""
     short = " ".join(error.getShortMessage().split()) or "not valid SBML"
     _, _, after = error.getMessage().partition("\nReference:")
@@ -355,7 +373,7 @@ def _refuse_packages(document: Any, path: Path) -> None:
         name = document.getPlugin(i).getPackageName()
         part = document.getModel().getPlugin(name)
         empty = name == "comp" and (part is None or part.getNumSubmodels() == 0)
-        if name not in HARMLESS and not empty and document.getPackageRequired(name):
+        if name not in IGNORED_PACKAGES and not empty and document.getPackageRequired(name):
             raise InputError(f"the model needs the package '{name}'", file=path, expected="SBML core only")
     for i in range(document.getNumUnknownPackages()):
         prefix = document.getUnknownPackagePrefix(i)

@@ -23,14 +23,14 @@ _SIZE = r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)(?: [A-Za-z]\w*)?"
 _MOMENT = re.compile(rf"time >= {_SIZE}\Z")
 _SPEED = re.compile(rf"{_SIZE}\Z")
 _AMOUNT = re.compile(rf"(\w+) \+ {_SIZE}\Z")
-ALIKE = 1e-12  # of a value: written with 15 digits
+VALUE_TOLERANCE = 1e-12  # of a value: written with 15 digits
 
 
 @dataclass(frozen=True)
 class ParsedDoses:
     """What enters, and the parameters that differ from the tables (canonical units)."""
 
-    entering: InputProfile
+    profile: InputProfile
     values: Mapping[str, float]
 
 
@@ -90,11 +90,11 @@ def _changes(names: Any, model: Any) -> Iterator[tuple[float, list[tuple[str, st
         if event.isSetDelay():
             raise InputError(f"event '{label}' has a delay", key=label, expected=EXPECTED)
         changes = [_change(names, event.getEventAssignment(k), label) for k in range(event.getNumEventAssignments())]
-        yield _moment(names, event.getTrigger(), label), changes
+        yield _event_time(names, event.getTrigger(), label), changes
 
 
-def _moment(names: Any, trigger: Any, label: str) -> float:
-    found = _MOMENT.match(_words(names, trigger))
+def _event_time(names: Any, trigger: Any, label: str) -> float:
+    found = _MOMENT.match(_formula_text(names, trigger))
     if found is None:
         raise InputError(f"event '{label}' does not begin at a time", key=label, expected="time >= a number of hours")
     return _number(float(found[1]), label)
@@ -102,7 +102,7 @@ def _moment(names: Any, trigger: Any, label: str) -> float:
 
 def _change(names: Any, assignment: Any, label: str) -> tuple[str, str, float]:
     """(variable, whether an amount or an inflow, size)."""
-    variable, text = assignment.getVariable(), _words(names, assignment)
+    variable, text = assignment.getVariable(), _formula_text(names, assignment)
     if variable.startswith(f"{INFLOW}__") and (found := _SPEED.match(text)):
         return variable, INFLOW, _number(float(found[1]), label)
     if (found := _AMOUNT.match(text)) and found[1] == variable:
@@ -112,7 +112,7 @@ def _change(names: Any, assignment: Any, label: str) -> tuple[str, str, float]:
     )
 
 
-def _words(names: Any, part: Any) -> str:
+def _formula_text(names: Any, part: Any) -> str:
     """A formula as text. Types of its nodes are not asked for: beside libSEDML they are not told as numbers."""
     return str(names.formulaToL3String(part.getMath()) or "") if part is not None and part.isSetMath() else ""
 
@@ -126,4 +126,4 @@ def _number(value: float, where: str) -> float:
 def _values(held: Mapping[str, float], parameters: ParameterTable) -> dict[str, float]:
     values = {own_name(name): value for name, value in held.items() if own_name(name) in parameters}
     usual = {name: parameters[name].canonical for name in values}
-    return {n: _number(v, n) for n, v in values.items() if abs(v - usual[n]) > ALIKE * abs(usual[n])}
+    return {n: _number(v, n) for n, v in values.items() if abs(v - usual[n]) > VALUE_TOLERANCE * abs(usual[n])}

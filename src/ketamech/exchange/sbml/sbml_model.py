@@ -19,7 +19,7 @@ from ketamech.parameters import Distribution, Parameter, ParameterTable
 
 STAGE = "model"
 CLOCK = f"{STAGE}.time"
-SLOPE, AMOUNT = ".rate", ".amount"  # after the name of what they are of
+RATE_SUFFIX, AMOUNT_SUFFIX = ".rate", ".amount"  # after the name of what they are of
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class SbmlEvent:
     priority: sympy.Expr | None
     values_from_trigger_time: bool
     persistent: bool
-    initially: bool
+    initially_true: bool
 
 
 @dataclass
@@ -54,8 +54,8 @@ class SbmlModel:
     rates: dict[str, sympy.Expr] = field(default_factory=dict)
     rules: dict[str, sympy.Expr] = field(default_factory=dict)
     constants: dict[str, float] = field(default_factory=dict)
-    fixed: dict[str, sympy.Expr] = field(default_factory=dict)
-    starts: dict[str, sympy.Expr] = field(default_factory=dict)
+    initial_assignments: dict[str, sympy.Expr] = field(default_factory=dict)
+    initial_values: dict[str, sympy.Expr] = field(default_factory=dict)
     amounts: dict[str, sympy.Expr] = field(default_factory=dict)
     state_of_id: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     concentration_states: dict[str, str] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class SbmlModel:
     @cached_property
     def system(self) -> System:
         """The equations; every unit is 1, since units of other models are not checked here."""
-        sizes = self.sizes
+        sizes = self.scales
         states = {name: State(name, "1", 0.0, (None, None), "", sizes[name], False, "level") for name in self.rates}
         offers = {name: Output(name, rule, "1", "") for name, rule in self.rules.items()}
         fluxes = [Flux(name, sympy.sympify(rate), "as in the model") for name, rate in self.rates.items()]
@@ -76,10 +76,10 @@ class SbmlModel:
         )  # fmt: skip
 
     @cached_property
-    def start(self) -> dict[str, float]:
+    def values_at_start(self) -> dict[str, float]:
         """The value of every state, offer and constant at time 0. Raises BadInput where one needs another in a loop."""
         known: dict[str, float] = dict(self.constants)
-        waiting = {**{name: self.starts[name] for name in self.rates}, **self.rules, **self.fixed}
+        waiting = {**{name: self.initial_values[name] for name in self.rates}, **self.rules, **self.initial_assignments}
         while waiting:
             ready = {n: e for n, e in waiting.items() if all(s.name in known for s in sympy.sympify(e).free_symbols)}
             if not ready:
@@ -91,24 +91,26 @@ class SbmlModel:
 
     def resolve_initial_values(self) -> None:
         """Make what is worked out once, at the start, a constant. Raises BadInput as `start` does."""
-        if self.fixed:
-            self.constants |= {name: self.start[name] for name in self.fixed}
-            self.fixed.clear()
+        if self.initial_assignments:
+            self.constants |= {name: self.values_at_start[name] for name in self.initial_assignments}
+            self.initial_assignments.clear()
 
-    def slope(self, name: str, within: tuple[str, ...] = ()) -> sympy.Expr:
+    def rate_of_change(self, name: str, within: tuple[str, ...] = ()) -> sympy.Expr:
         """How fast a state, an offer or a constant changes. Raises BadInput where one needs another in a loop."""
         if name in self.rates:
             return self.rates[name]
-        if name in within or name.endswith(SLOPE):
+        if name in within or name.endswith(RATE_SUFFIX):
             raise InputError(f"the rate of change of '{name.partition('.')[2]}' needs itself", expected="no loop")
         rule = sympy.sympify(self.rules.get(name, 0))
-        parts = [rule.diff(s) * self.slope(s.name, (*within, name)) for s in sorted(rule.free_symbols, key=str)]
+        parts = [
+            rule.diff(s) * self.rate_of_change(s.name, (*within, name)) for s in sorted(rule.free_symbols, key=str)
+        ]
         return sympy.Add(*parts)
 
     @cached_property
-    def sizes(self) -> dict[str, float]:
+    def scales(self) -> dict[str, float]:
         """A typical size of each state: its start, or that of the largest for one that starts at 0."""
-        found = {name: abs(self.start[name]) for name in self.rates if name != CLOCK}
+        found = {name: abs(self.values_at_start[name]) for name in self.rates if name != CLOCK}
         usual = max((size for size in found.values() if np.isfinite(size)), default=0.0) or 1.0
         return {CLOCK: 1.0, **{name: size or usual for name, size in found.items()}}
 
@@ -158,12 +160,12 @@ def _where(x: Any, yes: Any, no: Any) -> Any:
     return np.float64(yes if x > 0 else no)  # not Python's own number, which dividing by 0 would stop
 
 
-def named(identifier: str) -> str:
+def qualified_name(identifier: str) -> str:
     """The name of an id of the model among our states and offers."""
     return f"{STAGE}.{identifier}"
 
 
-def crossing_function(condition: Callable[[sympy.Expr, sympy.Expr], sympy.Expr]) -> sympy.Expr:
+def truth_value(condition: Callable[[sympy.Expr, sympy.Expr], sympy.Expr]) -> sympy.Expr:
     """A condition as a number: 1 where it holds, 0 where not."""
     return condition(sympy.Integer(1), sympy.Integer(0))
 
@@ -178,9 +180,9 @@ __all__ = [
     "SbmlEvent",
     "SbmlModel",
     "compile_expression",
-    "crossing_function",
+    "truth_value",
     "evaluate",
     "ids",
-    "named",
+    "qualified_name",
     "select_positive",
 ]
