@@ -155,7 +155,7 @@ def test_a_senseless_tolerance_is_refused(kernel, person, tolerance):
         solve(kernel, *person, [events([])], np.array([1.0]), tolerance=tolerance)
 
 
-@pytest.mark.parametrize("times", [[], [-1.0], [2.0, 1.0], [float("inf")]])
+@pytest.mark.parametrize("times", [[], [float("nan")], [2.0, 1.0], [float("inf")]])
 def test_senseless_times_are_refused(kernel, person, times):
     with pytest.raises(InputError, match="times"):
         solve(kernel, *person, [events([])], np.array(times))

@@ -62,7 +62,7 @@ def same(one, other, horizon=HORIZON):
 hours = st.floats(0.1, 100).map(lambda x: round(x, 4))
 phases = st.lists(
     st.builds(lambda gap, more: Phase(interval=gap, duration=gap * (1 + more)), hours, st.integers(0, 5))
-    | st.builds(Phase, every=st.none(), times_a_week=st.integers(1, 7), length=st.sampled_from([168.0, 336.0, 400.0])),
+    | st.builds(Phase, interval=st.none(), times_a_week=st.integers(1, 7), duration=st.sampled_from([168.0, 336.0, 400.0])),
     max_size=3,
 ).map(tuple)
 drugs = st.builds(
@@ -72,7 +72,7 @@ drugs = st.builds(
     unit=st.sampled_from(["mg", "ug/kg"]),
     route=st.sampled_from(["IV", "oral", "IM", "SC", "sublingual"]),
     start=st.just(0.0) | hours,
-    phases=phases,
+    schedule=phases,
     salt=st.sampled_from(["base", "hydrochloride"]),
     lag=st.sampled_from([0.0, 0.25]),
     missed=st.sets(st.integers(1, 6), max_size=3).map(tuple),
@@ -86,13 +86,13 @@ infusions = st.builds(
     route=st.sampled_from(["IV", "SC"]),
     duration=st.floats(0.01, 0.09),
     start=hours,
-    phases=phases,
+    schedule=phases,
 )
 sessions = st.builds(
     Treatment,
     drug=st.sampled_from(["ECT", "TMS", "psychotherapy", "antidepressant", "placebo", "surgery"]),
     start=st.just(0.0) | hours,
-    phases=phases,
+    schedule=phases,
     missed=st.sets(st.integers(1, 6), max_size=2).map(tuple),
 )
 

@@ -33,7 +33,7 @@ sprays = st.builds(
     unit=st.just("mg"),
     route=st.just("nasal"),
     start=st.just(0.0) | hours,
-    phases=phases,
+    schedule=phases,
     lag=st.sampled_from([0.0, 0.25]),
 )
 theatre = st.builds(

@@ -99,7 +99,7 @@ def test_every_stage_file_is_in_the_story():
 def test_every_flux_has_a_reason_and_every_output_a_meaning(model):
     for flux in model.system.fluxes:
         assert len(flux.because) > 5, flux
-    for name, about in model.system.about.items():
+    for name, about in model.system.descriptions.items():
         assert about, f"{name} says nothing of itself"
 
 

@@ -55,7 +55,8 @@ def test_nothing_hurts_and_nothing_is_asked_for_without_a_wound(curves):
 
 def test_the_lasting_relief_of_dahan_emerges_from_sensitisation(curves, model):
     """Second road: their slow effect site driven by the same plasma, Hill exponent 1, C50 10.5 ng/mL, 10.9 days."""
-    values = {n: model.parameters[f"pain.lasting_{n}"].canonical for n in ("half_life", "half", "maximum")}
+    names = {"half_life": "chronic_effect_half_life", "half": "chronic_c50", "maximum": "lasting_maximum"}
+    values = {n: model.parameters[f"pain.{name}"].canonical for n, name in names.items()}
     plasma = curves["plasma.esketamine"].sel(patient="steps").values
     pace, site = np.log(2) / values["half_life"], np.zeros_like(TIMES)
     for i, step in enumerate(np.diff(TIMES)):

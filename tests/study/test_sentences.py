@@ -173,7 +173,7 @@ def test_a_bad_sentence_says_what_is_wrong(sentence):
 
 hours = st.floats(0.01, 100, allow_nan=False).map(lambda x: round(x, 4))
 phases = st.builds(lambda gap, more: Phase(interval=gap, duration=gap + more), hours, hours) | st.builds(
-    Phase, every=st.none(), times_a_week=st.integers(1, 7), length=hours.map(lambda more: 168 + more)
+    Phase, interval=st.none(), times_a_week=st.integers(1, 7), duration=hours.map(lambda more: 168 + more)
 )
 treatments = st.one_of(
     st.builds(
@@ -184,16 +184,16 @@ treatments = st.one_of(
         route=st.just("IV"),
         duration=st.just(0.0) | hours,
         start=st.just(0.0) | hours,
-        phases=st.lists(phases, max_size=3).map(tuple),
+        schedule=st.lists(phases, max_size=3).map(tuple),
         salt=st.sampled_from(["base", "hydrochloride"]),
         lag=st.just(0.0) | st.floats(0.01, 24),
-        missing=st.just(0.0) | st.floats(0.001, 0.999).map(lambda share: round(share, 12)),
+        miss_probability=st.just(0.0) | st.floats(0.001, 0.999).map(lambda share: round(share, 12)),
     ),
     st.builds(
         Treatment,
         drug=st.sampled_from(["ECT", "TMS", "psychotherapy", "antidepressant"]),
         start=st.just(0.0) | hours,
-        phases=st.lists(phases, max_size=3).map(tuple),
+        schedule=st.lists(phases, max_size=3).map(tuple),
     ),
 )
 

@@ -130,7 +130,7 @@ def test_outlines_drop_the_same_names_as_sympy(model):
     for stage in model.layout.stage_names:
         zero = switches | {name for name, owner in model.layout.stage_of.items() if owner == stage}
         put_in = {symbol(name): sympy.Integer(0) for name in zero}
-        for (state, term), flux in zip(model.outline.fluxes, model.system.fluxes, strict=True):
+        for (state, term), flux in zip(model.expression_trees.fluxes, model.system.fluxes, strict=True):
             expected = flux.term.xreplace(put_in)
             expected = expected.replace(lambda e: isinstance(e, hill) and e.args[0] == 0, lambda e: sympy.Integer(0))
             found, due = live_names(term, zero), {leaf.name for leaf in expected.free_symbols}
