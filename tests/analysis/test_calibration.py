@@ -37,11 +37,11 @@ class Toy:
         SimpleNamespace(row=SimpleNamespace(id=name), published=value, statistic="mean")
         for name, value in (("a", 2.0), ("b", -1.0))
     )
-    persons: int = 1
+    patients_per_arm: int = 1
     published: np.ndarray = field(default_factory=lambda: np.array([2.0, -1.0]))
     noise: np.ndarray = field(default_factory=lambda: np.array([0.5, 0.5]))
     model: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(layout=SimpleNamespace(fingerprint="toy")))
-    work: Executor = LOCAL
+    executor: Executor = LOCAL
     calls: int = 0
     killed_at: int = 10**9
 
@@ -51,7 +51,7 @@ class Toy:
             raise KeyboardInterrupt
         return np.array([2 * x[0] + 0.1 * x[0] * x[1], 2 * x[1] + 0.1 * x[0] ** 2])
 
-    def best(self, rounds, tell):
+    def map_estimate(self, rounds, tell):
         return np.array([0.95, -0.5])
 
     def spread(self, x):
@@ -98,9 +98,9 @@ def test_the_posterior_is_what_a_grid_finds():
 def test_a_killed_calibration_goes_on_as_if_nothing_had_happened(tmp_path):
     whole = DesignPoints(Toy()).sample(40, quiet)
     with pytest.raises(KeyboardInterrupt), open_checkpoint(tmp_path, {}) as pieces:
-        DesignPoints(Toy(killed_at=17, work=Executor(pieces))).sample(40, quiet)
+        DesignPoints(Toy(killed_at=17, executor=Executor(pieces))).sample(40, quiet)
     with open_checkpoint(tmp_path, {}, resume=True) as pieces:
-        rest = Toy(work=Executor(pieces))
+        rest = Toy(executor=Executor(pieces))
         again = DesignPoints(rest).sample(40, quiet)
     np.testing.assert_array_equal(again[0], whole[0])
     np.testing.assert_array_equal(again[1], whole[1])

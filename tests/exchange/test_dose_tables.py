@@ -62,7 +62,9 @@ def same(one, other, horizon=HORIZON):
 hours = st.floats(0.1, 100).map(lambda x: round(x, 4))
 phases = st.lists(
     st.builds(lambda gap, more: Phase(interval=gap, duration=gap * (1 + more)), hours, st.integers(0, 5))
-    | st.builds(Phase, interval=st.none(), times_a_week=st.integers(1, 7), duration=st.sampled_from([168.0, 336.0, 400.0])),
+    | st.builds(
+        Phase, interval=st.none(), times_a_week=st.integers(1, 7), duration=st.sampled_from([168.0, 336.0, 400.0])
+    ),
     max_size=3,
 ).map(tuple)
 drugs = st.builds(

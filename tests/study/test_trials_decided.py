@@ -118,5 +118,9 @@ def test_an_unknown_rule_is_refused():
 
 def test_a_course_begins_anew_when_a_condition_is_met():
     adapting = treatment([COURSE, "re-induce when MADRS >= 22"], SCALES, "MADRS")[1]
-    assert (adapting.reinduction_rule.scale, adapting.reinduction_rule.test, adapting.reinduction_rule.number) == ("MADRS", ">=", 22.0)
+    assert (adapting.reinduction_rule.scale, adapting.reinduction_rule.test, adapting.reinduction_rule.number) == (
+        "MADRS",
+        ">=",
+        22.0,
+    )
     assert treatment([f"{COURSE}; re-induce on relapse"], SCALES, "MADRS")[1].reinduction_rule.test == "relapse"

@@ -7,7 +7,9 @@ from toys import TABLE, kinetics
 
 def test_what_is_fixed_for_a_person_is_no_curve():
     def fixed(m):
-        size = m.constant("fixed.size", m.parameter("toy.volume") / m.parameter("toy.other_volume"), "1", about="a ratio")
+        size = m.constant(
+            "fixed.size", m.parameter("toy.volume") / m.parameter("toy.other_volume"), "1", about="a ratio"
+        )
         m.output("fixed.scaled", size * m.input("kinetics.concentration", "umol/L"), "umol/L")
 
     system = build_system(TABLE, [kinetics, fixed])
