@@ -92,7 +92,7 @@ class BenchmarkCase:
 def make_case(
     count: int, *, model: Model | None = None, times: Sequence[float] = TIMES, seed: int = 1
 ) -> BenchmarkCase:
-    """The task for `count` patients. Raises SolveFailed when one has no drug-free rest state."""
+    """The task for `count` patients. Raises SolverError when one has no drug-free rest state."""
     model = model or load_model()
     patients = draw(model, count, seed)
     first = patients.initial()

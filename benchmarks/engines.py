@@ -84,7 +84,7 @@ ENGINES = (
 
 
 def select_engines(names: Sequence[str]) -> list[Engine]:
-    """Peers by name (all where none is named), ours always among them. Raises UnknownName."""
+    """Peers by name (all where none is named), ours always among them. Raises UnknownNameError."""
     known = {peer.name: peer for peer in ENGINES}
     for name in names:
         if name not in known:

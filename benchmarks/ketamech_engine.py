@@ -22,7 +22,7 @@ def load(problem: BenchmarkCase) -> Run:
 
 
 def curves(problem: BenchmarkCase, tolerance: float, *, threads: int = 1) -> np.ndarray:
-    """Values [patient, time, output] of the problem's patients. Raises SolveFailed when one cannot be solved."""
+    """Values [patient, time, output] of the problem's patients. Raises SolverError when one cannot be solved."""
     found = solve(
         problem.model.kernel, problem.start, problem.inputs, [problem.events] * len(problem.inputs), problem.times,
         outputs=problem.outputs, tolerance=tolerance, threads=threads,
@@ -33,7 +33,7 @@ def curves(problem: BenchmarkCase, tolerance: float, *, threads: int = 1) -> np.
 
 
 def rest_of(model: Model, inputs: np.ndarray, *, threads: int = 1) -> np.ndarray:
-    """Drug-free states [patient, state]; resting values are filled into `inputs`. Raises SolveFailed."""
+    """Drug-free states [patient, state]; resting values are filled into `inputs`. Raises SolverError."""
     start, found = drug_free_steady_state(model.kernel, inputs, threads=threads)
     if not np.all(found):
         raise SolverError(f"{int(np.sum(~found))} of {len(found)} drawn patients have no rest state")

@@ -42,7 +42,7 @@ def scale(most: int, threads: Sequence[int], tell: Callable[[str], None]) -> lis
 
 
 def in_process(patients: int, threads: int) -> dict[str, Any]:
-    """The record of one run in a process of its own, whose peak memory is its own. Raises SolveFailed."""
+    """The record of one run in a process of its own, whose peak memory is its own. Raises SolverError."""
     command = [sys.executable, "-m", "benchmarks.scaling", str(patients), str(threads)]
     limit = START_LIMIT + SECONDS_PER_PATIENT * patients
     try:

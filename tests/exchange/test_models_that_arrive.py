@@ -99,12 +99,12 @@ def test_our_engine_and_libroadrunner_agree(case, tmp_path):
 READ = """
 import pathlib, sys
 {first}
-from ketamech.core import BadInput
+from ketamech.core import InputError
 from ketamech.exchange.sbml_import import import_sbml
 for file in sorted(pathlib.Path(sys.argv[1]).glob("*.xml")):
     try:
         print(file.name, vars(import_sbml(file)))
-    except BadInput as problem:
+    except InputError as problem:
         print(file.name, problem.what)
 """
 FUNCTIONS = (

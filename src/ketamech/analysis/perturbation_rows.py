@@ -1,4 +1,4 @@
-"""Which published perturbation is which experiment on the model: data/experiments/rows.csv."""
+"""Published perturbations as simulations of the model, from data/experiments/rows.csv."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ OBSERVED_VALUES = {
 
 @dataclass(frozen=True)
 class PerturbationTarget:
-    """One reading: what is given to whom, what is read when, as which statistic, what was observed, in which band.
+    """One published reading: species, treatment, perturbation, output, time, statistic, observed direction and band.
 
-    `settings` are parameters of that animal or person, canonical units. `undecided` says why a row cannot be run; then
-    the other cells are empty.
+    `settings`: parameters of that animal or patient in canonical units. `reason_not_run`: why a row cannot be simulated;
+    its other fields are then empty.
     """
 
     evidence: str
@@ -57,11 +57,11 @@ class PerturbationTarget:
 
     @property
     def until(self) -> float:
-        """The last hour that is read."""
+        """The last time that is read (h)."""
         return float(self.time.split("-")[-1])
 
     def read(self, curves: TimeCourse, hour: float | None = None) -> float:
-        """The number read off one course, at the row's time or at another hour; NaN where the solve failed."""
+        """The value of the output in one simulation, at the row's time or at another hour; NaN for a failed solve."""
         if hour is not None and not self.curve_statistic:
             return Observable(self.output, time=f"{hour:g}").read(curves, None)
         return Observable(self.output, statistic=self.curve_statistic or "at", time=self.time).read(curves, None)
@@ -69,7 +69,7 @@ class PerturbationTarget:
 
 @cache
 def load_perturbation_targets(path: Path = PATH) -> tuple[PerturbationTarget, ...]:
-    """Every reading. Raises BadInput naming line and column of an id, species or word that does not exist."""
+    """Every reading. Raises InputError with line and column of an unknown id, species or word."""
     ids = load_evidence().observations
     return tuple(
         _row(row, known(row, "evidence", ids, "an id of data/evidence/*.csv")) for row in read_table(path, COLUMNS)
@@ -91,7 +91,7 @@ def _row(row: CsvRow, evidence: str) -> PerturbationTarget:
 
 
 def _settings(row: CsvRow) -> tuple[tuple[str, float], ...]:
-    """Parameters that differ in this animal or person, canonical units. Raises BadInput."""
+    """Parameters of this animal or patient in canonical units. Raises InputError."""
     table, found = load_parameters(), []
     for part in filter(None, (text.strip() for text in row["settings"].split(";"))):
         name, _, number = (piece.strip() for piece in part.partition("="))
@@ -112,4 +112,6 @@ def _refuse_window(row: CsvRow) -> None:
     except ValueError as problem:
         raise row.error("when", f"'{row['when']}' is not a time", expected="hours, such as 24 or 0-2") from problem
     if not (row["regimen"] or row["with"]):
-        raise row.error("with", "nothing is done in this experiment", expected="a regimen, a perturbation, or both")
+        raise row.error(
+            "with", "neither a regimen nor a perturbation is given", expected="a regimen, a perturbation, or both"
+        )

@@ -1,4 +1,4 @@
-"""The treatments the scorecard simulates, from data/scorecard/protocols.csv, all run in a few batches."""
+"""The treatments that the scorecard simulates, from data/scorecard/protocols.csv."""
 
 from __future__ import annotations
 
@@ -34,10 +34,9 @@ _TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Protocol:
-    """One treatment of a typical patient or animal: a sentence (empty: nothing), what is done beside it, what differs
-    in them, how long (h).
+    """One treatment of a typical patient or animal: regimen sentence (empty: untreated), perturbations, horizon (h).
 
-    `settings` are in the units of the parameter tables (years, kg, points), as a reader would write them.
+    `settings`: parameters of the patient in the units of the parameter tables (years, kg, points).
     """
 
     id: str
@@ -50,16 +49,16 @@ class Protocol:
 
     @property
     def regimen(self) -> Regimen:
-        """The treatment as a regimen. Raises BadInput."""
+        """The treatment as a regimen. Raises InputError."""
         return Regimen.parse(self.treatment) if self.treatment else Regimen(())
 
     def values(self, parameters: ParameterTable) -> dict[str, float]:
-        """What differs from the tables in canonical units: the species, the settings, what is done beside."""
+        """Parameters that differ from the tables (canonical): species, settings and perturbations."""
         own = {name: number * unit(parameters[name].unit).factor for name, number in self.settings.items()}
         return perturbation_parameters(parameters, load_species(self.species), own, self.perturbations)
 
     def events(self, parameters: ParameterTable) -> tuple[DoseEvent, ...]:
-        """Everything that enters the body, in time order."""
+        """All dose events, in time order."""
         beside = tuple(entry for given in self.perturbations for entry in given.events())
         if not self.treatment:
             return beside
@@ -68,9 +67,9 @@ class Protocol:
 
 
 def load_protocols(path: Path | None = None) -> dict[str, Protocol]:
-    """Protocols by id; raises BadInput naming the line of a doubled id or a control that is not there.
+    """Protocols by id. Raises InputError with the line of a repeated id or an unknown control.
 
-    Sentences of a table that is not shipped are parsed at once; those of the shipped one, which tests parse, when used.
+    The sentences of a user's table are parsed at once; those of the shipped table, which a test parses, when used.
     """
     found: dict[str, Protocol] = {}
     rows = read_table(path or DIRECTORY / "protocols.csv", COLUMNS)
@@ -120,7 +119,7 @@ def simulate_protocols(
     moments: Iterable[float] = (),
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, TimeCourse]:
-    """Curves of each protocol by id: one batch a horizon, one drug-free patient for every set of settings."""
+    """Time courses by protocol id: one batch per horizon, one drug-free patient for every set of settings."""
     chosen = list(protocols)
     given = {p.id: p.events(model.parameters) for p in chosen}
     rest = _baselines(model, chosen)
@@ -141,7 +140,7 @@ def simulate_protocols(
 
 
 def _times(horizon: float, courses: Iterable[Subject], moments: Iterable[float]) -> np.ndarray:
-    """Dense after every start and end, from five seconds on, and exactly at every published moment."""
+    """Dense times after every start and end, from five seconds on, and the exact published times."""
     entries = [entry for course in courses for entry in course.events]
     starts = {entry.time for entry in entries} | {entry.time + entry.duration for entry in entries}
     starts = {start for start in starts if start >= 0}
@@ -168,12 +167,12 @@ def _arrays(dataset: xr.Dataset) -> dict[str, np.ndarray]:
 
 
 def dosed_micromoles(entries: Iterable[DoseEvent]) -> float:
-    """Ketamine of both enantiomers that enters the body (umol)."""
+    """Total dose of both enantiomers of ketamine (umol)."""
     return sum(entry.amount for entry in entries if KETAMINE_INPUT.match(entry.compartment))
 
 
 def check_settings(protocols: Mapping[str, Protocol], parameters: ParameterTable) -> None:
-    """Raise BadInput for a protocol that sets a parameter no table has."""
+    """Raise InputError for a protocol that sets an unknown parameter."""
     for protocol in protocols.values():
         for name in protocol.settings:
             if name not in parameters:

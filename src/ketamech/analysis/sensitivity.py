@@ -49,7 +49,7 @@ class Endpoint:
 
 
 def parse_endpoints(text: str, model: Model) -> tuple[Endpoint, ...]:
-    """Outcomes from words joined by ';', e.g. "mood.madrs at 24 h; dissociation.cadss peak". Raises BadInput."""
+    """Outcomes from words joined by ';', e.g. "mood.madrs at 24 h; dissociation.cadss peak". Raises InputError."""
     if not text.strip(" ;"):
         raise InputError("nothing is looked at", key="--outcomes", type_this="mood.madrs at day 28")
     try:
@@ -89,7 +89,7 @@ def varied_parameters(
 ) -> tuple[Parameter, ...]:
     """Parameters with a spread that enter equations, or those named (a stage names all of its), less those `held`.
 
-    Raises UnknownName, and BadInput for one that is named and held.
+    Raises UnknownNameError, and InputError for one that is named and held.
     """
     table, held = model.parameters, set(held)
     every = [table[name] for name in model.layout.parameter_names if table[name].spread.kind != "fixed"]

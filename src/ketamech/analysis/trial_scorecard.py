@@ -1,7 +1,8 @@
-"""The scorecard of virtual trials: every clinical row a trial reaches, simulated at its published size, with intervals.
+"""The scorecard of virtual trials: clinical rows, each simulated at the published sample size, with intervals.
 
-Each replicate is a whole trial with other people and another draw of the posterior, so the 95 % prediction interval
-holds chance, spread between people and what the calibration left open. Fitted rows test nothing and stand apart.
+Each replicate is a whole trial with other virtual patients and another draw of the posterior, so that the 95 %
+prediction interval includes chance, variability between patients and parameter uncertainty. Fitted rows are no test of
+the model and are counted separately.
 """
 
 from __future__ import annotations
@@ -30,16 +31,16 @@ if TYPE_CHECKING:
 
 Z95 = 1.959964
 REPLICATES = 60
-ADDITIONAL_TRIALS = ("bowdle1998",)  # read by a goal, not by a row
+ADDITIONAL_TRIALS = ("bowdle1998",)  # needed by a criterion, not by a row
 
 
 @dataclass(frozen=True)
 class TrialScorecard:
-    """What virtual trials say of published numbers.
+    """Comparison of virtual trials with published numbers.
 
     `rows`: id, stage, trial, statistic, published with its 95 % interval, simulated with its 95 % prediction interval,
-    inside, overlaps, z, fold, width_ratio, fitted, use. `spreads`: the same of how much patients of an arm differ;
-    `by_stage`: counts and coverage; `goals`; `trials`: datasets.
+    inside, overlaps, z, fold, width_ratio, fitted, use. `spreads`: the same for standard deviations
+    within an arm; `by_stage`: counts and coverage; `criteria`; `trials`: datasets.
     """
 
     rows: pd.DataFrame
@@ -53,7 +54,7 @@ def trial_scorecard(
     model: Model, posterior: Sequence[dict[str, float]], *, replicates: int = REPLICATES, threads: int = 2,
     progress: Callable[[str], None] | None = None, work: Executor = LOCAL,
 ) -> TrialScorecard:  # fmt: skip
-    """Run every trial that a row needs and compare; `progress` gets a line a trial, `work` keeps what is run."""
+    """Run every required trial and compare; `progress` receives a message per trial, `work` stores checkpoints."""
     import pandas as pd
 
     data: dict[str, xr.Dataset] = {}
@@ -106,7 +107,7 @@ def _line(row: ClinicalTarget, values: np.ndarray) -> dict[str, object]:
 
 
 def _by_stage(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line an outcome, fitted and not apart."""
+    """One line per stage, for fitted and other rows separately."""
     found = rows.groupby(["stage", "fitted"], sort=False)
     table = found.agg(n=("id", "size"), inside=("inside", "sum"), overlaps=("overlaps", "sum"))
     table["mean_abs_z"] = found["z"].agg(lambda z: z.abs().mean())
@@ -114,7 +115,7 @@ def _by_stage(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _criteria(rows: pd.DataFrame, data: dict[str, xr.Dataset]) -> pd.DataFrame:
-    """Numbers to reach, printed whether reached or not."""
+    """Acceptance criteria, whether reached or not."""
     import pandas as pd
 
     calibrate = rows[rows["use"] == "calibrate"]
@@ -144,7 +145,7 @@ def _criterion(name: str, value: float, low: float | None, high: float | None) -
 
 
 def _dissociation(data: dict[str, xr.Dataset]) -> list[dict[str, object]]:
-    """Percent with more than 4 CADSS points at any session of nasal esketamine, and over sessions; not fitted."""
+    """Percent of patients above 4 CADSS points at any session of nasal esketamine, and its decline; not fitted."""
     nasal = data["nasal_four_weeks"]
     drug: np.ndarray = np.asarray(nasal["arm"].values[:, :, 0] == "esketamine")
     scores = nasal["CADSS"].values
@@ -160,7 +161,7 @@ def _dissociation(data: dict[str, xr.Dataset]) -> list[dict[str, object]]:
 
 
 def _linearity(data: dict[str, xr.Dataset]) -> dict[str, object]:
-    """Correlation of mean hallucinogen rating with venous level over the four steps."""
+    """Correlation of the mean hallucinogen rating with the venous concentration over the four steps."""
     steps = data["bowdle1998"]
     ratings = np.nanmean(steps["VAS-hallucinogen"].values, axis=(0, 1))[1:]
     levels = np.nanmean(steps["true_ketamine"].values, axis=(0, 1))[1:]

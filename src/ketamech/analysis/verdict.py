@@ -1,10 +1,10 @@
-"""Simulated against published: fold error, z or interval, and a verdict that no row can talk its way out of.
+"""Comparison of a simulated with a published number: fold error, z or interval, and the verdict.
 
-One set of limits for all rows, chosen before any result was seen:
+The same limits hold for all rows; they were chosen before any result was known:
 fold error   inside <= 1.25, near <= 2 (the usual two-fold of kinetics), else a miss
 z            inside <= 1.96 standard errors, near <= 3, else a miss
 interval     inside, near if outside by at most half its half-width, else a miss; one-sided: near to 1.25-fold
-sign         right or a miss; less than 2 % of rest counts as no change (the flat of the spine goals)
+sign         right or a miss; less than 2 % of the baseline counts as no change
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ WRONG_SIGN = 3.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """inside, near, miss or "no result"; `fold` = simulated/published, `z` in standard errors or widths.
+    """inside, near, miss or "no result"; `fold` = simulated/published, `z` in standard errors or half-widths.
 
-    `off` ranks all kinds together: distance in units of the limit of "inside" (a wrong sign counts as 3).
+    `distance` ranks all kinds together, in units of the limit of "inside" (a wrong sign counts as 3).
     """
 
     verdict: str
@@ -36,12 +36,12 @@ class Verdict:
 
     @property
     def fold_error(self) -> float:
-        """How many times too high or too low: never below 1."""
+        """The fold error, at least 1."""
         return max(self.fold, 1 / self.fold) if self.fold > 0 else math.nan
 
 
 def fold(simulated: float, row: Observation, low: float, high: float) -> Verdict:
-    """How many times too high or too low; a negative or zero result against a positive one is a miss."""
+    """Fold error; a negative or zero simulation of a positive number is a miss."""
     ratio = simulated / row.value if row.value else math.nan
     error = max(ratio, 1 / ratio) if ratio > 0 else math.inf
     return Verdict(_verdict_of(error, FOLD_LIMITS), ratio, distance=math.log(error) / math.log(FOLD_LIMITS[0]))
@@ -73,14 +73,14 @@ def at_most(simulated: float, row: Observation, low: float, high: float) -> Verd
 
 
 def sign(simulated: float, row: Observation, low: float, high: float) -> Verdict:
-    """The direction of a ratio to rest or to control: up, down, or within 2 % of none."""
+    """The direction of a ratio to the baseline or control: up, down, or no change within 2 %."""
     direction = 0 if abs(simulated - 1) < NO_CHANGE else math.copysign(1, simulated - 1)
     right = direction == row.value
     return Verdict("inside" if right else "miss", distance=0.0 if right else WRONG_SIGN)
 
 
 def inside(simulated: float, low: float, high: float, centre: float = math.nan) -> Verdict:
-    """Within two bounds (NaN = open); `z` counts half-widths from the middle of a closed interval."""
+    """Within two bounds (NaN = open); `z` is in half-widths from the middle of a closed interval."""
     ratio = _ratio(simulated, centre)
     if not (math.isnan(low) or math.isnan(high)):
         half = (high - low) / 2
@@ -109,7 +109,7 @@ COMPARISONS: dict[str, Callable[[float, Observation, float, float], Verdict]] = 
 def compare_with_published(
     how: str, simulated: float, row: Observation, low: float = math.nan, high: float = math.nan
 ) -> Verdict:
-    """The verdict on one row; a simulation that gave no number is "no result", never a pass."""
+    """The verdict on one row; a simulation without a number is "no result"."""
     if math.isnan(simulated):
         return Verdict("no result")
     return COMPARISONS[how](simulated, row, low, high)

@@ -58,7 +58,7 @@ class EstimatedParameter:
 
 
 def load_estimated(table: ParameterTable | None = None) -> tuple[EstimatedParameter, ...]:
-    """The parameters of data/calibration/parameters.csv. Raises BadInput for an unknown one."""
+    """The parameters of data/calibration/parameters.csv. Raises InputError for an unknown one."""
     known = table or load_parameters()
     found = []
     for row in read_table(DIRECTORY / "parameters.csv", ("parameter", "prior_middle", "prior_spread", "why")):
@@ -280,7 +280,7 @@ def _discrepancy_kind(row: ClinicalTarget) -> str:
 
 
 def select_parameters(names: Sequence[str], task: Calibration) -> Calibration:
-    """The same with some parameters only. Raises UnknownName."""
+    """The same with some parameters only. Raises UnknownNameError."""
     known = {p.name: p for p in task.estimated}
     for name in names:
         if name not in known:

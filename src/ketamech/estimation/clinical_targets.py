@@ -50,14 +50,14 @@ class ClinicalTarget:
 
 @cache
 def load_clinical_targets() -> tuple[ClinicalTarget, ...]:
-    """Every mapped row. Raises BadInput for an unknown evidence id, a context row marked fitted, and the like."""
+    """Every mapped row. Raises InputError for an unknown evidence id, a context row marked fitted, and the like."""
     evidence = load_evidence()
     return tuple(_clinical(row, evidence) for row in read_table(DIRECTORY / "rows.csv", COLUMNS))
 
 
 @cache
 def load_spread_targets() -> tuple[ClinicalTarget, ...]:
-    """How much patients of an arm differ: SDs of change or score behind printed errors. Raises BadInput."""
+    """How much patients of an arm differ: SDs of change or score behind printed errors. Raises InputError."""
     evidence, found = load_evidence(), []
     for row in read_table(DIRECTORY / "spreads.csv", SPREADS):
         row.one_of("statistic", ("spread of change", "spread"))
@@ -70,7 +70,7 @@ def load_spread_targets() -> tuple[ClinicalTarget, ...]:
 
 @cache
 def shipped_trial(name: str) -> Trial:
-    """A trial file of the package by name. Raises UnknownName."""
+    """A trial file of the package by name. Raises UnknownNameError."""
     found = {path.stem: path for path in sorted(TRIALS.glob("*.yaml"))}
     if name not in found:
         raise InputError(f"no trial '{name}' is shipped", expected=", ".join(found), nearest=closest_match(name, found))

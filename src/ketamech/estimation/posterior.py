@@ -18,7 +18,7 @@ FILE = DATA / "calibration" / "posterior.csv"
 
 
 def load_posterior(file: str | Path | None = None, table: ParameterTable | None = None) -> list[dict[str, float]]:
-    """Draws as {parameter: value in canonical units}; the shipped ones unless told. Raises BadInput with file and line.
+    """Draws as {parameter: value in canonical units}; the shipped ones unless told. Raises InputError with file and line.
 
     The file holds one column a parameter, in the unit of its table.
     """

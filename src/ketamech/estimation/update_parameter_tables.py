@@ -44,7 +44,7 @@ def updated_rows(task: Calibration, draws: np.ndarray, emulator: QuadraticEmulat
 
 
 def of_stages(rows: dict[str, list[str]], words: str) -> dict[str, list[str]]:
-    """Those rows whose stage is named in `words` ("people, mood"). Raises UnknownName where a stage has none."""
+    """Those rows whose stage is named in `words` ("people, mood"). Raises UnknownNameError where a stage has none."""
     known = {name.split(".")[0] for name in rows}
     asked = [word.strip() for word in words.split(",") if word.strip()]
     for word in asked:

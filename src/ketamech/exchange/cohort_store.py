@@ -34,7 +34,7 @@ DISK_MARGIN = 1.05  # a little more than the numbers themselves
 
 
 def require_disk_space(folder: Path, size: int) -> None:
-    """Raise BadInput, before anything is computed, when `size` bytes will not fit where `folder` is to be.
+    """Raise InputError, before anything is computed, when `size` bytes will not fit where `folder` is to be.
 
     What is there of a cohort counts as room: it is kept, or makes way.
     """
@@ -51,7 +51,7 @@ def require_disk_space(folder: Path, size: int) -> None:
 
 
 def require_empty_folder(folder: Path) -> None:
-    """Raise BadInput when a folder holds files and no cohort was begun in it."""
+    """Raise InputError when a folder holds files and no cohort was begun in it."""
     if folder.is_dir() and any(folder.iterdir()) and not (folder / CHECKPOINT_FOLDER).is_dir():
         raise InputError(f"'{folder.name}' is not empty", expected="a new folder", type_this="--out runs/NAME")
 
@@ -61,7 +61,7 @@ def write_cohort(
 ) -> dict[str, Any]:
     """Write the chunks (dims patient, time) that are not yet there as they come; returns what `cohort.json` holds.
 
-    `chunks` is asked for those beginning with certain patients. Raises BadInput when the disk is full: what was
+    `chunks` is asked for those beginning with certain patients. Raises InputError when the disk is full: what was
     finished by then can be read.
     """
     folder, firsts = pieces.folder, range(0, patients, chunk)
@@ -84,7 +84,7 @@ def write_cohort(
 def read_cohort(folder: Path | str) -> xr.Dataset:
     """The patients of a cohort folder that are finished, opened lazily.
 
-    Raises BadInput when it is none, when a file is missing or has another size than when it was written, or when what
+    Raises InputError when it is none, when a file is missing or has another size than when it was written, or when what
     describes the numbers was changed; a chunk that was changed raises an error as it is read.
     """
     place = Path(folder)

@@ -79,7 +79,7 @@ def compare_archives(
 ) -> CrossSimulatorCheck:
     """Run what is in archives that were written before in each engine, and compare with our own.
 
-    Raises BadInput for an archive without the scenario and the simulation that `ketamech export` writes.
+    Raises InputError for an archive without the scenario and the simulation that `ketamech export` writes.
     """
     files = {path.stem: _complete(read_archive(path), path) for path in paths}
     told = {}

@@ -26,7 +26,7 @@ def write_curves(folder: Path, dataset: xr.Dataset) -> list[Path]:
 
 
 def read_run(folder: Path | str) -> xr.Dataset:
-    """The curves of a run folder, with units in the attributes; raises BadInput for no run or changed curves."""
+    """The curves of a run folder, with units in the attributes; raises InputError for no run or changed curves."""
     place = Path(folder)
     if not read_manifest(place) or not (place / ZARR).is_dir():
         what = f"'{place.name}' is not a KetaMech run" if place.exists() else f"there is no folder '{folder}'"

@@ -94,7 +94,7 @@ class CustomPk:
 
 
 def load_kinetics_model(path: Path | str, parameters: ParameterTable | None = None) -> Model:
-    """The whole story with the kinetics of a file. Raises BadInput, naming it, for whatever is missing or not known."""
+    """The whole story with the kinetics of a file. Raises InputError, naming it, for whatever is missing or not known."""
     table = parameters or load_parameters()
     kinetics = read_kinetics(Path(path))
     _refuse_missing(kinetics, table)
@@ -110,7 +110,7 @@ def load_kinetics_model(path: Path | str, parameters: ParameterTable | None = No
 
 
 def read_kinetics(path: Path) -> CustomPk:
-    """A file of kinetics and its model. Raises BadInput with file, line and key."""
+    """A file of kinetics and its model. Raises InputError with file, line and key."""
     content, lines = read_yaml(path)
     try:
         told = KineticsFile.model_validate(content)

@@ -31,7 +31,7 @@ REST_TOLERANCE = 1e-9  # of a value that was written and read again
 
 
 def read_scenarios(path: Path, parameters: ParameterTable) -> dict[str, Scenario]:
-    """What each person in a file is given, by name. Raises BadInput, naming it, for what is not told or not known."""
+    """What each person in a file is given, by name. Raises InputError, naming it, for what is not told or not known."""
     try:
         return {
             name: _scenario(name, path, *told, parameters) for name, told in _courses_in_file(path, parameters).items()
@@ -86,7 +86,7 @@ _TARGET = re.compile(r".*parameter\[@id='(\w+)'\](/@value)?$")
 def model_of_sedml(path: Path) -> tuple[str, float, dict[str, float]]:
     """SBML text, the last hour that is looked at, and values (by SBML id) that are changed beforehand.
 
-    Raises BadInput, naming it, for a change that is more than a value, and for a model that is not beside the file.
+    Raises InputError, naming it, for a change that is more than a value, and for a model that is not beside the file.
     """
     files = read_archive(path) if path.suffix.lower() == ARCHIVE else {}
     place = next((name for name in files if name.endswith(".sedml")), "")

@@ -62,7 +62,7 @@ def shown_outputs(model: Model) -> tuple[str, ...]:
 
 
 def build_archive(scenario: Scenario, model: Model) -> OmexArchive:
-    """The treated person of a scenario, written out and simulated. Raises BadInput where a library is missing."""
+    """The treated person of a scenario, written out and simulated. Raises InputError where a library is missing."""
     treated, outputs = subjects(scenario, model)[0], shown_outputs(model)
     asked = time_courses(scenario.horizon)
     assumed = [f"Assumed: {one}." for one in scenario.assumptions]
@@ -98,7 +98,7 @@ def _csv(curves: xr.Dataset, times: np.ndarray, outputs: Sequence[str]) -> str:
 
 
 def write_archive(target: Path, made: OmexArchive) -> None:
-    """Write a package as an OMEX file. Raises BadInput without python-libcombine."""
+    """Write a package as an OMEX file. Raises InputError without python-libcombine."""
     omex = libcombine()
     archive = omex.CombineArchive()
     formats = {".xml": "sbml", ".sedml": "sed-ml", ".csv": "csv", ".yaml": "yaml", ".md": "md"}
@@ -124,7 +124,7 @@ def write_archive(target: Path, made: OmexArchive) -> None:
 
 
 def read_archive(path: Path) -> dict[str, str]:
-    """The text of every file of an OMEX archive by place. Raises BadInput for what is no archive."""
+    """The text of every file of an OMEX archive by place. Raises InputError for what is no archive."""
     archive = libcombine().CombineArchive()
     try:
         with zipfile.ZipFile(path) as held:
@@ -140,7 +140,7 @@ def read_archive(path: Path) -> dict[str, str]:
 
 
 def _check_size(path: Path, held: zipfile.ZipFile) -> None:
-    """Raise BadInput for an archive that would fill the memory when it is unpacked."""
+    """Raise InputError for an archive that would fill the memory when it is unpacked."""
     size = sum(entry.file_size for entry in held.infolist())
     if size > MAX_BYTES:
         what = f"the archive holds {size / 1e6:.0f} MB when it is unpacked"

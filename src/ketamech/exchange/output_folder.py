@@ -27,7 +27,7 @@ PARTIAL_SUFFIX, OLD_SUFFIX = ".partial", ".old"
 def atomic_folder(target: Path | str) -> Iterator[Path]:
     """A temporary folder beside `target` that takes its place when the block ends without an error.
 
-    A former run in `target` is replaced; files in it that the former run did not write are kept. Raises BadInput
+    A former run in `target` is replaced; files in it that the former run did not write are kept. Raises InputError
     when `target` is a file, or a folder with files that is not a KetaMech run. On an error nothing is left behind.
     """
     final = Path(target).resolve()
@@ -81,7 +81,7 @@ def store_errors(path: Path) -> Iterator[None]:
 
 
 def require_unchanged(folder: Path, inside: str = "") -> None:
-    """Raise BadInput when a file named by the manifest (`inside` a place) is missing or is not what was written."""
+    """Raise InputError when a file named by the manifest (`inside` a place) is missing or is not what was written."""
     for name, mark in read_manifest(folder).get("files", {}).items():
         path = folder / name
         if not name.startswith(inside):
@@ -93,7 +93,7 @@ def require_unchanged(folder: Path, inside: str = "") -> None:
 
 
 def require_own_folder(folder: Path) -> None:
-    """Raise BadInput unless `folder` is absent, empty or a KetaMech run."""
+    """Raise InputError unless `folder` is absent, empty or a KetaMech run."""
     if not folder.exists():
         return
     if not folder.is_dir():

@@ -39,7 +39,7 @@ TIME_ATTRIBUTES = {"units": "h", "long_name": "time since the start", "standard_
 
 
 def read_results(folder: Path | str) -> xr.Dataset:
-    """The results in a folder of `simulate`, `simulate --patients` or `trial`. Raises BadInput for another one."""
+    """The results in a folder of `simulate`, `simulate --patients` or `trial`. Raises InputError for another one."""
     place = Path(folder)
     if (place / TRIAL).is_dir():
         require_unchanged(place, TRIAL)

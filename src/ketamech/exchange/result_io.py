@@ -25,7 +25,7 @@ Results = xr.Dataset | xr.DataTree
 def save_results(results: Results, target: Path | str) -> Path:
     """Write a dataset (or a tree of groups: .nc and .zarr only) whole or not at all.
 
-    Raises BadInput for another suffix, a missing library, or something in the way that is not a former result.
+    Raises InputError for another suffix, a missing library, or something in the way that is not a former result.
     """
     path = Path(target)
     write = _WRITERS.get(path.suffix.lower())
@@ -49,7 +49,7 @@ def save_results(results: Results, target: Path | str) -> Path:
 
 
 def open_results(source: Path | str) -> xr.Dataset:
-    """A dataset (dims replicate, arm, patient, time) from any file that `save_results` wrote. Raises BadInput."""
+    """A dataset (dims replicate, arm, patient, time) from any file that `save_results` wrote. Raises InputError."""
     path = Path(source)
     read = _READERS.get(path.suffix.lower())
     if read is None or not path.exists():
@@ -61,7 +61,7 @@ def open_results(source: Path | str) -> xr.Dataset:
 
 
 def facts_of(source: Path | str) -> dict[str, Any]:
-    """What a file of results says of itself: model hash, seed, versions, command line, papers. Raises BadInput."""
+    """What a file of results says of itself: model hash, seed, versions, command line, papers. Raises InputError."""
     path = Path(source)
     with _damaged_file_error(path):
         return _facts_of(path)

@@ -49,7 +49,7 @@ def write_sedml(
     """SED-ML text: `courses` of the SBML in `model_file`, reporting `outputs`.
 
     `seen` is a formula of SBML ids that is reported, as SEEN, and plotted in place of outputs.
-    Raises BadInput without python-libsedml.
+    Raises InputError without python-libsedml.
     """
     document = _Simulations(name, model_file, seen)
     for course in courses:
@@ -148,7 +148,7 @@ def _generator_id(course: UniformTimeCourse, output: str | None) -> str:
 
 
 def read_time_courses(text: str) -> tuple[str, tuple[UniformTimeCourse, ...]]:
-    """The model file and the time courses of SED-ML text. Raises BadInput for what is not such a document."""
+    """The model file and the time courses of SED-ML text. Raises InputError for what is not such a document."""
     document = libsedml().readSedMLFromString(text)
     if document.getNumErrors() or not document.getNumModels():
         raise InputError("this is no SED-ML with a model", expected="what ketamech export writes")

@@ -53,7 +53,7 @@ def simulate(
     reset is a patient of its own; coordinates `ID` and `occasion` say whose. One person without observations is run as
     a scenario. `simulate_records` gives the records instead.
 
-    Raises BadInput for what makes no sense, SolveFailed if a scenario cannot be solved.
+    Raises InputError for what makes no sense, SolverError if a scenario cannot be solved.
     """
     if not isinstance(scenario, str | Path) or not is_table(scenario):
         if drug is not None or outputs is not None:
@@ -85,7 +85,7 @@ def simulate_records(
 def curves_of(table: DoseTable, model: Model, outputs: Sequence[str]) -> xr.Dataset:
     """Outputs of every occasion at every TIME of the table, dims (patient, time): see `simulate`.
 
-    Raises BadInput for a table in which nothing is looked at, or with too many times for one Dataset.
+    Raises InputError for a table in which nothing is looked at, or with too many times for one Dataset.
     """
     names = validate_outputs(model.kernel, tuple(outputs))
     stays = observed_occasions(table)

@@ -1,4 +1,4 @@
-"""Runs the experiment of every claim and sets it beside the verdict that its evidence gives."""
+"""Tests every claim in the model and compares the result with the verdict of the evidence."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from ketamech.simulation.observable import TimeCourse
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """A claim, the verdict on it, what the model shows, and the simulated arms by id.
+    """A claim, the verdict of its evidence, the test results of the model, and the simulated arms by id.
 
-    `steady`: under how many of `tried` other rules the verdict is the same. The model never enters the verdict.
+    `n_same_verdict`: number of the `n_rule_variants` other rules with the same verdict. The verdict never depends on the
+    model.
     """
 
     claim: Claim
@@ -33,12 +34,12 @@ class ClaimResult:
 
     @property
     def shown(self) -> bool:
-        """Whether the model shows what the claim says: every line of its experiment passes."""
+        """Whether the model shows the claim: every test passes."""
         return all(result.passed for result in self.test_results)
 
     @property
     def agreement(self) -> str:
-        """Model beside evidence: agrees, differs, or open where evidence is mixed."""
+        """Model against evidence: agrees, differs, or open where the evidence is mixed."""
         if self.verdict.verdict == "mixed":
             return "open"
         return "agrees" if self.shown == (self.verdict.verdict == "supported") else "differs"
@@ -47,9 +48,9 @@ class ClaimResult:
 def evaluate_claims(
     model: Model, only: Iterable[str] = (), progress: Callable[[str], None] | None = None
 ) -> dict[str, ClaimResult]:
-    """Answers by claim id, in the order of the table (all, or `only` some); raises UnknownName for no such claim.
+    """Results by claim id, in table order (all, or `only` some). Raises UnknownNameError for an unknown claim.
 
-    Every arm is always run, on one grid of times: a claim asked alone gives the same bits.
+    Every arm is always simulated on one time grid, so that a single claim gives identical results.
     """
     claims = load_claims(load_evidence())
     chosen = _chosen(claims, only)
@@ -87,7 +88,7 @@ def _chosen(claims: dict[str, Claim], only: Iterable[str]) -> dict[str, Claim]:
 
 
 def _reading_times(tests: Iterable[ClaimTest]) -> list[float]:
-    """The hours at which something is read, so that they are output times."""
+    """The times at which a test reads a value (h); they become output times."""
     texts = (test.measure.time for test in tests if not set("<>") & set(test.measure.time))
     return [float(hour) for text in texts for hour in re.findall(r"[\d.]+", text)]
 

@@ -1,4 +1,4 @@
-"""Tables of data/claims -> checked claims. Every complaint names file, line and column."""
+"""Reads and checks the tables of data/claims. Every error names file, line and column."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def load_arms(folder: Path = DIRECTORY) -> dict[str, Protocol]:
 
 
 def load_claims(evidence: Evidence, folder: Path = DIRECTORY) -> dict[str, Claim]:
-    """Every claim with its tests, exhibits and points; raises BadInput for an id, arm or word that does not exist."""
+    """Every claim with its tests, evidence and points. Raises InputError for an unknown id, arm or word."""
     arms = load_arms(folder)
     rows = read_table(folder / "claims.csv", COLUMNS)
     ids = _ids(rows)
@@ -44,14 +44,14 @@ def load_claims(evidence: Evidence, folder: Path = DIRECTORY) -> dict[str, Claim
 
 
 def load_rule(folder: Path = DIRECTORY) -> tuple[Rule, dict[str, str]]:
-    """The rule, and why each of its numbers is what it is."""
+    """The rule, and the reason for each of its numbers."""
     rows = read_table(folder / "rule.csv", RULE_COLUMNS)
     values = {row.required("name", "a name such as weight.animal"): row.number("value") for row in rows}
     return Rule(values), {row["name"]: row["why"] for row in rows}
 
 
 def load_rule_variants(rule: Rule, folder: Path = DIRECTORY) -> dict[str, Rule]:
-    """Other rules by name, under which every verdict is computed again."""
+    """Variants of the rule by name, for the robustness of the verdicts."""
     return {row["name"]: rule.changed(_settings(row)) for row in read_table(folder / "variants.csv", VARIANT_COLUMNS)}
 
 

@@ -60,7 +60,7 @@ class ModelAverage:
 
 
 def compare_variants(model: Model, threads: int = 1) -> Comparison:
-    """Every fitted wiring on every row, at its fitted values. Raises BadInput when nothing has been fitted."""
+    """Every fitted wiring on every row, at its fitted values. Raises InputError when nothing has been fitted."""
     import pandas as pd
 
     bench, known = VariantPredictor(model, threads), load_variant_scores()

@@ -60,7 +60,7 @@ def write_fits(folder: Path, fits: Sequence[VariantFit], task: FitProblem, table
 
 
 def load_variant_scores(directory: Path = DIRECTORY) -> dict[str, VariantScore]:
-    """How each wiring stood, by name. Raises BadInput when nothing has been fitted."""
+    """How each wiring stood, by name. Raises InputError when nothing has been fitted."""
     path = directory / "compared.csv"
     if not path.exists():
         raise InputError("no wiring has been fitted", file=path, type_this="ketamech explain wirings --fit")

@@ -37,7 +37,7 @@ def infer_regimen(
 ) -> Regimen:
     """The regimen that puts in what was `found`, for a person whose parameters differ by `values` (canonical).
 
-    Raises BadInput, naming the place and the hour, for what no dose that is known here puts in.
+    Raises InputError, naming the place and the hour, for what no dose that is known here puts in.
     """
     doses = _DoseExtractor(found, parameters, values).doses()
     gap = values.get("expectancy.visit_gap", parameters["expectancy.visit_gap"].canonical)

@@ -44,7 +44,7 @@ class DoseRow:
         return self.cells.get(column, otherwise)
 
     def number(self, column: str, otherwise: float = 0.0) -> float:
-        """The number in a cell, `otherwise` where it is missing. Raises BadInput for what is no finite number."""
+        """The number in a cell, `otherwise` where it is missing. Raises InputError for what is no finite number."""
         text = self.cells.get(column)
         if text is None:
             return otherwise
@@ -59,7 +59,7 @@ class DoseRow:
         return found
 
     def integer(self, column: str, allowed: range, otherwise: int = 0) -> int:
-        """A whole number in a cell. Raises BadInput for another one."""
+        """A whole number in a cell. Raises InputError for another one."""
         found = float(self.number(column, otherwise))
         if not found.is_integer() or int(found) not in allowed:
             raise self.error(f"{column} of {found:g}", column, f"a whole number from {allowed[0]} to {allowed[-1]}")
@@ -85,7 +85,7 @@ class CsvTable:
 
 
 def cells_of(text: str, path: Path) -> CsvTable:
-    """Every record of a table; `path` names it in errors. Raises BadInput for no table of doses.
+    """Every record of a table; `path` names it in errors. Raises InputError for no table of doses.
 
     Columns are named by the first line, in any case; separated by commas, semicolons, tabs or blanks; those without a
     name are left out. Lines that begin with # are skipped (but for one that names the columns), and so are records
@@ -139,7 +139,7 @@ def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator
 
 
 def _comment(row: DoseRow) -> bool:
-    """Whether a column C marks the record as a comment. Raises BadInput for a number there, such as a concentration."""
+    """Whether a column C marks the record as a comment. Raises InputError for a number there, such as a concentration."""
     mark = row.text("C")
     if any(letter.isdigit() for letter in mark):
         what = f"C of {mark}: a column C holds marks of comments"
@@ -148,7 +148,7 @@ def _comment(row: DoseRow) -> bool:
 
 
 def _decimal_commas(rows: Iterable[DoseRow]) -> bool:
-    """Whether decimals are written with a comma. Raises BadInput where that cannot be told."""
+    """Whether decimals are written with a comma. Raises InputError where that cannot be told."""
     found: dict[re.Pattern[str], tuple[DoseRow, str]] = {}
     for row in rows:
         for name, word in row.cells.items():
@@ -176,7 +176,7 @@ def _with_points(row: DoseRow) -> DoseRow:
 
 
 def _complete(row: DoseRow, header: list[str]) -> DoseRow:
-    """The row, its ID written as whole numbers are. Raises BadInput where it does not say who or when."""
+    """The row, its ID written as whole numbers are. Raises InputError where it does not say who or when."""
     for column, what in (("TIME", "a record without a time"), ("ID", "a record that is nobody's")):
         if column in header and column not in row.cells:
             raise row.error(what, column, f"{column} in every record, or a C in a column C for a comment")
@@ -209,7 +209,7 @@ def _refuse_header(header: list[str], path: Path, line: int) -> None:
 
 
 def refuse_dates(rows: Sequence[DoseRow]) -> None:
-    """Raise BadInput where days are counted in a column of their own (DATE): TIME alone says when."""
+    """Raise InputError where days are counted in a column of their own (DATE): TIME alone says when."""
     for column in DATES:
         given = [row for row in rows if column in row.cells]
         changed = next((row for row in given if row.text(column) != given[0].text(column)), None)
@@ -219,7 +219,7 @@ def refuse_dates(rows: Sequence[DoseRow]) -> None:
 
 
 def text_of(path: Path) -> str:
-    """The text of a table. Raises BadInput for a file that cannot be read, is too large or is no text."""
+    """The text of a table. Raises InputError for a file that cannot be read, is too large or is no text."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise InputError("the file is too large", file=path, expected=f"at most {MAX_FILE_BYTES:,} bytes")

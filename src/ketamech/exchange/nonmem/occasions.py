@@ -23,7 +23,7 @@ def dose_record(row: DoseRow, drug: str | None, *, visit: bool = False) -> tuple
     """The dose that a row with EVID 1 or 4 stands for (a `visit`: EVID 2, nothing is given), its time as in the table.
 
     True beside it for a constant infusion at steady state that ends at its time (AMT 0 with RATE and SS): its amount is
-    that of one hour, see `constant_infusion`. Raises BadInput with file, line and column.
+    that of one hour, see `constant_infusion`. Raises InputError with file, line and column.
     """
     try:
         given = _drug(row, drug)
@@ -91,7 +91,7 @@ def _amount(row: DoseRow) -> float:
 
 
 def _route(row: DoseRow, given: Drug) -> str:
-    """ROUTE where there is one, else CMT. Raises BadInput where both are missing and the drug needs one."""
+    """ROUTE where there is one, else CMT. Raises InputError where both are missing and the drug needs one."""
     for column in ("ROUTE", "CMT"):
         if column in row.cells:
             return route_of(row.text(column))
@@ -137,7 +137,7 @@ class Occasion:
 
     @property
     def regimen(self) -> Regimen:
-        """What is given. Raises BadInput with the line of a dose that cannot be given."""
+        """What is given. Raises InputError with the line of a dose that cannot be given."""
         treatments = []
         for record, row in zip(self.records, self.rows, strict=True):
             try:
@@ -159,7 +159,7 @@ class Occasion:
     def cycle(self, visit_gap: float) -> tuple[Regimen, Regimen, float]:
         """Rhythms and constant infusions that lead to the steady state of the start, and the length of a cycle (h).
 
-        The length is 0 for a start at rest. Raises BadInput, at the record that starts it, for rhythms without a
+        The length is 0 for a start at rest. Raises InputError, at the record that starts it, for rhythms without a
         common steady state.
         """
         try:
@@ -233,7 +233,7 @@ def occasions_of(rows: Sequence[DoseRow], drug: str | None) -> tuple[Occasion, .
 
 
 def _begins(event: _Event, before: _OccasionRecords) -> bool:
-    """Whether an occasion begins with a record. Raises BadInput for a second SS of 1 at one time."""
+    """Whether an occasion begins with a record. Raises InputError for a second SS of 1 at one time."""
     if event.kind in RESETS:
         return True
     at_once = before.starts_at_steady_state and abs(event.time - before.begin) < SAME_TIME
@@ -244,7 +244,7 @@ def _begins(event: _Event, before: _OccasionRecords) -> bool:
 
 
 def _rhythms(before: _OccasionRecords | None, event: _Event) -> list[_Event]:
-    """The rhythms to which an SS of 2 adds another one. Raises BadInput where there is no steady state."""
+    """The rhythms to which an SS of 2 adds another one. Raises InputError where there is no steady state."""
     if before is None or not before.starts_at_steady_state:
         what = "SS of 2 without a start at steady state before it"
         raise event.row.error(what, "SS", "a record with SS 1 before it, in the same rhythm")

@@ -46,7 +46,7 @@ class DoseTable:
 def read_doses(path: Path | str, parameters: ParameterTable, *, drug: str | None = None) -> DoseTable:
     """The people of a dose table; `drug` is what is given where no column DRUG says it.
 
-    Raises BadInput with file, line and column for what cannot be given or is not known here.
+    Raises InputError with file, line and column for what cannot be given or is not known here.
     """
     return doses_in(text_of(Path(path)), path, parameters, drug=drug)
 
@@ -91,7 +91,7 @@ def person_columns(header: Iterable[str], parameters: ParameterTable) -> dict[st
 
 
 def species_of(rows: Sequence[DoseRow]) -> Species:
-    """The species that a column SPECIES names, people without one. Raises BadInput for two, or for an unknown one."""
+    """The species that a column SPECIES names, people without one. Raises InputError for two, or for an unknown one."""
     given = [row for row in rows if "SPECIES" in row.cells]
     try:
         found = load_species(given[0].text("SPECIES") if given else HUMAN)
@@ -108,7 +108,7 @@ def person_values(
 ) -> dict[str, float]:
     """This person's parameters in canonical units, from columns in the unit of the parameter tables.
 
-    Raises BadInput for one out of bounds, and for one that changes with time: a person here has one value.
+    Raises InputError for one out of bounds, and for one that changes with time: a person here has one value.
     """
     values = {}
     for column, name in columns.items():

@@ -40,7 +40,7 @@ OBSERVATION_EPSILON = 1e-9  # a value before a dose is that of so many hours ear
 
 
 def scenario_of(table: DoseTable, subject: DoseTableSubject, parameters: ParameterTable) -> Scenario:
-    """The scenario of one person with one occasion. Raises BadInput for one who is put back in the middle."""
+    """The scenario of one person with one occasion. Raises InputError for one who is put back in the middle."""
     first, *others = subject.occasions
     if others:
         row = others[0].rows[0] if others[0].rows else others[0].observations[0].row
@@ -81,7 +81,7 @@ def _horizon(occasion: Occasion, regimen: Regimen) -> float:
 def check_solvable(
     regimen: Regimen, parameters: ParameterTable, subject: DoseTableSubject, occasion: Occasion, horizon: float
 ) -> None:
-    """Raise BadInput, at the first record with which it becomes so, for a regimen that cannot be given."""
+    """Raise InputError, at the first record with which it becomes so, for a regimen that cannot be given."""
     species = load_species(subject.species)
     try:
         validate(regimen, parameters, subject.values, horizon, species)
@@ -100,7 +100,7 @@ def _cycle(
 ) -> tuple[tuple[DoseEvent, ...], float]:
     """What one cycle of the steady state puts in, and its length (h; 0 for a start at rest).
 
-    A constant infusion has no visits. Raises BadInput at the record that starts it.
+    A constant infusion has no visits. Raises InputError at the record that starts it.
     """
     values = subject.values
     gap = values.get("expectancy.visit_gap", parameters["expectancy.visit_gap"].canonical)
@@ -121,7 +121,7 @@ def solve_table(table: DoseTable, model: Model, outputs: Sequence[str]) -> pd.Da
 
     Columns: ID, TIME, what else the table says of the record (DV, EVID, MDV, covariates ...: all but columns of doses),
     the outputs in their own units, and how each solve ended. Rows in the order of the table; a failed person is NaN.
-    Raises BadInput for a table in which nothing is looked at.
+    Raises InputError for a table in which nothing is looked at.
     """
     names = validate_outputs(model.kernel, tuple(outputs))
     stays = observed_occasions(table)
@@ -138,7 +138,7 @@ def solve_table(table: DoseTable, model: Model, outputs: Sequence[str]) -> pd.Da
 
 
 def observed_occasions(table: DoseTable) -> list[tuple[DoseTableSubject, Occasion]]:
-    """Every occasion in which somebody is looked at. Raises BadInput where there is none."""
+    """Every occasion in which somebody is looked at. Raises InputError where there is none."""
     stays = [(s, o) for s in table.subjects for o in s.occasions if o.observations]
     if not stays:
         what = "no record of this table is looked at"

@@ -19,7 +19,7 @@ Cells = list[dict[str, str]]
 
 
 def doses_of_petab(problem: Path, parameters: ParameterTable) -> dict[str, tuple[ParsedDoses, float]]:
-    """What each experiment puts into whom, and the last hour at which it is looked at. Raises BadInput, naming it."""
+    """What each experiment puts into whom, and the last hour at which it is looked at. Raises InputError, naming it."""
     config = _config(problem)
     models = config.get("model_files")
     first = next(iter(models.values()), None) if isinstance(models, dict) and len(models) == 1 else None

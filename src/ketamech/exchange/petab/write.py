@@ -46,7 +46,7 @@ class _PreparedSubject:
 
 
 def petab_files(cases: Sequence[PetabCondition], model: Model) -> dict[str, str]:
-    """Text of every file of the problems, by place. Raises SolveFailed where no rest state is found."""
+    """Text of every file of the problems, by place. Raises SolverError where no rest state is found."""
     patients = Ensemble.of_subjects(model, [case.subject for case in cases])
     first = patients.initial()
     if not first.found.all():

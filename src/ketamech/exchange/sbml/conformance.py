@@ -52,7 +52,7 @@ class CaseResult:
 
 
 def run_suite(folder: Path, *, tell: Callable[[str], None] = lambda line: None) -> list[CaseResult]:
-    """Every case of a folder of cases, in order. Raises BadInput where there is none."""
+    """Every case of a folder of cases, in order. Raises InputError where there is none."""
     cases = sorted(path.parent for path in folder.rglob("*-settings.txt")) if folder.is_dir() else []
     if not cases:
         what = "no semantic cases"
@@ -132,7 +132,7 @@ def _newest(folder: Path) -> Path:
 
 
 def read_settings(path: Path) -> Settings:
-    """The settings of a case. Raises BadInput for a file that holds none."""
+    """The settings of a case. Raises InputError for a file that holds none."""
     try:
         lines = [line.partition(":") for line in path.read_text(encoding="utf-8").splitlines() if ":" in line]
         cells = {name.strip().lower(): value.strip() for name, _, value in lines}
@@ -148,7 +148,7 @@ def read_settings(path: Path) -> Settings:
 
 
 def read_results(path: Path) -> dict[str, np.ndarray]:
-    """The expected values by variable. Raises BadInput for a file that holds none."""
+    """The expected values by variable. Raises InputError for a file that holds none."""
     try:
         rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
         names = [name.strip().rpartition("`")[2] for name in _cells(rows[0])]

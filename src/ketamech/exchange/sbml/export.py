@@ -39,7 +39,7 @@ FUNCTIONS = {
 class SbmlWriter:
     """One SBML model; formulas are text in libSBML's L3 language, times in h; a number without a unit is a pure one.
 
-    A `bare` one leaves out notes and annotations. Raises BadInput where python-libsbml is missing, BadModel for a
+    A `bare` one leaves out notes and annotations. Raises InputError where python-libsbml is missing, ModelError for a
     formula that libSBML cannot read.
     """
 
@@ -171,8 +171,8 @@ def course_sbml(
 ) -> str:
     """SBML text of one course: this person's values and rest (or steady) state, and what is given, as events.
 
-    `notes` are remarks on the whole model, one paragraph each. Raises SolveFailed when no rest state is found, and
-    BadInput as `write_sbml` does.
+    `notes` are remarks on the whole model, one paragraph each. Raises SolverError when no rest state is found, and
+    InputError as `write_sbml` does.
     """
     patient = Ensemble.of_subjects(model, [course])
     first = patient.initial()
@@ -201,7 +201,7 @@ def write_sbml(
     `inputs` [input] are parameters, then resting values, in the order of `system.inputs`; `start` [state] is the
     patient's rest state; `given` is what the patient gets. What is given at time 0 is in the starting values. States
     that are `infused` (index) have a constant input even where nothing is given.
-    Raises BadInput for vectors that do not fit the system or where python-libsbml is missing.
+    Raises InputError for vectors that do not fit the system or where python-libsbml is missing.
     """
     _check_exportable("inputs", inputs, system.inputs)
     _check_exportable("start", start, system.state_names)
@@ -336,7 +336,7 @@ def _per_hour(unit: str) -> str:
 
 
 def antimony_text(sbml: str) -> str:
-    """SBML text as Antimony text. Raises BadInput without the antimony package, BadModel for what it cannot read."""
+    """SBML text as Antimony text. Raises InputError without the antimony package, ModelError for what it cannot read."""
     found = antimony()
     found.clearPreviousLoads()
     if found.loadSBMLString(sbml) < 0:

@@ -37,7 +37,7 @@ _KINDS: dict[str, tuple[str, float, int, Fraction]] = {
 
 
 def sbml_id(name: str) -> str:
-    """The SBML id of a state, offer, parameter or resting value. Raises BadModel for a name that has none."""
+    """The SBML id of a state, offer, parameter or resting value. Raises ModelError for a name that has none."""
     found = _NAME.match(name)
     plain = (found["plain"] or found["rested"]) if found else ""
     words = plain.split(".")

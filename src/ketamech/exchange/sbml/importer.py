@@ -28,7 +28,7 @@ from ketamech.model.stage import symbol
 
 
 def import_sbml(path: Path | str) -> SbmlModel:
-    """The model of an SBML file. Raises BadInput, naming it, for anything that is not supported."""
+    """The model of an SBML file. Raises InputError, naming it, for anything that is not supported."""
     document = read_document(Path(path))
     try:
         return _SbmlImporter(document.getModel(), Path(path)).made
@@ -267,7 +267,7 @@ EXPECTED = "a rule that is linear in the one variable that nothing else determin
 def algebraic_unknowns(names: Any, model: Any, taken: Collection[str]) -> dict[str, Any]:
     """{variable: the algebraic rule that determines it}; `taken` is what rules, reactions and events determine.
 
-    `names` is libSBML. Raises BadInput where a rule leaves open which variable it is about.
+    `names` is libSBML. Raises InputError where a rule leaves open which variable it is about.
     """
     rules = [model.getRule(i) for i in range(model.getNumRules())]
     waiting = [(rule, set(_ids(names, rule.getMath()))) for rule in rules if rule.isAlgebraic() and rule.isSetMath()]
@@ -286,7 +286,7 @@ def algebraic_unknowns(names: Any, model: Any, taken: Collection[str]) -> dict[s
 
 
 def solve_for(formula: sympy.Expr, variable: sympy.Symbol, name: str) -> sympy.Expr:
-    """What makes a formula 0. Raises BadInput where it is not linear in the variable."""
+    """What makes a formula 0. Raises InputError where it is not linear in the variable."""
     slope = sympy.expand(sympy.diff(formula, variable))
     if slope == 0 or slope.has(variable):
         raise InputError(f"an algebraic rule that is not linear in '{name}'", key=name, expected=EXPECTED)
@@ -319,7 +319,7 @@ IGNORED_PACKAGES = (
 
 
 def read_document(path: Path) -> Any:
-    """A libSBML document ready to be translated. Raises BadInput for a file that is no valid SBML, or not supported.
+    """A libSBML document ready to be translated. Raises InputError for a file that is no valid SBML, or not supported.
 
     Keep the document for as long as anything in it is used: its parts die with it.
     """
@@ -341,7 +341,7 @@ def read_document(path: Path) -> Any:
 
 
 def read_text(path: Path) -> str:
-    """The text of a model's file. Raises BadInput for what is too large or no text."""
+    """The text of a model's file. Raises InputError for what is too large or no text."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise InputError("the file is too large", file=path, expected=f"at most {MAX_FILE_BYTES:,} bytes")

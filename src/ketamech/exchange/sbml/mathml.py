@@ -178,7 +178,7 @@ class Formulas:
         self._rate_of = rate_of
 
     def value(self, node: Any) -> sympy.Expr:
-        """A formula that is a number. Raises BadInput, naming it, for one that is not supported."""
+        """A formula that is a number. Raises InputError, naming it, for one that is not supported."""
         if node.isInteger():
             return sympy.Integer(node.getInteger())
         if node.isNumber():

@@ -35,7 +35,7 @@ class ParsedDoses:
 
 
 def doses_of_sbml(text: str, parameters: ParameterTable) -> ParsedDoses:
-    """What a model puts into whom. Raises BadInput, naming it, for what is not a dose."""
+    """What a model puts into whom. Raises InputError, naming it, for what is not a dose."""
     names = libsbml()
     document = names.readSBMLFromString(text)
     model = document.getModel()

@@ -77,7 +77,7 @@ class SbmlModel:
 
     @cached_property
     def values_at_start(self) -> dict[str, float]:
-        """The value of every state, offer and constant at time 0. Raises BadInput where one needs another in a loop."""
+        """The value of every state, offer and constant at time 0. Raises InputError where one needs another in a loop."""
         known: dict[str, float] = dict(self.constants)
         waiting = {**{name: self.initial_values[name] for name in self.rates}, **self.rules, **self.initial_assignments}
         while waiting:
@@ -90,13 +90,13 @@ class SbmlModel:
         return known
 
     def resolve_initial_values(self) -> None:
-        """Make what is worked out once, at the start, a constant. Raises BadInput as `start` does."""
+        """Make what is worked out once, at the start, a constant. Raises InputError as `start` does."""
         if self.initial_assignments:
             self.constants |= {name: self.values_at_start[name] for name in self.initial_assignments}
             self.initial_assignments.clear()
 
     def rate_of_change(self, name: str, within: tuple[str, ...] = ()) -> sympy.Expr:
-        """How fast a state, an offer or a constant changes. Raises BadInput where one needs another in a loop."""
+        """How fast a state, an offer or a constant changes. Raises InputError where one needs another in a loop."""
         if name in self.rates:
             return self.rates[name]
         if name in within or name.endswith(RATE_SUFFIX):

@@ -34,7 +34,7 @@ MAX_EVENTS_AT_ONCE = 1000  # events at one moment: more never end
 def simulate_imported(model: SbmlModel, times: np.ndarray, *, tolerance: float = TOLERANCE) -> dict[str, np.ndarray]:
     """Every value of a model at `times` (rising, in its unit of time): ids, and `amount(id)` of species.
 
-    Raises SolveFailed where the equations cannot be solved or events never end.
+    Raises SolverError where the equations cannot be solved or events never end.
     """
     run = _Run(model, tolerance)
     rows = run.values_at_times(np.asarray(times, dtype=float))
