@@ -1,4 +1,4 @@
-"""The statistic of simulated trials that a published clinical number is, signed and scaled as it was printed."""
+"""Statistics of simulated trials that correspond to published numbers, with the printed sign and unit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DAY = 24.0
 
 
 def statistic(row: ClinicalTarget, dataset: xr.Dataset) -> np.ndarray:
-    """The statistic in every replicate [replicate], signed and scaled as it was printed; NaN where nobody was rated."""
+    """The statistic in every replicate [replicate], signed and scaled as it was printed; NaN where no patient was rated."""
     values, base, arm = scores(dataset, row.scale)
     relapse = shipped_trial(row.trial).relapse
     if row.statistic in ("median relapse", "still well"):
@@ -24,7 +24,7 @@ def statistic(row: ClinicalTarget, dataset: xr.Dataset) -> np.ndarray:
 
 
 def _of(values: np.ndarray, base: np.ndarray, arm: np.ndarray, places: list[int], name: str) -> list[np.ndarray]:
-    """For each replicate scores and baselines [2, patient, visit] of the people then in an arm."""
+    """Scores and baselines [2, patient, visit] of the patients in an arm at each visit, for each replicate."""
     found = []
     for r in range(len(values)):
         inside = arm[r][:, places] == name

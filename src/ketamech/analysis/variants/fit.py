@@ -1,8 +1,8 @@
-"""A wiring fitted to the rows: the same few values, the same prior, for every wiring.
+"""Fit of a model variant to the published rows: the same parameters and the same prior for every variant.
 
-Values are written as logarithms over the table's value in SD of their prior, so that the prior is a standard normal.
-Gauss-Newton (SciPy's trust region) on the signed roots of the deviances, with all points of a finite difference solved
-in one batch. About the most probable point the evidence is Laplace's; weighted draws about the same point check it.
+A parameter is expressed as the logarithm of its ratio to the table value, in SD of its prior, so that the prior is
+standard normal. Gauss-Newton (SciPy's trust region) on the signed roots of the deviances, with all points of a finite
+difference solved in one batch. The marginal likelihood is Laplace's about the mode, checked by importance sampling.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from ketamech.simulation.model_variants import ModelVariant
 
 COLUMNS = ("parameter", "prior_spread", "why")
 STEP, MAX_DISTANCE_SD = 0.05, 3.0  # SD of the prior: of a finite difference, of a bound
-START_POINTS = (0.0, 0.7)  # where searches begin
-DRAWS, ROUNDS, MAX_ITERATIONS = 720, 6, 12  # draws in all, rounds of them; iterations of a search
-MIXTURE_COMPONENTS = ((1.1, 0.6), (1.8, 0.4))  # how much wider than what was found, and the share of draws from each
+START_POINTS = (0.0, 0.7)  # starting points of the search, in SD of the prior
+DRAWS, ROUNDS, MAX_ITERATIONS = 720, 6, 12  # draws, sampling rounds, iterations of a search
+MIXTURE_COMPONENTS = ((1.1, 0.6), (1.8, 0.4))  # width relative to the estimated covariance, share of draws
 MIN_DRAWS_PER_PARAMETER, MIN_WEIGHT, TEMPERING = 3, 0.02, 0.8
-SearchResult = tuple[float, np.ndarray, np.ndarray]  # cost, point, slopes
+SearchResult = tuple[float, np.ndarray, np.ndarray]  # cost, point, Jacobian
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class VariantFit:
-    """The most probable values of a wiring: `point` [parameter] in SD of the prior, `spread` its covariance.
+    """The most probable values of a variant: `point` [parameter] in SD of the prior, `spread` its covariance.
 
-    `predicted` [row] at that point; `deviance` [row]; `log_evidence` by Laplace, `sampled` by weighted draws with
-    their `effective` number; `draws` [draw, parameter] and `weights` [draw]; `known`: how many values the rows say
-    anything of.
+    `predicted` [row] at that point; `deviance` [row]; `log_evidence` by Laplace, `log_evidence_sampled` by importance
+    sampling with `effective` draws; `draws` [draw, parameter] and `weights` [draw]; `effective_parameters`: number of
+    parameters on which the rows are informative.
     """
 
     variant: ModelVariant
@@ -52,7 +52,7 @@ class VariantFit:
     effective_parameters: int
 
     def at(self, point: np.ndarray, task: FitProblem) -> dict[str, float]:
-        """Canonical values of every parameter in which this wiring differs, at a point."""
+        """Canonical values of every parameter that differs in this variant, at a point."""
         return {**self.variant.settings, **task.values(point)}
 
 
@@ -67,7 +67,7 @@ class FitProblem:
 
     @classmethod
     def of(cls, bench: VariantPredictor) -> FitProblem:
-        """What data/wirings/estimated.csv asks for."""
+        """The problem of data/wirings/estimated.csv."""
         known = load_priors()
         usual = np.array([bench.model.parameters[name].canonical for name in known])
         return cls(bench, tuple(known), usual, np.array(list(known.values())))
@@ -86,9 +86,9 @@ class FitProblem:
         return np.hstack([signed[:, bench.fitted], points]), predicted
 
     def fit(self, wiring: ModelVariant, tell: Tell | None = None, draws: int = DRAWS, seed: int = 1) -> VariantFit:
-        """The most probable point of a wiring from several starts, its evidence, and weighted draws about it.
+        """The mode of a variant from several starts, its marginal likelihood, and weighted draws.
 
-        Where a draw is more probable than the point, the search goes on from there.
+        The search is repeated from a draw that is more probable than the mode.
         """
         _, point, slopes = min(
             (self._search(wiring, np.full(len(self.names), x), tell) for x in START_POINTS), key=_cost
@@ -136,10 +136,10 @@ class FitProblem:
     def _sampled(
         self, wiring: ModelVariant, point: np.ndarray, spread: np.ndarray, draws: int, seed: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draws [draw, parameter], the log of prior times likelihood and of the density they were drawn with.
+        """Draws [draw, parameter], the log of prior times likelihood, and the log density of the proposals.
 
-        Adaptive importance sampling with the mixture of all bells as density (Cornuet 2012): every round moves the
-        bells to where the weighted draws of all rounds before are, softened while few draws hold the weight.
+        Adaptive importance sampling with the mixture of all normal proposals as density (Cornuet 2012): every round
+        moves the proposals to the weighted draws of all earlier rounds; weights are tempered while few draws dominate.
         """
         chance, bells = np.random.default_rng(seed), list[tuple[np.ndarray, np.ndarray, int]]()
         cloud, heights = np.empty((0, len(point))), np.empty(0)
@@ -163,12 +163,12 @@ def _cost(found: SearchResult) -> float:
 
 
 def _inverse(slopes: np.ndarray) -> np.ndarray:
-    """Covariance about a point from the slopes of its roots."""
+    """Covariance about a point from the Jacobian."""
     return np.asarray(np.linalg.inv(slopes.T @ slopes))
 
 
 def _mixture(points: np.ndarray, bells: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> np.ndarray:
-    """Log density of points under all bells by their numbers of draws; without (2 pi)^(-k/2), as the prior is."""
+    """Log density of points under the mixture of proposals, without the factor (2 pi)^(-k/2), as for the prior."""
     from scipy.special import logsumexp
 
     total = sum(count for _, _, count in bells)
@@ -180,7 +180,7 @@ def _mixture(points: np.ndarray, bells: Sequence[tuple[np.ndarray, np.ndarray, i
 
 
 def _tempered_weights(logs: np.ndarray, wanted: float) -> np.ndarray:
-    """Weights from their logs, softened until they are worth as many draws as are wanted, or half of all."""
+    """Weights from their logs, tempered until the effective number of draws is `wanted`, or half of all."""
     power = 1.0
     while True:
         weights = np.exp(power * (logs - logs.max()))

@@ -1,4 +1,4 @@
-"""Everything that wirings are judged by, simulated for many sets of values at once."""
+"""Simulation of every row of the likelihood for many parameter points at once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Tell = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Batch:
-    """Courses that stay the same while values vary: each keeps the values in `kept` [course], whatever a point says."""
+    """Subjects simulated at many parameter points; `fixed_values` [subject] override the values of a point."""
 
     ensemble: Ensemble
     fixed_values: Sequence[Mapping[str, float]]
@@ -52,14 +52,14 @@ class Batch:
         return 8 * self.ensemble.size * len(self.times) * len(self.outputs)
 
     def solve(self, points: Sequence[ParameterPoint]) -> Trajectories:
-        """Every course of every point, course by course within a point."""
+        """Every subject at every point, in the order point, subject."""
         names = dict.fromkeys(name for point in points for name in point)
         values = {name: np.concatenate([self._column(name, point) for point in points]) for name in names}
         every = self.ensemble.tiled(len(points), values)
         return every.solve(self.times, self.outputs, tolerance=TOLERANCE, threads=self.threads)
 
     def _column(self, name: str, point: ParameterPoint) -> np.ndarray:
-        """Values [course] of one parameter at a point."""
+        """Values [subject] of one parameter at a point."""
         usual = self.ensemble.values.get(name, self.ensemble.model.default_values[name])
         own = np.broadcast_to(usual, self.ensemble.size)
         free = np.array([name not in kept for kept in self.fixed_values])
@@ -68,7 +68,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class VariantPredictor:
-    """The rows, and the model that is to meet them: rows of trials and mechanism, then rows of experiments."""
+    """Predicts the rows of the scorecard, then the rows of the perturbations."""
 
     model: Model
     threads: int = 1
@@ -87,7 +87,7 @@ class VariantPredictor:
         return np.array([judge.fitted for judge in self.likelihood_terms])
 
     def predict(self, points: Sequence[ParameterPoint], tell: Tell | None = None) -> np.ndarray:
-        """What each row reads [point, row] at each set of canonical values; NaN where unsolved."""
+        """Predicted number [point, row] at each set of canonical values; NaN where a solve failed."""
         found = np.full((len(points), len(self.likelihood_terms)), np.nan)
         for first in range(0, len(points), self._points_per_batch):
             part = list(points[first : first + self._points_per_batch])
@@ -99,11 +99,11 @@ class VariantPredictor:
         return found
 
     def deviances(self, predicted: np.ndarray) -> np.ndarray:
-        """-2 log likelihood of each row [point, row]; rows that are only predicted too."""
+        """-2 log likelihood [point, row], also of rows that are not fitted."""
         return np.stack([judge.deviance(predicted[:, j]) for j, judge in enumerate(self.likelihood_terms)], axis=-1)
 
     def distances(self, predicted: np.ndarray) -> np.ndarray:
-        """How far off each row is [point, row], in errors."""
+        """Distance of each row [point, row] in standard errors."""
         return np.stack([judge.distance(predicted[:, j]) for j, judge in enumerate(self.likelihood_terms)], axis=-1)
 
     @cached_property
@@ -133,7 +133,7 @@ class VariantPredictor:
 
     @cached_property
     def _by_horizon(self) -> list[tuple[Batch, list[Protocol]]]:
-        """Courses of the protocols that are read or compared with, one batch a horizon."""
+        """The required protocols and their controls, one batch per horizon."""
         named = {target.protocol for target, _, _ in self._targets}
         named |= {self._protocols[name].control for name in named} - {""}
         chosen = [p for name, p in self._protocols.items() if name in named]
@@ -179,7 +179,7 @@ class VariantPredictor:
 
     @cached_property
     def _arms(self) -> list[tuple[Batch, list[perturbation_scorecard.Arm]]]:
-        """Courses of the experiments, one batch a horizon: animals and people with and without the perturbation."""
+        """The arms of the perturbations, one batch per horizon."""
         needed = perturbation_scorecard.required_arms(self._perturbations)
         outputs = tuple(dict.fromkeys(row.output for row in self._perturbations))
         exact = {row.until for row in self._perturbations} | {24.0}
@@ -203,7 +203,7 @@ class VariantPredictor:
         return Batch(Ensemble.of_subjects(self.model, courses), kept, times, outputs, self.threads)
 
     def _perturbed(self, points: Sequence[ParameterPoint]) -> np.ndarray:
-        """Rows of the experiments [point, row]."""
+        """Rows of the perturbations [point, row]."""
         curves: list[dict[perturbation_scorecard.Arm, TimeCourse]] = [{} for _ in points]
         for courses, arms in self._arms:
             values = _by_point(courses.solve(points).values, len(points))
@@ -220,7 +220,7 @@ class VariantPredictor:
 
 
 def _by_point(values: np.ndarray, points: int) -> np.ndarray:
-    """Values [point, course, ...] of values [point x course, ...]."""
+    """Values [point, subject, ...] of values [point x subject, ...]."""
     return values.reshape(points, -1, *values.shape[1:])
 
 
@@ -230,7 +230,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _reading(row: PerturbationTarget) -> tuple[object, ...]:
-    """What is given and read: rows that share it are one simulated number and share its weight."""
+    """Treatment and reading: rows with the same key are one simulated number and share its weight."""
     return (
         row.species,
         row.regimen,

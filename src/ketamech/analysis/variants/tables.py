@@ -1,4 +1,4 @@
-"""What fitting the wirings leaves behind: reviewed tables in data/wirings, written by a fit, read by all others."""
+"""Reviewed tables of the fitted variants in data/wirings: written by a fit, read by everything else."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ketamech.simulation.model_variants import DIRECTORY, FITTED
 SCORE_COLUMNS = (
     "wiring", "deviance", "prior", "known", "log_evidence", "laplace", "effective_draws", "probability",
 )  # fmt: skip
-DRAWS_PER_VARIANT, Z95 = 40, 1.959964  # draws of each wiring that are kept
+DRAWS_PER_VARIANT, Z95 = 40, 1.959964  # stored draws of each variant
 FITTED_TO = "to the clinical rows of rows.csv and every row of data/experiments/rows.csv, by their bands"
 
 
 @dataclass(frozen=True)
 class VariantScore:
-    """How one wiring stood when it was fitted: -2 log likelihood, prior part, values the rows know, evidence."""
+    """The fit of one variant: deviance, prior part, effective number of parameters, log marginal likelihood."""
 
     variant: str
     deviance: float
@@ -60,10 +60,10 @@ def write_fits(folder: Path, fits: Sequence[VariantFit], task: FitProblem, table
 
 
 def load_variant_scores(directory: Path = DIRECTORY) -> dict[str, VariantScore]:
-    """How each wiring stood, by name. Raises InputError when nothing has been fitted."""
+    """The score of each variant by name. Raises InputError when no variant has been fitted."""
     path = directory / "compared.csv"
     if not path.exists():
-        raise InputError("no wiring has been fitted", file=path, type_this="ketamech explain wirings --fit")
+        raise InputError("no variant has been fitted", file=path, type_this="ketamech explain wirings --fit")
     found = {}
     for row in read_table(path, SCORE_COLUMNS):
         numbers = {name: row.number(name) for name in SCORE_COLUMNS[1:] if name != "known"}
@@ -72,7 +72,7 @@ def load_variant_scores(directory: Path = DIRECTORY) -> dict[str, VariantScore]:
 
 
 def load_draws(table: ParameterTable, directory: Path = DIRECTORY) -> dict[str, dict[str, np.ndarray]]:
-    """{wiring: {parameter: values [draw], canonical}} about the fitted values."""
+    """{variant: {parameter: values [draw], canonical}} about the fitted values."""
     names = tuple(load_priors())
     rows = read_table(directory / "draws.csv", ("wiring", *names))
     found: dict[str, dict[str, list[float]]] = {}
@@ -84,7 +84,7 @@ def load_draws(table: ParameterTable, directory: Path = DIRECTORY) -> dict[str, 
 
 
 def _fitted(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tuple[object, ...]]:
-    """A row a value: at its most probable, with 95 % from the weighted draws, in the unit of its table."""
+    """One row per parameter: its mode and 95 % interval of the weighted draws, in the unit of its table."""
     lines: list[tuple[object, ...]] = []
     for i, name in enumerate(task.names):
         edges = [_weighted(fit.draws[:, i], fit.weights, q) for q in (0.025, 0.975)]
@@ -95,7 +95,7 @@ def _fitted(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tu
 
 
 def _draws(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tuple[object, ...]]:
-    """KEPT draws, evenly by weight."""
+    """DRAWS_PER_VARIANT draws at even steps of the cumulative weight."""
     ladder = (np.arange(DRAWS_PER_VARIANT) + 0.5) / DRAWS_PER_VARIANT
     chosen = fit.draws[np.searchsorted(np.cumsum(fit.weights), ladder).clip(0, len(fit.draws) - 1)]
     factors = np.array([unit(table[name].unit).factor for name in task.names])
