@@ -1,4 +1,4 @@
-"""Whether the archive of a scenario says elsewhere what it says here: the largest differences of every output."""
+"""Comparison with other simulators: the largest difference of every output of an exported scenario."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from ketamech.simulation.scenario_reader import scenario_from_text
 from ketamech.simulation.simulate import subjects
 
 MAX_DIFFERENCE = 1e-4  # of each output's scale
-REFERENCE = "racemic 0.5 mg/kg IV over 40 min"  # moves every output, so that none is measured by its own rounding
+REFERENCE = "racemic 0.5 mg/kg IV over 40 min"  # changes every output, so that no scale is rounding error
 PACKAGES = ("ketamech", "libroadrunner", "python-copasi", "python-libsbml", "python-libsedml", "python-libcombine")
-SLOW_PACKAGES = {"AMICI": "amici"}  # needed only where such an engine is asked for
+SLOW_PACKAGES = {"AMICI": "amici"}  # needed only for this simulator
 COLUMNS = ("scenario", "output", "engine", "difference", "hour", "unit", "scale")
 
 
 @dataclass(frozen=True)
 class CrossSimulatorCheck:
-    """Differences (columns COLUMNS, `difference` as a share of `scale`) and the versions they were found with."""
+    """Differences (columns COLUMNS, `difference` as a share of `scale`) and the package versions."""
 
     table: pd.DataFrame
     versions: Mapping[str, str]
@@ -40,7 +40,7 @@ class CrossSimulatorCheck:
 
     @property
     def largest(self) -> float:
-        """The largest difference of all; NaN where one could not be computed."""
+        """The largest difference; NaN where a simulator gave no number."""
         return float(self.table["difference"].max(skipna=False))
 
     @property
@@ -57,7 +57,7 @@ def compare_simulators(
     engines: Mapping[str, Simulate] = ENGINES,
     tell: Callable[[str], None] = lambda line: None,
 ) -> CrossSimulatorCheck:
-    """Write the archive of each scenario into `folder`, run what is in it in each engine, and compare with our own."""
+    """Write the archive of each scenario into `folder`, simulate it in each engine, and compare with KetaMech."""
     folder.mkdir(parents=True, exist_ok=True)
 
     def written(name: str) -> Mapping[str, str]:
@@ -77,7 +77,7 @@ def compare_archives(
     engines: Mapping[str, Simulate] = ENGINES,
     tell: Callable[[str], None] = lambda line: None,
 ) -> CrossSimulatorCheck:
-    """Run what is in archives that were written before in each engine, and compare with our own.
+    """Simulate existing archives in each engine and compare with KetaMech.
 
     Raises InputError for an archive without the scenario and the simulation that `ketamech export` writes.
     """
@@ -116,7 +116,7 @@ def _check(
 
 @dataclass(frozen=True)
 class _KetaMechCurves:
-    """What our own engine says of a scenario at the times of its SED-ML."""
+    """The curves of KetaMech for a scenario at the times of its SED-ML."""
 
     course: Subject
     curves: xr.Dataset
@@ -129,7 +129,7 @@ class _KetaMechCurves:
 
 
 def _scales(model: Model, told: Iterable[_KetaMechCurves]) -> dict[str, float]:
-    """The size of each output: of a state as declared, of the others the largest value in any scenario or reference."""
+    """The scale of each output: declared for states, otherwise the largest value in any scenario or the reference."""
     declared = {state.name: state.scale for state in model.layout.states}
     largest: dict[str, float] = {}
     for here in told:
@@ -160,7 +160,7 @@ def _differences(
 
 
 def compared_times(course: Subject, asked: Iterable[UniformTimeCourse]) -> np.ndarray:
-    """Hours of all time courses, but for the very moments at which something is given or ends."""
+    """Times of all time courses, except the exact times of dose events."""
     grids = [np.linspace(0.0, one.end, one.steps + 1)[1:] for one in asked]
     times = np.unique(np.round(np.concatenate(grids), 9))
     moments = np.array([t for e in course.events for t in (e.time, e.time + e.duration)] or [-1.0])

@@ -1,4 +1,4 @@
-"""Scenarios back from the files of other programs: SBML, SED-ML, OMEX archives and PEtab 2 experiments."""
+"""Scenarios read from SBML, SED-ML, OMEX archives and PEtab 2 experiments written by KetaMech."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from ketamech.simulation.scenario_yaml import scenario_yaml
 MODELS = (".xml", ".sbml")
 SIMULATIONS = (".sedml", ".omex")
 PROBLEM = "problem.yaml"
-REST_TOLERANCE = 1e-9  # of a value that was written and read again
+REST_TOLERANCE = 1e-9  # relative, of a value that was written and read
 
 
 def read_scenarios(path: Path, parameters: ParameterTable) -> dict[str, Scenario]:
-    """What each person in a file is given, by name. Raises InputError, naming it, for what is not told or not known."""
+    """The scenario of each subject in a file, by name. Raises InputError for unsupported or missing content."""
     try:
         return {
             name: _scenario(name, path, *told, parameters) for name, told in _courses_in_file(path, parameters).items()
@@ -63,13 +63,13 @@ def _scenario(name: str, path: Path, found: ParsedDoses, horizon: float, paramet
     regimen = infer_regimen(found.profile, parameters, values, species.name)
     looked = horizon or min(regimen.horizon(), MAX_HORIZON_H)
     validate(regimen, parameters, values, looked, species)
-    note = () if horizon else ("how long to look, which the file does not say",)
+    note = () if horizon else ("the horizon, which the file does not contain",)
     made = Scenario(name, f"Doses of {path.name}.", regimen, values, looked, True, 1, "", note, species.name)
     return replace(made, source=scenario_yaml(made, parameters))
 
 
 def _species_of(values: Mapping[str, float]) -> Species:
-    """The animal most of whose values (canonical units) these are, or people; the rest was set."""
+    """The species most of whose values (canonical units) these are, else human; other values were set."""
     for name in SPECIES:
         usual = load_species(name).canonical
         known = {key: value for key, value in values.items() if key in usual}
@@ -84,9 +84,9 @@ _TARGET = re.compile(r".*parameter\[@id='(\w+)'\](/@value)?$")
 
 
 def model_of_sedml(path: Path) -> tuple[str, float, dict[str, float]]:
-    """SBML text, the last hour that is looked at, and values (by SBML id) that are changed beforehand.
+    """SBML text, last simulated hour, and changed values by SBML id.
 
-    Raises InputError, naming it, for a change that is more than a value, and for a model that is not beside the file.
+    Raises InputError for a change other than a value, and for a model outside the folder of the file.
     """
     files = read_archive(path) if path.suffix.lower() == ARCHIVE else {}
     place = next((name for name in files if name.endswith(".sedml")), "")
@@ -106,7 +106,7 @@ def model_of_sedml(path: Path) -> tuple[str, float, dict[str, float]]:
 
 
 def _changed_values(text: str, path: Path) -> dict[str, float]:
-    document = libsedml().readSedMLFromString(text)  # its parts die with it
+    document = libsedml().readSedMLFromString(text)  # keep a reference: its parts are freed with it
     model = document.getModel(0)
     found = {}
     for one in (model.getChange(i) for i in range(model.getNumChanges())):

@@ -1,4 +1,4 @@
-"""A run folder that appears whole or not at all, and never swallows somebody else's files."""
+"""Output folders that are written completely or not at all, and that keep files of other origin."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def replace_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def store_errors(path: Path) -> Iterator[None]:
-    """Whatever the libraries say of a Zarr store that is none, as an error of ours."""
+    """Turn library errors about a damaged Zarr store into InputError."""
     try:
         yield
     except Exception as problem:
@@ -81,7 +81,7 @@ def store_errors(path: Path) -> Iterator[None]:
 
 
 def require_unchanged(folder: Path, inside: str = "") -> None:
-    """Raise InputError when a file named by the manifest (`inside` a place) is missing or is not what was written."""
+    """Raise InputError when a file of the manifest (whose path starts with `inside`) is missing or was changed."""
     for name, mark in read_manifest(folder).get("files", {}).items():
         path = folder / name
         if not name.startswith(inside):
@@ -104,7 +104,7 @@ def require_own_folder(folder: Path) -> None:
 
 
 def read_manifest(folder: Path | str) -> dict[str, Any]:
-    """What a run folder holds: `made_by` and the hash of every file; empty when the folder is no run."""
+    """The manifest of a run folder: `made_by` and the hash of every file; empty when the folder is no run."""
     try:
         found = read_json(Path(folder) / MANIFEST)
     except (OSError, ValueError):
@@ -121,7 +121,7 @@ def _write_manifest(folder: Path) -> None:
 
 
 def _remove_drafts(final: Path) -> None:
-    """Take away what killed runs left; a run that stood aside comes back, or hands over files that are not its own."""
+    """Remove drafts of killed runs; restore a run that was moved aside, or keep its files of other origin."""
     for left in sorted(final.parent.glob(f".{glob.escape(final.name)}-????????{PARTIAL_SUFFIX}*")):
         with locked(left) as free:
             if not free:
@@ -135,7 +135,7 @@ def _remove_drafts(final: Path) -> None:
 
 
 def _move_into_place(draft: Path, final: Path) -> None:
-    """Rename `draft` to `final`; an earlier run steps aside first and comes back if that fails."""
+    """Rename `draft` to `final`; an earlier run is moved aside first and restored if that fails."""
     if not final.exists():
         draft.rename(final)
         return

@@ -1,4 +1,4 @@
-"""Published figures: what one paper reads of one output, after one treatment, at three or more moments."""
+"""Published figures (one output after one treatment at three or more times), listed and written as OMEX archives."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.scenario_yaml import scenario_yaml
 from ketamech.simulation.simulate import subjects
 
-MIN_POINTS = 3  # moments
+MIN_POINTS = 3  # times
 NAME = "figure"  # of the time course
 LISTED = ("archive", "output", "seen_as", "species", "treatment", "points", "moments", "citation", "doi")
 
 
 @dataclass(frozen=True)
 class PublishedFigure:
-    """The readings of one paper of one output, seen in one way, after one treatment."""
+    """The published values of one output after one treatment in one paper."""
 
     reference: str
     protocol: Protocol
@@ -46,12 +46,12 @@ class PublishedFigure:
 
     @property
     def measure(self) -> Observable:
-        """What is read; only the moment differs between the readings."""
+        """The observable; only its time differs between the values."""
         return self.targets[0].measure
 
     @property
     def hours(self) -> tuple[float, ...]:
-        """The moments, each once, in order of time."""
+        """The published times (h), sorted, without duplicates."""
         return tuple(sorted({float(target.measure.time) for target in self.targets}))
 
     @property
@@ -68,13 +68,13 @@ class PublishedFigure:
 
     @property
     def course(self) -> UniformTimeCourse:
-        """To the last published moment: by the minute within a day, else by the hour."""
+        """The time course up to the last published time: by the minute within a day, else by the hour."""
         end = self.hours[-1]
         return UniformTimeCourse(NAME, "to the last published reading", end, math.ceil(end * 60 if end <= DAY else end))
 
     @property
     def obstacle(self) -> str:
-        """Why no archive can hold it; empty where one can."""
+        """Why it cannot be written as an archive; empty where it can."""
         if self.measure.control_contrast:
             return "compared with another course, of which an archive holds none"
         if "|" in self.measure.output or self.measure.relative_to == "of_peak":
@@ -85,7 +85,7 @@ class PublishedFigure:
 def published_figures(
     targets: Iterable[Target], evidence: Evidence, protocols: Mapping[str, Protocol]
 ) -> tuple[PublishedFigure, ...]:
-    """Every figure of the scorecard, those with an obstacle too; readings of a mere direction are no points."""
+    """Every figure of the scorecard, including those with an obstacle; published directions are no points."""
     found: dict[tuple[object, ...], list[Target]] = {}
     for target in targets:
         how = target.measure
@@ -105,7 +105,7 @@ def _hour(text: str) -> bool:
 
 
 def list_csv(figures: Iterable[PublishedFigure], evidence: Evidence) -> str:
-    """A line a figure: its archive, what is shown of what, how many points, the paper."""
+    """One line per figure: archive, output, treatment, number of points, paper."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(LISTED)
@@ -131,7 +131,7 @@ COLUMNS = (
 def figure_packages(
     figures: Iterable[PublishedFigure], evidence: Evidence, model: Model
 ) -> Iterator[tuple[PublishedFigure, OmexArchive]]:
-    """The archives' contents, one figure after another; the model is written once for every treatment."""
+    """The archive of each figure; the model is written once per treatment."""
     people: dict[str, _Person] = {}
     for figure in figures:
         if figure.protocol.id not in people:
@@ -141,7 +141,7 @@ def figure_packages(
 
 @dataclass(frozen=True)
 class _Person:
-    """The typical person or animal of a protocol: what enters, the values at rest, the model as SBML, the scenario."""
+    """The typical patient or animal of a protocol: dose events, baseline values, SBML text, scenario."""
 
     course: Subject
     rest: Mapping[str, float]
@@ -190,7 +190,7 @@ def _curves(person: _Person, model: Model, times: np.ndarray, outputs: Iterable[
 
 
 def _points(figure: PublishedFigure, curves: TimeCourse, evidence: Evidence) -> str:
-    """Every published reading as printed and in canonical units, with its source, beside what is found here."""
+    """Every published value, printed and canonical, with its source and the simulated value."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
@@ -206,7 +206,7 @@ def _points(figure: PublishedFigure, curves: TimeCourse, evidence: Evidence) -> 
 
 
 def _expected(how: Observable, curves: TimeCourse, grid: np.ndarray) -> str:
-    """Our curves on the grid of the simulation: time (h), each output, and what the paper shows of them."""
+    """The curves of KetaMech: time (h), each output, and the observable of the paper."""
     rest = float(value_of(how.output, curves.baseline))
     seen = SEEN_AS[how.relative_to](np.asarray(value_of(how.output, curves.outputs)), rest) * how.factor
     table = np.column_stack([np.interp(grid, curves.time, y) for y in (curves.time, *curves.outputs.values(), seen)])
@@ -222,13 +222,14 @@ def _about(figure: PublishedFigure, evidence: Evidence, model: Model) -> str:
     unit = evidence[figure.targets[0].evidence].canonical_unit
     lines = [
         f"# {figure.title}", "", paper.citation, "", DISCLAIMER, "",
-        f"- `{POINTS}`: the published readings, with evidence ids, printed unit and source; `ketamech` is what is found"
-        f" here, in the canonical unit ({unit})",
+        f"- `{POINTS}`: the published readings, with evidence ids, printed unit and source; `ketamech` is the simulated"
+        f" value in the canonical unit ({unit})",
         f"- `{MODEL}`: the model of KetaMech for a typical {figure.protocol.species}, every dose as an event",
-        f"- `{SIMULATION}`: the simulation (SED-ML); `{DISPLAY_COURSES}` in its report and plot is {how.output} as the paper shows"
-        f" it ({how.relative_to}), the outputs beside it are in the model's units",
-        f"- `{EXPECTED.format(NAME)}`: what KetaMech's own engine finds at these times",
+        f"- `{SIMULATION}`: the simulation (SED-ML); `{DISPLAY_COURSES}` in its report and plot is {how.output} as in the"
+        f" paper ({how.relative_to}), the other outputs are in the units of the model",
+        f"- `{EXPECTED.format(NAME)}`: the curves of KetaMech at these times",
         f"- `{SCENARIO}`: the scenario for `ketamech simulate`; `{DOSES}`: the doses as a NONMEM-style table",
-        "", *(f"Assumed: {one}." for one in assumed), "", LOSSY_FEATURES, f"\nEquations: {model.layout.fingerprint}", "",
+        "", *(f"Assumed: {one}." for one in assumed), "", LOSSY_FEATURES,
+        f"\nEquations: {model.layout.fingerprint}", "",
     ]  # fmt: skip
     return "\n".join(lines)

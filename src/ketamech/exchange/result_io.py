@@ -1,4 +1,4 @@
-"""Results in the file a suffix asks for: .nc, .zarr, .parquet, .csv; and the facts that each of them carries."""
+"""Results in .nc, .zarr, .parquet and .csv files, and the metadata in each of them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Results = xr.Dataset | xr.DataTree
 
 
 def save_results(results: Results, target: Path | str) -> Path:
-    """Write a dataset (or a tree of groups: .nc and .zarr only) whole or not at all.
+    """Write a dataset (or a tree of groups: .nc and .zarr only) completely or not at all.
 
-    Raises InputError for another suffix, a missing library, or something in the way that is not a former result.
+    Raises InputError for another suffix, a missing library, or an existing file or folder that is no earlier result.
     """
     path = Path(target)
     write = _WRITERS.get(path.suffix.lower())
@@ -61,7 +61,7 @@ def open_results(source: Path | str) -> xr.Dataset:
 
 
 def facts_of(source: Path | str) -> dict[str, Any]:
-    """What a file of results says of itself: model hash, seed, versions, command line, papers. Raises InputError."""
+    """Metadata of a file of results: model hash, seed, versions, command line, papers. Raises InputError."""
     path = Path(source)
     with _damaged_file_error(path):
         return _facts_of(path)
@@ -69,7 +69,7 @@ def facts_of(source: Path | str) -> dict[str, Any]:
 
 @contextmanager
 def _damaged_file_error(path: Path) -> Iterator[None]:
-    """Whatever the libraries say of a damaged file, as an error of ours."""
+    """Turn library errors about a damaged file into InputError."""
     try:
         yield
     except KetaMechError:
@@ -91,7 +91,7 @@ def _facts_of(path: Path) -> dict[str, Any]:
 
 
 def long_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """One line a value: replicate, arm, patient, time, variable, value, unit; missing values left out."""
+    """One line per value: replicate, arm, patient, time, variable, value, unit; missing values left out."""
     parts = []
     for name in names_of(dataset):
         values = dataset[name].transpose(*DIMS)
@@ -127,7 +127,7 @@ def _save_zarr(results: Results, path: Path) -> None:
     import warnings
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # text in Zarr 3 is called experimental by the library
+        warnings.simplefilter("ignore")  # the library warns that text in Zarr 3 is experimental
         results.to_zarr(path, zarr_format=3, consolidated=True)
 
 

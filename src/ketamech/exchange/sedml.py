@@ -1,6 +1,6 @@
-"""How to simulate an exported scenario, as SED-ML Level 1 Version 4: a day by the minute, the whole by the hour.
+"""Simulation of an exported scenario as SED-ML Level 1 Version 4: one day by the minute, the whole by the hour.
 
-Each time course is one task with one report of every output asked for; one plot shows the outputs of the first task.
+Each time course is one task with one report of the requested outputs; one plot shows the outputs of the first task.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ID = re.compile(r"\b[A-Za-z]\w*")
 
 @dataclass(frozen=True)
 class UniformTimeCourse:
-    """Evenly spaced times from 0 to `end` (h) in so many `steps`."""
+    """Evenly spaced times from 0 to `end` (h) in `steps` steps."""
 
     name: str
     about: str
@@ -37,9 +37,9 @@ class UniformTimeCourse:
 
 
 def time_courses(horizon: float) -> tuple[UniformTimeCourse, ...]:
-    """The time courses of a scenario that is looked at for `horizon` hours."""
+    """The time courses of a scenario with a `horizon` in hours."""
     first = min(horizon, DAY)
-    whole = UniformTimeCourse("whole", "the whole look, by the hour", horizon, max(1, round(horizon)))
+    whole = UniformTimeCourse("whole", "the whole horizon, by the hour", horizon, max(1, round(horizon)))
     return (UniformTimeCourse("first_day", "the first day, by the minute", first, max(1, round(first * 60))), whole)
 
 
@@ -48,7 +48,7 @@ def write_sedml(
 ) -> str:
     """SED-ML text: `courses` of the SBML in `model_file`, reporting `outputs`.
 
-    `seen` is a formula of SBML ids that is reported, as SEEN, and plotted in place of outputs.
+    `seen`: a formula of SBML ids that is reported (as DISPLAY_COURSES) and plotted instead of the outputs.
     Raises InputError without python-libsedml.
     """
     document = _Simulations(name, model_file, seen)
@@ -148,7 +148,7 @@ def _generator_id(course: UniformTimeCourse, output: str | None) -> str:
 
 
 def read_time_courses(text: str) -> tuple[str, tuple[UniformTimeCourse, ...]]:
-    """The model file and the time courses of SED-ML text. Raises InputError for what is not such a document."""
+    """The model file and the time courses of SED-ML text. Raises InputError for another document."""
     document = libsedml().readSedMLFromString(text)
     if document.getNumErrors() or not document.getNumModels():
         raise InputError("this is no SED-ML with a model", expected="what ketamech export writes")

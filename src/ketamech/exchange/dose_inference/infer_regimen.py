@@ -1,7 +1,7 @@
-"""What enters a body -> the regimen that puts it there.
+"""Infers a regimen from an input profile: doses, then visits with their lags, then schedules.
 
-Doses are taken out one by one, the earliest first; visits at which hope enters and nothing else are placebo. A regimen
-is given back only when it puts in exactly what was read: the same amounts and inflows, at the same times.
+Doses are subtracted from the profile one by one, the earliest first; visits with expectancy alone are placebo. A regimen
+is accepted only when it reproduces the profile: the same amounts and inflows at the same times.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from ketamech.exchange.dose_inference.route_templates import SESSION_TOLERANCE, 
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.simulation.scenario_ensemble import felt
 
-DIGITS = 12  # of an amount: what is left of a number that was converted, written and read again
+DIGITS = 12  # significant digits of an amount that was converted, written and read
 EXPECTED = "doses as KetaMech writes them"
 LOSSY_FEATURES = (
-    "who gave what alike: S- and R-ketamine at once come back as racemic ketamine, several doses of one drug as one",
-    "doses per kilogram and salts: mg of free base come back",
-    "the route where several lead to one place (memantine, norketamine), placebo's too",
-    "rhythms: they are found again in the hours of the doses, up to the horizon; chance of missing a dose",
+    "simultaneous doses: S- and R-ketamine at one time become racemic ketamine, several doses of one drug become one",
+    "doses per kilogram and salts: doses become mg of free base",
+    "the route where several enter the same compartment (memantine, norketamine), and that of placebo",
+    "schedules: they are inferred from the dose times up to the horizon; the probability of missing a dose",
     "a missed dose that is not a visit (a second one within the gap between two visits), and a lag between such doses",
     "body weight and other parameters that no equation holds",
-    "a start at steady state: the amounts are there, the rhythm behind them is not, so reading it back is refused",
+    "a start at steady state: the amounts are exported without the schedule, so that reading it is refused",
 )
 
 
 def infer_regimen(
     found: InputProfile, parameters: ParameterTable, values: Mapping[str, float], species: str = HUMAN
 ) -> Regimen:
-    """The regimen that puts in what was `found`, for a person whose parameters differ by `values` (canonical).
+    """The regimen that reproduces the profile `found`, for a patient with parameter `values` (canonical).
 
     Raises InputError, naming the place and the hour, for what no dose that is known here puts in.
     """
@@ -52,7 +52,7 @@ def infer_regimen(
 
 
 class _DoseExtractor:
-    """What is left while doses are taken out."""
+    """Extracts doses from an input profile; `left` is the remaining profile."""
 
     def __init__(self, found: InputProfile, parameters: ParameterTable, values: Mapping[str, float]) -> None:
         self.left = found.copy()
@@ -63,7 +63,7 @@ class _DoseExtractor:
         self.parameters, self.values = parameters, values
 
     def doses(self) -> list[Treatment]:
-        """Every dose at the hour at which it enters, in order of time."""
+        """Every dose at the time at which it enters, in order of time."""
         found: list[Treatment] = []
         for at in sorted(
             {at for kind in (self.left.amounts, self.left.steps) for rows in kind.values() for at in rows}
@@ -78,14 +78,14 @@ class _DoseExtractor:
         return found
 
     def _entered(self, at: float) -> set[str]:
-        """Where something is left that enters at a time."""
+        """Compartments with a remaining input at a time."""
         kinds = (("amounts", self.left.amounts), ("steps", self.left.steps))
         return {
             s for kind, states in kinds for s, rows in states.items() if abs(rows[at]) > self.least[kind].get(s, 0.0)
         }
 
     def _one(self, at: float, places: set[str]) -> Treatment | None:
-        """The first way that is contained in what is left, taken out.
+        """Extract the first route template that is contained in the remaining profile.
 
         First what is sprayed or held under the tongue, before its swallowed part is taken for a swallowed dose; of
         that, first what leaves nothing there.
@@ -103,7 +103,7 @@ class _DoseExtractor:
         return None
 
     def _contained(self, at: float, places: set[str]) -> Iterator[tuple[RouteTemplate, float, float]]:
-        """Ways, with how much of each (mg, sessions) is there and for how long (h)."""
+        """Contained route templates with their amount (mg, sessions) and duration (h)."""
         for way in self.ways:
             lasting = way.duration_at(self.left, at) if way.compartments <= places else None
             if lasting is not None:
@@ -112,7 +112,7 @@ class _DoseExtractor:
                     yield way, amount, lasting
 
     def _enough(self, way: RouteTemplate, amount: float, lasting: float) -> bool:
-        """Whether more than rounding is there."""
+        """Whether the amount exceeds rounding error."""
         if way.is_counted:
             return amount > 1 - SESSION_TOLERANCE
         lead = next(part for part in way.events if not part.time)
@@ -121,7 +121,7 @@ class _DoseExtractor:
         return size > self.least[kind].get(lead.compartment, 0.0)
 
     def _given(self, way: RouteTemplate, at: float, amount: float, lasting: float) -> Treatment | None:
-        """The treatment, where it puts in just these parts (a nasal dose of another size has other sprays)."""
+        """The treatment, if it has exactly these dose events (the sprays of a nasal dose depend on its size)."""
         try:
             given = way.treatment_of(at, float(f"{amount:.{DIGITS}g}"), lasting)
             again = dose_events(Regimen((replace(given, start=0.0),)), self.parameters, self.values, TIME_TOLERANCE)
@@ -132,12 +132,12 @@ class _DoseExtractor:
 
 
 TIME_RESOLUTION = TIME_TOLERANCE / 100  # h
-MAX_PERIODS = 8  # distances from the first dose that are tried as a rhythm
-RELATIVE_TOLERANCE = 1e-9  # of an amount or a speed
+MAX_PERIODS = 8  # candidate intervals from the first dose
+RELATIVE_TOLERANCE = 1e-9  # of an amount or a rate
 
 
 def merge_contiguous(doses: Iterable[Treatment]) -> list[Treatment]:
-    """Infusions that follow one another at one speed as one infusion; doses in order of time."""
+    """Consecutive infusions at one rate merged into one; doses in order of time."""
     found: list[Treatment] = []
     last: dict[tuple[str, str], int] = {}
     for dose in doses:
@@ -164,7 +164,7 @@ def _goes_on(before: Treatment, dose: Treatment) -> bool:
 
 
 def infer_schedules(doses: Sequence[Treatment]) -> tuple[Treatment, ...]:
-    """The same doses as few treatments, in order of their first dose."""
+    """The same doses as few scheduled treatments, in order of their first dose."""
     kinds: dict[tuple[object, ...], list[Treatment]] = {}
     for dose in doses:
         amount = None if dose.amount is None else f"{dose.amount:.8g}"
@@ -175,7 +175,7 @@ def infer_schedules(doses: Sequence[Treatment]) -> tuple[Treatment, ...]:
 
 
 def _treatments(alike: list[Treatment], far: int) -> Iterator[Treatment]:
-    """Rhythms whose second dose is one of the next `far` ones."""
+    """Schedules whose second dose is one of the next `far` doses."""
     left = sorted(alike, key=lambda one: one.start)
     while left:
         first = left[0]
@@ -197,7 +197,7 @@ def _treatments(alike: list[Treatment], far: int) -> Iterator[Treatment]:
 
 
 def _members(doses: Sequence[Treatment], gap: float) -> list[int]:
-    """Which doses lie on the rhythm that begins with the first one."""
+    """Indices of the doses at multiples of the interval after the first one."""
     if gap <= TIME_TOLERANCE:
         return [0]
     found, due = [0], doses[0].start + gap
@@ -211,20 +211,20 @@ def _members(doses: Sequence[Treatment], gap: float) -> list[int]:
 
 
 def _round_number(number: float, close: float) -> float:
-    """The shortest decimal as `close` to a number."""
+    """The shortest decimal within `close` of a number."""
     shorter = (float(f"{number:.{digits}g}") for digits in (3, 6, 9, 12))
     return next((short for short in shorter if abs(short - number) < close), number)
 
 
 VISIT = "placebo"
 MINUTE = 1 / 60
-MAX_SESSION_DELAY_H = 2.0  # h: a visit so long before a dose is that of the dose, which enters with a lag
+MAX_SESSION_DELAY_H = 2.0  # h; a visit this long before a dose belongs to the dose, which has a lag
 
 
 def infer_visits(doses: Sequence[Treatment], beliefs: Sequence[float], gap: float) -> list[Treatment]:
-    """Doses (at the hours at which they enter) with the lags that put their visits where hope enters.
+    """Doses (at their entry times) with the lags that place their visits at the expectancy events.
 
-    Hope enters at most once in `gap` h. A visit without a dose in the day after it is one of placebo.
+    Expectancy enters at most once in `gap` h. A visit without a dose on the following day is a placebo visit.
     """
     found, lags, open_visits = list[Treatment](), dict[tuple[str, str], float](), list(beliefs)
     for dose in doses:
@@ -239,7 +239,7 @@ def infer_visits(doses: Sequence[Treatment], beliefs: Sequence[float], gap: floa
 
 
 def _lag(entering: float, usual: float, beliefs: Sequence[float], open_visits: Sequence[float], gap: float) -> float:
-    """From giving to entering (h): none where hope enters with the dose, else as before, else since an open visit."""
+    """Lag of a dose (h): 0 with a simultaneous visit, else the usual lag, else the time since an open visit."""
     if _near(beliefs, entering):
         return 0.0
     if usual and _fits(entering - usual, beliefs, gap):
@@ -248,7 +248,9 @@ def _lag(entering: float, usual: float, beliefs: Sequence[float], open_visits: S
     needed = not _fits(entering, beliefs, gap)
     if visit is not None and entering - visit <= (MAX_LAG_H if needed else MAX_SESSION_DELAY_H):
         return entering - visit
-    if needed and hope is not None and entering - hope - gap < MAX_LAG_H - MINUTE:  # a visit of which nothing is left
+    if (
+        needed and hope is not None and entering - hope - gap < MAX_LAG_H - MINUTE
+    ):  # a visit without remaining expectancy event
         return entering - hope - gap + MINUTE
     return 0.0
 
@@ -264,6 +266,6 @@ def _last(times: Sequence[float], at: float) -> float | None:
 
 
 def _fits(visit: float, beliefs: Sequence[float], gap: float) -> bool:
-    """Whether a visit at this time adds no hope of its own: hope enters just then, or did less than a gap ago."""
+    """Whether a visit at this time explains the profile: expectancy enters then, or less than `gap` h before."""
     before = _last(beliefs, visit - TIME_TOLERANCE)
     return _near(beliefs, visit) or (before is not None and visit < before + gap - 1e-9)

@@ -1,7 +1,7 @@
-"""The records of one person of a dose table -> occasions, each with one start and its own clock.
+"""Divides the records of one subject into occasions, each with its own start and clock.
 
-An occasion begins at the drug-free rest state, or at a steady state (SS). TIME may start anew at a reset (EVID 3 or 4),
-so times of two occasions are never compared: which occasion a record belongs to follows from the order of the rows.
+An occasion begins at the drug-free baseline, or at a steady state (SS). TIME may restart at a reset (EVID 3 or 4), so
+that the occasion of a record follows from the order of the rows and not from TIME.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ketamech.exchange.nonmem.csv_cells import DoseRow
 
 
 def dose_record(row: DoseRow, drug: str | None, *, visit: bool = False) -> tuple[DoseRecord, bool]:
-    """The dose that a row with EVID 1 or 4 stands for (a `visit`: EVID 2, nothing is given), its time as in the table.
+    """The dose of a row with EVID 1 or 4 (or a `visit` without a dose: EVID 2), and whether it is a constant infusion.
 
-    True beside it for a constant infusion at steady state that ends at its time (AMT 0 with RATE and SS): its amount is
-    that of one hour, see `constant_infusion`. Raises InputError with file, line and column.
+    A constant infusion at steady state ends at its TIME (AMT 0 with RATE and SS); its amount is that of one hour, see
+    `constant_infusion`. Raises InputError with file, line and column.
     """
     try:
         given = _drug(row, drug)
@@ -35,7 +35,7 @@ def dose_record(row: DoseRow, drug: str | None, *, visit: bool = False) -> tuple
 
 
 def constant_infusion(hourly: DoseRecord, length: float) -> DoseRecord:
-    """A constant infusion (its amount a h) as a rhythm of infusions of `length` h, one after the other."""
+    """A constant infusion (amount per hour) as consecutive infusions of `length` h."""
     assert hourly.amount is not None
     return replace(hourly, amount=hourly.amount * length, duration=length, ii=length)
 
@@ -58,7 +58,7 @@ def _record(row: DoseRow, given: Drug, visit: bool) -> DoseRecord:
 
 
 def _constant(row: DoseRow, given: Drug) -> DoseRecord:
-    """An infusion that ran at one rate up to its TIME, long enough for a steady state."""
+    """A constant infusion at steady state that ends at its TIME."""
     if not row.integer("SS", range(3)):
         what = "AMT of 0 with a RATE: an infusion without an end"
         raise row.error(what, "AMT", "an infusion that ends: its amount is RATE times its hours; or SS of 1")
@@ -91,7 +91,7 @@ def _amount(row: DoseRow) -> float:
 
 
 def _route(row: DoseRow, given: Drug) -> str:
-    """ROUTE where there is one, else CMT. Raises InputError where both are missing and the drug needs one."""
+    """ROUTE, else CMT. Raises InputError where both are missing and the drug needs a route."""
     for column in ("ROUTE", "CMT"):
         if column in row.cells:
             return route_of(row.text(column))
@@ -107,12 +107,12 @@ RESETS = (RESET, RESET_AND_DOSE)
 UNDOSED = {OBSERVATION: "an observation", OTHER: "an event other than a dose", RESET: "a reset"}
 VISIT_DRUG = "placebo"  # a record with EVID 2 and this drug is a visit without a dose
 SAME_TIME = 1e-9  # h
-CYCLE = 24.0  # h: length of the cycle that stands for a constant infusion where no rhythm sets another one
+CYCLE = 24.0  # h; cycle length of a constant infusion without other dosing intervals
 
 
 @dataclass(frozen=True)
 class Observation:
-    """A time at which somebody is looked at: TIME as in the table; `before` the doses of that time, or after them."""
+    """An observation: TIME as in the table, `before` or after the doses of that time."""
 
     row: DoseRow
     time: float
@@ -121,10 +121,10 @@ class Observation:
 
 @dataclass(frozen=True)
 class Occasion:
-    """From one start at rest (or at a steady state) to the next; `begin` is its TIME in the table.
+    """The records from one start (baseline or steady state) to the next; `begin` is its TIME in the table.
 
-    `records` (with their `rows`) count their time from `begin`. The steady state is that of all records with `ss`, of
-    `past` rhythms whose last dose was given before `begin`, and of `constant` infusions (amount a h) that end there.
+    Times of `records` (with their `rows`) count from `begin`. The steady state is that of all records with `ss`, of
+    `past` schedules that ended before `begin`, and of `constant` infusions (amount per hour) that end at `begin`.
     """
 
     begin: float
@@ -137,7 +137,7 @@ class Occasion:
 
     @property
     def regimen(self) -> Regimen:
-        """What is given. Raises InputError with the line of a dose that cannot be given."""
+        """The regimen. Raises InputError with the line of an impossible dose."""
         treatments = []
         for record, row in zip(self.records, self.rows, strict=True):
             try:
@@ -148,19 +148,19 @@ class Occasion:
 
     @property
     def is_scenario(self) -> bool:
-        """Whether a scenario can say it: the doses that are given say all of the steady state."""
+        """Whether a scenario can express it: the doses define the whole steady state."""
         return not (self.past or self.constant)
 
     @property
     def last_observation(self) -> float | None:
-        """The last time asked for, in h from `begin`."""
+        """The last observation, in h from `begin`."""
         return max((seen.time - self.begin for seen in self.observations), default=None)
 
     def cycle(self, visit_gap: float) -> tuple[Regimen, Regimen, float]:
-        """Rhythms and constant infusions that lead to the steady state of the start, and the length of a cycle (h).
+        """Schedules and constant infusions that define the initial steady state, and the cycle length (h).
 
-        The length is 0 for a start at rest. Raises InputError, at the record that starts it, for rhythms without a
-        common steady state.
+        The length is 0 for a start at baseline. Raises InputError, at the first record, for schedules without a common
+        steady state.
         """
         try:
             steady = tuple(record.treatment() for record in (*self.records, *self.past) if record.ss)
@@ -173,7 +173,7 @@ class Occasion:
 
     @property
     def description(self) -> str:
-        """What is given, as sentences."""
+        """The regimen as sentences."""
         before = [f"after {record.amount:g} {record.unit}/h {record.drug} {record.route}" for record in self.constant]
         before += [f"after {Regimen((record.treatment(),)).sentence()}" for record in self.past]
         return "; ".join([*before, self.regimen.sentence()] if self.records else before) or "nothing is given"
@@ -181,7 +181,7 @@ class Occasion:
 
 @dataclass(frozen=True)
 class _Event:
-    """A record, what kind it is, and its dose with TIME as in the table; `constant`: without an end, up to TIME."""
+    """A record with its kind and dose, TIME as in the table; `constant`: an infusion that ends at TIME."""
 
     row: DoseRow
     kind: int
@@ -193,7 +193,7 @@ class _Event:
 
 @dataclass
 class _OccasionRecords:
-    """The records of one occasion, and the rhythms that were at steady state before it and go on."""
+    """The records of one occasion, and the earlier schedules at steady state that continue."""
 
     events: list[_Event]
     carried: list[_Event]
@@ -201,19 +201,19 @@ class _OccasionRecords:
 
     @property
     def starts_at_steady_state(self) -> bool:
-        """Whether it starts at a steady state."""
+        """Whether it starts at steady state."""
         return self.events[0].ss > 0
 
     @property
     def is_observed(self) -> bool:
-        """Whether any record asks for values."""
+        """Whether any record is an observation."""
         return any(event.dose is None for event in self.events)
 
 
 def occasions_of(rows: Sequence[DoseRow], drug: str | None) -> tuple[Occasion, ...]:
-    """The rows of one person, cut at resets (EVID 3, 4) and where a steady state begins (SS 1) or is added (SS 2).
+    """The rows of one subject, divided at resets (EVID 3, 4) and at the start (SS 1) or addition (SS 2) of a steady state.
 
-    What leads to an added steady state without ever being looked at is part of that steady state, not an occasion.
+    Records without observation before an added steady state belong to that steady state.
     """
     stretches: list[_OccasionRecords] = []
     for event in (_event(row, drug) for row in rows):
@@ -233,7 +233,7 @@ def occasions_of(rows: Sequence[DoseRow], drug: str | None) -> tuple[Occasion, .
 
 
 def _begins(event: _Event, before: _OccasionRecords) -> bool:
-    """Whether an occasion begins with a record. Raises InputError for a second SS of 1 at one time."""
+    """Whether a record begins an occasion. Raises InputError for a second SS of 1 at one time."""
     if event.kind in RESETS:
         return True
     at_once = before.starts_at_steady_state and abs(event.time - before.begin) < SAME_TIME
@@ -244,7 +244,7 @@ def _begins(event: _Event, before: _OccasionRecords) -> bool:
 
 
 def _rhythms(before: _OccasionRecords | None, event: _Event) -> list[_Event]:
-    """The rhythms to which an SS of 2 adds another one. Raises InputError where there is no steady state."""
+    """The schedules to which an SS of 2 adds one. Raises InputError without a steady state."""
     if before is None or not before.starts_at_steady_state:
         what = "SS of 2 without a start at steady state before it"
         raise event.row.error(what, "SS", "a record with SS 1 before it, in the same rhythm")
@@ -257,7 +257,7 @@ def _rhythms(before: _OccasionRecords | None, event: _Event) -> list[_Event]:
 
 
 def _ended(event: _Event, time: float) -> bool:
-    """Whether a rhythm is over: more than one interval has passed since its last dose."""
+    """Whether a schedule has ended: more than one interval since its last dose."""
     dose = event.dose
     return dose is None or time > dose.time + (dose.addl + 1) * dose.ii + SAME_TIME
 
@@ -273,7 +273,7 @@ def _event(row: DoseRow, drug: str | None) -> _Event:
 
 
 def _kind(row: DoseRow) -> int:
-    """EVID, or what a record without one means: a dose where there is an amount, else an observation."""
+    """EVID; without the column a record with an amount is a dose, any other an observation."""
     dosed = row.number("AMT") != 0
     if "EVID" not in row.cells:
         return DOSE if dosed else OBSERVATION
@@ -324,7 +324,7 @@ def _occasion(stretch: _OccasionRecords) -> Occasion:
 
 
 def _from_begin(event: _Event, begin: float) -> tuple[DoseRecord, bool]:
-    """A rhythm from its first dose at or after `begin` on, in h from there; False where that one is not given."""
+    """A schedule from its first dose at or after `begin`, in h from `begin`; False where it has no such dose."""
     dose = event.dose
     assert dose is not None
     gone = math.ceil((begin - dose.time) / dose.ii - SAME_TIME)
@@ -333,7 +333,7 @@ def _from_begin(event: _Event, begin: float) -> tuple[DoseRecord, bool]:
 
 
 def _observations(stretch: _OccasionRecords) -> Iterator[Observation]:
-    """Times to look at; where a dose of that time comes in a later row, before it."""
+    """Observations; before a dose of the same time in a later row."""
     given: list[DoseRecord] = [event.dose for event in stretch.carried if event.dose is not None]
     for event in stretch.events:
         if event.dose is not None:
@@ -343,6 +343,6 @@ def _observations(stretch: _OccasionRecords) -> Iterator[Observation]:
 
 
 def _falls_on(dose: DoseRecord, time: float) -> bool:
-    """Whether a dose, or one that ADDL implies, falls on a TIME."""
+    """Whether a dose, or one implied by ADDL, has this TIME."""
     number = round((time - dose.time) / dose.ii) if dose.ii else 0
     return 0 <= number <= dose.addl and abs(dose.time + number * dose.ii - time) < SAME_TIME

@@ -1,9 +1,9 @@
-"""NONMEM-style tables of doses and observations -> who is given what, and when each is looked at.
+"""Reads NONMEM-style tables of doses and observations into subjects with occasions.
 
-Records of one person act in the order of their rows; at one time, a row above acts before a row below. A dose that
-ADDL implies acts before the rows of its time. EVID 3 and 4, and SS 1, begin a new occasion: the person is put back to
-the drug-free rest state (SS: to the steady state of that rhythm), and what was still to come is not given. SS 2 adds a
-rhythm: from its TIME on the steady state is that of all rhythms together.
+Records of one subject act in the order of their rows, also at one time. A dose implied by ADDL acts before the rows of
+its time. EVID 3 and 4, and SS 1, begin a new occasion: the subject returns to the drug-free baseline (SS: to the steady
+state of that schedule), and pending doses are cancelled. SS 2 adds a schedule: from its TIME on the steady state is that
+of all schedules together.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ketamech.simulation.parameter_overrides import bounds
 
 @dataclass(frozen=True)
 class DoseTableSubject:
-    """One person of a table: name, parameters that differ (canonical units), occasions in order.
+    """One subject of a table: name, parameters that differ (canonical units), occasions in order.
 
-    An animal's parameters are those of its species and its own.
+    The parameters of an animal are those of its species and its covariates.
     """
 
     name: str
@@ -35,7 +35,7 @@ class DoseTableSubject:
 
 @dataclass(frozen=True)
 class DoseTable:
-    """A checked table, and what had to be assumed to read it; `columns`: how the file writes each of them."""
+    """A checked table, the assumptions of the reader (`notes`), and the columns as written in the file."""
 
     path: Path
     subjects: tuple[DoseTableSubject, ...]
@@ -44,15 +44,15 @@ class DoseTable:
 
 
 def read_doses(path: Path | str, parameters: ParameterTable, *, drug: str | None = None) -> DoseTable:
-    """The people of a dose table; `drug` is what is given where no column DRUG says it.
+    """The subjects of a dose table; `drug`: the drug of doses without a column DRUG.
 
-    Raises InputError with file, line and column for what cannot be given or is not known here.
+    Raises InputError with file, line and column for impossible doses and unsupported records.
     """
     return doses_in(text_of(Path(path)), path, parameters, drug=drug)
 
 
 def doses_in(text: str, path: Path | str, parameters: ParameterTable, *, drug: str | None = None) -> DoseTable:
-    """The same of a table whose text is at hand; `path` names it in errors and is not opened."""
+    """The same for the text of a table; `path` only names it in errors."""
     found = cells_of(text, Path(path))
     people = person_columns(found.columns, parameters)
     subjects: list[DoseTableSubject] = []
@@ -70,7 +70,7 @@ def doses_in(text: str, path: Path | str, parameters: ParameterTable, *, drug: s
 
 
 def _notes(found: CsvTable, people: Mapping[str, str], drug: str | None) -> Iterable[str]:
-    """What was taken for granted."""
+    """Assumptions that were made."""
     if any("DRUG" not in row.cells and row.number("AMT") for row in found.rows):
         yield f"every dose without a drug of its own is {drug}"
     if "UNIT" not in found.columns:
@@ -85,13 +85,13 @@ def _notes(found: CsvTable, people: Mapping[str, str], drug: str | None) -> Iter
 
 
 def person_columns(header: Iterable[str], parameters: ParameterTable) -> dict[str, str]:
-    """The parameter behind each column that has one."""
+    """The person.* parameter of each column that has one."""
     found = {name: f"person.{name.lower()}" for name in header if name not in COLUMNS}
     return {name: parameter for name, parameter in found.items() if parameter in parameters}
 
 
 def species_of(rows: Sequence[DoseRow]) -> Species:
-    """The species that a column SPECIES names, people without one. Raises InputError for two, or for an unknown one."""
+    """The species of column SPECIES, human without one. Raises InputError for two species or an unknown one."""
     given = [row for row in rows if "SPECIES" in row.cells]
     try:
         found = load_species(given[0].text("SPECIES") if given else HUMAN)
@@ -106,9 +106,9 @@ def species_of(rows: Sequence[DoseRow]) -> Species:
 def person_values(
     rows: Sequence[DoseRow], columns: dict[str, str], parameters: ParameterTable, species: str = HUMAN
 ) -> dict[str, float]:
-    """This person's parameters in canonical units, from columns in the unit of the parameter tables.
+    """Covariates of one subject in canonical units, from columns in the units of the parameter tables.
 
-    Raises InputError for one out of bounds, and for one that changes with time: a person here has one value.
+    Raises InputError for a value out of bounds, and for one that changes with time.
     """
     values = {}
     for column, name in columns.items():
@@ -119,7 +119,7 @@ def person_values(
         changed = next((other for other in given if other.number(column) != row.number(column)), None)
         if changed is not None:
             what = f"{column} changes from {row.number(column):g} to {changed.number(column):g}"
-            raise changed.error(what, column, "one value a person: no covariate changes with time here")
+            raise changed.error(what, column, "one value per subject; time-varying covariates are not supported")
         values[name] = convert(row.number(column), value.unit, value.canonical_unit)
         low, high = bounds(value, species)
         if not low <= values[name] <= high:

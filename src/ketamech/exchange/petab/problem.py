@@ -1,6 +1,6 @@
-"""What a PEtab problem is made of: courses of typical persons, each with published (or simulated) readings.
+"""The contents of a PEtab problem: conditions of typical subjects with published or simulated measurements.
 
-Of the scorecard only readings at one moment travel: PEtab has no peak, area or half-life, and compares no two courses.
+Only values at one time are exported: PEtab has no peak, area or half-life, and no comparison of two conditions.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
 
 SIMULATED_OUTPUTS = ("mood.madrs", "dissociation.cadss", "spines.density", "venous.ketamine", "venous.norketamine")
-RELATIVE_NOISE = 1e-3  # noise of a simulated reading, as a share of its largest value
+RELATIVE_NOISE = 1e-3  # noise of a simulated measurement, as a share of the largest value
 SEEN_AS = {
     "value": "{y}",
     "of_rest": "({y}) / {rest!r}",
@@ -55,7 +55,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class PetabCondition:
-    """A course of one typical person and what was read."""
+    """One simulated subject and its measurements."""
 
     name: str
     subject: Subject
@@ -63,7 +63,7 @@ class PetabCondition:
 
 
 def scorecard_cases(model: Model) -> tuple[tuple[PetabCondition, ...], dict[str, int]]:
-    """Every course of the scorecard with readings that PEtab can hold, and why so many rows cannot travel."""
+    """Every condition of the scorecard that PEtab can express, and the reasons for the rows that are left out."""
     evidence, protocols = load_evidence(), load_protocols()
     wanted: dict[str, list[Target]] = {}
     left: Counter[str] = Counter()
@@ -107,7 +107,7 @@ def _case(protocol: Protocol, targets: Sequence[Target], evidence: Evidence, mod
 
 
 def baseline_values(model: Model, values: Mapping[str, float]) -> dict[str, float]:
-    """Every output of a drug-free person whose parameters differ by `values` (canonical)."""
+    """Every output of a drug-free subject with parameter `values` (canonical)."""
     found = run(model, [Subject("rest", (), values)], np.array([0.0]))
     return {str(name): float(found[name].values[0, 0]) for name in found.data_vars}
 
@@ -124,7 +124,7 @@ def _measurement(target: Target, evidence: Evidence, rest: Mapping[str, float]) 
 
 
 def formula(output: str, seen_as: str, factor: float, rest: Mapping[str, float]) -> str:
-    """An expression of outputs, seen as itself or against rest, in SBML ids."""
+    """An expression of outputs in SBML ids, as a value or relative to the baseline."""
     y = _NAME.sub(lambda found: sbml_id(found[0]), output)
     at_rest = 0.0 if seen_as == "value" else float(value_of(output, rest))
     text = SEEN_AS[seen_as].format(y=y, rest=at_rest)
@@ -132,7 +132,7 @@ def formula(output: str, seen_as: str, factor: float, rest: Mapping[str, float])
 
 
 def scenario_case(scenario: Scenario, model: Model) -> PetabCondition:
-    """The treated person of a scenario, read at many times from our own curves: what another engine should find."""
+    """The treated patient of a scenario with simulated measurements, for a test of another engine."""
     treated = subjects(scenario, model)[0]
     starts = sorted({entry.time for entry in treated.events})
     found = run(model, [treated], output_times(scenario.horizon, starts, per_dose=12), tolerance=1e-9)

@@ -1,4 +1,4 @@
-"""Doses back from the experiments of a PEtab 2 problem as KetaMech writes it: one course an experiment."""
+"""Doses of the experiments of a PEtab 2 problem written by KetaMech."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Cells = list[dict[str, str]]
 
 
 def doses_of_petab(problem: Path, parameters: ParameterTable) -> dict[str, tuple[ParsedDoses, float]]:
-    """What each experiment puts into whom, and the last hour at which it is looked at. Raises InputError, naming it."""
+    """The input profile and the last measurement time (h) of each experiment. Raises InputError."""
     config = _config(problem)
     models = config.get("model_files")
     first = next(iter(models.values()), None) if isinstance(models, dict) and len(models) == 1 else None
@@ -46,7 +46,7 @@ def doses_of_petab(problem: Path, parameters: ParameterTable) -> dict[str, tuple
 def _add_changes(
     found: ParsedDoses, periods: list[tuple[float, str]], conditions: Mapping[str, Cells], problem: Path
 ) -> None:
-    """The changes of every period; at the first one a value is start plus dose, and the start is none."""
+    """Add the changes of every period; at time 0 a value is the dose itself, because the dosed states start at 0."""
     flowing: dict[str, float] = {}
     for at, condition in periods:
         if condition and condition not in conditions:

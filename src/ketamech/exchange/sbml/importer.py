@@ -1,7 +1,9 @@
-"""SBML -> an imported model: species, compartments, parameters, rules, reactions and events as states and offers.
+"""Reads an SBML file into an SbmlModel: species, compartments, parameters, rules, reactions and events.
 
-A species that reactions change is kept as an amount; in formulas its id means the concentration unless it has only
-substance units. What a rate rule changes is kept as what its id means. Time is a state of its own.
+The file is checked and converted to Level 3 with expanded functions; unsupported features are refused with their name. A
+species changed by reactions becomes an amount; in formulas its id means the concentration unless it has only substance
+units. A quantity with a rate rule is stored as what its id means. Time is a state. An algebraic rule (0 = formula) is
+solved for the one variable that nothing else determines.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from ketamech.model.stage import symbol
 
 
 def import_sbml(path: Path | str) -> SbmlModel:
-    """The model of an SBML file. Raises InputError, naming it, for anything that is not supported."""
+    """The model of an SBML file. Raises InputError, with its name, for an unsupported feature."""
     document = read_document(Path(path))
     try:
         return _SbmlImporter(document.getModel(), Path(path)).made
@@ -41,7 +43,7 @@ def import_sbml(path: Path | str) -> SbmlModel:
 
 
 class _SbmlImporter:
-    """One model while it is being read: what each id means first, then rules, reactions and events."""
+    """Builds one model: the meaning of each id first, then rules, reactions and events."""
 
     def __init__(self, model: Any, path: Path) -> None:
         self.model, self.path, self.names = model, path, libsbml()
@@ -52,7 +54,7 @@ class _SbmlImporter:
         self.ruled = {rule.getVariable(): rule for rule in rules if not rule.isAlgebraic()}
         self.first = {a.getSymbol(): a for a in _all(model, "InitialAssignment") if a.isSetMath()}
         self.set_by_events = {a.getVariable() for event in _all(model, "Event") for a in _all(event, "EventAssignment")}
-        self.rated: dict[str, None] = {}  # ids whose rate of change some formula uses
+        self.rated: dict[str, None] = {}  # ids whose rate of change is used in a formula
         self.reacting = self._reacting()
         self.implied = algebraic_unknowns(self.names, model, {*self.ruled, *self.reacting, *self.set_by_events})
         for compartment in _all(model, "Compartment"):
@@ -75,7 +77,7 @@ class _SbmlImporter:
         self.made.resolve_initial_values()
 
     def formula(self, node: Any, where: str) -> sympy.Expr:
-        """A formula of the model in our symbols."""
+        """A formula of the model in symbols."""
         return self._formulas(where).value(node)
 
     def _formulas(self, where: str) -> Formulas:
@@ -83,7 +85,7 @@ class _SbmlImporter:
         return Formulas(self.names, self.made.symbol_of_id, numbers, where, self._rate_of)
 
     def _rate_of(self, identifier: str) -> sympy.Expr:
-        """A name for the rate of change of what an id means; what it is can be said when all is read."""
+        """The symbol of a rate of change; its expression is added after everything is read."""
         self.rated[identifier] = None
         return symbol(qualified_name(identifier) + RATE_SUFFIX)
 
@@ -94,19 +96,19 @@ class _SbmlImporter:
         return {part.getSpecies() for part in sides} - inert
 
     def _plain(self, identifier: str, value: float | sympy.Expr | None) -> None:
-        """A compartment, a parameter or a stoichiometry: what it means and how it moves."""
+        """A compartment, parameter or stoichiometry: its symbol, and whether it is a state, constant or rule."""
         name = qualified_name(identifier)
         self.made.symbol_of_id[identifier] = symbol(name)
         rule = self.ruled.get(identifier)
         if identifier in self.implied or (rule is not None and rule.isAssignment()):
-            return  # an offer, written by _rules
+            return  # an output, written by _rules
         number = sympy.nan if value is None else sympy.sympify(value)
         if rule is not None or identifier in self.set_by_events:
             self.made.rates[name] = sympy.Integer(0)
             self.made.initial_values[name] = number
             self.made.state_of_id[identifier] = (name, None)
         elif identifier in self.first:
-            self.made.rules[name] = number  # a value worked out at the start, filled in by _starts
+            self.made.rules[name] = number  # an initial assignment, filled in by _starts
         elif value is None:
             raise InputError(
                 f"'{identifier}' has no value", key=identifier, expected="a value, a rule or an assignment"
@@ -115,7 +117,7 @@ class _SbmlImporter:
             self.made.constants[name] = float(value)
 
     def _stoichiometries(self) -> None:
-        """Numbers of particles that have an id may be used, ruled and set like parameters."""
+        """A stoichiometry with an id can be used, ruled and set like a parameter."""
         for reaction in _all(self.model, "Reaction"):
             for part in (*_all(reaction, "Reactant"), *_all(reaction, "Product")):
                 if part.isSetId():
@@ -124,7 +126,7 @@ class _SbmlImporter:
     def _species(self, species: Any) -> None:
         identifier = species.getId()
         name, volume = qualified_name(identifier), self._volume(species)
-        if identifier in self.ruled or identifier in self.implied:  # kept as what its id means
+        if identifier in self.ruled or identifier in self.implied:  # stored as what its id means
             self._plain(identifier, self._meant(species))
             self.made.amounts[identifier] = symbol(name) * volume
             if name in self.made.rates and volume != 1:
@@ -140,7 +142,7 @@ class _SbmlImporter:
         self.made.state_of_id[identifier] = (amount.name, species.getCompartment() if volume != 1 else None)
 
     def _volume(self, species: Any) -> sympy.Expr:
-        """What a concentration is multiplied by to be an amount; 1 where the id means the amount itself."""
+        """The volume that turns a concentration into an amount; 1 where the id means the amount."""
         compartment = self.model.getCompartment(species.getCompartment())
         flat = compartment.isSetSpatialDimensions() and compartment.getSpatialDimensions() == 0
         if species.getHasOnlySubstanceUnits() or flat:
@@ -148,7 +150,7 @@ class _SbmlImporter:
         return self.made.symbol_of_id[species.getCompartment()]
 
     def _meant(self, species: Any) -> sympy.Expr | None:
-        """The start of a species as what its id means."""
+        """The initial value of a species in the meaning of its id."""
         size = self.made.symbol_of_id[species.getCompartment()]
         concentration = self._volume(species) != 1
         if species.isSetInitialConcentration():
@@ -215,7 +217,7 @@ class _SbmlImporter:
         self.made.rates[state] += self._count(part) * self._factor(part.getSpecies()) * rate
 
     def _count(self, part: Any) -> sympy.Expr:
-        """How many particles: a number, or a symbol where the reference has an id."""
+        """The stoichiometry: a number, or a symbol where the reference has an id."""
         if part.isSetId() and part.getId() in self.made.symbol_of_id:
             return self.made.symbol_of_id[part.getId()]
         if part.isSetStoichiometryMath():
@@ -237,7 +239,7 @@ class _SbmlImporter:
         assigned = []
         for one in _all(event, "EventAssignment"):
             if one.getVariable() not in self.made.state_of_id:
-                what = f"{where} sets '{one.getVariable()}', which does not stand by itself"
+                what = f"{where} sets '{one.getVariable()}', which is not a variable"
                 raise InputError(what, expected="a variable")
             if one.isSetMath():
                 assigned.append((one.getVariable(), self.formula(one.getMath(), where)))
@@ -265,9 +267,9 @@ EXPECTED = "a rule that is linear in the one variable that nothing else determin
 
 
 def algebraic_unknowns(names: Any, model: Any, taken: Collection[str]) -> dict[str, Any]:
-    """{variable: the algebraic rule that determines it}; `taken` is what rules, reactions and events determine.
+    """{variable: the algebraic rule that determines it}; `taken`: ids determined by rules, reactions and events.
 
-    `names` is libSBML. Raises InputError where a rule leaves open which variable it is about.
+    `names` is libSBML. Raises InputError for a rule that determines no unique variable.
     """
     rules = [model.getRule(i) for i in range(model.getNumRules())]
     waiting = [(rule, set(_ids(names, rule.getMath()))) for rule in rules if rule.isAlgebraic() and rule.isSetMath()]
@@ -286,7 +288,7 @@ def algebraic_unknowns(names: Any, model: Any, taken: Collection[str]) -> dict[s
 
 
 def solve_for(formula: sympy.Expr, variable: sympy.Symbol, name: str) -> sympy.Expr:
-    """What makes a formula 0. Raises InputError where it is not linear in the variable."""
+    """The value of the variable for which a formula is 0. Raises InputError for a nonlinear formula."""
     slope = sympy.expand(sympy.diff(formula, variable))
     if slope == 0 or slope.has(variable):
         raise InputError(f"an algebraic rule that is not linear in '{name}'", key=name, expected=EXPECTED)
@@ -301,7 +303,7 @@ def _ids(names: Any, node: Any) -> Iterator[str]:
 
 
 def _moving(model: Any) -> Iterator[str]:
-    """Ids of what may change."""
+    """Ids of quantities that are not constant."""
     for things in (model.getListOfCompartments(), model.getListOfSpecies(), model.getListOfParameters()):
         yield from (things.get(i).getId() for i in range(things.size()) if not things.get(i).getConstant())
 
@@ -315,19 +317,19 @@ IGNORED_PACKAGES = (
     "groups",
     "annot",
     "l3v2extendedmath",
-)  # the last: its functions are refused by name
+)  # functions of the last one are refused by name
 
 
 def read_document(path: Path) -> Any:
-    """A libSBML document ready to be translated. Raises InputError for a file that is no valid SBML, or not supported.
+    """A checked and converted libSBML document. Raises InputError for invalid or unsupported SBML.
 
-    Keep the document for as long as anything in it is used: its parts die with it.
+    Keep a reference to the document while its parts are used: they are freed with it.
     """
     names = libsbml()
     document = names.readSBMLFromString(read_text(path))
     _refuse_errors(names, document, path)
     if document.getModel() is None:
-        raise InputError("the file holds no model", file=path, expected="an SBML model")
+        raise InputError("the file has no model", file=path, expected="an SBML model")
     _refuse_packages(document, path)
     if document.getLevel() < LEVEL and not document.setLevelAndVersion(LEVEL, VERSION, False):
         raise InputError(f"SBML Level {document.getLevel()} that cannot be brought to Level 3", file=path)
@@ -341,7 +343,7 @@ def read_document(path: Path) -> Any:
 
 
 def read_text(path: Path) -> str:
-    """The text of a model's file. Raises InputError for what is too large or no text."""
+    """The text of a file. Raises InputError for a file that is too large or not text."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise InputError("the file is too large", file=path, expected=f"at most {MAX_FILE_BYTES:,} bytes")
@@ -355,13 +357,13 @@ def read_text(path: Path) -> str:
 def _refuse_errors(names: Any, document: Any, path: Path) -> None:
     for i in range(document.getNumErrors()):
         error = document.getError(i)
-        harmless = error.getErrorId() == names.MissingXMLEncoding  # UTF-8 then, which has been checked
+        harmless = error.getErrorId() == names.MissingXMLEncoding  # then it is UTF-8, which was checked
         if error.getSeverity() >= names.LIBSBML_SEV_ERROR and not harmless:
             raise InputError(_error_text(error), file=path, line=error.getLine() or None, expected="a valid SBML model")
 
 
 def _error_text(error: Any) -> str:
-    """What libSBML says in short, and what is wrong here, which it says after its reference to the specification."""
+    """The short message of libSBML, and the specific one that follows its reference to the specification."""
     short = " ".join(error.getShortMessage().split()) or "not valid SBML"
     _, _, after = error.getMessage().partition("\nReference:")
     here = " ".join(after.partition("\n")[2].split())[:200].rstrip(".")
@@ -382,7 +384,7 @@ def _refuse_packages(document: Any, path: Path) -> None:
 
 
 def _refuse_parts(model: Any, path: Path) -> None:
-    """Refuse what changes numbers and is not known here."""
+    """Refuse unsupported features that change results."""
     for what in _unsupported(model):
         raise InputError(f"the model has {what}", file=path, expected="what docs/exchange.md lists as supported")
 

@@ -1,4 +1,4 @@
-"""MathML of an SBML model, as libSBML reads it, -> SymPy; what the engine cannot compute is refused by name."""
+"""Converts MathML, as read by libSBML, to SymPy; unsupported operations are refused with their name."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import sympy
 from ketamech.core import InputError
 from ketamech.engine.codegen.lowering import floor_, select_positive
 
-MAX_FACTORIAL = 170  # that of a larger number is beyond what a double can hold
+MAX_FACTORIAL = 170  # a larger factorial exceeds a double
 Choose = Callable[[sympy.Expr, sympy.Expr], sympy.Expr]
 
 
 def number(value: float) -> sympy.Expr:
-    """A number; a whole one exactly."""
+    """A number; integers are exact."""
     return sympy.Integer(int(value)) if float(value).is_integer() and abs(value) < 2**31 else sympy.Float(value)
 
 
 def choice(x: sympy.Expr, yes: sympy.Expr, no: sympy.Expr) -> sympy.Expr:
-    """`yes` where x is above 0, else `no`; decided at once where x is a number."""
+    """`yes` where x is above 0, else `no`; evaluated at once for a number."""
     if x.is_Number:
         return yes if x is not sympy.nan and x > 0 else no
     return select_positive(x, yes, no)
@@ -33,7 +33,7 @@ def unless_equal(x: sympy.Expr, y: sympy.Expr) -> Choose:
 
 
 def real(value: sympy.Expr) -> sympy.Expr:
-    """A value as a processor has it: infinite or not a number where mathematics leaves the real numbers."""
+    """A value in floating-point arithmetic: infinite or NaN outside the real numbers."""
     value = value.xreplace({sympy.zoo: sympy.oo})
     if value.has(sympy.I) or (value.is_number and value.is_extended_real is False):
         return sympy.nan
@@ -41,7 +41,7 @@ def real(value: sympy.Expr) -> sympy.Expr:
 
 
 def factorial(x: sympy.Expr) -> sympy.Expr | None:
-    """Of a whole number; None of anything else."""
+    """The factorial of an integer; None for anything else."""
     if not x.is_Number or not float(x).is_integer() or x < 0:
         return None
     return sympy.oo if x > MAX_FACTORIAL else number(float(sympy.factorial(int(x))))
@@ -98,7 +98,7 @@ def _floor(x: sympy.Expr) -> sympy.Expr:
 
 
 def _quotient(x: sympy.Expr, y: sympy.Expr) -> sympy.Expr:
-    """Towards 0."""
+    """The quotient rounded towards 0."""
     ratio = _over(x, y)
     return choice(ratio, _floor(ratio), -_floor(-ratio))
 
@@ -161,7 +161,7 @@ RateOf = Callable[[str], sympy.Expr]
 
 
 class Formulas:
-    """Reads formulas of one model: `symbols` {id: expression} says what an id means, `numbers` what is constant.
+    """Reads formulas of one model: `symbols` {id: expression}, `numbers` {id: constant}.
 
     `rate_of` gives the rate of change of an id; without it rateOf is refused.
     """
@@ -178,7 +178,7 @@ class Formulas:
         self._rate_of = rate_of
 
     def value(self, node: Any) -> sympy.Expr:
-        """A formula that is a number. Raises InputError, naming it, for one that is not supported."""
+        """A numeric formula. Raises InputError, with its name, for an unsupported operation."""
         if node.isInteger():
             return sympy.Integer(node.getInteger())
         if node.isNumber():
@@ -192,7 +192,7 @@ class Formulas:
         return self._applied(node)
 
     def condition(self, node: Any) -> Choose:
-        """A condition, as the function that takes what holds if it is true and what holds if not."""
+        """A condition as a function of the values for true and for false."""
         kind = self._kind(node)
         if kind in ("true", "false"):
             return lambda yes, no: yes if kind == "true" else no
@@ -205,7 +205,7 @@ class Formulas:
         return unless_equal(found, sympy.Integer(0))
 
     def _type(self, node: Any) -> int:
-        """The type of a node, asked of libSBML itself: once libSEDML is loaded, nodes may come as its own class."""
+        """The type of a node, from libSBML: once libSEDML is loaded, nodes may have a class of its own."""
         return int(self._libsbml.ASTNode.getType(node))
 
     def _kind(self, node: Any) -> str:
@@ -260,9 +260,7 @@ class Formulas:
             return sympy.Float(AVOGADRO)
         name = node.getName()
         if name not in self._symbols:
-            raise InputError(
-                f"{self._where} names '{name}', which the model does not hold", expected="an id of the model"
-            )
+            raise InputError(f"{self._where} names '{name}', which is not in the model", expected="an id of the model")
         return self._symbols[name]
 
     def _constant(self, node: Any) -> sympy.Expr:
@@ -275,7 +273,7 @@ class Formulas:
         if kind == "piecewise":
             return self._piecewise(node)
         if kind == "delay":
-            raise InputError(f"{self._where} uses delays (values of the past)", expected="a model without them")
+            raise InputError(f"{self._where} uses delays", expected="a model without delays")
         if kind == "rateof":
             return self._rate(node)
         values = [self.value(node.getChild(i)) for i in range(node.getNumChildren())]
@@ -288,7 +286,7 @@ class Formulas:
     def _called(self, kind: str, values: list[sympy.Expr]) -> sympy.Expr:
         if kind not in FUNCTIONS:
             raise InputError(
-                f"{self._where} uses {kind}, which is not known here", expected="functions of docs/exchange.md"
+                f"{self._where} uses {kind}, which is not supported", expected="functions of docs/exchange.md"
             )
         try:
             return real(FUNCTIONS[kind](*values))
@@ -298,14 +296,14 @@ class Formulas:
             ) from None
 
     def _rate(self, node: Any) -> sympy.Expr:
-        """The rate of change of what an id means."""
+        """The rate of change of an id."""
         name = str(node.getChild(0).getName()) if node.getNumChildren() == 1 else "no single name"
         if self._rate_of is None or name not in self._symbols:
             raise InputError(f"{self._where} uses rateOf of {name}", expected="rateOf of an id of the model")
         return self._rate_of(name)
 
     def _factorial(self, values: list[sympy.Expr]) -> sympy.Expr:
-        """Of a constant; the engine has none of what moves."""
+        """The factorial of a constant; the engine has no factorial of a variable."""
         known = {self._symbols[name]: number(value) for name, value in self._numbers.items() if name in self._symbols}
         found = factorial(values[0].xreplace(known)) if len(values) == 1 else None
         if found is None:
@@ -313,7 +311,7 @@ class Formulas:
         return found
 
     def _exponent(self, node: Any, value: sympy.Expr) -> sympy.Expr:
-        """A constant exponent as its number, so that a negative base can be raised to a whole one."""
+        """A constant exponent as a number, so that a negative base can have an integer exponent."""
         if node.isName() and node.getName() in self._numbers:
             return number(self._numbers[node.getName()])
         return number(float(value)) if value.is_Float else value

@@ -1,4 +1,4 @@
-"""Doses back from SBML as KetaMech writes it: starting values, and events that add to a state or set an inflow."""
+"""Doses of an SBML model written by KetaMech: initial values, and events that add to a state or set an inflow."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from ketamech.exchange.optional_libraries import libsbml
 from ketamech.exchange.sbml.ids import INFLOW, own_name
 from ketamech.parameters import ParameterTable
 
-SITES = ("central", "gut", "nose", "mouth", "muscle", "skin", "peritoneum")  # what a dose of ketamine enters
+SITES = ("central", "gut", "nose", "mouth", "muscle", "skin", "peritoneum")  # compartments that doses of ketamine enter
 KINETICS = "pharmacokinetics."
 EXPECTED = "a model as KetaMech writes it"
 _SIZE = r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)(?: [A-Za-z]\w*)?"
 _MOMENT = re.compile(rf"time >= {_SIZE}\Z")
 _SPEED = re.compile(rf"{_SIZE}\Z")
 _AMOUNT = re.compile(rf"(\w+) \+ {_SIZE}\Z")
-VALUE_TOLERANCE = 1e-12  # of a value: written with 15 digits
+VALUE_TOLERANCE = 1e-12  # relative; values have 15 digits
 
 
 @dataclass(frozen=True)
 class ParsedDoses:
-    """What enters, and the parameters that differ from the tables (canonical units)."""
+    """The input profile, and the parameters that differ from the tables (canonical units)."""
 
     profile: InputProfile
     values: Mapping[str, float]
 
 
 def doses_of_sbml(text: str, parameters: ParameterTable) -> ParsedDoses:
-    """What a model puts into whom. Raises InputError, naming it, for what is not a dose."""
+    """The doses and parameter values of a model. Raises InputError for an event that is not a dose."""
     names = libsbml()
     document = names.readSBMLFromString(text)
     model = document.getModel()
@@ -67,20 +67,20 @@ def doses_of_sbml(text: str, parameters: ParameterTable) -> ParsedDoses:
 
 
 def dosed_states() -> frozenset[str]:
-    """States that doses enter; all are 0 at rest."""
+    """States that doses enter; all are 0 at baseline."""
     ketamine = {f"{KINETICS}{site}_{side}" for site in SITES for side in "sr"}
     return frozenset(ketamine | {drug.compartment for drug in DRUGS if drug.compartment} | {BELIEF})
 
 
 def _start(found: InputProfile, starts: Mapping[str, float]) -> None:
-    """What is given at 0 h is in the starting values."""
+    """Doses at 0 h are part of the initial values."""
     dosed = dosed_states()
     for state, value in starts.items():
         if state in dosed:
             if _number(value, state):
                 found.add(state, 0.0, value)
         elif state.startswith(KINETICS) and _number(value, state):
-            what = f"the model starts with a drug in the body ({state}): at steady state, of a rhythm it does not tell"
+            what = f"the model starts with a drug in the body ({state}): a steady state whose schedule is unknown"
             raise InputError(what, key=state, expected="a drug-free start")
 
 
@@ -113,7 +113,7 @@ def _change(names: Any, assignment: Any, label: str) -> tuple[str, str, float]:
 
 
 def _formula_text(names: Any, part: Any) -> str:
-    """A formula as text. Types of its nodes are not asked for: beside libSEDML they are not told as numbers."""
+    """A formula as text; node types are not used, because libSEDML changes their class."""
     return str(names.formulaToL3String(part.getMath()) or "") if part is not None and part.isSetMath() else ""
 
 

@@ -1,7 +1,7 @@
-"""Runs an imported model on our engine: stretches without an event, and what happens between them.
+"""Simulates an imported SBML model: integration between events, and execution of the events.
 
-An event is found where its trigger, watched at closely spaced times, becomes true; the moment is then narrowed down.
-A trigger that is true for less than the spacing goes unseen.
+Triggers are evaluated at closely spaced times; the time at which one changes is then refined. A trigger that is true
+for less than the spacing is missed.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from ketamech.exchange.sbml.sbml_model import (
 )
 
 TOLERANCE = 1e-8
-EVENT_SCAN_POINTS = 12  # times between two outputs at which triggers are looked at
-REFINEMENT_POINTS, MAX_REFINEMENTS = 40, 8  # points of each narrowing, and how many at most
-EVENT_TIME_TOLERANCE = 1e-11  # of the time, to which a moment is found
-MAX_EVENTS_AT_ONCE = 1000  # events at one moment: more never end
+EVENT_SCAN_POINTS = 12  # evaluations of the triggers between two outputs
+REFINEMENT_POINTS, MAX_REFINEMENTS = 40, 8
+EVENT_TIME_TOLERANCE = 1e-11  # relative, of the time of an event
+MAX_EVENTS_AT_ONCE = 1000  # at one time; more is an infinite loop
 
 
 def simulate_imported(model: SbmlModel, times: np.ndarray, *, tolerance: float = TOLERANCE) -> dict[str, np.ndarray]:
     """Every value of a model at `times` (rising, in its unit of time): ids, and `amount(id)` of species.
 
-    Raises SolverError where the equations cannot be solved or events never end.
+    Raises SolverError where the equations cannot be solved or events trigger one another without end.
     """
     run = _Run(model, tolerance)
     rows = run.values_at_times(np.asarray(times, dtype=float))
@@ -46,7 +46,7 @@ def simulate_imported(model: SbmlModel, times: np.ndarray, *, tolerance: float =
 
 @dataclass(frozen=True)
 class _PendingEvent:
-    """An event that has fired: when it is carried out, and the values it sets if they are those of when it fired."""
+    """An event that has fired: time of execution, index, and values if computed when it fired."""
 
     time: float
     place: int
@@ -88,7 +88,7 @@ class _Run:
         return rows
 
     def _advance(self, end: float) -> None:
-        """To `end`, or to the next moment at which something happens."""
+        """Advance to `end` or to the next event."""
         if not self.model.events:
             self.state = self._solve(np.array([end]))[0]
             self.state[self.clock] = end
@@ -107,7 +107,7 @@ class _Run:
         self._process_events()
 
     def _solve(self, times: np.ndarray) -> np.ndarray:
-        """States [time, state] from the present one on."""
+        """States [time, state] from the current state."""
         start = self.now
         names = self.system.state_names
         asked = np.concatenate([[0.0], np.maximum(times - start, 0.0)])
@@ -119,7 +119,7 @@ class _Run:
         return np.array(found.values[0, 1:])
 
     def _changed(self, state: np.ndarray) -> bool:
-        """Whether some trigger becomes true, or false, at a state."""
+        """Whether any trigger changes at a state."""
         known = self.values(state)
         return any((trigger(known) > 0.5) != was for trigger, was in zip(self.triggers, self.true, strict=True))
 
@@ -140,7 +140,7 @@ class _Run:
         return after.copy()
 
     def _process_events(self) -> None:
-        """Everything that happens now: events that fire, and those that are carried out, until nothing more does."""
+        """Fire and execute the events of the current time until none is left."""
         for _ in range(MAX_EVENTS_AT_ONCE):
             self._update_triggers()
             ready = [one for one in self.due if one.time <= self.now + EVENT_TIME_TOLERANCE * max(abs(self.now), 1e-3)]
@@ -152,7 +152,7 @@ class _Run:
         raise SolverError(f"events at {self.now:g} never end")
 
     def _update_triggers(self) -> None:
-        """Events whose trigger has become true; those that do not persist and became false are dropped."""
+        """Add events whose trigger became true; remove non-persistent events whose trigger became false."""
         known = self.values()
         for place, event in enumerate(self.model.events):
             holds = self.triggers[place](known) > 0.5
@@ -175,13 +175,16 @@ class _Run:
         known = self.values()
         given = one.values or {to: value(known) for to, value in self.assigned[one.place]}
         names = self.system.state_names
-        for to, value in given.items():  # a concentration is of the size before this moment, also where that is set too
+        for (
+            to,
+            value,
+        ) in given.items():  # a concentration refers to the volume before the event, even if the event sets it
             state, compartment = self.model.state_of_id[to]
             self.state[names.index(state)] = value * known[qualified_name(compartment)] if compartment else value
         self._keep_amounts(known)
 
     def _keep_amounts(self, before: Mapping[str, float]) -> None:
-        """What is kept as a concentration, where the size of its compartment has been changed."""
+        """Conserve the amount of states stored as concentrations where the volume has changed."""
         if not self.model.concentration_states:
             return
         after = self.values()
