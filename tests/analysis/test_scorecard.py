@@ -146,7 +146,7 @@ def test_papers_and_gaps_add_up(card):
 
 
 def test_a_simulation_with_ten_times_the_concentration_misses_every_level(model):
-    """A wrong simulation of whole protocols: every concentration in plasma and venous blood is ten times too high."""
+    """A wrong simulation of whole protocols: ten times the concentration in plasma and venous blood."""
     targets = tuple(
         t for t in TARGETS
         if t.measure.output in model.layout.units and t.measure.output.startswith(("plasma.", "venous."))
