@@ -1,4 +1,4 @@
-"""The one task that everybody is given: patients who differ, the same doses, times and outputs."""
+"""The benchmark case: different patients with the same doses, output times and outputs."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ OUTPUTS = (
     "dissociation.cadss",
 )
 SPREAD = 0.2  # SD of the logarithm of a drawn parameter
-EVERY = 6  # one in so many of the parameters that have a lognormal spread is drawn: about forty
+DRAW_EVERY = 6  # every sixth parameter with a lognormal spread is drawn, about forty in all
 ROUNDING = 1e-12  # of a state's declared size: a start below it is 0
 BOLUS_KIND = 0  # kind of an event: an amount enters at once
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch between two events: from `start` to `stop` (h), what enters at `start`, what flows in throughout."""
+    """The interval between two events: `start` and `stop` (h), bolus at `start`, constant inflow."""
 
     start: float
     stop: float
@@ -48,18 +48,18 @@ class Segment:
 
 @dataclass(frozen=True)
 class BenchmarkCase:
-    """`inputs` [patient, input] with resting values in place, `start` [patient, state] drug-free; all get `given`."""
+    """`inputs` [patient, input] with baseline values, drug-free `start` [patient, state], and the dose `events`."""
 
     model: Model
     inputs: np.ndarray
     start: np.ndarray
-    given: Events
+    events: Events
     times: np.ndarray
     outputs: tuple[str, ...]
 
     @property
     def system(self) -> System:
-        """The equations as symbols, for those who have to be told them."""
+        """The symbolic equations, for engines that need them."""
         return self.model.system
 
     @property
@@ -72,19 +72,19 @@ class BenchmarkCase:
         return replace(self, inputs=self.inputs[:count], start=self.start[:count])
 
     def infused(self) -> list[int]:
-        """States into which something flows evenly at one time or another."""
-        return sorted({int(i) for i in self.given.state[self.given.kind != BOLUS_KIND]})
+        """States with a constant inflow at any time."""
+        return sorted({int(i) for i in self.events.state[self.events.kind != BOLUS_KIND]})
 
     def segments(self) -> list[Segment]:
-        """The stretches between events; what is given at one time is given in one jump."""
+        """The intervals between events; boluses at one time are added up."""
         end = float(self.times[-1])
-        marks = np.unique([0.0, end, *self.given.time[self.given.time < end]]).tolist()
+        marks = np.unique([0.0, end, *self.events.time[self.events.time < end]]).tolist()
         inflow, found = np.zeros(self.start.shape[1]), []
         for start, stop in pairwise(marks):
             jump, inflow = np.zeros_like(inflow), inflow.copy()
-            for i in np.flatnonzero(self.given.time == start):
-                (jump if self.given.kind[i] == BOLUS_KIND else inflow)[self.given.state[i]] += self.given.size[i]
-            inflow[np.abs(inflow) < 1e-9] = 0.0  # what rounding leaves when an infusion ends
+            for i in np.flatnonzero(self.events.time == start):
+                (jump if self.events.kind[i] == BOLUS_KIND else inflow)[self.events.state[i]] += self.events.size[i]
+            inflow[np.abs(inflow) < 1e-9] = 0.0  # rounding error at the end of an infusion
             found.append(Segment(start, stop, jump, inflow))
         return found
 
@@ -92,7 +92,7 @@ class BenchmarkCase:
 def make_case(
     count: int, *, model: Model | None = None, times: Sequence[float] = TIMES, seed: int = 1
 ) -> BenchmarkCase:
-    """The task for `count` patients. Raises SolveFailed when one has no drug-free rest state."""
+    """The case for `count` patients. Raises SolverError when a patient has no drug-free steady state."""
     model = model or load_model()
     patients = draw(model, count, seed)
     first = patients.initial()
@@ -104,17 +104,17 @@ def make_case(
 
 
 def drawn_columns(model: Model) -> list[int]:
-    """Which inputs differ between patients: every few of those with a lognormal spread, the person's own left alone."""
+    """Inputs that differ between patients: every sixth parameter with a lognormal spread, except person.*."""
     spread = [
         i
         for i, name in enumerate(model.layout.parameter_names)
         if model.parameters[name].spread.kind == "lognormal" and not name.startswith("person.")
     ]
-    return spread[::EVERY]
+    return spread[::DRAW_EVERY]
 
 
 def draw(model: Model, count: int, seed: int, chunk: int = 0) -> Ensemble:
-    """`count` patients on the regimen; `chunk` numbers parts of a long list."""
+    """`count` patients on the regimen; `chunk`: number of a part of a large cohort."""
     chance = np.random.Generator(np.random.Philox(key=[seed, chunk]))
     names = [model.layout.parameter_names[i] for i in drawn_columns(model)]
     factors = np.exp(SPREAD * chance.standard_normal((count, len(names))))

@@ -50,7 +50,7 @@ DONE: dict[str, Callable[[Any], None]] = {"growth": _follow_a_rat, "trial": _run
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """Chromium driven by Playwright. Raises BadInput that says what to install."""
+    """Chromium driven by Playwright. Raises InputError that says what to install."""
     path = os.environ.get("KETAMECH_CHROMIUM") or next((p for p in map(shutil.which, BROWSERS) if p), None)
     try:
         from playwright.sync_api import sync_playwright

@@ -45,8 +45,8 @@ class Engine:
 
 
 OURS = Engine("ours", "KetaMech", "this engine", ketamech_engine.load)
-QUICK = ("roadrunner", "copasi")  # compile within seconds
-PEERS = (
+QUICK_ENGINES = ("roadrunner", "copasi")  # compile within seconds
+ENGINES = (
     OURS,
     Engine(
         "roadrunner",
@@ -83,9 +83,9 @@ PEERS = (
 )
 
 
-def chosen(names: Sequence[str]) -> list[Engine]:
-    """Peers by name (all where none is named), ours always among them. Raises UnknownName."""
-    known = {peer.name: peer for peer in PEERS}
+def select_engines(names: Sequence[str]) -> list[Engine]:
+    """Peers by name (all where none is named), ours always among them. Raises UnknownNameError."""
+    known = {peer.name: peer for peer in ENGINES}
     for name in names:
         if name not in known:
             raise UnknownNameError(
@@ -94,4 +94,4 @@ def chosen(names: Sequence[str]) -> list[Engine]:
                 expected=", ".join(known),
                 nearest=closest_match(name, known),
             )
-    return [peer for peer in PEERS if peer is OURS or not names or peer.name in names]
+    return [peer for peer in ENGINES if peer is OURS or not names or peer.name in names]

@@ -1,4 +1,4 @@
-"""The machine and the versions that figures were taken on."""
+"""Description of the computer on which a benchmark ran."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores this process may use, system and Python; no name and no path."""
+    """Processor, usable cores, memory, system and Python version; no host name and no path."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     found = {"processor": _processor(), "cores": cores, "memory_gib": _memory()}
     return found | {"system": platform.system(), "python": platform.python_version()}
@@ -25,7 +25,7 @@ def _memory() -> float | None:
 
 
 def line_of(file: str, key: str) -> str:
-    """What a file of `key: value` lines says of a key; empty where there is no such file or key."""
+    """The value of a key in a file of `key: value` lines; empty without the file or the key."""
     try:
         lines = Path(file).read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Our own engine, behind the one face that every peer has. All that the benchmark asks of the engine is asked here."""
+"""The engine of KetaMech with the interface of the benchmark."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def load(problem: BenchmarkCase) -> Run:
-    """Compile where need be, and return what solves the task for every patient of the problem on one thread."""
+    """Compile, and return the function that solves the case for every patient on one thread."""
     curves(problem, 1e-3)
     return lambda tolerance: curves(problem, tolerance)
 
 
 def curves(problem: BenchmarkCase, tolerance: float, *, threads: int = 1) -> np.ndarray:
-    """Values [patient, time, output] of the problem's patients. Raises SolveFailed when one cannot be solved."""
+    """Values [patient, time, output]. Raises SolverError when a patient cannot be solved."""
     found = solve(
-        problem.model.kernel, problem.start, problem.inputs, [problem.given] * len(problem.inputs), problem.times,
+        problem.model.kernel, problem.start, problem.inputs, [problem.events] * len(problem.inputs), problem.times,
         outputs=problem.outputs, tolerance=tolerance, threads=threads,
     )  # fmt: skip
     if np.any(found.status):
@@ -33,7 +33,7 @@ def curves(problem: BenchmarkCase, tolerance: float, *, threads: int = 1) -> np.
 
 
 def rest_of(model: Model, inputs: np.ndarray, *, threads: int = 1) -> np.ndarray:
-    """Drug-free states [patient, state]; resting values are filled into `inputs`. Raises SolveFailed."""
+    """Drug-free states [patient, state]; baseline values are written into `inputs`. Raises SolverError."""
     start, found = drug_free_steady_state(model.kernel, inputs, threads=threads)
     if not np.all(found):
         raise SolverError(f"{int(np.sum(~found))} of {len(found)} drawn patients have no rest state")

@@ -1,4 +1,4 @@
-"""libRoadRunner: CVODE on our SBML export, doses as its events; every patient set through its vector calls."""
+"""libRoadRunner (CVODE) on the SBML export of the benchmark case, with doses as its events."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import sympy
 
+from ketamech.exchange.external_simulators import RoadRunnerModel
 from ketamech.exchange.sbml.export import write_sbml
 from ketamech.exchange.sbml.ids import inflow_id, sbml_id
 from ketamech.model.reference_rhs import NUMPY
@@ -18,49 +19,39 @@ if TYPE_CHECKING:
     from benchmarks.benchmark_case import BenchmarkCase
     from benchmarks.engines import Run
 
-MOST_STEPS = 1_000_000
 
+def load(case: BenchmarkCase) -> Run:
+    """Compile the SBML document, and return the function that solves the case for every patient."""
+    text = write_sbml(case.system, case.inputs[0], case.start[0], case.events)
+    model = RoadRunnerModel(text, [sbml_id(name) for name in case.outputs])
+    places, constants = model.places(_ids(case)), constant_outputs(case.system)
+    first, state_ids = case.segments()[0], [sbml_id(name) for name in case.system.state_names]
 
-def load(problem: BenchmarkCase) -> Run:
-    """Compile the SBML document, and return what solves the task for every patient of the problem."""
-    import roadrunner
-
-    roadrunner.Logger.disableLogging()
-    simulator = roadrunner.RoadRunner(write_sbml(problem.system, problem.inputs[0], problem.start[0], problem.given))
-    simulator.timeCourseSelections = [sbml_id(name) for name in problem.outputs]
-    simulator.integrator.maximum_num_steps = MOST_STEPS
-    places, fixed = _places(simulator.model, problem), fixed_values(problem.system)
-    first, times = problem.segments()[0], [0.0, *problem.times.tolist()]
-
-    def one(inputs: np.ndarray, start: np.ndarray) -> np.ndarray:
-        simulator.reset()
-        values = np.concatenate([inputs, fixed(inputs), start + first.jump, first.inflow[problem.infused()]])
-        simulator.model.setGlobalParameterValues(places, values)
-        return np.array(simulator.simulate(times=times))[1:]
+    def solve_patient(inputs: np.ndarray, start: np.ndarray) -> np.ndarray:
+        values = [inputs, constants(inputs), start + first.jump, first.inflow[case.infused()]]
+        model.set_values(places, np.concatenate(values))
+        return model.simulate(case.times)
 
     def run(tolerance: float) -> np.ndarray:
-        simulator.integrator.relative_tolerance = tolerance
-        simulator.integrator.absolute_tolerance = (tolerance * problem.scale).tolist()
-        return np.array([one(*each) for each in zip(problem.inputs, problem.start, strict=True)])
+        model.set_tolerances(tolerance, dict(zip(state_ids, (tolerance * case.scale).tolist(), strict=True)))
+        return np.array([solve_patient(*patient) for patient in zip(case.inputs, case.start, strict=True)])
 
     return run
 
 
-def _places(model: object, problem: BenchmarkCase) -> list[int]:
-    """Where inputs, fixed offers, states and constant inputs stand among the simulator's parameters."""
-    system = problem.system
-    place = {name: i for i, name in enumerate(model.getGlobalParameterIds())}  # type: ignore[attr-defined]
-    names = [*system.inputs, *(offer.name for offer in system.outputs if offer.is_constant), *system.state_names]
-    inflows = [inflow_id(system.state_names[i]) for i in problem.infused()]
-    return [place[one] for one in (*map(sbml_id, names), *inflows)]
+def _ids(case: BenchmarkCase) -> list[str]:
+    """Inputs, constant outputs, states and constant inflows."""
+    system = case.system
+    names = [*system.inputs, *(output.name for output in system.outputs if output.is_constant), *system.state_names]
+    return [*map(sbml_id, names), *(inflow_id(system.state_names[i]) for i in case.infused())]
 
 
-def fixed_values(system: System) -> Callable[[np.ndarray], np.ndarray]:
-    """Inputs of a person -> their fixed offers: the simulator computes those once, for the patient in the document."""
+def constant_outputs(system: System) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from a patient's inputs to the constant outputs, which libRoadRunner computes only once."""
     written: dict[sympy.Symbol, sympy.Expr] = {}
-    for offer in system.outputs:
-        if offer.is_constant:
-            written[symbol(offer.name)] = offer.expression.xreplace(written)
+    for output in system.outputs:
+        if output.is_constant:
+            written[symbol(output.name)] = output.expression.xreplace(written)
     names = [sympy.Symbol(f"p{i}") for i in range(len(system.inputs))]
     stand_ins = {symbol(name): one for name, one in zip(system.inputs, names, strict=True)}
     expressions = [expression.xreplace(stand_ins) for expression in written.values()]

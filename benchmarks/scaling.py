@@ -1,4 +1,4 @@
-"""Many patients: time and peak memory from a hundred to a million, on one thread and on two, in processes apart."""
+"""Time and peak memory for a hundred to a million patients, on one and two threads, each in its own process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ketamech.core import SolverError
 from ketamech.simulation.model import load_model
 
 CHUNK = 4096  # patients in memory at once
-START_LIMIT, SECONDS_PER_PATIENT = 600.0, 1.0  # what a run may take, in s: to start, and for each patient
+START_LIMIT, SECONDS_PER_PATIENT = 600.0, 1.0  # time limits (s): start, and per patient
 TOLERANCE = 1e-4
 VISITS = np.array([24.0, 96, 168, 264, 336, 432, 504, 672])  # h
 
@@ -42,7 +42,7 @@ def scale(most: int, threads: Sequence[int], tell: Callable[[str], None]) -> lis
 
 
 def in_process(patients: int, threads: int) -> dict[str, Any]:
-    """The record of one run in a process of its own, whose peak memory is its own. Raises SolveFailed."""
+    """The record of one run in its own process, so that its peak memory is separate. Raises SolverError."""
     command = [sys.executable, "-m", "benchmarks.scaling", str(patients), str(threads)]
     limit = START_LIMIT + SECONDS_PER_PATIENT * patients
     try:
@@ -57,7 +57,7 @@ def in_process(patients: int, threads: int) -> dict[str, Any]:
 
 
 def run(patients: int, threads: int) -> dict[str, Any]:
-    """Draw, settle and solve so many patients chunk by chunk, keeping only a checksum of the curves."""
+    """Draw and solve this many patients chunk by chunk; only a checksum of the curves is stored."""
     model = load_model()
     benchmark_case.draw(model, CHUNK // 64, 1).solve(
         VISITS, benchmark_case.OUTPUTS, tolerance=TOLERANCE, threads=threads
@@ -78,8 +78,8 @@ def run(patients: int, threads: int) -> dict[str, Any]:
 
 
 def peak_memory() -> float:
-    """The most memory this process has held (MiB)."""
-    if text := line_of("/proc/self/status", "VmHWM"):  # where there is none, what follows counts the parent's, too
+    """Peak memory of this process (MiB)."""
+    if text := line_of("/proc/self/status", "VmHWM"):  # the alternative below includes the memory of the parent
         return int(text.split()[0]) / 1024
     import resource
 
@@ -88,7 +88,7 @@ def peak_memory() -> float:
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Two threads over one at the largest size that both ran, how straight the line is, and the most memory."""
+    """Speed-up of two threads at the largest common size, deviation from linear scaling, and peak memory."""
     speed = {(row["patients"], row["threads"]): row["seconds"] for row in rows}
     both = [n for n, threads in speed if threads == 2 and (n, 1) in speed]
     one = [row["ms_per_patient"] for row in rows if row["threads"] == 1 and row["patients"] >= 1000]

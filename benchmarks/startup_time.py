@@ -1,4 +1,4 @@
-"""Cold and warm: a command from nothing, the first compile, one patient, a trial of a thousand."""
+"""Start-up times: a command in a new process, the first compilation, one patient, a trial of a thousand."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ COMMAND = "from ketamech.cli.main import main; main()"
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
 FIRST = "from benchmarks import benchmark_case, ketamech_engine as k; k.curves(benchmark_case.make_case(8), 1e-3)"
 TRIAL, TRIAL_TOLERANCE = 1000, 1e-4
-PROCESS_LIMIT = 600.0  # s that a process may take; the first compile takes a tenth of it on an old machine
+PROCESS_LIMIT = 600.0  # time limit of a process (s)
 Tell = Callable[[str], None]
 
 
 def starts(repeats: int, tell: Tell, *, quick: bool = False) -> dict[str, Any]:
-    """Seconds of each start, every repeat kept."""
+    """Seconds of each kind of start, for every repeat."""
     tell("Warm: one patient, and a trial of a thousand")
     patients = 100 if quick else TRIAL
     found = {"one_patient_warm": _timed(_single(), 20), "trial_two_threads": _timed(_trial(patients), repeats)}
@@ -36,19 +36,19 @@ def starts(repeats: int, tell: Tell, *, quick: bool = False) -> dict[str, Any]:
         simulate = ("simulate", SENTENCE, "--out", str(Path(place) / "run"))
         found["simulate_cold_process"] = _timed(lambda: _process(COMMAND, *simulate), 1 if quick else repeats)
     if not quick:
-        tell("The first compile, with nothing kept")
+        tell("The first compilation, with an empty cache")
         found["first_compile"] = _timed(_compile, 1)
     return found
 
 
 def _single() -> Callable[[], object]:
-    """One new patient, everything that is computed: rest state and 28 days."""
+    """One new patient: steady state and 28 days."""
     posed = benchmark_case.make_case(1)
     return lambda: (ketamech_engine.rest_of(posed.model, posed.inputs), ketamech_engine.curves(posed, TRIAL_TOLERANCE))
 
 
 def _trial(patients: int) -> Callable[[], object]:
-    """So many patients, 28 days, seen at eight visits, on two threads: rest states and curves."""
+    """Patients of a trial, 28 days, eight visits, on two threads: steady states and curves."""
     posed = benchmark_case.make_case(patients, times=VISITS.tolist())
     return lambda: (
         ketamech_engine.rest_of(posed.model, posed.inputs, threads=2),

@@ -7,8 +7,8 @@ from importlib.metadata import version
 from typing import Any
 
 from benchmarks import benchmark_case, scaling, startup_time
-from benchmarks.engines import QUICK as QUICK_PEERS
-from benchmarks.engines import chosen
+from benchmarks.engines import QUICK_ENGINES as QUICK_PEERS
+from benchmarks.engines import select_engines
 from benchmarks.hardware import machine
 from benchmarks.work_precision import FULL, QUICK, REFERENCE, checked, compare, judge, measure, one_core
 from ketamech.core import InputError
@@ -43,7 +43,7 @@ def benchmark(
     `names` are peers to stand beside (all of them; a quick run takes those that compile within seconds).
     """
     _refuse(most, repeats)
-    effort, peers = QUICK if quick else FULL, chosen(names or (QUICK_PEERS if quick else ()))
+    effort, peers = QUICK if quick else FULL, select_engines(names or (QUICK_PEERS if quick else ()))
     if repeats:
         effort = type(effort)(**{**vars(effort), "repeats": repeats})
     with one_core() as core:

@@ -1,4 +1,4 @@
-"""Times and errors: everybody in turn on one core, our engine after each, against one reference."""
+"""Time against error of every engine on one core, with KetaMech measured after each, against one reference."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from benchmarks.engines import OURS, Engine, Run
 from ketamech.core import SolverError
 
 Tell = Callable[[str], None]
-REFERENCE, SECOND_REFERENCE = 1e-11, 1e-10  # tolerance of the reference, and of the other program that checks it
-CHECKERS = ("scipy", "roadrunner", "pydiffsol")  # who may check it, in order of preference
-CHECKED = 2  # patients on whom it is checked
+REFERENCE, SECOND_REFERENCE = 1e-11, 1e-10  # tolerances of the reference and of the engine that checks it
+CHECKERS = ("scipy", "roadrunner", "pydiffsol")  # engines that can check the reference, in order of preference
+CHECKED = 2  # patients of that check
 
 
 @dataclass(frozen=True)
 class BenchmarkSettings:
-    """How much is measured: patients and tolerances of peers and of ours, repeats, patients whose error is known."""
+    """Numbers of patients, tolerances and repeats, for other engines and for KetaMech."""
 
     patients: int
     ours: int
@@ -33,14 +33,24 @@ class BenchmarkSettings:
     our_tolerances: tuple[float, ...]
 
 
-OURS_AT = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7)  # fine enough to meet a peer near its own error
+OURS_AT = (
+    1e-3,
+    3e-4,
+    1e-4,
+    3e-5,
+    1e-5,
+    3e-6,
+    1e-6,
+    3e-7,
+    1e-7,
+)  # fine steps, to match the error of another engine closely
 FULL = BenchmarkSettings(10, 2048, 5, (1e-4, 1e-6), OURS_AT)
 QUICK = BenchmarkSettings(2, 64, 1, (1e-4,), (1e-3, 1e-5))
 
 
 @contextmanager
 def one_core() -> Iterator[int | None]:
-    """Pin this process to one core while inside (where the system can), and give back what it had."""
+    """Pin this process to one core (where the system can) and restore the affinity afterwards."""
     if not hasattr(os, "sched_setaffinity"):
         yield None
         return
@@ -67,7 +77,7 @@ class ErrorNorm:
 
 
 def judge(problem: BenchmarkCase) -> ErrorNorm:
-    """The reference: our engine at its tightest. An output's size is its range, or its declared size if larger."""
+    """The reference: KetaMech at its tightest tolerance; the size of an output is its range or declared size."""
     curves = OURS.load(problem)(REFERENCE)
     declared = {state.name: state.scale for state in problem.model.layout.states}
     floor = np.array([declared.get(name, 0.0) for name in problem.outputs])
@@ -75,7 +85,7 @@ def judge(problem: BenchmarkCase) -> ErrorNorm:
 
 
 def checked(found: ErrorNorm, problem: BenchmarkCase, peers: Sequence[Engine]) -> dict[str, Any]:
-    """How far another program at a tight tolerance is from the reference, on a patient or two."""
+    """Difference of another engine at a tight tolerance from the reference, for two patients."""
     able = {peer.name: peer for peer in peers if peer.installed}
     for name in (one for one in CHECKERS if one in able):
         some = problem.subset(CHECKED)
@@ -88,7 +98,7 @@ def checked(found: ErrorNorm, problem: BenchmarkCase, peers: Sequence[Engine]) -
 def measure(
     problem: BenchmarkCase, peers: Sequence[Engine], effort: BenchmarkSettings, tell: Tell
 ) -> list[dict[str, Any]]:
-    """One record for each peer: cold start and, by tolerance, milliseconds a patient of every repeat and the error."""
+    """One record per engine: load time and, by tolerance, milliseconds per patient of every repeat and the error."""
     few = problem.subset(effort.patients)
     tell("Reference at tolerance 1e-11")
     found = judge(few)
@@ -117,7 +127,7 @@ def _alternate(
     found: ErrorNorm,
     tell: Tell,
 ) -> None:
-    """Peer A, ours, peer B, ours ... : what disturbs the machine disturbs all alike."""
+    """Alternate the engines with KetaMech, so that disturbances of the computer affect all of them."""
     ours = next(record for record in records if record["name"] == OURS.name)
     rest = [record for record in records if record is not ours and record["installed"]]
     for repeat in range(effort.repeats):
@@ -150,7 +160,7 @@ def _sum_up(setting: dict[str, Any]) -> None:
 
 
 def compare(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each setting of a peer beside our fastest setting that is no less exact."""
+    """Each setting of an engine with the fastest setting of KetaMech that is at least as accurate."""
     ours = [s for r in records if r["name"] == OURS.name for s in r["settings"] if s["ms"]]
     rows = []
     for record in records:

@@ -48,7 +48,7 @@ def _by_stage(rows: list[dict[str, Any]]) -> list[str]:
 
 def _goals(card: Scorecard) -> list[str]:
     kept = ["goal", "simulated", "unit", "low", "high", "reached"]
-    rows = card.goals[kept].to_dict("records")
+    rows = card.criteria[kept].to_dict("records")
     return table(kept, [tuple(_plain(row[column]) for column in kept) for row in rows])
 
 

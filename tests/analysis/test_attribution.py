@@ -9,8 +9,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from ketamech.analysis.attribution import attribute, pathway_parameters, players
-from ketamech.analysis.attribution_text import dependence, sentences
+from ketamech.analysis.attribution import attribute, pathway_parameters, switched_on_pathways
+from ketamech.analysis.attribution_text import dependence, describe_attribution
 from ketamech.analysis.shapley import coalition_matrix, leave_one_out, shapley, single_effect
 from ketamech.core import InputError
 from ketamech.parameters.parameter_table import ParameterTable
@@ -98,7 +98,7 @@ def test_a_pathway_that_cannot_reach_an_outcome_gets_nothing_of_it(found):
         assert abs(rows.loc[("spines.density_change at 72 h", pathway), "shapley"]) < 1e-4
     felt = found.table[found.table["outcome"] == "dissociation.cadss peak"]
     assert felt["shapley"].abs().max() < 1e-3
-    assert "No pathway affects" in sentences(found, _parameters(), "dissociation.cadss peak")[-1]
+    assert "No pathway affects" in describe_attribution(found, _parameters(), "dissociation.cadss peak")[-1]
 
 
 def test_the_stack_adds_up_to_the_score(model, found):
@@ -110,7 +110,7 @@ def test_the_stack_adds_up_to_the_score(model, found):
 
 def test_a_pathway_that_the_scenario_switches_off_does_not_play(model):
     scenario = replace(load_scenario(INFUSION), values={"pathway.habenula": 0.0})
-    assert "pathway.habenula" not in players(model, scenario)
+    assert "pathway.habenula" not in switched_on_pathways(model, scenario)
     found = attribute(model, scenario, wanted="mood.madrs at 24 h", draws=0)
     assert set(found.table["pathway"]) == {p.removeprefix("pathway.") for p in found.active_pathways}
     assert len(found.active_pathways) == 7
@@ -147,7 +147,7 @@ def test_words_about_assumed_values_are_read_off_the_table(found):
     for status, said in (("assumed", True), ("measured", False)):
         other = ParameterTable({name: replace(row, status=status) for name, row in table.items()})
         assert set(dependence(found, other)["status"]) == {status}
-        words = " ".join(sentences(found, other, "mood.madrs at 24 h"))
+        words = " ".join(describe_attribution(found, other, "mood.madrs at 24 h"))
         assert ("depends on an assumed value" in words) is said
         assert f"are {status}" in words
 

@@ -8,13 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ketamech.analysis.verdict import standard_error
 from ketamech.core import InputError, UnknownNameError
 from ketamech.core.checkpoint import open_checkpoint
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.estimation import update_parameter_tables
 from ketamech.estimation.calibration import Calibration, EstimatedParameter, load_estimated
-from ketamech.estimation.clinical_targets import errors, load_clinical, load_spreads
+from ketamech.estimation.clinical_targets import load_clinical_targets, load_spread_targets, standard_error_of
 from ketamech.estimation.posterior import load_posterior, posterior_hash, save_posterior
 from ketamech.estimation.surrogate_posterior import (
     DesignPoints,
@@ -23,7 +22,7 @@ from ketamech.estimation.surrogate_posterior import (
     prior_contraction,
     sample_posterior,
 )
-from ketamech.evidence import load_evidence
+from ketamech.evidence import load_evidence, standard_error
 from ketamech.parameters import load_parameters
 
 NAMES = ("mood.expectancy_weight", "mood.rate_constant")
@@ -38,11 +37,11 @@ class Toy:
         SimpleNamespace(row=SimpleNamespace(id=name), published=value, statistic="mean")
         for name, value in (("a", 2.0), ("b", -1.0))
     )
-    persons: int = 1
+    patients_per_arm: int = 1
     published: np.ndarray = field(default_factory=lambda: np.array([2.0, -1.0]))
     noise: np.ndarray = field(default_factory=lambda: np.array([0.5, 0.5]))
     model: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(layout=SimpleNamespace(fingerprint="toy")))
-    work: Executor = LOCAL
+    executor: Executor = LOCAL
     calls: int = 0
     killed_at: int = 10**9
 
@@ -80,7 +79,7 @@ def test_an_emulator_of_the_second_degree_is_exact_for_one():
 def test_the_posterior_is_what_a_grid_finds():
     task = Toy()
     points = DesignPoints(task)
-    x, found = points.near(80, quiet)
+    x, found = points.sample(80, quiet)
     result = sample_posterior(points, QuadraticEmulator.fitted(x, found), 60, quiet, steps=400)
     a, b = np.meshgrid(np.linspace(-1, 3, 301), np.linspace(-2.5, 1.5, 301), indexing="ij")
     logs = np.array(
@@ -99,27 +98,27 @@ def test_the_posterior_is_what_a_grid_finds():
 
 
 def test_a_killed_calibration_goes_on_as_if_nothing_had_happened(tmp_path):
-    whole = DesignPoints(Toy()).near(40, quiet)
+    whole = DesignPoints(Toy()).sample(40, quiet)
     with pytest.raises(KeyboardInterrupt), open_checkpoint(tmp_path, {}) as pieces:
-        DesignPoints(Toy(killed_at=17, work=Executor(pieces))).near(40, quiet)
+        DesignPoints(Toy(killed_at=17, executor=Executor(pieces))).sample(40, quiet)
     with open_checkpoint(tmp_path, {}, resume=True) as pieces:
-        rest = Toy(work=Executor(pieces))
-        again = DesignPoints(rest).near(40, quiet)
+        rest = Toy(executor=Executor(pieces))
+        again = DesignPoints(rest).sample(40, quiet)
     np.testing.assert_array_equal(again[0], whole[0])
     np.testing.assert_array_equal(again[1], whole[1])
     assert rest.calls == 40 - 17
 
 
 def test_only_calibrate_rows_are_fitted_and_each_once():
-    rows = load_clinical()
+    rows = load_clinical_targets()
     assert all(row.row.use == "calibrate" for row in rows if row.fitted)
     names = [row.row.id for row in rows]
     assert len(set(names)) == len(names)
-    assert all(np.isfinite(errors(row)) and errors(row) > 0 for row in rows if row.fitted)
+    assert all(np.isfinite(standard_error_of(row)) and standard_error_of(row) > 0 for row in rows if row.fitted)
 
 
 def test_every_clinical_calibrate_row_of_mood_and_suicidality_is_mapped_or_a_time():
-    mapped = {row.row.id for row in load_clinical()}
+    mapped = {row.row.id for row in load_clinical_targets()}
     left = [
         row.id
         for row in load_evidence().select(use="calibrate")
@@ -135,13 +134,13 @@ def test_estimated_parameters_are_a_dozen_or_so_and_have_priors():
 
 
 def test_every_spread_is_one_of_a_row_and_lies_behind_its_printed_error():
-    rows = {row.row.id for row in load_clinical()}
-    for spread in load_spreads():
+    rows = {row.row.id for row in load_clinical_targets()}
+    for spread in load_spread_targets():
         assert spread.row.id in rows
         own = standard_error(spread.row)
         if np.isfinite(own) and spread.row.n:
             assert spread.published == pytest.approx(own * np.sqrt(spread.row.n), rel=0.05), spread.row.id
-        assert 0 < errors(spread) < spread.published
+        assert 0 < standard_error_of(spread) < spread.published
 
 
 def test_the_middle_of_a_posterior_becomes_reviewed_rows(tmp_path):
@@ -153,7 +152,7 @@ def test_the_middle_of_a_posterior_becomes_reviewed_rows(tmp_path):
     names = ("mood.expectancy_weight", "mood.self_maintenance_rate_constant")
     task = Calibration(
         SimpleNamespace(parameters=table), tuple(EstimatedParameter(n, table[n].canonical, 0.4) for n in names),
-        tuple(row for row in load_clinical() if row.fitted)[:2],
+        tuple(row for row in load_clinical_targets() if row.fitted)[:2],
     )  # fmt: skip
     rng = np.random.default_rng(0)
     draws = rng.normal(size=(4000, 2)) * [0.5, 1.0] + [1.0, 0.0]

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from ketamech.analysis.verdict import compare_with_published, standard_error
+from ketamech.analysis.verdict import compare_with_published
 from ketamech.core import InputError
-from ketamech.evidence import load_evidence
+from ketamech.evidence import load_evidence, standard_error
 from ketamech.simulation.expression import unit_of
 from ketamech.simulation.observable import Observable, TimeCourse
 

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from ketamech.estimation.clinical_targets import load_clinical
+from ketamech.estimation.clinical_targets import load_clinical_targets
 from ketamech.estimation.published_statistics import statistic
 
 VISITS = ["baseline", "day 13", "day 15", "day 17", "day 19", "day 21"]
@@ -25,7 +25,9 @@ def relapsing(rows):
 
 
 def the(kind, rows):
-    row = next(row for row in load_clinical() if row.trial == "murrough2013_six_infusions" and row.statistic == kind)
+    row = next(
+        row for row in load_clinical_targets() if row.trial == "murrough2013_six_infusions" and row.statistic == kind
+    )
     return statistic(row, relapsing(rows))[0]
 
 

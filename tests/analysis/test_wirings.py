@@ -8,13 +8,13 @@ from functools import cached_property
 import numpy as np
 import pytest
 
-from ketamech.analysis.perturbation_scorecard import run_experiments
+from ketamech.analysis.perturbation_scorecard import score_perturbations
 from ketamech.analysis.variants import likelihood
-from ketamech.analysis.variants.comparison import BASE, average_variants
-from ketamech.analysis.variants.fit import FitProblem, estimated
+from ketamech.analysis.variants.comparison import REFERENCE_VARIANT, average_variants
+from ketamech.analysis.variants.fit import FitProblem, load_priors
 from ketamech.analysis.variants.likelihood import ERROR_PROBABILITY, LikelihoodTerm
 from ketamech.analysis.variants.predictions import VariantPredictor
-from ketamech.analysis.variants.tables import load_compared, load_draws
+from ketamech.analysis.variants.tables import load_draws, load_variant_scores
 from ketamech.core import InputError, UnknownNameError
 from ketamech.simulation.model_variants import ModelVariant, load_model_variants
 from ketamech.simulation.scenario import load_scenario
@@ -117,7 +117,7 @@ def test_the_bench_reads_what_the_experiments_read(model):
     values = {"mood.habenula_weight": 1.1, "plasticity.mtorc1_gain": 5.0}
     bench = VariantPredictor(model, 2)
     found = bench.predict([{}, values])[1][-sum(j.kind == "perturbation" for j in bench.likelihood_terms) :]
-    lines = run_experiments(model, values)
+    lines = score_perturbations(model, values)
     known = {j.evidence for j in bench.likelihood_terms if j.kind == "perturbation"}
     lines = lines[lines["output"] != ""]
     assert set(lines["evidence"]) >= known
@@ -126,7 +126,7 @@ def test_the_bench_reads_what_the_experiments_read(model):
 
 
 def test_without_fitted_values_the_wiring_of_the_tables_is_the_tables(model, wirings):
-    assert wirings[BASE].settings == {}
+    assert wirings[REFERENCE_VARIANT].settings == {}
     for name in ("mood.habenula_through_cortex", "opioid.permissive_gate", "spines.rapamycin_sparing"):
         assert any(name in w.settings for w in wirings.values()), "no wiring uses it"
 
@@ -175,11 +175,11 @@ def test_a_wiring_with_one_trigger_leaves_one_on(wirings, model):
 
 
 def test_every_wiring_was_fitted_alike(wirings, model):
-    known, draws = load_compared(), load_draws(model.parameters)
+    known, draws = load_variant_scores(), load_draws(model.parameters)
     assert set(known) == set(wirings) == set(draws)
     assert sum(k.probability for k in known.values()) == pytest.approx(1, abs=1e-3)
     for name, wiring in wirings.items():
-        assert tuple(wiring.fitted) == tuple(estimated()) == tuple(draws[name])
+        assert tuple(wiring.fitted) == tuple(load_priors()) == tuple(draws[name])
 
 
 def test_an_average_is_the_sum_of_single_wirings_by_probability(model):
@@ -189,9 +189,9 @@ def test_an_average_is_the_sum_of_single_wirings_by_probability(model):
     assert np.all(found.low <= found.mean + 1e-9)
     assert np.all(found.high >= found.mean - 1e-9)
     assert found.table["share_between"].between(0, 1).all()
-    own = load_scenario(INFUSION, wiring=BASE)
+    own = load_scenario(INFUSION, wiring=REFERENCE_VARIANT)
     at_fit = simulate(own, model=model)["mood.madrs"].sel(patient="treated", time=24.0)
-    drawn = found.curves[BASE][:, np.argmin(abs(found.hours - 24))]
+    drawn = found.curves[REFERENCE_VARIANT][:, np.argmin(abs(found.hours - 24))]
     assert drawn.min() - 2 < float(at_fit) < drawn.max() + 2
 
 

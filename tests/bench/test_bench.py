@@ -12,7 +12,7 @@ import pytest
 
 import toys
 from benchmarks import benchmark_case, ketamech_engine, lsoda
-from benchmarks.engines import OURS, PEERS, chosen
+from benchmarks.engines import ENGINES, OURS, select_engines
 from benchmarks.scaling import sizes, summary
 from benchmarks.work_precision import QUICK, ErrorNorm, compare, measure, one_core
 from ketamech.core import UnknownNameError
@@ -45,7 +45,7 @@ def toy():
     return benchmark_case.BenchmarkCase(model, inputs, start, GIVEN, TIMES, outputs)
 
 
-@pytest.mark.parametrize("peer", [p for p in PEERS if p is not OURS], ids=lambda p: p.name)
+@pytest.mark.parametrize("peer", [p for p in ENGINES if p is not OURS], ids=lambda p: p.name)
 def test_every_peer_draws_our_curves(peer, toy):
     if not peer.installed:
         pytest.skip(peer.type_this)
@@ -143,7 +143,7 @@ def test_scaling_goes_by_tens_and_sums_up():
 
 
 def test_a_peer_that_is_not_there_is_listed_with_what_to_type(toy):
-    absent = replace(PEERS[1], modules=("no_such_module",))
+    absent = replace(ENGINES[1], modules=("no_such_module",))
     ketamech_engine, theirs = measure(toy, [OURS, absent], QUICK, lambda line: None)
     assert not theirs["installed"]
     assert theirs["type_this"] == "pip install libroadrunner python-libsbml"
@@ -162,7 +162,7 @@ def test_cores_are_given_back():
 
 def test_an_unknown_peer_is_named():
     with pytest.raises(UnknownNameError, match="roadrunner"):
-        chosen(["roadruner"])
+        select_engines(["roadruner"])
 
 
 def test_a_quick_run_writes_what_it_says(tmp_path):

@@ -171,11 +171,11 @@ def test_a_steady_state_that_goes_on_is_a_scenario_and_others_are_a_table(folder
 
 def test_what_a_start_stands_for_is_said_in_words(folder):
     (constant,) = read(folder, HEAD + HOURLY.format(at=0) + LOOK.format(at=0)).subjects[0].occasions
-    assert constant.words == "after 1 mg/h racemic ketamine IV"
+    assert constant.description == "after 1 mg/h racemic ketamine IV"
     (both,) = read(folder, HEAD + MORNING.format(more=0) + EVENING.format(more=0)).subjects[0].occasions
-    assert both.words.startswith("after racemic ketamine 20 mg IV at 12 h daily")
+    assert both.description.startswith("after racemic ketamine 20 mg IV at 12 h daily")
     (nothing,) = read(folder, HEAD + LOOK.format(at=0)).subjects[0].occasions
-    assert nothing.words == "nothing is given"
+    assert nothing.description == "nothing is given"
 
 
 REFUSED = {

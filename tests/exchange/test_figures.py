@@ -12,8 +12,7 @@ from ketamech.analysis.scorecard_targets import load_targets
 from ketamech.evidence import load_evidence
 from ketamech.exchange.cross_simulator_check import compare_archives
 from ketamech.exchange.omex import MODEL, SCENARIO, SIMULATION, read_archive, write_archive
-from ketamech.exchange.published_figure_omex import POINTS, figure_packages
-from ketamech.exchange.published_figures import MIN_POINTS, published_figures
+from ketamech.exchange.published_figures import MIN_POINTS, POINTS, figure_packages, published_figures
 from ketamech.exchange.sedml import read_time_courses
 from ketamech.simulation.observable import SEEN_AS
 from ketamech.simulation.scenario_reader import scenario_from_text

@@ -100,7 +100,7 @@ READ = """
 import pathlib, sys
 {first}
 from ketamech.core import InputError
-from ketamech.exchange.sbml.importer import import_sbml
+from ketamech.exchange.sbml_import import import_sbml
 for file in sorted(pathlib.Path(sys.argv[1]).glob("*.xml")):
     try:
         print(file.name, vars(import_sbml(file)))
@@ -313,15 +313,15 @@ def test_a_folder_of_cases_is_judged(tmp_path):
     case(tmp_path, "00003", decay, "time,S\n" + concentrations, variables="S", amount="S")
     case(tmp_path, "00004", "x=1; x'=-delay(x,1)", "time,x\n0,1\n1,1\n2,1\n", variables="x")
     found = run_suite(tmp_path)
-    assert [one.word for one in found] == ["passed", "passed", "wrong", "refused"]
-    assert "expected 3" in found[2].why
+    assert [one.outcome for one in found] == ["passed", "passed", "wrong", "refused"]
+    assert "expected 3" in found[2].reason
     assert {row["outcome"]: row["cases"] for row in summary(found)} == {"passed": 2, "wrong": 1, "refused": 1}
 
 
 def test_results_with_a_comma_at_the_end_of_each_line(tmp_path):
     decay = "".join(f"{t},{math.exp(-t)},\n" for t in range(3))
     case(tmp_path, "00001", "x=1; x'=-x", "time,x,\n" + decay, variables="x")
-    assert [one.word for one in run_suite(tmp_path)] == ["passed"]
+    assert [one.outcome for one in run_suite(tmp_path)] == ["passed"]
 
 
 def test_a_case_that_crashes_is_counted_and_the_next_one_runs(tmp_path, monkeypatch):
@@ -335,7 +335,7 @@ def test_a_case_that_crashes_is_counted_and_the_next_one_runs(tmp_path, monkeypa
         case(tmp_path, name, "x=1; x'=-x", "".join(["time,x\n", *(f"{t},{math.exp(-t)}\n" for t in range(3))]),
              variables="x")  # fmt: skip
     found = run_suite(tmp_path)
-    assert [(one.word, one.why) for one in found] == [("crashed", "RuntimeError: a fault"), ("passed", "")]
+    assert [(one.outcome, one.reason) for one in found] == [("crashed", "RuntimeError: a fault"), ("passed", "")]
     assert [row["outcome"] for row in summary(found)] == ["passed", "crashed"]
     ended = run("certify", "--sbml-suite", str(tmp_path), "--out", "judged", cwd=tmp_path)
     assert ended.returncode == 1

@@ -11,7 +11,7 @@ import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.core.checkpoint import open_checkpoint
-from ketamech.exchange.cohort_store import read_cohort, refuse_occupied, refuse_small_disk, write_cohort
+from ketamech.exchange.cohort_store import read_cohort, require_disk_space, require_empty_folder, write_cohort
 from ketamech.exchange.result_io import facts_of
 
 MODULE = sys.modules[write_cohort.__module__]
@@ -117,23 +117,23 @@ def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
 
 def test_more_than_the_disk_holds_is_refused_with_its_size(tmp_path):
     with pytest.raises(InputError, match=r"the results need 1\.05e\+03 TB and the disk has"):
-        refuse_small_disk(tmp_path / "new" / "folder", 10**15)
-    refuse_small_disk(tmp_path, 1000)
+        require_disk_space(tmp_path / "new" / "folder", 10**15)
+    require_disk_space(tmp_path, 1000)
 
 
 def test_what_is_there_of_a_cohort_needs_no_room_again(tmp_path, monkeypatch):
     (tmp_path / "cohort.zarr").mkdir()
     (tmp_path / "cohort.zarr" / "chunk").write_bytes(bytes(900))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=200))
-    refuse_small_disk(tmp_path, 1000)
+    require_disk_space(tmp_path, 1000)
     with pytest.raises(InputError, match="the results need"):
-        refuse_small_disk(tmp_path / "new", 1000)
+        require_disk_space(tmp_path / "new", 1000)
 
 
 def test_a_folder_with_files_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(InputError, match="not empty"):
-        refuse_occupied(tmp_path)
+        require_empty_folder(tmp_path)
     assert (tmp_path / "mine.txt").read_text(encoding="utf-8") == "precious"
 
 

@@ -53,10 +53,10 @@ def _dosing(folder: Path) -> None:
 
 
 def _experiments(folder: Path) -> None:
-    from ketamech.analysis.perturbation_rows import load_experiment_rows
+    from ketamech.analysis.perturbation_rows import load_perturbation_targets
 
-    load_experiment_rows.cache_clear()
-    load_experiment_rows(folder / "rows.csv")
+    load_perturbation_targets.cache_clear()
+    load_perturbation_targets(folder / "rows.csv")
 
 
 def _scorecard(folder: Path) -> None:
@@ -66,7 +66,7 @@ def _scorecard(folder: Path) -> None:
     evidence, known = load_evidence(), reference_protocols.load_protocols(folder / "protocols.csv")
     found = scorecard_targets.load_targets(evidence, known, folder / "targets.csv")
     scorecard_targets.load_uncovered(evidence, found, folder / "uncovered.csv")
-    acceptance_criteria.load_goals(evidence, known, folder / "goals.csv")
+    acceptance_criteria.load_acceptance_criteria(evidence, known, folder / "goals.csv")
 
 
 def _claims(folder: Path) -> None:
@@ -74,15 +74,15 @@ def _claims(folder: Path) -> None:
     from ketamech.evidence import load_evidence
 
     tables.load_claims(load_evidence(), folder)
-    tables.load_variants(tables.load_rule(folder)[0], folder)
+    tables.load_rule_variants(tables.load_rule(folder)[0], folder)
 
 
 def _wirings(folder: Path) -> None:
-    from ketamech.analysis.variants.tables import load_compared, load_draws
+    from ketamech.analysis.variants.tables import load_draws, load_variant_scores
     from ketamech.simulation.model_variants import load_model_variants
 
     load_model_variants(_values(), folder)
-    load_compared(folder)
+    load_variant_scores(folder)
     load_draws(_values(), folder)
 
 

@@ -211,7 +211,9 @@ def test_a_calibration_and_a_search_of_regimens_have_the_same_bits_on_a_cluster(
     how = {"weeks": 1, "persons": 10, "posterior": load_posterior()[:4]}
     with connect(cluster.scheduler_address) as dask:
         work = Executor(cluster=dask)
-        assert np.array_equal(task.simulated_statistics(points), replace(task, work=work).simulated_statistics(points))
+        assert np.array_equal(
+            task.simulated_statistics(points), replace(task, executor=work).simulated_statistics(points)
+        )
         here, there = (
             regimen_search.compare_regimens(model, asked, **how),
             regimen_search.compare_regimens(model, asked, **how, work=work),

@@ -1,4 +1,4 @@
-"""The numbers to reach, one machine-checked line each, from data/scorecard/goals.csv."""
+"""Acceptance criteria of the model, from data/scorecard/goals.csv, and whether each is reached."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _FOUR_WEEKS = 672.0
 
 @dataclass(frozen=True)
 class AcceptanceCriterion:
-    """One number to reach: read off a protocol, or the mean fold error of the rows that match a pattern."""
+    """One criterion: a value read from a protocol, or the mean fold error of the rows that match a pattern."""
 
-    goal: str
+    name: str
     protocol: str
     measure: Observable | None
     rows: str
@@ -43,10 +43,10 @@ class AcceptanceCriterion:
     why: str
 
 
-def load_goals(
+def load_acceptance_criteria(
     evidence: Evidence, protocols: Mapping[str, object], path: Path = DIRECTORY / "goals.csv"
 ) -> tuple[AcceptanceCriterion, ...]:
-    """Every goal; raises BadInput for a protocol that does not exist or a pattern that matches no row."""
+    """Every criterion. Raises InputError for an unknown protocol or a pattern without a row."""
     return tuple(_goal(row, evidence, protocols) for row in read_table(path, COLUMNS))
 
 
@@ -57,7 +57,7 @@ def _goal(row: CsvRow, evidence: Evidence, protocols: Mapping[str, object]) -> A
     free = bool(pattern) or row["output"] == SOLVE_TIME
     protocol = "" if free else known(row, "protocol", protocols, "an id of protocols.csv")
     return AcceptanceCriterion(
-        row.required("goal", "what should be reached"),
+        row.required("goal", "the name of the criterion"),
         protocol or (row["protocol"] if row["output"] == SOLVE_TIME else ""),
         None if free else measure(row),
         pattern,
@@ -69,26 +69,26 @@ def _goal(row: CsvRow, evidence: Evidence, protocols: Mapping[str, object]) -> A
 
 
 def _factor(row: CsvRow, evidence: Evidence) -> float:
-    """One of the goal's unit in canonical units; mass of drug becomes umol."""
+    """The unit of the criterion in canonical units; a mass of drug becomes umol."""
     masses = {found.drug: found.value for found in evidence.observations.values() if found.unit == "g/mol"}
     substance = analyte(row["output"], "")
     return canonical_unit(row.required("unit", "a unit, or 1"), masses.get(substance) if substance else None)[0]
 
 
-def goals_table(
+def criteria_table(
     goals: tuple[AcceptanceCriterion, ...],
     rows: pd.DataFrame,
     protocols: Mapping[str, Protocol],
     curves: Mapping[str, TimeCourse],
     model: Model,
 ) -> pd.DataFrame:
-    """goal, simulated, unit, low, high, reached (True, False, or empty where a number is only printed)."""
+    """goal, simulated, unit, low, high, reached (True or False; empty for a criterion without limits)."""
     lines = []
     for goal in goals:
         simulated = _simulated(goal, rows, protocols, curves, model)
         lines.append(
             {
-                "goal": goal.goal,
+                "goal": goal.name,
                 "simulated": simulated,
                 "unit": goal.unit,
                 "low": goal.low,
@@ -121,7 +121,7 @@ def _simulated(
 
 
 def mean_fold_error(rows: pd.DataFrame, pattern: str) -> float:
-    """Geometric mean of the fold errors of the rows whose id matches; NaN when one gave no number."""
+    """Geometric mean of the fold errors of the rows whose id matches; NaN when one has no result."""
     chosen = rows[[_matches(pattern, name) for name in rows["id"]]]
     return float(np.exp(chosen["log_fold"].abs().mean(skipna=False)))
 
@@ -131,7 +131,7 @@ def _matches(pattern: str, name: str) -> bool:
 
 
 def solve_milliseconds(model: Model, protocol: Protocol) -> float:
-    """Time of one typical patient over four weeks, compiled; the best of three. Depends on the machine."""
+    """Solve time (ms) of one typical patient over four weeks, best of three, after compilation."""
     course = Subject(protocol.id, protocol.events(model.parameters), protocol.values(model.parameters))
     times = output_times(_FOUR_WEEKS)
     spent = []

@@ -1,9 +1,9 @@
-"""Which pathway carries how much of an outcome: Shapley values over the switches, what is lost with one off, what one
-gives alone, each with its interval over the posterior and the spreads of the parameters that carry the pathways.
+"""Contribution of each pathway to an outcome: Shapley values, loss when switched off, and effect alone.
 
-Every coalition of switches is simulated for every draw, in batches: 256 x 201 patients for eight switches and 200
-draws. Hope is no pathway: it is what the same person without the drug gains. What the drug does with every switch off
-(dissociation, or unblinding that feeds hope) is nobody's share and is shown as such.
+Each number has an interval over the posterior and over the spreads of the pathway parameters. Every coalition of
+switches is simulated for every draw, in batches (256 x 201 patients for eight switches and 200 draws). Expectancy is not
+a pathway: it is the change of the same patient without the drug. The effect of the drug with every pathway switched off
+(dissociation, or functional unblinding) is reported separately as unattributed.
 """
 
 from __future__ import annotations
@@ -31,22 +31,23 @@ if TYPE_CHECKING:
 
 DIRECTORY = DATA / "attribution"
 MOOD, DRAWS, TOLERANCE = "mood.madrs", 200, 1e-4
-BYTES, MAX_BATCH = 2**26, 4096  # of results in one batch; patients in one batch
+MAX_BATCH_BYTES, MAX_BATCH = 2**26, 4096  # bytes of results, and patients, in one batch
 LOW, HIGH = 2.5, 97.5
-SHOWN_HOURS, AFTER_DOSE = 48, (1.0, 2.0, 4.0, 8.0, 16.0)
+MAX_SHOWN_HOURS, HOURS_AFTER_DOSE = 48, (1.0, 2.0, 4.0, 8.0, 16.0)
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """Who carries what of a scenario.
+    """Pathway contributions to the outcomes of a scenario.
 
     `table`: a line for each outcome and pathway: outcome, output, unit, pathway, share (of what the drug adds), and
     shapley, lost, alone: the mean of the draws, `_low` and `_high` (95 % of draws), `_tables` (at the values of the
-    tables). `totals`: a line an outcome: rest, hope, no_pathway, pathways, full, each the mean of the draws, and the
-    same at the tables' values. Means of draws add up; medians would not. `course` [part, draw, time]: MADRS points of
-    hope, of no pathway and of each pathway at `times` (h), draw 0 the tables' values; `parts` names them. `worth`
-    [draw, coalition, outcome]. `values`: the drawn parameters [draw]. `failed`: draws left out.
+    tables). `totals`: one line per outcome: baseline (rest), expectancy (hope), no_pathway, pathways, full, each as the
+    mean of the draws and at the table values. Means are used because means add up and medians do not.
+    `madrs_decomposition` [component, draw, time]: MADRS points of each of `components` at `times` (h); draw 0 uses the
+    table values. `coalition_values` [draw, coalition, outcome]. `parameter_draws`: parameters [draw]. `failed`: number
+    of draws left out because a solve failed.
     """
 
     scenario: Scenario
@@ -56,20 +57,20 @@ class Attribution:
     times: np.ndarray
     madrs_decomposition: np.ndarray
     coalition_values: np.ndarray
-    values: Mapping[str, np.ndarray]
+    parameter_draws: Mapping[str, np.ndarray]
     failed: int
     skipped: tuple[str, ...]
     active_pathways: tuple[str, ...]
 
     @property
-    def doses(self) -> int:
-        """How many times something is given."""
+    def n_doses(self) -> int:
+        """Number of doses."""
         return len(dose_hours(self.scenario))
 
 
 @dataclass(frozen=True)
 class CoalitionSimulator:
-    """A scenario played by its switches: what is looked at, and at which hours MADRS is shown."""
+    """Simulates a scenario for every coalition of pathways; `hours`: times (h) at which MADRS is reported."""
 
     model: Model
     scenario: Scenario
@@ -83,7 +84,7 @@ class CoalitionSimulator:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Outcomes [draw, coalition, outcome] and MADRS [draw, coalition, hour]; NaN where a solve failed.
 
-        After the 2^n coalitions stand two more: hope without the drug, and rest.
+        After the 2^n coalitions follow two more columns: expectancy without the drug, and the baseline.
         """
         draws = len(next(iter(values.values())))
         worth, course = [], []
@@ -97,7 +98,7 @@ class CoalitionSimulator:
 
     @property
     def n_courses(self) -> int:
-        """Simulated courses a draw: every coalition, and hope alone."""
+        """Simulated patients per draw: every coalition, and expectancy alone."""
         return int(2 ** len(self.pathways)) + 1
 
     @property
@@ -115,7 +116,7 @@ class CoalitionSimulator:
 
     def _batches(self, draws: int) -> Iterator[np.ndarray]:
         each = 8 * self.n_courses * len(self.times) * len(self.outputs)
-        together = max(1, min(BYTES // each, MAX_BATCH // self.n_courses))
+        together = max(1, min(MAX_BATCH_BYTES // each, MAX_BATCH // self.n_courses))
         for first in range(0, draws, together):
             yield np.arange(first, min(first + together, draws))
 
@@ -139,7 +140,7 @@ class CoalitionSimulator:
         return self._read(everything, times)
 
     def _values(self, values: Mapping[str, np.ndarray], draws: int) -> dict[str, np.ndarray]:
-        """Drawn values and switches [draw x course]; after the coalitions, hope alone has every switch on."""
+        """Drawn values and switches [draw x patient]; the patient with expectancy alone has every switch on."""
         table = self.model.parameters.with_values(dict(self.scenario.values))
         found = {name: np.repeat(column, self.n_courses) for name, column in values.items()}
         on = np.vstack([coalition_matrix(len(self.pathways)), np.ones((1, len(self.pathways)), dtype=bool)])
@@ -148,7 +149,7 @@ class CoalitionSimulator:
         return found
 
     def _only_coalitions(self, until: float, draws: int) -> Change:
-        """Gives the coalitions everything and the control its hopes and challenges, as in any scenario."""
+        """All dose events for the coalitions; expectancy and challenges only for the control."""
         treated = np.arange(draws * self.n_courses) % self.n_courses != self.n_courses - 1
         usual = events_of_scenario(self.scenario, self.model.parameters, {}, until)
         shared = {entry.compartment for doses in (usual.doses, usual.cycle) for entry in untreated(doses)}
@@ -170,16 +171,16 @@ def attribute(
     model: Model, scenario: Scenario, *, wanted: str | None = None, draws: int = DRAWS, seed: int = 1, threads: int = 1,
     tell: Progress | None = None,
 ) -> Attribution:  # fmt: skip
-    """Share out the outcomes of a scenario among its pathways.
+    """Attribute the outcomes of a scenario to its pathways.
 
-    `wanted`: outcomes in words joined by ';' (default: data/attribution/outcomes.csv); those after the horizon are
-    skipped. `draws` of the posterior, with the parameters that carry the pathways drawn from their spreads where the
-    posterior does not know them. Raises BadInput when every switch is off or nothing is looked at.
+    `wanted`: endpoints joined by ';' (default: data/attribution/outcomes.csv); endpoints after the horizon are skipped.
+    `draws` of the posterior; pathway parameters that are not in the posterior are drawn from their spreads. Raises
+    InputError when every pathway is off or no endpoint lies within the horizon.
     """
-    asked, skipped = _asked(model, scenario, wanted)
+    asked, skipped = _requested_outcomes(model, scenario, wanted)
     hours = shown_hours(scenario)
-    game = CoalitionSimulator(model, scenario, asked, players(model, scenario), hours, threads)
-    values = drawn(model, scenario, draws, seed)
+    game = CoalitionSimulator(model, scenario, asked, switched_on_pathways(model, scenario), hours, threads)
+    values = draw_attribution_parameters(model, scenario, draws, seed)
     worth, course = game.evaluate_coalitions(values, tell)
     whole = np.isfinite(worth).all(axis=(1, 2))
     if not whole[0]:
@@ -195,7 +196,7 @@ def attribute(
         _totals(model, asked, worth),
         ("hope", "no pathway", *names),
         hours,
-        _course(course),
+        _madrs_decomposition(course),
         worth,
         kept,
         int((~whole).sum()),
@@ -204,20 +205,18 @@ def attribute(
     )
 
 
-def players(model: Model, scenario: Scenario) -> tuple[str, ...]:
-    """Switches that are on in the scenario, in the order of the table. Raises BadInput when none is."""
+def switched_on_pathways(model: Model, scenario: Scenario) -> tuple[str, ...]:
+    """Pathways that are switched on in the scenario, in table order. Raises InputError when all are off."""
     table = model.parameters.with_values(dict(scenario.values))
     found = tuple(name for name in table if name.startswith("pathway.") and table[name].value > 0)
     if not found:
-        raise InputError(
-            "every pathway is off", key="pathways", expected="at least one that is on: nothing to share out"
-        )
+        raise InputError("every pathway is off", key="pathways", expected="at least one pathway that is on")
     return found
 
 
 @cache
 def pathway_parameters() -> dict[str, dict[str, str]]:
-    """{pathway: {parameter that carries it: why}}. Raises BadInput for a row given twice."""
+    """{pathway: {parameter: reason}} of the parameters of each pathway. Raises InputError for a repeated row."""
     found: dict[str, dict[str, str]] = {}
     for row in read_table(DIRECTORY / "carriers.csv", ("pathway", "parameter", "why")):
         mine = found.setdefault(row["pathway"], {})
@@ -227,8 +226,8 @@ def pathway_parameters() -> dict[str, dict[str, str]]:
     return found
 
 
-def drawn(model: Model, scenario: Scenario, draws: int, seed: int) -> dict[str, np.ndarray]:
-    """Parameters by name [1 + draw], canonical: first the table's value, then draws; what the scenario sets stays."""
+def draw_attribution_parameters(model: Model, scenario: Scenario, draws: int, seed: int) -> dict[str, np.ndarray]:
+    """Parameters by name [1 + draw], canonical: the table value, then draws; values set by the scenario are not drawn."""
     table = model.parameters
     posterior = load_posterior(table=table)
     own = [
@@ -246,7 +245,7 @@ def drawn(model: Model, scenario: Scenario, draws: int, seed: int) -> dict[str, 
     return found
 
 
-def _asked(
+def _requested_outcomes(
     model: Model, scenario: Scenario, wanted: str | None
 ) -> tuple[tuple[tuple[str, Endpoint], ...], tuple[str, ...]]:
     if wanted is None:
@@ -258,24 +257,24 @@ def _asked(
     kept = tuple(pair for pair in found if pair[0] not in late)
     if not kept:
         raise InputError(
-            f"every outcome lies after the {scenario.horizon:g} h that are looked at", key="--outcomes",
+            f"every outcome lies after the horizon of {scenario.horizon:g} h", key="--outcomes",
             type_this="--outcomes 'mood.madrs at 24 h'",
         )  # fmt: skip
     return kept, late
 
 
 def shown_hours(scenario: Scenario) -> np.ndarray:
-    """From hour 1 to the horizon, ever wider after one dose; daily and closer around many."""
+    """Times from 1 h to the horizon: logarithmic after one dose; daily, and denser after each dose, for several."""
     horizon = scenario.horizon
-    doses, grid = dose_hours(scenario), np.geomspace(1.0, horizon, SHOWN_HOURS)
+    doses, grid = dose_hours(scenario), np.geomspace(1.0, horizon, MAX_SHOWN_HOURS)
     if len(doses) > 1:
-        after = [at + h for at in doses[:SHOWN_HOURS] for h in (0.0, *AFTER_DOSE)]
+        after = [at + h for at in doses[:MAX_SHOWN_HOURS] for h in (0.0, *HOURS_AFTER_DOSE)]
         grid = np.unique([1.0, *np.arange(24.0, horizon, 24.0), *after, horizon])
     return np.unique(np.round(grid[(grid >= 1.0) & (grid <= horizon)], 4))
 
 
 def dose_hours(scenario: Scenario) -> list[float]:
-    """Hours at which anything is given, each once."""
+    """Dose times (h), without duplicates."""
     return sorted({at for t in scenario.regimen.treatments for at in t.starts(scenario.horizon)})
 
 
@@ -322,15 +321,15 @@ def _totals(model: Model, asked: Sequence[tuple[str, Endpoint]], worth: np.ndarr
 
 
 def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
-    """Mean and 95 % of draws of values [draw], of which the first is the tables' own; that one alone without draws."""
+    """Mean and 95 % interval of the draws; values[0] is at the table values and is returned alone without draws."""
     if len(values) == 1:
         return float(values[0]), float("nan"), float("nan")
     low, high = np.percentile(values[1:], [LOW, HIGH])
     return float(values[1:].mean()), float(low), float(high)
 
 
-def _course(mood: np.ndarray) -> np.ndarray:
-    """MADRS points [part, draw, time] of hope, no pathway and each pathway; they add up to the whole change."""
+def _madrs_decomposition(mood: np.ndarray) -> np.ndarray:
+    """MADRS points [component, draw, time] of expectancy, no pathway and each pathway; they sum to the total change."""
     nobody, hope, resting = mood[:, 0], mood[:, -2], mood[:, -1]
     own = np.moveaxis(shapley(np.moveaxis(mood[:, :-2], 1, -1)), -1, 0)
     return np.concatenate([[hope - resting, nobody - hope], own])

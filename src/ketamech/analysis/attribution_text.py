@@ -1,4 +1,4 @@
-"""What an attribution says in words, and how far it follows from values that somebody assumed; read off the tables."""
+"""Sentences that describe an attribution, and how far it depends on assumed parameter values."""
 
 from __future__ import annotations
 
@@ -15,18 +15,16 @@ from ketamech.parameters import ParameterTable
 if TYPE_CHECKING:
     import pandas as pd
 
-SMALL_SHARE, DEPENDENCE_THRESHOLD = (
-    0.05,
-    0.3,
-)  # share of the drug's part that is worth a sentence; rank correlation that is
-CERTAINTY_THRESHOLD = 8  # draws below which a correlation says nothing
+SMALL_SHARE = 0.05  # of the drug effect: smaller contributions get no sentence of their own
+DEPENDENCE_THRESHOLD = 0.3  # absolute rank correlation from which a dependence is reported
+MIN_DRAWS = 8  # draws below which no correlation is reported
 
 
 def dependence(found: Attribution, parameters: ParameterTable) -> pd.DataFrame:
-    """Which drawn values each pathway's share follows: outcome, pathway, parameter, status, why, correlation.
+    """Correlation of each pathway's contribution with its parameters: outcome, pathway, parameter, status, why, correlation.
 
-    Rank correlation, over the draws, of a pathway's Shapley value with each parameter that carries it; its sign is that
-    of the size of the share. Empty without draws.
+    Rank correlation, over the draws, of the size of a pathway's Shapley value with each of its parameters. Empty without
+    draws.
     """
     import pandas as pd
 
@@ -36,7 +34,7 @@ def dependence(found: Attribution, parameters: ParameterTable) -> pd.DataFrame:
         own = shapley(found.coalition_values[1:, :-2, j])
         for i, player in enumerate(found.active_pathways):
             for name, why in pathway_parameters().get(player, {}).items():
-                if name not in found.values or len(own) < CERTAINTY_THRESHOLD:
+                if name not in found.parameter_draws or len(own) < MIN_DRAWS:
                     continue
                 size = own[:, i] * np.sign(np.median(own[:, i]) or 1.0)
                 lines.append(
@@ -46,21 +44,22 @@ def dependence(found: Attribution, parameters: ParameterTable) -> pd.DataFrame:
                         "parameter": name,
                         "status": parameters[name].status,
                         "why": why,
-                        "correlation": _rank_correlation(found.values[name][1:], size),
+                        "correlation": _rank_correlation(found.parameter_draws[name][1:], size),
                     }
                 )
     return pd.DataFrame(lines, columns=["outcome", "pathway", "parameter", "status", "why", "correlation"])
 
 
-def sentences(found: Attribution, parameters: ParameterTable, outcome: str | None = None) -> list[str]:
-    """Sentences on one outcome (default: MADRS at 24 h, else the first): sizes, then what they rest on."""
+def describe_attribution(found: Attribution, parameters: ParameterTable, outcome: str | None = None) -> list[str]:
+    """Sentences on one outcome (default: MADRS at 24 h, else the first): sizes, then their dependence on assumptions."""
     chosen = outcome or _headline(found)
     rows = found.table[found.table["outcome"] == chosen].sort_values("shapley", key=abs, ascending=False)
     total = next(row for row in found.totals.to_dict("records") if row["outcome"] == chosen)
     unit = "" if total["unit"] == "1" else f" {total['unit']}"
     said = [
         f"{chosen}: {total['rest']:.3g} at baseline, {total['full']:.3g}{unit} with all pathways on. Expectancy alone"
-        f" changes it by {_signed_text(total['hope'])}, the drug with all pathways off by {_signed_text(total['no_pathway'])},"
+        f" changes it by {_signed_text(total['hope'])}, the drug with all pathways off by"
+        f" {_signed_text(total['no_pathway'])},"
         f" and the pathways by {_signed_text(total['pathways'])}."
     ]
     if total["pathways"] == 0 or abs(total["pathways"]) < SMALL_SHARE * abs(total["drug"]):
@@ -113,7 +112,7 @@ def _rests_on(pathway: str, leaning: pd.DataFrame, parameters: ParameterTable, f
 
 
 def _status(parameters: ParameterTable, name: str, found: Attribution) -> str:
-    """As the table has it; "set" where the scenario decided."""
+    """The status in the table, or "set" for a value set by the scenario."""
     return "set" if name in found.scenario.values else parameters[name].status
 
 
@@ -128,8 +127,8 @@ def _joined_text(rows: pd.DataFrame, pathways: float) -> str:
         return "The pathways are additive: the losses when off and the effects alone both sum to the whole effect."
     return (
         f"The pathways are not additive: the losses when off sum to {_signed_text(off)} and the effects alone to"
-        f" {_signed_text(each)}; the effect of all together is {_signed_text(pathways)}. Shapley values divide joint effects"
-        " evenly and sum to the whole."
+        f" {_signed_text(each)}; the effect of all together is {_signed_text(pathways)}. Shapley values divide joint"
+        " effects evenly and sum to the whole."
     )
 
 

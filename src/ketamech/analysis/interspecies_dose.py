@@ -1,4 +1,4 @@
-"""One dose in another species: by unbound drug in brain, and by body surface for comparison."""
+"""Equivalent dose in another species, by unbound drug in brain and, for comparison, by body surface area."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ketamech.simulation.scenario import perturbation_parameters
 
 SURFACE = DATA / "species" / "surface.csv"
 COLUMNS = ("species", "kilograms_per_square_metre", "place", "why")
-MAX_HORIZON = 72.0  # h, after which no ketamine is left in any of the species
-DEFAULT_INFUSION_MIN = {HUMAN: "IV over 40 min", "rat": "IP", "mouse": "IP"}
+MAX_HORIZON = 72.0  # h; no ketamine is left in any species after that
+DEFAULT_ROUTE = {HUMAN: "IV over 40 min", "rat": "IP", "mouse": "IP"}
 DRUGS = ("racemic ketamine", "esketamine", "arketamine")
 PARENTS = ("brain.esketamine", "brain.arketamine")
 
@@ -38,16 +38,16 @@ class Exposure:
 def equivalent_dose(
     sentence: str, source: str, target: str, *, given: str | None = None, model: Model | None = None
 ) -> pd.DataFrame:
-    """The dose in `target` that does what `sentence` does in `source`, given there by a route (`given`).
+    """The dose in `target` with the same exposure as `sentence` in `source`; `given`: route in the target species.
 
-    One line a rule: rule, mg/kg, mg, what is matched in umol/L (x h), where the numbers come from. Kinetics are linear
-    in dose, so one course in each species is enough. Raises BadInput for anything but one dose of ketamine, for a
-    species that does not exist, and where kinetics are missing.
+    One line per rule: rule, mg/kg, mg, matched quantity in umol/L (x h), source. Kinetics are linear in dose, so one
+    simulation per species is sufficient. Raises InputError for anything but one dose of ketamine, for an unknown
+    species, and for missing kinetics.
     """
     model = model or load_model()
     here, there = load_species(source), load_species(target)
     dose = _single(sentence)
-    way = given or DEFAULT_INFUSION_MIN[there.name]
+    way = given or DEFAULT_ROUTE[there.name]
     unit_dose = _single(f"{dose.drug} 1 mg/kg {way}")
     mine, theirs = _exposure(model, here, dose), _exposure(model, there, unit_dose)
     weight = _weight(model, there)
@@ -102,7 +102,7 @@ def _weight(model: Model, species: Species) -> float:
 
 
 def _per_kilogram(model: Model, species: Species, dose: Treatment) -> float:
-    """mg/kg of base that are given."""
+    """Dose as mg/kg of free base."""
     values = perturbation_parameters(model.parameters, species, {}, ())
 
     def number(name: str) -> float:

@@ -1,6 +1,6 @@
-"""The standard examination: does the system rest, recover, conserve, stay in bounds, respond, and decay?
+"""Standard checks of the model: steady state, recovery, conservation, bounds, response, negative eigenvalues.
 
-Every stage is examined inside the whole system, so a new stage is examined without being asked for.
+Every stage is checked inside the whole system, so that a new stage is checked automatically.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CHALLENGE = (
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One line of the examination: what was examined in which stage, whether it passed, and the figure."""
+    """The result of one check of one stage."""
 
     stage: str
     examined: str
@@ -37,7 +37,7 @@ class CheckResult:
 
 
 def run_checks(model: Model, stage: str | None = None) -> list[CheckResult]:
-    """All findings, in story order; `stage` restricts them to one. Raises UnknownName for a stage that is not there."""
+    """All results in the order of the stages; `stage` restricts them to one. Raises UnknownNameError."""
     names = [s.name for s in model.system.stages]
     if stage is not None and stage not in names:
         raise UnknownNameError(f"there is no stage '{stage}'", key="stage", nearest=closest_match(stage, names))
@@ -84,7 +84,7 @@ def _check_steady_state(model: Model) -> Iterable[CheckResult]:
 
 
 def _check_recovery(model: Model) -> Iterable[CheckResult]:
-    """Half and double each state in turn; ten of the system's slowest time constants later it must be back."""
+    """Halve and double each state in turn; after ten of the slowest time constants it must have returned."""
     one, first = _alone(model)
     state = first.state[0]
     slowest = 10.0 / -_slowest(model, state, first.inputs[0])
@@ -147,7 +147,7 @@ def _check_bounds(model: Model) -> Iterable[CheckResult]:
 
 
 def _check_response(model: Model) -> Iterable[CheckResult]:
-    """Each stage must answer the drug or, where the drug does not reach it, something given to its own states."""
+    """Each stage must respond to the drug or, where the drug does not reach it, to an input into its own states."""
     known = set(model.system.state_names)
     drug = tuple(e for e in CHALLENGE if e.compartment in known)
     own = tuple(
@@ -165,7 +165,7 @@ def _check_response(model: Model) -> Iterable[CheckResult]:
 
 
 def _largest_move(model: Model, stage: Stage, given: tuple[DoseEvent, ...]) -> tuple[str, float]:
-    """The output of a stage that moves most, and how far, in its own unit."""
+    """The output of a stage with the largest range, and that range in its own unit."""
     curves = run(model, [Subject("given", given)], output_times(WEEKS_4, per_dose=24))
     sinks = {state.name for state in stage.states.values() if state.is_sink}
     names = [name for name in (*stage.states, *stage.outputs) if name in curves and name not in sinks]
@@ -184,7 +184,7 @@ def _decays(model: Model) -> Iterable[CheckResult]:
 
 
 def _slowest(model: Model, state: np.ndarray, inputs: np.ndarray) -> float:
-    """Largest real part of the eigenvalues of everything that is not a mere sink."""
+    """Largest real part of the eigenvalues, sinks excluded."""
     kept = [i for i, s in enumerate(model.system.states) if not s.is_sink]
     matrix = jacobian(model.kernel, state, inputs)[np.ix_(kept, kept)]
     return float(np.linalg.eigvals(matrix).real.max())

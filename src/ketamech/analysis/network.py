@@ -1,4 +1,4 @@
-"""What the model predicts for brain areas and their networks, with an interval over the spread of its parameters."""
+"""Predictions for brain areas and networks, with an interval over the spreads of the parameters."""
 
 from __future__ import annotations
 
@@ -36,27 +36,27 @@ READOUTS = {
 }
 TABLE_TIMES = (2 / 3, 4.0, 24.0, 48.0, 168.0, 240.0, 336.0)  # h
 FIRST, COUNT, MIN_DRAWS = 0.1, 70, 20
-SHARES = (5, 25, 50, 75, 95)
+QUANTILES = (5, 25, 50, 75, 95)
 
 
 @dataclass(frozen=True)
 class NetworkPrediction:
-    """`curves` (dims patient, time; h): draws of the parameters; `failed` of them could not be solved and are left out.
+    """`curves` (dims patient, time in h): one patient per parameter draw; `failed` draws could not be solved.
 
-    A draw is the scenario's person under other plausible parameters: nothing of the person is drawn.
+    The patient of the scenario is the same in every draw: only model parameters are drawn.
     """
 
     curves: xr.Dataset
     failed: int
 
     def change(self, name: str) -> np.ndarray:
-        """Percent from own rest [draw, time]."""
+        """Change from the own baseline in percent [draw, time]."""
         return 100 * (self.curves[name].values / baseline_of(self.curves, name)[:, None] - 1)
 
     def table(self) -> pd.DataFrame:
-        """readout, output, hours, and the change from own rest in percent: median, 5 %, 95 %, share of draws that rise.
+        """readout, output, hours, change from baseline in percent (median, 5 %, 95 %), share of draws that rise.
 
-        `rest` is the drug-free value of the median draw, relative to a healthy person where the output is.
+        Column `rest`: the median drug-free value, relative to a healthy person where the output is relative.
         """
         import pandas as pd
 
@@ -76,7 +76,7 @@ class NetworkPrediction:
 def predict_network(
     model: Model, scenario: Scenario, *, draws: int = 200, seed: int = 1, threads: int = 1
 ) -> NetworkPrediction:  # fmt: skip
-    """Draw every parameter but the person's own from its spread and read areas and networks over time."""
+    """Draw every parameter except person.* from its spread and predict areas and networks over time."""
     if draws < MIN_DRAWS:
         raise InputError(f"{draws} draws", key="--draws", expected=f"at least {MIN_DRAWS}", type_this="--draws 200")
     vary = tuple({name.split(".")[0] for name in model.parameters} - {"person"})
@@ -93,6 +93,6 @@ def predict_network(
 
 
 def _times(horizon: float) -> np.ndarray:
-    """Rest, then evenly on a logarithm of time, and the times that the table notes."""
+    """0 h, logarithmically spaced times, and the times of the table."""
     spaced = np.geomspace(FIRST, horizon, COUNT)
     return np.unique([0.0, *spaced, *(hour for hour in TABLE_TIMES if hour <= horizon)])

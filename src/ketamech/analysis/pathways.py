@@ -26,7 +26,7 @@ class Pathway:
 
 
 def load_pathways() -> dict[str, Pathway]:
-    """Pathways by id, in display order. Raises BadInput naming file, line and column of a bad cell."""
+    """Pathways by id, in display order. Raises InputError naming file, line and column of a bad cell."""
     return _pathways(DIRECTORY)
 
 
@@ -42,7 +42,7 @@ def component(name: str) -> Pathway:
 
 
 def label_in_sentence(name: str) -> str:
-    """The label as it stands within a sentence: "Opioid system" becomes "opioid system", "TrkB" stays."""
+    """The label inside a sentence: "Opioid system" becomes "opioid system", "TrkB" is unchanged."""
     label = component(name).label
     return label[0].lower() + label[1:] if label[1:2].islower() else label
 

@@ -1,4 +1,4 @@
-"""Which published perturbation is which experiment on the model: data/experiments/rows.csv."""
+"""Published perturbations as simulations of the model, from data/experiments/rows.csv."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = (
     "evidence", "species", "regimen", "with", "settings", "output", "reduction", "when", "statistic", "observed",
     "low", "high", "band", "assumption", "undecided",
 )  # fmt: skip
-WORDS = {
+OBSERVED_VALUES = {
     "left": ("less", "same", "more"),
     "effect": ("present", "absent"),
     "effect now": ("present", "absent"),
@@ -33,10 +33,10 @@ WORDS = {
 
 @dataclass(frozen=True)
 class PerturbationTarget:
-    """One reading: what is given to whom, what is read when, as which statistic, what was observed, in which band.
+    """One published reading: species, treatment, perturbation, output, time, statistic, observed direction and band.
 
-    `settings` are parameters of that animal or person, canonical units. `undecided` says why a row cannot be run; then
-    the other cells are empty.
+    `settings`: parameters of that animal or patient in canonical units. `reason_not_run`: why a row cannot be simulated;
+    its other fields are then empty.
     """
 
     evidence: str
@@ -45,8 +45,8 @@ class PerturbationTarget:
     perturbations: str
     settings: tuple[tuple[str, float], ...]
     output: str
-    reduction: str
-    when: str
+    curve_statistic: str
+    time: str
     statistic: str
     observed: str
     low: float
@@ -57,19 +57,19 @@ class PerturbationTarget:
 
     @property
     def until(self) -> float:
-        """The last hour that is read."""
-        return float(self.when.split("-")[-1])
+        """The last time that is read (h)."""
+        return float(self.time.split("-")[-1])
 
     def read(self, curves: TimeCourse, hour: float | None = None) -> float:
-        """The number read off one course, at the row's time or at another hour; NaN where the solve failed."""
-        if hour is not None and not self.reduction:
+        """The value of the output in one simulation, at the row's time or at another hour; NaN for a failed solve."""
+        if hour is not None and not self.curve_statistic:
             return Observable(self.output, time=f"{hour:g}").read(curves, None)
-        return Observable(self.output, statistic=self.reduction or "at", time=self.when).read(curves, None)
+        return Observable(self.output, statistic=self.curve_statistic or "at", time=self.time).read(curves, None)
 
 
 @cache
-def load_experiment_rows(path: Path = PATH) -> tuple[PerturbationTarget, ...]:
-    """Every reading. Raises BadInput naming line and column of an id, species or word that does not exist."""
+def load_perturbation_targets(path: Path = PATH) -> tuple[PerturbationTarget, ...]:
+    """Every reading. Raises InputError with line and column of an unknown id, species or word."""
     ids = load_evidence().observations
     return tuple(
         _row(row, known(row, "evidence", ids, "an id of data/evidence/*.csv")) for row in read_table(path, COLUMNS)
@@ -81,17 +81,17 @@ def _row(row: CsvRow, evidence: str) -> PerturbationTarget:
     if row["undecided"]:
         nothing = ("",) * 5
         return PerturbationTarget(evidence, species, "", "", (), *nothing, math.nan, math.nan, "", "", row["undecided"])
-    statistic = row.one_of("statistic", WORDS)
+    statistic = row.one_of("statistic", OBSERVED_VALUES)
     _refuse_window(row)
     return PerturbationTarget(
         evidence, species, row["regimen"], row["with"], _settings(row), row.required("output", "stage.thing"),
         row["reduction"], row.required("when", "hours, such as 24 or 0-2"), statistic,
-        row.one_of("observed", WORDS[statistic]), *bounds(row), row["band"], row["assumption"], "",
+        row.one_of("observed", OBSERVED_VALUES[statistic]), *bounds(row), row["band"], row["assumption"], "",
     )  # fmt: skip
 
 
 def _settings(row: CsvRow) -> tuple[tuple[str, float], ...]:
-    """Parameters that differ in this animal or person, canonical units. Raises BadInput."""
+    """Parameters of this animal or patient in canonical units. Raises InputError."""
     table, found = load_parameters(), []
     for part in filter(None, (text.strip() for text in row["settings"].split(";"))):
         name, _, number = (piece.strip() for piece in part.partition("="))
@@ -112,4 +112,6 @@ def _refuse_window(row: CsvRow) -> None:
     except ValueError as problem:
         raise row.error("when", f"'{row['when']}' is not a time", expected="hours, such as 24 or 0-2") from problem
     if not (row["regimen"] or row["with"]):
-        raise row.error("with", "nothing is done in this experiment", expected="a regimen, a perturbation, or both")
+        raise row.error(
+            "with", "neither a regimen nor a perturbation is given", expected="a regimen, a perturbation, or both"
+        )

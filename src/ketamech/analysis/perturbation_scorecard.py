@@ -1,4 +1,4 @@
-"""The discriminating table: every published perturbation run on the model, predicted beside observed."""
+"""Scorecard of published perturbations: the predicted and the observed direction of every one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from ketamech.analysis.perturbation_rows import PerturbationTarget, load_experiment_rows
+from ketamech.analysis.perturbation_rows import PerturbationTarget, load_perturbation_targets
 from ketamech.core import UnknownNameError, closest_match
 from ketamech.dosing.applied_perturbation import read_perturbations
 from ketamech.dosing.regimen import Regimen
@@ -24,19 +24,19 @@ from ketamech.simulation.run_subjects import output_times
 from ketamech.simulation.scenario import Scenario, perturbation_parameters
 from ketamech.simulation.scenario_ensemble import events_of_scenario, without_expectancy
 
-NO_CHANGE_BAND = (0.8, 1.25)  # what is left counts as the same: the digest calls more than 0.8 intact
-EFFECT_THRESHOLD = 0.4  # share of the effect of the reference dose a day later from which an effect counts as present
-FLAT_BAND, FLAT_POINTS = 0.1, 1.5  # a change that no blot, probe or trial of the usual size would see
-RESPONSE = 0.5
+NO_CHANGE_BAND = (0.8, 1.25)  # residual effects in this band count as unchanged
+EFFECT_THRESHOLD = 0.4  # share of the effect of the reference dose at 24 h from which an effect counts as present
+FLAT_BAND, FLAT_POINTS = 0.1, 1.5  # changes below the detection limit of blots, probes and usual trials
+RESPONSE_THRESHOLD = 0.5
 REFERENCE = {"rat": "racemic 10 mg/kg IP", "mouse": "racemic 10 mg/kg IP", "human": "racemic 0.5 mg/kg IV over 40 min"}
 HORIZONS = (8.0, 80.0, 400.0, 2000.0)
 TOLERANCE = 1e-5
-Arm = tuple[str, str, str, tuple[tuple[str, float], ...]]  # species, regimen, perturbations, settings: one course
+Arm = tuple[str, str, str, tuple[tuple[str, float], ...]]  # species, regimen, perturbations, settings
 
 
 @dataclass(frozen=True)
 class FactorialArms:
-    """The four courses behind one row and the reference: both, perturbation alone, drug alone, neither."""
+    """The four arms of one row (both, perturbation alone, drug alone, none) and the arm with the reference dose."""
 
     both: Arm
     alone: Arm
@@ -45,15 +45,15 @@ class FactorialArms:
     reference: Arm
 
 
-def run_experiments(
+def score_perturbations(
     model: Model | None = None, overrides: Mapping[str, float] | None = None, *, threads: int = 2
 ) -> pd.DataFrame:
-    """Every row of data/experiments/rows.csv on the model, parameters overridden (canonical units) in every course.
+    """Simulate every row of data/experiments/rows.csv; `overrides`: parameter values (canonical) used in every arm.
 
-    An override replaces the table and the species, and is itself replaced by what an experiment sets. One line a row:
-    evidence, reference, species, regimen, with, output, when, statistic, observed, predicted (the direction), size,
-    low, high, band, verdict (right | wrong | undecided), inside (of the band; None without one), why, read_as. All
-    courses are solved in one batch a horizon. Raises UnknownName for an override that is no parameter.
+    An override replaces the values of the tables and of the species; a value set by a row replaces the override. One
+    line per row: evidence, reference, species, regimen, with, output, when, statistic, observed, predicted (direction),
+    size, low, high, band, verdict (right | wrong | undecided), inside (the band; None without one), why, read_as. All
+    arms of one horizon are solved in one batch. Raises UnknownNameError for an unknown parameter.
     """
     model = model or load_model()
     given = dict(overrides or {})
@@ -62,13 +62,13 @@ def run_experiments(
             raise UnknownNameError(
                 f"there is no parameter '{name}'", key=name, nearest=closest_match(name, model.parameters)
             )
-    rows = load_experiment_rows()
+    rows = load_perturbation_targets()
     curves = _curves(model, rows, given, threads)
     return pd.DataFrame([_line(row, curves) for row in rows])
 
 
 def tally_by_evidence(lines: pd.DataFrame) -> pd.DataFrame:
-    """One line an evidence row: right when all its readings are, undecided when one is; inside alike."""
+    """One line per evidence row: right when all its readings are right, undecided when one is; the same for inside."""
     found = []
     for name, part in lines.groupby("evidence", sort=False):
         words = set(part.verdict)
@@ -81,8 +81,8 @@ def tally_by_evidence(lines: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def experiment_counts(lines: pd.DataFrame) -> str:
-    """In words: how many rows of the evidence come out right, wrong and undecided, and how many sizes inside."""
+def perturbation_counts(lines: pd.DataFrame) -> str:
+    """A sentence with the numbers of right, wrong and undecided rows, and of sizes inside their band."""
     rows, stages, told = tally_by_evidence(lines), load_evidence().observations, []
     perturbing = rows[[stages[name].stage == "perturbation" for name in rows.evidence]]
     for word, part in (
@@ -100,13 +100,13 @@ def experiment_counts(lines: pd.DataFrame) -> str:
 
 
 def _calibrated() -> set[str]:
-    """Evidence to which a value of the parameter or species tables was calibrated."""
+    """Ids of the evidence to which parameter values were calibrated."""
     rows = load_parameters().values()
     return {name for row in rows if row.status == "calibrated" for name in row.evidence}
 
 
 def factorial_arms(row: PerturbationTarget) -> FactorialArms:
-    """The courses a row needs. Without perturbation `both` is the drug; without drug `both` is the perturbation."""
+    """The arms of a row. Without a perturbation `both` is the drug; without a drug `both` is the perturbation."""
     sp, settings = row.species, row.settings
     reference = REFERENCE[sp]
     return FactorialArms(
@@ -118,8 +118,8 @@ def factorial_arms(row: PerturbationTarget) -> FactorialArms:
     )
 
 
-def needed(rows: tuple[PerturbationTarget, ...]) -> dict[Arm, float]:
-    """Every course with how long it must run (h)."""
+def required_arms(rows: tuple[PerturbationTarget, ...]) -> dict[Arm, float]:
+    """Every required arm with its duration (h)."""
     needed: dict[Arm, float] = {}
     for row in (row for row in rows if not row.reason_not_run):
         arms = factorial_arms(row)
@@ -130,8 +130,8 @@ def needed(rows: tuple[PerturbationTarget, ...]) -> dict[Arm, float]:
     return needed
 
 
-def course_of(arm: Arm, table: ParameterTable) -> tuple[Subject, dict[str, float]]:
-    """One course, and the values that the experiment itself sets (its others are those of the species)."""
+def subject_of_arm(arm: Arm, table: ParameterTable) -> tuple[Subject, dict[str, float]]:
+    """The subject of an arm, and the values set by the row itself (the others are those of the species)."""
     species_name, sentence, phrases, settings = arm
     species = load_species(species_name)
     perturbations = read_perturbations([part.strip() for part in phrases.split(";") if part.strip()])
@@ -152,7 +152,7 @@ def course_of(arm: Arm, table: ParameterTable) -> tuple[Subject, dict[str, float
 def _curves(
     model: Model, rows: tuple[PerturbationTarget, ...], overrides: Mapping[str, float], threads: int
 ) -> dict[Arm, TimeCourse]:
-    longest = needed(rows)
+    longest = required_arms(rows)
     outputs = tuple(dict.fromkeys(row.output for row in rows if row.output))
     found: dict[Arm, TimeCourse] = {}
     for below, horizon in zip((0.0, *HORIZONS), HORIZONS, strict=False):
@@ -172,10 +172,10 @@ def _batch(
     overrides: Mapping[str, float],
     threads: int,
 ) -> dict[Arm, TimeCourse]:
-    """Curves of some courses to one horizon, all in one solve."""
+    """Time courses of some arms up to one horizon, in one solve."""
     courses = []
     for arm in arms:
-        course, sets = course_of(arm, model.parameters)
+        course, sets = subject_of_arm(arm, model.parameters)
         courses.append(replace(course, parameters={**course.parameters, **overrides, **sets}))
     times = np.unique(
         np.r_[output_times(horizon, per_dose=60), np.linspace(0, 2, 41), [m for m in moments if m <= horizon]]
@@ -198,7 +198,7 @@ def _line(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> dict[str
         "regimen": row.regimen,
         "with": row.perturbations,
         "output": row.output,
-        "when": row.when,
+        "when": row.time,
         "statistic": row.statistic,
         "observed": row.observed,
         "predicted": predicted,
@@ -220,14 +220,14 @@ def _inside(row: PerturbationTarget, size: float) -> bool | None:
 
 
 def _residual_drug_effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> float:
-    """Effect of the drug under the perturbation over its effect without."""
+    """Drug effect with the perturbation divided by the drug effect without it."""
     arms = factorial_arms(row)
     both, alone, drug, none = (row.read(curves[arm]) for arm in (arms.both, arms.alone, arms.drug, arms.none))
     return _safe_ratio(both - alone, drug - none)
 
 
 def _effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse], hour: float | None = 24.0) -> float:
-    """Effect against nothing given (or the perturbation alone) as share of that of the reference dose of ketamine."""
+    """Effect against the untreated arm (or the perturbation alone), divided by that of the reference dose."""
     arms = factorial_arms(row)
     other = arms.alone if row.regimen else arms.none
     reference, rest = (row.read(curves[arm], hour) for arm in (arms.reference, arms.none))
@@ -235,14 +235,14 @@ def _effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse], hour: flo
 
 
 def _residual_perturbation_effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> float:
-    """What a perturbation does in the presence of the drug, over what it does alone."""
+    """Effect of the perturbation with the drug divided by its effect alone."""
     arms = factorial_arms(row)
     both, alone, none = (row.read(curves[arm]) for arm in (arms.both, arms.alone, arms.none))
     return _safe_ratio(both - none, alone - none)
 
 
 def _ratio(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> float:
-    """Reading over that of the same animal without the drug, or of an unperturbed one where no drug is given."""
+    """Reading divided by that without the drug, or, where no drug is given, by that without the perturbation."""
     arms = factorial_arms(row)
     other = arms.alone if row.regimen else arms.none
     return _safe_ratio(row.read(curves[arms.both]), row.read(curves[other]))
@@ -254,7 +254,7 @@ def _points(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> float:
 
 
 def _has_response(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> float:
-    """Fall as share of the person's baseline."""
+    """Fall from baseline, as a share of the baseline."""
     arms = factorial_arms(row)
     return 1 - _safe_ratio(row.read(curves[arms.both]), row.read(curves[arms.none]))
 
@@ -274,15 +274,15 @@ STATISTICS: Mapping[str, Callable[[PerturbationTarget, Mapping[Arm, TimeCourse]]
 }
 
 
-def _three(size: float, low: float, high: float, words: tuple[str, str, str]) -> str:
+def _three_way(size: float, low: float, high: float, words: tuple[str, str, str]) -> str:
     return words[0] if size < low else words[2] if size > high else words[1]
 
 
 DIRECTIONS: Mapping[str, Callable[[float], str]] = {
-    "left": lambda size: _three(size, *NO_CHANGE_BAND, ("less", "same", "more")),
+    "left": lambda size: _three_way(size, *NO_CHANGE_BAND, ("less", "same", "more")),
     "effect": lambda size: "present" if size >= EFFECT_THRESHOLD else "absent",
-    "harm": lambda size: _three(size, *NO_CHANGE_BAND, ("less", "same", "more")),
-    "ratio": lambda size: _three(size, 1 - FLAT_BAND, 1 + FLAT_BAND, ("down", "none", "up")),
-    "points": lambda size: _three(size, -FLAT_POINTS, FLAT_POINTS, ("less", "none", "more")),
-    "responds": lambda size: "yes" if size >= RESPONSE else "no",
+    "harm": lambda size: _three_way(size, *NO_CHANGE_BAND, ("less", "same", "more")),
+    "ratio": lambda size: _three_way(size, 1 - FLAT_BAND, 1 + FLAT_BAND, ("down", "none", "up")),
+    "points": lambda size: _three_way(size, -FLAT_POINTS, FLAT_POINTS, ("less", "none", "more")),
+    "responds": lambda size: "yes" if size >= RESPONSE_THRESHOLD else "no",
 }

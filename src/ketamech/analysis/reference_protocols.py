@@ -1,4 +1,4 @@
-"""The treatments the scorecard simulates, from data/scorecard/protocols.csv, all run in a few batches."""
+"""The treatments that the scorecard simulates, from data/scorecard/protocols.csv."""
 
 from __future__ import annotations
 
@@ -28,16 +28,15 @@ from ketamech.simulation.scenario import perturbation_parameters
 
 DIRECTORY = DATA / "scorecard"
 COLUMNS = ("id", "species", "treatment", "with", "control", "settings", "horizon", "why")
-KETAMINE = re.compile(r"^pharmacokinetics\.\w+_[sr]$")
+KETAMINE_INPUT = re.compile(r"^pharmacokinetics\.\w+_[sr]$")
 _TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """One treatment of a typical patient or animal: a sentence (empty: nothing), what is done beside it, what differs
-    in them, how long (h).
+    """One treatment of a typical patient or animal: regimen sentence (empty: untreated), perturbations, horizon (h).
 
-    `settings` are in the units of the parameter tables (years, kg, points), as a reader would write them.
+    `settings`: parameters of the patient in the units of the parameter tables (years, kg, points).
     """
 
     id: str
@@ -50,16 +49,16 @@ class Protocol:
 
     @property
     def regimen(self) -> Regimen:
-        """The treatment as a regimen. Raises BadInput."""
+        """The treatment as a regimen. Raises InputError."""
         return Regimen.parse(self.treatment) if self.treatment else Regimen(())
 
     def values(self, parameters: ParameterTable) -> dict[str, float]:
-        """What differs from the tables in canonical units: the species, the settings, what is done beside."""
+        """Parameters that differ from the tables (canonical): species, settings and perturbations."""
         own = {name: number * unit(parameters[name].unit).factor for name, number in self.settings.items()}
         return perturbation_parameters(parameters, load_species(self.species), own, self.perturbations)
 
     def events(self, parameters: ParameterTable) -> tuple[DoseEvent, ...]:
-        """Everything that enters the body, in time order."""
+        """All dose events, in time order."""
         beside = tuple(entry for given in self.perturbations for entry in given.events())
         if not self.treatment:
             return beside
@@ -68,9 +67,9 @@ class Protocol:
 
 
 def load_protocols(path: Path | None = None) -> dict[str, Protocol]:
-    """Protocols by id; raises BadInput naming the line of a doubled id or a control that is not there.
+    """Protocols by id. Raises InputError with the line of a repeated id or an unknown control.
 
-    Sentences of a table that is not shipped are parsed at once; those of the shipped one, which tests parse, when used.
+    The sentences of a user's table are parsed at once; those of the shipped table, which a test parses, when used.
     """
     found: dict[str, Protocol] = {}
     rows = read_table(path or DIRECTORY / "protocols.csv", COLUMNS)
@@ -120,10 +119,10 @@ def simulate_protocols(
     moments: Iterable[float] = (),
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, TimeCourse]:
-    """Curves of each protocol by id: one batch a horizon, one drug-free patient for every set of settings."""
+    """Time courses by protocol id: one batch per horizon, one drug-free patient for every set of settings."""
     chosen = list(protocols)
     given = {p.id: p.events(model.parameters) for p in chosen}
-    rest = _rest(model, chosen)
+    rest = _baselines(model, chosen)
     batches: dict[float, list[Protocol]] = defaultdict(list)
     for protocol in chosen:
         batches[protocol.horizon].append(protocol)
@@ -141,7 +140,7 @@ def simulate_protocols(
 
 
 def _times(horizon: float, courses: Iterable[Subject], moments: Iterable[float]) -> np.ndarray:
-    """Dense after every start and end, from five seconds on, and exactly at every published moment."""
+    """Dense times after every start and end, from five seconds on, and the exact published times."""
     entries = [entry for course in courses for entry in course.events]
     starts = {entry.time for entry in entries} | {entry.time + entry.duration for entry in entries}
     starts = {start for start in starts if start >= 0}
@@ -156,7 +155,7 @@ def _key(protocol: Protocol) -> tuple[object, ...]:
     return (protocol.species, held, *sorted({**protocol.settings, **sets}.items()))
 
 
-def _rest(model: Model, protocols: Iterable[Protocol]) -> dict[tuple[object, ...], dict[str, float]]:
+def _baselines(model: Model, protocols: Iterable[Protocol]) -> dict[tuple[object, ...], dict[str, float]]:
     people = {_key(protocol): protocol.values(model.parameters) for protocol in protocols}
     courses = [Subject("drug-free", (), values) for values in people.values()]
     values = _arrays(run(model, courses, np.array([0.0, 1e-3]), tolerance=_TOLERANCE))
@@ -168,12 +167,12 @@ def _arrays(dataset: xr.Dataset) -> dict[str, np.ndarray]:
 
 
 def dosed_micromoles(entries: Iterable[DoseEvent]) -> float:
-    """Ketamine of both enantiomers that enters the body (umol)."""
-    return sum(entry.amount for entry in entries if KETAMINE.match(entry.compartment))
+    """Total dose of both enantiomers of ketamine (umol)."""
+    return sum(entry.amount for entry in entries if KETAMINE_INPUT.match(entry.compartment))
 
 
 def check_settings(protocols: Mapping[str, Protocol], parameters: ParameterTable) -> None:
-    """Raise BadInput for a protocol that sets a parameter no table has."""
+    """Raise InputError for a protocol that sets an unknown parameter."""
     for protocol in protocols.values():
         for name in protocol.settings:
             if name not in parameters:

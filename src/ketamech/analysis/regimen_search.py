@@ -1,9 +1,9 @@
-"""Regimens compared: benefit against dissociation and blood pressure, with what is not known, and the front.
+"""Comparison of regimens: benefit, dissociation and blood pressure with their uncertainty, and the Pareto front.
 
-Every regimen is given to the same virtual people under the same draws (common random numbers): of the posterior, and of
-the spreads of the tables for dissociation, blood pressure and the potency of the enantiomers, which no trial in the
-calibration informs. Benefit is the fall of MADRS below that of the same people who only hope, averaged over the days
-looked at.
+Every regimen is simulated in the same virtual patients with the same draws (common random numbers): draws of the
+posterior, and of the spreads of the parameters of dissociation, blood pressure and enantiomer potency, which no trial of
+the calibration informs. Benefit is the MADRS of the same patients with expectancy alone minus their MADRS under
+treatment, averaged over the days from 24 h on.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OUTPUTS = MADRS, CADSS, SYSTOLIC = "mood.madrs", "dissociation.cadss", "haemodynamics.systolic_rise"
-DISSOCIATION_THRESHOLD = 4.0  # CADSS points above which a person counts as dissociating (as the label counts)
-UNFITTED_STAGES = ("dissociation", "haemodynamics", "nmda.enantiomer_ratio")  # known from their rows alone
+DISSOCIATION_THRESHOLD = 4.0  # CADSS points above which a patient counts as dissociating (as in the label)
+UNFITTED_STAGES = ("dissociation", "haemodynamics", "nmda.enantiomer_ratio")  # not informed by the calibration
 TOLERANCE, DAY = 1e-4, 24.0
 DENSE_TIMES = np.round(
     np.concatenate([np.arange(0, 3, 0.05), np.arange(3, 8.1, 0.25)]), 4
-)  # hours: intramuscular peaks are sharp
+)  # h; peaks after intramuscular doses are sharp
 
 
 @dataclass(frozen=True)
 class CandidateRegimen:
-    """A regimen by name and sentence."""
+    """A regimen: its name and its sentence."""
 
     name: str
     sentence: str
@@ -46,7 +46,7 @@ class CandidateRegimen:
 def candidates(
     doses: Mapping[str, Sequence[float]], minutes: Sequence[float], rhythms: Sequence[str], weeks: int
 ) -> list[CandidateRegimen]:
-    """All combinations of `doses` {words with {dose} and {over}: amounts}, infusion times and rhythms ("weekly")."""
+    """All combinations of `doses` {template with {dose} and {over}: amounts}, infusion times and schedules."""
     found = []
     for words, amounts in doses.items():
         for amount in amounts:
@@ -62,11 +62,11 @@ def compare_regimens(
     seed: int = 1, posterior: Sequence[Mapping[str, float]] = (), draws: int = 20, threads: int = 1,
     progress: Callable[[int], None] | None = None, work: Executor = LOCAL,
 ) -> pd.DataFrame:  # fmt: skip
-    """One line a regimen, each number with 95 % over draws, and whether it is on the `front` of the first three aims.
+    """One line per regimen, each number with a 95 % interval over draws, and whether it is on the Pareto `front`.
 
     Benefit (points), cadss (mean peak), systolic (mean peak, mmHg), dissociating (percent above 4 CADSS points);
     `front_share`: percent of draws in which it is on the front. With one draw there is no interval (NaN). Raises
-    BadInput for a dose that no one is given.
+    InputError for an implausible dose.
     """
     import pandas as pd
 
@@ -95,7 +95,7 @@ def compare_regimens(
 
 
 def _spreads(model: Model, seed: int, draws: int) -> list[dict[str, float]]:
-    """Values of what the posterior does not move, one dictionary a draw; the tables' where there is one draw only."""
+    """Parameter values that are not in the posterior, one dictionary per draw; empty for a single draw."""
     if draws == 1:
         return [{}]
     rows = [
@@ -107,7 +107,7 @@ def _spreads(model: Model, seed: int, draws: int) -> list[dict[str, float]]:
 
 
 def pareto_front(points: np.ndarray) -> np.ndarray:
-    """Mask of points [point, aim] (more is better) that no other point beats in one aim without losing in another."""
+    """Mask of the points [point, aim] (more is better) that no other point dominates."""
     beaten = []
     for p in points:
         better = np.all(points >= p, axis=1) & np.any(points > p, axis=1)
@@ -117,7 +117,7 @@ def pareto_front(points: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _RegimenEvaluator:
-    """Regimens that are given to the same people under one draw after another."""
+    """Simulates all regimens in the same virtual patients, one draw at a time."""
 
     model: Model
     regimens: tuple[Scenario, ...]

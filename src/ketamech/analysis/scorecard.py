@@ -1,4 +1,4 @@
-"""The scorecard: every published number a typical patient can reach, simulated, compared, misses included."""
+"""The scorecard: published numbers of a typical patient, each compared with its simulation, misses included."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ketamech.analysis.acceptance_criteria import AcceptanceCriterion, goals_table, load_goals
+from ketamech.analysis.acceptance_criteria import AcceptanceCriterion, criteria_table, load_acceptance_criteria
 from ketamech.analysis.reference_protocols import Protocol, check_settings, load_protocols, simulate_protocols
 from ketamech.analysis.scorecard_targets import Target, load_targets, load_uncovered
 from ketamech.analysis.verdict import compare_with_published
@@ -26,34 +26,34 @@ VERDICTS = ("inside", "near", "miss", "no result")
 
 @dataclass(frozen=True)
 class Scorecard:
-    """Comparisons (`rows`), one line a paper (`by_source`), numbers to reach (`goals`), what is left out.
+    """Comparisons (`rows`), one line per paper (`by_source`), acceptance `criteria`, and rows not compared (`uncovered`).
 
     rows: id, stage, reference, citation, protocol, output, unit, simulated, published, spread, comparison,
     expected, fold_error, log_fold, z, off (distance in limits of
     "inside"), verdict, fitted, read_as, translated.
-    `seconds` is the time the simulations took, compiling included on first use.
+    `seconds`: duration of the simulations, including compilation on first use.
     """
 
     rows: pd.DataFrame
     by_source: pd.DataFrame
-    goals: pd.DataFrame
+    criteria: pd.DataFrame
     uncovered: pd.DataFrame
     seconds: float
 
 
 def scorecard(model: Model | None = None, progress: Callable[[str], None] | None = None) -> Scorecard:
-    """Simulate every protocol, compare with every published row it reaches; `progress` gets short lines."""
+    """Simulate every protocol and compare each published row with it; `progress` receives short messages."""
     model = model or load_model(announce=progress)
     evidence, protocols = load_evidence(), load_protocols()
     check_settings(protocols, model.parameters)
-    targets, goals = load_targets(evidence, protocols), load_goals(evidence, protocols)
+    targets, goals = load_targets(evidence, protocols), load_acceptance_criteria(evidence, protocols)
     _check_units(targets, evidence, model)
     began = time.perf_counter()
     needed = _needed_outputs(protocols, targets, goals)
-    curves = simulate_protocols(model, needed, _moments(targets, goals), progress)
+    curves = simulate_protocols(model, needed, _reading_times(targets, goals), progress)
     seconds = time.perf_counter() - began
     rows = score_rows(targets, evidence, protocols, curves, model.layout.units, model.parameters)
-    table = goals_table(goals, rows, protocols, curves, model)
+    table = criteria_table(goals, rows, protocols, curves, model)
     return Scorecard(rows, summarise(rows), table, load_uncovered(evidence, targets), seconds)
 
 
@@ -65,8 +65,8 @@ def _needed_outputs(
     return [protocol for name, protocol in protocols.items() if name in named]
 
 
-def _moments(targets: tuple[Target, ...], goals: tuple[AcceptanceCriterion, ...]) -> set[float]:
-    """Hours at which something is read, so that no value is interpolated."""
+def _reading_times(targets: tuple[Target, ...], goals: tuple[AcceptanceCriterion, ...]) -> set[float]:
+    """Times at which a value is read (h); they become output times, so that nothing is interpolated."""
     measures = [target.measure for target in targets] + [goal.measure for goal in goals if goal.measure]
     texts = {measure.time for measure in measures} - {""}
     plain = (text for text in texts if "<" not in text and ">" not in text)
@@ -77,7 +77,7 @@ def _check_units(targets: tuple[Target, ...], evidence: Evidence, model: Model) 
     for target in targets:
         row = evidence[target.evidence]
         banded = not (math.isnan(target.low) and math.isnan(target.high))
-        free = target.comparison == "sign" or banded  # a band may be in the unit of the measure
+        free = target.comparison == "sign" or banded  # a band may be in the unit of the observable
         if not free and not target.measure.matches(row.canonical_unit, model.layout.units):
             found = target.measure.unit(model.layout.units)
             what = f"{target.evidence} is printed in {row.unit}, but {target.measure.output} gives {found}"
@@ -92,7 +92,7 @@ def score_rows(
     units: Mapping[str, str],
     parameters: Mapping[str, Parameter],
 ) -> pd.DataFrame:
-    """One line a target, in the printed unit of its row."""
+    """One line per target, in the printed unit of its row."""
     calibrated = {name for p in parameters.values() if p.status == "calibrated" for name in p.evidence}
     return pd.DataFrame(
         [_line(t, evidence, protocols, curves, units) | {"fitted": t.evidence in calibrated} for t in targets]
@@ -135,7 +135,7 @@ def _line(
 
 
 def _expected(target: Target, row: Observation) -> str:
-    """The band asked for, where the table gives one instead of the printed number."""
+    """The band of the table, where it replaces the printed number."""
     if target.comparison != "interval" or (math.isnan(target.low) and math.isnan(target.high)):
         return ""
     low, high = ("" if math.isnan(bound) else f"{bound:g}" for bound in (target.low, target.high))
@@ -143,13 +143,13 @@ def _expected(target: Target, row: Observation) -> str:
 
 
 def _printed_factor(target: Target, row: Observation, units: Mapping[str, str]) -> float:
-    """From canonical to the printed unit; a sign, or a band of another kind, stays as measured."""
+    """Factor from the canonical to the printed unit; 1 for a sign or a band in another unit."""
     fits = target.measure.matches(row.canonical_unit, units)
     return row.factor if fits and target.comparison != "sign" else 1.0
 
 
 def summarise(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line a paper: how many rows, how far off in the geometric mean and in mean |z|, how many miss."""
+    """One line per paper: number of rows, geometric mean fold error, mean |z|, numbers of verdicts."""
     lines = []
     for reference, part in rows.groupby("reference", sort=False):
         folds = part.loc[part.comparison == "fold", "log_fold"].abs()

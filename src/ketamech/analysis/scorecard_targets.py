@@ -1,4 +1,4 @@
-"""Which published row is compared with which number of which protocol, and which rows are out of reach."""
+"""The comparison of each published row with a protocol and an observable, and the rows without a comparison."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REASONS = (
 
 @dataclass(frozen=True)
 class Target:
-    """A published row, what to read off which protocol, how to compare, and what had to be assumed."""
+    """A published row, the protocol and observable to compare it with, the kind of comparison, and the assumption."""
 
     evidence: str
     protocol: str
@@ -52,12 +52,12 @@ class Target:
 def load_targets(
     evidence: Evidence, protocols: Mapping[str, object], path: Path = DIRECTORY / "targets.csv"
 ) -> tuple[Target, ...]:
-    """Every comparison; raises BadInput for an id, protocol or word that does not exist."""
+    """Every comparison. Raises InputError for an unknown id, protocol or word."""
     found = []
     for row in read_table(path, COLUMNS):
         name = known(row, "evidence", evidence.observations, "an id of data/evidence/*.csv")
         if evidence[name].use != "calibrate":
-            raise row.error("evidence", f"'{name}' is only for comparison elsewhere", expected="a row to calibrate on")
+            raise row.error("evidence", f"'{name}' is a context row", expected="a row to calibrate on")
         protocol = known(row, "protocol", protocols, "an id of protocols.csv")
         how = known(row, "comparison", COMPARISONS, " | ".join(COMPARISONS))
         found.append(Target(name, protocol, measure(row), how, *bounds(row), row["assumption"]))
@@ -65,7 +65,7 @@ def load_targets(
 
 
 def measure(row: CsvRow) -> Observable:
-    """The measure columns of a row; empty cells take their default."""
+    """The observable of a row; empty cells take the default."""
     default = Observable("stage.thing")
     try:
         return Observable(
@@ -82,7 +82,7 @@ def measure(row: CsvRow) -> Observable:
 
 
 def known(row: CsvRow, column: str, choices: Mapping[str, object], expected: str) -> str:
-    """A cell that must name something that exists."""
+    """A cell that must be one of `choices`. Raises InputError with the nearest choice."""
     name = row.required(column, expected)
     if name not in choices:
         raise row.error(column, f"no '{name}'", expected=expected, near=closest_match(name, choices))
@@ -98,7 +98,7 @@ def bounds(row: CsvRow) -> tuple[float, float]:
 def load_uncovered(
     evidence: Evidence, targets: tuple[Target, ...], path: Path = DIRECTORY / "uncovered.csv"
 ) -> pd.DataFrame:
-    """Calibration rows no target reaches, with the reason, or "no reason given" where the table is silent."""
+    """Calibration rows without a target, with the reason; "no reason given" where the table has none."""
     import pandas as pd
 
     reached = {target.evidence for target in targets}

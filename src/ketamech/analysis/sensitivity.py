@@ -1,4 +1,4 @@
-"""Which parameter moves which outcome: one at a time (tornado), Morris screening and Sobol indices through SALib.
+"""Sensitivity of outcomes to parameters: one at a time (tornado), Morris screening and Sobol indices (SALib).
 
 Every parameter moves over its own spread: ranks in (0, 1) become values by the quantiles of its row (lognormal, normal
 kept on its side of zero, uniform). The engine solves all points in batches; a failed solve is counted
@@ -32,15 +32,15 @@ from ketamech.trials.rating_scales import load_scales
 if TYPE_CHECKING:
     import pandas as pd
 
-CHUNK, TOLERANCE, EDGE = 1024, 1e-4, 1e-6  # small chunks: an honest clock
+CHUNK, TOLERANCE, RANK_MARGIN = 1024, 1e-4, 1e-6  # small chunks, so that the progress is up to date
 LOW, HIGH = 0.05, 0.95
-MIN_POINTS = 16  # base points below which an index says nothing
+MIN_POINTS = 16  # fewest base points for an index
 Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An output at an hour, or its highest or lowest value (`how` "at", "peak" or "lowest")."""
+    """An output at an hour, or its highest or lowest value (`statistic` "at", "peak" or "lowest")."""
 
     text: str
     output: str
@@ -49,9 +49,9 @@ class Endpoint:
 
 
 def parse_endpoints(text: str, model: Model) -> tuple[Endpoint, ...]:
-    """Outcomes from words joined by ';', e.g. "mood.madrs at 24 h; dissociation.cadss peak". Raises BadInput."""
+    """Endpoints from text joined by ';', e.g. "mood.madrs at 24 h; dissociation.cadss peak". Raises InputError."""
     if not text.strip(" ;"):
-        raise InputError("nothing is looked at", key="--outcomes", type_this="mood.madrs at day 28")
+        raise InputError("no outcome is given", key="--outcomes", type_this="mood.madrs at day 28")
     try:
         found = parse("endpoints", text, _outputs(tuple(model.layout.output_names)))
     except UnknownNameError:
@@ -73,7 +73,7 @@ def _parse_endpoint(endpoint: ParsedEndpoint, words: str) -> Endpoint:
 
 @cache
 def _outputs(names: tuple[str, ...]) -> Lexicon:
-    """Outputs by their own names, and by that of a scale which shows one unchanged ("MADRS")."""
+    """Outputs by their names, and by the name of a scale that equals one ("MADRS")."""
 
     def unknown(name: str) -> InputError:
         return UnknownNameError(f"there is no output '{name}'", key="--outcomes", nearest=closest_match(name, names))
@@ -89,7 +89,7 @@ def varied_parameters(
 ) -> tuple[Parameter, ...]:
     """Parameters with a spread that enter equations, or those named (a stage names all of its), less those `held`.
 
-    Raises UnknownName, and BadInput for one that is named and held.
+    Raises UnknownNameError, and InputError for one that is named and held.
     """
     table, held = model.parameters, set(held)
     every = [table[name] for name in model.layout.parameter_names if table[name].spread.kind != "fixed"]
@@ -119,7 +119,7 @@ def quantile(row: Parameter, u: np.ndarray) -> np.ndarray:
     elif row.value == 0 or a == 0:
         found = row.value + a * ndtri(u)
     else:
-        wrong = float(ndtr(-abs(row.value) / a))  # share of draws on the other side
+        wrong = float(ndtr(-abs(row.value) / a))  # probability of the other side of zero
         rank = wrong + u * (1 - wrong) if row.value > 0 else u * (1 - wrong)
         found = row.value + a * ndtri(rank)
     return found * unit(row.unit).factor
@@ -127,7 +127,7 @@ def quantile(row: Parameter, u: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class SensitivityProblem:
-    """A scenario, what is looked at, and what varies; a chunk of points is a unit of `work`."""
+    """A scenario, its endpoints and the varied parameters; a chunk of points is a unit of `work`."""
 
     model: Model
     scenario: Scenario
@@ -138,7 +138,7 @@ class SensitivityProblem:
 
     def evaluate(self, ranks: np.ndarray, tell: Tell | None = None) -> np.ndarray:
         """Outcomes [point, outcome] at ranks [point, parameter]; NaN where a solve failed."""
-        chunks = [np.clip(ranks[i : i + CHUNK], EDGE, 1 - EDGE) for i in range(0, len(ranks), CHUNK)]
+        chunks = [np.clip(ranks[i : i + CHUNK], RANK_MARGIN, 1 - RANK_MARGIN) for i in range(0, len(ranks), CHUNK)]
         parts: list[np.ndarray] = []
         for arrays in self.work.map({self._name(chunk): chunk for chunk in chunks}, self.evaluate_chunk):
             parts.append(arrays["found"])
@@ -147,7 +147,7 @@ class SensitivityProblem:
         return np.concatenate(parts)
 
     def evaluate_chunk(self, ranks: np.ndarray) -> Arrays:
-        """Some points."""
+        """Endpoints of one chunk of points."""
         return {"found": self._chunk(ranks)}
 
     def _name(self, ranks: np.ndarray) -> str:
@@ -164,7 +164,7 @@ class SensitivityProblem:
         return np.column_stack([self._read(o, times, found.of(o.output)) for o in self.endpoints])
 
     def _times(self) -> np.ndarray:
-        """Hours at which something is read; for a peak, closely after every dose and daily to the horizon."""
+        """Output times (h); for a peak, dense after every dose and daily to the horizon."""
         hours = {0.0, *(o.hour for o in self.endpoints if o.statistic == "at")}
         if any(o.statistic != "at" for o in self.endpoints):
             hours |= set(reading_hours(self.scenario, self.scenario.horizon))
@@ -178,7 +178,7 @@ class SensitivityProblem:
 
 
 def tornado(question: SensitivityProblem, tell: Tell | None = None) -> pd.DataFrame:
-    """Each parameter alone at the 5th and 95th percentile of its spread, the others at their middle.
+    """Each parameter alone at the 5th and 95th percentile of its spread, the others at their median.
 
     Columns: outcome, parameter, low, high (the outcome there), usual, swing; largest swing first.
     """
@@ -245,7 +245,7 @@ def sobol(question: SensitivityProblem, base: int, seed: int = 1, tell: Tell | N
     import pandas as pd
     from SALib.sample import sobol as sample
 
-    problem = _problem(question, EDGE)
+    problem = _problem(question, RANK_MARGIN)
     ranks = sample.sample(problem, base, calc_second_order=False, seed=seed)
     found = question.evaluate(ranks, tell)
     block = len(question.parameters) + 2
@@ -260,7 +260,7 @@ def _indices(question: SensitivityProblem, found: np.ndarray, seed: int) -> pd.D
     import pandas as pd
     from SALib.analyze import sobol as analyse
 
-    problem, block = _problem(question, EDGE), len(question.parameters) + 2
+    problem, block = _problem(question, RANK_MARGIN), len(question.parameters) + 2
     whole = np.isfinite(found).all(axis=1).reshape(-1, block).all(axis=1).repeat(block)
     _refuse_few(whole, block)
     lines = []
@@ -278,7 +278,7 @@ def _indices(question: SensitivityProblem, found: np.ndarray, seed: int) -> pd.D
 
 
 def reading_hours(scenario: Scenario, until: float) -> list[float]:
-    """Hours that miss no peak: closely after every dose, and daily."""
+    """Times that resolve every peak: dense after every dose, and daily."""
     starts = {0.0, *(float(at) for t in scenario.regimen.treatments for at in t.starts(until))}
     close = {round(at + after, 4) for at in starts for after in np.geomspace(0.1, 48, 40)}
     return sorted({*starts, *(h for h in close if h < until), *map(float, np.arange(24.0, until, 24.0))})

@@ -1,8 +1,8 @@
 """Shapley values of a game whose players are switches.
 
-Coalition c holds player i when bit i of c is set: coalition 0 is nobody, the last one everybody. A Shapley value is the
-mean of what a player adds over all orders in which the players may come; a coalition of s players before him is seen
-in s!(n-s-1)! of the n! orders (Shapley 1953). The values of all players add up to everybody minus nobody.
+Coalition c contains player i when bit i of c is set: coalition 0 is empty, the last one contains all players. A Shapley
+value is the mean marginal contribution of a player over all orders of the players; a coalition of s players precedes the
+player in s!(n-s-1)! of the n! orders (Shapley 1953). The Shapley values sum to the full minus the empty coalition.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 
 def coalition_matrix(players: int) -> np.ndarray:
-    """Who is in each coalition: True/False [coalition, player]."""
+    """Membership of each coalition: True/False [coalition, player]."""
     return (np.arange(2**players)[:, None] >> np.arange(players)) % 2 == 1
 
 
@@ -28,13 +28,13 @@ def shapley(worth: np.ndarray) -> np.ndarray:
 
 
 def leave_one_out(worth: np.ndarray) -> np.ndarray:
-    """What everybody has and everybody but a player has not [..., player]."""
+    """Loss when one player leaves the full coalition [..., player]."""
     everybody = worth.shape[-1] - 1
     without = [everybody ^ (1 << i) for i in range(everybody.bit_length())]
     return worth[..., [everybody]] - worth[..., without]
 
 
 def single_effect(worth: np.ndarray) -> np.ndarray:
-    """What a player has by himself and nobody has not [..., player]."""
+    """Gain of one player alone over the empty coalition [..., player]."""
     players = worth.shape[-1].bit_length() - 1
     return worth[..., [1 << i for i in range(players)]] - worth[..., [0]]

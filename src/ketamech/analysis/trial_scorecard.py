@@ -1,7 +1,8 @@
-"""The scorecard of virtual trials: every clinical row a trial reaches, simulated at its published size, with intervals.
+"""The scorecard of virtual trials: clinical rows, each simulated at the published sample size, with intervals.
 
-Each replicate is a whole trial with other people and another draw of the posterior, so the 95 % prediction interval
-holds chance, spread between people and what the calibration left open. Fitted rows test nothing and stand apart.
+Each replicate is a whole trial with other virtual patients and another draw of the posterior, so that the 95 %
+prediction interval includes chance, variability between patients and parameter uncertainty. Fitted rows are no test of
+the model and are counted separately.
 """
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketamech.core.execution import LOCAL, Executor
-from ketamech.estimation.clinical_targets import ClinicalTarget, errors, load_clinical, load_spreads, shipped_trial
+from ketamech.estimation.clinical_targets import (
+    ClinicalTarget,
+    load_clinical_targets,
+    load_spread_targets,
+    shipped_trial,
+    standard_error_of,
+)
 from ketamech.estimation.published_statistics import statistic
 from ketamech.simulation.model import Model
 from ketamech.trials.run_trial import run_trial
@@ -24,22 +31,22 @@ if TYPE_CHECKING:
 
 Z95 = 1.959964
 REPLICATES = 60
-ADDITIONAL_TRIALS = ("bowdle1998",)  # read by a goal, not by a row
+ADDITIONAL_TRIALS = ("bowdle1998",)  # needed by a criterion, not by a row
 
 
 @dataclass(frozen=True)
 class TrialScorecard:
-    """What virtual trials say of published numbers.
+    """Comparison of virtual trials with published numbers.
 
     `rows`: id, stage, trial, statistic, published with its 95 % interval, simulated with its 95 % prediction interval,
-    inside, overlaps, z, fold, width_ratio, fitted, use. `spreads`: the same of how much patients of an arm differ;
-    `by_stage`: counts and coverage; `goals`; `trials`: datasets.
+    inside, overlaps, z, fold, width_ratio, fitted, use. `spreads`: the same for standard deviations
+    within an arm; `by_stage`: counts and coverage; `criteria`; `trials`: datasets.
     """
 
     rows: pd.DataFrame
     spreads: pd.DataFrame
     by_stage: pd.DataFrame
-    goals: pd.DataFrame
+    criteria: pd.DataFrame
     trials: dict[str, xr.Dataset]
 
 
@@ -47,11 +54,11 @@ def trial_scorecard(
     model: Model, posterior: Sequence[dict[str, float]], *, replicates: int = REPLICATES, threads: int = 2,
     progress: Callable[[str], None] | None = None, work: Executor = LOCAL,
 ) -> TrialScorecard:  # fmt: skip
-    """Run every trial that a row needs and compare; `progress` gets a line a trial, `work` keeps what is run."""
+    """Run every required trial and compare; `progress` receives a message per trial, `work` stores checkpoints."""
     import pandas as pd
 
     data: dict[str, xr.Dataset] = {}
-    clinical = load_clinical()
+    clinical = load_clinical_targets()
     for name in dict.fromkeys([*(row.trial for row in clinical), *ADDITIONAL_TRIALS]):
         if progress:
             progress(f"{replicates} trials: {name}")
@@ -60,13 +67,13 @@ def trial_scorecard(
             trial, model, replicates=replicates, posterior=posterior, first=1, threads=threads, work=work
         )
     rows = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in clinical])
-    spreads = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in load_spreads()])
-    return TrialScorecard(rows, spreads, _by_stage(rows), _goals(rows, data), data)
+    spreads = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in load_spread_targets()])
+    return TrialScorecard(rows, spreads, _by_stage(rows), _criteria(rows, data), data)
 
 
 def _line(row: ClinicalTarget, values: np.ndarray) -> dict[str, object]:
     low, high = np.nanpercentile(values, [2.5, 97.5]) if np.isfinite(values).any() else (np.nan, np.nan)
-    middle, own = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan"), errors(row)
+    middle, own = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan"), standard_error_of(row)
     published = row.published
     spread = np.hypot(own, np.nanstd(values)) if np.isfinite(own) else float(np.nanstd(values))
     width = 2 * Z95 * own
@@ -100,15 +107,15 @@ def _line(row: ClinicalTarget, values: np.ndarray) -> dict[str, object]:
 
 
 def _by_stage(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line an outcome, fitted and not apart."""
+    """One line per stage, for fitted and other rows separately."""
     found = rows.groupby(["stage", "fitted"], sort=False)
     table = found.agg(n=("id", "size"), inside=("inside", "sum"), overlaps=("overlaps", "sum"))
     table["mean_abs_z"] = found["z"].agg(lambda z: z.abs().mean())
     return table.reset_index()
 
 
-def _goals(rows: pd.DataFrame, data: dict[str, xr.Dataset]) -> pd.DataFrame:
-    """Numbers to reach, printed whether reached or not."""
+def _criteria(rows: pd.DataFrame, data: dict[str, xr.Dataset]) -> pd.DataFrame:
+    """Acceptance criteria, whether reached or not."""
     import pandas as pd
 
     calibrate = rows[rows["use"] == "calibrate"]
@@ -119,24 +126,26 @@ def _goals(rows: pd.DataFrame, data: dict[str, xr.Dataset]) -> pd.DataFrame:
         "response at 24 h to midazolam, %": ("murrough13-resp-mdz", 28.0),
     }
     lines: list[dict[str, object]] = [
-        _goal("calibrate rows inside their 95 % prediction interval, share", calibrate["inside"].mean(), 0.9, None),
-        _goal("prediction interval over published interval, median", calibrate["width_ratio"].median(), None, 2.0),
+        _criterion(
+            "calibrate rows inside their 95 % prediction interval, share", calibrate["inside"].mean(), 0.9, None
+        ),
+        _criterion("prediction interval over published interval, median", calibrate["width_ratio"].median(), None, 2.0),
     ]
     for name, (row, _) in named.items():
         line: Any = by_id.loc[row]
-        goal = _goal(name, line["published"], line["sim_low"], line["sim_high"])
+        goal = _criterion(name, line["published"], line["sim_low"], line["sim_high"])
         lines.append({**goal, "simulated": line["simulated"]})
     return pd.DataFrame([*lines, *_dissociation(data), _linearity(data)])
 
 
-def _goal(name: str, value: float, low: float | None, high: float | None) -> dict[str, object]:
+def _criterion(name: str, value: float, low: float | None, high: float | None) -> dict[str, object]:
     reached = (low is None or value >= low) and (high is None or value <= high)
     number = float(value)
     return {"goal": name, "value": number, "low": low, "high": high, "reached": bool(reached), "simulated": number}
 
 
 def _dissociation(data: dict[str, xr.Dataset]) -> list[dict[str, object]]:
-    """Percent with more than 4 CADSS points at any session of nasal esketamine, and over sessions; not fitted."""
+    """Percent of patients above 4 CADSS points at any session of nasal esketamine, and its decline; not fitted."""
     nasal = data["nasal_four_weeks"]
     drug: np.ndarray = np.asarray(nasal["arm"].values[:, :, 0] == "esketamine")
     scores = nasal["CADSS"].values
@@ -146,16 +155,16 @@ def _dissociation(data: dict[str, xr.Dataset]) -> list[dict[str, object]]:
     share = 100 * float(np.mean(ever[drug]))
     first, last = (100 * float(np.mean(felt[:, :, k][drug])) for k in (rated[0], rated[-1]))
     return [
-        _goal("label: dissociation (CADSS above 4) at any session, %", share, 61.0, 84.0),
-        _goal("dissociation at the first minus at the last session, % points", first - last, 0.0, None),
+        _criterion("label: dissociation (CADSS above 4) at any session, %", share, 61.0, 84.0),
+        _criterion("dissociation at the first minus at the last session, % points", first - last, 0.0, None),
     ]
 
 
 def _linearity(data: dict[str, xr.Dataset]) -> dict[str, object]:
-    """Correlation of mean hallucinogen rating with venous level over the four steps."""
+    """Correlation of the mean hallucinogen rating with the venous concentration over the four steps."""
     steps = data["bowdle1998"]
     ratings = np.nanmean(steps["VAS-hallucinogen"].values, axis=(0, 1))[1:]
     levels = np.nanmean(steps["true_ketamine"].values, axis=(0, 1))[1:]
-    return _goal(
+    return _criterion(
         "hallucinogen ratings against venous level, correlation", float(np.corrcoef(levels, ratings)[0, 1]), 0.93, None
     )

@@ -1,36 +1,32 @@
-"""Simulated against published: fold error, z or interval, and a verdict that no row can talk its way out of.
+"""Comparison of a simulated with a published number: fold error, z or interval, and the verdict.
 
-One set of limits for all rows, chosen before any result was seen:
+The same limits hold for all rows; they were chosen before any result was known:
 fold error   inside <= 1.25, near <= 2 (the usual two-fold of kinetics), else a miss
 z            inside <= 1.96 standard errors, near <= 3, else a miss
 interval     inside, near if outside by at most half its half-width, else a miss; one-sided: near to 1.25-fold
-sign         right or a miss; less than 2 % of rest counts as no change (the flat of the spine goals)
+sign         right or a miss; less than 2 % of the baseline counts as no change
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ketamech.evidence import Observation
+from ketamech.evidence import Observation, standard_error
 
-FOLD = (1.25, 2.0)
-Z = (1.96, 3.0)
-INTERVAL = (1.0, 1.5)
+FOLD_LIMITS = (1.25, 2.0)
+Z_LIMITS = (1.96, 3.0)
+INTERVAL_LIMITS = (1.0, 1.5)
 NO_CHANGE = 0.02
 WRONG_SIGN = 3.0
-_NORMAL_95 = 1.959964
-_LEVEL = re.compile(r"\b(?:CI|CrI)(\d+)")
-_QUANTILES = {80: 1.281552, 90: 1.644854, 95: 1.959964, 99: 2.575829}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """inside, near, miss or "no result"; `fold` = simulated/published, `z` in standard errors or widths.
+    """inside, near, miss or "no result"; `fold` = simulated/published, `z` in standard errors or half-widths.
 
-    `off` ranks all kinds together: distance in units of the limit of "inside" (a wrong sign counts as 3).
+    `distance` ranks all kinds together, in units of the limit of "inside" (a wrong sign counts as 3).
     """
 
     verdict: str
@@ -40,21 +36,23 @@ class Verdict:
 
     @property
     def fold_error(self) -> float:
-        """How many times too high or too low: never below 1."""
+        """The fold error, at least 1."""
         return max(self.fold, 1 / self.fold) if self.fold > 0 else math.nan
 
 
 def fold(simulated: float, row: Observation, low: float, high: float) -> Verdict:
-    """How many times too high or too low; a negative or zero result against a positive one is a miss."""
+    """Fold error; a negative or zero simulation of a positive number is a miss."""
     ratio = simulated / row.value if row.value else math.nan
     error = max(ratio, 1 / ratio) if ratio > 0 else math.inf
-    return Verdict(_verdict_of(error, FOLD), ratio, distance=math.log(error) / math.log(FOLD[0]))
+    return Verdict(_verdict_of(error, FOLD_LIMITS), ratio, distance=math.log(error) / math.log(FOLD_LIMITS[0]))
 
 
 def z(simulated: float, row: Observation, low: float, high: float) -> Verdict:
     """Distance in standard errors of the published mean."""
     distance = (simulated - row.value) / standard_error(row)
-    return Verdict(_verdict_of(abs(distance), Z), _ratio(simulated, row.value), distance, abs(distance) / Z[0])
+    return Verdict(
+        _verdict_of(abs(distance), Z_LIMITS), _ratio(simulated, row.value), distance, abs(distance) / Z_LIMITS[0]
+    )
 
 
 def interval(simulated: float, row: Observation, low: float, high: float) -> Verdict:
@@ -75,37 +73,27 @@ def at_most(simulated: float, row: Observation, low: float, high: float) -> Verd
 
 
 def sign(simulated: float, row: Observation, low: float, high: float) -> Verdict:
-    """The direction of a ratio to rest or to control: up, down, or within 2 % of none."""
+    """The direction of a ratio to the baseline or control: up, down, or no change within 2 %."""
     direction = 0 if abs(simulated - 1) < NO_CHANGE else math.copysign(1, simulated - 1)
     right = direction == row.value
     return Verdict("inside" if right else "miss", distance=0.0 if right else WRONG_SIGN)
 
 
 def inside(simulated: float, low: float, high: float, centre: float = math.nan) -> Verdict:
-    """Within two bounds (NaN = open); `z` counts half-widths from the middle of a closed interval."""
+    """Within two bounds (NaN = open); `z` is in half-widths from the middle of a closed interval."""
     ratio = _ratio(simulated, centre)
     if not (math.isnan(low) or math.isnan(high)):
         half = (high - low) / 2
         distance = (simulated - (low + high) / 2) / half if half else math.inf
-        return Verdict(_verdict_of(abs(distance), INTERVAL), ratio, distance, abs(distance))
+        return Verdict(_verdict_of(abs(distance), INTERVAL_LIMITS), ratio, distance, abs(distance))
     bound = high if math.isnan(low) else low
     if (simulated <= bound) if math.isnan(low) else (simulated >= bound):
         return Verdict("inside", ratio, distance=0.0)
     gap = simulated / bound if bound else math.nan
     error = max(gap, 1 / gap) if gap > 0 else math.inf
-    return Verdict("near" if error <= FOLD[0] else "miss", ratio, distance=1 + math.log(error) / math.log(FOLD[0]))
-
-
-def standard_error(row: Observation) -> float:
-    """Of the published mean: printed, SD over the root of n, or from the confidence interval; NaN if none."""
-    spread = row.spread
-    if spread.low is None or spread.high is None:
-        return math.nan
-    half = (spread.high - spread.low) / 2
-    if spread.kind == "sd":
-        return half / math.sqrt(row.n or 1)
-    found = _LEVEL.search(spread.text)
-    return half / _QUANTILES.get(int(found[1]) if found else 95, _NORMAL_95)
+    return Verdict(
+        "near" if error <= FOLD_LIMITS[0] else "miss", ratio, distance=1 + math.log(error) / math.log(FOLD_LIMITS[0])
+    )
 
 
 COMPARISONS: dict[str, Callable[[float, Observation, float, float], Verdict]] = {
@@ -121,7 +109,7 @@ COMPARISONS: dict[str, Callable[[float, Observation, float, float], Verdict]] = 
 def compare_with_published(
     how: str, simulated: float, row: Observation, low: float = math.nan, high: float = math.nan
 ) -> Verdict:
-    """The verdict on one row; a simulation that gave no number is "no result", never a pass."""
+    """The verdict on one row; a simulation without a number is "no result"."""
     if math.isnan(simulated):
         return Verdict("no result")
     return COMPARISONS[how](simulated, row, low, high)

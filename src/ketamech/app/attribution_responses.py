@@ -40,4 +40,4 @@ def attribution_of(engine: AppState, scenario: Scenario, draws: int, tell: Progr
 def _said(found: Any, engine: AppState) -> list[str]:
     from ketamech.analysis import attribution_text
 
-    return list(attribution_text.sentences(found, engine.model.parameters))
+    return list(attribution_text.describe_attribution(found, engine.model.parameters))

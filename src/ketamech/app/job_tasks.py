@@ -144,7 +144,7 @@ def _scorecard(engine: AppState, line: Callable[[str], None]) -> dict[str, Any]:
     columns = ["id", "stage", "citation", "quantity", "protocol", "unit", "simulated", "published", "spread",
                "expected", "verdict", "fitted", "off"]  # fmt: skip
     rows = found.rows.sort_values("off", ascending=False, na_position="first")[columns]
-    return {"rows": records(rows), "goals": records(found.goals), "uncovered": len(found.uncovered)}
+    return {"rows": records(rows), "goals": records(found.criteria), "uncovered": len(found.uncovered)}
 
 
 def attribution_work(engine: AppState, asked: AttributionRequest) -> Work:

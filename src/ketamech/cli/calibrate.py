@@ -62,7 +62,7 @@ def calibrate(
     terminal.progress().print(said)
     job = {"command": "calibrate", **task.job}
     with long_run(out, job, None, resume=resume, scheduler=scheduler) as work:
-        posterior, emulator = _estimate(replace(task, work=work), number, draws, seed, profiles, out)
+        posterior, emulator = _estimate(replace(task, executor=work), number, draws, seed, profiles, out)
     if adopt:
         lines = update_parameter_tables.updated_rows(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
         files = update_parameter_tables.write_updated_tables(task, update_parameter_tables.of_stages(lines, adopt))
@@ -83,11 +83,11 @@ def _estimate(
     console = terminal.progress()
     points = DesignPoints(task, seed)
     with _progress(number) as tell:
-        x, found = points.near(number, tell)
+        x, found = points.sample(number, tell)
     emulator = analysis_QuadraticEmulator.fitted(x, found)
     with _progress(draws) as tell:
         posterior = sample_posterior(points, emulator, draws, tell, seed=seed)
-    best, _ = points.best(0, lambda done, words: None)
+    best, _ = points.map_and_covariance(0, lambda done, words: None)
     with console.status("Profiles and pictures ..."), replace_folder(out) as draft:
         names = [p.name for p in task.estimated]
         save_posterior(draft / "posterior.csv", names, kit.in_table_units(task, posterior.draws))

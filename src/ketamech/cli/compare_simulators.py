@@ -98,8 +98,8 @@ def _suite(folder: Path, out: Path) -> None:
     with atomic_folder(out) as place:
         pd.DataFrame([vars(one) for one in found]).to_csv(place / "sbml_cases.csv", index=False)
     terminal.table(summary(found), title=f"{len(found)} semantic cases")
-    wrong = [one for one in found if one.word not in (PASSED, REFUSED)]
+    wrong = [one for one in found if one.outcome not in (PASSED, REFUSED)]
     for one in wrong[:20]:
-        console.print(f"{one.case}: {one.word}, {terminal.escape_markup(one.why)}")
+        console.print(f"{one.case}: {one.outcome}, {terminal.escape_markup(one.reason)}")
     if wrong:
         sys.exit(1)

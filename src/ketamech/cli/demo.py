@@ -74,7 +74,7 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
         (folder / "model.html").write_text(describe(model.system, html=True), encoding="utf-8")
         bar.advance(task)
     index = write_index(folder, scenarios, card)
-    terminal.table(card.goals.to_dict("records"), title="Goals")
+    terminal.table(card.criteria.to_dict("records"), title="Goals")
     seconds = time.perf_counter() - began
     terminal.opened(index, f"{seconds:.0f} s. ")
     terminal.progress().print(escape(_next_command()), soft_wrap=True)

@@ -39,7 +39,7 @@ class Records:
     def one_story(self) -> bool:
         """Whether there is one person whose whole story a report can tell."""
         stays = [stay for subject in self.table.subjects for stay in subject.occasions]
-        return len(stays) == 1 and stays[0].plain
+        return len(stays) == 1 and stays[0].is_scenario
 
     @property
     def looked_at(self) -> bool:

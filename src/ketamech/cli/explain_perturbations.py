@@ -17,7 +17,7 @@ def explain_experiments(out: Path | None = None, *, png: bool = False) -> None:
     Writes experiments.csv and experiments.svg. A row is right when its direction is; `inside` says whether its size
     lies in the published interval or, where the row codes only significance, in the band set before the comparison.
     """
-    from ketamech.analysis.perturbation_scorecard import experiment_counts, run_experiments, tally_by_evidence
+    from ketamech.analysis.perturbation_scorecard import perturbation_counts, score_perturbations, tally_by_evidence
     from ketamech.cli import terminal
     from ketamech.report.perturbation_figure import save_experiments
     from ketamech.report.provenance import provenance_of_many
@@ -27,8 +27,8 @@ def explain_experiments(out: Path | None = None, *, png: bool = False) -> None:
     model = terminal.model()
     console = terminal.progress()
     with console.status("Running the experiments ..."):
-        lines = run_experiments(model)
-    summary = experiment_counts(lines)
+        lines = score_perturbations(model)
+    summary = perturbation_counts(lines)
     facts = provenance_of_many("experiments", "", model, terminal.command_line())
     written = save_experiments(folder, lines, summary, png=png, facts=facts)
     terminal.table(_ordered(lines)[list(SHOWN)].to_dict("records"), title="Predicted against observed, wrong first")

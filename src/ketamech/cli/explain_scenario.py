@@ -37,7 +37,7 @@ def explain_scenario(target: str, said: ExplainOptions) -> None:
     terminal.refuse_file(folder)
     model = terminal.model()
     asked = load_scenario(target, model.parameters, wiring=said.wiring)
-    attribution.players(model, asked)  # a slip shows before anything is solved
+    attribution.switched_on_pathways(model, asked)  # a slip shows before anything is solved
     number = attribution.DRAWS if said.draws is None else said.draws
     with counting("Coalitions of pathways") as tell:
         found = attribution.attribute(
@@ -56,7 +56,7 @@ def explain_scenario(target: str, said: ExplainOptions) -> None:
     shown = rows.assign(pathway=rows["pathway"].map(lambda name: pathways.component(name).label))
     kept_rows = shown[["outcome", "pathway", *SHOWN]].to_dict("records")
     terminal.table([{str(k): v for k, v in row.items()} for row in kept_rows], title="Who carries what")
-    for sentence in attribution_text.sentences(found, model.parameters):
+    for sentence in attribution_text.describe_attribution(found, model.parameters):
         console.print(terminal.escape_markup(sentence), soft_wrap=True)
     terminal.opened(page)
 

@@ -119,7 +119,7 @@ def _sbml(asked: Asked, to: Path) -> None:
 
 
 def _antimony(asked: Asked, to: Path) -> None:
-    from ketamech.exchange.antimony_text import antimony_text
+    from ketamech.exchange.sbml.export import antimony_text
 
     text, states = _model_text(asked)
     _write(to, antimony_text(text))

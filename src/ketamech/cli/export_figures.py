@@ -16,8 +16,7 @@ def export_figures(to: Path) -> None:
     from ketamech.evidence import load_evidence
     from ketamech.exchange.omex import libcombine, write_archive
     from ketamech.exchange.output_folder import atomic_folder
-    from ketamech.exchange.published_figure_omex import figure_packages
-    from ketamech.exchange.published_figures import list_csv, published_figures
+    from ketamech.exchange.published_figures import figure_packages, list_csv, published_figures
     from ketamech.report.run_folder import refuse_folder
 
     if to.suffix:

@@ -75,7 +75,7 @@ def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -
         for stay in one.occasions:
             check_solvable(stay.regimen, parameters, one, stay, MAX_HORIZON_H)
             looked = len(stay.observations)
-            rows.append({"ID": one.name, "from (h)": stay.begin, "looked at": looked, "doses": stay.words})
+            rows.append({"ID": one.name, "from (h)": stay.begin, "looked at": looked, "doses": stay.description})
     text = None
     if to is not None:
         text = scenario_of(table, scenario_argument.one_of(table, subject), parameters).source

@@ -66,7 +66,7 @@ def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
     written = write_scorecard(out, card, png=png, facts=_facts(model))
     shown = card.rows if rows else card.by_source
     terminal.table(shown.to_dict("records"), title="Simulated against published")
-    terminal.table(card.goals.to_dict("records"), title="Goals")
+    terminal.table(card.criteria.to_dict("records"), title="Goals")
     return list(written)
 
 
@@ -87,13 +87,13 @@ def _by_trials(out: Path, model: Any, replicates: int, docs: Path | None, work: 
         )  # fmt: skip
     ordered = card.rows.reindex(card.rows["z"].abs().sort_values(ascending=False).index)
     paths = [out / "trials.csv", out / "trial_goals.csv"]
-    for path, table in zip(paths, (ordered, card.goals), strict=True):
+    for path, table in zip(paths, (ordered, card.criteria), strict=True):
         write_table(table, path, _facts(model), digits="%.6g")
     shown = ["id", "statistic", "published", "low", "high", "simulated", "sim_low", "sim_high", "z", "inside", "fitted"]
     terminal.table(ordered[shown].to_dict("records"), title="Virtual trials against published ones, worst first")
     terminal.table(card.spreads[shown].to_dict("records"), title="How much patients of an arm differ (SD)")
     terminal.table(card.by_stage.to_dict("records"), title="By outcome")
-    terminal.table(card.goals.to_dict("records"), title="Goals of virtual trials")
+    terminal.table(card.criteria.to_dict("records"), title="Goals of virtual trials")
     if docs:
         paths.append(write_trial_scorecard(docs, card))
     return [*paths, *draw_forest(out, card.rows), *draw_predictive_checks(out, card.rows)]

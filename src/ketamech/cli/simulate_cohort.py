@@ -64,7 +64,7 @@ def simulate_cohort(
 ) -> None:
     """Draw, solve and stream a cohort, then print what happened to it."""
     from ketamech.cli import scenario_argument, terminal
-    from ketamech.exchange.cohort_store import read_cohort, refuse_occupied, refuse_small_disk, write_cohort
+    from ketamech.exchange.cohort_store import read_cohort, require_disk_space, require_empty_folder, write_cohort
     from ketamech.population.cohort import Cohort
     from ketamech.report.provenance import provenance_of
     from ketamech.report.quantile_bands import cohort_picture
@@ -82,8 +82,8 @@ def simulate_cohort(
         vary=names(asked.vary) if asked.vary else None, tolerance=asked.tolerance,
         threads=threads_of(asked.threads, asked.scheduler), chunk=asked.chunk, device=asked.device,
     )  # fmt: skip
-    refuse_small_disk(place, cohort.result_bytes)
-    refuse_occupied(place)
+    require_disk_space(place, cohort.result_bytes)
+    require_empty_folder(place)
     facts = {"outputs": cohort.outputs, "title": given.title, "seed": seed, "tolerance": asked.tolerance}
     facts |= provenance_of(given, model, seed, terminal.command_line())
     how: dict[str, Any] = {"resume": asked.resume, "scheduler": asked.scheduler, "about": facts, "replace": False}

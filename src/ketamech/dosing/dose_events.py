@@ -18,6 +18,7 @@ from ketamech.dosing.subject import DoseEvent, Quantity
 ParameterLookup = Callable[[str], Quantity]
 AbsorbedPart = tuple[Quantity, str, Quantity, Quantity]  # delay (h), site, share of the dose, duration (h)
 AdherenceFunction = Callable[[int, int], Quantity]
+BELIEF = "expectancy.belief"  # the state that a visit raises in humans
 ROUNDING = 1e-9  # 30 mg/kg of 70 kg, divided by 70 kg, is a little more than 30 mg/kg
 ROUTE_SITES = {"IM": ("muscle", "intramuscular_f"), "SC": ("skin", "subcutaneous_f")}
 
@@ -169,7 +170,7 @@ def _expectancy_events(regimen: Regimen, horizon: float, gap: float) -> list[Dos
     found: list[DoseEvent] = []
     for visit in visits:
         if not found or visit >= found[-1].time + gap - 1e-9:
-            found.append(DoseEvent(visit, "expectancy.belief", 1.0))
+            found.append(DoseEvent(visit, BELIEF, 1.0))
     return found
 
 

@@ -1,11 +1,10 @@
-"""Estimates the dozen or so parameters that clinical trials inform, from whole simulated trials.
+"""Estimation of the parameters that clinical trials inform, from whole simulated trials.
 
-Every call simulates the arms of the fitted trials with the same virtual persons in the typical setting (common random
-numbers), so that only the parameters move the result. Besides the printed numbers, the spreads within arms that stand
-behind printed errors are fitted. A row's likelihood is normal about the simulated statistic, with the printed standard
-error, the Monte-Carlo error of the simulated arm and a discrepancy: how much settings differ, and how well a model of
-this kind can do.
-Parameters move on the logarithmic scale about the middle of their prior. How the posterior is sampled: `emulation`.
+Every evaluation simulates the arms of the fitted trials with the same virtual patients (common random numbers), so that
+only the parameters change the result. Besides the printed numbers, the standard deviations within arms are fitted. The
+likelihood of a row is normal about the simulated statistic; its variance is the sum of the printed standard error, the
+Monte Carlo error of the simulated arm and a discrepancy (differences between settings, and model error). Parameters
+vary on the logarithmic scale about the median of their prior. `surrogate_posterior` samples the posterior.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ from ketamech.core.execution import LOCAL, Executor
 from ketamech.estimation.clinical_targets import (
     DIRECTORY,
     ClinicalTarget,
-    errors,
-    load_clinical,
-    load_spreads,
+    load_clinical_targets,
+    load_spread_targets,
     shipped_trial,
+    standard_error_of,
 )
 from ketamech.estimation.published_statistics import statistic
 from ketamech.parameters import ParameterTable, load_parameters
@@ -37,19 +36,24 @@ from ketamech.trials.design import Trial
 from ketamech.trials.run_trial import run_trial
 
 PEOPLE, SCALES = DIRECTORY.parent / "people", DIRECTORY.parent / "scales"
-PERSONS = 120  # in each simulated arm
-DISCREPANCY = {"points": 2.0, "percent": 8.0, "effect": 0.25, "days": 4.0}  # of a setting and of the model
+PATIENTS_PER_ARM = 120  # in each simulated arm
+DISCREPANCY = {
+    "points": 2.0,
+    "percent": 8.0,
+    "effect": 0.25,
+    "days": 4.0,
+}  # SD of setting and model error, by kind of statistic
 SEED = 20
-MAX_STEP_SD = 0.25  # step of the slopes, in SD of the prior: wide enough for shares of 120 persons to move
-MAX_DISTANCE_SD = 6.0  # SD of the prior beyond which nothing is simulated
+MAX_STEP_SD = 0.25  # finite-difference step in SD of the prior: responder rates of 120 patients must change
+MAX_DISTANCE_SD = 6.0  # SD of the prior; no simulation beyond
 Progress = Callable[[int, str], None]
 
 
 @dataclass(frozen=True)
 class EstimatedParameter:
-    """A parameter to estimate: the middle of its prior (canonical) and the SD of its logarithm beforehand.
+    """A parameter to estimate: the median of its prior (canonical) and the prior SD of its logarithm.
 
-    The middle stands in a table of its own, so that adopting a posterior never moves the prior of the next one.
+    The prior has a table of its own, so that adopting a posterior does not change the prior of the next calibration.
     """
 
     name: str
@@ -58,7 +62,7 @@ class EstimatedParameter:
 
 
 def load_estimated(table: ParameterTable | None = None) -> tuple[EstimatedParameter, ...]:
-    """The parameters of data/calibration/parameters.csv. Raises BadInput for an unknown one."""
+    """The parameters of data/calibration/parameters.csv. Raises InputError for an unknown one."""
     known = table or load_parameters()
     found = []
     for row in read_table(DIRECTORY / "parameters.csv", ("parameter", "prior_middle", "prior_spread", "why")):
@@ -72,27 +76,27 @@ def load_estimated(table: ParameterTable | None = None) -> tuple[EstimatedParame
 
 @dataclass(frozen=True)
 class Calibration:
-    """The model, what is estimated, and what it is held against; `persons` in each arm.
+    """The model, the estimated parameters and the fitted rows.
 
-    Every simulated point is a unit of `work`: a killed search goes the same way again, past the points that are kept.
+    Every simulated point is a unit of `executor`: an interrupted search repeats its path and reuses stored points.
     """
 
     model: Model
     estimated: tuple[EstimatedParameter, ...]
     rows: tuple[ClinicalTarget, ...]
-    persons: int = PERSONS
+    patients_per_arm: int = PATIENTS_PER_ARM
     threads: int = os.cpu_count() or 1
-    work: Executor = LOCAL
+    executor: Executor = LOCAL
 
     @property
-    def job(self) -> dict[str, object]:
-        """All that decides on the statistics of a point; what is estimated may have been adopted meanwhile."""
+    def job_description(self) -> dict[str, object]:
+        """Everything that determines the statistics of a point, for the checkpoint."""
         return {
-            "persons": self.persons,
+            "persons": self.patients_per_arm,
             "seed of persons": SEED,
             "estimated": [f"{p.name} {p.default!r} {p.prior!r}" for p in self.estimated],
             "rows": [
-                " ".join([r.row.id, repr(r.published), r.trial, r.arm, r.against, r.scale, r.visit, r.statistic])
+                " ".join([r.row.id, repr(r.published), r.trial, r.arm, r.control_arm, r.scale, r.visit, r.statistic])
                 for r in self.rows
             ],
             "held fixed": self.fingerprint,
@@ -101,13 +105,13 @@ class Calibration:
 
     @cached_property
     def trials(self) -> dict[str, Trial]:
-        """Each fitted trial with only the arms and visits that are needed."""
+        """Each fitted trial, reduced to the required arms and visits."""
         return {name: self._without_unused_visits(name) for name in dict.fromkeys(row.trial for row in self.rows)}
 
     def _without_unused_visits(self, name: str) -> Trial:
         trial = shipped_trial(name)
         rows = [row for row in self.rows if row.trial == name]
-        needed = {row.arm for row in rows} | {row.against for row in rows}
+        needed = {row.arm for row in rows} | {row.control_arm for row in rows}
         arms = [arm for arm in trial.arms if arm.name in needed or trial.washout]
         last = max(v.time for v in trial.visits for r in rows if r.visit in (v.name, "any"))
         following = any(row.statistic in ("median relapse", "still well") for row in rows)
@@ -115,7 +119,7 @@ class Calibration:
         scales = {row.scale for row in rows}
         return replace(
             trial,
-            arms=tuple(replace(arm, n=self.persons) for arm in arms),
+            arms=tuple(replace(arm, n=self.patients_per_arm) for arm in arms),
             visits=tuple(replace(v, scales=tuple(s for s in v.scales if s in scales)) for v in visits),
             scales={s: trial.scales[s] for s in trial.scales if s in scales},
             window=0.0,
@@ -128,17 +132,17 @@ class Calibration:
 
     @cached_property
     def noise(self) -> np.ndarray:
-        """Standard deviation of printed about simulated [row]: printed error, Monte Carlo, discrepancy."""
+        """SD of the published about the simulated number [row]: printed error, Monte Carlo error, discrepancy."""
         found = []
         for row in self.rows:
-            own = errors(row)
-            simulated = own * np.sqrt((row.row.n or self.persons) / self.persons)
-            found.append(np.hypot(np.hypot(own, min(simulated, own)), DISCREPANCY[_kind(row)]))
+            own = standard_error_of(row)
+            simulated = own * np.sqrt((row.row.n or self.patients_per_arm) / self.patients_per_arm)
+            found.append(np.hypot(np.hypot(own, min(simulated, own)), DISCREPANCY[_discrepancy_kind(row)]))
         return np.array(found)
 
     @cached_property
     def fingerprint(self) -> str:
-        """A short hash of what is held fixed: parameter values, trial files, people and scales."""
+        """A short hash of the fixed inputs: parameter values, trial files, populations and scales."""
         folders = [PEOPLE, SCALES]
         texts = [file.read_text(encoding="utf-8") for folder in folders for file in sorted(folder.glob("*.csv"))]
         texts += [trial.source for trial in self.trials.values()]
@@ -149,7 +153,7 @@ class Calibration:
     def values(self, x: np.ndarray) -> dict[str, float]:
         """Canonical values of standardised logarithms `x` [parameter]."""
         return {
-            p.name: _limited(p.name, p.default * float(np.exp(p.prior * z)))
+            p.name: _clip(p.name, p.default * float(np.exp(p.prior * z)))
             for p, z in zip(self.estimated, x, strict=True)
         }
 
@@ -158,16 +162,16 @@ class Calibration:
         return self.simulated_statistics(x[None])[0]
 
     def simulated_statistics(self, x: np.ndarray, tell: Progress | None = None, words: str = "") -> np.ndarray:
-        """Statistics [point, row] at points [point, parameter]; `tell` is told how many are done."""
+        """Statistics [point, row] at points [point, parameter]; `tell` receives the number of finished points."""
         found = []
-        for arrays in self.work.map({_name(point): point for point in x}, self.point):
+        for arrays in self.executor.map({_name(point): point for point in x}, self.simulate_point):
             found.append(arrays["found"])
             if tell:
                 tell(len(found), words)
         return np.array(found)
 
-    def point(self, x: np.ndarray) -> Arrays:
-        """One point, simulated in earnest."""
+    def simulate_point(self, x: np.ndarray) -> Arrays:
+        """Simulate one point."""
         draw = self.values(x)
         data = {
             name: run_trial(
@@ -184,14 +188,14 @@ class Calibration:
         return self.log_posterior_parts(x, self.simulate(x))
 
     def log_posterior_parts(self, x: np.ndarray, found: np.ndarray, extra: np.ndarray | float = 0.0) -> float:
-        """The same from statistics already `found` [row], whose own error has SD `extra`."""
+        """The same from given statistics [row] with an additional error of SD `extra`."""
         if not np.all(np.isfinite(found)):
             return -np.inf
         noise = np.hypot(self.noise, extra)
         return float(-0.5 * np.sum(((found - self.published) / noise) ** 2 + 2 * np.log(noise)) - 0.5 * np.sum(x**2))
 
     def map_estimate(self, rounds: int, tell: Progress) -> np.ndarray:
-        """The most probable point by damped Gauss-Newton steps from the prior's middle [parameter]."""
+        """The posterior mode by damped Gauss-Newton steps from the prior median [parameter]."""
         x = np.zeros(len(self.estimated))
         found, damping = self.simulate(x), 1.0
         value = self._cost(x, found)
@@ -214,12 +218,12 @@ class Calibration:
         return x
 
     def spread(self, x: np.ndarray) -> np.ndarray:
-        """Covariance [parameter, parameter] of the posterior if statistics were straight lines about `x`."""
+        """Posterior covariance [parameter, parameter] for statistics that are linear about `x`."""
         slopes = self.jacobian(x, self.simulate(x))
         return np.linalg.inv(slopes.T @ slopes + np.eye(len(x)))
 
     def jacobian(self, x: np.ndarray, found: np.ndarray) -> np.ndarray:
-        """How the statistics, in units of their noise, move with each parameter [row, parameter]."""
+        """Derivatives of the statistics, in units of their noise [row, parameter]."""
         moved = self.simulated_statistics(x + MAX_STEP_SD * np.eye(len(x)))
         return (moved - found).T / MAX_STEP_SD / self.noise[:, None]
 
@@ -228,17 +232,19 @@ class Calibration:
         return cost if np.isfinite(cost) else np.inf
 
 
-def calibration(model: Model | None = None, *, persons: int = PERSONS, threads: int | None = None) -> Calibration:
+def calibration(
+    model: Model | None = None, *, persons: int = PATIENTS_PER_ARM, threads: int | None = None
+) -> Calibration:
     """The shipped calibration: every row and spread marked fitted against the parameters of the table."""
     subset = model or load_model()
-    rows = tuple(row for row in (*load_clinical(), *load_spreads()) if row.fitted)
+    rows = tuple(row for row in (*load_clinical_targets(), *load_spread_targets()) if row.fitted)
     return Calibration(subset, load_estimated(subset.parameters), rows, persons, threads or os.cpu_count() or 1)
 
 
 def profile(task: Calibration, best: np.ndarray, slopes: np.ndarray, place: int, grid: np.ndarray) -> np.ndarray:
-    """Misfit (minus twice the log posterior) with one parameter held at each of `grid`, the others at their best.
+    """Misfit (minus twice the log posterior) with one parameter fixed at each of `grid`.
 
-    The others move by one Gauss-Newton step with the `slopes` at `best`: a profile where statistics are nearly linear.
+    The others are optimised by one Gauss-Newton step with the `slopes` at `best`, exact for linear statistics.
     """
     free = [i for i in range(len(best)) if i != place]
     x = np.tile(best, (len(grid), 1))
@@ -265,11 +271,11 @@ def _name(x: np.ndarray) -> str:
     return f"point-{hashlib.sha256(np.ascontiguousarray(x, dtype=float).tobytes()).hexdigest()[:20]}"
 
 
-def _limited(name: str, value: float) -> float:
+def _clip(name: str, value: float) -> float:
     return min(value, 0.95) if name.endswith("_share") else value
 
 
-def _kind(row: ClinicalTarget) -> str:
+def _discrepancy_kind(row: ClinicalTarget) -> str:
     if row.statistic == "median relapse":
         return "days"
     if row.statistic == "effect size":
@@ -277,8 +283,8 @@ def _kind(row: ClinicalTarget) -> str:
     return "percent" if row.is_share or row.statistic == "share difference" else "points"
 
 
-def chosen(names: Sequence[str], task: Calibration) -> Calibration:
-    """The same with some parameters only. Raises UnknownName."""
+def select_parameters(names: Sequence[str], task: Calibration) -> Calibration:
+    """The calibration of some parameters only. Raises UnknownNameError."""
     known = {p.name: p for p in task.estimated}
     for name in names:
         if name not in known:

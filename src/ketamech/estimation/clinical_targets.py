@@ -1,4 +1,4 @@
-"""Which published clinical number is which statistic of which trial, and how sure its paper is."""
+"""Published clinical numbers as statistics of the shipped trials, with their standard errors."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from functools import cache
 
 import numpy as np
 
-from ketamech.analysis.verdict import standard_error
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.paths import DATA
-from ketamech.evidence import Evidence, Observation, load_evidence
+from ketamech.evidence import Evidence, Observation, load_evidence, standard_error
 from ketamech.trials.design import Trial
 from ketamech.trials.trial_reader import load_trial
 
@@ -25,7 +24,7 @@ SHARES = ("response", "remission", "still well", "above")  # statistics in perce
 
 @dataclass(frozen=True)
 class ClinicalTarget:
-    """One published row and the statistic it is: of an arm, on a scale, at a visit, perhaps `against` another arm."""
+    """One published row and its statistic: arm, scale, visit, and the control arm where one is compared."""
 
     row: Observation
     trial: str
@@ -33,14 +32,14 @@ class ClinicalTarget:
     scale: str
     visit: str
     statistic: str
-    against: str
+    control_arm: str
     se: float
     fitted: bool
-    sd: float = float("nan")  # of the patients of an arm, where it and not the printed number is compared
+    sd: float = float("nan")  # of the patients of an arm, where it is compared instead of the printed number
 
     @property
     def published(self) -> float:
-        """The printed number, or the spread that its error stands for; a fall counts as positive."""
+        """The published number, or the SD within the arm; a fall is positive."""
         return self.sd if np.isfinite(self.sd) else self.row.value
 
     @property
@@ -50,15 +49,15 @@ class ClinicalTarget:
 
 
 @cache
-def load_clinical() -> tuple[ClinicalTarget, ...]:
-    """Every mapped row. Raises BadInput for an unknown evidence id, a context row marked fitted, and the like."""
+def load_clinical_targets() -> tuple[ClinicalTarget, ...]:
+    """Every row. Raises InputError, for example for an unknown evidence id or a fitted context row."""
     evidence = load_evidence()
     return tuple(_clinical(row, evidence) for row in read_table(DIRECTORY / "rows.csv", COLUMNS))
 
 
 @cache
-def load_spreads() -> tuple[ClinicalTarget, ...]:
-    """How much patients of an arm differ: SDs of change or score behind printed errors. Raises BadInput."""
+def load_spread_targets() -> tuple[ClinicalTarget, ...]:
+    """Standard deviations of change or score within an arm, from printed errors. Raises InputError."""
     evidence, found = load_evidence(), []
     for row in read_table(DIRECTORY / "spreads.csv", SPREADS):
         row.one_of("statistic", ("spread of change", "spread"))
@@ -71,14 +70,14 @@ def load_spreads() -> tuple[ClinicalTarget, ...]:
 
 @cache
 def shipped_trial(name: str) -> Trial:
-    """A trial file of the package by name. Raises UnknownName."""
+    """A shipped trial by name. Raises InputError for an unknown one."""
     found = {path.stem: path for path in sorted(TRIALS.glob("*.yaml"))}
     if name not in found:
         raise InputError(f"no trial '{name}' is shipped", expected=", ".join(found), nearest=closest_match(name, found))
     return load_trial(found[name])
 
 
-def errors(row: ClinicalTarget) -> float:
+def standard_error_of(row: ClinicalTarget) -> float:
     """Standard error of the printed number: given, printed, or that of a share of n patients."""
     if row.se > 0:
         return row.se
@@ -97,7 +96,7 @@ def _clinical(row: CsvRow, evidence: Evidence) -> ClinicalTarget:
         raise row.error("evidence", f"no row '{name}'", expected="an evidence id", near=closest_match(name, known))
     fitted = row.one_of("fitted", ("yes", "no")) == "yes"
     if fitted and known[name].use != "calibrate":
-        raise row.error("fitted", f"'{name}' is kept for comparison", expected="no: only calibrate rows are fitted")
+        raise row.error("fitted", f"'{name}' is a context row", expected="no: only calibrate rows are fitted")
     trial = shipped_trial(row["trial"])
     columns: Mapping[str, list[str]] = {
         "arm": [arm.name for arm in trial.arms],

@@ -1,4 +1,4 @@
-"""The posterior file: draws of the estimated parameters, which trials take their population values from."""
+"""The posterior file: draws of the estimated parameters, used by simulated trials."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ FILE = DATA / "calibration" / "posterior.csv"
 
 
 def load_posterior(file: str | Path | None = None, table: ParameterTable | None = None) -> list[dict[str, float]]:
-    """Draws as {parameter: value in canonical units}; the shipped ones unless told. Raises BadInput with file and line.
+    """Draws as {parameter: value in canonical units}; from the shipped file by default. Raises InputError with file and line.
 
-    The file holds one column a parameter, in the unit of its table.
+    The file has one column per parameter, in the unit of its table.
     """
     path, known = Path(file) if file else FILE, table or load_parameters()
     if not path.exists():
-        raise InputError("there is no posterior here", file=path, expected="a file written by `ketamech calibrate`")
+        raise InputError("there is no such file", file=path, expected="a file written by `ketamech calibrate`")
     try:
         rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         what = f"the posterior cannot be read: {str(problem).splitlines()[0]}"
         raise InputError(what, file=path, expected="a CSV table in UTF-8") from None
     if len(rows) < 2:
-        raise InputError("the posterior holds no draws", file=path, expected="a header and a line a draw")
+        raise InputError("the posterior has no draws", file=path, expected="a header and one line per draw")
     names = rows[0]
     for name in names:
         if name not in known:
@@ -61,7 +61,7 @@ def _draw(path: Path, line: int, names: list[str], cells: list[str], known: Para
     try:
         values = [float(cell) for cell in cells]
     except ValueError:
-        raise InputError("a draw holds something that is no number", file=path, line=line) from None
+        raise InputError("a draw has a cell that is not a number", file=path, line=line) from None
     if len(values) != len(names) or not np.all(np.isfinite(values)):
         raise InputError(f"{len(values)} numbers for {len(names)} parameters", file=path, line=line)
     return {name: value * unit(known[name].unit).factor for name, value in zip(names, values, strict=True)}

@@ -1,4 +1,4 @@
-"""The statistic of simulated trials that a published clinical number is, signed and scaled as it was printed."""
+"""Statistics of simulated trials that correspond to published numbers, with the printed sign and unit."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ DAY = 24.0
 
 
 def statistic(row: ClinicalTarget, dataset: xr.Dataset) -> np.ndarray:
-    """The statistic in every replicate [replicate], signed and scaled as it was printed; NaN where nobody was rated."""
+    """The statistic in every replicate [replicate], signed and scaled as it was printed; NaN where no patient was rated."""
     values, base, arm = scores(dataset, row.scale)
     relapse = shipped_trial(row.trial).relapse
     if row.statistic in ("median relapse", "still well"):
         assert relapse is not None
         return _relapse(dataset, row, relapse)
-    places = _places(dataset, row)
-    mine, theirs = (_of(values, base, arm, places, name) for name in (row.arm, row.against or row.arm))
-    return np.array([_number(row, a, b) for a, b in zip(mine, theirs, strict=True)])
+    places = _visit_indices(dataset, row)
+    mine, theirs = (_of(values, base, arm, places, name) for name in (row.arm, row.control_arm or row.arm))
+    return np.array([_value(row, a, b) for a, b in zip(mine, theirs, strict=True)])
 
 
 def _of(values: np.ndarray, base: np.ndarray, arm: np.ndarray, places: list[int], name: str) -> list[np.ndarray]:
-    """For each replicate scores and baselines [2, patient, visit] of the people then in an arm."""
+    """Scores and baselines [2, patient, visit] of the patients in an arm at each visit, for each replicate."""
     found = []
     for r in range(len(values)):
         inside = arm[r][:, places] == name
@@ -33,7 +33,7 @@ def _of(values: np.ndarray, base: np.ndarray, arm: np.ndarray, places: list[int]
     return found
 
 
-def _number(row: ClinicalTarget, mine: np.ndarray, theirs: np.ndarray) -> float:
+def _value(row: ClinicalTarget, mine: np.ndarray, theirs: np.ndarray) -> float:
     kind = row.statistic
     if kind == "mean":
         return float(np.nanmean(mine[0]))
@@ -74,7 +74,7 @@ def _share(kind: str, row: ClinicalTarget, part: np.ndarray) -> float:
     return float(100 * hit[there].any(axis=1).mean()) if there.any() else float("nan")
 
 
-def _places(dataset: xr.Dataset, row: ClinicalTarget) -> list[int]:
+def _visit_indices(dataset: xr.Dataset, row: ClinicalTarget) -> list[int]:
     names = [str(v).split(": ")[-1] for v in dataset["visit"].values]
     if row.visit == "any":
         return [k for k in range(len(names)) if k not in set(baselines(dataset))]

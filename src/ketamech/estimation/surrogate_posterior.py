@@ -1,9 +1,9 @@
-"""From a few hundred simulated points to a posterior: an emulator, emcee on it, and a check by the real thing.
+"""Posterior from a few hundred simulated points: an emulator, MCMC on the emulator, and a check by simulation.
 
-Points are spread over the region that a straight-line posterior about the best point suggests, half as wide again. Each
-statistic is emulated by a ridge regression on all terms up to the second degree, its penalty chosen by
-cross-validation; the cross-validated error widens the likelihood. This smooths the jitter of a finite crowd. emcee
-samples the emulated posterior in seconds; its draws are then simulated, to say how far off the emulator is.
+Design points are drawn from the linearised posterior about the mode, widened by half. Each statistic is emulated by a
+ridge regression on all terms up to the second degree, with a penalty chosen by cross-validation; the cross-validated
+error is added to the likelihood. This smooths the Monte Carlo error of finite arms. emcee samples the emulated posterior
+in seconds; its draws are then simulated to measure the error of the emulator.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from ketamech.estimation.calibration import Calibration
 
 PRIOR_WIDENING, FOLDS = 1.5, 5
 RIDGE_PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0)
-WALKERS_EACH, STEPS, THIN = 4, 1200, 10
-Tell = Callable[[int, str], None]
+WALKERS_PER_PARAMETER, STEPS, THIN = 4, 1200, 10
+Progress = Callable[[int, str], None]
 
 
 @dataclass
 class DesignPoints:
-    """Simulated points of a calibration, whose `work` keeps them: a killed run goes on with the same result."""
+    """Design points of a calibration; its `executor` stores them, so that an interrupted run can be resumed."""
 
     task: Calibration
     seed: int = 1
     centre: tuple[np.ndarray, np.ndarray] | None = None
 
-    def best(self, rounds: int, tell: Tell) -> tuple[np.ndarray, np.ndarray]:
-        """The most probable point and the straight-line covariance about it; looked for once."""
+    def map_and_covariance(self, rounds: int, tell: Progress) -> tuple[np.ndarray, np.ndarray]:
+        """The posterior mode and the linearised covariance about it; computed once."""
         if self.centre is None:
             best = self.task.map_estimate(rounds, tell)
             self.centre = best, self.task.spread(best)
         return self.centre
 
-    def near(self, count: int, tell: Tell, *, rounds: int = 8) -> tuple[np.ndarray, np.ndarray]:
-        """Points [point, parameter] about the best one and their statistics [point, row]."""
-        best, spread = self.best(rounds, tell)
+    def sample(self, count: int, tell: Progress, *, rounds: int = 8) -> tuple[np.ndarray, np.ndarray]:
+        """Points [point, parameter] about the mode and their statistics [point, row]."""
+        best, spread = self.map_and_covariance(rounds, tell)
         random = np.random.RandomState(self.seed)
         z = random.standard_normal((count, len(best)))
         x = np.clip(best + PRIOR_WIDENING * z @ np.linalg.cholesky(spread).T, -5, 5)
@@ -47,7 +47,7 @@ class DesignPoints:
 
 @dataclass(frozen=True)
 class QuadraticEmulator:
-    """Second-degree ridge regressions: `weights` [term, row] about `middle`; `error` [row] cross-validated."""
+    """Second-degree ridge regressions: `weights` [term, row] about `centre`; `error` [row] cross-validated."""
 
     centre: np.ndarray
     weights: np.ndarray
@@ -55,7 +55,7 @@ class QuadraticEmulator:
 
     @classmethod
     def fitted(cls, x: np.ndarray, found: np.ndarray) -> QuadraticEmulator:
-        """Fit statistics [point, row] at points [point, parameter]; points that gave none are left out."""
+        """Fit statistics [point, row] at points [point, parameter]; points without a result are left out."""
         known = np.isfinite(found).all(axis=1)
         x, found = x[known], found[known]
         middle, terms = x.mean(axis=0), _terms(x - x.mean(axis=0))
@@ -77,11 +77,11 @@ class QuadraticEmulator:
 
 @dataclass(frozen=True)
 class Posterior:
-    """`chain` [step, walker, parameter] on the emulator, `logs`, `draws` [draw, parameter], and how draws check out.
+    """`chain` [step, walker, parameter] on the emulator, `logs`, `draws` [draw, parameter], and their check.
 
-    `off`: root mean square of emulated minus simulated statistics of the draws, in units of each row's noise.
-    `effective`: how many of the draws would be left if each were weighted by its simulated likelihood, the jitter of a
-    finite crowd included. `predicted`: the statistics [draw, row] that the draws simulate, without noise.
+    `emulator_error`: root mean square of emulated minus simulated statistics of the draws, in units of each row's noise.
+    `effective_size`: effective number of draws when weighted by simulated over emulated likelihood, Monte Carlo error
+    included. `predicted`: simulated statistics [draw, row], without noise.
     """
 
     chain: np.ndarray
@@ -93,15 +93,15 @@ class Posterior:
 
 
 def sample_posterior(
-    points: DesignPoints, emulator: QuadraticEmulator, draws: int, tell: Tell, *, steps: int = STEPS, seed: int = 1
+    points: DesignPoints, emulator: QuadraticEmulator, draws: int, tell: Progress, *, steps: int = STEPS, seed: int = 1
 ) -> Posterior:
     """Sample the emulated posterior with emcee (differential evolution), and simulate `draws` of it as a check."""
     import emcee
 
     task, n = points.task, len(points.task.estimated)
-    best, spread = points.best(0, tell)
+    best, spread = points.map_and_covariance(0, tell)
     random = np.random.RandomState(seed)
-    start = best + random.standard_normal((WALKERS_EACH * n, n)) @ np.linalg.cholesky(spread).T
+    start = best + random.standard_normal((WALKERS_PER_PARAMETER * n, n)) @ np.linalg.cholesky(spread).T
     extra, inverse = np.minimum(emulator.error, 2 * task.noise), np.linalg.inv(spread)
     noise = np.hypot(task.noise, extra)
 
@@ -125,7 +125,7 @@ def sample_posterior(
 
 
 def prior_contraction(draws: np.ndarray) -> np.ndarray:
-    """How much narrower than the prior each parameter came out [parameter]: 1 - SD after / SD before."""
+    """Contraction of each parameter [parameter]: 1 - posterior SD / prior SD."""
     return 1 - draws.std(axis=0)
 
 

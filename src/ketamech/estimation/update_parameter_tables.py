@@ -1,6 +1,6 @@
-"""The middle of a posterior as rows of the parameter tables, status `calibrated`, with the evidence that informs each.
+"""Posterior medians as rows of the parameter tables, with status `calibrated` and the informative evidence.
 
-What trials hardly inform keeps its row. The lines are rewritten in place for a person to review before they stay.
+Parameters that the trials hardly inform keep their row. The lines are rewritten in place, for review before a commit.
 """
 
 from __future__ import annotations
@@ -17,18 +17,16 @@ from ketamech.estimation.calibration import Calibration, in_table_units
 from ketamech.estimation.surrogate_posterior import QuadraticEmulator, prior_contraction
 from ketamech.parameters import Parameter
 
-MIN_CONTRACTION = 0.1  # narrower than the prior by less than this: trials do not inform the value
-AFFECTED_OUTPUTS, MAX_ROWS = (
-    0.25,
-    6,
-)  # a row informs if the parameter's prior SD moves it by so many of its noise; ids in a cell
+MIN_CONTRACTION = 0.1  # with a smaller contraction the trials do not inform the parameter
+MIN_EFFECT = 0.25  # a row is informative if one prior SD of the parameter changes it by at least this many noise SD
+MAX_ROWS = 6  # evidence ids in a cell
 DIRECTORY = DATA / "parameters"
 
 
 def updated_rows(task: Calibration, draws: np.ndarray, emulator: QuadraticEmulator) -> dict[str, list[str]]:
-    """The new line {parameter: cells} of every estimated parameter that came out narrower than its prior.
+    """The new cells {parameter: cells} of every parameter whose posterior is narrower than its prior.
 
-    `draws` [draw, parameter] are standardised logarithms; the value is their median, the spread theirs.
+    `draws` [draw, parameter]: standardised logarithms; value and spread are their median and SD.
     """
     middle, narrower = np.median(draws, axis=0), prior_contraction(draws)
     values = in_table_units(task, middle[None])[0]
@@ -44,12 +42,12 @@ def updated_rows(task: Calibration, draws: np.ndarray, emulator: QuadraticEmulat
 
 
 def of_stages(rows: dict[str, list[str]], words: str) -> dict[str, list[str]]:
-    """Those rows whose stage is named in `words` ("people, mood"). Raises UnknownName where a stage has none."""
+    """The rows of the stages named in `words` ("people, mood"). Raises UnknownNameError for a stage without rows."""
     known = {name.split(".")[0] for name in rows}
     asked = [word.strip() for word in words.split(",") if word.strip()]
     for word in asked:
         if word not in known:
-            what = f"no row of '{word}' came out better known"
+            what = f"the posterior is not narrower than the prior for any row of '{word}'"
             raise UnknownNameError(
                 what, key="--adopt", expected=", ".join(sorted(known)), nearest=closest_match(word, known)
             )
@@ -57,19 +55,19 @@ def of_stages(rows: dict[str, list[str]], words: str) -> dict[str, list[str]]:
 
 
 def informative_rows(task: Calibration, emulator: QuadraticEmulator, middle: np.ndarray) -> dict[str, list[str]]:
-    """For each parameter the fitted rows that it moves most, by id, strongest first."""
+    """For each parameter the fitted rows that are most sensitive to it, by id, strongest first."""
     found = {}
     for i, p in enumerate(task.estimated):
         step = 0.5 * np.eye(len(middle))[i]
         up, down = emulator(np.array([middle + step, middle - step]))
         moved = np.abs(up - down) / task.noise
-        order = [k for k in np.argsort(-moved) if moved[k] >= AFFECTED_OUTPUTS]
+        order = [k for k in np.argsort(-moved) if moved[k] >= MIN_EFFECT]
         found[p.name] = list(dict.fromkeys(task.rows[k].row.id for k in order))[:MAX_ROWS]
     return found
 
 
 def write_updated_tables(task: Calibration, rows: dict[str, list[str]], folder: Path = DIRECTORY) -> list[Path]:
-    """Put the lines in the place of the old ones, all others untouched; returns the files that changed."""
+    """Replace the lines of these parameters only; returns the changed files."""
     changed: dict[Path, list[str]] = {}
     for name, cells in rows.items():
         row = task.model.parameters[name]

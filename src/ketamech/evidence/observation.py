@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 
 from ketamech.evidence.spread import Spread
+
+_CONFIDENCE_LEVEL = re.compile(r"\b(?:CI|CrI)(\d+)")
+_NORMAL_QUANTILES = {80: 1.281552, 90: 1.644854, 95: 1.959964, 99: 2.575829}
 
 
 @dataclass(frozen=True)
@@ -62,3 +67,15 @@ class Observation:
     def canonical(self, printed: float) -> float:
         """A number in the published unit (such as `spread.low`) expressed in `canonical_unit`."""
         return printed * self.factor
+
+
+def standard_error(row: Observation) -> float:
+    """Standard error of the published mean: as printed, SD over the root of n, or from the interval; NaN if none."""
+    spread = row.spread
+    if spread.low is None or spread.high is None:
+        return math.nan
+    half = (spread.high - spread.low) / 2
+    if spread.kind == "sd":
+        return half / math.sqrt(row.n or 1)
+    level = _CONFIDENCE_LEVEL.search(spread.text)
+    return half / _NORMAL_QUANTILES.get(int(level[1]) if level else 95, _NORMAL_QUANTILES[95])

@@ -1,4 +1,4 @@
-"""What other vocabularies call the quantities of the model: SBO terms, MIRIAM resources, papers behind a value."""
+"""Annotations of the quantities of the model: SBO terms, MIRIAM resources, and the papers of a value."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def resources_of(name: str) -> list[Resource]:
 
 
 def papers_of(row: Parameter, evidence: Evidence | None = None) -> list[Resource]:
-    """The papers that describe a value, where they have a DOI or a PubMed number."""
+    """The papers behind a value that have a DOI or a PubMed number."""
     known = evidence or _evidence()
     ids = [one for one in row.evidence if one in known.observations]
     return [("isDescribedBy", address) for paper in known.cite(ids) for address in _addresses(paper)]

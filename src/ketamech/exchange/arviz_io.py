@@ -1,4 +1,4 @@
-"""Posteriors and predictions under ArviZ's group names, as a tree of plain xarray groups that either ArviZ line opens.
+"""Posteriors and predictions with the group names of ArviZ, as an xarray tree that ArviZ 0.x and 1.x can open.
 
 Groups: posterior (chain, draw), sample_stats (lp), posterior_predictive (chain, draw, row), observed_data and
 constant_data (row). ArviZ below 1 reads the file with `arviz.from_netcdf` or `from_zarr`, ArviZ 1 takes the tree.
@@ -13,7 +13,7 @@ import xarray as xr
 
 from ketamech.core import unit
 from ketamech.estimation.calibration import EstimatedParameter
-from ketamech.estimation.clinical_targets import load_clinical
+from ketamech.estimation.clinical_targets import load_clinical_targets
 from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.exchange.result_metadata import PAPERS
 from ketamech.parameters import ParameterTable
@@ -34,7 +34,7 @@ def inference_tree(
     """The groups of one calibration.
 
     `draws` {parameter: [chain, draw]} in the units of the tables; `logs` [chain, draw]; `predicted` [chain, draw, row],
-    `observed` {row: printed number}, `noise` [row]. Facts are attributes of the root and of every group.
+    `observed` {row: printed number}, `noise` [row]. `facts` become attributes of the root and of every group.
     """
     said = {str(key): value for key, value in (facts or {}).items()}
     groups = {"posterior": _posterior(draws, parameters)}
@@ -64,12 +64,12 @@ def _posterior(draws: Mapping[str, np.ndarray], parameters: ParameterTable) -> x
 
 
 def shipped_posterior(parameters: ParameterTable, facts: Mapping[str, object]) -> xr.DataTree:
-    """The draws that trials are simulated with, and the printed numbers behind them."""
+    """The shipped posterior draws, and the published numbers to which they were fitted."""
     drawn = load_posterior(None, parameters)
     values = {
         name: np.array([[draw[name] / unit(parameters[name].unit).factor for draw in drawn]]) for name in drawn[0]
     }
-    fitted = [row for row in load_clinical() if row.fitted]
+    fitted = [row for row in load_clinical_targets() if row.fitted]
     observed = {f"{row.row.id} {row.statistic}": row.published for row in fitted}
     papers = " ".join(dict.fromkeys(row.row.reference for row in fitted))
     said = {**facts, "posterior": posterior_hash(drawn), PAPERS: papers}
@@ -86,9 +86,9 @@ def calibration_tree(
     facts: Mapping[str, object],
     predicted: np.ndarray | None = None,
 ) -> xr.DataTree:
-    """A whole calibration: `chain` [draw, walker, parameter] in the units of the tables, `logs` [draw, walker].
+    """One calibration: `chain` [draw, walker, parameter] in the units of the tables, `logs` [draw, walker].
 
-    `predicted` [draw, row] are of some draws, simulated in full: one chain of their own.
+    `predicted` [draw, row]: simulated statistics of some draws, as one chain.
     """
     draws = {one.name: chain[:, :, i].T for i, one in enumerate(estimated)}
     seen = None if predicted is None else np.asarray(predicted)[None]

@@ -1,9 +1,9 @@
-"""The results of a cohort on disk, chunk by chunk: whatever has been finished can be read, whatever happens next.
+"""Results of a cohort on disk, written chunk by chunk; finished chunks can be read after an interruption.
 
-A folder holds `cohort.zarr` (one array a output, patient by time, made in full size at the start and filled as chunks
-are finished, each chunk with its CRC-32C), `failures.csv` (who failed, and why), `cohort.json`, which says how many
-patients are finished, counted from the first, and `pieces/journal.txt` (see `core.pieces`), which holds the checksums.
-What `cohort.json` does not count is never read.
+A folder contains `cohort.zarr` (one array per output, patient by time, created in full size and filled as chunks finish,
+each chunk with its CRC-32C), `failures.csv` (failed patients with reasons), `cohort.json` (the number of finished
+patients, counted from the first) and `pieces/journal.txt` (checksums, see `core.checkpoint`). Patients that
+`cohort.json` does not count are never read.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from ketamech.exchange.output_folder import store_errors
 from ketamech.exchange.result_metadata import metadata_header
 
 ZARR, FAILURES, STATE = "cohort.zarr", "failures.csv", "cohort.json"
-SEAL = "seal"  # of all else in cohort.json
-ARRAY_FORMAT = "form"  # the piece that stands for the empty store
-DISK_MARGIN = 1.05  # a little more than the numbers themselves
+CHECKSUM_KEY = "seal"  # key of the checksum of cohort.json
+ARRAY_FORMAT = "form"  # checkpoint unit of the empty store
+DISK_MARGIN = 1.05  # disk space relative to the size of the numbers
 
 
-def refuse_small_disk(folder: Path, size: int) -> None:
-    """Raise BadInput, before anything is computed, when `size` bytes will not fit where `folder` is to be.
+def require_disk_space(folder: Path, size: int) -> None:
+    """Raise InputError, before any computation, when `size` bytes do not fit on the disk of `folder`.
 
-    What is there of a cohort counts as room: it is kept, or makes way.
+    Existing files of the cohort count as free space, because they are reused or replaced.
     """
     there = next(place for place in (folder.resolve(), *folder.resolve().parents) if place.exists())
     held = sum(path.stat().st_size for path in (folder / ZARR).rglob("*") if path.is_file())
@@ -50,8 +50,8 @@ def refuse_small_disk(folder: Path, size: int) -> None:
         )
 
 
-def refuse_occupied(folder: Path) -> None:
-    """Raise BadInput when a folder holds files and no cohort was begun in it."""
+def require_empty_folder(folder: Path) -> None:
+    """Raise InputError when a folder has files but no cohort."""
     if folder.is_dir() and any(folder.iterdir()) and not (folder / CHECKPOINT_FOLDER).is_dir():
         raise InputError(f"'{folder.name}' is not empty", expected="a new folder", type_this="--out runs/NAME")
 
@@ -59,10 +59,10 @@ def refuse_occupied(folder: Path) -> None:
 def write_cohort(
     pieces: Checkpoint, chunks: Callable[[Sequence[int]], Iterable[xr.Dataset]], patients: int, *, chunk: int
 ) -> dict[str, Any]:
-    """Write the chunks (dims patient, time) that are not yet there as they come; returns what `cohort.json` holds.
+    """Write the missing chunks (dims patient, time); returns the contents of `cohort.json`.
 
-    `chunks` is asked for those beginning with certain patients. Raises BadInput when the disk is full: what was
-    finished by then can be read.
+    `chunks` yields the chunks that begin with the given patients. Raises InputError when the disk is full; finished
+    chunks can still be read.
     """
     folder, firsts = pieces.folder, range(0, patients, chunk)
     _write_state(folder, pieces, patients, firsts)
@@ -73,39 +73,39 @@ def write_cohort(
     for part in chunks(missing):
         with pieces._disk_full_guard():
             if ARRAY_FORMAT not in pieces:
-                pieces.record(ARRAY_FORMAT, _lay_out(folder, part, patients, chunk, pieces.about))
+                pieces.record(ARRAY_FORMAT, _create_arrays(folder, part, patients, chunk, pieces.about))
             written = _write(folder, part, chunk)
-            failed = _failed(part)
+            failed = _failures(part)
             pieces.record(_name(int(part["patient"].values[0])), written, {"failed": failed})
             _write_state(folder, pieces, patients, firsts)
     return _write_state(folder, pieces, patients, firsts)
 
 
 def read_cohort(folder: Path | str) -> xr.Dataset:
-    """The patients of a cohort folder that are finished, opened lazily.
+    """The finished patients of a cohort folder, opened lazily.
 
-    Raises BadInput when it is none, when a file is missing or has another size than when it was written, or when what
-    describes the numbers was changed; a chunk that was changed raises an error as it is read.
+    Raises InputError when the folder is no cohort, when a file is missing or has another size, or when the metadata were
+    changed; a changed chunk raises an error when it is read.
     """
     place = Path(folder)
     try:
         state = read_json(place / STATE)
-        seal = state.pop(SEAL, None)
+        seal = state.pop(CHECKSUM_KEY, None)
         finished, outputs = int(state["finished"]), state.get("outputs")
         if finished < 1 or not (outputs is None or isinstance(outputs, list)):
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         what = f"'{place.name}' holds no cohort"
         raise InputError(what, expected="a folder written by ketamech simulate --patients N") from None
-    if seal is not None and seal != _seal_of(state):
+    if seal is not None and seal != _checksum(state):
         raise InputError(f"'{STATE}' was changed", file=place, expected="the files as they were", type_this="--resume")
-    _refuse_misfits(place, finished)
+    _require_file_sizes(place, finished)
     with store_errors(place / ZARR):
         found = xr.open_zarr(place / ZARR, consolidated=False).isel(patient=slice(0, finished))
         return found[list(outputs or found.data_vars)].assign_attrs(state)
 
 
-def _refuse_misfits(folder: Path, finished: int) -> None:
+def _require_file_sizes(folder: Path, finished: int) -> None:
     for name, line in read_journal(folder).items():
         if name != ARRAY_FORMAT and (not name or int(name.split("-")[-1]) >= finished):
             continue
@@ -123,7 +123,7 @@ def _refuse_misfits(folder: Path, finished: int) -> None:
 
 
 def _remove_partial(folder: Path) -> None:
-    """Remove what the Zarr library was writing when it was killed: it renames `*.partial` only when whole."""
+    """Remove the `*.partial` files of the Zarr library, which it renames only when they are complete."""
     for draft in (folder / ZARR).rglob("*.partial"):
         draft.unlink()
 
@@ -132,8 +132,8 @@ def _name(first: int) -> str:
     return f"patients-{first}"
 
 
-def _lay_out(folder: Path, part: xr.Dataset, patients: int, chunk: int, about: Mapping[str, Any]) -> list[Path]:
-    """All arrays in full size, empty, and what the store says of itself; returns the files."""
+def _create_arrays(folder: Path, part: xr.Dataset, patients: int, chunk: int, about: Mapping[str, Any]) -> list[Path]:
+    """Create all arrays in full size and the attributes of the store; returns the files."""
     import zarr
 
     group = zarr.open_group(folder / ZARR, mode="w", zarr_format=3)
@@ -163,7 +163,7 @@ def _codecs() -> Any:
 
 
 def _write(folder: Path, part: xr.Dataset, chunk: int) -> list[Path]:
-    """The chunk's rows of every array; returns the files."""
+    """Write the rows of a chunk into every array; returns the files."""
     import zarr
 
     group: Any = zarr.open_group(folder / ZARR, mode="r+")
@@ -180,14 +180,14 @@ def _write(folder: Path, part: xr.Dataset, chunk: int) -> list[Path]:
     return [path for path in places if path.exists()]  # a chunk of fill values alone has no file
 
 
-def _failed(part: xr.Dataset) -> list[list[Any]]:
-    """Number and reason of everybody who failed."""
+def _failures(part: xr.Dataset) -> list[list[Any]]:
+    """Number and reason of each failed patient."""
     status = part["solve_status"].values
     return [[int(part["patient"].values[i]), str(status[i])] for i in np.flatnonzero(status != "ok")]
 
 
 def _write_state(folder: Path, pieces: Checkpoint, patients: int, firsts: range) -> dict[str, Any]:
-    """Write how far the cohort has come, counted from the first patient, and who failed; returns what was written."""
+    """Write the number of finished patients and the failures; returns the contents of cohort.json."""
     count = next((first for first in firsts if _name(first) not in pieces), patients)
     failed = [line for first in firsts if first < count for line in pieces.metadata(_name(first))["failed"]]
     reasons: dict[str, int] = {}
@@ -199,16 +199,16 @@ def _write_state(folder: Path, pieces: Checkpoint, patients: int, firsts: range)
     csv.writer(text).writerows([("patient", "reason"), *failed])
     if count or (folder / STATE).exists():
         _replace(folder / FAILURES, metadata_header(dict(sorted(pieces.about.items()))) + text.getvalue())
-        _replace(folder / STATE, json.dumps({**state, SEAL: _seal_of(state)}, indent=1) + "\n")
+        _replace(folder / STATE, json.dumps({**state, CHECKSUM_KEY: _checksum(state)}, indent=1) + "\n")
     return state
 
 
-def _seal_of(state: dict[str, Any]) -> str:
+def _checksum(state: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _replace(target: Path, text: str) -> None:
-    """The whole new text or the whole old one, whenever it is read."""
+    """Replace a file atomically."""
     draft = target.with_suffix(".tmp")
     draft.write_text(text, encoding="utf-8", newline="")
     os.replace(draft, target)

@@ -1,4 +1,4 @@
-"""Curves on disk: a Zarr store for xarray and a long Parquet table for everything else."""
+"""Curves of a run on disk: a Zarr store for xarray and a long Parquet table for other programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLUMNS = ("patient", "time_h", "variable", "value", "unit")
 
 
 def write_curves(folder: Path, dataset: xr.Dataset) -> list[Path]:
-    """Write `curves.zarr` (units and long names as CF attributes) and `curves.parquet` (tidy, long), facts in both."""
+    """Write `curves.zarr` (units and long names as CF attributes) and `curves.parquet` (tidy, long), with the metadata in both."""
     write_zarr(folder / ZARR, dataset)
     facts = {str(name): value for name, value in dataset.attrs.items()}
     write_parquet(to_long_table(dataset), folder / PARQUET, facts, use_dictionary=list(COLUMNS))
@@ -26,7 +26,7 @@ def write_curves(folder: Path, dataset: xr.Dataset) -> list[Path]:
 
 
 def read_run(folder: Path | str) -> xr.Dataset:
-    """The curves of a run folder, with units in the attributes; raises BadInput for no run or changed curves."""
+    """The curves of a run folder, with units in the attributes; raises InputError for a folder that is no run and for changed curves."""
     place = Path(folder)
     if not read_manifest(place) or not (place / ZARR).is_dir():
         what = f"'{place.name}' is not a KetaMech run" if place.exists() else f"there is no folder '{folder}'"
@@ -39,7 +39,7 @@ def read_run(folder: Path | str) -> xr.Dataset:
 
 
 def to_long_table(dataset: xr.Dataset) -> pa.Table:
-    """One line per patient, variable and time: patient, time_h, variable, value, unit (text as dictionaries)."""
+    """One line per patient, variable and time: patient, time_h, variable, value, unit (text dictionary-encoded)."""
     names = [str(name) for name in dataset.data_vars]
     patients, times = [str(p) for p in dataset["patient"].values], dataset["time"].values.astype(float)
     values = np.stack([dataset.variables[name].transpose("patient", "time").values for name in names], axis=1)

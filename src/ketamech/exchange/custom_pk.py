@@ -1,8 +1,8 @@
-"""Kinetics of other people in place of the built-in ones: an SBML model, and a file that says what is what.
+"""A user's pharmacokinetic model instead of the built-in one: an SBML model and a YAML file that maps its names.
 
-The imported model becomes the stage `pharmacokinetics`: its species and rates, which carry no unit that is checked,
-under the names that the other stages need. Doses are worked out as ever (weight, salt, share that a route lets in) and
-enter the species that the file names.
+The imported model becomes the stage `pharmacokinetics`: its species and rates, without unit checking, under the names
+that the other stages need. Doses are converted as usual (weight, salt, bioavailability) and enter the species named in
+the file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ketamech.core import InputError, ModelError, convert, unit
 from ketamech.core.yaml_lines import read_yaml
 from ketamech.engine import load_kernel
-from ketamech.exchange.sbml.document import libsbml
+from ketamech.exchange.optional_libraries import libsbml
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.mathml import Formulas
 from ketamech.exchange.sbml.sbml_model import CLOCK, STAGE, SbmlModel
@@ -41,7 +41,7 @@ KETAMINE = "drug.ketamine_molar_mass"
 
 
 class Output(BaseModel):
-    """What one of our names is: a formula of ids of the model, its unit, and for a mass the molar mass (g/mol)."""
+    """An output of the stage: a formula of ids of the model, its unit, and for a mass the molar mass (g/mol)."""
 
     model_config = ConfigDict(extra="forbid")
     formula: str | float
@@ -50,19 +50,19 @@ class Output(BaseModel):
 
 
 class KineticsFile(BaseModel):
-    """What a file of kinetics may hold."""
+    """The keys of a kinetics file."""
 
     model_config = ConfigDict(extra="forbid", title="KetaMech kinetics")
-    model: str = Field(description="the SBML file, beside this one")
+    model: str = Field(description="the SBML file, in the same folder")
     time: str = Field("h", description="unit of time of the model: min, h, day")
     amounts: str = Field("umol", description="unit of amounts of the model that doses enter: umol, mg")
-    doses: dict[str, str] = Field(description="what is given to (such as pharmacokinetics.central_s) -> species id")
-    outputs: dict[str, Output | float] = Field(description="our names, such as plasma.esketamine")
+    doses: dict[str, str] = Field(description="dosed state (such as pharmacokinetics.central_s) -> species id")
+    outputs: dict[str, Output | float] = Field(description="outputs, such as plasma.esketamine")
 
 
 @dataclass(frozen=True)
 class CustomPk:
-    """An imported model and what stands for what in it."""
+    """An imported model and the mapping of its names."""
 
     sbml_model: SbmlModel
     settings: KineticsFile
@@ -70,21 +70,21 @@ class CustomPk:
     fingerprint: str
 
     @property
-    def instead(self) -> dict[str, str]:
-        """Names that enter a species which another name already stands for."""
+    def shared_states(self) -> dict[str, str]:
+        """Dosed states that share a species with an earlier one: {name: the first name}."""
         first = self.initial_state
         return {name: first[into] for name, into in self.settings.doses.items() if first[into] != name}
 
     @property
     def initial_state(self) -> dict[str, str]:
-        """{species: the first of our names that enters it}."""
+        """{species: the first dosed state that enters it}."""
         found: dict[str, str] = {}
         for name, into in self.settings.doses.items():
             found.setdefault(into, name)
         return found
 
     def stage(self, parameters: ParameterTable) -> Callable[[Stage], None]:
-        """The stage function that takes the place of the built-in one."""
+        """The stage function that replaces the built-in one."""
 
         def pharmacokinetics(m: Stage) -> None:
             _write(m, self, parameters)
@@ -94,7 +94,7 @@ class CustomPk:
 
 
 def load_kinetics_model(path: Path | str, parameters: ParameterTable | None = None) -> Model:
-    """The whole story with the kinetics of a file. Raises BadInput, naming it, for whatever is missing or not known."""
+    """The model with the kinetics of a file. Raises InputError for missing or unknown outputs."""
     table = parameters or load_parameters()
     kinetics = read_kinetics(Path(path))
     _refuse_missing(kinetics, table)
@@ -104,11 +104,13 @@ def load_kinetics_model(path: Path | str, parameters: ParameterTable | None = No
         system = build_system(rows, stages)
     except ModelError as problem:
         raise InputError(str(problem), file=path, key="outputs", expected="every name that the stages need") from None
-    return Model(system.layout, rows, load_kernel(system.layout, lambda: system), lambda: system, kinetics.instead)
+    return Model(
+        system.layout, rows, load_kernel(system.layout, lambda: system), lambda: system, kinetics.shared_states
+    )
 
 
 def read_kinetics(path: Path) -> CustomPk:
-    """A file of kinetics and its model. Raises BadInput with file, line and key."""
+    """A file of kinetics and its model. Raises InputError with file, line and key."""
     content, lines = read_yaml(path)
     try:
         told = KineticsFile.model_validate(content)
@@ -143,13 +145,13 @@ def _refuse_missing(kinetics: CustomPk, parameters: ParameterTable) -> None:
 
 
 def _offered(parameters: ParameterTable) -> list[str]:
-    """Concentrations that the built-in kinetics offer."""
+    """Concentrations that the built-in kinetics provide."""
     own = declare_stage(next(write for write in all_stages() if write.__name__ == REPLACED_STATES), parameters)
     return [name for name in (*own.states, *own.outputs) if name.startswith(REQUIRED_PREFIXES)]
 
 
 def _units(kinetics: CustomPk) -> dict[str, str]:
-    """Parameters of 1 that give numbers of the model a unit; the mark tells one model from another."""
+    """Parameters equal to 1 that give the numbers of the model a unit; the fingerprint distinguishes models."""
     return {
         f"kinetics.{what}_{kinetics.fingerprint}": of
         for what, of in (("amount", "umol"), ("level", "umol/L"), ("pace", "1/h"))
@@ -162,7 +164,7 @@ def _one(name: str, of: str) -> Parameter:
 
 
 def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
-    """States, rates and offers of the imported model, in the language of stages."""
+    """States, rates and outputs of the imported model, in the stage language."""
     amount, level, pace = (m.parameter(name) for name in _units(kinetics))
     model, told = kinetics.sbml_model, kinetics.settings
     per_micromole = convert(1.0, "umol", told.amounts, molar_mass=parameters[KETAMINE].canonical * 1e9)
@@ -176,7 +178,7 @@ def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
         raise InputError("the model depends on time itself", file=kinetics.path, expected="kinetics that do not")
     for name, rate in moving.items():
         if rate == 0 and not any(state == name for state, _ in entering):
-            known[symbol(name)] = sympy.Float(model.start[name])
+            known[symbol(name)] = sympy.Float(model.values_at_start[name])
             continue
         found = next(((own, into) for (state, _), (own, into) in entering.items() if state == name), None)
         silent = name not in used
@@ -186,9 +188,9 @@ def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
             assert volume is None or name.endswith(".amount")
             known[symbol(name)], back = own / amount * per_micromole, amount / per_micromole
         else:
-            rest = model.start[name]
+            rest = model.values_at_start[name]
             own = m.state(
-                _named(name), "1", initial_guess=rest, bounds=(None, None), scale=model.sizes[name], is_sink=silent,
+                _named(name), "1", initial_guess=rest, bounds=(None, None), scale=model.scales[name], is_sink=silent,
                 description=f"{name.removeprefix(f'{STAGE}.')} of {model.title}",
             )  # fmt: skip
             known[symbol(name)], back = own, sympy.Integer(1)
@@ -211,7 +213,7 @@ def _outputs(
     level: sympy.Symbol,
     parameters: ParameterTable,
 ) -> None:
-    """Our concentrations as formulas of the model's ids."""
+    """The required concentrations as formulas of the ids of the model."""
     names, model = libsbml(), kinetics.sbml_model
     for name, told in kinetics.settings.outputs.items():
         given = told if isinstance(told, Output) else Output(formula=told, molar_mass=None)
@@ -238,7 +240,7 @@ def _about(name: str, model: SbmlModel) -> str:
 
 @cache
 def _named(name: str) -> str:
-    """A name of the imported model among those of the stage."""
+    """The name of an imported quantity in the stage."""
     words = re.findall(r"[A-Za-z0-9]+", name.removeprefix(f"{STAGE}."))
     found = "_".join(words) or "x"
     return f"{REPLACED_STATES}.imported_{found}"

@@ -1,4 +1,4 @@
-"""A scenario as one OMEX archive: the model, how to simulate it, the curves to expect, its doses."""
+"""A scenario as one OMEX archive: model, simulation, expected curves and doses."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.dosing.subject import Subject
 from ketamech.exchange.nonmem.write import doses_csv
+from ketamech.exchange.optional_libraries import libcombine
 from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
-from ketamech.exchange.sedml import TimeCourse, time_courses, write_sedml
+from ketamech.exchange.sedml import UniformTimeCourse, time_courses, write_sedml
 from ketamech.simulation.model import Model
 from ketamech.simulation.run_subjects import run
 from ketamech.simulation.scenario import Scenario
@@ -28,40 +29,40 @@ from ketamech.simulation.simulate import subjects
 
 MODEL, SIMULATION, DOSES, SCENARIO, ABOUT = "model.xml", "simulation.sedml", "doses.csv", "scenario.yaml", "README.md"
 EXPECTED = "expected/{}.csv"
-MAX_BYTES = 200_000_000  # of an archive, unpacked; ours hold less than 10 MB
-TOLERANCE = 1e-9  # of the curves to expect
+MAX_BYTES = 200_000_000  # of an unpacked archive; those of KetaMech have less than 10 MB
+TOLERANCE = 1e-9  # of the expected curves
 DIGITS = "%.10g"
 OMEX_SELF_FORMAT = "http://identifiers.org/combine.specifications/omex"
 MEDIA = "http://purl.org/NET/mediatypes"
 MEDIA_TYPES = {"yaml": "application/yaml", "md": "text/markdown", "csv": "text/csv"}
 LOSSY_FEATURES = (
-    "An archive cannot carry chance, spreads of parameters, bounds of states or the untreated control. Its rest values"
-    " (rest__...) are those of this person: they do not follow when a parameter is changed."
+    "An archive does not contain chance, spreads of parameters, bounds of states or the untreated control. Its baseline"
+    " values (rest__...) are those of this patient: they do not follow when a parameter is changed."
 )
 
 
 @dataclass(frozen=True)
 class OmexArchive:
-    """Everything that goes into an archive: text by place, and the time courses of its SED-ML."""
+    """The contents of an archive: text by path, and the time courses of its SED-ML."""
 
     title: str
     files: Mapping[str, str]
-    courses: tuple[TimeCourse, ...]
+    courses: tuple[UniformTimeCourse, ...]
     outputs: tuple[str, ...]
 
     @property
     def about(self) -> str:
-        """The description that the archive's metadata hold."""
+        """The description in the metadata of the archive."""
         return f"{self.title}. {DISCLAIMER}"
 
 
 def shown_outputs(model: Model) -> tuple[str, ...]:
-    """Outputs that reports and expected curves hold: all but the amounts in the compartments of the kinetics."""
+    """Outputs of reports and expected curves: all except the amounts in the compartments of the kinetics."""
     return tuple(name for name in model.layout.output_names if not name.startswith("pharmacokinetics."))
 
 
 def build_archive(scenario: Scenario, model: Model) -> OmexArchive:
-    """The treated person of a scenario, written out and simulated. Raises BadInput where a library is missing."""
+    """The archive of the treated patient of a scenario. Raises InputError where a library is missing."""
     treated, outputs = subjects(scenario, model)[0], shown_outputs(model)
     asked = time_courses(scenario.horizon)
     assumed = [f"Assumed: {one}." for one in scenario.assumptions]
@@ -76,13 +77,13 @@ def build_archive(scenario: Scenario, model: Model) -> OmexArchive:
         files[DOSES] = doses_csv(
             scenario.regimen, scenario.horizon, scenario.values, model.parameters, species=scenario.species
         )
-    except InputError as problem:  # a start at steady state that no table can hold
+    except InputError as problem:  # a start at steady state that no dose table can express
         files[ABOUT] += f"\nNo table of doses: {problem.what}.\n"
     return OmexArchive(scenario.title, files, asked, outputs)
 
 
-def expected_csv(model: Model, course: Subject, asked: TimeCourse, outputs: Sequence[str]) -> str:
-    """Our curves at the times of a time course: columns time (h), then each output by its SBML id."""
+def expected_csv(model: Model, course: Subject, asked: UniformTimeCourse, outputs: Sequence[str]) -> str:
+    """The curves of KetaMech at the times of a time course: columns time (h), then each output by its SBML id."""
     times = np.linspace(0.0, asked.end, asked.steps + 1)
     curves = run(model, [course], times, tolerance=TOLERANCE)
     return _csv(curves, times, outputs)
@@ -97,7 +98,7 @@ def _csv(curves: xr.Dataset, times: np.ndarray, outputs: Sequence[str]) -> str:
 
 
 def write_archive(target: Path, made: OmexArchive) -> None:
-    """Write a package as an OMEX file. Raises BadInput without python-libcombine."""
+    """Write an archive as an OMEX file. Raises InputError without python-libcombine."""
     omex = libcombine()
     archive = omex.CombineArchive()
     formats = {".xml": "sbml", ".sedml": "sed-ml", ".csv": "csv", ".yaml": "yaml", ".md": "md"}
@@ -123,13 +124,13 @@ def write_archive(target: Path, made: OmexArchive) -> None:
 
 
 def read_archive(path: Path) -> dict[str, str]:
-    """The text of every file of an OMEX archive by place. Raises BadInput for what is no archive."""
+    """The text of every file of an OMEX archive by place. Raises InputError for a file that is no archive."""
     archive = libcombine().CombineArchive()
     try:
         with zipfile.ZipFile(path) as held:
             _check_size(path, held)
             if archive.initializeFromArchive(str(path)):
-                # libCombine would unpack into the working folder, and leave damaged entries there
+                # libCombine would unpack into the working folder and leave damaged entries there
                 packed = {name.removeprefix("./"): name for name in held.namelist()}
                 places = [str(one).removeprefix("./") for one in archive.getAllLocations()]
                 return {place: held.read(packed[place]).decode("utf-8") for place in places if place in packed}
@@ -139,7 +140,7 @@ def read_archive(path: Path) -> dict[str, str]:
 
 
 def _check_size(path: Path, held: zipfile.ZipFile) -> None:
-    """Raise BadInput for an archive that would fill the memory when it is unpacked."""
+    """Raise InputError for an archive that would fill the memory when it is unpacked."""
     size = sum(entry.file_size for entry in held.infolist())
     if size > MAX_BYTES:
         what = f"the archive holds {size / 1e6:.0f} MB when it is unpacked"
@@ -167,20 +168,10 @@ def _description(omex: Any, place: str, text: str) -> Any:
 def _about(scenario: Scenario, assumed: Sequence[str]) -> str:
     lines = [
         f"# {scenario.title}", "", scenario.description.strip(), "", DISCLAIMER, "",
-        f"- `{MODEL}`: the model of KetaMech for one typical person, with every dose as an event (SBML Level 3)",
+        f"- `{MODEL}`: the model of KetaMech for one typical patient, with every dose as an event (SBML Level 3)",
         f"- `{SIMULATION}`: how to simulate it (SED-ML)",
-        f"- `{EXPECTED.format('*')}`: what KetaMech's own engine finds at these times",
+        f"- `{EXPECTED.format('*')}`: the curves of KetaMech at these times",
         f"- `{DOSES}`: the doses as a NONMEM-style table; `{SCENARIO}`: the scenario for `ketamech simulate`",
         "", *assumed, "", LOSSY_FEATURES, "",
     ]  # fmt: skip
     return "\n".join(lines)
-
-
-def libcombine() -> Any:
-    """The libCombine module. Raises BadInput, with what to type, where it is not installed."""
-    try:
-        import libcombine as found
-    except ImportError as problem:
-        what = "OMEX archives need python-libcombine, which is not installed"
-        raise InputError(what, type_this='pip install "ketamech[exchange]"') from problem
-    return found

@@ -1,4 +1,4 @@
-"""A run folder that appears whole or not at all, and never swallows somebody else's files."""
+"""Output folders that are written completely or not at all, and that keep files of other origin."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ketamech.core.atomic_files import locked, read_json, umask
 MANIFEST = "manifest.json"
 MAKER = "KetaMech"
 DRAFT_SUFFIX = "results.partial"
-PARTIAL, ASIDE = ".partial", ".old"
+PARTIAL_SUFFIX, OLD_SUFFIX = ".partial", ".old"
 
 
 @contextmanager
 def atomic_folder(target: Path | str) -> Iterator[Path]:
     """A temporary folder beside `target` that takes its place when the block ends without an error.
 
-    A former run in `target` is replaced; files in it that the former run did not write are kept. Raises BadInput
+    A former run in `target` is replaced; files in it that the former run did not write are kept. Raises InputError
     when `target` is a file, or a folder with files that is not a KetaMech run. On an error nothing is left behind.
     """
     final = Path(target).resolve()
@@ -34,8 +34,8 @@ def atomic_folder(target: Path | str) -> Iterator[Path]:
     final.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         with locked(final.parent, wait=True):
-            _tidy(final)
-            draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", suffix=PARTIAL, dir=final.parent))
+            _remove_drafts(final)
+            draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", suffix=PARTIAL_SUFFIX, dir=final.parent))
             stack.callback(shutil.rmtree, draft, ignore_errors=True)
             stack.enter_context(locked(draft))
         yield draft
@@ -70,7 +70,7 @@ def replace_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def store_errors(path: Path) -> Iterator[None]:
-    """Whatever the libraries say of a Zarr store that is none, as an error of ours."""
+    """Turn library errors about a damaged Zarr store into InputError."""
     try:
         yield
     except Exception as problem:
@@ -80,7 +80,7 @@ def store_errors(path: Path) -> Iterator[None]:
 
 
 def require_unchanged(folder: Path, inside: str = "") -> None:
-    """Raise BadInput when a file named by the manifest (`inside` a place) is missing or is not what was written."""
+    """Raise InputError when a file of the manifest (whose path starts with `inside`) is missing or was changed."""
     for name, mark in read_manifest(folder).get("files", {}).items():
         path = folder / name
         if not name.startswith(inside):
@@ -92,7 +92,7 @@ def require_unchanged(folder: Path, inside: str = "") -> None:
 
 
 def require_own_folder(folder: Path) -> None:
-    """Raise BadInput unless `folder` is absent, empty or a KetaMech run."""
+    """Raise InputError unless `folder` is absent, empty or a KetaMech run."""
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -103,7 +103,7 @@ def require_own_folder(folder: Path) -> None:
 
 
 def read_manifest(folder: Path | str) -> dict[str, Any]:
-    """What a run folder holds: `made_by` and the hash of every file; empty when the folder is no run."""
+    """The manifest of a run folder: `made_by` and the hash of every file; empty when the folder is no run."""
     try:
         found = read_json(Path(folder) / MANIFEST)
     except (OSError, ValueError):
@@ -119,26 +119,26 @@ def _write_manifest(folder: Path) -> None:
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
-def _tidy(final: Path) -> None:
-    """Take away what killed runs left; a run that stood aside comes back, or hands over files that are not its own."""
-    for left in sorted(final.parent.glob(f".{glob.escape(final.name)}-????????{PARTIAL}*")):
+def _remove_drafts(final: Path) -> None:
+    """Remove drafts of killed runs; restore a run that was moved aside, or keep its files of other origin."""
+    for left in sorted(final.parent.glob(f".{glob.escape(final.name)}-????????{PARTIAL_SUFFIX}*")):
         with locked(left) as free:
             if not free:
                 continue
-            if left.name.endswith(ASIDE) and not final.exists():
+            if left.name.endswith(OLD_SUFFIX) and not final.exists():
                 left.rename(final)
                 continue
-            if left.name.endswith(ASIDE):
+            if left.name.endswith(OLD_SUFFIX):
                 _keep_foreign(left, final)
             shutil.rmtree(left, ignore_errors=True)
 
 
 def _move_into_place(draft: Path, final: Path) -> None:
-    """Rename `draft` to `final`; an earlier run steps aside first and comes back if that fails."""
+    """Rename `draft` to `final`; an earlier run is moved aside first and restored if that fails."""
     if not final.exists():
         draft.rename(final)
         return
-    aside = draft.with_name(draft.name + ASIDE)
+    aside = draft.with_name(draft.name + OLD_SUFFIX)
     final.rename(aside)
     try:
         draft.rename(final)

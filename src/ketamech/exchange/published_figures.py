@@ -1,4 +1,4 @@
-"""Published figures: what one paper reads of one output, after one treatment, at three or more moments."""
+"""Published figures (one output after one treatment at three or more times), listed and written as OMEX archives."""
 
 from __future__ import annotations
 
@@ -6,23 +6,39 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from ketamech.analysis.reference_protocols import Protocol
 from ketamech.analysis.scorecard_targets import Target
+from ketamech.core import InputError
+from ketamech.dosing.subject import Subject
 from ketamech.evidence import Evidence
-from ketamech.exchange.sedml import DAY, TimeCourse
-from ketamech.simulation.observable import Observable
+from ketamech.exchange.nonmem.write import doses_csv
+from ketamech.exchange.omex import ABOUT as README
+from ketamech.exchange.omex import DIGITS, DOSES, EXPECTED, LOSSY_FEATURES, MODEL, SCENARIO, SIMULATION, OmexArchive
+from ketamech.exchange.petab.problem import baseline_values, formula
+from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
+from ketamech.exchange.sbml.ids import sbml_id
+from ketamech.exchange.sedml import DAY, DISPLAY_COURSES, UniformTimeCourse, write_sedml
+from ketamech.simulation.expression import names_in, value_of
+from ketamech.simulation.model import Model
+from ketamech.simulation.observable import SEEN_AS, Observable, TimeCourse
+from ketamech.simulation.run_subjects import run
+from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.scenario_yaml import scenario_yaml
+from ketamech.simulation.simulate import subjects
 
-MIN_POINTS = 3  # moments
+MIN_POINTS = 3  # times
 NAME = "figure"  # of the time course
 LISTED = ("archive", "output", "seen_as", "species", "treatment", "points", "moments", "citation", "doi")
 
 
 @dataclass(frozen=True)
 class PublishedFigure:
-    """The readings of one paper of one output, seen in one way, after one treatment."""
+    """The published values of one output after one treatment in one paper."""
 
     reference: str
     protocol: Protocol
@@ -30,12 +46,12 @@ class PublishedFigure:
 
     @property
     def measure(self) -> Observable:
-        """What is read; only the moment differs between the readings."""
+        """The observable; only its time differs between the values."""
         return self.targets[0].measure
 
     @property
     def hours(self) -> tuple[float, ...]:
-        """The moments, each once, in order of time."""
+        """The published times (h), sorted, without duplicates."""
         return tuple(sorted({float(target.measure.time) for target in self.targets}))
 
     @property
@@ -51,14 +67,14 @@ class PublishedFigure:
         return f"{self.measure.output} after {self.protocol.treatment or 'nothing'} ({self.reference})"
 
     @property
-    def course(self) -> TimeCourse:
-        """To the last published moment: by the minute within a day, else by the hour."""
+    def course(self) -> UniformTimeCourse:
+        """The time course up to the last published time: by the minute within a day, else by the hour."""
         end = self.hours[-1]
-        return TimeCourse(NAME, "to the last published reading", end, math.ceil(end * 60 if end <= DAY else end))
+        return UniformTimeCourse(NAME, "to the last published reading", end, math.ceil(end * 60 if end <= DAY else end))
 
     @property
     def obstacle(self) -> str:
-        """Why no archive can hold it; empty where one can."""
+        """Why it cannot be written as an archive; empty where it can."""
         if self.measure.control_contrast:
             return "compared with another course, of which an archive holds none"
         if "|" in self.measure.output or self.measure.relative_to == "of_peak":
@@ -69,7 +85,7 @@ class PublishedFigure:
 def published_figures(
     targets: Iterable[Target], evidence: Evidence, protocols: Mapping[str, Protocol]
 ) -> tuple[PublishedFigure, ...]:
-    """Every figure of the scorecard, those with an obstacle too; readings of a mere direction are no points."""
+    """Every figure of the scorecard, including those with an obstacle; published directions are no points."""
     found: dict[tuple[object, ...], list[Target]] = {}
     for target in targets:
         how = target.measure
@@ -89,7 +105,7 @@ def _hour(text: str) -> bool:
 
 
 def list_csv(figures: Iterable[PublishedFigure], evidence: Evidence) -> str:
-    """A line a figure: its archive, what is shown of what, how many points, the paper."""
+    """One line per figure: archive, output, treatment, number of points, paper."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(LISTED)
@@ -102,3 +118,118 @@ def list_csv(figures: Iterable[PublishedFigure], evidence: Evidence) -> str:
             paper.doi,
         ])  # fmt: skip
     return text.getvalue()
+
+
+POINTS = "published.csv"
+TOLERANCE = 1e-9
+COLUMNS = (
+    "evidence", "hour", "value", "unit", "spread", "canonical_value", "canonical_unit", "ketamech", "comparison",
+    "quantity", "population", "n", "read_as", "place", "reference", "citation", "doi", "url",
+)  # fmt: skip
+
+
+def figure_packages(
+    figures: Iterable[PublishedFigure], evidence: Evidence, model: Model
+) -> Iterator[tuple[PublishedFigure, OmexArchive]]:
+    """The archive of each figure; the model is written once per treatment."""
+    people: dict[str, _Person] = {}
+    for figure in figures:
+        if figure.protocol.id not in people:
+            people[figure.protocol.id] = _Person.of(figure.protocol, model)
+        yield figure, _package(figure, people[figure.protocol.id], evidence, model)
+
+
+@dataclass(frozen=True)
+class _Person:
+    """The typical patient or animal of a protocol: dose events, baseline values, SBML text, scenario."""
+
+    course: Subject
+    rest: Mapping[str, float]
+    sbml: str
+    scenario: Scenario
+
+    @classmethod
+    def of(cls, protocol: Protocol, model: Model) -> _Person:
+        values = protocol.values(model.parameters)
+        scenario = Scenario(
+            protocol.treatment, "", protocol.regimen, values, protocol.horizon, False, 1,
+            protocol.treatment, species=protocol.species, perturbations=protocol.perturbations,
+        )  # fmt: skip
+        course = subjects(scenario, model)[0]
+        text = course_sbml(model, course, name=protocol.treatment, species=protocol.species)
+        return cls(course, baseline_values(model, values), text, scenario)
+
+
+def _package(figure: PublishedFigure, person: _Person, evidence: Evidence, model: Model) -> OmexArchive:
+    how, course = figure.measure, figure.course
+    outputs = tuple(dict.fromkeys(names_in(how.output)))
+    grid = np.linspace(0.0, course.end, course.steps + 1)
+    curves = _curves(person, model, np.unique(np.concatenate([grid, figure.hours])), outputs)
+    seen = formula(how.output, how.relative_to, how.factor, person.rest)
+    files = {
+        MODEL: person.sbml,
+        SIMULATION: write_sedml(figure.title, MODEL, outputs, [course], seen=seen),
+        POINTS: _points(figure, curves, evidence),
+        EXPECTED.format(NAME): _expected(how, curves, grid),
+        SCENARIO: scenario_yaml(person.scenario, model.parameters),
+        README: _about(figure, evidence, model),
+    }
+    try:
+        scenario = person.scenario
+        files[DOSES] = doses_csv(
+            scenario.regimen, scenario.horizon, scenario.values, model.parameters, species=scenario.species
+        )
+    except InputError as problem:
+        files[README] += f"\nNo table of doses: {problem.what}.\n"
+    return OmexArchive(figure.title, files, (course,), outputs)
+
+
+def _curves(person: _Person, model: Model, times: np.ndarray, outputs: Iterable[str]) -> TimeCourse:
+    found = run(model, [person.course], times, tolerance=TOLERANCE)
+    return TimeCourse(times, {name: found[name].to_numpy()[0] for name in outputs}, person.rest)
+
+
+def _points(figure: PublishedFigure, curves: TimeCourse, evidence: Evidence) -> str:
+    """Every published value, printed and canonical, with its source and the simulated value."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for target in sorted(figure.targets, key=lambda one: float(one.measure.time)):
+        row = evidence[target.evidence]
+        paper = evidence.references[row.reference]
+        table.writerow([
+            row.id, target.measure.time, repr(row.value), row.unit, row.spread.text, repr(row.canonical_value),
+            row.canonical_unit, DIGITS % target.measure.read(curves), target.comparison, row.quantity, row.population,
+            row.n_text, row.read_as, row.place, paper.key, paper.citation, paper.doi, paper.url,
+        ])  # fmt: skip
+    return text.getvalue()
+
+
+def _expected(how: Observable, curves: TimeCourse, grid: np.ndarray) -> str:
+    """The curves of KetaMech: time (h), each output, and the observable of the paper."""
+    rest = float(value_of(how.output, curves.baseline))
+    seen = SEEN_AS[how.relative_to](np.asarray(value_of(how.output, curves.outputs)), rest) * how.factor
+    table = np.column_stack([np.interp(grid, curves.time, y) for y in (curves.time, *curves.outputs.values(), seen)])
+    text = io.StringIO()
+    header = ",".join(["time", *map(sbml_id, curves.outputs), DISPLAY_COURSES])
+    np.savetxt(text, table, fmt=DIGITS, delimiter=",", header=header, comments="")
+    return text.getvalue()
+
+
+def _about(figure: PublishedFigure, evidence: Evidence, model: Model) -> str:
+    assumed = dict.fromkeys(target.assumption for target in figure.targets if target.assumption)
+    how, paper = figure.measure, evidence.references[figure.reference]
+    unit = evidence[figure.targets[0].evidence].canonical_unit
+    lines = [
+        f"# {figure.title}", "", paper.citation, "", DISCLAIMER, "",
+        f"- `{POINTS}`: the published readings, with evidence ids, printed unit and source; `ketamech` is the simulated"
+        f" value in the canonical unit ({unit})",
+        f"- `{MODEL}`: the model of KetaMech for a typical {figure.protocol.species}, every dose as an event",
+        f"- `{SIMULATION}`: the simulation (SED-ML); `{DISPLAY_COURSES}` in its report and plot is {how.output} as in the"
+        f" paper ({how.relative_to}), the other outputs are in the units of the model",
+        f"- `{EXPECTED.format(NAME)}`: the curves of KetaMech at these times",
+        f"- `{SCENARIO}`: the scenario for `ketamech simulate`; `{DOSES}`: the doses as a NONMEM-style table",
+        "", *(f"Assumed: {one}." for one in assumed), "", LOSSY_FEATURES,
+        f"\nEquations: {model.layout.fingerprint}", "",
+    ]  # fmt: skip
+    return "\n".join(lines)

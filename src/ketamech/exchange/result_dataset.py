@@ -1,8 +1,7 @@
-"""Results as one labelled dataset: dims replicate, arm, patient, time; CF units, long names, facts as attributes.
+"""Results as one labelled dataset: dims replicate, arm, patient, time; CF units, long names, metadata as attributes.
 
-A simulated scenario has the arms `treated` and `control`, a cohort the one arm `treated`, a trial its own arms: a
-patient has values only in the arm he or she is in at that time (NaN elsewhere), so that patient i is the same person
-everywhere.
+A simulated scenario has the arms `treated` and `control`, a cohort only `treated`, a trial its own arms. A patient has
+values only in the current arm (NaN elsewhere), so that patient i is the same patient in every arm.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from ketamech.exchange.output_folder import MANIFEST, require_unchanged, store_e
 DIMS = ("replicate", "arm", "patient", "time")
 TRIAL = "trial.zarr"
 CONVENTIONS = "CF-1.11"
-COUNTED = ("points", "beats", "sessions")  # units of ours that UDUNITS, and so CF, does not know
+COUNTED_UNITS = ("points", "beats", "sessions")  # units that UDUNITS, and therefore CF, does not define
 _CF_POWERS = {"dm": ("L", 3)}
-ABOUT = {
+LONG_NAMES = {
     "replicate": "simulated trial",
     "arm": "treatment arm",
     "patient": "person, the same number in every arm",
@@ -39,7 +38,7 @@ TIME_ATTRIBUTES = {"units": "h", "long_name": "time since the start", "standard_
 
 
 def read_results(folder: Path | str) -> xr.Dataset:
-    """The results in a folder of `simulate`, `simulate --patients` or `trial`. Raises BadInput for another one."""
+    """The results in a folder of `simulate`, `simulate --patients` or `trial`. Raises InputError for another folder."""
     place = Path(folder)
     if (place / TRIAL).is_dir():
         require_unchanged(place, TRIAL)
@@ -86,15 +85,15 @@ def from_trial(trial: xr.Dataset) -> xr.Dataset:
 
 
 def with_attributes(dataset: xr.Dataset) -> xr.Dataset:
-    """Dimensions in their order, CF attributes, and nothing that a file cannot hold."""
+    """Ordered dimensions, CF attributes, and only values that files can store."""
     ordered = [dim for dim in DIMS if dim in dataset.dims]
     found = dataset.transpose(*ordered, ...)
     for name in found.variables:
         found[name].attrs = cf_attributes(str(name), found[name].attrs)
         if "flag_values" in found[name].attrs:  # CF: of the type of the variable
             found[name].attrs["flag_values"] = np.asarray(dataset[name].attrs["flag_values"], found[name].dtype)
-    for name in ABOUT.keys() & set(found.coords):
-        found[name].attrs.setdefault("long_name", ABOUT[name])
+    for name in LONG_NAMES.keys() & set(found.coords):
+        found[name].attrs.setdefault("long_name", LONG_NAMES[name])
     found["time"].attrs = dict(TIME_ATTRIBUTES)
     facts = {key: _plain(value) for key, value in dataset.attrs.items() if value is not None}
     text = [name for name, variable in found.variables.items() if variable.dtype.kind in "OUT"]
@@ -104,7 +103,7 @@ def with_attributes(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def cf_attributes(name: str, attributes: Mapping[Any, Any]) -> dict[str, Any]:
-    """Attributes as CF has them: `units` that UDUNITS knows, what is counted beside it, a long name."""
+    """CF attributes: `units` of UDUNITS, `counted_in` for counted units, a long name."""
     found = {str(key): _plain(value) for key, value in attributes.items() if value is not None}
     if "units" in found:
         found["units"], counted = cf_units(str(found["units"]))
@@ -116,20 +115,20 @@ def cf_attributes(name: str, attributes: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def cf_units(text: str) -> tuple[str, str]:
-    """A unit of ours in the words of UDUNITS, and what it counts (points, beats, sessions) where it does."""
-    counted = [word for word in COUNTED if word in text]
+    """A unit in the syntax of UDUNITS, and the counted unit (points, beats, sessions) where there is one."""
+    counted = [word for word in COUNTED_UNITS if word in text]
     if not counted:
         return text.replace("**", "^"), ""
     try:
         dims = unit(text).dims
     except Exception:  # a unit that is only a label stays one
         return text, ""
-    rest = [f"{name}{'' if power == 1 else power}" for name, power in dims if name not in COUNTED]
+    rest = [f"{name}{'' if power == 1 else power}" for name, power in dims if name not in COUNTED_UNITS]
     return " ".join(rest) or "1", " ".join(counted)
 
 
 def _plain(value: object) -> object:
-    """A value that attributes of NetCDF and Zarr can hold."""
+    """A value that attributes of NetCDF and Zarr can store."""
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, str | int | float):
@@ -140,5 +139,5 @@ def _plain(value: object) -> object:
 
 
 def names_of(dataset: xr.Dataset) -> list[Hashable]:
-    """Variables that have the four dimensions."""
+    """Variables with all four dimensions."""
     return [name for name, values in dataset.data_vars.items() if set(values.dims) == set(DIMS)]

@@ -1,4 +1,4 @@
-"""Results in the file a suffix asks for: .nc, .zarr, .parquet, .csv; and the facts that each of them carries."""
+"""Results in .nc, .zarr, .parquet and .csv files, and the metadata in each of them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError, KetaMechError
+from ketamech.exchange.optional_libraries import import_optional
 from ketamech.exchange.result_dataset import DIMS, names_of, with_attributes
 from ketamech.exchange.result_metadata import read_csv_metadata, read_parquet_metadata, write_table
 
@@ -22,9 +23,9 @@ Results = xr.Dataset | xr.DataTree
 
 
 def save_results(results: Results, target: Path | str) -> Path:
-    """Write a dataset (or a tree of groups: .nc and .zarr only) whole or not at all.
+    """Write a dataset (or a tree of groups: .nc and .zarr only) completely or not at all.
 
-    Raises BadInput for another suffix, a missing library, or something in the way that is not a former result.
+    Raises InputError for another suffix, a missing library, or an existing file or folder that is no earlier result.
     """
     path = Path(target)
     write = _WRITERS.get(path.suffix.lower())
@@ -48,7 +49,7 @@ def save_results(results: Results, target: Path | str) -> Path:
 
 
 def open_results(source: Path | str) -> xr.Dataset:
-    """A dataset (dims replicate, arm, patient, time) from any file that `save_results` wrote. Raises BadInput."""
+    """A dataset (dims replicate, arm, patient, time) from any file that `save_results` wrote. Raises InputError."""
     path = Path(source)
     read = _READERS.get(path.suffix.lower())
     if read is None or not path.exists():
@@ -60,7 +61,7 @@ def open_results(source: Path | str) -> xr.Dataset:
 
 
 def facts_of(source: Path | str) -> dict[str, Any]:
-    """What a file of results says of itself: model hash, seed, versions, command line, papers. Raises BadInput."""
+    """Metadata of a file of results: model hash, seed, versions, command line, papers. Raises InputError."""
     path = Path(source)
     with _damaged_file_error(path):
         return _facts_of(path)
@@ -68,7 +69,7 @@ def facts_of(source: Path | str) -> dict[str, Any]:
 
 @contextmanager
 def _damaged_file_error(path: Path) -> Iterator[None]:
-    """Whatever the libraries say of a damaged file, as an error of ours."""
+    """Turn library errors about a damaged file into InputError."""
     try:
         yield
     except KetaMechError:
@@ -90,7 +91,7 @@ def _facts_of(path: Path) -> dict[str, Any]:
 
 
 def long_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """One line a value: replicate, arm, patient, time, variable, value, unit; missing values left out."""
+    """One line per value: replicate, arm, patient, time, variable, value, unit; missing values left out."""
     parts = []
     for name in names_of(dataset):
         values = dataset[name].transpose(*DIMS)
@@ -105,7 +106,7 @@ def long_table(dataset: xr.Dataset) -> pd.DataFrame:
 def _opened(path: Path) -> xr.DataTree:
     if path.suffix.lower() == ".zarr":
         return _opened_zarr(path)
-    _netcdf()
+    import_optional("h5netcdf", "h5netcdf", "reading or writing NetCDF")
     return xr.open_datatree(path, engine="h5netcdf")
 
 
@@ -118,7 +119,7 @@ def _opened_zarr(path: Path) -> xr.DataTree:
 
 
 def _save_netcdf(results: Results, path: Path) -> None:
-    _netcdf()
+    import_optional("h5netcdf", "h5netcdf", "reading or writing NetCDF")
     results.to_netcdf(path, engine="h5netcdf")
 
 
@@ -126,7 +127,7 @@ def _save_zarr(results: Results, path: Path) -> None:
     import warnings
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # text in Zarr 3 is called experimental by the library
+        warnings.simplefilter("ignore")  # the library warns that text in Zarr 3 is experimental
         results.to_zarr(path, zarr_format=3, consolidated=True)
 
 
@@ -161,14 +162,6 @@ def _pivoted(table: pd.DataFrame, facts: Mapping[str, Any]) -> xr.Dataset:
         found[str(name)] = values.assign_attrs(units=str(part["unit"].iloc[0]))
     order = list(dict.fromkeys(table["arm"]))
     return with_attributes(found.sel(arm=order).assign_attrs({k: v for k, v in facts.items() if k != "Conventions"}))
-
-
-def _netcdf() -> None:
-    try:
-        import h5netcdf  # noqa: F401
-    except ImportError as problem:
-        what = "NetCDF files need h5netcdf, which is not installed"
-        raise InputError(what, type_this='pip install "ketamech[exchange]"') from problem
 
 
 _WRITERS: Mapping[str, Callable[[Results, Path], None]] = {

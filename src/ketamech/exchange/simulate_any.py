@@ -13,7 +13,14 @@ from ketamech.core import InputError, SolverError
 from ketamech.dosing.regimen import Regimen
 from ketamech.engine.solve import validate_outputs
 from ketamech.exchange.nonmem.read import DoseTable, read_doses
-from ketamech.exchange.nonmem.simulate_table import STATUS, scenario_of, solve_stays, solve_table, stays_of, wait_of
+from ketamech.exchange.nonmem.simulate_table import (
+    STATUS,
+    observed_occasions,
+    pre_dose_delay,
+    scenario_of,
+    solve_occasions,
+    solve_table,
+)
 from ketamech.parameters.concentration_units import shown
 from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.scenario import Scenario, is_table
@@ -46,7 +53,7 @@ def simulate(
     reset is a patient of its own; coordinates `ID` and `occasion` say whose. One person without observations is run as
     a scenario. `simulate_records` gives the records instead.
 
-    Raises BadInput for what makes no sense, SolveFailed if a scenario cannot be solved.
+    Raises InputError for what makes no sense, SolverError if a scenario cannot be solved.
     """
     if not isinstance(scenario, str | Path) or not is_table(scenario):
         if drug is not None or outputs is not None:
@@ -78,18 +85,18 @@ def simulate_records(
 def curves_of(table: DoseTable, model: Model, outputs: Sequence[str]) -> xr.Dataset:
     """Outputs of every occasion at every TIME of the table, dims (patient, time): see `simulate`.
 
-    Raises BadInput for a table in which nothing is looked at, or with too many times for one Dataset.
+    Raises InputError for a table in which nothing is looked at, or with too many times for one Dataset.
     """
     names = validate_outputs(model.kernel, tuple(outputs))
-    stays = stays_of(table)
+    stays = observed_occasions(table)
     hours = np.unique([look.time for _, stay in stays for look in stay.observations])
     if len(stays) * len(hours) * len(names) > MOST_VALUES:
         what = f"{len(stays):,} occasions at {len(hours):,} times"
         raise InputError(what, file=table.path, expected="fewer outputs or times, or simulate_records: a row a record")
     begin, last = (np.array([getattr(stay, name) for _, stay in stays])[:, None] for name in ("begin", "last"))
     first = np.array([[min(look.time for look in stay.observations)] for _, stay in stays])
-    own = np.clip(hours - begin, 0.0, last) + np.array([[wait_of(stay)] for _, stay in stays])
-    values, reasons = solve_stays(stays, model, names, own)
+    own = np.clip(hours - begin, 0.0, last) + np.array([[pre_dose_delay(stay)] for _, stay in stays])
+    values, reasons = solve_occasions(stays, model, names, own)
     values[(hours < first) | (hours - begin > last)] = np.nan
     if all(reason != "ok" for reason in reasons):
         raise SolverError(f"the table could not be solved: {reasons[0]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -48,6 +49,12 @@ def load_species(word: str) -> Species:
             type_this="species: rat",
         )
     return _shipped(name)
+
+
+def own_values(values: Mapping[str, float], species: str) -> dict[str, float]:
+    """The values (canonical units) that differ from those of the species tables."""
+    usual = load_species(species).canonical
+    return {name: value for name, value in values.items() if usual.get(name) != value}
 
 
 @cache

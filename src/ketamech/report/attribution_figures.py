@@ -76,7 +76,7 @@ def _stack(axes: Axes, found: Attribution, parts: np.ndarray, words: str) -> Non
         below, above = below + down, above + up
     axes.plot(found.times, parts.sum(axis=0), color="#1b1f24", lw=1.6, label="sum: the score")
     axes.set_title(words, fontsize=8, loc="left")
-    time_axis(axes, found.times, found.doses)
+    time_axis(axes, found.times, found.n_doses)
     axes.axhline(0, color="#1b1f24", lw=0.6)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ketamech.analysis.attribution_text import dependence, sentences
+from ketamech.analysis.attribution_text import dependence, describe_attribution
 from ketamech.analysis.pathways import component
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.attribution_figures import draw_attribution
@@ -63,8 +63,10 @@ def write_attribution(
         .to_dict("records")
     )
     sections = [
-        Section("Mood over time", sentences(found, parameters), "course.svg"),
-        Section("Every outcome", [sentences(found, parameters, name)[0] for name in outcomes], "shares.svg", rows),
+        Section("Mood over time", describe_attribution(found, parameters), "course.svg"),
+        Section(
+            "Every outcome", [describe_attribution(found, parameters, name)[0] for name in outcomes], "shares.svg", rows
+        ),
     ]
     return write_page(folder / "explain.html", f"Why: {found.scenario.title}", READ_SO, sections, command)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ketamech.analysis.claims.evaluate_claims import ClaimResult
-from ketamech.analysis.claims.tables import load_rule, load_variants
+from ketamech.analysis.claims.tables import load_rule, load_rule_variants
 from ketamech.analysis.claims.verdict_rule import SIDES, Rule
 from ketamech.report.claims_page import QuotedEvidence, found, model_says, quoted_evidence
 from ketamech.report.number_format import DISCLAIMER, number
@@ -42,7 +42,7 @@ Papers that pool the same trials are counted as separate papers; publication bia
 def write_claims_document(path: Path, answers: Mapping[str, ClaimResult]) -> Path:
     """Write the document; returns its path."""
     rule, why = load_rule()
-    others = load_variants(rule)
+    others = load_rule_variants(rule)
     numbers = "\n".join(f"| {name} | {number(value)} | {why[name]} |" for name, value in rule.values.items())
     limits = {"lean": rule["lean"], "enough": rule["enough.people"], "total": rule["enough.total"]}
     head = INTRODUCTION.format(
@@ -58,8 +58,8 @@ def summary_table(answers: Mapping[str, ClaimResult]) -> str:
     """One line a claim: statement, verdict, model, steadiness."""
     lines = ["| claim | statement | verdict | model | model and evidence | steady |", "|---|---|---|---|---|---|"]
     lines += [
-        f"| [`{name}`](#{name}) | {a.claim.statement} | {a.judgement.verdict} | {model_says(a)} "
-        f"| {a.agreement} | {a.robust}/{a.tried} |"
+        f"| [`{name}`](#{name}) | {a.claim.statement} | {a.verdict.verdict} | {model_says(a)} "
+        f"| {a.agreement} | {a.n_same_verdict}/{a.n_rule_variants} |"
         for name, a in answers.items()
     ]
     return "\n".join(lines) + "\n"
@@ -67,13 +67,13 @@ def summary_table(answers: Mapping[str, ClaimResult]) -> str:
 
 def claim_in_full(answer: ClaimResult, rule: Rule) -> str:
     """Everything about one claim as plain text."""
-    claim, verdict = answer.claim, answer.judgement
+    claim, verdict = answer.claim, answer.verdict
     lines = [f"“{claim.statement}”", f"Met in: {claim.encountered_as}. Stage: {claim.stage}. {claim.note}", ""]
-    lines += [f"Verdict: **{verdict.verdict}** ({verdict.reason}; the same under {answer.robust} of {answer.tried} "
+    lines += [f"Verdict: **{verdict.verdict}** ({verdict.reason}; the same under {answer.n_same_verdict} of {answer.n_rule_variants} "
               "other rules)", f"Model: **{model_says(answer)}**", ""]  # fmt: skip
     lines += [
         f"- {'yes' if result.passed else 'no'}: {result.test.description} ({found(result)}; arm `{result.test.arm}`)"
-        for result in answer.outcomes
+        for result in answer.test_results
     ]
     for side in SIDES:
         lines += ["", f"Evidence {side}:", ""]

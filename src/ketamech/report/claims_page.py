@@ -11,8 +11,8 @@ import pandas as pd
 
 from ketamech.analysis.claims.claim import TestResult
 from ketamech.analysis.claims.evaluate_claims import ClaimResult
-from ketamech.analysis.claims.tables import load_rule, load_variants
-from ketamech.analysis.claims.verdict_rule import NOT_PERSONS, SIDES, VERDICTS, EvidenceItem, Rule
+from ketamech.analysis.claims.tables import load_rule, load_rule_variants
+from ketamech.analysis.claims.verdict_rule import SIDES, UNITS_OF_STUDIES, VERDICTS, EvidenceItem, Rule
 from ketamech.evidence import Reference, load_evidence
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.claims_figure import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw
@@ -35,14 +35,14 @@ def write_claims(
 def claims_page(answers: Mapping[str, ClaimResult]) -> str:
     """The whole page."""
     rule, why = load_rule()
-    counts = {word: sum(a.judgement.verdict == word for a in answers.values()) for word in VERDICTS}
+    counts = {word: sum(a.verdict.verdict == word for a in answers.values()) for word in VERDICTS}
     return render(
         "claims.html.j2",
         cards=[_card(answer, rule) for answer in answers.values()],
         counts=counts,
         rule=[(name, number(value), why[name]) for name, value in rule.values.items()],
         found=found,
-        variants=list(load_variants(rule)),
+        variants=list(load_rule_variants(rule)),
         sheet={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
     )
 
@@ -53,12 +53,12 @@ def claim_rows(answers: Mapping[str, ClaimResult]) -> list[dict[str, object]]:
         {
             "claim": name,
             "statement": answer.claim.statement,
-            "verdict": answer.judgement.verdict,
+            "verdict": answer.verdict.verdict,
             "model": model_says(answer),
-            "for": answer.judgement.weight_for,
-            "against": answer.judgement.weight_against,
+            "for": answer.verdict.weight_for,
+            "against": answer.verdict.weight_against,
             "model_and_evidence": answer.agreement,
-            "steady": f"{answer.robust}/{answer.tried}",
+            "steady": f"{answer.n_same_verdict}/{answer.n_rule_variants}",
         }
         for name, answer in answers.items()
     ]
@@ -89,7 +89,7 @@ class QuotedEvidence:
     def kind(self) -> str:
         """Kind of study, weight, how many persons, and whether the number was only recalled."""
         row = self.exhibit.row
-        counted = f" {row.unit}" if row.unit in NOT_PERSONS else ""
+        counted = f" {row.unit}" if row.unit in UNITS_OF_STUDIES else ""
         persons = f", n = {row.n_text}{counted}" if row.n_text else ""
         recalled = ", from memory" if row.read_as == "recalled" else ""
         return f"{self.exhibit.strength}, weight {self.weight}{persons}{recalled}"
@@ -112,7 +112,7 @@ def quoted_evidence(exhibits: Iterable[EvidenceItem], rule: Rule) -> list[Quoted
 def _card(answer: ClaimResult, rule: Rule) -> dict[str, object]:
     return {
         "claim": answer.claim,
-        "judgement": answer.judgement,
+        "judgement": answer.verdict,
         "answer": answer,
         "model": model_says(answer),
         "drawing": draw(answer),

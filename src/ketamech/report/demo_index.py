@@ -21,7 +21,7 @@ def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Score
     page = render(
         "index.html.j2",
         runs=pictures,
-        goals=[_goal(row) for row in card.goals.to_dict("records")],
+        goals=[_goal(row) for row in card.criteria.to_dict("records")],
         sources=[_source(row) for row in card.by_source.to_dict("records")],
         verdicts=card.rows["verdict"].value_counts().to_dict(),
         fitted=int(card.rows["fitted"].sum()),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.analysis.network import READOUTS, SHARES
+from ketamech.analysis.network import QUANTILES, READOUTS
 from ketamech.parameters import load_brain_areas
 from ketamech.report.colours import OKABE_ITO
 
@@ -72,7 +72,7 @@ def _heat(figure: Figure, axes: Axes, found: NetworkPrediction) -> None:
 def _bands(axes: Axes, found: NetworkPrediction, name: str, label: str) -> None:
     """Median, half and nine in ten of the draws."""
     times = found.curves["time"].values[1:]
-    edges = dict(zip(SHARES, np.percentile(found.change(name)[:, 1:], SHARES, axis=0), strict=True))
+    edges = dict(zip(QUANTILES, np.percentile(found.change(name)[:, 1:], QUANTILES, axis=0), strict=True))
     for first, last, opacity in ((5, 95, 0.18), (25, 75, 0.35)):
         axes.fill_between(times, edges[first], edges[last], color=OKABE_ITO[0], alpha=opacity, lw=0)
     axes.plot(times, edges[50], color=OKABE_ITO[0], lw=1.6)

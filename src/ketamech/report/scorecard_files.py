@@ -23,7 +23,7 @@ def write_scorecard(
     tables = {
         "scorecard": card.rows.sort_values("off", ascending=False, na_position="first"),
         "by_source": card.by_source,
-        "goals": card.goals,
+        "goals": card.criteria,
         "uncovered": card.uncovered,
     }
     written = []

@@ -35,7 +35,7 @@ def write_trial_scorecard(path: Path, card: TrialScorecard) -> Path:
     """Write the page as Markdown: goals, coverage by outcome, every row with the worst first."""
     replicates = next(iter(card.trials.values())).sizes["replicate"]
     ordered = card.rows.reindex(card.rows["z"].abs().sort_values(ascending=False).index)
-    parts = [INTRODUCTION.format(disclaimer=DISCLAIMER, replicates=replicates), "## Goals", _goals(card.goals)]
+    parts = [INTRODUCTION.format(disclaimer=DISCLAIMER, replicates=replicates), "## Goals", _goals(card.criteria)]
     parts += ["## By outcome", _outcomes(card.by_stage), "## How much patients of an arm differ", SPREADS]
     parts += [_rows(card.spreads), "## Every row, worst first", _rows(ordered)]
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from ketamech.core import InputError, convert
-from ketamech.exchange.nonmem.covariates import own_values
 from ketamech.parameters import HUMAN, ParameterTable
+from ketamech.parameters.species_tables import own_values
 from ketamech.simulation.scenario import Scenario
 
 SUFFIXES = (".yaml", ".yml")

@@ -1,4 +1,4 @@
-"""A statement people meet, with the experiment that would show it and the evidence that was found."""
+"""A common statement about ketamine, its test in the model, and the evidence for and against it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RELATIONS = ("<", ">")
 
 @dataclass(frozen=True)
 class ClaimTest:
-    """One number of one arm and the bound it must pass for the claim to be shown; `says` it in words."""
+    """One observable of one arm and the bound it must pass for the model to show the claim."""
 
     __test__ = False  # not a test of pytest
     arm: str
@@ -24,13 +24,13 @@ class ClaimTest:
     description: str
 
     def passes(self, value: float) -> bool:
-        """Whether the number passes; no number never does."""
+        """Whether the value passes the bound; NaN does not."""
         return value < self.bound if self.relation == "<" else value > self.bound
 
 
 @dataclass(frozen=True)
 class TestResult:
-    """What came out of one test; `unit` is canonical."""
+    """The value of one test; `unit` is canonical."""
 
     test: ClaimTest
     value: float
@@ -44,7 +44,7 @@ class TestResult:
 
 @dataclass(frozen=True)
 class FigurePoint:
-    """A published number over the figure: canonical value times `factor` plus `offset`, at `hours`, on an arm."""
+    """A published point of the figure: canonical value times `factor` plus `offset`, at `hours`, of an arm."""
 
     row: Observation
     arm: str
@@ -54,13 +54,13 @@ class FigurePoint:
     why: str
 
     def plotted_value(self, printed: float) -> float:
-        """A printed number on the axis of the figure."""
+        """A printed number in the unit of the figure axis."""
         return self.row.canonical(printed) * self.factor + self.offset
 
 
 @dataclass(frozen=True)
 class ClaimFigure:
-    """What is drawn: an output over hours, one curve for each arm by its label."""
+    """The figure of a claim: an output over hours, one curve per arm."""
 
     output: str
     start: float
@@ -71,7 +71,7 @@ class ClaimFigure:
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement, who says it, the level at which it is judged, and everything brought forward about it."""
+    """A statement, its source, the level of evidence it needs, its tests and its evidence."""
 
     id: str
     statement: str
@@ -81,20 +81,20 @@ class Claim:
     figure: ClaimFigure
     note: str
     tests: tuple[ClaimTest, ...] = ()
-    exhibits: tuple[EvidenceItem, ...] = ()
+    evidence_items: tuple[EvidenceItem, ...] = ()
     points: tuple[FigurePoint, ...] = ()
 
     def side(self, side: str) -> tuple[EvidenceItem, ...]:
-        """The exhibits for, or against."""
-        return tuple(exhibit for exhibit in self.exhibits if exhibit.side == side)
+        """The evidence for, or against."""
+        return tuple(exhibit for exhibit in self.evidence_items if exhibit.side == side)
 
     def arms(self) -> set[str]:
-        """Every arm that is drawn or measured."""
+        """Every arm of the figure and of the tests."""
         return {*self.figure.curves.values(), *(test.arm for test in self.tests)}
 
 
-def outcome(
+def run_claim_test(
     test: ClaimTest, arms: Mapping[str, TimeCourse], control: TimeCourse | None, units: Mapping[str, str]
 ) -> TestResult:
-    """Read one test off the simulated arms."""
+    """Evaluate one test on the simulated arms."""
     return TestResult(test, test.measure.read(arms[test.arm], control), test.measure.unit(units))

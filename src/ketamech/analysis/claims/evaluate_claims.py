@@ -1,4 +1,4 @@
-"""Runs the experiment of every claim and sets it beside the verdict that its evidence gives."""
+"""Tests every claim in the model and compares the result with the verdict of the evidence."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from ketamech.analysis.claims.claim import Claim, ClaimTest, TestResult, outcome
-from ketamech.analysis.claims.tables import load_arms, load_claims, load_rule, load_variants
+from ketamech.analysis.claims.claim import Claim, ClaimTest, TestResult, run_claim_test
+from ketamech.analysis.claims.tables import load_arms, load_claims, load_rule, load_rule_variants
 from ketamech.analysis.claims.verdict_rule import ClaimVerdict, claim_verdict
 from ketamech.analysis.reference_protocols import Protocol, check_settings, simulate_protocols
 from ketamech.core import UnknownNameError, closest_match
@@ -19,54 +19,61 @@ from ketamech.simulation.observable import TimeCourse
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """A claim, the verdict on it, what the model shows, and the simulated arms by id.
+    """A claim, the verdict of its evidence, the test results of the model, and the simulated arms by id.
 
-    `steady`: under how many of `tried` other rules the verdict is the same. The model never enters the verdict.
+    `n_same_verdict`: number of the `n_rule_variants` other rules with the same verdict. The verdict never depends on the
+    model.
     """
 
     claim: Claim
-    judgement: ClaimVerdict
-    outcomes: tuple[TestResult, ...]
-    robust: int
-    tried: int
+    verdict: ClaimVerdict
+    test_results: tuple[TestResult, ...]
+    n_same_verdict: int
+    n_rule_variants: int
     arms: Mapping[str, TimeCourse]
 
     @property
     def shown(self) -> bool:
-        """Whether the model shows what the claim says: every line of its experiment passes."""
-        return all(result.passed for result in self.outcomes)
+        """Whether the model shows the claim: every test passes."""
+        return all(result.passed for result in self.test_results)
 
     @property
     def agreement(self) -> str:
-        """Model beside evidence: agrees, differs, or open where evidence is mixed."""
-        if self.judgement.verdict == "mixed":
+        """Model against evidence: agrees, differs, or open where the evidence is mixed."""
+        if self.verdict.verdict == "mixed":
             return "open"
-        return "agrees" if self.shown == (self.judgement.verdict == "supported") else "differs"
+        return "agrees" if self.shown == (self.verdict.verdict == "supported") else "differs"
 
 
 def evaluate_claims(
     model: Model, only: Iterable[str] = (), progress: Callable[[str], None] | None = None
 ) -> dict[str, ClaimResult]:
-    """Answers by claim id, in the order of the table (all, or `only` some); raises UnknownName for no such claim.
+    """Results by claim id, in table order (all, or `only` some). Raises UnknownNameError for an unknown claim.
 
-    Every arm is always run, on one grid of times: a claim asked alone gives the same bits.
+    Every arm is always simulated on one time grid, so that a single claim gives identical results.
     """
     claims = load_claims(load_evidence())
     chosen = _chosen(claims, only)
     arms = load_arms()
     _check_outputs(claims.values(), model)
     check_settings(arms, model.parameters)
-    moments = _moments(test for claim in claims.values() for test in claim.tests)
+    moments = _reading_times(test for claim in claims.values() for test in claim.tests)
     curves = simulate_protocols(model, arms.values(), moments, progress)
-    return {name: _answer(claim, arms, curves, model) for name, claim in chosen.items()}
+    return {name: _evaluate(claim, arms, curves, model) for name, claim in chosen.items()}
 
 
-def _answer(claim: Claim, arms: Mapping[str, Protocol], curves: Mapping[str, TimeCourse], model: Model) -> ClaimResult:
+def _evaluate(
+    claim: Claim, arms: Mapping[str, Protocol], curves: Mapping[str, TimeCourse], model: Model
+) -> ClaimResult:
     rule, _ = load_rule()
-    others = load_variants(rule).values()
-    verdict = claim_verdict(claim.exhibits, claim.evidence_level, rule)
-    same = [claim_verdict(claim.exhibits, claim.evidence_level, other).verdict == verdict.verdict for other in others]
-    found = tuple(outcome(test, curves, curves.get(arms[test.arm].control), model.layout.units) for test in claim.tests)
+    others = load_rule_variants(rule).values()
+    verdict = claim_verdict(claim.evidence_items, claim.evidence_level, rule)
+    same = [
+        claim_verdict(claim.evidence_items, claim.evidence_level, other).verdict == verdict.verdict for other in others
+    ]
+    found = tuple(
+        run_claim_test(test, curves, curves.get(arms[test.arm].control), model.layout.units) for test in claim.tests
+    )
     mine = {name: curves[name] for name in claim.arms()}
     return ClaimResult(claim, verdict, found, sum(same), len(same), mine)
 
@@ -80,8 +87,8 @@ def _chosen(claims: dict[str, Claim], only: Iterable[str]) -> dict[str, Claim]:
     return {name: claims[name] for name in claims if name in names}
 
 
-def _moments(tests: Iterable[ClaimTest]) -> list[float]:
-    """The hours at which something is read, so that they are output times."""
+def _reading_times(tests: Iterable[ClaimTest]) -> list[float]:
+    """The times at which a test reads a value (h); they become output times."""
     texts = (test.measure.time for test in tests if not set("<>") & set(test.measure.time))
     return [float(hour) for text in texts for hour in re.findall(r"[\d.]+", text)]
 

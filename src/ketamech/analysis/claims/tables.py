@@ -1,4 +1,4 @@
-"""Tables of data/claims -> checked claims. Every complaint names file, line and column."""
+"""Reads and checks the tables of data/claims. Every error names file, line and column."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ketamech.analysis.claims.claim import RELATIONS, Claim, ClaimFigure, ClaimTest, FigurePoint
-from ketamech.analysis.claims.verdict_rule import IN_PEOPLE, LEVELS, SIDES, STRENGTHS, EvidenceItem, Rule
+from ketamech.analysis.claims.verdict_rule import IN_HUMANS, LEVELS, SIDES, STRENGTHS, EvidenceItem, Rule
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
 from ketamech.analysis.scorecard_targets import MEASURE_COLUMNS, known, measure
 from ketamech.core.csv_table import CsvRow, read_table
@@ -18,7 +18,7 @@ from ketamech.evidence import Evidence, Observation
 DIRECTORY = DATA / "claims"
 COLUMNS = ("id", "statement", "met", "stage", "level", "figure", "start", "end", "curves", "axis", "note")
 TEST_COLUMNS = ("claim", *MEASURE_COLUMNS, "relation", "bound", "says")
-EXHIBIT_COLUMNS = ("claim", "evidence", "side", "strength", "why")
+EVIDENCE_COLUMNS = ("claim", "evidence", "side", "strength", "why")
 POINT_COLUMNS = ("claim", "evidence", "arm", "hours", "factor", "offset", "why")
 RULE_COLUMNS = ("name", "value", "why")
 VARIANT_COLUMNS = ("name", "settings", "why")
@@ -31,25 +31,27 @@ def load_arms(folder: Path = DIRECTORY) -> dict[str, Protocol]:
 
 
 def load_claims(evidence: Evidence, folder: Path = DIRECTORY) -> dict[str, Claim]:
-    """Every claim with its tests, exhibits and points; raises BadInput for an id, arm or word that does not exist."""
+    """Every claim with its tests, evidence and points. Raises InputError for an unknown id, arm or word."""
     arms = load_arms(folder)
     rows = read_table(folder / "claims.csv", COLUMNS)
     ids = _ids(rows)
     tests = _by_claim(read_table(folder / "experiments.csv", TEST_COLUMNS), ids, lambda row: _test(row, arms))
-    exhibits = _by_claim(read_table(folder / "evidence.csv", EXHIBIT_COLUMNS), ids, lambda row: _exhibit(row, evidence))
+    exhibits = _by_claim(
+        read_table(folder / "evidence.csv", EVIDENCE_COLUMNS), ids, lambda row: _evidence_item(row, evidence)
+    )
     points = _by_claim(read_table(folder / "points.csv", POINT_COLUMNS), ids, lambda row: _point(row, evidence, ids))
     return {row["id"]: _claim(row, arms, tests[row["id"]], exhibits[row["id"]], points[row["id"]]) for row in rows}
 
 
 def load_rule(folder: Path = DIRECTORY) -> tuple[Rule, dict[str, str]]:
-    """The rule, and why each of its numbers is what it is."""
+    """The rule, and the reason for each of its numbers."""
     rows = read_table(folder / "rule.csv", RULE_COLUMNS)
     values = {row.required("name", "a name such as weight.animal"): row.number("value") for row in rows}
     return Rule(values), {row["name"]: row["why"] for row in rows}
 
 
-def load_variants(rule: Rule, folder: Path = DIRECTORY) -> dict[str, Rule]:
-    """Other rules by name, under which every verdict is computed again."""
+def load_rule_variants(rule: Rule, folder: Path = DIRECTORY) -> dict[str, Rule]:
+    """Variants of the rule by name, for the robustness of the verdicts."""
     return {row["name"]: rule.changed(_settings(row)) for row in read_table(folder / "variants.csv", VARIANT_COLUMNS)}
 
 
@@ -109,10 +111,10 @@ def _test(row: CsvRow, arms: Mapping[str, Protocol]) -> ClaimTest:
     )
 
 
-def _exhibit(row: CsvRow, evidence: Evidence) -> EvidenceItem:
+def _evidence_item(row: CsvRow, evidence: Evidence) -> EvidenceItem:
     found = evidence[known(row, "evidence", evidence.observations, "an id of data/evidence/*.csv")]
     strength = row.one_of("strength", STRENGTHS)
-    if (strength in IN_PEOPLE) != _is_in_humans(found) or (strength == "in vitro") != _is_in_vitro(found):
+    if (strength in IN_HUMANS) != _is_in_humans(found) or (strength == "in vitro") != _is_in_vitro(found):
         raise row.error("strength", f"'{row['evidence']}' is no such study", expected=_expected(found))
     return EvidenceItem(found, row.one_of("side", SIDES), strength, row.required("why", "what the row says"))
 
@@ -129,7 +131,7 @@ def _is_in_humans(row: Observation) -> bool:
 def _expected(row: Observation) -> str:
     if _is_in_vitro(row):
         return "in vitro"
-    return " | ".join(IN_PEOPLE) if _is_in_humans(row) else "animal"
+    return " | ".join(IN_HUMANS) if _is_in_humans(row) else "animal"
 
 
 def _point(row: CsvRow, evidence: Evidence, ids: Mapping[str, CsvRow]) -> FigurePoint:

@@ -1,4 +1,4 @@
-"""From evidence to a verdict: weights, added up on two sides, and nothing else."""
+"""The verdict on a claim from the summed weights of the evidence for and against it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ketamech.core import InputError, closest_match
 from ketamech.evidence import Observation
 
 STRENGTHS = ("record", "human trial", "human", "animal", "in vitro")
-IN_PEOPLE = ("record", "human trial", "human")
+IN_HUMANS = ("record", "human trial", "human")
 SIDES = ("for", "against")
 LEVELS = ("people", "molecule")
 VERDICTS = ("supported", "mixed", "not supported", "contradicted")
-NOT_PERSONS = ("studies", "effect sizes")  # of such a row n counts papers
+UNITS_OF_STUDIES = ("studies", "effect sizes")  # n is the number of papers in these rows
 
 
 @dataclass(frozen=True)
 class EvidenceItem:
-    """One evidence row before the court: which side it speaks for, how strong its kind of study is, what it says."""
+    """One evidence row and the side of the claim it supports; `strength` is the kind of study."""
 
     row: Observation
     side: str
@@ -41,7 +41,7 @@ class Rule:
         return self.values[name]
 
     def changed(self, values: Mapping[str, float]) -> Rule:
-        """The rule with other values; raises BadInput for a name it does not have."""
+        """The rule with other values. Raises InputError for an unknown name."""
         for name in values:
             if name not in self.values:
                 near = closest_match(name, self.values)
@@ -49,7 +49,7 @@ class Rule:
         return Rule({**self.values, **values})
 
     def weight(self, exhibit: EvidenceItem) -> float:
-        """Weight of one row: its kind of study, less for few persons and for a number that was only recalled."""
+        """Weight of one row by its kind of study; reduced for small studies and for recalled numbers."""
         found = self[exhibit.weight_name]
         if is_small_study(exhibit, self["small.persons"]):
             found *= self["small.factor"]
@@ -58,26 +58,26 @@ class Rule:
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """The verdict, the sentence that says how it was reached, and the weights it rests on."""
+    """The verdict, its explanation, and the summed weights."""
 
     verdict: str
     reason: str
     weight_for: float
     weight_against: float
-    people_for: float
-    people_against: float
+    human_weight_for: float
+    human_weight_against: float
 
 
 def is_small_study(exhibit: EvidenceItem, fewest: float) -> bool:
-    """A study of people with fewer of them than asked for; unknown numbers are not called small."""
-    counted = exhibit.strength in ("human trial", "human") and exhibit.row.unit not in NOT_PERSONS
+    """Whether a human study has fewer participants than `fewest`; unknown numbers do not count as small."""
+    counted = exhibit.strength in ("human trial", "human") and exhibit.row.unit not in UNITS_OF_STUDIES
     return counted and exhibit.row.n is not None and exhibit.row.n < fewest
 
 
 def claim_verdict(exhibits: Iterable[EvidenceItem], level: str, rule: Rule) -> ClaimVerdict:
-    """The verdict on a claim at its `level` of evidence ("people", or "molecule" where a dish settles it).
+    """The verdict on a claim at its `level` of evidence ("people", or "molecule" where in vitro evidence counts in full).
 
-    Each paper counts once a side, by its weightiest row. Balance = (for - against) / (for + against).
+    Each paper counts once per side, with its largest weight. Balance = (for - against) / (for + against).
     """
     listed = list(exhibits)
     (pro, pro_people), (con, con_people) = (_side(listed, side, level, rule) for side in SIDES)
@@ -86,7 +86,7 @@ def claim_verdict(exhibits: Iterable[EvidenceItem], level: str, rule: Rule) -> C
 
 
 def _side(exhibits: list[EvidenceItem], side: str, level: str, rule: Rule) -> tuple[float, float]:
-    """Weight of one side, and how much of it may settle a claim at this level."""
+    """Weight of one side, and the part of it that can decide a claim at this level."""
     papers: dict[str, tuple[float, str]] = {}
     for exhibit in exhibits:
         if exhibit.side == side:
@@ -97,7 +97,7 @@ def _side(exhibits: list[EvidenceItem], side: str, level: str, rule: Rule) -> tu
         return sum(sums.values()), sum(sums.values())
     sums["animal"] = min(sums["animal"], rule["ceiling.animal"])
     sums["in vitro"] = min(sums["in vitro"], rule["ceiling.in_vitro"])
-    return sum(sums.values()), sum(sums[kind] for kind in IN_PEOPLE)
+    return sum(sums.values()), sum(sums[kind] for kind in IN_HUMANS)
 
 
 def _verdict(pro: float, con: float, pro_people: float, con_people: float, rule: Rule) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Rival wirings on the same rows: information criteria, evidence, what each gets wrong, and their average."""
+"""Model variants compared on the same rows: information criteria, marginal likelihoods, misses, model average."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from ketamech.analysis.attribution import MOOD, CoalitionSimulator, dose_hours, shown_hours
 from ketamech.analysis.sensitivity import Endpoint
 from ketamech.analysis.variants.predictions import VariantPredictor
-from ketamech.analysis.variants.tables import load_compared, load_draws
+from ketamech.analysis.variants.tables import VariantScore, load_draws, load_variant_scores
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import load_model_variants
 from ketamech.simulation.scenario import load_scenario
@@ -20,19 +20,19 @@ from ketamech.simulation.scenario import load_scenario
 if TYPE_CHECKING:
     import pandas as pd
 
-BASE, AVERAGED = "several-routes", "averaged"
-STALE = 1.0  # change of a deviance beyond which the fit was of other equations
+REFERENCE_VARIANT, AVERAGED = "several-routes", "averaged"
+MAX_DEVIANCE_CHANGE = 1.0  # a larger change means that the fit used other equations
 DAYS = {"4 h": 4.0, "24 h": 24.0, "day 8": 168.0, "day 29": 672.0}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """`table`: a line a wiring, most probable first, then their average. `rows`: a line a wiring and published row.
+    """`table`: one line per variant, most probable first, then the average. `rows`: one line per variant and row.
 
-    table: wiring, question, probability, bayes_factor (against the wiring of the tables), log_evidence, aic, bic,
+    table: wiring, question, probability, bayes_factor (against the variant of the tables), log_evidence, aic, bic,
     deviance, known, right (share of perturbation rows with the right direction), met (share inside their band),
     clinical (mean distance of trial rows in errors), predicted (share met of rows that were not fitted), says.
-    `stale`: wirings whose fit was of other equations than these.
+    `stale`: variants that were fitted with other equations.
     """
 
     table: pd.DataFrame
@@ -42,10 +42,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ModelAverage:
-    """A scenario under every wiring: MADRS [draw, hour] of each, and the average over wirings by their probability.
+    """A scenario under every variant: MADRS [draw, hour] of each, and the average weighted by probability.
 
-    `table`: when, averaged, low, high (95 % over wirings and draws), lowest and highest mean of a wiring, between (SD
-    between wirings, points), share_between (of all variance).
+    `table`: when, averaged, low, high (95 % over variants and draws), lowest and highest mean of a variant, between (SD
+    between variants, points), share_between (share of the total variance).
     """
 
     title: str
@@ -60,14 +60,16 @@ class ModelAverage:
 
 
 def compare_variants(model: Model, threads: int = 1) -> Comparison:
-    """Every fitted wiring on every row, at its fitted values. Raises BadInput when nothing has been fitted."""
+    """Every fitted variant on every row, at its fitted values. Raises InputError when no variant has been fitted."""
     import pandas as pd
 
-    bench, known = VariantPredictor(model, threads), load_compared()
+    bench, known = VariantPredictor(model, threads), load_variant_scores()
     wirings = {name: w for name, w in load_model_variants(model.parameters).items() if name in known}
     predicted = bench.predict([w.parameter_values for w in wirings.values()])
     deviances = bench.deviances(predicted)[:, bench.fitted].sum(axis=1)
-    stale = tuple(n for n, d in zip(wirings, deviances, strict=True) if abs(d - known[n].deviance) > STALE)
+    stale = tuple(
+        n for n, d in zip(wirings, deviances, strict=True) if abs(d - known[n].deviance) > MAX_DEVIANCE_CHANGE
+    )
     chances = np.array([known[name].probability for name in wirings])
     mixed = np.nansum(chances[:, None] * predicted, axis=0)
     count = sum(judge.weight for judge in bench.likelihood_terms if judge.fitted)
@@ -77,7 +79,7 @@ def compare_variants(model: Model, threads: int = 1) -> Comparison:
         line: dict[str, object] = {"wiring": name, "question": wiring.question if wiring else "all"}
         if stood:
             line |= {
-                "probability": stood.probability, "bayes_factor": _factor(stood.log_evidence, known),
+                "probability": stood.probability, "bayes_factor": _bayes_factor(stood.log_evidence, known),
                 "log_evidence": stood.log_evidence, "aic": deviance + 2 * stood.effective_parameters,
                 "bic": deviance + stood.effective_parameters * math.log(count), "deviance": deviance, "known": stood.effective_parameters,
             }  # fmt: skip
@@ -91,10 +93,10 @@ def compare_variants(model: Model, threads: int = 1) -> Comparison:
 
 
 def average_variants(model: Model, source: str, threads: int = 1) -> ModelAverage:
-    """MADRS of a scenario under every wiring with the draws of its fit, and averaged by probability."""
+    """MADRS of a scenario under every variant with the draws of its fit, and the average weighted by probability."""
     import pandas as pd
 
-    known, draws = load_compared(), load_draws(model.parameters)
+    known, draws = load_variant_scores(), load_draws(model.parameters)
     own = set(load_scenario(source, model.parameters).values)
     curves, hours, title, doses = {}, np.empty(0), source, 1
     for name in known:
@@ -115,13 +117,17 @@ def average_variants(model: Model, source: str, threads: int = 1) -> ModelAverag
     return ModelAverage(title, hours, curves, probability, mean, low, high, pd.DataFrame(lines), doses)
 
 
-def _factor(evidence: float, known: Mapping[str, object]) -> float:
-    base = known[BASE].log_evidence if BASE in known else max(k.log_evidence for k in known.values())  # type: ignore[attr-defined]
+def _bayes_factor(evidence: float, known: Mapping[str, VariantScore]) -> float:
+    base = (
+        known[REFERENCE_VARIANT].log_evidence
+        if REFERENCE_VARIANT in known
+        else max(k.log_evidence for k in known.values())
+    )
     return math.exp(min(50.0, evidence - base))
 
 
 def _scores(bench: VariantPredictor, numbers: np.ndarray) -> dict[str, float]:
-    """Shares of rows right, met and predicted; mean distance of the trials."""
+    """Shares of rows right, met and predicted; mean distance of the trial rows."""
     judges = list(zip(bench.likelihood_terms, numbers, bench.distances(numbers[None])[0], strict=True))
     tested = [(j.is_correct(float(x)), abs(d)) for j, x, d in judges if j.kind == "perturbation"]
     trials = [abs(d) for j, _, d in judges if j.kind == "clinical"]
@@ -138,7 +144,7 @@ def _rows(bench: VariantPredictor, name: str, numbers: np.ndarray) -> list[dict[
     far = bench.distances(numbers[None])[0]
     return [
         {
-            "wiring": name, "evidence": j.evidence, "kind": j.kind, "what": j.words, "simulated": float(x),
+            "wiring": name, "evidence": j.evidence, "kind": j.kind, "what": j.description, "simulated": float(x),
             "low": j.low, "high": j.high, "off": float(d), "right": j.is_correct(float(x)),
         }
         for j, x, d in zip(bench.likelihood_terms, numbers, far, strict=True)
@@ -148,7 +154,7 @@ def _rows(bench: VariantPredictor, name: str, numbers: np.ndarray) -> list[dict[
 def _spread(
     curves: Mapping[str, np.ndarray], probability: Mapping[str, float], hours: np.ndarray, hour: float
 ) -> dict[str, float]:
-    """The average at an hour, and how much of its spread lies between wirings."""
+    """The average at an hour, and the share of its variance between variants."""
     at = {name: np.array([np.interp(hour, hours, curve) for curve in c]) for name, c in curves.items()}
     chances = np.array([probability[name] for name in at])
     means, own = (np.array([f(values) for values in at.values()]) for f in (np.mean, np.var))

@@ -1,8 +1,8 @@
-"""A wiring fitted to the rows: the same few values, the same prior, for every wiring.
+"""Fit of a model variant to the published rows: the same parameters and the same prior for every variant.
 
-Values are written as logarithms over the table's value in SD of their prior, so that the prior is a standard normal.
-Gauss-Newton (SciPy's trust region) on the signed roots of the deviances, with all points of a finite difference solved
-in one batch. About the most probable point the evidence is Laplace's; weighted draws about the same point check it.
+A parameter is expressed as the logarithm of its ratio to the table value, in SD of its prior, so that the prior is
+standard normal. Gauss-Newton (SciPy's trust region) on the signed roots of the deviances, with all points of a finite
+difference solved in one batch. The marginal likelihood is Laplace's about the mode, checked by importance sampling.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from ketamech.simulation.model_variants import ModelVariant
 
 COLUMNS = ("parameter", "prior_spread", "why")
 STEP, MAX_DISTANCE_SD = 0.05, 3.0  # SD of the prior: of a finite difference, of a bound
-MAX_EVALUATIONS = (0.0, 0.7)  # where searches begin
-DRAWS, ROUNDS, MOST = 720, 6, 12  # draws in all, rounds of them; iterations of a search
-MIXTURE_COMPONENTS = ((1.1, 0.6), (1.8, 0.4))  # how much wider than what was found, and the share of draws from each
-LEAST, MIN_WEIGHT, TEMPERING = 3, 0.02, 0.8
-Found = tuple[float, np.ndarray, np.ndarray]  # cost, point, slopes
+START_POINTS = (0.0, 0.7)  # starting points of the search, in SD of the prior
+DRAWS, ROUNDS, MAX_ITERATIONS = 720, 6, 12  # draws, sampling rounds, iterations of a search
+MIXTURE_COMPONENTS = ((1.1, 0.6), (1.8, 0.4))  # width relative to the estimated covariance, share of draws
+MIN_DRAWS_PER_PARAMETER, MIN_WEIGHT, TEMPERING = 3, 0.02, 0.8
+SearchResult = tuple[float, np.ndarray, np.ndarray]  # cost, point, Jacobian
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class VariantFit:
-    """The most probable values of a wiring: `point` [parameter] in SD of the prior, `spread` its covariance.
+    """The most probable values of a variant: `point` [parameter] in SD of the prior, `spread` its covariance.
 
-    `predicted` [row] at that point; `deviance` [row]; `log_evidence` by Laplace, `sampled` by weighted draws with
-    their `effective` number; `draws` [draw, parameter] and `weights` [draw]; `known`: how many values the rows say
-    anything of.
+    `predicted` [row] at that point; `deviance` [row]; `log_evidence` by Laplace, `log_evidence_sampled` by importance
+    sampling with `effective` draws; `draws` [draw, parameter] and `weights` [draw]; `effective_parameters`: number of
+    parameters on which the rows are informative.
     """
 
     variant: ModelVariant
@@ -52,7 +52,7 @@ class VariantFit:
     effective_parameters: int
 
     def at(self, point: np.ndarray, task: FitProblem) -> dict[str, float]:
-        """Canonical values of every parameter in which this wiring differs, at a point."""
+        """Canonical values of every parameter that differs in this variant, at a point."""
         return {**self.variant.settings, **task.values(point)}
 
 
@@ -60,25 +60,25 @@ class VariantFit:
 class FitProblem:
     """The estimated values, by name: their table values (canonical) and the SD of their logarithm."""
 
-    bench: VariantPredictor
+    predictor: VariantPredictor
     names: tuple[str, ...]
-    usual: np.ndarray
+    defaults: np.ndarray
     sd: np.ndarray
 
     @classmethod
     def of(cls, bench: VariantPredictor) -> FitProblem:
-        """What data/wirings/estimated.csv asks for."""
-        known = estimated()
+        """The problem of data/wirings/estimated.csv."""
+        known = load_priors()
         usual = np.array([bench.model.parameters[name].canonical for name in known])
         return cls(bench, tuple(known), usual, np.array(list(known.values())))
 
     def values(self, point: np.ndarray) -> dict[str, float]:
         """Canonical values at a point in SD of the prior."""
-        return dict(zip(self.names, map(float, self.usual * np.exp(self.sd * point)), strict=True))
+        return dict(zip(self.names, map(float, self.defaults * np.exp(self.sd * point)), strict=True))
 
     def signed_root_deviances(self, wiring: ModelVariant, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Signed roots of the deviances of fitted rows and prior [point, row + parameter]; predictions [point, row]."""
-        bench = self.bench
+        bench = self.predictor
         predicted = bench.predict([{**wiring.settings, **self.values(point)} for point in points])
         deviance = bench.deviances(predicted)
         side = np.where(np.nan_to_num(bench.distances(predicted)) < 0, -1.0, 1.0)
@@ -86,12 +86,12 @@ class FitProblem:
         return np.hstack([signed[:, bench.fitted], points]), predicted
 
     def fit(self, wiring: ModelVariant, tell: Tell | None = None, draws: int = DRAWS, seed: int = 1) -> VariantFit:
-        """The most probable point of a wiring from several starts, its evidence, and weighted draws about it.
+        """The mode of a variant from several starts, its marginal likelihood, and weighted draws.
 
-        Where a draw is more probable than the point, the search goes on from there.
+        The search is repeated from a draw that is more probable than the mode.
         """
         _, point, slopes = min(
-            (self._search(wiring, np.full(len(self.names), x), tell) for x in MAX_EVALUATIONS), key=_cost
+            (self._search(wiring, np.full(len(self.names), x), tell) for x in START_POINTS), key=_cost
         )
         cloud, heights, density = self._sampled(wiring, point, _inverse(slopes), draws, seed)
         if -0.5 * self._misfit(wiring, point) < heights.max() - 0.1:
@@ -103,7 +103,7 @@ class FitProblem:
         known = int(np.sum(np.linalg.norm(slopes[: -len(self.names)], axis=0) > STEP))
         return VariantFit(
             wiring, self.names, point, _inverse(slopes), self.values(point), predicted[0],
-            self.bench.deviances(predicted)[0], laplace, sampled, float(weights.sum() ** 2 / np.sum(weights**2)),
+            self.predictor.deviances(predicted)[0], laplace, sampled, float(weights.sum() ** 2 / np.sum(weights**2)),
             cloud, weights / weights.sum(), known,
         )  # fmt: skip
 
@@ -111,7 +111,7 @@ class FitProblem:
         """-2 log of prior times likelihood at a point."""
         return float(np.sum(self.signed_root_deviances(wiring, point[None])[0] ** 2))
 
-    def _search(self, wiring: ModelVariant, start: np.ndarray, tell: Tell | None) -> Found:
+    def _search(self, wiring: ModelVariant, start: np.ndarray, tell: Tell | None) -> SearchResult:
         from scipy.optimize import least_squares
 
         if tell:
@@ -123,7 +123,7 @@ class FitProblem:
             bounds=(-MAX_DISTANCE_SD, MAX_DISTANCE_SD),
             xtol=1e-4,
             ftol=1e-4,
-            max_nfev=MOST,
+            max_nfev=MAX_ITERATIONS,
         )
         return float(found.cost), found.x, self._slopes(wiring, found.x)
 
@@ -136,10 +136,10 @@ class FitProblem:
     def _sampled(
         self, wiring: ModelVariant, point: np.ndarray, spread: np.ndarray, draws: int, seed: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draws [draw, parameter], the log of prior times likelihood and of the density they were drawn with.
+        """Draws [draw, parameter], the log of prior times likelihood, and the log density of the proposals.
 
-        Adaptive importance sampling with the mixture of all bells as density (Cornuet 2012): every round moves the
-        bells to where the weighted draws of all rounds before are, softened while few draws hold the weight.
+        Adaptive importance sampling with the mixture of all normal proposals as density (Cornuet 2012): every round
+        moves the proposals to the weighted draws of all earlier rounds; weights are tempered while few draws dominate.
         """
         chance, bells = np.random.default_rng(seed), list[tuple[np.ndarray, np.ndarray, int]]()
         cloud, heights = np.empty((0, len(point))), np.empty(0)
@@ -152,23 +152,23 @@ class FitProblem:
                 cloud = np.vstack([cloud, fresh])
                 heights = np.r_[heights, -0.5 * np.sum(self.signed_root_deviances(wiring, fresh)[0] ** 2, axis=1)]
             density = _mixture(cloud, bells)
-            weights = _tempered_weights(heights - density, LEAST * len(point))
+            weights = _tempered_weights(heights - density, MIN_DRAWS_PER_PARAMETER * len(point))
             middle = weights @ cloud
             found = (cloud - middle).T @ (weights[:, None] * (cloud - middle)) + MIN_WEIGHT * spread
         return cloud, heights, density
 
 
-def _cost(found: Found) -> float:
+def _cost(found: SearchResult) -> float:
     return found[0]
 
 
 def _inverse(slopes: np.ndarray) -> np.ndarray:
-    """Covariance about a point from the slopes of its roots."""
+    """Covariance about a point from the Jacobian."""
     return np.asarray(np.linalg.inv(slopes.T @ slopes))
 
 
 def _mixture(points: np.ndarray, bells: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> np.ndarray:
-    """Log density of points under all bells by their numbers of draws; without (2 pi)^(-k/2), as the prior is."""
+    """Log density of points under the mixture of proposals, without the factor (2 pi)^(-k/2), as for the prior."""
     from scipy.special import logsumexp
 
     total = sum(count for _, _, count in bells)
@@ -180,7 +180,7 @@ def _mixture(points: np.ndarray, bells: Sequence[tuple[np.ndarray, np.ndarray, i
 
 
 def _tempered_weights(logs: np.ndarray, wanted: float) -> np.ndarray:
-    """Weights from their logs, softened until they are worth as many draws as are wanted, or half of all."""
+    """Weights from their logs, tempered until the effective number of draws is `wanted`, or half of all."""
     power = 1.0
     while True:
         weights = np.exp(power * (logs - logs.max()))
@@ -191,7 +191,7 @@ def _tempered_weights(logs: np.ndarray, wanted: float) -> np.ndarray:
 
 
 @cache
-def estimated() -> dict[str, float]:
+def load_priors() -> dict[str, float]:
     """{parameter: SD of the logarithm of its prior}."""
     rows = read_table(DIRECTORY / "estimated.csv", COLUMNS)
     return {row.required("parameter", "stage.thing"): row.number("prior_spread") for row in rows}

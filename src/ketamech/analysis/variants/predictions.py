@@ -1,4 +1,4 @@
-"""Everything that wirings are judged by, simulated for many sets of values at once."""
+"""Simulation of every row of the likelihood for many parameter points at once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ from functools import cached_property
 import numpy as np
 
 from ketamech.analysis import perturbation_scorecard
-from ketamech.analysis.perturbation_rows import PerturbationTarget, load_experiment_rows
+from ketamech.analysis.perturbation_rows import PerturbationTarget, load_perturbation_targets
 from ketamech.analysis.reference_protocols import Protocol, dosed_micromoles, load_protocols
 from ketamech.analysis.scorecard_targets import Target, load_targets
-from ketamech.analysis.variants.likelihood import COLUMNS, DIRECTORY, LikelihoodTerm, of_experiment, of_target
+from ketamech.analysis.variants.likelihood import (
+    COLUMNS,
+    DIRECTORY,
+    LikelihoodTerm,
+    term_of_perturbation,
+    term_of_target,
+)
 from ketamech.core.csv_table import read_table
 from ketamech.dosing.subject import Subject
 from ketamech.evidence import load_evidence
@@ -24,7 +30,7 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.observable import TimeCourse
 from ketamech.simulation.run_subjects import output_times
 
-BYTES, MAX_BATCH = 2**26, 64
+MAX_BATCH_BYTES, MAX_BATCH = 2**26, 64
 TOLERANCE = 1e-4  # a finite difference of 0.05 SD of a prior moves the rows by far more
 ParameterPoint = Mapping[str, float]
 Tell = Callable[[int, int], None]
@@ -32,10 +38,10 @@ Tell = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Batch:
-    """Courses that stay the same while values vary: each keeps the values in `kept` [course], whatever a point says."""
+    """Subjects simulated at many parameter points; `fixed_values` [subject] override the values of a point."""
 
-    courses: Ensemble
-    kept: Sequence[Mapping[str, float]]
+    ensemble: Ensemble
+    fixed_values: Sequence[Mapping[str, float]]
     times: np.ndarray
     outputs: tuple[str, ...]
     threads: int
@@ -43,26 +49,26 @@ class Batch:
     @property
     def size(self) -> int:
         """Bytes of the curves of one point."""
-        return 8 * self.courses.size * len(self.times) * len(self.outputs)
+        return 8 * self.ensemble.size * len(self.times) * len(self.outputs)
 
-    def solved(self, points: Sequence[ParameterPoint]) -> Trajectories:
-        """Every course of every point, course by course within a point."""
+    def solve(self, points: Sequence[ParameterPoint]) -> Trajectories:
+        """Every subject at every point, in the order point, subject."""
         names = dict.fromkeys(name for point in points for name in point)
         values = {name: np.concatenate([self._column(name, point) for point in points]) for name in names}
-        every = self.courses.tiled(len(points), values)
+        every = self.ensemble.tiled(len(points), values)
         return every.solve(self.times, self.outputs, tolerance=TOLERANCE, threads=self.threads)
 
     def _column(self, name: str, point: ParameterPoint) -> np.ndarray:
-        """Values [course] of one parameter at a point."""
-        usual = self.courses.values.get(name, self.courses.model.default_values[name])
-        own = np.broadcast_to(usual, self.courses.size)
-        free = np.array([name not in kept for kept in self.kept])
+        """Values [subject] of one parameter at a point."""
+        usual = self.ensemble.values.get(name, self.ensemble.model.default_values[name])
+        own = np.broadcast_to(usual, self.ensemble.size)
+        free = np.array([name not in kept for kept in self.fixed_values])
         return np.where(free, point.get(name, own), own)
 
 
 @dataclass(frozen=True)
 class VariantPredictor:
-    """The rows, and the model that is to meet them: rows of trials and mechanism, then rows of experiments."""
+    """Predicts the rows of the scorecard, then the rows of the perturbations."""
 
     model: Model
     threads: int = 1
@@ -71,9 +77,9 @@ class VariantPredictor:
     def likelihood_terms(self) -> tuple[LikelihoodTerm, ...]:
         """Every row, in the order of the columns of `predict`."""
         evidence = load_evidence()
-        printed = [of_target(t, evidence[t.evidence], kind, weight) for t, kind, weight in self._targets]
-        same = Counter(_reading(row) for row in self._experiments)
-        return (*printed, *(of_experiment(row, 1 / same[_reading(row)]) for row in self._experiments))
+        printed = [term_of_target(t, evidence[t.evidence], kind, weight) for t, kind, weight in self._targets]
+        same = Counter(_reading(row) for row in self._perturbations)
+        return (*printed, *(term_of_perturbation(row, 1 / same[_reading(row)]) for row in self._perturbations))
 
     @cached_property
     def fitted(self) -> np.ndarray:
@@ -81,10 +87,10 @@ class VariantPredictor:
         return np.array([judge.fitted for judge in self.likelihood_terms])
 
     def predict(self, points: Sequence[ParameterPoint], tell: Tell | None = None) -> np.ndarray:
-        """What each row reads [point, row] at each set of canonical values; NaN where unsolved."""
+        """Predicted number [point, row] at each set of canonical values; NaN where a solve failed."""
         found = np.full((len(points), len(self.likelihood_terms)), np.nan)
-        for first in range(0, len(points), self._together):
-            part = list(points[first : first + self._together])
+        for first in range(0, len(points), self._points_per_batch):
+            part = list(points[first : first + self._points_per_batch])
             here = slice(first, first + len(part))
             found[here, : len(self._targets)] = self._printed(part)
             found[here, len(self._targets) :] = self._perturbed(part)
@@ -93,17 +99,17 @@ class VariantPredictor:
         return found
 
     def deviances(self, predicted: np.ndarray) -> np.ndarray:
-        """-2 log likelihood of each row [point, row]; rows that are only predicted too."""
+        """-2 log likelihood [point, row], also of rows that are not fitted."""
         return np.stack([judge.deviance(predicted[:, j]) for j, judge in enumerate(self.likelihood_terms)], axis=-1)
 
     def distances(self, predicted: np.ndarray) -> np.ndarray:
-        """How far off each row is [point, row], in errors."""
+        """Distance of each row [point, row] in standard errors."""
         return np.stack([judge.distance(predicted[:, j]) for j, judge in enumerate(self.likelihood_terms)], axis=-1)
 
     @cached_property
-    def _together(self) -> int:
+    def _points_per_batch(self) -> int:
         each = max(batch.size for batch, _ in (*self._by_horizon, *self._arms))
-        return max(1, min(BYTES // each, MAX_BATCH))
+        return max(1, min(MAX_BATCH_BYTES // each, MAX_BATCH))
 
     @cached_property
     def _targets(self) -> tuple[tuple[Target, str, float], ...]:
@@ -122,12 +128,12 @@ class VariantPredictor:
         return load_protocols()
 
     @cached_property
-    def _experiments(self) -> tuple[PerturbationTarget, ...]:
-        return tuple(row for row in load_experiment_rows() if not row.reason_not_run)
+    def _perturbations(self) -> tuple[PerturbationTarget, ...]:
+        return tuple(row for row in load_perturbation_targets() if not row.reason_not_run)
 
     @cached_property
     def _by_horizon(self) -> list[tuple[Batch, list[Protocol]]]:
-        """Courses of the protocols that are read or compared with, one batch a horizon."""
+        """The required protocols and their controls, one batch per horizon."""
         named = {target.protocol for target, _, _ in self._targets}
         named |= {self._protocols[name].control for name in named} - {""}
         chosen = [p for name, p in self._protocols.items() if name in named]
@@ -155,7 +161,7 @@ class VariantPredictor:
         """Rows of the scorecard [point, row], in their printed units."""
         curves: list[dict[str, TimeCourse]] = [{} for _ in points]
         for courses, batch in self._by_horizon:
-            solved = courses.solved(points)
+            solved = courses.solve(points)
             values, resting = _by_point(solved.values, len(points)), _by_point(solved.baseline, len(points))
             doses = [dosed_micromoles(p.events(self.model.parameters)) for p in batch]
             for i, mine in enumerate(curves):
@@ -173,16 +179,16 @@ class VariantPredictor:
 
     @cached_property
     def _arms(self) -> list[tuple[Batch, list[perturbation_scorecard.Arm]]]:
-        """Courses of the experiments, one batch a horizon: animals and people with and without the perturbation."""
-        needed = perturbation_scorecard.needed(self._experiments)
-        outputs = tuple(dict.fromkeys(row.output for row in self._experiments))
-        exact = {row.until for row in self._experiments} | {24.0}
+        """The arms of the perturbations, one batch per horizon."""
+        needed = perturbation_scorecard.required_arms(self._perturbations)
+        outputs = tuple(dict.fromkeys(row.output for row in self._perturbations))
+        exact = {row.until for row in self._perturbations} | {24.0}
         found = []
         for below, horizon in zip(
             (0.0, *perturbation_scorecard.HORIZONS), perturbation_scorecard.HORIZONS, strict=False
         ):
             arms = [arm for arm, until in needed.items() if below < until <= horizon]
-            parts = [perturbation_scorecard.course_of(arm, self.model.parameters) for arm in arms]
+            parts = [perturbation_scorecard.subject_of_arm(arm, self.model.parameters) for arm in arms]
             courses = [course for course, _ in parts]
             close = [*output_times(horizon, per_dose=40), *np.linspace(0, 2, 41), *exact]
             times = np.unique([h for h in close if h <= horizon])
@@ -197,24 +203,24 @@ class VariantPredictor:
         return Batch(Ensemble.of_subjects(self.model, courses), kept, times, outputs, self.threads)
 
     def _perturbed(self, points: Sequence[ParameterPoint]) -> np.ndarray:
-        """Rows of the experiments [point, row]."""
+        """Rows of the perturbations [point, row]."""
         curves: list[dict[perturbation_scorecard.Arm, TimeCourse]] = [{} for _ in points]
         for courses, arms in self._arms:
-            values = _by_point(courses.solved(points).values, len(points))
+            values = _by_point(courses.solve(points).values, len(points))
             for i, mine in enumerate(curves):
                 for j, arm in enumerate(arms):
                     own = {name: values[i, j, :, k] for k, name in enumerate(courses.outputs)}
                     mine[arm] = TimeCourse(courses.times, own, {})
         return np.array(
             [
-                [perturbation_scorecard.STATISTICS[row.statistic](row, mine) for row in self._experiments]
+                [perturbation_scorecard.STATISTICS[row.statistic](row, mine) for row in self._perturbations]
                 for mine in curves
             ]
         )
 
 
 def _by_point(values: np.ndarray, points: int) -> np.ndarray:
-    """Values [point, course, ...] of values [point x course, ...]."""
+    """Values [point, subject, ...] of values [point x subject, ...]."""
     return values.reshape(points, -1, *values.shape[1:])
 
 
@@ -224,14 +230,14 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _reading(row: PerturbationTarget) -> tuple[object, ...]:
-    """What is given and read: rows that share it are one simulated number and share its weight."""
+    """Treatment and reading: rows with the same key are one simulated number and share its weight."""
     return (
         row.species,
         row.regimen,
         row.perturbations,
         row.settings,
         row.output,
-        row.reduction,
-        row.when,
+        row.curve_statistic,
+        row.time,
         row.statistic,
     )

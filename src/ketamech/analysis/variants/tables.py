@@ -1,4 +1,4 @@
-"""What fitting the wirings leaves behind: reviewed tables in data/wirings, written by a fit, read by all others."""
+"""Reviewed tables of the fitted variants in data/wirings: written by a fit, read by everything else."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 
 import numpy as np
 
-from ketamech.analysis.variants.fit import FitProblem, VariantFit, estimated
+from ketamech.analysis.variants.fit import FitProblem, VariantFit, load_priors
 from ketamech.core import InputError, unit
 from ketamech.core.csv_table import read_table
 from ketamech.parameters import ParameterTable
 from ketamech.simulation.model_variants import DIRECTORY, FITTED
 
-COMPARED = (
+SCORE_COLUMNS = (
     "wiring", "deviance", "prior", "known", "log_evidence", "laplace", "effective_draws", "probability",
 )  # fmt: skip
-KEPT, Z95 = 40, 1.959964  # draws of each wiring that are kept
-SIGNIFICANT_FORMAT = "to the clinical rows of rows.csv and every row of data/experiments/rows.csv, by their bands"
+DRAWS_PER_VARIANT, Z95 = 40, 1.959964  # stored draws of each variant
+FITTED_TO = "to the clinical rows of rows.csv and every row of data/experiments/rows.csv, by their bands"
 
 
 @dataclass(frozen=True)
 class VariantScore:
-    """How one wiring stood when it was fitted: -2 log likelihood, prior part, values the rows know, evidence."""
+    """The fit of one variant: deviance, prior part, effective number of parameters, log marginal likelihood."""
 
     variant: str
     deviance: float
@@ -44,7 +44,7 @@ def write_fits(folder: Path, fits: Sequence[VariantFit], task: FitProblem, table
     chances /= chances.sum()
     compared = [
         (
-            f.variant.name, _short(f.deviance[task.bench.fitted].sum()), _short(np.sum(f.point**2)), f.effective_parameters,
+            f.variant.name, _short(f.deviance[task.predictor.fitted].sum()), _short(np.sum(f.point**2)), f.effective_parameters,
             _short(f.log_evidence_sampled), _short(f.log_evidence), _short(f.effective), _short(chance),
         )
         for f, chance in zip(fits, chances, strict=True)
@@ -53,27 +53,27 @@ def write_fits(folder: Path, fits: Sequence[VariantFit], task: FitProblem, table
     names = [f"{name}" for name in task.names]
     draws = [line for fit in fits for line in _draws(fit, task, table)]
     return [
-        _write(folder / "compared.csv", COMPARED, compared),
+        _write(folder / "compared.csv", SCORE_COLUMNS, compared),
         _write(folder / "fitted.csv", FITTED, fitted),
         _write(folder / "draws.csv", ("wiring", *names), draws),
     ]
 
 
-def load_compared(directory: Path = DIRECTORY) -> dict[str, VariantScore]:
-    """How each wiring stood, by name. Raises BadInput when nothing has been fitted."""
+def load_variant_scores(directory: Path = DIRECTORY) -> dict[str, VariantScore]:
+    """The score of each variant by name. Raises InputError when no variant has been fitted."""
     path = directory / "compared.csv"
     if not path.exists():
-        raise InputError("no wiring has been fitted", file=path, type_this="ketamech explain wirings --fit")
+        raise InputError("no variant has been fitted", file=path, type_this="ketamech explain wirings --fit")
     found = {}
-    for row in read_table(path, COMPARED):
-        numbers = {name: row.number(name) for name in COMPARED[1:] if name != "known"}
+    for row in read_table(path, SCORE_COLUMNS):
+        numbers = {name: row.number(name) for name in SCORE_COLUMNS[1:] if name != "known"}
         found[row["wiring"]] = VariantScore(row["wiring"], effective_parameters=int(row.number("known")), **numbers)
     return found
 
 
 def load_draws(table: ParameterTable, directory: Path = DIRECTORY) -> dict[str, dict[str, np.ndarray]]:
-    """{wiring: {parameter: values [draw], canonical}} about the fitted values."""
-    names = tuple(estimated())
+    """{variant: {parameter: values [draw], canonical}} about the fitted values."""
+    names = tuple(load_priors())
     rows = read_table(directory / "draws.csv", ("wiring", *names))
     found: dict[str, dict[str, list[float]]] = {}
     for row in rows:
@@ -84,22 +84,22 @@ def load_draws(table: ParameterTable, directory: Path = DIRECTORY) -> dict[str, 
 
 
 def _fitted(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tuple[object, ...]]:
-    """A row a value: at its most probable, with 95 % from the weighted draws, in the unit of its table."""
+    """One row per parameter: its mode and 95 % interval of the weighted draws, in the unit of its table."""
     lines: list[tuple[object, ...]] = []
     for i, name in enumerate(task.names):
         edges = [_weighted(fit.draws[:, i], fit.weights, q) for q in (0.025, 0.975)]
         factor = unit(table[name].unit).factor
-        value, low, high = (_short(task.usual[i] * np.exp(task.sd[i] * x) / factor) for x in (fit.point[i], *edges))
-        lines.append((fit.variant.name, name, value, table[name].unit, low, high, "calibrated", SIGNIFICANT_FORMAT))
+        value, low, high = (_short(task.defaults[i] * np.exp(task.sd[i] * x) / factor) for x in (fit.point[i], *edges))
+        lines.append((fit.variant.name, name, value, table[name].unit, low, high, "calibrated", FITTED_TO))
     return lines
 
 
 def _draws(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tuple[object, ...]]:
-    """KEPT draws, evenly by weight."""
-    ladder = (np.arange(KEPT) + 0.5) / KEPT
+    """DRAWS_PER_VARIANT draws at even steps of the cumulative weight."""
+    ladder = (np.arange(DRAWS_PER_VARIANT) + 0.5) / DRAWS_PER_VARIANT
     chosen = fit.draws[np.searchsorted(np.cumsum(fit.weights), ladder).clip(0, len(fit.draws) - 1)]
     factors = np.array([unit(table[name].unit).factor for name in task.names])
-    return [(fit.variant.name, *map(_short, task.usual * np.exp(task.sd * x) / factors)) for x in chosen]
+    return [(fit.variant.name, *map(_short, task.defaults * np.exp(task.sd * x) / factors)) for x in chosen]
 
 
 def _weighted(values: np.ndarray, weights: np.ndarray, share: float) -> float:

@@ -1,43 +1,43 @@
-"""What enters a body -> the regimen that puts it there.
+"""Infers a regimen from an input profile: doses, then visits with their lags, then schedules.
 
-Doses are taken out one by one, the earliest first; visits at which hope enters and nothing else are placebo. A regimen
-is given back only when it puts in exactly what was read: the same amounts and inflows, at the same times.
+Doses are subtracted from the profile one by one, the earliest first; visits with expectancy alone are placebo. A regimen
+is accepted only when it reproduces the profile: the same amounts and inflows at the same times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from ketamech.core import InputError
-from ketamech.dosing.dose_events import dose_events
-from ketamech.dosing.regimen import MAX_DOSES, MAX_HORIZON_H, Regimen, Treatment
-from ketamech.exchange.dose_inference.infer_schedule import infer_schedules, merge_contiguous
-from ketamech.exchange.dose_inference.infer_visits import infer_visits
+from ketamech.dosing.dose_events import BELIEF, dose_events
+from ketamech.dosing.regimen import MAX_DOSES, MAX_HORIZON_H, MAX_LAG_H, Phase, Regimen, Treatment
 from ketamech.exchange.dose_inference.input_profile import ROUNDING, TIME_TOLERANCE, InputProfile
-from ketamech.exchange.dose_inference.route_templates import BELIEF, SESSION_TOLERANCE, RouteTemplate, route_templates
+from ketamech.exchange.dose_inference.route_templates import SESSION_TOLERANCE, RouteTemplate, route_templates
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.simulation.scenario_ensemble import felt
 
-DIGITS = 12  # of an amount: what is left of a number that was converted, written and read again
+DIGITS = 12  # significant digits of an amount that was converted, written and read
 EXPECTED = "doses as KetaMech writes them"
 LOSSY_FEATURES = (
-    "who gave what alike: S- and R-ketamine at once come back as racemic ketamine, several doses of one drug as one",
-    "doses per kilogram and salts: mg of free base come back",
-    "the route where several lead to one place (memantine, norketamine), placebo's too",
-    "rhythms: they are found again in the hours of the doses, up to the horizon; chance of missing a dose",
+    "simultaneous doses: S- and R-ketamine at one time become racemic ketamine, several doses of one drug become one",
+    "doses per kilogram and salts: doses become mg of free base",
+    "the route where several enter the same compartment (memantine, norketamine), and that of placebo",
+    "schedules: they are inferred from the dose times up to the horizon; the probability of missing a dose",
     "a missed dose that is not a visit (a second one within the gap between two visits), and a lag between such doses",
     "body weight and other parameters that no equation holds",
-    "a start at steady state: the amounts are there, the rhythm behind them is not, so reading it back is refused",
+    "a start at steady state: the amounts are exported without the schedule, so that reading it is refused",
 )
 
 
 def infer_regimen(
     found: InputProfile, parameters: ParameterTable, values: Mapping[str, float], species: str = HUMAN
 ) -> Regimen:
-    """The regimen that puts in what was `found`, for a person whose parameters differ by `values` (canonical).
+    """The regimen that reproduces the profile `found`, for a patient with parameter `values` (canonical).
 
-    Raises BadInput, naming the place and the hour, for what no dose that is known here puts in.
+    Raises InputError, naming the place and the hour, for what no dose that is known here puts in.
     """
     doses = _DoseExtractor(found, parameters, values).doses()
     gap = values.get("expectancy.visit_gap", parameters["expectancy.visit_gap"].canonical)
@@ -52,7 +52,7 @@ def infer_regimen(
 
 
 class _DoseExtractor:
-    """What is left while doses are taken out."""
+    """Extracts doses from an input profile; `left` is the remaining profile."""
 
     def __init__(self, found: InputProfile, parameters: ParameterTable, values: Mapping[str, float]) -> None:
         self.left = found.copy()
@@ -63,7 +63,7 @@ class _DoseExtractor:
         self.parameters, self.values = parameters, values
 
     def doses(self) -> list[Treatment]:
-        """Every dose at the hour at which it enters, in order of time."""
+        """Every dose at the time at which it enters, in order of time."""
         found: list[Treatment] = []
         for at in sorted(
             {at for kind in (self.left.amounts, self.left.steps) for rows in kind.values() for at in rows}
@@ -78,14 +78,14 @@ class _DoseExtractor:
         return found
 
     def _entered(self, at: float) -> set[str]:
-        """Where something is left that enters at a time."""
+        """Compartments with a remaining input at a time."""
         kinds = (("amounts", self.left.amounts), ("steps", self.left.steps))
         return {
             s for kind, states in kinds for s, rows in states.items() if abs(rows[at]) > self.least[kind].get(s, 0.0)
         }
 
     def _one(self, at: float, places: set[str]) -> Treatment | None:
-        """The first way that is contained in what is left, taken out.
+        """Extract the first route template that is contained in the remaining profile.
 
         First what is sprayed or held under the tongue, before its swallowed part is taken for a swallowed dose; of
         that, first what leaves nothing there.
@@ -93,39 +93,179 @@ class _DoseExtractor:
 
         def order(found: tuple[RouteTemplate, float, float]) -> tuple[bool, bool]:
             way, amount, lasting = found
-            return not way.mixed, way.mixed and not way.explains_all(self.left, at, amount, lasting)
+            return not way.is_mixed, way.is_mixed and not way.explains_all(self.left, at, amount, lasting)
 
         for way, amount, lasting in sorted(self._contained(at, places), key=order):
-            for taken in (1.0,) if way.counted else (amount, min(amount, way.treatment.amount or amount)):
+            for taken in (1.0,) if way.is_counted else (amount, min(amount, way.treatment.amount or amount)):
                 if given := self._given(way, at, taken, lasting):
                     way.subtract(self.left, at, taken, lasting)
                     return given
         return None
 
     def _contained(self, at: float, places: set[str]) -> Iterator[tuple[RouteTemplate, float, float]]:
-        """Ways, with how much of each (mg, sessions) is there and for how long (h)."""
+        """Contained route templates with their amount (mg, sessions) and duration (h)."""
         for way in self.ways:
-            lasting = way.duration_at(self.left, at) if way.places <= places else None
+            lasting = way.duration_at(self.left, at) if way.compartments <= places else None
             if lasting is not None:
                 amount = way.max_amount(self.left, at, lasting)
                 if self._enough(way, amount, lasting):
                     yield way, amount, lasting
 
     def _enough(self, way: RouteTemplate, amount: float, lasting: float) -> bool:
-        """Whether more than rounding is there."""
-        if way.counted:
+        """Whether the amount exceeds rounding error."""
+        if way.is_counted:
             return amount > 1 - SESSION_TOLERANCE
-        lead = next(part for part in way.parts if not part.time)
-        duration = lasting if way.infused else lead.duration
+        lead = next(part for part in way.events if not part.time)
+        duration = lasting if way.is_infused else lead.duration
         size, kind = amount * lead.amount / (duration or 1.0), "steps" if duration else "amounts"
         return size > self.least[kind].get(lead.compartment, 0.0)
 
     def _given(self, way: RouteTemplate, at: float, amount: float, lasting: float) -> Treatment | None:
-        """The treatment, where it puts in just these parts (a nasal dose of another size has other sprays)."""
+        """The treatment, if it has exactly these dose events (the sprays of a nasal dose depend on its size)."""
         try:
-            given = way.amount_given(at, float(f"{amount:.{DIGITS}g}"), lasting)
+            given = way.treatment_of(at, float(f"{amount:.{DIGITS}g}"), lasting)
             again = dose_events(Regimen((replace(given, start=0.0),)), self.parameters, self.values, TIME_TOLERANCE)
         except InputError:
             return None
-        same = len([entry for entry in again if entry.compartment != BELIEF]) == len(way.parts)
+        same = len([entry for entry in again if entry.compartment != BELIEF]) == len(way.events)
         return given if same else None
+
+
+TIME_RESOLUTION = TIME_TOLERANCE / 100  # h
+MAX_PERIODS = 8  # candidate intervals from the first dose
+RELATIVE_TOLERANCE = 1e-9  # of an amount or a rate
+
+
+def merge_contiguous(doses: Iterable[Treatment]) -> list[Treatment]:
+    """Consecutive infusions at one rate merged into one; doses in order of time."""
+    found: list[Treatment] = []
+    last: dict[tuple[str, str], int] = {}
+    for dose in doses:
+        key = (dose.drug, dose.route)
+        before = found[last[key]] if dose.duration and key in last else None
+        if before is not None and _goes_on(before, dose):
+            joined = before.duration + dose.duration
+            amount = None if dose.amount is None else (before.amount or 0.0) + dose.amount
+            found[last[key]] = replace(before, amount=amount, duration=joined)
+            continue
+        last[key] = len(found)
+        found.append(dose)
+    return found
+
+
+def _goes_on(before: Treatment, dose: Treatment) -> bool:
+    if not before.duration or dose.amount is None or before.amount is None:
+        return False
+    speed, other = before.amount / before.duration, dose.amount / dose.duration
+    return (
+        abs(before.start + before.duration - dose.start) <= TIME_TOLERANCE
+        and abs(speed - other) <= RELATIVE_TOLERANCE * speed
+    )
+
+
+def infer_schedules(doses: Sequence[Treatment]) -> tuple[Treatment, ...]:
+    """The same doses as few scheduled treatments, in order of their first dose."""
+    kinds: dict[tuple[object, ...], list[Treatment]] = {}
+    for dose in doses:
+        amount = None if dose.amount is None else f"{dose.amount:.8g}"
+        kinds.setdefault((dose.drug, dose.route, amount, f"{dose.duration:.8g}", f"{dose.lag:.8g}"), []).append(dose)
+    tried = ([list(_treatments(alike, far)) for far in (1, MAX_PERIODS)] for alike in kinds.values())
+    found = [one for ways in tried for one in min(ways, key=len)]
+    return tuple(sorted(found, key=lambda one: one.start))
+
+
+def _treatments(alike: list[Treatment], far: int) -> Iterator[Treatment]:
+    """Schedules whose second dose is one of the next `far` doses."""
+    left = sorted(alike, key=lambda one: one.start)
+    while left:
+        first = left[0]
+        tried = (_members(left, other.start - first.start) for other in islice(left, 1, far + 1))
+        taken = max(tried, key=len, default=[0])
+        number = len(taken)
+        gap = (left[taken[-1]].start - first.start) / max(1, number - 1)
+        gap = _round_number(gap, TIME_RESOLUTION / number)
+        lasting = _round_number(first.duration, RELATIVE_TOLERANCE / 100 * first.duration)
+        whole = replace(
+            first,
+            start=_round_number(first.start, TIME_RESOLUTION),
+            duration=lasting,
+            lag=_round_number(first.lag, TIME_RESOLUTION),
+        )
+        yield whole if number == 1 else replace(whole, schedule=(Phase(interval=gap, duration=number * gap),))
+        gone = set(taken)
+        left = [one for i, one in enumerate(left) if i not in gone]
+
+
+def _members(doses: Sequence[Treatment], gap: float) -> list[int]:
+    """Indices of the doses at multiples of the interval after the first one."""
+    if gap <= TIME_TOLERANCE:
+        return [0]
+    found, due = [0], doses[0].start + gap
+    for i, dose in enumerate(doses):
+        if dose.start > due + TIME_TOLERANCE:
+            break
+        if i and abs(dose.start - due) <= TIME_TOLERANCE:
+            found.append(i)
+            due = doses[0].start + len(found) * gap
+    return found
+
+
+def _round_number(number: float, close: float) -> float:
+    """The shortest decimal within `close` of a number."""
+    shorter = (float(f"{number:.{digits}g}") for digits in (3, 6, 9, 12))
+    return next((short for short in shorter if abs(short - number) < close), number)
+
+
+VISIT = "placebo"
+MINUTE = 1 / 60
+MAX_SESSION_DELAY_H = 2.0  # h; a visit this long before a dose belongs to the dose, which has a lag
+
+
+def infer_visits(doses: Sequence[Treatment], beliefs: Sequence[float], gap: float) -> list[Treatment]:
+    """Doses (at their entry times) with the lags that place their visits at the expectancy events.
+
+    Expectancy enters at most once in `gap` h. A visit without a dose on the following day is a placebo visit.
+    """
+    found, lags, open_visits = list[Treatment](), dict[tuple[str, str], float](), list(beliefs)
+    for dose in doses:
+        lag = 0.0
+        if dose.substance.carries_expectancy:
+            key = (dose.drug, dose.route)
+            lags[key] = lag = _lag(dose.start, lags.get(key, 0.0), beliefs, open_visits, gap)
+            open_visits = [at for at in open_visits if abs(at - (dose.start - lag)) > TIME_TOLERANCE]
+        found.append(replace(dose, start=dose.start - lag, lag=lag))
+    found += [Treatment(VISIT, route="", start=at) for at in open_visits]
+    return sorted(found, key=lambda one: one.start)
+
+
+def _lag(entering: float, usual: float, beliefs: Sequence[float], open_visits: Sequence[float], gap: float) -> float:
+    """Lag of a dose (h): 0 with a simultaneous visit, else the usual lag, else the time since an open visit."""
+    if _near(beliefs, entering):
+        return 0.0
+    if usual and _fits(entering - usual, beliefs, gap):
+        return usual
+    visit, hope = _last(open_visits, entering), _last(beliefs, entering)
+    needed = not _fits(entering, beliefs, gap)
+    if visit is not None and entering - visit <= (MAX_LAG_H if needed else MAX_SESSION_DELAY_H):
+        return entering - visit
+    if (
+        needed and hope is not None and entering - hope - gap < MAX_LAG_H - MINUTE
+    ):  # a visit without remaining expectancy event
+        return entering - hope - gap + MINUTE
+    return 0.0
+
+
+def _near(times: Sequence[float], at: float) -> bool:
+    i = bisect_left(times, at - TIME_TOLERANCE)
+    return i < len(times) and times[i] <= at + TIME_TOLERANCE
+
+
+def _last(times: Sequence[float], at: float) -> float | None:
+    i = bisect_left(times, at)
+    return times[i - 1] if i else None
+
+
+def _fits(visit: float, beliefs: Sequence[float], gap: float) -> bool:
+    """Whether a visit at this time explains the profile: expectancy enters then, or less than `gap` h before."""
+    before = _last(beliefs, visit - TIME_TOLERANCE)
+    return _near(beliefs, visit) or (before is not None and visit < before + gap - 1e-9)

@@ -1,7 +1,4 @@
-"""What enters a body, whoever gives it: amounts at once, and inflows that are constant between two changes.
-
-Two regimens that put the same into the same places at the same time are one and the same here.
-"""
+"""Input profile: boluses and piecewise-constant inflows by state, independent of the regimen that causes them."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from dataclasses import dataclass, field
 from ketamech.dosing.subject import DoseEvent
 
 TIME_TOLERANCE = 1e-8  # h: times closer than this are one time
-ROUNDING = 1e-9  # of the largest size: what is left of numbers that were written and read again
+ROUNDING = 1e-9  # of the largest size: rounding error of numbers that were written and read
 
 
 class TimeMap:
@@ -24,7 +21,7 @@ class TimeMap:
         self._sizes: dict[float, float] = {}
 
     def add(self, at: float, size: float) -> None:
-        """Add to what is there."""
+        """Add to the size at a time."""
         where = self._known(at)
         if where is None:
             insort(self._times, where := at)
@@ -34,8 +31,8 @@ class TimeMap:
         known = self._known(at)
         return 0.0 if known is None else self._sizes[known]
 
-    def elapsed(self, at: float) -> Iterator[tuple[float, float]]:
-        """Hours and sizes from a time on."""
+    def from_time(self, at: float) -> Iterator[tuple[float, float]]:
+        """Times and sizes from a time on."""
         for i in range(bisect_left(self._times, at - TIME_TOLERANCE), len(self._times)):
             yield self._times[i], self._sizes[self._times[i]]
 
@@ -61,18 +58,18 @@ class InputProfile:
 
     @classmethod
     def of(cls, entries: Iterable[DoseEvent]) -> InputProfile:
-        """What entries put in."""
+        """The profile of dose events."""
         found = cls()
         for entry in entries:
             found.add(entry.compartment, float(entry.time), float(entry.amount), float(entry.duration))
         return found
 
     def copy(self) -> InputProfile:
-        """Another one that can be changed."""
+        """A mutable copy."""
         return deepcopy(self)
 
     def add(self, state: str, at: float, amount: float, duration: float = 0.0) -> None:
-        """Put in an amount at once or evenly over a `duration` (h); a negative one is taken out again."""
+        """Add a bolus, or an infusion over a `duration` (h); a negative amount is subtracted."""
         if not duration:
             self.amounts.setdefault(state, TimeMap()).add(at, amount)
             return
@@ -84,13 +81,13 @@ class InputProfile:
         self.steps.setdefault(state, TimeMap()).add(at, size)
 
     def amount(self, state: str, at: float) -> float:
-        """What enters a state at once."""
+        """The bolus into a state at a time."""
         return self.amounts[state][at] if state in self.amounts else 0.0
 
     def inflow(self, state: str, begin: float, end: float, since: float) -> float:
-        """The least inflow into a state from `begin` to `end`, where there is none before `since`."""
+        """The smallest inflow into a state from `begin` to `end`; 0 before `since`."""
         speed, levels = 0.0, []
-        for at, size in self.steps[state].elapsed(since) if state in self.steps else ():
+        for at, size in self.steps[state].from_time(since) if state in self.steps else ():
             if at >= end - TIME_TOLERANCE:
                 break
             if at > begin + TIME_TOLERANCE:
@@ -99,13 +96,13 @@ class InputProfile:
         return min([*levels, speed])
 
     def changes(self, state: str, after: float) -> Iterator[float]:
-        """Hours at which the inflow into a state changes, later than a time."""
-        for at, size in self.steps[state].elapsed(after) if state in self.steps else ():
+        """Times after `after` at which the inflow into a state changes."""
+        for at, size in self.steps[state].from_time(after) if state in self.steps else ():
             if at > after + TIME_TOLERANCE and size:
                 yield at
 
     def first_difference(self, other: InputProfile) -> str:
-        """Where two first put in something else; empty where they do not."""
+        """The state and time of the first difference; empty for equal profiles."""
         for mine, theirs in ((self.amounts, other.amounts), (self.steps, other.steps)):
             for state in {**mine, **theirs}:
                 one, two = mine.get(state, TimeMap()), theirs.get(state, TimeMap())

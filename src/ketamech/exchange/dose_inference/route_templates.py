@@ -1,4 +1,4 @@
-"""Every way in which something can be given, as what it puts where: the giving of doses, read backwards."""
+"""Route templates: the dose events of one mg, or one session, of every drug by every route."""
 
 from __future__ import annotations
 
@@ -6,57 +6,56 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ketamech.core import InputError, convert
-from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.dose_events import BELIEF, dose_events
 from ketamech.dosing.drugs import DRUGS, Drug
 from ketamech.dosing.regimen import Regimen, Treatment
 from ketamech.dosing.subject import DoseEvent
 from ketamech.exchange.dose_inference.input_profile import TIME_TOLERANCE, InputProfile
 from ketamech.parameters import ParameterTable
 
-BELIEF = "expectancy.belief"
-PROBE_DOSE = 1e-6  # mg: too little to be refused for any drug
+PROBE_DOSE = 1e-6  # mg; below the limits of every drug
 MAX_DEVICES = 12  # of a nasal dose
-INFUSED = ("IV", "SC")
-PROBE_DURATION = 1.0  # h: a duration to try
+INFUSION_ROUTES = ("IV", "SC")
+PROBE_DURATION = 1.0  # h; duration of a probe infusion
 SESSION_TOLERANCE = 1e-6  # of a whole session
 
 
 @dataclass(frozen=True)
 class RouteTemplate:
-    """One drug by one route: what one mg, or one session, puts where.
+    """One drug by one route: the dose `events` of one mg, or one session.
 
-    An `infused` one lasts as long as is asked for; the parts are then those of `ANY` h.
+    An infusion has any duration; its events are those of PROBE_DURATION.
     """
 
     treatment: Treatment
-    parts: tuple[DoseEvent, ...]
-    infused: bool = False
+    events: tuple[DoseEvent, ...]
+    is_infused: bool = False
 
     @property
-    def counted(self) -> bool:
-        """Whether it is counted in sessions, not weighed."""
+    def is_counted(self) -> bool:
+        """Whether the amount is a number of sessions."""
         return self.treatment.substance.is_session
 
     @property
     def is_maintained(self) -> bool:
-        """Whether something is kept up for as long as it lasts: then its speed is fixed, not its amount."""
-        return self.infused and self.treatment.substance.maintenance_elimination is not None
+        """Whether a level is maintained for the duration: the rate is then fixed, not the amount."""
+        return self.is_infused and self.treatment.substance.maintenance_elimination is not None
 
     @property
-    def mixed(self) -> bool:
-        """Whether some of it enters at once and some bit by bit: what is sprayed, or held under the tongue."""
-        return not self.infused and len({part.duration > 0 for part in self.parts}) > 1
+    def is_mixed(self) -> bool:
+        """Whether one part is a bolus and another an infusion (nasal, sublingual)."""
+        return not self.is_infused and len({part.duration > 0 for part in self.events}) > 1
 
     @property
-    def places(self) -> frozenset[str]:
-        """What it enters first."""
-        return frozenset(part.compartment for part in self.parts if not part.time)
+    def compartments(self) -> frozenset[str]:
+        """Compartments of the events at time 0."""
+        return frozenset(part.compartment for part in self.events if not part.time)
 
     def duration_at(self, remaining: InputProfile, at: float) -> float | None:
-        """For how long (h) it is given at a time, where that is free; None where it cannot be given then."""
-        if not self.infused:
+        """The duration (h) at a time, where it is variable; None where the template does not fit."""
+        if not self.is_infused:
             return 0.0
-        flows = [part for part in self.parts if part.duration]
+        flows = [part for part in self.events if part.duration]
         if self.is_maintained:
             least = min(part.amount / PROBE_DURATION for part in flows) * (1 - SESSION_TOLERANCE)
             ends = [
@@ -65,21 +64,21 @@ class RouteTemplate:
                 if remaining.inflow(flows[0].compartment, at, end, at) >= least
             ]
             return max(ends) - at if ends else None
-        if self.counted:
+        if self.is_counted:
             speed = remaining.inflow(flows[0].compartment, at, at + 2 * TIME_TOLERANCE, at)
             return flows[0].amount / speed if speed > 0 else None
         change = min((next(remaining.changes(part.compartment, at), at) for part in flows), default=at)
         return change - at if change > at else None
 
     def max_amount(self, left: InputProfile, at: float, lasting: float) -> float:
-        """How much of it (mg, sessions) is contained in what is left at a time."""
-        return min(self._found(part, left, at, lasting) / self._size(part, lasting) for part in self.parts)
+        """The largest amount (mg, sessions) contained in the remaining profile at a time."""
+        return min(self._found(part, left, at, lasting) / self._size(part, lasting) for part in self.events)
 
     def explains_all(self, left: InputProfile, at: float, amount: float, lasting: float) -> bool:
-        """Whether so much of it is all that enters at its moments."""
-        for part in self.parts:
+        """Whether this amount explains all inputs at its times."""
+        for part in self.events:
             moment, size = at + part.time, amount * self._size(part, lasting)
-            duration = lasting if self.infused and part.duration else part.duration
+            duration = lasting if self.is_infused and part.duration else part.duration
             there = (
                 left.steps[part.compartment][moment] * duration if duration else left.amount(part.compartment, moment)
             )
@@ -88,17 +87,17 @@ class RouteTemplate:
         return True
 
     def subtract(self, left: InputProfile, at: float, amount: float, lasting: float) -> None:
-        """Take so much of it out."""
-        for part in self.parts:
-            duration = lasting if self.infused and part.duration else part.duration
+        """Subtract this amount from the profile."""
+        for part in self.events:
+            duration = lasting if self.is_infused and part.duration else part.duration
             left.add(part.compartment, at + part.time, -amount * self._size(part, lasting), duration)
 
-    def amount_given(self, at: float, amount: float, lasting: float) -> Treatment:
-        """So much of it as a treatment."""
-        return replace(self.treatment, start=at, amount=None if self.counted else amount, duration=lasting)
+    def treatment_of(self, at: float, amount: float, lasting: float) -> Treatment:
+        """This amount as a treatment."""
+        return replace(self.treatment, start=at, amount=None if self.is_counted else amount, duration=lasting)
 
     def _found(self, part: DoseEvent, left: InputProfile, at: float, lasting: float) -> float:
-        begin, duration = at + part.time, lasting if self.infused and part.duration else part.duration
+        begin, duration = at + part.time, lasting if self.is_infused and part.duration else part.duration
         if not duration:
             return left.amount(part.compartment, begin)
         return left.inflow(part.compartment, begin, begin + duration, at) * duration
@@ -108,24 +107,25 @@ class RouteTemplate:
 
 
 def route_templates(parameters: ParameterTable, values: Mapping[str, float]) -> list[RouteTemplate]:
-    """All ways for a person, those with the most parts first: what is sprayed is swallowed, too."""
-    found = [way for drug in DRUGS for way in _ways(drug, parameters, values)]
+    """All templates, those with most events first (a part of a nasal dose is swallowed)."""
+    found = [way for drug in DRUGS for way in _templates_of_drug(drug, parameters, values)]
     kinds = {
-        (*((part.time, part.compartment, part.duration) for part in way.parts), way.infused): way for way in found[::-1]
+        (*((part.time, part.compartment, part.duration) for part in way.events), way.is_infused): way
+        for way in found[::-1]
     }
-    return sorted(kinds.values(), key=lambda way: (-len(way.parts), way.infused))
+    return sorted(kinds.values(), key=lambda way: (-len(way.events), way.is_infused))
 
 
-def _ways(drug: Drug, parameters: ParameterTable, values: Mapping[str, float]) -> Iterator[RouteTemplate]:
+def _templates_of_drug(drug: Drug, parameters: ParameterTable, values: Mapping[str, float]) -> Iterator[RouteTemplate]:
     weight = values.get("drug.nasal_device", parameters["drug.nasal_device"].canonical)
     device = convert(weight, parameters["drug.nasal_device"].canonical_unit, "mg")
     for route in drug.routes:
-        for amount, duration in _tries(drug, route, device):
+        for amount, duration in _probe_doses(drug, route, device):
             unit = "" if drug.is_session else "mg"
             treatment = Treatment(drug.name, amount, unit, route, duration)
             try:
                 given = dose_events(Regimen((treatment,)), parameters, values, PROBE_DURATION)
-            except InputError:  # more than anyone is given
+            except InputError:  # beyond the dose limits
                 continue
             size = 1.0 if amount is None else amount
             parts = tuple(replace(e, amount=e.amount / size) for e in given if e.compartment != BELIEF and e.amount)
@@ -133,8 +133,8 @@ def _ways(drug: Drug, parameters: ParameterTable, values: Mapping[str, float]) -
                 yield RouteTemplate(treatment, parts, duration > 0)
 
 
-def _tries(drug: Drug, route: str, device: float) -> Iterator[tuple[float | None, float]]:
-    """Amounts (mg) and durations (h) that stand for all: what is given is a multiple of one of them."""
+def _probe_doses(drug: Drug, route: str, device: float) -> Iterator[tuple[float | None, float]]:
+    """Representative amounts (mg) and durations (h); every dose is a multiple of one of them."""
     if drug.is_session:
         yield None, 0.0
         if drug.maintenance_elimination or drug.infused_session:
@@ -144,5 +144,5 @@ def _tries(drug: Drug, route: str, device: float) -> Iterator[tuple[float | None
         yield from ((n * device, 0.0) for n in range(1, MAX_DEVICES + 1))
         return
     yield PROBE_DOSE, 0.0
-    if route in INFUSED:
+    if route in INFUSION_ROUTES:
         yield PROBE_DOSE, PROBE_DURATION

@@ -1,4 +1,4 @@
-"""The rows of a dose table as checked cells: which column is which, in any case, and what is missing."""
+"""Reads a dose table into checked cells: column names, separators, decimal marks, missing values."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ketamech.core import InputError, closest_match
 MAX_FILE_BYTES, MAX_ROWS = 50_000_000, 500_000
 MISSING = {"", ".", "na"}
 SEPARATORS = (",", ";", "\t")
-SKIPPED = ("#", "TABLE NO.")  # how lines begin that are no records: comments, and titles in tables that NONMEM wrote
-PRINTED_NUMBER = re.compile(r"\d+\.\d*(e[-+]?\d{1,2})?", re.I)  # 1.0000E+00 in tables that NONMEM wrote
+SKIPPED = ("#", "TABLE NO.")  # prefixes of lines that are no records: comments and titles of NONMEM tables
+PRINTED_NUMBER = re.compile(r"\d+\.\d*(e[-+]?\d{1,2})?", re.I)  # 1.0000E+00 in NONMEM tables
 DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d{1,2})?", re.I)
 DECIMAL_POINT = re.compile(r"[-+]?\d*\.\d+(e[-+]?\d{1,2})?", re.I)
-THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")  # 1,000 may be a thousand or one
+THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")  # 1,000 may mean a thousand or one
 DATES = ("DATE", "DAT1", "DAT2", "DAT3")
 COLUMNS = (
     "ID", "TIME", "AMT", "RATE", "DUR", "CMT", "EVID", "II", "ADDL", "SS", "MDV", "DV",
@@ -33,18 +33,18 @@ ALIASES = {
 
 @dataclass(frozen=True)
 class DoseRow:
-    """One record: its line in the file and its cells by column, missing ones left out."""
+    """One record: its line in the file and its cells by column, without missing cells."""
 
     file: Path
     line: int
     cells: Mapping[str, str]
 
-    def word(self, column: str, otherwise: str = "") -> str:
+    def text(self, column: str, otherwise: str = "") -> str:
         """The text of a cell."""
         return self.cells.get(column, otherwise)
 
     def number(self, column: str, otherwise: float = 0.0) -> float:
-        """The number in a cell, `otherwise` where it is missing. Raises BadInput for what is no finite number."""
+        """The number in a cell, `otherwise` where it is missing. Raises InputError for a cell that is no finite number."""
         text = self.cells.get(column)
         if text is None:
             return otherwise
@@ -58,8 +58,8 @@ class DoseRow:
             raise self.error(f"'{text}' is not a number", column, f"a number{how}, or . where it is missing")
         return found
 
-    def whole(self, column: str, allowed: range, otherwise: int = 0) -> int:
-        """A whole number in a cell. Raises BadInput for another one."""
+    def integer(self, column: str, allowed: range, otherwise: int = 0) -> int:
+        """A whole number in a cell. Raises InputError for another one."""
         found = float(self.number(column, otherwise))
         if not found.is_integer() or int(found) not in allowed:
             raise self.error(f"{column} of {found:g}", column, f"a whole number from {allowed[0]} to {allowed[-1]}")
@@ -76,16 +76,16 @@ class DoseRow:
 
 
 @dataclass(frozen=True)
-class Cells:
-    """The records of a table, its columns and how each is written in the file; `commas`: decimals had a comma."""
+class CsvTable:
+    """The records of a table, its columns as written in the file; `commas`: numbers have a decimal comma."""
 
     rows: list[DoseRow]
     columns: dict[str, str]
     commas: bool = False
 
 
-def cells_of(text: str, path: Path) -> Cells:
-    """Every record of a table; `path` names it in errors. Raises BadInput for no table of doses.
+def cells_of(text: str, path: Path) -> CsvTable:
+    """Every record of a table; `path` names it in errors. Raises InputError for another table.
 
     Columns are named by the first line, in any case; separated by commas, semicolons, tabs or blanks; those without a
     name are left out. Lines that begin with # are skipped (but for one that names the columns), and so are records
@@ -104,11 +104,11 @@ def cells_of(text: str, path: Path) -> Cells:
     rows = [row for row in _rows(path, lines[1:], header, separator) if row.cells and not _comment(row)]
     commas = separator != "," and _decimal_commas(rows)
     rows = [_complete(_with_points(row) if commas else row, header) for row in rows]
-    return Cells(rows, {name: word for name, word in zip(header, written, strict=True) if name}, commas)
+    return CsvTable(rows, {name: word for name, word in zip(header, written, strict=True) if name}, commas)
 
 
 def _header(lines: list[tuple[int, str]]) -> tuple[str, list[tuple[int, str]]]:
-    """The line that names the columns, and all lines from there on; it may begin with # (IGNORE=# of NONMEM)."""
+    """The header line and all following lines; the header may begin with # (IGNORE=# of NONMEM)."""
     start = next((i for i, (_, line) in enumerate(lines) if not line.startswith(SKIPPED)), len(lines))
     kept = [(i, line) for i, line in lines[start:] if not line.startswith(SKIPPED)]
     if kept and not _names_columns(kept[0][1]):
@@ -127,7 +127,7 @@ def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator
     for number, line in lines:
         words = _split(line, separator)
         if len(words) != len(header):
-            if header[0] == "C" and words[0].isalpha():  # a comment of any length
+            if header[0] == "C" and words[0].isalpha():  # a comment may have any length
                 continue
             what = f"{len(words)} cells under {len(header)} columns"
             expected = "one cell a column, . where it is missing"
@@ -139,8 +139,8 @@ def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator
 
 
 def _comment(row: DoseRow) -> bool:
-    """Whether a column C marks the record as a comment. Raises BadInput for a number there, such as a concentration."""
-    mark = row.word("C")
+    """Whether a column C marks the record as a comment. Raises InputError for a number there, such as a concentration."""
+    mark = row.text("C")
     if any(letter.isdigit() for letter in mark):
         what = f"C of {mark}: a column C holds marks of comments"
         raise row.error(what, "C", "a C in records to leave out, . in others; concentrations in a column DV")
@@ -148,7 +148,7 @@ def _comment(row: DoseRow) -> bool:
 
 
 def _decimal_commas(rows: Iterable[DoseRow]) -> bool:
-    """Whether decimals are written with a comma. Raises BadInput where that cannot be told."""
+    """Whether numbers have a decimal comma. Raises InputError for ambiguous numbers."""
     found: dict[re.Pattern[str], tuple[DoseRow, str]] = {}
     for row in rows:
         for name, word in row.cells.items():
@@ -161,12 +161,12 @@ def _decimal_commas(rows: Iterable[DoseRow]) -> bool:
     row, name = commas
     if DECIMAL_POINT in found:
         other, column = found[DECIMAL_POINT]
-        what = f"a comma in '{row.word(name)}' and a point in '{other.word(column)}' (line {other.line})"
+        what = f"a comma in '{row.text(name)}' and a point in '{other.text(column)}' (line {other.line})"
         raise row.error(what, name, "one decimal mark in the whole table, and none between thousands")
     if DECIMAL_COMMA not in found:
-        what = f"'{row.word(name)}' may be a thousand or a number with a decimal comma"
-        point = row.word(name).replace(",", ".")
-        raise row.error(what, name, f"{row.word(name).replace(',', '')}, or {point} with a decimal point")
+        what = f"'{row.text(name)}' may be a thousand or a number with a decimal comma"
+        point = row.text(name).replace(",", ".")
+        raise row.error(what, name, f"{row.text(name).replace(',', '')}, or {point} with a decimal point")
     return True
 
 
@@ -176,11 +176,11 @@ def _with_points(row: DoseRow) -> DoseRow:
 
 
 def _complete(row: DoseRow, header: list[str]) -> DoseRow:
-    """The row, its ID written as whole numbers are. Raises BadInput where it does not say who or when."""
+    """The row with an integer-like ID normalised. Raises InputError without ID or TIME."""
     for column, what in (("TIME", "a record without a time"), ("ID", "a record that is nobody's")):
         if column in header and column not in row.cells:
             raise row.error(what, column, f"{column} in every record, or a C in a column C for a comment")
-    name = row.word("ID")
+    name = row.text("ID")
     if not PRINTED_NUMBER.fullmatch(name) or not float(name).is_integer():
         return row
     return replace(row, cells={**row.cells, "ID": f"{float(name):.0f}"})
@@ -209,17 +209,17 @@ def _refuse_header(header: list[str], path: Path, line: int) -> None:
 
 
 def refuse_dates(rows: Sequence[DoseRow]) -> None:
-    """Raise BadInput where days are counted in a column of their own (DATE): TIME alone says when."""
+    """Raise InputError where a DATE column changes: only TIME is read."""
     for column in DATES:
         given = [row for row in rows if column in row.cells]
-        changed = next((row for row in given if row.word(column) != given[0].word(column)), None)
+        changed = next((row for row in given if row.text(column) != given[0].text(column)), None)
         if changed is not None:
-            what = f"{column} changes from {given[0].word(column)} to {changed.word(column)}"
+            what = f"{column} changes from {given[0].text(column)} to {changed.text(column)}"
             raise changed.error(what, column, "TIME in hours since the first record, over all days; dates are not read")
 
 
 def text_of(path: Path) -> str:
-    """The text of a table. Raises BadInput for a file that cannot be read, is too large or is no text."""
+    """The text of a table. Raises InputError for a file that is unreadable, too large or not text."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise InputError("the file is too large", file=path, expected=f"at most {MAX_FILE_BYTES:,} bytes")

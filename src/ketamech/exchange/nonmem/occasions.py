@@ -1,7 +1,7 @@
-"""The records of one person of a dose table -> occasions, each with one start and its own clock.
+"""Divides the records of one subject into occasions, each with its own start and clock.
 
-An occasion begins at the drug-free rest state, or at a steady state (SS). TIME may start anew at a reset (EVID 3 or 4),
-so times of two occasions are never compared: which occasion a record belongs to follows from the order of the rows.
+An occasion begins at the drug-free baseline, or at a steady state (SS). TIME may restart at a reset (EVID 3 or 4), so
+that the occasion of a record follows from the order of the rows and not from TIME.
 """
 
 from __future__ import annotations
@@ -11,22 +11,108 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ketamech.core import InputError
-from ketamech.dosing.dose_records import DoseRecord
-from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.cmt_codes import route_of
+from ketamech.dosing.dose_records import DoseRecord, duration, mass_unit, salt_of
+from ketamech.dosing.drugs import Drug
+from ketamech.dosing.drugs import drug as known_drug
+from ketamech.dosing.regimen import MAX_DOSES, Regimen
 from ketamech.exchange.nonmem.csv_cells import DoseRow
-from ketamech.exchange.nonmem.dose_row import constant_infusion, dose_record
+
+
+def dose_record(row: DoseRow, drug: str | None, *, visit: bool = False) -> tuple[DoseRecord, bool]:
+    """The dose of a row with EVID 1 or 4 (or a `visit` without a dose: EVID 2), and whether it is a constant infusion.
+
+    A constant infusion at steady state ends at its TIME (AMT 0 with RATE and SS); its amount is that of one hour, see
+    `constant_infusion`. Raises InputError with file, line and column.
+    """
+    try:
+        given = _drug(row, drug)
+        if row.number("AMT") == 0 and row.number("RATE") and not given.is_session:
+            return _constant(row, given), True
+        return _record(row, given, visit), False
+    except InputError as problem:
+        raise problem if problem.file else row.with_location(problem) from None
+
+
+def constant_infusion(hourly: DoseRecord, length: float) -> DoseRecord:
+    """A constant infusion (amount per hour) as consecutive infusions of `length` h."""
+    assert hourly.amount is not None
+    return replace(hourly, amount=hourly.amount * length, duration=length, ii=length)
+
+
+def _record(row: DoseRow, given: Drug, visit: bool) -> DoseRecord:
+    share = row.number("F", 1.0)
+    if not share > 0:
+        raise row.error(f"F of {share:g}", "F", "a share above 0")
+    amount = None if given.is_session else _amount(row) * share
+    route, unit = _route(row, given), "" if given.is_session else mass_unit(row.text("UNIT", "mg"))
+    lasting = 0.0 if visit else duration(
+        share if given.is_session else amount, row.number("RATE"), row.number("DUR"), route,
+        modelled_rate=row.number("R"), modelled_duration=row.number("D"), share=share,
+    )  # fmt: skip
+    return DoseRecord(
+        row.number("TIME"), given.name, amount, unit, route, lasting,
+        row.integer("ADDL", range(MAX_DOSES + 1)), row.number("II"), row.integer("SS", range(3)) > 0, row.number("LAG"),
+        salt_of(row.text("SALT", "base")), row.number("MISSING"),
+    )  # fmt: skip
+
+
+def _constant(row: DoseRow, given: Drug) -> DoseRecord:
+    """A constant infusion at steady state that ends at its TIME."""
+    if not row.integer("SS", range(3)):
+        what = "AMT of 0 with a RATE: an infusion without an end"
+        raise row.error(what, "AMT", "an infusion that ends: its amount is RATE times its hours; or SS of 1")
+    for column in ("II", "ADDL", "DUR", "LAG", "MISSING"):
+        if row.number(column):
+            what = f"AMT of 0 with RATE, SS and {column} of {row.number(column):g}"
+            raise row.error(what, column, "0: a constant infusion at steady state has no doses; or an amount in AMT")
+    rate = row.number("RATE")
+    hourly = row.number("R") if rate == -1 else rate
+    if not hourly > 0:
+        raise row.error(f"RATE of {rate:g} with AMT of 0", "RATE", "a rate above 0, or -1 with a rate in column R")
+    unit, salt = mass_unit(row.text("UNIT", "mg")), salt_of(row.text("SALT", "base"))
+    route = _route(row, given)
+    return DoseRecord(row.number("TIME"), given.name, hourly, unit, route, 1.0, 0, 1.0, True, salt=salt)
+
+
+def _drug(row: DoseRow, otherwise: str | None) -> Drug:
+    name = row.text("DRUG") or otherwise
+    if not name:
+        what = "which drug is given?"
+        raise row.error(what, "DRUG", "a column DRUG, or one drug for all", type_this="--drug esketamine")
+    return known_drug(name)
+
+
+def _amount(row: DoseRow) -> float:
+    amount = row.number("AMT")
+    if not amount > 0:
+        raise row.error(f"a dose with AMT of {amount:g}", "AMT", "an amount above 0")
+    return amount
+
+
+def _route(row: DoseRow, given: Drug) -> str:
+    """ROUTE, else CMT. Raises InputError where both are missing and the drug needs a route."""
+    for column in ("ROUTE", "CMT"):
+        if column in row.cells:
+            return route_of(row.text(column))
+    if "" not in given.routes:
+        what = f"by which route is {given.name} given?"
+        routes = ", ".join(given.routes)
+        raise row.error(what, "CMT", f"a column CMT (or ROUTE) with one of {routes}", type_this=given.routes[0])
+    return ""
+
 
 OBSERVATION, DOSE, OTHER, RESET, RESET_AND_DOSE = range(5)
 RESETS = (RESET, RESET_AND_DOSE)
 UNDOSED = {OBSERVATION: "an observation", OTHER: "an event other than a dose", RESET: "a reset"}
-VISIT = "placebo"  # a record with EVID 2 and this drug is a visit without a dose
+VISIT_DRUG = "placebo"  # a record with EVID 2 and this drug is a visit without a dose
 SAME_TIME = 1e-9  # h
-CYCLE = 24.0  # h: length of the cycle that stands for a constant infusion where no rhythm sets another one
+CYCLE = 24.0  # h; cycle length of a constant infusion without other dosing intervals
 
 
 @dataclass(frozen=True)
 class Observation:
-    """A time at which somebody is looked at: TIME as in the table; `before` the doses of that time, or after them."""
+    """An observation: TIME as in the table, `before` or after the doses of that time."""
 
     row: DoseRow
     time: float
@@ -35,10 +121,10 @@ class Observation:
 
 @dataclass(frozen=True)
 class Occasion:
-    """From one start at rest (or at a steady state) to the next; `begin` is its TIME in the table.
+    """The records from one start (baseline or steady state) to the next; `begin` is its TIME in the table.
 
-    `records` (with their `rows`) count their time from `begin`. The steady state is that of all records with `ss`, of
-    `past` rhythms whose last dose was given before `begin`, and of `constant` infusions (amount a h) that end there.
+    Times of `records` (with their `rows`) count from `begin`. The steady state is that of all records with `ss`, of
+    `past` schedules that ended before `begin`, and of `constant` infusions (amount per hour) that end at `begin`.
     """
 
     begin: float
@@ -51,7 +137,7 @@ class Occasion:
 
     @property
     def regimen(self) -> Regimen:
-        """What is given. Raises BadInput with the line of a dose that cannot be given."""
+        """The regimen. Raises InputError with the line of an impossible dose."""
         treatments = []
         for record, row in zip(self.records, self.rows, strict=True):
             try:
@@ -61,20 +147,20 @@ class Occasion:
         return Regimen(tuple(treatments))
 
     @property
-    def plain(self) -> bool:
-        """Whether a scenario can say it: the doses that are given say all of the steady state."""
+    def is_scenario(self) -> bool:
+        """Whether a scenario can express it: the doses define the whole steady state."""
         return not (self.past or self.constant)
 
     @property
-    def last(self) -> float | None:
-        """The last time asked for, in h from `begin`."""
+    def last_observation(self) -> float | None:
+        """The last observation, in h from `begin`."""
         return max((seen.time - self.begin for seen in self.observations), default=None)
 
     def cycle(self, visit_gap: float) -> tuple[Regimen, Regimen, float]:
-        """Rhythms and constant infusions that lead to the steady state of the start, and the length of a cycle (h).
+        """Schedules and constant infusions that define the initial steady state, and the cycle length (h).
 
-        The length is 0 for a start at rest. Raises BadInput, at the record that starts it, for rhythms without a
-        common steady state.
+        The length is 0 for a start at baseline. Raises InputError, at the first record, for schedules without a common
+        steady state.
         """
         try:
             steady = tuple(record.treatment() for record in (*self.records, *self.past) if record.ss)
@@ -86,8 +172,8 @@ class Occasion:
         return repeated, Regimen(running), length
 
     @property
-    def words(self) -> str:
-        """What is given, as sentences."""
+    def description(self) -> str:
+        """The regimen as sentences."""
         before = [f"after {record.amount:g} {record.unit}/h {record.drug} {record.route}" for record in self.constant]
         before += [f"after {Regimen((record.treatment(),)).sentence()}" for record in self.past]
         return "; ".join([*before, self.regimen.sentence()] if self.records else before) or "nothing is given"
@@ -95,7 +181,7 @@ class Occasion:
 
 @dataclass(frozen=True)
 class _Event:
-    """A record, what kind it is, and its dose with TIME as in the table; `constant`: without an end, up to TIME."""
+    """A record with its kind and dose, TIME as in the table; `constant`: an infusion that ends at TIME."""
 
     row: DoseRow
     kind: int
@@ -106,30 +192,30 @@ class _Event:
 
 
 @dataclass
-class _Stretch:
-    """The records of one occasion, and the rhythms that were at steady state before it and go on."""
+class _OccasionRecords:
+    """The records of one occasion, and the earlier schedules at steady state that continue."""
 
     events: list[_Event]
     carried: list[_Event]
     begin: float
 
     @property
-    def steady(self) -> bool:
-        """Whether it starts at a steady state."""
+    def starts_at_steady_state(self) -> bool:
+        """Whether it starts at steady state."""
         return self.events[0].ss > 0
 
     @property
-    def looked_at(self) -> bool:
-        """Whether any record asks for values."""
+    def is_observed(self) -> bool:
+        """Whether any record is an observation."""
         return any(event.dose is None for event in self.events)
 
 
 def occasions_of(rows: Sequence[DoseRow], drug: str | None) -> tuple[Occasion, ...]:
-    """The rows of one person, cut at resets (EVID 3, 4) and where a steady state begins (SS 1) or is added (SS 2).
+    """The rows of one subject, divided at resets (EVID 3, 4) and at the start (SS 1) or addition (SS 2) of a steady state.
 
-    What leads to an added steady state without ever being looked at is part of that steady state, not an occasion.
+    Records without observation before an added steady state belong to that steady state.
     """
-    stretches: list[_Stretch] = []
+    stretches: list[_OccasionRecords] = []
     for event in (_event(row, drug) for row in rows):
         before = stretches[-1] if stretches else None
         if before is not None and event.kind not in RESETS:
@@ -139,27 +225,27 @@ def occasions_of(rows: Sequence[DoseRow], drug: str | None) -> tuple[Occasion, .
             continue
         added = event.ss == 2 and event.kind == DOSE
         carried = _rhythms(before, event) if added else []
-        if added and before is not None and not before.looked_at:
+        if added and before is not None and not before.is_observed:
             stretches.pop()
         begin = event.time if before is not None or event.ss else min(0.0, event.time)
-        stretches.append(_Stretch([event], carried, begin))
+        stretches.append(_OccasionRecords([event], carried, begin))
     return tuple(_occasion(stretch) for stretch in stretches)
 
 
-def _begins(event: _Event, before: _Stretch) -> bool:
-    """Whether an occasion begins with a record. Raises BadInput for a second SS of 1 at one time."""
+def _begins(event: _Event, before: _OccasionRecords) -> bool:
+    """Whether a record begins an occasion. Raises InputError for a second SS of 1 at one time."""
     if event.kind in RESETS:
         return True
-    at_once = before.steady and abs(event.time - before.begin) < SAME_TIME
+    at_once = before.starts_at_steady_state and abs(event.time - before.begin) < SAME_TIME
     if event.ss == 1 and at_once and any(other.ss == 1 for other in before.events):
         what = "a second SS of 1 at one time would undo the first"
         raise event.row.error(what, "SS", "SS of 2 for what is added to a steady state", type_this="2")
-    return event.ss == 1 or (event.ss == 2 and (not at_once or before.looked_at))
+    return event.ss == 1 or (event.ss == 2 and (not at_once or before.is_observed))
 
 
-def _rhythms(before: _Stretch | None, event: _Event) -> list[_Event]:
-    """The rhythms to which an SS of 2 adds another one. Raises BadInput where there is no steady state."""
-    if before is None or not before.steady:
+def _rhythms(before: _OccasionRecords | None, event: _Event) -> list[_Event]:
+    """The schedules to which an SS of 2 adds one. Raises InputError without a steady state."""
+    if before is None or not before.starts_at_steady_state:
         what = "SS of 2 without a start at steady state before it"
         raise event.row.error(what, "SS", "a record with SS 1 before it, in the same rhythm")
     given = [*before.carried, *(other for other in before.events if other.dose is not None)]
@@ -171,13 +257,13 @@ def _rhythms(before: _Stretch | None, event: _Event) -> list[_Event]:
 
 
 def _ended(event: _Event, time: float) -> bool:
-    """Whether a rhythm is over: more than one interval has passed since its last dose."""
+    """Whether a schedule has ended: more than one interval since its last dose."""
     dose = event.dose
     return dose is None or time > dose.time + (dose.addl + 1) * dose.ii + SAME_TIME
 
 
 def _event(row: DoseRow, drug: str | None) -> _Event:
-    kind, time, ss = _kind(row), row.number("TIME"), row.whole("SS", range(3))
+    kind, time, ss = _kind(row), row.number("TIME"), row.integer("SS", range(3))
     if kind not in (DOSE, RESET_AND_DOSE):
         if ss:
             raise row.error(f"SS of {ss} in a record without a dose", "SS", "SS of 0, or EVID 1")
@@ -187,7 +273,7 @@ def _event(row: DoseRow, drug: str | None) -> _Event:
 
 
 def _kind(row: DoseRow) -> int:
-    """EVID, or what a record without one means: a dose where there is an amount, else an observation."""
+    """EVID; without the column a record with an amount is a dose, any other an observation."""
     dosed = row.number("AMT") != 0
     if "EVID" not in row.cells:
         return DOSE if dosed else OBSERVATION
@@ -197,10 +283,10 @@ def _kind(row: DoseRow) -> int:
         raise row.error(
             what, "EVID", "0 observation, 1 dose, 2 other, 3 reset, 4 reset and dose; no other is known here"
         )
-    if kind == OTHER and row.word("CMT").startswith("-"):
-        what = f"CMT {row.word('CMT')} switches a compartment off"
+    if kind == OTHER and row.text("CMT").startswith("-"):
+        what = f"CMT {row.text('CMT')} switches a compartment off"
         raise row.error(what, "CMT", "a route: none is switched off here")
-    if kind == OTHER and row.word("DRUG").lower() == VISIT:
+    if kind == OTHER and row.text("DRUG").lower() == VISIT_DRUG:
         return DOSE
     if dosed and kind in UNDOSED:
         dose = f"EVID {RESET_AND_DOSE if kind == RESET else DOSE}"
@@ -215,13 +301,13 @@ def _refuse_disorder(before: _Event, event: _Event) -> None:
         raise event.row.error(what, "TIME", f"times that do not fall, except at a reset (EVID 3 or 4){several}")
 
 
-def _occasion(stretch: _Stretch) -> Occasion:
+def _occasion(stretch: _OccasionRecords) -> Occasion:
     begin = stretch.begin
     records: list[DoseRecord] = []
     past: list[DoseRecord] = []
     rows, constant = [], []
     for event in stretch.carried:
-        ahead, goes_on = _ahead(event, begin)
+        ahead, goes_on = _from_begin(event, begin)
         (records if goes_on else past).append(ahead)
         rows += [event.row] * goes_on
     for event in stretch.events:
@@ -232,13 +318,13 @@ def _occasion(stretch: _Stretch) -> Occasion:
         else:
             records.append(replace(event.dose, time=event.time - begin))
             rows.append(event.row)
-    start = stretch.events[0].row if stretch.steady else None
+    start = stretch.events[0].row if stretch.starts_at_steady_state else None
     seen = tuple(_observations(stretch))
     return Occasion(begin, tuple(records), tuple(rows), seen, tuple(past), tuple(constant), start)
 
 
-def _ahead(event: _Event, begin: float) -> tuple[DoseRecord, bool]:
-    """A rhythm from its first dose at or after `begin` on, in h from there; False where that one is not given."""
+def _from_begin(event: _Event, begin: float) -> tuple[DoseRecord, bool]:
+    """A schedule from its first dose at or after `begin`, in h from `begin`; False where it has no such dose."""
     dose = event.dose
     assert dose is not None
     gone = math.ceil((begin - dose.time) / dose.ii - SAME_TIME)
@@ -246,8 +332,8 @@ def _ahead(event: _Event, begin: float) -> tuple[DoseRecord, bool]:
     return replace(dose, time=first, addl=max(0, dose.addl - gone)), gone <= dose.addl
 
 
-def _observations(stretch: _Stretch) -> Iterator[Observation]:
-    """Times to look at; where a dose of that time comes in a later row, before it."""
+def _observations(stretch: _OccasionRecords) -> Iterator[Observation]:
+    """Observations; before a dose of the same time in a later row."""
     given: list[DoseRecord] = [event.dose for event in stretch.carried if event.dose is not None]
     for event in stretch.events:
         if event.dose is not None:
@@ -257,6 +343,6 @@ def _observations(stretch: _Stretch) -> Iterator[Observation]:
 
 
 def _falls_on(dose: DoseRecord, time: float) -> bool:
-    """Whether a dose, or one that ADDL implies, falls on a TIME."""
+    """Whether a dose, or one implied by ADDL, has this TIME."""
     number = round((time - dose.time) / dose.ii) if dose.ii else 0
     return 0 <= number <= dose.addl and abs(dose.time + number * dose.ii - time) < SAME_TIME

@@ -1,4 +1,4 @@
-"""Scenarios and solves of the people of a dose table."""
+"""Scenarios and simulations of the subjects of a dose table."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 
 from ketamech.core import InputError
-from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.dose_events import BELIEF, dose_events
 from ketamech.dosing.regimen import MAX_HORIZON_H, Regimen
 from ketamech.dosing.subject import DoseEvent, Subject
 from ketamech.engine.solve import validate_outputs
-from ketamech.exchange.dose_inference.route_templates import BELIEF
 from ketamech.exchange.nonmem.csv_cells import DoseRow
 from ketamech.exchange.nonmem.occasions import Occasion
 from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject
@@ -37,17 +36,17 @@ DOSING = (
     "AMT", "RATE", "DUR", "II", "ADDL", "SS", "LAG", "F", "R", "D", "MISSING", "DRUG", "ROUTE", "UNIT", "SALT", "C",
 )  # fmt: skip
 LEADING_ZERO = re.compile(r"-?0\d")
-OBSERVATION_EPSILON = 1e-9  # a value before a dose is that of so many hours earlier, relative to the time
+OBSERVATION_EPSILON = 1e-9  # an observation before a dose is shifted by this fraction of its time
 
 
 def scenario_of(table: DoseTable, subject: DoseTableSubject, parameters: ParameterTable) -> Scenario:
-    """The scenario of one person with one occasion. Raises BadInput for one who is put back in the middle."""
+    """The scenario of a subject with one occasion. Raises InputError for a subject with several."""
     first, *others = subject.occasions
     if others:
         row = others[0].rows[0] if others[0].rows else others[0].observations[0].row
-        what = f"ID {subject.name} is put back to the start at TIME {others[0].begin:g}"
-        raise row.error(what, "EVID", "a person who is not reset; several occasions are solved as a table")
-    if not first.plain:
+        what = f"ID {subject.name} is reset at TIME {others[0].begin:g}"
+        raise row.error(what, "EVID", "a subject without resets; several occasions are solved as a table")
+    if not first.is_scenario:
         assert first.start is not None
         what = f"ID {subject.name} starts at the steady state of doses that are not given again"
         raise first.start.error(what, "SS", "doses that go on (ADDL); other starts are solved as a table")
@@ -70,17 +69,19 @@ def _scenario(table: DoseTable, subject: DoseTableSubject, occasion: Occasion, p
 
 
 def _horizon(occasion: Occasion, regimen: Regimen) -> float:
-    """The last time asked for; a sensible one where none is, or where doses follow after it."""
+    """The last observation; the horizon of the regimen where there is none, or where doses follow it."""
     usual = min(regimen.horizon(), MAX_HORIZON_H)
-    if not occasion.last or any(start >= occasion.last for t in regimen.treatments for start in t.starts(usual)):
+    if not occasion.last_observation or any(
+        start >= occasion.last_observation for t in regimen.treatments for start in t.starts(usual)
+    ):
         return usual
-    return max(occasion.last, 1.0)
+    return max(occasion.last_observation, 1.0)
 
 
 def check_solvable(
     regimen: Regimen, parameters: ParameterTable, subject: DoseTableSubject, occasion: Occasion, horizon: float
 ) -> None:
-    """Raise BadInput, at the first record with which it becomes so, for a regimen that cannot be given."""
+    """Raise InputError, at the first offending record, for an impossible regimen."""
     species = load_species(subject.species)
     try:
         validate(regimen, parameters, subject.values, horizon, species)
@@ -97,9 +98,9 @@ def check_solvable(
 def _cycle(
     subject: DoseTableSubject, occasion: Occasion, parameters: ParameterTable
 ) -> tuple[tuple[DoseEvent, ...], float]:
-    """What one cycle of the steady state puts in, and its length (h; 0 for a start at rest).
+    """The dose events of one cycle of the steady state, and its length (h; 0 for a start at baseline).
 
-    A constant infusion has no visits. Raises BadInput at the record that starts it.
+    A constant infusion has no visits. Raises InputError at the first record of the occasion.
     """
     values = subject.values
     gap = values.get("expectancy.visit_gap", parameters["expectancy.visit_gap"].canonical)
@@ -116,52 +117,52 @@ def _cycle(
 
 
 def solve_table(table: DoseTable, model: Model, outputs: Sequence[str]) -> pd.DataFrame:
-    """What each person shows at each observation, as one row a record that is looked at (EVID 0, 2 or 3).
+    """The outputs at each observation, one row per observation record (EVID 0, 2 or 3).
 
-    Columns: ID, TIME, what else the table says of the record (DV, EVID, MDV, covariates ...: all but columns of doses),
-    the outputs in their own units, and how each solve ended. Rows in the order of the table; a failed person is NaN.
-    Raises BadInput for a table in which nothing is looked at.
+    Columns: ID, TIME, the other columns of the table except those of doses (DV, EVID, MDV, covariates ...), the outputs
+    in their own units, and the status of each solve. Rows in the order of the table; outputs of a failed subject are
+    NaN. Raises InputError for a table without observations.
     """
     names = validate_outputs(model.kernel, tuple(outputs))
-    stays = stays_of(table)
-    values, reasons = solve_stays(stays, model, names, _pad([_moments(stay) for _, stay in stays]))
+    stays = observed_occasions(table)
+    values, reasons = solve_occasions(stays, model, names, _pad([_observation_times(stay) for _, stay in stays]))
     seen = [(i, k, look) for i, (_, stay) in enumerate(stays) for k, look in enumerate(stay.observations)]
     found: dict[str, Any] = {
         "ID": [stays[i][0].name for i, _, _ in seen],
         "TIME": [look.time for _, _, look in seen],
-        **_carried(table, [look.row for _, _, look in seen], {*names, STATUS}),
+        **_carried_columns(table, [look.row for _, _, look in seen], {*names, STATUS}),
         **{name: [values[i, k, n] for i, k, _ in seen] for n, name in enumerate(names)},
         STATUS: [reasons[i] for i, _, _ in seen],
     }
     return pd.DataFrame(found)
 
 
-def stays_of(table: DoseTable) -> list[tuple[DoseTableSubject, Occasion]]:
-    """Every occasion in which somebody is looked at. Raises BadInput where there is none."""
+def observed_occasions(table: DoseTable) -> list[tuple[DoseTableSubject, Occasion]]:
+    """Every occasion with an observation. Raises InputError where there is none."""
     stays = [(s, o) for s in table.subjects for o in s.occasions if o.observations]
     if not stays:
-        what = "no record of this table is looked at"
+        what = "the table has no observation record"
         raise InputError(what, file=table.path, key="EVID", expected="records with EVID 0 for times to compute")
     return stays
 
 
-def solve_stays(
+def solve_occasions(
     stays: Sequence[tuple[DoseTableSubject, Occasion]], model: Model, names: tuple[str, ...], times: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
-    """Outputs [stay, time, output] at `times` [stay, time] (h from the begin), and how each solve ended."""
-    courses = [_course(subject, stay, model) for subject, stay in stays]
+    """Outputs [occasion, time, output] at `times` [occasion, time] (h from the begin), and the status of each solve."""
+    courses = [_subject(subject, stay, model) for subject, stay in stays]
     found = Ensemble.of_subjects(model, courses).solve(times, names)
     return found.values, [str(reason) for reason in found.reasons]
 
 
-def _carried(table: DoseTable, rows: Sequence[DoseRow], taken: set[str]) -> dict[str, pd.Series]:
-    """Columns of the table that do not describe doses, under the names they have in the file."""
+def _carried_columns(table: DoseTable, rows: Sequence[DoseRow], taken: set[str]) -> dict[str, pd.Series]:
+    """Columns of the table that do not describe doses, as named in the file."""
     kept = {n: w for n, w in table.columns.items() if n not in (*DOSING, "ID", "TIME") and w not in taken}
     return {written: _column([row.cells.get(name) for row in rows]) for name, written in kept.items()}
 
 
 def _column(words: Sequence[str | None]) -> pd.Series:
-    """Numbers where all that is there are numbers; codes with leading zeros and other words stay as they are."""
+    """Numeric where all cells are numbers; codes with leading zeros and text are unchanged."""
     column = pd.Series(list(words), dtype=object)
     if any(LEADING_ZERO.match(word) for word in words if word):
         return column
@@ -171,29 +172,29 @@ def _column(words: Sequence[str | None]) -> pd.Series:
         return column
 
 
-def _course(subject: DoseTableSubject, stay: Occasion, model: Model) -> Subject:
+def _subject(subject: DoseTableSubject, stay: Occasion, model: Model) -> Subject:
     regimen, parameters = stay.regimen, model.parameters
     check_solvable(regimen, parameters, subject, stay, MAX_HORIZON_H)
     repeated, length = _cycle(subject, stay, parameters)
-    wait = wait_of(stay)
-    horizon = (stay.last or 0.0) + 1e-6
+    wait = pre_dose_delay(stay)
+    horizon = (stay.last_observation or 0.0) + 1e-6
     entering = felt(subject.species, dose_events(regimen, parameters, subject.values, horizon))
     given = tuple(replace(entry, time=entry.time + wait) for entry in entering)
     return Subject(subject.name, given, subject.values, repeated, length)
 
 
-def _moments(stay: Occasion) -> list[float]:
-    """Hours from the begin at which each observation is made: a hair earlier where it comes before a dose."""
+def _observation_times(stay: Occasion) -> list[float]:
+    """Observation times (h from the begin), slightly earlier for an observation before a dose of the same time."""
     starts = {start for t in stay.regimen.treatments for start in t.starts(MAX_HORIZON_H)}
     hours = [seen.time - stay.begin for seen in stay.observations]
     at_dose = [any(abs(hour - start) < OBSERVATION_EPSILON for start in starts) for hour in hours]
     early = [seen.before and dosed for seen, dosed in zip(stay.observations, at_dose, strict=True)]
-    wait = wait_of(stay)
+    wait = pre_dose_delay(stay)
     return [h * (1 - OBSERVATION_EPSILON) if sooner else h + wait for h, sooner in zip(hours, early, strict=True)]
 
 
-def wait_of(stay: Occasion) -> float:
-    """A hair by which the first dose waits (h), where somebody is looked at before a dose at the very beginning."""
+def pre_dose_delay(stay: Occasion) -> float:
+    """The delay of all doses (h) that allows an observation before a dose at the begin."""
     return OBSERVATION_EPSILON if any(seen.before and seen.time == stay.begin for seen in stay.observations) else 0.0
 
 

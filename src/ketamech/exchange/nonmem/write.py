@@ -1,4 +1,4 @@
-"""A regimen -> a NONMEM-style table, and what such a table cannot carry."""
+"""Writes a regimen as a NONMEM-style table, and lists the features that such a table loses."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 from ketamech.core import InputError, convert
 from ketamech.dosing.cmt_codes import NO_ROUTE, compartment_number
 from ketamech.dosing.regimen import Phase, Regimen, Treatment
-from ketamech.exchange.nonmem.covariates import own_values, person_columns
+from ketamech.exchange.nonmem.read import person_columns
 from ketamech.parameters import HUMAN, ParameterTable
+from ketamech.parameters.species_tables import own_values
 from ketamech.simulation.scenario import Scenario
 
 HEADER = (
@@ -28,7 +29,7 @@ def doses_csv(
     regimen: Regimen, horizon: float, values: Mapping[str, float], parameters: ParameterTable, *, name: str = "1",
     species: str = HUMAN,
 ) -> str:  # fmt: skip
-    """The regimen of one person as a table: a record a rhythm, a last record (EVID 0) at the `horizon` (h).
+    """The regimen of one subject as a table: one record per schedule, a last record (EVID 0) at the `horizon` (h).
 
     `values` of person.* parameters (canonical units) are columns in the unit of the parameter tables, but for those
     that the `species` sets: an animal has a column SPECIES.
@@ -50,7 +51,7 @@ def doses_csv(
 
 
 def lossy_features(asked: Scenario) -> list[str]:
-    """What a table of doses cannot carry of a scenario, or what another program would understand otherwise."""
+    """Features of a scenario that a dose table loses, or that another program interprets differently."""
     given = asked.regimen.treatments
     found = ["the model: where a route leads, how it is absorbed, how long a swallowed dose takes (RATE 0 here)"]
     if any(t.end() is None for t in given):
@@ -75,7 +76,7 @@ def lossy_features(asked: Scenario) -> list[str]:
 
 
 def _not_doses(asked: Scenario) -> Iterator[str]:
-    """What a scenario says beside its doses."""
+    """Features of a scenario other than its doses."""
     if asked.species != HUMAN:
         yield f"the values of a {asked.species}: the column SPECIES names it, which only KetaMech reads"
     for given in asked.perturbations:
@@ -107,13 +108,13 @@ def _records(treatment: Treatment, horizon: float) -> Iterator[Record]:
 
 
 def _compartment_rows(starts: Numbered, phase: Phase | None) -> list[Numbered]:
-    """Doses by weekday where a rhythm is so many times a week."""
+    """Doses by weekday for a schedule of several times a week."""
     lanes = phase.times_a_week or 1 if phase and phase.interval is None else 1
     return [starts[lane::lanes] for lane in range(lanes)]
 
 
 def _runs(lane: Numbered, phase: Phase | None, missed: tuple[int, ...]) -> Iterator[tuple[list[float], float]]:
-    """Doses that are taken as runs with one gap (h), cut where one is missed."""
+    """Taken doses as runs with one interval (h), divided at missed doses."""
     gap = 0.0 if phase is None else phase.period
     for taken, run in groupby(lane, key=lambda one: one[0] not in missed):
         if taken:
@@ -150,19 +151,19 @@ def _record(treatment: Treatment, times: list[float], gap: float, steady: bool) 
 
 
 def _total(treatment: Treatment) -> float:
-    """AMT: the whole dose, of a rate too; 1 for what is counted, 0 for a visit alone."""
+    """AMT: the whole dose, also of a rate; 1 for a session, 0 for a visit without a dose."""
     if treatment.amount is None or treatment.substance.is_session:
         return 0.0 if treatment.drug == VISIT else 1.0
     return treatment.amount * (treatment.duration if treatment.unit.endswith("/h") else 1.0)
 
 
 def _missed(time: float) -> Record:
-    """A visit at which nothing is taken still carries hope."""
+    """A visit without a dose still has expectancy."""
     return {"TIME": time, "EVID": 2, "MDV": 1, "DRUG": VISIT, "ROUTE": NO_ROUTE, "SS": 0, "AMT": 0}
 
 
 def _one_begins(rows: Sequence[Record]) -> None:
-    """Of several that start at steady state, the first begins it (SS 1), the others are added (SS 2).
+    """Of several schedules at steady state, the first has SS 1, the others SS 2.
 
     A rhythm acts from the TIME of its record on; one whose first dose comes after 0 h is written with the dose before.
     """

@@ -1,6 +1,6 @@
-"""What a PEtab problem is made of: courses of typical persons, each with published (or simulated) readings.
+"""The contents of a PEtab problem: conditions of typical subjects with published or simulated measurements.
 
-Of the scorecard only readings at one moment travel: PEtab has no peak, area or half-life, and compares no two courses.
+Only values at one time are exported: PEtab has no peak, area or half-life, and no comparison of two conditions.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import xarray as xr
 
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
 from ketamech.analysis.scorecard_targets import Target, load_targets
-from ketamech.analysis.verdict import FOLD, standard_error
+from ketamech.analysis.verdict import FOLD_LIMITS
 from ketamech.dosing.subject import Subject
-from ketamech.evidence import Evidence, Observation, load_evidence
+from ketamech.evidence import Evidence, Observation, load_evidence, standard_error
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.simulation.expression import value_of
 from ketamech.simulation.model import Model
@@ -26,8 +26,8 @@ from ketamech.simulation.run_subjects import output_times, run
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
 
-SIMULATED = ("mood.madrs", "dissociation.cadss", "spines.density", "venous.ketamine", "venous.norketamine")
-SHARE = 1e-3  # noise of a simulated reading, as a share of its largest value
+SIMULATED_OUTPUTS = ("mood.madrs", "dissociation.cadss", "spines.density", "venous.ketamine", "venous.norketamine")
+RELATIVE_NOISE = 1e-3  # noise of a simulated measurement, as a share of the largest value
 SEEN_AS = {
     "value": "{y}",
     "of_rest": "({y}) / {rest!r}",
@@ -55,7 +55,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class PetabCondition:
-    """A course of one typical person and what was read."""
+    """One simulated subject and its measurements."""
 
     name: str
     subject: Subject
@@ -63,12 +63,12 @@ class PetabCondition:
 
 
 def scorecard_cases(model: Model) -> tuple[tuple[PetabCondition, ...], dict[str, int]]:
-    """Every course of the scorecard with readings that PEtab can hold, and why so many rows cannot travel."""
+    """Every condition of the scorecard that PEtab can express, and the reasons for the rows that are left out."""
     evidence, protocols = load_evidence(), load_protocols()
     wanted: dict[str, list[Target]] = {}
     left: Counter[str] = Counter()
     for target in load_targets(evidence, protocols):
-        reason = _out_of_reach(target, evidence[target.evidence])
+        reason = _obstacle(target, evidence[target.evidence])
         if reason:
             left[reason] += 1
         else:
@@ -77,7 +77,7 @@ def scorecard_cases(model: Model) -> tuple[tuple[PetabCondition, ...], dict[str,
     return cases, dict(left)
 
 
-def _out_of_reach(target: Target, row: Observation) -> str:
+def _obstacle(target: Target, row: Observation) -> str:
     how = target.measure
     if target.comparison not in ("fold", "z"):
         return "compared with a band or a direction"
@@ -103,19 +103,19 @@ def _case(protocol: Protocol, targets: Sequence[Target], evidence: Evidence, mod
     values = protocol.values(model.parameters)
     course = Subject(protocol.id, protocol.events(model.parameters), values)
     rest = baseline_values(model, values)
-    return PetabCondition(protocol.id, course, tuple(_reading(target, evidence, rest) for target in targets))
+    return PetabCondition(protocol.id, course, tuple(_measurement(target, evidence, rest) for target in targets))
 
 
 def baseline_values(model: Model, values: Mapping[str, float]) -> dict[str, float]:
-    """Every output of a drug-free person whose parameters differ by `values` (canonical)."""
+    """Every output of a drug-free subject with parameter `values` (canonical)."""
     found = run(model, [Subject("rest", (), values)], np.array([0.0]))
     return {str(name): float(found[name].values[0, 0]) for name in found.data_vars}
 
 
-def _reading(target: Target, evidence: Evidence, rest: Mapping[str, float]) -> Measurement:
+def _measurement(target: Target, evidence: Evidence, rest: Mapping[str, float]) -> Measurement:
     row, how = evidence[target.evidence], target.measure
     log = target.comparison == "fold"
-    noise = math.log(FOLD[0]) if log else standard_error(row) * row.factor
+    noise = math.log(FOLD_LIMITS[0]) if log else standard_error(row) * row.factor
     paper = evidence.references[row.reference].citation
     return Measurement(
         formula(how.output, how.relative_to, how.factor, rest), float(how.time), row.canonical_value, noise, log,
@@ -124,7 +124,7 @@ def _reading(target: Target, evidence: Evidence, rest: Mapping[str, float]) -> M
 
 
 def formula(output: str, seen_as: str, factor: float, rest: Mapping[str, float]) -> str:
-    """An expression of outputs, seen as itself or against rest, in SBML ids."""
+    """An expression of outputs in SBML ids, as a value or relative to the baseline."""
     y = _NAME.sub(lambda found: sbml_id(found[0]), output)
     at_rest = 0.0 if seen_as == "value" else float(value_of(output, rest))
     text = SEEN_AS[seen_as].format(y=y, rest=at_rest)
@@ -132,17 +132,19 @@ def formula(output: str, seen_as: str, factor: float, rest: Mapping[str, float])
 
 
 def scenario_case(scenario: Scenario, model: Model) -> PetabCondition:
-    """The treated person of a scenario, read at many times from our own curves: what another engine should find."""
+    """The treated patient of a scenario with simulated measurements, for a test of another engine."""
     treated = subjects(scenario, model)[0]
     starts = sorted({entry.time for entry in treated.events})
     found = run(model, [treated], output_times(scenario.horizon, starts, per_dose=12), tolerance=1e-9)
-    return PetabCondition("treated", treated, tuple(_simulated(found, [n for n in SIMULATED if n in found.data_vars])))
+    return PetabCondition(
+        "treated", treated, tuple(_simulated(found, [n for n in SIMULATED_OUTPUTS if n in found.data_vars]))
+    )
 
 
 def _simulated(found: xr.Dataset, names: Sequence[str]) -> Iterator[Measurement]:
     for name in names:
         curve = found[name].values[0]
-        noise = SHARE * float(np.abs(curve).max()) or SHARE
+        noise = RELATIVE_NOISE * float(np.abs(curve).max()) or RELATIVE_NOISE
         for time, value in zip(found["time"].values, curve, strict=True):
             unit = str(found[name].attrs["units"])
             yield Measurement(sbml_id(name), float(time), float(value), noise, False, unit, "simulated", "KetaMech")

@@ -1,4 +1,4 @@
-"""Doses back from the experiments of a PEtab 2 problem as KetaMech writes it: one course an experiment."""
+"""Doses of the experiments of a PEtab 2 problem written by KetaMech."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from ketamech.core import InputError
 from ketamech.core.atomic_files import read_json
 from ketamech.exchange.sbml.ids import INFLOW, own_name
+from ketamech.exchange.sbml.importer import read_text
 from ketamech.exchange.sbml.read_doses import ParsedDoses, doses_of_sbml
-from ketamech.exchange.sbml.reader import text_of
 from ketamech.parameters import ParameterTable
 
 EXPECTED = "a problem.yaml of version 2 as KetaMech writes it"
@@ -19,13 +19,13 @@ Cells = list[dict[str, str]]
 
 
 def doses_of_petab(problem: Path, parameters: ParameterTable) -> dict[str, tuple[ParsedDoses, float]]:
-    """What each experiment puts into whom, and the last hour at which it is looked at. Raises BadInput, naming it."""
+    """The input profile and the last measurement time (h) of each experiment. Raises InputError."""
     config = _config(problem)
     models = config.get("model_files")
     first = next(iter(models.values()), None) if isinstance(models, dict) and len(models) == 1 else None
     if not isinstance(first, dict) or not isinstance(first.get("location"), str):
         raise InputError("not one model", file=problem, key="model_files", expected=EXPECTED)
-    model = text_of(_beside(problem, first["location"]))
+    model = read_text(_sibling(problem, first["location"]))
     conditions: dict[str, Cells] = {}
     for row in _tables(problem, config, "condition", ("conditionId", "targetId", "targetValue")):
         conditions.setdefault(row["conditionId"], []).append(row)
@@ -38,13 +38,15 @@ def doses_of_petab(problem: Path, parameters: ParameterTable) -> dict[str, tuple
     found = {}
     for name, each in periods.items():
         begun = doses_of_sbml(model, parameters)
-        _put(begun, sorted(each), conditions, problem)
+        _add_changes(begun, sorted(each), conditions, problem)
         found[name] = (begun, last.get(name, 0.0))
     return found
 
 
-def _put(found: ParsedDoses, periods: list[tuple[float, str]], conditions: Mapping[str, Cells], problem: Path) -> None:
-    """The changes of every period; at the first one a value is start plus dose, and the start is none."""
+def _add_changes(
+    found: ParsedDoses, periods: list[tuple[float, str]], conditions: Mapping[str, Cells], problem: Path
+) -> None:
+    """Add the changes of every period; at time 0 a value is the dose itself, because the dosed states start at 0."""
     flowing: dict[str, float] = {}
     for at, condition in periods:
         if condition and condition not in conditions:
@@ -54,19 +56,19 @@ def _put(found: ParsedDoses, periods: list[tuple[float, str]], conditions: Mappi
             state = own_name(target)
             if target.startswith(f"{INFLOW}__"):
                 speed = _number(text, problem)
-                found.entering.step(state, at, speed - flowing.get(state, 0.0))
+                found.profile.step(state, at, speed - flowing.get(state, 0.0))
                 flowing[state] = speed
                 continue
             same, _, more = text.partition(" + ")
             if (more and same != target) or (not more and at > 0):
                 what = f"condition '{condition}' does more to {target} than a dose"
                 raise InputError(what, file=problem, key=condition, expected="the state plus a number")
-            found.entering.add(state, at, _number(more or text, problem))
+            found.profile.add(state, at, _number(more or text, problem))
 
 
 def _config(problem: Path) -> dict[str, Any]:
     try:
-        config = read_json(text_of(problem))
+        config = read_json(read_text(problem))
     except ValueError:
         raise InputError("this is no problem of KetaMech", file=problem, expected=EXPECTED) from None
     if not isinstance(config, dict) or not str(config.get("format_version", "")).startswith("2"):
@@ -80,15 +82,15 @@ def _tables(problem: Path, config: Mapping[str, Any], kind: str, columns: tuple[
         raise InputError(f"no list of {kind} tables", file=problem, key=f"{kind}_files", expected=EXPECTED)
     rows: Cells = []
     for place in places:
-        path = _beside(problem, place)
-        for row in csv.DictReader(text_of(path).splitlines(), delimiter="\t"):
+        path = _sibling(problem, place)
+        for row in csv.DictReader(read_text(path).splitlines(), delimiter="\t"):
             if any(not isinstance(row.get(column), str) for column in columns):
                 raise InputError("a row lacks a column", file=path, expected=", ".join(columns))
             rows.append({column: row[column].strip() for column in columns})
     return rows
 
 
-def _beside(problem: Path, name: str) -> Path:
+def _sibling(problem: Path, name: str) -> Path:
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise InputError(f"'{name}' is not beside the problem", file=problem, expected="a file in its folder")
     return problem.parent / name

@@ -1,8 +1,8 @@
-"""Courses and readings as PEtab problems: version 1 with doses as events of the models, version 2 as experiments.
+"""Writes PEtab problems: version 1 with doses as SBML events, version 2 with doses as experiments.
 
-A folder holds `v1/problem.yaml` (one model a course) and `v2/<person>/problem.yaml` (one model a person, one experiment
-a course: each time at which something is given is a period whose condition sets what enters). Columns that PEtab does
-not know (unit, source, citation) say where a number comes from.
+A folder contains `v1/problem.yaml` (one model per condition) and `v2/<person>/problem.yaml` (one model per subject, one
+experiment per condition: each dose time is a period whose condition sets the doses). Extra columns (unit, source,
+citation) give the source of a number.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from ketamech.core import SolverError
 from ketamech.engine import Events, events
 from ketamech.estimation.calibration import EstimatedParameter, load_estimated
 from ketamech.exchange.petab.problem import Measurement, PetabCondition
-from ketamech.exchange.sbml.export import BOLUS_KIND, DosedStart, EventAssignment, doses_of, write_sbml
+from ketamech.exchange.sbml.export import BOLUS_KIND, DosedStart, EventAssignment, dose_changes, write_sbml
 from ketamech.exchange.sbml.ids import inflow_id, sbml_id
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.model import Model
 
-PRIOR_SD_BOUND = 4.0  # bounds lie so many SD of the prior about the table's value
+PRIOR_SD_BOUND = 4.0  # distance of the bounds from the table value in SD of the prior
 Rows = list[dict[str, object]]
 LOSSY_FEATURES = (
-    "peaks, areas and half-lives of curves, bands, comparisons of two courses, populations and trials",
-    "rest values (rest__...) and starts that follow when a parameter is changed: they stay those of each person",
-    "how wide a fold comparison is: its noise is the scorecard's limit of 'inside', the logarithm of 1.25 (assumed)",
+    "peaks, areas and half-lives of curves, bands, comparisons of two conditions, populations and trials",
+    "baseline values (rest__...) and initial values: they do not follow when a parameter is changed",
+    "the error of a fold comparison: its noise is the scorecard's limit of 'inside', the logarithm of 1.25 (assumed)",
 )
 
 
 @dataclass(frozen=True)
 class _PreparedSubject:
-    """A case ready to be written: its person's inputs and start, and what it is given."""
+    """A condition with the inputs, initial state and dose events of its subject."""
 
     condition: PetabCondition
     inputs: np.ndarray
@@ -46,7 +46,7 @@ class _PreparedSubject:
 
 
 def petab_files(cases: Sequence[PetabCondition], model: Model) -> dict[str, str]:
-    """Text of every file of the problems, by place. Raises SolveFailed where no rest state is found."""
+    """Text of every file of the problems, by path. Raises SolverError where no steady state is found."""
     patients = Ensemble.of_subjects(model, [case.subject for case in cases])
     first = patients.initial()
     if not first.found.all():
@@ -59,10 +59,10 @@ def petab_files(cases: Sequence[PetabCondition], model: Model) -> dict[str, str]
 
 
 def lossy_features(model: Model) -> list[str]:
-    """What the problems leave out."""
+    """Features that the problems lose."""
     inside = model.system.parameter_names
     outside = [one.name for one in load_estimated(model.parameters) if one.name not in inside]
-    left = f"parameters of populations, which no equation holds: {', '.join(outside)}" if outside else ""
+    left = f"population parameters, which are in no equation: {', '.join(outside)}" if outside else ""
     return [*LOSSY_FEATURES, *([left] if left else [])]
 
 
@@ -111,8 +111,8 @@ def _person(group: Sequence[_PreparedSubject], model: Model, estimated: Sequence
     }
     for one in group:
         name = _identifier(one.condition.name)
-        doses = doses_of(system, one.start, one.events)
-        periods = [(0.0, conditions.first(doses)), *((at, conditions.after_dose(c)) for at, c in doses.later.items())]
+        doses = dose_changes(system, one.start, one.events)
+        periods = [(0.0, conditions.first(doses)), *((at, conditions.after_dose(c)) for at, c in doses.changes.items())]
         experiments += [{"experimentId": name, "time": at, "conditionId": condition} for at, condition in periods]
         measurements += _measurements(one.condition, about, "experimentId")
     text = write_sbml(
@@ -140,7 +140,7 @@ _KINDS = ("parameter", "condition", "experiment", "observable", "measurement")
 
 
 class _Conditions:
-    """What enters at a time as conditions: equal changes are one condition."""
+    """Doses as PEtab conditions; equal changes share one condition."""
 
     def __init__(self, states: Sequence[Any]) -> None:
         self._names = [state.name for state in states]
@@ -148,12 +148,12 @@ class _Conditions:
         self.rows: Rows = []
 
     def first(self, doses: DosedStart) -> str:
-        """The id of what is given at the start: there, a value must not depend on the state before it."""
-        amounts = [(sbml_id(self._names[i]), repr(float(doses.start[i]))) for i in doses.now.amounts]
-        return self._id(amounts, doses.now)
+        """The condition at time 0, where a value must not depend on an earlier state."""
+        amounts = [(sbml_id(self._names[i]), repr(float(doses.start[i]))) for i in doses.at_start.amounts]
+        return self._id(amounts, doses.at_start)
 
     def after_dose(self, change: EventAssignment) -> str:
-        """The id of what is given later: amounts are added to what is there."""
+        """The condition of a later dose: amounts are added to the state."""
         targets = [(sbml_id(self._names[i]), f"{sbml_id(self._names[i])} + {s!r}") for i, s in change.amounts.items()]
         return self._id(targets, change)
 
@@ -168,19 +168,19 @@ class _Conditions:
 
 
 class _Observables:
-    """Each formula that is read, once for each kind of noise, with a noise of its own for each measurement."""
+    """One observable per formula and kind of noise, with the noise of each measurement as a placeholder."""
 
     def __init__(self, readings: Iterable[Measurement]) -> None:
         keys = dict.fromkeys((reading.formula, reading.log) for reading in readings)
         self._ids = {key: f"observable_{i}" for i, key in enumerate(keys, 1)}
 
     def id(self, reading: Measurement) -> str:
-        """The id of what is read."""
+        """The observable id of a measurement."""
         return self._ids[reading.formula, reading.log]
 
     @property
     def rows_1(self) -> Rows:
-        """As version 1 has them."""
+        """Rows of version 1."""
         return [
             {"observableId": name, "observableFormula": formula, "observableTransformation": "log" if log else "lin",
              "noiseFormula": f"noiseParameter1_{name}", "noiseDistribution": "normal"}
@@ -189,7 +189,7 @@ class _Observables:
 
     @property
     def rows_2(self) -> Rows:
-        """As version 2 has them."""
+        """Rows of version 2."""
         return [
             {"observableId": name, "observableFormula": formula, "noiseFormula": f"noise_{name}",
              "noiseDistribution": "log-normal" if log else "normal", "noisePlaceholders": f"noise_{name}"}

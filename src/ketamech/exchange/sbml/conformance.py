@@ -1,7 +1,7 @@
-"""The semantic cases of the SBML Test Suite, from a folder that the user points at: passed, wrong, or refused by name.
+"""Runs the semantic cases of the SBML Test Suite in a user's folder: passed, wrong, or refused with the reason.
 
 A case is a folder NNNNN with `NNNNN-settings.txt`, `NNNNN-results.csv` and models `NNNNN-sbml-lXvY.xml`; the newest
-level is taken. A value passes within `absolute` + `relative` times the expected one, as the suite says.
+level is used. A value passes within `absolute` + `relative` times the expected value, as the suite defines.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ORDER = (PASSED, WRONG, CRASHED, FAILED, REFUSED)
 
 @dataclass(frozen=True)
 class Settings:
-    """What a case asks for."""
+    """The settings of a case."""
 
     start: float
     duration: float
@@ -44,15 +44,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """How a case ended, and why."""
+    """The outcome of a case and its reason."""
 
     case: str
-    word: str
-    why: str = ""
+    outcome: str
+    reason: str = ""
 
 
 def run_suite(folder: Path, *, tell: Callable[[str], None] = lambda line: None) -> list[CaseResult]:
-    """Every case of a folder of cases, in order. Raises BadInput where there is none."""
+    """Every case of a folder of cases, in order. Raises InputError where there is none."""
     cases = sorted(path.parent for path in folder.rglob("*-settings.txt")) if folder.is_dir() else []
     if not cases:
         what = "no semantic cases"
@@ -67,26 +67,26 @@ def run_suite(folder: Path, *, tell: Callable[[str], None] = lambda line: None) 
 
 
 def summary(outcomes: Sequence[CaseResult]) -> list[dict[str, object]]:
-    """How many ended in which way, and for which reasons."""
-    counts = Counter((one.word, _reason(one)) for one in outcomes)
+    """Number of cases by outcome and reason."""
+    counts = Counter((one.outcome, _reason(one)) for one in outcomes)
     ordered = sorted(counts.items(), key=lambda item: (ORDER.index(item[0][0]), -item[1]))
     return [{"outcome": word, "cases": number, "why": why} for (word, why), number in ordered]
 
 
 def run_case(folder: Path) -> CaseResult:
-    """One case: what is not supported is refused, never passed by accident."""
+    """Run one case; unsupported features are refused."""
     name = folder.name
     try:
         asked = read_settings(folder / f"{name}-settings.txt")
         expected = read_results(folder / f"{name}-results.csv")
         model = import_sbml(_newest(folder))
         found = simulate_imported(model, asked.times, tolerance=_tolerance(asked))
-        return _compared(name, asked, expected, found)
+        return _compare(name, asked, expected, found)
     except InputError as problem:
         return CaseResult(name, REFUSED, problem.what)
     except KetaMechError as problem:
         return CaseResult(name, FAILED, str(problem).splitlines()[0])
-    except Exception as problem:  # a fault of ours is one case lost, told by name, not the whole suite
+    except Exception as problem:  # an unexpected error fails one case and not the whole suite
         return CaseResult(name, CRASHED, f"{type(problem).__name__}: {problem}".splitlines()[0])
 
 
@@ -94,7 +94,7 @@ def _tolerance(asked: Settings) -> float:
     return float(np.clip(asked.relative * 1e-4, 1e-11, 1e-8))
 
 
-def _compared(name: str, asked: Settings, expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> CaseResult:
+def _compare(name: str, asked: Settings, expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> CaseResult:
     for variable in asked.variables:
         wanted = expected.get(variable)
         key = f"amount({variable})" if variable in asked.amounts and f"amount({variable})" in found else variable
@@ -117,10 +117,10 @@ def _concentration(variable: str, found: dict[str, np.ndarray]) -> np.ndarray | 
 
 
 def _reason(one: CaseResult) -> str:
-    """Why, without the names of one model."""
-    if one.word != REFUSED:
+    """The reason without names of the model."""
+    if one.outcome != REFUSED:
         return ""
-    return " ".join(word for word in one.why.split() if not word.startswith(("'", '"')))
+    return " ".join(word for word in one.reason.split() if not word.startswith(("'", '"')))
 
 
 def _newest(folder: Path) -> Path:
@@ -132,7 +132,7 @@ def _newest(folder: Path) -> Path:
 
 
 def read_settings(path: Path) -> Settings:
-    """The settings of a case. Raises BadInput for a file that holds none."""
+    """The settings of a case. Raises InputError for another file."""
     try:
         lines = [line.partition(":") for line in path.read_text(encoding="utf-8").splitlines() if ":" in line]
         cells = {name.strip().lower(): value.strip() for name, _, value in lines}
@@ -148,7 +148,7 @@ def read_settings(path: Path) -> Settings:
 
 
 def read_results(path: Path) -> dict[str, np.ndarray]:
-    """The expected values by variable. Raises BadInput for a file that holds none."""
+    """The expected values by variable. Raises InputError for another file."""
     try:
         rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
         names = [name.strip().rpartition("`")[2] for name in _cells(rows[0])]
@@ -159,7 +159,7 @@ def read_results(path: Path) -> dict[str, np.ndarray]:
 
 
 def _cells(row: list[str]) -> list[str]:
-    """The cells of a line; some files end each line with a comma, which starts no cell."""
+    """The cells of a line; a trailing comma starts no cell."""
     return row[:-1] if row and not row[-1].strip() else row
 
 

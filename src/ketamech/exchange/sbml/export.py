@@ -1,42 +1,178 @@
-"""The whole system as one SBML document, with what one patient is given as events.
+"""The system as one SBML document, with the doses of one patient as events, and the same as Antimony text.
 
-States are parameters with rate rules, offers are assignment rules (initial assignments where fixed for a person), and
-everything given at one time is one event at exactly that time. Time is in hours, every value in its canonical unit.
-What SBML cannot carry is left behind: spreads of parameters, bounds of states, other courses of the same scenario.
+States are parameters with rate rules, outputs are assignment rules (initial assignments where constant for a patient),
+and all doses of one time are one event at exactly that time. Time is in hours, every value in its canonical unit. SBML
+does not contain spreads of parameters, bounds of states and other subjects of the same scenario.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
+from typing import Any
 
 import numpy as np
 
-from ketamech.core import InputError, SolverError
+from ketamech.core import InputError, ModelError, SolverError
 from ketamech.dosing.subject import Subject
 from ketamech.engine import Events
-from ketamech.exchange.annotations import Resource, papers_of, resources_of
-from ketamech.exchange.sbml.document import DIGITS, SbmlWriter
-from ketamech.exchange.sbml.ids import formula, inflow_id, sbml_id, unit_id
+from ketamech.exchange.annotations import EXPRESSION, FRAMEWORK, Resource, papers_of, resources_of, sbo_term
+from ketamech.exchange.optional_libraries import antimony, libsbml
+from ketamech.exchange.sbml.ids import formula, inflow_id, sbml_id, unit_id, unit_parts
 from ketamech.model.system import System
 from ketamech.parameters import HUMAN, Parameter
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.model import Model
 
+LEVEL, VERSION = 3, 1  # supported by every simulator; version 2 adds nothing that the system uses
+DIGITS = 15  # significant digits of a number written by libSBML
+# positive(x) is x above 0, 0 below and 5e-151 at 0, so that neither it nor its powers have a NaN derivative at 0 (in
+# AMICI the derivative of abs(x) is x / sign(x)). A piecewise would restart libRoadRunner at 0, and sqrt(x * x) takes
+# libRoadRunner and COPASI up to twice as long. hill(x) is exactly 0 at 0: 1 - 1 / 1.
+FUNCTIONS = {
+    "positive": "lambda(x, (x + abs(x + 1e-150)) / 2)",
+    "hill": "lambda(x, half, n, 1 - 1 / (1 + positive(x / half)^n))",
+}
+
+
+class SbmlWriter:
+    """One SBML model; formulas are text in libSBML's L3 language, times in h; a number without unit is dimensionless.
+
+    `bare`: without notes and annotations. Raises InputError where python-libsbml is missing, ModelError for a formula
+    that libSBML cannot read.
+    """
+
+    def __init__(self, name: str, about: Iterable[str], *, species: str = HUMAN, bare: bool = False) -> None:
+        self._libsbml, self._bare = libsbml(), bare
+        self._document = self._libsbml.SBMLDocument(LEVEL, VERSION)
+        self._model = self._document.createModel()
+        self._model.setId("ketamech")
+        self._model.setName(name)
+        self._note(self._model, about)
+        self._mark(self._model, FRAMEWORK, resources_of(f"species.{species}"))
+        self._model.setTimeUnits(self._unit("h"))
+        self._model.setVolumeUnits(self._unit("L"))
+        for declare in (self._model.setSubstanceUnits, self._model.setExtentUnits):
+            declare(self._unit("umol"))
+        for identifier, text in FUNCTIONS.items():
+            made = self._model.createFunctionDefinition()
+            made.setId(identifier)
+            made.setMath(self._math(text))
+
+    def parameter(
+        self,
+        identifier: str,
+        name: str,
+        unit: str,
+        value: float | None,
+        *,
+        moves: bool = False,
+        about: Iterable[str] = (),
+        resources: Iterable[Resource] = (),
+    ) -> None:
+        """A quantity in its canonical unit; `moves`: changed by rules or events."""
+        made = self._model.createParameter()
+        made.setId(identifier)
+        made.setName(name)
+        made.setConstant(not moves)
+        made.setUnits(self._unit(unit))
+        if value is not None:
+            made.setValue(float(value))
+        self._note(made, about)
+        self._mark(made, sbo_term(unit), resources)
+
+    def rate(self, identifier: str, text: str, reasons: Iterable[str]) -> None:
+        """The rate of change (per h) of a state, with the reason for each of its terms."""
+        made = self._model.createRateRule()
+        made.setVariable(identifier)
+        made.setMath(self._math(text))
+        self._note(made, reasons)
+        self._mark(made, EXPRESSION)
+
+    def rule(self, identifier: str, text: str, *, once: bool) -> None:
+        """The formula of an output: an initial assignment (`once`) or an assignment rule."""
+        made = self._model.createInitialAssignment() if once else self._model.createAssignmentRule()
+        (made.setSymbol if once else made.setVariable)(identifier)
+        made.setMath(self._math(text))
+
+    def event(self, at: float, assignments: Iterable[tuple[str, str]]) -> None:
+        """An event with all changes of one time."""
+        made = self._model.createEvent()
+        made.setId(f"given_{self._model.getNumEvents()}")
+        made.setUseValuesFromTriggerTime(True)
+        trigger = made.createTrigger()
+        trigger.setInitialValue(False)
+        trigger.setPersistent(True)
+        trigger.setMath(self._math(f"time >= {at!r} h"))
+        for variable, text in assignments:
+            changed = made.createEventAssignment()
+            changed.setVariable(variable)
+            changed.setMath(self._math(text))
+
+    def text(self) -> str:
+        """The document as XML."""
+        return str(self._libsbml.writeSBMLToString(self._document))
+
+    def _unit(self, text: str) -> str:
+        identifier = unit_id(text)
+        if identifier != "dimensionless" and self._model.getUnitDefinition(identifier) is None:
+            made = self._model.createUnitDefinition()
+            made.setId(identifier)
+            for kind, multiplier, scale, exponent in unit_parts(text):
+                part = made.createUnit()
+                part.setKind(self._libsbml.UnitKind_forName(kind))
+                part.setMultiplier(multiplier)
+                part.setScale(scale)
+                part.setExponent(exponent)
+        return identifier
+
+    def _math(self, text: str) -> Any:
+        found = self._libsbml.parseL3Formula(text)
+        if found is None:
+            raise ModelError(f"libSBML cannot read '{text}': {self._libsbml.getLastParseL3Error()}")
+        _without_unit(found)
+        return found
+
+    def _mark(self, element: Any, term: int, resources: Iterable[Resource] = ()) -> None:
+        """An SBO term, and MIRIAM resources as RDF."""
+        element.setSBOTerm(term)
+        for qualifier, address in () if self._bare else resources:
+            if not element.isSetMetaId():
+                element.setMetaId(f"about_{element.getId()}")
+            words = self._libsbml.CVTerm(self._libsbml.BIOLOGICAL_QUALIFIER)
+            words.setBiologicalQualifierType(qualifier)
+            words.addResource(address)
+            element.addCVTerm(words)
+
+    def _note(self, element: Any, lines: Iterable[str]) -> None:
+        body = "".join(f"<p>{escape(line)}</p>" for line in lines if line)
+        if body and not self._bare:
+            element.setNotes(f'<body xmlns="http://www.w3.org/1999/xhtml">{body}</body>')
+
+
+def _without_unit(node: Any) -> None:
+    """Declare every number of a formula dimensionless, because libSBML checks only declared units."""
+    if node.isNumber() and not node.isSetUnits():
+        node.setUnits("dimensionless")
+    for i in range(node.getNumChildren()):
+        _without_unit(node.getChild(i))
+
+
 DISCLAIMER = "For research and education only: not treatment or dosing advice."
-BOLUS_KIND = 0  # kind of an event: an amount enters at once
-# Share of a scale below which a number is written as 0. A rest state is found to rounding, and libRoadRunner multiplies
-# an absolute tolerance by every value that is not 0 (1e-100 would ask for more digits than there are).
+BOLUS_KIND = 0  # kind of an event: a bolus
+# Share of a scale below which a number is written as 0. A steady state has rounding errors, and libRoadRunner multiplies
+# an absolute tolerance by every value other than 0 (with 1e-100 no double would satisfy it).
 ROUNDING = 1e-12
 
 
 def course_sbml(
     model: Model, course: Subject, *, name: str | None = None, notes: Sequence[str] = (), species: str = HUMAN
 ) -> str:
-    """SBML text of one course: this person's values and rest (or steady) state, and what is given, as events.
+    """SBML text of one subject: parameter values, initial state, and dose events.
 
-    `notes` are remarks on the whole model, one paragraph each. Raises SolveFailed when no rest state is found, and
-    BadInput as `write_sbml` does.
+    `notes`: remarks on the whole model, one paragraph each. Raises SolverError when no steady state is found, and
+    InputError as `write_sbml` does.
     """
     patient = Ensemble.of_subjects(model, [course])
     first = patient.initial()
@@ -60,23 +196,23 @@ def write_sbml(
     always_infused: Collection[int] = (),
     without_annotations: bool = False,
 ) -> str:
-    """SBML Level 3 text of `system` for one patient; `bare`: without notes and annotations.
+    """SBML Level 3 text of `system` for one patient.
 
-    `inputs` [input] are parameters, then resting values, in the order of `system.inputs`; `start` [state] is the
-    patient's rest state; `given` is what the patient gets. What is given at time 0 is in the starting values. States
-    that are `infused` (index) have a constant input even where nothing is given.
-    Raises BadInput for vectors that do not fit the system or where python-libsbml is missing.
+    `inputs` [input]: parameters, then baseline values, in the order of `system.inputs`; `start` [state]: the initial
+    state; `given`: the dose events. Doses at time 0 are part of the initial values. States in `always_infused` (indices)
+    have an inflow parameter even without an infusion. Raises InputError for vectors that do not fit the system and
+    where python-libsbml is missing.
     """
     _check_exportable("inputs", inputs, system.inputs)
     _check_exportable("start", start, system.state_names)
     equations = f"KetaMech, equations {system.fingerprint}; time in hours."
     document = SbmlWriter(name, [equations, DISCLAIMER, *notes], species=species, bare=without_annotations)
-    doses = doses_of(system, start, given)
+    doses = dose_changes(system, start, given)
     doses.inflows.update({i: 0.0 for i in always_infused if i not in doses.inflows})
     _write_inputs(document, system, inputs)
     _write_states(document, system, doses)
     _write_offers(document, system)
-    for at, change in doses.later.items():
+    for at, change in doses.changes.items():
         document.event(at, assignments(system, change))
     return document.text()
 
@@ -86,12 +222,12 @@ def _check_exportable(what: str, vector: np.ndarray, names: tuple[str, ...]) -> 
         raise InputError(f"{what} has shape {np.shape(vector)}", expected=f"one patient's {len(names)} values")
     bad = [name for name, value in zip(names, vector, strict=True) if not np.isfinite(value)]
     if bad:
-        raise InputError(f"{what} holds no number for {bad[0]}", expected="finite values")
+        raise InputError(f"{what} has no finite value for {bad[0]}", expected="finite values")
 
 
 @dataclass(frozen=True)
 class EventAssignment:
-    """What happens at one time: amounts that enter at once, and constant inputs (per h) from then on, by state."""
+    """The changes at one time: boluses, and constant inflows (per h) from then on, by state."""
 
     amounts: dict[int, float]
     inflows: dict[int, float]
@@ -99,16 +235,16 @@ class EventAssignment:
 
 @dataclass(frozen=True)
 class DosedStart:
-    """Values [state] and constant inputs at the start, with everything given up to time 0 (`now`); changes by time."""
+    """Initial values [state] and inflows including the doses up to time 0 (`at_start`); later `changes` by time."""
 
     start: np.ndarray
     inflows: dict[int, float]
-    now: EventAssignment
-    later: dict[float, EventAssignment]
+    at_start: EventAssignment
+    changes: dict[float, EventAssignment]
 
 
-def doses_of(system: System, start: np.ndarray, given: Events) -> DosedStart:
-    """What is given as changes: amounts add up, constant inputs are totals."""
+def dose_changes(system: System, start: np.ndarray, given: Events) -> DosedStart:
+    """Dose events as changes: boluses add up, inflows are totals."""
     scale = np.array([state.scale for state in system.states])
     begun = np.where(np.abs(start) < ROUNDING * scale, 0.0, start)
     flowing = {int(i): 0.0 for i, kind in zip(given.state, given.kind, strict=True) if kind != BOLUS_KIND}
@@ -116,7 +252,7 @@ def doses_of(system: System, start: np.ndarray, given: Events) -> DosedStart:
     before = dict(flowing)
     rows = (given.time.tolist(), given.kind.tolist(), given.state.tolist(), given.size.tolist())
     for at, kind, state, size in zip(*rows, strict=True):
-        # times that are written alike are one time: of two events at once, the second would undo the first
+        # equal written times must be one event: of two simultaneous events the second would undo the first
         change = later.setdefault(float(f"{at:.{DIGITS}g}"), EventAssignment({}, {})) if at > 0 else now
         if kind == BOLUS_KIND:
             change.amounts[state] = change.amounts.get(state, 0.0) + size
@@ -132,15 +268,15 @@ def _write_inputs(document: SbmlWriter, system: System, inputs: np.ndarray) -> N
     values = dict(zip(system.inputs, inputs.tolist(), strict=True))
     for name in system.parameter_names:
         row = system.parameters[name]
-        told, papers = _source(row, values[name]), _papers(row, values[name])
-        document.parameter(sbml_id(name), name, row.unit, values[name], about=told, resources=papers)
+        notes, papers = _source(row, values[name]), _papers(row, values[name])
+        document.parameter(sbml_id(name), name, row.unit, values[name], about=notes, resources=papers)
     for name in system.baseline_names:
         rest = f"rest({name})"
         document.parameter(sbml_id(rest), rest, system.units[name], values[rest], about=[f"drug-free value of {name}"])
 
 
 def _source(row: Parameter, value: float) -> list[str]:
-    """Where a value comes from; where it is this patient's own, what the table says."""
+    """The source of a value; for a patient's own value, the table value."""
     if value != row.canonical:
         return [f"set for this patient; {row.canonical:g} {row.canonical_unit} in the table"]
     return [f"{row.status}: {row.reason}", f"sources: {', '.join(row.evidence)}" if row.evidence else ""]
@@ -184,7 +320,7 @@ def _write_offers(document: SbmlWriter, system: System) -> None:
 
 
 def assignments(system: System, change: EventAssignment) -> list[tuple[str, str]]:
-    """What a change does, as (id, formula of its new value) in L3 language."""
+    """The assignments of a change as (id, formula of the new value) in L3 infix."""
     found = []
     for i, size in change.amounts.items():
         state = system.states[i]
@@ -197,3 +333,12 @@ def assignments(system: System, change: EventAssignment) -> list[tuple[str, str]
 
 def _per_hour(unit: str) -> str:
     return "1/h" if unit == "1" else f"({unit})/h"
+
+
+def antimony_text(sbml: str) -> str:
+    """SBML text as Antimony text. Raises InputError without the antimony package, ModelError for what it cannot read."""
+    found = antimony()
+    found.clearPreviousLoads()
+    if found.loadSBMLString(sbml) < 0:
+        raise ModelError(f"Antimony cannot read the model: {found.getLastError()}")
+    return str(found.getAntimonyString(found.getMainModuleName()))

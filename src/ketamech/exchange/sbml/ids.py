@@ -1,7 +1,7 @@
-"""How names, equations and units of a system are written in SBML.
+"""Ids, formulas and units of a system in SBML.
 
-Names: `stage.thing` is the id `stage__thing`, `rest(stage.thing)` is `rest__stage__thing`, and the constant input into
-a state is `inflow__stage__thing`. Two underscores stand in no name of ours, so that each id leads back to one name.
+Ids: `stage.name` is `stage__name`, `rest(stage.name)` is `rest__stage__name`, and the constant inflow into a state is
+`inflow__stage__name`. Names have no double underscore, so that each id corresponds to one name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NAME = re.compile(r"(?:rest\((?P<rested>[\w.]+)\)|(?P<plain>[\w.]+))\Z", re.ASC
 _WORD = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*\Z")
 REST, INFLOW = "rest", "inflow"
 
-# One of our base units in SBML's own: (kind, multiplier, scale, exponents of it per exponent of ours).
+# A base unit of KetaMech in SBML: (kind, multiplier, scale, SBML exponent per exponent).
 # SBML has no unit for a rating point, a heart beat or a treatment session: they are counted items.
 _KINDS: dict[str, tuple[str, float, int, Fraction]] = {
     "h": ("second", 3600.0, 0, Fraction(1)),
@@ -37,22 +37,22 @@ _KINDS: dict[str, tuple[str, float, int, Fraction]] = {
 
 
 def sbml_id(name: str) -> str:
-    """The SBML id of a state, offer, parameter or resting value. Raises BadModel for a name that has none."""
+    """The SBML id of a state, output, parameter or baseline value. Raises ModelError for an impossible name."""
     found = _NAME.match(name)
     plain = (found["plain"] or found["rested"]) if found else ""
     words = plain.split(".")
     if not all(_WORD.match(word) for word in words) or (len(words) > 1 and words[0] in (REST, INFLOW)):
-        raise ModelError(f"'{name}' cannot be told apart as an SBML id; use letters, digits and single underscores")
+        raise ModelError(f"'{name}' has no unique SBML id; use letters, digits and single underscores")
     return "__".join([REST, *words] if found and found["rested"] else words)
 
 
 def inflow_id(state: str) -> str:
-    """The id of the constant input into a state (state unit per h)."""
+    """The id of the constant inflow into a state (state unit per h)."""
     return f"{INFLOW}__{sbml_id(state)}"
 
 
 def own_name(identifier: str) -> str:
-    """The name behind an SBML id; the state behind the id of its constant input."""
+    """The name of an SBML id; the state for the id of its inflow."""
     first, _, after = identifier.partition("__")
     if first in (REST, INFLOW) and after:
         name = after.replace("__", ".")
@@ -66,7 +66,7 @@ def formula(expression: sympy.Expr) -> str:
 
 
 class _Formula(StrPrinter):
-    """SymPy's own text, except where L3 infix differs: ids, powers, the natural logarithm, every digit of a number."""
+    """Prints SymPy in L3 infix: ids, powers, natural logarithm, numbers with all digits."""
 
     def _print_Symbol(self, expr: sympy.Symbol) -> str:
         return sbml_id(expr.name)

@@ -1,27 +1,36 @@
-"""SBML -> an imported model: species, compartments, parameters, rules, reactions and events as states and offers.
+"""Reads an SBML file into an SbmlModel: species, compartments, parameters, rules, reactions and events.
 
-A species that reactions change is kept as an amount; in formulas its id means the concentration unless it has only
-substance units. What a rate rule changes is kept as what its id means. Time is a state of its own.
+The file is checked and converted to Level 3 with expanded functions; unsupported features are refused with their name. A
+species changed by reactions becomes an amount; in formulas its id means the concentration unless it has only substance
+units. A quantity with a rate rule is stored as what its id means. Time is a state. An algebraic rule (0 = formula) is
+solved for the one variable that nothing else determines.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import sympy
 
 from ketamech.core import InputError
-from ketamech.exchange.sbml.algebraic_rules import algebraic_unknowns, solved
-from ketamech.exchange.sbml.document import libsbml
+from ketamech.exchange.optional_libraries import libsbml
 from ketamech.exchange.sbml.mathml import TIME, Formulas
-from ketamech.exchange.sbml.reader import read_document
-from ketamech.exchange.sbml.sbml_model import AMOUNT, CLOCK, SLOPE, SbmlEvent, SbmlModel, crossing_function, named
+from ketamech.exchange.sbml.sbml_model import (
+    AMOUNT_SUFFIX,
+    CLOCK,
+    RATE_SUFFIX,
+    SbmlEvent,
+    SbmlModel,
+    qualified_name,
+    truth_value,
+)
 from ketamech.model.stage import symbol
 
 
 def import_sbml(path: Path | str) -> SbmlModel:
-    """The model of an SBML file. Raises BadInput, naming it, for anything that is not supported."""
+    """The model of an SBML file. Raises InputError, with its name, for an unsupported feature."""
     document = read_document(Path(path))
     try:
         return _SbmlImporter(document.getModel(), Path(path)).made
@@ -34,18 +43,18 @@ def import_sbml(path: Path | str) -> SbmlModel:
 
 
 class _SbmlImporter:
-    """One model while it is being read: what each id means first, then rules, reactions and events."""
+    """Builds one model: the meaning of each id first, then rules, reactions and events."""
 
     def __init__(self, model: Any, path: Path) -> None:
         self.model, self.path, self.names = model, path, libsbml()
         self.made = SbmlModel(model.getName() or model.getId() or path.stem)
         self.made.symbol_of_id[TIME] = symbol(CLOCK)
-        self.made.rates[CLOCK], self.made.starts[CLOCK] = sympy.Integer(1), sympy.Integer(0)
+        self.made.rates[CLOCK], self.made.initial_values[CLOCK] = sympy.Integer(1), sympy.Integer(0)
         rules = [model.getRule(i) for i in range(model.getNumRules())]
         self.ruled = {rule.getVariable(): rule for rule in rules if not rule.isAlgebraic()}
         self.first = {a.getSymbol(): a for a in _all(model, "InitialAssignment") if a.isSetMath()}
         self.set_by_events = {a.getVariable() for event in _all(model, "Event") for a in _all(event, "EventAssignment")}
-        self.rated: dict[str, None] = {}  # ids whose rate of change some formula uses
+        self.rated: dict[str, None] = {}  # ids whose rate of change is used in a formula
         self.reacting = self._reacting()
         self.implied = algebraic_unknowns(self.names, model, {*self.ruled, *self.reacting, *self.set_by_events})
         for compartment in _all(model, "Compartment"):
@@ -56,17 +65,19 @@ class _SbmlImporter:
         for species in _all(model, "Species"):
             self._species(species)
         for reaction in _all(model, "Reaction"):
-            self.made.symbol_of_id[reaction.getId()] = symbol(named(reaction.getId()))
+            self.made.symbol_of_id[reaction.getId()] = symbol(qualified_name(reaction.getId()))
         self._rules()
         self._starts()
         self._reactions()
         self.made.events += [self._event(event) for event in _all(model, "Event") if _can_fire(event)]
         for identifier in self.rated:
-            self.made.rules[named(identifier) + SLOPE] = self.made.slope(named(identifier))
+            self.made.rules[qualified_name(identifier) + RATE_SUFFIX] = self.made.rate_of_change(
+                qualified_name(identifier)
+            )
         self.made.resolve_initial_values()
 
     def formula(self, node: Any, where: str) -> sympy.Expr:
-        """A formula of the model in our symbols."""
+        """A formula of the model in symbols."""
         return self._formulas(where).value(node)
 
     def _formulas(self, where: str) -> Formulas:
@@ -74,9 +85,9 @@ class _SbmlImporter:
         return Formulas(self.names, self.made.symbol_of_id, numbers, where, self._rate_of)
 
     def _rate_of(self, identifier: str) -> sympy.Expr:
-        """A name for the rate of change of what an id means; what it is can be said when all is read."""
+        """The symbol of a rate of change; its expression is added after everything is read."""
         self.rated[identifier] = None
-        return symbol(named(identifier) + SLOPE)
+        return symbol(qualified_name(identifier) + RATE_SUFFIX)
 
     def _reacting(self) -> set[str]:
         """Species that reactions change."""
@@ -85,19 +96,19 @@ class _SbmlImporter:
         return {part.getSpecies() for part in sides} - inert
 
     def _plain(self, identifier: str, value: float | sympy.Expr | None) -> None:
-        """A compartment, a parameter or a stoichiometry: what it means and how it moves."""
-        name = named(identifier)
+        """A compartment, parameter or stoichiometry: its symbol, and whether it is a state, constant or rule."""
+        name = qualified_name(identifier)
         self.made.symbol_of_id[identifier] = symbol(name)
         rule = self.ruled.get(identifier)
         if identifier in self.implied or (rule is not None and rule.isAssignment()):
-            return  # an offer, written by _rules
+            return  # an output, written by _rules
         number = sympy.nan if value is None else sympy.sympify(value)
         if rule is not None or identifier in self.set_by_events:
             self.made.rates[name] = sympy.Integer(0)
-            self.made.starts[name] = number
+            self.made.initial_values[name] = number
             self.made.state_of_id[identifier] = (name, None)
         elif identifier in self.first:
-            self.made.rules[name] = number  # a value worked out at the start, filled in by _starts
+            self.made.rules[name] = number  # an initial assignment, filled in by _starts
         elif value is None:
             raise InputError(
                 f"'{identifier}' has no value", key=identifier, expected="a value, a rule or an assignment"
@@ -106,7 +117,7 @@ class _SbmlImporter:
             self.made.constants[name] = float(value)
 
     def _stoichiometries(self) -> None:
-        """Numbers of particles that have an id may be used, ruled and set like parameters."""
+        """A stoichiometry with an id can be used, ruled and set like a parameter."""
         for reaction in _all(self.model, "Reaction"):
             for part in (*_all(reaction, "Reactant"), *_all(reaction, "Product")):
                 if part.isSetId():
@@ -114,24 +125,24 @@ class _SbmlImporter:
 
     def _species(self, species: Any) -> None:
         identifier = species.getId()
-        name, volume = named(identifier), self._volume(species)
-        if identifier in self.ruled or identifier in self.implied:  # kept as what its id means
+        name, volume = qualified_name(identifier), self._volume(species)
+        if identifier in self.ruled or identifier in self.implied:  # stored as what its id means
             self._plain(identifier, self._meant(species))
             self.made.amounts[identifier] = symbol(name) * volume
             if name in self.made.rates and volume != 1:
                 self.made.concentration_states[name] = volume.name
             return
-        amount = symbol(name + AMOUNT) if volume != 1 else symbol(name)
+        amount = symbol(name + AMOUNT_SUFFIX) if volume != 1 else symbol(name)
         self.made.symbol_of_id[identifier] = symbol(name)
         self.made.amounts[identifier] = amount
         if volume != 1:
             self.made.rules[name] = amount / volume
         self.made.rates[amount.name] = sympy.Integer(0)
-        self.made.starts[amount.name] = self._first_amount(species)
+        self.made.initial_values[amount.name] = self._first_amount(species)
         self.made.state_of_id[identifier] = (amount.name, species.getCompartment() if volume != 1 else None)
 
     def _volume(self, species: Any) -> sympy.Expr:
-        """What a concentration is multiplied by to be an amount; 1 where the id means the amount itself."""
+        """The volume that turns a concentration into an amount; 1 where the id means the amount."""
         compartment = self.model.getCompartment(species.getCompartment())
         flat = compartment.isSetSpatialDimensions() and compartment.getSpatialDimensions() == 0
         if species.getHasOnlySubstanceUnits() or flat:
@@ -139,7 +150,7 @@ class _SbmlImporter:
         return self.made.symbol_of_id[species.getCompartment()]
 
     def _meant(self, species: Any) -> sympy.Expr | None:
-        """The start of a species as what its id means."""
+        """The initial value of a species in the meaning of its id."""
         size = self.made.symbol_of_id[species.getCompartment()]
         concentration = self._volume(species) != 1
         if species.isSetInitialConcentration():
@@ -160,7 +171,7 @@ class _SbmlImporter:
 
     def _rules(self) -> None:
         for identifier, rule in self.ruled.items():
-            name = named(identifier)
+            name = qualified_name(identifier)
             if not rule.isSetMath():
                 raise InputError(f"the rule of '{identifier}' has no formula", key=identifier, expected="a formula")
             found = self.formula(rule.getMath(), f"the rule of '{identifier}'")
@@ -170,41 +181,43 @@ class _SbmlImporter:
                 self.made.rates[name] = found
         for identifier, rule in self.implied.items():
             found = self.formula(rule.getMath(), f"the algebraic rule for '{identifier}'")
-            self.made.rules[named(identifier)] = solved(found, symbol(named(identifier)), identifier)
+            self.made.rules[qualified_name(identifier)] = solve_for(
+                found, symbol(qualified_name(identifier)), identifier
+            )
 
     def _starts(self) -> None:
         """Initial assignments, in place of initial values."""
         for identifier, assignment in self.first.items():
             found = self.formula(assignment.getMath(), f"the initial assignment of '{identifier}'")
-            name = named(identifier)
+            name = qualified_name(identifier)
             if identifier in self.made.state_of_id:
                 state, compartment = self.made.state_of_id[identifier]
-                self.made.starts[state] = found * self.made.symbol_of_id[compartment] if compartment else found
+                self.made.initial_values[state] = found * self.made.symbol_of_id[compartment] if compartment else found
             elif name in self.made.rules:
                 del self.made.rules[name]
-                self.made.fixed[name] = found
+                self.made.initial_assignments[name] = found
             else:
-                self.made.starts[name] = found
+                self.made.initial_values[name] = found
 
     def _reactions(self) -> None:
         for reaction in _all(self.model, "Reaction"):
             identifier = reaction.getId()
             law = reaction.getKineticLaw() if reaction.isSetKineticLaw() else None
             if law is None:
-                self.made.rules[named(identifier)] = sympy.Integer(0)
+                self.made.rules[qualified_name(identifier)] = sympy.Integer(0)
                 continue
-            self.made.rules[named(identifier)] = self.formula(law.getMath(), f"the rate of '{identifier}'")
+            self.made.rules[qualified_name(identifier)] = self.formula(law.getMath(), f"the rate of '{identifier}'")
             for sign, kind in ((-1, "Reactant"), (1, "Product")):
                 for part in _all(reaction, kind):
                     if part.getSpecies() in self.reacting and part.getSpecies() not in self.ruled:
-                        self._flow(part, sign * symbol(named(identifier)))
+                        self._flow(part, sign * symbol(qualified_name(identifier)))
 
     def _flow(self, part: Any, rate: sympy.Expr) -> None:
         state, _ = self.made.state_of_id[part.getSpecies()]
         self.made.rates[state] += self._count(part) * self._factor(part.getSpecies()) * rate
 
     def _count(self, part: Any) -> sympy.Expr:
-        """How many particles: a number, or a symbol where the reference has an id."""
+        """The stoichiometry: a number, or a symbol where the reference has an id."""
         if part.isSetId() and part.getId() in self.made.symbol_of_id:
             return self.made.symbol_of_id[part.getId()]
         if part.isSetStoichiometryMath():
@@ -226,14 +239,14 @@ class _SbmlImporter:
         assigned = []
         for one in _all(event, "EventAssignment"):
             if one.getVariable() not in self.made.state_of_id:
-                what = f"{where} sets '{one.getVariable()}', which does not stand by itself"
+                what = f"{where} sets '{one.getVariable()}', which is not a variable"
                 raise InputError(what, expected="a variable")
             if one.isSetMath():
                 assigned.append((one.getVariable(), self.formula(one.getMath(), where)))
         delay = event.getDelay() if event.isSetDelay() else None
         priority = event.getPriority() if event.isSetPriority() else None
         return SbmlEvent(
-            name, crossing_function(fires), tuple(assigned),
+            name, truth_value(fires), tuple(assigned),
             self.formula(delay.getMath(), where) if delay is not None and delay.isSetMath() else sympy.Integer(0),
             self.formula(priority.getMath(), where) if priority is not None and priority.isSetMath() else None,
             event.getUseValuesFromTriggerTime(), trigger.getPersistent(), trigger.getInitialValue(),
@@ -248,3 +261,138 @@ def _can_fire(event: Any) -> bool:
 def _all(owner: Any, kind: str) -> list[Any]:
     count = getattr(owner, "getNumSpecies" if kind == "Species" else f"getNum{kind}s")()
     return [getattr(owner, f"get{kind}")(i) for i in range(count)]
+
+
+EXPECTED = "a rule that is linear in the one variable that nothing else determines"
+
+
+def algebraic_unknowns(names: Any, model: Any, taken: Collection[str]) -> dict[str, Any]:
+    """{variable: the algebraic rule that determines it}; `taken`: ids determined by rules, reactions and events.
+
+    `names` is libSBML. Raises InputError for a rule that determines no unique variable.
+    """
+    rules = [model.getRule(i) for i in range(model.getNumRules())]
+    waiting = [(rule, set(_ids(names, rule.getMath()))) for rule in rules if rule.isAlgebraic() and rule.isSetMath()]
+    free = set(_moving(model)) - set(taken)
+    found: dict[str, Any] = {}
+    while waiting:
+        rule, ids = min(waiting, key=lambda one: abs(len(one[1] & free) - 1))
+        if len(ids & free) != 1:
+            among = ", ".join(sorted(ids & free)) or "nothing"
+            raise InputError(f"an algebraic rule that determines one of: {among}", expected=EXPECTED)
+        (variable,) = ids & free
+        found[variable] = rule
+        free.remove(variable)
+        waiting.remove((rule, ids))
+    return found
+
+
+def solve_for(formula: sympy.Expr, variable: sympy.Symbol, name: str) -> sympy.Expr:
+    """The value of the variable for which a formula is 0. Raises InputError for a nonlinear formula."""
+    slope = sympy.expand(sympy.diff(formula, variable))
+    if slope == 0 or slope.has(variable):
+        raise InputError(f"an algebraic rule that is not linear in '{name}'", key=name, expected=EXPECTED)
+    return -formula.xreplace({variable: sympy.Integer(0)}) / slope
+
+
+def _ids(names: Any, node: Any) -> Iterator[str]:
+    if names.ASTNode.getType(node) == names.AST_NAME:
+        yield str(node.getName())
+    for i in range(node.getNumChildren()):
+        yield from _ids(names, node.getChild(i))
+
+
+def _moving(model: Any) -> Iterator[str]:
+    """Ids of quantities that are not constant."""
+    for things in (model.getListOfCompartments(), model.getListOfSpecies(), model.getListOfParameters()):
+        yield from (things.get(i).getId() for i in range(things.size()) if not things.get(i).getConstant())
+
+
+MAX_FILE_BYTES = 50_000_000
+LEVEL, VERSION = 3, 1
+CONVERSIONS = ("promoteLocalParameters", "expandFunctionDefinitions", "expandInitialAssignments")
+IGNORED_PACKAGES = (
+    "layout",
+    "render",
+    "groups",
+    "annot",
+    "l3v2extendedmath",
+)  # functions of the last one are refused by name
+
+
+def read_document(path: Path) -> Any:
+    """A checked and converted libSBML document. Raises InputError for invalid or unsupported SBML.
+
+    Keep a reference to the document while its parts are used: they are freed with it.
+    """
+    names = libsbml()
+    document = names.readSBMLFromString(read_text(path))
+    _refuse_errors(names, document, path)
+    if document.getModel() is None:
+        raise InputError("the file has no model", file=path, expected="an SBML model")
+    _refuse_packages(document, path)
+    if document.getLevel() < LEVEL and not document.setLevelAndVersion(LEVEL, VERSION, False):
+        raise InputError(f"SBML Level {document.getLevel()} that cannot be brought to Level 3", file=path)
+    for what in CONVERSIONS[:2]:
+        asked = names.ConversionProperties()
+        asked.addOption(what, True)
+        if document.convert(asked) != names.LIBSBML_OPERATION_SUCCESS:
+            raise InputError(f"libSBML could not do '{what}'", file=path, expected="a valid model")
+    _refuse_parts(document.getModel(), path)
+    return document
+
+
+def read_text(path: Path) -> str:
+    """The text of a file. Raises InputError for a file that is too large or not text."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise InputError("the file is too large", file=path, expected=f"at most {MAX_FILE_BYTES:,} bytes")
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as problem:
+        raise InputError(f"the file cannot be read: {problem.strerror}", file=path, expected="an SBML model") from None
+    except UnicodeDecodeError:
+        raise InputError("the file is not text", file=path, expected="an SBML model in UTF-8") from None
+
+
+def _refuse_errors(names: Any, document: Any, path: Path) -> None:
+    for i in range(document.getNumErrors()):
+        error = document.getError(i)
+        harmless = error.getErrorId() == names.MissingXMLEncoding  # then it is UTF-8, which was checked
+        if error.getSeverity() >= names.LIBSBML_SEV_ERROR and not harmless:
+            raise InputError(_error_text(error), file=path, line=error.getLine() or None, expected="a valid SBML model")
+
+
+def _error_text(error: Any) -> str:
+    """The short message of libSBML, and the specific one that follows its reference to the specification."""
+    short = " ".join(error.getShortMessage().split()) or "not valid SBML"
+    _, _, after = error.getMessage().partition("\nReference:")
+    here = " ".join(after.partition("\n")[2].split())[:200].rstrip(".")
+    return f"{short}: {here}" if here else short
+
+
+def _refuse_packages(document: Any, path: Path) -> None:
+    for i in range(document.getNumPlugins()):
+        name = document.getPlugin(i).getPackageName()
+        part = document.getModel().getPlugin(name)
+        empty = name == "comp" and (part is None or part.getNumSubmodels() == 0)
+        if name not in IGNORED_PACKAGES and not empty and document.getPackageRequired(name):
+            raise InputError(f"the model needs the package '{name}'", file=path, expected="SBML core only")
+    for i in range(document.getNumUnknownPackages()):
+        prefix = document.getUnknownPackagePrefix(i)
+        if document.getPackageRequired(document.getUnknownPackageURI(i)):
+            raise InputError(f"the model needs the package '{prefix}'", file=path, expected="SBML core only")
+
+
+def _refuse_parts(model: Any, path: Path) -> None:
+    """Refuse unsupported features that change results."""
+    for what in _unsupported(model):
+        raise InputError(f"the model has {what}", file=path, expected="what docs/exchange.md lists as supported")
+
+
+def _unsupported(model: Any) -> Iterator[str]:
+    for i in range(model.getNumReactions()):
+        reaction = model.getReaction(i)
+        if reaction.isSetFast() and reaction.getFast():
+            yield f"a fast reaction, '{reaction.getId()}'"
+        if reaction.isSetKineticLaw() and not reaction.getKineticLaw().isSetMath():
+            yield f"a reaction without a rate, '{reaction.getId()}'"

@@ -1,4 +1,4 @@
-"""MathML of an SBML model, as libSBML reads it, -> SymPy; what the engine cannot compute is refused by name."""
+"""Converts MathML, as read by libSBML, to SymPy; unsupported operations are refused with their name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,145 @@ from typing import Any
 import sympy
 
 from ketamech.core import InputError
-from ketamech.exchange.sbml.mathml_functions import FUNCTIONS, Choose, choice, factorial, number, real, unless_equal
+from ketamech.engine.codegen.lowering import floor_, select_positive
+
+MAX_FACTORIAL = 170  # a larger factorial exceeds a double
+Choose = Callable[[sympy.Expr, sympy.Expr], sympy.Expr]
+
+
+def number(value: float) -> sympy.Expr:
+    """A number; integers are exact."""
+    return sympy.Integer(int(value)) if float(value).is_integer() and abs(value) < 2**31 else sympy.Float(value)
+
+
+def choice(x: sympy.Expr, yes: sympy.Expr, no: sympy.Expr) -> sympy.Expr:
+    """`yes` where x is above 0, else `no`; evaluated at once for a number."""
+    if x.is_Number:
+        return yes if x is not sympy.nan and x > 0 else no
+    return select_positive(x, yes, no)
+
+
+def unless_equal(x: sympy.Expr, y: sympy.Expr) -> Choose:
+    """The first of two where x and y differ, else the second."""
+    return lambda yes, no: choice(x - y, yes, choice(y - x, yes, no))
+
+
+def real(value: sympy.Expr) -> sympy.Expr:
+    """A value in floating-point arithmetic: infinite or NaN outside the real numbers."""
+    value = value.xreplace({sympy.zoo: sympy.oo})
+    if value.has(sympy.I) or (value.is_number and value.is_extended_real is False):
+        return sympy.nan
+    return value.replace(sympy.Abs, _size) if value.has(sympy.Abs) else value
+
+
+def factorial(x: sympy.Expr) -> sympy.Expr | None:
+    """The factorial of an integer; None for anything else."""
+    if not x.is_Number or not float(x).is_integer() or x < 0:
+        return None
+    return sympy.oo if x > MAX_FACTORIAL else number(float(sympy.factorial(int(x))))
+
+
+def _size(x: sympy.Expr) -> sympy.Expr:
+    return choice(x, x, -x)
+
+
+def _larger(*values: sympy.Expr) -> sympy.Expr:
+    found = values[0] if values else -sympy.oo
+    for y in values[1:]:
+        found = choice(found - y, found, y)
+    return found
+
+
+def _smaller(*values: sympy.Expr) -> sympy.Expr:
+    found = values[0] if values else sympy.oo
+    for y in values[1:]:
+        found = choice(y - found, found, y)
+    return found
+
+
+def _minus(x: sympy.Expr, y: sympy.Expr | None = None) -> sympy.Expr:
+    return -x if y is None else x - y
+
+
+def _over(x: sympy.Expr, y: sympy.Expr) -> sympy.Expr:
+    return x / y if y != 0 else x * sympy.oo
+
+
+def _log(x: sympy.Expr) -> sympy.Expr:
+    return sympy.log(x) if x != 0 else -sympy.oo
+
+
+def _sin(x: sympy.Expr) -> sympy.Expr:
+    return sympy.nan if x.is_infinite else sympy.sin(x)
+
+
+def _cos(x: sympy.Expr) -> sympy.Expr:
+    return sympy.nan if x.is_infinite else sympy.cos(x)
+
+
+def _arcsin(x: sympy.Expr) -> sympy.Expr:
+    return 2 * sympy.atan(x / (1 + sympy.sqrt(1 - x**2)))
+
+
+def _arccos(x: sympy.Expr) -> sympy.Expr:
+    return sympy.pi if x == -1 else 2 * sympy.atan(sympy.sqrt(_over(1 - x, 1 + x)))
+
+
+def _floor(x: sympy.Expr) -> sympy.Expr:
+    return sympy.floor(x) if x.is_Number else floor_(x)
+
+
+def _quotient(x: sympy.Expr, y: sympy.Expr) -> sympy.Expr:
+    """The quotient rounded towards 0."""
+    ratio = _over(x, y)
+    return choice(ratio, _floor(ratio), -_floor(-ratio))
+
+
+FUNCTIONS: Mapping[str, Callable[..., sympy.Expr]] = {
+    "plus": lambda *parts: sympy.Add(*parts),
+    "times": lambda *parts: sympy.Mul(*parts),
+    "minus": _minus,
+    "divide": _over,
+    "exp": sympy.exp,
+    "ln": _log,
+    "log": lambda base, x: _over(_log(x), _log(base)),
+    "log10": lambda base, x: _over(_log(x), _log(base)),
+    "root": lambda degree, x: x ** (1 / degree),
+    "sqrt": lambda degree, x: x ** (1 / degree),
+    "abs": _size,
+    "max": _larger,
+    "min": _smaller,
+    "floor": _floor,
+    "ceil": lambda x: -_floor(-x),
+    "ceiling": lambda x: -_floor(-x),
+    "quotient": _quotient,
+    "rem": lambda x, y: x - y * _quotient(x, y),
+    "sin": _sin,
+    "cos": _cos,
+    "tan": lambda x: _over(_sin(x), _cos(x)),
+    "sec": lambda x: _over(sympy.Integer(1), _cos(x)),
+    "csc": lambda x: _over(sympy.Integer(1), _sin(x)),
+    "cot": lambda x: _over(_cos(x), _sin(x)),
+    "arcsin": _arcsin,
+    "arccos": _arccos,
+    "arctan": sympy.atan,
+    "arcsec": lambda x: _arccos(_over(sympy.Integer(1), x)),
+    "arccsc": lambda x: _arcsin(_over(sympy.Integer(1), x)),
+    "arccot": lambda x: sympy.atan(_over(sympy.Integer(1), x)),
+    "sinh": lambda x: (sympy.exp(x) - sympy.exp(-x)) / 2,
+    "cosh": lambda x: (sympy.exp(x) + sympy.exp(-x)) / 2,
+    "tanh": lambda x: 1 - 2 / (sympy.exp(2 * x) + 1),
+    "sech": lambda x: 2 / (sympy.exp(x) + sympy.exp(-x)),
+    "csch": lambda x: 2 / (sympy.exp(x) - sympy.exp(-x)),
+    "coth": lambda x: 1 + 2 / (sympy.exp(2 * x) - 1),
+    "arcsinh": lambda x: _log(x + sympy.sqrt(x**2 + 1)),
+    "arccosh": lambda x: _log(x + sympy.sqrt(x**2 - 1)),
+    "arctanh": lambda x: _log((1 + x) / (1 - x)) / 2,
+    "arccoth": lambda x: _log((x + 1) / (x - 1)) / 2,
+    "arccsch": lambda x: _log(1 / x + sympy.sqrt(1 / x**2 + 1)),
+    "arcsech": lambda x: _log(1 / x + sympy.sqrt(1 / x**2 - 1)),
+}
+
 
 AVOGADRO = 6.02214179e23  # as SBML Level 3 defines it
 TIME = "time"
@@ -23,7 +161,7 @@ RateOf = Callable[[str], sympy.Expr]
 
 
 class Formulas:
-    """Reads formulas of one model: `symbols` {id: expression} says what an id means, `numbers` what is constant.
+    """Reads formulas of one model: `symbols` {id: expression}, `numbers` {id: constant}.
 
     `rate_of` gives the rate of change of an id; without it rateOf is refused.
     """
@@ -40,7 +178,7 @@ class Formulas:
         self._rate_of = rate_of
 
     def value(self, node: Any) -> sympy.Expr:
-        """A formula that is a number. Raises BadInput, naming it, for one that is not supported."""
+        """A numeric formula. Raises InputError, with its name, for an unsupported operation."""
         if node.isInteger():
             return sympy.Integer(node.getInteger())
         if node.isNumber():
@@ -54,7 +192,7 @@ class Formulas:
         return self._applied(node)
 
     def condition(self, node: Any) -> Choose:
-        """A condition, as the function that takes what holds if it is true and what holds if not."""
+        """A condition as a function of the values for true and for false."""
         kind = self._kind(node)
         if kind in ("true", "false"):
             return lambda yes, no: yes if kind == "true" else no
@@ -67,7 +205,7 @@ class Formulas:
         return unless_equal(found, sympy.Integer(0))
 
     def _type(self, node: Any) -> int:
-        """The type of a node, asked of libSBML itself: once libSEDML is loaded, nodes may come as its own class."""
+        """The type of a node, from libSBML: once libSEDML is loaded, nodes may have a class of its own."""
         return int(self._libsbml.ASTNode.getType(node))
 
     def _kind(self, node: Any) -> str:
@@ -122,9 +260,7 @@ class Formulas:
             return sympy.Float(AVOGADRO)
         name = node.getName()
         if name not in self._symbols:
-            raise InputError(
-                f"{self._where} names '{name}', which the model does not hold", expected="an id of the model"
-            )
+            raise InputError(f"{self._where} names '{name}', which is not in the model", expected="an id of the model")
         return self._symbols[name]
 
     def _constant(self, node: Any) -> sympy.Expr:
@@ -137,7 +273,7 @@ class Formulas:
         if kind == "piecewise":
             return self._piecewise(node)
         if kind == "delay":
-            raise InputError(f"{self._where} uses delays (values of the past)", expected="a model without them")
+            raise InputError(f"{self._where} uses delays", expected="a model without delays")
         if kind == "rateof":
             return self._rate(node)
         values = [self.value(node.getChild(i)) for i in range(node.getNumChildren())]
@@ -150,7 +286,7 @@ class Formulas:
     def _called(self, kind: str, values: list[sympy.Expr]) -> sympy.Expr:
         if kind not in FUNCTIONS:
             raise InputError(
-                f"{self._where} uses {kind}, which is not known here", expected="functions of docs/exchange.md"
+                f"{self._where} uses {kind}, which is not supported", expected="functions of docs/exchange.md"
             )
         try:
             return real(FUNCTIONS[kind](*values))
@@ -160,14 +296,14 @@ class Formulas:
             ) from None
 
     def _rate(self, node: Any) -> sympy.Expr:
-        """The rate of change of what an id means."""
+        """The rate of change of an id."""
         name = str(node.getChild(0).getName()) if node.getNumChildren() == 1 else "no single name"
         if self._rate_of is None or name not in self._symbols:
             raise InputError(f"{self._where} uses rateOf of {name}", expected="rateOf of an id of the model")
         return self._rate_of(name)
 
     def _factorial(self, values: list[sympy.Expr]) -> sympy.Expr:
-        """Of a constant; the engine has none of what moves."""
+        """The factorial of a constant; the engine has no factorial of a variable."""
         known = {self._symbols[name]: number(value) for name, value in self._numbers.items() if name in self._symbols}
         found = factorial(values[0].xreplace(known)) if len(values) == 1 else None
         if found is None:
@@ -175,7 +311,7 @@ class Formulas:
         return found
 
     def _exponent(self, node: Any, value: sympy.Expr) -> sympy.Expr:
-        """A constant exponent as its number, so that a negative base can be raised to a whole one."""
+        """A constant exponent as a number, so that a negative base can have an integer exponent."""
         if node.isName() and node.getName() in self._numbers:
             return number(self._numbers[node.getName()])
         return number(float(value)) if value.is_Float else value

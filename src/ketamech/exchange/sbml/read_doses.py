@@ -1,4 +1,4 @@
-"""Doses back from SBML as KetaMech writes it: starting values, and events that add to a state or set an inflow."""
+"""Doses of an SBML model written by KetaMech: initial values, and events that add to a state or set an inflow."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from ketamech.core import InputError
+from ketamech.dosing.dose_events import BELIEF
 from ketamech.dosing.drugs import DRUGS
 from ketamech.exchange.dose_inference.input_profile import InputProfile
-from ketamech.exchange.dose_inference.route_templates import BELIEF
-from ketamech.exchange.sbml.document import libsbml
+from ketamech.exchange.optional_libraries import libsbml
 from ketamech.exchange.sbml.ids import INFLOW, own_name
 from ketamech.parameters import ParameterTable
 
-SITES = ("central", "gut", "nose", "mouth", "muscle", "skin", "peritoneum")  # what a dose of ketamine enters
+SITES = ("central", "gut", "nose", "mouth", "muscle", "skin", "peritoneum")  # compartments that doses of ketamine enter
 KINETICS = "pharmacokinetics."
 EXPECTED = "a model as KetaMech writes it"
 _SIZE = r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)(?: [A-Za-z]\w*)?"
 _MOMENT = re.compile(rf"time >= {_SIZE}\Z")
 _SPEED = re.compile(rf"{_SIZE}\Z")
 _AMOUNT = re.compile(rf"(\w+) \+ {_SIZE}\Z")
-ALIKE = 1e-12  # of a value: written with 15 digits
+VALUE_TOLERANCE = 1e-12  # relative; values have 15 digits
 
 
 @dataclass(frozen=True)
 class ParsedDoses:
-    """What enters, and the parameters that differ from the tables (canonical units)."""
+    """The input profile, and the parameters that differ from the tables (canonical units)."""
 
-    entering: InputProfile
+    profile: InputProfile
     values: Mapping[str, float]
 
 
 def doses_of_sbml(text: str, parameters: ParameterTable) -> ParsedDoses:
-    """What a model puts into whom. Raises BadInput, naming it, for what is not a dose."""
+    """The doses and parameter values of a model. Raises InputError for an event that is not a dose."""
     names = libsbml()
     document = names.readSBMLFromString(text)
     model = document.getModel()
@@ -67,20 +67,20 @@ def doses_of_sbml(text: str, parameters: ParameterTable) -> ParsedDoses:
 
 
 def dosed_states() -> frozenset[str]:
-    """States that doses enter; all are 0 at rest."""
+    """States that doses enter; all are 0 at baseline."""
     ketamine = {f"{KINETICS}{site}_{side}" for site in SITES for side in "sr"}
     return frozenset(ketamine | {drug.compartment for drug in DRUGS if drug.compartment} | {BELIEF})
 
 
 def _start(found: InputProfile, starts: Mapping[str, float]) -> None:
-    """What is given at 0 h is in the starting values."""
+    """Doses at 0 h are part of the initial values."""
     dosed = dosed_states()
     for state, value in starts.items():
         if state in dosed:
             if _number(value, state):
                 found.add(state, 0.0, value)
         elif state.startswith(KINETICS) and _number(value, state):
-            what = f"the model starts with a drug in the body ({state}): at steady state, of a rhythm it does not tell"
+            what = f"the model starts with a drug in the body ({state}): a steady state whose schedule is unknown"
             raise InputError(what, key=state, expected="a drug-free start")
 
 
@@ -90,11 +90,11 @@ def _changes(names: Any, model: Any) -> Iterator[tuple[float, list[tuple[str, st
         if event.isSetDelay():
             raise InputError(f"event '{label}' has a delay", key=label, expected=EXPECTED)
         changes = [_change(names, event.getEventAssignment(k), label) for k in range(event.getNumEventAssignments())]
-        yield _moment(names, event.getTrigger(), label), changes
+        yield _event_time(names, event.getTrigger(), label), changes
 
 
-def _moment(names: Any, trigger: Any, label: str) -> float:
-    found = _MOMENT.match(_words(names, trigger))
+def _event_time(names: Any, trigger: Any, label: str) -> float:
+    found = _MOMENT.match(_formula_text(names, trigger))
     if found is None:
         raise InputError(f"event '{label}' does not begin at a time", key=label, expected="time >= a number of hours")
     return _number(float(found[1]), label)
@@ -102,7 +102,7 @@ def _moment(names: Any, trigger: Any, label: str) -> float:
 
 def _change(names: Any, assignment: Any, label: str) -> tuple[str, str, float]:
     """(variable, whether an amount or an inflow, size)."""
-    variable, text = assignment.getVariable(), _words(names, assignment)
+    variable, text = assignment.getVariable(), _formula_text(names, assignment)
     if variable.startswith(f"{INFLOW}__") and (found := _SPEED.match(text)):
         return variable, INFLOW, _number(float(found[1]), label)
     if (found := _AMOUNT.match(text)) and found[1] == variable:
@@ -112,8 +112,8 @@ def _change(names: Any, assignment: Any, label: str) -> tuple[str, str, float]:
     )
 
 
-def _words(names: Any, part: Any) -> str:
-    """A formula as text. Types of its nodes are not asked for: beside libSEDML they are not told as numbers."""
+def _formula_text(names: Any, part: Any) -> str:
+    """A formula as text; node types are not used, because libSEDML changes their class."""
     return str(names.formulaToL3String(part.getMath()) or "") if part is not None and part.isSetMath() else ""
 
 
@@ -126,4 +126,4 @@ def _number(value: float, where: str) -> float:
 def _values(held: Mapping[str, float], parameters: ParameterTable) -> dict[str, float]:
     values = {own_name(name): value for name, value in held.items() if own_name(name) in parameters}
     usual = {name: parameters[name].canonical for name in values}
-    return {n: _number(v, n) for n, v in values.items() if abs(v - usual[n]) > ALIKE * abs(usual[n])}
+    return {n: _number(v, n) for n, v in values.items() if abs(v - usual[n]) > VALUE_TOLERANCE * abs(usual[n])}

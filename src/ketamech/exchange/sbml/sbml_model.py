@@ -1,4 +1,4 @@
-"""A model of other people, as a system that our engine solves: what stands for what, how it starts, what happens."""
+"""An imported SBML model as a system for the engine: names, initial values, events."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ketamech.parameters import Distribution, Parameter, ParameterTable
 
 STAGE = "model"
 CLOCK = f"{STAGE}.time"
-SLOPE, AMOUNT = ".rate", ".amount"  # after the name of what they are of
+RATE_SUFFIX, AMOUNT_SUFFIX = ".rate", ".amount"  # suffixes of rates of change and amounts
 
 
 @dataclass(frozen=True)
 class SbmlEvent:
-    """An event: fires when `trigger` (a number, true above 0.5) becomes true; then sets targets after `delay`.
+    """An event: fires when `trigger` (true above 0.5) becomes true and executes its assignments after `delay`.
 
-    `assigned`: (id, value) in symbols; `early`: values are those of the moment it fires, not of when it is carried out.
+    `assignments`: (id, value) in symbols; `values_from_trigger_time`: values are computed when it fires.
     """
 
     name: str
@@ -36,17 +36,17 @@ class SbmlEvent:
     priority: sympy.Expr | None
     values_from_trigger_time: bool
     persistent: bool
-    initially: bool
+    initially_true: bool
 
 
 @dataclass
 class SbmlModel:
-    """Everything read from a model, by id.
+    """The contents of a model, by id.
 
-    `meaning` {id: expression in states, offers and constants}; `rates` {state: expression}; `rules` {offer:
-    expression}; `constants` are numbers, `fixed` what is worked out once, at the start; `amounts` {species:
-    expression}; `kept` {species: (state, its compartment or none)} says what an assignment to a species means for its
-    state; `diluted` {state kept as a concentration: its compartment}, whose amount stays when an event moves the size.
+    `symbol_of_id` {id: expression in states, outputs and constants}; `rates` {state: expression}; `rules` {output:
+    expression}; `constants`: numbers; `initial_assignments`: expressions evaluated once, at the start; `amounts`
+    {species: expression}; `state_of_id` {id: (state, its compartment or None)}: the state that an assignment to the id
+    sets; `concentration_states` {state: compartment}: the amount is conserved when an event changes the volume.
     """
 
     title: str
@@ -54,8 +54,8 @@ class SbmlModel:
     rates: dict[str, sympy.Expr] = field(default_factory=dict)
     rules: dict[str, sympy.Expr] = field(default_factory=dict)
     constants: dict[str, float] = field(default_factory=dict)
-    fixed: dict[str, sympy.Expr] = field(default_factory=dict)
-    starts: dict[str, sympy.Expr] = field(default_factory=dict)
+    initial_assignments: dict[str, sympy.Expr] = field(default_factory=dict)
+    initial_values: dict[str, sympy.Expr] = field(default_factory=dict)
     amounts: dict[str, sympy.Expr] = field(default_factory=dict)
     state_of_id: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     concentration_states: dict[str, str] = field(default_factory=dict)
@@ -64,8 +64,8 @@ class SbmlModel:
 
     @cached_property
     def system(self) -> System:
-        """The equations; every unit is 1, since units of other models are not checked here."""
-        sizes = self.sizes
+        """The equations; every unit is 1, because units of imported models are not checked."""
+        sizes = self.scales
         states = {name: State(name, "1", 0.0, (None, None), "", sizes[name], False, "level") for name in self.rates}
         offers = {name: Output(name, rule, "1", "") for name, rule in self.rules.items()}
         fluxes = [Flux(name, sympy.sympify(rate), "as in the model") for name, rate in self.rates.items()]
@@ -76,45 +76,51 @@ class SbmlModel:
         )  # fmt: skip
 
     @cached_property
-    def start(self) -> dict[str, float]:
-        """The value of every state, offer and constant at time 0. Raises BadInput where one needs another in a loop."""
+    def values_at_start(self) -> dict[str, float]:
+        """The value of every state, output and constant at time 0. Raises InputError for a cyclic dependency."""
         known: dict[str, float] = dict(self.constants)
-        waiting = {**{name: self.starts[name] for name in self.rates}, **self.rules, **self.fixed}
+        waiting = {**{name: self.initial_values[name] for name in self.rates}, **self.rules, **self.initial_assignments}
         while waiting:
             ready = {n: e for n, e in waiting.items() if all(s.name in known for s in sympy.sympify(e).free_symbols)}
             if not ready:
-                raise InputError(f"values that need one another: {', '.join(sorted(waiting))}", expected="no loop")
+                raise InputError(
+                    f"values with a cyclic dependency: {', '.join(sorted(waiting))}", expected="no cyclic dependency"
+                )
             for name, expression in ready.items():
                 known[name] = evaluate(expression, known)
                 del waiting[name]
         return known
 
     def resolve_initial_values(self) -> None:
-        """Make what is worked out once, at the start, a constant. Raises BadInput as `start` does."""
-        if self.fixed:
-            self.constants |= {name: self.start[name] for name in self.fixed}
-            self.fixed.clear()
+        """Turn initial assignments into constants. Raises InputError for a cyclic dependency."""
+        if self.initial_assignments:
+            self.constants |= {name: self.values_at_start[name] for name in self.initial_assignments}
+            self.initial_assignments.clear()
 
-    def slope(self, name: str, within: tuple[str, ...] = ()) -> sympy.Expr:
-        """How fast a state, an offer or a constant changes. Raises BadInput where one needs another in a loop."""
+    def rate_of_change(self, name: str, within: tuple[str, ...] = ()) -> sympy.Expr:
+        """Rate of change of a state, output or constant. Raises InputError for a cyclic dependency."""
         if name in self.rates:
             return self.rates[name]
-        if name in within or name.endswith(SLOPE):
-            raise InputError(f"the rate of change of '{name.partition('.')[2]}' needs itself", expected="no loop")
+        if name in within or name.endswith(RATE_SUFFIX):
+            raise InputError(
+                f"the rate of change of '{name.partition('.')[2]}' depends on itself", expected="no cyclic dependency"
+            )
         rule = sympy.sympify(self.rules.get(name, 0))
-        parts = [rule.diff(s) * self.slope(s.name, (*within, name)) for s in sorted(rule.free_symbols, key=str)]
+        parts = [
+            rule.diff(s) * self.rate_of_change(s.name, (*within, name)) for s in sorted(rule.free_symbols, key=str)
+        ]
         return sympy.Add(*parts)
 
     @cached_property
-    def sizes(self) -> dict[str, float]:
-        """A typical size of each state: its start, or that of the largest for one that starts at 0."""
-        found = {name: abs(self.start[name]) for name in self.rates if name != CLOCK}
+    def scales(self) -> dict[str, float]:
+        """The scale of each state: its initial value, or the largest initial value for a state that starts at 0."""
+        found = {name: abs(self.values_at_start[name]) for name in self.rates if name != CLOCK}
         usual = max((size for size in found.values() if np.isfinite(size)), default=0.0) or 1.0
         return {CLOCK: 1.0, **{name: size or usual for name, size in found.items()}}
 
     @cached_property
     def at_times(self) -> Callable[[np.ndarray], dict[str, float]]:
-        """Values of states [state] -> every value by name."""
+        """Function from the states [state] to every value by name."""
         names, order = list(self.rates), [offer.name for offer in self.system.outputs]
         steps = [(name, compile_expression(self.rules[name])) for name in order]
 
@@ -128,7 +134,7 @@ class SbmlModel:
 
 
 def _rows(constants: Mapping[str, float]) -> ParameterTable:
-    """Constants as a parameter table: values without a unit."""
+    """Constants as a parameter table with unit 1."""
     fixed = Distribution("fixed")
     return ParameterTable({n: Parameter(n, v, "1", fixed, "set", (), "", "", "", 1) for n, v in constants.items()})
 
@@ -155,15 +161,15 @@ def evaluate(expression: sympy.Expr, known: Mapping[str, float]) -> float:
 
 
 def _where(x: Any, yes: Any, no: Any) -> Any:
-    return np.float64(yes if x > 0 else no)  # not Python's own number, which dividing by 0 would stop
+    return np.float64(yes if x > 0 else no)  # a Python float would raise on division by 0
 
 
-def named(identifier: str) -> str:
-    """The name of an id of the model among our states and offers."""
+def qualified_name(identifier: str) -> str:
+    """The name of an SBML id among the states and outputs."""
     return f"{STAGE}.{identifier}"
 
 
-def crossing_function(condition: Callable[[sympy.Expr, sympy.Expr], sympy.Expr]) -> sympy.Expr:
+def truth_value(condition: Callable[[sympy.Expr, sympy.Expr], sympy.Expr]) -> sympy.Expr:
     """A condition as a number: 1 where it holds, 0 where not."""
     return condition(sympy.Integer(1), sympy.Integer(0))
 
@@ -178,9 +184,9 @@ __all__ = [
     "SbmlEvent",
     "SbmlModel",
     "compile_expression",
-    "crossing_function",
     "evaluate",
     "ids",
-    "named",
+    "qualified_name",
     "select_positive",
+    "truth_value",
 ]

@@ -1,0 +1,37 @@
+"""Libraries that only some formats need: the module, or an error that says what to install."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from ketamech.core import InputError
+
+
+def import_optional(module: str, package: str, purpose: str, extra: str = "exchange") -> Any:
+    """The module. Raises InputError, with the command that installs `package`, where it is missing."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as problem:
+        what = f"{purpose} needs {package}, which is not installed"
+        raise InputError(what, type_this=f'pip install "ketamech[{extra}]"') from problem
+
+
+def libsbml() -> Any:
+    """The libSBML module."""
+    return import_optional("libsbml", "python-libsbml", "reading or writing SBML")
+
+
+def libsedml() -> Any:
+    """The libSEDML module."""
+    return import_optional("libsedml", "python-libsedml", "SED-ML")
+
+
+def libcombine() -> Any:
+    """The libCombine module."""
+    return import_optional("libcombine", "python-libcombine", "reading or writing an OMEX archive")
+
+
+def antimony() -> Any:
+    """The Antimony module."""
+    return import_optional("antimony", "antimony", "writing Antimony")
