@@ -60,7 +60,7 @@ def calibrate(
     task = kit.calibration(model, persons=persons, threads=threads_of(threads, scheduler))
     said = f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials"
     terminal.progress().print(said)
-    job = {"command": "calibrate", **task.job}
+    job = {"command": "calibrate", **task.job_description}
     with long_run(out, job, None, resume=resume, scheduler=scheduler) as work:
         posterior, emulator = _estimate(replace(task, executor=work), number, draws, seed, profiles, out)
     if adopt:
