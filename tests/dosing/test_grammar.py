@@ -10,13 +10,13 @@ import pytest
 
 from ketamech.core import InputError
 from ketamech.core.time_units import HOURS, MONTH, SPELLINGS, YEAR, duration_text
-from ketamech.dosing.applied_perturbation import lexicon as perturbations
+from ketamech.dosing.applied_perturbation import perturbation_lexicon as perturbations
 from ketamech.dosing.applied_perturbation import read_perturbation
-from ketamech.dosing.lexicon import NO_TERMINALS, Lexicon, load_words
+from ketamech.dosing.lexicon import SPECIAL_KINDS, Lexicon, load_words
 from ketamech.dosing.parse import GRAMMAR, OPTIONS, parser
 from ketamech.dosing.parse import parse as parse_text
 from ketamech.dosing.parse_errors import STARTS
-from ketamech.dosing.read_regimen import lexicon as regimens
+from ketamech.dosing.read_regimen import regimen_lexicon as regimens
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.times import duration, hours_of, share_of
 from ketamech.dosing.tokens import LONGEST_PART, LONGEST_TEXT
@@ -45,7 +45,7 @@ def _log_of_an_ambiguous_grammar(caplog):
 def test_every_kind_of_word_is_a_terminal_of_the_grammar():
     declared = re.findall(r"^%declare (.*)$", GRAMMAR.read_text(encoding="utf-8"), flags=re.M)
     known = set(" ".join(declared).split())
-    found = {meaning.kind for meaning in load_words().values()} - set(NO_TERMINALS)
+    found = {meaning.kind for meaning in load_words().values()} - set(SPECIAL_KINDS)
     assert found <= known | {"COMMA"}
     made = {"NAME", "NUMBER", "LABEL", "HOURS", "HYPHEN", "LIST", "UNKNOWN", "ROUTE"}  # from names and neighbours
     assert known <= found | made

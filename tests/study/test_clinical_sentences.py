@@ -7,7 +7,7 @@ import pytest
 
 from ketamech.core import InputError
 from ketamech.core.time_units import DAY, MONTH, WEEK, YEAR
-from ketamech.dosing.read_regimen import read
+from ketamech.dosing.read_regimen import read_treatments
 from ketamech.dosing.regimen import Regimen
 from ketamech.simulation.scenario import load_scenario
 from ketamech.simulation.simulate import simulate
@@ -251,7 +251,7 @@ def parsed(monkeypatch):
 
     monkeypatch.setattr(module, "words", counted)
     module.parse.cache_clear()
-    read.cache_clear()
+    read_treatments.cache_clear()
     return counts
 
 

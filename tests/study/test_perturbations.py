@@ -91,9 +91,9 @@ def test_every_shipped_perturbation_is_understood_by_its_own_name_and_words(mode
 
 def test_with_a_lag_is_no_perturbation():
     sentence = "racemic 50 mg oral daily for 4 weeks with a lag of 10 min"
-    assert parse_sentence(sentence).beside == ()
+    assert parse_sentence(sentence).perturbations == ()
     assert parse_sentence(sentence).treatments()[0].lag == pytest.approx(1 / 6)
-    beside = parse_sentence(f"{DOSE} with NBQX and BDNF Met/Met").beside
+    beside = parse_sentence(f"{DOSE} with NBQX and BDNF Met/Met").perturbations
     assert [words for words, _ in beside] == ["NBQX", "BDNF Met/Met"]
 
 

@@ -42,7 +42,7 @@ def test_mood_comes_back_after_each_round(model, words, length):
 
 def test_a_round_takes_every_dose():
     plan = Regimen.parse("racemic 50 mg oral daily for 2 weeks missing dose 1 at steady state")
-    repeated, length = plan.cycle(VISITS)
+    repeated, length = plan.steady_state_cycle(VISITS)
     given = dose_events(repeated, load_parameters(), {}, length)
     assert sorted({e.time for e in given if e.compartment.endswith("gut_s")}) == [0.0, 24.0, 48.0]
     assert [e.time for e in given if e.compartment == "expectancy.belief"] == [0.0]
@@ -50,7 +50,7 @@ def test_a_round_takes_every_dose():
 
 def test_a_regimen_that_starts_at_rest_has_no_round():
     plan = Regimen.parse("racemic 0.5 mg/kg IV")
-    assert plan.cycle(VISITS) == (plan, 0.0)
+    assert plan.steady_state_cycle(VISITS) == (plan, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_regimen_that_starts_at_rest_has_no_round():
 )
 def test_a_start_that_no_round_reaches_is_refused(words, complaint):
     with pytest.raises(InputError, match=complaint):
-        Regimen.parse(words).cycle(VISITS)
+        Regimen.parse(words).steady_state_cycle(VISITS)
 
 
 def inputs_of(model, count):

@@ -145,7 +145,7 @@ def subject_of_arm(arm: Arm, table: ParameterTable) -> tuple[Subject, dict[str, 
     )
     given = events_of_scenario(scenario, table, {}, scenario.horizon)
     if dict(settings).get("person.expectancy", 0.0) <= 0:
-        given = given.changed(without_expectancy)
+        given = given.with_doses(without_expectancy)
     return Subject(label, given.events, values, given.cycle, given.length), sets
 
 

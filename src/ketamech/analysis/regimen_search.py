@@ -21,7 +21,7 @@ from ketamech.population.virtual_population import load_population
 from ketamech.simulation.ensemble import Trajectories
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario, load_scenario
-from ketamech.simulation.scenario_ensemble import Change, ensemble_of_scenario, untreated
+from ketamech.simulation.scenario_ensemble import Change, control_events, ensemble_of_scenario
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +138,7 @@ class _RegimenEvaluator:
         """Benefit, mean peak CADSS, percent above 4 points, and mean peak systolic rise."""
         free = {name: value for name, value in values.items() if name not in regimen.values}
         treated = self._solved(regimen, free)
-        hoping = self._solved(regimen, free, untreated)
+        hoping = self._solved(regimen, free, control_events)
         later = self.times >= DAY
         benefit = np.nanmean(hoping.of(MADRS)[:, later] - treated.of(MADRS)[:, later])
         peak = treated.of(CADSS).max(axis=1)

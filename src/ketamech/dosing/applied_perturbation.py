@@ -23,7 +23,7 @@ from ketamech.dosing.syntax import Amount, Phrase, Span
 from ketamech.parameters import ParameterTable
 
 MAX_LEAD_H = 14 * 24.0
-ALIKE = {"before": "start", "after": "start"}
+SAME_KINDS = {"before": "start", "after": "start"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def read_perturbations(
         if isinstance(one, AppliedPerturbation)
         else read_perturbation(one)
         if isinstance(one, str)
-        else given_of(*one)
+        else apply_phrase(*one)
         for one in phrases
     )
     owner: dict[str, str] = {}
@@ -87,37 +87,37 @@ def read_perturbations(
 
 def read_perturbation(phrase: str) -> AppliedPerturbation:
     """One phrase: its name, then perhaps a dose, a route or site, and a time. Raises BadInput."""
-    parsed = parse("phrase", phrase, lexicon())
-    return given_of(" ".join(phrase.split()), parsed)
+    parsed = parse("phrase", phrase, perturbation_lexicon())
+    return apply_phrase(" ".join(phrase.split()), parsed)
 
 
 @cache
-def lexicon() -> Lexicon:
+def perturbation_lexicon() -> Lexicon:
     """Names of perturbations and words of routes."""
     names = {word: Meaning("NAME", one.name) for word, one in words().items()}
     routes = {word: Meaning("ROUTE", name) for word, name in ROUTES.items()}
     return Lexicon({**routes, **names}, unknown_perturbation_error)
 
 
-def given_of(text: str, phrase: Phrase) -> AppliedPerturbation:
+def apply_phrase(text: str, phrase: Phrase) -> AppliedPerturbation:
     """What a parsed phrase does; `text` stands for it in errors and reports. Raises BadInput."""
-    said = _once(phrase, text)
+    said = _items_by_kind(phrase, text)
     if "name" not in said:
         raise unknown_perturbation_error(text)
     one = words()[said["name"].lower()]
     dose, held = said.get("amount"), "held" in said
-    share = _share(one, dose, said.get("route", ""), text)
+    share = _target_fraction(one, dose, said.get("route", ""), text)
     time, lasting = said.get("start"), said.get("lasting")
     hours = one.at if time is None else time.hours
     _check_perturbation(one, dose is not None, held, hours, text)
     return AppliedPerturbation(one, share, hours, held, text, lasting.hours if lasting else 0.0)
 
 
-def _once(phrase: Phrase, text: str) -> dict[str, Any]:
+def _items_by_kind(phrase: Phrase, text: str) -> dict[str, Any]:
     """The value of each thing that is said; what is done before the treatment has a negative time."""
     said: dict[str, Any] = {}
     for item in phrase.items:
-        kind = ALIKE.get(item.kind, item.kind)
+        kind = SAME_KINDS.get(item.kind, item.kind)
         value = Span(-item.value.hours, item.value.unit) if item.kind == "before" else item.value
         if kind in said and said[kind] != value:
             raise InputError(f"'{text}' says two of one kind: {kind}", key="with", expected="one of the two")
@@ -125,37 +125,42 @@ def _once(phrase: Phrase, text: str) -> dict[str, Any]:
     return said
 
 
-def _share(one: Perturbation, dose: Amount | None, route: str, text: str) -> float:
+def _target_fraction(perturbation: Perturbation, dose: Amount | None, route: str, text: str) -> float:
     """How much of the usual level a dose by a route gives; the usual dose when none is named."""
-    if one.kind not in DOSABLE_KINDS:
+    if perturbation.kind not in DOSABLE_KINDS:
         return 1.0
-    form = _form(one, route, text)
+    form = _dose_form(perturbation, route, text)
     if dose is None:
         return form.level
     try:
         usual = convert(form.amount, form.unit, dose.unit)
     except InputError as problem:
         expected = f"a dose like {form.amount:g} {form.unit}"
-        raise InputError(f"a dose in {dose.unit} of {one.name}", key="with", expected=expected) from problem
+        raise InputError(f"a dose in {dose.unit} of {perturbation.name}", key="with", expected=expected) from problem
     if not dose.number >= 0:
         raise InputError(f"a dose of {dose.number:g} {dose.unit} in '{text}'", key="with", expected="a positive number")
     return form.level * dose.number / usual
 
 
-def _form(one: Perturbation, route: str, text: str) -> PerturbationDose:
-    for form in one.doses:
+def _dose_form(perturbation: Perturbation, route: str, text: str) -> PerturbationDose:
+    for form in perturbation.doses:
         if not route or form.route == route:
             return form
-    routes = ", ".join(form.route for form in one.doses)
-    raise InputError(f"{one.name} is not given by {route} in '{text}'", key="with", expected=routes)
+    routes = ", ".join(form.route for form in perturbation.doses)
+    raise InputError(f"{perturbation.name} is not given by {route} in '{text}'", key="with", expected=routes)
 
 
-def _check_perturbation(one: Perturbation, dosed: bool, held: bool, time: float, text: str) -> None:
-    if one.kind not in DOSABLE_KINDS and (dosed or held):
-        raise InputError(f"{one.name} has no dose: it is a {one.kind}", key="with", type_this=one.name)
-    if held and (len(one.enters) != 1 or not one.enters[0].startswith("tool_compounds.")):
+def _check_perturbation(perturbation: Perturbation, has_dose: bool, is_constant: bool, time: float, text: str) -> None:
+    if perturbation.kind not in DOSABLE_KINDS and (has_dose or is_constant):
         raise InputError(
-            f"{one.name} cannot be held for good", key="with", expected="a dose at a time", type_this=one.name
+            f"{perturbation.name} has no dose: it is a {perturbation.kind}", key="with", type_this=perturbation.name
+        )
+    if is_constant and (len(perturbation.enters) != 1 or not perturbation.enters[0].startswith("tool_compounds.")):
+        raise InputError(
+            f"{perturbation.name} cannot be held for good",
+            key="with",
+            expected="a dose at a time",
+            type_this=perturbation.name,
         )
     if time < -MAX_LEAD_H:
         raise InputError(

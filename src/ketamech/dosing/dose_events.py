@@ -35,7 +35,7 @@ def dose_events(
     parameters: Mapping[str, object],
     values: Mapping[str, Quantity],
     horizon: float,
-    taken: AdherenceFunction | None = None,
+    adherence: AdherenceFunction | None = None,
 ) -> tuple[DoseEvent, ...]:
     """Everything that enters this person's body before `horizon` (h), in order of time.
 
@@ -54,9 +54,9 @@ def dose_events(
         raise InputError(f"more than {MAX_DOSES} doses", key="schedule", expected="a shorter or sparser schedule")
     for i, k, start in doses:
         treatment = regimen.treatments[i]
-        share = 0.0 if k + 1 in treatment.skipped_doses else taken(i, k) if taken else 1.0
+        share = 0.0 if k + 1 in treatment.skipped_doses else adherence(i, k) if adherence else 1.0
         if np.any(share):
-            found += [replace(e, amount=share * e.amount) for e in _dose(treatment, start, number)]
+            found += [replace(e, amount=share * e.amount) for e in _events_of_dose(treatment, start, number)]
     _check_overlaps(regimen, horizon)
     _check_event_order(regimen)
     found += _expectancy_events(regimen, horizon, number("expectancy.visit_gap"))
@@ -97,7 +97,7 @@ def _check_dose_limits(treatment: Treatment, milligrams: Quantity, number: Param
         )
 
 
-def _dose(treatment: Treatment, start: float, number: ParameterLookup) -> list[DoseEvent]:
+def _events_of_dose(treatment: Treatment, start: float, number: ParameterLookup) -> list[DoseEvent]:
     drug = treatment.substance
     start += treatment.lag
     if drug.is_session:

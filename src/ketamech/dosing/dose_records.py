@@ -95,7 +95,7 @@ def ev(
     that is given. Raises BadInput for a dose that cannot be given.
     """
     numbers = {"amt": amt, "time": time, "ii": ii, "addl": addl, "until": until, "total": total, "rate": rate}
-    _refuse_types(numbers | {"dur": dur, "lag": lag, "f": f}, {"drug": drug, "unit": unit, "salt": salt})
+    _check_types(numbers | {"dur": dur, "lag": lag, "f": f}, {"drug": drug, "unit": unit, "salt": salt})
     _check_record(amt, drug, unit, rate, {"addl": addl, "until": until, "total": total})
     if ss not in (0, 1):
         what = f"SS of {ss}: only a start at steady state is known here"
@@ -128,7 +128,7 @@ def salt_of(text: str) -> str:
     return text.lower()
 
 
-def _refuse_types(numbers: Mapping[str, object], words: Mapping[str, object]) -> None:
+def _check_types(numbers: Mapping[str, object], words: Mapping[str, object]) -> None:
     """One number each, and words, so that what goes on is no surprise later."""
     for name, value in numbers.items():
         if value is None or (isinstance(value, Real) and math.isfinite(value)):
@@ -173,11 +173,11 @@ def duration(
     sprayed dose is the model's own and needs none. Raises BadInput for a RATE and DUR that do not fit one another.
     """
     if rate == -1:
-        rate = _given(modelled_rate, "RATE of -1", "R", "the rate (amount per h)")
+        rate = _require_positive(modelled_rate, "RATE of -1", "R", "the rate (amount per h)")
     elif rate == -2:
         if route in ABSORBED and not modelled_duration:
             return 0.0
-        return _given(modelled_duration, "RATE of -2", "D", "the duration (h)")
+        return _require_positive(modelled_duration, "RATE of -2", "D", "the duration (h)")
     if rate < 0 or dur < 0:
         what = f"RATE of {rate:g}" if rate < 0 else f"DUR of {dur:g}"
         raise InputError(what, key="RATE", expected="0 (at once), a rate above 0, -1 (column R) or -2 (column D)")
@@ -190,7 +190,7 @@ def duration(
     return lasting
 
 
-def _given(value: float, what: str, column: str, meaning: str) -> float:
+def _require_positive(value: float, what: str, column: str, meaning: str) -> float:
     if value > 0:
         return value
     raise InputError(f"{what} without {column}", key=column, expected=f"{meaning} in a column {column}")

@@ -203,11 +203,11 @@ def drug(name: str) -> Drug:
     """The drug behind a name or alias. Raises UnknownName with the name of which it is a misspelling."""
     found = _BY_NAME.get(name.strip().lower())
     if found is None:
-        raise unknown_drug(name)
+        raise unknown_drug_error(name)
     return found
 
 
-def unknown_drug(name: str) -> UnknownNameError:
+def unknown_drug_error(name: str) -> UnknownNameError:
     """The error about a drug that is none."""
     return UnknownNameError(
         f"'{name}' is not a treatment that is known",
@@ -217,16 +217,16 @@ def unknown_drug(name: str) -> UnknownNameError:
     )
 
 
-def route(given: Drug, name: str) -> str:
+def route(drug: Drug, name: str) -> str:
     """The route in its usual spelling. Raises UnknownNameError when this drug cannot be given so, or needs a route."""
     spelled = ROUTES.get(name.strip().lower().replace(".", ""), name.strip())
-    if spelled not in given.routes:
-        reason = given.refused_routes.get(spelled)
-        what = f"{given.name} cannot be given by route '{name}'" if name else f"no route is named for {given.name}"
+    if spelled not in drug.routes:
+        reason = drug.refused_routes.get(spelled)
+        what = f"{drug.name} cannot be given by route '{name}'" if name else f"no route is named for {drug.name}"
         raise UnknownNameError(
             what + (f": {reason}" if reason else ""),
             key="route",
-            expected=", ".join(r for r in given.routes if r) or "no route",
-            nearest=misspelled(name, [*given.routes, *ROUTES]),
+            expected=", ".join(r for r in drug.routes if r) or "no route",
+            nearest=misspelled(name, [*drug.routes, *ROUTES]),
         )
     return spelled

@@ -17,7 +17,7 @@ from ketamech.core.time_units import HOURS
 
 PATH = DATA / "dosing" / "words.csv"
 COLUMNS = ("word", "kind", "means")
-NO_TERMINALS = ("short", "filler", "refused")
+SPECIAL_KINDS = ("short", "filler", "refused")
 NUMERIC = {"number": float, "count": float, "nth": float, "ly": lambda word: HOURS[word]}
 # Linear in the length of the text: no alternative can match the same blanks or digits in two ways.
 _PIECE = re.compile(
@@ -30,7 +30,7 @@ _PIECE = re.compile(
 )
 
 
-class Piece(NamedTuple):
+class TextPart(NamedTuple):
     """A word, number or symbol as it stands in a text: normalised, and where it begins and ends."""
 
     text: str
@@ -46,10 +46,10 @@ class Meaning(NamedTuple):
     value: Any
 
 
-def pieces(text: str) -> list[Piece]:
+def split_text(text: str) -> list[TextPart]:
     """The pieces of a text in order; blanks are left out."""
     return [
-        Piece(_plain(match.group(), match.lastgroup), match.lastgroup == "number", match.start(), match.end())
+        TextPart(_plain(match.group(), match.lastgroup), match.lastgroup == "number", match.start(), match.end())
         for match in _PIECE.finditer(text)
         if match.lastgroup
     ]
@@ -87,7 +87,7 @@ class Lexicon:
         found.inside = {**self.inside, **more}
         return found
 
-    def longest(self, found: list[Piece], at: int) -> tuple[int, Meaning] | None:
+    def longest(self, found: list[TextPart], at: int) -> tuple[int, Meaning] | None:
         """How many pieces from `at` on are a name or a word, and what it means."""
         both = (_longest(index, found, at) for index in (self._index, _common_words()))
         return max(filter(None, both), key=lambda match: match[0], default=None)
@@ -100,14 +100,14 @@ def _indexed(words: Iterable[tuple[str, Meaning]]) -> Index:
     """Words by their first piece, longest first."""
     found: Index = {}
     for word, meaning in words:
-        parts = tuple(piece.text for piece in pieces(word))
+        parts = tuple(piece.text for piece in split_text(word))
         found.setdefault(parts[0], []).append((parts, meaning))
     for entries in found.values():
         entries.sort(key=lambda entry: -len(entry[0]))
     return found
 
 
-def _longest(index: Index, found: list[Piece], at: int) -> tuple[int, Meaning] | None:
+def _longest(index: Index, found: list[TextPart], at: int) -> tuple[int, Meaning] | None:
     for parts, meaning in index.get(found[at].text, ()):
         if all(at + i < len(found) and found[at + i].text == part for i, part in enumerate(parts)):
             return len(parts), meaning
@@ -119,13 +119,13 @@ def load_words(path: Path = PATH) -> dict[str, Meaning]:
     found = {word: Meaning("UNIT", size) for word, size in HOURS.items()}
     for row in read_table(path, COLUMNS):
         word, kind = row.required("word", "a word").lower(), row.required("kind", "a terminal of the grammar")
-        if word in found or not pieces(word):
+        if word in found or not split_text(word):
             raise row.error("word", f"'{word}' stands twice", expected="each word once")
         try:
             value = NUMERIC.get(kind, str)(row["means"])
         except (KeyError, ValueError) as problem:
             raise row.error("means", f"'{row['means']}' is no value of a {kind}", expected="a number") from problem
-        found[word] = Meaning(kind if kind in NO_TERMINALS else kind.upper(), value)
+        found[word] = Meaning(kind if kind in SPECIAL_KINDS else kind.upper(), value)
     return found
 
 

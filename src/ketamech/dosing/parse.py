@@ -15,15 +15,15 @@ from lark.lexer import Lexer
 from ketamech.core import cache_folder
 from ketamech.core.atomic_files import ignore_disk_errors
 from ketamech.dosing.lexicon import Lexicon
-from ketamech.dosing.parse_errors import STARTS, misfit
+from ketamech.dosing.parse_errors import STARTS, unexpected_word_error
 from ketamech.dosing.reader import Reader
-from ketamech.dosing.tokens import Word, words
+from ketamech.dosing.tokens import Word, tokenize
 
-REMEMBERED = 4096  # texts
+CACHE_SIZE = 4096  # texts
 GRAMMAR = Path(__file__).with_name("grammar.lark")
 
 
-class _Given(Lexer):
+class _WordLexer(Lexer):
     """The terminals as `words` found them."""
 
     def __init__(self, conf: object) -> None:
@@ -44,22 +44,22 @@ def parser() -> Lark:
     return Lark(text, **OPTIONS, cache=str(kept) if kept.parent.is_dir() else False)
 
 
-OPTIONS: dict[str, Any] = {"parser": "lalr", "lexer": _Given, "start": list(STARTS), "propagate_positions": True}
+OPTIONS: dict[str, Any] = {"parser": "lalr", "lexer": _WordLexer, "start": list(STARTS), "propagate_positions": True}
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=CACHE_SIZE)
 def parse(start: str, text: str, lexicon: Lexicon) -> Any:
     """What `text` says as a `start` of the grammar, in the values of `syntax`, which never change; a text is read once.
 
     Raises BadInput for a text that is too long, and for a word that is not understood or does not fit, by name and
     position.
     """
-    found = words(text, lexicon)
+    found = tokenize(text, lexicon)
     try:
         tree = parser().parse(found, start=start)
         return Reader(text).transform(tree)
     except UnexpectedToken as problem:
         position = None if problem.token.type == "$END" else problem.token.start_pos
-        raise misfit(start, text, found, position, lexicon) from None
+        raise unexpected_word_error(start, text, found, position, lexicon) from None
     except VisitError as problem:
         raise problem.orig_exc from None

@@ -50,33 +50,35 @@ class _Stretch(NamedTuple):
     inside: str  # the terminal behind which it stands, if one changes the lexicon
 
 
-def shown(text: str) -> str:
+def shorten_text(text: str) -> str:
     """A text as an error repeats it: on one line, and not endless."""
     plain = " ".join(text[: 2 * SHOWN].split())
     return plain if len(text) <= SHOWN else f"{plain[:SHOWN]}..."
 
 
-def without_drug(text: str) -> InputError:
+def missing_drug_error(text: str) -> InputError:
     """The error about a treatment that names no drug."""
-    what = f"a treatment without a drug: '{shown(text)}'"
+    what = f"a treatment without a drug: '{shorten_text(text)}'"
     return InputError(what, key="drug", expected="a drug first", type_this='"racemic 0.5 mg/kg IV"')
 
 
-def misfit(start: str, text: str, found: list[Word], position: int | None, lexicon: Lexicon) -> InputError:
+def unexpected_word_error(
+    start: str, text: str, found: list[Word], position: int | None, lexicon: Lexicon
+) -> InputError:
     """The error about the word at `position` (None: the end) that cannot stand there."""
     at = next((i for i, word in enumerate(found) if word.start == position), len(found))
     if not found:
         return InputError("nothing is said", expected=STARTS[start][0], type_this=STARTS[start][1])
     stretch = _stretch(found, at, lexicon)
     if not any(word.kind in ("NAME", "REINDUCE") for word in stretch.words) and start not in ("time", "share"):
-        return _nameless(text, found, at, stretch)
+        return _unknown_name_error(text, found, at, stretch)
     key = _key(start, found[:at], stretch)
     if at == len(found):
-        what = f"something is missing after '{shown(text)}'"
+        what = f"something is missing after '{shorten_text(text)}'"
     elif found[at].kind == "UNKNOWN":
-        return _unknown(start, text, found, at, stretch)
+        return _unknown_word_error(start, text, found, at, stretch)
     else:
-        what = f"{quoted(text, found[at].start, found[at].end)} does not fit here in '{shown(text)}'"
+        what = f"{quoted(text, found[at].start, found[at].end)} does not fit here in '{shorten_text(text)}'"
     expected, example = (TIMES, f"{key} 40 min") if key in ("over", "lag") else STARTS[start]
     return InputError(what, key=key, expected=expected, type_this=example)
 
@@ -93,11 +95,11 @@ def _stretch(found: list[Word], at: int, lexicon: Lexicon) -> _Stretch:
     return _Stretch(found[begin:end], lexicon.inside[inside]() if inside else lexicon, inside)
 
 
-def _nameless(text: str, found: list[Word], at: int, stretch: _Stretch) -> InputError:
+def _unknown_name_error(text: str, found: list[Word], at: int, stretch: _Stretch) -> InputError:
     """No word of this stretch is a known name: one was meant, and is not known."""
     first = stretch.words[0] if stretch.words else None
     if first is None or first.kind == "THEN":
-        return without_drug(text)
+        return missing_drug_error(text)
     unknown = next((word for word in stretch.words if word.kind == "UNKNOWN"), first)
     begin = stretch.words.index(unknown) if unknown.kind == "UNKNOWN" else 0
     run = [unknown]
@@ -113,7 +115,7 @@ def _nameless(text: str, found: list[Word], at: int, stretch: _Stretch) -> Input
     )
 
 
-def _unknown(start: str, text: str, found: list[Word], at: int, stretch: _Stretch) -> InputError:
+def _unknown_word_error(start: str, text: str, found: list[Word], at: int, stretch: _Stretch) -> InputError:
     """A word that is not known, beside a name that is; unknown words that follow one another are one."""
     last = at
     while last + 1 < len(found) and found[last + 1].kind == "UNKNOWN":
@@ -122,10 +124,10 @@ def _unknown(start: str, text: str, found: list[Word], at: int, stretch: _Stretc
     before = found[at - 1].kind if at else ""
     key = _key(start, found[:at], stretch)
     if before == "NUMBER" and key in TIME_KEYS:
-        what = f"{where} is no unit of time in '{shown(text)}'"
+        what = f"{where} is no unit of time in '{shorten_text(text)}'"
         return InputError(what, key=key, expected=TIMES, nearest=misspelled(word, UNITS))
     if before == "NUMBER" and key == "treatment":
-        what = f"no dose in '{shown(text)}': {where} is no unit of one"
+        what = f"no dose in '{shorten_text(text)}': {where} is no unit of one"
         return InputError(what, key="dose", expected=MASSES, type_this="0.5 mg/kg")
     if before in ("INTO", "IN") and key == "with":
         sites = tuple(common_words("SITE"))
@@ -133,7 +135,7 @@ def _unknown(start: str, text: str, found: list[Word], at: int, stretch: _Stretc
         return InputError(what, key=key, expected=", ".join(sites), nearest=misspelled(word, sites))
     expected, example = STARTS["phrase" if key == "with" else start]
     known: Iterable[str] = (*stretch.lexicon.spellings, *common_words())
-    what = f"{where} was not understood in '{shown(text)}'"
+    what = f"{where} was not understood in '{shorten_text(text)}'"
     return InputError(what, key=key, expected=expected, nearest=misspelled(word, known), type_this=example)
 
 

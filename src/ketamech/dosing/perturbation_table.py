@@ -63,12 +63,12 @@ class Perturbation:
 def load_perturbations(path: Path | None = None, table: ParameterTable | None = None) -> dict[str, Perturbation]:
     """Every perturbation by name. Raises BadInput for a drug without a target or a parameter that no table has."""
     if path is None and table is None:
-        return _shipped()
+        return _default_perturbations()
     return _read(path or PATH, load_parameters() if table is None else table)
 
 
 @cache
-def _shipped() -> dict[str, Perturbation]:
+def _default_perturbations() -> dict[str, Perturbation]:
     return _read(PATH, load_parameters())
 
 
@@ -87,7 +87,9 @@ def _read(path: Path, table: ParameterTable) -> dict[str, Perturbation]:
 
 def _perturbation(row: CsvRow, table: ParameterTable) -> Perturbation:
     name, kind = row.required("name", "what it is called"), row.one_of("kind", KINDS)
-    words = tuple(dict.fromkeys(word.strip().lower() for word in (name, *row["words"].split(";")) if word.strip()))
+    perturbations_by_name = tuple(
+        dict.fromkeys(word.strip().lower() for word in (name, *row["words"].split(";")) if word.strip())
+    )
     enters = tuple(part.strip() for part in row["enters"].split(";") if part.strip())
     sets = _sets(row, table)
     if kind in DOSABLE_KINDS and not enters:
@@ -96,7 +98,7 @@ def _perturbation(row: CsvRow, table: ParameterTable) -> Perturbation:
         raise row.error("sets", f"{kind} '{name}' changes nothing", expected="stage.thing=number")
     return Perturbation(
         name,
-        words,
+        perturbations_by_name,
         kind,
         row.required("target", "what it acts on, in words"),
         sets,

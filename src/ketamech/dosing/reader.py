@@ -12,15 +12,15 @@ from lark import Token, Transformer, v_args
 from ketamech.core import InputError
 from ketamech.core.time_units import DAY, HOUR, MONTH, WEEK
 from ketamech.dosing.syntax import (
+    AdaptiveRhythm,
     Amount,
-    Choice,
     Criterion,
     Days,
     Item,
     ParsedEndpoint,
     Part,
     Phrase,
-    Relapse,
+    RelapseCriterion,
     Rhythm,
     Span,
 )  # fmt: skip
@@ -76,7 +76,7 @@ ITEMS: dict[str, Callable[[Children], Any]] = {
     "before": lambda children: children[0],
     "after": lambda children: children[0],
     "held": lambda children: None,
-    "choice": lambda children: Choice(children[0], children[2], children[-1].value),
+    "choice": lambda children: AdaptiveRhythm(children[0], children[2], children[-1].value),
 }
 # Rules whose values stand in others.
 VALUES: dict[str, Callable[[Children], Any]] = {
@@ -218,12 +218,12 @@ class Reader(Transformer):
         """What is done beside a treatment."""
         return Phrase(tuple(children), *_place(meta))
 
-    def relapse(self, meta: Any, children: Children) -> Relapse:
+    def relapse(self, meta: Any, children: Children) -> RelapseCriterion:
         """More than a share of baseline, from a time on."""
         name, sign, number, *_, since = children
         if sign.value != ">":
             self._bad(meta, "is no relapse", "relapse", "more than a share of baseline", "MADRS > 50 % of baseline")
-        return Relapse(name.value, _share(number), since)
+        return RelapseCriterion(name.value, _share(number), since)
 
     def at(self, meta: Any, children: Children) -> ParsedEndpoint:
         """An output at a time."""

@@ -119,7 +119,7 @@ class Treatment:
         lengths = [phase.duration for phase in self.schedule]
         return None if lengths[-1] is None else self.start + sum(length or 0.0 for length in lengths)
 
-    def repeating(self, period: float, length: float) -> Treatment:
+    def repeated(self, period: float, length: float) -> Treatment:
         """Its first rhythm, every dose taken, for `length` h. Raises BadInput when its first doses miss a period."""
         first = list(self.schedule[0].starts(self.start, self.start + period))
         if first[-1] > period - 1e-9:
@@ -203,11 +203,11 @@ class Regimen:
 
         Raises BadInput saying which words were not understood.
         """
-        from ketamech.dosing.read_regimen import read
+        from ketamech.dosing.read_regimen import read_treatments
 
-        return cls(read(sentence))
+        return cls(read_treatments(sentence))
 
-    def cycle(self, visit_gap: float) -> tuple[Regimen, float]:
+    def steady_state_cycle(self, visit_gap: float) -> tuple[Regimen, float]:
         """What repeats itself in a regimen that starts at steady state, and after how many hours; (itself, 0) if none.
 
         Every dose is taken, and a cycle is long enough for a visit, of which at most one in `visit_gap` h counts.
@@ -223,7 +223,7 @@ class Regimen:
             raise InputError(what, key="schedule", expected="one rhythm for all that start at steady state")
         period = periods.pop()
         length = max(1, math.ceil(visit_gap / period - 1e-9)) * period
-        return Regimen(tuple(treatment.repeating(period, length) for treatment in steady)), length
+        return Regimen(tuple(treatment.repeated(period, length) for treatment in steady)), length
 
     def sentences(self, *, exact: bool = True) -> tuple[str, ...]:
         """The treatments in words; single doses that differ by their days are named together.

@@ -13,12 +13,12 @@ def require_species_kinetics(regimen: Regimen, species: Species) -> None:
     """Raise BadInput for a drug or a route of which this species has no kinetics."""
     for treatment in regimen.treatments:
         if species.name == HUMAN:
-            _check_animal_route(treatment)
+            _check_human_route(treatment)
         else:
-            _unknown_species(treatment, species)
+            _check_animal_kinetics(treatment, species)
 
 
-def _check_animal_route(treatment: Treatment) -> None:
+def _check_human_route(treatment: Treatment) -> None:
     if treatment.route in ANIMAL_ROUTES and not treatment.substance.is_session:
         raise InputError(
             f"there are no kinetics of {treatment.drug} by route {treatment.route} in people",
@@ -28,7 +28,7 @@ def _check_animal_route(treatment: Treatment) -> None:
         )
 
 
-def _unknown_species(treatment: Treatment, species: Species) -> None:
+def _check_animal_kinetics(treatment: Treatment, species: Species) -> None:
     drug, routes = treatment.substance.name, species.routes
     if drug not in routes:
         raise InputError(

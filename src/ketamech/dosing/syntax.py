@@ -44,11 +44,11 @@ class Rhythm:
 
 
 @dataclass(frozen=True)
-class Choice:
+class AdaptiveRhythm:
     """A rhythm, and a `sparse` one for as long as a person meets an `outcome` (response or remission)."""
 
     usual: Rhythm
-    sparse: Rhythm
+    reduced: Rhythm
     outcome: str
 
 
@@ -88,14 +88,14 @@ class Part:
     """
 
     segments: tuple[tuple[Item, ...], ...]
-    beside: tuple[Phrase, ...] = ()
-    again: Criterion | str | None = None
+    perturbations: tuple[Phrase, ...] = ()
+    reinduction: Criterion | str | None = None
     start: int = 0
     end: int = 0
 
 
 @dataclass(frozen=True)
-class Relapse:
+class RelapseCriterion:
     """Beyond this `share` of baseline a rating on `scale` is a relapse, from a time on."""
 
     scale: str

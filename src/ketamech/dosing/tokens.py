@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ketamech.core import InputError
 from ketamech.core.time_units import DAY, HOUR, MINUTE, WEEK
-from ketamech.dosing.lexicon import Lexicon, pieces
+from ketamech.dosing.lexicon import Lexicon, split_text
 
 LONGEST_TEXT = 20_000  # characters of several treatments together
 LONGEST_PART = 500  # characters of one of them
@@ -25,12 +25,12 @@ class Word(NamedTuple):
     end: int
 
 
-def words(text: str, lexicon: Lexicon) -> list[Word]:
+def tokenize(text: str, lexicon: Lexicon) -> list[Word]:
     """The terminals of a text. Raises BadInput for a text that is too long, a number or a word that is ambiguous."""
     if len(text) > LONGEST_TEXT:
-        raise _too_long(len(text), LONGEST_TEXT)
-    found = _in_context(_meant(text, lexicon), text)
-    _refuse_long_parts(found)
+        raise _too_long_error(len(text), LONGEST_TEXT)
+    found = _in_context(_with_meanings(text, lexicon), text)
+    _check_part_lengths(found)
     return found
 
 
@@ -39,23 +39,23 @@ def quoted(text: str, start: int, end: int) -> str:
     return f"'{text[start:end]}' (character {start + 1})"
 
 
-def _too_long(length: int, most: int) -> InputError:
+def _too_long_error(length: int, most: int) -> InputError:
     what = f"a text of {length:,} characters is too long"
     return InputError(what, expected=f"at most {most:,} characters", type_this='"racemic 0.5 mg/kg IV over 40 min"')
 
 
-def _refuse_long_parts(found: list[Word]) -> None:
+def _check_part_lengths(found: list[Word]) -> None:
     begin = 0
     for i, word in enumerate(found):
         if word.kind == "SEP" or i == len(found) - 1:
             if word.end - begin > LONGEST_PART:
-                raise _too_long(word.end - begin, LONGEST_PART)
+                raise _too_long_error(word.end - begin, LONGEST_PART)
             begin = word.end
 
 
-def _meant(text: str, lexicon: Lexicon) -> list[Word]:
+def _with_meanings(text: str, lexicon: Lexicon) -> list[Word]:
     """Every word with the terminal that the lexicon gives it, abbreviations spelled out, fillers left out."""
-    listed, found, at, current = pieces(text), [], 0, lexicon
+    listed, found, at, current = split_text(text), [], 0, lexicon
     while at < len(listed):
         count, meaning = current.longest(listed, at) or (1, None)
         first, last = listed[at], listed[at + count - 1]
@@ -64,7 +64,7 @@ def _meant(text: str, lexicon: Lexicon) -> list[Word]:
             kind = "NUMBER" if first.is_number else "UNKNOWN"
             found.append(Word(kind, first.text, first.start, first.end))
         elif meaning.kind == "short":
-            found += [Word(w.kind, w.value, first.start, last.end) for w in words(meaning.value, current)]
+            found += [Word(w.kind, w.value, first.start, last.end) for w in tokenize(meaning.value, current)]
         elif meaning.kind == "refused":
             raise InputError(
                 f"{quoted(text, first.start, last.end)}: {meaning.value}", key="schedule", expected=RHYTHMS
@@ -75,7 +75,7 @@ def _meant(text: str, lexicon: Lexicon) -> list[Word]:
     return found
 
 
-class _Place(NamedTuple):
+class _Context(NamedTuple):
     """A word between its neighbours: those before it as they were decided, those after it as they stand."""
 
     word: Word
@@ -94,7 +94,7 @@ class _Place(NamedTuple):
         return belongs.kind not in COUNTED or (self.heading.kind == "AT" and belongs.kind == "UNIT")
 
 
-def _unit(place: _Place) -> str:
+def _unit(place: _Context) -> str:
     if place.before == "LIST":
         return "" if place.word.value == place.heading.value else "LABEL"
     if place.word.value == HOUR and place.before == "NUMBER" and place.next.kind == "NUMBER":
@@ -103,20 +103,20 @@ def _unit(place: _Place) -> str:
     return "LABEL" if place.word.value in (DAY, WEEK) and numbered and place.before not in MEASURED else "UNIT"
 
 
-def _minus(place: _Place) -> str:
+def _minus(place: _Context) -> str:
     if place.next.kind == "NUMBER":
         return "TO" if place.before == "NUMBER" else "MINUS"
     return "HYPHEN" if place.before == "NUMBER" and place.next.kind == "LY" else ""
 
 
-def _and(place: _Place) -> str:
+def _and(place: _Context) -> str:
     if place.in_a_list():
         return "LIST"
     return "AND" if place.next.kind == "NAME" else ""
 
 
 # What a word is depends on its neighbours for these; "" means that it has no effect here.
-BY_PLACE: dict[str, Callable[[_Place], str]] = {
+CONTEXT_RULES: dict[str, Callable[[_Context], str]] = {
     "A": lambda place: "A" if place.next.kind == "UNIT" else "",
     "AND": _and,
     "COMMA": lambda place: "LIST" if place.in_a_list() else "",
@@ -125,23 +125,23 @@ BY_PLACE: dict[str, Callable[[_Place], str]] = {
     "SEP": lambda place: "SEP" if place.before not in ("", "SEP") and place.next.kind else "",
     "UNIT": _unit,
 }
-NOTHING = Word("", None, 0, 0)
+END = Word("", None, 0, 0)
 HEADINGS = ("AT", "LABEL", "DOSE")
 IN_A_LIST = ("NUMBER", "LIST", "MINUS", "TO", "")
 
 
 def _in_context(found: list[Word], text: str) -> list[Word]:
-    ahead = [*found, NOTHING, NOTHING, NOTHING]
+    ahead = [*found, END, END, END]
     placed: list[Word] = []
-    heading = NOTHING
+    heading = END
     for i, word in enumerate(found):
         if word.kind in ("COMMA", "AND") and ahead[i + 1].kind == "AND":
             continue  # "2, 4, and 8"
         before = placed[-1].kind if placed else ""
-        place = _Place(word, before, ahead[i + 1], ahead[i + 2], ahead[i + 3], heading)
-        kind = BY_PLACE[word.kind](place) if word.kind in BY_PLACE else word.kind
+        place = _Context(word, before, ahead[i + 1], ahead[i + 2], ahead[i + 3], heading)
+        kind = CONTEXT_RULES[word.kind](place) if word.kind in CONTEXT_RULES else word.kind
         if kind not in IN_A_LIST:
-            heading = word._replace(kind=kind) if kind in HEADINGS else NOTHING
+            heading = word._replace(kind=kind) if kind in HEADINGS else END
         if kind == "NUMBER":
             placed += _numbers(word, text, many=heading.kind in ("LABEL", "DOSE"))
         elif kind:

@@ -25,7 +25,7 @@ from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sedml import DAY, DISPLAY_COURSES, UniformTimeCourse, write_sedml
 from ketamech.simulation.expression import names_in, value_of
 from ketamech.simulation.model import Model
-from ketamech.simulation.observable import SEEN_AS, Observable, TimeCourse
+from ketamech.simulation.observable import RELATIVE_TO, Observable, TimeCourse
 from ketamech.simulation.run_subjects import run
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.scenario_yaml import scenario_yaml
@@ -208,7 +208,7 @@ def _points(figure: PublishedFigure, curves: TimeCourse, evidence: Evidence) -> 
 def _expected(how: Observable, curves: TimeCourse, grid: np.ndarray) -> str:
     """The curves of KetaMech: time (h), each output, and the observable of the paper."""
     rest = float(value_of(how.output, curves.baseline))
-    seen = SEEN_AS[how.relative_to](np.asarray(value_of(how.output, curves.outputs)), rest) * how.factor
+    seen = RELATIVE_TO[how.relative_to](np.asarray(value_of(how.output, curves.outputs)), rest) * how.factor
     table = np.column_stack([np.interp(grid, curves.time, y) for y in (curves.time, *curves.outputs.values(), seen)])
     text = io.StringIO()
     header = ",".join(["time", *map(sbml_id, curves.outputs), DISPLAY_COURSES])

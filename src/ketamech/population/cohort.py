@@ -117,25 +117,30 @@ class Cohort:
         """The chunk that begins with a patient, packed."""
         return encode(self.solve_patients(self._chunk_ids(first)))
 
-    def solve_patients(self, who: Sequence[int], progress: Callable[[int], None] | None = None) -> xr.Dataset:
+    def solve_patients(self, patient_ids: Sequence[int], progress: Callable[[int], None] | None = None) -> xr.Dataset:
         """Any patients of the cohort, by number."""
-        return self._solve_chunk(self._draw_chunk(who), progress)
+        return self._solve_chunk(self._draw_chunk(patient_ids), progress)
 
     def _chunk_ids(self, first: int) -> Sequence[int]:
         return range(first, min(first + self.chunk_size, self.patients))
 
-    def _draw_chunk(self, who: Sequence[int]) -> tuple[Sequence[int], Ensemble]:
+    def _draw_chunk(self, patient_ids: Sequence[int]) -> tuple[Sequence[int], Ensemble]:
         """Who they are and what each is given: what enters their equations, and what only decides on doses."""
         layout, table = self.model.layout, self.model.parameters.with_values(dict(self.scenario.values))
         doses = tuple(name for name in table if name not in set(layout.parameter_names))
         how: dict[str, Any] = {"replicate": self.replicate, "vary": self.vary}
-        values = draw_parameters(table, layout.parameter_names, self.seed, who, **how)
-        others = draw_parameters(table, doses, self.seed, who, block=1, **how)
+        values = draw_parameters(table, layout.parameter_names, self.seed, patient_ids, **how)
+        others = draw_parameters(table, doses, self.seed, patient_ids, block=1, **how)
         drawn = dict(zip((*layout.parameter_names, *doses), (*values.T, *others.T), strict=True))
         own = {name: numbers for name, numbers in drawn.items() if table[name].spread.kind != "fixed"}
-        skipped = adherence(self.scenario.regimen, self.dosing_horizon, self.seed, who, self.replicate)
-        return who, ensemble_of_scenario(
-            self.model, self.scenario, own, len(who), self.dosing_horizon, taken=lambda i, k: skipped.get((i, k), 1.0)
+        skipped = adherence(self.scenario.regimen, self.dosing_horizon, self.seed, patient_ids, self.replicate)
+        return patient_ids, ensemble_of_scenario(
+            self.model,
+            self.scenario,
+            own,
+            len(patient_ids),
+            self.dosing_horizon,
+            adherence=lambda i, k: skipped.get((i, k), 1.0),
         )
 
     def _solve_chunk(self, drawn: tuple[Sequence[int], Ensemble], progress: Callable[[int], None] | None) -> xr.Dataset:
@@ -152,7 +157,7 @@ def _progress(progress: Callable[[int], None], before: int, here: int) -> None:
 
 
 def adherence(
-    regimen: Regimen, horizon: float, seed: int, who: Sequence[int], replicate: int
+    regimen: Regimen, horizon: float, seed: int, patient_ids: Sequence[int], replicate: int
 ) -> dict[tuple[int, int], np.ndarray]:
     """{(treatment, dose): 1 where a patient takes it, 0 where not} for treatments of which doses may be missed.
 
@@ -162,7 +167,7 @@ def adherence(
     for i, treatment in enumerate(regimen.treatments):
         count = len(treatment.starts(horizon)) if treatment.miss_probability else 0
         if count:
-            chances = patient_streams(seed, who, "adherence", replicate=replicate, block=i)
+            chances = patient_streams(seed, patient_ids, "adherence", replicate=replicate, block=i)
             took = np.array([chance.random(count) for chance in chances]) >= treatment.miss_probability
             found |= {(i, k): took[:, k].astype(float) for k in range(count)}
     return found

@@ -41,7 +41,7 @@ def draw_parameters(
     chosen = _checked(vary, parameters)
     spreads = _ParameterSampler(rows, np.array([_varies(row, chosen) for row in rows]))
     numbers = [
-        spreads.raw(chance)
+        spreads.standard_numbers(chance)
         for chance in patient_streams(seed, patients, "parameters", replicate=replicate, block=block)
     ]
     return spreads.values(np.array(numbers).reshape(len(numbers), len(rows)))
@@ -68,29 +68,29 @@ def _varies(row: Parameter, vary: tuple[str, ...] | None) -> bool:
 class _ParameterSampler:
     """The spreads of a list of rows as arrays: one standard number a row makes one value a row."""
 
-    def __init__(self, rows: Sequence[Parameter], moving: np.ndarray) -> None:
+    def __init__(self, rows: Sequence[Parameter], varied: np.ndarray) -> None:
         self.rows = rows
         self.usual = np.array([row.value for row in rows])
         self.factor = np.array([unit(row.unit).factor for row in rows])
         self.a = np.array([row.spread.a or 0.0 for row in rows])
         self.width = np.array([(row.spread.b or 0.0) - (row.spread.a or 0.0) for row in rows])
         kind = np.array([row.spread.kind for row in rows])
-        self.lognormal, self.uniform = moving & (kind == "lognormal"), moving & (kind == "uniform")
-        self.normal = moving & (kind == "normal")
+        self.lognormal, self.uniform = varied & (kind == "lognormal"), varied & (kind == "uniform")
+        self.normal = varied & (kind == "normal")
         self.signed = np.flatnonzero(self.normal & (self.usual != 0))
 
-    def raw(self, chance: np.random.Generator) -> np.ndarray:
+    def standard_numbers(self, generator: np.random.Generator) -> np.ndarray:
         """A standard number for every row, varied or not, so that varying one more changes no other; redraws last."""
-        numbers, even = chance.standard_normal(len(self.rows)), chance.random(len(self.rows))
+        numbers, even = generator.standard_normal(len(self.rows)), generator.random(len(self.rows))
         numbers[self.uniform] = even[self.uniform]
         signed = self.usual[self.signed]
         for i in self.signed[(signed + self.a[self.signed] * numbers[self.signed]) * signed <= 0]:
-            numbers[i] = self._on_its_side(chance, i)
+            numbers[i] = self._redraw_with_sign(generator, i)
         return numbers
 
-    def _on_its_side(self, chance: np.random.Generator, i: int) -> float:
+    def _redraw_with_sign(self, generator: np.random.Generator, i: int) -> float:
         for _ in range(MAX_REDRAWS):
-            number = chance.standard_normal()
+            number = generator.standard_normal()
             if (self.usual[i] + self.a[i] * number) * self.usual[i] > 0:
                 return number
         row = self.rows[i]

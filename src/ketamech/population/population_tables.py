@@ -115,7 +115,7 @@ class PeopleTables:
     effects: tuple[tuple[str, str, float], ...]
     between: tuple[Variability, ...]
     correlations: Mapping[tuple[str, str], float]
-    settings: Mapping[str, float]
+    study_effects: Mapping[str, float]
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -141,7 +141,7 @@ def load_tables(folder: Path = DIRECTORY) -> PeopleTables:
     between = [_between(row) for row in read_table(folder / "between.csv", spreads)]
     rows = read_table(folder / "correlations.csv", ("a", "b", "rho", "status", "evidence", "why"))
     rhos = {(r["a"], r["b"]): _rho(r) for r in rows}
-    made = PeopleTables(marginals, tuple(effects), tuple(between), rhos, _settings(folder / "settings.csv"))
+    made = PeopleTables(marginals, tuple(effects), tuple(between), rhos, _study_effects(folder / "settings.csv"))
     for row in rows:
         for column in ("a", "b"):
             if row[column] not in made.variables:
@@ -188,7 +188,7 @@ def _part(text: str) -> MixtureComponent:
     low, high = _bounds(bounds) if bounds else (-inf, inf)
     if kind == "lognormal" and not bounds:
         low = 0.0
-    _refuse(kind, found, low, high, text)
+    _check_distribution(kind, found, low, high, text)
     return MixtureComponent(kind, found, low, high)
 
 
@@ -201,7 +201,7 @@ def _bounds(text: str) -> tuple[float, float]:
     return low, high
 
 
-def _refuse(kind: str, numbers: tuple[float | str, ...], low: float, high: float, text: str) -> None:
+def _check_distribution(kind: str, numbers: tuple[float | str, ...], low: float, high: float, text: str) -> None:
     known = [n for n in numbers if isinstance(n, float)]
     impossible = low >= high or (kind == "uniform" and len(known) == 2 and known[0] > known[1])
     impossible |= kind in ("normal", "lognormal") and isinstance(numbers[1], float) and numbers[1] < 0
@@ -232,7 +232,7 @@ def _between(row: CsvRow) -> Variability:
     return Variability(row.required("parameter", "a parameter"), *sizes)
 
 
-def _settings(file: Path) -> dict[str, float]:
+def _study_effects(file: Path) -> dict[str, float]:
     columns = ("parameter", "between_trials", "status", "evidence", "why")
     found = {}
     for row in read_table(file, columns):

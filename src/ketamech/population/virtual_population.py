@@ -44,14 +44,14 @@ class VirtualPatients:
     def __len__(self) -> int:
         return len(self.patient_ids)
 
-    def of(self, some: np.ndarray) -> VirtualPatients:
+    def subset(self, index: np.ndarray) -> VirtualPatients:
         """Some of them, by place or mask."""
-        values = {name: numbers[some] for name, numbers in self.values.items()}
+        values = {name: numbers[index] for name, numbers in self.values.items()}
         return replace(
             self,
-            patient_ids=self.patient_ids[some],
+            patient_ids=self.patient_ids[index],
             values=values,
-            covariates={n: v[some] for n, v in self.covariates.items()},
+            covariates={n: v[index] for n, v in self.covariates.items()},
         )
 
     def table(self) -> pd.DataFrame:
@@ -74,7 +74,7 @@ class Population:
     name: str
     marginals: Mapping[str, MarginalDistribution]
     tables: PeopleTables = field(repr=False)
-    stated: frozenset[str] = frozenset()
+    user_defined: frozenset[str] = frozenset()
 
     def with_marginals(self, words: Mapping[str, str], parameters: ParameterTable) -> Population:
         """The same people with some variables distributed otherwise, e.g. {"person.age": "normal 70 4 in 65 85"}.
@@ -89,7 +89,7 @@ class Population:
                 raise UnknownNameError(f"people have no '{name}'", key=name, nearest=near)
             known[full] = marginal(str(text), 1.0 if full.startswith(COVARIATE) else _factor(parameters, full))
             stated.append(full)
-        return replace(self, marginals=known, stated=self.stated.union(stated))
+        return replace(self, marginals=known, stated=self.user_defined.union(stated))
 
     def draw(
         self,
@@ -115,28 +115,28 @@ class Population:
             if row.person and row.parameter not in drawn:
                 drawn[row.parameter] = value(row.parameter) * np.exp(row.person * z[row.parameter])
         for covariate, name, power in self.tables.effects:
-            if name in self.stated:
+            if name in self.user_defined:
                 continue
             usual = drawn[name] if name in drawn else np.full(len(z[covariate]), value(name))
-            drawn[name] = self._within(name, usual, usual * np.exp(power * drawn[covariate]))
-        for name, factor in self.setting(seed, replicate).items():
+            drawn[name] = self._within_bounds(name, usual, usual * np.exp(power * drawn[covariate]))
+        for name, factor in self.study_effects(seed, replicate).items():
             usual = drawn[name] if name in drawn else np.full(len(patients), value(name))
-            drawn[name] = self._within(name, usual, usual * factor)
+            drawn[name] = self._within_bounds(name, usual, usual * factor)
         values = {name: numbers for name, numbers in drawn.items() if not name.startswith(COVARIATE)}
         others = {name: numbers for name, numbers in drawn.items() if name.startswith(COVARIATE)}
         return VirtualPatients(np.asarray(patients), _clip_to_bounds(values), others, parameters)
 
-    def setting(self, seed: int, replicate: int) -> dict[str, float]:
+    def study_effects(self, seed: int, replicate: int) -> dict[str, float]:
         """Factors by which the average of a replicate differs; none for replicate 0, the typical setting."""
         if not replicate:
             return {}
         (chance,) = patient_streams(seed, [0], "setting", replicate=replicate)
-        sizes = self.tables.settings
+        sizes = self.tables.study_effects
         return dict(
             zip(sizes, np.exp(np.array(list(sizes.values())) * chance.standard_normal(len(sizes))), strict=True)
         )
 
-    def _within(self, name: str, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    def _within_bounds(self, name: str, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """Moved values, but nobody further out than the distribution allows; what is fixed does not move."""
         if name not in self.marginals:
             return after

@@ -24,9 +24,9 @@ class TimeCourseWindow:
     curves: list[np.ndarray]
     hours: np.ndarray
     level: float
-    given: float
+    dose: float
 
-    def at_moments(self, which: int = 0) -> np.ndarray:
+    def at_times(self, which: int = 0) -> np.ndarray:
         """Values at the moments, linear between output times."""
         return np.interp(self.hours, self.time, self.curves[which])
 
@@ -92,7 +92,7 @@ def _area_ratio(trace: TimeCourseWindow) -> float:
 
 def _relative(trace: TimeCourseWindow) -> float:
     """Value at the first moment over value at the second."""
-    first, second = trace.at_moments()
+    first, second = trace.at_times()
     return float(first / second) if second else float("nan")
 
 
@@ -116,13 +116,13 @@ def _half_life(trace: TimeCourseWindow) -> float:
 
 def _clearance(trace: TimeCourseWindow) -> float:
     """Amount given over the area, the tail taken on at the last half-life seen."""
-    return trace.given / _whole_area(trace)[0]
+    return trace.dose / _whole_area(trace)[0]
 
 
 def _steady_volume(trace: TimeCourseWindow) -> float:
     """Volume at steady state after a bolus: clearance times mean residence time."""
     area, first_moment = _whole_area(trace)
-    return trace.given * first_moment / area**2
+    return trace.dose * first_moment / area**2
 
 
 def _whole_area(trace: TimeCourseWindow) -> tuple[float, float]:
@@ -148,7 +148,7 @@ def _hours_above(trace: TimeCourseWindow, sign: float = 1.0) -> float:
 
 
 REDUCTIONS: dict[str, Callable[[TimeCourseWindow], float]] = {
-    "at": lambda trace: float(trace.at_moments()[0]),
+    "at": lambda trace: float(trace.at_times()[0]),
     "max": _extreme(lambda values: int(np.argmax(values)), "value"),
     "min": _extreme(lambda values: int(np.argmin(values)), "value"),
     "tmax": _extreme(lambda values: int(np.argmax(values)), "hours"),
@@ -163,7 +163,7 @@ REDUCTIONS: dict[str, Callable[[TimeCourseWindow], float]] = {
     "steady_volume": _steady_volume,
     "time_above": _hours_above,
     "time_below": lambda trace: _hours_above(trace, -1.0),
-    "correlation": lambda trace: float(np.corrcoef(trace.at_moments(0), trace.at_moments(1))[0, 1]),
+    "correlation": lambda trace: float(np.corrcoef(trace.at_times(0), trace.at_times(1))[0, 1]),
 }
 _HOURS = ("tmax", "tmin", "half_life", "time_above", "time_below", "first_above")
 

@@ -127,7 +127,7 @@ class Ensemble:
         state that is not there.
         """
         repeated = Cycle(event_table(model, cycle, size), np.full(size, length)) if length else None
-        return cls(model, size, values, event_table(model, events, size), repeated)._continued()
+        return cls(model, size, values, event_table(model, events, size), repeated)._with_carried_over_events()
 
     @classmethod
     def of_subjects(cls, model: Model, subjects: Sequence[Subject]) -> Ensemble:
@@ -142,9 +142,9 @@ class Ensemble:
             if np.any(lengths > 0)
             else None
         )
-        return cls(model, len(subjects), values, given, cycle)._continued()
+        return cls(model, len(subjects), values, given, cycle)._with_carried_over_events()
 
-    def _continued(self) -> Ensemble:
+    def _with_carried_over_events(self) -> Ensemble:
         """The same with what the doses before 0 h still do after it."""
         if self.cycle is None:
             return self
@@ -229,7 +229,7 @@ class Integration:
     device: str
     reasons: np.ndarray
 
-    def give(self, events: Sequence[DoseEvent], now: np.ndarray | None = None) -> None:
+    def add_events(self, events: Sequence[DoseEvent], now: np.ndarray | None = None) -> None:
         """Add dose events; planned ones up to each patient's hour `now` (h, default: none of them) are done with."""
         every, planned = self.ensemble, self.events
         if now is not None:

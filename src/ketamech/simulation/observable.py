@@ -11,7 +11,7 @@ from ketamech.core import InputError, closest_match, unit
 from ketamech.simulation.curve_statistics import REDUCTIONS, TimeCourseWindow, reading_times, result_unit
 from ketamech.simulation.expression import unit_of, value_of
 
-SEEN_AS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
+RELATIVE_TO: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "value": lambda y, rest: y,
     "of_rest": lambda y, rest: y / rest,
     "change": lambda y, rest: y - rest,
@@ -20,7 +20,7 @@ SEEN_AS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "restored": lambda y, rest: (y - rest) / (1 - rest),  # of what is missing, where healthy = 1
     "of_peak": lambda y, rest: y / np.max(y),
 }
-AGAINST: dict[str, Callable[[float, float], float]] = {
+CONTRASTS: dict[str, Callable[[float, float], float]] = {
     "": lambda mine, other: mine,
     "difference": lambda mine, other: mine - other,
     "fold": lambda mine, other: mine / other,
@@ -60,9 +60,9 @@ class Observable:
     def __post_init__(self) -> None:
         """Refuse words this file does not know."""
         for word, known in (
-            (self.relative_to, SEEN_AS),
+            (self.relative_to, RELATIVE_TO),
             (self.statistic, REDUCTIONS),
-            (self.control_contrast, AGAINST),
+            (self.control_contrast, CONTRASTS),
         ):
             if word not in known:
                 raise InputError(f"'{word}' is unknown", expected=" | ".join(known), nearest=closest_match(word, known))
@@ -72,7 +72,9 @@ class Observable:
         mine = self._one(patient)
         other = self._one(control) if control is not None and self.control_contrast else float("nan")
         with np.errstate(divide="ignore", invalid="ignore"):
-            return float(np.float64(AGAINST[self.control_contrast](np.float64(mine), np.float64(other))) * self.factor)
+            return float(
+                np.float64(CONTRASTS[self.control_contrast](np.float64(mine), np.float64(other))) * self.factor
+            )
 
     def unit(self, units: Mapping[str, str]) -> str:
         """Canonical unit of the result, before `factor`."""
@@ -94,4 +96,4 @@ class Observable:
         with np.errstate(divide="ignore", invalid="ignore"):  # 0/0 before the dose is no number
             y = np.asarray(value_of(text, patient.outputs), dtype=float) + np.zeros_like(patient.time)
             rest = float(value_of(text, patient.baseline)) if self.relative_to != "value" else 0.0
-            return SEEN_AS[self.relative_to](y, rest)
+            return RELATIVE_TO[self.relative_to](y, rest)

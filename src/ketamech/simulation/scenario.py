@@ -60,7 +60,7 @@ class Scenario:
     def steady_state_cycle(self, parameters: ParameterTable) -> tuple[Regimen, float]:
         """What repeats itself before the start, and after how many hours (0: the start is drug-free)."""
         name = "expectancy.visit_gap"
-        return self.regimen.cycle(self.values.get(name, parameters[name].canonical))
+        return self.regimen.steady_state_cycle(self.values.get(name, parameters[name].canonical))
 
 
 def load_scenario(
@@ -77,7 +77,7 @@ def load_scenario(
 
     Raises BadInput with file, line, key, expectation, nearest valid name and what to type.
     """
-    _refuse_source(source)
+    _check_source(source)
     from ketamech.parameters import load_parameters
 
     table = load_parameters() if parameters is None else parameters
@@ -85,75 +85,85 @@ def load_scenario(
         from ketamech.simulation.scenario_reader import scenario_from_file  # YAML and its checks, loaded when needed
 
         return scenario_from_file(Path(source), table, species, tuple(perturbations), wiring)
-    regimen, given = _understood(source, tuple(perturbations))
-    return _of_regimen(regimen, given, table, load_species(species or HUMAN), model_variant(wiring or "", table))
+    regimen, given = _regimen_and_perturbations(source, tuple(perturbations))
+    return _scenario_of_regimen(
+        regimen, given, table, load_species(species or HUMAN), model_variant(wiring or "", table)
+    )
 
 
-def _understood(source: str | Regimen, added: tuple[str, ...]) -> tuple[Regimen, tuple[AppliedPerturbation, ...]]:
+def _regimen_and_perturbations(
+    source: str | Regimen, added: tuple[str, ...]
+) -> tuple[Regimen, tuple[AppliedPerturbation, ...]]:
     """What is given, and what is done beside it: in the sentence, then what was added."""
     if isinstance(source, Regimen):
         if not source.treatments:
             raise InputError("the regimen is empty", expected="at least one treatment")
         return source, read_perturbations(added)
     sentence = parse_sentence(source)
-    return Regimen(sentence.treatments()), read_perturbations((*sentence.beside, *added))
+    return Regimen(sentence.treatments()), read_perturbations((*sentence.perturbations, *added))
 
 
-def _of_regimen(
+def _scenario_of_regimen(
     regimen: Regimen,
-    given: tuple[AppliedPerturbation, ...],
+    perturbations: tuple[AppliedPerturbation, ...],
     table: ParameterTable,
     species: Species,
-    wired: ModelVariant,
+    variant: ModelVariant,
 ) -> Scenario:
     horizon = min(regimen.horizon(), MAX_HORIZON_H)
-    values = perturbation_parameters(table, species, wired.parameter_values, given)
+    values = perturbation_parameters(table, species, variant.parameter_values, perturbations)
     validate(regimen, table, values, horizon, species)
-    check_no_early_events(regimen, given)
+    check_no_early_events(regimen, perturbations)
     weight = species.values.get("person.weight") or table["person.weight"]
-    notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if per_kilogram(regimen) else ()
-    beside = [one.text for one in given]
+    notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if is_weight_based(regimen) else ()
+    beside = [one.text for one in perturbations]
     title = " with ".join((regimen.sentence(exact=False), *beside)) + (
         "" if species.name == HUMAN else f" ({species.name})"
     )
-    title += f" (wiring: {wired.name})" if wired.name else ""
+    title += f" (wiring: {variant.name})" if variant.name else ""
     assumptions = (
         *notes,
         *assumption_about_salt(regimen),
         *assumption_about_adherence(regimen),
-        *cut_short(regimen, horizon),
-        *wired.notes,
+        *truncated_infusions(regimen, horizon),
+        *variant.notes,
     )
-    plain = species.name == HUMAN and not wired.name
+    plain = species.name == HUMAN and not variant.name
     written = (
-        " with ".join((regimen.sentence(), *beside)) if plain else _scenario_path(regimen, species, given, wired.name)
+        " with ".join((regimen.sentence(), *beside))
+        if plain
+        else _scenario_text(regimen, species, perturbations, variant.name)
     )
-    return Scenario(title, "", regimen, values, horizon, True, 1, written, assumptions, species.name, given, wired.name)
+    return Scenario(
+        title, "", regimen, values, horizon, True, 1, written, assumptions, species.name, perturbations, variant.name
+    )
 
 
-def _scenario_path(regimen: Regimen, species: Species, given: Iterable[AppliedPerturbation], wiring: str) -> str:
+def _scenario_text(
+    regimen: Regimen, species: Species, perturbations: Iterable[AppliedPerturbation], wiring: str
+) -> str:
     """A regimen and what is done beside it as the text of a scenario file, so that a run can be repeated."""
     lines = ["treatments:", *(f"  - {json.dumps(words)}" for words in regimen.sentences())]
     lines += [f"species: {species.name}", *([f"wiring: {wiring}"] if wiring else [])]
-    lines += ["person:", "  weight: 70 kg"] if species.name == HUMAN and per_kilogram(regimen) else []
-    phrases = [one.text for one in given]
+    lines += ["person:", "  weight: 70 kg"] if species.name == HUMAN and is_weight_based(regimen) else []
+    phrases = [one.text for one in perturbations]
     lines += ["perturbations:", *(f"  - {json.dumps(phrase)}" for phrase in phrases)] if phrases else []
     return "\n".join(lines) + "\n"
 
 
 def perturbation_parameters(
-    table: ParameterTable, species: Species, own: Mapping[str, float], given: Iterable[AppliedPerturbation]
+    table: ParameterTable, species: Species, own: Mapping[str, float], perturbations: Iterable[AppliedPerturbation]
 ) -> dict[str, float]:
     """What differs from the tables: first the species, then what the scenario sets, then each perturbation."""
     values = {**species.canonical, **own}
-    for one in given:
+    for one in perturbations:
         values.update(one.values(table))
     return values
 
 
-def check_no_early_events(regimen: Regimen, given: Iterable[AppliedPerturbation]) -> None:
+def check_no_early_events(regimen: Regimen, perturbations: Iterable[AppliedPerturbation]) -> None:
     """A steady state has no time before its start at which anything could be given."""
-    early = [one for one in given if one.time < 0 and one.events()]
+    early = [one for one in perturbations if one.time < 0 and one.events()]
     if early and any(treatment.at_steady_state for treatment in regimen.treatments):
         what = f"'{early[0].text}' comes before the start of a regimen at steady state"
         raise InputError(
@@ -170,7 +180,7 @@ def validate(
 ) -> None:
     """Refuse now, before anything is simulated or written, what cannot be given or would never be given."""
     require_species_kinetics(regimen, species or load_species(HUMAN))
-    regimen.cycle(table["expectancy.visit_gap"].canonical)
+    regimen.steady_state_cycle(table["expectancy.visit_gap"].canonical)
     dose_events(regimen, table, values, horizon)
     for treatment in regimen.treatments:
         if treatment.start >= horizon:
@@ -187,7 +197,7 @@ def is_table(source: str | Path) -> bool:
     return Path(source).suffix.lower() in TABLES
 
 
-def _refuse_source(source: object) -> None:
+def _check_source(source: object) -> None:
     if not isinstance(source, str | Path | Regimen):
         what = f"a scenario of type {type(source).__name__}"
         expected = "a sentence, a file, a Regimen or a Scenario"
@@ -206,7 +216,7 @@ def _names_a_file(text: str) -> bool:
         return False
 
 
-def per_kilogram(regimen: Regimen) -> bool:
+def is_weight_based(regimen: Regimen) -> bool:
     """Whether a dose goes by body weight."""
     return any("/kg" in treatment.unit for treatment in regimen.treatments)
 
@@ -225,7 +235,7 @@ def assumption_about_adherence(regimen: Regimen) -> tuple[str, ...]:
     return ("the typical person misses no dose by chance; --patients draws who does",) if by_chance else ()
 
 
-def cut_short(regimen: Regimen, horizon: float) -> tuple[str, ...]:
+def truncated_infusions(regimen: Regimen, horizon: float) -> tuple[str, ...]:
     """Infusions that are still running where the look ends."""
     found = []
     for treatment in regimen.treatments:

@@ -14,7 +14,7 @@ from ketamech.core import InputError
 from ketamech.core.yaml_lines import Path_, read_yaml, read_yaml_text
 from ketamech.dosing.applied_perturbation import AppliedPerturbation, read_perturbation, read_perturbations
 from ketamech.dosing.drugs import drug, route
-from ketamech.dosing.parse_errors import shown
+from ketamech.dosing.parse_errors import shorten_text
 from ketamech.dosing.read_regimen import Sentence, parse_sentence
 from ketamech.dosing.regimen import MAX_HORIZON_H, Regimen, Treatment
 from ketamech.dosing.times import duration
@@ -26,9 +26,9 @@ from ketamech.simulation.scenario import (
     assumption_about_adherence,
     assumption_about_salt,
     check_no_early_events,
-    cut_short,
-    per_kilogram,
+    is_weight_based,
     perturbation_parameters,
+    truncated_infusions,
     validate,
 )
 from ketamech.simulation.scenario_schema import ScenarioFile, TreatmentKeys
@@ -90,8 +90,8 @@ def scenario_from_keys(
     wired = _wiring(parsed.wiring if wiring is None else wiring, table, path, lines)
     own = {**wired.parameter_values, **OverrideReader(path, lines, table, animal.name).all(parsed)}
     values = perturbation_parameters(table, animal, own, given)
-    if per_kilogram(regimen) and "person.weight" not in values:
-        raise _check_weight(path, lines)
+    if is_weight_based(regimen) and "person.weight" not in values:
+        raise _missing_weight_error(path, lines)
     horizon = _horizon(parsed.horizon, path, lines) if parsed.horizon else min(regimen.horizon(), MAX_HORIZON_H)
     try:
         validate(regimen, table, values, horizon, animal)
@@ -107,11 +107,11 @@ def scenario_from_keys(
         horizon,
         parsed.control,
         parsed.seed,
-        _written(source or parsed.text(), parsed, species, added, wired.name),
+        _source_text(source or parsed.text(), parsed, species, added, wired.name),
         (
             *assumption_about_salt(regimen),
             *assumption_about_adherence(regimen),
-            *cut_short(regimen, horizon),
+            *truncated_infusions(regimen, horizon),
             *wired.notes,
         ),
         animal.name,
@@ -120,7 +120,7 @@ def scenario_from_keys(
     )
 
 
-def _written(text: str, parsed: ScenarioFile, species: str | None, added: tuple[str, ...], wiring: str) -> str:
+def _source_text(text: str, parsed: ScenarioFile, species: str | None, added: tuple[str, ...], wiring: str) -> str:
     """The text of the file with what was added outside it, where the file has no such key of its own."""
     text = text.rstrip("\n") + "\n"
     if species and "species" not in parsed.model_fields_set:
@@ -150,7 +150,7 @@ def _perturbations(
     parsed: ScenarioFile, sentences: list[Sentence], added: tuple[str, ...], path: Path, lines: Mapping[Path_, int]
 ) -> tuple[AppliedPerturbation, ...]:
     """What is done beside the treatment: in sentences "... with ...", in the list of the file, and what is added."""
-    said = [phrase for sentence in sentences for phrase in sentence.beside]
+    said = [phrase for sentence in sentences for phrase in sentence.perturbations]
     listed: list[AppliedPerturbation] = []
     for i, phrase in enumerate(parsed.perturbations if isinstance(parsed.perturbations, list) else []):
         try:
@@ -174,7 +174,7 @@ def _sentence(given: str | TreatmentKeys, i: int, path: Path, lines: Mapping[Pat
                 route(named, given.route)
         return parse_sentence(given if isinstance(given, str) else given.sentence())
     except InputError as problem:
-        raise _of_treatment(problem, given, i, path, lines) from None
+        raise _treatment_error(problem, given, i, path, lines) from None
 
 
 def _treatments(
@@ -183,10 +183,10 @@ def _treatments(
     try:
         return sentence.treatments(first_day)
     except InputError as problem:
-        raise _of_treatment(problem, given, i, path, lines) from None
+        raise _treatment_error(problem, given, i, path, lines) from None
 
 
-def _of_treatment(
+def _treatment_error(
     problem: InputError, given: str | TreatmentKeys, i: int, path: Path, lines: Mapping[Path_, int]
 ) -> InputError:
     """The error about a treatment of the list, at its line and key."""
@@ -232,7 +232,7 @@ def _with_location(problem: InputError, path: Path, line: int | None, key: str |
     )
 
 
-def _check_weight(path: Path, lines: Mapping[Path_, int]) -> InputError:
+def _missing_weight_error(path: Path, lines: Mapping[Path_, int]) -> InputError:
     return InputError(
         "a dose per kilogram needs a body weight",
         file=path,
@@ -250,6 +250,6 @@ def _horizon(text: str, path: Path, lines: Mapping[Path_, int]) -> float:
     except InputError:
         hours = math.nan
     if not 1.0 <= hours <= MAX_HORIZON_H:
-        what = f"'{shown(text)}' is not a usable horizon"
+        what = f"'{shorten_text(text)}' is not a usable horizon"
         raise InputError(what, file=path, line=lines.get(("horizon",)), key="horizon", expected=expected)
     return hours

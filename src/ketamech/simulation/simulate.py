@@ -16,9 +16,14 @@ from ketamech.population.virtual_population import VirtualPatients
 from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.run_subjects import output_times, run
 from ketamech.simulation.scenario import Scenario, load_scenario
-from ketamech.simulation.scenario_ensemble import ensemble_of_scenario, events_of_scenario, felt, untreated
+from ketamech.simulation.scenario_ensemble import (
+    control_events,
+    ensemble_of_scenario,
+    events_of_scenario,
+    species_events,
+)
 
-__all__ = ["felt", "simulate", "simulate_patients", "subjects", "untreated"]
+__all__ = ["control_events", "simulate", "simulate_patients", "species_events", "subjects"]
 
 MINUTE = 1 / 60
 
@@ -28,7 +33,7 @@ def subjects(scenario: Scenario, model: Model) -> list[Subject]:
     treated = events_of_scenario(scenario, model.parameters, {}, scenario.horizon)
     found = [("treated", treated)]
     if scenario.control:
-        found.append(("control", treated.changed(untreated)))
+        found.append(("control", treated.with_doses(control_events)))
     return [Subject(name, given.events, scenario.values, given.cycle, given.length) for name, given in found]
 
 

@@ -23,11 +23,11 @@ class DecisionRules:
     last, `rescued_at` (h) when rescue began; NaN for never.
     """
 
-    def __init__(self, trial: Trial, treating: TrialDosing, lots: np.ndarray) -> None:
-        self.trial, self.treating, self.lots = trial, treating, lots
-        self.decision = np.full(len(lots), "", dtype=object)
-        self.decided_at = np.full(len(lots), np.nan)
-        self.rescued_at = np.full(len(lots), np.nan)
+    def __init__(self, trial: Trial, dosing: TrialDosing, uniforms: np.ndarray) -> None:
+        self.trial, self.treating, self.lots = trial, dosing, uniforms
+        self.decision = np.full(len(uniforms), "", dtype=object)
+        self.decided_at = np.full(len(uniforms), np.nan)
+        self.rescued_at = np.full(len(uniforms), np.nan)
 
     def visits(self) -> list[int]:
         """Numbers of the visits at which something may be decided."""
@@ -36,7 +36,7 @@ class DecisionRules:
         for course in self.treating.courses:
             adapting = course.adaptive_dosing
             for condition, since in (
-                ((adapting.by, adapting.since), (adapting.reinduction_rule, 0.0)) if adapting else ()
+                ((adapting.reduction_rule, adapting.since), (adapting.reinduction_rule, 0.0)) if adapting else ()
             ):
                 scale = self._scale(condition) if condition else ""
                 found |= {
@@ -68,7 +68,7 @@ class DecisionRules:
             groups.append((known & ~met, OTHERWISE_LABEL))
         for k, (mask, words) in enumerate(groups):
             if mask.any():
-                self.treating.begin(step_course(number, k), mask, hour, beside=step.rescue)
+                self.treating.begin(step_course(number, k), mask, hour, added=step.rescue)
                 self.decided_at[mask] = hour
                 if len(groups) > 1:
                     self.decision[mask] = words
@@ -77,8 +77,8 @@ class DecisionRules:
         adapting, hour, treating = course.adaptive_dosing, self.trial.visit_schedule[visit][1], self.treating
         assert adapting is not None
         on = treating.course == number
-        if adapting.by and self._scale(adapting.by) in scores:
-            met, known = is_met(self.trial, adapting.by, scores, visit)
+        if adapting.reduction_rule and self._scale(adapting.reduction_rule) in scores:
+            met, known = is_met(self.trial, adapting.reduction_rule, scores, visit)
             change = on & known & (hour - treating.anchor >= adapting.since)
             treating.sparse[change] = met[change]
         if adapting.reinduction_rule:

@@ -33,7 +33,7 @@ class AdaptiveDosing:
     """
 
     reduced_schedule: Regimen | None = None
-    by: Condition | None = None
+    reduction_rule: Condition | None = None
     since: float = 0.0
     reinduction_rule: Condition | None = None
     induction: float = 0.0
@@ -45,7 +45,7 @@ class TreatmentCourse:
 
     name: str
     doses: tuple[tuple[Treatment, str], ...]
-    sparse: tuple[tuple[Treatment, str], ...] = ()
+    reduced_doses: tuple[tuple[Treatment, str], ...] = ()
     adaptive_dosing: AdaptiveDosing | None = None
 
 
@@ -59,7 +59,7 @@ class DecisionStep:
 
     times: tuple[float, ...]
     condition: Condition
-    then: tuple[Regimen, ...] = ()
+    regimens: tuple[Regimen, ...] = ()
     names: tuple[str, ...] = ()
     shares: tuple[float, ...] = ()
     otherwise: Regimen | None = None

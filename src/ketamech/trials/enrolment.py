@@ -22,7 +22,7 @@ ALLOCATION, VISITS, BLOCKS = 0, 1, 16  # blocks of the stream "trial"
 
 
 @dataclass(frozen=True)
-class Enrolled:
+class Enrolment:
     """One replicate: `sequence` numbers in Trial.sequences [patient], `hours` and chances [patient, visit].
 
     `lots` [patient, visit] decide second randomisations, `luck` who leaves or misses a visit: [patient, 1 + visits *
@@ -44,7 +44,7 @@ class Enrolled:
 
 def enrol(
     trial: Trial, population: Population, parameters: ParameterTable, seed: int, number: int, base: Mapping[str, float]
-) -> Enrolled:
+) -> Enrolment:
     """Everybody of replicate `number`, before the first dose."""
     who, visits = np.arange(trial.patients), len(trial.visit_schedule)
     people = population.draw(parameters, seed, who, replicate=number, base=base)
@@ -55,7 +55,7 @@ def enrol(
     stratum = _strata(trial, strata)
     raters = patient_streams(seed, who, "scores", replicate=number)
     z, sizes = _errors(raters, visits, len(trial.scales))
-    return Enrolled(
+    return Enrolment(
         number,
         people,
         base,

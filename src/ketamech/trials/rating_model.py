@@ -32,12 +32,17 @@ class RatingModel:
         found = {}
         for name, scale in self.trial.scales.items():
             output = values[:, :, self.outputs.index(scale.output)]
-            truth = scale.truth(output, output[:, self.full[name]])
+            truth = scale.true_scores(output, output[:, self.full[name]])
             found[name] = np.where(self.rated[name], truth, np.nan)
         return found
 
     def rated_scores(
-        self, truths: Scores, z: np.ndarray, sizes: np.ndarray, hours: np.ndarray, missing: np.ndarray
+        self,
+        true_scores: Scores,
+        rating_normals: np.ndarray,
+        fluctuation_normals: np.ndarray,
+        hours: np.ndarray,
+        missing: np.ndarray,
     ) -> Scores:
         """What is written down at `hours` [person, visit]; NaN where unseen.
 
@@ -45,7 +50,7 @@ class RatingModel:
         """
         found = {}
         for k, (name, scale) in enumerate(self.trial.scales.items()):
-            own = scale.ups_and_downs(hours, z[:, 1, :, k], sizes[:, k])
-            truth = truths[name] + scale.felt_anyway(hours, z[:, 1, :, k])
-            found[name] = np.where(missing, np.nan, scale.observed(truth, z[:, 0, :, k], own))
+            own = scale.fluctuations(hours, rating_normals[:, 1, :, k], fluctuation_normals[:, k])
+            truth = true_scores[name] + scale.background_scores(hours, rating_normals[:, 1, :, k])
+            found[name] = np.where(missing, np.nan, scale.rated_scores(truth, rating_normals[:, 0, :, k], own))
         return found

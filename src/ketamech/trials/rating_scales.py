@@ -70,11 +70,11 @@ class RatingScale:
             last[j] = j if j == begin or hours[j] - hours[before] >= self.recall else before
         return last
 
-    def truth(self, output: np.ndarray, full: np.ndarray) -> np.ndarray:
+    def true_scores(self, output: np.ndarray, full: np.ndarray) -> np.ndarray:
         """Scores without error from values of the output now and at the last full rating."""
         return self.factor * ((1 - self.carried) * output + self.carried * full)
 
-    def course(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
+    def autocorrelated_course(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
         """A person's own course [patient, visit] of SD 1 about his mean, from standard numbers: near visits alike."""
         found = np.zeros_like(z)
         found[:, 0] = z[:, 0] + self.entry
@@ -83,28 +83,28 @@ class RatingScale:
             found[:, k] = kept[:, k - 1] * found[:, k - 1] + np.sqrt(1 - kept[:, k - 1] ** 2) * z[:, k]
         return found
 
-    def ups_and_downs(self, hours: np.ndarray, z: np.ndarray, size: np.ndarray | None = None) -> np.ndarray:
+    def fluctuations(self, hours: np.ndarray, z: np.ndarray, size: np.ndarray | None = None) -> np.ndarray:
         """Ups and downs [patient, visit] in points of the middle of the scale; `size` [patient]: standard numbers."""
         if not self.fluctuation_sd:
             return np.zeros_like(z)
-        own = self.fluctuation_sd * self.course(hours, z)
+        own = self.fluctuation_sd * self.autocorrelated_course(hours, z)
         spread = self.fluctuation_spread
         return own if size is None else own * np.exp(spread * size - spread**2)[:, None]  # keeps the SD over people
 
-    def felt_anyway(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
+    def background_scores(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
         """What a person scores without any drug [patient, visit], from standard numbers."""
         if not self.background:
             return np.zeros_like(z)
-        return self.background * np.exp(self.background_spread * self.course(hours, z))
+        return self.background * np.exp(self.background_spread * self.autocorrelated_course(hours, z))
 
-    def observed(self, truth: np.ndarray, z: np.ndarray, own: np.ndarray | float = 0.0) -> np.ndarray:
+    def rated_scores(self, truth: np.ndarray, z: np.ndarray, own: np.ndarray | float = 0.0) -> np.ndarray:
         """What is written down: error from standard numbers `z` and the person's `own` ups and downs, within bounds."""
-        score = self._moved(truth, own) if np.any(own) else truth
+        score = self._shift_log_odds(truth, own) if np.any(own) else truth
         score = np.clip(score + z * np.hypot(self.residual_sd, self.relative_sd * truth), self.low, self.high)
         score = np.round(score / self.step) * self.step if self.step else score
         return np.where((score > 0) & (score < self.least), 0.0, score) if self.least else score
 
-    def _moved(self, truth: np.ndarray, own: np.ndarray | float) -> np.ndarray:
+    def _shift_log_odds(self, truth: np.ndarray, own: np.ndarray | float) -> np.ndarray:
         """A score moved on the log odds of its scale by what is `own` points in the middle."""
         width = self.high - self.low
         place = np.clip((truth - self.low) / width, 0, 1)

@@ -25,10 +25,10 @@ from ketamech.simulation.dataset_codec import decode, encode
 from ketamech.simulation.ensemble import Ensemble, Integration
 from ketamech.simulation.model import Model, load_model
 from ketamech.trials.design import Trial
-from ketamech.trials.enrolment import Enrolled, enrol
+from ketamech.trials.enrolment import Enrolment, enrol
 from ketamech.trials.rating_model import RatingModel
 from ketamech.trials.trial_dataset import TrialState, dataset
-from ketamech.trials.trial_dosing import TrialDosing, perturbation_events, perturbed_values
+from ketamech.trials.trial_dosing import TrialDosing, perturbation_events, perturbation_values
 
 TOLERANCE = 1e-4  # of the solver: a hundredth of a MADRS point, far below a rater's error
 CHUNK_PERSONS = 4096  # persons solved at once
@@ -89,7 +89,7 @@ class TrialRun:
                     following = ahead.submit(self.enrol_replicates, groups[i + 1])
                 yield encode(dataset(self.simulate_replicates(enrolled), enrolled, self.seed))
 
-    def enrol_replicates(self, numbers: Sequence[int]) -> list[Enrolled]:
+    def enrol_replicates(self, numbers: Sequence[int]) -> list[Enrolment]:
         """Everybody of some replicates. Replicate 0 has the middle of the posterior, r its draw r - 1."""
         found = []
         for number in numbers:
@@ -108,49 +108,49 @@ class TrialRun:
         """The median of each parameter over the draws."""
         return {name: float(np.median([draw[name] for draw in self.posterior])) for name in self.posterior[0]}
 
-    def simulate_replicates(self, enrolled: Sequence[Enrolled]) -> TrialState:
+    def simulate_replicates(self, enrolled: Sequence[Enrolment]) -> TrialState:
         """The trial from the first dose to the last visit."""
         trial = self.trial
         sequence = np.concatenate([e.arm_sequence for e in enrolled])
-        values = perturbed_values(trial, self.model.parameters, sequence, self._values(enrolled))
+        values = perturbation_values(trial, self.model.parameters, sequence, self._values(enrolled))
         rows = [(e.number, e.people.patient_ids) for e in enrolled]
         treating = TrialDosing(self.model, trial, self.population, self.seed, rows, values)
         treating.course[:] = sequence
         found = TrialState.create(trial, enrolled, RatingModel(trial, self.outputs), treating, self._exposure_times())
         everybody = Ensemble.of(self.model, values, perturbation_events(trial, sequence), len(sequence))
-        self._follow(found, everybody.start(tolerance=TOLERANCE, threads=self.threads))
+        self._run_to_end(found, everybody.start(tolerance=TOLERANCE, threads=self.threads))
         return found
 
-    def _follow(self, held: TrialState, moving: Integration) -> None:
+    def _run_to_end(self, state: TrialState, integration: Integration) -> None:
         """Move everybody from decision to decision; what is given is planned from one to the next."""
-        deciding, plan = held.deciding, np.array([hour for _, hour, _ in self.trial.visit_schedule])
-        begin, now = 0.0, np.zeros(len(held.hours))
+        deciding, plan = state.decisions, np.array([hour for _, hour, _ in self.trial.visit_schedule])
+        begin, now = 0.0, np.zeros(len(state.hours))
         for visit in (*deciding.visits(), None):
             end = np.inf if visit is None else plan[visit]
-            given = held.treating.events(begin, min(end, self.trial.horizon), now)
-            moving.give(given, now if begin else None)
-            self._move(held, moving, begin, end)
+            given = state.dosing.events(begin, min(end, self.trial.horizon), now)
+            integration.add_events(given, now if begin else None)
+            self._advance(state, integration, begin, end)
             if visit is not None:
-                deciding.decide(visit, held.scores())
-                begin, now = end, held.hours[:, visit]
-        held.status = moving.reasons
+                deciding.decide(visit, state.scores())
+                begin, now = end, state.hours[:, visit]
+        state.status = integration.reasons
 
-    def _move(self, held: TrialState, moving: Integration, begin: float, end: float) -> None:
+    def _advance(self, state: TrialState, integration: Integration, begin: float, end: float) -> None:
         """To every visit (and moment of exposure) after `begin` up to `end`."""
-        columns = np.flatnonzero(((held.planned > begin) | (begin == 0)) & (held.planned <= end))
+        columns = np.flatnonzero(((state.planned > begin) | (begin == 0)) & (state.planned <= end))
         if not columns.size:
             return
-        order = np.argsort(held.times[:, columns], axis=1, kind="stable")
-        times = np.take_along_axis(held.times[:, columns], order, axis=1)
-        part = moving.advance(times, self.outputs)
-        held.values[np.arange(len(times))[:, None], columns[order]] = part.values
+        order = np.argsort(state.times[:, columns], axis=1, kind="stable")
+        times = np.take_along_axis(state.times[:, columns], order, axis=1)
+        part = integration.advance(times, self.outputs)
+        state.values[np.arange(len(times))[:, None], columns[order]] = part.values
 
-    def _values(self, enrolled: Sequence[Enrolled]) -> dict[str, Quantity]:
+    def _values(self, enrolled: Sequence[Enrolment]) -> dict[str, Quantity]:
         """Every value [person] that is not the table's for all."""
         names = dict.fromkeys(name for e in enrolled for name in (*e.base, *e.people.values))
         table = self.model.parameters
 
-        def of(e: Enrolled, name: str) -> np.ndarray:
+        def of(e: Enrolment, name: str) -> np.ndarray:
             usual = e.base.get(name, table[name].canonical)
             return e.people.values[name] if name in e.people.values else np.full(len(e.people), usual)
 
@@ -174,7 +174,7 @@ def run_trial(
     posterior: Posterior = (),
     first: int = 0,
     progress: Callable[[int], None] | None = None,
-    work: Executor = LOCAL,
+    executor: Executor = LOCAL,
 ) -> xr.Dataset:
     """Run a trial so often, each time with other people and, with a `posterior`, other population values.
 
@@ -186,7 +186,7 @@ def run_trial(
     """
     parts = iter_trial(
         trial, model, replicates=replicates, patients=patients, seed=seed, threads=threads, posterior=posterior,
-        first=first, progress=progress, work=work,
+        first=first, progress=progress, executor=executor,
     )  # fmt: skip
     found = list(parts)
     return (
@@ -207,7 +207,7 @@ def iter_trial(
     posterior: Posterior = (),
     first: int = 0,
     progress: Callable[[int], None] | None = None,
-    work: Executor = LOCAL,
+    executor: Executor = LOCAL,
 ) -> Iterator[xr.Dataset]:
     """As `run_trial`, some replicates at a time: memory stays flat however many there are."""
     if replicates < 1:
@@ -219,9 +219,9 @@ def iter_trial(
     seed = chosen.seed if seed is None else seed
     run = TrialRun(chosen, made, population, seed, threads or os.cpu_count() or 1, posterior)
     numbers = range(first, first + replicates)
-    step = max(1, (CHUNK_PERSONS if work is LOCAL else CHECKPOINT_PERSONS) // chosen.patients)
+    step = max(1, (CHUNK_PERSONS if executor is LOCAL else CHECKPOINT_PERSONS) // chosen.patients)
     groups = {run.checkpoint_name(n): n for n in (numbers[i : i + step] for i in range(0, replicates, step))}
-    done = zip(groups.values(), work.map(groups, run.simulate_group, run.simulate_groups), strict=True)
+    done = zip(groups.values(), executor.map(groups, run.simulate_group, run.simulate_groups), strict=True)
     for group, arrays in done:
         yield decode(arrays)
         if progress:

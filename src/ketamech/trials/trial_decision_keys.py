@@ -9,7 +9,7 @@ from ketamech.core.yaml_lines import Path_
 from ketamech.trials.design import DecisionStep, DropoutRule, Visit
 from ketamech.trials.rating_scales import RatingScale
 from ketamech.trials.source_location import SourceFile
-from ketamech.trials.trial_schema import LeaveKeys, StepKeys
+from ketamech.trials.trial_schema import DropoutKeys, StepKeys
 from ketamech.trials.trial_text import condition, relapse
 
 MAX_DROPOUT_RULES = 0.9
@@ -45,7 +45,7 @@ def step(
 
 
 def dropout_rules(
-    file: SourceFile, listed: Sequence[LeaveKeys], scales: Scales, poor: DropoutRule
+    file: SourceFile, listed: Sequence[DropoutKeys], scales: Scales, poor: DropoutRule
 ) -> tuple[DropoutRule, ...]:
     """Who leaves for lack of effect (`poor`, and by rules), for side effects."""
     found = [poor] if poor.chance else []

@@ -61,12 +61,12 @@ class TrialDosing:
         self.last_belief = np.full(self.size, -np.inf)
         self._kept: dict[tuple[str, str, int], np.ndarray] = {}
         if trial.add_on:
-            self.begin("add-on", np.ones(self.size, dtype=bool), 0.0, beside=True)
+            self.begin("add-on", np.ones(self.size, dtype=bool), 0.0, added=True)
 
-    def begin(self, name: str, mask: np.ndarray, hour: float, *, beside: bool = False) -> None:
+    def begin(self, name: str, mask: np.ndarray, hour: float, *, added: bool = False) -> None:
         """Persons of `mask` go over to a course, by name, at an hour, or get it beside what they have."""
         number = [course.name for course in self.courses].index(name)
-        if beside:
+        if added:
             self.beside.append((number, mask.copy(), np.full(self.size, hour)))
             return
         self.course[mask], self.anchor[mask], self.sparse[mask] = number, hour, False
@@ -93,7 +93,7 @@ class TrialDosing:
         found: dict[tuple[float, int, int], DueDose] = {}
         groups = [*self._groups(), *((number, 0, mask, began) for number, mask, began in self.beside)]
         for number, sparse, mask, anchors in groups:
-            doses = self.courses[number].sparse if sparse else self.courses[number].doses
+            doses = self.courses[number].reduced_doses if sparse else self.courses[number].doses
             for anchor in np.unique(anchors[mask]):
                 here = mask & (anchors == anchor)
                 for i, (treatment, belief) in enumerate(doses):
@@ -178,7 +178,7 @@ def treatment_courses(trial: Trial) -> tuple[TreatmentCourse, ...]:
         )
     for i, step in enumerate(trial.steps):
         others = (step.otherwise,) if step.otherwise else ()
-        for k, regimen in enumerate((*step.then, *others)):
+        for k, regimen in enumerate((*step.regimens, *others)):
             found.append(TreatmentCourse(step_course(i, k), _with_belief(regimen, step.belief)))
     return tuple(found)
 
@@ -186,7 +186,7 @@ def treatment_courses(trial: Trial) -> tuple[TreatmentCourse, ...]:
 def perturbation_events(trial: Trial, sequence: np.ndarray) -> list[DoseEvent]:
     """What the perturbations of each arm put into the persons [person] who pass through it, in each of its periods."""
     found = []
-    for arm, period, mask in _passing(trial, sequence):
+    for arm, period, mask in _arm_periods(trial, sequence):
         for one in arm.perturbations:
             for entry in one.events():
                 time = entry.time + period * trial.washout
@@ -194,19 +194,19 @@ def perturbation_events(trial: Trial, sequence: np.ndarray) -> list[DoseEvent]:
     return found
 
 
-def perturbed_values(
+def perturbation_values(
     trial: Trial, table: ParameterTable, sequence: np.ndarray, values: Mapping[str, Quantity]
 ) -> dict[str, Quantity]:
     """Values [person] with those that the perturbations of each person's arm set."""
     found = dict(values)
-    for arm, _, mask in _passing(trial, sequence):
+    for arm, _, mask in _arm_periods(trial, sequence):
         for one in arm.perturbations:
             for name, value in one.values(table).items():
                 found[name] = np.where(mask, value, found.get(name, table[name].canonical))
     return found
 
 
-def _passing(trial: Trial, sequence: np.ndarray) -> Iterator[tuple[Arm, int, np.ndarray]]:
+def _arm_periods(trial: Trial, sequence: np.ndarray) -> Iterator[tuple[Arm, int, np.ndarray]]:
     """Each arm, its period, and who is in it then [person]."""
     for number, arms in enumerate(trial.sequences):
         for period, k in enumerate(arms):

@@ -36,7 +36,7 @@ class StepKeys(BaseModel):
     belief: str | None = Field(None, pattern=BELIEF, description="what they know from then on")
 
 
-class LeaveKeys(BaseModel):
+class DropoutKeys(BaseModel):
     """Who leaves."""
 
     model_config = ConfigDict(extra="forbid")
@@ -82,7 +82,7 @@ class TrialFile(BaseModel):
     crossover: str | None = Field(None, description="every person passes through all arms, this far apart: 14 days")
     dropout: str = Field("0 %", description="who leaves in a week whatever happens, e.g. 2 %")
     dropout_without_effect: str = Field("0 %", description="who leaves at a visit without a fifth of improvement")
-    leave: list[LeaveKeys] = Field([], description="who leaves for lack of effect or for side effects")
+    leave: list[DropoutKeys] = Field([], description="who leaves for lack of effect or for side effects")
     missed_visits: str = Field("0 %", description="visits that are not held")
     adherence: str = Field("100 %", description="doses taken")
     steps: list[StepKeys] = Field([], description="what is decided on the way, e.g. a randomised withdrawal")

@@ -10,8 +10,8 @@ from ketamech.core import InputError, UnknownNameError, closest_match
 from ketamech.dosing.applied_perturbation import AppliedPerturbation, read_perturbations
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import parse
-from ketamech.dosing.parse_errors import shown
-from ketamech.dosing.read_regimen import Sentence, lexicon
+from ketamech.dosing.parse_errors import shorten_text
+from ketamech.dosing.read_regimen import Sentence, regimen_lexicon
 from ketamech.dosing.regimen import MAX_HORIZON_H, Regimen, Treatment
 from ketamech.dosing.syntax import Criterion
 from ketamech.dosing.times import hours, hours_of, share_of
@@ -26,7 +26,7 @@ def time(text: str) -> float:
     try:
         found = hours_of(text)
     except InputError as problem:
-        raise InputError(f"'{shown(text)}' is not a time", expected=TIMES) from problem
+        raise InputError(f"'{shorten_text(text)}' is not a time", expected=TIMES) from problem
     if not 0 <= found <= MAX_HORIZON_H:
         what = f"'{text}' lies before the first dose" if found < 0 else f"'{text}' lies beyond two years"
         raise InputError(what, expected="a time from the first dose on, below two years")
@@ -40,7 +40,7 @@ def share(text: str, most: float = 1.0) -> float:
     except InputError:
         found = -1.0
     if not 0 <= found <= most:
-        raise InputError(f"'{shown(text)}' is not possible", expected=f"0 % to {100 * most:g} %")
+        raise InputError(f"'{shorten_text(text)}' is not possible", expected=f"0 % to {100 * most:g} %")
     return found
 
 
@@ -77,15 +77,15 @@ def treatment(
 
     Raises BadInput.
     """
-    words = lexicon().with_inside(WHEN=lambda: _rated(tuple(scales)))
+    words = regimen_lexicon().with_inside(WHEN=lambda: _rated(tuple(scales)))
     listed = [Sentence(text, parse("sentence", text, words)) for text in sentences if text.strip(" ;")]
-    plain = [replace(one, parts=tuple(part for part in one.parts if not part.again)) for one in listed]
+    plain = [replace(one, parts=tuple(part for part in one.parts if not part.reinduction)) for one in listed]
     if not any(one.parts for one in plain):
         raise InputError("an arm without doses is given nothing", expected="a regimen sentence", type_this="placebo IV")
     usual, sparse = _treatments(plain, sparse=False), _treatments(plain, sparse=True)
-    again = next((part.again for one in listed for part in one.parts if part.again), None)
+    again = next((part.reinduction for one in listed for part in one.parts if part.reinduction), None)
     choice = next((choice for one in plain for choice in one.choices), None)
-    given = read_perturbations(phrase for one in listed for phrase in one.beside)
+    given = read_perturbations(phrase for one in listed for phrase in one.perturbations)
     if choice is None and again is None:
         return Regimen(usual), None, given
     changing = next((mine for mine, other in zip(usual, sparse, strict=True) if mine != other), usual[0])
@@ -94,16 +94,16 @@ def treatment(
         Regimen(sparse) if choice else None,
         Condition(first, choice.outcome) if choice else None,
         changing.start + sum(lengths[:-1]),
-        _again(again, first) if again else None,
+        _reinduction_rule(again, first) if again else None,
         changing.start + (lengths[0] if lengths else 0.0),
     )
     return Regimen(usual), adapting, given
 
 
-def _again(again: Criterion | str, first: str) -> Condition:
+def _reinduction_rule(again: Criterion | str, first: str) -> Condition:
     return Condition(first, again) if isinstance(again, str) else _condition(again)
 
 
 def _treatments(sentences: list[Sentence], *, sparse: bool) -> tuple[Treatment, ...]:
     first = 0 if any(one.names_day_zero for one in sentences) else 1
-    return tuple(given for one in sentences for given in one.treatments(first, sparse=sparse))
+    return tuple(given for one in sentences for given in one.treatments(first, reduced=sparse))

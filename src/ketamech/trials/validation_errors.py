@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from ketamech.core import InputError, UnknownNameError, closest_match
 from ketamech.core.yaml_lines import Path_, spelled
-from ketamech.trials.trial_schema import AllocationKeys, ArmKeys, LeaveKeys, StepKeys, TrialFile
+from ketamech.trials.trial_schema import AllocationKeys, ArmKeys, DropoutKeys, StepKeys, TrialFile
 
 INSIDE: Mapping[str, Any] = {
-    "arms": ArmKeys, "steps": StepKeys, "rescue": StepKeys, "leave": LeaveKeys, "allocation": AllocationKeys,
+    "arms": ArmKeys, "steps": StepKeys, "rescue": StepKeys, "leave": DropoutKeys, "allocation": AllocationKeys,
 }  # fmt: skip
 
 

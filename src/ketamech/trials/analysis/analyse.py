@@ -11,7 +11,7 @@ import xarray as xr
 from ketamech.trials.analysis.adam_tables import LEVELS
 from ketamech.trials.analysis.exposure import non_compartmental
 from ketamech.trials.analysis.repeated_measures import gee_repeated_measures
-from ketamech.trials.analysis.survival import Relapse, time_to_relapse
+from ketamech.trials.analysis.survival import RelapseAnalysis, time_to_relapse
 from ketamech.trials.analysis.treatment_effects import ancova, mean_change_by_arm, responders
 from ketamech.trials.design import Trial
 
@@ -35,7 +35,7 @@ class TrialAnalysis:
     shares: dict[str, pd.DataFrame]
     primary: pd.DataFrame
     repeated: pd.DataFrame
-    relapse: Relapse | None
+    relapse: RelapseAnalysis | None
     exposure: pd.DataFrame
     dropout: dict[str, float]
     failed: float

@@ -20,7 +20,7 @@ MEDIAN = ["group", "n", "median_days", "low", "high"]
 
 
 @dataclass(frozen=True)
-class Relapse:
+class RelapseAnalysis:
     """`events` (one line a person at risk: replicate, patient, group, days, relapsed), curves and tests.
 
     `curves`: group, day, still_well; `median` days by group with 95 % over replicates; `hazard_ratio` of the second
@@ -38,7 +38,7 @@ class Relapse:
 
 def time_to_relapse(
     dataset: xr.Dataset, scale: str, visit: str, share: float, response: float = 0.5, *, order: Sequence[str] = ()
-) -> Relapse:
+) -> RelapseAnalysis:
     """Relapse of those who had responded at `visit`: the first of two later ratings in a row above `share` of baseline.
 
     Groups are what was decided about people at that visit, or arms where nothing was; those of `order` come first, in
@@ -52,9 +52,11 @@ def time_to_relapse(
     curves = pd.concat([_curve(events[events.group == g], g) for g in groups]) if groups else pd.DataFrame()
     medians = pd.DataFrame([_medians(events[events.group == g], g) for g in groups], columns=MEDIAN)
     if not groups:
-        return Relapse(events, curves, medians, {}, (), f"nobody responds at {visit}, so that nobody can relapse")
+        return RelapseAnalysis(
+            events, curves, medians, {}, (), f"nobody responds at {visit}, so that nobody can relapse"
+        )
     ratio, reason = _ratio(events, groups)
-    return Relapse(events, curves, medians, ratio, tuple(groups[:2]), reason)
+    return RelapseAnalysis(events, curves, medians, ratio, tuple(groups[:2]), reason)
 
 
 def _events(dataset: xr.Dataset, scale: str, visit: str, share: float, response: float) -> pd.DataFrame:
