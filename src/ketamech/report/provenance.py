@@ -88,6 +88,17 @@ def papers_behind(model: Model) -> list[str]:
     return [paper.key for paper in load_evidence().cite(ids)]
 
 
+def papers_of_run(curves: xr.Dataset, scenario: Scenario, model: Model) -> list[str]:
+    """Keys of the papers behind the parameters that shaped the curves of a scenario."""
+    from ketamech.evidence import load_evidence
+    from ketamech.report.parameters_used import cited_evidence, used_parameters
+    from ketamech.report.run_description import describe_run
+
+    told = describe_run(scenario, model)
+    ids = cited_evidence(used_parameters(curves, told, model), told, model)
+    return [paper.key for paper in load_evidence().cite(ids)]
+
+
 def flat(found: Mapping[str, Any]) -> dict[str, str]:
     """The same as text, one level deep, for dataset attributes and tables."""
     result: dict[str, str] = {}
