@@ -15,8 +15,9 @@ from ketamech.engine.solve import validate_outputs
 from ketamech.exchange.nonmem.read import DoseTable, read_doses
 from ketamech.exchange.nonmem.simulate_table import STATUS, scenario_of, solve_stays, solve_table, stays_of, wait_of
 from ketamech.parameters.concentration_units import shown
+from ketamech.simulation.load_scenario import is_table
 from ketamech.simulation.model import Model, load_model
-from ketamech.simulation.scenario import Scenario, is_table
+from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import simulate as simulate_scenario
 
 OUTPUTS = ("mood.madrs", "dissociation.cadss", "venous.ketamine", "venous.norketamine", "venous.esketamine")

@@ -23,14 +23,13 @@ from ketamech.dosing.regimen import Regimen
 from ketamech.engine.solve import TOLERANCE, validate_outputs, validate_times
 from ketamech.population.parameter_sampling import draw_parameters
 from ketamech.population.random_streams import patient_streams
+from ketamech.population.virtual_population import VirtualPatients
 from ketamech.simulation.dataset_codec import decode, encode
 from ketamech.simulation.ensemble import Ensemble
-from ketamech.simulation.event_table import event_table
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.scenario_ensemble import ensemble_of_scenario
-
-__all__ = ["CHUNK", "Cohort", "adherence", "event_table"]
 
 CHUNK, CHUNK_BYTES = 4096, 2**27
 
@@ -166,3 +165,17 @@ def adherence(
             took = np.array([chance.random(count) for chance in chances]) >= treatment.miss_probability
             found |= {(i, k): took[:, k].astype(float) for k in range(count)}
     return found
+
+
+def simulate_patients(
+    model: Model, people: VirtualPatients, sentence: str, wanted: Sequence[tuple[str, float]]
+) -> list[np.ndarray]:
+    """What some persons show on a regimen: for each (output, hour) the values [patient]; NaN where a solve failed."""
+    names = tuple(dict.fromkeys(name for name, _ in wanted))
+    validate_outputs(model.kernel, names)
+    times = np.array(sorted({0.0, *(hour for _, hour in wanted)}))
+    scenario = load_scenario(sentence, model.parameters)
+    values = {name: column for name, column in people.values.items() if name not in scenario.values}
+    everybody = ensemble_of_scenario(model, scenario, values, len(people), float(times[-1]) + 1.0)
+    found = everybody.solve(times, names)
+    return [found.of(name)[:, int(np.searchsorted(times, hour))] for name, hour in wanted]

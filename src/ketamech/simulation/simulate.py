@@ -10,15 +10,13 @@ import xarray as xr
 
 from ketamech.core import SolverError
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.subject import Subject
-from ketamech.engine.solve import validate_outputs
-from ketamech.population.virtual_population import VirtualPatients
+from ketamech.simulation.ensemble import Subject, output_times, run
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model, load_model
-from ketamech.simulation.run_subjects import output_times, run
-from ketamech.simulation.scenario import Scenario, load_scenario
-from ketamech.simulation.scenario_ensemble import ensemble_of_scenario, events_of_scenario, felt, untreated
+from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.scenario_ensemble import events_of_scenario, felt, untreated
 
-__all__ = ["felt", "simulate", "simulate_patients", "subjects", "untreated"]
+__all__ = ["felt", "simulate", "subjects", "untreated"]
 
 MINUTE = 1 / 60
 
@@ -30,20 +28,6 @@ def subjects(scenario: Scenario, model: Model) -> list[Subject]:
     if scenario.control:
         found.append(("control", treated.changed(untreated)))
     return [Subject(name, given.events, scenario.values, given.cycle, given.length) for name, given in found]
-
-
-def simulate_patients(
-    model: Model, people: VirtualPatients, sentence: str, wanted: Sequence[tuple[str, float]]
-) -> list[np.ndarray]:
-    """What some persons show on a regimen: for each (output, hour) the values [patient]; NaN where a solve failed."""
-    names = tuple(dict.fromkeys(name for name, _ in wanted))
-    validate_outputs(model.kernel, names)
-    times = np.array(sorted({0.0, *(hour for _, hour in wanted)}))
-    scenario = load_scenario(sentence, model.parameters)
-    values = {name: column for name, column in people.values.items() if name not in scenario.values}
-    everybody = ensemble_of_scenario(model, scenario, values, len(people), float(times[-1]) + 1.0)
-    found = everybody.solve(times, names)
-    return [found.of(name)[:, int(np.searchsorted(times, hour))] for name, hour in wanted]
 
 
 def simulate(
