@@ -21,9 +21,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from ketamech.dosing.subject import Subject
+from ketamech.simulation.ensemble import Subject
 from ketamech.simulation.model import load_model
-from ketamech.simulation.run_subjects import run
+from ketamech.simulation.ensemble import run
 from ketamech.dosing.dose_events import dose_events_from_text
 
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}

@@ -26,7 +26,7 @@ import ketamech
 from ketamech.exchange.sbml.export import course_sbml
 from ketamech.simulation.simulate import subjects
 from ketamech.simulation.model import load_model
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.load_scenario import load_scenario
 
 try:
     import tellurium

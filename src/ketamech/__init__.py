@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ketamech.parameters import load_connectome as load_connectome
     from ketamech.parameters import load_parameters as load_parameters
     from ketamech.report.bibliography import cite as cite
-    from ketamech.simulation.scenario import load_scenario as load_scenario
+    from ketamech.simulation.load_scenario import load_scenario as load_scenario
 
 __version__ = "0.2.0"
 
@@ -32,7 +32,7 @@ _MODULES = {
     "load_connectome": "parameters.connectome",
     "load_evidence": "evidence.load_evidence",
     "load_parameters": "parameters.load_parameters",
-    "load_scenario": "simulation.scenario",
+    "load_scenario": "simulation.load_scenario",
     "scorecard": "analysis.scorecard",
     "simulate": "exchange.simulate_any",
 }

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketamech.analysis.trials.repeated_measures import gee_repeated_measures
 from ketamech.estimation.clinical_targets import shipped_trial
 from ketamech.report.trial_folder import write_trial
 from ketamech.report.trial_summary import difference_rows, relapse_rows, summary_of
 from ketamech.trials.analysis.analyse import analyse
 from ketamech.trials.analysis.exposure import exposure_response, non_compartmental
+from ketamech.trials.analysis.repeated_measures import gee_repeated_measures
 from ketamech.trials.analysis.survival import time_to_relapse
 from ketamech.trials.analysis.treatment_effects import ancova, mean_change_by_arm, responders
 from ketamech.trials.run_trial import run_trial

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketamech.analysis.trials.repeated_measures import gee_repeated_measures
 from ketamech.core import InputError
 from ketamech.trials.analysis.adam_tables import adqs, adsl
 from ketamech.trials.analysis.exposure import exposure_response, non_compartmental
 from ketamech.trials.analysis.power import power
+from ketamech.trials.analysis.repeated_measures import gee_repeated_measures
 from ketamech.trials.analysis.survival import time_to_relapse
 from ketamech.trials.analysis.treatment_effects import ancova, mean_change_by_arm, responders, share_interval
 

@@ -66,7 +66,7 @@ def scenarios():
 
 @pytest.mark.parametrize(("name", "block"), list(scenarios()))
 def test_a_scenario_in_a_page_loads(name, block, tmp_path):
-    from ketamech.simulation.scenario import load_scenario
+    from ketamech.simulation.load_scenario import load_scenario
 
     path = tmp_path / "scenario.yaml"
     path.write_text(block if "title:" in block else f"title: x\n{block}", encoding="utf-8")

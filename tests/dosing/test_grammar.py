@@ -13,15 +13,14 @@ from ketamech.core.time_units import HOURS, MONTH, SPELLINGS, YEAR, duration_tex
 from ketamech.dosing.applied_perturbation import lexicon as perturbations
 from ketamech.dosing.applied_perturbation import read_perturbation
 from ketamech.dosing.lexicon import NO_TERMINALS, Lexicon, load_words
-from ketamech.dosing.parse import GRAMMAR, OPTIONS, parser
+from ketamech.dosing.parse import GRAMMAR, OPTIONS, duration, hours_of, parser, share_of
 from ketamech.dosing.parse import parse as parse_text
 from ketamech.dosing.parse_errors import STARTS
-from ketamech.dosing.read_regimen import lexicon as regimens
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.times import duration, hours_of, share_of
+from ketamech.dosing.sentence import lexicon as regimens
 from ketamech.dosing.tokens import LONGEST_PART, LONGEST_TEXT
 from ketamech.evidence.time_text import time_hours
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.trials.rating_scales import scale
 from ketamech.trials.trial_text import condition, relapse, share, time
 

@@ -8,8 +8,8 @@ import ketamech
 from ketamech.core import InputError
 from ketamech.exchange.curves_io import to_long_table
 from ketamech.exchange.simulate_any import OUTPUTS, shown_records, simulate_records
-from ketamech.simulation.run_subjects import run
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.ensemble import run
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 
 TWO = """ID,TIME,AMT,RATE,CMT,EVID,MDV,DV,DVID,WT,SITE,Arm

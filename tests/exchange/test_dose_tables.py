@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 import ketamech
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events
-from ketamech.dosing.regimen import Phase, Regimen, Treatment
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import Phase, Treatment
 from ketamech.exchange.nonmem.read import read_doses
 from ketamech.exchange.nonmem.simulate_table import scenario_of, solve_table
 from ketamech.exchange.nonmem.write import doses_csv, lossy_features
 from ketamech.parameters import load_parameters
-from ketamech.simulation.run_subjects import run
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.ensemble import run
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 
 TABLE = load_parameters()

@@ -13,8 +13,8 @@ from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.model.assemble import build_system
 from ketamech.model.stages import all_stages
 from ketamech.parameters import load_parameters
-from ketamech.simulation.run_subjects import run as run_courses
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.ensemble import run as run_courses
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 
 TABLE = load_parameters()

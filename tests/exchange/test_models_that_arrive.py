@@ -283,8 +283,8 @@ def test_our_own_export_comes_back(model, tmp_path):
     """The whole story, out as SBML and in again: the same curves."""
     from ketamech.exchange.sbml.export import course_sbml
     from ketamech.exchange.sbml.ids import sbml_id
-    from ketamech.simulation.run_subjects import run
-    from ketamech.simulation.scenario import load_scenario
+    from ketamech.simulation.ensemble import run
+    from ketamech.simulation.load_scenario import load_scenario
     from ketamech.simulation.simulate import subjects
 
     treated = subjects(load_scenario("esketamine 20 mg IV over 1 h at 2 h", model.parameters), model)[0]

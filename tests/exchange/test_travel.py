@@ -21,8 +21,8 @@ from ketamech.exchange.petab.write import petab_files
 from ketamech.exchange.sbml.export import course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sedml import read_time_courses
-from ketamech.simulation.run_subjects import run
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.ensemble import run
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 
 NASAL = "esketamine 84 mg nasal twice weekly for 1 week"

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from ketamech.dosing.subject import Subject
 from ketamech.exchange.curves_io import read_run
 from ketamech.parameters import load_parameters
 from ketamech.population.cohort import Cohort
@@ -11,9 +10,8 @@ from ketamech.report.run_description import describe_run
 from ketamech.report.run_folder import write_run
 from ketamech.report.summary import curve, lines_of
 from ketamech.report.tracks import load_tracks
-from ketamech.simulation.baseline import baseline_of
-from ketamech.simulation.run_subjects import run
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.ensemble import Subject, baseline_of, run
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
 SENTENCE = "racemic 50 mg oral daily for 4 weeks at steady state"

@@ -23,14 +23,15 @@ from ketamech.engine.solve import TOLERANCE
 from ketamech.exchange.nonmem.read import read_doses
 from ketamech.exchange.nonmem.simulate_table import solve_table
 from ketamech.parameters.concentration_units import factors
-from ketamech.population.cohort import Cohort
+from ketamech.population.cohort import Cohort, simulate_patients
 from ketamech.population.virtual_population import VirtualPatients
+from ketamech.simulation.ensemble import run
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import model_variant
-from ketamech.simulation.run_subjects import run
-from ketamech.simulation.scenario import Scenario, load_scenario
+from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.scenario_schema import ScenarioFile
-from ketamech.simulation.simulate import simulate, simulate_patients, subjects
+from ketamech.simulation.simulate import simulate, subjects
 from ketamech.trials import run_trial
 from ketamech.trials.trial_reader import load_trial
 

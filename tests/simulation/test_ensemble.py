@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from ketamech.core import InputError, UnknownNameError
-from ketamech.dosing.subject import DoseEvent, Subject
+from ketamech.dosing.dose_event import DoseEvent
 from ketamech.population.cohort import Cohort
-from ketamech.simulation.ensemble import Ensemble
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.ensemble import Ensemble, Subject
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 
 TIMES = np.array([0.0, 1.0, 24.0, 100.0])

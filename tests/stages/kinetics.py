@@ -3,15 +3,14 @@
 import numpy as np
 
 from ketamech.dosing.dose_events import dose_events_from_text
-from ketamech.dosing.subject import Subject
 from ketamech.engine import load_kernel
 from ketamech.evidence import load_evidence
 from ketamech.model.assemble import build_system
 from ketamech.model.stages.brain import brain
 from ketamech.model.stages.pharmacokinetics import pharmacokinetics
 from ketamech.parameters import load_parameters
+from ketamech.simulation.ensemble import Subject, run
 from ketamech.simulation.model import Model
-from ketamech.simulation.run_subjects import run
 
 YEAR = 8766.0
 HORIZON = 400.0

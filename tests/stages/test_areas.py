@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_continuous_lyapunov
 
-from ketamech.dosing.subject import Subject
 from ketamech.model.stages.brain_network import AREAS, DEFAULT_MODE
 from ketamech.parameters import load_brain_areas
 from ketamech.parameters.brain_areas import coupling_name
-from ketamech.simulation.run_subjects import output_times, run
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.ensemble import Subject, output_times, run
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"

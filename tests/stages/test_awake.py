@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from ketamech.dosing.dose_events import dose_events_from_text
-from ketamech.dosing.subject import Subject
+from ketamech.simulation.ensemble import Subject, run
 from ketamech.simulation.model import Model, load_model
-from ketamech.simulation.run_subjects import run
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min at 10 min"
 ASLEEP = "general anaesthesia over 2 h"

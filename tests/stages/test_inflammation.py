@@ -8,12 +8,11 @@ import sympy
 
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events_from_text
-from ketamech.dosing.subject import Subject
 from ketamech.model.stage import declare_stage
 from ketamech.model.stages import all_stages
 from ketamech.parameters import load_parameters
+from ketamech.simulation.ensemble import Subject, run
 from ketamech.simulation.model import Model
-from ketamech.simulation.run_subjects import run
 
 HEALTHY = {"person.stress": 0.0, "person.inflammation": 0.0, "person.expectancy": 0.0, "person.baseline_madrs": 3.0}
 TIMES = np.concatenate([np.arange(0.0, 48.0, 0.1), np.arange(48.0, 1009.0, 3.0)])

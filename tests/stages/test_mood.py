@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from ketamech.dosing.dose_events import dose_events_from_text
-from ketamech.dosing.subject import Subject
-from ketamech.simulation.run_subjects import run
+from ketamech.simulation.ensemble import Subject, run
 
 DAY = 24.0
 TIMES = np.unique(np.concatenate([np.arange(0.0, 49.0, 1.0), np.arange(0.0, 57 * DAY, 12.0)]))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ketamech.dosing.subject import DoseEvent, Subject
-from ketamech.simulation.run_subjects import run
+from ketamech.dosing.dose_event import DoseEvent
+from ketamech.simulation.ensemble import Subject, run
 
 MOLAR_MASS, WEIGHT = 237.73, 70.0
 MINUTES_6_H = np.arange(0.0, 6.0, 1 / 60)

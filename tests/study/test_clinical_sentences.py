@@ -7,9 +7,9 @@ import pytest
 
 from ketamech.core import InputError
 from ketamech.core.time_units import DAY, MONTH, WEEK, YEAR
-from ketamech.dosing.read_regimen import read
 from ketamech.dosing.regimen import Regimen
-from ketamech.simulation.scenario import load_scenario
+from ketamech.dosing.sentence import read
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic ketamine 0.5 mg/kg IV over 40 min"

@@ -5,11 +5,11 @@ import pytest
 
 from ketamech.core import InputError, UnknownNameError
 from ketamech.dosing.applied_perturbation import read_perturbation
+from ketamech.dosing.dose_event import DoseEvent
 from ketamech.dosing.perturbation_table import load_perturbations
-from ketamech.dosing.read_regimen import parse_sentence
-from ketamech.dosing.subject import DoseEvent, Subject
-from ketamech.simulation.run_subjects import run
-from ketamech.simulation.scenario import load_scenario
+from ketamech.dosing.sentence import parse_sentence
+from ketamech.simulation.ensemble import Subject, run
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
 DOSE = "racemic 10 mg/kg IP"

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events_from_text
-from ketamech.dosing.regimen import Phase, Regimen, Treatment
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import Phase, Treatment
 from ketamech.parameters import load_parameters
 
 TABLE = load_parameters()

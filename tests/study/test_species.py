@@ -5,10 +5,9 @@ import pytest
 
 from ketamech.core import InputError, UnknownNameError
 from ketamech.dosing.dose_events import dose_events_from_text
-from ketamech.dosing.subject import Subject
 from ketamech.parameters import load_species
-from ketamech.simulation.run_subjects import output_times, run
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.ensemble import Subject, output_times, run
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
 

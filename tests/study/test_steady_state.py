@@ -12,9 +12,9 @@ from ketamech.engine import drug_free_steady_state, events, solve
 from ketamech.engine.events import to_table
 from ketamech.parameters import load_parameters
 from ketamech.population.cohort import Cohort
+from ketamech.simulation.ensemble import run
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.periodic_steady_state import carried_over, periodic_steady_state, repeated
-from ketamech.simulation.run_subjects import run
-from ketamech.simulation.scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 
 VISITS = load_parameters()["expectancy.visit_gap"].canonical

@@ -16,12 +16,11 @@ from ketamech.analysis.reference_protocols import DIRECTORY, Protocol
 from ketamech.analysis.scorecard_targets import MEASURE_COLUMNS, bounds, known, measure
 from ketamech.analysis.verdict import inside
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.dosing.subject import Subject
 from ketamech.evidence import Evidence
 from ketamech.evidence.published_units import analyte, canonical_unit
+from ketamech.simulation.ensemble import Subject, output_times, run
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import Observable, TimeCourse
-from ketamech.simulation.run_subjects import output_times, run
 
 COLUMNS = ("goal", *MEASURE_COLUMNS, "rows", "unit", "low", "high", "why")
 SOLVE_TIME = "solve time"

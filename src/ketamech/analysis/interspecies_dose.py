@@ -11,12 +11,12 @@ from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import read_table
 from ketamech.core.paths import DATA
 from ketamech.dosing.dose_events import dose_events, micromoles
-from ketamech.dosing.regimen import Regimen, Treatment
+from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.species_routes import require_species_kinetics
-from ketamech.dosing.subject import Subject
+from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import HUMAN, Species, load_species
+from ketamech.simulation.ensemble import Subject, output_times, run
 from ketamech.simulation.model import Model, load_model
-from ketamech.simulation.run_subjects import output_times, run
 from ketamech.simulation.scenario import perturbation_parameters
 
 SURFACE = DATA / "species" / "surface.csv"

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ketamech.core import UnknownNameError, closest_match
-from ketamech.dosing.subject import DoseEvent, Subject
+from ketamech.dosing.dose_event import DoseEvent
 from ketamech.engine import jacobian
 from ketamech.model.stage import Stage, State
-from ketamech.simulation.ensemble import Ensemble, InitialCondition
+from ketamech.simulation.ensemble import Ensemble, InitialCondition, Subject, output_times, run
 from ketamech.simulation.model import Model
-from ketamech.simulation.run_subjects import output_times, run
 
 WEEKS_4 = 672.0
 DRIFT, RECOVERY, MASS, BOUND, RESPONSE = 1e-6, 0.02, 1e-8, 1e-6, 1e-4

@@ -15,15 +15,15 @@ from ketamech.core import InputError, closest_match, unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.paths import DATA
 from ketamech.dosing.applied_perturbation import AppliedPerturbation, read_perturbations
+from ketamech.dosing.dose_event import DoseEvent
 from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.parse import duration
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.species_routes import require_species_kinetics
-from ketamech.dosing.subject import DoseEvent, Subject
-from ketamech.dosing.times import duration
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, load_species
+from ketamech.simulation.ensemble import Subject, output_times, run
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import TimeCourse
-from ketamech.simulation.run_subjects import output_times, run
 from ketamech.simulation.scenario import perturbation_parameters
 
 DIRECTORY = DATA / "scorecard"

@@ -19,9 +19,8 @@ from ketamech.core import InputError, UnknownNameError, closest_match, unit
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.dosing.lexicon import Lexicon, Meaning
-from ketamech.dosing.parse import parse
+from ketamech.dosing.parse import hours, parse
 from ketamech.dosing.syntax import ParsedEndpoint
-from ketamech.dosing.times import hours
 from ketamech.parameters import Parameter
 from ketamech.parameters.concentration_units import shown
 from ketamech.simulation.model import Model

@@ -14,13 +14,12 @@ from ketamech.app.request_models import CurvesRequest
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.time_grid import hours
 from ketamech.core import SolverError, UnknownNameError, closest_match
-from ketamech.dosing.subject import Subject
 from ketamech.parameters import concentration_units
 from ketamech.report.number_format import unit_in_words
 from ketamech.report.summary import curve
 from ketamech.report.tracks import Track, TrackCurve, load_tracks
+from ketamech.simulation.ensemble import Subject, run
 from ketamech.simulation.model import Model
-from ketamech.simulation.run_subjects import run
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
 

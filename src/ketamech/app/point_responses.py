@@ -15,8 +15,8 @@ from ketamech.core import SolverError
 from ketamech.report.published_points import PublishedPoint, published_points
 from ketamech.report.run_description import describe_run
 from ketamech.report.tracks import Track, TrackCurve, load_tracks
+from ketamech.simulation.ensemble import run
 from ketamech.simulation.model import Model
-from ketamech.simulation.run_subjects import run
 from ketamech.simulation.scenario_schema import ScenarioFile
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from ketamech.core import InputError, convert
+from ketamech.dosing.dose_event import DoseEvent
 from ketamech.dosing.drugs import ROUTES
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import parse
@@ -18,7 +19,6 @@ from ketamech.dosing.perturbation_table import (
     unknown_perturbation_error,
     words,
 )
-from ketamech.dosing.subject import DoseEvent
 from ketamech.dosing.syntax import Amount, Phrase, Span
 from ketamech.parameters import ParameterTable
 

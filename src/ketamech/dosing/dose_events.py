@@ -12,8 +12,9 @@ from itertools import pairwise
 import numpy as np
 
 from ketamech.core import InputError, convert
-from ketamech.dosing.regimen import MAX_DOSES, Regimen, Treatment
-from ketamech.dosing.subject import DoseEvent, Quantity
+from ketamech.dosing.dose_event import DoseEvent, Quantity
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import MAX_DOSES, Treatment
 
 ParameterLookup = Callable[[str], Quantity]
 AbsorbedPart = tuple[Quantity, str, Quantity, Quantity]  # delay (h), site, share of the dose, duration (h)

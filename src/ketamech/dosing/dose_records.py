@@ -10,7 +10,8 @@ from numbers import Real
 from ketamech.core import InputError
 from ketamech.dosing.cmt_codes import ABSORBED, route_of
 from ketamech.dosing.drugs import drug as known_drug
-from ketamech.dosing.regimen import MAX_DOSES, Phase, Regimen, Treatment
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import MAX_DOSES, Phase, Treatment
 
 MASSES = ("mg", "ug", "ng", "g", "mg/kg", "ug/kg", "ng/kg", "g/kg")
 SALTS = ("base", "hydrochloride")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from ketamech.core.time_units import DAY, MONTH, WEEK, duration_text, number_text
-from ketamech.dosing.regimen import Phase, Treatment
+from ketamech.dosing.treatment import Phase, Treatment
 
 MOST_DAYS = 30  # of one sentence, which must stay shorter than what is read back
 TIMES = {1: "weekly", 2: "twice weekly"}

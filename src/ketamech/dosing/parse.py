@@ -12,11 +12,12 @@ from lark import Lark, Token
 from lark.exceptions import UnexpectedToken, VisitError
 from lark.lexer import Lexer
 
-from ketamech.core import cache_folder
+from ketamech.core import InputError, cache_folder
 from ketamech.core.atomic_files import ignore_disk_errors
 from ketamech.dosing.lexicon import Lexicon
 from ketamech.dosing.parse_errors import STARTS, misfit
 from ketamech.dosing.reader import Reader
+from ketamech.dosing.syntax import Days, Span
 from ketamech.dosing.tokens import Word, words
 
 REMEMBERED = 4096  # texts
@@ -63,3 +64,31 @@ def parse(start: str, text: str, lexicon: Lexicon) -> Any:
         raise misfit(start, text, found, position, lexicon) from None
     except VisitError as problem:
         raise problem.orig_exc from None
+
+
+def hours_of(text: str) -> float:
+    """Hours of a duration or a numbered day. Raises BadInput."""
+    return hours(parse("time", text, _no_names()))
+
+
+def hours(time: Span | Days) -> float:
+    """Hours of a parsed time; day 1 begins at 0 h."""
+    return time.hours()[0] if isinstance(time, Days) else time.hours
+
+
+def duration(text: str) -> float:
+    """Hours of a duration. Raises BadInput, also for a numbered day."""
+    found = parse("time", text, _no_names())
+    if isinstance(found, Days):
+        raise InputError(f"'{text}' is no duration", expected="such as 24 h, 28 days, 3 months")
+    return found.hours
+
+
+def share_of(text: str) -> float:
+    """A share from a percentage. Raises BadInput."""
+    return parse("share", text, _no_names())
+
+
+@cache
+def _no_names() -> Lexicon:
+    return Lexicon({}, lambda name: InputError(f"'{name}' was not understood"))

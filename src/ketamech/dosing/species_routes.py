@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ketamech.core import InputError, closest_match
-from ketamech.dosing.regimen import Regimen, Treatment
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import HUMAN, Species
 
 ANIMAL_ROUTES = ("IP",)

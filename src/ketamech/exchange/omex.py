@@ -15,15 +15,14 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError
-from ketamech.dosing.subject import Subject
 from ketamech.exchange.nonmem.write import doses_csv
 from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
+from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.exchange.sedml import TimeCourse, time_courses, write_sedml
+from ketamech.simulation.ensemble import Subject, run
 from ketamech.simulation.model import Model
-from ketamech.simulation.run_subjects import run
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.scenario_yaml import scenario_yaml
 from ketamech.simulation.simulate import subjects
 
 MODEL, SIMULATION, DOSES, SCENARIO, ABOUT = "model.xml", "simulation.sedml", "doses.csv", "scenario.yaml", "README.md"

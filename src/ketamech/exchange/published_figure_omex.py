@@ -11,7 +11,6 @@ import numpy as np
 
 from ketamech.analysis.reference_protocols import Protocol
 from ketamech.core import InputError
-from ketamech.dosing.subject import Subject
 from ketamech.evidence import Evidence
 from ketamech.exchange.nonmem.write import doses_csv
 from ketamech.exchange.omex import ABOUT as README
@@ -20,13 +19,13 @@ from ketamech.exchange.petab.problem import baseline_values, formula
 from ketamech.exchange.published_figures import NAME, PublishedFigure
 from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
+from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.exchange.sedml import DISPLAY_COURSES, write_sedml
+from ketamech.simulation.ensemble import Subject, run
 from ketamech.simulation.expression import names_in, value_of
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import SEEN_AS, Observable, TimeCourse
-from ketamech.simulation.run_subjects import run
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.scenario_yaml import scenario_yaml
 from ketamech.simulation.simulate import subjects
 
 POINTS = "published.csv"

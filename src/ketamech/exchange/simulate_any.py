@@ -15,9 +15,12 @@ from ketamech.engine.solve import validate_outputs
 from ketamech.exchange.nonmem.read import DoseTable, read_doses
 from ketamech.exchange.nonmem.simulate_table import STATUS, scenario_of, solve_stays, solve_table, stays_of, wait_of
 from ketamech.parameters.concentration_units import shown
+from ketamech.population.cohort import simulate_sample
+from ketamech.population.virtual_population import VirtualPatients
+from ketamech.simulation.load_scenario import is_table
 from ketamech.simulation.model import Model, load_model
-from ketamech.simulation.scenario import Scenario, is_table
-from ketamech.simulation.simulate import PatientSample, as_scenario, simulate_sample
+from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.simulate import as_scenario
 from ketamech.simulation.simulate import simulate as simulate_scenario
 
 OUTPUTS = ("mood.madrs", "dissociation.cadss", "venous.ketamine", "venous.norketamine", "venous.esketamine")
@@ -26,7 +29,7 @@ MOST_VALUES = 200_000_000  # in one Dataset, 8 bytes each
 
 def simulate(
     scenario: Scenario | Regimen | str | Path,
-    people: PatientSample | None = None,
+    people: VirtualPatients | None = None,
     *,
     model: Model | None = None,
     announce: Callable[[str], None] | None = None,

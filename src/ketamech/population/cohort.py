@@ -6,6 +6,7 @@ threads, and his numbers are the same bits.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,21 +17,21 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ketamech.core import InputError
+from ketamech.core import InputError, SolverError
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.execution import ClusterProtocol
 from ketamech.dosing.regimen import Regimen
 from ketamech.engine.solve import TOLERANCE, validate_outputs, validate_times
 from ketamech.population.parameter_sampling import draw_parameters
 from ketamech.population.random_streams import patient_streams
+from ketamech.population.virtual_population import VirtualPatients
 from ketamech.simulation.dataset_codec import decode, encode
-from ketamech.simulation.ensemble import Ensemble
-from ketamech.simulation.event_table import event_table
+from ketamech.simulation.ensemble import OK, Ensemble, Trajectories
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.scenario_ensemble import ensemble_of_scenario
-
-__all__ = ["CHUNK", "Cohort", "adherence", "event_table"]
+from ketamech.simulation.simulate import scenario_attributes, subjects, times_of_scenario
 
 CHUNK, CHUNK_BYTES = 4096, 2**27
 
@@ -166,3 +167,45 @@ def adherence(
             took = np.array([chance.random(count) for chance in chances]) >= treatment.miss_probability
             found |= {(i, k): took[:, k].astype(float) for k in range(count)}
     return found
+
+
+def simulate_sample(
+    model: Model, patients: VirtualPatients, scenario: Scenario, outputs: Sequence[str], *, threads: int | None = None
+) -> xr.Dataset:
+    """Curves of `outputs` of virtual patients on a scenario, at the output times of the typical patient.
+
+    Values that the scenario sets replace those of the patients. No dose is missed by chance. Returns a Dataset with
+    dims (patient, time); a patient that could not be solved is NaN, with the reason in `solve_status`. Raises
+    UnknownNameError for an output that does not exist, InputError for an empty sample, SolverError if no patient could
+    be solved.
+    """
+    if not len(patients):
+        raise InputError("the sample is empty", key="people", expected="at least one patient")
+    times = times_of_scenario(scenario, subjects(scenario, model)[0])
+    found = _solve_sample(model, patients, scenario, times, outputs, scenario.horizon, threads or os.cpu_count() or 1)
+    if (found.reasons != OK).all():
+        raise SolverError(f"no patient could be solved: {found.reasons[0]}")
+    curves = found.dataset(patients.patient_ids.tolist())
+    return curves.assign_attrs(scenario_attributes(scenario), assumed="; ".join(scenario.assumptions))
+
+
+def simulate_patients(
+    model: Model, people: VirtualPatients, sentence: str, wanted: Sequence[tuple[str, float]]
+) -> list[np.ndarray]:
+    """Values [patient] of virtual patients on a regimen for each (output, hour); NaN where a solve failed."""
+    names = tuple(dict.fromkeys(name for name, _ in wanted))
+    times = np.array(sorted({0.0, *(hour for _, hour in wanted)}))
+    scenario = load_scenario(sentence, model.parameters)
+    found = _solve_sample(model, people, scenario, times, names, float(times[-1]) + 1.0, 1)
+    return [found.of(name)[:, int(np.searchsorted(times, hour))] for name, hour in wanted]
+
+
+def _solve_sample(
+    model: Model, patients: VirtualPatients, scenario: Scenario, times: np.ndarray, outputs: Sequence[str],
+    until: float, threads: int,
+) -> Trajectories:  # fmt: skip
+    """Curves at `times` (h) of patients who receive the doses before `until` (h)."""
+    names = validate_outputs(model.kernel, tuple(outputs))
+    values = {name: column for name, column in patients.values.items() if name not in scenario.values}
+    ensemble = ensemble_of_scenario(model, scenario, values, len(patients), until)
+    return ensemble.solve(times, names, threads=threads)

@@ -13,6 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
+
 from ketamech.core import unit
 from ketamech.core.paths import DATA
 from ketamech.exchange.result_metadata import PAPERS

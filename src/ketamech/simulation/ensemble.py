@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError, UnknownNameError, closest_match
-from ketamech.dosing.subject import DoseEvent, Quantity, Subject
+from ketamech.dosing.dose_event import DoseEvent, Quantity
 from ketamech.engine import EventTable, drug_free_steady_state, solve
 from ketamech.engine.solve import FIRST_STEP, TOLERANCE, IntegrationState, integrate, validate_times
 from ketamech.simulation.event_table import event_table, merged_tables, no_events, table_of_each, tiled
@@ -23,6 +23,20 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.periodic_steady_state import carried_over, periodic_steady_state
 
 OK, NO_BASELINE, NO_STEADY_STATE = "ok", "no rest state", "no periodic steady state"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One patient's course: what enters when, and which parameters differ (canonical units) from the table.
+
+    With a `gap` (h) the course starts not at rest but at the periodic steady state of `cycle`, given every `gap` hours.
+    """
+
+    label: str
+    events: tuple[DoseEvent, ...] = ()
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    steady_state_events: tuple[DoseEvent, ...] = ()
+    cycle_length: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -250,3 +264,39 @@ class Integration:
         return Trajectories(
             self.ensemble, self.initial, times, part.names, part.values, self.reasons.copy(), part.steps
         )
+
+
+def run(
+    model: Model, courses: Sequence[Subject], times: np.ndarray, *, tolerance: float = TOLERANCE,
+    outputs: Sequence[str] | None = None,
+) -> xr.Dataset:  # fmt: skip
+    """Solve every course from its own drug-free rest (or steady) state at `times` (h), which may begin before 0.
+
+    `outputs` are names (default: everything). Returns a Dataset with dims (patient, time); a failed patient is NaN
+    with its reason in `solve_status`.
+    """
+    everybody = Ensemble.of_subjects(model, courses)
+    return everybody.solve(times, outputs, tolerance=tolerance).dataset([course.label for course in courses])
+
+
+def baseline_of(dataset: xr.Dataset, name: str) -> np.ndarray:
+    """Drug-free values [patient] of one output of curves (dims patient, time), in its unit.
+
+    Curves that begin at steady state hold them as the coordinate `baseline`; all others begin drug-free.
+    """
+    if "baseline" in dataset.coords:
+        return np.asarray(dataset["baseline"].sel(output=name).values)
+    return np.asarray(dataset.variables[name].transpose("patient", "time").values[:, 0])
+
+
+def output_times(horizon: float, starts: Sequence[float] = (0.0,), *, per_dose: int = 60) -> np.ndarray:
+    """Output times (h): after each start closely spaced from one minute on, then ever wider, to the horizon."""
+    grid = [np.array([0.0, horizon])]
+    ordered = sorted({s for s in starts if s < horizon}) or [0.0]
+    per_start = max(12, min(per_dose, 4000 // len(ordered)))
+    for begin, end in zip(ordered, [*ordered[1:], horizon], strict=True):
+        if end - begin > 1 / 60:
+            grid.append(begin + np.geomspace(1 / 60, end - begin, per_start)[:-1])
+        grid.append(np.array([begin]))
+    grid.append(np.arange(0.0, horizon, 24.0))
+    return np.unique(np.round(np.concatenate(grid), 6))

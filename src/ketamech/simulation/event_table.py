@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ketamech.core import UnknownNameError, closest_match
-from ketamech.dosing.subject import DoseEvent, Quantity
+from ketamech.dosing.dose_event import DoseEvent, Quantity
 from ketamech.engine import EventTable, events, table
 from ketamech.engine.events import AMOUNT, INPUT, to_table
 from ketamech.simulation.model import Model

@@ -103,9 +103,7 @@ def load_model(
         return build_system()
 
     layout = cached_layout(table, first_build) if functions is None else first_build().layout
-    return Model(
-        layout, table, load_kernel(layout, build_system, announce=announce), build_system, stages=functions
-    )
+    return Model(layout, table, load_kernel(layout, build_system, announce=announce), build_system, stages=functions)
 
 
 def with_stage(

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ketamech.dosing.dose_event import DoseEvent, Quantity
 from ketamech.dosing.dose_events import AdherenceFunction, dose_events
 from ketamech.dosing.drugs import DRUGS
-from ketamech.dosing.subject import DoseEvent, Quantity
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.model import Model

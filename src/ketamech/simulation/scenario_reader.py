@@ -14,10 +14,11 @@ from ketamech.core import InputError
 from ketamech.core.yaml_lines import Path_, read_yaml, read_yaml_text
 from ketamech.dosing.applied_perturbation import AppliedPerturbation, read_perturbation, read_perturbations
 from ketamech.dosing.drugs import drug, route
+from ketamech.dosing.parse import duration
 from ketamech.dosing.parse_errors import shown
-from ketamech.dosing.read_regimen import Sentence, parse_sentence
-from ketamech.dosing.regimen import MAX_HORIZON_H, Regimen, Treatment
-from ketamech.dosing.times import duration
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.sentence import Sentence, parse_sentence
+from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import ParameterTable, Species, load_species
 from ketamech.simulation.model_variants import ModelVariant, model_variant
 from ketamech.simulation.parameter_overrides import OverrideReader

@@ -1,41 +1,24 @@
-"""Simulation of one scenario: the treated patient and its control, or a sample of virtual patients."""
+"""Simulation of one scenario: the treated patient and its control."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.subject import Subject
-from ketamech.engine.solve import validate_outputs
-from ketamech.simulation.ensemble import Trajectories
+from ketamech.simulation.ensemble import Subject, output_times, run
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model, load_model
-from ketamech.simulation.run_subjects import output_times, run
-from ketamech.simulation.scenario import Scenario, load_scenario
-from ketamech.simulation.scenario_ensemble import ensemble_of_scenario, events_of_scenario, felt, untreated
+from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.scenario_ensemble import events_of_scenario, felt, untreated
 
-__all__ = [
-    "PatientSample", "as_scenario", "felt", "simulate", "simulate_patients", "simulate_sample", "subjects", "untreated",
-]  # fmt: skip
+__all__ = ["as_scenario", "felt", "scenario_attributes", "simulate", "subjects", "times_of_scenario", "untreated"]
 
 MINUTE = 1 / 60
-
-
-class PatientSample(Protocol):
-    """Patients by number, with the parameter values in which they differ {name: [patient], canonical units}."""
-
-    @property
-    def patient_ids(self) -> np.ndarray:
-        """Numbers of the patients."""
-
-    @property
-    def values(self) -> Mapping[str, np.ndarray]:
-        """Parameter values [patient] by name."""
 
 
 def as_scenario(
@@ -47,9 +30,7 @@ def as_scenario(
     Raises InputError for additions to a Scenario, which states them itself.
     """
     if not isinstance(source, Scenario):
-        return load_scenario(
-            source, model.parameters, species=species, perturbations=perturbations, wiring=variant
-        )
+        return load_scenario(source, model.parameters, species=species, perturbations=perturbations, wiring=variant)
     for key, given in (("species", species), ("perturb", perturbations), ("variant", variant)):
         if given:
             raise InputError(f"{key} cannot be added to a Scenario", key=key, expected="a sentence or a scenario file")
@@ -90,33 +71,7 @@ def simulate(
     bad = [str(reason) for reason in curves.solve_status.values if reason != "ok"]
     if bad:
         raise SolverError(f"the scenario could not be solved: {bad[0]}")
-    return curves.assign_attrs(_attributes(asked))
-
-
-def simulate_sample(model: Model, patients: PatientSample, scenario: Scenario, outputs: Sequence[str]) -> xr.Dataset:
-    """Curves of `outputs` of virtual patients on a scenario, at the output times of the treated typical patient.
-
-    Values that the scenario sets replace those of the patients. No dose is missed by chance. Returns a Dataset with
-    dims (patient, time); a patient who could not be solved is NaN, with the reason in `solve_status`. Raises
-    UnknownNameError for an output that does not exist, SolverError if no patient could be solved.
-    """
-    times = times_of_scenario(scenario, subjects(scenario, model)[0])
-    curves = _solve(model, patients, scenario, times, outputs, scenario.horizon).dataset(list(patients.patient_ids))
-    if not len(curves["patient"]) or (curves["solve_status"] != "ok").all():
-        reason = str(curves["solve_status"].values[0]) if len(curves["patient"]) else "the sample is empty"
-        raise SolverError(f"no patient could be solved: {reason}")
-    return curves.assign_attrs(_attributes(scenario))
-
-
-def simulate_patients(
-    model: Model, people: PatientSample, sentence: str, wanted: Sequence[tuple[str, float]]
-) -> list[np.ndarray]:
-    """Values [patient] of virtual patients on a regimen for each (output, hour); NaN where a solve failed."""
-    times = np.array(sorted({0.0, *(hour for _, hour in wanted)}))
-    scenario = load_scenario(sentence, model.parameters)
-    names = tuple(dict.fromkeys(name for name, _ in wanted))
-    found = _solve(model, people, scenario, times, names, float(times[-1]) + 1.0)
-    return [found.of(name)[:, int(np.searchsorted(times, hour))] for name, hour in wanted]
+    return curves.assign_attrs(scenario_attributes(asked))
 
 
 def times_of_scenario(scenario: Scenario, treated: Subject) -> np.ndarray:
@@ -128,16 +83,8 @@ def times_of_scenario(scenario: Scenario, treated: Subject) -> np.ndarray:
     return np.array([*before, *output_times(scenario.horizon, [*sorted(starts), *sorted(ends)])])
 
 
-def _solve(
-    model: Model, patients: PatientSample, scenario: Scenario, times: np.ndarray, outputs: Sequence[str], until: float
-) -> Trajectories:
-    names = validate_outputs(model.kernel, tuple(outputs))
-    values = {name: column for name, column in patients.values.items() if name not in scenario.values}
-    ensemble = ensemble_of_scenario(model, scenario, values, len(patients.patient_ids), until)
-    return ensemble.solve(times, names)
-
-
-def _attributes(scenario: Scenario) -> dict[str, object]:
+def scenario_attributes(scenario: Scenario) -> dict[str, object]:
+    """Attributes of a Dataset of this scenario."""
     return {
         "title": scenario.title,
         "horizon_h": scenario.horizon,

@@ -3,14 +3,16 @@
 from typing import TYPE_CHECKING
 
 from ketamech.core.lazy import lazy_getattr, listing
+from ketamech.dosing.dose_event import DoseEvent
 from ketamech.dosing.dose_events import dose_events, dose_events_from_text
 from ketamech.dosing.dose_records import DoseRecord, ev
-from ketamech.dosing.regimen import Phase, Regimen, Treatment
-from ketamech.dosing.subject import DoseEvent, Subject
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import Phase, Treatment
 from ketamech.population.cohort import Cohort
+from ketamech.simulation.ensemble import Subject, output_times, run
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model, load_model
-from ketamech.simulation.run_subjects import output_times, run
-from ketamech.simulation.scenario import Scenario, load_scenario
+from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import simulate, subjects
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from itertools import permutations
 
 from ketamech.dosing.applied_perturbation import AppliedPerturbation
-from ketamech.dosing.regimen import Regimen, Treatment
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import Treatment
 from ketamech.trials.rating_scales import RatingScale
 
 BELIEFS = {"blinded": "expectancy.blinded_belief", "open": "expectancy.open_belief", "none": ""}

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ketamech.dosing.dose_event import DoseEvent, Quantity
 from ketamech.dosing.dose_events import dose_events
-from ketamech.dosing.regimen import MAX_HORIZON_H, Regimen, Treatment
-from ketamech.dosing.subject import DoseEvent, Quantity
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import ParameterTable
 from ketamech.population.random_streams import patient_streams
 from ketamech.population.virtual_population import Population

@@ -3,26 +3,90 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from ketamech.core import closest_match
-from ketamech.core.yaml_lines import Path_, read_yaml
+from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.core.yaml_lines import Path_, read_yaml, spelled
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.population.virtual_population import load_population
-from ketamech.trials.design import Arm, Condition, DropoutRule, Trial, Visit
-from ketamech.trials.rating_scales import scale
-from ketamech.trials.source_location import SourceFile
-from ketamech.trials.trial_decision_keys import MAX_DROPOUT_RULES, Scales, dropout_rules, relapse_rule, step
-from ketamech.trials.trial_schema import ArmKeys, TrialFile
-from ketamech.trials.trial_text import treatment
+from ketamech.simulation.scenario import validate
+from ketamech.trials.design import Arm, Condition, DecisionStep, DropoutRule, Trial, Visit
+from ketamech.trials.rating_scales import RatingScale, scale
+from ketamech.trials.trial_schema import ArmKeys, LeaveKeys, StepKeys, TrialFile
+from ketamech.trials.trial_text import condition, relapse, share, time, treatment
 from ketamech.trials.validation_errors import complaint
 
 MAX_DROPOUT, MAX_MISSED_VISITS, DEFAULT_WINDOW_SHARE = 0.5, 0.9, 0.2
+
+
+MAX_DROPOUT_RULES = 0.9
+Scales = Mapping[str, RatingScale]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file: its path (None for a mapping), the line of every key, the parameters it may name."""
+
+    path: Path | None
+    lines: Mapping[Path_, int]
+    table: ParameterTable
+
+    def at(self, where: Path_, make: Callable[[], T]) -> T:
+        """What `make` makes; its complaint gets this place of the file."""
+        try:
+            return make()
+        except InputError as problem:
+            raise self.error(where, problem.what, problem.expected, problem.nearest, problem.type_this) from None
+
+    def error(
+        self, where: Path_, what: str, expected: str | None = None, near: str | None = None, type_: str | None = None
+    ) -> InputError:
+        """The complaint about a place."""
+        line = next((self.lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in self.lines), None)
+        kind = UnknownNameError if near else InputError
+        return kind(
+            what, file=self.path, line=line, key=spelled(where), expected=expected, nearest=near, type_this=type_
+        )
+
+    def time(self, where: Path_, text: str) -> float:
+        """Hours after the first dose."""
+        return self.at(where, partial(time, text))
+
+    def share(self, where: Path_, text: str, most: float = 1.0) -> float:
+        """A share up to `most`."""
+        return self.at(where, partial(share, text, most))
+
+    def regimen(self, where: Path_, text: str) -> Regimen:
+        """A regimen that a typical person can be given."""
+        return self.one_of(where, self.at(where, partial(Regimen.parse, text)))
+
+    def one_of(self, where: Path_, regimen: Regimen) -> Regimen:
+        """The regimen, when a typical person can be given all of it from a drug-free start on."""
+        if any(treatment.at_steady_state for treatment in regimen.treatments):
+            what = "a start at steady state: everybody in a trial is rated drug-free at baseline"
+            raise self.error(
+                where, what, "doses that lead there, and a visit after them", type_="... daily for 4 weeks"
+            )
+        self.at(where, lambda: validate(regimen, self.table, {}, min(regimen.horizon(), MAX_HORIZON_H)))
+        return regimen
+
+    def check_shares(self, where: Path_, shares: Mapping[str, float], count: int) -> None:
+        """Raise BadInput unless there are `count` positive shares that add up to 1."""
+        total = sum(shares.values())
+        if len(shares) != count or min(shares.values(), default=0) <= 0 or abs(total - 1) > 1e-6:
+            what = f"the shares of {', '.join(shares)} add up to {total:g}"
+            fair = ", ".join(f"{value / total:.3g}" for value in shares.values()) if total > 0 else None
+            raise self.error(where, what, "positive shares, one for each, that add up to 1", type_=fair)
 
 
 def load_trial(source: str | Path | Mapping[str, Any], table: ParameterTable | None = None) -> Trial:
@@ -199,3 +263,57 @@ def _check_blocks(file: SourceFile, made: Trial) -> None:
         near = str(min(whole, key=lambda b: abs(b - made.block)))
         what = f"blocks of {made.block} cannot hold arms of {', '.join(str(arm.n) for arm in made.arms)} patients"
         raise file.error(("allocation", "block"), what, "whole patients of each arm", near, f"block: {near}")
+
+
+def step(
+    file: SourceFile, where: Path_, keys: StepKeys, scales: Scales, visits: Sequence[Visit], belief: str
+) -> DecisionStep:
+    """One decision; `belief` is what people are told unless the step says otherwise."""
+    texts = [keys.at] if isinstance(keys.at, str) else keys.at
+    times = tuple(file.time((*where, "at"), text) for text in texts)
+    asked = file.at((*where, "when"), partial(condition, keys.when, scales))
+    known = {visit.time for visit in visits if asked.scale in visit.scales}
+    for at, text in zip(times, texts, strict=True):
+        if at not in known or not at:
+            raise file.error((*where, "at"), f"'{text}' is no visit", f"a time at which {asked.scale} is rated")
+    given = {keys.give: keys.give} if isinstance(keys.give, str) else keys.give
+    shares = keys.shares or {name: 1 / len(given) for name in given}
+    file.check_shares((*where, "shares"), shares, len(given))
+    if set(shares) != set(given):
+        raise file.error((*where, "shares"), "shares of other names than give has", ", ".join(given))
+    return DecisionStep(
+        times,
+        asked,
+        tuple(file.regimen((*where, "give"), text) for text in given.values()),
+        tuple(given),
+        tuple(shares[name] for name in given),
+        file.regimen((*where, "otherwise"), keys.otherwise) if keys.otherwise else None,
+        keys.belief or belief,
+        where[0] == "rescue",
+    )
+
+
+def dropout_rules(
+    file: SourceFile, listed: Sequence[LeaveKeys], scales: Scales, poor: DropoutRule
+) -> tuple[DropoutRule, ...]:
+    """Who leaves for lack of effect (`poor`, and by rules), for side effects."""
+    found = [poor] if poor.chance else []
+    for i, keys in enumerate(listed):
+        where: Path_ = ("leave", i)
+        asked = file.at((*where, "when"), partial(condition, keys.when, scales))
+        chance = file.share((*where, "chance"), keys.chance, MAX_DROPOUT_RULES)
+        found.append(DropoutRule(asked, chance, file.time((*where, "since"), keys.since), keys.reason or keys.when))
+    return tuple(found)
+
+
+def relapse_rule(
+    file: SourceFile, text: str | None, scales: Scales, visits: Sequence[Visit]
+) -> tuple[str, str, float] | None:
+    """Scale, visit from which it counts, share of baseline beyond which it is a relapse."""
+    if text is None:
+        return None
+    name, part, since = file.at(("relapse",), partial(relapse, text, scales))
+    visit = next((visit.name for visit in visits if visit.time == since and name in visit.scales), None)
+    if visit is None:
+        raise file.error(("relapse",), f"{name} is not rated when relapses begin to count", "a visit at which it is")
+    return name, visit, part

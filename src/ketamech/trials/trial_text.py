@@ -9,12 +9,12 @@ from functools import cache
 from ketamech.core import InputError, UnknownNameError, closest_match
 from ketamech.dosing.applied_perturbation import AppliedPerturbation, read_perturbations
 from ketamech.dosing.lexicon import Lexicon, Meaning
-from ketamech.dosing.parse import parse
+from ketamech.dosing.parse import hours, hours_of, parse, share_of
 from ketamech.dosing.parse_errors import shown
-from ketamech.dosing.read_regimen import Sentence, lexicon
-from ketamech.dosing.regimen import MAX_HORIZON_H, Regimen, Treatment
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.sentence import Sentence, lexicon
 from ketamech.dosing.syntax import Criterion
-from ketamech.dosing.times import hours, hours_of, share_of
+from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.trials.design import AdaptiveDosing, Condition
 from ketamech.trials.rating_scales import RatingScale
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events
-from ketamech.dosing.regimen import MAX_DOSES, MAX_HORIZON_H, Regimen, Treatment
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import MAX_DOSES, MAX_HORIZON_H, Treatment
 from ketamech.exchange.dose_inference.infer_schedule import infer_schedules, merge_contiguous
 from ketamech.exchange.dose_inference.infer_visits import infer_visits
 from ketamech.exchange.dose_inference.input_profile import ROUNDING, TIME_TOLERANCE, InputProfile

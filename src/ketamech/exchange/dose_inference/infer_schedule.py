@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from ketamech.dosing.regimen import Phase, Treatment
+from ketamech.dosing.treatment import Phase, Treatment
 from ketamech.exchange.dose_inference.input_profile import TIME_TOLERANCE
 
 TIME_RESOLUTION = TIME_TOLERANCE / 100  # h

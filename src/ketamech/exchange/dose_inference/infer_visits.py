@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ketamech.dosing.regimen import MAX_LAG_H, Treatment
+from ketamech.dosing.treatment import MAX_LAG_H, Treatment
 from ketamech.exchange.dose_inference.input_profile import TIME_TOLERANCE
 
 VISIT = "placebo"

@@ -17,12 +17,11 @@ import xarray as xr
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
 from ketamech.analysis.scorecard_targets import Target, load_targets
 from ketamech.analysis.verdict import FOLD, standard_error
-from ketamech.dosing.subject import Subject
 from ketamech.evidence import Evidence, Observation, load_evidence
 from ketamech.exchange.sbml.ids import sbml_id
+from ketamech.simulation.ensemble import Subject, output_times, run
 from ketamech.simulation.expression import value_of
 from ketamech.simulation.model import Model
-from ketamech.simulation.run_subjects import output_times, run
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
 

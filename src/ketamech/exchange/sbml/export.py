@@ -13,14 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ketamech.core import InputError, SolverError
-from ketamech.dosing.subject import Subject
 from ketamech.engine import Events
 from ketamech.exchange.annotations import Resource, papers_of, resources_of
 from ketamech.exchange.sbml.document import DIGITS, SbmlWriter
 from ketamech.exchange.sbml.ids import formula, inflow_id, sbml_id, unit_id
 from ketamech.model.system import System
 from ketamech.parameters import HUMAN, Parameter
-from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.ensemble import Ensemble, Subject
 from ketamech.simulation.model import Model
 
 DISCLAIMER = "For research and education only: not treatment or dosing advice."

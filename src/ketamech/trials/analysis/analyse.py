@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from ketamech.analysis.trials.repeated_measures import gee_repeated_measures
 from ketamech.trials.analysis.adam_tables import LEVELS
 from ketamech.trials.analysis.exposure import non_compartmental
+from ketamech.trials.analysis.repeated_measures import gee_repeated_measures
 from ketamech.trials.analysis.survival import Relapse, time_to_relapse
 from ketamech.trials.analysis.treatment_effects import ancova, mean_change_by_arm, responders
 from ketamech.trials.design import Trial

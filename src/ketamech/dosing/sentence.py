@@ -14,8 +14,8 @@ from ketamech.dosing.drugs import ROUTES, drug, spellings, unknown_drug
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import parse
 from ketamech.dosing.parse_errors import MASSES, shown, without_drug
-from ketamech.dosing.regimen import Phase, Treatment
 from ketamech.dosing.syntax import Amount, Choice, Days, Item, Part, Phrase, Rhythm, Span
+from ketamech.dosing.treatment import Phase, Treatment
 
 REMEMBERED = 4096  # sentences: a treatment never changes, so that one reading serves all
 INFUSED = ("IV", "SC")
