@@ -111,9 +111,8 @@ def test_what_is_no_scenario_is_refused(nothing, model):
 
 REFUSED = {
     "drug is for a table": ("racemic 35 mg IV", {"drug": "ketamine"}),
-    "outputs is for a table": ("racemic 35 mg IV", {"outputs": ["mood.madrs"]}),
     "species is not for a table": ("doses.csv", {"species": "rat"}),
-    "wiring is not for a table": ("doses.csv", {"wiring": "habenula-parallel"}),
+    "variant is not for a table": ("doses.csv", {"variant": "habenula-parallel"}),
     "there is no output 'mood.madr'": (TWO, {"drug": "ketamine", "outputs": ["mood.madr"]}),
     "no record of this table is looked at": ("ID,TIME,AMT,CMT\n1,0,9,IV\n2,0,9,IV\n", {"drug": "ketamine"}),
     "which drug is given": (TWO, {}),

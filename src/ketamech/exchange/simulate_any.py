@@ -71,19 +71,19 @@ def simulate(
     asked = as_scenario(scenario, chosen, species, perturb, variant)
     if people is not None:
         return simulate_sample(chosen, people, asked, OUTPUTS if outputs is None else outputs)
-    return _selected(simulate_scenario(asked, model=chosen), chosen, outputs)
+    return select_outputs(simulate_scenario(asked, model=chosen), chosen, outputs)
 
 
 def _simulate_table(source: str | Path, model: Model, drug: str | None, outputs: Sequence[str] | None) -> xr.Dataset:
     table = read_doses(source, model.parameters, drug=drug)
     if len(table.subjects) == 1 and not any(stay.observations for stay in table.subjects[0].occasions):
         scenario = scenario_of(table, table.subjects[0], model.parameters)
-        return _selected(simulate_scenario(scenario, model=model), model, outputs)
+        return select_outputs(simulate_scenario(scenario, model=model), model, outputs)
     return curves_of(table, model, OUTPUTS if outputs is None else outputs)
 
 
-def _selected(curves: xr.Dataset, model: Model, outputs: Sequence[str] | None) -> xr.Dataset:
-    """The variables of these names; all of them for None."""
+def select_outputs(curves: xr.Dataset, model: Model, outputs: Sequence[str] | None) -> xr.Dataset:
+    """The variables of these outputs; all for None. Raises UnknownNameError."""
     return curves if outputs is None else curves[list(validate_outputs(model.kernel, tuple(outputs)))]
 
 

@@ -185,8 +185,7 @@ def simulate_sample(
     found = _solve_sample(model, patients, scenario, times, outputs, scenario.horizon, threads or os.cpu_count() or 1)
     if (found.reasons != OK).all():
         raise SolverError(f"no patient could be solved: {found.reasons[0]}")
-    curves = found.dataset(patients.patient_ids.tolist())
-    return curves.assign_attrs(scenario_attributes(scenario), assumed="; ".join(scenario.assumptions))
+    return found.dataset(patients.patient_ids.tolist()).assign_attrs(scenario_attributes(scenario))
 
 
 def simulate_patients(
