@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from graphlib import TopologicalSorter
 from typing import Any
 
 import sympy
@@ -16,6 +15,7 @@ import sympy
 from ketamech.model.functions import hill, hill_slope
 from ketamech.model.stage import symbol
 from ketamech.model.system import System
+from ketamech.model.topological_order import topological_order
 
 Assignment = tuple[sympy.Symbol, sympy.Expr]
 
@@ -57,7 +57,8 @@ class Program:
         shared, reduced = sympy.cse(written, symbols=sympy.numbered_symbols("shared"), order="none")
         assigned = dict(shared) | dict(zip((name for name, _ in steps), reduced, strict=False))
         places, made = dict(self.places), []
-        for name in topological_order(assigned):
+        needs = {name: sorted(e.free_symbols, key=lambda s: s.name) for name, e in assigned.items()}
+        for name in topological_order(needs):
             expression = self._lean(assigned[name].xreplace(places))
             if expression.is_Symbol or expression.is_Number:
                 places[name] = expression
@@ -110,15 +111,6 @@ def _reached(steps: Sequence[Assignment], targets: Iterable[sympy.Expr]) -> list
             wanted |= expression.free_symbols
             kept.append((name, expression))
     return kept[::-1]
-
-
-def topological_order(assigned: dict[sympy.Symbol, sympy.Expr]) -> Iterable[sympy.Symbol]:
-    """Names so that each comes after those it is computed from, the same way on every run."""
-    after = {
-        name: sorted((s for s in expression.free_symbols if s in assigned), key=lambda s: s.name)
-        for name, expression in assigned.items()
-    }
-    return TopologicalSorter(after).static_order()
 
 
 def text_of(printer: Any) -> Callable[[sympy.Expr], str]:

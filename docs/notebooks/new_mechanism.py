@@ -49,19 +49,19 @@ table = ParameterTable({**load_parameters().rows, **mine.rows})
 # %% [markdown]
 # ## Equations with reasons
 #
-# `needs` declares a quantity of another stage, `resting` the drug-free value of this patient, `state` a quantity with a
+# `input` declares a quantity of another stage, `baseline` the drug-free value of this patient, `state` a quantity with a
 # differential equation. Each flux is one `rate` with its reason.
 
 
 # %%
-def sleep(m):
+def sleep(stage):
     """Slow-wave activity in sleep, relative to the same patient before treatment."""
-    bdnf = m.needs("plasticity.bdnf", "1")
-    usual = m.resting("plasticity.bdnf", "1")
-    pace = m.parameter("sleep.pace")
-    waves = m.state("sleep.slow_waves", "1", at_rest=1.0, about="slow-wave activity relative to baseline")
-    m.rate(waves, +pace * (1 + m.parameter("sleep.gain") * (bdnf / usual - 1)), because="BDNF strengthens synapses")
-    m.rate(waves, -pace * waves, because="synaptic renormalisation during sleep")
+    bdnf = stage.input("plasticity.bdnf", "1")
+    usual = stage.baseline("plasticity.bdnf", "1")
+    rate_constant = stage.parameter("sleep.pace")
+    waves = stage.state("sleep.slow_waves", "1", initial_guess=1.0, description="slow-wave activity relative to baseline")
+    stage.rate(waves, +rate_constant * (1 + stage.parameter("sleep.gain") * (bdnf / usual - 1)), because="BDNF strengthens synapses")
+    stage.rate(waves, -rate_constant * waves, because="synaptic renormalisation during sleep")
 
 
 system = build_system(table, [*all_stages(), sleep])
@@ -110,7 +110,7 @@ plt.show()
 # %% [markdown]
 # ## What to try next
 #
-# - Add an effect: give `mood` a term with `m.needs("sleep.slow_waves", "1")`. Then `ketamech scorecard` shows which
+# - Add an effect: give `mood` a term with `stage.input("sleep.slow_waves", "1")`. Then `ketamech scorecard` shows which
 #   comparisons changed.
 # - Make it part of the model: the function becomes `stages/sleep.py`, the table becomes `data/parameters/sleep.csv`, and
 #   the name is added to `STORY`. No other file changes: [adding a term](../adding-a-term.md).

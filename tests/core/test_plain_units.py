@@ -10,7 +10,7 @@ import pytest
 
 import ketamech
 from ketamech.core import InputError, units
-from ketamech.core.fast_units import _SIZES, fast_unit
+from ketamech.core.units import _SIZES, fast_unit
 
 DATA = Path(ketamech.__file__).parent / "data"
 

@@ -23,7 +23,7 @@ LANES, TURNOVER = 4, TABLE["toy.turnover"].canonical
 def tank(m: Stage) -> None:
     """An empty tank that fills, leaks through a hole below, and what came out."""
     turnover = m.parameter("toy.turnover")
-    level, out = m.state("tank.level", "1"), m.state("tank.out", "1", accumulates=True)
+    level, out = m.state("tank.level", "1"), m.state("tank.out", "1", is_sink=True)
     m.rate(level, turnover, because="filling")
     leak = m.output("tank.leak", turnover * sqrt(level), "1/h")
     m.rate(level, -leak, because="leak")

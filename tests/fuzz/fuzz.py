@@ -78,7 +78,7 @@ def child(name: str, runs: int, seed: int, log: Path) -> None:
     if guided:
         import atheris
 
-        with atheris.instrument_imports(include=["ketamech.study", "ketamech.evidence", "ketamech.core"]):
+        with atheris.instrument_imports(include=["ketamech.dosing", "ketamech.simulation", "ketamech.trials", "ketamech.evidence", "ketamech.core"]):
             import targets
     else:
         import targets

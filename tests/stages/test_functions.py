@@ -46,7 +46,7 @@ def test_everyone_up_to_the_age_at_which_liver_flow_falls_has_the_published_flow
     flows = []
     for age in (20, 40, 60, 75):
         inputs = {**given, "person.age": age * table["person.age"].canonical / table["person.age"].value}
-        values = [inputs[name] for name in system.parameter_names] + [0.0] * len(system.rested)
+        values = [inputs[name] for name in system.parameter_names] + [0.0] * len(system.baseline_names)
         flows.append(float(of(np.zeros(len(system.states)), np.array(values))[0]))
     assert flows[:3] == pytest.approx([published] * 3, rel=1e-12)
     assert flows[3] == pytest.approx(published - 2.19 * 14.5, rel=1e-3)

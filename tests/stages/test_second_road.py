@@ -33,7 +33,9 @@ def ours(model):
 def theirs(model):
     system = model.system
     f = plain_function(system)
-    inputs = np.array([[system.parameters[n].canonical for n in system.parameter_names] + [0.0] * len(system.rested)])
+    inputs = np.array(
+        [[system.parameters[n].canonical for n in system.parameter_names] + [0.0] * len(system.baseline_names)]
+    )
     y = drug_free_steady_state(model.kernel, inputs)[0][0]
     inflow = np.zeros(y.size)
     for state, (amount, duration) in GIVEN.items():
@@ -61,7 +63,9 @@ def test_scipy_agrees_on_every_state_of(stage, model, ours, theirs):
 
 def test_a_rest_state_has_no_rate(model):
     system = model.system
-    inputs = np.array([[system.parameters[n].canonical for n in system.parameter_names] + [0.0] * len(system.rested)])
+    inputs = np.array(
+        [[system.parameters[n].canonical for n in system.parameter_names] + [0.0] * len(system.baseline_names)]
+    )
     state, found = drug_free_steady_state(model.kernel, inputs)
     assert found.all()
     rates = plain_function(system)(state[0], inputs[0])

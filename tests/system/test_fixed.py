@@ -7,8 +7,10 @@ from toys import TABLE, kinetics
 
 def test_what_is_fixed_for_a_person_is_no_curve():
     def fixed(m):
-        size = m.define("fixed.size", m.parameter("toy.volume") / m.parameter("toy.other_volume"), "1", about="a ratio")
-        m.offers("fixed.scaled", size * m.needs("kinetics.concentration", "umol/L"), "umol/L")
+        size = m.constant(
+            "fixed.size", m.parameter("toy.volume") / m.parameter("toy.other_volume"), "1", description="a ratio"
+        )
+        m.output("fixed.scaled", size * m.input("kinetics.concentration", "umol/L"), "umol/L")
 
     system = build_system(TABLE, [kinetics, fixed])
     assert "fixed.size" not in system.output_names
@@ -17,7 +19,7 @@ def test_what_is_fixed_for_a_person_is_no_curve():
 
 def test_a_fixed_quantity_may_not_move():
     def wrong(m):
-        m.define("wrong.level", m.needs("kinetics.concentration", "umol/L"), "umol/L", about="moves")
+        m.constant("wrong.level", m.input("kinetics.concentration", "umol/L"), "umol/L", description="moves")
 
-    with pytest.raises(ModelError, match=r"moves with kinetics.concentration"):
+    with pytest.raises(ModelError, match=r"changes with kinetics.concentration"):
         build_system(TABLE, [kinetics, wrong])

@@ -9,8 +9,7 @@ from ketamech.core.atomic_files import atomic_write_checksummed, read_checksumme
 from ketamech.model import cache
 from ketamech.model.assemble import build_system
 from ketamech.model.cache import cached_expression_trees, cached_layout
-from ketamech.model.expression_tree import ExpressionTrees, live_names
-from ketamech.model.sympy_trees import outline_of
+from ketamech.model.expression_tree import ExpressionTrees, expression_trees_of, live_names
 from toys import TABLE, Value, kinetics, response
 
 
@@ -31,7 +30,7 @@ def refuse():
 
 def test_what_is_kept_is_not_built_again(folder, system):
     first = cached_layout(TABLE, lambda: system), cached_expression_trees(TABLE, lambda: system)
-    assert first == (system.layout, outline_of(system))
+    assert first == (system.layout, expression_trees_of(system))
     assert (cached_layout(TABLE, refuse), cached_expression_trees(TABLE, refuse)) == first
     assert not list(folder.rglob("*.tmp"))
 
@@ -90,7 +89,7 @@ def test_a_seal_breaks_with_any_letter(tmp_path):
 
 
 def test_an_outline_written_and_read_is_the_same(system):
-    found = outline_of(system)
+    found = expression_trees_of(system)
     assert ExpressionTrees.from_json(found.to_json()) == found
     assert [name for name, _ in found.stages] == ["kinetics", "response"]
     with pytest.raises(ValueError, match="not an outline"):
@@ -130,7 +129,7 @@ def test_outlines_drop_the_same_names_as_sympy(model):
     for stage in model.layout.stage_names:
         zero = switches | {name for name, owner in model.layout.stage_of.items() if owner == stage}
         put_in = {symbol(name): sympy.Integer(0) for name in zero}
-        for (state, term), flux in zip(model.outline.fluxes, model.system.fluxes, strict=True):
+        for (state, term), flux in zip(model.expression_trees.fluxes, model.system.fluxes, strict=True):
             expected = flux.term.xreplace(put_in)
             expected = expected.replace(lambda e: isinstance(e, hill) and e.args[0] == 0, lambda e: sympy.Integer(0))
             found, due = live_names(term, zero), {leaf.name for leaf in expected.free_symbols}

@@ -17,19 +17,21 @@ def system():
 
 def test_a_layout_says_what_its_system_says(system):
     layout = system.layout
-    for part in ("state_names", "output_names", "inputs", "parameter_names", "rested", "fingerprint"):
+    for part in ("state_names", "output_names", "inputs", "parameter_names", "baseline_names", "fingerprint"):
         assert getattr(layout, part) == getattr(system, part)
-    for part in ("units", "about", "stage_of"):
+    for part in ("units", "descriptions", "stage_of"):
         assert getattr(layout, part) == {name: getattr(system, part)[name] for name in layout.output_names}
     assert layout.stage_names == ("kinetics", "response")
-    assert [(row.at_rest, row.scale, row.within) for row in layout.states] == [
-        (state.at_rest, state.scale, state.within) for state in system.states
+    assert [(row.initial_guess, row.scale, row.bounds) for row in layout.states] == [
+        (state.initial_guess, state.scale, state.bounds) for state in system.states
     ]
 
 
 def test_what_is_fixed_is_not_in_the_layout():
     def fixed(m):
-        m.define("fixed.size", m.parameter("toy.volume") / m.parameter("toy.other_volume"), "1", about="a ratio")
+        m.constant(
+            "fixed.size", m.parameter("toy.volume") / m.parameter("toy.other_volume"), "1", description="a ratio"
+        )
 
     assert "fixed.size" not in build_system(TABLE, [kinetics, fixed]).layout.units
 

@@ -38,7 +38,7 @@ def test_an_exponent_must_be_a_number():
     from ketamech.model.functions import exp
 
     def wrong(m):
-        m.offers("wrong.output", exp(m.parameter("toy.half")), "1")
+        m.output("wrong.output", exp(m.parameter("toy.half")), "1")
 
     with pytest.raises(UnitError, match="pure number"):
         build_system(TABLE, [wrong])
@@ -48,7 +48,7 @@ def test_a_hill_half_point_must_match():
     from ketamech.model.functions import hill
 
     def wrong(m):
-        m.offers("wrong.output", hill(m.parameter("toy.volume"), m.parameter("toy.half"), 1), "1")
+        m.output("wrong.output", hill(m.parameter("toy.volume"), m.parameter("toy.half"), 1), "1")
 
     with pytest.raises(UnitError, match="half point"):
         build_system(TABLE, [wrong])
@@ -56,7 +56,7 @@ def test_a_hill_half_point_must_match():
 
 def test_a_need_in_another_unit_clashes():
     def wrong(m):
-        m.offers("wrong.output", m.needs("kinetics.concentration", "umol"), "umol")
+        m.output("wrong.output", m.input("kinetics.concentration", "umol"), "umol")
 
     with pytest.raises(UnitError, match=r"needs 'kinetics\.concentration' in umol"):
         build_system(TABLE, [kinetics, wrong])
@@ -64,7 +64,7 @@ def test_a_need_in_another_unit_clashes():
 
 def test_a_need_nobody_offers_names_the_nearest():
     def wrong(m):
-        m.offers("wrong.output", m.needs("kinetics.concentrations", "umol/L"), "umol/L")
+        m.output("wrong.output", m.input("kinetics.concentrations", "umol/L"), "umol/L")
 
     with pytest.raises(ModelError, match=r"nearest: 'kinetics.concentration'"):
         build_system(TABLE, [kinetics, wrong])
@@ -72,10 +72,10 @@ def test_a_need_nobody_offers_names_the_nearest():
 
 def test_a_loop_of_offers_is_refused():
     def one(m):
-        m.offers("one.a", m.needs("two.b", "1"), "1")
+        m.output("one.a", m.input("two.b", "1"), "1")
 
     def two(m):
-        m.offers("two.b", m.needs("one.a", "1"), "1")
+        m.output("two.b", m.input("one.a", "1"), "1")
 
     with pytest.raises(ModelError, match="loop"):
         build_system(TABLE, [one, two])
@@ -91,7 +91,7 @@ def test_an_unknown_parameter_names_the_nearest():
 
 def test_a_stage_may_not_change_another_stages_state():
     def wrong(m):
-        m.rate(m.needs("kinetics.central", "umol"), 0, because="meddling")
+        m.rate(m.input("kinetics.central", "umol"), 0, because="meddling")
 
-    with pytest.raises(ModelError, match="does not own"):
+    with pytest.raises(ModelError, match="does not declare"):
         build_system(TABLE, [kinetics, wrong])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import tempfile
 import time
@@ -145,3 +146,16 @@ def read_checksummed(target: Path) -> str | None:
 
 def _checksum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_json(source: Path | str) -> Any:
+    """Parse a JSON text, or a file of JSON, of unknown origin.
+
+    Raises ValueError for invalid JSON, also where it is nested too deeply for Python. OSError for a file that cannot be
+    read.
+    """
+    text = source.read_text(encoding="utf-8") if isinstance(source, Path) else source
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None

@@ -20,10 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from ketamech.core.atomic_files import DISK_FULL_ERRORS, try_lock
+from ketamech.core.atomic_files import DISK_FULL_ERRORS, read_json, try_lock
 from ketamech.core.environment import environment
 from ketamech.core.errors import InputError
-from ketamech.core.json_files import read_json
 
 CHECKPOINT_FOLDER, JOURNAL, LOCK, PARTIAL_SUFFIX = "pieces", "journal.txt", "lock", "draft.tmp"
 CHECKSUM_DIGITS = 16  # letters of a seal

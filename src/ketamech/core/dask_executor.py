@@ -6,15 +6,17 @@ of that unit's time. Results are fetched as soon as they are there, and so few a
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import pickle
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import wait as waited
 from contextlib import contextmanager, suppress
 from functools import partial
+from threading import Thread
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,7 +24,6 @@ from ketamech.core import environment as surroundings
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.environment import environment
 from ketamech.core.errors import InputError
-from ketamech.core.event_loop import EventLoop
 
 REPLY_SECONDS, WORKER_WAIT_SECONDS = (
     10.0,
@@ -34,7 +35,7 @@ UNITS_AHEAD = 3  # units for each thread of the workers that may be ahead of the
 SAME = "the same versions and processors on every machine"
 WORKER = "dask worker ADDRESS on some machine"
 One = Callable[[Any], Arrays]
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 
 
 @contextmanager
@@ -189,7 +190,7 @@ class DaskCluster:
                 raise
             raise _lost_scheduler() from problem
 
-    def _while_alive(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+    def _while_alive(self, call: Callable[[], Awaitable[Reply]]) -> Reply:
         """The result of a coroutine, however long it takes, while the scheduler answers and has workers.
 
         Raises BadInput when either has been missing for RETURN seconds.
@@ -230,6 +231,46 @@ class DaskCluster:
         if name not in self._sent:
             self._sent[name] = self._client.submit(pickle.loads, packed, pure=False)
         return self._sent[name]
+
+
+class EventLoop:
+    """Runs coroutines for other threads. A coroutine that never ends stops neither them nor the end of the process."""
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.SelectorEventLoop()  # what Dask needs on Windows, and the usual one elsewhere
+        self._thread = Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    def start(self, call: Callable[[], Awaitable[Reply]]) -> Future[Reply]:
+        """Begin what `call` returns; `call` itself is made in the loop's thread."""
+
+        async def called() -> Reply:
+            return await call()
+
+        return asyncio.run_coroutine_threadsafe(called(), self._loop)
+
+    def ask(self, call: Callable[[], Awaitable[Reply]], limit: float) -> Reply:
+        """The result of what `call` returns. Raises TimeoutError when there is none after `limit` seconds."""
+        running = self.start(call)
+        try:
+            return running.result(limit)
+        finally:
+            running.cancel()
+
+    def close(self) -> None:
+        """Cancel what still runs and end the thread; one that does not end in time ends with the process."""
+        waited([self.start(_cancel_others)], CLOSE)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(CLOSE)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+
+async def _cancel_others() -> None:
+    others: set[asyncio.Task[Any]] = asyncio.all_tasks() - {asyncio.current_task()}
+    for each in others:
+        each.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def _lost_scheduler() -> InputError:

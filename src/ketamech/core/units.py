@@ -7,6 +7,7 @@ substance stay masses until a molar mass turns them into micromoles.
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,9 +15,41 @@ from functools import lru_cache
 from typing import Any
 
 from ketamech.core.errors import InputError
-from ketamech.core.fast_units import fast_unit
+from ketamech.core.time_units import DAY, HOUR, MINUTE, MONTH, SECOND, WEEK, YEAR
 
 Dimensions = tuple[tuple[str, Fraction], ...]
+FastUnit = tuple[float, dict[str, int]]
+
+_PREFIXES = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0}
+_WORDS = {"nano": 1e-9, "micro": 1e-6, "milli": 1e-3, "": 1.0}
+_HOUR, _LITRE, _MOLE, _MASS = {"h": 1}, {"dm": 3}, {"umol": 1}, {"kg": 1}
+_MOLAR = {"umol": 1, "dm": -3}
+_TIMES = {
+    SECOND / 1000: ("ms",),
+    SECOND: ("s", "second", "seconds"),
+    MINUTE: ("min", "minute", "minutes"),
+    HOUR: ("h", "hour", "hours"),
+    DAY: ("day", "days"),
+    WEEK: ("week", "weeks"),
+    MONTH: ("month", "months"),
+    YEAR: ("year", "years"),
+}
+_SIZES: dict[str, FastUnit] = {
+    **{name: (size, _HOUR) for size, names in _TIMES.items() for name in names},
+    **{f"{p}g": (size * 1e-3, _MASS) for p, size in _PREFIXES.items()},
+    **{f"{p}L": (size, _LITRE) for p, size in _PREFIXES.items()},
+    **{f"{p}mol": (size * 1e6, _MOLE) for p, size in _PREFIXES.items()},
+    **{f"{p}M": (size * 1e6, _MOLAR) for p, size in _PREFIXES.items()},
+    **{f"{p}molar": (size * 1e6, _MOLAR) for p, size in _WORDS.items()},
+    "kg": (1.0, _MASS),
+    "cm": (0.1, {"dm": 1}),
+    "Hz": (3600.0, {"h": -1}),
+    "hertz": (3600.0, {"h": -1}),
+    "percent": (0.01, {}),
+    "mmHg": (1.0, {"mmHg": 1}),
+    "membrane_millivolt": (1.0, {"mV": 1}),
+    **{name: (1.0, {name: 1}) for name in ("points", "beats", "sessions")},
+}
 
 # pint base unit -> (name here, how many canonical units one pint base unit is).
 # Length enters only as volume and current only as a potential: both are derived below.
@@ -132,6 +165,34 @@ def unit(text: str) -> Unit:
     if plain := fast_unit(cleaned):
         return Unit(text, float(f"{plain[0]:.14g}"), plain[1])
     return _parse_with_pint(text, cleaned)
+
+
+def fast_unit(text: str) -> tuple[float, Dimensions] | None:
+    """Size in canonical units and dimensions of products and quotients of well-known units; None for anything else."""
+    try:
+        found = _evaluate_unit(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    if found is None:
+        return None
+    dims = tuple(sorted((name, Fraction(power)) for name, power in found[1].items() if power))
+    return found[0], dims
+
+
+def _evaluate_unit(node: ast.expr) -> FastUnit | None:
+    if isinstance(node, ast.Name):
+        return _SIZES.get(node.id)
+    if isinstance(node, ast.Constant) and node.value == 1 and type(node.value) is int:
+        return 1.0, {}
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult | ast.Div):
+        return None
+    left, right = _evaluate_unit(node.left), _evaluate_unit(node.right)
+    if left is None or right is None:
+        return None
+    times = isinstance(node.op, ast.Mult)
+    size = left[0] * right[0] if times else left[0] / right[0]
+    names = {**left[1], **right[1]}
+    return size, {n: left[1].get(n, 0) + (1 if times else -1) * right[1].get(n, 0) for n in names}
 
 
 def _parse_with_pint(text: str, cleaned: str) -> Unit:

@@ -1,7 +1,6 @@
 """Writes a system out as machine code and moves many patients through time."""
 
 from ketamech.core.atomic_files import cache_folder
-from ketamech.engine.dynamic_dosing import solve_with_visits
 from ketamech.engine.events import Events, EventTable, events, table
 from ketamech.engine.kernel import Kernel, load_kernel
 from ketamech.engine.solve import Solution, drug_free_steady_state, jacobian, raise_on_failure, solve
@@ -18,6 +17,5 @@ __all__ = [
     "load_kernel",
     "raise_on_failure",
     "solve",
-    "solve_with_visits",
     "table",
 ]

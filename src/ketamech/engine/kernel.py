@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.core import UnknownNameError, cache_folder, closest_match
-from ketamech.core.atomic_files import atomic_write, ignore_disk_errors
-from ketamech.core.json_files import read_json
+from ketamech.core.atomic_files import atomic_write, ignore_disk_errors, read_json
 from ketamech.engine.codegen import native_code
 from ketamech.engine.codegen.ir import WorkspaceLayout
 from ketamech.engine.cuda_driver import open_device

@@ -22,8 +22,8 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError
+from ketamech.core.atomic_files import read_json
 from ketamech.core.checkpoint import CHECKPOINT_FOLDER, Checkpoint, read_journal
-from ketamech.core.json_files import read_json
 from ketamech.exchange.output_folder import store_errors
 from ketamech.exchange.result_metadata import metadata_header
 

@@ -181,15 +181,15 @@ def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
         found = next(((own, into) for (state, _), (own, into) in entering.items() if state == name), None)
         silent = name not in used
         if found:
-            own = m.state(found[0], "umol", about=f"{found[1]} of {model.title}", accumulates=silent)
+            own = m.state(found[0], "umol", description=f"{found[1]} of {model.title}", is_sink=silent)
             volume = model.state_of_id[found[1]][1]
             assert volume is None or name.endswith(".amount")
             known[symbol(name)], back = own / amount * per_micromole, amount / per_micromole
         else:
             rest = model.start[name]
             own = m.state(
-                _named(name), "1", at_rest=rest, within=(None, None), scale=model.sizes[name], accumulates=silent,
-                about=f"{name.removeprefix(f'{STAGE}.')} of {model.title}",
+                _named(name), "1", initial_guess=rest, bounds=(None, None), scale=model.sizes[name], is_sink=silent,
+                description=f"{name.removeprefix(f'{STAGE}.')} of {model.title}",
             )  # fmt: skip
             known[symbol(name)], back = own, sympy.Integer(1)
         turned[name] = (own, back)
@@ -197,7 +197,7 @@ def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
         known[symbol(name)] = symbol(_named(name))
     for offer in model.system.outputs:
         about = f"{offer.name.removeprefix(f'{STAGE}.')} of {model.title}"
-        m.output(_named(offer.name), sympy.sympify(offer.expression).xreplace(known), "1", about=about)
+        m.output(_named(offer.name), sympy.sympify(offer.expression).xreplace(known), "1", description=about)
     for name, (own, back) in turned.items():
         rate = sympy.sympify(moving[name]).xreplace(known)
         m.rate(own, rate * back * pace / hours, because=f"as in {model.title}")
@@ -223,10 +223,12 @@ def _outputs(
             )
         mass = given.molar_mass or parameters[KETAMINE].canonical * 1e9
         factor = convert(1.0, given.unit, "umol/L", molar_mass=mass)
-        m.output(name, formulas.value(node).xreplace(dict(known)) * factor * level, "umol/L", about=_about(name, model))
+        m.output(
+            name, formulas.value(node).xreplace(dict(known)) * factor * level, "umol/L", description=_about(name, model)
+        )
     for name, parts in TOTALS.items():
         if name not in kinetics.settings.outputs:
-            m.output(name, sympy.Add(*(m.ref(part) for part in parts)), "umol/L", about=_about(name, model))
+            m.output(name, sympy.Add(*(m.ref(part) for part in parts)), "umol/L", description=_about(name, model))
 
 
 def _about(name: str, model: SbmlModel) -> str:

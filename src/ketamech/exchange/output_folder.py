@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ketamech.core import InputError
-from ketamech.core.atomic_files import locked, umask
-from ketamech.core.json_files import read_json
+from ketamech.core.atomic_files import locked, read_json, umask
 
 MANIFEST = "manifest.json"
 MAKER = "KetaMech"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ketamech.core import cache_folder
 from ketamech.core.atomic_files import atomic_write_checksummed, ignore_disk_errors, read_checksummed
-from ketamech.model.expression_tree import ExpressionTrees
+from ketamech.model.expression_tree import ExpressionTrees, expression_trees_of
 from ketamech.model.layout import SystemLayout
 
 if TYPE_CHECKING:
@@ -34,12 +34,7 @@ def cached_layout(parameters: Mapping[str, HasUnit], build_system: Callable[[], 
 def cached_expression_trees(parameters: Mapping[str, HasUnit], build_system: Callable[[], System]) -> ExpressionTrees:
     """The equations as plain trees; `build_system` is called only when they are not kept yet."""
 
-    def make() -> ExpressionTrees:
-        from ketamech.model.sympy_trees import outline_of
-
-        return outline_of(build_system())
-
-    return _kept("outline", parameters, ExpressionTrees.from_json, make)
+    return _kept("trees", parameters, ExpressionTrees.from_json, lambda: expression_trees_of(build_system()))
 
 
 def _kept(what: str, parameters: Mapping[str, HasUnit], read: Callable[[str], Kept], make: Callable[[], Kept]) -> Kept:

@@ -9,12 +9,18 @@ import json
 import math
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ketamech.core.json_files import read_json
+from ketamech.core.atomic_files import read_json
+
+if TYPE_CHECKING:
+    import sympy
+
+    from ketamech.model.system import System
 
 Tree = float | str | list[Any]
 Left = tuple[float | None, frozenset[str]]
+_SIGNS = {"Add": "+", "Mul": "*", "Pow": "^"}
 _NOTHING: frozenset[str] = frozenset()
 _WAYS: dict[str, Callable[..., Any]] = {
     "+": lambda *parts: sum(parts),
@@ -79,3 +85,23 @@ def _number(function: str, parts: list[float]) -> float | None:
         return float(_WAYS[function](*parts))
     except (KeyError, ArithmeticError, ValueError, TypeError):
         return None
+
+
+def expression_trees_of(system: System) -> ExpressionTrees:
+    """The equations of a system without SymPy."""
+    return ExpressionTrees(
+        tuple((stage.name, stage.description) for stage in system.stages),
+        tuple((flux.state, tree_of(flux.term)) for flux in system.fluxes),
+        tuple((output.name, tree_of(output.expression)) for output in system.outputs),
+        frozenset(output.name for output in system.outputs if output.is_constant),
+    )
+
+
+def tree_of(expression: sympy.Expr) -> Tree:
+    """One expression as a tree."""
+    if expression.is_Symbol:
+        return str(expression.name)
+    if expression.is_number:
+        return float(expression)
+    name = type(expression).__name__
+    return [_SIGNS.get(name, name), *(tree_of(part) for part in expression.args)]

@@ -1,7 +1,7 @@
-"""The smooth functions that stages may use: Hill saturation, a smooth positive part, exp, log, sqrt.
+"""Smooth functions that stages may use: Hill saturation, a smooth positive part, exp, log, sqrt.
 
-They are SymPy functions that know their own slopes, so that the Jacobian stays exact and finite where x**n would
-divide by zero. Each must have a plain-number twin in `engine/mathematics.py`.
+They are SymPy functions with their own derivatives, so that the Jacobian stays exact and finite where x**n would
+divide by zero. Each must be written out in `engine/codegen/lowering.py` and in `reference_rhs.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class hill(sympy.Function):  # noqa: N801  (reads as a function in an equation)
     nargs = 3
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
-        """Slope in x or in half; the exponent must not depend on a state."""
+        """Derivative with respect to x or to half; the exponent must not depend on a state."""
         x, half, n = self.args
         if argindex == 1:
             return hill_slope(x, half, n)
@@ -36,6 +36,6 @@ class hill_slope(sympy.Function):  # noqa: N801
 def positive_part(x: sympy.Expr, width: sympy.Expr) -> sympy.Expr:
     """Smooth max(0, x): exactly 0 at and below 0, x - width / 2 far above it.
 
-    `width` (unit of x, above 0) is how far the bend reaches. The slope is continuous and lies between 0 and 1.
+    `width` (unit of x, above 0) is the width of the bend. The derivative is continuous and lies between 0 and 1.
     """
     return x * hill(x, width / 2, 1)

@@ -1,4 +1,4 @@
-"""What a system holds, without its equations: enough to run a compiled model and to label its curves."""
+"""The contents of a system without its equations: enough to run a compiled model and to label its curves."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
-from ketamech.core.json_files import read_json
+from ketamech.core.atomic_files import read_json
 
 
 @dataclass(frozen=True)
 class StateInfo:
-    """A state: `at_rest` is the first guess of its drug-free value, `scale` its typical size, both in `unit`."""
+    """A state: `initial_guess` of its drug-free value and `scale`, its typical size, both in `unit`."""
 
     name: str
     unit: str
@@ -37,7 +37,10 @@ class OutputInfo:
 
 @dataclass(frozen=True)
 class SystemLayout:
-    """States, outputs that vary with time and inputs of a system in order, and the fingerprint of the equations they stand for."""
+    """States, time-varying outputs and inputs of a system in order.
+
+    `fingerprint` is the hash of the equations.
+    """
 
     states: tuple[StateInfo, ...]
     time_varying_outputs: tuple[OutputInfo, ...]
@@ -47,7 +50,7 @@ class SystemLayout:
 
     @cached_property
     def outputs(self) -> tuple[StateInfo | OutputInfo, ...]:
-        """Rows of everything a result can hold: states, then outputs that vary with time."""
+        """Everything a result can hold: states, then time-varying outputs."""
         return (*self.states, *self.time_varying_outputs)
 
     @cached_property
@@ -57,7 +60,7 @@ class SystemLayout:
 
     @cached_property
     def output_names(self) -> tuple[str, ...]:
-        """Everything a result can hold: states, then outputs that vary with time."""
+        """Names of `outputs`."""
         return tuple(row.name for row in self.outputs)
 
     @cached_property
@@ -67,22 +70,22 @@ class SystemLayout:
 
     @cached_property
     def descriptions(self) -> dict[str, str]:
-        """One line on every output."""
+        """One-line description of every output."""
         return {row.name: row.description for row in self.outputs}
 
     @cached_property
     def stage_of(self) -> dict[str, str]:
-        """Which stage owns an output."""
+        """The stage that declares an output."""
         return {row.name: row.stage for row in self.outputs}
 
     @cached_property
     def stage_names(self) -> tuple[str, ...]:
-        """Stages that own an output, in story order of their states, then of their offers."""
+        """Stages that declare an output, in causal order of their states, then of their outputs."""
         return tuple(dict.fromkeys(row.stage for row in self.outputs))
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
-        """Names behind the input vector: parameters, then resting values."""
+        """Names behind the input vector: parameters, then baseline values."""
         return self.parameter_names + tuple(f"rest({name})" for name in self.baseline_names)
 
     def to_json(self) -> str:
@@ -91,7 +94,7 @@ class SystemLayout:
 
     @classmethod
     def from_json(cls, text: str) -> SystemLayout:
-        """The layout that `to_json` wrote. Raises ValueError for a text that holds none."""
+        """Read the layout that `to_json` wrote. Raises ValueError for any other text."""
         try:
             return _read(read_json(text))
         except (KeyError, TypeError, AttributeError) as problem:

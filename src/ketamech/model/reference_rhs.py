@@ -1,4 +1,4 @@
-"""The equations with every offer written out: slow, simple, and a second road for tests and export."""
+"""The equations with every output substituted: slow, simple, and a second method for tests and export."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from ketamech.model.system import System
 
 
 def plain_rates(system: System) -> tuple[sympy.Expr, ...]:
-    """Rates of change in states, parameters and resting values only."""
-    return _written_out(system, system.rates)
+    """Rates of change in states, parameters and baseline values only."""
+    return _substituted(system, system.rates)
 
 
 def plain_function(system: System) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """f(state vector, input vector) -> rates, evaluated by NumPy from the written-out equations."""
+    """f(state vector, input vector) -> rates, evaluated by NumPy from the substituted equations."""
     return plain_values(system, system.rates)
 
 
 def plain_values(system: System, wanted: Sequence[sympy.Expr]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """f(state vector, input vector) -> values of any expressions in the names of the system."""
     names = [*system.state_names, *system.inputs]
-    stand_ins = {symbol(name): sympy.Symbol(f"v{i}") for i, name in enumerate(names)}
-    given = {**stand_ins, sympy.zoo: sympy.oo}  # 1 / 0, once constants stand in place of their names
-    plain = [expression.xreplace(given) for expression in _written_out(system, wanted)]
-    evaluate = sympy.lambdify(list(stand_ins.values()), plain, modules=[_NUMPY, "numpy"], cse=True)
+    plain_symbols = {symbol(name): sympy.Symbol(f"v{i}") for i, name in enumerate(names)}
+    replacements = {**plain_symbols, sympy.zoo: sympy.oo}  # 1 / 0, once constants stand in place of their names
+    plain = [expression.xreplace(replacements) for expression in _substituted(system, wanted)]
+    evaluate = sympy.lambdify(list(plain_symbols.values()), plain, modules=[_NUMPY, "numpy"], cse=True)
     return lambda y, p: np.array(evaluate(*y, *p), dtype=float)
 
 
-def _written_out(system: System, wanted: Sequence[sympy.Expr]) -> tuple[sympy.Expr, ...]:
+def _substituted(system: System, wanted: Sequence[sympy.Expr]) -> tuple[sympy.Expr, ...]:
     known: dict[sympy.Symbol, sympy.Expr] = {}
-    for offer in system.outputs:
-        known[symbol(offer.name)] = offer.expression.xreplace(known)
+    for output in system.outputs:
+        known[symbol(output.name)] = output.expression.xreplace(known)
     return tuple(expression.xreplace(known) for expression in wanted)
 
 

@@ -1,6 +1,6 @@
-"""The language in which a stage is written: states, parameters, one flux a line with its reason.
+"""The stage language: states, parameters, and one flux per line with its reason.
 
-A `Stage` only writes down what it is told; `ketamech.model` joins the stages, walks the units and finds loops.
+A `Stage` only records declarations; `ketamech.model.assemble` joins stages, checks units and finds loops.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from typing import Protocol
 
 import sympy
 
-from ketamech.core import ModelError, UnknownNameError, closest_match, unit
+from ketamech.core import ModelError, UnknownNameError, closest_match
+from ketamech.core import unit as parse_unit
 from ketamech.model.functions import exp, hill, log, positive_part, sqrt
 
 __all__ = ["Flux", "Output", "Stage", "State", "declare_stage", "exp", "hill", "log", "positive_part", "sqrt"]
 
 
 class HasUnit(Protocol):
-    """What a stage needs to know of a parameter: its unit (values come later)."""
+    """The part of a parameter that a stage needs: its unit (values come later)."""
 
     @property
     def unit(self) -> str:
@@ -27,7 +28,7 @@ class HasUnit(Protocol):
 
 @dataclass(frozen=True)
 class State:
-    """A quantity that the equations move through time."""
+    """A quantity with a rate of change."""
 
     name: str
     unit: str
@@ -41,7 +42,7 @@ class State:
 
 @dataclass(frozen=True)
 class Flux:
-    """One term of one rate of change, with the reason it is there."""
+    """One term of one rate of change, with its reason."""
 
     state: str
     term: sympy.Expr
@@ -50,7 +51,7 @@ class Flux:
 
 @dataclass(frozen=True)
 class Output:
-    """An algebraic quantity computed from states, parameters and other offers; `fixed`: from parameters alone."""
+    """An algebraic quantity computed from states, parameters and other outputs; `is_constant`: from parameters alone."""
 
     name: str
     expression: sympy.Expr
@@ -73,16 +74,16 @@ class Stage:
     baselines: dict[str, str] = field(default_factory=dict)
     used_parameters: list[str] = field(default_factory=list)
 
-    def input(self, name: str, unit_text: str) -> sympy.Symbol:
-        """A state or offer of another stage, in the unit this stage expects it."""
-        self.inputs[name] = unit(unit_text).text
+    def input(self, name: str, unit: str) -> sympy.Symbol:
+        """A state or output of another stage, in the unit that this stage expects."""
+        self.inputs[name] = parse_unit(unit).text
         return symbol(name)
 
     def parameter(self, name: str) -> sympy.Symbol:
-        """A named value from the parameter tables. Raises UnknownName with the nearest name."""
+        """A named value from the parameter tables. Raises UnknownNameError with the nearest name."""
         if name not in self.parameters:
             raise UnknownNameError(
-                f"stage '{self.name}' asks for parameter '{name}', which no table has",
+                f"stage '{self.name}' uses parameter '{name}', which is in no table",
                 nearest=closest_match(name, self.parameters),
                 type_this=f"a row {name},value,unit,... in data/parameters/{name.split('.')[0]}.csv",
             )
@@ -93,54 +94,54 @@ class Stage:
     def state(
         self,
         name: str,
-        unit_text: str,
+        unit: str,
         *,
-        at_rest: float = 0.0,
-        within: tuple[float | None, float | None] = (0.0, None),
-        about: str = "",
+        initial_guess: float = 0.0,
+        bounds: tuple[float | None, float | None] = (0.0, None),
+        description: str = "",
         scale: float = 1.0,
-        accumulates: bool = False,
+        is_sink: bool = False,
         kind: str = "level",
     ) -> sympy.Symbol:
-        """A new state. `at_rest` is the first guess of its drug-free value, `scale` its typical size."""
+        """A new state. `initial_guess` starts the search for its drug-free value; `scale` is its typical size."""
         self._check_unique(name)
-        unit(unit_text)
-        self.states[name] = State(name, unit_text, at_rest, within, about, scale, accumulates, kind)
+        parse_unit(unit)
+        self.states[name] = State(name, unit, initial_guess, bounds, description, scale, is_sink, kind)
         return symbol(name)
 
     def rate(self, state: sympy.Symbol, term: sympy.Expr, *, because: str) -> None:
         """Add one term to the rate of change of a state of this stage."""
         if state.name not in self.states:
-            raise ModelError(f"stage '{self.name}' changes '{state.name}', which it does not own")
+            raise ModelError(f"stage '{self.name}' changes '{state.name}', which it does not declare")
         self.fluxes.append(Flux(state.name, sympy.sympify(term), because))
 
     def transfer(self, source: sympy.Symbol, sink: sympy.Symbol, amount: sympy.Expr, *, because: str) -> None:
-        """Material that leaves `source` and enters `sink`: mass is kept by construction."""
+        """Material that leaves `source` and enters `sink`: mass is conserved by construction."""
         self.rate(source, -amount, because=because)
         self.rate(sink, +amount, because=because)
 
-    def output(self, name: str, expression: sympy.Expr, unit_text: str, about: str = "") -> sympy.Symbol:
+    def output(self, name: str, expression: sympy.Expr, unit: str, description: str = "") -> sympy.Symbol:
         """An algebraic output that other stages, figures and results may use."""
         self._check_unique(name)
-        unit(unit_text)
-        self.outputs[name] = Output(name, sympy.sympify(expression), unit_text, about)
+        parse_unit(unit)
+        self.outputs[name] = Output(name, sympy.sympify(expression), unit, description)
         return symbol(name)
 
-    def constant(self, name: str, expression: sympy.Expr, unit_text: str, about: str) -> sympy.Symbol:
-        """A named quantity that depends on parameters alone: fixed for a person, so no curve is kept of it."""
-        found = self.output(name, expression, unit_text, about)
+    def constant(self, name: str, expression: sympy.Expr, unit: str, description: str) -> sympy.Symbol:
+        """A named quantity that depends on parameters alone: constant for a person, so results hold no curve of it."""
+        found = self.output(name, expression, unit, description)
         self.outputs[name] = replace(self.outputs[name], is_constant=True)
         return found
 
     def ref(self, name: str) -> sympy.Symbol:
-        """A state or offer that this stage itself has declared."""
+        """A state or output that this stage has already declared."""
         if name not in self.states and name not in self.outputs:
             raise ModelError(f"stage '{self.name}' has not declared '{name}' yet")
         return symbol(name)
 
-    def baseline(self, name: str, unit_text: str) -> sympy.Symbol:
-        """This person's own drug-free value of a state or offer of any stage."""
-        self.baselines[name] = unit_text
+    def baseline(self, name: str, unit: str) -> sympy.Symbol:
+        """This person's own drug-free value of a state or output of any stage."""
+        self.baselines[name] = unit
         return symbol(f"rest({name})")
 
     def _check_unique(self, name: str) -> None:
@@ -154,7 +155,7 @@ def symbol(name: str) -> sympy.Symbol:
 
 
 def declare_stage(write: Callable[[Stage], None], parameters: Mapping[str, HasUnit]) -> Stage:
-    """Let one stage function write itself down."""
+    """Run one stage function and return its declarations."""
     stage = Stage(write.__name__, parameters, description=(write.__doc__ or "").strip())
     write(stage)
     return stage

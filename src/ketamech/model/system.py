@@ -15,7 +15,7 @@ from ketamech.parameters import ParameterTable
 
 @dataclass(frozen=True)
 class System:
-    """Joined stages: states and offers in order, one rate of change per state, units already checked."""
+    """Joined stages: states and outputs in order, one rate of change per state, units already checked."""
 
     stages: tuple[Stage, ...]
     parameters: ParameterTable
@@ -32,37 +32,37 @@ class System:
 
     @cached_property
     def output_names(self) -> tuple[str, ...]:
-        """Everything a result can hold: states, then offers."""
-        return self.state_names + tuple(offer.name for offer in self.time_varying_outputs)
+        """Everything a result can hold: states, then time-varying outputs."""
+        return self.state_names + tuple(output.name for output in self.time_varying_outputs)
 
     @cached_property
     def time_varying_outputs(self) -> tuple[Output, ...]:
-        """Offers that change with time: those that results hold."""
-        return tuple(offer for offer in self.outputs if not offer.is_constant)
+        """Outputs that change with time: those that results hold."""
+        return tuple(output for output in self.outputs if not output.is_constant)
 
     @cached_property
     def quantities(self) -> tuple[State | Output, ...]:
-        """Everything with a name and a unit: states, then offers."""
+        """Everything with a name and a unit: states, then outputs."""
         return (*self.states, *self.outputs)
 
     @cached_property
     def units(self) -> dict[str, str]:
-        """Unit of every state and offer, as declared."""
+        """Unit of every state and output, as declared."""
         return {item.name: item.unit for item in self.quantities}
 
     @cached_property
     def descriptions(self) -> dict[str, str]:
-        """One line on every state and offer."""
+        """One-line description of every state and output."""
         return {item.name: item.description for item in self.quantities}
 
     @cached_property
     def stage_of(self) -> dict[str, str]:
-        """Which stage owns a state or an offer."""
+        """The stage that declares a state or an output."""
         return {name: stage.name for stage in self.stages for name in (*stage.states, *stage.outputs)}
 
     @cached_property
     def rates(self) -> tuple[sympy.Expr, ...]:
-        """Rate of change of every state, as the sum of its fluxes (in states, offers, parameters)."""
+        """Rate of change of every state, as the sum of its fluxes (in states, outputs, parameters)."""
         total: dict[str, list[sympy.Expr]] = {name: [] for name in self.state_names}
         for flux in self.fluxes:
             total[flux.state].append(flux.term)
@@ -70,16 +70,16 @@ class System:
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
-        """Names behind the parameter vector of a kernel: parameters, then resting values."""
+        """Names behind the parameter vector of a kernel: parameters, then baseline values."""
         return self.parameter_names + tuple(f"rest({name})" for name in self.baseline_names)
 
     @cached_property
     def layout(self) -> SystemLayout:
-        """What the system holds, without its equations."""
-        owner = self.stage_of
+        """The contents of the system, without its equations."""
+        stage_of = self.stage_of
         return SystemLayout(
-            tuple(StateInfo(**vars(state), stage=owner[state.name]) for state in self.states),
-            tuple(OutputInfo(o.name, o.unit, o.description, owner[o.name]) for o in self.time_varying_outputs),
+            tuple(StateInfo(**vars(state), stage=stage_of[state.name]) for state in self.states),
+            tuple(OutputInfo(o.name, o.unit, o.description, stage_of[o.name]) for o in self.time_varying_outputs),
             self.parameter_names,
             self.baseline_names,
             self.fingerprint,
@@ -87,7 +87,7 @@ class System:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the equations and of the sizes that errors are judged by (not of the parameter values)."""
+        """Hash of the equations and of the scales of the error control (not of the parameter values)."""
         lines = [f"{s.name}|{s.unit}|{s.is_sink}|{s.scale!r}" for s in self.states]
         lines += [sympy.srepr(rate) for rate in self.rates]
         lines += [f"{o.name}={sympy.srepr(o.expression)}" for o in self.outputs]

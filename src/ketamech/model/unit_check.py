@@ -1,4 +1,4 @@
-"""Units walked through every expression; a clash is shown with the culprit underlined."""
+"""Dimensional analysis of every expression; an error underlines the part that does not fit."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ from ketamech.core import UnitError
 from ketamech.core.units import Dimensions, combine, format_dimensions, power
 from ketamech.model.functions import hill, hill_slope
 
-NOTHING: Dimensions = ()
+DIMENSIONLESS: Dimensions = ()
 
 
 class _UnitMismatch(Exception):
-    """Internal: where inside an expression two units met."""
+    """Internal: the place inside an expression where two units do not fit."""
 
-    def __init__(self, why: str, inside: sympy.Expr, culprit: sympy.Expr, found: Dimensions) -> None:
+    def __init__(self, why: str, inside: sympy.Expr, subexpression: sympy.Expr, found: Dimensions) -> None:
         super().__init__(why)
-        self.why, self.inside, self.culprit, self.found = why, inside, culprit, found
+        self.why, self.inside, self.subexpression, self.found = why, inside, subexpression, found
 
 
 def check_dimensions(
     expression: sympy.Expr, expected: Dimensions, known: Mapping[str, Dimensions], *, stage: str, term: str
 ) -> None:
-    """Refuse an expression whose unit is not `expected`. Raises UnitClash."""
+    """Refuse an expression whose unit is not `expected`. Raises UnitError."""
     try:
         found = dimensions(expression, known)
-    except _UnitMismatch as clash:
-        raise UnitError(_message(stage, term, clash.why, clash.inside, clash.culprit, clash.found)) from None
+    except _UnitMismatch as mismatch:
+        raise UnitError(
+            _message(stage, term, mismatch.why, mismatch.inside, mismatch.subexpression, mismatch.found)
+        ) from None
     if found != expected and expression != 0:
         why = f"gives {format_dimensions(found)} where {format_dimensions(expected)} is expected"
         raise UnitError(_message(stage, term, why, expression, expression, found))
@@ -40,11 +42,11 @@ def dimensions(expression: sympy.Expr, known: Mapping[str, Dimensions]) -> Dimen
     if expression.is_Symbol:
         return known[expression.name]
     if expression.is_Number or expression.is_NumberSymbol:
-        return NOTHING
+        return DIMENSIONLESS
     if expression.is_Add:
         return _sum(expression, known)
     if expression.is_Mul:
-        total = NOTHING
+        total = DIMENSIONLESS
         for factor in expression.args:
             total = combine(total, dimensions(factor, known), 1)
         return total
@@ -68,19 +70,19 @@ def _power(expression: sympy.Expr, known: Mapping[str, Dimensions]) -> Dimension
     base, exponent = expression.as_base_exp()
     if expression.func is sympy.exp:
         base, exponent = sympy.E, expression.args[0]
-    inner = NOTHING if base is sympy.E else dimensions(base, known)
+    inner = DIMENSIONLESS if base is sympy.E else dimensions(base, known)
     if exponent.is_Rational:
         return power(inner, Fraction(int(exponent.p), int(exponent.q)))
-    if exponent.is_Float and inner == NOTHING:
-        return NOTHING
+    if exponent.is_Float and inner == DIMENSIONLESS:
+        return DIMENSIONLESS
     raised = dimensions(exponent, known)
-    if raised != NOTHING:
+    if raised != DIMENSIONLESS:
         raise _UnitMismatch(f"has an exponent in {format_dimensions(raised)}", expression, exponent, raised)
-    if inner != NOTHING:
+    if inner != DIMENSIONLESS:
         raise _UnitMismatch(
             f"raises {format_dimensions(inner)} to a power that is not a number", expression, base, inner
         )
-    return NOTHING
+    return DIMENSIONLESS
 
 
 def _function(expression: sympy.Expr, known: Mapping[str, Dimensions]) -> Dimensions:
@@ -95,20 +97,20 @@ def _function(expression: sympy.Expr, known: Mapping[str, Dimensions]) -> Dimens
                 bottom,
             )
         _must_be_number(expression, n, known)
-        return NOTHING if isinstance(expression, hill) else power(top, Fraction(-1))
+        return DIMENSIONLESS if isinstance(expression, hill) else power(top, Fraction(-1))
     for argument in expression.args:
         _must_be_number(expression, argument, known)
-    return NOTHING
+    return DIMENSIONLESS
 
 
 def _must_be_number(inside: sympy.Expr, argument: sympy.Expr, known: Mapping[str, Dimensions]) -> None:
     found = dimensions(argument, known)
-    if found != NOTHING:
+    if found != DIMENSIONLESS:
         raise _UnitMismatch(f"takes {format_dimensions(found)} where a pure number is needed", inside, argument, found)
 
 
-def _message(stage: str, term: str, why: str, inside: sympy.Expr, culprit: sympy.Expr, found: Dimensions) -> str:
-    text, part = str(inside), str(culprit)
+def _message(stage: str, term: str, why: str, inside: sympy.Expr, subexpression: sympy.Expr, found: Dimensions) -> str:
+    text, part = str(inside), str(subexpression)
     at = text.find(part)
     underline = " " * max(at, 0) + "~" * (len(part) if at >= 0 else len(text)) + f" {format_dimensions(found)}"
     return f"stage '{stage}', term '{term}': {why}\n  {text}\n  {underline}"

@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 
 from ketamech.core import InputError
-from ketamech.core.json_files import read_json
+from ketamech.core.atomic_files import read_json
 from ketamech.evidence import Evidence, Reference, load_evidence
 from ketamech.exchange.cohort_store import STATE
 from ketamech.exchange.output_folder import read_manifest

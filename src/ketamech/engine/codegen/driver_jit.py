@@ -13,7 +13,9 @@ from typing import Any
 import llvmlite.binding as llvm
 from numba import njit, types
 
-from ketamech.engine.lane_loop import lane_loop
+from ketamech.engine.integration_loop import integration_loop
+from ketamech.engine.lane_layout import Jit, lane_queue
+from ketamech.engine.steady_state_loop import steady_state_loop
 
 BLOCKS = ("prepare", "attempt", "accept", "glimpse", "relax", "move")
 _KINDS = {"r": types.CPointer(types.float64), "w": types.CPointer(types.int64), "c": types.int64}
@@ -37,6 +39,12 @@ def driver_modules(arguments: dict[str, str]) -> dict[str, str]:
         "settle_one": _settle_one(compiled.settle),
     }
     return {name: _module(name, entries[name], kinds) for name, kinds in arguments.items()}
+
+
+def lane_loop(jit: Jit, b: SimpleNamespace) -> SimpleNamespace:
+    """`follow` and `settle` compiled with `jit` over the blocks `b`, each called as block(place, lane)."""
+    common = lane_queue(jit, b.take)
+    return SimpleNamespace(follow=integration_loop(jit, b, common), settle=steady_state_loop(jit, b, common))
 
 
 def _blocks() -> SimpleNamespace:

@@ -11,6 +11,7 @@ from ketamech.engine.codegen.lowering import Lowering, expand_functions
 from ketamech.model.jacobian import SparseJacobian
 from ketamech.model.stage import symbol
 from ketamech.model.system import System
+from ketamech.model.topological_order import topological_order
 
 Assignment = tuple[str, sympy.Expr]
 Target = tuple[Slot | str, sympy.Expr]
@@ -136,7 +137,9 @@ def _common_subexpressions(
     assignments = [(s.name, e) for s, e in shared]
     assignments += [(name, e) for (name, _), e in zip(kept, reduced, strict=False)]
     results = [(place, e) for (place, _), e in zip(wanted, reduced[len(kept) :], strict=True)]
-    return topological_order(assignments), results
+    by_name = dict(assignments)
+    needs = {name: sorted(s.name for s in e.free_symbols) for name, e in assignments}
+    return [(name, by_name[name]) for name in topological_order(needs)], results
 
 
 def _needed_assignments(steps: Sequence[Assignment], wanted: Iterable[sympy.Expr]) -> set[str]:
@@ -149,20 +152,3 @@ def _needed_assignments(steps: Sequence[Assignment], wanted: Iterable[sympy.Expr
             reached.add(name)
             waiting |= {s.name for s in by_name[name].free_symbols}
     return reached
-
-
-def topological_order(assignments: Sequence[Assignment]) -> list[Assignment]:
-    """Assignments so that each comes after those it uses."""
-    waiting: Mapping[str, sympy.Expr] = dict(assignments)
-    needs = {name: sorted(s.name for s in e.free_symbols if s.name in waiting) for name, e in waiting.items()}
-    ordered: dict[str, sympy.Expr] = {}
-    for name in waiting:
-        stack = [name]
-        while stack:
-            missing = next((n for n in needs[stack[-1]] if n not in ordered), None)
-            if missing is None:
-                done = stack.pop()
-                ordered.setdefault(done, waiting[done])
-            else:
-                stack.append(missing)
-    return list(ordered.items())

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ketamech.engine.codegen.ir import BasicBlock, Call, Instruction, Loop, Operand, Slot, WorkspaceLayout
-from ketamech.engine.codegen.llvm_math import exponential, logarithm, vector_constant
-from ketamech.engine.codegen.llvm_trigonometry import arctangent, cosine, floor, sine
+from ketamech.engine.codegen.llvm_math import arctangent, cosine, exponential, floor, logarithm, sine, vector_constant
 
 _PLAIN = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 _CALLED = {"fma": "llvm.fma", "sqrt": "llvm.sqrt", "abs": "llvm.fabs"}

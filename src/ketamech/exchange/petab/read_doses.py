@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ketamech.core import InputError
-from ketamech.core.json_files import read_json
+from ketamech.core.atomic_files import read_json
 from ketamech.exchange.sbml.ids import INFLOW, own_name
 from ketamech.exchange.sbml.read_doses import ParsedDoses, doses_of_sbml
 from ketamech.exchange.sbml.reader import text_of

@@ -12,7 +12,7 @@ import sympy
 
 from ketamech.core import InputError
 from ketamech.engine.codegen.lowering import floor_, select_positive
-from ketamech.model.assemble import topological_order
+from ketamech.model.assemble import order_outputs
 from ketamech.model.stage import Flux, Output, Stage, State, symbol
 from ketamech.model.system import System
 from ketamech.parameters import Distribution, Parameter, ParameterTable
@@ -71,7 +71,7 @@ class SbmlModel:
         fluxes = [Flux(name, sympy.sympify(rate), "as in the model") for name, rate in self.rates.items()]
         stage = Stage(STAGE, {}, states=states, outputs=offers, fluxes=fluxes, used_parameters=list(self.constants))
         return System(
-            (stage,), _rows(self.constants), tuple(states.values()), topological_order(tuple(offers.values()), tuple(states)),
+            (stage,), _rows(self.constants), tuple(states.values()), order_outputs(tuple(offers.values())),
             tuple(fluxes), tuple(self.constants), (),
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The biology: one file a stage, from the drug in the body to mood, pain and side effects."""
+"""The biology: one file per stage, from the drug in the body to mood, pain and side effects."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ STAGES = (
 
 
 def all_stages() -> tuple[Callable[[Stage], None], ...]:
-    """Every stage function in causal order; a new stage is its file plus one name in `STAGES`."""
+    """Every stage function in causal order; a new stage needs its file and one name in `STAGES`."""
     return tuple(getattr(importlib.import_module(f"ketamech.model.stages.{name}"), name) for name in STAGES)

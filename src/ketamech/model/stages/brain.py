@@ -1,4 +1,4 @@
-"""Brain: unbound drug at its sites of action, a few minutes behind arterial plasma."""
+"""Brain: unbound drug at its sites of action, which lags arterial plasma by a few minutes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ MOIETIES = {
 
 
 def brain(stage: Stage) -> None:
-    """Unbound concentration (umol/L) = plasma x unbound share x unbound partition, reached with an effect-site delay.
+    """Unbound concentration (umol/L) = plasma x unbound fraction x unbound partition, with an effect-site delay.
 
     Half-life to the effect site 8 min (Olofsen 2022), total brain to plasma about 6.5 (Cohen 1973, Hartvig 1995),
-    unbound partition from the CSF ratio. Norketamine enters four to six times less than the parent.
+    unbound partition from the CSF ratio. Norketamine enters the brain four to six times less than the parent drug.
     """
-    for name, (plasma, kind, words) in MOIETIES.items():
-        ratio = stage.parameter(f"brain.{kind}_unbound_share") * stage.parameter(f"brain.{kind}_partition")
-        pace = stage.parameter(f"brain.{kind}_ke0")
-        site = stage.state(f"brain.{name}", "umol/L", scale=0.05, about=f"unbound {words} in brain")
-        stage.rate(site, pace * ratio * stage.input(plasma, "umol/L"), because="entry from arterial plasma")
-        stage.rate(site, -pace * site, because="return to plasma")
-    parents = stage.ref("brain.esketamine") + stage.ref("brain.arketamine")
+    for name, (plasma, moiety, label) in MOIETIES.items():
+        ratio = stage.parameter(f"brain.{moiety}_unbound_share") * stage.parameter(f"brain.{moiety}_partition")
+        ke0 = stage.parameter(f"brain.{moiety}_ke0")
+        site = stage.state(f"brain.{name}", "umol/L", scale=0.05, description=f"unbound {label} in brain")
+        stage.rate(site, ke0 * ratio * stage.input(plasma, "umol/L"), because="entry from arterial plasma")
+        stage.rate(site, -ke0 * site, because="return to plasma")
+    parent = stage.ref("brain.esketamine") + stage.ref("brain.arketamine")
     free_in_plasma = stage.parameter("brain.ketamine_unbound_share") * stage.parameter("brain.ketamine_partition")
-    total = stage.parameter("brain.total_ratio") / free_in_plasma * parents
-    stage.output("brain.ketamine_total", total, "umol/L", about="ketamine in brain, bound and unbound")
+    total = stage.parameter("brain.total_ratio") / free_in_plasma * parent
+    stage.output("brain.ketamine_total", total, "umol/L", description="ketamine in brain, bound and unbound")

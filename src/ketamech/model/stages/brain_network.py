@@ -1,4 +1,4 @@
-"""Brain areas: how strong each one's synapses are, how active it is, and how closely areas go together."""
+"""Brain areas: synaptic strength and activity of each, and the functional connectivity between them."""
 
 from __future__ import annotations
 
@@ -39,55 +39,65 @@ Values = Mapping[str, sympy.Expr]
 
 
 def brain_network(stage: Stage) -> None:
-    """Eleven areas as a linear network over undirected couplings, each relative to a healthy, drug-free person (1).
+    """Eleven areas as a linear network with undirected couplings, each relative to a healthy, drug-free person (1).
 
-    Synaptic strength follows spines and surface receptors by each area's own dependence: cortex and hippocampus lose
-    synapses under stress, amygdala and accumbens gain (Vyas 2002, Christoffel 2011). Tone adds what other areas do to
-    it: prefrontal restraint of limbic areas, habenular restraint of reward. Activity is tone times transmission now:
-    more where glutamate surges, less where NMDA receptors are blocked. Two areas go together by G = g W a a' for
-    couplings W and activities a; in a linear network with noise their correlation is G + GG + ..., cut here after two
-    steps. Readouts are ratios to the healthy value.
+    Synaptic strength follows spines and surface receptors with a sensitivity for each area: cortex and hippocampus
+    lose synapses under stress, amygdala and accumbens gain them (Vyas 2002, Christoffel 2011). Tone adds the effect of
+    other areas: prefrontal inhibition of limbic areas, habenular inhibition of reward. Activity is tone times present
+    transmission: higher during a glutamate surge, lower where NMDA receptors are blocked. The direct connectivity of
+    two areas is G = g W a a' for couplings W and activities a; in a linear network with noise their correlation is G +
+    GG + ..., truncated here after two steps. Readouts are ratios to the healthy value.
     """
-    own = {area: _strength(stage, area) - 1 for area in AREAS if area != "habenula"}
-    bursts = stage.input("habenula.bursting", "1") / stage.parameter("habenula.bursting_healthy")
-    own["habenula"] = stage.parameter("brain_network.habenula_gain") * (bursts - 1)
-    active = {area: _activity(stage, area, own) for area in AREAS}
-    shared = {area: _common_drive(stage, area, active) for area in AREAS}
-    _prefrontal_connectivity(stage, active, shared)
-    _readout(stage, "default_mode", active, combinations(DEFAULT_MODE, 2), "coupling within the default mode network")
+    deviation = {area: _strength(stage, area) - 1 for area in AREAS if area != "habenula"}
+    relative_bursting = stage.input("habenula.bursting", "1") / stage.parameter("habenula.bursting_healthy")
+    deviation["habenula"] = stage.parameter("brain_network.habenula_gain") * (relative_bursting - 1)
+    activity = {area: _activity(stage, area, deviation) for area in AREAS}
+    connectivity = {area: _total_connectivity(stage, area, activity) for area in AREAS}
+    _prefrontal_connectivity(stage, activity, connectivity)
+    _readout(stage, "default_mode", activity, combinations(DEFAULT_MODE, 2), "coupling within the default mode network")
     for name, area in WITH_DEFAULT_MODE.items():
         pairs = [(area, other) for other in DEFAULT_MODE]
         _readout(
             stage,
             f"{name}_default_mode",
-            active,
+            activity,
             pairs,
             f"coupling of {_area_label(area)} with the default mode network",
         )
-    _readout(stage, "salience", active, [("insula", "dorsal_cingulate")], "coupling within the salience network")
-    _readout(stage, "posterior_insula", active, [("posterior_cingulate", "insula")], "posterior cingulate with insula")
+    _readout(stage, "salience", activity, [("insula", "dorsal_cingulate")], "coupling within the salience network")
+    _readout(
+        stage,
+        "posterior_insula",
+        activity,
+        [("posterior_cingulate", "insula")],
+        "coupling of posterior cingulate with insula",
+    )
 
 
 def _strength(stage: Stage, area: str) -> sympy.Symbol:
-    """Synaptic strength: spines kept or gained, receptors on them, what sessions add; with diminishing returns."""
-    plastic = stage.parameter(f"brain_network.{area}_plasticity")
-    kept = 1 + stage.parameter(f"brain_network.{area}_stress") * (stage.input("spines.density", "1") - 1)
-    receptors = stage.parameter("brain_network.surface_gain") * plastic * stage.parameter(f"brain_network.{area}_ampa")
-    seizures = stage.input("other_treatments.ect_plasticity", "1")
-    stimulated = seizures + _stimulated(stage, area) * stage.input("other_treatments.tms_plasticity", "1")
-    total = kept * (1 + receptors * (stage.input("ampa.surface", "1") - 1)) + plastic * stimulated
-    room, pace = stage.parameter("brain_network.strength_ec50"), stage.parameter("brain_network.rate_constant")
-    about = f"synaptic strength of {_area_label(area)}, healthy 1"
-    strength = stage.state(f"brain_network.{area}_strength", "1", at_rest=1.0, scale=0.3, about=about)
-    stage.rate(
-        strength, +pace * total * (1 + room) / (total + room), because="spines and receptors, with diminishing returns"
+    """Synaptic strength: spine density, surface receptors and plasticity left by ECT and TMS, with saturation."""
+    plasticity = stage.parameter(f"brain_network.{area}_plasticity")
+    spine_factor = 1 + stage.parameter(f"brain_network.{area}_stress") * (stage.input("spines.density", "1") - 1)
+    receptor_gain = (
+        stage.parameter("brain_network.surface_gain") * plasticity * stage.parameter(f"brain_network.{area}_ampa")
     )
-    stage.rate(strength, -pace * strength, because="the network follows over hours")
+    ect = stage.input("other_treatments.ect_plasticity", "1")
+    stimulation = ect + _stimulation_effect(stage, area) * stage.input("other_treatments.tms_plasticity", "1")
+    total = spine_factor * (1 + receptor_gain * (stage.input("ampa.surface", "1") - 1)) + plasticity * stimulation
+    ec50, rate_constant = stage.parameter("brain_network.strength_ec50"), stage.parameter("brain_network.rate_constant")
+    description = f"synaptic strength of {_area_label(area)}, healthy 1"
+    strength = stage.state(f"brain_network.{area}_strength", "1", initial_guess=1.0, scale=0.3, description=description)
+    stage.rate(
+        strength,
+        +rate_constant * total * (1 + ec50) / (total + ec50),
+        because="spines and surface receptors, with saturation",
+    )
+    stage.rate(strength, -rate_constant * strength, because="relaxation over hours")
     return strength
 
 
-def _stimulated(stage: Stage, area: str) -> sympy.Expr:
-    """Share of magnetic stimulation that reaches an area: all where the coil is, the rest by coupling to it."""
+def _stimulation_effect(stage: Stage, area: str) -> sympy.Expr:
+    """Fraction of the effect of TMS in an area: 1 under the coil, elsewhere in proportion to the coupling to it."""
     target = PREFRONTAL[0]
     return (
         sympy.S.One
@@ -96,110 +106,127 @@ def _stimulated(stage: Stage, area: str) -> sympy.Expr:
     )
 
 
-def _activity(stage: Stage, area: str, own: Values) -> sympy.Symbol:
-    """Tone (lasting: own synapses and other areas) and activity now."""
-    others = _drive(stage, area, own, EXCITES) - _drive(stage, area, own, INHIBITS)
-    tone = 1 + own[area] + stage.parameter("brain_network.control_gain") * others
-    lasting = stage.output(
-        f"brain_network.{area}_tone", tone, "1", about=f"lasting activity of {_area_label(area)}, healthy 1"
+def _activity(stage: Stage, area: str, deviation: Values) -> sympy.Symbol:
+    """Tone (lasting: synapses of the area and input from other areas) and present activity."""
+    input_from_others = _input_from(stage, area, deviation, EXCITES) - _input_from(stage, area, deviation, INHIBITS)
+    tone = 1 + deviation[area] + stage.parameter("brain_network.control_gain") * input_from_others
+    tone_output = stage.output(
+        f"brain_network.{area}_tone", tone, "1", description=f"lasting activity of {_area_label(area)}, healthy 1"
     )
-    about = f"activity of {_area_label(area)} now, healthy 1"
+    description = f"present activity of {_area_label(area)}, healthy 1"
     if area == "habenula":
-        return stage.output(f"brain_network.{area}_activity", lasting, "1", about=about)
-    pace = stage.parameter("brain_network.activity_rate_constant")
-    now = stage.state(f"brain_network.{area}_activity", "1", at_rest=1.0, scale=0.3, about=about)
+        return stage.output(f"brain_network.{area}_activity", tone_output, "1", description=description)
+    rate_constant = stage.parameter("brain_network.activity_rate_constant")
+    present = stage.state(f"brain_network.{area}_activity", "1", initial_guess=1.0, scale=0.3, description=description)
     stage.rate(
-        now, +pace * lasting * _transmission(stage, area), because="what tone allows, through what transmitters do now"
+        present,
+        +rate_constant * tone_output * _transmission(stage, area),
+        because="tone times present synaptic transmission",
     )
-    stage.rate(now, -pace * now, because="follows within minutes")
-    return now
+    stage.rate(present, -rate_constant * present, because="relaxation within minutes")
+    return present
 
 
-def _drive(stage: Stage, area: str, own: Values, senders: Mapping[str, tuple[str, ...]]) -> sympy.Expr:
-    return _sum(_coupling(stage, sender, area) * own[sender] for sender, reached in senders.items() if area in reached)
+def _input_from(stage: Stage, area: str, deviation: Values, projections: Mapping[str, tuple[str, ...]]) -> sympy.Expr:
+    return _sum(
+        _coupling(stage, sender, area) * deviation[sender] for sender, targets in projections.items() if area in targets
+    )
 
 
 def _transmission(stage: Stage, area: str) -> sympy.Expr:
-    """Glutamate surge through AMPA receptors, less what blocked NMDA receptors (synaptic, and GluN2B) carried."""
-    flow = stage.input("ampa.current", "1") / stage.input("ampa.surface", "1") - 1
-    surge = (
+    """Glutamate surge through AMPA receptors, minus the current lost by NMDA block (synaptic, and GluN2B)."""
+    relative_current = stage.input("ampa.current", "1") / stage.input("ampa.surface", "1") - 1
+    surge_gain = (
         stage.parameter("brain_network.surge_gain")
         * stage.parameter(f"brain_network.{area}_surge")
         * stage.parameter(f"brain_network.{area}_ampa")
     )
     glun2b = stage.parameter(f"brain_network.{area}_glun2b")
-    synaptic, outside = stage.input("nmda.blocked_pyramidal", "1"), stage.input("nmda.blocked_extrasynaptic", "1")
-    closed = stage.parameter(f"brain_network.{area}_nmda") * ((1 - glun2b) * synaptic + glun2b * outside)
-    return 1 + surge * flow - stage.parameter("brain_network.nmda_share") * closed
+    synaptic, extrasynaptic = stage.input("nmda.blocked_pyramidal", "1"), stage.input("nmda.blocked_extrasynaptic", "1")
+    blocked = stage.parameter(f"brain_network.{area}_nmda") * ((1 - glun2b) * synaptic + glun2b * extrasynaptic)
+    return 1 + surge_gain * relative_current - stage.parameter("brain_network.nmda_share") * blocked
 
 
-def _common_drive(stage: Stage, area: str, active: Values) -> sympy.Symbol:
-    """What an area shares with all others together: its row of G, summed."""
-    reach = stage.parameter("brain_network.global_coupling") * active[area]
-    total = reach * _sum(_coupling(stage, area, other) * active[other] for other in AREAS if other != area)
+def _total_connectivity(stage: Stage, area: str, activity: Values) -> sympy.Symbol:
+    """Direct connectivity of an area with all other areas: the sum of its row of G."""
+    coupling_scale = stage.parameter("brain_network.global_coupling") * activity[area]
+    total = coupling_scale * _sum(_coupling(stage, area, other) * activity[other] for other in AREAS if other != area)
     return stage.output(
-        f"brain_network.{area}_coupling", total, "1", about=f"coupling of {_area_label(area)} with all areas"
+        f"brain_network.{area}_coupling", total, "1", description=f"coupling of {_area_label(area)} with all areas"
     )
 
 
-def _prefrontal_connectivity(stage: Stage, active: Values, shared: Values) -> None:
-    """Mean correlation of the two prefrontal areas with every other area, to second order, healthy 1."""
+def _prefrontal_connectivity(stage: Stage, activity: Values, connectivity: Values) -> None:
+    """Mean correlation of the two prefrontal areas with every other area, to second order, relative to healthy (1)."""
     healthy = dict.fromkeys(AREAS, sympy.S.One)
-    reach = stage.parameter("brain_network.global_coupling")
-    alone = {area: reach * _sum(_coupling(stage, area, other) for other in AREAS if other != area) for area in AREAS}
-    about = "prefrontal connectivity of a healthy person, sum of correlations"
-    usual = stage.constant("brain_network.prefrontal_healthy", _rows(stage, healthy, alone), "1", about)
-    now = _ratio(stage, _rows(stage, active, shared), usual)
+    coupling_scale = stage.parameter("brain_network.global_coupling")
+    healthy_connectivity = {
+        area: coupling_scale * _sum(_coupling(stage, area, other) for other in AREAS if other != area) for area in AREAS
+    }
+    description = "prefrontal connectivity of a healthy person, sum of correlations"
+    healthy_value = stage.constant(
+        "brain_network.prefrontal_healthy", _prefrontal_sum(stage, healthy, healthy_connectivity), "1", description
+    )
+    present = _ratio(stage, _prefrontal_sum(stage, activity, connectivity), healthy_value)
     stage.output(
         "brain_network.prefrontal_connectivity",
-        now,
+        present,
         "1",
-        about="global brain connectivity of prefrontal cortex, healthy 1",
+        description="global brain connectivity of prefrontal cortex, healthy 1",
     )
 
 
-def _rows(stage: Stage, active: Values, shared: Values) -> sympy.Expr:
+def _prefrontal_sum(stage: Stage, activity: Values, connectivity: Values) -> sympy.Expr:
     """Sum of the prefrontal rows of G + GG, without GG of an area with itself, which is no correlation.
 
-    Sums are nested (the third area inside): written out, programs that read the exported model take minutes over it.
+    The sums are nested (the third area innermost): written out in full, programs that read the exported model take
+    minutes.
     """
-    reach = stage.parameter("brain_network.global_coupling")
-    total = _sum(shared[area] for area in PREFRONTAL)
+    coupling_scale = stage.parameter("brain_network.global_coupling")
+    total = _sum(connectivity[area] for area in PREFRONTAL)
     for other in AREAS:
-        near = [area for area in PREFRONTAL if area != other]
-        there = _sum(_coupling(stage, area, other) * active[area] for area in near)
-        back = _sum((_coupling(stage, area, other) * active[area]) ** 2 for area in near)
-        total += reach * active[other] * (there * shared[other] - reach * active[other] * back)
+        prefrontal = [area for area in PREFRONTAL if area != other]
+        first_order = _sum(_coupling(stage, area, other) * activity[area] for area in prefrontal)
+        second_order_self = _sum((_coupling(stage, area, other) * activity[area]) ** 2 for area in prefrontal)
+        total += (
+            coupling_scale
+            * activity[other]
+            * (first_order * connectivity[other] - coupling_scale * activity[other] * second_order_self)
+        )
     return total
 
 
-def _readout(stage: Stage, name: str, active: Values, pairs: Iterable[tuple[str, str]], about: str) -> None:
-    """Mean correlation of some pairs, over that of a healthy person."""
-    chosen, healthy = list(pairs), dict.fromkeys(AREAS, sympy.S.One)
-    usual = stage.constant(
+def _readout(stage: Stage, name: str, activity: Values, pairs: Iterable[tuple[str, str]], description: str) -> None:
+    """Mean correlation of some pairs of areas, relative to a healthy person."""
+    chosen_pairs, healthy = list(pairs), dict.fromkeys(AREAS, sympy.S.One)
+    healthy_value = stage.constant(
         f"brain_network.{name}_healthy",
-        _sum(_correlation(stage, *pair, healthy) for pair in chosen),
+        _sum(_correlation(stage, *pair, healthy) for pair in chosen_pairs),
         "1",
-        f"{about}, healthy person, sum of correlations",
+        f"{description}, healthy person, sum of correlations",
     )
-    now = _sum(_correlation(stage, *pair, active) for pair in chosen)
-    stage.output(f"brain_network.{name}", _ratio(stage, now, usual), "1", about=f"{about}, healthy 1")
+    present = _sum(_correlation(stage, *pair, activity) for pair in chosen_pairs)
+    stage.output(
+        f"brain_network.{name}", _ratio(stage, present, healthy_value), "1", description=f"{description}, healthy 1"
+    )
 
 
-def _ratio(stage: Stage, now: sympy.Expr, usual: sympy.Expr) -> sympy.Expr:
-    """Over the healthy value, each above a trace of common noise: areas that nothing joins read 1, not 0 over 0."""
+def _ratio(stage: Stage, present: sympy.Expr, healthy_value: sympy.Expr) -> sympy.Expr:
+    """Ratio to the healthy value; with a small common background, areas without couplings read 1, not 0 / 0."""
     background = stage.parameter("brain_network.background")
-    return (now + background) / (usual + background)
+    return (present + background) / (healthy_value + background)
 
 
-def _correlation(stage: Stage, one: str, other: str, active: Values) -> sympy.Expr:
-    """G + GG of two areas: straight, and over every third."""
-    reach, thirds = (
+def _correlation(stage: Stage, one: str, other: str, activity: Values) -> sympy.Expr:
+    """G + GG of two areas: the direct path and the paths through every third area."""
+    coupling_scale, third_areas = (
         stage.parameter("brain_network.global_coupling"),
         [area for area in AREAS if area not in (one, other)],
     )
-    over = _sum(_coupling(stage, one, third) * _coupling(stage, third, other) * active[third] ** 2 for third in thirds)
-    return reach * active[one] * active[other] * (_coupling(stage, one, other) + reach * over)
+    indirect = _sum(
+        _coupling(stage, one, third) * _coupling(stage, third, other) * activity[third] ** 2 for third in third_areas
+    )
+    return coupling_scale * activity[one] * activity[other] * (_coupling(stage, one, other) + coupling_scale * indirect)
 
 
 def _coupling(stage: Stage, one: str, other: str) -> sympy.Symbol:

@@ -9,41 +9,46 @@ from ketamech.model.stage import Stage
 
 
 def dissociation(stage: Stage) -> None:
-    """Both ratings rise with blockers in brain (racemic equivalents) and lessen over repeated sessions.
+    """Both ratings rise with NMDA blockers in brain (racemic equivalents) and decrease over repeated sessions.
 
-    Hallucinogen ratings (share of the scale) grow about linearly over 50-200 ng/mL venous, to 37-89 % of
-    the maximum at 200 (Bowdle 1998). CADSS (points, 0-92) needs more drug before it moves and is over
+    Hallucinogen ratings (fraction of the scale) grow about linearly over 50-200 ng/mL venous, to 37-89 % of
+    the maximum at 200 (Bowdle 1998). CADSS (points, 0-92) needs more drug before it changes and is over
     within about an hour of the infusion. A brief tolerance within the session makes the end of an
-    infusion milder than a bolus (Goldway 2025); a slow one carries over between sessions.
+    infusion milder than a bolus (Goldway 2025); a slow tolerance carries over between sessions.
     """
     drug = stage.input("nmda.equivalent_drug", "umol/L")
     cadss = hill(drug, stage.parameter("dissociation.cadss_ec50"), stage.parameter("dissociation.cadss_steepness"))
     rating = hill(drug, stage.parameter("dissociation.rating_ec50"), stage.parameter("dissociation.rating_steepness"))
-    sensitive = 1 - _tolerance(stage, "lasting", rating)
+    lasting_sensitivity = 1 - _tolerance(stage, "lasting", rating)
     points = (
-        stage.parameter("dissociation.cadss_maximum") * cadss * (1 - _tolerance(stage, "brief", rating)) * sensitive
+        stage.parameter("dissociation.cadss_maximum")
+        * cadss
+        * (1 - _tolerance(stage, "brief", rating))
+        * lasting_sensitivity
     )
-    stage.output("dissociation.cadss", points, "points", about="dissociation, CADSS points (0-92)")
+    stage.output("dissociation.cadss", points, "points", description="dissociation, CADSS points (0-92)")
     stage.output(
         "dissociation.hallucinogen_rating",
-        rating * sensitive,
+        rating * lasting_sensitivity,
         "1",
-        about="perceptual effects, share of the rating scale",
+        description="perceptual effects, fraction of the rating scale",
     )
 
 
 def _tolerance(stage: Stage, kind: str, effect: sympy.Expr) -> sympy.Symbol:
-    """Share of the effect lost: grows while the effect is felt, fades with its own time constant."""
-    lost = stage.state(
+    """Fraction of the effect lost: grows during the effect, decays with its own time constant."""
+    tolerance = stage.state(
         f"dissociation.{kind}_tolerance",
         "1",
-        within=(0, 1),
+        bounds=(0, 1),
         scale=0.1,
-        about=f"share of dissociation lost, {kind}",
+        description=f"fraction of dissociation lost to {kind} tolerance",
     )
-    onset = stage.parameter(f"dissociation.{kind}_tolerance_onset_rate")
-    stage.rate(lost, +onset * effect * (1 - lost), because="adaptation while the effect is felt")
+    onset_rate = stage.parameter(f"dissociation.{kind}_tolerance_onset_rate")
+    stage.rate(tolerance, +onset_rate * effect * (1 - tolerance), because="adaptation during the effect")
     stage.rate(
-        lost, -stage.parameter(f"dissociation.{kind}_tolerance_decay_rate") * lost, because="sensitivity returns"
+        tolerance,
+        -stage.parameter(f"dissociation.{kind}_tolerance_decay_rate") * tolerance,
+        because="recovery of sensitivity",
     )
-    return lost
+    return tolerance

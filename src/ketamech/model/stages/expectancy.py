@@ -1,4 +1,4 @@
-"""Belief in a treatment: the non-specific part of every trial."""
+"""Expectancy: belief in a treatment, the non-specific part of every trial."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ketamech.model.stage import Stage
 
 
 def expectancy(stage: Stage) -> None:
-    """Belief comes with each treatment visit and from feeling a drug; it fades over days and saturates in effect.
+    """Belief rises with treatment visits and perceived drug effects, decays over days, and saturates in its effect.
 
-    The placebo arm carries two thirds of the change of an active arm in oral trials, and five to nine points
-    within a day of a sham infusion or spray (Murrough 2013, Daly 2018). Who feels dissociation or sedation while awake
-    concludes that this is the drug (functional unblinding): saline in a crossover does least, midazolam more.
+    The placebo arm carries two thirds of the change of an active arm in oral trials, and five to nine points within a
+    day of a sham infusion or spray (Murrough 2013, Daly 2018). A patient who perceives dissociation or sedation while
+    awake concludes that this is the drug (functional unblinding): saline in a crossover does least, midazolam more.
     Scaled by the person's expectancy.
     """
-    belief = stage.state("expectancy.belief", "1", about="belief in treatments given, one a visit")
-    stage.rate(belief, -stage.parameter("expectancy.decay_rate") * belief, because="belief fades over days")
-    doubt = positive_part(
+    belief = stage.state("expectancy.belief", "1", description="belief in the treatment, 1 per visit")
+    stage.rate(belief, -stage.parameter("expectancy.decay_rate") * belief, because="decay over days")
+    belief_deficit = positive_part(
         stage.parameter("expectancy.open_belief") - belief, stage.parameter("expectancy.smoothing_width")
     )
     stage.rate(
@@ -26,18 +26,20 @@ def expectancy(stage: Stage) -> None:
         +stage.parameter("expectancy.unblinding")
         * _perceived_effect(stage)
         * stage.input("sedation.consciousness", "1")
-        * doubt,
-        because="who feels a drug while awake comes to believe as one who was told",
+        * belief_deficit,
+        because="functional unblinding: perceived drug effects raise belief towards that of an open-label patient",
     )
     stage.output(
         "expectancy.effect",
         stage.parameter("person.expectancy") * belief / (belief + stage.parameter("expectancy.belief_ec50")),
         "1",
-        about="effect of belief, saturating, scaled by the person",
+        description="effect of belief, saturating, scaled by the person's expectancy",
     )
 
 
 def _perceived_effect(stage: Stage) -> sympy.Expr:
-    """What gives a drug away: dissociation, and the sedation of an active control, as a share of the scale."""
-    drowsy = stage.parameter("expectancy.sedation_felt") * stage.input("other_treatments.midazolam_effect", "1")
-    return stage.input("dissociation.hallucinogen_rating", "1") + drowsy
+    """Drug effects that unblind: dissociation, and sedation by an active control, as a fraction of the scale."""
+    perceived_sedation = stage.parameter("expectancy.sedation_felt") * stage.input(
+        "other_treatments.midazolam_effect", "1"
+    )
+    return stage.input("dissociation.hallucinogen_rating", "1") + perceived_sedation

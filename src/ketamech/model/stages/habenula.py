@@ -1,4 +1,4 @@
-"""Lateral habenula: burst firing that signals disappointment."""
+"""Lateral habenula: burst firing, which signals disappointment."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from ketamech.model.stage import Stage
 
 
 def habenula(stage: Stage) -> None:
-    """Share of habenular cells that burst: raised by stress, silenced while drug sits in their receptors.
+    """Fraction of habenular cells that burst: raised by stress, reduced while ketamine occupies their receptors.
 
-    23 % of cells burst in helpless rats and 7 % in controls (Yang 2018, recalled). What silenced cells hold they keep,
-    so silence outlasts plasma by a day (Ma 2023). Cells that sleep, or have not quite woken from an anaesthetic, do not
-    burst and take up no drug. Unit: share of cells.
+    23 % of cells burst in helpless rats and 7 % in controls (Yang 2018, recalled). Silenced cells retain the drug that
+    they hold, so silence outlasts plasma levels by a day (Ma 2023). Cells do not burst and take up no drug during
+    sleep, and until recovery from anaesthesia is complete. Unit: fraction of cells.
     """
     healthy, depressed = stage.parameter("habenula.bursting_healthy"), stage.parameter("habenula.bursting_depressed")
-    usual = healthy + (depressed - healthy) * stage.input("stress.level", "1")
+    drug_free_bursting = healthy + (depressed - healthy) * stage.input("stress.level", "1")
     blocked = stage.input("nmda.blocked_habenula", "1")
-    antagonist = stage.parameter("pathway.opioid") * stage.input("tool_compounds.naltrexone_share", "1")
-    opioid_part = 1 - stage.parameter("habenula.naltrexone_loss") * antagonist
-    reach = stage.parameter("pathway.habenula") * stage.parameter("habenula.bursting_emax") * opioid_part
-    silenced = reach * hill(blocked, stage.parameter("habenula.block_ec50"), 2)
-    awake = 1 - stage.parameter("habenula.anaesthetic_silencing") * (
+    naltrexone_block = stage.parameter("pathway.opioid") * stage.input("tool_compounds.naltrexone_share", "1")
+    opioid_factor = 1 - stage.parameter("habenula.naltrexone_loss") * naltrexone_block
+    emax = stage.parameter("pathway.habenula") * stage.parameter("habenula.bursting_emax") * opioid_factor
+    silenced = emax * hill(blocked, stage.parameter("habenula.block_ec50"), 2)
+    wakefulness = 1 - stage.parameter("habenula.anaesthetic_silencing") * (
         1 - stage.input("sedation.recovered_activity", "1")
     )
-    pace = stage.parameter("habenula.rate_constant")
+    rate_constant = stage.parameter("habenula.rate_constant")
     bursting = stage.state(
-        "habenula.bursting", "1", at_rest=0.2, within=(0, 1), scale=0.1, about="share of cells bursting"
+        "habenula.bursting", "1", initial_guess=0.2, bounds=(0, 1), scale=0.1, description="fraction of cells bursting"
     )
     stage.rate(
         bursting,
-        +pace * usual * (1 - silenced) * awake,
-        because="bursts under stress while awake, less those silenced by NMDA block",
+        +rate_constant * drug_free_bursting * (1 - silenced) * wakefulness,
+        because="bursting under stress while awake, minus cells silenced by NMDA block",
     )
-    stage.rate(bursting, -pace * bursting, because="relaxation")
+    stage.rate(bursting, -rate_constant * bursting, because="relaxation")

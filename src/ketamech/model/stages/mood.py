@@ -9,18 +9,18 @@ from ketamech.model.stage import Stage
 
 
 def mood(stage: Stage) -> None:
-    """Everything that differs from the person's own rest adds to one drive; MADRS follows it.
+    """MADRS follows one drive: the sum of all deviations from the person's own baseline, as log odds of the scale.
 
-    Carriers of the drug: minutes (the lift of feeling it), hours (silent habenula, AMPA surface) and days (spines,
-    through brain areas). How far a person's mood follows his own brain differs between people (responsiveness): arms
-    of trials are bimodal. Recovery feeds on itself once it is large (momentum), so that what a series has gained
-    outlasts the drug; strong enough, it holds a person well without any: the double well of Demic and Cheng 2014.
-    What the brain does reaches mood as far as opioid receptors permit (wholly, unless a rival wiring shuts that gate).
-    A logistic keeps the score within the scale; at rest the drive is zero and the score is the baseline.
-    The weights are log odds of the scale per unit of change.
+    The drug acts over minutes (acute euphoria), hours (silent habenula, AMPA surface) and days (spines, through brain
+    areas). The effect of brain changes on mood differs between people (responsiveness): trial arms are bimodal. A
+    large improvement maintains itself (self-maintenance), so that the gain of a series of doses outlasts the drug; if
+    strong enough, the well state persists without drug: the double well of Demic and Cheng 2014. Opioid receptors gate
+    the effect of the brain on mood (fully open, unless a model variant closes this gate). A logistic keeps the score
+    within the scale; without deviations the drive is zero and the score is the baseline. The weights are log odds of
+    the scale per unit of change.
     """
-    momentum = stage.state(
-        "mood.self_maintenance", "1", scale=0.1, about="what recovery itself has set going, share of the most"
+    self_maintenance = stage.state(
+        "mood.self_maintenance", "1", scale=0.1, description="self-maintenance of recovery, fraction of its maximum"
     )
     drive = stage.output(
         "mood.log_odds_shift",
@@ -28,52 +28,61 @@ def mood(stage: Stage) -> None:
         * (stage.parameter("person.responsiveness") * (_network(stage) + _opioid(stage)) + _acute_euphoria(stage))
         - _inflammation(stage)
         + _other_treatments(stage)
-        + stage.parameter("mood.self_maintenance_weight") * momentum,
+        + stage.parameter("mood.self_maintenance_weight") * self_maintenance,
         "1",
-        about="push towards recovery, 0 at own rest, log odds of the scale",
+        description="drive towards recovery, 0 at own baseline, log odds of the scale",
     )
-    baseline, top = stage.parameter("person.baseline_madrs"), stage.parameter("mood.scale_maximum")
-    pace = stage.parameter("mood.rate_constant")
-    madrs = stage.state("mood.madrs", "points", at_rest=33.0, within=(0, 60), scale=10.0, about="MADRS total")
-    target = top * baseline / (baseline + (top - baseline) * exp(drive))
-    stage.rate(madrs, +pace * target, because="the drive moves the score within its bounds")
-    stage.rate(madrs, -pace * madrs, because="mood follows within the hour")
-    gathering = stage.parameter("mood.self_maintenance_rate_constant")
-    rested = stage.baseline(
+    baseline, scale_maximum = stage.parameter("person.baseline_madrs"), stage.parameter("mood.scale_maximum")
+    rate_constant = stage.parameter("mood.rate_constant")
+    madrs = stage.state(
+        "mood.madrs", "points", initial_guess=33.0, bounds=(0, 60), scale=10.0, description="MADRS total"
+    )
+    target = scale_maximum * baseline / (baseline + (scale_maximum - baseline) * exp(drive))
+    stage.rate(madrs, +rate_constant * target, because="relaxation towards the score that the drive determines")
+    stage.rate(madrs, -rate_constant * madrs, because="relaxation within an hour")
+    self_maintenance_rate = stage.parameter("mood.self_maintenance_rate_constant")
+    baseline_madrs = stage.baseline(
         "mood.madrs", "points"
-    )  # not the baseline: a rest state among the well must not hold itself up
-    enough = stage.parameter("mood.self_maintenance_ec50") * rested
-    recovered = hill(rested - madrs, enough, stage.parameter("mood.self_maintenance_steepness"))
-    stage.rate(momentum, +gathering * recovered, because="who is much better sleeps, moves and meets people")
-    stage.rate(momentum, -gathering * momentum, because="and loses it again over days to weeks")
-    stage.output("mood.change", madrs - baseline, "points", about="MADRS change from own baseline")
+    )  # not person.baseline_madrs: a steady state in the well range must not maintain itself
+    ec50 = stage.parameter("mood.self_maintenance_ec50") * baseline_madrs
+    recovery = hill(baseline_madrs - madrs, ec50, stage.parameter("mood.self_maintenance_steepness"))
+    stage.rate(
+        self_maintenance, +self_maintenance_rate * recovery, because="improvement feeds back on itself (assumed)"
+    )
+    stage.rate(self_maintenance, -self_maintenance_rate * self_maintenance, because="decay over days to weeks")
+    stage.output("mood.change", madrs - baseline, "points", description="MADRS change from own baseline")
 
 
 def _network(stage: Stage) -> sympy.Expr:
-    """What areas have regained (regulation), and habenular bursting silenced as a share of the depressed excess.
+    """Regained regulation by brain areas, and silenced habenular bursting as a fraction of the depressed value.
 
-    Regulation: a stronger medial prefrontal cortex and a calmer subgenual cingulate (Mayberg). Their lasting tone
-    counts, not the hour of the infusion. A silent habenula frees the cortex, which expresses it through AMPA receptors
-    (NBQX abolishes the early effect in rodents as well: Maeng 2008, Koike 2014), or reaches mood on a road of its own,
-    by the share that a wiring gives to either.
+    Regulation: higher tone of medial prefrontal cortex and lower tone of subgenual cingulate (Mayberg). Lasting tone
+    counts, not activity during the infusion. A silent habenula disinhibits the cortex, which expresses it through AMPA
+    receptors (NBQX abolishes the early effect in rodents as well: Maeng 2008, Koike 2014), or it reaches mood
+    directly; a parameter sets the share of each path.
     """
-    regulated = stage.parameter("mood.prefrontal_share") * _change(stage, "brain_network.medial_prefrontal_tone")
-    regulated -= stage.parameter("mood.subgenual_share") * _change(stage, "brain_network.subgenual_cingulate_tone")
-    silenced = -_change(stage, "habenula.bursting") / stage.parameter("habenula.bursting_depressed")
-    current, half = stage.input("ampa.current", "1"), stage.parameter("mood.expression_ec50")
-    through = stage.parameter("mood.habenula_through_cortex")
-    expressed = (1 - through + through * current * (1 + half) / (current + half)) * silenced
-    regulated *= _ampa_expression(stage)
-    return stage.parameter("mood.connectivity_weight") * regulated + stage.parameter("mood.habenula_weight") * expressed
+    regulation = stage.parameter("mood.prefrontal_share") * _change(stage, "brain_network.medial_prefrontal_tone")
+    regulation -= stage.parameter("mood.subgenual_share") * _change(stage, "brain_network.subgenual_cingulate_tone")
+    silenced_fraction = -_change(stage, "habenula.bursting") / stage.parameter("habenula.bursting_depressed")
+    ampa_current, ec50 = stage.input("ampa.current", "1"), stage.parameter("mood.expression_ec50")
+    cortical_share = stage.parameter("mood.habenula_through_cortex")
+    habenula_effect = (
+        1 - cortical_share + cortical_share * ampa_current * (1 + ec50) / (ampa_current + ec50)
+    ) * silenced_fraction
+    regulation *= _ampa_expression(stage)
+    return (
+        stage.parameter("mood.connectivity_weight") * regulation
+        + stage.parameter("mood.habenula_weight") * habenula_effect
+    )
 
 
 def _ampa_expression(stage: Stage) -> sympy.Expr:
-    """Share of what the network has gained that shows: 1 without an AMPA antagonist, none when all are blocked.
+    """Fraction of the network gain that is expressed: 1 without an AMPA antagonist, 0 when all receptors are blocked.
 
-    NBQX half an hour before the test abolishes the effect of ketamine a day later (Koike 2014).
+    NBQX half an hour before the test abolishes the effect of ketamine one day later (Koike 2014).
     """
-    open_share, half = 1 - stage.input("tool_compounds.nbqx_share", "1"), stage.parameter("mood.expression_ec50")
-    return open_share * (1 + half) / (open_share + half)
+    unblocked, ec50 = 1 - stage.input("tool_compounds.nbqx_share", "1"), stage.parameter("mood.expression_ec50")
+    return unblocked * (1 + ec50) / (unblocked + ec50)
 
 
 def _opioid(stage: Stage) -> sympy.Expr:
@@ -81,28 +90,28 @@ def _opioid(stage: Stage) -> sympy.Expr:
 
 
 def _acute_euphoria(stage: Stage) -> sympy.Expr:
-    """Acute relief, tied to dissociation while awake and gone with it: 40 min after the start mood is better already.
+    """Acute relief that accompanies dissociation while awake: mood is better 40 min after the start of an infusion.
 
-    Effect sizes of 0.5 and 0.9 against saline (Diazgranados 2010, Zarate 2012). It shows through cortical AMPA
-    receptors like the rest: NBQX abolishes the effect of the first half hour too (Maeng 2008).
+    Effect sizes of 0.5 and 0.9 against saline (Diazgranados 2010, Zarate 2012). Expressed through cortical AMPA
+    receptors like the network gain: NBQX also abolishes the effect of the first half hour (Maeng 2008).
     """
-    felt = hill(stage.input("dissociation.cadss", "points"), stage.parameter("mood.acute_effect_ec50"), 1)
+    perceived_effect = hill(stage.input("dissociation.cadss", "points"), stage.parameter("mood.acute_effect_ec50"), 1)
     return (
         stage.parameter("mood.acute_effect_weight")
-        * felt
+        * perceived_effect
         * stage.input("sedation.consciousness", "1")
         * _ampa_expression(stage)
     )
 
 
 def _inflammation(stage: Stage) -> sympy.Expr:
-    """IL-6 on a log scale, for inflammation spans orders of magnitude; it is what mood followed (Engler 2017)."""
+    """IL-6 on a log scale, because inflammation spans orders of magnitude; mood correlated with IL-6 (Engler 2017)."""
     cytokine = log(stage.input("inflammation.il6", "1") / stage.baseline("inflammation.il6", "1"))
     return stage.parameter("mood.inflammation_weight") * cytokine
 
 
 def _other_treatments(stage: Stage) -> sympy.Expr:
-    """Serotonin's bias, learnt skill, and hope."""
+    """Serotonergic bias, coping skill and expectancy."""
     return (
         stage.parameter("mood.serotonin_weight") * stage.input("other_treatments.serotonin_bias", "1")
         + stage.parameter("mood.skill_weight") * stage.input("other_treatments.skill", "1")

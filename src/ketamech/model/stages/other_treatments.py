@@ -9,12 +9,12 @@ from ketamech.model.stage import Stage
 
 
 def other_treatments(stage: Stage) -> None:
-    """Each comparator keeps its own clock: hours, days, weeks or months; all rest at zero.
+    """Each treatment has its own time scale: hours, days, weeks or months; all are 0 at baseline.
 
-    Antidepressant: one dose unit a day; 5-HT1A autoreceptors desensitise over weeks. Psychotherapy: each
-    session leaves material from which skill is learnt. ECT and TMS: each session is consolidated over days
-    into plasticity that fades over months. Midazolam: hours. Clinical trends: Taylor 2006, Cuijpers 2023,
-    Anderson 2017, Blumberger 2018.
+    Antidepressant: one dose unit per day; 5-HT1A autoreceptors desensitise over weeks. Psychotherapy: each session
+    leaves material from which skill is learnt. ECT and TMS: each session is consolidated over days into plasticity
+    that decays over months. Midazolam: hours. Clinical trends: Taylor 2006, Cuijpers 2023, Anderson 2017, Blumberger
+    2018.
     """
     _antidepressant(stage)
     _psychotherapy(stage)
@@ -24,62 +24,77 @@ def other_treatments(stage: Stage) -> None:
 
 
 def _antidepressant(stage: Stage) -> None:
-    level = stage.state("other_treatments.antidepressant", "1", about="antidepressant in the body, daily doses")
+    level = stage.state("other_treatments.antidepressant", "1", description="antidepressant in the body, daily doses")
     stage.rate(level, -stage.parameter("other_treatments.antidepressant_elimination") * level, because="elimination")
-    blocked = hill(level, stage.parameter("other_treatments.antidepressant_ec50"), 1)
-    pace = stage.parameter("other_treatments.desensitisation_rate_constant")
+    transporter_block = hill(level, stage.parameter("other_treatments.antidepressant_ec50"), 1)
+    rate_constant = stage.parameter("other_treatments.desensitisation_rate_constant")
     desensitised = stage.state(
-        "other_treatments.autoreceptor_desensitised", "1", within=(0, 1), about="5-HT1A autoreceptors desensitised"
+        "other_treatments.autoreceptor_desensitised",
+        "1",
+        bounds=(0, 1),
+        description="5-HT1A autoreceptors desensitised",
     )
-    stage.rate(desensitised, +pace * blocked, because="raised serotonin desensitises 5-HT1A autoreceptors")
-    stage.rate(desensitised, -pace * desensitised, because="autoreceptors recover")
-    early = stage.parameter("other_treatments.early_serotonin")
+    stage.rate(
+        desensitised, +rate_constant * transporter_block, because="raised serotonin desensitises 5-HT1A autoreceptors"
+    )
+    stage.rate(desensitised, -rate_constant * desensitised, because="autoreceptors recover")
+    early_share = stage.parameter("other_treatments.early_serotonin")
     stage.output(
         "other_treatments.serotonin_bias",
-        early * blocked + (1 - early) * desensitised,
+        early_share * transporter_block + (1 - early_share) * desensitised,
         "1",
-        about="shift of emotional bias by serotonin, 0 at rest",
+        description="shift of emotional bias by serotonin, 0 at baseline",
     )
 
 
 def _psychotherapy(stage: Stage) -> None:
-    material = stage.state("other_treatments.psychotherapy", "sessions", about="sessions not yet worked through")
-    skill = stage.state("other_treatments.skill", "1", within=(0, 1), about="coping skill learnt, 0 at rest")
+    material = stage.state("other_treatments.psychotherapy", "sessions", description="sessions not yet processed")
+    skill = stage.state("other_treatments.skill", "1", bounds=(0, 1), description="coping skill learnt, 0 at baseline")
     trkb = stage.input("plasticity.trkb", "1") - stage.baseline("plasticity.trkb", "1")
-    faster = 1 + stage.parameter("other_treatments.plasticity_learning") * trkb
-    stage.rate(material, -stage.parameter("other_treatments.session_decay_rate") * material, because="sessions recede")
-    learning = stage.parameter("other_treatments.skill_learning_rate") * faster * material
-    stage.rate(skill, +learning * (1 - skill), because="practice turns sessions into skill, faster when plastic")
+    learning_factor = 1 + stage.parameter("other_treatments.plasticity_learning") * trkb
     stage.rate(
-        skill, -stage.parameter("other_treatments.skill_forgetting_rate") * skill, because="skill fades over a year"
+        material, -stage.parameter("other_treatments.session_decay_rate") * material, because="sessions are forgotten"
+    )
+    learning = stage.parameter("other_treatments.skill_learning_rate") * learning_factor * material
+    stage.rate(
+        skill, +learning * (1 - skill), because="practice turns sessions into skill, faster with more plasticity"
+    )
+    stage.rate(
+        skill, -stage.parameter("other_treatments.skill_forgetting_rate") * skill, because="skill decays over a year"
     )
 
 
-def _stimulation(stage: Stage, name: str, words: str) -> None:
-    given = stage.state(f"other_treatments.{name}", "sessions", about=f"{words} not yet consolidated")
-    plastic = stage.state(f"other_treatments.{name}_plasticity", "1", scale=0.1, about=f"plasticity left by {words}")
-    taking_in = stage.parameter(f"other_treatments.{name}_consolidation") * given
-    stage.rate(given, -taking_in, because="sessions are consolidated over days")
+def _stimulation(stage: Stage, name: str, label: str) -> None:
+    unconsolidated = stage.state(f"other_treatments.{name}", "sessions", description=f"{label} not yet consolidated")
+    plasticity = stage.state(
+        f"other_treatments.{name}_plasticity", "1", scale=0.1, description=f"plasticity after {label}"
+    )
+    consolidation = stage.parameter(f"other_treatments.{name}_consolidation") * unconsolidated
+    stage.rate(unconsolidated, -consolidation, because="sessions are consolidated over days")
     stage.rate(
-        plastic, +_delayed_effect(stage, name, plastic) * taking_in, because="each session adds, less near the ceiling"
+        plasticity,
+        +_saturating_gain(stage, name, plasticity) * consolidation,
+        because="each session adds plasticity, less near the maximum",
     )
     stage.rate(
-        plastic, -stage.parameter(f"other_treatments.{name}_decay_rate") * plastic, because="fades without maintenance"
+        plasticity,
+        -stage.parameter(f"other_treatments.{name}_decay_rate") * plasticity,
+        because="decay without maintenance sessions",
     )
 
 
-def _delayed_effect(stage: Stage, name: str, plastic: sympy.Symbol) -> sympy.Expr:
+def _saturating_gain(stage: Stage, name: str, plasticity: sympy.Symbol) -> sympy.Expr:
     return stage.parameter(f"other_treatments.{name}_gain") * (
-        1 - plastic / stage.parameter(f"other_treatments.{name}_ceiling")
+        1 - plasticity / stage.parameter(f"other_treatments.{name}_ceiling")
     )
 
 
 def _midazolam(stage: Stage) -> None:
-    amount = stage.state("other_treatments.midazolam", "umol", scale=10.0, about="midazolam in the body")
+    amount = stage.state("other_treatments.midazolam", "umol", scale=10.0, description="midazolam in the body")
     stage.rate(amount, -stage.parameter("other_treatments.midazolam_elimination") * amount, because="elimination")
     stage.output(
         "other_treatments.midazolam_effect",
         hill(amount, stage.parameter("other_treatments.midazolam_ec50"), 2),
         "1",
-        about="midazolam effect, 0 to 1",
+        description="midazolam effect, 0 to 1",
     )

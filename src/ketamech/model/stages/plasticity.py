@@ -9,135 +9,154 @@ from ketamech.model.stage import Stage
 
 
 def plasticity(stage: Stage) -> None:
-    """Two limbs to new synaptic protein, each quantity relative to its own rest (1).
+    """Two pathways to new synaptic protein, each quantity relative to its own baseline (1).
 
-    Limb one: block of receptors at rest (and outside synapses) lets eEF2 dephosphorylate, which frees
-    translation of BDNF (Autry 2011, Nosyreva 2013). Limb two: AMPA current opens L-type calcium channels,
-    calcium releases BDNF, TrkB drives ERK/Akt and mTORC1, which make synaptic protein (Li 2010, Lepack).
-    Both limbs meet at BDNF: pool times release. TrkB, the eEF2 brake and mTORC1 desensitise, so lasting
-    small pushes end in nothing. Units: 1, h.
+    Pathway one: block of receptors at rest (and outside synapses) allows dephosphorylation of eEF2, which releases
+    translation of BDNF (Autry 2011, Nosyreva 2013). Pathway two: AMPA current opens L-type calcium channels, calcium
+    releases BDNF, TrkB drives ERK/Akt and mTORC1, which produce synaptic protein (Li 2010, Lepack). Both pathways
+    converge on BDNF: pool times release. TrkB, the eEF2 signal and mTORC1 desensitise, so a small lasting stimulus has
+    no lasting effect. Units: 1, h.
     """
     calcium = _calcium(stage)
-    scaling = _translation_brake(stage)
+    scaling = _eef2_release(stage)
     released = _bdnf(stage, calcium, scaling)
     trkb = _trkb(stage, released)
     kinases = _kinases(stage, trkb)
     _synaptic_protein(stage, _mtorc1(stage, kinases), _gsk3(stage, kinases))
 
 
-def _first_order_lag(stage: Stage, name: str, target: sympy.Expr, pace: str, about: str, because: str) -> sympy.Symbol:
-    """A state at rest at 1 that follows a target with a first-order pace (1/h)."""
-    speed = stage.parameter(f"plasticity.{pace}")
-    level = stage.state(f"plasticity.{name}", "1", at_rest=1.0, about=about)
-    stage.rate(level, +speed * target, because=because)
-    stage.rate(level, -speed * level, because="turnover")
+def _first_order_lag(
+    stage: Stage, name: str, target: sympy.Expr, rate_name: str, description: str, because: str
+) -> sympy.Symbol:
+    """A state with baseline 1 that follows a target with a first-order rate constant (1/h)."""
+    rate_constant = stage.parameter(f"plasticity.{rate_name}")
+    level = stage.state(f"plasticity.{name}", "1", initial_guess=1.0, description=description)
+    stage.rate(level, +rate_constant * target, because=because)
+    stage.rate(level, -rate_constant * level, because="turnover")
     return level
 
 
 def _above_threshold(stage: Stage, excess: sympy.Expr) -> sympy.Expr:
-    """Excess over rest or set point: 0 below, smooth at 0, the excess itself beyond a small bend."""
+    """Excess over baseline or set point: 0 below, smooth at 0, the excess itself far above the threshold width."""
     return excess * hill(excess, stage.parameter("plasticity.threshold_width"), 1)
 
 
 def _calcium(stage: Stage) -> sympy.Symbol:
-    """Dendritic calcium: AMPA current opens L-type channels; synaptic NMDA receptors add a share."""
-    share = stage.parameter("plasticity.nmda_calcium_share")
-    helped = stage.parameter("plasticity.glycine_site_gain") * stage.input("tool_compounds.glycine_site_share", "1")
-    open_nmda = 1 - share * stage.input("nmda.blocked_pyramidal", "1") + share * helped
-    channels = 1 - stage.input("tool_compounds.verapamil_share", "1")
-    inactive = stage.state(
-        "plasticity.channel_inactivation", "1", within=(None, None), about="calcium entry got used to"
+    """Dendritic calcium: AMPA current opens L-type channels; synaptic NMDA receptors add a fraction."""
+    nmda_share = stage.parameter("plasticity.nmda_calcium_share")
+    glycine_effect = stage.parameter("plasticity.glycine_site_gain") * stage.input(
+        "tool_compounds.glycine_site_share", "1"
     )
-    target = stage.input("ampa.current", "1") * open_nmda * channels / (1 + inactive)
+    nmda_factor = 1 - nmda_share * stage.input("nmda.blocked_pyramidal", "1") + nmda_share * glycine_effect
+    channels = 1 - stage.input("tool_compounds.verapamil_share", "1")
+    inactivation = stage.state(
+        "plasticity.channel_inactivation", "1", bounds=(None, None), description="inactivation of L-type channels"
+    )
+    target = stage.input("ampa.current", "1") * nmda_factor * channels / (1 + inactivation)
     level = _first_order_lag(
         stage, "calcium", target, "calcium_rate_constant", "dendritic calcium", "entry through L-type and NMDA channels"
     )
     excess = stage.parameter("plasticity.inactivation_gain") * _above_threshold(stage, level - 1)
     stage.rate(
-        inactive,
-        stage.parameter("plasticity.inactivation_rate") * (excess - inactive),
-        because="L-type channels are withdrawn while calcium stays above its set point",
+        inactivation,
+        stage.parameter("plasticity.inactivation_rate") * (excess - inactivation),
+        because="inactivation of L-type channels while calcium stays above its set point",
     )
     return level
 
 
-def _translation_brake(stage: Stage) -> sympy.Symbol:
-    """Phosphorylated eEF2 and its set point; returns how far translation is freed beyond the set point.
+def _eef2_release(stage: Stage) -> sympy.Symbol:
+    """Phosphorylated eEF2 and its set point; returns the release of translation beyond the set point.
 
-    GluN2B carries the brake: where a cortex never had any, there is nothing for a blocker to close (Miller 2014).
+    GluN2B mediates the inhibition: in a cortex without GluN2B a blocker has no receptors to act on (Miller 2014).
     """
     resting = stage.parameter("pathway.resting_release") * stage.input("nmda.blocked_resting", "1")
     outside = stage.parameter("pathway.extrasynaptic") * stage.input("nmda.blocked_extrasynaptic", "1")
     weight = stage.parameter("plasticity.extrasynaptic_weight")
-    closable = 1 - stage.parameter("perturbation.glun2b_deletion")
-    silent = closable * ((1 - weight) * resting + weight * outside)
-    depth, half = stage.parameter("plasticity.eef2_emax"), stage.parameter("plasticity.eef2_ic50_block")
-    working = 1 - stage.input("tool_compounds.eef2k_block_share", "1")
-    target = working * (1 - depth * silent / (silent + half))
-    brake = _first_order_lag(
+    glun2b_present = 1 - stage.parameter("perturbation.glun2b_deletion")
+    blocked = glun2b_present * ((1 - weight) * resting + weight * outside)
+    emax, ec50 = stage.parameter("plasticity.eef2_emax"), stage.parameter("plasticity.eef2_ic50_block")
+    kinase_activity = 1 - stage.input("tool_compounds.eef2k_block_share", "1")
+    target = kinase_activity * (1 - emax * blocked / (blocked + ec50))
+    phosphorylated = _first_order_lag(
         stage,
         "eef2_phosphorylated",
         target,
         "eef2_rate_constant",
         "phosphorylated eEF2",
-        "eEF2 kinase is silent while NMDA is blocked",
+        "eEF2 kinase is inactive while NMDA receptors are blocked",
     )
-    adapted = stage.state(
-        "plasticity.eef2_set_point", "1", within=(None, None), about="lasting loss of p-eEF2 got used to"
+    set_point = stage.state(
+        "plasticity.eef2_set_point",
+        "1",
+        bounds=(None, None),
+        description="set point of phosphorylated eEF2, below baseline",
     )
     stage.rate(
-        adapted,
-        stage.parameter("plasticity.eef2_adaptation") * (1 - brake - adapted),
-        because="scaling set point follows the lasting level",
+        set_point,
+        stage.parameter("plasticity.eef2_adaptation") * (1 - phosphorylated - set_point),
+        because="the set point follows the lasting level",
     )
-    freed = _above_threshold(stage, 1 - brake - adapted)
-    return stage.output("plasticity.eef2_release_signal", freed, "1", about="translation freed beyond its set point")
+    release = _above_threshold(stage, 1 - phosphorylated - set_point)
+    return stage.output(
+        "plasticity.eef2_release_signal", release, "1", description="release of translation beyond its set point"
+    )
 
 
 def _bdnf(stage: Stage, calcium: sympy.Expr, scaling: sympy.Expr) -> sympy.Symbol:
     """BDNF: a translated pool and its calcium-dependent release."""
     quinolinate = stage.input("inflammation.quinolinate", "1") - stage.baseline("inflammation.quinolinate", "1")
-    tone = 1 + stage.parameter("plasticity.serotonin_bdnf") * stage.input("other_treatments.serotonin_bias", "1")
-    freed = 1 + stage.parameter("plasticity.translation_gain") * scaling
-    made = stage.parameter("plasticity.bdnf_gene") * (1 - stage.input("tool_compounds.anisomycin_share", "1"))
-    target = made * freed * tone / (1 + stage.parameter("plasticity.quinolinate_bdnf") * quinolinate)
-    pool = _first_order_lag(
-        stage, "bdnf_pool", target, "bdnf_pool_rate_constant", "BDNF ready for release", "translation freed by eEF2"
+    serotonin_factor = 1 + stage.parameter("plasticity.serotonin_bdnf") * stage.input(
+        "other_treatments.serotonin_bias", "1"
     )
-    half = stage.parameter("plasticity.release_ec50")
-    regulated = stage.parameter("plasticity.bdnf_secretion")
-    evoked = calcium * calcium * (1 + half) / (half + calcium * calcium)
-    release = pool * (1 - regulated + regulated * evoked)
-    kept = 1 - stage.input("tool_compounds.anti_bdnf_share", "1")
+    translation_factor = 1 + stage.parameter("plasticity.translation_gain") * scaling
+    synthesis = stage.parameter("plasticity.bdnf_gene") * (1 - stage.input("tool_compounds.anisomycin_share", "1"))
+    target = (
+        synthesis
+        * translation_factor
+        * serotonin_factor
+        / (1 + stage.parameter("plasticity.quinolinate_bdnf") * quinolinate)
+    )
+    pool = _first_order_lag(
+        stage, "bdnf_pool", target, "bdnf_pool_rate_constant", "BDNF ready for release", "translation released by eEF2"
+    )
+    ec50 = stage.parameter("plasticity.release_ec50")
+    regulated_share = stage.parameter("plasticity.bdnf_secretion")
+    evoked_release = calcium * calcium * (1 + ec50) / (ec50 + calcium * calcium)
+    release = pool * (1 - regulated_share + regulated_share * evoked_release)
+    unbound_bdnf = 1 - stage.input("tool_compounds.anti_bdnf_share", "1")
     return _first_order_lag(
-        stage, "bdnf", release * kept, "bdnf_rate_constant", "released BDNF", "release follows calcium and the pool"
+        stage, "bdnf", release * unbound_bdnf, "bdnf_rate_constant", "released BDNF", "release from the pool by calcium"
     )
 
 
 def _trkb(stage: Stage, released: sympy.Expr) -> sympy.Symbol:
-    """TrkB, helped directly by drug dissolved in membrane; returns the signal beyond its desensitisation.
+    """TrkB, enhanced directly by drug dissolved in membrane; returns the signal beyond its desensitisation.
 
-    BDNF makes VGF, whose peptide TLQP-62 feeds back on TrkB: without the gene that share of the excess is not there.
+    BDNF induces VGF, whose peptide TLQP-62 feeds back on TrkB: without the gene, that fraction of the excess is
+    absent.
     """
     parent = stage.input("brain.esketamine", "umol/L") + stage.input("brain.arketamine", "umol/L")
     membrane = stage.parameter("plasticity.membrane_accumulation") * parent
     bound = membrane / (membrane + stage.parameter("plasticity.trkb_binding_ec50"))
-    direct = 1 + stage.parameter("pathway.trkb_direct") * stage.parameter("plasticity.trkb_direct_gain") * bound
-    half = stage.parameter("plasticity.trkb_ec50")
-    stimulus = released * direct
-    free = 1 - stage.input("tool_compounds.trkb_block_share", "1")
-    looped = 1 - stage.parameter("plasticity.vgf_share") * (1 - stage.parameter("plasticity.vgf_gene"))
-    target = free * stimulus * (1 + half) / (half + stimulus)
+    direct_factor = 1 + stage.parameter("pathway.trkb_direct") * stage.parameter("plasticity.trkb_direct_gain") * bound
+    ec50 = stage.parameter("plasticity.trkb_ec50")
+    stimulus = released * direct_factor
+    unblocked = 1 - stage.input("tool_compounds.trkb_block_share", "1")
+    vgf_factor = 1 - stage.parameter("plasticity.vgf_share") * (1 - stage.parameter("plasticity.vgf_gene"))
+    target = unblocked * stimulus * (1 + ec50) / (ec50 + stimulus)
     active = _first_order_lag(stage, "trkb", target, "trkb_rate_constant", "phosphorylated TrkB", "BDNF binding")
-    excess = looped * _above_threshold(stage, active - 1)
-    tired = stage.state("plasticity.trkb_desensitised", "1", within=(None, None), about="TrkB signal got used to")
-    stage.rate(
-        tired,
-        stage.parameter("plasticity.trkb_desensitisation") * (excess - tired),
-        because="internalised receptors follow the lasting excess",
+    excess = vgf_factor * _above_threshold(stage, active - 1)
+    desensitisation = stage.state(
+        "plasticity.trkb_desensitised", "1", bounds=(None, None), description="desensitisation of TrkB"
     )
-    signal = _above_threshold(stage, excess - tired)
-    return stage.output("plasticity.trkb_signal", signal, "1", about="TrkB signal beyond desensitisation")
+    stage.rate(
+        desensitisation,
+        stage.parameter("plasticity.trkb_desensitisation") * (excess - desensitisation),
+        because="receptor internalisation follows the lasting excess",
+    )
+    signal = _above_threshold(stage, excess - desensitisation)
+    return stage.output("plasticity.trkb_signal", signal, "1", description="TrkB signal beyond desensitisation")
 
 
 def _kinases(stage: Stage, trkb: sympy.Expr) -> sympy.Symbol:
@@ -147,20 +166,22 @@ def _kinases(stage: Stage, trkb: sympy.Expr) -> sympy.Symbol:
 
 
 def _mtorc1(stage: Stage, kinases: sympy.Expr) -> sympy.Symbol:
-    """mTORC1: needs ERK and Akt together, hence the square, and is braked by S6 kinase, its own product.
+    """mTORC1: needs ERK and Akt together, hence the square, and is inhibited by S6 kinase, its own product.
 
-    GluN2B receptors hold it down at rest; a cortex without them runs higher for life (Miller 2014).
+    GluN2B receptors inhibit it at baseline; a cortex without them has lasting higher activity (Miller 2014).
     """
     drive = (kinases - 1) * hill(kinases - 1, stage.parameter("plasticity.mtorc1_threshold"), 1)
-    feedback = stage.state("plasticity.s6k_feedback", "1", within=(None, None), about="S6 kinase feedback on mTORC1")
+    feedback = stage.state(
+        "plasticity.s6k_feedback", "1", bounds=(None, None), description="S6 kinase feedback on mTORC1"
+    )
     target = 1 + stage.parameter("plasticity.mtorc1_gain") * drive / (
         1 + stage.parameter("plasticity.s6k_gain") * feedback
     )
-    sensitive = 1 - stage.input("tool_compounds.rapamycin_share", "1")
-    tonic = stage.parameter("plasticity.glun2b_tone") * stage.parameter("perturbation.glun2b_deletion")
-    reached = (target + tonic) * sensitive
+    rapamycin_factor = 1 - stage.input("tool_compounds.rapamycin_share", "1")
+    glun2b_disinhibition = stage.parameter("plasticity.glun2b_tone") * stage.parameter("perturbation.glun2b_deletion")
+    inhibited_target = (target + glun2b_disinhibition) * rapamycin_factor
     active = _first_order_lag(
-        stage, "mtorc1", reached, "mtorc1_rate_constant", "phosphorylated mTOR", "ERK and Akt signalling"
+        stage, "mtorc1", inhibited_target, "mtorc1_rate_constant", "phosphorylated mTOR", "ERK and Akt signalling"
     )
     excess = _above_threshold(stage, active - 1)
     stage.rate(
@@ -168,44 +189,46 @@ def _mtorc1(stage: Stage, kinases: sympy.Expr) -> sympy.Symbol:
         stage.parameter("plasticity.s6k_rate_constant") * (excess - feedback),
         because="S6 kinase follows mTORC1 activity",
     )
-    return stage.output("plasticity.synthesis_signal", excess, "1", about="mTORC1 activity above rest")
+    return stage.output("plasticity.synthesis_signal", excess, "1", description="mTORC1 activity above baseline")
 
 
 def _gsk3(stage: Stage, kinases: sympy.Expr) -> sympy.Symbol:
-    """Active GSK3, phosphorylated away by Akt unless the knock-in mutant cannot be, and held down by lithium."""
-    reachable = stage.parameter("plasticity.gsk3_gain") * (1 - stage.parameter("perturbation.gsk3_locked"))
-    braked = 1 + reachable * _above_threshold(stage, kinases - 1)
-    free = 1 - stage.input("tool_compounds.lithium_share", "1")
+    """Active GSK3: inactivated by Akt (not in the knock-in mutant that resists phosphorylation) and by lithium."""
+    gsk3_gain = stage.parameter("plasticity.gsk3_gain") * (1 - stage.parameter("perturbation.gsk3_locked"))
+    akt_inhibition = 1 + gsk3_gain * _above_threshold(stage, kinases - 1)
+    unblocked = 1 - stage.input("tool_compounds.lithium_share", "1")
     return _first_order_lag(
-        stage, "gsk3_active", free / braked, "gsk3_rate_constant", "active GSK3", "Akt phosphorylates GSK3"
+        stage, "gsk3_active", unblocked / akt_inhibition, "gsk3_rate_constant", "active GSK3", "Akt phosphorylates GSK3"
     )
 
 
-def _synaptic_protein(stage: Stage, synthesis: sympy.Expr, gsk3: sympy.Expr) -> None:
-    """Synaptic protein (PSD95, GluA1, synapsin): made locally, delivered over hours, lost over days."""
-    half, delivery = stage.parameter("plasticity.synthesis_ec50"), stage.parameter("plasticity.delivery_rate")
+def _synaptic_protein(stage: Stage, signal: sympy.Expr, gsk3: sympy.Expr) -> None:
+    """Synaptic protein (PSD95, GluA1, synapsin): synthesised locally, delivered over hours, lost over days."""
+    ec50, delivery = stage.parameter("plasticity.synthesis_ec50"), stage.parameter("plasticity.delivery_rate")
     reserve, turnover = stage.parameter("plasticity.protein_reserve"), stage.parameter("plasticity.protein_turnover")
-    guard = stage.parameter("plasticity.gsk3_turnover_share")
+    gsk3_share = stage.parameter("plasticity.gsk3_turnover_share")
     capacity = stage.state(
-        "plasticity.growth_capacity", "1", at_rest=1.0, about="synaptic tags free to take new protein"
+        "plasticity.growth_capacity", "1", initial_guess=1.0, description="synaptic tags available for new protein"
     )
     new = stage.state(
-        "plasticity.new_protein", "1", within=(None, None), about="protein made but not yet at the synapse"
+        "plasticity.new_protein", "1", bounds=(None, None), description="synthesised protein not yet at the synapse"
     )
-    protein = stage.state("plasticity.synaptic_protein", "1", at_rest=1.0, about="synaptic protein relative to rest")
-    working = 1 - stage.input("tool_compounds.anisomycin_share", "1")
-    made = working * stage.parameter("plasticity.synthesis_rate") * capacity * synthesis / (half + synthesis)
-    stage.rate(new, +made, because="mTORC1-dependent translation in dendrites")
-    stage.rate(
-        capacity, -stage.parameter("plasticity.tag_consumption") * made, because="each round of growth uses up tags"
+    protein = stage.state(
+        "plasticity.synaptic_protein", "1", initial_guess=1.0, description="synaptic protein, relative to baseline"
     )
+    translation = 1 - stage.input("tool_compounds.anisomycin_share", "1")
+    synthesis = translation * stage.parameter("plasticity.synthesis_rate") * capacity * signal / (ec50 + signal)
+    stage.rate(new, +synthesis, because="mTORC1-dependent translation in dendrites")
+    stage.rate(capacity, -stage.parameter("plasticity.tag_consumption") * synthesis, because="use of tags by growth")
     stage.rate(
         capacity,
         stage.parameter("plasticity.tag_recovery_rate") * (1 - capacity),
-        because="tags recover over days",
+        because="recovery of tags over days",
     )
     stage.rate(new, -delivery * new, because="delivery to synapses or loss")
-    room = (1 + reserve - protein) / reserve
-    stage.rate(protein, +delivery * new * room, because="arrival at synapses that still have room")
-    speed = turnover * (1 - guard + guard * gsk3)
-    stage.rate(protein, +speed * (1 - protein), because="turnover towards rest, quicker while GSK3 is active")
+    free_reserve = (1 + reserve - protein) / reserve
+    stage.rate(protein, +delivery * new * free_reserve, because="arrival at synapses with free reserve")
+    turnover_rate = turnover * (1 - gsk3_share + gsk3_share * gsk3)
+    stage.rate(
+        protein, +turnover_rate * (1 - protein), because="turnover towards baseline, faster while GSK3 is active"
+    )

@@ -7,67 +7,75 @@ from ketamech.model.stage import Stage
 
 
 def spines(stage: Stage) -> None:
-    """Spines form, die young or mature, and are lost slowly; density relative to a healthy person (1).
+    """Spines form, are lost early or mature, and are eliminated slowly; density relative to a healthy person (1).
 
-    Drug raises formation through synaptic protein and never touches elimination (Phoumthipphavong 2016,
-    two labs). Stress slows formation and speeds the loss of mature spines (Radley 2006, Moda-Sava 2019).
-    Room is finite. Dopamine D1 signalling permits the drug-evoked formation (Wu 2021); late, MeCP2-dependent
-    transcription consolidates what has formed (Kim 2021). Rapamycin may spare spines: a rival wiring, by whatever
-    road, at levels far below those that stop synthesis.
+    The drug raises formation through synaptic protein and does not change elimination (Phoumthipphavong 2016, two
+    labs). Stress slows formation and speeds the loss of mature spines (Radley 2006, Moda-Sava 2019). Density has a
+    maximum. Dopamine D1 signalling permits drug-evoked formation (Wu 2021); late, MeCP2-dependent transcription
+    consolidates new spines (Kim 2021). A model variant lets rapamycin spare spines, by an unspecified mechanism, at
+    levels far below those that stop synthesis.
     """
     stress, protein = stage.input("stress.level", "1"), stage.input("plasticity.synaptic_protein", "1")
     bdnf = stage.input("plasticity.bdnf", "1")
     quinolinate = stage.input("inflammation.quinolinate", "1") - stage.baseline("inflammation.quinolinate", "1")
-    stable, room = stage.parameter("spines.stable"), stage.parameter("spines.maximum_density")
+    stable, maximum_density = stage.parameter("spines.stable"), stage.parameter("spines.maximum_density")
     nascent = stage.state(
-        "spines.nascent", "1", at_rest=0.03, scale=0.1, about="new spines, relative to healthy density"
+        "spines.nascent", "1", initial_guess=0.03, scale=0.1, description="new spines, relative to healthy density"
     )
     mature = stage.state(
-        "spines.mature", "1", at_rest=0.25, scale=0.3, about="mature spines, relative to healthy density"
+        "spines.mature", "1", initial_guess=0.25, scale=0.3, description="mature spines, relative to healthy density"
     )
     density = stable + nascent + mature
-    slowed = 1 - stage.parameter("spines.stress_formation") * stress
-    offered = stage.parameter("spines.protein_formation") * (protein - 1) + stage.parameter("spines.bdnf_formation") * (
-        bdnf - 1
-    )
-    pushed = 1 + offered * (
+    stress_factor = 1 - stage.parameter("spines.stress_formation") * stress
+    growth_signal = stage.parameter("spines.protein_formation") * (protein - 1) + stage.parameter(
+        "spines.bdnf_formation"
+    ) * (bdnf - 1)
+    growth_factor = 1 + growth_signal * (
         1 - stage.parameter("spines.dopamine_share") * stage.input("tool_compounds.d1_block_share", "1")
     )
-    forming = stage.parameter("spines.formation_rate") * slowed * pushed * (room - density)
-    faster = 1 + stage.parameter("spines.stress_loss") * stress
-    poison = 1 + stage.parameter("spines.quinolinate_loss") * quinolinate
+    formation = stage.parameter("spines.formation_rate") * stress_factor * growth_factor * (maximum_density - density)
+    stress_loss = 1 + stage.parameter("spines.stress_loss") * stress
+    quinolinate_loss = 1 + stage.parameter("spines.quinolinate_loss") * quinolinate
     rapamycin = hill(stage.input("tool_compounds.rapamycin_share", "1"), stage.parameter("spines.rapamycin_ec50"), 1)
-    spared = 1 - stage.parameter("spines.rapamycin_sparing") * rapamycin
-    loss = stage.parameter("spines.mature_loss_rate") * faster * poison * spared
-    stage.rate(nascent, +forming, because="formation, faster with synaptic protein, slower under stress and crowding")
+    rapamycin_factor = 1 - stage.parameter("spines.rapamycin_sparing") * rapamycin
+    loss = stage.parameter("spines.mature_loss_rate") * stress_loss * quinolinate_loss * rapamycin_factor
+    stage.rate(
+        nascent,
+        +formation,
+        because="formation, faster with synaptic protein, slower under stress and near maximum density",
+    )
     stage.rate(
         nascent, -stage.parameter("spines.nascent_loss_rate") * nascent, because="most new spines are lost within days"
     )
-    kept = 1 - stage.parameter("spines.transcription_share") * stage.input("tool_compounds.actinomycin_share", "1")
+    consolidated = 1 - stage.parameter("spines.transcription_share") * stage.input(
+        "tool_compounds.actinomycin_share", "1"
+    )
     stage.transfer(
         nascent,
         mature,
-        stage.parameter("spines.maturation_rate") * kept * nascent,
-        because="survivors mature by late genes",
+        stage.parameter("spines.maturation_rate") * consolidated * nascent,
+        because="maturation, which needs late transcription",
     )
     stage.rate(
         nascent,
-        -stage.parameter("spines.maturation_rate") * (1 - kept) * nascent,
-        because="those not consolidated are withdrawn",
+        -stage.parameter("spines.maturation_rate") * (1 - consolidated) * nascent,
+        because="loss of spines that are not consolidated",
     )
     stage.rate(mature, -loss * mature, because="elimination, faster under stress, not changed by the drug")
-    now = stage.output("spines.density", density, "1", about="spine density relative to healthy")
+    density_output = stage.output("spines.density", density, "1", description="spine density, relative to healthy")
     stage.output(
         "spines.density_change",
-        now / stage.baseline("spines.density", "1"),
+        density_output / stage.baseline("spines.density", "1"),
         "1",
-        about="density relative to own rest",
+        description="spine density, relative to own baseline",
     )
-    stage.output("spines.formation", forming, "1/h", about="spines formed per hour, share of healthy density")
-    usual = stage.baseline("spines.mature", "1")
+    stage.output(
+        "spines.formation", formation, "1/h", description="spines formed per hour, fraction of healthy density"
+    )
+    baseline_mature = stage.baseline("spines.mature", "1")
     stage.output(
         "spines.elimination",
-        loss * usual / (stable + usual),
+        loss * baseline_mature / (stable + baseline_mature),
         "1/h",
-        about="hourly loss of the spines that were there before treatment",
+        description="hourly loss of spines present before treatment",
     )
