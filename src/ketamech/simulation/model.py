@@ -12,7 +12,7 @@ import numpy as np
 from ketamech.core import InputError
 from ketamech.engine import Kernel, load_kernel
 from ketamech.model.cache import cached_expression_trees, cached_layout
-from ketamech.model.expression_tree import ExpressionTrees
+from ketamech.model.expression_tree import ExpressionTrees, expression_trees_of
 from ketamech.model.layout import SystemLayout
 from ketamech.parameters import ParameterTable, load_parameters
 
@@ -78,9 +78,7 @@ class Model:
         """The equations as expression trees without SymPy."""
         if self.stages is None:
             return cached_expression_trees(self.parameters, lambda: self.system)
-        from ketamech.model.sympy_trees import outline_of
-
-        return outline_of(self.system)
+        return expression_trees_of(self.system)
 
 
 def load_model(
