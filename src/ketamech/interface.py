@@ -71,15 +71,16 @@ class Model(CompiledModel):
     def simulate(
         self: CompiledModel, scenario: CheckedScenario | Regimen | Path | str, people: VirtualPatients | None = None, *,
         perturb: Sequence[str] = (), species: str | None = None, variant: str | None = None,
-        outputs: Sequence[str] | None = None, drug: str | None = None,
+        outputs: Sequence[str] | None = None, times: Sequence[float] | None = None, drug: str | None = None,
     ) -> xr.Dataset:  # fmt: skip
         """Simulate a sentence, a scenario file, a Regimen, a Scenario or a table of dose records.
 
         `people`: virtual patients, as `Population.sample` draws them, in place of the typical patient. `perturb`:
         compounds or gene deletions beside the treatment, e.g. ["NBQX 10 mg/kg IP at -30 min"]. `species`: "human",
         "rat" or "mouse". `variant`: a model variant by name. `outputs`: names such as "mood.madrs" (default: every
-        state and output of a scenario; ratings and venous concentrations of people and tables). `drug`: what a table
-        without a column DRUG gives.
+        state and output of a scenario; ratings and venous concentrations of people and tables). `times` (h, rising):
+        output times in place of the usual ones, which are dense after each dose. `drug`: what a table without a column
+        DRUG gives.
 
         Returns a Dataset with dims (patient, time): time in h; `units` and `long_name` on every variable. Patients are
         'treated' and 'control' (same expectancy, no drug), or the numbers of `people`, or the IDs of the table. A
@@ -91,13 +92,13 @@ class Model(CompiledModel):
         """
         if people is None and not (isinstance(scenario, Path | str) and is_table(scenario)):
             asked = as_scenario(scenario, self, species, perturb, variant)
-            curves = simulate_any.simulate(asked, model=self, drug=drug)
-            papers = papers_of_run(curves, asked, self)
+            curves = simulate_any.simulate(asked, model=self, drug=drug, times=times)
+            papers = papers_of_run(curves, asked, self) if times is None else papers_behind(self)
             curves = simulate_any.select_outputs(curves, self, outputs)
         else:
             curves = simulate_any.simulate(
                 scenario, people, model=self, perturb=perturb, species=species, variant=variant, outputs=outputs,
-                drug=drug,
+                times=times, drug=drug,
             )  # fmt: skip
             papers = papers_behind(self)
         return curves.assign_attrs({PAPERS: " ".join(papers)})
@@ -298,7 +299,7 @@ def attribute(
     no pathway is on or no outcome lies before the horizon.
     """
     chosen = model or load_model()
-    asked = as_scenario(scenario, chosen, None, (), None)
+    asked = as_scenario(scenario, chosen)
     return attribution.attribute(
         chosen, asked, wanted=outcomes, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1
     )
@@ -316,7 +317,7 @@ def sensitivity(
     spread). One row per outcome and parameter, the most influential first. Raises InputError, UnknownNameError.
     """
     chosen = model or load_model()
-    asked = as_scenario(scenario, chosen, None, (), None)
+    asked = as_scenario(scenario, chosen)
     rows = sensitivity_analysis.varied_parameters(chosen, parameters, asked.values)
     endpoints = sensitivity_analysis.parse_endpoints(outcomes, chosen)
     problem = sensitivity_analysis.SensitivityProblem(chosen, asked, endpoints, rows, threads or os.cpu_count() or 1)

@@ -61,6 +61,17 @@ def test_a_scenario_gives_the_same_curves_as_the_function_below(public, model):
     xr.testing.assert_identical(run, km.simulate(SENTENCE, model=model, perturb=perturb, outputs=MADRS))
 
 
+def test_output_times_can_be_chosen(public, people):
+    hours = [0.0, 0.5, 24.0, 800.0]
+    run = public.simulate(SENTENCE, outputs=MADRS, times=hours)
+    assert list(run["time"].values) == hours
+    usual = public.simulate(km.Scenario(SENTENCE, horizon=800.0), outputs=MADRS)
+    np.testing.assert_allclose(run["mood.madrs"].sel(time=24.0), usual["mood.madrs"].sel(time=24.0), rtol=1e-4)
+    assert list(public.simulate(SENTENCE, people, outputs=MADRS, times=hours)["time"].values) == hours
+    with pytest.raises(InputError, match="times is not for a table"):
+        public.simulate("doses.csv", times=hours)
+
+
 def test_virtual_patients_have_the_values_of_the_reader_of_single_hours(public, people):
     run = public.simulate(SENTENCE, people, outputs=MADRS)
     assert list(run["patient"].values) == [0, 1, 2, 3, 4]
@@ -119,7 +130,11 @@ def test_results_cite_and_become_tables_and_files(public, people, result, tmp_pa
     with pytest.raises(InputError, match="ketamech papers"):
         km.cite(xr.Dataset())
     several = public.simulate(SENTENCE, people, outputs=MADRS)
-    for dataset, arms in ((run, {"treated", "control"}), (several, {"treated"}), (result.dataset, {"ketamine", "placebo"})):
+    for dataset, arms in (
+        (run, {"treated", "control"}),
+        (several, {"treated"}),
+        (result.dataset, {"ketamine", "placebo"}),
+    ):
         frame = dataset.ketamech.to_frame()
         assert list(frame) == ["replicate", "arm", "patient", "time", "variable", "value", "unit"]
         assert set(frame["arm"]) == arms

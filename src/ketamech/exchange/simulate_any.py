@@ -38,14 +38,15 @@ def simulate(
     variant: str | None = None,
     drug: str | None = None,
     outputs: Sequence[str] | None = None,
+    times: Sequence[float] | None = None,
 ) -> xr.Dataset:
     """Simulate a scenario (sentence, YAML file, Regimen, Scenario) or a table of dose records.
 
     `people`: virtual patients, as `Population.sample` draws them, in place of the typical patient. `species`,
     `perturb` ("NBQX 10 mg/kg IP at -30 min") and the model `variant` are added to a sentence or a file. `outputs`:
     names such as "mood.madrs" (default: every state and output of a scenario; of people and tables, ratings and venous
-    concentrations). `drug` is given where a table has no column DRUG. `announce` receives one line before each slow
-    step.
+    concentrations). `times` (h, rising) replace the usual output times of a scenario. `drug` is given where a table has
+    no column DRUG. `announce` receives one line before each slow step.
 
     Returns a Dataset with dims (patient, time): time in h, and on every variable `units` and `long_name`. Patients are
 
@@ -61,17 +62,18 @@ def simulate(
     """
     chosen = model or load_model(announce=announce)
     if isinstance(scenario, str | Path) and is_table(scenario):
-        for key, given in (("people", people), ("species", species), ("perturb", perturb), ("variant", variant)):
-            if given:
+        added = {"people": people, "species": species, "perturb": perturb, "variant": variant, "times": times}
+        for key, given in added.items():
+            if given is not None and len(given):
                 expected = "a column SPECIES" if key == "species" else "a sentence or a scenario file"
                 raise InputError(f"{key} is not for a table of doses", key=key, expected=expected)
         return _simulate_table(scenario, chosen, drug, outputs)
     if drug is not None:
         raise InputError("drug is for a table of doses", key="drug", expected="a file such as doses.csv")
-    asked = as_scenario(scenario, chosen, species, perturb, variant)
+    asked = as_scenario(scenario, chosen, species, perturb, variant, times)
     if people is not None:
-        return simulate_sample(chosen, people, asked, OUTPUTS if outputs is None else outputs)
-    return select_outputs(simulate_scenario(asked, model=chosen), chosen, outputs)
+        return simulate_sample(chosen, people, asked, OUTPUTS if outputs is None else outputs, times=times)
+    return select_outputs(simulate_scenario(asked, model=chosen, times=times), chosen, outputs)
 
 
 def _simulate_table(source: str | Path, model: Model, drug: str | None, outputs: Sequence[str] | None) -> xr.Dataset:

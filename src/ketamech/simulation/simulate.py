@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +23,24 @@ MINUTE = 1 / 60
 
 
 def as_scenario(
-    source: Scenario | Regimen | str | Path, model: Model, species: str | None, perturbations: Sequence[str],
-    variant: str | None,
+    source: Scenario | Regimen | str | Path, model: Model, species: str | None = None,
+    perturbations: Sequence[str] = (), variant: str | None = None, times: Sequence[float] | None = None,
 ) -> Scenario:  # fmt: skip
-    """The scenario of a sentence, a file or a regimen, with what is added; a Scenario is returned as it is.
+    """The scenario of a sentence, a file or a regimen, with what is added; it lasts at least until the last of `times`.
 
     Raises InputError for additions to a Scenario, which states them itself.
     """
     if not isinstance(source, Scenario):
-        return load_scenario(source, model.parameters, species=species, perturbations=perturbations, wiring=variant)
-    for key, given in (("species", species), ("perturb", perturbations), ("variant", variant)):
-        if given:
-            raise InputError(f"{key} cannot be added to a Scenario", key=key, expected="a sentence or a scenario file")
-    return source
+        found = load_scenario(source, model.parameters, species=species, perturbations=perturbations, wiring=variant)
+    else:
+        found = source
+        for key, given in (("species", species), ("perturb", perturbations), ("variant", variant)):
+            if given:
+                what = f"{key} cannot be added to a Scenario"
+                raise InputError(what, key=key, expected="a sentence or a scenario file")
+    if times is None or not len(times):
+        return found
+    return replace(found, horizon=max(found.horizon, float(max(times))))
 
 
 def subjects(scenario: Scenario, model: Model) -> list[Subject]:
@@ -54,20 +60,21 @@ def simulate(
     species: str | None = None,
     perturbations: Sequence[str] = (),
     wiring: str | None = None,
+    times: Sequence[float] | None = None,
 ) -> xr.Dataset:
     """Curves of every state and output of one scenario (a Scenario, a YAML file, a sentence, a Regimen as `ev` makes).
 
     `species`, `perturbations` ("NBQX 10 mg/kg IP at -30 min") and the model variant `wiring` are added to a file or a
-    sentence.
+    sentence. `times` (h, rising) replace the usual output times.
 
     Returns a Dataset with dims (patient, time): 'treated' and, unless switched off, 'control'; `units` and
     `long_name` on every variable; time in h. Raises InputError for a scenario that cannot be read or given,
     SolverError if it cannot be solved.
     """
     chosen = model or load_model(announce=progress)
-    asked = as_scenario(scenario, chosen, species, perturbations, wiring)
+    asked = as_scenario(scenario, chosen, species, perturbations, wiring, times)
     both = subjects(asked, chosen)
-    curves = run(chosen, both, times_of_scenario(asked, both[0]))
+    curves = run(chosen, both, times_of_scenario(asked, both[0]) if times is None else np.array(times, dtype=float))
     bad = [str(reason) for reason in curves.solve_status.values if reason != "ok"]
     if bad:
         raise SolverError(f"the scenario could not be solved: {bad[0]}")
