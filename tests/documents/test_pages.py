@@ -102,12 +102,14 @@ def test_an_equation_is_drawn_as_it_is():
 
 
 def test_every_public_name_is_in_the_python_reference():
-    from makers.interface import ROOMS, interface_pages
+    from makers.interface import PAGES, interface_pages
 
     import ketamech
 
     pages = interface_pages()
     for name in ketamech.__all__:
         assert re.search(rf"{{py:(function|class)}} {name}\b", pages["reference/python/ketamech"])
-    for room in ROOMS:
-        assert pages[f"reference/python/{room}"].count("{py:") > 3
+    for package in PAGES:
+        assert pages[f"reference/python/{package}"].count("{py:") > 3
+    classes = re.findall(r"{py:class} (\w+)", "".join(pages.values()))
+    assert sorted(set(classes)) == sorted(classes), "a class that is described twice"
