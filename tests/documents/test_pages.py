@@ -82,7 +82,7 @@ def test_theory_shows_every_flux_value_and_output(model):
         page = pages[f"theory/{stage.name}"]
         for flux in stage.fluxes:
             assert flux.because in page
-        for name in (*stage.used, *stage.states):
+        for name in (*stage.used_parameters, *stage.states):
             assert f"`{name}`" in page, name
     outputs = quantity_pages(model.system)["reference/outputs"]
     assert all(f"`{name}`" in outputs for name in model.system.output_names)
