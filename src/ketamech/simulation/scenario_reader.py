@@ -32,7 +32,7 @@ from ketamech.simulation.scenario import (
     perturbation_parameters,
     validate,
 )
-from ketamech.simulation.scenario_schema import ScenarioFile, TreatmentKeys
+from ketamech.simulation.scenario_schema import SCENARIO_FILE, ScenarioFile, TreatmentKeys
 from ketamech.simulation.validation_errors import to_input_error
 
 
@@ -70,7 +70,7 @@ def _validated(content: Mapping[str, object], lines: Mapping[Path_, int], path: 
     try:
         return ScenarioFile.model_validate({key: value for key, value in content.items() if value is not None})
     except ValidationError as problem:
-        raise to_input_error(problem.errors(), path, lines) from None
+        raise to_input_error(problem.errors(), path, lines, SCENARIO_FILE) from None
 
 
 def scenario_from_keys(

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ketamech.simulation.validation_errors import FileSchema
+
 Quantity = float | str | None
 
 
@@ -74,6 +76,11 @@ class ScenarioFile(BaseModel):
             else:
                 lines.append(f"{key}: {_flow(value)}")
         return "\n".join(lines) + "\n"
+
+
+SCENARIO_FILE = FileSchema(
+    "scenario", ScenarioFile, {"treatments": TreatmentKeys}, {"treatments": "a sentence, or drug:, dose:, route: ..."}
+)
 
 
 def _flow(value: Any) -> str:

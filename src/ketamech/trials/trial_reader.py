@@ -18,11 +18,11 @@ from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.scenario import validate
+from ketamech.simulation.validation_errors import to_input_error
 from ketamech.trials.design import Arm, Condition, DecisionStep, DropoutRule, Trial, Visit
 from ketamech.trials.rating_scales import RatingScale, scale
-from ketamech.trials.trial_schema import ArmKeys, LeaveKeys, StepKeys, TrialFile
+from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, LeaveKeys, StepKeys, TrialFile
 from ketamech.trials.trial_text import condition, relapse, share, time, treatment
-from ketamech.trials.validation_errors import complaint
 
 MAX_DROPOUT, MAX_MISSED_VISITS, DEFAULT_WINDOW_SHARE = 0.5, 0.9, 0.2
 
@@ -97,7 +97,7 @@ def load_trial(source: str | Path | Mapping[str, Any], table: ParameterTable | N
     try:
         keys = TrialFile.model_validate({key: value for key, value in content.items() if value is not None})
     except ValidationError as problem:
-        raise complaint(problem, path, lines) from None
+        raise to_input_error(problem.errors(), path, lines, TRIAL_FILE) from None
     return _trial(SourceFile(path, lines, table), keys, text)
 
 

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ketamech.simulation.validation_errors import FileSchema
+
 BELIEF = "^(blinded|open|none)$"
 
 
@@ -90,6 +92,13 @@ class TrialFile(BaseModel):
     primary: str | None = Field(None, description="e.g. MADRS at 24 h [default: the last visit of the first scale]")
     relapse: str | None = Field(None, description="what ends a response, e.g. 'MADRS > 50 % of baseline from day 12'")
     seed: int = Field(1, ge=0)
+
+
+TRIAL_FILE = FileSchema(
+    "trial",
+    TrialFile,
+    {"arms": ArmKeys, "steps": StepKeys, "rescue": StepKeys, "leave": LeaveKeys, "allocation": AllocationKeys},
+)
 
 
 def trial_schema() -> dict[str, Any]:
