@@ -23,7 +23,7 @@ import pandas as pd
 
 from ketamech.simulation.ensemble import Subject
 from ketamech.simulation.model import load_model
-from ketamech.simulation.ensemble import run
+from ketamech.simulation.ensemble import run_subjects
 from ketamech.dosing.dose_events import dose_events_from_text
 
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
@@ -94,7 +94,7 @@ def predict(draws):
     for arm, readings in data.groupby("arm"):
         given = dose_events_from_text(ARMS[arm], model.parameters, {}, times[-1] + 1)
         people = [Subject(str(i), given, values(draw)) for i, draw in draws.iterrows()]
-        curves = run(model, people, times)
+        curves = run_subjects(model, people, times)
         for i, reading in readings.iterrows():
             found[:, i] = curves[reading["output"]].sel(time=reading["hour"])
     return found

@@ -10,13 +10,13 @@ import xarray as xr
 
 from ketamech.core import SolverError
 from ketamech.dosing.regimen import Regimen
-from ketamech.simulation.ensemble import Subject, output_times, run
+from ketamech.simulation.ensemble import Subject, output_times, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.scenario_ensemble import events_of_scenario, felt, untreated
+from ketamech.simulation.scenario_ensemble import control_events, events_of_scenario, species_events
 
-__all__ = ["felt", "simulate", "subjects", "untreated"]
+__all__ = ["control_events", "simulate", "species_events", "subjects"]
 
 MINUTE = 1 / 60
 
@@ -26,7 +26,7 @@ def subjects(scenario: Scenario, model: Model) -> list[Subject]:
     treated = events_of_scenario(scenario, model.parameters, {}, scenario.horizon)
     found = [("treated", treated)]
     if scenario.control:
-        found.append(("control", treated.changed(untreated)))
+        found.append(("control", treated.with_doses(control_events)))
     return [Subject(name, given.events, scenario.values, given.cycle, given.length) for name, given in found]
 
 
@@ -44,8 +44,8 @@ def simulate(
     `species`, `perturbations` ("NBQX 10 mg/kg IP at -30 min") and a rival `wiring` are added to a file or a sentence.
 
     Returns a Dataset with dims (patient, time): 'treated' and, unless switched off, 'control'; `units` and
-    `long_name` on every variable; time in h. Raises BadInput for a scenario that makes no sense,
-    SolveFailed if it cannot be solved.
+    `long_name` on every variable; time in h. Raises InputError for a scenario that makes no sense,
+    SolverError if it cannot be solved.
     """
     chosen = model or load_model(announce=progress)
     asked = (
@@ -58,7 +58,7 @@ def simulate(
     ends = sorted({entry.time + entry.duration for entry in both[0].events if entry.duration and entry.time >= 0})
     early = sorted({entry.time for entry in asked.perturbation_events if entry.time < 0})
     before = [early[0] - MINUTE, *early] if early else []  # an output at the time of an event shows what follows it
-    curves = run(chosen, both, np.array([*before, *output_times(asked.horizon, [*starts, *ends])]))
+    curves = run_subjects(chosen, both, np.array([*before, *output_times(asked.horizon, [*starts, *ends])]))
     bad = [str(reason) for reason in curves.solve_status.values if reason != "ok"]
     if bad:
         raise SolverError(f"the scenario could not be solved: {bad[0]}")

@@ -9,7 +9,7 @@ from ketamech.dosing.dose_records import DoseRecord, ev
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Phase, Treatment
 from ketamech.population.cohort import Cohort
-from ketamech.simulation.ensemble import Subject, output_times, run
+from ketamech.simulation.ensemble import Subject, output_times, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.scenario import Scenario
@@ -46,7 +46,7 @@ __all__ = [
     "load_scenario",
     "load_trial",
     "output_times",
-    "run",
+    "run_subjects",
     "run_trial",
     "schema",
     "simulate",

@@ -1,4 +1,4 @@
-"""Power and sample size by simulation: smaller trials drawn out of large ones."""
+"""Power and sample size by simulation: smaller trials are subsamples of large ones."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ ALPHA = 0.05
 def power(
     dataset: xr.Dataset, scale: str, visit: str, reference: str, sizes: Sequence[int], *, draws: int = 4
 ) -> pd.DataFrame:
-    """Share of trials with p < 0.05 (two-sided, adjusted for baseline) in which each arm has so many patients.
+    """Share of trials with p < 0.05 (two-sided, adjusted for baseline) for each number of patients per arm in `sizes`.
 
     Each replicate gives `draws` smaller trials of its own patients, without replacement. Columns: arm, n_per_arm,
-    power, low, high (percent; Wilson over trials), trials. Raises BadInput for more patients than were simulated.
+    power, low, high (percent; Wilson over trials), trials. Raises InputError for more patients than were simulated.
     """
     import pandas as pd
 
