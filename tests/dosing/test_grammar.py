@@ -10,14 +10,14 @@ import pytest
 
 from ketamech.core import InputError
 from ketamech.core.time_units import HOURS, MONTH, SPELLINGS, YEAR, duration_text
-from ketamech.dosing.applied_perturbation import lexicon as perturbations
+from ketamech.dosing.applied_perturbation import perturbation_lexicon as perturbations
 from ketamech.dosing.applied_perturbation import read_perturbation
-from ketamech.dosing.lexicon import NO_TERMINALS, Lexicon, load_words
-from ketamech.dosing.parse import GRAMMAR, OPTIONS, duration, hours_of, parser, share_of
+from ketamech.dosing.lexicon import SPECIAL_KINDS, Lexicon, load_words
+from ketamech.dosing.parse import GRAMMAR, OPTIONS, parse_duration, parse_percentage, parse_time, parser
 from ketamech.dosing.parse import parse as parse_text
 from ketamech.dosing.parse_errors import STARTS
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.sentence import lexicon as regimens
+from ketamech.dosing.sentence import regimen_lexicon as regimens
 from ketamech.dosing.tokens import LONGEST_PART, LONGEST_TEXT
 from ketamech.evidence.time_text import time_hours
 from ketamech.simulation.load_scenario import load_scenario
@@ -44,7 +44,7 @@ def _log_of_an_ambiguous_grammar(caplog):
 def test_every_kind_of_word_is_a_terminal_of_the_grammar():
     declared = re.findall(r"^%declare (.*)$", GRAMMAR.read_text(encoding="utf-8"), flags=re.M)
     known = set(" ".join(declared).split())
-    found = {meaning.kind for meaning in load_words().values()} - set(NO_TERMINALS)
+    found = {meaning.kind for meaning in load_words().values()} - set(SPECIAL_KINDS)
     assert found <= known | {"COMMA"}
     made = {"NAME", "NUMBER", "LABEL", "HOURS", "HYPHEN", "LIST", "UNKNOWN", "ROUTE"}  # from names and neighbours
     assert known <= found | made
@@ -125,7 +125,7 @@ def test_an_endless_text_is_refused_before_it_is_read(start, monkeypatch):
 
 @pytest.mark.parametrize(
     "read",
-    [Regimen.parse, read_perturbation, time, share, duration, lambda text: condition(text, {"MADRS": scale("MADRS")})],
+    [Regimen.parse, read_perturbation, time, share, parse_duration, lambda text: condition(text, {"MADRS": scale("MADRS")})],
 )
 def test_every_reader_is_bounded(read):
     with pytest.raises(InputError) as refused:
@@ -190,7 +190,7 @@ def test_one_month_is_as_long_everywhere():
     assert MONTH == 30.4375 * 24
     assert YEAR == 12 * MONTH
     every = {
-        "duration": duration("1 month"),
+        "duration": parse_duration("1 month"),
         "trial": time("1 month"),
         "evidence": time_hours("1 month"),
         "rhythm": Regimen.parse("TMS monthly").treatments[0].schedule[0].interval,
@@ -204,7 +204,7 @@ def test_one_month_is_as_long_everywhere():
 @pytest.mark.parametrize("word", HOURS)
 def test_every_word_of_time_means_the_same_everywhere(word):
     size = HOURS[word]
-    assert duration(f"2 {word}") == 2 * size
+    assert parse_duration(f"2 {word}") == 2 * size
     assert Regimen.parse(f"racemic 1 mg/h IV over 2 {word}").treatments[0].duration == 2 * size
     assert time_hours(f"2 {word}") == 2 * size
 
@@ -215,12 +215,12 @@ def test_every_word_of_time_means_the_same_everywhere(word):
      "1 year 6 months": 1.5 * YEAR, "40-min": 2 / 3, "-30 min": -0.5}.items(),
 )  # fmt: skip
 def test_times(text, hours):
-    assert hours_of(text) == pytest.approx(hours)
+    assert parse_time(text) == pytest.approx(hours)
 
 
 @pytest.mark.parametrize("hours", [2 / 3, 1.5, 24.0, 36.0, 168.0, 672.0, MONTH, 1e-3, 0.1 + 0.2, 1e-7, 40 * (1 / 60)])
 def test_a_duration_is_read_back_as_the_same_float(hours):
-    assert duration(duration_text(hours)) == hours
+    assert parse_duration(duration_text(hours)) == hours
 
 
 def test_durations_are_short():
@@ -240,7 +240,7 @@ def test_spellings_are_words_of_one_table():
 
 def test_shares_and_conditions():
     scales = {name: scale(name) for name in ("MADRS", "MADRS-24h", "CADSS")}
-    assert share_of("12.5 %") == share_of("12.5") == 0.125
+    assert parse_percentage("12.5 %") == parse_percentage("12.5") == 0.125
     found = condition("no response of MADRS-24h", scales)
     assert (found.scale, found.test, found.number) == ("MADRS-24h", "no response", 0.0)
     found = condition("MADRS falls less than 20 %", scales)

@@ -19,7 +19,7 @@ from ketamech.exchange.nonmem.read import read_doses
 from ketamech.exchange.nonmem.simulate_table import scenario_of, solve_table
 from ketamech.exchange.nonmem.write import doses_csv, lossy_features
 from ketamech.parameters import load_parameters
-from ketamech.simulation.ensemble import run
+from ketamech.simulation.ensemble import run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 
@@ -127,7 +127,7 @@ def test_a_start_at_steady_state_survives_or_is_refused(folder, sentence):
         return
     found = only(folder, doses_csv(regimen, HORIZON, {}, TABLE))
     same(regimen, found)
-    (mine, gap), (theirs, other) = (one.cycle(72.0) for one in (regimen, found))
+    (mine, gap), (theirs, other) = (one.steady_state_cycle(72.0) for one in (regimen, found))
     assert gap == other
     same(mine, theirs, gap)
 
@@ -378,7 +378,7 @@ def test_an_animal_survives_the_round_trip_with_its_kinetics_and_without_hope(fo
     looked = text.replace("1,672,", "1,1,.,.,.,0,.,.,.,1,.,.,.,.,.,.,.,0.4,rat\n1,24,")
     names = ("plasma.esketamine", "mood.madrs", "expectancy.belief")
     shown = solve_table(read(folder, looked), model, names)
-    usual = run(model, subjects(replace(asked, values=heavier), model)[:1], np.array([0.0, 1.0, 24.0]))
+    usual = run_subjects(model, subjects(replace(asked, values=heavier), model)[:1], np.array([0.0, 1.0, 24.0]))
     for name in names:
         assert shown[name].to_numpy() == pytest.approx(usual[name].values[0, 1:], rel=1e-4), name
 

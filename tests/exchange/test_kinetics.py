@@ -13,7 +13,7 @@ from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.model.assemble import build_system
 from ketamech.model.stages import all_stages
 from ketamech.parameters import load_parameters
-from ketamech.simulation.ensemble import run as run_courses
+from ketamech.simulation.ensemble import run_subjects as run_courses
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 

@@ -10,7 +10,7 @@ from ketamech.report.run_description import describe_run
 from ketamech.report.run_folder import write_run
 from ketamech.report.summary import curve, lines_of
 from ketamech.report.tracks import load_tracks
-from ketamech.simulation.ensemble import Subject, baseline_of, run
+from ketamech.simulation.ensemble import Subject, baseline_of, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
@@ -29,7 +29,7 @@ def steady(model, scenario):
 
 @pytest.fixture(scope="module")
 def drug_free(model):
-    return run(model, [Subject("nobody")], np.array([0.0]))
+    return run_subjects(model, [Subject("nobody")], np.array([0.0]))
 
 
 def test_the_baseline_is_that_of_a_person_without_drug(model, steady, drug_free):

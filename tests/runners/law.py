@@ -25,7 +25,7 @@ from ketamech.exchange.nonmem.simulate_table import solve_table
 from ketamech.parameters.concentration_units import factors
 from ketamech.population.cohort import Cohort, simulate_patients
 from ketamech.population.virtual_population import VirtualPatients
-from ketamech.simulation.ensemble import run
+from ketamech.simulation.ensemble import run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import model_variant
@@ -282,7 +282,7 @@ def expected(case: Case, model: Model) -> tuple[dict[str, float], dict[str, floa
 def _curves(case: Case, model: Model) -> tuple[dict[str, float], dict[str, float]]:
     times = np.unique([*regimen_search.DENSE_TIMES, *np.arange(24.0, HORIZON + 1, 24.0)])
     names = tuple(dict.fromkeys((*OUTPUTS, *regimen_search.OUTPUTS)))
-    both = run(model, subjects(case.scenario(model), model), times, outputs=names)
+    both = run_subjects(model, subjects(case.scenario(model), model), times, outputs=names)
     mine, control = (both.sel(patient=who) for who in (case.patient, "control"))
     places = np.searchsorted(times, HOURS)
     found = at_hours({name: mine[name].values[places] for name in OUTPUTS})

@@ -51,7 +51,7 @@ def test_what_is_given_on_the_way_is_what_is_given_at_once(model):
     whole = Ensemble.of(model, {}, [first, second], 2).solve(np.array([1.0, 20.0, 30.0]), OUTPUTS, tolerance=1e-8)
     moving = Ensemble.of(model, {}, [first], 2).start(tolerance=1e-8)
     early = moving.advance(np.array([1.0, 20.0]), OUTPUTS)
-    moving.give([second], np.full(2, 20.0))
+    moving.add_events([second], np.full(2, 20.0))
     late = moving.advance(np.array([30.0]), OUTPUTS)
     assert np.hstack([early.values[:, :, 1], late.values[:, :, 1]]) == pytest.approx(whole.values[:, :, 1], rel=1e-5)
 

@@ -9,7 +9,7 @@ from ketamech.model.assemble import build_system
 from ketamech.model.stages.brain import brain
 from ketamech.model.stages.pharmacokinetics import pharmacokinetics
 from ketamech.parameters import load_parameters
-from ketamech.simulation.ensemble import Subject, run
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
 
 YEAR = 8766.0
@@ -36,7 +36,7 @@ class Curves:
     """Simulated curves by course label."""
 
     def __init__(self, model, courses):
-        solved = run(model, courses, HOURS)
+        solved = run_subjects(model, courses, HOURS)
         assert list(solved.solve_status.values) == ["ok"] * len(courses)
         self.given = {c.label: sum(e.amount for e in c.entries) for c in courses}
         self._solved = solved.assign_coords(patient=[c.label for c in courses])

@@ -8,7 +8,7 @@ import pytest
 from ketamech.core import InputError
 from ketamech.core.time_units import DAY, MONTH, WEEK, YEAR
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.sentence import read
+from ketamech.dosing.sentence import read_treatments
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
@@ -218,7 +218,7 @@ def parsed(monkeypatch):
 
     monkeypatch.setattr(module, "words", counted)
     module.parse.cache_clear()
-    read.cache_clear()
+    read_treatments.cache_clear()
     return counts
 
 

@@ -55,7 +55,7 @@ def test_scales_of_levels_are_written_down_in_ng_per_ml():
     for name, mass in (("ketamine", KETAMINE), ("esketamine", KETAMINE), ("norketamine", NORKETAMINE)):
         found = scale(name)
         assert (found.unit, found.factor) == ("ng/mL", pytest.approx(mass))
-        assert found.observed(np.array([50 * mass]), np.zeros(1)) == pytest.approx(50 * mass)
+        assert found.rated_scores(np.array([50 * mass]), np.zeros(1)) == pytest.approx(50 * mass)
     assert all(s.unit == "ng/mL" for s in load_scales().values() if s.output in molar_masses())
 
 

@@ -8,7 +8,7 @@ from ketamech.dosing.applied_perturbation import read_perturbation
 from ketamech.dosing.dose_event import DoseEvent
 from ketamech.dosing.perturbation_table import load_perturbations
 from ketamech.dosing.sentence import parse_sentence
-from ketamech.simulation.ensemble import Subject, run
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
@@ -17,7 +17,7 @@ DOSE = "racemic 10 mg/kg IP"
 
 def test_a_level_decays_at_its_rate_and_fills_its_target_by_hill(model):
     hours = np.array([0.0, 0.5, 1.0, 4.0])
-    curves = run(model, [Subject("nbqx", (DoseEvent(0.0, "tool_compounds.nbqx", 2.0),))], hours, tolerance=1e-8)
+    curves = run_subjects(model, [Subject("nbqx", (DoseEvent(0.0, "tool_compounds.nbqx", 2.0),))], hours, tolerance=1e-8)
     rate, half = (model.parameters[f"tool_compounds.nbqx_{name}"].canonical for name in ("elimination", "half"))
     level = 2.0 * np.exp(-rate * hours)
     assert curves["tool_compounds.nbqx"].values[0] == pytest.approx(level, rel=1e-5)
@@ -72,7 +72,7 @@ def test_a_route_that_reaches_the_brain_poorly_gives_a_smaller_level():
 
 def test_imposed_stress_keeps_its_level_and_then_goes(model):
     stress = read_perturbation("restraint for 7 days at 24 h")
-    curves = run(
+    curves = run_subjects(
         model, [Subject("stress", stress.events(), {"person.stress": 0.0})], np.array([12.0, 100.0, 191.0, 240.0])
     )
     level = curves["stress.level"].values[0]
@@ -91,9 +91,9 @@ def test_every_shipped_perturbation_is_understood_by_its_own_name_and_words(mode
 
 def test_with_a_lag_is_no_perturbation():
     sentence = "racemic 50 mg oral daily for 4 weeks with a lag of 10 min"
-    assert parse_sentence(sentence).beside == ()
+    assert parse_sentence(sentence).perturbations == ()
     assert parse_sentence(sentence).treatments()[0].lag == pytest.approx(1 / 6)
-    beside = parse_sentence(f"{DOSE} with NBQX and BDNF Met/Met").beside
+    beside = parse_sentence(f"{DOSE} with NBQX and BDNF Met/Met").perturbations
     assert [words for words, _ in beside] == ["NBQX", "BDNF Met/Met"]
 
 

@@ -12,7 +12,7 @@ from ketamech.engine import drug_free_steady_state, events, solve
 from ketamech.engine.events import to_table
 from ketamech.parameters import load_parameters
 from ketamech.population.cohort import Cohort
-from ketamech.simulation.ensemble import run
+from ketamech.simulation.ensemble import run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.periodic_steady_state import carried_over, periodic_steady_state, repeated
 from ketamech.simulation.simulate import subjects
@@ -42,7 +42,7 @@ def test_mood_comes_back_after_each_round(model, words, length):
 
 def test_a_round_takes_every_dose():
     plan = Regimen.parse("racemic 50 mg oral daily for 2 weeks missing dose 1 at steady state")
-    repeated, length = plan.cycle(VISITS)
+    repeated, length = plan.steady_state_cycle(VISITS)
     given = dose_events(repeated, load_parameters(), {}, length)
     assert sorted({e.time for e in given if e.compartment.endswith("gut_s")}) == [0.0, 24.0, 48.0]
     assert [e.time for e in given if e.compartment == "expectancy.belief"] == [0.0]
@@ -50,7 +50,7 @@ def test_a_round_takes_every_dose():
 
 def test_a_regimen_that_starts_at_rest_has_no_round():
     plan = Regimen.parse("racemic 0.5 mg/kg IV")
-    assert plan.cycle(VISITS) == (plan, 0.0)
+    assert plan.steady_state_cycle(VISITS) == (plan, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_regimen_that_starts_at_rest_has_no_round():
 )
 def test_a_start_that_no_round_reaches_is_refused(words, complaint):
     with pytest.raises(InputError, match=complaint):
-        Regimen.parse(words).cycle(VISITS)
+        Regimen.parse(words).steady_state_cycle(VISITS)
 
 
 def inputs_of(model, count):
@@ -97,7 +97,7 @@ def test_an_infusion_that_never_ends_has_a_constant_level(model, hours, every):
     rate = 1.0  # mg/h
     words = f"esketamine {rate * hours:g} mg IV over {hours:g} h every {every:g} h for 3 days at steady state"
     scenario = load_scenario(words, model.parameters)
-    treated = run(model, subjects(scenario, model)[:1], np.array([0.0, 1.0, 7.0, 24.0, 47.0]), tolerance=1e-8)
+    treated = run_subjects(model, subjects(scenario, model)[:1], np.array([0.0, 1.0, 7.0, 24.0, 47.0]), tolerance=1e-8)
     level = treated["plasma.esketamine"].values[0]
     value = {name: row.canonical for name, row in model.parameters.items()}
     flow, own = value["pharmacokinetics.hepatic_flow"], value["pharmacokinetics.intrinsic_clearance_s"]

@@ -81,14 +81,14 @@ def test_who_leaves_is_missing_from_then_on(model, trial):
 def test_a_short_recall_keeps_part_of_the_baseline():
     day, week = scale("MADRS-24h"), scale("MADRS")
     now, before = np.array([10.0]), np.array([40.0])
-    assert week.truth(now, before)[0] == 10
-    assert day.truth(now, before)[0] == pytest.approx(10 + day.carried * 30)
+    assert week.true_scores(now, before)[0] == 10
+    assert day.true_scores(now, before)[0] == pytest.approx(10 + day.carried * 30)
 
 
 def test_ups_and_downs_are_alike_when_close_and_keep_their_spread():
     rated = scale("MADRS")
     z = np.random.default_rng(1).standard_normal((4000, 3))
-    found = rated.ups_and_downs(np.tile([0.0, 1.0, 2000.0], (4000, 1)), z)
+    found = rated.fluctuations(np.tile([0.0, 1.0, 2000.0], (4000, 1)), z)
     assert np.corrcoef(found[:, 0], found[:, 1])[0, 1] > 0.95
     assert abs(np.corrcoef(found[:, 1], found[:, 2])[0, 1]) < 0.05
     assert found.std(axis=0) == pytest.approx(rated.fluctuation_sd, rel=0.05)

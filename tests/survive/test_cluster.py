@@ -187,7 +187,7 @@ def test_a_trial_a_cohort_and_a_screen_have_the_same_bits_on_a_cluster(cluster, 
     trial = shipped_trial("murrough2013")
     here = run_trial(trial, model, replicates=3)
     with connect(cluster.scheduler_address) as dask:
-        there = run_trial(trial, model, replicates=3, work=Executor(cluster=dask))
+        there = run_trial(trial, model, replicates=3, executor=Executor(cluster=dask))
         parts = {int(part.patient[0]): part for part in cohort.chunks(cluster=dask)}
         assert all(part.identical(parts[int(part.patient[0])]) for part in cohort.chunks())
         elsewhere = sensitivity.SensitivityProblem(model, given, question.endpoints, rows, work=Executor(cluster=dask))

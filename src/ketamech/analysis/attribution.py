@@ -24,7 +24,7 @@ from ketamech.estimation.posterior import load_posterior
 from ketamech.population.parameter_sampling import draw_parameters
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.scenario_ensemble import Change, ensemble_of_scenario, events_of_scenario, untreated
+from ketamech.simulation.scenario_ensemble import Change, control_events, ensemble_of_scenario, events_of_scenario
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,7 +151,7 @@ class CoalitionSimulator:
         """Gives the coalitions everything and the control its hopes and challenges, as in any scenario."""
         treated = np.arange(draws * self.n_courses) % self.n_courses != self.n_courses - 1
         usual = events_of_scenario(self.scenario, self.model.parameters, {}, until)
-        shared = {entry.compartment for doses in (usual.doses, usual.cycle) for entry in untreated(doses)}
+        shared = {entry.compartment for doses in (usual.doses, usual.cycle) for entry in control_events(doses)}
         return lambda given: [e if e.compartment in shared else replace(e, amount=e.amount * treated) for e in given]
 
     def _read(self, values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

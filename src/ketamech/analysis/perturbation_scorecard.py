@@ -143,7 +143,7 @@ def course_of(arm: Arm, table: ParameterTable) -> tuple[Subject, dict[str, float
     )
     given = events_of_scenario(scenario, table, {}, scenario.horizon)
     if dict(settings).get("person.expectancy", 0.0) <= 0:
-        given = given.changed(without_expectancy)
+        given = given.with_doses(without_expectancy)
     return Subject(label, given.events, values, given.cycle, given.length), sets
 
 

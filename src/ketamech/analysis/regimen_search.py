@@ -22,7 +22,7 @@ from ketamech.simulation.ensemble import Trajectories
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.scenario_ensemble import Change, ensemble_of_scenario, untreated
+from ketamech.simulation.scenario_ensemble import Change, control_events, ensemble_of_scenario
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,7 +139,7 @@ class _RegimenEvaluator:
         """Benefit, mean peak CADSS, percent above 4 points, and mean peak systolic rise."""
         free = {name: value for name, value in values.items() if name not in regimen.values}
         treated = self._solved(regimen, free)
-        hoping = self._solved(regimen, free, untreated)
+        hoping = self._solved(regimen, free, control_events)
         later = self.times >= DAY
         benefit = np.nanmean(hoping.of(MADRS)[:, later] - treated.of(MADRS)[:, later])
         peak = treated.of(CADSS).max(axis=1)

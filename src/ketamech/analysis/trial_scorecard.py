@@ -57,7 +57,7 @@ def trial_scorecard(
             progress(f"{replicates} trials: {name}")
         trial = shipped_trial(name)
         data[name] = run_trial(
-            trial, model, replicates=replicates, posterior=posterior, first=1, threads=threads, work=work
+            trial, model, replicates=replicates, posterior=posterior, first=1, threads=threads, executor=work
         )
     rows = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in clinical])
     spreads = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in load_spreads()])

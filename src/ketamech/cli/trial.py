@@ -80,7 +80,7 @@ def trial(
             with _progress(replicates, planned.title) as tick:
                 data = run_trial(
                     planned, model, replicates=replicates, patients=patients, seed=seed,
-                    threads=threads_of(threads, scheduler), posterior=draws, progress=tick, work=work,
+                    threads=threads_of(threads, scheduler), posterior=draws, progress=tick, executor=work,
                 )  # fmt: skip
             data = data.assign_attrs(posterior=mark)
             with console.status("Analysing and drawing ..."), replace_folder(folder) as draft:

@@ -1,4 +1,4 @@
-"""Which treatments a species can be given: an animal needs kinetics of its own for the drug and the route."""
+"""Treatments that are possible in a species: an animal needs its own kinetics for the drug and the route."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ ANIMAL_ROUTES = ("IP",)
 
 
 def require_species_kinetics(regimen: Regimen, species: Species) -> None:
-    """Raise BadInput for a drug or a route of which this species has no kinetics."""
+    """Raise InputError for a drug or route without kinetics in this species."""
     for treatment in regimen.treatments:
         if species.name == HUMAN:
-            _check_animal_route(treatment)
+            _check_human_route(treatment)
         else:
-            _unknown_species(treatment, species)
+            _check_animal_kinetics(treatment, species)
 
 
-def _check_animal_route(treatment: Treatment) -> None:
+def _check_human_route(treatment: Treatment) -> None:
     if treatment.route in ANIMAL_ROUTES and not treatment.substance.is_session:
         raise InputError(
-            f"there are no kinetics of {treatment.drug} by route {treatment.route} in people",
+            f"there are no kinetics of {treatment.drug} by route {treatment.route} in humans",
             key="route",
             expected=", ".join(r for r in treatment.substance.routes if r and r not in ANIMAL_ROUTES) or "an animal",
             type_this="species: rat (in a file) or --species rat",
         )
 
 
-def _unknown_species(treatment: Treatment, species: Species) -> None:
+def _check_animal_kinetics(treatment: Treatment, species: Species) -> None:
     drug, routes = treatment.substance.name, species.routes
     if drug not in routes:
         raise InputError(

@@ -1,4 +1,4 @@
-"""From a text to the terminals of the grammar: each word with its meaning among its neighbours."""
+"""Tokenisation: the terminals of the grammar in a text, each word interpreted in its context."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 
 from ketamech.core import InputError
 from ketamech.core.time_units import DAY, HOUR, MINUTE, WEEK
-from ketamech.dosing.lexicon import Lexicon, pieces
+from ketamech.dosing.lexicon import Lexicon, split_text
 
 LONGEST_TEXT = 20_000  # characters of several treatments together
 LONGEST_PART = 500  # characters of one of them
 MEASURED = ("NUMBER", "A", "EVERY", "OTHER", "PER", "SLASH", "ORDINAL", "NTH", "TIMES", "X", "HALF", "TO")
-COUNTED = ("UNIT", "MASS", "TIMES", "X", "PERCENT", "DOSE", "SLASH", "PER")  # what a number may belong to
+COUNTED = ("UNIT", "MASS", "TIMES", "X", "PERCENT", "DOSE", "SLASH", "PER")  # terminals that a number may belong to
 RHYTHMS = "how often, such as twice a week or every 2 weeks"
 
 
 class Word(NamedTuple):
-    """One terminal of the grammar: its value, and where it stands in the text."""
+    """One terminal of the grammar: its value, and its position in the text."""
 
     kind: str
     value: Any
@@ -25,37 +25,37 @@ class Word(NamedTuple):
     end: int
 
 
-def words(text: str, lexicon: Lexicon) -> list[Word]:
-    """The terminals of a text. Raises BadInput for a text that is too long, a number or a word that is ambiguous."""
+def tokenize(text: str, lexicon: Lexicon) -> list[Word]:
+    """The terminals of a text. Raises InputError for a text that is too long, a number or a word that is ambiguous."""
     if len(text) > LONGEST_TEXT:
-        raise _too_long(len(text), LONGEST_TEXT)
-    found = _in_context(_meant(text, lexicon), text)
-    _refuse_long_parts(found)
+        raise _too_long_error(len(text), LONGEST_TEXT)
+    found = _in_context(_with_meanings(text, lexicon), text)
+    _check_part_lengths(found)
     return found
 
 
 def quoted(text: str, start: int, end: int) -> str:
-    """A stretch of a text and where it begins, counted from 1."""
+    """A quotation from a text with its position, counted from 1."""
     return f"'{text[start:end]}' (character {start + 1})"
 
 
-def _too_long(length: int, most: int) -> InputError:
+def _too_long_error(length: int, most: int) -> InputError:
     what = f"a text of {length:,} characters is too long"
     return InputError(what, expected=f"at most {most:,} characters", type_this='"racemic 0.5 mg/kg IV over 40 min"')
 
 
-def _refuse_long_parts(found: list[Word]) -> None:
+def _check_part_lengths(found: list[Word]) -> None:
     begin = 0
     for i, word in enumerate(found):
         if word.kind == "SEP" or i == len(found) - 1:
             if word.end - begin > LONGEST_PART:
-                raise _too_long(word.end - begin, LONGEST_PART)
+                raise _too_long_error(word.end - begin, LONGEST_PART)
             begin = word.end
 
 
-def _meant(text: str, lexicon: Lexicon) -> list[Word]:
-    """Every word with the terminal that the lexicon gives it, abbreviations spelled out, fillers left out."""
-    listed, found, at, current = pieces(text), [], 0, lexicon
+def _with_meanings(text: str, lexicon: Lexicon) -> list[Word]:
+    """Every word with its terminal from the lexicon; abbreviations are expanded, fillers left out."""
+    listed, found, at, current = split_text(text), [], 0, lexicon
     while at < len(listed):
         count, meaning = current.longest(listed, at) or (1, None)
         first, last = listed[at], listed[at + count - 1]
@@ -64,7 +64,7 @@ def _meant(text: str, lexicon: Lexicon) -> list[Word]:
             kind = "NUMBER" if first.is_number else "UNKNOWN"
             found.append(Word(kind, first.text, first.start, first.end))
         elif meaning.kind == "short":
-            found += [Word(w.kind, w.value, first.start, last.end) for w in words(meaning.value, current)]
+            found += [Word(w.kind, w.value, first.start, last.end) for w in tokenize(meaning.value, current)]
         elif meaning.kind == "refused":
             raise InputError(
                 f"{quoted(text, first.start, last.end)}: {meaning.value}", key="schedule", expected=RHYTHMS
@@ -75,15 +75,15 @@ def _meant(text: str, lexicon: Lexicon) -> list[Word]:
     return found
 
 
-class _Place(NamedTuple):
-    """A word between its neighbours: those before it as they were decided, those after it as they stand."""
+class _Context(NamedTuple):
+    """A word with its neighbours: the final terminal before it, and the words after it."""
 
     word: Word
     before: str
     next: Word
     second: Word
     third: Word
-    heading: Word  # what began the list of numbers that is going on, if one is
+    heading: Word  # the word that began the current list of numbers, if there is one
 
     def in_a_list(self) -> bool:
         """Whether a comma or 'and' here joins two numbers of one list ("days 1, 4 and 8", "day 1 and day 4")."""
@@ -94,7 +94,7 @@ class _Place(NamedTuple):
         return belongs.kind not in COUNTED or (self.heading.kind == "AT" and belongs.kind == "UNIT")
 
 
-def _unit(place: _Place) -> str:
+def _unit(place: _Context) -> str:
     if place.before == "LIST":
         return "" if place.word.value == place.heading.value else "LABEL"
     if place.word.value == HOUR and place.before == "NUMBER" and place.next.kind == "NUMBER":
@@ -103,20 +103,20 @@ def _unit(place: _Place) -> str:
     return "LABEL" if place.word.value in (DAY, WEEK) and numbered and place.before not in MEASURED else "UNIT"
 
 
-def _minus(place: _Place) -> str:
+def _minus(place: _Context) -> str:
     if place.next.kind == "NUMBER":
         return "TO" if place.before == "NUMBER" else "MINUS"
     return "HYPHEN" if place.before == "NUMBER" and place.next.kind == "LY" else ""
 
 
-def _and(place: _Place) -> str:
+def _and(place: _Context) -> str:
     if place.in_a_list():
         return "LIST"
     return "AND" if place.next.kind == "NAME" else ""
 
 
-# What a word is depends on its neighbours for these; "" means that it has no effect here.
-BY_PLACE: dict[str, Callable[[_Place], str]] = {
+# Words whose terminal depends on their neighbours; "" means that the word is ignored here.
+CONTEXT_RULES: dict[str, Callable[[_Context], str]] = {
     "A": lambda place: "A" if place.next.kind == "UNIT" else "",
     "AND": _and,
     "COMMA": lambda place: "LIST" if place.in_a_list() else "",
@@ -125,23 +125,23 @@ BY_PLACE: dict[str, Callable[[_Place], str]] = {
     "SEP": lambda place: "SEP" if place.before not in ("", "SEP") and place.next.kind else "",
     "UNIT": _unit,
 }
-NOTHING = Word("", None, 0, 0)
+END = Word("", None, 0, 0)
 HEADINGS = ("AT", "LABEL", "DOSE")
 IN_A_LIST = ("NUMBER", "LIST", "MINUS", "TO", "")
 
 
 def _in_context(found: list[Word], text: str) -> list[Word]:
-    ahead = [*found, NOTHING, NOTHING, NOTHING]
+    ahead = [*found, END, END, END]
     placed: list[Word] = []
-    heading = NOTHING
+    heading = END
     for i, word in enumerate(found):
         if word.kind in ("COMMA", "AND") and ahead[i + 1].kind == "AND":
             continue  # "2, 4, and 8"
         before = placed[-1].kind if placed else ""
-        place = _Place(word, before, ahead[i + 1], ahead[i + 2], ahead[i + 3], heading)
-        kind = BY_PLACE[word.kind](place) if word.kind in BY_PLACE else word.kind
+        place = _Context(word, before, ahead[i + 1], ahead[i + 2], ahead[i + 3], heading)
+        kind = CONTEXT_RULES[word.kind](place) if word.kind in CONTEXT_RULES else word.kind
         if kind not in IN_A_LIST:
-            heading = word._replace(kind=kind) if kind in HEADINGS else NOTHING
+            heading = word._replace(kind=kind) if kind in HEADINGS else END
         if kind == "NUMBER":
             placed += _numbers(word, text, many=heading.kind in ("LABEL", "DOSE"))
         elif kind:
@@ -152,7 +152,7 @@ def _in_context(found: list[Word], text: str) -> list[Word]:
 
 
 def _numbers(word: Word, text: str, *, many: bool) -> list[Word]:
-    """One number, or several joined by commas where `many` may stand. Raises BadInput for one with two readings."""
+    """One number, or several joined by commas where `many` are allowed. Raises InputError for an ambiguous one."""
     if isinstance(word.value, float):
         return [word]
     shown = word.value.rstrip(".") if word.value.count(".") > 1 else word.value

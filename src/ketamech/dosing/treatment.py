@@ -10,14 +10,14 @@ from ketamech.core import InputError
 from ketamech.core.time_units import DAY, WEEK, YEAR
 from ketamech.dosing.drugs import Drug, drug, route
 
-MAX_HORIZON_H = 2 * YEAR  # beyond two years nothing is looked at
+MAX_HORIZON_H = 2 * YEAR  # longest simulated time
 MAX_DOSES = 5000
 MAX_LAG_H = 24.0
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of a schedule: `times_a_week` visits (or one every `every` h) for `length` h; None: to the end."""
+    """A phase of a schedule: `times_a_week` doses, or one every `interval` h, for `duration` h (None: no end)."""
 
     interval: float | None = None
     times_a_week: int | None = None
@@ -42,18 +42,18 @@ class Phase:
 
     @property
     def period(self) -> float:
-        """Time after which the rhythm repeats itself (h): a week for so many times a week."""
+        """Time after which the rhythm repeats (h): a week for a number of doses a week."""
         return self.interval if self.interval is not None else WEEK
 
     def after(self, doses: int) -> float:
-        """Hours from the first dose to the moment at which dose number `doses` + 1 would be due."""
+        """Time (h) from the first dose to the time at which dose number `doses` + 1 would be due."""
         if self.interval is not None:
             return doses * self.interval
         weeks, rest = divmod(doses, self.times_a_week or 1)
         return weeks * WEEK + rest * self.mean_interval
 
     def starts(self, begin: float, end: float) -> Iterator[float]:
-        """Hours at which doses are due from `begin`, before `end`."""
+        """Times (h) at which doses are due from `begin`, before `end`."""
         stop = end if self.duration is None else min(end, begin + self.duration)
         if self.interval is not None:
             due = (begin + i * self.interval for i in range(MAX_DOSES + 1))
@@ -70,10 +70,10 @@ class Phase:
 class Treatment:
     """One drug by one route on one schedule. `amount` in `unit` per dose; sessions have no amount.
 
-    `duration` (h) of an infusion, 0 for a bolus; `start` (h); no phases means once. `lag` (h) from giving to entering
-    the body. `missed` numbers the doses (from 1) that are not taken, `missing` is the chance that any other is not.
-    `steady`: the first dose is given at the periodic steady state that its first phase leads to, every dose taken (SS
-    of NONMEM).
+    `duration` (h) of an infusion, 0 for a bolus; `start` (h); without a `schedule` the dose is given once. `lag` (h)
+    from administration to entry. `skipped_doses` are the numbers (from 1) of doses that are not taken,
+    `miss_probability` is the probability that any other dose is not taken. `at_steady_state`: the first dose is given
+    at the periodic steady state of the first phase, with every dose taken (SS of NONMEM).
     """
 
     drug: str
@@ -94,11 +94,11 @@ class Treatment:
 
     @property
     def substance(self) -> Drug:
-        """The drug that is given."""
+        """The drug."""
         return drug(self.drug)
 
     def starts(self, horizon: float) -> list[float]:
-        """Hours at which each dose starts, before `horizon`. Raises BadInput beyond 5000 doses."""
+        """Times (h) at which doses start, before `horizon` (h). Raises InputError above MAX_DOSES doses."""
         if not self.schedule:
             return [self.start] if self.start < horizon else []
         found: list[float] = []
@@ -113,14 +113,17 @@ class Treatment:
         return found
 
     def end(self) -> float | None:
-        """Hour at which the schedule ends; None when it goes on to the horizon."""
+        """Time (h) at which the schedule ends; None if it continues to the horizon."""
         if not self.schedule:
             return self.start
         lengths = [phase.duration for phase in self.schedule]
         return None if lengths[-1] is None else self.start + sum(length or 0.0 for length in lengths)
 
-    def repeating(self, period: float, length: float) -> Treatment:
-        """Its first rhythm, every dose taken, for `length` h. Raises BadInput when its first doses miss a period."""
+    def repeated(self, period: float, length: float) -> Treatment:
+        """The first rhythm, every dose taken, for `length` h.
+
+        Raises InputError if the first doses do not all come before `period` (h).
+        """
         first = list(self.schedule[0].starts(self.start, self.start + period))
         if first[-1] > period - 1e-9:
             what = f"a first dose at {self.start:g} h, or the last of a period, comes after {period:g} h"
@@ -137,7 +140,7 @@ class Treatment:
             return
         if self.amount is None:
             raise InputError(
-                f"how much {given.name}?",
+                f"no dose given for {given.name}",
                 key="dose",
                 expected="an amount",
                 type_this=f"{given.name} 0.5 mg/kg ...",
@@ -161,7 +164,9 @@ class Treatment:
             what = f"missing {100 * self.miss_probability:g} % of doses"
             raise InputError(what, key="missing", expected="from 0 % to less than 100 %", type_this="missing 10 %")
         if any(number < 1 for number in self.skipped_doses):
-            raise InputError("doses are counted from 1", key="missing", type_this="missing doses 2 and 3")
+            raise InputError(
+                "a dose number below 1: doses are counted from 1", key="missing", type_this="missing doses 2 and 3"
+            )
         if not self.at_steady_state:
             return
         if not self.schedule:
@@ -178,7 +183,7 @@ class Treatment:
             )
         if any(phase.duration is None for phase in self.schedule[:-1]):
             raise InputError(
-                "what comes after 'then' would never start",
+                "the course after 'then' would never start",
                 key="schedule",
                 expected="'for' how long before each 'then'",
                 type_this="twice weekly for 4 weeks, then weekly",

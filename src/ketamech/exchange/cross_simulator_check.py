@@ -16,7 +16,7 @@ from ketamech.exchange.external_simulators import ENGINES, Elsewhere
 from ketamech.exchange.omex import SCENARIO, SIMULATION, TOLERANCE, build_archive, read_archive, write_archive
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sedml import TimeCourse, read_time_courses, time_courses
-from ketamech.simulation.ensemble import Subject, run
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
@@ -125,7 +125,7 @@ class _KetaMechSide:
     def of(cls, scenario: Scenario, model: Model, asked: Iterable[TimeCourse]) -> _KetaMechSide:
         treated = subjects(scenario, model)[0]
         times = compared_times(treated, asked)
-        return cls(treated, run(model, [treated], times, tolerance=TOLERANCE))
+        return cls(treated, run_subjects(model, [treated], times, tolerance=TOLERANCE))
 
 
 def _scales(model: Model, told: Iterable[_KetaMechSide]) -> dict[str, float]:

@@ -20,7 +20,7 @@ from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.exchange.sedml import TimeCourse, time_courses, write_sedml
-from ketamech.simulation.ensemble import Subject, run
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
@@ -83,7 +83,7 @@ def build_archive(scenario: Scenario, model: Model) -> OmexArchive:
 def expected_csv(model: Model, course: Subject, asked: TimeCourse, outputs: Sequence[str]) -> str:
     """Our curves at the times of a time course: columns time (h), then each output by its SBML id."""
     times = np.linspace(0.0, asked.end, asked.steps + 1)
-    curves = run(model, [course], times, tolerance=TOLERANCE)
+    curves = run_subjects(model, [course], times, tolerance=TOLERANCE)
     return _csv(curves, times, outputs)
 
 

@@ -21,10 +21,10 @@ from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.exchange.sedml import DISPLAY_COURSES, write_sedml
-from ketamech.simulation.ensemble import Subject, run
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.expression import names_in, value_of
 from ketamech.simulation.model import Model
-from ketamech.simulation.observable import SEEN_AS, Observable, TimeCourse
+from ketamech.simulation.observable import RELATIVE_TO, Observable, TimeCourse
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
 
@@ -93,7 +93,7 @@ def _package(figure: PublishedFigure, person: _Person, evidence: Evidence, model
 
 
 def _curves(person: _Person, model: Model, times: np.ndarray, outputs: Iterable[str]) -> TimeCourse:
-    found = run(model, [person.course], times, tolerance=TOLERANCE)
+    found = run_subjects(model, [person.course], times, tolerance=TOLERANCE)
     return TimeCourse(times, {name: found[name].to_numpy()[0] for name in outputs}, person.rest)
 
 
@@ -116,7 +116,7 @@ def _points(figure: PublishedFigure, curves: TimeCourse, evidence: Evidence) -> 
 def _expected(how: Observable, curves: TimeCourse, grid: np.ndarray) -> str:
     """Our curves on the grid of the simulation: time (h), each output, and what the paper shows of them."""
     rest = float(value_of(how.output, curves.baseline))
-    seen = SEEN_AS[how.relative_to](np.asarray(value_of(how.output, curves.outputs)), rest) * how.factor
+    seen = RELATIVE_TO[how.relative_to](np.asarray(value_of(how.output, curves.outputs)), rest) * how.factor
     table = np.column_stack([np.interp(grid, curves.time, y) for y in (curves.time, *curves.outputs.values(), seen)])
     text = io.StringIO()
     header = ",".join(["time", *map(sbml_id, curves.outputs), DISPLAY_COURSES])

@@ -1,8 +1,7 @@
-"""Draws of parameter values from the spreads of their rows.
+"""Random draws of parameter values from the spreads of their rows.
 
-The spread column says how uncertain or variable a value is; it does not yet tell difference between persons from
-ignorance of the average, and rows are drawn independently. A draw is therefore a plausible person under plausible
-parameters, wider than any real clinic.
+The spread of a row is uncertainty or variability; it does not separate differences between patients from uncertainty of
+the mean, and rows are drawn independently. Draws therefore vary more than a real group of patients.
 """
 
 from __future__ import annotations
@@ -28,20 +27,20 @@ def draw_parameters(
     vary: Sequence[str] | None = None,
     block: int = 0,
 ) -> np.ndarray:
-    """Values [patient, name] in canonical units; patient i is the same whoever else is drawn.
+    """Values [patient, name] in canonical units; the values of a patient do not depend on the other patients.
 
-    Each list of names has its `block` of the patient's stream; lists drawn from one block are not independent.
+    Each list of names has its own `block` of the stream of a patient; lists of one block are not independent.
 
     `vary` names or stages whose values are drawn (default: all that have a spread); the others keep the table's value.
-    A value keeps the sign of its row: a normal draw on the other side of 0 is drawn again from the patient's stream. A
-    value that a scenario sets is the middle of its normal or lognormal spread; in place of a uniform one it stays.
-    Raises UnknownName for a name in `vary` that is no parameter or stage.
+    A value keeps the sign of its row: a normal draw on the other side of 0 is drawn again from the stream of the
+    patient. A value that a scenario sets is the centre of its normal or lognormal spread; with a uniform spread it is
+    not varied. Raises UnknownNameError for a name in `vary` that is not a parameter or stage.
     """
     rows = [parameters[name] for name in names]
     chosen = _checked(vary, parameters)
     spreads = _ParameterSampler(rows, np.array([_varies(row, chosen) for row in rows]))
     numbers = [
-        spreads.raw(chance)
+        spreads.standard_numbers(chance)
         for chance in patient_streams(seed, patients, "parameters", replicate=replicate, block=block)
     ]
     return spreads.values(np.array(numbers).reshape(len(numbers), len(rows)))
@@ -66,36 +65,36 @@ def _varies(row: Parameter, vary: tuple[str, ...] | None) -> bool:
 
 
 class _ParameterSampler:
-    """The spreads of a list of rows as arrays: one standard number a row makes one value a row."""
+    """The spreads of a list of rows as arrays, which convert standard random numbers into values."""
 
-    def __init__(self, rows: Sequence[Parameter], moving: np.ndarray) -> None:
+    def __init__(self, rows: Sequence[Parameter], varied: np.ndarray) -> None:
         self.rows = rows
         self.usual = np.array([row.value for row in rows])
         self.factor = np.array([unit(row.unit).factor for row in rows])
         self.a = np.array([row.spread.a or 0.0 for row in rows])
         self.width = np.array([(row.spread.b or 0.0) - (row.spread.a or 0.0) for row in rows])
         kind = np.array([row.spread.kind for row in rows])
-        self.lognormal, self.uniform = moving & (kind == "lognormal"), moving & (kind == "uniform")
-        self.normal = moving & (kind == "normal")
+        self.lognormal, self.uniform = varied & (kind == "lognormal"), varied & (kind == "uniform")
+        self.normal = varied & (kind == "normal")
         self.signed = np.flatnonzero(self.normal & (self.usual != 0))
 
-    def raw(self, chance: np.random.Generator) -> np.ndarray:
-        """A standard number for every row, varied or not, so that varying one more changes no other; redraws last."""
-        numbers, even = chance.standard_normal(len(self.rows)), chance.random(len(self.rows))
+    def standard_numbers(self, generator: np.random.Generator) -> np.ndarray:
+        """A standard number for every row, varied or not, so that varying another row changes none."""
+        numbers, even = generator.standard_normal(len(self.rows)), generator.random(len(self.rows))
         numbers[self.uniform] = even[self.uniform]
         signed = self.usual[self.signed]
         for i in self.signed[(signed + self.a[self.signed] * numbers[self.signed]) * signed <= 0]:
-            numbers[i] = self._on_its_side(chance, i)
+            numbers[i] = self._redraw_with_sign(generator, i)
         return numbers
 
-    def _on_its_side(self, chance: np.random.Generator, i: int) -> float:
+    def _redraw_with_sign(self, generator: np.random.Generator, i: int) -> float:
         for _ in range(MAX_REDRAWS):
-            number = chance.standard_normal()
+            number = generator.standard_normal()
             if (self.usual[i] + self.a[i] * number) * self.usual[i] > 0:
                 return number
         row = self.rows[i]
         raise InputError(
-            f"the spread of {row.name} hardly ever keeps its sign", file=row.file, line=row.line, key="spread"
+            f"the spread of {row.name} almost never keeps its sign", file=row.file, line=row.line, key="spread"
         )
 
     def values(self, numbers: np.ndarray) -> np.ndarray:

@@ -15,12 +15,12 @@ from ketamech.simulation.model import Model
 Row = tuple[Quantity, int, int, Quantity]  # time (h), kind, state, size (state unit, or state unit per h)
 
 
-def event_table(model: Model, given: Sequence[DoseEvent], count: int) -> EventTable:
-    """Entries, whose numbers may be arrays [patient], as the events of each of `count` patients.
+def event_table(model: Model, dose_events: Sequence[DoseEvent], count: int) -> EventTable:
+    """Dose events, whose numbers may be arrays [patient], as the events of each of `count` patients.
 
-    Events of size 0 are left out. Raises UnknownName for a state that nothing can enter.
+    Events of size 0 are left out. Raises UnknownNameError for a state that does not accept doses.
     """
-    rows = [row for entry in given for row in _rows(model, entry)]
+    rows = [row for entry in dose_events for row in _rows(model, entry)]
     if not rows:
         return no_events(count)
     time, size = (np.array([np.broadcast_to(np.asarray(row[i], dtype=float), count) for row in rows]).T for i in (0, 3))
@@ -32,9 +32,11 @@ def event_table(model: Model, given: Sequence[DoseEvent], count: int) -> EventTa
     return EventTable(first, time, kind[order][kept], state[order][kept], size)
 
 
-def table_of_each(model: Model, given: Sequence[Sequence[DoseEvent]]) -> EventTable:
-    """The same for patients who are each given something else [patient], in plain numbers."""
-    return to_table([events([row for entry in own for row in _rows(model, entry) if row[3] != 0]) for own in given])
+def table_of_each(model: Model, dose_events: Sequence[Sequence[DoseEvent]]) -> EventTable:
+    """The same for patients with their own lists of dose events [patient]; all numbers are scalars."""
+    return to_table(
+        [events([row for entry in own for row in _rows(model, entry) if row[3] != 0]) for own in dose_events]
+    )
 
 
 def no_events(count: int) -> EventTable:
@@ -59,7 +61,7 @@ def _rows(model: Model, entry: DoseEvent) -> Iterator[Row]:
     place = model.compartment_index
     if entry.compartment not in place:
         raise UnknownNameError(
-            f"nothing can enter '{entry.compartment}'", nearest=closest_match(entry.compartment, place)
+            f"there is no state '{entry.compartment}' for doses", nearest=closest_match(entry.compartment, place)
         )
     state, start = place[entry.compartment], entry.time
     infused = entry.duration > 0

@@ -18,9 +18,9 @@ from ketamech.simulation.scenario import (
     assumption_about_adherence,
     assumption_about_salt,
     check_no_early_events,
-    cut_short,
-    per_kilogram,
+    is_weight_based,
     perturbation_parameters,
+    truncated_infusions,
     validate,
 )
 
@@ -38,84 +38,94 @@ def load_scenario(
 ) -> Scenario:
     """A scenario from a YAML file, a sentence or a regimen, perhaps in another `species`, with `perturbations` added.
 
-    A `wiring` (data/wirings) brings its rows and what was fitted for them; what the scenario itself sets wins.
+    A model variant (`wiring`, data/wirings) sets its parameters; values of the scenario itself take precedence.
 
-    Raises BadInput with file, line, key, expectation, nearest valid name and what to type.
+    Raises InputError with file, line, key, expectation, nearest valid name and a correction to type.
     """
-    _refuse_source(source)
+    _check_source(source)
     table = load_parameters() if parameters is None else parameters
     if not isinstance(source, Regimen) and (isinstance(source, Path) or _names_a_file(source)):
-        from ketamech.simulation.scenario_reader import scenario_from_file  # YAML and its checks, loaded when needed
+        from ketamech.simulation.scenario_reader import scenario_from_file  # pydantic and YAML are slow to import
 
         return scenario_from_file(Path(source), table, species, tuple(perturbations), wiring)
-    regimen, given = _understood(source, tuple(perturbations))
-    return _of_regimen(regimen, given, table, load_species(species or HUMAN), model_variant(wiring or "", table))
+    regimen, given = _regimen_and_perturbations(source, tuple(perturbations))
+    return _scenario_of_regimen(
+        regimen, given, table, load_species(species or HUMAN), model_variant(wiring or "", table)
+    )
 
 
-def _understood(source: str | Regimen, added: tuple[str, ...]) -> tuple[Regimen, tuple[AppliedPerturbation, ...]]:
-    """What is given, and what is done beside it: in the sentence, then what was added."""
+def _regimen_and_perturbations(
+    source: str | Regimen, added: tuple[str, ...]
+) -> tuple[Regimen, tuple[AppliedPerturbation, ...]]:
+    """The regimen, and the perturbations of the sentence followed by the `added` ones."""
     if isinstance(source, Regimen):
         if not source.treatments:
             raise InputError("the regimen is empty", expected="at least one treatment")
         return source, read_perturbations(added)
     sentence = parse_sentence(source)
-    return Regimen(sentence.treatments()), read_perturbations((*sentence.beside, *added))
+    return Regimen(sentence.treatments()), read_perturbations((*sentence.perturbations, *added))
 
 
-def _of_regimen(
+def _scenario_of_regimen(
     regimen: Regimen,
-    given: tuple[AppliedPerturbation, ...],
+    perturbations: tuple[AppliedPerturbation, ...],
     table: ParameterTable,
     species: Species,
-    wired: ModelVariant,
+    variant: ModelVariant,
 ) -> Scenario:
     horizon = min(regimen.horizon(), MAX_HORIZON_H)
-    values = perturbation_parameters(table, species, wired.parameter_values, given)
+    values = perturbation_parameters(table, species, variant.parameter_values, perturbations)
     validate(regimen, table, values, horizon, species)
-    check_no_early_events(regimen, given)
+    check_no_early_events(regimen, perturbations)
     weight = species.values.get("person.weight") or table["person.weight"]
-    notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if per_kilogram(regimen) else ()
-    beside = [one.text for one in given]
+    notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if is_weight_based(regimen) else ()
+    beside = [one.text for one in perturbations]
     title = " with ".join((regimen.sentence(exact=False), *beside)) + (
         "" if species.name == HUMAN else f" ({species.name})"
     )
-    title += f" (wiring: {wired.name})" if wired.name else ""
+    title += f" (wiring: {variant.name})" if variant.name else ""
     assumptions = (
         *notes,
         *assumption_about_salt(regimen),
         *assumption_about_adherence(regimen),
-        *cut_short(regimen, horizon),
-        *wired.notes,
+        *truncated_infusions(regimen, horizon),
+        *variant.notes,
     )
-    plain = species.name == HUMAN and not wired.name
+    plain = species.name == HUMAN and not variant.name
     written = (
-        " with ".join((regimen.sentence(), *beside)) if plain else _scenario_path(regimen, species, given, wired.name)
+        " with ".join((regimen.sentence(), *beside))
+        if plain
+        else _scenario_text(regimen, species, perturbations, variant.name)
     )
-    return Scenario(title, "", regimen, values, horizon, True, 1, written, assumptions, species.name, given, wired.name)
+    return Scenario(
+        title, "", regimen, values, horizon, True, 1, written, assumptions, species.name, perturbations, variant.name
+    )
 
 
-def _scenario_path(regimen: Regimen, species: Species, given: Iterable[AppliedPerturbation], wiring: str) -> str:
-    """A regimen and what is done beside it as the text of a scenario file, so that a run can be repeated."""
+def _scenario_text(
+    regimen: Regimen, species: Species, perturbations: Iterable[AppliedPerturbation], wiring: str
+) -> str:
+    """A regimen and its perturbations as the text of a scenario file, so that a run can be repeated."""
     lines = ["treatments:", *(f"  - {json.dumps(words)}" for words in regimen.sentences())]
     lines += [f"species: {species.name}", *([f"wiring: {wiring}"] if wiring else [])]
-    lines += ["person:", "  weight: 70 kg"] if species.name == HUMAN and per_kilogram(regimen) else []
-    phrases = [one.text for one in given]
+    lines += ["person:", "  weight: 70 kg"] if species.name == HUMAN and is_weight_based(regimen) else []
+    phrases = [one.text for one in perturbations]
     lines += ["perturbations:", *(f"  - {json.dumps(phrase)}" for phrase in phrases)] if phrases else []
     return "\n".join(lines) + "\n"
 
 
 def is_table(source: str | Path) -> bool:
-    """Whether an argument names a table of doses."""
+    """Whether an argument names a dose table."""
     return Path(source).suffix.lower() in TABLES
 
 
-def _refuse_source(source: object) -> None:
+def _check_source(source: object) -> None:
     if not isinstance(source, str | Path | Regimen):
         what = f"a scenario of type {type(source).__name__}"
         expected = "a sentence, a file, a Regimen or a Scenario"
         raise InputError(what, key="scenario", expected=expected, type_this='"racemic 0.5 mg/kg IV over 40 min"')
     if isinstance(source, str | Path) and is_table(source):
-        what = "this is a table of doses, not a scenario"
+        what = "this is a dose table, not a scenario"
         raise InputError(what, file=source, type_this=f"ketamech.simulate({str(source)!r})")
 
 

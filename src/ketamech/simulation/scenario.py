@@ -1,4 +1,4 @@
-"""A scenario: who is given what, which pathways are off, how long to look. A YAML file or one sentence."""
+"""A scenario: regimen, perturbations, parameter values and horizon of one patient, and its checks."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ TABLES = (".csv", ".tsv", ".dat", ".prn", ".nm", ".tab", ".txt")  # of tables of
 
 @dataclass(frozen=True)
 class Scenario:
-    """A checked scenario. `values`: parameters that differ (species, person, perturbations), canonical units.
+    """A checked scenario. `values` {parameter: value, canonical units} differ from the tables.
 
-    `horizon` in h. `perturbations` are what is done beside the treatment; those before 0 h start the look early.
+    `horizon` in h. `perturbations` are applied in addition to the treatment; those before 0 h start the simulation
+    early. With `control` the same patient is also simulated without the drug.
     """
 
     title: str
@@ -41,38 +42,38 @@ class Scenario:
 
     @property
     def perturbation_events(self) -> tuple[DoseEvent, ...]:
-        """What the perturbations put into which state, in order of time."""
+        """Dose events of the perturbations, in order of time."""
         found = [entry for given in self.perturbations for entry in given.events()]
         return tuple(sorted(found, key=lambda entry: float(entry.time)))
 
     def with_connectome(self, connectome: Path | None, receptors: Path | None) -> Scenario:
-        """The same scenario over a connectome, a receptor map or both from files; what it sets itself stays."""
+        """The scenario with a connectome, a receptor map or both from files; its own values take precedence."""
         named = [path for path in (connectome, receptors) if path]
         if not named:
             return self
-        note = f"brain areas are joined, or hold receptors, as {' and '.join(path.name for path in named)} says"
+        note = f"connectivity or receptor densities of brain areas from {' and '.join(path.name for path in named)}"
         values = {**load_connectome(connectome, receptors=receptors), **self.values}
         return replace(self, values=values, assumptions=(*self.assumptions, note))
 
     def steady_state_cycle(self, parameters: ParameterTable) -> tuple[Regimen, float]:
-        """What repeats itself before the start, and after how many hours (0: the start is drug-free)."""
+        """Regimen of the cycle that is repeated before the start, and its length (h; 0: a drug-free start)."""
         name = "expectancy.visit_gap"
-        return self.regimen.cycle(self.values.get(name, parameters[name].canonical))
+        return self.regimen.steady_state_cycle(self.values.get(name, parameters[name].canonical))
 
 
 def perturbation_parameters(
-    table: ParameterTable, species: Species, own: Mapping[str, float], given: Iterable[AppliedPerturbation]
+    table: ParameterTable, species: Species, own: Mapping[str, float], perturbations: Iterable[AppliedPerturbation]
 ) -> dict[str, float]:
-    """What differs from the tables: first the species, then what the scenario sets, then each perturbation."""
+    """Values that differ from the tables: of the species, then of the scenario (`own`), then of each perturbation."""
     values = {**species.canonical, **own}
-    for one in given:
+    for one in perturbations:
         values.update(one.values(table))
     return values
 
 
-def check_no_early_events(regimen: Regimen, given: Iterable[AppliedPerturbation]) -> None:
-    """A steady state has no time before its start at which anything could be given."""
-    early = [one for one in given if one.time < 0 and one.events()]
+def check_no_early_events(regimen: Regimen, perturbations: Iterable[AppliedPerturbation]) -> None:
+    """Raise InputError for a perturbation before the start of a regimen at steady state."""
+    early = [one for one in perturbations if one.time < 0 and one.events()]
     if early and any(treatment.at_steady_state for treatment in regimen.treatments):
         what = f"'{early[0].text}' comes before the start of a regimen at steady state"
         raise InputError(
@@ -87,27 +88,27 @@ def validate(
     horizon: float,
     species: Species | None = None,
 ) -> None:
-    """Refuse now, before anything is simulated or written, what cannot be given or would never be given."""
+    """Raise InputError for a regimen that cannot be given to the typical patient, or starts after the horizon (h)."""
     require_species_kinetics(regimen, species or load_species(HUMAN))
-    regimen.cycle(table["expectancy.visit_gap"].canonical)
+    regimen.steady_state_cycle(table["expectancy.visit_gap"].canonical)
     dose_events(regimen, table, values, horizon)
     for treatment in regimen.treatments:
         if treatment.start >= horizon:
             raise InputError(
-                f"{treatment.drug} would start at {treatment.start:g} h, after the {horizon:g} h that are looked at",
+                f"{treatment.drug} would start at {treatment.start:g} h, after the horizon of {horizon:g} h",
                 key="horizon",
                 expected="doses that start before the horizon",
                 type_this=f"horizon: {treatment.start / 24 + 28:.0f} days",
             )
 
 
-def per_kilogram(regimen: Regimen) -> bool:
-    """Whether a dose goes by body weight."""
+def is_weight_based(regimen: Regimen) -> bool:
+    """Whether a dose is per body weight."""
     return any("/kg" in treatment.unit for treatment in regimen.treatments)
 
 
 def assumption_about_salt(regimen: Regimen) -> tuple[str, ...]:
-    """What each mass is taken to be a mass of."""
+    """Notes on the salt to which each mass refers."""
     weighed = [treatment for treatment in regimen.treatments if treatment.amount is not None]
     named = dict.fromkeys((treatment.drug, treatment.salt) for treatment in weighed)
     words = {"base": "free base, no salt was named", "hydrochloride": "hydrochloride, as named"}
@@ -115,18 +116,18 @@ def assumption_about_salt(regimen: Regimen) -> tuple[str, ...]:
 
 
 def assumption_about_adherence(regimen: Regimen) -> tuple[str, ...]:
-    """What the typical person is spared and each of many is not."""
+    """Note on missed doses: they apply to virtual patients, but not to the typical patient."""
     by_chance = any(treatment.miss_probability for treatment in regimen.treatments)
-    return ("the typical person misses no dose by chance; --patients draws who does",) if by_chance else ()
+    return ("the typical patient misses no dose at random; virtual patients (--patients) do",) if by_chance else ()
 
 
-def cut_short(regimen: Regimen, horizon: float) -> tuple[str, ...]:
-    """Infusions that are still running where the look ends."""
+def truncated_infusions(regimen: Regimen, horizon: float) -> tuple[str, ...]:
+    """Notes on infusions that end after the horizon (h)."""
     found = []
     for treatment in regimen.treatments:
         starts = treatment.starts(horizon) if treatment.duration else []
         if starts and starts[-1] + treatment.lag + treatment.duration > horizon:
             end = duration_text(starts[-1] + treatment.lag + treatment.duration, exact=False)
-            look = duration_text(horizon, exact=False)
-            found.append(f"an infusion of {treatment.drug} that ends after {end} is looked at for {look} only")
+            simulated = duration_text(horizon, exact=False)
+            found.append(f"an infusion of {treatment.drug} that ends after {end} is simulated for {simulated} only")
     return tuple(found)

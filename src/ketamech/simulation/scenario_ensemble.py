@@ -1,4 +1,4 @@
-"""From a scenario and the values of patients to dose events, what was repeated before them, and an ensemble."""
+"""Dose events and ensembles of patients of a scenario."""
 
 from __future__ import annotations
 
@@ -29,56 +29,56 @@ class ScenarioEvents:
 
     @property
     def events(self) -> tuple[DoseEvent, ...]:
-        """Everything that enters from the lead time on, in order of time."""
+        """All dose events, also those before 0 h, in order of time."""
         return tuple(sorted((*self.doses, *self.perturbations), key=lambda entry: float(np.min(entry.time))))
 
-    def changed(self, change: Change) -> ScenarioEvents:
-        """The same with other doses, in the cycle too."""
+    def with_doses(self, change: Change) -> ScenarioEvents:
+        """The events with doses transformed by `change`, in the cycle too."""
         return replace(self, doses=tuple(change(self.doses)), cycle=tuple(change(self.cycle)))
 
 
 def events_of_scenario(
     scenario: Scenario, parameters: ParameterTable, values: Mapping[str, Quantity], until: float,
-    taken: AdherenceFunction | None = None,
+    adherence: AdherenceFunction | None = None,
 ) -> ScenarioEvents:  # fmt: skip
-    """What patients are given before `until` (h) whose parameters differ by `values` (canonical, also [patient]).
+    """Dose events before `until` (h) of patients; `values` {parameter: number or [patient], canonical units}.
 
-    Expectancy is among the doses unless the species has none. `taken` as in `entries`, for what is given from 0 h on.
+    Expectancy events are among the doses for humans only. `adherence` as in `dose_events`, for doses from 0 h on.
     """
     person = {**scenario.values, **values}
-    doses = felt(scenario.species, dose_events(scenario.regimen, parameters, person, until, taken))
+    doses = species_events(scenario.species, dose_events(scenario.regimen, parameters, person, until, adherence))
     repeated, length = scenario.steady_state_cycle(parameters)
-    cycle = felt(scenario.species, dose_events(repeated, parameters, person, length)) if length else ()
+    cycle = species_events(scenario.species, dose_events(repeated, parameters, person, length)) if length else ()
     return ScenarioEvents(doses, scenario.perturbation_events, cycle, length)
 
 
 def ensemble_of_scenario(
     model: Model, scenario: Scenario, values: Mapping[str, Quantity], size: int, until: float, *,
-    taken: AdherenceFunction | None = None, change: Change | None = None,
+    adherence: AdherenceFunction | None = None, change: Change | None = None,
 ) -> Ensemble:  # fmt: skip
-    """`size` patients of a scenario whose parameters differ by `values`; arguments as in `events_of_scenario`.
+    """`size` patients of a scenario; arguments as in `events_of_scenario`.
 
-    `change` is done to their doses, see `ScenarioEvents.changed`.
+    `change` transforms their doses, see `ScenarioEvents.with_doses`.
     """
-    given = events_of_scenario(scenario, model.parameters, values, until, taken)
-    given = given.changed(change) if change else given
+    given = events_of_scenario(scenario, model.parameters, values, until, adherence)
+    given = given.with_doses(change) if change else given
     own = {**scenario.values, **values}
     return Ensemble.of(model, own, given.events, size, cycle=given.cycle, length=given.length)
 
 
-def felt(species: str, given: tuple[DoseEvent, ...]) -> tuple[DoseEvent, ...]:
-    """What enters, without the hopes that no animal has."""
-    return given if species == HUMAN else without_expectancy(given)
+def species_events(species: str, events: tuple[DoseEvent, ...]) -> tuple[DoseEvent, ...]:
+    """Dose events of a species: without expectancy events, which apply to humans only."""
+    return events if species == HUMAN else without_expectancy(events)
 
 
-def without_expectancy(given: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
-    """What enters, without expectancy."""
-    return tuple(entry for entry in given if not entry.compartment.startswith("expectancy."))
+def without_expectancy(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
+    """Dose events without expectancy events."""
+    return tuple(entry for entry in events if not entry.compartment.startswith("expectancy."))
 
 
-def untreated(given: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
-    """Hopes, and challenges such as an operation unless nothing but challenges is given."""
-    hopes = tuple(entry for entry in given if entry.compartment.startswith("expectancy."))
+def control_events(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
+    """Dose events of the control: expectancy, and challenges such as an operation unless all events are challenges."""
+    expectancy = tuple(entry for entry in events if entry.compartment.startswith("expectancy."))
     challenges = {drug.compartment for drug in DRUGS if not drug.carries_expectancy}
-    kept = tuple(entry for entry in given if entry in hopes or entry.compartment in challenges)
-    return hopes if len(kept) == len(given) else kept
+    kept = tuple(entry for entry in events if entry in expectancy or entry.compartment in challenges)
+    return expectancy if len(kept) == len(events) else kept

@@ -1,4 +1,4 @@
-"""A scenario file -> a checked scenario; every complaint names file, line and key."""
+"""Reads a scenario file into a checked scenario; every error names file, line and key."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ketamech.core import InputError
 from ketamech.core.yaml_lines import Path_, read_yaml, read_yaml_text
 from ketamech.dosing.applied_perturbation import AppliedPerturbation, read_perturbation, read_perturbations
 from ketamech.dosing.drugs import drug, route
-from ketamech.dosing.parse import duration
-from ketamech.dosing.parse_errors import shown
+from ketamech.dosing.parse import parse_duration
+from ketamech.dosing.parse_errors import shorten_text
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.sentence import Sentence, parse_sentence
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
@@ -27,12 +27,12 @@ from ketamech.simulation.scenario import (
     assumption_about_adherence,
     assumption_about_salt,
     check_no_early_events,
-    cut_short,
-    per_kilogram,
+    is_weight_based,
     perturbation_parameters,
+    truncated_infusions,
     validate,
 )
-from ketamech.simulation.scenario_schema import ScenarioFile, TreatmentKeys
+from ketamech.simulation.scenario_schema import SCENARIO_FILE, ScenarioFile, TreatmentKeys
 from ketamech.simulation.validation_errors import to_input_error
 
 
@@ -40,9 +40,9 @@ def scenario_from_file(
     path: Path, table: ParameterTable, species: str | None = None, added: tuple[str, ...] = (),
     wiring: str | None = None,
 ) -> Scenario:  # fmt: skip
-    """The scenario of a YAML file, with perturbations `added`, in a `wiring` perhaps.
+    """The scenario of a YAML file, with `added` perturbations and an optional model variant (`wiring`).
 
-    Raises BadInput with file, line and key.
+    Raises InputError with file, line and key.
     """
     content, lines = read_yaml(path)
     parsed = _validated(content, lines, path)
@@ -53,14 +53,14 @@ def scenario_from_file(
 
 
 def keys_from_text(text: str, name: str) -> ScenarioFile:
-    """The keys of a scenario whose YAML text is at hand; `name` stands for the file in errors. Raises BadInput."""
+    """The keys of a scenario in YAML text; `name` replaces the file name in errors. Raises InputError."""
     path = Path(name)
     content, lines = read_yaml_text(text, path)
     return _validated(content, lines, path)
 
 
 def scenario_from_text(text: str, table: ParameterTable, name: str) -> Scenario:
-    """The scenario of a YAML text. Raises BadInput with line and key."""
+    """The scenario of a YAML text; `name` replaces the file name in errors. Raises InputError with line and key."""
     path = Path(name)
     content, lines = read_yaml_text(text, path)
     return scenario_from_keys(_validated(content, lines, path), table, path, lines, source=text)
@@ -70,14 +70,14 @@ def _validated(content: Mapping[str, object], lines: Mapping[Path_, int], path: 
     try:
         return ScenarioFile.model_validate({key: value for key, value in content.items() if value is not None})
     except ValidationError as problem:
-        raise to_input_error(problem.errors(), path, lines) from None
+        raise to_input_error(problem.errors(), path, lines, SCENARIO_FILE) from None
 
 
 def scenario_from_keys(
     parsed: ScenarioFile, table: ParameterTable, path: Path, lines: Mapping[Path_, int], *, source: str = "",
     species: str | None = None, added: tuple[str, ...] = (), wiring: str | None = None,
 ) -> Scenario:  # fmt: skip
-    """The checked scenario of keys that are well-formed. `lines` may be empty where there was no file."""
+    """The checked scenario of valid keys. `lines` may be empty where there is no file. Raises InputError."""
     sentences = [_sentence(given, i, path, lines) for i, given in enumerate(parsed.treatments)]
     first_day = 0 if any(sentence.names_day_zero for sentence in sentences) else 1
     listed = [
@@ -91,8 +91,8 @@ def scenario_from_keys(
     wired = _wiring(parsed.wiring if wiring is None else wiring, table, path, lines)
     own = {**wired.parameter_values, **OverrideReader(path, lines, table, animal.name).all(parsed)}
     values = perturbation_parameters(table, animal, own, given)
-    if per_kilogram(regimen) and "person.weight" not in values:
-        raise _check_weight(path, lines)
+    if is_weight_based(regimen) and "person.weight" not in values:
+        raise _missing_weight_error(path, lines)
     horizon = _horizon(parsed.horizon, path, lines) if parsed.horizon else min(regimen.horizon(), MAX_HORIZON_H)
     try:
         validate(regimen, table, values, horizon, animal)
@@ -108,11 +108,11 @@ def scenario_from_keys(
         horizon,
         parsed.control,
         parsed.seed,
-        _written(source or parsed.text(), parsed, species, added, wired.name),
+        _source_text(source or parsed.text(), parsed, species, added, wired.name),
         (
             *assumption_about_salt(regimen),
             *assumption_about_adherence(regimen),
-            *cut_short(regimen, horizon),
+            *truncated_infusions(regimen, horizon),
             *wired.notes,
         ),
         animal.name,
@@ -121,8 +121,8 @@ def scenario_from_keys(
     )
 
 
-def _written(text: str, parsed: ScenarioFile, species: str | None, added: tuple[str, ...], wiring: str) -> str:
-    """The text of the file with what was added outside it, where the file has no such key of its own."""
+def _source_text(text: str, parsed: ScenarioFile, species: str | None, added: tuple[str, ...], wiring: str) -> str:
+    """The text of the file with options that were given outside it, where the file has no such key."""
     text = text.rstrip("\n") + "\n"
     if species and "species" not in parsed.model_fields_set:
         text += f"species: {species}\n"
@@ -150,8 +150,8 @@ def _wiring(name: str, table: ParameterTable, path: Path, lines: Mapping[Path_, 
 def _perturbations(
     parsed: ScenarioFile, sentences: list[Sentence], added: tuple[str, ...], path: Path, lines: Mapping[Path_, int]
 ) -> tuple[AppliedPerturbation, ...]:
-    """What is done beside the treatment: in sentences "... with ...", in the list of the file, and what is added."""
-    said = [phrase for sentence in sentences for phrase in sentence.beside]
+    """Perturbations of sentences ("... with ..."), of the list in the file, and those added."""
+    said = [phrase for sentence in sentences for phrase in sentence.perturbations]
     listed: list[AppliedPerturbation] = []
     for i, phrase in enumerate(parsed.perturbations if isinstance(parsed.perturbations, list) else []):
         try:
@@ -173,7 +173,7 @@ def _sentence(given: str | TreatmentKeys, i: int, path: Path, lines: Mapping[Pat
             route(drug(given.drug), given.route)
         return parse_sentence(given if isinstance(given, str) else given.sentence())
     except InputError as problem:
-        raise _of_treatment(problem, given, i, path, lines) from None
+        raise _treatment_error(problem, given, i, path, lines) from None
 
 
 def _treatments(
@@ -182,10 +182,10 @@ def _treatments(
     try:
         return sentence.treatments(first_day)
     except InputError as problem:
-        raise _of_treatment(problem, given, i, path, lines) from None
+        raise _treatment_error(problem, given, i, path, lines) from None
 
 
-def _of_treatment(
+def _treatment_error(
     problem: InputError, given: str | TreatmentKeys, i: int, path: Path, lines: Mapping[Path_, int]
 ) -> InputError:
     """The error about a treatment of the list, at its line and key."""
@@ -195,7 +195,7 @@ def _of_treatment(
 
 
 def _field(given: TreatmentKeys, problem: InputError) -> str | None:
-    """The key of a spelled-out dose that an error is about: the one it names, or whose words it quotes."""
+    """The key of a spelled-out treatment that an error is about: the one it names, or whose text it quotes."""
     if problem.key in TreatmentKeys.model_fields:
         return problem.key
     quoted = problem.what.split(" in '")[0]
@@ -206,7 +206,7 @@ def _field(given: TreatmentKeys, problem: InputError) -> str | None:
 def _offending_treatment(
     regimen: Regimen, table: ParameterTable, values: Mapping[str, float], horizon: float, species: Species
 ) -> int:
-    """The treatment with which the list first becomes impossible: every longer list is refused too."""
+    """Index of the treatment with which the list becomes invalid: every longer list is invalid too."""
 
     def refused(n: int) -> bool:
         try:
@@ -231,13 +231,13 @@ def _with_location(problem: InputError, path: Path, line: int | None, key: str |
     )
 
 
-def _check_weight(path: Path, lines: Mapping[Path_, int]) -> InputError:
+def _missing_weight_error(path: Path, lines: Mapping[Path_, int]) -> InputError:
     return InputError(
         "a dose per kilogram needs a body weight",
         file=path,
         line=lines.get(("person", "weight")) or lines.get(("person",)) or lines.get(("treatments",)),
         key="person.weight",
-        expected="the weight of this person",
+        expected="the weight of this patient",
         type_this="person:\n          weight: 70 kg",
     )
 
@@ -245,10 +245,10 @@ def _check_weight(path: Path, lines: Mapping[Path_, int]) -> InputError:
 def _horizon(text: str, path: Path, lines: Mapping[Path_, int]) -> float:
     expected = "between 1 h and 2 years, e.g. 28 days, 3 months, 1 year"
     try:
-        hours = duration(text)
+        hours = parse_duration(text)
     except InputError:
         hours = math.nan
     if not 1.0 <= hours <= MAX_HORIZON_H:
-        what = f"'{shown(text)}' is not a usable horizon"
+        what = f"'{shorten_text(text)}' is not a valid horizon"
         raise InputError(what, file=path, line=lines.get(("horizon",)), key="horizon", expected=expected)
     return hours

@@ -11,13 +11,21 @@ import xarray as xr
 
 from ketamech.core import InputError, SolverError
 from ketamech.dosing.regimen import Regimen
-from ketamech.simulation.ensemble import Subject, output_times, run
+from ketamech.simulation.ensemble import Subject, output_times, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.scenario_ensemble import events_of_scenario, felt, untreated
+from ketamech.simulation.scenario_ensemble import control_events, events_of_scenario, species_events
 
-__all__ = ["as_scenario", "felt", "scenario_attributes", "simulate", "subjects", "times_of_scenario", "untreated"]
+__all__ = [
+    "as_scenario",
+    "control_events",
+    "scenario_attributes",
+    "simulate",
+    "species_events",
+    "subjects",
+    "times_of_scenario",
+]
 
 MINUTE = 1 / 60
 
@@ -48,7 +56,7 @@ def subjects(scenario: Scenario, model: Model) -> list[Subject]:
     treated = events_of_scenario(scenario, model.parameters, {}, scenario.horizon)
     found = [("treated", treated)]
     if scenario.control:
-        found.append(("control", treated.changed(untreated)))
+        found.append(("control", treated.with_doses(control_events)))
     return [Subject(name, given.events, scenario.values, given.cycle, given.length) for name, given in found]
 
 
@@ -74,7 +82,9 @@ def simulate(
     chosen = model or load_model(announce=progress)
     asked = as_scenario(scenario, chosen, species, perturbations, wiring, times)
     both = subjects(asked, chosen)
-    curves = run(chosen, both, times_of_scenario(asked, both[0]) if times is None else np.array(times, dtype=float))
+    curves = run_subjects(
+        chosen, both, times_of_scenario(asked, both[0]) if times is None else np.array(times, dtype=float)
+    )
     bad = [str(reason) for reason in curves.solve_status.values if reason != "ok"]
     if bad:
         raise SolverError(f"the scenario could not be solved: {bad[0]}")

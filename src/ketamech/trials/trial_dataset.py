@@ -1,4 +1,4 @@
-"""A trial that was held, and the Dataset of it."""
+"""The state of a simulated trial, and the Dataset of its results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ketamech.parameters import ParameterTable
 from ketamech.trials.decision_rules import DecisionRules, Scores
 from ketamech.trials.design import Trial
 from ketamech.trials.dropout import dropout_times, missed_visits
-from ketamech.trials.enrolment import Enrolled
+from ketamech.trials.enrolment import Enrolment
 from ketamech.trials.rating_model import RatingModel
 from ketamech.trials.trial_dosing import TrialDosing
 
@@ -22,18 +22,19 @@ MOLAR_MASS, GRAMS = "drug.ketamine_molar_mass", 1e9  # canonical kg/umol to g/mo
 
 @dataclass
 class TrialState:
-    """Persons [person] of several replicates under way: `values` [person, time, output] at `times` [person, time] (h).
+    """Patients of several replicates during a trial: `values` [patient, time, output] at `times` [patient, time] (h).
 
-    The first times are the visits (`hours`), the others the moments at which exposure is read; `planned` [time].
+    The first times are the visits (`hours` [patient, visit]), the others the times at which exposure is recorded;
+    `planned` [time] (h). Random numbers as in `Enrolment`.
     """
 
     trial: Trial
     rating: RatingModel
-    treating: TrialDosing
-    deciding: DecisionRules
+    dosing: TrialDosing
+    decisions: DecisionRules
     hours: np.ndarray
-    z: np.ndarray
-    sizes: np.ndarray
+    rating_normals: np.ndarray
+    fluctuation_normals: np.ndarray
     dropout_uniforms: np.ndarray
     planned: np.ndarray
     times: np.ndarray
@@ -42,15 +43,20 @@ class TrialState:
 
     @classmethod
     def create(
-        cls, trial: Trial, enrolled: Sequence[Enrolled], rating: RatingModel, treating: TrialDosing, moments: np.ndarray
+        cls,
+        trial: Trial,
+        enrolled: Sequence[Enrolment],
+        rating: RatingModel,
+        dosing: TrialDosing,
+        exposure_times: np.ndarray,
     ) -> TrialState:
-        """Everybody before the first dose."""
+        """All patients before the first dose; `exposure_times` [period, time] (h)."""
         hours = np.concatenate([e.hours for e in enrolled])
-        lots = np.concatenate([e.rerandomisation_uniforms for e in enrolled])
-        planned = np.concatenate([[hour for _, hour, _ in trial.visit_schedule], moments.ravel()])
-        times = np.hstack([hours, np.tile(moments.ravel(), (len(hours), 1))])
+        uniforms = np.concatenate([e.rerandomisation_uniforms for e in enrolled])
+        planned = np.concatenate([[hour for _, hour, _ in trial.visit_schedule], exposure_times.ravel()])
+        times = np.hstack([hours, np.tile(exposure_times.ravel(), (len(hours), 1))])
         return cls(
-            trial, rating, treating, DecisionRules(trial, treating, lots), hours,
+            trial, rating, dosing, DecisionRules(trial, dosing, uniforms), hours,
             np.concatenate([e.rating_normals for e in enrolled]),
             np.concatenate([e.fluctuation_normals for e in enrolled]),
             np.concatenate([e.dropout_uniforms for e in enrolled]),
@@ -61,20 +67,22 @@ class TrialState:
 
     @property
     def missing(self) -> np.ndarray:
-        """Visits that are not held [person, visit]."""
+        """Mask of visits that are not held [patient, visit]."""
         return missed_visits(self.trial, self.dropout_uniforms)
 
     def true_scores(self) -> Scores:
-        """Scores without error so far."""
+        """Scores without error so far, by scale [patient, visit]."""
         return self.rating.true_scores(self.values[:, : self.hours.shape[1]])
 
     def scores(self) -> Scores:
-        """What has been rated so far."""
-        return self.rating.rated_scores(self.true_scores(), self.z, self.sizes, self.hours, self.missing)
+        """Scores with error so far, by scale [patient, visit]."""
+        return self.rating.rated_scores(
+            self.true_scores(), self.rating_normals, self.fluctuation_normals, self.hours, self.missing
+        )
 
     def exposures(self) -> dict[str, tuple[np.ndarray, str]]:
         """Peaks and areas over the first day of each period (the larger peak, the sum of areas), with their units."""
-        count, grams = self.hours.shape[1], self.treating.model.parameters[MOLAR_MASS].canonical * GRAMS
+        count, grams = self.hours.shape[1], self.dosing.model.parameters[MOLAR_MASS].canonical * GRAMS
         periods = self.trial.periods
         shape = (len(self.hours), periods, -1)
         times = self.times[:, count:].reshape(shape)
@@ -90,12 +98,12 @@ class TrialState:
         return self.values[:, :, self.rating.outputs.index(name)]
 
 
-def dataset(held: TrialState, enrolled: Sequence[Enrolled], seed: int) -> xr.Dataset:
+def dataset(state: TrialState, enrolled: Sequence[Enrolment], seed: int) -> xr.Dataset:
     """Dims (replicate, patient, visit); see `run_trial`."""
-    trial, scores = held.trial, held.scores()
+    trial, scores = state.trial, state.scores()
     shape = (len(enrolled), trial.patients)
-    left, why = dropout_times(trial, held.dropout_uniforms, held.hours, scores)
-    gone = held.hours > left[:, None]
+    left, why = dropout_times(trial, state.dropout_uniforms, state.hours, scores)
+    gone = state.hours > left[:, None]
     by_patient, by_visit = ("replicate", "patient"), ("replicate", "patient", "visit")
     variables: dict[str, Any] = {}
 
@@ -104,41 +112,41 @@ def dataset(held: TrialState, enrolled: Sequence[Enrolled], seed: int) -> xr.Dat
         attributes = {key: word for key, word in (("units", unit), ("long_name", about)) if word}
         variables[name] = (dims, values.reshape(*shape, *values.shape[1:]), attributes)
 
-    truths = held.true_scores()
+    truths = state.true_scores()
     for name, scale in trial.scales.items():
         put(name, np.where(gone, np.nan, scores[name]), scale.unit, f"{name} as rated")
-        put(f"true_{name}", truths[name], scale.unit, f"{name} without error, had nobody left")
-    put("visit_time", held.hours, "h", "when the visit was held")
-    put("arm", _arms(held, enrolled), about="what the person is on at the visit")
-    put("stratum", np.concatenate([e.stratum for e in enrolled]).astype(str), about="within which was randomised")
-    put("decision", held.deciding.decision.astype(str), about="what was last decided of the doses")
-    put("decided_at", held.deciding.decided_at, "h", "when doses were last changed by a decision")
-    put("rescued_at", held.deciding.rescued_at, "h", "when rescue began")
-    put("left", np.where(np.isfinite(left), left, np.nan), "h", "when the person left the trial")
-    put("why_left", why.astype(str), about="why the person left the trial")
-    put("solve_status", held.status.astype(str), about="how the solve ended")
-    taken = [mask & (time <= left) for time, mask in held.treating.given]
+        put(f"true_{name}", truths[name], scale.unit, f"{name} without error and without dropout")
+    put("visit_time", state.hours, "h", "time of the visit")
+    put("arm", _arms(state, enrolled), about="arm of the patient at the visit")
+    put("stratum", np.concatenate([e.stratum for e in enrolled]).astype(str), about="stratum of the randomisation")
+    put("decision", state.decisions.decision.astype(str), about="last decision about the doses")
+    put("decided_at", state.decisions.decided_at, "h", "time of the last change of doses by a decision")
+    put("rescued_at", state.decisions.rescued_at, "h", "start of rescue treatment")
+    put("left", np.where(np.isfinite(left), left, np.nan), "h", "time at which the patient left the trial")
+    put("why_left", why.astype(str), about="reason for leaving the trial")
+    put("solve_status", state.status.astype(str), about="status of the solver")
+    taken = [mask & (time <= left) for time, mask in state.dosing.doses_taken]
     doses = np.sum(taken, axis=0, dtype=int) if taken else np.zeros(len(left), dtype=int)
-    put("doses_given", doses, "1", "doses taken before the person left")
-    for name, (values, unit) in held.exposures().items():
+    put("doses_given", doses, "1", "doses taken before the patient left")
+    for name, (values, unit) in state.exposures().items():
         put(name, values, unit)
-    _covariates(put, enrolled, held.treating.model.parameters)
+    _covariates(put, enrolled, state.dosing.model.parameters)
     primary = trial.primary[0]
     if primary in scores:
         put("base", scores[primary][:, 0], trial.scales[primary].unit, f"{primary} at baseline")
     return xr.Dataset(variables, _coordinates(trial, enrolled), _attributes(trial, seed))
 
 
-def _arms(held: TrialState, enrolled: Sequence[Enrolled]) -> np.ndarray:
-    """Name of the arm of each person at each visit: in a crossover that of the period."""
-    trial = held.trial
+def _arms(state: TrialState, enrolled: Sequence[Enrolment]) -> np.ndarray:
+    """Name of the arm of each patient at each visit [patient, visit]: in a crossover that of the period."""
+    trial = state.trial
     names, sequences = np.array([arm.name for arm in trial.arms]), np.array(trial.sequences)
     sequence = np.concatenate([e.arm_sequence for e in enrolled])
     return names[sequences[sequence][:, [period for _, _, period in trial.visit_schedule]]]
 
 
-def _covariates(put: Any, enrolled: Sequence[Enrolled], parameters: ParameterTable) -> None:
-    """Who the persons are, in the units of the parameter tables; what is no parameter is a number alone."""
+def _covariates(put: Any, enrolled: Sequence[Enrolment], parameters: ParameterTable) -> None:
+    """Covariates of the patients, in the units of the parameter tables; dimensionless where there is no parameter."""
     tables = [e.people.table().drop(columns="person") for e in enrolled]
     for name in [c for c in map(str, tables[0]) if c.startswith("person.") or "." not in c]:
         unit = parameters[name].unit if name in parameters else "1"
@@ -146,7 +154,7 @@ def _covariates(put: Any, enrolled: Sequence[Enrolled], parameters: ParameterTab
         put(name.removeprefix("person."), values, unit, name.removeprefix("person.").replace("_", " "))
 
 
-def _coordinates(trial: Trial, enrolled: Sequence[Enrolled]) -> dict[str, Any]:
+def _coordinates(trial: Trial, enrolled: Sequence[Enrolment]) -> dict[str, Any]:
     labels = [f"period {p + 1}: {v.name}" if trial.washout else v.name for v, _, p in trial.visit_schedule]
     return {
         "replicate": [e.number for e in enrolled],

@@ -18,7 +18,7 @@ from ketamech.exchange.dose_inference.infer_visits import infer_visits
 from ketamech.exchange.dose_inference.input_profile import ROUNDING, TIME_TOLERANCE, InputProfile
 from ketamech.exchange.dose_inference.route_templates import BELIEF, SESSION_TOLERANCE, RouteTemplate, route_templates
 from ketamech.parameters import HUMAN, ParameterTable
-from ketamech.simulation.scenario_ensemble import felt
+from ketamech.simulation.scenario_ensemble import species_events
 
 DIGITS = 12  # of an amount: what is left of a number that was converted, written and read again
 EXPECTED = "doses as KetaMech writes them"
@@ -45,7 +45,7 @@ def infer_regimen(
     beliefs = list(found.amounts.get(BELIEF, ()))
     regimen = Regimen(infer_schedules(infer_visits(merge_contiguous(doses), beliefs, gap)))
     apart = InputProfile.of(
-        felt(species, dose_events(regimen, parameters, values, MAX_HORIZON_H + 1))
+        species_events(species, dose_events(regimen, parameters, values, MAX_HORIZON_H + 1))
     ).first_difference(found)
     if apart:
         raise InputError(f"no regimen puts in what enters {apart}", expected=EXPECTED)

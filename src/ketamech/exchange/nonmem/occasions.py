@@ -78,7 +78,7 @@ class Occasion:
         """
         try:
             steady = tuple(record.treatment() for record in (*self.records, *self.past) if record.ss)
-            repeated, length = Regimen(steady).cycle(visit_gap)
+            repeated, length = Regimen(steady).steady_state_cycle(visit_gap)
             length = length or (CYCLE if self.constant else 0.0)
             running = tuple(constant_infusion(record, length).treatment() for record in self.constant)
         except InputError as problem:

@@ -28,10 +28,10 @@ from ketamech.simulation.scenario import (
     Scenario,
     assumption_about_adherence,
     assumption_about_salt,
-    per_kilogram,
+    is_weight_based,
     validate,
 )
-from ketamech.simulation.scenario_ensemble import felt
+from ketamech.simulation.scenario_ensemble import species_events
 
 STATUS = "solve_status"
 DOSING = (
@@ -60,7 +60,7 @@ def _scenario(table: DoseTable, subject: DoseTableSubject, occasion: Occasion, p
     horizon = _horizon(occasion, regimen)
     check_solvable(regimen, parameters, subject, occasion, horizon)
     weight = parameters["person.weight"]
-    assumed = per_kilogram(regimen) and "person.weight" not in subject.values
+    assumed = is_weight_based(regimen) and "person.weight" not in subject.values
     notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if assumed else ()
     title = table.path.stem if len(table.subjects) == 1 else f"{table.path.stem}, ID {subject.name}"
     found = Scenario(
@@ -109,7 +109,7 @@ def _cycle(
         return (), 0.0
     assert occasion.start is not None
     try:
-        repeated = felt(subject.species, dose_events(rhythms, parameters, values, length))
+        repeated = species_events(subject.species, dose_events(rhythms, parameters, values, length))
         running = [e for e in dose_events(constant, parameters, values, length) if e.compartment != BELIEF]
     except InputError as problem:
         raise occasion.start.with_location(problem) from None
@@ -178,7 +178,7 @@ def _course(subject: DoseTableSubject, stay: Occasion, model: Model) -> Subject:
     repeated, length = _cycle(subject, stay, parameters)
     wait = wait_of(stay)
     horizon = (stay.last or 0.0) + 1e-6
-    entering = felt(subject.species, dose_events(regimen, parameters, subject.values, horizon))
+    entering = species_events(subject.species, dose_events(regimen, parameters, subject.values, horizon))
     given = tuple(replace(entry, time=entry.time + wait) for entry in entering)
     return Subject(subject.name, given, subject.values, repeated, length)
 

@@ -1,4 +1,4 @@
-"""Power and sample size by simulation: smaller trials drawn out of large ones."""
+"""Power and sample size by simulation: smaller trials are subsamples of large ones."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def _unidentified(rated: _Ratings) -> str:
     """Why the model cannot be fitted at all; empty where it can."""
     people, coefficients = len(set(rated.patient)), rated.design.shape[1]
     if not people or not rated.others:
-        return "nobody is rated after baseline"
+        return "no patient is rated after baseline"
     if np.linalg.matrix_rank(rated.design) < coefficients:
         return f"{people} patients do not determine {coefficients} coefficients"
     seen = np.zeros((people, len(rated.visits)))
