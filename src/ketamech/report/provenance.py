@@ -81,15 +81,6 @@ def _with_papers(found: Mapping[str, Any], model: Model) -> dict[str, str]:
     return {f"ketamech {name}": text for name, text in flat(found).items()} | {PAPERS: " ".join(papers_behind(model))}
 
 
-def papers_behind(model: Model) -> list[str]:
-    """Keys of the papers behind every parameter of the equations that is neither set nor assumed."""
-    from ketamech.evidence import load_evidence
-
-    rows = (model.parameters[name] for name in model.layout.parameter_names)
-    ids = [one for row in rows if row.status not in ("set", "assumed") for one in row.evidence]
-    return [paper.key for paper in load_evidence().cite(ids)]
-
-
 def papers_of_run(curves: xr.Dataset, scenario: Scenario, model: Model) -> list[str]:
     """Keys of the papers behind the parameters that shaped the curves of a scenario."""
     from ketamech.evidence import load_evidence
@@ -98,6 +89,15 @@ def papers_of_run(curves: xr.Dataset, scenario: Scenario, model: Model) -> list[
 
     told = describe_run(scenario, model)
     ids = cited_evidence(used_parameters(curves, told, model), told, model)
+    return [paper.key for paper in load_evidence().cite(ids)]
+
+
+def papers_behind(model: Model) -> list[str]:
+    """Keys of the papers behind every parameter of the equations that is neither set nor assumed."""
+    from ketamech.evidence import load_evidence
+
+    rows = (model.parameters[name] for name in model.layout.parameter_names)
+    ids = [one for row in rows if row.status not in ("set", "assumed") for one in row.evidence]
     return [paper.key for paper in load_evidence().cite(ids)]
 
 
