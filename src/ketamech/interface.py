@@ -290,23 +290,23 @@ class Results:
 
 def attribute(
     scenario: CheckedScenario | Regimen | Path | str, *, model: CompiledModel | None = None,
-    outcomes: str | None = None, draws: int = attribution.DRAWS, seed: int = 1, threads: int | None = None,
+    endpoints: str | None = None, draws: int = attribution.DRAWS, seed: int = 1, threads: int | None = None,
 ) -> attribution.Attribution:  # fmt: skip
-    """Contribution of each pathway to the outcomes of a scenario: Shapley values, loss when off, effect alone.
+    """Contribution of each pathway to the endpoints of a scenario: Shapley values, loss when off, effect alone.
 
-    `outcomes`: endpoints joined by ";", e.g. "mood.madrs at 24 h" (default: the shipped list). `draws` of the posterior
-    give 95 % intervals. `.table` has one row per outcome and pathway, `.totals` one per outcome. Raises InputError if
-    no pathway is on or no outcome lies before the horizon.
+    `endpoints` are joined by ";", e.g. "mood.madrs at 24 h" (default: the shipped list). `draws` of the posterior give
+    95 % intervals. `.table` has one row per endpoint and pathway, `.totals` one per endpoint. Raises InputError if no
+    pathway is on or no endpoint lies before the horizon.
     """
     chosen = model or load_model()
     asked = as_scenario(scenario, chosen)
     return attribution.attribute(
-        chosen, asked, wanted=outcomes, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1
+        chosen, asked, wanted=endpoints, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1
     )
 
 
 def sensitivity(
-    scenario: CheckedScenario | Regimen | Path | str, outcomes: str = "mood.madrs at 24 h", *,
+    scenario: CheckedScenario | Regimen | Path | str, endpoints: str = "mood.madrs at 24 h", *,
     method: Literal["tornado", "morris", "sobol"] = "tornado", model: CompiledModel | None = None,
     parameters: Sequence[str] | None = None, size: int | None = None, seed: int = 1, threads: int | None = None,
 ) -> pd.DataFrame:  # fmt: skip
@@ -314,13 +314,13 @@ def sensitivity(
 
     `method`: "tornado" (one at a time, 5th and 95th percentile), "morris" (`size` trajectories, default 20) or "sobol"
     (`size` base points, a power of 2, default 1024). `parameters`: names of parameters or stages (default: all with a
-    spread). One row per outcome and parameter, the most influential first. Raises InputError, UnknownNameError.
+    spread). One row per endpoint and parameter, the most influential first. Raises InputError, UnknownNameError.
     """
     chosen = model or load_model()
     asked = as_scenario(scenario, chosen)
     rows = sensitivity_analysis.varied_parameters(chosen, parameters, asked.values)
-    endpoints = sensitivity_analysis.parse_endpoints(outcomes, chosen)
-    problem = sensitivity_analysis.SensitivityProblem(chosen, asked, endpoints, rows, threads or os.cpu_count() or 1)
+    parsed = sensitivity_analysis.parse_endpoints(endpoints, chosen)
+    problem = sensitivity_analysis.SensitivityProblem(chosen, asked, parsed, rows, threads or os.cpu_count() or 1)
     if method == "tornado":
         return sensitivity_analysis.tornado(problem)
     if method == "morris":
@@ -331,25 +331,25 @@ def sensitivity(
 
 
 def calibrate(
-    model: CompiledModel | None = None, *, parameters: Sequence[str] | None = None, points: int = 600, draws: int = 200,
-    persons: int = calibration.PERSONS, seed: int = 1, threads: int | None = None,
+    model: CompiledModel | None = None, *, parameters: Sequence[str] | None = None, design_points: int = 600,
+    draws: int = 200, patients: int = calibration.PERSONS, seed: int = 1, threads: int | None = None,
     progress: Callable[[int, str], None] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Estimate parameters on the published trials of data/calibration; takes hours with the default numbers.
 
-    `parameters`: some of those of data/calibration/parameters.csv (default: all). `points`: simulated points to which
-    the surrogate is fitted; `persons` in each arm of each trial. `progress` receives a count and the present step.
+    `parameters`: some of those of data/calibration/parameters.csv (default: all). `design_points`: simulations to which
+    the surrogate is fitted, with `patients` in each arm of each trial. `progress` receives a count and the step.
     Returns `draws` of the posterior, one row per draw and one column per parameter, in the units of the parameter
     tables (`attrs["units"]`); `attrs` also holds `effective_size` and `emulator_error`. Raises UnknownNameError for a
     parameter that is not estimated.
     """
     import pandas as pd
 
-    task = calibration.calibration(model, persons=persons, threads=threads)
+    task = calibration.calibration(model, persons=patients, threads=threads)
     task = task if parameters is None else calibration.chosen(parameters, task)
     tell = progress or (lambda done, step: None)
     design = DesignPoints(task, seed)
-    emulator = QuadraticEmulator.fitted(*design.near(points, tell))
+    emulator = QuadraticEmulator.fitted(*design.near(design_points, tell))
     posterior = sample_posterior(design, emulator, draws, tell, seed=seed)
     names = [one.name for one in task.estimated]
     table = pd.DataFrame(calibration.in_table_units(task, posterior.draws), columns=names)

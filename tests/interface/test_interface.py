@@ -163,5 +163,10 @@ def test_sensitivity_and_attribution_read_a_sentence(public):
     assert list(table["parameter"]) == ["mood.habenula_weight"]
     with pytest.raises(InputError, match="no method 'sobel'"):
         km.sensitivity(SENTENCE, model=public, method="sobel")
-    found = km.attribute(SENTENCE, model=public, outcomes="mood.madrs at 24 h", draws=0)
+    found = km.attribute(SENTENCE, model=public, endpoints="mood.madrs at 24 h", draws=0)
     assert set(found.table["outcome"]) == {"mood.madrs at 24 h"}
+
+
+def test_calibration_refuses_a_parameter_that_is_not_estimated(public):
+    with pytest.raises(UnknownNameError, match="'mood.madrs' is not estimated"):
+        km.calibrate(public, parameters=["mood.madrs"])
