@@ -168,5 +168,5 @@ def test_sensitivity_and_attribution_read_a_sentence(public):
 
 
 def test_calibration_refuses_a_parameter_that_is_not_estimated(public):
-    with pytest.raises(UnknownNameError, match="'mood.madrs' is not estimated"):
+    with pytest.raises(UnknownNameError, match=r"'mood\.madrs' is not estimated"):
         km.calibrate(public, parameters=["mood.madrs"])
