@@ -52,7 +52,7 @@ def test_every_kind_of_word_is_a_terminal_of_the_grammar():
 
 @pytest.mark.parametrize(
     ("bad", "said"),
-    [("iv,route,IV\niv,route,IV\n", "stands twice"), ("some,number,many\n", "no value of a number")],
+    [("iv,route,IV\niv,route,IV\n", "occurs twice"), ("some,number,many\n", "not a value of a number")],
 )
 def test_a_bad_table_of_words_names_its_line(tmp_path, bad, said):
     path = tmp_path / "words.csv"
@@ -110,7 +110,7 @@ def test_each_word_is_given_to_the_parser_once(monkeypatch):
     monkeypatch.setattr(ParserState, "feed_token", lambda self, token, *a: fed.append(token) or real(self, token, *a))
     text = "racemic 0.5 mg/kg IV over 40 min twice weekly for 4 weeks, then weekly"
     parse_text.__wrapped__("sentence", text, regimens())
-    assert len(fed) == len(PARSER.words(text, regimens())) + 1  # and the end
+    assert len(fed) == len(PARSER.tokenize(text, regimens())) + 1  # and the end
 
 
 BLANKS = " " * 100_000
@@ -118,14 +118,21 @@ BLANKS = " " * 100_000
 
 @pytest.mark.parametrize("start", STARTS)
 def test_an_endless_text_is_refused_before_it_is_read(start, monkeypatch):
-    monkeypatch.setattr("ketamech.dosing.tokens.pieces", None)
+    monkeypatch.setattr("ketamech.dosing.tokens.split_text", None)
     with pytest.raises(InputError, match="a text of 100,002 characters is too long"):
         parse_text(start, f"1{BLANKS}h", Lexicon({}, InputError))
 
 
 @pytest.mark.parametrize(
     "read",
-    [Regimen.parse, read_perturbation, time, share, parse_duration, lambda text: condition(text, {"MADRS": scale("MADRS")})],
+    [
+        Regimen.parse,
+        read_perturbation,
+        time,
+        share,
+        parse_duration,
+        lambda text: condition(text, {"MADRS": scale("MADRS")}),
+    ],
 )
 def test_every_reader_is_bounded(read):
     with pytest.raises(InputError) as refused:
@@ -143,15 +150,15 @@ def test_one_treatment_is_bounded_and_many_may_stand_together():
 
 ERRORS = {
     "racemic 0.5 mg/kg IV sometimes": ("'sometimes' (character 22)", "treatment", None),
-    "racemic 0.5 mg/kg IV over 40 mim": ("'mim' (character 30) is no unit of time", "over", None),
+    "racemic 0.5 mg/kg IV over 40 mim": ("'mim' (character 30) is not a unit of time", "over", None),
     "racemic 0.5 mg/kg IV over 40 minuts": ("'minuts' (character 30)", "over", "minutes"),
-    "racemic 0.5 mL IV": ("'mL' (character 13) is no unit", "dose", None),
+    "racemic 0.5 mL IV": ("'mL' (character 13) is not a unit", "dose", None),
     "esketamine 84 mg intranassal": ("'intranassal' (character 18)", "treatment", "intranasal"),
     "esketamine 84 mg nasal twice wekly": ("'wekly' (character 30)", "treatment", "weekly"),
     "racemic 0.5 mg/kg IV over": ("something is missing", "over", None),
     "racemic 0.5 mg/kg IV weekly for": ("something is missing", "schedule", None),
     "racemic 0.5 mg/kg IV weekly of of per": ("'per' (character 35) does not fit", "treatment", None),
-    "cocaine 10 mg IV": ("'cocaine' (character 1) is not a treatment", "drug", None),
+    "cocaine 10 mg IV": ("'cocaine' (character 1) is not a known treatment", "drug", None),
     "racemc 10 mg IV": ("'racemc' (character 1)", "drug", "racemic"),
     "10 mg IV": ("without a drug", "drug", None),
     "racemic 35 mg IV; spravatto 84 mg": ("'spravatto' (character 19)", "drug", "spravato"),
@@ -256,7 +263,7 @@ def test_perturbations_by_position_and_number():
     assert len(perturbations().spellings) > 100
     given = read_perturbation("NBQX 10 mg/kg, IP, 30 min before")
     assert (given.perturbation.name, given.target_fraction, given.time) == ("NBQX", 1.0, -0.5)
-    with pytest.raises(InputError, match=r"'mL' \(character 8\) was not understood"):
+    with pytest.raises(InputError, match=r"'mL' \(character 8\) is not known"):
         read_perturbation("NBQX 3 mL")
 
 

@@ -317,7 +317,7 @@ REFUSED = {
     "TIME,AMT,CMT,WT\n0,20,IV,7000": ["WEIGHT of 7000", "20 to 300 kg"],
     "TIME,AMT,CMT,SALT\n0,20,IV,citrate": ["SALT of 'citrate'"],
     "TIME,AMT,CMT,DRUG\n0,20,IV,esketamin": ["doses.csv:2", "nearest: esketamine"],
-    "TIME,AMT,CMT\n0,90000,IV": ["doses.csv:2", "no one is given that"],
+    "TIME,AMT,CMT\n0,90000,IV": ["doses.csv:2", "above the limit"],
     "": ["empty"],
     "TIME,AMT\n": ["holds no record"],
 }  # fmt: skip

@@ -17,8 +17,10 @@ DOSE = "racemic 10 mg/kg IP"
 
 def test_a_level_decays_at_its_rate_and_fills_its_target_by_hill(model):
     hours = np.array([0.0, 0.5, 1.0, 4.0])
-    curves = run_subjects(model, [Subject("nbqx", (DoseEvent(0.0, "tool_compounds.nbqx", 2.0),))], hours, tolerance=1e-8)
-    rate, half = (model.parameters[f"tool_compounds.nbqx_{name}"].canonical for name in ("elimination", "half"))
+    curves = run_subjects(
+        model, [Subject("nbqx", (DoseEvent(0.0, "tool_compounds.nbqx", 2.0),))], hours, tolerance=1e-8
+    )
+    rate, half = (model.parameters[f"tool_compounds.nbqx_{name}"].canonical for name in ("elimination", "ec50"))
     level = 2.0 * np.exp(-rate * hours)
     assert curves["tool_compounds.nbqx"].values[0] == pytest.approx(level, rel=1e-5)
     assert curves["tool_compounds.nbqx_share"].values[0] == pytest.approx(level / (level + half), rel=1e-5)
@@ -105,7 +107,7 @@ def test_with_a_lag_is_no_perturbation():
         "blocker": "blocker with no target",
         "rapamicin": "nearest: rapamycin",
         "NBQX into liver": "nothing can be infused",
-        "NBQX 3 mL": "not understood",
+        "NBQX 3 mL": "is not known",
         "NBQX 10 mg oral": "not given by oral",
         "NBQX 10 nmol/kg IP": "a dose in nmol/kg",
         "BDNF knock-out 3 mg": "has no dose",

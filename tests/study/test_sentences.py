@@ -131,7 +131,7 @@ def test_daily_tablets_are_not_daily_hopes():
 REFUSED = {
     "racemic -1 mg/kg IV": "positive",
     "racemic 0 mg IV": "positive",
-    "racemic 5000 mg IV": "no one is given that",
+    "racemic 5000 mg IV": "above the limit",
     "esketamin 84 mg nasal": "nearest: esketamine",
     "esketamine 84 mg rectal": "cannot be given by route 'rectal'",
     "racemic 25 mg nasal": "devices",
@@ -139,7 +139,7 @@ REFUSED = {
     "racemic IV": "no dose",
     "racemic 0.5 furlongs IV": "no dose",
     "esketamine 84 mg nasal sometimes": "sometimes",
-    "esketamine 84 mg nasal for 4 weeks": "how often",
+    "esketamine 84 mg nasal for 4 weeks": "no rhythm",
     "racemic 0.5 mg/kg/h IV": "duration",
     "racemic 50 mg oral over 2 h": "infusion by route oral",
     "TMS 9 times a week": "1 to 7",
@@ -174,7 +174,7 @@ def test_a_bad_sentence_says_what_is_wrong(sentence):
 
 hours = st.floats(0.01, 100, allow_nan=False).map(lambda x: round(x, 4))
 phases = st.builds(lambda gap, more: Phase(interval=gap, duration=gap + more), hours, hours) | st.builds(
-    Phase, every=st.none(), times_a_week=st.integers(1, 7), length=hours.map(lambda more: 168 + more)
+    Phase, interval=st.none(), times_a_week=st.integers(1, 7), duration=hours.map(lambda more: 168 + more)
 )
 treatments = st.one_of(
     st.builds(
@@ -185,16 +185,16 @@ treatments = st.one_of(
         route=st.just("IV"),
         duration=st.just(0.0) | hours,
         start=st.just(0.0) | hours,
-        phases=st.lists(phases, max_size=3).map(tuple),
+        schedule=st.lists(phases, max_size=3).map(tuple),
         salt=st.sampled_from(["base", "hydrochloride"]),
         lag=st.just(0.0) | st.floats(0.01, 24),
-        missing=st.just(0.0) | st.floats(0.001, 0.999).map(lambda share: round(share, 12)),
+        miss_probability=st.just(0.0) | st.floats(0.001, 0.999).map(lambda share: round(share, 12)),
     ),
     st.builds(
         Treatment,
         drug=st.sampled_from(["ECT", "TMS", "psychotherapy", "antidepressant"]),
         start=st.just(0.0) | hours,
-        phases=st.lists(phases, max_size=3).map(tuple),
+        schedule=st.lists(phases, max_size=3).map(tuple),
     ),
 )
 

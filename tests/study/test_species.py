@@ -71,7 +71,7 @@ def test_behaviour_moves_with_the_dose_and_never_beyond_the_test(model):
     [
         ("midazolam 1 mg/kg IV", "rat", "no kinetics of midazolam in the rat"),
         ("racemic 10 mg/kg oral", "mouse", "no kinetics of racemic ketamine by route oral in the mouse"),
-        ("racemic 0.5 mg/kg IP", "human", "no kinetics of racemic ketamine by route IP in people"),
+        ("racemic 0.5 mg/kg IP", "human", "no kinetics of racemic ketamine by route IP in humans"),
         ("ECT twice weekly for 4 weeks", "rat", "no kinetics of ECT in the rat"),
     ],
 )

@@ -155,10 +155,12 @@ def _check_record(amt: float | None, drug: str, unit: str, rate: float, numbers:
             type_this=f'ev(drug="{drug}")',
         )
     if unit.endswith("/h") and rate:
-        raise InputError(f"a rate of {rate:g} and an amount in {unit}", key="rate", expected="dur= beside such a unit")
-    said = [name for name, number in numbers.items() if number]
-    if len(said) > 1:
-        raise InputError(f"{' and '.join(said)} at once", key=said[1], expected="one of addl, until, total")
+        raise InputError(
+            f"a rate of {rate:g} and an amount in {unit}", key="rate", expected="dur= with such a unit"
+        )
+    named_ends = [name for name, number in numbers.items() if number]
+    if len(named_ends) > 1:
+        raise InputError(f"{' and '.join(named_ends)} at once", key=named_ends[1], expected="one of addl, until, total")
 
 
 def duration(

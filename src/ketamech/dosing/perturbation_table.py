@@ -169,16 +169,16 @@ def perturbations_by_name() -> dict[str, Perturbation]:
 
 def unknown_perturbation_error(text: str) -> InputError:
     """The error about an unknown perturbation: an unknown knock-out, an unknown blocker, or a misspelling."""
-    known, said = perturbations_by_name(), text.strip().lower()
-    near = _name(known, closest_match(said, known))
-    if re.search(r"knock|\bko\b|-/-|delet", said):
+    known, lower_text = perturbations_by_name(), text.strip().lower()
+    near = _name(known, closest_match(lower_text, known))
+    if re.search(r"knock|\bko\b|-/-|delet", lower_text):
         pathways = [word for word, one in known.items() if one.kind in ("knock-out", "genotype")]
         what = f"'{text.strip()}' is a knock-out of a pathway that does not exist here"
         expected = ", ".join(sorted({known[w].name for w in pathways}))
         return UnknownNameError(
-            what, key="with", expected=expected, nearest=_name(known, closest_match(said, pathways)) or near
+            what, key="with", expected=expected, nearest=_name(known, closest_match(lower_text, pathways)) or near
         )
-    if re.search(r"block|antagonist|inhibitor", said):
+    if re.search(r"block|antagonist|inhibitor", lower_text):
         targets = sorted({one.target for one in known.values() if one.kind in DOSABLE_KINDS})
         what = f"'{text.strip()}' is a blocker with no target"
         return UnknownNameError(what, key="with", expected="a drug that acts on: " + ", ".join(targets), nearest=near,

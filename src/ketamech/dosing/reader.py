@@ -158,7 +158,7 @@ class Reader(Transformer):
         times = [unit.value for unit in by if unit.type == "UNIT"]
         masses = len(by) - len(times)
         if len(times) > 1 or masses > 1 or any(size > HOUR for size in times):
-            expected = "a mass, perhaps per kg and per h or min; how often is said in words"
+            expected = "a mass, perhaps per kg and per h or min; the rhythm in words"
             self._bad(meta, "is no dose", "dose", expected, "50 mg daily")
         rate = HOUR / times[0] if times else 1.0
         return Amount(number * rate, mass.value + "/kg" * masses + "/h" * len(times))

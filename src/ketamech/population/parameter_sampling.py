@@ -60,8 +60,8 @@ def _checked(vary: Sequence[str] | None, parameters: ParameterTable) -> tuple[st
 
 def _varies(row: Parameter, vary: tuple[str, ...] | None) -> bool:
     chosen = vary is None or row.name in vary or row.name.split(".")[0] in vary
-    kept = row.spread.kind == "fixed" or (row.status == "set" and row.spread.kind == "uniform")
-    return chosen and not kept
+    is_fixed = row.spread.kind == "fixed" or (row.status == "set" and row.spread.kind == "uniform")
+    return chosen and not is_fixed
 
 
 class _ParameterSampler:

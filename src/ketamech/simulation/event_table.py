@@ -26,10 +26,10 @@ def event_table(model: Model, dose_events: Sequence[DoseEvent], count: int) -> E
     time, size = (np.array([np.broadcast_to(np.asarray(row[i], dtype=float), count) for row in rows]).T for i in (0, 3))
     kind, state = (np.array([row[i] for row in rows], dtype=np.int64) for i in (1, 2))
     order = np.argsort(time, axis=1, kind="stable")
-    kept = np.take_along_axis(size, order, axis=1) != 0
-    first = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]).astype(np.int64)
-    time, size = (np.take_along_axis(values, order, axis=1)[kept] for values in (time, size))
-    return EventTable(first, time, kind[order][kept], state[order][kept], size)
+    nonzero = np.take_along_axis(size, order, axis=1) != 0
+    first = np.concatenate([[0], np.cumsum(nonzero.sum(axis=1))]).astype(np.int64)
+    time, size = (np.take_along_axis(values, order, axis=1)[nonzero] for values in (time, size))
+    return EventTable(first, time, kind[order][nonzero], state[order][nonzero], size)
 
 
 def table_of_each(model: Model, dose_events: Sequence[Sequence[DoseEvent]]) -> EventTable:

@@ -79,8 +79,8 @@ def _scenario_of_regimen(
     check_no_early_events(regimen, perturbations)
     weight = species.values.get("person.weight") or table["person.weight"]
     notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if is_weight_based(regimen) else ()
-    beside = [one.text for one in perturbations]
-    title = " with ".join((regimen.sentence(exact=False), *beside)) + (
+    texts = [perturbation.text for perturbation in perturbations]
+    title = " with ".join((regimen.sentence(exact=False), *texts)) + (
         "" if species.name == HUMAN else f" ({species.name})"
     )
     title += f" (wiring: {variant.name})" if variant.name else ""
@@ -93,7 +93,7 @@ def _scenario_of_regimen(
     )
     plain = species.name == HUMAN and not variant.name
     written = (
-        " with ".join((regimen.sentence(), *beside))
+        " with ".join((regimen.sentence(), *texts))
         if plain
         else _scenario_text(regimen, species, perturbations, variant.name)
     )

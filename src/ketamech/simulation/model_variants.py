@@ -93,6 +93,8 @@ def _values(rows: list[CsvRow], names: list[str], table: ParameterTable) -> dict
             )
         values = found.setdefault(row["wiring"], {})
         if name in values:
-            raise row.error("parameter", f"'{name}' is already set for this wiring", expected="each parameter once")
+            raise row.error(
+                "parameter", f"'{name}' is already set for this model variant", expected="each parameter once"
+            )
         values[name] = row.number("value") * unit(table[name].unit).factor
     return found

@@ -35,8 +35,8 @@ def periodic_steady_state(
     lengths = np.broadcast_to(np.asarray(length, dtype=float), len(start))
     state, steady, lost = start.copy(), lengths <= 0, np.zeros(len(start), dtype=bool)
     last = np.full(len(start), np.inf)
-    kept = np.array([not row.is_sink for row in kernel.layout.states])
-    scales = np.array([row.scale for row in kernel.layout.states])[kept]
+    compared = np.array([not row.is_sink for row in kernel.layout.states])
+    scales = np.array([row.scale for row in kernel.layout.states])[compared]
     times = np.column_stack([np.zeros(len(start)), lengths])
     within = repeated(cycle, lengths)
     for _ in range(MAX_CYCLES):
@@ -47,8 +47,8 @@ def periodic_steady_state(
             kernel, state[moving], inputs[moving], within.of(moving), times[moving],
             outputs=(), tolerance=tolerance / TOLERANCE_DIVISOR, threads=threads, device=device,
         )  # fmt: skip
-        before = state[moving][:, kept]
-        change = np.abs(after.final_state[:, kept] - before) / (scales + np.abs(before))
+        before = state[moving][:, compared]
+        change = np.abs(after.final_state[:, compared] - before) / (scales + np.abs(before))
         state[moving] = after.final_state
         lost[moving] = after.status != 0
         steady[moving] = _is_periodic(change.max(axis=1), last[moving], tolerance) & (after.status == 0)

@@ -80,5 +80,5 @@ def control_events(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
     """Dose events of the control: expectancy, and challenges such as an operation unless all events are challenges."""
     expectancy = tuple(entry for entry in events if entry.compartment.startswith("expectancy."))
     challenges = {drug.compartment for drug in DRUGS if not drug.carries_expectancy}
-    kept = tuple(entry for entry in events if entry in expectancy or entry.compartment in challenges)
-    return expectancy if len(kept) == len(events) else kept
+    control = tuple(entry for entry in events if entry in expectancy or entry.compartment in challenges)
+    return expectancy if len(control) == len(events) else control

@@ -88,8 +88,8 @@ def scenario_from_keys(
     regimen = Regimen(tuple(treatment for _, treatment in listed))
     animal = _species(species or parsed.species, path, lines)
     given = _perturbations(parsed, sentences, added, path, lines)
-    wired = _wiring(parsed.wiring if wiring is None else wiring, table, path, lines)
-    own = {**wired.parameter_values, **OverrideReader(path, lines, table, animal.name).all(parsed)}
+    variant = _variant(parsed.wiring if wiring is None else wiring, table, path, lines)
+    own = {**variant.parameter_values, **OverrideReader(path, lines, table, animal.name).all(parsed)}
     values = perturbation_parameters(table, animal, own, given)
     if is_weight_based(regimen) and "person.weight" not in values:
         raise _missing_weight_error(path, lines)
@@ -108,16 +108,16 @@ def scenario_from_keys(
         horizon,
         parsed.control,
         parsed.seed,
-        _source_text(source or parsed.text(), parsed, species, added, wired.name),
+        _source_text(source or parsed.text(), parsed, species, added, variant.name),
         (
             *assumption_about_salt(regimen),
             *assumption_about_adherence(regimen),
             *truncated_infusions(regimen, horizon),
-            *wired.notes,
+            *variant.notes,
         ),
         animal.name,
         given,
-        wired.name,
+        variant.name,
     )
 
 
@@ -140,7 +140,7 @@ def _species(name: str, path: Path, lines: Mapping[Path_, int]) -> Species:
         raise _with_location(problem, path, lines.get(("species",)), "species") from None
 
 
-def _wiring(name: str, table: ParameterTable, path: Path, lines: Mapping[Path_, int]) -> ModelVariant:
+def _variant(name: str, table: ParameterTable, path: Path, lines: Mapping[Path_, int]) -> ModelVariant:
     try:
         return model_variant(name, table)
     except InputError as problem:
@@ -151,7 +151,7 @@ def _perturbations(
     parsed: ScenarioFile, sentences: list[Sentence], added: tuple[str, ...], path: Path, lines: Mapping[Path_, int]
 ) -> tuple[AppliedPerturbation, ...]:
     """Perturbations of sentences ("... with ..."), of the list in the file, and those added."""
-    said = [phrase for sentence in sentences for phrase in sentence.perturbations]
+    in_sentences = [phrase for sentence in sentences for phrase in sentence.perturbations]
     listed: list[AppliedPerturbation] = []
     for i, phrase in enumerate(parsed.perturbations if isinstance(parsed.perturbations, list) else []):
         try:
@@ -160,7 +160,7 @@ def _perturbations(
             line = lines.get(("perturbations", i)) or lines.get(("perturbations",))
             raise _with_location(problem, path, line, f"perturbations[{i}]") from None
     try:
-        return read_perturbations([*said, *listed, *added])
+        return read_perturbations([*in_sentences, *listed, *added])
     except InputError as problem:
         raise _with_location(
             problem, path, lines.get(("perturbations",)) or lines.get(("treatments",)), problem.key
@@ -199,8 +199,8 @@ def _field(given: TreatmentKeys, problem: InputError) -> str | None:
     if problem.key in TreatmentKeys.model_fields:
         return problem.key
     quoted = problem.what.split(" in '")[0]
-    said = given.model_dump(exclude_none=True)
-    return next((key for key, words in said.items() if words and words in quoted), problem.key)
+    texts_by_key = given.model_dump(exclude_none=True)
+    return next((key for key, words in texts_by_key.items() if words and words in quoted), problem.key)
 
 
 def _offending_treatment(

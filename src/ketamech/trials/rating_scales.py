@@ -77,9 +77,9 @@ class RatingScale:
         """Autocorrelated values [patient, visit] of SD 1 from standard normal `z`; `hours` [patient, visit]."""
         found = np.zeros_like(z)
         found[:, 0] = z[:, 0] + self.entry
-        kept = np.exp(-np.diff(hours, axis=1) / (DAY * self.memory))
+        correlation = np.exp(-np.diff(hours, axis=1) / (DAY * self.memory))
         for k in range(1, z.shape[1]):
-            found[:, k] = kept[:, k - 1] * found[:, k - 1] + np.sqrt(1 - kept[:, k - 1] ** 2) * z[:, k]
+            found[:, k] = correlation[:, k - 1] * found[:, k - 1] + np.sqrt(1 - correlation[:, k - 1] ** 2) * z[:, k]
         return found
 
     def fluctuations(self, hours: np.ndarray, z: np.ndarray, size: np.ndarray | None = None) -> np.ndarray:

@@ -117,8 +117,8 @@ class TrialRun:
         dosing = TrialDosing(self.model, trial, self.population, self.seed, rows, values)
         dosing.course[:] = sequence
         found = TrialState.create(trial, enrolled, RatingModel(trial, self.outputs), dosing, self._exposure_times())
-        everybody = Ensemble.of(self.model, values, perturbation_events(trial, sequence), len(sequence))
-        self._run_to_end(found, everybody.start(tolerance=TOLERANCE, threads=self.threads))
+        ensemble = Ensemble.of(self.model, values, perturbation_events(trial, sequence), len(sequence))
+        self._run_to_end(found, ensemble.start(tolerance=TOLERANCE, threads=self.threads))
         return found
 
     def _run_to_end(self, state: TrialState, integration: Integration) -> None:

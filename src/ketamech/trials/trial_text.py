@@ -82,9 +82,6 @@ def treatment(
     plain = [replace(one, parts=tuple(part for part in one.parts if not part.reinduction)) for one in listed]
     if not any(one.parts for one in plain):
         raise InputError("an arm without doses", expected="a regimen sentence", type_this="placebo IV")
-    if beside := [words for one in plain for words, _ in one.perturbations]:
-        what = f"'with {beside[0]}' is no part of a trial"
-        raise InputError(what, expected="treatments only")
     usual, reduced = _treatments(plain, reduced=False), _treatments(plain, reduced=True)
     reinduction = next((part.reinduction for one in listed for part in one.parts if part.reinduction), None)
     choice = next((choice for one in plain for choice in one.choices), None)

@@ -36,7 +36,9 @@ def test_ups_and_downs_are_alike_at_near_visits_and_have_their_size():
 
 def test_ups_and_downs_move_the_log_odds_and_so_shrink_towards_the_ends():
     madrs = scale("MADRS")
-    up = [float(madrs.rated_scores(np.array([truth]), np.array([0.0]), np.array([6.0]))[0]) for truth in (0.0, 5.0, 30.0)]
+    up = [
+        float(madrs.rated_scores(np.array([truth]), np.array([0.0]), np.array([6.0]))[0]) for truth in (0.0, 5.0, 30.0)
+    ]
     assert up[0] == 0
     assert 0 < up[1] - 5 < 0.5 * (up[2] - 30)
     assert up[2] - 30 == pytest.approx(6, abs=0.6)

@@ -75,7 +75,7 @@ def test_more_replicates_threads_or_another_first_change_no_bit(model, held):
 
 
 def test_solving_in_small_groups_changes_no_bit(model, held, monkeypatch):
-    monkeypatch.setattr("ketamech.trials.run_trial.TOGETHER", 30)
+    monkeypatch.setattr("ketamech.trials.run_trial.CHUNK_PERSONS", 30)
     assert run_trial(trial(), model, replicates=3, threads=1).equals(held)
 
 
@@ -185,7 +185,7 @@ def test_adherence_at_its_bounds_is_every_dose_or_none(taken, doses, model):
 def test_a_dose_is_missed_only_below_the_chance_of_missing_it(model, monkeypatch):
     """Chances lie in [0, 1), so that a dose is taken at exactly the chance of missing it."""
     chances = np.array([0.0, 0.2499, 0.25, 0.2501, 0.999])
-    monkeypatch.setattr(TrialDosing, "_chances", lambda self, *_: chances)
+    monkeypatch.setattr(TrialDosing, "_adherence_uniforms", lambda self, *_: chances)
     found = run_trial(
         trial(arms={"esketamine": {"treatment": COURSE, "n": 5}}, adherence="75 %"), model, threads=1
     )  # fmt: skip
@@ -220,7 +220,7 @@ def test_a_failed_patient_is_missing_with_a_reason(model, monkeypatch):
         rested[3] = False
         return start, rested
 
-    monkeypatch.setattr(ensemble, "rest", one_never_rests)
+    monkeypatch.setattr(ensemble, "drug_free_steady_state", one_never_rests)
     found = run_trial(trial(), model, threads=1)
     assert found["solve_status"].values[0, 3] == "no rest state"
     assert np.isnan(found["true_MADRS"].values[0, 3]).all()
