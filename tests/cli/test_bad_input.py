@@ -48,7 +48,7 @@ CASES = {
         ["bad.yaml:3", "nearest: spines.maximum_density"],
     ),
     "doubled key": ("title: a\ntitle: b\ntreatments: [racemic 1 mg IV]\n", ["bad.yaml:2", "duplicate key"]),
-    "not a mapping": ("- a\n- b\n", ["holds no keys"]),
+    "not a mapping": ("- a\n- b\n", ["has no keys"]),
     "broken yaml": ("title: [a\ntreatments: b\n", ["bad.yaml"]),
     "no treatments": ("title: x\n", ["treatments", "missing"]),
     "empty treatments": ("treatments: []\n", ["bad.yaml:1"]),

@@ -33,7 +33,7 @@ def test_a_lock_that_is_given_up_is_had(tmp_path, monkeypatch):
     monkeypatch.setattr(atomic_files.time, "sleep", look)
     with locked(tmp_path, wait=True) as had:
         assert had
-    assert looks == [atomic_files.LOCK_LOOK]
+    assert looks == [atomic_files.LOCK_POLL]
 
 
 def test_a_benchmark_whose_process_does_not_end_is_said(monkeypatch):

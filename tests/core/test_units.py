@@ -43,7 +43,7 @@ def test_the_nearest_name_is_offered():
 
 @pytest.mark.parametrize("text", ["5 kg", "10 mg", ",5 kg", "2mg"])
 def test_a_quantity_is_not_a_unit(text):
-    with pytest.raises(InputError, match="holds a number"):
+    with pytest.raises(InputError, match="contains a number"):
         unit(text)
 
 

@@ -36,8 +36,8 @@ def pretend(threads, monkeypatch):
     def put(code=threads, **facts):
         driver = PretendedDriver(code, **facts)
         gpu = CudaDevice(driver)
-        for room in ("kernel.gpu", "cuda_driver.gpu"):
-            monkeypatch.setattr(f"ketamech.engine.{room}", lambda: gpu)
+        for name in ("kernel.open_device", "cuda_driver.open_device"):
+            monkeypatch.setattr(f"ketamech.engine.{name}", lambda: gpu)
         return driver
 
     return put
@@ -75,7 +75,7 @@ def course(kernel, people, device, **how):
 def assert_same(one, other):
     for a, b in zip(one[:3], other[:3], strict=True):
         assert np.array_equal(a, b, equal_nan=True)
-    for part in ("values", "last", "status", "steps", "tries", "failed_at"):
+    for part in ("values", "final_state", "status", "steps", "tries", "failed_at"):
         assert np.array_equal(getattr(one[3], part), getattr(other[3], part), equal_nan=True), part
     assert one[3].state_at_fault == other[3].state_at_fault
 

@@ -51,7 +51,7 @@ def test_what_is_damaged_is_made_anew(folder, damage):
 def test_damaged_seals_are_made_anew(folder, seals):
     calls = []
     kept._cache_file(folder / "k", counted(calls, code=b"abc"))
-    (folder / "k" / "seals.json").write_text(seals, encoding="utf-8")
+    (folder / "k" / "checksums.json").write_text(seals, encoding="utf-8")
     assert kept._cache_file(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
     assert len(calls) == 2
 

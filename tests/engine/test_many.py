@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ketamech.core import InputError, UnknownNameError
-from ketamech.engine import drug_free_steady_state, events, load_kernel, solve, solve_with_visits, table
+from ketamech.engine import drug_free_steady_state, events, load_kernel, solve, table
 from ketamech.model.assemble import build_system
 from toys import TABLE, kinetics, response
 
@@ -129,49 +129,6 @@ def test_the_last_state_can_be_gone_on_from(kernel, people):
     half = solve(kernel, start, inputs, given, np.array([40.0]), tolerance=1e-9)
     rest_of_it = solve(kernel, half.final_state, inputs, [events([])] * COUNT, np.array([0.0, 8.0]), tolerance=1e-9)
     assert rest_of_it.final_state == pytest.approx(whole.final_state, rel=1e-6, abs=1e-8)
-
-
-def redose(threshold):
-    """At a visit, 15 umol at once for everybody whose central amount has fallen below a threshold."""
-
-    def rule(visit, time, values):
-        low = np.flatnonzero(values[:, 0] < threshold)
-        return table(
-            len(values), low, np.full(low.size, time), np.zeros(low.size), np.zeros(low.size), np.full(low.size, 15.0)
-        )
-
-    return rule
-
-
-def test_a_rule_at_visits_doses_those_it_means(kernel, people, together):
-    start, inputs, given = people
-    visits = np.array([5.0, 10.0])
-    found = solve_with_visits(
-        kernel, start, inputs, given, TIMES, visits, redose(8.0), watched=["kinetics.central"], tolerance=1e-8
-    )
-    planned = []
-    for i in range(COUNT):
-        extra, course = [], given[i]
-        for visit in visits:
-            rows = list(zip(course.time, course.kind, course.state, course.size, strict=True)) + extra
-            before = solve(kernel, start[[i]], inputs[[i]], [events(rows)], np.array([visit]), tolerance=1e-8)
-            if before.of("kinetics.central")[0, 0] < 8.0:
-                extra.append((visit, 0, 0, 15.0))
-        planned.append(events(list(zip(course.time, course.kind, course.state, course.size, strict=True)) + extra))
-    known = solve(kernel, start, inputs, planned, TIMES, tolerance=1e-8)
-    assert sum(len(p.time) for p in planned) > sum(len(g.time) for g in given) + 20
-    assert found.values == pytest.approx(known.values, rel=1e-5, abs=1e-6)
-    assert (solve_with_visits(
-        kernel, *some(people, [7, 2]), TIMES, visits, redose(8.0), watched=["kinetics.central"], tolerance=1e-8
-    ).values == found.values[[7, 2]]).all()  # fmt: skip
-
-
-def test_a_rule_cannot_dose_in_the_past(kernel, people):
-    def late(visit, time, values):
-        return table(COUNT, np.array([0]), np.array([time - 1]), np.array([0]), np.array([0]), np.array([1.0]))
-
-    with pytest.raises(InputError, match="decided at 5 h"):
-        solve_with_visits(kernel, *people, TIMES, np.array([5.0]), late, watched=["kinetics.central"])
 
 
 def test_what_makes_no_sense_is_refused(kernel, people):

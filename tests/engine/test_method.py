@@ -92,12 +92,12 @@ def fixed_steps(kernel, y0, inputs, length, count, theta=None):
     for name, value in (("SPEED", 1 / h), ("SHIFT", 1 / (h * code.gamma)), ("TOLERANCE", 1.0), ("ACCEPT", 1.0)):
         rows[starts[name]] = value
     rows[starts["THETA"]] = theta or 0.0
-    run = {name: code.code.function(name, "r") for name in ("prepare", "attempt", "accept", "glimpse")}
+    run = {name: code.code.function(name, "r") for name in ("prepare", "attempt", "accept", "interpolate")}
     run["prepare"](w.ctypes.data)
     for _ in range(count):
         run["attempt"](w.ctypes.data)
         if theta is not None:
-            run["glimpse"](w.ctypes.data)
+            run["interpolate"](w.ctypes.data)
             return rows[starts["V"] : starts["V"] + y0.size, 0].copy()
         run["accept"](w.ctypes.data)
     return rows[starts["Y"] : starts["Y"] + y0.size, 0].copy()
@@ -155,7 +155,7 @@ def test_a_senseless_tolerance_is_refused(kernel, person, tolerance):
         solve(kernel, *person, [events([])], np.array([1.0]), tolerance=tolerance)
 
 
-@pytest.mark.parametrize("times", [[], [-1.0], [2.0, 1.0], [float("inf")]])
+@pytest.mark.parametrize("times", [[], [float("nan")], [2.0, 1.0], [float("inf")]])
 def test_senseless_times_are_refused(kernel, person, times):
     with pytest.raises(InputError, match="times"):
         solve(kernel, *person, [events([])], np.array(times))

@@ -127,7 +127,8 @@ def test_the_arithmetic_is_done_in_vectors(written):
 def test_the_text_does_not_depend_on_the_order_of_hashes(written):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import hashlib; from toys import *;"
-        "from ketamech.model import build; from ketamech.engine.codegen.compile_system import program;"
+        "from ketamech.model.assemble import build_system as build;"
+        "from ketamech.engine.codegen.compile_system import compile_system as program;"
         "print(hashlib.sha256(program(build(TABLE, [kinetics, response]), 8).text.encode()).hexdigest())"
     )
     tests = os.path.dirname(os.path.dirname(__file__))

@@ -110,7 +110,7 @@ def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
         return usual(*arguments)
 
     monkeypatch.setattr(MODULE, "_write", full)
-    with pytest.raises(InputError, match="disk is full: 3 finished pieces are kept"):
+    with pytest.raises(InputError, match="disk is full: 3 finished units are kept"):
         write(tmp_path / "c", chunks(20, 4), 20, chunk=4)
     assert read_cohort(tmp_path / "c").sizes["patient"] == 8
 

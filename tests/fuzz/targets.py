@@ -445,7 +445,7 @@ def kept_code(data: bytes) -> None:
 
     place = PLACE / "kernels"
     place.mkdir(exist_ok=True)
-    (place / "seals.json").write_bytes(data)
+    (place / "checksums.json").write_bytes(data)
     assert kernel._cache_file(place, lambda: {"code": b"abc"}) == {"code": b"abc"}
 
 

@@ -105,14 +105,14 @@ def test_every_status_but_assumed_needs_evidence(load, status):
 
 def test_calibration_may_not_use_rows_held_back(load, evidence):
     held_back = evidence.select(use="context")[0].id
-    with pytest.raises(InputError, match="only for comparison"):
+    with pytest.raises(InputError, match="for comparison only"):
         load({**GOOD, "status": "calibrated", "evidence": held_back})
     assert load({**GOOD, "status": "derived", "evidence": held_back})
 
 
 def test_memory_is_not_measurement(load, evidence):
     recalled = next(row.id for row in evidence.observations.values() if row.read_as == "recalled")
-    with pytest.raises(InputError, match="only recalled rows"):
+    with pytest.raises(InputError, match="only recalled evidence"):
         load({**GOOD, "evidence": recalled})
     assert load({**GOOD, "status": "assumed", "evidence": recalled})
 
@@ -123,7 +123,7 @@ def test_a_lognormal_value_must_be_above_zero(load):
 
 
 def test_a_name_is_given_once(load):
-    with pytest.raises(InputError, match=r"nmda\.csv:3: .* already given in nmda\.csv:2"):
+    with pytest.raises(InputError, match=r"nmda\.csv:3: .* already defined in nmda\.csv:2"):
         load(GOOD, GOOD)
 
 

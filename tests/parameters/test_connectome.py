@@ -47,7 +47,7 @@ def test_a_file_with_or_without_names_in_front_reads_as_the_matrix(tmp_path):
         ([[0, -1], [-1, 0]], NAMES[:2], InputError, "insula and amygdala is negative"),
         ([[0, np.nan], [np.nan, 0]], NAMES[:2], InputError, "not a finite number"),
         ([[0, 1], [1, 0]], ["insula", "amigdala"], UnknownNameError, "nearest: amygdala"),
-        ([[0, 1], [1, 0]], ["insula", "insula"], InputError, "'insula' is there twice"),
+        ([[0, 1], [1, 0]], ["insula", "insula"], InputError, "'insula' appears twice"),
         ([[0, 0], [0, 0]], NAMES[:2], InputError, "all values are 0"),
         ([[0]], NAMES[:1], InputError, "two areas or more"),
         (WEIGHTS, None, InputError, "has no names"),

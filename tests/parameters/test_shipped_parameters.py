@@ -25,8 +25,8 @@ def test_only_assumed_values_lack_evidence(table):
 
 def test_every_value_has_a_reason_a_place_and_a_unit(table):
     for row in table.values():
-        assert row.why
-        assert row.place
+        assert row.reason
+        assert row.locator
         assert row.canonical_unit
         assert row.canonical == row.canonical  # not NaN
 

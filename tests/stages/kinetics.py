@@ -38,7 +38,7 @@ class Curves:
     def __init__(self, model, courses):
         solved = run_subjects(model, courses, HOURS)
         assert list(solved.solve_status.values) == ["ok"] * len(courses)
-        self.given = {c.label: sum(e.amount for e in c.entries) for c in courses}
+        self.given = {c.label: sum(e.amount for e in c.events) for c in courses}
         self._solved = solved.assign_coords(patient=[c.label for c in courses])
 
     def __call__(self, label, name):

@@ -56,7 +56,7 @@ def test_the_less_is_given_the_smaller_a_share_of_it_is_locked_in(model):
 
 def test_who_has_slept_is_restored_only_hours_after_waking(model):
     curves = run_subjects(model, [course(model, ASLEEP)], np.array([0.0, 1.5, 2.6, 5.0, 24.0]))
-    awake, restored = (curves[f"sedation.{name}"].values[0] for name in ("consciousness", "restored"))
+    awake, restored = (curves[f"sedation.{name}"].values[0] for name in ("consciousness", "recovered_activity"))
     assert awake[2] > 0.9 > 0.7 > restored[2]
     assert restored[3] > 0.9
     assert restored[4] == pytest.approx(1, abs=1e-6)

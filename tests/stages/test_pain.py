@@ -54,12 +54,13 @@ def test_nothing_hurts_and_nothing_is_asked_for_without_a_wound(curves):
 
 def test_the_lasting_relief_of_dahan_emerges_from_sensitisation(curves, model):
     """Second road: their slow effect site driven by the same plasma, Hill exponent 1, C50 10.5 ng/mL, 10.9 days."""
-    values = {n: model.parameters[f"pain.lasting_{n}"].canonical for n in ("half_life", "half", "maximum")}
+    names = {"half_life": "chronic_effect_half_life", "c50": "chronic_c50", "maximum": "lasting_maximum"}
+    values = {key: model.parameters[f"pain.{name}"].canonical for key, name in names.items()}
     plasma = curves["plasma.esketamine"].sel(patient="steps").values
     pace, site = np.log(2) / values["half_life"], np.zeros_like(TIMES)
     for i, step in enumerate(np.diff(TIMES)):
         site[i + 1] = site[i] * np.exp(-pace * step) + pace * step * (plasma[i] + plasma[i + 1]) / 2
-    published = values["maximum"] * site / (site + values["half"])
+    published = values["maximum"] * site / (site + values["c50"])
     ours = curves["pain.lasting_relief"].sel(patient="steps").values
     assert published.max() > 0.3
     assert np.abs(ours - published).max() < 0.02

@@ -89,20 +89,20 @@ def test_an_error_of_ours_comes_back_as_it_is(cluster):
 
 
 def test_a_worker_of_another_version_is_refused(cluster, monkeypatch):
-    import ketamech.core.cluster as kit
+    import ketamech.core.dask_executor as kit
 
     usual = kit.environment()
-    monkeypatch.setattr(kit, "made_with", lambda: {**usual, "numpy": "1.0"})
+    monkeypatch.setattr(kit, "environment", lambda: {**usual, "numpy": "1.0"})
     with pytest.raises(InputError, match=r"the worker at 'tcp.*' has numpy"), connect(cluster.scheduler_address):
         pass
 
 
 def test_a_worker_that_comes_later_is_asked_too(cluster, monkeypatch):
-    import ketamech.core.cluster as kit
+    import ketamech.core.dask_executor as kit
 
     usual = kit.environment()
     with connect(cluster.scheduler_address) as dask:
-        monkeypatch.setattr(kit, "made_with", lambda: {**usual, "sources": "edited"})
+        monkeypatch.setattr(kit, "environment", lambda: {**usual, "sources": "edited"})
         with pytest.raises(InputError, match=r"has sources \w+, and this process edited"):
             list(Executor(cluster=dask).map(UNITS, slowly))
 
@@ -152,12 +152,12 @@ def do_and_leave(address, pieces, leave):
 
 @pytest.mark.parametrize("ending", ["workers", "scheduler"])
 def test_a_cluster_that_goes_away_is_said_and_what_arrived_is_kept(ending, tmp_path, monkeypatch):
-    import ketamech.core.cluster as kit
+    import ketamech.core.dask_executor as kit
 
-    monkeypatch.setattr(kit, "RETURN", 1.0)
-    monkeypatch.setattr(kit, "LOOK", 0.5)
+    monkeypatch.setattr(kit, "RETURN_SECONDS", 1.0)
+    monkeypatch.setattr(kit, "POLL_SECONDS", 0.5)
     with distributed.LocalCluster(n_workers=1, host="127.0.0.1", dashboard_address=None, memory_limit=0) as made:
-        said = {"workers": "all workers have gone", "scheduler": "the scheduler has gone"}[ending]
+        said = {"workers": "all workers are lost", "scheduler": "the scheduler is lost"}[ending]
         leave = {"workers": lambda: made.scale(0), "scheduler": made.close}[ending]
         with open_checkpoint(tmp_path, {}) as pieces, pytest.raises(InputError, match=said):
             do_and_leave(made.scheduler_address, pieces, leave)
@@ -165,7 +165,7 @@ def test_a_cluster_that_goes_away_is_said_and_what_arrived_is_kept(ending, tmp_p
 
 
 def test_an_address_where_nobody_answers_is_said(monkeypatch):
-    monkeypatch.setattr("ketamech.core.dask_executor.ANSWER", 0.5)
+    monkeypatch.setattr("ketamech.core.dask_executor.REPLY_SECONDS", 0.5)
     for address in ("tcp://127.0.0.1:9", "nonsense", "gopher://x", "tcp://127.0.0.1", "tcp://127.0.0.1:99999"):
         with pytest.raises(InputError, match="no scheduler answers at"), connect(address):
             pass

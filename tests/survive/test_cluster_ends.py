@@ -20,7 +20,7 @@ PAUSES = [0.05] * 24
 
 @pytest.fixture
 def short_waits(monkeypatch):
-    for name, seconds in {"ANSWER": 1.0, "RETURN": 1.0, "LOOK": 0.2, "CLOSE": 1.0}.items():
+    for name, seconds in {"REPLY_SECONDS": 1.0, "RETURN_SECONDS": 1.0, "POLL_SECONDS": 0.2, "CLOSE_SECONDS": 1.0}.items():
         monkeypatch.setattr(dask_executor, name, seconds)
 
 

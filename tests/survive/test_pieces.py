@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-import ketamech.core.pieces as kit
+import ketamech.core.checkpoint as kit
 import numpy as np
 import pytest
 
@@ -141,7 +141,7 @@ def test_a_journal_without_its_head_is_refused(tmp_path, text):
 
 def test_unfinished_work_is_not_thrown_away_by_mistake(tmp_path):
     do(tmp_path, 2)
-    with pytest.raises(InputError, match="2 finished pieces of a run that was stopped") as problem:
+    with pytest.raises(InputError, match="2 finished units of an interrupted run") as problem:
         do(tmp_path, 2, resume=False)
     assert problem.value.type_this == "--resume"
     do(tmp_path, 2, finish=True)
@@ -152,10 +152,10 @@ def test_unfinished_work_is_not_thrown_away_by_mistake(tmp_path):
 
 def test_another_job_or_other_versions_are_refused_by_name(tmp_path, monkeypatch):
     do(tmp_path, 2)
-    with pytest.raises(InputError, match="begun with seed 3, and this is 4"):
+    with pytest.raises(InputError, match="started with seed 3, and this run has 4"):
         do(tmp_path, 2, job={**JOB, "seed": 4})
-    monkeypatch.setattr(kit, "made_with", lambda: {**kit_made_with, "numpy": "1.0"})
-    with pytest.raises(InputError, match=r"begun with numpy .*, and this is .1\.0"):
+    monkeypatch.setattr(kit, "environment", lambda: {**kit_made_with, "numpy": "1.0"})
+    with pytest.raises(InputError, match=r"started with numpy .*, and this run has .1\.0"):
         do(tmp_path, 2)
 
 
@@ -175,7 +175,7 @@ def test_python_objects_are_never_kept(tmp_path):
 
 
 def test_two_writers_do_not_share_a_folder(tmp_path):
-    program = f"from ketamech.core.checkpoint import opened\nwith opened({str(tmp_path)!r}, {JOB!r}):\n"
+    program = f"from ketamech.core.checkpoint import open_checkpoint\nwith open_checkpoint({str(tmp_path)!r}, {JOB!r}):\n"
     program += "    print('in', flush=True)\n    import time\n    time.sleep(60)\n"
     other = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, encoding="utf-8")
     assert other.stdout.readline() == "in\n"
@@ -194,7 +194,7 @@ def test_a_disk_that_carries_no_locks_is_said(tmp_path, monkeypatch):
         raise OSError(errno.ENOSYS, "Function not implemented")
 
     monkeypatch.setattr(fcntl, "flock", unknown)
-    with pytest.raises(InputError, match="carries no locks"):
+    with pytest.raises(InputError, match="does not support locks"):
         do(tmp_path, 2)
 
 
@@ -236,16 +236,16 @@ def test_a_disk_that_is_really_full_leaves_no_half_a_piece(tmp_path):
     """The system refuses the bytes beyond 20 kB of any file, in the middle of a write."""
     program = f"""
 import resource, numpy as np
-from ketamech.core.pieces import opened
+from ketamech.core.checkpoint import open_checkpoint
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
-with opened({str(tmp_path)!r}, {JOB!r}) as pieces:
-    pieces.keep("small", {{"x": np.zeros(100)}})
-    pieces.keep("large", {{"x": np.zeros(10_000)}})
+with open_checkpoint({str(tmp_path)!r}, {JOB!r}) as pieces:
+    pieces.save("small", {{"x": np.zeros(100)}})
+    pieces.save("large", {{"x": np.zeros(10_000)}})
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=False, timeout=60
     )
-    assert "BadInput: the disk is full: 1 finished pieces are kept" in done.stderr
+    assert "InputError: the disk is full: 1 finished units are kept" in done.stderr
     assert sorted(p.name for p in (tmp_path / "pieces").iterdir()) == ["journal.txt", "lock", "small.npz"]
 
 
@@ -256,13 +256,13 @@ import sys, time
 sys.path[:0] = {[str(tmp_path.parent), *sys.path]!r}
 import signal; signal.signal(signal.SIGINT, signal.default_int_handler)
 import numpy as np
-from ketamech.core.pieces import opened
-from ketamech.core.work import Work
+from ketamech.core.checkpoint import open_checkpoint
+from ketamech.core.execution import Executor
 def one(i):
     time.sleep(0.01)
     return {{"x": np.arange(i + 1.0), "word": np.array(f"unit {{i}}")}}
-with opened({str(tmp_path)!r}, {JOB!r}) as pieces:
-    for n, _ in enumerate(Work(pieces).each({{f"u{{i}}": i for i in range(200)}}, one)):
+with open_checkpoint({str(tmp_path)!r}, {JOB!r}) as pieces:
+    for n, _ in enumerate(Executor(pieces).map({{f"u{{i}}": i for i in range(200)}}, one)):
         print(n, flush=True)
 """
     running = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import hashlib
 
-import ketamech.core.pieces as kit
+import ketamech.core.checkpoint as kit
 import pytest
 from typer.testing import CliRunner
 
@@ -76,7 +76,7 @@ def test_a_finished_command_may_be_given_again(tmp_path, model):
         done = call("design", tmp_path / "d")
         assert done.exit_code == 0, done.output + repr(done.exception)
     done = call("design", tmp_path / "d", "--seed", "2", "--resume")
-    assert "begun with seed 1, and this is 2" in str(done.exception)
+    assert "started with seed 1, and this run has 2" in str(done.exception)
 
 
 def test_a_finished_cohort_makes_way_for_the_same_question_only(tmp_path, model, monkeypatch):
@@ -85,7 +85,7 @@ def test_a_finished_cohort_makes_way_for_the_same_question_only(tmp_path, model,
     assert call("simulate", place).exit_code == 0
     before = results(place)
     done = call("simulate", place, "--seed", "5")
-    assert "begun with seed 1, and this is 5" in str(done.exception)
+    assert "started with seed 1, and this run has 5" in str(done.exception)
     assert results(place) == before
     assert call("simulate", place).exit_code == 0
     assert results(place) == before
@@ -100,7 +100,7 @@ def test_a_disk_that_is_full_while_results_are_drawn_says_how_to_go_on(tmp_path,
     monkeypatch.setattr(report, "draw_front", full)
     done = call("design", tmp_path / "d")
     assert isinstance(done.exception, InputError), done.exception
-    assert "the disk is full: 3 finished pieces are kept" in str(done.exception)
+    assert "the disk is full: 3 finished units are kept" in str(done.exception)
     assert done.exception.type_this == "--resume"
     monkeypatch.undo()
     assert call("design", tmp_path / "d", "--resume").exit_code == 0

@@ -92,7 +92,7 @@ def test_an_outline_written_and_read_is_the_same(system):
     found = expression_trees_of(system)
     assert ExpressionTrees.from_json(found.to_json()) == found
     assert [name for name, _ in found.stages] == ["kinetics", "response"]
-    with pytest.raises(ValueError, match="not an outline"):
+    with pytest.raises(ValueError, match="no expression trees"):
         ExpressionTrees.from_json("{}")
 
 

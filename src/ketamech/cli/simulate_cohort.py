@@ -89,8 +89,8 @@ def simulate_cohort(
     how: dict[str, Any] = {"resume": asked.resume, "scheduler": asked.scheduler, "about": facts, "replace": False}
     with _kept(place), long_run(place, _job(cohort), model, **how) as work, _progress(asked.patients) as progress:
         chunks = partial(cohort.chunks, progress, cluster=work.cluster)
-        assert work.pieces is not None
-        state = write_cohort(work.pieces, chunks, asked.patients, chunk=cohort.chunk_size)
+        assert work.checkpoint is not None
+        state = write_cohort(work.checkpoint, chunks, asked.patients, chunk=cohort.chunk_size)
     curves = read_cohort(place)
     pictures = [cohort_picture(place / f"bands.{kind}", curves, given.title) for kind in _kinds(asked.png)]
     terminal.table(_summary(curves), title=given.title)

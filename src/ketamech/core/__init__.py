@@ -1,4 +1,4 @@
-"""Units, names and errors. Knows no pharmacology."""
+"""Units, errors, files, checkpoints and execution. No pharmacology."""
 
 from ketamech.core.atomic_files import cache_folder
 from ketamech.core.errors import InputError, KetaMechError, ModelError, SolverError, UnitError, UnknownNameError

@@ -1,4 +1,4 @@
-"""Where the program keeps what it can make again, and files that are whole or not there."""
+"""The cache folder, files that are complete or absent, folder locks, and JSON of unknown origin."""
 
 from __future__ import annotations
 
@@ -17,66 +17,66 @@ from typing import Any
 
 from ketamech.core.errors import InputError
 
-DISK_FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a system says of a disk that is full, or a quota
-LOCK_WAIT, LOCK_LOOK = 60.0, 0.02  # s to wait for a folder's lock, which is held for moments only; between two tries
+DISK_FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # error numbers of a full disk or an exceeded quota
+LOCK_WAIT, LOCK_POLL = 60.0, 0.02  # s: longest wait for a folder lock, and time between two tries
 
 
 def cache_folder() -> Path:
-    """Where compiled models are kept: $KETAMECH_CACHE, or the user's cache folder."""
-    if named := os.environ.get("KETAMECH_CACHE"):
-        return Path(named)
+    """The folder of compiled models: $KETAMECH_CACHE, or the user's cache folder."""
+    if from_environment := os.environ.get("KETAMECH_CACHE"):
+        return Path(from_environment)
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("ketamech", appauthor=False))
 
 
 def atomic_write_checksummed(target: Path, text: str) -> None:
-    """Write a text under its own hash, so that a reader sees all of it or nothing, and knows which."""
+    """Write a text after its checksum, atomically; `read_checksummed` detects damage."""
     atomic_write(target, f"{_checksum(text)}\n{text}".encode())
 
 
 def atomic_write(target: Path, data: bytes) -> None:
-    """Write a file so that a reader never sees half of it, with the rights that any new file has."""
+    """Write a file so that a reader never sees part of it, with the permissions of any new file."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".tmp", delete=False) as part:
+    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".tmp", delete=False) as temporary:
         try:
-            part.write(data)
-            part.flush()
-            Path(part.name).chmod(0o666 & ~umask())
-            os.replace(part.name, target)
+            temporary.write(data)
+            temporary.flush()
+            Path(temporary.name).chmod(0o666 & ~umask())
+            os.replace(temporary.name, target)
         except OSError:
-            Path(part.name).unlink(missing_ok=True)
+            Path(temporary.name).unlink(missing_ok=True)
             raise
 
 
 class CacheWarning(UserWarning):
-    """The cache folder cannot be written to, which costs time at every start."""
+    """The cache folder is not writable, so every start compiles again."""
 
 
 @contextmanager
 def ignore_disk_errors() -> Iterator[None]:
-    """For what can be made again: a disk that is full, or where nothing may be written, costs time and one warning."""
+    """For data that can be recomputed: a full or read-only disk causes one warning instead of an error."""
     try:
         yield
-    except OSError as problem:
-        _warn_once(str(cache_folder()), problem.strerror or str(problem))
+    except OSError as error:
+        _warn_once(str(cache_folder()), error.strerror or str(error))
 
 
 @cache
-def _warn_once(folder: str, why: str) -> None:
+def _warn_once(folder: str, reason: str) -> None:
     text = (
-        f"the cache folder '{folder}' cannot be written to ({why}),"
-        " so that the model is compiled again at every start\n"
-        "  type: export KETAMECH_CACHE=FOLDER  (a folder that can be written to)"
+        f"the cache folder '{folder}' is not writable ({reason}),"
+        " so the model is compiled again at every start\n"
+        "  type: export KETAMECH_CACHE=FOLDER  (a writable folder)"
     )
     warnings.warn(text, CacheWarning, stacklevel=4)
 
 
 @contextmanager
 def locked(folder: Path, *, wait: bool = False) -> Iterator[bool]:
-    """Hold the lock on a folder; whether it could be had. Where the system has no such locks nothing is held.
+    """Hold the lock on a folder and yield whether it was acquired. Without system locks the result is False.
 
-    Who would `wait` does so for LOCK_WAIT seconds. Raises BadInput when another process has the lock even then.
+    `wait` waits up to LOCK_WAIT seconds. Raises InputError when another process still has the lock then.
     """
     try:
         handle = os.open(folder, os.O_RDONLY)
@@ -85,34 +85,34 @@ def locked(folder: Path, *, wait: bool = False) -> Iterator[bool]:
         return
     try:
         try:
-            held = _hold_in_time(handle, folder) if wait else try_lock(handle)
+            acquired = _wait_for_lock(handle, folder) if wait else try_lock(handle)
         except OSError:
-            held = False
-        yield held
+            acquired = False
+        yield acquired
     finally:
         os.close(handle)
 
 
-def _hold_in_time(handle: int, folder: Path) -> bool:
-    until = time.monotonic() + LOCK_WAIT
+def _wait_for_lock(handle: int, folder: Path) -> bool:
+    deadline = time.monotonic() + LOCK_WAIT
     while not try_lock(handle):
-        if time.monotonic() >= until:
+        if time.monotonic() >= deadline:
             raise InputError(
-                f"another process has held the lock on '{folder}' for {LOCK_WAIT:g} s", expected="its end",
+                f"another process has held the lock on '{folder}' for {LOCK_WAIT:g} s", expected="it to end",
                 type_this="--out FOLDER in another folder",
             )  # fmt: skip
-        time.sleep(LOCK_LOOK)
+        time.sleep(LOCK_POLL)
     return True
 
 
 def try_lock(handle: int) -> bool:
-    """Take the system's lock on what is open, which ends with this process however it ends; False if another has it.
+    """Acquire the system's lock on an open file; False if another process has it. It ends with this process.
 
-    Raises OSError where the disk carries no locks.
+    Raises OSError where the disk does not support locks.
     """
     try:
         import fcntl
-    except ImportError:  # Windows, which locks files and opens no folders
+    except ImportError:  # Windows: locks on files, and folders cannot be opened
         import msvcrt
 
         lock: Any = msvcrt
@@ -129,19 +129,19 @@ def try_lock(handle: int) -> bool:
 
 
 def umask() -> int:
-    """The umask of this process (it can only be read by setting it)."""
+    """The umask of this process (readable only by setting it)."""
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
 
 
 def read_checksummed(target: Path) -> str | None:
-    """The text that `write_sealed` wrote; None when there is none or it was damaged."""
+    """The text written by `atomic_write_checksummed`; None when it is absent or damaged."""
     try:
-        seal, _, text = target.read_text(encoding="utf-8").partition("\n")
+        checksum, _, text = target.read_text(encoding="utf-8").partition("\n")
     except (OSError, UnicodeDecodeError):
         return None
-    return text if seal == _checksum(text) else None
+    return text if checksum == _checksum(text) else None
 
 
 def _checksum(text: str) -> str:

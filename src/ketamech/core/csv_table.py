@@ -1,4 +1,4 @@
-"""Read one CSV table strictly: every complaint names file, line and column."""
+"""Strict CSV reader: every error names file, line and column."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ketamech.core import InputError, closest_match
 
 @dataclass(frozen=True)
 class CsvRow:
-    """One record of a table: cells by column, and where it starts (the header is line 1)."""
+    """One record of a table: cells by column, and its first line (the header is line 1)."""
 
     file: Path
     line: int
@@ -23,18 +23,18 @@ class CsvRow:
         return self.cells[column]
 
     def error(self, column: str, what: str, *, expected: str, near: str | None = None) -> InputError:
-        """The complaint about one cell."""
+        """An error about one cell."""
         where = f"column '{column}'"
         return InputError(what, file=self.file, line=self.line, key=where, expected=expected, nearest=near)
 
     def required(self, column: str, expected: str) -> str:
-        """The cell's text; raises BadInput when empty."""
+        """The text of a cell; raises InputError when empty."""
         if not self.cells[column]:
             raise self.error(column, "the cell is empty", expected=expected)
         return self.cells[column]
 
     def number(self, column: str) -> float:
-        """The cell as a finite number; raises BadInput otherwise."""
+        """The cell as a finite number; raises InputError otherwise."""
         text = self.required(column, "a number")
         try:
             value = float(text)
@@ -45,7 +45,7 @@ class CsvRow:
         return value
 
     def one_of(self, column: str, choices: Iterable[str]) -> str:
-        """The cell, which must be one of `choices`; raises BadInput otherwise."""
+        """The cell, which must be one of `choices`; raises InputError otherwise."""
         pool = list(choices)
         if self.cells[column] not in pool:
             near = closest_match(self.cells[column], pool)
@@ -54,7 +54,7 @@ class CsvRow:
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[CsvRow]:
-    """The records of a UTF-8 CSV file whose header must be exactly `columns`; raises BadInput."""
+    """The records of a UTF-8 CSV file whose header must be exactly `columns`; raises InputError."""
     records = _records(path, _text(path))
     if not records:
         raise InputError("the table is empty", file=path, line=1, expected=f"a header: {','.join(columns)}")

@@ -1,7 +1,7 @@
-"""What besides the job decides on the bits of its numbers: versions, sources, and the instructions that NumPy chooses.
+"""Everything besides the job that determines the bits of its numbers: versions, sources, NumPy's CPU instructions.
 
-Measured: the engine's own code gives the same bits for every x86-64 processor (it says itself where a product and a sum
-are rounded together), but NumPy's logarithms, with which people are drawn, differ between instruction sets.
+Measured: the engine's own code gives the same bits on every x86-64 processor (it states where a product and a sum are
+rounded together), but NumPy's logarithms, used to draw patients, differ between instruction sets.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ HASHED_PACKAGES = (
     "trials",
     "estimation",
     "analysis",
-)  # where numbers are made
+)  # packages that determine numbers
 
 
 @lru_cache(maxsize=1)
 def environment() -> dict[str, str]:
-    """Versions and sources of what computes, Python's first numbers, the kind of machine and NumPy's instructions."""
+    """Versions and sources of the numerical code, Python version, kind of machine and NumPy's CPU instructions."""
     import numpy as np
 
-    found = {name: _version(name) for name in RESULT_PACKAGES}
-    shown: dict[str, dict[str, list[str]]] = np.show_config(mode="dicts")  # type: ignore[assignment]
-    sets = shown.get("SIMD Extensions", {}).get("found", [])
+    entries = {name: _version(name) for name in RESULT_PACKAGES}
+    numpy_config: dict[str, dict[str, list[str]]] = np.show_config(mode="dicts")  # type: ignore[assignment]
+    simd_extensions = numpy_config.get("SIMD Extensions", {}).get("found", [])
     return {
-        **found,
+        **entries,
         "sources": _sources(),
         "python": ".".join(platform.python_version_tuple()[:2]),
         "machine": f"{platform.system()} {platform.machine()}",
-        "instructions": " ".join(sets),
+        "instructions": " ".join(simd_extensions),
     }
 
 
 def _sources(root: Path = Path(__file__).parents[1]) -> str:
-    """A mark of the code and the tables that make numbers: a copy that was edited still bears the same version."""
-    found = [path for room in HASHED_PACKAGES for path in (root / room).rglob("*.py")]
-    found += [path for path in (root / "data").rglob("*") if path.suffix in (".csv", ".yaml")]
+    """Hash of the code and tables that determine numbers: an edited copy has the same version."""
+    entries = [path for package in HASHED_PACKAGES for path in (root / package).rglob("*.py")]
+    entries += [path for path in (root / "data").rglob("*") if path.suffix in (".csv", ".yaml")]
     content = hashlib.sha256()
-    for path in sorted(found):
+    for path in sorted(entries):
         content.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return content.hexdigest()[:16]
 

@@ -1,6 +1,6 @@
-"""Every error KetaMech raises on purpose, in one family.
+"""Every error that KetaMech raises on purpose.
 
-An error says what was wrong, where, what was expected, the nearest valid thing and what to type.
+An error says what was wrong, where, what was expected, the nearest valid name and what to type.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 class KetaMechError(Exception):
-    """Root of the family: the command line prints it without a traceback and leaves with exit code 2."""
+    """Base class: the command line prints it without a traceback and exits with code 2."""
 
 
 class InputError(KetaMechError):
-    """Something the user gave (a file, a value, a name) cannot be used."""
+    """A file, value or name from the user that cannot be used."""
 
     def __init__(
         self,
@@ -48,12 +48,12 @@ class UnknownNameError(InputError):
 
 
 class UnitError(KetaMechError):
-    """Two units meet that cannot: says stage, term and both units, and underlines the culprit."""
+    """Units that do not fit: names stage, term and both units, and underlines the part of the expression."""
 
 
 class ModelError(KetaMechError):
-    """A stage is declared in a way that cannot become an equation (a need nobody offers, a loop of outputs ...)."""
+    """A stage that cannot become an equation (an input that no stage declares, a loop of outputs ...)."""
 
 
 class SolverError(KetaMechError):
-    """The equations could not be moved through time, or no drug-free rest state was found."""
+    """The integration failed, or no drug-free steady state was found."""

@@ -1,4 +1,4 @@
-"""How the units of a long job are done: here or on a cluster, kept in a folder or not. The numbers are the same."""
+"""Execution of the units of a long job: on this machine or on a cluster, with or without a checkpoint; same numbers."""
 
 from __future__ import annotations
 
@@ -14,56 +14,56 @@ UnitFunction = Callable[[Any], Arrays]
 
 
 class ClusterProtocol(Protocol):
-    """Something that does units elsewhere and hands their results back as they are done."""
+    """An executor elsewhere that returns results as they are finished."""
 
     def map(self, unit_function: UnitFunction, units: list[Any]) -> Iterator[tuple[int, Arrays]]:
-        """(number, result of `one`) for each unit, in any order."""
+        """(number, result of `unit_function`) for each unit, in any order."""
 
 
 @dataclass(frozen=True)
 class Executor:
-    """`pieces` of the job on disk, and the `cluster` that does it; with neither, units are simply done here.
+    """Executes units on the `cluster` or locally, and stores results in the checkpoint `pieces` if there is one.
 
-    Sent to another process it arrives as plain work: what is computed there is kept here.
+    Pickled to another process it becomes a plain local executor: only this process writes the checkpoint.
     """
 
-    pieces: Checkpoint | None = None
+    checkpoint: Checkpoint | None = None
     cluster: ClusterProtocol | None = None
 
     def map(
         self,
         units: Mapping[str, Unit],
-        one: Callable[[Unit], Arrays],
+        unit_function: Callable[[Unit], Arrays],
         batch_function: Callable[[list[Unit]], Iterator[Arrays]] | None = None,
     ) -> Iterator[Arrays]:
-        """Results of all units by name, in order: finished ones from disk, the others computed and kept.
+        """Results of all units by name, in order: finished ones from the checkpoint, the others computed and stored.
 
-        `one` does a unit and must not depend on any other; `many` does several one after another, where that is quicker
-        here. A name must stand for all that decides on a unit's numbers within the job.
+        `unit_function` computes one unit independently of the others; `batch_function` computes several in turn, where
+        that is faster locally. A name must identify everything that determines the numbers of a unit within the job.
         """
-        missing = [name for name in units if not self.pieces or name not in self.pieces]
-        lacking, arrived = set(missing), dict[str, Arrays]()
-        with closing(self._pending_units([units[name] for name in missing], one, batch_function)) as fresh:
+        missing = [name for name in units if not self.checkpoint or name not in self.checkpoint]
+        pending, finished = set(missing), dict[str, Arrays]()
+        with closing(self._pending_units([units[name] for name in missing], unit_function, batch_function)) as results:
             for name in units:
-                while name in lacking and name not in arrived:
-                    number, found = next(fresh)
-                    arrived[missing[number]] = found
-                    if self.pieces:
-                        self.pieces.save(missing[number], found)
-                yield arrived.pop(name) if name in lacking or not self.pieces else self.pieces.read(name)
+                while name in pending and name not in finished:
+                    number, result = next(results)
+                    finished[missing[number]] = result
+                    if self.checkpoint:
+                        self.checkpoint.save(missing[number], result)
+                yield finished.pop(name) if name in pending or not self.checkpoint else self.checkpoint.read(name)
 
     def _pending_units(
         self,
         todo: list[Unit],
-        one: Callable[[Unit], Arrays],
-        many: Callable[[list[Unit]], Iterator[Arrays]] | None,
+        unit_function: Callable[[Unit], Arrays],
+        batch_function: Callable[[list[Unit]], Iterator[Arrays]] | None,
     ) -> Any:
         if not todo:
             return
         if self.cluster:
-            yield from self.cluster.map(one, todo)
+            yield from self.cluster.map(unit_function, todo)
         else:
-            yield from enumerate(many(todo) if many else map(one, todo))
+            yield from enumerate(batch_function(todo) if batch_function else map(unit_function, todo))
 
     def __reduce__(self) -> tuple[type[Executor], tuple[()]]:
         return Executor, ()

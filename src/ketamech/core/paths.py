@@ -1,4 +1,4 @@
-"""Folders that are shipped with the package."""
+"""Folders shipped with the package."""
 
 from pathlib import Path
 

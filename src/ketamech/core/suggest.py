@@ -1,4 +1,4 @@
-"""Help with names: the nearest valid one, for messages that say what to type."""
+"""Suggestions for misspelt names."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from collections.abc import Iterable
 
 
 def closest_match(name: str, choices: Iterable[str]) -> str | None:
-    """The valid name most like `name`, or None when nothing is near."""
+    """The valid name most similar to `name`, or None when none is similar."""
     pool = {choice.lower(): choice for choice in choices}
     found = difflib.get_close_matches(name.lower(), pool, n=1, cutoff=0.6)
     return pool[found[0]] if found else None
 
 
 def misspelled(word: str, choices: Iterable[str]) -> str | None:
-    """The one valid word of which `word` is a misspelling: one slip in four to seven letters, two in more.
+    """The one valid word of which `word` is a misspelling: one edit in four to seven letters, two in longer words.
 
-    A slip is a letter too many, too few, another one, or two that changed places. None for a shorter word, and where
-    several words are equally near: a wrong suggestion is worse than none.
+    An edit inserts, deletes or replaces a letter, or swaps two neighbours. None for shorter words and for ties: a
+    wrong suggestion is worse than none.
     """
     name = word.lower()
-    most = 0 if len(name) < 4 else 1 if len(name) < 8 else 2
-    near: dict[str, int] = {}
+    limit = 0 if len(name) < 4 else 1 if len(name) < 8 else 2
+    distances: dict[str, int] = {}
     for choice in choices:
-        slips = _slips(name, choice.lower(), most)
-        if 0 < slips <= most:
-            near[choice] = slips
-    best = [choice for choice, slips in near.items() if slips == min(near.values())]
+        distance = _edit_distance(name, choice.lower(), limit)
+        if 0 < distance <= limit:
+            distances[choice] = distance
+    best = [choice for choice, distance in distances.items() if distance == min(distances.values())]
     return best[0] if len(best) == 1 else None
 
 
-def _slips(a: str, b: str, most: int) -> int:
-    """How many slips lie between two words (optimal string alignment); more than `most` where they are too many."""
-    if abs(len(a) - len(b)) > most:
-        return most + 1
+def _edit_distance(a: str, b: str, limit: int) -> int:
+    """Edit distance of two words (optimal string alignment); any number above `limit` when it exceeds `limit`."""
+    if abs(len(a) - len(b)) > limit:
+        return limit + 1
     before: list[int] = []
     last = list(range(len(b) + 1))
     for i, letter in enumerate(a, 1):

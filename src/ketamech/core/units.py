@@ -1,8 +1,9 @@
 """Units: text at the edges, one canonical system inside (hours, litres, micromoles, kilograms).
 
-A `Unit` is a factor to the canonical system and the exponents of its base dimensions. Text is read once, at the door
-(by pint where it is not one of the usual units); inside the program only bare floats and `Unit`s travel. Masses of
-substance stay masses until a molar mass turns them into micromoles.
+A `Unit` is a factor to the canonical system and the exponents of its base dimensions. Text is parsed once, at the
+edges: common units from a table (Pint takes most of a second to start; a test compares every entry with Pint), all
+others by Pint. Inside the program only floats and `Unit`s are used. Masses of substance stay masses until a molar mass
+converts them to micromoles.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Dimensions = tuple[tuple[str, Fraction], ...]
 FastUnit = tuple[float, dict[str, int]]
 
 _PREFIXES = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0}
-_WORDS = {"nano": 1e-9, "micro": 1e-6, "milli": 1e-3, "": 1.0}
+_LONG_PREFIXES = {"nano": 1e-9, "micro": 1e-6, "milli": 1e-3, "": 1.0}
 _HOUR, _LITRE, _MOLE, _MASS = {"h": 1}, {"dm": 3}, {"umol": 1}, {"kg": 1}
 _MOLAR = {"umol": 1, "dm": -3}
 _TIMES = {
@@ -34,13 +35,13 @@ _TIMES = {
     MONTH: ("month", "months"),
     YEAR: ("year", "years"),
 }
-_SIZES: dict[str, FastUnit] = {
+_COMMON_UNITS: dict[str, FastUnit] = {
     **{name: (size, _HOUR) for size, names in _TIMES.items() for name in names},
     **{f"{p}g": (size * 1e-3, _MASS) for p, size in _PREFIXES.items()},
     **{f"{p}L": (size, _LITRE) for p, size in _PREFIXES.items()},
     **{f"{p}mol": (size * 1e6, _MOLE) for p, size in _PREFIXES.items()},
     **{f"{p}M": (size * 1e6, _MOLAR) for p, size in _PREFIXES.items()},
-    **{f"{p}molar": (size * 1e6, _MOLAR) for p, size in _WORDS.items()},
+    **{f"{p}molar": (size * 1e6, _MOLAR) for p, size in _LONG_PREFIXES.items()},
     "kg": (1.0, _MASS),
     "cm": (0.1, {"dm": 1}),
     "Hz": (3600.0, {"h": -1}),
@@ -74,7 +75,7 @@ _UNIT_SPELLINGS = (
     (r"\bmV\b", "membrane_millivolt"),
 )
 _NUMBERS_IN_UNITS = re.compile(r"^1(?=\s*/)|(?:\*\*|\^)\s*\(?-?\d+(?:/\d+)?\)?")  # 1/h, L**2
-_OWN = (
+_PINT_DEFINITIONS = (
     "points = [points] = point",
     "mmHg = [pressure_mercury]",
     "beats = [beats] = beat",
@@ -144,16 +145,16 @@ def _registry() -> Any:
     import pint
 
     registry: Any = pint.UnitRegistry(cache_folder=None)
-    for line in _OWN:
+    for line in _PINT_DEFINITIONS:
         registry.define(line)
     return registry
 
 
 @lru_cache(maxsize=4096)
 def unit(text: str) -> Unit:
-    """Read a unit such as "L/min", "1/h", "umol/L", "percent", "points/h".
+    """Parse a unit such as "L/min", "1/h", "umol/L", "percent", "points/h".
 
-    Raises BadInput when the text is not a unit.
+    Raises InputError when the text is not a unit.
     """
     cleaned = text.strip()
     if cleaned in ("1", "", "dimensionless", "fraction", "ratio"):
@@ -161,14 +162,14 @@ def unit(text: str) -> Unit:
     for pattern, replacement in _UNIT_SPELLINGS:
         cleaned = re.sub(pattern, replacement, cleaned)
     if re.search(r"\d", _NUMBERS_IN_UNITS.sub("", cleaned)) or cleaned.startswith((",", ".")):
-        raise InputError(f"'{text}' holds a number, not only a unit", expected="a unit such as L/h, umol/L, ng/mL")
+        raise InputError(f"'{text}' contains a number, not only a unit", expected="a unit such as L/h, umol/L, ng/mL")
     if plain := fast_unit(cleaned):
         return Unit(text, float(f"{plain[0]:.14g}"), plain[1])
     return _parse_with_pint(text, cleaned)
 
 
 def fast_unit(text: str) -> tuple[float, Dimensions] | None:
-    """Size in canonical units and dimensions of products and quotients of well-known units; None for anything else."""
+    """Factor and dimensions of products and quotients of common units; None for anything else."""
     try:
         found = _evaluate_unit(ast.parse(text, mode="eval").body)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -181,7 +182,7 @@ def fast_unit(text: str) -> tuple[float, Dimensions] | None:
 
 def _evaluate_unit(node: ast.expr) -> FastUnit | None:
     if isinstance(node, ast.Name):
-        return _SIZES.get(node.id)
+        return _COMMON_UNITS.get(node.id)
     if isinstance(node, ast.Constant) and node.value == 1 and type(node.value) is int:
         return 1.0, {}
     if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult | ast.Div):
@@ -218,9 +219,9 @@ def _canonical(text: str, magnitude: float, dimensionality: Any) -> Unit:
 
 
 def convert(value: float, source: str, target: str, *, molar_mass: float | None = None) -> float:
-    """`value` in `source` units expressed in `target` units; `molar_mass` (g/mol) bridges mass and amount.
+    """`value` in `source` units expressed in `target` units; `molar_mass` (g/mol) converts between mass and amount.
 
-    Raises BadInput when the two are different kinds of quantity.
+    Raises InputError when the two are different kinds of quantity.
     """
     a, b = unit(source), unit(target)
     if a.same_kind(b):
@@ -230,5 +231,5 @@ def convert(value: float, source: str, target: str, *, molar_mass: float | None 
         for sign in (1, -1):
             if combine(a.dims, (("kg", Fraction(-1)), ("umol", Fraction(1))), sign) == b.dims:
                 return value * a.factor * per_kilogram**sign / b.factor
-    hint = "give the molar mass to go between mass and moles" if molar_mass is None else "the same kind of quantity"
-    raise InputError(f"cannot turn {source} into {target}", expected=hint)
+    hint = "the molar mass, to convert between mass and moles" if molar_mass is None else "the same kind of quantity"
+    raise InputError(f"cannot convert {source} to {target}", expected=hint)

@@ -1,4 +1,4 @@
-"""Reads a YAML file and remembers on which line each key stands, so that errors can say so."""
+"""Reads a YAML file and records the line of each key, so that errors can name it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Path_ = tuple[str | int, ...]
 
 
 def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
-    """Plain content of a YAML mapping and the line of every key. Raises BadInput for anything that is not one."""
+    """Content of a YAML mapping and the line of every key. Raises InputError for anything else."""
     return read_yaml_text(_text(path), path)
 
 
 def read_yaml_text(text: str, path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
-    """The same of a text at hand; `path` is what errors call it."""
+    """The same for a text; `path` is its name in errors."""
     _check_not_empty(text, path)
     try:
         _check_expansion(path, text)
@@ -37,13 +37,13 @@ def read_yaml_text(text: str, path: Path) -> tuple[dict[str, Any], dict[Path_, i
             f"not valid YAML: {str(problem).splitlines()[0]}", file=path, expected="a YAML mapping"
         ) from None
     if not isinstance(content, dict):
-        raise InputError("the file holds no keys", file=path, line=1, expected="title:, treatments:, ...")
+        raise InputError("the file has no keys", file=path, line=1, expected="title:, treatments:, ...")
     lines: dict[Path_, int] = {}
     return _plain(content, (), lines, path), lines
 
 
 def spelled(where: Path_) -> str:
-    """A place in a file as one reads it, e.g. treatments[0].dose."""
+    """A path of keys as text, e.g. treatments[0].dose."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where).removeprefix(".")
 
 
@@ -71,18 +71,18 @@ def _check_not_empty(text: str, path: Path) -> None:
 
 
 def _check_expansion(path: Path, text: str) -> None:
-    """No aliases, tags, merges or deep nesting: a scenario needs none, and they can be made to explode."""
+    """Refuse aliases, tags, merges and deep nesting: a scenario needs none, and they can exhaust memory."""
     depth = 0
     for event in YAML(typ="safe", pure=True).parse(text):
         if isinstance(event, AliasEvent):
             raise InputError(
-                "aliases are not used here",
+                "aliases are not allowed",
                 file=path,
                 line=event.start_mark.line + 1,
                 expected="plain values",
             )
         if getattr(event, "tag", None) or getattr(event, "value", None) == "<<":
-            what = "tags (!...) and merges (<<) are not used here"
+            what = "tags (!...) and merges (<<) are not allowed"
             raise InputError(what, file=path, line=event.start_mark.line + 1, expected="plain values")
         depth += isinstance(event, MappingStartEvent | SequenceStartEvent)
         depth -= type(event).__name__ in ("MappingEndEvent", "SequenceEndEvent")
@@ -93,7 +93,7 @@ def _check_expansion(path: Path, text: str) -> None:
 
 
 def _plain(node: Any, here: Path_, lines: dict[Path_, int], path: Path) -> Any:
-    """Ordinary dicts and lists, with the line of each key noted."""
+    """Ordinary dicts and lists; records the line of each key."""
     marks = getattr(node, "lc", None)
     if isinstance(node, dict):
         for key in node:

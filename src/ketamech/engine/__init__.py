@@ -1,4 +1,4 @@
-"""Writes a system out as machine code and moves many patients through time."""
+"""Compiles a system to machine code and integrates many patients."""
 
 from ketamech.core.atomic_files import cache_folder
 from ketamech.engine.events import Events, EventTable, events, table

@@ -1,4 +1,4 @@
-"""Threads that share out patients: each works on a group of lanes and takes the next patient nobody has taken."""
+"""Runs the integration on CPU threads: each works on a group of lanes and takes patients from a shared counter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ketamech.engine.kernel import ARGUMENTS, CompiledSystem
 from ketamech.engine.lane_layout import N_WHOLE
 
 ALIGNMENT_BYTES = 64  # bytes: a full cache line and the widest register
-POLL_SECONDS = 0.1  # s between two looks at how far the crew has come
+POLL_SECONDS = 0.1  # s between two reports of progress
 
 
 def run_on_cpu(
@@ -26,11 +26,10 @@ def run_on_cpu(
     threads: int,
     progress: Callable[[int], None] | None = None,
 ) -> None:
-    """Run a task of the kernel over `count` patients on `threads` threads; which thread has whom changes no number.
+    """Run a task of the kernel over `count` patients on `threads` threads; the number of threads changes no number.
 
-    A kernel for a GPU runs on as many threads as the GPU has.
-
-    On Ctrl-C the patients on board are finished, nobody else is begun, and KeyboardInterrupt goes on.
+    A kernel for a GPU runs on the GPU instead. On Ctrl-C the started patients are finished, no others are started, and
+    KeyboardInterrupt is raised.
     """
     if threads < 1:
         raise InputError(f"{threads} threads", expected="at least 1")
@@ -39,13 +38,13 @@ def run_on_cpu(
     function = kernel.code.function(task, ARGUMENTS[task])
     counter, stop = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
 
-    def work() -> None:  # holds the arrays, so they last as long as any thread does
-        place, whole = workspace(kernel), np.zeros(N_WHOLE * kernel.lanes, dtype=np.int64)
-        own = [place.ctypes.data, whole.ctypes.data, sizes.ctypes.data]
-        shared = [a if isinstance(a, int) else a.ctypes.data for a in arrays]
-        function(*own, *shared, counter.ctypes.data, stop.ctypes.data, count, report.ctypes.data)
+    def run_thread() -> None:  # keeps references to the arrays while any thread runs
+        floats, integers = workspace(kernel), np.zeros(N_WHOLE * kernel.lanes, dtype=np.int64)
+        thread_pointers = [floats.ctypes.data, integers.ctypes.data, sizes.ctypes.data]
+        shared_pointers = [a if isinstance(a, int) else a.ctypes.data for a in arrays]
+        function(*thread_pointers, *shared_pointers, counter.ctypes.data, stop.ctypes.data, count, report.ctypes.data)
 
-    workers = [Thread(target=work) for _ in range(min(threads, max(1, -(-count // kernel.lanes))))]
+    workers = [Thread(target=run_thread) for _ in range(min(threads, max(1, -(-count // kernel.lanes))))]
     try:
         for worker in workers:
             worker.start()
@@ -55,7 +54,7 @@ def run_on_cpu(
                 if progress:
                     progress(min(int(counter[0]), count))
     except BaseException:
-        stop[0] = 1  # whoever was begun ends by itself; the interpreter waits for it at the latest when it leaves
+        stop[0] = 1  # started patients are finished; the interpreter waits for the threads at exit
         for worker in workers:
             if worker.is_alive():
                 worker.join()
@@ -63,8 +62,8 @@ def run_on_cpu(
 
 
 def workspace(kernel: CompiledSystem) -> np.ndarray:
-    """A group's numbers, all zero, beginning at a full cache line."""
+    """The zero-filled workspace of a group, aligned to a cache line."""
     size = kernel.rows.total * kernel.lanes
     raw = np.zeros(size + ALIGNMENT_BYTES // 8)
-    skip = (-raw.ctypes.data % ALIGNMENT_BYTES) // 8
-    return raw[skip : skip + size]
+    offset = (-raw.ctypes.data % ALIGNMENT_BYTES) // 8
+    return raw[offset : offset + size]

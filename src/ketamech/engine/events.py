@@ -1,4 +1,4 @@
-"""What happens to patients and when: amounts that enter a state, constant inputs that change."""
+"""Events of patients: amounts added to a state, and changes of constant inputs (infusions)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ketamech.core import InputError
-
 AMOUNT, INPUT = 0, 1
 
 
 @dataclass(frozen=True)
 class Events:
-    """What happens to one patient, in order of time: amounts that enter (kind 0), constant inputs that change (kind 1).
+    """Events of one patient, in order of time: amounts added to a state (kind 0), changes of a constant input (kind 1).
 
     Arrays of equal length: time (h), kind, state (index), size (state unit, or state unit per h).
     """
@@ -48,15 +46,11 @@ class EventTable:
         return Events(self.time[rows], self.kind[rows], self.state[rows], self.size[rows])
 
     def of(self, patients: np.ndarray) -> EventTable:
-        """The table of some patients, in the order asked for."""
+        """The table of the patients with these indices, in that order."""
         counts = np.diff(self.first)[patients]
         first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         rows = np.repeat(self.first[patients] - first[:-1], counts) + np.arange(first[-1])
         return EventTable(first, self.time[rows], self.kind[rows], self.state[rows], self.size[rows])
-
-    def after(self, time: float) -> EventTable:
-        """What is still to come after a time (h)."""
-        return self.where(self.time > time)
 
     def where(self, keep: np.ndarray) -> EventTable:
         """The rows to keep [row], for the same patients."""
@@ -66,7 +60,7 @@ class EventTable:
 
     @property
     def owner(self) -> np.ndarray:
-        """Which patient each row belongs to."""
+        """Patient index of each row."""
         return np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
 
 
@@ -82,29 +76,17 @@ def events(rows: Sequence[tuple[float, int, int, float]]) -> Events:
     )
 
 
-def to_table(given: Sequence[Events] | EventTable) -> EventTable:
+def to_table(events: Sequence[Events] | EventTable) -> EventTable:
     """Events of each patient as one table."""
-    if isinstance(given, EventTable):
-        return given
-    counts = [e.time.size for e in given]
+    if isinstance(events, EventTable):
+        return events
+    counts = [e.time.size for e in events]
     parts = [
-        np.concatenate([getattr(e, part) for e in given]) if given else np.empty(0)
+        np.concatenate([getattr(e, part) for e in events]) if events else np.empty(0)
         for part in ("time", "kind", "state", "size")
     ]
     first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return EventTable(first, parts[0], parts[1].astype(np.int64), parts[2].astype(np.int64), parts[3])
-
-
-def merged(count: int, old: EventTable, new: EventTable | None, since: float) -> EventTable:
-    """Both tables as one. Raises BadInput when a new event lies before `since` (h)."""
-    if new is None or not len(new.time):
-        return old
-    if new.time.min() < since:
-        raise InputError(f"a dose at {new.time.min():g} h was decided at {since:g} h", expected="doses still to come")
-    parts = [
-        np.concatenate([getattr(t, name) for t in (old, new)]) for name in ("owner", "time", "kind", "state", "size")
-    ]
-    return table(count, *parts)
 
 
 def table(

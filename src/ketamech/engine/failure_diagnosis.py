@@ -1,4 +1,4 @@
-"""Which term of an equation is to blame when a solve fails: slow, and asked only then."""
+"""Identifies the term of an equation that made a solve fail; slow, used only after a failure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _terms(kernel: Kernel, state: str) -> tuple[list[str], Evaluate]:
 
 
 def failing_term(kernel: Kernel, state: str, y: np.ndarray, inputs: np.ndarray) -> str:
-    """The reason given for the flux of `state` that is not finite at state vector `y`, or for the largest."""
+    """The reason of the flux of `state` that is not finite at state vector `y`, or of the largest flux."""
     reasons, evaluate = _terms(kernel, state)
     with np.errstate(all="ignore"):
         sizes = np.abs(evaluate(y, inputs))

@@ -1,7 +1,7 @@
-"""Patients on their way: each lane with its own time, step, events and outputs, and the next patient when one is done.
+"""The integration loop: each lane has its own patient, time, step size, events and outputs, and loads the next.
 
-What travels together: `people` = (inputs, y, inflow, clock, step) by patient; `given` = (first, time, kind, state,
-size) of events, those of a patient from first[patient] on; `asked` = (times, stride, wanted, out).
+Tuples of arrays: `patients` = (inputs, y, inflow, clock, step) by patient; `events` = (first, time, kind, state,
+size), those of a patient from first[patient] on; `outputs` = (times, stride, wanted, out).
 """
 
 from __future__ import annotations
@@ -58,240 +58,281 @@ from ketamech.engine.lane_layout import (
     Y,
 )
 
-SHORTER, LONGER = 0.7, 1.2  # limits of what the trend of the error may add to the next step
+MIN_TREND, MAX_TREND = 0.7, 1.2  # limits of the factor by which the error trend changes the next step
 TIME_RESOLUTION = 1.05  # how much longer than proposed a step may be to reach an event
 
 
-def integration_loop(jit: Jit, b: SimpleNamespace, common: SimpleNamespace) -> Callable[..., Any]:
-    """`follow` over the blocks `b`: takes patients from the queue until there are no more."""
-    prepare, attempt, accept, glimpse = b.prepare, b.attempt, b.accept, b.glimpse
+def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace) -> Callable[..., Any]:
+    """`follow` over the code blocks `blocks`: integrates patients of the queue until there are no more."""
+    prepare, attempt, accept, interpolate = blocks.prepare, blocks.attempt, blocks.accept, blocks.interpolate
     put, fetch, call_next, call_all = common.put, common.fetch, common.call_next, common.call_all
 
     @jit
-    def load_patient(w, s, m, c, lane, people, given):
-        """Put the patient of a lane at the start; each further try is ten times more careful."""
-        inputs, y, inflow, clock, step = people
-        lanes = m[LANES]
-        patient, care = s[PATIENT * lanes + lane], 1.0
-        for _ in range(s[TRY * lanes + lane]):
-            care *= 0.1
-        put(w, m, m[P], inputs, patient * m[INPUTS], m[INPUTS], lane)
-        put(w, m, m[Y], y, patient * m[STATES], m[STATES], lane)
-        put(w, m, m[G], inflow, patient * m[STATES], m[STATES], lane)
-        w[m[TOLERANCE] * lanes + lane] = c[RETRY_TOLERANCE] * care
-        w[m[TIME] * lanes + lane] = clock[patient]
-        w[m[STEP] * lanes + lane] = step[patient] * care
-        s[NEXT_TIME * lanes + lane], s[NEXT_EVENT * lanes + lane] = 0, given[0][patient]
-        w[m[LAST_STEP] * lanes + lane] = 0.0
-        s[STEPS * lanes + lane] = 0
+    def load_patient(workspace, lane_state, sizes, settings, lane, patients, events):
+        """Load the start of a lane's patient; each retry has a ten times smaller tolerance."""
+        inputs, y, inflow, clock, step = patients
+        lanes = sizes[LANES]
+        patient, tolerance_factor = lane_state[PATIENT * lanes + lane], 1.0
+        for _ in range(lane_state[TRY * lanes + lane]):
+            tolerance_factor *= 0.1
+        put(workspace, sizes, sizes[P], inputs, patient * sizes[INPUTS], sizes[INPUTS], lane)
+        put(workspace, sizes, sizes[Y], y, patient * sizes[STATES], sizes[STATES], lane)
+        put(workspace, sizes, sizes[G], inflow, patient * sizes[STATES], sizes[STATES], lane)
+        workspace[sizes[TOLERANCE] * lanes + lane] = settings[RETRY_TOLERANCE] * tolerance_factor
+        workspace[sizes[TIME] * lanes + lane] = clock[patient]
+        workspace[sizes[STEP] * lanes + lane] = step[patient] * tolerance_factor
+        lane_state[NEXT_TIME * lanes + lane], lane_state[NEXT_EVENT * lanes + lane] = 0, events[0][patient]
+        workspace[sizes[LAST_STEP] * lanes + lane] = 0.0
+        lane_state[STEPS * lanes + lane] = 0
 
     @jit
-    def apply_events(w, s, m, c, lane, given, asked):
-        """Apply every event that is due and say where the next stretch ends; an event makes the next step short."""
-        first, event_time, event_kind, event_state, event_size = given
-        lanes = m[LANES]
-        patient, event, t = s[PATIENT * lanes + lane], s[NEXT_EVENT * lanes + lane], w[m[TIME] * lanes + lane]
-        stop = asked[0][patient * asked[1] + m[TIMES] - 1]
+    def apply_events(workspace, lane_state, sizes, settings, lane, events, outputs):
+        """Apply every event that is due and set the end of the next stretch; an event shortens the next step."""
+        first, event_time, event_kind, event_state, event_size = events
+        lanes = sizes[LANES]
+        patient, event, t = (
+            lane_state[PATIENT * lanes + lane],
+            lane_state[NEXT_EVENT * lanes + lane],
+            workspace[sizes[TIME] * lanes + lane],
+        )
+        stop = outputs[0][patient * outputs[1] + sizes[TIMES] - 1]
         while event < first[patient + 1] and event_time[event] <= t:
             size = event_size[event]
-            at = ((m[Y] if event_kind[event] == 0 else m[G]) + event_state[event]) * lanes + lane
-            w[at] += size
-            if event_kind[event] != 0 and abs(w[at]) < 1e-12 * abs(size):
-                w[at] = 0.0  # the end of an infusion leaves no rounding error behind
+            at = ((sizes[Y] if event_kind[event] == 0 else sizes[G]) + event_state[event]) * lanes + lane
+            workspace[at] += size
+            if event_kind[event] != 0 and abs(workspace[at]) < 1e-12 * abs(size):
+                workspace[at] = 0.0  # the end of an infusion leaves no rounding error behind
             if event_kind[event] == 0 or size > 0.0:
-                w[m[STEP] * lanes + lane] = min(c[FIRST_STEP], w[m[STEP] * lanes + lane])
-            w[m[LAST_STEP] * lanes + lane] = 0.0
+                workspace[sizes[STEP] * lanes + lane] = min(settings[FIRST_STEP], workspace[sizes[STEP] * lanes + lane])
+            workspace[sizes[LAST_STEP] * lanes + lane] = 0.0
             event += 1
-        s[NEXT_EVENT * lanes + lane] = event
+        lane_state[NEXT_EVENT * lanes + lane] = event
         if event < first[patient + 1] and event_time[event] < stop:
             stop = event_time[event]
-        w[m[STOP] * lanes + lane] = stop
+        workspace[sizes[STOP] * lanes + lane] = stop
 
     @jit
-    def board_all(w, place, s, m, c, low, high, people, given, asked):
-        """Everybody who has been called, made ready."""
+    def load_all(workspace, place, lane_state, sizes, settings, low, high, patients, events, outputs):
+        """Load every lane that has a new patient."""
         any_new = False
         for lane in range(low, high):
-            if s[TASK * m[LANES] + lane] == LOAD:
-                load_patient(w, s, m, c, lane, people, given)
-                apply_events(w, s, m, c, lane, given, asked)
-                s[TASK * m[LANES] + lane] = INTEGRATE
+            if lane_state[TASK * sizes[LANES] + lane] == LOAD:
+                load_patient(workspace, lane_state, sizes, settings, lane, patients, events)
+                apply_events(workspace, lane_state, sizes, settings, lane, events, outputs)
+                lane_state[TASK * sizes[LANES] + lane] = INTEGRATE
                 any_new = True
         if any_new:
             prepare(place, low)
 
     @jit
-    def is_due(w, s, m, lane, asked, inside):
+    def is_due(workspace, lane_state, sizes, lane, outputs, inside):
         """Whether an output is due inside the step just taken, or at the time reached; sets THETA for it."""
-        lanes = m[LANES]
-        patient, at, t = s[PATIENT * lanes + lane], s[NEXT_TIME * lanes + lane], w[m[TIME] * lanes + lane]
-        if at >= m[TIMES]:
+        lanes = sizes[LANES]
+        patient, at, t = (
+            lane_state[PATIENT * lanes + lane],
+            lane_state[NEXT_TIME * lanes + lane],
+            workspace[sizes[TIME] * lanes + lane],
+        )
+        if at >= sizes[TIMES]:
             return False
-        due, h = asked[0][patient * asked[1] + at], w[m[STEP_TAKEN] * lanes + lane]
-        w[m[THETA] * lanes + lane] = (due - t) / h if inside else 0.0
+        due, h = outputs[0][patient * outputs[1] + at], workspace[sizes[STEP_TAKEN] * lanes + lane]
+        workspace[sizes[THETA] * lanes + lane] = (due - t) / h if inside else 0.0
         if not inside:
             return due <= t
-        return w[m[ACCEPT] * lanes + lane] > 0.0 and due < t + h and due < w[m[STOP] * lanes + lane]
+        return (
+            workspace[sizes[ACCEPT] * lanes + lane] > 0.0
+            and due < t + h
+            and due < workspace[sizes[STOP] * lanes + lane]
+        )
 
     @jit
-    def store_output(w, s, m, lane, asked):
-        """Store the requested outputs of a lane as `glimpse` left them."""
-        lanes, wanted, out = m[LANES], asked[2], asked[3]
-        start = (s[PATIENT * lanes + lane] * m[TIMES] + s[NEXT_TIME * lanes + lane]) * m[WANTED]
-        for k in range(m[WANTED]):
-            out[start + k] = w[wanted[k] * lanes + lane]
-        s[NEXT_TIME * lanes + lane] += 1
+    def store_output(workspace, lane_state, sizes, lane, outputs):
+        """Store the requested outputs of a lane, computed by `interpolate`."""
+        lanes, wanted, out = sizes[LANES], outputs[2], outputs[3]
+        start = (lane_state[PATIENT * lanes + lane] * sizes[TIMES] + lane_state[NEXT_TIME * lanes + lane]) * sizes[
+            WANTED
+        ]
+        for k in range(sizes[WANTED]):
+            out[start + k] = workspace[wanted[k] * lanes + lane]
+        lane_state[NEXT_TIME * lanes + lane] += 1
 
     @jit
-    def show_all(w, place, s, m, low, high, asked, inside):
-        """All outputs that are due, lane beside lane, one output time of each per round."""
+    def store_all_outputs(workspace, place, lane_state, sizes, low, high, outputs, inside):
+        """Store all outputs that are due, one output time of each lane per round."""
         more = True
         while more:
             more = False
             for lane in range(low, high):
-                if s[TASK * m[LANES] + lane] == INTEGRATE and is_due(w, s, m, lane, asked, inside):
-                    s[TASK * m[LANES] + lane] = OUTPUT
+                if lane_state[TASK * sizes[LANES] + lane] == INTEGRATE and is_due(
+                    workspace, lane_state, sizes, lane, outputs, inside
+                ):
+                    lane_state[TASK * sizes[LANES] + lane] = OUTPUT
                     more = True
             if more:
-                glimpse(place, low)
+                interpolate(place, low)
             for lane in range(low, high):
-                if s[TASK * m[LANES] + lane] == OUTPUT:
-                    store_output(w, s, m, lane, asked)
-                    s[TASK * m[LANES] + lane] = INTEGRATE
+                if lane_state[TASK * sizes[LANES] + lane] == OUTPUT:
+                    store_output(workspace, lane_state, sizes, lane, outputs)
+                    lane_state[TASK * sizes[LANES] + lane] = INTEGRATE
 
     @jit
-    def set_step(w, s, m, c, lane):
-        """Size of the next step: as proposed, but exactly to the next event, and no stub of a step before it."""
-        lanes = m[LANES]
-        h, left = w[m[STEP] * lanes + lane], w[m[STOP] * lanes + lane] - w[m[TIME] * lanes + lane]
-        if h * TIME_RESOLUTION >= left:
-            h = left
-        elif h * 2.0 > left:
-            h = 0.5 * left
-        w[m[STEP_TAKEN] * lanes + lane] = h
-        w[m[SPEED] * lanes + lane] = 1.0 / h
-        w[m[SHIFT] * lanes + lane] = 1.0 / (h * c[GAMMA])
-        s[STEPS * lanes + lane] += 1
+    def set_step(workspace, lane_state, sizes, settings, lane):
+        """Size of the next step: as proposed, but exactly to the next event, without a very short last step."""
+        lanes = sizes[LANES]
+        h, remaining = (
+            workspace[sizes[STEP] * lanes + lane],
+            workspace[sizes[STOP] * lanes + lane] - workspace[sizes[TIME] * lanes + lane],
+        )
+        if h * TIME_RESOLUTION >= remaining:
+            h = remaining
+        elif h * 2.0 > remaining:
+            h = 0.5 * remaining
+        workspace[sizes[STEP_TAKEN] * lanes + lane] = h
+        workspace[sizes[SPEED] * lanes + lane] = 1.0 / h
+        workspace[sizes[SHIFT] * lanes + lane] = 1.0 / (h * settings[GAMMA])
+        lane_state[STEPS * lanes + lane] += 1
 
     @jit
-    def trend(w, m, lane, h, growth):
-        """How much more the step can grow if the solution goes on calming down as it did over the last two steps."""
-        last, before = w[m[LAST_STEP] * m[LANES] + lane], w[m[LAST_GROWTH] * m[LANES] + lane]
-        if last == 0.0:
+    def trend(workspace, sizes, lane, h, growth):
+        """Factor of further step growth, from the trend of the error over the last two steps."""
+        last_step, last_growth = (
+            workspace[sizes[LAST_STEP] * sizes[LANES] + lane],
+            workspace[sizes[LAST_GROWTH] * sizes[LANES] + lane],
+        )
+        if last_step == 0.0:
             return 1.0
-        return min(LONGER, max(SHORTER, h / last * growth / before))
+        return min(MAX_TREND, max(MIN_TREND, h / last_step * growth / last_growth))
 
     @jit
-    def accept_or_reject(w, s, m, c, lane):
-        """Keep the step or propose a shorter one; returns how the solve stands."""
-        lanes = m[LANES]
-        error, growth, h = w[m[ERROR] * lanes + lane], w[m[GROWTH] * lanes + lane], w[m[STEP_TAKEN] * lanes + lane]
-        if s[STEPS * lanes + lane] > c[MAX_STEPS]:
-            w[m[ACCEPT] * lanes + lane] = 0.0
+    def accept_or_reject(workspace, lane_state, sizes, settings, lane):
+        """Accept the step or propose a shorter one; returns the solver status."""
+        lanes = sizes[LANES]
+        error, growth, h = (
+            workspace[sizes[ERROR] * lanes + lane],
+            workspace[sizes[GROWTH] * lanes + lane],
+            workspace[sizes[STEP_TAKEN] * lanes + lane],
+        )
+        if lane_state[STEPS * lanes + lane] > settings[MAX_STEPS]:
+            workspace[sizes[ACCEPT] * lanes + lane] = 0.0
             return TOO_MANY_STEPS
-        keep = error <= 1.0
-        w[m[ACCEPT] * lanes + lane] = 1.0 if keep else 0.0
-        if keep:
-            w[m[STEP] * lanes + lane] = h * min(
-                c[MAX_GROWTH], max(c[MIN_GROWTH], growth * trend(w, m, lane, h, growth))
+        accepted = error <= 1.0
+        workspace[sizes[ACCEPT] * lanes + lane] = 1.0 if accepted else 0.0
+        if accepted:
+            workspace[sizes[STEP] * lanes + lane] = h * min(
+                settings[MAX_GROWTH], max(settings[MIN_GROWTH], growth * trend(workspace, sizes, lane, h, growth))
             )
-            w[m[LAST_STEP] * lanes + lane], w[m[LAST_GROWTH] * lanes + lane] = h, growth
+            workspace[sizes[LAST_STEP] * lanes + lane], workspace[sizes[LAST_GROWTH] * lanes + lane] = h, growth
             return OK
         finite = error < math.inf
-        h *= max(c[MIN_GROWTH], min(0.9, growth)) if finite else 0.1
-        w[m[STEP] * lanes + lane] = h
-        if h < 1e-12 * max(1.0, abs(w[m[TIME] * lanes + lane])):
+        h *= max(settings[MIN_GROWTH], min(0.9, growth)) if finite else 0.1
+        workspace[sizes[STEP] * lanes + lane] = h
+        if h < 1e-12 * max(1.0, abs(workspace[sizes[TIME] * lanes + lane])):
             return STEP_TOO_SMALL if finite else NOT_FINITE
         return OK
 
     @jit
-    def worst_state(w, m, lane, rows):
+    def worst_state(workspace, sizes, lane, rows):
         """The first state that is not finite in `rows`, else the one furthest from Y."""
-        lanes, worst, most = m[LANES], 0, -1.0
-        for i in range(m[STATES]):
-            y = w[(m[Y] + i) * lanes + lane]
-            change = abs(w[(rows + i) * lanes + lane] - y) / (abs(y) + 1e-9)
+        lanes, index_of_largest, largest = sizes[LANES], 0, -1.0
+        for i in range(sizes[STATES]):
+            y = workspace[(sizes[Y] + i) * lanes + lane]
+            change = abs(workspace[(rows + i) * lanes + lane] - y) / (abs(y) + 1e-9)
             if not change < math.inf:
                 return i
-            if change > most:
-                worst, most = i, change
-        return worst
+            if change > largest:
+                index_of_largest, largest = i, change
+        return index_of_largest
 
     @jit
-    def store_patient(w, s, m, lane, people, report):
-        """Write down where the patient of a lane ended, and how."""
-        y, inflow, clock, step = people[1], people[2], people[3], people[4]
-        lanes = m[LANES]
-        patient, status = s[PATIENT * lanes + lane], s[STATUS * lanes + lane]
-        fetch(w, m, m[Y], y, patient * m[STATES], m[STATES], lane)
-        fetch(w, m, m[G], inflow, patient * m[STATES], m[STATES], lane)
-        clock[patient], step[patient] = w[m[TIME] * lanes + lane], w[m[STEP] * lanes + lane]
-        report[5 * patient], report[5 * patient + 1] = status, s[STEPS * lanes + lane]
+    def store_patient(workspace, lane_state, sizes, lane, patients, report):
+        """Store the final state and status of a lane's patient."""
+        y, inflow, clock, step = patients[1], patients[2], patients[3], patients[4]
+        lanes = sizes[LANES]
+        patient, status = lane_state[PATIENT * lanes + lane], lane_state[STATUS * lanes + lane]
+        fetch(workspace, sizes, sizes[Y], y, patient * sizes[STATES], sizes[STATES], lane)
+        fetch(workspace, sizes, sizes[G], inflow, patient * sizes[STATES], sizes[STATES], lane)
+        clock[patient], step[patient] = workspace[sizes[TIME] * lanes + lane], workspace[sizes[STEP] * lanes + lane]
+        report[5 * patient], report[5 * patient + 1] = status, lane_state[STEPS * lanes + lane]
         report[5 * patient + 2] = clock[patient]
-        report[5 * patient + 3] = worst_state(w, m, lane, m[U]) if status != OK else -1
-        report[5 * patient + 4] = s[TRY * lanes + lane] + 1
+        report[5 * patient + 3] = worst_state(workspace, sizes, lane, sizes[U]) if status != OK else -1
+        report[5 * patient + 4] = lane_state[TRY * lanes + lane] + 1
 
     @jit
-    def advance(w, s, m, c, lane, given, asked):
-        """Move the clock of a lane whose step was kept."""
-        lanes = m[LANES]
-        t, h, stop = w[m[TIME] * lanes + lane], w[m[STEP_TAKEN] * lanes + lane], w[m[STOP] * lanes + lane]
+    def advance(workspace, lane_state, sizes, settings, lane, events, outputs):
+        """Advance the clock of a lane whose step was accepted."""
+        lanes = sizes[LANES]
+        t, h, stop = (
+            workspace[sizes[TIME] * lanes + lane],
+            workspace[sizes[STEP_TAKEN] * lanes + lane],
+            workspace[sizes[STOP] * lanes + lane],
+        )
         if h < stop - t:
-            w[m[TIME] * lanes + lane] = t + h
+            workspace[sizes[TIME] * lanes + lane] = t + h
         else:
-            w[m[TIME] * lanes + lane] = stop
-            apply_events(w, s, m, c, lane, given, asked)
+            workspace[sizes[TIME] * lanes + lane] = stop
+            apply_events(workspace, lane_state, sizes, settings, lane, events, outputs)
 
     @jit
-    def release(w, s, m, low, high, people, asked, queue, report):
-        """Patients with all their outputs leave, and the next come; returns how many lanes fell idle, any who came."""
-        fewer, came = 0, False
+    def release(workspace, lane_state, sizes, low, high, patients, outputs, queue, report):
+        """Store patients that are done and load the next; returns new idle lanes, and whether any was loaded."""
+        idle, loaded = 0, False
         for lane in range(low, high):
-            if s[TASK * m[LANES] + lane] == INTEGRATE and s[NEXT_TIME * m[LANES] + lane] >= m[TIMES]:
-                s[STATUS * m[LANES] + lane] = OK
-                store_patient(w, s, m, lane, people, report)
-                if call_next(w, s, m, lane, queue):
-                    came = True
+            if (
+                lane_state[TASK * sizes[LANES] + lane] == INTEGRATE
+                and lane_state[NEXT_TIME * sizes[LANES] + lane] >= sizes[TIMES]
+            ):
+                lane_state[STATUS * sizes[LANES] + lane] = OK
+                store_patient(workspace, lane_state, sizes, lane, patients, report)
+                if call_next(workspace, lane_state, sizes, lane, queue):
+                    loaded = True
                 else:
-                    fewer += 1
-        return fewer, came
+                    idle += 1
+        return idle, loaded
 
     @jit
-    def retry_or_fail(w, s, m, c, lane, people, queue, report):
-        """A failed patient tries again, or leaves with a reason; returns 1 if the lane fell idle."""
-        if s[TRY * m[LANES] + lane] < c[TRIES]:
-            s[TRY * m[LANES] + lane] += 1
-            s[TASK * m[LANES] + lane] = LOAD
-            w[m[ACCEPT] * m[LANES] + lane] = 0.0
+    def retry_or_fail(workspace, lane_state, sizes, settings, lane, patients, queue, report):
+        """Retry a failed patient, or store the failure; returns 1 if the lane became idle."""
+        if lane_state[TRY * sizes[LANES] + lane] < settings[TRIES]:
+            lane_state[TRY * sizes[LANES] + lane] += 1
+            lane_state[TASK * sizes[LANES] + lane] = LOAD
+            workspace[sizes[ACCEPT] * sizes[LANES] + lane] = 0.0
             return 0
-        store_patient(w, s, m, lane, people, report)
-        return 0 if call_next(w, s, m, lane, queue) else 1
+        store_patient(workspace, lane_state, sizes, lane, patients, report)
+        return 0 if call_next(workspace, lane_state, sizes, lane, queue) else 1
 
     @jit
-    def follow(w, place, s, m, c, low, high, people, given, asked, queue, report):
-        """Take patients from the queue and move each from its clock to its last output time."""
-        busy = call_all(w, s, m, low, high, queue)
+    def follow(workspace, place, lane_state, sizes, settings, low, high, patients, events, outputs, queue, report):
+        """Integrate each patient of the queue from its clock to its last output time."""
+        busy = call_all(workspace, lane_state, sizes, low, high, queue)
         while busy > 0:
-            board_all(w, place, s, m, c, low, high, people, given, asked)
-            show_all(w, place, s, m, low, high, asked, False)
-            fewer, came = release(w, s, m, low, high, people, asked, queue, report)
-            busy -= fewer
-            if came or busy == 0:
+            load_all(workspace, place, lane_state, sizes, settings, low, high, patients, events, outputs)
+            store_all_outputs(workspace, place, lane_state, sizes, low, high, outputs, False)
+            idle, loaded = release(workspace, lane_state, sizes, low, high, patients, outputs, queue, report)
+            busy -= idle
+            if loaded or busy == 0:
                 continue
             for lane in range(low, high):
-                if s[TASK * m[LANES] + lane] == INTEGRATE:
-                    set_step(w, s, m, c, lane)
+                if lane_state[TASK * sizes[LANES] + lane] == INTEGRATE:
+                    set_step(workspace, lane_state, sizes, settings, lane)
             attempt(place, low)
             for lane in range(low, high):
-                if s[TASK * m[LANES] + lane] == INTEGRATE:
-                    s[STATUS * m[LANES] + lane] = accept_or_reject(w, s, m, c, lane)
-            show_all(w, place, s, m, low, high, asked, True)
+                if lane_state[TASK * sizes[LANES] + lane] == INTEGRATE:
+                    lane_state[STATUS * sizes[LANES] + lane] = accept_or_reject(
+                        workspace, lane_state, sizes, settings, lane
+                    )
+            store_all_outputs(workspace, place, lane_state, sizes, low, high, outputs, True)
             for lane in range(low, high):
-                if s[TASK * m[LANES] + lane] == INTEGRATE and s[STATUS * m[LANES] + lane] != OK:
-                    busy -= retry_or_fail(w, s, m, c, lane, people, queue, report)
+                if (
+                    lane_state[TASK * sizes[LANES] + lane] == INTEGRATE
+                    and lane_state[STATUS * sizes[LANES] + lane] != OK
+                ):
+                    busy -= retry_or_fail(workspace, lane_state, sizes, settings, lane, patients, queue, report)
             accept(place, low)
             for lane in range(low, high):
-                if s[TASK * m[LANES] + lane] == INTEGRATE and w[m[ACCEPT] * m[LANES] + lane] > 0.0:
-                    advance(w, s, m, c, lane, given, asked)
+                if (
+                    lane_state[TASK * sizes[LANES] + lane] == INTEGRATE
+                    and workspace[sizes[ACCEPT] * sizes[LANES] + lane] > 0.0
+                ):
+                    advance(workspace, lane_state, sizes, settings, lane, events, outputs)
 
     return follow

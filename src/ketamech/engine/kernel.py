@@ -1,7 +1,7 @@
-"""A system as machine code, kept on disk under the hash of what it was made from.
+"""Machine code of a system, cached on disk under the hash of its sources.
 
-The steering, which is the same for all systems, is kept apart as LLVM text, so that Numba is needed once; when the
-machine code of a system is there, neither SymPy nor Numba is.
+The loops, which are the same for all systems, are cached separately as LLVM text, so that Numba is needed once; when
+the machine code of a system is cached, neither SymPy nor Numba is needed.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
     from ketamech.model.system import System
 
 Progress = Callable[[str], None]
-LANES = 4  # patients side by side, in one AVX2 register: eight (AVX-512) leave no room in the nearest cache
-ARGUMENTS = {  # r: pointer to numbers, w: to whole numbers, c: a count
+LANES = 4  # patients side by side, in one AVX2 register: with eight (AVX-512) the workspace exceeds the L1 cache
+ARGUMENTS = {  # r: pointer to floats, w: pointer to integers, c: a count
     "follow": "rwwrrrrrrwrwwrrcwrwwcr",
     "settle": "rwwrrrwwwcr",
 }
 SINGLE_LANE_ARGUMENTS = {
     f"{name}_one": f"r{kinds}c" for name, kinds in ARGUMENTS.items()
-}  # of a single lane: its place first, it last
-DEVICES = {"cpu": "cpu", "cuda": "cuda", "gpu": "cuda", "nvidia": "cuda"}  # and what those who type them mean
+}  # of a single lane: pointer to its numbers first, its index last
+DEVICES = {"cpu": "cpu", "cuda": "cuda", "gpu": "cuda", "nvidia": "cuda"}  # accepted names
 
 
 @dataclass(frozen=True)
 class CompiledSystem:
     """Machine code of one system for `lanes` patients side by side, for a processor or a GPU.
 
-    `rows` say where a lane's numbers are, `pattern` which entries of the Jacobian are not zero, `gamma` is the method's
-    coefficient on the diagonal.
+    `rows` is the layout of the workspace, `pattern` the non-zero entries of the Jacobian, `gamma` the diagonal
+    coefficient of the method.
     """
 
     layout: SystemLayout
@@ -56,21 +56,21 @@ class CompiledSystem:
     code: native_code.NativeModule | PtxModule
 
     def sizes(self, times: int = 0, wanted: int = 0) -> np.ndarray:
-        """Sizes and row numbers in the order of SIZES, for a run with so many output times and outputs."""
+        """Sizes and row numbers in the order of SIZES, for a run with this many output times and outputs."""
         layout, starts = self.layout, self.rows.starts
-        known = {
+        values = {
             "lanes": self.lanes,
             "states": len(layout.states),
             "inputs": len(layout.inputs),
             "parameters": len(layout.parameter_names),
-            "rests": len(layout.baseline_names),
+            "baselines": len(layout.baseline_names),
             "times": times,
             "wanted": wanted,
         }
-        return np.array([known.get(name, starts.get(name, 0)) for name in SIZES], dtype=np.int64)
+        return np.array([values.get(name, starts.get(name, 0)) for name in SIZES], dtype=np.int64)
 
     def output_rows(self, names: tuple[str, ...]) -> np.ndarray:
-        """Workspace rows of outputs, as `glimpse` leaves them: states, then offers."""
+        """Workspace rows of outputs after `interpolate`: states, then time-varying outputs."""
         place = {name: i for i, name in enumerate(self.layout.output_names)}
         n, starts = len(self.layout.states), self.rows.starts
         rows = [starts["V"] + place[x] if place[x] < n else starts["S"] + place[x] - n for x in names]
@@ -78,9 +78,9 @@ class CompiledSystem:
 
 
 class Kernel:
-    """A system ready to be solved; what is missing on disk is written and compiled when it is first needed.
+    """A system ready to be solved; code that is not cached is generated and compiled at first use.
 
-    `announce` is told in a line of text when something has to be compiled.
+    `announce` receives a line of text when something has to be compiled.
     """
 
     def __init__(
@@ -91,13 +91,13 @@ class Kernel:
 
     @property
     def compiled(self) -> CompiledSystem:
-        """The machine code for the processor at hand, from disk if it is there."""
+        """The machine code for this processor, from the cache if present."""
         return self.compiled_for("cpu")
 
     def compiled_for(self, device: str) -> CompiledSystem:
-        """The code for a device, cpu or cuda: it gives the same numbers whichever it is.
+        """The code for a device, cpu or cuda; both give the same numbers.
 
-        Raises UnknownName for another device and BadInput when there is no GPU.
+        Raises UnknownNameError for another device and InputError when there is no GPU.
         """
         if DEVICES.get(device) != device:
             near = DEVICES.get(device.lower()) or closest_match(device, DEVICES.values())
@@ -108,7 +108,7 @@ class Kernel:
 
     def _load(self, device: str, lanes: int) -> CompiledSystem:
         if device == "cuda":
-            open_device()  # there is nothing to compile for where there is none
+            open_device()  # raises when there is no GPU
         folder = _folder(self.layout.fingerprint, device, str(lanes))
         if self._announce and _read(folder) is None:
             self._announce(f"Compiling the equations ({len(self.layout.states)} states), once for this model ...")
@@ -130,7 +130,7 @@ def load_kernel(
 
 
 def _generate_code(system: System, device: str, lanes: int) -> dict[str, bytes]:
-    """Machine code of a system with the steering, and the facts needed to use it."""
+    """Machine code of a system with the loops, and the metadata needed to use it."""
     if device == "cuda":
         from ketamech.engine.codegen.ptx_writer import ptx_files
 
@@ -139,50 +139,50 @@ def _generate_code(system: System, device: str, lanes: int) -> dict[str, bytes]:
 
     made = compile_system(system, lanes)
     facts = json.dumps({"rows": made.rows.sizes, "pattern": made.pattern, "gamma": made.gamma})
-    steering = driver_texts(ARGUMENTS)
-    code = native_code.object_code([made.text, *steering], [*EXPORTED, *ARGUMENTS])
+    loops = driver_texts(ARGUMENTS)
+    code = native_code.object_code([made.text, *loops], [*EXPORTED, *ARGUMENTS])
     return {"kernel.o": code, "facts.json": facts.encode()}
 
 
 def driver_texts(entries: dict[str, str]) -> list[str]:
-    """LLVM text of the steering with some of its entries, from disk if it is there."""
+    """LLVM text of the loops with some of its entries, from the cache if present."""
 
     def make() -> dict[str, bytes]:
         from ketamech.engine.codegen.driver_jit import driver_modules
 
         return {f"{name}.ll": text.encode() for name, text in driver_modules(entries).items()}
 
-    return [text.decode() for text in _cache_file(_folder("steering", *entries), make).values()]
+    return [text.decode() for text in _cache_file(_folder("driver", *entries), make).values()]
 
 
 def _sources() -> str:
-    """The code that writes kernels."""
+    """The source of the code generator."""
     return "".join(p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.rglob("*.py")))
 
 
 def _folder(*parts: str) -> Path:
-    """Where something is kept that depends on `parts`, on the code that writes kernels and on what compiles them."""
+    """Cache folder of something that depends on `parts`, on the code generator and on its compilers."""
     text = "|".join([*parts, _sources(), native_code.processor(), version("numba")])
     return cache_folder() / "kernels" / hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def _cache_file(folder: Path, make: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:
-    """Files kept in a folder, made anew when one is missing or not what was once written."""
+    """Files cached in a folder, computed again when one is missing or damaged."""
     found = _read(folder)
     if found is None:
         found = make()
-        seals = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
+        checksums = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
         with ignore_disk_errors():
-            for name, data in {**found, "seals.json": json.dumps(seals).encode()}.items():
+            for name, data in {**found, "checksums.json": json.dumps(checksums).encode()}.items():
                 atomic_write(folder / name, data)
     return dict(found)
 
 
 def _read(folder: Path) -> dict[str, bytes] | None:
     try:
-        seals = dict(read_json(folder / "seals.json"))
-        found = {name: (folder / name).read_bytes() for name in seals}
+        checksums = dict(read_json(folder / "checksums.json"))
+        found = {name: (folder / name).read_bytes() for name in checksums}
     except (OSError, ValueError, TypeError):
         return None
-    whole = found and all(hashlib.sha256(found[name]).hexdigest() == seal for name, seal in seals.items())
-    return found if whole else None
+    intact = found and all(hashlib.sha256(found[name]).hexdigest() == checksum for name, checksum in checksums.items())
+    return found if intact else None

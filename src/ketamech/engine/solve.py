@@ -1,4 +1,4 @@
-"""Moves patients through time and says how each solve ended."""
+"""Integrates patients over time and reports the solver status of each."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ketamech.engine.failure_diagnosis import failing_term
 from ketamech.engine.kernel import Kernel
 from ketamech.engine.lane_layout import OK, REPORT, SETTINGS
 
-SOLVER_STATUS = ("ok", "too many steps", "not finite", "step too small", "no rest state", "not reached")
-STEADY_STATE_TOLERANCE = 1e-8  # relative correction below which a rest state counts as found
+SOLVER_STATUS = ("ok", "too many steps", "not finite", "step too small", "no steady state", "not reached")
+STEADY_STATE_TOLERANCE = 1e-8  # relative correction below which a steady state is accepted
 TOLERANCE, FIRST_STEP, MAX_STEPS = 2e-6, 0.03, 100_000
 MAX_GROWTH, MIN_GROWTH, RETRY_TOLERANCES = 10.0, 0.2, 2
 Progress = Callable[[int], None]
@@ -26,7 +26,8 @@ Progress = Callable[[int], None]
 class Solution:
     """`values` [patient, time, output] of the outputs `names`; NaN where a solve failed, with the reason.
 
-    `last` [patient, state] is the state at the end (or where a solve failed); `steps`, `tries` and `status` by patient.
+    `final_state` [patient, state] is the state at the end (or where a solve failed); `steps`, `tries` and `status` by
+    patient.
     """
 
     times: np.ndarray
@@ -41,7 +42,7 @@ class Solution:
     term_at_fault: Callable[[int], str]
 
     def reason(self, patient: int) -> str:
-        """How the solve of one patient ended, in words."""
+        """The solver status of one patient as text."""
         code = int(self.status[patient])
         state = self.state_at_fault[patient]
         if state is None:
@@ -56,7 +57,7 @@ class Solution:
 
 @dataclass
 class IntegrationState:
-    """Patients under way: inputs, state, constant inputs, clock (h) and proposed step (h), changed as they move."""
+    """Patients during integration: inputs, state, constant inputs, clock (h) and next step (h); updated in place."""
 
     inputs: np.ndarray
     y: np.ndarray
@@ -66,7 +67,7 @@ class IntegrationState:
 
     @classmethod
     def at(cls, start: np.ndarray, inputs: np.ndarray, clock: np.ndarray, first_step: float) -> IntegrationState:
-        """Everybody at `start` [patient, state], nothing running in."""
+        """All patients at `start` [patient, state], without constant inputs."""
         y = np.array(start, dtype=float, order="C")
         return cls(
             np.ascontiguousarray(inputs, dtype=float),
@@ -80,19 +81,19 @@ class IntegrationState:
 def drug_free_steady_state(
     kernel: Kernel, inputs: np.ndarray, *, threads: int = 1, device: str = "cpu"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Drug-free state of each patient; `inputs` is [patient, input] and its resting values are filled in place.
+    """Drug-free steady state of each patient; `inputs` is [patient, input] and its baseline values are filled in place.
 
-    Returns states [patient, state] and a flag per patient that is True where a rest state was found. `device` as in
+    Returns states [patient, state] and a flag per patient that is True where a steady state was found. `device` as in
     `solve`.
     """
     layout, code = kernel.layout, kernel.compiled_for(device)
-    people = np.ascontiguousarray(inputs, dtype=float)
-    y = np.empty((len(people), len(layout.states)))
+    patient_inputs = np.ascontiguousarray(inputs, dtype=float)
+    y = np.empty((len(patient_inputs), len(layout.states)))
     guess = np.array([state.initial_guess for state in layout.states], dtype=float)
-    change = np.full(len(people), np.inf)
+    change = np.full(len(patient_inputs), np.inf)
     source = code.output_rows(tuple(layout.baseline_names))
-    run_on_cpu(code, "settle", code.sizes(), (people, y, guess, source), change, len(people), threads)
-    inputs[...] = people
+    run_on_cpu(code, "settle", code.sizes(), (patient_inputs, y, guess, source), change, len(patient_inputs), threads)
+    inputs[...] = patient_inputs
     return y, change < STEADY_STATE_TOLERANCE
 
 
@@ -111,21 +112,20 @@ def solve(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Solution:
-    """Integrate each patient from `start` [patient, state] through their events to the last of `times` (h, rising).
+    """Integrate each patient from `start` [patient, state] with their events to the last of `times` (h, rising).
 
-    `times` is [time] for all or [patient, time]; `outputs` are names (default: everything). An output at the time of
-    an event shows the state just after it. `tolerance` is relative to each state's size plus its declared scale; a
-    patient who fails tries again twice, each time ten times more carefully. A start that is not finite is reported as
-    no rest state. `progress` is told now and then how many patients have been begun.
-    `device` is cpu, or cuda for an NVIDIA GPU, which gives the same numbers and uses no `threads`.
-    Raises BadInput for a tolerance, times, outputs or a device that make no sense.
+    `times` is [time] for all or [patient, time]; `outputs` are names (default: all). An output at the time of an event
+    has the state just after it. `tolerance` is relative to each state's size plus its declared scale; a failed patient
+    is retried twice, each time with a ten times smaller tolerance. A start that is not finite is reported as no steady
+    state. `progress` is called with the number of started patients. `device` is cpu, or cuda for an NVIDIA GPU, which
+    gives the same numbers and uses no `threads`. Raises InputError for an invalid tolerance, times, outputs or device.
     """
-    asked = validate_times(times, len(start))
+    requested_times = validate_times(times, len(start))
     table = to_table(events)
-    begin = np.minimum(asked[..., 0], table.earliest(len(start)))
+    begin = np.minimum(requested_times[..., 0], table.earliest(len(start)))
     patients = IntegrationState.at(start, inputs, begin, first_step)
     return integrate(
-        kernel, patients, table, asked, outputs=outputs, tolerance=tolerance, max_steps=max_steps,
+        kernel, patients, table, requested_times, outputs=outputs, tolerance=tolerance, max_steps=max_steps,
         first_step=first_step, threads=threads, device=device, progress=progress,
     )  # fmt: skip
 
@@ -133,7 +133,7 @@ def solve(
 def integrate(
     kernel: Kernel,
     patients: IntegrationState,
-    given: EventTable,
+    events: EventTable,
     times: np.ndarray,
     *,
     outputs: Sequence[str] | None = None,
@@ -144,24 +144,31 @@ def integrate(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Solution:
-    """Take patients under way on to the last of `times`, changing them; events before their clock must be gone."""
+    """Continue patients to the last of `times`, updating them; `events` must not contain events before their clock."""
     if not 1e-14 < tolerance < 1.0:
-        raise InputError(f"a tolerance of {tolerance} cannot be met", expected="a number between 1e-13 and 0.1")
-    asked = validate_times(times, len(patients.y))
+        raise InputError(f"a tolerance of {tolerance} is invalid", expected="a number between 1e-13 and 0.1")
+    requested_times = validate_times(times, len(patients.y))
     names, code = validate_outputs(kernel, outputs), kernel.compiled_for(device)
-    out = np.full((len(patients.y), asked.shape[-1], len(names)), np.nan)
+    out = np.full((len(patients.y), requested_times.shape[-1], len(names)), np.nan)
     report = np.tile([float(len(SOLVER_STATUS) - 1), 0.0, np.nan, -1.0, 0.0], (len(patients.y), 1))
-    wanted, stride = code.output_rows(names), 0 if asked.ndim == 1 else asked.shape[1]
-    chosen = (tolerance, first_step, max_steps, MAX_GROWTH, MIN_GROWTH, code.gamma, RETRY_TOLERANCES)
-    settings = np.array([value for _, value in zip(SETTINGS, chosen, strict=True)], dtype=float)
+    wanted, stride = code.output_rows(names), 0 if requested_times.ndim == 1 else requested_times.shape[1]
+    setting_values = (tolerance, first_step, max_steps, MAX_GROWTH, MIN_GROWTH, code.gamma, RETRY_TOLERANCES)
+    settings = np.array([value for _, value in zip(SETTINGS, setting_values, strict=True)], dtype=float)
     arrays = (
         settings, patients.inputs, patients.y, patients.inflow, patients.clock, patients.step,
-        given.first, given.time, given.kind, given.state, given.size, asked, stride, wanted, out,
+        events.first, events.time, events.kind, events.state, events.size, requested_times, stride, wanted, out,
     )  # fmt: skip
     run_on_cpu(
-        code, "follow", code.sizes(asked.shape[-1], len(names)), arrays, report, len(patients.y), threads, progress
+        code,
+        "follow",
+        code.sizes(requested_times.shape[-1], len(names)),
+        arrays,
+        report,
+        len(patients.y),
+        threads,
+        progress,
     )
-    return _solution(kernel, asked, names, out, patients, report)
+    return _solution(kernel, requested_times, names, out, patients, report)
 
 
 def _solution(
@@ -176,26 +183,26 @@ def _solution(
     status = found["status"].astype(int)
     out[status != OK] = np.nan
     states = kernel.layout.state_names
-    fault = tuple(states[int(i)] if i >= 0 else None for i in found["state"])
+    failed_states = tuple(states[int(i)] if i >= 0 else None for i in found["state"])
     return Solution(
         times, names, out, patients.y, status, found["steps"].astype(int), found["tries"].astype(int), found["time"],
-        fault, lambda i: failing_term(kernel, str(fault[i]), patients.y[i], patients.inputs[i]),
+        failed_states, lambda i: failing_term(kernel, str(failed_states[i]), patients.y[i], patients.inputs[i]),
     )  # fmt: skip
 
 
 def validate_times(times: np.ndarray, count: int) -> np.ndarray:
-    """Output times (h, they may begin before 0) as the kernel takes them. Raises BadInput."""
-    asked = np.ascontiguousarray(times, dtype=float)
-    shaped = asked.ndim == 1 or (asked.ndim == 2 and len(asked) == count)
-    if not shaped or asked.size == 0 or not np.all(np.isfinite(asked)):
+    """Output times (h, they may start before 0) in the form of the kernel. Raises InputError."""
+    requested_times = np.ascontiguousarray(times, dtype=float)
+    shaped = requested_times.ndim == 1 or (requested_times.ndim == 2 and len(requested_times) == count)
+    if not shaped or requested_times.size == 0 or not np.all(np.isfinite(requested_times)):
         raise InputError("output times must be finite numbers", expected="hours, e.g. 0, 0.5, 24")
-    if np.any(np.diff(asked, axis=-1) < 0):
+    if np.any(np.diff(requested_times, axis=-1) < 0):
         raise InputError("output times must rise", expected="hours, e.g. 0, 0.5, 24")
-    return asked
+    return requested_times
 
 
 def validate_outputs(kernel: Kernel, outputs: Sequence[str] | None) -> tuple[str, ...]:
-    """Names of the outputs asked for, all when None. Raises UnknownName."""
+    """Names of the requested outputs, all when None. Raises UnknownNameError."""
     known = kernel.layout.output_names
     if outputs is None:
         return known
@@ -206,9 +213,9 @@ def validate_outputs(kernel: Kernel, outputs: Sequence[str] | None) -> tuple[str
 
 
 def raise_on_failure(solution: Solution) -> None:
-    """Raise SolveFailed when the only patient of a run could not be solved."""
+    """Raise SolverError when the only patient of a run failed."""
     if solution.status.size == 1 and solution.status[0]:
-        raise SolverError(f"the solve ended early: {solution.reason(0)}")
+        raise SolverError(f"the integration failed: {solution.reason(0)}")
 
 
 def jacobian(kernel: Kernel, state: np.ndarray, inputs: np.ndarray) -> np.ndarray:

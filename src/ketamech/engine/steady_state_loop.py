@@ -1,7 +1,7 @@
-"""Patients at rest: the drug-free state of each, and the resting values that equations refer to.
+"""The steady-state loop: the drug-free state of each patient, and the baseline values in the equations.
 
-Implicit steps of growing length until the correction is nothing; resting values are then read off and put back until
-they agree with the state.
+Implicit steps of growing length until the correction vanishes; baseline values are then read from the state and
+inserted until they agree with it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ketamech.engine.lane_layout import (
+    BASELINES,
     DAMP,
     ERROR,
     INPUTS,
@@ -22,7 +23,6 @@ from ketamech.engine.lane_layout import (
     OUTPUT,
     PARAMETERS,
     PATIENT,
-    RESTS,
     SHIFT,
     STATES,
     STEPS,
@@ -34,108 +34,114 @@ from ketamech.engine.lane_layout import (
 )
 
 
-def steady_state_loop(jit: Jit, b: SimpleNamespace, common: SimpleNamespace) -> Callable[..., Any]:
-    """`settle` over the blocks `b`: takes patients from the queue until there are no more."""
-    prepare, glimpse, relax, move = b.prepare, b.glimpse, b.relax, b.move
+def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace) -> Callable[..., Any]:
+    """`settle` over the code blocks `blocks`: solves patients of the queue until there are no more."""
+    prepare, interpolate, relax, move = blocks.prepare, blocks.interpolate, blocks.relax, blocks.move
     put, fetch, call_next, call_all = common.put, common.fetch, common.call_next, common.call_all
 
     @jit
-    def enter(w, s, m, lane, inputs, guess):
-        """Put a patient at the guessed rest state, with long steps still to come."""
-        lanes = m[LANES]
-        put(w, m, m[P], inputs, s[PATIENT * lanes + lane] * m[INPUTS], m[INPUTS], lane)
-        put(w, m, m[Y], guess, 0, m[STATES], lane)
-        w[m[SHIFT] * lanes + lane], w[m[DAMP] * lanes + lane], w[m[THETA] * lanes + lane] = 1.0, 0.0, 0.0
-        w[m[ERROR] * lanes + lane] = math.inf
-        s[STEPS * lanes + lane], s[NEXT_TIME * lanes + lane] = 0, 0
+    def load_patient(workspace, lane_state, sizes, lane, inputs, guess):
+        """Load a patient at the guessed steady state."""
+        lanes = sizes[LANES]
+        put(workspace, sizes, sizes[P], inputs, lane_state[PATIENT * lanes + lane] * sizes[INPUTS], sizes[INPUTS], lane)
+        put(workspace, sizes, sizes[Y], guess, 0, sizes[STATES], lane)
+        (
+            workspace[sizes[SHIFT] * lanes + lane],
+            workspace[sizes[DAMP] * lanes + lane],
+            workspace[sizes[THETA] * lanes + lane],
+        ) = 1.0, 0.0, 0.0
+        workspace[sizes[ERROR] * lanes + lane] = math.inf
+        lane_state[STEPS * lanes + lane], lane_state[NEXT_TIME * lanes + lane] = 0, 0
 
     @jit
-    def compare_rests(w, m, lane, source):
-        """Read the resting values that equations refer to off the present state; returns how far they moved."""
-        lanes, moved = m[LANES], 0.0
-        for k in range(m[RESTS]):
-            at = (m[P] + m[PARAMETERS] + k) * lanes + lane
-            now = w[source[k] * lanes + lane]
-            moved = max(moved, abs(w[at] - now) / (1e-9 + abs(now)))
-            w[at] = now
-        return moved
+    def update_baselines(workspace, sizes, lane, source):
+        """Update the baseline values from the present state; returns their largest relative change."""
+        lanes, largest_change = sizes[LANES], 0.0
+        for k in range(sizes[BASELINES]):
+            at = (sizes[P] + sizes[PARAMETERS] + k) * lanes + lane
+            value = workspace[source[k] * lanes + lane]
+            largest_change = max(largest_change, abs(workspace[at] - value) / (1e-9 + abs(value)))
+            workspace[at] = value
+        return largest_change
 
     @jit
-    def damped_newton_update(w, s, m, lane):
-        """How much of the correction to take; True when the correction has become nothing, or cannot help."""
-        lanes = m[LANES]
-        change, shift = w[m[ERROR] * lanes + lane], w[m[SHIFT] * lanes + lane]
+    def damped_newton_update(workspace, lane_state, sizes, lane):
+        """Set the damping of the correction; True when the correction has vanished or the limit is reached."""
+        lanes = sizes[LANES]
+        change, shift = workspace[sizes[ERROR] * lanes + lane], workspace[sizes[SHIFT] * lanes + lane]
         if not change < math.inf:
-            w[m[DAMP] * lanes + lane] = 0.0
+            workspace[sizes[DAMP] * lanes + lane] = 0.0
             return True
         damp = 1.0 if change < 0.5 else 0.5 / change
-        w[m[DAMP] * lanes + lane] = damp
-        w[m[SHIFT] * lanes + lane] = max(1e-12, shift * (0.2 if damp == 1.0 else 0.7))
-        s[STEPS * lanes + lane] += 1
-        return (change < 1e-12 and shift <= 1e-9) or s[STEPS * lanes + lane] >= 200
+        workspace[sizes[DAMP] * lanes + lane] = damp
+        workspace[sizes[SHIFT] * lanes + lane] = max(1e-12, shift * (0.2 if damp == 1.0 else 0.7))
+        lane_state[STEPS * lanes + lane] += 1
+        return (change < 1e-12 and shift <= 1e-9) or lane_state[STEPS * lanes + lane] >= 200
 
     @jit
-    def settled(w, s, m, lane, source):
-        """Whether the resting values agree with the state; otherwise another round with the new ones."""
-        lanes, change = m[LANES], w[m[ERROR] * m[LANES] + lane]
-        moved = compare_rests(w, m, lane, source)
-        s[NEXT_TIME * lanes + lane] += 1
-        if not change < math.inf or s[NEXT_TIME * lanes + lane] > 12:
+    def is_settled(workspace, lane_state, sizes, lane, source):
+        """Whether the baseline values agree with the state; otherwise start another round with the new ones."""
+        lanes, change = sizes[LANES], workspace[sizes[ERROR] * sizes[LANES] + lane]
+        largest_change = update_baselines(workspace, sizes, lane, source)
+        lane_state[NEXT_TIME * lanes + lane] += 1
+        if not change < math.inf or lane_state[NEXT_TIME * lanes + lane] > 12:
             return True
-        if moved < 1e-13 and change < 1e-9:
+        if largest_change < 1e-13 and change < 1e-9:
             return True
-        s[STEPS * lanes + lane] = 0
+        lane_state[STEPS * lanes + lane] = 0
         if change < 1e-9:
-            w[m[SHIFT] * lanes + lane] = 1e-3
+            workspace[sizes[SHIFT] * lanes + lane] = 1e-3
         return False
 
     @jit
-    def depart(w, s, m, lane, inputs, y, report):
-        """Write down the rest state of the patient of a lane, the resting values, and the last correction."""
-        patient = s[PATIENT * m[LANES] + lane]
-        fetch(w, m, m[Y], y, patient * m[STATES], m[STATES], lane)
-        fetch(w, m, m[P], inputs, patient * m[INPUTS], m[INPUTS], lane)
-        report[patient] = w[m[ERROR] * m[LANES] + lane]
+    def store_patient(workspace, lane_state, sizes, lane, inputs, y, report):
+        """Store the steady state of a lane's patient, the baseline values, and the last correction."""
+        patient = lane_state[PATIENT * sizes[LANES] + lane]
+        fetch(workspace, sizes, sizes[Y], y, patient * sizes[STATES], sizes[STATES], lane)
+        fetch(workspace, sizes, sizes[P], inputs, patient * sizes[INPUTS], sizes[INPUTS], lane)
+        report[patient] = workspace[sizes[ERROR] * sizes[LANES] + lane]
 
     @jit
-    def enter_all(w, place, s, m, low, high, inputs, guess, source):
-        """New patients enter; resting values start from what the guess gives."""
-        came = False
+    def load_all(workspace, place, lane_state, sizes, low, high, inputs, guess, source):
+        """Load new patients; baseline values start from those of the guess."""
+        loaded = False
         for lane in range(low, high):
-            if s[TASK * m[LANES] + lane] == LOAD:
-                enter(w, s, m, lane, inputs, guess)
-                came = True
-        if came:
+            if lane_state[TASK * sizes[LANES] + lane] == LOAD:
+                load_patient(workspace, lane_state, sizes, lane, inputs, guess)
+                loaded = True
+        if loaded:
             prepare(place, low)
-            glimpse(place, low)
+            interpolate(place, low)
             for lane in range(low, high):
-                if s[TASK * m[LANES] + lane] == LOAD:
-                    compare_rests(w, m, lane, source)
-                    s[TASK * m[LANES] + lane] = INTEGRATE
+                if lane_state[TASK * sizes[LANES] + lane] == LOAD:
+                    update_baselines(workspace, sizes, lane, source)
+                    lane_state[TASK * sizes[LANES] + lane] = INTEGRATE
             prepare(place, low)
 
     @jit
-    def settle(w, place, s, m, low, high, inputs, y, guess, source, queue, report):
-        """Take patients from the queue and find the rest state of each; report = the last relative correction."""
-        busy = call_all(w, s, m, low, high, queue)
+    def settle(workspace, place, lane_state, sizes, low, high, inputs, y, guess, source, queue, report):
+        """Find the steady state of each patient of the queue; report = the last relative correction."""
+        busy = call_all(workspace, lane_state, sizes, low, high, queue)
         while busy > 0:
-            enter_all(w, place, s, m, low, high, inputs, guess, source)
+            load_all(workspace, place, lane_state, sizes, low, high, inputs, guess, source)
             relax(place, low)
             finished = False
             for lane in range(low, high):
-                if s[TASK * m[LANES] + lane] == INTEGRATE and damped_newton_update(w, s, m, lane):
-                    s[TASK * m[LANES] + lane] = OUTPUT
+                if lane_state[TASK * sizes[LANES] + lane] == INTEGRATE and damped_newton_update(
+                    workspace, lane_state, sizes, lane
+                ):
+                    lane_state[TASK * sizes[LANES] + lane] = OUTPUT
                     finished = True
             move(place, low)
             if not finished:
                 continue
-            glimpse(place, low)
+            interpolate(place, low)
             for lane in range(low, high):
-                if s[TASK * m[LANES] + lane] == OUTPUT:
-                    s[TASK * m[LANES] + lane] = INTEGRATE
-                    if settled(w, s, m, lane, source):
-                        depart(w, s, m, lane, inputs, y, report)
-                        busy -= 0 if call_next(w, s, m, lane, queue) else 1
+                if lane_state[TASK * sizes[LANES] + lane] == OUTPUT:
+                    lane_state[TASK * sizes[LANES] + lane] = INTEGRATE
+                    if is_settled(workspace, lane_state, sizes, lane, source):
+                        store_patient(workspace, lane_state, sizes, lane, inputs, y, report)
+                        busy -= 0 if call_next(workspace, lane_state, sizes, lane, queue) else 1
             prepare(place, low)
 
     return settle

@@ -11,7 +11,7 @@ from ketamech.evidence.spread import Spread, parse_spread
 
 
 def cite(ids: Iterable[str], evidence: Evidence | None = None) -> list[Reference]:
-    """The papers behind evidence rows, each once, sorted; of the shipped evidence unless another is given."""
+    """The papers of evidence rows, each once, sorted; of the shipped evidence unless another is given."""
     return (evidence or load_evidence()).cite(ids)
 
 

@@ -1,4 +1,4 @@
-"""The whole body of evidence: look up, select, tabulate, cite."""
+"""The evidence tables in memory: look up, select, tabulate, cite."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Evidence:
         return " ".join((*parts, *more)).lower()
 
     def cite(self, ids: Iterable[str]) -> list[Reference]:
-        """The papers behind these rows, each once, sorted by citation; raises UnknownName."""
+        """The papers of these rows, each once, sorted by citation; raises UnknownNameError."""
         keys = {self[name].reference for name in ids}
         return sorted((self.references[key] for key in keys), key=lambda paper: (paper.citation.lower(), paper.key))
 

@@ -1,4 +1,4 @@
-"""Evidence as plain rows and text, for any face to print."""
+"""Evidence as plain rows and text, for any interface."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def format_listing(rows: Iterable[Observation]) -> list[dict[str, str]]:
 
 
 def format_row(evidence: Evidence, name: str) -> str:
-    """A text block about one observation: what, in whom, the number, how it was read, and the paper."""
+    """Text about one observation: quantity, population, number, how it was read, and the paper."""
     row = evidence[name]
     lines = [
         f"{row.id}  ({row.table}.csv line {row.line}, stage {row.stage}, use {row.use})",

@@ -1,4 +1,4 @@
-"""Tables of evidence -> checked, citable observations."""
+"""Reads the evidence tables as checked, citable observations."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ _ID = re.compile(r"^[a-z0-9][a-z0-9.+-]*$")
 
 
 def load_evidence(directory: str | Path | None = None) -> Evidence:
-    """Read pk.csv, mechanism.csv, clinical.csv and references.csv (the package's own, once, unless told).
+    """Read pk.csv, mechanism.csv, clinical.csv and references.csv of a folder (default: the shipped ones, read once).
 
-    Raises BadInput naming file, line and column of the first bad cell.
+    Raises InputError naming file, line and column of the first invalid cell.
     """
     return _shipped() if directory is None else _read(Path(directory))
 
@@ -71,13 +71,13 @@ def _read(folder: Path) -> Evidence:
     _check_ids(row for _, row in rows)
     masses = _molar_masses(row for _, row in rows)
     found = {row["id"]: _observation(table, row, references, masses) for table, row in rows}
-    _check_same(row for _, row in rows)
+    _check_duplicates(row for _, row in rows)
     return Evidence(found, references)
 
 
 def _references(path: Path) -> dict[str, Reference]:
     found: dict[str, Reference] = {}
-    owner: dict[str, str] = {}
+    reference_of_id: dict[str, str] = {}
     for row in read_table(path, REFERENCE_COLUMNS):
         key = row.required("key", "a key such as perez-ruixo-2021")
         row.required("citation", "who, when and where")
@@ -85,11 +85,14 @@ def _references(path: Path) -> dict[str, Reference]:
             raise row.error("key", f"'{key}' is already used", expected="each reference once")
         for column in ("doi", "pmid", "pmcid"):
             text = row[column].lower()
-            if text and text in owner:
+            if text and text in reference_of_id:
                 raise row.error(
-                    column, f"'{text}' belongs to {owner[text]}", expected="each paper once", near=owner[text]
+                    column,
+                    f"'{text}' belongs to {reference_of_id[text]}",
+                    expected="each paper once",
+                    near=reference_of_id[text],
                 )
-            owner[text] = key
+            reference_of_id[text] = key
         found[key] = Reference(**row.cells)
     return found
 
@@ -106,7 +109,7 @@ def _check_ids(rows: Iterable[CsvRow]) -> None:
         first[name] = row
 
 
-def _check_same(rows: Iterable[CsvRow]) -> None:
+def _check_duplicates(rows: Iterable[CsvRow]) -> None:
     listed = list(rows)
     ids = {row["id"] for row in listed}
     for row in listed:
@@ -116,7 +119,7 @@ def _check_same(rows: Iterable[CsvRow]) -> None:
 
 
 def _molar_masses(rows: Iterable[CsvRow]) -> dict[str, float]:
-    """g/mol of ketamine and its metabolites, taken from the tables' own rows."""
+    """g/mol of ketamine and its metabolites, from rows of the tables."""
     return {row["drug"]: row.number("value") for row in rows if row["unit"] == "g/mol"}
 
 
@@ -125,7 +128,7 @@ def _observation(table: str, row: CsvRow, references: dict[str, Reference], mass
         row.required(column, "text")
     value = row.number("value")
     factor, target = _unit(row, masses)
-    derived = {
+    computed_cells = {
         "table": table,
         "line": row.line,
         "value": value,
@@ -141,16 +144,16 @@ def _observation(table: str, row: CsvRow, references: dict[str, Reference], mass
         "read_as": _read_as(row),
         "use": row.one_of("use", USES),
     }
-    return Observation(**{**row.cells, **derived})  # type: ignore[arg-type]
+    return Observation(**{**row.cells, **computed_cells})  # type: ignore[arg-type]
 
 
 def _unit(row: CsvRow, masses: dict[str, float]) -> tuple[float, str]:
-    printed = row.required("unit", "a unit such as ng/mL, percent, points or '1 = yes'")
+    unit_text = row.required("unit", "a unit such as ng/mL, percent, points or '1 = yes'")
     substance = analyte(row["quantity"], row["drug"])
     try:
-        return canonical_unit(printed, masses.get(substance) if substance else None)
-    except InputError as problem:
-        raise row.error("unit", problem.what, expected=problem.expected or "a unit", near=problem.nearest) from problem
+        return canonical_unit(unit_text, masses.get(substance) if substance else None)
+    except InputError as error:
+        raise row.error("unit", error.what, expected=error.expected or "a unit", near=error.nearest) from error
 
 
 def _reference(row: CsvRow, references: dict[str, Reference]) -> str:
@@ -162,10 +165,10 @@ def _reference(row: CsvRow, references: dict[str, Reference]) -> str:
 
 
 def _read_as(row: CsvRow) -> str:
-    """How the row was read; it must agree with the confidence, so a recalled row cannot lose its mark."""
-    said, due = row.one_of("read_as", READ_AS.values()), READ_AS[row["confidence"]]
-    if said != due or (row["seen_at"] == "recalled" and said != "recalled"):
-        right = "recalled" if row["seen_at"] == "recalled" else due
-        what = f"'{said}' contradicts confidence {row['confidence']}, seen at '{row['seen_at']}'"
-        raise row.error("read_as", what, expected=right, near=right)
-    return said
+    """How the row was read; it must agree with the confidence, so that a recalled row stays marked."""
+    read_as, expected_value = row.one_of("read_as", READ_AS.values()), READ_AS[row["confidence"]]
+    if read_as != expected_value or (row["seen_at"] == "recalled" and read_as != "recalled"):
+        correct = "recalled" if row["seen_at"] == "recalled" else expected_value
+        what = f"'{read_as}' contradicts confidence {row['confidence']}, seen at '{row['seen_at']}'"
+        raise row.error("read_as", what, expected=correct, near=correct)
+    return read_as

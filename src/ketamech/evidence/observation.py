@@ -1,4 +1,4 @@
-"""What one row of evidence says, and the paper that says it."""
+"""The content of one evidence row, and its paper."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ketamech.evidence.spread import Spread
 
 @dataclass(frozen=True)
 class Reference:
-    """A paper, label or page. `doi`, `pmid`, `pmcid` and `url` are empty where not known."""
+    """A paper, label or web page. `doi`, `pmid`, `pmcid` and `url` are empty where unknown."""
 
     key: str
     citation: str
@@ -21,12 +21,12 @@ class Reference:
 
 @dataclass(frozen=True)
 class Observation:
-    """One published number, as printed and in canonical units.
+    """One published number, in the published and in canonical units.
 
-    `value`, `unit` and `spread` are the paper's; `canonical_value` = `value` * `factor` in `canonical_unit`.
-    `time_h` is hours after the dose where the text names one moment. `use`: calibrate or context (compare).
-    `read_as` says how it was read: source, transcription (a secondary copy) or recalled (unconfirmed).
-    `same_as` is the id of another row that reports the same number, so that it is not counted twice.
+    `value`, `unit` and `spread` are as published; `canonical_value` = `value` * `factor` in `canonical_unit`. `time_h`
+    is hours after the dose where the text names one time. `use`: calibrate or context (compare). `read_as` says how
+    the number was read: source, transcription (a secondary copy) or recalled (unconfirmed). `same_as` is the id of
+    another row that reports the same number, so that it is not counted twice.
     """
 
     id: str
@@ -60,5 +60,5 @@ class Observation:
     use: str
 
     def canonical(self, printed: float) -> float:
-        """A number in the printed unit (such as `spread.low`) expressed in `canonical_unit`."""
+        """A number in the published unit (such as `spread.low`) expressed in `canonical_unit`."""
         return printed * self.factor

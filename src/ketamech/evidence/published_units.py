@@ -1,4 +1,4 @@
-"""Units as papers print them, and what they are in canonical units (hours, litres, micromoles, kilograms)."""
+"""Published units, and their canonical units (hours, litres, micromoles, kilograms)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from ketamech.core import InputError, closest_match, convert, unit
 from ketamech.core.units import format_dimensions
 
-# Counts, statistics and logarithmic scales: plain numbers, kept as printed.
+# Counts, statistics and logarithmic scales: plain numbers, not converted.
 DIMENSIONLESS_TERMS = (
     *("1", "dimensionless", "fraction", "ratio", "fold", "flag", "pH", "log units", "decibel"),
     *("patients", "participants", "studies", "cytokines of 19"),
@@ -15,7 +15,7 @@ DIMENSIONLESS_TERMS = (
     *("SMD", "Cohen's d", "Hedges' g", "effect size", "effect sizes"),
     *("sign of change", "sign of change in rate", "sign of effect"),
 )
-# Prose that means a unit.
+# Text that stands for a unit.
 PUBLISHED_UNITS = {
     "percent dF/F": "percent",
     "percentage points": "percent",
@@ -27,45 +27,45 @@ PUBLISHED_UNITS = {
     "mg/h per 70 kg": "mg/h",
     "mg morphine equivalent": "mg",
 }
-_CODE = re.compile(r"^[01] = ")  # such as "0 = abolished, 1 = intact": a yes-or-no code, kept as is
-_SHARE = re.compile(r"^percent (of|change)\b")
+_YES_NO_CODE = re.compile(r"^[01] = ")  # such as "0 = abolished, 1 = intact": a yes-or-no code, not converted
+_PERCENT = re.compile(r"^percent (of|change)\b")
 _POINTS = re.compile(r"^\S+ points$")
 _DOSE_BY_WEIGHT = re.compile(r"^([mu]?g)(/kg.*)$")
 
 
-def parse_published_unit(printed: str) -> str:
-    """The unit that printed prose stands for, as text `core.unit` can read ("1" for plain numbers)."""
-    if printed in DIMENSIONLESS_TERMS or _CODE.match(printed):
+def parse_published_unit(published: str) -> str:
+    """The unit of a published unit text, as text that `core.unit` can parse ("1" for plain numbers)."""
+    if published in DIMENSIONLESS_TERMS or _YES_NO_CODE.match(published):
         return "1"
-    if printed in PUBLISHED_UNITS:
-        return PUBLISHED_UNITS[printed]
-    if _SHARE.match(printed):
+    if published in PUBLISHED_UNITS:
+        return PUBLISHED_UNITS[published]
+    if _PERCENT.match(published):
         return "percent"
-    return "points" if _POINTS.match(printed) else printed
+    return "points" if _POINTS.match(published) else published
 
 
-def canonical_unit(printed: str, molar_mass: float | None = None) -> tuple[float, str]:
-    """Factor and canonical unit of a printed unit; with `molar_mass` (g/mol) a mass of drug becomes umol.
+def canonical_unit(published: str, molar_mass: float | None = None) -> tuple[float, str]:
+    """Factor and canonical unit of a published unit; with `molar_mass` (g/mol) a mass of drug becomes umol.
 
-    Raises BadInput, naming the nearest known unit, when the text is not a unit.
+    Raises InputError, naming the nearest known unit, when the text is not a unit.
     """
-    text = parse_published_unit(printed)
-    if molar_mass is not None and (found := _DOSE_BY_WEIGHT.match(text)):
-        factor, rest = unit(f"1{found[2]}").factor, unit(f"1{found[2]}").dims
+    text = parse_published_unit(published)
+    if molar_mass is not None and (match := _DOSE_BY_WEIGHT.match(text)):
+        factor, rest = unit(f"1{match[2]}").factor, unit(f"1{match[2]}").dims
         return factor * convert(
-            1.0, found[1], "umol", molar_mass=molar_mass
+            1.0, match[1], "umol", molar_mass=molar_mass
         ), f"umol{format_dimensions(rest).removeprefix('1')}"
     try:
-        known = unit(text)
-    except InputError as problem:
-        pool = (*DIMENSIONLESS_TERMS, *PUBLISHED_UNITS, "ng/mL", "umol/L", "L/h", "percent", "points")
-        raise InputError(problem.what, expected=problem.expected, nearest=closest_match(printed, pool)) from problem
-    dims = dict(known.dims)
+        parsed = unit(text)
+    except InputError as error:
+        known_units = (*DIMENSIONLESS_TERMS, *PUBLISHED_UNITS, "ng/mL", "umol/L", "L/h", "percent", "points")
+        raise InputError(error.what, expected=error.expected, nearest=closest_match(published, known_units)) from error
+    dims = dict(parsed.dims)
     if molar_mass is not None and dims.get("kg") == 1 and "umol" not in dims:
         dims["umol"] = dims.pop("kg")
-        target = format_dimensions(tuple(sorted(dims.items())))
-        return convert(1.0, text, target, molar_mass=molar_mass), target
-    return known.factor, format_dimensions(known.dims)
+        target_unit = format_dimensions(tuple(sorted(dims.items())))
+        return convert(1.0, text, target_unit, molar_mass=molar_mass), target_unit
+    return parsed.factor, format_dimensions(parsed.dims)
 
 
 _ANALYTES = (
@@ -74,14 +74,14 @@ _ANALYTES = (
     ("norketamine", re.compile(r"nor(?:es)?ketamine|\bNK\b")),
     ("ketamine", re.compile(r"ketamine")),
 )
-_ABOUT_DRUG = re.compile(r"plasma|Cmax|AUC|C50|concentration|dose|infusion rate|maintenance rate|linear range")
+_DRUG_QUANTITY = re.compile(r"plasma|Cmax|AUC|C50|concentration|dose|infusion rate|maintenance rate|linear range")
 
 
 def analyte(quantity: str, drug: str) -> str | None:
-    """Which ketamine-family substance a quantity measures, or None (a cytokine, a rating, another drug)."""
+    """The ketamine-family substance that a quantity measures, or None (a cytokine, a rating, another drug)."""
     for name, pattern in _ANALYTES:
         if pattern.search(quantity):
             return name
-    if not _ABOUT_DRUG.search(quantity):
+    if not _DRUG_QUANTITY.search(quantity):
         return None
     return next((name for name, pattern in _ANALYTES if pattern.search(drug)), None)

@@ -1,4 +1,4 @@
-"""The spread beside a published value: which kind, and which interval it gives."""
+"""The spread of a published value: its kind, and the interval that it gives."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _NORMAL_95 = 1.959964
 
 @dataclass(frozen=True)
 class Spread:
-    """A printed spread as an interval in the printed unit.
+    """A published spread as an interval in the published unit.
 
-    kind: sd (value +- 1 SD) | se (value +- 1.96 SE) | ci (the printed interval) | range |
-    cv (between people, lognormal: the value over and under exp(1 SD)) |
-    none (nothing printed, or a test statistic that gives no interval).
+    kind: sd (value +- 1 SD) | se (value +- 1.96 SE) | ci (the published interval) | range | cv (between people,
+    lognormal: the value divided and multiplied by exp(1 SD)) | none (no spread, or a test statistic that gives no
+    interval).
     """
 
     kind: str
@@ -42,12 +42,12 @@ class Spread:
 def parse_spread(text: str, value: float) -> Spread:
     """The spread of `value`; text that names no interval (a p value, "SD or SE") has kind none."""
     for kind, pattern in _INTERVALS:
-        if found := pattern.search(text):
-            low, high = sorted((float(found[1]), float(found[2])))
+        if match := pattern.search(text):
+            low, high = sorted((float(match[1]), float(match[2])))
             return Spread(kind, low, high, text)
     for kind, pattern in _WIDTHS:
-        if found := pattern.search(text):
-            return _around(kind, float(found[1]), value, text)
+        if match := pattern.search(text):
+            return _around(kind, float(match[1]), value, text)
     return Spread("none", None, None, text)
 
 

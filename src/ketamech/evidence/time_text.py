@@ -1,4 +1,4 @@
-"""The time text of a row ("24 h", "day 1", "0.25 h from start") as hours, where it names one moment."""
+"""The time text of a row ("24 h", "day 1", "0.25 h from start") as hours, where it names one time."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _NAMED = re.compile(rf"\b({_LABELS}) (\d+)\b")
 
 @cache
 def time_hours(text: str) -> float | None:
-    """Hours after the dose, or None when the text is empty, a span, or no time at all.
+    """Hours after the dose, or None when the text is empty, a span, or not a time.
 
-    "day 1" is read as one day after the dose. A bracket counts only when the words before it name no time.
+    "day 1" is read as one day after the dose. Text in brackets counts only when the text outside names no time.
     """
-    plain = " ".join(text.split())  # so that no pattern meets two blanks
-    outside = re.sub(r"\([^()]*\)", "", plain)
+    normalised = " ".join(text.split())  # single blanks only, for the patterns
+    outside = re.sub(r"\([^()]*\)", "", normalised)
     if _SPAN.search(outside):
         return None
-    inside = " ".join(re.findall(r"\(([^()]*)\)", plain))
-    return _moment(outside) if _moment(outside) is not None else _bracket(inside)
+    inside = " ".join(re.findall(r"\(([^()]*)\)", normalised))
+    return _single_time(outside) if _single_time(outside) is not None else _single_time_in_bracket(inside)
 
 
-def _bracket(text: str) -> float | None:
-    return None if _SPAN.search(text) else _moment(text)
+def _single_time_in_bracket(text: str) -> float | None:
+    return None if _SPAN.search(text) else _single_time(text)
 
 
-def _moment(text: str) -> float | None:
-    if found := _NAMED.search(text):
-        return HOURS[found[1]] * float(found[2])
-    if found := _AMOUNT.search(text):
-        return float(found[1]) * HOURS[found[2]]
+def _single_time(text: str) -> float | None:
+    if match := _NAMED.search(text):
+        return HOURS[match[1]] * float(match[2])
+    if match := _AMOUNT.search(text):
+        return float(match[1]) * HOURS[match[2]]
     return None

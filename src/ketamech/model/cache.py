@@ -1,7 +1,7 @@
-"""What is known of the whole story without building it: its layout and outline, kept in the cache folder.
+"""Layout and expression trees of the whole model, stored in the cache folder so that the model need not be built.
 
-They depend on the stages, on what joins and checks them, on the names and units of the parameters and on SymPy; when
-one of these changes they are made anew, and so is a file that is not what was once written.
+They depend on the stages, on the code that assembles and checks them, on the names and units of the parameters and on
+SymPy; when one of these changes, or a file is damaged, they are computed again.
 """
 
 from __future__ import annotations
@@ -21,37 +21,39 @@ if TYPE_CHECKING:
     from ketamech.model.stage import HasUnit
     from ketamech.model.system import System
 
-Kept = TypeVar("Kept", SystemLayout, ExpressionTrees)
+Cached = TypeVar("Cached", SystemLayout, ExpressionTrees)
 _ROOT = Path(__file__).parents[1]
-_READ = ("core/units.py", "model/**/*.py")
+_SOURCE_PATTERNS = ("core/units.py", "model/**/*.py")
 
 
 def cached_layout(parameters: Mapping[str, HasUnit], build_system: Callable[[], System]) -> SystemLayout:
-    """The layout of the whole story over these parameters; `build_system` is called only when it is not kept yet."""
-    return _kept("layout", parameters, SystemLayout.from_json, lambda: build_system().layout)
+    """The layout of the whole model over these parameters; `build_system` is called only when it is not cached."""
+    return _cached("layout", parameters, SystemLayout.from_json, lambda: build_system().layout)
 
 
 def cached_expression_trees(parameters: Mapping[str, HasUnit], build_system: Callable[[], System]) -> ExpressionTrees:
-    """The equations as plain trees; `build_system` is called only when they are not kept yet."""
+    """The equations as plain trees; `build_system` is called only when they are not cached."""
 
-    return _kept("trees", parameters, ExpressionTrees.from_json, lambda: expression_trees_of(build_system()))
+    return _cached("trees", parameters, ExpressionTrees.from_json, lambda: expression_trees_of(build_system()))
 
 
-def _kept(what: str, parameters: Mapping[str, HasUnit], read: Callable[[str], Kept], make: Callable[[], Kept]) -> Kept:
-    place = cache_folder() / "systems" / f"{_key(parameters)}.{what}.json"
-    if (text := read_checksummed(place)) is not None:
+def _cached(
+    kind: str, parameters: Mapping[str, HasUnit], read: Callable[[str], Cached], make: Callable[[], Cached]
+) -> Cached:
+    path = cache_folder() / "systems" / f"{_key(parameters)}.{kind}.json"
+    if (text := read_checksummed(path)) is not None:
         try:
             return read(text)
         except ValueError:
-            pass  # written by something else: made anew
-    made = make()
+            pass  # another format: computed again
+    computed = make()
     with ignore_disk_errors():
-        atomic_write_checksummed(place, made.to_json())
-    return made
+        atomic_write_checksummed(path, computed.to_json())
+    return computed
 
 
 def _key(parameters: Mapping[str, HasUnit]) -> str:
-    """What a layout depends on."""
+    """Hash of everything that the layout and trees depend on."""
     sources = (path.read_text(encoding="utf-8") for path in _sources())
     rows = (f"{name}|{row.unit}" for name, row in parameters.items())
     text = "\n".join((metadata.version("sympy"), *rows, *sources))
@@ -59,4 +61,4 @@ def _key(parameters: Mapping[str, HasUnit]) -> str:
 
 
 def _sources() -> Iterable[Path]:
-    return (path for pattern in _READ for path in sorted(_ROOT.glob(pattern)))
+    return (path for pattern in _SOURCE_PATTERNS for path in sorted(_ROOT.glob(pattern)))

@@ -1,4 +1,4 @@
-"""The equations as plain trees: which names stand where, without SymPy.
+"""The equations as plain trees of names and functions, usable without SymPy.
 
 A tree is a number, a name, or a list of a function ("+", "*", "^", "exp", "log", "hill" ...) and its arguments.
 """
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from ketamech.model.system import System
 
 Tree = float | str | list[Any]
-Left = tuple[float | None, frozenset[str]]
+Simplified = tuple[float | None, frozenset[str]]
 _SIGNS = {"Add": "+", "Mul": "*", "Pow": "^"}
-_NOTHING: frozenset[str] = frozenset()
-_WAYS: dict[str, Callable[..., Any]] = {
+_NO_NAMES: frozenset[str] = frozenset()
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "+": lambda *parts: sum(parts),
     "*": lambda *parts: math.prod(parts),
     "^": pow,
@@ -33,9 +33,9 @@ _WAYS: dict[str, Callable[..., Any]] = {
 
 @dataclass(frozen=True)
 class ExpressionTrees:
-    """Stages in story order as (name, what it says of itself); fluxes as (state, term); offers as (name, expression).
+    """Stages in causal order as (name, description); fluxes as (state, term); outputs as (name, expression).
 
-    `fixed` are the offers that rest on parameters alone.
+    `fixed` are the outputs that depend on parameters alone.
     """
 
     stages: tuple[tuple[str, str], ...]
@@ -44,45 +44,45 @@ class ExpressionTrees:
     fixed: frozenset[str]
 
     def to_json(self) -> str:
-        """The outline as JSON text."""
+        """The trees as JSON text."""
         return json.dumps(asdict(self) | {"fixed": sorted(self.fixed)}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> ExpressionTrees:
-        """The outline that `to_json` wrote. Raises ValueError for a text that holds none."""
+        """The trees that `to_json` wrote. Raises ValueError for any other text."""
         try:
             plain = read_json(text)
             parts = {name: tuple((a, b) for a, b in plain[name]) for name in ("stages", "fluxes", "outputs")}
             return cls(**parts, fixed=frozenset(plain["fixed"]))
         except (KeyError, TypeError) as problem:
-            raise ValueError(f"this text is not an outline: {problem}") from problem
+            raise ValueError(f"this text holds no expression trees: {problem}") from problem
 
 
 def live_names(tree: Tree, zero: Collection[str]) -> frozenset[str]:
-    """The names that still count in an expression once those in `zero` are 0."""
-    return _left(tree, zero)[1]
+    """The names that an expression still depends on once those in `zero` are 0."""
+    return _simplified(tree, zero)[1]
 
 
-def _left(tree: Tree, zero: Collection[str]) -> Left:
-    """The number an expression has become, or None, and the names it then still holds."""
+def _simplified(tree: Tree, zero: Collection[str]) -> Simplified:
+    """The number that an expression has become, or None, and the names that it still depends on."""
     if isinstance(tree, str):
-        return (0.0, _NOTHING) if tree in zero else (None, frozenset((tree,)))
+        return (0.0, _NO_NAMES) if tree in zero else (None, frozenset((tree,)))
     if not isinstance(tree, list):
-        return float(tree), _NOTHING
-    parts = [_left(part, zero) for part in tree[1:]]
+        return float(tree), _NO_NAMES
+    parts = [_simplified(part, zero) for part in tree[1:]]
     numbers = [number for number, _ in parts if number is not None]
     if (tree[0] == "*" and 0 in numbers) or (tree[0] == "hill" and parts[0][0] == 0):
-        return 0.0, _NOTHING
+        return 0.0, _NO_NAMES
     if len(numbers) == len(parts):
-        return _number(tree[0], numbers), _NOTHING
+        return _number(tree[0], numbers), _NO_NAMES
     if tree[0] == "^" and (parts[0][0] == 1 or parts[1][0] == 0):
-        return 1.0, _NOTHING
-    return None, _NOTHING.union(*(names for _, names in parts))
+        return 1.0, _NO_NAMES
+    return None, _NO_NAMES.union(*(names for _, names in parts))
 
 
 def _number(function: str, parts: list[float]) -> float | None:
     try:
-        return float(_WAYS[function](*parts))
+        return float(_FUNCTIONS[function](*parts))
     except (KeyError, ArithmeticError, ValueError, TypeError):
         return None
 

@@ -15,7 +15,7 @@ from ketamech.model.system import System
 
 @dataclass(frozen=True)
 class SparseJacobian:
-    """`partials`: (symbol, expression) of d output / d state; `entries`: {(row, column): expression} of the Jacobian."""
+    """`partials`: (symbol, expression) of d output / d state; `entries`: {(row, column): expression}."""
 
     partials: tuple[tuple[sympy.Symbol, sympy.Expr], ...]
     entries: dict[tuple[int, int], sympy.Expr]

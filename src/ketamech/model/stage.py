@@ -51,7 +51,7 @@ class Flux:
 
 @dataclass(frozen=True)
 class Output:
-    """An algebraic quantity computed from states, parameters and other outputs; `is_constant`: from parameters alone."""
+    """An algebraic quantity of states, parameters and other outputs; `is_constant`: of parameters alone."""
 
     name: str
     expression: sympy.Expr
@@ -128,7 +128,7 @@ class Stage:
         return symbol(name)
 
     def constant(self, name: str, expression: sympy.Expr, unit: str, description: str) -> sympy.Symbol:
-        """A named quantity that depends on parameters alone: constant for a person, so results hold no curve of it."""
+        """A named quantity that depends on parameters alone: constant for a person, so no result holds it."""
         found = self.output(name, expression, unit, description)
         self.outputs[name] = replace(self.outputs[name], is_constant=True)
         return found

@@ -1,4 +1,4 @@
-"""The brain areas of the model: what they are called, and which parameter couples two of them."""
+"""The brain areas of the model: their labels, and the parameter that couples two of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLUMNS = ("area", "label", "network", "short")
 
 @dataclass(frozen=True)
 class BrainArea:
-    """One area: its name in parameters and outputs, its name for readers, its network, its abbreviation."""
+    """One area: its name in parameters and outputs, its label, its network, its abbreviation."""
 
     area: str
     label: str
@@ -24,12 +24,12 @@ class BrainArea:
 
 @cache
 def load_brain_areas() -> tuple[BrainArea, ...]:
-    """Every area, in the order in which couplings name them."""
+    """Every area, in the order used in the names of couplings."""
     return tuple(BrainArea(**row.cells) for row in read_table(TABLE, COLUMNS))
 
 
 def coupling_name(one: str, other: str) -> str:
-    """The parameter that couples two areas; it does not matter which comes first."""
+    """The parameter that couples two areas, in either order."""
     order = [area.area for area in load_brain_areas()]
     first, second = sorted((one, other), key=order.index)
     return f"coupling.{first}_and_{second}"

@@ -1,4 +1,4 @@
-"""Levels of a drug in blood as people read them, in ng/mL: which outputs they are, and the molar mass of each."""
+"""Drug concentrations in blood are shown in ng/mL: the outputs concerned, and the molar mass of each."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ RAW, SHOWN = "umol/L", "ng/mL"
 
 @cache
 def molar_masses(file: Path = FILE) -> dict[str, str]:
-    """The molar mass parameter of every output that is a level in blood."""
+    """The molar mass parameter of every output that is a concentration in blood."""
     return {row["output"]: row["molar_mass"] for row in read_table(file, COLUMNS)}
 
 
 @cache
 def factors() -> dict[str, float]:
-    """ng/mL in 1 umol/L of every output that is a level in blood."""
-    known = load_parameters()
-    return {n: convert(1.0, RAW, SHOWN, molar_mass=known[mass].value) for n, mass in molar_masses().items()}
+    """ng/mL in 1 umol/L for every output that is a concentration in blood."""
+    parameters = load_parameters()
+    return {n: convert(1.0, RAW, SHOWN, molar_mass=parameters[mass].value) for n, mass in molar_masses().items()}
 
 
 def shown(output: str, unit: str) -> tuple[float, str]:
-    """The factor and the unit in which a person reads an output: ng/mL for levels in blood, else its own `unit`."""
+    """The factor and unit in which an output is shown: ng/mL for concentrations in blood, else its own `unit`."""
     return (factors()[output], SHOWN) if output in factors() else (1.0, unit)

@@ -1,6 +1,6 @@
-"""A structural connectome and a receptor map of the user's own, in place of the shipped couplings and densities.
+"""A structural connectome and a receptor map of the user, in place of the shipped couplings and densities.
 
-None is shipped: published ones carry licences of their own (many forbid passing them on, or forbid commercial use).
+None is shipped: published ones have licences of their own (many forbid redistribution or commercial use).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ketamech.parameters.brain_areas import coupling_name, load_brain_areas
 from ketamech.parameters.load_parameters import load_parameters
 
 RECEPTORS = ("nmda", "glun2b", "ampa")
-SHARE = "glun2b"  # a share from 0 to 1, kept as it is; the others are densities, scaled
-SAME = 1e-6  # relative difference between two halves of a matrix that is put down to printing
+FRACTION = "glun2b"  # a fraction from 0 to 1, not scaled; the others are densities, scaled
+SYMMETRY_TOLERANCE = 1e-6  # relative difference between the two halves of a matrix that is attributed to rounding
 ConnectomeWeights = str | Path | Sequence[Sequence[float]] | np.ndarray
 
 
 @dataclass(frozen=True)
 class _Table:
-    """Numbers [row, column] with the names of rows and columns, and where they were read."""
+    """Numbers [row, column] with the names of rows and columns, and the file they were read from."""
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
@@ -50,16 +50,16 @@ class _Table:
 def load_connectome(
     weights: ConnectomeWeights | None = None, names: Sequence[str] | None = None, *, receptors: str | Path | None = None
 ) -> dict[str, float]:
-    """Parameter overrides that put a connectome, a receptor map or both in place of the shipped tables.
+    """Parameter overrides that replace the shipped couplings, receptor densities, or both.
 
     `weights`: an array [area, area] with `names`, or a CSV file whose header names the areas (rows in the same order,
-    with or without their names in front). Symmetric, not negative; the diagonal is ignored. Any two or more areas may
-    be given: couplings between them are replaced, others stay. Weights are in any unit: they are scaled to the mean of
-    the couplings they replace. `receptors`: a CSV file with a column `area` and any of nmda, ampa (relative densities,
-    scaled in the same way) and glun2b (share, 0 to 1).
+    with or without their names in the first column). Symmetric, not negative; the diagonal is ignored. Any two or more
+    areas may be given: couplings between them are replaced, others stay. Weights are in any unit: they are scaled to
+    the mean of the couplings they replace. `receptors`: a CSV file with a column `area` and any of nmda, ampa
+    (relative densities, scaled in the same way) and glun2b (fraction, 0 to 1).
 
-    Use the result as `parameters` of a scenario, or name the files there: `connectome: mine.csv`. Raises BadInput for
-    a wrong shape, asymmetry or a negative weight, and UnknownName, with the nearest one, for a name that is no area.
+    Use the result as `parameters` of a scenario, or name the files there: `connectome: mine.csv`. Raises InputError
+    for a wrong shape, asymmetry or a negative weight, and UnknownNameError with the nearest name for an unknown area.
     """
     if weights is None and receptors is None:
         raise InputError("neither a connectome nor a receptor map", expected="at least one of weights, receptors")
@@ -80,14 +80,14 @@ def _matrix(weights: ConnectomeWeights, names: Sequence[str] | None) -> _Table:
 
 
 def _read(path: Path) -> _Table:
-    """A CSV file: a header of names, then numbers; the first cell of each row may be the row's name."""
+    """A CSV file: a header of names, then numbers; the first cell of each row may be the name of the row."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             records = [[cell.strip() for cell in cells] for cells in csv.reader(stream) if any(cells)]
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise InputError("cannot read the table", file=path, expected="a CSV file in UTF-8") from problem
     if len(records) < 2:
-        raise InputError("the table is empty", file=path, line=1, expected="a header of areas, then one row an area")
+        raise InputError("the table is empty", file=path, line=1, expected="a header of areas, then one row per area")
     header, body = records[0], records[1:]
     named = header[0] in ("", "area")
     columns = tuple(header[1:] if named else header)
@@ -129,7 +129,7 @@ def _check_matrix(table: _Table) -> None:
         raise table.bad(f"{_between(table, i, j)} is not a finite number", "finite weights", row=i)
     for i, j in _matrix_error(table.values < 0):
         raise table.bad(f"{_between(table, i, j)} is negative", "weights of 0 or more", row=i)
-    apart = np.abs(table.values - table.values.T) > SAME * np.maximum(table.values, table.values.T)
+    apart = np.abs(table.values - table.values.T) > SYMMETRY_TOLERANCE * np.maximum(table.values, table.values.T)
     for i, j in _matrix_error(apart):
         both = f"{table.values[i, j]:g} one way and {table.values[j, i]:g} the other"
         raise table.bad(f"{_between(table, i, j)} is asymmetric: {both}", "the same weight both ways", row=i)
@@ -148,7 +148,7 @@ def _check_areas(table: _Table, names: Sequence[str], known: Sequence[str]) -> N
         if name not in known:
             raise table.unknown("an area", name, known, row=i)
         if name in names[:i]:
-            raise table.bad(f"'{name}' is there twice", "each area once", row=i)
+            raise table.bad(f"'{name}' appears twice", "each area once", row=i)
     if len(names) < 2:
         raise table.bad(f"{len(names)} area", "two areas or more")
 
@@ -161,15 +161,15 @@ def _densities(table: _Table) -> dict[str, float]:
         if column not in RECEPTORS:
             raise table.unknown("a receptor", column, RECEPTORS)
         names = [f"brain_network.{area}_{column}" for area in table.rows]
-        for i in np.flatnonzero(~np.isfinite(values) | (values < 0) | ((values > 1) & (column == SHARE))):
-            wanted = "a share from 0 to 1" if column == SHARE else "a density of 0 or more"
+        for i in np.flatnonzero(~np.isfinite(values) | (values < 0) | ((values > 1) & (column == FRACTION))):
+            wanted = "a share from 0 to 1" if column == FRACTION else "a density of 0 or more"
             raise table.bad(f"{column} of {table.rows[i]} is {values[i]:g}", wanted, row=int(i))
-        found |= dict(zip(names, values if column == SHARE else _scaled(table, values, names), strict=True))
+        found |= dict(zip(names, values if column == FRACTION else _scaled(table, values, names), strict=True))
     return {name: float(value) for name, value in found.items()}
 
 
 def _scaled(table: _Table, given: np.ndarray, names: Sequence[str]) -> list[float]:
-    """The same pattern with the mean of the values it replaces."""
+    """The same pattern with the mean of the values that it replaces."""
     shipped: Mapping[str, Any] = load_parameters()
     if not given.any():
         raise table.bad("all values are 0", "at least one above 0")

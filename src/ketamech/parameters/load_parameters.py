@@ -1,4 +1,4 @@
-"""Tables of parameters -> named values with unit, spread, status and sources."""
+"""Reads the parameter tables as named values with unit, spread, status and sources."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from ketamech.parameters.spread_text import parse_spread_text
 DIRECTORY = DATA / "parameters"
 COLUMNS = ("name", "value", "unit", "spread", "status", "evidence", "place", "why")
 STATUSES = ("measured", "derived", "calibrated", "assumed")
-_PREFIXES = {"pathways": "pathway", "perturbations": "perturbation"}  # files that hold many of one thing
+_PREFIXES = {
+    "pathways": "pathway",
+    "perturbations": "perturbation",
+}  # file names that differ from the prefix of their parameters
 _THING = re.compile(r"^[a-z][a-z0-9_]*$")
 _COMMON_UNITS = (
     "1",
@@ -38,9 +41,9 @@ _COMMON_UNITS = (
 
 
 def load_parameters(directory: str | Path | None = None, evidence: Evidence | None = None) -> ParameterTable:
-    """Read every CSV table of a folder, or one CSV file (default: the shipped tables); sources are checked.
+    """Read every CSV table of a folder, or one CSV file (default: the shipped tables, read once); sources are checked.
 
-    Raises BadInput naming file, line and column of the first bad cell.
+    Raises InputError naming file, line and column of the first invalid cell.
     """
     if directory is None and evidence is None:
         return _shipped()
@@ -61,14 +64,14 @@ def _read(place: Path, known: Evidence) -> ParameterTable:
         parameter = parameter_of(row, known, _name(row))
         if parameter.name in found:
             first = found[parameter.name]
-            what = f"'{parameter.name}' is already given in {Path(first.file).name}:{first.line}"
+            what = f"'{parameter.name}' is already defined in {Path(first.file).name}:{first.line}"
             raise row.error("name", what, expected="each name once")
         found[parameter.name] = parameter
     return ParameterTable(found)
 
 
 def parameter_of(row: CsvRow, known: Evidence, name: str) -> Parameter:
-    """The parameter of one row of a table, under a name that has been checked. Raises BadInput."""
+    """The parameter of one row of a table, under a name that has been checked. Raises InputError."""
     value = row.number("value")
     status = row.one_of("status", STATUSES)
     return Parameter(
@@ -79,7 +82,7 @@ def parameter_of(row: CsvRow, known: Evidence, name: str) -> Parameter:
         status=status,
         evidence=_evidence(row, status, known),
         locator=row.required("place", "where in the source, the arithmetic, or none for an assumed value"),
-        reason=row.required("why", "one plain line"),
+        reason=row.required("why", "one line"),
         file=str(row.file),
         line=row.line,
     )
@@ -108,7 +111,7 @@ def _unit(row: CsvRow) -> str:
 
 
 def _evidence(row: CsvRow, status: str, known: Evidence) -> tuple[str, ...]:
-    """Ids behind the value: they exist, calibration used calibration rows only, memory is not measurement."""
+    """Evidence ids of a value, checked: they exist, and their use and reading fit the status."""
     ids = _expanded(row["evidence"], known)
     for name in ids:
         if name not in known.observations:
@@ -119,16 +122,16 @@ def _evidence(row: CsvRow, status: str, known: Evidence) -> tuple[str, ...]:
         raise row.error("evidence", f"a {status} value without evidence", expected=expected)
     held_back = [name for name in ids if known[name].use != "calibrate"]
     if status == "calibrated" and held_back:
-        what = f"'{held_back[0]}' is only for comparison and cannot calibrate"
+        what = f"'{held_back[0]}' is for comparison only and cannot be used for calibration"
         raise row.error("evidence", what, expected="rows with use = calibrate")
     if status == "measured" and all(known[name].read_as == "recalled" for name in ids):
-        what = "only recalled rows stand behind a value called measured"
+        what = "a measured value has only recalled evidence"
         raise row.error("status", what, expected="assumed (or a row that was read)", near="assumed")
     return ids
 
 
 def _expanded(text: str, known: Evidence) -> tuple[str, ...]:
-    """Evidence ids of a cell; `kamp20-a-*` stands for every id that begins so."""
+    """Evidence ids of a cell; `kamp20-a-*` stands for every id with that prefix."""
     ids: list[str] = []
     for part in (piece.strip() for piece in text.split(";") if piece.strip()):
         matches = [name for name in known.observations if name.startswith(part[:-1])] if part.endswith("*") else []

@@ -13,10 +13,10 @@ _NUMBER_AND_UNIT = re.compile(r"^([-+]?[\d.]+(?:[eE][-+]?\d+)?|)(.*)$", re.DOTAL
 
 @dataclass(frozen=True)
 class Distribution:
-    """How uncertain or variable a value is.
+    """Uncertainty or variability of a value.
 
-    kind lognormal: `a` = SD of the logarithm. normal: `a` = SD in the row's unit. uniform: from `a` to `b`
-    in the row's unit. fixed: a definition, a switch or a constant.
+    kind lognormal: `a` = SD of the logarithm. normal: `a` = SD in the row's unit. uniform: from `a` to `b` in the
+    row's unit. fixed: a definition, a switch or a constant.
     """
 
     kind: str
@@ -26,10 +26,10 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A named value in its source's unit, with where it came from (`file`, `line` of the table).
+    """A named value in the unit of its source, with its location (`file`, `line` of the table).
 
-    status: measured (read off) | derived (arithmetic on published numbers) | calibrated (turned to match
-    rows) | assumed | set (given by the user in place of the table's value).
+    status: measured (read from a source) | derived (arithmetic on published numbers) | calibrated (fitted to rows) |
+    assumed | set (given by the user in place of the table's value).
     """
 
     name: str
@@ -50,13 +50,13 @@ class Parameter:
 
     @property
     def canonical_unit(self) -> str:
-        """The canonical unit, e.g. L/h for a value printed in mL/min."""
+        """The canonical unit, e.g. L/h for a value published in mL/min."""
         return format_dimensions(unit(self.unit).dims)
 
     def with_value(self, given: float | str) -> Parameter:
-        """This parameter set to a number in canonical units, or to text with a unit such as "30 mL/min".
+        """This parameter with a number in canonical units, or with text with a unit such as "30 mL/min".
 
-        Raises BadInput when the text is not a number with a unit of the same kind.
+        Raises InputError when the text is not a number with a unit of the same kind.
         """
         value = self._from_text(given) if isinstance(given, str) else float(given) / unit(self.unit).factor
         if value - value != 0:  # nan or infinite

@@ -1,4 +1,4 @@
-"""All values of the model by name."""
+"""All parameters of the model by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ParameterTable(Mapping[str, Parameter]):
-    """A read-only mapping from name (`stage.thing`) to Parameter; changing it makes another table."""
+    """A read-only mapping from name (`stage.quantity`) to Parameter; a change returns another table."""
 
     rows: Mapping[str, Parameter]
 
@@ -44,9 +44,9 @@ class ParameterTable(Mapping[str, Parameter]):
         return ParameterTable({key: row for key, row in self.rows.items() if key.split(".")[0] == name})
 
     def with_values(self, values: Mapping[str, float | str]) -> ParameterTable:
-        """A table with some values set: numbers are in canonical units, text carries its unit ("30 mL/min").
+        """A table with some values set: numbers are in canonical units, text has its unit ("30 mL/min").
 
-        Raises UnknownName for a name that does not exist and BadInput for a value that does not fit.
+        Raises UnknownNameError for a name that does not exist and InputError for a value that does not fit.
         """
         return ParameterTable({**self.rows, **{name: self[name].with_value(given) for name, given in values.items()}})
 

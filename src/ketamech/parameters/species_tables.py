@@ -1,4 +1,4 @@
-"""What differs in a rat or a mouse: tables of values that replace those of a person, and which kinetics are known."""
+"""Rat and mouse: tables of values that replace human values, and the drugs and routes with known kinetics."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SPECIES_ALIASES = {"rats": "rat", "mice": "mouse", "person": HUMAN, "people": HU
 
 @dataclass(frozen=True)
 class Species:
-    """One species: `values` that replace those of the main tables, and the `routes` of each drug that are known.
+    """One species: `values` that replace those of the main tables, and the known `routes` of each drug.
 
-    For people the main tables hold everything, so both are empty.
+    For humans the main tables contain everything, so both are empty.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Species:
 
 
 def load_species(word: str) -> Species:
-    """The species of a word such as rat, mice or human. Raises UnknownName with the nearest one."""
+    """The species of a word such as rat, mice or human. Raises UnknownNameError with the nearest one."""
     name = SPECIES_ALIASES.get(word.strip().lower(), word.strip().lower())
     if name not in SPECIES:
         raise UnknownNameError(

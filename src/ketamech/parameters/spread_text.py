@@ -11,7 +11,7 @@ _NUMBERS = {"lognormal": 1, "normal": 1, "uniform": 2, "fixed": 0}
 
 
 def parse_spread_text(row: CsvRow, value: float) -> Distribution:
-    """The distribution of a row whose value is `value`; raises BadInput."""
+    """The distribution of a row whose value is `value`; raises InputError."""
     kind, *texts = row.required("spread", SPREAD_FORMS).split()
     if kind not in _NUMBERS:
         near = closest_match(kind, _NUMBERS)
@@ -20,7 +20,7 @@ def parse_spread_text(row: CsvRow, value: float) -> Distribution:
     if len(numbers) != _NUMBERS[kind]:
         raise row.error("spread", f"'{row['spread']}' has {len(numbers)} numbers", expected=SPREAD_FORMS)
     if problem := _problem(kind, numbers, value):
-        raise row.error("spread", f"'{row['spread']}' cannot be: {problem}", expected=SPREAD_FORMS)
+        raise row.error("spread", f"'{row['spread']}' is invalid: {problem}", expected=SPREAD_FORMS)
     return Distribution(kind, *numbers)
 
 
@@ -28,7 +28,7 @@ def _numbers(row: CsvRow, texts: list[str]) -> list[float]:
     try:
         return [float(text) for text in texts]
     except ValueError as problem:
-        what = f"'{row['spread']}' holds something that is not a number"
+        what = f"'{row['spread']}' contains something that is not a number"
         raise row.error("spread", what, expected=SPREAD_FORMS) from problem
 
 
@@ -40,5 +40,5 @@ def _problem(kind: str, numbers: list[float], value: float) -> str:
     if kind == "lognormal" and value <= 0:
         return "a lognormal value must be above 0"
     if kind == "uniform" and not numbers[0] <= value <= numbers[1]:
-        return f"the value {value:g} lies outside"
+        return f"the value {value:g} is outside"
     return "low and high are equal" if kind == "uniform" and numbers[0] == numbers[1] else ""

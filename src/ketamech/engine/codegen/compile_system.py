@@ -1,4 +1,4 @@
-"""The whole program of a system: its equations, the method on top of them, and where everything is in the workspace."""
+"""Generates the whole program of a system: its equations, the integration method, and the workspace layout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ketamech.model.jacobian import SparseJacobian, sparse_jacobian
 from ketamech.model.system import System
 
 METHOD = RODAS5P
-EXPORTED = ("prepare", "attempt", "accept", "glimpse", "relax", "move", "slopes")
+EXPORTED = ("prepare", "attempt", "accept", "interpolate", "relax", "move", "slopes")
 
 
 @dataclass(frozen=True)
@@ -29,21 +29,21 @@ class CompiledProgram:
 
 
 def compile_system(system: System, lanes: int, method: RosenbrockTableau = METHOD) -> CompiledProgram:
-    """Write a system out for `lanes` patients side by side."""
-    slopes = sparse_jacobian(system)
-    blocks, rows = blocks_of(system, slopes, method)
-    return CompiledProgram(vector_module(blocks, rows, lanes, EXPORTED), rows, tuple(slopes.entries), method.gamma)
+    """Generate the program of a system for `lanes` patients side by side."""
+    jacobian = sparse_jacobian(system)
+    blocks, rows = blocks_of(system, jacobian, method)
+    return CompiledProgram(vector_module(blocks, rows, lanes, EXPORTED), rows, tuple(jacobian.entries), method.gamma)
 
 
 def blocks_of(
-    system: System, slopes: SparseJacobian, method: RosenbrockTableau = METHOD
+    system: System, jacobian: SparseJacobian, method: RosenbrockTableau = METHOD
 ) -> tuple[tuple[BasicBlock, ...], WorkspaceLayout]:
     """The blocks of a system and the rows they work on."""
-    equations = Equations(system, slopes)
-    factors = sparse_lu(len(system.states), slopes.entries)
-    count = len(slopes.entries)
+    equations = Equations(system, jacobian)
+    factors = sparse_lu(len(system.states), jacobian.entries)
+    count = len(jacobian.entries)
     scales = [state.scale for state in system.states]
-    added = [Instruction(f"b{i}", "add", (Slot("B", i), f"f{i}")) for i in range(len(system.states))]
+    rate_sums = [Instruction(f"b{i}", "add", (Slot("B", i), f"f{i}")) for i in range(len(system.states))]
     blocks = (
         BasicBlock("prepare", tuple(equations.prepare)),
         BasicBlock("observe", tuple(equations.observe)),
@@ -51,14 +51,14 @@ def blocks_of(
             "slopes", (*equations.jacobian, *(Instruction(Slot("J", i), "copy", (f"j{i}",)) for i in range(count)))
         ),
         BasicBlock(
-            "linearise", (*equations.jacobian, *without_infinities(slopes), *factorise(slopes.entries, factors))
+            "linearise", (*equations.jacobian, *without_infinities(jacobian), *factorise(jacobian.entries, factors))
         ),
-        BasicBlock("stage", (*equations.rates, *added, *substitute(factors)), takes=True),
+        BasicBlock("stage", (*equations.rates, *rate_sums, *substitute(factors)), takes=True),
         *step_blocks(method, scales),
         *newton_blocks(scales),
     )
     n = len(system.states)
     by_state = dict.fromkeys(["Y", "U", "F", "G", "V", *(f"K{i + 1}" for i in range(method.stages))], n)
-    others = {"P": len(system.inputs), "Q": equations.n_constants, "L": len(factors.slots), "J": count}
-    single = dict.fromkeys(LANE_ROWS, 1)
-    return blocks, WorkspaceLayout({**others, **by_state, "S": len(system.time_varying_outputs), **single})
+    other_arrays = {"P": len(system.inputs), "Q": equations.n_constants, "L": len(factors.slots), "J": count}
+    lane_rows = dict.fromkeys(LANE_ROWS, 1)
+    return blocks, WorkspaceLayout({**other_arrays, **by_state, "S": len(system.time_varying_outputs), **lane_rows})

@@ -1,4 +1,4 @@
-"""A system's equations as straight-line code: what depends on parameters alone is done once per patient."""
+"""The equations of a system as straight-line code; what depends on parameters alone is computed once per patient."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ Target = tuple[Slot | str, sympy.Expr]
 
 
 class Equations:
-    """The code of one system and how many constants it prepares.
+    """The code of one system, and the number of constants that it prepares.
 
     P holds inputs, Q prepared constants. `rates` reads the state in U and names its results f0, f1, ...; `jacobian`
-    reads Y and names the entries j0, j1, ...; `observe` reads V and writes the watched offers to S.
+    reads Y and names the entries j0, j1, ...; `observe` reads V and writes the time-varying outputs to S.
     """
 
-    def __init__(self, system: System, slopes: SparseJacobian) -> None:
+    def __init__(self, system: System, jacobian: SparseJacobian) -> None:
         self._inputs = system.inputs
         self._constants: dict[sympy.Expr, str] = {}
         self._states = system.state_names
-        offers = [(offer.name, offer.expression) for offer in system.outputs]
-        steep = [(name.name, expression) for name, expression in slopes.partials]
-        watched = [(Slot("S", i), symbol(offer.name)) for i, offer in enumerate(system.time_varying_outputs)]
+        outputs = [(output.name, output.expression) for output in system.outputs]
+        partials = [(name.name, expression) for name, expression in jacobian.partials]
+        observed = [(Slot("S", i), symbol(output.name)) for i, output in enumerate(system.time_varying_outputs)]
         rates = [(f"f{i}", rate) for i, rate in enumerate(system.rates)]
-        entries = [(f"j{i}", entry) for i, entry in enumerate(slopes.entries.values())]
-        self.rates = self._code("U", offers, rates)
-        self.observe = self._code("V", offers, watched)
-        self.jacobian = self._code("Y", [*offers, *steep], entries)
+        entries = [(f"j{i}", entry) for i, entry in enumerate(jacobian.entries.values())]
+        self.rates = self._code("U", outputs, rates)
+        self.observe = self._code("V", outputs, observed)
+        self.jacobian = self._code("Y", [*outputs, *partials], entries)
         self.prepare = self._preparation()
 
     @property
     def n_constants(self) -> int:
-        """How many values `prepare` computes."""
+        """Number of values that `prepare` computes."""
         return len(self._constants)
 
     def _code(self, array: str, steps: Sequence[Assignment], targets: Sequence[Target]) -> list[Instruction]:
@@ -62,7 +62,7 @@ class Equations:
         return all(s.name in self._inputs or s.name.startswith("Q[") for s in expression.free_symbols)
 
     def _hoist_constants(self, expression: sympy.Expr, code: Lowering) -> sympy.Expr:
-        """Every part that depends on parameters alone, replaced by its place among the prepared constants."""
+        """Replace every part that depends on parameters alone by its row among the prepared constants."""
         if not expression.free_symbols:
             return expression
         if self._is_constant(expression):
@@ -85,7 +85,7 @@ class Equations:
         return sympy.Symbol(name)
 
     def _preparation(self) -> list[Instruction]:
-        """Every constant, as an intermediate result of its own and as a store."""
+        """Every constant, as an intermediate result and as a store."""
         named = [(name, expression) for expression, name in self._constants.items()]
         stores = [(Slot("Q", i), sympy.Symbol(name)) for i, (name, _) in enumerate(named)]
         code = Lowering({name: Slot("P", i) for i, name in enumerate(self._inputs)})
@@ -97,27 +97,27 @@ class Equations:
         return code.ops
 
 
-def without_infinities(slopes: SparseJacobian) -> list[Instruction]:
-    """Entries j0, j1, ... of the Jacobian with 0 where a root or a power of nothing has no finite slope.
+def without_infinities(jacobian: SparseJacobian) -> list[Instruction]:
+    """Entries j0, j1, ... of the Jacobian with 0 where a root or a power at 0 has no finite derivative.
 
-    Such an entry is then left to the explicit part of the method: a step costs accuracy, which its error shows. Only
-    entries in which a power that is not whole takes part are looked at.
+    Such an entry is then left to the explicit part of the method: a step loses accuracy, which its error estimate
+    shows. Only entries with a power that is not an integer are checked.
     """
-    endless: set[sympy.Symbol] = set()
-    for name, slope in slopes.partials:
-        if _may_be_infinite(slope, endless):
-            endless.add(name)
+    infinite: set[sympy.Symbol] = set()
+    for name, derivative in jacobian.partials:
+        if _may_be_infinite(derivative, infinite):
+            infinite.add(name)
     ops = list[Instruction]()
-    for i, entry in enumerate(slopes.entries.values()):
-        if _may_be_infinite(entry, endless):
-            ops.append(Instruction(f"j{i}gap", "sub", (f"j{i}", f"j{i}")))  # 0 for what is finite, else not a number
+    for i, entry in enumerate(jacobian.entries.values()):
+        if _may_be_infinite(entry, infinite):
+            ops.append(Instruction(f"j{i}gap", "sub", (f"j{i}", f"j{i}")))  # 0 where finite, else not a number
             ops.append(Instruction(f"j{i}", "if_zero", (f"j{i}gap", f"j{i}", 0.0)))
     return ops
 
 
-def _may_be_infinite(slope: sympy.Expr, endless: set[sympy.Symbol]) -> bool:
-    powers = slope.atoms(sympy.Pow)
-    return not endless.isdisjoint(slope.free_symbols) or any(
+def _may_be_infinite(derivative: sympy.Expr, infinite: set[sympy.Symbol]) -> bool:
+    powers = derivative.atoms(sympy.Pow)
+    return not infinite.isdisjoint(derivative.free_symbols) or any(
         not power.exp.is_Integer and power.base.free_symbols for power in powers
     )
 
@@ -130,13 +130,13 @@ def _common_subexpressions(
     steps: Sequence[Assignment], targets: Sequence[Target]
 ) -> tuple[list[Assignment], list[Target]]:
     """The steps that targets need and their common parts, in order of use; and the targets in terms of them."""
-    reached = _needed_assignments(steps, [expression for _, expression in targets])
-    kept = [(name, expand_functions(expression)) for name, expression in steps if name in reached]
+    needed_names = _needed_assignments(steps, [expression for _, expression in targets])
+    needed = [(name, expand_functions(expression)) for name, expression in steps if name in needed_names]
     wanted = [(place, expand_functions(expression)) for place, expression in targets]
-    shared, reduced = sympy.cse([e for _, e in (*kept, *wanted)], symbols=sympy.numbered_symbols("x"))
+    shared, reduced = sympy.cse([e for _, e in (*needed, *wanted)], symbols=sympy.numbered_symbols("x"))
     assignments = [(s.name, e) for s, e in shared]
-    assignments += [(name, e) for (name, _), e in zip(kept, reduced, strict=False)]
-    results = [(place, e) for (place, _), e in zip(wanted, reduced[len(kept) :], strict=True)]
+    assignments += [(name, e) for (name, _), e in zip(needed, reduced, strict=False)]
+    results = [(place, e) for (place, _), e in zip(wanted, reduced[len(needed) :], strict=True)]
     by_name = dict(assignments)
     needs = {name: sorted(s.name for s in e.free_symbols) for name, e in assignments}
     return [(name, by_name[name]) for name in topological_order(needs)], results
@@ -145,10 +145,10 @@ def _common_subexpressions(
 def _needed_assignments(steps: Sequence[Assignment], wanted: Iterable[sympy.Expr]) -> set[str]:
     by_name = dict(steps)
     waiting = {s.name for expression in wanted for s in expression.free_symbols}
-    reached: set[str] = set()
+    needed_names: set[str] = set()
     while waiting:
         name = waiting.pop()
-        if name in by_name and name not in reached:
-            reached.add(name)
+        if name in by_name and name not in needed_names:
+            needed_names.add(name)
             waiting |= {s.name for s in by_name[name].free_symbols}
-    return reached
+    return needed_names

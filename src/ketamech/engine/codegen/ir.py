@@ -1,8 +1,8 @@
-"""The small language between equations and machine code: straight-line arithmetic on rows of one number per lane.
+"""Intermediate representation of code: straight-line arithmetic on rows of one number per lane.
 
-A `Block` is a named list of instructions. An operand is a number, the name of an earlier result, or a `Place` (row of
-an array). `vector_code` writes blocks as LLVM text: for a processor all lanes of a group at once, for a GPU one lane a
-thread.
+A `BasicBlock` is a named list of instructions. An operand is a number, the name of an earlier result, or a `Slot` (row
+of an array). `llvm_writer` writes blocks as LLVM text: for a processor all lanes of a group at once, for a GPU one
+lane per thread.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ KINDS = {
 
 
 class Slot(NamedTuple):
-    """Row `row` of an array; inside a `Loop` the row that the loop has reached (`row` is None)."""
+    """Row `row` of an array; inside a `Loop` the current row of the loop (`row` is None)."""
 
     array: str
     row: int | None = None
@@ -45,7 +45,7 @@ Operand = float | str | Slot
 
 
 class Instruction(NamedTuple):
-    """One arithmetic instruction; the target is a name (a result for later) or a place (a store)."""
+    """One arithmetic instruction; the target is a name (an intermediate result) or a slot (a store)."""
 
     target: str | Slot
     kind: str
@@ -60,7 +60,7 @@ class Loop(NamedTuple):
 
 
 class Call(NamedTuple):
-    """Another block, run here; what that block calls array B is `array`."""
+    """A call of another block; the array B of that block is `array`."""
 
     block: str
     array: str = ""
@@ -68,7 +68,7 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True)
 class BasicBlock:
-    """A named list of instructions; one that `takes` an array is told by its caller which one its B is."""
+    """A named list of instructions; with `takes`, the caller passes the array that is its B."""
 
     name: str
     body: tuple[Instruction | Loop | Call, ...]
@@ -77,7 +77,7 @@ class BasicBlock:
 
 @dataclass(frozen=True)
 class WorkspaceLayout:
-    """Where each array starts in the workspace of a group of lanes; `sizes` {array: rows} in order."""
+    """Position of each array in the workspace of a group of lanes; `sizes` {array: rows} in order."""
 
     sizes: Mapping[str, int]
 
@@ -88,7 +88,7 @@ class WorkspaceLayout:
 
     @property
     def total(self) -> int:
-        """Rows in all."""
+        """Total number of rows."""
         return sum(self.sizes.values())
 
     def _walk(self) -> Iterator[tuple[str, int]]:

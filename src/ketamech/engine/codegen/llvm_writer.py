@@ -1,8 +1,8 @@
 """Blocks as LLVM text: every instruction works on one vector, one number per lane; the workspace is one flat array.
 
-Row r of the workspace is `lanes` doubles from r * lanes on. All addresses are constant distances from one pointer, so
-nothing hides from the optimiser, and products are fused where an instruction says so and nowhere else: the same
-results on every processor.
+Row r of the workspace is `lanes` doubles from r * lanes on. All addresses are constant offsets from one pointer, so
+the optimiser sees every alias, and products are fused where an instruction says so and nowhere else: the same results
+on every processor.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FUNCTION_USES = {"sin": sine, "cos": cosine, "atan": arctangent, "floor": floor
 def vector_module(
     blocks: Sequence[BasicBlock], rows: WorkspaceLayout, lanes: int, exported: Sequence[str], stride: int | None = None
 ) -> str:
-    """The LLVM module of all blocks for `lanes` lanes side by side, and of `take`, which counts patients off.
+    """The LLVM module of all blocks for `lanes` lanes side by side, and of `take`, which counts started patients.
 
     Blocks that are `exported` can be called from outside. `stride` is the distance between two rows where it is not
     the number of lanes: a block then works on some lanes of a wider group.

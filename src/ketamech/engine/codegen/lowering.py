@@ -1,4 +1,4 @@
-"""From SymPy expressions to instructions: products folded into additions, powers into products, one division a term."""
+"""From SymPy expressions to instructions: fused multiply-add, powers as products, one division per term."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import sympy
 from ketamech.engine.codegen.ir import Instruction, Operand, Slot
 from ketamech.model.functions import hill, hill_slope
 
-MAX_FACTORS = 4  # a power up to this is written as products
+MAX_FACTORS = 4  # largest power written as products
 
 
 class unfused_exp(sympy.Function):  # noqa: N801  (reads as a function)
-    """exp, kept apart from SymPy's own so that exp(n log x) is not folded back into a power."""
+    """exp, distinct from SymPy's own so that exp(n log x) is not folded back into a power."""
 
     nargs = 1
 
 
 class unfused_log(sympy.Function):  # noqa: N801
-    """log, likewise."""
+    """log, distinct from SymPy's own."""
 
     nargs = 1
 
@@ -31,30 +31,30 @@ class select_positive(sympy.Function):  # noqa: N801
     nargs = 3
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
-        """Slope on either side; the jump between them has none."""
+        """Derivative on either side; the jump between them has none."""
         if argindex == 1:
             return sympy.S.Zero
         return select_positive(self.args[0], *((1, 0) if argindex == 2 else (0, 1)))
 
 
 class floor_(sympy.Function):  # noqa: N801
-    """The whole number at or below."""
+    """The largest integer that is not above the argument."""
 
     nargs = 1
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
-        """Flat between its jumps; those have no slope."""
+        """Zero between the jumps, which have no derivative."""
         return sympy.S.Zero
 
 
 INSTRUCTIONS = {
-    "unfused_exp": "exp", "unfused_log": "log", "select_positive": "if_positive", "floor_": "floor", "sin": "sin", "cos": "cos",
-    "atan": "atan",
+    "unfused_exp": "exp", "unfused_log": "log", "select_positive": "if_positive", "floor_": "floor",
+    "sin": "sin", "cos": "cos", "atan": "atan",
 }  # fmt: skip
 
 
 def expand_functions(expression: sympy.Expr) -> sympy.Expr:
-    """Hill curves and powers in terms of exp, log and choices, so that their shared parts can be found."""
+    """Hill functions and powers in terms of exp, log and selections, so that common subexpressions can be found."""
     return expression.replace(hill, _hill).replace(hill_slope, _hill_slope).replace(_needs_log, _power)
 
 
@@ -91,7 +91,7 @@ def _power(part: sympy.Expr) -> sympy.Expr:
 
 
 class Lowering:
-    """Writes expressions as instructions; `places` {symbol name: operand} says where symbols live."""
+    """Writes expressions as instructions; `places` {symbol name: operand} are the positions of symbols."""
 
     def __init__(self, places: Mapping[str, Operand]) -> None:
         self.places = dict(places)
@@ -99,17 +99,17 @@ class Lowering:
         self._known: dict[tuple[str, tuple[Operand, ...]], str] = {}
 
     def assign(self, target: Slot | str, expression: sympy.Expr) -> None:
-        """Store the value of an expression in a place, or give it a name."""
+        """Store the value of an expression in a slot, or give it a name."""
         self.ops.append(Instruction(target, "copy", (self.value(expression),)))
 
     def value(self, expression: sympy.Expr) -> Operand:
-        """Instructions for an expression; returns where its value is."""
+        """Instructions for an expression; returns the operand of its value."""
         if expression.is_Symbol:
             return self.places[expression.name]
         if expression.is_Number or expression.is_NumberSymbol:
             return float(expression)
         if expression is sympy.zoo:
-            return math.inf  # 1 / 0, once constants stand in place of their names
+            return math.inf  # 1 / 0, after substitution of constants
         if expression.is_Add:
             return self._sum(expression)
         if expression.is_Mul or expression.is_Pow:
@@ -134,7 +134,7 @@ class Lowering:
         return total
 
     def _plain_sum(self, terms: list[sympy.Expr]) -> Operand:
-        ordered = sorted(terms, key=_is_negative)  # a stable sort: what is added first, then what is taken away
+        ordered = sorted(terms, key=_is_negative)  # a stable sort: positive terms first, then negative ones
         first = ordered[0]
         total = self._emit("neg", self.value(-first)) if _is_negative(first) else self.value(first)
         for term in ordered[1:]:

@@ -1,4 +1,4 @@
-"""From LLVM text to machine code and back from disk, for the processor at hand."""
+"""Compiles LLVM text to machine code for this processor or to PTX, and loads machine code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OPTIMISE = 2
 
 
 def _target() -> llvm.TargetMachine:
-    """The processor at hand, as a new object each time: an execution engine keeps the one it is given."""
+    """This processor, as a new object each time: an execution engine takes ownership of it."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(
@@ -31,7 +31,7 @@ def _nvptx_target() -> llvm.TargetMachine:
 
 
 def processor() -> str:
-    """What machine code is made for: processor, its features, and the LLVM that makes it."""
+    """The target of machine code: processor, its features, and the LLVM version."""
     version = ".".join(map(str, llvm.llvm_version_info))
     return f"{llvm.get_host_cpu_name()}|{llvm.get_host_cpu_features().flatten()}|{version}"
 
@@ -39,7 +39,7 @@ def processor() -> str:
 def compile_module(
     texts: Sequence[str], exported: Sequence[str], target: Callable[[], llvm.TargetMachine] = _target
 ) -> llvm.ModuleRef:
-    """One optimised module in which only the `exported` functions can be seen from outside."""
+    """One optimised module in which only the `exported` functions are visible."""
     module = llvm.parse_assembly(texts[0])
     for text in texts[1:]:
         module.link_in(llvm.parse_assembly(text))
@@ -48,7 +48,7 @@ def compile_module(
     for function in module.functions:
         if not function.is_declaration and function.name not in exported:
             function.linkage = "internal"
-    for variable in module.global_variables:  # Numba's notes on its functions, which nothing refers to
+    for variable in module.global_variables:  # unused metadata of Numba
         if not variable.is_declaration:
             variable.linkage = "internal"
     options = llvm.create_pipeline_tuning_options(speed_level=_OPTIMISE)
@@ -64,12 +64,12 @@ def object_code(texts: Sequence[str], exported: Sequence[str]) -> bytes:
 
 
 def assembly(texts: Sequence[str], exported: Sequence[str]) -> str:
-    """The same as readable assembly, to see which instructions are used."""
+    """Machine code as readable assembly, to inspect the instructions."""
     return str(_target().emit_assembly(compile_module(texts, exported)))
 
 
 def ptx_code(texts: Sequence[str], exported: Sequence[str]) -> bytes:
-    """The same as PTX, which the driver of an NVIDIA GPU turns into code for the GPU at hand."""
+    """PTX, which the driver of an NVIDIA GPU compiles for its GPU."""
     return str(_nvptx_target().emit_assembly(compile_module(texts, exported, _nvptx_target))).encode()
 
 
@@ -82,7 +82,7 @@ class NativeModule:
         self._engine.finalize_object()
 
     def function(self, name: str, kinds: str) -> ctypes._FuncPointer:
-        """A function by name; `kinds` one letter an argument: r and w pointers, c a count."""
+        """A function by name; `kinds` has one letter per argument: r and w pointers, c a count."""
         types = [ctypes.c_int64 if kind == "c" else ctypes.c_void_p for kind in kinds]
         address = self._engine.get_function_address(name)
         return ctypes.CFUNCTYPE(None, *types)(address)

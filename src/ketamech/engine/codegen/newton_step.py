@@ -1,7 +1,7 @@
-"""The drug-free rest state, solved and not waited for: implicit steps of growing length (pseudo-transient Newton).
+"""Blocks of the steady-state solver: implicit steps of growing length (pseudo-transient Newton).
 
-`relax` computes one correction for every lane and its size; `move` applies it, damped. What lengthens the steps and
-when a lane has settled is decided in `steering`.
+`relax` computes one correction for every lane and its size; `move` applies it with damping. The step length and the
+criterion of convergence are in `steady_state_loop`.
 """
 
 from __future__ import annotations

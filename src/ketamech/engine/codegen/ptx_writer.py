@@ -1,8 +1,8 @@
-"""A system as PTX for NVIDIA GPUs: the blocks and the steering of the processor, one lane a thread.
+"""A system as PTX for NVIDIA GPUs: the same blocks and loops as on a processor, one lane per thread.
 
-A group is a block of threads, `WARP` wide; its workspace is laid out like a group's on a processor, so that threads
-side by side touch numbers side by side. Every operation is rounded as on a processor, exp and log are the same code:
-a patient's numbers are the same to the last bit.
+A group is a block of threads, `WARP` wide; its workspace has the layout of a group on a processor, so that
+neighbouring threads access neighbouring numbers. Every operation is rounded as on a processor, exp and log are the
+same code: a patient's numbers are the same to the last bit.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from ketamech.model.jacobian import sparse_jacobian
 if TYPE_CHECKING:
     from ketamech.model.system import System
 
-_PATIENT_INDEX = ("tid.x", "ctaid.x")
+_INDEX_REGISTERS = ("tid.x", "ctaid.x")
 
 
-def ptx_files(system: System, steering: list[str], arguments: dict[str, str]) -> dict[str, bytes]:
-    """PTX of a system and the facts needed to use it; `steering` is the text of `follow_one` and `settle_one`."""
-    texts, facts = parts(system, steering, arguments)
+def ptx_files(system: System, loops: list[str], arguments: dict[str, str]) -> dict[str, bytes]:
+    """PTX of a system and the metadata needed to use it; `loops` is the text of `follow_one` and `settle_one`."""
+    texts, facts = parts(system, loops, arguments)
     kernels = _kernels(arguments)
     return {"kernel.ptx": native_code.ptx_code([*texts, kernels], list(arguments)), "facts.json": facts}
 
 
-def parts(system: System, steering: list[str], arguments: dict[str, str]) -> tuple[list[str], bytes]:
-    """LLVM text in which `follow_at` and `settle_at` run one thread, told last its group and its lane; and facts."""
-    slopes = sparse_jacobian(system)
-    blocks, rows = blocks_of(system, slopes)
-    facts = {"rows": rows.sizes, "pattern": list(slopes.entries), "gamma": METHOD.gamma}
+def parts(system: System, loops: list[str], arguments: dict[str, str]) -> tuple[list[str], bytes]:
+    """LLVM text in which `follow_at` and `settle_at` run one thread (last arguments: group, lane); and metadata."""
+    jacobian = sparse_jacobian(system)
+    blocks, rows = blocks_of(system, jacobian)
+    facts = {"rows": rows.sizes, "pattern": list(jacobian.entries), "gamma": METHOD.gamma}
     text = vector_module(blocks, rows, 1, EXPORTED, stride=WARP)
-    return [text, *steering, _places(rows, arguments)], json.dumps(facts).encode()
+    return [text, *loops, _places(rows, arguments)], json.dumps(facts).encode()
 
 
 def _places(rows: WorkspaceLayout, arguments: dict[str, str]) -> str:
-    """From group and lane to the places where the lane's numbers are."""
+    """From group and lane to the addresses of the lane's numbers."""
     return "\n".join(_place(name, kinds, rows.total * WARP) for name, kinds in arguments.items())
 
 
 def _place(name: str, kinds: str, size: int) -> str:
-    handed = ", ".join(_typed(kinds)[2:])
+    passed = ", ".join(_typed(kinds)[2:])
     return f"""declare void @{name}_one({", ".join(["ptr", *_types(kinds), "i64"])})
 define void @{name}_at({", ".join([*_typed(kinds), "i64 %group", "i64 %lane"])}) {{
   %rows = mul i64 %group, {size}
@@ -54,15 +54,15 @@ define void @{name}_at({", ".join([*_typed(kinds), "i64 %group", "i64 %lane"])})
   %place = getelementptr double, ptr %w, i64 %lane
   %wholes = mul i64 %group, {N_WHOLE * WARP}
   %s = getelementptr i64, ptr %a1, i64 %wholes
-  call void @{name}_one(ptr %place, ptr %w, ptr %s, {handed}, i64 %lane)
+  call void @{name}_one(ptr %place, ptr %w, ptr %s, {passed}, i64 %lane)
   ret void
 }}
 """
 
 
 def _kernels(arguments: dict[str, str]) -> str:
-    """What a GPU starts: one thread a lane, one block a group."""
-    declared = [f"declare i32 @llvm.nvvm.read.ptx.sreg.{who}()" for who in _PATIENT_INDEX]
+    """The entry points of a GPU: one thread per lane, one block per group."""
+    declared = [f"declare i32 @llvm.nvvm.read.ptx.sreg.{register}()" for register in _INDEX_REGISTERS]
     return "\n".join([*declared, *(_kernel(name, kinds) for name, kinds in arguments.items())])
 
 
@@ -70,8 +70,8 @@ def _kernel(name: str, kinds: str) -> str:
     typed = ", ".join(_typed(kinds))
     return f"""declare void @{name}_at({", ".join([*_types(kinds), "i64", "i64"])})
 define ptx_kernel void @{name}({typed}) {{
-  %short_lane = call i32 @llvm.nvvm.read.ptx.sreg.{_PATIENT_INDEX[0]}()
-  %short_group = call i32 @llvm.nvvm.read.ptx.sreg.{_PATIENT_INDEX[1]}()
+  %short_lane = call i32 @llvm.nvvm.read.ptx.sreg.{_INDEX_REGISTERS[0]}()
+  %short_group = call i32 @llvm.nvvm.read.ptx.sreg.{_INDEX_REGISTERS[1]}()
   %lane = zext i32 %short_lane to i64
   %group = zext i32 %short_group to i64
   call void @{name}_at({typed}, i64 %group, i64 %lane)

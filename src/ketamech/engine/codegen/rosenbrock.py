@@ -1,9 +1,9 @@
-"""Rosenbrock methods as tables, and the blocks that carry out one step of them for every lane.
+"""Rosenbrock methods as tableaus, and the blocks that perform one step for every lane.
 
 Each stage solves (1/(h gamma) - J) k_i = f(y + sum a_ij k_j) + sum c_ij/h k_j, the form of Hairer and Wanner, Solving
-Ordinary Differential Equations II, 2nd edition, section IV.7, in which no product with J is needed. Between two events
-nothing depends on time, so there is no derivative by time. The methods here are stiffly accurate: the last stage is
-the estimate of the error, and the new state is its argument plus it.
+Ordinary Differential Equations II, 2nd edition, section IV.7, which needs no product with J. Between two events the
+equations are autonomous, so there is no time derivative. The methods here are stiffly accurate: the last stage is the
+error estimate, and the new state is its argument plus it.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from ketamech.engine.codegen.ir import BasicBlock, Call, Instruction, Loop, Oper
 
 SAFETY = 0.9
 DENORMAL_CUTOFF = (
-    1e-40  # what is smaller becomes 0: a drug that has gone must not slow the processor down with denormal numbers
+    1e-40  # smaller numbers become 0, because denormal numbers of an eliminated drug slow the processor down
 )
 
 
 @dataclass(frozen=True)
 class RosenbrockTableau:
-    """Coefficients: `arguments` a_ij and `carried` c_ij by stage; a row None means: the last argument plus the last k.
+    """Coefficients: `arguments` a_ij and `error_weights` c_ij by stage; None is the last argument plus the last k.
 
-    `dense` rows d_m give y(theta) = (1 - theta) y0 + theta (y1 + (1 - theta) (D_1 + theta (D_2 + ...))) with
-    D_m = sum d_mj k_j.
+    `dense` rows d_m give y(theta) = (1 - theta) y0 + theta (y1 + (1 - theta) (D_1 + theta (D_2 + ...))) with D_m = sum
+    d_mj k_j.
     """
 
     name: str
@@ -36,7 +36,7 @@ class RosenbrockTableau:
 
     @property
     def stages(self) -> int:
-        """How many linear solves a step takes."""
+        """Number of linear solves per step."""
         return len(self.arguments)
 
 
@@ -115,10 +115,10 @@ RODAS5P = RosenbrockTableau(  # Steinebach, BIT Numerical Mathematics 63:27 (202
 
 
 def step_blocks(method: RosenbrockTableau, scales: Sequence[float]) -> list[BasicBlock]:
-    """`attempt` (one step of every lane), `accept` (keep it where ACCEPT is set) and `glimpse` (outputs at THETA).
+    """`attempt` (one step of every lane), `accept` (keep it where ACCEPT is set) and `interpolate` (outputs at THETA).
 
-    The state is in Y, constant inputs in G; U ends as the new state, ERROR as the weighted root mean square of the
-    embedded error over the tolerance; 1/h is in SPEED, 1/(h gamma) in SHIFT. `scales` are added to the size of a state.
+    The state is in Y, constant inputs in G; U is the new state, ERROR the weighted root mean square of the embedded
+    error over the tolerance; 1/h is in SPEED, 1/(h gamma) in SHIFT. `scales` are added to the size of a state.
     """
     n = len(scales)
     body: list[Instruction | Loop | Call] = [Call("linearise")]
@@ -138,12 +138,12 @@ def step_blocks(method: RosenbrockTableau, scales: Sequence[float]) -> list[Basi
     return [
         BasicBlock("attempt", tuple(body)),
         BasicBlock("accept", (Loop(n, keep),)),
-        BasicBlock("glimpse", (*_dense(method, n), Call("observe"))),
+        BasicBlock("interpolate", (*_dense(method, n), Call("observe"))),
     ]
 
 
 def _start_stage(method: RosenbrockTableau, stage: int) -> list[Instruction]:
-    """U = the argument of a stage; its K = what is carried over plus constant inputs, to which `stage` adds f(U)."""
+    """U = the argument of a stage; its K = terms of earlier stages plus constant inputs; `stage` adds f(U)."""
     arguments, carried, target = method.arguments[stage], method.error_weights[stage], Slot(f"K{stage + 1}")
     if arguments is None:
         ops = [Instruction(Slot("U"), "add", (Slot("U"), Slot(f"K{stage}")))]
@@ -189,7 +189,7 @@ def _error(stages: int, scales: Sequence[float]) -> list[Instruction]:
 
 
 def _growth(order: int) -> list[Instruction]:
-    """By how much the step could grow: SAFETY times the error to the power -1/order."""
+    """Factor by which the step could grow: SAFETY times the error to the power -1/order."""
     return [
         Instruction("logarithm", "log", (Slot("ERROR", 0),)),
         Instruction("power", "mul", ("logarithm", -1.0 / order)),
@@ -199,7 +199,7 @@ def _growth(order: int) -> list[Instruction]:
 
 
 def _dense(method: RosenbrockTableau, n: int) -> list[Instruction | Loop]:
-    """The state at a fraction THETA of the step in V; exactly Y where THETA is 0, whatever the step holds."""
+    """The state at a fraction THETA of the step in V; exactly Y where THETA is 0, also for an invalid step."""
     theta = Slot("THETA", 0)
     ops = list[Instruction]()
     for m, row in enumerate(method.dense):

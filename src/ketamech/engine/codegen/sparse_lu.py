@@ -1,4 +1,4 @@
-"""Symbolic sparse LU: in which order to eliminate, what fills in, and the straight-line code for it."""
+"""Symbolic sparse LU: order of elimination, fill-in, and the straight-line code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ketamech.engine.codegen.ir import Instruction, Slot
 
 @dataclass(frozen=True)
 class SparseLU:
-    """`order` of pivots, `slots` {(row, column): place in the factor array}, and the updates in program order.
+    """`order` of pivots, `slots` {(row, column): position in the factor array}, and the updates in program order.
 
     `updates`: per pivot k a list of (row, multiplier slot, [(target slot, source slot)]).
     """
@@ -23,25 +23,25 @@ class SparseLU:
 
 
 def sparse_lu(size: int, pattern: Iterable[tuple[int, int]]) -> SparseLU:
-    """Pivots on the diagonal, cheapest product of row and column counts first (Markowitz)."""
+    """Pivots on the diagonal, smallest product of row and column counts first (Markowitz)."""
     filled = set(pattern) | {(i, i) for i in range(size)}
     row = {i: {c for r, c in filled if r == i and c != i} for i in range(size)}
     column = {i: {r for r, c in filled if c == i and r != i} for i in range(size)}
     order, below, right = [], {}, {}
-    left = set(range(size))
-    while left:
-        pivot = min(left, key=lambda i: (len(row[i] & left) * len(column[i] & left), i))
-        left.discard(pivot)
+    remaining = set(range(size))
+    while remaining:
+        pivot = min(remaining, key=lambda i: (len(row[i] & remaining) * len(column[i] & remaining), i))
+        remaining.discard(pivot)
         order.append(pivot)
-        below[pivot] = tuple(sorted(column[pivot] & left))
-        right[pivot] = tuple(sorted(row[pivot] & left))
+        below[pivot] = tuple(sorted(column[pivot] & remaining))
+        right[pivot] = tuple(sorted(row[pivot] & remaining))
         for r in below[pivot]:
             for c in right[pivot]:
                 if c != r and (r, c) not in filled:
                     filled.add((r, c))
                     row[r].add(c)
                     column[c].add(r)
-    slots = {place: k for k, place in enumerate(sorted(filled))}
+    slots = {index_of: k for k, index_of in enumerate(sorted(filled))}
     updates = tuple((k, _updates(k, below[k], right[k], slots)) for k in order)
     return SparseLU(tuple(order), slots, updates, right, below)
 
@@ -53,12 +53,12 @@ def _updates(
 
 
 def factorise(pattern: Iterable[tuple[int, int]], factors: SparseLU) -> list[Instruction]:
-    """Eliminate SHIFT - J into L, all unrolled, from entries of J called j0, j1, ...; L keeps reciprocals of pivots.
+    """Eliminate SHIFT - J into L, fully unrolled, from entries of J called j0, j1, ...; L holds reciprocals of pivots.
 
-    The reciprocal of an infinite pivot is not a number: 0 would solve to a step of nothing, with an error of nothing.
+    The reciprocal of an infinite pivot becomes NaN: with 0 the solve would return a zero step with zero error.
     """
-    place = {entry: k for k, entry in enumerate(pattern)}
-    ops = [_shifted(r == c, place.get((r, c)), f"l{slot}") for (r, c), slot in factors.slots.items()]
+    index_of = {entry: k for k, entry in enumerate(pattern)}
+    ops = [_shifted(r == c, index_of.get((r, c)), f"l{slot}") for (r, c), slot in factors.slots.items()]
     for pivot, rows in factors.updates:
         diagonal = f"l{factors.slots[pivot, pivot]}"
         ops.append(Instruction(f"{diagonal}inverse", "div", (1.0, diagonal)))
@@ -76,16 +76,16 @@ def _shifted(on_diagonal: bool, entry: int | None, target: str) -> Instruction:
 
 
 def substitute(factors: SparseLU) -> list[Instruction]:
-    """Solve with the factors, right side called b0, b1, ...: forward by columns, back by rows; result in B."""
+    """Solve with the factors, right-hand side called b0, b1, ...: forward by columns, back by rows; result in B."""
 
-    def less(row: int, column: int) -> Instruction:
+    def subtract(row: int, column: int) -> Instruction:
         return Instruction(f"b{row}", "fnma", (Slot("L", factors.slots[row, column]), f"b{column}", f"b{row}"))
 
     ops = list[Instruction]()
     for pivot in factors.order:
-        ops += [less(row, pivot) for row in factors.columns[pivot]]
+        ops += [subtract(row, pivot) for row in factors.columns[pivot]]
     for pivot in reversed(factors.order):
-        ops += [less(pivot, column) for column in factors.rows[pivot]]
+        ops += [subtract(pivot, column) for column in factors.rows[pivot]]
         ops.append(Instruction(f"b{pivot}", "mul", (f"b{pivot}", Slot("L", factors.slots[pivot, pivot]))))
         ops.append(Instruction(Slot("B", pivot), "copy", (f"b{pivot}",)))
     return ops

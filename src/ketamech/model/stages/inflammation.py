@@ -98,17 +98,16 @@ def _kynurenine(stage: Stage, cytokines: sympy.Expr) -> None:
     enzymes = _first_order_lag(
         stage, "kynurenine_enzymes", "IDO and KMO activity", enzyme_drive, "induction by cytokines, saturating"
     )
-    flow_shares = [stage.parameter(f"inflammation.{n}_share") for n in ("liver", "induced", "kynurenic")]
-    liver_share, ido_share, kynurenic_share = flow_shares
+    liver_share, ido_share, kynurenic_share = (
+        stage.parameter(f"inflammation.{n}_share") for n in ("liver", "induced", "kynurenic")
+    )
     healthy_tryptophan = stage.parameter("inflammation.tryptophan_healthy")
     tryptophan_turnover, kynurenine_turnover = (
         stage.parameter(f"inflammation.{n}_turnover") for n in ("tryptophan", "kynurenine")
     )
-    healthy_flow, healthy = (
-        tryptophan_turnover * (liver_share + ido_share) * healthy_tryptophan,
-        stage.parameter("inflammation.quinolinic_healthy"),
-    )
-    quinolinic_share = stage.parameter("inflammation.quinolinic_turnover") * healthy / healthy_flow
+    healthy_flow = tryptophan_turnover * (liver_share + ido_share) * healthy_tryptophan
+    healthy_quinolinic = stage.parameter("inflammation.quinolinic_healthy")
+    quinolinic_share = stage.parameter("inflammation.quinolinic_turnover") * healthy_quinolinic / healthy_flow
     tryptophan = stage.state(
         "inflammation.tryptophan", "umol/L", initial_guess=70.0, scale=10.0, description="plasma tryptophan"
     )
@@ -146,13 +145,14 @@ def _kynurenine(stage: Stage, cytokines: sympy.Expr) -> None:
         because="KMO in activated microglia",
     )
     label = "quinolinate in brain (kynurenine pathway), fold of healthy"
-    quinolinate_fold = stage.output("inflammation.quinolinate", quinolinic / healthy, "1", description=label)
+    quinolinate = stage.output("inflammation.quinolinate", quinolinic / healthy_quinolinic, "1", description=label)
     stage.output(
         "inflammation.kynurenine_ratio", kynurenine / tryptophan, "1", description="kynurenine over tryptophan"
     )
-    healthy = healthy_flow * kynurenic_share / stage.parameter("inflammation.kynurenic_turnover")
+    healthy_kynurenic = healthy_flow * kynurenic_share / stage.parameter("inflammation.kynurenic_turnover")
+    excitotoxic = quinolinate * healthy_kynurenic / kynurenic
     label = "quinolinic over kynurenic acid, fold of healthy"
-    stage.output("inflammation.excitotoxic_ratio", quinolinate_fold * healthy / kynurenic, "1", description=label)
+    stage.output("inflammation.excitotoxic_ratio", excitotoxic, "1", description=label)
 
 
 def _acid(stage: Stage, name: str, description: str) -> sympy.Symbol:

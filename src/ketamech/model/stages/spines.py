@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sympy
+
 from ketamech.model.functions import hill
 from ketamech.model.stage import Stage
 
@@ -15,9 +17,7 @@ def spines(stage: Stage) -> None:
     consolidates new spines (Kim 2021). A model variant lets rapamycin spare spines, by an unspecified mechanism, at
     levels far below those that stop synthesis.
     """
-    stress, protein = stage.input("stress.level", "1"), stage.input("plasticity.synaptic_protein", "1")
-    bdnf = stage.input("plasticity.bdnf", "1")
-    quinolinate = stage.input("inflammation.quinolinate", "1") - stage.baseline("inflammation.quinolinate", "1")
+    stress = stage.input("stress.level", "1")
     stable, maximum_density = stage.parameter("spines.stable"), stage.parameter("spines.maximum_density")
     nascent = stage.state(
         "spines.nascent", "1", initial_guess=0.03, scale=0.1, description="new spines, relative to healthy density"
@@ -27,18 +27,9 @@ def spines(stage: Stage) -> None:
     )
     density = stable + nascent + mature
     stress_factor = 1 - stage.parameter("spines.stress_formation") * stress
-    growth_signal = stage.parameter("spines.protein_formation") * (protein - 1) + stage.parameter(
-        "spines.bdnf_formation"
-    ) * (bdnf - 1)
-    growth_factor = 1 + growth_signal * (
-        1 - stage.parameter("spines.dopamine_share") * stage.input("tool_compounds.d1_block_share", "1")
-    )
+    growth_factor = _growth_factor(stage)
     formation = stage.parameter("spines.formation_rate") * stress_factor * growth_factor * (maximum_density - density)
-    stress_loss = 1 + stage.parameter("spines.stress_loss") * stress
-    quinolinate_loss = 1 + stage.parameter("spines.quinolinate_loss") * quinolinate
-    rapamycin = hill(stage.input("tool_compounds.rapamycin_share", "1"), stage.parameter("spines.rapamycin_ec50"), 1)
-    rapamycin_factor = 1 - stage.parameter("spines.rapamycin_sparing") * rapamycin
-    loss = stage.parameter("spines.mature_loss_rate") * stress_loss * quinolinate_loss * rapamycin_factor
+    loss = _mature_loss(stage, stress)
     stage.rate(
         nascent,
         +formation,
@@ -47,35 +38,50 @@ def spines(stage: Stage) -> None:
     stage.rate(
         nascent, -stage.parameter("spines.nascent_loss_rate") * nascent, because="most new spines are lost within days"
     )
-    consolidated = 1 - stage.parameter("spines.transcription_share") * stage.input(
-        "tool_compounds.actinomycin_share", "1"
-    )
-    stage.transfer(
-        nascent,
-        mature,
-        stage.parameter("spines.maturation_rate") * consolidated * nascent,
-        because="maturation, which needs late transcription",
-    )
-    stage.rate(
-        nascent,
-        -stage.parameter("spines.maturation_rate") * (1 - consolidated) * nascent,
-        because="loss of spines that are not consolidated",
-    )
+    _maturation(stage, nascent, mature)
     stage.rate(mature, -loss * mature, because="elimination, faster under stress, not changed by the drug")
-    density_output = stage.output("spines.density", density, "1", description="spine density, relative to healthy")
-    stage.output(
-        "spines.density_change",
-        density_output / stage.baseline("spines.density", "1"),
-        "1",
-        description="spine density, relative to own baseline",
-    )
+    relative = stage.output("spines.density", density, "1", description="spine density, relative to healthy")
+    change = relative / stage.baseline("spines.density", "1")
+    stage.output("spines.density_change", change, "1", description="spine density, relative to own baseline")
     stage.output(
         "spines.formation", formation, "1/h", description="spines formed per hour, fraction of healthy density"
     )
     baseline_mature = stage.baseline("spines.mature", "1")
-    stage.output(
-        "spines.elimination",
-        loss * baseline_mature / (stable + baseline_mature),
-        "1/h",
-        description="hourly loss of spines present before treatment",
+    elimination = loss * baseline_mature / (stable + baseline_mature)
+    stage.output("spines.elimination", elimination, "1/h", description="hourly loss of spines present before treatment")
+
+
+def _growth_factor(stage: Stage) -> sympy.Expr:
+    """Formation relative to baseline: synaptic protein and BDNF raise it, as far as D1 receptors permit."""
+    protein, bdnf = stage.input("plasticity.synaptic_protein", "1"), stage.input("plasticity.bdnf", "1")
+    growth_signal = stage.parameter("spines.protein_formation") * (protein - 1) + stage.parameter(
+        "spines.bdnf_formation"
+    ) * (bdnf - 1)
+    d1_factor = 1 - stage.parameter("spines.dopamine_share") * stage.input("tool_compounds.d1_block_share", "1")
+    return 1 + growth_signal * d1_factor
+
+
+def _mature_loss(stage: Stage, stress: sympy.Symbol) -> sympy.Expr:
+    """Loss rate of mature spines (1/h): higher under stress and with quinolinate, lower with rapamycin in a variant."""
+    quinolinate = stage.input("inflammation.quinolinate", "1") - stage.baseline("inflammation.quinolinate", "1")
+    stress_loss = 1 + stage.parameter("spines.stress_loss") * stress
+    quinolinate_loss = 1 + stage.parameter("spines.quinolinate_loss") * quinolinate
+    rapamycin = hill(stage.input("tool_compounds.rapamycin_share", "1"), stage.parameter("spines.rapamycin_ec50"), 1)
+    rapamycin_factor = 1 - stage.parameter("spines.rapamycin_sparing") * rapamycin
+    return stage.parameter("spines.mature_loss_rate") * stress_loss * quinolinate_loss * rapamycin_factor
+
+
+def _maturation(stage: Stage, nascent: sympy.Symbol, mature: sympy.Symbol) -> None:
+    """Nascent spines mature when consolidated by late transcription, and are lost otherwise."""
+    transcription = 1 - stage.parameter("spines.transcription_share") * stage.input(
+        "tool_compounds.actinomycin_share", "1"
+    )
+    rate_constant = stage.parameter("spines.maturation_rate")
+    stage.transfer(
+        nascent, mature, rate_constant * transcription * nascent, because="maturation, which needs late transcription"
+    )
+    stage.rate(
+        nascent,
+        -rate_constant * (1 - transcription) * nascent,
+        because="loss of spines that are not consolidated",
     )
