@@ -1,48 +1,87 @@
-"""The reference of the Python interface, made from signatures and docstrings of every public name of every room."""
+"""The reference of the Python interface: signatures and docstrings of the public names and of chosen modules."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
 import inspect
-from collections.abc import Collection
+import re
+from collections.abc import Iterable
 from typing import Any
 
 import ketamech
+from ketamech import interface
 from makers.markdown import NOTICE, blocks
 
-ROOMS = (
-    "study",
-    "analysis",
-    "exchange",
-    "report",
-    "parameters",
-    "evidence",
-    "system",
-    "simulation",
-    "engine",
-    "stages",
-    "core",
-)
+PAGES = {  # package: modules that a user's program may import
+    "dosing": ("regimen", "treatment", "dose_records", "dose_event", "dose_events"),
+    "simulation": ("load_scenario", "simulate", "ensemble", "model", "periodic_steady_state"),
+    "population": ("virtual_population", "plausible_population", "cohort"),
+    "trials": (
+        "design", "trial_reader", "run_trial", "analysis.analyse", "analysis.treatment_effects", "analysis.power",
+        "analysis.survival", "analysis.exposure", "analysis.repeated_measures", "analysis.adam_tables",
+    ),
+    "estimation": ("calibration", "surrogate_posterior", "posterior"),
+    "analysis": ("attribution", "sensitivity", "scorecard", "model_checks", "regimen_search"),
+    "exchange": ("simulate_any", "result_io", "result_dataset", "nonmem.read", "nonmem.write", "sbml.export", "omex"),
+    "parameters": ("load_parameters", "parameter_table", "parameter", "connectome", "species_tables"),
+    "evidence": ("load_evidence", "evidence", "observation"),
+    "model": ("stage", "assemble", "system"),
+    "core": ("errors", "checkpoint", "dask_executor", "execution"),
+}  # fmt: skip
+ALIASES = {  # base classes that the public class of the same name extends
+    "CompiledModel": "Model", "CheckedScenario": "Scenario", "PopulationDistribution": "Population",
+    "TrialDesign": "Trial",
+}  # fmt: skip
+RESULTS = ("Results", "TrialResult")  # classes that no program constructs
 
 
 def interface_pages() -> dict[str, str]:
-    """{page: Markdown}: the package's own names first, then a page a room."""
-    pages = {"reference/python/ketamech": _page("ketamech", ketamech, "The names most people need.")}
-    described: set[int] = set()  # a name that two rooms offer is described in the first
-    for room in ROOMS:
-        module = importlib.import_module(f"ketamech.{room}")
-        pages[f"reference/python/{room}"] = _page(f"ketamech.{room}", module, "", described)
-        described |= {id(getattr(module, name)) for name in module.__all__}
+    """{page: Markdown}: the public names of `ketamech`, then one page per package."""
+    public = [(name, getattr(ketamech, name)) for name in ketamech.__all__]
+    public += [(name, getattr(interface, name)) for name in RESULTS]
+    head = [NOTICE, "", "# ketamech", "", inspect.cleandoc(ketamech.__doc__ or ""), ""]
+    pages = {"reference/python/ketamech": "\n".join([*head, *_section("ketamech", public)]) + "\n"}
+    described = {_key(name, item) for name, item in public}
+    for package, modules in PAGES.items():
+        pages[f"reference/python/{package}"] = _package_page(package, modules, described)
     return pages
 
 
-def _page(name: str, module: Any, words: str, elsewhere: Collection[int] = ()) -> str:
-    about = inspect.cleandoc(module.__doc__ or "")
-    lines = [NOTICE, "", f"# {name}", "", about, "", words, "", f"```{{py:module}} {name}", "```", ""]
-    for public in sorted((n for n in module.__all__ if id(getattr(module, n)) not in elsewhere), key=str.lower):
-        lines += _entry(public, getattr(module, public))
+def _package_page(package: str, modules: Iterable[str], described: set[str]) -> str:
+    """What modules of a package define, without what is `described` already; adds to `described`."""
+    about = inspect.cleandoc(importlib.import_module(f"ketamech.{package}").__doc__ or "")
+    lines = [NOTICE, "", f"# ketamech.{package}", "", about, ""]
+    for name in modules:
+        module = importlib.import_module(f"ketamech.{package}.{name}")
+        found = [(public, item) for public, item in _defined(module) if _key(public, item) not in described]
+        described |= {_key(public, item) for public, item in found}
+        if found:
+            lines += [f"## {name}", "", inspect.cleandoc(module.__doc__ or ""), ""]
+            lines += _section(module.__name__, found)
     return "\n".join(lines) + "\n"
+
+
+def _key(name: str, item: Any) -> str:
+    """A class is described once under its name, so that references to it are unique; a function once where it lies."""
+    return name if inspect.isclass(item) else f"{item.__module__}.{name}"
+
+
+def _defined(module: Any) -> list[tuple[str, Any]]:
+    """Public functions and classes that a module defines, in order of the source."""
+    return [
+        (name, item)
+        for name, item in vars(module).items()
+        if not name.startswith("_") and getattr(item, "__module__", "") == module.__name__ and item.__doc__
+        and (inspect.isclass(item) or inspect.isroutine(item) or hasattr(item, "__wrapped__"))
+    ]  # fmt: skip
+
+
+def _section(name: str, items: Iterable[tuple[str, Any]]) -> list[str]:
+    lines = [f"```{{py:module}} {name}", "```", ""]
+    for public, item in items:
+        lines += _entry(public, item)
+    return lines
 
 
 def _entry(name: str, item: Any) -> list[str]:
@@ -58,10 +97,12 @@ def _class(name: str, item: type) -> list[str]:
     plain = not protocol and not issubclass(item, Exception)
     head = f"{name}{_signature(item)}" if plain else name
     members: list[str] = []
-    fields = {f.name for f in dataclasses.fields(item)} if dataclasses.is_dataclass(item) else set()
-    for attribute, member in vars(item).items():
-        if not attribute.startswith("_") and attribute not in fields:
-            members += _member(attribute, member)
+    done = {f.name for f in dataclasses.fields(item)} if dataclasses.is_dataclass(item) else set()
+    for owner in (one for one in item.__mro__ if one.__module__.startswith("ketamech")):
+        for attribute, member in vars(owner).items():
+            if not attribute.startswith("_") and attribute not in done:
+                done.add(attribute)
+                members += _member(attribute, member)
     return _directive("py:class", head, item.__doc__ or "", members)
 
 
@@ -83,7 +124,8 @@ def _signature(item: Any) -> str:
     parts = [p for p in signature.parameters.values() if p.name not in ("self", "cls")]
     default = inspect.Parameter.empty
     shown = [p if p.default is default or _short(p.default) else p.replace(default=...) for p in parts]
-    return str(signature.replace(parameters=shown)).replace("'", "").replace("<factory>", "...")
+    text = str(signature.replace(parameters=shown)).replace("'", "").replace("<factory>", "...")
+    return re.sub(r"\b(" + "|".join(ALIASES) + r")\b", lambda found: ALIASES[found[0]], text)
 
 
 def _short(value: object) -> bool:

@@ -20,11 +20,12 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-import ketamech
+import ketamech as km
 
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
-curves = ketamech.simulate("racemic 0.5 mg/kg IV over 40 min")
-curves
+model = km.Model()
+run = model.simulate("racemic 0.5 mg/kg IV over 40 min")
+run
 
 # %% [markdown]
 # The result is an `xarray.Dataset`. It has two patients: `treated`, and `control`, the same patient with the same
@@ -32,33 +33,34 @@ curves
 
 # %%
 for name in ("venous.ketamine", "nmda.blocked_interneuron", "spines.density", "mood.madrs"):
-    print(f"{name:28} {curves[name].attrs['units']:8} {curves[name].attrs['long_name']}")
+    print(f"{name:28} {run[name].attrs['units']:8} {run[name].attrs['long_name']}")
 
 # %% [markdown]
 # ## From minutes to weeks in one figure
 #
-# The time axis is logarithmic, because the drug is eliminated within a day and its effects last for weeks.
+# One curve is drawn by `run["mood.madrs"].plot(hue="patient")`. Here six curves share one time axis. It is logarithmic,
+# because the drug is eliminated within a day and its effects last for weeks.
 
 # %%
-LANES = {
+TRACKS = {
     "venous.ketamine": "ketamine in\nvenous plasma, µmol/L",
     "nmda.blocked_interneuron": "NMDA receptors blocked,\ninterneurons, share",
-    "glutamate.extracellular": "glutamate,\nrest = 1",
-    "plasticity.mtorc1": "active mTORC1,\nrest = 1",
-    "spines.density_change": "spines,\nown rest = 1",
+    "glutamate.extracellular": "glutamate,\nbaseline = 1",
+    "plasticity.mtorc1": "active mTORC1,\nbaseline = 1",
+    "spines.density_change": "spines,\nbaseline = 1",
     "mood.madrs": "MADRS, points",
 }
-after = curves.sel(time=slice(1 / 60, None))
-figure, lanes = plt.subplots(len(LANES), 1, figsize=(7, 9), sharex=True, layout="constrained")
-for lane, (name, label) in zip(lanes, LANES.items(), strict=True):
-    lane.plot(after.time, after[name].sel(patient="control"), "--", color="0.6", label="control")
-    lane.plot(after.time, after[name].sel(patient="treated"), color="#1f5f8b", label="treated")
-    lane.set_ylabel(label, rotation=0, ha="right", va="center")
-    lane.set_xscale("log")
-lanes[0].legend(frameon=False)
-lanes[-1].set_xticks([1 / 60, 1, 24, 168, 672], ["1 min", "1 h", "1 d", "1 wk", "4 wk"])
-lanes[-1].minorticks_off()
-lanes[-1].set_xlabel("time since the start of the infusion")
+after = run.sel(time=slice(1 / 60, None))
+figure, tracks = plt.subplots(len(TRACKS), 1, figsize=(7, 9), sharex=True, layout="constrained")
+for track, (name, label) in zip(tracks, TRACKS.items(), strict=True):
+    track.plot(after.time, after[name].sel(patient="control"), "--", color="0.6", label="control")
+    track.plot(after.time, after[name].sel(patient="treated"), color="#1f5f8b", label="treated")
+    track.set_ylabel(label, rotation=0, ha="right", va="center")
+    track.set_xscale("log")
+tracks[0].legend(frameon=False)
+tracks[-1].set_xticks([1 / 60, 1, 24, 168, 672], ["1 min", "1 h", "1 d", "1 wk", "4 wk"])
+tracks[-1].minorticks_off()
+tracks[-1].set_xlabel("time since the start of the infusion")
 plt.show()
 
 # %% [markdown]
@@ -70,7 +72,7 @@ plt.show()
 
 # %%
 visits = {"40 min": 40 / 60, "2 h": 2, "24 h": 24, "day 3": 72, "day 7": 168, "day 14": 336}
-madrs = curves["mood.madrs"].sel(time=list(visits.values()), method="nearest")
+madrs = run["mood.madrs"].sel(time=list(visits.values()), method="nearest")
 table = madrs.transpose("time", "patient").to_pandas().set_index([list(visits)]).round(1)
 table["difference"] = (table["treated"] - table["control"]).round(1)
 table
@@ -78,7 +80,31 @@ table
 # %% [markdown]
 # The control also improves, because expectancy acts in every arm. The difference is the effect of the drug.
 #
-# ## One pathway off
+# `km.cite` lists the papers whose values the run used.
+
+# %%
+papers = km.cite(run).splitlines()
+print(len(papers), "papers, the first three:", *papers[:3], sep="\n")
+
+# %% [markdown]
+# ## From a typical patient to a population
+#
+# The typical patient has the usual value of every parameter. Patients of a population differ in covariates and
+# parameters. The band holds 90 % of 200 patients with treatment-resistant depression.
+
+# %%
+people = km.Population("trd", seed=1).sample(200)
+several = model.simulate("racemic 0.5 mg/kg IV over 40 min", people, outputs=["mood.madrs"])
+low, median, high = several["mood.madrs"].quantile([0.05, 0.5, 0.95], "patient")
+figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
+axes.fill_between(several.time / 24, low, high, color="#1f5f8b", alpha=0.15, label="90 % of 200 patients")
+axes.plot(several.time / 24, median, color="#1f5f8b", label="median")
+axes.plot(run.time / 24, run["mood.madrs"].sel(patient="treated"), "--", color="#c2571a", label="typical patient")
+axes.set(xlabel="days", ylabel="MADRS, points", xlim=(0, 14))
+axes.legend(frameon=False)
+plt.show()
+
+# %% [markdown]# ## One pathway off
 #
 # A scenario file can also define the patient, the pathways that are switched off and the simulation horizon. Here
 # AMPA receptors are blocked as by NBQX in rodents.
@@ -95,12 +121,12 @@ perturbations:
 horizon: 28 days
 """
 Path("with_nbqx.yaml").write_text(SCENARIO)
-blocked = ketamech.simulate("with_nbqx.yaml")
+blocked = model.simulate("with_nbqx.yaml")
 
 figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
-for label, run, colour in (("ketamine", curves, "#1f5f8b"), ("ketamine and NBQX", blocked, "#c2571a")):
-    change = run["mood.madrs"].sel(patient="treated") - run["mood.madrs"].sel(patient="control")
-    axes.plot(run.time / 24, change, color=colour, label=label)
+for label, shown, colour in (("ketamine", run, "#1f5f8b"), ("ketamine and NBQX", blocked, "#c2571a")):
+    change = shown["mood.madrs"].sel(patient="treated") - shown["mood.madrs"].sel(patient="control")
+    axes.plot(shown.time / 24, change, color=colour, label=label)
 axes.axhline(0, color="0.6", lw=0.8)
 axes.set(xlabel="days", ylabel="MADRS against control, points", xlim=(0, 14))
 axes.legend(frameon=False)

@@ -19,11 +19,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from ketamech.trials.analysis.analyse import analyse
-from ketamech.trials.analysis.power import power
-from ketamech.simulation.model import load_model
-from ketamech.trials.trial_reader import load_trial
-from ketamech.trials.run_trial import run_trial
+import ketamech as km
 
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
 
@@ -51,8 +47,9 @@ visits:
 primary: MADRS-24h at 24 h
 """
 Path("my_trial.yaml").write_text(PROTOCOL)
-trial = load_trial("my_trial.yaml")
-data = run_trial(trial, load_model(), replicates=12, seed=1)  # twelve trials of 120 patients
+model = km.Model()
+result = km.Trial("my_trial.yaml").run(model, replicates=12, seed=1)  # twelve trials of 120 patients
+data = result.dataset
 data[["MADRS-24h", "CADSS", "arm"]]
 
 # %% [markdown]
@@ -78,7 +75,7 @@ plt.show()
 # The analysis uses the change from baseline adjusted for baseline (ANCOVA) at the primary visit, and responder rates.
 
 # %%
-found = analyse(data, trial)
+found = result.analyse()
 primary = found.primary.head(3)[["replicate", "difference", "low", "high", "p"]].round(2)
 primary.assign(p=found.primary["p"].map("{:.0e}".format))
 
@@ -87,8 +84,8 @@ columns = ["arm", "visit", "response", "response_low", "response_high", "remissi
 found.shares["MADRS-24h"][columns].round(1)  # percent, with the 95 % interval over the twelve trials
 
 # %% [markdown]
-# Twelve trials of the same protocol differ by chance alone. `ketamech trial` also samples parameter values from the
-# posterior, which adds parameter uncertainty.
+# Twelve trials of the same protocol differ by chance, by the setting (who is enrolled, how strong expectancy is) and by
+# the parameter values, which are draws of the posterior. `posterior="none"` uses the values of the tables instead.
 
 # %%
 estimates = found.primary.reset_index(drop=True)
@@ -102,17 +99,16 @@ plt.show()
 # %% [markdown]
 # ## How many patients are needed?
 #
-# Smaller trials are sampled from these trials. Power is the share with p < 0.05. With twelve trials it is imprecise, as
-# the interval shows.
+# Smaller trials are sampled from these trials, with the arms in proportion. Power is the share with p < 0.05. With twelve
+# trials it is imprecise, as the interval shows.
 
 # %%
-sizes = [8, 12, 20, 30, 60]
-table = power(data, "MADRS-24h", "24 h", found.reference, sizes)
+table = result.power([16, 24, 40, 60, 120])
 figure, axis = plt.subplots(figsize=(5.5, 3), layout="constrained")
-axis.fill_between(table["n_per_arm"], table["low"], table["high"], color="#1f5f8b", alpha=0.15)
-axis.plot(table["n_per_arm"], table["power"], "o-", color="#1f5f8b")
+axis.fill_between(table["patients"], table["low"], table["high"], color="#1f5f8b", alpha=0.15)
+axis.plot(table["patients"], table["power"], "o-", color="#1f5f8b")
 axis.axhline(80, color="0.6", ls="--", lw=0.8)
-axis.set(xlabel="patients per arm", ylabel="power, %", ylim=(0, 102))
+axis.set(xlabel="patients in both arms", ylabel="power, %", ylim=(0, 102))
 plt.show()
 
 # %% [markdown]
@@ -121,7 +117,8 @@ plt.show()
 #
 # ## What to try next
 #
-# - A published trial: `ketamech trial murrough2013 --replicates 100 --power "10, 15, 20"`.
+# - A published trial: `km.Trial("murrough2013").replace(patients=120).run(model, replicates=100)`, or
+#   `ketamech trial murrough2013 --replicates 100 --power "10, 15, 20"`.
 # - Decision rules, dropout, rescue and crossover: [virtual trials](../trials.md).
 # - The command writes the analysis data sets ADSL, ADQS and ADPC into its result folder.
-# - Parameters estimated from your own data: [calibrating to your data](calibrating.py).
+# - Parameters estimated from your own data: [calibration to your data](calibration.py).

@@ -17,17 +17,16 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 
-import ketamech
-from ketamech.simulation.model import load_model
+import ketamech as km
 
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
-model = load_model()  # compiled once, used for every run below
+model = km.Model()  # compiled once, used for every run below
 ARMS = {
     "racemic 0.5 mg/kg IV over 40 min": "#1f5f8b",
     "esketamine 84 mg nasal": "#c2571a",
     "esketamine 56 mg nasal": "#e0a030",
 }
-runs = {arm: ketamech.simulate(arm, model=model) for arm in ARMS}
+runs = {arm: model.simulate(arm) for arm in ARMS}
 
 
 # %% [markdown]
@@ -46,7 +45,7 @@ SHOWN = {
     "venous.ketamine": "ketamine (S + R) in\nvenous plasma, µmol/L",
     "nmda.occupancy": "NMDA receptors\noccupied, share",
     "dissociation.cadss": "dissociation,\nCADSS points",
-    "haemodynamics.systolic_rise": "systolic pressure\nabove own rest, mmHg",
+    "haemodynamics.systolic_rise": "systolic pressure\nabove baseline, mmHg",
 }
 figure, axes = plt.subplots(2, 2, figsize=(8, 5), sharex=True, layout="constrained")
 for axis, (name, label) in zip(axes.flat, SHOWN.items(), strict=True):
@@ -91,7 +90,7 @@ pd.DataFrame({arm: row(run) for arm, run in runs.items()}).round(2)
 # %%
 minutes = [2, 10, 20, 40, 80, 160, 320]
 slower = pd.DataFrame(
-    {over: row(ketamech.simulate(f"racemic 0.5 mg/kg IV over {over} min", model=model)) for over in minutes}
+    {over: row(model.simulate(f"racemic 0.5 mg/kg IV over {over} min")) for over in minutes}
 ).T
 figure, left = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 left.plot(minutes, slower["maximal CADSS"], "o-", color="#c2571a")

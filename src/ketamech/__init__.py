@@ -1,4 +1,4 @@
-"""KetaMech: from a dose of ketamine to the mood weeks later, computed from published numbers.
+"""KetaMech: a quantitative systems pharmacology model of ketamine, from a dose to mood weeks later.
 
 For research and education only: not treatment or dosing advice.
 """
@@ -9,44 +9,54 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ketamech.analysis.model_checks import check as check
     from ketamech.analysis.scorecard import scorecard as scorecard
     from ketamech.dosing.dose_records import ev as ev
     from ketamech.dosing.regimen import Regimen as Regimen
     from ketamech.evidence import load_evidence as load_evidence
-    from ketamech.exchange.simulate_any import simulate as simulate
-    from ketamech.model.assemble import build_system as build_system
+    from ketamech.interface import Model as Model
+    from ketamech.interface import Population as Population
+    from ketamech.interface import Scenario as Scenario
+    from ketamech.interface import Trial as Trial
+    from ketamech.interface import attribute as attribute
+    from ketamech.interface import calibrate as calibrate
+    from ketamech.interface import check as check
+    from ketamech.interface import sensitivity as sensitivity
+    from ketamech.interface import simulate as simulate
     from ketamech.parameters import load_connectome as load_connectome
     from ketamech.parameters import load_parameters as load_parameters
     from ketamech.report.bibliography import cite as cite
-    from ketamech.simulation.scenario import load_scenario as load_scenario
 
 __version__ = "0.2.0"
 
 _MODULES = {
+    "Model": "interface",
+    "Population": "interface",
     "Regimen": "dosing.regimen",
-    "build_system": "model.assemble",
-    "check": "analysis.model_checks",
+    "Scenario": "interface",
+    "Trial": "interface",
+    "attribute": "interface",
+    "calibrate": "interface",
+    "check": "interface",
     "cite": "report.bibliography",
     "ev": "dosing.dose_records",
     "load_connectome": "parameters.connectome",
     "load_evidence": "evidence.load_evidence",
     "load_parameters": "parameters.load_parameters",
-    "load_scenario": "simulation.scenario",
     "scorecard": "analysis.scorecard",
-    "simulate": "exchange.simulate_any",
+    "sensitivity": "interface",
+    "simulate": "interface",
 }
 
 __all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used: `import ketamech` itself stays quick."""
+    """Import the module of a public name on first use, so that `import ketamech` loads no library."""
     if name in _MODULES:
         return getattr(importlib.import_module(f"ketamech.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'ketamech' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    """The public names, loaded or not, and what Python itself keeps in a module."""
+    """The public names, loaded or not, and the attributes that every module has."""
     return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -14,7 +14,7 @@ from ketamech.analysis.attribution_text import dependence, describe_attribution
 from ketamech.analysis.shapley import coalition_matrix, leave_one_out, shapley, single_effect
 from ketamech.core import InputError
 from ketamech.parameters.parameter_table import ParameterTable
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"

@@ -20,8 +20,8 @@ from ketamech.analysis.sensitivity import (
     varied_parameters,
 )
 from ketamech.core import InputError, UnknownNameError
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import load_model
-from ketamech.simulation.scenario import load_scenario
 
 A, B = 7.0, 0.1
 

@@ -53,14 +53,14 @@ def compared(scores, arms):
 def test_one_patient_an_arm_gives_no_difference_and_says_why():
     found = compared([[30, 20, 15], [34, 30, 29]], ["drug", "placebo"])
     assert found[NUMBERS].isna().all()
-    assert found["reason"] == "2 patients do not tell the arm from the baseline"
+    assert found["reason"] == "2 patients do not separate the effects of arm and baseline"
 
 
 def test_three_patients_give_a_difference_without_an_error():
     found = compared([[30, 20, 15], [34, 30, 29], [31, 30, 25]], ["drug", "placebo", "placebo"])
     assert found["difference"] == pytest.approx(-15 - (-6 - 1 / 3), abs=1e-9)
     assert found[["se", "p", "low", "high"]].isna().all()
-    assert "no patient is left over" in found["reason"]
+    assert "no degrees of freedom are left" in found["reason"]
 
 
 @pytest.mark.parametrize("gone", ["drug", "placebo"])
@@ -69,7 +69,7 @@ def test_an_arm_of_which_nobody_is_rated_is_not_an_arm_without_effect(gone):
     scores = [[30 + i, 20, np.nan if arm == gone else 12 + i % 3] for i, arm in enumerate(arms)]
     found = compared(scores, arms)
     assert found[NUMBERS].isna().all()
-    assert found["reason"] == f"nobody in '{gone}' is rated"
+    assert found["reason"] == f"no patient in '{gone}' is rated"
 
 
 def test_everybody_gone_gives_a_row_of_nothing():
@@ -116,7 +116,7 @@ def test_tables_of_nothing_keep_their_columns():
 
 
 @pytest.mark.parametrize(
-    ("count", "says"), [(2, "do not determine"), (6, "needs more than 6"), (0, "nobody is rated after baseline")]
+    ("count", "says"), [(2, "do not determine"), (6, "needs more than 6"), (0, "no patient is rated after baseline")]
 )
 def test_repeated_measures_of_too_few_are_blank(count, says):
     rng = np.random.default_rng(3)
@@ -145,10 +145,10 @@ def relapses(rows, groups):
 def test_nobody_at_risk_and_nobody_relapsing_are_said():
     found = time_to_relapse(rated([[40, 39, 38, 37]], ["drug"]), "MADRS", "day 1", 0.5)
     assert len(found.events) == 0
-    assert "nobody responds at day 1" in found.reason
+    assert "no patient responds at day 1" in found.reason
     found = relapses([[10, 10, 10]] * 4, ["drug", "drug", "placebo", "placebo"])
     assert np.isnan(found.hazard_ratio["hazard_ratio"])
-    assert found.reason == "nobody relapses"
+    assert found.reason == "no patient relapses"
     assert np.isinf(found.median["median_days"]).all()
 
 
@@ -156,7 +156,7 @@ def test_relapse_in_one_group_only_has_a_p_but_no_ratio():
     found = relapses([[10, 10, 10]] * 5 + [[30, 30, 30]] * 5, ["drug"] * 5 + ["placebo"] * 5)
     assert np.isnan(found.hazard_ratio["hazard_ratio"])
     assert found.hazard_ratio["p"] < 0.01
-    assert "nobody in 'drug' relapses" in found.reason
+    assert "no patient in 'drug' relapses" in found.reason
     row = relapse_rows(type("Found", (), {"relapse": found}))[0]
     assert row["in words"].startswith("no hazard ratio")
 
@@ -220,7 +220,7 @@ def test_a_trial_that_everybody_leaves_gives_a_folder(model, tmp_path):
         "primary": "MADRS at day 29",
     }
     found = found_in(load_trial(keys), model, tmp_path, replicates=1)
-    assert found.not_estimated["difference"] == "nobody in 'saline' is rated"
+    assert found.not_estimated["difference"] == "no patient in 'saline' is rated"
 
 
 def found_in(trial, model, folder, *, replicates):

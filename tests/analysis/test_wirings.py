@@ -16,8 +16,8 @@ from ketamech.analysis.variants.likelihood import ERROR_PROBABILITY, LikelihoodT
 from ketamech.analysis.variants.predictions import VariantPredictor
 from ketamech.analysis.variants.tables import load_draws, load_variant_scores
 from ketamech.core import InputError, UnknownNameError
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model_variants import ModelVariant, load_model_variants
-from ketamech.simulation.scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"

@@ -114,7 +114,7 @@ def test_an_error_in_a_treatment_appears_at_its_field_and_goes_when_corrected(pa
     field.fill("racemc 0.5 mg/kg IV over 40 min")
     page.wait_for_selector(".case [aria-invalid=true]")
     error = page.locator(".treatment .field-error").first.inner_text()
-    assert "'racemc' (character 1) is not a treatment that is known" in error
+    assert "'racemc' (character 1) is not a known treatment" in error
     assert "nearest: racemic" in error
     described_by = field.get_attribute("aria-describedby").split()
     assert len(described_by) == 2, "the hint and the error"

@@ -5,7 +5,7 @@ import pytest
 
 from ketamech.population.cohort import Cohort
 from ketamech.report.tracks import load_tracks
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"

@@ -53,7 +53,7 @@ def test_the_one_page_report_keeps_limits_and_sources_with_many_treatments(model
     from ketamech.report.patient_summary import LIMITS, one_page
     from ketamech.report.patient_summary_pdf import LEFT, RIGHT, sheet, wrapped
     from ketamech.report.run_folder import collect_report
-    from ketamech.simulation.scenario import load_scenario
+    from ketamech.simulation.load_scenario import load_scenario
 
     many = "; ".join(f"racemic 0.{i} mg/kg IV over 40 min at day {i}" for i in range(1, 10))
     scenario = load_scenario(many)

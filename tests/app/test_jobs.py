@@ -44,9 +44,7 @@ def test_the_python_and_the_command_of_a_trial_give_its_numbers(client, tmp_path
     found = client.get(f"/api/jobs/{begun['id']}").json()["result"]
     said = {}
     exec(compile(found["typed"]["python"], "shown", "exec"), said)
-    from ketamech.trials.analysis.analyse import analyse
-
-    mine = analyse(said["data"], said["trial"]).means["MADRS"]
+    mine = said["result"].analyse().means["MADRS"]
     theirs = [row["mean"] for row in found["means"]["MADRS"]]
     assert mine["mean"].tolist() == pytest.approx(theirs, rel=1e-3)
     assert found["typed"]["command"] == "ketamech trial trial.yaml --replicates 3 --patients 24 --seed 1"

@@ -14,7 +14,7 @@ import pytest
 
 import ketamech.exchange
 from ketamech.core import InputError
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.load_scenario import load_scenario
 
 BAD = {
     "treatments[0].drug": {"treatments": ["racemc 0.5 mg/kg IV over 40 min"], "person": {"weight": "70 kg"}},

@@ -16,7 +16,7 @@ from ketamech.parameters.parameter_table import ParameterTable
 from ketamech.report.run_description import describe_run
 from ketamech.report.timeline_figure import story_figure
 from ketamech.report.tracks import lanes_of, load_groups, load_tracks
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"

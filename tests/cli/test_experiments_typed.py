@@ -30,7 +30,7 @@ def typed(*words):
         (("racemic 10 mg/kg IP", "--species", "rat", "--with", "BDFN knock-out"), "nearest: BDNF knock-out"),
         (("racemic 10 mg/kg IP with oxytocin blocker", "--species", "rat"), "a blocker with no target"),
         (("midazolam 1 mg/kg IV", "--species", "mouse"), "no kinetics of midazolam in the mouse"),
-        (("racemic 10 mg/kg IP",), "no kinetics of racemic ketamine by route IP in people"),
+        (("racemic 10 mg/kg IP",), "no kinetics of racemic ketamine by route IP in humans"),
         (("racemic 10 mg/kg IP", "--species", "rta"), "nearest: rat"),
     ],
 )

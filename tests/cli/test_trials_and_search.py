@@ -166,7 +166,7 @@ def test_sensitivity_of_a_few_parameters(tmp_path):
     ("arguments", "says"),
     [
         (("people", "--population", "eldery"), "nearest: elderly"),
-        (("people", "--set", "age=normal 40 5 in 90 95"), "no one can be drawn"),
+        (("people", "--set", "age=normal 40 5 in 90 95"), "is impossible"),
         (("people", "--target", "mail=0.5"), "nearest: male"),
         (("people", "--target", "male=1.5"), "add up to"),
         (("people", "--keep", "mood is good"), "mood.madrs at 24 h = 5..45"),

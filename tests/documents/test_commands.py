@@ -15,7 +15,7 @@ from written import ROOT, documents
 import ketamech
 from ketamech.cli.main import app
 from ketamech.core import KetaMechError
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.load_scenario import load_scenario
 
 TEXTS = documents()
 PROGRAM = typer.main.get_command(app)

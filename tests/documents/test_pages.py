@@ -66,7 +66,7 @@ def scenarios():
 
 @pytest.mark.parametrize(("name", "block"), list(scenarios()))
 def test_a_scenario_in_a_page_loads(name, block, tmp_path):
-    from ketamech.simulation.scenario import load_scenario
+    from ketamech.simulation.load_scenario import load_scenario
 
     path = tmp_path / "scenario.yaml"
     path.write_text(block if "title:" in block else f"title: x\n{block}", encoding="utf-8")
@@ -82,7 +82,7 @@ def test_theory_shows_every_flux_value_and_output(model):
         page = pages[f"theory/{stage.name}"]
         for flux in stage.fluxes:
             assert flux.because in page
-        for name in (*stage.used, *stage.states):
+        for name in (*stage.used_parameters, *stage.states):
             assert f"`{name}`" in page, name
     outputs = quantity_pages(model.system)["reference/outputs"]
     assert all(f"`{name}`" in outputs for name in model.system.output_names)
@@ -102,12 +102,14 @@ def test_an_equation_is_drawn_as_it_is():
 
 
 def test_every_public_name_is_in_the_python_reference():
-    from makers.interface import ROOMS, interface_pages
+    from makers.interface import PAGES, interface_pages
 
     import ketamech
 
     pages = interface_pages()
     for name in ketamech.__all__:
         assert re.search(rf"{{py:(function|class)}} {name}\b", pages["reference/python/ketamech"])
-    for room in ROOMS:
-        assert pages[f"reference/python/{room}"].count("{py:") > 3
+    for package in PAGES:
+        assert pages[f"reference/python/{package}"].count("{py:") > 3
+    classes = re.findall(r"{py:class} (\w+)", "".join(pages.values()))
+    assert sorted(set(classes)) == sorted(classes), "a class that is described twice"

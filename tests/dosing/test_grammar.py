@@ -13,15 +13,14 @@ from ketamech.core.time_units import HOURS, MONTH, SPELLINGS, YEAR, duration_tex
 from ketamech.dosing.applied_perturbation import perturbation_lexicon as perturbations
 from ketamech.dosing.applied_perturbation import read_perturbation
 from ketamech.dosing.lexicon import SPECIAL_KINDS, Lexicon, load_words
-from ketamech.dosing.parse import GRAMMAR, OPTIONS, parser
+from ketamech.dosing.parse import GRAMMAR, OPTIONS, parse_duration, parse_percentage, parse_time, parser
 from ketamech.dosing.parse import parse as parse_text
 from ketamech.dosing.parse_errors import STARTS
-from ketamech.dosing.read_regimen import regimen_lexicon as regimens
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.times import duration, hours_of, share_of
+from ketamech.dosing.sentence import regimen_lexicon as regimens
 from ketamech.dosing.tokens import LONGEST_PART, LONGEST_TEXT
 from ketamech.evidence.time_text import time_hours
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.trials.rating_scales import scale
 from ketamech.trials.trial_text import condition, relapse, share, time
 
@@ -53,7 +52,7 @@ def test_every_kind_of_word_is_a_terminal_of_the_grammar():
 
 @pytest.mark.parametrize(
     ("bad", "said"),
-    [("iv,route,IV\niv,route,IV\n", "stands twice"), ("some,number,many\n", "no value of a number")],
+    [("iv,route,IV\niv,route,IV\n", "occurs twice"), ("some,number,many\n", "not a value of a number")],
 )
 def test_a_bad_table_of_words_names_its_line(tmp_path, bad, said):
     path = tmp_path / "words.csv"
@@ -111,7 +110,7 @@ def test_each_word_is_given_to_the_parser_once(monkeypatch):
     monkeypatch.setattr(ParserState, "feed_token", lambda self, token, *a: fed.append(token) or real(self, token, *a))
     text = "racemic 0.5 mg/kg IV over 40 min twice weekly for 4 weeks, then weekly"
     parse_text.__wrapped__("sentence", text, regimens())
-    assert len(fed) == len(PARSER.words(text, regimens())) + 1  # and the end
+    assert len(fed) == len(PARSER.tokenize(text, regimens())) + 1  # and the end
 
 
 BLANKS = " " * 100_000
@@ -119,14 +118,21 @@ BLANKS = " " * 100_000
 
 @pytest.mark.parametrize("start", STARTS)
 def test_an_endless_text_is_refused_before_it_is_read(start, monkeypatch):
-    monkeypatch.setattr("ketamech.dosing.tokens.pieces", None)
+    monkeypatch.setattr("ketamech.dosing.tokens.split_text", None)
     with pytest.raises(InputError, match="a text of 100,002 characters is too long"):
         parse_text(start, f"1{BLANKS}h", Lexicon({}, InputError))
 
 
 @pytest.mark.parametrize(
     "read",
-    [Regimen.parse, read_perturbation, time, share, duration, lambda text: condition(text, {"MADRS": scale("MADRS")})],
+    [
+        Regimen.parse,
+        read_perturbation,
+        time,
+        share,
+        parse_duration,
+        lambda text: condition(text, {"MADRS": scale("MADRS")}),
+    ],
 )
 def test_every_reader_is_bounded(read):
     with pytest.raises(InputError) as refused:
@@ -144,15 +150,15 @@ def test_one_treatment_is_bounded_and_many_may_stand_together():
 
 ERRORS = {
     "racemic 0.5 mg/kg IV sometimes": ("'sometimes' (character 22)", "treatment", None),
-    "racemic 0.5 mg/kg IV over 40 mim": ("'mim' (character 30) is no unit of time", "over", None),
+    "racemic 0.5 mg/kg IV over 40 mim": ("'mim' (character 30) is not a unit of time", "over", None),
     "racemic 0.5 mg/kg IV over 40 minuts": ("'minuts' (character 30)", "over", "minutes"),
-    "racemic 0.5 mL IV": ("'mL' (character 13) is no unit", "dose", None),
+    "racemic 0.5 mL IV": ("'mL' (character 13) is not a unit", "dose", None),
     "esketamine 84 mg intranassal": ("'intranassal' (character 18)", "treatment", "intranasal"),
     "esketamine 84 mg nasal twice wekly": ("'wekly' (character 30)", "treatment", "weekly"),
     "racemic 0.5 mg/kg IV over": ("something is missing", "over", None),
     "racemic 0.5 mg/kg IV weekly for": ("something is missing", "schedule", None),
     "racemic 0.5 mg/kg IV weekly of of per": ("'per' (character 35) does not fit", "treatment", None),
-    "cocaine 10 mg IV": ("'cocaine' (character 1) is not a treatment", "drug", None),
+    "cocaine 10 mg IV": ("'cocaine' (character 1) is not a known treatment", "drug", None),
     "racemc 10 mg IV": ("'racemc' (character 1)", "drug", "racemic"),
     "10 mg IV": ("without a drug", "drug", None),
     "racemic 35 mg IV; spravatto 84 mg": ("'spravatto' (character 19)", "drug", "spravato"),
@@ -191,7 +197,7 @@ def test_one_month_is_as_long_everywhere():
     assert MONTH == 30.4375 * 24
     assert YEAR == 12 * MONTH
     every = {
-        "duration": duration("1 month"),
+        "duration": parse_duration("1 month"),
         "trial": time("1 month"),
         "evidence": time_hours("1 month"),
         "rhythm": Regimen.parse("TMS monthly").treatments[0].schedule[0].interval,
@@ -205,7 +211,7 @@ def test_one_month_is_as_long_everywhere():
 @pytest.mark.parametrize("word", HOURS)
 def test_every_word_of_time_means_the_same_everywhere(word):
     size = HOURS[word]
-    assert duration(f"2 {word}") == 2 * size
+    assert parse_duration(f"2 {word}") == 2 * size
     assert Regimen.parse(f"racemic 1 mg/h IV over 2 {word}").treatments[0].duration == 2 * size
     assert time_hours(f"2 {word}") == 2 * size
 
@@ -216,12 +222,12 @@ def test_every_word_of_time_means_the_same_everywhere(word):
      "1 year 6 months": 1.5 * YEAR, "40-min": 2 / 3, "-30 min": -0.5}.items(),
 )  # fmt: skip
 def test_times(text, hours):
-    assert hours_of(text) == pytest.approx(hours)
+    assert parse_time(text) == pytest.approx(hours)
 
 
 @pytest.mark.parametrize("hours", [2 / 3, 1.5, 24.0, 36.0, 168.0, 672.0, MONTH, 1e-3, 0.1 + 0.2, 1e-7, 40 * (1 / 60)])
 def test_a_duration_is_read_back_as_the_same_float(hours):
-    assert duration(duration_text(hours)) == hours
+    assert parse_duration(duration_text(hours)) == hours
 
 
 def test_durations_are_short():
@@ -241,7 +247,7 @@ def test_spellings_are_words_of_one_table():
 
 def test_shares_and_conditions():
     scales = {name: scale(name) for name in ("MADRS", "MADRS-24h", "CADSS")}
-    assert share_of("12.5 %") == share_of("12.5") == 0.125
+    assert parse_percentage("12.5 %") == parse_percentage("12.5") == 0.125
     found = condition("no response of MADRS-24h", scales)
     assert (found.scale, found.test, found.number) == ("MADRS-24h", "no response", 0.0)
     found = condition("MADRS falls less than 20 %", scales)
@@ -257,7 +263,7 @@ def test_perturbations_by_position_and_number():
     assert len(perturbations().spellings) > 100
     given = read_perturbation("NBQX 10 mg/kg, IP, 30 min before")
     assert (given.perturbation.name, given.target_fraction, given.time) == ("NBQX", 1.0, -0.5)
-    with pytest.raises(InputError, match=r"'mL' \(character 8\) was not understood"):
+    with pytest.raises(InputError, match=r"'mL' \(character 8\) is not known"):
         read_perturbation("NBQX 3 mL")
 
 

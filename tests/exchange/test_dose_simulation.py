@@ -8,8 +8,8 @@ import ketamech
 from ketamech.core import InputError
 from ketamech.exchange.curves_io import to_long_table
 from ketamech.exchange.simulate_any import OUTPUTS, shown_records, simulate_records
-from ketamech.simulation.run_subjects import run
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.ensemble import run_subjects
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 
 TWO = """ID,TIME,AMT,RATE,CMT,EVID,MDV,DV,DVID,WT,SITE,Arm
@@ -45,7 +45,9 @@ def test_a_table_is_simulated_into_one_dataset(table, model):
     levels = curves["venous.ketamine"]
     assert np.isnan(levels.sel(patient="b", time=[0.5, 24.0])).all()
     for person, hour, sentence in (("1", 0.5, "ketamine 35 mg IV over 40 min"), ("b", 2.0, "ketamine 50 mg oral")):
-        alone = run(model, subjects(load_scenario(sentence), model)[:1], np.array([0.0, hour]))["venous.ketamine"]
+        alone = run_subjects(model, subjects(load_scenario(sentence), model)[:1], np.array([0.0, hour]))[
+            "venous.ketamine"
+        ]
         assert float(levels.sel(patient=person, time=hour)) == pytest.approx(float(alone[0, 1]), rel=1e-4)
     assert float(levels.sel(patient="1", time=2.0)) > 0
 
@@ -111,9 +113,8 @@ def test_what_is_no_scenario_is_refused(nothing, model):
 
 REFUSED = {
     "drug is for a table": ("racemic 35 mg IV", {"drug": "ketamine"}),
-    "outputs is for a table": ("racemic 35 mg IV", {"outputs": ["mood.madrs"]}),
     "species is not for a table": ("doses.csv", {"species": "rat"}),
-    "wiring is not for a table": ("doses.csv", {"wiring": "habenula-parallel"}),
+    "variant is not for a table": ("doses.csv", {"variant": "habenula-parallel"}),
     "there is no output 'mood.madr'": (TWO, {"drug": "ketamine", "outputs": ["mood.madr"]}),
     "no record of this table is looked at": ("ID,TIME,AMT,CMT\n1,0,9,IV\n2,0,9,IV\n", {"drug": "ketamine"}),
     "which drug is given": (TWO, {}),

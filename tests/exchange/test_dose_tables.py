@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 import ketamech
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events
-from ketamech.dosing.regimen import Phase, Regimen, Treatment
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import Phase, Treatment
 from ketamech.exchange.nonmem.read import read_doses
 from ketamech.exchange.nonmem.simulate_table import scenario_of, solve_table
 from ketamech.exchange.nonmem.write import doses_csv, lossy_features
 from ketamech.parameters import load_parameters
-from ketamech.simulation.run_subjects import run
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.ensemble import run_subjects
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 
 TABLE = load_parameters()
@@ -318,7 +319,7 @@ REFUSED = {
     "TIME,AMT,CMT,WT\n0,20,IV,7000": ["WEIGHT of 7000", "20 to 300 kg"],
     "TIME,AMT,CMT,SALT\n0,20,IV,citrate": ["SALT of 'citrate'"],
     "TIME,AMT,CMT,DRUG\n0,20,IV,esketamin": ["doses.csv:2", "nearest: esketamine"],
-    "TIME,AMT,CMT\n0,90000,IV": ["doses.csv:2", "no one is given that"],
+    "TIME,AMT,CMT\n0,90000,IV": ["doses.csv:2", "above the limit"],
     "": ["empty"],
     "TIME,AMT\n": ["holds no record"],
 }  # fmt: skip
@@ -379,7 +380,7 @@ def test_an_animal_survives_the_round_trip_with_its_kinetics_and_without_hope(fo
     looked = text.replace("1,672,", "1,1,.,.,.,0,.,.,.,1,.,.,.,.,.,.,.,0.4,rat\n1,24,")
     names = ("plasma.esketamine", "mood.madrs", "expectancy.belief")
     shown = solve_table(read(folder, looked), model, names)
-    usual = run(model, subjects(replace(asked, values=heavier), model)[:1], np.array([0.0, 1.0, 24.0]))
+    usual = run_subjects(model, subjects(replace(asked, values=heavier), model)[:1], np.array([0.0, 1.0, 24.0]))
     for name in names:
         assert shown[name].to_numpy() == pytest.approx(usual[name].values[0, 1:], rel=1e-4), name
 

@@ -10,8 +10,8 @@ from test_dose_tables import HORIZON, drugs, hours, infusions, phases, sessions
 
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events
-from ketamech.dosing.regimen import Regimen, Treatment
-from ketamech.dosing.subject import Subject
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import Treatment
 from ketamech.exchange.dose_inference.infer_regimen import infer_regimen
 from ketamech.exchange.dose_inference.input_profile import InputProfile
 from ketamech.exchange.import_scenarios import read_scenarios
@@ -22,7 +22,8 @@ from ketamech.exchange.sbml.export import course_sbml
 from ketamech.exchange.sbml.read_doses import dosed_states, doses_of_sbml
 from ketamech.exchange.sedml import time_courses, write_sedml
 from ketamech.parameters import load_parameters
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.ensemble import Subject
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 
 TABLE = load_parameters()

@@ -81,7 +81,7 @@ def test_the_simulation_shows_what_the_paper_shows(name, made, figures):
     table = np.genfromtxt(io.StringIO(files["expected/figure.csv"]), delimiter=",", names=True)
     found = {v.getId(): table[v.getTarget().split("'")[1]] for v in variables}
     assert eval(text, {}, found) == pytest.approx(table["seen"], rel=1e-6, abs=1e-9 * np.abs(table["seen"]).max())
-    assert figures[name].measure.relative_to in RELATIVE_TO
+    assert figures[name].measure.seen_as in RELATIVE_TO
 
 
 def test_the_scenario_within_is_the_treatment(made, figures, model):

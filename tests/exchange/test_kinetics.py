@@ -13,8 +13,8 @@ from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.model.assemble import build_system
 from ketamech.model.stages import all_stages
 from ketamech.parameters import load_parameters
-from ketamech.simulation.run_subjects import run as run_courses
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.ensemble import run_subjects as run_courses
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 
 TABLE = load_parameters()
@@ -88,7 +88,7 @@ def test_a_dose_enters_the_imported_species(tmp_path):
 def test_a_dose_that_the_kinetics_do_not_take_is_refused(tmp_path):
     swapped = load_kinetics_model(one_compartment(tmp_path))
     treated = subjects(load_scenario("esketamine 84 mg nasal", TABLE), swapped)[0]
-    with pytest.raises(InputError, match=r"nothing can enter 'pharmacokinetics\.nose_s'"):
+    with pytest.raises(InputError, match=r"there is no state 'pharmacokinetics\.nose_s'"):
         run_courses(swapped, [treated], np.array([1.0]))
 
 

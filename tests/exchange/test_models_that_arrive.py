@@ -283,13 +283,13 @@ def test_our_own_export_comes_back(model, tmp_path):
     """The whole story, out as SBML and in again: the same curves."""
     from ketamech.exchange.sbml.export import course_sbml
     from ketamech.exchange.sbml.ids import sbml_id
-    from ketamech.simulation.run_subjects import run
-    from ketamech.simulation.scenario import load_scenario
+    from ketamech.simulation.ensemble import run_subjects
+    from ketamech.simulation.load_scenario import load_scenario
     from ketamech.simulation.simulate import subjects
 
     treated = subjects(load_scenario("esketamine 20 mg IV over 1 h at 2 h", model.parameters), model)[0]
     times = np.array([1.0, 2.5, 3.5, 24.0, 72.0])
-    ours = run(model, [treated], times, tolerance=1e-9)
+    ours = run_subjects(model, [treated], times, tolerance=1e-9)
     back = simulate_imported(arrived(tmp_path, course_sbml(model, treated)), times)
     for name in ("plasma.esketamine", "mood.madrs", "spines.density", "plasticity.erk_akt"):
         assert back[sbml_id(name)] == pytest.approx(ours[name].values[0], rel=1e-5, abs=1e-9), name

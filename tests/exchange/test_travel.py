@@ -20,8 +20,8 @@ from ketamech.exchange.petab.write import petab_files
 from ketamech.exchange.sbml.export import antimony_text, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sedml import read_time_courses
-from ketamech.simulation.run_subjects import run
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.ensemble import run_subjects
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 
 NASAL = "esketamine 84 mg nasal twice weekly for 1 week"
@@ -110,7 +110,7 @@ def test_a_difference_is_found_and_named(model, tmp_path):
 def test_a_start_at_steady_state_travels(model):
     treated = subjects(load_scenario(STEADY, model.parameters), model)[0]
     times = np.array([0.5, 2, 11.9, 12.5, 23.9, 40])
-    ours = run(model, [treated], times, tolerance=1e-9)
+    ours = run_subjects(model, [treated], times, tolerance=1e-9)
     names = ["plasma.esketamine", "venous.norketamine", "mood.madrs"]
     theirs = simulate_roadrunner(course_sbml(model, treated), times, [sbml_id(name) for name in names], {})
     for name, curve in zip(names, theirs.T, strict=True):

@@ -19,7 +19,7 @@ import shipped
 from ketamech.core import KetaMechError, unit
 from ketamech.core.checkpoint import open_checkpoint
 from ketamech.dosing.regimen import Regimen
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.load_scenario import load_scenario
 
 ROOT = Path(__file__).parents[2]
 PLACE = Path(tempfile.mkdtemp(prefix="ketamech-fuzz-"))

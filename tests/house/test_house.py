@@ -97,20 +97,27 @@ def test_every_runner_solves_through_an_ensemble():
 
 def test_public_names():
     assert sorted(ketamech.__all__) == [
+        "Model",
+        "Population",
         "Regimen",
-        "build_system",
+        "Scenario",
+        "Trial",
+        "attribute",
+        "calibrate",
         "check",
         "cite",
         "ev",
         "load_connectome",
         "load_evidence",
         "load_parameters",
-        "load_scenario",
         "scorecard",
+        "sensitivity",
         "simulate",
     ]
+    assert set(ketamech.__all__) <= set(dir(ketamech))
     for name in ketamech.__all__:
         assert callable(getattr(ketamech, name))
+        assert getattr(ketamech, name).__doc__
 
 
 def test_a_wrong_public_name_is_an_attribute_error():

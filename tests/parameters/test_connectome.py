@@ -5,7 +5,7 @@ import pytest
 
 from ketamech import load_connectome, load_parameters
 from ketamech.core import InputError, UnknownNameError
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.load_scenario import load_scenario
 
 NAMES = ["insula", "amygdala", "hippocampus"]
 WEIGHTS = [[0, 300, 100], [300, 0, 200], [100, 200, 0]]

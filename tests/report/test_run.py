@@ -24,7 +24,8 @@ from ketamech.report.summary import lines_of, summary_rows
 from ketamech.report.svg_canvas import Shape, SvgText
 from ketamech.report.timeline_figure import story_figure
 from ketamech.report.tracks import lanes_of, load_tracks
-from ketamech.simulation.scenario import Scenario, load_scenario
+from ketamech.simulation.load_scenario import load_scenario
+from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import simulate
 
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"

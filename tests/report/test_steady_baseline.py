@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from ketamech.dosing.subject import Subject
 from ketamech.exchange.curves_io import read_run
 from ketamech.parameters import load_parameters
 from ketamech.population.cohort import Cohort
@@ -11,9 +10,8 @@ from ketamech.report.run_description import describe_run
 from ketamech.report.run_folder import write_run
 from ketamech.report.summary import curve, lines_of
 from ketamech.report.tracks import load_tracks
-from ketamech.simulation.baseline import baseline_of
-from ketamech.simulation.run_subjects import run
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.ensemble import Subject, baseline_of, run_subjects
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
 SENTENCE = "racemic 50 mg oral daily for 4 weeks at steady state"
@@ -31,7 +29,7 @@ def steady(model, scenario):
 
 @pytest.fixture(scope="module")
 def drug_free(model):
-    return run(model, [Subject("nobody")], np.array([0.0]))
+    return run_subjects(model, [Subject("nobody")], np.array([0.0]))
 
 
 def test_the_baseline_is_that_of_a_person_without_drug(model, steady, drug_free):

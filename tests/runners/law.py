@@ -23,14 +23,15 @@ from ketamech.engine.solve import TOLERANCE
 from ketamech.exchange.nonmem.read import read_doses
 from ketamech.exchange.nonmem.simulate_table import solve_table
 from ketamech.parameters.concentration_units import factors
-from ketamech.population.cohort import Cohort
+from ketamech.population.cohort import Cohort, simulate_patients
 from ketamech.population.virtual_population import VirtualPatients
+from ketamech.simulation.ensemble import run_subjects
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import model_variant
-from ketamech.simulation.run_subjects import run
-from ketamech.simulation.scenario import Scenario, load_scenario
+from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.scenario_schema import ScenarioFile
-from ketamech.simulation.simulate import simulate, simulate_patients, subjects
+from ketamech.simulation.simulate import simulate, subjects
 from ketamech.trials import run_trial
 from ketamech.trials.trial_reader import load_trial
 
@@ -281,7 +282,7 @@ def expected(case: Case, model: Model) -> tuple[dict[str, float], dict[str, floa
 def _curves(case: Case, model: Model) -> tuple[dict[str, float], dict[str, float]]:
     times = np.unique([*regimen_search.DENSE_TIMES, *np.arange(24.0, HORIZON + 1, 24.0)])
     names = tuple(dict.fromkeys((*OUTPUTS, *regimen_search.OUTPUTS)))
-    both = run(model, subjects(case.scenario(model), model), times, outputs=names)
+    both = run_subjects(model, subjects(case.scenario(model), model), times, outputs=names)
     mine, control = (both.sel(patient=who) for who in (case.patient, "control"))
     places = np.searchsorted(times, HOURS)
     found = at_hours({name: mine[name].values[places] for name in OUTPUTS})

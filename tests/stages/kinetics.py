@@ -3,15 +3,14 @@
 import numpy as np
 
 from ketamech.dosing.dose_events import dose_events_from_text
-from ketamech.dosing.subject import Subject
 from ketamech.engine import load_kernel
 from ketamech.evidence import load_evidence
 from ketamech.model.assemble import build_system
 from ketamech.model.stages.brain import brain
 from ketamech.model.stages.pharmacokinetics import pharmacokinetics
 from ketamech.parameters import load_parameters
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
-from ketamech.simulation.run_subjects import run
 
 YEAR = 8766.0
 HORIZON = 400.0
@@ -37,7 +36,7 @@ class Curves:
     """Simulated curves by course label."""
 
     def __init__(self, model, courses):
-        solved = run(model, courses, HOURS)
+        solved = run_subjects(model, courses, HOURS)
         assert list(solved.solve_status.values) == ["ok"] * len(courses)
         self.given = {c.label: sum(e.amount for e in c.events) for c in courses}
         self._solved = solved.assign_coords(patient=[c.label for c in courses])

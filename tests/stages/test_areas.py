@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_continuous_lyapunov
 
-from ketamech.dosing.subject import Subject
 from ketamech.model.stages.brain_network import AREAS, DEFAULT_MODE
 from ketamech.parameters import load_brain_areas
 from ketamech.parameters.brain_areas import coupling_name
-from ketamech.simulation.run_subjects import output_times, run
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.ensemble import Subject, output_times, run_subjects
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
@@ -34,7 +33,7 @@ def infused(model):
 
 def resting(model, **values):
     course = Subject("rest", (), {name.replace("__", "."): value for name, value in values.items()})
-    return run(model, [course], output_times(24.0)).isel(patient=0, time=0)
+    return run_subjects(model, [course], output_times(24.0)).isel(patient=0, time=0)
 
 
 def at(curves, name, hours):
@@ -150,7 +149,7 @@ def test_an_area_without_couplings_is_on_its_own(model):
     """Nothing restrains the subgenual cingulate and nothing excites it: what is left is its own synapses."""
     area = "subgenual_cingulate"
     cut = {coupling_name(area, other): 0.0 for other in AREAS if other != area}
-    alone = run(model, [Subject("alone", (), cut)], output_times(24.0)).isel(patient=0, time=0)
+    alone = run_subjects(model, [Subject("alone", (), cut)], output_times(24.0)).isel(patient=0, time=0)
     assert float(alone[f"brain_network.{area}_coupling"]) == 0.0
     assert float(alone[f"brain_network.{area}_tone"]) == pytest.approx(float(alone[f"brain_network.{area}_strength"]))
     assert float(resting(model)[f"brain_network.{area}_tone"]) > float(alone[f"brain_network.{area}_tone"]) + 0.1

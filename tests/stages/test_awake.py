@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from ketamech.dosing.dose_events import dose_events_from_text
-from ketamech.dosing.subject import Subject
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model, load_model
-from ketamech.simulation.run_subjects import run
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min at 10 min"
 ASLEEP = "general anaesthesia over 2 h"
@@ -28,7 +27,7 @@ def course(model: Model, words: str, hoped: bool = True, **values: float) -> Sub
 
 def relief(model: Model, *courses: Subject) -> np.ndarray:
     """MADRS points lost [course, time]."""
-    curves = run(model, courses, TIMES)
+    curves = run_subjects(model, courses, TIMES)
     assert (curves.solve_status == "ok").all()
     return -curves["mood.change"].values
 
@@ -51,12 +50,12 @@ def test_the_less_is_given_the_smaller_a_share_of_it_is_locked_in(model):
     """A level too low to silence cells locks nothing in (Ma 2023, in part)."""
     doses = np.array([0.02, 0.1, 0.5])
     given = [course(model, f"racemic {dose} mg/kg IV over 40 min", False) for dose in doses]
-    share = run(model, given, TIMES)["nmda.retrapped_habenula"].values[:, 4] / doses
+    share = run_subjects(model, given, TIMES)["nmda.retrapped_habenula"].values[:, 4] / doses
     assert share[0] < share[1] / 5 < share[2] / 10
 
 
 def test_who_has_slept_is_restored_only_hours_after_waking(model):
-    curves = run(model, [course(model, ASLEEP)], np.array([0.0, 1.5, 2.6, 5.0, 24.0]))
+    curves = run_subjects(model, [course(model, ASLEEP)], np.array([0.0, 1.5, 2.6, 5.0, 24.0]))
     awake, restored = (curves[f"sedation.{name}"].values[0] for name in ("consciousness", "recovered_activity"))
     assert awake[2] > 0.9 > 0.7 > restored[2]
     assert restored[3] > 0.9
@@ -64,14 +63,14 @@ def test_who_has_slept_is_restored_only_hours_after_waking(model):
 
 
 def test_a_general_anaesthetic_puts_to_sleep_and_wears_off(model):
-    awake = run(model, [course(model, ASLEEP)], TIMES)["sedation.consciousness"].values[0]
+    awake = run_subjects(model, [course(model, ASLEEP)], TIMES)["sedation.consciousness"].values[0]
     assert awake[1] < 0.05
     assert awake[4] > 0.999
 
 
 def test_feeling_the_drug_raises_belief_and_sleep_prevents_it(model):
     words = [INFUSION, f"{INFUSION}; {ASLEEP}", "placebo IV at 10 min"]
-    belief = run(model, [course(model, w) for w in words], TIMES)["expectancy.belief"].values
+    belief = run_subjects(model, [course(model, w) for w in words], TIMES)["expectancy.belief"].values
     felt, slept, placebo = belief[:, 3]
     assert felt > 1.1 * placebo
     assert slept == pytest.approx(placebo, rel=0.03)
@@ -79,7 +78,7 @@ def test_feeling_the_drug_raises_belief_and_sleep_prevents_it(model):
 
 def test_belief_of_a_felt_drug_stays_below_that_of_one_who_knows(model):
     days = course(model, "esketamine 20 mg/h IV for 100 h")
-    belief = run(model, [days], np.linspace(0, 120, 40))["expectancy.belief"].values
+    belief = run_subjects(model, [days], np.linspace(0, 120, 40))["expectancy.belief"].values
     assert belief.max() < model.parameters["expectancy.open_belief"].canonical + 1e-6
 
 
@@ -95,7 +94,7 @@ def test_responsiveness_scales_the_drug_and_not_the_hope(model):
 
 def test_a_slow_cyp2b6_raises_exposure_and_lowers_norketamine(model):
     slow, usual = (course(model, INFUSION, person__cyp2b6=factor) for factor in (0.5, 1.0))
-    curves = run(model, [slow, usual], np.linspace(0, 24, 200))
+    curves = run_subjects(model, [slow, usual], np.linspace(0, 24, 200))
     drug, metabolite = (np.trapezoid(curves[f"plasma.{x}"].values, axis=1) for x in ("esketamine", "s_norketamine"))
     assert drug[0] > 1.1 * drug[1]
     assert metabolite[0] < metabolite[1]

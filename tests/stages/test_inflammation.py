@@ -8,12 +8,11 @@ import sympy
 
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events_from_text
-from ketamech.dosing.subject import Subject
 from ketamech.model.stage import declare_stage
 from ketamech.model.stages import all_stages
 from ketamech.parameters import load_parameters
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
-from ketamech.simulation.run_subjects import run
 
 HEALTHY = {"person.stress": 0.0, "person.inflammation": 0.0, "person.expectancy": 0.0, "person.baseline_madrs": 3.0}
 TIMES = np.concatenate([np.arange(0.0, 48.0, 0.1), np.arange(48.0, 1009.0, 3.0)])
@@ -36,7 +35,7 @@ def course(model: Model, label: str, words: str, **values: float) -> Subject:
 def curves(model):
     courses = [course(model, label, words) for label, words in WORDS.items()]
     courses.append(course(model, "no link", WORDS["2"], mood__inflammation_weight=0.0, **UNSPINED))
-    found = run(model, courses, TIMES)
+    found = run_subjects(model, courses, TIMES)
     assert (found.solve_status == "ok").all()
     return found.assign_coords(patient=[c.label for c in courses])
 

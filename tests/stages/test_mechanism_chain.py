@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ketamech.dosing.subject import DoseEvent, Subject
-from ketamech.simulation.run_subjects import run
+from ketamech.dosing.dose_event import DoseEvent
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.simulate import simulate
 
 HOUR = np.unique(np.concatenate([np.linspace(0, 6, 241), np.linspace(6, 48, 85), np.arange(48, 673, 6)]))
@@ -45,7 +45,7 @@ def courses():
 
 @pytest.fixture(scope="module")
 def curves(model):
-    data = run(model, tuple(courses()), HOUR)
+    data = run_subjects(model, tuple(courses()), HOUR)
     assert set(data.solve_status.values) == {"ok"}
     return lambda name, course="usual": data[name].sel(patient=course).values
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from ketamech.dosing.dose_events import dose_events_from_text
-from ketamech.dosing.subject import Subject
-from ketamech.simulation.run_subjects import run
+from ketamech.simulation.ensemble import Subject, run_subjects
 
 DAY = 24.0
 TIMES = np.unique(np.concatenate([np.arange(0.0, 49.0, 1.0), np.arange(0.0, 57 * DAY, 12.0)]))
@@ -26,7 +25,7 @@ def curves(model):
         Subject(label, dose_events_from_text(sentence, model.parameters, {}, 56 * DAY))
         for label, sentence in SENTENCES.items()
     ]
-    found = run(model, [*courses, Subject("nothing")], TIMES)
+    found = run_subjects(model, [*courses, Subject("nothing")], TIMES)
     return found.assign_coords(patient=[*SENTENCES, "nothing"])
 
 
@@ -47,7 +46,7 @@ def test_a_person_whom_recovery_can_hold_well_still_rests_depressed(model):
     """Momentum strong enough for a well state; own connectivity far from the average that the search begins at."""
     strong = {"mood.self_maintenance_weight": 5.0, "mood.connectivity_weight": 12.0, "person.baseline_madrs": 26.0}
     courses = [Subject(f"stress {stress}", (), {**strong, "person.stress": stress}) for stress in (0.2, 0.6, 1.0)]
-    found = run(model, courses, np.array([0.0, 100.0]))
+    found = run_subjects(model, courses, np.array([0.0, 100.0]))
     assert (found["solve_status"].values == "ok").all()
     assert found["mood.madrs"].values == pytest.approx(26.0)
 
@@ -57,7 +56,7 @@ def test_enough_momentum_keeps_well_who_was_treated(model):
         "racemic 0.5 mg/kg IV over 40 min 3 times a week for 2 weeks", model.parameters, {}, 400.0
     )
     courses = [Subject(str(w), series, {"mood.self_maintenance_weight": w}) for w in (0.3, 5.0)]
-    left = run(model, courses, np.array([14 * DAY, 100 * DAY]))["mood.change"].values
+    left = run_subjects(model, courses, np.array([14 * DAY, 100 * DAY]))["mood.change"].values
     assert left[0, 1] > -3
     assert left[1, 1] < -16
 
@@ -68,7 +67,7 @@ def test_mood_lifts_within_the_infusion_unless_asleep(model):
     given = [dose_events_from_text(words, model.parameters, {}, 24.0) for words in ways]
     drug = [tuple(entry for entry in entries if "belief" not in entry.compartment) for entries in given]
     courses = [Subject("", entries, values) for entries in drug for values in ({}, {"mood.acute_effect_weight": 1e-9})]
-    change = run(model, courses, np.array([7 / 6, 8.0]))["mood.change"].values
+    change = run_subjects(model, courses, np.array([7 / 6, 8.0]))["mood.change"].values
     with_lift, without = change[0], change[1]
     assert with_lift[0] < without[0] - 2
     assert with_lift[1] == pytest.approx(without[1], abs=0.7)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ketamech.dosing.subject import DoseEvent, Subject
-from ketamech.simulation.run_subjects import run
+from ketamech.dosing.dose_event import DoseEvent
+from ketamech.simulation.ensemble import Subject, run_subjects
 
 MOLAR_MASS, WEIGHT = 237.73, 70.0
 MINUTES_6_H = np.arange(0.0, 6.0, 1 / 60)
@@ -46,7 +46,7 @@ def day(model):
         Subject("endotoxin", (endotoxin,), healthy),
         Subject("endotoxin and ketamine", (endotoxin, *INFUSION), healthy),
     ]
-    curves = run(model, courses, MINUTES_6_H)
+    curves = run_subjects(model, courses, MINUTES_6_H)
     return curves.assign_coords(patient=[c.label for c in courses])
 
 
@@ -90,7 +90,7 @@ def test_ratings_follow_venous_plasma_linearly(model):
     """Bowdle 1998: five steps to 200 ng/mL; correlation above 0.93, 37-89 % of the scale at the top."""
     pushes = [(0.5 * k, mg) for k, mg in enumerate((9.1, 12.2, 15.6, 18.6))]
     entries = [e for start, mg in pushes for e in into_vein(mg, 0.45, start)]
-    curves = run(model, [Subject("steps", tuple(entries))], np.arange(0, 2.01, 1 / 60)).isel(patient=0)
+    curves = run_subjects(model, [Subject("steps", tuple(entries))], np.arange(0, 2.01, 1 / 60)).isel(patient=0)
     venous = np.array([at(curves["venous.ketamine"], t) * MOLAR_MASS for t in (0.0, 0.45, 0.95, 1.45, 1.95)])
     rating = np.array([at(curves["dissociation.hallucinogen_rating"], t) for t in (0.0, 0.45, 0.95, 1.45, 1.95)])
     assert np.corrcoef(venous, rating)[0, 1] > 0.93
@@ -101,7 +101,7 @@ def test_dissociation_weakens_over_sessions_and_pressure_does_not(model):
     starts = [84.0 * k for k in range(6)]
     times = np.unique(np.concatenate([s + np.arange(0, 2, 1 / 30) for s in starts]))
     entries = tuple(e for s in starts for e in into_vein(0.5 * WEIGHT, 2 / 3, s))
-    curves = run(model, [Subject("six", entries)], times).isel(patient=0)
+    curves = run_subjects(model, [Subject("six", entries)], times).isel(patient=0)
     peaks = {
         n: [float(curves[n].sel(time=slice(s, s + 2)).max()) for s in (starts[0], starts[-1])]
         for n in ("dissociation.cadss", "haemodynamics.systolic_rise")
@@ -147,7 +147,7 @@ def test_lasting_relief_of_regional_pain(model):
     drug = [e for k, (speed, h) in enumerate(steps) for e in into_vein(speed * h, h, 24.0 * k, "s")]
     belief = DoseEvent(0.0, "expectancy.belief", 1.0)
     courses = [Subject("ketamine", (*drug, belief)), Subject("placebo", (belief,))]
-    score = run(model, courses, np.array([0.0, 168.0, 2016.0]))["pain.score"].values
+    score = run_subjects(model, courses, np.array([0.0, 168.0, 2016.0]))["pain.score"].values
     assert score[0, 1] == pytest.approx(2.68, abs=1.0)
     assert score[1, 1] == pytest.approx(5.45, abs=1.0)
     assert score[1, 2] - score[0, 2] < 0.5

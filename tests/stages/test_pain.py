@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from ketamech.dosing.dose_events import dose_events_from_text
-from ketamech.dosing.subject import Subject
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
-from ketamech.simulation.run_subjects import run
 from ketamech.simulation.simulate import simulate
 
 HEALTHY = {"person.stress": 0.0, "person.inflammation": 0.0, "person.expectancy": 0.0}
@@ -39,7 +38,7 @@ def curves(model):
         course(model, "steps", STEPS),
         course(model, "placebo", "placebo IV", person__expectancy=1.0),
     ]
-    found = run(model, courses, TIMES)
+    found = run_subjects(model, courses, TIMES)
     assert (found.solve_status == "ok").all()
     return found.assign_coords(patient=[c.label for c in courses])
 
@@ -71,7 +70,7 @@ def test_half_of_sensitisation_is_held_down_at_the_published_level(model):
     """A very long infusion that holds 10.5 ng/mL of S-ketamine: sensitisation settles at one half."""
     rate = 0.0442 / 0.0470  # plasma at 1 mg/h is 0.0470 umol/L
     entries = dose_events_from_text(f"esketamine {rate:.4f} mg/h IV for 4000 h", model.parameters, HEALTHY, 4000.0)
-    last = run(model, [Subject("held", entries, HEALTHY)], np.array([0.0, 3999.0])).isel(patient=0, time=-1)
+    last = run_subjects(model, [Subject("held", entries, HEALTHY)], np.array([0.0, 3999.0])).isel(patient=0, time=-1)
     assert float(last["plasma.esketamine"]) == pytest.approx(0.0442, rel=0.01)
     assert float(last["pain.sensitisation"]) == pytest.approx(0.5, abs=0.02)
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from ketamech.dosing.subject import DoseEvent, Subject
+from ketamech.dosing.dose_event import DoseEvent
 from ketamech.engine import drug_free_steady_state
 from ketamech.model.reference_rhs import plain_function
 from ketamech.model.stages import STAGES
-from ketamech.simulation.run_subjects import run
+from ketamech.simulation.ensemble import Subject, run_subjects
 
 TIMES = np.array([0.0, 0.1, 0.5, 0.7, 1.0, 2.0, 6.0, 24.0, 30.0, 48.0])
 INFUSION = 2 / 3
@@ -26,7 +26,7 @@ GIVEN = {
 @pytest.fixture(scope="module")
 def ours(model):
     entries = tuple(DoseEvent(0.0, state, amount, duration) for state, (amount, duration) in GIVEN.items())
-    return run(model, [Subject("everything at once", entries)], TIMES, tolerance=1e-8)
+    return run_subjects(model, [Subject("everything at once", entries)], TIMES, tolerance=1e-8)
 
 
 @pytest.fixture(scope="module")

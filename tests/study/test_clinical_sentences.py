@@ -7,9 +7,9 @@ import pytest
 
 from ketamech.core import InputError
 from ketamech.core.time_units import DAY, MONTH, WEEK, YEAR
-from ketamech.dosing.read_regimen import read_treatments
 from ketamech.dosing.regimen import Regimen
-from ketamech.simulation.scenario import load_scenario
+from ketamech.dosing.sentence import read_treatments
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic ketamine 0.5 mg/kg IV over 40 min"
@@ -132,7 +132,7 @@ REFUSED = {
     "ketamine 0.5 mg/kg IV over 40 min 2.5 times a week": "'2.5 times a week' (character 35)",
     "ketamine 0.5 mg/kg IV over 40 min 4 weekly": "'4 times a week' or 'every 4 weeks'",
     "esketamine 84 mg nasal 2 weekly for 8 weeks": "can be read in two ways",
-    "ketamine 50 mg oral 3 day": "'3 day' (character 21) says neither how long nor how often",
+    "ketamine 50 mg oral 3 day": "'3 day' (character 21) is neither a duration nor a rhythm",
     "ketamine 0.5 mg/kg IV over 40 min 2 week": "'2 week' (character 35)",
     "ketamine 50 mg oral 48 daily": "'48 times a day' or 'every 48 days'",
     "ketamine 0.5 mg/kg IV over 40 min weekly for 4 weeks missing doses 9": "doses from 1 to 4",
@@ -145,14 +145,14 @@ REFUSED = {
     "ketamine 50 mg/day oral": "'50 mg/day' (character 10) is no dose",
     "ketamine 0.5 mg/kg IV every 12 h 30 min": "can be read in two ways",
     "ketamine 0.5 mg/kg IV at 3 h 40 min": "can be read in two ways",
-    "ketamine 0.5 mg/kg IV for 4 weeks": "not how often",
-    "ketamine 0.5 mg/kg IV x 6": "not how often",
-    "ketamine 0.5 mg/kg IV on days 1 and 4 weekly": "beside a rhythm",
-    "esketamine 56 mg nasal, then 84 mg": "does not say when",
+    "ketamine 0.5 mg/kg IV for 4 weeks": "no rhythm",
+    "ketamine 0.5 mg/kg IV x 6": "no rhythm",
+    "ketamine 0.5 mg/kg IV on days 1 and 4 weekly": "several times and a rhythm",
+    "esketamine 56 mg nasal, then 84 mg": "without a time",
     "esketamine 56 mg nasal weekly, then 84 mg weekly": "never start",
     "ketamine 35 mg IV weekly or every 2 weeks by remission": "trial files",
     "6 infusions of ketamine 35 mg IV weekly for 4 weeks": "'6 infusions' (character 1)",
-    "esketamine 56 mg nasal on day 1, then 84 mg weekly for 4 weeks missing dose 2": "not clear",
+    "esketamine 56 mg nasal on day 1, then 84 mg weekly for 4 weeks missing dose 2": "ambiguous",
 }
 
 
@@ -229,13 +229,13 @@ def test_a_long_infusion_is_looked_at_to_its_end():
 def test_an_infusion_that_is_cut_short_is_said(tmp_path):
     path = tmp_path / "cut.yaml"
     path.write_text("treatments: [esketamine 500 mg IV over 100 h]\nhorizon: 2 days\n", encoding="utf-8")
-    assert any("ends after 100 h is looked at for 2 days only" in note for note in load_scenario(path).assumptions)
-    assert not any("looked at" in note for note in load_scenario(INFUSION).assumptions)
+    assert any("ends after 100 h is simulated for 2 days only" in note for note in load_scenario(path).assumptions)
+    assert not any("is simulated for" in note for note in load_scenario(INFUSION).assumptions)
 
 
 def test_thirty_milligrams_per_kilogram_in_an_hour_may_be_given():
     assert load_scenario("ketamine 30 mg/kg IV over 1 h").regimen.treatments[0].amount == 30
-    with pytest.raises(InputError, match="no one is given that"):
+    with pytest.raises(InputError, match="above the limit"):
         load_scenario("ketamine 30.1 mg/kg IV over 1 h")
 
 
@@ -243,13 +243,13 @@ def test_thirty_milligrams_per_kilogram_in_an_hour_may_be_given():
 def parsed(monkeypatch):
     """How often each text has been given to the parser; what was read before is forgotten."""
     module, counts = sys.modules["ketamech.dosing.parse"], Counter()
-    real = module.words
+    real = module.tokenize
 
     def counted(text, lexicon):
         counts[text] += 1
         return real(text, lexicon)
 
-    monkeypatch.setattr(module, "words", counted)
+    monkeypatch.setattr(module, "tokenize", counted)
     module.parse.cache_clear()
     read_treatments.cache_clear()
     return counts

@@ -5,11 +5,11 @@ import pytest
 
 from ketamech.core import InputError, UnknownNameError
 from ketamech.dosing.applied_perturbation import read_perturbation
+from ketamech.dosing.dose_event import DoseEvent
 from ketamech.dosing.perturbation_table import load_perturbations
-from ketamech.dosing.read_regimen import parse_sentence
-from ketamech.dosing.subject import DoseEvent, Subject
-from ketamech.simulation.run_subjects import run
-from ketamech.simulation.scenario import load_scenario
+from ketamech.dosing.sentence import parse_sentence
+from ketamech.simulation.ensemble import Subject, run_subjects
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
 DOSE = "racemic 10 mg/kg IP"
@@ -17,7 +17,9 @@ DOSE = "racemic 10 mg/kg IP"
 
 def test_a_level_decays_at_its_rate_and_fills_its_target_by_hill(model):
     hours = np.array([0.0, 0.5, 1.0, 4.0])
-    curves = run(model, [Subject("nbqx", (DoseEvent(0.0, "tool_compounds.nbqx", 2.0),))], hours, tolerance=1e-8)
+    curves = run_subjects(
+        model, [Subject("nbqx", (DoseEvent(0.0, "tool_compounds.nbqx", 2.0),))], hours, tolerance=1e-8
+    )
     rate, half = (model.parameters[f"tool_compounds.nbqx_{name}"].canonical for name in ("elimination", "ec50"))
     level = 2.0 * np.exp(-rate * hours)
     assert curves["tool_compounds.nbqx"].values[0] == pytest.approx(level, rel=1e-5)
@@ -72,7 +74,7 @@ def test_a_route_that_reaches_the_brain_poorly_gives_a_smaller_level():
 
 def test_imposed_stress_keeps_its_level_and_then_goes(model):
     stress = read_perturbation("restraint for 7 days at 24 h")
-    curves = run(
+    curves = run_subjects(
         model, [Subject("stress", stress.events(), {"person.stress": 0.0})], np.array([12.0, 100.0, 191.0, 240.0])
     )
     level = curves["stress.level"].values[0]
@@ -105,7 +107,7 @@ def test_with_a_lag_is_no_perturbation():
         "blocker": "blocker with no target",
         "rapamicin": "nearest: rapamycin",
         "NBQX into liver": "nothing can be infused",
-        "NBQX 3 mL": "not understood",
+        "NBQX 3 mL": "is not known",
         "NBQX 10 mg oral": "not given by oral",
         "NBQX 10 nmol/kg IP": "a dose in nmol/kg",
         "BDNF knock-out 3 mg": "has no dose",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ketamech.core import InputError
 from ketamech.parameters import load_parameters
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.scenario_schema import schema
 from ketamech.simulation.simulate import simulate
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events_from_text
-from ketamech.dosing.regimen import Phase, Regimen, Treatment
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import Phase, Treatment
 from ketamech.parameters import load_parameters
 
 TABLE = load_parameters()
@@ -130,7 +131,7 @@ def test_daily_tablets_are_not_daily_hopes():
 REFUSED = {
     "racemic -1 mg/kg IV": "positive",
     "racemic 0 mg IV": "positive",
-    "racemic 5000 mg IV": "no one is given that",
+    "racemic 5000 mg IV": "above the limit",
     "esketamin 84 mg nasal": "nearest: esketamine",
     "esketamine 84 mg rectal": "cannot be given by route 'rectal'",
     "racemic 25 mg nasal": "devices",
@@ -138,7 +139,7 @@ REFUSED = {
     "racemic IV": "no dose",
     "racemic 0.5 furlongs IV": "no dose",
     "esketamine 84 mg nasal sometimes": "sometimes",
-    "esketamine 84 mg nasal for 4 weeks": "how often",
+    "esketamine 84 mg nasal for 4 weeks": "no rhythm",
     "racemic 0.5 mg/kg/h IV": "duration",
     "racemic 50 mg oral over 2 h": "infusion by route oral",
     "TMS 9 times a week": "1 to 7",

@@ -5,10 +5,9 @@ import pytest
 
 from ketamech.core import InputError, UnknownNameError
 from ketamech.dosing.dose_events import dose_events_from_text
-from ketamech.dosing.subject import Subject
 from ketamech.parameters import load_species
-from ketamech.simulation.run_subjects import output_times, run
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.ensemble import Subject, output_times, run_subjects
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
 
@@ -20,7 +19,7 @@ def course(model, species, sentence):
 @pytest.mark.parametrize("species", ["rat", "mouse"])
 def test_everything_given_is_in_the_body_or_eliminated(model, species):
     one = course(model, species, "racemic 10 mg/kg IP")
-    curves = run(model, [one], np.array([0.01, 1.0, 24.0]), tolerance=1e-8)
+    curves = run_subjects(model, [one], np.array([0.01, 1.0, 24.0]), tolerance=1e-8)
     held = sum(curves[row.name].values[0] for row in model.layout.states if row.kind == "amount")
     given = sum(entry.amount for entry in one.events if entry.compartment.startswith("pharmacokinetics"))
     assert held == pytest.approx(given, rel=1e-6)
@@ -30,7 +29,7 @@ def test_everything_given_is_in_the_body_or_eliminated(model, species):
 @pytest.mark.parametrize("species", ["rat", "mouse"])
 def test_the_area_after_a_peritoneal_dose_is_what_escapes_the_liver_over_clearance(model, species):
     one = course(model, species, "esketamine 10 mg/kg IP")
-    curves = run(model, [one], output_times(48.0, per_dose=600), tolerance=1e-7)
+    curves = run_subjects(model, [one], output_times(48.0, per_dose=600), tolerance=1e-7)
     area = np.trapezoid(curves["plasma.esketamine"].values[0], curves.time.values)
     v = one.parameters
     flow, intrinsic = v["pharmacokinetics.hepatic_flow"], v["pharmacokinetics.intrinsic_clearance_s"]
@@ -41,7 +40,7 @@ def test_the_area_after_a_peritoneal_dose_is_what_escapes_the_liver_over_clearan
 
 
 def test_ketamine_leaves_mouse_plasma_with_the_published_half_life(model):
-    curves = run(model, [course(model, "mouse", "racemic 10 mg/kg IP")], np.array([0.5, 1.0]), tolerance=1e-8)
+    curves = run_subjects(model, [course(model, "mouse", "racemic 10 mg/kg IP")], np.array([0.5, 1.0]), tolerance=1e-8)
     level = (curves["plasma.esketamine"] + curves["plasma.arketamine"]).values[0]
     minutes = 30 * np.log(2) / np.log(level[0] / level[1])
     assert 8 < minutes < 18  # 13 published
@@ -72,7 +71,7 @@ def test_behaviour_moves_with_the_dose_and_never_beyond_the_test(model):
     [
         ("midazolam 1 mg/kg IV", "rat", "no kinetics of midazolam in the rat"),
         ("racemic 10 mg/kg oral", "mouse", "no kinetics of racemic ketamine by route oral in the mouse"),
-        ("racemic 0.5 mg/kg IP", "human", "no kinetics of racemic ketamine by route IP in people"),
+        ("racemic 0.5 mg/kg IP", "human", "no kinetics of racemic ketamine by route IP in humans"),
         ("ECT twice weekly for 4 weeks", "rat", "no kinetics of ECT in the rat"),
     ],
 )

@@ -12,9 +12,9 @@ from ketamech.engine import drug_free_steady_state, events, solve
 from ketamech.engine.events import to_table
 from ketamech.parameters import load_parameters
 from ketamech.population.cohort import Cohort
+from ketamech.simulation.ensemble import run_subjects
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.periodic_steady_state import carried_over, periodic_steady_state, repeated
-from ketamech.simulation.run_subjects import run
-from ketamech.simulation.scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 
 VISITS = load_parameters()["expectancy.visit_gap"].canonical
@@ -97,7 +97,7 @@ def test_an_infusion_that_never_ends_has_a_constant_level(model, hours, every):
     rate = 1.0  # mg/h
     words = f"esketamine {rate * hours:g} mg IV over {hours:g} h every {every:g} h for 3 days at steady state"
     scenario = load_scenario(words, model.parameters)
-    treated = run(model, subjects(scenario, model)[:1], np.array([0.0, 1.0, 7.0, 24.0, 47.0]), tolerance=1e-8)
+    treated = run_subjects(model, subjects(scenario, model)[:1], np.array([0.0, 1.0, 7.0, 24.0, 47.0]), tolerance=1e-8)
     level = treated["plasma.esketamine"].values[0]
     value = {name: row.canonical for name, row in model.parameters.items()}
     flow, own = value["pharmacokinetics.hepatic_flow"], value["pharmacokinetics.intrinsic_clearance_s"]

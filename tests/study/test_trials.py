@@ -132,10 +132,10 @@ def test_other_numbers_of_patients_keep_the_proportions(trial):
     [
         ("racemic 0.5 mg/kg IV over 40 min", "racemic 0.5 mg/kg IV over 40 min at day 3", "before the first dose"),
         ("n: 12}", "share: 0.7}", "add up to"),
-        ("racemic 0.5 mg/kg IV over 40 min", "''", "given nothing"),
+        ("racemic 0.5 mg/kg IV over 40 min", "''", "without doses"),
         ("  MADRS:", "  MADRSS:", "no scale 'MADRSS'"),
         ("title: Two arms", "title: Two arms\ndropout: 100 %", "'100 %' is not possible"),
-        ("title: Two arms", "title: Two arms\npeople: {age: normal 40 5 in 90 95}", "no one can be drawn"),
+        ("title: Two arms", "title: Two arms\npeople: {age: normal 40 5 in 90 95}", "is impossible"),
         ("title: Two arms", "title: Two arms\npopulation: trdd", "no population"),
         ("title: Two arms", "title: Two arms\nblindness: double", "is not a key"),
         ("24 h, day 8", "24 h, soon", "is not a time"),

@@ -60,8 +60,8 @@ def prepare(kind):
 
         from ketamech import exchange  # noqa: F401
         from ketamech.population.cohort import Cohort
+        from ketamech.simulation.load_scenario import load_scenario
         from ketamech.simulation.model import load_model
-        from ketamech.simulation.scenario import load_scenario
 
         given = load_scenario("racemic 0.5 mg/kg IV over 40 min")
         REAL.append(Cohort(load_model(), given, 48, ("mood.madrs",), np.array([0.0, 24.0]), chunk=4))

@@ -175,7 +175,7 @@ def test_a_trial_a_cohort_and_a_screen_have_the_same_bits_on_a_cluster(cluster, 
     from ketamech.analysis import sensitivity
     from ketamech.estimation.clinical_targets import shipped_trial
     from ketamech.population.cohort import Cohort
-    from ketamech.simulation.scenario import load_scenario
+    from ketamech.simulation.load_scenario import load_scenario
     from ketamech.trials.run_trial import run_trial
 
     given = load_scenario("racemic 0.5 mg/kg IV over 40 min")

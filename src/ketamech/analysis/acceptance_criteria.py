@@ -16,12 +16,11 @@ from ketamech.analysis.reference_protocols import DIRECTORY, Protocol
 from ketamech.analysis.scorecard_targets import MEASURE_COLUMNS, bounds, known, measure
 from ketamech.analysis.verdict import inside
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.dosing.subject import Subject
 from ketamech.evidence import Evidence
 from ketamech.evidence.published_units import analyte, canonical_unit
+from ketamech.simulation.ensemble import Subject, output_times, run_subjects
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import Observable, TimeCourse
-from ketamech.simulation.run_subjects import output_times, run
 
 COLUMNS = ("goal", *MEASURE_COLUMNS, "rows", "unit", "low", "high", "why")
 SOLVE_TIME = "solve time"
@@ -137,6 +136,6 @@ def solve_milliseconds(model: Model, protocol: Protocol) -> float:
     spent = []
     for _ in range(3):
         began = time.perf_counter()
-        run(model, [course], times, tolerance=1e-4)
+        run_subjects(model, [course], times, tolerance=1e-4)
         spent.append(time.perf_counter() - began)
     return 1000 * min(spent)

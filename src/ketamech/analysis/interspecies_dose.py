@@ -11,12 +11,12 @@ from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import read_table
 from ketamech.core.paths import DATA
 from ketamech.dosing.dose_events import dose_events, micromoles
-from ketamech.dosing.regimen import Regimen, Treatment
+from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.species_routes import require_species_kinetics
-from ketamech.dosing.subject import Subject
+from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import HUMAN, Species, load_species
+from ketamech.simulation.ensemble import Subject, output_times, run_subjects
 from ketamech.simulation.model import Model, load_model
-from ketamech.simulation.run_subjects import output_times, run
 from ketamech.simulation.scenario import perturbation_parameters
 
 SURFACE = DATA / "species" / "surface.csv"
@@ -91,7 +91,9 @@ def _exposure(model: Model, species: Species, dose: Treatment) -> Exposure:
     values = perturbation_parameters(model.parameters, species, {}, ())
     given = dose_events(regimen, model.parameters, values, MAX_HORIZON)
     ends = [entry.time + entry.duration for entry in given]
-    curves = run(model, [Subject("dose", given, values)], output_times(MAX_HORIZON, [dose.start, *ends], per_dose=200))
+    curves = run_subjects(
+        model, [Subject("dose", given, values)], output_times(MAX_HORIZON, [dose.start, *ends], per_dose=200)
+    )
     level = np.sum([curves[name].values[0] for name in PARENTS], axis=0)
     return Exposure(float(np.trapezoid(level, curves["time"].values)), float(level.max()))
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ketamech.core import UnknownNameError, closest_match
-from ketamech.dosing.subject import DoseEvent, Subject
+from ketamech.dosing.dose_event import DoseEvent
 from ketamech.engine import jacobian
 from ketamech.model.stage import Stage, State
-from ketamech.simulation.ensemble import Ensemble, InitialCondition
+from ketamech.simulation.ensemble import Ensemble, InitialCondition, Subject, output_times, run_subjects
 from ketamech.simulation.model import Model
-from ketamech.simulation.run_subjects import output_times, run
 
 WEEKS_4 = 672.0
 DRIFT, RECOVERY, MASS, BOUND, RESPONSE = 1e-6, 0.02, 1e-8, 1e-6, 1e-4
@@ -117,7 +116,7 @@ def _check_conservation(model: Model) -> Iterable[CheckResult]:
     amounts = [s.name for s in model.system.states if s.kind == "amount"]
     if not amounts or CHALLENGE[0].compartment not in model.system.state_names:
         return
-    curves = run(model, [Subject("challenge", CHALLENGE)], output_times(WEEKS_4), tolerance=1e-6)
+    curves = run_subjects(model, [Subject("challenge", CHALLENGE)], output_times(WEEKS_4), tolerance=1e-6)
     given = sum(entry.amount for entry in CHALLENGE)
     held = np.sum([curves[name].values[0] for name in amounts], axis=0)
     late = curves.time.values > max(e.time + e.duration for e in CHALLENGE)
@@ -130,7 +129,7 @@ def _check_bounds(model: Model) -> Iterable[CheckResult]:
     heavy = tuple(
         DoseEvent(e.time, e.compartment, 10 * e.amount, e.duration) for e in CHALLENGE if e.compartment in known
     )
-    curves = run(model, [Subject("ten times the dose", heavy)], output_times(WEEKS_4))
+    curves = run_subjects(model, [Subject("ten times the dose", heavy)], output_times(WEEKS_4))
     for stage in model.system.stages:
         outside = [
             f"{s.name} {side} {float(value):.4g}"
@@ -165,8 +164,8 @@ def _check_response(model: Model) -> Iterable[CheckResult]:
 
 
 def _largest_move(model: Model, stage: Stage, given: tuple[DoseEvent, ...]) -> tuple[str, float]:
-    """The output of a stage with the largest range, and that range in its own unit."""
-    curves = run(model, [Subject("given", given)], output_times(WEEKS_4, per_dose=24))
+    """The output of a stage that moves most, and how far, in its own unit."""
+    curves = run_subjects(model, [Subject("given", given)], output_times(WEEKS_4, per_dose=24))
     sinks = {state.name for state in stage.states.values() if state.is_sink}
     names = [name for name in (*stage.states, *stage.outputs) if name in curves and name not in sinks]
     moves = {n: float(curves[n].max() - curves[n].min()) for n in names}

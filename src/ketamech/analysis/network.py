@@ -10,7 +10,7 @@ import numpy as np
 from ketamech.core import InputError
 from ketamech.parameters import load_brain_areas
 from ketamech.population.cohort import Cohort
-from ketamech.simulation.baseline import baseline_of
+from ketamech.simulation.ensemble import baseline_of
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 

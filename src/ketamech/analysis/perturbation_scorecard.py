@@ -14,13 +14,11 @@ from ketamech.core import UnknownNameError, closest_match
 from ketamech.dosing.applied_perturbation import read_perturbations
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.species_routes import require_species_kinetics
-from ketamech.dosing.subject import Subject
 from ketamech.evidence import load_evidence
 from ketamech.parameters import HUMAN, ParameterTable, load_parameters, load_species
-from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.ensemble import Ensemble, Subject, output_times
 from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.observable import TimeCourse
-from ketamech.simulation.run_subjects import output_times
 from ketamech.simulation.scenario import Scenario, perturbation_parameters
 from ketamech.simulation.scenario_ensemble import events_of_scenario, without_expectancy
 

@@ -15,15 +15,15 @@ from ketamech.core import InputError, closest_match, unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.paths import DATA
 from ketamech.dosing.applied_perturbation import AppliedPerturbation, read_perturbations
+from ketamech.dosing.dose_event import DoseEvent
 from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.parse import parse_duration
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.species_routes import require_species_kinetics
-from ketamech.dosing.subject import DoseEvent, Subject
-from ketamech.dosing.times import duration
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, load_species
+from ketamech.simulation.ensemble import Subject, output_times, run_subjects
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import TimeCourse
-from ketamech.simulation.run_subjects import output_times, run
 from ketamech.simulation.scenario import perturbation_parameters
 
 DIRECTORY = DATA / "scorecard"
@@ -89,7 +89,7 @@ def load_protocols(path: Path | None = None) -> dict[str, Protocol]:
 
 def _protocol(name: str, row: CsvRow) -> Protocol:
     try:
-        horizon = duration(row.required("horizon", "a time such as 24 h or 28 day"))
+        horizon = parse_duration(row.required("horizon", "a time such as 24 h or 28 day"))
     except InputError as problem:
         what = f"'{row['horizon']}' is not a time"
         raise row.error("horizon", what, expected="a time such as 24 h or 28 day") from problem
@@ -131,7 +131,7 @@ def simulate_protocols(
         if progress:
             progress(f"{len(batch)} treatments over {horizon:g} h")
         courses = [Subject(p.id, given[p.id], p.values(model.parameters)) for p in batch]
-        dataset = run(model, courses, _times(horizon, courses, moments), tolerance=_TOLERANCE)
+        dataset = run_subjects(model, courses, _times(horizon, courses, moments), tolerance=_TOLERANCE)
         time, values = dataset["time"].to_numpy(), _arrays(dataset)
         for i, p in enumerate(batch):
             outputs = {name: array[i] for name, array in values.items()}
@@ -158,7 +158,7 @@ def _key(protocol: Protocol) -> tuple[object, ...]:
 def _baselines(model: Model, protocols: Iterable[Protocol]) -> dict[tuple[object, ...], dict[str, float]]:
     people = {_key(protocol): protocol.values(model.parameters) for protocol in protocols}
     courses = [Subject("drug-free", (), values) for values in people.values()]
-    values = _arrays(run(model, courses, np.array([0.0, 1e-3]), tolerance=_TOLERANCE))
+    values = _arrays(run_subjects(model, courses, np.array([0.0, 1e-3]), tolerance=_TOLERANCE))
     return {key: {name: float(array[i, 0]) for name, array in values.items()} for i, key in enumerate(people)}
 
 

@@ -19,8 +19,9 @@ from ketamech.core.execution import LOCAL, Executor
 from ketamech.population.parameter_sampling import draw_parameters
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.ensemble import Trajectories
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
-from ketamech.simulation.scenario import Scenario, load_scenario
+from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.scenario_ensemble import Change, control_events, ensemble_of_scenario
 
 if TYPE_CHECKING:

@@ -19,9 +19,8 @@ from ketamech.core import InputError, UnknownNameError, closest_match, unit
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.dosing.lexicon import Lexicon, Meaning
-from ketamech.dosing.parse import parse
+from ketamech.dosing.parse import hours_of, parse
 from ketamech.dosing.syntax import ParsedEndpoint
-from ketamech.dosing.times import hours
 from ketamech.parameters import Parameter
 from ketamech.parameters.concentration_units import shown
 from ketamech.simulation.model import Model
@@ -65,7 +64,7 @@ def parse_endpoints(text: str, model: Model) -> tuple[Endpoint, ...]:
 def _parse_endpoint(endpoint: ParsedEndpoint, words: str) -> Endpoint:
     if endpoint.time is None:
         return Endpoint(words, endpoint.output, endpoint.extreme)
-    hour = hours(endpoint.time)
+    hour = hours_of(endpoint.time)
     if hour < 0:
         raise InputError(f"'{words}' is before the first day", key="--outcomes", expected="day 1 or later")
     return Endpoint(words, endpoint.output, "at", hour)

@@ -14,13 +14,12 @@ from ketamech.app.request_models import CurvesRequest
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.time_grid import hours
 from ketamech.core import SolverError, UnknownNameError, closest_match
-from ketamech.dosing.subject import Subject
 from ketamech.parameters import concentration_units
 from ketamech.report.number_format import unit_in_words
 from ketamech.report.summary import curve
 from ketamech.report.tracks import Track, TrackCurve, load_tracks
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
-from ketamech.simulation.run_subjects import run
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
 
@@ -83,7 +82,7 @@ def available_curves(lane: Track, model: Model) -> list[TrackCurve]:
 def solve_tracks(model: Model, subjects: Sequence[Subject], lanes: Sequence[Track], times: np.ndarray) -> xr.Dataset:
     """Treated and control with just the outputs of these lanes. Raises SolveFailed."""
     names = tuple(dict.fromkeys(n for lane in lanes for s in available_curves(lane, model) for n in s.names))
-    found = run(model, subjects, times, tolerance=TOLERANCE, outputs=names)
+    found = run_subjects(model, subjects, times, tolerance=TOLERANCE, outputs=names)
     bad = [str(reason) for reason in found["solve_status"].values if reason != "ok"]
     if bad:
         raise SolverError(f"the scenario could not be solved: {bad[0]}")

@@ -15,8 +15,8 @@ from ketamech.core import SolverError
 from ketamech.report.published_points import PublishedPoint, published_points
 from ketamech.report.run_description import describe_run
 from ketamech.report.tracks import Track, TrackCurve, load_tracks
+from ketamech.simulation.ensemble import run_subjects
 from ketamech.simulation.model import Model
-from ketamech.simulation.run_subjects import run
 from ketamech.simulation.scenario_schema import ScenarioFile
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def points_of(engine: AppState, keys: ScenarioFile) -> dict[str, Any]:
     model = engine.model
     scenario = scenario_of(keys, model)
     asked = describe_run(scenario, model)
-    found = run(model, asked.courses, hours(scenario.horizon, doses(scenario)), tolerance=1e-4)
+    found = run_subjects(model, asked.courses, hours(scenario.horizon, doses(scenario)), tolerance=1e-4)
     if any(str(reason) != "ok" for reason in found["solve_status"].values):
         raise SolverError(f"the scenario could not be solved: {found['solve_status'].values[0]}")
     places = _places(model)

@@ -128,9 +128,10 @@ def python(keys: ScenarioFile) -> str:
         text = f"from pathlib import Path\n\nimport ketamech\n\nscenario = Path({str(NAME)!r})\n"
         text += f"scenario.write_text({keys.text()!r}, encoding={'utf-8'!r})\n"
         return f"{text}curves = ketamech.simulate(scenario)\n{SHOWN}"
-    options = "".join(f", {name}={value!r}" for name, value in _options(keys).items())
+    names = {"wiring": "variant"}
+    options = "".join(f", {names.get(name, name)}={value!r}" for name, value in _options(keys).items())
     beside = _beside(keys)
-    options += f", perturbations={beside!r}" if beside else ""
+    options += f", perturb={beside!r}" if beside else ""
     return f"import ketamech\n\ncurves = ketamech.simulate({plain!r}{options})\n{SHOWN}"
 
 

@@ -24,6 +24,7 @@ from ketamech.app.scenarios import NAME, without_file
 from ketamech.app.security_middleware import HEADERS, SecurityMiddleware
 from ketamech.core import InputError, KetaMechError
 from ketamech.report.number_format import DISCLAIMER
+from ketamech.simulation.scenario_schema import SCENARIO_FILE
 from ketamech.simulation.validation_errors import to_input_error
 
 STATIC = Path(__file__).parent / "static"
@@ -112,7 +113,7 @@ def _complaint(errors: list[Any]) -> InputError:
         if error["loc"][:2] == ("body", "scenario") and len(error["loc"]) > 2
     ]
     if inside:
-        return without_file(to_input_error(inside, NAME, {}))
+        return without_file(to_input_error(inside, NAME, {}, SCENARIO_FILE))
     first = errors[0]
     where = ".".join(str(part) for part in first["loc"] if part != "body")
     return InputError(f"{first['msg']}", key=where or "body", expected="what /api/openapi.json says")

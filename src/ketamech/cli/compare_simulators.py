@@ -54,7 +54,7 @@ def certify(
     from ketamech.report.cross_simulator_page import certificate_rows, write_certificate
     from ketamech.report.provenance import provenance_of_many
     from ketamech.report.run_folder import refuse_folder as report_refuse_folder
-    from ketamech.simulation.scenario import load_scenario
+    from ketamech.simulation.load_scenario import load_scenario
 
     files = [scenarios]
     if scenarios.is_dir():

@@ -31,7 +31,7 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
     from ketamech.report.provenance import provenance_of_many
     from ketamech.report.run_folder import write_run
     from ketamech.report.scorecard_files import write_scorecard
-    from ketamech.simulation.scenario import load_scenario
+    from ketamech.simulation.load_scenario import load_scenario
     from ketamech.simulation.simulate import simulate
 
     files = sorted(examples.glob("*.yaml"))

@@ -31,7 +31,7 @@ def explain_scenario(target: str, said: ExplainOptions) -> None:
     from ketamech.report.attribution_figures import reached
     from ketamech.report.attribution_page import write_attribution
     from ketamech.report.provenance import provenance_of
-    from ketamech.simulation.scenario import load_scenario
+    from ketamech.simulation.load_scenario import load_scenario
 
     folder = said.out or FOLDER
     terminal.refuse_file(folder)

@@ -16,7 +16,7 @@ def explain_wirings(average: str | None, fit: bool, seed: int, threads: int | No
     from ketamech.analysis.variants import comparison
     from ketamech.report.provenance import provenance_of_many
     from ketamech.report.variants_page import stale, write_average, write_wirings
-    from ketamech.simulation.scenario import load_scenario
+    from ketamech.simulation.load_scenario import load_scenario
 
     folder, workers = out or FOLDER, threads or os.cpu_count() or 1
     terminal.refuse_file(folder)

@@ -61,10 +61,10 @@ def import_(file: File, to: To = None, drug: Drug = None, id_: Id = None, end: E
 
 def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -> None:
     from ketamech.cli import scenario_argument, terminal
-    from ketamech.dosing.regimen import MAX_HORIZON_H
+    from ketamech.dosing.treatment import MAX_HORIZON_H
     from ketamech.exchange.nonmem.simulate_table import check_solvable, scenario_of
+    from ketamech.exchange.scenario_yaml import refuse_target
     from ketamech.parameters import load_parameters
-    from ketamech.simulation.scenario_yaml import refuse_target
 
     if to is not None:
         refuse_target(to)
@@ -103,8 +103,8 @@ def _arriving(file: Path, to: Path | None, wanted: str | None) -> None:
     from ketamech.cli import terminal
     from ketamech.core import InputError, closest_match
     from ketamech.exchange.import_scenarios import read_scenarios
+    from ketamech.exchange.scenario_yaml import refuse_target
     from ketamech.parameters import load_parameters
-    from ketamech.simulation.scenario_yaml import refuse_target
 
     if to is not None:
         refuse_target(to)

@@ -45,7 +45,7 @@ def areas(
     from ketamech.report.network_page import write_areas_page
     from ketamech.report.provenance import provenance_of
     from ketamech.report.run_folder import refuse_folder
-    from ketamech.simulation.scenario import load_scenario
+    from ketamech.simulation.load_scenario import load_scenario
 
     refuse_folder(out)
     asked = load_scenario(scenario).with_connectome(connectome, receptors)

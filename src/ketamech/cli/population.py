@@ -130,8 +130,8 @@ def _effective(weights: np.ndarray) -> float:
 def _plausible(drawn: Any, keep: list[str], given: str) -> np.ndarray:
     """Persons whose simulated outputs lie in the bounds asked for."""
     from ketamech.cli import terminal
+    from ketamech.population.cohort import simulate_patients
     from ketamech.population.plausible_population import select_plausible
-    from ketamech.simulation.simulate import simulate_patients
 
     model = terminal.model()
     asked = [_kept(text, model) for text in keep]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ketamech.core import InputError, closest_match
-from ketamech.simulation.scenario import TABLES, is_table
+from ketamech.simulation.load_scenario import TABLES, is_table
 
 if TYPE_CHECKING:
     from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject
@@ -20,7 +20,7 @@ def scenario(
     species: str | None = None, beside: tuple[str, ...] = (), wiring: str | None = None,
 ) -> Scenario:  # fmt: skip
     """The scenario behind an argument; of a table, that of its `subject` or of the only person in it."""
-    from ketamech.simulation.scenario import load_scenario
+    from ketamech.simulation.load_scenario import load_scenario
 
     if not is_table(source):
         if drug or subject:

@@ -48,7 +48,7 @@ def sensitivity(
     from ketamech.analysis import sensitivity as kit
     from ketamech.cli import terminal
     from ketamech.exchange.output_folder import replace_folder
-    from ketamech.simulation.scenario import load_scenario
+    from ketamech.simulation.load_scenario import load_scenario
 
     require_extra("calibrate")
     terminal.refuse_file(out)

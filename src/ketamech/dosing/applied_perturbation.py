@@ -1,4 +1,4 @@
-"""What is done beside the treatment, in words: "NBQX 10 mg/kg IP at -30 min", "BDNF knock-out"."""
+"""Perturbations applied in addition to the treatment, from texts: "NBQX 10 mg/kg IP at -30 min", "BDNF knock-out"."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from ketamech.core import InputError, convert
+from ketamech.dosing.dose_event import DoseEvent
 from ketamech.dosing.drugs import ROUTES
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import parse
@@ -15,10 +16,9 @@ from ketamech.dosing.perturbation_table import (
     DOSABLE_KINDS,
     Perturbation,
     PerturbationDose,
+    perturbations_by_name,
     unknown_perturbation_error,
-    words,
 )
-from ketamech.dosing.subject import DoseEvent
 from ketamech.dosing.syntax import Amount, Phrase, Span
 from ketamech.parameters import ParameterTable
 
@@ -28,7 +28,10 @@ SAME_KINDS = {"before": "start", "after": "start"}
 
 @dataclass(frozen=True)
 class AppliedPerturbation:
-    """One perturbation as it is done: how much of its usual level, when and over how long (h); `held`: for good."""
+    """One perturbation as applied: `target_fraction` of its usual level, at `time` (h), over `duration` (h).
+
+    With `is_constant` the level is held at this fraction for the whole simulation.
+    """
 
     perturbation: Perturbation
     target_fraction: float
@@ -38,19 +41,19 @@ class AppliedPerturbation:
     duration: float = 0.0
 
     def events(self) -> tuple[DoseEvent, ...]:
-        """What enters which state when."""
-        one = self.perturbation
+        """Dose events of the perturbation."""
         if self.is_constant:
             return ()
-        amount = self.target_fraction * one.level
-        if one.loss and self.duration:
-            kept = one.loss * amount * self.duration
-            first = [DoseEvent(self.time, state, amount) for state in one.enters]
-            return (*first, *(DoseEvent(self.time, state, kept, self.duration) for state in one.enters))
-        return tuple(DoseEvent(self.time, state, amount, self.duration) for state in one.enters)
+        states, loss = self.perturbation.enters, self.perturbation.loss
+        amount = self.target_fraction * self.perturbation.level
+        if loss and self.duration:
+            replaced = loss * amount * self.duration
+            first = [DoseEvent(self.time, state, amount) for state in states]
+            return (*first, *(DoseEvent(self.time, state, replaced, self.duration) for state in states))
+        return tuple(DoseEvent(self.time, state, amount, self.duration) for state in states)
 
     def values(self, table: ParameterTable) -> dict[str, float]:
-        """Which parameters it sets, in canonical units."""
+        """Parameters that it sets, canonical units."""
         if not self.is_constant:
             return self.perturbation.values(table)
         (state,) = self.perturbation.enters
@@ -63,70 +66,69 @@ class AppliedPerturbation:
 def read_perturbations(
     phrases: Iterable[str | tuple[str, Phrase] | AppliedPerturbation],
 ) -> tuple[AppliedPerturbation, ...]:
-    """Each phrase, as text, parsed with its text, or as it was read before, as what is done.
+    """The perturbations of phrases, each a text, a text with its parse, or an AppliedPerturbation.
 
-    Raises BadInput for one that is not understood or two that set the same value.
+    Raises InputError for a phrase that cannot be parsed and for two that set the same parameter.
     """
-    given = tuple(
-        one
-        if isinstance(one, AppliedPerturbation)
-        else read_perturbation(one)
-        if isinstance(one, str)
-        else apply_phrase(*one)
-        for one in phrases
-    )
-    owner: dict[str, str] = {}
-    for one in given:
-        for name in one.perturbation.sets:
-            if name in owner:
-                what = f"'{one.text}' and '{owner[name]}' both set {name}"
+    applied = tuple(_applied(phrase) for phrase in phrases)
+    text_by_parameter: dict[str, str] = {}
+    for perturbation in applied:
+        for name in perturbation.perturbation.sets:
+            if name in text_by_parameter:
+                what = f"'{perturbation.text}' and '{text_by_parameter[name]}' both set {name}"
                 raise InputError(what, key="with", expected="one of the two")
-            owner[name] = one.text
-    return given
+            text_by_parameter[name] = perturbation.text
+    return applied
+
+
+def _applied(phrase: str | tuple[str, Phrase] | AppliedPerturbation) -> AppliedPerturbation:
+    if isinstance(phrase, AppliedPerturbation):
+        return phrase
+    return read_perturbation(phrase) if isinstance(phrase, str) else apply_phrase(*phrase)
 
 
 def read_perturbation(phrase: str) -> AppliedPerturbation:
-    """One phrase: its name, then perhaps a dose, a route or site, and a time. Raises BadInput."""
+    """One phrase: a name, then optionally a dose, a route or site, and a time. Raises InputError."""
     parsed = parse("phrase", phrase, perturbation_lexicon())
     return apply_phrase(" ".join(phrase.split()), parsed)
 
 
 @cache
 def perturbation_lexicon() -> Lexicon:
-    """Names of perturbations and words of routes."""
-    names = {word: Meaning("NAME", one.name) for word, one in words().items()}
+    """The lexicon of perturbation names and routes."""
+    names = {word: Meaning("NAME", one.name) for word, one in perturbations_by_name().items()}
     routes = {word: Meaning("ROUTE", name) for word, name in ROUTES.items()}
     return Lexicon({**routes, **names}, unknown_perturbation_error)
 
 
 def apply_phrase(text: str, phrase: Phrase) -> AppliedPerturbation:
-    """What a parsed phrase does; `text` stands for it in errors and reports. Raises BadInput."""
-    said = _items_by_kind(phrase, text)
-    if "name" not in said:
+    """The perturbation of a parsed phrase; `text` is shown in errors and reports. Raises InputError."""
+    items = _items_by_kind(phrase, text)
+    if "name" not in items:
         raise unknown_perturbation_error(text)
-    one = words()[said["name"].lower()]
-    dose, held = said.get("amount"), "held" in said
-    share = _target_fraction(one, dose, said.get("route", ""), text)
-    time, lasting = said.get("start"), said.get("lasting")
-    hours = one.at if time is None else time.hours
-    _check_perturbation(one, dose is not None, held, hours, text)
-    return AppliedPerturbation(one, share, hours, held, text, lasting.hours if lasting else 0.0)
+    perturbation = perturbations_by_name()[items["name"].lower()]
+    dose, is_constant = items.get("amount"), "held" in items
+    fraction = _target_fraction(perturbation, dose, items.get("route", ""), text)
+    time, duration = items.get("start"), items.get("lasting")
+    hours = perturbation.at if time is None else time.hours
+    _check_perturbation(perturbation, dose is not None, is_constant, hours, text)
+    return AppliedPerturbation(perturbation, fraction, hours, is_constant, text, duration.hours if duration else 0.0)
 
 
 def _items_by_kind(phrase: Phrase, text: str) -> dict[str, Any]:
-    """The value of each thing that is said; what is done before the treatment has a negative time."""
-    said: dict[str, Any] = {}
+    """The value of each kind of item; a time before the treatment is negative. Raises InputError for two of a kind."""
+    items: dict[str, Any] = {}
     for item in phrase.items:
         kind = SAME_KINDS.get(item.kind, item.kind)
         value = Span(-item.value.hours, item.value.unit) if item.kind == "before" else item.value
-        if kind in said and said[kind] != value:
-            raise InputError(f"'{text}' says two of one kind: {kind}", key="with", expected="one of the two")
-        said[kind] = value
-    return said
+        if kind in items and items[kind] != value:
+            raise InputError(f"'{text}' has two values of {kind}", key="with", expected="one of the two")
+        items[kind] = value
+    return items
 
 
 def _target_fraction(perturbation: Perturbation, dose: Amount | None, route: str, text: str) -> float:
-    """How much of the usual level a dose by a route gives; the usual dose when none is named."""
+    """Fraction of the usual level that a dose by a route gives; the usual dose if none is named."""
     if perturbation.kind not in DOSABLE_KINDS:
         return 1.0
     form = _dose_form(perturbation, route, text)
@@ -157,7 +159,7 @@ def _check_perturbation(perturbation: Perturbation, has_dose: bool, is_constant:
         )
     if is_constant and (len(perturbation.enters) != 1 or not perturbation.enters[0].startswith("tool_compounds.")):
         raise InputError(
-            f"{perturbation.name} cannot be held for good",
+            f"{perturbation.name} cannot be held constant",
             key="with",
             expected="a dose at a time",
             type_this=perturbation.name,

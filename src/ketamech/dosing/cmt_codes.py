@@ -1,11 +1,11 @@
-"""Where a dose goes, in the words and numbers of dose tables (CMT, ADM): each compartment is a route."""
+"""Compartments of dose tables (CMT, ADM), by name or number: each stands for a route."""
 
 from __future__ import annotations
 
 from ketamech.core import InputError, closest_match
 from ketamech.dosing.drugs import ROUTES
 
-# The numbers that tables written here carry; a name is safer, since other programs number by their own model.
+# Numbers in tables that KetaMech writes. A name is safer, since other programs number compartments by their own model.
 CMT_CODES = ("IV", "oral", "nasal", "IM", "SC", "sublingual", "", "IP")
 NO_ROUTE = "none"
 _PLACES = {
@@ -19,7 +19,7 @@ _PLACES = {
     NO_ROUTE: "",
 }
 NAMES = {**ROUTES, **_PLACES}
-ABSORBED = ("oral", "nasal", "sublingual")  # how long such a dose enters is the model's own (RATE -2)
+ABSORBED = ("oral", "nasal", "sublingual")  # the duration of absorption is that of the model (RATE -2)
 
 
 def compartment_number(route: str) -> int:
@@ -28,14 +28,14 @@ def compartment_number(route: str) -> int:
 
 
 def route_of(compartment: str | int | float) -> str:
-    """The route behind a compartment's name or number. Raises BadInput with the nearest one."""
+    """The route of a compartment name or number. Raises InputError with the nearest name."""
     word = str(compartment).strip().lower()
     try:
         number = float(word)
     except ValueError:
         number = None
     if number is not None and number < 0:
-        what = f"CMT {compartment}: a negative compartment switches it off, which no route can"
+        what = f"CMT {compartment}: a negative compartment switches it off, which a route does not support"
         raise InputError(what, key="CMT", expected="a route")
     if number is not None and number.is_integer() and 1 <= number <= len(CMT_CODES):
         return CMT_CODES[int(number) - 1]

@@ -1,6 +1,6 @@
-"""From a regimen and a person to what enters which state, when: milligrams become micromoles here.
+"""Dose events of a regimen for a patient: amounts in umol, times in h, and the states that they enter.
 
-The values of a person may be arrays [patient]: then what is given to many persons is worked out at once.
+Parameter values may be arrays [patient]; the dose events then hold arrays of the same shape.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from itertools import pairwise
 import numpy as np
 
 from ketamech.core import InputError, convert
-from ketamech.dosing.regimen import MAX_DOSES, Regimen, Treatment
-from ketamech.dosing.subject import DoseEvent, Quantity
+from ketamech.dosing.dose_event import DoseEvent, Quantity
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import MAX_DOSES, Treatment
 
 ParameterLookup = Callable[[str], Quantity]
-AbsorbedPart = tuple[Quantity, str, Quantity, Quantity]  # delay (h), site, share of the dose, duration (h)
+AbsorbedPart = tuple[Quantity, str, Quantity, Quantity]  # delay (h), site, fraction of the dose, duration (h)
 AdherenceFunction = Callable[[int, int], Quantity]
 BELIEF = "expectancy.belief"  # the state that a visit raises in humans
 ROUNDING = 1e-9  # 30 mg/kg of 70 kg, divided by 70 kg, is a little more than 30 mg/kg
@@ -26,7 +27,7 @@ ROUTE_SITES = {"IM": ("muscle", "intramuscular_f"), "SC": ("skin", "subcutaneous
 def dose_events_from_text(
     sentence: str, parameters: Mapping[str, object], values: Mapping[str, Quantity], horizon: float
 ) -> tuple[DoseEvent, ...]:
-    """Entries of a regimen sentence for a person whose parameters differ by `values` (canonical units)."""
+    """Dose events of a regimen sentence; `values` are parameters that differ from the table (canonical units)."""
     return dose_events(Regimen.parse(sentence), parameters, values, horizon)
 
 
@@ -37,12 +38,15 @@ def dose_events(
     horizon: float,
     adherence: AdherenceFunction | None = None,
 ) -> tuple[DoseEvent, ...]:
-    """Everything that enters this person's body before `horizon` (h), in order of time.
+    """Dose events before `horizon` (h), in order of time.
 
-    `taken(treatment number, dose number)`, both from 0, says which share of a dose is taken: 1, 0, or an array of both
-    by patient (default: all but those that the regimen itself calls missed).
-    Infusions of one drug that overlap add up. Raises BadInput for an absurd dose, for doses out of order, and for two
-    operations or anaesthesias at once.
+    `values` {parameter: number or [patient], canonical units} differ from `parameters`. `adherence(treatment index,
+    dose index)` is the fraction of a dose that is taken, 0 or 1, as a number or [patient] (default: 1); doses that the
+    regimen skips are not taken. A visit for a treatment that carries expectancy adds an expectancy event. Overlapping
+    infusions of one drug add up.
+
+    Raises InputError for a dose above the limit of the drug, for doses out of order, and for two operations or
+    anaesthesias at once.
     """
 
     def number(name: str) -> Quantity:
@@ -64,7 +68,7 @@ def dose_events(
 
 
 def micromoles(treatment: Treatment, number: ParameterLookup) -> Quantity:
-    """One dose in umol of free base, or in the doses that the model counts for this substance."""
+    """One dose in umol of free base, or in the unit doses that the model uses for this substance."""
     drug, unit = treatment.substance, treatment.unit
     assert treatment.amount is not None
     per_hour, per_kilogram = unit.endswith("/h"), "/kg" in unit
@@ -81,7 +85,10 @@ def micromoles(treatment: Treatment, number: ParameterLookup) -> Quantity:
 
 
 def _check_dose_limits(treatment: Treatment, milligrams: Quantity, number: ParameterLookup) -> None:
-    """For one person; of many, one who weighs little must not stop the others: their typical person has been asked."""
+    """Raise InputError for a dose above the limit of the drug.
+
+    Arrays [patient] are not checked: the limit was checked for the typical patient.
+    """
     if np.ndim(number("person.weight")) or np.ndim(milligrams):
         return
     per_kilogram = milligrams / number("person.weight")
@@ -91,7 +98,7 @@ def _check_dose_limits(treatment: Treatment, milligrams: Quantity, number: Param
         unit, factor = ("ng", 1e6) if treatment.substance.dose else ("mg", 1.0)
         amount, each, limit = (x * factor for x in (milligrams, per_kilogram, most))
         raise InputError(
-            f"{amount:g} {unit} of {treatment.drug} is {each:.3g} {unit}/kg: no one is given that",
+            f"{amount:g} {unit} of {treatment.drug} is {each:.3g} {unit}/kg, which is above the limit",
             key="dose",
             expected=f"at most {limit:g} {unit}/kg an hour for {treatment.drug} {treatment.route}".strip(),
         )
@@ -114,7 +121,7 @@ def _events_of_dose(treatment: Treatment, start: float, number: ParameterLookup)
 
 
 def _session_events(treatment: Treatment, start: float, number: ParameterLookup) -> list[DoseEvent]:
-    """One unit, and what keeps it there for as long as it is given."""
+    """One unit of a session, and an infusion that balances its elimination for the duration of the session."""
     drug = treatment.substance
     assert drug.compartment is not None
     found = [DoseEvent(start, drug.compartment, 1.0, treatment.duration if drug.infused_session else 0.0)]
@@ -145,7 +152,7 @@ def _absorbed_parts(treatment: Treatment, amount: Quantity, number: ParameterLoo
 
 
 def _nasal_events(treatment: Treatment, amount: Quantity, number: ParameterLookup) -> list[AbsorbedPart]:
-    """A nasal dose: devices of 28 mg one after another; the later ones absorb less, the rest is swallowed."""
+    """A nasal dose: consecutive devices of 28 mg; later ones are absorbed less, the remainder is swallowed."""
     device = convert(
         number("drug.nasal_device") * 1e6, "mg", "umol", molar_mass=number("drug.ketamine_molar_mass") * 1e9
     )
@@ -157,16 +164,16 @@ def _nasal_events(treatment: Treatment, amount: Quantity, number: ParameterLooku
     )
     japanese = 1 + (number("pharmacokinetics.nasal_f_japanese_ratio") - 1) * number("person.japanese")
     absorbed = np.minimum(1.0, first * japanese * (1 + (each - 1) * later) / each)
-    gap, lasting = number("pharmacokinetics.spray_interval"), number("pharmacokinetics.swallowed_duration")
+    gap, duration = number("pharmacokinetics.spray_interval"), number("pharmacokinetics.swallowed_duration")
     share = [np.where(i < each, 1 / each, 0.0)[()] for i in range(n)]
     nose: list[AbsorbedPart] = [(i * gap, "nose", absorbed * share[i], 0.0) for i in range(n)]
-    return nose + [(i * gap, "gut", (1 - absorbed) * share[i], lasting) for i in range(n)]
+    return nose + [(i * gap, "gut", (1 - absorbed) * share[i], duration) for i in range(n)]
 
 
 def _expectancy_events(regimen: Regimen, horizon: float, gap: float) -> list[DoseEvent]:
-    """One unit of belief for each treatment visit, at most one in `gap` h: daily tablets are not daily hopes."""
-    hoped = [treatment for treatment in regimen.treatments if treatment.substance.carries_expectancy]
-    visits = sorted(start for treatment in hoped for start in treatment.starts(horizon))
+    """One expectancy event for each treatment visit, at most one in `gap` h: daily tablets are not daily visits."""
+    treatments = [treatment for treatment in regimen.treatments if treatment.substance.carries_expectancy]
+    visits = sorted(start for treatment in treatments for start in treatment.starts(horizon))
     found: list[DoseEvent] = []
     for visit in visits:
         if not found or visit >= found[-1].time + gap - 1e-9:
@@ -175,7 +182,7 @@ def _expectancy_events(regimen: Regimen, horizon: float, gap: float) -> list[Dos
 
 
 def _check_event_order(regimen: Regimen) -> None:
-    """Single doses of one drug must be listed in the order in which they are given: a slip shows here."""
+    """Raise InputError unless single doses of one drug are listed in order of time."""
     last: dict[tuple[str, str], float] = {}
     for treatment in (t for t in regimen.treatments if not t.schedule):
         before = last.get((treatment.drug, treatment.route), 0.0)
@@ -190,12 +197,12 @@ def _check_event_order(regimen: Regimen) -> None:
 
 
 def _check_overlaps(regimen: Regimen, horizon: float) -> None:
-    """Infusions of a drug add up; an operation or an anaesthesia does not begin during another one."""
+    """Raise InputError for an operation or anaesthesia that begins during another one (infusions of a drug add up)."""
     by_drug: dict[str, list[tuple[float, float]]] = {}
     for treatment in regimen.treatments:
         if treatment.duration and treatment.substance.is_session:
-            lasting = treatment.duration
-            by_drug.setdefault(treatment.drug, []).extend((at, at + lasting) for at in treatment.starts(horizon))
+            duration = treatment.duration
+            by_drug.setdefault(treatment.drug, []).extend((at, at + duration) for at in treatment.starts(horizon))
     for name, spans in by_drug.items():
         ordered = sorted(spans)
         for (begin, end), (following, _) in pairwise(ordered):

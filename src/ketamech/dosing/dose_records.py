@@ -1,4 +1,4 @@
-"""Dose records as tables of NONMEM and mrgsolve hold them, turned into treatments."""
+"""Dose records as in tables of NONMEM and mrgsolve, converted into treatments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from numbers import Real
 from ketamech.core import InputError
 from ketamech.dosing.cmt_codes import ABSORBED, route_of
 from ketamech.dosing.drugs import drug as known_drug
-from ketamech.dosing.regimen import MAX_DOSES, Phase, Regimen, Treatment
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import MAX_DOSES, Phase, Treatment
 
 MASSES = ("mg", "ug", "ng", "g", "mg/kg", "ug/kg", "ng/kg", "g/kg")
 SALTS = ("base", "hydrochloride")
@@ -20,8 +21,8 @@ SALTS = ("base", "hydrochloride")
 class DoseRecord:
     """One record: a dose at `time` (h), given `addl` more times every `ii` h; `ss`: at the steady state of that rhythm.
 
-    `amount` in `unit`, None for what is counted (sessions); `duration` (h) of an infusion, 0 for a bolus; `lag` (h)
-    from giving to entering the body; `salt` that the mass is of; `missing`: the chance that a dose is not taken.
+    `amount` in `unit`, None for sessions, which are counted; `duration` (h) of an infusion, 0 for a bolus; `lag` (h)
+    from administration to entry; `salt` to which the mass refers; `missing`: probability that a dose is not taken.
     """
 
     time: float
@@ -39,7 +40,7 @@ class DoseRecord:
 
     def __post_init__(self) -> None:
         if self.addl < 0 or int(self.addl) != self.addl:
-            raise InputError(f"ADDL of {self.addl}", key="addl", expected="how many more doses follow: 0, 1, 2, ...")
+            raise InputError(f"ADDL of {self.addl}", key="addl", expected="the number of further doses: 0, 1, 2, ...")
         if self.addl > MAX_DOSES:
             raise InputError(f"ADDL of {self.addl}", key="addl", expected=f"at most {MAX_DOSES} doses")
         if (self.addl or self.ss) and not self.ii > 0:
@@ -47,7 +48,7 @@ class DoseRecord:
             raise InputError(f"{what} without II", key="ii", expected="hours between two doses", type_this="ii=12")
 
     def treatment(self) -> Treatment:
-        """The treatment this record stands for. Raises BadInput for a dose that cannot be given."""
+        """The treatment of this record. Raises InputError for a dose that cannot be given."""
         phases = (Phase(interval=self.ii, duration=float((self.addl + 1) * self.ii)),) if self.addl or self.ss else ()
         return Treatment(
             known_drug(self.drug).name,
@@ -65,7 +66,7 @@ class DoseRecord:
 
 
 def regimen(*records: DoseRecord) -> Regimen:
-    """The regimen of one person's records, in order of time."""
+    """The regimen of the records of one patient, in order of time."""
     return Regimen(tuple(record.treatment() for record in sorted(records, key=lambda record: record.time)))
 
 
@@ -87,19 +88,19 @@ def ev(
     f: float = 1.0,
     salt: str = "base",
 ) -> Regimen:
-    """A regimen in the words of mrgsolve's `ev` and of NONMEM; several are joined by `+`. Times in hours.
+    """A regimen with the arguments of mrgsolve's `ev` and of NONMEM; several are joined by `+`. Times in hours.
 
-    `amt` in `unit` (mg, mg/kg ...), none for what is counted (ECT, psychotherapy ...); `cmt` a route by name, or its
-    number; `addl` more doses every `ii` h, or doses `until` a time (before it), or `total` doses; an infusion by
-    `rate` (in `unit` per h) or `dur` (h); `ss=1` starts at the steady state of the rhythm; `f` the share of each dose
-    that is given. Raises BadInput for a dose that cannot be given.
+    `amt` in `unit` (mg, mg/kg ...), none for sessions (ECT, psychotherapy ...); `cmt` a route by name, or its number;
+    `addl` more doses every `ii` h, or doses `until` a time (before it), or `total` doses; an infusion by `rate` (in
+    `unit` per h) or `dur` (h); `ss=1` starts at the steady state of the rhythm; `f` the fraction of each dose that is
+    given. Raises InputError for a dose that cannot be given.
     """
     numbers = {"amt": amt, "time": time, "ii": ii, "addl": addl, "until": until, "total": total, "rate": rate}
     _check_types(numbers | {"dur": dur, "lag": lag, "f": f}, {"drug": drug, "unit": unit, "salt": salt})
     _check_record(amt, drug, unit, rate, {"addl": addl, "until": until, "total": total})
     if ss not in (0, 1):
-        what = f"SS of {ss}: only a start at steady state is known here"
-        raise InputError(what, key="ss", expected="0 or 1; doses that begin with it are joined by +")
+        what = f"SS of {ss}: only a start at steady state is supported"
+        raise InputError(what, key="ss", expected="0 or 1; join doses of one rhythm by +")
     more = _additional_doses(ii, addl, until, total, time)
     counted = known_drug(drug).is_session
     taken = None if amt is None or counted else float(amt) * f
@@ -114,7 +115,7 @@ def ev(
 
 
 def mass_unit(text: str) -> str:
-    """The unit of a dose as treatments have it. Raises BadInput for anything but a mass, also per kg."""
+    """The unit of a dose in the spelling of treatments. Raises InputError for a unit that is no mass or mass per kg."""
     unit = text.strip().lower().replace("mcg", "ug").replace("\u00b5g", "ug").replace("\u03bcg", "ug")
     if unit not in MASSES:
         raise InputError(f"UNIT of '{text}'", key="UNIT", expected=f"one of {', '.join(MASSES)}")
@@ -122,14 +123,14 @@ def mass_unit(text: str) -> str:
 
 
 def salt_of(text: str) -> str:
-    """What a mass is a mass of. Raises BadInput."""
+    """The salt to which a mass refers. Raises InputError."""
     if text.lower() not in SALTS:
         raise InputError(f"SALT of '{text}'", key="SALT", expected=" or ".join(SALTS))
     return text.lower()
 
 
 def _check_types(numbers: Mapping[str, object], words: Mapping[str, object]) -> None:
-    """One number each, and words, so that what goes on is no surprise later."""
+    """Raise InputError for an argument that is not one finite number, or not a text."""
     for name, value in numbers.items():
         if value is None or (isinstance(value, Real) and math.isfinite(value)):
             continue
@@ -145,16 +146,19 @@ def _check_types(numbers: Mapping[str, object], words: Mapping[str, object]) -> 
 
 
 def _check_record(amt: float | None, drug: str, unit: str, rate: float, numbers: Mapping[str, float | None]) -> None:
-    """What `ev` would otherwise take for something else than was meant."""
+    """Raise InputError for arguments of `ev` that contradict one another."""
     if amt is not None and known_drug(drug).is_session and amt != 1:
         raise InputError(
-            f"amt of {amt:g} {drug}", key="amt", expected="none: it is counted", type_this=f'ev(drug="{drug}")'
+            f"amt of {amt:g} {drug}",
+            key="amt",
+            expected="no amount: sessions are counted",
+            type_this=f'ev(drug="{drug}")',
         )
     if unit.endswith("/h") and rate:
-        raise InputError(f"a rate of {rate:g} and an amount in {unit}", key="rate", expected="dur= beside such a unit")
-    said = [name for name, number in numbers.items() if number]
-    if len(said) > 1:
-        raise InputError(f"{' and '.join(said)} at once", key=said[1], expected="one of addl, until, total")
+        raise InputError(f"a rate of {rate:g} and an amount in {unit}", key="rate", expected="dur= with such a unit")
+    named_ends = [name for name, number in numbers.items() if number]
+    if len(named_ends) > 1:
+        raise InputError(f"{' and '.join(named_ends)} at once", key=named_ends[1], expected="one of addl, until, total")
 
 
 def duration(
@@ -167,10 +171,10 @@ def duration(
     modelled_duration: float = 0.0,
     share: float = 1.0,
 ) -> float:
-    """How long a dose of `amount` (after bioavailability `share`) enters (h), from RATE and DUR.
+    """Duration (h) of a dose of `amount` (after bioavailability `share`), from RATE and DUR.
 
-    RATE above 0: amount over rate; -1: over `modelled_rate`; -2: the `modelled_duration`, which for a swallowed or
-    sprayed dose is the model's own and needs none. Raises BadInput for a RATE and DUR that do not fit one another.
+    RATE above 0: amount over rate; -1: over `modelled_rate`; -2: the `modelled_duration`, which for an oral,
+    nasal or sublingual dose is that of the model. Raises InputError for a RATE and DUR that contradict each other.
     """
     if rate == -1:
         rate = _require_positive(modelled_rate, "RATE of -1", "R", "the rate (amount per h)")
@@ -186,7 +190,7 @@ def duration(
     lasting = (1.0 if amount is None else amount) / rate
     if dur and abs(lasting / share - dur) > 1e-6 * dur:
         what = f"RATE {rate:g} gives {lasting:g} h and DUR says {dur:g} h"
-        raise InputError(what, key="RATE", expected="one of them, or both alike")
+        raise InputError(what, key="RATE", expected="one of them, or equal durations")
     return lasting
 
 
@@ -197,10 +201,10 @@ def _require_positive(value: float, what: str, column: str, meaning: str) -> flo
 
 
 def _additional_doses(ii: float, addl: int, until: float | None, total: int | None, time: float) -> int:
-    """How many doses follow the first."""
+    """Number of doses after the first."""
     if total is not None:
         if total < 1:
-            raise InputError(f"a total of {total} doses", key="total", expected="how many doses: 1, 2, ...")
+            raise InputError(f"a total of {total} doses", key="total", expected="a number of doses: 1, 2, ...")
         return total - 1
     if until is None:
         return addl

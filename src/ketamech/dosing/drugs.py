@@ -1,4 +1,4 @@
-"""What can be given: names, aliases, the routes each drug has, what it is made of. No pharmacological numbers."""
+"""Drugs and other treatments: names, aliases, routes, enantiomers and compartments. No pharmacological numbers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ INJECTION_ROUTES = ("IV", "IM", "SC", "IP")
 
 @dataclass(frozen=True)
 class Drug:
-    """One treatment. `enantiomers`: share of S and R. `sessions`: counted, not weighed.
+    """One drug or other treatment. `enantiomers`: fractions of S and R. `is_session`: counted, without an amount.
 
-    `kept_up_by` names the elimination of something that is kept at its usual level for as long as it is given;
-    `hoped` says whether a visit for it carries hope; `lasting` a session that enters evenly over its duration.
-    `dose` names the amount (mass per body weight) that the model counts as one, for what it does not follow in umol.
-    `routes_of_brands`: the one route of an alias that is sold for it.
+    `molar_mass` and `maintenance_elimination` are names of parameters; the latter is the elimination of a level that is
+    maintained for the duration of a session. `carries_expectancy` says whether a visit for it adds expectancy;
+    `infused_session` whether a session enters evenly over its duration. `dose` names the amount (mass per body weight)
+    that the model counts as one dose, for a substance that it does not follow in umol. `refused_routes` {route:
+    reason}. `routes_of_brands`: the one route of an alias that is a brand.
     """
 
     name: str
@@ -37,7 +38,7 @@ class Drug:
     routes_of_brands: Mapping[str, str] = field(default_factory=dict)
 
     def max_dose(self, route: str) -> str:
-        """Name of the parameter beyond which a dose by this route is taken for a slip of the pen."""
+        """Name of the parameter above which a dose by this route is refused."""
         return self.max_dose_parameter.get(route, "drug.max_dose")
 
 
@@ -195,12 +196,12 @@ _BY_NAME = {word.lower(): drug for drug in DRUGS for word in (drug.name, *drug.a
 
 
 def spellings() -> dict[str, tuple[Drug, str]]:
-    """Every name and alias with its drug, and the route of a brand that has only one ("" for any other)."""
+    """Every name and alias with its drug, and the route of a brand ("" for other names)."""
     return {word: (found, found.routes_of_brands.get(word, "")) for word, found in _BY_NAME.items()}
 
 
 def drug(name: str) -> Drug:
-    """The drug behind a name or alias. Raises UnknownName with the name of which it is a misspelling."""
+    """The drug of a name or alias. Raises UnknownNameError with the nearest name."""
     found = _BY_NAME.get(name.strip().lower())
     if found is None:
         raise unknown_drug_error(name)
@@ -208,9 +209,9 @@ def drug(name: str) -> Drug:
 
 
 def unknown_drug_error(name: str) -> UnknownNameError:
-    """The error about a drug that is none."""
+    """The error about an unknown drug."""
     return UnknownNameError(
-        f"'{name}' is not a treatment that is known",
+        f"'{name}' is not a known treatment",
         key="drug",
         expected=", ".join(d.name for d in DRUGS),
         nearest=misspelled(name, _BY_NAME),
@@ -218,8 +219,8 @@ def unknown_drug_error(name: str) -> UnknownNameError:
 
 
 def route(drug: Drug, name: str) -> str:
-    """The route in its usual spelling. Raises UnknownNameError when this drug cannot be given so, or needs a route."""
-    spelled = ROUTES.get(name.strip().lower().replace(".", ""), name.strip())
+    """The route in its usual spelling. Raises UnknownNameError if the drug has no such route, or needs one."""
+    spelled = ROUTES.get(name.strip().lower(), name.strip())
     if spelled not in drug.routes:
         reason = drug.refused_routes.get(spelled)
         what = f"{drug.name} cannot be given by route '{name}'" if name else f"no route is named for {drug.name}"

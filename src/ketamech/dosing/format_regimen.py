@@ -1,4 +1,4 @@
-"""Regimens as words: short, and exactly what `read_regimen` reads back."""
+"""Regimens as sentences that `sentence.read_treatments` reads back as the same treatments."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import replace
 from decimal import Decimal
 
 from ketamech.core.time_units import DAY, MONTH, WEEK, duration_text, number_text
-from ketamech.dosing.regimen import Phase, Treatment
+from ketamech.dosing.treatment import Phase, Treatment
 
-MOST_DAYS = 30  # of one sentence, which must stay shorter than what is read back
+MOST_DAYS = 30  # of one sentence, so that it stays below the length limit of the parser
 TIMES = {1: "weekly", 2: "twice weekly"}
 EVERY = {DAY: "daily", DAY / 2: "twice daily", WEEK: "every week", MONTH: "monthly"}
 
 
 def sentences(treatments: Sequence[Treatment], *, exact: bool = True) -> tuple[str, ...]:
-    """One sentence a treatment; single doses that follow one another and differ by their days only share one.
+    """One sentence for each treatment; consecutive single doses that differ in their days only share one.
 
     Where `exact`, they are read back as the same treatments; otherwise numbers are rounded to four digits.
     """
@@ -34,7 +34,7 @@ def _same_but_day(a: Treatment, b: Treatment) -> bool:
 
 
 def _sentence(treatment: Treatment, starts: Sequence[float], exact: bool) -> str:
-    """One treatment as words; several `starts` (h) are all the beginning of a day."""
+    """One treatment as a sentence; several `starts` (h) are all beginnings of days."""
     parts = [treatment.drug]
     if treatment.amount is not None:
         parts.append(f"{number_text(treatment.amount, exact=exact)} {treatment.unit}")
@@ -43,7 +43,7 @@ def _sentence(treatment: Treatment, starts: Sequence[float], exact: bool) -> str
     parts += [f"over {duration_text(treatment.duration, exact=exact)}"] if treatment.duration else []
     parts += _start_words(starts, exact, repeated=bool(treatment.schedule))
     phases = ", then ".join(_phase_words(phase, exact) for phase in treatment.schedule)
-    return " ".join([*parts, phases] if phases else parts) + _taken_words(treatment, exact)
+    return " ".join([*parts, phases] if phases else parts) + _adherence_words(treatment, exact)
 
 
 def _start_words(starts: Sequence[float], exact: bool, *, repeated: bool) -> list[str]:
@@ -65,22 +65,23 @@ def _phase_words(phase: Phase, exact: bool) -> str:
     return rhythm + (f" for {duration_text(phase.duration, exact=exact)}" if phase.duration is not None else "")
 
 
-def _taken_words(treatment: Treatment, exact: bool) -> str:
+def _adherence_words(treatment: Treatment, exact: bool) -> str:
     words = f", lag {duration_text(treatment.lag, exact=exact)}" if treatment.lag else ""
     if treatment.skipped_doses:
-        words += f", missing {'dose' if len(treatment.skipped_doses) == 1 else 'doses'} {_list_words(treatment.skipped_doses)}"
+        noun = "dose" if len(treatment.skipped_doses) == 1 else "doses"
+        words += f", missing {noun} {_list_words(treatment.skipped_doses)}"
     if treatment.miss_probability:
         words += f", missing {_percent_text(treatment.miss_probability, exact)} %"
     return words + (", at steady state" if treatment.at_steady_state else "")
 
 
 def _percent_text(share: float, exact: bool) -> str:
-    """The percentage that is read back as this share."""
+    """The percentage that is read back as this fraction."""
     return number_text(float(Decimal(repr(share)) * 100), exact=exact)
 
 
 def _list_words(numbers: Sequence[int]) -> str:
-    """1, 4 and 8; more than two in a row as a range."""
+    """The numbers as text, e.g. "1, 4 and 8"; more than two consecutive ones as a range."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][-1] + 1:

@@ -1,4 +1,4 @@
-"""Words and names of a text, and which terminal of the grammar each of them is."""
+"""The words and names of a text, and the terminal of the grammar that each of them is."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PIECE = re.compile(
 
 
 class TextPart(NamedTuple):
-    """A word, number or symbol as it stands in a text: normalised, and where it begins and ends."""
+    """A word, number or symbol of a text: normalised, with its start and end."""
 
     text: str
     is_number: bool
@@ -40,14 +40,14 @@ class TextPart(NamedTuple):
 
 
 class Meaning(NamedTuple):
-    """What a word is: a terminal (upper case, or one of NO_TERMINALS) and its value."""
+    """The meaning of a word: a terminal (upper case, or one of NO_TERMINALS) and its value."""
 
     kind: str
     value: Any
 
 
 def split_text(text: str) -> list[TextPart]:
-    """The pieces of a text in order; blanks are left out."""
+    """The parts of a text in order, without blanks."""
     return [
         TextPart(_plain(match.group(), match.lastgroup), match.lastgroup == "number", match.start(), match.end())
         for match in _PIECE.finditer(text)
@@ -63,11 +63,11 @@ def _plain(text: str, kind: str | None) -> str:
 
 
 class Lexicon:
-    """The names and other words that may stand in a text, beside the common words.
+    """The names and other words that may occur in a text, in addition to the common words.
 
-    `unknown` makes the error about a name that is none of them; `inside` says which lexicon holds behind a terminal, up
-    to the end of the treatment. Of several words that begin at one place the longest counts; of the same length, one of
-    `words`.
+    `unknown` makes the error about an unknown name; `inside` {terminal: lexicon} are the lexicons that apply after a
+    terminal, up to the end of the treatment. Of several words that begin at one position the longest counts; of equal
+    length, one of `words`.
     """
 
     def __init__(
@@ -82,13 +82,13 @@ class Lexicon:
         self.inside = inside or {}
 
     def with_inside(self, **more: Callable[[], Lexicon]) -> Lexicon:
-        """The same with other lexicons behind more terminals."""
+        """A copy with lexicons after further terminals."""
         found = copy(self)
         found.inside = {**self.inside, **more}
         return found
 
     def longest(self, found: list[TextPart], at: int) -> tuple[int, Meaning] | None:
-        """How many pieces from `at` on are a name or a word, and what it means."""
+        """The number of parts from index `at` that form a known word, and its meaning; None if there is none."""
         both = (_longest(index, found, at) for index in (self._index, _common_words()))
         return max(filter(None, both), key=lambda match: match[0], default=None)
 
@@ -97,7 +97,7 @@ Index = dict[str, list[tuple[tuple[str, ...], Meaning]]]
 
 
 def _indexed(words: Iterable[tuple[str, Meaning]]) -> Index:
-    """Words by their first piece, longest first."""
+    """Words by their first part, longest first."""
     found: Index = {}
     for word, meaning in words:
         parts = tuple(piece.text for piece in split_text(word))
@@ -115,16 +115,16 @@ def _longest(index: Index, found: list[TextPart], at: int) -> tuple[int, Meaning
 
 
 def load_words(path: Path = PATH) -> dict[str, Meaning]:
-    """The common words of a table. Raises BadInput naming the line of a word that stands twice or has no meaning."""
+    """The common words of a table. Raises InputError with the line of a word that occurs twice or has no meaning."""
     found = {word: Meaning("UNIT", size) for word, size in HOURS.items()}
     for row in read_table(path, COLUMNS):
         word, kind = row.required("word", "a word").lower(), row.required("kind", "a terminal of the grammar")
         if word in found or not split_text(word):
-            raise row.error("word", f"'{word}' stands twice", expected="each word once")
+            raise row.error("word", f"'{word}' occurs twice", expected="each word once")
         try:
             value = NUMERIC.get(kind, str)(row["means"])
         except (KeyError, ValueError) as problem:
-            raise row.error("means", f"'{row['means']}' is no value of a {kind}", expected="a number") from problem
+            raise row.error("means", f"'{row['means']}' is not a value of a {kind}", expected="a number") from problem
         found[word] = Meaning(kind if kind in SPECIAL_KINDS else kind.upper(), value)
     return found
 
@@ -135,7 +135,7 @@ def _common_words() -> Index:
 
 
 def common_words(*kinds: str) -> Iterable[str]:
-    """Every common word, or those of some kinds, for help with spelling."""
+    """Every common word, or those of some kinds, for spelling suggestions."""
     for entries in _common_words().values():
         for parts, meaning in entries:
             if not kinds or meaning.kind in kinds:

@@ -1,4 +1,4 @@
-"""The error about the word at which the parser stopped: which, where, what was expected, what it may have meant."""
+"""Errors of the parser: the word at which it stopped, its position, what was expected, and the nearest word."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ketamech.dosing.lexicon import Lexicon, common_words
 from ketamech.dosing.tokens import Word, quoted
 
 SHOWN = 120  # characters of a text that an error repeats
-# What can be parsed: what is expected there, and an example.
+# For each start rule of the grammar: what is expected, and an example.
 STARTS = {
     "sentence": (
         "drug, dose, route, 'over' a time, how often, 'for' how long",
@@ -29,7 +29,7 @@ STARTS = {
     "relapse": ("a scale, a share of baseline and a visit", "MADRS > 50 % of baseline from day 29"),
     "endpoints": ("an output at a time, or its peak or lowest value", "mood.madrs at day 28; dissociation.cadss peak"),
 }
-# The key of a spelled-out dose that a terminal opens, and the keys that hold times.
+# The key of a spelled-out treatment that a terminal belongs to, and the keys that hold times.
 KEYS = {
     "OVER": "over", "IN": "over", "FOR": "schedule", "X": "schedule", "EVERY": "schedule", "THEN": "schedule",
     "AT": "at", "LABEL": "at", "LAG": "lag", "MISSING": "missing",
@@ -43,15 +43,15 @@ IN_A_NAME = ("UNKNOWN", "NO", "OTHER", "DOSE")
 
 
 class _Stretch(NamedTuple):
-    """A treatment, perturbation or condition: its words, and the lexicon that holds in it."""
+    """A treatment, perturbation or condition: its words, and the lexicon that applies to it."""
 
     words: list[Word]
     lexicon: Lexicon
-    inside: str  # the terminal behind which it stands, if one changes the lexicon
+    inside: str  # the terminal that selected the lexicon, if there is one
 
 
 def shorten_text(text: str) -> str:
-    """A text as an error repeats it: on one line, and not endless."""
+    """A text for an error message: on one line, and cut at SHOWN characters."""
     plain = " ".join(text[: 2 * SHOWN].split())
     return plain if len(text) <= SHOWN else f"{plain[:SHOWN]}..."
 
@@ -65,10 +65,10 @@ def missing_drug_error(text: str) -> InputError:
 def unexpected_word_error(
     start: str, text: str, found: list[Word], position: int | None, lexicon: Lexicon
 ) -> InputError:
-    """The error about the word at `position` (None: the end) that cannot stand there."""
+    """The error about the word at `position` (None: the end of the text) that is out of place."""
     at = next((i for i, word in enumerate(found) if word.start == position), len(found))
     if not found:
-        return InputError("nothing is said", expected=STARTS[start][0], type_this=STARTS[start][1])
+        return InputError("the text is empty", expected=STARTS[start][0], type_this=STARTS[start][1])
     stretch = _stretch(found, at, lexicon)
     if not any(word.kind in ("NAME", "REINDUCE") for word in stretch.words) and start not in ("time", "share"):
         return _unknown_name_error(text, found, at, stretch)
@@ -96,7 +96,7 @@ def _stretch(found: list[Word], at: int, lexicon: Lexicon) -> _Stretch:
 
 
 def _unknown_name_error(text: str, found: list[Word], at: int, stretch: _Stretch) -> InputError:
-    """No word of this stretch is a known name: one was meant, and is not known."""
+    """The error about a treatment, perturbation or condition without a known name."""
     first = stretch.words[0] if stretch.words else None
     if first is None or first.kind == "THEN":
         return missing_drug_error(text)
@@ -116,7 +116,7 @@ def _unknown_name_error(text: str, found: list[Word], at: int, stretch: _Stretch
 
 
 def _unknown_word_error(start: str, text: str, found: list[Word], at: int, stretch: _Stretch) -> InputError:
-    """A word that is not known, beside a name that is; unknown words that follow one another are one."""
+    """The error about an unknown word beside a known name; consecutive unknown words count as one."""
     last = at
     while last + 1 < len(found) and found[last + 1].kind == "UNKNOWN":
         last += 1
@@ -124,10 +124,10 @@ def _unknown_word_error(start: str, text: str, found: list[Word], at: int, stret
     before = found[at - 1].kind if at else ""
     key = _key(start, found[:at], stretch)
     if before == "NUMBER" and key in TIME_KEYS:
-        what = f"{where} is no unit of time in '{shorten_text(text)}'"
+        what = f"{where} is not a unit of time in '{shorten_text(text)}'"
         return InputError(what, key=key, expected=TIMES, nearest=misspelled(word, UNITS))
     if before == "NUMBER" and key == "treatment":
-        what = f"no dose in '{shorten_text(text)}': {where} is no unit of one"
+        what = f"no dose in '{shorten_text(text)}': {where} is not a unit of mass"
         return InputError(what, key="dose", expected=MASSES, type_this="0.5 mg/kg")
     if before in ("INTO", "IN") and key == "with":
         sites = tuple(common_words("SITE"))
@@ -135,12 +135,12 @@ def _unknown_word_error(start: str, text: str, found: list[Word], at: int, stret
         return InputError(what, key=key, expected=", ".join(sites), nearest=misspelled(word, sites))
     expected, example = STARTS["phrase" if key == "with" else start]
     known: Iterable[str] = (*stretch.lexicon.spellings, *common_words())
-    what = f"{where} was not understood in '{shorten_text(text)}'"
+    what = f"{where} is not known in '{shorten_text(text)}'"
     return InputError(what, key=key, expected=expected, nearest=misspelled(word, known), type_this=example)
 
 
 def _key(start: str, before: list[Word], stretch: _Stretch) -> str | None:
-    """The key that was being said: that of the last word that opens one, if nothing but a number followed it."""
+    """The key that the text was about: that of the last word that belongs to one, if only numbers followed it."""
     if start == "phrase" or stretch.inside == "WITH":
         return "with"
     if start != "sentence":

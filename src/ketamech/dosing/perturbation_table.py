@@ -1,4 +1,4 @@
-"""The table of perturbations: what laboratories do to an animal or a person, and what each does to the model."""
+"""The table of perturbations: experimental interventions and their effect on the model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DOSABLE_KINDS = ("drug", "infusion")
 
 @dataclass(frozen=True)
 class PerturbationDose:
-    """A usual experimental dose by one route, and how much of the usual level at the site it gives."""
+    """A usual experimental dose by one route, and the fraction `level` of the usual level at the site that it gives."""
 
     route: str
     amount: float
@@ -35,11 +35,10 @@ class PerturbationDose:
 
 @dataclass(frozen=True)
 class Perturbation:
-    """One perturbation. A drug or infusion `enters` states at `level` (their unit) after a usual dose; any may set
-    values.
+    """One perturbation: a drug or infusion `enters` states at `level` (their unit) after a usual dose.
 
-    `sets` are parameters in the unit of their table. `at` (h): when it is usually given, relative to the treatment.
-    With a `loss` (1/h) it is kept at its level for as long as it lasts, as stress is.
+    `sets` {parameter: value} is in the units of the parameter tables. `at` (h) is the usual time, relative to the
+    treatment. With a `loss` (1/h) the level is maintained for the duration of the perturbation, as for stress.
     """
 
     name: str
@@ -56,12 +55,12 @@ class Perturbation:
     why: str
 
     def values(self, table: ParameterTable) -> dict[str, float]:
-        """What it sets, in canonical units."""
+        """Parameters that it sets, canonical units."""
         return {name: number * unit(table[name].unit).factor for name, number in self.sets.items()}
 
 
 def load_perturbations(path: Path | None = None, table: ParameterTable | None = None) -> dict[str, Perturbation]:
-    """Every perturbation by name. Raises BadInput for a drug without a target or a parameter that no table has."""
+    """Every perturbation by name. Raises InputError for a drug without a target or an unknown parameter."""
     if path is None and table is None:
         return _default_perturbations()
     return _read(path or PATH, load_parameters() if table is None else table)
@@ -87,9 +86,7 @@ def _read(path: Path, table: ParameterTable) -> dict[str, Perturbation]:
 
 def _perturbation(row: CsvRow, table: ParameterTable) -> Perturbation:
     name, kind = row.required("name", "what it is called"), row.one_of("kind", KINDS)
-    perturbations_by_name = tuple(
-        dict.fromkeys(word.strip().lower() for word in (name, *row["words"].split(";")) if word.strip())
-    )
+    names = tuple(dict.fromkeys(word.strip().lower() for word in (name, *row["words"].split(";")) if word.strip()))
     enters = tuple(part.strip() for part in row["enters"].split(";") if part.strip())
     sets = _sets(row, table)
     if kind in DOSABLE_KINDS and not enters:
@@ -98,7 +95,7 @@ def _perturbation(row: CsvRow, table: ParameterTable) -> Perturbation:
         raise row.error("sets", f"{kind} '{name}' changes nothing", expected="stage.thing=number")
     return Perturbation(
         name,
-        perturbations_by_name,
+        names,
         kind,
         row.required("target", "what it acts on, in words"),
         sets,
@@ -155,8 +152,8 @@ def _evidence(row: CsvRow) -> tuple[str, ...]:
 
 
 def perturbation(word: str) -> Perturbation:
-    """The perturbation of a name or alias. Raises UnknownName with the nearest one."""
-    by_word = words()
+    """The perturbation of a name or alias. Raises UnknownNameError with the nearest name."""
+    by_word = perturbations_by_name()
     found = by_word.get(word.strip().lower())
     if found is None:
         raise unknown_perturbation_error(word)
@@ -164,24 +161,24 @@ def perturbation(word: str) -> Perturbation:
 
 
 @cache
-def words() -> dict[str, Perturbation]:
+def perturbations_by_name() -> dict[str, Perturbation]:
     """Every name and alias, lower case, longest first."""
     pairs = [(word, one) for one in load_perturbations().values() for word in one.perturbation_names]
     return dict(sorted(pairs, key=lambda pair: -len(pair[0])))
 
 
 def unknown_perturbation_error(text: str) -> InputError:
-    """The complaint about a perturbation that nobody knows: a knock-out of nothing, a blocker of nothing, or a typo."""
-    known, said = words(), text.strip().lower()
-    near = _name(known, closest_match(said, known))
-    if re.search(r"knock|\bko\b|-/-|delet", said):
+    """The error about an unknown perturbation: an unknown knock-out, an unknown blocker, or a misspelling."""
+    known, lower_text = perturbations_by_name(), text.strip().lower()
+    near = _name(known, closest_match(lower_text, known))
+    if re.search(r"knock|\bko\b|-/-|delet", lower_text):
         pathways = [word for word, one in known.items() if one.kind in ("knock-out", "genotype")]
         what = f"'{text.strip()}' is a knock-out of a pathway that does not exist here"
         expected = ", ".join(sorted({known[w].name for w in pathways}))
         return UnknownNameError(
-            what, key="with", expected=expected, nearest=_name(known, closest_match(said, pathways)) or near
+            what, key="with", expected=expected, nearest=_name(known, closest_match(lower_text, pathways)) or near
         )
-    if re.search(r"block|antagonist|inhibitor", said):
+    if re.search(r"block|antagonist|inhibitor", lower_text):
         targets = sorted({one.target for one in known.values() if one.kind in DOSABLE_KINDS})
         what = f"'{text.strip()}' is a blocker with no target"
         return UnknownNameError(what, key="with", expected="a drug that acts on: " + ", ".join(targets), nearest=near,

@@ -1,4 +1,4 @@
-"""From the parse tree to the values of `syntax.py`; two readings, or none, are an error with its position."""
+"""Conversion of the parse tree into the values of `syntax`; ambiguous text is an error with its position."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _last(children: Children) -> Any:
 
 
 def _share(percent: float) -> float:
-    """2.01 % is the float 0.0201, and not its neighbour that a division of floats gives."""
+    """A fraction from a percentage, in decimal arithmetic: 2.01 % is exactly the float 0.0201."""
     return float(Decimal(repr(percent)) / 100)
 
 
@@ -54,7 +54,7 @@ def _lists(children: Children) -> tuple[float, ...]:
     return tuple(number for part in _of(tuple, children) for number in part)
 
 
-# Rules that say one thing of a treatment or a perturbation, with the value of each.
+# Rules that become an item of a treatment or a perturbation, with the value of each.
 ITEMS: dict[str, Callable[[Children], Any]] = {
     "name": _last,
     "amount": _last,
@@ -78,7 +78,7 @@ ITEMS: dict[str, Callable[[Children], Any]] = {
     "held": lambda children: None,
     "choice": lambda children: AdaptiveRhythm(children[0], children[2], children[-1].value),
 }
-# Rules whose values stand in others.
+# Rules whose values are parts of others.
 VALUES: dict[str, Callable[[Children], Any]] = {
     "number": lambda children: float(children[0].value),
     "negative": lambda children: -float(children[1].value),
@@ -115,13 +115,13 @@ VALUES: dict[str, Callable[[Children], Any]] = {
 
 
 def _rhythm(times: float, size: float) -> Rhythm:
-    """So many times in a unit of time; a week has its own pattern of days."""
+    """A number of doses in a unit of time; doses of a week have their own pattern of days."""
     return Rhythm(times_a_week=int(times)) if size == WEEK else Rhythm(every=size / times)
 
 
 @v_args(meta=True)
 class Reader(Transformer):
-    """The values of a tree of `text`; the methods are the rules that need the position in the text."""
+    """The values of a parse tree of `text`; the methods are the rules that need the position in the text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -153,12 +153,12 @@ class Reader(Transformer):
         return tuple(map(float, range(int(first), int(last) + 1)))
 
     def amount_of(self, meta: Any, children: Children) -> Amount:
-        """A mass, perhaps per kilogram and per time; what is given per minute is turned into per hour."""
+        """A mass, optionally per kilogram and per time; a rate per minute is converted to a rate per hour."""
         number, mass, *by = children
         times = [unit.value for unit in by if unit.type == "UNIT"]
         masses = len(by) - len(times)
         if len(times) > 1 or masses > 1 or any(size > HOUR for size in times):
-            expected = "a mass, perhaps per kg and per h or min; how often is said in words"
+            expected = "a mass, perhaps per kg and per h or min; the rhythm in words"
             self._bad(meta, "is no dose", "dose", expected, "50 mg daily")
         rate = HOUR / times[0] if times else 1.0
         return Amount(number * rate, mass.value + "/kg" * masses + "/h" * len(times))
@@ -207,19 +207,19 @@ class Reader(Transformer):
         return Part(_of(tuple, children), _of(Phrase, children), None, *_place(meta))
 
     def again_on_relapse(self, meta: Any, children: Children) -> Part:
-        """A course that begins anew on a relapse."""
+        """Reinduction on a relapse."""
         return Part((), (), "relapse", *_place(meta))
 
     def again_when(self, meta: Any, children: Children) -> Part:
-        """A course that begins anew when a condition is met."""
+        """Reinduction when a condition is met."""
         return Part((), (), children[-1], *_place(meta))
 
     def phrase(self, meta: Any, children: Children) -> Phrase:
-        """What is done beside a treatment."""
+        """A perturbation."""
         return Phrase(tuple(children), *_place(meta))
 
     def relapse(self, meta: Any, children: Children) -> RelapseCriterion:
-        """More than a share of baseline, from a time on."""
+        """A rating above a fraction of baseline, from a time on."""
         name, sign, number, *_, since = children
         if sign.value != ">":
             self._bad(meta, "is no relapse", "relapse", "more than a share of baseline", "MADRS > 50 % of baseline")
@@ -235,5 +235,5 @@ class Reader(Transformer):
 
 
 def _place(meta: Any) -> tuple[int, int]:
-    """Where a rule stands in the text; an empty one stands nowhere."""
+    """Start and end of a rule in the text; (0, 0) for an empty rule."""
     return (0, 0) if meta.empty else (meta.start_pos, meta.end_pos)

@@ -1,16 +1,17 @@
-"""Which treatments a species can be given: an animal needs kinetics of its own for the drug and the route."""
+"""Treatments that are possible in a species: an animal needs its own kinetics for the drug and the route."""
 
 from __future__ import annotations
 
 from ketamech.core import InputError, closest_match
-from ketamech.dosing.regimen import Regimen, Treatment
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import HUMAN, Species
 
 ANIMAL_ROUTES = ("IP",)
 
 
 def require_species_kinetics(regimen: Regimen, species: Species) -> None:
-    """Raise BadInput for a drug or a route of which this species has no kinetics."""
+    """Raise InputError for a drug or route without kinetics in this species."""
     for treatment in regimen.treatments:
         if species.name == HUMAN:
             _check_human_route(treatment)
@@ -21,7 +22,7 @@ def require_species_kinetics(regimen: Regimen, species: Species) -> None:
 def _check_human_route(treatment: Treatment) -> None:
     if treatment.route in ANIMAL_ROUTES and not treatment.substance.is_session:
         raise InputError(
-            f"there are no kinetics of {treatment.drug} by route {treatment.route} in people",
+            f"there are no kinetics of {treatment.drug} by route {treatment.route} in humans",
             key="route",
             expected=", ".join(r for r in treatment.substance.routes if r and r not in ANIMAL_ROUTES) or "an animal",
             type_this="species: rat (in a file) or --species rat",

@@ -1,4 +1,4 @@
-"""What a parsed text says, as plain values. Times in hours."""
+"""The values of a parsed text. Times in hours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Amount:
 
 @dataclass(frozen=True)
 class Span:
-    """A duration (h), the size (h) of the unit in which it was written, and whether hours and minutes were named."""
+    """A duration (h), the size (h) of the unit in which it was written; `compound` with hours and minutes."""
 
     hours: float
     unit: float
@@ -31,13 +31,13 @@ class Days:
     numbers: tuple[float, ...]
 
     def hours(self, first: int = 1) -> tuple[float, ...]:
-        """Hours at which they begin, where the first day has the number `first`."""
+        """Times (h) at which they begin, where the first day has the number `first`."""
         return tuple((number - first) * self.unit for number in self.numbers)
 
 
 @dataclass(frozen=True)
 class Rhythm:
-    """One dose `every` so many hours, or so many `times_a_week`."""
+    """One dose `every` number of hours, or `times_a_week` doses a week."""
 
     every: float | None = None
     times_a_week: int | None = None
@@ -45,7 +45,7 @@ class Rhythm:
 
 @dataclass(frozen=True)
 class AdaptiveRhythm:
-    """A rhythm, and a `sparse` one for as long as a person meets an `outcome` (response or remission)."""
+    """A `usual` rhythm, and a `reduced` one while a patient meets an `outcome` (response or remission)."""
 
     usual: Rhythm
     reduced: Rhythm
@@ -54,7 +54,7 @@ class AdaptiveRhythm:
 
 @dataclass(frozen=True)
 class Item:
-    """One thing that is said, by the name of its rule in the grammar, and where it stands in the text."""
+    """One item of a text: the name of its rule in the grammar, its value, and its position in the text."""
 
     kind: str
     value: Any
@@ -64,7 +64,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Criterion:
-    """A condition on the rating of a scale: response, remission, their absence, a comparison, a fall by a share."""
+    """A condition on the rating of a scale: response, remission, their absence, a comparison, a relative fall."""
 
     scale: str
     test: str
@@ -73,7 +73,7 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Phrase:
-    """A perturbation: its items, and where it stands in the text."""
+    """A perturbation: its items, and its position in the text."""
 
     items: tuple[Item, ...]
     start: int
@@ -82,9 +82,9 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Part:
-    """One treatment: segments joined by 'then', and what is done beside it.
+    """One treatment: segments joined by 'then', and perturbations.
 
-    `again` is set instead where a course begins anew: on a "relapse", or when a condition is met.
+    Instead, `reinduction` is set where a course starts again: on a "relapse", or when a condition is met.
     """
 
     segments: tuple[tuple[Item, ...], ...]
@@ -96,7 +96,7 @@ class Part:
 
 @dataclass(frozen=True)
 class RelapseCriterion:
-    """Beyond this `share` of baseline a rating on `scale` is a relapse, from a time on."""
+    """A rating on `scale` above this `share` (fraction) of baseline is a relapse, from a time on."""
 
     scale: str
     share: float

@@ -1,4 +1,4 @@
-"""From a text to the terminals of the grammar: each word with its meaning among its neighbours."""
+"""Tokenisation: the terminals of the grammar in a text, each word interpreted in its context."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ketamech.dosing.lexicon import Lexicon, split_text
 LONGEST_TEXT = 20_000  # characters of several treatments together
 LONGEST_PART = 500  # characters of one of them
 MEASURED = ("NUMBER", "A", "EVERY", "OTHER", "PER", "SLASH", "ORDINAL", "NTH", "TIMES", "X", "HALF", "TO")
-COUNTED = ("UNIT", "MASS", "TIMES", "X", "PERCENT", "DOSE", "SLASH", "PER")  # what a number may belong to
+COUNTED = ("UNIT", "MASS", "TIMES", "X", "PERCENT", "DOSE", "SLASH", "PER")  # terminals that a number may belong to
 RHYTHMS = "how often, such as twice a week or every 2 weeks"
 
 
 class Word(NamedTuple):
-    """One terminal of the grammar: its value, and where it stands in the text."""
+    """One terminal of the grammar: its value, and its position in the text."""
 
     kind: str
     value: Any
@@ -26,7 +26,7 @@ class Word(NamedTuple):
 
 
 def tokenize(text: str, lexicon: Lexicon) -> list[Word]:
-    """The terminals of a text. Raises BadInput for a text that is too long, a number or a word that is ambiguous."""
+    """The terminals of a text. Raises InputError for a text that is too long, a number or a word that is ambiguous."""
     if len(text) > LONGEST_TEXT:
         raise _too_long_error(len(text), LONGEST_TEXT)
     found = _in_context(_with_meanings(text, lexicon), text)
@@ -35,7 +35,7 @@ def tokenize(text: str, lexicon: Lexicon) -> list[Word]:
 
 
 def quoted(text: str, start: int, end: int) -> str:
-    """A stretch of a text and where it begins, counted from 1."""
+    """A quotation from a text with its position, counted from 1."""
     return f"'{text[start:end]}' (character {start + 1})"
 
 
@@ -54,7 +54,7 @@ def _check_part_lengths(found: list[Word]) -> None:
 
 
 def _with_meanings(text: str, lexicon: Lexicon) -> list[Word]:
-    """Every word with the terminal that the lexicon gives it, abbreviations spelled out, fillers left out."""
+    """Every word with its terminal from the lexicon; abbreviations are expanded, fillers left out."""
     listed, found, at, current = split_text(text), [], 0, lexicon
     while at < len(listed):
         count, meaning = current.longest(listed, at) or (1, None)
@@ -76,14 +76,14 @@ def _with_meanings(text: str, lexicon: Lexicon) -> list[Word]:
 
 
 class _Context(NamedTuple):
-    """A word between its neighbours: those before it as they were decided, those after it as they stand."""
+    """A word with its neighbours: the final terminal before it, and the words after it."""
 
     word: Word
     before: str
     next: Word
     second: Word
     third: Word
-    heading: Word  # what began the list of numbers that is going on, if one is
+    heading: Word  # the word that began the current list of numbers, if there is one
 
     def in_a_list(self) -> bool:
         """Whether a comma or 'and' here joins two numbers of one list ("days 1, 4 and 8", "day 1 and day 4")."""
@@ -115,7 +115,7 @@ def _and(place: _Context) -> str:
     return "AND" if place.next.kind == "NAME" else ""
 
 
-# What a word is depends on its neighbours for these; "" means that it has no effect here.
+# Words whose terminal depends on their neighbours; "" means that the word is ignored here.
 CONTEXT_RULES: dict[str, Callable[[_Context], str]] = {
     "A": lambda place: "A" if place.next.kind == "UNIT" else "",
     "AND": _and,
@@ -152,7 +152,7 @@ def _in_context(found: list[Word], text: str) -> list[Word]:
 
 
 def _numbers(word: Word, text: str, *, many: bool) -> list[Word]:
-    """One number, or several joined by commas where `many` may stand. Raises BadInput for one with two readings."""
+    """One number, or several joined by commas where `many` are allowed. Raises InputError for an ambiguous one."""
     if isinstance(word.value, float):
         return [word]
     shown = word.value.rstrip(".") if word.value.count(".") > 1 else word.value

@@ -12,14 +12,14 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError
-from ketamech.dosing.subject import Subject
 from ketamech.exchange.external_simulators import ENGINES, Simulate
 from ketamech.exchange.omex import SCENARIO, SIMULATION, TOLERANCE, build_archive, read_archive, write_archive
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sedml import UniformTimeCourse, read_time_courses, time_courses
+from ketamech.simulation.ensemble import Subject, run_subjects
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
-from ketamech.simulation.run_subjects import run
-from ketamech.simulation.scenario import Scenario, load_scenario
+from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.scenario_reader import scenario_from_text
 from ketamech.simulation.simulate import subjects
 
@@ -125,7 +125,7 @@ class _KetaMechCurves:
     def of(cls, scenario: Scenario, model: Model, asked: Iterable[UniformTimeCourse]) -> _KetaMechCurves:
         treated = subjects(scenario, model)[0]
         times = compared_times(treated, asked)
-        return cls(treated, run(model, [treated], times, tolerance=TOLERANCE))
+        return cls(treated, run_subjects(model, [treated], times, tolerance=TOLERANCE))
 
 
 def _scales(model: Model, told: Iterable[_KetaMechCurves]) -> dict[str, float]:

@@ -29,7 +29,7 @@ from ketamech.model.stage import Stage, declare_stage, symbol
 from ketamech.model.stages import all_stages
 from ketamech.parameters import Distribution, Parameter, ParameterTable, load_parameters
 from ketamech.simulation.model import Model
-from ketamech.simulation.validation_errors import to_input_error
+from ketamech.simulation.validation_errors import FileSchema, to_input_error
 
 REPLACED_STATES = "pharmacokinetics"
 REQUIRED_PREFIXES = ("plasma.", "venous.")
@@ -58,6 +58,9 @@ class KineticsFile(BaseModel):
     amounts: str = Field("umol", description="unit of amounts of the model that doses enter: umol, mg")
     doses: dict[str, str] = Field(description="dosed state (such as pharmacokinetics.central_s) -> species id")
     outputs: dict[str, Output | float] = Field(description="outputs, such as plasma.esketamine")
+
+
+KINETICS_FILE = FileSchema("kinetics", KineticsFile, {"outputs": Output})
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def read_kinetics(path: Path) -> CustomPk:
     try:
         told = KineticsFile.model_validate(content)
     except ValidationError as problem:
-        raise to_input_error(problem.errors(), path, lines) from None
+        raise to_input_error(problem.errors(), path, lines, KINETICS_FILE) from None
     imported = import_sbml(path.parent / told.model)
     if imported.events:
         what = f"'{told.model}' has events: doses come from the scenario"

@@ -11,7 +11,7 @@ from math import isfinite
 from pathlib import Path
 
 from ketamech.core import InputError
-from ketamech.dosing.regimen import MAX_HORIZON_H
+from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.exchange.dose_inference.infer_regimen import infer_regimen
 from ketamech.exchange.omex import read_archive
 from ketamech.exchange.optional_libraries import libsedml
@@ -19,10 +19,10 @@ from ketamech.exchange.petab.read_doses import doses_of_petab
 from ketamech.exchange.sbml.ids import own_name
 from ketamech.exchange.sbml.importer import read_text
 from ketamech.exchange.sbml.read_doses import ParsedDoses, doses_of_sbml
+from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.exchange.sedml import read_time_courses
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, Species, load_species
 from ketamech.simulation.scenario import Scenario, validate
-from ketamech.simulation.scenario_yaml import scenario_yaml
 
 MODELS = (".xml", ".sbml")
 SIMULATIONS = (".sedml", ".omex")

@@ -15,16 +15,15 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError
-from ketamech.dosing.subject import Subject
 from ketamech.exchange.nonmem.write import doses_csv
 from ketamech.exchange.optional_libraries import libcombine
 from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
+from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.exchange.sedml import UniformTimeCourse, time_courses, write_sedml
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
-from ketamech.simulation.run_subjects import run
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.scenario_yaml import scenario_yaml
 from ketamech.simulation.simulate import subjects
 
 MODEL, SIMULATION, DOSES, SCENARIO, ABOUT = "model.xml", "simulation.sedml", "doses.csv", "scenario.yaml", "README.md"
@@ -85,7 +84,7 @@ def build_archive(scenario: Scenario, model: Model) -> OmexArchive:
 def expected_csv(model: Model, course: Subject, asked: UniformTimeCourse, outputs: Sequence[str]) -> str:
     """The curves of KetaMech at the times of a time course: columns time (h), then each output by its SBML id."""
     times = np.linspace(0.0, asked.end, asked.steps + 1)
-    curves = run(model, [course], times, tolerance=TOLERANCE)
+    curves = run_subjects(model, [course], times, tolerance=TOLERANCE)
     return _csv(curves, times, outputs)
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from ketamech.analysis.reference_protocols import Protocol
 from ketamech.analysis.scorecard_targets import Target
 from ketamech.core import InputError
-from ketamech.dosing.subject import Subject
 from ketamech.evidence import Evidence
 from ketamech.exchange.nonmem.write import doses_csv
 from ketamech.exchange.omex import ABOUT as README
@@ -22,13 +21,13 @@ from ketamech.exchange.omex import DIGITS, DOSES, EXPECTED, LOSSY_FEATURES, MODE
 from ketamech.exchange.petab.problem import baseline_values, formula
 from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
+from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.exchange.sedml import DAY, DISPLAY_COURSES, UniformTimeCourse, write_sedml
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.expression import names_in, value_of
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import RELATIVE_TO, Observable, TimeCourse
-from ketamech.simulation.run_subjects import run
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.scenario_yaml import scenario_yaml
 from ketamech.simulation.simulate import subjects
 
 MIN_POINTS = 3  # times
@@ -185,7 +184,7 @@ def _package(figure: PublishedFigure, person: _Person, evidence: Evidence, model
 
 
 def _curves(person: _Person, model: Model, times: np.ndarray, outputs: Iterable[str]) -> TimeCourse:
-    found = run(model, [person.course], times, tolerance=TOLERANCE)
+    found = run_subjects(model, [person.course], times, tolerance=TOLERANCE)
     return TimeCourse(times, {name: found[name].to_numpy()[0] for name in outputs}, person.rest)
 
 

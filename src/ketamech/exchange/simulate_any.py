@@ -1,4 +1,4 @@
-"""Simulation from whatever says what is given: a sentence, a scenario, a regimen, or a table of doses by ID."""
+"""Simulation of a sentence, a scenario, a regimen or a table of dose records by ID."""
 
 from __future__ import annotations
 
@@ -22,70 +22,92 @@ from ketamech.exchange.nonmem.simulate_table import (
     solve_table,
 )
 from ketamech.parameters.concentration_units import shown
+from ketamech.population.cohort import simulate_sample
+from ketamech.population.virtual_population import VirtualPatients
+from ketamech.simulation.load_scenario import is_table
 from ketamech.simulation.model import Model, load_model
-from ketamech.simulation.scenario import Scenario, is_table
+from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.simulate import as_scenario
 from ketamech.simulation.simulate import simulate as simulate_scenario
 
 OUTPUTS = ("mood.madrs", "dissociation.cadss", "venous.ketamine", "venous.norketamine", "venous.esketamine")
-MOST_VALUES = 200_000_000  # of a Dataset, 8 bytes each
+MOST_VALUES = 200_000_000  # in one Dataset, 8 bytes each
 
 
 def simulate(
     scenario: Scenario | Regimen | str | Path,
+    people: VirtualPatients | None = None,
     *,
     model: Model | None = None,
     announce: Callable[[str], None] | None = None,
     species: str | None = None,
-    perturbations: Sequence[str] = (),
-    wiring: str | None = None,
+    perturb: Sequence[str] = (),
+    variant: str | None = None,
     drug: str | None = None,
     outputs: Sequence[str] | None = None,
+    times: Sequence[float] | None = None,
 ) -> xr.Dataset:
-    """Curves of one scenario (a Scenario, a YAML file, a sentence, a Regimen as `ev` makes), or of a table of doses.
+    """Simulate a scenario (sentence, YAML file, Regimen, Scenario) or a table of dose records.
 
-    `species`, `perturbations` ("NBQX 10 mg/kg IP at -30 min") and a rival `wiring` are added to a file or a sentence.
-    Returns a Dataset with dims (patient, time), `units` and `long_name` on every variable, time in h. Of a scenario:
-    every state and output of 'treated' and, unless switched off, 'control'.
+    `people`: virtual patients, as `Population.sample` draws them, in place of the typical patient. `species`,
+    `perturb` ("NBQX 10 mg/kg IP at -30 min") and the model `variant` are added to a sentence or a file. `outputs`:
+    names such as "mood.madrs" (default: every state and output of a scenario; of people and tables, ratings and venous
+    concentrations). `times` (h, rising) replace the usual output times of a scenario. `drug` is given where a table has
+    no column DRUG. `announce` receives one line before each slow step.
 
-    A table (.csv and the like) with the columns of NONMEM: `drug` is given where no column DRUG says it; `outputs`
-    (default: ratings and venous levels) of every person at every TIME at which anyone is looked at, as it is after the
-    doses of that time, from the first to the last TIME of that person (NaN elsewhere). Each occasion of a person who is
-    reset is a patient of its own; coordinates `ID` and `occasion` say whose. One person without observations is run as
-    a scenario. `simulate_records` gives the records instead.
+    Returns a Dataset with dims (patient, time): time in h, and on every variable `units` and `long_name`. Patients are
 
-    Raises InputError for what makes no sense, SolverError if a scenario cannot be solved.
+    - of a scenario: 'treated' and, unless switched off, 'control' (same expectancy, no drug);
+    - of a scenario with `people`: their numbers;
+    - of a table (.csv and the like, columns as in NONMEM): each occasion of each ID, at every observation TIME, after
+      the doses of that time; NaN outside the first to last TIME of that ID. Coordinates `ID` and `occasion`. A single
+      ID without observations is simulated as a scenario. `simulate_records` returns records instead.
+
+    A patient that could not be solved is NaN, with the reason in the coordinate `solve_status`. Raises InputError for
+    what cannot be read or given, UnknownNameError for an output that does not exist, SolverError if nothing could be
+    solved.
     """
-    if not isinstance(scenario, str | Path) or not is_table(scenario):
-        if drug is not None or outputs is not None:
-            key = "outputs" if drug is None else "drug"
-            raise InputError(f"{key} is for a table of doses", key=key, expected="a file such as doses.csv")
-        return simulate_scenario(
-            scenario, model=model, progress=announce, species=species, perturbations=perturbations, wiring=wiring
-        )
-    for key, given in (("species", species), ("perturbations", perturbations), ("wiring", wiring)):
-        if given:
-            expected = "a column SPECIES" if key == "species" else "a sentence or a scenario file"
-            raise InputError(f"{key} is not for a table of doses", key=key, expected=expected)
     chosen = model or load_model(announce=announce)
-    table = read_doses(scenario, chosen.parameters, drug=drug)
+    if isinstance(scenario, str | Path) and is_table(scenario):
+        added = {"people": people, "species": species, "perturb": perturb, "variant": variant, "times": times}
+        for key, given in added.items():
+            if given is not None and len(given):
+                expected = "a column SPECIES" if key == "species" else "a sentence or a scenario file"
+                raise InputError(f"{key} is not for a table of doses", key=key, expected=expected)
+        return _simulate_table(scenario, chosen, drug, outputs)
+    if drug is not None:
+        raise InputError("drug is for a table of doses", key="drug", expected="a file such as doses.csv")
+    asked = as_scenario(scenario, chosen, species, perturb, variant, times)
+    if people is not None:
+        return simulate_sample(chosen, people, asked, OUTPUTS if outputs is None else outputs, times=times)
+    return select_outputs(simulate_scenario(asked, model=chosen, times=times), chosen, outputs)
+
+
+def _simulate_table(source: str | Path, model: Model, drug: str | None, outputs: Sequence[str] | None) -> xr.Dataset:
+    table = read_doses(source, model.parameters, drug=drug)
     if len(table.subjects) == 1 and not any(stay.observations for stay in table.subjects[0].occasions):
-        found = simulate_scenario(scenario_of(table, table.subjects[0], chosen.parameters), model=chosen)
-        return found if outputs is None else found[list(validate_outputs(chosen.kernel, tuple(outputs)))]
-    return curves_of(table, chosen, OUTPUTS if outputs is None else outputs)
+        scenario = scenario_of(table, table.subjects[0], model.parameters)
+        return select_outputs(simulate_scenario(scenario, model=model), model, outputs)
+    return curves_of(table, model, OUTPUTS if outputs is None else outputs)
+
+
+def select_outputs(curves: xr.Dataset, model: Model, outputs: Sequence[str] | None) -> xr.Dataset:
+    """The variables of these outputs; all for None. Raises UnknownNameError."""
+    return curves if outputs is None else curves[list(validate_outputs(model.kernel, tuple(outputs)))]
 
 
 def simulate_records(
     source: str | Path, *, model: Model | None = None, drug: str | None = None, outputs: Sequence[str] = OUTPUTS
 ) -> pd.DataFrame:
-    """A table of doses with what each person shows at each record that is looked at: see `solve_table`."""
+    """A table of dose records with the outputs of each ID at each observation record; see `solve_table`."""
     chosen = model or load_model()
     return solve_table(read_doses(source, chosen.parameters, drug=drug), chosen, outputs)
 
 
 def curves_of(table: DoseTable, model: Model, outputs: Sequence[str]) -> xr.Dataset:
-    """Outputs of every occasion at every TIME of the table, dims (patient, time): see `simulate`.
+    """Outputs of every occasion at every TIME of the table, dims (patient, time); see `simulate`.
 
-    Raises InputError for a table in which nothing is looked at, or with too many times for one Dataset.
+    Raises InputError for a table without observations, or with too many times for one Dataset.
     """
     names = validate_outputs(model.kernel, tuple(outputs))
     stays = observed_occasions(table)
@@ -104,7 +126,7 @@ def curves_of(table: DoseTable, model: Model, outputs: Sequence[str]) -> xr.Data
 
 
 def _labels(table: DoseTable) -> list[tuple[str, str, int]]:
-    """Label, ID and number of every occasion in which somebody is looked at."""
+    """Label, ID and number of every occasion with observations."""
     found = []
     for subject in table.subjects:
         for number, stay in enumerate(subject.occasions, 1):
@@ -140,7 +162,7 @@ def _dataset(
 
 
 def shown_records(found: pd.DataFrame, model: Model) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Records as a person reads them, levels in ng/mL, and the unit of every column that has one."""
+    """Records with concentrations in ng/mL, and the unit of every column that has one."""
     units = {"TIME": "h"}
     table = found.copy()
     for name in (column for column in found.columns if column in model.layout.units):

@@ -41,7 +41,7 @@ _COMMON_UNITS = (
 
 
 def load_parameters(directory: str | Path | None = None, evidence: Evidence | None = None) -> ParameterTable:
-    """Read every CSV table of a folder (default: the shipped ones, read once), sources checked against `evidence`.
+    """Read every CSV table of a folder, or one CSV file (default: the shipped tables, read once); sources are checked.
 
     Raises InputError naming file, line and column of the first invalid cell.
     """
@@ -55,10 +55,10 @@ def _shipped() -> ParameterTable:
     return _read(DIRECTORY, load_evidence())
 
 
-def _read(folder: Path, known: Evidence) -> ParameterTable:
-    files = sorted(folder.glob("*.csv"))
+def _read(place: Path, known: Evidence) -> ParameterTable:
+    files = [place] if place.is_file() else sorted(place.glob("*.csv"))
     if not files:
-        raise InputError("no parameter tables here", file=folder, expected="CSV files, one per stage")
+        raise InputError("no parameter tables here", file=place, expected="CSV files, one per stage")
     found: dict[str, Parameter] = {}
     for row in (row for file in files for row in read_table(file, COLUMNS)):
         parameter = parameter_of(row, known, _name(row))

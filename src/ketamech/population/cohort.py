@@ -1,11 +1,12 @@
-"""Many patients on one treatment: drawn, dosed by their own bodies, solved, and handed on in chunks.
+"""Cohorts: virtual patients on one treatment, drawn, dosed and solved in chunks.
 
-Patient i is the same person with the same doses missed whatever the size of the cohort, the chunks or the number of
-threads, and his numbers are the same bits.
+Patient i has the same parameters, missed doses and results (bit-identical) for any size of the cohort or of its chunks
+and any number of threads.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,28 +17,28 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ketamech.core import InputError
+from ketamech.core import InputError, SolverError
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.execution import ClusterProtocol
 from ketamech.dosing.regimen import Regimen
 from ketamech.engine.solve import TOLERANCE, validate_outputs, validate_times
 from ketamech.population.parameter_sampling import draw_parameters
 from ketamech.population.random_streams import patient_streams
+from ketamech.population.virtual_population import VirtualPatients
 from ketamech.simulation.dataset_codec import decode, encode
-from ketamech.simulation.ensemble import Ensemble
-from ketamech.simulation.event_table import event_table
+from ketamech.simulation.ensemble import OK, Ensemble, Trajectories
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.scenario_ensemble import ensemble_of_scenario
-
-__all__ = ["CHUNK", "Cohort", "adherence", "event_table"]
+from ketamech.simulation.simulate import scenario_attributes, subjects, times_of_scenario
 
 CHUNK, CHUNK_BYTES = 4096, 2**27
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """What is asked of a cohort: `times` (h), `outputs` by name, what varies between patients, how carefully."""
+    """A cohort: `times` (h), names of `outputs`, parameters or stages that `vary` between patients, solver settings."""
 
     model: Model
     scenario: Scenario
@@ -67,17 +68,17 @@ class Cohort:
 
     @property
     def chunk_size(self) -> int:
-        """Patients in a chunk: `chunk`, or as many as leave memory flat when many outputs at many times are kept."""
+        """Patients in a chunk: `chunk`, or fewer so that the results of a chunk fit into CHUNK_BYTES."""
         return max(1, min(self.chunk, CHUNK_BYTES // (8 * len(self.outputs) * len(self.times))))
 
     @property
     def dosing_horizon(self) -> float:
-        """How long doses are given (h): as long as is looked."""
+        """Time (h) before which doses are given: the horizon or the last output time."""
         return max(self.scenario.horizon, float(np.max(self.times)))
 
     @property
     def result_bytes(self) -> int:
-        """Bytes of the results."""
+        """Size of the results in bytes."""
         return 8 * self.patients * (len(self.outputs) * len(self.times) + 2)
 
     @property
@@ -91,41 +92,42 @@ class Cohort:
         chunk_starts: Sequence[int] | None = None,
         cluster: ClusterProtocol | None = None,
     ) -> Iterator[xr.Dataset]:
-        """Datasets with dims (patient, time) beginning with `firsts` (all), in that order unless done on a cluster.
+        """Datasets with dims (patient, time) of the chunks at `chunk_starts` (default: all).
 
-        `progress` is told how many patients have been begun. They are solved on a `cluster`, or here while the next
-        patients are drawn. A failed patient is NaN with the reason in `solve_status`.
+        They come in that order unless computed on a `cluster`. `progress` is called with the number of patients
+        started. Without a cluster, one chunk is solved while the next is drawn. A failed patient is NaN with the reason
+        in `solve_status`.
         """
-        asked = list(self.chunk_starts if chunk_starts is None else chunk_starts)
-        if not asked:
+        starts = list(self.chunk_starts if chunk_starts is None else chunk_starts)
+        if not starts:
             return
         if cluster:
-            for done, (_, arrays) in enumerate(cluster.map(self.chunk_at, asked)):
+            for done, (_, arrays) in enumerate(cluster.map(self.chunk_at, starts)):
                 yield decode(arrays)
                 if progress:
-                    progress(self.patients - (len(asked) - done - 1) * self.chunk_size)
+                    progress(self.patients - (len(starts) - done - 1) * self.chunk_size)
             return
         with ThreadPoolExecutor(1) as ahead:
-            following = ahead.submit(self._draw_chunk, self._chunk_ids(asked[0]))
-            for first, after in zip_longest(asked, asked[1:]):
+            following = ahead.submit(self._draw_chunk, self._chunk_ids(starts[0]))
+            for first, after in zip_longest(starts, starts[1:]):
                 people = following.result()
                 if after is not None:
                     following = ahead.submit(self._draw_chunk, self._chunk_ids(after))
                 yield self._solve_chunk(people, partial(_progress, progress, first) if progress else None)
 
     def chunk_at(self, first: int) -> Arrays:
-        """The chunk that begins with a patient, packed."""
+        """The chunk that begins with patient `first`, encoded as arrays."""
         return encode(self.solve_patients(self._chunk_ids(first)))
 
     def solve_patients(self, patient_ids: Sequence[int], progress: Callable[[int], None] | None = None) -> xr.Dataset:
-        """Any patients of the cohort, by number."""
+        """Dataset with dims (patient, time) of some patients of the cohort, by number."""
         return self._solve_chunk(self._draw_chunk(patient_ids), progress)
 
     def _chunk_ids(self, first: int) -> Sequence[int]:
         return range(first, min(first + self.chunk_size, self.patients))
 
     def _draw_chunk(self, patient_ids: Sequence[int]) -> tuple[Sequence[int], Ensemble]:
-        """Who they are and what each is given: what enters their equations, and what only decides on doses."""
+        """The ensemble of some patients: parameters of the equations, and parameters that only determine doses."""
         layout, table = self.model.layout, self.model.parameters.with_values(dict(self.scenario.values))
         doses = tuple(name for name in table if name not in set(layout.parameter_names))
         how: dict[str, Any] = {"replicate": self.replicate, "vary": self.vary}
@@ -144,12 +146,12 @@ class Cohort:
         )
 
     def _solve_chunk(self, drawn: tuple[Sequence[int], Ensemble], progress: Callable[[int], None] | None) -> xr.Dataset:
-        who, patients = drawn
-        found = patients.solve(
+        patient_ids, ensemble = drawn
+        found = ensemble.solve(
             self.times, self.outputs, tolerance=self.tolerance, threads=self.threads, device=self.device,
             progress=progress,
         )  # fmt: skip
-        return found.dataset(who)
+        return found.dataset(patient_ids)
 
 
 def _progress(progress: Callable[[int], None], before: int, here: int) -> None:
@@ -159,9 +161,9 @@ def _progress(progress: Callable[[int], None], before: int, here: int) -> None:
 def adherence(
     regimen: Regimen, horizon: float, seed: int, patient_ids: Sequence[int], replicate: int
 ) -> dict[tuple[int, int], np.ndarray]:
-    """{(treatment, dose): 1 where a patient takes it, 0 where not} for treatments of which doses may be missed.
+    """{(treatment index, dose index): 1 where a patient takes the dose, else 0 [patient]}, where doses may be missed.
 
-    Looking longer changes no dose that was there before, nor does another treatment.
+    The doses before `horizon` (h) do not depend on it, nor on other treatments.
     """
     found: dict[tuple[int, int], np.ndarray] = {}
     for i, treatment in enumerate(regimen.treatments):
@@ -171,3 +173,45 @@ def adherence(
             took = np.array([chance.random(count) for chance in chances]) >= treatment.miss_probability
             found |= {(i, k): took[:, k].astype(float) for k in range(count)}
     return found
+
+
+def simulate_sample(
+    model: Model, patients: VirtualPatients, scenario: Scenario, outputs: Sequence[str], *,
+    times: Sequence[float] | None = None, threads: int | None = None,
+) -> xr.Dataset:  # fmt: skip
+    """Curves of `outputs` of virtual patients on a scenario at `times` (h; default: as for the typical patient).
+
+    Values that the scenario sets replace those of the patients. No dose is missed by chance. Returns a Dataset with
+    dims (patient, time); a patient that could not be solved is NaN, with the reason in `solve_status`. Raises
+    UnknownNameError for an output that does not exist, InputError for an empty sample, SolverError if no patient could
+    be solved.
+    """
+    if not len(patients):
+        raise InputError("the sample is empty", key="people", expected="at least one patient")
+    grid = times_of_scenario(scenario, subjects(scenario, model)[0]) if times is None else np.array(times, dtype=float)
+    found = _solve_sample(model, patients, scenario, grid, outputs, scenario.horizon, threads or os.cpu_count() or 1)
+    if (found.reasons != OK).all():
+        raise SolverError(f"no patient could be solved: {found.reasons[0]}")
+    return found.dataset(patients.patient_ids.tolist()).assign_attrs(scenario_attributes(scenario))
+
+
+def simulate_patients(
+    model: Model, people: VirtualPatients, sentence: str, wanted: Sequence[tuple[str, float]]
+) -> list[np.ndarray]:
+    """Values [patient] of virtual patients on a regimen for each (output, hour); NaN where a solve failed."""
+    names = tuple(dict.fromkeys(name for name, _ in wanted))
+    times = np.array(sorted({0.0, *(hour for _, hour in wanted)}))
+    scenario = load_scenario(sentence, model.parameters)
+    found = _solve_sample(model, people, scenario, times, names, float(times[-1]) + 1.0, 1)
+    return [found.of(name)[:, int(np.searchsorted(times, hour))] for name, hour in wanted]
+
+
+def _solve_sample(
+    model: Model, patients: VirtualPatients, scenario: Scenario, times: np.ndarray, outputs: Sequence[str],
+    until: float, threads: int,
+) -> Trajectories:  # fmt: skip
+    """Curves at `times` (h) of patients who receive the doses before `until` (h)."""
+    names = validate_outputs(model.kernel, tuple(outputs))
+    values = {name: column for name, column in patients.values.items() if name not in scenario.values}
+    ensemble = ensemble_of_scenario(model, scenario, values, len(patients), until)
+    return ensemble.solve(times, names, threads=threads)

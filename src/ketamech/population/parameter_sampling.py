@@ -1,8 +1,7 @@
-"""Draws of parameter values from the spreads of their rows.
+"""Random draws of parameter values from the spreads of their rows.
 
-The spread column says how uncertain or variable a value is; it does not yet tell difference between persons from
-ignorance of the average, and rows are drawn independently. A draw is therefore a plausible person under plausible
-parameters, wider than any real clinic.
+The spread of a row is uncertainty or variability; it does not separate differences between patients from uncertainty of
+the mean, and rows are drawn independently. Draws therefore vary more than a real group of patients.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ def draw_parameters(
     vary: Sequence[str] | None = None,
     block: int = 0,
 ) -> np.ndarray:
-    """Values [patient, name] in canonical units; patient i is the same whoever else is drawn.
+    """Values [patient, name] in canonical units; the values of a patient do not depend on the other patients.
 
-    Each list of names has its `block` of the patient's stream; lists drawn from one block are not independent.
+    Each list of names has its own `block` of the stream of a patient; lists of one block are not independent.
 
     `vary` names or stages whose values are drawn (default: all that have a spread); the others keep the table's value.
-    A value keeps the sign of its row: a normal draw on the other side of 0 is drawn again from the patient's stream. A
-    value that a scenario sets is the middle of its normal or lognormal spread; in place of a uniform one it stays.
-    Raises UnknownName for a name in `vary` that is no parameter or stage.
+    A value keeps the sign of its row: a normal draw on the other side of 0 is drawn again from the stream of the
+    patient. A value that a scenario sets is the centre of its normal or lognormal spread; with a uniform spread it is
+    not varied. Raises UnknownNameError for a name in `vary` that is not a parameter or stage.
     """
     rows = [parameters[name] for name in names]
     chosen = _checked(vary, parameters)
@@ -61,12 +60,12 @@ def _checked(vary: Sequence[str] | None, parameters: ParameterTable) -> tuple[st
 
 def _varies(row: Parameter, vary: tuple[str, ...] | None) -> bool:
     chosen = vary is None or row.name in vary or row.name.split(".")[0] in vary
-    kept = row.spread.kind == "fixed" or (row.status == "set" and row.spread.kind == "uniform")
-    return chosen and not kept
+    is_fixed = row.spread.kind == "fixed" or (row.status == "set" and row.spread.kind == "uniform")
+    return chosen and not is_fixed
 
 
 class _ParameterSampler:
-    """The spreads of a list of rows as arrays: one standard number a row makes one value a row."""
+    """The spreads of a list of rows as arrays, which convert standard random numbers into values."""
 
     def __init__(self, rows: Sequence[Parameter], varied: np.ndarray) -> None:
         self.rows = rows
@@ -80,7 +79,7 @@ class _ParameterSampler:
         self.signed = np.flatnonzero(self.normal & (self.usual != 0))
 
     def standard_numbers(self, generator: np.random.Generator) -> np.ndarray:
-        """A standard number for every row, varied or not, so that varying one more changes no other; redraws last."""
+        """A standard number for every row, varied or not, so that varying another row changes none."""
         numbers, even = generator.standard_normal(len(self.rows)), generator.random(len(self.rows))
         numbers[self.uniform] = even[self.uniform]
         signed = self.usual[self.signed]
@@ -95,7 +94,7 @@ class _ParameterSampler:
                 return number
         row = self.rows[i]
         raise InputError(
-            f"the spread of {row.name} hardly ever keeps its sign", file=row.file, line=row.line, key="spread"
+            f"the spread of {row.name} almost never keeps its sign", file=row.file, line=row.line, key="spread"
         )
 
     def values(self, numbers: np.ndarray) -> np.ndarray:

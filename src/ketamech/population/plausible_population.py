@@ -1,7 +1,8 @@
-"""Plausible persons, and weights that make a drawn crowd look like a target population.
+"""Selection of plausible patients, and weights that match a virtual population to a target population.
 
-Selection keeps persons whose simulated outputs lie within published bounds (Allen, Rieger and Musante 2016, CPT
-Pharmacometrics Syst Pharmacol 5:140). Weights come from raking: each target in turn is met by scaling, until all are.
+Selection keeps patients whose simulated outputs lie within published bounds (Allen, Rieger and Musante 2016, CPT
+Pharmacometrics Syst Pharmacol 5:140). Weights come from raking: weights are scaled to each target in turn until all are
+met.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ MAX_ROUNDS, CONVERGENCE = 500, 1e-9
 
 
 def select_plausible(outputs: Mapping[str, np.ndarray], bounds: Mapping[str, tuple[float, float]]) -> np.ndarray:
-    """Mask [patient] of those all of whose `outputs` lie within `bounds`; NaN is not plausible."""
+    """Mask [patient] of patients whose `outputs` {name: [patient]} all lie within `bounds`; NaN is not plausible."""
     masks = [(outputs[name] >= low) & (outputs[name] <= high) for name, (low, high) in bounds.items()]
     return np.all(masks, axis=0)
 
 
 def prevalence_weights(groups: Mapping[str, np.ndarray], targets: Mapping[str, Mapping[object, float]]) -> np.ndarray:
-    """Weights [patient], mean 1, with which each grouping has the target shares; `groups` [patient] by name.
+    """Weights [patient], mean 1, with which each of `groups` {name: [patient]} has the target proportions.
 
-    Raises BadInput when shares do not add up to 1 or a group that is wanted has nobody in it.
+    Raises InputError if proportions do not add up to 1 or a target group has no patient.
     """
     weights = np.ones(len(next(iter(groups.values()))))
     _check(groups, targets)
@@ -40,7 +41,7 @@ def prevalence_weights(groups: Mapping[str, np.ndarray], targets: Mapping[str, M
 
 
 def effective_size(weights: np.ndarray) -> float:
-    """Kish's effective sample size: how many unweighted persons would know as much."""
+    """Kish's effective sample size: the number of unweighted patients with the same information."""
     return float(weights.sum() ** 2 / np.sum(weights**2))
 
 
@@ -54,5 +55,5 @@ def _check(groups: Mapping[str, np.ndarray], targets: Mapping[str, Mapping[objec
         for member, share in shares.items():
             if share and not np.any(groups[name] == member):
                 raise InputError(
-                    f"nobody drawn has '{name}' = {member}", key=name, expected="more persons, or another target"
+                    f"no patient drawn has '{name}' = {member}", key=name, expected="more patients, or another target"
                 )

@@ -1,4 +1,4 @@
-"""The tables virtual people are drawn from, and the distributions written in them as words.
+"""The tables from which virtual patients are drawn, and the distributions in them, which are written as text.
 
 "normal 33 5 in 20 56" is a mean and an SD before the bounds cut the tails off, "lognormal 78 0.2" a median and the SD
 of the logarithm, "uniform 0 1", "bernoulli 0.4", "binomial 2 0.25" (count), "fixed 0", "mixture 0.6 lognormal 1.4 0.2 |
@@ -36,14 +36,14 @@ class MixtureComponent:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Lowest and highest value; of a uniform part its two numbers where they are not names."""
+        """Lowest and highest value; for a uniform distribution its two numbers where they are not names."""
         if self.kind != "uniform":
             return self.low, self.high
         low, high = self.numbers
         return (low if isinstance(low, float) else -inf), (high if isinstance(high, float) else inf)
 
     def quantile(self, u: np.ndarray, value: Value) -> np.ndarray:
-        """The value [patient] below which a share `u` of people lies."""
+        """Quantiles [patient] of probabilities `u` [patient]; `value` looks up a parameter by name."""
         from scipy.special import ndtr, ndtri
 
         a, b = (*(value(n) if isinstance(n, str) else n for n in self.numbers), 0.0)[:2]
@@ -66,7 +66,7 @@ class MixtureComponent:
 
 @dataclass(frozen=True)
 class MarginalDistribution:
-    """How one variable is distributed: a part, or two of which the first has a `share`; `factor` to canonical units."""
+    """Distribution of one variable: one part, or two with the `share` of the first; `factor` to canonical units."""
 
     parts: tuple[MixtureComponent, ...]
     share: float | str = 1.0
@@ -74,7 +74,7 @@ class MarginalDistribution:
 
     @property
     def fixed(self) -> bool:
-        """Whether everybody has the same value."""
+        """Whether all patients have the same value."""
         return len(self.parts) == 1 and self.parts[0].kind == "fixed"
 
     @property
@@ -84,12 +84,12 @@ class MarginalDistribution:
         return self.factor * min(lows), self.factor * max(highs)
 
     def quantile(self, u: np.ndarray, value: Value) -> np.ndarray:
-        """Canonical values [patient] of ranks `u` in (0, 1)."""
+        """Values [patient], canonical units, of probabilities `u` [patient] in (0, 1)."""
         if len(self.parts) == 1:
             return self.factor * self.parts[0].quantile(u, value)
         share = value(self.share) if isinstance(self.share, str) else self.share
         share = min(max(share, 1e-9), 1 - 1e-9)
-        upper = u > 1 - share  # the first part is the upper one, so that ranks keep their order
+        upper = u > 1 - share  # the first part is the upper one, so that the order of ranks is preserved
         first = self.parts[0].quantile(np.where(upper, (u - 1 + share) / share, 0.5), value)
         second = self.parts[1].quantile(np.where(upper, 0.5, u / (1 - share)), value)
         return self.factor * np.where(upper, first, second)
@@ -97,7 +97,7 @@ class MarginalDistribution:
 
 @dataclass(frozen=True)
 class Variability:
-    """How much a parameter differs between persons and between occasions: SD of the logarithm."""
+    """Variability of a parameter between patients and between occasions: SD of the logarithm."""
 
     parameter: str
     person: float
@@ -106,9 +106,10 @@ class Variability:
 
 @dataclass(frozen=True)
 class PeopleTables:
-    """Everything in data/people: `marginals` {population: {variable: Marginal}}, effects, spreads, correlations.
+    """The tables of data/people: `marginals` {population: {variable: distribution}}, covariate effects, variabilities.
 
-    `settings` {parameter: SD of the logarithm} says how much the average of a trial differs from that of another.
+    `correlations` {(variable, variable): rho}; `study_effects` {parameter: SD of the logarithm of its mean between
+    studies}.
     """
 
     marginals: Mapping[str, Mapping[str, MarginalDistribution]]
@@ -119,14 +120,14 @@ class PeopleTables:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """All that is drawn, in the order in which numbers are taken from a person's stream."""
+        """All variables, in the order in which their numbers are drawn from the stream of a patient."""
         named = {name for known in self.marginals.values() for name in known}
         return (*sorted(named), *(row.parameter for row in self.between))
 
 
 @cache
 def load_tables(folder: Path = DIRECTORY) -> PeopleTables:
-    """Read and check the tables. Raises BadInput with file, line and column."""
+    """Read and check the tables. Raises InputError with file, line and column."""
     columns = ("population", "variable", "distribution", "unit", "status", "evidence", "why")
     marginals: dict[str, dict[str, MarginalDistribution]] = {}
     for row in read_table(folder / "populations.csv", columns):
@@ -146,12 +147,12 @@ def load_tables(folder: Path = DIRECTORY) -> PeopleTables:
         for column in ("a", "b"):
             if row[column] not in made.variables:
                 near = closest_match(row[column], made.variables)
-                raise row.error(column, f"nothing called '{row[column]}' is drawn", expected="a variable", near=near)
+                raise row.error(column, f"there is no variable '{row[column]}'", expected="a variable", near=near)
     return made
 
 
 def marginal(words: str, factor: float = 1.0) -> MarginalDistribution:
-    """A distribution from its words. Raises BadInput."""
+    """A distribution from its text. Raises InputError."""
     if not words.startswith("mixture"):
         return MarginalDistribution((_part(words),), factor=factor)
     share, _, rest = words.removeprefix("mixture").strip().partition(" ")
@@ -180,7 +181,7 @@ def _part(text: str) -> MixtureComponent:
     kind, *numbers = words.split() or [""]
     if kind not in NUMBERS:
         raise InputError(
-            f"'{kind}' is no distribution", expected=", ".join(NUMBERS), nearest=closest_match(kind, NUMBERS)
+            f"'{kind}' is not a distribution", expected=", ".join(NUMBERS), nearest=closest_match(kind, NUMBERS)
         )
     if len(numbers) != NUMBERS[kind]:
         raise InputError(f"'{text.strip()}' has {len(numbers)} numbers", expected=f"{kind} takes {NUMBERS[kind]}")
@@ -196,7 +197,7 @@ def _bounds(text: str) -> tuple[float, float]:
     try:
         low, high = (float(word) for word in text.split())
     except ValueError:
-        what = f"'in {text}' does not say between which two numbers"
+        what = f"'in {text}' does not name two bounds"
         raise InputError(what, expected="in LOW HIGH", type_this="normal 33 5 in 20 56") from None
     return low, high
 
@@ -213,7 +214,7 @@ def _check_distribution(kind: str, numbers: tuple[float | str, ...], low: float,
         impossible = edges[1] < middle - 6 * width or edges[0] > middle + 6 * width
     if impossible:
         raise InputError(
-            f"no one can be drawn from '{text.strip()}'", expected="a possible range: normal 33 5 in 20 56"
+            f"the distribution '{text.strip()}' is impossible", expected="a possible range: normal 33 5 in 20 56"
         )
 
 
@@ -228,7 +229,7 @@ def _between(row: CsvRow) -> Variability:
     sizes = [row.number(column) for column in ("between_person", "between_occasion")]
     for column, size in zip(("between_person", "between_occasion"), sizes, strict=True):
         if not 0 <= size <= 2:
-            raise row.error(column, f"{size:g} is no spread between people", expected="0 to 2, SD of the logarithm")
+            raise row.error(column, f"{size:g} is not a valid variability", expected="0 to 2, SD of the logarithm")
     return Variability(row.required("parameter", "a parameter"), *sizes)
 
 
@@ -239,7 +240,9 @@ def _study_effects(file: Path) -> dict[str, float]:
         size = row.number("between_trials")
         if not 0 <= size <= 1:
             raise row.error(
-                "between_trials", f"{size:g} is no spread of trials", expected="0 to 1, SD of the logarithm"
+                "between_trials",
+                f"{size:g} is not a valid variability",
+                expected="0 to 1, SD of the logarithm",
             )
         found[row.required("parameter", "a parameter")] = size
     return found
@@ -248,7 +251,7 @@ def _study_effects(file: Path) -> dict[str, float]:
 def _rho(row: CsvRow) -> float:
     rho = row.number("rho")
     if not -1 < rho < 1:
-        raise row.error("rho", f"{rho:g} is no correlation", expected="between -1 and 1")
+        raise row.error("rho", f"{rho:g} is not a correlation", expected="between -1 and 1")
     return rho
 
 

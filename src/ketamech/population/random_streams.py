@@ -1,8 +1,8 @@
-"""Random numbers that belong to a patient: the same whoever else is drawn, in whatever order, by whatever worker.
+"""Random streams of patients, which do not depend on the other patients, their order, or the worker.
 
 NumPy's Philox (4x64, 10 rounds; Salmon and others, SC 2011) is a function of a key and a counter. The key is (seed,
 replicate); the counter starts at (0, block, stream, patient), and only its first word counts up as numbers are drawn.
-A block other than 0 is a fresh stretch of a stream, so that needing more numbers for one thing shifts no other.
+Each block is a separate part of a stream, so that drawing more numbers for one purpose shifts no others.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ STREAMS = (
     "trial",
     "scores",
     "steps",
-    "setting",
-)  # add at the end: a stream's number is part of every draw
+    "study_effects",
+)  # append only: the index of a stream determines its numbers
 _WORD = 2**64
 
 
 def patient_streams(
     seed: int, patients: Iterable[int], stream: str, *, replicate: int = 0, block: int = 0
 ) -> Iterator[np.random.Generator]:
-    """A generator for each patient in turn; each is good until the next is asked for.
+    """A generator for each patient in turn, which is valid until the next one is requested.
 
-    Raises BadInput for a seed, replicate or patient that is not a whole number from 0 to 2^64 - 1.
+    Raises InputError for a seed, replicate or patient that is not an integer from 0 to 2^64 - 1.
     """
     key = np.array([_uint64(seed, "seed"), _uint64(replicate, "replicate")], dtype=np.uint64)
     source = np.random.Philox(key=key)
@@ -44,5 +44,5 @@ def patient_streams(
 
 def _uint64(number: int, what: str) -> int:
     if int(number) != number or not 0 <= number < _WORD:
-        raise InputError(f"{what} {number}", key=what, expected="a whole number from 0 on")
+        raise InputError(f"{what} {number}", key=what, expected="a whole number of 0 or more")
     return int(number)

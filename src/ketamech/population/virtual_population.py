@@ -1,9 +1,9 @@
-"""Virtual people: who they are, how they differ, and what goes with what.
+"""Virtual populations: distributions of covariates and parameters, their correlations, and draws of patients.
 
-Two levels. What is true of everybody (a replicate: one set of population values) comes in as `base`; a replicate other
-than 0 is also a setting of its own, whose average differs (who is enrolled, how hopeful the place is). A person differs
-from that by his covariates, by their effects, and by spread between persons, all drawn from his own stream through a
-Gaussian copula. Person i is the same in any cohort, and in another population differs only where that population does.
+There are two levels of variability. Population values of a replicate (`base`) apply to all its patients; a replicate
+other than 0 also has study effects, by which its means differ. A patient differs from these by covariates, their
+effects, and variability between patients, all drawn from the stream of the patient through a Gaussian copula. Patient i
+is the same in any cohort, and differs between populations only where their distributions do.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ COVARIATE = "covariate."
 
 @dataclass(frozen=True)
 class VirtualPatients:
-    """Some persons: `who` (their numbers), `values` {parameter: [patient], canonical units}, and other `covariates`."""
+    """Drawn patients: `patient_ids`, `values` {parameter: [patient], canonical units}, and other `covariates`."""
 
     patient_ids: np.ndarray
     values: Mapping[str, np.ndarray]
@@ -45,7 +45,7 @@ class VirtualPatients:
         return len(self.patient_ids)
 
     def subset(self, index: np.ndarray) -> VirtualPatients:
-        """Some of them, by place or mask."""
+        """Some of the patients, by index or mask."""
         values = {name: numbers[index] for name, numbers in self.values.items()}
         return replace(
             self,
@@ -55,7 +55,7 @@ class VirtualPatients:
         )
 
     def table(self) -> pd.DataFrame:
-        """One line a person, in the units of the parameter tables."""
+        """One row for each patient, in the units of the parameter tables."""
         import pandas as pd
 
         known = {n.removeprefix(COVARIATE): v for n, v in self.covariates.items()}
@@ -65,10 +65,10 @@ class VirtualPatients:
 
 @dataclass(frozen=True)
 class Population:
-    """A kind of people: every variable with its distribution, and the tables around it.
+    """A population: every variable with its distribution, and the tables of effects and correlations.
 
-    `stated` names the variables whose distribution a user gave: covariates do not act on these, so that what is drawn
-    has the mean and the bounds that were asked for.
+    `user_defined` are the variables whose distribution the user gave: covariates do not act on these, so that the draws
+    have the requested mean and bounds.
     """
 
     name: str
@@ -77,19 +77,19 @@ class Population:
     user_defined: frozenset[str] = frozenset()
 
     def with_marginals(self, words: Mapping[str, str], parameters: ParameterTable) -> Population:
-        """The same people with some variables distributed otherwise, e.g. {"person.age": "normal 70 4 in 65 85"}.
+        """The population with other distributions of some variables, e.g. {"person.age": "normal 70 4 in 65 85"}.
 
-        Raises UnknownName for a variable that people do not have and BadInput for words that are no distribution.
+        Raises UnknownNameError for an unknown variable and InputError for a text that is not a distribution.
         """
-        known, stated = {**self.marginals}, []
+        known, user_defined = {**self.marginals}, []
         for name, text in words.items():
             full = name if "." in name else f"person.{name}"
             if full not in self.tables.variables and full not in parameters:
                 near = closest_match(full, [*self.tables.variables, *parameters])
-                raise UnknownNameError(f"people have no '{name}'", key=name, nearest=near)
+                raise UnknownNameError(f"there is no variable '{name}' in a population", key=name, nearest=near)
             known[full] = marginal(str(text), 1.0 if full.startswith(COVARIATE) else _factor(parameters, full))
-            stated.append(full)
-        return replace(self, marginals=known, stated=self.user_defined.union(stated))
+            user_defined.append(full)
+        return replace(self, marginals=known, user_defined=self.user_defined.union(user_defined))
 
     def draw(
         self,
@@ -100,13 +100,16 @@ class Population:
         replicate: int = 0,
         base: Mapping[str, float] | None = None,
     ) -> VirtualPatients:
-        """The persons with these numbers. `base` holds population values (canonical) that differ from the tables'."""
-        given = dict(base or {})
+        """The patients with these numbers.
+
+        `base` {parameter: population value, canonical units} differs from the tables. Raises UnknownNameError.
+        """
+        population_values = dict(base or {})
 
         def value(name: str) -> float:
-            if name not in given and name not in parameters:
+            if name not in population_values and name not in parameters:
                 raise UnknownNameError(f"there is no parameter '{name}'", nearest=closest_match(name, parameters))
-            return given.get(name, parameters[name].canonical)
+            return population_values.get(name, parameters[name].canonical)
 
         z = self._correlated(seed, patients, replicate)
         ranks = {name: _uniform(z[name]) for name in self.marginals}
@@ -127,17 +130,17 @@ class Population:
         return VirtualPatients(np.asarray(patients), _clip_to_bounds(values), others, parameters)
 
     def study_effects(self, seed: int, replicate: int) -> dict[str, float]:
-        """Factors by which the average of a replicate differs; none for replicate 0, the typical setting."""
+        """Factors {parameter: factor} by which the means of a replicate differ; none for replicate 0."""
         if not replicate:
             return {}
-        (chance,) = patient_streams(seed, [0], "setting", replicate=replicate)
+        (chance,) = patient_streams(seed, [0], "study_effects", replicate=replicate)
         sizes = self.tables.study_effects
         return dict(
             zip(sizes, np.exp(np.array(list(sizes.values())) * chance.standard_normal(len(sizes))), strict=True)
         )
 
     def _within_bounds(self, name: str, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """Moved values, but nobody further out than the distribution allows; what is fixed does not move."""
+        """Values `after` an effect, clipped to the bounds of the distribution; a fixed variable keeps `before`."""
         if name not in self.marginals:
             return after
         if self.marginals[name].fixed:
@@ -148,7 +151,7 @@ class Population:
     def occasion_factors(
         self, name: str, seed: int, patients: Sequence[int] | np.ndarray, count: int, *, replicate: int = 0
     ) -> np.ndarray:
-        """Factors [patient, occasion] by which a parameter differs from a person's own value at each dose."""
+        """Factors [patient, occasion] by which a parameter differs from the patient's own value at each dose."""
         spread = {row.parameter: row.occasion for row in self.tables.between}.get(name, 0.0)
         if not spread or not count:
             return np.ones((len(patients), count))
@@ -161,7 +164,7 @@ class Population:
 
     @cached_property
     def _factors(self) -> dict[str, list[tuple[str, float]]]:
-        """Each correlated variable as a sum of independent numbers: rows of the Cholesky factor."""
+        """Each correlated variable as a weighted sum of independent ones: rows of the Cholesky factor."""
         names = [n for n in self.tables.variables if any(n in pair for pair in self.tables.correlations)]
         matrix = np.eye(len(names))
         for (a, b), rho in self.tables.correlations.items():
@@ -184,13 +187,13 @@ class Population:
             ]
         ).reshape(len(patients), len(names))
         plain = {name: raw[:, i] for i, name in enumerate(names)}
-        for name, row in self._factors.items():  # term by term, so that nobody depends on who else is drawn
+        for name, row in self._factors.items():  # term by term, so that sums do not depend on the batch
             plain[name] = np.sum([weight * raw[:, names.index(other)] for other, weight in row], axis=0)
         return plain
 
 
 def load_population(name: str = "trd", tables: PeopleTables | None = None) -> Population:
-    """The people of one name in data/people/populations.csv. Raises UnknownName."""
+    """A population of data/people/populations.csv. Raises UnknownNameError."""
     known = load_tables() if tables is None else tables
     if name not in known.marginals:
         raise UnknownNameError(
@@ -209,7 +212,7 @@ def _uniform(z: np.ndarray) -> np.ndarray:
 
 
 def _clip_to_bounds(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """A share absorbed is no more than all of it."""
+    """Values with absorbed fractions limited to 1."""
     return {n: np.minimum(v, 1.0) if n.endswith(("_fraction", "_fraction_first")) else v for n, v in values.items()}
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
+
 from ketamech.core import InputError
 from ketamech.core.atomic_files import read_json
 from ketamech.evidence import Evidence, Reference, load_evidence
@@ -54,21 +56,27 @@ def _entry(paper: Reference, behind: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def cite(run: Path | str, *, bibtex: bool = False) -> str:
-    """The papers whose numbers stand behind results, one a line, or as BibTeX.
+def cite(run: xr.Dataset | Path | str, *, bibtex: bool = False) -> str:
+    """The papers whose values a run used, one per line, or as BibTeX.
 
-    `run` is a folder of results or a file of them (.nc, .zarr, .parquet, .csv). Raises BadInput for anything else, and
-    for results of a version that cites other papers.
+    `run` is a Dataset of `ketamech.simulate` or of a trial, a folder of results, or a file of them (.nc, .zarr,
+    .parquet, .csv). Raises InputError for anything else, and for results of a version that cites other papers.
     """
-    place = Path(run)
     known = load_evidence().references
-    keys = _keys(place)
+    keys, name = (_keys_of_dataset(run), "the Dataset") if isinstance(run, xr.Dataset) else (_keys(Path(run)), str(run))
     missing = [key for key in keys if key not in known]
     if missing:
-        what = f"'{place.name}' cites '{missing[0]}', which this version does not ship"
+        what = f"'{name}' cites '{missing[0]}', which this version does not ship"
         raise InputError(what, expected="results of this version", type_this="ketamech simulate SCENARIO")
     papers = [known[key] for key in keys]
     return as_bibtex(papers) if bibtex else as_text(papers)
+
+
+def _keys_of_dataset(dataset: xr.Dataset) -> list[str]:
+    if PAPERS not in dataset.attrs:
+        what = f"the Dataset has no attribute '{PAPERS}'"
+        raise InputError(what, expected="a Dataset as ketamech.simulate returns it", type_this="ketamech.cite(run)")
+    return str(dataset.attrs[PAPERS]).split()
 
 
 def _keys(place: Path) -> list[str]:

@@ -13,6 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
+
 from ketamech.core import unit
 from ketamech.core.paths import DATA
 from ketamech.exchange.result_metadata import PAPERS
@@ -77,6 +79,17 @@ def provenance_of_many(
 
 def _with_papers(found: Mapping[str, Any], model: Model) -> dict[str, str]:
     return {f"ketamech {name}": text for name, text in flat(found).items()} | {PAPERS: " ".join(papers_behind(model))}
+
+
+def papers_of_run(curves: xr.Dataset, scenario: Scenario, model: Model) -> list[str]:
+    """Keys of the papers behind the parameters that shaped the curves of a scenario."""
+    from ketamech.evidence import load_evidence
+    from ketamech.report.parameters_used import cited_evidence, used_parameters
+    from ketamech.report.run_description import describe_run
+
+    told = describe_run(scenario, model)
+    ids = cited_evidence(used_parameters(curves, told, model), told, model)
+    return [paper.key for paper in load_evidence().cite(ids)]
 
 
 def papers_behind(model: Model) -> list[str]:

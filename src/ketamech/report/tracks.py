@@ -14,7 +14,7 @@ from ketamech.core import InputError
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.paths import DATA
 from ketamech.parameters.concentration_units import molar_masses
-from ketamech.simulation.baseline import baseline_of
+from ketamech.simulation.ensemble import baseline_of
 
 DIRECTORY = DATA / "tracks"
 COLUMNS = (

@@ -1,1 +1,1 @@
-"""Scenarios and the simulation of them."""
+"""Scenarios, ensembles of patients and their simulation, and observables of the curves."""

@@ -1,4 +1,4 @@
-"""How a curve becomes one number: value, peak, area, half-life, clearance, hours above a level."""
+"""Statistics of a curve: value, peak, area, half-life, clearance, time above a level."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CONDITION = re.compile(r"^(.+?)([<>])\s*(-?[\d.]+)$")
 
 @dataclass(frozen=True)
 class TimeCourseWindow:
-    """Curves over `time` (h), the moments or window asked for (h), a level, and the amount given (umol)."""
+    """Curves over `time` (h), the times or window to read (`hours`, h), a threshold `level`, and the `dose` (umol)."""
 
     time: np.ndarray
     curves: list[np.ndarray]
@@ -27,11 +27,11 @@ class TimeCourseWindow:
     dose: float
 
     def at_times(self, which: int = 0) -> np.ndarray:
-        """Values at the moments, linear between output times."""
+        """Values at `hours` of curve number `which`, by linear interpolation."""
         return np.interp(self.hours, self.time, self.curves[which])
 
     def window(self) -> tuple[np.ndarray, np.ndarray]:
-        """Hours and values from the first to the last moment, both ends included."""
+        """Times (h) and values of the first curve from the first to the last of `hours`, both ends included."""
         start, end = self.hours[0], self.hours[-1]
         inside = self.time[(self.time > start) & (self.time < end)]
         hours = np.concatenate([[start], inside, [end]])
@@ -39,7 +39,7 @@ class TimeCourseWindow:
 
 
 def reading_times(when: str, time: np.ndarray, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The hours a text names: "" all, "24", "0-6", "1;2;3", or the moment "stage.thing>0.5" comes true."""
+    """The times (h) of a text: "" both ends, "24", "0-6", "1;2;3", or a condition "stage.thing>0.5"."""
     text = when.strip()
     if not text:
         return time[[0, -1]]
@@ -51,7 +51,7 @@ def reading_times(when: str, time: np.ndarray, outputs: Mapping[str, np.ndarray]
     try:
         return np.array([float(part) for part in text.split(";")])
     except ValueError as problem:
-        raise InputError(f"'{when}' names no time", expected="24 | 0-6 | 1;2;3 | stage.thing>0.5") from problem
+        raise InputError(f"'{when}' is not a time", expected="24 | 0-6 | 1;2;3 | stage.thing>0.5") from problem
 
 
 def _crossing_time(time: np.ndarray, excess: np.ndarray) -> np.ndarray:
@@ -64,14 +64,14 @@ def _crossing_time(time: np.ndarray, excess: np.ndarray) -> np.ndarray:
 
 
 def _extreme(best: Callable[[np.ndarray], int], give: str) -> Callable[[TimeCourseWindow], float]:
-    def reduce(trace: TimeCourseWindow) -> float:
+    def statistic(trace: TimeCourseWindow) -> float:
         hours, values = trace.window()
         if np.isnan(values).any():
             return float("nan")
         i = best(values)
         return float(values[i] if give == "value" else hours[i])
 
-    return reduce
+    return statistic
 
 
 def _mean(trace: TimeCourseWindow) -> float:
@@ -91,13 +91,13 @@ def _area_ratio(trace: TimeCourseWindow) -> float:
 
 
 def _relative(trace: TimeCourseWindow) -> float:
-    """Value at the first moment over value at the second."""
+    """Value at the first time over value at the second."""
     first, second = trace.at_times()
     return float(first / second) if second else float("nan")
 
 
 def _first_above(trace: TimeCourseWindow) -> float:
-    """First hour at which the curve rises above the level, on straight lines; NaN when it never does."""
+    """Time (h) at which the curve first exceeds the level, by linear interpolation; NaN if it never does."""
     hours, values = trace.window()
     above = np.flatnonzero(values > trace.level)
     if not len(above):
@@ -107,7 +107,7 @@ def _first_above(trace: TimeCourseWindow) -> float:
 
 
 def _half_life(trace: TimeCourseWindow) -> float:
-    """From the slope of the logarithm between two hours."""
+    """Half-life (h) from the slope of the logarithm between two times."""
     hours, values = trace.window()
     if np.any(values <= 0):
         return float("nan")
@@ -115,7 +115,7 @@ def _half_life(trace: TimeCourseWindow) -> float:
 
 
 def _clearance(trace: TimeCourseWindow) -> float:
-    """Amount given over the area, the tail taken on at the last half-life seen."""
+    """Dose over the area under the curve, extrapolated with the terminal half-life (L/h)."""
     return trace.dose / _whole_area(trace)[0]
 
 
@@ -136,7 +136,7 @@ def _whole_area(trace: TimeCourseWindow) -> tuple[float, float]:
 
 
 def _hours_above(trace: TimeCourseWindow, sign: float = 1.0) -> float:
-    """Hours during which the curve lies above the level, crossings placed on straight lines."""
+    """Time (h) above the level, with crossings by linear interpolation."""
     hours, values = trace.window()
     if np.isnan(values).any():
         return float("nan")
@@ -169,7 +169,7 @@ _HOURS = ("tmax", "tmin", "half_life", "time_above", "time_below", "first_above"
 
 
 def result_unit(reduction: str, own: str) -> str:
-    """Canonical unit of a reduction of a curve whose unit is `own`."""
+    """Canonical unit of a statistic of a curve with the unit `own`."""
     if reduction in _HOURS:
         return "h"
     if reduction in ("correlation", "auc_ratio", "relative"):

@@ -1,7 +1,7 @@
-"""Patients solved together: the one path from parameter values and dose events to curves.
+"""Patients solved together: from parameter values and dose events to curves.
 
-It finds each patient's drug-free baseline, the lead time before 0 h, the periodic steady state, and says why a patient
-could not be solved. Who the patients are and what is read is for the caller to say.
+An ensemble computes the drug-free baseline of each patient, the lead time before 0 h and the periodic steady state, and
+reports why a patient could not be solved. Callers choose the patients and the outputs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError, UnknownNameError, closest_match
-from ketamech.dosing.subject import DoseEvent, Quantity, Subject
+from ketamech.dosing.dose_event import DoseEvent, Quantity
 from ketamech.engine import EventTable, drug_free_steady_state, solve
 from ketamech.engine.solve import FIRST_STEP, TOLERANCE, IntegrationState, integrate, validate_times
 from ketamech.simulation.event_table import event_table, merged_tables, no_events, table_of_each, tiled
@@ -26,8 +26,23 @@ OK, NO_BASELINE, NO_STEADY_STATE = "ok", "no rest state", "no periodic steady st
 
 
 @dataclass(frozen=True)
+class Subject:
+    """One patient: dose events, and parameters that differ from the table (canonical units).
+
+    With a `cycle_length` (h) above 0 the patient starts at the periodic steady state of `steady_state_events`, repeated
+    every `cycle_length` hours, instead of the drug-free baseline.
+    """
+
+    label: str
+    events: tuple[DoseEvent, ...] = ()
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    steady_state_events: tuple[DoseEvent, ...] = ()
+    cycle_length: float = 0.0
+
+
+@dataclass(frozen=True)
 class Cycle:
-    """What is repeated before 0 h: dose events of one cycle, and its `length` [patient] (h; 0: no cycle)."""
+    """Dose events of one cycle that is repeated before 0 h, and its `length` [patient] (h; 0: no cycle)."""
 
     events: EventTable
     length: np.ndarray
@@ -35,9 +50,9 @@ class Cycle:
 
 @dataclass(frozen=True)
 class InitialCondition:
-    """`inputs` [patient, input] with resting values; `baseline` (drug-free) and `state` at the start [patient, state].
+    """Inputs of the kernel [patient, input], drug-free `baseline` and initial `state` [patient, state].
 
-    `reasons` [patient] says "ok", or why a patient has no start; the state is NaN then.
+    `reasons` [patient] is "ok", or why a patient has no initial state, which is NaN then.
     """
 
     inputs: np.ndarray
@@ -47,7 +62,7 @@ class InitialCondition:
 
     @property
     def found(self) -> np.ndarray:
-        """Who has a start [patient]."""
+        """Mask of patients with an initial state [patient]."""
         return np.asarray(self.reasons == OK)
 
 
@@ -55,7 +70,7 @@ class InitialCondition:
 class Trajectories:
     """`values` [patient, time, output] of `names` at `times` (h, [time] or [patient, time]); NaN for a failure.
 
-    `reasons` [patient] says "ok" or why a patient failed; `steps` [patient] of the solver.
+    `reasons` [patient] is "ok" or why a patient failed; `steps` [patient] is the number of solver steps.
     """
 
     ensemble: Ensemble = field(repr=False)
@@ -95,10 +110,10 @@ class Trajectories:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """`size` patients of one model: parameter values, dose events, and what was repeated before they begin.
+    """`size` patients of one model: parameter values, dose events, and an optional cycle before 0 h.
 
     `values` {parameter: number or [patient], canonical units} differ from the model's. A patient is drug-free until the
-    first event, which may come before 0 h; one with a `cycle` is at its periodic steady state at 0 h.
+    first event, which may come before 0 h; a patient with a `cycle` is at its periodic steady state at 0 h.
     """
 
     model: Model
@@ -113,7 +128,7 @@ class Ensemble:
                 near = closest_match(name, self.model.parameters)
                 raise UnknownNameError(f"there is no parameter '{name}'", key=name, nearest=near)
         if self.cycle is not None and np.any(self.events.earliest(self.size)[self.cycle.length > 0] < 0):
-            what = "something happens before 0 h to patients who start at steady state"
+            what = "events before 0 h of patients who start at steady state"
             raise InputError(what, key="with", expected="a time of 0 h or later")
 
     @classmethod
@@ -121,17 +136,17 @@ class Ensemble:
         cls, model: Model, values: Mapping[str, Quantity], events: Sequence[DoseEvent], size: int, *,
         cycle: Sequence[DoseEvent] = (), length: float = 0.0,
     ) -> Ensemble:  # fmt: skip
-        """Patients who are all given the same, in numbers that may differ (arrays [patient]).
+        """Patients with the same dose events, whose amounts and times may differ (arrays [patient]).
 
-        `cycle` is what is repeated every `length` h before 0 h (0: nothing). Raises UnknownName for a parameter or a
-        state that is not there.
+        `cycle` is repeated every `length` h before 0 h (0: no cycle). Raises UnknownNameError for an unknown parameter
+        or state.
         """
         repeated = Cycle(event_table(model, cycle, size), np.full(size, length)) if length else None
         return cls(model, size, values, event_table(model, events, size), repeated)._with_carried_over_events()
 
     @classmethod
     def of_subjects(cls, model: Model, subjects: Sequence[Subject]) -> Ensemble:
-        """Patients who are each given something else and have values of their own. Raises UnknownName."""
+        """Patients with their own dose events and parameter values. Raises UnknownNameError."""
         names = dict.fromkeys(name for subject in subjects for name in subject.parameters)
         usual = model.default_values
         values = {n: np.array([subject.parameters.get(n, usual.get(n)) for subject in subjects]) for n in names}
@@ -145,14 +160,14 @@ class Ensemble:
         return cls(model, len(subjects), values, given, cycle)._with_carried_over_events()
 
     def _with_carried_over_events(self) -> Ensemble:
-        """The same with what the doses before 0 h still do after it."""
+        """The ensemble with the events of the cycle that continue after 0 h."""
         if self.cycle is None:
             return self
         after = carried_over(self.cycle.events, self.cycle.length)
         return replace(self, events=merged_tables(self.size, after, self.events)) if len(after.time) else self
 
     def tiled(self, times: int, values: Mapping[str, Quantity]) -> Ensemble:
-        """The same patients so many times over, with other `values` [patient] beside their own."""
+        """The patients repeated `times` times, with further `values` [times * patient]."""
         own = {name: np.tile(np.broadcast_to(value, self.size), times) for name, value in self.values.items()}
         cycle = self.cycle and Cycle(tiled(self.cycle.events, times), np.tile(self.cycle.length, times))
         return replace(
@@ -160,7 +175,7 @@ class Ensemble:
         )
 
     def initial(self, *, tolerance: float = TOLERANCE, threads: int = 1, device: str = "cpu") -> InitialCondition:
-        """The drug-free baseline of each patient, and the state at the start: that, or the periodic steady state."""
+        """Drug-free baseline and initial state (the baseline or the periodic steady state) of each patient."""
         kernel, inputs = self.model.kernel, self.inputs()
         baseline, rested = drug_free_steady_state(kernel, inputs, threads=threads, device=device)
         state, steady = baseline, np.ones(self.size, dtype=bool)
@@ -177,7 +192,7 @@ class Ensemble:
         return InitialCondition(inputs, baseline, state, reasons)
 
     def inputs(self) -> np.ndarray:
-        """Inputs of the kernel [patient, input]; resting values are still open."""
+        """Inputs of the kernel [patient, input]; baseline values are not set yet."""
         found = np.repeat(self.model.default_inputs[:, None], self.size, axis=1)
         place = self.model.input_index
         for name in self.values.keys() & place.keys():
@@ -194,7 +209,7 @@ class Ensemble:
     def start(
         self, begin: Quantity = 0.0, *, tolerance: float = TOLERANCE, threads: int = 1, device: str = "cpu"
     ) -> Integration:
-        """Everybody at the start, ready to move from hour `begin` on, or from the first event where that is earlier."""
+        """An integration from `begin` (h), or from the first event of a patient where that is earlier."""
         first = self.initial(tolerance=tolerance, threads=threads, device=device)
         clock = np.minimum(begin, self.events.earliest(self.size))
         patients = IntegrationState.at(first.state, first.inputs, clock, FIRST_STEP)
@@ -204,21 +219,23 @@ class Ensemble:
         self, times: np.ndarray, outputs: Sequence[str] | None = None, *, tolerance: float = TOLERANCE,
         threads: int = 1, device: str = "cpu", progress: Callable[[int], None] | None = None,
     ) -> Trajectories:  # fmt: skip
-        """Curves of `outputs` (default: everything) at `times` (h, [time] or [patient, time], rising).
+        """Curves of `outputs` (default: all) at `times` (h, [time] or [patient, time], increasing).
 
-        Times may begin before 0 h, but not for patients at steady state. `tolerance` holds for the steady state too.
-        Raises BadInput for times that make no sense, UnknownName for an output that is not there.
+        Times may begin before 0 h, but not for patients at steady state. `tolerance` applies to the steady state too.
+        Raises InputError for invalid times, UnknownNameError for an unknown output.
         """
-        asked = validate_times(times, self.size)
-        if self.cycle is not None and asked.min() < 0:
-            raise InputError("a steady state is known from 0 h on", key="times", expected="times of 0 h or later")
-        moving = self.start(asked[..., 0], tolerance=tolerance, threads=threads, device=device)
-        return moving.advance(times, outputs, progress)
+        checked = validate_times(times, self.size)
+        if self.cycle is not None and checked.min() < 0:
+            raise InputError(
+                "output times before 0 h of patients at steady state", key="times", expected="times of 0 h or later"
+            )
+        integration = self.start(checked[..., 0], tolerance=tolerance, threads=threads, device=device)
+        return integration.advance(times, outputs, progress)
 
 
 @dataclass
 class Integration:
-    """Patients of an ensemble under way; `reasons` [patient] says "ok" or why one moves no more."""
+    """Patients of an ensemble during an integration; `reasons` [patient] is "ok" or why a patient has failed."""
 
     ensemble: Ensemble
     initial: InitialCondition
@@ -230,7 +247,7 @@ class Integration:
     reasons: np.ndarray
 
     def add_events(self, events: Sequence[DoseEvent], now: np.ndarray | None = None) -> None:
-        """Add dose events; planned ones up to each patient's hour `now` (h, default: none of them) are done with."""
+        """Add dose events; drop planned events up to the time `now` (h) [patient] of each patient (default: none)."""
         every, planned = self.ensemble, self.events
         if now is not None:
             planned = planned.where(planned.time > now[planned.owner])
@@ -239,7 +256,7 @@ class Integration:
     def advance(
         self, times: np.ndarray, outputs: Sequence[str] | None = None, progress: Callable[[int], None] | None = None
     ) -> Trajectories:
-        """Move everybody on to the last of `times` (h, [time] or [patient, time]); who failed stays failed."""
+        """Integrate to the last of `times` (h, [time] or [patient, time]); a failed patient stays failed."""
         part = integrate(
             self.ensemble.model.kernel, self.patients, self.events, times,
             outputs=outputs, tolerance=self.tolerance, threads=self.threads, device=self.device, progress=progress,
@@ -250,3 +267,39 @@ class Integration:
         return Trajectories(
             self.ensemble, self.initial, times, part.names, part.values, self.reasons.copy(), part.steps
         )
+
+
+def run_subjects(
+    model: Model, subjects: Sequence[Subject], times: np.ndarray, *, tolerance: float = TOLERANCE,
+    outputs: Sequence[str] | None = None,
+) -> xr.Dataset:  # fmt: skip
+    """Curves of subjects from their own drug-free baseline (or steady state) at `times` (h), which may begin before 0.
+
+    `outputs` are names (default: all). Returns a Dataset with dims (patient, time); a failed patient is NaN with the
+    reason in `solve_status`.
+    """
+    ensemble = Ensemble.of_subjects(model, subjects)
+    return ensemble.solve(times, outputs, tolerance=tolerance).dataset([subject.label for subject in subjects])
+
+
+def baseline_of(dataset: xr.Dataset, name: str) -> np.ndarray:
+    """Drug-free values [patient] of one output of a dataset with dims (patient, time), in its unit.
+
+    Curves that begin at steady state have the coordinate `baseline`; all others begin drug-free.
+    """
+    if "baseline" in dataset.coords:
+        return np.asarray(dataset["baseline"].sel(output=name).values)
+    return np.asarray(dataset.variables[name].transpose("patient", "time").values[:, 0])
+
+
+def output_times(horizon: float, starts: Sequence[float] = (0.0,), *, per_dose: int = 60) -> np.ndarray:
+    """Output times (h): geometrically spaced after each start, from one minute on, and daily to the horizon."""
+    grid = [np.array([0.0, horizon])]
+    ordered = sorted({s for s in starts if s < horizon}) or [0.0]
+    per_start = max(12, min(per_dose, 4000 // len(ordered)))
+    for begin, end in zip(ordered, [*ordered[1:], horizon], strict=True):
+        if end - begin > 1 / 60:
+            grid.append(begin + np.geomspace(1 / 60, end - begin, per_start)[:-1])
+        grid.append(np.array([begin]))
+    grid.append(np.arange(0.0, horizon, 24.0))
+    return np.unique(np.round(np.concatenate(grid), 6))

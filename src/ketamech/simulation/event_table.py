@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ketamech.core import UnknownNameError, closest_match
-from ketamech.dosing.subject import DoseEvent, Quantity
+from ketamech.dosing.dose_event import DoseEvent, Quantity
 from ketamech.engine import EventTable, events, table
 from ketamech.engine.events import AMOUNT, INPUT, to_table
 from ketamech.simulation.model import Model
@@ -16,9 +16,9 @@ Row = tuple[Quantity, int, int, Quantity]  # time (h), kind, state, size (state 
 
 
 def event_table(model: Model, dose_events: Sequence[DoseEvent], count: int) -> EventTable:
-    """Entries, whose numbers may be arrays [patient], as the events of each of `count` patients.
+    """Dose events, whose numbers may be arrays [patient], as the events of each of `count` patients.
 
-    Events of size 0 are left out. Raises UnknownName for a state that nothing can enter.
+    Events of size 0 are left out. Raises UnknownNameError for a state that does not accept doses.
     """
     rows = [row for entry in dose_events for row in _rows(model, entry)]
     if not rows:
@@ -26,14 +26,14 @@ def event_table(model: Model, dose_events: Sequence[DoseEvent], count: int) -> E
     time, size = (np.array([np.broadcast_to(np.asarray(row[i], dtype=float), count) for row in rows]).T for i in (0, 3))
     kind, state = (np.array([row[i] for row in rows], dtype=np.int64) for i in (1, 2))
     order = np.argsort(time, axis=1, kind="stable")
-    kept = np.take_along_axis(size, order, axis=1) != 0
-    first = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]).astype(np.int64)
-    time, size = (np.take_along_axis(values, order, axis=1)[kept] for values in (time, size))
-    return EventTable(first, time, kind[order][kept], state[order][kept], size)
+    nonzero = np.take_along_axis(size, order, axis=1) != 0
+    first = np.concatenate([[0], np.cumsum(nonzero.sum(axis=1))]).astype(np.int64)
+    time, size = (np.take_along_axis(values, order, axis=1)[nonzero] for values in (time, size))
+    return EventTable(first, time, kind[order][nonzero], state[order][nonzero], size)
 
 
 def table_of_each(model: Model, dose_events: Sequence[Sequence[DoseEvent]]) -> EventTable:
-    """The same for patients who are each given something else [patient], in plain numbers."""
+    """The same for patients with their own lists of dose events [patient]; all numbers are scalars."""
     return to_table(
         [events([row for entry in own for row in _rows(model, entry) if row[3] != 0]) for own in dose_events]
     )
@@ -61,7 +61,7 @@ def _rows(model: Model, entry: DoseEvent) -> Iterator[Row]:
     place = model.compartment_index
     if entry.compartment not in place:
         raise UnknownNameError(
-            f"nothing can enter '{entry.compartment}'", nearest=closest_match(entry.compartment, place)
+            f"there is no state '{entry.compartment}' for doses", nearest=closest_match(entry.compartment, place)
         )
     state, start = place[entry.compartment], entry.time
     infused = entry.duration > 0

@@ -21,17 +21,17 @@ _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
 
 @lru_cache(maxsize=4096)
 def names_in(text: str) -> tuple[str, ...]:
-    """The outputs an expression names, in reading order."""
+    """The outputs in an expression."""
     return tuple(ast.unparse(node) for node in ast.walk(_tree(text)) if isinstance(node, ast.Attribute))
 
 
 def value_of(text: str, values: Mapping[str, Any]) -> Any:
-    """The expression over numbers or arrays by output name. Raises UnknownName when one is missing."""
+    """The value of an expression over `values` {output: number or array}. Raises UnknownNameError."""
     return _value(_tree(text), values)
 
 
 def unit_of(text: str, units: Mapping[str, str]) -> str:
-    """Canonical unit of the expression; raises BadInput when a sum mixes kinds."""
+    """Canonical unit of the expression; raises InputError if a sum mixes dimensions."""
     return format_dimensions(_dimensions(_tree(text), units, text))
 
 
@@ -69,6 +69,6 @@ def _dimensions(node: ast.expr, units: Mapping[str, str], text: str) -> Any:
     if left != right:
         raise InputError(
             f"'{text}' adds {format_dimensions(right)} to {format_dimensions(left)}",
-            expected="one kind of quantity in a sum",
+            expected="one dimension in a sum",
         )
     return left

@@ -1,8 +1,8 @@
-"""A model that is ready to run: its layout, the values of its parameters, its compiled kernel."""
+"""The compiled model: layout of the equations, parameter values, compiled kernel."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
@@ -12,20 +12,25 @@ import numpy as np
 from ketamech.core import InputError
 from ketamech.engine import Kernel, load_kernel
 from ketamech.model.cache import cached_expression_trees, cached_layout
-from ketamech.model.expression_tree import ExpressionTrees
+from ketamech.model.expression_tree import ExpressionTrees, expression_trees_of
 from ketamech.model.layout import SystemLayout
 from ketamech.parameters import ParameterTable, load_parameters
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ketamech.model.stage import Stage
     from ketamech.model.system import System
+
+StageFunction = Callable[["Stage"], None]
 
 
 @dataclass(frozen=True)
 class Model:
-    """What the equations hold, the values they take, and their compiled kernel: ready to run courses.
+    """Layout of the equations, parameter values and the compiled kernel.
 
-    The equations themselves are built (slowly) only when `system` is asked for. `instead` says which state takes what
-    is given to another name (where the kinetics are not our own).
+    The symbolic equations are built (slowly) only when `system` is read. `state_aliases` {compartment: state} redirects
+    doses where the pharmacokinetics are a user's own. `stages` are the stage functions, None for the shipped ones.
     """
 
     layout: SystemLayout
@@ -33,72 +38,98 @@ class Model:
     kernel: Kernel
     build_system: Callable[[], System] | None = field(default=None, repr=False, compare=False)
     state_aliases: Mapping[str, str] = field(default_factory=dict)
+    stages: tuple[StageFunction, ...] | None = field(default=None, repr=False)
 
-    def __reduce__(self) -> tuple[Callable[..., Model], tuple[ParameterTable, str]]:
-        """Sent to another process a model travels as its values and is compiled there."""
-        return _unpickle, (self.parameters, self.layout.fingerprint)
+    def __reduce__(self) -> tuple[Callable[..., Model], tuple[ParameterTable, tuple[StageFunction, ...] | None, str]]:
+        """A pickled model holds its parameter values and stage functions; it is compiled where it is loaded."""
+        return _unpickle, (self.parameters, self.stages, self.layout.fingerprint)
 
     @cached_property
     def system(self) -> System:
-        """The checked equations as symbols."""
+        """The symbolic equations, units checked."""
         if self.build_system is not None:
             return self.build_system()
-        return _build(self.parameters)
+        return _build(self.parameters, self.stages)
 
     @cached_property
     def default_values(self) -> Mapping[str, float]:
-        """Every parameter's value in canonical units."""
+        """The value of every parameter in canonical units."""
         return {name: row.canonical for name, row in self.parameters.items()}
 
     @cached_property
     def default_inputs(self) -> np.ndarray:
-        """Inputs of the kernel [input] with every parameter's own value; resting values are still open."""
+        """Inputs of the kernel [input]: the value of every parameter, then 0 in place of each baseline value."""
         values = [self.default_values[name] for name in self.layout.parameter_names]
         return np.array([*values, *([0.0] * len(self.layout.baseline_names))])
 
     @cached_property
     def input_index(self) -> dict[str, int]:
-        """Where in the inputs each parameter stands."""
+        """Index of each parameter in the inputs of the kernel."""
         return {name: i for i, name in enumerate(self.layout.parameter_names)}
 
     @cached_property
     def compartment_index(self) -> dict[str, int]:
-        """Where in the state vector each thing that can be given enters."""
+        """Index in the state vector of each compartment that can receive a dose."""
         found = {name: i for i, name in enumerate(self.layout.state_names)}
         return found | {name: found[state] for name, state in self.state_aliases.items()}
 
     @cached_property
     def expression_trees(self) -> ExpressionTrees:
-        """The equations as plain trees: which names stand where."""
-        return cached_expression_trees(self.parameters, lambda: self.system)
+        """The equations as expression trees without SymPy."""
+        if self.stages is None:
+            return cached_expression_trees(self.parameters, lambda: self.system)
+        return expression_trees_of(self.system)
 
 
-def load_model(parameters: ParameterTable | None = None, *, announce: Callable[[str], None] | None = None) -> Model:
-    """The whole story, checked and compiled; `announce` gets a line for what takes long.
+def load_model(
+    parameters: ParameterTable | None = None, stages: Sequence[StageFunction] | None = None, *,
+    announce: Callable[[str], None] | None = None,
+) -> Model:  # fmt: skip
+    """The model of `stages` (default: the shipped ones) over `parameters`, units checked, compiled.
 
-    On a machine that has run this version before, neither is done again.
+    Layout and kernel of the shipped stages are cached on disk, so that only the first run on a machine builds and
+    compiles them. The equations of other stages are built each time and compiled once. `announce` receives one line
+    before each slow step. Raises UnitError, ModelError.
     """
     table = load_parameters() if parameters is None else parameters
-    build_system = cache(lambda: _build(table))
+    functions = None if stages is None else tuple(stages)
+    build_system = cache(lambda: _build(table, functions))
 
     def first_build() -> System:
         if announce:
             announce("Building the equations and checking their units ...")
         return build_system()
 
-    layout = cached_layout(table, first_build)
-    return Model(layout, table, load_kernel(layout, build_system, announce=announce), build_system)
+    layout = cached_layout(table, first_build) if functions is None else first_build().layout
+    return Model(layout, table, load_kernel(layout, build_system, announce=announce), build_system, stages=functions)
 
 
-def _unpickle(parameters: ParameterTable, fingerprint: str) -> Model:
-    made = load_model(parameters)
+def with_stage(
+    model: Model, stage: StageFunction, table: str | Path | ParameterTable | None = None
+) -> tuple[ParameterTable, tuple[StageFunction, ...]]:
+    """Parameters and stage functions of `model` with one stage more, or one of the same name replaced.
+
+    `table` is a CSV file with the columns of data/parameters, named after the stage, or rows already read; a row
+    replaces one of the same name. Raises InputError naming file, line and column.
+    """
+    from ketamech.model.stages import all_stages
+
+    rows = table if isinstance(table, ParameterTable) else load_parameters(table) if table is not None else {}
+    present = all_stages() if model.stages is None else model.stages
+    replaced = tuple(stage if one.__name__ == stage.__name__ else one for one in present)
+    stages = replaced if stage in replaced else (*replaced, stage)
+    return ParameterTable({**model.parameters, **rows}), stages
+
+
+def _unpickle(parameters: ParameterTable, stages: tuple[StageFunction, ...] | None, fingerprint: str) -> Model:
+    made = load_model(parameters, stages)
     if made.layout.fingerprint != fingerprint:
         here = made.layout.fingerprint
         raise InputError(f"the equations here are {here}, not {fingerprint}", expected="the same version everywhere")
     return made
 
 
-def _build(parameters: ParameterTable) -> System:
+def _build(parameters: ParameterTable, stages: Sequence[StageFunction] | None = None) -> System:
     from ketamech.model.assemble import build_system
 
-    return build_system(parameters)
+    return build_system(parameters, stages)

@@ -1,7 +1,7 @@
-"""Rival wirings: named sets of parameter rows, each with the values that were estimated for it.
+"""Model variants: alternative hypotheses as named sets of parameter values, each with the values estimated under it.
 
-A wiring is what is assumed about the roads (`data/wirings/settings.csv`) and what follows from fitting it to the same
-evidence as the others (`fitted.csv`). A scenario that names one takes both; what the scenario itself sets wins.
+A variant sets parameters by assumption (`data/wirings/settings.csv`) and others by fitting it to the same evidence as
+the other variants (`fitted.csv`). A scenario that names a variant takes both; values of the scenario take precedence.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ FITTED = ("wiring", "parameter", "value", "unit", "low", "high", "status", "plac
 
 @dataclass(frozen=True)
 class ModelVariant:
-    """A wiring by name: the `question` it answers, what it `says`, evidence for and against, values in canonical units.
+    """One variant: the `question` it answers, its `description`, evidence ids for and against it, and its parameters.
 
-    `settings` are its assumptions; `fitted` the values estimated under them.
+    `settings` are assumed values, `fitted` the values estimated under them, both {parameter: canonical value}.
     """
 
     name: str
@@ -38,29 +38,29 @@ class ModelVariant:
 
     @property
     def parameter_values(self) -> dict[str, float]:
-        """Everything in which this wiring differs from the tables, canonical."""
+        """All parameters that differ from the tables, canonical units."""
         return {**self.settings, **self.fitted}
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a run has to say of it."""
+        """Notes for the report of a run."""
         if not self.name:
             return ()
         return (f"wiring '{self.name}': {self.description}; {len(self.fitted)} values fitted under it",)
 
 
 def load_model_variants(table: ParameterTable, directory: Path = DIRECTORY) -> dict[str, ModelVariant]:
-    """Every wiring by name. Raises BadInput naming the line of a parameter or wiring that does not exist."""
+    """Every variant by name. Raises InputError with the line of an unknown parameter or variant."""
     rows = read_table(directory / "wirings.csv", COLUMNS)
     names = [row.required("wiring", "a name") for row in rows]
     settings = _values(read_table(directory / "settings.csv", SETTINGS), names, table)
     written = directory / "fitted.csv"
     fitted = _values(read_table(written, FITTED), names, table) if written.exists() else {}
-    return {name: _wiring(name, row, settings, fitted) for name, row in zip(names, rows, strict=True)}
+    return {name: _variant(name, row, settings, fitted) for name, row in zip(names, rows, strict=True)}
 
 
 def model_variant(name: str, table: ParameterTable) -> ModelVariant:
-    """One wiring by name; without a name the tables as they are. Raises UnknownName with the nearest."""
+    """One variant by name; the unchanged tables for "". Raises UnknownNameError with the nearest name."""
     if not name:
         return ModelVariant("", "", "", (), (), {}, {})
     known = load_model_variants(table)
@@ -72,15 +72,17 @@ def model_variant(name: str, table: ParameterTable) -> ModelVariant:
     return known[name]
 
 
-def _wiring(
+def _variant(
     name: str, row: CsvRow, settings: Mapping[str, dict[str, float]], fitted: Mapping[str, dict[str, float]]
 ) -> ModelVariant:
-    pro, contra = (tuple(part for part in row[column].split(";") if part) for column in ("for", "against"))
-    return ModelVariant(name, row["question"], row["says"], pro, contra, settings.get(name, {}), fitted.get(name, {}))
+    supporting, opposing = (tuple(part for part in row[column].split(";") if part) for column in ("for", "against"))
+    return ModelVariant(
+        name, row["question"], row["says"], supporting, opposing, settings.get(name, {}), fitted.get(name, {})
+    )
 
 
 def _values(rows: list[CsvRow], names: list[str], table: ParameterTable) -> dict[str, dict[str, float]]:
-    """{wiring: {parameter: canonical value}} of rows in the units of the parameter tables."""
+    """{variant: {parameter: canonical value}} of rows in the units of the parameter tables."""
     found: dict[str, dict[str, float]] = {}
     for row in rows:
         row.one_of("wiring", names)
@@ -89,8 +91,10 @@ def _values(rows: list[CsvRow], names: list[str], table: ParameterTable) -> dict
             raise row.error(
                 "parameter", f"no parameter '{name}'", expected="stage.thing", near=closest_match(name, table)
             )
-        mine = found.setdefault(row["wiring"], {})
-        if name in mine:
-            raise row.error("parameter", f"'{name}' is already set for this wiring", expected="each parameter once")
-        mine[name] = row.number("value") * unit(table[name].unit).factor
+        values = found.setdefault(row["wiring"], {})
+        if name in values:
+            raise row.error(
+                "parameter", f"'{name}' is already set for this model variant", expected="each parameter once"
+            )
+        values[name] = row.number("value") * unit(table[name].unit).factor
     return found

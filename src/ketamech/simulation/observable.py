@@ -1,4 +1,4 @@
-"""One number read off simulated curves, the way a paper reads it off its patients."""
+"""An observable: one number from simulated curves, as a publication reports it."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from ketamech.simulation.curve_statistics import REDUCTIONS, TimeCourseWindow, r
 from ketamech.simulation.expression import unit_of, value_of
 
 RELATIVE_TO: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
-    "value": lambda y, rest: y,
-    "of_rest": lambda y, rest: y / rest,
-    "change": lambda y, rest: y - rest,
-    "rise": lambda y, rest: y / rest - 1,
-    "fall": lambda y, rest: rest - y,
-    "restored": lambda y, rest: (y - rest) / (1 - rest),  # of what is missing, where healthy = 1
-    "of_peak": lambda y, rest: y / np.max(y),
+    "value": lambda y, baseline: y,
+    "of_rest": lambda y, baseline: y / baseline,
+    "change": lambda y, baseline: y - baseline,
+    "rise": lambda y, baseline: y / baseline - 1,
+    "fall": lambda y, baseline: baseline - y,
+    "restored": lambda y, baseline: (y - baseline) / (1 - baseline),  # fraction of the deficit, where healthy = 1
+    "of_peak": lambda y, baseline: y / np.max(y),
 }
 CONTRASTS: dict[str, Callable[[float, float], float]] = {
-    "": lambda mine, other: mine,
-    "difference": lambda mine, other: mine - other,
-    "fold": lambda mine, other: mine / other,
-    "rise": lambda mine, other: mine / other - 1,
-    "fall": lambda mine, other: 1 - mine / other,
+    "": lambda value, control: value,
+    "difference": lambda value, control: value - control,
+    "fold": lambda value, control: value / control,
+    "rise": lambda value, control: value / control - 1,
+    "fall": lambda value, control: 1 - value / control,
 }
 _SHARES = ("of_rest", "rise", "restored", "of_peak")
 
 
 @dataclass(frozen=True)
 class TimeCourse:
-    """One simulated patient: hours, every output, its drug-free values, and the drug given (umol)."""
+    """One simulated patient: times (h), every output [time], its drug-free values, and the total dose (umol)."""
 
     time: np.ndarray
     outputs: Mapping[str, np.ndarray]
@@ -42,11 +42,12 @@ class TimeCourse:
 
 @dataclass(frozen=True)
 class Observable:
-    """What to read: an expression of outputs, seen as itself or against rest, reduced to one number.
+    """A statistic of an expression of outputs, as its value or relative to the baseline.
 
-    `when` is hours ("24"), a window ("0-6"), moments ("1;2;3"), "" for everything, or a condition that comes
-    true ("sedation.consciousness>0.5"). `level` serves time_above and time_below. `against` compares with the
-    control protocol. `factor` multiplies the result (an assumed conversion, such as one scale into another).
+    `time` is a time ("24", h), a window ("0-6"), several times ("1;2;3"), "" for the whole curve, or a condition that
+    becomes true ("sedation.consciousness>0.5"). `level` is the threshold of time_above, time_below and first_above.
+    `control_contrast` compares with the control protocol. `factor` multiplies the result (an assumed conversion, e.g.
+    of one scale into another).
     """
 
     output: str
@@ -58,7 +59,7 @@ class Observable:
     factor: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse words this file does not know."""
+        """Raise InputError for an unknown transformation, statistic or contrast."""
         for word, known in (
             (self.relative_to, RELATIVE_TO),
             (self.statistic, REDUCTIONS),
@@ -68,7 +69,7 @@ class Observable:
                 raise InputError(f"'{word}' is unknown", expected=" | ".join(known), nearest=closest_match(word, known))
 
     def read(self, patient: TimeCourse, control: TimeCourse | None = None) -> float:
-        """The number, in canonical units; NaN when the solve failed or the moment never came."""
+        """The number, in canonical units; NaN if the solver failed or the time was never reached."""
         mine = self._one(patient)
         other = self._one(control) if control is not None and self.control_contrast else float("nan")
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -84,7 +85,7 @@ class Observable:
         return result_unit(self.statistic, own)
 
     def matches(self, canonical_unit: str, units: Mapping[str, str]) -> bool:
-        """Whether the result is the kind of quantity that was published (an assumed factor bridges kinds)."""
+        """Whether the result has the dimension of the published quantity (an assumed `factor` may convert it)."""
         return self.factor != 1 or unit(self.unit(units)).same_kind(unit(canonical_unit))
 
     def _one(self, patient: TimeCourse) -> float:
@@ -93,7 +94,7 @@ class Observable:
         return REDUCTIONS[self.statistic](TimeCourseWindow(patient.time, values, hours, self.level, patient.doses))
 
     def _relative_value(self, text: str, patient: TimeCourse) -> np.ndarray:
-        with np.errstate(divide="ignore", invalid="ignore"):  # 0/0 before the dose is no number
+        with np.errstate(divide="ignore", invalid="ignore"):  # 0/0 before the dose is NaN
             y = np.asarray(value_of(text, patient.outputs), dtype=float) + np.zeros_like(patient.time)
             rest = float(value_of(text, patient.baseline)) if self.relative_to != "value" else 0.0
             return RELATIVE_TO[self.relative_to](y, rest)

@@ -1,4 +1,4 @@
-"""Person, pathways, perturbations and parameters of a scenario file -> checked numbers in canonical units."""
+"""Parameter values of a scenario file (person, pathways, perturbations, parameters), checked, in canonical units."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ketamech.simulation.scenario_schema import ScenarioFile
 
 Bounds = tuple[float, float]
 YEAR = 8766.0
-# number, then a unit that holds no second number: "15,5 kg" must not become 15 times 5 kg
+# A number, then a unit that contains no second number: "15,5 kg" must not become 15 times 5 kg.
 _QUANTITY = re.compile(r"^([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*((?:1\b|[^\W\d]|%)[^,]*)?$", re.I)
 BOUNDS: Mapping[str, Bounds] = {
     "person.weight": (20.0, 300.0),
@@ -30,22 +30,22 @@ SHARES = ("person", "pathway", "perturbation")  # 0 to 1 unless BOUNDS says othe
 
 
 def bounds(parameter: Parameter, species: str = HUMAN) -> Bounds:
-    """What a scenario may set a parameter to (canonical units): no negative volume, no switch of 7."""
+    """Lowest and highest value (canonical units) that a scenario may give a parameter."""
     if species != HUMAN and parameter.name == "person.weight":
         return ANIMAL_WEIGHT
     if parameter.name in BOUNDS:
         return BOUNDS[parameter.name]
-    room = parameter.name.split(".")[0]
-    if room in SHARES:
+    stage = parameter.name.split(".")[0]
+    if stage in SHARES:
         return 0.0, 1.0
-    if room == "drug":
+    if stage == "drug":
         return math.ulp(0.0), math.inf
     return (0.0 if parameter.spread.kind == "lognormal" else -math.inf), math.inf
 
 
 @dataclass(frozen=True)
 class OverrideReader:
-    """Reads one file's overrides; knows its lines, so that errors can name them."""
+    """Reads the parameter overrides of one file; `lines` holds the line of each key, for errors."""
 
     path: Path
     lines: Mapping[Path_, int]
@@ -53,7 +53,7 @@ class OverrideReader:
     species: str = HUMAN
 
     def all(self, parsed: ScenarioFile) -> dict[str, float]:
-        """Every parameter that differs from the table. Raises BadInput."""
+        """Every parameter that differs from the table, canonical units. Raises InputError."""
         values = self._network(parsed)
         for section, prefix in (("person", "person."), ("pathways", "pathway."), ("perturbations", "perturbation.")):
             section_of = getattr(parsed, section)
@@ -65,7 +65,7 @@ class OverrideReader:
         return values
 
     def _network(self, parsed: ScenarioFile) -> dict[str, float]:
-        """Couplings and receptor densities from the files that the scenario names; single parameters come after."""
+        """Couplings and receptor densities from the files that the scenario names; single parameters override them."""
         asked = {
             key: self._other_parameter(key, name)
             for key in ("connectome", "receptors")
@@ -76,13 +76,15 @@ class OverrideReader:
         return load_connectome(asked.get("connectome"), receptors=asked.get("receptors"))
 
     def _other_parameter(self, key: str, name: str) -> Path:
-        """A file in the folder of the scenario: a scenario that came from elsewhere must not read other folders."""
+        """A file in the folder of the scenario: a scenario from another source must not read other folders."""
         if Path(name).name != name:
-            raise self._error(f"'{name}' is in another folder", (key,), "the name of a file beside the scenario")
+            raise self._error(
+                f"'{name}' is in another folder", (key,), "the name of a file in the folder of the scenario"
+            )
         path = self.path.parent / name
         if not path.is_file():
             near = closest_match(name, [found.name for found in self.path.parent.glob("*.csv")])
-            what = f"there is no file '{name}' beside the scenario"
+            what = f"there is no file '{name}' in the folder of the scenario"
             raise InputError(what, file=self.path, line=self.lines.get((key,)), key=key, nearest=near)
         return path
 
@@ -115,7 +117,7 @@ class OverrideReader:
 
 
 def _canonical(given: float | str, parameter: Parameter) -> float | None:
-    """A number (in the unit of the table when it is bare) in canonical units; None when it is not one."""
+    """A quantity (a bare number is in the unit of the table) in canonical units; None if it is not one."""
     match = _QUANTITY.match(str(float(given)) if isinstance(given, int | float) else given.strip())
     if not match:
         return None

@@ -1,4 +1,4 @@
-"""The periodic steady state of a rhythm of doses, by giving them until the state at the next cycle repeats itself."""
+"""The periodic steady state of repeated doses, by repeating the cycle until its initial state no longer changes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ketamech.engine.events import INPUT
 from ketamech.engine.solve import TOLERANCE
 
 RELATIVE_TOLERANCE = 1e-5  # largest change over a cycle, relative to a state's size plus its declared scale
-EVENT_EPSILON = 1e-4  # and the most that all later cycles may change
+EVENT_EPSILON = 1e-4  # and the largest change that all later cycles together may add
 MAX_CYCLES, TOLERANCE_DIVISOR = 300, 10
-SAME_TIME = 1e-9  # share of a cycle within which an event counts as being at its end
+SAME_TIME = 1e-9  # fraction of a cycle within which an event counts as being at its end
 
 
 def periodic_steady_state(
@@ -25,18 +25,18 @@ def periodic_steady_state(
     threads: int = 1,
     device: str = "cpu",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """State [patient, state] at the start of a cycle of doses, `length` (h, also [patient]) long, repeated for ever.
+    """State [patient, state] at the start of a cycle of doses of `length` (h, number or [patient]), repeated forever.
 
-    `cycle` holds what the doses of one cycle do to each patient from time 0, even after its end. A patient whose length
-    is 0 keeps the start. States that only add up (what has been eliminated) are left out of the comparison. Returns the
-    states and whether each patient's repeats. One who is steady moves no more, so that nobody depends on who else is in
-    the batch.
+    `cycle` holds the events of the doses of one cycle from time 0, also those after its end. A patient with length 0
+    keeps the start. States that only accumulate (eliminated amounts) are left out of the comparison. Returns the states
+    and a mask [patient] of those that are periodic. A patient at steady state is not integrated further, so that no
+    result depends on the other patients of the batch.
     """
     lengths = np.broadcast_to(np.asarray(length, dtype=float), len(start))
     state, steady, lost = start.copy(), lengths <= 0, np.zeros(len(start), dtype=bool)
     last = np.full(len(start), np.inf)
-    kept = np.array([not row.is_sink for row in kernel.layout.states])
-    scales = np.array([row.scale for row in kernel.layout.states])[kept]
+    compared = np.array([not row.is_sink for row in kernel.layout.states])
+    scales = np.array([row.scale for row in kernel.layout.states])[compared]
     times = np.column_stack([np.zeros(len(start)), lengths])
     within = repeated(cycle, lengths)
     for _ in range(MAX_CYCLES):
@@ -47,8 +47,8 @@ def periodic_steady_state(
             kernel, state[moving], inputs[moving], within.of(moving), times[moving],
             outputs=(), tolerance=tolerance / TOLERANCE_DIVISOR, threads=threads, device=device,
         )  # fmt: skip
-        before = state[moving][:, kept]
-        change = np.abs(after.final_state[:, kept] - before) / (scales + np.abs(before))
+        before = state[moving][:, compared]
+        change = np.abs(after.final_state[:, compared] - before) / (scales + np.abs(before))
         state[moving] = after.final_state
         lost[moving] = after.status != 0
         steady[moving] = _is_periodic(change.max(axis=1), last[moving], tolerance) & (after.status == 0)
@@ -57,7 +57,7 @@ def periodic_steady_state(
 
 
 def repeated(cycle: EventTable, length: np.ndarray) -> EventTable:
-    """What happens during one cycle when it has been repeated for ever: its own events and those still to come."""
+    """Events during one cycle that has been repeated forever: its own and those carried over from earlier cycles."""
     after = carried_over(cycle, length)
     if not len(after.time):
         return cycle
@@ -67,9 +67,9 @@ def repeated(cycle: EventTable, length: np.ndarray) -> EventTable:
 
 
 def carried_over(cycle: EventTable, length: np.ndarray) -> EventTable:
-    """What the doses of all cycles before time 0 still do after it: infusions still running, amounts still to enter.
+    """Events after time 0 of the doses of all cycles before it: infusions in progress, amounts still to enter.
 
-    `length` (h) by patient; nothing comes of a cycle of 0 h.
+    `length` (h) [patient]; a cycle of 0 h adds nothing.
     """
     late = cycle.time >= _end(cycle, length)
     if not late.any():
@@ -87,24 +87,24 @@ def carried_over(cycle: EventTable, length: np.ndarray) -> EventTable:
 
 
 def _running(cycle: EventTable, past: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Constant inputs that are on after the `past` changes, as changes at time 0."""
+    """Constant inputs that remain after the `past` changes, as changes at time 0."""
     owner, state, change = cycle.owner[past], cycle.state[past], cycle.size[past]
     width = int(state.max(initial=0)) + 1
     pairs, place = np.unique(owner * width + state, return_inverse=True)
     rate, most = (np.bincount(place, values, len(pairs)) for values in (change, np.abs(change)))
-    on = np.abs(rate) > SAME_TIME * most  # the rest is rounding of infusions that have ended
+    on = np.abs(rate) > SAME_TIME * most  # smaller rates are rounding errors of infusions that have ended
     owner, state = np.divmod(pairs[on], width)
     return owner, np.zeros(len(owner)), np.full(len(owner), INPUT), state, rate[on]
 
 
 def _end(part: EventTable, length: np.ndarray) -> np.ndarray:
-    """When the cycle of each row's patient ends (h), for who has one."""
+    """End (h) of the cycle of the patient of each row; infinite without a cycle."""
     own = length[part.owner]
     return np.where(own > 0, own * (1 - SAME_TIME), np.inf)
 
 
 def _is_periodic(change: np.ndarray, before: np.ndarray, tolerance: float) -> np.ndarray:
-    """Whether changes have become small, and so has all that slowly shrinking ones would still add up to."""
+    """Whether the last change is small, and so is the sum of all later changes if they shrink at the present rate."""
     with np.errstate(invalid="ignore"):
         rate = np.minimum(change / before, 1.0)
     left = change * rate / np.maximum(1 - rate, tolerance)

@@ -1,4 +1,4 @@
-"""From a scenario and the values of patients to dose events, what was repeated before them, and an ensemble."""
+"""Dose events and ensembles of patients of a scenario."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ketamech.dosing.dose_event import DoseEvent, Quantity
 from ketamech.dosing.dose_events import AdherenceFunction, dose_events
 from ketamech.dosing.drugs import DRUGS
-from ketamech.dosing.subject import DoseEvent, Quantity
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.model import Model
@@ -29,11 +29,11 @@ class ScenarioEvents:
 
     @property
     def events(self) -> tuple[DoseEvent, ...]:
-        """Everything that enters from the lead time on, in order of time."""
+        """All dose events, also those before 0 h, in order of time."""
         return tuple(sorted((*self.doses, *self.perturbations), key=lambda entry: float(np.min(entry.time))))
 
     def with_doses(self, change: Change) -> ScenarioEvents:
-        """The same with other doses, in the cycle too."""
+        """The events with doses transformed by `change`, in the cycle too."""
         return replace(self, doses=tuple(change(self.doses)), cycle=tuple(change(self.cycle)))
 
 
@@ -41,9 +41,9 @@ def events_of_scenario(
     scenario: Scenario, parameters: ParameterTable, values: Mapping[str, Quantity], until: float,
     adherence: AdherenceFunction | None = None,
 ) -> ScenarioEvents:  # fmt: skip
-    """What patients are given before `until` (h) whose parameters differ by `values` (canonical, also [patient]).
+    """Dose events before `until` (h) of patients; `values` {parameter: number or [patient], canonical units}.
 
-    Expectancy is among the doses unless the species has none. `taken` as in `entries`, for what is given from 0 h on.
+    Expectancy events are among the doses for humans only. `adherence` as in `dose_events`, for doses from 0 h on.
     """
     person = {**scenario.values, **values}
     doses = species_events(scenario.species, dose_events(scenario.regimen, parameters, person, until, adherence))
@@ -56,9 +56,9 @@ def ensemble_of_scenario(
     model: Model, scenario: Scenario, values: Mapping[str, Quantity], size: int, until: float, *,
     adherence: AdherenceFunction | None = None, change: Change | None = None,
 ) -> Ensemble:  # fmt: skip
-    """`size` patients of a scenario whose parameters differ by `values`; arguments as in `events_of_scenario`.
+    """`size` patients of a scenario; arguments as in `events_of_scenario`.
 
-    `change` is done to their doses, see `ScenarioEvents.changed`.
+    `change` transforms their doses, see `ScenarioEvents.with_doses`.
     """
     given = events_of_scenario(scenario, model.parameters, values, until, adherence)
     given = given.with_doses(change) if change else given
@@ -67,18 +67,18 @@ def ensemble_of_scenario(
 
 
 def species_events(species: str, events: tuple[DoseEvent, ...]) -> tuple[DoseEvent, ...]:
-    """What enters, without the hopes that no animal has."""
+    """Dose events of a species: without expectancy events, which apply to humans only."""
     return events if species == HUMAN else without_expectancy(events)
 
 
 def without_expectancy(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
-    """What enters, without expectancy."""
+    """Dose events without expectancy events."""
     return tuple(entry for entry in events if not entry.compartment.startswith("expectancy."))
 
 
 def control_events(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
-    """Hopes, and challenges such as an operation unless nothing but challenges is given."""
-    hopes = tuple(entry for entry in events if entry.compartment.startswith("expectancy."))
+    """Dose events of the control: expectancy, and challenges such as an operation unless all events are challenges."""
+    expectancy = tuple(entry for entry in events if entry.compartment.startswith("expectancy."))
     challenges = {drug.compartment for drug in DRUGS if not drug.carries_expectancy}
-    kept = tuple(entry for entry in events if entry in hopes or entry.compartment in challenges)
-    return hopes if len(kept) == len(events) else kept
+    control = tuple(entry for entry in events if entry in expectancy or entry.compartment in challenges)
+    return expectancy if len(control) == len(events) else control

@@ -1,4 +1,4 @@
-"""A scenario file -> a checked scenario; every complaint names file, line and key."""
+"""Reads a scenario file into a checked scenario; every error names file, line and key."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from ketamech.core import InputError
 from ketamech.core.yaml_lines import Path_, read_yaml, read_yaml_text
 from ketamech.dosing.applied_perturbation import AppliedPerturbation, read_perturbation, read_perturbations
 from ketamech.dosing.drugs import drug, route
+from ketamech.dosing.parse import parse_duration
 from ketamech.dosing.parse_errors import shorten_text
-from ketamech.dosing.read_regimen import Sentence, parse_sentence
-from ketamech.dosing.regimen import MAX_HORIZON_H, Regimen, Treatment
-from ketamech.dosing.times import duration
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.sentence import Sentence, parse_sentence
+from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import ParameterTable, Species, load_species
 from ketamech.simulation.model_variants import ModelVariant, model_variant
 from ketamech.simulation.parameter_overrides import OverrideReader
@@ -31,7 +32,7 @@ from ketamech.simulation.scenario import (
     truncated_infusions,
     validate,
 )
-from ketamech.simulation.scenario_schema import ScenarioFile, TreatmentKeys
+from ketamech.simulation.scenario_schema import SCENARIO_FILE, ScenarioFile, TreatmentKeys
 from ketamech.simulation.validation_errors import to_input_error
 
 
@@ -39,9 +40,9 @@ def scenario_from_file(
     path: Path, table: ParameterTable, species: str | None = None, added: tuple[str, ...] = (),
     wiring: str | None = None,
 ) -> Scenario:  # fmt: skip
-    """The scenario of a YAML file, with perturbations `added`, in a `wiring` perhaps.
+    """The scenario of a YAML file, with `added` perturbations and an optional model variant (`wiring`).
 
-    Raises BadInput with file, line and key.
+    Raises InputError with file, line and key.
     """
     content, lines = read_yaml(path)
     parsed = _validated(content, lines, path)
@@ -52,14 +53,14 @@ def scenario_from_file(
 
 
 def keys_from_text(text: str, name: str) -> ScenarioFile:
-    """The keys of a scenario whose YAML text is at hand; `name` stands for the file in errors. Raises BadInput."""
+    """The keys of a scenario in YAML text; `name` replaces the file name in errors. Raises InputError."""
     path = Path(name)
     content, lines = read_yaml_text(text, path)
     return _validated(content, lines, path)
 
 
 def scenario_from_text(text: str, table: ParameterTable, name: str) -> Scenario:
-    """The scenario of a YAML text. Raises BadInput with line and key."""
+    """The scenario of a YAML text; `name` replaces the file name in errors. Raises InputError with line and key."""
     path = Path(name)
     content, lines = read_yaml_text(text, path)
     return scenario_from_keys(_validated(content, lines, path), table, path, lines, source=text)
@@ -69,14 +70,14 @@ def _validated(content: Mapping[str, object], lines: Mapping[Path_, int], path: 
     try:
         return ScenarioFile.model_validate({key: value for key, value in content.items() if value is not None})
     except ValidationError as problem:
-        raise to_input_error(problem.errors(), path, lines) from None
+        raise to_input_error(problem.errors(), path, lines, SCENARIO_FILE) from None
 
 
 def scenario_from_keys(
     parsed: ScenarioFile, table: ParameterTable, path: Path, lines: Mapping[Path_, int], *, source: str = "",
     species: str | None = None, added: tuple[str, ...] = (), wiring: str | None = None,
 ) -> Scenario:  # fmt: skip
-    """The checked scenario of keys that are well-formed. `lines` may be empty where there was no file."""
+    """The checked scenario of valid keys. `lines` may be empty where there is no file. Raises InputError."""
     sentences = [_sentence(given, i, path, lines) for i, given in enumerate(parsed.treatments)]
     first_day = 0 if any(sentence.names_day_zero for sentence in sentences) else 1
     listed = [
@@ -87,8 +88,8 @@ def scenario_from_keys(
     regimen = Regimen(tuple(treatment for _, treatment in listed))
     animal = _species(species or parsed.species, path, lines)
     given = _perturbations(parsed, sentences, added, path, lines)
-    wired = _wiring(parsed.wiring if wiring is None else wiring, table, path, lines)
-    own = {**wired.parameter_values, **OverrideReader(path, lines, table, animal.name).all(parsed)}
+    variant = _variant(parsed.wiring if wiring is None else wiring, table, path, lines)
+    own = {**variant.parameter_values, **OverrideReader(path, lines, table, animal.name).all(parsed)}
     values = perturbation_parameters(table, animal, own, given)
     if is_weight_based(regimen) and "person.weight" not in values:
         raise _missing_weight_error(path, lines)
@@ -107,21 +108,21 @@ def scenario_from_keys(
         horizon,
         parsed.control,
         parsed.seed,
-        _source_text(source or parsed.text(), parsed, species, added, wired.name),
+        _source_text(source or parsed.text(), parsed, species, added, variant.name),
         (
             *assumption_about_salt(regimen),
             *assumption_about_adherence(regimen),
             *truncated_infusions(regimen, horizon),
-            *wired.notes,
+            *variant.notes,
         ),
         animal.name,
         given,
-        wired.name,
+        variant.name,
     )
 
 
 def _source_text(text: str, parsed: ScenarioFile, species: str | None, added: tuple[str, ...], wiring: str) -> str:
-    """The text of the file with what was added outside it, where the file has no such key of its own."""
+    """The text of the file with options that were given outside it, where the file has no such key."""
     text = text.rstrip("\n") + "\n"
     if species and "species" not in parsed.model_fields_set:
         text += f"species: {species}\n"
@@ -139,7 +140,7 @@ def _species(name: str, path: Path, lines: Mapping[Path_, int]) -> Species:
         raise _with_location(problem, path, lines.get(("species",)), "species") from None
 
 
-def _wiring(name: str, table: ParameterTable, path: Path, lines: Mapping[Path_, int]) -> ModelVariant:
+def _variant(name: str, table: ParameterTable, path: Path, lines: Mapping[Path_, int]) -> ModelVariant:
     try:
         return model_variant(name, table)
     except InputError as problem:
@@ -149,8 +150,8 @@ def _wiring(name: str, table: ParameterTable, path: Path, lines: Mapping[Path_, 
 def _perturbations(
     parsed: ScenarioFile, sentences: list[Sentence], added: tuple[str, ...], path: Path, lines: Mapping[Path_, int]
 ) -> tuple[AppliedPerturbation, ...]:
-    """What is done beside the treatment: in sentences "... with ...", in the list of the file, and what is added."""
-    said = [phrase for sentence in sentences for phrase in sentence.perturbations]
+    """Perturbations of sentences ("... with ..."), of the list in the file, and those added."""
+    in_sentences = [phrase for sentence in sentences for phrase in sentence.perturbations]
     listed: list[AppliedPerturbation] = []
     for i, phrase in enumerate(parsed.perturbations if isinstance(parsed.perturbations, list) else []):
         try:
@@ -159,7 +160,7 @@ def _perturbations(
             line = lines.get(("perturbations", i)) or lines.get(("perturbations",))
             raise _with_location(problem, path, line, f"perturbations[{i}]") from None
     try:
-        return read_perturbations([*said, *listed, *added])
+        return read_perturbations([*in_sentences, *listed, *added])
     except InputError as problem:
         raise _with_location(
             problem, path, lines.get(("perturbations",)) or lines.get(("treatments",)), problem.key
@@ -196,18 +197,18 @@ def _treatment_error(
 
 
 def _field(given: TreatmentKeys, problem: InputError) -> str | None:
-    """The key of a spelled-out dose that an error is about: the one it names, or whose words it quotes."""
+    """The key of a spelled-out treatment that an error is about: the one it names, or whose text it quotes."""
     if problem.key in TreatmentKeys.model_fields:
         return problem.key
     quoted = problem.what.split(" in '")[0]
-    said = given.model_dump(exclude_none=True)
-    return next((key for key, words in said.items() if words and words in quoted), problem.key)
+    texts_by_key = given.model_dump(exclude_none=True)
+    return next((key for key, words in texts_by_key.items() if words and words in quoted), problem.key)
 
 
 def _offending_treatment(
     regimen: Regimen, table: ParameterTable, values: Mapping[str, float], horizon: float, species: Species
 ) -> int:
-    """The treatment with which the list first becomes impossible: every longer list is refused too."""
+    """Index of the treatment with which the list becomes invalid: every longer list is invalid too."""
 
     def refused(n: int) -> bool:
         try:
@@ -238,7 +239,7 @@ def _missing_weight_error(path: Path, lines: Mapping[Path_, int]) -> InputError:
         file=path,
         line=lines.get(("person", "weight")) or lines.get(("person",)) or lines.get(("treatments",)),
         key="person.weight",
-        expected="the weight of this person",
+        expected="the weight of this patient",
         type_this="person:\n          weight: 70 kg",
     )
 
@@ -246,10 +247,10 @@ def _missing_weight_error(path: Path, lines: Mapping[Path_, int]) -> InputError:
 def _horizon(text: str, path: Path, lines: Mapping[Path_, int]) -> float:
     expected = "between 1 h and 2 years, e.g. 28 days, 3 months, 1 year"
     try:
-        hours = duration(text)
+        hours = parse_duration(text)
     except InputError:
         hours = math.nan
     if not 1.0 <= hours <= MAX_HORIZON_H:
-        what = f"'{shorten_text(text)}' is not a usable horizon"
+        what = f"'{shorten_text(text)}' is not a valid horizon"
         raise InputError(what, file=path, line=lines.get(("horizon",)), key="horizon", expected=expected)
     return hours

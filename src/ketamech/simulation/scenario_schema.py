@@ -1,4 +1,4 @@
-"""What a scenario file may hold: its keys, their kinds, and the JSON Schema of it."""
+"""The keys of a scenario file as pydantic models, and their JSON Schema."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ketamech.simulation.validation_errors import FileSchema
+
 Quantity = float | str | None
 
 
 class TreatmentKeys(BaseModel):
-    """One treatment spelled out."""
+    """One treatment with a key for each property."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -21,13 +23,13 @@ class TreatmentKeys(BaseModel):
     over: str | None = Field(None, description="duration of an infusion, e.g. 40 min")
     at: str | None = Field(None, description="when it starts, e.g. 3 h, day 8")
     schedule: str | None = Field(None, description="e.g. twice weekly for 4 weeks, then weekly")
-    lag: str | None = Field(None, description="time from giving to entering the body, e.g. 10 min")
+    lag: str | None = Field(None, description="time from administration to entry into the body, e.g. 10 min")
     missing: str | None = Field(None, description="doses that are not taken: '10 %', or by number: 'doses 2 and 5'")
     steady_state: bool = Field(False, description="the first dose is given at the steady state of its rhythm (SS)")
-    salt: str = Field("base", pattern="^(base|hydrochloride)$", description="what the mass is a mass of")
+    salt: str = Field("base", pattern="^(base|hydrochloride)$", description="the salt to which the mass refers")
 
     def sentence(self) -> str:
-        """The same as a regimen sentence."""
+        """The treatment as a regimen sentence."""
         salt = "" if self.salt == "base" else f"as {self.salt}"
         over = f"over {self.over}" if self.over else ""
         at = f"at {self.at}" if self.at else ""
@@ -39,7 +41,7 @@ class TreatmentKeys(BaseModel):
 
 
 class ScenarioFile(BaseModel):
-    """What a scenario file may hold. For research and education only: not treatment or dosing advice."""
+    """A scenario file. For research and education only: not treatment or dosing advice."""
 
     model_config = ConfigDict(extra="forbid", title="KetaMech scenario")
 
@@ -50,21 +52,23 @@ class ScenarioFile(BaseModel):
     pathways: dict[str, bool] = Field({}, description="e.g. habenula: off")
     species: str = Field("human", description="human, rat or mouse")
     wiring: str = Field(
-        "", description="a rival wiring by name, e.g. habenula-parallel; `ketamech explain wirings` lists them"
+        "", description="a model variant by name, e.g. habenula-parallel; `ketamech explain wirings` lists them"
     )
     perturbations: list[str] | dict[str, float] = Field(
         [],
-        description="what is done, e.g. [NBQX 10 mg/kg IP at -30 min]; or shares held for good, e.g. nbqx: 0.9",
+        description="e.g. [NBQX 10 mg/kg IP at -30 min]; or constant fractions, e.g. nbqx: 0.9",
     )
     parameters: dict[str, float | str] = Field({}, description="any parameter by its full name")
-    connectome: str | None = Field(None, description="CSV file beside this one: weights between areas, area by area")
-    receptors: str | None = Field(None, description="CSV file beside this one: area, and any of nmda, glun2b, ampa")
-    horizon: str | None = Field(None, description="how long to look, e.g. 28 days")
-    control: bool = Field(True, description="also simulate the same person with the same hopes and no drug")
-    seed: int = Field(1, ge=0, description="kept in the provenance; one typical patient needs no chance")
+    connectome: str | None = Field(None, description="CSV file in the same folder: connection weights, area by area")
+    receptors: str | None = Field(None, description="CSV file in the same folder: area, and any of nmda, glun2b, ampa")
+    horizon: str | None = Field(None, description="simulated time, e.g. 28 days")
+    control: bool = Field(
+        True, description="also simulate the same patient with the same expectancy and without the drug"
+    )
+    seed: int = Field(1, ge=0, description="recorded in the provenance; the typical patient has no random numbers")
 
     def text(self) -> str:
-        """The same as a YAML file; what has its usual value is left out."""
+        """The keys as YAML text; default values are left out."""
         lines = []
         for key, value in self.model_dump(exclude_defaults=True).items():
             if isinstance(value, list):
@@ -74,6 +78,11 @@ class ScenarioFile(BaseModel):
             else:
                 lines.append(f"{key}: {_flow(value)}")
         return "\n".join(lines) + "\n"
+
+
+SCENARIO_FILE = FileSchema(
+    "scenario", ScenarioFile, {"treatments": TreatmentKeys}, {"treatments": "a sentence, or drug:, dose:, route: ..."}
+)
 
 
 def _flow(value: Any) -> str:

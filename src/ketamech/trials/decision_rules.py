@@ -1,4 +1,4 @@
-"""What is decided about each person at visits, from his own ratings alone: who goes on how."""
+"""Decisions at visits about the doses of each patient, from that patient's ratings alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ketamech.trials.design import Condition, DecisionStep, TreatmentCourse, Trial
 from ketamech.trials.trial_dosing import TrialDosing, step_course
 
-Scores = dict[str, np.ndarray]  # by scale [person, visit]: what was rated, NaN where nothing was
+Scores = dict[str, np.ndarray]  # scores by scale [patient, visit]; NaN where not rated
 OTHERWISE_LABEL = "the others"
 COMPARISON_OPERATORS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal,
@@ -17,26 +17,29 @@ COMPARISON_OPERATORS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
 
 
 class DecisionRules:
-    """Carries out the steps of a trial and adapts courses of doses.
+    """Carries out the decision steps of a trial and adapts the schedule of each course.
 
-    `decision` [person] holds the name of the last choice among several, `decided_at` (h) when anything was changed
-    last, `rescued_at` (h) when rescue began; NaN for never.
+    `decision` [patient] is the name of the last option chosen among several, `decided_at` [patient] the time (h) of the
+    last change of doses, `rescued_at` [patient] the time (h) at which rescue began; NaN for never. `uniforms`
+    [patient, visit] decide second randomisations.
     """
 
     def __init__(self, trial: Trial, dosing: TrialDosing, uniforms: np.ndarray) -> None:
-        self.trial, self.treating, self.lots = trial, dosing, uniforms
+        self.trial, self.dosing, self.uniforms = trial, dosing, uniforms
         self.decision = np.full(len(uniforms), "", dtype=object)
         self.decided_at = np.full(len(uniforms), np.nan)
         self.rescued_at = np.full(len(uniforms), np.nan)
 
     def visits(self) -> list[int]:
-        """Numbers of the visits at which something may be decided."""
+        """Indices in `Trial.visit_schedule` of the visits at which a decision may fall, without the baseline."""
         times = {time for step in self.trial.steps for time in step.times}
         found = set()
-        for course in self.treating.courses:
-            adapting = course.adaptive_dosing
+        for course in self.dosing.courses:
+            adaptation = course.adaptive_dosing
             for condition, since in (
-                ((adapting.reduction_rule, adapting.since), (adapting.reinduction_rule, 0.0)) if adapting else ()
+                ((adaptation.reduction_rule, adaptation.since), (adaptation.reinduction_rule, 0.0))
+                if adaptation
+                else ()
             ):
                 scale = self._scale(condition) if condition else ""
                 found |= {
@@ -46,53 +49,53 @@ class DecisionRules:
         return sorted(found - {0})
 
     def decide(self, visit: int, scores: Scores) -> None:
-        """All decisions of one visit: steps in the order of the file, then the rhythm of each course."""
+        """All decisions of one visit: steps in the order of the file, then the schedule of each course."""
         hour = self.trial.visit_schedule[visit][1]
         for number, step in enumerate(self.trial.steps):
             if hour in step.times:
                 self._step(number, step, visit, scores)
-        for number, course in enumerate(self.treating.courses):
+        for number, course in enumerate(self.dosing.courses):
             if course.adaptive_dosing:
                 self._adapt_schedule(number, course, visit, scores)
 
     def _step(self, number: int, step: DecisionStep, visit: int, scores: Scores) -> None:
-        """Who meets the condition gets one of `then`; a person whose score is unknown goes on as before."""
+        """Assign the regimens of a step; a patient whose score is unknown continues as before."""
         hour = self.trial.visit_schedule[visit][1]
         met, known = is_met(self.trial, step.condition, scores, visit)
         if step.rescue:
             met &= np.isnan(self.rescued_at)
             self.rescued_at[met] = hour
-        drawn = np.searchsorted(np.cumsum(step.shares)[:-1], self.lots[:, visit], side="right")
-        groups = [(met & (drawn == k), name) for k, name in enumerate(step.names)]
+        choice = np.searchsorted(np.cumsum(step.shares)[:-1], self.uniforms[:, visit], side="right")
+        groups = [(met & (choice == k), name) for k, name in enumerate(step.names)]
         if step.otherwise:
             groups.append((known & ~met, OTHERWISE_LABEL))
         for k, (mask, words) in enumerate(groups):
             if mask.any():
-                self.treating.begin(step_course(number, k), mask, hour, added=step.rescue)
+                self.dosing.begin(step_course(number, k), mask, hour, added=step.rescue)
                 self.decided_at[mask] = hour
                 if len(groups) > 1:
                     self.decision[mask] = words
 
     def _adapt_schedule(self, number: int, course: TreatmentCourse, visit: int, scores: Scores) -> None:
-        adapting, hour, treating = course.adaptive_dosing, self.trial.visit_schedule[visit][1], self.treating
-        assert adapting is not None
-        on = treating.course == number
-        if adapting.reduction_rule and self._scale(adapting.reduction_rule) in scores:
-            met, known = is_met(self.trial, adapting.reduction_rule, scores, visit)
-            change = on & known & (hour - treating.anchor >= adapting.since)
-            treating.sparse[change] = met[change]
-        if adapting.reinduction_rule:
-            met, _ = is_met(self.trial, adapting.reinduction_rule, scores, visit)
-            anew = on & met & (hour - treating.anchor >= adapting.induction)
-            treating.anchor[anew], treating.sparse[anew] = hour, False
-            self.decided_at[anew] = hour
+        adaptation, hour, dosing = course.adaptive_dosing, self.trial.visit_schedule[visit][1], self.dosing
+        assert adaptation is not None
+        on = dosing.course == number
+        if adaptation.reduction_rule and self._scale(adaptation.reduction_rule) in scores:
+            met, known = is_met(self.trial, adaptation.reduction_rule, scores, visit)
+            change = on & known & (hour - dosing.anchor >= adaptation.since)
+            dosing.reduced[change] = met[change]
+        if adaptation.reinduction_rule:
+            met, _ = is_met(self.trial, adaptation.reinduction_rule, scores, visit)
+            restarted = on & met & (hour - dosing.anchor >= adaptation.induction)
+            dosing.anchor[restarted], dosing.reduced[restarted] = hour, False
+            self.decided_at[restarted] = hour
 
     def _scale(self, condition: Condition) -> str:
         return self.trial.relapse[0] if condition.test == "relapse" and self.trial.relapse else condition.scale
 
 
 def is_met(trial: Trial, condition: Condition, scores: Scores, visit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Who meets a condition at a visit, and whose score is known [person]."""
+    """Masks [patient] of the patients who meet a condition at a visit, and of those whose score is known."""
     name = trial.relapse[0] if condition.test == "relapse" and trial.relapse else condition.scale
     score, baseline, scale = scores[name][:, visit], scores[name][:, 0], trial.scales[name]
     known = np.isfinite(score) & np.isfinite(baseline)

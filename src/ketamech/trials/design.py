@@ -1,4 +1,4 @@
-"""A trial: arms, people, visits, what is rated, who leaves, and what is decided on the way."""
+"""A trial design: arms, population, visits, rating scales, dropout and decision steps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from itertools import permutations
 
 from ketamech.dosing.applied_perturbation import AppliedPerturbation
-from ketamech.dosing.regimen import Regimen, Treatment
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import Treatment
 from ketamech.trials.rating_scales import RatingScale
 
 BELIEFS = {"blinded": "expectancy.blinded_belief", "open": "expectancy.open_belief", "none": ""}
@@ -16,8 +17,11 @@ BELIEFS = {"blinded": "expectancy.blinded_belief", "open": "expectancy.open_beli
 
 @dataclass(frozen=True)
 class Condition:
-    """What is asked of a rating: response, remission, "no response", "no remission", a sign and a number, or how far
-    it "falls by" or "falls less than" a share of baseline."""
+    """A condition on a rating.
+
+    `test` is response, remission, "no response", "no remission", "relapse", a comparison with `number`, or "falls by"
+    or "falls less than" a fraction `number` of baseline.
+    """
 
     scale: str
     test: str
@@ -26,10 +30,10 @@ class Condition:
 
 @dataclass(frozen=True)
 class AdaptiveDosing:
-    """How a course of doses is adapted to the person who receives it.
+    """How a course of doses is adapted to the patient who receives it.
 
-    While `by` is met at visits from hour `since` of the course on, `sparse` is given instead of the usual regimen. Who
-    meets `again` after the first `induction` hours begins the course anew.
+    While `reduction_rule` is met at visits from hour `since` of the course on, `reduced_schedule` replaces the usual
+    regimen. A patient who meets `reinduction_rule` after the first `induction` hours starts the course again.
     """
 
     reduced_schedule: Regimen | None = None
@@ -41,7 +45,7 @@ class AdaptiveDosing:
 
 @dataclass(frozen=True)
 class TreatmentCourse:
-    """What one person is given from some hour on: treatments, each with what it makes people believe (see BELIEFS)."""
+    """Treatments of one patient from some hour on, each with the belief it carries (a key of BELIEFS)."""
 
     name: str
     doses: tuple[tuple[Treatment, str], ...]
@@ -51,10 +55,11 @@ class TreatmentCourse:
 
 @dataclass(frozen=True)
 class DecisionStep:
-    """At `times` (h) of `visits`, who meets `condition` is given `then`, who does not `otherwise` (None: as before).
+    """At visits at `times` (h), patients who meet `condition` receive `regimens`, the others `otherwise`.
 
-    What was planned before is stopped for those a decision is taken about, unless it is a `rescue`, which is added and
-    given once. Of several `then`, which have `names`, one is drawn for each by `shares` (randomised withdrawal).
+    `otherwise` None: the others continue as before. The regimen replaces what was planned before, unless it is a
+    `rescue`, which is added, once for each patient. Of several `regimens`, with `names`, one is drawn for each patient
+    with the probabilities `shares` (randomised withdrawal).
     """
 
     times: tuple[float, ...]
@@ -69,9 +74,9 @@ class DecisionStep:
 
 @dataclass(frozen=True)
 class Arm:
-    """What one arm is given, how many are in it, what they are told (a key of BELIEFS), and how doses are adapted.
+    """One arm: its regimen, number of patients `n`, belief about the treatment (a key of BELIEFS), adaptive dosing.
 
-    `perturbations` are given beside the regimen, at hours that count from the start of the arm.
+    `perturbations` are applied in addition to the regimen, at times (h) from the start of the arm.
     """
 
     name: str
@@ -84,7 +89,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Visit:
-    """Scales rated at `time` (h after the start, or after the start of a period of a crossover)."""
+    """Scales that are rated at `time` (h after the start, or after the start of a period of a crossover)."""
 
     name: str
     time: float
@@ -93,7 +98,7 @@ class Visit:
 
 @dataclass(frozen=True)
 class DropoutRule:
-    """Who meets `condition` at a visit from `since` (h) on leaves with this `chance`, for this `reason`."""
+    """A patient who meets `condition` at a visit from `since` (h) on leaves with probability `chance`, for `reason`."""
 
     condition: Condition
     chance: float
@@ -103,12 +108,14 @@ class DropoutRule:
 
 @dataclass(frozen=True)
 class Trial:
-    """A checked trial. `values`: parameters that differ for everybody (canonical). `window` (h) around each visit.
+    """A checked trial.
 
-    `washout` (h) makes it a crossover in which every person passes through all arms, that far apart, in random order.
-    `dropout` is a weekly probability, `missed` that a visit is not held, `adherence` that a dose is taken. `block` is
-    the size of permuted blocks (0: one block of everybody) within `strata` {factor: {level: share}}. `add_on` is given
-    to everybody beside the arms. `relapse` is (scale, first visit, share of baseline that it exceeds).
+    `values` are parameters that differ from the tables for all patients (canonical units). Visits are held within
+    `window` (h) of the planned time. A `washout` (h) above 0 makes it a crossover: every patient passes through all
+    arms, that far apart, in random order. `dropout` is the weekly probability to leave, `missed_visit_rate` the
+    probability that a visit is not held, `adherence` the probability that a dose is taken. `block` is the size of
+    permuted blocks (0: one block of all patients) within `strata` {factor: {level: fraction}}. `add_on` is given to all
+    patients in addition to the arms. `relapse` is (scale, first visit, fraction of baseline above which it counts).
     """
 
     title: str
@@ -139,32 +146,32 @@ class Trial:
 
     @property
     def patients(self) -> int:
-        """People enrolled; in a crossover each passes through every arm."""
+        """Number of patients; in a crossover each passes through every arm."""
         return max(arm.n for arm in self.arms) if self.washout else sum(arm.n for arm in self.arms)
 
     @property
     def periods(self) -> int:
-        """Periods of a crossover; 1 for parallel arms."""
+        """Number of periods of a crossover; 1 for parallel arms."""
         return len(self.arms) if self.washout else 1
 
     @property
     def horizon(self) -> float:
-        """How long a person is followed (h)."""
+        """Duration of the follow-up of a patient (h)."""
         return (self.periods - 1) * self.washout + max(visit.time for visit in self.visits) + self.window + 1.0
 
     @property
     def visit_schedule(self) -> tuple[tuple[Visit, float, int], ...]:
-        """Every visit with its planned hour and its period, in order of time."""
+        """Every visit with its planned time (h) and its period (from 0), in order of time."""
         return tuple((v, p * self.washout + v.time, p) for p in range(self.periods) for v in self.visits)
 
     @property
     def sequences(self) -> tuple[tuple[int, ...], ...]:
-        """Numbers of the arms that a person may pass through, one after another."""
+        """Sequences of arms (indices in `arms`) that a patient may pass through."""
         return (
             tuple(permutations(range(len(self.arms)))) if self.washout else tuple((i,) for i in range(len(self.arms)))
         )
 
     @property
     def fingerprint(self) -> str:
-        """A short hash of the file."""
+        """A short hash of the text of the file."""
         return hashlib.sha256(self.source.encode()).hexdigest()[:16]

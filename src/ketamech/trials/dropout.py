@@ -1,4 +1,4 @@
-"""Who leaves a trial and when, and which visits are not held: what is not rated stays unknown, imputed by nothing."""
+"""Dropout and missed visits. Ratings that are not made stay missing; nothing is imputed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DROPOUT_REASON_OTHER = "other reasons"
 
 
 def missed_visits(trial: Trial, uniforms: np.ndarray) -> np.ndarray:
-    """Visits that are not held [patient, visit]; everybody is seen at baseline."""
+    """Mask of visits that are not held [patient, visit]; the baseline is always held. `uniforms` as in `Enrolment`."""
     visits = len(trial.visit_schedule)
     found = uniforms[:, 1 : 1 + visits] < trial.missed_visit_rate
     found[:, 0] = False
@@ -22,9 +22,10 @@ def missed_visits(trial: Trial, uniforms: np.ndarray) -> np.ndarray:
 def dropout_times(
     trial: Trial, uniforms: np.ndarray, hours: np.ndarray, scores: Scores
 ) -> tuple[np.ndarray, np.ndarray]:
-    """When each person leaves (h, infinite for never) and why [patient].
+    """When each patient leaves (h, infinite for never) and the reason [patient].
 
-    Whatever happens, so many leave in a week; others after a visit at which a condition holds. The first counts.
+    Patients leave at a constant hazard (`Trial.dropout` a week), and at a visit at which a dropout rule is met, with
+    the probability of the rule. The earlier of the two counts. `hours` [patient, visit]; `uniforms` as in `Enrolment`.
     """
     hazard = -np.log1p(-trial.dropout) / WEEK
     left = -np.log(1 - uniforms[:, 0]) / hazard if hazard else np.full(len(uniforms), np.inf)

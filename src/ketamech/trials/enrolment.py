@@ -1,7 +1,8 @@
-"""Enrolment: who comes to a replicate of a trial, which arm each gets, when each is seen, and all his chances.
+"""Enrolment of one replicate of a trial: patients, allocation to arms, times of visits, and their random numbers.
 
-Every number comes from the stream of a person (or of a block of the randomisation list) within a seed and replicate,
-so that nothing depends on how many replicates are run together. Allocation goes by order of enrolment, as in clinics.
+Every number comes from the random stream of a patient (or of a block of the randomisation list) within a seed and
+replicate, so that no result depends on how many replicates are run together. Patients are allocated in the order of
+enrolment.
 """
 
 from __future__ import annotations
@@ -16,18 +17,19 @@ from ketamech.population.random_streams import patient_streams
 from ketamech.population.virtual_population import Population, VirtualPatients
 from ketamech.trials.design import Trial
 
-FIRST_DAY = 24.0  # h after a dose in which visits are counted from it and held when planned
-VISIT_GAP = 0.45  # share of the time to the next visit that a visit may move
+FIRST_DAY = 24.0  # h after a dose within which a visit keeps its planned time
+VISIT_GAP = 0.45  # fraction of the time to the next visit by which a visit may move
 ALLOCATION, VISITS, BLOCKS = 0, 1, 16  # blocks of the stream "trial"
 
 
 @dataclass(frozen=True)
 class Enrolment:
-    """One replicate: `sequence` numbers in Trial.sequences [patient], `hours` and chances [patient, visit].
+    """One replicate: `arm_sequence` [patient] indexes Trial.sequences; `hours` [patient, visit] are times of visits.
 
-    `lots` [patient, visit] decide second randomisations, `luck` who leaves or misses a visit: [patient, 1 + visits *
-    (1 + reasons)]; `z` [patient, 2, visit, scale] are standard numbers for raters' errors and for people's own ups and
-    downs, `sizes` [patient, scale] for how large those are. `base`: population values.
+    `base` {parameter: population value, canonical units}. Random numbers: `rerandomisation_uniforms` [patient, visit]
+    for second randomisations; `dropout_uniforms` [patient, 1 + visits * (1 + dropout rules)] for dropout and missed
+    visits; `rating_normals` [patient, 2, visit, scale] for rating errors and for fluctuations of the patient;
+    `fluctuation_normals` [patient, scale] for the size of those fluctuations.
     """
 
     number: int
@@ -45,16 +47,20 @@ class Enrolment:
 def enrol(
     trial: Trial, population: Population, parameters: ParameterTable, seed: int, number: int, base: Mapping[str, float]
 ) -> Enrolment:
-    """Everybody of replicate `number`, before the first dose."""
-    who, visits = np.arange(trial.patients), len(trial.visit_schedule)
-    people = population.draw(parameters, seed, who, replicate=number, base=base)
+    """All patients of replicate `number` before the first dose.
+
+    `base` {parameter: population value, canonical units}.
+    """
+    patient_ids, visits = np.arange(trial.patients), len(trial.visit_schedule)
+    people = population.draw(parameters, seed, patient_ids, replicate=number, base=base)
     reasons = 1 + len(trial.dropout_rules)
     sizes = np.cumsum([len(trial.strata), visits, visits, 1 + visits * reasons])
-    chances = [c.random(sizes[-1]) for c in patient_streams(seed, who, "trial", replicate=number, block=VISITS)]
-    strata, windows, lots, luck = np.split(np.array(chances), sizes[:-1], axis=1)
+    streams = patient_streams(seed, patient_ids, "trial", replicate=number, block=VISITS)
+    uniforms = np.array([generator.random(sizes[-1]) for generator in streams])
+    strata, windows, rerandomisation_uniforms, dropout_uniforms = np.split(uniforms, sizes[:-1], axis=1)
     stratum = _strata(trial, strata)
-    raters = patient_streams(seed, who, "scores", replicate=number)
-    z, sizes = _errors(raters, visits, len(trial.scales))
+    generators = patient_streams(seed, patient_ids, "scores", replicate=number)
+    rating_normals, fluctuation_normals = _standard_normals(generators, visits, len(trial.scales))
     return Enrolment(
         number,
         people,
@@ -62,22 +68,24 @@ def enrol(
         _allocate(trial, stratum, seed, number),
         stratum,
         visit_hours(trial, windows),
-        lots,
-        luck,
-        z,
-        sizes,
+        rerandomisation_uniforms,
+        dropout_uniforms,
+        rating_normals,
+        fluctuation_normals,
     )
 
 
-def _errors(raters: Iterator[np.random.Generator], visits: int, scales: int) -> tuple[np.ndarray, np.ndarray]:
-    """Standard numbers of everybody: [patient, 2, visit, scale], and after them [patient, scale]."""
+def _standard_normals(
+    generators: Iterator[np.random.Generator], visits: int, scales: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Standard normal numbers of all patients: [patient, 2, visit, scale], and after them [patient, scale]."""
     count = 2 * visits * scales
-    drawn = np.array([c.standard_normal(count + scales) for c in raters])
+    drawn = np.array([c.standard_normal(count + scales) for c in generators])
     return drawn[:, :count].reshape(len(drawn), 2, visits, scales), drawn[:, count:]
 
 
 def _strata(trial: Trial, u: np.ndarray) -> np.ndarray:
-    """In words to which stratum each person belongs."""
+    """Name of the stratum of each patient [patient]; `u` [patient, factor] are uniform random numbers."""
     words = [np.full(len(u), "", dtype=object)]
     for i, levels in enumerate(trial.strata.values()):
         edges = np.cumsum(list(levels.values()))[:-1]
@@ -86,7 +94,7 @@ def _strata(trial: Trial, u: np.ndarray) -> np.ndarray:
 
 
 def _allocate(trial: Trial, stratum: np.ndarray, seed: int, number: int) -> np.ndarray:
-    """Number of the sequence of arms of each person: permuted blocks in order of enrolment within his stratum."""
+    """Index of the sequence of arms of each patient: permuted blocks in order of enrolment within the stratum."""
     block = _block(trial)
     found = np.empty(len(stratum), dtype=int)
     for k, name in enumerate(sorted(set(stratum))):
@@ -107,9 +115,10 @@ def _block(trial: Trial) -> np.ndarray:
 
 
 def visit_hours(trial: Trial, u: np.ndarray) -> np.ndarray:
-    """When each visit takes place [patient, visit]: as planned on a first day, later within the window.
+    """Times of the visits (h) [patient, visit], from uniform random numbers `u` [patient, visit].
 
-    What is planned within a day after a dose keeps its time, and no visit passes a planned dose or another visit.
+    A visit that is planned within a day after a dose keeps its time; any other moves within the window, but not past a
+    planned dose or another visit.
     """
     planned = np.array([hour for _, hour, _ in trial.visit_schedule])
     if not trial.window:
@@ -125,7 +134,7 @@ def visit_hours(trial: Trial, u: np.ndarray) -> np.ndarray:
 
 
 def _dose_hours(trial: Trial) -> np.ndarray:
-    """Planned hours of all that is given at visits in any arm or step."""
+    """Planned times (h) of all doses that are given at visits in any arm."""
     regimens = [arm.regimen for arm in trial.arms]
     found = {0.0}
     for regimen in regimens:

@@ -1,4 +1,4 @@
-"""Ratings: from what the model says of each person at each visit to what is written down."""
+"""Ratings of a trial: from outputs of the model at visits to scores with rating error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ketamech.trials.design import Trial
 
 
 class RatingModel:
-    """The scales of a trial over its plan: which are rated when, and what each was when last rated in full."""
+    """The rating scales of a trial: at which visits each is rated, and the visit of the last full rating."""
 
     def __init__(self, trial: Trial, outputs: tuple[str, ...]) -> None:
         self.trial, self.outputs = trial, outputs
@@ -19,7 +19,7 @@ class RatingModel:
         self.full = {name: self._full(name, begins) for name in trial.scales}
 
     def _full(self, name: str, begins: list[int]) -> np.ndarray:
-        """The visit of the last full rating, counting only visits at which this scale is rated."""
+        """Index of the visit of the last full rating [visit], among visits at which this scale is rated."""
         plan, rated = self.trial.visit_schedule, np.flatnonzero(self.rated[name])
         first = [int(np.searchsorted(rated, begins[k])) for k in rated]
         last = self.trial.scales[name].full_ratings([plan[k][1] for k in rated], first)
@@ -28,7 +28,7 @@ class RatingModel:
         return found
 
     def true_scores(self, values: np.ndarray) -> Scores:
-        """Scores without error [person, visit] from outputs [person, visit, output]; NaN where nothing is rated."""
+        """Scores without error [patient, visit] from outputs [patient, visit, output]; NaN where not rated."""
         found = {}
         for name, scale in self.trial.scales.items():
             output = values[:, :, self.outputs.index(scale.output)]
@@ -44,9 +44,9 @@ class RatingModel:
         hours: np.ndarray,
         missing: np.ndarray,
     ) -> Scores:
-        """What is written down at `hours` [person, visit]; NaN where unseen.
+        """Scores with error at `hours` [patient, visit]; NaN where `missing` [patient, visit].
 
-        From standard numbers `z` [person, 2, visit, scale] and `sizes` [person, scale].
+        `rating_normals` [patient, 2, visit, scale] and `fluctuation_normals` [patient, scale] are standard normal.
         """
         found = {}
         for k, (name, scale) in enumerate(self.trial.scales.items()):

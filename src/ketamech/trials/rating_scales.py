@@ -1,4 +1,4 @@
-"""Rating scales: what a rater writes down when the model's person stands before him."""
+"""Rating scales: the score of a patient from an output of the model, with rating error and fluctuations."""
 
 from __future__ import annotations
 
@@ -28,17 +28,16 @@ DAY = 24.0
 class RatingScale:
     """One scale of `output`: bounds, `step` of the score, error (`residual_sd` points plus `relative_sd` of the score).
 
-    A person also has ups and downs of his own that last for about `memory` days: of SD `fluctuation_sd` points in the
-    middle of the scale over all people, less towards its ends (they move the log odds); `fluctuation_spread` is the SD
-    of the logarithm of their size between people, and people enter a trial at a bad time, `entry` SDs above their mean.
-    On a scale with `background` a person scores without any drug: that is the median, `background_spread` the SD of the
-    logarithm, and it too lasts for `memory` days. A score between 0 and `least` is not written down: what would be
-    rated is absent.
+    Scores of a patient also fluctuate with a correlation time of `memory` days: SD `fluctuation_sd` points in the
+    middle of the scale over all patients, less towards its ends (the log odds are shifted); `fluctuation_spread` is the
+    SD of the logarithm of the size between patients. Patients enter a trial `entry` SDs above their own mean. On a
+    scale with `background` a patient scores without any drug: `background` is the median, `background_spread` the SD of
+    the logarithm, with the same correlation time. A score between 0 and `least` is recorded as 0.
 
-    `carried`: share of the total (sleep and appetite) that cannot be rated anew within `recall` hours of the last full
-    rating and keeps what it was then. `response` is the fall, as a share of baseline, that counts as one; `remission`
-    the score at or below which a person is well. `factor` turns the output into the score: for a level in blood, which
-    is written down in ng/mL, with its molar mass.
+    `carried` is the fraction of the total (sleep and appetite) that cannot be rated again within `recall` hours of the
+    last full rating and keeps its value. `response` is the fall, as a fraction of baseline, that counts as response;
+    `remission` the score at or below which a patient is in remission. `factor` converts the output into the score: for
+    a concentration, which is recorded in ng/mL, it includes the molar mass.
     """
 
     name: str
@@ -63,7 +62,7 @@ class RatingScale:
     remission: float
 
     def full_ratings(self, hours: Sequence[float], begins: Sequence[int]) -> np.ndarray:
-        """For each rating (planned `hours`, `begins`: number of its period's baseline) that of the last full one."""
+        """Index of the last full rating for each rating; `begins` are the indices of their baselines."""
         last = np.zeros(len(hours), dtype=int)
         for j, begin in enumerate(begins):
             before = last[j - 1] if j > begin else j
@@ -71,20 +70,20 @@ class RatingScale:
         return last
 
     def true_scores(self, output: np.ndarray, full: np.ndarray) -> np.ndarray:
-        """Scores without error from values of the output now and at the last full rating."""
+        """Scores without error, from the output at the visit and at the last full rating (same shapes)."""
         return self.factor * ((1 - self.carried) * output + self.carried * full)
 
     def autocorrelated_course(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """A person's own course [patient, visit] of SD 1 about his mean, from standard numbers: near visits alike."""
+        """Autocorrelated values [patient, visit] of SD 1 from standard normal `z`; `hours` [patient, visit]."""
         found = np.zeros_like(z)
         found[:, 0] = z[:, 0] + self.entry
-        kept = np.exp(-np.diff(hours, axis=1) / (DAY * self.memory))
+        correlation = np.exp(-np.diff(hours, axis=1) / (DAY * self.memory))
         for k in range(1, z.shape[1]):
-            found[:, k] = kept[:, k - 1] * found[:, k - 1] + np.sqrt(1 - kept[:, k - 1] ** 2) * z[:, k]
+            found[:, k] = correlation[:, k - 1] * found[:, k - 1] + np.sqrt(1 - correlation[:, k - 1] ** 2) * z[:, k]
         return found
 
     def fluctuations(self, hours: np.ndarray, z: np.ndarray, size: np.ndarray | None = None) -> np.ndarray:
-        """Ups and downs [patient, visit] in points of the middle of the scale; `size` [patient]: standard numbers."""
+        """Fluctuations [patient, visit] (points at mid-scale) from standard normal `z` and `size` [patient]."""
         if not self.fluctuation_sd:
             return np.zeros_like(z)
         own = self.fluctuation_sd * self.autocorrelated_course(hours, z)
@@ -92,20 +91,20 @@ class RatingScale:
         return own if size is None else own * np.exp(spread * size - spread**2)[:, None]  # keeps the SD over people
 
     def background_scores(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """What a person scores without any drug [patient, visit], from standard numbers."""
+        """Scores without any drug [patient, visit], from standard normal `z`."""
         if not self.background:
             return np.zeros_like(z)
         return self.background * np.exp(self.background_spread * self.autocorrelated_course(hours, z))
 
     def rated_scores(self, truth: np.ndarray, z: np.ndarray, own: np.ndarray | float = 0.0) -> np.ndarray:
-        """What is written down: error from standard numbers `z` and the person's `own` ups and downs, within bounds."""
+        """Recorded scores: `truth` with fluctuations `own` and rating error from standard normal `z`, within bounds."""
         score = self._shift_log_odds(truth, own) if np.any(own) else truth
         score = np.clip(score + z * np.hypot(self.residual_sd, self.relative_sd * truth), self.low, self.high)
         score = np.round(score / self.step) * self.step if self.step else score
         return np.where((score > 0) & (score < self.least), 0.0, score) if self.least else score
 
     def _shift_log_odds(self, truth: np.ndarray, own: np.ndarray | float) -> np.ndarray:
-        """A score moved on the log odds of its scale by what is `own` points in the middle."""
+        """A score shifted on the log odds of its scale by as much as moves the middle of the scale by `own` points."""
         width = self.high - self.low
         place = np.clip((truth - self.low) / width, 0, 1)
         return self.low + width * place / (place + (1 - place) * np.exp(-4 * np.asarray(own) / width))
@@ -113,12 +112,12 @@ class RatingScale:
 
 @cache
 def load_scales(file: Path = FILE) -> dict[str, RatingScale]:
-    """Every scale by name. Raises BadInput with file, line and column."""
+    """Every scale by name. Raises InputError with file, line and column."""
     return {row["scale"]: _scale(row) for row in read_table(file, COLUMNS)}
 
 
 def scale(name: str) -> RatingScale:
-    """One scale. Raises UnknownName with the nearest."""
+    """One scale. Raises UnknownNameError with the nearest."""
     known = load_scales()
     if name not in known:
         raise UnknownNameError(

@@ -1,7 +1,7 @@
-"""The conduct of a trial: people enrolled, allocated, dosed, rated at visits, decided about, some of whom leave.
+"""The simulation of a trial: enrolment, allocation, dosing, ratings at visits, decisions and dropout.
 
-Several replicates are solved together. Every person is decided by his own row and his own streams, so that the numbers
-are the same bits for any number of threads and any replicates run together.
+Several replicates are solved together. The result of a patient depends on that patient's parameters and random streams
+only, so that the numbers are bit-identical for any number of threads and any grouping of replicates.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.execution import LOCAL, Executor
-from ketamech.dosing.subject import Quantity
+from ketamech.dosing.dose_event import Quantity
 from ketamech.population.virtual_population import Population, load_population
 from ketamech.simulation.dataset_codec import decode, encode
 from ketamech.simulation.ensemble import Ensemble, Integration
@@ -30,9 +30,9 @@ from ketamech.trials.rating_model import RatingModel
 from ketamech.trials.trial_dataset import TrialState, dataset
 from ketamech.trials.trial_dosing import TrialDosing, perturbation_events, perturbation_values
 
-TOLERANCE = 1e-4  # of the solver: a hundredth of a MADRS point, far below a rater's error
-CHUNK_PERSONS = 4096  # persons solved at once
-CHECKPOINT_PERSONS = 1024  # and in a piece that is kept or sent
+TOLERANCE = 1e-4  # of the solver: a hundredth of a MADRS point, far below the rating error
+CHUNK_PERSONS = 4096  # patients solved together
+CHECKPOINT_PERSONS = 1024  # patients in one checkpoint or task of a cluster
 EXPOSURE = ("venous.ketamine", "venous.esketamine", "dissociation.cadss")
 EXPOSURE_TIMES = (
     0.1,
@@ -55,7 +55,7 @@ Posterior = Sequence[Mapping[str, float]]
 
 @dataclass(frozen=True)
 class TrialRun:
-    """A trial that is run with a seed on so many threads; `posterior` holds draws of population values."""
+    """A trial with its model, population, seed and number of threads; `posterior` holds draws of population values."""
 
     trial: Trial
     model: Model
@@ -66,21 +66,21 @@ class TrialRun:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """What is read from the model."""
+        """Outputs of the model that are recorded."""
         return tuple(dict.fromkeys([*(scale.output for scale in self.trial.scales.values()), *EXPOSURE]))
 
     def checkpoint_name(self, numbers: Sequence[int]) -> str:
-        """Some replicates of this trial by name, another one for anything else in the trial or the seed."""
+        """Name of the checkpoint of some replicates, which differs for any other trial or seed."""
         mark = hashlib.sha256(f"{self.trial!r} {self.seed}".encode()).hexdigest()[:12]
         return f"trial-{mark}-{numbers[0]}-{numbers[-1]}"
 
     def simulate_group(self, numbers: Sequence[int]) -> Arrays:
-        """Some replicates, packed."""
+        """The dataset of some replicates, encoded as arrays."""
         enrolled = self.enrol_replicates(numbers)
         return encode(dataset(self.simulate_replicates(enrolled), enrolled, self.seed))
 
     def simulate_groups(self, groups: Sequence[Sequence[int]]) -> Iterator[Arrays]:
-        """The same for several groups of replicates; the next people are drawn while these are solved."""
+        """The same for several groups of replicates; the next group is drawn while one is solved."""
         with ThreadPoolExecutor(1) as ahead:
             following = ahead.submit(self.enrol_replicates, groups[0])
             for i in range(len(groups)):
@@ -90,7 +90,7 @@ class TrialRun:
                 yield encode(dataset(self.simulate_replicates(enrolled), enrolled, self.seed))
 
     def enrol_replicates(self, numbers: Sequence[int]) -> list[Enrolment]:
-        """Everybody of some replicates. Replicate 0 has the middle of the posterior, r its draw r - 1."""
+        """Enrolment of some replicates. Replicate 0 has the median of the posterior, replicate r its draw r - 1."""
         found = []
         for number in numbers:
             base = {**self._posterior_draw(number), **self.trial.values}
@@ -109,34 +109,34 @@ class TrialRun:
         return {name: float(np.median([draw[name] for draw in self.posterior])) for name in self.posterior[0]}
 
     def simulate_replicates(self, enrolled: Sequence[Enrolment]) -> TrialState:
-        """The trial from the first dose to the last visit."""
+        """The simulated trial from the first dose to the last visit."""
         trial = self.trial
         sequence = np.concatenate([e.arm_sequence for e in enrolled])
         values = perturbation_values(trial, self.model.parameters, sequence, self._values(enrolled))
         rows = [(e.number, e.people.patient_ids) for e in enrolled]
-        treating = TrialDosing(self.model, trial, self.population, self.seed, rows, values)
-        treating.course[:] = sequence
-        found = TrialState.create(trial, enrolled, RatingModel(trial, self.outputs), treating, self._exposure_times())
-        everybody = Ensemble.of(self.model, values, perturbation_events(trial, sequence), len(sequence))
-        self._run_to_end(found, everybody.start(tolerance=TOLERANCE, threads=self.threads))
+        dosing = TrialDosing(self.model, trial, self.population, self.seed, rows, values)
+        dosing.course[:] = sequence
+        found = TrialState.create(trial, enrolled, RatingModel(trial, self.outputs), dosing, self._exposure_times())
+        ensemble = Ensemble.of(self.model, values, perturbation_events(trial, sequence), len(sequence))
+        self._run_to_end(found, ensemble.start(tolerance=TOLERANCE, threads=self.threads))
         return found
 
     def _run_to_end(self, state: TrialState, integration: Integration) -> None:
-        """Move everybody from decision to decision; what is given is planned from one to the next."""
-        deciding, plan = state.decisions, np.array([hour for _, hour, _ in self.trial.visit_schedule])
+        """Integrate from decision to decision; doses are planned from one decision to the next."""
+        decisions, plan = state.decisions, np.array([hour for _, hour, _ in self.trial.visit_schedule])
         begin, now = 0.0, np.zeros(len(state.hours))
-        for visit in (*deciding.visits(), None):
+        for visit in (*decisions.visits(), None):
             end = np.inf if visit is None else plan[visit]
             given = state.dosing.events(begin, min(end, self.trial.horizon), now)
             integration.add_events(given, now if begin else None)
             self._advance(state, integration, begin, end)
             if visit is not None:
-                deciding.decide(visit, state.scores())
+                decisions.decide(visit, state.scores())
                 begin, now = end, state.hours[:, visit]
         state.status = integration.reasons
 
     def _advance(self, state: TrialState, integration: Integration, begin: float, end: float) -> None:
-        """To every visit (and moment of exposure) after `begin` up to `end`."""
+        """Integrate to every visit and exposure time after `begin` up to `end` (h)."""
         columns = np.flatnonzero(((state.planned > begin) | (begin == 0)) & (state.planned <= end))
         if not columns.size:
             return
@@ -146,7 +146,7 @@ class TrialRun:
         state.values[np.arange(len(times))[:, None], columns[order]] = part.values
 
     def _values(self, enrolled: Sequence[Enrolment]) -> dict[str, Quantity]:
-        """Every value [person] that is not the table's for all."""
+        """Values [patient] of each parameter that differs from the table for some patient, canonical units."""
         names = dict.fromkeys(name for e in enrolled for name in (*e.base, *e.people.values))
         table = self.model.parameters
 
@@ -157,9 +157,9 @@ class TrialRun:
         return {name: np.concatenate([of(e, name) for e in enrolled]) for name in names if name in table}
 
     def _exposure_times(self) -> np.ndarray:
-        """Hours [period, moment] at which exposure is read."""
+        """Times (h) [period, time] at which exposure is recorded."""
         last = max(visit.time for visit in self.trial.visits)
-        inside = np.array([moment for moment in EXPOSURE_TIMES if moment <= last])
+        inside = np.array([time for time in EXPOSURE_TIMES if time <= last])
         return np.arange(self.trial.periods)[:, None] * self.trial.washout + inside
 
 
@@ -176,13 +176,13 @@ def run_trial(
     progress: Callable[[int], None] | None = None,
     executor: Executor = LOCAL,
 ) -> xr.Dataset:
-    """Run a trial so often, each time with other people and, with a `posterior`, other population values.
+    """Run replicates of a trial, each with other patients and, with a `posterior`, other population values.
 
     Returns a Dataset with dims (replicate, patient, visit): each scale as rated, `true_<scale>` without error,
     `visit_time` (h), `arm` of each visit; by patient `left` (h), `why_left`, `decision`, `rescued_at`, `solve_status`,
-    `doses_given`, exposures, covariates. Missing is NaN, imputed by nothing; a patient who failed is NaN with a reason.
-    `progress` is told how many replicates are done; `work` says where they are done and kept.
-    Raises BadInput for a number of replicates or patients below 1.
+    `doses_given`, exposures, covariates. Missing is NaN, nothing is imputed; a failed patient is NaN with a reason.
+    `progress` is called with the number of replicates done; `executor` runs and stores them.
+    Raises InputError for a number of replicates or patients below 1.
     """
     parts = iter_trial(
         trial, model, replicates=replicates, patients=patients, seed=seed, threads=threads, posterior=posterior,
@@ -209,7 +209,7 @@ def iter_trial(
     progress: Callable[[int], None] | None = None,
     executor: Executor = LOCAL,
 ) -> Iterator[xr.Dataset]:
-    """As `run_trial`, some replicates at a time: memory stays flat however many there are."""
+    """As `run_trial`, one dataset for each group of replicates, so that memory use does not grow with their number."""
     if replicates < 1:
         raise InputError(
             f"{replicates} replicates", key="replicates", expected="at least 1", type_this="--replicates 20"
@@ -229,7 +229,7 @@ def iter_trial(
 
 
 def with_sample_size(trial: Trial, patients: int) -> Trial:
-    """The same trial with another number of patients, arms in proportion. Raises BadInput for an empty arm."""
+    """The trial with another total number of patients, arms in proportion. Raises InputError for an empty arm."""
     sizes = [round(arm.n * patients / trial.patients) for arm in trial.arms]
     if min(sizes) < 1:
         raise InputError(f"{patients} patients", key="patients", expected=f"at least one in each of {len(sizes)} arms")

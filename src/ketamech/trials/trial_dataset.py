@@ -1,4 +1,4 @@
-"""A trial that was held, and the Dataset of it."""
+"""The state of a simulated trial, and the Dataset of its results."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ MOLAR_MASS, GRAMS = "drug.ketamine_molar_mass", 1e9  # canonical kg/umol to g/mo
 
 @dataclass
 class TrialState:
-    """Persons [person] of several replicates under way: `values` [person, time, output] at `times` [person, time] (h).
+    """Patients of several replicates during a trial: `values` [patient, time, output] at `times` [patient, time] (h).
 
-    The first times are the visits (`hours`), the others the moments at which exposure is read; `planned` [time].
+    The first times are the visits (`hours` [patient, visit]), the others the times at which exposure is recorded;
+    `planned` [time] (h). Random numbers as in `Enrolment`.
     """
 
     trial: Trial
@@ -49,13 +50,13 @@ class TrialState:
         dosing: TrialDosing,
         exposure_times: np.ndarray,
     ) -> TrialState:
-        """Everybody before the first dose."""
+        """All patients before the first dose; `exposure_times` [period, time] (h)."""
         hours = np.concatenate([e.hours for e in enrolled])
-        lots = np.concatenate([e.rerandomisation_uniforms for e in enrolled])
+        uniforms = np.concatenate([e.rerandomisation_uniforms for e in enrolled])
         planned = np.concatenate([[hour for _, hour, _ in trial.visit_schedule], exposure_times.ravel()])
         times = np.hstack([hours, np.tile(exposure_times.ravel(), (len(hours), 1))])
         return cls(
-            trial, rating, dosing, DecisionRules(trial, dosing, lots), hours,
+            trial, rating, dosing, DecisionRules(trial, dosing, uniforms), hours,
             np.concatenate([e.rating_normals for e in enrolled]),
             np.concatenate([e.fluctuation_normals for e in enrolled]),
             np.concatenate([e.dropout_uniforms for e in enrolled]),
@@ -66,15 +67,15 @@ class TrialState:
 
     @property
     def missing(self) -> np.ndarray:
-        """Visits that are not held [person, visit]."""
+        """Mask of visits that are not held [patient, visit]."""
         return missed_visits(self.trial, self.dropout_uniforms)
 
     def true_scores(self) -> Scores:
-        """Scores without error so far."""
+        """Scores without error so far, by scale [patient, visit]."""
         return self.rating.true_scores(self.values[:, : self.hours.shape[1]])
 
     def scores(self) -> Scores:
-        """What has been rated so far."""
+        """Scores with error so far, by scale [patient, visit]."""
         return self.rating.rated_scores(
             self.true_scores(), self.rating_normals, self.fluctuation_normals, self.hours, self.missing
         )
@@ -114,19 +115,19 @@ def dataset(state: TrialState, enrolled: Sequence[Enrolment], seed: int) -> xr.D
     truths = state.true_scores()
     for name, scale in trial.scales.items():
         put(name, np.where(gone, np.nan, scores[name]), scale.unit, f"{name} as rated")
-        put(f"true_{name}", truths[name], scale.unit, f"{name} without error, had nobody left")
-    put("visit_time", state.hours, "h", "when the visit was held")
-    put("arm", _arms(state, enrolled), about="what the person is on at the visit")
-    put("stratum", np.concatenate([e.stratum for e in enrolled]).astype(str), about="within which was randomised")
-    put("decision", state.decisions.decision.astype(str), about="what was last decided of the doses")
-    put("decided_at", state.decisions.decided_at, "h", "when doses were last changed by a decision")
-    put("rescued_at", state.decisions.rescued_at, "h", "when rescue began")
-    put("left", np.where(np.isfinite(left), left, np.nan), "h", "when the person left the trial")
-    put("why_left", why.astype(str), about="why the person left the trial")
-    put("solve_status", state.status.astype(str), about="how the solve ended")
-    taken = [mask & (time <= left) for time, mask in state.dosing.given]
+        put(f"true_{name}", truths[name], scale.unit, f"{name} without error and without dropout")
+    put("visit_time", state.hours, "h", "time of the visit")
+    put("arm", _arms(state, enrolled), about="arm of the patient at the visit")
+    put("stratum", np.concatenate([e.stratum for e in enrolled]).astype(str), about="stratum of the randomisation")
+    put("decision", state.decisions.decision.astype(str), about="last decision about the doses")
+    put("decided_at", state.decisions.decided_at, "h", "time of the last change of doses by a decision")
+    put("rescued_at", state.decisions.rescued_at, "h", "start of rescue treatment")
+    put("left", np.where(np.isfinite(left), left, np.nan), "h", "time at which the patient left the trial")
+    put("why_left", why.astype(str), about="reason for leaving the trial")
+    put("solve_status", state.status.astype(str), about="status of the solver")
+    taken = [mask & (time <= left) for time, mask in state.dosing.doses_taken]
     doses = np.sum(taken, axis=0, dtype=int) if taken else np.zeros(len(left), dtype=int)
-    put("doses_given", doses, "1", "doses taken before the person left")
+    put("doses_given", doses, "1", "doses taken before the patient left")
     for name, (values, unit) in state.exposures().items():
         put(name, values, unit)
     _covariates(put, enrolled, state.dosing.model.parameters)
@@ -137,7 +138,7 @@ def dataset(state: TrialState, enrolled: Sequence[Enrolment], seed: int) -> xr.D
 
 
 def _arms(state: TrialState, enrolled: Sequence[Enrolment]) -> np.ndarray:
-    """Name of the arm of each person at each visit: in a crossover that of the period."""
+    """Name of the arm of each patient at each visit [patient, visit]: in a crossover that of the period."""
     trial = state.trial
     names, sequences = np.array([arm.name for arm in trial.arms]), np.array(trial.sequences)
     sequence = np.concatenate([e.arm_sequence for e in enrolled])
@@ -145,7 +146,7 @@ def _arms(state: TrialState, enrolled: Sequence[Enrolment]) -> np.ndarray:
 
 
 def _covariates(put: Any, enrolled: Sequence[Enrolment], parameters: ParameterTable) -> None:
-    """Who the persons are, in the units of the parameter tables; what is no parameter is a number alone."""
+    """Covariates of the patients, in the units of the parameter tables; dimensionless where there is no parameter."""
     tables = [e.people.table().drop(columns="person") for e in enrolled]
     for name in [c for c in map(str, tables[0]) if c.startswith("person.") or "." not in c]:
         unit = parameters[name].unit if name in parameters else "1"

@@ -1,44 +1,108 @@
-"""A trial file -> a checked trial; every complaint names file, line and key."""
+"""Reads a trial file into a checked trial; every error names file, line and key."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from ketamech.core import closest_match
-from ketamech.core.yaml_lines import Path_, read_yaml
+from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.core.yaml_lines import Path_, read_yaml, spelled
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.population.virtual_population import load_population
-from ketamech.trials.design import Arm, Condition, DropoutRule, Trial, Visit
-from ketamech.trials.rating_scales import scale
-from ketamech.trials.source_location import SourceFile
-from ketamech.trials.trial_decision_keys import MAX_DROPOUT_RULES, Scales, dropout_rules, relapse_rule, step
-from ketamech.trials.trial_schema import ArmKeys, TrialFile
-from ketamech.trials.trial_text import treatment
-from ketamech.trials.validation_errors import complaint
+from ketamech.simulation.scenario import validate
+from ketamech.simulation.validation_errors import to_input_error
+from ketamech.trials.design import Arm, Condition, DecisionStep, DropoutRule, Trial, Visit
+from ketamech.trials.rating_scales import RatingScale, scale
+from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, DropoutKeys, StepKeys, TrialFile
+from ketamech.trials.trial_text import condition, relapse, share, time, treatment
 
 MAX_DROPOUT, MAX_MISSED_VISITS, DEFAULT_WINDOW_SHARE = 0.5, 0.9, 0.2
 
 
+MAX_DROPOUT_RULES = 0.9
+Scales = Mapping[str, RatingScale]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file: its path (None for a mapping), the line of every key, the parameters it may name."""
+
+    path: Path | None
+    lines: Mapping[Path_, int]
+    table: ParameterTable
+
+    def with_location(self, where: Path_, make: Callable[[], T]) -> T:
+        """The result of `make`; an InputError that it raises gets this location in the file."""
+        try:
+            return make()
+        except InputError as problem:
+            raise self.error(where, problem.what, problem.expected, problem.nearest, problem.type_this) from None
+
+    def error(
+        self, where: Path_, what: str, expected: str | None = None, near: str | None = None, type_: str | None = None
+    ) -> InputError:
+        """The error about a location in the file."""
+        line = next((self.lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in self.lines), None)
+        kind = UnknownNameError if near else InputError
+        return kind(
+            what, file=self.path, line=line, key=spelled(where), expected=expected, nearest=near, type_this=type_
+        )
+
+    def time(self, where: Path_, text: str) -> float:
+        """Time after the first dose (h)."""
+        return self.with_location(where, partial(time, text))
+
+    def share(self, where: Path_, text: str, most: float = 1.0) -> float:
+        """A fraction up to `most`, from a percentage."""
+        return self.with_location(where, partial(share, text, most))
+
+    def regimen(self, where: Path_, text: str) -> Regimen:
+        """A regimen that can be given to the typical patient."""
+        return self.check_regimen(where, self.with_location(where, partial(Regimen.parse, text)))
+
+    def check_regimen(self, where: Path_, regimen: Regimen) -> Regimen:
+        """The regimen, if the typical patient can receive all of it from a drug-free start. Raises InputError."""
+        if any(treatment.at_steady_state for treatment in regimen.treatments):
+            what = "a start at steady state: all patients of a trial are drug-free at baseline"
+            raise self.error(
+                where, what, "doses that lead there, and a visit after them", type_="... daily for 4 weeks"
+            )
+        self.with_location(where, lambda: validate(regimen, self.table, {}, min(regimen.horizon(), MAX_HORIZON_H)))
+        return regimen
+
+    def check_shares(self, where: Path_, shares: Mapping[str, float], count: int) -> None:
+        """Raise InputError unless there are `count` positive fractions that add up to 1."""
+        total = sum(shares.values())
+        if len(shares) != count or min(shares.values(), default=0) <= 0 or abs(total - 1) > 1e-6:
+            what = f"the shares of {', '.join(shares)} add up to {total:g}"
+            fair = ", ".join(f"{value / total:.3g}" for value in shares.values()) if total > 0 else None
+            raise self.error(where, what, "positive shares, one for each, that add up to 1", type_=fair)
+
+
 def load_trial(source: str | Path | Mapping[str, Any], table: ParameterTable | None = None) -> Trial:
-    """The trial that a YAML file, or a mapping of the same keys, holds. Raises BadInput with file, line and key."""
+    """The trial of a YAML file, or of a mapping with the same keys. Raises InputError with file, line and key."""
     table = load_parameters() if table is None else table
     path = None if isinstance(source, Mapping) else Path(source)
     content, lines, text = _read(source)
     try:
         keys = TrialFile.model_validate({key: value for key, value in content.items() if value is not None})
     except ValidationError as problem:
-        raise complaint(problem, path, lines) from None
+        raise to_input_error(problem.errors(), path, lines, TRIAL_FILE) from None
     return _trial(SourceFile(path, lines, table), keys, text)
 
 
 def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], dict[Path_, int], str]:
-    """Content, the line of each key, and the text."""
+    """Content, line of each key, and text."""
     if isinstance(source, Mapping):
         return dict(source), {}, json.dumps(source)
     content, lines = read_yaml(Path(source))
@@ -46,12 +110,12 @@ def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], dict[
 
 
 def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
-    scales = {name: file.at(("visits", name), partial(scale, name)) for name in keys.visits}
+    scales = {name: file.with_location(("visits", name), partial(scale, name)) for name in keys.visits}
     visits = _visits(file, keys)
     primary = _primary(file, keys, visits)
     belief = "open" if keys.blinding == "open" else "blinded"
     listed = [((key, i), s) for key in ("steps", "rescue") for i, s in enumerate(getattr(keys, key))]
-    made = Trial(
+    trial = Trial(
         title=keys.title,
         description=keys.description,
         references=tuple(keys.references),
@@ -78,10 +142,10 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
         relapse=relapse_rule(file, keys.relapse, scales, visits),
         source=source,
     )
-    _check_no_early_events(file, made)
-    _check_decisions(file, made)
-    _check_blocks(file, made)
-    return made
+    _check_no_early_events(file, trial)
+    _check_decisions(file, trial)
+    _check_blocks(file, trial)
+    return trial
 
 
 def _visits(file: SourceFile, keys: TrialFile) -> tuple[Visit, ...]:
@@ -113,21 +177,23 @@ def _arms(file: SourceFile, keys: TrialFile, scales: Scales, first: str, belief:
     if shares:
         file.check_shares(("arms",), shares, len(keys.arms))
         if keys.patients is None:
-            raise file.error(("arms",), "shares of how many patients?", "patients: in all", type_="patients: 200")
+            raise file.error(
+                ("arms",), "shares without a number of patients", "patients: the total number", type_="patients: 200"
+            )
     return tuple(_arm(file, keys, name, arm, scales, first, belief) for name, arm in keys.arms.items())
 
 
 def _arm(file: SourceFile, keys: TrialFile, name: str, arm: ArmKeys, scales: Scales, first: str, belief: str) -> Arm:
     where: Path_ = ("arms", name, "treatment")
     sentences = [arm.treatment] if isinstance(arm.treatment, str) else list(arm.treatment)
-    regimen, adapting, perturbations = file.at(where, partial(treatment, sentences, scales, first))
-    file.one_of(where, regimen)
+    regimen, adaptation, perturbations = file.with_location(where, partial(treatment, sentences, scales, first))
+    file.check_regimen(where, regimen)
     number = arm.n
     if number is None:
         if arm.share is None:
-            raise file.error(("arms", name), f"how many patients in arm '{name}'?", "n: or share:", type_="n: 30")
+            raise file.error(("arms", name), f"no number of patients for arm '{name}'", "n: or share:", type_="n: 30")
         number = max(1, round(arm.share * (keys.patients or 0)))
-    return Arm(name, regimen, number, arm.belief or belief, adapting, perturbations)
+    return Arm(name, regimen, number, arm.belief or belief, adaptation, perturbations)
 
 
 def _lack_of_efficacy_rule(file: SourceFile, keys: TrialFile, scale: str) -> DropoutRule:
@@ -142,11 +208,11 @@ def _strata(file: SourceFile, keys: TrialFile) -> Mapping[str, Mapping[str, floa
 
 
 def _people(file: SourceFile, keys: TrialFile) -> dict[str, str]:
-    population = file.at(("population",), partial(load_population, keys.population))
+    population = file.with_location(("population",), partial(load_population, keys.population))
     words = {}
     for name, text in keys.people.items():
         words[name] = f"fixed {text:g}" if isinstance(text, int | float) else text
-        file.at(("people", name), partial(population.with_marginals, {name: words[name]}, file.table))
+        file.with_location(("people", name), partial(population.with_marginals, {name: words[name]}, file.table))
     return words
 
 
@@ -158,44 +224,100 @@ def _values(file: SourceFile, keys: TrialFile) -> dict[str, float]:
             raise file.error(("parameters", name), f"there is no parameter '{name}'", near=near)
         row = file.table[name]
         words = given if isinstance(given, str) else f"{given} {row.unit}"
-        found[name] = file.at(("parameters", name), partial(row.with_value, words)).canonical
+        found[name] = file.with_location(("parameters", name), partial(row.with_value, words)).canonical
     return found
 
 
-def _check_no_early_events(file: SourceFile, made: Trial) -> None:
-    for arm in made.arms:
+def _check_no_early_events(file: SourceFile, trial: Trial) -> None:
+    for arm in trial.arms:
         first = min(treatment.start for treatment in arm.regimen.treatments)
-        early = [visit for visit in made.visits if 0 < visit.time < first]
+        early = [visit for visit in trial.visits if 0 < visit.time < first]
         if early:
             what = f"visit '{early[0].name}' lies before the first dose of arm '{arm.name}' at {first:g} h"
             raise file.error(("visits",), what, "visits after the first dose; baseline is rated by itself")
 
 
-def _check_decisions(file: SourceFile, made: Trial) -> None:
-    for arm in made.arms:
+def _check_decisions(file: SourceFile, trial: Trial) -> None:
+    for arm in trial.arms:
         if (
             arm.adaptive_dosing
             and arm.adaptive_dosing.reinduction_rule
             and arm.adaptive_dosing.reinduction_rule.test == "relapse"
-            and not made.relapse
+            and not trial.relapse
         ):
-            like = f"relapse: {made.primary[0]} > 50 % of baseline from {made.primary[1]}"
-            raise file.error(("arms", arm.name, "treatment"), "what is a relapse?", "a relapse: key", type_=like)
-    if made.washout and (made.steps or any(arm.adaptive_dosing for arm in made.arms)):
-        raise file.error(("crossover",), "a crossover in which doses are decided on the way", "one or the other")
-    lasting = [(arm.name, one) for arm in made.arms for one in arm.perturbations if one.values(file.table)]
-    if made.washout and lasting:
+            like = f"relapse: {trial.primary[0]} > 50 % of baseline from {trial.primary[1]}"
+            raise file.error(("arms", arm.name, "treatment"), "no definition of relapse", "a relapse: key", type_=like)
+    if trial.washout and (trial.steps or any(arm.adaptive_dosing for arm in trial.arms)):
+        raise file.error(("crossover",), "a crossover with steps or adaptive dosing", "one or the other")
+    lasting = [(arm.name, one) for arm in trial.arms for one in arm.perturbations if one.values(file.table)]
+    if trial.washout and lasting:
         name, one = lasting[0]
-        what = f"'{one.text}' sets values for good, and everybody passes through every arm of a crossover"
-        raise file.error(("arms", name, "treatment"), what, "parallel arms, or something that is given at a time")
+        what = f"'{one.text}' sets parameters permanently, and every patient passes through every arm of a crossover"
+        raise file.error(("arms", name, "treatment"), what, "parallel arms, or a perturbation that is given at a time")
 
 
-def _check_blocks(file: SourceFile, made: Trial) -> None:
-    if not made.block or made.washout:
+def _check_blocks(file: SourceFile, trial: Trial) -> None:
+    if not trial.block or trial.washout:
         return
-    total = made.patients
-    whole = [b for b in range(1, total + 1) if all(arm.n * b % total == 0 for arm in made.arms)]
-    if made.block not in whole:
-        near = str(min(whole, key=lambda b: abs(b - made.block)))
-        what = f"blocks of {made.block} cannot hold arms of {', '.join(str(arm.n) for arm in made.arms)} patients"
+    total = trial.patients
+    whole = [b for b in range(1, total + 1) if all(arm.n * b % total == 0 for arm in trial.arms)]
+    if trial.block not in whole:
+        near = str(min(whole, key=lambda b: abs(b - trial.block)))
+        what = f"blocks of {trial.block} cannot hold arms of {', '.join(str(arm.n) for arm in trial.arms)} patients"
         raise file.error(("allocation", "block"), what, "whole patients of each arm", near, f"block: {near}")
+
+
+def step(
+    file: SourceFile, where: Path_, keys: StepKeys, scales: Scales, visits: Sequence[Visit], belief: str
+) -> DecisionStep:
+    """One decision step; `belief` applies unless the step names another."""
+    texts = [keys.at] if isinstance(keys.at, str) else keys.at
+    times = tuple(file.time((*where, "at"), text) for text in texts)
+    asked = file.with_location((*where, "when"), partial(condition, keys.when, scales))
+    known = {visit.time for visit in visits if asked.scale in visit.scales}
+    for at, text in zip(times, texts, strict=True):
+        if at not in known or not at:
+            raise file.error((*where, "at"), f"'{text}' is no visit", f"a time at which {asked.scale} is rated")
+    given = {keys.give: keys.give} if isinstance(keys.give, str) else keys.give
+    shares = keys.shares or {name: 1 / len(given) for name in given}
+    file.check_shares((*where, "shares"), shares, len(given))
+    if set(shares) != set(given):
+        raise file.error((*where, "shares"), "the names of shares differ from those of give", ", ".join(given))
+    return DecisionStep(
+        times,
+        asked,
+        tuple(file.regimen((*where, "give"), text) for text in given.values()),
+        tuple(given),
+        tuple(shares[name] for name in given),
+        file.regimen((*where, "otherwise"), keys.otherwise) if keys.otherwise else None,
+        keys.belief or belief,
+        where[0] == "rescue",
+    )
+
+
+def dropout_rules(
+    file: SourceFile, listed: Sequence[DropoutKeys], scales: Scales, poor: DropoutRule
+) -> tuple[DropoutRule, ...]:
+    """Dropout rules for lack of effect (`poor`, and those of the file) and for side effects."""
+    found = [poor] if poor.chance else []
+    for i, keys in enumerate(listed):
+        where: Path_ = ("leave", i)
+        asked = file.with_location((*where, "when"), partial(condition, keys.when, scales))
+        chance = file.share((*where, "chance"), keys.chance, MAX_DROPOUT_RULES)
+        found.append(DropoutRule(asked, chance, file.time((*where, "since"), keys.since), keys.reason or keys.when))
+    return tuple(found)
+
+
+def relapse_rule(
+    file: SourceFile, text: str | None, scales: Scales, visits: Sequence[Visit]
+) -> tuple[str, str, float] | None:
+    """Scale, first visit that counts, and fraction of baseline above which a rating is a relapse."""
+    if text is None:
+        return None
+    name, part, since = file.with_location(("relapse",), partial(relapse, text, scales))
+    visit = next((visit.name for visit in visits if visit.time == since and name in visit.scales), None)
+    if visit is None:
+        raise file.error(
+            ("relapse",), f"{name} is not rated when relapses begin to count", "a visit at which it is rated"
+        )
+    return name, visit, part

@@ -1,4 +1,4 @@
-"""The words of a trial file: times, shares, conditions, and doses that are adapted to the person."""
+"""Texts of a trial file: times, percentages, conditions, and treatments with adaptive dosing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from functools import cache
 from ketamech.core import InputError, UnknownNameError, closest_match
 from ketamech.dosing.applied_perturbation import AppliedPerturbation, read_perturbations
 from ketamech.dosing.lexicon import Lexicon, Meaning
-from ketamech.dosing.parse import parse
+from ketamech.dosing.parse import hours_of, parse, parse_percentage, parse_time
 from ketamech.dosing.parse_errors import shorten_text
-from ketamech.dosing.read_regimen import Sentence, regimen_lexicon
-from ketamech.dosing.regimen import MAX_HORIZON_H, Regimen, Treatment
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.sentence import Sentence, regimen_lexicon
 from ketamech.dosing.syntax import Criterion
-from ketamech.dosing.times import hours, hours_of, share_of
+from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.trials.design import AdaptiveDosing, Condition
 from ketamech.trials.rating_scales import RatingScale
 
@@ -22,9 +22,9 @@ TIMES = "24 h, 3 d, day 8, 4 weeks, 3 months"
 
 
 def time(text: str) -> float:
-    """Hours after the first dose: 24 h, 3 d, day 8 (168 h), 4 weeks. Raises BadInput."""
+    """Time after the first dose (h): 24 h, 3 d, day 8 (168 h), 4 weeks. Raises InputError."""
     try:
-        found = hours_of(text)
+        found = parse_time(text)
     except InputError as problem:
         raise InputError(f"'{shorten_text(text)}' is not a time", expected=TIMES) from problem
     if not 0 <= found <= MAX_HORIZON_H:
@@ -34,9 +34,9 @@ def time(text: str) -> float:
 
 
 def share(text: str, most: float = 1.0) -> float:
-    """A share from a percentage, up to `most`. Raises BadInput."""
+    """A fraction from a percentage, up to `most`. Raises InputError."""
     try:
-        found = share_of(text)
+        found = parse_percentage(text)
     except InputError:
         found = -1.0
     if not 0 <= found <= most:
@@ -45,7 +45,7 @@ def share(text: str, most: float = 1.0) -> float:
 
 
 def condition(text: str, scales: Mapping[str, RatingScale]) -> Condition:
-    """A condition on a scale of this trial: remission of MADRS, MADRS > 22, MADRS falls by 20 %. Raises BadInput."""
+    """A condition on a scale of this trial: remission of MADRS, MADRS > 22, MADRS falls by 20 %. Raises InputError."""
     return _condition(parse("condition", text, _rated(tuple(scales))))
 
 
@@ -54,14 +54,14 @@ def _condition(found: Criterion) -> Condition:
 
 
 def relapse(text: str, scales: Mapping[str, RatingScale]) -> tuple[str, float, float]:
-    """Scale, share of baseline beyond which it is a relapse, and from which hour. Raises BadInput."""
+    """Scale, fraction of baseline above which a rating is a relapse, and the time (h) from which. Raises InputError."""
     found = parse("relapse", text, _rated(tuple(scales)))
-    return found.scale, found.share, hours(found.since)
+    return found.scale, found.share, hours_of(found.since)
 
 
 @cache
 def _rated(names: tuple[str, ...]) -> Lexicon:
-    """The names of the scales of a trial."""
+    """The lexicon of the scales of a trial."""
 
     def unknown(name: str) -> InputError:
         what = f"'{name}' is not rated in this trial"
@@ -73,37 +73,37 @@ def _rated(names: tuple[str, ...]) -> Lexicon:
 def treatment(
     sentences: list[str], scales: Mapping[str, RatingScale], first: str
 ) -> tuple[Regimen, AdaptiveDosing | None, tuple[AppliedPerturbation, ...]]:
-    """Doses of an arm, how they are adapted, and its perturbations; `first` names the scale of "by remission".
+    """Regimen of an arm, its adaptive dosing, and its perturbations; `first` is the scale of "by remission".
 
-    Raises BadInput.
+    Raises InputError.
     """
     words = regimen_lexicon().with_inside(WHEN=lambda: _rated(tuple(scales)))
     listed = [Sentence(text, parse("sentence", text, words)) for text in sentences if text.strip(" ;")]
     plain = [replace(one, parts=tuple(part for part in one.parts if not part.reinduction)) for one in listed]
     if not any(one.parts for one in plain):
-        raise InputError("an arm without doses is given nothing", expected="a regimen sentence", type_this="placebo IV")
-    usual, sparse = _treatments(plain, sparse=False), _treatments(plain, sparse=True)
-    again = next((part.reinduction for one in listed for part in one.parts if part.reinduction), None)
+        raise InputError("an arm without doses", expected="a regimen sentence", type_this="placebo IV")
+    usual, reduced = _treatments(plain, reduced=False), _treatments(plain, reduced=True)
+    reinduction = next((part.reinduction for one in listed for part in one.parts if part.reinduction), None)
     choice = next((choice for one in plain for choice in one.choices), None)
     given = read_perturbations(phrase for one in listed for phrase in one.perturbations)
-    if choice is None and again is None:
+    if choice is None and reinduction is None:
         return Regimen(usual), None, given
-    changing = next((mine for mine, other in zip(usual, sparse, strict=True) if mine != other), usual[0])
+    changing = next((mine for mine, other in zip(usual, reduced, strict=True) if mine != other), usual[0])
     lengths = [phase.duration or 0.0 for phase in changing.schedule]
-    adapting = AdaptiveDosing(
-        Regimen(sparse) if choice else None,
+    adaptation = AdaptiveDosing(
+        Regimen(reduced) if choice else None,
         Condition(first, choice.outcome) if choice else None,
         changing.start + sum(lengths[:-1]),
-        _reinduction_rule(again, first) if again else None,
+        _reinduction_rule(reinduction, first) if reinduction else None,
         changing.start + (lengths[0] if lengths else 0.0),
     )
-    return Regimen(usual), adapting, given
+    return Regimen(usual), adaptation, given
 
 
-def _reinduction_rule(again: Criterion | str, first: str) -> Condition:
-    return Condition(first, again) if isinstance(again, str) else _condition(again)
+def _reinduction_rule(reinduction: Criterion | str, first: str) -> Condition:
+    return Condition(first, reinduction) if isinstance(reinduction, str) else _condition(reinduction)
 
 
-def _treatments(sentences: list[Sentence], *, sparse: bool) -> tuple[Treatment, ...]:
+def _treatments(sentences: list[Sentence], *, reduced: bool) -> tuple[Treatment, ...]:
     first = 0 if any(one.names_day_zero for one in sentences) else 1
-    return tuple(given for one in sentences for given in one.treatments(first, reduced=sparse))
+    return tuple(given for one in sentences for given in one.treatments(first, reduced=reduced))

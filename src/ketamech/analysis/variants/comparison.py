@@ -13,9 +13,9 @@ from ketamech.analysis.attribution import MOOD, CoalitionSimulator, dose_hours, 
 from ketamech.analysis.sensitivity import Endpoint
 from ketamech.analysis.variants.predictions import VariantPredictor
 from ketamech.analysis.variants.tables import VariantScore, load_draws, load_variant_scores
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import load_model_variants
-from ketamech.simulation.scenario import load_scenario
 
 if TYPE_CHECKING:
     import pandas as pd

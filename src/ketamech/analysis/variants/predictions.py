@@ -21,14 +21,12 @@ from ketamech.analysis.variants.likelihood import (
     term_of_target,
 )
 from ketamech.core.csv_table import read_table
-from ketamech.dosing.subject import Subject
 from ketamech.evidence import load_evidence
 from ketamech.simulation.curve_statistics import reading_times
-from ketamech.simulation.ensemble import Ensemble, Trajectories
+from ketamech.simulation.ensemble import Ensemble, Subject, Trajectories, output_times
 from ketamech.simulation.expression import names_in
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import TimeCourse
-from ketamech.simulation.run_subjects import output_times
 
 MAX_BATCH_BYTES, MAX_BATCH = 2**26, 64
 TOLERANCE = 1e-4  # a finite difference of 0.05 SD of a prior moves the rows by far more

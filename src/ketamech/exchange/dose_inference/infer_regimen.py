@@ -13,7 +13,8 @@ from itertools import islice
 
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import BELIEF, dose_events
-from ketamech.dosing.regimen import MAX_DOSES, MAX_HORIZON_H, MAX_LAG_H, Phase, Regimen, Treatment
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import MAX_DOSES, MAX_HORIZON_H, MAX_LAG_H, Phase, Treatment
 from ketamech.exchange.dose_inference.input_profile import ROUNDING, TIME_TOLERANCE, InputProfile
 from ketamech.exchange.dose_inference.route_templates import SESSION_TOLERANCE, RouteTemplate, route_templates
 from ketamech.parameters import HUMAN, ParameterTable

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from ketamech.dosing.subject import DoseEvent
+from ketamech.dosing.dose_event import DoseEvent
 
 TIME_TOLERANCE = 1e-8  # h: times closer than this are one time
 ROUNDING = 1e-9  # of the largest size: rounding error of numbers that were written and read

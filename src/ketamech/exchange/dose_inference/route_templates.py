@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ketamech.core import InputError, convert
+from ketamech.dosing.dose_event import DoseEvent
 from ketamech.dosing.dose_events import BELIEF, dose_events
 from ketamech.dosing.drugs import DRUGS, Drug
-from ketamech.dosing.regimen import Regimen, Treatment
-from ketamech.dosing.subject import DoseEvent
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import Treatment
 from ketamech.exchange.dose_inference.input_profile import TIME_TOLERANCE, InputProfile
 from ketamech.parameters import ParameterTable
 

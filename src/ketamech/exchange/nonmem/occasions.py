@@ -15,7 +15,8 @@ from ketamech.dosing.cmt_codes import route_of
 from ketamech.dosing.dose_records import DoseRecord, duration, mass_unit, salt_of
 from ketamech.dosing.drugs import Drug
 from ketamech.dosing.drugs import drug as known_drug
-from ketamech.dosing.regimen import MAX_DOSES, Regimen
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import MAX_DOSES
 from ketamech.exchange.nonmem.csv_cells import DoseRow
 
 

@@ -11,15 +11,17 @@ import numpy as np
 import pandas as pd
 
 from ketamech.core import InputError
+from ketamech.dosing.dose_event import DoseEvent
 from ketamech.dosing.dose_events import BELIEF, dose_events
-from ketamech.dosing.regimen import MAX_HORIZON_H, Regimen
-from ketamech.dosing.subject import DoseEvent, Subject
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.engine.solve import validate_outputs
 from ketamech.exchange.nonmem.csv_cells import DoseRow
 from ketamech.exchange.nonmem.occasions import Occasion
 from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject
+from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.parameters import ParameterTable, load_species
-from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.ensemble import Ensemble, Subject
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import (
     Scenario,
@@ -29,7 +31,6 @@ from ketamech.simulation.scenario import (
     validate,
 )
 from ketamech.simulation.scenario_ensemble import species_events
-from ketamech.simulation.scenario_yaml import scenario_yaml
 
 STATUS = "solve_status"
 DOSING = (

@@ -10,7 +10,8 @@ from typing import Any
 
 from ketamech.core import InputError, convert
 from ketamech.dosing.cmt_codes import NO_ROUTE, compartment_number
-from ketamech.dosing.regimen import Phase, Regimen, Treatment
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import Phase, Treatment
 from ketamech.exchange.nonmem.read import person_columns
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.parameters.species_tables import own_values

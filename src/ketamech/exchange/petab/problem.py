@@ -17,12 +17,11 @@ import xarray as xr
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
 from ketamech.analysis.scorecard_targets import Target, load_targets
 from ketamech.analysis.verdict import FOLD_LIMITS
-from ketamech.dosing.subject import Subject
 from ketamech.evidence import Evidence, Observation, load_evidence, standard_error
 from ketamech.exchange.sbml.ids import sbml_id
+from ketamech.simulation.ensemble import Subject, output_times, run_subjects
 from ketamech.simulation.expression import value_of
 from ketamech.simulation.model import Model
-from ketamech.simulation.run_subjects import output_times, run
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
 
@@ -108,7 +107,7 @@ def _case(protocol: Protocol, targets: Sequence[Target], evidence: Evidence, mod
 
 def baseline_values(model: Model, values: Mapping[str, float]) -> dict[str, float]:
     """Every output of a drug-free subject with parameter `values` (canonical)."""
-    found = run(model, [Subject("rest", (), values)], np.array([0.0]))
+    found = run_subjects(model, [Subject("rest", (), values)], np.array([0.0]))
     return {str(name): float(found[name].values[0, 0]) for name in found.data_vars}
 
 
@@ -135,7 +134,7 @@ def scenario_case(scenario: Scenario, model: Model) -> PetabCondition:
     """The treated patient of a scenario with simulated measurements, for a test of another engine."""
     treated = subjects(scenario, model)[0]
     starts = sorted({entry.time for entry in treated.events})
-    found = run(model, [treated], output_times(scenario.horizon, starts, per_dose=12), tolerance=1e-9)
+    found = run_subjects(model, [treated], output_times(scenario.horizon, starts, per_dose=12), tolerance=1e-9)
     return PetabCondition(
         "treated", treated, tuple(_simulated(found, [n for n in SIMULATED_OUTPUTS if n in found.data_vars]))
     )

@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 
 from ketamech.core import InputError, ModelError, SolverError
-from ketamech.dosing.subject import Subject
 from ketamech.engine import Events
 from ketamech.exchange.annotations import EXPRESSION, FRAMEWORK, Resource, papers_of, resources_of, sbo_term
 from ketamech.exchange.optional_libraries import antimony, libsbml
 from ketamech.exchange.sbml.ids import formula, inflow_id, sbml_id, unit_id, unit_parts
 from ketamech.model.system import System
 from ketamech.parameters import HUMAN, Parameter
-from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.ensemble import Ensemble, Subject
 from ketamech.simulation.model import Model
 
 LEVEL, VERSION = 3, 1  # supported by every simulator; version 2 adds nothing that the system uses

@@ -1,6 +1,7 @@
-"""The tables trialists file: one line a subject, a rating, a concentration, with ADaM's column names and units.
+"""CDISC ADaM tables of a trial: one row for each subject, rating or concentration, with units.
 
-AVALU is the unit of AVAL, BASE and CHG, ng/mL for levels. Other names that end in U hold the unit of a column, too.
+AVALU is the unit of AVAL, BASE and CHG, ng/mL for levels. Other columns whose names end in U hold the unit of a column,
+too.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 LEVELS = ("ketamine", "esketamine", "norketamine")
 SUBJECT = {"age": "AGE", "weight": "WEIGHTBL", "male": "MALEFL", "asian": "ASIANFL", "resistance": "RESISTBL"}
-UNITS = ("AGE", "WEIGHTBL", "DCTTM")  # columns of a subject that have a unit, in one of its own: AGEU ...
+UNITS = ("AGE", "WEIGHTBL", "DCTTM")  # columns whose unit is in a further column: AGEU ...
 
 
 def adsl(dataset: xr.Dataset) -> pd.DataFrame:
-    """One line a subject: STUDYID, REPLIC, USUBJID, TRT01P, AGE, AGEU, ..., DCTTM, DCTTMU, DCREASCD, SOLVST."""
+    """One row for each subject: STUDYID, REPLIC, USUBJID, TRT01P, AGE, AGEU, ..., DCTTM, DCTTMU, DCREASCD, SOLVST."""
     import pandas as pd
 
     r, i = _grid(dataset)
@@ -45,7 +46,7 @@ def adsl(dataset: xr.Dataset) -> pd.DataFrame:
 
 
 def adqs(dataset: xr.Dataset) -> pd.DataFrame:
-    """One line a rating: USUBJID, TRTP, PARAM, PARAMCD, AVISIT, AVISITN, ATM, ATMU, AVAL, AVALU, BASE, CHG, PCHG ...
+    """One row for each rating: USUBJID, TRTP, PARAM, PARAMCD, AVISIT, AVISITN, ATM, AVAL, AVALU, BASE, CHG, PCHG ...
 
     PARAM names the scale and its unit; PCHG is in percent of BASE.
     """
@@ -53,7 +54,7 @@ def adqs(dataset: xr.Dataset) -> pd.DataFrame:
 
 
 def adpc(dataset: xr.Dataset) -> pd.DataFrame:
-    """One line a concentration, with the same columns."""
+    """One row for each concentration, with the same columns."""
     return _long(dataset, [name for name in _scales(dataset) if name in LEVELS])
 
 

@@ -1,4 +1,4 @@
-"""One trial, run so often, analysed as its file asks."""
+"""The analysis of a simulated trial as its file specifies."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ CONTROLS = ("placebo", "saline", "midazolam", "sham", "control")
 class TrialAnalysis:
     """Tables of a trial.
 
-    `means` and `shares` by scale; the `primary` comparison in every replicate; `repeated`: all visits of the first
-    replicate together, by generalised estimating equations; `relapse`; `exposure`: CDISC names, one line a person of
-    the first replicate; `left`: percent of each arm; `failed`: share of solves. What cannot be estimated is NaN.
+    `means` and `shares` (percent with response and remission) by scale; the `primary` comparison in every replicate;
+    `repeated`: all visits of the first replicate, by generalised estimating equations; `relapse`; `exposure`: CDISC
+    names, one row for each patient of the first replicate; `dropout`: percent of each arm; `failed`: fraction of
+    patients that could not be solved. What cannot be estimated is NaN.
     """
 
     reference: str
@@ -55,7 +56,7 @@ class TrialAnalysis:
 
 
 def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
-    """Everything a trial's report needs. Failed patients count as failed and are missing, imputed by nothing."""
+    """All tables of the report of a trial. Failed patients are missing; nothing is imputed."""
     import pandas as pd
 
     rated = [name for name in trial.scales if name not in LEVELS]
@@ -79,7 +80,7 @@ def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
 
 
 def reference_arm(trial: Trial) -> str:
-    """The control: an arm called so or given no drug of interest, else the last."""
+    """The control arm: the first whose name contains one of CONTROLS, else the last arm."""
     for arm in trial.arms:
         if any(word in arm.name.lower() for word in CONTROLS):
             return arm.name
@@ -87,18 +88,18 @@ def reference_arm(trial: Trial) -> str:
 
 
 def _groups(trial: Trial) -> list[str]:
-    """Names of groups in the order of the file: what is drawn by lot on the way, then arms."""
+    """Names of groups in the order of the file: options of randomised steps, then arms."""
     return [name for step in trial.steps for name in step.names] + [arm.name for arm in trial.arms]
 
 
 def _left(dataset: xr.Dataset) -> dict[str, float]:
-    """Share of each arm that left early, in percent."""
+    """Percent of each arm that left early."""
     arm, left = dataset["arm"].values[:, :, 0], np.isfinite(dataset["left"].values)
     return {str(name): 100 * float(left[arm == name].mean()) for name in dict.fromkeys(arm.ravel())}
 
 
 def _exposure(dataset: xr.Dataset) -> pd.DataFrame:
-    """Non-compartmental parameters of the first replicate, one line a person and substance."""
+    """Non-compartmental parameters of the first replicate, one row for each patient and substance."""
     import pandas as pd
 
     lines = []

@@ -1,4 +1,4 @@
-"""Exposure without compartments, under CDISC's parameter names, and what exposure does to response."""
+"""Non-compartmental analysis with CDISC parameter names, and exposure-response regression."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-FEWEST = 3  # points on a line whose slope has an error
+FEWEST = 3  # points of a line whose slope has a standard error
 
 
 def non_compartmental(
@@ -17,8 +17,9 @@ def non_compartmental(
 ) -> dict[str, float]:
     """CMAX, TMAX, CLST, TLST, AUCLST (linear up, logarithmic down), LAMZ, LAMZHL, AUCIFO, and CL(F), VZ(F) by dose.
 
-    `time` in h after the dose, `level` in any unit of concentration; NaN and levels at or below 0 after the peak are
-    left out. LAMZ is the best adjusted fit of three or more last points after the peak; NaN where nothing falls.
+    `time` in h after the dose, `level` in any unit of concentration; NaN and values at or below 0 after the peak are
+    left out. LAMZ is the fit of three or more last points after the peak with the best adjusted R squared; NaN where no
+    concentration falls.
     """
     known = np.isfinite(level)
     t, c = np.asarray(time)[known], np.asarray(level)[known]
@@ -68,7 +69,8 @@ def _last_slope(t: np.ndarray, c: np.ndarray) -> float:
 def exposure_response(exposure: np.ndarray, outcome: np.ndarray) -> pd.DataFrame:
     """Outcome against the logarithm of exposure by least squares: slope per doubling with 95 % interval, p, r.
 
-    One row: per_doubling, low, high, p, r, n, reason. NaN with a reason for fewer than three persons or one exposure.
+    One row: per_doubling, low, high, p, r, n, reason. NaN with a reason for fewer than three patients or a single
+    exposure.
     """
     import pandas as pd
     from scipy.stats import linregress, t
@@ -77,9 +79,9 @@ def exposure_response(exposure: np.ndarray, outcome: np.ndarray) -> pd.DataFrame
     n, doublings = int(known.sum()), np.log2(exposure[known])
     unknown = dict.fromkeys(("per_doubling", "low", "high", "p", "r"), float("nan"))
     if n < FEWEST:
-        return pd.DataFrame([{**unknown, "n": n, "reason": f"{n} persons with exposure and outcome"}])
+        return pd.DataFrame([{**unknown, "n": n, "reason": f"{n} patients with exposure and outcome"}])
     if np.ptp(doublings) == 0:
-        return pd.DataFrame([{**unknown, "n": n, "reason": "everybody has the same exposure"}])
+        return pd.DataFrame([{**unknown, "n": n, "reason": "all patients have the same exposure"}])
     fit = linregress(doublings, outcome[known])
     reach = t.ppf(0.975, n - 2) * fit.stderr
     found = {"per_doubling": fit.slope, "low": fit.slope - reach, "high": fit.slope + reach, "p": fit.pvalue}

@@ -84,7 +84,7 @@ def _fitted(rated: _Ratings) -> tuple[list[dict[str, float]], str]:
     within = Unstructured() if len(rated.visits) > 1 else Independence()
     model = GEE(rated.change, rated.design, groups=rated.patient, time=rated.time, cov_struct=within)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # convergence is checked below
+        warnings.simplefilter("ignore")  # the results are checked below
         try:
             fit = model.fit()
         except (ValueError, np.linalg.LinAlgError):
@@ -113,6 +113,6 @@ def _unidentified(rated: _Ratings) -> str:
     if fewest <= coefficients:
         return (
             f"{fewest} patients are rated at both of some two visits; an unstructured correlation"
-            f" beside {coefficients} coefficients needs more than {coefficients}"
+            f" with {coefficients} coefficients needs more than {coefficients}"
         )
     return ""

@@ -21,10 +21,10 @@ MEDIAN = ["group", "n", "median_days", "low", "high"]
 
 @dataclass(frozen=True)
 class RelapseAnalysis:
-    """`events` (one line a person at risk: replicate, patient, group, days, relapsed), curves and tests.
+    """`events` (one row for each patient at risk: replicate, patient, group, days, relapsed), curves and tests.
 
     `curves`: group, day, still_well; `median` days by group with 95 % over replicates; `hazard_ratio` of the second
-    group of `compared` against the first with interval and log-rank p (first replicate with anybody at risk), where
+    group of `compared` against the first with interval and log-rank p (first replicate with patients at risk), where
     there are two groups. What cannot be estimated is NaN or missing, and `reason` says why.
     """
 
@@ -39,10 +39,11 @@ class RelapseAnalysis:
 def time_to_relapse(
     dataset: xr.Dataset, scale: str, visit: str, share: float, response: float = 0.5, *, order: Sequence[str] = ()
 ) -> RelapseAnalysis:
-    """Relapse of those who had responded at `visit`: the first of two later ratings in a row above `share` of baseline.
+    """Time to relapse of the responders at `visit`: the first of two consecutive ratings above `share` of baseline.
 
-    Groups are what was decided about people at that visit, or arms where nothing was; those of `order` come first, in
-    this order, and the first two groups are compared. Who leaves or is not rated again is censored when last rated.
+    Groups are the decisions about patients at that visit, or arms where there was none; those of `order` come first, in
+    this order, and the first two groups are compared. A patient who leaves or is not rated again is censored at the
+    last rating.
     """
     import pandas as pd
 
@@ -53,7 +54,7 @@ def time_to_relapse(
     medians = pd.DataFrame([_medians(events[events.group == g], g) for g in groups], columns=MEDIAN)
     if not groups:
         return RelapseAnalysis(
-            events, curves, medians, {}, (), f"nobody responds at {visit}, so that nobody can relapse"
+            events, curves, medians, {}, (), f"no patient responds at {visit}, so that none can relapse"
         )
     ratio, reason = _ratio(events, groups)
     return RelapseAnalysis(events, curves, medians, ratio, tuple(groups[:2]), reason)
@@ -117,13 +118,13 @@ def _ratio(events: pd.DataFrame, groups: list[str]) -> tuple[dict[str, float], s
     unknown = dict.fromkeys(("hazard_ratio", "low", "high", "p"), float("nan"))
     for name, place in zip(groups, (0.0, 1.0), strict=False):
         if not (split.second == place).any():
-            return unknown, f"nobody in '{name}' is at risk"
+            return unknown, f"no patient in '{name}' is at risk"
     if not split.relapsed.sum():
-        return unknown, "nobody relapses"
+        return unknown, "no patient relapses"
     unknown["p"] = _log_rank(split)
     for name, place in zip(groups, (0.0, 1.0), strict=False):
         if not split.relapsed[split.second == place].sum():
-            return unknown, f"nobody in '{name}' relapses, so that the ratio is 0 or infinite"
+            return unknown, f"no patient in '{name}' relapses, so that the ratio is 0 or infinite"
     return _cox(split, unknown)
 
 

@@ -1,4 +1,4 @@
-"""Change from baseline: by arm, and by analysis of covariance at one visit. What cannot be estimated is NaN."""
+"""Change from baseline by arm and by analysis of covariance, response and remission. NaN where not estimable."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ROUNDING = 1e-9  # relative: below it a number is the rounding error of another
 
 
 def scores(dataset: xr.Dataset, scale: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores [replicate, patient, visit], each person's baseline of the same period, and which arm he is then in."""
+    """Scores, baselines of the same period and arms, each [replicate, patient, visit]."""
     values = dataset[scale].values
     bases = baselines(dataset)
     return values, values[:, :, bases], dataset["arm"].values
 
 
 def baselines(dataset: xr.Dataset) -> np.ndarray:
-    """For each visit the place of the baseline of its period."""
+    """Index of the baseline visit of the period of each visit [visit]."""
     names = dataset["visit"].values.astype(str)
     places = np.flatnonzero([name.endswith("baseline") for name in names])
     return places[np.searchsorted(places, np.arange(len(names)), side="right") - 1]
@@ -64,13 +64,13 @@ def mean_change_by_arm(dataset: xr.Dataset, scale: str) -> pd.DataFrame:
 
 
 def _mean(values: np.ndarray) -> float:
-    """Mean of what is known; NaN of nothing."""
+    """Mean of the finite values; NaN if there is none."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else float("nan")
 
 
 def _sd(values: np.ndarray) -> float:
-    """Standard deviation of what is known; NaN of fewer than two."""
+    """Standard deviation of the finite values; NaN for fewer than two."""
     known = values[np.isfinite(values)]
     return float(known.std(ddof=1)) if known.size > 1 else float("nan")
 
@@ -84,7 +84,7 @@ def _interval(change: np.ndarray) -> tuple[float, float]:
 
 
 def _percentiles(values: np.ndarray) -> tuple[float, float]:
-    """What 95 % of the known values lie between."""
+    """Limits between which 95 % of the finite values lie."""
     known = values[np.isfinite(values)]
     if not known.size:
         return float("nan"), float("nan")
@@ -96,8 +96,8 @@ def ancova(dataset: xr.Dataset, scale: str, visit: str, reference: str) -> pd.Da
     """Difference in change from a reference arm, adjusted for baseline, in every replicate.
 
     Ordinary least squares of change on baseline and arm, as `statsmodels` OLS gives, in closed form for speed. Columns:
-    replicate, arm, difference, se, p, low, high (95 %), n, reason. What the rated patients do not determine is NaN, and
-    `reason` says why. Raises BadInput for an arm or visit that is not there.
+    replicate, arm, difference, se, p, low, high (95 %), n, reason. What the rated patients do not determine is NaN,
+    with a `reason`. Raises InputError for an arm or visit that is not there.
     """
     import pandas as pd
 
@@ -122,7 +122,7 @@ def _differences(
 ) -> list[dict[str, Any]]:
     """Difference of each other arm from the reference among rated patients [patient], or why there is none."""
     if not (arm == reference).any():
-        return [_nothing(f"nobody in '{reference}' is rated")] * len(others)
+        return [_nothing(f"no patient in '{reference}' is rated")] * len(others)
     columns = [np.ones(len(arm)), start - start.mean(), *((arm == name).astype(float) for name in others)]
     design = np.column_stack(columns)
     inverse = np.linalg.pinv(design.T @ design)
@@ -135,20 +135,20 @@ def _differences(
     found = []
     for i, name in enumerate(others, start=2):
         if not (arm == name).any():
-            found.append(_nothing(f"nobody in '{name}' is rated"))
+            found.append(_nothing(f"no patient in '{name}' is rated"))
         elif not estimable[i]:
-            found.append(_nothing(f"{len(change)} patients do not tell the arm from the baseline"))
+            found.append(_nothing(f"{len(change)} patients do not separate the effects of arm and baseline"))
         else:
             found.append(_tested(float(beta[i]), residual, float(inverse[i, i]), int(free)))
     return found
 
 
 def _tested(difference: float, residual: float, inverse: float, free: int) -> dict[str, Any]:
-    """A difference with its error, t test and interval, where patients are left over to estimate the error."""
+    """A difference with standard error, t test and 95 % interval, given `free` degrees of freedom."""
     from scipy.stats import t
 
     if free < 1:
-        return _nothing("no patient is left over to estimate the error", difference)
+        return _nothing("no degrees of freedom are left to estimate the error", difference)
     if residual == 0:
         return _nothing("arm and baseline explain every change, so that there is no error to estimate", difference)
     se = float(np.sqrt(residual / free * inverse))
@@ -160,15 +160,15 @@ def _tested(difference: float, residual: float, inverse: float, free: int) -> di
 
 
 def _nothing(reason: str, difference: float = float("nan")) -> dict[str, Any]:
-    """What stands where nothing can be estimated."""
+    """The row where nothing can be estimated."""
     return {"difference": difference, **dict.fromkeys(("se", "p", "low", "high"), float("nan")), "reason": reason}
 
 
 def responders(dataset: xr.Dataset, scale: str, response: float, remission: float) -> pd.DataFrame:
     """Percent of each arm with response (fall of at least that share of baseline) and remission at each visit.
 
-    Intention to treat: who was not rated is no responder; `completers` leaves them out. Low and high are 95 % over
-    replicates (Wilson interval where there is one).
+    Intention to treat: a patient who was not rated counts as a non-responder; `completers` leaves these out. Low and
+    high are 95 % over replicates (Wilson interval where there is one).
     """
     import pandas as pd
 
@@ -199,12 +199,12 @@ def responders(dataset: xr.Dataset, scale: str, response: float, remission: floa
 
 
 def _percent(count: int, of: int) -> float:
-    """A share in percent; NaN of nobody."""
+    """A proportion in percent; NaN where `of` is 0."""
     return 100 * float(count / of) if of else float("nan")
 
 
 def share_interval(counts: np.ndarray, n: np.ndarray) -> tuple[float, float]:
-    """95 % interval of a share in percent: over the replicates that have anybody, or Wilson's for one."""
+    """95 % interval of a proportion in percent: over replicates with patients; Wilson's interval for one."""
     counts, n = counts[n > 0], n[n > 0]
     if not len(n):
         return float("nan"), float("nan")

@@ -1,4 +1,4 @@
-"""Regimens from words: "racemic 0.5 mg/kg IV over 40 min", "TMS 5 times a week for 6 weeks"."""
+"""Treatments from sentences: "racemic 0.5 mg/kg IV over 40 min", "TMS 5 times a week for 6 weeks"."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from ketamech.dosing.drugs import ROUTES, drug, spellings, unknown_drug_error
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import parse
 from ketamech.dosing.parse_errors import MASSES, missing_drug_error, shorten_text
-from ketamech.dosing.regimen import Phase, Treatment
 from ketamech.dosing.syntax import AdaptiveRhythm, Amount, Days, Item, Part, Phrase, Rhythm, Span
+from ketamech.dosing.treatment import Phase, Treatment
 
-CACHE_SIZE = 4096  # sentences: a treatment never changes, so that one reading serves all
+CACHE_SIZE = 4096  # sentences; treatments are immutable, so that results can be shared
 INFUSED = ("IV", "SC")
 MASS_UNITS = ("mg", "ug", "ng", "g")
-# What may be said once in a segment: rules of the grammar that say the same thing have one name.
+# Rules of the grammar with the same meaning, and the kinds that may occur once in a segment.
 SAME_KINDS = {"lasting": "over", "choice": "rhythm", "starts": "start", "days": "start"}
 UNIQUE_KINDS = {
     "amount": "doses", "route": "routes", "salt": "salts", "over": "durations", "rhythm": "rhythms", "start": "starts",
     "count": "numbers of doses", "lag": "lags", "missing": "chances", "missed": "lists of missed doses",
 }  # fmt: skip
 KEYS = {"amount": "dose", "rhythm": "schedule", "count": "schedule", "start": "at", "missed": "missing"}
-TREATMENT_KINDS = ("lag", "missing", "missed", "steady")  # said anywhere in a treatment, they hold for all of it
+TREATMENT_KINDS = ("lag", "missing", "missed", "steady")  # they apply to a whole treatment wherever they occur in it
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence as parsed: its text, its treatments, and what is done beside them."""
+    """A parsed sentence: its text and its parts, one for each treatment."""
 
     text: str
     parts: tuple[Part, ...]
 
     @property
     def names_day_zero(self) -> bool:
-        """Whether it counts days from 0."""
+        """Whether the sentence counts days from 0."""
         return any(0 in item.value.numbers for item in self._items() if item.kind == "days")
 
     @property
     def choices(self) -> tuple[AdaptiveRhythm, ...]:
-        """Each choice of two rhythms."""
+        """Rhythms that depend on the outcome of a patient."""
         return tuple(item.value for item in self._items() if item.kind == "choice")
 
     def _items(self) -> Iterator[Item]:
@@ -52,18 +52,18 @@ class Sentence:
 
     @property
     def perturbations(self) -> tuple[tuple[str, Phrase], ...]:
-        """Each perturbation, with its words."""
-        found = (phrase for part in self.parts for phrase in part.perturbations)
-        return tuple((" ".join(self.text[one.start : one.end].split()), one) for one in found)
+        """Each perturbation with its text."""
+        phrases = (phrase for part in self.parts for phrase in part.perturbations)
+        return tuple((" ".join(self.text[phrase.start : phrase.end].split()), phrase) for phrase in phrases)
 
     def treatments(self, first_day: int | None = None, *, reduced: bool | None = None) -> tuple[Treatment, ...]:
-        """The treatments. Raises BadInput, also for what only a trial can follow unless `sparse` is given.
+        """The treatments. Raises InputError, also for adaptive dosing unless `reduced` is given.
 
-        `first_day` is the number of the first day [default: 0 where the sentence names a day 0, else 1]. Of a choice of
-        two rhythms `sparse` chooses.
+        `first_day` is the number of the first day [default: 0 where the sentence names a day 0, else 1]. `reduced`
+        selects one of the two rhythms of adaptive dosing.
         """
         if reduced is None and (self.choices or any(part.reinduction for part in self.parts)):
-            what = f"doses that are adapted to a person are for trial files: '{shorten_text(self.text)}'"
+            what = f"adaptive dosing is for trial files only: '{shorten_text(self.text)}'"
             raise InputError(what, key="schedule", expected="one rhythm", type_this="then weekly")
         first = first_day if first_day is not None else 0 if self.names_day_zero else 1
         return tuple(
@@ -72,7 +72,7 @@ class Sentence:
 
 
 def parse_sentence(text: str) -> Sentence:
-    """The sentence of a text. Raises BadInput naming the word that is not understood, and its position."""
+    """The sentence of a text. Raises InputError with the unknown word and its position."""
     sentence = Sentence(text, parse("sentence", text, regimen_lexicon()))
     if not text.strip(" .;\r\t\n"):
         raise InputError("the regimen is empty", expected="a sentence", type_this='"racemic 0.5 mg/kg IV over 40 min"')
@@ -81,17 +81,17 @@ def parse_sentence(text: str) -> Sentence:
 
 @lru_cache(maxsize=CACHE_SIZE)
 def read_treatments(text: str) -> tuple[Treatment, ...]:
-    """Treatments of a sentence; several are joined by ';' or 'plus'. Raises BadInput, also for a perturbation."""
+    """Treatments of a sentence, joined by ';' or 'plus'. Raises InputError, also for a perturbation."""
     sentence = parse_sentence(text)
     if sentence.perturbations:
-        what = f"'with {sentence.perturbations[0][0]}' is no part of a regimen"
+        what = f"'with {sentence.perturbations[0][0]}' is not part of a regimen"
         raise InputError(what, key="with", expected="treatments only")
     return sentence.treatments()
 
 
 @cache
 def regimen_lexicon() -> Lexicon:
-    """Names of drugs and words of routes; behind 'with' the names of perturbations."""
+    """The lexicon of drugs and routes; after 'with' that of perturbations."""
     from ketamech.dosing.applied_perturbation import perturbation_lexicon as perturbations
 
     names = {word: Meaning("NAME", (found.name, way)) for word, (found, way) in spellings().items()}
@@ -101,7 +101,7 @@ def regimen_lexicon() -> Lexicon:
 
 @dataclass(frozen=True)
 class _Dose:
-    """What is given each time."""
+    """One dose of a course."""
 
     drug: str = ""
     amount: Amount | None = None
@@ -112,14 +112,14 @@ class _Dose:
 
 @dataclass(frozen=True)
 class _Course:
-    """One dose, when its course starts (several single doses start at several hours), and its phases."""
+    """One dose, the times (h) at which it starts (several for single doses), and the phases of its schedule."""
 
     dose: _Dose
     starts: tuple[float, ...]
     phases: tuple[Phase, ...] = ()
 
     def end(self) -> float | None:
-        """Hour at which its last phase ends; None when it never does."""
+        """Time (h) at which the last phase ends; None if it has no end."""
         lengths = [phase.duration for phase in self.phases]
         return None if None in lengths else self.starts[-1] + sum(length or 0.0 for length in lengths)
 
@@ -129,14 +129,14 @@ ItemsByKind = dict[str, Item]
 
 @dataclass(frozen=True)
 class _TreatmentBuilder:
-    """The reading of one sentence: its text, the number of its first day, and which of two rhythms counts."""
+    """Builds the treatments of one sentence; `first_day` and `reduced` as in `Sentence.treatments`."""
 
     text: str
     first_day: int
     reduced: bool
 
     def treatments(self, part: Part) -> Iterator[Treatment]:
-        """The treatments of one part. Raises BadInput."""
+        """The treatments of one part. Raises InputError."""
         for_all = self._items_by_kind(
             [item for segment in part.segments for item in segment if item.kind in TREATMENT_KINDS]
         )
@@ -146,9 +146,7 @@ class _TreatmentBuilder:
         listed = [(course, start) for course in courses for start in course.starts]
         if len(listed) > 1 and (for_all.get("missed") or for_all.get("steady")):
             item = for_all.get("missed") or for_all["steady"]
-            raise self._item_error(
-                item, "is not clear where several doses follow one another", "one dose in one rhythm"
-            )
+            raise self._item_error(item, "is ambiguous for several consecutive doses", "one dose in one rhythm")
         for course, start in listed:
             yield self._treatment(course, start, for_all)
 
@@ -174,31 +172,32 @@ class _TreatmentBuilder:
         return found
 
     def _skipped_doses(self, item: Item) -> tuple[int, ...]:
-        if not all(map(_is_whole, item.value)):
+        if any(number != int(number) for number in item.value):
             raise self._item_error(item, "names no doses", "whole numbers from 1")
         return tuple(map(int, item.value))
 
     def _add_segment(self, courses: list[_Course], items: tuple[Item, ...]) -> None:
-        """Go on with the last course, or begin another where the segment says another dose or time."""
+        """Add a phase to the last course, or begin another where the segment names another dose or time."""
         self._check_items(items)
-        said = self._items_by_kind([item for item in items if item.kind not in ("name", "length")])
+        by_kind = self._items_by_kind([item for item in items if item.kind not in ("name", "length")])
         names = [item for item in items if item.kind == "name"]
-        dose = self._dose(said, names, courses[-1].dose if courses else _Dose())
-        phase, over = self._phase(said, items, dose)
-        another = names or over is not None or {"amount", "route", "salt", "start"} & set(said)
+        another = bool(names) or bool({"amount", "route", "salt", "over", "start"} & set(by_kind))
         if courses and not another:
+            phase, over = self._phase(by_kind, items, courses[-1].dose)
             if phase is None:
-                what = f"'then' says no rhythm in '{shorten_text(self.text)}'"
+                what = f"'then' without a rhythm in '{shorten_text(self.text)}'"
                 raise InputError(what, key="schedule", expected="a rhythm", type_this="then weekly for 4 weeks")
             courses[-1] = replace(courses[-1], phases=(*courses[-1].phases, phase))
             return
+        dose = self._dose(by_kind, names, courses[-1].dose if courses else _Dose())
+        phase, over = self._phase(by_kind, items, dose)
         dose = replace(dose, duration=over) if over is not None else dose
-        starts = self._starts(said, phase, courses)
+        starts = self._starts(by_kind, phase, courses)
         if phase and len(starts) > 1:
-            raise self._item_error(said["start"], "names several times beside a rhythm", "one start, or no rhythm")
+            raise self._item_error(by_kind["start"], "names several times and a rhythm", "one start, or no rhythm")
         courses.append(_Course(dose, starts, (phase,) if phase else ()))
 
-    def _dose(self, said: ItemsByKind, names: list[Item], before: _Dose) -> _Dose:
+    def _dose(self, by_kind: ItemsByKind, names: list[Item], before: _Dose) -> _Dose:
         if not names and not before.drug:
             raise missing_drug_error(self.text)
         found = dict.fromkeys(item.value[0] for item in names)
@@ -206,15 +205,15 @@ class _TreatmentBuilder:
             raise self._item_error(names[1], f"is another drug than {next(iter(found))}", "';' between two treatments")
         name = next(iter(found), before.drug)
         before = before if name == before.drug else _Dose()
-        brand = self._brand_route(names, said.get("route"))
-        amount = said["amount"].value if "amount" in said else before.amount
-        self._check_amount(name, amount, said.get("amount"))
-        route = said["route"].value if "route" in said else brand or before.route
-        salt = said["salt"].value if "salt" in said else before.salt
+        brand = self._brand_route(names, by_kind.get("route"))
+        amount = by_kind["amount"].value if "amount" in by_kind else before.amount
+        self._check_amount(name, amount, by_kind.get("amount"))
+        route = by_kind["route"].value if "route" in by_kind else brand or before.route
+        salt = by_kind["salt"].value if "salt" in by_kind else before.salt
         return _Dose(name, amount, route, salt, before.duration)
 
     def _brand_route(self, names: list[Item], route: Item | None) -> str:
-        """The one route of a brand. Raises BadInput where another one is named."""
+        """The route of a brand. Raises InputError where another one is named."""
         for item in names:
             only = item.value[1]
             if only and route and route.value != only:
@@ -222,7 +221,7 @@ class _TreatmentBuilder:
         return next((item.value[1] for item in names if item.value[1]), "")
 
     def _check_amount(self, name: str, amount: Amount | None, item: Item | None) -> None:
-        """Sessions and antidepressants are counted, not weighed: a mass would be ignored, so it is refused."""
+        """Refuse an amount for sessions and antidepressants, which are counted; require a mass for all others."""
         if drug(name).is_session:
             if amount is not None:
                 raise InputError(
@@ -236,57 +235,56 @@ class _TreatmentBuilder:
             what = f"no dose in '{shorten_text(self.text)}'{place}"
             raise InputError(what, key="dose", expected=MASSES, type_this="0.5 mg/kg")
 
-    def _phase(self, said: ItemsByKind, items: tuple[Item, ...], dose: _Dose) -> tuple[Phase | None, float | None]:
-        """The rhythm and its length, and how long each dose enters where that is said."""
+    def _phase(self, by_kind: ItemsByKind, items: tuple[Item, ...], dose: _Dose) -> tuple[Phase | None, float | None]:
+        """The phase (None without a rhythm), and the infusion duration (h) of each dose where it is named."""
         lengths = [item.value for item in items if item.kind == "length"]
-        rhythm, over = self._rhythm(said), self._infusion_duration(said)
-        if over is None and lengths:
+        rhythm, over = self._rhythm(by_kind), self._infusion_duration(by_kind)
+        if over is None and lengths and (_is_rate(dose) or len(lengths) > 1 or (rhythm is None and _is_infused(dose))):
             shortest = min(lengths, key=lambda length: length.hours)
-            rate = _is_rate(dose) and not dose.duration
-            if rate or len(lengths) > 1 or (rhythm is None and _is_infused(dose) and shortest.unit < DAY):
+            if _is_rate(dose) or len(lengths) > 1 or shortest.unit < DAY:
                 lengths.remove(shortest)
                 over = shortest.hours
         if len(lengths) > 1:
             raise InputError(
                 f"two lengths of time after 'for' in '{shorten_text(self.text)}'", key="schedule", expected="one"
             )
-        count = said.get("count")
+        count = by_kind.get("count")
         if rhythm is None:
             if lengths or (count and count.value != 1):
-                what = f"'{shorten_text(self.text)}' says for how long but not how often"
+                what = f"'{shorten_text(self.text)}' has a length of time but no rhythm"
                 raise InputError(what, key="schedule", expected="a rhythm", type_this="weekly for 4 weeks")
             return None, over
         phase = Phase(rhythm.every, rhythm.times_a_week, lengths[0].hours if lengths else None)
         return (self._with_dose_count(phase, count) if count else phase), over
 
     def _with_dose_count(self, phase: Phase, count: Item) -> Phase:
-        """The phase with so many doses."""
+        """The phase with a given number of doses."""
         number = count.value
-        if not _is_whole(number):
-            raise self._item_error(count, "is no number of doses", "a whole number from 1")
+        if number != int(number) or number < 1:
+            raise self._item_error(count, "is not a number of doses", "a whole number from 1")
         length = phase.after(int(number))
         if (
             phase.duration is not None
             and abs(phase.duration - length) > 1e-9
             and len(list(phase.starts(0, 1e9))) != number
         ):
-            raise self._item_error(count, f"is not how many doses there are in {phase.duration:g} h", "one of the two")
+            raise self._item_error(count, f"is not the number of doses in {phase.duration:g} h", "one of the two")
         return replace(phase, duration=phase.duration or length)
 
-    def _rhythm(self, said: ItemsByKind) -> Rhythm | None:
-        item = said.get("rhythm")
+    def _rhythm(self, by_kind: ItemsByKind) -> Rhythm | None:
+        item = by_kind.get("rhythm")
         if item is None:
             return None
         if isinstance(item.value, AdaptiveRhythm):
             return item.value.reduced if self.reduced else item.value.usual
         return item.value
 
-    def _infusion_duration(self, said: ItemsByKind) -> float | None:
-        item = said.get("over")
+    def _infusion_duration(self, by_kind: ItemsByKind) -> float | None:
+        item = by_kind.get("over")
         return item.value.hours if item else None
 
-    def _starts(self, said: ItemsByKind, phase: Phase | None, courses: list[_Course]) -> tuple[float, ...]:
-        item = said.get("start")
+    def _starts(self, by_kind: ItemsByKind, phase: Phase | None, courses: list[_Course]) -> tuple[float, ...]:
+        item = by_kind.get("start")
         if item is None:
             return (self._next_start(phase, courses),) if courses else (0.0,)
         if isinstance(item.value, Span):
@@ -299,38 +297,38 @@ class _TreatmentBuilder:
             return tuple(item.value)
         hours = item.value.hours(self.first_day)
         if min(hours) < 0:
-            raise self._item_error(item, "lies before the first day", "day 1 or later")
+            raise self._item_error(item, "is before the first day", "day 1 or later")
         return hours
 
     def _next_start(self, phase: Phase | None, courses: list[_Course]) -> float:
-        """When a changed dose begins: at the end of what came before; after a single dose, one gap later."""
+        """Start (h) of a changed dose: the end of the previous course; after a single dose, one interval later."""
         last = courses[-1]
         if not last.phases:
             if phase is None:
-                what = f"'then' does not say when in '{shorten_text(self.text)}'"
+                what = f"'then' without a time in '{shorten_text(self.text)}'"
                 raise InputError(what, key="at", expected="a day, a time or a rhythm", type_this="then ... on day 4")
             return last.starts[-1] + phase.mean_interval
         end = last.end()
         if end is None:
-            what = f"what comes after 'then' would never start in '{shorten_text(self.text)}'"
+            what = f"the course after 'then' would never start in '{shorten_text(self.text)}'"
             raise InputError(what, key="schedule", expected="'for' how long before each 'then'")
         return end
 
     def _items_by_kind(self, items: list[Item]) -> ItemsByKind:
-        """Items by what they say. Raises BadInput for two different ones of a kind."""
-        said: ItemsByKind = {}
+        """Items by kind. Raises InputError for two different ones of a kind."""
+        by_kind: ItemsByKind = {}
         for item in items:
             kind = SAME_KINDS.get(item.kind, item.kind)
-            if kind in UNIQUE_KINDS and kind in said and said[kind].value != item.value:
-                expected = "one; what comes later follows 'then', another treatment ';'"
+            if kind in UNIQUE_KINDS and kind in by_kind and by_kind[kind].value != item.value:
+                expected = "one; use 'then' before a later dose and ';' before another treatment"
                 raise self._item_error(
                     item, f"is the second of two {UNIQUE_KINDS[kind]}", expected, KEYS.get(kind, kind)
                 )
-            said.setdefault(kind, item)
-        return said
+            by_kind.setdefault(kind, item)
+        return by_kind
 
     def _check_items(self, items: tuple[Item, ...]) -> None:
-        """No negative dose or time, and no bare "2 weeks"."""
+        """Raise InputError for a negative dose or time, and for a bare "2 weeks"."""
         for item in items:
             value: Any = item.value
             words = self.text[item.start : item.end]
@@ -343,16 +341,12 @@ class _TreatmentBuilder:
                 raise InputError(what, key="time", expected="a positive number")
             if item.kind == "lasting" and value.unit >= DAY:
                 expected = "'over' for how long an infusion runs, 'for' how long doses are repeated, 'every' how often"
-                raise self._item_error(item, "says neither how long nor how often", expected, "schedule")
+                raise self._item_error(item, "is neither a duration nor a rhythm", expected, "schedule")
 
     def _item_error(self, item: Item, why: str, expected: str, key: str | None = None) -> InputError:
         where = f"'{self.text[item.start : item.end]}' (character {item.start + 1})"
         named = key or KEYS.get(SAME_KINDS.get(item.kind, item.kind), "schedule")
         return InputError(f"{where} {why} in '{shorten_text(self.text)}'", key=named, expected=expected)
-
-
-def _is_whole(number: float) -> bool:
-    return math.isfinite(number) and number == int(number) and number >= 1
 
 
 def _is_rate(dose: _Dose) -> bool:

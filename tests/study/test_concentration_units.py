@@ -42,11 +42,11 @@ def test_each_substance_has_its_own_mass():
 
 def test_a_report_shows_norketamine_by_its_own_mass(model):
     curves = simulate("racemic 0.5 mg/kg IV over 40 min", model=model)
-    lane = load_tracks()["plasma"]
+    track = load_tracks()["plasma"]
     values = {n: row.value for n, row in load_parameters().items() if n.startswith("drug.")}
-    for series in lane.series:
+    for series in track.series:
         raw = sum(curves[name].values for name in series.names)
-        assert curve(series, lane, curves, values) == pytest.approx(factors()[series.names[0]] * raw)
+        assert curve(series, track, curves, values) == pytest.approx(factors()[series.names[0]] * raw)
         assert len({factors()[name] for name in series.names}) == 1
     assert curves["venous.norketamine"].attrs["units"] == "umol/L"
 

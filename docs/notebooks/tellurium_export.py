@@ -22,11 +22,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import roadrunner
 
-import ketamech
+import ketamech as km
 from ketamech.exchange.sbml.export import course_sbml
 from ketamech.simulation.simulate import subjects
-from ketamech.simulation.model import load_model
-from ketamech.simulation.scenario import load_scenario
 
 try:
     import tellurium
@@ -45,8 +43,8 @@ print("loaded by", load.__module__)
 
 # %%
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
-model = load_model()
-treated = subjects(load_scenario(SENTENCE), model)[0]
+model = km.Model()
+treated = subjects(km.Scenario(SENTENCE), model)[0]
 text = course_sbml(model, treated, name="one infusion")
 Path("infusion.xml").write_text(text, encoding="utf-8")
 print(f"{len(text) / 1e6:.1f} MB of SBML")
@@ -66,7 +64,7 @@ print(there.model.getNumRateRules(), "rate rules,", there.model.getNumEvents(), 
 WATCHED = ("venous.ketamine", "glutamate.extracellular", "spines.density", "mood.madrs")
 there.timeCourseSelections = ["time", *(name.replace(".", "__") for name in WATCHED)]
 elsewhere = np.array(there.simulate(0, 168, 1681))
-here = ketamech.simulate(SENTENCE, model=model).sel(patient="treated")
+here = model.simulate(SENTENCE).sel(patient="treated")
 
 # %% [markdown]
 # ## The same curves
@@ -113,7 +111,7 @@ pathways: {habenula: off}
 horizon: 7 days
 """
 Path("without_habenula.yaml").write_text(SCENARIO)
-checked = ketamech.simulate("without_habenula.yaml", model=model).sel(patient="treated")
+checked = model.simulate("without_habenula.yaml").sel(patient="treated")
 
 figure, axis = plt.subplots(figsize=(6.5, 3), layout="constrained")
 axis.plot(elsewhere[:, 0], elsewhere[:, -1], color="0.6", label="whole model")

@@ -6,7 +6,7 @@
 # ---
 
 # %% [markdown]
-# # Calibrating to your data
+# # Calibration to your data
 #
 # A small study measured drug concentrations after one infusion and MADRS in two arms. This notebook shows which model
 # parameters these data inform and which remain as uncertain as before. It samples values from the spreads of the
@@ -21,13 +21,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from ketamech.dosing.subject import Subject
-from ketamech.simulation.model import load_model
-from ketamech.simulation.run_subjects import run
-from ketamech.dosing.dose_events import dose_events_from_text
+import ketamech as km
+from ketamech.population.virtual_population import VirtualPatients
 
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
-model = load_model()
+model = km.Model()
 ARMS = {"ketamine": "racemic 0.5 mg/kg IV over 40 min", "placebo": "placebo IV"}
 
 # %% [markdown]
@@ -78,25 +76,26 @@ prior.describe().loc[["mean", "std"]].round(2)  # factors on the table values
 # %% [markdown]
 # ## Simulate every draw at once
 #
-# A `Course` is one patient: the dose events and the parameter values that differ. `run` solves all patients together.
+# Each draw is a virtual patient: a number and the parameter values that differ, in canonical units. All patients are
+# solved together, at the hours of the measurements.
 
 
 # %%
-def values(factors):
-    """Canonical values of one draw."""
-    return {n: factors[name] * model.parameters[n].canonical for name, names in MOVED.items() for n in names}
+def patients(draws):
+    """One virtual patient for each draw."""
+    table = model.parameters
+    columns = {n: draws[name].to_numpy() * table[n].canonical for name, names in MOVED.items() for n in names}
+    return VirtualPatients(np.arange(len(draws)), columns, {}, table)
 
 
 def predict(draws):
     """The prediction of each draw for each measurement: [draw, measurement]."""
-    times = np.array(sorted({0.0, *data["hour"]}))
+    times = [0.0, *sorted(set(data["hour"]))]
     found = np.empty((len(draws), len(data)))
     for arm, readings in data.groupby("arm"):
-        given = dose_events_from_text(ARMS[arm], model.parameters, {}, times[-1] + 1)
-        people = [Subject(str(i), given, values(draw)) for i, draw in draws.iterrows()]
-        curves = run(model, people, times)
+        run = model.simulate(ARMS[arm], patients(draws), outputs=["venous.ketamine", "mood.change"], times=times)
         for i, reading in readings.iterrows():
-            found[:, i] = curves[reading["output"]].sel(time=reading["hour"])
+            found[:, i] = run[reading["output"]].sel(time=reading["hour"])
     return found
 
 

@@ -1,0 +1,369 @@
+"""The public classes and functions of `ketamech`. Each delegates to the package that does the work."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import xarray as xr
+
+from ketamech.analysis import attribution
+from ketamech.analysis import sensitivity as sensitivity_analysis
+from ketamech.analysis.model_checks import CheckResult, run_checks
+from ketamech.core import InputError
+from ketamech.estimation import calibration
+from ketamech.estimation.clinical_targets import shipped_trial
+from ketamech.estimation.posterior import load_posterior
+from ketamech.estimation.surrogate_posterior import DesignPoints, QuadraticEmulator, sample_posterior
+from ketamech.exchange import simulate_any
+from ketamech.exchange.result_dataset import from_cohort, from_run, from_trial
+from ketamech.exchange.result_io import long_table, save_results
+from ketamech.exchange.result_metadata import PAPERS
+from ketamech.parameters import ParameterTable, load_parameters
+from ketamech.population.virtual_population import Population as PopulationDistribution
+from ketamech.population.virtual_population import VirtualPatients, load_population
+from ketamech.report import bibliography
+from ketamech.report.provenance import papers_behind, papers_of_run
+from ketamech.simulation.load_scenario import is_table, load_scenario
+from ketamech.simulation.model import Model as CompiledModel
+from ketamech.simulation.model import StageFunction, load_model, with_stage
+from ketamech.simulation.scenario import Scenario as CheckedScenario
+from ketamech.simulation.simulate import as_scenario
+from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
+from ketamech.trials.analysis.power import power
+from ketamech.trials.design import Trial as TrialDesign
+from ketamech.trials.run_trial import run_trial, with_sample_size
+from ketamech.trials.trial_reader import load_trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ketamech.dosing.regimen import Regimen
+
+Posterior = Sequence[Mapping[str, float]] | Path | str
+
+
+def _fields(loaded: Any) -> dict[str, Any]:
+    """The fields of a dataclass instance by name."""
+    return {field.name: getattr(loaded, field.name) for field in dataclasses.fields(loaded)}
+
+
+class Model(CompiledModel):
+    """The compiled model: `Model()` for the shipped equations and parameter values.
+
+    `parameters`: other values, e.g. `load_parameters().with_values({"person.weight": "80 kg"})`. `stages`: other stage
+    functions than the shipped ones; see `with_stage`. The first construction on a machine compiles the equations (10 to
+    15 s); later ones read them from the cache. `announce` receives one line before each slow step. Raises UnitError for
+    a term whose unit does not fit, ModelError for equations that do not fit together.
+    """
+
+    def __init__(
+        self, parameters: ParameterTable | None = None, stages: Sequence[StageFunction] | None = None, *,
+        announce: Callable[[str], None] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(**_fields(load_model(parameters, stages, announce=announce)))
+
+    def simulate(
+        self: CompiledModel, scenario: CheckedScenario | Regimen | Path | str, people: VirtualPatients | None = None, *,
+        perturb: Sequence[str] = (), species: str | None = None, variant: str | None = None,
+        outputs: Sequence[str] | None = None, times: Sequence[float] | None = None, drug: str | None = None,
+    ) -> xr.Dataset:  # fmt: skip
+        """Simulate a sentence, a scenario file, a Regimen, a Scenario or a table of dose records.
+
+        `people`: virtual patients, as `Population.sample` draws them, in place of the typical patient. `perturb`:
+        compounds or gene deletions beside the treatment, e.g. ["NBQX 10 mg/kg IP at -30 min"]. `species`: "human",
+        "rat" or "mouse". `variant`: a model variant by name. `outputs`: names such as "mood.madrs" (default: every
+        state and output of a scenario; ratings and venous concentrations of people and tables). `times` (h, rising):
+        output times in place of the usual ones, which are dense after each dose. `drug`: what a table without a column
+        DRUG gives.
+
+        Returns a Dataset with dims (patient, time): time in h; `units` and `long_name` on every variable. Patients are
+        'treated' and 'control' (same expectancy, no drug), or the numbers of `people`, or the IDs of the table. A
+        patient that could not be solved is NaN, with the reason in `solve_status`. The accessor `.ketamech` has the
+        methods of `Results`.
+
+        Raises InputError for what cannot be read or given, UnknownNameError for an output that does not exist,
+        SolverError if nothing could be solved.
+        """
+        if people is None and not (isinstance(scenario, Path | str) and is_table(scenario)):
+            asked = as_scenario(scenario, self, species, perturb, variant)
+            curves = simulate_any.simulate(asked, model=self, drug=drug, times=times)
+            papers = papers_of_run(curves, asked, self) if times is None else papers_behind(self)
+            curves = simulate_any.select_outputs(curves, self, outputs)
+        else:
+            curves = simulate_any.simulate(
+                scenario, people, model=self, perturb=perturb, species=species, variant=variant, outputs=outputs,
+                times=times, drug=drug,
+            )  # fmt: skip
+            papers = papers_behind(self)
+        return curves.assign_attrs({PAPERS: " ".join(papers)})
+
+    def with_stage(self, stage: StageFunction, table: ParameterTable | Path | str | None = None) -> Model:
+        """The model with one stage function more, or with the stage of the same name replaced; compiled.
+
+        `table`: a CSV file with the columns of data/parameters, named after the stage (sleep.csv holds `sleep.*`), or
+        rows read by `load_parameters`. Raises InputError naming file, line and column of a wrong cell, UnitError for a
+        term whose unit does not fit, ModelError for a quantity that no stage declares.
+        """
+        return Model(*with_stage(self, stage, table))
+
+
+def simulate(
+    scenario: CheckedScenario | Regimen | Path | str, people: VirtualPatients | None = None, *,
+    model: CompiledModel | None = None, announce: Callable[[str], None] | None = None, **options: Any,
+) -> xr.Dataset:  # fmt: skip
+    """Simulate on `model` (default: the shipped one); `options`, result and errors are those of `Model.simulate`."""
+    return Model.simulate(model or load_model(announce=announce), scenario, people, **options)
+
+
+class Scenario(CheckedScenario):
+    """A checked scenario: `Scenario("racemic 0.5 mg/kg IV over 40 min")`, or of a YAML file or a Regimen.
+
+    `species`, `perturb` and `variant` are added to it, as in `Model.simulate`. Fields given by keyword replace those
+    that were read, e.g. `horizon=336.0` (h). `values`: parameter values that differ from the tables, canonical units.
+    Raises InputError with file, line, key, what was expected and the nearest valid name.
+    """
+
+    def __init__(
+        self, source: Regimen | Path | str | None = None, /, *, species: str | None = None,
+        perturb: Sequence[str] = (), variant: str | None = None, **fields: Any,
+    ) -> None:  # fmt: skip
+        if source is not None:
+            read = load_scenario(source, species=species, perturbations=perturb, wiring=variant)
+            fields = _fields(read) | fields
+        elif "regimen" not in fields:
+            raise InputError("a scenario of nothing", expected="a sentence, a file or a Regimen")
+        super().__init__(**fields)
+
+
+@dataclass(frozen=True, init=False)
+class Population(PopulationDistribution):
+    """A kind of patients, by name: trd, mdd, bipolar, suicidal, elderly, healthy, crps or surgical.
+
+    `seed`: patient i is the same in every sample of a seed. Raises UnknownNameError for another name.
+    """
+
+    seed: int = 1
+
+    def __init__(self, name: str = "trd", *, seed: int = 1, **fields: Any) -> None:
+        super().__init__(**(fields | {"name": name} if fields else _fields(load_population(name))))
+        object.__setattr__(self, "seed", seed)
+
+    def sample(self, patients: int, *, first: int = 0) -> VirtualPatients:
+        """Patients number `first` to `first + patients - 1`, with covariates and parameter values of their own.
+
+        `.values` {parameter: [patient]} in canonical units; `.table()` is one row per patient in the units of the
+        parameter tables. Raises InputError for fewer than one patient.
+        """
+        if patients < 1:
+            raise InputError(f"{patients} patients", key="patients", expected="at least 1")
+        return self.draw(load_parameters(), self.seed, range(first, first + patients))
+
+
+class Trial(TrialDesign):
+    """A trial design: `Trial("murrough2013")` for a shipped trial, or of a YAML file or a mapping of its keys.
+
+    Fields given by keyword replace those that were read. Raises InputError with file, line and key, and the nearest
+    valid name.
+    """
+
+    def __init__(self, source: Mapping[str, Any] | Path | str | None = None, /, **fields: Any) -> None:
+        if source is not None:
+            fields = _fields(_read_trial(source)) | fields
+        elif "arms" not in fields:
+            raise InputError("a trial of nothing", expected="a shipped trial or a file", type_this="murrough2013")
+        super().__init__(**fields)
+
+    def replace(self, *, patients: int | None = None, **fields: Any) -> Trial:
+        """The same trial with other fields; `patients` in all, arms in proportion.
+
+        Raises InputError if an arm would be empty.
+        """
+        changed = dataclasses.replace(self, **fields)
+        return changed if patients is None else Trial(**_fields(with_sample_size(changed, patients)))
+
+    def run(
+        self, model: CompiledModel | None = None, *, replicates: int = 1, posterior: Posterior = "shipped",
+        seed: int | None = None, threads: int | None = None, progress: Callable[[int], None] | None = None,
+    ) -> TrialResult:  # fmt: skip
+        """Run the trial `replicates` times, each time with other patients.
+
+        `posterior`: parameter values of the replicates: "shipped" as `ketamech trial` uses them, "none" for those of
+        the tables, a file of `ketamech calibrate`, or draws {parameter: value in canonical units}. Replicate 0 has the
+        medians. Results are the same for any number of `threads`. `progress` receives the number of replicates done.
+        Raises InputError for fewer than one replicate.
+        """
+        chosen = model or load_model()
+        data = run_trial(
+            self, chosen, replicates=replicates, seed=seed, threads=threads, posterior=_draws(posterior),
+            progress=progress,
+        )  # fmt: skip
+        return TrialResult(data.assign_attrs({PAPERS: " ".join(papers_behind(chosen))}), self)
+
+
+def _read_trial(source: Mapping[str, Any] | Path | str) -> TrialDesign:
+    if isinstance(source, Mapping) or Path(source).suffix in (".yaml", ".yml") or Path(source).is_file():
+        return load_trial(source)
+    return shipped_trial(str(source))
+
+
+def _draws(posterior: Posterior) -> Sequence[Mapping[str, float]]:
+    if isinstance(posterior, Path | str):
+        return [] if posterior == "none" else load_posterior(None if posterior == "shipped" else posterior)
+    return posterior
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """A trial that was run.
+
+    `dataset`: dims (replicate, patient, visit): each scale as rated and, as `true_<scale>`, without error; `arm`,
+    `visit_time` (h), `left` (h), `why_left`, doses, exposures and covariates. Missing values are NaN.
+    """
+
+    dataset: xr.Dataset
+    trial: TrialDesign
+
+    @cached_property
+    def analysis(self) -> TrialAnalysis:
+        """The tables of `analyse`, computed once."""
+        return analyse(self.dataset, self.trial)
+
+    def analyse(self) -> TrialAnalysis:
+        """Means, response rates, the primary comparison (ANCOVA) of each replicate, repeated measures, relapse."""
+        return self.analysis
+
+    def power(
+        self, patients: Sequence[int], *, scale: str | None = None, visit: str | None = None, draws: int = 4
+    ) -> pd.DataFrame:
+        """Power of the primary comparison (or of `scale` at `visit`) in trials of so many `patients` in all.
+
+        Smaller trials are drawn from each replicate, arms in proportion. Columns: patients, arm, n_per_arm, power with
+        its 95 % interval low to high (percent of trials with p < 0.05), trials. Raises InputError for more patients
+        than were simulated, or for a trial of one arm.
+        """
+        import pandas as pd
+
+        asked = (scale or self.trial.primary[0], visit or self.trial.primary[1], reference_arm(self.trial))
+        tables = []
+        for total in patients:
+            sizes = {arm.name: round(arm.n * total / self.trial.patients) for arm in self.trial.arms}
+            tables.append(power(self.dataset, *asked, [sizes], draws=draws).assign(patients=total))
+        found = pd.concat(tables, ignore_index=True)
+        return found[["patients", *found.columns.drop("patients")]]
+
+
+@xr.register_dataset_accessor("ketamech")
+class Results:
+    """Methods of a Dataset of `simulate` or of a trial, as `dataset.ketamech`."""
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        self._dataset = dataset
+
+    def cite(self, *, bibtex: bool = False) -> str:
+        """The papers whose values the run used, one per line, or as BibTeX. Raises InputError for another Dataset."""
+        return bibliography.cite(self._dataset, bibtex=bibtex)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per value: replicate, arm, patient, time (h), variable, value, unit. Missing values are left out."""
+        return long_table(self._exported())
+
+    def export(self, path: Path | str) -> Path:
+        """Write a file by its suffix: .nc, .zarr, .parquet or .csv (as `to_frame`); returns the path.
+
+        Raises InputError for another suffix, a library that is not installed, or a folder with other files.
+        """
+        return save_results(self._exported(), path)
+
+    def _exported(self) -> xr.Dataset:
+        """Dims replicate, arm, patient, time."""
+        if "visit" in self._dataset.dims:
+            return from_trial(self._dataset)
+        labels = {str(label) for label in self._dataset["patient"].values}
+        return from_run(self._dataset) if labels <= {"treated", "control"} else from_cohort(self._dataset)
+
+
+def attribute(
+    scenario: CheckedScenario | Regimen | Path | str, *, model: CompiledModel | None = None,
+    endpoints: str | None = None, draws: int = attribution.DRAWS, seed: int = 1, threads: int | None = None,
+) -> attribution.Attribution:  # fmt: skip
+    """Contribution of each pathway to the endpoints of a scenario: Shapley values, loss when off, effect alone.
+
+    `endpoints` are joined by ";", e.g. "mood.madrs at 24 h" (default: the shipped list). `draws` of the posterior give
+    95 % intervals. `.table` has one row per endpoint and pathway, `.totals` one per endpoint. Raises InputError if no
+    pathway is on or no endpoint lies before the horizon.
+    """
+    chosen = model or load_model()
+    asked = as_scenario(scenario, chosen)
+    return attribution.attribute(
+        chosen, asked, wanted=endpoints, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1
+    )
+
+
+def sensitivity(
+    scenario: CheckedScenario | Regimen | Path | str, endpoints: str = "mood.madrs at 24 h", *,
+    method: Literal["tornado", "morris", "sobol"] = "tornado", model: CompiledModel | None = None,
+    parameters: Sequence[str] | None = None, size: int | None = None, seed: int = 1, threads: int | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Sensitivity of endpoints (joined by ";") to the parameters, each moved over its spread.
+
+    `method`: "tornado" (one at a time, 5th and 95th percentile), "morris" (`size` trajectories, default 20) or "sobol"
+    (`size` base points, a power of 2, default 1024). `parameters`: names of parameters or stages (default: all with a
+    spread). One row per endpoint and parameter, the most influential first. Raises InputError, UnknownNameError.
+    """
+    chosen = model or load_model()
+    asked = as_scenario(scenario, chosen)
+    rows = sensitivity_analysis.varied_parameters(chosen, parameters, asked.values)
+    parsed = sensitivity_analysis.parse_endpoints(endpoints, chosen)
+    problem = sensitivity_analysis.SensitivityProblem(chosen, asked, parsed, rows, threads or os.cpu_count() or 1)
+    if method == "tornado":
+        return sensitivity_analysis.tornado(problem)
+    if method == "morris":
+        return sensitivity_analysis.morris(problem, size or 20, seed)
+    if method == "sobol":
+        return sensitivity_analysis.sobol(problem, size or 1024, seed)
+    raise InputError(f"there is no method '{method}'", key="method", expected="tornado, morris or sobol")
+
+
+def calibrate(
+    model: CompiledModel | None = None, *, parameters: Sequence[str] | None = None, design_points: int = 600,
+    draws: int = 200, patients: int = calibration.PATIENTS_PER_ARM, seed: int = 1, threads: int | None = None,
+    progress: Callable[[int, str], None] | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Estimate parameters on the published trials of data/calibration; takes hours with the default numbers.
+
+    `parameters`: some of those of data/calibration/parameters.csv (default: all). `design_points`: simulations to which
+    the surrogate is fitted, with `patients` in each arm of each trial. `progress` receives a count and the step.
+    Returns `draws` of the posterior, one row per draw and one column per parameter, in the units of the parameter
+    tables (`attrs["units"]`); `attrs` also holds `effective_size` and `emulator_error`. Raises UnknownNameError for a
+    parameter that is not estimated.
+    """
+    import pandas as pd
+
+    task = calibration.calibration(model, persons=patients, threads=threads)
+    task = task if parameters is None else calibration.select_parameters(parameters, task)
+    tell = progress or (lambda done, step: None)
+    design = DesignPoints(task, seed)
+    emulator = QuadraticEmulator.fitted(*design.sample(design_points, tell))
+    posterior = sample_posterior(design, emulator, draws, tell, seed=seed)
+    names = [one.name for one in task.estimated]
+    table = pd.DataFrame(calibration.in_table_units(task, posterior.draws), columns=names)
+    table.attrs = {
+        "units": {name: task.model.parameters[name].unit for name in names},
+        "effective_size": posterior.effective_size,
+        "emulator_error": posterior.emulator_error,
+    }
+    return table
+
+
+def check(model: CompiledModel | None = None, stage: str | None = None) -> list[CheckResult]:
+    """Model checks (steady state, recovery, conservation, bounds, response, decay) of all stages or of one.
+
+    Raises UnknownNameError for a stage that does not exist.
+    """
+    return run_checks(model or load_model(), stage)

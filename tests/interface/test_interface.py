@@ -1,0 +1,172 @@
+"""The public names do what the functions below them do, and refuse what they refuse."""
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import ketamech as km
+from ketamech.core import InputError, UnitError, UnknownNameError
+from ketamech.population.cohort import simulate_patients
+from ketamech.simulation.simulate import simulate as simulate_scenario
+from ketamech.trials.analysis.power import power
+from ketamech.trials.run_trial import run_trial
+
+SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
+MADRS = ["mood.madrs"]
+PROTOCOL = {
+    "title": "Two arms", "population": "trd", "visits": {"MADRS": ["24 h"]},
+    "arms": {
+        "ketamine": {"treatment": SENTENCE, "n": 12},
+        "placebo": {"treatment": "placebo IV over 40 min", "n": 6},
+    },
+}  # fmt: skip
+TABLE = """name,value,unit,spread,status,evidence,place,why
+sleep.rate,0.1,1/h,lognormal 0.4,assumed,,none,Time constant of ten hours
+"""
+
+
+def sleep(stage):
+    """Slow-wave activity relative to baseline."""
+    rate = stage.parameter("sleep.rate")
+    waves = stage.state("sleep.slow_waves", "1", initial_guess=1.0, description="slow-wave activity")
+    bdnf = stage.input("plasticity.bdnf", "1") / stage.baseline("plasticity.bdnf", "1")
+    stage.rate(waves, +rate * bdnf, because="BDNF strengthens synapses")
+    stage.rate(waves, -rate * waves, because="synaptic renormalisation")
+
+
+@pytest.fixture(scope="module")
+def public():
+    return km.Model()
+
+
+@pytest.fixture(scope="module")
+def people():
+    return km.Population("trd", seed=1).sample(5)
+
+
+@pytest.fixture(scope="module")
+def result(public):
+    return km.Trial(PROTOCOL).run(public, replicates=2, posterior="none")
+
+
+def test_a_scenario_gives_the_same_curves_as_the_function_below(public, model):
+    perturb = ["naltrexone 50 mg oral"]
+    run = public.simulate(SENTENCE, perturb=perturb, outputs=MADRS)
+    expected = simulate_scenario(SENTENCE, model=model, perturbations=perturb)
+    xr.testing.assert_equal(run["mood.madrs"], expected["mood.madrs"])
+    assert list(run.data_vars) == MADRS
+    xr.testing.assert_identical(run, km.simulate(SENTENCE, model=model, perturb=perturb, outputs=MADRS))
+
+
+def test_output_times_can_be_chosen(public, people):
+    hours = [0.0, 0.5, 24.0, 800.0]
+    run = public.simulate(SENTENCE, outputs=MADRS, times=hours)
+    assert list(run["time"].values) == hours
+    usual = public.simulate(km.Scenario(SENTENCE, horizon=800.0), outputs=MADRS)
+    np.testing.assert_allclose(run["mood.madrs"].sel(time=24.0), usual["mood.madrs"].sel(time=24.0), rtol=1e-4)
+    assert list(public.simulate(SENTENCE, people, outputs=MADRS, times=hours)["time"].values) == hours
+    with pytest.raises(InputError, match="times is not for a table"):
+        public.simulate("doses.csv", times=hours)
+
+
+def test_virtual_patients_have_the_values_of_the_reader_of_single_hours(public, people):
+    run = public.simulate(SENTENCE, people, outputs=MADRS)
+    assert list(run["patient"].values) == [0, 1, 2, 3, 4]
+    (expected,) = simulate_patients(public, people, SENTENCE, [("mood.madrs", 24.0)])
+    np.testing.assert_allclose(run["mood.madrs"].sel(time=24.0), expected, rtol=1e-4)
+    assert run.quantile([0.05, 0.5, 0.95], "patient")["mood.madrs"].sizes == {"quantile": 3, "time": run.sizes["time"]}
+
+
+def test_patient_i_is_the_same_in_every_sample():
+    population = km.Population("trd", seed=3)
+    some, later = population.sample(4).table(), population.sample(2, first=2).table()
+    assert later.equals(some.iloc[2:].reset_index(drop=True))
+    with pytest.raises(InputError, match="0 patients"):
+        population.sample(0)
+    with pytest.raises(UnknownNameError, match="population"):
+        km.Population("tdr")
+
+
+def test_a_scenario_states_its_additions_itself(public):
+    scenario = km.Scenario(SENTENCE, species="rat", perturb=["no stress"], horizon=48.0)
+    assert (scenario.species, scenario.horizon, len(scenario.perturbations)) == ("rat", 48.0, 1)
+    assert replace(scenario, seed=2).horizon == 48.0
+    with pytest.raises(InputError, match="species cannot be added"):
+        public.simulate(scenario, species="mouse")
+    with pytest.raises(InputError, match="a scenario of nothing"):
+        km.Scenario()
+
+
+def test_a_trial_runs_as_run_trial_does(public, model, result):
+    trial = km.Trial(PROTOCOL)
+    expected = run_trial(trial, model, replicates=2)
+    xr.testing.assert_equal(result.dataset, expected)
+    found = result.power([9, 18])
+    assert list(found["n_per_arm"]) == [6, 12]
+    assert list(found["patients"]) == [9, 18]
+    below = power(expected, "MADRS", "24 h", "placebo", [{"ketamine": 6, "placebo": 3}])
+    assert found.iloc[0][list(below)].tolist() == below.iloc[0].tolist()
+    with pytest.raises(InputError, match="24 patients in arm 'ketamine'"):
+        result.power([36])
+    assert set(result.analyse().means) == {"MADRS"}
+
+
+def test_a_trial_can_be_changed_and_sent_to_another_process():
+    trial = km.Trial("murrough2013").replace(patients=36, seed=5)
+    assert [arm.n for arm in trial.arms] == [24, 12]
+    assert pickle.loads(pickle.dumps(trial)) == trial
+    assert trial.replace(title="x").seed == 5
+    with pytest.raises(InputError, match="no trial 'murrough2031'"):
+        km.Trial("murrough2031")
+
+
+def test_results_cite_and_become_tables_and_files(public, people, result, tmp_path):
+    run = public.simulate(SENTENCE, outputs=MADRS)
+    assert km.cite(run) == run.ketamech.cite()
+    assert "Murrough" in km.cite(result.dataset, bibtex=True)
+    with pytest.raises(InputError, match="ketamech papers"):
+        km.cite(xr.Dataset())
+    several = public.simulate(SENTENCE, people, outputs=MADRS)
+    for dataset, arms in (
+        (run, {"treated", "control"}),
+        (several, {"treated"}),
+        (result.dataset, {"ketamine", "placebo"}),
+    ):
+        frame = dataset.ketamech.to_frame()
+        assert list(frame) == ["replicate", "arm", "patient", "time", "variable", "value", "unit"]
+        assert set(frame["arm"]) == arms
+    assert several.ketamech.to_frame()["patient"].nunique() == 5
+    assert km.cite(run.ketamech.export(tmp_path / "run.csv")) == km.cite(run)
+
+
+def test_a_stage_is_added_by_one_function_and_one_table(public, tmp_path):
+    table = tmp_path / "sleep.csv"
+    table.write_text(TABLE)
+    model = public.with_stage(sleep, table)
+    run = model.simulate(SENTENCE, outputs=["sleep.slow_waves", "plasticity.bdnf", "mood.madrs"])
+    before = public.simulate(SENTENCE, outputs=MADRS)
+    np.testing.assert_allclose(run["mood.madrs"], before["mood.madrs"], rtol=1e-4)
+    treated = run["sleep.slow_waves"].sel(patient="treated")
+    assert 1.0 < float(treated.max()) < float((run["plasticity.bdnf"] / run["plasticity.bdnf"][:, 0]).max())
+    assert all(line.passed for line in km.check(model, "sleep"))
+    assert "sleep.rate" in {name for _, term in model.expression_trees.fluxes for name in str(term).split("'")}
+    table.write_text(TABLE.replace("1/h", "h"))
+    with pytest.raises(UnitError, match="sleep"):
+        public.with_stage(sleep, table)
+
+
+def test_sensitivity_and_attribution_read_a_sentence(public):
+    table = km.sensitivity(SENTENCE, "mood.madrs at 24 h", model=public, parameters=["mood.habenula_weight"])
+    assert list(table["parameter"]) == ["mood.habenula_weight"]
+    with pytest.raises(InputError, match="no method 'sobel'"):
+        km.sensitivity(SENTENCE, model=public, method="sobel")
+    found = km.attribute(SENTENCE, model=public, endpoints="mood.madrs at 24 h", draws=0)
+    assert set(found.table["outcome"]) == {"mood.madrs at 24 h"}
+
+
+def test_calibration_refuses_a_parameter_that_is_not_estimated(public):
+    with pytest.raises(UnknownNameError, match=r"'mood\.madrs' is not estimated"):
+        km.calibrate(public, parameters=["mood.madrs"])
