@@ -99,7 +99,7 @@ def test_a_job_that_takes_too_long_is_stopped_with_an_error():
     jobs = small(job_seconds=0.0)
     job = jobs.start("x", "slow", {}, lambda tell: tell(0.5, "half"))
     assert waiting(jobs, job) == "failed"
-    assert isinstance(job.problem, LimitExceeded)
+    assert isinstance(job.error, LimitExceeded)
 
 
 def test_a_failed_job_keeps_its_request_and_a_defect_does_not_end_the_server(client, monkeypatch):

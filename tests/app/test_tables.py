@@ -14,8 +14,8 @@ from ketamech.analysis.pathways import component, label_in_sentence, load_compon
 from ketamech.core import InputError
 from ketamech.parameters.parameter_table import ParameterTable
 from ketamech.report.run_description import describe_run
-from ketamech.report.timeline_figure import story_figure
-from ketamech.report.tracks import lanes_of, load_groups, load_tracks
+from ketamech.report.timeline_figure import timeline_figure
+from ketamech.report.tracks import tracks_of, load_groups, load_tracks
 from ketamech.simulation.scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
@@ -58,8 +58,8 @@ def test_a_row_adds_a_track_to_reports_and_to_the_page(model, track_tables):
     append(track_tables / "curves.csv", "vesicle_release,glutamate.extracellular,spillover")
     scenario = load_scenario(INFUSION)
     curves = simulate(scenario, model=model)
-    assert "vesicle_release" in {track.key for track in lanes_of(curves)}
-    figure = story_figure(curves, describe_run(scenario, model), model.parameters)
+    assert "vesicle_release" in {track.key for track in tracks_of(curves)}
+    figure = timeline_figure(curves, describe_run(scenario, model), model.parameters)
     assert "Vesicle release" in figure.svg()
     assert "vesicle_release" in {lane.key for lane in about(model).lanes}
     asked = CurvesRequest.model_validate({"scenario": {"treatments": [INFUSION], "person": {"weight": "70 kg"}},

@@ -8,7 +8,7 @@ import numpy as np
 
 from ketamech.app.app_state import AppState
 from ketamech.app.curve_responses import rounded
-from ketamech.app.features import part
+from ketamech.app.features import feature_module
 from ketamech.app.job_tasks import records
 from ketamech.app.jobs import Progress
 from ketamech.simulation.scenario import Scenario
@@ -16,7 +16,7 @@ from ketamech.simulation.scenario import Scenario
 
 def attribution_of(engine: AppState, scenario: Scenario, draws: int, tell: Progress) -> dict[str, Any]:
     """Shapley values, what is lost, what each gives alone; MADRS over time in parts; and what it says in words."""
-    room = part("attribution")
+    room = feature_module("attribution")
 
     def so_far(done: int, total: int) -> None:
         tell(0.95 * done / total, f"{done} of {total} draws")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ketamech.app.app_state import AppState
-from ketamech.app.evidence_rows import row_of
-from ketamech.app.features import has_feature, part
+from ketamech.app.evidence_rows import evidence_row
+from ketamech.app.features import has_feature, feature_module
 from ketamech.app.json_responses import NotFound
 
 
@@ -14,7 +14,7 @@ def claims_of(engine: AppState) -> dict[str, Any]:
     """Every claim by id; none, with `present` false, in a version without them."""
     if not has_feature("claims"):
         return {"present": False, "claims": {}}
-    room = part("claims")
+    room = feature_module("claims")
     rule, _ = room.load_rule()
     found = room.load_claims(engine.evidence)
     return {"present": True, "claims": {name: _claim(claim, room, rule, engine) for name, claim in found.items()}}
@@ -35,12 +35,12 @@ def _claim(claim: Any, room: Any, rule: Any, engine: AppState) -> dict[str, Any]
 
 
 def _exhibit(exhibit: Any, engine: AppState) -> dict[str, Any]:
-    return {**row_of(exhibit.row, engine).model_dump(), "strength": exhibit.strength, "says": exhibit.why}
+    return {**evidence_row(exhibit.row, engine).model_dump(), "strength": exhibit.strength, "says": exhibit.why}
 
 
 def experiments_of(engine: AppState, name: str) -> dict[str, Any]:
     """What the model shows of one claim, and under how many other rules the verdict stays. Raises NotHere."""
-    room = part("claims")
+    room = feature_module("claims")
     answers = engine.answers.get("experiments of claims", lambda: room.answer_claims(engine.model))
     if name not in answers:
         raise NotFound(f"there is no claim '{name[:60]}'")

@@ -12,12 +12,12 @@ import numpy as np
 from ketamech.app.app_state import AppState
 from ketamech.app.request_models import CurvesRequest
 from ketamech.app.scenarios import scenario_of
-from ketamech.app.time_grid import hours
+from ketamech.app.time_grid import output_times
 from ketamech.core import SolverError, UnknownNameError, closest_match
 from ketamech.dosing.subject import Subject
 from ketamech.parameters import concentration_units
 from ketamech.report.number_format import unit_in_words
-from ketamech.report.summary import curve
+from ketamech.report.summary import curve_values
 from ketamech.report.tracks import Track, TrackCurve, load_tracks
 from ketamech.simulation.model import Model
 from ketamech.simulation.run_subjects import run
@@ -34,12 +34,12 @@ DIGITS = 5
 def curves_of(engine: AppState, asked: CurvesRequest) -> dict[str, Any]:
     """The answer to a question about curves; see `told.Curves`. Raises UnknownName, BadInput, SolveFailed."""
     began, model = time.perf_counter(), engine.model
-    lanes = lanes_asked(model, asked.lanes, asked.outputs)
+    lanes = requested_tracks(model, asked.lanes, asked.outputs)
     scenario = scenario_of(asked.scenario, model)
     both = subjects(scenario, model)
-    starts = doses(scenario)
+    starts = dose_times(scenario)
     first = min(starts, default=0.0)
-    found = solve_tracks(model, both, lanes, hours(last_hour(scenario, first, asked.until), starts))
+    found = solve_tracks(model, both, lanes, output_times(end_time(scenario, first, asked.until), starts))
     return {
         "time": np.round(found["time"].values - first, 5).tolist(),
         "figures": figures(found, lanes, model),
@@ -50,7 +50,7 @@ def curves_of(engine: AppState, asked: CurvesRequest) -> dict[str, Any]:
     }
 
 
-def lanes_asked(model: Model, keys: Sequence[str], outputs: Sequence[str]) -> list[Track]:
+def requested_tracks(model: Model, keys: Sequence[str], outputs: Sequence[str]) -> list[Track]:
     """Lanes by key, single outputs as lanes of their own; every lane when nothing is asked for. Raises UnknownName."""
     layout, tracks = model.layout, load_tracks()
     for key in keys:
@@ -62,11 +62,11 @@ def lanes_asked(model: Model, keys: Sequence[str], outputs: Sequence[str]) -> li
                 f"there is no output '{name}'", key="outputs", nearest=closest_match(name, layout.units)
             )
     chosen = [tracks[key] for key in dict.fromkeys(keys)] if keys or outputs else list(tracks.values())
-    single = [_single(name, model) for name in dict.fromkeys(outputs)]
+    single = [_single_output_track(name, model) for name in dict.fromkeys(outputs)]
     return [lane for lane in (*chosen, *single) if available_curves(lane, model)]
 
 
-def _single(name: str, model: Model) -> Track:
+def _single_output_track(name: str, model: Model) -> Track:
     """One output as a lane of its own, in the unit in which people read it."""
     layout = model.layout
     _, unit = concentration_units.shown(name, layout.units[name])
@@ -77,7 +77,7 @@ def _single(name: str, model: Model) -> Track:
 
 def available_curves(lane: Track, model: Model) -> list[TrackCurve]:
     """The series of a lane that this model has."""
-    return [s for s in lane.series if all(name in model.layout.units for name in s.names)]
+    return [s for s in lane.curves if all(name in model.layout.units for name in s.names)]
 
 
 def solve_tracks(model: Model, subjects: Sequence[Subject], lanes: Sequence[Track], times: np.ndarray) -> xr.Dataset:
@@ -90,12 +90,12 @@ def solve_tracks(model: Model, subjects: Sequence[Subject], lanes: Sequence[Trac
     return found
 
 
-def last_hour(scenario: Scenario, first: float, until: float | None) -> float:
+def end_time(scenario: Scenario, first: float, until: float | None) -> float:
     """Where to stop: at the horizon, or `until` so many hours after the first treatment."""
     return scenario.horizon if until is None else min(scenario.horizon, first + until)
 
 
-def doses(scenario: Scenario) -> list[float]:
+def dose_times(scenario: Scenario) -> list[float]:
     """When treatments start (h); what starts within half an hour counts once."""
     found: list[float] = []
     treatments = scenario.regimen.treatments
@@ -107,7 +107,7 @@ def doses(scenario: Scenario) -> list[float]:
 
 def figures(found: xr.Dataset, lanes: Sequence[Track], model: Model) -> list[dict[str, Any]]:
     """The lanes as plain values."""
-    masses = drug_values(model)
+    masses = drug_parameters(model)
     return [
         {
             "key": lane.key,
@@ -120,13 +120,13 @@ def figures(found: xr.Dataset, lanes: Sequence[Track], model: Model) -> list[dic
     ]
 
 
-def drug_values(model: Model) -> dict[str, float]:
+def drug_parameters(model: Model) -> dict[str, float]:
     """Parameters of drugs in the units of their tables: what lanes scale by."""
     return {name: model.parameters[name].value for name in model.parameters if name.startswith("drug.")}
 
 
 def _curve(series: TrackCurve, lane: Track, found: xr.Dataset, masses: dict[str, float]) -> dict[str, Any]:
-    y = curve(series, lane, found, masses)
+    y = curve_values(series, lane, found, masses)
     return {
         "key": series.outputs,
         "label": series.label or lane.label,

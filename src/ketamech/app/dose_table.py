@@ -17,7 +17,7 @@ MOST_PEOPLE = 200  # a table of more is for the command line
 PERSON = "person."
 
 
-def people_of(asked: DoseTableRequest, model: Model) -> dict[str, Any]:
+def subjects_of_table(asked: DoseTableRequest, model: Model) -> dict[str, Any]:
     """Every person of a table as a scenario that can be run; see `told.DosePeople`.
 
     Raises BadInput with line and column for what is no table, and where none of its people can be read.

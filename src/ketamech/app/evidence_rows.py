@@ -11,17 +11,17 @@ from ketamech.evidence import Observation
 MOST_ROWS = 400
 
 
-def rows_of(engine: AppState, stage: str, text: str, ids: str) -> dict[str, Any]:
+def evidence_rows(engine: AppState, stage: str, text: str, ids: str) -> dict[str, Any]:
     """Rows of a stage, with a text anywhere, or by id; see `told.Rows`."""
     known = engine.evidence
     if ids:
         found = [known.observations[one] for one in ids.split(",") if one in known.observations]
     else:
         found = known.select(stage=stage or None, text=text or None)
-    return {"total": len(found), "rows": [row_of(row, engine).model_dump() for row in found[:MOST_ROWS]]}
+    return {"total": len(found), "rows": [evidence_row(row, engine).model_dump() for row in found[:MOST_ROWS]]}
 
 
-def row_of(row: Observation, engine: AppState) -> EvidenceRow:
+def evidence_row(row: Observation, engine: AppState) -> EvidenceRow:
     """A published number with its paper."""
     paper = engine.evidence.references[row.reference]
     link = paper.url or (f"https://doi.org/{paper.doi}" if paper.doi else "")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def exported(engine: AppState, keys: ScenarioFile, kind: str) -> bytes:
+def export_scenario(engine: AppState, keys: ScenarioFile, kind: str) -> bytes:
     """One download of a scenario. Raises BadInput, SolveFailed."""
     scenario = scenario_of(keys, engine.model)
     if kind == "yaml":
@@ -51,10 +51,10 @@ def _refuse_too_many(curves: xr.Dataset, kind: str, most: int) -> None:
 
 def report_of(engine: AppState, keys: ScenarioFile, paper: str) -> bytes:
     """The one-page report as HTML or PDF. Raises BadInput, SolveFailed."""
-    from ketamech.report.patient_summary import one_page_html, one_page_pdf
+    from ketamech.report.patient_summary import patient_summary_html, patient_summary_pdf
     from ketamech.report.run_folder import collect_report
 
     model = engine.model
     scenario = scenario_of(keys, model)
     found = collect_report(simulate(scenario, model=model), scenario, model, command(keys))
-    return one_page_html(found).encode() if paper == "html" else one_page_pdf(found)
+    return patient_summary_html(found).encode() if paper == "html" else patient_summary_pdf(found)

@@ -16,7 +16,7 @@ def has_feature(part: str) -> bool:
     return find_spec(MODULES[part]) is not None
 
 
-def part(name: str) -> Any:
+def feature_module(name: str) -> Any:
     """The module of a part. Raises NotHere."""
     if not has_feature(name):
         raise NotFound(f"this version has no {name}")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ketamech.analysis.scorecard import scorecard as compare_all
 from ketamech.app.app_state import AppState
 from ketamech.app.cancellation import LimitExceeded
-from ketamech.app.features import part
+from ketamech.app.features import feature_module
 from ketamech.app.jobs import Progress
 from ketamech.app.request_models import AttributionRequest, TrialRequest
 from ketamech.app.scenarios import scenario_of
-from ketamech.app.trial_yaml import equivalent_command, keys_of, patients_of
+from ketamech.app.trial_yaml import equivalent_command, trial_keys, total_patients
 from ketamech.core import InputError
 from ketamech.estimation.clinical_targets import TRIALS, shipped_trial
 from ketamech.estimation.posterior import load_posterior
@@ -43,7 +43,7 @@ def shipped_trials() -> list[dict[str, Any]]:
 
 def trial_work(engine: AppState, asked: TrialRequest) -> tuple[str, Work]:
     """Title and work of a trial. Raises BadInput, TooMuch before anything runs."""
-    trial = shipped_trial(asked.shipped) if asked.shipped else load_trial(keys_of(asked), engine.model.parameters)
+    trial = shipped_trial(asked.shipped) if asked.shipped else load_trial(trial_keys(asked), engine.model.parameters)
     people, most = asked.patients_per_arm * len(trial.arms) * asked.replicates, engine.limits.trial_people
     if people > most:
         raise LimitExceeded(f"{people:,} virtual patients", f"at most {most:,}: fewer patients or replicates")
@@ -60,7 +60,7 @@ def _trial(engine: AppState, trial: Trial, asked: TrialRequest, tell: Progress) 
     from ketamech.trials.run_trial import run_trial
 
     draws = load_posterior(table=engine.model.parameters)
-    patients = patients_of(asked, trial)
+    patients = total_patients(asked, trial)
     step = max(1, math.ceil(asked.replicates / PARTS))
     found = []
     for first in range(0, asked.replicates, step):
@@ -151,7 +151,7 @@ def attribution_work(engine: AppState, asked: AttributionRequest) -> Work:
     """Who carries what. Raises NotHere in a version without attribution, BadInput for a bad scenario."""
     from ketamech.app.attribution_responses import attribution_of
 
-    part("attribution")
+    feature_module("attribution")
     scenario = scenario_of(asked.scenario, engine.model)
     return lambda tell: attribution_of(engine, scenario, asked.draws, tell)
 

@@ -25,14 +25,14 @@ class Job:
 
     kind: str
     title: str
-    asked: dict[str, Any]
+    request: dict[str, Any]
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     state: str = "waiting"
     progress: float = 0.0
     message: str = ""
     result: Any = None
-    problem: KetaMechError | None = None
-    unwanted: bool = False
+    error: KetaMechError | None = None
+    cancelled: bool = False
     began: float = field(default_factory=time.monotonic)
     ended: float = 0.0
 
@@ -40,7 +40,7 @@ class Job:
         """How the work says how far it is; raises when it is to stop."""
 
         def told(share: float, words: str) -> None:
-            if self.unwanted:
+            if self.cancelled:
                 raise Cancelled("cancelled")
             if time.monotonic() > until:
                 raise LimitExceeded("this job took too long", "fewer patients, replicates or draws")
@@ -82,14 +82,14 @@ class Jobs:
 
     def cancel(self, job: Job) -> None:
         """Stop a job at its next look; one that waits never starts."""
-        job.unwanted = True
+        job.cancelled = True
         if job.state == "waiting":
             job.state, job.ended = "cancelled", time.monotonic()
 
     def close(self) -> None:
         """Stop everything, when the server ends."""
         for job in self._known.values():
-            job.unwanted = True
+            job.cancelled = True
         self._workers.shutdown(wait=False, cancel_futures=True)
 
     def _forget(self) -> None:
@@ -100,7 +100,7 @@ class Jobs:
             del self._known[name]
 
     def _run(self, job: Job, work: Callable[[Progress], Any]) -> None:
-        if job.unwanted:
+        if job.cancelled:
             return
         job.state = "running"
         try:
@@ -109,8 +109,8 @@ class Jobs:
         except Cancelled:
             job.state = "cancelled"
         except KetaMechError as problem:
-            job.problem, job.state = problem, "failed"
+            job.error, job.state = problem, "failed"
         except Exception as problem:  # a defect of ours: say so, keep the server up
-            job.problem, job.state = KetaMechError(f"a defect: {type(problem).__name__}: {problem}"), "failed"
+            job.error, job.state = KetaMechError(f"a defect: {type(problem).__name__}: {problem}"), "failed"
         finally:
             job.ended = time.monotonic()

@@ -37,7 +37,7 @@ def as_json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def problem_of(error: KetaMechError) -> ErrorResponse:
+def error_body(error: KetaMechError) -> ErrorResponse:
     """An error of ours as the page gets it."""
     parts: dict[str, Any] = {}
     if isinstance(error, InputError):
@@ -60,11 +60,11 @@ def error_response(
     error: KetaMechError, status: int | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
     """An error of ours as a response."""
-    content = as_json(problem_of(error).model_dump())
+    content = as_json(error_body(error).model_dump())
     return Response(content, status or status_of(error), headers, media_type="application/json")
 
 
-def state_of(job: Job, *, whole: bool = True) -> dict[str, Any]:
+def job_state(job: Job, *, whole: bool = True) -> dict[str, Any]:
     """A job as the page sees it; without its result while it is only looked at."""
     return {
         "id": job.id,
@@ -74,7 +74,7 @@ def state_of(job: Job, *, whole: bool = True) -> dict[str, Any]:
         "progress": round(job.progress, 4),
         "message": job.message,
         "seconds": job.seconds,
-        "problem": problem_of(job.problem).model_dump() if job.problem else None,
+        "problem": error_body(job.error).model_dump() if job.error else None,
         "result": job.result if whole and job.state == "done" else None,
     }
 

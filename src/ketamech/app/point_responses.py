@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketamech.app.app_state import AppState
-from ketamech.app.curve_responses import available_curves, doses, drug_values
+from ketamech.app.curve_responses import available_curves, dose_times, drug_parameters
 from ketamech.app.scenarios import scenario_of
-from ketamech.app.time_grid import hours
+from ketamech.app.time_grid import output_times
 from ketamech.core import SolverError
 from ketamech.report.published_points import PublishedPoint, published_points
 from ketamech.report.run_description import describe_run
@@ -28,7 +28,7 @@ def points_of(engine: AppState, keys: ScenarioFile) -> dict[str, Any]:
     model = engine.model
     scenario = scenario_of(keys, model)
     asked = describe_run(scenario, model)
-    found = run(model, asked.courses, hours(scenario.horizon, doses(scenario)), tolerance=1e-4)
+    found = run(model, asked.subjects, output_times(scenario.horizon, dose_times(scenario)), tolerance=1e-4)
     if any(str(reason) != "ok" for reason in found["solve_status"].values):
         raise SolverError(f"the scenario could not be solved: {found['solve_status'].values[0]}")
     places = _places(model)
@@ -48,9 +48,9 @@ def _tidy(expression: str) -> str:
 
 
 def _point(point: PublishedPoint, lane: Track, series: TrackCurve, found: xr.Dataset, model: Model) -> dict[str, Any]:
-    masses = drug_values(model)
+    masses = drug_parameters(model)
     scale = lane.factor(series, masses)
-    if lane.relative:
+    if lane.is_relative:
         scale = 1.0 / float(np.sum([found.variables[name].values[0, 0] for name in series.names]))
     return {
         "evidence": point.evidence,

@@ -109,17 +109,17 @@ class ScenarioSummary(BaseModel):
     python: str
 
 
-class DosePerson(BaseModel):
+class DoseTablePerson(BaseModel):
     """One person of a dose table."""
 
     id: str
     scenario: ScenarioFile
 
 
-class DosePeople(BaseModel):
+class DoseTableSubjects(BaseModel):
     """The people of a dose table, what was taken for granted, and why somebody could not be read."""
 
-    people: list[DosePerson]
+    people: list[DoseTablePerson]
     notes: list[str]
     refused: list[str]
 
@@ -148,7 +148,7 @@ class EvidenceRow(BaseModel):
     use: str
 
 
-class Rows(BaseModel):
+class EvidenceRows(BaseModel):
     """Evidence rows; `total` is how many there are before the list was cut."""
 
     total: int

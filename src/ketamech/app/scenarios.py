@@ -94,7 +94,7 @@ def scenario_summary(keys: ScenarioFile, model: Model) -> dict[str, Any]:
     scenario = scenario_of(keys, model)
     return {
         "title": scenario.title,
-        "given": list(describe_run(scenario, model).given),
+        "given": list(describe_run(scenario, model).treatments),
         "horizon": scenario.horizon,
         "assumptions": list(scenario.assumptions),
         "yaml": keys.text(),
@@ -109,7 +109,7 @@ def command(keys: ScenarioFile) -> str:
     plain = _sentence(keys)
     if not plain:
         return shlex.join(["ketamech", "simulate", str(NAME)])
-    more = [part for phrase in _beside(keys) for part in ("--with", phrase)]
+    more = [part for phrase in _perturbations(keys) for part in ("--with", phrase)]
     for option, value in _options(keys).items():
         more += [f"--{option}", value]
     return shlex.join(["ketamech", "simulate", plain, *more])
@@ -129,7 +129,7 @@ def python(keys: ScenarioFile) -> str:
         text += f"scenario.write_text({keys.text()!r}, encoding={'utf-8'!r})\n"
         return f"{text}curves = ketamech.simulate(scenario)\n{SHOWN}"
     options = "".join(f", {name}={value!r}" for name, value in _options(keys).items())
-    beside = _beside(keys)
+    beside = _perturbations(keys)
     options += f", perturbations={beside!r}" if beside else ""
     return f"import ketamech\n\ncurves = ketamech.simulate({plain!r}{options})\n{SHOWN}"
 
@@ -144,7 +144,7 @@ def _options(keys: ScenarioFile) -> dict[str, str]:
     return {name: said[name] for name in ("species", "wiring") if said.get(name)}
 
 
-def _beside(keys: ScenarioFile) -> list[str]:
+def _perturbations(keys: ScenarioFile) -> list[str]:
     return list(keys.perturbations) if isinstance(keys.perturbations, list) else []
 
 

@@ -39,7 +39,7 @@ def make_app(engine: AppState | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
-        Thread(target=_warm, args=(engine,), daemon=True).start()
+        Thread(target=_load_in_background, args=(engine,), daemon=True).start()
         yield
         jobs.close()
 
@@ -48,7 +48,7 @@ def make_app(engine: AppState | None = None) -> FastAPI:
         openapi_url="/api/openapi.json", lifespan=living, responses=ERRORS, redirect_slashes=False,
     )  # fmt: skip
     app.add_middleware(SecurityMiddleware, limits=engine.limits)
-    _say_errors(app)
+    _add_error_handlers(app)
     for router in all_routers(engine, jobs):
         app.include_router(router)
     app.add_api_route("/bench", _old_workbench_address, include_in_schema=False)
@@ -56,7 +56,7 @@ def make_app(engine: AppState | None = None) -> FastAPI:
     return app
 
 
-def _warm(engine: AppState) -> None:
+def _load_in_background(engine: AppState) -> None:
     """Load everything the first figure needs, before anybody asks for it."""
     usual = {"treatments": ["racemic 0.5 mg/kg IV over 40 min"], "person": {"weight": "70 kg"}}
     curves_of(engine, CurvesRequest.model_validate({"scenario": usual}))
@@ -81,7 +81,7 @@ class PageFiles(StaticFiles):
         return found
 
 
-def _say_errors(app: FastAPI) -> None:
+def _add_error_handlers(app: FastAPI) -> None:
     """Every error in the words of the command line."""
 
     @app.exception_handler(KetaMechError)
@@ -90,7 +90,7 @@ def _say_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def badly_formed(_: Request, error: RequestValidationError) -> Response:
-        return error_response(_complaint(list(error.errors())))
+        return error_response(_validation_error(list(error.errors())))
 
     @app.exception_handler(HTTPException)
     async def elsewhere(request: Request, error: HTTPException) -> Response:
@@ -104,7 +104,7 @@ def _say_errors(app: FastAPI) -> None:
         return error_response(KetaMechError(what), 500, HEADERS)
 
 
-def _complaint(errors: list[Any]) -> InputError:
+def _validation_error(errors: list[Any]) -> InputError:
     """What is wrong with a request: a scenario inside it is complained about as a scenario file is."""
     inside = [
         {**error, "loc": error["loc"][2:]}

@@ -13,7 +13,7 @@ ALONG, MOST, EVENLY = 150, 900, 60
 AFTER_A_DOSE = np.array([0.0, 0.05, 0.15, 0.35, 0.67, 1.0, 1.5, 2.5, 4.0, 8.0, 16.0])
 
 
-def hours(horizon: float, starts: Sequence[float], *, along: int = ALONG, most: int = MOST) -> np.ndarray:
+def output_times(horizon: float, starts: Sequence[float], *, along: int = ALONG, most: int = MOST) -> np.ndarray:
     """Output times (h): `along` of them evenly on a logarithm from the first start on, more after each dose."""
     first = min(starts, default=0.0)
     grid = [np.array([0.0, first, horizon]), first + np.geomspace(FIRST_MINUTE, max(horizon - first, 0.1), along)]

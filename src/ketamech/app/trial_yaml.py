@@ -13,7 +13,7 @@ from ketamech.trials.design import Trial
 FILE, LAST_DAY, MONTH = "trial.yaml", 730, 28
 
 
-def keys_of(asked: TrialRequest) -> dict[str, Any]:
+def trial_keys(asked: TrialRequest) -> dict[str, Any]:
     """The arms of a request as the keys of a trial file. Raises BadInput with the field it is about."""
     if not asked.arms:
         raise InputError("a trial without arms", key="arms", expected="a shipped trial or at least one arm")
@@ -33,15 +33,15 @@ def keys_of(asked: TrialRequest) -> dict[str, Any]:
     return {**found, "relapse": f"MADRS > 50 % of baseline from {visits[0]}"} if len(visits) > 2 else found
 
 
-def patients_of(asked: TrialRequest, trial: Trial) -> int:
+def total_patients(asked: TrialRequest, trial: Trial) -> int:
     """Patients in all; in a crossover everybody passes through every arm."""
     return asked.patients_per_arm * (1 if trial.washout else len(trial.arms))
 
 
 def equivalent_command(asked: TrialRequest, trial: Trial) -> dict[str, str]:
     """The trial file (none for a shipped one), the command line and Python that give the same numbers."""
-    text = "" if asked.shipped else _yaml(keys_of(asked))
-    name, patients = asked.shipped or FILE, patients_of(asked, trial)
+    text = "" if asked.shipped else _yaml(trial_keys(asked))
+    name, patients = asked.shipped or FILE, total_patients(asked, trial)
     options = ["--replicates", asked.replicates, "--patients", patients, "--seed", asked.seed]
     return {
         "file": text,

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from ketamech.analysis.attribution import Attribution
 
-SEEN = 0.005  # share of the whole below which an outcome is not drawn
+MIN_SHARE_DRAWN = 0.005  # share of the whole below which an outcome is not drawn
 TICKS = ((1, "1 h"), (4, "4 h"), (12, "12 h"), (24, "1 d"), (72, "3 d"), (168, "7 d"), (336, "14 d"), (672, "28 d"))
-ACROSS = 3
+PANELS_PER_ROW = 3
 
 
 def draw_attribution(folder: Path, found: Attribution) -> list[Path]:
@@ -34,12 +34,12 @@ def draw_attribution(folder: Path, found: Attribution) -> list[Path]:
         return save(_course(found), folder, "course") + save(_shares(found), folder, "shares")
 
 
-def reached(found: Attribution) -> list[str]:
+def outcomes_with_contributions(found: Attribution) -> list[str]:
     """Outcomes of which the switches carry anything worth drawing."""
     rows = found.totals
     size = rows[["pathways", "pathways_tables"]].abs().max(axis=1)
     whole = (rows["full"] - rows["rest"]).abs()
-    return list(rows.loc[(size > SEEN * whole) & (size > 1e-6), "outcome"])
+    return list(rows.loc[(size > MIN_SHARE_DRAWN * whole) & (size > 1e-6), "outcome"])
 
 
 def _course(found: Attribution) -> Figure:
@@ -94,16 +94,16 @@ def time_axis(axes: Axes, times: np.ndarray, doses: int) -> None:
 
 
 def _shares(found: Attribution) -> Figure:
-    names = reached(found) or list(found.totals["outcome"])[:1]
+    names = outcomes_with_contributions(found) or list(found.totals["outcome"])[:1]
     rest = [name for name in found.totals["outcome"] if name not in names]
-    rows = -(-len(names) // ACROSS)
+    rows = -(-len(names) // PANELS_PER_ROW)
     key = "bar, Shapley value; line, 95 % of draws; circle, lost when off; triangle, alone"
     title = f"{found.scenario.title}\nPathway contributions: {key}"
     figure = page(11, 1.95 * rows + 1.1, title + (f"\nno switch reaches: {'; '.join(rest)}" if rest else ""))
-    panels = np.atleast_1d(figure.subplots(rows, ACROSS)).ravel()
+    panels = np.atleast_1d(figure.subplots(rows, PANELS_PER_ROW)).ravel()
     order = _order(found, names)
     for k, (axes, name) in enumerate(zip(panels, names, strict=False)):
-        _bars(axes, found, name, order, labels=k % ACROSS == 0)
+        _bars(axes, found, name, order, labels=k % PANELS_PER_ROW == 0)
     for axes in panels[len(names) :]:
         axes.set_visible(False)
     return figure

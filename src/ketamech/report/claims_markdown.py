@@ -8,7 +8,7 @@ from pathlib import Path
 from ketamech.analysis.claims.evaluate_claims import ClaimResult
 from ketamech.analysis.claims.tables import load_rule, load_variants
 from ketamech.analysis.claims.verdict_rule import SIDES, Rule
-from ketamech.report.claims_page import QuotedEvidence, found, model_says, quoted_evidence
+from ketamech.report.claims_page import QuotedEvidence, test_result_text, model_result, quoted_evidence
 from ketamech.report.number_format import DISCLAIMER, number
 
 INTRODUCTION = """# What people say about ketamine
@@ -58,7 +58,7 @@ def summary_table(answers: Mapping[str, ClaimResult]) -> str:
     """One line a claim: statement, verdict, model, steadiness."""
     lines = ["| claim | statement | verdict | model | model and evidence | steady |", "|---|---|---|---|---|---|"]
     lines += [
-        f"| [`{name}`](#{name}) | {a.claim.statement} | {a.judgement.verdict} | {model_says(a)} "
+        f"| [`{name}`](#{name}) | {a.claim.statement} | {a.judgement.verdict} | {model_result(a)} "
         f"| {a.agreement} | {a.robust}/{a.tried} |"
         for name, a in answers.items()
     ]
@@ -70,9 +70,9 @@ def claim_in_full(answer: ClaimResult, rule: Rule) -> str:
     claim, verdict = answer.claim, answer.judgement
     lines = [f"“{claim.statement}”", f"Met in: {claim.encountered_as}. Stage: {claim.stage}. {claim.note}", ""]
     lines += [f"Verdict: **{verdict.verdict}** ({verdict.reason}; the same under {answer.robust} of {answer.tried} "
-              "other rules)", f"Model: **{model_says(answer)}**", ""]  # fmt: skip
+              "other rules)", f"Model: **{model_result(answer)}**", ""]  # fmt: skip
     lines += [
-        f"- {'yes' if result.passed else 'no'}: {result.test.description} ({found(result)}; arm `{result.test.arm}`)"
+        f"- {'yes' if result.passed else 'no'}: {result.test.description} ({test_result_text(result)}; arm `{result.test.arm}`)"
         for result in answer.outcomes
     ]
     for side in SIDES:

@@ -41,7 +41,7 @@ def claims_page(answers: Mapping[str, ClaimResult]) -> str:
         cards=[_card(answer, rule) for answer in answers.values()],
         counts=counts,
         rule=[(name, number(value), why[name]) for name, value in rule.values.items()],
-        found=found,
+        found=test_result_text,
         variants=list(load_variants(rule)),
         sheet={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
     )
@@ -54,7 +54,7 @@ def claim_rows(answers: Mapping[str, ClaimResult]) -> list[dict[str, object]]:
             "claim": name,
             "statement": answer.claim.statement,
             "verdict": answer.judgement.verdict,
-            "model": model_says(answer),
+            "model": model_result(answer),
             "for": answer.judgement.weight_for,
             "against": answer.judgement.weight_against,
             "model_and_evidence": answer.agreement,
@@ -64,12 +64,12 @@ def claim_rows(answers: Mapping[str, ClaimResult]) -> list[dict[str, object]]:
     ]
 
 
-def model_says(answer: ClaimResult) -> str:
+def model_result(answer: ClaimResult) -> str:
     """Shown or not shown."""
     return "shown" if answer.shown else "not shown"
 
 
-def found(result: TestResult) -> str:
+def test_result_text(result: TestResult) -> str:
     """What came out of a test and the bound, in words."""
     unit = "" if result.unit == "1" else f" {result.unit}"
     bound = f"{result.test.bound:g}".replace("-", "−")
@@ -114,7 +114,7 @@ def _card(answer: ClaimResult, rule: Rule) -> dict[str, object]:
         "claim": answer.claim,
         "judgement": answer.judgement,
         "answer": answer,
-        "model": model_says(answer),
+        "model": model_result(answer),
         "drawing": draw(answer),
         "sides": [(side, quoted_evidence(answer.claim.side(side), rule)) for side in SIDES],
     }

@@ -23,16 +23,16 @@ class StageSection:
     name: str
     title: str
     about: str
-    needs: list[tuple[str, str]]
+    inputs: list[tuple[str, str]]
     equations: list[tuple[str, list[tuple[str, str]]]]
     states: list[tuple[str, str, str, str, str]]
-    offers: list[tuple[str, str, str, str]]
+    outputs: list[tuple[str, str, str, str]]
     parameters: list[tuple[str, str, str, str, str, str, str]]
 
 
 def describe(system: System, *, html: bool = False) -> str:
     """The whole system as Markdown, or as one self-contained HTML page."""
-    chapters = [chapter(system, stage) for stage in system.stages]
+    chapters = [stage_section(system, stage) for stage in system.stages]
     used = [system.parameters[name] for name in system.parameter_names]
     size = f"{len(system.states)} states, {len(system.outputs)} offers, {len(system.fluxes)} fluxes, {len(used)} parameters"
     if html:
@@ -42,7 +42,7 @@ def describe(system: System, *, html: bool = False) -> str:
     return _markdown(chapters, size, counts(used))
 
 
-def chapter(system: System, stage: Stage) -> StageSection:
+def stage_section(system: System, stage: Stage) -> StageSection:
     """Everything there is to say about one stage."""
     title, _, about = stage.description.partition("\n")
     return StageSection(
@@ -52,7 +52,7 @@ def chapter(system: System, stage: Stage) -> StageSection:
         list(stage.inputs.items()),
         [_equation(stage, name) for name in stage.states],
         [_state(system, name) for name in stage.states],
-        [_offer(offer, stage) for offer in stage.outputs.values()],
+        [_output(offer, stage) for offer in stage.outputs.values()],
         [_row(system.parameters[name]) for name in stage.used_parameters],
     )
 
@@ -84,7 +84,7 @@ def _state(system: System, name: str) -> tuple[str, str, str, str, str]:
     return name, state.unit, rest, bounds, state.description
 
 
-def _offer(offer: Output, stage: Stage) -> tuple[str, str, str, str]:
+def _output(offer: Output, stage: Stage) -> tuple[str, str, str, str]:
     about = offer.description + (" (fixed for a person)" if offer.is_constant else "")
     return offer.name, offer.unit, about, _readable(offer.expression, stage)
 
@@ -116,12 +116,12 @@ def _markdown(chapters: list[StageSection], size: str, found: list[tuple[str, in
 
 def _markdown_chapter(part: StageSection) -> list[str]:
     lines = [f"## {part.name}", "", f"**{part.title}**", "", part.about, ""]
-    if part.needs:
-        lines += ["Needs: " + ", ".join(f"`{name}` ({unit})" for name, unit in part.needs), ""]
+    if part.inputs:
+        lines += ["Needs: " + ", ".join(f"`{name}` ({unit})" for name, unit in part.inputs), ""]
     if part.equations:
         lines += ["```", *(line for equation in part.equations for line in _plain(equation)), "```", ""]
     lines += _table(("state", "unit", "rest", "within", "what it is"), part.states)
-    lines += _table(("offer", "unit", "what it is", "how"), [(n, u, a, f"`{how}`") for n, u, a, how in part.offers])
+    lines += _table(("offer", "unit", "what it is", "how"), [(n, u, a, f"`{how}`") for n, u, a, how in part.outputs])
     lines += _table(("parameter", "value", "unit", "spread", "status", "sources", "why"), part.parameters)
     return lines
 

@@ -46,8 +46,8 @@ def with_code(text: str) -> Markup:
 def sentence(line: SummaryRow) -> str:
     """What happens to one output, in one sentence."""
     if not line.moved:
-        return f"stays at {line.value_in_words(line.rest)}."
-    words = f"from {line.value_in_words(line.rest)} at rest; {line.in_words()}"
+        return f"stays at {line.value_in_words(line.baseline)}."
+    words = f"from {line.value_in_words(line.baseline)} at rest; {line.in_words()}"
     day = line.moments.get("24 h")
     words += f"; {line.value_in_words(day)} at 24 h" if day is not None else ""
     gap = line.difference.get("24 h")
@@ -69,9 +69,9 @@ def counts(parameters: Sequence[Parameter]) -> list[tuple[str, int, str]]:
 
 def plain_words(told: RunDescription, horizon: float, changed: Mapping[str, str]) -> list[str]:
     """What was simulated, for somebody who has never seen a scenario file."""
-    given = "; ".join(told.given) or "nothing"
+    given = "; ".join(told.treatments) or "nothing"
     words = [f"One typical virtual patient gets {given}. The clock runs for {hours_in_words(horizon)}."]
-    if told.control_place is not None:
+    if told.index_of_control is not None:
         words.append("A control, the same person with the same hopes and challenges but no drug, is drawn dashed.")
     if changed:
         words.append("Set for this run: " + "; ".join(f"{name} = {value}" for name, value in changed.items()) + ".")

@@ -15,7 +15,7 @@ from ketamech.report.time_axis import Frame
 _MARKERS, _NAMED, _LINE, _LETTER = "osD^vP", 6, 8.5, 3.4  # kinds, papers named, height of a line, width of a letter
 
 
-def reach_of(points: Sequence[PublishedPoint]) -> np.ndarray:
+def values_and_spreads(points: Sequence[PublishedPoint]) -> np.ndarray:
     """Values and ends of spreads, to make room for them."""
     return np.array([number for point in points for number in (point.value, point.low, point.high)], dtype=float)
 
@@ -29,7 +29,7 @@ def draw_points(canvas: Canvas, frame: Frame, points: Sequence[PublishedPoint], 
                 _one(canvas, frame, point, scale, colour, kind)
 
 
-def key_of(
+def draw_key(
     canvas: Canvas, frame: Frame, points: Sequence[PublishedPoint], x: np.ndarray, y: np.ndarray, scale: float
 ) -> None:
     """The papers by name (their number where they are many), in the corner where curve and points leave most room."""
@@ -47,7 +47,7 @@ def key_of(
         middle = top + _LINE * (i + 0.5) + 1.5
         if len(labels) <= _NAMED:
             canvas.mark(left + 5, middle, kind, size=4, fill=colour, edge=colour)
-        canvas.words(left + 10, middle, label, size=6.5, colour=QUIET, edge="center")
+        canvas.text(left + 10, middle, label, size=6.5, colour=QUIET, edge="center")
 
 
 def _papers(points: Sequence[PublishedPoint]) -> list[str]:

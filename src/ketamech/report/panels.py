@@ -18,11 +18,11 @@ from ketamech.report.number_format import (
     stage_in_words,
     unit_in_words,
 )
-from ketamech.report.panel_points import draw_points, key_of, reach_of
-from ketamech.report.published_points import PublishedPoint, drug_free
+from ketamech.report.panel_points import draw_points, draw_key, values_and_spreads
+from ketamech.report.published_points import PublishedPoint, drug_free_value
 from ketamech.report.run_description import RunDescription
 from ketamech.report.svg_canvas import QUIET, Canvas
-from ketamech.report.time_axis import Clock, Frame, round_steps
+from ketamech.report.time_axis import TimeScale, Frame, round_steps
 from ketamech.simulation.expression import names_in, value_of
 from ketamech.simulation.model import Model
 
@@ -36,7 +36,7 @@ _WIDTH, _TOP, _BOTTOM, _MARGIN = 921.6, 52.0, 30.0, 11.0
 _CELL, _TALL, _ABOVE, _AXIS = 303.0, 159.0, 30.0, 40.0  # of one panel: cell, height, words above, numbers at its left
 
 
-def panel_layout(
+def panel_plan(
     dataset: xr.Dataset, told: RunDescription, model: Model, points: Sequence[PublishedPoint]
 ) -> dict[str, list[str]]:
     """What every stage shows, by stage name in story order; stages in which nothing moves are left out."""
@@ -86,22 +86,22 @@ def _figure(
     rows = math.ceil(len(outputs) / COLUMNS)
     canvas = Canvas(_WIDTH, _TOP + _TALL * rows + _BOTTOM)
     name, about = stage_in_words(stage[0]), stage[1].splitlines()[0]
-    canvas.words(_MARGIN, 11, name, size=14, bold=True, edge="top")
-    canvas.words(_MARGIN, 33, f"{about}   ·   {told.title}", colour=QUIET, edge="top")
-    clock = Clock(True, float(dataset.variables["time"].values[-1]) - told.first)
+    canvas.text(_MARGIN, 11, name, size=14, bold=True, edge="top")
+    canvas.text(_MARGIN, 33, f"{about}   ·   {told.title}", colour=QUIET, edge="top")
+    clock = TimeScale(True, float(dataset.variables["time"].values[-1]) - told.first_dose_time)
     for i, output in enumerate(outputs):
         left = _MARGIN + _AXIS + _CELL * (i % COLUMNS)
         top = _TOP + _TALL * (i // COLUMNS) + _ABOVE
         frame = Frame(left, top, _CELL - _AXIS - 12, _TALL - _ABOVE - 24, clock)
         _panel(canvas, frame, dataset, told, layout, output, [p for p in points if p.output == output])
     below = canvas.height - 10
-    canvas.words(_MARGIN, below, _legend(told, outputs, points), size=7.5, colour=QUIET)
-    canvas.words(_WIDTH - _MARGIN, below, DISCLAIMER, size=7.5, colour=QUIET, anchor="right")
+    canvas.text(_MARGIN, below, _legend(told, outputs, points), size=7.5, colour=QUIET)
+    canvas.text(_WIDTH - _MARGIN, below, DISCLAIMER, size=7.5, colour=QUIET, anchor="right")
     return canvas
 
 
 def _legend(told: RunDescription, outputs: Sequence[str], points: Sequence[PublishedPoint]) -> str:
-    parts = ["Line: simulated."] + (["Dashed: control."] if told.control_place is not None else [])
+    parts = ["Line: simulated."] + (["Dashed: control."] if told.index_of_control is not None else [])
     shown = [point for point in points if point.output in outputs]
     if shown:
         parts.append("Filled: measured in people. Bars: published spread.")
@@ -118,22 +118,22 @@ def _panel(
 ) -> None:  # fmt: skip
     values = _values(dataset, output)
     scale, unit = _scale(output, layout, values[told.index_of_main])
-    hours, curves = dataset.variables["time"].values - told.first, [y * scale for y in values]
+    hours, curves = dataset.variables["time"].values - told.first_dose_time, [y * scale for y in values]
     low, high = _limits(curves, points, scale)
     frame = Frame(place.left, place.top, place.width, place.height, place.clock, low, high)
     _dress(canvas, frame, unit)
     x = frame.x(hours)
-    if told.control_place is not None:
-        canvas.line(x, frame.y(curves[told.control_place]), colour=QUIET, width=1.1, dash=(4, 2), title="control")
+    if told.index_of_control is not None:
+        canvas.line(x, frame.y(curves[told.index_of_control]), colour=QUIET, width=1.1, dash=(4, 2), title="control")
     for patient, colour in zip(told.treated, OKABE_ITO, strict=False):
-        canvas.line(x, frame.y(curves[patient]), colour=colour, width=1.9, title=told.courses[patient].label)
+        canvas.line(x, frame.y(curves[patient]), colour=colour, width=1.9, title=told.subjects[patient].label)
     draw_points(canvas, frame, points, scale)
-    key_of(canvas, frame, points, x, frame.y(curves[told.index_of_main]), scale)
+    draw_key(canvas, frame, points, x, frame.y(curves[told.index_of_main]), scale)
     mine = curves[told.index_of_main]
-    peak = int(np.argmax(np.abs(mine - scale * drug_free(output, dataset, told.index_of_main))))
+    peak = int(np.argmax(np.abs(mine - scale * drug_free_value(output, dataset, told.index_of_main))))
     words = f"{number(mine[peak])}{' ' + unit if unit else ''} at {hours_in_words(float(hours[peak]))}"
-    canvas.words(frame.left, frame.top - 14, _name(output, layout), size=8.5, bold=True)
-    canvas.words(frame.left, frame.top - 4, f"{output}   {words}", size=7, colour=QUIET)
+    canvas.text(frame.left, frame.top - 14, _name(output, layout), size=8.5, bold=True)
+    canvas.text(frame.left, frame.top - 4, f"{output}   {words}", size=7, colour=QUIET)
 
 
 def _dress(canvas: Canvas, frame: Frame, unit: str) -> None:
@@ -141,16 +141,16 @@ def _dress(canvas: Canvas, frame: Frame, unit: str) -> None:
     ticks = {tick: float(frame.y(tick)) for tick in round_steps(frame.low, frame.high)}
     canvas.rules([(frame.left, y, frame.right, y) for y in ticks.values()], colour="#f0f2f4")
     for tick, y in ticks.items():
-        canvas.words(frame.left - 4, y, f"{tick:g}".replace("-", "−"), size=7.5, colour=QUIET, anchor="right",
+        canvas.text(frame.left - 4, y, f"{tick:g}".replace("-", "−"), size=7.5, colour=QUIET, anchor="right",
                      edge="center")  # fmt: skip
-    frame.dress(canvas, size=7.5)
+    frame.draw_axes(canvas, size=7.5)
     middle = frame.top + frame.height / 2
-    canvas.words(frame.left - _AXIS + 3, middle, unit or "relative", size=7.5, anchor="center", edge="center", turn=90)
+    canvas.text(frame.left - _AXIS + 3, middle, unit or "relative", size=7.5, anchor="center", edge="center", turn=90)
 
 
 def _limits(curves: Sequence[np.ndarray], points: Sequence[PublishedPoint], scale: float) -> tuple[float, float]:
     """Lowest and highest of what is drawn, with a little room."""
-    drawn = np.concatenate([*curves, reach_of(points) * scale])
+    drawn = np.concatenate([*curves, values_and_spreads(points) * scale])
     drawn = drawn[np.isfinite(drawn)]
     low, high = (float(drawn.min()), float(drawn.max())) if drawn.size else (0.0, 1.0)
     room = 0.05 * (high - low) or 0.05 * abs(high) or 0.5

@@ -42,7 +42,7 @@ _DRUGS = {
 
 def used_parameters(dataset: xr.Dataset, told: RunDescription, model: Model) -> tuple[str, ...]:
     """Names of the parameters whose values shaped this run, in story order."""
-    zero = {*_still_zero(dataset), *_switched_off(told, model)}
+    zero = {*_always_zero(dataset), *_switched_off(told, model)}
     found: set[str] = set(_dosing(told, model))
     for expression in _equations(model.expression_trees, zero):
         found |= live_names(expression, zero)
@@ -62,7 +62,7 @@ def cited_evidence(names: Iterable[str], told: RunDescription, model: Model) -> 
     return tuple(ids)
 
 
-def _still_zero(dataset: xr.Dataset) -> set[str]:
+def _always_zero(dataset: xr.Dataset) -> set[str]:
     return {str(name) for name in dataset.data_vars if not np.nan_to_num(dataset.variables[name].values).any()}
 
 
@@ -89,7 +89,7 @@ def _with_fixed(found: set[str], outline: ExpressionTrees, zero: set[str]) -> se
 
 
 def _dosing(told: RunDescription, model: Model) -> set[str]:
-    states = {entry.compartment for course in told.courses for entry in course.events}
+    states = {entry.compartment for course in told.subjects for entry in course.events}
     found = {mass for prefix, mass in _DRUGS.items() if any(state.startswith(prefix) for state in states)}
     for site, starts in ROUTES.items():
         if any(state.startswith(f"pharmacokinetics.{site}") for state in states):

@@ -38,14 +38,14 @@ class PatientSummary:
     """What stands on the page, in order."""
 
     title: str
-    what: tuple[str, ...]
-    happened: tuple[str, ...]
+    simulated: tuple[str, ...]
+    results: tuple[str, ...]
     limits: tuple[str, ...]
     papers: tuple[str, ...]
-    more: int
+    papers_left_out: int
 
 
-def one_page(found: RunReport) -> PatientSummary:
+def patient_summary(found: RunReport) -> PatientSummary:
     """Everything on the page as text."""
     lines = {line.key: line for line in reversed(found.lines) if line.is_primary}
     told = found.told
@@ -56,7 +56,7 @@ def one_page(found: RunReport) -> PatientSummary:
     return PatientSummary(
         told.title,
         tuple(plain_words(_short(told), end, _few(found.provenance["changed_parameters"]))),
-        tuple(_happened(lines)),
+        tuple(_results(lines)),
         (*LIMITS, share),
         tuple(paper["citation"] for paper in papers[:MOST_PAPERS]),
         max(0, len(papers) - MOST_PAPERS),
@@ -65,7 +65,7 @@ def one_page(found: RunReport) -> PatientSummary:
 
 def _short(told: RunDescription) -> RunDescription:
     """The same with no more treatments than a page holds."""
-    given, more = told.given[:MOST_GIVEN], len(told.given) - MOST_GIVEN
+    given, more = told.treatments[:MOST_GIVEN], len(told.treatments) - MOST_GIVEN
     return replace(told, given=(*given, f"and {more} more treatments")) if more > 0 else told
 
 
@@ -84,7 +84,7 @@ def _said(name: str, value: str) -> tuple[str, str]:
     return words if kind in ("person", "perturbation") else name, value.replace(" 1 (", " (")
 
 
-def _happened(lines: Mapping[str, SummaryRow]) -> list[str]:
+def _results(lines: Mapping[str, SummaryRow]) -> list[str]:
     """What happens, in the order in which one would ask."""
     said = [_score(lines[key], words) for key, words in SCORES.items() if key in lines]
     if "plasma" in lines and lines["plasma"].moved:
@@ -109,9 +109,9 @@ DISSOCIATION_OUTPUTS = {
 
 def _score(line: SummaryRow, words: str) -> str:
     if not line.moved:
-        return f"{words}: stays at {number(line.rest)}."
+        return f"{words}: stays at {number(line.baseline)}."
     way = "lowest" if not line.rises else "highest"
-    text = f"{words}: {number(line.rest)} before, {way} {number(line.extreme)} after {hours_in_words(line.at)}"
+    text = f"{words}: {number(line.baseline)} before, {way} {number(line.extreme)} after {hours_in_words(line.extreme_time)}"
     gap = line.difference.get("extreme")
     if gap is not None:
         without = number(line.extreme - gap)
@@ -121,7 +121,7 @@ def _score(line: SummaryRow, words: str) -> str:
     return f"{text}; {number(line.moments['end'])} at the end."
 
 
-def one_page_html(found: RunReport) -> str:
+def patient_summary_html(found: RunReport) -> str:
     """The page as one HTML file with its figures inside; printed, it is one page of A4 too."""
     figure = sheet(7.2, 4.3)
     draw_panels(figure, found, top=0.99, bottom=0.03)
@@ -129,30 +129,30 @@ def one_page_html(found: RunReport) -> str:
     figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
     drawn = held.getvalue()
     return render(
-        "one_page.html.j2", page=one_page(found), warning=WARNING, how=HOW_TO_READ,
+        "one_page.html.j2", page=patient_summary(found), warning=WARNING, how=HOW_TO_READ,
         picture=drawn[drawn.index("<svg") :],
     )  # fmt: skip
 
 
-def one_page_pdf(found: RunReport) -> bytes:
+def patient_summary_pdf(found: RunReport) -> bytes:
     """The page as PDF, A4."""
-    page, figure = one_page(found), sheet(8.27, 11.69)
+    page, figure = patient_summary(found), sheet(8.27, 11.69)
     write = Sheet(figure)
     write.line(page.title, size=15, weight="bold", most=2)
     write.line(WARNING, size=8.8, colour="#7a2b00")
     write.gap()
-    for text in page.what:
+    for text in page.simulated:
         write.line(text)
     top = write.at - 0.012
     draw_panels(figure, found, top=top, bottom=top - 0.37)
     write.at = top - 0.375
     write.line(HOW_TO_READ, size=7.6, colour="#55606c")
-    for title, lines in (("What happens", page.happened), ("How far to trust it", page.limits)):
+    for title, lines in (("What happens", page.results), ("How far to trust it", page.limits)):
         write.head(title)
         for text in lines:
             write.line(f"• {text}")
     write.head("Sources")
-    more = f"; and {page.more} more in the full report" if page.more else ""
+    more = f"; and {page.papers_left_out} more in the full report" if page.papers_left_out else ""
     write.line("; ".join(page.papers) + more + ".", size=7.4)
     figure.text(0.06, 0.02, DISCLAIMER, size=8, weight="bold")
     held = io.BytesIO()

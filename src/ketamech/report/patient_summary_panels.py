@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from ketamech.report.style import SETTINGS
-from ketamech.report.summary import curve
+from ketamech.report.summary import curve_values
 from ketamech.report.tracks import Track, load_groups, load_tracks
 
 if TYPE_CHECKING:
@@ -49,14 +49,14 @@ def _panel(axes: Axes, lane: Track, found: RunReport) -> None:
     told, dataset = found.told, found.dataset
     masses = {name: row.value for name, row in found.model.parameters.items() if name.startswith("drug.")}
     series = lane.present(dataset)[0]
-    y = curve(series, lane, dataset, masses)
-    hours = dataset.variables["time"].values - told.first
+    y = curve_values(series, lane, dataset, masses)
+    hours = dataset.variables["time"].values - told.first_dose_time
     kept = hours >= 1 / 60 - 1e-6
     colour = load_groups()[lane.group].colour
     axes.plot(hours[kept], y[told.index_of_main][kept], color=colour, linewidth=1.6, label="with the drug")
-    if told.control_place is not None and np.ptp(y[told.control_place]) > 0:
+    if told.index_of_control is not None and np.ptp(y[told.index_of_control]) > 0:
         axes.plot(
-            hours[kept], y[told.control_place][kept], color="#6b7580", linewidth=1.1, linestyle=(0, (4, 2)),
+            hours[kept], y[told.index_of_control][kept], color="#6b7580", linewidth=1.1, linestyle=(0, (4, 2)),
             label="same hopes, no drug",
         )  # fmt: skip
     _points(axes, lane, series.outputs, found)

@@ -38,7 +38,7 @@ _WIDTH, _LINE, _TOP, _KEY, _MARGIN, _GAP = 900.0, 14.0, 104.0, 90.0, 16.0, 40.0
 _LEFT, _RIGHT, _SAID, _LABEL = 430.0, 640.0, 660.0, 74
 
 
-def experiments_picture(lines: pd.DataFrame, counts: str) -> Canvas:
+def experiments_figure(lines: pd.DataFrame, counts: str) -> Canvas:
     """A panel a statistic, a line an experiment; grey bar: the published interval or the band set before."""
     panels = [(kind, _of(lines, kind)) for kind in PANELS]
     undecided = _records(lines[lines.verdict == "undecided"])
@@ -52,14 +52,14 @@ def experiments_picture(lines: pd.DataFrame, counts: str) -> Canvas:
         if rows:
             y = _panel(canvas, kind, rows, y)
     y += _GAP - _LINE
-    canvas.words(_MARGIN, y, "undecided: the model has no handle for these", bold=True, edge="center")
+    canvas.text(_MARGIN, y, "undecided: the model has no handle for these", bold=True, edge="center")
     for row in undecided:
         y += _LINE
         _label(canvas, y, row)
-        canvas.words(
+        canvas.text(
             _LEFT, y, textwrap.shorten(row["why"], 110, placeholder=" …"), size=7.5, colour=QUIET, edge="center"
         )
-    canvas.words(_MARGIN, height - 10, DISCLAIMER, size=8, colour=QUIET)
+    canvas.text(_MARGIN, height - 10, DISCLAIMER, size=8, colour=QUIET)
     return canvas
 
 
@@ -70,7 +70,7 @@ def save_experiments(
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "experiments.csv", folder / "experiments.svg"]
     write_table(lines, paths[0], facts or {}, digits="%.6g")
-    picture = experiments_picture(lines, counts)
+    picture = experiments_figure(lines, counts)
     picture.save(paths[1])
     if png:
         paths.append(folder / "experiments.png")
@@ -91,13 +91,13 @@ def _records(lines: pd.DataFrame) -> list[dict[str, Any]]:
 def _panel(canvas: Canvas, kind: str, rows: Sequence[Mapping[str, Any]], top: float) -> float:
     low, high = SCALES[kind]
     y = top + _GAP - _LINE
-    canvas.words(_MARGIN, y, PANELS[kind], bold=True, edge="center")
+    canvas.text(_MARGIN, y, PANELS[kind], bold=True, edge="center")
     bottom = y + _LINE * (len(rows) + 0.5)
     for tick in (low, 0.0, 1.0, high):
         if low <= tick <= high:
             x = _x(tick, kind)
             canvas.rules([(x, y + 8, x, bottom)], colour=FAINT, width=0.7)
-            canvas.words(x, y, f"{tick:g}".replace("-", "−"), size=7.5, colour=QUIET, anchor="center", edge="center")
+            canvas.text(x, y, f"{tick:g}".replace("-", "−"), size=7.5, colour=QUIET, anchor="center", edge="center")
     for row in rows:
         y += _LINE
         _line(canvas, y, kind, row)
@@ -121,25 +121,25 @@ def _line(canvas: Canvas, y: float, kind: str, row: Mapping[str, Any]) -> None:
     said = f"{row['evidence']}: predicted {row['predicted']} ({number(row['size'])}), observed {row['observed']}"
     canvas.mark(_x(row["size"], kind), y, mark, size=5.5, fill=fill, edge=colour, width=0.9, title=said)
     words = f"{number(row['size'])}  predicted {row['predicted']}, observed {row['observed']}"
-    canvas.words(_SAID, y, words, size=7.5, colour=INK if row["verdict"] == "wrong" else QUIET, edge="center")
+    canvas.text(_SAID, y, words, size=7.5, colour=INK if row["verdict"] == "wrong" else QUIET, edge="center")
 
 
 def _label(canvas: Canvas, y: float, row: Mapping[str, Any]) -> None:
     done = " + ".join(part for part in (row["regimen"], row["with"]) if part)
     text = textwrap.shorten(f"{row['evidence']}: {done}" if done else row["evidence"], _LABEL, placeholder=" …")
-    canvas.words(_MARGIN + 6, y, text, size=8, edge="center")
+    canvas.text(_MARGIN + 6, y, text, size=8, edge="center")
 
 
 def _header(canvas: Canvas, counts: str) -> None:
-    canvas.words(_MARGIN, 27, "Experiments: predicted against observed", size=15, bold=True)
+    canvas.text(_MARGIN, 27, "Experiments: predicted against observed", size=15, bold=True)
     for i, told in enumerate(counts.split(". ")):
-        canvas.words(_MARGIN, 44 + 14 * i, told, colour=QUIET)
+        canvas.text(_MARGIN, 44 + 14 * i, told, colour=QUIET)
     x = _MARGIN + 4
     for word, (mark, colour) in MARKS.items():
         canvas.mark(x, _KEY, mark, size=5.5, fill=colour, edge=colour, width=0.9)
-        canvas.words(x + 8, _KEY, f"{word} direction", edge="center")
+        canvas.text(x + 8, _KEY, f"{word} direction", edge="center")
         x += 118
     canvas.mark(x, _KEY, "o", size=5.5, fill=PAPER, edge=QUIET, width=0.9)
-    canvas.words(x + 8, _KEY, "open: size outside", edge="center")
+    canvas.text(x + 8, _KEY, "open: size outside", edge="center")
     canvas.box(x + 112, _KEY - 4, 18, 8, colour=FAINT, opacity=0.9)
-    canvas.words(x + 136, _KEY, "published interval, or band set before the comparison", edge="center")
+    canvas.text(x + 136, _KEY, "published interval, or band set before the comparison", edge="center")

@@ -76,7 +76,7 @@ def provenance_of_many(
 
 
 def _with_papers(found: Mapping[str, Any], model: Model) -> dict[str, str]:
-    return {f"ketamech {name}": text for name, text in flat(found).items()} | {PAPERS: " ".join(papers_behind(model))}
+    return {f"ketamech {name}": text for name, text in flattened(found).items()} | {PAPERS: " ".join(papers_behind(model))}
 
 
 def papers_behind(model: Model) -> list[str]:
@@ -88,7 +88,7 @@ def papers_behind(model: Model) -> list[str]:
     return [paper.key for paper in load_evidence().cite(ids)]
 
 
-def flat(found: Mapping[str, Any]) -> dict[str, str]:
+def flattened(found: Mapping[str, Any]) -> dict[str, str]:
     """The same as text, one level deep, for dataset attributes and tables."""
     result: dict[str, str] = {}
     for name, value in found.items():

@@ -49,7 +49,7 @@ def published_points(
     """Every published point whose protocol gave the same treatment to the same kind of person."""
     protocols = load_protocols()
     mine = {name: told.values.get(name, row.canonical) for name, row in model.parameters.items()}
-    shared = {name: _shared(protocol, told, model, mine) for name, protocol in protocols.items()}
+    shared = {name: _hours_in_common(protocol, told, model, mine) for name, protocol in protocols.items()}
     points: dict[tuple[str, str], PublishedPoint] = {}
     for target in load_targets(evidence, protocols):
         until = min(shared[target.protocol], float(dataset.variables["time"].values[-1]))
@@ -58,12 +58,12 @@ def published_points(
     return list(points.values())
 
 
-def _shared(protocol: Protocol, told: RunDescription, model: Model, person: Mapping[str, float]) -> float:
+def _hours_in_common(protocol: Protocol, told: RunDescription, model: Model, person: Mapping[str, float]) -> float:
     """Until which hour this run is the protocol: up to the next dose the protocol does not have; 0 if never."""
     if not _same_person(protocol, told, model, person):
         return 0.0
     theirs = _in_order(e for e in protocol.events(model.parameters) if e.time <= protocol.horizon)
-    mine = _in_order(told.entries)
+    mine = _in_order(told.dose_events)
     if not theirs or len(theirs) > len(mine) or not all(map(_close, theirs, mine)):
         return 0.0
     return mine[len(theirs)].time if len(mine) > len(theirs) else math.inf
@@ -102,11 +102,11 @@ def _point(
     drawable = measure.statistic in ways and target.comparison in ("fold", "z", "interval")
     if not drawable or "|" in measure.output or any(name not in dataset.variables for name in names_in(measure.output)):
         return None
-    when = _when(target, dataset, told, until)
+    when = _measured_times(target, dataset, told, until)
     if when is None:
         return None
     start, end = when
-    numbers = [_back(value, target, dataset, told, start) for value in _numbers(target, row)]
+    numbers = [_plotted_value(value, target, dataset, told, start) for value in _numbers(target, row)]
     if numbers[0] is None:
         return None
     value, low, high = (math.nan if number is None else number for number in numbers)
@@ -127,7 +127,7 @@ def _numbers(target: Target, row: Observation) -> tuple[float, float, float]:
     return row.canonical_value, bounds[0], bounds[1]
 
 
-def _when(target: Target, dataset: xr.Dataset, told: RunDescription, until: float) -> tuple[float, float] | None:
+def _measured_times(target: Target, dataset: xr.Dataset, told: RunDescription, until: float) -> tuple[float, float] | None:
     """Start and end of what was measured, in hours since the first treatment."""
     text, time = target.measure.time, dataset.variables["time"].values
     if "<" in text or ">" in text or ";" in text:
@@ -140,7 +140,7 @@ def _when(target: Target, dataset: xr.Dataset, told: RunDescription, until: floa
         y = np.where(inside, _curve(target, dataset, told.index_of_main), np.nan)
         best = np.nanargmax(y) if target.measure.statistic == "max" else np.nanargmin(y)
         bounds = [float(time[best])]
-    return bounds[0] - told.first, bounds[-1] - told.first
+    return bounds[0] - told.first_dose_time, bounds[-1] - told.first_dose_time
 
 
 def _curve(target: Target, dataset: xr.Dataset, patient: int) -> np.ndarray:
@@ -149,22 +149,22 @@ def _curve(target: Target, dataset: xr.Dataset, patient: int) -> np.ndarray:
         return np.asarray(value_of(target.measure.output, outputs), dtype=float)
 
 
-def drug_free(expression: str, dataset: xr.Dataset, patient: int) -> float:
+def drug_free_value(expression: str, dataset: xr.Dataset, patient: int) -> float:
     """Drug-free value of an expression of outputs in one patient."""
     with np.errstate(divide="ignore", invalid="ignore"):
         outputs = {name: baseline_of(dataset, name)[[patient]] for name in names_in(expression)}
         return float(np.asarray(value_of(expression, outputs), dtype=float)[0])
 
 
-def _back(value: float, target: Target, dataset: xr.Dataset, told: RunDescription, start: float) -> float | None:
+def _plotted_value(value: float, target: Target, dataset: xr.Dataset, told: RunDescription, start: float) -> float | None:
     """From what the paper printed back to the height of the curve: the measure, run backwards."""
     measure = target.measure
     given = value / measure.factor
-    rest = drug_free(measure.output, dataset, told.index_of_main)
+    rest = drug_free_value(measure.output, dataset, told.index_of_main)
     base = 0.0
-    if measure.control_contrast == "difference" and told.control_place is not None:
-        other = _curve(target, dataset, told.control_place)
-        base = float(np.interp(start + told.first, dataset.variables["time"].values, other)) - rest * (
+    if measure.control_contrast == "difference" and told.index_of_control is not None:
+        other = _curve(target, dataset, told.index_of_control)
+        base = float(np.interp(start + told.first_dose_time, dataset.variables["time"].values, other)) - rest * (
             measure.relative_to == "change"
         )
     elif measure.control_contrast:

@@ -35,7 +35,7 @@ def percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: 
     return found
 
 
-def cohort_picture(path: Path, curves: xr.Dataset, title: str) -> Path:
+def cohort_figure(path: Path, curves: xr.Dataset, title: str) -> Path:
     """Draw every output of a cohort (dims patient, time) over time into an SVG or PNG file; returns its path."""
     import matplotlib
     from matplotlib.figure import Figure

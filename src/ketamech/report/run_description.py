@@ -25,8 +25,8 @@ class RunDescription:
     """
 
     title: str
-    given: tuple[str, ...]
-    courses: tuple[Subject, ...]
+    treatments: tuple[str, ...]
+    subjects: tuple[Subject, ...]
     control: str | None = None
     source: str = ""
     seed: int | None = None
@@ -37,7 +37,7 @@ class RunDescription:
     @property
     def treated(self) -> tuple[int, ...]:
         """Places of the patients who are not the control."""
-        return tuple(i for i, course in enumerate(self.courses) if course.label != self.control)
+        return tuple(i for i, course in enumerate(self.subjects) if course.label != self.control)
 
     @property
     def index_of_main(self) -> int:
@@ -45,25 +45,25 @@ class RunDescription:
         return self.treated[0] if self.treated else 0
 
     @property
-    def control_place(self) -> int | None:
+    def index_of_control(self) -> int | None:
         """Place of the control patient."""
-        return next((i for i, course in enumerate(self.courses) if course.label == self.control), None)
+        return next((i for i, course in enumerate(self.subjects) if course.label == self.control), None)
 
     @property
-    def entries(self) -> tuple[DoseEvent, ...]:
+    def dose_events(self) -> tuple[DoseEvent, ...]:
         """Everything the main patient gets, belief left out."""
-        found = self.courses[self.index_of_main].events if self.courses else ()
+        found = self.subjects[self.index_of_main].events if self.subjects else ()
         return tuple(entry for entry in found if not entry.compartment.startswith("expectancy."))
 
     @property
-    def first(self) -> float:
+    def first_dose_time(self) -> float:
         """When the first treatment starts (h)."""
-        return min((entry.time for entry in self.entries if entry.time >= 0), default=0.0)
+        return min((entry.time for entry in self.dose_events if entry.time >= 0), default=0.0)
 
     def occasions(self, apart: float = 0.75) -> list[tuple[float, float]]:
         """Start and end (h) of every treatment occasion; entries closer than `apart` hours are one occasion."""
         found: list[tuple[float, float]] = []
-        for entry in sorted((e for e in self.entries if e.time >= 0), key=lambda e: e.time):
+        for entry in sorted((e for e in self.dose_events if e.time >= 0), key=lambda e: e.time):
             end = entry.time + (entry.duration if entry.compartment.split(".")[-1].startswith("central") else 0.0)
             if found and entry.time - found[-1][1] < apart:
                 found[-1] = (found[-1][0], max(found[-1][1], end))
@@ -92,7 +92,7 @@ def describe_run(scenario: Scenario, model: Model) -> RunDescription:
     )
 
 
-def told_by(dataset: xr.Dataset) -> RunDescription:
+def describe_dataset(dataset: xr.Dataset) -> RunDescription:
     """What the curves alone tell: patients, their title, and that treatment starts at hour 0."""
     labels = [str(label) for label in dataset["patient"].values]
     control = CONTROL if CONTROL in labels else None

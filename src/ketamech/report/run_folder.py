@@ -19,14 +19,14 @@ from ketamech.parameters import Parameter
 from ketamech.report import bibliography as papers
 from ketamech.report.number_format import stage_in_words
 from ketamech.report.page_templates import alternative_text, counts, plain_words, render, sentence
-from ketamech.report.panels import panel_layout, stage_panels
+from ketamech.report.panels import panel_plan, stage_panels
 from ketamech.report.parameters_used import cited_evidence, used_parameters
-from ketamech.report.provenance import flat, provenance
+from ketamech.report.provenance import flattened, provenance
 from ketamech.report.published_points import PublishedPoint, published_points
 from ketamech.report.run_description import RunDescription, describe_run
-from ketamech.report.summary import SummaryRow, lines_of, solver_status, summary
+from ketamech.report.summary import SummaryRow, summary_rows_of, solver_status, summary
 from ketamech.report.svg_to_png import save_png
-from ketamech.report.timeline_figure import story_figure
+from ketamech.report.timeline_figure import timeline_figure
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 
@@ -49,7 +49,7 @@ class RunReport:
     provenance: Mapping[str, Any]
 
 
-def refuse_folder(folder: Path | str) -> None:
+def check_folder(folder: Path | str) -> None:
     """Raise BadInput before any work is done when results could not be written to `folder`."""
     require_own_folder(Path(folder).resolve())
 
@@ -66,7 +66,7 @@ def write_run(
     """
     found = collect_report(dataset, scenario, model, command_line)
     with atomic_folder(folder) as draft:
-        facts = {f"ketamech {k}": v for k, v in flat(found.provenance).items()}
+        facts = {f"ketamech {k}": v for k, v in flattened(found.provenance).items()}
         owed = {PAPERS: " ".join(entry["key"] for entry in found.papers)}
         marked = dataset.assign_attrs({**dataset.attrs, **facts, **owed})
         write_curves(draft, marked)
@@ -81,7 +81,7 @@ def collect_report(dataset: xr.Dataset, scenario: Scenario, model: Model, comman
     """Work out everything before a file is touched."""
     asked, evidence = describe_run(scenario, model), load_evidence()
     points = published_points(dataset, asked, model, evidence)
-    plan = panel_layout(dataset, asked, model, points)
+    plan = panel_plan(dataset, asked, model, points)
     drawn = {output for outputs in plan.values() for output in outputs}
     names = used_parameters(dataset, asked, model)
     behind = {name: cited_evidence([name], asked, model) for name in names}
@@ -89,7 +89,7 @@ def collect_report(dataset: xr.Dataset, scenario: Scenario, model: Model, comman
         dataset,
         asked,
         model,
-        lines_of(dataset, asked, model.parameters),
+        summary_rows_of(dataset, asked, model.parameters),
         points,
         plan,
         tuple(model.parameters[name] for name in names),
@@ -137,7 +137,7 @@ def _stories(place: Path, found: RunReport, *, png: bool) -> list[dict[str, Any]
     clocks = [("story", True)] + ([("story_days", False)] if len(found.told.occasions()) > 1 else [])
     alt, shown = alternative_text(found.told, found.lines), []
     for name, logarithmic in clocks:
-        canvas = story_figure(
+        canvas = timeline_figure(
             found.dataset, found.told, found.model.parameters,
             logarithmic=logarithmic, sources=len(found.papers), lines=found.lines,
         )  # fmt: skip
@@ -182,6 +182,6 @@ def _page(found: RunReport, pictures: Mapping[str, Any]) -> str:
         used=found.used,
         counts=counts(found.used),
         papers=found.papers,
-        provenance=flat(found.provenance),
+        provenance=flattened(found.provenance),
         **pictures,
     )

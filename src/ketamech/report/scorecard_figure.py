@@ -54,7 +54,7 @@ STRIPS = {
 }  # fmt: skip
 
 
-def scorecard_picture(rows: pd.DataFrame) -> Canvas:
+def scorecard_figure(rows: pd.DataFrame) -> Canvas:
     """Fold errors, distances and yes-or-no answers of every comparison; `rows` as in `Scorecard.rows`."""
     lines = _lines(rows)
     canvas = Canvas(_WIDTH, _TOP + _LINE * len(lines) + _BOTTOM)
@@ -62,11 +62,11 @@ def scorecard_picture(rows: pd.DataFrame) -> Canvas:
     for place, (stage, part) in enumerate(lines):
         y = _TOP + _LINE * (place + 0.5)
         if part is None:
-            canvas.words(_MARGIN, y, stage, bold=True, edge="center")
+            canvas.text(_MARGIN, y, stage, bold=True, edge="center")
         else:
             _source(canvas, y, part)
     _header(canvas, rows)
-    canvas.words(_MARGIN, canvas.height - 10, DISCLAIMER, size=8, colour=QUIET)
+    canvas.text(_MARGIN, canvas.height - 10, DISCLAIMER, size=8, colour=QUIET)
     return canvas
 
 
@@ -95,17 +95,17 @@ def _dress(canvas: Canvas) -> None:
         if strip.bands:
             canvas.rules([(strip.x(0), top, strip.x(0), bottom)], colour=QUIET, width=0.6)
         for text, value in strip.ticks:
-            canvas.words(strip.x(value), bottom + 4, text, size=8, colour=QUIET, anchor="center", edge="top")
+            canvas.text(strip.x(value), bottom + 4, text, size=8, colour=QUIET, anchor="center", edge="top")
         middle = (strip.left + strip.right) / 2
         for i, words in enumerate(strip.title):
-            canvas.words(middle, bottom + 17 + 10.5 * i, words, anchor="center", edge="top")
+            canvas.text(middle, bottom + 17 + 10.5 * i, words, anchor="center", edge="top")
             above = top - 5 - 9 * (len(strip.title) - 1 - i)
-            canvas.words(middle, above, words, size=8, colour=QUIET, anchor="center")
+            canvas.text(middle, above, words, size=8, colour=QUIET, anchor="center")
 
 
 def _source(canvas: Canvas, y: float, part: pd.DataFrame) -> None:
     name = textwrap.shorten(part.citation.iloc[0], _LABEL, placeholder=" …")
-    canvas.words(_MARGIN + 6, y, name, size=8, edge="center")
+    canvas.text(_MARGIN + 6, y, name, size=8, edge="center")
     found: list[dict[Any, Any]] = part.to_dict("records")
     places: list[tuple[str, float]] = []
     for kind, value in map(_placed, found):
@@ -148,18 +148,18 @@ def _remark(canvas: Canvas, y: float, rows: Sequence[Mapping[str, Any]]) -> None
     more = f" (+{misses - 1} more)" if misses > 1 else ""
     colour = INK if worst["verdict"] in ("miss", "no result") else QUIET
     words = textwrap.shorten(text, _NOTE, placeholder=" …") + more
-    canvas.words(STRIPS["sign"].right + 10, y, words, size=7.5, colour=colour, edge="center")
+    canvas.text(STRIPS["sign"].right + 10, y, words, size=7.5, colour=colour, edge="center")
 
 
 def _header(canvas: Canvas, rows: pd.DataFrame) -> None:
     counts = rows.verdict.value_counts()
-    canvas.words(_MARGIN, 27, "Simulated against published", size=15, bold=True)
+    canvas.text(_MARGIN, 27, "Simulated against published", size=15, bold=True)
     told = ", ".join(f"{counts.get(word, 0)} {word}" for word in MARKS if counts.get(word, 0))
-    canvas.words(_MARGIN, 46, f"{len(rows)} comparisons: {told}. Misses are named at the right.", colour=QUIET)
-    canvas.words(STRIPS["sign"].right + 10, _TOP - 8, "worst row of the source", size=8, colour=QUIET)
+    canvas.text(_MARGIN, 46, f"{len(rows)} comparisons: {told}. Misses are named at the right.", colour=QUIET)
+    canvas.text(STRIPS["sign"].right + 10, _TOP - 8, "worst row of the source", size=8, colour=QUIET)
     key = {**{word: (*look, False) for word, look in MARKS.items()}, "open: fitted to": ("o", QUIET, 4.7, True)}
     x = _MARGIN + 4
     for word, (kind, colour, size, hollow) in key.items():
         canvas.mark(x, 63, kind, size=size, fill=PAPER if hollow else colour, edge=colour, width=0.8)
-        canvas.words(x + 7, 63, word, edge="center")
+        canvas.text(x + 7, 63, word, edge="center")
         x += 24 + _LETTER * len(word)

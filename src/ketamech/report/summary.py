@@ -12,8 +12,8 @@ import xarray as xr
 
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.report.number_format import hours_in_words, number, signed
-from ketamech.report.run_description import RunDescription, told_by
-from ketamech.report.tracks import Track, TrackCurve, lanes_of
+from ketamech.report.run_description import RunDescription, describe_dataset
+from ketamech.report.tracks import Track, TrackCurve, tracks_of
 
 MOMENTS = {"2 h": 2.0, "24 h": 24.0, "7 d": 168.0}
 _STILL, _SAME, _LOST, _EXTREME = 0.005, 0.005, 0.002, "extreme"
@@ -33,10 +33,10 @@ class SummaryRow:
     outputs: str
     label: str
     unit: str
-    show: str
-    rest: float
+    display_mode: str
+    baseline: float
     extreme: float
-    at: float
+    extreme_time: float
     moments: Mapping[str, float]
     difference: Mapping[str, float]
     is_primary: bool
@@ -44,61 +44,61 @@ class SummaryRow:
     @property
     def moved(self) -> bool:
         """Whether the curve left its rest by more than half a per cent (or a thousandth where rest is 0)."""
-        size = max(_STILL * abs(self.rest), {"percent": 0.1}.get(self.show, 1e-3))
-        return math.isfinite(self.extreme) and abs(self.extreme - self.rest) > size
+        size = max(_STILL * abs(self.baseline), {"percent": 0.1}.get(self.display_mode, 1e-3))
+        return math.isfinite(self.extreme) and abs(self.extreme - self.baseline) > size
 
     @property
     def rises(self) -> bool:
         """Whether the extreme lies above rest."""
-        return self.extreme > self.rest
+        return self.extreme > self.baseline
 
     def text(self, value: float, *, sign: bool = False) -> str:
         """A value for a table; what is lost against the size of the curve is 0."""
-        size = max(abs(self.rest), abs(self.extreme))
+        size = max(abs(self.baseline), abs(self.extreme))
         shown = 0.0 if abs(value) < _LOST * size else value
         return signed(shown) if sign else number(shown)
 
     def in_words(self) -> str:
         """Such as "peak 1.42× rest at 38 min"."""
-        if not math.isfinite(self.rest):
+        if not math.isfinite(self.baseline):
             return "not solved"
         if not self.moved:
             return "stays at rest"
-        return f"{'peak' if self.rises else 'lowest'} {self.value_in_words(self.extreme)} at {hours_in_words(self.at)}"
+        return f"{'peak' if self.rises else 'lowest'} {self.value_in_words(self.extreme)} at {hours_in_words(self.extreme_time)}"
 
     def value_in_words(self, value: float) -> str:
         """A value with its unit, short."""
-        value = 0.0 if abs(value) < _LOST * max(abs(self.rest), abs(self.extreme)) else value
-        if self.show.startswith("relative"):
-            return f"{number(value)}×" + (" healthy" if self.show == "relative_to_healthy" else "")
-        if self.show == "percent":
+        value = 0.0 if abs(value) < _LOST * max(abs(self.baseline), abs(self.extreme)) else value
+        if self.display_mode.startswith("relative"):
+            return f"{number(value)}×" + (" healthy" if self.display_mode == "relative_to_healthy" else "")
+        if self.display_mode == "percent":
             return f"{number(value, 2)} %"
         unit = self.unit.split(",")[0]
         return f"{number(value)} {unit}" if unit in ("ng/mL", "nmol/L", "points") else number(value)
 
 
-def curve(series: TrackCurve, lane: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
+def curve_values(series: TrackCurve, lane: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
     """(patient, time) in the track's unit; those relative to baseline are divided by each patient's drug-free value."""
     y = series.values(dataset) * lane.factor(series, values)
-    if not lane.relative:
+    if not lane.is_relative:
         return y
-    return y / (lane.factor(series, values) * series.baseline(dataset)[:, None] if lane.rest is None else lane.rest)
+    return y / (lane.factor(series, values) * series.baseline(dataset)[:, None] if lane.fixed_baseline is None else lane.fixed_baseline)
 
 
-def rests(series: TrackCurve, lane: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
+def baselines(series: TrackCurve, lane: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
     """Drug-free values [patient] in the lane's unit."""
-    if lane.rest is not None:
-        return np.full(dataset.sizes["patient"], lane.rest)
+    if lane.fixed_baseline is not None:
+        return np.full(dataset.sizes["patient"], lane.fixed_baseline)
     found = lane.factor(series, values) * series.baseline(dataset)
-    return found / found if lane.relative else found
+    return found / found if lane.is_relative else found
 
 
-def lines_of(dataset: xr.Dataset, told: RunDescription, parameters: ParameterTable) -> list[SummaryRow]:
+def summary_rows_of(dataset: xr.Dataset, told: RunDescription, parameters: ParameterTable) -> list[SummaryRow]:
     """Every curve of every lane of the main patient, in story order."""
     values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
     return [
         _line(lane, series, i == 0, dataset, values, told)
-        for lane in lanes_of(dataset)
+        for lane in tracks_of(dataset)
         for i, series in enumerate(lane.present(dataset))
     ]
 
@@ -106,12 +106,12 @@ def lines_of(dataset: xr.Dataset, told: RunDescription, parameters: ParameterTab
 def _line(
     lane: Track, series: TrackCurve, main: bool, dataset: xr.Dataset, values: Mapping[str, float], told: RunDescription
 ) -> SummaryRow:  # fmt: skip
-    y, rest = curve(series, lane, dataset, values), rests(series, lane, dataset, values)
-    hours = dataset.variables["time"].values - told.first
+    y, rest = curve_values(series, lane, dataset, values), baselines(series, lane, dataset, values)
+    hours = dataset.variables["time"].values - told.first_dose_time
     mine = y[told.index_of_main]
     start = float(rest[told.index_of_main]) if np.isfinite(mine[0]) else float(mine[0])
     place = _extreme(mine, start, lane.direction)
-    other = y[told.control_place] if told.control_place is not None else None
+    other = y[told.index_of_control] if told.index_of_control is not None else None
     difference = {} if other is None else {**_at(hours, mine - other), _EXTREME: float((mine - other)[place])}
     label = f"{lane.label}: {series.label}" if series.label else lane.label
     return SummaryRow(
@@ -153,10 +153,10 @@ def summary(dataset: xr.Dataset, told: RunDescription, lines: list[SummaryRow]) 
     """Everything for summary.json: the run in words, how each solve ended, and the key numbers of every curve."""
     return {
         "title": told.title,
-        "given": list(told.given),
+        "given": list(told.treatments),
         "disclaimer_applies": True,
         "horizon_h": float(dataset.variables["time"].values[-1]),
-        "times_count_from": f"first treatment at {told.first:g} h",
+        "times_count_from": f"first treatment at {told.first_dose_time:g} h",
         "patients": solver_status(dataset),
         "outputs": [_plain(line) for line in lines],
     }
@@ -170,9 +170,9 @@ def _plain(line: SummaryRow) -> dict[str, Any]:
         "output": line.outputs,
         "label": line.label,
         "unit": line.unit,
-        "rest": clean(line.rest),
+        "rest": clean(line.baseline),
         "extreme": clean(line.extreme),
-        "extreme_at_h": clean(line.at),
+        "extreme_at_h": clean(line.extreme_time),
         "in_words": line.in_words(),
         "at": {name: clean(value) for name, value in line.moments.items()},
         "difference_from_control": {name: clean(value) for name, value in line.difference.items()},
@@ -185,9 +185,9 @@ def table_rows(lines: list[SummaryRow], *, all_curves: bool = False) -> list[dic
     rows = []
     for line in lines:
         if line.is_primary or all_curves:
-            row = {"output": line.label, "unit": line.unit, "rest": number(line.rest)}
+            row = {"output": line.label, "unit": line.unit, "rest": number(line.baseline)}
             row |= {"extreme": number(line.extreme) if line.moved else "–"}
-            row |= {"when": hours_in_words(line.at) if line.moved else "–"}
+            row |= {"when": hours_in_words(line.extreme_time) if line.moved else "–"}
             row |= {name: line.text(line.moments[name]) for name in moments}
             best = line.difference.get("24 h", line.difference.get("end"))
             row |= {"against control": "–" if best is None else line.text(best, sign=True)}
@@ -197,4 +197,4 @@ def table_rows(lines: list[SummaryRow], *, all_curves: bool = False) -> list[dic
 
 def summary_rows(dataset: xr.Dataset) -> list[dict[str, str]]:
     """The terminal table of a run: one row a lane, from the curves alone."""
-    return table_rows(lines_of(dataset, told_by(dataset), load_parameters()))
+    return table_rows(summary_rows_of(dataset, describe_dataset(dataset), load_parameters()))

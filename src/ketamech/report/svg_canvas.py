@@ -67,7 +67,7 @@ class Canvas:
     height: float
     shapes: list[SvgText | Shape] = field(default_factory=list)
 
-    def words(
+    def text(
         self, x: float, y: float, text: str, *, size: float = 9.0, colour: str = INK, anchor: str = "left",
         edge: str = "baseline", bold: bool = False, italic: bool = False, halo: bool = False, turn: float = 0.0,
     ) -> None:  # fmt: skip
@@ -119,7 +119,7 @@ class Canvas:
         said = f' role="img" aria-label="{escape(alt)}"' if alt else ""
         head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="{FONT}"{said}>'
         paper = f'<rect width="100%" height="100%" fill="{PAPER}"/>'
-        body = (_said(shape) if isinstance(shape, SvgText) else _drawn(shape) for shape in self.shapes)
+        body = (_text_element(shape) if isinstance(shape, SvgText) else _path_element(shape) for shape in self.shapes)
         return "\n".join([head, paper, *(part for part in body if part), "</svg>\n"])
 
     def save(self, path: Path, *, alt: str = "") -> str:
@@ -154,7 +154,7 @@ def _path(points: np.ndarray, closed: bool) -> str:
     return "M" + ("%g %g " * len(points) % tuple(flat)).strip() + ("Z" if closed else "")
 
 
-def _drawn(shape: Shape) -> str:
+def _path_element(shape: Shape) -> str:
     way = "".join(_path(piece, bool(shape.fill)) for piece in shape.pieces)
     look: dict[str, object] = {"fill": shape.fill or "none"}
     if shape.stroke and shape.width:
@@ -167,7 +167,7 @@ def _drawn(shape: Shape) -> str:
     return f'<path d="{way}"{_attributes(look)}>{title}</path>' if way else ""
 
 
-def _said(words: SvgText) -> str:
+def _text_element(words: SvgText) -> str:
     look: dict[str, object] = {"x": f"{words.x:.1f}", "y": f"{words.y:.1f}", "font-size": f"{words.size:g}"}
     look |= {"fill": words.colour, "text-anchor": _ANCHORS[words.anchor]}
     if words.bold:

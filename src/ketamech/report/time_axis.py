@@ -18,7 +18,7 @@ _ERAS = ((MINUTE, 1, "minutes"), (1, 24, "hours"), (24, 168, "days"), (168, 1e9,
 
 
 @dataclass(frozen=True)
-class Clock:
+class TimeScale:
     """How hours since the first treatment become a horizontal place."""
 
     logarithmic: bool
@@ -86,7 +86,7 @@ class Frame:
     top: float
     width: float
     height: float
-    clock: Clock
+    clock: TimeScale
     low: float = 0.0
     high: float = 1.0
 
@@ -113,7 +113,7 @@ class Frame:
         """Places of values up the sheet."""
         return np.asarray(self.bottom - (np.asarray(values) - self.low) / (self.high - self.low) * self.height)
 
-    def dress(self, canvas: Canvas, *, words: bool = True, axis: str = FAINT, size: float = 8.0) -> None:
+    def draw_axes(self, canvas: Canvas, *, words: bool = True, axis: str = FAINT, size: float = 8.0) -> None:
         """Light vertical lines at the ticks, the axis below and, with `words`, what the ticks say."""
         places, texts = self.clock.ticks()
         ticks = [self.left + float(share) * self.width for share in self.clock.fraction_of(np.array(places))]
@@ -126,7 +126,7 @@ class Frame:
                 wide, last = LETTER * size * len(text), x > self.right - 0.02 * self.width
                 right = x if last else x + wide / 2
                 if right < free:
-                    canvas.words(
+                    canvas.text(
                         x,
                         self.bottom + 4.5,
                         text,

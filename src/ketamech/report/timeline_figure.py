@@ -11,9 +11,9 @@ import numpy as np
 from ketamech.report.colours import series_colours
 from ketamech.report.number_format import number, signed
 from ketamech.report.run_description import RunDescription
-from ketamech.report.summary import SummaryRow, curve, lines_of
+from ketamech.report.summary import SummaryRow, curve_values, summary_rows_of
 from ketamech.report.svg_canvas import FAINT, INK, QUIET, Canvas
-from ketamech.report.time_axis import Clock, Frame
+from ketamech.report.time_axis import TimeScale, Frame
 from ketamech.report.timeline_frame import (
     BOTTOM,
     LANE,
@@ -22,12 +22,12 @@ from ketamech.report.timeline_frame import (
     TOP,
     WIDTH,
     TimelineData,
-    footer,
-    group_bars,
-    header,
-    tops_of,
+    draw_footer,
+    draw_group_bars,
+    draw_header,
+    track_tops,
 )
-from ketamech.report.tracks import Track, lanes_of, load_tracks
+from ketamech.report.tracks import Track, tracks_of, load_tracks
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -38,23 +38,23 @@ _STILL_LANE, _LETTER = 0.6, 0.0103
 _ALONG = WIDTH * (RIGHT - LEFT)
 
 
-def story_figure(
+def timeline_figure(
     dataset: xr.Dataset, told: RunDescription, parameters: ParameterTable, *, logarithmic: bool = True,
     sources: int | None = None, lines: list[SummaryRow] | None = None,
 ) -> Canvas:  # fmt: skip
     """Every lane of the run over one time axis, the extreme of each marked with its time and value in words."""
-    clock = Clock(logarithmic, float(dataset.variables["time"].values[-1]) - told.first)
+    clock = TimeScale(logarithmic, float(dataset.variables["time"].values[-1]) - told.first_dose_time)
     values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
-    found = lines_of(dataset, told, parameters) if lines is None else lines
+    found = summary_rows_of(dataset, told, parameters) if lines is None else lines
     scene = TimelineData(dataset, told, clock, found, values)
-    lanes = tuple(_sized(lane, scene.lines) for lane in lanes_of(dataset))
-    tops = tops_of(lanes)
+    lanes = tuple(_sized(lane, scene.lines) for lane in tracks_of(dataset))
+    tops = track_tops(lanes)
     canvas = Canvas(WIDTH, TOP + LANE * sum(lane.relative_height for lane in lanes) + BOTTOM)
-    group_bars(canvas, lanes)
-    header(canvas, scene)
+    draw_group_bars(canvas, lanes)
+    draw_header(canvas, scene)
     for top, lane in zip(tops, lanes, strict=True):
         _lane(canvas, top, lane, scene, last=lane is lanes[-1])
-    footer(canvas, scene, sources)
+    draw_footer(canvas, scene, sources)
     return canvas
 
 
@@ -68,13 +68,13 @@ def _sized(lane: Track, lines: list[SummaryRow]) -> Track:
 
 
 def _lane(canvas: Canvas, top: float, lane: Track, scene: TimelineData, *, last: bool) -> None:
-    colours = series_colours(lane.group, len(lane.series))
+    colours = series_colours(lane.group, len(lane.curves))
     lines = [line for line in scene.lines if line.key == lane.key]
-    curves = [curve(series, lane, scene.dataset, scene.values) for series in lane.present(scene.dataset)]
+    curves = [curve_values(series, lane, scene.dataset, scene.values) for series in lane.present(scene.dataset)]
     tall = LANE * lane.relative_height
     limits = _limits(lane, lines, curves)
     frame = Frame(WIDTH * LEFT, top + 0.06 * tall, _ALONG, 0.94 * tall, scene.clock, *limits)
-    frame.dress(canvas, words=last, axis=INK if last else FAINT)
+    frame.draw_axes(canvas, words=last, axis=INK if last else FAINT)
     _scale(canvas, frame, lines[0])
     x = frame.x(scene.hours)
     for line, y, colour in reversed(list(zip(lines, curves, colours, strict=False))):
@@ -89,11 +89,11 @@ def _draw(
 ) -> None:
     mine = frame.y(y[told.index_of_main])
     if line.is_primary:
-        canvas.area(x, mine, float(frame.y(line.rest)), colour=colour, opacity=0.16)
-        if told.control_place is not None:
-            canvas.line(x, frame.y(y[told.control_place]), colour=QUIET, width=1.2, dash=(4, 2), title="control")
+        canvas.area(x, mine, float(frame.y(line.baseline)), colour=colour, opacity=0.16)
+        if told.index_of_control is not None:
+            canvas.line(x, frame.y(y[told.index_of_control]), colour=QUIET, width=1.2, dash=(4, 2), title="control")
         for other in (i for i in told.treated if i != told.index_of_main):
-            canvas.line(x, frame.y(y[other]), colour=colour, width=1.2, dash=(1, 1.2), title=told.courses[other].label)
+            canvas.line(x, frame.y(y[other]), colour=colour, width=1.2, dash=(1, 1.2), title=told.subjects[other].label)
     said = f"{line.label}: {line.in_words()}"
     canvas.line(x, mine, colour=colour, width=2.0 if line.is_primary else 1.2, title=said)
 
@@ -105,7 +105,7 @@ def _limits(lane: Track, lines: list[SummaryRow], curves: Sequence[np.ndarray]) 
     if not np.isfinite([low, high]).all():
         low, high = 0.0, 1.0
     least = {"relative_to_baseline": 0.04, "relative_to_healthy": 0.04, "percent": 2.0}
-    floor = least.get(lane.display_mode, 0.02 * max(abs(lines[0].rest), 1e-3))
+    floor = least.get(lane.display_mode, 0.02 * max(abs(lines[0].baseline), 1e-3))
     size = max(high - low, floor)
     middle = (low + high) / 2
     low, high = min(low, middle - size / 2), max(high, middle + size / 2)
@@ -115,30 +115,30 @@ def _limits(lane: Track, lines: list[SummaryRow], curves: Sequence[np.ndarray]) 
 
 def _scale(canvas: Canvas, frame: Frame, line: SummaryRow) -> None:
     """The line of rest, and two numbers: where the curve rests and how far it goes."""
-    near = abs(line.extreme - line.rest) < 0.22 * (frame.high - frame.low)
-    for tick in [line.rest, line.extreme] if line.moved and not near else [line.rest]:
+    near = abs(line.extreme - line.baseline) < 0.22 * (frame.high - frame.low)
+    for tick in [line.baseline, line.extreme] if line.moved and not near else [line.baseline]:
         if np.isfinite(tick):
             text = number(tick, 2 if abs(tick) < 10 else 3)
             y = float(frame.y(tick))
-            canvas.words(frame.left - 6, y, text, size=7.5, colour=QUIET, anchor="right", edge="center")
-    if np.isfinite(line.rest):
-        rest = float(frame.y(line.rest))
+            canvas.text(frame.left - 6, y, text, size=7.5, colour=QUIET, anchor="right", edge="center")
+    if np.isfinite(line.baseline):
+        rest = float(frame.y(line.baseline))
         canvas.rules([(frame.left, rest, frame.right, rest)], colour="#b6bcc4")
 
 
 def _extreme(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str) -> None:
-    if not np.isfinite(line.rest):
-        canvas.words(frame.left + 6, frame.bottom - 6, line.in_words(), size=8, colour=QUIET, italic=True)
+    if not np.isfinite(line.baseline):
+        canvas.text(frame.left + 6, frame.bottom - 6, line.in_words(), size=8, colour=QUIET, italic=True)
         return
     if not line.moved:
-        y = float(frame.y(line.rest)) - 4
-        canvas.words(frame.left + 6, y, line.in_words(), size=8, colour=QUIET, italic=True, halo=True)
+        y = float(frame.y(line.baseline)) - 4
+        canvas.text(frame.left + 6, y, line.in_words(), size=8, colour=QUIET, italic=True, halo=True)
         return
-    x, y, words = frame.at(line.at), float(frame.y(line.extreme)), _said(line)
+    x, y, words = frame.at(line.extreme_time), float(frame.y(line.extreme)), _said(line)
     canvas.mark(x, y, size=6, fill=colour, width=1.2)
-    anchor, shift = _side(frame.clock.fraction(line.at), words)
+    anchor, shift = _side(frame.clock.fraction(line.extreme_time), words)
     edge, away = ("bottom", -5) if line.rises else ("top", 5)
-    canvas.words(x + shift, y + away, words, size=8.5, colour=colour, anchor=anchor, edge=edge, bold=True, halo=True)
+    canvas.text(x + shift, y + away, words, size=8.5, colour=colour, anchor=anchor, edge=edge, bold=True, halo=True)
 
 
 def _side(where: float, words: str) -> tuple[str, int]:
@@ -155,8 +155,8 @@ def _said(line: SummaryRow) -> str:
 
 def _label(canvas: Canvas, frame: Frame, lane: Track) -> None:
     x, middle = frame.left - 0.062 * frame.width, frame.top + 0.48 * frame.height
-    canvas.words(x, middle - 2.5, lane.label, size=9.5, bold=True, anchor="right")
-    canvas.words(x, middle + 2, lane.unit, size=8, colour=QUIET, anchor="right", edge="top")
+    canvas.text(x, middle - 2.5, lane.label, size=9.5, bold=True, anchor="right")
+    canvas.text(x, middle + 2, lane.unit, size=8, colour=QUIET, anchor="right", edge="top")
 
 
 def _key(canvas: Canvas, frame: Frame, lines: list[SummaryRow], colours: list[str]) -> None:
@@ -170,7 +170,7 @@ def _key(canvas: Canvas, frame: Frame, lines: list[SummaryRow], colours: list[st
         name = line.label.split(": ", 1)[-1]
         words = name if line.is_primary else f"{name} · {_short(line)}"
         x, y = frame.right + 0.012 * frame.width, first + i * step
-        canvas.words(x, y, words, size=size, colour=colour, edge="center", bold=line.is_primary)
+        canvas.text(x, y, words, size=size, colour=colour, edge="center", bold=line.is_primary)
 
 
 def _short(line: SummaryRow) -> str:

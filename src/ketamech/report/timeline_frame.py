@@ -12,7 +12,7 @@ from ketamech.report.number_format import DISCLAIMER
 from ketamech.report.run_description import RunDescription
 from ketamech.report.summary import SummaryRow
 from ketamech.report.svg_canvas import INK, PAPER, QUIET, Canvas
-from ketamech.report.time_axis import Clock, Frame
+from ketamech.report.time_axis import TimeScale, Frame
 from ketamech.report.tracks import Track, load_groups
 
 if TYPE_CHECKING:
@@ -29,25 +29,25 @@ class TimelineData:
 
     dataset: xr.Dataset
     told: RunDescription
-    clock: Clock
+    clock: TimeScale
     lines: list[SummaryRow]
     values: dict[str, float]
 
     @property
     def hours(self) -> np.ndarray:
         """Hours since the first treatment."""
-        return np.asarray(self.dataset.variables["time"].values - self.told.first)
+        return np.asarray(self.dataset.variables["time"].values - self.told.first_dose_time)
 
 
-def tops_of(lanes: tuple[Track, ...]) -> list[float]:
+def track_tops(lanes: tuple[Track, ...]) -> list[float]:
     """Upper edge of every lane, the first lane on top."""
     heights = [LANE * lane.relative_height for lane in lanes]
     return [TOP + sum(heights[:i]) for i in range(len(lanes))]
 
 
-def group_bars(canvas: Canvas, lanes: tuple[Track, ...]) -> None:
+def draw_group_bars(canvas: Canvas, lanes: tuple[Track, ...]) -> None:
     """A coloured bar with its name beside every group of lanes."""
-    tops = tops_of(lanes)
+    tops = track_tops(lanes)
     for name, group in load_groups().items():
         inside = [i for i, lane in enumerate(lanes) if lane.group == name]
         if not inside:
@@ -57,13 +57,13 @@ def group_bars(canvas: Canvas, lanes: tuple[Track, ...]) -> None:
         canvas.box(MARGIN - 2, top, _BAR, tall, colour=group.colour)
         words = name if len(name) * _LETTER < tall else name.split()[0]
         x = MARGIN - 2 + _BAR / 2
-        canvas.words(x, top + tall / 2, words, size=8, colour=PAPER, anchor="center", edge="center", bold=True, turn=90)
+        canvas.text(x, top + tall / 2, words, size=8, colour=PAPER, anchor="center", edge="center", bold=True, turn=90)
 
 
-def header(canvas: Canvas, scene: TimelineData) -> None:
+def draw_header(canvas: Canvas, scene: TimelineData) -> None:
     """Title, legend, eras of the clock and what was given when."""
-    canvas.words(MARGIN, 14, scene.told.title, size=16, bold=True, edge="top")
-    canvas.words(MARGIN, 42, _legend(scene.told), size=9.5, colour=QUIET, edge="top")
+    canvas.text(MARGIN, 14, scene.told.title, size=16, bold=True, edge="top")
+    canvas.text(MARGIN, 42, _legend(scene.told), size=9.5, colour=QUIET, edge="top")
     frame = Frame(WIDTH * LEFT, TOP - 47, WIDTH * (RIGHT - LEFT), 44.6, scene.clock)
     _eras(canvas, frame)
     _doses(canvas, frame, scene)
@@ -71,9 +71,9 @@ def header(canvas: Canvas, scene: TimelineData) -> None:
 
 def _legend(told: RunDescription) -> str:
     parts = ["One typical patient; the line under each ribbon is the drug-free rest."]
-    if told.control_place is not None:
+    if told.index_of_control is not None:
         parts.append("Dashed grey: the same person, the same hopes and challenges, no treatment.")
-    others = [told.courses[i].label for i in told.treated if i != told.index_of_main]
+    others = [told.subjects[i].label for i in told.treated if i != told.index_of_main]
     if others:
         parts.append(f"Dotted: {', '.join(others)}.")
     return "  ".join(parts)
@@ -85,12 +85,12 @@ def _eras(canvas: Canvas, frame: Frame) -> None:
         canvas.box(left, frame.top, right - left, 0.3 * frame.height, colour=("#eef1f5", "#e2e7ed")[i % 2])
         if right - left > 0.07 * frame.width:
             middle = frame.at(math.sqrt(start * end))
-            canvas.words(middle, frame.top + 0.155 * frame.height, word, size=8.5, colour="#4b5563",
+            canvas.text(middle, frame.top + 0.155 * frame.height, word, size=8.5, colour="#4b5563",
                          anchor="center", edge="center")  # fmt: skip
 
 
 def _doses(canvas: Canvas, frame: Frame, scene: TimelineData) -> None:
-    occasions = [(a - scene.told.first, b - scene.told.first) for a, b in scene.told.occasions()]
+    occasions = [(a - scene.told.first_dose_time, b - scene.told.first_dose_time) for a, b in scene.told.occasions()]
     low = float(frame.y(0.14))
     for start, end in occasions:
         left, right = frame.at(start), frame.at(end)
@@ -98,21 +98,21 @@ def _doses(canvas: Canvas, frame: Frame, scene: TimelineData) -> None:
             canvas.box(left, float(frame.y(0.24)), right - left, 0.18 * frame.height, colour=INK)
         else:
             canvas.mark(left, low, "v", size=6, fill=INK)
-    words = "; ".join(scene.told.given)
+    words = "; ".join(scene.told.treatments)
     words = words if len(words) < 105 else words[:105].rsplit(" ", 1)[0] + " ..."
     last = max((scene.clock.fraction(end) for _, end in occasions[:1]), default=0.0)
     crowded = len(occasions) > 1 or last > 0.4
     share, height = (0.0, 0.36) if crowded else (min(last, 0.5) + 0.012, 0.08)
-    canvas.words(frame.left + share * frame.width, float(frame.y(height)), words, size=9, bold=True)
-    canvas.words(frame.left - 0.062 * frame.width, low, "Given", size=9.5, bold=True, anchor="right", edge="center")
+    canvas.text(frame.left + share * frame.width, float(frame.y(height)), words, size=9, bold=True)
+    canvas.text(frame.left - 0.062 * frame.width, low, "Given", size=9.5, bold=True, anchor="right", edge="center")
 
 
-def footer(canvas: Canvas, scene: TimelineData, sources: int | None) -> None:
+def draw_footer(canvas: Canvas, scene: TimelineData, sources: int | None) -> None:
     """Sources, the name of the axis and the disclaimer."""
     counted = f"Numbers from {sources} papers and labels; see the bibliography of this run.  " if sources else ""
     y = canvas.height - 21.6
-    canvas.words(MARGIN, y, counted + "Computed with KetaMech.", size=8.5, colour=QUIET, edge="center")
-    canvas.words((RIGHT + 0.19) * WIDTH, y, DISCLAIMER, size=8.5, bold=True, anchor="right", edge="center")
+    canvas.text(MARGIN, y, counted + "Computed with KetaMech.", size=8.5, colour=QUIET, edge="center")
+    canvas.text((RIGHT + 0.19) * WIDTH, y, DISCLAIMER, size=8.5, bold=True, anchor="right", edge="center")
     first = f"time since the first treatment{', logarithmic' if scene.clock.logarithmic else ''}"
     middle = (LEFT + RIGHT) / 2 * WIDTH
-    canvas.words(middle, canvas.height - 40, first, size=8.5, colour=QUIET, anchor="center", edge="center")
+    canvas.text(middle, canvas.height - 40, first, size=8.5, colour=QUIET, anchor="center", edge="center")

@@ -66,25 +66,25 @@ class Track:
     group: str
     label: str
     unit: str
-    series: tuple[TrackCurve, ...]
+    curves: tuple[TrackCurve, ...]
     display_mode: str = "relative_to_baseline"
     scale: float | str = 1.0
     direction: str = "either"
     always_shown: bool = True
-    rest: float | None = None
+    fixed_baseline: float | None = None
     relative_height: float = 1.0
     min_change_to_show: float = 1e-6
-    animals: bool = False
+    animals_only: bool = False
     rating_scale: bool = False
     compared_with_control: bool = False
 
     def present(self, dataset: xr.Dataset) -> tuple[TrackCurve, ...]:
         """The series whose outputs this run has and that are not zero throughout; the first output always."""
-        found = [s for s in self.series if all(name in dataset for name in s.names)]
+        found = [s for s in self.curves if all(name in dataset for name in s.names)]
         return tuple(s for s in found if s is found[0] or np.nanmax(np.abs(s.values(dataset))) > 1e-9)
 
     @property
-    def relative(self) -> bool:
+    def is_relative(self) -> bool:
         """Whether it shows multiples of each patient's own drug-free value."""
         return self.display_mode == "relative_to_baseline"
 
@@ -144,24 +144,24 @@ def _track(row: CsvRow, series: tuple[TrackCurve, ...]) -> Track:
         group=row["group"],
         label=row.required("label", "what the track shows"),
         unit=row.required("unit", "the unit as a reader sees it"),
-        series=series,
+        curves=series,
         display_mode=row.one_of("display_mode", DISPLAY_MODES),
         scale=row["scale"] if row["scale"][:1].isalpha() else row.number("scale"),
         direction=row.one_of("direction", DIRECTIONS),
         always_shown=yes("always_shown"),
-        rest=row.number("baseline") if row["baseline"] else None,
+        fixed_baseline=row.number("baseline") if row["baseline"] else None,
         relative_height=row.number("relative_height"),
         min_change_to_show=row.number("min_change_to_show"),
-        animals=yes("animals_only"),
+        animals_only=yes("animals_only"),
         rating_scale=yes("rating_scale"),
         compared_with_control=yes("compared_with_control"),
     )
 
 
-def lanes_of(dataset: xr.Dataset) -> tuple[Track, ...]:
+def tracks_of(dataset: xr.Dataset) -> tuple[Track, ...]:
     """The tracks this run can fill, in display order; optional ones only when something changes in them."""
     animal = dataset.attrs.get("species", "human") != "human"
-    mine: Iterator[Track] = (lane for lane in load_tracks().values() if animal or not lane.animals)
+    mine: Iterator[Track] = (lane for lane in load_tracks().values() if animal or not lane.animals_only)
     return tuple(lane for lane in mine if lane.present(dataset) and (lane.always_shown or _moves(lane, dataset)))
 
 

@@ -15,7 +15,7 @@ from ketamech.report.number_format import DISCLAIMER, number
 from ketamech.report.page_templates import render
 from ketamech.report.style import save
 from ketamech.report.trial_figures import power_figure, trial_figures
-from ketamech.report.trial_summary import TITLE, difference_rows, printed, relapse_rows
+from ketamech.report.trial_summary import TITLE, difference_rows, rows_as_text, relapse_rows
 from ketamech.trials.analysis.adam_tables import adpc, adqs, adsl
 from ketamech.trials.analysis.analyse import TrialAnalysis
 
@@ -55,8 +55,8 @@ def write_trial(
         facts=facts,
         figures=drawn,
         primary_title=TITLE,
-        primary=printed(difference_rows(found, trial)),
-        hazard=printed(relapse_rows(found)),
+        primary=rows_as_text(difference_rows(found, trial)),
+        hazard=rows_as_text(relapse_rows(found)),
         relapse=[] if found.relapse is None else _plain(found.relapse.median),
         repeated=_plain(found.repeated),
         power=[] if power is None else _plain(power),

@@ -76,7 +76,7 @@ def summary_of(found: TrialAnalysis) -> list[Row]:
     return lines
 
 
-def printed(rows: list[Row]) -> list[Mapping[str, str]]:
+def rows_as_text(rows: list[Row]) -> list[Mapping[str, str]]:
     """Rows with their numbers as text, for a page."""
     return [{k: number(float(v)) if isinstance(v, float | int) else str(v) for k, v in row.items()} for row in rows]
 

@@ -21,7 +21,7 @@ MOST, DIFFER, FAR = 40, 1.0, 3.0  # rows shown; errors by which wirings must dif
 DASHES = ("-", "--", ":")
 
 
-def draw_wirings(folder: Path, found: Comparison) -> list[Path]:
+def draw_variants(folder: Path, found: Comparison) -> list[Path]:
     """Write `wirings` as PNG and SVG: scores on the left, rows on which wirings disagree on the right."""
     return _saved(folder, "wirings", _wirings, found)
 

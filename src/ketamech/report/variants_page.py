@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.attribution_page import Section, write_page
-from ketamech.report.variants_figures import draw_average, draw_wirings
+from ketamech.report.variants_figures import draw_average, draw_variants
 
 if TYPE_CHECKING:
     from ketamech.analysis.variants.comparison import Comparison, ModelAverage
@@ -28,12 +28,12 @@ READ_SO = (
 )
 
 
-def write_wirings(folder: Path, found: Comparison, command: str, facts: Mapping[str, object]) -> Path:
+def write_variants(folder: Path, found: Comparison, command: str, facts: Mapping[str, object]) -> Path:
     """Write tables (with `facts`), picture and `wirings.html`; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
     write_table(found.table, folder / "wirings.csv", facts)
     write_table(found.rows, folder / "rows.csv", facts)
-    draw_wirings(folder, found)
+    draw_variants(folder, found)
     missed = found.rows[(found.rows["off"].abs() > 1) & (found.rows["kind"] != "unfitted")]
     words = [
         f"{name}: {len(part)} rows more than one error outside, worst"
@@ -41,7 +41,7 @@ def write_wirings(folder: Path, found: Comparison, command: str, facts: Mapping[
         for name, part in missed.groupby("wiring", sort=False)
     ]
     sections = [
-        Section("Side by side", stale(found), "wirings.svg", found.table[list(COLUMNS)].to_dict("records")),
+        Section("Side by side", outdated_fits_warning(found), "wirings.svg", found.table[list(COLUMNS)].to_dict("records")),
         Section("What each gets wrong", words),
     ]
     return write_page(folder / "wirings.html", "Rival wirings on the same evidence", READ_SO, sections, command)
@@ -64,7 +64,7 @@ def write_average(folder: Path, found: ModelAverage, command: str, facts: Mappin
     return write_page(folder / "average.html", f"Averaged over wirings: {found.title}", (), sections, command)
 
 
-def stale(found: Comparison) -> list[str]:
+def outdated_fits_warning(found: Comparison) -> list[str]:
     """A warning when the equations have changed since the fit."""
     if not found.stale:
         return []

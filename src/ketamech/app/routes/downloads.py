@@ -7,7 +7,7 @@ from enum import StrEnum
 from fastapi import APIRouter, Response
 
 from ketamech.app.app_state import AppState
-from ketamech.app.export_bytes import exported, report_of
+from ketamech.app.export_bytes import export_scenario, report_of
 from ketamech.app.request_models import ScenarioRequest
 
 
@@ -47,7 +47,7 @@ def routes(engine: AppState) -> APIRouter:
     @router.post("/export/{kind}", response_class=Response, responses={200: {"content": _media(DownloadFormat)}})
     async def export(kind: DownloadFormat, asked: ScenarioRequest) -> Response:
         """Curves of everything (CSV, Parquet), the scenario file, the same in Python, the same as a command."""
-        data = await engine.compute(lambda: exported(engine, asked.scenario, kind.value), long=True)
+        data = await engine.compute(lambda: export_scenario(engine, asked.scenario, kind.value), long=True)
         return _file(data, kind.value, "curves" if kind in (DownloadFormat.CSV, DownloadFormat.PARQUET) else "scenario")
 
     @router.post("/report/{paper}", response_class=Response, responses={200: {"content": _media(Paper)}})

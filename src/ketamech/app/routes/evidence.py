@@ -9,14 +9,14 @@ from pydantic import BaseModel
 
 from ketamech.app.app_state import AppState
 from ketamech.app.claim_responses import claims_of, experiments_of
-from ketamech.app.evidence_rows import rows_of
+from ketamech.app.evidence_rows import evidence_rows
 from ketamech.app.json_responses import NotFound, as_json, json_response
-from ketamech.app.responses import Rows
+from ketamech.app.responses import EvidenceRows
 
 Word = Annotated[str, Query(max_length=80)]
 
 
-class StageWords(BaseModel):
+class StageInfo(BaseModel):
     """A stage by name."""
 
     name: str
@@ -65,12 +65,12 @@ def routes(engine: AppState) -> APIRouter:
     """What stands behind the curves."""
     router = APIRouter(prefix="/api", tags=["knowledge"])
 
-    @router.get("/evidence", response_model=Rows)
+    @router.get("/evidence", response_model=EvidenceRows)
     async def evidence(stage: Word = "", text: Word = "", ids: Annotated[str, Query(max_length=4000)] = "") -> Response:
         """Published numbers: of a stage, with a text anywhere, or by id (comma-separated)."""
-        return json_response(rows_of(engine, stage, text, ids))
+        return json_response(evidence_rows(engine, stage, text, ids))
 
-    @router.get("/stages", response_model=list[StageWords])
+    @router.get("/stages", response_model=list[StageInfo])
     async def stages() -> Response:
         """Every stage in the order of the story."""
         found = await engine.compute(lambda: engine.model.expression_trees.stages)
@@ -102,18 +102,18 @@ def routes(engine: AppState) -> APIRouter:
 
 
 def _stage(engine: AppState, name: str) -> bytes:
-    from ketamech.report.model_page import chapter  # symbols are loaded when the first equation is asked for
+    from ketamech.report.model_page import stage_section  # symbols are loaded when the first equation is asked for
 
     system = engine.model.system
-    found = chapter(system, next(stage for stage in system.stages if stage.name == name))
+    found = stage_section(system, next(stage for stage in system.stages if stage.name == name))
     return as_json(
         {
             "name": found.name,
             "title": found.title,
             "about": found.about,
-            "needs": found.needs,
+            "needs": found.inputs,
             "equations": [{"left": left, "terms": terms} for left, terms in found.equations],
-            "offers": found.offers,
+            "offers": found.outputs,
             "parameters": found.parameters,
         }
     )

@@ -14,12 +14,12 @@ from pydantic import BaseModel
 from ketamech.app.app_state import AppState
 from ketamech.app.job_tasks import attribution_work, scorecard_work, shipped_trials, trial_work
 from ketamech.app.jobs import ENDED, Job, Jobs
-from ketamech.app.json_responses import NotFound, json_response, problem_of, state_of
+from ketamech.app.json_responses import NotFound, json_response, error_body, job_state
 from ketamech.app.request_models import AttributionRequest, TrialRequest
 from ketamech.app.responses import JobState
 from ketamech.report.number_format import DISCLAIMER
 
-LOOK, PATIENCE = 0.15, 15.0  # seconds between two looks at a job, and after which silence says "still here"
+POLL_SECONDS, KEEPALIVE_SECONDS = 0.15, 15.0  # seconds between two looks at a job, and after which silence says "still here"
 Number = Annotated[str, Path(max_length=40)]
 
 
@@ -43,7 +43,7 @@ def routes(engine: AppState, jobs: Jobs) -> APIRouter:
         return found
 
     def started(kind: str, title: str, asked: dict[str, Any], work: Callable[..., Any]) -> Response:
-        return json_response(state_of(jobs.start(kind, title, asked, work)))
+        return json_response(job_state(jobs.start(kind, title, asked, work)))
 
     @router.get("/trials", response_model=list[ShippedTrial])
     async def trials() -> Response:
@@ -70,23 +70,23 @@ def routes(engine: AppState, jobs: Jobs) -> APIRouter:
     @router.get("/jobs/{number}", response_model=JobState)
     async def look(number: Number) -> Response:
         """A job, with its result when it is done."""
-        return json_response(state_of(job_of(number)))
+        return json_response(job_state(job_of(number)))
 
     @router.delete("/jobs/{number}", response_model=JobState)
     async def cancel(number: Number) -> Response:
         """Stop a job."""
         job = job_of(number)
         jobs.cancel(job)
-        return json_response(state_of(job, whole=False))
+        return json_response(job_state(job, whole=False))
 
     @router.get("/jobs/{number}/failure", response_model=dict[str, Any])
     async def failure(number: Number) -> Response:
         """What was asked of a job that failed, and how it failed, to keep or to send to somebody."""
         job = job_of(number)
-        if job.problem is None:
+        if job.error is None:
             raise NotFound("this job did not fail")
-        told = {"asked": job.asked, "problem": problem_of(job.problem).model_dump(), "disclaimer": DISCLAIMER}
-        return json_response({**state_of(job, whole=False), **told})
+        told = {"asked": job.request, "problem": error_body(job.error).model_dump(), "disclaimer": DISCLAIMER}
+        return json_response({**job_state(job, whole=False), **told})
 
     @router.get("/jobs/{number}/events", response_class=StreamingResponse,
                 responses={200: {"content": {"text/event-stream": {}}}})  # fmt: skip
@@ -102,15 +102,15 @@ async def _events(job: Job) -> AsyncIterator[str]:
     """One event when something changed, a comment now and then when nothing did."""
     last, silent = "", 0.0
     while True:
-        told = state_of(job, whole=False)
+        told = job_state(job, whole=False)
         mark = json.dumps([told["state"], told["progress"], told["message"]])
         if mark != last:
             last, silent = mark, 0.0
             yield f"data: {json.dumps(told)}\n\n"
         if told["state"] in ENDED:
             return
-        await asyncio.sleep(LOOK)
-        silent += LOOK
-        if silent > PATIENCE:
+        await asyncio.sleep(POLL_SECONDS)
+        silent += POLL_SECONDS
+        if silent > KEEPALIVE_SECONDS:
             silent = 0.0
             yield ": still here\n\n"

@@ -88,7 +88,7 @@ class Output(BaseModel):
     about: str
 
 
-class WiringWords(BaseModel):
+class ModelVariantInfo(BaseModel):
     """A rival wiring."""
 
     name: str
@@ -118,7 +118,7 @@ class About(BaseModel):
     components: list[Component] = Field(description="parts of an attribution, in display order")
     perturbations: list[Setting]
     species: list[str]
-    wirings: list[WiringWords]
+    wirings: list[ModelVariantInfo]
     beside: list[PerturbationInfo]
     presets: list[dict[str, Any]] = Field(description="scenarios to start from")
     evidence_stages: list[str]
@@ -156,7 +156,7 @@ def _about(engine: AppState) -> dict[str, Any]:
                 "label": a.label,
                 "unit": a.unit,
                 "always": a.always_shown,
-                "animals": a.animals,
+                "animals": a.animals_only,
                 "rating_scale": a.rating_scale,
                 "relative_height": a.relative_height,
             }

@@ -11,11 +11,11 @@ from pydantic import BaseModel
 from ketamech.app.app_state import AppState
 from ketamech.app.band_responses import band_of
 from ketamech.app.curve_responses import curves_of
-from ketamech.app.dose_table import people_of
+from ketamech.app.dose_table import subjects_of_table
 from ketamech.app.json_responses import as_json, json_response
 from ketamech.app.point_responses import points_of
 from ketamech.app.request_models import BandRequest, CurvesRequest, DoseTableRequest, ScenarioRequest, UploadRequest
-from ketamech.app.responses import Band, CurvesResponse, DosePeople, Points, ScenarioSummary
+from ketamech.app.responses import Band, CurvesResponse, DoseTableSubjects, Points, ScenarioSummary
 from ketamech.app.scenarios import parse_uploaded, scenario_summary
 from ketamech.simulation.scenario_schema import ScenarioFile
 
@@ -56,9 +56,9 @@ def routes(engine: AppState) -> APIRouter:
             await engine.compute(lambda: parse_uploaded(asked.text, asked.name, engine.model).model_dump(mode="json"))
         )
 
-    @router.post("/scenario/doses", response_model=DosePeople)
+    @router.post("/scenario/doses", response_model=DoseTableSubjects)
     async def doses(asked: DoseTableRequest) -> Response:
         """The people of a dose table with the columns of NONMEM as scenarios; or what is wrong with it, and where."""
-        return json_response(await engine.compute(lambda: people_of(asked, engine.model)))
+        return json_response(await engine.compute(lambda: subjects_of_table(asked, engine.model)))
 
     return router
