@@ -110,13 +110,13 @@ def test_a_failed_job_keeps_its_request_and_a_defect_does_not_end_the_server(cli
 
     monkeypatch.setattr(work, "_trial", fails)
     begun = client.post("/api/jobs/trial", json=TRIAL).json()
-    assert finished(client, begun["id"])[-1]["problem"]["what"] == "the trial could not be solved"
+    assert finished(client, begun["id"])[-1]["problem"]["error"] == "the trial could not be solved"
     report = client.get(f"/api/jobs/{begun['id']}/failure").json()
-    assert report["asked"]["arms"] == TRIAL["arms"]
+    assert report["request"]["arms"] == TRIAL["arms"]
     assert report["problem"]["kind"] == "SolveFailed"
     monkeypatch.setattr(work, "_trial", lambda *_: 1 / 0)
     begun = client.post("/api/jobs/trial", json=TRIAL).json()
-    assert "ZeroDivisionError" in finished(client, begun["id"])[-1]["problem"]["what"]
+    assert "ZeroDivisionError" in finished(client, begun["id"])[-1]["problem"]["error"]
     assert client.get("/api/about").status_code == 200
 
 

@@ -5,17 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import ketamech.report.lanes as tracks
 import numpy as np
 import pytest
 
 import ketamech.analysis.pathways as pathways
+import ketamech.report.tracks as tracks
 from ketamech.analysis.pathways import component, label_in_sentence, load_components, load_pathways
 from ketamech.core import InputError
 from ketamech.parameters.parameter_table import ParameterTable
 from ketamech.report.run_description import describe_run
 from ketamech.report.timeline_figure import timeline_figure
-from ketamech.report.tracks import tracks_of, load_groups, load_tracks
+from ketamech.report.tracks import load_groups, load_tracks, tracks_of
 from ketamech.simulation.scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
@@ -61,9 +61,9 @@ def test_a_row_adds_a_track_to_reports_and_to_the_page(model, track_tables):
     assert "vesicle_release" in {track.key for track in tracks_of(curves)}
     figure = timeline_figure(curves, describe_run(scenario, model), model.parameters)
     assert "Vesicle release" in figure.svg()
-    assert "vesicle_release" in {lane.key for lane in about(model).lanes}
+    assert "vesicle_release" in {track.key for track in about(model).tracks}
     asked = CurvesRequest.model_validate({"scenario": {"treatments": [INFUSION], "person": {"weight": "70 kg"}},
-                                        "lanes": ["vesicle_release"]})  # fmt: skip
+                                        "tracks": ["vesicle_release"]})  # fmt: skip
     (answer,) = curves_of(AppState(model), asked)["figures"]
     assert answer["label"] == "Vesicle release"
     assert answer["curves"][0]["label"] == "spillover"
@@ -147,7 +147,7 @@ def test_every_preset_is_offered_and_can_be_simulated(client):
     presets = client.get("/api/about").json()["presets"]
     assert len(presets) > 10
     for preset in presets:
-        answer = client.post("/api/curves", json={"scenario": preset, "lanes": ["mood"]})
+        answer = client.post("/api/curves", json={"scenario": preset, "tracks": ["mood"]})
         assert answer.status_code == 200, (preset["title"], answer.json())
 
 

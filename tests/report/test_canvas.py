@@ -9,7 +9,7 @@ import pytest
 
 from ketamech.report.svg_canvas import Canvas, _thinned
 from ketamech.report.svg_to_png import save_png
-from ketamech.report.time_axis import TimeScale, Frame, round_steps
+from ketamech.report.time_axis import Frame, TimeScale, round_steps
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -20,10 +20,10 @@ from ketamech.report.provenance import provenance
 from ketamech.report.published_points import published_points
 from ketamech.report.run_description import describe_run
 from ketamech.report.run_folder import write_run
-from ketamech.report.summary import summary_rows_of, summary_rows
+from ketamech.report.summary import summary_rows, summary_rows_of
 from ketamech.report.svg_canvas import Shape, SvgText
 from ketamech.report.timeline_figure import timeline_figure
-from ketamech.report.tracks import tracks_of, load_tracks
+from ketamech.report.tracks import load_tracks, tracks_of
 from ketamech.simulation.scenario import Scenario, load_scenario
 from ketamech.simulation.simulate import simulate
 
@@ -81,7 +81,8 @@ def test_the_story_has_a_lane_for_every_stage_that_has_one(racemic, model):
     picture = timeline_figure(curves, describe_run(scenario, model), model.parameters)
     words = {shape.text for shape in picture.shapes if isinstance(shape, SvgText)}
     assert {lane.label for lane in tracks_of(curves)} <= words
-    assert {lane.key for lane in load_tracks().values() if lane.always_shown} <= {lane.key for lane in tracks_of(curves)}
+    always = {track.key for track in load_tracks().values() if track.always_shown}
+    assert always <= {track.key for track in tracks_of(curves)}
 
 
 def test_every_curve_of_a_lane_is_drawn_and_named(racemic, model):
@@ -111,7 +112,7 @@ def test_a_png_is_drawn_when_asked_for(model, racemic, tmp_path):
     png = (tmp_path / "run" / "figures" / "story.png").read_bytes()
     assert png.startswith(b"\x89PNG")
     assert len(png) > 100_000
-    assert "figures/story.png" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "figures/timeline.png" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_every_stage_of_the_model_has_a_lane(model):
@@ -202,7 +203,9 @@ def test_a_value_set_by_the_user_no_longer_cites_its_paper(model):
 def test_the_summary_finds_the_peak_and_its_time(racemic, model):
     scenario, curves = racemic
     line = next(
-        line for line in summary_rows_of(curves, describe_run(scenario, model), model.parameters) if line.key == "plasma"
+        line
+        for line in summary_rows_of(curves, describe_run(scenario, model), model.parameters)
+        if line.key == "plasma"
     )
     total = (curves["plasma.esketamine"] + curves["plasma.arketamine"]).values[0]
     assert line.extreme == pytest.approx(total.max() * model.parameters["drug.ketamine_molar_mass"].value)

@@ -55,9 +55,9 @@ def _entry(paper: Reference, behind: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cite(run: Path | str, *, bibtex: bool = False) -> str:
-    """The papers whose numbers stand behind results, one a line, or as BibTeX.
+    """The papers that results cite, one per line or as BibTeX.
 
-    `run` is a folder of results or a file of them (.nc, .zarr, .parquet, .csv). Raises BadInput for anything else, and
+    `run` is a results folder or a results file (.nc, .zarr, .parquet, .csv). Raises InputError for anything else, and
     for results of a version that cites other papers.
     """
     place = Path(run)

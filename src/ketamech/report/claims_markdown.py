@@ -8,7 +8,7 @@ from pathlib import Path
 from ketamech.analysis.claims.evaluate_claims import ClaimResult
 from ketamech.analysis.claims.tables import load_rule, load_variants
 from ketamech.analysis.claims.verdict_rule import SIDES, Rule
-from ketamech.report.claims_page import QuotedEvidence, test_result_text, model_result, quoted_evidence
+from ketamech.report.claims_page import QuotedEvidence, model_result, quoted_evidence, test_result_text
 from ketamech.report.number_format import DISCLAIMER, number
 
 INTRODUCTION = """# What people say about ketamine
@@ -72,7 +72,8 @@ def claim_in_full(answer: ClaimResult, rule: Rule) -> str:
     lines += [f"Verdict: **{verdict.verdict}** ({verdict.reason}; the same under {answer.robust} of {answer.tried} "
               "other rules)", f"Model: **{model_result(answer)}**", ""]  # fmt: skip
     lines += [
-        f"- {'yes' if result.passed else 'no'}: {result.test.description} ({test_result_text(result)}; arm `{result.test.arm}`)"
+        f"- {'yes' if result.passed else 'no'}: {result.test.description}"
+        f" ({test_result_text(result)}; arm `{result.test.arm}`)"
         for result in answer.outcomes
     ]
     for side in SIDES:

@@ -41,7 +41,7 @@ def claims_page(answers: Mapping[str, ClaimResult]) -> str:
         cards=[_card(answer, rule) for answer in answers.values()],
         counts=counts,
         rule=[(name, number(value), why[name]) for name, value in rule.values.items()],
-        found=test_result_text,
+        test_result_text=test_result_text,
         variants=list(load_variants(rule)),
         sheet={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
     )

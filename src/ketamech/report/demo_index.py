@@ -36,8 +36,8 @@ def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Score
 
 def _picture(folder: Path, run: str) -> str:
     """The story figure of a run as seen from the index page."""
-    days, story = (f"{run}/figures/{name}.svg" for name in ("story_days", "story"))
-    return days if (folder / days).is_file() else story if (folder / story).is_file() else ""
+    days, timeline = (f"{run}/figures/{name}.svg" for name in ("timeline_days", "timeline"))
+    return days if (folder / days).is_file() else timeline if (folder / timeline).is_file() else ""
 
 
 def _scorecard_picture(folder: Path) -> str:

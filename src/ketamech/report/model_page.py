@@ -34,7 +34,8 @@ def describe(system: System, *, html: bool = False) -> str:
     """The whole system as Markdown, or as one self-contained HTML page."""
     chapters = [stage_section(system, stage) for stage in system.stages]
     used = [system.parameters[name] for name in system.parameter_names]
-    size = f"{len(system.states)} states, {len(system.outputs)} offers, {len(system.fluxes)} fluxes, {len(used)} parameters"
+    size = f"{len(system.states)} states, {len(system.outputs)} outputs, {len(system.fluxes)} fluxes"
+    size += f", {len(used)} parameters"
     if html:
         return render(
             "describe.html.j2", chapters=chapters, size=size, counts=counts(used), fingerprint=system.fingerprint

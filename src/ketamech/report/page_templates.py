@@ -55,10 +55,10 @@ def sentence(line: SummaryRow) -> str:
     return words + f"; {line.value_in_words(line.moments['end'])} at the end."
 
 
-def alternative_text(told: RunDescription, lines: Sequence[SummaryRow]) -> str:
+def alternative_text(run: RunDescription, lines: Sequence[SummaryRow]) -> str:
     """The story figure for those who cannot see it."""
     said = [f"{line.label}: {line.in_words()}" for line in lines if line.is_primary]
-    return f"{told.title}. One lane per stage over time since the first treatment. " + ". ".join(said) + "."
+    return f"{run.title}. One track per stage over time since the first treatment. " + ". ".join(said) + "."
 
 
 def counts(parameters: Sequence[Parameter]) -> list[tuple[str, int, str]]:
@@ -67,12 +67,12 @@ def counts(parameters: Sequence[Parameter]) -> list[tuple[str, int, str]]:
     return [(status, found[status], meaning) for status, meaning in STATUSES.items() if found[status]]
 
 
-def plain_words(told: RunDescription, horizon: float, changed: Mapping[str, str]) -> list[str]:
+def plain_words(run: RunDescription, horizon: float, changed: Mapping[str, str]) -> list[str]:
     """What was simulated, for somebody who has never seen a scenario file."""
-    given = "; ".join(told.treatments) or "nothing"
+    given = "; ".join(run.treatments) or "nothing"
     words = [f"One typical virtual patient gets {given}. The clock runs for {hours_in_words(horizon)}."]
-    if told.index_of_control is not None:
+    if run.index_of_control is not None:
         words.append("A control, the same person with the same hopes and challenges but no drug, is drawn dashed.")
     if changed:
         words.append("Set for this run: " + "; ".join(f"{name} = {value}" for name, value in changed.items()) + ".")
-    return words + [f"Assumed: {note}." for note in told.assumptions]
+    return words + [f"Assumed: {note}." for note in run.assumptions]

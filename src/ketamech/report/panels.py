@@ -18,11 +18,11 @@ from ketamech.report.number_format import (
     stage_in_words,
     unit_in_words,
 )
-from ketamech.report.panel_points import draw_points, draw_key, values_and_spreads
+from ketamech.report.panel_points import draw_key, draw_points, values_and_spreads
 from ketamech.report.published_points import PublishedPoint, drug_free_value
 from ketamech.report.run_description import RunDescription
 from ketamech.report.svg_canvas import QUIET, Canvas
-from ketamech.report.time_axis import TimeScale, Frame, round_steps
+from ketamech.report.time_axis import Frame, TimeScale, round_steps
 from ketamech.simulation.expression import names_in, value_of
 from ketamech.simulation.model import Model
 
@@ -37,17 +37,17 @@ _CELL, _TALL, _ABOVE, _AXIS = 303.0, 159.0, 30.0, 40.0  # of one panel: cell, he
 
 
 def panel_plan(
-    dataset: xr.Dataset, told: RunDescription, model: Model, points: Sequence[PublishedPoint]
+    dataset: xr.Dataset, run: RunDescription, model: Model, points: Sequence[PublishedPoint]
 ) -> dict[str, list[str]]:
     """What every stage shows, by stage name in story order; stages in which nothing moves are left out."""
     stages = (stage for stage, _ in model.expression_trees.stages)
-    found = {stage: panel_outputs(dataset, told, model.layout, stage, points) for stage in stages}
+    found = {stage: panel_outputs(dataset, run, model.layout, stage, points) for stage in stages}
     return {stage: outputs for stage, outputs in found.items() if outputs}
 
 
 def stage_panels(
     dataset: xr.Dataset,
-    told: RunDescription,
+    run: RunDescription,
     model: Model,
     points: Sequence[PublishedPoint],
     plan: Mapping[str, Sequence[str]],
@@ -55,13 +55,13 @@ def stage_panels(
     """One picture per stage of the plan."""
     about = dict(model.expression_trees.stages)
     return {
-        stage: _figure(dataset, told, model.layout, (stage, about[stage]), outputs, points)
+        stage: _figure(dataset, run, model.layout, (stage, about[stage]), outputs, points)
         for stage, outputs in plan.items()
     }
 
 
 def panel_outputs(
-    dataset: xr.Dataset, told: RunDescription, layout: SystemLayout, stage: str, points: Sequence[PublishedPoint]
+    dataset: xr.Dataset, run: RunDescription, layout: SystemLayout, stage: str, points: Sequence[PublishedPoint]
 ) -> list[str]:
     """What a stage shows: outputs with published points first, then its offers, then its states; moving ones only."""
     offers = [row.name for row in layout.time_varying_outputs if row.stage == stage]
@@ -70,7 +70,7 @@ def panel_outputs(
     moving = [
         n
         for n in (*offers, *levels)
-        if n in dataset.variables and _moves(dataset.variables[n].values[told.index_of_main])
+        if n in dataset.variables and _moves(dataset.variables[n].values[run.index_of_main])
     ]
     return list(dict.fromkeys([*pointed, *moving]))[:MOST]
 
@@ -80,28 +80,28 @@ def _moves(y: np.ndarray) -> bool:
 
 
 def _figure(
-    dataset: xr.Dataset, told: RunDescription, layout: SystemLayout, stage: tuple[str, str], outputs: Sequence[str],
+    dataset: xr.Dataset, run: RunDescription, layout: SystemLayout, stage: tuple[str, str], outputs: Sequence[str],
     points: Sequence[PublishedPoint],
 ) -> Canvas:  # fmt: skip
     rows = math.ceil(len(outputs) / COLUMNS)
     canvas = Canvas(_WIDTH, _TOP + _TALL * rows + _BOTTOM)
     name, about = stage_in_words(stage[0]), stage[1].splitlines()[0]
     canvas.text(_MARGIN, 11, name, size=14, bold=True, edge="top")
-    canvas.text(_MARGIN, 33, f"{about}   ·   {told.title}", colour=QUIET, edge="top")
-    clock = TimeScale(True, float(dataset.variables["time"].values[-1]) - told.first_dose_time)
+    canvas.text(_MARGIN, 33, f"{about}   ·   {run.title}", colour=QUIET, edge="top")
+    clock = TimeScale(True, float(dataset.variables["time"].values[-1]) - run.first_dose_time)
     for i, output in enumerate(outputs):
         left = _MARGIN + _AXIS + _CELL * (i % COLUMNS)
         top = _TOP + _TALL * (i // COLUMNS) + _ABOVE
         frame = Frame(left, top, _CELL - _AXIS - 12, _TALL - _ABOVE - 24, clock)
-        _panel(canvas, frame, dataset, told, layout, output, [p for p in points if p.output == output])
+        _panel(canvas, frame, dataset, run, layout, output, [p for p in points if p.output == output])
     below = canvas.height - 10
-    canvas.text(_MARGIN, below, _legend(told, outputs, points), size=7.5, colour=QUIET)
+    canvas.text(_MARGIN, below, _legend(run, outputs, points), size=7.5, colour=QUIET)
     canvas.text(_WIDTH - _MARGIN, below, DISCLAIMER, size=7.5, colour=QUIET, anchor="right")
     return canvas
 
 
-def _legend(told: RunDescription, outputs: Sequence[str], points: Sequence[PublishedPoint]) -> str:
-    parts = ["Line: simulated."] + (["Dashed: control."] if told.index_of_control is not None else [])
+def _legend(run: RunDescription, outputs: Sequence[str], points: Sequence[PublishedPoint]) -> str:
+    parts = ["Line: simulated."] + (["Dashed: control."] if run.index_of_control is not None else [])
     shown = [point for point in points if point.output in outputs]
     if shown:
         parts.append("Filled: measured in people. Bars: published spread.")
@@ -113,24 +113,24 @@ def _legend(told: RunDescription, outputs: Sequence[str], points: Sequence[Publi
 
 
 def _panel(
-    canvas: Canvas, place: Frame, dataset: xr.Dataset, told: RunDescription, layout: SystemLayout, output: str,
+    canvas: Canvas, place: Frame, dataset: xr.Dataset, run: RunDescription, layout: SystemLayout, output: str,
     points: Sequence[PublishedPoint],
 ) -> None:  # fmt: skip
     values = _values(dataset, output)
-    scale, unit = _scale(output, layout, values[told.index_of_main])
-    hours, curves = dataset.variables["time"].values - told.first_dose_time, [y * scale for y in values]
+    scale, unit = _scale(output, layout, values[run.index_of_main])
+    hours, curves = dataset.variables["time"].values - run.first_dose_time, [y * scale for y in values]
     low, high = _limits(curves, points, scale)
     frame = Frame(place.left, place.top, place.width, place.height, place.clock, low, high)
     _dress(canvas, frame, unit)
     x = frame.x(hours)
-    if told.index_of_control is not None:
-        canvas.line(x, frame.y(curves[told.index_of_control]), colour=QUIET, width=1.1, dash=(4, 2), title="control")
-    for patient, colour in zip(told.treated, OKABE_ITO, strict=False):
-        canvas.line(x, frame.y(curves[patient]), colour=colour, width=1.9, title=told.subjects[patient].label)
+    if run.index_of_control is not None:
+        canvas.line(x, frame.y(curves[run.index_of_control]), colour=QUIET, width=1.1, dash=(4, 2), title="control")
+    for patient, colour in zip(run.treated, OKABE_ITO, strict=False):
+        canvas.line(x, frame.y(curves[patient]), colour=colour, width=1.9, title=run.subjects[patient].label)
     draw_points(canvas, frame, points, scale)
-    draw_key(canvas, frame, points, x, frame.y(curves[told.index_of_main]), scale)
-    mine = curves[told.index_of_main]
-    peak = int(np.argmax(np.abs(mine - scale * drug_free_value(output, dataset, told.index_of_main))))
+    draw_key(canvas, frame, points, x, frame.y(curves[run.index_of_main]), scale)
+    mine = curves[run.index_of_main]
+    peak = int(np.argmax(np.abs(mine - scale * drug_free_value(output, dataset, run.index_of_main))))
     words = f"{number(mine[peak])}{' ' + unit if unit else ''} at {hours_in_words(float(hours[peak]))}"
     canvas.text(frame.left, frame.top - 14, _name(output, layout), size=8.5, bold=True)
     canvas.text(frame.left, frame.top - 4, f"{output}   {words}", size=7, colour=QUIET)

@@ -40,10 +40,10 @@ _DRUGS = {
 }
 
 
-def used_parameters(dataset: xr.Dataset, told: RunDescription, model: Model) -> tuple[str, ...]:
+def used_parameters(dataset: xr.Dataset, run: RunDescription, model: Model) -> tuple[str, ...]:
     """Names of the parameters whose values shaped this run, in story order."""
-    zero = {*_always_zero(dataset), *_switched_off(told, model)}
-    found: set[str] = set(_dosing(told, model))
+    zero = {*_always_zero(dataset), *_switched_off(run, model)}
+    found: set[str] = set(_dosing(run, model))
     for expression in _equations(model.expression_trees, zero):
         found |= live_names(expression, zero)
     found = _with_fixed(found, model.expression_trees, zero)
@@ -51,12 +51,12 @@ def used_parameters(dataset: xr.Dataset, told: RunDescription, model: Model) -> 
     return tuple(name for name in order if name in found)
 
 
-def cited_evidence(names: Iterable[str], told: RunDescription, model: Model) -> tuple[str, ...]:
+def cited_evidence(names: Iterable[str], run: RunDescription, model: Model) -> tuple[str, ...]:
     """Evidence rows behind these parameters, each once; values set by the user or only assumed cite nothing."""
     ids: dict[str, None] = {}
     for name in names:
         row = model.parameters[name]
-        replaced = name in told.values and not math.isclose(told.values[name], row.canonical, rel_tol=1e-9)
+        replaced = name in run.values and not math.isclose(run.values[name], row.canonical, rel_tol=1e-9)
         if not replaced and row.status not in ("set", "assumed"):
             ids |= dict.fromkeys(row.evidence)
     return tuple(ids)
@@ -66,9 +66,9 @@ def _always_zero(dataset: xr.Dataset) -> set[str]:
     return {str(name) for name in dataset.data_vars if not np.nan_to_num(dataset.variables[name].values).any()}
 
 
-def _switched_off(told: RunDescription, model: Model) -> set[str]:
+def _switched_off(run: RunDescription, model: Model) -> set[str]:
     names = [name for name in model.layout.parameter_names if name.startswith(SWITCHES)]
-    return {name for name in names if told.values.get(name, model.parameters[name].canonical) == 0}
+    return {name for name in names if run.values.get(name, model.parameters[name].canonical) == 0}
 
 
 def _equations(outline: ExpressionTrees, zero: set[str]) -> Iterable[Tree]:
@@ -88,8 +88,8 @@ def _with_fixed(found: set[str], outline: ExpressionTrees, zero: set[str]) -> se
     return seen
 
 
-def _dosing(told: RunDescription, model: Model) -> set[str]:
-    states = {entry.compartment for course in told.subjects for entry in course.events}
+def _dosing(run: RunDescription, model: Model) -> set[str]:
+    states = {entry.compartment for course in run.subjects for entry in course.events}
     found = {mass for prefix, mass in _DRUGS.items() if any(state.startswith(prefix) for state in states)}
     for site, starts in ROUTES.items():
         if any(state.startswith(f"pharmacokinetics.{site}") for state in states):

@@ -48,14 +48,14 @@ class PatientSummary:
 def patient_summary(found: RunReport) -> PatientSummary:
     """Everything on the page as text."""
     lines = {line.key: line for line in reversed(found.lines) if line.is_primary}
-    told = found.told
+    run = found.run
     end = float(found.dataset.variables["time"].values[-1])
     assumed = {status: n for status, n, _ in counts(found.used)}.get("assumed", 0)
     share = f"{assumed} of the {len(found.used)} values behind these curves are assumed, the others come from papers."
     papers = sorted(found.papers, key=lambda paper: (not paper["drawn"], paper["citation"]))
     return PatientSummary(
-        told.title,
-        tuple(plain_words(_short(told), end, _few(found.provenance["changed_parameters"]))),
+        run.title,
+        tuple(plain_words(_short(run), end, _few(found.provenance["changed_parameters"]))),
         tuple(_results(lines)),
         (*LIMITS, share),
         tuple(paper["citation"] for paper in papers[:MOST_PAPERS]),
@@ -63,10 +63,10 @@ def patient_summary(found: RunReport) -> PatientSummary:
     )
 
 
-def _short(told: RunDescription) -> RunDescription:
+def _short(run: RunDescription) -> RunDescription:
     """The same with no more treatments than a page holds."""
-    given, more = told.treatments[:MOST_GIVEN], len(told.treatments) - MOST_GIVEN
-    return replace(told, given=(*given, f"and {more} more treatments")) if more > 0 else told
+    given, more = run.treatments[:MOST_GIVEN], len(run.treatments) - MOST_GIVEN
+    return replace(run, treatments=(*given, f"and {more} more treatments")) if more > 0 else run
 
 
 def _few(changed: Mapping[str, str]) -> dict[str, str]:
@@ -111,7 +111,8 @@ def _score(line: SummaryRow, words: str) -> str:
     if not line.moved:
         return f"{words}: stays at {number(line.baseline)}."
     way = "lowest" if not line.rises else "highest"
-    text = f"{words}: {number(line.baseline)} before, {way} {number(line.extreme)} after {hours_in_words(line.extreme_time)}"
+    when = hours_in_words(line.extreme_time)
+    text = f"{words}: {number(line.baseline)} before, {way} {number(line.extreme)} after {when}"
     gap = line.difference.get("extreme")
     if gap is not None:
         without = number(line.extreme - gap)

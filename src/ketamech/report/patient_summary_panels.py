@@ -38,28 +38,28 @@ def draw_panels(figure: Figure, found: RunReport, *, top: float, bottom: float) 
 
 
 def _shown(found: RunReport) -> list[str]:
-    """Four lanes with something to see, the first ones of the lists, in the order of the story."""
+    """Four tracks with something to see, the first ones of the lists, in the order of the story."""
     moved = {line.key for line in found.lines if line.moved}
     chosen = [key for key in (*SHOWN, *OTHERS) if key in moved or key == "mood"][: len(SHOWN)]
     chosen += [key for key in SHOWN if key not in chosen][: len(SHOWN) - len(chosen)]
     return [key for key in load_tracks() if key in chosen]
 
 
-def _panel(axes: Axes, lane: Track, found: RunReport) -> None:
-    told, dataset = found.told, found.dataset
+def _panel(axes: Axes, track: Track, found: RunReport) -> None:
+    run, dataset = found.run, found.dataset
     masses = {name: row.value for name, row in found.model.parameters.items() if name.startswith("drug.")}
-    series = lane.present(dataset)[0]
-    y = curve_values(series, lane, dataset, masses)
-    hours = dataset.variables["time"].values - told.first_dose_time
+    series = track.present(dataset)[0]
+    y = curve_values(series, track, dataset, masses)
+    hours = dataset.variables["time"].values - run.first_dose_time
     kept = hours >= 1 / 60 - 1e-6
-    colour = load_groups()[lane.group].colour
-    axes.plot(hours[kept], y[told.index_of_main][kept], color=colour, linewidth=1.6, label="with the drug")
-    if told.index_of_control is not None and np.ptp(y[told.index_of_control]) > 0:
+    colour = load_groups()[track.group].colour
+    axes.plot(hours[kept], y[run.index_of_main][kept], color=colour, linewidth=1.6, label="with the drug")
+    if run.index_of_control is not None and np.ptp(y[run.index_of_control]) > 0:
         axes.plot(
-            hours[kept], y[told.index_of_control][kept], color="#6b7580", linewidth=1.1, linestyle=(0, (4, 2)),
+            hours[kept], y[run.index_of_control][kept], color="#6b7580", linewidth=1.1, linestyle=(0, (4, 2)),
             label="same hopes, no drug",
         )  # fmt: skip
-    _points(axes, lane, series.outputs, found)
+    _points(axes, track, series.outputs, found)
     axes.set_xscale("log")
     axes.set_xlim(1 / 60, max(1.0, float(hours[-1])))
     ticks = _ticks(float(hours[-1]))
@@ -69,8 +69,8 @@ def _panel(axes: Axes, lane: Track, found: RunReport) -> None:
     axes.tick_params(axis="y", labelsize=7)
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", color="#eceef0", linewidth=0.6)
-    axes.set_title(f"{lane.label}, {lane.unit}", size=8.5, loc="left", weight="bold")
-    if len(axes.get_lines()) > 1 and lane.key == "mood":
+    axes.set_title(f"{track.label}, {track.unit}", size=8.5, loc="left", weight="bold")
+    if len(axes.get_lines()) > 1 and track.key == "mood":
         axes.legend(fontsize=6.5, frameon=False, loc="lower left")
 
 
@@ -80,9 +80,9 @@ def _ticks(last: float) -> dict[float, str]:
     return {hour: CLOCK[hour] for hour in inside if hour == inside[-1] or hour * APART <= inside[-1]}
 
 
-def _points(axes: Axes, lane: Track, outputs: str, found: RunReport) -> None:
+def _points(axes: Axes, track: Track, outputs: str, found: RunReport) -> None:
     """Published points of this curve; filled: measured in people."""
-    if lane.display_mode != "unit" or isinstance(lane.scale, str):
+    if track.display_mode != "unit" or isinstance(track.scale, str):
         return
     for point in (p for p in found.points if p.output == outputs and p.shape == "point" and math.isfinite(p.value)):
         face = "white" if point.translated else "#1b1f24"

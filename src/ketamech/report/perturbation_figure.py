@@ -132,8 +132,8 @@ def _label(canvas: Canvas, y: float, row: Mapping[str, Any]) -> None:
 
 def _header(canvas: Canvas, counts: str) -> None:
     canvas.text(_MARGIN, 27, "Experiments: predicted against observed", size=15, bold=True)
-    for i, told in enumerate(counts.split(". ")):
-        canvas.text(_MARGIN, 44 + 14 * i, told, colour=QUIET)
+    for i, line in enumerate(counts.split(". ")):
+        canvas.text(_MARGIN, 44 + 14 * i, line, colour=QUIET)
     x = _MARGIN + 4
     for word, (mark, colour) in MARKS.items():
         canvas.mark(x, _KEY, mark, size=5.5, fill=colour, edge=colour, width=0.9)

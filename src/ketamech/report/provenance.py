@@ -39,11 +39,11 @@ _EVIDENCE = DATA / "evidence"
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^/\\\s'\"]+[/\\])+([^/\\\s'\"]+)")
 
 
-def provenance(told: RunDescription, model: Model, command_line: str) -> dict[str, Any]:
+def provenance(run: RunDescription, model: Model, command_line: str) -> dict[str, Any]:
     """Versions, hashes of equations, parameters and evidence, seed, command line, date and platform."""
     return {
         "command_line": without_paths(command_line),
-        "seed": told.seed,
+        "seed": run.seed,
         "date": _now(),
         "versions": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
@@ -51,10 +51,10 @@ def provenance(told: RunDescription, model: Model, command_line: str) -> dict[st
         "equations": model.layout.fingerprint,
         "parameters": _hash_of_values(model.parameters),
         "evidence": _hash_of_files(_EVIDENCE),
-        "scenario": _hash(told.source),
+        "scenario": _hash(run.source),
         "changed_parameters": {
             name: _changed(name, value, model)
-            for name, value in sorted(told.values.items())
+            for name, value in sorted(run.values.items())
             if _differs(name, value, model)
         },
         "disclaimer": DISCLAIMER,
@@ -76,7 +76,9 @@ def provenance_of_many(
 
 
 def _with_papers(found: Mapping[str, Any], model: Model) -> dict[str, str]:
-    return {f"ketamech {name}": text for name, text in flattened(found).items()} | {PAPERS: " ".join(papers_behind(model))}
+    return {f"ketamech {name}": text for name, text in flattened(found).items()} | {
+        PAPERS: " ".join(papers_behind(model))
+    }
 
 
 def papers_behind(model: Model) -> list[str]:

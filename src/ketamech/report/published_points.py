@@ -44,35 +44,35 @@ class PublishedPoint:
 
 
 def published_points(
-    dataset: xr.Dataset, told: RunDescription, model: Model, evidence: Evidence
+    dataset: xr.Dataset, run: RunDescription, model: Model, evidence: Evidence
 ) -> list[PublishedPoint]:
     """Every published point whose protocol gave the same treatment to the same kind of person."""
     protocols = load_protocols()
-    mine = {name: told.values.get(name, row.canonical) for name, row in model.parameters.items()}
-    shared = {name: _hours_in_common(protocol, told, model, mine) for name, protocol in protocols.items()}
+    mine = {name: run.values.get(name, row.canonical) for name, row in model.parameters.items()}
+    shared = {name: _hours_in_common(protocol, run, model, mine) for name, protocol in protocols.items()}
     points: dict[tuple[str, str], PublishedPoint] = {}
     for target in load_targets(evidence, protocols):
         until = min(shared[target.protocol], float(dataset.variables["time"].values[-1]))
-        if until > 0 and (found := _point(target, evidence, dataset, told, until)):
+        if until > 0 and (found := _point(target, evidence, dataset, run, until)):
             points.setdefault((target.evidence, found.output), found)
     return list(points.values())
 
 
-def _hours_in_common(protocol: Protocol, told: RunDescription, model: Model, person: Mapping[str, float]) -> float:
+def _hours_in_common(protocol: Protocol, run: RunDescription, model: Model, person: Mapping[str, float]) -> float:
     """Until which hour this run is the protocol: up to the next dose the protocol does not have; 0 if never."""
-    if not _same_person(protocol, told, model, person):
+    if not _same_person(protocol, run, model, person):
         return 0.0
     theirs = _in_order(e for e in protocol.events(model.parameters) if e.time <= protocol.horizon)
-    mine = _in_order(told.dose_events)
+    mine = _in_order(run.dose_events)
     if not theirs or len(theirs) > len(mine) or not all(map(_close, theirs, mine)):
         return 0.0
     return mine[len(theirs)].time if len(mine) > len(theirs) else math.inf
 
 
-def _same_person(protocol: Protocol, told: RunDescription, model: Model, mine: Mapping[str, float]) -> bool:
+def _same_person(protocol: Protocol, run: RunDescription, model: Model, mine: Mapping[str, float]) -> bool:
     """Same pathways, perturbations and ancestry, about the same age; other covariates may differ."""
     values = protocol.values(model.parameters)
-    for name in {*values, *told.values}:
+    for name in {*values, *run.values}:
         theirs = values.get(name, model.parameters[name].canonical)
         if name.startswith(_SAME_PERSON) or not name.startswith("person."):
             if not math.isclose(theirs, mine[name], rel_tol=1e-6, abs_tol=1e-12):
@@ -95,18 +95,18 @@ def _close(a: DoseEvent, b: DoseEvent) -> bool:
 
 
 def _point(
-    target: Target, evidence: Evidence, dataset: xr.Dataset, told: RunDescription, until: float
+    target: Target, evidence: Evidence, dataset: xr.Dataset, run: RunDescription, until: float
 ) -> PublishedPoint | None:
     measure, row = target.measure, evidence[target.evidence]
     ways = {"at": "point", "max": "level", "min": "level", "mean": "span"}
     drawable = measure.statistic in ways and target.comparison in ("fold", "z", "interval")
     if not drawable or "|" in measure.output or any(name not in dataset.variables for name in names_in(measure.output)):
         return None
-    when = _measured_times(target, dataset, told, until)
+    when = _measured_times(target, dataset, run, until)
     if when is None:
         return None
     start, end = when
-    numbers = [_plotted_value(value, target, dataset, told, start) for value in _numbers(target, row)]
+    numbers = [_plotted_value(value, target, dataset, run, start) for value in _numbers(target, row)]
     if numbers[0] is None:
         return None
     value, low, high = (math.nan if number is None else number for number in numbers)
@@ -127,7 +127,9 @@ def _numbers(target: Target, row: Observation) -> tuple[float, float, float]:
     return row.canonical_value, bounds[0], bounds[1]
 
 
-def _measured_times(target: Target, dataset: xr.Dataset, told: RunDescription, until: float) -> tuple[float, float] | None:
+def _measured_times(
+    target: Target, dataset: xr.Dataset, run: RunDescription, until: float
+) -> tuple[float, float] | None:
     """Start and end of what was measured, in hours since the first treatment."""
     text, time = target.measure.time, dataset.variables["time"].values
     if "<" in text or ">" in text or ";" in text:
@@ -137,10 +139,10 @@ def _measured_times(target: Target, dataset: xr.Dataset, told: RunDescription, u
         return None
     if target.measure.statistic in ("max", "min"):
         inside = (time >= bounds[0]) & (time <= min(bounds[-1], until))
-        y = np.where(inside, _curve(target, dataset, told.index_of_main), np.nan)
+        y = np.where(inside, _curve(target, dataset, run.index_of_main), np.nan)
         best = np.nanargmax(y) if target.measure.statistic == "max" else np.nanargmin(y)
         bounds = [float(time[best])]
-    return bounds[0] - told.first_dose_time, bounds[-1] - told.first_dose_time
+    return bounds[0] - run.first_dose_time, bounds[-1] - run.first_dose_time
 
 
 def _curve(target: Target, dataset: xr.Dataset, patient: int) -> np.ndarray:
@@ -156,15 +158,17 @@ def drug_free_value(expression: str, dataset: xr.Dataset, patient: int) -> float
         return float(np.asarray(value_of(expression, outputs), dtype=float)[0])
 
 
-def _plotted_value(value: float, target: Target, dataset: xr.Dataset, told: RunDescription, start: float) -> float | None:
+def _plotted_value(
+    value: float, target: Target, dataset: xr.Dataset, run: RunDescription, start: float
+) -> float | None:
     """From what the paper printed back to the height of the curve: the measure, run backwards."""
     measure = target.measure
     given = value / measure.factor
-    rest = drug_free_value(measure.output, dataset, told.index_of_main)
+    rest = drug_free_value(measure.output, dataset, run.index_of_main)
     base = 0.0
-    if measure.control_contrast == "difference" and told.index_of_control is not None:
-        other = _curve(target, dataset, told.index_of_control)
-        base = float(np.interp(start + told.first_dose_time, dataset.variables["time"].values, other)) - rest * (
+    if measure.control_contrast == "difference" and run.index_of_control is not None:
+        other = _curve(target, dataset, run.index_of_control)
+        base = float(np.interp(start + run.first_dose_time, dataset.variables["time"].values, other)) - rest * (
             measure.relative_to == "change"
         )
     elif measure.control_contrast:

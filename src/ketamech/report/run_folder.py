@@ -24,7 +24,7 @@ from ketamech.report.parameters_used import cited_evidence, used_parameters
 from ketamech.report.provenance import flattened, provenance
 from ketamech.report.published_points import PublishedPoint, published_points
 from ketamech.report.run_description import RunDescription, describe_run
-from ketamech.report.summary import SummaryRow, summary_rows_of, solver_status, summary
+from ketamech.report.summary import SummaryRow, solver_status, summary, summary_rows_of
 from ketamech.report.svg_to_png import save_png
 from ketamech.report.timeline_figure import timeline_figure
 from ketamech.simulation.model import Model
@@ -39,7 +39,7 @@ class RunReport:
     """Everything the pages and tables of one run are made from."""
 
     dataset: xr.Dataset
-    told: RunDescription
+    run: RunDescription
     model: Model
     lines: list[SummaryRow]
     points: list[PublishedPoint]
@@ -50,7 +50,7 @@ class RunReport:
 
 
 def check_folder(folder: Path | str) -> None:
-    """Raise BadInput before any work is done when results could not be written to `folder`."""
+    """Raise InputError before any work is done when results could not be written to `folder`."""
     require_own_folder(Path(folder).resolve())
 
 
@@ -62,7 +62,7 @@ def write_run(
 
     `tables` are further CSV files, by name, each with the units of its columns.
 
-    The folder appears whole or not at all and replaces an earlier run. Raises BadInput when it holds other files.
+    The folder appears whole or not at all and replaces an earlier run. Raises InputError when it holds other files.
     """
     found = collect_report(dataset, scenario, model, command_line)
     with atomic_folder(folder) as draft:
@@ -99,7 +99,7 @@ def collect_report(dataset: xr.Dataset, scenario: Scenario, model: Model, comman
 
 
 def _write_tables(folder: Path, found: RunReport) -> None:
-    numbers = summary(found.dataset, found.told, found.lines) | {"provenance": found.provenance}
+    numbers = summary(found.dataset, found.run, found.lines) | {"provenance": found.provenance}
     for name, content in (
         ("summary.json", numbers),
         (papers.FILE, found.papers),
@@ -111,7 +111,7 @@ def _write_tables(folder: Path, found: RunReport) -> None:
     owed = [known[entry["key"]] for entry in found.papers]
     (folder / "bibliography.txt").write_text(papers.as_text(owed) + "\n", encoding="utf-8")
     (folder / "bibliography.bib").write_text(papers.as_bibtex(owed) + "\n", encoding="utf-8")
-    (folder / "scenario.yaml").write_text(_scenario_text(found.told), encoding="utf-8")
+    (folder / "scenario.yaml").write_text(_scenario_text(found.run), encoding="utf-8")
 
 
 def _scenario_text(asked: RunDescription) -> str:
@@ -129,16 +129,16 @@ def _figures(folder: Path, found: RunReport, *, png: bool) -> dict[str, Any]:
     """Draw and save every figure; returns what the page needs to show them."""
     place = folder / "figures"
     place.mkdir()
-    return {"stories": _stories(place, found, png=png), "panels": _panels(place, found)}
+    return {"timelines": _timelines(place, found, png=png), "panels": _panels(place, found)}
 
 
-def _stories(place: Path, found: RunReport, *, png: bool) -> list[dict[str, Any]]:
+def _timelines(place: Path, found: RunReport, *, png: bool) -> list[dict[str, Any]]:
     """The story on a logarithmic clock and, for a course of treatments, in days."""
-    clocks = [("story", True)] + ([("story_days", False)] if len(found.told.occasions()) > 1 else [])
-    alt, shown = alternative_text(found.told, found.lines), []
+    clocks = [("timeline", True)] + ([("timeline_days", False)] if len(found.run.occasions()) > 1 else [])
+    alt, shown = alternative_text(found.run, found.lines), []
     for name, logarithmic in clocks:
         canvas = timeline_figure(
-            found.dataset, found.told, found.model.parameters,
+            found.dataset, found.run, found.model.parameters,
             logarithmic=logarithmic, sources=len(found.papers), lines=found.lines,
         )  # fmt: skip
         files = [f"figures/{name}.svg"] + ([f"figures/{name}.png"] if png else [])
@@ -152,7 +152,7 @@ def _stories(place: Path, found: RunReport, *, png: bool) -> list[dict[str, Any]
 
 def _panels(place: Path, found: RunReport) -> list[dict[str, Any]]:
     shown = []
-    drawn = stage_panels(found.dataset, found.told, found.model, found.points, found.plan)
+    drawn = stage_panels(found.dataset, found.run, found.model, found.points, found.plan)
     for number, (stage, canvas) in enumerate(drawn.items(), 1):
         outputs = found.plan[stage]
         title = stage_in_words(stage)
@@ -169,9 +169,9 @@ def _page(found: RunReport, pictures: Mapping[str, Any]) -> str:
     control = next((name for name in ("24 h", "end") if lines and name in lines[0].difference), "")
     return render(
         "report.html.j2",
-        told=found.told,
+        run=found.run,
         plain=plain_words(
-            found.told, float(found.dataset.variables["time"].values[-1]), found.provenance["changed_parameters"]
+            found.run, float(found.dataset.variables["time"].values[-1]), found.provenance["changed_parameters"]
         ),
         failed=[patient for patient in solver_status(found.dataset) if patient["solve"] != "ok"],
         groups=[(group, list(rows)) for group, rows in groupby(lines, key=lambda line: line.group)],

@@ -154,8 +154,8 @@ def _remark(canvas: Canvas, y: float, rows: Sequence[Mapping[str, Any]]) -> None
 def _header(canvas: Canvas, rows: pd.DataFrame) -> None:
     counts = rows.verdict.value_counts()
     canvas.text(_MARGIN, 27, "Simulated against published", size=15, bold=True)
-    told = ", ".join(f"{counts.get(word, 0)} {word}" for word in MARKS if counts.get(word, 0))
-    canvas.text(_MARGIN, 46, f"{len(rows)} comparisons: {told}. Misses are named at the right.", colour=QUIET)
+    verdicts = ", ".join(f"{counts.get(word, 0)} {word}" for word in MARKS if counts.get(word, 0))
+    canvas.text(_MARGIN, 46, f"{len(rows)} comparisons: {verdicts}. Misses are named at the right.", colour=QUIET)
     canvas.text(STRIPS["sign"].right + 10, _TOP - 8, "worst row of the source", size=8, colour=QUIET)
     key = {**{word: (*look, False) for word, look in MARKS.items()}, "open: fitted to": ("o", QUIET, 4.7, True)}
     x = _MARGIN + 4

@@ -64,7 +64,8 @@ class SummaryRow:
             return "not solved"
         if not self.moved:
             return "stays at rest"
-        return f"{'peak' if self.rises else 'lowest'} {self.value_in_words(self.extreme)} at {hours_in_words(self.extreme_time)}"
+        kind = "peak" if self.rises else "lowest"
+        return f"{kind} {self.value_in_words(self.extreme)} at {hours_in_words(self.extreme_time)}"
 
     def value_in_words(self, value: float) -> str:
         """A value with its unit, short."""
@@ -77,45 +78,49 @@ class SummaryRow:
         return f"{number(value)} {unit}" if unit in ("ng/mL", "nmol/L", "points") else number(value)
 
 
-def curve_values(series: TrackCurve, lane: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
+def curve_values(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
     """(patient, time) in the track's unit; those relative to baseline are divided by each patient's drug-free value."""
-    y = series.values(dataset) * lane.factor(series, values)
-    if not lane.is_relative:
+    y = series.values(dataset) * track.factor(series, values)
+    if not track.is_relative:
         return y
-    return y / (lane.factor(series, values) * series.baseline(dataset)[:, None] if lane.fixed_baseline is None else lane.fixed_baseline)
+    return y / (
+        track.factor(series, values) * series.baseline(dataset)[:, None]
+        if track.fixed_baseline is None
+        else track.fixed_baseline
+    )
 
 
-def baselines(series: TrackCurve, lane: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
-    """Drug-free values [patient] in the lane's unit."""
-    if lane.fixed_baseline is not None:
-        return np.full(dataset.sizes["patient"], lane.fixed_baseline)
-    found = lane.factor(series, values) * series.baseline(dataset)
-    return found / found if lane.is_relative else found
+def baselines(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
+    """Drug-free values [patient] in the track's unit."""
+    if track.fixed_baseline is not None:
+        return np.full(dataset.sizes["patient"], track.fixed_baseline)
+    found = track.factor(series, values) * series.baseline(dataset)
+    return found / found if track.is_relative else found
 
 
-def summary_rows_of(dataset: xr.Dataset, told: RunDescription, parameters: ParameterTable) -> list[SummaryRow]:
-    """Every curve of every lane of the main patient, in story order."""
+def summary_rows_of(dataset: xr.Dataset, run: RunDescription, parameters: ParameterTable) -> list[SummaryRow]:
+    """Every curve of every track of the main patient, in story order."""
     values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
     return [
-        _line(lane, series, i == 0, dataset, values, told)
-        for lane in tracks_of(dataset)
-        for i, series in enumerate(lane.present(dataset))
+        _line(track, series, i == 0, dataset, values, run)
+        for track in tracks_of(dataset)
+        for i, series in enumerate(track.present(dataset))
     ]
 
 
 def _line(
-    lane: Track, series: TrackCurve, main: bool, dataset: xr.Dataset, values: Mapping[str, float], told: RunDescription
+    track: Track, series: TrackCurve, main: bool, dataset: xr.Dataset, values: Mapping[str, float], run: RunDescription
 ) -> SummaryRow:  # fmt: skip
-    y, rest = curve_values(series, lane, dataset, values), baselines(series, lane, dataset, values)
-    hours = dataset.variables["time"].values - told.first_dose_time
-    mine = y[told.index_of_main]
-    start = float(rest[told.index_of_main]) if np.isfinite(mine[0]) else float(mine[0])
-    place = _extreme(mine, start, lane.direction)
-    other = y[told.index_of_control] if told.index_of_control is not None else None
+    y, rest = curve_values(series, track, dataset, values), baselines(series, track, dataset, values)
+    hours = dataset.variables["time"].values - run.first_dose_time
+    mine = y[run.index_of_main]
+    start = float(rest[run.index_of_main]) if np.isfinite(mine[0]) else float(mine[0])
+    place = _extreme(mine, start, track.direction)
+    other = y[run.index_of_control] if run.index_of_control is not None else None
     difference = {} if other is None else {**_at(hours, mine - other), _EXTREME: float((mine - other)[place])}
-    label = f"{lane.label}: {series.label}" if series.label else lane.label
+    label = f"{track.label}: {series.label}" if series.label else track.label
     return SummaryRow(
-        lane.key, lane.group, series.outputs, label, lane.unit, lane.display_mode, start, float(mine[place]),
+        track.key, track.group, series.outputs, label, track.unit, track.display_mode, start, float(mine[place]),
         float(hours[place]), _at(hours, mine), difference, main,
     )  # fmt: skip
 
@@ -149,14 +154,14 @@ def solver_status(dataset: xr.Dataset) -> list[dict[str, Any]]:
     ]
 
 
-def summary(dataset: xr.Dataset, told: RunDescription, lines: list[SummaryRow]) -> dict[str, Any]:
+def summary(dataset: xr.Dataset, run: RunDescription, lines: list[SummaryRow]) -> dict[str, Any]:
     """Everything for summary.json: the run in words, how each solve ended, and the key numbers of every curve."""
     return {
-        "title": told.title,
-        "given": list(told.treatments),
+        "title": run.title,
+        "given": list(run.treatments),
         "disclaimer_applies": True,
         "horizon_h": float(dataset.variables["time"].values[-1]),
-        "times_count_from": f"first treatment at {told.first_dose_time:g} h",
+        "times_count_from": f"first treatment at {run.first_dose_time:g} h",
         "patients": solver_status(dataset),
         "outputs": [_plain(line) for line in lines],
     }
@@ -196,5 +201,5 @@ def table_rows(lines: list[SummaryRow], *, all_curves: bool = False) -> list[dic
 
 
 def summary_rows(dataset: xr.Dataset) -> list[dict[str, str]]:
-    """The terminal table of a run: one row a lane, from the curves alone."""
+    """The terminal table of a run: one row a track, from the curves alone."""
     return table_rows(summary_rows_of(dataset, describe_dataset(dataset), load_parameters()))

@@ -1,4 +1,4 @@
-"""The whole story in one picture: one lane per stage, one clock from the first minute to the last week."""
+"""The whole story in one picture: one track per stage, one clock from the first minute to the last week."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ketamech.report.number_format import number, signed
 from ketamech.report.run_description import RunDescription
 from ketamech.report.summary import SummaryRow, curve_values, summary_rows_of
 from ketamech.report.svg_canvas import FAINT, INK, QUIET, Canvas
-from ketamech.report.time_axis import TimeScale, Frame
+from ketamech.report.time_axis import Frame, TimeScale
 from ketamech.report.timeline_frame import (
     BOTTOM,
-    LANE,
     LEFT,
     RIGHT,
     TOP,
+    TRACK_HEIGHT,
     WIDTH,
     TimelineData,
     draw_footer,
@@ -27,85 +27,85 @@ from ketamech.report.timeline_frame import (
     draw_header,
     track_tops,
 )
-from ketamech.report.tracks import Track, tracks_of, load_tracks
+from ketamech.report.tracks import Track, load_tracks, tracks_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from ketamech.parameters import ParameterTable
 
-_STILL_LANE, _LETTER = 0.6, 0.0103
+_STILL_TRACK_HEIGHT, _LETTER = 0.6, 0.0103
 _ALONG = WIDTH * (RIGHT - LEFT)
 
 
 def timeline_figure(
-    dataset: xr.Dataset, told: RunDescription, parameters: ParameterTable, *, logarithmic: bool = True,
+    dataset: xr.Dataset, run: RunDescription, parameters: ParameterTable, *, logarithmic: bool = True,
     sources: int | None = None, lines: list[SummaryRow] | None = None,
 ) -> Canvas:  # fmt: skip
-    """Every lane of the run over one time axis, the extreme of each marked with its time and value in words."""
-    clock = TimeScale(logarithmic, float(dataset.variables["time"].values[-1]) - told.first_dose_time)
+    """Every track of the run over one time axis, the extreme of each marked with its time and value in words."""
+    clock = TimeScale(logarithmic, float(dataset.variables["time"].values[-1]) - run.first_dose_time)
     values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
-    found = summary_rows_of(dataset, told, parameters) if lines is None else lines
-    scene = TimelineData(dataset, told, clock, found, values)
-    lanes = tuple(_sized(lane, scene.lines) for lane in tracks_of(dataset))
-    tops = track_tops(lanes)
-    canvas = Canvas(WIDTH, TOP + LANE * sum(lane.relative_height for lane in lanes) + BOTTOM)
-    draw_group_bars(canvas, lanes)
+    found = summary_rows_of(dataset, run, parameters) if lines is None else lines
+    scene = TimelineData(dataset, run, clock, found, values)
+    tracks = tuple(_sized(track, scene.lines) for track in tracks_of(dataset))
+    tops = track_tops(tracks)
+    canvas = Canvas(WIDTH, TOP + TRACK_HEIGHT * sum(track.relative_height for track in tracks) + BOTTOM)
+    draw_group_bars(canvas, tracks)
     draw_header(canvas, scene)
-    for top, lane in zip(tops, lanes, strict=True):
-        _lane(canvas, top, lane, scene, last=lane is lanes[-1])
+    for top, track in zip(tops, tracks, strict=True):
+        _draw_track(canvas, top, track, scene, last=track is tracks[-1])
     draw_footer(canvas, scene, sources)
     return canvas
 
 
-def _sized(lane: Track, lines: list[SummaryRow]) -> Track:
-    """A lane in which nothing moves takes little room."""
+def _sized(track: Track, lines: list[SummaryRow]) -> Track:
+    """A track in which nothing moves takes little room."""
     return (
-        lane
-        if any(line.moved for line in lines if line.key == lane.key)
-        else replace(lane, relative_height=_STILL_LANE)
+        track
+        if any(line.moved for line in lines if line.key == track.key)
+        else replace(track, relative_height=_STILL_TRACK_HEIGHT)
     )
 
 
-def _lane(canvas: Canvas, top: float, lane: Track, scene: TimelineData, *, last: bool) -> None:
-    colours = series_colours(lane.group, len(lane.curves))
-    lines = [line for line in scene.lines if line.key == lane.key]
-    curves = [curve_values(series, lane, scene.dataset, scene.values) for series in lane.present(scene.dataset)]
-    tall = LANE * lane.relative_height
-    limits = _limits(lane, lines, curves)
+def _draw_track(canvas: Canvas, top: float, track: Track, scene: TimelineData, *, last: bool) -> None:
+    colours = series_colours(track.group, len(track.curves))
+    lines = [line for line in scene.lines if line.key == track.key]
+    curves = [curve_values(series, track, scene.dataset, scene.values) for series in track.present(scene.dataset)]
+    tall = TRACK_HEIGHT * track.relative_height
+    limits = _limits(track, lines, curves)
     frame = Frame(WIDTH * LEFT, top + 0.06 * tall, _ALONG, 0.94 * tall, scene.clock, *limits)
     frame.draw_axes(canvas, words=last, axis=INK if last else FAINT)
     _scale(canvas, frame, lines[0])
     x = frame.x(scene.hours)
     for line, y, colour in reversed(list(zip(lines, curves, colours, strict=False))):
-        _draw(canvas, frame, x, y, line, colour, scene.told)
+        _draw(canvas, frame, x, y, line, colour, scene.run)
     _extreme(canvas, frame, lines[0], colours[0])
-    _label(canvas, frame, lane)
+    _label(canvas, frame, track)
     _key(canvas, frame, lines, colours)
 
 
 def _draw(
-    canvas: Canvas, frame: Frame, x: np.ndarray, y: np.ndarray, line: SummaryRow, colour: str, told: RunDescription
+    canvas: Canvas, frame: Frame, x: np.ndarray, y: np.ndarray, line: SummaryRow, colour: str, run: RunDescription
 ) -> None:
-    mine = frame.y(y[told.index_of_main])
+    mine = frame.y(y[run.index_of_main])
     if line.is_primary:
         canvas.area(x, mine, float(frame.y(line.baseline)), colour=colour, opacity=0.16)
-        if told.index_of_control is not None:
-            canvas.line(x, frame.y(y[told.index_of_control]), colour=QUIET, width=1.2, dash=(4, 2), title="control")
-        for other in (i for i in told.treated if i != told.index_of_main):
-            canvas.line(x, frame.y(y[other]), colour=colour, width=1.2, dash=(1, 1.2), title=told.subjects[other].label)
+        if run.index_of_control is not None:
+            canvas.line(x, frame.y(y[run.index_of_control]), colour=QUIET, width=1.2, dash=(4, 2), title="control")
+        for other in (i for i in run.treated if i != run.index_of_main):
+            canvas.line(x, frame.y(y[other]), colour=colour, width=1.2, dash=(1, 1.2), title=run.subjects[other].label)
     said = f"{line.label}: {line.in_words()}"
     canvas.line(x, mine, colour=colour, width=2.0 if line.is_primary else 1.2, title=said)
 
 
-def _limits(lane: Track, lines: list[SummaryRow], curves: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Room above or below for the words; a lane in which nothing moves stays a calm straight line."""
+def _limits(track: Track, lines: list[SummaryRow], curves: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Room above or below for the words; a track in which nothing moves stays a calm straight line."""
     low = min(float(np.nanmin(y, initial=np.inf)) for y in curves)
     high = max(float(np.nanmax(y, initial=-np.inf)) for y in curves)
     if not np.isfinite([low, high]).all():
         low, high = 0.0, 1.0
     least = {"relative_to_baseline": 0.04, "relative_to_healthy": 0.04, "percent": 2.0}
-    floor = least.get(lane.display_mode, 0.02 * max(abs(lines[0].baseline), 1e-3))
+    floor = least.get(track.display_mode, 0.02 * max(abs(lines[0].baseline), 1e-3))
     size = max(high - low, floor)
     middle = (low + high) / 2
     low, high = min(low, middle - size / 2), max(high, middle + size / 2)
@@ -142,7 +142,7 @@ def _extreme(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str) -> Non
 
 
 def _side(where: float, words: str) -> tuple[str, int]:
-    """Centred on the dot unless the words would leave the lane."""
+    """Centred on the dot unless the words would leave the track."""
     half = len(words) * _LETTER / 2
     return ("left", -3) if where < half else ("right", 3) if where > 1 - half else ("center", 0)
 
@@ -153,10 +153,10 @@ def _said(line: SummaryRow) -> str:
     return line.in_words() + (f"; {signed(gap, 2)} against control" if abs(gap) > 0.05 else "")
 
 
-def _label(canvas: Canvas, frame: Frame, lane: Track) -> None:
+def _label(canvas: Canvas, frame: Frame, track: Track) -> None:
     x, middle = frame.left - 0.062 * frame.width, frame.top + 0.48 * frame.height
-    canvas.text(x, middle - 2.5, lane.label, size=9.5, bold=True, anchor="right")
-    canvas.text(x, middle + 2, lane.unit, size=8, colour=QUIET, anchor="right", edge="top")
+    canvas.text(x, middle - 2.5, track.label, size=9.5, bold=True, anchor="right")
+    canvas.text(x, middle + 2, track.unit, size=8, colour=QUIET, anchor="right", edge="top")
 
 
 def _key(canvas: Canvas, frame: Frame, lines: list[SummaryRow], colours: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""What stands around the lanes of the story figure: title, doses, groups, footer. Sizes in points."""
+"""What stands around the tracks of the story figure: title, doses, groups, footer. Sizes in points."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from ketamech.report.number_format import DISCLAIMER
 from ketamech.report.run_description import RunDescription
 from ketamech.report.summary import SummaryRow
 from ketamech.report.svg_canvas import INK, PAPER, QUIET, Canvas
-from ketamech.report.time_axis import TimeScale, Frame
+from ketamech.report.time_axis import Frame, TimeScale
 from ketamech.report.tracks import Track, load_groups
 
 if TYPE_CHECKING:
     import xarray as xr
 
-WIDTH, LANE, TOP, BOTTOM = 921.6, 51.8, 116.6, 68.4
+WIDTH, TRACK_HEIGHT, TOP, BOTTOM = 921.6, 51.8, 116.6, 68.4
 LEFT, RIGHT, MARGIN = 0.225, 0.79, 11.0
 _BAR, _LETTER = 11.5, 5.0  # width of a group's bar, and of a letter in it
 
 
 @dataclass(frozen=True)
 class TimelineData:
-    """What every lane needs: the results, the clock and the numbers."""
+    """What every track needs: the results, the clock and the numbers."""
 
     dataset: xr.Dataset
-    told: RunDescription
+    run: RunDescription
     clock: TimeScale
     lines: list[SummaryRow]
     values: dict[str, float]
@@ -36,23 +36,23 @@ class TimelineData:
     @property
     def hours(self) -> np.ndarray:
         """Hours since the first treatment."""
-        return np.asarray(self.dataset.variables["time"].values - self.told.first_dose_time)
+        return np.asarray(self.dataset.variables["time"].values - self.run.first_dose_time)
 
 
-def track_tops(lanes: tuple[Track, ...]) -> list[float]:
-    """Upper edge of every lane, the first lane on top."""
-    heights = [LANE * lane.relative_height for lane in lanes]
-    return [TOP + sum(heights[:i]) for i in range(len(lanes))]
+def track_tops(tracks: tuple[Track, ...]) -> list[float]:
+    """Upper edge of every track, the first track on top."""
+    heights = [TRACK_HEIGHT * track.relative_height for track in tracks]
+    return [TOP + sum(heights[:i]) for i in range(len(tracks))]
 
 
-def draw_group_bars(canvas: Canvas, lanes: tuple[Track, ...]) -> None:
-    """A coloured bar with its name beside every group of lanes."""
-    tops = track_tops(lanes)
+def draw_group_bars(canvas: Canvas, tracks: tuple[Track, ...]) -> None:
+    """A coloured bar with its name beside every group of tracks."""
+    tops = track_tops(tracks)
     for name, group in load_groups().items():
-        inside = [i for i, lane in enumerate(lanes) if lane.group == name]
+        inside = [i for i, track in enumerate(tracks) if track.group == name]
         if not inside:
             continue
-        tall = LANE * sum(lanes[i].relative_height for i in inside) - 7
+        tall = TRACK_HEIGHT * sum(tracks[i].relative_height for i in inside) - 7
         top = tops[inside[0]] + 3.5
         canvas.box(MARGIN - 2, top, _BAR, tall, colour=group.colour)
         words = name if len(name) * _LETTER < tall else name.split()[0]
@@ -62,18 +62,18 @@ def draw_group_bars(canvas: Canvas, lanes: tuple[Track, ...]) -> None:
 
 def draw_header(canvas: Canvas, scene: TimelineData) -> None:
     """Title, legend, eras of the clock and what was given when."""
-    canvas.text(MARGIN, 14, scene.told.title, size=16, bold=True, edge="top")
-    canvas.text(MARGIN, 42, _legend(scene.told), size=9.5, colour=QUIET, edge="top")
+    canvas.text(MARGIN, 14, scene.run.title, size=16, bold=True, edge="top")
+    canvas.text(MARGIN, 42, _legend(scene.run), size=9.5, colour=QUIET, edge="top")
     frame = Frame(WIDTH * LEFT, TOP - 47, WIDTH * (RIGHT - LEFT), 44.6, scene.clock)
     _eras(canvas, frame)
     _doses(canvas, frame, scene)
 
 
-def _legend(told: RunDescription) -> str:
+def _legend(run: RunDescription) -> str:
     parts = ["One typical patient; the line under each ribbon is the drug-free rest."]
-    if told.index_of_control is not None:
+    if run.index_of_control is not None:
         parts.append("Dashed grey: the same person, the same hopes and challenges, no treatment.")
-    others = [told.subjects[i].label for i in told.treated if i != told.index_of_main]
+    others = [run.subjects[i].label for i in run.treated if i != run.index_of_main]
     if others:
         parts.append(f"Dotted: {', '.join(others)}.")
     return "  ".join(parts)
@@ -90,7 +90,7 @@ def _eras(canvas: Canvas, frame: Frame) -> None:
 
 
 def _doses(canvas: Canvas, frame: Frame, scene: TimelineData) -> None:
-    occasions = [(a - scene.told.first_dose_time, b - scene.told.first_dose_time) for a, b in scene.told.occasions()]
+    occasions = [(a - scene.run.first_dose_time, b - scene.run.first_dose_time) for a, b in scene.run.occasions()]
     low = float(frame.y(0.14))
     for start, end in occasions:
         left, right = frame.at(start), frame.at(end)
@@ -98,7 +98,7 @@ def _doses(canvas: Canvas, frame: Frame, scene: TimelineData) -> None:
             canvas.box(left, float(frame.y(0.24)), right - left, 0.18 * frame.height, colour=INK)
         else:
             canvas.mark(left, low, "v", size=6, fill=INK)
-    words = "; ".join(scene.told.treatments)
+    words = "; ".join(scene.run.treatments)
     words = words if len(words) < 105 else words[:105].rsplit(" ", 1)[0] + " ..."
     last = max((scene.clock.fraction(end) for _, end in occasions[:1]), default=0.0)
     crowded = len(occasions) > 1 or last > 0.4

@@ -101,7 +101,7 @@ def load_groups() -> dict[str, Group]:
 
 
 def load_tracks() -> dict[str, Track]:
-    """Every track by its id, in display order. Raises BadInput naming file, line and column of the first bad cell."""
+    """Every track by its id, in display order. Raises InputError naming file, line and column of the first bad cell."""
     return _tracks(DIRECTORY)
 
 
@@ -161,12 +161,12 @@ def _track(row: CsvRow, series: tuple[TrackCurve, ...]) -> Track:
 def tracks_of(dataset: xr.Dataset) -> tuple[Track, ...]:
     """The tracks this run can fill, in display order; optional ones only when something changes in them."""
     animal = dataset.attrs.get("species", "human") != "human"
-    mine: Iterator[Track] = (lane for lane in load_tracks().values() if animal or not lane.animals_only)
-    return tuple(lane for lane in mine if lane.present(dataset) and (lane.always_shown or _moves(lane, dataset)))
+    mine: Iterator[Track] = (track for track in load_tracks().values() if animal or not track.animals_only)
+    return tuple(track for track in mine if track.present(dataset) and (track.always_shown or _moves(track, dataset)))
 
 
-def _moves(lane: Track, dataset: xr.Dataset) -> bool:
-    series = [s.values(dataset) for s in lane.present(dataset)]
+def _moves(track: Track, dataset: xr.Dataset) -> bool:
+    series = [s.values(dataset) for s in track.present(dataset)]
     return any(
-        np.nanmax(np.ptp(y, axis=1), initial=0.0) > lane.min_change_to_show for y in series if np.isfinite(y).all()
+        np.nanmax(np.ptp(y, axis=1), initial=0.0) > track.min_change_to_show for y in series if np.isfinite(y).all()
     )

@@ -15,7 +15,7 @@ from ketamech.report.number_format import DISCLAIMER, number
 from ketamech.report.page_templates import render
 from ketamech.report.style import save
 from ketamech.report.trial_figures import power_figure, trial_figures
-from ketamech.report.trial_summary import TITLE, difference_rows, rows_as_text, relapse_rows
+from ketamech.report.trial_summary import TITLE, difference_rows, relapse_rows, rows_as_text
 from ketamech.trials.analysis.adam_tables import adpc, adqs, adsl
 from ketamech.trials.analysis.analyse import TrialAnalysis
 
@@ -90,7 +90,7 @@ def _with_units(exposure: pd.DataFrame, units: Mapping[str, str]) -> pd.DataFram
 def _facts(dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, command_line: str) -> dict[str, Any]:
     """What the summary and the head of the page say."""
     arms = [
-        {"arm": arm.name, "n": arm.n, "given": arm.regimen.sentence(exact=False), "told": arm.belief}
+        {"arm": arm.name, "n": arm.n, "given": arm.regimen.sentence(exact=False), "blinding": arm.belief}
         for arm in trial.arms
     ]
     ratio = found.relapse.hazard_ratio if found.relapse is not None else {}

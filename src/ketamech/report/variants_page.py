@@ -41,7 +41,9 @@ def write_variants(folder: Path, found: Comparison, command: str, facts: Mapping
         for name, part in missed.groupby("wiring", sort=False)
     ]
     sections = [
-        Section("Side by side", outdated_fits_warning(found), "wirings.svg", found.table[list(COLUMNS)].to_dict("records")),
+        Section(
+            "Side by side", outdated_fits_warning(found), "wirings.svg", found.table[list(COLUMNS)].to_dict("records")
+        ),
         Section("What each gets wrong", words),
     ]
     return write_page(folder / "wirings.html", "Rival wirings on the same evidence", READ_SO, sections, command)
