@@ -65,7 +65,7 @@ def test_the_folder_holds_what_it_promises(folder):
         "bibliography.bib",
         "provenance.json",
     }
-    assert "story.svg" in {path.name for path in (folder / "figures").iterdir()}
+    assert "timeline.svg" in {path.name for path in (folder / "figures").iterdir()}
     assert "racemic" in (folder / "scenario.yaml").read_text(encoding="utf-8")
 
 
@@ -76,7 +76,7 @@ def test_curves_read_back_equal_what_was_simulated(folder, racemic):
         assert found[name].attrs == variable.attrs
 
 
-def test_the_story_has_a_lane_for_every_stage_that_has_one(racemic, model):
+def test_the_timeline_has_every_track_of_the_run(racemic, model):
     scenario, curves = racemic
     picture = timeline_figure(curves, describe_run(scenario, model), model.parameters)
     words = {shape.text for shape in picture.shapes if isinstance(shape, SvgText)}
@@ -109,7 +109,7 @@ def test_panels_draw_every_published_point_they_show(racemic, model):
 
 def test_a_png_is_drawn_when_asked_for(model, racemic, tmp_path):
     write_run(tmp_path / "run", racemic[1], racemic[0], model, "x", png=True)
-    png = (tmp_path / "run" / "figures" / "story.png").read_bytes()
+    png = (tmp_path / "run" / "figures" / "timeline.png").read_bytes()
     assert png.startswith(b"\x89PNG")
     assert len(png) > 100_000
     assert "figures/timeline.png" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

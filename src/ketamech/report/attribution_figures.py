@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from ketamech.analysis.attribution import Attribution
 
-MIN_SHARE_DRAWN = 0.005  # share of the whole below which an outcome is not drawn
+MIN_SHARE_DRAWN = 0.005  # share of the total effect below which an outcome is not drawn
 TICKS = ((1, "1 h"), (4, "4 h"), (12, "12 h"), (24, "1 d"), (72, "3 d"), (168, "7 d"), (336, "14 d"), (672, "28 d"))
 PANELS_PER_ROW = 3
 
 
 def draw_attribution(folder: Path, found: Attribution) -> list[Path]:
-    """Write `course` (mood over time) and `shares` (every outcome that a switch reaches) as PNG and SVG."""
+    """Write `course` (MADRS over time) and `shares` (every outcome with contributions) as PNG and SVG."""
     import matplotlib
 
     from ketamech.report.style import SETTINGS, save
@@ -35,7 +35,7 @@ def draw_attribution(folder: Path, found: Attribution) -> list[Path]:
 
 
 def outcomes_with_contributions(found: Attribution) -> list[str]:
-    """Outcomes of which the switches carry anything worth drawing."""
+    """Outcomes with a pathway contribution large enough to draw."""
     rows = found.totals
     size = rows[["pathways", "pathways_tables"]].abs().max(axis=1)
     whole = (rows["full"] - rows["rest"]).abs()
@@ -58,7 +58,7 @@ def _course(found: Attribution) -> Figure:
         for edge in np.percentile(found.madrs_decomposition[:, 1:].sum(axis=0), [2.5, 97.5], axis=0):
             left.plot(found.times, edge, color="#1b1f24", lw=0.8, ls="--")
         left = more[0]
-    _stack(left, found, found.madrs_decomposition[:, 0], "at the values of the tables")
+    _stack(left, found, found.madrs_decomposition[:, 0], "at the table values")
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8)
     panels[0].set_ylabel("change in MADRS from baseline, points")
@@ -66,7 +66,7 @@ def _course(found: Attribution) -> Figure:
 
 
 def _stack(axes: Axes, found: Attribution, parts: np.ndarray, words: str) -> None:
-    """Parts [part, time] piled from zero down (and up, where a part adds points); the line is their sum."""
+    """Parts [part, time] stacked from zero, decreases below and increases above; the line is their sum."""
     below, above = np.zeros(parts.shape[1]), np.zeros(parts.shape[1])
     for name, values in zip(found.components, parts, strict=True):
         down, up = np.minimum(values, 0), np.maximum(values, 0)
@@ -74,14 +74,14 @@ def _stack(axes: Axes, found: Attribution, parts: np.ndarray, words: str) -> Non
         axes.fill_between(found.times, below, below + down, color=colour, lw=0, label=label)
         axes.fill_between(found.times, above, above + up, color=colour, lw=0)
         below, above = below + down, above + up
-    axes.plot(found.times, parts.sum(axis=0), color="#1b1f24", lw=1.6, label="sum: the score")
+    axes.plot(found.times, parts.sum(axis=0), color="#1b1f24", lw=1.6, label="sum")
     axes.set_title(words, fontsize=8, loc="left")
     time_axis(axes, found.times, found.doses)
     axes.axhline(0, color="#1b1f24", lw=0.6)
 
 
 def time_axis(axes: Axes, times: np.ndarray, doses: int) -> None:
-    """Hours on a logarithm after one dose, days side by side around several."""
+    """A logarithmic axis in hours after one dose, a linear axis in days after several."""
     if doses < 2:
         axes.set_xscale("log")
         ticks = [(hour, words) for hour, words in TICKS if times[0] <= hour <= times[-1]]
@@ -99,7 +99,7 @@ def _shares(found: Attribution) -> Figure:
     rows = -(-len(names) // PANELS_PER_ROW)
     key = "bar, Shapley value; line, 95 % of draws; circle, lost when off; triangle, alone"
     title = f"{found.scenario.title}\nPathway contributions: {key}"
-    figure = page(11, 1.95 * rows + 1.1, title + (f"\nno switch reaches: {'; '.join(rest)}" if rest else ""))
+    figure = page(11, 1.95 * rows + 1.1, title + (f"\nno pathway contributes to: {'; '.join(rest)}" if rest else ""))
     panels = np.atleast_1d(figure.subplots(rows, PANELS_PER_ROW)).ravel()
     order = _order(found, names)
     for k, (axes, name) in enumerate(zip(panels, names, strict=False)):
@@ -110,7 +110,7 @@ def _shares(found: Attribution) -> Figure:
 
 
 def _order(found: Attribution, names: Sequence[str]) -> list[str]:
-    """Pathways with the largest share, in the middle of outcomes, on top."""
+    """Pathways ordered by the median of their shares; the largest is on top."""
     rows = found.table[found.table["outcome"].isin(names)]
     return list(rows["share"].abs().groupby(rows["pathway"]).median().sort_values().index)
 

@@ -1,4 +1,4 @@
-"""The page beside an explanation: what it says, its pictures, its tables."""
+"""HTML page and tables of an attribution, and the page writer shared with model variants."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ if TYPE_CHECKING:
     from ketamech.parameters import ParameterTable
 
 SHOWN = ("outcome", "pathway", "shapley", "shapley_low", "shapley_high", "lost", "alone", "shapley_tables", "share")
-READ_SO = (
-    "A Shapley value is the mean of what a pathway adds over all orders in which the pathways could be switched on:"
-    " the values of all pathways add up to what they do together. Lost when off: what goes missing when only this one"
-    " is switched off. Alone: what it does when all others are off. Hope: what the same person gains without the drug.",
-    "Intervals are over draws of the posterior, and of the spreads of the values that carry a pathway where the"
-    " posterior does not know them. They are intervals within this wiring of the model: that a value is calibrated does"
-    " not prove the road it weighs. `ketamech explain wirings` compares rival roads.",
+INTRODUCTION = (
+    "A Shapley value is the mean effect of adding a pathway, over all orders in which the pathways can be switched on;"
+    " the Shapley values of all pathways add up to their joint effect. Lost when off: the effect lost when only this"
+    " pathway is switched off. Alone: its effect when all other pathways are off. Expectancy: the change in the same"
+    " person without the drug.",
+    "Intervals are over posterior draws; values of a pathway that are not in the posterior are drawn from their"
+    " spreads. The intervals hold for this model variant only: a calibrated value does not show that its pathway"
+    " exists. `ketamech explain wirings` compares model variants.",
 )
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with sentences, a picture beside the page, and a table."""
+    """A section of a page: heading, sentences, a figure file and a table."""
 
     title: str
     words: Sequence[str] = ()
@@ -39,7 +40,7 @@ class Section:
 
 
 def write_page(path: Path, title: str, opening: Sequence[str], sections: Sequence[Section], closing: str) -> Path:
-    """Write an HTML page; pictures are named as seen from it."""
+    """Write an HTML page; figure paths are relative to it."""
     text = render("explain.html.j2", title=title, opening=opening, sections=sections, closing=closing)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -49,10 +50,10 @@ def write_page(path: Path, title: str, opening: Sequence[str], sections: Sequenc
 def write_attribution(
     folder: Path, found: Attribution, parameters: ParameterTable, command: str, facts: Mapping[str, object]
 ) -> Path:
-    """Write tables (CSV, with `facts`), pictures and `explain.html` of an attribution; returns the page."""
+    """Write tables (CSV, with `facts`), figures and `explain.html` of an attribution; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    leaning = dependence(found, parameters)
-    for name, table in {"shapley": found.table, "totals": found.totals, "dependence": leaning}.items():
+    sensitivities = dependence(found, parameters)
+    for name, table in {"shapley": found.table, "totals": found.totals, "dependence": sensitivities}.items():
         write_table(table, folder / f"{name}.csv", facts)
     write_table(_course_table(found), folder / "course.csv", facts)
     draw_attribution(folder, found)
@@ -63,14 +64,16 @@ def write_attribution(
         .to_dict("records")
     )
     sections = [
-        Section("Mood over time", sentences(found, parameters), "course.svg"),
-        Section("Every outcome", [sentences(found, parameters, name)[0] for name in outcomes], "shares.svg", rows),
+        Section("MADRS over time", sentences(found, parameters), "course.svg"),
+        Section("All outcomes", [sentences(found, parameters, name)[0] for name in outcomes], "shares.svg", rows),
     ]
-    return write_page(folder / "explain.html", f"Why: {found.scenario.title}", READ_SO, sections, command)
+    return write_page(
+        folder / "explain.html", f"Pathway contributions: {found.scenario.title}", INTRODUCTION, sections, command
+    )
 
 
 def _course_table(found: Attribution) -> Any:
-    """MADRS points of every part at every hour: mean of draws and the tables' own."""
+    """MADRS change by component and hour: mean of the draws, and at the table values."""
     import pandas as pd
 
     own = (

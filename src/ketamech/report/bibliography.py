@@ -1,4 +1,4 @@
-"""The papers a run owes, as text and as BibTeX."""
+"""The papers that a run cites, as text and BibTeX."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _PLACE = re.compile(r"^(?P<journal>.+?) (?P<volume>\d+)(?:\([^)]*\))?:(?P<pages>
 def bibliography(
     parameters: Mapping[str, Iterable[str]], drawn: Iterable[str], evidence: Evidence
 ) -> list[dict[str, Any]]:
-    """One entry a paper: key, citation, links, the parameters it stands behind and the rows drawn in figures.
+    """One entry per paper: key, citation, links, the parameters it supports and its rows drawn in figures.
 
-    `parameters`: evidence ids by parameter name; `drawn`: ids of the published points over the curves.
+    `parameters`: evidence ids by parameter name; `drawn`: ids of the published points in the figures.
     """
     shown = tuple(dict.fromkeys(drawn))
     behind: dict[str, dict[str, Any]] = {}
@@ -72,7 +72,7 @@ def cite(run: Path | str, *, bibtex: bool = False) -> str:
 
 
 def _keys(place: Path) -> list[str]:
-    """Keys of the papers that results owe."""
+    """Keys of the papers that results cite."""
     if read_manifest(place) and (place / FILE).is_file():
         return _listed(place / FILE)
     if place.suffix.lower() in SUFFIXES and place.exists():
@@ -88,7 +88,7 @@ def _keys(place: Path) -> list[str]:
         expected = f"a folder that ketamech wrote results to, or a file of results ({kinds})"
         raise InputError(what, expected=expected, type_this="ketamech simulate SCENARIO")
     if not owed:
-        raise InputError(f"'{place.name}' does not say which papers it owes", expected="results that KetaMech wrote")
+        raise InputError(f"'{place.name}' does not list the papers it cites", expected="results that KetaMech wrote")
     return str(owed).split()
 
 
@@ -96,17 +96,17 @@ def _listed(path: Path) -> list[str]:
     try:
         return [str(entry["key"]) for entry in read_json(path)]
     except (ValueError, TypeError, KeyError):
-        what = f"'{path.name}' is not the list of papers that was written"
-        raise InputError(what, file=path.parent, expected="a run as it was written") from None
+        what = f"'{path.name}' is not a valid bibliography file"
+        raise InputError(what, file=path.parent, expected="an unmodified run folder") from None
 
 
 def as_text(papers: Iterable[Reference]) -> str:
-    """One paper a line, with a link where one is known."""
+    """One paper per line, with its link if known."""
     return "\n".join(". ".join(part for part in (paper.citation, paper.url) if part) for paper in papers)
 
 
 def as_bibtex(papers: Iterable[Reference]) -> str:
-    """One entry a paper. Titles are not in the evidence tables, so entries carry the short citation as a note."""
+    """One entry per paper. The evidence tables hold no titles, so the short citation is given as a note."""
     return "\n\n".join(_bibtex(paper) for paper in papers)
 
 

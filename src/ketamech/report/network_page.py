@@ -1,4 +1,4 @@
-"""The page of network predictions: what imaging should see and how sure the model is, before any comparison."""
+"""The page of predicted imaging readouts with intervals, written before any comparison with data."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ INTRODUCTION = """# Predicted networks
 
 {disclaimer} Written on {date} by `ketamech areas "{title}" --docs`; do not edit.
 
-Change from own drug-free rest, in percent, after: **{title}**. Median and 90 % interval over {draws} draws of every
-parameter from its spread, the person kept ({failed} draws failed). *Rises*: share of draws above rest.
+Change from the drug-free baseline, in percent, after: **{title}**. Median and 90 % interval over {draws} draws of every
+parameter from its spread, for one person ({failed} draws failed). *Rises*: share of draws above the baseline.
 
-No value was fitted to imaging. What had been read of imaging beforehand (signs, no sizes used), and what would count
-against the model, stand in [the decision record](../decisions/0006-brain-areas.md): where a sign had been read, it is
-no test. The interval holds ignorance of parameters, not scanner noise nor difference between people: a study of n
-people scatters more.
+No parameter was fitted to imaging. [The decision record](../decisions/0006-brain-areas.md) lists the imaging results
+known beforehand (signs; no sizes were used) and the results that would contradict the model. A known sign is not a
+test. The interval contains parameter uncertainty, but no measurement noise and no variability between people, so the
+results of a study vary more.
 
 ![Areas and networks](../pictures/areas.png)
 """
@@ -30,7 +30,7 @@ people scatters more.
 def write_areas_page(path: Path, found: NetworkPrediction, title: str) -> Path:
     """Write the page as Markdown."""
     facts = {"title": title, "draws": found.curves.sizes["patient"], "failed": found.failed, "date": today()}
-    lines = ["| readout | at rest | after | change, % | 90 % interval | rises |", "|---|---|---|---|---|---|"]
+    lines = ["| readout | baseline | after | change, % | 90 % interval | rises |", "|---|---|---|---|---|---|"]
     for row in found.table().to_dict("records"):
         moved, rise = signed(float(row["change"])), f"{100 * row['rising']:.0f} %"
         interval = f"{signed(float(row['low']))} to {signed(float(row['high']))}"

@@ -1,6 +1,6 @@
-"""A scenario on one page in plain words: what was simulated, what happened, how sure, from where. HTML or PDF.
+"""A one-page summary of a scenario for patients and clinicians: setting, results, limits, sources; HTML or PDF.
 
-Something to bring to a conversation, marked as no medical advice on every sheet.
+Every page states that it is not medical advice.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ketamech.report.summary import SummaryRow
 
 MOST_PAPERS, MOST_GIVEN, MOST_SETTINGS = 14, 4, 6
 HOW_TO_READ = (
-    "Line: simulated. Dashed: the same hopes without the drug. Dots: published; hollow ones are translated from animals"
-    " or another scale."
+    "Line: simulated. Dashed: the same expectancy without the drug. Dots: published; hollow dots are converted from"
+    " animals or another scale."
 )
 WARNING = (
-    "This page is computed by a research model for one typical, imagined person. It is not medical advice, not a"
-    " prescription, and says nothing about you. Talk to your doctor before you start, change or stop a treatment."
+    "This page is computed by a research model for one typical, virtual person. It is not medical advice, not a"
+    " prescription, and not a prediction for you. Talk to your doctor before you start, change or stop a treatment."
 )
 LIMITS = (
     "One typical person is shown; real people differ widely, and some do not respond at all.",
@@ -35,7 +35,7 @@ LIMITS = (
 
 @dataclass(frozen=True)
 class PatientSummary:
-    """What stands on the page, in order."""
+    """The texts of the page, in order."""
 
     title: str
     simulated: tuple[str, ...]
@@ -46,7 +46,7 @@ class PatientSummary:
 
 
 def patient_summary(found: RunReport) -> PatientSummary:
-    """Everything on the page as text."""
+    """The texts of the page from the report of a run."""
     lines = {line.key: line for line in reversed(found.lines) if line.is_primary}
     run = found.run
     end = float(found.dataset.variables["time"].values[-1])
@@ -64,19 +64,19 @@ def patient_summary(found: RunReport) -> PatientSummary:
 
 
 def _short(run: RunDescription) -> RunDescription:
-    """The same with no more treatments than a page holds."""
+    """The description with at most MOST_GIVEN treatments."""
     given, more = run.treatments[:MOST_GIVEN], len(run.treatments) - MOST_GIVEN
     return replace(run, treatments=(*given, f"and {more} more treatments")) if more > 0 else run
 
 
 def _few(changed: Mapping[str, str]) -> dict[str, str]:
-    """What was set, in words, no more of it than a page holds."""
-    said = dict(_said(name, value) for name, value in changed.items())
+    """Changed parameters as text, at most MOST_SETTINGS."""
+    said = dict(_setting_text(name, value) for name, value in changed.items())
     shown, more = dict(list(said.items())[:MOST_SETTINGS]), len(said) - MOST_SETTINGS
     return {**shown, f"and {more} more": "in the scenario file"} if more > 0 else shown
 
 
-def _said(name: str, value: str) -> tuple[str, str]:
+def _setting_text(name: str, value: str) -> tuple[str, str]:
     """pathway.habenula, '0 1 (usually 1)' -> habenula pathway, off."""
     kind, words = name.split(".", 1)[0], name.split(".", 1)[-1].replace("_", " ")
     if kind == "pathway":
@@ -85,7 +85,7 @@ def _said(name: str, value: str) -> tuple[str, str]:
 
 
 def _results(lines: Mapping[str, SummaryRow]) -> list[str]:
-    """What happens, in the order in which one would ask."""
+    """The results as sentences: exposure, receptor block, scores, adverse effects."""
     said = [_score(lines[key], words) for key, words in SCORES.items() if key in lines]
     if "plasma" in lines and lines["plasma"].moved:
         said.insert(0, f"In the blood: {lines['plasma'].in_words()}.")
@@ -94,13 +94,13 @@ def _results(lines: Mapping[str, SummaryRow]) -> list[str]:
     for key, words in DISSOCIATION_OUTPUTS.items():
         if key in lines:
             line = lines[key]
-            said.append(f"{words}: {line.in_words() if line.moved else 'hardly any change'}.")
+            said.append(f"{words}: {line.in_words() if line.moved else 'no relevant change'}.")
     return said
 
 
 SCORES = {"mood": "Depression (MADRS, 0 to 60)", "suicidality": "Suicidal thoughts (SSI, 0 to 38)"}
 DISSOCIATION_OUTPUTS = {
-    "dissociation": "Feeling apart from oneself (CADSS, 0 to 92)",
+    "dissociation": "Dissociation (CADSS, 0 to 92)",
     "sedation": "Sleepiness, as a share of anaesthesia",
     "haemodynamics": "Rise in systolic blood pressure, mmHg",
     "pain": "Pain relief, as a share of full relief",
@@ -116,14 +116,14 @@ def _score(line: SummaryRow, words: str) -> str:
     gap = line.difference.get("extreme")
     if gap is not None:
         without = number(line.extreme - gap)
-        text += f" (with the same hopes and no drug it would be {without})"
+        text += f" ({without} with the same expectancy and no drug)"
     week = line.moments.get("7 d")
     text += f"; {number(week)} after a week" if week is not None else ""
     return f"{text}; {number(line.moments['end'])} at the end."
 
 
 def patient_summary_html(found: RunReport) -> str:
-    """The page as one HTML file with its figures inside; printed, it is one page of A4 too."""
+    """The page as one HTML file with inline figures; it prints on one A4 page."""
     figure = sheet(7.2, 4.3)
     draw_panels(figure, found, top=0.99, bottom=0.03)
     held = io.StringIO()
@@ -148,7 +148,7 @@ def patient_summary_pdf(found: RunReport) -> bytes:
     draw_panels(figure, found, top=top, bottom=top - 0.37)
     write.at = top - 0.375
     write.line(HOW_TO_READ, size=7.6, colour="#55606c")
-    for title, lines in (("What happens", page.results), ("How far to trust it", page.limits)):
+    for title, lines in (("What happens", page.results), ("Limits", page.limits)):
         write.head(title)
         for text in lines:
             write.line(f"• {text}")

@@ -1,4 +1,4 @@
-"""The four small figures of the one-page report, on one clock: blood, receptor, mood, dissociation, or what moves."""
+"""The four panels of the patient summary over one time axis."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from ketamech.report.run_folder import RunReport
 
 SHOWN = ("plasma", "nmda", "mood", "dissociation")
-OTHERS = ("suicidality", "networks", "thought", "spines", "sedation", "pain")  # where one of these stands still
+OTHERS = ("suicidality", "networks", "thought", "spines", "sedation", "pain")  # used when one of SHOWN does not change
 CLOCK = {1 / 60: "1 min", 1.0: "1 h", 24.0: "1 day", 168.0: "1 week", 672.0: "4 weeks", 2016.0: "12 weeks"}
-APART = 6.0  # factor between two marks of the clock that do not touch
+APART = 6.0  # smallest ratio of two tick times whose labels do not overlap
 LEFT, RIGHT, BETWEEN, ABOVE = 0.09, 0.97, 0.09, 0.30  # of the sheet; of a row
 
 
 def draw_panels(figure: Figure, found: RunReport, *, top: float, bottom: float) -> None:
-    """Four panels between two heights of a sheet (shares of it)."""
+    """Four panels between two heights of the page (fractions)."""
     width, row = (RIGHT - LEFT - BETWEEN) / 2, (top - bottom) / 2
     with matplotlib.rc_context(SETTINGS):
         for i, key in enumerate(_shown(found)):
@@ -38,7 +38,7 @@ def draw_panels(figure: Figure, found: RunReport, *, top: float, bottom: float) 
 
 
 def _shown(found: RunReport) -> list[str]:
-    """Four tracks with something to see, the first ones of the lists, in the order of the story."""
+    """Four tracks that change, in order of the lists; displayed in track order."""
     moved = {line.key for line in found.lines if line.moved}
     chosen = [key for key in (*SHOWN, *OTHERS) if key in moved or key == "mood"][: len(SHOWN)]
     chosen += [key for key in SHOWN if key not in chosen][: len(SHOWN) - len(chosen)]
@@ -57,7 +57,7 @@ def _panel(axes: Axes, track: Track, found: RunReport) -> None:
     if run.index_of_control is not None and np.ptp(y[run.index_of_control]) > 0:
         axes.plot(
             hours[kept], y[run.index_of_control][kept], color="#6b7580", linewidth=1.1, linestyle=(0, (4, 2)),
-            label="same hopes, no drug",
+            label="same expectancy, no drug",
         )  # fmt: skip
     _points(axes, track, series.outputs, found)
     axes.set_xscale("log")
@@ -75,13 +75,13 @@ def _panel(axes: Axes, track: Track, found: RunReport) -> None:
 
 
 def _ticks(last: float) -> dict[float, str]:
-    """Marks of the clock up to the last hour, the crowded ones left out."""
+    """Ticks up to the last hour, without those whose labels would overlap."""
     inside = [hour for hour in CLOCK if hour <= last * 1.01]
     return {hour: CLOCK[hour] for hour in inside if hour == inside[-1] or hour * APART <= inside[-1]}
 
 
 def _points(axes: Axes, track: Track, outputs: str, found: RunReport) -> None:
-    """Published points of this curve; filled: measured in people."""
+    """Published points of this curve; filled if measured in humans."""
     if track.display_mode != "unit" or isinstance(track.scale, str):
         return
     for point in (p for p in found.points if p.output == outputs and p.shape == "point" and math.isfinite(p.value)):

@@ -1,4 +1,4 @@
-"""A sheet of paper on which lines are written one below the other, wrapped where the paper ends."""
+"""A PDF page for lines of text, wrapped by the width of their letters."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ LEFT, RIGHT, TOP, LOWEST, POINTS, LINE = 0.06, 0.95, 0.965, 0.045, 72.0, 1.42
 
 
 def sheet(width: float, height: float) -> Figure:
-    """An empty sheet, in inches."""
+    """An empty page; sizes in inches."""
     with matplotlib.rc_context(SETTINGS):
         return Figure(figsize=(width, height))
 
 
 class Sheet:
-    """Writes lines down a sheet; `at` is the height of the next one, from 1 to 0. What has no room is left out."""
+    """Writes lines from top to bottom; `at`: height of the next line, 1 to 0. Lines below the margin are left out."""
 
     def __init__(self, figure: Figure) -> None:
         self.figure, self.at = figure, TOP
@@ -34,7 +34,7 @@ class Sheet:
     def line(
         self, text: str, *, size: float = 9.2, colour: str = "#1b1f24", weight: str = "normal", most: int = 99
     ) -> None:
-        """A paragraph, wrapped by the width of its letters, of at most so many lines."""
+        """A wrapped paragraph of at most `most` lines."""
         parts = wrapped(_plain(text), (RIGHT - LEFT) * self.wide, size, weight)
         if len(parts) > most:
             parts = [*parts[: most - 1], f"{parts[most - 1][:-1]}…"]
@@ -51,7 +51,7 @@ class Sheet:
         self.line(text, size=10.8, weight="bold")
 
     def gap(self) -> None:
-        """A little room."""
+        """A small vertical space."""
         self.at -= 0.007
 
 
@@ -68,7 +68,7 @@ def wrapped(text: str, room: float, size: float, weight: str = "normal") -> list
 
 
 def _words(text: str, room: float, size: float, weight: str) -> Iterable[str]:
-    """The words of a text; one that is wider than the room is cut."""
+    """The words of a text; a word wider than `room` is split."""
     for word in text.split():
         left = word
         while _width(left, size, weight) > room:
@@ -79,7 +79,7 @@ def _words(text: str, room: float, size: float, weight: str) -> Iterable[str]:
 
 
 def _width(text: str, size: float, weight: str) -> float:
-    """How wide a text is (points)."""
+    """Width of a text (points)."""
     return sum(_letter(one, size, weight) for one in text)
 
 
@@ -91,5 +91,5 @@ def _letter(one: str, size: float, weight: str) -> float:
 
 
 def _plain(text: str) -> str:
-    """No letter without a form: a title may hold anything."""
+    """The text without unprintable characters, which a title may contain."""
     return "".join(letter for letter in text if letter.isprintable())

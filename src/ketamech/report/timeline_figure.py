@@ -1,4 +1,4 @@
-"""The whole story in one picture: one track per stage, one clock from the first minute to the last week."""
+"""The timeline figure: every track of a run over one time axis, from the first minute to the last week."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from ketamech.parameters import ParameterTable
 
-_STILL_TRACK_HEIGHT, _LETTER = 0.6, 0.0103
+_UNCHANGED_TRACK_HEIGHT, _LETTER = 0.6, 0.0103
 _ALONG = WIDTH * (RIGHT - LEFT)
 
 
@@ -42,7 +42,7 @@ def timeline_figure(
     dataset: xr.Dataset, run: RunDescription, parameters: ParameterTable, *, logarithmic: bool = True,
     sources: int | None = None, lines: list[SummaryRow] | None = None,
 ) -> Canvas:  # fmt: skip
-    """Every track of the run over one time axis, the extreme of each marked with its time and value in words."""
+    """Every track of the run over one time axis; time and value of each extreme are labelled."""
     clock = TimeScale(logarithmic, float(dataset.variables["time"].values[-1]) - run.first_dose_time)
     values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
     found = summary_rows_of(dataset, run, parameters) if lines is None else lines
@@ -59,11 +59,11 @@ def timeline_figure(
 
 
 def _sized(track: Track, lines: list[SummaryRow]) -> Track:
-    """A track in which nothing moves takes little room."""
+    """A track without change is drawn lower."""
     return (
         track
         if any(line.moved for line in lines if line.key == track.key)
-        else replace(track, relative_height=_STILL_TRACK_HEIGHT)
+        else replace(track, relative_height=_UNCHANGED_TRACK_HEIGHT)
     )
 
 
@@ -94,12 +94,12 @@ def _draw(
             canvas.line(x, frame.y(y[run.index_of_control]), colour=QUIET, width=1.2, dash=(4, 2), title="control")
         for other in (i for i in run.treated if i != run.index_of_main):
             canvas.line(x, frame.y(y[other]), colour=colour, width=1.2, dash=(1, 1.2), title=run.subjects[other].label)
-    said = f"{line.label}: {line.in_words()}"
-    canvas.line(x, mine, colour=colour, width=2.0 if line.is_primary else 1.2, title=said)
+    title = f"{line.label}: {line.in_words()}"
+    canvas.line(x, mine, colour=colour, width=2.0 if line.is_primary else 1.2, title=title)
 
 
 def _limits(track: Track, lines: list[SummaryRow], curves: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Room above or below for the words; a track in which nothing moves stays a calm straight line."""
+    """Limits with space for the label; a minimum range keeps an unchanged curve flat."""
     low = min(float(np.nanmin(y, initial=np.inf)) for y in curves)
     high = max(float(np.nanmax(y, initial=-np.inf)) for y in curves)
     if not np.isfinite([low, high]).all():
@@ -114,7 +114,7 @@ def _limits(track: Track, lines: list[SummaryRow], curves: Sequence[np.ndarray])
 
 
 def _scale(canvas: Canvas, frame: Frame, line: SummaryRow) -> None:
-    """The line of rest, and two numbers: where the curve rests and how far it goes."""
+    """The baseline as a line, and tick labels at baseline and extreme."""
     near = abs(line.extreme - line.baseline) < 0.22 * (frame.high - frame.low)
     for tick in [line.baseline, line.extreme] if line.moved and not near else [line.baseline]:
         if np.isfinite(tick):
@@ -134,7 +134,7 @@ def _extreme(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str) -> Non
         y = float(frame.y(line.baseline)) - 4
         canvas.text(frame.left + 6, y, line.in_words(), size=8, colour=QUIET, italic=True, halo=True)
         return
-    x, y, words = frame.at(line.extreme_time), float(frame.y(line.extreme)), _said(line)
+    x, y, words = frame.at(line.extreme_time), float(frame.y(line.extreme)), _extreme_text(line)
     canvas.mark(x, y, size=6, fill=colour, width=1.2)
     anchor, shift = _side(frame.clock.fraction(line.extreme_time), words)
     edge, away = ("bottom", -5) if line.rises else ("top", 5)
@@ -142,15 +142,15 @@ def _extreme(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str) -> Non
 
 
 def _side(where: float, words: str) -> tuple[str, int]:
-    """Centred on the dot unless the words would leave the track."""
+    """Centred on the mark unless the text would leave the track."""
     half = len(words) * _LETTER / 2
     return ("left", -3) if where < half else ("right", 3) if where > 1 - half else ("center", 0)
 
 
-def _said(line: SummaryRow) -> str:
-    """The extreme in words, and for scores how far below the control at that moment."""
+def _extreme_text(line: SummaryRow) -> str:
+    """The extreme as text; for scores also the difference from control at that time."""
     gap = line.difference.get("extreme", 0.0) if load_tracks()[line.key].compared_with_control else 0.0
-    return line.in_words() + (f"; {signed(gap, 2)} against control" if abs(gap) > 0.05 else "")
+    return line.in_words() + (f"; {signed(gap, 2)} compared with control" if abs(gap) > 0.05 else "")
 
 
 def _label(canvas: Canvas, frame: Frame, track: Track) -> None:
@@ -160,7 +160,7 @@ def _label(canvas: Canvas, frame: Frame, track: Track) -> None:
 
 
 def _key(canvas: Canvas, frame: Frame, lines: list[SummaryRow], colours: list[str]) -> None:
-    """Names of several curves at the right edge, each with its own extreme."""
+    """Names of several curves at the right edge, each with its extreme."""
     if len(lines) < 2 or not any(line.moved for line in lines):
         return
     step = min(0.27, 0.96 / len(lines)) * frame.height
@@ -174,4 +174,4 @@ def _key(canvas: Canvas, frame: Frame, lines: list[SummaryRow], colours: list[st
 
 
 def _short(line: SummaryRow) -> str:
-    return line.in_words().removeprefix("peak ").removeprefix("lowest ") if line.moved else "at rest"
+    return line.in_words().removeprefix("peak ").removeprefix("lowest ") if line.moved else "no change"

@@ -1,4 +1,4 @@
-"""What stands around the tracks of the story figure: title, doses, groups, footer. Sizes in points."""
+"""Title, doses, group bars and footer of the timeline figure. Sizes in points."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BAR, _LETTER = 11.5, 5.0  # width of a group's bar, and of a letter in it
 
 @dataclass(frozen=True)
 class TimelineData:
-    """What every track needs: the results, the clock and the numbers."""
+    """Data shared by all tracks: results, time scale and summary rows."""
 
     dataset: xr.Dataset
     run: RunDescription
@@ -40,7 +40,7 @@ class TimelineData:
 
 
 def track_tops(tracks: tuple[Track, ...]) -> list[float]:
-    """Upper edge of every track, the first track on top."""
+    """Upper edge of every track, from the top."""
     heights = [TRACK_HEIGHT * track.relative_height for track in tracks]
     return [TOP + sum(heights[:i]) for i in range(len(tracks))]
 
@@ -61,7 +61,7 @@ def draw_group_bars(canvas: Canvas, tracks: tuple[Track, ...]) -> None:
 
 
 def draw_header(canvas: Canvas, scene: TimelineData) -> None:
-    """Title, legend, eras of the clock and what was given when."""
+    """Title, legend, time units and doses."""
     canvas.text(MARGIN, 14, scene.run.title, size=16, bold=True, edge="top")
     canvas.text(MARGIN, 42, _legend(scene.run), size=9.5, colour=QUIET, edge="top")
     frame = Frame(WIDTH * LEFT, TOP - 47, WIDTH * (RIGHT - LEFT), 44.6, scene.clock)
@@ -70,9 +70,9 @@ def draw_header(canvas: Canvas, scene: TimelineData) -> None:
 
 
 def _legend(run: RunDescription) -> str:
-    parts = ["One typical patient; the line under each ribbon is the drug-free rest."]
+    parts = ["One typical patient; the horizontal line of each track is the drug-free baseline."]
     if run.index_of_control is not None:
-        parts.append("Dashed grey: the same person, the same hopes and challenges, no treatment.")
+        parts.append("Dashed grey: the same person with the same expectancy and perturbations, without treatment.")
     others = [run.subjects[i].label for i in run.treated if i != run.index_of_main]
     if others:
         parts.append(f"Dotted: {', '.join(others)}.")
@@ -104,7 +104,7 @@ def _doses(canvas: Canvas, frame: Frame, scene: TimelineData) -> None:
     crowded = len(occasions) > 1 or last > 0.4
     share, height = (0.0, 0.36) if crowded else (min(last, 0.5) + 0.012, 0.08)
     canvas.text(frame.left + share * frame.width, float(frame.y(height)), words, size=9, bold=True)
-    canvas.text(frame.left - 0.062 * frame.width, low, "Given", size=9.5, bold=True, anchor="right", edge="center")
+    canvas.text(frame.left - 0.062 * frame.width, low, "Doses", size=9.5, bold=True, anchor="right", edge="center")
 
 
 def draw_footer(canvas: Canvas, scene: TimelineData, sources: int | None) -> None:

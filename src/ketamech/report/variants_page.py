@@ -1,4 +1,4 @@
-"""The page beside a comparison of wirings, or an average over them."""
+"""Pages and tables of a comparison of model variants and of the average over them."""
 
 from __future__ import annotations
 
@@ -16,41 +16,42 @@ if TYPE_CHECKING:
 COLUMNS = (
     "wiring", "probability", "bayes_factor", "bic", "aic", "known", "right", "met", "clinical", "predicted", "says",
 )  # fmt: skip
-READ_SO = (
-    "Each wiring is a set of rows in data/wirings; the same few values are estimated for each, with the same prior, on"
-    " the same clinical and perturbation rows. The probability is that of the wiring, given these rows and equal"
-    " priors; the Bayes factor is against the wiring of the tables. Near-copies of one wiring share what one alone"
-    " would get.",
-    "Perturbation rows are worded 0 abolished, 1 intact: that codes significance, so each counts by its pass band, and"
-    " any row may mislead with a chance of 1 in 20. A factor below 3 decides nothing.",
-    "right: share of perturbation rows with the right direction; met: inside the band; clinical: mean distance of trial"
-    " rows in errors; predicted: share met of rows that were not fitted; known: values that the rows say anything of.",
+INTRODUCTION = (
+    "Each model variant is a set of rows in data/wirings; the same few parameters are estimated for each, with the same"
+    " prior, on the same clinical and perturbation rows. The probability is that of the variant, given these rows and"
+    " equal priors; the Bayes factor compares it with the default variant. Variants that are nearly equal share the"
+    " probability of one variant.",
+    "Perturbation rows are coded 0 (abolished) or 1 (intact) by statistical significance, so each is scored by its pass"
+    " band, with a probability of 1 in 20 that a row is wrong. A Bayes factor below 3 is inconclusive.",
+    "right: share of perturbation rows with the correct direction; met: share inside the band; clinical: mean distance"
+    " of trial rows in standard errors; predicted: share inside the band of rows that were not fitted; known: number of"
+    " parameters that the rows inform.",
 )
 
 
 def write_variants(folder: Path, found: Comparison, command: str, facts: Mapping[str, object]) -> Path:
-    """Write tables (with `facts`), picture and `wirings.html`; returns the page."""
+    """Write tables (with `facts`), figure and `variants.html`; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_table(found.table, folder / "wirings.csv", facts)
+    write_table(found.table, folder / "variants.csv", facts)
     write_table(found.rows, folder / "rows.csv", facts)
     draw_variants(folder, found)
     missed = found.rows[(found.rows["off"].abs() > 1) & (found.rows["kind"] != "unfitted")]
     words = [
-        f"{name}: {len(part)} rows more than one error outside, worst"
+        f"{name}: {len(part)} rows more than one standard error outside the band, worst"
         f" {', '.join(part.sort_values('off', key=abs, ascending=False)['evidence'].drop_duplicates().head(8))}."
         for name, part in missed.groupby("wiring", sort=False)
     ]
     sections = [
         Section(
-            "Side by side", outdated_fits_warning(found), "wirings.svg", found.table[list(COLUMNS)].to_dict("records")
+            "Comparison", outdated_fits_warning(found), "variants.svg", found.table[list(COLUMNS)].to_dict("records")
         ),
-        Section("What each gets wrong", words),
+        Section("Rows outside the band", words),
     ]
-    return write_page(folder / "wirings.html", "Rival wirings on the same evidence", READ_SO, sections, command)
+    return write_page(folder / "variants.html", "Model variants on the same evidence", INTRODUCTION, sections, command)
 
 
 def write_average(folder: Path, found: ModelAverage, command: str, facts: Mapping[str, object]) -> Path:
-    """Write a table (with `facts`), picture and `average.html`; returns the page."""
+    """Write a table (with `facts`), figure and `average.html`; returns the page."""
     import pandas as pd
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,11 +60,11 @@ def write_average(folder: Path, found: ModelAverage, command: str, facts: Mappin
     write_table(pd.DataFrame(columns), folder / "average.csv", facts)
     draw_average(folder, found)
     words = [
-        "Averaged over wirings by their probability, and over the draws of each fit. 'between': the SD between wirings"
-        " in points; share_between: its part of all variance; lowest and highest: the means of single wirings."
+        "Average over model variants, weighted by probability, and over the draws of each fit. 'between': the SD"
+        " between variants in points; share_between: its share of the variance; lowest and highest: means of single variants."
     ]
     sections = [Section("MADRS", words, "average.svg", found.table.to_dict("records"))]
-    return write_page(folder / "average.html", f"Averaged over wirings: {found.title}", (), sections, command)
+    return write_page(folder / "average.html", f"Average over model variants: {found.title}", (), sections, command)
 
 
 def outdated_fits_warning(found: Comparison) -> list[str]:
@@ -71,4 +72,7 @@ def outdated_fits_warning(found: Comparison) -> list[str]:
     if not found.stale:
         return []
     names = ", ".join(found.stale)
-    return [f"Fitted to other equations than these: {names}. `ketamech explain wirings --fit` fits them again."]
+    return [
+        f"The equations have changed since these variants were fitted: {names}."
+        " `ketamech explain wirings --fit` fits them again."
+    ]
