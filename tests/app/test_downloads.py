@@ -50,8 +50,7 @@ def test_the_one_page_report_has_one_page(client, infusion):
 def test_the_one_page_report_keeps_limits_and_sources_with_many_treatments(model):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    from ketamech.report.patient_summary import LIMITS, patient_summary
-    from ketamech.report.patient_summary_pdf import LEFT, RIGHT, sheet, wrapped
+    from ketamech.report.patient_summary import LEFT, LIMITS, RIGHT, patient_summary, sheet, wrapped
     from ketamech.report.run_folder import collect_report
     from ketamech.simulation.scenario import load_scenario
 

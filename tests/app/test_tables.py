@@ -91,7 +91,7 @@ def test_every_track_belongs_to_a_group_with_a_colour_and_every_name_is_used_onc
 
 
 def test_a_row_adds_a_pathway_to_reports_and_to_the_page(model, pathway_tables):
-    from ketamech.report.attribution_figures import _course
+    from ketamech.report.attribution_page import _course
 
     append(
         pathway_tables / "pathways.csv",

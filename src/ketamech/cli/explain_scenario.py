@@ -28,8 +28,7 @@ def explain_scenario(target: str, said: ExplainOptions) -> None:
     """Share out a scenario among its pathways, print the main outcome in words and all outcomes as a table."""
     from ketamech.analysis import attribution, attribution_text, pathways
     from ketamech.cli.progress import counting
-    from ketamech.report.attribution_figures import outcomes_with_contributions
-    from ketamech.report.attribution_page import write_attribution
+    from ketamech.report.attribution_page import outcomes_with_contributions, write_attribution
     from ketamech.report.provenance import provenance_of
     from ketamech.simulation.scenario import load_scenario
 

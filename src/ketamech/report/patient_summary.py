@@ -6,16 +6,29 @@ Every page states that it is not medical advice.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextToPath
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from ketamech.report.number_format import DISCLAIMER, hours_in_words, number
 from ketamech.report.page_templates import counts, plain_words, render
-from ketamech.report.patient_summary_panels import draw_panels
-from ketamech.report.patient_summary_pdf import Sheet, sheet
 from ketamech.report.run_description import RunDescription
 from ketamech.report.run_folder import RunReport
-from ketamech.report.summary import SummaryRow
+from ketamech.report.style import SETTINGS
+from ketamech.report.summary import SummaryRow, curve_values
+from ketamech.report.tracks import Track, load_groups, load_tracks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MOST_PAPERS, MOST_GIVEN, MOST_SETTINGS = 14, 4, 6
 HOW_TO_READ = (
@@ -31,6 +44,26 @@ LIMITS = (
     "Most steps between the receptor and the mood were never measured in people.",
     "Not in the model: dependence, bladder damage, pregnancy, children, most other medicines and illnesses.",
 )
+SCORES = {"mood": "Depression (MADRS, 0 to 60)", "suicidality": "Suicidal thoughts (SSI, 0 to 38)"}
+DISSOCIATION_OUTPUTS = {
+    "dissociation": "Dissociation (CADSS, 0 to 92)",
+    "sedation": "Sleepiness, as a share of anaesthesia",
+    "haemodynamics": "Rise in systolic blood pressure, mmHg",
+    "pain": "Pain relief, as a share of full relief",
+}
+FIRST_CHOICE = ("plasma", "nmda", "mood", "dissociation")
+SECOND_CHOICE = (
+    "suicidality",
+    "networks",
+    "thought",
+    "spines",
+    "sedation",
+    "pain",
+)  # used when one of FIRST_CHOICE does not change
+PANEL_TICKS = {1 / 60: "1 min", 1.0: "1 h", 24.0: "1 day", 168.0: "1 week", 672.0: "4 weeks", 2016.0: "12 weeks"}
+MIN_TICK_RATIO = 6.0  # smallest ratio of two tick times whose labels do not overlap
+PANEL_LEFT, PANEL_RIGHT, PANEL_GAP, TITLE_SHARE = 0.09, 0.97, 0.09, 0.30  # of the sheet; of a row
+LEFT, RIGHT, TOP, LOWEST, POINTS, LINE = 0.06, 0.95, 0.965, 0.045, 72.0, 1.42
 
 
 @dataclass(frozen=True)
@@ -98,15 +131,6 @@ def _results(lines: Mapping[str, SummaryRow]) -> list[str]:
     return said
 
 
-SCORES = {"mood": "Depression (MADRS, 0 to 60)", "suicidality": "Suicidal thoughts (SSI, 0 to 38)"}
-DISSOCIATION_OUTPUTS = {
-    "dissociation": "Dissociation (CADSS, 0 to 92)",
-    "sedation": "Sleepiness, as a share of anaesthesia",
-    "haemodynamics": "Rise in systolic blood pressure, mmHg",
-    "pain": "Pain relief, as a share of full relief",
-}
-
-
 def _score(line: SummaryRow, words: str) -> str:
     if not line.moved:
         return f"{words}: stays at {number(line.baseline)}."
@@ -160,3 +184,146 @@ def patient_summary_pdf(found: RunReport) -> bytes:
     facts = {"Title": page.title, "Subject": DISCLAIMER, "CreationDate": None, "Creator": "KetaMech", "Producer": None}
     figure.savefig(held, format="pdf", metadata=facts)
     return held.getvalue()
+
+
+def draw_panels(figure: Figure, found: RunReport, *, top: float, bottom: float) -> None:
+    """Four panels between two heights of the page (fractions)."""
+    width, row = (PANEL_RIGHT - PANEL_LEFT - PANEL_GAP) / 2, (top - bottom) / 2
+    with matplotlib.rc_context(SETTINGS):
+        for i, key in enumerate(_shown(found)):
+            left = PANEL_LEFT + (i % 2) * (width + PANEL_GAP)
+            low = top - (i // 2 + 1) * row
+            axes = figure.add_axes((left, low + 0.12 * row, width, row * (1 - TITLE_SHARE)))
+            _panel(axes, load_tracks()[key], found)
+
+
+def _shown(found: RunReport) -> list[str]:
+    """Four tracks that change, in order of the lists; displayed in track order."""
+    moved = {line.key for line in found.lines if line.moved}
+    chosen = [key for key in (*FIRST_CHOICE, *SECOND_CHOICE) if key in moved or key == "mood"][: len(FIRST_CHOICE)]
+    chosen += [key for key in FIRST_CHOICE if key not in chosen][: len(FIRST_CHOICE) - len(chosen)]
+    return [key for key in load_tracks() if key in chosen]
+
+
+def _panel(axes: Axes, track: Track, found: RunReport) -> None:
+    run, dataset = found.run, found.dataset
+    masses = {name: row.value for name, row in found.model.parameters.items() if name.startswith("drug.")}
+    series = track.present(dataset)[0]
+    y = curve_values(series, track, dataset, masses)
+    hours = dataset.variables["time"].values - run.first_dose_time
+    kept = hours >= 1 / 60 - 1e-6
+    colour = load_groups()[track.group].colour
+    axes.plot(hours[kept], y[run.index_of_main][kept], color=colour, linewidth=1.6, label="with the drug")
+    if run.index_of_control is not None and np.ptp(y[run.index_of_control]) > 0:
+        axes.plot(
+            hours[kept], y[run.index_of_control][kept], color="#6b7580", linewidth=1.1, linestyle=(0, (4, 2)),
+            label="same expectancy, no drug",
+        )  # fmt: skip
+    _points(axes, track, series.outputs, found)
+    axes.set_xscale("log")
+    axes.set_xlim(1 / 60, max(1.0, float(hours[-1])))
+    ticks = _ticks(float(hours[-1]))
+    axes.xaxis.set_major_locator(FixedLocator(list(ticks)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticklabels(list(ticks.values()), size=7)
+    axes.tick_params(axis="y", labelsize=7)
+    axes.set_ylim(bottom=0)
+    axes.grid(axis="y", color="#eceef0", linewidth=0.6)
+    axes.set_title(f"{track.label}, {track.unit}", size=8.5, loc="left", weight="bold")
+    if len(axes.get_lines()) > 1 and track.key == "mood":
+        axes.legend(fontsize=6.5, frameon=False, loc="lower left")
+
+
+def _ticks(last: float) -> dict[float, str]:
+    """Ticks up to the last hour, without those whose labels would overlap."""
+    inside = [hour for hour in PANEL_TICKS if hour <= last * 1.01]
+    return {hour: PANEL_TICKS[hour] for hour in inside if hour == inside[-1] or hour * MIN_TICK_RATIO <= inside[-1]}
+
+
+def _points(axes: Axes, track: Track, outputs: str, found: RunReport) -> None:
+    """Published points of this curve; filled if measured in humans."""
+    if track.display_mode != "unit" or isinstance(track.scale, str):
+        return
+    for point in (p for p in found.points if p.output == outputs and p.shape == "point" and math.isfinite(p.value)):
+        face = "white" if point.translated else "#1b1f24"
+        axes.plot(
+            [point.start], [point.value], marker="o", markersize=3.5, color="#1b1f24", markerfacecolor=face,
+            linestyle="none", markeredgewidth=0.8,
+        )  # fmt: skip
+
+
+def sheet(width: float, height: float) -> Figure:
+    """An empty page; sizes in inches."""
+    with matplotlib.rc_context(SETTINGS):
+        return Figure(figsize=(width, height))
+
+
+class Sheet:
+    """Writes lines from top to bottom; `at`: height of the next line, 1 to 0. Lines below the margin are left out."""
+
+    def __init__(self, figure: Figure) -> None:
+        self.figure, self.at = figure, TOP
+        self.wide, self.high = figure.get_figwidth() * POINTS, figure.get_figheight() * POINTS
+
+    def line(
+        self, text: str, *, size: float = 9.2, colour: str = "#1b1f24", weight: str = "normal", most: int = 99
+    ) -> None:
+        """A wrapped paragraph of at most `most` lines."""
+        parts = wrapped(_plain(text), (RIGHT - LEFT) * self.wide, size, weight)
+        if len(parts) > most:
+            parts = [*parts[: most - 1], f"{parts[most - 1][:-1]}…"]
+        for part in parts:
+            if self.at < LOWEST:
+                return
+            shown = part.replace("$", r"\$")
+            self.figure.text(LEFT, self.at, shown, size=size, color=colour, weight=weight, va="top")
+            self.at -= size * LINE / self.high
+
+    def head(self, text: str) -> None:
+        """A heading."""
+        self.gap()
+        self.line(text, size=10.8, weight="bold")
+
+    def gap(self) -> None:
+        """A small vertical space."""
+        self.at -= 0.007
+
+
+def wrapped(text: str, room: float, size: float, weight: str = "normal") -> list[str]:
+    """Lines of a text, none wider than `room` (points)."""
+    lines, now = [], ""
+    for word in _words(text, room, size, weight):
+        longer = f"{now} {word}" if now else word
+        if now and _width(longer, size, weight) > room:
+            lines.append(now)
+            longer = word
+        now = longer
+    return [*lines, now]
+
+
+def _words(text: str, room: float, size: float, weight: str) -> Iterable[str]:
+    """The words of a text; a word wider than `room` is split."""
+    for word in text.split():
+        left = word
+        while _width(left, size, weight) > room:
+            most = next(n for n in range(len(left) - 1, 0, -1) if _width(left[:n], size, weight) <= room)
+            yield left[:most]
+            left = left[most:]
+        yield left
+
+
+def _width(text: str, size: float, weight: str) -> float:
+    """Width of a text (points)."""
+    return sum(_letter(one, size, weight) for one in text)
+
+
+@cache
+def _letter(one: str, size: float, weight: str) -> float:
+    with matplotlib.rc_context(SETTINGS):
+        font = FontProperties(size=size, weight=weight)
+        return float(TextToPath().get_text_width_height_descent(one, font, False)[0])
+
+
+def _plain(text: str) -> str:
+    """The text without unprintable characters, which a title may contain."""
+    return "".join(letter for letter in text if letter.isprintable())
