@@ -1,4 +1,4 @@
-"""Per-stage panels: every output of a stage on one clock, published points and their spread over the curves."""
+"""Panels of a stage: its outputs over one time axis, with published points and their spread."""
 
 from __future__ import annotations
 
@@ -33,13 +33,18 @@ if TYPE_CHECKING:
 
 MOST, COLUMNS = 9, 3
 _WIDTH, _TOP, _BOTTOM, _MARGIN = 921.6, 52.0, 30.0, 11.0
-_CELL, _TALL, _ABOVE, _AXIS = 303.0, 159.0, 30.0, 40.0  # of one panel: cell, height, words above, numbers at its left
+_CELL, _TALL, _ABOVE, _AXIS = (
+    303.0,
+    159.0,
+    30.0,
+    40.0,
+)  # of one panel: width, height, space for title, space for tick labels
 
 
 def panel_plan(
     dataset: xr.Dataset, run: RunDescription, model: Model, points: Sequence[PublishedPoint]
 ) -> dict[str, list[str]]:
-    """What every stage shows, by stage name in story order; stages in which nothing moves are left out."""
+    """Outputs to draw by stage, in model order; stages without change are left out."""
     stages = (stage for stage, _ in model.expression_trees.stages)
     found = {stage: panel_outputs(dataset, run, model.layout, stage, points) for stage in stages}
     return {stage: outputs for stage, outputs in found.items() if outputs}
@@ -52,7 +57,7 @@ def stage_panels(
     points: Sequence[PublishedPoint],
     plan: Mapping[str, Sequence[str]],
 ) -> dict[str, Canvas]:
-    """One picture per stage of the plan."""
+    """One figure per stage of the plan."""
     about = dict(model.expression_trees.stages)
     return {
         stage: _figure(dataset, run, model.layout, (stage, about[stage]), outputs, points)
@@ -63,13 +68,13 @@ def stage_panels(
 def panel_outputs(
     dataset: xr.Dataset, run: RunDescription, layout: SystemLayout, stage: str, points: Sequence[PublishedPoint]
 ) -> list[str]:
-    """What a stage shows: outputs with published points first, then its offers, then its states; moving ones only."""
-    offers = [row.name for row in layout.time_varying_outputs if row.stage == stage]
+    """Outputs to draw: those with published points first, then outputs and states that change."""
+    outputs = [row.name for row in layout.time_varying_outputs if row.stage == stage]
     levels = [row.name for row in layout.states if row.stage == stage and row.kind != "amount" and not row.is_sink]
     pointed = [p.output for p in points if layout.stage_of.get(names_in(p.output)[0]) == stage]
     moving = [
         n
-        for n in (*offers, *levels)
+        for n in (*outputs, *levels)
         if n in dataset.variables and _moves(dataset.variables[n].values[run.index_of_main])
     ]
     return list(dict.fromkeys([*pointed, *moving]))[:MOST]
@@ -104,11 +109,11 @@ def _legend(run: RunDescription, outputs: Sequence[str], points: Sequence[Publis
     parts = ["Line: simulated."] + (["Dashed: control."] if run.index_of_control is not None else [])
     shown = [point for point in points if point.output in outputs]
     if shown:
-        parts.append("Filled: measured in people. Bars: published spread.")
+        parts.append("Filled: measured in humans. Bars: published spread.")
     if any(point.translated for point in shown):
-        parts.append("Hollow: translated from animals, another scale or another clock.")
+        parts.append("Hollow: converted from animals, another scale or another time.")
     if any(point.shape == "level" for point in shown):
-        parts.append("Flat dash: published height, drawn where the model peaks.")
+        parts.append("Flat dash: published peak value, drawn at the time of the simulated peak.")
     return "  ".join(parts)
 
 
@@ -137,7 +142,7 @@ def _panel(
 
 
 def _dress(canvas: Canvas, frame: Frame, unit: str) -> None:
-    """The clock below, round numbers at the left, the unit up the side."""
+    """Time axis, value ticks and unit label."""
     ticks = {tick: float(frame.y(tick)) for tick in round_steps(frame.low, frame.high)}
     canvas.rules([(frame.left, y, frame.right, y) for y in ticks.values()], colour="#f0f2f4")
     for tick, y in ticks.items():
@@ -149,7 +154,7 @@ def _dress(canvas: Canvas, frame: Frame, unit: str) -> None:
 
 
 def _limits(curves: Sequence[np.ndarray], points: Sequence[PublishedPoint], scale: float) -> tuple[float, float]:
-    """Lowest and highest of what is drawn, with a little room."""
+    """Axis limits of curves and points, with a margin."""
     drawn = np.concatenate([*curves, values_and_spreads(points) * scale])
     drawn = drawn[np.isfinite(drawn)]
     low, high = (float(drawn.min()), float(drawn.max())) if drawn.size else (0.0, 1.0)
@@ -158,7 +163,7 @@ def _limits(curves: Sequence[np.ndarray], points: Sequence[PublishedPoint], scal
 
 
 def _scale(output: str, layout: SystemLayout, mine: np.ndarray) -> tuple[float, str]:
-    """Levels in blood in ng/mL; other small concentrations read better in nmol/L."""
+    """Scale factor and unit: plasma levels in ng/mL, other small concentrations in nmol/L."""
     names = names_in(output)
     text = layout.units.get(names[0], "1")
     level = {shown(name, text) for name in names}
@@ -170,11 +175,11 @@ def _scale(output: str, layout: SystemLayout, mine: np.ndarray) -> tuple[float, 
 
 def _values(dataset: xr.Dataset, output: str) -> list[np.ndarray]:
     outputs: Mapping[str, np.ndarray] = {name: dataset.variables[name].values for name in names_in(output)}
-    with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to a drug the control never had
+    with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to a drug that the control did not receive
         return list(np.asarray(value_of(output, outputs), dtype=float))
 
 
 def _name(output: str, layout: SystemLayout) -> str:
-    """What the model says of an output, cut to one line."""
+    """The description of an output, shortened to one line."""
     words = sentence_case(layout.descriptions.get(output, output))
     return words if len(words) <= 50 else words[:47].rsplit(" ", 1)[0] + " ..."

@@ -1,11 +1,10 @@
-"""Which parameters a run really used: what an equation multiplies by zero throughout carries no number of any paper.
+"""The parameters that affect a run: terms that are zero throughout the run cite no paper.
 
-The rule, in order: a pathway switched off and a perturbation not asked for are put at 0; a quantity (state or offer)
-that stays at 0 in every patient throughout the run is put at 0 and its own equation is left out; what then still
-stands in an equation, or behind a fixed quantity of one, was used. So the numbers of a comparator, of arketamine, of a
-route or of a second blocker count only when they were given. Besides, the parameters that turn this run's doses into
-what enters the body count: molar mass of the drugs given, and the absorbed fractions of the routes used. A value the
-user set replaces its paper.
+The rule, in order: switched-off pathways and absent perturbations are set to 0; a state or output that stays at 0 in
+every patient is set to 0 and its equation is removed; parameters that remain in an equation, or in a constant output
+that an equation uses, are used parameters. So the parameters of a comparator, enantiomer, route or second blocker count
+only if it was given. The parameters that convert doses to dose events count as well: molar masses of the drugs given
+and absorbed fractions of the routes used. A value set by the user cites no paper.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _DRUGS = {
 
 
 def used_parameters(dataset: xr.Dataset, run: RunDescription, model: Model) -> tuple[str, ...]:
-    """Names of the parameters whose values shaped this run, in story order."""
+    """Names of the parameters that affect this run, in model order."""
     zero = {*_always_zero(dataset), *_switched_off(run, model)}
     found: set[str] = set(_dosing(run, model))
     for expression in _equations(model.expression_trees, zero):
@@ -52,7 +51,7 @@ def used_parameters(dataset: xr.Dataset, run: RunDescription, model: Model) -> t
 
 
 def cited_evidence(names: Iterable[str], run: RunDescription, model: Model) -> tuple[str, ...]:
-    """Evidence rows behind these parameters, each once; values set by the user or only assumed cite nothing."""
+    """Evidence rows of these parameters without duplicates; set and assumed values cite nothing."""
     ids: dict[str, None] = {}
     for name in names:
         row = model.parameters[name]
@@ -77,7 +76,7 @@ def _equations(outline: ExpressionTrees, zero: set[str]) -> Iterable[Tree]:
 
 
 def _with_fixed(found: set[str], outline: ExpressionTrees, zero: set[str]) -> set[str]:
-    """Names, and what stands behind those that are fixed for a person."""
+    """Names, and the names in the expressions of outputs that are constant for a person."""
     behind = {name: how for name, how in outline.outputs if name in outline.fixed}
     waiting, seen = list(found), set(found)
     while waiting:

@@ -1,4 +1,4 @@
-"""The discriminating table as one picture: what was predicted for each experiment, beside what was observed."""
+"""Figure of the perturbation experiments: predicted and observed effect of each."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ketamech.report.svg_to_png import save_png
 if TYPE_CHECKING:
     import pandas as pd
 
-# verdict -> kind of mark and colour: shape and colour say the same, so either is enough
+# verdict -> marker and colour; shape and colour carry the same information
 MARKS = {"right": ("o", "#0072B2"), "wrong": ("X", "#D55E00"), "undecided": ("s", "#888888")}
 PANELS = {
-    "left": "share of the ketamine effect that is left",
-    "effect": "effect as share of ketamine's a day later",
-    "harm": "share of the harm of a protocol that is left",
-    "ratio": "fold of the same animal without the drug",
-    "points": "points against nothing given",
-    "responds": "fall as share of the baseline",
+    "left": "remaining share of the ketamine effect",
+    "effect": "effect relative to ketamine one day later",
+    "harm": "remaining share of the harm of a protocol",
+    "ratio": "ratio to the same animal without the drug",
+    "points": "points compared with no treatment",
+    "responds": "decrease relative to baseline",
 }
 SCALES = {
     "left": (0.0, 2.0),
@@ -39,7 +39,7 @@ _LEFT, _RIGHT, _SAID, _LABEL = 430.0, 640.0, 660.0, 74
 
 
 def experiments_figure(lines: pd.DataFrame, counts: str) -> Canvas:
-    """A panel a statistic, a line an experiment; grey bar: the published interval or the band set before."""
+    """One panel per statistic, one line per experiment; grey bar: published interval or predefined band."""
     panels = [(kind, _of(lines, kind)) for kind in PANELS]
     undecided = _records(lines[lines.verdict == "undecided"])
     height = (
@@ -52,7 +52,7 @@ def experiments_figure(lines: pd.DataFrame, counts: str) -> Canvas:
         if rows:
             y = _panel(canvas, kind, rows, y)
     y += _GAP - _LINE
-    canvas.text(_MARGIN, y, "undecided: the model has no handle for these", bold=True, edge="center")
+    canvas.text(_MARGIN, y, "undecided: the model cannot represent these experiments", bold=True, edge="center")
     for row in undecided:
         y += _LINE
         _label(canvas, y, row)
@@ -66,7 +66,7 @@ def experiments_figure(lines: pd.DataFrame, counts: str) -> Canvas:
 def save_experiments(
     folder: Path, lines: pd.DataFrame, counts: str, *, png: bool = False, facts: Mapping[str, object] | None = None
 ) -> list[Path]:
-    """Write experiments.csv (with `facts`), experiments.svg and, if asked, experiments.png."""
+    """Write experiments.csv (with `facts`), experiments.svg and, with `png`, experiments.png."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "experiments.csv", folder / "experiments.svg"]
     write_table(lines, paths[0], facts or {}, digits="%.6g")
@@ -118,8 +118,8 @@ def _line(canvas: Canvas, y: float, kind: str, row: Mapping[str, Any]) -> None:
         canvas.box(left, y - 4, max(right - left, 2), 8, colour=FAINT, opacity=0.9)
     mark, colour = MARKS[row["verdict"]]
     fill = colour if row["inside"] or row["inside"] is None else PAPER
-    said = f"{row['evidence']}: predicted {row['predicted']} ({number(row['size'])}), observed {row['observed']}"
-    canvas.mark(_x(row["size"], kind), y, mark, size=5.5, fill=fill, edge=colour, width=0.9, title=said)
+    title = f"{row['evidence']}: predicted {row['predicted']} ({number(row['size'])}), observed {row['observed']}"
+    canvas.mark(_x(row["size"], kind), y, mark, size=5.5, fill=fill, edge=colour, width=0.9, title=title)
     words = f"{number(row['size'])}  predicted {row['predicted']}, observed {row['observed']}"
     canvas.text(_SAID, y, words, size=7.5, colour=INK if row["verdict"] == "wrong" else QUIET, edge="center")
 
@@ -142,4 +142,4 @@ def _header(canvas: Canvas, counts: str) -> None:
     canvas.mark(x, _KEY, "o", size=5.5, fill=PAPER, edge=QUIET, width=0.9)
     canvas.text(x + 8, _KEY, "open: size outside", edge="center")
     canvas.box(x + 112, _KEY - 4, 18, 8, colour=FAINT, opacity=0.9)
-    canvas.text(x + 136, _KEY, "published interval, or band set before the comparison", edge="center")
+    canvas.text(x + 136, _KEY, "published interval, or predefined band", edge="center")

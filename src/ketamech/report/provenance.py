@@ -1,4 +1,4 @@
-"""What made a run: versions, hashes, seed, command line, date. No path of the machine it ran on."""
+"""Provenance of a run: versions, hashes, seed, command line, date; no paths of the local machine."""
 
 from __future__ import annotations
 
@@ -62,15 +62,15 @@ def provenance(run: RunDescription, model: Model, command_line: str) -> dict[str
 
 
 def provenance_of(scenario: Scenario, model: Model, seed: int, command_line: str) -> dict[str, str]:
-    """The same for many patients of one scenario, one level deep."""
-    asked = RunDescription(scenario.title, (), (), source=scenario.source, seed=seed, values=scenario.values)
-    return _with_papers(provenance(asked, model, command_line), model)
+    """Flat provenance for many patients of one scenario."""
+    run = RunDescription(scenario.title, (), (), source=scenario.source, seed=seed, values=scenario.values)
+    return _with_papers(provenance(run, model, command_line), model)
 
 
 def provenance_of_many(
     title: str, source: str, model: Model, command_line: str, seed: int | None = None
 ) -> dict[str, str]:
-    """The same for many persons and no scenario, and the papers behind every number of the equations."""
+    """Flat provenance for many patients without a scenario, and the papers of every parameter of the equations."""
     found = provenance(RunDescription(title, (), (), source=source, seed=seed), model, command_line)
     return _with_papers(found, model)
 
@@ -82,7 +82,7 @@ def _with_papers(found: Mapping[str, Any], model: Model) -> dict[str, str]:
 
 
 def papers_behind(model: Model) -> list[str]:
-    """Keys of the papers behind every parameter of the equations that is neither set nor assumed."""
+    """Keys of the papers of every parameter that is neither set nor assumed."""
     from ketamech.evidence import load_evidence
 
     rows = (model.parameters[name] for name in model.layout.parameter_names)
@@ -91,7 +91,7 @@ def papers_behind(model: Model) -> list[str]:
 
 
 def flattened(found: Mapping[str, Any]) -> dict[str, str]:
-    """The same as text, one level deep, for dataset attributes and tables."""
+    """Provenance as a flat mapping of text, for dataset attributes and tables."""
     result: dict[str, str] = {}
     for name, value in found.items():
         inside = value.items() if isinstance(value, Mapping) else [("", value)]
@@ -109,7 +109,7 @@ def _changed(name: str, value: float, model: Model) -> str:
 
 
 def today() -> str:
-    """The date, UTC, of what is written now."""
+    """Today's date (UTC)."""
     return _now()[:10]
 
 
@@ -140,5 +140,5 @@ def _hash_of_files(folder: Path) -> str:
 
 
 def without_paths(text: str) -> str:
-    """Absolute paths cut down to their last part; doses such as 0.5 mg/kg stay."""
+    """Text with absolute paths shortened to their last part; doses such as 0.5 mg/kg are unchanged."""
     return _PATH.sub(r"\1", text)

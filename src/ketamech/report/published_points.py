@@ -1,4 +1,4 @@
-"""Published points that may stand over a run's curves: same drug, dose, route and times, read the same way."""
+"""Published points for the curves of a run: same drug, dose, route and times, same measure."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _YEARS_APART = 15.0
 class PublishedPoint:
     """A published number in the unit of a simulated output. Hours count from the first treatment.
 
-    `shape`: point (value at `start`), level (height of a peak or trough, placed where the model has it) or span
-    (a mean from `start` to `end`). `translated`: not measured in people, or an assumption made it comparable.
+    `shape`: point (value at `start`), level (peak or trough value, drawn at the simulated time) or span
+    (a mean from `start` to `end`). `translated`: not measured in humans, or compared by an assumption.
     """
 
     evidence: str
@@ -46,7 +46,7 @@ class PublishedPoint:
 def published_points(
     dataset: xr.Dataset, run: RunDescription, model: Model, evidence: Evidence
 ) -> list[PublishedPoint]:
-    """Every published point whose protocol gave the same treatment to the same kind of person."""
+    """Every published point whose protocol has the same treatment and the same kind of person."""
     protocols = load_protocols()
     mine = {name: run.values.get(name, row.canonical) for name, row in model.parameters.items()}
     shared = {name: _hours_in_common(protocol, run, model, mine) for name, protocol in protocols.items()}
@@ -59,7 +59,7 @@ def published_points(
 
 
 def _hours_in_common(protocol: Protocol, run: RunDescription, model: Model, person: Mapping[str, float]) -> float:
-    """Until which hour this run is the protocol: up to the next dose the protocol does not have; 0 if never."""
+    """Last hour at which run and protocol agree: the next dose that the protocol lacks; 0 if they never agree."""
     if not _same_person(protocol, run, model, person):
         return 0.0
     theirs = _in_order(e for e in protocol.events(model.parameters) if e.time <= protocol.horizon)
@@ -83,7 +83,7 @@ def _same_person(protocol: Protocol, run: RunDescription, model: Model, mine: Ma
 
 
 def _in_order(entries: Iterable[DoseEvent]) -> list[DoseEvent]:
-    """What enters the body, hopes left out."""
+    """Dose events without expectancy, in order of time."""
     drugs = (entry for entry in entries if not entry.compartment.startswith("expectancy."))
     return sorted(drugs, key=lambda entry: (round(entry.time, 4), entry.compartment))
 
@@ -119,7 +119,7 @@ def _point(
 
 
 def _numbers(target: Target, row: Observation) -> tuple[float, float, float]:
-    """Value, low and high in canonical units; an asked-for band replaces the printed spread."""
+    """Value, low and high in canonical units; a target band replaces the published spread."""
     low, high = row.spread.low, row.spread.high
     if not (math.isnan(target.low) or math.isnan(target.high)):
         low, high = target.low, target.high
@@ -147,7 +147,7 @@ def _measured_times(
 
 def _curve(target: Target, dataset: xr.Dataset, patient: int) -> np.ndarray:
     outputs = {name: dataset.variables[name].values[patient] for name in names_in(target.measure.output)}
-    with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to a drug that is not there yet
+    with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to a drug before its first dose
         return np.asarray(value_of(target.measure.output, outputs), dtype=float)
 
 
@@ -161,7 +161,7 @@ def drug_free_value(expression: str, dataset: xr.Dataset, patient: int) -> float
 def _plotted_value(
     value: float, target: Target, dataset: xr.Dataset, run: RunDescription, start: float
 ) -> float | None:
-    """From what the paper printed back to the height of the curve: the measure, run backwards."""
+    """The published value on the scale of the curve: the inverse of the measure."""
     measure = target.measure
     given = value / measure.factor
     rest = drug_free_value(measure.output, dataset, run.index_of_main)

@@ -1,4 +1,4 @@
-"""What a run was asked to do, as the report needs to know it."""
+"""Description of a run for the report: treatments, subjects, control, assumptions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ CONTROL = "control"
 
 @dataclass(frozen=True)
 class RunDescription:
-    """A run in words and courses: one course per patient of the Dataset, in the same order.
+    """A run: title, treatments and one subject per patient of the Dataset, in order.
 
-    `given` has one sentence a treatment; `control` is the label of the control patient, if there is one; `source` is
-    the scenario as written; `values` are the parameters that differ from the table (canonical units).
+    `treatments`: one sentence per treatment; `control` is the label of the control patient, if there is one; `source` is
+    the scenario as text; `values` are the parameters that differ from the table (canonical units).
     """
 
     title: str
@@ -36,28 +36,28 @@ class RunDescription:
 
     @property
     def treated(self) -> tuple[int, ...]:
-        """Places of the patients who are not the control."""
+        """Indices of the patients other than the control."""
         return tuple(i for i, course in enumerate(self.subjects) if course.label != self.control)
 
     @property
     def index_of_main(self) -> int:
-        """The patient whose story is told."""
+        """Index of the patient that the report describes."""
         return self.treated[0] if self.treated else 0
 
     @property
     def index_of_control(self) -> int | None:
-        """Place of the control patient."""
+        """Index of the control patient."""
         return next((i for i, course in enumerate(self.subjects) if course.label == self.control), None)
 
     @property
     def dose_events(self) -> tuple[DoseEvent, ...]:
-        """Everything the main patient gets, belief left out."""
+        """Dose events of the main patient without expectancy."""
         found = self.subjects[self.index_of_main].events if self.subjects else ()
         return tuple(entry for entry in found if not entry.compartment.startswith("expectancy."))
 
     @property
     def first_dose_time(self) -> float:
-        """When the first treatment starts (h)."""
+        """Start of the first treatment (h)."""
         return min((entry.time for entry in self.dose_events if entry.time >= 0), default=0.0)
 
     def occasions(self, apart: float = 0.75) -> list[tuple[float, float]]:
@@ -73,7 +73,7 @@ class RunDescription:
 
 
 def describe_run(scenario: Scenario, model: Model) -> RunDescription:
-    """A scenario as the report tells it."""
+    """The description of a scenario."""
     both = tuple(subjects(scenario, model))
     control = CONTROL if any(course.label == CONTROL for course in both) else None
     treatments = scenario.regimen.sentences(exact=False)
@@ -93,12 +93,12 @@ def describe_run(scenario: Scenario, model: Model) -> RunDescription:
 
 
 def describe_dataset(dataset: xr.Dataset) -> RunDescription:
-    """What the curves alone tell: patients, their title, and that treatment starts at hour 0."""
+    """The description from curves alone: patients, title, and a treatment start at 0 h."""
     labels = [str(label) for label in dataset["patient"].values]
     control = CONTROL if CONTROL in labels else None
     return RunDescription(str(dataset.attrs.get("title", "")), (), tuple(Subject(label) for label in labels), control)
 
 
 def solved(dataset: xr.Dataset, place: int) -> bool:
-    """Whether a patient's curves are there: a failed solve is NaN everywhere."""
+    """Whether a patient was solved: the curves of a failed solve are NaN."""
     return any(bool(np.isfinite(variable.values[place]).any()) for variable in dataset.data_vars.values())

@@ -1,4 +1,4 @@
-"""A run as a folder: curves, summary, figures, report, bibliography, provenance, scenario. All of it or nothing."""
+"""Write a run to a folder: curves, summary, figures, report, bibliography, provenance, scenario."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunReport:
-    """Everything the pages and tables of one run are made from."""
+    """The data of the pages and tables of one run."""
 
     dataset: xr.Dataset
     run: RunDescription
@@ -50,7 +50,7 @@ class RunReport:
 
 
 def check_folder(folder: Path | str) -> None:
-    """Raise InputError before any work is done when results could not be written to `folder`."""
+    """Raise InputError before the computation if results cannot be written to `folder`."""
     require_own_folder(Path(folder).resolve())
 
 
@@ -58,11 +58,11 @@ def write_run(
     folder: Path | str, dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: str, *, png: bool = False,
     tables: Mapping[str, tuple[pd.DataFrame, Mapping[str, str]]] | None = None,
 ) -> list[Path]:  # fmt: skip
-    """Write one run to `folder`, with `png` also the story as PNG (a second more); returns what was written.
+    """Write one run to `folder`, with `png` also the timeline as PNG (one second more); returns the paths.
 
     `tables` are further CSV files, by name, each with the units of its columns.
 
-    The folder appears whole or not at all and replaces an earlier run. Raises InputError when it holds other files.
+    The folder is written atomically and replaces an earlier run. Raises InputError when it holds other files.
     """
     found = collect_report(dataset, scenario, model, command_line)
     with atomic_folder(folder) as draft:
@@ -78,23 +78,23 @@ def write_run(
 
 
 def collect_report(dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: str) -> RunReport:
-    """Work out everything before a file is touched."""
-    asked, evidence = describe_run(scenario, model), load_evidence()
-    points = published_points(dataset, asked, model, evidence)
-    plan = panel_plan(dataset, asked, model, points)
+    """Compute the whole report before any file is written."""
+    run, evidence = describe_run(scenario, model), load_evidence()
+    points = published_points(dataset, run, model, evidence)
+    plan = panel_plan(dataset, run, model, points)
     drawn = {output for outputs in plan.values() for output in outputs}
-    names = used_parameters(dataset, asked, model)
-    behind = {name: cited_evidence([name], asked, model) for name in names}
+    names = used_parameters(dataset, run, model)
+    behind = {name: cited_evidence([name], run, model) for name in names}
     return RunReport(
         dataset,
-        asked,
+        run,
         model,
-        summary_rows_of(dataset, asked, model.parameters),
+        summary_rows_of(dataset, run, model.parameters),
         points,
         plan,
         tuple(model.parameters[name] for name in names),
         papers.bibliography(behind, (point.evidence for point in points if point.output in drawn), evidence),
-        provenance(asked, model, command_line),
+        provenance(run, model, command_line),
     )
 
 
@@ -114,26 +114,26 @@ def _write_tables(folder: Path, found: RunReport) -> None:
     (folder / "scenario.yaml").write_text(_scenario_text(found.run), encoding="utf-8")
 
 
-def _scenario_text(asked: RunDescription) -> str:
-    """The file as given, or the sentence as a file that runs again."""
-    if "treatments:" in asked.source:
-        return asked.source
+def _scenario_text(run: RunDescription) -> str:
+    """The scenario file, or a file made from the sentence."""
+    if "treatments:" in run.source:
+        return run.source
     return (
         "treatments:\n"
-        + "".join(f"  - {json.dumps(part.strip())}\n" for part in asked.source.split(";"))
-        + ("person:\n  weight: 70 kg\n" if "/kg" in asked.source else "")
+        + "".join(f"  - {json.dumps(part.strip())}\n" for part in run.source.split(";"))
+        + ("person:\n  weight: 70 kg\n" if "/kg" in run.source else "")
     )
 
 
 def _figures(folder: Path, found: RunReport, *, png: bool) -> dict[str, Any]:
-    """Draw and save every figure; returns what the page needs to show them."""
+    """Draw and save every figure; returns the figures for the page."""
     place = folder / "figures"
     place.mkdir()
     return {"timelines": _timelines(place, found, png=png), "panels": _panels(place, found)}
 
 
 def _timelines(place: Path, found: RunReport, *, png: bool) -> list[dict[str, Any]]:
-    """The story on a logarithmic clock and, for a course of treatments, in days."""
+    """The timeline on a logarithmic axis and, for several treatments, also in days."""
     clocks = [("timeline", True)] + ([("timeline_days", False)] if len(found.run.occasions()) > 1 else [])
     alt, shown = alternative_text(found.run, found.lines), []
     for name, logarithmic in clocks:
@@ -145,7 +145,7 @@ def _timelines(place: Path, found: RunReport, *, png: bool) -> list[dict[str, An
         if png:
             save_png(canvas, place / f"{name}.png")
         clock = "logarithmic, from one minute on" if logarithmic else "in days"
-        caption = f"Every stage on one clock, {clock}; the dot marks the peak or the lowest point."
+        caption = f"Every track over one time axis, {clock}; the dot marks the peak or the lowest point."
         shown.append({"picture": canvas.save(place / f"{name}.svg", alt=alt), "caption": caption, "files": files})
     return shown
 

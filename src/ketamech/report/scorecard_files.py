@@ -1,4 +1,4 @@
-"""The scorecard as files: tables and the picture."""
+"""Write the scorecard: tables and figure."""
 
 from __future__ import annotations
 

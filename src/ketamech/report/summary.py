@@ -1,4 +1,4 @@
-"""Key numbers of a run: rest, extreme and when, values at fixed times, difference from control."""
+"""Key numbers of a run: baseline, extreme and its time, values at fixed times, difference from control."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ _STILL, _SAME, _LOST, _EXTREME = 0.005, 0.005, 0.002, "extreme"
 class SummaryRow:
     """One curve in numbers. Times (h) count from the first treatment; values in `unit`.
 
-    `extreme` is the value farthest from rest in the direction that matters, reached at `at`. `moments` and
-    `difference` (from control, also at the extreme) are by name of the moment; empty where the run is too
-    short or has no control.
+    `extreme` is the value farthest from baseline in the direction of the track, reached at `extreme_time`. `moments`
+    and `difference` (from control, also at the extreme) are by name of the time; times after the end are missing.
     """
 
     key: str
@@ -43,27 +42,27 @@ class SummaryRow:
 
     @property
     def moved(self) -> bool:
-        """Whether the curve left its rest by more than half a per cent (or a thousandth where rest is 0)."""
+        """Whether the curve changed by more than 0.5 % of the baseline (0.001 if the baseline is 0)."""
         size = max(_STILL * abs(self.baseline), {"percent": 0.1}.get(self.display_mode, 1e-3))
         return math.isfinite(self.extreme) and abs(self.extreme - self.baseline) > size
 
     @property
     def rises(self) -> bool:
-        """Whether the extreme lies above rest."""
+        """Whether the extreme is above the baseline."""
         return self.extreme > self.baseline
 
     def text(self, value: float, *, sign: bool = False) -> str:
-        """A value for a table; what is lost against the size of the curve is 0."""
+        """A value for a table; values negligible for the size of the curve are 0."""
         size = max(abs(self.baseline), abs(self.extreme))
         shown = 0.0 if abs(value) < _LOST * size else value
         return signed(shown) if sign else number(shown)
 
     def in_words(self) -> str:
-        """Such as "peak 1.42× rest at 38 min"."""
+        """Text such as "peak 1.42× at 38 min"."""
         if not math.isfinite(self.baseline):
             return "not solved"
         if not self.moved:
-            return "stays at rest"
+            return "no change"
         kind = "peak" if self.rises else "lowest"
         return f"{kind} {self.value_in_words(self.extreme)} at {hours_in_words(self.extreme_time)}"
 
@@ -91,7 +90,7 @@ def curve_values(series: TrackCurve, track: Track, dataset: xr.Dataset, values: 
 
 
 def baselines(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
-    """Drug-free values [patient] in the track's unit."""
+    """Drug-free values [patient] in the unit of the track."""
     if track.fixed_baseline is not None:
         return np.full(dataset.sizes["patient"], track.fixed_baseline)
     found = track.factor(series, values) * series.baseline(dataset)
@@ -99,7 +98,7 @@ def baselines(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Map
 
 
 def summary_rows_of(dataset: xr.Dataset, run: RunDescription, parameters: ParameterTable) -> list[SummaryRow]:
-    """Every curve of every track of the main patient, in story order."""
+    """Every curve of every track of the main patient, in display order."""
     values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
     return [
         _line(track, series, i == 0, dataset, values, run)
@@ -125,15 +124,15 @@ def _line(
     )  # fmt: skip
 
 
-def _extreme(y: np.ndarray, start: float, cares: str) -> int:
-    """Farthest from rest in the direction that matters, unless the curve never goes there.
+def _extreme(y: np.ndarray, start: float, direction: str) -> int:
+    """Index of the value farthest from baseline in `direction`, or in the other if the curve never goes there.
 
-    Of doses that reach the same height (within half a per cent of the change) the first is named.
+    Of several peaks of equal height (within 0.5 % of the change) the first is used.
     """
     if not np.isfinite(y).all():
         return 0
     rise, fall = float(np.max(y)) - start, start - float(np.min(y))
-    up = {"peak": rise > 0.02 * fall, "trough": fall <= 0.02 * rise}.get(cares, rise >= fall)
+    up = {"peak": rise > 0.02 * fall, "trough": fall <= 0.02 * rise}.get(direction, rise >= fall)
     reached = y >= np.max(y) - _SAME * rise if up else y <= np.min(y) + _SAME * fall
     first = int(np.argmax(reached))
     summit = slice(first, first + max(1, int(np.argmin(reached[first:])) or len(y)))
@@ -146,7 +145,7 @@ def _at(hours: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
 
 def solver_status(dataset: xr.Dataset) -> list[dict[str, Any]]:
-    """How the solve of every patient ended."""
+    """Solver status of every patient."""
     columns = (dataset.variables[name].values for name in ("patient", "solve_status", "solve_steps"))
     return [
         {"label": str(label), "solve": str(status), "steps": int(steps)}
@@ -155,7 +154,7 @@ def solver_status(dataset: xr.Dataset) -> list[dict[str, Any]]:
 
 
 def summary(dataset: xr.Dataset, run: RunDescription, lines: list[SummaryRow]) -> dict[str, Any]:
-    """Everything for summary.json: the run in words, how each solve ended, and the key numbers of every curve."""
+    """The content of summary.json: description, solver status and key numbers of every curve."""
     return {
         "title": run.title,
         "given": list(run.treatments),
@@ -185,7 +184,7 @@ def _plain(line: SummaryRow) -> dict[str, Any]:
 
 
 def table_rows(lines: list[SummaryRow], *, all_curves: bool = False) -> list[dict[str, str]]:
-    """Rows for a terminal or page table: output, unit, rest, extreme, when, values at moments, against control."""
+    """Table rows: output, unit, baseline, extreme and its time, values at fixed times, difference from control."""
     moments = list(lines[0].moments) if lines else []
     rows = []
     for line in lines:
@@ -201,5 +200,5 @@ def table_rows(lines: list[SummaryRow], *, all_curves: bool = False) -> list[dic
 
 
 def summary_rows(dataset: xr.Dataset) -> list[dict[str, str]]:
-    """The terminal table of a run: one row a track, from the curves alone."""
+    """The terminal table of a run: one row per track, from the curves alone."""
     return table_rows(summary_rows_of(dataset, describe_dataset(dataset), load_parameters()))

@@ -1,4 +1,4 @@
-"""Tracks of the timeline figure and of the page: which outputs a reader sees, in which order, labels and units."""
+"""Tracks of the timeline figure and of the page: outputs, order, labels and units."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Group:
 class Track:
     """One track; data/tracks/README.md explains the columns that these fields come from.
 
-    `show`: display_mode. `cares`: direction. `rest`: baseline. `tall`: relative_height. `least`: min_change_to_show.
+    `fixed_baseline`: the column `baseline`; None: the drug-free value of each patient.
     """
 
     key: str
@@ -79,17 +79,17 @@ class Track:
     compared_with_control: bool = False
 
     def present(self, dataset: xr.Dataset) -> tuple[TrackCurve, ...]:
-        """The series whose outputs this run has and that are not zero throughout; the first output always."""
+        """The curves that this run contains and that are not always zero; the first curve always."""
         found = [s for s in self.curves if all(name in dataset for name in s.names)]
         return tuple(s for s in found if s is found[0] or np.nanmax(np.abs(s.values(dataset))) > 1e-9)
 
     @property
     def is_relative(self) -> bool:
-        """Whether it shows multiples of each patient's own drug-free value."""
+        """Whether the track is relative to the drug-free value of each patient."""
         return self.display_mode == "relative_to_baseline"
 
     def factor(self, series: TrackCurve, values: Mapping[str, float]) -> float:
-        """The scale of a series as a number; "ng/mL": by its molar mass, a parameter among `values`."""
+        """The scale factor of a curve; for ng/mL the molar mass of its drug among `values`."""
         if isinstance(self.scale, str):
             return values.get(molar_masses()[series.names[0]], 1.0)
         return self.scale
@@ -124,7 +124,7 @@ def _tracks(folder: Path) -> dict[str, Track]:
         found[row["id"]] = _track(row, tuple(curves.pop(row["id"])))
     if curves:
         what = f"curves of unknown tracks: {', '.join(curves)}"
-        raise InputError(what, file=folder / "curves.csv", key="track", expected="tracks that stand in tracks.csv")
+        raise InputError(what, file=folder / "curves.csv", key="track", expected="tracks of tracks.csv")
     return found
 
 
@@ -159,7 +159,7 @@ def _track(row: CsvRow, series: tuple[TrackCurve, ...]) -> Track:
 
 
 def tracks_of(dataset: xr.Dataset) -> tuple[Track, ...]:
-    """The tracks this run can fill, in display order; optional ones only when something changes in them."""
+    """The tracks that this run contains, in display order; optional tracks only if they change."""
     animal = dataset.attrs.get("species", "human") != "human"
     mine: Iterator[Track] = (track for track in load_tracks().values() if animal or not track.animals_only)
     return tuple(track for track in mine if track.present(dataset) and (track.always_shown or _moves(track, dataset)))
