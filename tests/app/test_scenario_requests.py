@@ -40,7 +40,8 @@ def test_the_message_is_the_one_of_the_command_line(client, tmp_path, key):
     path.write_text(json.dumps(BAD[key]), encoding="utf-8")
     with pytest.raises(InputError) as caught:
         load_scenario(path)
-    for part in ("what", "expected", "nearest", "key"):
+    assert told["error"] == caught.value.what
+    for part in ("expected", "nearest", "key"):
         assert told[part] == getattr(caught.value, part), part
     assert key.startswith("treat") or told["key"] == key
 

@@ -100,7 +100,7 @@ def test_panels_draw_every_published_point_they_show(racemic, model):
     points = published_points(curves, describe_run(scenario, model), model, load_evidence())
     plan = panel_plan(curves, describe_run(scenario, model), model, points)
     pictures = stage_panels(curves, describe_run(scenario, model), model, points, plan)
-    assert list(pictures) == [stage for stage, _ in model.outline.stages if stage in plan]
+    assert list(pictures) == [stage for stage, _ in model.expression_trees.stages if stage in plan]
     for stage, picture in pictures.items():
         due = sorted(f"{point.label}: {point.evidence}" for point in points if point.output in plan[stage])
         drawn = [shape.title for shape in picture.shapes if isinstance(shape, Shape) and ": " in shape.title]

@@ -18,9 +18,9 @@ CONTROL = "control"
 
 @dataclass(frozen=True)
 class RunDescription:
-    """A run: title, treatments and one subject per patient of the Dataset, in order.
+    """A run: title, treatments and one subject per patient, in the order of the Dataset.
 
-    `treatments`: one sentence per treatment; `control` is the label of the control patient, if there is one; `source` is
+    `treatments`: one sentence per treatment; `control`: label of the control patient, if there is one; `source` is
     the scenario as text; `values` are the parameters that differ from the table (canonical units).
     """
 
