@@ -113,7 +113,7 @@ def test_a_failed_job_keeps_its_request_and_a_defect_does_not_end_the_server(cli
     assert finished(client, begun["id"])[-1]["problem"]["error"] == "the trial could not be solved"
     report = client.get(f"/api/jobs/{begun['id']}/failure").json()
     assert report["request"]["arms"] == TRIAL["arms"]
-    assert report["problem"]["kind"] == "SolveFailed"
+    assert report["problem"]["kind"] == "SolverError"
     monkeypatch.setattr(work, "_trial", lambda *_: 1 / 0)
     begun = client.post("/api/jobs/trial", json=TRIAL).json()
     assert "ZeroDivisionError" in finished(client, begun["id"])[-1]["problem"]["error"]
@@ -131,4 +131,4 @@ def test_old_jobs_are_removed():
 
 def test_an_unknown_job_is_not_found(client):
     assert client.get("/api/jobs/none").status_code == 404
-    assert client.delete("/api/jobs/none").json()["kind"] == "NotHere"
+    assert client.delete("/api/jobs/none").json()["kind"] == "NotFound"

@@ -44,7 +44,7 @@ def test_no_key_of_a_scenario_makes_the_page_read_a_file(client, infusion):
 def test_a_large_body_is_refused_before_it_is_read_completely(client):
     answer = client.post("/api/scenario/read", content=b"x" * 300_000)
     assert answer.status_code == 413
-    assert answer.json()["kind"] == "TooMuch"
+    assert answer.json()["kind"] == "LimitExceeded"
 
 
 def test_other_origins_and_hosts_are_refused(client, infusion):
@@ -155,4 +155,4 @@ def test_a_page_that_does_not_exist_is_html_and_an_api_route_that_does_not_exist
     for way in (client.get, client.post):
         answer = way("/api/nothing")
         assert answer.status_code == 404
-        assert answer.json()["kind"] == "NotHere"
+        assert answer.json()["kind"] == "NotFound"

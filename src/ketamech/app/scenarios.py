@@ -129,8 +129,8 @@ def python(keys: ScenarioFile) -> str:
         text += f"scenario.write_text({keys.text()!r}, encoding={'utf-8'!r})\n"
         return f"{text}curves = ketamech.simulate(scenario)\n{SHOWN}"
     options = "".join(f", {name}={value!r}" for name, value in _options(keys).items())
-    beside = _perturbations(keys)
-    options += f", perturbations={beside!r}" if beside else ""
+    perturbations = _perturbations(keys)
+    options += f", perturbations={perturbations!r}" if perturbations else ""
     return f"import ketamech\n\ncurves = ketamech.simulate({plain!r}{options})\n{SHOWN}"
 
 
@@ -140,8 +140,8 @@ PLAIN = {"title", "description", "treatments", "person", "species", "wiring", "p
 
 def _options(keys: ScenarioFile) -> dict[str, str]:
     """The options of the command that the sentence does not contain."""
-    said = keys.model_dump(exclude_defaults=True)
-    return {name: said[name] for name in ("species", "wiring") if said.get(name)}
+    given_keys = keys.model_dump(exclude_defaults=True)
+    return {name: given_keys[name] for name in ("species", "wiring") if given_keys.get(name)}
 
 
 def _perturbations(keys: ScenarioFile) -> list[str]:
@@ -150,8 +150,8 @@ def _perturbations(keys: ScenarioFile) -> list[str]:
 
 def _sentence(keys: ScenarioFile) -> str:
     """The regimen as a sentence; empty if sentence and options do not express the whole scenario."""
-    said: Mapping[str, Any] = keys.model_dump(exclude_defaults=True)
-    if not set(said) <= PLAIN or isinstance(said.get("perturbations"), dict) or not _usual_person(keys):
+    given_keys: Mapping[str, Any] = keys.model_dump(exclude_defaults=True)
+    if not set(given_keys) <= PLAIN or isinstance(given_keys.get("perturbations"), dict) or not _usual_person(keys):
         return ""
     return "; ".join(given if isinstance(given, str) else given.sentence() for given in keys.treatments)
 

@@ -76,20 +76,20 @@ def _keys(place: Path) -> list[str]:
     if read_manifest(place) and (place / FILE).is_file():
         return _listed(place / FILE)
     if place.suffix.lower() in SUFFIXES and place.exists():
-        owed = facts_of(place).get(PAPERS)
+        keys = facts_of(place).get(PAPERS)
     elif place.is_dir() and any((place / name).exists() for name in (TRIAL, STATE)):
-        owed = read_results(place).attrs.get(PAPERS)
+        keys = read_results(place).attrs.get(PAPERS)
     elif read_manifest(place):
         files = (path for path in sorted(place.iterdir()) if path.suffix in SUFFIXES)
-        owed = next((said for path in files if (said := facts_of(path).get(PAPERS))), None)
+        keys = next((found for path in files if (found := facts_of(path).get(PAPERS))), None)
     else:
         what = f"'{place.name}' is not a KetaMech run" if place.exists() else f"there is no '{place}'"
         kinds = ", ".join(SUFFIXES)
         expected = f"a folder that ketamech wrote results to, or a file of results ({kinds})"
         raise InputError(what, expected=expected, type_this="ketamech simulate SCENARIO")
-    if not owed:
+    if not keys:
         raise InputError(f"'{place.name}' does not list the papers it cites", expected="results that KetaMech wrote")
-    return str(owed).split()
+    return str(keys).split()
 
 
 def _listed(path: Path) -> list[str]:

@@ -104,8 +104,8 @@ def _short(run: RunDescription) -> RunDescription:
 
 def _few(changed: Mapping[str, str]) -> dict[str, str]:
     """Changed parameters as text, at most MOST_SETTINGS."""
-    said = dict(_setting_text(name, value) for name, value in changed.items())
-    shown, more = dict(list(said.items())[:MOST_SETTINGS]), len(said) - MOST_SETTINGS
+    settings = dict(_setting_text(name, value) for name, value in changed.items())
+    shown, more = dict(list(settings.items())[:MOST_SETTINGS]), len(settings) - MOST_SETTINGS
     return {**shown, f"and {more} more": "in the scenario file"} if more > 0 else shown
 
 
@@ -119,16 +119,16 @@ def _setting_text(name: str, value: str) -> tuple[str, str]:
 
 def _results(lines: Mapping[str, SummaryRow]) -> list[str]:
     """The results as sentences: exposure, receptor block, scores, adverse effects."""
-    said = [_score(lines[key], words) for key, words in SCORES.items() if key in lines]
+    sentences = [_score(lines[key], words) for key, words in SCORES.items() if key in lines]
     if "plasma" in lines and lines["plasma"].moved:
-        said.insert(0, f"In the blood: {lines['plasma'].in_words()}.")
+        sentences.insert(0, f"In the blood: {lines['plasma'].in_words()}.")
     if "nmda" in lines and lines["nmda"].moved:
-        said.insert(1, f"In the brain: NMDA receptors are blocked, {lines['nmda'].in_words()}.")
+        sentences.insert(1, f"In the brain: NMDA receptors are blocked, {lines['nmda'].in_words()}.")
     for key, words in DISSOCIATION_OUTPUTS.items():
         if key in lines:
             line = lines[key]
-            said.append(f"{words}: {line.in_words() if line.moved else 'no relevant change'}.")
-    return said
+            sentences.append(f"{words}: {line.in_words() if line.moved else 'no relevant change'}.")
+    return sentences
 
 
 def _score(line: SummaryRow, words: str) -> str:

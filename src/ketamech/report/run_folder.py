@@ -67,12 +67,14 @@ def write_run(
     found = collect_report(dataset, scenario, model, command_line)
     with atomic_folder(folder) as draft:
         facts = {f"ketamech {k}": v for k, v in flattened(found.provenance).items()}
-        owed = {PAPERS: " ".join(entry["key"] for entry in found.papers)}
-        marked = dataset.assign_attrs({**dataset.attrs, **facts, **owed})
+        paper_keys = {PAPERS: " ".join(entry["key"] for entry in found.papers)}
+        marked = dataset.assign_attrs({**dataset.attrs, **facts, **paper_keys})
         write_curves(draft, marked)
         _write_tables(draft, found)
         for name, (table, units) in (tables or {}).items():
-            write_table(table, draft / name, {**facts, **owed, **{f"units {n}": unit for n, unit in units.items()}})
+            write_table(
+                table, draft / name, {**facts, **paper_keys, **{f"units {n}": unit for n, unit in units.items()}}
+            )
         (draft / "report.html").write_text(_page(found, _figures(draft, found, png=png)), encoding="utf-8")
     return sorted(path for path in Path(folder).iterdir())
 
@@ -108,9 +110,9 @@ def _write_tables(folder: Path, found: RunReport) -> None:
         text = json.dumps(content, indent=1, ensure_ascii=False)
         (folder / name).write_text(text + "\n", encoding="utf-8")
     known = load_evidence().references
-    owed = [known[entry["key"]] for entry in found.papers]
-    (folder / "bibliography.txt").write_text(papers.as_text(owed) + "\n", encoding="utf-8")
-    (folder / "bibliography.bib").write_text(papers.as_bibtex(owed) + "\n", encoding="utf-8")
+    references = [known[entry["key"]] for entry in found.papers]
+    (folder / "bibliography.txt").write_text(papers.as_text(references) + "\n", encoding="utf-8")
+    (folder / "bibliography.bib").write_text(papers.as_bibtex(references) + "\n", encoding="utf-8")
     (folder / "scenario.yaml").write_text(_scenario_text(found.run), encoding="utf-8")
 
 

@@ -191,7 +191,7 @@ def track_tops(tracks: tuple[Track, ...]) -> list[float]:
 
 
 def draw_group_bars(canvas: Canvas, tracks: tuple[Track, ...]) -> None:
-    """A coloured bar with its name beside every group of tracks."""
+    """A coloured bar with the name of every group of tracks."""
     tops = track_tops(tracks)
     for name, group in load_groups().items():
         inside = [i for i, track in enumerate(tracks) if track.group == name]

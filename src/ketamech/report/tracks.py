@@ -48,7 +48,7 @@ class TrackCurve:
 
 @dataclass(frozen=True)
 class Group:
-    """A group of tracks. `similar_colour`: the palette colour too close to `colour` to stand beside it."""
+    """A group of tracks. `similar_colour`: the palette colour that is too similar to `colour`."""
 
     name: str
     colour: str
