@@ -103,7 +103,7 @@ def test_a_job_that_takes_too_long_is_stopped_with_an_error():
 
 
 def test_a_failed_job_keeps_its_request_and_a_defect_does_not_end_the_server(client, monkeypatch):
-    import ketamech.app.long_work as work
+    import ketamech.app.job_tasks as work
 
     def fails(*_):
         raise SolverError("the trial could not be solved")

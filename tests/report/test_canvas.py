@@ -98,7 +98,7 @@ def test_a_frame_places_the_first_and_the_last_moment_at_its_edges(logarithmic):
 
 def test_words_of_the_clock_do_not_touch_each_other():
     said = []
-    canvas = mock.Mock(words=lambda x, y, text, **look: said.append((x, text, look)))
+    canvas = mock.Mock(text=lambda x, y, text, **look: said.append((x, text, look)))
     Frame(0.0, 0.0, 250.0, 90.0, TimeScale(True, 2016.0)).draw_axes(canvas)
     shift = {"right": 1.0, "center": 0.5}
     edges = sorted((x - shift[look["anchor"]] * 4 * len(text), 4 * len(text)) for x, text, look in said)
