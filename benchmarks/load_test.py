@@ -20,7 +20,7 @@ from ketamech.core import SolverError
 
 HOST, MOVES, BETWEEN, LOOKING, PATIENCE = "127.0.0.1", 20, 0.1, (0.5, 2.0), 60.0
 DOSES = [round(0.1 + 0.05 * i, 2) for i in range(39)]
-LANES = ["plasma", "nmda", "mood"]
+TRACKS = ["plasma", "nmda", "mood"]
 END = 10.0  # s that the server may take to end
 BANDS = 0.25  # share of pauses in which a user also looks at a thousand people
 Tell = Callable[[str], None]
@@ -94,7 +94,7 @@ def _until_it_answers(port: int, process: subprocess.Popen[bytes]) -> None:
 def _warm(port: int) -> None:
     connection = http.client.HTTPConnection(HOST, port, timeout=60)
     for dose in DOSES:
-        _ask(connection, "POST", "/api/curves", {"scenario": _scenario(dose), "lanes": LANES, "until": 720})
+        _ask(connection, "POST", "/api/curves", {"scenario": _scenario(dose), "tracks": TRACKS, "until": 720})
 
 
 def _use(port: int, user: int, until: float, seen: LoadTestResult) -> None:
@@ -105,7 +105,7 @@ def _use(port: int, user: int, until: float, seen: LoadTestResult) -> None:
     while time.monotonic() < until:
         way = chance.choice(["over 40 min", "over 60 min", "over 2 h"])
         for _ in range(MOVES):
-            body = {"scenario": _scenario(chance.choice(DOSES), way), "lanes": LANES, "until": 720}
+            body = {"scenario": _scenario(chance.choice(DOSES), way), "tracks": TRACKS, "until": 720}
             _timed(connection, "move", "/api/curves", body, seen)
             time.sleep(BETWEEN)
         scenario = _scenario(chance.choice(DOSES), way)

@@ -9,7 +9,7 @@ from typing import Any
 from ketamech.analysis.scorecard import Scorecard, scorecard
 from ketamech.evidence import load_evidence
 from ketamech.report.page_templates import counts
-from ketamech.report.scorecard_figure import scorecard_picture
+from ketamech.report.scorecard_figure import scorecard_figure
 from ketamech.report.number_format import DISCLAIMER, number
 from ketamech.model.system import System
 from makers.markdown import NOTICE, code, table
@@ -21,7 +21,7 @@ def write_standing(system: System, folder: Path) -> dict[str, str]:
     """{page: Markdown} of the scorecard and the counts; the picture is written into `folder`."""
     card = scorecard()
     folder.mkdir(parents=True, exist_ok=True)
-    scorecard_picture(card.rows).save(folder / "scorecard.svg")
+    scorecard_figure(card.rows).save(folder / "scorecard.svg")
     return {"standing/rows": _rows(card), "standing/counts": _counts(system, card)}
 
 

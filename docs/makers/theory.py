@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy
 
 from ketamech.report.page_templates import counts
-from ketamech.report.model_page import chapter
+from ketamech.report.model_page import stage_section
 from ketamech.model.stage import Flux, Output, Stage
 from ketamech.model.system import System
 from makers.markdown import NOTICE, code, table
@@ -44,10 +44,10 @@ def _size(system: System) -> str:
 
 
 def _stage(system: System, stage: Stage, names: dict[str, str]) -> str:
-    part = chapter(system, stage)
+    part = stage_section(system, stage)
     lines = [NOTICE, "", f"# {title_of(stage.name)}", "", f"**{part.title}**", "", _rest(part.about, part.title), ""]
-    if part.needs:
-        lines += ["It needs " + ", ".join(f"`{name}` ({unit})" for name, unit in part.needs) + ".", ""]
+    if part.inputs:
+        lines += ["It needs " + ", ".join(f"`{name}` ({unit})" for name, unit in part.inputs) + ".", ""]
     lines += _equations(stage, names) + _offers(stage, names)
     heads = ("state", "unit", "rest", "within", "what it is")
     lines += _under("States", table(heads, [(code(name), *rest) for name, *rest in part.states]))

@@ -93,8 +93,8 @@ def test_a_failed_job_keeps_the_case_and_offers_a_failure_report(page, address, 
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save failure report").click()
     report = json.loads(saved.value.path().read_text(encoding="utf-8"))
-    assert "esketamine 56 mg nasal" in report["asked"]["arms"].values()
-    assert report["problem"]["kind"] == "SolveFailed"
+    assert "esketamine 56 mg nasal" in report["request"]["arms"].values()
+    assert report["problem"]["kind"] == "SolverError"
     assert card(page).locator("[data-key='treatments[0]']").input_value() == "esketamine 56 mg nasal"
 
 

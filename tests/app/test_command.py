@@ -23,7 +23,7 @@ def test_a_port_in_use_is_one_clear_error(engine):
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"port {port} cannot be used"):
-            serve(port, browser=False, announce=print, engine=engine)
+            serve(port, browser=False, announce=print, app_state=engine)
 
 
 def test_the_socket_disables_nagles_algorithm():

@@ -11,8 +11,8 @@ from ketamech.simulation.simulate import simulate
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
 
 
-def curve(answer, lane, place=0):
-    return next(f for f in answer["figures"] if f["key"] == lane)["curves"][place]
+def curve(answer, track, place=0):
+    return next(f for f in answer["figures"] if f["key"] == track)["curves"][place]
 
 
 def at(answer, values, hour):
@@ -23,8 +23,8 @@ def at(answer, values, hour):
 def test_curves_agree_with_a_run_at_default_tolerance(client, model, infusion, hour):
     answer = client.post("/api/curves", json={"scenario": infusion}).json()
     careful = simulate(SENTENCE, model=model)
-    for lane, output, scale in (("mood", "mood.madrs", 1), ("nmda", "nmda.occupancy", 100)):
-        told = curve(answer, lane)
+    for track, output, scale in (("mood", "mood.madrs", 1), ("nmda", "nmda.occupancy", 100)):
+        told = curve(answer, track)
         for who, values in enumerate((told["treated"], told["control"])):
             y = careful[output].values[who] * scale
             assert at(answer, values, hour) == pytest.approx(np.interp(hour, careful["time"], y), rel=5e-3, abs=1e-3)
@@ -41,7 +41,7 @@ def test_every_track_has_a_unit_and_one_value_per_time(client, infusion):
 
 def test_times_are_relative_to_the_first_treatment(client, infusion):
     later = {**infusion, "treatments": [f"{SENTENCE} at day 3"], "horizon": "31 days"}
-    a, b = (client.post("/api/curves", json={"scenario": s, "lanes": ["plasma"]}).json() for s in (infusion, later))
+    a, b = (client.post("/api/curves", json={"scenario": s, "tracks": ["plasma"]}).json() for s in (infusion, later))
     for hour in (0.5, 2.0):
         now, then = (at(x, curve(x, "plasma")["treated"], hour) for x in (a, b))
         assert now == pytest.approx(then, rel=2e-2)
@@ -66,7 +66,7 @@ def test_quantiles_agree_with_the_cohort_of_the_command_line(client, model, infu
 
 
 def test_a_shorter_time_range_does_not_change_earlier_values(client, infusion):
-    whole, part = (client.post("/api/curves", json={"scenario": infusion, "lanes": ["mood"], **more}).json()
+    whole, part = (client.post("/api/curves", json={"scenario": infusion, "tracks": ["mood"], **more}).json()
                    for more in ({}, {"until": 200}))  # fmt: skip
     assert part["time"][-1] == pytest.approx(200, abs=1)
     values = [at(x, curve(x, "mood")["treated"], 24.0) for x in (whole, part)]
@@ -76,6 +76,6 @@ def test_a_shorter_time_range_does_not_change_earlier_values(client, infusion):
 def test_published_points_belong_to_a_curve_and_to_a_dose(client, infusion):
     points = client.post("/api/points", json={"scenario": infusion}).json()["points"]
     murrough = next(p for p in points if p["evidence"] == "murrough13-ket-24h-abs")
-    assert (murrough["lane"], murrough["start"], murrough["value"]) == ("mood", 24.0, 16.5)
+    assert (murrough["track"], murrough["start"], murrough["value"]) == ("mood", 24.0, 16.5)
     elsewhere = {**infusion, "treatments": ["racemic 0.37 mg/kg IV over 40 min"]}
     assert len(client.post("/api/points", json={"scenario": elsewhere}).json()["points"]) < len(points)

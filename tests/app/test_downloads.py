@@ -50,15 +50,14 @@ def test_the_one_page_report_has_one_page(client, infusion):
 def test_the_one_page_report_keeps_limits_and_sources_with_many_treatments(model):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    from ketamech.report.patient_summary import LIMITS, one_page
-    from ketamech.report.patient_summary_pdf import LEFT, RIGHT, sheet, wrapped
+    from ketamech.report.patient_summary import LEFT, LIMITS, RIGHT, patient_summary, sheet, wrapped
     from ketamech.report.run_folder import collect_report
     from ketamech.simulation.load_scenario import load_scenario
 
     many = "; ".join(f"racemic 0.{i} mg/kg IV over 40 min at day {i}" for i in range(1, 10))
     scenario = load_scenario(many)
-    found = one_page(collect_report(simulate(scenario, model=model), scenario, model, "typed"))
-    assert "and 5 more treatments" in found.what[0]
+    found = patient_summary(collect_report(simulate(scenario, model=model), scenario, model, "typed"))
+    assert "and 5 more treatments" in found.simulated[0]
     assert set(LIMITS) < set(found.limits)
     assert found.papers
     figure = sheet(8.27, 11.69)

@@ -49,19 +49,19 @@ def test_every_track_of_the_story_exists(client):
 
     text = (Path(ketamech.app.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
     named = {key for keys in re.findall(r'data-tracks="([^"]+)"', text) for key in keys.split()}
-    assert named <= {lane["key"] for lane in client.get("/api/about").json()["lanes"]}
+    assert named <= {track["key"] for track in client.get("/api/about").json()["tracks"]}
 
 
 def test_tracks_of_animals_are_marked(client):
-    lanes = client.get("/api/about").json()["lanes"]
-    assert {lane["key"] for lane in lanes if lane["animals"]} == {"behaviour"}
+    tracks = client.get("/api/about").json()["tracks"]
+    assert {track["key"] for track in tracks if track["animals"]} == {"behaviour"}
 
 
 def test_attribution_adds_up(client):
     if not has_feature("attribution"):
         answer = client.post("/api/jobs/attribution", json={"scenario": INFUSION})
         assert answer.status_code == 404
-        assert "no attribution" in answer.json()["what"]
+        assert "no attribution" in answer.json()["error"]
         return
     begun = client.post("/api/jobs/attribution", json={"scenario": INFUSION, "draws": 0}).json()
     with client.stream("GET", f"/api/jobs/{begun['id']}/events") as news:
@@ -70,7 +70,7 @@ def test_attribution_adds_up(client):
     day = next(row for row in found["totals"] if row["outcome"].startswith("MADRS at 24 h"))
     shares = [row["shapley"] for row in found["table"] if row["outcome"] == day["outcome"]]
     assert sum(shares) == pytest.approx(day["pathways"], rel=1e-3)
-    assert found["said"]
+    assert found["sentences"]
     assert len(found["course"]) == len(found["parts"])
 
 
@@ -79,7 +79,7 @@ def test_a_version_without_a_part_says_so(client, monkeypatch):
     from ketamech.app.claim_responses import claims_of
 
     assert claims_of(None) == {"present": False, "claims": {}}
-    assert client.get("/api/claims/mood").json()["what"] == "this version has no claims"
+    assert client.get("/api/claims/mood").json()["error"] == "this version has no claims"
 
 
 def test_every_badge_of_the_story_names_a_claim_or_rows_that_exist(client):

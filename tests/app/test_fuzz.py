@@ -28,7 +28,8 @@ def test_the_openapi_document_lists_every_route_and_its_errors(engine):
     assert len(document["paths"]) >= 18
     for path, ways in document["paths"].items():
         for way, told in ways.items():
-            assert told["responses"]["422"]["content"]["application/json"]["schema"]["$ref"].endswith("Problem"), (
+            schema = told["responses"]["422"]["content"]["application/json"]["schema"]
+            assert schema["$ref"].endswith("ErrorResponse"), (
                 path,
                 way,
             )

@@ -97,7 +97,7 @@ def test_a_job_that_takes_too_long_is_stopped_with_an_error():
     jobs = small(job_seconds=0.0)
     job = jobs.start("x", "slow", {}, lambda tell: tell(0.5, "half"))
     assert waiting(jobs, job) == "failed"
-    assert isinstance(job.problem, LimitExceeded)
+    assert isinstance(job.error, LimitExceeded)
 
 
 def test_a_failed_job_keeps_its_request_and_a_defect_does_not_end_the_server(client, monkeypatch):
@@ -108,13 +108,13 @@ def test_a_failed_job_keeps_its_request_and_a_defect_does_not_end_the_server(cli
 
     monkeypatch.setattr(work, "_trial", fails)
     begun = client.post("/api/jobs/trial", json=TRIAL).json()
-    assert finished(client, begun["id"])[-1]["problem"]["what"] == "the trial could not be solved"
+    assert finished(client, begun["id"])[-1]["problem"]["error"] == "the trial could not be solved"
     report = client.get(f"/api/jobs/{begun['id']}/failure").json()
-    assert report["asked"]["arms"] == TRIAL["arms"]
-    assert report["problem"]["kind"] == "SolveFailed"
+    assert report["request"]["arms"] == TRIAL["arms"]
+    assert report["problem"]["kind"] == "SolverError"
     monkeypatch.setattr(work, "_trial", lambda *_: 1 / 0)
     begun = client.post("/api/jobs/trial", json=TRIAL).json()
-    assert "ZeroDivisionError" in finished(client, begun["id"])[-1]["problem"]["what"]
+    assert "ZeroDivisionError" in finished(client, begun["id"])[-1]["problem"]["error"]
     assert client.get("/api/about").status_code == 200
 
 
@@ -129,4 +129,4 @@ def test_old_jobs_are_removed():
 
 def test_an_unknown_job_is_not_found(client):
     assert client.get("/api/jobs/none").status_code == 404
-    assert client.delete("/api/jobs/none").json()["kind"] == "NotHere"
+    assert client.delete("/api/jobs/none").json()["kind"] == "NotFound"

@@ -40,7 +40,8 @@ def test_the_message_is_the_one_of_the_command_line(client, tmp_path, key):
     path.write_text(json.dumps(BAD[key]), encoding="utf-8")
     with pytest.raises(InputError) as caught:
         load_scenario(path)
-    for part in ("what", "expected", "nearest", "key"):
+    assert told["error"] == caught.value.what
+    for part in ("expected", "nearest", "key"):
         assert told[part] == getattr(caught.value, part), part
     assert key.startswith("treat") or told["key"] == key
 
@@ -110,7 +111,7 @@ def test_the_command_line_gives_the_numbers_of_the_page(client, tmp_path, name):
 
 
 def test_every_perturbation_that_is_offered_is_accepted(client):
-    for one in client.get("/api/about").json()["beside"]:
+    for one in client.get("/api/about").json()["perturbations"]:
         scenario = {"treatments": ["racemic 10 mg/kg IP"], "species": "rat", "perturbations": [one["phrase"]]}
         answer = client.post("/api/scenario/check", json={"scenario": scenario})
         assert answer.status_code == 200, answer.json()
@@ -120,7 +121,7 @@ def test_an_error_in_an_uploaded_file_has_its_line_and_name(client):
     text = "title: x\ntreatments:\n  - racemc 0.5 mg/kg IV\n"
     told = client.post("/api/scenario/read", json={"name": "../../etc/mine.yaml", "text": text}).json()
     assert told["line"] == 3
-    assert told["text"].startswith("mine.yaml:3: 'racemc'") or "'racemc'" in told["what"]
+    assert told["text"].startswith("mine.yaml:3: 'racemc'") or "'racemc'" in told["error"]
 
 
 UNREADABLE = [
@@ -139,7 +140,7 @@ UNREADABLE = [
 def test_unreadable_text_is_refused_with_one_clear_error(client, text):
     answer = client.post("/api/scenario/read", json={"name": "x.yaml", "text": text})
     assert answer.status_code == 422
-    assert answer.json()["what"]
+    assert answer.json()["error"]
 
 
 TABLE = """ID,TIME,AMT,RATE,CMT,II,ADDL,EVID,MDV

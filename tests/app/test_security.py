@@ -35,16 +35,16 @@ def test_no_key_of_a_scenario_makes_the_page_read_a_file(client, infusion):
     for key in FILE_KEYS:
         told = client.post("/api/curves", json={"scenario": {**infusion, key: "/etc/passwd"}})
         assert told.status_code == 422
-        assert "reads no files" in told.json()["what"]
+        assert "reads no files" in told.json()["error"]
         text = f"treatments:\n  - placebo IV\n{key}: ../../../etc/passwd\n"
         told = client.post("/api/scenario/read", json={"name": "x.yaml", "text": text}).json()
-        assert "reads no files" in told["what"]
+        assert "reads no files" in told["error"]
 
 
 def test_a_large_body_is_refused_before_it_is_read_completely(client):
     answer = client.post("/api/scenario/read", content=b"x" * 300_000)
     assert answer.status_code == 413
-    assert answer.json()["kind"] == "TooMuch"
+    assert answer.json()["kind"] == "LimitExceeded"
 
 
 def test_other_origins_and_hosts_are_refused(client, infusion):
@@ -59,7 +59,7 @@ def test_more_patients_doses_or_trials_than_the_limits_are_refused(client, infus
     often = {**infusion, "treatments": ["racemic 0.001 mg/kg IV every 1 h for 900 h"], "horizon": "38 days"}
     told = client.post("/api/curves", json={"scenario": often})
     assert told.status_code == 422
-    assert "doses" in told.json()["what"]
+    assert "doses" in told.json()["error"]
     large = {"arms": {"a": "placebo IV", "b": "placebo IV"}, "patients_per_arm": 2000, "replicates": 500}
     assert client.post("/api/jobs/trial", json=large).status_code == 429
 
@@ -155,4 +155,4 @@ def test_a_page_that_does_not_exist_is_html_and_an_api_route_that_does_not_exist
     for way in (client.get, client.post):
         answer = way("/api/nothing")
         assert answer.status_code == 404
-        assert answer.json()["kind"] == "NotHere"
+        assert answer.json()["kind"] == "NotFound"

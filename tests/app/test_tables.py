@@ -14,9 +14,9 @@ from ketamech.analysis.pathways import component, label_in_sentence, load_compon
 from ketamech.core import InputError
 from ketamech.parameters.parameter_table import ParameterTable
 from ketamech.report.run_description import describe_run
-from ketamech.report.timeline_figure import story_figure
-from ketamech.report.tracks import lanes_of, load_groups, load_tracks
-from ketamech.simulation.load_scenario import load_scenario
+from ketamech.report.timeline_figure import timeline_figure
+from ketamech.report.tracks import load_groups, load_tracks, tracks_of
+from ketamech.simulation.scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
@@ -58,12 +58,12 @@ def test_a_row_adds_a_track_to_reports_and_to_the_page(model, track_tables):
     append(track_tables / "curves.csv", "vesicle_release,glutamate.extracellular,spillover")
     scenario = load_scenario(INFUSION)
     curves = simulate(scenario, model=model)
-    assert "vesicle_release" in {track.key for track in lanes_of(curves)}
-    figure = story_figure(curves, describe_run(scenario, model), model.parameters)
+    assert "vesicle_release" in {track.key for track in tracks_of(curves)}
+    figure = timeline_figure(curves, describe_run(scenario, model), model.parameters)
     assert "Vesicle release" in figure.svg()
-    assert "vesicle_release" in {lane.key for lane in about(model).lanes}
+    assert "vesicle_release" in {track.key for track in about(model).tracks}
     asked = CurvesRequest.model_validate({"scenario": {"treatments": [INFUSION], "person": {"weight": "70 kg"}},
-                                        "lanes": ["vesicle_release"]})  # fmt: skip
+                                        "tracks": ["vesicle_release"]})  # fmt: skip
     (answer,) = curves_of(AppState(model), asked)["figures"]
     assert answer["label"] == "Vesicle release"
     assert answer["curves"][0]["label"] == "spillover"
@@ -91,7 +91,7 @@ def test_every_track_belongs_to_a_group_with_a_colour_and_every_name_is_used_onc
 
 
 def test_a_row_adds_a_pathway_to_reports_and_to_the_page(model, pathway_tables):
-    from ketamech.report.attribution_figures import _course
+    from ketamech.report.attribution_page import _course
 
     append(
         pathway_tables / "pathways.csv",
@@ -102,8 +102,8 @@ def test_a_row_adds_a_pathway_to_reports_and_to_the_page(model, pathway_tables):
     shown = {row.name: row for row in about(extended).pathways}
     assert (shown["sleep"].label, shown["sleep"].colour) == ("Slow-wave sleep", "#4477AA")
     assert (shown["sleep"].evidence, shown["sleep"].claims) == (["eef2k-ko"], ["metabolite"])
-    found = SimpleNamespace(scenario=load_scenario(INFUSION), parts=("hope", "sleep"), times=np.array([1.0, 24.0]),
-                            course=np.zeros((2, 1, 2)), doses=1)  # fmt: skip
+    found = SimpleNamespace(scenario=load_scenario(INFUSION), components=("hope", "sleep"), times=np.array([1.0, 24.0]),
+                            madrs_decomposition=np.zeros((2, 1, 2)), doses=1)  # fmt: skip
     _, labels = _course(found).axes[0].get_legend_handles_labels()
     assert labels[:2] == ["Expectancy", "Slow-wave sleep"]
 
@@ -147,7 +147,7 @@ def test_every_preset_is_offered_and_can_be_simulated(client):
     presets = client.get("/api/about").json()["presets"]
     assert len(presets) > 10
     for preset in presets:
-        answer = client.post("/api/curves", json={"scenario": preset, "lanes": ["mood"]})
+        answer = client.post("/api/curves", json={"scenario": preset, "tracks": ["mood"]})
         assert answer.status_code == 200, (preset["title"], answer.json())
 
 

@@ -39,7 +39,7 @@ def test_a_warm_run_loads_neither_sympy_nor_numba_nor_what_draws(model, tmp_path
 def test_a_png_loads_what_draws(model, tmp_path):
     words = ("simulate", "racemic 0.5 mg/kg IV over 40 min", "--png", "--out", str(tmp_path / "run"))
     assert loaded_by(*words) == "['matplotlib'] 0"
-    assert (tmp_path / "run" / "figures" / "story.png").is_file()
+    assert (tmp_path / "run" / "figures" / "timeline.png").is_file()
 
 
 @pytest.mark.parametrize("words", [("--help",), ("simulate", "--help"), ("evidence", "list", "--stage", "nmda")])

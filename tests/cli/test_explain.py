@@ -75,7 +75,7 @@ def test_wirings_are_compared_on_a_page(tmp_path):
     lines = out.strip().splitlines()
     assert lines[0].startswith("wiring\tprobability")
     assert {line.split("\t")[0] for line in lines[1:]} >= {"several-routes", "metabolite", "averaged"}
-    assert (tmp_path / "w" / "wirings.html").is_file()
+    assert (tmp_path / "w" / "variants.html").is_file()
     rows = pd.read_csv(tmp_path / "w" / "rows.csv", comment="#")
     assert {"clinical", "perturbation", "unfitted"} == set(rows["kind"])
-    assert cite(tmp_path / "w" / "wirings.csv") == cite(tmp_path / "w" / "rows.csv")
+    assert cite(tmp_path / "w" / "variants.csv") == cite(tmp_path / "w" / "rows.csv")

@@ -95,7 +95,7 @@ def test_the_difference_between_arms_is_printed_first(tmp_path):
     for name in ("difference", "low", "high"):
         assert float(found[name]) == pytest.approx(table[name], rel=1e-3)
     assert found["p"] == ("< 0.0001" if table["p"] < 1e-4 else f"{table['p']:.2g}")
-    assert found["in words"] == ("ketamine is better" if table["p"] < 0.05 else "no difference is shown")
+    assert found["in words"] == ("ketamine is better" if table["p"] < 0.05 else "no significant difference")
 
 
 def test_of_many_trials_the_mean_difference_and_how_many_are_significant_are_printed(tmp_path):

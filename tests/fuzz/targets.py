@@ -404,10 +404,10 @@ def page_scenario(data: bytes) -> None:
 
 def page_doses(data: bytes) -> None:
     """A dose table uploaded to the page."""
-    from ketamech.app.dose_table import people_of
+    from ketamech.app.dose_table import subjects_of_table
     from ketamech.app.request_models import DoseTableRequest
 
-    people_of(DoseTableRequest(text=data.decode("utf-8", "replace"), name="mine.csv"), model())
+    subjects_of_table(DoseTableRequest(text=data.decode("utf-8", "replace"), name="mine.csv"), model())
 
 
 def results_zarr(data: bytes) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketamech.report.quantile_bands import cohort_picture, percentiles
+from ketamech.report.quantile_bands import cohort_figure, percentiles
 
 MODULE = sys.modules[percentiles.__module__]
 
@@ -33,12 +33,12 @@ def test_percentiles_leave_failures_out_however_much_is_read_at_once(monkeypatch
 def test_a_cohort_in_which_everybody_failed_is_still_drawn(tmp_path):
     curves = cohort([0, 0])
     assert np.isnan(percentiles(curves, "mood.madrs", (5, 50), [0, 1])).all()
-    assert "<svg" in cohort_picture(tmp_path / "bands.svg", curves, "nobody").read_text(encoding="utf-8")
+    assert "<svg" in cohort_figure(tmp_path / "bands.svg", curves, "nobody").read_text(encoding="utf-8")
 
 
 def test_a_picture_of_thousands_of_times_reads_a_hundred(tmp_path, monkeypatch):
     read = []
     monkeypatch.setattr(MODULE, "percentiles", lambda c, n, s, p: read.extend(p) or np.zeros((len(s), len(p))))
-    cohort_picture(tmp_path / "bands.svg", cohort([1] * 3, times=5000), "long")
+    cohort_figure(tmp_path / "bands.svg", cohort([1] * 3, times=5000), "long")
     assert len(read) == MODULE.MOST_DRAWN
     assert (read[0], read[-1]) == (0, 4999)

@@ -9,7 +9,7 @@ import pytest
 
 from ketamech.report.svg_canvas import Canvas, _thinned
 from ketamech.report.svg_to_png import save_png
-from ketamech.report.time_axis import Clock, Frame, round_steps
+from ketamech.report.time_axis import Frame, TimeScale, round_steps
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -22,7 +22,7 @@ def canvas():
     sheet.box(1, 2, 3, 4, colour="#000000")
     for i, kind in enumerate("osD^vP"):
         sheet.mark(10 * i, 50, kind)
-    sheet.words(5, 5, '<script>"&', bold=True, italic=True, halo=True, turn=90)
+    sheet.text(5, 5, '<script>"&', bold=True, italic=True, halo=True, turn=90)
     return sheet
 
 
@@ -86,7 +86,7 @@ def test_no_range_has_no_steps(low, high):
 
 @pytest.mark.parametrize("logarithmic", [True, False])
 def test_a_frame_places_the_first_and_the_last_moment_at_its_edges(logarithmic):
-    frame = Frame(100, 10, 400, 50, Clock(logarithmic, 672.0), 0.0, 2.0)
+    frame = Frame(100, 10, 400, 50, TimeScale(logarithmic, 672.0), 0.0, 2.0)
     hours = np.array([-1.0, 1 / 60 if logarithmic else 0.0, 24.0, 672.0, 700.0])
     x = frame.x(hours)
     assert np.isnan(x[[0, 4]]).all()
@@ -98,8 +98,8 @@ def test_a_frame_places_the_first_and_the_last_moment_at_its_edges(logarithmic):
 
 def test_words_of_the_clock_do_not_touch_each_other():
     said = []
-    canvas = mock.Mock(words=lambda x, y, text, **look: said.append((x, text, look)))
-    Frame(0.0, 0.0, 250.0, 90.0, Clock(True, 2016.0)).dress(canvas)
+    canvas = mock.Mock(text=lambda x, y, text, **look: said.append((x, text, look)))
+    Frame(0.0, 0.0, 250.0, 90.0, TimeScale(True, 2016.0)).draw_axes(canvas)
     shift = {"right": 1.0, "center": 0.5}
     edges = sorted((x - shift[look["anchor"]] * 4 * len(text), 4 * len(text)) for x, text, look in said)
     assert all(left + wide < after for (left, wide), (after, _) in pairwise(edges))

@@ -14,18 +14,17 @@ from ketamech.parameters import load_parameters
 from ketamech.report.bibliography import as_bibtex, cite
 from ketamech.report.model_page import describe
 from ketamech.report.number_format import DISCLAIMER
-from ketamech.report.panels import panel_layout, stage_panels
+from ketamech.report.panels import panel_plan, stage_panels
 from ketamech.report.parameters_used import cited_evidence, used_parameters
 from ketamech.report.provenance import provenance
 from ketamech.report.published_points import published_points
 from ketamech.report.run_description import describe_run
 from ketamech.report.run_folder import write_run
-from ketamech.report.summary import lines_of, summary_rows
+from ketamech.report.summary import summary_rows, summary_rows_of
 from ketamech.report.svg_canvas import Shape, SvgText
-from ketamech.report.timeline_figure import story_figure
-from ketamech.report.tracks import lanes_of, load_tracks
-from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.scenario import Scenario
+from ketamech.report.timeline_figure import timeline_figure
+from ketamech.report.tracks import load_tracks, tracks_of
+from ketamech.simulation.scenario import Scenario, load_scenario
 from ketamech.simulation.simulate import simulate
 
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
@@ -66,7 +65,7 @@ def test_the_folder_holds_what_it_promises(folder):
         "bibliography.bib",
         "provenance.json",
     }
-    assert "story.svg" in {path.name for path in (folder / "figures").iterdir()}
+    assert "timeline.svg" in {path.name for path in (folder / "figures").iterdir()}
     assert "racemic" in (folder / "scenario.yaml").read_text(encoding="utf-8")
 
 
@@ -77,28 +76,29 @@ def test_curves_read_back_equal_what_was_simulated(folder, racemic):
         assert found[name].attrs == variable.attrs
 
 
-def test_the_story_has_a_lane_for_every_stage_that_has_one(racemic, model):
+def test_the_timeline_has_every_track_of_the_run(racemic, model):
     scenario, curves = racemic
-    picture = story_figure(curves, describe_run(scenario, model), model.parameters)
+    picture = timeline_figure(curves, describe_run(scenario, model), model.parameters)
     words = {shape.text for shape in picture.shapes if isinstance(shape, SvgText)}
-    assert {lane.label for lane in lanes_of(curves)} <= words
-    assert {lane.key for lane in load_tracks().values() if lane.always_shown} <= {lane.key for lane in lanes_of(curves)}
+    assert {lane.label for lane in tracks_of(curves)} <= words
+    always = {track.key for track in load_tracks().values() if track.always_shown}
+    assert always <= {track.key for track in tracks_of(curves)}
 
 
 def test_every_curve_of_a_lane_is_drawn_and_named(racemic, model):
     scenario, curves = racemic
     asked = describe_run(scenario, model)
-    picture = story_figure(curves, asked, model.parameters)
+    picture = timeline_figure(curves, asked, model.parameters)
     names = [shape.title for shape in picture.shapes if isinstance(shape, Shape) and shape.title]
-    for line in lines_of(curves, asked, model.parameters):
+    for line in summary_rows_of(curves, asked, model.parameters):
         assert names.count(f"{line.label}: {line.in_words()}") == 1
-    assert names.count("control") == len(lanes_of(curves))
+    assert names.count("control") == len(tracks_of(curves))
 
 
 def test_panels_draw_every_published_point_they_show(racemic, model):
     scenario, curves = racemic
     points = published_points(curves, describe_run(scenario, model), model, load_evidence())
-    plan = panel_layout(curves, describe_run(scenario, model), model, points)
+    plan = panel_plan(curves, describe_run(scenario, model), model, points)
     pictures = stage_panels(curves, describe_run(scenario, model), model, points, plan)
     assert list(pictures) == [stage for stage, _ in model.expression_trees.stages if stage in plan]
     for stage, picture in pictures.items():
@@ -109,21 +109,21 @@ def test_panels_draw_every_published_point_they_show(racemic, model):
 
 def test_a_png_is_drawn_when_asked_for(model, racemic, tmp_path):
     write_run(tmp_path / "run", racemic[1], racemic[0], model, "x", png=True)
-    png = (tmp_path / "run" / "figures" / "story.png").read_bytes()
+    png = (tmp_path / "run" / "figures" / "timeline.png").read_bytes()
     assert png.startswith(b"\x89PNG")
     assert len(png) > 100_000
-    assert "figures/story.png" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "figures/timeline.png" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_every_stage_of_the_model_has_a_lane(model):
-    series = [one for track in load_tracks().values() for one in track.series]
+    series = [one for track in load_tracks().values() for one in track.curves]
     shown = {model.layout.stage_of.get(name) for one in series for name in one.names}
     assert {stage.name for stage in model.system.stages} <= shown
 
 
 def test_lanes_name_only_outputs_that_exist(model):
     for lane in load_tracks().values():
-        for series in lane.series:
+        for series in lane.curves:
             assert set(series.names) <= set(model.layout.output_names), lane.key
 
 
@@ -203,16 +203,18 @@ def test_a_value_set_by_the_user_no_longer_cites_its_paper(model):
 def test_the_summary_finds_the_peak_and_its_time(racemic, model):
     scenario, curves = racemic
     line = next(
-        line for line in lines_of(curves, describe_run(scenario, model), model.parameters) if line.key == "plasma"
+        line
+        for line in summary_rows_of(curves, describe_run(scenario, model), model.parameters)
+        if line.key == "plasma"
     )
     total = (curves["plasma.esketamine"] + curves["plasma.arketamine"]).values[0]
     assert line.extreme == pytest.approx(total.max() * model.parameters["drug.ketamine_molar_mass"].value)
-    assert line.at == curves["time"].values[total.argmax()]
+    assert line.extreme_time == curves["time"].values[total.argmax()]
 
 
 def test_the_terminal_table_has_a_row_a_lane(racemic):
     rows = summary_rows(racemic[1])
-    assert len(rows) == len(lanes_of(racemic[1]))
+    assert len(rows) == len(tracks_of(racemic[1]))
     assert {"output", "unit", "rest", "extreme", "when", "2 h", "24 h", "7 d", "end"} <= set(rows[0])
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from ketamech.report.scorecard_figure import MARKS, scorecard_picture
+from ketamech.report.scorecard_figure import MARKS, scorecard_figure
 from ketamech.report.scorecard_files import write_scorecard
 from ketamech.report.svg_canvas import PAPER, Shape, SvgText
 
@@ -41,14 +41,14 @@ class Card:
 
 @pytest.mark.filterwarnings("error")
 def test_every_source_with_a_miss_names_its_worst_row():
-    texts = " ".join(shape.text for shape in scorecard_picture(Card.rows).shapes if isinstance(shape, SvgText))
+    texts = " ".join(shape.text for shape in scorecard_figure(Card.rows).shapes if isinstance(shape, SvgText))
     for name in ("planted-miss", "far-z", "no-number"):
         assert name in texts
     assert "good" not in texts
 
 
 def test_every_row_has_its_mark():
-    marks = [shape for shape in scorecard_picture(Card.rows).shapes if isinstance(shape, Shape) and shape.title]
+    marks = [shape for shape in scorecard_figure(Card.rows).shapes if isinstance(shape, Shape) and shape.title]
     assert sorted(mark.title.split(":")[0] for mark in marks) == sorted(Card.rows.id)
     for mark, row in ((m, Card.rows.set_index("id").loc[m.title.split(":")[0]]) for m in marks):
         assert mark.stroke == MARKS[row.verdict][1]

@@ -8,7 +8,7 @@ from ketamech.parameters import load_parameters
 from ketamech.population.cohort import Cohort
 from ketamech.report.run_description import describe_run
 from ketamech.report.run_folder import write_run
-from ketamech.report.summary import curve, lines_of
+from ketamech.report.summary import curve_values, summary_rows_of
 from ketamech.report.tracks import load_tracks
 from ketamech.simulation.ensemble import Subject, baseline_of, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
@@ -41,12 +41,12 @@ def test_the_baseline_is_that_of_a_person_without_drug(model, steady, drug_free)
 
 
 def test_a_summary_counts_from_the_drug_free_baseline(model, scenario, steady, drug_free):
-    lines = {line.outputs: line for line in lines_of(steady, describe_run(scenario, model), load_parameters())}
-    assert lines["mood.madrs"].rest == pytest.approx(float(drug_free["mood.madrs"].values[0, 0]), rel=1e-6)
+    lines = {line.outputs: line for line in summary_rows_of(steady, describe_run(scenario, model), load_parameters())}
+    assert lines["mood.madrs"].baseline == pytest.approx(float(drug_free["mood.madrs"].values[0, 0]), rel=1e-6)
     lane = load_tracks()["bdnf"]
-    times = curve(lane.series[0], lane, steady, {})
+    times = curve_values(lane.curves[0], lane, steady, {})
     assert times[0, 0] != pytest.approx(1.0, abs=1e-3)
-    assert lines[lane.series[0].outputs].rest == 1.0
+    assert lines[lane.curves[0].outputs].baseline == 1.0
 
 
 def test_a_run_folder_keeps_the_baseline(model, scenario, steady, tmp_path):

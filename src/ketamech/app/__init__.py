@@ -1,1 +1,1 @@
-"""The page: a story and a workbench over the same engine."""
+"""The web application: the timeline page and the workbench."""

@@ -1,4 +1,4 @@
-"""What all requests share: the model, whose turn it is to compute, and what was computed before."""
+"""State shared by all requests: the model, limits on parallel work and a cache of responses."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ketamech.simulation.model import Model, load_model
 
 
 class LruCache:
-    """The answers last asked for, at most `most` of them."""
+    """A thread-safe cache of the `most` responses used last."""
 
     def __init__(self, most: int) -> None:
         self._most, self._known, self._lock = most, OrderedDict[Any, Any](), Lock()
 
     def get(self, key: Any, make: Callable[[], Any]) -> Any:
-        """The answer to a question, made now if it was not asked lately."""
+        """The stored value of a key; computed by `make` when it is not stored."""
         with self._lock:
             if key in self._known:
                 self._known.move_to_end(key)
@@ -37,7 +37,7 @@ class LruCache:
 
 
 class AppState:
-    """The model and the discipline around it. Threads may use it at the same time."""
+    """The model, its limits and its response cache. Thread-safe."""
 
     def __init__(self, model: Model | None = None, limits: Limits = LIMITS) -> None:
         self._given, self.limits = model, limits
@@ -46,7 +46,7 @@ class AppState:
 
     @cached_property
     def model(self) -> Model:
-        """The compiled model; the first caller waits for it."""
+        """The compiled model; the first call compiles it."""
         with self._lock:
             if self._given is None:
                 self._given = load_model()
@@ -60,9 +60,9 @@ class AppState:
 
     @cached_property
     def _turns(self) -> dict[bool, CapacityLimiter]:
-        """Whose turn it is: many quick answers, and one long one beside them, so that nobody waits behind a band."""
+        """Separate limits for quick and long requests, so that a curve never waits for a band."""
         return {False: CapacityLimiter(self.limits.max_parallel), True: CapacityLimiter(self.limits.computing_long)}
 
     async def compute(self, work: Callable[[], Any], *, long: bool = False) -> Any:
-        """Do some work on a thread when it is its turn."""
+        """Run `work` on a thread, within the limits."""
         return await anyio.to_thread.run_sync(work, limiter=self._turns[long])

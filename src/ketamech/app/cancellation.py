@@ -1,4 +1,4 @@
-"""How work under way is stopped: too long, or no longer wanted. The engine looks up ten times a second."""
+"""Errors that stop running work: a limit or a cancellation. The solver checks ten times a second."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ketamech.core import KetaMechError
 
 
 class LimitExceeded(KetaMechError):
-    """The server was asked for more than it takes on: a body too large, a job too many, work too long."""
+    """A request exceeds a limit of the server: body size, number of jobs or computing time."""
 
     def __init__(self, what: str, expected: str) -> None:
         self.what, self.expected = what, expected
@@ -17,15 +17,15 @@ class LimitExceeded(KetaMechError):
 
 
 class Cancelled(KetaMechError):
-    """Whoever asked has left or cancelled."""
+    """The client cancelled the request or closed the connection."""
 
 
 def deadline(seconds: float, instead: str) -> Callable[[int], None]:
-    """A progress callback that raises TooMuch when more than `seconds` have gone by."""
+    """A progress callback that raises LimitExceeded after `seconds`."""
     until = time.monotonic() + seconds
 
-    def look(_done: int) -> None:
+    def check(_done: int) -> None:
         if time.monotonic() > until:
             raise LimitExceeded(f"this took longer than {seconds:g} s", instead)
 
-    return look
+    return check

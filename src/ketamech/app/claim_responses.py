@@ -1,59 +1,74 @@
-"""Claims people meet, for the badges of the story: verdict and evidence at once, the experiments when one is opened."""
+"""Responses about claims: verdict and evidence of every claim, and the experiments of one claim on request."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ketamech.app.app_state import AppState
-from ketamech.app.evidence_rows import row_of
-from ketamech.app.features import has_feature, part
+from ketamech.app.evidence_rows import evidence_row
+from ketamech.app.features import has_feature
 from ketamech.app.json_responses import NotFound
 
+if TYPE_CHECKING:
+    from ketamech.analysis.claims.claim import Claim
+    from ketamech.analysis.claims.verdict_rule import EvidenceItem, Rule
 
-def claims_of(engine: AppState) -> dict[str, Any]:
-    """Every claim by id; none, with `present` false, in a version without them."""
+
+def claims_of(app_state: AppState) -> dict[str, Any]:
+    """Every claim by id; no claim, and `present` false, in a version without claims."""
     if not has_feature("claims"):
         return {"present": False, "claims": {}}
-    room = part("claims")
-    rule, _ = room.load_rule()
-    found = room.load_claims(engine.evidence)
-    return {"present": True, "claims": {name: _claim(claim, room, rule, engine) for name, claim in found.items()}}
+    from ketamech.analysis.claims.tables import load_claims, load_rule
+
+    rule, _ = load_rule()
+    found = load_claims(app_state.evidence)
+    return {"present": True, "claims": {name: _claim(claim, rule, app_state) for name, claim in found.items()}}
 
 
-def _claim(claim: Any, room: Any, rule: Any, engine: AppState) -> dict[str, Any]:
-    verdict = room.judge(claim.exhibits, claim.level, rule)
+def _claim(claim: Claim, rule: Rule, app_state: AppState) -> dict[str, Any]:
+    from ketamech.analysis.claims.verdict_rule import claim_verdict
+
+    verdict = claim_verdict(claim.evidence_items, claim.evidence_level, rule)
     return {
         "id": claim.id,
         "claim": claim.statement,
-        "met": claim.met,
+        "encountered_as": claim.encountered_as,
         "note": claim.note,
         "verdict": verdict.verdict,
         "why": verdict.reason,
-        "pro": [_exhibit(one, engine) for one in claim.side("for")],
-        "con": [_exhibit(one, engine) for one in claim.side("against")],
+        "evidence_for": [_exhibit(one, app_state) for one in claim.side("for")],
+        "evidence_against": [_exhibit(one, app_state) for one in claim.side("against")],
     }
 
 
-def _exhibit(exhibit: Any, engine: AppState) -> dict[str, Any]:
-    return {**row_of(exhibit.row, engine).model_dump(), "strength": exhibit.strength, "says": exhibit.why}
+def _exhibit(exhibit: EvidenceItem, app_state: AppState) -> dict[str, Any]:
+    return {**evidence_row(exhibit.row, app_state).model_dump(), "strength": exhibit.strength, "says": exhibit.why}
 
 
-def experiments_of(engine: AppState, name: str) -> dict[str, Any]:
-    """What the model shows of one claim, and under how many other rules the verdict stays. Raises NotHere."""
-    room = part("claims")
-    answers = engine.answers.get("experiments of claims", lambda: room.answer_claims(engine.model))
+def experiments_of(app_state: AppState, name: str) -> dict[str, Any]:
+    """What the model shows of one claim, and under how many other rules the verdict stays. Raises NotFound."""
+    if not has_feature("claims"):
+        raise NotFound("this version has no claims")
+    from ketamech.analysis.claims.evaluate_claims import evaluate_claims
+
+    answers = app_state.answers.get("experiments of claims", lambda: evaluate_claims(app_state.model))
     if name not in answers:
         raise NotFound(f"there is no claim '{name[:60]}'")
     found = answers[name]
     return {
         "shown": bool(found.shown),
         "agreement": found.agreement,
-        "steady": int(found.robust),
-        "tried": int(found.tried),
+        "steady": int(found.n_same_verdict),
+        "tried": int(found.n_rule_variants),
         "lines": [
-            {"says": one.test.says, "passed": bool(one.passed), "value": float(f"{one.value:.4g}"), "unit": one.unit}
+            {
+                "says": one.test.description,
+                "passed": bool(one.passed),
+                "value": float(f"{one.value:.4g}"),
+                "unit": one.unit,
+            }
             if one.value == one.value
-            else {"says": one.test.says, "passed": False, "value": None, "unit": one.unit}
-            for one in found.outcomes
+            else {"says": one.test.description, "passed": False, "value": None, "unit": one.unit}
+            for one in found.test_results
         ],
     }

@@ -1,4 +1,4 @@
-"""Curves of the typical patient, quickly: only what is drawn is computed, in the lanes, words and units of reports."""
+"""Curves of the typical patient in the tracks and units of the reports; only the outputs drawn are computed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 from ketamech.app.app_state import AppState
 from ketamech.app.request_models import CurvesRequest
 from ketamech.app.scenarios import scenario_of
-from ketamech.app.time_grid import hours
+from ketamech.app.time_grid import output_times
 from ketamech.core import SolverError, UnknownNameError, closest_match
 from ketamech.parameters import concentration_units
 from ketamech.report.number_format import unit_in_words
-from ketamech.report.summary import curve
+from ketamech.report.summary import curve_values
 from ketamech.report.tracks import Track, TrackCurve, load_tracks
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
@@ -26,22 +26,22 @@ from ketamech.simulation.simulate import subjects
 if TYPE_CHECKING:
     import xarray as xr
 
-TOLERANCE = 1e-4  # a hundredth of a MADRS point: less than a line is wide
+TOLERANCE = 1e-4  # a hundredth of a MADRS point: less than the width of a line
 DIGITS = 5
 
 
-def curves_of(engine: AppState, asked: CurvesRequest) -> dict[str, Any]:
-    """The answer to a question about curves; see `told.Curves`. Raises UnknownName, BadInput, SolveFailed."""
-    began, model = time.perf_counter(), engine.model
-    lanes = lanes_asked(model, asked.lanes, asked.outputs)
-    scenario = scenario_of(asked.scenario, model)
+def curves_of(app_state: AppState, request: CurvesRequest) -> dict[str, Any]:
+    """The response `responses.CurvesResponse`. Raises UnknownNameError, InputError, SolverError."""
+    began, model = time.perf_counter(), app_state.model
+    tracks = requested_tracks(model, request.tracks, request.outputs)
+    scenario = scenario_of(request.scenario, model)
     both = subjects(scenario, model)
-    starts = doses(scenario)
+    starts = dose_times(scenario)
     first = min(starts, default=0.0)
-    found = solve_tracks(model, both, lanes, hours(last_hour(scenario, first, asked.until), starts))
+    found = solve_tracks(model, both, tracks, output_times(end_time(scenario, first, request.until), starts))
     return {
         "time": np.round(found["time"].values - first, 5).tolist(),
-        "figures": figures(found, lanes, model),
+        "figures": figures(found, tracks, model),
         "doses": np.round(np.array(starts) - first, 5).tolist(),
         "horizon": scenario.horizon - first,
         "given": list(scenario.regimen.sentences(exact=False)),
@@ -49,24 +49,24 @@ def curves_of(engine: AppState, asked: CurvesRequest) -> dict[str, Any]:
     }
 
 
-def lanes_asked(model: Model, keys: Sequence[str], outputs: Sequence[str]) -> list[Track]:
-    """Lanes by key, single outputs as lanes of their own; every lane when nothing is asked for. Raises UnknownName."""
+def requested_tracks(model: Model, keys: Sequence[str], outputs: Sequence[str]) -> list[Track]:
+    """Tracks by key, then single outputs as tracks; every track by default. Raises UnknownNameError."""
     layout, tracks = model.layout, load_tracks()
     for key in keys:
         if key not in tracks:
-            raise UnknownNameError(f"there is no lane '{key}'", key="lanes", nearest=closest_match(key, tracks))
+            raise UnknownNameError(f"there is no track '{key}'", key="tracks", nearest=closest_match(key, tracks))
     for name in outputs:
         if name not in layout.units:
             raise UnknownNameError(
                 f"there is no output '{name}'", key="outputs", nearest=closest_match(name, layout.units)
             )
     chosen = [tracks[key] for key in dict.fromkeys(keys)] if keys or outputs else list(tracks.values())
-    single = [_single(name, model) for name in dict.fromkeys(outputs)]
-    return [lane for lane in (*chosen, *single) if available_curves(lane, model)]
+    single = [_single_output_track(name, model) for name in dict.fromkeys(outputs)]
+    return [track for track in (*chosen, *single) if available_curves(track, model)]
 
 
-def _single(name: str, model: Model) -> Track:
-    """One output as a lane of its own, in the unit in which people read it."""
+def _single_output_track(name: str, model: Model) -> Track:
+    """One output as a track, in its display unit."""
     layout = model.layout
     _, unit = concentration_units.shown(name, layout.units[name])
     scale = concentration_units.SHOWN if unit == concentration_units.SHOWN else 1.0
@@ -74,14 +74,14 @@ def _single(name: str, model: Model) -> Track:
     return Track(name, layout.stage_of[name], about, unit_in_words(unit), (TrackCurve(name),), "unit", scale)
 
 
-def available_curves(lane: Track, model: Model) -> list[TrackCurve]:
-    """The series of a lane that this model has."""
-    return [s for s in lane.series if all(name in model.layout.units for name in s.names)]
+def available_curves(track: Track, model: Model) -> list[TrackCurve]:
+    """The curves of a track whose outputs exist in this model."""
+    return [s for s in track.curves if all(name in model.layout.units for name in s.names)]
 
 
-def solve_tracks(model: Model, subjects: Sequence[Subject], lanes: Sequence[Track], times: np.ndarray) -> xr.Dataset:
-    """Treated and control with just the outputs of these lanes. Raises SolveFailed."""
-    names = tuple(dict.fromkeys(n for lane in lanes for s in available_curves(lane, model) for n in s.names))
+def solve_tracks(model: Model, subjects: Sequence[Subject], tracks: Sequence[Track], times: np.ndarray) -> xr.Dataset:
+    """Solve treated and control for the outputs of these tracks. Raises SolverError."""
+    names = tuple(dict.fromkeys(n for track in tracks for s in available_curves(track, model) for n in s.names))
     found = run_subjects(model, subjects, times, tolerance=TOLERANCE, outputs=names)
     bad = [str(reason) for reason in found["solve_status"].values if reason != "ok"]
     if bad:
@@ -89,13 +89,13 @@ def solve_tracks(model: Model, subjects: Sequence[Subject], lanes: Sequence[Trac
     return found
 
 
-def last_hour(scenario: Scenario, first: float, until: float | None) -> float:
-    """Where to stop: at the horizon, or `until` so many hours after the first treatment."""
+def end_time(scenario: Scenario, first: float, until: float | None) -> float:
+    """Last output time (h): the horizon, or at most `until` hours after the first treatment."""
     return scenario.horizon if until is None else min(scenario.horizon, first + until)
 
 
-def doses(scenario: Scenario) -> list[float]:
-    """When treatments start (h); what starts within half an hour counts once."""
+def dose_times(scenario: Scenario) -> list[float]:
+    """Start times of treatments (h); starts within half an hour count as one."""
     found: list[float] = []
     treatments = scenario.regimen.treatments
     for at in sorted({at + t.lag for t in treatments for at in t.starts(scenario.horizon)}):
@@ -104,39 +104,39 @@ def doses(scenario: Scenario) -> list[float]:
     return found
 
 
-def figures(found: xr.Dataset, lanes: Sequence[Track], model: Model) -> list[dict[str, Any]]:
-    """The lanes as plain values."""
-    masses = drug_values(model)
+def figures(found: xr.Dataset, tracks: Sequence[Track], model: Model) -> list[dict[str, Any]]:
+    """The tracks as JSON values."""
+    masses = drug_parameters(model)
     return [
         {
-            "key": lane.key,
-            "group": lane.group,
-            "label": lane.label,
-            "unit": lane.unit,
-            "curves": [_curve(series, lane, found, masses) for series in available_curves(lane, model)],
+            "key": track.key,
+            "group": track.group,
+            "label": track.label,
+            "unit": track.unit,
+            "curves": [_curve(series, track, found, masses) for series in available_curves(track, model)],
         }
-        for lane in lanes
+        for track in tracks
     ]
 
 
-def drug_values(model: Model) -> dict[str, float]:
-    """Parameters of drugs in the units of their tables: what lanes scale by."""
+def drug_parameters(model: Model) -> dict[str, float]:
+    """Drug parameters in the units of their tables; tracks use them as scale factors."""
     return {name: model.parameters[name].value for name in model.parameters if name.startswith("drug.")}
 
 
-def _curve(series: TrackCurve, lane: Track, found: xr.Dataset, masses: dict[str, float]) -> dict[str, Any]:
-    y = curve(series, lane, found, masses)
+def _curve(series: TrackCurve, track: Track, found: xr.Dataset, masses: dict[str, float]) -> dict[str, Any]:
+    y = curve_values(series, track, found, masses)
     return {
         "key": series.outputs,
-        "label": series.label or lane.label,
-        "unit": lane.unit,
+        "label": series.label or track.label,
+        "unit": track.unit,
         "treated": rounded(y[0]),
         "control": rounded(y[1]) if len(y) > 1 else None,
     }
 
 
 def rounded(y: np.ndarray, digits: int = DIGITS) -> list[float | None]:
-    """Numbers as short text would have them, by the size of the largest; what is not finite is null."""
+    """Values rounded to `digits` digits of the largest value; non-finite values become null."""
     finite = np.isfinite(y)
     largest = float(np.max(np.abs(y[finite]), initial=0.0))
     places = digits - 1 - (math.floor(math.log10(largest)) if largest > 0 else 0)

@@ -1,4 +1,4 @@
-"""An uploaded dose table with the columns of NONMEM -> scenarios, one a person, read as the command line reads it."""
+"""Scenarios from an uploaded dose table with NONMEM columns, one per subject."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.scenario_reader import keys_from_text
 from ketamech.simulation.scenario_schema import ScenarioFile
 
-MOST_PEOPLE = 200  # a table of more is for the command line
+MOST_PEOPLE = 200  # larger tables: command line
 PERSON = "person."
 
 
-def people_of(asked: DoseTableRequest, model: Model) -> dict[str, Any]:
-    """Every person of a table as a scenario that can be run; see `told.DosePeople`.
+def subjects_of_table(request: DoseTableRequest, model: Model) -> dict[str, Any]:
+    """Every subject of a table as a scenario; the response `responses.DoseTableSubjects`.
 
-    Raises BadInput with line and column for what is no table, and where none of its people can be read.
+    Raises InputError with line and column when the text is not a dose table or no subject can be read.
     """
-    name = shown_name(asked.name)
-    table = doses_in(asked.text, name, model.parameters, drug=asked.drug or None)
+    name = shown_name(request.name)
+    table = doses_in(request.text, name, model.parameters, drug=request.drug or None)
     if len(table.subjects) > MOST_PEOPLE:
         what = f"{len(table.subjects)} people in one table"
         raise InputError(what, file=name, expected=f"at most {MOST_PEOPLE} on the page; the command line reads more")
@@ -39,7 +39,7 @@ def people_of(asked: DoseTableRequest, model: Model) -> dict[str, Any]:
 
 
 def _keys(table: DoseTable, subject: DoseTableSubject, model: Model) -> ScenarioFile:
-    """One person's scenario as the keys of a file; what belongs to the person stands there."""
+    """The scenario of one subject as the keys of a file, with covariates under `person`."""
     if not any(occasion.rows for occasion in subject.occasions):
         raise InputError(f"no dose for ID {subject.name}", file=table.path, expected="rows with AMT above 0")
     source = scenario_of_person(table, subject, model.parameters).source

@@ -1,4 +1,4 @@
-"""Published numbers as the page shows them."""
+"""Evidence rows for the page."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ketamech.evidence import Observation
 MOST_ROWS = 400
 
 
-def rows_of(engine: AppState, stage: str, text: str, ids: str) -> dict[str, Any]:
-    """Rows of a stage, with a text anywhere, or by id; see `told.Rows`."""
-    known = engine.evidence
+def evidence_rows(app_state: AppState, stage: str, text: str, ids: str) -> dict[str, Any]:
+    """Rows by stage, by text in any field, or by id; see `responses.EvidenceRows`."""
+    known = app_state.evidence
     if ids:
         found = [known.observations[one] for one in ids.split(",") if one in known.observations]
     else:
         found = known.select(stage=stage or None, text=text or None)
-    return {"total": len(found), "rows": [row_of(row, engine).model_dump() for row in found[:MOST_ROWS]]}
+    return {"total": len(found), "rows": [evidence_row(row, app_state).model_dump() for row in found[:MOST_ROWS]]}
 
 
-def row_of(row: Observation, engine: AppState) -> EvidenceRow:
-    """A published number with its paper."""
-    paper = engine.evidence.references[row.reference]
+def evidence_row(row: Observation, app_state: AppState) -> EvidenceRow:
+    """An evidence row with its citation."""
+    paper = app_state.evidence.references[row.reference]
     link = paper.url or (f"https://doi.org/{paper.doi}" if paper.doi else "")
     words = ("id", "stage", "quantity", "species", "population", "drug", "dose", "route", "time", "unit", "comparator")
     return EvidenceRow(

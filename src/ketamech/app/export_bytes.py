@@ -1,4 +1,4 @@
-"""A scenario's curves and pages as bytes; nothing touches the disk."""
+"""Downloads of a scenario as bytes, without writing files."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def exported(engine: AppState, keys: ScenarioFile, kind: str) -> bytes:
-    """One download of a scenario. Raises BadInput, SolveFailed."""
-    scenario = scenario_of(keys, engine.model)
+def export_scenario(app_state: AppState, keys: ScenarioFile, kind: str) -> bytes:
+    """A scenario in one download format. Raises InputError, SolverError."""
+    scenario = scenario_of(keys, app_state.model)
     if kind == "yaml":
         return keys.text().encode()
     if kind in ("py", "sh"):
         text = python(keys) if kind == "py" else f"#!/bin/sh\n{shell(keys)}"
         head, _, rest = text.partition("\n") if kind == "sh" else ("", "", text)
         return f"{head}\n# {DISCLAIMER}\n{rest}".lstrip("\n").encode()
-    curves = simulate(scenario, model=engine.model)
-    _refuse_too_many(curves, kind, engine.limits.csv_numbers)
+    curves = simulate(scenario, model=app_state.model)
+    _refuse_too_many(curves, kind, app_state.limits.csv_numbers)
     table = to_long_table(curves)
     if kind == "csv":
         return str(table.to_pandas().to_csv(index=False, float_format="%.6g")).encode()
@@ -39,22 +39,22 @@ def exported(engine: AppState, keys: ScenarioFile, kind: str) -> bytes:
 
 
 def _refuse_too_many(curves: xr.Dataset, kind: str, most: int) -> None:
-    """Raise TooMuch for more numbers than a browser should be sent."""
+    """Raise LimitExceeded when the download has too many numbers."""
     numbers = sum(one.size for one in curves.data_vars.values())
     if kind == "csv" and numbers > most:
         what = f"{numbers:,} numbers are more than a CSV from the page holds"
-        raise LimitExceeded(what, f"at most {most:,}: take Parquet, look for less long, or use the command line")
+        raise LimitExceeded(what, f"at most {most:,}: take Parquet, a shorter horizon, or use the command line")
     if numbers > 10 * most:
         what = f"{numbers:,} numbers are more than the page sends"
-        raise LimitExceeded(what, f"at most {10 * most:,}: look for less long, or use the command line")
+        raise LimitExceeded(what, f"at most {10 * most:,}: a shorter horizon, or use the command line")
 
 
-def report_of(engine: AppState, keys: ScenarioFile, paper: str) -> bytes:
-    """The one-page report as HTML or PDF. Raises BadInput, SolveFailed."""
-    from ketamech.report.patient_summary import one_page_html, one_page_pdf
+def report_of(app_state: AppState, keys: ScenarioFile, paper: str) -> bytes:
+    """The patient summary as HTML or PDF. Raises InputError, SolverError."""
+    from ketamech.report.patient_summary import patient_summary_html, patient_summary_pdf
     from ketamech.report.run_folder import collect_report
 
-    model = engine.model
+    model = app_state.model
     scenario = scenario_of(keys, model)
     found = collect_report(simulate(scenario, model=model), scenario, model, command(keys))
-    return one_page_html(found).encode() if paper == "html" else one_page_pdf(found)
+    return patient_summary_html(found).encode() if paper == "html" else patient_summary_pdf(found)

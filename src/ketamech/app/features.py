@@ -1,4 +1,4 @@
-"""Parts that a version of KetaMech may not have: the page says so instead of breaking."""
+"""Optional parts of KetaMech; the page works without them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ MODULES = {"claims": "ketamech.analysis.claims", "attribution": "ketamech.analys
 
 
 def has_feature(part: str) -> bool:
-    """Whether this version has a part."""
+    """Whether this version has an optional part."""
     return find_spec(MODULES[part]) is not None
 
 
-def part(name: str) -> Any:
-    """The module of a part. Raises NotHere."""
+def feature_module(name: str) -> Any:
+    """The module of an optional part. Raises NotFound."""
     if not has_feature(name):
         raise NotFound(f"this version has no {name}")
     return import_module(MODULES[name])

@@ -1,4 +1,4 @@
-"""The long jobs themselves: a trial, the scorecard, attribution. Each tells how far it is and returns plain values."""
+"""The work of long jobs: a trial, the scorecard, an attribution. Each reports progress and returns plain values."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ketamech.analysis.scorecard import scorecard as compare_all
 from ketamech.app.app_state import AppState
 from ketamech.app.cancellation import LimitExceeded
-from ketamech.app.features import part
+from ketamech.app.features import feature_module
 from ketamech.app.jobs import Progress
 from ketamech.app.request_models import AttributionRequest, TrialRequest
 from ketamech.app.scenarios import scenario_of
-from ketamech.app.trial_yaml import equivalent_command, keys_of, patients_of
+from ketamech.app.trial_yaml import equivalent_command, total_patients, trial_keys
 from ketamech.core import InputError
 from ketamech.estimation.clinical_targets import TRIALS, shipped_trial
 from ketamech.estimation.posterior import load_posterior
@@ -41,63 +41,69 @@ def shipped_trials() -> list[dict[str, Any]]:
     ]
 
 
-def trial_work(engine: AppState, asked: TrialRequest) -> tuple[str, Work]:
-    """Title and work of a trial. Raises BadInput, TooMuch before anything runs."""
-    trial = shipped_trial(asked.shipped) if asked.shipped else load_trial(keys_of(asked), engine.model.parameters)
-    people, most = asked.patients_per_arm * len(trial.arms) * asked.replicates, engine.limits.trial_people
+def trial_work(app_state: AppState, request: TrialRequest) -> tuple[str, Work]:
+    """Title and work of a trial. Raises InputError, LimitExceeded before anything runs."""
+    trial = (
+        shipped_trial(request.shipped)
+        if request.shipped
+        else load_trial(trial_keys(request), app_state.model.parameters)
+    )
+    people, most = request.patients_per_arm * len(trial.arms) * request.replicates, app_state.limits.trial_people
     if people > most:
         raise LimitExceeded(f"{people:,} virtual patients", f"at most {most:,}: fewer patients or replicates")
 
-    def work(tell: Progress) -> Any:
-        return _trial(engine, trial, asked, tell)
+    def work(progress: Progress) -> Any:
+        return _trial(app_state, trial, request, progress)
 
     return trial.title, work
 
 
-def _trial(engine: AppState, trial: Trial, asked: TrialRequest, tell: Progress) -> dict[str, Any]:
+def _trial(app_state: AppState, trial: Trial, request: TrialRequest, progress: Progress) -> dict[str, Any]:
     import xarray as xr
 
     from ketamech.trials.run_trial import run_trial
 
-    draws = load_posterior(table=engine.model.parameters)
-    patients = patients_of(asked, trial)
-    step = max(1, math.ceil(asked.replicates / PARTS))
+    draws = load_posterior(table=app_state.model.parameters)
+    patients = total_patients(request, trial)
+    step = max(1, math.ceil(request.replicates / PARTS))
     found = []
-    for first in range(0, asked.replicates, step):
-        tell(0.9 * first / asked.replicates, f"trial {first + 1} of {asked.replicates}")
+    for first in range(0, request.replicates, step):
+        progress(0.9 * first / request.replicates, f"trial {first + 1} of {request.replicates}")
         found.append(
             run_trial(
-                trial, engine.model, replicates=min(step, asked.replicates - first), patients=patients,
-                seed=asked.seed, threads=THREADS, posterior=draws, first=first,
+                trial, app_state.model, replicates=min(step, request.replicates - first), patients=patients,
+                seed=request.seed, threads=THREADS, posterior=draws, first=first,
             )
         )  # fmt: skip
     data = found[0] if len(found) == 1 else xr.concat(
         found, "replicate", data_vars="all", coords="minimal", compat="override"
     )  # fmt: skip
-    tell(0.92, "analysing")
-    return _told(trial, analyse(data.assign_attrs(found[0].attrs), trial), _power(data, trial, asked), asked)
+    progress(0.92, "analysing")
+    return _trial_response(
+        trial, analyse(data.assign_attrs(found[0].attrs), trial), _power(data, trial, request), request
+    )
 
 
-def _power(data: Any, trial: Trial, asked: TrialRequest) -> pd.DataFrame | None:
+def _power(data: Any, trial: Trial, request: TrialRequest) -> pd.DataFrame | None:
     """Power at the sizes that were simulated; none for one arm or a crossover."""
     from ketamech.trials.analysis.analyse import reference_arm
 
-    sizes = [n for n in SIZES if n < asked.patients_per_arm] + [asked.patients_per_arm]
-    if len(trial.arms) < 2 or trial.washout or asked.patients_per_arm < 4:
+    sizes = [n for n in SIZES if n < request.patients_per_arm] + [request.patients_per_arm]
+    if len(trial.arms) < 2 or trial.washout or request.patients_per_arm < 4:
         return None
     try:
         return power(data, *trial.primary, reference_arm(trial), sizes)
-    except InputError:  # an arm got fewer than planned, as a decision on the way may do
+    except InputError:  # an interim decision may leave an arm with fewer patients than planned
         return None
 
 
-def _told(trial: Trial, found: Any, sizes: pd.DataFrame | None, asked: TrialRequest) -> dict[str, Any]:
+def _trial_response(trial: Trial, found: Any, sizes: pd.DataFrame | None, request: TrialRequest) -> dict[str, Any]:
     ratio = found.relapse.hazard_ratio if found.relapse is not None else {}
     return {
         "title": trial.title,
         "assumed": list(trial.assumptions),
-        "arms": [{"name": arm.name, "n": asked.patients_per_arm, "given": _given(arm)} for arm in trial.arms],
-        "replicates": asked.replicates,
+        "arms": [{"name": arm.name, "n": request.patients_per_arm, "given": _given(arm)} for arm in trial.arms],
+        "replicates": request.replicates,
         "primary": " at ".join(trial.primary),
         "reference": found.reference,
         "means": {scale: records(table) for scale, table in found.means.items()},
@@ -110,59 +116,59 @@ def _told(trial: Trial, found: Any, sizes: pd.DataFrame | None, asked: TrialRequ
         "left_percent": {name: plain(value) for name, value in found.dropout.items()},
         "not_estimated": found.not_estimated,
         "failed_percent": round(100 * found.failed, 3),
-        "typed": equivalent_command(asked, trial),
+        "typed": equivalent_command(request, trial),
     }
 
 
 def _given(arm: Arm) -> str:
-    """What an arm gets, in the words of the reports."""
+    """The treatment of an arm as text."""
     return arm.regimen.sentence(exact=False) or "nothing"
 
 
 def _thinned(table: pd.DataFrame, most: int = 400) -> pd.DataFrame:
-    """A step curve with no more steps than can be seen."""
+    """A step curve with at most about `most` steps."""
     return table.iloc[:: max(1, len(table) // most)]
 
 
-def scorecard_work(engine: AppState) -> Work:
-    """Every published row beside its simulation; kept, since the answer does not change."""
+def scorecard_work(app_state: AppState) -> Work:
+    """The scorecard: every published row with its simulated value; computed once and cached."""
 
-    def work(tell: Progress) -> Any:
-        seen = [0]
+    def work(progress: Progress) -> Any:
+        lines = [0]
 
         def line(words: str) -> None:
-            seen[0] += 1
-            tell(min(0.95, seen[0] / 40), words)
+            lines[0] += 1
+            progress(min(0.95, lines[0] / 40), words)
 
-        return engine.answers.get("scorecard", lambda: _scorecard(engine, line))
+        return app_state.answers.get("scorecard", lambda: _scorecard(app_state, line))
 
     return work
 
 
-def _scorecard(engine: AppState, line: Callable[[str], None]) -> dict[str, Any]:
-    found = compare_all(engine.model, line)
+def _scorecard(app_state: AppState, line: Callable[[str], None]) -> dict[str, Any]:
+    found = compare_all(app_state.model, line)
     columns = ["id", "stage", "citation", "quantity", "protocol", "unit", "simulated", "published", "spread",
                "expected", "verdict", "fitted", "off"]  # fmt: skip
     rows = found.rows.sort_values("off", ascending=False, na_position="first")[columns]
     return {"rows": records(rows), "goals": records(found.criteria), "uncovered": len(found.uncovered)}
 
 
-def attribution_work(engine: AppState, asked: AttributionRequest) -> Work:
-    """Who carries what. Raises NotHere in a version without attribution, BadInput for a bad scenario."""
+def attribution_work(app_state: AppState, request: AttributionRequest) -> Work:
+    """The work of an attribution job. Raises NotFound if attribution is missing, InputError for a bad scenario."""
     from ketamech.app.attribution_responses import attribution_of
 
-    part("attribution")
-    scenario = scenario_of(asked.scenario, engine.model)
-    return lambda tell: attribution_of(engine, scenario, asked.draws, tell)
+    feature_module("attribution")
+    scenario = scenario_of(request.scenario, app_state.model)
+    return lambda progress: attribution_of(app_state, scenario, request.draws, progress)
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """A table as plain rows; what is not a finite number is null."""
+    """A table as a list of rows; non-finite numbers become null."""
     return [{str(k): plain(v) for k, v in row.items()} for row in table.to_dict("records")]
 
 
 def plain(value: Any) -> Any:
-    """One cell as JSON holds it."""
+    """One cell as a JSON value."""
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float):

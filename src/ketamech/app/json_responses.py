@@ -1,4 +1,4 @@
-"""From errors and values to what goes over the wire."""
+"""JSON responses from values and errors."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from ketamech.app.responses import ErrorResponse
 from ketamech.core import InputError, KetaMechError
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorResponse, "description": "Not a request this server understands"},
-    404: {"model": ErrorResponse, "description": "Not here"},
-    413: {"model": ErrorResponse, "description": "Too large a request"},
-    422: {"model": ErrorResponse, "description": "What was asked cannot be; the message of the command line"},
-    429: {"model": ErrorResponse, "description": "Too many jobs, or work too long"},
+    400: {"model": ErrorResponse, "description": "Not a valid request"},
+    404: {"model": ErrorResponse, "description": "Not found"},
+    413: {"model": ErrorResponse, "description": "Request too large"},
+    422: {"model": ErrorResponse, "description": "Invalid input, with the message of the command line"},
+    429: {"model": ErrorResponse, "description": "Too many jobs or too much computing time"},
 }
 
 
 class NotFound(KetaMechError):
-    """A page, job, row or part that does not exist (any more, or in this version)."""
+    """A page, job, row or part that does not exist or no longer exists."""
 
 
 def json_response(value: Any) -> Response:
-    """A value as JSON. NaN never leaves the house: it must have become null before."""
+    """A value as a JSON response. NaN is not valid JSON; convert it to null first."""
     text = value if isinstance(value, bytes) else as_json(value)
     return Response(text, media_type="application/json")
 
@@ -37,20 +37,21 @@ def as_json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def problem_of(error: KetaMechError) -> ErrorResponse:
-    """An error of ours as the page gets it."""
+def error_body(error: KetaMechError) -> ErrorResponse:
+    """The response body of a KetaMech error."""
     parts: dict[str, Any] = {}
     if isinstance(error, InputError):
-        parts = {name: getattr(error, name) for name in ("key", "line", "expected", "nearest", "type_this")}
+        parts = {name: getattr(error, name) for name in ("key", "line", "expected", "nearest")}
+        parts["suggestion"] = error.type_this
     if isinstance(error, LimitExceeded):
         parts = {"expected": error.expected}
     what = getattr(error, "what", None) or str(error).splitlines()[0]
-    said = {"kind": type(error).__name__, "what": what, "text": str(error), **parts}
-    return ErrorResponse.model_validate({name: _clean(x) if isinstance(x, str) else x for name, x in said.items()})
+    fields = {"kind": type(error).__name__, "error": what, "text": str(error), **parts}
+    return ErrorResponse.model_validate({name: _clean(x) if isinstance(x, str) else x for name, x in fields.items()})
 
 
 def status_of(error: KetaMechError) -> int:
-    """The HTTP status of an error of ours."""
+    """The HTTP status of a KetaMech error."""
     if isinstance(error, NotFound):
         return 404
     return 429 if isinstance(error, LimitExceeded) else 422
@@ -59,13 +60,13 @@ def status_of(error: KetaMechError) -> int:
 def error_response(
     error: KetaMechError, status: int | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """An error of ours as a response."""
-    content = as_json(problem_of(error).model_dump())
+    """The response to a KetaMech error."""
+    content = as_json(error_body(error).model_dump())
     return Response(content, status or status_of(error), headers, media_type="application/json")
 
 
-def state_of(job: Job, *, whole: bool = True) -> dict[str, Any]:
-    """A job as the page sees it; without its result while it is only looked at."""
+def job_state(job: Job, *, whole: bool = True) -> dict[str, Any]:
+    """The state of a job; with its result only if `whole`."""
     return {
         "id": job.id,
         "kind": job.kind,
@@ -74,11 +75,11 @@ def state_of(job: Job, *, whole: bool = True) -> dict[str, Any]:
         "progress": round(job.progress, 4),
         "message": job.message,
         "seconds": job.seconds,
-        "problem": problem_of(job.problem).model_dump() if job.problem else None,
+        "problem": error_body(job.error).model_dump() if job.error else None,
         "result": job.result if whole and job.state == "done" else None,
     }
 
 
 def _clean(text: str) -> str:
-    """Text that any encoding takes: half a surrogate pair becomes a question mark."""
+    """Text that can be encoded: an unpaired surrogate becomes a question mark."""
     return text.encode("utf-8", "replace").decode()

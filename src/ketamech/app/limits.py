@@ -1,4 +1,4 @@
-"""How much is too much for one request: said here once, told to the page, enforced by the server."""
+"""Limits of one request, enforced by the server and shown on the page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 
 class Limits(BaseModel):
-    """What the server takes on. Times in seconds."""
+    """Limits of the server. Times in seconds."""
 
     body_bytes: int = Field(256 * 1024, description="largest request")
     text_characters: int = Field(500, description="longest treatment, perturbation or other text of a scenario")
@@ -18,9 +18,11 @@ class Limits(BaseModel):
     jobs_running: int = Field(2, description="jobs that run at once")
     jobs_waiting: int = Field(6, description="jobs that may wait")
     jobs_kept: int = Field(20, description="finished jobs whose results are kept")
-    max_parallel: int = Field(2, description="requests that compute at once; the others wait their turn")
-    computing_long: int = Field(1, description="bands and downloads that are computed at once, beside the others")
-    cache_size: int = Field(256, description="answers kept, so that the same question is not computed twice")
+    max_parallel: int = Field(2, description="requests computed at the same time; the others wait")
+    computing_long: int = Field(
+        1, description="bands and downloads computed at the same time, apart from the other requests"
+    )
+    cache_size: int = Field(256, description="responses stored in the cache")
 
 
 LIMITS = Limits.model_validate({})

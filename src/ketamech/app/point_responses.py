@@ -1,4 +1,4 @@
-"""Published points over a scenario's curves, scaled into the units of their lanes."""
+"""Published points of a scenario, scaled to the units of their tracks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketamech.app.app_state import AppState
-from ketamech.app.curve_responses import available_curves, doses, drug_values
+from ketamech.app.curve_responses import available_curves, dose_times, drug_parameters
 from ketamech.app.scenarios import scenario_of
-from ketamech.app.time_grid import hours
+from ketamech.app.time_grid import output_times
 from ketamech.core import SolverError
 from ketamech.report.published_points import PublishedPoint, published_points
 from ketamech.report.run_description import describe_run
@@ -23,23 +23,27 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def points_of(engine: AppState, keys: ScenarioFile) -> dict[str, Any]:
-    """Every published point whose protocol gave the same; see `told.Points`. Raises BadInput, SolveFailed."""
-    model = engine.model
+def points_of(app_state: AppState, keys: ScenarioFile) -> dict[str, Any]:
+    """Every published point with the same treatment; see `responses.Points`. Raises InputError, SolverError."""
+    model = app_state.model
     scenario = scenario_of(keys, model)
-    asked = describe_run(scenario, model)
-    found = run_subjects(model, asked.courses, hours(scenario.horizon, doses(scenario)), tolerance=1e-4)
+    run_description = describe_run(scenario, model)
+    found = run_subjects(
+        model, run_description.subjects, output_times(scenario.horizon, dose_times(scenario)), tolerance=1e-4
+    )
     if any(str(reason) != "ok" for reason in found["solve_status"].values):
         raise SolverError(f"the scenario could not be solved: {found['solve_status'].values[0]}")
     places = _places(model)
-    points = published_points(found, asked, model, engine.evidence)
+    points = published_points(found, run_description, model, app_state.evidence)
     return {"points": [_point(p, *places[_tidy(p.output)], found, model) for p in points if _tidy(p.output) in places]}
 
 
 def _places(model: Model) -> dict[str, tuple[Track, TrackCurve]]:
-    """Which curve of which lane shows an output."""
+    """The track and curve that show each output."""
     return {
-        _tidy(s.outputs): (lane, s) for lane in reversed(load_tracks().values()) for s in available_curves(lane, model)
+        _tidy(s.outputs): (track, s)
+        for track in reversed(load_tracks().values())
+        for s in available_curves(track, model)
     }
 
 
@@ -47,14 +51,14 @@ def _tidy(expression: str) -> str:
     return " + ".join(sorted(part.strip() for part in expression.split("+")))
 
 
-def _point(point: PublishedPoint, lane: Track, series: TrackCurve, found: xr.Dataset, model: Model) -> dict[str, Any]:
-    masses = drug_values(model)
-    scale = lane.factor(series, masses)
-    if lane.relative:
+def _point(point: PublishedPoint, track: Track, series: TrackCurve, found: xr.Dataset, model: Model) -> dict[str, Any]:
+    masses = drug_parameters(model)
+    scale = track.factor(series, masses)
+    if track.is_relative:
         scale = 1.0 / float(np.sum([found.variables[name].values[0, 0] for name in series.names]))
     return {
         "evidence": point.evidence,
-        "lane": lane.key,
+        "track": track.key,
         "curve": series.outputs,
         "shape": point.shape,
         "start": round(point.start, 5),

@@ -12,7 +12,7 @@ COLUMNS = ("title", "treatments", "person", "pathways_off", "horizon")
 
 
 def load_presets() -> list[dict[str, Any]]:
-    """Every preset as the keys of a scenario file. Raises BadInput naming file, line and column of a bad cell."""
+    """Every preset as the keys of a scenario file. Raises InputError naming file, line and column of a bad cell."""
     return [_scenario(row) for row in read_table(TABLE, COLUMNS)]
 
 

@@ -1,4 +1,4 @@
-"""What a request says: typed, bounded, and for scenarios the very schema of scenario files."""
+"""Request models with bounds; a scenario has the schema of scenario files."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ Name = Annotated[str, Field(max_length=120, pattern=r"^[a-z0-9_.]+$")]
 
 
 class ScenarioRequest(BaseModel):
-    """A question about one scenario."""
+    """A request for one scenario."""
 
     model_config = ConfigDict(extra="forbid")
 
     scenario: ScenarioFile
 
 
-Until = Annotated[float, Field(gt=0, le=20_000, description="hours after the first treatment that are looked at")]
+Until = Annotated[float, Field(gt=0, le=20_000, description="hours after the first treatment to show")]
 
 
 class CurvesRequest(ScenarioRequest):
-    """Curves of the typical patient: lanes of the story by key, or outputs by name; all lanes when neither is given."""
+    """Curves of the typical patient: tracks by key, outputs by name, or all tracks when neither is given."""
 
-    lanes: Annotated[list[Name], Field(max_length=60)] = []
+    tracks: Annotated[list[Name], Field(max_length=60)] = []
     outputs: Annotated[list[Name], Field(max_length=60)] = []
     until: Until | None = None
 
 
 class BandRequest(ScenarioRequest):
-    """What many virtual patients show: quantiles over time of one lane."""
+    """Quantiles of one track over virtual patients."""
 
-    lane: Name = "mood"
+    track: Name = "mood"
     until: Until | None = None
     patients: int = Field(1000, ge=10, le=LIMITS.band_patients)
     seed: int = Field(1, ge=0, le=2**31)
 
 
 class UploadRequest(BaseModel):
-    """A file that was dropped on the page. Its name is shown in messages and goes nowhere else."""
+    """An uploaded file. Its name is used in messages only."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,11 +52,11 @@ class UploadRequest(BaseModel):
 class DoseTableRequest(UploadRequest):
     """A dose table with the columns of NONMEM (ID, TIME, AMT, RATE ..., DRUG, ROUTE, UNIT, WEIGHT)."""
 
-    drug: str = Field("", max_length=60, description="what is given where no column DRUG says it")
+    drug: str = Field("", max_length=60, description="the drug where the table has no column DRUG")
 
 
 class TrialRequest(BaseModel):
-    """A virtual trial: one that ships, by name, or arms made of scenarios."""
+    """A virtual trial: a shipped trial by name, or arms given as regimen sentences."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -72,6 +72,6 @@ class TrialRequest(BaseModel):
 
 
 class AttributionRequest(ScenarioRequest):
-    """Which pathway carries how much of which outcome."""
+    """The contribution of each pathway to each outcome."""
 
-    draws: int = Field(0, ge=0, le=200, description="draws of what is not known; 0: the values of the tables")
+    draws: int = Field(0, ge=0, le=200, description="parameter draws; 0: the table values only")

@@ -1,4 +1,4 @@
-"""What answers look like: the models behind the OpenAPI document."""
+"""Response models of the API."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ketamech.simulation.scenario_schema import ScenarioFile
 
 
 class ErrorResponse(BaseModel):
-    """One clear error, word for word that of the command line, with the place it is about."""
+    """An error with the text of the command line and the field or line that it concerns."""
 
-    kind: str = Field(description="BadInput, UnknownName, SolveFailed, TooMuch, NotHere")
-    what: str
+    kind: str = Field(description="InputError, UnknownNameError, SolverError, LimitExceeded, NotFound")
+    error: str
     key: str | None = Field(None, description="the field, e.g. treatments[0].dose")
     line: int | None = Field(None, description="the line of an uploaded file")
     expected: str | None = None
@@ -23,7 +23,7 @@ class ErrorResponse(BaseModel):
 
 
 class Curve(BaseModel):
-    """One curve: values at the times of the answer; `reference` is the drug-free value."""
+    """One curve: values at the times of the response; `reference` is the drug-free value."""
 
     key: str
     label: str
@@ -33,7 +33,7 @@ class Curve(BaseModel):
 
 
 class Figure(BaseModel):
-    """The curves of one lane."""
+    """The curves of one track."""
 
     key: str
     group: str
@@ -49,7 +49,7 @@ class CurvesResponse(BaseModel):
     figures: list[Figure]
     doses: list[float] = Field(description="when treatments start")
     horizon: float
-    given: list[str] = Field(description="the treatments as they were understood")
+    given: list[str] = Field(description="the treatments as text")
     milliseconds: float
 
 
@@ -62,10 +62,10 @@ class Quantiles(BaseModel):
 
 
 class Band(BaseModel):
-    """What nine in ten virtual patients lie between."""
+    """Quantiles of the virtual patients."""
 
     time: list[float]
-    lane: str
+    track: str
     unit: str
     curves: list[Quantiles]
     patients: int
@@ -75,10 +75,10 @@ class Band(BaseModel):
 
 
 class PublishedPoint(BaseModel):
-    """A published number in the unit of its lane."""
+    """A published number in the unit of its track."""
 
     evidence: str
-    lane: str
+    track: str
     curve: str
     shape: str
     start: float
@@ -91,13 +91,13 @@ class PublishedPoint(BaseModel):
 
 
 class Points(BaseModel):
-    """Published points that may stand over a scenario's curves."""
+    """Published points for the curves of a scenario."""
 
     points: list[PublishedPoint]
 
 
 class ScenarioSummary(BaseModel):
-    """A scenario that can be run, said in words and as what one would type."""
+    """A valid scenario as text, file, command and Python."""
 
     title: str
     given: list[str]
@@ -105,21 +105,21 @@ class ScenarioSummary(BaseModel):
     assumptions: list[str]
     yaml: str
     command: str
-    shell: str = Field(description="the command, and before it the scenario file where it needs one")
+    shell: str = Field(description="the command, with the scenario file when it needs one")
     python: str
 
 
-class DosePerson(BaseModel):
-    """One person of a dose table."""
+class DoseTablePerson(BaseModel):
+    """One subject of a dose table."""
 
     id: str
     scenario: ScenarioFile
 
 
-class DosePeople(BaseModel):
-    """The people of a dose table, what was taken for granted, and why somebody could not be read."""
+class DoseTableSubjects(BaseModel):
+    """The subjects of a dose table, assumptions made, and the errors of subjects that could not be read."""
 
-    people: list[DosePerson]
+    people: list[DoseTablePerson]
     notes: list[str]
     refused: list[str]
 
@@ -148,8 +148,8 @@ class EvidenceRow(BaseModel):
     use: str
 
 
-class Rows(BaseModel):
-    """Evidence rows; `total` is how many there are before the list was cut."""
+class EvidenceRows(BaseModel):
+    """Evidence rows; `total`: number of rows before the list was shortened."""
 
     total: int
     rows: list[EvidenceRow]

@@ -1,4 +1,4 @@
-"""Starts the server on this machine and opens the browser."""
+"""Start the server on this machine and open the browser."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ketamech.core import InputError
 HOST, PATIENCE = "127.0.0.1", 30.0
 
 
-def serve(port: int, *, browser: bool, announce: Callable[[str], None], engine: AppState | None = None) -> None:
-    """Serve on 127.0.0.1 until Ctrl-C; port 0 takes a free one. Raises BadInput when the port is taken."""
+def serve(port: int, *, browser: bool, announce: Callable[[str], None], app_state: AppState | None = None) -> None:
+    """Serve on 127.0.0.1 until Ctrl-C; port 0 takes a free one. Raises InputError when the port is taken."""
     listening = _listening(port)
     address = f"http://{HOST}:{listening.getsockname()[1]}/"
     config = uvicorn.Config(
-        make_app(engine), log_level="warning", access_log=False, timeout_graceful_shutdown=2, limit_concurrency=400,
+        make_app(app_state), log_level="warning", access_log=False, timeout_graceful_shutdown=2, limit_concurrency=400,
         server_header=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
@@ -33,7 +33,7 @@ def serve(port: int, *, browser: bool, announce: Callable[[str], None], engine: 
 def _listening(port: int) -> socket.socket:
     found = socket.socket(
         proto=socket.IPPROTO_TCP
-    )  # said out loud, or asyncio leaves Nagle's algorithm on: 40 ms an answer
+    )  # explicit, or asyncio leaves Nagle's algorithm on: 40 ms a response
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((HOST, port))
@@ -46,7 +46,7 @@ def _listening(port: int) -> socket.socket:
 
 
 def _open(server: uvicorn.Server, address: str, browser: bool, announce: Callable[[str], None]) -> None:
-    """Once it answers, say where, and show it."""
+    """Announce the address once the server answers, and open the browser."""
     until = time.monotonic() + PATIENCE
     while not server.started and time.monotonic() < until:
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Scenarios as the page sends them, through the same door as files: same checks, same words."""
+"""Scenarios sent by the page, read and checked in the same way as scenario files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_OCCASIONS = 800  # of all treatments together; the command line takes 5,000
 
 
 def scenario_of(keys: ScenarioFile, model: Model) -> Scenario:
-    """The checked scenario of keys sent as JSON. Raises BadInput with the key it is about."""
+    """The checked scenario of keys sent as JSON. Raises InputError with the key it is about."""
     refuse_files(keys)
     refuse_long_texts(keys)
     try:
@@ -30,13 +30,13 @@ def scenario_of(keys: ScenarioFile, model: Model) -> Scenario:
         raise without_file(problem) from None
     count = sum(len(treatment.starts(found.horizon)) for treatment in found.regimen.treatments)
     if count > MOST_OCCASIONS:
-        what = f"{count} doses are more than the page takes on"
+        what = f"{count} doses exceed the limit of the page"
         raise InputError(what, key="treatments", expected=f"at most {MOST_OCCASIONS}; the command line takes 5000")
     return found
 
 
 def refuse_files(keys: ScenarioFile) -> None:
-    """No key of a request may name a file of this machine. Raises BadInput."""
+    """Refuse keys that name a file of this machine. Raises InputError."""
     for key in FILE_KEYS:
         if getattr(keys, key, None) is not None:
             what = f"'{key}' names a file, and the page reads no files of this machine"
@@ -44,7 +44,7 @@ def refuse_files(keys: ScenarioFile) -> None:
 
 
 def refuse_long_texts(keys: ScenarioFile) -> None:
-    """Nothing that is parsed may be longer than the limit. Raises BadInput with the key of the first that is."""
+    """Refuse texts longer than the limit. Raises InputError with the first such key."""
     for key, text in _texts(keys.model_dump(exclude={"title", "description"}), ""):
         if len(text) > LIMITS.text_characters:
             raise InputError(
@@ -65,7 +65,7 @@ def _texts(value: object, key: str) -> Iterator[tuple[str, str]]:
 
 
 def without_file(problem: InputError) -> InputError:
-    """The same without the name of a file that does not exist."""
+    """The error without its file name: a request has no file."""
     return type(problem)(
         problem.what, line=problem.line, key=problem.key, expected=problem.expected, nearest=problem.nearest,
         type_this=problem.type_this,
@@ -73,7 +73,7 @@ def without_file(problem: InputError) -> InputError:
 
 
 def parse_uploaded(text: str, name: str, model: Model) -> ScenarioFile:
-    """The keys of an uploaded scenario that can be run. Raises BadInput with line and key."""
+    """The keys of an uploaded scenario that can be run. Raises InputError with line and key."""
     shown = shown_name(name)
     keys = keys_from_text(text, shown)
     refuse_files(keys)
@@ -84,17 +84,17 @@ def parse_uploaded(text: str, name: str, model: Model) -> ScenarioFile:
 
 
 def shown_name(name: str) -> str:
-    """The name of an uploaded file as it may stand in a message: its last part, printable, short."""
+    """The name of an uploaded file for messages: last part, printable, at most 60 characters."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     return "".join(letter for letter in last if letter.isprintable())[:60] or "file"
 
 
 def scenario_summary(keys: ScenarioFile, model: Model) -> dict[str, Any]:
-    """A scenario in words, as a file, as a command and as Python; see `told.Checked`."""
+    """A scenario as text, file, command and Python; see `responses.ScenarioSummary`."""
     scenario = scenario_of(keys, model)
     return {
         "title": scenario.title,
-        "given": list(describe_run(scenario, model).given),
+        "given": list(describe_run(scenario, model).treatments),
         "horizon": scenario.horizon,
         "assumptions": list(scenario.assumptions),
         "yaml": keys.text(),
@@ -105,33 +105,32 @@ def scenario_summary(keys: ScenarioFile, model: Model) -> dict[str, Any]:
 
 
 def command(keys: ScenarioFile) -> str:
-    """What one types for the same: a sentence with its options where that says it all, else the scenario file."""
+    """The equivalent command: a sentence with options if they express the scenario, else the scenario file."""
     plain = _sentence(keys)
     if not plain:
         return shlex.join(["ketamech", "simulate", str(NAME)])
-    more = [part for phrase in _beside(keys) for part in ("--with", phrase)]
+    more = [part for phrase in _perturbations(keys) for part in ("--with", phrase)]
     for option, value in _options(keys).items():
         more += [f"--{option}", value]
     return shlex.join(["ketamech", "simulate", plain, *more])
 
 
 def shell(keys: ScenarioFile) -> str:
-    """A script that can be run as it is: the scenario file is written first where the command needs one."""
+    """A complete shell script; it writes the scenario file first if the command needs one."""
     written = "" if _sentence(keys) else f"cat > {NAME} <<'{END}'\n{keys.text()}{END}\n"
     return f"{written}{command(keys)}\n"
 
 
 def python(keys: ScenarioFile) -> str:
-    """The same in Python, with nothing else needed."""
+    """A complete Python script for the scenario."""
     plain = _sentence(keys)
     if not plain:
         text = f"from pathlib import Path\n\nimport ketamech\n\nscenario = Path({str(NAME)!r})\n"
         text += f"scenario.write_text({keys.text()!r}, encoding={'utf-8'!r})\n"
         return f"{text}curves = ketamech.simulate(scenario)\n{SHOWN}"
-    names = {"wiring": "variant"}
-    options = "".join(f", {names.get(name, name)}={value!r}" for name, value in _options(keys).items())
-    beside = _beside(keys)
-    options += f", perturb={beside!r}" if beside else ""
+    options = "".join(f", {name}={value!r}" for name, value in _options(keys).items())
+    perturbations = _perturbations(keys)
+    options += f", perturbations={perturbations!r}" if perturbations else ""
     return f"import ketamech\n\ncurves = ketamech.simulate({plain!r}{options})\n{SHOWN}"
 
 
@@ -140,25 +139,25 @@ PLAIN = {"title", "description", "treatments", "person", "species", "wiring", "p
 
 
 def _options(keys: ScenarioFile) -> dict[str, str]:
-    """What a sentence leaves to options."""
-    said = keys.model_dump(exclude_defaults=True)
-    return {name: said[name] for name in ("species", "wiring") if said.get(name)}
+    """The options of the command that the sentence does not contain."""
+    given_keys = keys.model_dump(exclude_defaults=True)
+    return {name: given_keys[name] for name in ("species", "wiring") if given_keys.get(name)}
 
 
-def _beside(keys: ScenarioFile) -> list[str]:
+def _perturbations(keys: ScenarioFile) -> list[str]:
     return list(keys.perturbations) if isinstance(keys.perturbations, list) else []
 
 
 def _sentence(keys: ScenarioFile) -> str:
-    """The regimen as a sentence when, with options, it says everything that changes a curve."""
-    said: Mapping[str, Any] = keys.model_dump(exclude_defaults=True)
-    if not set(said) <= PLAIN or isinstance(said.get("perturbations"), dict) or not _usual_person(keys):
+    """The regimen as a sentence; empty if sentence and options do not express the whole scenario."""
+    given_keys: Mapping[str, Any] = keys.model_dump(exclude_defaults=True)
+    if not set(given_keys) <= PLAIN or isinstance(given_keys.get("perturbations"), dict) or not _usual_person(keys):
         return ""
     return "; ".join(given if isinstance(given, str) else given.sentence() for given in keys.treatments)
 
 
 def _usual_person(keys: ScenarioFile) -> bool:
-    """Nobody in particular, or the 70 kg that a sentence takes for granted."""
+    """Whether the person is the default of a sentence: no covariates, or 70 kg."""
     if keys.species != "human":
         return not keys.person
     return all(str(value).strip() in ("70", "70.0", "70 kg") and key == "weight" for key, value in keys.person.items())

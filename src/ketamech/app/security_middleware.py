@@ -1,4 +1,4 @@
-"""What stands before every request: size, origin, host, and headers that keep everything else out."""
+"""Checks of every request (size, origin, host) and security headers of every response."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Application = Callable[..., Any]
 
 
 class SecurityMiddleware:
-    """ASGI middleware. Only pages of this very server may ask, and not for more than the limits say."""
+    """ASGI middleware. Only pages of this server may send requests, within the size limit."""
 
     def __init__(self, app: Application, limits: Limits) -> None:
         self.app, self.limits = app, limits
@@ -54,7 +54,7 @@ class SecurityMiddleware:
             return error_response(NotFound("this server answers to 127.0.0.1 and localhost only"), 400)
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != host:
-            return error_response(NotFound("another site's page may not ask this server"), 400)
+            return error_response(NotFound("pages of other sites may not use this server"), 400)
         return None
 
 
@@ -79,7 +79,7 @@ async def _read(receive: Any, most: int) -> list[bytes] | None:
 
 
 def _again(parts: list[bytes], receive: Any) -> Any:
-    """A body that was read, to be read once more; then whatever comes (the reader leaving)."""
+    """A receive function that returns a body already read, then further messages such as a disconnect."""
     waiting = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
 
     async def one() -> Any:

@@ -1,4 +1,4 @@
-"""The application: routes, guards, errors and the files the browser gets."""
+"""The FastAPI application: routes, security, error handlers and static files."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ STATIC = Path(__file__).parent / "static"
 ABOUT = f"How does ketamine work? Curves, bands, trials, evidence and equations as JSON.\n\n{DISCLAIMER}"
 
 
-def make_app(engine: AppState | None = None) -> FastAPI:
-    """The page and its API around an engine (default: the shipped model, loaded in the background)."""
+def make_app(app_state: AppState | None = None) -> FastAPI:
+    """The page and its API (default: the shipped model, loaded in the background)."""
     from ketamech import __version__
 
-    engine = engine or AppState()
-    jobs = Jobs(engine.limits)
+    app_state = app_state or AppState()
+    jobs = Jobs(app_state.limits)
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
-        Thread(target=_warm, args=(engine,), daemon=True).start()
+        Thread(target=_load_in_background, args=(app_state,), daemon=True).start()
         yield
         jobs.close()
 
@@ -48,31 +48,31 @@ def make_app(engine: AppState | None = None) -> FastAPI:
         title="KetaMech", version=__version__, description=ABOUT, docs_url=None, redoc_url=None,
         openapi_url="/api/openapi.json", lifespan=living, responses=ERRORS, redirect_slashes=False,
     )  # fmt: skip
-    app.add_middleware(SecurityMiddleware, limits=engine.limits)
-    _say_errors(app)
-    for router in all_routers(engine, jobs):
+    app.add_middleware(SecurityMiddleware, limits=app_state.limits)
+    _add_error_handlers(app)
+    for router in all_routers(app_state, jobs):
         app.include_router(router)
     app.add_api_route("/bench", _old_workbench_address, include_in_schema=False)
     app.mount("/", PageFiles(directory=STATIC, html=True))
     return app
 
 
-def _warm(engine: AppState) -> None:
-    """Load everything the first figure needs, before anybody asks for it."""
+def _load_in_background(app_state: AppState) -> None:
+    """Compile the model and compute the first figure before the first request."""
     usual = {"treatments": ["racemic 0.5 mg/kg IV over 40 min"], "person": {"weight": "70 kg"}}
-    curves_of(engine, CurvesRequest.model_validate({"scenario": usual}))
+    curves_of(app_state, CurvesRequest.model_validate({"scenario": usual}))
 
 
 def _old_workbench_address() -> Response:
-    """Links of version 0.2 name /bench; the browser keeps what stands behind the #."""
+    """Redirect the /bench links of version 0.2; the browser keeps the part after the #."""
     return RedirectResponse("/workbench", 308)
 
 
 class PageFiles(StaticFiles):
-    """Files of this folder and nothing else; the browser asks whether they changed."""
+    """Static files of this folder; the browser revalidates them."""
 
     async def get_response(self, path: str, scope: Any) -> Response:
-        """One file; 404.html where there is none, but JSON below /api."""
+        """One file; 404.html for a missing file, a JSON error below /api."""
         if path.split("/")[0] == "api":
             raise HTTPException(404)
         if path == "workbench":
@@ -82,8 +82,8 @@ class PageFiles(StaticFiles):
         return found
 
 
-def _say_errors(app: FastAPI) -> None:
-    """Every error in the words of the command line."""
+def _add_error_handlers(app: FastAPI) -> None:
+    """Return every error with the text of the command line."""
 
     @app.exception_handler(KetaMechError)
     async def ours(_: Request, error: KetaMechError) -> Response:
@@ -91,22 +91,22 @@ def _say_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def badly_formed(_: Request, error: RequestValidationError) -> Response:
-        return error_response(_complaint(list(error.errors())))
+        return error_response(_validation_error(list(error.errors())))
 
     @app.exception_handler(HTTPException)
     async def elsewhere(request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
-            return error_response(NotFound(f"there is nothing at {request.url.path[:80]}"))
+            return error_response(NotFound(f"no page at {request.url.path[:80]}"))
         return error_response(InputError(str(error.detail)), error.status_code, error.headers)
 
-    @app.exception_handler(Exception)  # outermost, so that it brings the guarding headers itself
+    @app.exception_handler(Exception)  # outside the middleware, so it adds the security headers itself
     async def defect(_: Request, error: Exception) -> Response:
-        what = f"a defect of the program: {type(error).__name__}; what you set is kept"
+        what = f"internal error: {type(error).__name__}; your settings are not lost"
         return error_response(KetaMechError(what), 500, HEADERS)
 
 
-def _complaint(errors: list[Any]) -> InputError:
-    """What is wrong with a request: a scenario inside it is complained about as a scenario file is."""
+def _validation_error(errors: list[Any]) -> InputError:
+    """The error of an invalid request; a scenario in it gives the message of a scenario file."""
     inside = [
         {**error, "loc": error["loc"][2:]}
         for error in errors

@@ -1,4 +1,4 @@
-"""At which hours curves are read: dense on a logarithmic clock after the first treatment, and around every dose."""
+"""Output times: spaced logarithmically after the first treatment, and denser after every dose."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ ALONG, MOST, EVENLY = 150, 900, 60
 AFTER_A_DOSE = np.array([0.0, 0.05, 0.15, 0.35, 0.67, 1.0, 1.5, 2.5, 4.0, 8.0, 16.0])
 
 
-def hours(horizon: float, starts: Sequence[float], *, along: int = ALONG, most: int = MOST) -> np.ndarray:
-    """Output times (h): `along` of them evenly on a logarithm from the first start on, more after each dose."""
+def output_times(horizon: float, starts: Sequence[float], *, along: int = ALONG, most: int = MOST) -> np.ndarray:
+    """Output times (h): `along` of them spaced logarithmically from the first start, more after each dose."""
     first = min(starts, default=0.0)
     grid = [np.array([0.0, first, horizon]), first + np.geomspace(FIRST_MINUTE, max(horizon - first, 0.1), along)]
-    if horizon - first > MONTH:  # long courses are also looked at on an even clock
+    if horizon - first > MONTH:  # evenly spaced times for long horizons
         grid.append(np.linspace(first, horizon, EVENLY))
     doses = sorted({start for start in starts if start < horizon})
     each = max(2, min(len(AFTER_A_DOSE), (most - along) // max(1, len(doses))))

@@ -26,9 +26,9 @@ def claims(out: Out = Path("runs/claims"), claim: One = "", docs: Docs = None) -
     from ketamech.report.claims_markdown import claim_in_full, write_claims_document
     from ketamech.report.claims_page import claim_rows, write_claims
     from ketamech.report.provenance import provenance_of_many
-    from ketamech.report.run_folder import refuse_folder
+    from ketamech.report.run_folder import check_folder
 
-    refuse_folder(out)
+    check_folder(out)
     model = terminal.model()
     console = terminal.progress()
     with console.status("Running the experiments ...") as status:

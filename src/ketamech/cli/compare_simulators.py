@@ -53,7 +53,7 @@ def certify(
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.cross_simulator_page import certificate_rows, write_certificate
     from ketamech.report.provenance import provenance_of_many
-    from ketamech.report.run_folder import refuse_folder as report_refuse_folder
+    from ketamech.report.run_folder import check_folder as report_refuse_folder
     from ketamech.simulation.load_scenario import load_scenario
 
     files = [scenarios]
@@ -89,9 +89,9 @@ def _suite(folder: Path, out: Path) -> None:
     from ketamech.cli import terminal
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.sbml.conformance import PASSED, REFUSED, run_suite, summary
-    from ketamech.report.run_folder import refuse_folder
+    from ketamech.report.run_folder import check_folder
 
-    refuse_folder(out)
+    check_folder(out)
     console = terminal.progress()
     with console.status("Reading the cases ...") as status:
         found = run_suite(folder, tell=status.update)

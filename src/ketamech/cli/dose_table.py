@@ -71,14 +71,14 @@ def simulate_table(
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.provenance import provenance_of_many
-    from ketamech.report.run_folder import refuse_folder
+    from ketamech.report.run_folder import check_folder
 
     table = records.table
     for name, value in others.items():
         what = f"--{name} {value} is for one scenario"
         raise InputError(what, key=f"--{name}", expected="one person of the table", type_this="--id 1")
     folder = out or Path("runs") / folder_name(table.path.stem)
-    refuse_folder(folder)
+    check_folder(folder)
     model = terminal.model(kinetics)
     console = terminal.progress()
     with console.status("Simulating ..."):

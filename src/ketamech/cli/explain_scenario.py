@@ -28,8 +28,7 @@ def explain_scenario(target: str, said: ExplainOptions) -> None:
     """Share out a scenario among its pathways, print the main outcome in words and all outcomes as a table."""
     from ketamech.analysis import attribution, attribution_text, pathways
     from ketamech.cli.progress import counting
-    from ketamech.report.attribution_figures import reached
-    from ketamech.report.attribution_page import write_attribution
+    from ketamech.report.attribution_page import outcomes_with_contributions, write_attribution
     from ketamech.report.provenance import provenance_of
     from ketamech.simulation.load_scenario import load_scenario
 
@@ -51,7 +50,7 @@ def explain_scenario(target: str, said: ExplainOptions) -> None:
         line = terminal.command_line()
         facts = provenance_of(asked, model, said.seed, line)
         page = write_attribution(folder, found, model.parameters, line, facts)
-    kept = set(reached(found))
+    kept = set(outcomes_with_contributions(found))
     rows = found.table[found.table["outcome"].isin(kept)] if kept else found.table
     shown = rows.assign(pathway=rows["pathway"].map(lambda name: pathways.component(name).label))
     kept_rows = shown[["outcome", "pathway", *SHOWN]].to_dict("records")

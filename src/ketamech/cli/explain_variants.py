@@ -15,7 +15,7 @@ def explain_wirings(average: str | None, fit: bool, seed: int, threads: int | No
     """Print the comparison of all wirings, or a scenario averaged over them; `fit` estimates them anew first."""
     from ketamech.analysis.variants import comparison
     from ketamech.report.provenance import provenance_of_many
-    from ketamech.report.variants_page import stale, write_average, write_wirings
+    from ketamech.report.variants_page import outdated_fits_warning, write_average, write_variants
     from ketamech.simulation.load_scenario import load_scenario
 
     folder, workers = out or FOLDER, threads or os.cpu_count() or 1
@@ -33,9 +33,9 @@ def explain_wirings(average: str | None, fit: bool, seed: int, threads: int | No
             page, rows, title = write_average(folder, averaged, command, facts), averaged.table, averaged.title
         else:
             found = comparison.compare_variants(model, workers)
-            page, title = write_wirings(folder, found, command, facts), "Rival wirings"
+            page, title = write_variants(folder, found, command, facts), "Rival wirings"
             rows = found.table[list(SHOWN)]
-            for line in stale(found):
+            for line in outdated_fits_warning(found):
                 console.print(f"Note: {line}")
     terminal.table([{str(k): v for k, v in row.items()} for row in rows.to_dict("records")], title=title)
     terminal.opened(page)

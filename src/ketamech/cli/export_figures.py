@@ -16,12 +16,13 @@ def export_figures(to: Path) -> None:
     from ketamech.evidence import load_evidence
     from ketamech.exchange.omex import libcombine, write_archive
     from ketamech.exchange.output_folder import atomic_folder
-    from ketamech.exchange.published_figures import figure_packages, list_csv, published_figures
-    from ketamech.report.run_folder import refuse_folder
+    from ketamech.exchange.published_figure_omex import figure_packages
+    from ketamech.exchange.published_figures import list_csv, published_figures
+    from ketamech.report.run_folder import check_folder
 
     if to.suffix:
         raise InputError(f"cannot write '{to}'", expected="a folder for the archives", type_this="--to runs/figures")
-    refuse_folder(to)
+    check_folder(to)
     libcombine()
     evidence, protocols, model = load_evidence(), load_protocols(), terminal.model()
     found = published_figures(load_targets(evidence, protocols), evidence, protocols)

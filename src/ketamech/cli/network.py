@@ -41,13 +41,12 @@ def areas(
     from ketamech.cli import terminal
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
-    from ketamech.report.network_figure import draw_areas
-    from ketamech.report.network_page import write_areas_page
+    from ketamech.report.network_page import draw_areas, write_areas_page
     from ketamech.report.provenance import provenance_of
-    from ketamech.report.run_folder import refuse_folder
+    from ketamech.report.run_folder import check_folder
     from ketamech.simulation.load_scenario import load_scenario
 
-    refuse_folder(out)
+    check_folder(out)
     asked = load_scenario(scenario).with_connectome(connectome, receptors)
     model = terminal.model()
     with terminal.progress().status("Drawing and solving ..."):

@@ -64,10 +64,10 @@ def people(
     from ketamech.exchange.result_metadata import write_table
     from ketamech.parameters import load_parameters
     from ketamech.population.virtual_population import load_population
-    from ketamech.report.run_folder import refuse_folder
+    from ketamech.report.run_folder import check_folder
     from ketamech.report.trial_figures import save_people
 
-    refuse_folder(out)
+    check_folder(out)
     parameters = load_parameters()
     chosen = load_population(population).with_marginals(_changes(changed or []), parameters)
     drawn = chosen.draw(parameters, seed, range(number))

@@ -131,7 +131,7 @@ def simulate(
             return simulate_table(records, out, kinetics, _folder_name, given)
     _refuse_without_patients(given)
     from ketamech.cli import terminal
-    from ketamech.report.run_folder import refuse_folder, write_run
+    from ketamech.report.run_folder import check_folder, write_run
     from ketamech.report.summary import summary_rows
     from ketamech.simulation.simulate import simulate as study_simulate
 
@@ -139,7 +139,7 @@ def simulate(
         scenario, drug=drug, subject=id_, species=species, beside=tuple(beside or ()), wiring=wiring
     ).with_connectome(connectome, receptors)
     folder = out or Path("runs") / _folder_name(asked.title)
-    refuse_folder(folder)
+    check_folder(folder)
     model = terminal.model(kinetics)
     console = terminal.progress()
     with console.status("Simulating ..."):

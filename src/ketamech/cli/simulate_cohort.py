@@ -67,7 +67,7 @@ def simulate_cohort(
     from ketamech.exchange.cohort_store import read_cohort, require_disk_space, require_empty_folder, write_cohort
     from ketamech.population.cohort import Cohort
     from ketamech.report.provenance import provenance_of
-    from ketamech.report.quantile_bands import cohort_picture
+    from ketamech.report.quantile_bands import cohort_figure
 
     found = scenario_argument.scenario(
         scenario, drug=asked.drug, subject=asked.subject,
@@ -92,7 +92,7 @@ def simulate_cohort(
         assert work.checkpoint is not None
         state = write_cohort(work.checkpoint, chunks, asked.patients, chunk=cohort.chunk_size)
     curves = read_cohort(place)
-    pictures = [cohort_picture(place / f"bands.{kind}", curves, given.title) for kind in _kinds(asked.png)]
+    pictures = [cohort_figure(place / f"bands.{kind}", curves, given.title) for kind in _kinds(asked.png)]
     terminal.table(_summary(curves), title=given.title)
     console = terminal.progress()
     for note in (note for note in given.assumptions if "--patients" not in note):

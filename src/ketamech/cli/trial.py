@@ -103,14 +103,14 @@ def _folders(out: Path | None, names: list[str]) -> list[Path]:
     """The folder of each trial: `out` itself for one, a folder in it for each of several. Raises BadInput."""
     from ketamech.cli import terminal
     from ketamech.core.checkpoint import CHECKPOINT_FOLDER
-    from ketamech.report.run_folder import refuse_folder
+    from ketamech.report.run_folder import check_folder
 
     terminal.refuse_file(out or FOLDER)
     found = [out] if out is not None and len(names) == 1 else [(out or FOLDER) / name for name in names]
     for folder in found:
         terminal.refuse_file(folder)
         if not (folder / CHECKPOINT_FOLDER).is_dir():
-            refuse_folder(folder)
+            check_folder(folder)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The page beside an explanation: what it says, its pictures, its tables."""
+"""HTML page and tables of an attribution, and the page writer shared with model variants."""
 
 from __future__ import annotations
 
@@ -7,30 +7,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ketamech.analysis.attribution_text import dependence, describe_attribution
+import numpy as np
+
+from ketamech.analysis.attribution_text import dependence
 from ketamech.analysis.pathways import component
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.attribution_figures import draw_attribution
+from ketamech.report.number_format import number
 from ketamech.report.page_templates import render
+from ketamech.report.style import page
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from ketamech.analysis.attribution import Attribution
     from ketamech.parameters import ParameterTable
 
 SHOWN = ("outcome", "pathway", "shapley", "shapley_low", "shapley_high", "lost", "alone", "shapley_tables", "share")
-READ_SO = (
-    "A Shapley value is the mean of what a pathway adds over all orders in which the pathways could be switched on:"
-    " the values of all pathways add up to what they do together. Lost when off: what goes missing when only this one"
-    " is switched off. Alone: what it does when all others are off. Hope: what the same person gains without the drug.",
-    "Intervals are over draws of the posterior, and of the spreads of the values that carry a pathway where the"
-    " posterior does not know them. They are intervals within this wiring of the model: that a value is calibrated does"
-    " not prove the road it weighs. `ketamech explain wirings` compares rival roads.",
+INTRODUCTION = (
+    "A Shapley value is the mean effect of adding a pathway, over all orders in which the pathways can be switched on;"
+    " the Shapley values of all pathways add up to their joint effect. Lost when off: the effect lost when only this"
+    " pathway is switched off. Alone: its effect when all other pathways are off. Expectancy: the change in the same"
+    " person without the drug.",
+    "Intervals are over posterior draws; values of a pathway that are not in the posterior are drawn from their"
+    " spreads. The intervals hold for this model variant only: a calibrated value does not show that its pathway"
+    " exists. `ketamech explain wirings` compares model variants.",
 )
+MIN_SHARE_DRAWN = 0.005  # share of the total effect below which an outcome is not drawn
+TICKS = ((1, "1 h"), (4, "4 h"), (12, "12 h"), (24, "1 d"), (72, "3 d"), (168, "7 d"), (336, "14 d"), (672, "28 d"))
+PANELS_PER_ROW = 3
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with sentences, a picture beside the page, and a table."""
+    """A section of a page: heading, sentences, a figure file and a table."""
 
     title: str
     words: Sequence[str] = ()
@@ -39,7 +49,7 @@ class Section:
 
 
 def write_page(path: Path, title: str, opening: Sequence[str], sections: Sequence[Section], closing: str) -> Path:
-    """Write an HTML page; pictures are named as seen from it."""
+    """Write an HTML page; figure paths are relative to it."""
     text = render("explain.html.j2", title=title, opening=opening, sections=sections, closing=closing)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -49,10 +59,10 @@ def write_page(path: Path, title: str, opening: Sequence[str], sections: Sequenc
 def write_attribution(
     folder: Path, found: Attribution, parameters: ParameterTable, command: str, facts: Mapping[str, object]
 ) -> Path:
-    """Write tables (CSV, with `facts`), pictures and `explain.html` of an attribution; returns the page."""
+    """Write tables (CSV, with `facts`), figures and `explain.html` of an attribution; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    leaning = dependence(found, parameters)
-    for name, table in {"shapley": found.table, "totals": found.totals, "dependence": leaning}.items():
+    sensitivities = dependence(found, parameters)
+    for name, table in {"shapley": found.table, "totals": found.totals, "dependence": sensitivities}.items():
         write_table(table, folder / f"{name}.csv", facts)
     write_table(_course_table(found), folder / "course.csv", facts)
     draw_attribution(folder, found)
@@ -63,16 +73,18 @@ def write_attribution(
         .to_dict("records")
     )
     sections = [
-        Section("Mood over time", describe_attribution(found, parameters), "course.svg"),
+        Section("MADRS over time", describe_attribution(found, parameters), "course.svg"),
         Section(
-            "Every outcome", [describe_attribution(found, parameters, name)[0] for name in outcomes], "shares.svg", rows
+            "All outcomes", [describe_attribution(found, parameters, name)[0] for name in outcomes], "shares.svg", rows
         ),
     ]
-    return write_page(folder / "explain.html", f"Why: {found.scenario.title}", READ_SO, sections, command)
+    return write_page(
+        folder / "explain.html", f"Pathway contributions: {found.scenario.title}", INTRODUCTION, sections, command
+    )
 
 
 def _course_table(found: Attribution) -> Any:
-    """MADRS points of every part at every hour: mean of draws and the tables' own."""
+    """MADRS change by component and hour: mean of the draws, and at the table values."""
     import pandas as pd
 
     own = (
@@ -84,3 +96,111 @@ def _course_table(found: Attribution) -> Any:
     return pd.DataFrame(
         columns | {f"{part} (tables)": found.madrs_decomposition[i, 0] for i, part in enumerate(found.components)}
     )
+
+
+def draw_attribution(folder: Path, found: Attribution) -> list[Path]:
+    """Write `course` (MADRS over time) and `shares` (every outcome with contributions) as PNG and SVG."""
+    import matplotlib
+
+    from ketamech.report.style import SETTINGS, save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context(SETTINGS):
+        return save(_course(found), folder, "course") + save(_shares(found), folder, "shares")
+
+
+def outcomes_with_contributions(found: Attribution) -> list[str]:
+    """Outcomes with a pathway contribution large enough to draw."""
+    rows = found.totals
+    size = rows[["pathways", "pathways_tables"]].abs().max(axis=1)
+    whole = (rows["full"] - rows["rest"]).abs()
+    return list(rows.loc[(size > MIN_SHARE_DRAWN * whole) & (size > 1e-6), "outcome"])
+
+
+def _course(found: Attribution) -> Figure:
+    sentence = found.scenario.title
+    draws = found.madrs_decomposition.shape[1] - 1
+    figure = page(10.5, 4.6, f"{sentence}\nMADRS change by expectancy and by each pathway (Shapley values)")
+    panels = figure.subplots(1, 2 if draws else 1, sharey=True, squeeze=False)[0]
+    left, *more = panels
+    if draws:
+        _stack(
+            left,
+            found,
+            found.madrs_decomposition[:, 1:].mean(axis=1),
+            f"mean of {draws} draws; dashed: 95 % of the sum",
+        )
+        for edge in np.percentile(found.madrs_decomposition[:, 1:].sum(axis=0), [2.5, 97.5], axis=0):
+            left.plot(found.times, edge, color="#1b1f24", lw=0.8, ls="--")
+        left = more[0]
+    _stack(left, found, found.madrs_decomposition[:, 0], "at the table values")
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8)
+    panels[0].set_ylabel("change in MADRS from baseline, points")
+    return figure
+
+
+def _stack(axes: Axes, found: Attribution, parts: np.ndarray, words: str) -> None:
+    """Parts [part, time] stacked from zero, decreases below and increases above; the line is their sum."""
+    below, above = np.zeros(parts.shape[1]), np.zeros(parts.shape[1])
+    for name, values in zip(found.components, parts, strict=True):
+        down, up = np.minimum(values, 0), np.maximum(values, 0)
+        colour, label = component(name).colour, component(name).label
+        axes.fill_between(found.times, below, below + down, color=colour, lw=0, label=label)
+        axes.fill_between(found.times, above, above + up, color=colour, lw=0)
+        below, above = below + down, above + up
+    axes.plot(found.times, parts.sum(axis=0), color="#1b1f24", lw=1.6, label="sum")
+    axes.set_title(words, fontsize=8, loc="left")
+    time_axis(axes, found.times, found.n_doses)
+    axes.axhline(0, color="#1b1f24", lw=0.6)
+
+
+def time_axis(axes: Axes, times: np.ndarray, doses: int) -> None:
+    """A logarithmic axis in hours after one dose, a linear axis in days after several."""
+    if doses < 2:
+        axes.set_xscale("log")
+        ticks = [(hour, words) for hour, words in TICKS if times[0] <= hour <= times[-1]]
+        axes.set_xticks([hour for hour, _ in ticks], [words for _, words in ticks], fontsize=7)
+        axes.minorticks_off()
+    else:
+        days = np.arange(0, times[-1] / 24 + 1, 7 * max(1, round(times[-1] / 24 / 56)))
+        axes.set_xticks(24 * days, [f"{day:.0f} d" for day in days], fontsize=7)
+    axes.set_xlim(times[0], times[-1])
+
+
+def _shares(found: Attribution) -> Figure:
+    names = outcomes_with_contributions(found) or list(found.totals["outcome"])[:1]
+    rest = [name for name in found.totals["outcome"] if name not in names]
+    rows = -(-len(names) // PANELS_PER_ROW)
+    key = "bar, Shapley value; line, 95 % of draws; circle, lost when off; triangle, alone"
+    title = f"{found.scenario.title}\nPathway contributions: {key}"
+    figure = page(11, 1.95 * rows + 1.1, title + (f"\nno pathway contributes to: {'; '.join(rest)}" if rest else ""))
+    panels = np.atleast_1d(figure.subplots(rows, PANELS_PER_ROW)).ravel()
+    order = _order(found, names)
+    for k, (axes, name) in enumerate(zip(panels, names, strict=False)):
+        _bars(axes, found, name, order, labels=k % PANELS_PER_ROW == 0)
+    for axes in panels[len(names) :]:
+        axes.set_visible(False)
+    return figure
+
+
+def _order(found: Attribution, names: Sequence[str]) -> list[str]:
+    """Pathways ordered by the median of their shares; the largest is on top."""
+    rows = found.table[found.table["outcome"].isin(names)]
+    return list(rows["share"].abs().groupby(rows["pathway"]).median().sort_values().index)
+
+
+def _bars(axes: Axes, found: Attribution, outcome: str, order: Sequence[str], *, labels: bool) -> None:
+    rows = found.table[found.table["outcome"] == outcome].set_index("pathway").loc[list(order)]
+    y = np.arange(len(rows))
+    axes.barh(y, rows["shapley"], color=[component(name).colour for name in order], height=0.62)
+    axes.hlines(y, rows["shapley_low"], rows["shapley_high"], color="#1b1f24", lw=1.0)
+    axes.plot(rows["lost"], y, "o", mfc="none", mec="#1b1f24", ms=4.5, lw=0, clip_on=False)
+    axes.plot(rows["alone"], y, "^", mfc="none", mec="#1b1f24", ms=4.5, lw=0, clip_on=False)
+    axes.axvline(0, color="#1b1f24", lw=0.6)
+    axes.set_yticks(y, [component(name).label for name in order] if labels else [""] * len(y), fontsize=7)
+    axes.tick_params(axis="x", labelsize=7)
+    axes.locator_params(axis="x", nbins=5)
+    total = next(row for row in found.totals.to_dict("records") if row["outcome"] == outcome)
+    unit = "" if total["unit"] == "1" else f" {total['unit']}"
+    axes.set_title(f"{outcome}: {number(total['pathways'])}{unit} by pathways", fontsize=8, loc="left")

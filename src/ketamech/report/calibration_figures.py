@@ -1,4 +1,4 @@
-"""A calibration as pictures: the chain, what is narrower than its prior, what goes with what, and profiles."""
+"""Figures of a calibration: chain, posterior against prior, correlations, and profiles."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def draw_calibration(
 ) -> list[Path]:  # fmt: skip
     """Write chain, posterior and profiles as PNG and SVG.
 
-    `chain` [step, walker, parameter] and `draws` [draw, parameter] in SD of the prior about its middle.
+    `chain` [step, walker, parameter] and `draws` [draw, parameter] in SD of the prior from its median.
     """
     import matplotlib
 
@@ -49,14 +49,14 @@ def _chain(chain: np.ndarray, logs: np.ndarray) -> Figure:
 
 def _posterior(names: Sequence[str], draws: np.ndarray) -> Figure:
     """Marginals against the prior on the left, correlations on the right."""
-    figure = page(11, 0.3 * len(names) + 2.0, "Posterior (SD of the prior about its middle) and what goes with what")
+    figure = page(11, 0.3 * len(names) + 2.0, "Posterior (in SD of the prior from its median) and correlations")
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.2])
     low, middle, high = np.percentile(draws, [2.5, 50, 97.5], axis=0)
     y = np.arange(len(names))
     left.axvspan(-1.96, 1.96, color="#DDDDDD", lw=0, label="prior, 95 %")
     left.hlines(y, low, high, color=OKABE_ITO[0], lw=3, label="posterior, 95 %")
     left.plot(middle, y, "o", color=OKABE_ITO[1], ms=4, label="median")
-    numbered = [f"{name}  {i}" for i, name in enumerate(names, 1)]  # as in the matrix beside
+    numbered = [f"{name}  {i}" for i, name in enumerate(names, 1)]  # as in the matrix on the right
     left.set_yticks(y, numbered, fontsize=7)
     left.invert_yaxis()
     left.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.06), ncols=3)
@@ -70,7 +70,9 @@ def _posterior(names: Sequence[str], draws: np.ndarray) -> Figure:
 
 def _profiles(profiles: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     rows = -(-len(profiles) // 4)
-    figure = page(10, 2.0 * rows + 0.8, "Profiles: rise of the misfit with one parameter held (dashed: 95 % for one)")
+    figure = page(
+        10, 2.0 * rows + 0.8, "Profiles: increase of the misfit with one parameter fixed (dashed: 95 % limit)"
+    )
     panels = np.atleast_1d(figure.subplots(rows, 4)).ravel()
     for axes, (name, (grid, misfit)) in zip(panels, profiles.items(), strict=False):
         axes.plot(grid, misfit - np.nanmin(misfit), "o-", color=OKABE_ITO[0], ms=3, lw=1)

@@ -1,4 +1,4 @@
-"""The figure of one claim as numbers a page can draw: paths, ticks, published points, a table and words."""
+"""The figure of one claim as coordinates for the page: paths, ticks, published points, a table and text."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ketamech.simulation.expression import value_of
 
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 36
-MOST_POINTS = 160
+MAX_POINTS = 160
 EVEN_POINTS = 80
-MOST_TICKS = 8
-CLOCKS = (  # figures up to so many hours, hours in a unit, its name, steps to choose from
+MAX_TICKS = 8
+CLOCKS = (  # longest figure (h), hours per unit, unit, possible tick steps
     (96.0, 1.0, "hours", (0.5, 1, 2, 6, 12, 24)),
     (1400.0, 24.0, "days", (1, 2, 7, 14)),
     (math.inf, 168.0, "weeks", (1, 2, 4, 13, 26, 52)),
@@ -25,7 +25,7 @@ CLOCKS = (  # figures up to so many hours, hours in a unit, its name, steps to c
 
 @dataclass(frozen=True)
 class CurvePath:
-    """One curve: its label, the path to draw, and what it does in words."""
+    """One curve: its label, its SVG path and a description."""
 
     label: str
     path: str
@@ -34,7 +34,7 @@ class CurvePath:
 
 @dataclass(frozen=True)
 class Mark:
-    """A published number: places on the sheet, hollow when not measured in people, what it is, and whose curve's."""
+    """A published value on the figure; hollow if not measured in humans; `curve`: index of its curve."""
 
     x: float
     y: float
@@ -47,7 +47,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class PublishedPoints:
-    """A published number before it has a place: hours, value with its printed spread."""
+    """A published value: hours, and value with its published spread."""
 
     hours: float
     heights: tuple[float, float, float]
@@ -58,7 +58,7 @@ class PublishedPoints:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Everything the page needs to draw one claim; x and y ticks are (place, text)."""
+    """Everything the page needs to draw one claim; x and y ticks are (coordinate, text)."""
 
     lines: list[CurvePath]
     marks: list[Mark]
@@ -71,7 +71,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class AxisBox:
-    """From hours and values to places on the sheet."""
+    """Converts hours and values to coordinates of the figure."""
 
     start: float
     end: float
@@ -79,29 +79,29 @@ class AxisBox:
     high: float
 
     def x(self, hours: float) -> float:
-        """Place of an hour."""
+        """Coordinate of a time (h)."""
         return LEFT + (hours - self.start) / (self.end - self.start) * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
-        """Place of a value."""
+        """Coordinate of a value."""
         return HEIGHT - BOTTOM - (value - self.low) / (self.high - self.low) * (HEIGHT - TOP - BOTTOM)
 
 
 def draw(answer: ClaimResult) -> Drawing:
-    """Draw the curves of this run with the published points over them."""
+    """Draw the curves of this run and the published points."""
     curves = {label: _curve(answer, arm) for label, arm in answer.claim.figure.curves.items()}
     published = _published(answer)
     sheet, steps = _sheet(answer, curves, published)
     lines = [CurvePath(label, _path(sheet, *curve), _words(*curve)) for label, curve in curves.items()]
     marks = [_mark(sheet, point) for point in published]
     hour_ticks, clock = _hour_ticks(sheet)
-    said = ". ".join(f"{line.label}: {line.words}" for line in lines)
+    text = ". ".join(f"{line.label}: {line.words}" for line in lines)
     return Drawing(
         lines, marks,
         [(sheet.x(at), text) for at, text in hour_ticks],
         [(sheet.y(at), f"{at:g}".replace("-", "−")) for at in steps],
         clock, _table(curves, [at for at, _ in hour_ticks]),
-        f"Model, {answer.claim.figure.axis}, {hours_in_words(sheet.start)} to {hours_in_words(sheet.end)}. {said}.",
+        f"Model, {answer.claim.figure.axis}, {hours_in_words(sheet.start)} to {hours_in_words(sheet.end)}. {text}.",
     )  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def _curve(answer: ClaimResult, arm: str) -> tuple[np.ndarray, np.ndarray]:
     figure, curves = answer.claim.figure, answer.arms[arm]
     inside = curves.time[(curves.time > figure.start) & (curves.time < figure.end)]
     even = np.linspace(figure.start, figure.end, EVEN_POINTS)
-    hours = np.union1d(even, inside[:: max(1, len(inside) // MOST_POINTS)])
+    hours = np.union1d(even, inside[:: max(1, len(inside) // MAX_POINTS)])
     values = np.asarray(value_of(figure.output, curves.outputs), dtype=float)
     return hours, np.interp(hours, curves.time, values)
 
@@ -147,7 +147,7 @@ def _sheet(
 
 
 def nice_steps(low: float, high: float, about: int = 5) -> list[float]:
-    """Round numbers from at or below `low` to at or above `high`, about so many."""
+    """About `about` round numbers that include `low` and `high`."""
     rough = (high - low) / about
     power = 10 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough)
@@ -158,7 +158,7 @@ def nice_steps(low: float, high: float, about: int = 5) -> list[float]:
 def _hour_ticks(sheet: AxisBox) -> tuple[list[tuple[float, str]], str]:
     span = sheet.end - sheet.start
     _, unit, clock, choices = next(c for c in CLOCKS if span <= c[0])
-    step = next((s for s in choices if span / unit / s <= MOST_TICKS), choices[-1])
+    step = next((s for s in choices if span / unit / s <= MAX_TICKS), choices[-1])
     steps = np.arange(sheet.start / unit, sheet.end / unit + 1e-9, step)
     return [(float(at) * unit, f"{at:g}") for at in steps], clock
 
@@ -184,7 +184,7 @@ def _words(hours: np.ndarray, values: np.ndarray) -> str:
 
 
 def _table(curves: dict[str, tuple[np.ndarray, np.ndarray]], moments: list[float]) -> list[list[str]]:
-    """Values at the ticks: one row a moment, one column a curve."""
+    """Values at the ticks: one row per time, one column per curve."""
     head = ["After", *curves]
     rows = [
         [hours_in_words(at), *(number(float(np.interp(at, *curve))) for curve in curves.values())] for at in moments

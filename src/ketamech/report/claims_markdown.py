@@ -8,32 +8,32 @@ from pathlib import Path
 from ketamech.analysis.claims.evaluate_claims import ClaimResult
 from ketamech.analysis.claims.tables import load_rule, load_rule_variants
 from ketamech.analysis.claims.verdict_rule import SIDES, Rule
-from ketamech.report.claims_page import QuotedEvidence, found, model_says, quoted_evidence
+from ketamech.report.claims_page import QuotedEvidence, model_result, quoted_evidence, test_result_text
 from ketamech.report.number_format import DISCLAIMER, number
 
-INTRODUCTION = """# What people say about ketamine
+INTRODUCTION = """# Common statements about ketamine and the evidence
 
 {disclaimer} Written by `ketamech claims --docs docs/claims.md`; do not edit.
 
 Every statement has an experiment in the model, evidence for and against, and a verdict computed from that evidence by
-one rule. The model's result stands beside the verdict and never changes it. *Steady*: under how many of {tried} other
-rules the verdict is the same.
+one rule. The result of the model is shown next to the verdict and does not change it. *Steady*: the number of
+alternative rules, out of {tried}, that give the same verdict.
 
 ## The rule
-Each paper counts once for a side, by its weightiest row. Balance = (for - against) / (for + against).
+Each paper counts once for a side, by its row with the largest weight. Balance = (for - against) / (for + against).
 
 | verdict | when |
 |---|---|
-| supported | balance at least {lean}, and weight {enough} of it from people (about molecules: from anywhere) |
-| contradicted | balance at most -{lean}, and weight {enough} against it from people |
-| mixed | in between, or leaning towards it without enough people |
-| not supported | weight below {total} in all, or leaning against it without enough people |
+| supported | balance at least {lean}, and weight {enough} of it from human studies (about molecules: from any study) |
+| contradicted | balance at most -{lean}, and a weight of at least {enough} against it from human studies |
+| mixed | in between, or a positive balance without enough human evidence |
+| not supported | total weight below {total}, or a negative balance without enough human evidence |
 
 | number | value | why |
 |---|---|---|
 {numbers}
 
-The other rules: {variants}.
+Alternative rules: {variants}.
 
 Papers that pool the same trials are counted as separate papers; publication bias is not corrected.
 """
@@ -55,10 +55,10 @@ def write_claims_document(path: Path, answers: Mapping[str, ClaimResult]) -> Pat
 
 
 def summary_table(answers: Mapping[str, ClaimResult]) -> str:
-    """One line a claim: statement, verdict, model, steadiness."""
+    """One line per claim: statement, verdict, model result, steadiness."""
     lines = ["| claim | statement | verdict | model | model and evidence | steady |", "|---|---|---|---|---|---|"]
     lines += [
-        f"| [`{name}`](#{name}) | {a.claim.statement} | {a.verdict.verdict} | {model_says(a)} "
+        f"| [`{name}`](#{name}) | {a.claim.statement} | {a.verdict.verdict} | {model_result(a)} "
         f"| {a.agreement} | {a.n_same_verdict}/{a.n_rule_variants} |"
         for name, a in answers.items()
     ]
@@ -66,18 +66,21 @@ def summary_table(answers: Mapping[str, ClaimResult]) -> str:
 
 
 def claim_in_full(answer: ClaimResult, rule: Rule) -> str:
-    """Everything about one claim as plain text."""
+    """Statement, verdict, tests and evidence of one claim as Markdown."""
     claim, verdict = answer.claim, answer.verdict
-    lines = [f"“{claim.statement}”", f"Met in: {claim.encountered_as}. Stage: {claim.stage}. {claim.note}", ""]
+    lines = [f"“{claim.statement}”", f"Encountered in: {claim.encountered_as}. Stage: {claim.stage}. {claim.note}", ""]
     lines += [f"Verdict: **{verdict.verdict}** ({verdict.reason}; the same under {answer.n_same_verdict} of {answer.n_rule_variants} "
-              "other rules)", f"Model: **{model_says(answer)}**", ""]  # fmt: skip
+              "alternative rules)", f"Model: **{model_result(answer)}**", ""]  # fmt: skip
     lines += [
-        f"- {'yes' if result.passed else 'no'}: {result.test.description} ({found(result)}; arm `{result.test.arm}`)"
+        f"- {'yes' if result.passed else 'no'}: {result.test.description}"
+        f" ({test_result_text(result)}; arm `{result.test.arm}`)"
         for result in answer.test_results
     ]
     for side in SIDES:
         lines += ["", f"Evidence {side}:", ""]
-        lines += [_line(piece) for piece in quoted_evidence(claim.side(side), rule)] or ["- none in the tables"]
+        lines += [_line(item) for item in quoted_evidence(claim.side(side), rule)] or [
+            "- no row in the evidence tables"
+        ]
     return "\n".join(lines)
 
 
@@ -85,6 +88,6 @@ def _section(answer: ClaimResult, rule: Rule) -> str:
     return f"## {answer.claim.id}\n\n{claim_in_full(answer, rule)}\n"
 
 
-def _line(piece: QuotedEvidence) -> str:
-    ids = ", ".join(f"`{name}`" for name in piece.ids)
-    return f"- {piece.exhibit.why} ({piece.kind}). {piece.paper.citation}: {ids}"
+def _line(item: QuotedEvidence) -> str:
+    ids = ", ".join(f"`{name}`" for name in item.ids)
+    return f"- {item.exhibit.why} ({item.kind}). {item.paper.citation}: {ids}"

@@ -1,4 +1,4 @@
-"""The page and the document of claims: every statement beside its experiment, its evidence and the verdict."""
+"""The page and the table of claims: statement, experiment, evidence and verdict."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ketamech.report.page_templates import render
 def write_claims(
     folder: Path | str, answers: Mapping[str, ClaimResult], facts: Mapping[str, object] | None = None
 ) -> list[Path]:
-    """Write `claims.html` (one file, nothing fetched) and `claims.csv`, with `facts`; returns their paths."""
+    """Write `claims.html` (one self-contained file) and `claims.csv`, with `facts`; returns their paths."""
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     page, table = place / "claims.html", place / "claims.csv"
@@ -33,7 +33,7 @@ def write_claims(
 
 
 def claims_page(answers: Mapping[str, ClaimResult]) -> str:
-    """The whole page."""
+    """The claims page as HTML."""
     rule, why = load_rule()
     counts = {word: sum(a.verdict.verdict == word for a in answers.values()) for word in VERDICTS}
     return render(
@@ -41,20 +41,20 @@ def claims_page(answers: Mapping[str, ClaimResult]) -> str:
         cards=[_card(answer, rule) for answer in answers.values()],
         counts=counts,
         rule=[(name, number(value), why[name]) for name, value in rule.values.items()],
-        found=found,
+        test_result_text=test_result_text,
         variants=list(load_rule_variants(rule)),
         sheet={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
     )
 
 
 def claim_rows(answers: Mapping[str, ClaimResult]) -> list[dict[str, object]]:
-    """One line a claim: verdict and statement first, then what the model shows, weights, how steady the verdict is."""
+    """One row per claim: statement, verdict, model result, weights and steadiness of the verdict."""
     return [
         {
             "claim": name,
             "statement": answer.claim.statement,
             "verdict": answer.verdict.verdict,
-            "model": model_says(answer),
+            "model": model_result(answer),
             "for": answer.verdict.weight_for,
             "against": answer.verdict.weight_against,
             "model_and_evidence": answer.agreement,
@@ -64,13 +64,13 @@ def claim_rows(answers: Mapping[str, ClaimResult]) -> list[dict[str, object]]:
     ]
 
 
-def model_says(answer: ClaimResult) -> str:
+def model_result(answer: ClaimResult) -> str:
     """Shown or not shown."""
     return "shown" if answer.shown else "not shown"
 
 
-def found(result: TestResult) -> str:
-    """What came out of a test and the bound, in words."""
+def test_result_text(result: TestResult) -> str:
+    """The value of a test and its bound as text."""
     unit = "" if result.unit == "1" else f" {result.unit}"
     bound = f"{result.test.bound:g}".replace("-", "−")
     return f"{number(result.value)}{unit}; to pass: {'below' if result.test.relation == '<' else 'above'} {bound}"
@@ -78,7 +78,7 @@ def found(result: TestResult) -> str:
 
 @dataclass(frozen=True)
 class QuotedEvidence:
-    """Rows of one paper that say the same: what they say, their ids, and what they weigh."""
+    """Rows of one paper with the same statement: statement, ids and weight."""
 
     exhibit: EvidenceItem
     ids: tuple[str, ...]
@@ -87,7 +87,7 @@ class QuotedEvidence:
 
     @property
     def kind(self) -> str:
-        """Kind of study, weight, how many persons, and whether the number was only recalled."""
+        """Kind of study, weight, number of persons, and whether the value is from memory."""
         row = self.exhibit.row
         counted = f" {row.unit}" if row.unit in UNITS_OF_STUDIES else ""
         persons = f", n = {row.n_text}{counted}" if row.n_text else ""
@@ -96,7 +96,7 @@ class QuotedEvidence:
 
 
 def quoted_evidence(exhibits: Iterable[EvidenceItem], rule: Rule) -> list[QuotedEvidence]:
-    """Pieces of evidence in the order of the table; rows of one paper with the same words become one."""
+    """Evidence in table order; rows of one paper with the same statement are combined."""
     references = load_evidence().references
     groups: dict[tuple[str, str, str], list[EvidenceItem]] = defaultdict(list)
     for exhibit in exhibits:
@@ -114,7 +114,7 @@ def _card(answer: ClaimResult, rule: Rule) -> dict[str, object]:
         "claim": answer.claim,
         "judgement": answer.verdict,
         "answer": answer,
-        "model": model_says(answer),
+        "model": model_result(answer),
         "drawing": draw(answer),
         "sides": [(side, quoted_evidence(answer.claim.side(side), rule)) for side in SIDES],
     }

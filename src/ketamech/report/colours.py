@@ -1,4 +1,4 @@
-"""Colours that survive colour blindness."""
+"""Colours that readers with colour blindness can distinguish."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ SECONDARY = ("#D55E00", "#444444", "#CC79A7", "#56B4E9", "#E69F00", "#009E73")
 
 
 def series_colours(group: str, count: int) -> list[str]:
-    """The group's colour for the main curve, then others that differ from it."""
+    """Colours of `count` curves: the colour of the group, then colours that differ from it."""
     own = load_groups()[group]
     return [own.colour, *(colour for colour in SECONDARY if colour != own.similar_colour)][:count]

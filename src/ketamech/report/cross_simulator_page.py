@@ -1,4 +1,4 @@
-"""The certificate as a page: how far the exported model differs elsewhere, by scenario, engine and output."""
+"""The page of the cross-simulator check: differences by scenario, engine and output."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 ENGINES = {"libRoadRunner": "libRoadRunner (CVODE)", "COPASI": "COPASI (LSODA)", "AMICI": "AMICI (CVODES)"}
 INTRODUCTION = """# Certificate: the exported model in other engines
 
-{disclaimer} Written by `ketamech certify{asked} --docs docs/certificate.md`; do not edit.
+{disclaimer} Written by `ketamech certify{options} --docs docs/certificate.md`; do not edit.
 
-The OMEX archive of every example scenario was written, opened again, and its SBML run by {engines}
-at the times of its SED-ML: the first day by the minute, the whole by the hour, without the very moments at which
-something is given. A difference is the largest distance from our own engine (tolerance 1e-9), as a share of
+The OMEX archive of every example scenario was written and read again, and its SBML was run by {engines}
+at the times of its SED-ML: every minute of the first day and every hour afterwards, without the times of dose
+events. A difference is the largest deviation from the engine of KetaMech (tolerance 1e-9), as a share of
 the output's scale: the declared scale of a state; of an output that is computed from states, the largest value in any
 of these scenarios or after 0.5 mg/kg of racemic ketamine over 40 min. Goal: {goal:g}.
-**Largest of all: {largest:.2g}: {verdict}.**
+**Largest difference: {largest:.2g}: {verdict}.**
 
 Equations `{fingerprint}`.
 {versions}.
@@ -28,7 +28,7 @@ Equations `{fingerprint}`.
 
 
 def certificate_rows(found: CrossSimulatorCheck) -> list[dict[str, object]]:
-    """One row a scenario and engine: the largest difference, its output and hour."""
+    """One row per scenario and engine: the largest difference, its output and hour."""
     worst = found.table.loc[found.table.groupby(["scenario", "engine"], sort=False)["difference"].idxmax()]
     columns = ["scenario", "engine", "difference", "output", "hour"]
     return [{str(k): v for k, v in row.items()} for row in worst[columns].to_dict("records")]
@@ -40,7 +40,7 @@ def write_certificate(path: Path, found: CrossSimulatorCheck) -> Path:
     used = list(found.table["engine"].unique())
     head = INTRODUCTION.format(
         engines=" and ".join([", ".join(ENGINES[one] for one in used[:-1]), ENGINES[used[-1]]]),
-        asked=" --amici" if "AMICI" in used else "",
+        options=" --amici" if "AMICI" in used else "",
         disclaimer=DISCLAIMER, goal=1e-4, largest=found.largest, fingerprint=found.fingerprint, versions=versions,
         verdict="reached" if found.within_goal else "missed",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The page that opens a folder of runs: stories, scorecard, goals, model."""
+"""The index page of a folder of runs: timelines, scorecard, goals, model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ketamech.report.page_templates import render
 
 
 def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Scorecard) -> Path:
-    """Write `index.html` over runs given as (folder name, title); returns its path."""
+    """Write `index.html` for runs given as (folder name, title); returns its path."""
     place = Path(folder)
     pictures = [{"name": name, "title": title, "data": _picture(place, name)} for name, title in runs]
     page = render(
@@ -35,9 +35,9 @@ def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Score
 
 
 def _picture(folder: Path, run: str) -> str:
-    """The story figure of a run as seen from the index page."""
-    days, story = (f"{run}/figures/{name}.svg" for name in ("story_days", "story"))
-    return days if (folder / days).is_file() else story if (folder / story).is_file() else ""
+    """Path of the timeline figure of a run, relative to the index page."""
+    days, timeline = (f"{run}/figures/{name}.svg" for name in ("timeline_days", "timeline"))
+    return days if (folder / days).is_file() else timeline if (folder / timeline).is_file() else ""
 
 
 def _scorecard_picture(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Published numbers beside simulated ones, each with its 95 %: a forest plot."""
+"""Forest plot of published and simulated values with their 95 % intervals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def draw_forest(folder: Path, rows: pd.DataFrame, name: str = "forest") -> list[Path]:
-    """Write the forest of clinical rows: one panel a kind of number, the worst misses on top, fitted rows hollow."""
+    """Write the forest of clinical rows: one panel per kind of value, largest deviations on top, fitted rows hollow."""
     import matplotlib
 
     from ketamech.report.style import SETTINGS, save
@@ -42,7 +42,7 @@ def _forest(rows: pd.DataFrame) -> Figure:
     engine.set(rect=(0, 0.02, 1, 0.98))  # type: ignore[call-arg]
     figure.suptitle(
         "Virtual trials against published ones: 95 % prediction interval (blue) and published 95 % (orange); "
-        "hollow: fitted, tests nothing; worst on top", fontsize=10, x=0.01, ha="left",
+        "hollow: fitted, not a test; largest deviation on top", fontsize=10, x=0.01, ha="left",
     )  # fmt: skip
     figure.text(0.99, 0.004, DISCLAIMER, ha="right", size=6)
     for axes, (title, part) in zip(figure.subplots(1, 3, width_ratios=[1.3, 1.1, 0.8]), kinds, strict=True):

@@ -1,4 +1,4 @@
-"""The model as a readable page: every stage with its equations, reasons, units, values and sources."""
+"""Description of the model: every stage with equations, reasons, units, values and sources."""
 
 from __future__ import annotations
 
@@ -23,27 +23,28 @@ class StageSection:
     name: str
     title: str
     about: str
-    needs: list[tuple[str, str]]
+    inputs: list[tuple[str, str]]
     equations: list[tuple[str, list[tuple[str, str]]]]
     states: list[tuple[str, str, str, str, str]]
-    offers: list[tuple[str, str, str, str]]
+    outputs: list[tuple[str, str, str, str]]
     parameters: list[tuple[str, str, str, str, str, str, str]]
 
 
 def describe(system: System, *, html: bool = False) -> str:
-    """The whole system as Markdown, or as one self-contained HTML page."""
-    chapters = [chapter(system, stage) for stage in system.stages]
+    """The system as Markdown, or as one self-contained HTML page."""
+    sections = [stage_section(system, stage) for stage in system.stages]
     used = [system.parameters[name] for name in system.parameter_names]
-    size = f"{len(system.states)} states, {len(system.outputs)} offers, {len(system.fluxes)} fluxes, {len(used)} parameters"
+    size = f"{len(system.states)} states, {len(system.outputs)} outputs, {len(system.fluxes)} fluxes"
+    size += f", {len(used)} parameters"
     if html:
         return render(
-            "describe.html.j2", chapters=chapters, size=size, counts=counts(used), fingerprint=system.fingerprint
+            "describe.html.j2", sections=sections, size=size, counts=counts(used), fingerprint=system.fingerprint
         )
-    return _markdown(chapters, size, counts(used))
+    return _markdown(sections, size, counts(used))
 
 
-def chapter(system: System, stage: Stage) -> StageSection:
-    """Everything there is to say about one stage."""
+def stage_section(system: System, stage: Stage) -> StageSection:
+    """The text and tables of one stage."""
     title, _, about = stage.description.partition("\n")
     return StageSection(
         stage.name,
@@ -52,7 +53,7 @@ def chapter(system: System, stage: Stage) -> StageSection:
         list(stage.inputs.items()),
         [_equation(stage, name) for name in stage.states],
         [_state(system, name) for name in stage.states],
-        [_offer(offer, stage) for offer in stage.outputs.values()],
+        [_output(offer, stage) for offer in stage.outputs.values()],
         [_row(system.parameters[name]) for name in stage.used_parameters],
     )
 
@@ -63,7 +64,7 @@ def _equation(stage: Stage, name: str) -> tuple[str, list[tuple[str, str]]]:
 
 
 def _readable(expression: sympy.Expr, stage: Stage) -> str:
-    """An expression with the stage's own names written without the stage."""
+    """An expression in which names of this stage are written without the stage prefix."""
     text = re.sub(rf"(?<![\w.]){re.escape(stage.name)}\.", "", sympy.sstr(expression))
     return text.replace("**", "^")
 
@@ -84,7 +85,7 @@ def _state(system: System, name: str) -> tuple[str, str, str, str, str]:
     return name, state.unit, rest, bounds, state.description
 
 
-def _offer(offer: Output, stage: Stage) -> tuple[str, str, str, str]:
+def _output(offer: Output, stage: Stage) -> tuple[str, str, str, str]:
     about = offer.description + (" (fixed for a person)" if offer.is_constant else "")
     return offer.name, offer.unit, about, _readable(offer.expression, stage)
 
@@ -99,7 +100,7 @@ def _spread(spread: Distribution) -> str:
     return " ".join([spread.kind, *(f"{part:g}" for part in (spread.a, spread.b) if part is not None)])
 
 
-def _markdown(chapters: list[StageSection], size: str, found: list[tuple[str, int, str]]) -> str:
+def _markdown(sections: list[StageSection], size: str, found: list[tuple[str, int, str]]) -> str:
     lines = [
         "# The KetaMech model",
         "",
@@ -109,20 +110,22 @@ def _markdown(chapters: list[StageSection], size: str, found: list[tuple[str, in
         "",
     ]
     lines += ["| status | parameters | meaning |", "|---|---|---|", *(f"| {s} | {n} | {m} |" for s, n, m in found), ""]
-    for part in chapters:
-        lines += _markdown_chapter(part)
-    return "\n".join([*lines, *_markdown_sources(chapters)]) + "\n"
+    for part in sections:
+        lines += _markdown_section(part)
+    return "\n".join([*lines, *_markdown_sources(sections)]) + "\n"
 
 
-def _markdown_chapter(part: StageSection) -> list[str]:
+def _markdown_section(part: StageSection) -> list[str]:
     lines = [f"## {part.name}", "", f"**{part.title}**", "", part.about, ""]
-    if part.needs:
-        lines += ["Needs: " + ", ".join(f"`{name}` ({unit})" for name, unit in part.needs), ""]
+    if part.inputs:
+        lines += ["Inputs: " + ", ".join(f"`{name}` ({unit})" for name, unit in part.inputs), ""]
     if part.equations:
         lines += ["```", *(line for equation in part.equations for line in _plain(equation)), "```", ""]
-    lines += _table(("state", "unit", "rest", "within", "what it is"), part.states)
-    lines += _table(("offer", "unit", "what it is", "how"), [(n, u, a, f"`{how}`") for n, u, a, how in part.offers])
-    lines += _table(("parameter", "value", "unit", "spread", "status", "sources", "why"), part.parameters)
+    lines += _table(("state", "unit", "initial guess", "bounds", "meaning"), part.states)
+    lines += _table(
+        ("output", "unit", "meaning", "definition"), [(n, u, a, f"`{how}`") for n, u, a, how in part.outputs]
+    )
+    lines += _table(("parameter", "value", "unit", "spread", "status", "sources", "reason"), part.parameters)
     return lines
 
 
@@ -138,8 +141,8 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     return [f"| {' | '.join(head)} |", "|" + "---|" * len(head), *(f"| {line} |" for line in cells), ""]
 
 
-def _markdown_sources(chapters: list[StageSection]) -> list[str]:
-    ids = {name for part in chapters for row in part.parameters for name in re.split(r"; | \(", row[5])}
+def _markdown_sources(sections: list[StageSection]) -> list[str]:
+    ids = {name for part in sections for row in part.parameters for name in re.split(r"; | \(", row[5])}
     evidence = load_evidence()
     papers = evidence.cite(name for name in sorted(ids) if name in evidence.observations)
     return ["## Papers behind the parameters", "", *(f"- {p.citation}{f'. {p.url}' if p.url else ''}" for p in papers)]

@@ -1,36 +1,50 @@
-"""The page of network predictions: what imaging should see and how sure the model is, before any comparison."""
+"""The page of predicted imaging readouts with intervals, written before any comparison with data."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from ketamech.analysis.network import QUANTILES, READOUTS
+from ketamech.parameters import load_brain_areas
+from ketamech.report.colours import OKABE_ITO
 from ketamech.report.number_format import DISCLAIMER, hours_in_words, number, signed
 from ketamech.report.provenance import today
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from ketamech.analysis.network import NetworkPrediction
 
 INTRODUCTION = """# Predicted networks
 
 {disclaimer} Written on {date} by `ketamech areas "{title}" --docs`; do not edit.
 
-Change from own drug-free rest, in percent, after: **{title}**. Median and 90 % interval over {draws} draws of every
-parameter from its spread, the person kept ({failed} draws failed). *Rises*: share of draws above rest.
+Change from the drug-free baseline, in percent, after: **{title}**. Median and 90 % interval over {draws} draws of every
+parameter from its spread, for one person ({failed} draws failed). *Rises*: share of draws above the baseline.
 
-No value was fitted to imaging. What had been read of imaging beforehand (signs, no sizes used), and what would count
-against the model, stand in [the decision record](../decisions/0006-brain-areas.md): where a sign had been read, it is
-no test. The interval holds ignorance of parameters, not scanner noise nor difference between people: a study of n
-people scatters more.
+No parameter was fitted to imaging. [The decision record](../decisions/0006-brain-areas.md) lists the imaging results
+known beforehand (signs; no sizes were used) and the results that would contradict the model. A known sign is not a
+test. The interval contains parameter uncertainty, but no measurement noise and no variability between people, so the
+results of a study vary more.
 
 ![Areas and networks](../pictures/areas.png)
 """
+TICKS = {0.1: "6 min", 1.0: "1 h", 6.0: "6 h", 24.0: "1 d", 72.0: "3 d", 168.0: "7 d", 336.0: "14 d", 672.0: "28 d"}
+FEWER_TICKS = (0.1, 1.0, 6.0, 24.0, 168.0, 672.0)
+LINEAR_LIMIT = 10.0  # percent: linear scale up to here, logarithmic beyond
+PANELS_PER_ROW = 3
+MIN_RANGE = 1.0  # percent: smallest range of colours and axes
 
 
 def write_areas_page(path: Path, found: NetworkPrediction, title: str) -> Path:
     """Write the page as Markdown."""
     facts = {"title": title, "draws": found.curves.sizes["patient"], "failed": found.failed, "date": today()}
-    lines = ["| readout | at rest | after | change, % | 90 % interval | rises |", "|---|---|---|---|---|---|"]
+    lines = ["| readout | baseline | after | change, % | 90 % interval | rises |", "|---|---|---|---|---|---|"]
     for row in found.table().to_dict("records"):
         moved, rise = signed(float(row["change"])), f"{100 * row['rising']:.0f} %"
         interval = f"{signed(float(row['low']))} to {signed(float(row['high']))}"
@@ -40,3 +54,72 @@ def write_areas_page(path: Path, found: NetworkPrediction, title: str) -> Path:
     text = INTRODUCTION.format(disclaimer=DISCLAIMER, **facts)
     path.write_text("\n".join([text, *lines]) + "\n", encoding="utf-8")
     return path
+
+
+def draw_areas(folder: Path, found: NetworkPrediction, title: str) -> list[Path]:
+    """Write areas.svg and areas.png."""
+    import matplotlib
+
+    from ketamech.report.style import SETTINGS, save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context(SETTINGS):
+        return save(_figure(found, title), folder, "areas")
+
+
+def _figure(found: NetworkPrediction, title: str) -> Figure:
+    from ketamech.report.style import page
+
+    rows = -(-len(READOUTS) // PANELS_PER_ROW)
+    draws = found.curves.sizes["patient"]
+    heading = f"{title}\nchange from the drug-free baseline: median, 50 % and 90 % of {draws} parameter draws;"
+    heading += f" linear up to {LINEAR_LIMIT:g} %, logarithmic beyond"
+    figure = page(11.5, 3.6 + 1.75 * rows, heading)
+    grid = figure.add_gridspec(rows + 2, PANELS_PER_ROW, height_ratios=[1.25, 1.25, *[1] * rows])
+    _heat(figure, figure.add_subplot(grid[:2, :]), found)
+    for k, (name, label) in enumerate(READOUTS.items()):
+        axes = figure.add_subplot(grid[2 + k // PANELS_PER_ROW, k % PANELS_PER_ROW])
+        _bands(axes, found, name, label)
+        if k + PANELS_PER_ROW < len(READOUTS):
+            axes.tick_params(labelbottom=False)
+    return figure
+
+
+def _heat(figure: Figure, axes: Axes, found: NetworkPrediction) -> None:
+    """Median change of the activity of every area."""
+    areas, times = load_brain_areas(), found.curves["time"].values[1:]
+    moved = np.array([np.median(found.change(f"brain_network.{area.area}_activity"), axis=0)[1:] for area in areas])
+    most = max(MIN_RANGE, float(np.abs(moved).max()))
+    drawn = axes.pcolormesh(
+        times, np.arange(len(areas)), moved, cmap="RdBu_r", vmin=-most, vmax=most, shading="nearest"
+    )
+    axes.set_yticks(range(len(areas)), [f"{area.label} ({area.network})" for area in areas], fontsize=7)
+    axes.invert_yaxis()
+    axes.set_title("Activity of each area, median", fontsize=9, loc="left")
+    figure.colorbar(drawn, ax=axes, label="%", pad=0.01)
+    _time_axis(axes, times[-1])
+
+
+def _bands(axes: Axes, found: NetworkPrediction, name: str, label: str) -> None:
+    """Median, 50 % and 90 % bands of the draws."""
+    times = found.curves["time"].values[1:]
+    edges = dict(zip(QUANTILES, np.percentile(found.change(name)[:, 1:], QUANTILES, axis=0), strict=True))
+    for first, last, opacity in ((5, 95, 0.18), (25, 75, 0.35)):
+        axes.fill_between(times, edges[first], edges[last], color=OKABE_ITO[0], alpha=opacity, lw=0)
+    axes.plot(times, edges[50], color=OKABE_ITO[0], lw=1.6)
+    axes.axhline(0, color="#444444", lw=0.6)
+    axes.set_yscale("symlog", linthresh=LINEAR_LIMIT)
+    low, high = min(-MIN_RANGE, float(edges[5].min())), max(MIN_RANGE, float(edges[95].max()))
+    ticks = [tick for tick in (-100, -30, -10, -5, 0, 5, 10, 30, 100) if low <= tick <= high]
+    axes.set_yticks(ticks, [f"{tick:+d}" if tick else "0" for tick in ticks], fontsize=7)
+    axes.set_ylim(1.15 * low, 1.15 * high)
+    axes.set_title(f"{label}, %", fontsize=8, loc="left")
+    _time_axis(axes, times[-1], FEWER_TICKS)
+
+
+def _time_axis(axes: Axes, last: float, shown: Collection[float] = tuple(TICKS)) -> None:
+    axes.set_xscale("log")
+    kept = {hour: words for hour, words in TICKS.items() if hour <= last and hour in shown}
+    axes.set_xticks(list(kept), list(kept.values()), fontsize=7)
+    axes.minorticks_off()
+    axes.set_xlim(min(TICKS), last)

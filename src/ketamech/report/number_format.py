@@ -1,4 +1,4 @@
-"""Numbers, times and units the way people say them."""
+"""Numbers, times and units as text."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _short(value: float) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Three significant digits without an exponent where a person would not write one; a true minus sign."""
+    """Three significant digits, an exponent only for very large or small values, and a minus sign (U+2212)."""
     if not math.isfinite(value):
         return "n/a"
     if value == 0 or abs(value) < 1e-9:
@@ -47,17 +47,17 @@ def signed(value: float, digits: int = 3) -> str:
 
 
 def unit_in_words(text: str) -> str:
-    """A unit as printed on an axis; empty for a pure number."""
+    """A unit as an axis label; empty for a dimensionless value."""
     return _UNITS.get(text, text)
 
 
 def stage_in_words(name: str) -> str:
-    """A stage as a heading: NMDA, Second blocker."""
+    """A stage name as a heading, e.g. NMDA, Second blocker."""
     return sentence_case(" ".join(_ACRONYMS.get(word, word) for word in name.split("_")))
 
 
 def sentence_case(words: str) -> str:
-    """Words as they begin a line: a capital first, but where the first word has one of its own, such as mTORC1."""
+    """Text with an initial capital, unless its first word contains a capital, such as mTORC1."""
     first = words.split(" ", 1)[0]
     return words if any(letter.isupper() for letter in first) else words[:1].upper() + words[1:]
 

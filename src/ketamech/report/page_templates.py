@@ -1,4 +1,4 @@
-"""The one-page report: everything inline, nothing fetched."""
+"""Rendering of self-contained HTML pages from templates, and the sentences they share."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ketamech.report.summary import SummaryRow
 
 TEMPLATES = Path(__file__).parent / "templates"
 STATUSES = {
-    "measured": "read off a paper",
+    "measured": "taken from a paper",
     "derived": "arithmetic on published numbers",
-    "calibrated": "turned until published numbers were met",
-    "assumed": "a reasoned guess, no source",
+    "calibrated": "adjusted to match published values",
+    "assumed": "an assumption with a reason, no source",
     "set": "set by the user",
 }
 
 
 def render(template: str, **values: Any) -> str:
-    """A page from a template of this room, with the shared style inline."""
+    """A page from a template in templates/, with the shared style inline."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -39,40 +39,40 @@ def render(template: str, **values: Any) -> str:
 
 
 def with_code(text: str) -> Markup:
-    """A text whose names stand in backticks, as HTML."""
+    """Text as HTML, with names in backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def sentence(line: SummaryRow) -> str:
-    """What happens to one output, in one sentence."""
+    """The course of one output in one sentence."""
     if not line.moved:
-        return f"stays at {line.value_in_words(line.rest)}."
-    words = f"from {line.value_in_words(line.rest)} at rest; {line.in_words()}"
+        return f"stays at {line.value_in_words(line.baseline)}."
+    words = f"from {line.value_in_words(line.baseline)} at baseline; {line.in_words()}"
     day = line.moments.get("24 h")
     words += f"; {line.value_in_words(day)} at 24 h" if day is not None else ""
     gap = line.difference.get("24 h")
-    words += f" ({line.text(gap, sign=True)} against control)" if gap is not None else ""
+    words += f" ({line.text(gap, sign=True)} compared with control)" if gap is not None else ""
     return words + f"; {line.value_in_words(line.moments['end'])} at the end."
 
 
-def alternative_text(told: RunDescription, lines: Sequence[SummaryRow]) -> str:
-    """The story figure for those who cannot see it."""
-    said = [f"{line.label}: {line.in_words()}" for line in lines if line.is_primary]
-    return f"{told.title}. One lane per stage over time since the first treatment. " + ". ".join(said) + "."
+def alternative_text(run: RunDescription, lines: Sequence[SummaryRow]) -> str:
+    """Alternative text of the timeline figure."""
+    parts = [f"{line.label}: {line.in_words()}" for line in lines if line.is_primary]
+    return f"{run.title}. One track per stage over time since the first treatment. " + ". ".join(parts) + "."
 
 
 def counts(parameters: Sequence[Parameter]) -> list[tuple[str, int, str]]:
-    """How many parameters of each status, with what the status means."""
+    """Number of parameters by status, with the meaning of the status."""
     found = Counter(row.status for row in parameters)
     return [(status, found[status], meaning) for status, meaning in STATUSES.items() if found[status]]
 
 
-def plain_words(told: RunDescription, horizon: float, changed: Mapping[str, str]) -> list[str]:
-    """What was simulated, for somebody who has never seen a scenario file."""
-    given = "; ".join(told.given) or "nothing"
-    words = [f"One typical virtual patient gets {given}. The clock runs for {hours_in_words(horizon)}."]
-    if told.control_place is not None:
-        words.append("A control, the same person with the same hopes and challenges but no drug, is drawn dashed.")
+def plain_words(run: RunDescription, horizon: float, changed: Mapping[str, str]) -> list[str]:
+    """The simulated scenario in plain sentences."""
+    given = "; ".join(run.treatments) or "nothing"
+    words = [f"One typical virtual patient gets {given}. The simulation covers {hours_in_words(horizon)}."]
+    if run.index_of_control is not None:
+        words.append("The dashed control is the same person with the same expectancy and perturbations but no drug.")
     if changed:
         words.append("Set for this run: " + "; ".join(f"{name} = {value}" for name, value in changed.items()) + ".")
-    return words + [f"Assumed: {note}." for note in told.assumptions]
+    return words + [f"Assumed: {note}." for note in run.assumptions]

@@ -1,4 +1,4 @@
-"""Published points over the curves of a panel, with the key that names their papers."""
+"""Published points in a panel, and the legend of their papers."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ketamech.report.published_points import PublishedPoint
 from ketamech.report.svg_canvas import PAPER, QUIET, Canvas
 from ketamech.report.time_axis import Frame
 
-_MARKERS, _NAMED, _LINE, _LETTER = "osD^vP", 6, 8.5, 3.4  # kinds, papers named, height of a line, width of a letter
+_MARKERS, _NAMED, _LINE, _LETTER = "osD^vP", 6, 8.5, 3.4  # markers, papers in the legend, line height, letter width
 
 
-def reach_of(points: Sequence[PublishedPoint]) -> np.ndarray:
-    """Values and ends of spreads, to make room for them."""
+def values_and_spreads(points: Sequence[PublishedPoint]) -> np.ndarray:
+    """Values and spread limits of the points, for the axis limits."""
     return np.array([number for point in points for number in (point.value, point.low, point.high)], dtype=float)
 
 
 def draw_points(canvas: Canvas, frame: Frame, points: Sequence[PublishedPoint], scale: float) -> None:
-    """Every point in its paper's colour and kind."""
+    """Draw every point in the colour and marker of its paper."""
     for i, label in enumerate(_papers(points)):
         colour, kind = _marker_style(i)
         for point in points:
@@ -29,10 +29,10 @@ def draw_points(canvas: Canvas, frame: Frame, points: Sequence[PublishedPoint], 
                 _one(canvas, frame, point, scale, colour, kind)
 
 
-def key_of(
+def draw_key(
     canvas: Canvas, frame: Frame, points: Sequence[PublishedPoint], x: np.ndarray, y: np.ndarray, scale: float
 ) -> None:
-    """The papers by name (their number where they are many), in the corner where curve and points leave most room."""
+    """Draw the legend of papers (or their number) in the corner with the fewest curve points."""
     labels = _papers(points)
     if not labels:
         return
@@ -47,7 +47,7 @@ def key_of(
         middle = top + _LINE * (i + 0.5) + 1.5
         if len(labels) <= _NAMED:
             canvas.mark(left + 5, middle, kind, size=4, fill=colour, edge=colour)
-        canvas.words(left + 10, middle, label, size=6.5, colour=QUIET, edge="center")
+        canvas.text(left + 10, middle, label, size=6.5, colour=QUIET, edge="center")
 
 
 def _papers(points: Sequence[PublishedPoint]) -> list[str]:
@@ -59,7 +59,7 @@ def _marker_style(i: int) -> tuple[str, str]:
 
 
 def _corners(frame: Frame, wide: float, tall: float) -> list[tuple[float, float]]:
-    """Upper left corners of a key in the four corners of a panel, the upper right one first."""
+    """Upper left corner of the legend for each corner of the panel, upper right first."""
     return [(left, top) for top in (frame.top, frame.bottom - tall) for left in (frame.right - wide, frame.left)]
 
 
@@ -76,9 +76,9 @@ def _one(canvas: Canvas, frame: Frame, point: PublishedPoint, scale: float, colo
         ends = frame.y(np.array([min(point.low, point.value), max(point.high, point.value)]) * scale)
         caps = [(x - 2, float(end), x + 2, float(end)) for end in ends]
         canvas.rules([(x, float(ends[0]), x, float(ends[1])), *caps], colour=colour, width=0.9)
-    said = f"{point.label}: {point.evidence}"
+    title = f"{point.label}: {point.evidence}"
     if point.shape == "level":
-        canvas.line([x - 6.5, x + 6.5], [y, y], colour=colour, width=1.8, title=said)
+        canvas.line([x - 6.5, x + 6.5], [y, y], colour=colour, width=1.8, title=title)
     else:
         face = PAPER if point.translated else colour
-        canvas.mark(x, y, kind, size=4.5, fill=face, edge=colour, width=1.1, title=said)
+        canvas.mark(x, y, kind, size=4.5, fill=face, edge=colour, width=1.1, title=title)

@@ -1,4 +1,4 @@
-"""Per-stage panels: every output of a stage on one clock, published points and their spread over the curves."""
+"""Panels of a stage: its outputs over one time axis, with published points and their spread."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ketamech.report.number_format import (
     stage_in_words,
     unit_in_words,
 )
-from ketamech.report.panel_points import draw_points, key_of, reach_of
-from ketamech.report.published_points import PublishedPoint, drug_free
+from ketamech.report.panel_points import draw_key, draw_points, values_and_spreads
+from ketamech.report.published_points import PublishedPoint, drug_free_value
 from ketamech.report.run_description import RunDescription
 from ketamech.report.svg_canvas import QUIET, Canvas
-from ketamech.report.time_axis import Clock, Frame, round_steps
+from ketamech.report.time_axis import Frame, TimeScale, round_steps
 from ketamech.simulation.expression import names_in, value_of
 from ketamech.simulation.model import Model
 
@@ -33,44 +33,49 @@ if TYPE_CHECKING:
 
 MOST, COLUMNS = 9, 3
 _WIDTH, _TOP, _BOTTOM, _MARGIN = 921.6, 52.0, 30.0, 11.0
-_CELL, _TALL, _ABOVE, _AXIS = 303.0, 159.0, 30.0, 40.0  # of one panel: cell, height, words above, numbers at its left
+_CELL, _TALL, _ABOVE, _AXIS = (
+    303.0,
+    159.0,
+    30.0,
+    40.0,
+)  # of one panel: width, height, space for title, space for tick labels
 
 
-def panel_layout(
-    dataset: xr.Dataset, told: RunDescription, model: Model, points: Sequence[PublishedPoint]
+def panel_plan(
+    dataset: xr.Dataset, run: RunDescription, model: Model, points: Sequence[PublishedPoint]
 ) -> dict[str, list[str]]:
-    """What every stage shows, by stage name in story order; stages in which nothing moves are left out."""
+    """Outputs to draw by stage, in model order; stages without change are left out."""
     stages = (stage for stage, _ in model.expression_trees.stages)
-    found = {stage: panel_outputs(dataset, told, model.layout, stage, points) for stage in stages}
+    found = {stage: panel_outputs(dataset, run, model.layout, stage, points) for stage in stages}
     return {stage: outputs for stage, outputs in found.items() if outputs}
 
 
 def stage_panels(
     dataset: xr.Dataset,
-    told: RunDescription,
+    run: RunDescription,
     model: Model,
     points: Sequence[PublishedPoint],
     plan: Mapping[str, Sequence[str]],
 ) -> dict[str, Canvas]:
-    """One picture per stage of the plan."""
+    """One figure per stage of the plan."""
     about = dict(model.expression_trees.stages)
     return {
-        stage: _figure(dataset, told, model.layout, (stage, about[stage]), outputs, points)
+        stage: _figure(dataset, run, model.layout, (stage, about[stage]), outputs, points)
         for stage, outputs in plan.items()
     }
 
 
 def panel_outputs(
-    dataset: xr.Dataset, told: RunDescription, layout: SystemLayout, stage: str, points: Sequence[PublishedPoint]
+    dataset: xr.Dataset, run: RunDescription, layout: SystemLayout, stage: str, points: Sequence[PublishedPoint]
 ) -> list[str]:
-    """What a stage shows: outputs with published points first, then its offers, then its states; moving ones only."""
-    offers = [row.name for row in layout.time_varying_outputs if row.stage == stage]
+    """Outputs to draw: those with published points first, then outputs and states that change."""
+    outputs = [row.name for row in layout.time_varying_outputs if row.stage == stage]
     levels = [row.name for row in layout.states if row.stage == stage and row.kind != "amount" and not row.is_sink]
     pointed = [p.output for p in points if layout.stage_of.get(names_in(p.output)[0]) == stage]
     moving = [
         n
-        for n in (*offers, *levels)
-        if n in dataset.variables and _moves(dataset.variables[n].values[told.index_of_main])
+        for n in (*outputs, *levels)
+        if n in dataset.variables and _moves(dataset.variables[n].values[run.index_of_main])
     ]
     return list(dict.fromkeys([*pointed, *moving]))[:MOST]
 
@@ -80,77 +85,77 @@ def _moves(y: np.ndarray) -> bool:
 
 
 def _figure(
-    dataset: xr.Dataset, told: RunDescription, layout: SystemLayout, stage: tuple[str, str], outputs: Sequence[str],
+    dataset: xr.Dataset, run: RunDescription, layout: SystemLayout, stage: tuple[str, str], outputs: Sequence[str],
     points: Sequence[PublishedPoint],
 ) -> Canvas:  # fmt: skip
     rows = math.ceil(len(outputs) / COLUMNS)
     canvas = Canvas(_WIDTH, _TOP + _TALL * rows + _BOTTOM)
     name, about = stage_in_words(stage[0]), stage[1].splitlines()[0]
-    canvas.words(_MARGIN, 11, name, size=14, bold=True, edge="top")
-    canvas.words(_MARGIN, 33, f"{about}   ·   {told.title}", colour=QUIET, edge="top")
-    clock = Clock(True, float(dataset.variables["time"].values[-1]) - told.first)
+    canvas.text(_MARGIN, 11, name, size=14, bold=True, edge="top")
+    canvas.text(_MARGIN, 33, f"{about}   ·   {run.title}", colour=QUIET, edge="top")
+    clock = TimeScale(True, float(dataset.variables["time"].values[-1]) - run.first_dose_time)
     for i, output in enumerate(outputs):
         left = _MARGIN + _AXIS + _CELL * (i % COLUMNS)
         top = _TOP + _TALL * (i // COLUMNS) + _ABOVE
         frame = Frame(left, top, _CELL - _AXIS - 12, _TALL - _ABOVE - 24, clock)
-        _panel(canvas, frame, dataset, told, layout, output, [p for p in points if p.output == output])
+        _panel(canvas, frame, dataset, run, layout, output, [p for p in points if p.output == output])
     below = canvas.height - 10
-    canvas.words(_MARGIN, below, _legend(told, outputs, points), size=7.5, colour=QUIET)
-    canvas.words(_WIDTH - _MARGIN, below, DISCLAIMER, size=7.5, colour=QUIET, anchor="right")
+    canvas.text(_MARGIN, below, _legend(run, outputs, points), size=7.5, colour=QUIET)
+    canvas.text(_WIDTH - _MARGIN, below, DISCLAIMER, size=7.5, colour=QUIET, anchor="right")
     return canvas
 
 
-def _legend(told: RunDescription, outputs: Sequence[str], points: Sequence[PublishedPoint]) -> str:
-    parts = ["Line: simulated."] + (["Dashed: control."] if told.control_place is not None else [])
+def _legend(run: RunDescription, outputs: Sequence[str], points: Sequence[PublishedPoint]) -> str:
+    parts = ["Line: simulated."] + (["Dashed: control."] if run.index_of_control is not None else [])
     shown = [point for point in points if point.output in outputs]
     if shown:
-        parts.append("Filled: measured in people. Bars: published spread.")
+        parts.append("Filled: measured in humans. Bars: published spread.")
     if any(point.translated for point in shown):
-        parts.append("Hollow: translated from animals, another scale or another clock.")
+        parts.append("Hollow: converted from animals, another scale or another time.")
     if any(point.shape == "level" for point in shown):
-        parts.append("Flat dash: published height, drawn where the model peaks.")
+        parts.append("Flat dash: published peak value, drawn at the time of the simulated peak.")
     return "  ".join(parts)
 
 
 def _panel(
-    canvas: Canvas, place: Frame, dataset: xr.Dataset, told: RunDescription, layout: SystemLayout, output: str,
+    canvas: Canvas, place: Frame, dataset: xr.Dataset, run: RunDescription, layout: SystemLayout, output: str,
     points: Sequence[PublishedPoint],
 ) -> None:  # fmt: skip
     values = _values(dataset, output)
-    scale, unit = _scale(output, layout, values[told.index_of_main])
-    hours, curves = dataset.variables["time"].values - told.first, [y * scale for y in values]
+    scale, unit = _scale(output, layout, values[run.index_of_main])
+    hours, curves = dataset.variables["time"].values - run.first_dose_time, [y * scale for y in values]
     low, high = _limits(curves, points, scale)
     frame = Frame(place.left, place.top, place.width, place.height, place.clock, low, high)
     _dress(canvas, frame, unit)
     x = frame.x(hours)
-    if told.control_place is not None:
-        canvas.line(x, frame.y(curves[told.control_place]), colour=QUIET, width=1.1, dash=(4, 2), title="control")
-    for patient, colour in zip(told.treated, OKABE_ITO, strict=False):
-        canvas.line(x, frame.y(curves[patient]), colour=colour, width=1.9, title=told.courses[patient].label)
+    if run.index_of_control is not None:
+        canvas.line(x, frame.y(curves[run.index_of_control]), colour=QUIET, width=1.1, dash=(4, 2), title="control")
+    for patient, colour in zip(run.treated, OKABE_ITO, strict=False):
+        canvas.line(x, frame.y(curves[patient]), colour=colour, width=1.9, title=run.subjects[patient].label)
     draw_points(canvas, frame, points, scale)
-    key_of(canvas, frame, points, x, frame.y(curves[told.index_of_main]), scale)
-    mine = curves[told.index_of_main]
-    peak = int(np.argmax(np.abs(mine - scale * drug_free(output, dataset, told.index_of_main))))
+    draw_key(canvas, frame, points, x, frame.y(curves[run.index_of_main]), scale)
+    mine = curves[run.index_of_main]
+    peak = int(np.argmax(np.abs(mine - scale * drug_free_value(output, dataset, run.index_of_main))))
     words = f"{number(mine[peak])}{' ' + unit if unit else ''} at {hours_in_words(float(hours[peak]))}"
-    canvas.words(frame.left, frame.top - 14, _name(output, layout), size=8.5, bold=True)
-    canvas.words(frame.left, frame.top - 4, f"{output}   {words}", size=7, colour=QUIET)
+    canvas.text(frame.left, frame.top - 14, _name(output, layout), size=8.5, bold=True)
+    canvas.text(frame.left, frame.top - 4, f"{output}   {words}", size=7, colour=QUIET)
 
 
 def _dress(canvas: Canvas, frame: Frame, unit: str) -> None:
-    """The clock below, round numbers at the left, the unit up the side."""
+    """Time axis, value ticks and unit label."""
     ticks = {tick: float(frame.y(tick)) for tick in round_steps(frame.low, frame.high)}
     canvas.rules([(frame.left, y, frame.right, y) for y in ticks.values()], colour="#f0f2f4")
     for tick, y in ticks.items():
-        canvas.words(frame.left - 4, y, f"{tick:g}".replace("-", "−"), size=7.5, colour=QUIET, anchor="right",
+        canvas.text(frame.left - 4, y, f"{tick:g}".replace("-", "−"), size=7.5, colour=QUIET, anchor="right",
                      edge="center")  # fmt: skip
-    frame.dress(canvas, size=7.5)
+    frame.draw_axes(canvas, size=7.5)
     middle = frame.top + frame.height / 2
-    canvas.words(frame.left - _AXIS + 3, middle, unit or "relative", size=7.5, anchor="center", edge="center", turn=90)
+    canvas.text(frame.left - _AXIS + 3, middle, unit or "relative", size=7.5, anchor="center", edge="center", turn=90)
 
 
 def _limits(curves: Sequence[np.ndarray], points: Sequence[PublishedPoint], scale: float) -> tuple[float, float]:
-    """Lowest and highest of what is drawn, with a little room."""
-    drawn = np.concatenate([*curves, reach_of(points) * scale])
+    """Axis limits of curves and points, with a margin."""
+    drawn = np.concatenate([*curves, values_and_spreads(points) * scale])
     drawn = drawn[np.isfinite(drawn)]
     low, high = (float(drawn.min()), float(drawn.max())) if drawn.size else (0.0, 1.0)
     room = 0.05 * (high - low) or 0.05 * abs(high) or 0.5
@@ -158,7 +163,7 @@ def _limits(curves: Sequence[np.ndarray], points: Sequence[PublishedPoint], scal
 
 
 def _scale(output: str, layout: SystemLayout, mine: np.ndarray) -> tuple[float, str]:
-    """Levels in blood in ng/mL; other small concentrations read better in nmol/L."""
+    """Scale factor and unit: plasma levels in ng/mL, other small concentrations in nmol/L."""
     names = names_in(output)
     text = layout.units.get(names[0], "1")
     level = {shown(name, text) for name in names}
@@ -170,11 +175,11 @@ def _scale(output: str, layout: SystemLayout, mine: np.ndarray) -> tuple[float, 
 
 def _values(dataset: xr.Dataset, output: str) -> list[np.ndarray]:
     outputs: Mapping[str, np.ndarray] = {name: dataset.variables[name].values for name in names_in(output)}
-    with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to a drug the control never had
+    with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to a drug that the control did not receive
         return list(np.asarray(value_of(output, outputs), dtype=float))
 
 
 def _name(output: str, layout: SystemLayout) -> str:
-    """What the model says of an output, cut to one line."""
+    """The description of an output, shortened to one line."""
     words = sentence_case(layout.descriptions.get(output, output))
     return words if len(words) <= 50 else words[:47].rsplit(" ", 1)[0] + " ..."

@@ -1,11 +1,10 @@
-"""Which parameters a run really used: what an equation multiplies by zero throughout carries no number of any paper.
+"""The parameters that affect a run: terms that are zero throughout the run cite no paper.
 
-The rule, in order: a pathway switched off and a perturbation not asked for are put at 0; a quantity (state or offer)
-that stays at 0 in every patient throughout the run is put at 0 and its own equation is left out; what then still
-stands in an equation, or behind a fixed quantity of one, was used. So the numbers of a comparator, of arketamine, of a
-route or of a second blocker count only when they were given. Besides, the parameters that turn this run's doses into
-what enters the body count: molar mass of the drugs given, and the absorbed fractions of the routes used. A value the
-user set replaces its paper.
+The rule, in order: switched-off pathways and absent perturbations are set to 0; a state or output that stays at 0 in
+every patient is set to 0 and its equation is removed; parameters that remain in an equation, or in a constant output
+that an equation uses, are used parameters. So the parameters of a comparator, enantiomer, route or second blocker count
+only if it was given. The parameters that convert doses to dose events count as well: molar masses of the drugs given
+and absorbed fractions of the routes used. A value set by the user cites no paper.
 """
 
 from __future__ import annotations
@@ -40,10 +39,10 @@ _DRUGS = {
 }
 
 
-def used_parameters(dataset: xr.Dataset, told: RunDescription, model: Model) -> tuple[str, ...]:
-    """Names of the parameters whose values shaped this run, in story order."""
-    zero = {*_still_zero(dataset), *_switched_off(told, model)}
-    found: set[str] = set(_dosing(told, model))
+def used_parameters(dataset: xr.Dataset, run: RunDescription, model: Model) -> tuple[str, ...]:
+    """Names of the parameters that affect this run, in model order."""
+    zero = {*_always_zero(dataset), *_switched_off(run, model)}
+    found: set[str] = set(_dosing(run, model))
     for expression in _equations(model.expression_trees, zero):
         found |= live_names(expression, zero)
     found = _with_fixed(found, model.expression_trees, zero)
@@ -51,24 +50,24 @@ def used_parameters(dataset: xr.Dataset, told: RunDescription, model: Model) -> 
     return tuple(name for name in order if name in found)
 
 
-def cited_evidence(names: Iterable[str], told: RunDescription, model: Model) -> tuple[str, ...]:
-    """Evidence rows behind these parameters, each once; values set by the user or only assumed cite nothing."""
+def cited_evidence(names: Iterable[str], run: RunDescription, model: Model) -> tuple[str, ...]:
+    """Evidence rows of these parameters without duplicates; set and assumed values cite nothing."""
     ids: dict[str, None] = {}
     for name in names:
         row = model.parameters[name]
-        replaced = name in told.values and not math.isclose(told.values[name], row.canonical, rel_tol=1e-9)
+        replaced = name in run.values and not math.isclose(run.values[name], row.canonical, rel_tol=1e-9)
         if not replaced and row.status not in ("set", "assumed"):
             ids |= dict.fromkeys(row.evidence)
     return tuple(ids)
 
 
-def _still_zero(dataset: xr.Dataset) -> set[str]:
+def _always_zero(dataset: xr.Dataset) -> set[str]:
     return {str(name) for name in dataset.data_vars if not np.nan_to_num(dataset.variables[name].values).any()}
 
 
-def _switched_off(told: RunDescription, model: Model) -> set[str]:
+def _switched_off(run: RunDescription, model: Model) -> set[str]:
     names = [name for name in model.layout.parameter_names if name.startswith(SWITCHES)]
-    return {name for name in names if told.values.get(name, model.parameters[name].canonical) == 0}
+    return {name for name in names if run.values.get(name, model.parameters[name].canonical) == 0}
 
 
 def _equations(outline: ExpressionTrees, zero: set[str]) -> Iterable[Tree]:
@@ -77,7 +76,7 @@ def _equations(outline: ExpressionTrees, zero: set[str]) -> Iterable[Tree]:
 
 
 def _with_fixed(found: set[str], outline: ExpressionTrees, zero: set[str]) -> set[str]:
-    """Names, and what stands behind those that are fixed for a person."""
+    """Names, and the names in the expressions of outputs that are constant for a person."""
     behind = {name: how for name, how in outline.outputs if name in outline.fixed}
     waiting, seen = list(found), set(found)
     while waiting:
@@ -88,8 +87,8 @@ def _with_fixed(found: set[str], outline: ExpressionTrees, zero: set[str]) -> se
     return seen
 
 
-def _dosing(told: RunDescription, model: Model) -> set[str]:
-    states = {entry.compartment for course in told.courses for entry in course.events}
+def _dosing(run: RunDescription, model: Model) -> set[str]:
+    states = {entry.compartment for course in run.subjects for entry in course.events}
     found = {mass for prefix, mass in _DRUGS.items() if any(state.startswith(prefix) for state in states)}
     for site, starts in ROUTES.items():
         if any(state.startswith(f"pharmacokinetics.{site}") for state in states):

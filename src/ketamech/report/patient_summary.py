@@ -1,82 +1,115 @@
-"""A scenario on one page in plain words: what was simulated, what happened, how sure, from where. HTML or PDF.
+"""A one-page summary of a scenario for patients and clinicians: setting, results, limits, sources; HTML or PDF.
 
-Something to bring to a conversation, marked as no medical advice on every sheet.
+Every page states that it is not medical advice.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextToPath
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from ketamech.report.number_format import DISCLAIMER, hours_in_words, number
 from ketamech.report.page_templates import counts, plain_words, render
-from ketamech.report.patient_summary_panels import draw_panels
-from ketamech.report.patient_summary_pdf import Sheet, sheet
 from ketamech.report.run_description import RunDescription
 from ketamech.report.run_folder import RunReport
-from ketamech.report.summary import SummaryRow
+from ketamech.report.style import SETTINGS
+from ketamech.report.summary import SummaryRow, curve_values
+from ketamech.report.tracks import Track, load_groups, load_tracks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MOST_PAPERS, MOST_GIVEN, MOST_SETTINGS = 14, 4, 6
 HOW_TO_READ = (
-    "Line: simulated. Dashed: the same hopes without the drug. Dots: published; hollow ones are translated from animals"
-    " or another scale."
+    "Line: simulated. Dashed: the same expectancy without the drug. Dots: published; hollow dots are converted from"
+    " animals or another scale."
 )
 WARNING = (
-    "This page is computed by a research model for one typical, imagined person. It is not medical advice, not a"
-    " prescription, and says nothing about you. Talk to your doctor before you start, change or stop a treatment."
+    "This page is computed by a research model for one typical, virtual person. It is not medical advice, not a"
+    " prescription, and not a prediction for you. Talk to your doctor before you start, change or stop a treatment."
 )
 LIMITS = (
     "One typical person is shown; real people differ widely, and some do not respond at all.",
     "Most steps between the receptor and the mood were never measured in people.",
     "Not in the model: dependence, bladder damage, pregnancy, children, most other medicines and illnesses.",
 )
+SCORES = {"mood": "Depression (MADRS, 0 to 60)", "suicidality": "Suicidal thoughts (SSI, 0 to 38)"}
+DISSOCIATION_OUTPUTS = {
+    "dissociation": "Dissociation (CADSS, 0 to 92)",
+    "sedation": "Sleepiness, as a share of anaesthesia",
+    "haemodynamics": "Rise in systolic blood pressure, mmHg",
+    "pain": "Pain relief, as a share of full relief",
+}
+FIRST_CHOICE = ("plasma", "nmda", "mood", "dissociation")
+SECOND_CHOICE = (
+    "suicidality",
+    "networks",
+    "thought",
+    "spines",
+    "sedation",
+    "pain",
+)  # used when one of FIRST_CHOICE does not change
+PANEL_TICKS = {1 / 60: "1 min", 1.0: "1 h", 24.0: "1 day", 168.0: "1 week", 672.0: "4 weeks", 2016.0: "12 weeks"}
+MIN_TICK_RATIO = 6.0  # smallest ratio of two tick times whose labels do not overlap
+PANEL_LEFT, PANEL_RIGHT, PANEL_GAP, TITLE_SHARE = 0.09, 0.97, 0.09, 0.30  # of the sheet; of a row
+LEFT, RIGHT, TOP, LOWEST, POINTS, LINE = 0.06, 0.95, 0.965, 0.045, 72.0, 1.42
 
 
 @dataclass(frozen=True)
 class PatientSummary:
-    """What stands on the page, in order."""
+    """The texts of the page, in order."""
 
     title: str
-    what: tuple[str, ...]
-    happened: tuple[str, ...]
+    simulated: tuple[str, ...]
+    results: tuple[str, ...]
     limits: tuple[str, ...]
     papers: tuple[str, ...]
-    more: int
+    papers_left_out: int
 
 
-def one_page(found: RunReport) -> PatientSummary:
-    """Everything on the page as text."""
+def patient_summary(found: RunReport) -> PatientSummary:
+    """The texts of the page from the report of a run."""
     lines = {line.key: line for line in reversed(found.lines) if line.is_primary}
-    told = found.told
+    run = found.run
     end = float(found.dataset.variables["time"].values[-1])
     assumed = {status: n for status, n, _ in counts(found.used)}.get("assumed", 0)
     share = f"{assumed} of the {len(found.used)} values behind these curves are assumed, the others come from papers."
     papers = sorted(found.papers, key=lambda paper: (not paper["drawn"], paper["citation"]))
     return PatientSummary(
-        told.title,
-        tuple(plain_words(_short(told), end, _few(found.provenance["changed_parameters"]))),
-        tuple(_happened(lines)),
+        run.title,
+        tuple(plain_words(_short(run), end, _few(found.provenance["changed_parameters"]))),
+        tuple(_results(lines)),
         (*LIMITS, share),
         tuple(paper["citation"] for paper in papers[:MOST_PAPERS]),
         max(0, len(papers) - MOST_PAPERS),
     )
 
 
-def _short(told: RunDescription) -> RunDescription:
-    """The same with no more treatments than a page holds."""
-    given, more = told.given[:MOST_GIVEN], len(told.given) - MOST_GIVEN
-    return replace(told, given=(*given, f"and {more} more treatments")) if more > 0 else told
+def _short(run: RunDescription) -> RunDescription:
+    """The description with at most MOST_GIVEN treatments."""
+    given, more = run.treatments[:MOST_GIVEN], len(run.treatments) - MOST_GIVEN
+    return replace(run, treatments=(*given, f"and {more} more treatments")) if more > 0 else run
 
 
 def _few(changed: Mapping[str, str]) -> dict[str, str]:
-    """What was set, in words, no more of it than a page holds."""
-    said = dict(_said(name, value) for name, value in changed.items())
-    shown, more = dict(list(said.items())[:MOST_SETTINGS]), len(said) - MOST_SETTINGS
+    """Changed parameters as text, at most MOST_SETTINGS."""
+    settings = dict(_setting_text(name, value) for name, value in changed.items())
+    shown, more = dict(list(settings.items())[:MOST_SETTINGS]), len(settings) - MOST_SETTINGS
     return {**shown, f"and {more} more": "in the scenario file"} if more > 0 else shown
 
 
-def _said(name: str, value: str) -> tuple[str, str]:
+def _setting_text(name: str, value: str) -> tuple[str, str]:
     """pathway.habenula, '0 1 (usually 1)' -> habenula pathway, off."""
     kind, words = name.split(".", 1)[0], name.split(".", 1)[-1].replace("_", " ")
     if kind == "pathway":
@@ -84,78 +117,213 @@ def _said(name: str, value: str) -> tuple[str, str]:
     return words if kind in ("person", "perturbation") else name, value.replace(" 1 (", " (")
 
 
-def _happened(lines: Mapping[str, SummaryRow]) -> list[str]:
-    """What happens, in the order in which one would ask."""
-    said = [_score(lines[key], words) for key, words in SCORES.items() if key in lines]
+def _results(lines: Mapping[str, SummaryRow]) -> list[str]:
+    """The results as sentences: exposure, receptor block, scores, adverse effects."""
+    sentences = [_score(lines[key], words) for key, words in SCORES.items() if key in lines]
     if "plasma" in lines and lines["plasma"].moved:
-        said.insert(0, f"In the blood: {lines['plasma'].in_words()}.")
+        sentences.insert(0, f"In the blood: {lines['plasma'].in_words()}.")
     if "nmda" in lines and lines["nmda"].moved:
-        said.insert(1, f"In the brain: NMDA receptors are blocked, {lines['nmda'].in_words()}.")
+        sentences.insert(1, f"In the brain: NMDA receptors are blocked, {lines['nmda'].in_words()}.")
     for key, words in DISSOCIATION_OUTPUTS.items():
         if key in lines:
             line = lines[key]
-            said.append(f"{words}: {line.in_words() if line.moved else 'hardly any change'}.")
-    return said
-
-
-SCORES = {"mood": "Depression (MADRS, 0 to 60)", "suicidality": "Suicidal thoughts (SSI, 0 to 38)"}
-DISSOCIATION_OUTPUTS = {
-    "dissociation": "Feeling apart from oneself (CADSS, 0 to 92)",
-    "sedation": "Sleepiness, as a share of anaesthesia",
-    "haemodynamics": "Rise in systolic blood pressure, mmHg",
-    "pain": "Pain relief, as a share of full relief",
-}
+            sentences.append(f"{words}: {line.in_words() if line.moved else 'no relevant change'}.")
+    return sentences
 
 
 def _score(line: SummaryRow, words: str) -> str:
     if not line.moved:
-        return f"{words}: stays at {number(line.rest)}."
+        return f"{words}: stays at {number(line.baseline)}."
     way = "lowest" if not line.rises else "highest"
-    text = f"{words}: {number(line.rest)} before, {way} {number(line.extreme)} after {hours_in_words(line.at)}"
+    when = hours_in_words(line.extreme_time)
+    text = f"{words}: {number(line.baseline)} before, {way} {number(line.extreme)} after {when}"
     gap = line.difference.get("extreme")
     if gap is not None:
         without = number(line.extreme - gap)
-        text += f" (with the same hopes and no drug it would be {without})"
+        text += f" ({without} with the same expectancy and no drug)"
     week = line.moments.get("7 d")
     text += f"; {number(week)} after a week" if week is not None else ""
     return f"{text}; {number(line.moments['end'])} at the end."
 
 
-def one_page_html(found: RunReport) -> str:
-    """The page as one HTML file with its figures inside; printed, it is one page of A4 too."""
+def patient_summary_html(found: RunReport) -> str:
+    """The page as one HTML file with inline figures; it prints on one A4 page."""
     figure = sheet(7.2, 4.3)
     draw_panels(figure, found, top=0.99, bottom=0.03)
     held = io.StringIO()
     figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
     drawn = held.getvalue()
     return render(
-        "one_page.html.j2", page=one_page(found), warning=WARNING, how=HOW_TO_READ,
+        "one_page.html.j2", page=patient_summary(found), warning=WARNING, how=HOW_TO_READ,
         picture=drawn[drawn.index("<svg") :],
     )  # fmt: skip
 
 
-def one_page_pdf(found: RunReport) -> bytes:
+def patient_summary_pdf(found: RunReport) -> bytes:
     """The page as PDF, A4."""
-    page, figure = one_page(found), sheet(8.27, 11.69)
+    page, figure = patient_summary(found), sheet(8.27, 11.69)
     write = Sheet(figure)
     write.line(page.title, size=15, weight="bold", most=2)
     write.line(WARNING, size=8.8, colour="#7a2b00")
     write.gap()
-    for text in page.what:
+    for text in page.simulated:
         write.line(text)
     top = write.at - 0.012
     draw_panels(figure, found, top=top, bottom=top - 0.37)
     write.at = top - 0.375
     write.line(HOW_TO_READ, size=7.6, colour="#55606c")
-    for title, lines in (("What happens", page.happened), ("How far to trust it", page.limits)):
+    for title, lines in (("What happens", page.results), ("Limits", page.limits)):
         write.head(title)
         for text in lines:
             write.line(f"• {text}")
     write.head("Sources")
-    more = f"; and {page.more} more in the full report" if page.more else ""
+    more = f"; and {page.papers_left_out} more in the full report" if page.papers_left_out else ""
     write.line("; ".join(page.papers) + more + ".", size=7.4)
     figure.text(0.06, 0.02, DISCLAIMER, size=8, weight="bold")
     held = io.BytesIO()
     facts = {"Title": page.title, "Subject": DISCLAIMER, "CreationDate": None, "Creator": "KetaMech", "Producer": None}
     figure.savefig(held, format="pdf", metadata=facts)
     return held.getvalue()
+
+
+def draw_panels(figure: Figure, found: RunReport, *, top: float, bottom: float) -> None:
+    """Four panels between two heights of the page (fractions)."""
+    width, row = (PANEL_RIGHT - PANEL_LEFT - PANEL_GAP) / 2, (top - bottom) / 2
+    with matplotlib.rc_context(SETTINGS):
+        for i, key in enumerate(_shown(found)):
+            left = PANEL_LEFT + (i % 2) * (width + PANEL_GAP)
+            low = top - (i // 2 + 1) * row
+            axes = figure.add_axes((left, low + 0.12 * row, width, row * (1 - TITLE_SHARE)))
+            _panel(axes, load_tracks()[key], found)
+
+
+def _shown(found: RunReport) -> list[str]:
+    """Four tracks that change, in order of the lists; displayed in track order."""
+    moved = {line.key for line in found.lines if line.moved}
+    chosen = [key for key in (*FIRST_CHOICE, *SECOND_CHOICE) if key in moved or key == "mood"][: len(FIRST_CHOICE)]
+    chosen += [key for key in FIRST_CHOICE if key not in chosen][: len(FIRST_CHOICE) - len(chosen)]
+    return [key for key in load_tracks() if key in chosen]
+
+
+def _panel(axes: Axes, track: Track, found: RunReport) -> None:
+    run, dataset = found.run, found.dataset
+    masses = {name: row.value for name, row in found.model.parameters.items() if name.startswith("drug.")}
+    series = track.present(dataset)[0]
+    y = curve_values(series, track, dataset, masses)
+    hours = dataset.variables["time"].values - run.first_dose_time
+    kept = hours >= 1 / 60 - 1e-6
+    colour = load_groups()[track.group].colour
+    axes.plot(hours[kept], y[run.index_of_main][kept], color=colour, linewidth=1.6, label="with the drug")
+    if run.index_of_control is not None and np.ptp(y[run.index_of_control]) > 0:
+        axes.plot(
+            hours[kept], y[run.index_of_control][kept], color="#6b7580", linewidth=1.1, linestyle=(0, (4, 2)),
+            label="same expectancy, no drug",
+        )  # fmt: skip
+    _points(axes, track, series.outputs, found)
+    axes.set_xscale("log")
+    axes.set_xlim(1 / 60, max(1.0, float(hours[-1])))
+    ticks = _ticks(float(hours[-1]))
+    axes.xaxis.set_major_locator(FixedLocator(list(ticks)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticklabels(list(ticks.values()), size=7)
+    axes.tick_params(axis="y", labelsize=7)
+    axes.set_ylim(bottom=0)
+    axes.grid(axis="y", color="#eceef0", linewidth=0.6)
+    axes.set_title(f"{track.label}, {track.unit}", size=8.5, loc="left", weight="bold")
+    if len(axes.get_lines()) > 1 and track.key == "mood":
+        axes.legend(fontsize=6.5, frameon=False, loc="lower left")
+
+
+def _ticks(last: float) -> dict[float, str]:
+    """Ticks up to the last hour, without those whose labels would overlap."""
+    inside = [hour for hour in PANEL_TICKS if hour <= last * 1.01]
+    return {hour: PANEL_TICKS[hour] for hour in inside if hour == inside[-1] or hour * MIN_TICK_RATIO <= inside[-1]}
+
+
+def _points(axes: Axes, track: Track, outputs: str, found: RunReport) -> None:
+    """Published points of this curve; filled if measured in humans."""
+    if track.display_mode != "unit" or isinstance(track.scale, str):
+        return
+    for point in (p for p in found.points if p.output == outputs and p.shape == "point" and math.isfinite(p.value)):
+        face = "white" if point.translated else "#1b1f24"
+        axes.plot(
+            [point.start], [point.value], marker="o", markersize=3.5, color="#1b1f24", markerfacecolor=face,
+            linestyle="none", markeredgewidth=0.8,
+        )  # fmt: skip
+
+
+def sheet(width: float, height: float) -> Figure:
+    """An empty page; sizes in inches."""
+    with matplotlib.rc_context(SETTINGS):
+        return Figure(figsize=(width, height))
+
+
+class Sheet:
+    """Writes lines from top to bottom; `at`: height of the next line, 1 to 0. Lines below the margin are left out."""
+
+    def __init__(self, figure: Figure) -> None:
+        self.figure, self.at = figure, TOP
+        self.wide, self.high = figure.get_figwidth() * POINTS, figure.get_figheight() * POINTS
+
+    def line(
+        self, text: str, *, size: float = 9.2, colour: str = "#1b1f24", weight: str = "normal", most: int = 99
+    ) -> None:
+        """A wrapped paragraph of at most `most` lines."""
+        parts = wrapped(_plain(text), (RIGHT - LEFT) * self.wide, size, weight)
+        if len(parts) > most:
+            parts = [*parts[: most - 1], f"{parts[most - 1][:-1]}…"]
+        for part in parts:
+            if self.at < LOWEST:
+                return
+            shown = part.replace("$", r"\$")
+            self.figure.text(LEFT, self.at, shown, size=size, color=colour, weight=weight, va="top")
+            self.at -= size * LINE / self.high
+
+    def head(self, text: str) -> None:
+        """A heading."""
+        self.gap()
+        self.line(text, size=10.8, weight="bold")
+
+    def gap(self) -> None:
+        """A small vertical space."""
+        self.at -= 0.007
+
+
+def wrapped(text: str, room: float, size: float, weight: str = "normal") -> list[str]:
+    """Lines of a text, none wider than `room` (points)."""
+    lines, now = [], ""
+    for word in _words(text, room, size, weight):
+        longer = f"{now} {word}" if now else word
+        if now and _width(longer, size, weight) > room:
+            lines.append(now)
+            longer = word
+        now = longer
+    return [*lines, now]
+
+
+def _words(text: str, room: float, size: float, weight: str) -> Iterable[str]:
+    """The words of a text; a word wider than `room` is split."""
+    for word in text.split():
+        left = word
+        while _width(left, size, weight) > room:
+            most = next(n for n in range(len(left) - 1, 0, -1) if _width(left[:n], size, weight) <= room)
+            yield left[:most]
+            left = left[most:]
+        yield left
+
+
+def _width(text: str, size: float, weight: str) -> float:
+    """Width of a text (points)."""
+    return sum(_letter(one, size, weight) for one in text)
+
+
+@cache
+def _letter(one: str, size: float, weight: str) -> float:
+    with matplotlib.rc_context(SETTINGS):
+        font = FontProperties(size=size, weight=weight)
+        return float(TextToPath().get_text_width_height_descent(one, font, False)[0])
+
+
+def _plain(text: str) -> str:
+    """The text without unprintable characters, which a title may contain."""
+    return "".join(letter for letter in text if letter.isprintable())

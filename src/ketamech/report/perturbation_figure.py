@@ -1,4 +1,4 @@
-"""The discriminating table as one picture: what was predicted for each experiment, beside what was observed."""
+"""Figure of the perturbation experiments: predicted and observed effect of each."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ketamech.report.svg_to_png import save_png
 if TYPE_CHECKING:
     import pandas as pd
 
-# verdict -> kind of mark and colour: shape and colour say the same, so either is enough
+# verdict -> marker and colour; shape and colour carry the same information
 MARKS = {"right": ("o", "#0072B2"), "wrong": ("X", "#D55E00"), "undecided": ("s", "#888888")}
 PANELS = {
-    "left": "share of the ketamine effect that is left",
-    "effect": "effect as share of ketamine's a day later",
-    "harm": "share of the harm of a protocol that is left",
-    "ratio": "fold of the same animal without the drug",
-    "points": "points against nothing given",
-    "responds": "fall as share of the baseline",
+    "left": "remaining share of the ketamine effect",
+    "effect": "effect relative to ketamine one day later",
+    "harm": "remaining share of the harm of a protocol",
+    "ratio": "ratio to the same animal without the drug",
+    "points": "points compared with no treatment",
+    "responds": "decrease relative to baseline",
 }
 SCALES = {
     "left": (0.0, 2.0),
@@ -38,8 +38,8 @@ _WIDTH, _LINE, _TOP, _KEY, _MARGIN, _GAP = 900.0, 14.0, 104.0, 90.0, 16.0, 40.0
 _LEFT, _RIGHT, _SAID, _LABEL = 430.0, 640.0, 660.0, 74
 
 
-def experiments_picture(lines: pd.DataFrame, counts: str) -> Canvas:
-    """A panel a statistic, a line an experiment; grey bar: the published interval or the band set before."""
+def experiments_figure(lines: pd.DataFrame, counts: str) -> Canvas:
+    """One panel per statistic, one line per experiment; grey bar: published interval or predefined band."""
     panels = [(kind, _of(lines, kind)) for kind in PANELS]
     undecided = _records(lines[lines.verdict == "undecided"])
     height = (
@@ -52,25 +52,25 @@ def experiments_picture(lines: pd.DataFrame, counts: str) -> Canvas:
         if rows:
             y = _panel(canvas, kind, rows, y)
     y += _GAP - _LINE
-    canvas.words(_MARGIN, y, "undecided: the model has no handle for these", bold=True, edge="center")
+    canvas.text(_MARGIN, y, "undecided: the model cannot represent these experiments", bold=True, edge="center")
     for row in undecided:
         y += _LINE
         _label(canvas, y, row)
-        canvas.words(
+        canvas.text(
             _LEFT, y, textwrap.shorten(row["why"], 110, placeholder=" …"), size=7.5, colour=QUIET, edge="center"
         )
-    canvas.words(_MARGIN, height - 10, DISCLAIMER, size=8, colour=QUIET)
+    canvas.text(_MARGIN, height - 10, DISCLAIMER, size=8, colour=QUIET)
     return canvas
 
 
 def save_experiments(
     folder: Path, lines: pd.DataFrame, counts: str, *, png: bool = False, facts: Mapping[str, object] | None = None
 ) -> list[Path]:
-    """Write experiments.csv (with `facts`), experiments.svg and, if asked, experiments.png."""
+    """Write experiments.csv (with `facts`), experiments.svg and, with `png`, experiments.png."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "experiments.csv", folder / "experiments.svg"]
     write_table(lines, paths[0], facts or {}, digits="%.6g")
-    picture = experiments_picture(lines, counts)
+    picture = experiments_figure(lines, counts)
     picture.save(paths[1])
     if png:
         paths.append(folder / "experiments.png")
@@ -91,13 +91,13 @@ def _records(lines: pd.DataFrame) -> list[dict[str, Any]]:
 def _panel(canvas: Canvas, kind: str, rows: Sequence[Mapping[str, Any]], top: float) -> float:
     low, high = SCALES[kind]
     y = top + _GAP - _LINE
-    canvas.words(_MARGIN, y, PANELS[kind], bold=True, edge="center")
+    canvas.text(_MARGIN, y, PANELS[kind], bold=True, edge="center")
     bottom = y + _LINE * (len(rows) + 0.5)
     for tick in (low, 0.0, 1.0, high):
         if low <= tick <= high:
             x = _x(tick, kind)
             canvas.rules([(x, y + 8, x, bottom)], colour=FAINT, width=0.7)
-            canvas.words(x, y, f"{tick:g}".replace("-", "−"), size=7.5, colour=QUIET, anchor="center", edge="center")
+            canvas.text(x, y, f"{tick:g}".replace("-", "−"), size=7.5, colour=QUIET, anchor="center", edge="center")
     for row in rows:
         y += _LINE
         _line(canvas, y, kind, row)
@@ -118,28 +118,28 @@ def _line(canvas: Canvas, y: float, kind: str, row: Mapping[str, Any]) -> None:
         canvas.box(left, y - 4, max(right - left, 2), 8, colour=FAINT, opacity=0.9)
     mark, colour = MARKS[row["verdict"]]
     fill = colour if row["inside"] or row["inside"] is None else PAPER
-    said = f"{row['evidence']}: predicted {row['predicted']} ({number(row['size'])}), observed {row['observed']}"
-    canvas.mark(_x(row["size"], kind), y, mark, size=5.5, fill=fill, edge=colour, width=0.9, title=said)
+    title = f"{row['evidence']}: predicted {row['predicted']} ({number(row['size'])}), observed {row['observed']}"
+    canvas.mark(_x(row["size"], kind), y, mark, size=5.5, fill=fill, edge=colour, width=0.9, title=title)
     words = f"{number(row['size'])}  predicted {row['predicted']}, observed {row['observed']}"
-    canvas.words(_SAID, y, words, size=7.5, colour=INK if row["verdict"] == "wrong" else QUIET, edge="center")
+    canvas.text(_SAID, y, words, size=7.5, colour=INK if row["verdict"] == "wrong" else QUIET, edge="center")
 
 
 def _label(canvas: Canvas, y: float, row: Mapping[str, Any]) -> None:
     done = " + ".join(part for part in (row["regimen"], row["with"]) if part)
     text = textwrap.shorten(f"{row['evidence']}: {done}" if done else row["evidence"], _LABEL, placeholder=" …")
-    canvas.words(_MARGIN + 6, y, text, size=8, edge="center")
+    canvas.text(_MARGIN + 6, y, text, size=8, edge="center")
 
 
 def _header(canvas: Canvas, counts: str) -> None:
-    canvas.words(_MARGIN, 27, "Experiments: predicted against observed", size=15, bold=True)
-    for i, told in enumerate(counts.split(". ")):
-        canvas.words(_MARGIN, 44 + 14 * i, told, colour=QUIET)
+    canvas.text(_MARGIN, 27, "Experiments: predicted against observed", size=15, bold=True)
+    for i, line in enumerate(counts.split(". ")):
+        canvas.text(_MARGIN, 44 + 14 * i, line, colour=QUIET)
     x = _MARGIN + 4
     for word, (mark, colour) in MARKS.items():
         canvas.mark(x, _KEY, mark, size=5.5, fill=colour, edge=colour, width=0.9)
-        canvas.words(x + 8, _KEY, f"{word} direction", edge="center")
+        canvas.text(x + 8, _KEY, f"{word} direction", edge="center")
         x += 118
     canvas.mark(x, _KEY, "o", size=5.5, fill=PAPER, edge=QUIET, width=0.9)
-    canvas.words(x + 8, _KEY, "open: size outside", edge="center")
+    canvas.text(x + 8, _KEY, "open: size outside", edge="center")
     canvas.box(x + 112, _KEY - 4, 18, 8, colour=FAINT, opacity=0.9)
-    canvas.words(x + 136, _KEY, "published interval, or band set before the comparison", edge="center")
+    canvas.text(x + 136, _KEY, "published interval, or predefined band", edge="center")

@@ -1,4 +1,4 @@
-"""What made a run: versions, hashes, seed, command line, date. No path of the machine it ran on."""
+"""Provenance of a run: versions, hashes, seed, command line, date; no paths of the local machine."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ _EVIDENCE = DATA / "evidence"
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^/\\\s'\"]+[/\\])+([^/\\\s'\"]+)")
 
 
-def provenance(told: RunDescription, model: Model, command_line: str) -> dict[str, Any]:
+def provenance(run: RunDescription, model: Model, command_line: str) -> dict[str, Any]:
     """Versions, hashes of equations, parameters and evidence, seed, command line, date and platform."""
     return {
         "command_line": without_paths(command_line),
-        "seed": told.seed,
+        "seed": run.seed,
         "date": _now(),
         "versions": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
@@ -53,10 +53,10 @@ def provenance(told: RunDescription, model: Model, command_line: str) -> dict[st
         "equations": model.layout.fingerprint,
         "parameters": _hash_of_values(model.parameters),
         "evidence": _hash_of_files(_EVIDENCE),
-        "scenario": _hash(told.source),
+        "scenario": _hash(run.source),
         "changed_parameters": {
             name: _changed(name, value, model)
-            for name, value in sorted(told.values.items())
+            for name, value in sorted(run.values.items())
             if _differs(name, value, model)
         },
         "disclaimer": DISCLAIMER,
@@ -64,21 +64,23 @@ def provenance(told: RunDescription, model: Model, command_line: str) -> dict[st
 
 
 def provenance_of(scenario: Scenario, model: Model, seed: int, command_line: str) -> dict[str, str]:
-    """The same for many patients of one scenario, one level deep."""
-    asked = RunDescription(scenario.title, (), (), source=scenario.source, seed=seed, values=scenario.values)
-    return _with_papers(provenance(asked, model, command_line), model)
+    """Flat provenance for many patients of one scenario."""
+    run = RunDescription(scenario.title, (), (), source=scenario.source, seed=seed, values=scenario.values)
+    return _with_papers(provenance(run, model, command_line), model)
 
 
 def provenance_of_many(
     title: str, source: str, model: Model, command_line: str, seed: int | None = None
 ) -> dict[str, str]:
-    """The same for many persons and no scenario, and the papers behind every number of the equations."""
+    """Flat provenance for many patients without a scenario, and the papers of every parameter of the equations."""
     found = provenance(RunDescription(title, (), (), source=source, seed=seed), model, command_line)
     return _with_papers(found, model)
 
 
 def _with_papers(found: Mapping[str, Any], model: Model) -> dict[str, str]:
-    return {f"ketamech {name}": text for name, text in flat(found).items()} | {PAPERS: " ".join(papers_behind(model))}
+    return {f"ketamech {name}": text for name, text in flattened(found).items()} | {
+        PAPERS: " ".join(papers_behind(model))
+    }
 
 
 def papers_of_run(curves: xr.Dataset, scenario: Scenario, model: Model) -> list[str]:
@@ -93,7 +95,7 @@ def papers_of_run(curves: xr.Dataset, scenario: Scenario, model: Model) -> list[
 
 
 def papers_behind(model: Model) -> list[str]:
-    """Keys of the papers behind every parameter of the equations that is neither set nor assumed."""
+    """Keys of the papers of every parameter that is neither set nor assumed."""
     from ketamech.evidence import load_evidence
 
     rows = (model.parameters[name] for name in model.layout.parameter_names)
@@ -101,8 +103,8 @@ def papers_behind(model: Model) -> list[str]:
     return [paper.key for paper in load_evidence().cite(ids)]
 
 
-def flat(found: Mapping[str, Any]) -> dict[str, str]:
-    """The same as text, one level deep, for dataset attributes and tables."""
+def flattened(found: Mapping[str, Any]) -> dict[str, str]:
+    """Provenance as a flat mapping of text, for dataset attributes and tables."""
     result: dict[str, str] = {}
     for name, value in found.items():
         inside = value.items() if isinstance(value, Mapping) else [("", value)]
@@ -120,7 +122,7 @@ def _changed(name: str, value: float, model: Model) -> str:
 
 
 def today() -> str:
-    """The date, UTC, of what is written now."""
+    """Today's date (UTC)."""
     return _now()[:10]
 
 
@@ -151,5 +153,5 @@ def _hash_of_files(folder: Path) -> str:
 
 
 def without_paths(text: str) -> str:
-    """Absolute paths cut down to their last part; doses such as 0.5 mg/kg stay."""
+    """Text with absolute paths shortened to their last part; doses such as 0.5 mg/kg are unchanged."""
     return _PATH.sub(r"\1", text)

@@ -1,4 +1,4 @@
-"""Published points that may stand over a run's curves: same drug, dose, route and times, read the same way."""
+"""Published points for the curves of a run: same drug, dose, route and times, same measure."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _YEARS_APART = 15.0
 class PublishedPoint:
     """A published number in the unit of a simulated output. Hours count from the first treatment.
 
-    `shape`: point (value at `start`), level (height of a peak or trough, placed where the model has it) or span
-    (a mean from `start` to `end`). `translated`: not measured in people, or an assumption made it comparable.
+    `shape`: point (value at `start`), level (peak or trough value, drawn at the simulated time) or span
+    (a mean from `start` to `end`). `translated`: not measured in humans, or compared by an assumption.
     """
 
     evidence: str
@@ -44,35 +44,35 @@ class PublishedPoint:
 
 
 def published_points(
-    dataset: xr.Dataset, told: RunDescription, model: Model, evidence: Evidence
+    dataset: xr.Dataset, run: RunDescription, model: Model, evidence: Evidence
 ) -> list[PublishedPoint]:
-    """Every published point whose protocol gave the same treatment to the same kind of person."""
+    """Every published point whose protocol has the same treatment and the same kind of person."""
     protocols = load_protocols()
-    mine = {name: told.values.get(name, row.canonical) for name, row in model.parameters.items()}
-    shared = {name: _shared(protocol, told, model, mine) for name, protocol in protocols.items()}
+    mine = {name: run.values.get(name, row.canonical) for name, row in model.parameters.items()}
+    shared = {name: _hours_in_common(protocol, run, model, mine) for name, protocol in protocols.items()}
     points: dict[tuple[str, str], PublishedPoint] = {}
     for target in load_targets(evidence, protocols):
         until = min(shared[target.protocol], float(dataset.variables["time"].values[-1]))
-        if until > 0 and (found := _point(target, evidence, dataset, told, until)):
+        if until > 0 and (found := _point(target, evidence, dataset, run, until)):
             points.setdefault((target.evidence, found.output), found)
     return list(points.values())
 
 
-def _shared(protocol: Protocol, told: RunDescription, model: Model, person: Mapping[str, float]) -> float:
-    """Until which hour this run is the protocol: up to the next dose the protocol does not have; 0 if never."""
-    if not _same_person(protocol, told, model, person):
+def _hours_in_common(protocol: Protocol, run: RunDescription, model: Model, person: Mapping[str, float]) -> float:
+    """Last hour at which run and protocol agree: the next dose that the protocol lacks; 0 if they never agree."""
+    if not _same_person(protocol, run, model, person):
         return 0.0
     theirs = _in_order(e for e in protocol.events(model.parameters) if e.time <= protocol.horizon)
-    mine = _in_order(told.entries)
+    mine = _in_order(run.dose_events)
     if not theirs or len(theirs) > len(mine) or not all(map(_close, theirs, mine)):
         return 0.0
     return mine[len(theirs)].time if len(mine) > len(theirs) else math.inf
 
 
-def _same_person(protocol: Protocol, told: RunDescription, model: Model, mine: Mapping[str, float]) -> bool:
+def _same_person(protocol: Protocol, run: RunDescription, model: Model, mine: Mapping[str, float]) -> bool:
     """Same pathways, perturbations and ancestry, about the same age; other covariates may differ."""
     values = protocol.values(model.parameters)
-    for name in {*values, *told.values}:
+    for name in {*values, *run.values}:
         theirs = values.get(name, model.parameters[name].canonical)
         if name.startswith(_SAME_PERSON) or not name.startswith("person."):
             if not math.isclose(theirs, mine[name], rel_tol=1e-6, abs_tol=1e-12):
@@ -83,7 +83,7 @@ def _same_person(protocol: Protocol, told: RunDescription, model: Model, mine: M
 
 
 def _in_order(entries: Iterable[DoseEvent]) -> list[DoseEvent]:
-    """What enters the body, hopes left out."""
+    """Dose events without expectancy, in order of time."""
     drugs = (entry for entry in entries if not entry.compartment.startswith("expectancy."))
     return sorted(drugs, key=lambda entry: (round(entry.time, 4), entry.compartment))
 
@@ -95,18 +95,18 @@ def _close(a: DoseEvent, b: DoseEvent) -> bool:
 
 
 def _point(
-    target: Target, evidence: Evidence, dataset: xr.Dataset, told: RunDescription, until: float
+    target: Target, evidence: Evidence, dataset: xr.Dataset, run: RunDescription, until: float
 ) -> PublishedPoint | None:
     measure, row = target.measure, evidence[target.evidence]
     ways = {"at": "point", "max": "level", "min": "level", "mean": "span"}
     drawable = measure.statistic in ways and target.comparison in ("fold", "z", "interval")
     if not drawable or "|" in measure.output or any(name not in dataset.variables for name in names_in(measure.output)):
         return None
-    when = _when(target, dataset, told, until)
+    when = _measured_times(target, dataset, run, until)
     if when is None:
         return None
     start, end = when
-    numbers = [_back(value, target, dataset, told, start) for value in _numbers(target, row)]
+    numbers = [_plotted_value(value, target, dataset, run, start) for value in _numbers(target, row)]
     if numbers[0] is None:
         return None
     value, low, high = (math.nan if number is None else number for number in numbers)
@@ -119,7 +119,7 @@ def _point(
 
 
 def _numbers(target: Target, row: Observation) -> tuple[float, float, float]:
-    """Value, low and high in canonical units; an asked-for band replaces the printed spread."""
+    """Value, low and high in canonical units; a target band replaces the published spread."""
     low, high = row.spread.low, row.spread.high
     if not (math.isnan(target.low) or math.isnan(target.high)):
         low, high = target.low, target.high
@@ -127,7 +127,9 @@ def _numbers(target: Target, row: Observation) -> tuple[float, float, float]:
     return row.canonical_value, bounds[0], bounds[1]
 
 
-def _when(target: Target, dataset: xr.Dataset, told: RunDescription, until: float) -> tuple[float, float] | None:
+def _measured_times(
+    target: Target, dataset: xr.Dataset, run: RunDescription, until: float
+) -> tuple[float, float] | None:
     """Start and end of what was measured, in hours since the first treatment."""
     text, time = target.measure.time, dataset.variables["time"].values
     if "<" in text or ">" in text or ";" in text:
@@ -137,34 +139,36 @@ def _when(target: Target, dataset: xr.Dataset, told: RunDescription, until: floa
         return None
     if target.measure.statistic in ("max", "min"):
         inside = (time >= bounds[0]) & (time <= min(bounds[-1], until))
-        y = np.where(inside, _curve(target, dataset, told.index_of_main), np.nan)
+        y = np.where(inside, _curve(target, dataset, run.index_of_main), np.nan)
         best = np.nanargmax(y) if target.measure.statistic == "max" else np.nanargmin(y)
         bounds = [float(time[best])]
-    return bounds[0] - told.first, bounds[-1] - told.first
+    return bounds[0] - run.first_dose_time, bounds[-1] - run.first_dose_time
 
 
 def _curve(target: Target, dataset: xr.Dataset, patient: int) -> np.ndarray:
     outputs = {name: dataset.variables[name].values[patient] for name in names_in(target.measure.output)}
-    with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to a drug that is not there yet
+    with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to a drug before its first dose
         return np.asarray(value_of(target.measure.output, outputs), dtype=float)
 
 
-def drug_free(expression: str, dataset: xr.Dataset, patient: int) -> float:
+def drug_free_value(expression: str, dataset: xr.Dataset, patient: int) -> float:
     """Drug-free value of an expression of outputs in one patient."""
     with np.errstate(divide="ignore", invalid="ignore"):
         outputs = {name: baseline_of(dataset, name)[[patient]] for name in names_in(expression)}
         return float(np.asarray(value_of(expression, outputs), dtype=float)[0])
 
 
-def _back(value: float, target: Target, dataset: xr.Dataset, told: RunDescription, start: float) -> float | None:
-    """From what the paper printed back to the height of the curve: the measure, run backwards."""
+def _plotted_value(
+    value: float, target: Target, dataset: xr.Dataset, run: RunDescription, start: float
+) -> float | None:
+    """The published value on the scale of the curve: the inverse of the measure."""
     measure = target.measure
     given = value / measure.factor
-    rest = drug_free(measure.output, dataset, told.index_of_main)
+    rest = drug_free_value(measure.output, dataset, run.index_of_main)
     base = 0.0
-    if measure.control_contrast == "difference" and told.control_place is not None:
-        other = _curve(target, dataset, told.control_place)
-        base = float(np.interp(start + told.first, dataset.variables["time"].values, other)) - rest * (
+    if measure.control_contrast == "difference" and run.index_of_control is not None:
+        other = _curve(target, dataset, run.index_of_control)
+        base = float(np.interp(start + run.first_dose_time, dataset.variables["time"].values, other)) - rest * (
             measure.relative_to == "change"
         )
     elif measure.control_contrast:

@@ -1,4 +1,4 @@
-"""A cohort as bands: what half of the patients, and nine in ten, lie between."""
+"""Quantile bands of a cohort: 50 % and 90 % of the patients over time."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 SHARES = (5, 25, 50, 75, 95)
 BANDS = ((5, 95, 0.18), (25, 75, 0.35))
 COLOUR, WIDTH, ROW = "#0072B2", 8.0, 2.4
-MOST_DRAWN, AT_ONCE = 120, 2**27  # times in a picture; bytes held while percentiles are taken
+MOST_DRAWN, AT_ONCE = 120, 2**27  # times in a figure; bytes per block
 
 
 def percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: Sequence[int]) -> np.ndarray:
     """Percentiles [share, place] of one output of a cohort (dims patient, time) at some of its times.
 
-    Those who failed are left out; NaN when everybody did. A few times are read at once, so that memory stays flat.
+    Failed patients are left out; NaN when all failed. Times are read in blocks to bound the memory.
     """
     found = np.full((len(shares), len(places)), np.nan)
     solved = curves["solved"].values == 1
@@ -35,7 +35,7 @@ def percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: 
     return found
 
 
-def cohort_picture(path: Path, curves: xr.Dataset, title: str) -> Path:
+def cohort_figure(path: Path, curves: xr.Dataset, title: str) -> Path:
     """Draw every output of a cohort (dims patient, time) over time into an SVG or PNG file; returns its path."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -48,7 +48,7 @@ def cohort_picture(path: Path, curves: xr.Dataset, title: str) -> Path:
     solved = int((curves["solved"].values == 1).sum())
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, ROW * len(names) + 1.0), layout="constrained")
-        figure.suptitle(f"{title}\n{solved} virtual patients: median, half and nine in ten of them")
+        figure.suptitle(f"{title}\n{solved} virtual patients: median, 50 % and 90 %")
         for axes, name in zip(np.atleast_1d(figure.subplots(len(names), 1, sharex=True)), names, strict=True):
             factor, unit = shown(name, curves[name].attrs["units"])
             axes.set_ylabel(name if unit == "1" else f"{name}\n({unit})")
@@ -61,7 +61,7 @@ def cohort_picture(path: Path, curves: xr.Dataset, title: str) -> Path:
 
 
 def _bands(axes: Axes, days: np.ndarray, found: np.ndarray) -> None:
-    """Half and nine in ten as bands, the median as a line; `found` [share, time]."""
+    """Draw 50 % and 90 % bands and the median; `found` [share, time]."""
     edges = dict(zip(SHARES, found, strict=True))
     for low, high, opacity in BANDS:
         label = f"{low}-{high} %"

@@ -1,4 +1,4 @@
-"""What a run was asked to do, as the report needs to know it."""
+"""Description of a run for the report: treatments, subjects, control, assumptions."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ CONTROL = "control"
 
 @dataclass(frozen=True)
 class RunDescription:
-    """A run in words and courses: one course per patient of the Dataset, in the same order.
+    """A run: title, treatments and one subject per patient, in the order of the Dataset.
 
-    `given` has one sentence a treatment; `control` is the label of the control patient, if there is one; `source` is
-    the scenario as written; `values` are the parameters that differ from the table (canonical units).
+    `treatments`: one sentence per treatment; `control`: label of the control patient, if there is one; `source` is
+    the scenario as text; `values` are the parameters that differ from the table (canonical units).
     """
 
     title: str
-    given: tuple[str, ...]
-    courses: tuple[Subject, ...]
+    treatments: tuple[str, ...]
+    subjects: tuple[Subject, ...]
     control: str | None = None
     source: str = ""
     seed: int | None = None
@@ -37,34 +37,34 @@ class RunDescription:
 
     @property
     def treated(self) -> tuple[int, ...]:
-        """Places of the patients who are not the control."""
-        return tuple(i for i, course in enumerate(self.courses) if course.label != self.control)
+        """Indices of the patients other than the control."""
+        return tuple(i for i, course in enumerate(self.subjects) if course.label != self.control)
 
     @property
     def index_of_main(self) -> int:
-        """The patient whose story is told."""
+        """Index of the patient that the report describes."""
         return self.treated[0] if self.treated else 0
 
     @property
-    def control_place(self) -> int | None:
-        """Place of the control patient."""
-        return next((i for i, course in enumerate(self.courses) if course.label == self.control), None)
+    def index_of_control(self) -> int | None:
+        """Index of the control patient."""
+        return next((i for i, course in enumerate(self.subjects) if course.label == self.control), None)
 
     @property
-    def entries(self) -> tuple[DoseEvent, ...]:
-        """Everything the main patient gets, belief left out."""
-        found = self.courses[self.index_of_main].events if self.courses else ()
+    def dose_events(self) -> tuple[DoseEvent, ...]:
+        """Dose events of the main patient without expectancy."""
+        found = self.subjects[self.index_of_main].events if self.subjects else ()
         return tuple(entry for entry in found if not entry.compartment.startswith("expectancy."))
 
     @property
-    def first(self) -> float:
-        """When the first treatment starts (h)."""
-        return min((entry.time for entry in self.entries if entry.time >= 0), default=0.0)
+    def first_dose_time(self) -> float:
+        """Start of the first treatment (h)."""
+        return min((entry.time for entry in self.dose_events if entry.time >= 0), default=0.0)
 
     def occasions(self, apart: float = 0.75) -> list[tuple[float, float]]:
         """Start and end (h) of every treatment occasion; entries closer than `apart` hours are one occasion."""
         found: list[tuple[float, float]] = []
-        for entry in sorted((e for e in self.entries if e.time >= 0), key=lambda e: e.time):
+        for entry in sorted((e for e in self.dose_events if e.time >= 0), key=lambda e: e.time):
             end = entry.time + (entry.duration if entry.compartment.split(".")[-1].startswith("central") else 0.0)
             if found and entry.time - found[-1][1] < apart:
                 found[-1] = (found[-1][0], max(found[-1][1], end))
@@ -74,7 +74,7 @@ class RunDescription:
 
 
 def describe_run(scenario: Scenario, model: Model) -> RunDescription:
-    """A scenario as the report tells it."""
+    """The description of a scenario."""
     both = tuple(subjects(scenario, model))
     control = CONTROL if any(course.label == CONTROL for course in both) else None
     treatments = scenario.regimen.sentences(exact=False)
@@ -93,13 +93,13 @@ def describe_run(scenario: Scenario, model: Model) -> RunDescription:
     )
 
 
-def told_by(dataset: xr.Dataset) -> RunDescription:
-    """What the curves alone tell: patients, their title, and that treatment starts at hour 0."""
+def describe_dataset(dataset: xr.Dataset) -> RunDescription:
+    """The description from curves alone: patients, title, and a treatment start at 0 h."""
     labels = [str(label) for label in dataset["patient"].values]
     control = CONTROL if CONTROL in labels else None
     return RunDescription(str(dataset.attrs.get("title", "")), (), tuple(Subject(label) for label in labels), control)
 
 
 def solved(dataset: xr.Dataset, place: int) -> bool:
-    """Whether a patient's curves are there: a failed solve is NaN everywhere."""
+    """Whether a patient was solved: the curves of a failed solve are NaN."""
     return any(bool(np.isfinite(variable.values[place]).any()) for variable in dataset.data_vars.values())

@@ -1,4 +1,4 @@
-"""A run as a folder: curves, summary, figures, report, bibliography, provenance, scenario. All of it or nothing."""
+"""Write a run to a folder: curves, summary, figures, report, bibliography, provenance, scenario."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ketamech.parameters import Parameter
 from ketamech.report import bibliography as papers
 from ketamech.report.number_format import stage_in_words
 from ketamech.report.page_templates import alternative_text, counts, plain_words, render, sentence
-from ketamech.report.panels import panel_layout, stage_panels
+from ketamech.report.panels import panel_plan, stage_panels
 from ketamech.report.parameters_used import cited_evidence, used_parameters
-from ketamech.report.provenance import flat, provenance
+from ketamech.report.provenance import flattened, provenance
 from ketamech.report.published_points import PublishedPoint, published_points
 from ketamech.report.run_description import RunDescription, describe_run
-from ketamech.report.summary import SummaryRow, lines_of, solver_status, summary
+from ketamech.report.summary import SummaryRow, solver_status, summary, summary_rows_of
 from ketamech.report.svg_to_png import save_png
-from ketamech.report.timeline_figure import story_figure
+from ketamech.report.timeline_figure import timeline_figure
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunReport:
-    """Everything the pages and tables of one run are made from."""
+    """The data of the pages and tables of one run."""
 
     dataset: xr.Dataset
-    told: RunDescription
+    run: RunDescription
     model: Model
     lines: list[SummaryRow]
     points: list[PublishedPoint]
@@ -49,8 +49,8 @@ class RunReport:
     provenance: Mapping[str, Any]
 
 
-def refuse_folder(folder: Path | str) -> None:
-    """Raise BadInput before any work is done when results could not be written to `folder`."""
+def check_folder(folder: Path | str) -> None:
+    """Raise InputError before the computation if results cannot be written to `folder`."""
     require_own_folder(Path(folder).resolve())
 
 
@@ -58,48 +58,50 @@ def write_run(
     folder: Path | str, dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: str, *, png: bool = False,
     tables: Mapping[str, tuple[pd.DataFrame, Mapping[str, str]]] | None = None,
 ) -> list[Path]:  # fmt: skip
-    """Write one run to `folder`, with `png` also the story as PNG (a second more); returns what was written.
+    """Write one run to `folder`, with `png` also the timeline as PNG (one second more); returns the paths.
 
     `tables` are further CSV files, by name, each with the units of its columns.
 
-    The folder appears whole or not at all and replaces an earlier run. Raises BadInput when it holds other files.
+    The folder is written atomically and replaces an earlier run. Raises InputError when it holds other files.
     """
     found = collect_report(dataset, scenario, model, command_line)
     with atomic_folder(folder) as draft:
-        facts = {f"ketamech {k}": v for k, v in flat(found.provenance).items()}
-        owed = {PAPERS: " ".join(entry["key"] for entry in found.papers)}
-        marked = dataset.assign_attrs({**dataset.attrs, **facts, **owed})
+        facts = {f"ketamech {k}": v for k, v in flattened(found.provenance).items()}
+        paper_keys = {PAPERS: " ".join(entry["key"] for entry in found.papers)}
+        marked = dataset.assign_attrs({**dataset.attrs, **facts, **paper_keys})
         write_curves(draft, marked)
         _write_tables(draft, found)
         for name, (table, units) in (tables or {}).items():
-            write_table(table, draft / name, {**facts, **owed, **{f"units {n}": unit for n, unit in units.items()}})
+            write_table(
+                table, draft / name, {**facts, **paper_keys, **{f"units {n}": unit for n, unit in units.items()}}
+            )
         (draft / "report.html").write_text(_page(found, _figures(draft, found, png=png)), encoding="utf-8")
     return sorted(path for path in Path(folder).iterdir())
 
 
 def collect_report(dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: str) -> RunReport:
-    """Work out everything before a file is touched."""
-    asked, evidence = describe_run(scenario, model), load_evidence()
-    points = published_points(dataset, asked, model, evidence)
-    plan = panel_layout(dataset, asked, model, points)
+    """Compute the whole report before any file is written."""
+    run, evidence = describe_run(scenario, model), load_evidence()
+    points = published_points(dataset, run, model, evidence)
+    plan = panel_plan(dataset, run, model, points)
     drawn = {output for outputs in plan.values() for output in outputs}
-    names = used_parameters(dataset, asked, model)
-    behind = {name: cited_evidence([name], asked, model) for name in names}
+    names = used_parameters(dataset, run, model)
+    behind = {name: cited_evidence([name], run, model) for name in names}
     return RunReport(
         dataset,
-        asked,
+        run,
         model,
-        lines_of(dataset, asked, model.parameters),
+        summary_rows_of(dataset, run, model.parameters),
         points,
         plan,
         tuple(model.parameters[name] for name in names),
         papers.bibliography(behind, (point.evidence for point in points if point.output in drawn), evidence),
-        provenance(asked, model, command_line),
+        provenance(run, model, command_line),
     )
 
 
 def _write_tables(folder: Path, found: RunReport) -> None:
-    numbers = summary(found.dataset, found.told, found.lines) | {"provenance": found.provenance}
+    numbers = summary(found.dataset, found.run, found.lines) | {"provenance": found.provenance}
     for name, content in (
         ("summary.json", numbers),
         (papers.FILE, found.papers),
@@ -108,51 +110,51 @@ def _write_tables(folder: Path, found: RunReport) -> None:
         text = json.dumps(content, indent=1, ensure_ascii=False)
         (folder / name).write_text(text + "\n", encoding="utf-8")
     known = load_evidence().references
-    owed = [known[entry["key"]] for entry in found.papers]
-    (folder / "bibliography.txt").write_text(papers.as_text(owed) + "\n", encoding="utf-8")
-    (folder / "bibliography.bib").write_text(papers.as_bibtex(owed) + "\n", encoding="utf-8")
-    (folder / "scenario.yaml").write_text(_scenario_text(found.told), encoding="utf-8")
+    references = [known[entry["key"]] for entry in found.papers]
+    (folder / "bibliography.txt").write_text(papers.as_text(references) + "\n", encoding="utf-8")
+    (folder / "bibliography.bib").write_text(papers.as_bibtex(references) + "\n", encoding="utf-8")
+    (folder / "scenario.yaml").write_text(_scenario_text(found.run), encoding="utf-8")
 
 
-def _scenario_text(asked: RunDescription) -> str:
-    """The file as given, or the sentence as a file that runs again."""
-    if "treatments:" in asked.source:
-        return asked.source
+def _scenario_text(run: RunDescription) -> str:
+    """The scenario file, or a file made from the sentence."""
+    if "treatments:" in run.source:
+        return run.source
     return (
         "treatments:\n"
-        + "".join(f"  - {json.dumps(part.strip())}\n" for part in asked.source.split(";"))
-        + ("person:\n  weight: 70 kg\n" if "/kg" in asked.source else "")
+        + "".join(f"  - {json.dumps(part.strip())}\n" for part in run.source.split(";"))
+        + ("person:\n  weight: 70 kg\n" if "/kg" in run.source else "")
     )
 
 
 def _figures(folder: Path, found: RunReport, *, png: bool) -> dict[str, Any]:
-    """Draw and save every figure; returns what the page needs to show them."""
+    """Draw and save every figure; returns the figures for the page."""
     place = folder / "figures"
     place.mkdir()
-    return {"stories": _stories(place, found, png=png), "panels": _panels(place, found)}
+    return {"timelines": _timelines(place, found, png=png), "panels": _panels(place, found)}
 
 
-def _stories(place: Path, found: RunReport, *, png: bool) -> list[dict[str, Any]]:
-    """The story on a logarithmic clock and, for a course of treatments, in days."""
-    clocks = [("story", True)] + ([("story_days", False)] if len(found.told.occasions()) > 1 else [])
-    alt, shown = alternative_text(found.told, found.lines), []
+def _timelines(place: Path, found: RunReport, *, png: bool) -> list[dict[str, Any]]:
+    """The timeline on a logarithmic axis and, for several treatments, also in days."""
+    clocks = [("timeline", True)] + ([("timeline_days", False)] if len(found.run.occasions()) > 1 else [])
+    alt, shown = alternative_text(found.run, found.lines), []
     for name, logarithmic in clocks:
-        canvas = story_figure(
-            found.dataset, found.told, found.model.parameters,
+        canvas = timeline_figure(
+            found.dataset, found.run, found.model.parameters,
             logarithmic=logarithmic, sources=len(found.papers), lines=found.lines,
         )  # fmt: skip
         files = [f"figures/{name}.svg"] + ([f"figures/{name}.png"] if png else [])
         if png:
             save_png(canvas, place / f"{name}.png")
         clock = "logarithmic, from one minute on" if logarithmic else "in days"
-        caption = f"Every stage on one clock, {clock}; the dot marks the peak or the lowest point."
+        caption = f"Every track over one time axis, {clock}; the dot marks the peak or the lowest point."
         shown.append({"picture": canvas.save(place / f"{name}.svg", alt=alt), "caption": caption, "files": files})
     return shown
 
 
 def _panels(place: Path, found: RunReport) -> list[dict[str, Any]]:
     shown = []
-    drawn = stage_panels(found.dataset, found.told, found.model, found.points, found.plan)
+    drawn = stage_panels(found.dataset, found.run, found.model, found.points, found.plan)
     for number, (stage, canvas) in enumerate(drawn.items(), 1):
         outputs = found.plan[stage]
         title = stage_in_words(stage)
@@ -169,9 +171,9 @@ def _page(found: RunReport, pictures: Mapping[str, Any]) -> str:
     control = next((name for name in ("24 h", "end") if lines and name in lines[0].difference), "")
     return render(
         "report.html.j2",
-        told=found.told,
+        run=found.run,
         plain=plain_words(
-            found.told, float(found.dataset.variables["time"].values[-1]), found.provenance["changed_parameters"]
+            found.run, float(found.dataset.variables["time"].values[-1]), found.provenance["changed_parameters"]
         ),
         failed=[patient for patient in solver_status(found.dataset) if patient["solve"] != "ok"],
         groups=[(group, list(rows)) for group, rows in groupby(lines, key=lambda line: line.group)],
@@ -182,6 +184,6 @@ def _page(found: RunReport, pictures: Mapping[str, Any]) -> str:
         used=found.used,
         counts=counts(found.used),
         papers=found.papers,
-        provenance=flat(found.provenance),
+        provenance=flattened(found.provenance),
         **pictures,
     )

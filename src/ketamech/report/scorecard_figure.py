@@ -1,4 +1,4 @@
-"""The scorecard as one picture: a line a source, grouped by stage, the worst first, every miss named."""
+"""Figure of the scorecard: one line per source, grouped by stage, largest deviations first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas
 if TYPE_CHECKING:
     import pandas as pd
 
-# verdict -> kind of mark, colour, width: shape and colour say the same, so either is enough
+# verdict -> marker, colour, size; shape and colour carry the same information
 MARKS = {
     "inside": ("o", "#0072B2", 4.7),
     "near": ("^", "#E69F00", 5.8),
@@ -24,13 +24,13 @@ MARKS = {
 }
 FOLD_LIMITS, OFF_LIMITS = 8.0, 4.0
 _WIDTH, _LINE, _TOP, _BOTTOM, _MARGIN = 792.0, 15.5, 97.0, 68.0, 16.0
-_LABEL, _LETTER, _NOTE = 34, 4.6, 60  # letters of a source's name, width of a letter, letters of a remark
+_LABEL, _LETTER, _NOTE = 34, 4.6, 60  # letters of a source name, letter width, letters of a remark
 _FOLDS = (("÷8", 1 / 8), ("÷4", 1 / 4), ("÷2", 1 / 2), ("1", 1.0), ("×2", 2.0), ("×4", 4.0), ("×8", 8.0))
 
 
 @dataclass(frozen=True)
 class Strip:
-    """A column of the picture: where it stands on the sheet, the values at its edges, what is inside and near."""
+    """A column of the figure: position, limits, and the bands inside and near."""
 
     left: float
     right: float
@@ -40,7 +40,7 @@ class Strip:
     title: tuple[str, ...]
 
     def x(self, value: float) -> float:
-        """Place of a value along the sheet, held inside the strip."""
+        """Coordinate of a value, limited to the strip."""
         share = (min(max(value, -self.edge), self.edge) / self.edge + 1) / 2
         return self.left + share * (self.right - self.left)
 
@@ -54,24 +54,24 @@ STRIPS = {
 }  # fmt: skip
 
 
-def scorecard_picture(rows: pd.DataFrame) -> Canvas:
-    """Fold errors, distances and yes-or-no answers of every comparison; `rows` as in `Scorecard.rows`."""
+def scorecard_figure(rows: pd.DataFrame) -> Canvas:
+    """Fold errors, distances and signs of every comparison; `rows` as in `Scorecard.rows`."""
     lines = _lines(rows)
     canvas = Canvas(_WIDTH, _TOP + _LINE * len(lines) + _BOTTOM)
-    _dress(canvas)
+    _draw_strips(canvas)
     for place, (stage, part) in enumerate(lines):
         y = _TOP + _LINE * (place + 0.5)
         if part is None:
-            canvas.words(_MARGIN, y, stage, bold=True, edge="center")
+            canvas.text(_MARGIN, y, stage, bold=True, edge="center")
         else:
             _source(canvas, y, part)
     _header(canvas, rows)
-    canvas.words(_MARGIN, canvas.height - 10, DISCLAIMER, size=8, colour=QUIET)
+    canvas.text(_MARGIN, canvas.height - 10, DISCLAIMER, size=8, colour=QUIET)
     return canvas
 
 
 def _lines(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame | None]]:
-    """A heading for each stage, then its sources; stages with the larger share of misses first."""
+    """A heading and the sources of each stage; stages with the largest share of misses first."""
     stages = rows.assign(bad=~rows.verdict.isin(["inside", "near"])).groupby("stage").bad.mean()
     found: list[tuple[str, pd.DataFrame | None]] = []
     for stage in stages.sort_values(ascending=False, kind="stable").index:
@@ -85,8 +85,8 @@ def _badness(part: pd.DataFrame) -> tuple[bool, float]:
     return bool((part.verdict == "no result").any()), float(part.off.fillna(0).max())
 
 
-def _dress(canvas: Canvas) -> None:
-    """What is inside and near as shaded bands, the middle as a line, the scale below, what it shows also above."""
+def _draw_strips(canvas: Canvas) -> None:
+    """Draw shaded bands for inside and near, the centre line, the scale and the titles."""
     top, bottom = _TOP, canvas.height - _BOTTOM
     for strip in STRIPS.values():
         for band, opacity in zip(strip.bands, (0.45, 0.9), strict=False):
@@ -95,17 +95,17 @@ def _dress(canvas: Canvas) -> None:
         if strip.bands:
             canvas.rules([(strip.x(0), top, strip.x(0), bottom)], colour=QUIET, width=0.6)
         for text, value in strip.ticks:
-            canvas.words(strip.x(value), bottom + 4, text, size=8, colour=QUIET, anchor="center", edge="top")
+            canvas.text(strip.x(value), bottom + 4, text, size=8, colour=QUIET, anchor="center", edge="top")
         middle = (strip.left + strip.right) / 2
         for i, words in enumerate(strip.title):
-            canvas.words(middle, bottom + 17 + 10.5 * i, words, anchor="center", edge="top")
+            canvas.text(middle, bottom + 17 + 10.5 * i, words, anchor="center", edge="top")
             above = top - 5 - 9 * (len(strip.title) - 1 - i)
-            canvas.words(middle, above, words, size=8, colour=QUIET, anchor="center")
+            canvas.text(middle, above, words, size=8, colour=QUIET, anchor="center")
 
 
 def _source(canvas: Canvas, y: float, part: pd.DataFrame) -> None:
     name = textwrap.shorten(part.citation.iloc[0], _LABEL, placeholder=" …")
-    canvas.words(_MARGIN + 6, y, name, size=8, edge="center")
+    canvas.text(_MARGIN + 6, y, name, size=8, edge="center")
     found: list[dict[Any, Any]] = part.to_dict("records")
     places: list[tuple[str, float]] = []
     for kind, value in map(_placed, found):
@@ -121,7 +121,7 @@ def _source(canvas: Canvas, y: float, part: pd.DataFrame) -> None:
 
 
 def _placed(row: Mapping[Any, Any]) -> tuple[str, float]:
-    """Which strip a comparison stands in, and where."""
+    """The strip of a comparison and its value."""
     beyond = row["comparison"] in ("at_least", "at_most") and row["verdict"] != "inside"
     if (row["comparison"] == "fold" or beyond) and np.isfinite(row["log_fold"]):
         return "fold", float(row["log_fold"])
@@ -133,12 +133,12 @@ def _placed(row: Mapping[Any, Any]) -> tuple[str, float]:
 def _mark(canvas: Canvas, x: float, y: float, row: Mapping[str, Any]) -> None:
     kind, colour, size = MARKS[row["verdict"]]
     face = PAPER if row["fitted"] else colour
-    said = f"{row['id']}: {number(row['simulated'])} against {row['expected'] or number(row['published'])}"
-    canvas.mark(x, y, kind, size=size, fill=face, edge=colour, width=0.8, title=said)
+    title = f"{row['id']}: {number(row['simulated'])} against {row['expected'] or number(row['published'])}"
+    canvas.mark(x, y, kind, size=size, fill=face, edge=colour, width=0.8, title=title)
 
 
 def _remark(canvas: Canvas, y: float, rows: Sequence[Mapping[str, Any]]) -> None:
-    """The worst row of a source that is not inside, in words."""
+    """Label the worst row of a source that is not inside."""
     bad = [row for row in rows if row["verdict"] != "inside"]
     if not bad:
         return
@@ -148,18 +148,18 @@ def _remark(canvas: Canvas, y: float, rows: Sequence[Mapping[str, Any]]) -> None
     more = f" (+{misses - 1} more)" if misses > 1 else ""
     colour = INK if worst["verdict"] in ("miss", "no result") else QUIET
     words = textwrap.shorten(text, _NOTE, placeholder=" …") + more
-    canvas.words(STRIPS["sign"].right + 10, y, words, size=7.5, colour=colour, edge="center")
+    canvas.text(STRIPS["sign"].right + 10, y, words, size=7.5, colour=colour, edge="center")
 
 
 def _header(canvas: Canvas, rows: pd.DataFrame) -> None:
     counts = rows.verdict.value_counts()
-    canvas.words(_MARGIN, 27, "Simulated against published", size=15, bold=True)
-    told = ", ".join(f"{counts.get(word, 0)} {word}" for word in MARKS if counts.get(word, 0))
-    canvas.words(_MARGIN, 46, f"{len(rows)} comparisons: {told}. Misses are named at the right.", colour=QUIET)
-    canvas.words(STRIPS["sign"].right + 10, _TOP - 8, "worst row of the source", size=8, colour=QUIET)
-    key = {**{word: (*look, False) for word, look in MARKS.items()}, "open: fitted to": ("o", QUIET, 4.7, True)}
+    canvas.text(_MARGIN, 27, "Simulated against published", size=15, bold=True)
+    verdicts = ", ".join(f"{counts.get(word, 0)} {word}" for word in MARKS if counts.get(word, 0))
+    canvas.text(_MARGIN, 46, f"{len(rows)} comparisons: {verdicts}. Misses are labelled on the right.", colour=QUIET)
+    canvas.text(STRIPS["sign"].right + 10, _TOP - 8, "worst row of the source", size=8, colour=QUIET)
+    key = {**{word: (*look, False) for word, look in MARKS.items()}, "open: fitted": ("o", QUIET, 4.7, True)}
     x = _MARGIN + 4
     for word, (kind, colour, size, hollow) in key.items():
         canvas.mark(x, 63, kind, size=size, fill=PAPER if hollow else colour, edge=colour, width=0.8)
-        canvas.words(x + 7, 63, word, edge="center")
+        canvas.text(x + 7, 63, word, edge="center")
         x += 24 + _LETTER * len(word)

@@ -1,4 +1,4 @@
-"""The scorecard as files: tables and the picture."""
+"""Write the scorecard: tables and figure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ketamech.analysis.scorecard import Scorecard
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.scorecard_figure import scorecard_picture
+from ketamech.report.scorecard_figure import scorecard_figure
 from ketamech.report.svg_to_png import save_png
 
 
@@ -31,7 +31,7 @@ def write_scorecard(
         path = target / f"{name}.csv"
         write_table(table, path, facts or {}, digits="%.6g")
         written.append(path)
-    picture = scorecard_picture(card.rows)
+    picture = scorecard_figure(card.rows)
     picture.save(target / "scorecard.svg")
     written.append(target / "scorecard.svg")
     if png:

@@ -1,4 +1,4 @@
-"""Sensitivity and design as pictures: tornado, indices, and the front of regimens."""
+"""Figures of sensitivity and regimen search: tornado, indices, and Pareto front."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN = 15  # parameters in a panel
 
 
 def draw_tornado(folder: Path, table: pd.DataFrame, title: str) -> list[Path]:
-    """Swings of each outcome, largest on top."""
+    """Tornado plot of each outcome, largest effect on top."""
     return _saved(folder, "tornado", lambda: _tornado(table, title))
 
 
@@ -33,7 +33,7 @@ def draw_convergence(folder: Path, table: pd.DataFrame, title: str) -> list[Path
 
 
 def draw_front(folder: Path, table: pd.DataFrame) -> list[Path]:
-    """Benefit against dissociation and against blood pressure; those on the front are named."""
+    """Benefit against dissociation and blood pressure; regimens on the Pareto front are labelled."""
     return _saved(folder, "front", lambda: _front(table))
 
 
@@ -101,11 +101,10 @@ def _convergence(table: pd.DataFrame, title: str) -> Figure:
 
 
 def _front(table: pd.DataFrame) -> Figure:
-    title = "Regimens: fall of MADRS beyond hope, mean of all days, against what it costs (bars: 95 % of draws)"
+    title = "Regimens: decrease of MADRS beyond expectancy, mean of all days, against adverse effects"
+    title += " (bars: 95 % of draws)"
     if all(np.allclose(table[f"{c}_low"], table[f"{c}_high"], atol=1e-3) for c in ("cadss", "systolic")):
-        title += (
-            "\nthe draws move nothing that dissociation or blood pressure depends on: their uncertainty is not shown"
-        )
+        title += "\nno drawn parameter affects dissociation or blood pressure, so their uncertainty is not shown"
     figure = page(13, 5.6, title)
     engine = figure.get_layout_engine()
     assert engine is not None
@@ -132,5 +131,5 @@ def _front(table: pd.DataFrame) -> Figure:
         axes.set_ylabel("benefit, points")
         axes.legend(frameon=False, fontsize=7, loc="lower right")
     named = "\n".join(f"{i + 1}  {name}" for i, name in enumerate(best["regimen"]))
-    figure.text(0.79, 0.9, "On the front (circled):\n" + named, fontsize=7, va="top")
+    figure.text(0.79, 0.9, "Pareto front (circled):\n" + named, fontsize=7, va="top")
     return figure

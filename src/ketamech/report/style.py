@@ -1,4 +1,4 @@
-"""One look for what Matplotlib draws: quiet axes, reproducible files."""
+"""Shared Matplotlib settings, and saving of reproducible figure files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SETTINGS: dict[Any, Any] = {
 
 
 def save(figure: Figure, folder: Path, name: str, *, vector: bool = True) -> list[Path]:
-    """Write NAME.png and, unless not `vector`, NAME.svg, without dates: the same run gives the same files."""
+    """Write NAME.png and, unless not `vector`, NAME.svg, without dates, so that the same run gives identical files."""
     paths = [folder / f"{name}.png"]
     figure.savefig(paths[0], dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1})
     if vector:
@@ -42,7 +42,7 @@ def save(figure: Figure, folder: Path, name: str, *, vector: bool = True) -> lis
 
 
 def page(width: float, height: float, title: str) -> Figure:
-    """A sheet with a title at the left and a strip at the foot for the disclaimer."""
+    """A figure with a title and the disclaimer at the bottom."""
     figure = Figure(figsize=(width, height), layout="constrained")
     engine = figure.get_layout_engine()
     assert engine is not None

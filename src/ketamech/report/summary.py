@@ -1,4 +1,4 @@
-"""Key numbers of a run: rest, extreme and when, values at fixed times, difference from control."""
+"""Key numbers of a run: baseline, extreme and its time, values at fixed times, difference from control."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import xarray as xr
 
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.report.number_format import hours_in_words, number, signed
-from ketamech.report.run_description import RunDescription, told_by
-from ketamech.report.tracks import Track, TrackCurve, lanes_of
+from ketamech.report.run_description import RunDescription, describe_dataset
+from ketamech.report.tracks import Track, TrackCurve, tracks_of
 
 MOMENTS = {"2 h": 2.0, "24 h": 24.0, "7 d": 168.0}
 _STILL, _SAME, _LOST, _EXTREME = 0.005, 0.005, 0.002, "extreme"
@@ -23,9 +23,8 @@ _STILL, _SAME, _LOST, _EXTREME = 0.005, 0.005, 0.002, "extreme"
 class SummaryRow:
     """One curve in numbers. Times (h) count from the first treatment; values in `unit`.
 
-    `extreme` is the value farthest from rest in the direction that matters, reached at `at`. `moments` and
-    `difference` (from control, also at the extreme) are by name of the moment; empty where the run is too
-    short or has no control.
+    `extreme` is the value farthest from baseline in the direction of the track, reached at `extreme_time`. `moments`
+    and `difference` (from control, also at the extreme) are by name of the time; times after the end are missing.
     """
 
     key: str
@@ -33,102 +32,107 @@ class SummaryRow:
     outputs: str
     label: str
     unit: str
-    show: str
-    rest: float
+    display_mode: str
+    baseline: float
     extreme: float
-    at: float
+    extreme_time: float
     moments: Mapping[str, float]
     difference: Mapping[str, float]
     is_primary: bool
 
     @property
     def moved(self) -> bool:
-        """Whether the curve left its rest by more than half a per cent (or a thousandth where rest is 0)."""
-        size = max(_STILL * abs(self.rest), {"percent": 0.1}.get(self.show, 1e-3))
-        return math.isfinite(self.extreme) and abs(self.extreme - self.rest) > size
+        """Whether the curve changed by more than 0.5 % of the baseline (0.001 if the baseline is 0)."""
+        size = max(_STILL * abs(self.baseline), {"percent": 0.1}.get(self.display_mode, 1e-3))
+        return math.isfinite(self.extreme) and abs(self.extreme - self.baseline) > size
 
     @property
     def rises(self) -> bool:
-        """Whether the extreme lies above rest."""
-        return self.extreme > self.rest
+        """Whether the extreme is above the baseline."""
+        return self.extreme > self.baseline
 
     def text(self, value: float, *, sign: bool = False) -> str:
-        """A value for a table; what is lost against the size of the curve is 0."""
-        size = max(abs(self.rest), abs(self.extreme))
+        """A value for a table; values negligible for the size of the curve are 0."""
+        size = max(abs(self.baseline), abs(self.extreme))
         shown = 0.0 if abs(value) < _LOST * size else value
         return signed(shown) if sign else number(shown)
 
     def in_words(self) -> str:
-        """Such as "peak 1.42× rest at 38 min"."""
-        if not math.isfinite(self.rest):
+        """Text such as "peak 1.42× at 38 min"."""
+        if not math.isfinite(self.baseline):
             return "not solved"
         if not self.moved:
-            return "stays at rest"
-        return f"{'peak' if self.rises else 'lowest'} {self.value_in_words(self.extreme)} at {hours_in_words(self.at)}"
+            return "no change"
+        kind = "peak" if self.rises else "lowest"
+        return f"{kind} {self.value_in_words(self.extreme)} at {hours_in_words(self.extreme_time)}"
 
     def value_in_words(self, value: float) -> str:
         """A value with its unit, short."""
-        value = 0.0 if abs(value) < _LOST * max(abs(self.rest), abs(self.extreme)) else value
-        if self.show.startswith("relative"):
-            return f"{number(value)}×" + (" healthy" if self.show == "relative_to_healthy" else "")
-        if self.show == "percent":
+        value = 0.0 if abs(value) < _LOST * max(abs(self.baseline), abs(self.extreme)) else value
+        if self.display_mode.startswith("relative"):
+            return f"{number(value)}×" + (" healthy" if self.display_mode == "relative_to_healthy" else "")
+        if self.display_mode == "percent":
             return f"{number(value, 2)} %"
         unit = self.unit.split(",")[0]
         return f"{number(value)} {unit}" if unit in ("ng/mL", "nmol/L", "points") else number(value)
 
 
-def curve(series: TrackCurve, lane: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
+def curve_values(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
     """(patient, time) in the track's unit; those relative to baseline are divided by each patient's drug-free value."""
-    y = series.values(dataset) * lane.factor(series, values)
-    if not lane.relative:
+    y = series.values(dataset) * track.factor(series, values)
+    if not track.is_relative:
         return y
-    return y / (lane.factor(series, values) * series.baseline(dataset)[:, None] if lane.rest is None else lane.rest)
+    return y / (
+        track.factor(series, values) * series.baseline(dataset)[:, None]
+        if track.fixed_baseline is None
+        else track.fixed_baseline
+    )
 
 
-def rests(series: TrackCurve, lane: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
-    """Drug-free values [patient] in the lane's unit."""
-    if lane.rest is not None:
-        return np.full(dataset.sizes["patient"], lane.rest)
-    found = lane.factor(series, values) * series.baseline(dataset)
-    return found / found if lane.relative else found
+def baselines(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
+    """Drug-free values [patient] in the unit of the track."""
+    if track.fixed_baseline is not None:
+        return np.full(dataset.sizes["patient"], track.fixed_baseline)
+    found = track.factor(series, values) * series.baseline(dataset)
+    return found / found if track.is_relative else found
 
 
-def lines_of(dataset: xr.Dataset, told: RunDescription, parameters: ParameterTable) -> list[SummaryRow]:
-    """Every curve of every lane of the main patient, in story order."""
+def summary_rows_of(dataset: xr.Dataset, run: RunDescription, parameters: ParameterTable) -> list[SummaryRow]:
+    """Every curve of every track of the main patient, in display order."""
     values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
     return [
-        _line(lane, series, i == 0, dataset, values, told)
-        for lane in lanes_of(dataset)
-        for i, series in enumerate(lane.present(dataset))
+        _line(track, series, i == 0, dataset, values, run)
+        for track in tracks_of(dataset)
+        for i, series in enumerate(track.present(dataset))
     ]
 
 
 def _line(
-    lane: Track, series: TrackCurve, main: bool, dataset: xr.Dataset, values: Mapping[str, float], told: RunDescription
+    track: Track, series: TrackCurve, main: bool, dataset: xr.Dataset, values: Mapping[str, float], run: RunDescription
 ) -> SummaryRow:  # fmt: skip
-    y, rest = curve(series, lane, dataset, values), rests(series, lane, dataset, values)
-    hours = dataset.variables["time"].values - told.first
-    mine = y[told.index_of_main]
-    start = float(rest[told.index_of_main]) if np.isfinite(mine[0]) else float(mine[0])
-    place = _extreme(mine, start, lane.direction)
-    other = y[told.control_place] if told.control_place is not None else None
+    y, rest = curve_values(series, track, dataset, values), baselines(series, track, dataset, values)
+    hours = dataset.variables["time"].values - run.first_dose_time
+    mine = y[run.index_of_main]
+    start = float(rest[run.index_of_main]) if np.isfinite(mine[0]) else float(mine[0])
+    place = _extreme(mine, start, track.direction)
+    other = y[run.index_of_control] if run.index_of_control is not None else None
     difference = {} if other is None else {**_at(hours, mine - other), _EXTREME: float((mine - other)[place])}
-    label = f"{lane.label}: {series.label}" if series.label else lane.label
+    label = f"{track.label}: {series.label}" if series.label else track.label
     return SummaryRow(
-        lane.key, lane.group, series.outputs, label, lane.unit, lane.display_mode, start, float(mine[place]),
+        track.key, track.group, series.outputs, label, track.unit, track.display_mode, start, float(mine[place]),
         float(hours[place]), _at(hours, mine), difference, main,
     )  # fmt: skip
 
 
-def _extreme(y: np.ndarray, start: float, cares: str) -> int:
-    """Farthest from rest in the direction that matters, unless the curve never goes there.
+def _extreme(y: np.ndarray, start: float, direction: str) -> int:
+    """Index of the value farthest from baseline in `direction`, or in the other if the curve never goes there.
 
-    Of doses that reach the same height (within half a per cent of the change) the first is named.
+    Of several peaks of equal height (within 0.5 % of the change) the first is used.
     """
     if not np.isfinite(y).all():
         return 0
     rise, fall = float(np.max(y)) - start, start - float(np.min(y))
-    up = {"peak": rise > 0.02 * fall, "trough": fall <= 0.02 * rise}.get(cares, rise >= fall)
+    up = {"peak": rise > 0.02 * fall, "trough": fall <= 0.02 * rise}.get(direction, rise >= fall)
     reached = y >= np.max(y) - _SAME * rise if up else y <= np.min(y) + _SAME * fall
     first = int(np.argmax(reached))
     summit = slice(first, first + max(1, int(np.argmin(reached[first:])) or len(y)))
@@ -141,7 +145,7 @@ def _at(hours: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
 
 def solver_status(dataset: xr.Dataset) -> list[dict[str, Any]]:
-    """How the solve of every patient ended."""
+    """Solver status of every patient."""
     columns = (dataset.variables[name].values for name in ("patient", "solve_status", "solve_steps"))
     return [
         {"label": str(label), "solve": str(status), "steps": int(steps)}
@@ -149,14 +153,14 @@ def solver_status(dataset: xr.Dataset) -> list[dict[str, Any]]:
     ]
 
 
-def summary(dataset: xr.Dataset, told: RunDescription, lines: list[SummaryRow]) -> dict[str, Any]:
-    """Everything for summary.json: the run in words, how each solve ended, and the key numbers of every curve."""
+def summary(dataset: xr.Dataset, run: RunDescription, lines: list[SummaryRow]) -> dict[str, Any]:
+    """The content of summary.json: description, solver status and key numbers of every curve."""
     return {
-        "title": told.title,
-        "given": list(told.given),
+        "title": run.title,
+        "given": list(run.treatments),
         "disclaimer_applies": True,
         "horizon_h": float(dataset.variables["time"].values[-1]),
-        "times_count_from": f"first treatment at {told.first:g} h",
+        "times_count_from": f"first treatment at {run.first_dose_time:g} h",
         "patients": solver_status(dataset),
         "outputs": [_plain(line) for line in lines],
     }
@@ -170,9 +174,9 @@ def _plain(line: SummaryRow) -> dict[str, Any]:
         "output": line.outputs,
         "label": line.label,
         "unit": line.unit,
-        "rest": clean(line.rest),
+        "rest": clean(line.baseline),
         "extreme": clean(line.extreme),
-        "extreme_at_h": clean(line.at),
+        "extreme_at_h": clean(line.extreme_time),
         "in_words": line.in_words(),
         "at": {name: clean(value) for name, value in line.moments.items()},
         "difference_from_control": {name: clean(value) for name, value in line.difference.items()},
@@ -180,14 +184,14 @@ def _plain(line: SummaryRow) -> dict[str, Any]:
 
 
 def table_rows(lines: list[SummaryRow], *, all_curves: bool = False) -> list[dict[str, str]]:
-    """Rows for a terminal or page table: output, unit, rest, extreme, when, values at moments, against control."""
+    """Table rows: output, unit, baseline, extreme and its time, values at fixed times, difference from control."""
     moments = list(lines[0].moments) if lines else []
     rows = []
     for line in lines:
         if line.is_primary or all_curves:
-            row = {"output": line.label, "unit": line.unit, "rest": number(line.rest)}
+            row = {"output": line.label, "unit": line.unit, "rest": number(line.baseline)}
             row |= {"extreme": number(line.extreme) if line.moved else "–"}
-            row |= {"when": hours_in_words(line.at) if line.moved else "–"}
+            row |= {"when": hours_in_words(line.extreme_time) if line.moved else "–"}
             row |= {name: line.text(line.moments[name]) for name in moments}
             best = line.difference.get("24 h", line.difference.get("end"))
             row |= {"against control": "–" if best is None else line.text(best, sign=True)}
@@ -196,5 +200,5 @@ def table_rows(lines: list[SummaryRow], *, all_curves: bool = False) -> list[dic
 
 
 def summary_rows(dataset: xr.Dataset) -> list[dict[str, str]]:
-    """The terminal table of a run: one row a lane, from the curves alone."""
-    return table_rows(lines_of(dataset, told_by(dataset), load_parameters()))
+    """The terminal table of a run: one row per track, from the curves alone."""
+    return table_rows(summary_rows_of(dataset, describe_dataset(dataset), load_parameters()))

@@ -1,6 +1,6 @@
-"""A sheet to draw on: a few shapes and words, written as SVG in milliseconds, as PNG when one is asked for.
+"""A canvas of shapes and text that is written as SVG; svg_to_png.py converts it to PNG.
 
-Places and sizes are points (1/72 inch) from the upper left corner.
+Coordinates and sizes are points (1/72 inch) from the upper left corner.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MARKS = {
 
 @dataclass(frozen=True)
 class SvgText:
-    """A piece of text: its baseline starts, is centred or ends (`anchor`) at (x, y); `turn` degrees."""
+    """Text whose baseline starts, is centred or ends (`anchor`) at (x, y); rotated by `turn` degrees."""
 
     x: float
     y: float
@@ -48,7 +48,7 @@ class SvgText:
 
 @dataclass(frozen=True)
 class Shape:
-    """A polyline or, when `fill` is set, an area. Several pieces where the curve is broken."""
+    """A polyline or, when `fill` is set, an area. Several pieces if the curve has gaps."""
 
     pieces: tuple[np.ndarray, ...]
     stroke: str
@@ -67,11 +67,11 @@ class Canvas:
     height: float
     shapes: list[SvgText | Shape] = field(default_factory=list)
 
-    def words(
+    def text(
         self, x: float, y: float, text: str, *, size: float = 9.0, colour: str = INK, anchor: str = "left",
         edge: str = "baseline", bold: bool = False, italic: bool = False, halo: bool = False, turn: float = 0.0,
     ) -> None:  # fmt: skip
-        """Text of which `anchor` (left, center, right) and `edge` (top, center, bottom, baseline) stand at (x, y)."""
+        """Add text with its `anchor` (left, center, right) and `edge` (top, center, bottom, baseline) at (x, y)."""
         shift = _RISE[edge] * size
         x, y = (x + shift, y) if turn else (x, y + shift)
         self.shapes.append(SvgText(x, y, text, size, colour, anchor, bold, italic, halo, turn))
@@ -80,7 +80,7 @@ class Canvas:
         self, x: Any, y: Any, *, colour: str = INK, width: float = 1.0, dash: tuple[float, ...] = (),
         opacity: float = 1.0, title: str = "",
     ) -> None:  # fmt: skip
-        """A curve through points; it breaks where one is NaN. `title` is shown under the pointer."""
+        """Add a curve with gaps at NaN. `title` is its tooltip."""
         pieces = _pieces(np.asarray(x, float), np.asarray(y, float))
         self.shapes.append(Shape(pieces, colour, width, "", opacity, dash, title))
 
@@ -93,7 +93,7 @@ class Canvas:
             self.shapes.append(Shape(pieces, colour, width, "", 1.0, (), ""))
 
     def area(self, x: Any, y: Any, base: float, *, colour: str, opacity: float = 1.0) -> None:
-        """What lies between a curve and a level."""
+        """Add the area between a curve and a horizontal line."""
         pieces = _pieces(np.asarray(x, float), np.asarray(y, float))
         closed = tuple(np.vstack([[p[0, 0], base], p, [p[-1, 0], base]]) for p in pieces)
         self.shapes.append(Shape(closed, "", 0.0, colour, opacity, (), ""))
@@ -114,12 +114,12 @@ class Canvas:
         self.shapes.append(Shape((np.array([x, y]) + shape * size / 2,), edge, width, fill, 1.0, (), title))
 
     def svg(self, *, alt: str = "") -> str:
-        """The sheet as an SVG element that a page can hold as it is."""
+        """The canvas as an SVG element for a page."""
         size = f'width="{self.width:g}pt" height="{self.height:g}pt" viewBox="0 0 {self.width:g} {self.height:g}"'
-        said = f' role="img" aria-label="{escape(alt)}"' if alt else ""
-        head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="{FONT}"{said}>'
+        label = f' role="img" aria-label="{escape(alt)}"' if alt else ""
+        head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="{FONT}"{label}>'
         paper = f'<rect width="100%" height="100%" fill="{PAPER}"/>'
-        body = (_said(shape) if isinstance(shape, SvgText) else _drawn(shape) for shape in self.shapes)
+        body = (_text_element(shape) if isinstance(shape, SvgText) else _path_element(shape) for shape in self.shapes)
         return "\n".join([head, paper, *(part for part in body if part), "</svg>\n"])
 
     def save(self, path: Path, *, alt: str = "") -> str:
@@ -130,7 +130,7 @@ class Canvas:
 
 
 def _pieces(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Runs of points without a gap, none closer to the next than the eye can tell."""
+    """Continuous pieces of a curve, thinned to visible points."""
     there = np.isfinite(x) & np.isfinite(y)
     cuts = np.flatnonzero(np.diff(there.astype(np.int8))) + 1
     runs = (np.column_stack([x[i], y[i]]) for i in np.split(np.arange(len(x)), cuts) if len(i) and there[i[0]])
@@ -154,7 +154,7 @@ def _path(points: np.ndarray, closed: bool) -> str:
     return "M" + ("%g %g " * len(points) % tuple(flat)).strip() + ("Z" if closed else "")
 
 
-def _drawn(shape: Shape) -> str:
+def _path_element(shape: Shape) -> str:
     way = "".join(_path(piece, bool(shape.fill)) for piece in shape.pieces)
     look: dict[str, object] = {"fill": shape.fill or "none"}
     if shape.stroke and shape.width:
@@ -167,7 +167,7 @@ def _drawn(shape: Shape) -> str:
     return f'<path d="{way}"{_attributes(look)}>{title}</path>' if way else ""
 
 
-def _said(words: SvgText) -> str:
+def _text_element(words: SvgText) -> str:
     look: dict[str, object] = {"x": f"{words.x:.1f}", "y": f"{words.y:.1f}", "font-size": f"{words.size:g}"}
     look |= {"fill": words.colour, "text-anchor": _ANCHORS[words.anchor]}
     if words.bold:

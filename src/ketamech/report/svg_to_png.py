@@ -1,4 +1,4 @@
-"""A sheet as a PNG, for slides and for pages that take no SVG."""
+"""Conversion of a canvas to PNG with Matplotlib."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DPI = 125
 
 
 def save_png(canvas: Canvas, path: Path) -> None:
-    """Draw the sheet with Matplotlib, without a date: the same run gives the same file."""
+    """Draw the canvas with Matplotlib, without a date, so that the same run gives an identical file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Two clocks for figures: a logarithmic one from one minute on, a linear one in days."""
+"""Time axes of figures: logarithmic from one minute, or linear in days."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ _ERAS = ((MINUTE, 1, "minutes"), (1, 24, "hours"), (24, 168, "days"), (168, 1e9,
 
 
 @dataclass(frozen=True)
-class Clock:
-    """How hours since the first treatment become a horizontal place."""
+class TimeScale:
+    """Conversion of hours since the first treatment to axis values."""
 
     logarithmic: bool
     horizon: float
 
     def place(self, hours: np.ndarray | float) -> np.ndarray:
-        """Hours, held at one minute on the logarithmic clock; days on the linear one."""
+        """Hours, at least one minute, on the logarithmic axis; days on the linear axis."""
         given = np.asarray(hours, dtype=float)
         return np.maximum(given, MINUTE) if self.logarithmic else given / 24
 
     def along(self, hours: np.ndarray) -> np.ndarray:
-        """Places of a curve: what happened before the first minute is not drawn on the logarithmic clock."""
+        """Axis values of a curve; NaN before the first minute on the logarithmic axis."""
         early = self.logarithmic & (hours < 0.999 * MINUTE)
         return np.where(early, np.nan, self.place(hours))
 
     @property
     def limits(self) -> tuple[float, float]:
-        """First and last place."""
+        """First and last axis value."""
         return (MINUTE, self.horizon) if self.logarithmic else (0.0, self.horizon / 24)
 
     def ticks(self) -> tuple[list[float], list[str]]:
-        """Places and words."""
+        """Axis values and labels of the ticks."""
         if self.logarithmic:
             found = [(at, word) for at, word in _TICKS if at <= self.horizon * 1.001]
             found = found if self.horizon >= 24 else [*found, *((h, f"{h} h") for h in (3, 12) if h < self.horizon)]
@@ -51,18 +51,18 @@ class Clock:
         return places, [f"day {p:.0f}" for p in places]
 
     def fraction(self, hours: float) -> float:
-        """An hour as a place between the left (0) and right (1) edge."""
+        """The position of a time between the left (0) and right (1) edge."""
         return float(self.fraction_of(self.place(hours)))
 
     def fraction_of(self, at: np.ndarray | float) -> np.ndarray:
-        """A place on the axis as a share of its width."""
+        """Axis values as fractions of the axis width."""
         low, high = self.limits
         if self.logarithmic:
             return np.asarray(np.log(np.divide(at, low)) / np.log(high / low))
         return (np.asarray(at) - low) / (high - low)
 
     def eras(self) -> list[tuple[float, float, str]]:
-        """Minutes, hours, days, weeks: start and end places of what fits (logarithmic clock only)."""
+        """Start and end of minutes, hours, days and weeks (logarithmic axis only)."""
         found = [(a, min(b, self.horizon), word) for a, b, word in _ERAS if a < self.horizon * 0.99]
         return found if self.logarithmic else []
 
@@ -80,13 +80,13 @@ def round_steps(low: float, high: float, most: int = 4) -> list[float]:
 
 @dataclass(frozen=True)
 class Frame:
-    """A rectangle of the sheet (points from its upper left corner) with a clock along it and values up it."""
+    """A plot area of the canvas (points from its upper left corner) with a time and a value axis."""
 
     left: float
     top: float
     width: float
     height: float
-    clock: Clock
+    clock: TimeScale
     low: float = 0.0
     high: float = 1.0
 
@@ -101,32 +101,32 @@ class Frame:
         return self.top + self.height
 
     def x(self, hours: np.ndarray) -> np.ndarray:
-        """Places of a curve along the sheet; NaN outside the clock."""
+        """x coordinates of times; NaN outside the axis."""
         share = self.clock.fraction_of(self.clock.along(hours))
         return np.where((share >= -1e-6) & (share <= 1 + 1e-6), self.left + share * self.width, np.nan)
 
     def at(self, hours: float) -> float:
-        """Place of one moment, held inside the frame."""
+        """x coordinate of one time, limited to the frame."""
         return self.left + min(max(self.clock.fraction(hours), 0.0), 1.0) * self.width
 
     def y(self, values: np.ndarray | float) -> np.ndarray:
-        """Places of values up the sheet."""
+        """y coordinates of values."""
         return np.asarray(self.bottom - (np.asarray(values) - self.low) / (self.high - self.low) * self.height)
 
-    def dress(self, canvas: Canvas, *, words: bool = True, axis: str = FAINT, size: float = 8.0) -> None:
-        """Light vertical lines at the ticks, the axis below and, with `words`, what the ticks say."""
+    def draw_axes(self, canvas: Canvas, *, words: bool = True, axis: str = FAINT, size: float = 8.0) -> None:
+        """Draw grid lines, the time axis and, with `words`, the tick labels."""
         places, texts = self.clock.ticks()
         ticks = [self.left + float(share) * self.width for share in self.clock.fraction_of(np.array(places))]
         canvas.rules([(x, self.top, x, self.bottom) for x in ticks], colour="#eceff2")
         canvas.rules([(self.left, self.bottom, self.right, self.bottom)], colour=axis)
         if words:
             canvas.rules([(x, self.bottom, x, self.bottom + 3) for x in ticks], colour="#4b5563")
-            free = np.inf  # up to where there is room: a word that would touch the next one is left out
+            free = np.inf  # labels that would touch the next one are left out
             for x, text in sorted(zip(ticks, texts, strict=True), reverse=True):
                 wide, last = LETTER * size * len(text), x > self.right - 0.02 * self.width
                 right = x if last else x + wide / 2
                 if right < free:
-                    canvas.words(
+                    canvas.text(
                         x,
                         self.bottom + 4.5,
                         text,

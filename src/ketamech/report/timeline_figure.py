@@ -1,111 +1,102 @@
-"""The whole story in one picture: one lane per stage, one clock from the first minute to the last week."""
+"""The timeline figure: every track of a run over one time axis, from the first minute to the last week."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ketamech.report.colours import series_colours
-from ketamech.report.number_format import number, signed
+from ketamech.report.number_format import DISCLAIMER, number, signed
 from ketamech.report.run_description import RunDescription
-from ketamech.report.summary import SummaryRow, curve, lines_of
-from ketamech.report.svg_canvas import FAINT, INK, QUIET, Canvas
-from ketamech.report.time_axis import Clock, Frame
-from ketamech.report.timeline_frame import (
-    BOTTOM,
-    LANE,
-    LEFT,
-    RIGHT,
-    TOP,
-    WIDTH,
-    TimelineData,
-    footer,
-    group_bars,
-    header,
-    tops_of,
-)
-from ketamech.report.tracks import Track, lanes_of, load_tracks
+from ketamech.report.summary import SummaryRow, curve_values, summary_rows_of
+from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas
+from ketamech.report.time_axis import Frame, TimeScale
+from ketamech.report.tracks import Track, load_groups, load_tracks, tracks_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from ketamech.parameters import ParameterTable
 
-_STILL_LANE, _LETTER = 0.6, 0.0103
+_UNCHANGED_TRACK_HEIGHT, _LETTER = 0.6, 0.0103
+WIDTH, TRACK_HEIGHT, TOP, BOTTOM = 921.6, 51.8, 116.6, 68.4
+LEFT, RIGHT, MARGIN = 0.225, 0.79, 11.0
+_BAR, _BAR_LETTER = 11.5, 5.0  # width of a group's bar, and of a letter in it
 _ALONG = WIDTH * (RIGHT - LEFT)
 
 
-def story_figure(
-    dataset: xr.Dataset, told: RunDescription, parameters: ParameterTable, *, logarithmic: bool = True,
+def timeline_figure(
+    dataset: xr.Dataset, run: RunDescription, parameters: ParameterTable, *, logarithmic: bool = True,
     sources: int | None = None, lines: list[SummaryRow] | None = None,
 ) -> Canvas:  # fmt: skip
-    """Every lane of the run over one time axis, the extreme of each marked with its time and value in words."""
-    clock = Clock(logarithmic, float(dataset.variables["time"].values[-1]) - told.first)
+    """Every track of the run over one time axis; time and value of each extreme are labelled."""
+    clock = TimeScale(logarithmic, float(dataset.variables["time"].values[-1]) - run.first_dose_time)
     values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
-    found = lines_of(dataset, told, parameters) if lines is None else lines
-    scene = TimelineData(dataset, told, clock, found, values)
-    lanes = tuple(_sized(lane, scene.lines) for lane in lanes_of(dataset))
-    tops = tops_of(lanes)
-    canvas = Canvas(WIDTH, TOP + LANE * sum(lane.relative_height for lane in lanes) + BOTTOM)
-    group_bars(canvas, lanes)
-    header(canvas, scene)
-    for top, lane in zip(tops, lanes, strict=True):
-        _lane(canvas, top, lane, scene, last=lane is lanes[-1])
-    footer(canvas, scene, sources)
+    found = summary_rows_of(dataset, run, parameters) if lines is None else lines
+    scene = TimelineData(dataset, run, clock, found, values)
+    tracks = tuple(_sized(track, scene.lines) for track in tracks_of(dataset))
+    tops = track_tops(tracks)
+    canvas = Canvas(WIDTH, TOP + TRACK_HEIGHT * sum(track.relative_height for track in tracks) + BOTTOM)
+    draw_group_bars(canvas, tracks)
+    draw_header(canvas, scene)
+    for top, track in zip(tops, tracks, strict=True):
+        _draw_track(canvas, top, track, scene, last=track is tracks[-1])
+    draw_footer(canvas, scene, sources)
     return canvas
 
 
-def _sized(lane: Track, lines: list[SummaryRow]) -> Track:
-    """A lane in which nothing moves takes little room."""
+def _sized(track: Track, lines: list[SummaryRow]) -> Track:
+    """A track without change is drawn lower."""
     return (
-        lane
-        if any(line.moved for line in lines if line.key == lane.key)
-        else replace(lane, relative_height=_STILL_LANE)
+        track
+        if any(line.moved for line in lines if line.key == track.key)
+        else replace(track, relative_height=_UNCHANGED_TRACK_HEIGHT)
     )
 
 
-def _lane(canvas: Canvas, top: float, lane: Track, scene: TimelineData, *, last: bool) -> None:
-    colours = series_colours(lane.group, len(lane.series))
-    lines = [line for line in scene.lines if line.key == lane.key]
-    curves = [curve(series, lane, scene.dataset, scene.values) for series in lane.present(scene.dataset)]
-    tall = LANE * lane.relative_height
-    limits = _limits(lane, lines, curves)
+def _draw_track(canvas: Canvas, top: float, track: Track, scene: TimelineData, *, last: bool) -> None:
+    colours = series_colours(track.group, len(track.curves))
+    lines = [line for line in scene.lines if line.key == track.key]
+    curves = [curve_values(series, track, scene.dataset, scene.values) for series in track.present(scene.dataset)]
+    tall = TRACK_HEIGHT * track.relative_height
+    limits = _limits(track, lines, curves)
     frame = Frame(WIDTH * LEFT, top + 0.06 * tall, _ALONG, 0.94 * tall, scene.clock, *limits)
-    frame.dress(canvas, words=last, axis=INK if last else FAINT)
+    frame.draw_axes(canvas, words=last, axis=INK if last else FAINT)
     _scale(canvas, frame, lines[0])
     x = frame.x(scene.hours)
     for line, y, colour in reversed(list(zip(lines, curves, colours, strict=False))):
-        _draw(canvas, frame, x, y, line, colour, scene.told)
+        _draw(canvas, frame, x, y, line, colour, scene.run)
     _extreme(canvas, frame, lines[0], colours[0])
-    _label(canvas, frame, lane)
+    _label(canvas, frame, track)
     _key(canvas, frame, lines, colours)
 
 
 def _draw(
-    canvas: Canvas, frame: Frame, x: np.ndarray, y: np.ndarray, line: SummaryRow, colour: str, told: RunDescription
+    canvas: Canvas, frame: Frame, x: np.ndarray, y: np.ndarray, line: SummaryRow, colour: str, run: RunDescription
 ) -> None:
-    mine = frame.y(y[told.index_of_main])
+    mine = frame.y(y[run.index_of_main])
     if line.is_primary:
-        canvas.area(x, mine, float(frame.y(line.rest)), colour=colour, opacity=0.16)
-        if told.control_place is not None:
-            canvas.line(x, frame.y(y[told.control_place]), colour=QUIET, width=1.2, dash=(4, 2), title="control")
-        for other in (i for i in told.treated if i != told.index_of_main):
-            canvas.line(x, frame.y(y[other]), colour=colour, width=1.2, dash=(1, 1.2), title=told.courses[other].label)
-    said = f"{line.label}: {line.in_words()}"
-    canvas.line(x, mine, colour=colour, width=2.0 if line.is_primary else 1.2, title=said)
+        canvas.area(x, mine, float(frame.y(line.baseline)), colour=colour, opacity=0.16)
+        if run.index_of_control is not None:
+            canvas.line(x, frame.y(y[run.index_of_control]), colour=QUIET, width=1.2, dash=(4, 2), title="control")
+        for other in (i for i in run.treated if i != run.index_of_main):
+            canvas.line(x, frame.y(y[other]), colour=colour, width=1.2, dash=(1, 1.2), title=run.subjects[other].label)
+    title = f"{line.label}: {line.in_words()}"
+    canvas.line(x, mine, colour=colour, width=2.0 if line.is_primary else 1.2, title=title)
 
 
-def _limits(lane: Track, lines: list[SummaryRow], curves: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Room above or below for the words; a lane in which nothing moves stays a calm straight line."""
+def _limits(track: Track, lines: list[SummaryRow], curves: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Limits with space for the label; a minimum range keeps an unchanged curve flat."""
     low = min(float(np.nanmin(y, initial=np.inf)) for y in curves)
     high = max(float(np.nanmax(y, initial=-np.inf)) for y in curves)
     if not np.isfinite([low, high]).all():
         low, high = 0.0, 1.0
     least = {"relative_to_baseline": 0.04, "relative_to_healthy": 0.04, "percent": 2.0}
-    floor = least.get(lane.display_mode, 0.02 * max(abs(lines[0].rest), 1e-3))
+    floor = least.get(track.display_mode, 0.02 * max(abs(lines[0].baseline), 1e-3))
     size = max(high - low, floor)
     middle = (low + high) / 2
     low, high = min(low, middle - size / 2), max(high, middle + size / 2)
@@ -114,53 +105,53 @@ def _limits(lane: Track, lines: list[SummaryRow], curves: Sequence[np.ndarray]) 
 
 
 def _scale(canvas: Canvas, frame: Frame, line: SummaryRow) -> None:
-    """The line of rest, and two numbers: where the curve rests and how far it goes."""
-    near = abs(line.extreme - line.rest) < 0.22 * (frame.high - frame.low)
-    for tick in [line.rest, line.extreme] if line.moved and not near else [line.rest]:
+    """The baseline as a line, and tick labels at baseline and extreme."""
+    near = abs(line.extreme - line.baseline) < 0.22 * (frame.high - frame.low)
+    for tick in [line.baseline, line.extreme] if line.moved and not near else [line.baseline]:
         if np.isfinite(tick):
             text = number(tick, 2 if abs(tick) < 10 else 3)
             y = float(frame.y(tick))
-            canvas.words(frame.left - 6, y, text, size=7.5, colour=QUIET, anchor="right", edge="center")
-    if np.isfinite(line.rest):
-        rest = float(frame.y(line.rest))
+            canvas.text(frame.left - 6, y, text, size=7.5, colour=QUIET, anchor="right", edge="center")
+    if np.isfinite(line.baseline):
+        rest = float(frame.y(line.baseline))
         canvas.rules([(frame.left, rest, frame.right, rest)], colour="#b6bcc4")
 
 
 def _extreme(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str) -> None:
-    if not np.isfinite(line.rest):
-        canvas.words(frame.left + 6, frame.bottom - 6, line.in_words(), size=8, colour=QUIET, italic=True)
+    if not np.isfinite(line.baseline):
+        canvas.text(frame.left + 6, frame.bottom - 6, line.in_words(), size=8, colour=QUIET, italic=True)
         return
     if not line.moved:
-        y = float(frame.y(line.rest)) - 4
-        canvas.words(frame.left + 6, y, line.in_words(), size=8, colour=QUIET, italic=True, halo=True)
+        y = float(frame.y(line.baseline)) - 4
+        canvas.text(frame.left + 6, y, line.in_words(), size=8, colour=QUIET, italic=True, halo=True)
         return
-    x, y, words = frame.at(line.at), float(frame.y(line.extreme)), _said(line)
+    x, y, words = frame.at(line.extreme_time), float(frame.y(line.extreme)), _extreme_text(line)
     canvas.mark(x, y, size=6, fill=colour, width=1.2)
-    anchor, shift = _side(frame.clock.fraction(line.at), words)
+    anchor, shift = _side(frame.clock.fraction(line.extreme_time), words)
     edge, away = ("bottom", -5) if line.rises else ("top", 5)
-    canvas.words(x + shift, y + away, words, size=8.5, colour=colour, anchor=anchor, edge=edge, bold=True, halo=True)
+    canvas.text(x + shift, y + away, words, size=8.5, colour=colour, anchor=anchor, edge=edge, bold=True, halo=True)
 
 
 def _side(where: float, words: str) -> tuple[str, int]:
-    """Centred on the dot unless the words would leave the lane."""
+    """Centred on the mark unless the text would leave the track."""
     half = len(words) * _LETTER / 2
     return ("left", -3) if where < half else ("right", 3) if where > 1 - half else ("center", 0)
 
 
-def _said(line: SummaryRow) -> str:
-    """The extreme in words, and for scores how far below the control at that moment."""
+def _extreme_text(line: SummaryRow) -> str:
+    """The extreme as text; for scores also the difference from control at that time."""
     gap = line.difference.get("extreme", 0.0) if load_tracks()[line.key].compared_with_control else 0.0
-    return line.in_words() + (f"; {signed(gap, 2)} against control" if abs(gap) > 0.05 else "")
+    return line.in_words() + (f"; {signed(gap, 2)} compared with control" if abs(gap) > 0.05 else "")
 
 
-def _label(canvas: Canvas, frame: Frame, lane: Track) -> None:
+def _label(canvas: Canvas, frame: Frame, track: Track) -> None:
     x, middle = frame.left - 0.062 * frame.width, frame.top + 0.48 * frame.height
-    canvas.words(x, middle - 2.5, lane.label, size=9.5, bold=True, anchor="right")
-    canvas.words(x, middle + 2, lane.unit, size=8, colour=QUIET, anchor="right", edge="top")
+    canvas.text(x, middle - 2.5, track.label, size=9.5, bold=True, anchor="right")
+    canvas.text(x, middle + 2, track.unit, size=8, colour=QUIET, anchor="right", edge="top")
 
 
 def _key(canvas: Canvas, frame: Frame, lines: list[SummaryRow], colours: list[str]) -> None:
-    """Names of several curves at the right edge, each with its own extreme."""
+    """Names of several curves at the right edge, each with its extreme."""
     if len(lines) < 2 or not any(line.moved for line in lines):
         return
     step = min(0.27, 0.96 / len(lines)) * frame.height
@@ -170,8 +161,103 @@ def _key(canvas: Canvas, frame: Frame, lines: list[SummaryRow], colours: list[st
         name = line.label.split(": ", 1)[-1]
         words = name if line.is_primary else f"{name} · {_short(line)}"
         x, y = frame.right + 0.012 * frame.width, first + i * step
-        canvas.words(x, y, words, size=size, colour=colour, edge="center", bold=line.is_primary)
+        canvas.text(x, y, words, size=size, colour=colour, edge="center", bold=line.is_primary)
 
 
 def _short(line: SummaryRow) -> str:
-    return line.in_words().removeprefix("peak ").removeprefix("lowest ") if line.moved else "at rest"
+    return line.in_words().removeprefix("peak ").removeprefix("lowest ") if line.moved else "no change"
+
+
+@dataclass(frozen=True)
+class TimelineData:
+    """Data shared by all tracks: results, time scale and summary rows."""
+
+    dataset: xr.Dataset
+    run: RunDescription
+    clock: TimeScale
+    lines: list[SummaryRow]
+    values: dict[str, float]
+
+    @property
+    def hours(self) -> np.ndarray:
+        """Hours since the first treatment."""
+        return np.asarray(self.dataset.variables["time"].values - self.run.first_dose_time)
+
+
+def track_tops(tracks: tuple[Track, ...]) -> list[float]:
+    """Upper edge of every track, from the top."""
+    heights = [TRACK_HEIGHT * track.relative_height for track in tracks]
+    return [TOP + sum(heights[:i]) for i in range(len(tracks))]
+
+
+def draw_group_bars(canvas: Canvas, tracks: tuple[Track, ...]) -> None:
+    """A coloured bar with the name of every group of tracks."""
+    tops = track_tops(tracks)
+    for name, group in load_groups().items():
+        inside = [i for i, track in enumerate(tracks) if track.group == name]
+        if not inside:
+            continue
+        tall = TRACK_HEIGHT * sum(tracks[i].relative_height for i in inside) - 7
+        top = tops[inside[0]] + 3.5
+        canvas.box(MARGIN - 2, top, _BAR, tall, colour=group.colour)
+        words = name if len(name) * _BAR_LETTER < tall else name.split()[0]
+        x = MARGIN - 2 + _BAR / 2
+        canvas.text(x, top + tall / 2, words, size=8, colour=PAPER, anchor="center", edge="center", bold=True, turn=90)
+
+
+def draw_header(canvas: Canvas, scene: TimelineData) -> None:
+    """Title, legend, time units and doses."""
+    canvas.text(MARGIN, 14, scene.run.title, size=16, bold=True, edge="top")
+    canvas.text(MARGIN, 42, _legend(scene.run), size=9.5, colour=QUIET, edge="top")
+    frame = Frame(WIDTH * LEFT, TOP - 47, WIDTH * (RIGHT - LEFT), 44.6, scene.clock)
+    _eras(canvas, frame)
+    _doses(canvas, frame, scene)
+
+
+def _legend(run: RunDescription) -> str:
+    parts = ["One typical patient; the horizontal line of each track is the drug-free baseline."]
+    if run.index_of_control is not None:
+        parts.append("Dashed grey: the same person with the same expectancy and perturbations, without treatment.")
+    others = [run.subjects[i].label for i in run.treated if i != run.index_of_main]
+    if others:
+        parts.append(f"Dotted: {', '.join(others)}.")
+    return "  ".join(parts)
+
+
+def _eras(canvas: Canvas, frame: Frame) -> None:
+    for i, (start, end, word) in enumerate(frame.clock.eras()):
+        left, right = frame.at(start), frame.at(end)
+        canvas.box(left, frame.top, right - left, 0.3 * frame.height, colour=("#eef1f5", "#e2e7ed")[i % 2])
+        if right - left > 0.07 * frame.width:
+            middle = frame.at(math.sqrt(start * end))
+            canvas.text(middle, frame.top + 0.155 * frame.height, word, size=8.5, colour="#4b5563",
+                         anchor="center", edge="center")  # fmt: skip
+
+
+def _doses(canvas: Canvas, frame: Frame, scene: TimelineData) -> None:
+    occasions = [(a - scene.run.first_dose_time, b - scene.run.first_dose_time) for a, b in scene.run.occasions()]
+    low = float(frame.y(0.14))
+    for start, end in occasions:
+        left, right = frame.at(start), frame.at(end)
+        if right - left > 0.006 * frame.width:
+            canvas.box(left, float(frame.y(0.24)), right - left, 0.18 * frame.height, colour=INK)
+        else:
+            canvas.mark(left, low, "v", size=6, fill=INK)
+    words = "; ".join(scene.run.treatments)
+    words = words if len(words) < 105 else words[:105].rsplit(" ", 1)[0] + " ..."
+    last = max((scene.clock.fraction(end) for _, end in occasions[:1]), default=0.0)
+    crowded = len(occasions) > 1 or last > 0.4
+    share, height = (0.0, 0.36) if crowded else (min(last, 0.5) + 0.012, 0.08)
+    canvas.text(frame.left + share * frame.width, float(frame.y(height)), words, size=9, bold=True)
+    canvas.text(frame.left - 0.062 * frame.width, low, "Doses", size=9.5, bold=True, anchor="right", edge="center")
+
+
+def draw_footer(canvas: Canvas, scene: TimelineData, sources: int | None) -> None:
+    """Sources, the name of the axis and the disclaimer."""
+    counted = f"Numbers from {sources} papers and labels; see the bibliography of this run.  " if sources else ""
+    y = canvas.height - 21.6
+    canvas.text(MARGIN, y, counted + "Computed with KetaMech.", size=8.5, colour=QUIET, edge="center")
+    canvas.text((RIGHT + 0.19) * WIDTH, y, DISCLAIMER, size=8.5, bold=True, anchor="right", edge="center")
+    first = f"time since the first treatment{', logarithmic' if scene.clock.logarithmic else ''}"
+    middle = (LEFT + RIGHT) / 2 * WIDTH
+    canvas.text(middle, canvas.height - 40, first, size=8.5, colour=QUIET, anchor="center", edge="center")

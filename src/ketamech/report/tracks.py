@@ -1,4 +1,4 @@
-"""Tracks of the timeline figure and of the page: which outputs a reader sees, in which order, labels and units."""
+"""Tracks of the timeline figure and of the page: outputs, order, labels and units."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class TrackCurve:
 
 @dataclass(frozen=True)
 class Group:
-    """A group of tracks. `similar_colour`: the palette colour too close to `colour` to stand beside it."""
+    """A group of tracks. `similar_colour`: the palette colour that is too similar to `colour`."""
 
     name: str
     colour: str
@@ -59,37 +59,37 @@ class Group:
 class Track:
     """One track; data/tracks/README.md explains the columns that these fields come from.
 
-    `show`: display_mode. `cares`: direction. `rest`: baseline. `tall`: relative_height. `least`: min_change_to_show.
+    `fixed_baseline`: the column `baseline`; None: the drug-free value of each patient.
     """
 
     key: str
     group: str
     label: str
     unit: str
-    series: tuple[TrackCurve, ...]
+    curves: tuple[TrackCurve, ...]
     display_mode: str = "relative_to_baseline"
     scale: float | str = 1.0
     direction: str = "either"
     always_shown: bool = True
-    rest: float | None = None
+    fixed_baseline: float | None = None
     relative_height: float = 1.0
     min_change_to_show: float = 1e-6
-    animals: bool = False
+    animals_only: bool = False
     rating_scale: bool = False
     compared_with_control: bool = False
 
     def present(self, dataset: xr.Dataset) -> tuple[TrackCurve, ...]:
-        """The series whose outputs this run has and that are not zero throughout; the first output always."""
-        found = [s for s in self.series if all(name in dataset for name in s.names)]
+        """The curves that this run contains and that are not always zero; the first curve always."""
+        found = [s for s in self.curves if all(name in dataset for name in s.names)]
         return tuple(s for s in found if s is found[0] or np.nanmax(np.abs(s.values(dataset))) > 1e-9)
 
     @property
-    def relative(self) -> bool:
-        """Whether it shows multiples of each patient's own drug-free value."""
+    def is_relative(self) -> bool:
+        """Whether the track is relative to the drug-free value of each patient."""
         return self.display_mode == "relative_to_baseline"
 
     def factor(self, series: TrackCurve, values: Mapping[str, float]) -> float:
-        """The scale of a series as a number; "ng/mL": by its molar mass, a parameter among `values`."""
+        """The scale factor of a curve; for ng/mL the molar mass of its drug among `values`."""
         if isinstance(self.scale, str):
             return values.get(molar_masses()[series.names[0]], 1.0)
         return self.scale
@@ -101,7 +101,7 @@ def load_groups() -> dict[str, Group]:
 
 
 def load_tracks() -> dict[str, Track]:
-    """Every track by its id, in display order. Raises BadInput naming file, line and column of the first bad cell."""
+    """Every track by its id, in display order. Raises InputError naming file, line and column of the first bad cell."""
     return _tracks(DIRECTORY)
 
 
@@ -124,7 +124,7 @@ def _tracks(folder: Path) -> dict[str, Track]:
         found[row["id"]] = _track(row, tuple(curves.pop(row["id"])))
     if curves:
         what = f"curves of unknown tracks: {', '.join(curves)}"
-        raise InputError(what, file=folder / "curves.csv", key="track", expected="tracks that stand in tracks.csv")
+        raise InputError(what, file=folder / "curves.csv", key="track", expected="tracks of tracks.csv")
     return found
 
 
@@ -144,29 +144,29 @@ def _track(row: CsvRow, series: tuple[TrackCurve, ...]) -> Track:
         group=row["group"],
         label=row.required("label", "what the track shows"),
         unit=row.required("unit", "the unit as a reader sees it"),
-        series=series,
+        curves=series,
         display_mode=row.one_of("display_mode", DISPLAY_MODES),
         scale=row["scale"] if row["scale"][:1].isalpha() else row.number("scale"),
         direction=row.one_of("direction", DIRECTIONS),
         always_shown=yes("always_shown"),
-        rest=row.number("baseline") if row["baseline"] else None,
+        fixed_baseline=row.number("baseline") if row["baseline"] else None,
         relative_height=row.number("relative_height"),
         min_change_to_show=row.number("min_change_to_show"),
-        animals=yes("animals_only"),
+        animals_only=yes("animals_only"),
         rating_scale=yes("rating_scale"),
         compared_with_control=yes("compared_with_control"),
     )
 
 
-def lanes_of(dataset: xr.Dataset) -> tuple[Track, ...]:
-    """The tracks this run can fill, in display order; optional ones only when something changes in them."""
+def tracks_of(dataset: xr.Dataset) -> tuple[Track, ...]:
+    """The tracks that this run contains, in display order; optional tracks only if they change."""
     animal = dataset.attrs.get("species", "human") != "human"
-    mine: Iterator[Track] = (lane for lane in load_tracks().values() if animal or not lane.animals)
-    return tuple(lane for lane in mine if lane.present(dataset) and (lane.always_shown or _moves(lane, dataset)))
+    mine: Iterator[Track] = (track for track in load_tracks().values() if animal or not track.animals_only)
+    return tuple(track for track in mine if track.present(dataset) and (track.always_shown or _moves(track, dataset)))
 
 
-def _moves(lane: Track, dataset: xr.Dataset) -> bool:
-    series = [s.values(dataset) for s in lane.present(dataset)]
+def _moves(track: Track, dataset: xr.Dataset) -> bool:
+    series = [s.values(dataset) for s in track.present(dataset)]
     return any(
-        np.nanmax(np.ptp(y, axis=1), initial=0.0) > lane.min_change_to_show for y in series if np.isfinite(y).all()
+        np.nanmax(np.ptp(y, axis=1), initial=0.0) > track.min_change_to_show for y in series if np.isfinite(y).all()
     )

@@ -1,4 +1,4 @@
-"""A trial as pictures: mean change by arm, response, relapse, and power."""
+"""Figures of a trial: mean change by arm, response, relapse, and power."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MARKS, _MEDIAN = "osD^vPX", ("median_days", "low", "high")
 
 
 def trial_figures(found: TrialAnalysis, title: str) -> dict[str, Figure]:
-    """Figures by file name: a panel of change for each scale, response shares, and time to relapse where asked."""
+    """Figures by file name: change by scale, response shares, and time to relapse if the trial has it."""
     import matplotlib
 
     from ketamech.report.style import SETTINGS
@@ -47,14 +47,14 @@ def _sheet(rows: int, title: str, width: float = 8.0, height: float = 3.0) -> tu
 
 
 def _leave_room(figure: Figure) -> None:
-    """A strip at the foot for the disclaimer."""
+    """Reserve space at the bottom for the disclaimer."""
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.set(rect=(0, 0.03, 1, 0.97))  # type: ignore[call-arg]
 
 
 def _change(found: TrialAnalysis, title: str) -> Figure:
-    figure, panels = _sheet(len(found.means), f"{title}\nmean change from baseline; bars: 95 % of trials like this")
+    figure, panels = _sheet(len(found.means), f"{title}\nmean change from baseline; bars: 95 % of simulated trials")
     for axes, (scale, table) in zip(panels, found.means.items(), strict=True):
         arms = list(dict.fromkeys(table["arm"]))
         moments = sorted(set(table["hour"]))
@@ -96,7 +96,7 @@ def _response(found: TrialAnalysis, title: str) -> Figure:
 
 def _relapse(found: TrialAnalysis, title: str) -> Figure:
     assert found.relapse is not None
-    figure, (axes,) = _sheet(1, f"{title}\nresponders still well (Kaplan-Meier, all trials together)", height=3.4)
+    figure, (axes,) = _sheet(1, f"{title}\nresponders without relapse (Kaplan-Meier, all trials together)", height=3.4)
     curves = found.relapse.curves
     for k, group in enumerate(dict.fromkeys(curves["group"])):
         part, colour = curves[curves["group"] == group], OKABE_ITO[k % len(OKABE_ITO)]
@@ -108,14 +108,14 @@ def _relapse(found: TrialAnalysis, title: str) -> Figure:
             part["day"], 100 * part["low"], 100 * part["high"], step="post", color=colour, alpha=0.15, lw=0
         )
     axes.set_xlabel("days since response was counted")
-    axes.set_ylabel("still well, %")
+    axes.set_ylabel("without relapse, %")
     axes.set_ylim(0, 100)
     axes.legend(loc="lower left", fontsize=7, frameon=False)
     return figure
 
 
 def power_figure(table: pd.DataFrame, title: str) -> Figure:
-    """Power against patients an arm, with Monte-Carlo intervals."""
+    """Power against patients per arm, with Monte-Carlo intervals."""
     figure, (axes,) = _sheet(1, f"{title}\npower of the primary comparison (two-sided 5 %)", height=3.2)
     for k, (arm, part) in enumerate(table.groupby("arm")):
         errors = np.abs([part["power"] - part["low"], part["high"] - part["power"]])
@@ -124,7 +124,7 @@ def power_figure(table: pd.DataFrame, title: str) -> Figure:
             part["n_per_arm"], part["power"], yerr=errors, marker=MARKS[k % len(MARKS)], color=colour, label=str(arm)
         )
     axes.axhline(80, color="#999999", lw=0.8, ls="--")
-    axes.set_xlabel("patients an arm")
+    axes.set_xlabel("patients per arm")
     axes.set_ylabel("power, %")
     axes.set_ylim(0, 100)
     axes.legend(fontsize=7, frameon=False)
@@ -132,7 +132,7 @@ def power_figure(table: pd.DataFrame, title: str) -> Figure:
 
 
 def people_figure(table: pd.DataFrame, title: str, columns: Sequence[str]) -> Figure:
-    """How some variables of virtual people are distributed, one panel each."""
+    """Distributions of variables of a virtual population, one panel each."""
     from matplotlib.figure import Figure
 
     rows = -(-len(columns) // 3)

@@ -1,4 +1,4 @@
-"""The folder of a trial: its data as Zarr, its tables as Parquet and CSV, pictures, a summary and a page."""
+"""Write a trial to a folder: data (Zarr), tables (Parquet, CSV), figures, summary and page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ketamech.report.number_format import DISCLAIMER, number
 from ketamech.report.page_templates import render
 from ketamech.report.style import save
 from ketamech.report.trial_figures import power_figure, trial_figures
-from ketamech.report.trial_summary import TITLE, difference_rows, printed, relapse_rows
+from ketamech.report.trial_summary import TITLE, difference_rows, relapse_rows, rows_as_text
 from ketamech.trials.analysis.adam_tables import adpc, adqs, adsl
 from ketamech.trials.analysis.analyse import TrialAnalysis
 
@@ -36,14 +36,14 @@ def write_trial(
     dataset.drop_encoding().to_zarr(folder / "trial.zarr", mode="w", zarr_format=2)
     few = dataset.isel(replicate=slice(0, MOST_LONG))
     tables = {"adsl": adsl(few), "adqs": adqs(few), "adpc": adpc(few), **_results(found, trial)}
-    said = {str(name): value for name, value in dataset.attrs.items()}
+    facts_text = {str(name): value for name, value in dataset.attrs.items()}
     for name, table in tables.items():
         if len(table):
-            write_table(table, folder / f"{name}.csv", said)
-            write_table(table, folder / f"{name}.parquet", said)
+            write_table(table, folder / f"{name}.csv", facts_text)
+            write_table(table, folder / f"{name}.parquet", facts_text)
     figures = trial_figures(found, trial.title)
     if power is not None:
-        write_table(power, folder / "power.csv", said)
+        write_table(power, folder / "power.csv", facts_text)
         figures["power"] = power_figure(power, trial.title)
     for name, figure in figures.items():
         save(figure, folder / "figures", name)
@@ -55,8 +55,8 @@ def write_trial(
         facts=facts,
         figures=drawn,
         primary_title=TITLE,
-        primary=printed(difference_rows(found, trial)),
-        hazard=printed(relapse_rows(found)),
+        primary=rows_as_text(difference_rows(found, trial)),
+        hazard=rows_as_text(relapse_rows(found)),
         relapse=[] if found.relapse is None else _plain(found.relapse.median),
         repeated=_plain(found.repeated),
         power=[] if power is None else _plain(power),
@@ -88,9 +88,9 @@ def _with_units(exposure: pd.DataFrame, units: Mapping[str, str]) -> pd.DataFram
 
 
 def _facts(dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, command_line: str) -> dict[str, Any]:
-    """What the summary and the head of the page say."""
+    """The content of the summary and of the page header."""
     arms = [
-        {"arm": arm.name, "n": arm.n, "given": arm.regimen.sentence(exact=False), "told": arm.belief}
+        {"arm": arm.name, "n": arm.n, "given": arm.regimen.sentence(exact=False), "blinding": arm.belief}
         for arm in trial.arms
     ]
     ratio = found.relapse.hazard_ratio if found.relapse is not None else {}

@@ -1,4 +1,4 @@
-"""The page of virtual trials against published ones, made from a run of the scorecard."""
+"""The page that compares virtual with published trials, from a run of the trial scorecard."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
     from ketamech.analysis.trial_scorecard import TrialScorecard
 
-INTRODUCTION = """# Virtual trials against published ones
+INTRODUCTION = """# Virtual trials compared with published trials
 
 {disclaimer} Written by `ketamech scorecard --docs`; do not edit.
 
-Each published number that a trial file reaches, simulated {replicates} times at the published size, with other people
-and another draw of the posterior each time. *Inside*: the published number lies in the 95 % prediction interval. Fitted
-rows were used to estimate parameters and test nothing.
+Each published result that a trial file covers, simulated {replicates} times at the published sample size with new
+virtual patients and a new posterior draw each time. *Inside*: the published value lies in the 95 % prediction interval.
+Fitted rows were used to estimate parameters and are not a test.
 
 ![Forest plot](pictures/forest.png)
 
 ![Visual predictive checks](pictures/predictive_checks.png)
 """
 
-SPREADS = """Standard deviations of change (or score) behind printed SDs, errors and t values. They are no rows of the
-tables and count in no goal."""
+SPREADS = """Standard deviations of change (or score) behind printed SDs, errors and t values. They are not rows of the
+evidence tables and do not count for any goal."""
 
 
 def write_trial_scorecard(path: Path, card: TrialScorecard) -> Path:
@@ -36,8 +36,8 @@ def write_trial_scorecard(path: Path, card: TrialScorecard) -> Path:
     replicates = next(iter(card.trials.values())).sizes["replicate"]
     ordered = card.rows.reindex(card.rows["z"].abs().sort_values(ascending=False).index)
     parts = [INTRODUCTION.format(disclaimer=DISCLAIMER, replicates=replicates), "## Goals", _goals(card.criteria)]
-    parts += ["## By outcome", _outcomes(card.by_stage), "## How much patients of an arm differ", SPREADS]
-    parts += [_rows(card.spreads), "## Every row, worst first", _rows(ordered)]
+    parts += ["## By outcome", _outcomes(card.by_stage), "## Variability within arms", SPREADS]
+    parts += [_rows(card.spreads), "## All rows, largest deviation first", _rows(ordered)]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return path

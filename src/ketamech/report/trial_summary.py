@@ -1,4 +1,4 @@
-"""The result of a trial in a few rows and words: the difference between arms first, then each arm at each visit."""
+"""The result of a trial as table rows with sentences: differences between arms, then each arm by visit."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Row = dict[str, object]
 
 
 def difference_rows(found: TrialAnalysis, trial: Trial) -> list[Row]:
-    """The primary comparison, a row an arm: difference from the reference arm with 95 % interval, p, and words.
+    """The primary comparison, one row per arm: difference from the reference arm with 95 % interval, p, and text.
 
-    Of several replicates the mean difference, what 95 % of them lie between, and in how many p is below 0.05.
+    For several replicates: mean difference, its 95 % range, and the number of replicates with p below 0.05.
     """
     rows = []
     scale, visit = trial.primary
@@ -41,7 +41,7 @@ def difference_rows(found: TrialAnalysis, trial: Trial) -> list[Row]:
 
 
 def relapse_rows(found: TrialAnalysis) -> list[Row]:
-    """The hazard ratio of relapse with 95 % interval, p, and words; none where there are not two groups."""
+    """The hazard ratio of relapse with 95 % interval, p, and text; empty without two groups."""
     if found.relapse is None or len(found.relapse.compared) < 2:
         return []
     first, second = found.relapse.compared
@@ -49,13 +49,13 @@ def relapse_rows(found: TrialAnalysis) -> list[Row]:
     words = f"no hazard ratio: {found.relapse.reason}"
     if not found.relapse.reason:
         sooner = second if ratio["hazard_ratio"] > 1 else first
-        words = f"{sooner} relapses sooner" if ratio["p"] < SIGNIFICANT else "no difference is shown"
+        words = f"{sooner} relapses earlier" if ratio["p"] < SIGNIFICANT else "no significant difference"
     numbers = {name.replace("_", " "): ratio[name] for name in ("hazard_ratio", "low", "high")}
     return [{"comparison": f"{second} against {first}", **numbers, "p": p_value(ratio["p"]), "in words": words}]
 
 
 def p_value(p: float) -> str:
-    """A p value as it is printed: 0.034, < 0.0001; empty where there is none."""
+    """A p value as text, e.g. 0.034, < 0.0001; empty if missing."""
     if not math.isfinite(p):
         return ""
     return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
@@ -76,14 +76,14 @@ def summary_of(found: TrialAnalysis) -> list[Row]:
     return lines
 
 
-def printed(rows: list[Row]) -> list[Mapping[str, str]]:
+def rows_as_text(rows: list[Row]) -> list[Mapping[str, str]]:
     """Rows with their numbers as text, for a page."""
     return [{k: number(float(v)) if isinstance(v, float | int) else str(v) for k, v in row.items()} for row in rows]
 
 
 @dataclass(frozen=True)
 class _Words:
-    """Says which arm is ahead; on a scale that `falls` as people improve the lower is better."""
+    """Text of a comparison; on a scale that `falls` with improvement, lower is better."""
 
     reference: str
     falls: bool
@@ -91,7 +91,7 @@ class _Words:
     def one(self, arm: str, line: pd.Series) -> Row:
         """The row of a single replicate."""
         numbers: Row = {name: float(line[name]) for name in ("difference", "low", "high")}
-        words = self._ahead(arm, line["difference"]) if line["p"] < SIGNIFICANT else "no difference is shown"
+        words = self._ahead(arm, line["difference"]) if line["p"] < SIGNIFICANT else "no significant difference"
         if line["reason"]:
             words = f"not tested: {line['reason']}"
         return {**numbers, "p": p_value(float(line["p"])), "in words": words}

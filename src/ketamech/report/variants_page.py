@@ -1,4 +1,4 @@
-"""The page beside a comparison of wirings, or an average over them."""
+"""Pages and tables of a comparison of model variants and of the average over them."""
 
 from __future__ import annotations
 
@@ -6,49 +6,60 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.attribution_page import Section, write_page
-from ketamech.report.variants_figures import draw_average, draw_wirings
+from ketamech.report.attribution_page import Section, time_axis, write_page
+from ketamech.report.colours import OKABE_ITO
+from ketamech.report.style import page
+from ketamech.report.svg_canvas import FAINT
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from ketamech.analysis.variants.comparison import Comparison, ModelAverage
 
 COLUMNS = (
     "wiring", "probability", "bayes_factor", "bic", "aic", "known", "right", "met", "clinical", "predicted", "says",
 )  # fmt: skip
-READ_SO = (
-    "Each wiring is a set of rows in data/wirings; the same few values are estimated for each, with the same prior, on"
-    " the same clinical and perturbation rows. The probability is that of the wiring, given these rows and equal"
-    " priors; the Bayes factor is against the wiring of the tables. Near-copies of one wiring share what one alone"
-    " would get.",
-    "Perturbation rows are worded 0 abolished, 1 intact: that codes significance, so each counts by its pass band, and"
-    " any row may mislead with a chance of 1 in 20. A factor below 3 decides nothing.",
-    "right: share of perturbation rows with the right direction; met: inside the band; clinical: mean distance of trial"
-    " rows in errors; predicted: share met of rows that were not fitted; known: values that the rows say anything of.",
+INTRODUCTION = (
+    "Each model variant is a set of rows in data/wirings; the same few parameters are estimated for each, with the same"
+    " prior, on the same clinical and perturbation rows. The probability is that of the variant, given these rows and"
+    " equal priors; the Bayes factor compares it with the default variant. Variants that are nearly equal share the"
+    " probability of one variant.",
+    "Perturbation rows are coded 0 (abolished) or 1 (intact) by statistical significance, so each is scored by its pass"
+    " band, with a probability of 1 in 20 that a row is wrong. A Bayes factor below 3 is inconclusive.",
+    "right: share of perturbation rows with the correct direction; met: share inside the band; clinical: mean distance"
+    " of trial rows in standard errors; predicted: share inside the band of rows that were not fitted; known: number of"
+    " parameters that the rows inform.",
 )
+MAX_ROWS, MIN_DIFFERENCE, COLOUR_LIMIT = 40, 1.0, 3.0  # rows; differences and colours in standard errors
+DASHES = ("-", "--", ":")
 
 
-def write_wirings(folder: Path, found: Comparison, command: str, facts: Mapping[str, object]) -> Path:
-    """Write tables (with `facts`), picture and `wirings.html`; returns the page."""
+def write_variants(folder: Path, found: Comparison, command: str, facts: Mapping[str, object]) -> Path:
+    """Write tables (with `facts`), figure and `variants.html`; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_table(found.table, folder / "wirings.csv", facts)
+    write_table(found.table, folder / "variants.csv", facts)
     write_table(found.rows, folder / "rows.csv", facts)
-    draw_wirings(folder, found)
+    draw_variants(folder, found)
     missed = found.rows[(found.rows["off"].abs() > 1) & (found.rows["kind"] != "unfitted")]
     words = [
-        f"{name}: {len(part)} rows more than one error outside, worst"
+        f"{name}: {len(part)} rows more than one standard error outside the band, worst"
         f" {', '.join(part.sort_values('off', key=abs, ascending=False)['evidence'].drop_duplicates().head(8))}."
         for name, part in missed.groupby("wiring", sort=False)
     ]
     sections = [
-        Section("Side by side", stale(found), "wirings.svg", found.table[list(COLUMNS)].to_dict("records")),
-        Section("What each gets wrong", words),
+        Section(
+            "Comparison", outdated_fits_warning(found), "variants.svg", found.table[list(COLUMNS)].to_dict("records")
+        ),
+        Section("Rows outside the band", words),
     ]
-    return write_page(folder / "wirings.html", "Rival wirings on the same evidence", READ_SO, sections, command)
+    return write_page(folder / "variants.html", "Model variants on the same evidence", INTRODUCTION, sections, command)
 
 
 def write_average(folder: Path, found: ModelAverage, command: str, facts: Mapping[str, object]) -> Path:
-    """Write a table (with `facts`), picture and `average.html`; returns the page."""
+    """Write a table (with `facts`), figure and `average.html`; returns the page."""
     import pandas as pd
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,16 +68,115 @@ def write_average(folder: Path, found: ModelAverage, command: str, facts: Mappin
     write_table(pd.DataFrame(columns), folder / "average.csv", facts)
     draw_average(folder, found)
     words = [
-        "Averaged over wirings by their probability, and over the draws of each fit. 'between': the SD between wirings"
-        " in points; share_between: its part of all variance; lowest and highest: the means of single wirings."
+        "Average over model variants, weighted by probability, and over the draws of each fit. 'between': the SD"
+        " between variants in points; share_between: its share of the variance; lowest, highest: means of variants."
     ]
     sections = [Section("MADRS", words, "average.svg", found.table.to_dict("records"))]
-    return write_page(folder / "average.html", f"Averaged over wirings: {found.title}", (), sections, command)
+    return write_page(folder / "average.html", f"Average over model variants: {found.title}", (), sections, command)
 
 
-def stale(found: Comparison) -> list[str]:
+def outdated_fits_warning(found: Comparison) -> list[str]:
     """A warning when the equations have changed since the fit."""
     if not found.stale:
         return []
     names = ", ".join(found.stale)
-    return [f"Fitted to other equations than these: {names}. `ketamech explain wirings --fit` fits them again."]
+    return [
+        f"The equations have changed since these variants were fitted: {names}."
+        " `ketamech explain wirings --fit` fits them again."
+    ]
+
+
+def draw_variants(folder: Path, found: Comparison) -> list[Path]:
+    """Write `variants` as PNG and SVG: scores on the left, the rows on which the variants differ on the right."""
+    return _saved(folder, "variants", _variants, found)
+
+
+def draw_average(folder: Path, found: ModelAverage) -> list[Path]:
+    """Write `average` as PNG and SVG: MADRS under each variant, the average and its 95 % interval."""
+    return _saved(folder, "average", _average, found)
+
+
+def _saved(folder: Path, name: str, make: object, found: object) -> list[Path]:
+    import matplotlib
+
+    from ketamech.report.style import SETTINGS, save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context(SETTINGS):
+        return save(make(found), folder, name)  # type: ignore[operator]
+
+
+def _variants(found: Comparison) -> Figure:
+    names = list(found.table["wiring"])
+    from matplotlib import colormaps
+
+    far = found.rows.assign(key=found.rows["evidence"] + "   " + found.rows["what"])
+    grid = far.pivot_table(index="key", columns="wiring", values="off", aggfunc="first", sort=False).abs()[names]
+    single = grid.drop(columns="averaged", errors="ignore").clip(upper=COLOUR_LIMIT)
+    apart = (
+        single.std(axis=1)
+        .where(single.max(axis=1) - single.min(axis=1) >= MIN_DIFFERENCE, 0.0)
+        .sort_values(ascending=False)
+    )
+    shown = grid.loc[[key for key in apart.index[:MAX_ROWS] if apart[key] > 0]]
+    title = f"Model variants on the same evidence: scores, and the {len(shown)} rows on which they differ most"
+    figure = page(13.5, max(4.5, 0.19 * len(shown) + 2.4), title)
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.35])
+    _scores(left, found)
+    colours = colormaps["Blues"].with_extremes(bad=OKABE_ITO[4])
+    image = right.imshow(
+        np.minimum(shown.to_numpy(), COLOUR_LIMIT),
+        aspect="auto",
+        cmap=colours,
+        vmin=0,
+        vmax=COLOUR_LIMIT,
+        interpolation="nearest",
+    )
+    right.set_xticks(np.arange(-0.5, len(names)), minor=True)
+    right.set_yticks(np.arange(-0.5, len(shown)), minor=True)
+    right.grid(which="minor", color=FAINT, lw=0.6)
+    right.tick_params(which="minor", length=0)
+    right.set_xticks(range(len(names)), names, rotation=55, ha="right", fontsize=7)
+    right.set_yticks(range(len(shown)), [_shortened(key) for key in shown.index], fontsize=6)
+    figure.colorbar(
+        image, ax=right, shrink=0.5, label="standard errors outside the band (white: inside; orange: no value)"
+    )
+    return figure
+
+
+def _scores(axes: object, found: Comparison) -> None:
+    """Probability as bars; shares of correct directions and of rows inside the band as marks."""
+    rows = found.table.iloc[::-1]
+    y = np.arange(len(rows))
+    axes.barh(y, rows["probability"].fillna(0), color=OKABE_ITO[0], alpha=0.35, height=0.7, label="probability")  # type: ignore[attr-defined]
+    marks = (
+        ("right", "o", "correct directions"),
+        ("met", "s", "rows inside the band"),
+        ("predicted", "^", "unfitted rows inside the band"),
+    )
+    for k, (column, mark, label) in enumerate(marks):
+        axes.plot(rows[column], y, mark, color=OKABE_ITO[k + 1], ms=5, label=label)  # type: ignore[attr-defined]
+    axes.set_yticks(y, rows["wiring"], fontsize=8)  # type: ignore[attr-defined]
+    axes.set_xlim(0, 1)  # type: ignore[attr-defined]
+    axes.set_xlabel("share, or probability with equal priors")  # type: ignore[attr-defined]
+    axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.4, -0.1), ncols=2)  # type: ignore[attr-defined]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 92 else text[:90] + " ..."
+
+
+def _average(found: ModelAverage) -> Figure:
+    figure = page(9.5, 4.6, f"{found.title}\nMADRS under model variants, each fitted to the same evidence")
+    axes = figure.subplots()
+    axes.fill_between(found.hours, found.low, found.high, color="#1b1f24", alpha=0.1, lw=0, label="average, 95 %")
+    order = sorted(found.curves, key=lambda name: -found.probability[name])
+    for k, name in enumerate(order):
+        mean, chance = found.curves[name].mean(axis=0), found.probability[name]
+        colour, dash = OKABE_ITO[k % len(OKABE_ITO)], DASHES[k // len(OKABE_ITO) % len(DASHES)]
+        axes.plot(found.hours, mean, color=colour, ls=dash, lw=1.2, label=f"{name} ({100 * chance:.0f} %)")
+    axes.plot(found.hours, found.mean, color="#1b1f24", lw=2.4, label="average by probability")
+    time_axis(axes, found.hours, found.doses)
+    axes.set_ylabel("MADRS, points")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=8)
+    return figure

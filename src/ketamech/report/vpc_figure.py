@@ -1,4 +1,4 @@
-"""Visual predictive checks: simulated trials over time beside published points."""
+"""Visual predictive checks: intervals of simulated trials over time, and published points."""
 
 from __future__ import annotations
 

@@ -9,12 +9,12 @@ from ketamech.app.jobs import Jobs
 from ketamech.app.routes import downloads, evidence, jobs, metadata, simulation
 
 
-def all_routers(engine: AppState, running: Jobs) -> list[APIRouter]:
+def all_routers(app_state: AppState, running: Jobs) -> list[APIRouter]:
     """Every router of the server."""
     return [
-        metadata.routes(engine),
-        simulation.routes(engine),
-        evidence.routes(engine),
-        downloads.routes(engine),
-        jobs.routes(engine, running),
+        metadata.routes(app_state),
+        simulation.routes(app_state),
+        evidence.routes(app_state),
+        downloads.routes(app_state),
+        jobs.routes(app_state, running),
     ]

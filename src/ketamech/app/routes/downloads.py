@@ -1,4 +1,4 @@
-"""Things to take away: data, the scenario file, code, a one-page report."""
+"""Routes of downloads: data, scenario file, code and patient summary."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from enum import StrEnum
 from fastapi import APIRouter, Response
 
 from ketamech.app.app_state import AppState
-from ketamech.app.export_bytes import exported, report_of
+from ketamech.app.export_bytes import export_scenario, report_of
 from ketamech.app.request_models import ScenarioRequest
 
 
 class DownloadFormat(StrEnum):
-    """What can be taken away of a scenario."""
+    """File formats of a scenario download."""
 
     CSV = "csv"
     PARQUET = "parquet"
@@ -22,7 +22,7 @@ class DownloadFormat(StrEnum):
 
 
 class Paper(StrEnum):
-    """How the one-page report is printed."""
+    """File formats of the patient summary."""
 
     HTML = "html"
     PDF = "pdf"
@@ -40,20 +40,20 @@ KINDS = {
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 
 
-def routes(engine: AppState) -> APIRouter:
+def routes(app_state: AppState) -> APIRouter:
     """Downloads."""
     router = APIRouter(prefix="/api", tags=["away"])
 
     @router.post("/export/{kind}", response_class=Response, responses={200: {"content": _media(DownloadFormat)}})
-    async def export(kind: DownloadFormat, asked: ScenarioRequest) -> Response:
-        """Curves of everything (CSV, Parquet), the scenario file, the same in Python, the same as a command."""
-        data = await engine.compute(lambda: exported(engine, asked.scenario, kind.value), long=True)
+    async def export(kind: DownloadFormat, request: ScenarioRequest) -> Response:
+        """All curves (CSV, Parquet), the scenario file, a Python script or a shell command."""
+        data = await app_state.compute(lambda: export_scenario(app_state, request.scenario, kind.value), long=True)
         return _file(data, kind.value, "curves" if kind in (DownloadFormat.CSV, DownloadFormat.PARQUET) else "scenario")
 
     @router.post("/report/{paper}", response_class=Response, responses={200: {"content": _media(Paper)}})
-    async def report(paper: Paper, asked: ScenarioRequest) -> Response:
-        """One page in plain words with figures, sources and limits; not medical advice."""
-        data = await engine.compute(lambda: report_of(engine, asked.scenario, paper.value), long=True)
+    async def report(paper: Paper, request: ScenarioRequest) -> Response:
+        """A one-page patient summary with figures, sources and limits; not medical advice."""
+        data = await app_state.compute(lambda: report_of(app_state, request.scenario, paper.value), long=True)
         return _file(data, paper.value, "report")
 
     return router

@@ -1,4 +1,4 @@
-"""Evidence with citations, equations and parameters with sources, and claims."""
+"""Routes of evidence, equations with sources, and claims."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pydantic import BaseModel
 
 from ketamech.app.app_state import AppState
 from ketamech.app.claim_responses import claims_of, experiments_of
-from ketamech.app.evidence_rows import rows_of
+from ketamech.app.evidence_rows import evidence_rows
 from ketamech.app.json_responses import NotFound, as_json, json_response
-from ketamech.app.responses import Rows
+from ketamech.app.responses import EvidenceRows
 
 Word = Annotated[str, Query(max_length=80)]
 
 
-class StageWords(BaseModel):
+class StageInfo(BaseModel):
     """A stage by name."""
 
     name: str
@@ -24,14 +24,14 @@ class StageWords(BaseModel):
 
 
 class Equation(BaseModel):
-    """One equation: what changes, and the terms with their reasons."""
+    """One equation: its left side, and the terms with their reasons."""
 
     left: str
     terms: list[tuple[str, str]]
 
 
 class StagePage(BaseModel):
-    """Everything there is to say about one stage."""
+    """Equations, outputs and parameters of one stage."""
 
     name: str
     title: str
@@ -52,7 +52,7 @@ class ExperimentLine(BaseModel):
 
 
 class Experiments(BaseModel):
-    """What the model shows of a claim. `steady`: under how many of `tried` other rules the verdict stays."""
+    """What the model shows of a claim. `steady`: number of the `tried` alternative rules with the same verdict."""
 
     shown: bool
     agreement: str
@@ -61,59 +61,59 @@ class Experiments(BaseModel):
     lines: list[ExperimentLine]
 
 
-def routes(engine: AppState) -> APIRouter:
-    """What stands behind the curves."""
+def routes(app_state: AppState) -> APIRouter:
+    """Routes of evidence, stages and claims."""
     router = APIRouter(prefix="/api", tags=["knowledge"])
 
-    @router.get("/evidence", response_model=Rows)
+    @router.get("/evidence", response_model=EvidenceRows)
     async def evidence(stage: Word = "", text: Word = "", ids: Annotated[str, Query(max_length=4000)] = "") -> Response:
-        """Published numbers: of a stage, with a text anywhere, or by id (comma-separated)."""
-        return json_response(rows_of(engine, stage, text, ids))
+        """Evidence rows by stage, by text in any field, or by id (comma-separated)."""
+        return json_response(evidence_rows(app_state, stage, text, ids))
 
-    @router.get("/stages", response_model=list[StageWords])
+    @router.get("/stages", response_model=list[StageInfo])
     async def stages() -> Response:
-        """Every stage in the order of the story."""
-        found = await engine.compute(lambda: engine.model.expression_trees.stages)
+        """Every stage in model order."""
+        found = await app_state.compute(lambda: app_state.model.expression_trees.stages)
         return json_response([{"name": name, "about": about.splitlines()[0]} for name, about in found])
 
     @router.get("/stages/{name}", response_model=StagePage)
     async def stage(name: str) -> Response:
-        """Equations, reasons, parameters and sources of one stage; the first time takes seconds."""
-        known = dict(await engine.compute(lambda: engine.model.expression_trees.stages))
+        """Equations, reasons, parameters and sources of one stage; the first request takes seconds."""
+        known = dict(await app_state.compute(lambda: app_state.model.expression_trees.stages))
         if name not in known:
             raise NotFound(f"there is no stage '{name[:60]}'")
         return json_response(
-            await engine.compute(lambda: engine.answers.get(("stage", name), lambda: _stage(engine, name)))
+            await app_state.compute(lambda: app_state.answers.get(("stage", name), lambda: _stage(app_state, name)))
         )
 
     @router.get("/claims", response_model=dict[str, Any])
     async def claims() -> Response:
-        """What people say about ketamine, with the verdict and the evidence for and against."""
+        """Common statements about ketamine with verdict and evidence."""
         return json_response(
-            await engine.compute(lambda: engine.answers.get("claims", lambda: as_json(claims_of(engine))))
+            await app_state.compute(lambda: app_state.answers.get("claims", lambda: as_json(claims_of(app_state))))
         )
 
     @router.get("/claims/{name}", response_model=Experiments)
     async def claim(name: str) -> Response:
-        """What the model shows of one claim; the first time all experiments are run."""
-        return json_response(await engine.compute(lambda: experiments_of(engine, name)))
+        """What the model shows of one claim; the first request runs all experiments."""
+        return json_response(await app_state.compute(lambda: experiments_of(app_state, name)))
 
     return router
 
 
-def _stage(engine: AppState, name: str) -> bytes:
-    from ketamech.report.model_page import chapter  # symbols are loaded when the first equation is asked for
+def _stage(app_state: AppState, name: str) -> bytes:
+    from ketamech.report.model_page import stage_section  # sympy is loaded on the first request
 
-    system = engine.model.system
-    found = chapter(system, next(stage for stage in system.stages if stage.name == name))
+    system = app_state.model.system
+    found = stage_section(system, next(stage for stage in system.stages if stage.name == name))
     return as_json(
         {
             "name": found.name,
             "title": found.title,
             "about": found.about,
-            "needs": found.needs,
+            "needs": found.inputs,
             "equations": [{"left": left, "terms": terms} for left, terms in found.equations],
-            "offers": found.offers,
+            "offers": found.outputs,
             "parameters": found.parameters,
         }
     )

@@ -1,4 +1,4 @@
-"""Long work: trials, the scorecard, attribution; how far each is, its end, its result, its failure."""
+"""Routes of long jobs: start, progress, result, cancellation and failure report."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pydantic import BaseModel
 from ketamech.app.app_state import AppState
 from ketamech.app.job_tasks import attribution_work, scorecard_work, shipped_trials, trial_work
 from ketamech.app.jobs import ENDED, Job, Jobs
-from ketamech.app.json_responses import NotFound, json_response, problem_of, state_of
+from ketamech.app.json_responses import NotFound, error_body, job_state, json_response
 from ketamech.app.request_models import AttributionRequest, TrialRequest
 from ketamech.app.responses import JobState
 from ketamech.report.number_format import DISCLAIMER
 
-LOOK, PATIENCE = 0.15, 15.0  # seconds between two looks at a job, and after which silence says "still here"
+POLL_SECONDS, KEEPALIVE_SECONDS = 0.15, 15.0  # between two looks at a job; without a change until a comment is sent
 Number = Annotated[str, Path(max_length=40)]
 
 
@@ -32,66 +32,66 @@ class ShippedTrial(BaseModel):
     patients: int
 
 
-def routes(engine: AppState, jobs: Jobs) -> APIRouter:
-    """Starting, watching and ending jobs."""
+def routes(app_state: AppState, jobs: Jobs) -> APIRouter:
+    """Routes to start, watch and cancel jobs."""
     router = APIRouter(prefix="/api", tags=["jobs"])
 
     def job_of(number: str) -> Job:
         found = jobs.get(number)
         if found is None:
-            raise NotFound("there is no such job; finished ones are forgotten after a while")
+            raise NotFound("no such job; old finished jobs are deleted")
         return found
 
-    def started(kind: str, title: str, asked: dict[str, Any], work: Callable[..., Any]) -> Response:
-        return json_response(state_of(jobs.start(kind, title, asked, work)))
+    def started(kind: str, title: str, request: dict[str, Any], work: Callable[..., Any]) -> Response:
+        return json_response(job_state(jobs.start(kind, title, request, work)))
 
     @router.get("/trials", response_model=list[ShippedTrial])
     async def trials() -> Response:
         """Trials that ship with the program."""
-        return json_response(await engine.compute(lambda: engine.answers.get("trials", shipped_trials)))
+        return json_response(await app_state.compute(lambda: app_state.answers.get("trials", shipped_trials)))
 
     @router.post("/jobs/trial", response_model=JobState)
-    async def trial(asked: TrialRequest) -> Response:
-        """Run a virtual trial: people drawn, allocated, dosed and rated; means, responders, survival, power."""
-        title, work = await engine.compute(lambda: trial_work(engine, asked))
-        return started("trial", title, asked.model_dump(), work)
+    async def trial(request: TrialRequest) -> Response:
+        """Run a virtual trial; returns means, responders, time to relapse and power."""
+        title, work = await app_state.compute(lambda: trial_work(app_state, request))
+        return started("trial", title, request.model_dump(), work)
 
     @router.post("/jobs/scorecard", response_model=JobState)
     async def scorecard() -> Response:
-        """Compare the model with every published row the typical patient can reach."""
-        return started("scorecard", "Scorecard", {}, scorecard_work(engine))
+        """Compare the model with every published row that the typical patient can simulate."""
+        return started("scorecard", "Scorecard", {}, scorecard_work(app_state))
 
     @router.post("/jobs/attribution", response_model=JobState)
-    async def attribution(asked: AttributionRequest) -> Response:
-        """Share out the outcomes of a scenario among its pathways."""
-        work = await engine.compute(lambda: attribution_work(engine, asked))
-        return started("attribution", asked.scenario.title, asked.model_dump(), work)
+    async def attribution(request: AttributionRequest) -> Response:
+        """Attribute the outcomes of a scenario to its pathways."""
+        work = await app_state.compute(lambda: attribution_work(app_state, request))
+        return started("attribution", request.scenario.title, request.model_dump(), work)
 
     @router.get("/jobs/{number}", response_model=JobState)
     async def look(number: Number) -> Response:
         """A job, with its result when it is done."""
-        return json_response(state_of(job_of(number)))
+        return json_response(job_state(job_of(number)))
 
     @router.delete("/jobs/{number}", response_model=JobState)
     async def cancel(number: Number) -> Response:
         """Stop a job."""
         job = job_of(number)
         jobs.cancel(job)
-        return json_response(state_of(job, whole=False))
+        return json_response(job_state(job, whole=False))
 
     @router.get("/jobs/{number}/failure", response_model=dict[str, Any])
     async def failure(number: Number) -> Response:
-        """What was asked of a job that failed, and how it failed, to keep or to send to somebody."""
+        """The request and the error of a failed job, as a report to store or send."""
         job = job_of(number)
-        if job.problem is None:
+        if job.error is None:
             raise NotFound("this job did not fail")
-        told = {"asked": job.asked, "problem": problem_of(job.problem).model_dump(), "disclaimer": DISCLAIMER}
-        return json_response({**state_of(job, whole=False), **told})
+        report = {"request": job.request, "problem": error_body(job.error).model_dump(), "disclaimer": DISCLAIMER}
+        return json_response({**job_state(job, whole=False), **report})
 
     @router.get("/jobs/{number}/events", response_class=StreamingResponse,
                 responses={200: {"content": {"text/event-stream": {}}}})  # fmt: skip
     async def events(number: Number) -> StreamingResponse:
-        """How far a job is, as server-sent events until it ends."""
+        """The progress of a job as server-sent events until it ends."""
         return StreamingResponse(_events(job_of(number)), media_type="text/event-stream",
                                  headers={"cache-control": "no-store"})  # fmt: skip
 
@@ -99,18 +99,18 @@ def routes(engine: AppState, jobs: Jobs) -> APIRouter:
 
 
 async def _events(job: Job) -> AsyncIterator[str]:
-    """One event when something changed, a comment now and then when nothing did."""
+    """One event for each change, and a comment at intervals without a change."""
     last, silent = "", 0.0
     while True:
-        told = state_of(job, whole=False)
-        mark = json.dumps([told["state"], told["progress"], told["message"]])
+        state = job_state(job, whole=False)
+        mark = json.dumps([state["state"], state["progress"], state["message"]])
         if mark != last:
             last, silent = mark, 0.0
-            yield f"data: {json.dumps(told)}\n\n"
-        if told["state"] in ENDED:
+            yield f"data: {json.dumps(state)}\n\n"
+        if state["state"] in ENDED:
             return
-        await asyncio.sleep(LOOK)
-        silent += LOOK
-        if silent > PATIENCE:
+        await asyncio.sleep(POLL_SECONDS)
+        silent += POLL_SECONDS
+        if silent > KEEPALIVE_SECONDS:
             silent = 0.0
-            yield ": still here\n\n"
+            yield ": no change\n\n"

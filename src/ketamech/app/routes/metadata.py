@@ -1,4 +1,4 @@
-"""What the page must know before it asks: names, bounds, words, limits."""
+"""Metadata for the page: names, bounds, labels and limits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ketamech.simulation.parameter_overrides import bounds
 
 
 class DrugInfo(BaseModel):
-    """A treatment: `sessions` are counted, not weighed."""
+    """A drug or other treatment; `sessions`: the dose is a number of sessions, not an amount."""
 
     name: str
     routes: list[str]
@@ -37,14 +37,14 @@ class DrugInfo(BaseModel):
 
 
 class Setting(BaseModel):
-    """Something a scenario may set, with the usual value and what is allowed, in `unit`."""
+    """A value that a scenario can set, with its default and bounds in `unit`."""
 
     name: str
     value: float
     unit: str
     low: float | None
     high: float | None
-    in_animals: tuple[float, float] | None = Field(None, description="what is allowed in rats and mice, if it differs")
+    in_animals: tuple[float, float] | None = Field(None, description="bounds in rats and mice, if they differ")
     about: str
 
 
@@ -68,28 +68,28 @@ class Component(BaseModel):
 
 
 class TrackInfo(BaseModel):
-    """A lane of the story."""
+    """A track of the timeline."""
 
     key: str
     group: str
     label: str
     unit: str
-    always: bool = Field(description="drawn even when nothing moves")
+    always: bool = Field(description="shown even when nothing changes")
     animals: bool = Field(description="measured in animals only")
-    rating_scale: bool = Field(description="a questionnaire or rating that exists for people only")
+    rating_scale: bool = Field(description="a rating scale, which exists for humans only")
     relative_height: float = Field(description="height of its figure, 1 = normal")
 
 
 class Output(BaseModel):
-    """Any curve of the model."""
+    """An output of the model."""
 
     name: str
     unit: str
     about: str
 
 
-class WiringWords(BaseModel):
-    """A rival wiring."""
+class ModelVariantInfo(BaseModel):
+    """A model variant: an alternative structural hypothesis."""
 
     name: str
     question: str
@@ -97,7 +97,7 @@ class WiringWords(BaseModel):
 
 
 class PerturbationInfo(BaseModel):
-    """Something an experimenter does beside the treatment; `phrase` is how it is said in a scenario."""
+    """A perturbation given with the treatment; `phrase` is its text in a scenario."""
 
     phrase: str
     kind: str
@@ -106,20 +106,20 @@ class PerturbationInfo(BaseModel):
 
 
 class About(BaseModel):
-    """Names, bounds, words, limits; `parts` says which optional parts this version has."""
+    """Names, bounds, labels and limits; `parts`: the optional parts of this version."""
 
     version: str
     disclaimer: str
     drugs: list[DrugInfo]
-    lanes: list[TrackInfo]
+    tracks: list[TrackInfo]
     outputs: list[Output]
     person: list[Setting]
     pathways: list[PathwaySwitch]
     components: list[Component] = Field(description="parts of an attribution, in display order")
-    perturbations: list[Setting]
+    perturbation_fractions: list[Setting]
     species: list[str]
-    wirings: list[WiringWords]
-    beside: list[PerturbationInfo]
+    model_variants: list[ModelVariantInfo]
+    perturbations: list[PerturbationInfo]
     presets: list[dict[str, Any]] = Field(description="scenarios to start from")
     evidence_stages: list[str]
     limits: Limits
@@ -127,49 +127,51 @@ class About(BaseModel):
     ready: bool
 
 
-def routes(engine: AppState) -> APIRouter:
-    """The one route."""
+def routes(app_state: AppState) -> APIRouter:
+    """The route of the metadata."""
     router = APIRouter(prefix="/api", tags=["about"])
 
     @router.get("/about", response_model=About)
     async def about() -> Response:
-        """Names, bounds, words and limits for whoever asks the other questions."""
-        return json_response(await engine.compute(lambda: engine.answers.get("about", lambda: as_json(_about(engine)))))
+        """Names, bounds, labels and limits that the other requests use."""
+        return json_response(
+            await app_state.compute(lambda: app_state.answers.get("about", lambda: as_json(_about(app_state))))
+        )
 
     return router
 
 
-def _about(engine: AppState) -> dict[str, Any]:
+def _about(app_state: AppState) -> dict[str, Any]:
     from ketamech import __version__
 
-    table = engine.model.parameters
+    table = app_state.model.parameters
     return {
         "version": __version__,
         "disclaimer": DISCLAIMER,
         "drugs": [
             {"name": drug.name, "routes": [r for r in drug.routes if r], "sessions": drug.is_session} for drug in DRUGS
         ],
-        "lanes": [
+        "tracks": [
             {
                 "key": a.key,
                 "group": a.group,
                 "label": a.label,
                 "unit": a.unit,
                 "always": a.always_shown,
-                "animals": a.animals,
+                "animals": a.animals_only,
                 "rating_scale": a.rating_scale,
                 "relative_height": a.relative_height,
             }
             for a in load_tracks().values()
-            if available_curves(a, engine.model)
+            if available_curves(a, app_state.model)
         ],
         "outputs": [
             {
                 "name": name,
                 "unit": unit_in_words(shown(name, printed)[1]),
-                "about": engine.model.layout.descriptions[name] or "",
+                "about": app_state.model.layout.descriptions[name] or "",
             }
-            for name, printed in engine.model.layout.units.items()
+            for name, printed in app_state.model.layout.units.items()
         ],
         **{name: _settings(table, f"{prefix}.") for name, prefix in _SECTIONS.items()},
         "pathways": _pathways(table),
@@ -178,23 +180,23 @@ def _about(engine: AppState) -> dict[str, Any]:
             for one in load_components().values()
         ],
         "species": list(SPECIES),
-        "wirings": [
+        "model_variants": [
             {"name": w.name, "question": w.question, "says": w.description} for w in load_model_variants(table).values()
         ],
-        "beside": [
+        "perturbations": [
             {"phrase": _phrase(one), "kind": one.kind, "target": one.target, "about": one.why}
             for one in load_perturbations().values()
         ],
         "presets": load_presets(),
-        "evidence_stages": sorted({row.stage for row in engine.evidence.observations.values()}),
-        "limits": engine.limits.model_dump(),
+        "evidence_stages": sorted({row.stage for row in app_state.evidence.observations.values()}),
+        "limits": app_state.limits.model_dump(),
         "parts": {name: has_feature(name) for name in ("claims", "attribution")},
         "ready": True,
     }
 
 
 def _phrase(one: Perturbation) -> str:
-    """Its name with the first usual dose and time, as a scenario says it."""
+    """The text of a perturbation in a scenario: its name with its first usual dose and time."""
     dose = one.doses[0] if one.doses else None
     if dose is None:
         return one.name
@@ -202,11 +204,11 @@ def _phrase(one: Perturbation) -> str:
     return f"{one.name} {dose.amount:g} {dose.unit} {where} at {60 * one.at:g} min"
 
 
-_SECTIONS = {"person": "person", "perturbations": "perturbation"}
+_SECTIONS = {"person": "person", "perturbation_fractions": "perturbation"}
 
 
 def _pathways(table: ParameterTable) -> list[dict[str, Any]]:
-    """Switches in the order of data/pathways, then those of a user's own stages that stand in no table."""
+    """Pathway switches in the order of data/pathways, then switches of a user's own stages."""
     switches = {name.removeprefix("pathway."): row for name, row in table.items() if name.startswith("pathway.")}
     ordered = [name for name in load_pathways() if name in switches]
     found = []

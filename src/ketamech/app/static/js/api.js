@@ -2,7 +2,7 @@
 
 export class ServerError extends Error {
   constructor(response, status) {
-    super(response.text ?? response.what ?? "The request failed.");
+    super(response.text ?? response.error ?? "The request failed.");
     Object.assign(this, response, { status });
   }
 }
@@ -43,7 +43,7 @@ async function send(path, request) {
   }
   setConnected(true);
   if (response.ok) return response;
-  let body = { what: `The server answered with status ${response.status}.` };
+  let body = { error: `The server answered with status ${response.status}.` };
   try {
     body = await response.json();
   } catch {

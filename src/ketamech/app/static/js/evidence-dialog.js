@@ -82,12 +82,12 @@ function openClaim(claim) {
   const inModel = element("div", {}, element("p", { class: "loading", text: "Simulating the experiment …" }));
   const badge = element("span", { class: badgeClass(claim.verdict), text: verdictText(claim.verdict) });
   openDialog(claim.claim, [
-    element("p", {}, badge, ` Basis of the verdict: ${claim.why}. The claim appears in: ${claim.met}.`),
+    element("p", {}, badge, ` Basis of the verdict: ${claim.why}. The claim appears in: ${claim.encountered_as}.`),
     claim.note && element("p", { text: claim.note }),
     element("h3", { text: "Model result" }),
     inModel,
-    ...list("Evidence for", claim.pro),
-    ...list("Evidence against", claim.con),
+    ...list("Evidence for", claim.evidence_for),
+    ...list("Evidence against", claim.evidence_against),
   ]);
   getJson(`/api/claims/${encodeURIComponent(claim.id)}`).then(
     (result) => inModel.replaceChildren(...modelResult(result)),

@@ -43,7 +43,7 @@ export function fileUpload(drugs, open) {
       announce(`${opened.length} ${opened.length === 1 ? "subject" : "subjects"} of ${name} opened`);
     } catch (error) {
       if (!(error instanceof ServerError) || error.key !== "DRUG" || drug) throw error;
-      askForDrug(name, text, error.what);
+      askForDrug(name, text, error.error);
     }
   }
 
@@ -66,7 +66,7 @@ export function fileUpload(drugs, open) {
 
 function tooLarge(name) {
   const text = `${name} is larger than ${MAX_BYTES / 1000} kB\n  expected: a scenario file or a dose table`;
-  return new ServerError({ what: "too large", text }, 413);
+  return new ServerError({ error: "too large", text }, 413);
 }
 
 function doseTableNotes(name, { people, refused, notes }, opened) {

@@ -45,7 +45,7 @@ const emptyState = (text) => element("div", { class: "empty-state" }, element("p
 async function effectOnMood(state, pathwayOff = null) {
   const { scenario } = state;
   if (pathwayOff) scenario.pathways[pathwayOff] = false;
-  const curves = await postJson("/api/curves", { scenario, until: MONTH, lanes: ["mood"] });
+  const curves = await postJson("/api/curves", { scenario, until: MONTH, tracks: ["mood"] });
   const [madrs] = curves.figures[0].curves;
   return interpolate(curves.time, madrs.treated, DAY) - interpolate(curves.time, madrs.control, DAY);
 }
@@ -115,7 +115,7 @@ function attributionOfStory(state, components) {
   function show(result) {
     const combinations = 2 ** (result.parts.length - 2); // expectancy and the unattributed effect are no pathways
     status.textContent = `Shapley values from ${combinations} combinations of pathways, mean of ${DRAWS} parameter draws.`;
-    sentences.replaceChildren(...result.said.map((text) => element("p", { class: "secondary", text })));
+    sentences.replaceChildren(...result.sentences.map((text) => element("p", { class: "secondary", text })));
     figure.node.hidden = false;
     figure.show(stackedContributions(result, components));
   }

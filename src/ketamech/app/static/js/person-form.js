@@ -13,7 +13,7 @@ export function speciesAndVariant(scenario, about, rebuild) {
     setSpecies(scenario, species.value);
     rebuild();
   });
-  const variants = new Map(about.wirings.map((row) => [row.name, row]));
+  const variants = new Map(about.model_variants.map((row) => [row.name, row]));
   const variantLabel = (name) => (name ? `${variants.get(name).question}: ${name.replace(/-/g, " ")}` : "default");
   const variant = element("select", { "data-key": "wiring" }, options(["", ...variants.keys()], variantLabel));
   variant.value = scenario.wiring || "";

@@ -43,7 +43,7 @@ export function perturbationFields(scenario, about, changed) {
   });
   input.value = phrases().join("\n");
   const fractions = element("div", { class: "fraction-fields" });
-  const list = phraseList(about.beside, (phrase) => {
+  const list = phraseList(about.perturbations, (phrase) => {
     input.value = [input.value.trim(), phrase].filter(Boolean).join("\n");
     setPhrases();
   });
@@ -65,7 +65,7 @@ export function perturbationFields(scenario, about, changed) {
     show();
     changed();
   };
-  fractions.append(...parameterFields(scenario, "perturbations", about.perturbations, fractionChanged));
+  fractions.append(...parameterFields(scenario, "perturbations", about.perturbation_fractions, fractionChanged));
   show();
   const hint =
     "Name, dose, route or “into the brain”, and time; only the name is required. Or set constant fractions below.";

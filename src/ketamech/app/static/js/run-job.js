@@ -37,7 +37,7 @@ function lastState(number, progress) {
       resolve(state);
     };
     events.onerror = () => {
-      if (events.readyState === EventSource.CLOSED) reject(new ServerError({ what: UNKNOWN_JOB }, 0));
+      if (events.readyState === EventSource.CLOSED) reject(new ServerError({ error: UNKNOWN_JOB }, 0));
       else setConnected(false);
     };
   });

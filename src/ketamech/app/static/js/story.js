@@ -51,7 +51,7 @@ onConnectionChange((connected) => connected && trackInfo.size && update());
 async function start() {
   const firstCurves = fetchCurves(state.scenario, ["plasma"]); // while the names are on their way
   const found = await about;
-  trackInfo = new Map(found.lanes.map((track) => [track.key, track]));
+  trackInfo = new Map(found.tracks.map((track) => [track.key, track]));
   state.pathwayLabels = new Map(found.pathways.map((row) => [row.name, row.label]));
   findAll("[data-tracks]").forEach(addFigures);
   keep(await firstCurves);
@@ -145,8 +145,8 @@ function measureRedraw() {
   performance.measure("slider to redraw", { start, end: performance.now() });
 }
 
-function fetchCurves(scenario, lanes) {
-  return postJson("/api/curves", { scenario, until: MONTH, lanes });
+function fetchCurves(scenario, tracks) {
+  return postJson("/api/curves", { scenario, until: MONTH, tracks });
 }
 
 function keep({ figures: found, time, doses }) {
@@ -175,7 +175,7 @@ async function fetchReference() {
 const populationSimulation = new LatestTask(() => fetchPopulation());
 
 async function fetchPopulation() {
-  const found = await postJson("/api/band", { scenario: state.scenario, until: MONTH, lane: "mood" });
+  const found = await postJson("/api/band", { scenario: state.scenario, until: MONTH, track: "mood" });
   const { quantiles } = found.curves[0];
   const band = (low, high, kind, label) => ({
     time: found.time,
@@ -224,7 +224,7 @@ function showTrack(key) {
     series,
     unit: track.unit,
     doses: track.doses,
-    points: points.filter((point) => point.lane === key),
+    points: points.filter((point) => point.track === key),
     bands: key === "mood" && population.shown ? population.bands : [],
     caption: state.species && trackInfo.get(key).rating_scale ? NO_RATING_IN_RATS : "",
   });

@@ -58,7 +58,7 @@ function resultNodes(found, components) {
   const sentences = element(
     "div",
     {},
-    found.said.map((text) => element("p", { text })),
+    found.sentences.map((text) => element("p", { text })),
   );
   return [sentences, figure.node, element("div", { class: "toolbar" }, field("Outcome", outcome)), place];
 }

@@ -25,8 +25,8 @@ class CurvesTab {
   constructor(workbench) {
     const { about, view } = workbench;
     this.workbench = workbench;
-    this.tracks = about.lanes;
-    this.groups = [...new Set(about.lanes.map((track) => track.group))];
+    this.tracks = about.tracks;
+    this.groups = [...new Set(about.tracks.map((track) => track.group))];
     this.outputs = new Map(about.outputs.map((output) => [output.name, output]));
     const kept = (view["curves.outputs"] ?? "").split(" ").filter((name) => this.outputs.has(name));
     this.addedOutputs = kept.slice(0, MAX_OUTPUTS);
@@ -145,10 +145,10 @@ class CurvesTab {
     this.showAll();
   }
 
-  async simulateCase(scenario, i, lanes) {
+  async simulateCase(scenario, i, tracks) {
     const { caseList } = this.workbench;
     try {
-      const request = { scenario, until: selectedTime.last, lanes, outputs: this.addedOutputs };
+      const request = { scenario, until: selectedTime.last, tracks, outputs: this.addedOutputs };
       const response = await postJson("/api/curves", request);
       caseList.showError(i, null);
       caseList.showParsedTreatments(i, response.given);
@@ -168,7 +168,7 @@ class CurvesTab {
       return (await postJson("/api/points", { scenario }).catch(() => ({ points: [] }))).points;
     };
     const points = (await Promise.all(cases.map(ofCase))).flat();
-    return [...new Map(points.map((point) => [point.evidence + point.lane + point.value, point])).values()];
+    return [...new Map(points.map((point) => [point.evidence + point.track + point.value, point])).values()];
   }
 
   showAll() {
@@ -194,7 +194,7 @@ class CurvesTab {
       series: isSingle
         ? seriesOfOneCase(this.responses[tracks.indexOf(first)].time, first)
         : this.seriesOfCases(tracks, chosen),
-      points: this.points.filter((point) => point.lane === key && (isSingle || point.curve === chosenKey)),
+      points: this.points.filter((point) => point.track === key && (isSingle || point.curve === chosenKey)),
       doses: this.responses.find(Boolean).doses,
     });
   }

@@ -17,7 +17,7 @@ export function populationTab(workbench) {
   const track = element(
     "select",
     {},
-    about.lanes.map(({ key, label }) => element("option", { value: key, text: label })),
+    about.tracks.map(({ key, label }) => element("option", { value: key, text: label })),
   );
   const size = element(
     "select",
@@ -42,7 +42,7 @@ export function populationTab(workbench) {
 
   const simulateCase = async (scenario, i) => {
     try {
-      const request = { scenario, until: selectedTime.last, lane: track.value, patients: Number(size.value) };
+      const request = { scenario, until: selectedTime.last, track: track.value, patients: Number(size.value) };
       const response = await postJson("/api/band", request);
       caseList.showError(i, null);
       return response;
@@ -61,7 +61,7 @@ export function populationTab(workbench) {
   });
 
   function show(responses) {
-    const { label, unit } = about.lanes.find((one) => one.key === track.value);
+    const { label, unit } = about.tracks.find((one) => one.key === track.value);
     figure.setTitle(`${label}, ${Number(size.value).toLocaleString("en")} virtual patients`);
     const prefix = (i) => (responses.length > 1 ? `${caseLetter(i)} ` : "");
     figure.show({

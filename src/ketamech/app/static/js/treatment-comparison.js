@@ -86,12 +86,12 @@ function treatmentCheckboxes(chosen, changed) {
 // MADRS of a scenario with its published points.
 async function simulate(scenario, index, label) {
   const [curves, published] = await Promise.all([
-    postJson("/api/curves", { scenario, until: MONTH, lanes: ["mood"] }),
+    postJson("/api/curves", { scenario, until: MONTH, tracks: ["mood"] }),
     postJson("/api/points", { scenario }).catch(() => ({ points: [] })),
   ]);
   const [madrs] = curves.figures[0].curves;
   const points = published.points
-    .filter((point) => point.lane === "mood" && point.curve === madrs.key)
+    .filter((point) => point.track === "mood" && point.curve === madrs.key)
     .map((point) => ({ ...point, index, label: `${label}: ${point.label}` }));
   return { time: curves.time, y: madrs.treated, index, points };
 }
