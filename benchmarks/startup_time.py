@@ -16,7 +16,7 @@ from benchmarks import benchmark_case, ketamech_engine
 from benchmarks.scaling import VISITS
 from ketamech.core import SolverError
 
-COMMAND = "from ketamech.cli import main; main()"
+COMMAND = "from ketamech.cli.main import main; main()"
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
 FIRST = "from benchmarks import problem, ours; ours.curves(problem.pose(8), 1e-3)"
 TRIAL, TRIAL_TOLERANCE = 1000, 1e-4

@@ -165,7 +165,7 @@ def test_an_unknown_peer_is_named():
 
 
 def test_a_quick_run_writes_what_it_says(tmp_path):
-    code = "from ketamech.cli import main; main()"
+    code = "from ketamech.cli.main import main; main()"
     page = tmp_path / "page.md"
     command = [sys.executable, "-c", code, "bench", "--quick", "--out", str(tmp_path / "b"), "--docs", str(page)]
     done = subprocess.run(command, capture_output=True, cwd=tmp_path, check=False, timeout=300)

@@ -148,7 +148,7 @@ def run(*arguments, cwd):
 
 def run_alone(*arguments, cwd):
     """The command as a user starts it."""
-    command = [sys.executable, "-c", "from ketamech.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from ketamech.cli.main import main; main()", *arguments]
     return subprocess.run(command, cwd=cwd, capture_output=True, encoding="utf-8", timeout=120)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import sys
-from ketamech.cli import main
+from ketamech.cli.main import main
 sys.argv = ["ketamech", *sys.argv[1:]]
 try:
     main()

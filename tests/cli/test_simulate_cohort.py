@@ -101,7 +101,7 @@ def test_nonsense_is_refused_before_anything_is_written(tmp_path, model, argumen
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_ctrl_c_keeps_the_finished_chunks(tmp_path, model):
     place = tmp_path / "c"
-    command = [sys.executable, "-c", "from ketamech.cli import main; main()", "simulate", WORDS]
+    command = [sys.executable, "-c", "from ketamech.cli.main import main; main()", "simulate", WORDS]
     running = subprocess.Popen(
         [*command, "--patients", "400000", "--chunk", "64", "--times", "0, 24", "--out", str(place)],
         stderr=subprocess.PIPE,

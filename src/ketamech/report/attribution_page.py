@@ -24,7 +24,7 @@ READ_SO = (
     " is switched off. Alone: what it does when all others are off. Hope: what the same person gains without the drug.",
     "Intervals are over draws of the posterior, and of the spreads of the values that carry a pathway where the"
     " posterior does not know them. They are intervals within this wiring of the model: that a value is calibrated does"
-    " not prove the road it weighs. `ketamech explain wirings` compares rival roads.",
+    " not prove the road it weighs. `ketamech variants` compares rival roads.",
 )
 
 

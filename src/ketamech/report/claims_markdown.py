@@ -13,7 +13,7 @@ from ketamech.report.number_format import DISCLAIMER, number
 
 INTRODUCTION = """# What people say about ketamine
 
-{disclaimer} Written by `ketamech claims --docs docs/claims.md`; do not edit.
+{disclaimer} Written by `ketamech claims --markdown docs/claims.md`; do not edit.
 
 Every statement has an experiment in the model, evidence for and against, and a verdict computed from that evidence by
 one rule. The model's result stands beside the verdict and never changes it. *Steady*: under how many of {tried} other

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ENGINES = {"libRoadRunner": "libRoadRunner (CVODE)", "COPASI": "COPASI (LSODA)", "AMICI": "AMICI (CVODES)"}
 INTRODUCTION = """# Certificate: the exported model in other engines
 
-{disclaimer} Written by `ketamech certify{asked} --docs docs/certificate.md`; do not edit.
+{disclaimer} Written by `ketamech compare-simulators{asked} --markdown docs/certificate.md`; do not edit.
 
 The OMEX archive of every example scenario was written, opened again, and its SBML run by {engines}
 at the times of its SED-ML: the first day by the minute, the whole by the hour, without the very moments at which

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 INTRODUCTION = """# Predicted networks
 
-{disclaimer} Written on {date} by `ketamech areas "{title}" --docs`; do not edit.
+{disclaimer} Written on {date} by `ketamech network "{title}" --markdown`; do not edit.
 
 Change from own drug-free rest, in percent, after: **{title}**. Median and 90 % interval over {draws} draws of every
 parameter from its spread, the person kept ({failed} draws failed). *Rises*: share of draws above rest.

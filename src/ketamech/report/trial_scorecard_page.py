@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 INTRODUCTION = """# Virtual trials against published ones
 
-{disclaimer} Written by `ketamech scorecard --docs`; do not edit.
+{disclaimer} Written by `ketamech scorecard --markdown`; do not edit.
 
 Each published number that a trial file reaches, simulated {replicates} times at the published size, with other people
 and another draw of the posterior each time. *Inside*: the published number lies in the 95 % prediction interval. Fitted

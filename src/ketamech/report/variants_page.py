@@ -69,4 +69,4 @@ def stale(found: Comparison) -> list[str]:
     if not found.stale:
         return []
     names = ", ".join(found.stale)
-    return [f"Fitted to other equations than these: {names}. `ketamech explain wirings --fit` fits them again."]
+    return [f"Fitted to other equations than these: {names}. `ketamech variants --refit` fits them again."]

@@ -63,7 +63,7 @@ def load_compared(directory: Path = DIRECTORY) -> dict[str, VariantScore]:
     """How each wiring stood, by name. Raises BadInput when nothing has been fitted."""
     path = directory / "compared.csv"
     if not path.exists():
-        raise InputError("no wiring has been fitted", file=path, type_this="ketamech explain wirings --fit")
+        raise InputError("no model variant has been fitted", file=path, type_this="ketamech variants --refit")
     found = {}
     for row in read_table(path, COMPARED):
         numbers = {name: row.number(name) for name in COMPARED[1:] if name != "known"}
