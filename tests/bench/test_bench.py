@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -165,10 +166,12 @@ def test_an_unknown_peer_is_named():
 
 
 def test_a_quick_run_writes_what_it_says(tmp_path):
-    code = "from ketamech.cli.main import main; main()"
     page = tmp_path / "page.md"
-    command = [sys.executable, "-c", code, "bench", "--quick", "--out", str(tmp_path / "b"), "--docs", str(page)]
-    done = subprocess.run(command, capture_output=True, cwd=tmp_path, check=False, timeout=300)
+    command = [sys.executable, "-m", "benchmarks", "engines", "--quick", "--out", str(tmp_path / "b")]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [*command, "--markdown", str(page)], capture_output=True, cwd=root, check=False, timeout=300,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode("utf-8", errors="replace")
     found = json.loads((tmp_path / "b" / "benchmark.json").read_text(encoding="utf-8"))
     expected = {"task", "machine", "versions", "quick", "reference", "peers", "comparison", "headline", "scaling"}
