@@ -22,7 +22,7 @@ Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for benchmark.jso
 Docs = Annotated[
     Path | None,
     typer.Option(
-        "--markdown", help="Markdown page to write [default: docs/benchmarks.md if there is a docs folder, unless --quick]"
+        "--markdown", help="Markdown page [default: docs/benchmarks.md if there is a docs folder, unless --quick]"
     ),
 ]
 

@@ -44,7 +44,7 @@ CASES = {
         ["bad.yaml:3", "nearest: habenula"],
     ),
     "unknown parameter": (
-        "treatments: [racemic 1 mg IV]\nparameters:\n  spines.rom: 2\n",
+        "treatments: [racemic 1 mg IV]\nparameters:\n  spines.maximum_densty: 2\n",
         ["bad.yaml:3", "nearest: spines.maximum_density"],
     ),
     "doubled key": ("title: a\ntitle: b\ntreatments: [racemic 1 mg IV]\n", ["bad.yaml:2", "duplicate key"]),

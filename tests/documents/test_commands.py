@@ -88,7 +88,7 @@ def test_a_command_in_a_sentence_exists_with_its_options(name, line):
     check_treatment(command, next((word for word in rest[:1] if " " in word), None))
 
 
-OTHERS = {"--strict", "--max-patients"}  # options of other programs that a page names
+OTHERS = {"--strict", "--engines", "--max-patients"}  # options of other programs that a page names
 HISTORY = ("CHANGELOG.md", "docs/renamed.md")  # these also name former options
 MORE = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md")}
 
