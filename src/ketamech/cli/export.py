@@ -72,11 +72,7 @@ def export(scenario: Scenario, to: To, drug: Drug = None, subject: Subject = Non
             what = f"the calibration cannot be written as .{kind}"
             raise InputError(what, expected="a PEtab folder", type_this="--to rows.petab")
         return _calibration(to)
-    from ketamech.cli import terminal
-
-    asked = scenario_argument.scenario(scenario, drug=drug, subject=subject)
-    terminal.print_regimen(asked)
-    WRITERS[kind](asked, to)
+    WRITERS[kind](scenario_argument.scenario(scenario, drug=drug, subject=subject), to)
     return None
 
 
@@ -280,7 +276,9 @@ def _tell(to: Path, asked: Asked | None, what: str, remarks: list[str]) -> None:
     from ketamech.cli import terminal
 
     console = terminal.progress()
-    terminal.print_assumptions(asked.assumptions if asked else ())
+    if asked:
+        terminal.print_regimen(asked)
+        terminal.print_assumptions(asked.assumptions)
     console.print(
         f"Written: {terminal.escape_markup(to)}, {what}. {terminal.escape_markup(remarks[0])}", soft_wrap=True
     )
