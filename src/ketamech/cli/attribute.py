@@ -56,18 +56,18 @@ def attribute(
 
     terminal.refuse_file(out)
     model = terminal.model()
-    asked = load_scenario(scenario, model.parameters, wiring=variant)
-    attribution.players(model, asked)  # errors in the scenario show before anything is solved
-    terminal.print_regimen(asked)
+    loaded = load_scenario(scenario, model.parameters, wiring=variant)
+    attribution.players(model, loaded)  # errors in the scenario show before anything is solved
+    terminal.print_regimen(loaded)
     with terminal.progress_bar("Combinations of pathways") as update:
         found = attribution.attribute(
-            model, asked, wanted=endpoints, draws=attribution.DRAWS if draws is None else draws, seed=seed,
+            model, loaded, wanted=endpoints, draws=attribution.DRAWS if draws is None else draws, seed=seed,
             threads=threads or os.cpu_count() or 1, tell=update,
         )  # fmt: skip
-    terminal.print_assumptions((*asked.assumptions, *_notes(found)), "Note")
+    terminal.print_assumptions((*loaded.assumptions, *_notes(found)), "Note")
     with terminal.progress().status("Writing the page ..."):
         line = terminal.command_line()
-        page = write_attribution(out, found, model.parameters, line, provenance_of(asked, model, seed, line))
+        page = write_attribution(out, found, model.parameters, line, provenance_of(loaded, model, seed, line))
     _print_attribution(found, model.parameters)
     terminal.opened(page)
 

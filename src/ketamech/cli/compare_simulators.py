@@ -64,14 +64,14 @@ def compare_simulators(
         raise InputError("no scenario files", file=scenarios, expected="a .yaml or .omex file or a folder of them")
     engines = {**ENGINES, **SLOW_ENGINES} if amici else ENGINES
     model, archives = terminal.model(), files[0].suffix.lower() == ".omex"
-    asked = {} if archives else {file.stem: load_scenario(file, model.parameters) for file in files}
+    loaded = {} if archives else {file.stem: load_scenario(file, model.parameters) for file in files}
     report_refuse_folder(out)
     console = terminal.progress()
     with atomic_folder(out) as folder, console.status("Archives ...") as status:
         if archives:
             found = compare_archives(files, model, engines=engines, tell=status.update)
         else:
-            found = compared(asked, model, folder, engines=engines, tell=status.update)
+            found = compared(loaded, model, folder, engines=engines, tell=status.update)
         facts = provenance_of_many("certificate", "", model, terminal.command_line())
         write_table(found.table, folder / "differences.csv", facts)
     if markdown is not None:

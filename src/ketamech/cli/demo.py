@@ -58,10 +58,10 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
         scenarios = []
         for file in files:
             bar.update(task, description=file.stem.replace("_", " "))
-            asked = load_scenario(file, model.parameters)
-            curves = simulate(asked, model=model)
-            write_run(folder / file.stem, curves, asked, model, f"ketamech simulate {examples.name}/{file.name}")
-            scenarios.append((file.stem, asked.title))
+            loaded = load_scenario(file, model.parameters)
+            curves = simulate(loaded, model=model)
+            write_run(folder / file.stem, curves, loaded, model, f"ketamech simulate {examples.name}/{file.name}")
+            scenarios.append((file.stem, loaded.title))
             bar.advance(task)
         bar.update(task, description="scorecard")
         card = scorecard(model)

@@ -63,7 +63,7 @@ def design(
     from ketamech.report.sensitivity_figures import draw_front
 
     terminal.refuse_file(out)
-    asked = kit.candidates(
+    regimens = kit.candidates(
         _doses(doses or list(USUAL)),
         _numbers(infusion_minutes, "--infusion-minutes"),
         [text.strip() for text in schedules.split(";")],
@@ -72,16 +72,16 @@ def design(
     from ketamech.dosing.regimen import Regimen
     from ketamech.exchange.result_metadata import write_table
 
-    for candidate in asked:
+    for candidate in regimens:
         Regimen.parse(candidate.sentence)  # errors show before anything is solved
     model = terminal.model()
     known = load_posterior()[:draws]
-    job = {"command": "design", "regimens": [r.sentence for r in asked], "weeks": weeks, "persons": patients}
+    job = {"command": "design", "regimens": [r.sentence for r in regimens], "weeks": weeks, "persons": patients}
     job |= {"population": population, "seed": seed, "posterior": posterior_hash(known)}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work:
-        with terminal.progress_bar("Regimens", len(asked) * len(known)) as update:
+        with terminal.progress_bar("Regimens", len(regimens) * len(known)) as update:
             table = kit.compare_regimens(
-                model, asked, weeks=weeks, persons=patients, population=population, seed=seed,
+                model, regimens, weeks=weeks, persons=patients, population=population, seed=seed,
                 posterior=known, draws=draws, threads=threads_of(None, scheduler), work=work,
                 progress=update,
             )  # fmt: skip

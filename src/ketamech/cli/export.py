@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ketamech.simulation.scenario import Scenario as Asked
+    from ketamech.simulation.scenario import Scenario as LoadedScenario
 
 Scenario = Annotated[
     str,
@@ -102,29 +102,29 @@ def _results(source: str, to: Path) -> None:
     terminal.progress().print(f"Written: {terminal.escape_markup(to)}, {terminal.escape_markup(what)}", soft_wrap=True)
 
 
-def _doses(asked: Asked, to: Path) -> None:
+def _doses(loaded: LoadedScenario, to: Path) -> None:
     from ketamech.exchange.nonmem.write import doses_csv, lossy_features
     from ketamech.parameters import load_parameters
 
-    text = doses_csv(asked.regimen, asked.horizon, asked.values, load_parameters(), species=asked.species)
-    lost = lossy_features(asked)
+    text = doses_csv(loaded.regimen, loaded.horizon, loaded.values, load_parameters(), species=loaded.species)
+    lost = lossy_features(loaded)
     _write(to, text)
-    _tell(to, asked, f"{text.count(chr(10)) - 2} dose records", ["A dose table cannot carry:", *lost])
+    _tell(to, loaded, f"{text.count(chr(10)) - 2} dose records", ["A dose table cannot carry:", *lost])
 
 
-def _sbml(asked: Asked, to: Path) -> None:
-    text, states = _model_text(asked)
+def _sbml(loaded: LoadedScenario, to: Path) -> None:
+    text, states = _model_text(loaded)
     _write(to, text)
-    _tell(to, asked, f"{states} states and the doses of {asked.horizon:g} h", _lost())
+    _tell(to, loaded, f"{states} states and the doses of {loaded.horizon:g} h", _lost())
 
 
-def _antimony(asked: Asked, to: Path) -> None:
+def _antimony(loaded: LoadedScenario, to: Path) -> None:
     from ketamech.exchange.antimony_text import antimony_text
 
-    text, states = _model_text(asked)
+    text, states = _model_text(loaded)
     _write(to, antimony_text(text))
     lost = f"{MODEL_LOST} Antimony leaves out the reasons of rates."
-    _tell(to, asked, f"{states} states and the doses of {asked.horizon:g} h", [lost, *_doses_lost("once it is SBML")])
+    _tell(to, loaded, f"{states} states and the doses of {loaded.horizon:g} h", [lost, *_doses_lost("once it is SBML")])
 
 
 def _lost() -> list[str]:
@@ -139,7 +139,7 @@ def _doses_lost(how: str = "") -> list[str]:
     return [f"Doses read back{f' {how}' if how else ''} are amounts by state and time; lost are:", *LOSSY_FEATURES]
 
 
-def _model_text(asked: Asked) -> tuple[str, int]:
+def _model_text(loaded: LoadedScenario) -> tuple[str, int]:
     """SBML text of the treated patient, and the number of states."""
     from ketamech.cli import terminal
     from ketamech.exchange.sbml.export import course_sbml
@@ -147,13 +147,13 @@ def _model_text(asked: Asked) -> tuple[str, int]:
 
     model = terminal.model()
     with terminal.progress().status("Writing equations and doses ..."):
-        treated = subjects(asked, model)[0]
-        notes = [f"Assumed: {one}." for one in asked.assumptions]
-        text = course_sbml(model, treated, name=asked.title, notes=notes, species=asked.species)
+        treated = subjects(loaded, model)[0]
+        notes = [f"Assumed: {one}." for one in loaded.assumptions]
+        text = course_sbml(model, treated, name=loaded.title, notes=notes, species=loaded.species)
         return text, len(model.layout.states)
 
 
-def _sedml(asked: Asked, to: Path) -> None:
+def _sedml(loaded: LoadedScenario, to: Path) -> None:
     """Write the simulation, and the model that it refers to beside it."""
     from ketamech.cli import terminal
     from ketamech.exchange.omex import shown_outputs
@@ -161,37 +161,37 @@ def _sedml(asked: Asked, to: Path) -> None:
 
     beside = to.with_suffix(".xml")
     outputs = shown_outputs(terminal.model())
-    text = write_sedml(asked.title, beside.name, outputs, time_courses(asked.horizon))
-    _write(beside, _model_text(asked)[0])
+    text = write_sedml(loaded.title, beside.name, outputs, time_courses(loaded.horizon))
+    _write(beside, _model_text(loaded)[0])
     _write(to, text)
-    _tell(to, asked, f"a simulation of {beside.name} with {len(outputs)} outputs", _lost())
+    _tell(to, loaded, f"a simulation of {beside.name} with {len(outputs)} outputs", _lost())
 
 
-def _omex(asked: Asked, to: Path) -> None:
+def _omex(loaded: LoadedScenario, to: Path) -> None:
     from ketamech.cli import terminal
     from ketamech.exchange.omex import LOSSY_FEATURES, MODEL, build_archive, write_archive
 
     model = terminal.model()
     with terminal.progress().status("Writing the model, its simulation and the expected curves ..."):
-        made = build_archive(asked, model)
+        made = build_archive(loaded, model)
         to.parent.mkdir(parents=True, exist_ok=True)
         write_archive(to, made)
     _tell(
-        to, asked, f"{len(made.files)} files: {', '.join(made.files)}", [LOSSY_FEATURES, *_doses_lost(f"from {MODEL}")]
+        to, loaded, f"{len(made.files)} files: {', '.join(made.files)}", [LOSSY_FEATURES, *_doses_lost(f"from {MODEL}")]
     )
 
 
-def _petab(asked: Asked, to: Path) -> None:
+def _petab(loaded: LoadedScenario, to: Path) -> None:
     from ketamech.cli import terminal
     from ketamech.exchange.petab.problem import scenario_case
     from ketamech.exchange.petab.write import lossy_features, petab_files
 
     model = terminal.model()
     with terminal.progress().status("Writing the problems ..."):
-        case = scenario_case(asked, model)
+        case = scenario_case(loaded, model)
         _write_folder(to, petab_files([case], model))
     found = f"versions 1 and 2, with {len(case.measurements)} simulated readings in place of measurements"
-    _tell(to, asked, found, ["PEtab cannot carry:", *lossy_features(model), *_doses_lost("from version 2")])
+    _tell(to, loaded, found, ["PEtab cannot carry:", *lossy_features(model), *_doses_lost("from version 2")])
 
 
 def _calibration(to: Path) -> None:
@@ -253,7 +253,7 @@ def _span(hours: tuple[float, ...]) -> str:
     return f"{hours[0]:g} to {hours[-1]:g}"
 
 
-WRITERS: dict[str, Callable[[Asked, Path], None]] = {
+WRITERS: dict[str, Callable[[LoadedScenario, Path], None]] = {
     "csv": _doses, "xml": _sbml, "sbml": _sbml, "ant": _antimony, "sedml": _sedml, "omex": _omex, PETAB: _petab,
 }  # fmt: skip
 
@@ -272,13 +272,13 @@ def _write_folder(to: Path, files: dict[str, str]) -> None:
             _write(draft / place, text)
 
 
-def _tell(to: Path, asked: Asked | None, what: str, remarks: list[str]) -> None:
+def _tell(to: Path, loaded: LoadedScenario | None, what: str, remarks: list[str]) -> None:
     from ketamech.cli import terminal
 
     console = terminal.progress()
-    if asked:
-        terminal.print_regimen(asked)
-        terminal.print_assumptions(asked.assumptions)
+    if loaded:
+        terminal.print_regimen(loaded)
+        terminal.print_assumptions(loaded.assumptions)
     console.print(
         f"Written: {terminal.escape_markup(to)}, {what}. {terminal.escape_markup(remarks[0])}", soft_wrap=True
     )

@@ -79,8 +79,8 @@ def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -
     for one in table.subjects:
         for stay in one.occasions:
             check_solvable(stay.regimen, parameters, one, stay, MAX_HORIZON_H)
-            looked = len(stay.observations)
-            rows.append({"ID": one.name, "from (h)": stay.begin, "observations": looked, "doses": stay.words})
+            observations = len(stay.observations)
+            rows.append({"ID": one.name, "from (h)": stay.begin, "observations": observations, "doses": stay.words})
     text = None
     if to is not None:
         text = scenario_of(table, scenario_argument.one_of(table, subject), parameters).source

@@ -53,24 +53,24 @@ def network(
     from ketamech.simulation.scenario import load_scenario
 
     refuse_folder(out)
-    asked = load_scenario(scenario).with_connectome(connectome, receptors)
+    loaded = load_scenario(scenario).with_connectome(connectome, receptors)
     model = terminal.model()
-    terminal.print_regimen(asked)
+    terminal.print_regimen(loaded)
     with terminal.progress().status("Simulating ..."):
-        found = kit.predict_network(model, asked, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1)
+        found = kit.predict_network(model, loaded, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1)
     table = found.table()
-    facts = provenance_of(asked, model, seed, terminal.command_line())
+    facts = provenance_of(loaded, model, seed, terminal.command_line())
     with atomic_folder(out) as draft:
         write_table(table, draft / "areas.csv", facts)
-        paths = [out / path.name for path in draw_areas(draft, found, asked.title)]
+        paths = [out / path.name for path in draw_areas(draft, found, loaded.title)]
     if markdown:
-        picture = write_areas_page(markdown, found, asked.title).parents[1] / "pictures"
+        picture = write_areas_page(markdown, found, loaded.title).parents[1] / "pictures"
         picture.mkdir(parents=True, exist_ok=True)
         shutil.copy(out / "areas.png", picture / "areas.png")
     shown = ["readout", "hours", "change", "low", "high", "rising"]
     terminal.table(
         [dict(zip(shown, row, strict=True)) for row in table[shown].to_numpy()],
-        title=f"{asked.title}: change from drug-free baseline, %",
+        title=f"{loaded.title}: change from drug-free baseline, %",
     )
     if found.failed:
         terminal.progress().print(f"{found.failed} of {draws} draws could not be solved and were left out")

@@ -87,12 +87,12 @@ def population(
         facts["effective_size"] = round(_effective(weights), 1)
     shown = [name for name in SHOWN if name in table and table[name].nunique() > 1]
     title = f"{len(table)} virtual patients: {population}"
-    said = facts | {"command_line": terminal.command_line(), "disclaimer": terminal.DISCLAIMER}
+    provenance = facts | {"command_line": terminal.command_line(), "disclaimer": terminal.DISCLAIMER}
     with atomic_folder(out) as draft:
-        write_table(table, draft / "people.parquet", said)
-        write_table(table, draft / "people.csv", said)
+        write_table(table, draft / "people.parquet", provenance)
+        write_table(table, draft / "people.csv", provenance)
         paths = [out / path.name for path in save_people(draft, table, title, shown)]
-        (draft / "summary.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
+        (draft / "summary.json").write_text(json.dumps(provenance, indent=1), encoding="utf-8")
     terminal.table(_summary(table), title=title)
     for name, value in facts.items():
         terminal.progress().print(f"{name}: {value}")
@@ -146,10 +146,10 @@ def _select(drawn: Any, plausible: list[str], scenario: str) -> np.ndarray:
     from ketamech.simulation.simulate import simulate_patients
 
     model = terminal.model()
-    asked = [_bounded_endpoint(text, model) for text in plausible]
-    found = simulate_patients(model, drawn, scenario, [(one.output, one.hour) for one, _ in asked])
+    endpoints = [_bounded_endpoint(text, model) for text in plausible]
+    found = simulate_patients(model, drawn, scenario, [(one.output, one.hour) for one, _ in endpoints])
     named = {str(i): values for i, values in enumerate(found)}
-    return select_plausible(named, {str(i): bounds for i, (_, bounds) in enumerate(asked)})
+    return select_plausible(named, {str(i): bounds for i, (_, bounds) in enumerate(endpoints)})
 
 
 def _bounded_endpoint(text: str, model: Model) -> tuple[Endpoint, tuple[float, float]]:

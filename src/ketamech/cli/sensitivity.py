@@ -62,16 +62,16 @@ def sensitivity(
     terminal.refuse_file(out)
     if sobol_n & (sobol_n - 1):
         raise InputError(f"{sobol_n} base points", key="--sobol-n", expected="a power of 2", type_this="--sobol-n 1024")
-    asked = load_scenario(scenario)
+    loaded = load_scenario(scenario)
     if sobol_top == 1:
         raise InputError("Sobol of one parameter", key="--sobol-top", expected="2 or more, or 0 for no Sobol")
     model = terminal.model()
     names = [current_name(name.strip()) for name in parameters.split(",")] if parameters else None
-    looked, rows = kit.parse_endpoints(endpoints, model), kit.varied_parameters(model, names, asked.values)
-    question = kit.SensitivityProblem(model, asked, looked, rows, threads_of(threads, scheduler))
-    terminal.print_regimen(asked)
-    scene = text_hash(repr((asked.regimen, asked.values, asked.horizon)))
-    job = {"command": "sensitivity", "scenario": scene, "outcomes": [repr(o) for o in looked]}
+    targets, rows = kit.parse_endpoints(endpoints, model), kit.varied_parameters(model, names, loaded.values)
+    question = kit.SensitivityProblem(model, loaded, targets, rows, threads_of(threads, scheduler))
+    terminal.print_regimen(loaded)
+    scene = text_hash(repr((loaded.regimen, loaded.values, loaded.horizon)))
+    job = {"command": "sensitivity", "scenario": scene, "outcomes": [repr(o) for o in targets]}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, replace_folder(out) as draft:
         problem = replace(question, work=work)
         first = _analyse(problem, trajectories, sobol_n, sobol_top, seed, draft)[0].relative_to(draft)
@@ -88,14 +88,16 @@ def _analyse(
     from ketamech.report.provenance import provenance_of
     from ketamech.report.sensitivity_figures import draw_convergence, draw_indices, draw_tornado
 
-    asked, model = question.scenario, question.model
-    facts = provenance_of(asked, model, seed, terminal.command_line())
+    loaded, model = question.scenario, question.model
+    facts = provenance_of(loaded, model, seed, terminal.command_line())
     with terminal.progress_bar("Tornado") as tell:
         swings = kit.tornado(question, tell)
     with terminal.progress_bar("Morris") as tell:
         screened = kit.morris(question, trajectories, seed, tell)
-    paths = draw_tornado(out, swings, asked.title)
-    paths += draw_indices(out, screened, f"{asked.title}\nMorris: mean absolute elementary effect and spread", "morris")
+    paths = draw_tornado(out, swings, loaded.title)
+    paths += draw_indices(
+        out, screened, f"{loaded.title}\nMorris: mean absolute elementary effect and spread", "morris"
+    )
     tables = {"tornado": swings, "morris": screened}
     if sobol_top:
         top = list(dict.fromkeys(screened.sort_values("mu_star", ascending=False)["parameter"]))
@@ -103,10 +105,10 @@ def _analyse(
         fewer = replace(question, parameters=kit.varied_parameters(model, [p for p in top if p in best]))
         with terminal.progress_bar("Sobol") as tell:
             tables["sobol"] = kit.sobol(fewer, sobol_n, seed, tell)
-        paths += draw_indices(out, tables["sobol"], f"{asked.title}\nSobol: total and first-order index", "sobol")
+        paths += draw_indices(out, tables["sobol"], f"{loaded.title}\nSobol: total and first-order index", "sobol")
         steps = tables["sobol"].attrs.pop("convergence")
         write_table(steps, out / "convergence.csv", facts)
-        paths += draw_convergence(out, steps, f"{asked.title}\nSobol: total index, from ever more points")
+        paths += draw_convergence(out, steps, f"{loaded.title}\nSobol: total index, from ever more points")
     for name, table in tables.items():
         write_table(table, out / f"{name}.csv", facts)
         write_table(table, out / f"{name}.parquet", facts)

@@ -143,21 +143,21 @@ def simulate(
     from ketamech.report.summary import summary_rows
     from ketamech.simulation.simulate import simulate as study_simulate
 
-    asked = scenario_argument.scenario(
+    loaded = scenario_argument.scenario(
         scenario, drug=drug, subject=subject, species=species, perturb=tuple(perturb or ()), variant=variant
     ).with_connectome(connectome, receptors)
-    folder = out or Path("runs") / _folder_name(asked.title)
+    folder = out or Path("runs") / _folder_name(loaded.title)
     refuse_folder(folder)
     model = terminal.model(pk_model)
-    terminal.print_regimen(asked)
+    terminal.print_regimen(loaded)
     console = terminal.progress()
     with console.status("Simulating ..."):
-        curves = study_simulate(asked, model=model)
+        curves = study_simulate(loaded, model=model)
         tables = records.report_tables(model) if records else {}
     with console.status("Writing the report ..."):
-        write_run(folder, curves, asked, model, terminal.command_line(), png=png, tables=tables)
-    terminal.print_assumptions(asked.assumptions)
-    terminal.table(summary_rows(curves), title=asked.title)
+        write_run(folder, curves, loaded, model, terminal.command_line(), png=png, tables=tables)
+    terminal.print_assumptions(loaded.assumptions)
+    terminal.table(summary_rows(curves), title=loaded.title)
     for name, (found, _) in tables.items():
         console.print(f"{len(found)} records of the dose table: {terminal.escape_markup(folder / name)}")
     terminal.opened(folder / "report.html")

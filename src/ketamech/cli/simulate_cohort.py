@@ -21,6 +21,7 @@ from ketamech.core.renamed import current_name
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ketamech.population.cohort import Cohort
     from ketamech.simulation.scenario import Scenario
 
 SOON, LATER, MOST_DOSES = 2 / 3, 2.0, 40  # default output times: h after a dose, and for how many doses
@@ -56,7 +57,7 @@ class CohortOptions:
 
 
 def simulate_cohort(
-    scenario: str, folder: Path | None, asked: CohortOptions, folder_name: Callable[[str], str]
+    source: str, folder: Path | None, options: CohortOptions, folder_name: Callable[[str], str]
 ) -> None:
     """Draw, solve and write virtual patients, then print quantiles and the number of failures."""
     from ketamech.cli import scenario_argument, terminal
@@ -66,48 +67,48 @@ def simulate_cohort(
     from ketamech.report.quantile_bands import cohort_picture
 
     found = scenario_argument.scenario(
-        scenario, drug=asked.drug, subject=asked.subject,
-        species=asked.species, perturb=asked.perturb, variant=asked.variant,
+        source, drug=options.drug, subject=options.subject,
+        species=options.species, perturb=options.perturb, variant=options.variant,
     )  # fmt: skip
-    given = found.with_connectome(asked.connectome, asked.receptors)
-    seed = given.seed if asked.seed is None else asked.seed
-    place = folder or Path("runs") / folder_name(f"{given.title} {asked.patients} patients seed {seed}")
-    model = terminal.model(asked.pk_model)
-    times = output_times(asked.times, asked.output_interval, given)
+    scenario = found.with_connectome(options.connectome, options.receptors)
+    seed = scenario.seed if options.seed is None else options.seed
+    place = folder or Path("runs") / folder_name(f"{scenario.title} {options.patients} patients seed {seed}")
+    model = terminal.model(options.pk_model)
+    times = output_times(options.times, options.output_interval, scenario)
     cohort = Cohort(
-        model, given, asked.patients, listed_names(asked.outputs), times, seed,
-        vary=listed_names(asked.varying) if asked.varying else None, tolerance=asked.tolerance,
-        threads=threads_of(asked.threads, asked.scheduler), chunk=asked.chunk, device=asked.device,
+        model, scenario, options.patients, listed_names(options.outputs), times, seed,
+        vary=listed_names(options.varying) if options.varying else None, tolerance=options.tolerance,
+        threads=threads_of(options.threads, options.scheduler), chunk=options.chunk, device=options.device,
     )  # fmt: skip
     refuse_small_disk(place, cohort.result_bytes)
     refuse_occupied(place)
-    facts = {"outputs": cohort.outputs, "title": given.title, "seed": seed, "tolerance": asked.tolerance}
-    facts |= provenance_of(given, model, seed, terminal.command_line())
-    terminal.print_regimen(given)
-    how: dict[str, Any] = {"resume": asked.resume, "scheduler": asked.scheduler, "about": facts, "replace": False}
-    bar = terminal.progress_bar("Patients", asked.patients, columns=(_PatientsPerSecond(),))
+    facts = {"outputs": cohort.outputs, "title": scenario.title, "seed": seed, "tolerance": options.tolerance}
+    facts |= provenance_of(scenario, model, seed, terminal.command_line())
+    terminal.print_regimen(scenario)
+    how: dict[str, Any] = {"resume": options.resume, "scheduler": options.scheduler, "about": facts, "replace": False}
+    bar = terminal.progress_bar("Patients", options.patients, columns=(_PatientsPerSecond(),))
     with _reading_hint(place), long_run(place, _job(cohort), model, **how) as work, bar as progress:
         chunks = partial(cohort.chunks, progress, cluster=work.cluster)
         assert work.pieces is not None
-        state = write_cohort(work.pieces, chunks, asked.patients, chunk=cohort.chunk_size)
+        state = write_cohort(work.pieces, chunks, options.patients, chunk=cohort.chunk_size)
     curves = read_cohort(place)
-    pictures = [cohort_picture(place / f"bands.{kind}", curves, given.title) for kind in _kinds(asked.png)]
-    terminal.table(_summary(curves), title=given.title)
-    notes = [note for note in given.assumptions if "--patients" not in note]
+    pictures = [cohort_picture(place / f"bands.{kind}", curves, scenario.title) for kind in _kinds(options.png)]
+    terminal.table(_summary(curves), title=scenario.title)
+    notes = [note for note in scenario.assumptions if "--patients" not in note]
     terminal.print_assumptions(notes, "Assumed of the typical patient")
     terminal.progress().print(terminal.escape_markup(_outcome(state)))
     terminal.opened(pictures[0])
 
 
-def _job(cohort: Any) -> dict[str, Any]:
+def _job(cohort: Cohort) -> dict[str, Any]:
     """What determines the results, in addition to the model."""
-    given = cohort.scenario
+    scenario = cohort.scenario
     return {
         "command": "simulate",
-        "scenario": text_hash(repr((given.regimen, given.values, given.horizon, given.source))),
+        "scenario": text_hash(repr((scenario.regimen, scenario.values, scenario.horizon, scenario.source))),
         **{name: getattr(cohort, name) for name in ("patients", "outputs", "seed", "vary", "tolerance", "device")},
         "times": text_hash(cohort.times.tobytes().hex()),
-        "chunk": cohort.together,
+        "chunk": cohort.chunk_size,
     }
 
 

@@ -69,15 +69,15 @@ def trial(
     from ketamech.trials.run_trial import run_trial
 
     require_extra("trials")
-    asked = [_found(file) for file in files]
+    chosen = [_found(file) for file in files]
     sizes = _sizes(power)
-    if sizes and any(len(planned.arms) < 2 for _, planned in asked):
+    if sizes and any(len(planned.arms) < 2 for _, planned in chosen):
         raise InputError("power of a single arm", key="--power", expected="trials with two arms or more")
     draws = _draws(posterior)
-    folders = _folders(out, [name for name, _ in asked])
+    folders = _folders(out, [name for name, _ in chosen])
     model = terminal.model()
     console = terminal.progress()
-    for folder, (_, planned) in zip(folders, asked, strict=True):
+    for folder, (_, planned) in zip(folders, chosen, strict=True):
         mark = posterior_hash(draws)
         job = {"command": "trial", "trial": planned.fingerprint, "patients": patients, "seed": seed, "posterior": mark}
         with long_run(folder, job, model, resume=resume, scheduler=scheduler) as work:

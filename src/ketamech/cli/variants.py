@@ -43,10 +43,10 @@ def variants(
 
     workers = threads or os.cpu_count() or 1
     terminal.refuse_file(out)
-    asked = load_scenario(model_average) if model_average else None  # errors show before anything is solved
+    loaded = load_scenario(model_average) if model_average else None  # errors show before anything is solved
     model = terminal.model()
-    if asked:
-        terminal.print_regimen(asked)
+    if loaded:
+        terminal.print_regimen(loaded)
     console, command = terminal.progress(), terminal.command_line()
     if refit:
         _refit(model, workers, seed)
