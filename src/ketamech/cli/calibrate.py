@@ -110,7 +110,7 @@ def _estimate(
     return posterior, emulator
 
 
-def _rows(task: Any, posterior: Any, best: np.ndarray) -> list[dict[str, object]]:
+def _rows(task: Calibration, posterior: Posterior, best: np.ndarray) -> list[dict[str, object]]:
     import numpy as np
 
     from ketamech.estimation import calibration as kit
@@ -135,7 +135,7 @@ def _rows(task: Any, posterior: Any, best: np.ndarray) -> list[dict[str, object]
     return rows
 
 
-def _met(task: Any, best: np.ndarray, error: np.ndarray) -> list[dict[str, object]]:
+def _met(task: Calibration, best: np.ndarray, error: np.ndarray) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for row, value, noise, off in zip(task.rows, task.simulate(best), task.noise, error, strict=True):
         names = ("row", "statistic", "published", "simulated", "z", "emulator_error")
@@ -144,13 +144,13 @@ def _met(task: Any, best: np.ndarray, error: np.ndarray) -> list[dict[str, objec
     return rows
 
 
-def _profiles(task: Any, best: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _profiles(task: Calibration, best: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     import numpy as np
 
     from ketamech.estimation import calibration as kit
 
     reach = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
-    slopes = task.slopes(best, task.simulate(best))
+    slopes = task.jacobian(best, task.simulate(best))
     names = [p.name for p in task.estimated]
     grids = [best[i] + reach for i in range(len(names))]
     return {name: (grids[i], kit.profile(task, best, slopes, i, grids[i])) for i, name in enumerate(names)}
@@ -158,8 +158,8 @@ def _profiles(task: Any, best: np.ndarray) -> dict[str, tuple[np.ndarray, np.nda
 
 def _write(
     out: Path,
-    task: Any,
-    posterior: Any,
+    task: Calibration,
+    posterior: Posterior,
     seed: int,
     rows: list[dict[str, object]],
     met: list[dict[str, object]],
@@ -180,8 +180,8 @@ def _write(
         "rows": len(task.rows),
         "parameters": len(task.estimated),
         "draws": len(posterior.draws),
-        "emulator_off": posterior.off,
-        "effective_draws": posterior.effective,
+        "emulator_error": posterior.emulator_error,
+        "effective_draws": posterior.effective_size,
         "equations": task.model.layout.fingerprint,
         "disclaimer": terminal.DISCLAIMER,
     }
@@ -190,7 +190,7 @@ def _write(
     draw_calibration(out, [p.name for p in task.estimated], posterior.chain, posterior.logs, posterior.draws, profiles)
 
 
-def _tree(task: Any, posterior: Any, facts: dict[str, str]) -> Any:
+def _tree(task: Calibration, posterior: Posterior, facts: dict[str, str]) -> Any:
     """The posterior under ArviZ's group names."""
     from ketamech.estimation import calibration as kit
     from ketamech.exchange.arviz_io import calibration_tree
@@ -200,7 +200,7 @@ def _tree(task: Any, posterior: Any, facts: dict[str, str]) -> Any:
     observed = {f"{row.row.id} {row.statistic}": row.published for row in task.rows}
     table = task.model.parameters
     return calibration_tree(
-        task.estimated, values, posterior.logs, table, observed, task.noise, facts, posterior.predicted
+        task.estimated, values, posterior.logs, table, observed, task.noise.tolist(), facts, posterior.predicted
     )
 
 
