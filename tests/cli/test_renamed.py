@@ -13,6 +13,7 @@ import typer
 from ketamech.analysis.sensitivity import parse_endpoints
 from ketamech.cli.main import app, main
 from ketamech.cli.renamed import current_arguments, renamed_words
+from ketamech.cli.simulate_cohort import listed_names
 from ketamech.core import renamed
 from ketamech.core.renamed import RenamedWarning, current_name, renamed_names, with_current_names
 from ketamech.simulation.scenario import load_scenario
@@ -126,6 +127,11 @@ def test_endpoints_take_old_names(model, unwarned):
     old = next(o for o, new in renamed_names().items() if new in model.layout.output_names)
     with pytest.warns(RenamedWarning):
         assert parse_endpoints(f"{old} at 24 h", model)[0].output == renamed_names()[old]
+
+
+def test_options_that_list_names_take_old_names(unwarned):
+    with pytest.warns(RenamedWarning):
+        assert listed_names(f"{OLD}, {NEW}, spines.density") == (NEW, "spines.density")
 
 
 def test_scenario_and_trial_files_take_old_names(tmp_path, unwarned):

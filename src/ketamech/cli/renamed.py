@@ -19,6 +19,11 @@ def renamed_words() -> dict[str, dict[str, str]]:
     return found
 
 
+def former_commands() -> dict[str, str]:
+    """{old: new} names of commands, in one word: `wirings` for `explain wirings`."""
+    return {old.split()[-1]: new for old, new in renamed_words()[""].items() if not old.startswith("--")}
+
+
 def current_arguments(arguments: Sequence[str]) -> list[str]:
     """Command-line arguments with old names of commands and options replaced; prints one warning if there are any."""
     command_at = next((i for i, word in enumerate(arguments) if not word.startswith("-")), None)

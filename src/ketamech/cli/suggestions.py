@@ -8,6 +8,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from ketamech.cli.renamed import former_commands
 from ketamech.core import InputError, UnknownNameError, closest_match
 
 
@@ -42,7 +43,9 @@ class Group(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def _no_command(self, path: list[str], args: list[str]) -> UnknownNameError:
-        near = closest_match(args[0], self.commands)
+        former = former_commands() if "simulate" in self.commands else {}
+        near = closest_match(args[0], [*self.commands, *former])
+        near = former.get(near, near) if near else None
         if near is None and " " in args[0] and "simulate" in self.commands:
             return UnknownNameError(f"'{args[0]}' is not a command", type_this=f'{path[0]} simulate "{args[0]}"')
         what = f"there is no command '{' '.join([*path[1:], args[0]])}'"
