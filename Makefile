@@ -16,7 +16,7 @@ test: $(READY)  ## Run all tests
 	$(BIN)/python -m pytest
 
 app: $(READY)  ## Start the local web page
-	$(BIN)/ketamech app
+	$(BIN)/ketamech serve
 
 screenshots: $(READY)  ## Take screenshots of the web page for the documentation (needs Chromium)
 	$(BIN)/python -m benchmarks screenshots docs/pictures

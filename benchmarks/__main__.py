@@ -15,13 +15,15 @@ from ketamech.core import InputError, KetaMechError
 Quick = Annotated[
     bool, typer.Option("--quick", help="A short trial run beside libRoadRunner and COPASI; its figures mean little.")
 ]
-Scale = Annotated[int, typer.Option(help="The most patients in the scaling: a hundred, a thousand ... up to this.")]
-Peers = Annotated[str, typer.Option(help="Who to compare with, e.g. roadrunner,pydiffsol,copasi,scipy [default: all]")]
+Scale = Annotated[int, typer.Option("--max-patients", help="Largest number of patients in the scaling")]
+Peers = Annotated[str, typer.Option("--engines", help="Engines to compare with, e.g. roadrunner,copasi [default: all]")]
 Repeats = Annotated[int | None, typer.Option(help="How often each is measured [default: 5]")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for benchmark.json and the picture")]
 Docs = Annotated[
     Path | None,
-    typer.Option(help="Page to write [default: docs/benchmarks.md where there is a docs folder, unless --quick]"),
+    typer.Option(
+        "--markdown", help="Markdown page [default: docs/benchmarks.md if there is a docs folder, unless --quick]"
+    ),
 ]
 
 
@@ -39,7 +41,7 @@ def engines(
 ) -> None:
     """Measure this engine beside libRoadRunner, pydiffsol, COPASI and SciPy on the same patients, doses and outputs.
 
-    Example:  ketamech bench --quick
+    Example:  python -m benchmarks engines --quick
 
     Prints milliseconds a patient with the error beside them; writes benchmark.json, a picture and a page made from it.
     A program that is not installed is listed with what to type.
@@ -92,9 +94,9 @@ def _show(found: Mapping[str, Any]) -> None:
 @app.command()
 def page(out: Out = Path("benchmarks"), quick: Quick = False) -> None:
     """Measure the page: 50 users on loopback for a minute, and sliders in Chromium where there is one."""
-    from ketamech.cli.serve import refuse_without_web
+    from ketamech.cli.optional_dependencies import require_extra
 
-    refuse_without_web()
+    require_extra("web")
     from benchmarks.browser_test import browser_test
     from benchmarks.load_test import load_test
     from ketamech.cli import terminal

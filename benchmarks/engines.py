@@ -90,7 +90,7 @@ def select_engines(names: Sequence[str]) -> list[Engine]:
         if name not in known:
             raise UnknownNameError(
                 f"there is no peer '{name}'",
-                key="--peers",
+                key="--engines",
                 expected=", ".join(known),
                 nearest=closest_match(name, known),
             )

@@ -45,7 +45,7 @@ def _made(found: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {text}" for name, text in found["versions"].items())
     short = " **A short trial run: the figures mean little.**" if found["quick"] else ""
     return (
-        f"This page is written by `ketamech bench`; nothing in it is typed by hand.{short} Machine: "
+        f"This page is written by `python -m benchmarks engines`; nothing in it is typed by hand.{short} Machine: "
         f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}; "
         f"{versions}."
     )

@@ -65,7 +65,7 @@ def benchmark(
 
 def _refuse(most: int, repeats: int | None) -> None:
     if most < 100:
-        raise InputError(f"a scaling over {most} patients", key="--scale", expected="at least 100")
+        raise InputError(f"a scaling over {most} patients", key="--max-patients", expected="at least 100")
     if repeats is not None and repeats < 1:
         raise InputError(f"{repeats} repeats", key="--repeats", expected="at least 1")
 

@@ -1,4 +1,4 @@
-"""The reference of the command line, made by asking the program for every command, argument and option."""
+"""The reference of the command line, generated from the commands, arguments and options of the program."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS = {"str": "text", "int": "whole number", "float": "number", "Path": "file 
 
 
 def commands() -> Iterator[tuple[str, Any]]:
-    """Every command with its full name, groups opened: ('evidence list', command)."""
+    """Every command with its full name, also those of groups: ('evidence list', command)."""
     root = typer.main.get_command(app)
     yield "", root
     for name, command in sorted(root.commands.items()):

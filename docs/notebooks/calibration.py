@@ -189,7 +189,7 @@ plt.show()
 #
 # - Remove a visit and compare the widths of the histograms. This shows the value of that visit for a study design.
 # - The shipped calibration estimates twenty parameters from whole virtual trials with a surrogate model and emcee:
-#   `ketamech calibrate --points 600 --draws 200`; [limits](../limits.md) reports which parameters it informed.
+#   `ketamech calibrate --design-points 600 --draws 200`; [limits](../limits.md) reports which parameters it informed.
 # - `ketamech sensitivity` shows which parameters have the largest influence.
 # - To store a value permanently, add a row with status `calibrated` and the ids of its evidence; see
 #   [adding a term](../adding-a-term.md).

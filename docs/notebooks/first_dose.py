@@ -135,7 +135,7 @@ plt.show()
 # %% [markdown]
 # ## What to try next
 #
-# - `habenula: off` under `pathways:` instead of the block; `ketamech describe` lists every pathway.
+# - `habenula: off` under `pathways:` instead of the block; `ketamech equations` lists every pathway.
 # - Another route: `"esketamine 84 mg nasal"`. The notebook [two drugs compared](two_drugs.py) continues with it.
 # - The same simulation on the command line, with a report:
 #   `ketamech simulate "racemic 0.5 mg/kg IV over 40 min"`.

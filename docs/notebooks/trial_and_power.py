@@ -27,7 +27,7 @@ plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.siz
 # ## The protocol is a file
 #
 # The trial has two arms with one dose each, MADRS at baseline and three visits, and dissociation on the first day.
-# `population: trd` is a shipped virtual population with treatment-resistant depression (`ketamech people --population
+# `population: trd` is a shipped virtual population with treatment-resistant depression (`ketamech population --population
 # trd` samples it).
 
 # %%

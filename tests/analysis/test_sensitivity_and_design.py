@@ -162,9 +162,9 @@ def test_what_is_not_there_is_named():
         parse_endpoints("mood.madr at 24 h", model)
     with pytest.raises(UnknownNameError, match="no output 'mood'"):
         parse_endpoints("mood", model)
-    with pytest.raises(InputError, match="'MADRS' is no outcome"):
+    with pytest.raises(InputError, match="'MADRS' is not an endpoint"):
         parse_endpoints("MADRS", model)
-    with pytest.raises(InputError, match="nothing is looked at"):
+    with pytest.raises(InputError, match="no endpoint is given"):
         parse_endpoints(" ; ", model)
     with pytest.raises(InputError, match="before the first day"):
         parse_endpoints("MADRS at day 0", model)

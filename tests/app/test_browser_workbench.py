@@ -20,7 +20,7 @@ def test_species_model_variant_and_perturbation_appear_in_the_command(page, addr
     page.click("#tab-downloads")
     until(page, "document.querySelector('#panel')?.textContent.includes('--species rat')")
     shown = page.locator("#panel pre").all_inner_texts()
-    command = "ketamech simulate 'racemic 10 mg/kg IP' --with 'NBQX 10 mg/kg IP at -30 min' --species rat --wiring"
+    command = "ketamech simulate 'racemic 10 mg/kg IP' --perturb 'NBQX 10 mg/kg IP at -30 min' --species rat --variant"
     assert any(text.startswith(f"{command} opioid-gate") for text in shown)
     assert any("species='rat'" in text for text in shown)
     assert findings(page) == []

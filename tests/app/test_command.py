@@ -1,22 +1,21 @@
-"""`ketamech app`: missing packages, a port in use, and the load test."""
+"""`ketamech serve`: missing packages, a port in use, and the load test."""
 
 import socket
-from importlib import import_module
 
 import pytest
 
+from ketamech.cli import optional_dependencies
+from ketamech.cli.serve import serve
 from ketamech.core import InputError
 
 
 def test_missing_packages_are_named_with_the_command_that_installs_them(monkeypatch):
-    command = import_module("ketamech.cli.serve")  # the name `app` of the room is the whole command line
-    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    monkeypatch.setattr(optional_dependencies, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"ketamech\[web\]"):
-        command.refuse_without_web()
+        serve()
 
 
 def test_a_port_in_use_is_one_clear_error(engine):
-    from ketamech.app.run_server import serve
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -64,7 +64,7 @@ def test_command_and_python_use_a_regimen_text_and_options_where_these_are_suffi
     assert told["command"] == "ketamech simulate 'racemic 0.5 mg/kg IV over 40 min'"
     infusion |= {"wiring": "opioid-gate", "perturbations": ["naltrexone 50 mg oral at -45 min"]}
     told = client.post("/api/scenario/check", json={"scenario": infusion}).json()
-    assert told["command"].endswith("--with 'naltrexone 50 mg oral at -45 min' --wiring opioid-gate")
+    assert told["command"].endswith("--perturb 'naltrexone 50 mg oral at -45 min' --variant opioid-gate")
     infusion["pathways"] = {"habenula": False}
     told = client.post("/api/scenario/check", json={"scenario": infusion}).json()
     assert told["command"] == "ketamech simulate scenario.yaml"

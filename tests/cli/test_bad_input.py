@@ -197,7 +197,7 @@ def test_an_unknown_stage_and_an_unknown_evidence_row(tmp_path):
     )
 
 
-@pytest.mark.parametrize("command", ["simulate", "explain", "sensitivity"])
+@pytest.mark.parametrize("command", ["simulate", "attribute", "sensitivity"])
 def test_an_endless_sentence_is_refused_at_once(command, tmp_path):
     message = refused(run(command, f"racemic 35 mg{' ' * 100_000}IV", cwd=tmp_path), folder=tmp_path)
     assert "a text of 100,015 characters is too long" in message
@@ -206,7 +206,9 @@ def test_an_endless_sentence_is_refused_at_once(command, tmp_path):
 
 def test_an_endless_perturbation_and_an_endless_treatment_of_a_file_are_refused_at_once(tmp_path):
     blanks = " " * 100_000
-    message = refused(run("simulate", "racemic 35 mg IV", "--with", f"NBQX{blanks}IP", cwd=tmp_path), folder=tmp_path)
+    message = refused(
+        run("simulate", "racemic 35 mg IV", "--perturb", f"NBQX{blanks}IP", cwd=tmp_path), folder=tmp_path
+    )
     assert "too long" in message
     (tmp_path / "bad.yaml").write_text(f"treatments:\n  - 'racemic 35 mg{blanks}IV'\n", encoding="utf-8")
     message = refused(run("simulate", "bad.yaml", cwd=tmp_path), folder=tmp_path)
@@ -227,7 +229,7 @@ WRITERS = {
     "simulate": ["simulate", "racemic 35 mg IV", "--out", "taken"],
     "scorecard": ["scorecard", "--out", "taken"],
     "schema": ["schema", "--out", "taken/x.json"],
-    "describe": ["describe", "--out", "model.docx"],
+    "equations": ["equations", "--out", "model.docx"],
     "demo": ["demo", "taken", "--examples", "."],
 }
 
@@ -250,7 +252,7 @@ def test_a_folder_that_is_no_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["simulate", "scorecard", "check", "describe", "cite", "demo", "evidence", "schema"]
+    "command", ["simulate", "scorecard", "verify", "equations", "cite", "demo", "evidence", "schema"]
 )
 def test_help_teaches(command, tmp_path):
     result = run(command, "--help", cwd=tmp_path)

@@ -23,7 +23,7 @@ def test_a_command_in_an_environment_that_is_not_active_says_how_to_reach_it(tmp
     monkeypatch.chdir(tmp_path)
     first, second = demo._next_command().splitlines()
     assert first.startswith("Next, type:  source .venv/bin/activate  and then  ketamech simulate ")
-    assert second.startswith("or, without it:  .venv/bin/ketamech simulate ")
+    assert second.startswith("or, without activation:  .venv/bin/ketamech simulate ")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert f"source {tmp_path}/.venv/bin/activate" in demo._next_command()

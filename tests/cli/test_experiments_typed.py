@@ -1,4 +1,4 @@
-"""Perturbations, species, translation and the table of experiments from the command line."""
+"""Perturbations, species, dose scaling and the table of experiments from the command line."""
 
 import contextlib
 import io
@@ -7,8 +7,8 @@ from unittest import mock
 
 import pytest
 
-from ketamech.cli.explain_perturbations import explain_experiments
 from ketamech.cli.main import main
+from ketamech.cli.perturbations import perturbations
 
 
 def typed(*words):
@@ -27,7 +27,7 @@ def typed(*words):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("racemic 10 mg/kg IP", "--species", "rat", "--with", "BDFN knock-out"), "nearest: BDNF knock-out"),
+        (("racemic 10 mg/kg IP", "--species", "rat", "--perturb", "BDFN knock-out"), "nearest: BDNF knock-out"),
         (("racemic 10 mg/kg IP with oxytocin blocker", "--species", "rat"), "a blocker with no target"),
         (("midazolam 1 mg/kg IV", "--species", "mouse"), "no kinetics of midazolam in the mouse"),
         (("racemic 10 mg/kg IP",), "no kinetics of racemic ketamine by route IP in humans"),
@@ -50,7 +50,7 @@ def test_a_run_keeps_its_species_and_perturbations(tmp_path):
         "racemic 10 mg/kg IP",
         "--species",
         "rat",
-        "--with",
+        "--perturb",
         "NBQX 10 mg/kg IP at -30 min",
         "--out",
         str(folder),
@@ -62,8 +62,8 @@ def test_a_run_keeps_its_species_and_perturbations(tmp_path):
     assert "with NBQX" in (folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_translate_prints_three_rules():
-    code, out, err = typed("translate", "ketamine 10 mg/kg IP", "--from", "rat", "--to", "human")
+def test_scale_dose_prints_three_rules():
+    code, out, err = typed("scale-dose", "ketamine 10 mg/kg IP", "--from", "rat", "--to", "human")
     assert code == 0
     assert [line.split("\t")[0] for line in out.splitlines()[1:]] == [
         "unbound brain area", "unbound brain peak", "body surface",
@@ -71,8 +71,8 @@ def test_translate_prints_three_rules():
     assert "not treatment or dosing advice" in err
 
 
-def test_explain_experiments_hides_nothing(tmp_path, capsys):
-    explain_experiments(tmp_path / "table")
+def test_perturbations_are_all_listed(tmp_path, capsys):
+    perturbations(tmp_path / "table")
     said = capsys.readouterr()
     for name in ("maeng-nbqx", "vgf-ko", "zanos16-deut", "moghaddam-dir-200"):
         assert name in said.out

@@ -49,6 +49,8 @@ def refused(*words):
         (["simulte", "x"], "simulate", "ketamech simulate x"),
         (["evidence", "lst", "--stage", "nmda"], "list", "ketamech evidence list --stage nmda"),
         (["frobnicate"], None, "ketamech --help"),
+        (["exlpain", "x"], "attribute", "ketamech attribute x"),
+        (["wirings"], "variants", "ketamech variants"),
         (["racemic 0.5 mg/kg IV"], None, 'ketamech simulate "racemic 0.5 mg/kg IV"'),
         (["trial", "ssri", "--replicate", "3"], "--replicates", "ketamech trial ssri --replicates 3"),
         (["simulate", "--patiens=3", "a b"], "--patients", 'ketamech simulate --patients=3 "a b"'),

@@ -1,4 +1,4 @@
-"""`ketamech import`, tables of doses as scenarios, and `ketamech certify`: what a user types, and what comes."""
+"""`ketamech import`, dose tables as scenarios, and `ketamech compare-simulators`."""
 
 import pandas as pd
 import pytest
@@ -49,7 +49,7 @@ def test_doses_travel_to_a_simulation_and_back(folder):
     assert ended.returncode == 0, ended.stderr
     assert "racemic ketamine 35 mg IV over 1 h every week for 2 weeks" in (folder / "again.yaml").read_text()
     for typed, told in (
-        (("run.sedml", "--id", "no"), "there is no 'no'"),
+        (("run.sedml", "--subject", "no"), "there is no 'no'"),
         (("model.xml", "--to", "x.yaml"), "no model of"),
     ):
         ended = run("import", *typed, cwd=folder)
@@ -79,7 +79,7 @@ def test_a_table_that_cannot_be_given_is_refused_when_it_is_read(folder):
 
 
 def test_one_person_of_a_table_is_a_scenario_and_has_its_observations(folder):
-    typed = ("--drug", "racemic", "--id", "2", "--outputs", "venous.ketamine", "--out", "two")
+    typed = ("--drug", "racemic", "--subject", "2", "--outputs", "venous.ketamine", "--out", "two")
     ended = run("simulate", "many.csv", *typed, cwd=folder)
     assert ended.returncode == 0, ended.stderr
     found = pd.read_csv(folder / "two" / "simulated.csv", comment="#")
@@ -96,19 +96,19 @@ def test_one_person_of_a_table_is_a_scenario_and_has_its_observations(folder):
 
 BAD = {
     "which drug": (["simulate", "many.csv"], "--drug esketamine"),
-    "which person": (["import", "many.csv", "--drug", "racemic", "--to", "s.yaml"], "--id 1"),
-    "nobody": (["simulate", "many.csv", "--drug", "racemic", "--id", "9"], "there is no ID 9"),
+    "which person": (["import", "many.csv", "--drug", "racemic", "--to", "s.yaml"], "--subject 1"),
+    "nobody": (["simulate", "many.csv", "--drug", "racemic", "--subject", "9"], "there is no ID 9"),
     "an option that a table does not take": (["simulate", "many.csv", "--drug", "racemic", "--seed", "3"], "--seed 3"),
     "no table": (["import", "gone.csv"], "cannot be read"),
-    "another file": (["import", "x.docx"], "a table of doses or a model"),
+    "another file": (["import", "x.docx"], "a dose table or a model"),
     "no scenario file": (["import", "many.csv", "--drug", "racemic", "--to", "s.csv"], "ending in .yaml"),
-    "a sentence with --id": (["simulate", "racemic 35 mg IV", "--id", "2"], "for a table of doses"),
+    "a sentence with --subject": (["simulate", "racemic 35 mg IV", "--subject", "2"], "for a dose table"),
     "a model that runs how long": (["import", "model.xml", "--to", "c.csv"], "--end 24"),
     "a model into a scenario": (["import", "model.xml", "--end", "3", "--to", "c.yaml"], "type: --to result.csv"),
     "an end before the start": (["import", "model.xml", "--end", "-3"], "a time above 0"),
     "no model": (["import", "gone.xml"], "cannot be read"),
-    "no scenarios to certify": (["certify", "--scenarios", "."], "no scenario files"),
-    "no cases": (["certify", "--sbml-suite", "."], "no semantic cases"),
+    "no scenarios to compare": (["compare-simulators", "--scenarios", "."], "no scenario files"),
+    "no cases": (["compare-simulators", "--sbml-suite", "."], "no semantic cases"),
     "results of nothing": (["export", ".", "--to", "x.nc"], "holds no results"),
 }
 
@@ -130,11 +130,11 @@ def test_a_model_is_told_and_run(folder):
     assert curves["x"].tolist() == pytest.approx([2, 2 / 2.718281828, 2 / 7.389056099, 2 / 20.08553692])
 
 
-def test_an_example_is_certified(folder):
+def test_an_example_agrees_with_other_simulators(folder):
     (folder / "one.yaml").write_text("treatments: [racemic 35 mg IV]\nhorizon: 2 days\n", encoding="utf-8")
-    ended = run("certify", "--scenarios", "one.yaml", "--out", "cert", "--docs", "page.md", cwd=folder)
+    ended = run("compare-simulators", "--scenarios", "one.yaml", "--out", "cert", "--markdown", "page.md", cwd=folder)
     assert ended.returncode == 0, ended.stderr
-    assert "within the goal" in " ".join(ended.stderr.split())
+    assert "within the limit" in " ".join(ended.stderr.split())
     assert {path.name for path in (folder / "cert").iterdir()} == {"one.omex", "differences.csv", "manifest.json"}
     page = (folder / "page.md").read_text(encoding="utf-8")
     assert "reached" in page

@@ -47,7 +47,7 @@ def test_a_cohort_is_written_and_summed_up(tmp_path, model):
 
 
 def test_times_may_be_evenly_spaced_and_the_picture_a_png(tmp_path, model):
-    done = simulate("--patients", "3", "--every", "250", "--png", "--out", str(tmp_path / "c"))
+    done = simulate("--patients", "3", "--output-interval", "250", "--png", "--out", str(tmp_path / "c"))
     assert done.exit_code == 0, done.output
     assert read_cohort(tmp_path / "c")["time"].values.tolist() == [0, 250, 500, 672]
     assert (tmp_path / "c" / "bands.png").read_bytes().startswith(b"\x89PNG")
@@ -78,13 +78,13 @@ def test_failures_are_counted_by_reason():
         (["--patients", "5", "--times", "24, 2"], "must rise"),
         (["--patients", "5", "--times", "-1, 2"], "must not be negative"),
         (["--patients", "5", "--tolerance", "0"], "a tolerance of 0"),
-        (["--patients", "5", "--vary", "person.wieght"], "person.weight"),
+        (["--patients", "5", "--varying", "person.wieght"], "person.weight"),
         (["--patients", "5", "--chunk", "0"], "chunks of 0"),
         (["--patients", "5", "--outputs", " , "], "no output to keep"),
-        (["--patients", "5", "--every", "0"], "a value every 0 h"),
-        (["--patients", "5", "--every", "-1"], "a value every -1 h"),
-        (["--patients", "5", "--every", "nan"], "a value every nan h"),
-        (["--patients", "5", "--every", "24", "--times", "2"], "--times and --every"),
+        (["--patients", "5", "--output-interval", "0"], "an output interval of 0 h"),
+        (["--patients", "5", "--output-interval", "-1"], "an output interval of -1 h"),
+        (["--patients", "5", "--output-interval", "nan"], "an output interval of nan h"),
+        (["--patients", "5", "--output-interval", "24", "--times", "2"], "--times and --output-interval"),
         (["--seed", "3"], "--seed 3 is for many patients"),
         (["--tolerance", "0"], "--tolerance 0.0 is for many patients"),
         (["--outputs", "mood.madrs"], "--outputs mood.madrs is for many patients"),
@@ -113,7 +113,7 @@ def test_ctrl_c_keeps_the_finished_chunks(tmp_path, model):
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
     assert running.returncode == 130, said
-    assert b"finished pieces are kept; go on with the same command and --resume" in said
+    assert b"finished pieces are kept; continue with the same command and --resume" in said
     found = read_cohort(place)
     assert 64 <= found.sizes["patient"] < 400000
     assert found["mood.madrs"].notnull().all()

@@ -16,7 +16,7 @@ COMMANDS = {
     "one row": ["evidence", "show", "shaffer-ket-ic50"],
     "simulate": ["simulate", "racemic 0.5 mg/kg IV over 40 min", "--out", "run"],
     "claim": ["claims", "--claim", "ampa"],
-    "describe": ["describe"],
+    "equations": ["equations"],
     "error": ["simulate", "racemic −5 mg/kg IV µ"],
 }
 

@@ -46,7 +46,7 @@ def says_where_it_came_from(folder):
 
 
 def test_people_are_drawn_weighted_and_drawn_again_alike(tmp_path):
-    code, out, _ = run("people", "--n", "60", "--target", "male=0.5", "--out", "one", cwd=tmp_path)
+    code, out, _ = run("population", "--patients", "60", "--weight-to", "male=0.5", "--out", "one", cwd=tmp_path)
     assert code == 0
     assert "person.age" in out
     table = pd.read_parquet(tmp_path / "one" / "people.parquet")
@@ -55,13 +55,15 @@ def test_people_are_drawn_weighted_and_drawn_again_alike(tmp_path):
     facts = json.loads((tmp_path / "one" / "summary.json").read_text(encoding="utf-8"))
     assert 0 < facts["effective_size"] <= 60
     assert (tmp_path / "one" / "people.svg").stat().st_size > 5000
-    run("people", "--n", "80", "--out", "two", cwd=tmp_path)
+    run("population", "--patients", "80", "--out", "two", cwd=tmp_path)
     again = pd.read_parquet(tmp_path / "two" / "people.parquet").head(60)
     pd.testing.assert_frame_equal(again, table.drop(columns="weight_in_target"))
 
 
 def test_only_the_plausible_are_kept(tmp_path):
-    code, _, err = run("people", "--n", "40", "--keep", "mood.madrs at 24 h = 0..20", "--out", "p", cwd=tmp_path)
+    code, _, err = run(
+        "population", "--patients", "40", "--plausible", "mood.madrs at 24 h = 0..20", "--out", "p", cwd=tmp_path
+    )
     assert code == 0
     kept = json.loads((tmp_path / "p" / "summary.json").read_text(encoding="utf-8"))["plausible"]
     assert 0 < kept < 40
@@ -142,8 +144,8 @@ def test_the_folder_of_a_trial_is_the_one_that_is_named(tmp_path):
 
 def test_regimens_are_searched(tmp_path):
     code, out, _ = run(
-        "design", "--doses", "esketamine {dose} mg nasal = 28, 84", "--rhythms", "weekly", "--weeks", "1",
-        "--persons", "10", "--draws", "1", "--out", "d", cwd=tmp_path,
+        "design", "--doses", "esketamine {dose} mg nasal = 28, 84", "--schedules", "weekly", "--weeks", "1",
+        "--patients", "10", "--draws", "1", "--out", "d", cwd=tmp_path,
     )  # fmt: skip
     assert code == 0
     assert "esketamine 84 mg nasal" in out
@@ -153,8 +155,8 @@ def test_regimens_are_searched(tmp_path):
 
 def test_sensitivity_of_a_few_parameters(tmp_path):
     code, out, _ = run(
-        "sensitivity", "--parameters", "dissociation", "--outcomes", "dissociation.cadss peak", "--n", "4",
-        "--base", "16", "--out", "s", cwd=tmp_path,
+        "sensitivity", "--parameters", "dissociation", "--endpoints", "dissociation.cadss peak", "--trajectories", "4",
+        "--sobol-n", "16", "--out", "s", cwd=tmp_path,
     )  # fmt: skip
     assert code == 0
     assert "dissociation.cadss_ec50" in out
@@ -175,12 +177,12 @@ def test_sensitivity_of_a_few_parameters(tmp_path):
         (("trial", "murrough2013_six_infusions", "--power", "10"), "two arms"),
         (("trial", "murrough2013", "--posterior", "nowhere.csv"), "there is no posterior"),
         (("trial", "murrough2013", "--patients", "1"), "at least"),
-        (("design", "--doses", "esketamine 84 mg nasal"), "names no doses"),
+        (("design", "--doses", "esketamine 84 mg nasal"), "does not name doses"),
         (("design", "--doses", "esketamine {dose} mg nasal = -28"), "positive"),
         (("design", "--doses", "esketamin {dose} mg nasal = 28"), "esketamine"),
-        (("sensitivity", "--outcomes", "mood.madr at 24 h"), "nearest: mood.madrs"),
+        (("sensitivity", "--endpoints", "mood.madr at 24 h"), "nearest: mood.madrs"),
         (("sensitivity", "--parameters", "spinez"), "nearest: spines"),
-        (("sensitivity", "--base", "100"), "power of 2"),
+        (("sensitivity", "--sobol-n", "100"), "power of 2"),
     ],
 )
 def test_what_makes_no_sense_is_one_clear_error(tmp_path, arguments, says):
@@ -195,9 +197,9 @@ def test_people_appear_whole_and_swallow_nothing(tmp_path):
     mine = tmp_path / "mine" / "thesis.txt"
     mine.parent.mkdir()
     mine.write_text("mine")
-    code, _, err = run("people", "--n", "40", "--out", "mine", cwd=tmp_path)
+    code, _, err = run("population", "--patients", "40", "--out", "mine", cwd=tmp_path)
     assert code == 2
     assert "not a KetaMech run" in err
-    assert run("people", "--n", "40", "--out", "ours", cwd=tmp_path)[0] == 0
+    assert run("population", "--patients", "40", "--out", "ours", cwd=tmp_path)[0] == 0
     assert read_manifest(tmp_path / "ours")["files"].keys() >= {"people.csv", "people.parquet", "summary.json"}
     assert (pd.read_csv(tmp_path / "ours" / "people.csv", comment="#")["person"] == range(40)).all()

@@ -119,8 +119,8 @@ def test_a_bad_file_of_kinetics_says_what_is_wrong(changed, complaint, tmp_path)
 
 def test_the_command_takes_kinetics(tmp_path):
     path = one_compartment(tmp_path)
-    ended = run("simulate", "racemic 35 mg IV", "--kinetics", path.name, "--out", "a", cwd=tmp_path)
+    ended = run("simulate", "racemic 35 mg IV", "--pk-model", path.name, "--out", "a", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "a" / "report.html").is_file()
-    message = refused(run("simulate", "racemic 35 mg IV", "--kinetics", "gone.yaml", cwd=tmp_path), folder=tmp_path)
+    message = refused(run("simulate", "racemic 35 mg IV", "--pk-model", "gone.yaml", cwd=tmp_path), folder=tmp_path)
     assert "cannot be read" in message

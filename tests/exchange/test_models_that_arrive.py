@@ -337,7 +337,7 @@ def test_a_case_that_crashes_is_counted_and_the_next_one_runs(tmp_path, monkeypa
     found = run_suite(tmp_path)
     assert [(one.outcome, one.reason) for one in found] == [("crashed", "RuntimeError: a fault"), ("passed", "")]
     assert [row["outcome"] for row in summary(found)] == ["passed", "crashed"]
-    ended = run("certify", "--sbml-suite", str(tmp_path), "--out", "judged", cwd=tmp_path)
+    ended = run("compare-simulators", "--sbml-suite", str(tmp_path), "--out", "judged", cwd=tmp_path)
     assert ended.returncode == 1
 
 

@@ -9,6 +9,7 @@ from ketamech.parameters import load_parameters
 from ketamech.parameters.concentration_units import factors, molar_masses, shown
 from ketamech.report.panels import _scale as panel_scale
 from ketamech.report.summary import curve_values
+from ketamech.report.tracks import load_tracks
 from ketamech.simulation.simulate import simulate
 from ketamech.trials.analysis.adam_tables import adpc, adqs, adsl
 from ketamech.trials.rating_scales import load_scales, scale
@@ -43,9 +44,9 @@ def test_a_report_shows_norketamine_by_its_own_mass(model):
     curves = simulate("racemic 0.5 mg/kg IV over 40 min", model=model)
     track = load_tracks()["plasma"]
     values = {n: row.value for n, row in load_parameters().items() if n.startswith("drug.")}
-    for series in track.series:
+    for series in track.curves:
         raw = sum(curves[name].values for name in series.names)
-        assert curve_values(series, lane, curves, values) == pytest.approx(factors()[series.names[0]] * raw)
+        assert curve_values(series, track, curves, values) == pytest.approx(factors()[series.names[0]] * raw)
         assert len({factors()[name] for name in series.names}) == 1
     assert curves["venous.norketamine"].attrs["units"] == "umol/L"
 

@@ -15,12 +15,12 @@ from ketamech.trials import run_trial
 COMMANDS = {
     "trial": ("trial", "murrough2013", "--replicates", "4"),
     "sensitivity": (
-        "sensitivity", "--parameters", "mood.rate_constant,mood.expectancy_weight,expectancy.decay", "--outcomes",
-        "mood.madrs at 24 h", "--n", "4", "--base", "8", "--keep", "2",
+        "sensitivity", "--parameters", "mood.rate_constant,mood.expectancy_weight,expectancy.decay", "--endpoints",
+        "mood.madrs at 24 h", "--trajectories", "4", "--sobol-n", "8", "--sobol-top", "2",
     ),
     "design": (
-        "design", "--doses", "esketamine {dose} mg nasal = 28, 84", "--rhythms", "weekly", "--weeks", "1",
-        "--persons", "10", "--draws", "3",
+        "design", "--doses", "esketamine {dose} mg nasal = 28, 84", "--schedules", "weekly", "--weeks", "1",
+        "--patients", "10", "--draws", "3",
     ),
     "simulate": (
         "simulate", "racemic 0.5 mg/kg IV over 40 min", "--patients", "24", "--chunk", "8", "--times", "0, 24",
@@ -61,7 +61,7 @@ def test_a_stopped_command_goes_on_to_the_same_results(name, tmp_path, monkeypat
     monkeypatch.setattr(kit.Checkpoint, "record", stopped)
     done = call(name, tmp_path / "part")
     assert done.exit_code == 130, done.output + repr(done.exception)
-    assert "2 finished pieces are kept; go on with the same command and --resume" in done.stderr
+    assert "2 finished pieces are kept; continue with the same command and --resume" in done.stderr
     monkeypatch.setattr(kit.Checkpoint, "record", usual)
     done = call(name, tmp_path / "part")
     assert isinstance(done.exception, InputError)

@@ -257,8 +257,8 @@ def _requested_outcomes(
     kept = tuple(pair for pair in found if pair[0] not in late)
     if not kept:
         raise InputError(
-            f"every outcome lies after the horizon of {scenario.horizon:g} h", key="--outcomes",
-            type_this="--outcomes 'mood.madrs at 24 h'",
+            f"every endpoint is later than the horizon of {scenario.horizon:g} h", key="--endpoints",
+            type_this="--endpoints 'mood.madrs at 24 h'",
         )  # fmt: skip
     return kept, late
 

@@ -18,6 +18,7 @@ import numpy as np
 from ketamech.core import InputError, UnknownNameError, closest_match, unit
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.execution import LOCAL, Executor
+from ketamech.core.renamed import with_current_names
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import hours_of, parse
 from ketamech.dosing.syntax import ParsedEndpoint
@@ -50,14 +51,15 @@ class Endpoint:
 def parse_endpoints(text: str, model: Model) -> tuple[Endpoint, ...]:
     """Endpoints from text joined by ';', e.g. "mood.madrs at 24 h; dissociation.cadss peak". Raises InputError."""
     if not text.strip(" ;"):
-        raise InputError("no outcome is given", key="--outcomes", type_this="mood.madrs at day 28")
+        raise InputError("no endpoint is given", key="--endpoints", type_this="mood.madrs at day 28")
+    text = with_current_names(text)
     try:
         found = parse("endpoints", text, _outputs(tuple(model.layout.output_names)))
     except UnknownNameError:
         raise
     except InputError as problem:
-        what = f"'{text}' is no outcome: {problem.what}"
-        raise InputError(what, key="--outcomes", expected=problem.expected, type_this=problem.type_this) from None
+        what = f"'{text}' is not an endpoint: {problem.what}"
+        raise InputError(what, key="--endpoints", expected=problem.expected, type_this=problem.type_this) from None
     return tuple(_parse_endpoint(endpoint, text[endpoint.start : endpoint.end]) for endpoint in found)
 
 
@@ -66,7 +68,7 @@ def _parse_endpoint(endpoint: ParsedEndpoint, words: str) -> Endpoint:
         return Endpoint(words, endpoint.output, endpoint.extreme)
     hour = hours_of(endpoint.time)
     if hour < 0:
-        raise InputError(f"'{words}' is before the first day", key="--outcomes", expected="day 1 or later")
+        raise InputError(f"'{words}' is before the first day", key="--endpoints", expected="day 1 or later")
     return Endpoint(words, endpoint.output, "at", hour)
 
 
@@ -75,7 +77,7 @@ def _outputs(names: tuple[str, ...]) -> Lexicon:
     """Outputs by their names, and by the name of a scale that equals one ("MADRS")."""
 
     def unknown(name: str) -> InputError:
-        return UnknownNameError(f"there is no output '{name}'", key="--outcomes", nearest=closest_match(name, names))
+        return UnknownNameError(f"there is no output '{name}'", key="--endpoints", nearest=closest_match(name, names))
 
     unchanged = (s for s in load_scales().values() if s.factor == shown(s.output, s.unit)[0] and not s.carried)
     scales = {s.name: s.output for s in unchanged}
@@ -297,4 +299,5 @@ def _problem(question: SensitivityProblem, edge: float) -> Mapping[str, Any]:
 
 def _refuse_few(whole: np.ndarray, block: int) -> None:
     if whole.sum() < 4 * block:
-        raise InputError("too few points could be solved", key="--n", expected="more points, or fewer parameters")
+        what, expected = "too few points could be solved", "more points, or fewer parameters"
+        raise InputError(what, key="--trajectories", expected=expected)

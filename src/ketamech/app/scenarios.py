@@ -109,9 +109,9 @@ def command(keys: ScenarioFile) -> str:
     plain = _sentence(keys)
     if not plain:
         return shlex.join(["ketamech", "simulate", str(NAME)])
-    more = [part for phrase in _perturbations(keys) for part in ("--with", phrase)]
+    more = [part for phrase in _perturbations(keys) for part in ("--perturb", phrase)]
     for option, value in _options(keys).items():
-        more += [f"--{option}", value]
+        more += [f"--{COMMAND_OPTIONS[option]}", value]
     return shlex.join(["ketamech", "simulate", plain, *more])
 
 
@@ -135,6 +135,7 @@ def python(keys: ScenarioFile) -> str:
 
 
 END, SHOWN = "END_OF_SCENARIO", 'print(curves["mood.madrs"].to_series())\n'
+COMMAND_OPTIONS = {"species": "species", "wiring": "variant"}  # key of a scenario file: option
 PLAIN = {"title", "description", "treatments", "person", "species", "wiring", "perturbations"}
 
 

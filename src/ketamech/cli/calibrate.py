@@ -1,4 +1,4 @@
-"""`ketamech calibrate`: estimate what clinical trials inform, and say what they do not."""
+"""`ketamech calibrate`: estimate parameters from clinical trials."""
 
 from __future__ import annotations
 
@@ -20,61 +20,70 @@ if TYPE_CHECKING:
     from ketamech.estimation.calibration import Calibration
     from ketamech.estimation.surrogate_posterior import Posterior, QuadraticEmulator
 
-Number = Annotated[int, typer.Option("--points", min=40, help="Simulated points about the best one")]
-Persons = Annotated[int, typer.Option(min=10, help="Virtual persons in each arm of each trial")]
-Draws = Annotated[int, typer.Option(min=10, help="Draws kept in the posterior file, each simulated in earnest")]
+DesignPoints = Annotated[int, typer.Option(min=40, help="Simulated points around the most probable point")]
+Patients = Annotated[int, typer.Option(min=10, help="Virtual patients in each arm of each trial")]
+Draws = Annotated[int, typer.Option(min=10, help="Draws in the posterior file; each is simulated as a check")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result")]
-Threads = Annotated[int | None, typer.Option(min=1, help="The results are the same for any number [default: cores]")]
-Profiles = Annotated[bool, typer.Option(help="Also profile each parameter (two to three minutes)")]
-Adopt = Annotated[
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Number of threads; does not change the results [default: cores]")
+]
+Profiles = Annotated[
+    bool, typer.Option(help="Also compute the profile likelihood of each parameter (two to three minutes)")
+]
+WriteTables = Annotated[
     str | None,
     typer.Option(
-        help="Also rewrite rows of these stages in the package's tables ('people', 'people, mood'): review them"
+        help="Also write the posterior into the parameter tables of these stages ('mood' or 'mood, expectancy')"
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results")]
 
 
 def calibrate(
-    number: Number = 600, persons: Persons = 120, draws: Draws = 200, seed: Seed = 1, threads: Threads = None,
-    profiles: Profiles = True, adopt: Adopt = None, out: Out = Path("runs/calibration"), resume: Resume = False,
-    scheduler: Scheduler = None,
+    design_points: DesignPoints = 600, patients: Patients = 120, draws: Draws = 200, seed: Seed = 1,
+    threads: Threads = None, profiles: Profiles = True, write_tables: WriteTables = None,
+    out: Out = Path("runs/calibration"), resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
-    """Estimate the parameters of data/calibration/parameters.csv from the trials of data/calibration/rows.csv.
+    """Estimate parameters from published trials.
 
     Example:  ketamech calibrate --out runs/calibration
 
-    Only rows marked fitted enter. Finds the most probable point, simulates many about it, emulates the statistics,
-    samples the posterior with emcee, and simulates the draws as a check. Points are on disk as they come: the same
-    command with --resume goes on after a kill, with the same result. Writes posterior.csv (copy it to data/calibration
-    for trials to draw from), proposed.csv (what came out of each parameter), how each row is met, and pictures. With
-    --adopt the middle of the posterior goes into rows of the parameter tables, where trials inform it.
+    The parameters are listed in data/calibration/parameters.csv, the data in data/calibration/rows.csv; only rows
+    marked fitted are used. The command finds the most probable point, simulates points around it, fits a quadratic
+    emulator, samples the posterior with emcee and simulates the draws as a check. Every finished point is on disk: the
+    same command with --resume continues after an interruption, with the same result. Writes posterior.csv (copy it to
+    data/calibration for trials to draw from), proposed.csv (estimates), rows.csv (fit of each row) and figures.
+    --write-tables writes the posterior median into the parameter tables, where trials inform it; review the changes.
     """
-    import ketamech.estimation.calibration as kit
     from ketamech.cli import terminal
+    from ketamech.estimation import calibration as kit
     from ketamech.estimation import update_parameter_tables
 
     require_extra("calibrate")
     terminal.refuse_file(out)
     model = terminal.model()
-    task = kit.calibration(model, persons=persons, threads=threads_of(threads, scheduler))
+    task = kit.calibration(model, persons=patients, threads=threads_of(threads, scheduler))
     said = f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials"
     terminal.progress().print(said)
     job = {"command": "calibrate", **task.job_description}
     with long_run(out, job, None, resume=resume, scheduler=scheduler) as work:
-        posterior, emulator = _estimate(replace(task, executor=work), number, draws, seed, profiles, out)
-    if adopt:
+        posterior, emulator = _estimate(replace(task, executor=work), design_points, draws, seed, profiles, out)
+    if write_tables:
         lines = update_parameter_tables.updated_rows(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
-        files = update_parameter_tables.write_updated_tables(task, update_parameter_tables.of_stages(lines, adopt))
-        terminal.progress().print(f"Rewritten, to be reviewed: {', '.join(str(file) for file in files)}")
+        files = update_parameter_tables.write_updated_tables(
+            task, update_parameter_tables.of_stages(lines, write_tables)
+        )
+        terminal.progress().print(
+            f"Parameter tables written; review the changes: {', '.join(str(file) for file in files)}"
+        )
 
 
 def _estimate(
-    task: Calibration, number: int, draws: int, seed: int, profiles: bool, out: Path
+    task: Calibration, design_points: int, draws: int, seed: int, profiles: bool, out: Path
 ) -> tuple[Posterior, QuadraticEmulator]:
-    """Everything that is simulated, drawn and written; what came out is printed."""
-    import ketamech.estimation.calibration as kit
+    """Simulate, sample, write the results and print the estimates."""
     from ketamech.cli import terminal
+    from ketamech.estimation import calibration as kit
     from ketamech.estimation.posterior import save_posterior
     from ketamech.estimation.surrogate_posterior import DesignPoints, sample_posterior
     from ketamech.estimation.surrogate_posterior import QuadraticEmulator as analysis_QuadraticEmulator
@@ -82,13 +91,13 @@ def _estimate(
 
     console = terminal.progress()
     points = DesignPoints(task, seed)
-    with _progress(number) as tell:
-        x, found = points.sample(number, tell)
+    with _progress(design_points) as tell:
+        x, found = points.sample(design_points, tell)
     emulator = analysis_QuadraticEmulator.fitted(x, found)
     with _progress(draws) as tell:
         posterior = sample_posterior(points, emulator, draws, tell, seed=seed)
     best, _ = points.map_and_covariance(0, lambda done, words: None)
-    with console.status("Profiles and pictures ..."), replace_folder(out) as draft:
+    with console.status("Profiles and figures ..."), replace_folder(out) as draft:
         names = [p.name for p in task.estimated]
         save_posterior(draft / "posterior.csv", names, kit.in_table_units(task, posterior.draws))
         curves = _profiles(task, best) if profiles else {}
@@ -96,15 +105,15 @@ def _estimate(
         _write(draft, task, posterior, seed, rows, met, curves)
     terminal.table(rows, title="Parameters")
     terminal.table(met, title="Fitted rows at the most probable point")
-    console.print(f"Emulator against simulation over {draws} draws: {posterior.emulator_error:.2f} of a row's noise")
+    console.print(f"Error of the emulator over {draws} draws: {posterior.emulator_error:.2f} standard errors of a row")
     terminal.wrote([out])
     return posterior, emulator
 
 
-def _rows(task: Any, posterior: Any, best: np.ndarray) -> list[dict[str, object]]:
+def _rows(task: Calibration, posterior: Posterior, best: np.ndarray) -> list[dict[str, object]]:
     import numpy as np
 
-    import ketamech.estimation.calibration as kit
+    from ketamech.estimation import calibration as kit
     from ketamech.estimation.surrogate_posterior import convergence, prior_contraction
 
     rhat, time = convergence(posterior.chain)
@@ -126,7 +135,7 @@ def _rows(task: Any, posterior: Any, best: np.ndarray) -> list[dict[str, object]
     return rows
 
 
-def _met(task: Any, best: np.ndarray, error: np.ndarray) -> list[dict[str, object]]:
+def _met(task: Calibration, best: np.ndarray, error: np.ndarray) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for row, value, noise, off in zip(task.rows, task.simulate(best), task.noise, error, strict=True):
         names = ("row", "statistic", "published", "simulated", "z", "emulator_error")
@@ -135,13 +144,13 @@ def _met(task: Any, best: np.ndarray, error: np.ndarray) -> list[dict[str, objec
     return rows
 
 
-def _profiles(task: Any, best: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _profiles(task: Calibration, best: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     import numpy as np
 
-    import ketamech.estimation.calibration as kit
+    from ketamech.estimation import calibration as kit
 
     reach = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
-    slopes = task.slopes(best, task.simulate(best))
+    slopes = task.jacobian(best, task.simulate(best))
     names = [p.name for p in task.estimated]
     grids = [best[i] + reach for i in range(len(names))]
     return {name: (grids[i], kit.profile(task, best, slopes, i, grids[i])) for i, name in enumerate(names)}
@@ -149,8 +158,8 @@ def _profiles(task: Any, best: np.ndarray) -> dict[str, tuple[np.ndarray, np.nda
 
 def _write(
     out: Path,
-    task: Any,
-    posterior: Any,
+    task: Calibration,
+    posterior: Posterior,
     seed: int,
     rows: list[dict[str, object]],
     met: list[dict[str, object]],
@@ -171,8 +180,8 @@ def _write(
         "rows": len(task.rows),
         "parameters": len(task.estimated),
         "draws": len(posterior.draws),
-        "emulator_off": posterior.off,
-        "effective_draws": posterior.effective,
+        "emulator_error": posterior.emulator_error,
+        "effective_draws": posterior.effective_size,
         "equations": task.model.layout.fingerprint,
         "disclaimer": terminal.DISCLAIMER,
     }
@@ -181,9 +190,9 @@ def _write(
     draw_calibration(out, [p.name for p in task.estimated], posterior.chain, posterior.logs, posterior.draws, profiles)
 
 
-def _tree(task: Any, posterior: Any, facts: dict[str, str]) -> Any:
+def _tree(task: Calibration, posterior: Posterior, facts: dict[str, str]) -> Any:
     """The posterior under ArviZ's group names."""
-    import ketamech.estimation.calibration as kit
+    from ketamech.estimation import calibration as kit
     from ketamech.exchange.arviz_io import calibration_tree
 
     steps, walkers, parameters = posterior.chain.shape
@@ -191,39 +200,20 @@ def _tree(task: Any, posterior: Any, facts: dict[str, str]) -> Any:
     observed = {f"{row.row.id} {row.statistic}": row.published for row in task.rows}
     table = task.model.parameters
     return calibration_tree(
-        task.estimated, values, posterior.logs, table, observed, task.noise, facts, posterior.predicted
+        task.estimated, values, posterior.logs, table, observed, task.noise.tolist(), facts, posterior.predicted
     )
 
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[int, str], None]]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
+    """A progress bar; the search for the most probable point has no total and counts as zero."""
     from ketamech.cli import terminal
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=terminal.progress(), transient=True) as bar:
-        task = bar.add_task("points", total=total)
+    with terminal.progress_bar("Points", total) as update:
 
         def tell(done: int, words: str) -> None:
-            looking = words.startswith("misfit")
-            bar.update(
-                task,
-                completed=0 if looking else done,
-                description=f"{'Looking for the start' if looking else 'Steps'}: {words}",
-            )
+            searching = words.startswith("misfit")
+            label = f"{'Searching the most probable point' if searching else 'Points'}: {words}"
+            update(0 if searching else done, label=label)
 
         yield tell

@@ -1,4 +1,4 @@
-"""What the long commands share: a folder of finished pieces, --resume, --scheduler, and a clean end at Ctrl-C."""
+"""What long commands share: checkpoints in the folder of the results, --resume, --scheduler and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ import typer
 from ketamech.core.execution import Executor
 from ketamech.core.paths import DATA
 
-DATA = DATA
-STOPPED = 130  # exit code of what was stopped by Ctrl-C
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped, to the same result")]
+STOPPED = 130  # exit code after Ctrl-C
+Resume = Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped; the result is the same")]
 Scheduler = Annotated[
     str | None,
     typer.Option(
-        help="Dask scheduler whose workers do the work, e.g. tcp://HOST:8786; the same numbers [default: this process]"
+        help="Dask scheduler to compute on, e.g. tcp://HOST:8786; does not change the results [default: this process]"
     ),
 ]
 
 
 def threads_of(threads: int | None, scheduler: str | None) -> int:
-    """Threads of a solve: the cores of this machine, or one for each of a cluster's."""
+    """Threads of one solve: all cores of this machine, or one thread per task on a cluster."""
     return threads or (1 if scheduler else os.cpu_count() or 1)
 
 
@@ -37,10 +36,10 @@ def long_run(
     folder: Path, job: Mapping[str, Any], model: Any, *, resume: bool = False, scheduler: str | None = None,
     about: Mapping[str, Any] | None = None, replace: bool = True,
 ) -> Iterator[Executor]:  # fmt: skip
-    """The work of a command whose pieces are kept in `folder` for as long as this lasts, and its end.
+    """An executor whose finished pieces are kept as checkpoints in `folder` until the command ends.
 
-    `job` is what was asked, beside the `model` and the tables that come with the program (where it is given). Without
-    `replace` results of another job are left alone. Ctrl-C leaves with code 130 and says how to go on.
+    `job` and, if given, the `model` with the shipped tables identify the computation. Without `replace`, results of
+    another job are not overwritten. Ctrl-C exits with code 130 and prints how to continue.
     """
     from ketamech.cli import terminal
     from ketamech.core.checkpoint import open_checkpoint
@@ -49,30 +48,32 @@ def long_run(
 
     told = {"command_line": without_paths(terminal.command_line())}
     with ExitStack() as stack:
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it prints tracebacks of what is told below
+        logging.getLogger("distributed").setLevel(
+            logging.CRITICAL
+        )  # it prints tracebacks of errors that are reported below
         cluster = stack.enter_context(connect(scheduler)) if scheduler else None
         whole = {**job, **(_tables(model) if model else {})}
         how: dict[str, Any] = {"about": {**told, **(about or {})}, "resume": resume, "replace": replace}
         pieces = stack.enter_context(open_checkpoint(folder, whole, **how))
         for name in pieces.damaged:
-            terminal.progress().print(f"Damaged, and made again: {terminal.escape_markup(name)}")
+            terminal.progress().print(f"Damaged checkpoint, computed again: {terminal.escape_markup(name)}")
         try:
             with pieces._disk_full_guard():
                 yield Executor(pieces, cluster)
         except KeyboardInterrupt:
-            kept = f"{len(list(pieces))} finished pieces are kept; go on with the same command and --resume"
+            kept = f"{len(list(pieces))} finished pieces are kept; continue with the same command and --resume"
             sys.stderr.write(f"\nStopped; {kept}\n")
             sys.exit(STOPPED)
         pieces.finish()
 
 
 def text_hash(text: str) -> str:
-    """A short mark of a text."""
+    """A short hash of a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _tables(model: Any) -> dict[str, str]:
-    """Marks of the equations, of every parameter row, and of all tables that come with the program."""
+    """Hashes of the equations, of every parameter row and of all shipped tables."""
     files = sorted(path for path in DATA.rglob("*") if path.suffix in (".csv", ".yaml"))
     content = hashlib.sha256(b"".join(path.relative_to(DATA).as_posix().encode() + path.read_bytes() for path in files))
     return {

@@ -1,4 +1,4 @@
-"""`ketamech cite`: the papers a run owes."""
+"""`ketamech cite`: the papers behind a run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-Run = Annotated[Path, typer.Argument(help="A folder of results, or a file of them (.nc, .zarr, .parquet, .csv)")]
-Bibtex = Annotated[bool, typer.Option("--bibtex", help="BibTeX instead of text")]
+Run = Annotated[Path, typer.Argument(help="A folder of results or a file of results (.nc, .zarr, .parquet, .csv)")]
+Bibtex = Annotated[bool, typer.Option("--bibtex", help="Print BibTeX instead of text")]
 
 
 def cite(run: Run, bibtex: Bibtex = False) -> None:
-    """Print the papers whose numbers stand behind a run or a file of results.
+    """Print the papers whose values a run used.
 
     Example:  ketamech cite runs/nasal --bibtex > nasal.bib
 

@@ -1,4 +1,4 @@
-"""`ketamech claims`: what people say, what the model shows, what the evidence allows."""
+"""`ketamech claims`: common statements about ketamine, compared with evidence and model."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Annotated
 import typer
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the page and the table")]
-One = Annotated[str, typer.Option("--claim", help="Print one claim in full instead, by its id")]
-Docs = Annotated[Path | None, typer.Option(help="Also write the claims as Markdown here")]
+One = Annotated[str, typer.Option("--claim", help="Only this claim (its id), printed in full")]
+Markdown = Annotated[Path | None, typer.Option(help="Also write the claims to this Markdown file")]
 
 
-def claims(out: Out = Path("runs/claims"), claim: One = "", docs: Docs = None) -> None:
-    """Print common statements about ketamine, each with a verdict from evidence and the model's own result.
+def claims(out: Out = Path("runs/claims"), claim: One = "", markdown: Markdown = None) -> None:
+    """Compare statements about ketamine with evidence.
 
     Example:  ketamech claims --claim esketamine-no-dissociation
 
-    Every experiment is run anew. Writes a page with a live figure for each statement, and a table.
+    Each common statement gets a verdict from the evidence and the result of the model.
+    Every experiment is simulated again. Writes a table and a page with a figure for each statement.
     """
     from ketamech.analysis.claims.evaluate_claims import evaluate_claims
     from ketamech.analysis.claims.tables import load_rule
@@ -40,7 +41,7 @@ def claims(out: Out = Path("runs/claims"), claim: One = "", docs: Docs = None) -
     facts = provenance_of_many("claims", "", model, terminal.command_line())
     with atomic_folder(out) as draft:
         written = [out / path.relative_to(draft) for path in write_claims(draft, answers, facts)]
-    if docs:
-        written.append(write_claims_document(docs, answers))
-    terminal.table(claim_rows(answers), title="What people say about ketamine")
+    if markdown:
+        written.append(write_claims_document(markdown, answers))
+    terminal.table(claim_rows(answers), title="Statements about ketamine")
     terminal.wrote(written)

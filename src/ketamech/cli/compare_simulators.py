@@ -1,4 +1,4 @@
-"""`ketamech certify`: whether the exported model says elsewhere what it says here."""
+"""`ketamech compare-simulators`: the exported model in other simulators, compared with KetaMech."""
 
 from __future__ import annotations
 
@@ -8,42 +8,43 @@ from typing import Annotated
 
 import typer
 
-Scenarios = Annotated[Path, typer.Option(help="A scenario file or an archive (.omex), or a folder of them")]
+Scenarios = Annotated[Path, typer.Option(help="A scenario file, an archive (.omex) or a folder of either")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the archives and the table")]
 Suite = Annotated[
-    Path | None, typer.Option("--sbml-suite", help="Instead: judge the import on a folder of SBML semantic cases")
+    Path | None,
+    typer.Option("--sbml-suite", help="Instead, test the SBML import on a folder of the SBML semantic test cases"),
 ]
-Docs = Annotated[
-    Path | None, typer.Option("--docs", help="Also write the certificate as a page, e.g. docs/certificate.md")
-]
+Markdown = Annotated[Path | None, typer.Option(help="Also write the table to this Markdown file")]
 Amici = Annotated[
-    bool, typer.Option("--amici", help="Also AMICI, which compiles C++ for two minutes a scenario (ketamech[amici])")
+    bool,
+    typer.Option("--amici", help="Also compare with AMICI, which compiles two minutes per scenario (ketamech[amici])"),
 ]
 
 
-def certify(
+def compare_simulators(
     scenarios: Scenarios = Path("examples"),
-    out: Out = Path("runs/certificate"),
-    docs: Docs = None,
+    out: Out = Path("runs/compare-simulators"),
+    markdown: Markdown = None,
     amici: Amici = False,
     sbml_suite: Suite = None,
 ) -> None:
-    """Run the archive of every scenario in libRoadRunner and COPASI and list the largest difference of every output.
+    """Run exported scenarios in other simulators.
 
-    Example:  ketamech certify --scenarios examples/racemic_iv.yaml
+    Example:  ketamech compare-simulators --scenarios examples/racemic_iv.yaml
 
-    Leaves with code 1 when a difference is above 1e-4 of the scale of its output.
+    The archive of every scenario is run in libRoadRunner and COPASI; the largest difference of each output is listed.
+    The exit code is 1 if a difference is above 1e-4 of the scale of its output.
 
     More examples:
 
-      ketamech certify --scenarios runs/figures
+      ketamech compare-simulators --scenarios runs/figures
 
-      ketamech certify --amici --docs docs/certificate.md
+      ketamech compare-simulators --amici --markdown docs/certificate.md
 
-      ketamech certify --sbml-suite sbml-test-suite/cases/semantic
+      ketamech compare-simulators --sbml-suite sbml-test-suite/cases/semantic
     """
     if sbml_suite is not None:
-        return _suite(sbml_suite, out)
+        return _sbml_suite(sbml_suite, out)
     from ketamech.cli import terminal
     from ketamech.core import InputError
     from ketamech.exchange.cross_simulator_check import compare_archives
@@ -63,27 +64,27 @@ def certify(
         raise InputError("no scenario files", file=scenarios, expected="a .yaml or .omex file or a folder of them")
     engines = {**ENGINES, **SLOW_ENGINES} if amici else ENGINES
     model, archives = terminal.model(), files[0].suffix.lower() == ".omex"
-    asked = {} if archives else {file.stem: load_scenario(file, model.parameters) for file in files}
+    loaded = {} if archives else {file.stem: load_scenario(file, model.parameters) for file in files}
     report_refuse_folder(out)
     console = terminal.progress()
     with atomic_folder(out) as folder, console.status("Archives ...") as status:
         if archives:
             found = compare_archives(files, model, engines=engines, tell=status.update)
         else:
-            found = compared(asked, model, folder, engines=engines, tell=status.update)
+            found = compared(loaded, model, folder, engines=engines, tell=status.update)
         facts = provenance_of_many("certificate", "", model, terminal.command_line())
         write_table(found.table, folder / "differences.csv", facts)
-    if docs is not None:
-        write_certificate(docs, found)
-    terminal.table(certificate_rows(found), title="Largest difference, as a share of the output's scale")
+    if markdown is not None:
+        write_certificate(markdown, found)
+    terminal.table(certificate_rows(found), title="Largest difference, relative to the scale of the output")
     word = "within" if found.within_goal else "ABOVE"
-    console.print(f"Largest of all: {found.largest:.2g}, {word} the goal of 1e-4. {terminal.DISCLAIMER}")
+    console.print(f"Largest difference: {found.largest:.2g}, {word} the limit of 1e-4. {terminal.DISCLAIMER}")
     if not found.within_goal:
         sys.exit(1)
 
 
-def _suite(folder: Path, out: Path) -> None:
-    """Every case, a table of how it ended, and the counts."""
+def _sbml_suite(folder: Path, out: Path) -> None:
+    """Run every SBML test case; write a table of the results and print the counts."""
     import pandas as pd
 
     from ketamech.cli import terminal

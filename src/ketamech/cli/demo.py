@@ -1,4 +1,4 @@
-"""`ketamech demo`: six published scenarios, the scorecard, the claims, the model page, and one index to open."""
+"""`ketamech demo`: example scenarios, scorecard, claims and equations in one folder with an index page."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-Folder = Annotated[Path, typer.Argument(help="Where to write")]
+Folder = Annotated[Path, typer.Argument(help="Folder for the results")]
 Examples = Annotated[Path, typer.Option(help="Folder of scenario files")]
 
 
 def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples")) -> None:
-    """Run every example scenario, the scorecard, the claims and the model description, and write an index page to open.
+    """Run all examples and write an index page.
 
     Example:  ketamech demo runs/demo
+
+    The folder contains every example scenario, the scorecard, the claims and the equations.
     """
     from ketamech.analysis.claims.evaluate_claims import evaluate_claims
     from ketamech.analysis.scorecard import scorecard
@@ -56,10 +58,10 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
         scenarios = []
         for file in files:
             bar.update(task, description=file.stem.replace("_", " "))
-            asked = load_scenario(file, model.parameters)
-            curves = simulate(asked, model=model)
-            write_run(folder / file.stem, curves, asked, model, f"ketamech simulate {examples.name}/{file.name}")
-            scenarios.append((file.stem, asked.title))
+            loaded = load_scenario(file, model.parameters)
+            curves = simulate(loaded, model=model)
+            write_run(folder / file.stem, curves, loaded, model, f"ketamech simulate {examples.name}/{file.name}")
+            scenarios.append((file.stem, loaded.title))
             bar.advance(task)
         bar.update(task, description="scorecard")
         card = scorecard(model)
@@ -74,14 +76,14 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
         (folder / "model.html").write_text(describe(model.system, html=True), encoding="utf-8")
         bar.advance(task)
     index = write_index(folder, scenarios, card)
-    terminal.table(card.criteria.to_dict("records"), title="Goals")
+    terminal.table(card.criteria.to_dict("records"), title="Acceptance criteria")
     seconds = time.perf_counter() - began
     terminal.opened(index, f"{seconds:.0f} s. ")
     terminal.progress().print(escape(_next_command()), soft_wrap=True)
 
 
 def _next_command() -> str:
-    """What to type next; with the way to the command where the shell does not find it."""
+    """The next command to type; with its path if the shell does not find it."""
     given = 'simulate "racemic 0.5 mg/kg IV over 40 min"'
     folder = Path(sys.executable).parent
     command, activate = folder / "ketamech", folder / "activate"
@@ -90,9 +92,9 @@ def _next_command() -> str:
     if not activate.exists():
         return f"Next, type:  {_short(command)} {given}"
     first = f"Next, type:  source {_short(activate)}  and then  ketamech {given}"
-    return f"{first}\nor, without it:  {_short(command)} {given}"
+    return f"{first}\nor, without activation:  {_short(command)} {given}"
 
 
 def _short(path: Path) -> Path:
-    """The path from here where it lies below."""
+    """The path relative to the working directory, if it is below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

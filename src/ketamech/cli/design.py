@@ -1,4 +1,4 @@
-"""`ketamech design`: which regimen buys most for least."""
+"""`ketamech design`: search regimens for benefit against adverse effects."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ Doses = Annotated[
     list[str] | None,
     typer.Option(
         "--doses",
-        help="Words with {dose} (and {over}) and amounts: 'racemic {dose} mg/kg IV over {over} = 0.25, 0.5, 1'",
+        help="A regimen with {dose} (and {over}), then amounts: 'racemic {dose} mg/kg IV over {over} = 0.25, 0.5, 1'",
     ),
 ]
-Over = Annotated[str, typer.Option(help="Infusion times in minutes")]
-Rhythms = Annotated[str, typer.Option(help="Rhythms, joined by ';'")]
-Weeks = Annotated[int, typer.Option(min=1, max=52, help="How long each regimen is given")]
-Persons = Annotated[int, typer.Option(min=10, help="Virtual people, the same for every regimen")]
-Draws = Annotated[int, typer.Option(min=1, help="Draws of the posterior, for the bars")]
-Population = Annotated[str, typer.Option(help="A population of `ketamech people`")]
+InfusionMinutes = Annotated[str, typer.Option(help="Infusion durations in minutes, joined by ','")]
+Schedules = Annotated[str, typer.Option(help="Dosing schedules, joined by ';'")]
+Weeks = Annotated[int, typer.Option(min=1, max=52, help="Weeks of treatment of each regimen")]
+Patients = Annotated[int, typer.Option(min=10, help="Virtual patients, the same for every regimen")]
+Draws = Annotated[int, typer.Option(min=1, help="Posterior draws for the intervals")]
+Population = Annotated[str, typer.Option(help="A population of 'ketamech population'")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the picture")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the figure")]
+SHOWN = [
+    "regimen", "benefit", "benefit_low", "benefit_high", "cadss", "dissociating", "systolic", "front", "front_share",
+]  # fmt: skip
+USUAL_SCHEDULES = "weekly; twice weekly"
 USUAL = (
     "racemic {dose} mg/kg IV over {over} = 0.25, 0.5, 0.75, 1",
     "esketamine {dose} mg nasal = 28, 56, 84",
@@ -33,23 +37,24 @@ USUAL = (
 
 
 def design(
-    doses: Doses = None, over: Over = "40, 90", rhythms: Rhythms = "weekly; twice weekly", weeks: Weeks = 4,
-    persons: Persons = 60, draws: Draws = 20, population: Population = "trd", seed: Seed = 1,
+    doses: Doses = None, infusion_minutes: InfusionMinutes = "40, 90", schedules: Schedules = USUAL_SCHEDULES,
+    weeks: Weeks = 4, patients: Patients = 60, draws: Draws = 20, population: Population = "trd", seed: Seed = 1,
     out: Out = Path("runs/design"), resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
-    """Search dose, rate, route and interval for the best benefit against dissociation and blood pressure.
+    """Compare regimens by benefit and adverse effects.
 
-    Example:  ketamech design --rhythms "weekly; twice weekly"
+    Example:  ketamech design --schedules "weekly; twice weekly"
 
-    Benefit is the fall of MADRS below the same people with the same hopes and no drug, averaged over the days. The
-    front holds what nothing else beats in one aim without losing in another. Nothing here is a recommendation.
+    Regimens are combinations of dose, infusion duration, route and schedule; adverse effects are dissociation and blood
+    pressure.
+    Benefit is the mean difference of MADRS from the same patients with the same expectancy and no drug. A regimen is on
+    the Pareto front if no other regimen is better in one aim and at least as good in all others. The result is not a
+    recommendation.
 
     More examples:
 
-      ketamech design --doses "esketamine {dose} mg nasal = 28, 56, 84" --rhythms "weekly; twice weekly; every 2 weeks"
+      ketamech design --doses "esketamine {dose} mg nasal = 28, 56, 84" --schedules "weekly; every 2 weeks"
     """
-    from rich.progress import Progress
-
     from ketamech.analysis import regimen_search as kit
     from ketamech.cli import terminal
     from ketamech.estimation.posterior import load_posterior, posterior_hash
@@ -58,25 +63,27 @@ def design(
     from ketamech.report.sensitivity_figures import draw_front
 
     terminal.refuse_file(out)
-    asked = kit.candidates(
-        _doses(doses or list(USUAL)), _numbers(over, "--over"), [r.strip() for r in rhythms.split(";")], weeks
+    regimens = kit.candidates(
+        _doses(doses or list(USUAL)),
+        _numbers(infusion_minutes, "--infusion-minutes"),
+        [text.strip() for text in schedules.split(";")],
+        weeks,
     )
     from ketamech.dosing.regimen import Regimen
     from ketamech.exchange.result_metadata import write_table
 
-    for candidate in asked:
-        Regimen.parse(candidate.sentence)  # a slip shows before anything is solved
+    for candidate in regimens:
+        Regimen.parse(candidate.sentence)  # errors show before anything is solved
     model = terminal.model()
     known = load_posterior()[:draws]
-    job = {"command": "design", "regimens": [r.sentence for r in asked], "weeks": weeks, "persons": persons}
+    job = {"command": "design", "regimens": [r.sentence for r in regimens], "weeks": weeks, "persons": patients}
     job |= {"population": population, "seed": seed, "posterior": posterior_hash(known)}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work:
-        with Progress(console=terminal.progress(), transient=True) as bar:
-            task = bar.add_task("Regimens", total=len(asked) * len(known))
+        with terminal.progress_bar("Regimens", len(regimens) * len(known)) as update:
             table = kit.compare_regimens(
-                model, asked, weeks=weeks, persons=persons, population=population, seed=seed,
+                model, regimens, weeks=weeks, persons=patients, population=population, seed=seed,
                 posterior=known, draws=draws, threads=threads_of(None, scheduler), work=work,
-                progress=lambda done: bar.update(task, completed=done),
+                progress=update,
             )  # fmt: skip
         with replace_folder(out) as draft:
             line = terminal.command_line()
@@ -84,18 +91,7 @@ def design(
             write_table(table, draft / "design.csv", facts)
             write_table(table, draft / "design.parquet", facts)
             first = draw_front(draft, table)[0].relative_to(draft)
-    shown = [
-        "regimen",
-        "benefit",
-        "benefit_low",
-        "benefit_high",
-        "cadss",
-        "dissociating",
-        "systolic",
-        "front",
-        "front_share",
-    ]
-    terminal.table(table.sort_values("benefit", ascending=False)[shown].to_dict("records"), title="Regimens")
+    terminal.table(table.sort_values("benefit", ascending=False)[SHOWN].to_dict("records"), title="Regimens")
     terminal.opened(out / first)
 
 
@@ -105,7 +101,9 @@ def _doses(given: list[str]) -> dict[str, list[float]]:
         words, sign, amounts = text.rpartition("=")
         if not sign or "{dose}" not in words:
             raise InputError(
-                f"'{text}' names no doses", key="--doses", type_this='--doses "esketamine {dose} mg nasal = 28, 84"'
+                f"'{text}' does not name doses",
+                key="--doses",
+                type_this='--doses "esketamine {dose} mg nasal = 28, 84"',
             )
         found[words.strip()] = _numbers(amounts, "--doses")
     return found
@@ -115,7 +113,7 @@ def _numbers(text: str, key: str) -> list[float]:
     try:
         found = [float(part) for part in text.split(",")]
     except ValueError:
-        raise InputError(f"'{text}' are no numbers", key=key, expected="numbers joined by ','") from None
+        raise InputError(f"'{text}' is not a list of numbers", key=key, expected="numbers joined by ','") from None
     if min(found) <= 0:
-        raise InputError(f"'{text}' holds a number that is not positive", key=key, expected="positive numbers")
+        raise InputError(f"'{text}' contains a number that is not positive", key=key, expected="positive numbers")
     return found

@@ -1,4 +1,4 @@
-"""`ketamech describe`: equations and parameters as a page."""
+"""`ketamech equations`: equations and parameters as a page."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="A .html or .md file; printed as text if left out")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="A .html or .md file [default: print as text]")]
 
 
-def describe(out: Out = None) -> None:
-    """Write the equations, one flux a line with its reason, and the parameter table with its sources.
+def equations(out: Out = None) -> None:
+    """Write the equations and parameters with their sources.
 
-    Example:  ketamech describe --out model.html
+    Example:  ketamech equations --out model.html
+
+    Every flux has its reason, every parameter its source or the reason of its assumption.
     """
     from ketamech.cli import terminal
     from ketamech.core import InputError

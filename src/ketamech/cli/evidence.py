@@ -1,4 +1,4 @@
-"""`ketamech evidence`: the published numbers."""
+"""`ketamech evidence`: the published values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ketamech.cli.suggestions import Command, Group
 from ketamech.cli.terminal import DISCLAIMER
 from ketamech.core import UnknownNameError, closest_match
 
-HELP = """List or show the published numbers behind the model.
+HELP = """List or show published values.
 
 Example:  ketamech evidence list --stage nmda
 """
@@ -27,9 +27,9 @@ def _refuse_unknown(key: str, given: str | None, valid: set[str]) -> None:
 
 @app.command("list", epilog=DISCLAIMER, cls=Command)
 def list_rows(
-    stage: Annotated[str | None, typer.Option(help="Only this stage of the tables, e.g. nmda")] = None,
-    drug: Annotated[str | None, typer.Option(help="Only rows whose drug contains this")] = None,
-    use: Annotated[str | None, typer.Option(help="calibrate or context")] = None,
+    stage: Annotated[str | None, typer.Option(help="Only rows of this stage, e.g. nmda")] = None,
+    drug: Annotated[str | None, typer.Option(help="Only rows whose drug contains this text")] = None,
+    use: Annotated[str | None, typer.Option(help="Only rows with this use: calibrate or context")] = None,
     text: Annotated[str | None, typer.Option(help="Only rows that contain this text")] = None,
 ) -> None:
     """List evidence rows.
@@ -44,13 +44,13 @@ def list_rows(
         _refuse_unknown(key, given, {getattr(row, key) for row in known.observations.values()})
     found = known.select(stage=stage, drug=drug, use=use, text=text)
     if not found:
-        terminal.progress().print("No row fits all of that.")
+        terminal.progress().print("No row matches.")
     terminal.table(evidence.format_listing(found), title=f"{len(found)} rows")
 
 
 @app.command("show", epilog=DISCLAIMER, cls=Command)
 def show(id: Annotated[str, typer.Argument(help="The id of a row, e.g. shaffer-ket-ic50")]) -> None:
-    """Show one row whole, with its source.
+    """Show one evidence row in full, with its source.
 
     Example:  ketamech evidence show shaffer-ket-ic50
     """

@@ -1,4 +1,4 @@
-"""`ketamech export`: doses, the model and results for other programs."""
+"""`ketamech export`: scenarios, the model and results for other programs."""
 
 from __future__ import annotations
 
@@ -9,36 +9,38 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ketamech.simulation.scenario import Scenario as Asked
+    from ketamech.simulation.scenario import Scenario as LoadedScenario
 
 Scenario = Annotated[
     str,
     typer.Argument(
-        help="A sentence, a scenario file (.yaml) or a table of doses (.csv); a folder of results; 'calibration': the"
-        " published rows (PEtab); 'figures': an archive for every published curve; 'posterior': the shipped draws"
+        help="A regimen in words, a scenario file (.yaml) or a dose table (.csv); a folder of results; 'calibration'"
+        " (the published rows as PEtab); 'figures' (an archive for every published curve); 'posterior' (shipped draws)"
     ),
 ]
 To = Annotated[
     Path,
     typer.Option(
         "--to", "-t",
-        help="What to write: .csv (doses), .xml or .sbml (SBML), .ant (Antimony), .sedml, .omex (archive of all), or a"
-        " folder .petab; a folder for figures; for results .nc, .zarr, .parquet or .csv",
+        help="File to write: .csv (doses), .xml or .sbml (SBML), .ant (Antimony), .sedml, .omex (archive), a folder"
+        " .petab, a folder for figures; for results .nc, .zarr, .parquet or .csv",
     ),
 ]  # fmt: skip
-Drug = Annotated[str | None, typer.Option("--drug", help="Table of doses: what is given where it has no column DRUG")]
-Id = Annotated[str | None, typer.Option("--id", help="Table of doses: which person")]
+Drug = Annotated[str | None, typer.Option("--drug", help="Dose table: the drug, if there is no column DRUG")]
+Subject = Annotated[str | None, typer.Option(help="Dose table: the ID of the subject")]
 CALIBRATION, FIGURES, POSTERIOR, PETAB = "calibration", "figures", "posterior", "petab"
-MODEL_LOST = "SBML cannot carry chance, spreads of parameters, bounds of states, the untreated control or output times."
+MODEL_LOST = "SBML cannot carry randomness, spreads, bounds of states, the drug-free control or output times."
+FIGURE_LIST = "figures.csv"
 
 
-def export(scenario: Scenario, to: To, drug: Drug = None, id_: Id = None) -> None:
-    """Write a scenario for other programs, and say what the format cannot carry.
+def export(scenario: Scenario, to: To, drug: Drug = None, subject: Subject = None) -> None:
+    """Write a scenario or results for other programs.
 
     Example:  ketamech export "racemic 0.5 mg/kg IV over 40 min" --to infusion.xml
 
-    The whole model goes out for the treated patient, with every dose as an event: any SBML simulator can then run it;
-    states, outputs and parameters keep their names and units.
+    The command also lists what the format cannot carry.
+    SBML, SED-ML, OMEX and Antimony contain the whole model of the treated patient, with every dose as an event, so that
+    any SBML simulator can run it. States, outputs and parameters keep their names and units.
 
     More examples:
 
@@ -58,9 +60,7 @@ def export(scenario: Scenario, to: To, drug: Drug = None, id_: Id = None) -> Non
     from ketamech.core import InputError
 
     if scenario == FIGURES:
-        from ketamech.cli.export_figures import export_figures
-
-        return export_figures(to)
+        return _figures(to)
     if scenario == POSTERIOR or Path(scenario).is_dir():
         return _results(scenario, to)
     kind = PETAB if to.name == PETAB else to.suffix.lower().removeprefix(".")
@@ -72,12 +72,12 @@ def export(scenario: Scenario, to: To, drug: Drug = None, id_: Id = None) -> Non
             what = f"the calibration cannot be written as .{kind}"
             raise InputError(what, expected="a PEtab folder", type_this="--to rows.petab")
         return _calibration(to)
-    WRITERS[kind](scenario_argument.scenario(scenario, drug=drug, subject=id_), to)
+    WRITERS[kind](scenario_argument.scenario(scenario, drug=drug, subject=subject), to)
     return None
 
 
 def _results(source: str, to: Path) -> None:
-    """Results of a folder, or the shipped posterior, in the file that the suffix asks for."""
+    """Write the results of a folder, or the shipped posterior, in the format of the suffix."""
     from ketamech.cli import terminal
     from ketamech.exchange.result_dataset import DIMS, names_of, read_results
     from ketamech.exchange.result_io import save_results
@@ -102,96 +102,96 @@ def _results(source: str, to: Path) -> None:
     terminal.progress().print(f"Written: {terminal.escape_markup(to)}, {terminal.escape_markup(what)}", soft_wrap=True)
 
 
-def _doses(asked: Asked, to: Path) -> None:
+def _doses(loaded: LoadedScenario, to: Path) -> None:
     from ketamech.exchange.nonmem.write import doses_csv, lossy_features
     from ketamech.parameters import load_parameters
 
-    text = doses_csv(asked.regimen, asked.horizon, asked.values, load_parameters(), species=asked.species)
-    lost = lossy_features(asked)
+    text = doses_csv(loaded.regimen, loaded.horizon, loaded.values, load_parameters(), species=loaded.species)
+    lost = lossy_features(loaded)
     _write(to, text)
-    _tell(to, asked, f"{text.count(chr(10)) - 2} dose records", ["A table of doses cannot carry:", *lost])
+    _tell(to, loaded, f"{text.count(chr(10)) - 2} dose records", ["A dose table cannot carry:", *lost])
 
 
-def _sbml(asked: Asked, to: Path) -> None:
-    text, states = _model_text(asked)
+def _sbml(loaded: LoadedScenario, to: Path) -> None:
+    text, states = _model_text(loaded)
     _write(to, text)
-    _tell(to, asked, f"{states} states and the doses of {asked.horizon:g} h", _lost())
+    _tell(to, loaded, f"{states} states and the doses of {loaded.horizon:g} h", _lost())
 
 
-def _antimony(asked: Asked, to: Path) -> None:
+def _antimony(loaded: LoadedScenario, to: Path) -> None:
     from ketamech.exchange.sbml.export import antimony_text
 
-    text, states = _model_text(asked)
+    text, states = _model_text(loaded)
     _write(to, antimony_text(text))
     lost = f"{MODEL_LOST} Antimony leaves out the reasons of rates."
-    _tell(to, asked, f"{states} states and the doses of {asked.horizon:g} h", [lost, *_doses_lost("once it is SBML")])
+    _tell(to, loaded, f"{states} states and the doses of {loaded.horizon:g} h", [lost, *_doses_lost("once it is SBML")])
 
 
 def _lost() -> list[str]:
-    """What a model with doses as events does not say, in general and of the doses."""
+    """What a model with doses as events cannot carry."""
     return [MODEL_LOST, *_doses_lost()]
 
 
 def _doses_lost(how: str = "") -> list[str]:
-    """What doses that stand as events or changes of state no longer say."""
+    """What is lost when doses are written as events or changes of state."""
     from ketamech.exchange.dose_inference.infer_regimen import LOSSY_FEATURES
 
-    return [f"Doses read back{f' {how}' if how else ''} are what enters; they no longer say:", *LOSSY_FEATURES]
+    return [f"Doses read back{f' {how}' if how else ''} are amounts by state and time; lost are:", *LOSSY_FEATURES]
 
 
-def _model_text(asked: Asked) -> tuple[str, int]:
+def _model_text(loaded: LoadedScenario) -> tuple[str, int]:
     """SBML text of the treated patient, and the number of states."""
     from ketamech.cli import terminal
     from ketamech.exchange.sbml.export import course_sbml
     from ketamech.simulation.simulate import subjects
 
     model = terminal.model()
-    with terminal.progress().status("Writing the equations and the doses ..."):
-        treated = subjects(asked, model)[0]
-        notes = [f"Assumed: {one}." for one in asked.assumptions]
-        text = course_sbml(model, treated, name=asked.title, notes=notes, species=asked.species)
+    with terminal.progress().status("Writing equations and doses ..."):
+        treated = subjects(loaded, model)[0]
+        notes = [f"Assumed: {one}." for one in loaded.assumptions]
+        text = course_sbml(model, treated, name=loaded.title, notes=notes, species=loaded.species)
         return text, len(model.layout.states)
 
 
-def _sedml(asked: Asked, to: Path) -> None:
-    """The simulation, and beside it the model that it names."""
+def _sedml(loaded: LoadedScenario, to: Path) -> None:
+    """Write the simulation, and the model that it refers to beside it."""
     from ketamech.cli import terminal
     from ketamech.exchange.omex import shown_outputs
     from ketamech.exchange.sedml import time_courses, write_sedml
 
     beside = to.with_suffix(".xml")
     outputs = shown_outputs(terminal.model())
-    text = write_sedml(asked.title, beside.name, outputs, time_courses(asked.horizon))
-    _write(beside, _model_text(asked)[0])
+    text = write_sedml(loaded.title, beside.name, outputs, time_courses(loaded.horizon))
+    _write(beside, _model_text(loaded)[0])
     _write(to, text)
-    _tell(to, asked, f"which runs {beside.name} beside it and reports {len(outputs)} outputs", _lost())
+    _tell(to, loaded, f"a simulation of {beside.name} with {len(outputs)} outputs", _lost())
 
 
-def _omex(asked: Asked, to: Path) -> None:
+def _omex(loaded: LoadedScenario, to: Path) -> None:
     from ketamech.cli import terminal
     from ketamech.exchange.omex import LOSSY_FEATURES, MODEL, build_archive, write_archive
 
     model = terminal.model()
-    with terminal.progress().status("Writing the model, its simulation and the curves to expect ..."):
-        made = build_archive(asked, model)
+    with terminal.progress().status("Writing the model, its simulation and the expected curves ..."):
+        made = build_archive(loaded, model)
         to.parent.mkdir(parents=True, exist_ok=True)
         write_archive(to, made)
     _tell(
-        to, asked, f"{len(made.files)} files: {', '.join(made.files)}", [LOSSY_FEATURES, *_doses_lost(f"from {MODEL}")]
+        to, loaded, f"{len(made.files)} files: {', '.join(made.files)}", [LOSSY_FEATURES, *_doses_lost(f"from {MODEL}")]
     )
 
 
-def _petab(asked: Asked, to: Path) -> None:
+def _petab(loaded: LoadedScenario, to: Path) -> None:
     from ketamech.cli import terminal
     from ketamech.exchange.petab.problem import scenario_case
     from ketamech.exchange.petab.write import lossy_features, petab_files
 
     model = terminal.model()
     with terminal.progress().status("Writing the problems ..."):
-        case = scenario_case(asked, model)
+        case = scenario_case(loaded, model)
         _write_folder(to, petab_files([case], model))
     found = f"versions 1 and 2, with {len(case.measurements)} simulated readings in place of measurements"
-    _tell(to, asked, found, ["PEtab cannot carry:", *lossy_features(model), *_doses_lost("from version 2")])
+    _tell(to, loaded, found, ["PEtab cannot carry:", *lossy_features(model), *_doses_lost("from version 2")])
 
 
 def _calibration(to: Path) -> None:
@@ -209,7 +209,50 @@ def _calibration(to: Path) -> None:
     _tell(to, None, found, ["PEtab cannot carry:", *lost, *_doses_lost("from version 2")])
 
 
-WRITERS: dict[str, Callable[[Asked, Path], None]] = {
+def _figures(to: Path) -> None:
+    """Write an archive for each published figure into the folder `to`, and print which could not be written and why."""
+    from ketamech.analysis.reference_protocols import load_protocols
+    from ketamech.analysis.scorecard_targets import load_targets
+    from ketamech.cli import terminal
+    from ketamech.core import InputError
+    from ketamech.evidence import load_evidence
+    from ketamech.exchange.omex import libcombine, write_archive
+    from ketamech.exchange.output_folder import atomic_folder
+    from ketamech.exchange.published_figures import figure_packages, list_csv, published_figures
+    from ketamech.report.run_folder import check_folder
+
+    if to.suffix:
+        raise InputError(f"cannot write '{to}'", expected="a folder for the archives", type_this="--to runs/figures")
+    check_folder(to)
+    libcombine()
+    evidence, protocols, model = load_evidence(), load_protocols(), terminal.model()
+    found = published_figures(load_targets(evidence, protocols), evidence, protocols)
+    console = terminal.progress()
+    with atomic_folder(to) as draft, console.status("Writing archives ...") as status:
+        made = [figure for figure in found if not figure.obstacle]
+        for figure, package in figure_packages(made, evidence, model):
+            status.update(figure.title)
+            write_archive(draft / f"{figure.name}.omex", package)
+        (draft / FIGURE_LIST).write_text(list_csv(made, evidence), encoding="utf-8")
+    lines = [{"archive": f"{one.name}.omex", "points": len(one.targets), "hours": _span(one.hours)} for one in made]
+    terminal.table(lines, title="Published figures", right=("points",))
+    console.print(
+        f"Written: {len(made)} archives and {FIGURE_LIST} in {terminal.escape_markup(to)}. {terminal.DISCLAIMER}",
+        soft_wrap=True,
+    )
+    for figure in found:
+        if figure.obstacle:
+            console.print(f"- Not written: {terminal.escape_markup(figure.title)}: {figure.obstacle}")
+    left = len({evidence[one.evidence].reference for one in load_targets(evidence, protocols)})
+    left -= len({figure.reference for figure in found})
+    console.print(f"- {left} papers report fewer than three times of any output, or only peaks, areas and directions.")
+
+
+def _span(hours: tuple[float, ...]) -> str:
+    return f"{hours[0]:g} to {hours[-1]:g}"
+
+
+WRITERS: dict[str, Callable[[LoadedScenario, Path], None]] = {
     "csv": _doses, "xml": _sbml, "sbml": _sbml, "ant": _antimony, "sedml": _sedml, "omex": _omex, PETAB: _petab,
 }  # fmt: skip
 
@@ -220,7 +263,7 @@ def _write(to: Path, text: str) -> None:
 
 
 def _write_folder(to: Path, files: dict[str, str]) -> None:
-    """All of it or nothing."""
+    """Write all files or, if one fails, none."""
     from ketamech.exchange.output_folder import atomic_folder
 
     with atomic_folder(to) as draft:
@@ -228,12 +271,13 @@ def _write_folder(to: Path, files: dict[str, str]) -> None:
             _write(draft / place, text)
 
 
-def _tell(to: Path, asked: Asked | None, what: str, remarks: list[str]) -> None:
+def _tell(to: Path, loaded: LoadedScenario | None, what: str, remarks: list[str]) -> None:
     from ketamech.cli import terminal
 
     console = terminal.progress()
-    for note in asked.assumptions if asked else ():
-        console.print(f"Assumed: {terminal.escape_markup(note)}.")
+    if loaded:
+        terminal.print_regimen(loaded)
+        terminal.print_assumptions(loaded.assumptions)
     console.print(
         f"Written: {terminal.escape_markup(to)}, {what}. {terminal.escape_markup(remarks[0])}", soft_wrap=True
     )

@@ -1,4 +1,4 @@
-"""`ketamech import`: doses and models of other programs."""
+"""`ketamech import`: doses and models from other programs."""
 
 from __future__ import annotations
 
@@ -10,34 +10,41 @@ import typer
 File = Annotated[
     Path,
     typer.Argument(
-        help="A NONMEM-style table of doses (.csv, .tsv, .dat), an SBML model (.xml, .sbml), a simulation"
-        " (.sedml, .omex), or problem.yaml of PEtab 2"
+        help="A NONMEM-style dose table (.csv, .tsv, .dat), an SBML model (.xml, .sbml), a simulation (.sedml, .omex)"
+        " or the problem.yaml of PEtab 2"
     ),
 ]
 To = Annotated[
     Path | None,
-    typer.Option("--to", "-t", help="One person's doses as a scenario (.yaml). Any model: its curves (.csv)"),
+    typer.Option(
+        "--to",
+        "-t",
+        help="File to write: the doses of one subject as a scenario (.yaml), or the curves of a model (.csv)",
+    ),
 ]
-Drug = Annotated[str | None, typer.Option("--drug", help="Doses: what is given where the table has no column DRUG")]
-Id = Annotated[str | None, typer.Option("--id", help="Doses: which person or experiment [default: the only one]")]
-End = Annotated[float | None, typer.Option(help="A model: how long to run it, in its unit of time")]
-Steps = Annotated[int, typer.Option(min=1, help="A model: how many steps between two outputs and the end")]
+Drug = Annotated[str | None, typer.Option("--drug", help="Dose table: the drug, if there is no column DRUG")]
+Subject = Annotated[str | None, typer.Option(help="The subject or experiment [default: the only one]")]
+End = Annotated[float | None, typer.Option(help="Model: end time of a simulation, in the time unit of the model")]
+Steps = Annotated[int, typer.Option(min=1, help="Model: number of steps from 0 to --end")]
 MODELS, SIMULATIONS, PROBLEM = (".xml", ".sbml"), (".sedml", ".omex"), "problem.yaml"
 
 
-def import_(file: File, to: To = None, drug: Drug = None, id_: Id = None, end: End = None, steps: Steps = 100) -> None:
-    """Read a table of doses or an SBML model, say what it means here, and write it as a scenario or run it.
+def import_(
+    file: File, to: To = None, drug: Drug = None, subject: Subject = None, end: End = None, steps: Steps = 100
+) -> None:
+    """Read doses or models from other programs.
 
     Example:  ketamech import doses.csv --drug esketamine
 
-    Doses: columns ID TIME AMT RATE DUR CMT EVID II ADDL SS MDV DV (any case, . where missing), LAG, F, R and D, and the
-    words DRUG, ROUTE, UNIT, SALT. Times in hours. A model: species, compartments, parameters, rules, reactions and
-    events, solved by the engine of KetaMech. Models, simulations and problems that KetaMech wrote give their doses back
-    as a scenario. What is not supported is refused by name.
+    A dose table or model is summarised, and written as a scenario or simulated.
+    Dose tables: columns ID TIME AMT RATE DUR CMT EVID II ADDL SS MDV DV (any case; '.' for a missing value), LAG, F, R
+    and D, and the text columns DRUG, ROUTE, UNIT and SALT; times in hours. Models: species, compartments, parameters,
+    rules, reactions and events, solved by the engine of KetaMech. Files that KetaMech wrote are read back as scenarios.
+    An error names any feature that is not supported.
 
     More examples:
 
-      ketamech import doses.csv --id 3 --to scenario.yaml
+      ketamech import doses.csv --subject 3 --to scenario.yaml
 
       ketamech import model.xml --end 24 --to curves.csv
 
@@ -46,16 +53,14 @@ def import_(file: File, to: To = None, drug: Drug = None, id_: Id = None, end: E
     from ketamech.cli import scenario_argument
     from ketamech.core import InputError
 
-    if _gives_doses(file, to):
-        return _arriving(file, to, id_)
+    if _reads_scenarios(file, to):
+        return _scenarios(file, to, subject)
     if file.suffix.lower() in MODELS:
         return _model(file, to, end, steps)
     if not scenario_argument.is_table(str(file)):
         kinds = ", ".join((*scenario_argument.TABLES, *MODELS, *SIMULATIONS, PROBLEM))
-        raise InputError(
-            f"cannot read '{file}'", expected=f"a table of doses or a model ({kinds})", type_this="doses.csv"
-        )
-    _doses(file, to, drug, id_)
+        raise InputError(f"cannot read '{file}'", expected=f"a dose table or a model ({kinds})", type_this="doses.csv")
+    _doses(file, to, drug, subject)
     return None
 
 
@@ -74,32 +79,36 @@ def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -
     for one in table.subjects:
         for stay in one.occasions:
             check_solvable(stay.regimen, parameters, one, stay, MAX_HORIZON_H)
-            looked = len(stay.observations)
-            rows.append({"ID": one.name, "from (h)": stay.begin, "looked at": looked, "doses": stay.description})
+            observations = len(stay.observations)
+            rows.append(
+                {"ID": one.name, "from (h)": stay.begin, "observations": observations, "doses": stay.description}
+            )
     text = None
     if to is not None:
         text = scenario_of(table, scenario_argument.one_of(table, subject), parameters).source
     terminal.table(rows, title=str(file))
-    console = terminal.progress()
-    for note in table.notes:
-        console.print(f"Assumed: {terminal.escape_markup(note)}.")
+    terminal.print_assumptions(table.notes)
     if to is not None and text is not None:
-        to.parent.mkdir(parents=True, exist_ok=True)
-        to.write_text(text, encoding="utf-8")
-        console.print(
-            f"Written: {terminal.escape_markup(to)}. Next: ketamech simulate {terminal.escape_markup(to)}",
-            soft_wrap=True,
-        )
+        _write_scenario(to, text)
 
 
-def _gives_doses(file: Path, to: Path | None) -> bool:
-    """Simulations and problems always; a model where a scenario is asked for."""
+def _write_scenario(to: Path, text: str) -> None:
+    from ketamech.cli import terminal
+
+    to.parent.mkdir(parents=True, exist_ok=True)
+    to.write_text(text, encoding="utf-8")
+    words = f"Written: {terminal.escape_markup(to)}. Next: ketamech simulate {terminal.escape_markup(to)}"
+    terminal.progress().print(words, soft_wrap=True)
+
+
+def _reads_scenarios(file: Path, to: Path | None) -> bool:
+    """Whether to read scenarios: from simulations and problems always, from a model if --to is a scenario file."""
     scenario = to is not None and to.suffix.lower() in (".yaml", ".yml")
     return file.suffix.lower() in SIMULATIONS or file.name == PROBLEM or (scenario and file.suffix.lower() in MODELS)
 
 
-def _arriving(file: Path, to: Path | None, wanted: str | None) -> None:
-    """What each person in a file of another program is given."""
+def _scenarios(file: Path, to: Path | None, wanted: str | None) -> None:
+    """Print the doses of each subject in a file of another program, and write those of one as a scenario."""
     from ketamech.cli import terminal
     from ketamech.core import InputError, closest_match
     from ketamech.exchange.import_scenarios import read_scenarios
@@ -118,24 +127,17 @@ def _arriving(file: Path, to: Path | None, wanted: str | None) -> None:
         )
     if to is not None and wanted is None and len(found) != 1:
         raise InputError(
-            f"the file holds {len(found)} courses", file=file, type_this=f"--id {next(iter(found), 'NAME')}"
+            f"the file holds {len(found)} scenarios", file=file, type_this=f"--subject {next(iter(found), 'NAME')}"
         )
     rows: list[dict[str, object]] = []
     for name, one in found.items():
-        meant = one.regimen.sentence(exact=False) or "nothing is given"
+        meant = one.regimen.sentence(exact=False) or "no treatment"
         rows.append({"ID": name, "until (h)": one.horizon, "parameters set": len(one.values), "doses": meant})
     terminal.table(rows, title=str(file))
-    console = terminal.progress()
     if to is not None:
         one = found[wanted or next(iter(found))]
-        for note in one.assumptions:
-            console.print(f"Assumed: {terminal.escape_markup(note)}.")
-        to.parent.mkdir(parents=True, exist_ok=True)
-        to.write_text(one.source, encoding="utf-8")
-        console.print(
-            f"Written: {terminal.escape_markup(to)}. Next: ketamech simulate {terminal.escape_markup(to)}",
-            soft_wrap=True,
-        )
+        terminal.print_assumptions(one.assumptions)
+        _write_scenario(to, one.source)
 
 
 def _model(file: Path, to: Path | None, end: float | None, steps: int) -> None:
@@ -146,9 +148,11 @@ def _model(file: Path, to: Path | None, end: float | None, steps: int) -> None:
     if to is not None and (to.suffix.lower() != ".csv" or to.is_dir()):
         raise InputError(f"cannot write '{to}'", expected="a file ending in .csv", type_this="--to curves.csv")
     if end is not None and not 0 < end < float("inf"):
-        raise InputError(f"an end at {end:g}", key="--end", expected="a time above 0", type_this="--end 24")
+        raise InputError(f"an end time of {end:g}", key="--end", expected="a time above 0", type_this="--end 24")
     if to is not None and end is None:
-        raise InputError("how long?", key="--end", expected="a time, in the unit of the model", type_this="--end 24")
+        raise InputError(
+            "the end time is missing", key="--end", expected="a time in the unit of the model", type_this="--end 24"
+        )
     model = import_sbml(file)
     held = {
         "states": len(model.rates) - 1, "computed values": len(model.rules), "constants": len(model.constants),

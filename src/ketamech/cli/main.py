@@ -1,4 +1,4 @@
-"""The `ketamech` command: its help, its errors, its exit codes."""
+"""The `ketamech` command: its help, errors and exit codes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ketamech.cli import (
+    attribute,
     calibrate,
     cite,
     claims,
@@ -20,10 +21,10 @@ from ketamech.cli import (
     design,
     equations,
     evidence,
-    explain,
     export,
     import_,
     network,
+    perturbations,
     population,
     scale_dose,
     schema,
@@ -33,45 +34,51 @@ from ketamech.cli import (
     simulate,
     streams,
     trial,
+    variants,
     verify,
 )
 from ketamech.cli.optional_dependencies import missing
+from ketamech.cli.renamed import current_arguments
 from ketamech.cli.suggestions import Command, Group
 from ketamech.cli.terminal import DISCLAIMER
 from ketamech.core import InputError, KetaMechError
 from ketamech.core.atomic_files import DISK_FULL_ERRORS, CacheWarning
+from ketamech.core.renamed import RenamedWarning
 
-HELP = f"""How does ketamine work? KetaMech computes it: from a dose to the mood weeks later, with a
-published source behind every number.
+HELP = f"""Simulate ketamine from a dose to mood weeks later: in one patient, a virtual population or a virtual trial.
 
 Start with:  ketamech simulate "racemic 0.5 mg/kg IV over 40 min"
+
+Every parameter states its source or is marked as assumed; about three in four are assumed ('ketamech equations').
 
 {DISCLAIMER}
 """
 app = typer.Typer(cls=Group, help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 for command in (
     simulate.simulate,
-    population.people,
+    population.population,
     trial.trial,
-    scale_dose.translate,
+    scale_dose.scale_dose,
     calibrate.calibrate,
     sensitivity.sensitivity,
     design.design,
-    network.areas,
+    network.network,
     scorecard.scorecard,
-    explain.explain,
+    attribute.attribute,
+    perturbations.perturbations,
+    variants.variants,
     claims.claims,
-    verify.check,
-    equations.describe,
+    verify.verify,
+    equations.equations,
     export.export,
     import_.import_,
-    compare_simulators.certify,
+    compare_simulators.compare_simulators,
     cite.cite,
     demo.demo,
     schema.schema,
-    serve.app,
+    serve.serve,
 ):
-    app.command(command.__name__.rstrip("_"), epilog=DISCLAIMER, cls=Command)(command)
+    app.command(command.__name__.rstrip("_").replace("_", "-"), epilog=DISCLAIMER, cls=Command)(command)
 app.add_typer(evidence.app, name="evidence", epilog=DISCLAIMER)
 
 
@@ -86,7 +93,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
@@ -94,11 +101,12 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; an error of ours is printed without a traceback and leaves with code 2."""
+    """Run the command line. A KetaMechError is printed without a traceback; the exit code is then 2."""
     streams.prepare()
-    warnings.showwarning = _plain_warning(warnings.showwarning)
+    warnings.showwarning = _show_warning(warnings.showwarning)
     try:
         try:
+            sys.argv[1:] = current_arguments(sys.argv[1:])
             app()
         finally:
             sys.stdout.flush()
@@ -124,11 +132,11 @@ def main() -> None:
         sys.exit(2)
 
 
-def _plain_warning(usual: Callable[..., None]) -> Callable[..., None]:
-    """Shows a warning of ours in plain words, and any other as usual."""
+def _show_warning(usual: Callable[..., None]) -> Callable[..., None]:
+    """A function that shows warnings for users as one plain line, and any other warning as usual."""
 
     def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-        if issubclass(category, CacheWarning):
+        if issubclass(category, CacheWarning | RenamedWarning):
             sys.stderr.write(f"Warning: {message}\n")
         else:
             usual(message, category, *rest, **more)
@@ -137,5 +145,5 @@ def _plain_warning(usual: Callable[..., None]) -> Callable[..., None]:
 
 
 def print_error(problem: KetaMechError) -> None:
-    """One error on the error stream, file and line first; lines are not wrapped, so that paths stay whole."""
+    """Print an error on the error stream, file and line first; lines are not folded, so that paths stay whole."""
     Console(stderr=True).print(Text.assemble(("Error: ", "bold red"), str(problem)), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`ketamech people`: who the virtual people are."""
+"""`ketamech population`: virtual patients and the distributions of their covariates."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ketamech.core import InputError, closest_match
+from ketamech.core.renamed import current_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,21 +19,25 @@ if TYPE_CHECKING:
     from ketamech.analysis.sensitivity import Endpoint
     from ketamech.simulation.model import Model
 
-Population = Annotated[str, typer.Option(help="trd, mdd, bipolar, suicidal, elderly, healthy, crps or surgical")]
-Number = Annotated[int, typer.Option("--n", min=2, help="How many are drawn")]
-Seed = Annotated[int, typer.Option(min=0, help="Person i is the same in any cohort of this seed")]
+Population = Annotated[
+    str, typer.Option(help="Name of the population: trd, mdd, bipolar, suicidal, elderly, healthy, crps or surgical")
+]
+Patients = Annotated[int, typer.Option(min=2, help="Number of virtual patients")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed; patient i is the same for any number of patients")]
 Set = Annotated[
-    list[str] | None, typer.Option("--set", help='A distribution that differs, e.g. "age=normal 70 4 in 65 85"')
-]
-Target = Annotated[
-    list[str] | None, typer.Option(help='Weight to shares, e.g. "male=0.5" or "age<40=0.3" (the rest have the rest)')
-]
-Keep = Annotated[
     list[str] | None,
-    typer.Option(help='Keep only persons with a simulated output in bounds: "mood.madrs at 24 h = 5..40"'),
+    typer.Option("--set", help='A distribution to replace, e.g. "age=normal 70 4 in 65 85"; may be repeated'),
 ]
-Given = Annotated[str, typer.Option(help="What --keep simulates them on")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the picture")]
+WeightTo = Annotated[
+    list[str] | None,
+    typer.Option(help='Weight patients to a target share, e.g. "male=0.5" or "age<40=0.3"; may be repeated'),
+]
+Plausible = Annotated[
+    list[str] | None,
+    typer.Option(help='Only patients with a simulated output within bounds, e.g. "mood.madrs at 24 h = 5..45"'),
+]
+Scenario = Annotated[str, typer.Option(help="Regimen or scenario file that --plausible simulates")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the figure")]
 SHOWN = (
     "person.age", "person.weight", "male", "person.baseline_madrs", "person.responsiveness", "person.expectancy",
     "person.stress", "resistance", "cyp2b6_alleles", "pharmacokinetics.intrinsic_clearance_s",
@@ -40,24 +45,25 @@ SHOWN = (
 )  # fmt: skip
 
 
-def people(
-    population: Population = "trd", number: Number = 1000, seed: Seed = 1, changed: Set = None, target: Target = None,
-    keep: Keep = None, given: Given = "racemic 0.5 mg/kg IV over 40 min", out: Out = Path("runs/people"),
+def population(
+    population: Population = "trd", patients: Patients = 1000, seed: Seed = 1, changed: Set = None,
+    weight_to: WeightTo = None, plausible: Plausible = None, scenario: Scenario = "racemic 0.5 mg/kg IV over 40 min",
+    out: Out = Path("runs/population"),
 ) -> None:  # fmt: skip
-    """Draw virtual people from the distributions of a population, summarise them and plot them.
+    """Draw and summarise a population of virtual patients.
 
-    Example:  ketamech people --population trd --n 2000
+    Example:  ketamech population --population trd --patients 2000
 
-    They can also be weighted to target shares, or kept only where a simulated output lies within bounds. A distribution
-    that you state with --set is drawn as it is written: covariates do not change it, and 'fixed 70' is 70 in everybody.
+    Patients can be weighted to target shares, or selected by a simulated output within bounds. A distribution stated
+    with --set is used as it is: covariates do not change it, and 'fixed 70' means 70 in every patient.
 
     More examples:
 
-      ketamech people --population elderly --set "weight=lognormal 70 0.15 in 45 110"
+      ketamech population --population elderly --set "weight=lognormal 70 0.15 in 45 110"
 
-      ketamech people --target "male=0.5" --target "age<40=0.35"
+      ketamech population --weight-to "male=0.5" --weight-to "age<40=0.35"
 
-      ketamech people --n 500 --keep "mood.madrs at 24 h = 5..45"
+      ketamech population --patients 500 --plausible "mood.madrs at 24 h = 5..45"
     """
     from ketamech.cli import terminal
     from ketamech.exchange.output_folder import atomic_folder
@@ -70,23 +76,23 @@ def people(
     check_folder(out)
     parameters = load_parameters()
     chosen = load_population(population).with_marginals(_changes(changed or []), parameters)
-    drawn = chosen.draw(parameters, seed, range(number))
-    table, facts = drawn.table(), {"population": population, "drawn": number, "seed": seed}
-    if keep:
-        mask = _plausible(drawn, keep, given)
+    drawn = chosen.draw(parameters, seed, range(patients))
+    table, facts = drawn.table(), {"population": population, "drawn": patients, "seed": seed}
+    if plausible:
+        mask = _select(drawn, plausible, scenario)
         table, facts["plausible"] = table[mask].reset_index(drop=True), int(mask.sum())
-    if target:
-        weights = _weights(table, target)
+    if weight_to:
+        weights = _weights(table, weight_to)
         table["weight_in_target"] = weights
         facts["effective_size"] = round(_effective(weights), 1)
     shown = [name for name in SHOWN if name in table and table[name].nunique() > 1]
-    title = f"{len(table)} virtual people: {population}"
-    said = facts | {"command_line": terminal.command_line(), "disclaimer": terminal.DISCLAIMER}
+    title = f"{len(table)} virtual patients: {population}"
+    provenance = facts | {"command_line": terminal.command_line(), "disclaimer": terminal.DISCLAIMER}
     with atomic_folder(out) as draft:
-        write_table(table, draft / "people.parquet", said)
-        write_table(table, draft / "people.csv", said)
+        write_table(table, draft / "people.parquet", provenance)
+        write_table(table, draft / "people.csv", provenance)
         paths = [out / path.name for path in save_people(draft, table, title, shown)]
-        (draft / "summary.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
+        (draft / "summary.json").write_text(json.dumps(provenance, indent=1), encoding="utf-8")
     terminal.table(_summary(table), title=title)
     for name, value in facts.items():
         terminal.progress().print(f"{name}: {value}")
@@ -98,8 +104,10 @@ def _changes(given: list[str]) -> dict[str, str]:
     for text in given:
         name, sign, words = text.partition("=")
         if not sign or not words.strip():
-            raise InputError(f"'{text}' sets nothing", key="--set", type_this='--set "age=normal 70 4 in 65 85"')
-        found[name.strip()] = words.strip()
+            raise InputError(
+                f"'{text}' is not a distribution", key="--set", type_this='--set "age=normal 70 4 in 65 85"'
+            )
+        found[current_name(name.strip())] = words.strip()
     return found
 
 
@@ -112,10 +120,14 @@ def _weights(table: pd.DataFrame, targets: list[str]) -> np.ndarray:
     for text in targets:
         match = re.match(r"^\s*([\w.]+)\s*(?:(<)\s*([\d.]+))?\s*=\s*([\d.]+)\s*$", text)
         if not match:
-            raise InputError(f"'{text}' is no target", key="--target", type_this='--target "age<40=0.35"')
+            raise InputError(
+                f"'{text}' is not a target share", key="--weight-to", type_this='--weight-to "age<40=0.35"'
+            )
         name = names.get(match[1].removeprefix("person."))
         if name is None:
-            raise InputError(f"people have no '{match[1]}'", key="--target", nearest=closest_match(match[1], names))
+            raise InputError(
+                f"patients have no variable '{match[1]}'", key="--weight-to", nearest=closest_match(match[1], names)
+            )
         groups[text] = table[name] < float(match[3]) if match[2] else table[name] == 1
         shares[text] = {True: float(match[4]), False: 1 - float(match[4])}
     return prevalence_weights({k: v.to_numpy() for k, v in groups.items()}, shares)
@@ -127,33 +139,36 @@ def _effective(weights: np.ndarray) -> float:
     return effective_size(weights)
 
 
-def _plausible(drawn: Any, keep: list[str], given: str) -> np.ndarray:
-    """Persons whose simulated outputs lie in the bounds asked for."""
+def _select(drawn: Any, plausible: list[str], scenario: str) -> np.ndarray:
+    """Whether the simulated outputs of each patient lie within the bounds [patient]."""
     from ketamech.cli import terminal
     from ketamech.population.cohort import simulate_patients
     from ketamech.population.plausible_population import select_plausible
 
     model = terminal.model()
-    asked = [_kept(text, model) for text in keep]
-    found = simulate_patients(model, drawn, given, [(one.output, one.hour) for one, _ in asked])
+    endpoints = [_bounded_endpoint(text, model) for text in plausible]
+    found = simulate_patients(model, drawn, scenario, [(one.output, one.hour) for one, _ in endpoints])
     named = {str(i): values for i, values in enumerate(found)}
-    return select_plausible(named, {str(i): bounds for i, (_, bounds) in enumerate(asked)})
+    return select_plausible(named, {str(i): bounds for i, (_, bounds) in enumerate(endpoints)})
 
 
-def _kept(text: str, model: Model) -> tuple[Endpoint, tuple[float, float]]:
+def _bounded_endpoint(text: str, model: Model) -> tuple[Endpoint, tuple[float, float]]:
     """An output at a time and its bounds, e.g. "mood.madrs at 24 h = 5..45"."""
     from ketamech.analysis.sensitivity import parse_endpoints
 
     words, _, bounds = text.partition("=")
     low, _, high = bounds.partition("..")
-    nobody = InputError(f"'{text}' keeps nobody", key="--keep", type_this='--keep "mood.madrs at 24 h = 5..45"')
+    problem = InputError(
+        f"'{text}' is not an endpoint with bounds", key="--plausible",
+        type_this='--plausible "mood.madrs at 24 h = 5..45"',
+    )  # fmt: skip
     try:
         limits = float(low), float(high)
     except ValueError:
-        raise nobody from None
+        raise problem from None
     found = parse_endpoints(words, model)
     if len(found) != 1 or found[0].statistic != "at":
-        raise nobody
+        raise problem
     return found[0], limits
 
 

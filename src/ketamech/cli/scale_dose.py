@@ -1,4 +1,4 @@
-"""`ketamech translate`: one dose in another species."""
+"""`ketamech scale-dose`: one dose in another species."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ from typing import Annotated
 
 import typer
 
-Dose = Annotated[str, typer.Argument(help='One dose of ketamine: "ketamine 10 mg/kg IP"')]
-From = Annotated[str, typer.Option("--from", help="The species it was given to: human, rat, mouse")]
-To = Annotated[str, typer.Option("--to", help="The species it is wanted for")]
-Given = Annotated[str | None, typer.Option("--as", help="How it is given there [default: IV over 40 min, or IP]")]
+Dose = Annotated[str, typer.Argument(help='One dose of ketamine, e.g. "ketamine 10 mg/kg IP"')]
+From = Annotated[str, typer.Option("--from", help="Species of the dose: human, rat or mouse")]
+To = Annotated[str, typer.Option("--to", help="Species to scale to: human, rat or mouse")]
+Route = Annotated[str | None, typer.Option("--as", help="Route in that species [default: IV over 40 min, or IP]")]
 
 
-def translate(dose: Dose, source: From = "rat", target: To = "human", given: Given = None) -> None:
-    """Translate one dose to another species.
+def scale_dose(dose: Dose, source: From = "rat", target: To = "human", route: Route = None) -> None:
+    """Scale one dose to another species.
 
-    Example:  ketamech translate "ketamine 10 mg/kg IP" --from rat --to human
+    Example:  ketamech scale-dose "ketamine 10 mg/kg IP" --from rat --to human
 
-    Prints the dose that gives the same unbound ketamine in brain, by area and by peak, and the dose by body surface.
-    The three rules disagree: a rodent clears the drug within an hour, so equal peaks are not equal areas. Animal
-    kinetics are mostly recalled, so take the numbers as good to about a factor of two.
+    Prints the dose with the same unbound ketamine in brain, by area under the curve and by peak, and the dose by body
+    surface. The rules differ: a rodent clears the drug within an hour, so that equal peaks do not give equal areas.
+    Most animal pharmacokinetics are assumed; the results are accurate to about a factor of two.
 
     More examples:
 
-      ketamech translate "racemic 0.5 mg/kg IV over 40 min" --from human --to mouse
+      ketamech scale-dose "racemic 0.5 mg/kg IV over 40 min" --from human --to mouse
     """
     from ketamech.analysis.interspecies_dose import equivalent_dose
     from ketamech.cli import terminal
+    from ketamech.dosing.regimen import Regimen
 
-    found = equivalent_dose(dose, source, target, given=given, model=terminal.model())
-    terminal.table(found.to_dict("records"), title=f"{dose} in the {source}, for a {target}")
+    understood = Regimen.parse(dose).sentence(exact=False)
+    found = equivalent_dose(dose, source, target, given=route, model=terminal.model())
+    terminal.table(found.to_dict("records"), title=f"{understood}, from {source} to {target}")
     terminal.progress().print(terminal.DISCLAIMER)

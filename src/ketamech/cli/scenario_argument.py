@@ -1,4 +1,4 @@
-"""What a scenario argument may be: a sentence, a scenario file, or a table of doses."""
+"""The argument SCENARIO: a regimen in words, a scenario file or a dose table."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ __all__ = ["TABLES", "doses", "is_table", "one_of", "scenario"]
 
 def scenario(
     source: str, parameters: ParameterTable | None = None, *, drug: str | None = None, subject: str | None = None,
-    species: str | None = None, beside: tuple[str, ...] = (), wiring: str | None = None,
+    species: str | None = None, perturb: tuple[str, ...] = (), variant: str | None = None,
 ) -> Scenario:  # fmt: skip
-    """The scenario behind an argument; of a table, that of its `subject` or of the only person in it."""
+    """The scenario of an argument; of a dose table, that of its `subject` or of its only subject."""
     from ketamech.simulation.load_scenario import load_scenario
 
     if not is_table(source):
         if drug or subject:
-            key = "--drug" if drug else "--id"
-            raise InputError(f"{key} is for a table of doses", key=key, expected="a file such as doses.csv")
-        return load_scenario(source, parameters, species=species, perturbations=beside, wiring=wiring)
-    for key, said in (("--species", species), ("--with", beside), ("--wiring", wiring)):
+            key = "--drug" if drug else "--subject"
+            raise InputError(f"{key} is for a dose table", key=key, expected="a file such as doses.csv")
+        return load_scenario(source, parameters, species=species, perturbations=perturb, wiring=variant)
+    for key, said in (("--species", species), ("--perturb", perturb), ("--variant", variant)):
         if said:
-            expected = "a column SPECIES" if key == "--species" else "a sentence or a scenario file"
-            raise InputError(f"{key} is not for a table of doses", key=key, expected=expected)
+            expected = "a column SPECIES" if key == "--species" else "a regimen in words or a scenario file"
+            raise InputError(f"{key} is not for a dose table", key=key, expected=expected)
     from ketamech.exchange.nonmem.simulate_table import scenario_of
     from ketamech.parameters import load_parameters
 
@@ -40,19 +40,19 @@ def scenario(
 
 
 def doses(source: str, parameters: ParameterTable, drug: str | None) -> DoseTable:
-    """The people of a table of doses."""
+    """The subjects of a dose table."""
     from ketamech.exchange.nonmem.read import read_doses
 
     return read_doses(source, parameters, drug=drug)
 
 
 def one_of(table: DoseTable, name: str | None) -> DoseTableSubject:
-    """The person asked for, or the only one. Raises BadInput."""
+    """The subject of this name, or the only one. Raises InputError."""
     names = [subject.name for subject in table.subjects]
     if name is None:
         if len(names) > 1:
-            what = f"the table holds {len(names)} persons"
-            raise InputError(what, file=table.path, key="ID", expected="one of them", type_this=f"--id {names[0]}")
+            what = f"the table holds {len(names)} subjects"
+            raise InputError(what, file=table.path, key="ID", expected="one of them", type_this=f"--subject {names[0]}")
         return table.subjects[0]
     if name not in names:
         what = f"there is no ID {name}"

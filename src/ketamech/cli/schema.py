@@ -1,4 +1,4 @@
-"""`ketamech schema`: what a scenario file or a trial file may hold."""
+"""`ketamech schema`: the JSON Schema of scenario files and trial files."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import Annotated
 
 import typer
 
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="A .json file; printed if left out")]
-Trial = Annotated[bool, typer.Option("--trial", help="Of trial files instead of scenario files")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="A .json file [default: print]")]
+Trial = Annotated[bool, typer.Option("--trial", help="Schema of trial files instead of scenario files")]
 
 
 def schema(out: Out = None, trial: Trial = False) -> None:
-    """Print the JSON Schema of scenario files (or trial files), for editors that complete and check YAML.
+    """Print the JSON Schema of scenario or trial files.
 
     Example:  ketamech schema --out docs/schema/scenario.schema.json
+
+    Editors use it to complete and check YAML.
 
     More examples:
 

@@ -1,44 +1,33 @@
-"""`ketamech app`: the page."""
+"""`ketamech serve`: the local web page."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
-from ketamech.core import InputError
+from ketamech.cli.optional_dependencies import require_extra
 
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Where to listen on 127.0.0.1; 0 takes a free port")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 for any free port")]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser")]
 
 
-def app(port: Port = 8321, browser: Browser = True) -> None:
-    """Open the web page in the browser: a story to scroll through and a workbench to try treatments on.
+def serve(port: Port = 8321, browser: Browser = True) -> None:
+    """Start the local web page and open it in the browser.
 
-    Example:  ketamech app
+    Example:  ketamech serve
 
-    Runs on this machine only and needs no internet.
+    The server accepts connections from this machine only; no internet connection is needed.
     """
-    refuse_without_web()
-    from ketamech.app.run_server import serve
+    require_extra("web")
+    from ketamech.app import run_server
     from ketamech.cli import terminal
 
     console = terminal.progress()
-    serve(
+    run_server.serve(
         port,
         browser=browser,
         announce=lambda address: console.print(
-            f"Open [bold]{address}[/bold]   Ctrl-C ends it.   {terminal.DISCLAIMER}"
+            f"Open [bold]{address}[/bold]   Ctrl-C stops it.   {terminal.DISCLAIMER}"
         ),
     )
-
-
-def refuse_without_web() -> None:
-    """Raise BadInput when what the page needs is not installed."""
-    missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"the page needs {' and '.join(missing)}", expected="the extra 'web'",
-            type_this="pip install 'ketamech[web]'",
-        )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`ketamech simulate --patients N`: many patients, streamed to disk with a progress bar."""
+"""`ketamech simulate --patients N`: virtual patients, written to disk in chunks."""
 
 from __future__ import annotations
 
@@ -11,37 +11,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
 from ketamech.cli.checkpoint_options import long_run, text_hash, threads_of
-from ketamech.cli.cohort_options import names, times
+from ketamech.core import InputError
+from ketamech.core.renamed import current_name
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ketamech.population.cohort import Cohort
+    from ketamech.simulation.scenario import Scenario
+
+SOON, LATER, MOST_DOSES = 2 / 3, 2.0, 40  # default output times: h after a dose, and for how many doses
+MOST_TIMES = 1_000_000
 SHARES, ROWS = (5, 50, 95), 6
 
 
 @dataclass(frozen=True)
 class CohortOptions:
-    """What the command line said about a cohort."""
+    """The options of the command line."""
 
     patients: int
     seed: int | None = None
     outputs: str = "mood.madrs"
     times: str | None = None
-    every: float | None = None
-    vary: str | None = None
+    output_interval: float | None = None
+    varying: str | None = None
     threads: int | None = None
     chunk: int = 4096
     tolerance: float = 2e-6
@@ -50,19 +47,19 @@ class CohortOptions:
     resume: bool = False
     scheduler: str | None = None
     species: str | None = None
-    beside: tuple[str, ...] = ()
-    wiring: str | None = None
+    perturb: tuple[str, ...] = ()
+    variant: str | None = None
     drug: str | None = None
     subject: str | None = None
-    kinetics: Path | None = None
+    pk_model: Path | None = None
     connectome: Path | None = None
     receptors: Path | None = None
 
 
 def simulate_cohort(
-    scenario: str, folder: Path | None, asked: CohortOptions, folder_name: Callable[[str], str]
+    source: str, folder: Path | None, options: CohortOptions, folder_name: Callable[[str], str]
 ) -> None:
-    """Draw, solve and stream a cohort, then print what happened to it."""
+    """Draw, solve and write virtual patients, then print quantiles and the number of failures."""
     from ketamech.cli import scenario_argument, terminal
     from ketamech.exchange.cohort_store import read_cohort, require_disk_space, require_empty_folder, write_cohort
     from ketamech.population.cohort import Cohort
@@ -70,43 +67,45 @@ def simulate_cohort(
     from ketamech.report.quantile_bands import cohort_figure
 
     found = scenario_argument.scenario(
-        scenario, drug=asked.drug, subject=asked.subject,
-        species=asked.species, beside=asked.beside, wiring=asked.wiring,
+        source, drug=options.drug, subject=options.subject,
+        species=options.species, perturb=options.perturb, variant=options.variant,
     )  # fmt: skip
-    given = found.with_connectome(asked.connectome, asked.receptors)
-    seed = given.seed if asked.seed is None else asked.seed
-    place = folder or Path("runs") / folder_name(f"{given.title} {asked.patients} patients seed {seed}")
-    model = terminal.model(asked.kinetics)
+    scenario = found.with_connectome(options.connectome, options.receptors)
+    seed = scenario.seed if options.seed is None else options.seed
+    place = folder or Path("runs") / folder_name(f"{scenario.title} {options.patients} patients seed {seed}")
+    model = terminal.model(options.pk_model)
+    times = output_times(options.times, options.output_interval, scenario)
     cohort = Cohort(
-        model, given, asked.patients, names(asked.outputs), times(asked.times, asked.every, given), seed,
-        vary=names(asked.vary) if asked.vary else None, tolerance=asked.tolerance,
-        threads=threads_of(asked.threads, asked.scheduler), chunk=asked.chunk, device=asked.device,
+        model, scenario, options.patients, listed_names(options.outputs), times, seed,
+        vary=listed_names(options.varying) if options.varying else None, tolerance=options.tolerance,
+        threads=threads_of(options.threads, options.scheduler), chunk=options.chunk, device=options.device,
     )  # fmt: skip
     require_disk_space(place, cohort.result_bytes)
     require_empty_folder(place)
-    facts = {"outputs": cohort.outputs, "title": given.title, "seed": seed, "tolerance": asked.tolerance}
-    facts |= provenance_of(given, model, seed, terminal.command_line())
-    how: dict[str, Any] = {"resume": asked.resume, "scheduler": asked.scheduler, "about": facts, "replace": False}
-    with _kept(place), long_run(place, _job(cohort), model, **how) as work, _progress(asked.patients) as progress:
+    facts = {"outputs": cohort.outputs, "title": scenario.title, "seed": seed, "tolerance": options.tolerance}
+    facts |= provenance_of(scenario, model, seed, terminal.command_line())
+    terminal.print_regimen(scenario)
+    how: dict[str, Any] = {"resume": options.resume, "scheduler": options.scheduler, "about": facts, "replace": False}
+    bar = terminal.progress_bar("Patients", options.patients, columns=(_PatientsPerSecond(),))
+    with _reading_hint(place), long_run(place, _job(cohort), model, **how) as work, bar as progress:
         chunks = partial(cohort.chunks, progress, cluster=work.cluster)
         assert work.checkpoint is not None
-        state = write_cohort(work.checkpoint, chunks, asked.patients, chunk=cohort.chunk_size)
+        state = write_cohort(work.checkpoint, chunks, options.patients, chunk=cohort.chunk_size)
     curves = read_cohort(place)
-    pictures = [cohort_figure(place / f"bands.{kind}", curves, given.title) for kind in _kinds(asked.png)]
-    terminal.table(_summary(curves), title=given.title)
-    console = terminal.progress()
-    for note in (note for note in given.assumptions if "--patients" not in note):
-        console.print(f"Assumed of the typical person: {terminal.escape_markup(note)}.")
-    console.print(terminal.escape_markup(_outcome(state)))
+    pictures = [cohort_figure(place / f"bands.{kind}", curves, scenario.title) for kind in _kinds(options.png)]
+    terminal.table(_summary(curves), title=scenario.title)
+    notes = [note for note in scenario.assumptions if "--patients" not in note]
+    terminal.print_assumptions(notes, "Assumed of the typical patient")
+    terminal.progress().print(terminal.escape_markup(_outcome(state)))
     terminal.opened(pictures[0])
 
 
-def _job(cohort: Any) -> dict[str, Any]:
-    """All that decides on the numbers, beside the model."""
-    given = cohort.scenario
+def _job(cohort: Cohort) -> dict[str, Any]:
+    """What determines the results, in addition to the model."""
+    scenario = cohort.scenario
     return {
         "command": "simulate",
-        "scenario": text_hash(repr((given.regimen, given.values, given.horizon, given.source))),
+        "scenario": text_hash(repr((scenario.regimen, scenario.values, scenario.horizon, scenario.source))),
         **{name: getattr(cohort, name) for name in ("patients", "outputs", "seed", "vary", "tolerance", "device")},
         "times": text_hash(cohort.times.tobytes().hex()),
         "chunk": cohort.chunk_size,
@@ -118,7 +117,7 @@ def _kinds(png: bool) -> tuple[str, ...]:
 
 
 def _outcome(state: dict[str, Any]) -> str:
-    """How many were solved, how many not, and why."""
+    """The number of patients, the number of failures and their reasons."""
     words = f"{state['finished']} patients; {state['failed']} failed"
     if not state["failed"]:
         return words
@@ -127,7 +126,7 @@ def _outcome(state: dict[str, Any]) -> str:
 
 
 def _summary(curves: xr.Dataset) -> list[dict[str, object]]:
-    """Median and what nine in ten lie between, at a few times."""
+    """Median, 5 % and 95 % quantile of each output at a few times."""
     from ketamech.parameters.concentration_units import shown
     from ketamech.report.quantile_bands import percentiles
 
@@ -151,23 +150,51 @@ class _PatientsPerSecond(ProgressColumn):
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on the error stream: patients begun, how many a second, time gone, time left."""
-    from ketamech.cli import terminal
-
-    columns = (
-        TextColumn("Patients"), BarColumn(), MofNCompleteColumn(), _PatientsPerSecond(), TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=terminal.progress(), transient=True) as bar:
-        task = bar.add_task("patients", total=total)
-        yield lambda done: bar.update(task, completed=done)
-
-
-@contextmanager
-def _kept(place: Path) -> Iterator[None]:
-    """When stopped, say also how to read what is there."""
+def _reading_hint(place: Path) -> Iterator[None]:
+    """When the command is stopped, print how to read the results so far."""
     try:
         yield
     except SystemExit:
-        sys.stderr.write(f"Or read what is there: ketamech.exchange.cohort_store.read_cohort({str(place)!r})\n")
+        sys.stderr.write(f"To read the results so far: ketamech.exchange.cohort_store.read_cohort({str(place)!r})\n")
         raise
+
+
+def listed_names(text: str) -> tuple[str, ...]:
+    """Names of outputs or parameters joined by commas, each once; old names are replaced."""
+    return tuple(dict.fromkeys(current_name(name.strip()) for name in text.split(",") if name.strip()))
+
+
+def output_times(text: str | None, interval: float | None, scenario: Scenario) -> np.ndarray:
+    """Output times (h): the hours listed in `text`, or every `interval` h, or every day and around the doses.
+
+    Raises InputError if both are given, if `text` holds no hours and if `interval` is not positive.
+    """
+    if text is None and interval is None:
+        return _default_times(scenario)
+    if interval is not None:
+        return _even_times(interval, scenario.horizon, text)
+    try:
+        return np.array([float(word) for word in str(text).split(",") if word.strip()])
+    except ValueError:
+        raise InputError(
+            f"times '{text}'", key="--times", expected="hours", type_this="--times '0, 2, 24, 672'"
+        ) from None
+
+
+def _even_times(interval: float, horizon: float, text: str | None) -> np.ndarray:
+    key, example = "--output-interval", "--output-interval 24"
+    if text is not None:
+        raise InputError(f"--times and {key}", key=key, expected="one of them", type_this=example)
+    if not horizon / MOST_TIMES < interval < np.inf:
+        expected = f"hours, more than {horizon / MOST_TIMES:.2g}"
+        raise InputError(f"an output interval of {interval:g} h", key=key, expected=expected, type_this=example)
+    return np.unique(np.append(np.arange(0.0, horizon, interval), horizon))
+
+
+def _default_times(scenario: Scenario) -> np.ndarray:
+    """Every day, and at and soon after each of the first doses."""
+    horizon = scenario.horizon
+    starts = sorted({at for treatment in scenario.regimen.treatments for at in treatment.starts(horizon)})[:MOST_DOSES]
+    around = np.array([[at, at + SOON, at + LATER] for at in starts]).ravel()
+    found = np.concatenate([np.arange(0.0, horizon, 24.0), around, [horizon]])
+    return np.unique(found[found <= horizon])

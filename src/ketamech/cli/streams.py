@@ -1,4 +1,4 @@
-"""Standard streams that take any text in any encoding, and that may be closed."""
+"""Make the standard streams accept any text in any encoding, and handle closed streams."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def prepare() -> None:
     """Make the standard streams safe to write to, before anything else is opened.
 
     A character that the encoding of a stream lacks is written in ASCII (a minus sign as '-', a letter without its
-    accent, else '?'). A stream that is closed becomes one that swallows what is written.
+    accent, else '?'). A stream that is closed is replaced by the null device.
     """
     codecs.register_error(HANDLER, _in_ascii)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
@@ -33,7 +33,7 @@ def prepare() -> None:
 
 
 def let_go(stream: TextIO) -> None:
-    """Send what a stream still holds nowhere, so that Python does not try again, and complain, when it ends."""
+    """Discard the buffer of a stream, so that Python does not try to write it again at exit."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

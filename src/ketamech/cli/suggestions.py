@@ -1,4 +1,4 @@
-"""What to type instead of a command, an option or an argument that is missing or does not exist."""
+"""Errors for unknown commands, unknown options and missing arguments, with what to type instead."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from ketamech.cli.renamed import former_commands
 from ketamech.core import InputError, UnknownNameError, closest_match
 
 
 class Command(TyperCommand):
-    """A command that names the option nearest to one that it does not have, and gives its example."""
+    """A command whose errors name the nearest option and give its example."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Raises UnknownName for an option that does not exist and BadInput for a missing argument."""
+        """Raises UnknownNameError for an option that does not exist and InputError for a missing argument."""
         given = list(args)
         try:
             return super().parse_args(ctx, args)
@@ -24,10 +25,10 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """A group of commands that names the command nearest to one that it does not have."""
+    """A group of commands whose errors name the nearest command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Raises UnknownName for an option that does not exist."""
+        """Raises UnknownNameError for an option that does not exist."""
         given = list(args)
         try:
             return super().parse_args(ctx, args)
@@ -35,14 +36,16 @@ class Group(TyperGroup):
             raise _better(self, ctx, given, problem) from None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Raises UnknownName for a command that does not exist."""
+        """Raises UnknownNameError for a command that does not exist."""
         given = args[0] if args else ""
         if given and not given.startswith("-") and self.get_command(ctx, given) is None:
             raise self._no_command(_path(ctx), args)
         return super().resolve_command(ctx, args)
 
     def _no_command(self, path: list[str], args: list[str]) -> UnknownNameError:
-        near = closest_match(args[0], self.commands)
+        former = former_commands() if "simulate" in self.commands else {}
+        near = closest_match(args[0], [*self.commands, *former])
+        near = former.get(near, near) if near else None
         if near is None and " " in args[0] and "simulate" in self.commands:
             return UnknownNameError(f"'{args[0]}' is not a command", type_this=f'{path[0]} simulate "{args[0]}"')
         what = f"there is no command '{' '.join([*path[1:], args[0]])}'"
@@ -51,15 +54,15 @@ class Group(TyperGroup):
 
 
 def example(text: str) -> str | None:
-    """The first command line that a help text shows."""
+    """The first command line in a help text."""
     found = re.search(r"(?:^|\s)(ketamech .+)$", text, flags=re.M)
     return found[1].split("  #")[0].strip() if found else None
 
 
 def _better(command: Any, ctx: Any, args: list[str], problem: Exception) -> Exception:
-    """What to type, where an option does not exist or an argument is missing; else the problem itself.
+    """An error that says what to type, if an option does not exist or an argument is missing; else the problem itself.
 
-    Known by name: depending on its version Typer uses Click's errors or brings a copy of them.
+    Errors are recognised by name, because Typer uses Click's errors or its own copy, depending on its version.
     """
     kind, path = type(problem).__name__, _path(ctx)
     name = " ".join(path[1:]) or path[0]
@@ -83,7 +86,7 @@ def _corrected(word: str, given: str, near: str) -> str:
 
 
 def _typed(words: list[str]) -> str:
-    """A command line; words with blanks in double quotes, which every shell takes."""
+    """A command line, with words that contain blanks in double quotes, which every shell accepts."""
     plain = [
         f'"{word}"' if re.fullmatch(r"[^\s\"$`\\!]*(\s[^\"$`\\!]*)", word) else shlex.quote(word) for word in words
     ]
@@ -91,6 +94,6 @@ def _typed(words: list[str]) -> str:
 
 
 def _path(ctx: Any) -> list[str]:
-    """The words that lead to a command, whatever started the program."""
+    """The words of a command, beginning with `ketamech` however the program was started."""
     _, *rest = ctx.command_path.removeprefix("python -m ").split()
     return ["ketamech", *rest]

@@ -1,4 +1,4 @@
-"""Tables for a terminal of a given width: cells fold between words, and what does not fit is named, not cut."""
+"""Tables for a terminal of a given width: cells fold between words, and columns that do not fit are named."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
-"""What the commands share: the error stream for progress, the model with its compile line, plain tables."""
+"""What the commands share: messages and progress on the error stream, the compiled model, plain tables."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,62 +15,105 @@ from rich.markup import escape
 from ketamech.cli.tables import cell, drawn, folded_text, layout
 from ketamech.core import InputError
 
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
+
+    from ketamech.simulation.scenario import Scenario
+
 DISCLAIMER = "For research and education only: not treatment or dosing advice."
 
 
 def progress() -> Console:
-    """Progress and remarks go to the error stream, results to the output; only a terminal has lines that end."""
+    """The console of the error stream, for progress and remarks; lines are folded on a terminal only."""
     console = Console(stderr=True, highlight=False)
     console.soft_wrap = not console.is_terminal
     return console
 
 
+@contextmanager
+def progress_bar(
+    label: str, total: int | None = None, *, columns: Sequence[ProgressColumn] = ()
+) -> Iterator[Callable[..., None]]:
+    """A progress bar on the error stream, removed at the end; yields `update(completed, total=None, label=None)`."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    usual = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*usual, *columns, *times, console=progress(), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+
+        def update(completed: int, total: int | None = None, label: str | None = None) -> None:
+            bar.update(task, completed=completed, total=total, description=label)
+
+        yield update
+
+
 def command_line() -> str:
-    """What was typed, as it stands in the provenance of results."""
+    """The command line as it is recorded in the provenance of results."""
     return shlex.join(["ketamech", *sys.argv[1:]])
 
 
-def model(kinetics: Path | None = None) -> Any:
-    """The compiled model, with a line and a spinner while it compiles; with the kinetics of a file, if there is one."""
+def model(pk_model: Path | None = None) -> Any:
+    """The compiled model, with the pharmacokinetics of the file `pk_model` if there is one."""
     from ketamech.simulation.model import load_model
 
     console = progress()
-    if kinetics is not None:
+    if pk_model is not None:
         from ketamech.exchange.custom_pk import load_kinetics_model
 
-        with console.status("Building the model with its kinetics ..."):
-            return load_kinetics_model(kinetics)
+        with console.status("Building the model with these pharmacokinetics ..."):
+            return load_kinetics_model(pk_model)
     with console.status("Loading the model ...") as status:
         return load_model(announce=lambda line: status.update(line))
 
 
+def print_regimen(scenario: Scenario) -> None:
+    """Print the regimen and the perturbations as they were understood."""
+    words = scenario.regimen.sentence(exact=False) or "no treatment"
+    beside = [one.text for one in scenario.perturbations]
+    progress().print(f"Regimen: {escape_markup(' with '.join((words, *beside)))}", soft_wrap=True)
+
+
+def print_assumptions(notes: Iterable[str], label: str = "Assumed") -> None:
+    """Print one line for each assumption that was made."""
+    for note in notes:
+        progress().print(f"{label}: {escape_markup(note)}.")
+
+
 def refuse_file(folder: Path) -> None:
-    """Raise BadInput before hours of work when results are to go into something that is a file."""
+    """Raise InputError, before any work, if the folder for the results is a file."""
     if folder.is_file():
         raise InputError(f"'{folder}' is a file", expected="a folder to write to", type_this="--out runs/NAME")
 
 
 def escape_markup(what: object) -> str:
-    """A name that the user chose, safe to print beside markup."""
+    """Text from the user with its square brackets escaped, so that they are not read as markup."""
     return escape(str(what))
 
 
 def opened(path: object, before: str = "") -> None:
-    """Say which file to open; its name stays on one line, however long it is."""
+    """Print which file to open; its path is not folded."""
     console = progress()
     console.print(f"{before}Open [bold]{escape_markup(path)}[/bold]", soft_wrap=True)
     console.print(DISCLAIMER)
 
 
 def wrote(paths: Sequence[object], before: str = "Written: ") -> None:
-    """Say which files were written, likewise."""
+    """Print which files were written; their paths are not folded."""
     console = progress()
     console.print(before + escape_markup(", ".join(map(str, paths))), soft_wrap=True)
     console.print(DISCLAIMER)
 
 
 def say(text: str, *, fold: bool = True) -> None:
-    """Text on the output: as it is into a pipe, folded between words on a terminal."""
+    """Print text on the standard output: unchanged into a pipe, folded between words on a terminal."""
     if not (fold and sys.stdout.isatty()):
         sys.stdout.write(text.rstrip("\n") + "\n")
         return
@@ -81,7 +125,7 @@ def say(text: str, *, fold: bool = True) -> None:
 
 
 def table(rows: Sequence[Mapping[Any, object]], *, title: str | None = None, right: Sequence[str] = ()) -> None:
-    """Rows as a table on the terminal, or as tab-separated lines into a pipe."""
+    """Print rows as a table on a terminal, or as tab-separated lines into a pipe."""
     if not rows:
         return
     columns = list(rows[0])

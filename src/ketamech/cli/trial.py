@@ -1,10 +1,8 @@
-"""`ketamech trial`: virtual trials, run and analysed as real ones are."""
+"""`ketamech trial`: virtual trials and their analysis."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,18 +16,24 @@ if TYPE_CHECKING:
     from ketamech.trials.design import Trial
 
 Files = Annotated[list[Path], typer.Argument(help="Trial files (YAML), or names of shipped trials, e.g. murrough2013")]
-Replicates = Annotated[int, typer.Option(min=1, help="How often each trial is run, each time with other people")]
-Patients = Annotated[int | None, typer.Option(help="Patients in all, in place of the number in the file")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Which people are drawn [default: the file's]")]
-Threads = Annotated[int | None, typer.Option(min=1, help="The results are the same for any number [default: cores]")]
-Posterior = Annotated[str, typer.Option(help="Population values: 'shipped', 'none' (those of the tables), or a file")]
-Sizes = Annotated[str | None, typer.Option("--power", help="Power for so many patients an arm, e.g. '20, 40, 80'")]
+Replicates = Annotated[int, typer.Option(min=1, help="Number of runs of each trial, each with other patients")]
+Patients = Annotated[int | None, typer.Option(help="Total number of patients, instead of the number in the file")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the virtual patients [default: as the file says]")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Number of threads; does not change the results [default: cores]")
+]
+Posterior = Annotated[
+    str, typer.Option(help="Posterior of the parameters: 'shipped', 'none' (the parameter tables) or a file")
+]
+Sizes = Annotated[
+    str | None, typer.Option("--power", help="Power for these numbers of patients per arm, e.g. '20, 40, 80'")
+]
 Out = Annotated[
     Path | None,
     typer.Option(
         "--out",
         "-o",
-        help="Folder of the results; of several trials, a folder with one for each [default: runs/trials]",
+        help="Folder for the results; several trials get a folder each in it [default: runs/trials]",
     ),
 ]
 FOLDER = Path("runs/trials")
@@ -40,19 +44,19 @@ def trial(
     posterior: Posterior = "shipped", power: Sizes = None, out: Out = None,
     resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
-    """Run a virtual trial and print the difference between its arms.
+    """Run a virtual trial and compare its arms.
 
     Example:  ketamech trial murrough2013 --replicates 100
 
-    Virtual patients are drawn, allocated, dosed and rated at visits with error; the ratings are analysed and drawn.
-    Replicate 0 has the middle of the posterior in a typical setting. Later replicates each take a draw of the posterior
-    and a setting of their own, so that intervals include chance, uncertainty and differences between trials.
+    Virtual patients are drawn, allocated to arms, dosed and rated at visits with rating error; the ratings are analysed
+    and plotted. Replicate 0 uses the posterior median and a typical trial setting. Every later replicate uses a draw of
+    the posterior and its own setting, so that intervals include chance, uncertainty and differences between trials.
 
     More examples:
 
       ketamech trial my_trial.yaml --patients 400 --replicates 200 --power "30, 60, 100, 200"
 
-      ketamech trial withdrawal          # decisions on the way: who remits is drawn to go on or to placebo
+      ketamech trial withdrawal          # remitters are randomised to continue or to placebo
     """
     from ketamech.cli import terminal
     from ketamech.estimation.posterior import posterior_hash
@@ -65,25 +69,25 @@ def trial(
     from ketamech.trials.run_trial import run_trial
 
     require_extra("trials")
-    asked = [_found(file) for file in files]
+    chosen = [_found(file) for file in files]
     sizes = _sizes(power)
-    if sizes and any(len(planned.arms) < 2 for _, planned in asked):
-        raise InputError("power of a single arm", key="--power", expected="trials of two arms or more")
+    if sizes and any(len(planned.arms) < 2 for _, planned in chosen):
+        raise InputError("power of a single arm", key="--power", expected="trials with two arms or more")
     draws = _draws(posterior)
-    folders = _folders(out, [name for name, _ in asked])
+    folders = _folders(out, [name for name, _ in chosen])
     model = terminal.model()
     console = terminal.progress()
-    for folder, (_, planned) in zip(folders, asked, strict=True):
+    for folder, (_, planned) in zip(folders, chosen, strict=True):
         mark = posterior_hash(draws)
         job = {"command": "trial", "trial": planned.fingerprint, "patients": patients, "seed": seed, "posterior": mark}
         with long_run(folder, job, model, resume=resume, scheduler=scheduler) as work:
-            with _progress(replicates, planned.title) as tick:
+            with terminal.progress_bar("Trials", replicates) as tick:
                 data = run_trial(
                     planned, model, replicates=replicates, patients=patients, seed=seed,
                     threads=threads_of(threads, scheduler), posterior=draws, progress=tick, executor=work,
                 )  # fmt: skip
             data = data.assign_attrs(posterior=mark)
-            with console.status("Analysing and drawing ..."), replace_folder(folder) as draft:
+            with console.status("Analysing ..."), replace_folder(folder) as draft:
                 found = analyse(data, planned)
                 table = power_of(data, *planned.primary, found.reference, sizes) if sizes else None
                 line = terminal.command_line()
@@ -95,12 +99,14 @@ def trial(
         for name, reason in found.not_estimated.items():
             console.print(f"Not estimated: {terminal.escape_markup(name)}: {terminal.escape_markup(reason)}.")
         if found.failed:
-            console.print(f"{100 * found.failed:.2g} % of solves failed; they are missing, with reasons in adsl.csv")
+            console.print(
+                f"{100 * found.failed:.2g} % of the solves failed; they are missing values, with reasons in adsl.csv"
+            )
         terminal.opened(folder / page.name)
 
 
 def _folders(out: Path | None, names: list[str]) -> list[Path]:
-    """The folder of each trial: `out` itself for one, a folder in it for each of several. Raises BadInput."""
+    """The folder of each trial: `out` itself for one trial, a folder in it for each of several. Raises InputError."""
     from ketamech.cli import terminal
     from ketamech.core.checkpoint import CHECKPOINT_FOLDER
     from ketamech.report.run_folder import check_folder
@@ -137,24 +143,6 @@ def _sizes(text: str | None) -> list[int]:
     try:
         return [int(part) for part in re.split(r"[,\s]+", text.strip())]
     except ValueError:
-        raise InputError(f"'{text}' are no sizes", key="--power", type_this="--power '20, 40, 80'") from None
-
-
-@contextmanager
-def _progress(total: int, title: str) -> Iterator[Callable[[int], None]]:
-    """A bar on the error stream: trials done, time gone, time left."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    from ketamech.cli import terminal
-
-    columns = (TextColumn("Trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=terminal.progress(), transient=True) as bar:
-        task = bar.add_task(title, total=total)
-        yield lambda done: bar.update(task, completed=done)
+        raise InputError(
+            f"'{text}' is not a list of numbers", key="--power", type_this="--power '20, 40, 80'"
+        ) from None

@@ -1,4 +1,4 @@
-"""`ketamech check`: the standard examination."""
+"""`ketamech verify`: standard checks of the model."""
 
 from __future__ import annotations
 
@@ -6,32 +6,33 @@ from typing import Annotated
 
 import typer
 
-Stage = Annotated[str | None, typer.Argument(help="A stage, e.g. spines; all of them if left out")]
+Stage = Annotated[str | None, typer.Argument(help="A stage, e.g. spines [default: all stages]")]
 
 
-def check(stage: Stage = None) -> None:
-    """Examine the model, or one of its stages.
+def verify(stage: Stage = None) -> None:
+    """Run the standard checks of the model or of one stage.
 
-    Example:  ketamech check spines
+    Example:  ketamech verify spines
 
-    Units fit; the model rests, recovers from half and double, conserves drug, stays in bounds and responds; every mode
-    decays in the depressed and in the healthy state. Exit code 1 if something fails.
+    Checked are units, the drug-free steady state, recovery from halved and doubled states, conservation of drug,
+    bounds, the response to a dose and the eigenvalues in the depressed and the healthy state. The exit code is 1 if a
+    check fails.
     """
     from ketamech.analysis.model_checks import check as analysis_check
     from ketamech.cli import terminal
 
     model = terminal.model()
-    with terminal.progress().status("Examining ..."):
+    with terminal.progress().status("Checking ..."):
         findings = analysis_check(model, stage)
     rows = [
-        {"stage": f.stage, "examined": f.examined, "": "passed" if f.passed else "FAILED", "figure": f.detail}
+        {"stage": f.stage, "check": f.examined, "result": "passed" if f.passed else "FAILED", "detail": f.detail}
         for f in findings
     ]
-    terminal.table(rows, title="Standard examination")
+    terminal.table(rows, title="Standard checks")
     failed = sum(not f.passed for f in findings)
     fluxes, states = len(model.system.fluxes), len(model.system.states)
     terminal.progress().print(
-        f"Units of {fluxes} fluxes in {states} states fit. "
-        f"{len(findings) - failed} examinations passed, {failed} failed."
+        f"Units of {fluxes} fluxes in {states} states are consistent. "
+        f"{len(findings) - failed} checks passed, {failed} failed."
     )
     raise typer.Exit(1 if failed else 0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketamech.analysis.attribution_text import dependence
+from ketamech.analysis.attribution_text import dependence, describe_attribution
 from ketamech.analysis.pathways import component
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import number
@@ -31,7 +31,7 @@ INTRODUCTION = (
     " person without the drug.",
     "Intervals are over posterior draws; values of a pathway that are not in the posterior are drawn from their"
     " spreads. The intervals hold for this model variant only: a calibrated value does not show that its pathway"
-    " exists. `ketamech explain wirings` compares model variants.",
+    " exists. `ketamech variants` compares model variants.",
 )
 MIN_SHARE_DRAWN = 0.005  # share of the total effect below which an outcome is not drawn
 TICKS = ((1, "1 h"), (4, "4 h"), (12, "12 h"), (24, "1 d"), (72, "3 d"), (168, "7 d"), (336, "14 d"), (672, "28 d"))

@@ -13,7 +13,7 @@ from ketamech.report.number_format import DISCLAIMER, number
 
 INTRODUCTION = """# Common statements about ketamine and the evidence
 
-{disclaimer} Written by `ketamech claims --docs docs/claims.md`; do not edit.
+{disclaimer} Written by `ketamech claims --markdown docs/claims.md`; do not edit.
 
 Every statement has an experiment in the model, evidence for and against, and a verdict computed from that evidence by
 one rule. The result of the model is shown next to the verdict and does not change it. *Steady*: the number of

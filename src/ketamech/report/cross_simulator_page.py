@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ENGINES = {"libRoadRunner": "libRoadRunner (CVODE)", "COPASI": "COPASI (LSODA)", "AMICI": "AMICI (CVODES)"}
 INTRODUCTION = """# Certificate: the exported model in other engines
 
-{disclaimer} Written by `ketamech certify{options} --docs docs/certificate.md`; do not edit.
+{disclaimer} Written by `ketamech compare-simulators{options} --markdown docs/certificate.md`; do not edit.
 
 The OMEX archive of every example scenario was written and read again, and its SBML was run by {engines}
 at the times of its SED-ML: every minute of the first day and every hour afterwards, without the times of dose

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 INTRODUCTION = """# Predicted networks
 
-{disclaimer} Written on {date} by `ketamech areas "{title}" --docs`; do not edit.
+{disclaimer} Written on {date} by `ketamech network "{title}" --markdown`; do not edit.
 
 Change from the drug-free baseline, in percent, after: **{title}**. Median and 90 % interval over {draws} draws of every
 parameter from its spread, for one person ({failed} draws failed). *Rises*: share of draws above the baseline.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 INTRODUCTION = """# Virtual trials compared with published trials
 
-{disclaimer} Written by `ketamech scorecard --docs`; do not edit.
+{disclaimer} Written by `ketamech scorecard --markdown`; do not edit.
 
 Each published result that a trial file covers, simulated {replicates} times at the published sample size with new
 virtual patients and a new posterior draw each time. *Inside*: the published value lies in the 95 % prediction interval.

@@ -82,7 +82,7 @@ def outdated_fits_warning(found: Comparison) -> list[str]:
     names = ", ".join(found.stale)
     return [
         f"The equations have changed since these variants were fitted: {names}."
-        " `ketamech explain wirings --fit` fits them again."
+        " `ketamech variants --refit` fits them again."
     ]
 
 

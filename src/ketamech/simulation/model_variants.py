@@ -67,7 +67,7 @@ def model_variant(name: str, table: ParameterTable) -> ModelVariant:
     if name not in known:
         raise UnknownNameError(
             f"there is no wiring '{name}'", key="wiring", expected=", ".join(known), nearest=closest_match(name, known),
-            type_this="ketamech explain wirings",
+            type_this="ketamech variants",
         )  # fmt: skip
     return known[name]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ketamech.core import InputError, UnknownNameError, closest_match, unit
+from ketamech.core.renamed import current_name
 from ketamech.core.yaml_lines import Path_, spelled
 from ketamech.parameters import HUMAN, Parameter, ParameterTable, load_connectome
 from ketamech.simulation.scenario_schema import ScenarioFile
@@ -59,9 +60,9 @@ class OverrideReader:
             section_of = getattr(parsed, section)
             for key, given in section_of.items() if isinstance(section_of, dict) else ():
                 if given is not None:
-                    values[prefix + key] = self._number(prefix, key, given, (section, key))
+                    values[current_name(prefix + key)] = self._number(prefix, key, given, (section, key))
         for key, given in parsed.parameters.items():
-            values[key] = self._number("", key, given, ("parameters", key))
+            values[current_name(key)] = self._number("", key, given, ("parameters", key))
         return values
 
     def _network(self, parsed: ScenarioFile) -> dict[str, float]:
@@ -89,9 +90,10 @@ class OverrideReader:
         return path
 
     def _number(self, prefix: str, key: str, given: float | str, where: Path_) -> float:
-        if prefix + key not in self.table:
+        name = current_name(prefix + key)
+        if name not in self.table:
             raise self._unknown(prefix, key, where)
-        parameter = self.table[prefix + key]
+        parameter = self.table[name]
         value = _canonical(given, parameter)
         if value is None:
             expected = "a number" if parameter.unit == "1" else f"a number and a unit like {parameter.unit}"

@@ -52,7 +52,7 @@ class ScenarioFile(BaseModel):
     pathways: dict[str, bool] = Field({}, description="e.g. habenula: off")
     species: str = Field("human", description="human, rat or mouse")
     wiring: str = Field(
-        "", description="a model variant by name, e.g. habenula-parallel; `ketamech explain wirings` lists them"
+        "", description="a model variant by name, e.g. habenula-parallel; `ketamech variants` lists them"
     )
     perturbations: list[str] | dict[str, float] = Field(
         [],

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.core.renamed import current_name
 from ketamech.core.yaml_lines import Path_, read_yaml, spelled
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H
@@ -211,20 +212,22 @@ def _people(file: SourceFile, keys: TrialFile) -> dict[str, str]:
     population = file.with_location(("population",), partial(load_population, keys.population))
     words = {}
     for name, text in keys.people.items():
-        words[name] = f"fixed {text:g}" if isinstance(text, int | float) else text
-        file.with_location(("people", name), partial(population.with_marginals, {name: words[name]}, file.table))
+        new, stated = current_name(name), f"fixed {text:g}" if isinstance(text, int | float) else text
+        words[new] = stated
+        file.with_location(("people", name), partial(population.with_marginals, {new: stated}, file.table))
     return words
 
 
 def _values(file: SourceFile, keys: TrialFile) -> dict[str, float]:
     found = {}
     for name, given in keys.parameters.items():
-        if name not in file.table:
+        new = current_name(name)
+        if new not in file.table:
             near = closest_match(name, file.table)
             raise file.error(("parameters", name), f"there is no parameter '{name}'", near=near)
-        row = file.table[name]
+        row = file.table[new]
         words = given if isinstance(given, str) else f"{given} {row.unit}"
-        found[name] = file.with_location(("parameters", name), partial(row.with_value, words)).canonical
+        found[new] = file.with_location(("parameters", name), partial(row.with_value, words)).canonical
     return found
 
 

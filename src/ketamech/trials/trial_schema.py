@@ -69,7 +69,7 @@ class TrialFile(BaseModel):
     description: Annotated[str, Field(max_length=5000)] = ""
     references: list[str] = Field([], description="keys of data/evidence/references.csv")
     assumed: list[str] = Field([], description="assumptions about what the paper does not report, one sentence each")
-    population: str = Field("trd", description="a population of `ketamech people`")
+    population: str = Field("trd", description="a population of `ketamech population`")
     people: dict[str, str | float] = Field({}, description="distributions that differ, e.g. age: normal 70 4 in 65 85")
     parameters: dict[str, float | str] = Field({}, description="any parameter by its full name, for all patients")
     arms: Annotated[dict[str, ArmKeys], Field(min_length=1, max_length=20)]

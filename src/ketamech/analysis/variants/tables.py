@@ -63,7 +63,7 @@ def load_variant_scores(directory: Path = DIRECTORY) -> dict[str, VariantScore]:
     """The score of each variant by name. Raises InputError when no variant has been fitted."""
     path = directory / "compared.csv"
     if not path.exists():
-        raise InputError("no variant has been fitted", file=path, type_this="ketamech explain wirings --fit")
+        raise InputError("no model variant has been fitted", file=path, type_this="ketamech variants --refit")
     found = {}
     for row in read_table(path, SCORE_COLUMNS):
         numbers = {name: row.number(name) for name in SCORE_COLUMNS[1:] if name != "known"}

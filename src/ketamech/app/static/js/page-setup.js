@@ -43,6 +43,6 @@ function showConnectionBanner() {
     banner.hidden = connected;
     banner.textContent = connected
       ? ""
-      : "Connection to the server lost. Is “ketamech app” still running? Trying again; all settings are kept.";
+      : "Connection to the server lost. Is “ketamech serve” still running? Trying again; all settings are kept.";
   });
 }

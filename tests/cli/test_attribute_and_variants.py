@@ -1,4 +1,4 @@
-"""`ketamech explain`: what it writes, and one clear error for what makes no sense."""
+"""`ketamech attribute` and `ketamech variants`: what they write, and one clear error for bad input."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def run(*arguments, cwd):
     return ended.value.code, out.getvalue(), err.getvalue()
 
 
-def test_a_scenario_is_explained_in_a_table_in_words_and_on_a_page(tmp_path):
-    code, out, err = run("explain", INFUSION, "--draws", "8", "--out", "why", cwd=tmp_path)
+def test_a_scenario_is_attributed_in_a_table_in_words_and_on_a_page(tmp_path):
+    code, out, err = run("attribute", INFUSION, "--draws", "8", "--out", "why", cwd=tmp_path)
     assert code == 0
     assert out.startswith("outcome\tpathway\tshapley")
     assert "Lateral habenula:" in err
@@ -52,13 +52,13 @@ def test_a_scenario_is_explained_in_a_table_in_words_and_on_a_page(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["explain", INFUSION, "--outcomes", "mood.madrss at 24 h"], "mood.madrs"),
-        (["explain", INFUSION, "--average", INFUSION], "ketamech explain wirings --average"),
-        (["explain", "wirings", "--draws", "5"], "ketamech explain SCENARIO --draws"),
-        (["explain", INFUSION, "--wiring", "opiod-gate"], "opioid-gate"),
-        (["explain", "wirings", "--average", "ketamin 1 mg/kg IV"], "ketamin"),
-        (["explain", "wiring"], "wirings"),
-        (["simulate", INFUSION, "--wiring", "metabolit"], "metabolite"),
+        (["attribute", INFUSION, "--endpoints", "mood.madrss at 24 h"], "mood.madrs"),
+        (["attribute", INFUSION, "--model-average", INFUSION], "'attribute' has no option '--model-average'"),
+        (["variants", "--draws", "5"], "'variants' has no option '--draws'"),
+        (["attribute", INFUSION, "--variant", "opiod-gate"], "opioid-gate"),
+        (["variants", "--model-average", "ketamin 1 mg/kg IV"], "ketamin"),
+        (["attribute", "variant"], "ketamech variants"),
+        (["simulate", INFUSION, "--variant", "metabolit"], "metabolite"),
     ],
 )
 def test_what_makes_no_sense_is_one_clear_error(arguments, words, tmp_path):
@@ -69,8 +69,8 @@ def test_what_makes_no_sense_is_one_clear_error(arguments, words, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-def test_wirings_are_compared_on_a_page(tmp_path):
-    code, out, _ = run("explain", "wirings", "--out", "w", cwd=tmp_path)
+def test_variants_are_compared_on_a_page(tmp_path):
+    code, out, _ = run("variants", "--out", "w", cwd=tmp_path)
     assert code == 0
     lines = out.strip().splitlines()
     assert lines[0].startswith("wiring\tprobability")

@@ -1,0 +1,106 @@
+"""`ketamech attribute`: the contribution of each pathway to the effect of a regimen."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ketamech.core import UnknownNameError, closest_match
+
+if TYPE_CHECKING:
+    from ketamech.analysis.attribution import Attribution
+    from ketamech.parameters import ParameterTable
+
+Scenario = Annotated[str, typer.Argument(help="A regimen in words or a scenario file (.yaml)")]
+Endpoints = Annotated[
+    str | None, typer.Option(help="Endpoints, joined by ';' [default: mood, ideation, spine density and others]")
+]
+Draws = Annotated[int | None, typer.Option(min=0, help="Posterior draws for the intervals [default: 200]")]
+Variant = Annotated[str | None, typer.Option(help="Model variant to use [default: the one of the parameter tables]")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the draws")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Number of threads; does not change the results [default: cores]")
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the page, tables and figures")]
+SHOWN = ("shapley", "shapley_low", "shapley_high", "lost", "alone")
+OTHER_COMMANDS = ("variants", "perturbations")
+
+
+def attribute(
+    scenario: Scenario, endpoints: Endpoints = None, draws: Draws = None, variant: Variant = None, seed: Seed = 1,
+    threads: Threads = None, out: Out = Path("runs/attribute"),
+) -> None:  # fmt: skip
+    """Attribute the effect of a regimen to pathways.
+
+    Example:  ketamech attribute "racemic 0.5 mg/kg IV over 40 min"
+
+    Every combination of the pathway switches is simulated. For each endpoint and pathway: the Shapley value (these add
+    up to the effect), the effect lost when only this pathway is off, and the effect of this pathway alone, each with a
+    95 % interval over posterior draws. Sentences state how much rests on assumed parameters.
+
+    More examples:
+
+      ketamech attribute "esketamine 84 mg nasal twice weekly for 4 weeks" --endpoints "mood.madrs at day 29"
+
+      ketamech attribute examples/racemic_iv.yaml --variant opioid-gate --draws 50
+    """
+    _refuse_other_command(scenario)
+    from ketamech.analysis import attribution
+    from ketamech.cli import terminal
+    from ketamech.report.attribution_page import write_attribution
+    from ketamech.report.provenance import provenance_of
+    from ketamech.simulation.load_scenario import load_scenario
+
+    terminal.refuse_file(out)
+    model = terminal.model()
+    loaded = load_scenario(scenario, model.parameters, wiring=variant)
+    attribution.switched_on_pathways(model, loaded)  # errors in the scenario show before anything is solved
+    terminal.print_regimen(loaded)
+    with terminal.progress_bar("Combinations of pathways") as update:
+        found = attribution.attribute(
+            model, loaded, wanted=endpoints, draws=attribution.DRAWS if draws is None else draws, seed=seed,
+            threads=threads or os.cpu_count() or 1, tell=update,
+        )  # fmt: skip
+    terminal.print_assumptions((*loaded.assumptions, *_notes(found)), "Note")
+    with terminal.progress().status("Writing the page ..."):
+        line = terminal.command_line()
+        page = write_attribution(out, found, model.parameters, line, provenance_of(loaded, model, seed, line))
+    _print_attribution(found, model.parameters)
+    terminal.opened(page)
+
+
+def _print_attribution(found: Attribution, parameters: ParameterTable) -> None:
+    """The endpoints that a pathway changes as a table, and the main endpoint in sentences."""
+    from ketamech.analysis import attribution_text, pathways
+    from ketamech.cli import terminal
+    from ketamech.report.attribution_figures import outcomes_with_contributions
+
+    changed = set(outcomes_with_contributions(found))
+    rows = found.table[found.table["outcome"].isin(changed)] if changed else found.table
+    labelled = rows.assign(pathway=rows["pathway"].map(lambda name: pathways.component(name).label))
+    records = labelled[["outcome", "pathway", *SHOWN]].to_dict("records")
+    terminal.table([{str(k): v for k, v in row.items()} for row in records], title="Pathway contributions")
+    for sentence in attribution_text.describe_attribution(found, parameters):
+        terminal.progress().print(terminal.escape_markup(sentence), soft_wrap=True)
+
+
+def _notes(found: Attribution) -> list[str]:
+    notes = []
+    if found.skipped:
+        notes.append(f"endpoints after the horizon were left out: {', '.join(found.skipped)}")
+    if found.failed:
+        notes.append(f"{found.failed} draws could not be solved and were left out")
+    return notes
+
+
+def _refuse_other_command(scenario: str) -> None:
+    """Raise UnknownNameError for a single word that is not a file, e.g. the name of a related command."""
+    if scenario.isalpha() and not Path(scenario).exists():
+        near = closest_match(scenario, OTHER_COMMANDS)
+        example = f"ketamech {near}" if near else 'ketamech attribute "racemic 0.5 mg/kg IV over 40 min"'
+        raise UnknownNameError(
+            f"'{scenario}' is neither a regimen nor a scenario file", key="SCENARIO", nearest=near, type_this=example,
+        )  # fmt: skip

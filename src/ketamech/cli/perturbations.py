@@ -1,0 +1,49 @@
+"""`ketamech perturbations`: published blockers, gene deletions and other interventions, predicted against observed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the figure")]
+Png = Annotated[bool, typer.Option("--png", help="Also write the figure as PNG")]
+SHOWN = ("evidence", "observed", "predicted", "size", "low", "high", "verdict", "inside", "statistic", "with", "why")
+
+
+def perturbations(out: Out = Path("runs/perturbations"), png: Png = False) -> None:
+    """Compare published perturbations with predictions.
+
+    Example:  ketamech perturbations
+
+    Perturbations are blockers, gene deletions and other interventions; wrong predictions are printed first.
+    A row is right if its direction is. `inside` states whether its size lies in the published interval or, where the
+    row codes only significance, in the acceptance band that was set before the comparison. Writes experiments.csv and
+    experiments.svg.
+    """
+    from ketamech.analysis.perturbation_scorecard import perturbation_counts, score_perturbations, tally_by_evidence
+    from ketamech.cli import terminal
+    from ketamech.report.perturbation_figure import save_experiments
+    from ketamech.report.provenance import provenance_of_many
+
+    terminal.refuse_file(out)
+    model = terminal.model()
+    console = terminal.progress()
+    with console.status("Running the experiments ..."):
+        lines = score_perturbations(model)
+    summary = perturbation_counts(lines)
+    facts = provenance_of_many("experiments", "", model, terminal.command_line())
+    written = save_experiments(out, lines, summary, png=png, facts=facts)
+    terminal.table(_wrong_first(lines)[list(SHOWN)].to_dict("records"), title="Predicted against observed, wrong first")
+    terminal.table(tally_by_evidence(lines).to_dict("records"), title="By evidence row")
+    console.print(summary)
+    terminal.wrote(written)
+
+
+def _wrong_first(lines: pd.DataFrame) -> pd.DataFrame:
+    order = {"wrong": 0, "undecided": 1, "right": 2}
+    return lines.assign(_o=lines.verdict.map(order)).sort_values("_o", kind="stable").drop(columns="_o")

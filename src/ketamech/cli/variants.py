@@ -1,0 +1,83 @@
+"""`ketamech variants`: rival model variants, compared on the same evidence, and a prediction averaged over them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ketamech.simulation.model import Model
+
+Average = Annotated[str | None, typer.Option("--model-average", help="A scenario to average over all variants")]
+Refit = Annotated[bool, typer.Option("--refit", help="Fit every variant again first (about 15 minutes)")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the fit")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Number of threads; does not change the results [default: cores]")
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the page, tables and figures")]
+SHOWN = ("wiring", "probability", "bayes_factor", "bic", "right", "met", "clinical", "predicted", "known", "says")
+
+
+def variants(
+    model_average: Average = None, refit: Refit = False, seed: Seed = 1, threads: Threads = None,
+    out: Out = Path("runs/variants"),
+) -> None:  # fmt: skip
+    """Compare rival model variants on the same evidence.
+
+    Example:  ketamech variants
+
+    Each variant is another hypothesis of how ketamine improves mood, fitted to the same trials and experiments.
+
+    More examples:
+
+      ketamech variants --model-average "racemic 0.5 mg/kg IV over 40 min"
+    """
+    from ketamech.analysis.variants import comparison
+    from ketamech.cli import terminal
+    from ketamech.report.provenance import provenance_of_many
+    from ketamech.report.variants_page import outdated_fits_warning, write_average, write_variants
+    from ketamech.simulation.load_scenario import load_scenario
+
+    workers = threads or os.cpu_count() or 1
+    terminal.refuse_file(out)
+    loaded = load_scenario(model_average) if model_average else None  # errors show before anything is solved
+    model = terminal.model()
+    if loaded:
+        terminal.print_regimen(loaded)
+    console, command = terminal.progress(), terminal.command_line()
+    if refit:
+        _refit(model, workers, seed)
+    facts = provenance_of_many(model_average or "wirings", model_average or "", model, command)
+    with console.status("Simulating every variant ..."):
+        if model_average:
+            averaged = comparison.average_variants(model, model_average, workers)
+            page, rows, title = write_average(out, averaged, command, facts), averaged.table, averaged.title
+        else:
+            found = comparison.compare_variants(model, workers)
+            page, title = write_variants(out, found, command, facts), "Model variants"
+            rows = found.table[list(SHOWN)]
+            for line in outdated_fits_warning(found):
+                console.print(f"Note: {line}")
+    terminal.table([{str(k): v for k, v in row.items()} for row in rows.to_dict("records")], title=title)
+    terminal.opened(page)
+
+
+def _refit(model: Model, threads: int, seed: int) -> None:
+    """Fit every variant and write data/wirings/fitted.csv, compared.csv and draws.csv."""
+    from ketamech.analysis.variants.fit import FitProblem
+    from ketamech.analysis.variants.predictions import VariantPredictor
+    from ketamech.analysis.variants.tables import write_fits
+    from ketamech.cli import terminal
+    from ketamech.simulation.model_variants import DIRECTORY, load_model_variants
+
+    task, fits = FitProblem.of(VariantPredictor(model, threads)), []
+    known = load_model_variants(model.parameters)
+    with terminal.progress_bar("Fitting variants", len(known)) as update:
+        for done, variant in enumerate(known.values(), 1):
+            fits.append(task.fit(variant, seed=seed))
+            update(done)
+    for path in write_fits(DIRECTORY, fits, task, model.parameters):
+        terminal.progress().print(f"Written: {terminal.escape_markup(path)}", soft_wrap=True)

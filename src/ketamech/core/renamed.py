@@ -1,0 +1,47 @@
+"""Parameters and outputs that were renamed after 0.2.0: the old names work for one release, with a warning."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from functools import cache
+
+from ketamech.core.csv_table import read_table
+from ketamech.core.paths import DATA
+
+RENAMED = DATA / "renamed"
+_DOTTED_NAME = re.compile(r"(?<![\w.])[A-Za-z]\w*(?:\.\w+)+")
+
+
+class RenamedWarning(FutureWarning):
+    """A name was used that will stop working in the next release."""
+
+
+@cache
+def renamed_names() -> dict[str, str]:
+    """{old: new} names of parameters and outputs (data/renamed/names.csv)."""
+    return {row["old"]: row["new"] for row in read_table(RENAMED / "names.csv", ("old", "new"))}
+
+
+def current_name(name: str) -> str:
+    """The present name of a parameter or output; an old name gives one warning, any other text is returned as it is."""
+    new = renamed_names().get(name)
+    if new is None:
+        return name
+    _warn(name, new)
+    return new
+
+
+def with_current_names(text: str) -> str:
+    """The text with every old name of a parameter or output in it replaced, e.g. in "mood.drive at 24 h"."""
+    return _DOTTED_NAME.sub(lambda found: current_name(found[0]), text)
+
+
+@cache
+def _warn(old: str, new: str) -> None:
+    """Warn once for each name."""
+    warnings.warn(
+        f"'{old}' was renamed to '{new}'; the old name will stop working in the next release",
+        RenamedWarning,
+        stacklevel=3,
+    )

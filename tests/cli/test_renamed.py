@@ -1,0 +1,148 @@
+"""Old names of commands, options, parameters and outputs still work, with one warning line."""
+
+import io
+import re
+import sys
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
+from unittest import mock
+
+import pytest
+import typer
+
+from ketamech.analysis.sensitivity import parse_endpoints
+from ketamech.cli.main import app, main
+from ketamech.cli.renamed import current_arguments, renamed_words
+from ketamech.cli.simulate_cohort import listed_names
+from ketamech.core import renamed
+from ketamech.core.renamed import RenamedWarning, current_name, renamed_names, with_current_names
+from ketamech.simulation.scenario import load_scenario
+from ketamech.trials.trial_reader import load_trial
+
+PROGRAM = typer.main.get_command(app)
+OPTIONS = {
+    name: {text for p in command.params for text in (*p.opts, *p.secondary_opts)}
+    for name, command in PROGRAM.commands.items()
+}
+OLD, NEW = "mood.hope_weight", "mood.expectancy_weight"
+
+
+@pytest.fixture
+def unwarned():
+    """No old name has been warned of yet."""
+    renamed._warn.cache_clear()
+    yield
+    renamed._warn.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (
+            "simulate x --with NBQX --with=BDNF --every 24",
+            "simulate x --perturb NBQX --perturb=BDNF --output-interval 24",
+        ),
+        ("people --n 5 --keep a --target=b", "population --patients 5 --plausible a --weight-to=b"),
+        ("sensitivity --n=4 --keep 2 --base 8", "sensitivity --trajectories=4 --sobol-top 2 --sobol-n 8"),
+        ("explain wirings --average x", "variants --model-average x"),
+        ("explain --fit wirings", "variants --refit"),
+        ("explain experiments", "perturbations"),
+        ("explain x --outcomes y --wiring z", "attribute x --endpoints y --variant z"),
+        ("--debug certify --docs page.md", "--debug compare-simulators --markdown page.md"),
+    ],
+)
+def test_old_commands_and_options_become_new_ones_with_one_warning_line(typed, meant, capsys):
+    assert current_arguments(typed.split()) == meant.split()
+    assert re.fullmatch(
+        r"Warning: '[^\n]*; the old names will stop working in the next release\n", capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "simulate x --perturb NBQX",
+        "--help",
+        "",
+        "trial murrough2013 --n",
+        "design --doses x -- --over",
+        "simulate explain",
+    ],
+)
+def test_present_names_are_left_alone_without_a_warning(typed, capsys):
+    assert current_arguments(typed.split()) == typed.split()
+    assert capsys.readouterr().err == ""
+
+
+def test_every_row_leads_from_a_name_that_is_gone_to_one_that_exists():
+    for command, words in renamed_words().items():
+        for old, new in words.items():
+            if not old.startswith("--"):
+                assert old.split()[-1] not in OPTIONS
+                assert new in OPTIONS
+            elif command:
+                assert old not in OPTIONS[command]
+                assert new in OPTIONS[command], (command, new)
+            else:
+                assert not any(old in known for known in OPTIONS.values())
+                assert any(new in known for known in OPTIONS.values())
+
+
+def test_an_old_command_runs_as_the_new_one():
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", ["ketamech", "describe", "--help"]),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    assert not ended.value.code
+    assert "ketamech equations" in out.getvalue()
+    assert err.getvalue().startswith("Warning: 'describe' is now 'equations'")
+
+
+def test_an_old_name_of_a_parameter_or_output_warns_once(unwarned):
+    assert renamed_names()[OLD] == NEW
+    with pytest.warns(RenamedWarning, match=re.escape(f"'{OLD}' was renamed to '{NEW}'")):
+        assert current_name(OLD) == NEW
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert current_name(OLD) == NEW
+        assert current_name(NEW) == NEW
+        assert current_name("anything else") == "anything else"
+
+
+def test_no_old_name_is_a_present_one(model):
+    present = {*model.parameters, *model.layout.output_names}
+    assert not present.intersection(renamed_names())
+
+
+def test_old_names_inside_text_are_replaced(unwarned):
+    with pytest.warns(RenamedWarning):
+        assert with_current_names("mood.drive peak; x.mood.drive") == "mood.log_odds_shift peak; x.mood.drive"
+
+
+def test_endpoints_take_old_names(model, unwarned):
+    old = next(o for o, new in renamed_names().items() if new in model.layout.output_names)
+    with pytest.warns(RenamedWarning):
+        assert parse_endpoints(f"{old} at 24 h", model)[0].output == renamed_names()[old]
+
+
+def test_options_that_list_names_take_old_names(unwarned):
+    with pytest.warns(RenamedWarning):
+        assert listed_names(f"{OLD}, {NEW}, spines.density") == (NEW, "spines.density")
+
+
+def test_scenario_and_trial_files_take_old_names(tmp_path, unwarned):
+    scenario = tmp_path / "s.yaml"
+    scenario.write_text(f"treatments: [racemic 35 mg IV]\nparameters:\n  {OLD}: 0.5\n", encoding="utf-8")
+    with pytest.warns(RenamedWarning):
+        assert load_scenario(scenario).values[NEW] == 0.5
+    keys = {
+        "title": "x",
+        "arms": {"drug": {"treatment": "racemic 0.5 mg/kg IV over 40 min", "n": 10}},
+        "visits": {"MADRS": ["baseline", "24 h"]},
+        "parameters": {OLD: 0.5},
+    }
+    assert load_trial(keys).values[NEW] == 0.5
