@@ -1,1 +1,1 @@
-"""The same patients, doses and outputs on this engine and on others: error and time."""
+"""KetaMech and other engines on the same patients, doses and outputs: time and error."""
