@@ -42,7 +42,7 @@ def kinetics(m: Stage) -> None:
 
 
 def response(m: Stage) -> None:
-    """An effect compartment that drives a turnover, with a reference to the person's own rest."""
+    """An effect compartment that drives a turnover, relative to the person's own baseline."""
     concentration = m.input("kinetics.concentration", "umol/L")
     delay, half, n = m.parameter("toy.delay"), m.parameter("toy.half"), m.parameter("toy.steepness")
     turnover, gain, width = m.parameter("toy.turnover"), m.parameter("toy.gain"), m.parameter("toy.width")

@@ -113,8 +113,8 @@ def _couplings(table: _Table) -> dict[str, float]:
     _check_matrix(table)
     pairs = list(combinations(range(len(table.rows)), 2))
     names = [coupling_name(table.rows[i], table.rows[j]) for i, j in pairs]
-    given = np.array([table.values[i, j] for i, j in pairs])
-    return dict(zip(names, _scaled(table, given, names), strict=True))
+    weights = np.array([table.values[i, j] for i, j in pairs])
+    return dict(zip(names, _scaled(table, weights, names), strict=True))
 
 
 def _check_matrix(table: _Table) -> None:
@@ -129,10 +129,10 @@ def _check_matrix(table: _Table) -> None:
         raise table.bad(f"{_between(table, i, j)} is not a finite number", "finite weights", row=i)
     for i, j in _matrix_error(table.values < 0):
         raise table.bad(f"{_between(table, i, j)} is negative", "weights of 0 or more", row=i)
-    apart = np.abs(table.values - table.values.T) > SYMMETRY_TOLERANCE * np.maximum(table.values, table.values.T)
-    for i, j in _matrix_error(apart):
-        both = f"{table.values[i, j]:g} one way and {table.values[j, i]:g} the other"
-        raise table.bad(f"{_between(table, i, j)} is asymmetric: {both}", "the same weight both ways", row=i)
+    asymmetric = np.abs(table.values - table.values.T) > SYMMETRY_TOLERANCE * np.maximum(table.values, table.values.T)
+    for i, j in _matrix_error(asymmetric):
+        text = f"{table.values[i, j]:g} one way and {table.values[j, i]:g} the other"
+        raise table.bad(f"{_between(table, i, j)} is asymmetric: {text}", "the same weight both ways", row=i)
 
 
 def _matrix_error(mask: np.ndarray) -> Iterator[tuple[int, int]]:
@@ -168,9 +168,9 @@ def _densities(table: _Table) -> dict[str, float]:
     return {name: float(value) for name, value in found.items()}
 
 
-def _scaled(table: _Table, given: np.ndarray, names: Sequence[str]) -> list[float]:
+def _scaled(table: _Table, values: np.ndarray, names: Sequence[str]) -> list[float]:
     """The same pattern with the mean of the values that it replaces."""
     shipped: Mapping[str, Any] = load_parameters()
-    if not given.any():
+    if not values.any():
         raise table.bad("all values are 0", "at least one above 0")
-    return list(map(float, given * np.mean([shipped[name].canonical for name in names]) / given.mean()))
+    return list(map(float, values * np.mean([shipped[name].canonical for name in names]) / values.mean()))

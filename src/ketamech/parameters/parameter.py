@@ -53,21 +53,21 @@ class Parameter:
         """The canonical unit, e.g. L/h for a value published in mL/min."""
         return format_dimensions(unit(self.unit).dims)
 
-    def with_value(self, given: float | str) -> Parameter:
+    def with_value(self, new_value: float | str) -> Parameter:
         """This parameter with a number in canonical units, or with text with a unit such as "30 mL/min".
 
         Raises InputError when the text is not a number with a unit of the same kind.
         """
-        value = self._from_text(given) if isinstance(given, str) else float(given) / unit(self.unit).factor
+        value = self._from_text(new_value) if isinstance(new_value, str) else float(new_value) / unit(self.unit).factor
         if value - value != 0:  # nan or infinite
-            raise InputError(f"{self.name} cannot be {given}", expected="a finite number")
+            raise InputError(f"{self.name} cannot be {new_value}", expected="a finite number")
         return replace(self, value=value, status="set")
 
     def _from_text(self, text: str) -> float:
-        number, printed = _NUMBER_AND_UNIT.match(text.strip()).groups()  # type: ignore[union-attr]  # always matches
+        number, unit_text = _NUMBER_AND_UNIT.match(text.strip()).groups()  # type: ignore[union-attr]  # always matches
         try:
-            return convert(float(number), printed.strip() or "1", self.unit)
-        except (ValueError, InputError) as problem:
+            return convert(float(number), unit_text.strip() or "1", self.unit)
+        except (ValueError, InputError) as error:
             expected = f"a number and a unit of the kind {self.unit}"
             example = f'"{self.value:g} {self.unit}"'
-            raise InputError(f"{self.name} cannot be '{text}'", expected=expected, type_this=example) from problem
+            raise InputError(f"{self.name} cannot be '{text}'", expected=expected, type_this=example) from error

@@ -48,7 +48,7 @@ class ParameterTable(Mapping[str, Parameter]):
 
         Raises UnknownNameError for a name that does not exist and InputError for a value that does not fit.
         """
-        return ParameterTable({**self.rows, **{name: self[name].with_value(given) for name, given in values.items()}})
+        return ParameterTable({**self.rows, **{name: self[name].with_value(value) for name, value in values.items()}})
 
     def table(self) -> pd.DataFrame:
         """One line per parameter, with its canonical value and unit and its sources joined by ';'."""

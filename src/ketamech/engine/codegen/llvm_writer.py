@@ -80,8 +80,8 @@ class _Writer:
         return f"define {kind}i64 @{block.name}(ptr %w{taken}) #0 {{\nentry:\n{body}\n  ret i64 0\n}}\n"
 
     def _call(self, call: Call) -> None:
-        given = f", ptr {self._address(Slot(call.array, 0))}" if call.array else ""
-        self._new(f"call i64 @{call.block}(ptr %w{given})")
+        array_argument = f", ptr {self._address(Slot(call.array, 0))}" if call.array else ""
+        self._new(f"call i64 @{call.block}(ptr %w{array_argument})")
         self.held.clear()
 
     def _new(self, text: str) -> str:
