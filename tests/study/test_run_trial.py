@@ -5,10 +5,11 @@ import pytest
 import xarray as xr
 
 from ketamech.core import InputError
+from ketamech.population.virtual_population import load_population
 from ketamech.trials.decision_rules import is_met
 from ketamech.trials.design import Condition
 from ketamech.trials.enrolment import visit_hours
-from ketamech.trials.run_trial import run_trial
+from ketamech.trials.run_trial import TrialRun, run_trial
 from ketamech.trials.trial_dosing import TrialDosing
 from ketamech.trials.trial_reader import load_trial
 
@@ -248,3 +249,10 @@ def test_a_relapse_counts_from_its_first_visit_on():
     relapse = Condition("MADRS", "relapse")
     assert [is_met(design, relapse, scores, visit)[0].tolist() for visit in (2, 3)] == [[False], [True]]
     assert not is_met(design, relapse, {"MADRS": np.array([[40.0, 0, 20, 20]])}, 3)[0]
+
+
+def test_replicates_take_the_draws_of_a_posterior_in_turn_and_replicate_0_the_median(model):
+    draws = [{"mood.connectivity_weight": weight} for weight in (1.0, 2.0, 5.0)]
+    run = TrialRun(trial(), model, load_population("trd"), 1, 1, draws)
+    taken = [enrolment.base["mood.connectivity_weight"] for enrolment in run.enrol_replicates(range(5))]
+    assert taken == [2.0, 1.0, 2.0, 5.0, 1.0]
