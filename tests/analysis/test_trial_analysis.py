@@ -259,3 +259,27 @@ def test_percentage_change_is_of_the_baseline_of_the_same_period_and_baselines_a
     second = long.loc["0-1"]
     assert second["PCHG"].isna().tolist() == [True, True, False]  # a baseline of 0 has no percentage
     assert second["CHG"].tolist() == [0, 5, 0]
+
+
+def test_half_of_baseline_is_a_response_and_the_limit_is_a_remission():
+    dims = ("replicate", "patient", "visit")
+    scores = np.array([[[40, 20], [40, 21], [20, 10], [20, 11]]], float)
+    data = xr.Dataset(
+        {"MADRS": (dims, scores), "arm": (dims, np.full(scores.shape, "drug"))},
+        {"visit": ["baseline", "day 2"], "hour": ("visit", [0.0, 24.0])},
+    )
+    (found,) = responders(data, "MADRS", 0.5, 11).to_dict("records")
+    assert (found["response"], found["remission"]) == (50.0, 50.0)
+
+
+def test_power_is_the_share_of_trials_below_five_percent():
+    dims, chance = ("replicate", "patient", "visit"), np.random.default_rng(1)
+    arm = np.broadcast_to(np.repeat(["drug", "placebo"], 10)[:, None], (80, 20, 2))
+    scores = 30 + 8 * chance.standard_normal(arm.shape) - 6.0 * (arm == "drug") * np.array([0, 1])
+    data = xr.Dataset(
+        {"MADRS": (dims, scores), "arm": (dims, arm)},
+        {"visit": ["baseline", "day 2"], "replicate": np.arange(80), "patient": np.arange(20)},
+    )
+    p = ancova(data, "MADRS", "day 2", "placebo")["p"].to_numpy()
+    assert ((p >= 0.05) & (p < 0.1)).any()
+    assert power(data, "MADRS", "day 2", "placebo", [10], draws=1)["power"].item() == 100 * (p < 0.05).mean()

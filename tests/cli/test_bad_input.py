@@ -58,7 +58,7 @@ CASES = {
     "horizon": ("treatments: [racemic 1 mg IV]\nhorizon: 90 years\n", ["bad.yaml:2", "2 years"]),
     "late dose": (
         "treatments:\n  - racemic 35 mg IV\n  - racemic 35 mg IV at day 40\nhorizon: 28 days\n",
-        ["bad.yaml:3", "after the 672 h"],
+        ["bad.yaml:3", "after the horizon of 672 h"],
     ),
     "absurd second dose": (
         "treatments:\n  - racemic 35 mg IV\n  - racemic 9000 mg IV at day 2\n  - racemic 35 mg IV at day 3\n",

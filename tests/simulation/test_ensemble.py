@@ -121,3 +121,14 @@ def test_a_cohort_has_the_same_bits_in_any_chunks_and_threads(model, sentence):
     found = whole.solve_patients(range(7))
     for name in OUTPUTS:
         assert np.array_equal(found[name].values, np.concatenate([part[name].values for part in parts]))
+
+
+def test_an_event_at_a_stop_acts_once(model):
+    """An integration that stops at the time of a dose, and is given new events there, equals one without a stop."""
+    name = "tool_compounds.nbqx"
+    patients = Ensemble.of(model, {}, [DoseEvent(1.0, name, 2.0)], 1)
+    whole = patients.solve(np.array([1.0, 2.0]), (name,)).of(name)
+    integration = patients.start()
+    assert integration.advance(np.array([1.0]), (name,)).of(name)[0, 0] == pytest.approx(whole[0, 0])
+    integration.add_events([], np.array([1.0]))
+    assert integration.advance(np.array([2.0]), (name,)).of(name)[0, 0] == pytest.approx(whole[0, 1], rel=1e-4)

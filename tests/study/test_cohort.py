@@ -329,3 +329,19 @@ def test_a_set_value_with_a_uniform_spread_stays_and_one_with_a_middle_moves_it(
     found = draw_parameters(table, ("person.weight", "person.stress"), 1, range(2000))
     assert np.median(found[:, 0]) == pytest.approx(50, rel=0.03)
     assert (found[:, 1] == 0).all()
+
+
+def test_a_dose_is_missed_only_below_the_probability_of_missing_it(monkeypatch):
+    """Uniform numbers lie in [0, 1), so that a dose is taken at exactly the probability of missing it."""
+
+    class Uniform:
+        def __init__(self, value):
+            self.value = value
+
+        def random(self, count):
+            return np.full(count, self.value)
+
+    values = (0.0, 0.2499, 0.25, 0.2501)
+    monkeypatch.setattr("ketamech.population.cohort.patient_streams", lambda *_, **__: map(Uniform, values))
+    taken = adherence(Regimen.parse("racemic 50 mg oral daily for 3 days missing 25 %"), 72.0, 1, range(4), 0)
+    assert [column.tolist() for column in taken.values()] == [[0, 0, 1, 1]] * 3

@@ -1,11 +1,15 @@
-"""A trial as it is held: who gets what, what is rated, who leaves, and that chance belongs to persons."""
+"""Simulated trials: allocation, ratings, dropout and missed doses, and their independence of grouping."""
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from ketamech.core import InputError
-from ketamech.trials.run_trial import run_trial
+from ketamech.population.virtual_population import load_population
+from ketamech.trials.decision_rules import is_met
+from ketamech.trials.design import Condition
+from ketamech.trials.enrolment import visit_hours
+from ketamech.trials.run_trial import TrialRun, run_trial
 from ketamech.trials.trial_dosing import TrialDosing
 from ketamech.trials.trial_reader import load_trial
 
@@ -232,3 +236,23 @@ def test_parts_are_the_whole(model, held):
 
     parts = list(iter_trial(trial(), model, replicates=3, threads=1))
     assert xr.concat(parts, "replicate", data_vars="all").equals(held)
+
+
+def test_a_visit_one_day_after_a_dose_keeps_its_time_and_a_later_one_moves():
+    moved = visit_hours(trial(window="12 h"), np.full((2, 4), 0.9))
+    assert moved[:, 2].tolist() == [24.0, 24.0]
+    assert moved[:, 3] == pytest.approx(168 + 12 * 0.8)  # 90 % of the way from 12 h early to 12 h late
+
+
+def test_a_relapse_counts_from_its_first_visit_on():
+    design, scores = trial(relapse="MADRS > 50 % of baseline from day 8"), {"MADRS": np.array([[40.0, 0, 21, 21]])}
+    relapse = Condition("MADRS", "relapse")
+    assert [is_met(design, relapse, scores, visit)[0].tolist() for visit in (2, 3)] == [[False], [True]]
+    assert not is_met(design, relapse, {"MADRS": np.array([[40.0, 0, 20, 20]])}, 3)[0]
+
+
+def test_replicates_take_the_draws_of_a_posterior_in_turn_and_replicate_0_the_median(model):
+    draws = [{"mood.connectivity_weight": weight} for weight in (1.0, 2.0, 5.0)]
+    run = TrialRun(trial(), model, load_population("trd"), 1, 1, draws)
+    taken = [enrolment.base["mood.connectivity_weight"] for enrolment in run.enrol_replicates(range(5))]
+    assert taken == [2.0, 1.0, 2.0, 5.0, 1.0]
