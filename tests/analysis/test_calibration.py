@@ -57,11 +57,11 @@ class Toy:
     def spread(self, x):
         return np.eye(2) / 17
 
-    def point(self, x):
+    def simulate_point(self, x):
         return {"found": self.simulate(x)}
 
-    judged = Calibration.log_posterior_parts
-    simulated = Calibration.simulated_statistics
+    log_posterior_parts = Calibration.log_posterior_parts
+    simulated_statistics = Calibration.simulated_statistics
 
 
 def quiet(done, words):
@@ -82,7 +82,7 @@ def test_the_posterior_is_what_a_grid_finds():
     x, found = points.sample(80, quiet)
     result = sample_posterior(points, QuadraticEmulator.fitted(x, found), 60, quiet, steps=400)
     a, b = np.meshgrid(np.linspace(-1, 3, 301), np.linspace(-2.5, 1.5, 301), indexing="ij")
-    logs = np.array([task.judged(p, task.simulate(p)) for p in np.column_stack([a.ravel(), b.ravel()])[::7]])
+    logs = np.array([task.log_posterior_parts(p, task.simulate(p)) for p in np.column_stack([a.ravel(), b.ravel()])[::7]])
     grid = np.column_stack([a.ravel(), b.ravel()])[::7]
     weights = np.exp(logs - logs.max())
     mean = weights @ grid / weights.sum()
@@ -178,8 +178,8 @@ def test_a_posterior_goes_out_and_comes_back(tmp_path):
     found = load_posterior(tmp_path / "p.csv")
     assert [draw["mood.rate_constant"] for draw in found] == [1.5, 1.2]
     assert len(posterior_hash(found)) == 12
-    (tmp_path / "p.csv").write_text("mood.pase\n1\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"mood\.pace"):
+    (tmp_path / "p.csv").write_text("mood.rate_constent\n1\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"mood\.rate_constant"):
         load_posterior(tmp_path / "p.csv")
-    with pytest.raises(InputError, match="no posterior"):
+    with pytest.raises(InputError, match="no such file"):
         load_posterior(tmp_path / "none.csv")

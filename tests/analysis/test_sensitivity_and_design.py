@@ -34,7 +34,7 @@ def ishigami(ranks, tell=None):
 
 def asked(evaluate, count=3):
     rows = tuple(SimpleNamespace(name=f"x{i}") for i in range(count))
-    return SimpleNamespace(rows=rows, outcomes=(Endpoint("y", "y", "at"),), evaluate=evaluate)
+    return SimpleNamespace(parameters=rows, endpoints=(Endpoint("y", "y", "at"),), evaluate=evaluate)
 
 
 def test_sobol_indices_of_the_ishigami_function():
@@ -164,7 +164,7 @@ def test_what_is_not_there_is_named():
         parse_endpoints("mood", model)
     with pytest.raises(InputError, match="'MADRS' is no outcome"):
         parse_endpoints("MADRS", model)
-    with pytest.raises(InputError, match="nothing is looked at"):
+    with pytest.raises(InputError, match="no outcome is given"):
         parse_endpoints(" ; ", model)
     with pytest.raises(InputError, match="before the first day"):
         parse_endpoints("MADRS at day 0", model)

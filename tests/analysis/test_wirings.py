@@ -46,7 +46,7 @@ class Linear(VariantPredictor):
     errors = np.array([0.5, 0.8])
 
     @cached_property
-    def judges(self):
+    def likelihood_terms(self):
         return tuple(judge(y, y, s) for y, s in zip(self.read, self.errors, strict=True))
 
     def predict(self, points, tell=None):
@@ -87,7 +87,7 @@ class Bent(Linear):
     """One row that reads a valley: the posterior is a bow, and no bell fits it."""
 
     @cached_property
-    def judges(self):
+    def likelihood_terms(self):
         return (judge(1.0, 1.0, 0.15),)
 
     def predict(self, points, tell=None):
@@ -197,7 +197,7 @@ def test_an_average_is_the_sum_of_single_wirings_by_probability(model):
 
 def test_a_scenario_takes_a_wiring_and_what_it_sets_itself_wins(model, wirings, tmp_path):
     by_word = load_scenario(INFUSION, wiring="habenula-parallel")
-    assert by_word.values == wirings["habenula-parallel"].values
+    assert by_word.values == wirings["habenula-parallel"].parameter_values
     assert any("habenula-parallel" in note for note in by_word.assumptions)
     file = tmp_path / "s.yaml"
     text = f"treatments: ['{INFUSION}']\nperson: {{weight: 70 kg}}\nwiring: habenula-parallel\n"

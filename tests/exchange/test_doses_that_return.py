@@ -197,7 +197,7 @@ def test_an_event_that_is_no_dose_is_refused_by_name(model):
 def test_a_simulation_that_changes_more_than_values_is_refused(tmp_path, model):
     (tmp_path / "model.xml").write_text(course_sbml(model, Subject("x")), encoding="utf-8")
     text = write_sedml("x", "model.xml", ("mood.madrs",), time_courses(24.0))
-    target = "/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='mood__pace']"
+    target = "/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='mood__rate_constant']"
     change = "<listOfChanges>{}</listOfChanges>"
     good = change.format(f'<changeAttribute target="{target}/@value" newValue="0.5"/>')
     for inside, wrong in ((good, False), (change.format(f'<removeXML target="{target}"/>'), True)):

@@ -45,10 +45,10 @@ def points(files):
 def test_a_figure_has_moments_and_one_thing_that_is_read(figures):
     for figure in figures.values():
         assert len(figure.hours) >= MIN_POINTS
-        assert len({(t.protocol, t.measure.output, t.measure.seen_as) for t in figure.targets}) == 1
+        assert len({(t.protocol, t.measure.output, t.measure.relative_to) for t in figure.targets}) == 1
     obstacles = [one.obstacle for one in figures.values() if one.obstacle]
     assert 0 < len(obstacles) < len(figures)
-    assert all(one.measure.against for one in figures.values() if "another course" in one.obstacle)
+    assert all(one.measure.control_contrast for one in figures.values() if "another course" in one.obstacle)
 
 
 @pytest.mark.parametrize("name", [SUM, RAT])
@@ -81,13 +81,13 @@ def test_the_simulation_shows_what_the_paper_shows(name, made, figures):
     table = np.genfromtxt(io.StringIO(files["expected/figure.csv"]), delimiter=",", names=True)
     found = {v.getId(): table[v.getTarget().split("'")[1]] for v in variables}
     assert eval(text, {}, found) == pytest.approx(table["seen"], rel=1e-6, abs=1e-9 * np.abs(table["seen"]).max())
-    assert figures[name].measure.seen_as in SEEN_AS
+    assert figures[name].measure.relative_to in SEEN_AS
 
 
 def test_the_scenario_within_is_the_treatment(made, figures, model):
     for name, package in made.items():
         treated = subjects(scenario_from_text(package.files[SCENARIO], model.parameters, name), model)[0]
-        felt = [e for e in figures[name].protocol.entries(model.parameters) if e.state != "expectancy.belief"]
+        felt = [e for e in figures[name].protocol.events(model.parameters) if e.compartment != "expectancy.belief"]
         assert [e for e in treated.events if e.compartment != "expectancy.belief"] == felt
 
 

@@ -114,8 +114,8 @@ def test_libroadrunner_runs_it_as_it_comes(model, given):
 def test_a_person_without_a_rest_state_is_refused(model):
     nobody = (np.full((1, len(model.layout.states)), np.nan), np.array([False]))
     with (
-        mock.patch("ketamech.simulation.ensemble.rest", return_value=nobody),
-        pytest.raises(SolverError, match="no rest state"),
+        mock.patch("ketamech.simulation.ensemble.drug_free_steady_state", return_value=nobody),
+        pytest.raises(SolverError, match="no start was found"),
     ):
         course_sbml(model, subjects(load_scenario(SENTENCES["nasal"]), model)[0])
 

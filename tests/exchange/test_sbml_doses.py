@@ -149,7 +149,7 @@ def test_hill_in_sbml(x, share):
     share_of_site = dataclasses.replace(
         offer, expression=hill(symbol("response.site"), symbol("toy.half"), symbol("toy.steepness"))
     )
-    changed = dataclasses.replace(system, offers=tuple(share_of_site if o is offer else o for o in system.outputs))
+    changed = dataclasses.replace(system, outputs=tuple(share_of_site if o is offer else o for o in system.outputs))
     start = np.array([{"response.site": x}.get(s.name, 1.0) for s in system.states])
     inputs = np.array([*(ROWS[n].canonical for n in system.parameter_names), 1.0])
     simulator = roadrunner.RoadRunner(write_sbml(changed, inputs, start, events([])))
@@ -180,5 +180,5 @@ def test_vectors_that_do_not_fit_are_refused(system):
     inputs, start = np.ones(len(system.inputs)), np.zeros(len(system.states))
     with pytest.raises(InputError, match="one patient's"):
         write_sbml(system, inputs[None], start, events([]))
-    with pytest.raises(InputError, match="no number for kinetics"):
+    with pytest.raises(InputError, match="no finite value for kinetics"):
         write_sbml(system, inputs, np.where(np.arange(start.size) == OTHER, np.nan, start), events([]))

@@ -153,7 +153,7 @@ def test_the_store_stands_with_and_without_consolidated_metadata(tmp_path, conso
 POSIX = pytest.mark.skipif(os.name != "posix", reason="kills, and locks folders")
 RUN = """
 import pathlib, sys, time
-from ketamech.exchange import whole_folder
+from ketamech.exchange.output_folder import atomic_folder
 usual, steps = pathlib.Path.rename, []
 def slowly(self, target):
     found = usual(self, target)
@@ -163,7 +163,7 @@ def slowly(self, target):
         time.sleep(float(sys.argv[3]))
     return found
 pathlib.Path.rename = slowly
-with whole_folder(sys.argv[1]) as draft:
+with atomic_folder(sys.argv[1]) as draft:
     (draft / "a.csv").write_text("slow")
     if sys.argv[2] == "writing":
         print("in", flush=True)
