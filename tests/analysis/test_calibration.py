@@ -82,7 +82,9 @@ def test_the_posterior_is_what_a_grid_finds():
     x, found = points.sample(80, quiet)
     result = sample_posterior(points, QuadraticEmulator.fitted(x, found), 60, quiet, steps=400)
     a, b = np.meshgrid(np.linspace(-1, 3, 301), np.linspace(-2.5, 1.5, 301), indexing="ij")
-    logs = np.array([task.log_posterior_parts(p, task.simulate(p)) for p in np.column_stack([a.ravel(), b.ravel()])[::7]])
+    logs = np.array(
+        [task.log_posterior_parts(p, task.simulate(p)) for p in np.column_stack([a.ravel(), b.ravel()])[::7]]
+    )
     grid = np.column_stack([a.ravel(), b.ravel()])[::7]
     weights = np.exp(logs - logs.max())
     mean = weights @ grid / weights.sum()
