@@ -150,7 +150,8 @@ def test_a_simulation_with_ten_times_the_concentration_misses_every_level(model)
     targets = tuple(
         t for t in TARGETS
         if t.measure.output in model.layout.units and t.measure.output.startswith(("plasma.", "venous."))
-        and (t.comparison, t.measure.relative_to) == ("fold", "value") and (t.measure.statistic == "peak" or t.measure.time.replace(".", "").isdigit())
+        and (t.comparison, t.measure.relative_to) == ("fold", "value")
+        and (t.measure.statistic == "peak" or t.measure.time.replace(".", "").isdigit())
     )  # fmt: skip
     needed = {t.protocol for t in targets}
     curves = simulate_protocols(

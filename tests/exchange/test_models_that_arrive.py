@@ -100,7 +100,7 @@ READ = """
 import pathlib, sys
 {first}
 from ketamech.core import InputError
-from ketamech.exchange.sbml_import import import_sbml
+from ketamech.exchange.sbml.importer import import_sbml
 for file in sorted(pathlib.Path(sys.argv[1]).glob("*.xml")):
     try:
         print(file.name, vars(import_sbml(file)))

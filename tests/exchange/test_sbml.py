@@ -12,8 +12,8 @@ import roadrunner
 from ketamech.core import InputError, SolverError
 from ketamech.exchange.sbml.export import course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
-from ketamech.simulation.ensemble import run_subjects
-from ketamech.simulation.load_scenario import load_scenario
+from ketamech.simulation.run_subjects import run
+from ketamech.simulation.scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 
 SENTENCES = {
@@ -36,7 +36,7 @@ def document(course, model):
 
 @pytest.fixture(scope="module")
 def ours(course, model):
-    return run_subjects(model, [course], TIMES, tolerance=1e-9)
+    return run(model, [course], TIMES, tolerance=1e-9)
 
 
 def farthest(ours, theirs, model):
@@ -115,7 +115,7 @@ def test_a_person_without_a_rest_state_is_refused(model):
     nobody = (np.full((1, len(model.layout.states)), np.nan), np.array([False]))
     with (
         mock.patch("ketamech.simulation.ensemble.drug_free_steady_state", return_value=nobody),
-        pytest.raises(SolverError, match="no rest state"),
+        pytest.raises(SolverError, match="no start was found"),
     ):
         course_sbml(model, subjects(load_scenario(SENTENCES["nasal"]), model)[0])
 

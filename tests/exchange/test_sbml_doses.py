@@ -180,5 +180,5 @@ def test_vectors_that_do_not_fit_are_refused(system):
     inputs, start = np.ones(len(system.inputs)), np.zeros(len(system.states))
     with pytest.raises(InputError, match="one patient's"):
         write_sbml(system, inputs[None], start, events([]))
-    with pytest.raises(InputError, match="no number for kinetics"):
+    with pytest.raises(InputError, match="no finite value for kinetics"):
         write_sbml(system, inputs, np.where(np.arange(start.size) == OTHER, np.nan, start), events([]))

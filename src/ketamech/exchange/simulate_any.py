@@ -115,7 +115,9 @@ def curves_of(table: DoseTable, model: Model, outputs: Sequence[str]) -> xr.Data
     if len(stays) * len(hours) * len(names) > MOST_VALUES:
         what = f"{len(stays):,} occasions at {len(hours):,} times"
         raise InputError(what, file=table.path, expected="fewer outputs or times, or simulate_records: a row a record")
-    begin, last = (np.array([getattr(stay, name) for _, stay in stays])[:, None] for name in ("begin", "last"))
+    begin, last = (
+        np.array([getattr(stay, name) for _, stay in stays])[:, None] for name in ("begin", "last_observation")
+    )
     first = np.array([[min(look.time for look in stay.observations)] for _, stay in stays])
     own = np.clip(hours - begin, 0.0, last) + np.array([[pre_dose_delay(stay)] for _, stay in stays])
     values, reasons = solve_occasions(stays, model, names, own)
