@@ -8,11 +8,11 @@ import libsbml
 import numpy as np
 import pytest
 import roadrunner
+from ketamech.simulation.run_subjects import run
 
 from ketamech.core import InputError, SolverError
 from ketamech.exchange.sbml.export import course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
-from ketamech.simulation.run_subjects import run
 from ketamech.simulation.scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 

@@ -172,7 +172,7 @@ class _TreatmentBuilder:
         return found
 
     def _skipped_doses(self, item: Item) -> tuple[int, ...]:
-        if any(number != int(number) for number in item.value):
+        if not all(map(_is_whole, item.value)):
             raise self._item_error(item, "names no doses", "whole numbers from 1")
         return tuple(map(int, item.value))
 
@@ -181,16 +181,15 @@ class _TreatmentBuilder:
         self._check_items(items)
         by_kind = self._items_by_kind([item for item in items if item.kind not in ("name", "length")])
         names = [item for item in items if item.kind == "name"]
-        another = bool(names) or bool({"amount", "route", "salt", "over", "start"} & set(by_kind))
+        dose = self._dose(by_kind, names, courses[-1].dose if courses else _Dose())
+        phase, over = self._phase(by_kind, items, dose)
+        another = names or over is not None or {"amount", "route", "salt", "start"} & set(by_kind)
         if courses and not another:
-            phase, over = self._phase(by_kind, items, courses[-1].dose)
             if phase is None:
                 what = f"'then' without a rhythm in '{shorten_text(self.text)}'"
                 raise InputError(what, key="schedule", expected="a rhythm", type_this="then weekly for 4 weeks")
             courses[-1] = replace(courses[-1], phases=(*courses[-1].phases, phase))
             return
-        dose = self._dose(by_kind, names, courses[-1].dose if courses else _Dose())
-        phase, over = self._phase(by_kind, items, dose)
         dose = replace(dose, duration=over) if over is not None else dose
         starts = self._starts(by_kind, phase, courses)
         if phase and len(starts) > 1:
@@ -239,9 +238,10 @@ class _TreatmentBuilder:
         """The phase (None without a rhythm), and the infusion duration (h) of each dose where it is named."""
         lengths = [item.value for item in items if item.kind == "length"]
         rhythm, over = self._rhythm(by_kind), self._infusion_duration(by_kind)
-        if over is None and lengths and (_is_rate(dose) or len(lengths) > 1 or (rhythm is None and _is_infused(dose))):
+        if over is None and lengths:
             shortest = min(lengths, key=lambda length: length.hours)
-            if _is_rate(dose) or len(lengths) > 1 or shortest.unit < DAY:
+            rate = _is_rate(dose) and not dose.duration
+            if rate or len(lengths) > 1 or (rhythm is None and _is_infused(dose) and shortest.unit < DAY):
                 lengths.remove(shortest)
                 over = shortest.hours
         if len(lengths) > 1:
@@ -260,7 +260,7 @@ class _TreatmentBuilder:
     def _with_dose_count(self, phase: Phase, count: Item) -> Phase:
         """The phase with a given number of doses."""
         number = count.value
-        if number != int(number) or number < 1:
+        if not _is_whole(number):
             raise self._item_error(count, "is not a number of doses", "a whole number from 1")
         length = phase.after(int(number))
         if (
@@ -347,6 +347,10 @@ class _TreatmentBuilder:
         where = f"'{self.text[item.start : item.end]}' (character {item.start + 1})"
         named = key or KEYS.get(SAME_KINDS.get(item.kind, item.kind), "schedule")
         return InputError(f"{where} {why} in '{shorten_text(self.text)}'", key=named, expected=expected)
+
+
+def _is_whole(number: float) -> bool:
+    return math.isfinite(number) and number == int(number) and number >= 1
 
 
 def _is_rate(dose: _Dose) -> bool:
