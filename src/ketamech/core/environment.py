@@ -26,14 +26,6 @@ HASHED_PACKAGES = (
     "estimation",
     "analysis",
 )  # packages that determine numbers
-<<<<<<<
-=======
-from pathlib import Path
-
-DECIDING = ("ketamech", "numpy", "scipy", "numba", "llvmlite", "emcee", "SALib")
-# where numbers are made
-ROOMS = ("core", "evidence", "parameters", "stages", "system", "engine", "dosing", "study", "analysis")
->>>>>>>
 
 
 @lru_cache(maxsize=1)
@@ -54,14 +46,6 @@ def environment() -> dict[str, str]:
 
 
 def _sources(root: Path = Path(__file__).parents[1]) -> str:
-<<<<<<<
-=======
-    """A mark of the code and the tables that make numbers: a copy that was edited still bears the same version."""
-    found = [path for room in ROOMS for path in (root / room).rglob("*") if path.suffix in (".py", ".lark")]
-    found += [path for path in (root / "data").rglob("*") if path.suffix in (".csv", ".yaml")]
-    content = hashlib.sha256()
-    for path in sorted(found):
->>>>>>>
     """Hash of the code and tables that determine numbers: an edited copy has the same version."""
     entries = [path for name in HASHED_PACKAGES for path in (root / name).rglob("*") if path.suffix in (".py", ".lark")]
     entries += [path for path in (root / "data").rglob("*") if path.suffix in (".csv", ".yaml")]

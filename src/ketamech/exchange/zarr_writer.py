@@ -1,7 +1,7 @@
 """Writes the many small arrays of a run as a Zarr 3 store: one chunk per array, Zstandard.
 
 The Zarr library reads the store, and a test compares it with the store of the library. Writing through the library
-lengthens a cold `ketamech simulate` by half (docs/decisions/0016-borrowed-parts.md).
+lengthens a cold `ketamech simulate` by half (docs/decisions/0017-borrowed-parts.md).
 """
 
 from __future__ import annotations

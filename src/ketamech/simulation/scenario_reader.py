@@ -160,15 +160,7 @@ def _perturbations(
             line = lines.get(("perturbations", i)) or lines.get(("perturbations",))
             raise _with_location(problem, path, line, f"perturbations[{i}]") from None
     try:
-<<<<<<<
         return read_perturbations([*in_sentences, *listed, *added])
-=======
-        if isinstance(given, Dose):
-            named = drug(given.drug)
-            if given.route:
-                route(named, given.route)
-        return parse_sentence(given if isinstance(given, str) else given.sentence())
->>>>>>>
     except InputError as problem:
         raise _with_location(
             problem, path, lines.get(("perturbations",)) or lines.get(("treatments",)), problem.key
