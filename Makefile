@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check docs setup lock clean help app bench screenshots fuzz-app fuzz survive sbom audit
+.PHONY: demo test test-quick check docs setup lock clean help app bench screenshots fuzz-app fuzz survive sbom audit
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -14,6 +14,9 @@ demo: $(READY)  ## Run eight example scenarios, the scorecard and the claims; wr
 
 test: $(READY)  ## Run all tests
 	$(BIN)/python -m pytest
+
+test-quick: $(READY)  ## Run the laws of the model and the law of the runners (under two minutes)
+	$(BIN)/python -m pytest -n 2 tests/runners tests/simulation tests/stages tests/system
 
 app: $(READY)  ## Start the local web page
 	$(BIN)/ketamech serve
