@@ -120,7 +120,7 @@ def test_nothing_to_share_out_is_refused(model):
     off = {name: 0.0 for name in model.parameters if name.startswith("pathway.")}
     with pytest.raises(InputError, match="every pathway is off"):
         attribute(model, replace(load_scenario(INFUSION), values=off), draws=0)
-    with pytest.raises(InputError, match="after the"):
+    with pytest.raises(InputError, match="later than the horizon"):
         attribute(model, load_scenario(INFUSION), wanted="mood.madrs at day 400", draws=0)
 
 

@@ -57,7 +57,7 @@ class Toy:
     def spread(self, x):
         return np.eye(2) / 17
 
-    def point(self, x):
+    def simulate_point(self, x):
         return {"found": self.simulate(x)}
 
     log_posterior_parts = Calibration.log_posterior_parts
@@ -183,5 +183,5 @@ def test_a_posterior_goes_out_and_comes_back(tmp_path):
     (tmp_path / "p.csv").write_text("mood.rate_constnt\n1\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"mood\.rate_constant"):
         load_posterior(tmp_path / "p.csv")
-    with pytest.raises(InputError, match="no posterior"):
+    with pytest.raises(InputError, match="there is no such file"):
         load_posterior(tmp_path / "none.csv")

@@ -147,7 +147,7 @@ def test_intervals_narrow_as_points_are_added_and_failures_are_counted():
 
 def test_no_regimen_is_compared_that_no_one_is_given():
     absurd = candidates({"racemic {dose} mg/kg IV over {over}": [400]}, [40.0], ["weekly"], 1)
-    with pytest.raises(InputError, match="no one is given"):
+    with pytest.raises(InputError, match="above the limit"):
         compare_regimens(load_model(), absurd, weeks=1, persons=10)
 
 

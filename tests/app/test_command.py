@@ -16,13 +16,14 @@ def test_missing_packages_are_named_with_the_command_that_installs_them(monkeypa
 
 
 def test_a_port_in_use_is_one_clear_error(engine):
+    from ketamech.app import run_server
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"port {port} cannot be used"):
-            serve(port, browser=False, announce=print, app_state=engine)
+            run_server.serve(port, browser=False, announce=print, app_state=engine)
 
 
 def test_the_socket_disables_nagles_algorithm():

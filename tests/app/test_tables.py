@@ -16,7 +16,7 @@ from ketamech.parameters.parameter_table import ParameterTable
 from ketamech.report.run_description import describe_run
 from ketamech.report.timeline_figure import timeline_figure
 from ketamech.report.tracks import load_groups, load_tracks, tracks_of
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
@@ -103,7 +103,7 @@ def test_a_row_adds_a_pathway_to_reports_and_to_the_page(model, pathway_tables):
     assert (shown["sleep"].label, shown["sleep"].colour) == ("Slow-wave sleep", "#4477AA")
     assert (shown["sleep"].evidence, shown["sleep"].claims) == (["eef2k-ko"], ["metabolite"])
     found = SimpleNamespace(scenario=load_scenario(INFUSION), components=("hope", "sleep"), times=np.array([1.0, 24.0]),
-                            madrs_decomposition=np.zeros((2, 1, 2)), doses=1)  # fmt: skip
+                            madrs_decomposition=np.zeros((2, 1, 2)), n_doses=1)  # fmt: skip
     _, labels = _course(found).axes[0].get_legend_handles_labels()
     assert labels[:2] == ["Expectancy", "Slow-wave sleep"]
 

@@ -107,11 +107,11 @@ def test_patients_differ_and_are_the_same_in_any_number(model):
 def test_segments_give_every_dose_once(posed):
     entered = sum(part.jump + part.inflow * (part.stop - part.start) for part in posed.segments())
     amounts = np.zeros_like(entered)
-    np.add.at(amounts, posed.given.state[posed.given.kind == 0], posed.given.size[posed.given.kind == 0])
-    flows = posed.given.kind == 1
-    np.add.at(amounts, posed.given.state[flows], -posed.given.size[flows] * posed.given.time[flows])
+    np.add.at(amounts, posed.events.state[posed.events.kind == 0], posed.events.size[posed.events.kind == 0])
+    flows = posed.events.kind == 1
+    np.add.at(amounts, posed.events.state[flows], -posed.events.size[flows] * posed.events.time[flows])
     assert entered == pytest.approx(amounts, rel=1e-9, abs=1e-9)
-    assert not set(posed.times) & set(posed.given.time), "an output at the instant of a dose has two values"
+    assert not set(posed.times) & set(posed.events.time), "an output at the instant of a dose has two values"
 
 
 def test_ours_is_compared_only_where_it_is_no_less_exact():
@@ -175,7 +175,7 @@ def test_a_quick_run_writes_what_it_says(tmp_path):
         "--quick",
         "--out",
         str(tmp_path / "b"),
-        "--docs",
+        "--markdown",
         str(page),
     ]
     done = subprocess.run(command, capture_output=True, cwd=Path(__file__).parents[2], check=False, timeout=300)

@@ -16,7 +16,7 @@ from ketamech.cli.renamed import current_arguments, renamed_words
 from ketamech.cli.simulate_cohort import listed_names
 from ketamech.core import renamed
 from ketamech.core.renamed import RenamedWarning, current_name, renamed_names, with_current_names
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.trials.trial_reader import load_trial
 
 PROGRAM = typer.main.get_command(app)

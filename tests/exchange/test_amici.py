@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import sympy
-from ketamech.exchange.sbml.document import FUNCTIONS
+from ketamech.exchange.sbml.export import FUNCTIONS
 
 from ketamech.exchange.cross_simulator_check import compare_simulators
 from ketamech.exchange.external_simulators import SLOW_ENGINES

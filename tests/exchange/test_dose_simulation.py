@@ -116,7 +116,7 @@ REFUSED = {
     "species is not for a table": ("doses.csv", {"species": "rat"}),
     "variant is not for a table": ("doses.csv", {"variant": "habenula-parallel"}),
     "there is no output 'mood.madr'": (TWO, {"drug": "ketamine", "outputs": ["mood.madr"]}),
-    "no record of this table is looked at": ("ID,TIME,AMT,CMT\n1,0,9,IV\n2,0,9,IV\n", {"drug": "ketamine"}),
+    "the table has no observation record": ("ID,TIME,AMT,CMT\n1,0,9,IV\n2,0,9,IV\n", {"drug": "ketamine"}),
     "which drug is given": (TWO, {}),
 }
 
@@ -129,5 +129,5 @@ def test_what_does_not_fit_a_table_is_refused(what, table, model):
 
 
 def test_a_table_is_no_scenario_file(table):
-    with pytest.raises(InputError, match=r"table of doses[\s\S]*ketamech.simulate"):
+    with pytest.raises(InputError, match=r"dose table[\s\S]*ketamech.simulate"):
         load_scenario(table(TWO))

@@ -180,7 +180,7 @@ def test_an_animal_comes_back_as_one(model, species, sentence, tmp_path):
 
 def test_a_start_at_steady_state_is_refused_by_name(model):
     asked_for = load_scenario("racemic 20 mg IV every 12 h for 2 days at steady state", model.parameters)
-    with pytest.raises(InputError, match="at steady state, of a rhythm it does not tell"):
+    with pytest.raises(InputError, match="a steady state whose schedule is unknown"):
         doses_of_sbml(course_sbml(model, subjects(asked_for, model)[0]), TABLE)
 
 

@@ -14,7 +14,7 @@ from ketamech.exchange.cross_simulator_check import compare_archives
 from ketamech.exchange.omex import MODEL, SCENARIO, SIMULATION, read_archive, write_archive
 from ketamech.exchange.published_figures import MIN_POINTS, POINTS, figure_packages, published_figures
 from ketamech.exchange.sedml import read_time_courses
-from ketamech.simulation.observable import SEEN_AS
+from ketamech.simulation.observable import RELATIVE_TO
 from ketamech.simulation.scenario_reader import scenario_from_text
 from ketamech.simulation.simulate import subjects
 
@@ -81,7 +81,7 @@ def test_the_simulation_shows_what_the_paper_shows(name, made, figures):
     table = np.genfromtxt(io.StringIO(files["expected/figure.csv"]), delimiter=",", names=True)
     found = {v.getId(): table[v.getTarget().split("'")[1]] for v in variables}
     assert eval(text, {}, found) == pytest.approx(table["seen"], rel=1e-6, abs=1e-9 * np.abs(table["seen"]).max())
-    assert figures[name].measure.relative_to in SEEN_AS
+    assert figures[name].measure.relative_to in RELATIVE_TO
 
 
 def test_the_scenario_within_is_the_treatment(made, figures, model):

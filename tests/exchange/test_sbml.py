@@ -8,12 +8,12 @@ import libsbml
 import numpy as np
 import pytest
 import roadrunner
-from ketamech.simulation.run_subjects import run
+from ketamech.simulation.ensemble import run_subjects
 
 from ketamech.core import InputError, SolverError
 from ketamech.exchange.sbml.export import course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
-from ketamech.simulation.scenario import load_scenario
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 
 SENTENCES = {
@@ -36,7 +36,7 @@ def document(course, model):
 
 @pytest.fixture(scope="module")
 def ours(course, model):
-    return run(model, [course], TIMES, tolerance=1e-9)
+    return run_subjects(model, [course], TIMES, tolerance=1e-9)
 
 
 def farthest(ours, theirs, model):

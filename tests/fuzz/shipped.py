@@ -15,15 +15,15 @@ LINES = 6  # of a table, to begin from
 
 
 def _evidence(folder: Path) -> None:
-    from ketamech.evidence import load_evidence as load
+    from ketamech.evidence import load_evidence
 
-    load.load_evidence(folder)
+    load_evidence(folder)
 
 
 def _parameters(folder: Path) -> None:
-    from ketamech.parameters import load_parameters as load
+    from ketamech.parameters import load_parameters
 
-    load.load_parameters(folder)
+    load_parameters(folder)
 
 
 def _people(folder: Path) -> None:

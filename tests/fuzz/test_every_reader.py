@@ -62,7 +62,7 @@ def test_a_page_tells_which_target_fuzzes_what():
 
 
 def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(omex, "MOST_BYTES", 1000)
+    monkeypatch.setattr(omex, "MAX_BYTES", 1000)
     path = tmp_path / "large.omex"
     path.write_bytes(targets.zipped())
     with pytest.raises(InputError, match="when it is unpacked"):

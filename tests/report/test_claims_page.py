@@ -73,7 +73,7 @@ def test_a_figure_draws_the_numbers_of_its_run(answers):
     top = min(float(pair.split(",")[1]) for pair in spray.path[1:].split("L"))
     (low_y, low_text), (high_y, high_text) = sheet.y_ticks[0], sheet.y_ticks[-1]
     peak = float(low_text) + (low_y - top) / (low_y - high_y) * (float(high_text) - float(low_text))
-    assert peak == pytest.approx(answer.outcomes[0].value, rel=0.02)
+    assert peak == pytest.approx(answer.test_results[0].value, rel=0.02)
 
 
 def test_everything_drawn_lies_on_the_sheet(answers):
@@ -100,6 +100,6 @@ def test_steps_cover_the_range_with_round_numbers(low, high):
 def test_evidence_is_cited_by_id_on_page_and_document(page, answers, tmp_path):
     text = write_claims_document(tmp_path / "claims.md", answers).read_text(encoding="utf-8")
     for answer in answers.values():
-        for exhibit in answer.claim.exhibits:
+        for exhibit in answer.claim.evidence_items:
             assert f"<code>{exhibit.row.id}</code>" in page
             assert f"`{exhibit.row.id}`" in text

@@ -36,7 +36,7 @@ class Card:
         expected="",
         fitted=[True, False, False, False, True],
     )
-    by_source = goals = uncovered = pd.DataFrame({"n": [1]})
+    by_source = criteria = uncovered = pd.DataFrame({"n": [1]})
 
 
 @pytest.mark.filterwarnings("error")

@@ -145,7 +145,7 @@ def by_people(case: Case, model: Model) -> Readings:
 
 def by_attribution(case: Case, model: Model) -> Readings:
     words = "; ".join(f"{name} at {hour:g} h" for name in OUTPUTS for hour in HOURS)
-    with mock.patch.object(attribution, "players", return_value=("pathway.disinhibition",)):
+    with mock.patch.object(attribution, "switched_on_pathways", return_value=("pathway.disinhibition",)):
         found = attribution.attribute(model, case.scenario(model), wanted=words, draws=0)
     totals = found.totals.set_index("outcome")
     hoped = totals["rest_tables"] + totals["hope_tables"]
@@ -215,7 +215,7 @@ def by_page(case: Case, model: Model) -> Readings:
     keys |= {"perturbations": [case.perturbation]} if case.perturbation else {}
     keys |= {"wiring": case.variant} if case.variant else {}
     asked = CurvesRequest(scenario=ScenarioFile(**keys), outputs=list(OUTPUTS))
-    with mock.patch.object(page, "hours", return_value=np.array([0.0, *HOURS])):
+    with mock.patch.object(page, "output_times", return_value=np.array([0.0, *HOURS])):
         found = page.curves_of(Room(model), asked)
     drawn = {one["key"]: one["curves"][0][case.patient] for one in found["figures"]}
     return at_hours({name: np.array(drawn[name][1:]) / factors().get(name, 1.0) for name in OUTPUTS})  # ng/mL there

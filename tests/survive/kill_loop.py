@@ -47,7 +47,7 @@ def cohort(folder, say):
             say(f"patients-{first}")  # the next chunk is asked for when this one is kept
 
     with open_checkpoint(folder, {"job": "cohort"}, about={"seed": 1}, resume=True) as pieces:
-        write_cohort(pieces, told, asked.patients, chunk=asked.together)
+        write_cohort(pieces, told, asked.patients, chunk=asked.chunk_size)
         pieces.finish()
 
 
@@ -65,7 +65,7 @@ def prepare(kind):
 
         given = load_scenario("racemic 0.5 mg/kg IV over 40 min")
         REAL.append(Cohort(load_model(), given, 48, ("mood.madrs",), np.array([0.0, 24.0]), chunk=4))
-        REAL[0].some([0])  # the machine code is there before anybody forks
+        REAL[0].solve_patients([0])  # the machine code is there before anybody forks
     return {"toy": toy, "cohort": cohort}[kind]
 
 

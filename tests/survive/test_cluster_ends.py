@@ -121,7 +121,7 @@ def test_a_result_that_goes_away_with_the_last_worker_is_not_awaited_for_ever(sh
                 made.scale(0)
                 until_true(lambda: not made.scheduler.workers)
 
-        with pytest.raises(InputError, match="all workers have gone"):
+        with pytest.raises(InputError, match="all workers are lost"):
             each_unit(made.scheduler_address, leave)
 
 

@@ -41,7 +41,7 @@ def results(place):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_stopped_command_goes_on_to_the_same_results(name, tmp_path, monkeypatch, model):
-    monkeypatch.setattr(run_trial, "KEPT", 100)  # a trial a piece
+    monkeypatch.setattr(run_trial, "CHECKPOINT_PERSONS", 100)  # a trial a piece
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     if name == "sensitivity":
         from ketamech.analysis import sensitivity
@@ -92,12 +92,12 @@ def test_a_finished_cohort_makes_way_for_the_same_question_only(tmp_path, model,
 
 
 def test_a_disk_that_is_full_while_results_are_drawn_says_how_to_go_on(tmp_path, monkeypatch, model):
-    from ketamech import report
+    from ketamech.report import sensitivity_figures
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(report, "draw_front", full)
+    monkeypatch.setattr(sensitivity_figures, "draw_front", full)
     done = call("design", tmp_path / "d")
     assert isinstance(done.exception, InputError), done.exception
     assert "the disk is full: 3 finished units are kept" in str(done.exception)

@@ -128,9 +128,9 @@ def python(keys: ScenarioFile) -> str:
         text = f"from pathlib import Path\n\nimport ketamech\n\nscenario = Path({str(NAME)!r})\n"
         text += f"scenario.write_text({keys.text()!r}, encoding={'utf-8'!r})\n"
         return f"{text}curves = ketamech.simulate(scenario)\n{SHOWN}"
-    options = "".join(f", {name}={value!r}" for name, value in _options(keys).items())
+    options = "".join(f", {COMMAND_OPTIONS[name]}={value!r}" for name, value in _options(keys).items())
     perturbations = _perturbations(keys)
-    options += f", perturbations={perturbations!r}" if perturbations else ""
+    options += f", perturb={perturbations!r}" if perturbations else ""
     return f"import ketamech\n\ncurves = ketamech.simulate({plain!r}{options})\n{SHOWN}"
 
 

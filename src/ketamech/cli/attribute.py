@@ -76,7 +76,7 @@ def _print_attribution(found: Attribution, parameters: ParameterTable) -> None:
     """The endpoints that a pathway changes as a table, and the main endpoint in sentences."""
     from ketamech.analysis import attribution_text, pathways
     from ketamech.cli import terminal
-    from ketamech.report.attribution_figures import outcomes_with_contributions
+    from ketamech.report.attribution_page import outcomes_with_contributions
 
     changed = set(outcomes_with_contributions(found))
     rows = found.table[found.table["outcome"].isin(changed)] if changed else found.table

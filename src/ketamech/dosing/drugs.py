@@ -220,7 +220,7 @@ def unknown_drug_error(name: str) -> UnknownNameError:
 
 def route(drug: Drug, name: str) -> str:
     """The route in its usual spelling. Raises UnknownNameError if the drug has no such route, or needs one."""
-    spelled = ROUTES.get(name.strip().lower(), name.strip())
+    spelled = ROUTES.get(name.strip().lower().replace(".", ""), name.strip())
     if spelled not in drug.routes:
         reason = drug.refused_routes.get(spelled)
         what = f"{drug.name} cannot be given by route '{name}'" if name else f"no route is named for {drug.name}"
