@@ -64,9 +64,7 @@ def test_every_format_is_written_with_what_it_loses(name, made, tmp_path):
     assert ended.returncode == 0, ended.stderr
     said = " ".join(ended.stderr.split())
     assert any(words in said for words in ("cannot carry", "does not contain", "cannot represent"))
-    assert ("amounts by state and time; lost are:" in said) == (
-        name != "x.csv"
-    )  # a table keeps the regimen
+    assert ("amounts by state and time; lost are:" in said) == (name != "x.csv")  # a table keeps the regimen
     assert sorted(path.name for path in tmp_path.iterdir()) == made
 
 

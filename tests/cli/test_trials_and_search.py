@@ -175,7 +175,7 @@ def test_sensitivity_of_a_few_parameters(tmp_path):
         (("trial", "murough2013"), "nearest: murrough2013"),
         (("trial", "murrough2013", "--power", "many"), "--power '20, 40, 80'"),
         (("trial", "murrough2013_six_infusions", "--power", "10"), "two arms"),
-        (("trial", "murrough2013", "--posterior", "nowhere.csv"), "there is no posterior"),
+        (("trial", "murrough2013", "--posterior", "nowhere.csv"), "there is no such file"),
         (("trial", "murrough2013", "--patients", "1"), "at least"),
         (("design", "--doses", "esketamine 84 mg nasal"), "does not name doses"),
         (("design", "--doses", "esketamine {dose} mg nasal = -28"), "positive"),

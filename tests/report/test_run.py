@@ -24,8 +24,8 @@ from ketamech.report.summary import summary_rows, summary_rows_of
 from ketamech.report.svg_canvas import Shape, SvgText
 from ketamech.report.timeline_figure import timeline_figure
 from ketamech.report.tracks import load_tracks, tracks_of
-from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.load_scenario import load_scenario
+from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import simulate
 
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"

@@ -56,14 +56,8 @@ def _yaml(keys: dict[str, Any]) -> str:
 
 
 def _python(request: TrialRequest, text: str, patients: int) -> str:
+    imports = ("from pathlib import Path\n\n" if text else "") + "import ketamech\n\n"
     written = f"Path({FILE!r}).write_text({text!r}, encoding={'utf-8'!r})\n" if text else ""
-    source = f"load_trial({FILE!r})" if text else f"shipped_trial({request.shipped!r})"
-    imports = "from pathlib import Path\n\n" if text else ""
-    imports += "" if text else "from ketamech.estimation.clinical_targets import shipped_trial\n"
-    imports += "from ketamech.estimation.posterior import load_posterior\n"
-    imports += "from ketamech.trials.analysis.analyse import analyse\n"
-    imports += "from ketamech.trials.run_trial import run_trial\n"
-    imports += "from ketamech.trials.trial_reader import load_trial\n\n" if text else "\n"
-    options = f"replicates={request.replicates}, patients={patients}, seed={request.seed}, posterior=load_posterior()"
-    ends = f"trial = {source}\ndata = run_trial(trial, {options})\nprint(analyse(data, trial).means)\n"
-    return f"{imports}{written}{ends}"
+    trial = f"trial = ketamech.Trial({(FILE if text else request.shipped)!r}).replace(patients={patients})\n"
+    run = f"result = trial.run(replicates={request.replicates}, seed={request.seed})\nprint(result.analyse().means)\n"
+    return f"{imports}{written}{trial}{run}"
