@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ketamech.evidence import load_evidence
-from ketamech.report.number_format import unit_in_words
 from ketamech.model.system import System
+from ketamech.report.number_format import unit_in_words
 from makers.markdown import NOTICE, code, table
 from makers.theory import title_of
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from ketamech.analysis.scorecard import Scorecard, scorecard
 from ketamech.evidence import load_evidence
+from ketamech.model.system import System
+from ketamech.report.number_format import DISCLAIMER, number
 from ketamech.report.page_templates import counts
 from ketamech.report.scorecard_figure import scorecard_figure
-from ketamech.report.number_format import DISCLAIMER, number
-from ketamech.model.system import System
 from makers.markdown import NOTICE, code, table
 
 SHOWN = ("inside", "near", "miss", "no result")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sympy
 
-from ketamech.report.page_templates import counts
-from ketamech.report.model_page import stage_section
 from ketamech.model.stage import Flux, Output, Stage
 from ketamech.model.system import System
+from ketamech.report.model_page import stage_section
+from ketamech.report.page_templates import counts
 from makers.markdown import NOTICE, code, table
 from makers.mathematics import LONG, mathml
 

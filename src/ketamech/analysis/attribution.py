@@ -1,7 +1,8 @@
 """Contribution of each pathway to an outcome: Shapley values, loss when switched off, and effect alone.
 
 Each number has an interval over the posterior and over the spreads of the pathway parameters. Every coalition of
-switches is simulated for every draw, in batches (256 x 201 patients for eight switches and 200 draws). Expectancy is not
+switches is simulated for every draw, in batches (256 x 201 patients for eight switches and 200 draws). Expectancy is
+not
 a pathway: it is the change of the same patient without the drug. The effect of the drug with every pathway switched off
 (dissociation, or functional unblinding) is reported separately as unattributed.
 """
@@ -227,7 +228,9 @@ def pathway_parameters() -> dict[str, dict[str, str]]:
 
 
 def draw_attribution_parameters(model: Model, scenario: Scenario, draws: int, seed: int) -> dict[str, np.ndarray]:
-    """Parameters by name [1 + draw], canonical: the table value, then draws; values set by the scenario are not drawn."""
+    """Parameters by name [1 + draw], canonical: the table value, then draws; values set by the scenario are not
+    drawn.
+    """
     table = model.parameters
     posterior = load_posterior(table=table)
     own = [

@@ -35,7 +35,8 @@ OBSERVED_VALUES = {
 class PerturbationTarget:
     """One published reading: species, treatment, perturbation, output, time, statistic, observed direction and band.
 
-    `settings`: parameters of that animal or patient in canonical units. `reason_not_run`: why a row cannot be simulated;
+    `settings`: parameters of that animal or patient in canonical units. `reason_not_run`: why a row cannot be
+    simulated;
     its other fields are then empty.
     """
 

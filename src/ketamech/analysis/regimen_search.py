@@ -1,7 +1,8 @@
 """Comparison of regimens: benefit, dissociation and blood pressure with their uncertainty, and the Pareto front.
 
 Every regimen is simulated in the same virtual patients with the same draws (common random numbers): draws of the
-posterior, and of the spreads of the parameters of dissociation, blood pressure and enantiomer potency, which no trial of
+posterior, and of the spreads of the parameters of dissociation, blood pressure and enantiomer potency, which no trial
+of
 the calibration informs. Benefit is the MADRS of the same patients with expectancy alone minus their MADRS under
 treatment, averaged over the days from 24 h on.
 """

@@ -26,7 +26,8 @@ VERDICTS = ("inside", "near", "miss", "no result")
 
 @dataclass(frozen=True)
 class Scorecard:
-    """Comparisons (`rows`), one line per paper (`by_source`), acceptance `criteria`, and rows not compared (`uncovered`).
+    """Comparisons (`rows`), one line per paper (`by_source`), acceptance `criteria`, and rows not compared
+    (`uncovered`).
 
     rows: id, stage, reference, citation, protocol, output, unit, simulated, published, spread, comparison,
     expected, fold_error, log_fold, z, off (distance in limits of

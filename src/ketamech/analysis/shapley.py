@@ -1,7 +1,8 @@
 """Shapley values of a game whose players are switches.
 
 Coalition c contains player i when bit i of c is set: coalition 0 is empty, the last one contains all players. A Shapley
-value is the mean marginal contribution of a player over all orders of the players; a coalition of s players precedes the
+value is the mean marginal contribution of a player over all orders of the players; a coalition of s players precedes
+the
 player in s!(n-s-1)! of the n! orders (Shapley 1953). The Shapley values sum to the full minus the empty coalition.
 """
 

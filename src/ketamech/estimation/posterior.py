@@ -18,7 +18,8 @@ FILE = DATA / "calibration" / "posterior.csv"
 
 
 def load_posterior(file: str | Path | None = None, table: ParameterTable | None = None) -> list[dict[str, float]]:
-    """Draws as {parameter: value in canonical units}; from the shipped file by default. Raises InputError with file and line.
+    """Draws as {parameter: value in canonical units}; from the shipped file by default. Raises InputError with file
+    and line.
 
     The file has one column per parameter, in the unit of its table.
     """

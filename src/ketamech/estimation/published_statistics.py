@@ -12,7 +12,9 @@ DAY = 24.0
 
 
 def statistic(row: ClinicalTarget, dataset: xr.Dataset) -> np.ndarray:
-    """The statistic in every replicate [replicate], signed and scaled as it was printed; NaN where no patient was rated."""
+    """The statistic in every replicate [replicate], signed and scaled as it was printed; NaN where no patient was
+    rated.
+    """
     values, base, arm = scores(dataset, row.scale)
     relapse = shipped_trial(row.trial).relapse
     if row.statistic in ("median relapse", "still well"):

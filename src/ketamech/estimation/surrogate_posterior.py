@@ -2,7 +2,8 @@
 
 Design points are drawn from the linearised posterior about the mode, widened by half. Each statistic is emulated by a
 ridge regression on all terms up to the second degree, with a penalty chosen by cross-validation; the cross-validated
-error is added to the likelihood. This smooths the Monte Carlo error of finite arms. emcee samples the emulated posterior
+error is added to the likelihood. This smooths the Monte Carlo error of finite arms. emcee samples the emulated
+posterior
 in seconds; its draws are then simulated to measure the error of the emulator.
 """
 
@@ -79,7 +80,8 @@ class QuadraticEmulator:
 class Posterior:
     """`chain` [step, walker, parameter] on the emulator, `logs`, `draws` [draw, parameter], and their check.
 
-    `emulator_error`: root mean square of emulated minus simulated statistics of the draws, in units of each row's noise.
+    `emulator_error`: root mean square of emulated minus simulated statistics of the draws, in units of each row's
+    noise.
     `effective_size`: effective number of draws when weighted by simulated over emulated likelihood, Monte Carlo error
     included. `predicted`: simulated statistics [draw, row], without noise.
     """

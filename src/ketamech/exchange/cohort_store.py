@@ -1,6 +1,7 @@
 """Results of a cohort on disk, written chunk by chunk; finished chunks can be read after an interruption.
 
-A folder contains `cohort.zarr` (one array per output, patient by time, created in full size and filled as chunks finish,
+A folder contains `cohort.zarr` (one array per output, patient by time, created in full size and filled as chunks
+finish,
 each chunk with its CRC-32C), `failures.csv` (failed patients with reasons), `cohort.json` (the number of finished
 patients, counted from the first) and `pieces/journal.txt` (checksums, see `core.checkpoint`). Patients that
 `cohort.json` does not count are never read.
@@ -84,7 +85,8 @@ def write_cohort(
 def read_cohort(folder: Path | str) -> xr.Dataset:
     """The finished patients of a cohort folder, opened lazily.
 
-    Raises InputError when the folder is no cohort, when a file is missing or has another size, or when the metadata were
+    Raises InputError when the folder is no cohort, when a file is missing or has another size, or when the metadata
+    were
     changed; a changed chunk raises an error when it is read.
     """
     place = Path(folder)

@@ -18,7 +18,9 @@ COLUMNS = ("patient", "time_h", "variable", "value", "unit")
 
 
 def write_curves(folder: Path, dataset: xr.Dataset) -> list[Path]:
-    """Write `curves.zarr` (units and long names as CF attributes) and `curves.parquet` (tidy, long), with the metadata in both."""
+    """Write `curves.zarr` (units and long names as CF attributes) and `curves.parquet` (tidy, long), with the
+    metadata in both.
+    """
     write_zarr(folder / ZARR, dataset)
     facts = {str(name): value for name, value in dataset.attrs.items()}
     write_parquet(to_long_table(dataset), folder / PARQUET, facts, use_dictionary=list(COLUMNS))
@@ -26,7 +28,9 @@ def write_curves(folder: Path, dataset: xr.Dataset) -> list[Path]:
 
 
 def read_run(folder: Path | str) -> xr.Dataset:
-    """The curves of a run folder, with units in the attributes; raises InputError for a folder that is no run and for changed curves."""
+    """The curves of a run folder, with units in the attributes; raises InputError for a folder that is no run and for
+    changed curves.
+    """
     place = Path(folder)
     if not read_manifest(place) or not (place / ZARR).is_dir():
         what = f"'{place.name}' is not a KetaMech run" if place.exists() else f"there is no folder '{folder}'"

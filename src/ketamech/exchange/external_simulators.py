@@ -1,6 +1,7 @@
 """Other simulators on an SBML document: libRoadRunner (CVODE), COPASI (LSODA) and AMICI (CVODES).
 
-`simulate_*` take SBML text, times (h, rising, above 0), ids of the outputs and a scale for each state, and return curves
+`simulate_*` take SBML text, times (h, rising, above 0), ids of the outputs and a scale for each state, and return
+curves
 [time, id]. A value at the exact time of an event may be the one before or the one after it. The benchmarks use the
 classes directly, to solve one loaded model for many patients.
 """
@@ -68,7 +69,9 @@ class RoadRunnerModel:
 
 
 class CopasiModel:
-    """An SBML model loaded by COPASI, to be closed after use. Raises InputError where python-copasi is not installed."""
+    """An SBML model loaded by COPASI, to be closed after use. Raises InputError where python-copasi is not
+    installed.
+    """
 
     def __init__(self, sbml: str, outputs: Sequence[str], times: np.ndarray) -> None:
         self._copasi = import_optional("COPASI", "python-copasi", PURPOSE, "bench")

@@ -224,8 +224,8 @@ def _about(figure: PublishedFigure, evidence: Evidence, model: Model) -> str:
         f"- `{POINTS}`: the published readings, with evidence ids, printed unit and source; `ketamech` is the simulated"
         f" value in the canonical unit ({unit})",
         f"- `{MODEL}`: the model of KetaMech for a typical {figure.protocol.species}, every dose as an event",
-        f"- `{SIMULATION}`: the simulation (SED-ML); `{DISPLAY_COURSES}` in its report and plot is {how.output} as in the"
-        f" paper ({how.relative_to}), the other outputs are in the units of the model",
+        f"- `{SIMULATION}`: the simulation (SED-ML); `{DISPLAY_COURSES}` in its report and plot is {how.output} as in"
+        f" the paper ({how.relative_to}), the other outputs are in the units of the model",
         f"- `{EXPECTED.format(NAME)}`: the curves of KetaMech at these times",
         f"- `{SCENARIO}`: the scenario for `ketamech simulate`; `{DOSES}`: the doses as a NONMEM-style table",
         "", *(f"Assumed: {one}." for one in assumed), "", LOSSY_FEATURES,

@@ -69,7 +69,8 @@ def claim_in_full(answer: ClaimResult, rule: Rule) -> str:
     """Statement, verdict, tests and evidence of one claim as Markdown."""
     claim, verdict = answer.claim, answer.verdict
     lines = [f"“{claim.statement}”", f"Encountered in: {claim.encountered_as}. Stage: {claim.stage}. {claim.note}", ""]
-    lines += [f"Verdict: **{verdict.verdict}** ({verdict.reason}; the same under {answer.n_same_verdict} of {answer.n_rule_variants} "
+    same = f"{answer.n_same_verdict} of {answer.n_rule_variants}"
+    lines += [f"Verdict: **{verdict.verdict}** ({verdict.reason}; the same under {same} "
               "alternative rules)", f"Model: **{model_result(answer)}**", ""]  # fmt: skip
     lines += [
         f"- {'yes' if result.passed else 'no'}: {result.test.description}"

@@ -75,7 +75,8 @@ def is_small_study(exhibit: EvidenceItem, fewest: float) -> bool:
 
 
 def claim_verdict(exhibits: Iterable[EvidenceItem], level: str, rule: Rule) -> ClaimVerdict:
-    """The verdict on a claim at its `level` of evidence ("people", or "molecule" where in vitro evidence counts in full).
+    """The verdict on a claim at its `level` of evidence ("people", or "molecule" where in vitro evidence counts in
+    full).
 
     Each paper counts once per side, with its largest weight. Balance = (for - against) / (for + against).
     """

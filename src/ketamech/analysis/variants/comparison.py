@@ -81,7 +81,8 @@ def compare_variants(model: Model, threads: int = 1) -> Comparison:
             line |= {
                 "probability": stood.probability, "bayes_factor": _bayes_factor(stood.log_evidence, known),
                 "log_evidence": stood.log_evidence, "aic": deviance + 2 * stood.effective_parameters,
-                "bic": deviance + stood.effective_parameters * math.log(count), "deviance": deviance, "known": stood.effective_parameters,
+                "bic": deviance + stood.effective_parameters * math.log(count), "deviance": deviance,
+                "known": stood.effective_parameters,
             }  # fmt: skip
         lines.append(
             {**line, **_scores(bench, numbers), "says": wiring.description if wiring else "weighted by probability"}

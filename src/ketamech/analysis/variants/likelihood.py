@@ -40,7 +40,9 @@ CLOSED_BAND_EDGE, OPEN_BAND_EDGE, MIN_BAND, ERROR_PROBABILITY = 0.25, 0.1, 0.02,
 ONE_SIDED_RELATIONS: dict[str, dict[str, tuple[float, float]]] = {
     "left": {"less": (-math.inf, NO_CHANGE_BAND[0]), "same": NO_CHANGE_BAND, "more": (NO_CHANGE_BAND[1], math.inf)},
     "effect": {"present": (EFFECT_THRESHOLD, math.inf), "absent": (-math.inf, EFFECT_THRESHOLD)},
-    "ratio": {"down": (-math.inf, 1 - FLAT_BAND), "none": (1 - FLAT_BAND, 1 + FLAT_BAND), "up": (1 + FLAT_BAND, math.inf)},
+    "ratio": {
+        "down": (-math.inf, 1 - FLAT_BAND), "none": (1 - FLAT_BAND, 1 + FLAT_BAND), "up": (1 + FLAT_BAND, math.inf),
+    },
     "points": {
         "less": (-math.inf, -FLAT_POINTS), "none": (-FLAT_POINTS, FLAT_POINTS), "more": (FLAT_POINTS, math.inf),
     },

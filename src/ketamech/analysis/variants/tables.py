@@ -44,7 +44,8 @@ def write_fits(folder: Path, fits: Sequence[VariantFit], task: FitProblem, table
     chances /= chances.sum()
     compared = [
         (
-            f.variant.name, _short(f.deviance[task.predictor.fitted].sum()), _short(np.sum(f.point**2)), f.effective_parameters,
+            f.variant.name, _short(f.deviance[task.predictor.fitted].sum()), _short(np.sum(f.point**2)),
+            f.effective_parameters,
             _short(f.log_evidence_sampled), _short(f.log_evidence), _short(f.effective), _short(chance),
         )
         for f, chance in zip(fits, chances, strict=True)

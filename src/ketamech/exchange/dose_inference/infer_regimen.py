@@ -1,6 +1,7 @@
 """Infers a regimen from an input profile: doses, then visits with their lags, then schedules.
 
-Doses are subtracted from the profile one by one, the earliest first; visits with expectancy alone are placebo. A regimen
+Doses are subtracted from the profile one by one, the earliest first; visits with expectancy alone are placebo. A
+regimen
 is accepted only when it reproduces the profile: the same amounts and inflows at the same times.
 """
 

@@ -44,7 +44,9 @@ class DoseRow:
         return self.cells.get(column, otherwise)
 
     def number(self, column: str, otherwise: float = 0.0) -> float:
-        """The number in a cell, `otherwise` where it is missing. Raises InputError for a cell that is no finite number."""
+        """The number in a cell, `otherwise` where it is missing. Raises InputError for a cell that is no finite
+        number.
+        """
         text = self.cells.get(column)
         if text is None:
             return otherwise
@@ -139,7 +141,9 @@ def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator
 
 
 def _comment(row: DoseRow) -> bool:
-    """Whether a column C marks the record as a comment. Raises InputError for a number there, such as a concentration."""
+    """Whether a column C marks the record as a comment. Raises InputError for a number there, such as a
+    concentration.
+    """
     mark = row.text("C")
     if any(letter.isdigit() for letter in mark):
         what = f"C of {mark}: a column C holds marks of comments"

@@ -212,7 +212,8 @@ class _OccasionRecords:
 
 
 def occasions_of(rows: Sequence[DoseRow], drug: str | None) -> tuple[Occasion, ...]:
-    """The rows of one subject, divided at resets (EVID 3, 4) and at the start (SS 1) or addition (SS 2) of a steady state.
+    """The rows of one subject, divided at resets (EVID 3, 4) and at the start (SS 1) or addition (SS 2) of a steady
+    state.
 
     Records without observation before an added steady state belong to that steady state.
     """

@@ -2,7 +2,8 @@
 
 Records of one subject act in the order of their rows, also at one time. A dose implied by ADDL acts before the rows of
 its time. EVID 3 and 4, and SS 1, begin a new occasion: the subject returns to the drug-free baseline (SS: to the steady
-state of that schedule), and pending doses are cancelled. SS 2 adds a schedule: from its TIME on the steady state is that
+state of that schedule), and pending doses are cancelled. SS 2 adds a schedule: from its TIME on the steady state is
+that
 of all schedules together.
 """
 

@@ -160,7 +160,8 @@ def _without_unit(node: Any) -> None:
 
 DISCLAIMER = "For research and education only: not treatment or dosing advice."
 BOLUS_KIND = 0  # kind of an event: a bolus
-# Share of a scale below which a number is written as 0. A steady state has rounding errors, and libRoadRunner multiplies
+# Share of a scale below which a number is written as 0. A steady state has rounding errors, and libRoadRunner
+# multiplies
 # an absolute tolerance by every value other than 0 (with 1e-100 no double would satisfy it).
 ROUNDING = 1e-12
 
@@ -198,7 +199,8 @@ def write_sbml(
     """SBML Level 3 text of `system` for one patient.
 
     `inputs` [input]: parameters, then baseline values, in the order of `system.inputs`; `start` [state]: the initial
-    state; `given`: the dose events. Doses at time 0 are part of the initial values. States in `always_infused` (indices)
+    state; `given`: the dose events. Doses at time 0 are part of the initial values. States in `always_infused`
+    (indices)
     have an inflow parameter even without an infusion. Raises InputError for vectors that do not fit the system and
     where python-libsbml is missing.
     """
@@ -335,7 +337,9 @@ def _per_hour(unit: str) -> str:
 
 
 def antimony_text(sbml: str) -> str:
-    """SBML text as Antimony text. Raises InputError without the antimony package, ModelError for what it cannot read."""
+    """SBML text as Antimony text. Raises InputError without the antimony package, ModelError for what it cannot
+    read.
+    """
     found = antimony()
     found.clearPreviousLoads()
     if found.loadSBMLString(sbml) < 0:

@@ -1,6 +1,7 @@
 """Reads an SBML file into an SbmlModel: species, compartments, parameters, rules, reactions and events.
 
-The file is checked and converted to Level 3 with expanded functions; unsupported features are refused with their name. A
+The file is checked and converted to Level 3 with expanded functions; unsupported features are refused with their
+name. A
 species changed by reactions becomes an amount; in formulas its id means the concentration unless it has only substance
 units. A quantity with a rate rule is stored as what its id means. Time is a state. An algebraic rule (0 = formula) is
 solved for the one variable that nothing else determines.
