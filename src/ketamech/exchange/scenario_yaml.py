@@ -14,7 +14,7 @@ SUFFIXES = (".yaml", ".yml")
 
 
 def refuse_target(target: Path) -> None:
-    """Raise BadInput for a target that is no YAML file."""
+    """Raise InputError for a target that is no YAML file."""
     if target.suffix.lower() not in SUFFIXES or target.is_dir():
         raise InputError(f"cannot write '{target}'", expected="a file ending in .yaml", type_this="--to scenario.yaml")
 

@@ -92,7 +92,6 @@ export class CaseList {
       { class: "case", "aria-label": `Case ${caseLetter(i)}` },
       this.cardHeader(scenario, i, changed),
       treatmentFields(scenario, about, changed),
-      element("p", { class: "secondary parsed-treatments" }),
       speciesAndVariant(scenario, about, rebuild),
       patientFields(scenario, about, changed),
       pathwaySwitches(scenario, about.pathways, changed),
@@ -173,5 +172,6 @@ function treatmentFields(scenario, about, changed) {
     changed();
   };
   build();
-  return [list, treatmentForm(about.drugs, add)];
+  const parsed = element("p", { class: "secondary parsed-treatments" });
+  return [list, parsed, treatmentForm(about.drugs, add)];
 }
