@@ -17,8 +17,8 @@ import numpy as np
 
 from ketamech.core import InputError, UnknownNameError, closest_match, unit
 from ketamech.core.checkpoint import Arrays
+from ketamech.core.deprecated_names import with_current_names
 from ketamech.core.execution import LOCAL, Executor
-from ketamech.core.renamed import with_current_names
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import hours_of, parse
 from ketamech.dosing.syntax import ParsedEndpoint

@@ -37,13 +37,13 @@ from ketamech.cli import (
     variants,
     verify,
 )
+from ketamech.cli.deprecated_arguments import current_arguments
 from ketamech.cli.optional_dependencies import missing
-from ketamech.cli.renamed import current_arguments
 from ketamech.cli.suggestions import Command, Group
 from ketamech.cli.terminal import DISCLAIMER
 from ketamech.core import InputError, KetaMechError
 from ketamech.core.atomic_files import DISK_FULL_ERRORS, CacheWarning
-from ketamech.core.renamed import RenamedWarning
+from ketamech.core.deprecated_names import RenamedWarning
 
 HELP = f"""Simulate ketamine from a dose to mood weeks later: in one patient, a virtual population or a virtual trial.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ketamech.core import InputError, closest_match
-from ketamech.core.renamed import current_name
+from ketamech.core.deprecated_names import current_name
 
 if TYPE_CHECKING:
     import numpy as np

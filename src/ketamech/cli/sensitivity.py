@@ -11,7 +11,7 @@ import typer
 from ketamech.cli.checkpoint_options import Resume, Scheduler, long_run, text_hash, threads_of
 from ketamech.cli.optional_dependencies import require_extra
 from ketamech.core import InputError
-from ketamech.core.renamed import current_name
+from ketamech.core.deprecated_names import current_name
 
 if TYPE_CHECKING:
     from ketamech.analysis.sensitivity import SensitivityProblem

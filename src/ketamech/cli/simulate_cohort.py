@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ketamech.cli.checkpoint_options import long_run, text_hash, threads_of
 from ketamech.core import InputError
-from ketamech.core.renamed import current_name
+from ketamech.core.deprecated_names import current_name
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,7 +8,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from ketamech.cli.renamed import former_commands
+from ketamech.cli.deprecated_arguments import former_commands
 from ketamech.core import InputError, UnknownNameError, closest_match
 
 

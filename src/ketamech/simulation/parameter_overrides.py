@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ketamech.core import InputError, UnknownNameError, closest_match, unit
-from ketamech.core.renamed import current_name
+from ketamech.core.deprecated_names import current_name
 from ketamech.core.yaml_lines import Path_, spelled
 from ketamech.parameters import HUMAN, Parameter, ParameterTable, load_connectome
 from ketamech.simulation.scenario_schema import ScenarioFile

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from ketamech.core import InputError, UnknownNameError, closest_match
-from ketamech.core.renamed import current_name
+from ketamech.core.deprecated_names import current_name
 from ketamech.core.yaml_lines import Path_, read_yaml, spelled
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H

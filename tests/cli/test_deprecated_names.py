@@ -11,11 +11,11 @@ import pytest
 import typer
 
 from ketamech.analysis.sensitivity import parse_endpoints
+from ketamech.cli.deprecated_arguments import current_arguments, renamed_words
 from ketamech.cli.main import app, main
-from ketamech.cli.renamed import current_arguments, renamed_words
 from ketamech.cli.simulate_cohort import listed_names
-from ketamech.core import renamed
-from ketamech.core.renamed import RenamedWarning, current_name, renamed_names, with_current_names
+from ketamech.core import deprecated_names
+from ketamech.core.deprecated_names import RenamedWarning, current_name, renamed_names, with_current_names
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.trials.trial_reader import load_trial
 
@@ -30,9 +30,9 @@ OLD, NEW = "mood.hope_weight", "mood.expectancy_weight"
 @pytest.fixture
 def unwarned():
     """No old name has been warned of yet."""
-    renamed._warn.cache_clear()
+    deprecated_names._warn.cache_clear()
     yield
-    renamed._warn.cache_clear()
+    deprecated_names._warn.cache_clear()
 
 
 @pytest.mark.parametrize(

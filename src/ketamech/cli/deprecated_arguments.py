@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from ketamech.core.csv_table import read_table
-from ketamech.core.renamed import RENAMED
+from ketamech.core.deprecated_names import RENAMED
 
 
 @cache
