@@ -94,7 +94,7 @@ def _show(found: Mapping[str, Any]) -> None:
 @app.command()
 def page(out: Out = Path("benchmarks"), quick: Quick = False) -> None:
     """Measure the page: 50 users on loopback for a minute, and sliders in Chromium where there is one."""
-    from ketamech.cli.optional_dependencies import require_extra
+    from ketamech.cli.terminal import require_extra
 
     require_extra("web")
     from benchmarks.browser_test import browser_test

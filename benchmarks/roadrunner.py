@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import sympy
 
-from ketamech.exchange.external_simulators import RoadRunnerModel
+from ketamech.exchange.cross_simulator_check import RoadRunnerModel
 from ketamech.exchange.sbml.export import write_sbml
 from ketamech.exchange.sbml.ids import inflow_id, sbml_id
 from ketamech.model.reference_rhs import NUMPY

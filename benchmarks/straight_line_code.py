@@ -12,10 +12,10 @@ from typing import Any
 
 import sympy
 
+from ketamech.model.assemble import topological_order
 from ketamech.model.functions import hill, hill_slope
 from ketamech.model.stage import symbol
 from ketamech.model.system import System
-from ketamech.model.topological_order import topological_order
 
 Assignment = tuple[sympy.Symbol, sympy.Expr]
 

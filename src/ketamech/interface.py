@@ -21,8 +21,7 @@ from ketamech.estimation.clinical_targets import shipped_trial
 from ketamech.estimation.posterior import load_posterior
 from ketamech.estimation.surrogate_posterior import DesignPoints, QuadraticEmulator, sample_posterior
 from ketamech.exchange import simulate_any
-from ketamech.exchange.result_dataset import from_cohort, from_run, from_trial
-from ketamech.exchange.result_io import long_table, save_results
+from ketamech.exchange.result_io import from_cohort, from_run, from_trial, long_table, save_results
 from ketamech.exchange.result_metadata import PAPERS
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.population.virtual_population import Population as PopulationDistribution

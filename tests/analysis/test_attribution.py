@@ -9,11 +9,18 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from ketamech.analysis.attribution import attribute, pathway_parameters, switched_on_pathways
+from ketamech.analysis.attribution import (
+    attribute,
+    coalition_matrix,
+    leave_one_out,
+    pathway_parameters,
+    shapley,
+    single_effect,
+    switched_on_pathways,
+)
 from ketamech.analysis.attribution_text import dependence, describe_attribution
-from ketamech.analysis.shapley import coalition_matrix, leave_one_out, shapley, single_effect
 from ketamech.core import InputError
-from ketamech.parameters.parameter_table import ParameterTable
+from ketamech.parameters.load_parameters import ParameterTable
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 

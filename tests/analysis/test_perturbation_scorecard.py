@@ -4,8 +4,13 @@ import pytest
 from expected_verdicts import counts, expected, not_passed, perturbation_verdicts
 
 from ketamech.analysis.interspecies_dose import equivalent_dose
-from ketamech.analysis.perturbation_rows import PATH, load_perturbation_targets
-from ketamech.analysis.perturbation_scorecard import perturbation_counts, score_perturbations, tally_by_evidence
+from ketamech.analysis.perturbation_scorecard import (
+    PATH,
+    load_perturbation_targets,
+    perturbation_counts,
+    score_perturbations,
+    tally_by_evidence,
+)
 from ketamech.core import InputError, UnknownNameError
 from ketamech.evidence import load_evidence
 from ketamech.simulation.simulate import simulate

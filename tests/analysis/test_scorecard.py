@@ -8,9 +8,15 @@ import pandas as pd
 import pytest
 from expected_verdicts import counts, criteria_verdicts, expected, not_passed, scorecard_verdicts
 
-from ketamech.analysis.acceptance_criteria import criteria_table, load_acceptance_criteria, mean_fold_error
 from ketamech.analysis.reference_protocols import check_settings, load_protocols, simulate_protocols
-from ketamech.analysis.scorecard import score_rows, scorecard, summarise
+from ketamech.analysis.scorecard import (
+    criteria_table,
+    load_acceptance_criteria,
+    mean_fold_error,
+    score_rows,
+    scorecard,
+    summarise,
+)
 from ketamech.analysis.scorecard_targets import REASONS, Target, load_targets, load_uncovered
 from ketamech.analysis.verdict import compare_with_published
 from ketamech.core import InputError

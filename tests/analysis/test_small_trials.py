@@ -7,8 +7,7 @@ import pytest
 import xarray as xr
 
 from ketamech.estimation.clinical_targets import shipped_trial
-from ketamech.report.trial_folder import write_trial
-from ketamech.report.trial_summary import difference_rows, relapse_rows, summary_of
+from ketamech.report.trial_folder import difference_rows, relapse_rows, summary_of, write_trial
 from ketamech.trials.analysis.analyse import analyse
 from ketamech.trials.analysis.exposure import exposure_response, non_compartmental
 from ketamech.trials.analysis.repeated_measures import gee_repeated_measures

@@ -11,10 +11,8 @@ import pytest
 from ketamech.analysis.perturbation_scorecard import score_perturbations
 from ketamech.analysis.variants import likelihood
 from ketamech.analysis.variants.comparison import REFERENCE_VARIANT, average_variants
-from ketamech.analysis.variants.fit import FitProblem, load_priors
-from ketamech.analysis.variants.likelihood import ERROR_PROBABILITY, LikelihoodTerm
-from ketamech.analysis.variants.predictions import VariantPredictor
-from ketamech.analysis.variants.tables import load_draws, load_variant_scores
+from ketamech.analysis.variants.fit import FitProblem, load_draws, load_priors, load_variant_scores
+from ketamech.analysis.variants.likelihood import ERROR_PROBABILITY, LikelihoodTerm, VariantPredictor
 from ketamech.core import InputError, UnknownNameError
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model_variants import ModelVariant, load_model_variants

@@ -4,30 +4,30 @@ import socket
 
 import pytest
 
-from ketamech.cli import optional_dependencies
+from ketamech.cli import terminal
 from ketamech.cli.serve import serve
 from ketamech.core import InputError
 
 
 def test_missing_packages_are_named_with_the_command_that_installs_them(monkeypatch):
-    monkeypatch.setattr(optional_dependencies, "find_spec", lambda name: None)
+    monkeypatch.setattr(terminal, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"ketamech\[web\]"):
         serve()
 
 
 def test_a_port_in_use_is_one_clear_error(engine):
-    from ketamech.app import run_server
+    from ketamech.app import server
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"port {port} cannot be used"):
-            run_server.serve(port, browser=False, announce=print, app_state=engine)
+            server.serve(port, browser=False, announce=print, app_state=engine)
 
 
 def test_the_socket_disables_nagles_algorithm():
-    from ketamech.app.run_server import _listening
+    from ketamech.app.server import _listening
 
     with _listening(0) as listening:
         assert listening.proto == socket.IPPROTO_TCP, "asyncio leaves Nagle's algorithm on otherwise"

@@ -76,7 +76,7 @@ def test_attribution_adds_up(client):
 
 def test_a_version_without_a_part_says_so(client, monkeypatch):
     monkeypatch.setitem(MODULES, "claims", "ketamech.analysis.no_such_module")
-    from ketamech.app.claim_responses import claims_of
+    from ketamech.app.routes.evidence import claims_of
 
     assert claims_of(None) == {"present": False, "claims": {}}
     assert client.get("/api/claims/mood").json()["error"] == "this version has no claims"

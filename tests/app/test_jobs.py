@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from ketamech.app.cancellation import LimitExceeded
-from ketamech.app.jobs import Jobs
+from ketamech.app.jobs import Jobs, LimitExceeded
 from ketamech.app.limits import Limits
 from ketamech.core import SolverError
 

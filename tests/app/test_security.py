@@ -67,7 +67,7 @@ def test_more_patients_doses_or_trials_than_the_limits_are_refused(client, infus
 def test_a_band_that_takes_too_long_is_stopped(model, infusion):
     from ketamech.app.app_state import AppState
     from ketamech.app.band_responses import band_of
-    from ketamech.app.cancellation import LimitExceeded
+    from ketamech.app.jobs import LimitExceeded
     from ketamech.app.limits import Limits
     from ketamech.app.request_models import BandRequest
 

@@ -12,7 +12,7 @@ import ketamech.analysis.pathways as pathways
 import ketamech.report.tracks as tracks
 from ketamech.analysis.pathways import component, label_in_sentence, load_components, load_pathways
 from ketamech.core import InputError
-from ketamech.parameters.parameter_table import ParameterTable
+from ketamech.parameters.load_parameters import ParameterTable
 from ketamech.report.run_description import describe_run
 from ketamech.report.timeline_figure import timeline_figure
 from ketamech.report.tracks import load_groups, load_tracks, tracks_of
@@ -109,7 +109,7 @@ def test_a_row_adds_a_pathway_to_reports_and_to_the_page(model, pathway_tables):
 
 
 def test_pathway_rows_are_the_switches_of_the_model_and_name_rows_that_exist(model):
-    from ketamech.analysis.claims.tables import load_claims
+    from ketamech.analysis.claims.claim import load_claims
     from ketamech.evidence import load_evidence
 
     assert {f"pathway.{name}" for name in load_pathways()} == {n for n in model.parameters if n.startswith("pathway.")}
@@ -152,7 +152,7 @@ def test_every_preset_is_offered_and_can_be_simulated(client):
 
 
 def test_a_row_adds_a_preset(tmp_path, monkeypatch):
-    import ketamech.app.presets as presets
+    import ketamech.app.routes.metadata as presets
 
     table = Path(shutil.copy(presets.TABLE, tmp_path))
     monkeypatch.setattr(presets, "TABLE", table)

@@ -58,10 +58,10 @@ def test_help_and_tables_load_nothing_heavy(words):
 def test_a_library_that_is_not_installed_is_said_before_any_work(words, library, extra, monkeypatch):
     from typer.testing import CliRunner
 
-    from ketamech.cli import optional_dependencies
+    from ketamech.cli import terminal
     from ketamech.cli.main import app
 
-    monkeypatch.setattr(optional_dependencies, "find_spec", lambda name: None if name == library else object())
+    monkeypatch.setattr(terminal, "find_spec", lambda name: None if name == library else object())
     done = CliRunner().invoke(app, list(words))
     assert f"this needs {library}, which is not installed" in str(done.exception)
     assert done.exception.type_this == f'pip install "ketamech[{extra}]"'

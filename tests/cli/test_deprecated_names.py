@@ -11,9 +11,9 @@ import pytest
 import typer
 
 from ketamech.analysis.sensitivity import parse_endpoints
-from ketamech.cli.deprecated_arguments import current_arguments, renamed_words
 from ketamech.cli.main import app, main
 from ketamech.cli.simulate_cohort import listed_names
+from ketamech.cli.suggestions import current_arguments, renamed_words
 from ketamech.core import deprecated_names
 from ketamech.core.deprecated_names import RenamedWarning, current_name, renamed_names, with_current_names
 from ketamech.simulation.load_scenario import load_scenario

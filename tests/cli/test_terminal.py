@@ -9,7 +9,7 @@ import warnings
 import pytest
 from rich.console import Console
 
-from ketamech.cli import main, simulate, tables, terminal
+from ketamech.cli import main, simulate, terminal
 from ketamech.core import InputError
 from ketamech.core.atomic_files import CacheWarning
 
@@ -83,7 +83,7 @@ def test_words_of_a_wide_table_are_whole_at_80_columns(screen):
 
 
 def test_the_statement_of_a_claim_is_always_shown(screen):
-    from ketamech.analysis.claims.tables import load_claims
+    from ketamech.analysis.claims.claim import load_claims
     from ketamech.evidence import load_evidence
 
     claims = load_claims(load_evidence())
@@ -96,16 +96,16 @@ def test_the_statement_of_a_claim_is_always_shown(screen):
 
 
 def test_identifiers_fold_at_their_joints_and_numbers_never():
-    assert tables.folded_text("pharmacokinetics.hepatic_flow", 20) == ["pharmacokinetics.", "hepatic_flow"]
-    assert tables.folded_text("0.0009303", 20) == ["0.0009303"]
-    assert tables.folded_text("of 0.0009303", 9) == ["of", "0.0009303"]
-    assert tables.folded_text("two\nlines of", 5) == ["two", "lines", "of"]
-    assert tables.folded_text("", 5) == [""]
+    assert terminal.folded_text("pharmacokinetics.hepatic_flow", 20) == ["pharmacokinetics.", "hepatic_flow"]
+    assert terminal.folded_text("0.0009303", 20) == ["0.0009303"]
+    assert terminal.folded_text("of 0.0009303", 9) == ["of", "0.0009303"]
+    assert terminal.folded_text("two\nlines of", 5) == ["two", "lines", "of"]
+    assert terminal.folded_text("", 5) == [""]
 
 
 def test_two_columns_are_shown_however_narrow_the_terminal():
     rows = [{"a": "pharmacokinetics.hepatic_flow", "b": "intrinsic-clearance", "c": 1.0}]
-    found = tables.layout(["a", "b", "c"], rows, 20)
+    found = terminal.layout(["a", "b", "c"], rows, 20)
     assert list(found.widths) == ["a", "b"]
     assert found.left_out == ["c"]
 

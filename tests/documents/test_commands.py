@@ -13,8 +13,8 @@ import typer
 from written import ROOT, documents
 
 import ketamech
-from ketamech.cli.deprecated_arguments import renamed_words
 from ketamech.cli.main import app
+from ketamech.cli.suggestions import renamed_words
 from ketamech.core import KetaMechError
 from ketamech.simulation.load_scenario import load_scenario
 

@@ -9,17 +9,16 @@ import lark
 import pytest
 
 from ketamech.core import InputError
-from ketamech.core.time_units import HOURS, MONTH, SPELLINGS, YEAR, duration_text
-from ketamech.dosing.applied_perturbation import perturbation_lexicon as perturbations
-from ketamech.dosing.applied_perturbation import read_perturbation
-from ketamech.dosing.lexicon import SPECIAL_KINDS, Lexicon, load_words
+from ketamech.core.units import HOURS, MONTH, SPELLINGS, YEAR, duration_text
+from ketamech.dosing.lexicon import LONGEST_PART, LONGEST_TEXT, SPECIAL_KINDS, Lexicon, load_words
 from ketamech.dosing.parse import GRAMMAR, OPTIONS, parse_duration, parse_percentage, parse_time, parser
 from ketamech.dosing.parse import parse as parse_text
 from ketamech.dosing.parse_errors import STARTS
+from ketamech.dosing.perturbations import perturbation_lexicon as perturbations
+from ketamech.dosing.perturbations import read_perturbation
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.sentence import regimen_lexicon as regimens
-from ketamech.dosing.tokens import LONGEST_PART, LONGEST_TEXT
-from ketamech.evidence.time_text import time_hours
+from ketamech.evidence.load_evidence import time_hours
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.trials.rating_scales import scale
 from ketamech.trials.trial_text import condition, relapse, share, time
@@ -94,7 +93,7 @@ LONG = {
 
 @pytest.mark.parametrize("what", LONG)
 def test_twice_the_text_is_twice_the_work(what, monkeypatch):
-    monkeypatch.setattr("ketamech.dosing.tokens.LONGEST_PART", 10**9)
+    monkeypatch.setattr("ketamech.dosing.lexicon.LONGEST_PART", 10**9)
     begin, middle, end = LONG[what]
     texts = [begin + middle * n + end for n in (100, 200, 400)]
     work = partial(parse_text.__wrapped__, "sentence", lexicon=regimens())
@@ -118,7 +117,7 @@ BLANKS = " " * 100_000
 
 @pytest.mark.parametrize("start", STARTS)
 def test_an_endless_text_is_refused_before_it_is_read(start, monkeypatch):
-    monkeypatch.setattr("ketamech.dosing.tokens.split_text", None)
+    monkeypatch.setattr("ketamech.dosing.lexicon.split_text", None)
     with pytest.raises(InputError, match="a text of 100,002 characters is too long"):
         parse_text(start, f"1{BLANKS}h", Lexicon({}, InputError))
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from ketamech.core import InputError, SolverError
-from ketamech.engine import Kernel, cuda_driver, drug_free_steady_state, events, solve
-from ketamech.engine.cuda_driver import CudaDevice
-from ketamech.engine.gpu_kernel import WARP
+from ketamech.engine import Kernel, drug_free_steady_state, events, gpu_kernel, solve
+from ketamech.engine.gpu_kernel import WARP, CudaDevice
 from ketamech.engine.kernel import ARGUMENTS, SINGLE_LANE_ARGUMENTS, driver_texts
 from ketamech.model.assemble import build_system
 from pretended_cuda import PretendedDriver, threads_of
@@ -174,8 +173,8 @@ def test_progress_is_told_and_ctrl_c_begins_nobody_else(kernel, people, pretend)
 
 
 def test_without_a_gpu_the_error_says_what_to_type(kernel, people, monkeypatch):
-    monkeypatch.setattr(cuda_driver, "LIBRARY", "no-such-driver.so")
-    cuda_driver.open_device.cache_clear()
+    monkeypatch.setattr(gpu_kernel, "LIBRARY", "no-such-driver.so")
+    gpu_kernel.open_device.cache_clear()
     with pytest.raises(InputError, match="no CUDA device") as error:
         drug_free_steady_state(kernel, people[0].copy(), device="cuda")
     assert error.value.type_this == "--device cpu"
@@ -200,9 +199,9 @@ def test_an_unknown_device_is_refused(kernel, people, device, near):
 
 
 def test_a_real_gpu_gives_the_same_bits(kernel, people):
-    cuda_driver.open_device.cache_clear()
+    gpu_kernel.open_device.cache_clear()
     try:
-        cuda_driver.open_device()
+        gpu_kernel.open_device()
     except InputError as reason:
         pytest.skip(str(reason).splitlines()[0])
     assert_same(course(kernel, people, "cuda"), course(kernel, people, "cpu"))

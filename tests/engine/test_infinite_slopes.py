@@ -10,8 +10,8 @@ from ketamech.engine.codegen.compile_system import EXPORTED, compile_system
 from ketamech.engine.codegen.ir import BasicBlock, Instruction, Slot, WorkspaceLayout
 from ketamech.engine.codegen.llvm_writer import vector_module
 from ketamech.engine.codegen.sparse_lu import factorise, sparse_lu
-from ketamech.engine.cpu_threads import workspace
 from ketamech.engine.kernel import CompiledSystem
+from ketamech.engine.solve import workspace
 from ketamech.model.assemble import build_system
 from ketamech.model.functions import sqrt
 from ketamech.model.stage import Stage

@@ -7,7 +7,7 @@ from scipy.linalg import expm
 
 from ketamech.core import InputError
 from ketamech.engine import drug_free_steady_state, events, jacobian, load_kernel, solve
-from ketamech.engine.cpu_threads import workspace
+from ketamech.engine.solve import workspace
 from ketamech.model.assemble import build_system
 from ketamech.model.reference_rhs import plain_function
 from toys import TABLE, kinetics, response

@@ -3,7 +3,7 @@
 import pytest
 
 from ketamech.evidence import load_evidence, parse_spread
-from ketamech.evidence.time_text import time_hours
+from ketamech.evidence.load_evidence import time_hours
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import sympy
 
-from ketamech.exchange.cross_simulator_check import compare_simulators
-from ketamech.exchange.external_simulators import SLOW_ENGINES
+from ketamech.exchange.cross_simulator_check import SLOW_ENGINES, compare_simulators
 from ketamech.exchange.sbml.export import FUNCTIONS
 from ketamech.simulation.load_scenario import load_scenario
 

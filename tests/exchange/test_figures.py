@@ -14,8 +14,8 @@ from ketamech.exchange.cross_simulator_check import compare_archives
 from ketamech.exchange.omex import MODEL, SCENARIO, SIMULATION, read_archive, write_archive
 from ketamech.exchange.published_figures import MIN_POINTS, POINTS, figure_packages, published_figures
 from ketamech.exchange.sedml import read_time_courses
+from ketamech.simulation.load_scenario import scenario_from_text
 from ketamech.simulation.observable import RELATIVE_TO
-from ketamech.simulation.scenario_reader import scenario_from_text
 from ketamech.simulation.simulate import subjects
 
 SUM = "kamp-2020b-kamp-racemic-plasma-s-hydroxynorketamine-plasma-r-hydroxynorketamine"

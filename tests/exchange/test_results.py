@@ -8,8 +8,19 @@ import xarray as xr
 from cli.test_bad_input import refused, run
 from ketamech.core import InputError
 from ketamech.exchange.arviz_io import calibration_tree, shipped_posterior
-from ketamech.exchange.result_dataset import DIMS, cf_units, from_cohort, from_run, from_trial, read_results
-from ketamech.exchange.result_io import SUFFIXES, facts_of, long_table, open_results, save_results
+from ketamech.exchange.result_io import (
+    DIMS,
+    SUFFIXES,
+    cf_units,
+    facts_of,
+    from_cohort,
+    from_run,
+    from_trial,
+    long_table,
+    open_results,
+    read_results,
+    save_results,
+)
 from ketamech.parameters import load_parameters
 
 TABLE = load_parameters()

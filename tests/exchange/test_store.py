@@ -10,9 +10,8 @@ import pytest
 import xarray as xr
 
 from ketamech.core import InputError
-from ketamech.exchange.curves_io import read_run, write_curves
+from ketamech.exchange.curves_io import read_run, write_curves, write_zarr
 from ketamech.exchange.output_folder import atomic_folder, read_manifest
-from ketamech.exchange.zarr_writer import write_zarr
 
 
 def dataset():

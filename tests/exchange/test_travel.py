@@ -12,11 +12,9 @@ import pytest
 import roadrunner
 
 from ketamech.core import InputError
-from ketamech.exchange.cross_simulator_check import compare_simulators
-from ketamech.exchange.external_simulators import simulate_copasi, simulate_roadrunner
+from ketamech.exchange.cross_simulator_check import compare_simulators, simulate_copasi, simulate_roadrunner
 from ketamech.exchange.omex import MODEL, SIMULATION, build_archive, read_archive, write_archive
-from ketamech.exchange.petab.problem import formula, scenario_case, scorecard_cases
-from ketamech.exchange.petab.write import petab_files
+from ketamech.exchange.petab.write import formula, petab_files, scenario_case, scorecard_cases
 from ketamech.exchange.sbml.export import antimony_text, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sedml import read_time_courses

@@ -41,9 +41,9 @@ def _scales(folder: Path) -> None:
 
 
 def _perturbations(folder: Path) -> None:
-    from ketamech.dosing import perturbation_table
+    from ketamech.dosing import perturbations
 
-    perturbation_table.load_perturbations(folder / "perturbations.csv")
+    perturbations.load_perturbations(folder / "perturbations.csv")
 
 
 def _dosing(folder: Path) -> None:
@@ -53,32 +53,32 @@ def _dosing(folder: Path) -> None:
 
 
 def _experiments(folder: Path) -> None:
-    from ketamech.analysis.perturbation_rows import load_perturbation_targets
+    from ketamech.analysis.perturbation_scorecard import load_perturbation_targets
 
     load_perturbation_targets.cache_clear()
     load_perturbation_targets(folder / "rows.csv")
 
 
 def _scorecard(folder: Path) -> None:
-    from ketamech.analysis import acceptance_criteria, reference_protocols, scorecard_targets
+    from ketamech.analysis import reference_protocols, scorecard, scorecard_targets
     from ketamech.evidence import load_evidence
 
     evidence, known = load_evidence(), reference_protocols.load_protocols(folder / "protocols.csv")
     found = scorecard_targets.load_targets(evidence, known, folder / "targets.csv")
     scorecard_targets.load_uncovered(evidence, found, folder / "uncovered.csv")
-    acceptance_criteria.load_acceptance_criteria(evidence, known, folder / "goals.csv")
+    scorecard.load_acceptance_criteria(evidence, known, folder / "goals.csv")
 
 
 def _claims(folder: Path) -> None:
-    from ketamech.analysis.claims import tables
+    from ketamech.analysis.claims import claim
     from ketamech.evidence import load_evidence
 
-    tables.load_claims(load_evidence(), folder)
-    tables.load_rule_variants(tables.load_rule(folder)[0], folder)
+    claim.load_claims(load_evidence(), folder)
+    claim.load_rule_variants(claim.load_rule(folder)[0], folder)
 
 
 def _wirings(folder: Path) -> None:
-    from ketamech.analysis.variants.tables import load_draws, load_variant_scores
+    from ketamech.analysis.variants.fit import load_draws, load_variant_scores
     from ketamech.simulation.model_variants import load_model_variants
 
     load_model_variants(_values(), folder)

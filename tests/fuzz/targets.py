@@ -286,8 +286,7 @@ def saved(suffix: str) -> Path:
     """A small file of results as the program writes it."""
     import xarray as xr
 
-    from ketamech.exchange.result_dataset import with_attributes
-    from ketamech.exchange.result_io import save_results
+    from ketamech.exchange.result_io import save_results, with_attributes
 
     dims = ("replicate", "arm", "patient", "time")
     values = (dims, np.full((1, 1, 2, 2), 30.0), {"units": "points"})
@@ -404,8 +403,8 @@ def page_scenario(data: bytes) -> None:
 
 def page_doses(data: bytes) -> None:
     """A dose table uploaded to the page."""
-    from ketamech.app.dose_table import subjects_of_table
     from ketamech.app.request_models import DoseTableRequest
+    from ketamech.app.routes.simulation import subjects_of_table
 
     subjects_of_table(DoseTableRequest(text=data.decode("utf-8", "replace"), name="mine.csv"), model())
 
@@ -426,7 +425,7 @@ def results_zarr(data: bytes) -> None:
 
 def trial_store(data: bytes) -> None:
     """A folder of a trial whose store, or whose manifest, is anything."""
-    from ketamech.exchange.result_dataset import read_results
+    from ketamech.exchange.result_io import read_results
 
     place = PLACE / "trial"
     (place / "trial.zarr").mkdir(parents=True, exist_ok=True)

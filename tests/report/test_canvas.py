@@ -7,8 +7,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from ketamech.report.svg_canvas import Canvas, _thinned
-from ketamech.report.svg_to_png import save_png
+from ketamech.report.svg_canvas import Canvas, _thinned, save_png
 from ketamech.report.time_axis import Frame, TimeScale, round_steps
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -15,8 +15,7 @@ from ketamech.report.bibliography import as_bibtex, cite
 from ketamech.report.model_page import describe
 from ketamech.report.number_format import DISCLAIMER
 from ketamech.report.panels import panel_plan, stage_panels
-from ketamech.report.parameters_used import cited_evidence, used_parameters
-from ketamech.report.provenance import provenance
+from ketamech.report.provenance import cited_evidence, provenance, used_parameters
 from ketamech.report.published_points import published_points
 from ketamech.report.run_description import describe_run
 from ketamech.report.run_folder import write_run

@@ -3,8 +3,7 @@
 import pandas as pd
 import pytest
 
-from ketamech.report.scorecard_figure import MARKS, scorecard_figure
-from ketamech.report.scorecard_files import write_scorecard
+from ketamech.report.scorecard_figure import MARKS, scorecard_figure, write_scorecard
 from ketamech.report.svg_canvas import PAPER, Shape, SvgText
 
 

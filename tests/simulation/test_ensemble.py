@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ketamech.core import InputError, UnknownNameError
-from ketamech.dosing.dose_event import DoseEvent
+from ketamech.dosing.dose_events import DoseEvent
 from ketamech.population.cohort import Cohort
 from ketamech.simulation.ensemble import Ensemble, Subject
 from ketamech.simulation.load_scenario import load_scenario

@@ -9,7 +9,7 @@ from scipy.linalg import solve_continuous_lyapunov
 
 from ketamech.model.stages.brain_network import AREAS, DEFAULT_MODE
 from ketamech.parameters import load_brain_areas
-from ketamech.parameters.brain_areas import coupling_name
+from ketamech.parameters.connectome import coupling_name
 from ketamech.simulation.ensemble import Subject, output_times, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate

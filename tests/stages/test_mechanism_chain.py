@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ketamech.dosing.dose_event import DoseEvent
+from ketamech.dosing.dose_events import DoseEvent
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.simulate import simulate
 

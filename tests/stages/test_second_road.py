@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from ketamech.dosing.dose_event import DoseEvent
+from ketamech.dosing.dose_events import DoseEvent
 from ketamech.engine import drug_free_steady_state
 from ketamech.model.reference_rhs import plain_function
 from ketamech.model.stages import STAGES

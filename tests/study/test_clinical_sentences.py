@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from ketamech.core import InputError
-from ketamech.core.time_units import DAY, MONTH, WEEK, YEAR
+from ketamech.core.units import DAY, MONTH, WEEK, YEAR
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.sentence import read_treatments
 from ketamech.simulation.load_scenario import load_scenario

@@ -12,7 +12,7 @@ from ketamech.parameters import load_parameters
 from ketamech.population.cohort import Cohort, adherence
 from ketamech.population.parameter_sampling import draw_parameters
 from ketamech.population.random_streams import patient_streams
-from ketamech.simulation.event_table import event_table
+from ketamech.simulation.ensemble import event_table
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from ketamech.core import InputError, UnknownNameError
-from ketamech.dosing.applied_perturbation import read_perturbation
-from ketamech.dosing.dose_event import DoseEvent
-from ketamech.dosing.perturbation_table import load_perturbations
+from ketamech.dosing.dose_events import DoseEvent
+from ketamech.dosing.perturbations import load_perturbations, read_perturbation
 from ketamech.dosing.sentence import parse_sentence
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
@@ -127,7 +126,7 @@ def test_the_nearest_knock_out_is_named():
 
 
 def test_a_drug_without_a_target_is_refused_with_its_line(tmp_path):
-    from ketamech.dosing.perturbation_table import PATH
+    from ketamech.dosing.perturbations import PATH
 
     lines = PATH.read_text(encoding="utf-8").splitlines()
     table = tmp_path / "perturbations.csv"

@@ -9,9 +9,8 @@ import pytest
 
 from ketamech.core import InputError, UnknownNameError
 from ketamech.parameters import load_parameters
-from ketamech.population.plausible_population import effective_size, prevalence_weights, select_plausible
 from ketamech.population.population_tables import load_tables, marginal
-from ketamech.population.virtual_population import load_population
+from ketamech.population.virtual_population import effective_size, load_population, prevalence_weights, select_plausible
 
 TABLE = load_parameters()
 

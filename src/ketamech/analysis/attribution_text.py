@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.analysis.attribution import Attribution, pathway_parameters
+from ketamech.analysis.attribution import Attribution, pathway_parameters, shapley
 from ketamech.analysis.pathways import component, label_in_sentence
-from ketamech.analysis.shapley import shapley
 from ketamech.parameters import ParameterTable
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import read_table
-from ketamech.core.paths import DATA
+from ketamech.core.environment import DATA
 from ketamech.dosing.dose_events import dose_events, micromoles
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.species_routes import require_species_kinetics

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ketamech.core import UnknownNameError, closest_match
-from ketamech.dosing.dose_event import DoseEvent
+from ketamech.dosing.dose_events import DoseEvent
 from ketamech.engine import jacobian
 from ketamech.model.stage import Stage, State
 from ketamech.simulation.ensemble import Ensemble, InitialCondition, Subject, output_times, run_subjects

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.core.paths import DATA
+from ketamech.core.environment import DATA
 
 DIRECTORY = DATA / "pathways"
 UNLISTED_COLOUR = "#8C564B"  # of a pathway that a user's own stage adds without a row in the table

@@ -13,11 +13,10 @@ import xarray as xr
 
 from ketamech.core import InputError, closest_match, unit
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.core.paths import DATA
-from ketamech.dosing.applied_perturbation import AppliedPerturbation, read_perturbations
-from ketamech.dosing.dose_event import DoseEvent
-from ketamech.dosing.dose_events import dose_events
+from ketamech.core.environment import DATA
+from ketamech.dosing.dose_events import DoseEvent, dose_events
 from ketamech.dosing.parse import parse_duration
+from ketamech.dosing.perturbations import AppliedPerturbation, read_perturbations
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.species_routes import require_species_kinetics
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, load_species

@@ -23,7 +23,7 @@ from ketamech.simulation.ensemble import Trajectories
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.scenario_ensemble import Change, control_events, ensemble_of_scenario
+from ketamech.simulation.simulate import Change, control_events, ensemble_of_scenario
 
 if TYPE_CHECKING:
     import pandas as pd

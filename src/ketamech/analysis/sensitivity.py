@@ -26,7 +26,7 @@ from ketamech.parameters import Parameter
 from ketamech.parameters.concentration_units import shown
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.scenario_ensemble import ensemble_of_scenario
+from ketamech.simulation.simulate import ensemble_of_scenario
 from ketamech.trials.rating_scales import load_scales
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from ketamech.estimation.clinical_targets import (
     load_spread_targets,
     shipped_trial,
     standard_error_of,
+    statistic,
 )
-from ketamech.estimation.published_statistics import statistic
 from ketamech.simulation.model import Model
 from ketamech.trials.run_trial import run_trial
 

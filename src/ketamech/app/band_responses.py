@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ketamech.app.app_state import AppState
-from ketamech.app.cancellation import deadline
 from ketamech.app.curve_responses import (
     available_curves,
     dose_times,
@@ -19,6 +18,7 @@ from ketamech.app.curve_responses import (
     requested_tracks,
     rounded,
 )
+from ketamech.app.jobs import deadline
 from ketamech.app.request_models import BandRequest
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.time_grid import output_times

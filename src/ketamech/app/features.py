@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from ketamech.app.json_responses import NotFound
+from ketamech.app.responses import NotFound
 
 MODULES = {"claims": "ketamech.analysis.claims", "attribution": "ketamech.analysis.attribution"}
 

@@ -1,22 +1,31 @@
-"""The work of long jobs: a trial, the scorecard, an attribution. Each reports progress and returns plain values."""
+"""The work of long jobs: a trial, the scorecard, an attribution. Each reports progress and returns plain values.
+
+A requested trial as a trial file, and the equivalent command and Python script.
+
+The response of an attribution job: tables, the MADRS change by component and sentences.
+"""
 
 from __future__ import annotations
 
+import json
 import math
+import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ketamech.analysis.scorecard import scorecard as compare_all
 from ketamech.app.app_state import AppState
-from ketamech.app.cancellation import LimitExceeded
+from ketamech.app.curve_responses import rounded
 from ketamech.app.features import feature_module
-from ketamech.app.jobs import Progress
+from ketamech.app.jobs import LimitExceeded, Progress
 from ketamech.app.request_models import AttributionRequest, TrialRequest
 from ketamech.app.scenarios import scenario_of
-from ketamech.app.trial_yaml import equivalent_command, total_patients, trial_keys
 from ketamech.core import InputError
 from ketamech.estimation.clinical_targets import TRIALS, shipped_trial
 from ketamech.estimation.posterior import load_posterior
+from ketamech.simulation.scenario import Scenario
 from ketamech.trials.analysis.analyse import analyse
 from ketamech.trials.analysis.power import power
 from ketamech.trials.design import Trial
@@ -26,6 +35,89 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ketamech.trials.design import Arm
+
+
+FILE, LAST_DAY, MONTH = "trial.yaml", 730, 28
+
+
+def trial_keys(request: TrialRequest) -> dict[str, Any]:
+    """The arms of a request as the keys of a trial file. Raises InputError with the field it is about."""
+    if not request.arms:
+        raise InputError("a trial without arms", key="arms", expected="a shipped trial or at least one arm")
+    days = sorted(set(request.days))
+    if not days or days[0] < 1 or days[-1] > LAST_DAY:
+        what = f"invalid rating day {', '.join(map(str, days))}" if days else "no rating day"
+        raise InputError(what, key="days", expected=f"days from 1 to {LAST_DAY}, e.g. 1, 7, 28")
+    visits = [f"{day} d" for day in days]
+    found = {
+        "title": " or ".join(request.arms)[:200],
+        "population": request.population,
+        "arms": {name: {"treatment": text, "n": request.patients_per_arm} for name, text in request.arms.items()},
+        "visits": {"MADRS": visits},
+        "primary": f"MADRS at {visits[-1] if days[-1] <= MONTH else visits[0]}",
+        "seed": request.seed,
+    }
+    return {**found, "relapse": f"MADRS > 50 % of baseline from {visits[0]}"} if len(visits) > 2 else found
+
+
+def total_patients(request: TrialRequest, trial: Trial) -> int:
+    """Total number of patients; in a crossover every patient receives every arm."""
+    return request.patients_per_arm * (1 if trial.washout else len(trial.arms))
+
+
+def equivalent_command(request: TrialRequest, trial: Trial) -> dict[str, str]:
+    """The trial file (none for a shipped one), the command line and Python that give the same numbers."""
+    text = "" if request.shipped else _yaml(trial_keys(request))
+    name, patients = request.shipped or FILE, total_patients(request, trial)
+    options = ["--replicates", request.replicates, "--patients", patients, "--seed", request.seed]
+    return {
+        "file": text,
+        "command": shlex.join(["ketamech", "trial", name, *map(str, options)]),
+        "python": _python(request, text, patients),
+    }
+
+
+def _yaml(keys: dict[str, Any]) -> str:
+    """The keys as YAML, one per line; JSON values are valid YAML."""
+    return "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items())
+
+
+def _python(request: TrialRequest, text: str, patients: int) -> str:
+    imports = ("from pathlib import Path\n\n" if text else "") + "import ketamech\n\n"
+    written = f"Path({FILE!r}).write_text({text!r}, encoding={'utf-8'!r})\n" if text else ""
+    trial = f"trial = ketamech.Trial({(FILE if text else request.shipped)!r}).replace(patients={patients})\n"
+    run = f"result = trial.run(replicates={request.replicates}, seed={request.seed})\nprint(result.analyse().means)\n"
+    return f"{imports}{written}{trial}{run}"
+
+
+def attribution_of(app_state: AppState, scenario: Scenario, draws: int, progress: Progress) -> dict[str, Any]:
+    """Shapley values, effect lost when off, effect alone, MADRS change over time by component, and sentences."""
+    module = feature_module("attribution")
+
+    def report_draws(done: int, total: int) -> None:
+        progress(0.95 * done / total, f"{done} of {total} draws")
+
+    found = module.attribute(app_state.model, scenario, draws=draws, threads=2, tell=report_draws)
+    progress(0.96, "writing sentences")
+    return {
+        "table": records(found.table),
+        "totals": records(found.totals),
+        "parts": list(found.components),
+        "times": np.round(found.times, 4).tolist(),
+        "course": [
+            rounded(layer[1:].mean(axis=0) if len(layer) > 1 else layer[0]) for layer in found.madrs_decomposition
+        ],
+        "sentences": _sentences(found, app_state),
+        "failed": int(found.failed),
+        "skipped": list(found.skipped),
+    }
+
+
+def _sentences(found: Any, app_state: AppState) -> list[str]:
+    from ketamech.analysis import attribution_text
+
+    return list(attribution_text.describe_attribution(found, app_state.model.parameters))
+
 
 Work = Callable[[Progress], Any]
 PARTS, THREADS = 12, 2
@@ -155,7 +247,7 @@ def _scorecard(app_state: AppState, line: Callable[[str], None]) -> dict[str, An
 
 def attribution_work(app_state: AppState, request: AttributionRequest) -> Work:
     """The work of an attribution job. Raises NotFound if attribution is missing, InputError for a bad scenario."""
-    from ketamech.app.attribution_responses import attribution_of
+    from ketamech.app.job_tasks import attribution_of
 
     feature_module("attribution")
     scenario = scenario_of(request.scenario, app_state.model)

@@ -10,9 +10,9 @@ from typing import Any
 from ketamech.app.limits import LIMITS
 from ketamech.core import InputError
 from ketamech.report.run_description import describe_run
+from ketamech.simulation.load_scenario import keys_from_text, scenario_from_keys, scenario_from_text
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.scenario_reader import keys_from_text, scenario_from_keys, scenario_from_text
 from ketamech.simulation.scenario_schema import ScenarioFile
 
 NAME = Path("scenario.yaml")

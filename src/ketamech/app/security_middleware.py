@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from ketamech.app.cancellation import LimitExceeded
-from ketamech.app.json_responses import NotFound, error_response
+from ketamech.app.jobs import LimitExceeded
 from ketamech.app.limits import Limits
+from ketamech.app.responses import NotFound, error_response
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self';"

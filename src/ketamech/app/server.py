@@ -1,13 +1,21 @@
-"""The FastAPI application: routes, security, error handlers and static files."""
+"""The FastAPI application: routes, security, error handlers and static files.
+
+Start the server on this machine and open the browser.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import socket
+import threading
+import time
+import webbrowser
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -17,15 +25,14 @@ from starlette.staticfiles import StaticFiles
 from ketamech.app.app_state import AppState
 from ketamech.app.curve_responses import curves_of
 from ketamech.app.jobs import Jobs
-from ketamech.app.json_responses import ERRORS, NotFound, error_response
 from ketamech.app.request_models import CurvesRequest
+from ketamech.app.responses import ERRORS, NotFound, error_response
 from ketamech.app.routes import all_routers
 from ketamech.app.scenarios import NAME, without_file
 from ketamech.app.security_middleware import HEADERS, SecurityMiddleware
 from ketamech.core import InputError, KetaMechError
 from ketamech.report.number_format import DISCLAIMER
-from ketamech.simulation.scenario_schema import SCENARIO_FILE
-from ketamech.simulation.validation_errors import to_input_error
+from ketamech.simulation.scenario_schema import SCENARIO_FILE, to_input_error
 
 STATIC = Path(__file__).parent / "static"
 ABOUT = f"How does ketamine work? Curves, bands, trials, evidence and equations as JSON.\n\n{DISCLAIMER}"
@@ -117,3 +124,44 @@ def _validation_error(errors: list[Any]) -> InputError:
     first = errors[0]
     where = ".".join(str(part) for part in first["loc"] if part != "body")
     return InputError(f"{first['msg']}", key=where or "body", expected="what /api/openapi.json says")
+
+
+HOST, PATIENCE = "127.0.0.1", 30.0
+
+
+def serve(port: int, *, browser: bool, announce: Callable[[str], None], app_state: AppState | None = None) -> None:
+    """Serve on 127.0.0.1 until Ctrl-C; port 0 takes a free one. Raises InputError when the port is taken."""
+    listening = _listening(port)
+    address = f"http://{HOST}:{listening.getsockname()[1]}/"
+    config = uvicorn.Config(
+        make_app(app_state), log_level="warning", access_log=False, timeout_graceful_shutdown=2, limit_concurrency=400,
+        server_header=False,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    threading.Thread(target=_open, args=(server, address, browser, announce), daemon=True).start()
+    server.run(sockets=[listening])
+
+
+def _listening(port: int) -> socket.socket:
+    found = socket.socket(
+        proto=socket.IPPROTO_TCP
+    )  # explicit, or asyncio leaves Nagle's algorithm on: 40 ms a response
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((HOST, port))
+    except (OSError, OverflowError):
+        found.close()
+        raise InputError(
+            f"port {port} cannot be used", key="--port", expected="a free port from 1024 to 65535", type_this="--port 0"
+        ) from None
+    return found
+
+
+def _open(server: uvicorn.Server, address: str, browser: bool, announce: Callable[[str], None]) -> None:
+    """Announce the address once the server answers, and open the browser."""
+    until = time.monotonic() + PATIENCE
+    while not server.started and time.monotonic() < until:
+        time.sleep(0.02)
+    announce(address)
+    if browser:
+        webbrowser.open(address)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ketamech.core.time_units import MONTH
+from ketamech.core.units import MONTH
 
 FIRST_MINUTE = 1 / 60
 ALONG, MOST, EVENLY = 150, 900, 60

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ketamech.cli.checkpoint_options import Resume, Scheduler, long_run, threads_of
-from ketamech.cli.optional_dependencies import require_extra
+from ketamech.cli.terminal import require_extra
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ketamech.core.environment import DATA
 from ketamech.core.execution import Executor
-from ketamech.core.paths import DATA
 
 STOPPED = 130  # exit code after Ctrl-C
 Resume = Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped; the result is the same")]

@@ -47,9 +47,8 @@ def compare_simulators(
         return _sbml_suite(sbml_suite, out)
     from ketamech.cli import terminal
     from ketamech.core import InputError
-    from ketamech.exchange.cross_simulator_check import compare_archives
+    from ketamech.exchange.cross_simulator_check import ENGINES, SLOW_ENGINES, compare_archives
     from ketamech.exchange.cross_simulator_check import compare_simulators as compared
-    from ketamech.exchange.external_simulators import ENGINES, SLOW_ENGINES
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.cross_simulator_page import certificate_rows, write_certificate

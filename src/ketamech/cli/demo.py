@@ -32,7 +32,7 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
     from ketamech.report.model_page import describe
     from ketamech.report.provenance import provenance_of_many
     from ketamech.report.run_folder import write_run
-    from ketamech.report.scorecard_files import write_scorecard
+    from ketamech.report.scorecard_figure import write_scorecard
     from ketamech.simulation.load_scenario import load_scenario
     from ketamech.simulation.simulate import simulate
 

@@ -79,8 +79,7 @@ def export(scenario: Scenario, to: To, drug: Drug = None, subject: Subject = Non
 def _results(source: str, to: Path) -> None:
     """Write the results of a folder, or the shipped posterior, in the format of the suffix."""
     from ketamech.cli import terminal
-    from ketamech.exchange.result_dataset import DIMS, names_of, read_results
-    from ketamech.exchange.result_io import save_results
+    from ketamech.exchange.result_io import DIMS, names_of, read_results, save_results
 
     if source == POSTERIOR:
         from ketamech.exchange.arviz_io import shipped_posterior
@@ -183,8 +182,7 @@ def _omex(loaded: LoadedScenario, to: Path) -> None:
 
 def _petab(loaded: LoadedScenario, to: Path) -> None:
     from ketamech.cli import terminal
-    from ketamech.exchange.petab.problem import scenario_case
-    from ketamech.exchange.petab.write import lossy_features, petab_files
+    from ketamech.exchange.petab.write import lossy_features, petab_files, scenario_case
 
     model = terminal.model()
     with terminal.progress().status("Writing the problems ..."):
@@ -196,8 +194,7 @@ def _petab(loaded: LoadedScenario, to: Path) -> None:
 
 def _calibration(to: Path) -> None:
     from ketamech.cli import terminal
-    from ketamech.exchange.petab.problem import scorecard_cases
-    from ketamech.exchange.petab.write import lossy_features, petab_files
+    from ketamech.exchange.petab.write import lossy_features, petab_files, scorecard_cases
 
     model = terminal.model()
     with terminal.progress().status("Writing the problems ..."):

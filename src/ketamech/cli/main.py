@@ -14,7 +14,6 @@ from rich.text import Text
 from ketamech.cli import (
     attribute,
     calibrate,
-    cite,
     claims,
     compare_simulators,
     demo,
@@ -37,10 +36,8 @@ from ketamech.cli import (
     variants,
     verify,
 )
-from ketamech.cli.deprecated_arguments import current_arguments
-from ketamech.cli.optional_dependencies import missing
-from ketamech.cli.suggestions import Command, Group
-from ketamech.cli.terminal import DISCLAIMER
+from ketamech.cli.suggestions import Command, Group, current_arguments
+from ketamech.cli.terminal import DISCLAIMER, missing
 from ketamech.core import InputError, KetaMechError
 from ketamech.core.atomic_files import DISK_FULL_ERRORS, CacheWarning
 from ketamech.core.deprecated_names import RenamedWarning
@@ -73,7 +70,7 @@ for command in (
     export.export,
     import_.import_,
     compare_simulators.compare_simulators,
-    cite.cite,
+    evidence.cite,
     demo.demo,
     schema.schema,
     serve.serve,

@@ -112,7 +112,7 @@ def _changes(given: list[str]) -> dict[str, str]:
 
 
 def _weights(table: pd.DataFrame, targets: list[str]) -> np.ndarray:
-    from ketamech.population.plausible_population import prevalence_weights
+    from ketamech.population.virtual_population import prevalence_weights
 
     groups: dict[str, Any] = {}
     shares: dict[str, dict[object, float]] = {}
@@ -134,7 +134,7 @@ def _weights(table: pd.DataFrame, targets: list[str]) -> np.ndarray:
 
 
 def _effective(weights: np.ndarray) -> float:
-    from ketamech.population.plausible_population import effective_size
+    from ketamech.population.virtual_population import effective_size
 
     return effective_size(weights)
 
@@ -143,7 +143,7 @@ def _select(drawn: Any, plausible: list[str], scenario: str) -> np.ndarray:
     """Whether the simulated outputs of each patient lie within the bounds [patient]."""
     from ketamech.cli import terminal
     from ketamech.population.cohort import simulate_patients
-    from ketamech.population.plausible_population import select_plausible
+    from ketamech.population.virtual_population import select_plausible
 
     model = terminal.model()
     endpoints = [_bounded_endpoint(text, model) for text in plausible]

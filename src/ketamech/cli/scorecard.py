@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ketamech.cli.checkpoint_options import Resume, Scheduler, long_run, threads_of
-from ketamech.cli.optional_dependencies import require_extra
+from ketamech.cli.terminal import require_extra
 from ketamech.core.execution import Executor
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the tables and figures")]
@@ -59,7 +59,7 @@ def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
     """Compare the typical patient: write tables and a figure, print the tables; returns the files."""
     from ketamech.analysis.scorecard import scorecard as analysis_scorecard
     from ketamech.cli import terminal
-    from ketamech.report.scorecard_files import write_scorecard
+    from ketamech.report.scorecard_figure import write_scorecard
 
     console = terminal.progress()
     with console.status("Simulating the published protocols ...") as status:
@@ -79,9 +79,7 @@ def _by_trials(
     from ketamech.cli import terminal
     from ketamech.estimation.posterior import load_posterior
     from ketamech.exchange.result_metadata import write_table
-    from ketamech.report.forest_figure import draw_forest
-    from ketamech.report.trial_scorecard_page import write_trial_scorecard
-    from ketamech.report.vpc_figure import draw_predictive_checks
+    from ketamech.report.trial_scorecard_page import draw_forest, draw_predictive_checks, write_trial_scorecard
 
     with terminal.progress().status("Running virtual trials ...") as status:
         card = trial_scorecard(

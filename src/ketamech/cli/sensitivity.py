@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ketamech.cli.checkpoint_options import Resume, Scheduler, long_run, text_hash, threads_of
-from ketamech.cli.optional_dependencies import require_extra
+from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError
 from ketamech.core.deprecated_names import current_name
 

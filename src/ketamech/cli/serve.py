@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ketamech.cli.optional_dependencies import require_extra
+from ketamech.cli.terminal import require_extra
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 for any free port")]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser")]
@@ -20,11 +20,11 @@ def serve(port: Port = 8321, browser: Browser = True) -> None:
     The server accepts connections from this machine only; no internet connection is needed.
     """
     require_extra("web")
-    from ketamech.app import run_server
+    from ketamech.app import server
     from ketamech.cli import terminal
 
     console = terminal.progress()
-    run_server.serve(
+    server.serve(
         port,
         browser=browser,
         announce=lambda address: console.print(

@@ -131,7 +131,7 @@ def simulate(
 
     records = None
     if scenario_argument.is_table(scenario):
-        from ketamech.cli.dose_table import Records, simulate_table
+        from ketamech.cli.simulate_cohort import Records, simulate_table
 
         records = Records.read(scenario, drug, subject, given.pop("outputs", None))
         if not records.single_scenario:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ketamech.cli.checkpoint_options import Resume, Scheduler, long_run, threads_of
-from ketamech.cli.optional_dependencies import require_extra
+from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def trial(
     from ketamech.estimation.posterior import posterior_hash
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.report.provenance import provenance_of_many
-    from ketamech.report.trial_folder import write_trial
-    from ketamech.report.trial_summary import TITLE, difference_rows, relapse_rows, summary_of
+    from ketamech.report.trial_folder import TITLE, difference_rows, relapse_rows, summary_of, write_trial
     from ketamech.trials.analysis.analyse import analyse
     from ketamech.trials.analysis.power import power as power_of
     from ketamech.trials.run_trial import run_trial

@@ -67,9 +67,8 @@ def variants(
 
 def _refit(model: Model, threads: int, seed: int) -> None:
     """Fit every variant and write data/wirings/fitted.csv, compared.csv and draws.csv."""
-    from ketamech.analysis.variants.fit import FitProblem
-    from ketamech.analysis.variants.predictions import VariantPredictor
-    from ketamech.analysis.variants.tables import write_fits
+    from ketamech.analysis.variants.fit import FitProblem, write_fits
+    from ketamech.analysis.variants.likelihood import VariantPredictor
     from ketamech.cli import terminal
     from ketamech.simulation.model_variants import DIRECTORY, load_model_variants
 

@@ -1,8 +1,15 @@
 """Units, errors, files, checkpoints and execution. No pharmacology."""
 
 from ketamech.core.atomic_files import cache_folder
-from ketamech.core.errors import InputError, KetaMechError, ModelError, SolverError, UnitError, UnknownNameError
-from ketamech.core.suggest import closest_match
+from ketamech.core.errors import (
+    InputError,
+    KetaMechError,
+    ModelError,
+    SolverError,
+    UnitError,
+    UnknownNameError,
+    closest_match,
+)
 from ketamech.core.units import Unit, convert, unit
 
 __all__ = [

@@ -7,7 +7,7 @@ import warnings
 from functools import cache
 
 from ketamech.core.csv_table import read_table
-from ketamech.core.paths import DATA
+from ketamech.core.environment import DATA
 
 RENAMED = DATA / "renamed"
 _DOTTED_NAME = re.compile(r"(?<![\w.])[A-Za-z]\w*(?:\.\w+)+")

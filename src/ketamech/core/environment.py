@@ -2,6 +2,8 @@
 
 Measured: the engine's own code gives the same bits on every x86-64 processor (it states where a product and a sum are
 rounded together), but NumPy's logarithms, used to draw patients, differ between instruction sets.
+
+Folders shipped with the package.
 """
 
 from __future__ import annotations
@@ -11,6 +13,10 @@ import platform
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+DATA = PACKAGE / "data"
+
 
 RESULT_PACKAGES = ("ketamech", "numpy", "scipy", "numba", "llvmlite", "emcee", "SALib")
 HASHED_PACKAGES = (

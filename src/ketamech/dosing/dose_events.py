@@ -1,20 +1,38 @@
 """Dose events of a regimen for a patient: amounts in umol, times in h, and the states that they enter.
 
 Parameter values may be arrays [patient]; the dose events then hold arrays of the same shape.
+
+A dose event: an amount that enters a state of the model at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from ketamech.core import InputError, convert
-from ketamech.dosing.dose_event import DoseEvent, Quantity
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, Treatment
+
+Quantity = Any  # a float, or an array [patient] where dose events of many patients are worked out together
+
+
+@dataclass(frozen=True)
+class DoseEvent:
+    """An `amount` (state unit) enters a state at `time` (h), at once or evenly over `duration` (h).
+
+    For many patients together each of the three is one number for all or an array [patient].
+    """
+
+    time: Quantity
+    compartment: str
+    amount: Quantity
+    duration: Quantity = 0.0
+
 
 ParameterLookup = Callable[[str], Quantity]
 AbsorbedPart = tuple[Quantity, str, Quantity, Quantity]  # delay (h), site, fraction of the dose, duration (h)

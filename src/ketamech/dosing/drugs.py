@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ketamech.core import UnknownNameError
-from ketamech.core.suggest import misspelled
+from ketamech.core.errors import misspelled
 
 INJECTION_ROUTES = ("IV", "IM", "SC", "IP")
 

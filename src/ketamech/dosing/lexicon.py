@@ -1,4 +1,7 @@
-"""The words and names of a text, and the terminal of the grammar that each of them is."""
+"""The words and names of a text, and the terminal of the grammar that each of them is.
+
+Tokenisation: the terminals of the grammar in a text, each word interpreted in its context.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from unicodedata import normalize
 
 from ketamech.core import InputError
 from ketamech.core.csv_table import read_table
-from ketamech.core.paths import DATA
-from ketamech.core.time_units import HOURS
+from ketamech.core.environment import DATA
+from ketamech.core.units import DAY, HOUR, HOURS, MINUTE, WEEK
 
 PATH = DATA / "dosing" / "words.csv"
 COLUMNS = ("word", "kind", "means")
@@ -140,3 +143,166 @@ def common_words(*kinds: str) -> Iterable[str]:
         for parts, meaning in entries:
             if not kinds or meaning.kind in kinds:
                 yield " ".join(parts)
+
+
+LONGEST_TEXT = 20_000  # characters of several treatments together
+LONGEST_PART = 500  # characters of one of them
+MEASURED = ("NUMBER", "A", "EVERY", "OTHER", "PER", "SLASH", "ORDINAL", "NTH", "TIMES", "X", "HALF", "TO")
+COUNTED = ("UNIT", "MASS", "TIMES", "X", "PERCENT", "DOSE", "SLASH", "PER")  # terminals that a number may belong to
+RHYTHMS = "how often, such as twice a week or every 2 weeks"
+
+
+class Word(NamedTuple):
+    """One terminal of the grammar: its value, and its position in the text."""
+
+    kind: str
+    value: Any
+    start: int
+    end: int
+
+
+def tokenize(text: str, lexicon: Lexicon) -> list[Word]:
+    """The terminals of a text. Raises InputError for a text that is too long, a number or a word that is ambiguous."""
+    if len(text) > LONGEST_TEXT:
+        raise _too_long_error(len(text), LONGEST_TEXT)
+    found = _in_context(_with_meanings(text, lexicon), text)
+    _check_part_lengths(found)
+    return found
+
+
+def quoted(text: str, start: int, end: int) -> str:
+    """A quotation from a text with its position, counted from 1."""
+    return f"'{text[start:end]}' (character {start + 1})"
+
+
+def _too_long_error(length: int, most: int) -> InputError:
+    what = f"a text of {length:,} characters is too long"
+    return InputError(what, expected=f"at most {most:,} characters", type_this='"racemic 0.5 mg/kg IV over 40 min"')
+
+
+def _check_part_lengths(found: list[Word]) -> None:
+    begin = 0
+    for i, word in enumerate(found):
+        if word.kind == "SEP" or i == len(found) - 1:
+            if word.end - begin > LONGEST_PART:
+                raise _too_long_error(word.end - begin, LONGEST_PART)
+            begin = word.end
+
+
+def _with_meanings(text: str, lexicon: Lexicon) -> list[Word]:
+    """Every word with its terminal from the lexicon; abbreviations are expanded, fillers left out."""
+    listed, found, at, current = split_text(text), [], 0, lexicon
+    while at < len(listed):
+        count, meaning = current.longest(listed, at) or (1, None)
+        first, last = listed[at], listed[at + count - 1]
+        at += count
+        if meaning is None:
+            kind = "NUMBER" if first.is_number else "UNKNOWN"
+            found.append(Word(kind, first.text, first.start, first.end))
+        elif meaning.kind == "short":
+            found += [Word(w.kind, w.value, first.start, last.end) for w in tokenize(meaning.value, current)]
+        elif meaning.kind == "refused":
+            raise InputError(
+                f"{quoted(text, first.start, last.end)}: {meaning.value}", key="schedule", expected=RHYTHMS
+            )
+        elif meaning.kind != "filler":
+            found.append(Word(meaning.kind, meaning.value, first.start, last.end))
+            current = lexicon if meaning.kind == "SEP" else current.inside.get(meaning.kind, lambda now=current: now)()
+    return found
+
+
+class _Context(NamedTuple):
+    """A word with its neighbours: the final terminal before it, and the words after it."""
+
+    word: Word
+    before: str
+    next: Word
+    second: Word
+    third: Word
+    heading: Word  # the word that began the current list of numbers, if there is one
+
+    def in_a_list(self) -> bool:
+        """Whether a comma or 'and' here joins two numbers of one list ("days 1, 4 and 8", "day 1 and day 4")."""
+        again = self.heading.kind == "LABEL" and self.next.kind == "UNIT" and self.next.value == self.heading.value
+        number, belongs = (self.second, self.third) if again else (self.next, self.second)
+        if self.before != "NUMBER" or number.kind != "NUMBER":
+            return False
+        return belongs.kind not in COUNTED or (self.heading.kind == "AT" and belongs.kind == "UNIT")
+
+
+def _unit(place: _Context) -> str:
+    if place.before == "LIST":
+        return "" if place.word.value == place.heading.value else "LABEL"
+    if place.word.value == HOUR and place.before == "NUMBER" and place.next.kind == "NUMBER":
+        return "HOURS" if place.second.value == MINUTE else "UNIT"
+    numbered = "NUMBER" in (place.next.kind, place.second.kind if place.next.kind == "MINUS" else "")
+    return "LABEL" if place.word.value in (DAY, WEEK) and numbered and place.before not in MEASURED else "UNIT"
+
+
+def _minus(place: _Context) -> str:
+    if place.next.kind == "NUMBER":
+        return "TO" if place.before == "NUMBER" else "MINUS"
+    return "HYPHEN" if place.before == "NUMBER" and place.next.kind == "LY" else ""
+
+
+def _and(place: _Context) -> str:
+    if place.in_a_list():
+        return "LIST"
+    return "AND" if place.next.kind == "NAME" else ""
+
+
+# Words whose terminal depends on their neighbours; "" means that the word is ignored here.
+CONTEXT_RULES: dict[str, Callable[[_Context], str]] = {
+    "A": lambda place: "A" if place.next.kind == "UNIT" else "",
+    "AND": _and,
+    "COMMA": lambda place: "LIST" if place.in_a_list() else "",
+    "DOSE": lambda place: "DOSE" if place.before in ("NUMBER", "MISSING") else "",
+    "MINUS": _minus,
+    "SEP": lambda place: "SEP" if place.before not in ("", "SEP") and place.next.kind else "",
+    "UNIT": _unit,
+}
+END = Word("", None, 0, 0)
+HEADINGS = ("AT", "LABEL", "DOSE")
+IN_A_LIST = ("NUMBER", "LIST", "MINUS", "TO", "")
+
+
+def _in_context(found: list[Word], text: str) -> list[Word]:
+    ahead = [*found, END, END, END]
+    placed: list[Word] = []
+    heading = END
+    for i, word in enumerate(found):
+        if word.kind in ("COMMA", "AND") and ahead[i + 1].kind == "AND":
+            continue  # "2, 4, and 8"
+        before = placed[-1].kind if placed else ""
+        place = _Context(word, before, ahead[i + 1], ahead[i + 2], ahead[i + 3], heading)
+        kind = CONTEXT_RULES[word.kind](place) if word.kind in CONTEXT_RULES else word.kind
+        if kind not in IN_A_LIST:
+            heading = word._replace(kind=kind) if kind in HEADINGS else END
+        if kind == "NUMBER":
+            placed += _numbers(word, text, many=heading.kind in ("LABEL", "DOSE"))
+        elif kind:
+            placed.append(word._replace(kind=kind))
+    while placed and placed[-1].kind == "SEP":
+        placed.pop()
+    return placed
+
+
+def _numbers(word: Word, text: str, *, many: bool) -> list[Word]:
+    """One number, or several joined by commas where `many` are allowed. Raises InputError for an ambiguous one."""
+    if isinstance(word.value, float):
+        return [word]
+    shown = word.value.rstrip(".") if word.value.count(".") > 1 else word.value
+    parts = shown.split(",")
+    try:
+        if len(parts) == 1:
+            return [word._replace(value=float(shown))]
+        if many:
+            every = [word._replace(value=float(part)) for part in parts]
+            joined = [item for one in every for item in (word._replace(kind="LIST"), one)]
+            return joined[1:]
+        if len(parts) == 2 and (len(parts[1]) != 3 or float(parts[0]) == 0):  # 1,000 may be a thousand
+            return [word._replace(value=float(".".join(parts)))]
+    except ValueError:
+        pass
+    what = f"{quoted(text, word.start, word.end)} can be read in more than one way"
+    raise InputError(what, key="dose", expected="a number with a decimal point and nothing between thousands")

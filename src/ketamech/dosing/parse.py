@@ -1,24 +1,253 @@
-"""The parser of all texts about doses: regimens, perturbations, times, conditions, endpoints."""
+"""The parser of all texts about doses: regimens, perturbations, times, conditions, endpoints.
+
+Conversion of the parse tree into the values of `syntax`; ambiguous text is an error with its position.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from lark import Lark, Token
+from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedToken, VisitError
 from lark.lexer import Lexer
 
 from ketamech.core import InputError, cache_folder
 from ketamech.core.atomic_files import ignore_disk_errors
-from ketamech.dosing.lexicon import Lexicon
+from ketamech.core.units import DAY, HOUR, MONTH, WEEK
+from ketamech.dosing.lexicon import Lexicon, Word, quoted, tokenize
 from ketamech.dosing.parse_errors import STARTS, unexpected_word_error
-from ketamech.dosing.reader import Reader
-from ketamech.dosing.syntax import Days, Span
-from ketamech.dosing.tokens import Word, tokenize
+from ketamech.dosing.syntax import (
+    AdaptiveRhythm,
+    Amount,
+    Criterion,
+    Days,
+    Item,
+    ParsedEndpoint,
+    Part,
+    Phrase,
+    RelapseCriterion,
+    Rhythm,
+    Span,
+)  # fmt: skip
+
+PER_UNIT = {HOUR: "an hour", DAY: "a day", WEEK: "a week", MONTH: "a month"}
+PLURAL = {DAY: "days", WEEK: "weeks", MONTH: "months"}
+MOST_A_WEEK = 7
+MOST_NUMBERS = 5000  # of a list such as "doses 2 to 40"
+Children = list[Any]
+
+
+def _value(child: Any) -> Any:
+    return child.value if isinstance(child, Token) else child
+
+
+def _last(children: Children) -> Any:
+    return _value(children[-1])
+
+
+def _share(percent: float) -> float:
+    """A fraction from a percentage, in decimal arithmetic: 2.01 % is exactly the float 0.0201."""
+    return float(Decimal(repr(percent)) / 100)
+
+
+def _of(kind: type, children: Children) -> tuple[Any, ...]:
+    return tuple(child for child in children if isinstance(child, kind))
+
+
+def _lists(children: Children) -> tuple[float, ...]:
+    return tuple(number for part in _of(tuple, children) for number in part)
+
+
+# Rules that become an item of a treatment or a perturbation, with the value of each.
+ITEMS: dict[str, Callable[[Children], Any]] = {
+    "name": _last,
+    "amount": _last,
+    "route": _last,
+    "salt": _last,
+    "nothing": lambda children: None,
+    "over": _last,
+    "lasting": _last,
+    "length": _last,
+    "count": lambda children: _of(float, children)[0],
+    "once": lambda children: None,
+    "start": _last,
+    "starts": lambda children: tuple(number * children[-1].value for number in _of(float, children)),
+    "days": lambda children: Days(children[-2].value, children[-1]),
+    "steady": lambda children: None,
+    "lag": _last,
+    "missing": lambda children: _share(children[1]),
+    "missed": _last,
+    "before": lambda children: children[0],
+    "after": lambda children: children[0],
+    "held": lambda children: None,
+    "choice": lambda children: AdaptiveRhythm(children[0], children[2], children[-1].value),
+}
+# Rules whose values are parts of others.
+VALUES: dict[str, Callable[[Children], Any]] = {
+    "number": lambda children: float(children[0].value),
+    "negative": lambda children: -float(children[1].value),
+    "element": lambda children: children[0] if isinstance(children[0], tuple) else (children[0],),
+    "numbers": _lists,
+    "by": lambda children: children[-1],
+    "quantity": lambda children: (
+        children[0] if isinstance(children[0], Span) else Span(children[0] * children[1].value, children[1].value)
+    ),
+    "compound": lambda children: Span(
+        children[0] * children[1].value + children[2].value * children[3].value, children[1].value, compound=True
+    ),
+    "half": lambda children: Span(children[-1].value / 2, children[-1].value),
+    "one": lambda children: Span(children[-1].value, children[-1].value),
+    "span": _last,
+    "ly": lambda children: _rhythm(1.0, children[0].value),
+    "every_other": lambda children: Rhythm(every=2 * children[-1].value),
+    "every_nth": lambda children: Rhythm(every=_value(children[1]) * children[-1].value),
+    "hyphen_ly": lambda children: Rhythm(every=children[0] * children[-1].value),
+    "segment": lambda children: tuple(item for item in children if item.kind != "nothing"),
+    "sentence": lambda children: _of(Part, children),
+    "dose_form": lambda children: (children[0].value, children[1], (*_of(float, children), 1.0)[0]),
+    "duration": lambda children: Span(sum(span.hours for span in children), children[-1].unit),
+    "label": lambda children: Days(children[0].value, (children[1],)),
+    "share": lambda children: _share(children[0]),
+    "reached": lambda children: Criterion(children[1].value, children[0].value),
+    "not_reached": lambda children: Criterion(children[2].value, f"no {children[1].value}"),
+    "compared": lambda children: Criterion(children[0].value, children[1].value, children[2]),
+    "falls": lambda children: Criterion(
+        children[0].value, "falls by" if children[2].type == "BY" else "falls less than", _share(children[3])
+    ),
+    "endpoints": lambda children: _of(ParsedEndpoint, children),
+}
+
+
+def _rhythm(times: float, size: float) -> Rhythm:
+    """A number of doses in a unit of time; doses of a week have their own pattern of days."""
+    return Rhythm(times_a_week=int(times)) if size == WEEK else Rhythm(every=size / times)
+
+
+@v_args(meta=True)
+class Reader(Transformer):
+    """The values of a parse tree of `text`; the methods are the rules that need the position in the text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+
+    def __default__(self, data: Any, children: Children, meta: Any) -> Any:
+        if data in ITEMS:
+            return Item(str(data), ITEMS[data](children), meta.start_pos, meta.end_pos)
+        return VALUES[data](children)
+
+    def _bad(self, meta: Any, why: str, key: str, expected: str, type_this: str | None = None) -> NoReturn:
+        what = f"{quoted(self._text, meta.start_pos, meta.end_pos)} {why}"
+        raise InputError(what, key=key, expected=expected, type_this=type_this)
+
+    def range(self, meta: Any, children: Children) -> None:
+        """A range of doses."""
+        self._bad(meta, "is a range", "dose", "one number")
+
+    def range_of_time(self, meta: Any, children: Children) -> None:
+        """A range of times."""
+        self._bad(meta, "is a range", "schedule", "one number")
+
+    def from_to(self, meta: Any, children: Children) -> tuple[float, ...]:
+        """Whole numbers of a list, such as days 1 to 5."""
+        first, last = _of(float, children)
+        whole = all(map(math.isfinite, (first, last))) and first == int(first) and last == int(last)
+        if not whole or not first <= last <= first + MOST_NUMBERS:
+            self._bad(meta, "is no range of whole numbers", "schedule", "such as 2 to 5")
+        return tuple(map(float, range(int(first), int(last) + 1)))
+
+    def amount_of(self, meta: Any, children: Children) -> Amount:
+        """A mass, optionally per kilogram and per time; a rate per minute is converted to a rate per hour."""
+        number, mass, *by = children
+        times = [unit.value for unit in by if unit.type == "UNIT"]
+        masses = len(by) - len(times)
+        if len(times) > 1 or masses > 1 or any(size > HOUR for size in times):
+            expected = "a mass, perhaps per kg and per h or min; the rhythm in words"
+            self._bad(meta, "is no dose", "dose", expected, "50 mg daily")
+        rate = HOUR / times[0] if times else 1.0
+        return Amount(number * rate, mass.value + "/kg" * masses + "/h" * len(times))
+
+    def every(self, meta: Any, children: Children) -> Rhythm:
+        """Every day, every 12 h; "every 12 h 30 min" may be a rhythm or a rhythm and a duration."""
+        what = children[-1]
+        if isinstance(what, Token):
+            return Rhythm(every=what.value)
+        if what.compound:
+            self._bad(meta, "can be read in two ways", "schedule", f"'every {what.hours:g} h', or 'over' how long")
+        return Rhythm(every=what.hours)
+
+    def number_ly(self, meta: Any, children: Children) -> Rhythm:
+        """ "8 hourly" is every 8 hours; "4 weekly" is 4 times a week to some and every 4 weeks to others."""
+        number, size = children[0], children[1].value
+        if size != HOUR:
+            times = f"{number:g} times {PER_UNIT.get(size, 'a year')}"
+            expected = f"'{times}' or 'every {number:g} {PLURAL.get(size, 'years')}'"
+            self._bad(meta, "can be read in two ways", "schedule", expected)
+        return Rhythm(every=number * size)
+
+    def days_per_week(self, meta: Any, children: Children) -> Rhythm:
+        """5 days a week."""
+        number, days, *_, weeks = children
+        if (days.value, weeks.value) != (DAY, WEEK):
+            self._bad(meta, "is no rhythm", "schedule", "such as 5 days a week")
+        return self.times(meta, [number, weeks])
+
+    def times(self, meta: Any, children: Children) -> Rhythm:
+        """Twice weekly, 3 times a day."""
+        once = isinstance(children[0], Token) and children[0].type == "ONCE"
+        number, size = 1.0 if once else float(_value(children[0])), children[-1].value
+        whole = math.isfinite(number) and number == int(number) and number >= 1
+        if not whole or (size == WEEK and number > MOST_A_WEEK):
+            least = f"1 to {MOST_A_WEEK} times a week" if size == WEEK else "at least once"
+            self._bad(meta, "is no rhythm", "schedule", f"{least}, a whole number", "3 times a week")
+        return _rhythm(number, size)
+
+    def item(self, meta: Any, children: Children) -> Item:
+        """A rhythm, the one item whose rule has several forms."""
+        return Item("rhythm", children[0], *_place(meta))
+
+    def part(self, meta: Any, children: Children) -> Part:
+        """One treatment."""
+        return Part(_of(tuple, children), _of(Phrase, children), None, *_place(meta))
+
+    def again_on_relapse(self, meta: Any, children: Children) -> Part:
+        """Reinduction on a relapse."""
+        return Part((), (), "relapse", *_place(meta))
+
+    def again_when(self, meta: Any, children: Children) -> Part:
+        """Reinduction when a condition is met."""
+        return Part((), (), children[-1], *_place(meta))
+
+    def phrase(self, meta: Any, children: Children) -> Phrase:
+        """A perturbation."""
+        return Phrase(tuple(children), *_place(meta))
+
+    def relapse(self, meta: Any, children: Children) -> RelapseCriterion:
+        """A rating above a fraction of baseline, from a time on."""
+        name, sign, number, *_, since = children
+        if sign.value != ">":
+            self._bad(meta, "is no relapse", "relapse", "more than a share of baseline", "MADRS > 50 % of baseline")
+        return RelapseCriterion(name.value, _share(number), since)
+
+    def at(self, meta: Any, children: Children) -> ParsedEndpoint:
+        """An output at a time."""
+        return ParsedEndpoint(children[0].value, children[-1], "", *_place(meta))
+
+    def extreme(self, meta: Any, children: Children) -> ParsedEndpoint:
+        """The peak or the lowest value of an output."""
+        return ParsedEndpoint(children[0].value, None, children[1].value, *_place(meta))
+
+
+def _place(meta: Any) -> tuple[int, int]:
+    """Start and end of a rule in the text; (0, 0) for an empty rule."""
+    return (0, 0) if meta.empty else (meta.start_pos, meta.end_pos)
+
 
 CACHE_SIZE = 4096  # texts
 GRAMMAR = Path(__file__).with_name("grammar.lark")

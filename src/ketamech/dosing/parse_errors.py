@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from ketamech.core import InputError
-from ketamech.core.suggest import misspelled
-from ketamech.core.time_units import SPELLINGS
-from ketamech.dosing.lexicon import Lexicon, common_words
-from ketamech.dosing.tokens import Word, quoted
+from ketamech.core.errors import misspelled
+from ketamech.core.units import SPELLINGS
+from ketamech.dosing.lexicon import Lexicon, Word, common_words, quoted
 
 SHOWN = 120  # characters of a text that an error repeats
 # For each start rule of the grammar: what is expected, and an example.

@@ -1,15 +1,19 @@
-"""Regimens: all treatments of one patient, read from a sentence and written as one."""
+"""Regimens: all treatments of one patient, read from a sentence and written as one.
+
+Regimens as sentences that `sentence.read_treatments` reads back as the same treatments.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from ketamech.core import InputError
-from ketamech.core.time_units import DAY, WEEK
-from ketamech.dosing.format_regimen import sentences
+from ketamech.core.units import DAY, MONTH, WEEK, duration_text, number_text
 from ketamech.dosing.sentence import read_treatments
-from ketamech.dosing.treatment import Treatment
+from ketamech.dosing.treatment import Phase, Treatment
 
 
 @dataclass(frozen=True)
@@ -66,3 +70,90 @@ class Regimen:
         ends = [end + t.lag + t.duration for t in self.treatments if (end := t.end()) is not None]
         begins = [t.start + sum(p.duration or 0.0 for p in t.schedule) for t in self.treatments if t.end() is None]
         return 4 * WEEK + max([0.0, *(end for end in ends if end > DAY), *begins])
+
+
+MOST_DAYS = 30  # of one sentence, so that it stays below the length limit of the parser
+TIMES = {1: "weekly", 2: "twice weekly"}
+EVERY = {DAY: "daily", DAY / 2: "twice daily", WEEK: "every week", MONTH: "monthly"}
+
+
+def sentences(treatments: Sequence[Treatment], *, exact: bool = True) -> tuple[str, ...]:
+    """One sentence for each treatment; consecutive single doses that differ in their days only share one.
+
+    Where `exact`, they are read back as the same treatments; otherwise numbers are rounded to four digits.
+    """
+    groups: list[list[Treatment]] = []
+    for one in treatments:
+        if groups and len(groups[-1]) < MOST_DAYS and _same_but_day(groups[-1][-1], one):
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    return tuple(_sentence(group[0], [one.start for one in group], exact) for group in groups)
+
+
+def _same_but_day(a: Treatment, b: Treatment) -> bool:
+    plain = not (b.schedule or b.skipped_doses or b.at_steady_state)
+    return plain and a.start % DAY == b.start % DAY == 0 and replace(a, start=b.start) == b
+
+
+def _sentence(treatment: Treatment, starts: Sequence[float], exact: bool) -> str:
+    """One treatment as a sentence; several `starts` (h) are all beginnings of days."""
+    parts = [treatment.drug]
+    if treatment.amount is not None:
+        parts.append(f"{number_text(treatment.amount, exact=exact)} {treatment.unit}")
+    parts += [f"as {treatment.salt}"] if treatment.salt != "base" else []
+    parts += [treatment.route] if treatment.route else []
+    parts += [f"over {duration_text(treatment.duration, exact=exact)}"] if treatment.duration else []
+    parts += _start_words(starts, exact, repeated=bool(treatment.schedule))
+    phases = ", then ".join(_phase_words(phase, exact) for phase in treatment.schedule)
+    return " ".join([*parts, phases] if phases else parts) + _adherence_words(treatment, exact)
+
+
+def _start_words(starts: Sequence[float], exact: bool, *, repeated: bool) -> list[str]:
+    if list(starts) == [0.0]:
+        return []
+    if any(start % DAY for start in starts):
+        return [f"at {duration_text(starts[0], exact=exact)}"]
+    days = [int(start / DAY) + 1 for start in starts]
+    if len(days) == 1:
+        return [f"{'from' if repeated else 'on'} day {days[0]}"]
+    return [f"on days {_list_words(days)}"]
+
+
+def _phase_words(phase: Phase, exact: bool) -> str:
+    if phase.interval is not None:
+        rhythm = EVERY.get(phase.interval) or f"every {duration_text(phase.interval, exact=exact)}"
+    else:
+        rhythm = TIMES.get(phase.times_a_week or 1) or f"{phase.times_a_week} times a week"
+    return rhythm + (f" for {duration_text(phase.duration, exact=exact)}" if phase.duration is not None else "")
+
+
+def _adherence_words(treatment: Treatment, exact: bool) -> str:
+    words = f", lag {duration_text(treatment.lag, exact=exact)}" if treatment.lag else ""
+    if treatment.skipped_doses:
+        noun = "dose" if len(treatment.skipped_doses) == 1 else "doses"
+        words += f", missing {noun} {_list_words(treatment.skipped_doses)}"
+    if treatment.miss_probability:
+        words += f", missing {_percent_text(treatment.miss_probability, exact)} %"
+    return words + (", at steady state" if treatment.at_steady_state else "")
+
+
+def _percent_text(share: float, exact: bool) -> str:
+    """The percentage that is read back as this fraction."""
+    return number_text(float(Decimal(repr(share)) * 100), exact=exact)
+
+
+def _list_words(numbers: Sequence[int]) -> str:
+    """The numbers as text, e.g. "1, 4 and 8"; more than two consecutive ones as a range."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    words = [
+        word
+        for run in runs
+        for word in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else [str(number) for number in run])
+    ]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from ketamech.core import InputError
-from ketamech.core.time_units import DAY
+from ketamech.core.units import DAY
 from ketamech.dosing.drugs import ROUTES, drug, spellings, unknown_drug_error
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import parse
@@ -92,7 +92,7 @@ def read_treatments(text: str) -> tuple[Treatment, ...]:
 @cache
 def regimen_lexicon() -> Lexicon:
     """The lexicon of drugs and routes; after 'with' that of perturbations."""
-    from ketamech.dosing.applied_perturbation import perturbation_lexicon as perturbations
+    from ketamech.dosing.perturbations import perturbation_lexicon as perturbations
 
     names = {word: Meaning("NAME", (found.name, way)) for word, (found, way) in spellings().items()}
     routes = {word: Meaning("ROUTE", name) for word, name in ROUTES.items()}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ketamech.core import InputError
-from ketamech.core.time_units import DAY, WEEK, YEAR
+from ketamech.core.units import DAY, WEEK, YEAR
 from ketamech.dosing.drugs import Drug, drug, route
 
 MAX_HORIZON_H = 2 * YEAR  # longest simulated time

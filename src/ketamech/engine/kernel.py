@@ -20,8 +20,7 @@ from ketamech.core import UnknownNameError, cache_folder, closest_match
 from ketamech.core.atomic_files import atomic_write, ignore_disk_errors, read_json
 from ketamech.engine.codegen import native_code
 from ketamech.engine.codegen.ir import WorkspaceLayout
-from ketamech.engine.cuda_driver import open_device
-from ketamech.engine.gpu_kernel import WARP, PtxModule
+from ketamech.engine.gpu_kernel import WARP, PtxModule, open_device
 from ketamech.engine.lane_layout import SIZES
 from ketamech.model.layout import SystemLayout
 

@@ -28,8 +28,8 @@ from ketamech.estimation.clinical_targets import (
     load_spread_targets,
     shipped_trial,
     standard_error_of,
+    statistic,
 )
-from ketamech.estimation.published_statistics import statistic
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.simulation.model import Model, load_model
 from ketamech.trials.design import Trial

@@ -1,4 +1,7 @@
-"""Published clinical numbers as statistics of the shipped trials, with their standard errors."""
+"""Published clinical numbers as statistics of the shipped trials, with their standard errors.
+
+Statistics of simulated trials that correspond to published numbers, with the printed sign and unit.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
+import xarray as xr
 
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.core.paths import DATA
+from ketamech.core.environment import DATA
 from ketamech.evidence import Evidence, Observation, load_evidence, standard_error
+from ketamech.trials.analysis.treatment_effects import baselines, scores
 from ketamech.trials.design import Trial
 from ketamech.trials.trial_reader import load_trial
 
@@ -109,3 +114,99 @@ def _clinical(row: CsvRow, evidence: Evidence) -> ClinicalTarget:
     se = row.number("se") if row["se"] else float("nan")
     parts = (row["trial"], row["arm"], row["scale"], row["visit"], row["statistic"], row["against"])
     return ClinicalTarget(known[name], *parts, se, fitted)
+
+
+DAY = 24.0
+
+
+def statistic(row: ClinicalTarget, dataset: xr.Dataset) -> np.ndarray:
+    """The statistic in every replicate [replicate], signed and scaled as it was printed; NaN where no patient was
+    rated.
+    """
+    values, base, arm = scores(dataset, row.scale)
+    relapse = shipped_trial(row.trial).relapse
+    if row.statistic in ("median relapse", "still well"):
+        assert relapse is not None
+        return _relapse(dataset, row, relapse)
+    places = _visit_indices(dataset, row)
+    mine, theirs = (_of(values, base, arm, places, name) for name in (row.arm, row.control_arm or row.arm))
+    return np.array([_value(row, a, b) for a, b in zip(mine, theirs, strict=True)])
+
+
+def _of(values: np.ndarray, base: np.ndarray, arm: np.ndarray, places: list[int], name: str) -> list[np.ndarray]:
+    """Scores and baselines [2, patient, visit] of the patients in an arm at each visit, for each replicate."""
+    found = []
+    for r in range(len(values)):
+        inside = arm[r][:, places] == name
+        pair = np.stack([np.where(inside, values[r][:, places], np.nan), np.where(inside, base[r][:, places], np.nan)])
+        found.append(pair)
+    return found
+
+
+def _value(row: ClinicalTarget, mine: np.ndarray, theirs: np.ndarray) -> float:
+    kind = row.statistic
+    if kind == "mean":
+        return float(np.nanmean(mine[0]))
+    if kind == "spread":
+        return float(np.nanstd(mine[0], ddof=1))
+    change, other = mine[0] - mine[1], theirs[0] - theirs[1]
+    if kind == "spread of change":
+        return float(np.nanstd(change, ddof=1))
+    if kind in ("change", "fall"):
+        return float(np.nanmean(change)) * (-1 if kind == "fall" else 1)
+    if kind in ("difference", "extra fall"):
+        return float(np.nanmean(change) - np.nanmean(other)) * (-1 if kind == "extra fall" else 1)
+    if kind == "effect size":
+        spread = np.sqrt((np.nanvar(mine[0], ddof=1) + np.nanvar(theirs[0], ddof=1)) / 2)
+        size = (np.nanmean(mine[0]) - np.nanmean(theirs[0])) / spread
+        return float(size if row.published < 0 else -size)
+    shares = [_share(kind if row.is_share else "response", row, part) for part in (mine, theirs)]
+    if kind == "share difference":
+        return shares[0] - shares[1]
+    if kind == "odds ratio":
+        odds = [(s + 0.5) / (100.5 - s) for s in shares]
+        return odds[0] / odds[1]
+    return shares[0]
+
+
+def _share(kind: str, row: ClinicalTarget, part: np.ndarray) -> float:
+    """Percent of an arm that responds (at any of the visits), remits, or lies above a number."""
+    scale = shipped_trial(row.trial).scales[row.scale]
+    score, base = part
+    with np.errstate(invalid="ignore"):
+        if kind.startswith("above"):
+            hit = score > float(kind.removeprefix("above"))
+        elif kind == "remission":
+            hit = score <= scale.remission
+        else:
+            hit = score <= (1 - scale.response) * base
+    there = np.isfinite(base).any(axis=1)
+    return float(100 * hit[there].any(axis=1).mean()) if there.any() else float("nan")
+
+
+def _visit_indices(dataset: xr.Dataset, row: ClinicalTarget) -> list[int]:
+    names = [str(v).split(": ")[-1] for v in dataset["visit"].values]
+    if row.visit == "any":
+        return [k for k in range(len(names)) if k not in set(baselines(dataset))]
+    return [k for k, name in enumerate(names) if name == row.visit]
+
+
+def _relapse(dataset: xr.Dataset, row: ClinicalTarget, relapse: tuple[str, str, float]) -> np.ndarray:
+    """Median days to the first of two ratings in a row above the limit among responders, or percent without."""
+    scale, visit, share = relapse
+    values, base, _ = scores(dataset, scale)
+    start = [str(v) for v in dataset["visit"].values].index(visit)
+    later, hours = values[:, :, start + 1 :], dataset["visit_time"].values
+    responded = values[:, :, start] <= (1 - shipped_trial(row.trial).scales[scale].response) * base[:, :, start]
+    above = later > share * base[:, :, start + 1 :]
+    back = above[:, :, :-1] & above[:, :, 1:]  # confirmed at the next visit
+    days = (hours[:, :, start + 1 : -1] - hours[:, :, start : start + 1]) / DAY
+    first = np.where(back.any(axis=2), np.take_along_axis(days, back.argmax(axis=2)[:, :, None], 2)[:, :, 0], np.inf)
+    found = []
+    for r in range(len(values)):
+        times = first[r][responded[r]]
+        if row.statistic == "still well":
+            found.append(100 * float(np.mean(np.isinf(times))) if times.size else np.nan)
+        else:
+            found.append(float(min(np.median(times), days[r].max())) if times.size else 0.0)
+    return np.array(found)

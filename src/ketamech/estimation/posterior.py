@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ketamech.core import InputError, closest_match
-from ketamech.core.paths import DATA
+from ketamech.core.environment import DATA
 from ketamech.parameters import ParameterTable, load_parameters
 
 FILE = DATA / "calibration" / "posterior.csv"

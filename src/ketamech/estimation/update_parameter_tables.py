@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ketamech.core import UnknownNameError, closest_match
-from ketamech.core.paths import DATA
+from ketamech.core.environment import DATA
 from ketamech.estimation.calibration import Calibration, in_table_units
 from ketamech.estimation.surrogate_posterior import QuadraticEmulator, prior_contraction
 from ketamech.parameters import Parameter

@@ -6,8 +6,7 @@ from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.evidence.evidence import Evidence
 from ketamech.evidence.format import format_listing, format_row
 from ketamech.evidence.load_evidence import load_evidence
-from ketamech.evidence.observation import Observation, Reference, standard_error
-from ketamech.evidence.spread import Spread, parse_spread
+from ketamech.evidence.observation import Observation, Reference, Spread, parse_spread, standard_error
 
 
 def cite(ids: Iterable[str], evidence: Evidence | None = None) -> list[Reference]:

@@ -1,27 +1,206 @@
-"""Comparison with other simulators: the largest difference of every output of an exported scenario."""
+"""Comparison with other simulators: the largest difference of every output of an exported scenario.
+
+Other simulators on an SBML document: libRoadRunner (CVODE), COPASI (LSODA) and AMICI (CVODES).
+
+`simulate_*` take SBML text, times (h, rising, above 0), ids of the outputs and a scale for each state, and return
+curves
+[time, id]. A value at the exact time of an event may be the one before or the one after it. The benchmarks use the
+classes directly, to solve one loaded model for many patients.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import hashlib
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ketamech.core import InputError
-from ketamech.exchange.external_simulators import ENGINES, Simulate
+from ketamech.core import InputError, SolverError
 from ketamech.exchange.omex import SCENARIO, SIMULATION, TOLERANCE, build_archive, read_archive, write_archive
+from ketamech.exchange.optional_libraries import import_optional
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sedml import UniformTimeCourse, read_time_courses, time_courses
 from ketamech.simulation.ensemble import Subject, run_subjects
-from ketamech.simulation.load_scenario import load_scenario
+from ketamech.simulation.load_scenario import load_scenario, scenario_from_text
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.scenario_reader import scenario_from_text
 from ketamech.simulation.simulate import subjects
+
+RELATIVE, ABSOLUTE = 1e-9, 1e-11  # absolute: a share of each state's scale
+MAX_STEPS = 1_000_000
+PURPOSE = "running a model in another simulator"
+Simulate = Callable[[str, np.ndarray, Sequence[str], Mapping[str, float]], np.ndarray]
+
+
+class RoadRunnerModel:
+    """An SBML model compiled by libRoadRunner. Raises InputError where libroadrunner is not installed."""
+
+    def __init__(self, sbml: str, outputs: Sequence[str]) -> None:
+        roadrunner = import_optional("roadrunner", "libroadrunner", PURPOSE, "bench")
+        roadrunner.Logger.disableLogging()
+        self._simulator = roadrunner.RoadRunner(sbml)
+        self._simulator.integrator.maximum_num_steps = MAX_STEPS
+        self._simulator.timeCourseSelections = list(outputs)
+        model = self._simulator.model
+        self._states = [
+            model.getStateVectorId(i) for i in range(model.getNumRateRules())
+        ]  # our exports hold no species
+        self._place = {name: i for i, name in enumerate(model.getGlobalParameterIds())}
+
+    def places(self, ids: Sequence[str]) -> list[int]:
+        """The positions of some parameters, for `set_values`."""
+        return [self._place[name] for name in ids]
+
+    def set_values(self, places: Sequence[int], values: np.ndarray) -> None:
+        """Go back to time 0 with these parameters and initial states."""
+        self._simulator.reset()
+        self._simulator.model.setGlobalParameterValues(places, values)
+
+    def set_tolerances(self, relative: float, absolute: Mapping[str, float]) -> None:
+        """One absolute tolerance for each state: CVODE would multiply a single one by each present value."""
+        self._simulator.integrator.relative_tolerance = relative
+        self._simulator.integrator.absolute_tolerance = [absolute[state] for state in self._states]
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Ids of the states."""
+        return tuple(self._states)
+
+    def simulate(self, times: np.ndarray) -> np.ndarray:
+        """Outputs [time, output]. Raises SolverError."""
+        try:
+            return np.array(self._simulator.simulate(times=[0.0, *times.tolist()]))[1:]
+        except RuntimeError as problem:
+            raise SolverError(f"libRoadRunner could not solve the model: {problem}") from None
+
+
+class CopasiModel:
+    """An SBML model loaded by COPASI, to be closed after use. Raises InputError where python-copasi is not
+    installed.
+    """
+
+    def __init__(self, sbml: str, outputs: Sequence[str], times: np.ndarray) -> None:
+        self._copasi = import_optional("COPASI", "python-copasi", PURPOSE, "bench")
+        self._outputs, self._times = list(outputs), times
+        self._data = self._copasi.CRootContainer.addDatamodel()
+        if not self._data.importSBMLFromString(sbml):
+            self.close()
+            raise SolverError(f"COPASI cannot read the model: {self._copasi.CCopasiMessage.getAllMessageText()}")
+        self._model, self._task = self._data.getModel(), self._data.getTask("Time-Course")
+        self._request_time_course()
+
+    def _request_time_course(self) -> None:
+        """A deterministic time course at exactly the output times, held in memory."""
+        self._task.setMethodType(self._copasi.CTaskEnum.Method_deterministic)
+        self._task.getMethod().getParameter("Max Internal Steps").setUIntValue(MAX_STEPS)
+        problem = self._task.getProblem()
+        problem.setUseValues(True)
+        problem.setValues(" ".join(map(repr, [0.0, *self._times.tolist()])))
+        problem.setAutomaticStepSize(False)
+        problem.setTimeSeriesRequested(True)
+        self._task.setScheduled(True)
+
+    def quantities(self, ids: Sequence[str]) -> list[Any]:
+        """Handles of some parameters and states, for `set_values`."""
+        every = map(self._model.getModelValue, range(self._model.getNumModelValues()))
+        known = {quantity.getSBMLId(): quantity for quantity in every}
+        return [known[name] for name in ids]
+
+    def set_values(self, quantities: Sequence[Any], values: np.ndarray) -> None:
+        """Initial values of some quantities."""
+        for quantity, value in zip(quantities, values.tolist(), strict=True):
+            quantity.setInitialValue(value)
+        self._model.updateInitialValues(self._copasi.CCore.Framework_Concentration)
+
+    def set_tolerances(self, relative: float, absolute: float) -> None:
+        """COPASI takes one absolute tolerance for all states."""
+        for name, value in (("Relative Tolerance", relative), ("Absolute Tolerance", absolute)):
+            self._task.getMethod().getParameter(name).setDblValue(value)
+
+    def simulate(self) -> np.ndarray:
+        """Outputs [time, output]. Raises SolverError."""
+        task = self._task
+        if not (task.initializeRaw(self._copasi.CCopasiTask.ONLY_TIME_SERIES) and task.processRaw(True)):
+            text = task.getProcessError() or self._copasi.CCopasiMessage.getAllMessageText()
+            raise SolverError(f"COPASI could not solve the model: {text}")
+        series = task.getTimeSeries()
+        column = {series.getSBMLId(i, self._data): i for i in range(series.getNumVariables())}
+        columns = [column[name] for name in self._outputs]
+        at = np.array([series.getConcentrationData(k, 0) for k in range(series.getRecordedSteps())])
+        rows = np.searchsorted(at, self._times * (1 + 1e-12), side="right") - 1  # an event has two rows: the later one
+        return np.array([[series.getConcentrationData(int(k), i) for i in columns] for k in rows])
+
+    def close(self) -> None:
+        """Remove the model from COPASI, which keeps every model otherwise."""
+        self._copasi.CRootContainer.removeDatamodel(self._data)
+
+
+def simulate_roadrunner(sbml: str, times: np.ndarray, ids: Sequence[str], scales: Mapping[str, float]) -> np.ndarray:
+    """Curves [time, id] by CVODE, with one absolute tolerance for each state."""
+    model = RoadRunnerModel(sbml, ids)
+    model.set_tolerances(RELATIVE, {state: ABSOLUTE * scales.get(state, 1.0) for state in model.states})
+    return model.simulate(times)
+
+
+def simulate_copasi(sbml: str, times: np.ndarray, ids: Sequence[str], scales: Mapping[str, float]) -> np.ndarray:
+    """Curves [time, id] by LSODA, with one absolute tolerance for all states."""
+    model = CopasiModel(sbml, ids, times)
+    try:
+        model.set_tolerances(RELATIVE, ABSOLUTE)
+        return model.simulate()
+    finally:
+        model.close()
+
+
+def simulate_amici(sbml: str, times: np.ndarray, ids: Sequence[str], scales: Mapping[str, float]) -> np.ndarray:
+    """Curves [time, id] by CVODES with a symbolic Jacobian and one absolute tolerance for all states.
+
+    AMICI writes the model as C++ and compiles it, which takes a minute or two and needs a C++ compiler.
+    """
+    amici = import_optional("amici", "amici", PURPOSE, "amici")
+    import_optional("amici.sim.sundials", "amici", PURPOSE, "amici")
+    importer = import_optional("amici.importers.sbml", "amici", PURPOSE, "amici")
+    name = (
+        f"ketamech_{hashlib.sha256(sbml.encode()).hexdigest()[:12]}"  # a process loads a module of one name only once
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "model.xml"
+        source.write_text(sbml, encoding="utf-8")
+        options = {"simplify": None, "compute_conservation_laws": False, "generate_sensitivity_code": False}
+        try:
+            importer.SbmlImporter(str(source)).sbml2amici(name, Path(folder) / name, **options)
+        except (OSError, subprocess.CalledProcessError) as problem:
+            raise InputError("AMICI could not compile the model", expected="a C++ compiler") from problem
+        return _amici_curves(amici.import_model_module(name, Path(folder) / name).get_model(), times, ids)
+
+
+def _amici_curves(model: Any, times: np.ndarray, ids: Sequence[str]) -> np.ndarray:
+    solver = model.create_solver()
+    solver.set_relative_tolerance(RELATIVE)
+    solver.set_absolute_tolerance(ABSOLUTE)
+    solver.set_max_steps(MAX_STEPS)
+    model.set_timepoints(times)
+    result = model.simulate(solver=solver)
+    if result.status != 0:
+        message = result.messages[-1].message if result.messages else f"status {result.status}"
+        raise SolverError(f"AMICI could not solve the model: {message}")
+    tables = ((model.get_state_ids(), result.x), (model.get_expression_ids(), result.w))
+    columns = {name: curve for names, curves in tables for name, curve in zip(names, np.transpose(curves), strict=True)}
+    constant = dict(zip(model.get_free_parameter_ids(), model.get_free_parameters(), strict=True))
+    return np.stack([columns.get(name, np.full(len(times), constant.get(name, np.nan))) for name in ids], axis=1)
+
+
+ENGINES: Mapping[str, Simulate] = {"libRoadRunner": simulate_roadrunner, "COPASI": simulate_copasi}
+SLOW_ENGINES: Mapping[str, Simulate] = {"AMICI": simulate_amici}
+
 
 MAX_DIFFERENCE = 1e-4  # of each output's scale
 REFERENCE = "racemic 0.5 mg/kg IV over 40 min"  # changes every output, so that no scale is rounding error

@@ -29,7 +29,7 @@ from ketamech.model.stage import Stage, declare_stage, symbol
 from ketamech.model.stages import all_stages
 from ketamech.parameters import Distribution, Parameter, ParameterTable, load_parameters
 from ketamech.simulation.model import Model
-from ketamech.simulation.validation_errors import FileSchema, to_input_error
+from ketamech.simulation.scenario_schema import FileSchema, to_input_error
 
 REPLACED_STATES = "pharmacokinetics"
 REQUIRED_PREFIXES = ("plasma.", "venous.")

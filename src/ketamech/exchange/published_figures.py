@@ -18,7 +18,7 @@ from ketamech.evidence import Evidence
 from ketamech.exchange.nonmem.write import doses_csv
 from ketamech.exchange.omex import ABOUT as README
 from ketamech.exchange.omex import DIGITS, DOSES, EXPECTED, LOSSY_FEATURES, MODEL, SCENARIO, SIMULATION, OmexArchive
-from ketamech.exchange.petab.problem import baseline_values, formula
+from ketamech.exchange.petab.write import baseline_values, formula
 from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.scenario_yaml import scenario_yaml

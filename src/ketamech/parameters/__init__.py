@@ -1,10 +1,8 @@
 """Named values with unit, spread, status and sources."""
 
-from ketamech.parameters.brain_areas import BrainArea, load_brain_areas
-from ketamech.parameters.connectome import load_connectome
-from ketamech.parameters.load_parameters import load_parameters
+from ketamech.parameters.connectome import BrainArea, load_brain_areas, load_connectome
+from ketamech.parameters.load_parameters import ParameterTable, load_parameters
 from ketamech.parameters.parameter import Distribution, Parameter
-from ketamech.parameters.parameter_table import ParameterTable
 from ketamech.parameters.species_tables import HUMAN, SPECIES, Species, load_species
 
 __all__ = [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ketamech.core import convert
 from ketamech.core.csv_table import read_table
-from ketamech.core.paths import DATA
+from ketamech.core.environment import DATA
 from ketamech.parameters import load_parameters
 
 FILE = DATA / "levels" / "levels.csv"

@@ -1,6 +1,8 @@
 """A structural connectome and a receptor map of the user, in place of the shipped couplings and densities.
 
 None is shipped: published ones have licences of their own (many forbid redistribution or commercial use).
+
+The brain areas of the model: their labels, and the parameter that couples two of them.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -15,8 +18,36 @@ from typing import Any
 import numpy as np
 
 from ketamech.core import InputError, UnknownNameError, closest_match
-from ketamech.parameters.brain_areas import coupling_name, load_brain_areas
+from ketamech.core.csv_table import read_table
+from ketamech.core.environment import DATA
 from ketamech.parameters.load_parameters import load_parameters
+
+TABLE = DATA / "areas" / "areas.csv"
+COLUMNS = ("area", "label", "network", "short")
+
+
+@dataclass(frozen=True)
+class BrainArea:
+    """One area: its name in parameters and outputs, its label, its network, its abbreviation."""
+
+    area: str
+    label: str
+    network: str
+    short: str
+
+
+@cache
+def load_brain_areas() -> tuple[BrainArea, ...]:
+    """Every area, in the order used in the names of couplings."""
+    return tuple(BrainArea(**row.cells) for row in read_table(TABLE, COLUMNS))
+
+
+def coupling_name(one: str, other: str) -> str:
+    """The parameter that couples two areas, in either order."""
+    order = [area.area for area in load_brain_areas()]
+    first, second = sorted((one, other), key=order.index)
+    return f"coupling.{first}_and_{second}"
+
 
 RECEPTORS = ("nmda", "glun2b", "ampa")
 FRACTION = "glun2b"  # a fraction from 0 to 1, not scaled; the others are densities, scaled

@@ -1,18 +1,128 @@
-"""Reads the parameter tables as named values with unit, spread, status and sources."""
+"""Reads the parameter tables as named values with unit, spread, status and sources.
+
+The spread column: `lognormal 0.3`, `normal 0.1`, `uniform 0.5 2` or `fixed`.
+
+All parameters of the model by name.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ketamech.core import InputError, closest_match, unit
+from ketamech.core import InputError, UnknownNameError, closest_match, unit
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.core.paths import DATA
+from ketamech.core.environment import DATA
 from ketamech.evidence import Evidence, load_evidence
-from ketamech.parameters.parameter import Parameter
-from ketamech.parameters.parameter_table import ParameterTable
-from ketamech.parameters.spread_text import parse_spread_text
+from ketamech.parameters.parameter import Distribution, Parameter
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+SPREAD_FORMS = "lognormal SD-of-log | normal SD | uniform low high | fixed"
+_NUMBERS = {"lognormal": 1, "normal": 1, "uniform": 2, "fixed": 0}
+
+
+def parse_spread_text(row: CsvRow, value: float) -> Distribution:
+    """The distribution of a row whose value is `value`; raises InputError."""
+    kind, *texts = row.required("spread", SPREAD_FORMS).split()
+    if kind not in _NUMBERS:
+        near = closest_match(kind, _NUMBERS)
+        raise row.error("spread", f"'{kind}' is not a kind of spread", expected=SPREAD_FORMS, near=near)
+    numbers = _numbers(row, texts)
+    if len(numbers) != _NUMBERS[kind]:
+        raise row.error("spread", f"'{row['spread']}' has {len(numbers)} numbers", expected=SPREAD_FORMS)
+    if problem := _problem(kind, numbers, value):
+        raise row.error("spread", f"'{row['spread']}' is invalid: {problem}", expected=SPREAD_FORMS)
+    return Distribution(kind, *numbers)
+
+
+def _numbers(row: CsvRow, texts: list[str]) -> list[float]:
+    try:
+        return [float(text) for text in texts]
+    except ValueError as problem:
+        what = f"'{row['spread']}' contains something that is not a number"
+        raise row.error("spread", what, expected=SPREAD_FORMS) from problem
+
+
+def _problem(kind: str, numbers: list[float], value: float) -> str:
+    if any(number - number != 0 for number in numbers):
+        return "numbers must be finite"
+    if kind in ("lognormal", "normal") and numbers[0] <= 0:
+        return "the SD must be above 0"
+    if kind == "lognormal" and value <= 0:
+        return "a lognormal value must be above 0"
+    if kind == "uniform" and not numbers[0] <= value <= numbers[1]:
+        return f"the value {value:g} is outside"
+    return "low and high are equal" if kind == "uniform" and numbers[0] == numbers[1] else ""
+
+
+@dataclass(frozen=True)
+class ParameterTable(Mapping[str, Parameter]):
+    """A read-only mapping from name (`stage.quantity`) to Parameter; a change returns another table."""
+
+    rows: Mapping[str, Parameter]
+
+    def __getitem__(self, name: str) -> Parameter:
+        if name not in self.rows:
+            near = closest_match(name, self.rows)
+            raise UnknownNameError(f"no parameter '{name}'", expected="a name of data/parameters/*.csv", nearest=near)
+        return self.rows[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def get(self, name: str, default: Parameter | None = None) -> Parameter | None:  # type: ignore[override]
+        """The parameter, or `default`."""
+        return self.rows.get(name, default)
+
+    def stage(self, name: str) -> ParameterTable:
+        """The parameters of one stage (or of person, pathway, perturbation)."""
+        return ParameterTable({key: row for key, row in self.rows.items() if key.split(".")[0] == name})
+
+    def with_values(self, values: Mapping[str, float | str]) -> ParameterTable:
+        """A table with some values set: numbers are in canonical units, text has its unit ("30 mL/min").
+
+        Raises UnknownNameError for a name that does not exist and InputError for a value that does not fit.
+        """
+        return ParameterTable({**self.rows, **{name: self[name].with_value(value) for name, value in values.items()}})
+
+    def table(self) -> pd.DataFrame:
+        """One line per parameter, with its canonical value and unit and its sources joined by ';'."""
+        import pandas as pd
+
+        return pd.DataFrame([_flat(row) for row in self.rows.values()]).set_index("name", drop=False)
+
+
+def _flat(row: Parameter) -> dict[str, object]:
+    return {
+        "name": row.name,
+        "value": row.value,
+        "unit": row.unit,
+        "canonical": row.canonical,
+        "canonical_unit": row.canonical_unit,
+        "spread": row.spread.kind,
+        "spread_a": row.spread.a,
+        "spread_b": row.spread.b,
+        "status": row.status,
+        "evidence": ";".join(row.evidence),
+        "place": row.locator,
+        "why": row.reason,
+        "file": Path(row.file).name,
+        "line": row.line,
+    }
+
 
 DIRECTORY = DATA / "parameters"
 COLUMNS = ("name", "value", "unit", "spread", "status", "evidence", "place", "why")

@@ -8,7 +8,7 @@ from functools import cache
 
 from ketamech.core import UnknownNameError, closest_match
 from ketamech.core.csv_table import read_table
-from ketamech.core.paths import DATA
+from ketamech.core.environment import DATA
 from ketamech.evidence import load_evidence
 from ketamech.parameters.load_parameters import COLUMNS, load_parameters, parameter_of
 from ketamech.parameters.parameter import Parameter

@@ -30,8 +30,7 @@ from ketamech.simulation.ensemble import OK, Ensemble, Trajectories
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.scenario_ensemble import ensemble_of_scenario
-from ketamech.simulation.simulate import scenario_attributes, subjects, times_of_scenario
+from ketamech.simulation.simulate import ensemble_of_scenario, scenario_attributes, subjects, times_of_scenario
 
 CHUNK, CHUNK_BYTES = 4096, 2**27
 

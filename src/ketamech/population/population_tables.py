@@ -17,7 +17,7 @@ import numpy as np
 
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.core.paths import DATA
+from ketamech.core.environment import DATA
 
 DIRECTORY = DATA / "people"
 BASE_POPULATION = "adult"

@@ -14,8 +14,7 @@ from ketamech.core.atomic_files import read_json
 from ketamech.evidence import Evidence, Reference, load_evidence
 from ketamech.exchange.cohort_store import STATE
 from ketamech.exchange.output_folder import read_manifest
-from ketamech.exchange.result_dataset import TRIAL, read_results
-from ketamech.exchange.result_io import SUFFIXES, facts_of
+from ketamech.exchange.result_io import SUFFIXES, TRIAL, facts_of, read_results
 from ketamech.exchange.result_metadata import PAPERS
 
 FILE = "bibliography.json"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ketamech.analysis.claims.claim import SIDES, Rule, load_rule, load_rule_variants
 from ketamech.analysis.claims.evaluate_claims import ClaimResult
-from ketamech.analysis.claims.tables import load_rule, load_rule_variants
-from ketamech.analysis.claims.verdict_rule import SIDES, Rule
 from ketamech.report.claims_page import QuotedEvidence, model_result, quoted_evidence, test_result_text
 from ketamech.report.number_format import DISCLAIMER, number
 

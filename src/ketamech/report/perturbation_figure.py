@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import DISCLAIMER, number
-from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas
-from ketamech.report.svg_to_png import save_png
+from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas, save_png
 
 if TYPE_CHECKING:
     import pandas as pd

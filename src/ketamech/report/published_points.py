@@ -12,7 +12,7 @@ import xarray as xr
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
 from ketamech.analysis.scorecard_targets import Target, load_targets
 from ketamech.core import unit
-from ketamech.dosing.dose_event import DoseEvent
+from ketamech.dosing.dose_events import DoseEvent
 from ketamech.evidence import Evidence, Observation
 from ketamech.report.run_description import RunDescription
 from ketamech.simulation.ensemble import baseline_of

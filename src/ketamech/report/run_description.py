@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from ketamech.dosing.dose_event import DoseEvent
+from ketamech.dosing.dose_events import DoseEvent
 from ketamech.simulation.ensemble import Subject
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario

@@ -20,12 +20,11 @@ from ketamech.report import bibliography as papers
 from ketamech.report.number_format import stage_in_words
 from ketamech.report.page_templates import alternative_text, counts, plain_words, render, sentence
 from ketamech.report.panels import panel_plan, stage_panels
-from ketamech.report.parameters_used import cited_evidence, used_parameters
-from ketamech.report.provenance import flattened, provenance
+from ketamech.report.provenance import cited_evidence, flattened, provenance, used_parameters
 from ketamech.report.published_points import PublishedPoint, published_points
 from ketamech.report.run_description import RunDescription, describe_run
 from ketamech.report.summary import SummaryRow, solver_status, summary, summary_rows_of
-from ketamech.report.svg_to_png import save_png
+from ketamech.report.svg_canvas import save_png
 from ketamech.report.timeline_figure import timeline_figure
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario

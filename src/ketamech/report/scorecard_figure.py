@@ -1,19 +1,26 @@
-"""Figure of the scorecard: one line per source, grouped by stage, largest deviations first."""
+"""Figure of the scorecard: one line per source, grouped by stage, largest deviations first.
+
+Write the scorecard: tables and figure.
+"""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ketamech.analysis.scorecard import Scorecard
+from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import DISCLAIMER, number
-from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas
+from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas, save_png
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 # verdict -> marker, colour, size; shape and colour carry the same information
 MARKS = {
@@ -163,3 +170,32 @@ def _header(canvas: Canvas, rows: pd.DataFrame) -> None:
         canvas.mark(x, 63, kind, size=size, fill=PAPER if hollow else colour, edge=colour, width=0.8)
         canvas.text(x + 7, 63, word, edge="center")
         x += 24 + _LETTER * len(word)
+
+
+def write_scorecard(
+    folder: str | Path, card: Scorecard, *, png: bool = False, facts: Mapping[str, object] | None = None
+) -> list[Path]:
+    """Write scorecard.csv (worst first), by_source.csv, goals.csv, uncovered.csv (with `facts`) and scorecard.svg.
+
+    `png`: also scorecard.png.
+    """
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    tables = {
+        "scorecard": card.rows.sort_values("off", ascending=False, na_position="first"),
+        "by_source": card.by_source,
+        "goals": card.criteria,
+        "uncovered": card.uncovered,
+    }
+    written = []
+    for name, table in tables.items():
+        path = target / f"{name}.csv"
+        write_table(table, path, facts or {}, digits="%.6g")
+        written.append(path)
+    picture = scorecard_figure(card.rows)
+    picture.save(target / "scorecard.svg")
+    written.append(target / "scorecard.svg")
+    if png:
+        save_png(picture, target / "scorecard.png")
+        written.append(target / "scorecard.png")
+    return written

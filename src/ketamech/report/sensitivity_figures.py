@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.report.colours import OKABE_ITO
-from ketamech.report.style import page
+from ketamech.report.style import OKABE_ITO, page
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.core.paths import DATA
+from ketamech.core.environment import DATA
 from ketamech.parameters.concentration_units import molar_masses
 from ketamech.simulation.ensemble import baseline_of
 

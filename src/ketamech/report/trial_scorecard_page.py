@@ -1,4 +1,9 @@
-"""The page that compares virtual with published trials, from a run of the trial scorecard."""
+"""The page that compares virtual with published trials, from a run of the trial scorecard.
+
+Forest plot of published and simulated values with their 95 % intervals.
+
+Visual predictive checks: intervals of simulated trials over time, and published points.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,121 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.report.style import OKABE_ITO
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from ketamech.analysis.trial_scorecard import TrialScorecard
+
+
+def draw_forest(folder: Path, rows: pd.DataFrame, name: str = "forest") -> list[Path]:
+    """Write the forest of clinical rows: one panel per kind of value, largest deviations on top, fitted rows hollow."""
+    import matplotlib
+
+    from ketamech.report.style import SETTINGS, save
+
+    with matplotlib.rc_context(SETTINGS):
+        return save(_forest(rows), folder, name)
+
+
+def _forest(rows: pd.DataFrame) -> Figure:
+    from matplotlib.figure import Figure
+
+    shares = rows["statistic"].str.match("response|remission|still well|above|share")
+    sizes = rows["statistic"].isin(("effect size", "odds ratio"))
+    kinds = [
+        ("percent of patients", rows[shares]),
+        ("points or days", rows[~shares & ~sizes]),
+        ("effect size or odds ratio (cut at 8)", rows[sizes]),
+    ]
+    heights = [max(4, len(part)) for _, part in kinds]
+    figure = Figure(figsize=(15, 0.19 * max(heights) + 1.4), layout="constrained")
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.set(rect=(0, 0.02, 1, 0.98))  # type: ignore[call-arg]
+    figure.suptitle(
+        "Virtual trials against published ones: 95 % prediction interval (blue) and published 95 % (orange); "
+        "hollow: fitted, not a test; largest deviation on top", fontsize=10, x=0.01, ha="left",
+    )  # fmt: skip
+    figure.text(0.99, 0.004, DISCLAIMER, ha="right", size=6)
+    for axes, (title, part) in zip(figure.subplots(1, 3, width_ratios=[1.3, 1.1, 0.8]), kinds, strict=True):
+        ordered = part.reindex(part["z"].abs().sort_values().index)
+        y = np.arange(len(ordered))
+        axes.hlines(y + 0.17, ordered["sim_low"], ordered["sim_high"], color=OKABE_ITO[0], lw=2.2)
+        axes.plot(ordered["simulated"], y + 0.17, "|", color=OKABE_ITO[0], ms=7)
+        axes.hlines(y - 0.17, ordered["low"], ordered["high"], color=OKABE_ITO[1], lw=1.2)
+        for fitted, face in ((True, "white"), (False, OKABE_ITO[1])):
+            mask = (ordered["fitted"] == fitted).to_numpy()
+            axes.plot(
+                ordered["published"][mask], y[mask] - 0.17, "o", ms=3.6, mfc=face, mec=OKABE_ITO[1], ls="none",
+            )  # fmt: skip
+        marks = np.where(ordered["overlaps"], "", "  (miss)")
+        axes.set_yticks(y, [f"{name}{mark}" for name, mark in zip(ordered["id"], marks, strict=True)], fontsize=6)
+        axes.set_ylim(-0.8, len(ordered) - 0.2)
+        axes.set_xlabel(title)
+        if "cut" in title:
+            axes.set_xlim(-2, 8)
+        axes.grid(axis="x", color="#EEEEEE", lw=0.6)
+    return figure
+
+
+FEWEST, ACROSS = 2, 4
+
+
+def draw_predictive_checks(folder: Path, rows: pd.DataFrame, name: str = "predictive_checks") -> list[Path]:
+    """Write one panel for each trial, arm, scale and statistic that has points at two times or more."""
+    import matplotlib
+
+    from ketamech.report.style import SETTINGS, save
+
+    with matplotlib.rc_context(SETTINGS):
+        return save(_figure(rows), folder, name)
+
+
+def _figure(rows: pd.DataFrame) -> Figure:
+    from matplotlib.figure import Figure
+
+    keys = ["trial", "arm", "scale", "statistic"]
+    timed = rows[np.isfinite(rows["hour"])]
+    groups = [
+        (key, part.sort_values("hour"))
+        for key, part in timed.groupby(keys, sort=False)
+        if part["hour"].nunique() >= FEWEST
+    ]
+    down = -(-len(groups) // ACROSS)
+    figure = Figure(figsize=(13, 2.3 * down + 0.8), layout="constrained")
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.set(rect=(0, 0.02, 1, 0.98))  # type: ignore[call-arg]
+    title = "Visual predictive checks: 95 % of virtual trials (blue) and published points with 95 % (hollow: fitted)"
+    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    figure.text(0.99, 0.003, DISCLAIMER, ha="right", size=6)
+    panels = np.atleast_1d(figure.subplots(down, ACROSS)).ravel()
+    for axes, (key, part) in zip(panels, groups, strict=False):
+        _panel(axes, key, part)
+    for axes in panels[len(groups) :]:
+        axes.set_visible(False)
+    return figure
+
+
+def _panel(axes: Axes, key: tuple[str, ...], part: pd.DataFrame) -> None:
+    hours = sorted(set(part["hour"]))
+    x = np.array([hours.index(hour) for hour in part["hour"]], dtype=float)
+    axes.fill_between(x, part["sim_low"], part["sim_high"], color=OKABE_ITO[0], alpha=0.25, lw=0)
+    axes.plot(x, part["simulated"], color=OKABE_ITO[0], lw=1.4)
+    errors = np.abs([part["published"] - part["low"], part["high"] - part["published"]])
+    axes.errorbar(x, part["published"], yerr=np.nan_to_num(errors), fmt="none", ecolor=OKABE_ITO[1], elinewidth=0.9)
+    for fitted, face in ((True, "white"), (False, OKABE_ITO[1])):
+        mask = (part["fitted"] == fitted).to_numpy()
+        axes.plot(x[mask], part["published"][mask], "o", ms=4, mfc=face, mec=OKABE_ITO[1], ls="none")
+    names = [str(part[part["hour"] == hour]["visit"].iloc[0]) for hour in hours]
+    axes.set_xticks(range(len(hours)), names, fontsize=6)
+    trial, arm, scale, statistic = key
+    axes.set_title(f"{trial}: {arm}\n{statistic}, {scale}", fontsize=7, loc="left")
+
 
 INTRODUCTION = """# Virtual trials compared with published trials
 

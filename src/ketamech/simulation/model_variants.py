@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ketamech.core import UnknownNameError, closest_match, unit
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.core.paths import DATA
+from ketamech.core.environment import DATA
 from ketamech.parameters import ParameterTable
 
 DIRECTORY = DATA / "wirings"

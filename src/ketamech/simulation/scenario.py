@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ketamech.core import InputError
-from ketamech.core.time_units import duration_text
-from ketamech.dosing.applied_perturbation import AppliedPerturbation
-from ketamech.dosing.dose_event import DoseEvent
-from ketamech.dosing.dose_events import dose_events
+from ketamech.core.units import duration_text
+from ketamech.dosing.dose_events import DoseEvent, dose_events
+from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.species_routes import require_species_kinetics
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_connectome, load_species

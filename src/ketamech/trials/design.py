@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import permutations
 
-from ketamech.dosing.applied_perturbation import AppliedPerturbation
+from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.trials.rating_scales import RatingScale

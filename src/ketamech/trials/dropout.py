@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ketamech.core.time_units import WEEK
+from ketamech.core.units import WEEK
 from ketamech.trials.decision_rules import Scores, is_met
 from ketamech.trials.design import Trial
 

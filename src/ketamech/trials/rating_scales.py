@@ -11,7 +11,7 @@ import numpy as np
 
 from ketamech.core import UnknownNameError, closest_match
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.core.paths import DATA
+from ketamech.core.environment import DATA
 from ketamech.parameters.concentration_units import SHOWN, shown
 
 FILE = DATA / "scales" / "scales.csv"

@@ -19,7 +19,7 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.execution import LOCAL, Executor
-from ketamech.dosing.dose_event import Quantity
+from ketamech.dosing.dose_events import Quantity
 from ketamech.population.virtual_population import Population, load_population
 from ketamech.simulation.dataset_codec import decode, encode
 from ketamech.simulation.ensemble import Ensemble, Integration

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ketamech.dosing.dose_event import DoseEvent, Quantity
-from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.dose_events import DoseEvent, Quantity, dose_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import ParameterTable

@@ -19,7 +19,7 @@ from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.scenario import validate
-from ketamech.simulation.validation_errors import to_input_error
+from ketamech.simulation.scenario_schema import to_input_error
 from ketamech.trials.design import Arm, Condition, DecisionStep, DropoutRule, Trial, Visit
 from ketamech.trials.rating_scales import RatingScale, scale
 from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, DropoutKeys, StepKeys, TrialFile

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ketamech.simulation.validation_errors import FileSchema
+from ketamech.simulation.scenario_schema import FileSchema
 
 BELIEF = "^(blinded|open|none)$"
 

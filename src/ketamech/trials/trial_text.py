@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import cache
 
 from ketamech.core import InputError, UnknownNameError, closest_match
-from ketamech.dosing.applied_perturbation import AppliedPerturbation, read_perturbations
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import hours_of, parse, parse_percentage, parse_time
 from ketamech.dosing.parse_errors import shorten_text
+from ketamech.dosing.perturbations import AppliedPerturbation, read_perturbations
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.sentence import Sentence, regimen_lexicon
 from ketamech.dosing.syntax import Criterion

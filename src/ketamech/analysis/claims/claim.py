@@ -1,12 +1,24 @@
-"""A common statement about ketamine, its test in the model, and the evidence for and against it."""
+"""A common statement about ketamine, its test in the model, and the evidence for and against it.
+
+The verdict on a claim from the summed weights of the evidence for and against it.
+
+Reads and checks the tables of data/claims. Every error names file, line and column.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
 
-from ketamech.analysis.claims.verdict_rule import EvidenceItem
-from ketamech.evidence import Observation
+from ketamech.analysis.reference_protocols import Protocol, load_protocols
+from ketamech.analysis.scorecard_targets import MEASURE_COLUMNS, known, measure
+from ketamech.core import InputError, closest_match
+from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.environment import DATA
+from ketamech.evidence import Evidence, Observation
 from ketamech.simulation.observable import Observable, TimeCourse
 
 RELATIONS = ("<", ">")
@@ -98,3 +110,239 @@ def run_claim_test(
 ) -> TestResult:
     """Evaluate one test on the simulated arms."""
     return TestResult(test, test.measure.read(arms[test.arm], control), test.measure.unit(units))
+
+
+STRENGTHS = ("record", "human trial", "human", "animal", "in vitro")
+IN_HUMANS = ("record", "human trial", "human")
+SIDES = ("for", "against")
+LEVELS = ("people", "molecule")
+VERDICTS = ("supported", "mixed", "not supported", "contradicted")
+UNITS_OF_STUDIES = ("studies", "effect sizes")  # n is the number of papers in these rows
+
+
+@dataclass(frozen=True)
+class EvidenceItem:
+    """One evidence row and the side of the claim it supports; `strength` is the kind of study."""
+
+    row: Observation
+    side: str
+    strength: str
+    why: str
+
+    @property
+    def weight_name(self) -> str:
+        """Name of the weight of this kind of study."""
+        return f"weight.{self.strength.replace(' ', '_')}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Weights and limits by name, from data/claims/rule.csv."""
+
+    values: Mapping[str, float]
+
+    def __getitem__(self, name: str) -> float:
+        return self.values[name]
+
+    def changed(self, values: Mapping[str, float]) -> Rule:
+        """The rule with other values. Raises InputError for an unknown name."""
+        for name in values:
+            if name not in self.values:
+                near = closest_match(name, self.values)
+                raise InputError(f"the rule has no '{name}'", expected="a name of rule.csv", nearest=near)
+        return Rule({**self.values, **values})
+
+    def weight(self, exhibit: EvidenceItem) -> float:
+        """Weight of one row by its kind of study; reduced for small studies and for recalled numbers."""
+        found = self[exhibit.weight_name]
+        if is_small_study(exhibit, self["small.persons"]):
+            found *= self["small.factor"]
+        return found * (self["recalled.factor"] if exhibit.row.read_as == "recalled" else 1.0)
+
+
+@dataclass(frozen=True)
+class ClaimVerdict:
+    """The verdict, its explanation, and the summed weights."""
+
+    verdict: str
+    reason: str
+    weight_for: float
+    weight_against: float
+    human_weight_for: float
+    human_weight_against: float
+
+
+def is_small_study(exhibit: EvidenceItem, fewest: float) -> bool:
+    """Whether a human study has fewer participants than `fewest`; unknown numbers do not count as small."""
+    counted = exhibit.strength in ("human trial", "human") and exhibit.row.unit not in UNITS_OF_STUDIES
+    return counted and exhibit.row.n is not None and exhibit.row.n < fewest
+
+
+def claim_verdict(exhibits: Iterable[EvidenceItem], level: str, rule: Rule) -> ClaimVerdict:
+    """The verdict on a claim at its `level` of evidence ("people", or "molecule" where in vitro evidence counts in
+    full).
+
+    Each paper counts once per side, with its largest weight. Balance = (for - against) / (for + against).
+    """
+    listed = list(exhibits)
+    (pro, pro_people), (con, con_people) = (_side(listed, side, level, rule) for side in SIDES)
+    verdict, reason = _verdict(pro, con, pro_people, con_people, rule)
+    return ClaimVerdict(verdict, reason, pro, con, pro_people, con_people)
+
+
+def _side(exhibits: list[EvidenceItem], side: str, level: str, rule: Rule) -> tuple[float, float]:
+    """Weight of one side, and the part of it that can decide a claim at this level."""
+    papers: dict[str, tuple[float, str]] = {}
+    for exhibit in exhibits:
+        if exhibit.side == side:
+            mine = (rule.weight(exhibit), exhibit.strength)
+            papers[exhibit.row.reference] = max(mine, papers.get(exhibit.row.reference, (0.0, "")))
+    sums = {kind: sum(weight for weight, k in papers.values() if k == kind) for kind in STRENGTHS}
+    if level == "molecule":
+        return sum(sums.values()), sum(sums.values())
+    sums["animal"] = min(sums["animal"], rule["ceiling.animal"])
+    sums["in vitro"] = min(sums["in vitro"], rule["ceiling.in_vitro"])
+    return sum(sums.values()), sum(sums[kind] for kind in IN_HUMANS)
+
+
+def _verdict(pro: float, con: float, pro_people: float, con_people: float, rule: Rule) -> tuple[str, str]:
+    total = pro + con
+    if total < rule["enough.total"]:
+        return "not supported", f"too little evidence: weight {total:g} in all"
+    balance, lean, enough = (pro - con) / total, rule["lean"], rule["enough.people"]
+    scales = f"weight {pro:g} for and {con:g} against, balance {balance:+.2f}"
+    if balance >= lean:
+        if pro_people >= enough:
+            return "supported", scales
+        return "mixed", f"{scales}, but only {pro_people:g} of it in people ({enough:g} needed)"
+    if balance > -lean:
+        return "mixed", scales
+    if con_people >= enough:
+        return "contradicted", scales
+    return "not supported", f"{scales}, but only {con_people:g} against in people ({enough:g} needed to contradict)"
+
+
+DIRECTORY = DATA / "claims"
+COLUMNS = ("id", "statement", "met", "stage", "level", "figure", "start", "end", "curves", "axis", "note")
+TEST_COLUMNS = ("claim", *MEASURE_COLUMNS, "relation", "bound", "says")
+EVIDENCE_COLUMNS = ("claim", "evidence", "side", "strength", "why")
+POINT_COLUMNS = ("claim", "evidence", "arm", "hours", "factor", "offset", "why")
+RULE_COLUMNS = ("name", "value", "why")
+VARIANT_COLUMNS = ("name", "settings", "why")
+Part = TypeVar("Part")
+
+
+def load_arms(folder: Path = DIRECTORY) -> dict[str, Protocol]:
+    """The treatments by id."""
+    return load_protocols(folder / "arms.csv")
+
+
+def load_claims(evidence: Evidence, folder: Path = DIRECTORY) -> dict[str, Claim]:
+    """Every claim with its tests, evidence and points. Raises InputError for an unknown id, arm or word."""
+    arms = load_arms(folder)
+    rows = read_table(folder / "claims.csv", COLUMNS)
+    ids = _ids(rows)
+    tests = _by_claim(read_table(folder / "experiments.csv", TEST_COLUMNS), ids, lambda row: _test(row, arms))
+    exhibits = _by_claim(
+        read_table(folder / "evidence.csv", EVIDENCE_COLUMNS), ids, lambda row: _evidence_item(row, evidence)
+    )
+    points = _by_claim(read_table(folder / "points.csv", POINT_COLUMNS), ids, lambda row: _point(row, evidence, ids))
+    return {row["id"]: _claim(row, arms, tests[row["id"]], exhibits[row["id"]], points[row["id"]]) for row in rows}
+
+
+def load_rule(folder: Path = DIRECTORY) -> tuple[Rule, dict[str, str]]:
+    """The rule, and the reason for each of its numbers."""
+    rows = read_table(folder / "rule.csv", RULE_COLUMNS)
+    values = {row.required("name", "a name such as weight.animal"): row.number("value") for row in rows}
+    return Rule(values), {row["name"]: row["why"] for row in rows}
+
+
+def load_rule_variants(rule: Rule, folder: Path = DIRECTORY) -> dict[str, Rule]:
+    """Variants of the rule by name, for the robustness of the verdicts."""
+    return {row["name"]: rule.changed(_settings(row)) for row in read_table(folder / "variants.csv", VARIANT_COLUMNS)}
+
+
+def _settings(row: CsvRow) -> dict[str, float]:
+    found = {}
+    for part in row["settings"].split(";"):
+        name, _, text = part.partition("=")
+        try:
+            found[name.strip()] = float(text)
+        except ValueError as problem:
+            raise row.error("settings", f"cannot read '{part}'", expected="name=number") from problem
+    return found
+
+
+def _ids(rows: Iterable[CsvRow]) -> dict[str, CsvRow]:
+    found: dict[str, CsvRow] = {}
+    for row in rows:
+        name = row.required("id", "a name such as glutamate-rises")
+        if name in found:
+            raise row.error("id", f"'{name}' is already used", expected="each claim once")
+        found[name] = row
+    return found
+
+
+def _by_claim(
+    rows: Iterable[CsvRow], ids: Mapping[str, CsvRow], make: Callable[[CsvRow], Part]
+) -> dict[str, list[Part]]:
+    found: dict[str, list[Part]] = defaultdict(list)
+    for row in rows:
+        found[known(row, "claim", ids, "an id of claims.csv")].append(make(row))
+    return found
+
+
+def _claim(
+    row: CsvRow,
+    arms: Mapping[str, Protocol],
+    tests: list[ClaimTest],
+    exhibits: list[EvidenceItem],
+    points: list[FigurePoint],
+) -> Claim:
+    if not tests:
+        raise row.error("id", f"'{row['id']}' has no experiment", expected="a line of experiments.csv")
+    curves = {}
+    for part in row.required("curves", "label=arm; label=arm").split(";"):
+        label, _, arm = (text.strip() for text in part.partition("="))
+        curves[label] = known(CsvRow(row.file, row.line, {"curves": arm}), "curves", arms, "an id of arms.csv")
+    figure = ClaimFigure(row["figure"], row.number("start"), row.number("end"), curves, row["axis"])
+    told = (row.required("statement", "a sentence"), row["met"], row["stage"], row.one_of("level", LEVELS))
+    return Claim(row["id"], *told, figure, row["note"], tuple(tests), tuple(exhibits), tuple(points))
+
+
+def _test(row: CsvRow, arms: Mapping[str, Protocol]) -> ClaimTest:
+    arm = known(row, "protocol", arms, "an id of arms.csv")
+    relation = row.one_of("relation", RELATIONS)
+    return ClaimTest(
+        arm, measure(row), relation, row.number("bound"), row.required("says", "what would count, in words")
+    )
+
+
+def _evidence_item(row: CsvRow, evidence: Evidence) -> EvidenceItem:
+    found = evidence[known(row, "evidence", evidence.observations, "an id of data/evidence/*.csv")]
+    strength = row.one_of("strength", STRENGTHS)
+    if (strength in IN_HUMANS) != _is_in_humans(found) or (strength == "in vitro") != _is_in_vitro(found):
+        raise row.error("strength", f"'{row['evidence']}' is no such study", expected=_expected(found))
+    return EvidenceItem(found, row.one_of("side", SIDES), strength, row.required("why", "what the row says"))
+
+
+def _is_in_vitro(row: Observation) -> bool:
+    words = f"{row.route} {row.population}".lower()
+    return any(word in words for word in ("in vitro", "hek-293", "membranes", "homogenate", "oocytes"))
+
+
+def _is_in_humans(row: Observation) -> bool:
+    return row.species == "human" and not _is_in_vitro(row)
+
+
+def _expected(row: Observation) -> str:
+    if _is_in_vitro(row):
+        return "in vitro"
+    return " | ".join(IN_HUMANS) if _is_in_humans(row) else "animal"
+
+
+def _point(row: CsvRow, evidence: Evidence, ids: Mapping[str, CsvRow]) -> FigurePoint:
+    found = evidence[known(row, "evidence", evidence.observations, "an id of data/evidence/*.csv")]
+    drawn = dict.fromkeys(part.partition("=")[2].strip() for part in ids[row["claim"]]["curves"].split(";"))
+    arm = known(row, "arm", drawn, "an arm that the figure of this claim draws")
+    return FigurePoint(found, arm, row.number("hours"), row.number("factor"), row.number("offset"), row["why"])

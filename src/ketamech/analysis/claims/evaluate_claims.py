@@ -6,9 +6,18 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from ketamech.analysis.claims.claim import Claim, ClaimTest, TestResult, run_claim_test
-from ketamech.analysis.claims.tables import load_arms, load_claims, load_rule, load_rule_variants
-from ketamech.analysis.claims.verdict_rule import ClaimVerdict, claim_verdict
+from ketamech.analysis.claims.claim import (
+    Claim,
+    ClaimTest,
+    ClaimVerdict,
+    TestResult,
+    claim_verdict,
+    load_arms,
+    load_claims,
+    load_rule,
+    load_rule_variants,
+    run_claim_test,
+)
 from ketamech.analysis.reference_protocols import Protocol, check_settings, simulate_protocols
 from ketamech.core import UnknownNameError, closest_match
 from ketamech.evidence import load_evidence

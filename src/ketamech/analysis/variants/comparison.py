@@ -11,8 +11,8 @@ import numpy as np
 
 from ketamech.analysis.attribution import MOOD, CoalitionSimulator, dose_hours, shown_hours
 from ketamech.analysis.sensitivity import Endpoint
-from ketamech.analysis.variants.predictions import VariantPredictor
-from ketamech.analysis.variants.tables import VariantScore, load_draws, load_variant_scores
+from ketamech.analysis.variants.fit import VariantScore, load_draws, load_variant_scores
+from ketamech.analysis.variants.likelihood import VariantPredictor
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import load_model_variants

@@ -6,17 +6,21 @@ likelihood is flat inside the pass band of data/experiments/rows.csv (or on the 
 falls as a normal density outside, with an SD of a quarter of the band (a tenth of the bound of an open band). Any row
 may mislead (species, dose, chance, bias) with a probability of 1 in 20, so that no single row decides: a complete miss
 costs log(20) at most.
+
+Simulation of every row of the likelihood for many parameter points at once.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from ketamech.analysis.perturbation_rows import PerturbationTarget
+from ketamech.analysis import perturbation_scorecard
 from ketamech.analysis.perturbation_scorecard import (
     DIRECTIONS,
     EFFECT_THRESHOLD,
@@ -24,13 +28,234 @@ from ketamech.analysis.perturbation_scorecard import (
     FLAT_POINTS,
     NO_CHANGE_BAND,
     RESPONSE_THRESHOLD,
+    PerturbationTarget,
+    load_perturbation_targets,
 )
-from ketamech.analysis.scorecard_targets import Target
+from ketamech.analysis.reference_protocols import Protocol, dosed_micromoles, load_protocols
+from ketamech.analysis.scorecard_targets import Target, load_targets
 from ketamech.analysis.verdict import NO_CHANGE
-from ketamech.core.paths import DATA
-from ketamech.evidence import Observation, standard_error
+from ketamech.core.csv_table import read_table
+from ketamech.evidence import Observation, load_evidence, standard_error
+from ketamech.simulation.curve_statistics import reading_times
+from ketamech.simulation.ensemble import Ensemble, Subject, Trajectories, output_times
+from ketamech.simulation.expression import names_in
+from ketamech.simulation.model import Model
+from ketamech.simulation.model_variants import DIRECTORY
+from ketamech.simulation.observable import TimeCourse
 
-DIRECTORY = DATA / "wirings"
+MAX_BATCH_BYTES, MAX_BATCH = 2**26, 64
+TOLERANCE = 1e-4  # a finite difference of 0.05 SD of a prior moves the rows by far more
+ParameterPoint = Mapping[str, float]
+Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Subjects simulated at many parameter points; `fixed_values` [subject] override the values of a point."""
+
+    ensemble: Ensemble
+    fixed_values: Sequence[Mapping[str, float]]
+    times: np.ndarray
+    outputs: tuple[str, ...]
+    threads: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the curves of one point."""
+        return 8 * self.ensemble.size * len(self.times) * len(self.outputs)
+
+    def solve(self, points: Sequence[ParameterPoint]) -> Trajectories:
+        """Every subject at every point, in the order point, subject."""
+        names = dict.fromkeys(name for point in points for name in point)
+        values = {name: np.concatenate([self._column(name, point) for point in points]) for name in names}
+        every = self.ensemble.tiled(len(points), values)
+        return every.solve(self.times, self.outputs, tolerance=TOLERANCE, threads=self.threads)
+
+    def _column(self, name: str, point: ParameterPoint) -> np.ndarray:
+        """Values [subject] of one parameter at a point."""
+        usual = self.ensemble.values.get(name, self.ensemble.model.default_values[name])
+        own = np.broadcast_to(usual, self.ensemble.size)
+        free = np.array([name not in kept for kept in self.fixed_values])
+        return np.where(free, point.get(name, own), own)
+
+
+@dataclass(frozen=True)
+class VariantPredictor:
+    """Predicts the rows of the scorecard, then the rows of the perturbations."""
+
+    model: Model
+    threads: int = 1
+
+    @cached_property
+    def likelihood_terms(self) -> tuple[LikelihoodTerm, ...]:
+        """Every row, in the order of the columns of `predict`."""
+        evidence = load_evidence()
+        printed = [term_of_target(t, evidence[t.evidence], kind, weight) for t, kind, weight in self._targets]
+        same = Counter(_reading(row) for row in self._perturbations)
+        return (*printed, *(term_of_perturbation(row, 1 / same[_reading(row)]) for row in self._perturbations))
+
+    @cached_property
+    def fitted(self) -> np.ndarray:
+        """Which rows are fitted [row]."""
+        return np.array([judge.fitted for judge in self.likelihood_terms])
+
+    def predict(self, points: Sequence[ParameterPoint], tell: Tell | None = None) -> np.ndarray:
+        """Predicted number [point, row] at each set of canonical values; NaN where a solve failed."""
+        found = np.full((len(points), len(self.likelihood_terms)), np.nan)
+        for first in range(0, len(points), self._points_per_batch):
+            part = list(points[first : first + self._points_per_batch])
+            here = slice(first, first + len(part))
+            found[here, : len(self._targets)] = self._printed(part)
+            found[here, len(self._targets) :] = self._perturbed(part)
+            if tell:
+                tell(first + len(part), len(points))
+        return found
+
+    def deviances(self, predicted: np.ndarray) -> np.ndarray:
+        """-2 log likelihood [point, row], also of rows that are not fitted."""
+        return np.stack([judge.deviance(predicted[:, j]) for j, judge in enumerate(self.likelihood_terms)], axis=-1)
+
+    def distances(self, predicted: np.ndarray) -> np.ndarray:
+        """Distance of each row [point, row] in standard errors."""
+        return np.stack([judge.distance(predicted[:, j]) for j, judge in enumerate(self.likelihood_terms)], axis=-1)
+
+    @cached_property
+    def _points_per_batch(self) -> int:
+        each = max(batch.size for batch, _ in (*self._by_horizon, *self._arms))
+        return max(1, min(MAX_BATCH_BYTES // each, MAX_BATCH))
+
+    @cached_property
+    def _targets(self) -> tuple[tuple[Target, str, float], ...]:
+        """Rows of the scorecard that data/wirings/rows.csv names, with kind and weight."""
+        targets: dict[str, list[Target]] = {}
+        for target in load_targets(load_evidence(), self._protocols):
+            targets.setdefault(target.evidence, []).append(target)
+        found = []
+        for row in read_table(DIRECTORY / "rows.csv", COLUMNS):
+            name, kind = row.one_of("evidence", targets), row.one_of("kind", ("clinical", "unfitted"))
+            found += [(target, kind, row.number("weight")) for target in targets[name]]
+        return tuple(found)
+
+    @cached_property
+    def _protocols(self) -> dict[str, Protocol]:
+        return load_protocols()
+
+    @cached_property
+    def _perturbations(self) -> tuple[PerturbationTarget, ...]:
+        return tuple(row for row in load_perturbation_targets() if not row.reason_not_run)
+
+    @cached_property
+    def _by_horizon(self) -> list[tuple[Batch, list[Protocol]]]:
+        """The required protocols and their controls, one batch per horizon."""
+        named = {target.protocol for target, _, _ in self._targets}
+        named |= {self._protocols[name].control for name in named} - {""}
+        chosen = [p for name, p in self._protocols.items() if name in named]
+        texts = [text for t, _, _ in self._targets for text in (*t.measure.output.split("|"), t.measure.time)]
+        outputs = tuple(dict.fromkeys(name for text in texts if "." in text for name in _names(text)))
+        found = []
+        for horizon in sorted({p.horizon for p in chosen}):
+            batch = [p for p in chosen if p.horizon == horizon]
+            table = self.model.parameters
+            values = [p.values(table) for p in batch]
+            courses = [Subject(p.id, p.events(table), own) for p, own in zip(batch, values, strict=True)]
+            times = self._times(horizon, courses)
+            found.append((self._batch(courses, values, times, outputs), batch))
+        return found
+
+    def _times(self, horizon: float, courses: Sequence[Subject]) -> np.ndarray:
+        given = [entry for course in courses for entry in course.events]
+        starts = sorted({float(e.time) for e in given} | {float(e.time + e.duration) for e in given})
+        named = {t.measure.time for t, _, _ in self._targets if "." not in t.measure.time.replace(".", "", 1)}
+        exact = {float(h) for when in named if when for h in reading_times(when, np.zeros(2), {})}
+        close = [*exact, *output_times(horizon, starts, per_dose=40)]
+        return np.unique(np.round([h for h in close if h <= horizon], 6))
+
+    def _printed(self, points: Sequence[ParameterPoint]) -> np.ndarray:
+        """Rows of the scorecard [point, row], in their printed units."""
+        curves: list[dict[str, TimeCourse]] = [{} for _ in points]
+        for courses, batch in self._by_horizon:
+            solved = courses.solve(points)
+            values, resting = _by_point(solved.values, len(points)), _by_point(solved.baseline, len(points))
+            doses = [dosed_micromoles(p.events(self.model.parameters)) for p in batch]
+            for i, mine in enumerate(curves):
+                for j, p in enumerate(batch):
+                    own = {name: values[i, j, :, k] for k, name in enumerate(courses.outputs)}
+                    still = dict(zip(courses.outputs, resting[i, j], strict=True))
+                    mine[p.id] = TimeCourse(courses.times, own, still, doses[j])
+        return np.array([[self._read(target, mine) for target, _, _ in self._targets] for mine in curves])
+
+    def _read(self, target: Target, curves: Mapping[str, TimeCourse]) -> float:
+        row, units = load_evidence()[target.evidence], self.model.layout.units
+        control = curves.get(self._protocols[target.protocol].control)
+        printed = target.comparison != "sign" and target.measure.matches(row.canonical_unit, units)
+        return target.measure.read(curves[target.protocol], control) / (row.factor if printed else 1.0)
+
+    @cached_property
+    def _arms(self) -> list[tuple[Batch, list[perturbation_scorecard.Arm]]]:
+        """The arms of the perturbations, one batch per horizon."""
+        needed = perturbation_scorecard.required_arms(self._perturbations)
+        outputs = tuple(dict.fromkeys(row.output for row in self._perturbations))
+        exact = {row.until for row in self._perturbations} | {24.0}
+        found = []
+        for below, horizon in zip(
+            (0.0, *perturbation_scorecard.HORIZONS), perturbation_scorecard.HORIZONS, strict=False
+        ):
+            arms = [arm for arm, until in needed.items() if below < until <= horizon]
+            parts = [perturbation_scorecard.subject_of_arm(arm, self.model.parameters) for arm in arms]
+            courses = [course for course, _ in parts]
+            close = [*output_times(horizon, per_dose=40), *np.linspace(0, 2, 41), *exact]
+            times = np.unique([h for h in close if h <= horizon])
+            kept = [sets for _, sets in parts]
+            if arms:
+                found.append((self._batch(courses, kept, times, outputs), arms))
+        return found
+
+    def _batch(
+        self, courses: Sequence[Subject], kept: Sequence[ParameterPoint], times: np.ndarray, outputs: tuple[str, ...]
+    ) -> Batch:
+        return Batch(Ensemble.of_subjects(self.model, courses), kept, times, outputs, self.threads)
+
+    def _perturbed(self, points: Sequence[ParameterPoint]) -> np.ndarray:
+        """Rows of the perturbations [point, row]."""
+        curves: list[dict[perturbation_scorecard.Arm, TimeCourse]] = [{} for _ in points]
+        for courses, arms in self._arms:
+            values = _by_point(courses.solve(points).values, len(points))
+            for i, mine in enumerate(curves):
+                for j, arm in enumerate(arms):
+                    own = {name: values[i, j, :, k] for k, name in enumerate(courses.outputs)}
+                    mine[arm] = TimeCourse(courses.times, own, {})
+        return np.array(
+            [
+                [perturbation_scorecard.STATISTICS[row.statistic](row, mine) for row in self._perturbations]
+                for mine in curves
+            ]
+        )
+
+
+def _by_point(values: np.ndarray, points: int) -> np.ndarray:
+    """Values [point, subject, ...] of values [point x subject, ...]."""
+    return values.reshape(points, -1, *values.shape[1:])
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Outputs in an expression or a condition."""
+    return names_in(text.split(">")[0].split("<")[0]) if not text[:1].isdigit() else ()
+
+
+def _reading(row: PerturbationTarget) -> tuple[object, ...]:
+    """Treatment and reading: rows with the same key are one simulated number and share its weight."""
+    return (
+        row.species,
+        row.regimen,
+        row.perturbations,
+        row.settings,
+        row.output,
+        row.curve_statistic,
+        row.time,
+        row.statistic,
+    )
+
+
 COLUMNS = ("evidence", "kind", "weight", "why")
 TYPICAL_PATIENT_SD, FOLD_SD = (
     2.0,

@@ -14,9 +14,8 @@ from pydantic import BaseModel
 from ketamech.app.app_state import AppState
 from ketamech.app.job_tasks import attribution_work, scorecard_work, shipped_trials, trial_work
 from ketamech.app.jobs import ENDED, Job, Jobs
-from ketamech.app.json_responses import NotFound, error_body, job_state, json_response
 from ketamech.app.request_models import AttributionRequest, TrialRequest
-from ketamech.app.responses import JobState
+from ketamech.app.responses import JobState, NotFound, error_body, job_state, json_response
 from ketamech.report.number_format import DISCLAIMER
 
 POLL_SECONDS, KEEPALIVE_SECONDS = 0.15, 15.0  # between two looks at a job; without a change until a comment is sent

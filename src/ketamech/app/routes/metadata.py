@@ -1,4 +1,7 @@
-"""Metadata for the page: names, bounds, labels and limits."""
+"""Metadata for the page: names, bounds, labels and limits.
+
+Preset scenarios of the workbench, from data/presets/presets.csv.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,13 @@ from ketamech.analysis.pathways import component, load_components, load_pathways
 from ketamech.app.app_state import AppState
 from ketamech.app.curve_responses import available_curves
 from ketamech.app.features import has_feature
-from ketamech.app.json_responses import as_json, json_response
 from ketamech.app.limits import Limits
-from ketamech.app.presets import load_presets
+from ketamech.app.responses import as_json, json_response
 from ketamech.core import unit
+from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.environment import DATA
 from ketamech.dosing.drugs import DRUGS
-from ketamech.dosing.perturbation_table import Perturbation, load_perturbations
+from ketamech.dosing.perturbations import Perturbation, load_perturbations
 from ketamech.parameters import SPECIES, Parameter, ParameterTable
 from ketamech.parameters.concentration_units import shown
 from ketamech.parameters.species_tables import ANIMALS
@@ -26,6 +30,36 @@ from ketamech.report.number_format import DISCLAIMER, unit_in_words
 from ketamech.report.tracks import load_tracks
 from ketamech.simulation.model_variants import load_model_variants
 from ketamech.simulation.parameter_overrides import bounds
+
+TABLE = DATA / "presets" / "presets.csv"
+COLUMNS = ("title", "treatments", "person", "pathways_off", "horizon")
+
+
+def load_presets() -> list[dict[str, Any]]:
+    """Every preset as the keys of a scenario file. Raises InputError naming file, line and column of a bad cell."""
+    return [_scenario(row) for row in read_table(TABLE, COLUMNS)]
+
+
+def _scenario(row: CsvRow) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "title": row.required("title", "a name"),
+        "treatments": _list(row.required("treatments", "at least one treatment")),
+        "person": dict(_pair(row, cell) for cell in _list(row["person"])),
+    }
+    if row["pathways_off"]:
+        found["pathways"] = dict.fromkeys(_list(row["pathways_off"]), False)
+    return found | ({"horizon": row["horizon"]} if row["horizon"] else {})
+
+
+def _pair(row: CsvRow, cell: str) -> tuple[str, str]:
+    name, colon, value = cell.partition(":")
+    if not colon or not value.strip():
+        raise row.error("person", f"'{cell}' is not a setting", expected="name: value, e.g. weight: 70 kg")
+    return name.strip(), value.strip()
+
+
+def _list(cell: str) -> list[str]:
+    return [part.strip() for part in cell.split(";") if part.strip()]
 
 
 class DrugInfo(BaseModel):

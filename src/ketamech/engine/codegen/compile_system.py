@@ -1,18 +1,166 @@
-"""Generates the whole program of a system: its equations, the integration method, and the workspace layout."""
+"""Generates the whole program of a system: its equations, the integration method, and the workspace layout.
+
+The equations of a system as straight-line code; what depends on parameters alone is computed once per patient.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ketamech.engine.codegen.equations import Equations, without_infinities
-from ketamech.engine.codegen.ir import BasicBlock, Instruction, Slot, WorkspaceLayout
+import sympy
+
+from ketamech.engine.codegen.ir import BasicBlock, Instruction, Operand, Slot, WorkspaceLayout
 from ketamech.engine.codegen.llvm_writer import vector_module
-from ketamech.engine.codegen.newton_step import newton_blocks
-from ketamech.engine.codegen.rosenbrock import RODAS5P, RosenbrockTableau, step_blocks
+from ketamech.engine.codegen.lowering import Lowering, expand_functions
+from ketamech.engine.codegen.rosenbrock import RODAS5P, RosenbrockTableau, newton_blocks, step_blocks
 from ketamech.engine.codegen.sparse_lu import factorise, sparse_lu, substitute
 from ketamech.engine.lane_layout import LANE_ROWS
+from ketamech.model.assemble import topological_order
 from ketamech.model.jacobian import SparseJacobian, sparse_jacobian
+from ketamech.model.stage import symbol
 from ketamech.model.system import System
+
+Assignment = tuple[str, sympy.Expr]
+Target = tuple[Slot | str, sympy.Expr]
+
+
+class Equations:
+    """The code of one system, and the number of constants that it prepares.
+
+    P holds inputs, Q prepared constants. `rates` reads the state in U and names its results f0, f1, ...; `jacobian`
+    reads Y and names the entries j0, j1, ...; `observe` reads V and writes the time-varying outputs to S.
+    """
+
+    def __init__(self, system: System, jacobian: SparseJacobian) -> None:
+        self._inputs = system.inputs
+        self._constants: dict[sympy.Expr, str] = {}
+        self._states = system.state_names
+        outputs = [(output.name, output.expression) for output in system.outputs]
+        partials = [(name.name, expression) for name, expression in jacobian.partials]
+        observed = [(Slot("S", i), symbol(output.name)) for i, output in enumerate(system.time_varying_outputs)]
+        rates = [(f"f{i}", rate) for i, rate in enumerate(system.rates)]
+        entries = [(f"j{i}", entry) for i, entry in enumerate(jacobian.entries.values())]
+        self.rates = self._code("U", outputs, rates)
+        self.observe = self._code("V", outputs, observed)
+        self.jacobian = self._code("Y", [*outputs, *partials], entries)
+        self.prepare = self._preparation()
+
+    @property
+    def n_constants(self) -> int:
+        """Number of values that `prepare` computes."""
+        return len(self._constants)
+
+    def _code(self, array: str, steps: Sequence[Assignment], targets: Sequence[Target]) -> list[Instruction]:
+        places: dict[str, Operand] = {name: Slot(array, i) for i, name in enumerate(self._states)}
+        code = Lowering(places)
+        assignments, results = _common_subexpressions(steps, targets)
+        constant: dict[str, sympy.Expr] = {}
+        for name, expression in assignments:
+            moving = self._hoist_constants(_known(expression, constant), code)
+            if self._is_constant(moving):
+                constant[name] = moving
+            else:
+                code.places[name] = code.value(moving)
+        for place, expression in results:
+            code.assign(place, self._hoist_constants(_known(expression, constant), code))
+        return code.ops
+
+    def _is_constant(self, expression: sympy.Expr) -> bool:
+        return all(s.name in self._inputs or s.name.startswith("Q[") for s in expression.free_symbols)
+
+    def _hoist_constants(self, expression: sympy.Expr, code: Lowering) -> sympy.Expr:
+        """Replace every part that depends on parameters alone by its row among the prepared constants."""
+        if not expression.free_symbols:
+            return expression
+        if self._is_constant(expression):
+            return self._constant(expression, code)
+        if expression.is_Symbol:
+            return expression
+        if not (expression.is_Mul or expression.is_Add):
+            return expression.func(*(self._hoist_constants(a, code) for a in expression.args))
+        fixed = [a for a in expression.args if self._is_constant(a)]
+        moving = [self._hoist_constants(a, code) for a in expression.args if not self._is_constant(a)]
+        if any(a.free_symbols for a in fixed):
+            fixed = [self._constant(expression.func(*fixed), code)]
+        return expression.func(*fixed, *moving, evaluate=False)
+
+    def _constant(self, expression: sympy.Expr, code: Lowering) -> sympy.Expr:
+        if expression.is_Symbol and expression.name.startswith("Q["):
+            return expression
+        name = self._constants.setdefault(expression, f"Q[{len(self._constants)}]")
+        code.places[name] = Slot("Q", int(name[2:-1]))
+        return sympy.Symbol(name)
+
+    def _preparation(self) -> list[Instruction]:
+        """Every constant, as an intermediate result and as a store."""
+        named = [(name, expression) for expression, name in self._constants.items()]
+        stores = [(Slot("Q", i), sympy.Symbol(name)) for i, (name, _) in enumerate(named)]
+        code = Lowering({name: Slot("P", i) for i, name in enumerate(self._inputs)})
+        steps, results = _common_subexpressions(named, stores)
+        for name, expression in steps:
+            code.places[name] = code.value(expression)
+        for place, expression in results:
+            code.assign(place, expression)
+        return code.ops
+
+
+def without_infinities(jacobian: SparseJacobian) -> list[Instruction]:
+    """Entries j0, j1, ... of the Jacobian with 0 where a root or a power at 0 has no finite derivative.
+
+    Such an entry is then left to the explicit part of the method: a step loses accuracy, which its error estimate
+    shows. Only entries with a power that is not an integer are checked.
+    """
+    infinite: set[sympy.Symbol] = set()
+    for name, derivative in jacobian.partials:
+        if _may_be_infinite(derivative, infinite):
+            infinite.add(name)
+    ops = list[Instruction]()
+    for i, entry in enumerate(jacobian.entries.values()):
+        if _may_be_infinite(entry, infinite):
+            ops.append(Instruction(f"j{i}gap", "sub", (f"j{i}", f"j{i}")))  # 0 where finite, else not a number
+            ops.append(Instruction(f"j{i}", "if_zero", (f"j{i}gap", f"j{i}", 0.0)))
+    return ops
+
+
+def _may_be_infinite(derivative: sympy.Expr, infinite: set[sympy.Symbol]) -> bool:
+    powers = derivative.atoms(sympy.Pow)
+    return not infinite.isdisjoint(derivative.free_symbols) or any(
+        not power.exp.is_Integer and power.base.free_symbols for power in powers
+    )
+
+
+def _known(expression: sympy.Expr, values: Mapping[str, sympy.Expr]) -> sympy.Expr:
+    return expression.xreplace({s: values[s.name] for s in expression.free_symbols if s.name in values})
+
+
+def _common_subexpressions(
+    steps: Sequence[Assignment], targets: Sequence[Target]
+) -> tuple[list[Assignment], list[Target]]:
+    """The steps that targets need and their common parts, in order of use; and the targets in terms of them."""
+    needed_names = _needed_assignments(steps, [expression for _, expression in targets])
+    needed = [(name, expand_functions(expression)) for name, expression in steps if name in needed_names]
+    wanted = [(place, expand_functions(expression)) for place, expression in targets]
+    shared, reduced = sympy.cse([e for _, e in (*needed, *wanted)], symbols=sympy.numbered_symbols("x"))
+    assignments = [(s.name, e) for s, e in shared]
+    assignments += [(name, e) for (name, _), e in zip(needed, reduced, strict=False)]
+    results = [(place, e) for (place, _), e in zip(wanted, reduced[len(needed) :], strict=True)]
+    by_name = dict(assignments)
+    needs = {name: sorted(s.name for s in e.free_symbols) for name, e in assignments}
+    return [(name, by_name[name]) for name in topological_order(needs)], results
+
+
+def _needed_assignments(steps: Sequence[Assignment], wanted: Iterable[sympy.Expr]) -> set[str]:
+    by_name = dict(steps)
+    waiting = {s.name for expression in wanted for s in expression.free_symbols}
+    needed_names: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in by_name and name not in needed_names:
+            needed_names.add(name)
+            waiting |= {s.name for s in by_name[name].free_symbols}
+    return needed_names
+
 
 METHOD = RODAS5P
 EXPORTED = ("prepare", "attempt", "accept", "interpolate", "relax", "move", "slopes")

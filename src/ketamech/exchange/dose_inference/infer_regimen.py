@@ -16,10 +16,16 @@ from ketamech.core import InputError
 from ketamech.dosing.dose_events import BELIEF, dose_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, MAX_HORIZON_H, MAX_LAG_H, Phase, Treatment
-from ketamech.exchange.dose_inference.input_profile import ROUNDING, TIME_TOLERANCE, InputProfile
-from ketamech.exchange.dose_inference.route_templates import SESSION_TOLERANCE, RouteTemplate, route_templates
+from ketamech.exchange.dose_inference.route_templates import (
+    ROUNDING,
+    SESSION_TOLERANCE,
+    TIME_TOLERANCE,
+    InputProfile,
+    RouteTemplate,
+    route_templates,
+)
 from ketamech.parameters import HUMAN, ParameterTable
-from ketamech.simulation.scenario_ensemble import species_events
+from ketamech.simulation.simulate import species_events
 
 DIGITS = 12  # significant digits of an amount that was converted, written and read
 EXPECTED = "doses as KetaMech writes them"

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ketamech.core import InputError
-from ketamech.dosing.cmt_codes import route_of
-from ketamech.dosing.dose_records import DoseRecord, duration, mass_unit, salt_of
+from ketamech.dosing.dose_records import DoseRecord, duration, mass_unit, route_of, salt_of
 from ketamech.dosing.drugs import Drug
 from ketamech.dosing.drugs import drug as known_drug
 from ketamech.dosing.regimen import Regimen

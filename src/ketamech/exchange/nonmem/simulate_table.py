@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ketamech.core import InputError
-from ketamech.dosing.dose_event import DoseEvent
-from ketamech.dosing.dose_events import BELIEF, dose_events
+from ketamech.dosing.dose_events import BELIEF, DoseEvent, dose_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.engine.solve import validate_outputs
@@ -30,7 +29,7 @@ from ketamech.simulation.scenario import (
     is_weight_based,
     validate,
 )
-from ketamech.simulation.scenario_ensemble import species_events
+from ketamech.simulation.simulate import species_events
 
 STATUS = "solve_status"
 DOSING = (

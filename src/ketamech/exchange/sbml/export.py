@@ -16,9 +16,20 @@ import numpy as np
 
 from ketamech.core import InputError, ModelError, SolverError
 from ketamech.engine import Events
-from ketamech.exchange.annotations import EXPRESSION, FRAMEWORK, Resource, papers_of, resources_of, sbo_term
 from ketamech.exchange.optional_libraries import antimony, libsbml
-from ketamech.exchange.sbml.ids import formula, inflow_id, sbml_id, unit_id, unit_parts
+from ketamech.exchange.sbml.ids import (
+    EXPRESSION,
+    FRAMEWORK,
+    Resource,
+    formula,
+    inflow_id,
+    papers_of,
+    resources_of,
+    sbml_id,
+    sbo_term,
+    unit_id,
+    unit_parts,
+)
 from ketamech.model.system import System
 from ketamech.parameters import HUMAN, Parameter
 from ketamech.simulation.ensemble import Ensemble, Subject

@@ -2,19 +2,28 @@
 
 Ids: `stage.name` is `stage__name`, `rest(stage.name)` is `rest__stage__name`, and the constant inflow into a state is
 `inflow__stage__name`. Names have no double underscore, so that each id corresponds to one name.
+
+Annotations of the quantities of the model: SBO terms, MIRIAM resources, and the papers of a value.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import re
+from collections.abc import Iterable
 from fractions import Fraction
+from functools import cache
 
 import sympy
 from sympy.printing.precedence import precedence
 from sympy.printing.str import StrPrinter
 
 from ketamech.core import ModelError, unit
+from ketamech.core.csv_table import read_table
+from ketamech.core.environment import DATA
 from ketamech.core.units import Dimensions
+from ketamech.evidence import Evidence, Reference, load_evidence
+from ketamech.parameters import Parameter
 
 _NAME = re.compile(r"(?:rest\((?P<rested>[\w.]+)\)|(?P<plain>[\w.]+))\Z", re.ASCII)
 _WORD = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*\Z")
@@ -112,3 +121,46 @@ def _spelled(dims: Dimensions) -> str:
 def _power(name: str, exponent: Fraction) -> str:
     whole = str(exponent).replace("/", "_")
     return name if exponent == 1 else f"{name}{whole}"
+
+
+_TABLE = DATA / "exchange" / "annotations.csv"
+FRAMEWORK, QUANTITY, AMOUNT, CONCENTRATION, EXPRESSION = 293, 2, 360, 196, 64  # SBO terms
+Resource = tuple[str, str]  # biology qualifier, address
+
+
+def sbo_term(unit_text: str) -> int:
+    """The SBO term of a quantity, by its unit."""
+    dims = unit(unit_text).dims
+    if dims == unit("umol").dims:
+        return AMOUNT
+    return CONCENTRATION if dims == unit("umol/L").dims else QUANTITY
+
+
+def resources_of(name: str) -> list[Resource]:
+    """MIRIAM resources of a state, an output or a species (species.rat)."""
+    return [(qualifier, address) for pattern, qualifier, address in _known() if fnmatch.fnmatchcase(name, pattern)]
+
+
+def papers_of(row: Parameter, evidence: Evidence | None = None) -> list[Resource]:
+    """The papers behind a value that have a DOI or a PubMed number."""
+    known = evidence or _evidence()
+    ids = [one for one in row.evidence if one in known.observations]
+    return [("isDescribedBy", address) for paper in known.cite(ids) for address in _addresses(paper)]
+
+
+def _addresses(paper: Reference) -> Iterable[str]:
+    if paper.doi:
+        yield f"https://identifiers.org/doi:{paper.doi}"
+    elif paper.pmid:
+        yield f"https://identifiers.org/pubmed:{paper.pmid}"
+
+
+@cache
+def _known() -> tuple[tuple[str, str, str], ...]:
+    rows = read_table(_TABLE, ("name", "qualifier", "resource", "why"))
+    return tuple((row["name"], row["qualifier"], f"https://identifiers.org/{row['resource']}") for row in rows)
+
+
+@cache
+def _evidence() -> Evidence:
+    return load_evidence()

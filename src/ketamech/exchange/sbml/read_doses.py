@@ -11,7 +11,7 @@ from typing import Any
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import BELIEF
 from ketamech.dosing.drugs import DRUGS
-from ketamech.exchange.dose_inference.input_profile import InputProfile
+from ketamech.exchange.dose_inference.route_templates import InputProfile
 from ketamech.exchange.optional_libraries import libsbml
 from ketamech.exchange.sbml.ids import INFLOW, own_name
 from ketamech.parameters import ParameterTable
