@@ -16,7 +16,7 @@ test: $(READY)  ## Run all tests
 	$(BIN)/python -m pytest
 
 test-quick: $(READY)  ## Run the laws of the model and the law of the runners (under two minutes)
-	$(BIN)/python -m pytest -n 2 tests/runners tests/simulation tests/stages tests/system
+	$(BIN)/python -m pytest -n 2 tests/runners tests/laws/model tests/laws/simulation
 
 app: $(READY)  ## Start the local web page
 	$(BIN)/ketamech serve
@@ -28,13 +28,13 @@ bench: $(READY)  ## Measure this engine and others: error and time, written to d
 	$(BIN)/python -m benchmarks engines
 
 fuzz-app: $(READY)  ## Send 10,000 unusual requests to the API of the web page
-	KETAMECH_FUZZ_CASES=10000 $(BIN)/python -m pytest tests/app/test_fuzz.py -s --timeout=7200
+	KETAMECH_FUZZ_CASES=10000 $(BIN)/python -m pytest tests/interfaces/app/test_fuzz.py -s --timeout=7200
 
 fuzz: $(READY)  ## Fuzz every reader with damaged files, e.g. make fuzz RUNS=100000
-	$(BIN)/python tests/fuzz/fuzz.py --runs $(or $(RUNS),20000)
+	$(BIN)/python tests/survival/fuzz/fuzz.py --runs $(or $(RUNS),20000)
 
 survive: $(READY)  ## Kill a small job and a cohort 200 times each and resume them; test a local cluster
-	KETAMECH_KILLS=200 $(BIN)/python -m pytest tests/survive
+	KETAMECH_KILLS=200 $(BIN)/python -m pytest tests/survival/test_kills.py tests/survival/test_cluster.py tests/survival/test_cluster_ends.py tests/survival/test_checkpoints.py tests/survival/test_stopped_commands.py
 
 sbom: $(READY)  ## Write the bill of materials of the locked dependencies to build/sbom.json (needs cyclonedx-bom)
 	mkdir -p build && cyclonedx-py requirements requirements.lock --output-file build/sbom.json

@@ -10,7 +10,7 @@ from types import MappingProxyType, ModuleType
 
 import pytest
 import typer
-from written import ROOT, documents
+from document_texts import ROOT, documents
 
 import ketamech
 from ketamech.cli.main import app

@@ -5,7 +5,7 @@ import runpy
 
 import matplotlib
 import pytest
-from written import ROOT
+from document_texts import ROOT
 
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.py"))
 

@@ -6,7 +6,7 @@ import sys
 from urllib.parse import unquote
 
 import pytest
-from written import ROOT, documents
+from document_texts import ROOT, documents
 
 TEXTS = documents()
 LINK = re.compile(r"(?<!`)\[[^\]\[]*\]\(([^)\s]+)\)|<a href=\"([^\"]+)\"")

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 
 import pytest
-from written import ROOT
+from document_texts import ROOT
 
 import ketamech
 

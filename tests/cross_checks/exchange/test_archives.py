@@ -1,0 +1,214 @@
+"""The model elsewhere: what archives, simulations, estimation problems and annotations hold, run by other engines."""
+
+import io
+from pathlib import Path
+
+import antimony
+import libsbml
+import libsedml
+import numpy as np
+import pandas as pd
+import pytest
+import roadrunner
+
+from ketamech.core import InputError
+from ketamech.exchange.cross_simulator_check import compare_simulators, simulate_copasi, simulate_roadrunner
+from ketamech.exchange.omex import MODEL, SIMULATION, build_archive, read_archive, write_archive
+from ketamech.exchange.petab.write import formula, petab_files, scenario_case, scorecard_cases
+from ketamech.exchange.sbml.export import antimony_text, course_sbml
+from ketamech.exchange.sbml.ids import sbml_id
+from ketamech.exchange.sedml import read_time_courses
+from ketamech.simulation.ensemble import run_subjects
+from ketamech.simulation.load_scenario import load_scenario
+from ketamech.simulation.simulate import subjects
+
+NASAL = "esketamine 84 mg nasal twice weekly for 1 week"
+STEADY = "racemic 20 mg IV over 1 h every 12 h for 2 days at steady state"
+roadrunner.Logger.disableLogging()
+
+
+@pytest.fixture(scope="module")
+def nasal(model):
+    return load_scenario(NASAL, model.parameters)
+
+
+@pytest.fixture(scope="module")
+def made(nasal, model):
+    return build_archive(nasal, model)
+
+
+@pytest.fixture(scope="module")
+def sbml(made):
+    return made.files[MODEL]
+
+
+def inside(text):
+    return libsbml.readSBMLFromString(text).getModel().clone()  # dies with its document, and its parts with it: keep it
+
+
+def parameters(found):
+    return [found.getParameter(i) for i in range(found.getNumParameters())]
+
+
+def test_an_archive_gives_back_every_file(made, tmp_path):
+    write_archive(tmp_path / "x.omex", made)
+    assert read_archive(tmp_path / "x.omex") == made.files
+    assert [path.name for path in tmp_path.iterdir()] == ["x.omex"]
+
+
+def test_what_is_no_archive_is_refused(tmp_path):
+    (tmp_path / "x.omex").write_text("nothing")
+    with pytest.raises(InputError, match="no OMEX archive"):
+        read_archive(tmp_path / "x.omex")
+
+
+def test_the_simulation_names_what_the_model_holds(made, sbml):
+    document = libsedml.readSedMLFromString(made.files[SIMULATION])
+    assert document.getNumErrors() == 0
+    file, asked = read_time_courses(made.files[SIMULATION])
+    assert (file, asked) == (MODEL, made.courses)
+    whole = inside(sbml)
+    ids = {p.getId() for p in parameters(whole)}
+    for i in range(document.getNumDataGenerators()):
+        variable = document.getDataGenerator(i).getVariable(0)
+        assert variable.getSymbol() or variable.getTarget().split("'")[1] in ids
+
+
+def test_the_expected_curves_are_what_another_engine_finds(made, sbml):
+    table = pd.read_csv(io.StringIO(made.files["expected/whole.csv"])).iloc[1:]
+    ids = [sbml_id(name) for name in made.outputs]
+    moments = table["time"].isin([0, 72]).to_numpy()  # where a dose is given
+    theirs = simulate_roadrunner(sbml, table["time"].to_numpy(), ids, {})
+    apart = np.abs(theirs - table[ids].to_numpy()) / np.maximum(table[ids].abs().max().to_numpy(), 1e-3)
+    assert apart[~moments].max() < 1e-5
+
+
+def test_a_difference_is_found_and_named(model, tmp_path):
+    """The certificate of an engine that is a little wrong in one output, and of one that gives no number."""
+    scenario = load_scenario("racemic 35 mg IV", model.parameters)
+    place = model.layout.output_names.index("mood.madrs")
+
+    def wrong(text, times, ids, scales):
+        curves = simulate_copasi(text, times, ids, scales)
+        curves[40, place] *= 1.01
+        return curves
+
+    def lost(text, times, ids, scales):
+        return np.full((len(times), len(ids)), np.nan)
+
+    engines = {"COPASI": simulate_copasi, "wrong": wrong, "lost": lost}
+    found = compare_simulators({"bolus": scenario}, model, tmp_path, engines=engines)
+    worst = found.table.set_index(["engine", "output"])["difference"]
+    assert worst["COPASI"].max() < 1e-6
+    assert worst["wrong"].idxmax() == "mood.madrs"
+    assert worst["wrong"].max() > 1e-3
+    assert not found.within_goal
+
+
+def test_a_start_at_steady_state_travels(model):
+    treated = subjects(load_scenario(STEADY, model.parameters), model)[0]
+    times = np.array([0.5, 2, 11.9, 12.5, 23.9, 40])
+    ours = run_subjects(model, [treated], times, tolerance=1e-9)
+    names = ["plasma.esketamine", "venous.norketamine", "mood.madrs"]
+    theirs = simulate_roadrunner(course_sbml(model, treated), times, [sbml_id(name) for name in names], {})
+    for name, curve in zip(names, theirs.T, strict=True):
+        assert curve == pytest.approx(ours[name].values[0], rel=1e-5)
+    assert ours["plasma.esketamine"].values[0, 2] == pytest.approx(ours["plasma.esketamine"].values[0, 4], rel=1e-3)
+
+
+def test_antimony_text_is_the_same_model(sbml):
+    text = antimony_text(sbml)
+    assert "plasma__esketamine := pharmacokinetics__central_s/" in text
+    antimony.clearPreviousLoads()
+    assert antimony.loadAntimonyString(text) >= 0, antimony.getLastError()
+    back = antimony.getSBMLString(antimony.getMainModuleName())
+    times, ids = np.array([1.0, 24, 73, 160]), ["mood__madrs", "plasma__esketamine", "spines__density"]
+    one, other = (simulate_roadrunner(text, times, ids, {}) for text in (sbml, back))
+    assert one == pytest.approx(other, rel=1e-6, abs=1e-9)
+
+
+def test_an_animal_is_not_called_a_person(model):
+    found = inside(build_archive(load_scenario("racemic 10 mg/kg IP", species="rat"), model).files[MODEL])
+    assert "taxonomy:10116" in found.getAnnotationString()
+    assert "taxonomy:9606" not in found.getAnnotationString()
+
+
+def test_quantities_say_what_they_are_and_values_where_they_come_from(sbml, model):
+    found = inside(sbml)
+    assert found.getSBOTermID() == "SBO:0000293"
+    assert "taxonomy:9606" in found.getAnnotationString()
+    drug = found.getParameter("plasma__esketamine")
+    assert drug.getSBOTermID() == "SBO:0000196"
+    assert "inchikey:YQEZLKZALYSWHR-ZDUSSCGKSA-N" in drug.getAnnotationString()
+    described = [p for p in parameters(found) if "isDescribedBy" in p.getAnnotationString()]
+    sourced = [n for n in model.layout.parameter_names if model.parameters[n].status in ("measured", "derived")]
+    assert len(described) > len(sourced) / 3
+    assert all(p.getConstant() for p in described)
+
+
+def written(folder, files):
+    for place, text in files.items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def problem(nasal, model, tmp_path_factory):
+    return written(tmp_path_factory.mktemp("petab"), petab_files([scenario_case(nasal, model)], model))
+
+
+def test_petab_finds_no_fault_with_either_version(problem):
+    from petab.v1 import CompositeProblem, lint_problem
+    from petab.v2 import Problem
+
+    found = Problem.from_yaml(problem / "v2" / "person_01" / "problem.yaml")
+    assert list(found.validate()) == []
+    assert len(found.measurements) > 100
+    (only,) = CompositeProblem.from_yaml(str(problem / "v1" / "problem.yaml")).problems
+    assert not lint_problem(only)
+
+
+def test_experiments_give_what_the_regimen_gives(problem):
+    """The periods of PEtab 2, carried out by libRoadRunner: every simulated reading is met."""
+    place = problem / "v2" / "person_01"
+    conditions = pd.read_csv(place / "conditions.tsv", sep="\t")
+    periods = pd.read_csv(place / "experiments.tsv", sep="\t")
+    rows = pd.read_csv(place / "measurements.tsv", sep="\t")
+    formulas = pd.read_csv(place / "observables.tsv", sep="\t").set_index("observableId")["observableFormula"]
+    simulator = roadrunner.RoadRunner(str(place / "model.xml"))
+    simulator.integrator.relative_tolerance = 1e-9
+    simulator.integrator.absolute_tolerance = [1e-11] * simulator.model.getNumRateRules()
+    simulator.timeCourseSelections = ["time", *formulas]
+    found = []
+    ends = [*periods["time"][1:], rows["time"].max()]
+    for begin, end, name in zip(periods["time"], ends, periods["conditionId"], strict=True):
+        for change in conditions[conditions["conditionId"] == name].itertuples():
+            first, _, more = str(change.targetValue).partition(" + ")
+            simulator[change.targetId] = simulator[first] + float(more) if more else float(first)
+        times = [begin, *sorted(t for t in set(rows["time"]) if begin < t < end), end]
+        found.append(np.array(simulator.simulate(times=times))[:-1])
+    curves = pd.DataFrame(np.concatenate(found), columns=simulator.timeCourseSelections).set_index("time")
+    inside = rows[rows["time"].isin(curves.index)]
+    assert len(inside) > 0.9 * len(rows)
+    for row in inside.itertuples():
+        simulated = curves.loc[row.time, formulas[row.observableId]]
+        assert abs(simulated - row.measurement) < 0.1 * row.noiseParameters, row
+
+
+def test_published_readings_keep_their_numbers_and_sources(model):
+    cases, left = scorecard_cases(model)
+    readings = [reading for case in cases for reading in case.measurements]
+    assert len(readings) + sum(left.values()) == len(pd.read_csv(TARGETS))
+    assert all(reading.noise > 0 and reading.source and reading.citation for reading in readings)
+    one = next(reading for reading in readings if reading.source == "kamp20-a-1.0h")
+    assert (one.formula, one.time, one.log) == ("plasma__esketamine", 1.0, True)
+
+
+TARGETS = Path(__file__).parents[3] / "src" / "ketamech" / "data" / "scorecard" / "targets.csv"
+
+
+def test_readings_against_rest_are_formulas():
+    rest = {"mood.madrs": 33.0, "a.b": 2.0, "a.c": 4.0}
+    assert formula("mood.madrs", "change", 1.0, rest) == "(mood__madrs) - 33.0"
+    assert formula("a.b / a.c", "of_rest", 2.0, rest) == "2.0 * ((a__b / a__c) / 0.5)"

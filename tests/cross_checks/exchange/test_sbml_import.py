@@ -1,0 +1,354 @@
+"""SBML models of others on our engine: against closed forms, against libRoadRunner, and refused by name."""
+
+import math
+import re
+import subprocess
+import sys
+
+import antimony
+import numpy as np
+import pytest
+import roadrunner
+
+from command_line import run
+from ketamech.core import InputError, SolverError
+from ketamech.exchange.sbml.conformance import run_suite, summary
+from ketamech.exchange.sbml.importer import import_sbml
+from ketamech.exchange.sbml.simulate import simulate_imported
+
+roadrunner.Logger.disableLogging()
+TIMES = np.linspace(0, 5, 26)
+
+
+def sbml(text):
+    antimony.clearPreviousLoads()
+    assert antimony.loadAntimonyString(f"model m\n{text}\nend") >= 0, antimony.getLastError()
+    return antimony.getSBMLString("m")
+
+
+def arrived(folder, text):
+    (folder / "m.xml").write_text(text if text.startswith("<?xml") else sbml(text), encoding="utf-8")
+    return import_sbml(folder / "m.xml")
+
+
+ALIKE = {
+    "chain": ("species A=2, B=0; compartment c=2; A in c; B in c; k=0.7; J: 2 A -> B; k*A*c", "A B J"),
+    "rules": ("x=1; x'=-k*x*y; k=0.5; y := 1+x^2; z = k+2; w := z*y", "x y w"),
+    "volume moves": ("compartment c=1; c'=0.2; species A in c; A=3; k=0.3; J: A -> ; k*A*c", "A c"),
+    "boundary and constant": (
+        "compartment c=1; species $B in c, A in c; B=2; A=0; k=0.4; J: B -> A; k*B; B'=-0.1", "A B"),
+    "time, piecewise": ("x=0; x' = piecewise(1, time<2, time>3.5, 0.5, 0.1*time)", "x"),
+    "logic": ("x=0; y=1; y'=-y; x' = piecewise(1, (time>1 && time<2) || y<0.05, 0)", "x y"),
+    "functions": ("x=1.3; x' = -ln(x+2)*sqrt(x)/(1+exp(x))+abs(x-1)*0.1+tanh(x)*0.01+max(x,1,0.2)*0.1", "x"),
+    "powers of what is negative": ("n=3; x=-2; x'=-(x^n)*0.1 + x^2*0.05", "x"),
+    "initial assignment": ("compartment c=2; species A in c; A=k*3; k=p^2; p=1.5; J: A->; k*A", "A"),
+    "state event": ("x=1; x'=-x; at x<0.2: x=x+2", "x"),
+    "timed events": ("x=0; x'=-0.5*x; E1: at time>=1: x=x+2; E2: at time>=3: x=x+1", "x"),
+    "delay": ("x=1; y=0; x'=-x; y'=-0.1*y; at 1 after x<0.5: y=x", "x y"),
+    "late values": ("x=1; y=0; x'=-x; E: at 1 after x<0.5, fromTrigger=false: y=x", "x y"),
+    "priority": ("x=1; y=1; A: at time>=2, priority=1: x=2*y; B: at time>=2, priority=5: y=5", "x y"),
+    "one event calls another": ("x=0; y=0; A: at time>=1: x=1; B: at x>0.5: y=3; y'=-y", "x y"),
+    "not lasting": ("x=1; y=0; x'=-x; E: at 2 after (x>0.3 && time>0.2), persistent=false, t0=false: y=1", "x y"),
+    "an event at the start": ("x=1; x'=-x; E: at x>0.5, t0=false: x=3", "x"),
+    "an event sets a constant": ("k=1; x=1; x'=-k*x; at time>=1: k=0.1", "x k"),
+    "a dose into a concentration": (
+        "compartment c=4; species A in c; A=0; J: A->; 0.3*A*c; at time>=1: A=A+2", "A"),
+    "an infusion that ends": ("r=0; x=0; x'=r-0.5*x; at time>=1: r=2; at time>=3: r=0", "x"),
+    "hill": ("x=0.1; x' = x^h/(x^h+k^h) - 0.2*x; h=2.5; k=0.4", "x"),
+    "a size moves under a rule": ("compartment c=0.5; c'=0.2; species S in c; S=0; S'=0.4; at time>=1: c=0.2", "S c"),
+    "a size and what is in it": (
+        "compartment c=0.5; c'=0.2; species S in c, T in c; S=0; S'=0.4; T=2; at time>=1: S=0.2, T=0.3, c=0.2",
+        "S T c"),
+    "rates of change": (
+        "compartment c=2; c'=0.3; species A in c; A=3; k=0.4; J: A->; k*A*c; x=1; x'=-x+0.1*rateOf(A);"
+        "w := rateOf(x)+rateOf(c)-rateOf(k)", "A x w c"),
+    "a delay and a priority that are rates": (
+        "x=1; x'=2; y=0; z=0; E: at rateOf(x) after time>=0.5: y=rateOf(x); F: at y>1, priority=rateOf(x): z=x",
+        "x y z"),
+    "implications": ("x=1; x'=-x; y := implies(time>2.1, time>3.5) + 2*implies(x<0.5, x>0.1)", "x y"),
+    "a day": ("x=0; x'=cos(2*pi*time/1.7+3) + 0.1*sin(x)*tan(x/3)", "x"),
+    "turns and their inverses": (
+        "x=0.2; x'=arctan(5*x)+arcsin(x/9)-arccos(x/9)/3+0.1*(arccot(x)-arcsec(1.5+x)+arccsc(1.5+x))"
+        "+0.1*(sec(x/9)+csc(1+x/9)-cot(1+x/9))", "x"),
+    "whole steps": ("k=5.7; x=factorial(4)/20; x'=floor(k)*ceil(x/1000)-quotient(-17, 3)*rem(k, 2)-rem(-k, 2)*x", "x"),
+    "roots of squares": ("x=-2; y=1; x'=0.5-sqrt(x^2)*0.2; y'=-sqrt(y^2)+abs(x)*0.1", "x y"),
+    "roots and powers of nothing": (
+        "x=0; x'=1-sqrt(x); y=0; y'=1-y^0.8+0.1*sqrt(x); z=0; s := sqrt(z)/(1+z); z'=0.5-s; w=0; w'=s-w", "x y z w"),
+    "substance only": ("compartment c=3; substanceOnly species A in c; A=2; J: A->; 0.2*A", "A"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ALIKE)
+def test_our_engine_and_libroadrunner_agree(case, tmp_path):
+    text, names = ALIKE[case]
+    document = sbml(text)
+    ours = simulate_imported(arrived(tmp_path, document), TIMES)
+    simulator = roadrunner.RoadRunner(document)
+    simulator.integrator.relative_tolerance = 1e-10
+    simulator.integrator.absolute_tolerance = 1e-12
+    floating = set(simulator.model.getFloatingSpeciesIds()) | set(simulator.model.getBoundarySpeciesIds())
+    whole = "substanceOnly" in text
+    asked = {name: f"[{name}]" if name in floating and not whole else name for name in names.split()}
+    simulator.timeCourseSelections = list(asked.values())
+    theirs = dict(zip(asked, np.array(simulator.simulate(0, 5, 26)).T, strict=True))
+    jumps = np.isin(TIMES, [1.0, 2.0, 3.0])  # there, libRoadRunner may show the value before
+    for name in asked:
+        assert ours[name][~jumps] == pytest.approx(theirs[name][~jumps], rel=2e-6, abs=2e-6), name
+
+
+READ = """
+import pathlib, sys
+{first}
+from ketamech.core import InputError
+from ketamech.exchange.sbml.importer import import_sbml
+for file in sorted(pathlib.Path(sys.argv[1]).glob("*.xml")):
+    try:
+        print(file.name, vars(import_sbml(file)))
+    except InputError as problem:
+        print(file.name, problem.what)
+"""
+FUNCTIONS = (
+    "function f(a) piecewise(2*a, a<5 && a!=2e1, a/3) end; model m; x=1; k=1.5;"
+    " x' = f(x) + k^2 + time + pi + exponentiale + log10(k) + 3e-4; end",
+    "model m; x=1; x' = sin(x) + rateOf(k); k=2; end",
+    "model m; x=1; x' = factorial(x); end",
+    "model m; x=1; x' = delay(x, 1); end",
+)
+
+
+def read_after(first, folder):
+    """What a new program reads from a folder of models."""
+    line = [sys.executable, "-c", READ.format(first=first), str(folder)]
+    return subprocess.run(line, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+def test_models_read_the_same_after_libsedml_was_loaded(tmp_path):
+    texts = [sbml(text) for text, _ in ALIKE.values()]
+    for text in FUNCTIONS:
+        antimony.clearPreviousLoads()
+        assert antimony.loadAntimonyString(text) >= 0, antimony.getLastError()
+        texts.append(antimony.getSBMLString("m"))
+    for i, text in enumerate(texts):
+        (tmp_path / f"{i:02}.xml").write_text(text, encoding="utf-8")
+    alone = read_after("", tmp_path)
+    assert "uses factorials" in alone
+    assert "sin(model.x)" in alone
+    assert "uses delays" in alone
+    assert read_after("import libsbml, libsedml", tmp_path) == alone  # nodes then come as libSEDML's own class
+    assert read_after("import libsedml, libsbml", tmp_path) == alone
+
+
+def test_a_decay_in_closed_form(tmp_path):
+    model = arrived(tmp_path, "compartment c=2; species S in c; S=3; k=0.4; J: S->; k*S*c")
+    found = simulate_imported(model, TIMES)
+    assert found["S"] == pytest.approx(3 * np.exp(-0.4 * TIMES), rel=1e-7)
+    assert found["amount(S)"] == pytest.approx(6 * np.exp(-0.4 * TIMES), rel=1e-7)
+
+
+def test_an_event_fires_at_its_moment(tmp_path):
+    """x falls from 1 and is set back to 1 at a tenth: by then ln(10) has passed."""
+    model = arrived(tmp_path, "x=1; x'=-x; at x<0.1: x=1")
+    found = simulate_imported(model, np.array([0.0, 2.3, 2.31, 4.0]))
+    assert found["x"] == pytest.approx(
+        [1, math.exp(-2.3), math.exp(-(2.31 - math.log(10))), math.exp(-4) * 10], rel=1e-7
+    )
+
+
+def test_very_small_amounts_are_followed(tmp_path):
+    model = arrived(tmp_path, "compartment c=1; species A in c, B in c; A=1.5e-15; B=0; J: A->B; A*c")
+    found = simulate_imported(model, TIMES)
+    assert found["B"] == pytest.approx(1.5e-15 * (1 - np.exp(-TIMES)), rel=1e-6, abs=1e-22)
+
+
+REFUSED = {
+    "x=1; x'=-delay(x, 1)": "delays",
+    "x=1; x'=factorial(x)": "factorials of what is not constant",
+    "species A in c; compartment c=1; J: A->; A": "no start",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_is_not_supported_is_refused_by_name(text, tmp_path):
+    with pytest.raises(InputError, match=REFUSED[text]):
+        simulate_imported(arrived(tmp_path, text), TIMES)
+
+
+ALGEBRAIC = """<?xml version="1.0" encoding="UTF-8"?>
+<sbml xmlns="http://www.sbml.org/sbml/level3/version1/core" level="3" version="1">
+<model id="m"><listOfParameters><parameter id="x" value="1" constant="false"/><parameter id="y" constant="false"
+value="3"/></listOfParameters><listOfRules><algebraicRule><math xmlns="http://www.w3.org/1998/Math/MathML">FORMULA</math>
+</algebraicRule></listOfRules></model></sbml>"""
+SQUARE = ALGEBRAIC.replace("FORMULA", "<apply><minus/><apply><power/><ci>x</ci><cn>2</cn></apply><cn>2</cn></apply>")
+EITHER = ALGEBRAIC.replace("FORMULA", "<apply><minus/><ci>x</ci><ci>y</ci></apply>")
+NEITHER = ALGEBRAIC.replace("FORMULA", "<apply><minus/><cn>2</cn><cn>2</cn></apply>")
+PACKAGE = """<?xml version="1.0" encoding="UTF-8"?>
+<sbml xmlns="http://www.sbml.org/sbml/level3/version1/core" level="3" version="1"
+xmlns:qual="http://www.sbml.org/sbml/level3/version1/qual/version1" qual:required="true"><model id="m"/></sbml>"""
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (SQUARE, "an algebraic rule that is not linear in 'x'"),
+        (EITHER, "an algebraic rule that determines one of: x, y"),
+        (NEITHER, "an algebraic rule that determines one of: nothing"),
+        (PACKAGE, "package 'qual'"),
+        ("<?xml version='1.0'?><html/>", "SBML"),
+        ("<?xml version='1.0'?><sbml", "m.xml"),
+    ],
+)
+def test_files_that_are_no_supported_model(text, complaint, tmp_path):
+    with pytest.raises(InputError, match=complaint):
+        arrived(tmp_path, text)
+
+
+LEADING = "x=1; x'=rateOf(y)-x; y=1; y'=1"
+
+
+@pytest.mark.parametrize(("instead", "complaint"), [("x", "cyclic dependency"), ("q", "rateOf of q")])
+def test_a_rate_of_change_that_cannot_be_told(instead, complaint, tmp_path):
+    document = sbml(LEADING).replace("<ci> y </ci>", f"<ci> {instead} </ci>")
+    with pytest.raises(InputError, match=complaint):
+        simulate_imported(arrived(tmp_path, document), TIMES)
+
+
+def test_algebraic_rules_in_closed_form(tmp_path):
+    """Two rules, the second of which tells what the first leaves open: 0 = A + R - 2 k and 0 = B + 2 R - 4."""
+    parts = "compartment c=2; species A in c, B in c, $R in c; A=3; B=0; J: A->B; 0.4*A*c; T=0; L=0"
+    whole = sbml(f"{parts}; k := A+T-2*L; R := B+2*T-4")  # T and L stand for R and k: no rule may name itself
+    whole = whole.replace("<ci> T </ci>", "<ci> R </ci>").replace("<ci> L </ci>", "<ci> k </ci>")
+    document = re.sub(r'<assignmentRule variable="\w+">', "<algebraicRule>", whole)
+    found = simulate_imported(arrived(tmp_path, document.replace("</assignmentRule>", "</algebraicRule>")), TIMES)
+    a = 3 * np.exp(-0.4 * TIMES)
+    assert found["R"] == pytest.approx((4 - (3 - a)) / 2, rel=1e-7)
+    assert found["k"] == pytest.approx((a + found["R"]) / 2, rel=1e-7)
+    assert found["amount(R)"] == pytest.approx(2 * found["R"])
+
+
+VALUES = {
+    "sin(x)": math.sin, "cos(x)": math.cos, "tan(x)": math.tan, "arcsin(x)": math.asin, "arccos(x)": math.acos,
+    "arctan(x)": math.atan, "sec(x)": lambda x: 1 / math.cos(x), "csc(x)": lambda x: 1 / math.sin(x),
+    "cot(x)": lambda x: 1 / math.tan(x), "arcsec(1/x)": math.acos, "arccsc(1/x)": math.asin,
+    "arccot(1/x)": math.atan, "floor(9*x)": lambda x: math.floor(9 * x), "ceil(9*x)": lambda x: math.ceil(9 * x),
+    "quotient(9*x, 2)": lambda x: math.trunc(9 * x / 2), "rem(9*x, 2)": lambda x: math.fmod(9 * x, 2),
+    "factorial(5)": lambda x: 120, "max()": lambda x: -math.inf, "min()": lambda x: math.inf, "max(x)": lambda x: x,
+    "min(x, 0.1, -x)": lambda x: min(x, 0.1, -x), "ln(-1)": lambda x: math.nan, "1/0": lambda x: math.inf,
+}  # fmt: skip
+
+
+def test_functions_have_the_values_of_mathematics(tmp_path):
+    """At x from -0.9 to 0.9: what a rule shows, and what a constant is worked out to be."""
+    x = np.linspace(-0.9, 0.9, 19) + 0.003
+    rules = "".join(f"r{i} := {text}; " for i, text in enumerate(VALUES))
+    constants = "".join(f"c{i} = {text.replace('x', '(0.25)')}; " for i, text in enumerate(VALUES) if "ma" not in text)
+    found = simulate_imported(arrived(tmp_path, f"x=-0.897; x'=1; {rules}{constants}"), x + 0.897)
+    for i, (text, exact) in enumerate(VALUES.items()):
+        assert found[f"r{i}"] == pytest.approx([exact(v) for v in x], rel=1e-7, abs=1e-7, nan_ok=True), text
+        if f"c{i}" in found:
+            assert found[f"c{i}"] == pytest.approx(np.full(19, exact(0.25)), rel=1e-12, nan_ok=True), text
+
+
+def test_a_day_in_closed_form(tmp_path):
+    """The clock of the day by remainder, through the engine: what has grown after t h is known."""
+    model = arrived(tmp_path, "x=0; x' = piecewise(1, rem(time, 24) < 8, 0) + floor(time/24)")
+    hours = np.array([0.0, 4.0, 20.0, 30.0, 40.0, 71.0])
+    assert simulate_imported(model, hours)["x"] == pytest.approx([0, 4, 8, 20, 32, 94], rel=1e-6, abs=1e-6)
+
+
+def test_what_is_worked_out_once_is_a_constant(tmp_path):
+    text = "p=1/0; q=-1/0; r=ln(-1); k=2*x; x=3; y=1; y'=-k*y"
+    model = arrived(tmp_path, text)
+    assert not set(model.rates) - {"model.time", "model.y"}
+    found = simulate_imported(model, TIMES)
+    assert found["p"][-1] == math.inf
+    assert found["q"][-1] == -math.inf
+    assert math.isnan(found["r"][-1])
+    assert found["y"] == pytest.approx(np.exp(-6 * TIMES), rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("rate", ["1/w", "ln(-x^2)", "piecewise(1, x>0, 0)/sqrt(x-5)", "csc(rateOf(k))"])
+def test_what_is_no_number_ends_in_an_error_of_ours(rate, tmp_path):
+    with pytest.raises(SolverError, match="not finite"):
+        simulate_imported(arrived(tmp_path, f"w := 0; k=2; x=1; x'={rate}"), TIMES)
+
+
+def test_an_event_without_a_trigger_never_happens(tmp_path):
+    whole = sbml("p=3; E: at time>=1: p=2; x=1; x'=-implies(true, true)*x")
+    document = re.sub("<trigger.*?</trigger>", "", whole, flags=re.DOTALL)
+    assert document != whole
+    assert set(simulate_imported(arrived(tmp_path, document), TIMES)["p"]) == {3.0}
+
+
+def test_our_own_export_comes_back(model, tmp_path):
+    """The whole story, out as SBML and in again: the same curves."""
+    from ketamech.exchange.sbml.export import course_sbml
+    from ketamech.exchange.sbml.ids import sbml_id
+    from ketamech.simulation.ensemble import run_subjects
+    from ketamech.simulation.load_scenario import load_scenario
+    from ketamech.simulation.simulate import subjects
+
+    treated = subjects(load_scenario("esketamine 20 mg IV over 1 h at 2 h", model.parameters), model)[0]
+    times = np.array([1.0, 2.5, 3.5, 24.0, 72.0])
+    ours = run_subjects(model, [treated], times, tolerance=1e-9)
+    back = simulate_imported(arrived(tmp_path, course_sbml(model, treated)), times)
+    for name in ("plasma.esketamine", "mood.madrs", "spines.density", "plasticity.erk_akt"):
+        assert back[sbml_id(name)] == pytest.approx(ours[name].values[0], rel=1e-5, abs=1e-9), name
+
+
+def case(folder, name, text, results, **settings):
+    place = folder / name
+    place.mkdir()
+    (place / f"{name}-sbml-l3v1.xml").write_text(sbml(text), encoding="utf-8")
+    (place / f"{name}-results.csv").write_text(results, encoding="utf-8")
+    asked = {"start": 0, "duration": 2, "steps": 2, "absolute": 1e-6, "relative": 1e-4, **settings}
+    (place / f"{name}-settings.txt").write_text("".join(f"{k}: {v}\n" for k, v in asked.items()), encoding="utf-8")
+
+
+def test_a_folder_of_cases_is_judged(tmp_path):
+    decay = "compartment c=2; species S in c; S=3; J: S->; 0.4*S*c"
+    amounts = "".join(f"{t},{6 * math.exp(-0.4 * t)}\n" for t in range(3))
+    concentrations = "".join(f"{t},{3 * math.exp(-0.4 * t)}\n" for t in range(3))
+    case(tmp_path, "00001", decay, "time,S\n" + amounts, variables="S", amount="S")
+    case(tmp_path, "00002", decay, "time,case00002`S\n" + concentrations, variables="S", concentration="S")
+    case(tmp_path, "00003", decay, "time,S\n" + concentrations, variables="S", amount="S")
+    case(tmp_path, "00004", "x=1; x'=-delay(x,1)", "time,x\n0,1\n1,1\n2,1\n", variables="x")
+    found = run_suite(tmp_path)
+    assert [one.outcome for one in found] == ["passed", "passed", "wrong", "refused"]
+    assert "expected 3" in found[2].reason
+    assert {row["outcome"]: row["cases"] for row in summary(found)} == {"passed": 2, "wrong": 1, "refused": 1}
+
+
+def test_results_with_a_comma_at_the_end_of_each_line(tmp_path):
+    decay = "".join(f"{t},{math.exp(-t)},\n" for t in range(3))
+    case(tmp_path, "00001", "x=1; x'=-x", "time,x,\n" + decay, variables="x")
+    assert [one.outcome for one in run_suite(tmp_path)] == ["passed"]
+
+
+def test_a_case_that_crashes_is_counted_and_the_next_one_runs(tmp_path, monkeypatch):
+    def breaks(path):
+        if "00001" in path.name:
+            raise RuntimeError("a fault")
+        return import_sbml(path)
+
+    monkeypatch.setattr("ketamech.exchange.sbml.conformance.import_sbml", breaks)
+    for name in ("00001", "00002"):
+        case(tmp_path, name, "x=1; x'=-x", "".join(["time,x\n", *(f"{t},{math.exp(-t)}\n" for t in range(3))]),
+             variables="x")  # fmt: skip
+    found = run_suite(tmp_path)
+    assert [(one.outcome, one.reason) for one in found] == [("crashed", "RuntimeError: a fault"), ("passed", "")]
+    assert [row["outcome"] for row in summary(found)] == ["passed", "crashed"]
+    ended = run("compare-simulators", "--sbml-suite", str(tmp_path), "--out", "judged", cwd=tmp_path)
+    assert ended.returncode == 1
+
+
+def test_a_folder_without_cases_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no semantic cases"):
+        run_suite(tmp_path)
+
+
+def test_what_is_missing_in_a_model_is_named(tmp_path):
+    whole = sbml("x=1; x'=-x; E: at time>=1: x=2")
+    draft = whole.replace(' initialValue="true"', "")
+    assert draft != whole
+    with pytest.raises(InputError, match="The required attribute 'initialValue' is missing"):
+        arrived(tmp_path, draft)

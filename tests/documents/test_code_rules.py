@@ -1,0 +1,159 @@
+"""Rules of the code base: one path for every run, what is public, what a stage may contain."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ketamech
+
+ROOT = Path(ketamech.__file__).parent
+PACKAGES = (
+    "core", "evidence", "parameters", "model", "engine", "dosing", "simulation", "population", "trials",
+    "estimation", "analysis", "exchange", "report", "app", "cli",
+)  # fmt: skip
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "ketamech":
+            yield from (f"ketamech.{alias.name}" for alias in node.names if not alias.name.startswith("__"))
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("ketamech."):
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("ketamech"))
+
+
+def package(path):
+    return path.relative_to(ROOT).parts[0]
+
+
+def test_every_package_has_a_readme():
+    assert {p.name for p in ROOT.iterdir() if p.is_dir() and p.name not in ("data", "__pycache__")} == set(PACKAGES)
+    for name in PACKAGES:
+        text = (ROOT / name / "README.md").read_text(encoding="utf-8")
+        assert "In:" in text
+        assert "Out:" in text
+        assert "ust never know" in text
+
+
+STAGE_FILES = [f for f in FILES if f.parent.name == "stages" and f.stem != "__init__"]
+
+
+@pytest.mark.parametrize("path", STAGE_FILES, ids=lambda p: p.stem)
+def test_a_stage_holds_no_number_and_imports_no_other_stage(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    allowed_keywords = {"initial_guess", "bounds", "scale"}
+    declared = {
+        id(leaf)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword) and node.arg in allowed_keywords
+        for leaf in ast.walk(node.value)
+    }
+    numbers = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, int | float)
+        and not isinstance(node.value, bool)
+        and id(node) not in declared
+    ]
+    assert set(numbers) <= {0, 1, 2, 3}, f"{path.name} holds {sorted(set(numbers) - {0, 1, 2, 3})}"
+    assert set(imports(path)) <= {"ketamech.model.stage", "ketamech.model.functions"}
+    functions = [n.name for n in tree.body if isinstance(n, ast.FunctionDef) and not n.name.startswith("_")]
+    assert functions == [path.stem]
+
+
+def test_every_stage_file_is_used():
+    from ketamech.model.stages import STAGES
+
+    assert sorted(STAGES) == sorted(path.stem for path in STAGE_FILES)
+
+
+def test_every_flux_has_a_reason_and_every_output_a_meaning(model):
+    for flux in model.system.fluxes:
+        assert len(flux.because) > 5, flux
+    for name, about in model.system.descriptions.items():
+        assert about, f"{name} says nothing of itself"
+
+
+SOLVERS = {"drug_free_steady_state", "solve", "integrate", "IntegrationState", "solve_with_visits"}
+APART = {"exchange/sbml/simulate.py"}  # models that are not this one
+
+
+def test_every_runner_solves_through_an_ensemble():
+    """One path: parameter values, baseline, steady state and dose events are put together in one place."""
+    for path in FILES:
+        if package(path) in ("engine", "simulation") or str(path.relative_to(ROOT)) in APART:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ketamech.engine"):
+                assert not SOLVERS & {alias.name for alias in node.names}, path
+
+
+def test_public_names():
+    assert sorted(ketamech.__all__) == [
+        "Model",
+        "Population",
+        "Regimen",
+        "Scenario",
+        "Trial",
+        "attribute",
+        "calibrate",
+        "check",
+        "cite",
+        "ev",
+        "load_connectome",
+        "load_evidence",
+        "load_parameters",
+        "scorecard",
+        "sensitivity",
+        "simulate",
+    ]
+    assert set(ketamech.__all__) <= set(dir(ketamech))
+    for name in ketamech.__all__:
+        assert callable(getattr(ketamech, name))
+        assert getattr(ketamech, name).__doc__
+
+
+def test_a_wrong_public_name_is_an_attribute_error():
+    with pytest.raises(AttributeError):
+        ketamech.simulat  # noqa: B018
+
+
+FORBIDDEN = re.compile(r"/work/|/root/|pypi\.org|registry\.npmjs|pythonhosted", re.IGNORECASE)
+
+
+def test_the_project_names_no_machine():
+    project = ROOT.parent.parent
+    texts = [p for p in project.rglob("*") if p.suffix in (".py", ".md", ".yaml", ".toml", ".csv", ".lock")]
+    for path in texts:
+        made = any(part.startswith(".") or part in ("runs", "build") for part in path.relative_to(project).parts)
+        if not made and path.name != "test_house.py":  # which holds the pattern itself
+            assert not FORBIDDEN.search(path.read_text(encoding="utf-8")), path
+
+
+def test_one_version_everywhere():
+    project = ROOT.parent.parent
+    for name, pattern in (("pyproject.toml", r'^version = "(.+)"'), ("CITATION.cff", r"^version: (.+)")):
+        found = re.search(pattern, (project / name).read_text(encoding="utf-8"), re.M)
+        assert found, name
+        assert found[1] == ketamech.__version__, name
+
+
+def test_importing_the_package_loads_no_library():
+    program = "import sys; import ketamech; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True, timeout=60
+    ).stdout.split()
+    assert not {"numpy", "sympy", "numba", "xarray", "pandas", "distributed"} & set(loaded)
+
+
+def test_every_file_of_tests_has_a_name_of_its_own():
+    """Two files of one name in folders without __init__ cannot be collected together."""
+    names = [path.name for path in Path(__file__).parents[1].rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)

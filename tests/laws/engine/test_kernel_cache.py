@@ -1,0 +1,89 @@
+"""Machine code kept on disk: found again, rebuilt when damaged, never half-written."""
+
+import errno
+import os
+
+import numpy as np
+import pytest
+
+from ketamech.engine import drug_free_steady_state
+from ketamech.engine import kernel as kept
+from ketamech.model.assemble import build_system
+from toy_models import TABLE, kinetics
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("KETAMECH_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def counted(calls, **made):
+    def make():
+        calls.append(1)
+        return made
+
+    return make
+
+
+def test_what_was_made_is_found_again(folder):
+    calls = []
+    for _ in range(2):
+        assert kept._cache_file(folder / "k", counted(calls, code=b"abc", facts=b"{}")) == {
+            "code": b"abc",
+            "facts": b"{}",
+        }
+    assert len(calls) == 1
+    assert not list((folder / "k").glob("*.tmp"))
+
+
+@pytest.mark.parametrize("damage", [b"", b"ab", b"abd"])
+def test_what_is_damaged_is_made_anew(folder, damage):
+    calls = []
+    kept._cache_file(folder / "k", counted(calls, code=b"abc"))
+    (folder / "k" / "code").write_bytes(damage)
+    assert kept._cache_file(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
+    assert (folder / "k" / "code").read_bytes() == b"abc"
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("seals", ["", "{", "[]", "{}", '{"other": "x"}', "7"])
+def test_damaged_seals_are_made_anew(folder, seals):
+    calls = []
+    kept._cache_file(folder / "k", counted(calls, code=b"abc"))
+    (folder / "k" / "checksums.json").write_text(seals, encoding="utf-8")
+    assert kept._cache_file(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("problem", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_where_nothing_can_be_kept_it_is_made_each_time(folder, problem, monkeypatch):
+    def refused(*_):
+        raise OSError(problem, os.strerror(problem))
+
+    monkeypatch.setattr(os, "replace", refused)
+    calls = []
+    for _ in range(2):
+        assert kept._cache_file(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
+    assert len(calls) == 2
+    assert not list((folder / "k").iterdir())
+
+
+def test_what_is_kept_may_be_read_by_others_as_any_file(folder):
+    (folder / "usual").write_bytes(b"")
+    kept._cache_file(folder / "k", counted([], code=b"abc"))
+    assert (folder / "k" / "code").stat().st_mode == (folder / "usual").stat().st_mode
+
+
+def test_a_warm_kernel_needs_no_equations(folder):
+    system = build_system(TABLE, [kinetics])
+    said = []
+    kept.Kernel(system.layout, lambda: system, said.append).compiled  # noqa: B018
+    assert len(said) == 1
+    assert "3 states" in said[0]
+    warm = kept.Kernel(system.layout, pytest.fail, said.append)
+    inputs = np.array([[TABLE[n].canonical for n in system.parameter_names]])
+    state, found = drug_free_steady_state(warm, inputs)
+    assert found.all()
+    assert (state == 0).all()
+    assert len(said) == 1
