@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketamech.core import InputError, SolverError
-from ketamech.engine import gpu_kernel
 from ketamech.engine.lane_layout import N_WHOLE
 
 if TYPE_CHECKING:
@@ -168,7 +167,7 @@ class PtxModule:
     """A system's code for a GPU, loaded at first use. Raises InputError when there is no GPU."""
 
     def __init__(self, code: bytes) -> None:
-        self.gpu = gpu_kernel.open_device()
+        self.gpu = open_device()
         self._code, self._kernels = code, dict[str, ctypes.c_void_p]()
 
     def start(self, task: str, groups: int, arguments: Sequence[int]) -> None:

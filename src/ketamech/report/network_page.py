@@ -10,9 +10,9 @@ import numpy as np
 
 from ketamech.analysis.network import QUANTILES, READOUTS
 from ketamech.parameters import load_brain_areas
+from ketamech.report.colours import OKABE_ITO
 from ketamech.report.number_format import DISCLAIMER, hours_in_words, number, signed
 from ketamech.report.provenance import today
-from ketamech.report.style import OKABE_ITO
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.report.style import OKABE_ITO, page
+from ketamech.report.colours import OKABE_ITO
+from ketamech.report.style import page
 
 if TYPE_CHECKING:
     import pandas as pd

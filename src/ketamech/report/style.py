@@ -1,7 +1,4 @@
-"""Shared Matplotlib settings, and saving of reproducible figure files.
-
-Colours that readers with colour blindness can distinguish.
-"""
+"""Shared Matplotlib settings, and saving of reproducible figure files."""
 
 from __future__ import annotations
 
@@ -9,24 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+
+matplotlib.use("Agg")
+
 from matplotlib.figure import Figure  # the backend must be chosen first
 
 from ketamech.report.number_format import DISCLAIMER
 from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET
-from ketamech.report.tracks import load_groups
-
-OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")
-SECONDARY = ("#D55E00", "#444444", "#CC79A7", "#56B4E9", "#E69F00", "#009E73")
-
-
-def series_colours(group: str, count: int) -> list[str]:
-    """Colours of `count` curves: the colour of the group, then colours that differ from it."""
-    own = load_groups()[group]
-    return [own.colour, *(colour for colour in SECONDARY if colour != own.similar_colour)][:count]
-
-
-matplotlib.use("Agg")
-
 
 DPI = 125
 SETTINGS: dict[Any, Any] = {

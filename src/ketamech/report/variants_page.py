@@ -10,7 +10,8 @@ import numpy as np
 
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.attribution_page import Section, time_axis, write_page
-from ketamech.report.style import OKABE_ITO, page
+from ketamech.report.colours import OKABE_ITO
+from ketamech.report.style import page
 from ketamech.report.svg_canvas import FAINT
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 import io
 import subprocess
 import sys
-import time
 import warnings
 
 import pytest
@@ -163,9 +162,7 @@ def test_two_long_titles_do_not_share_a_folder():
 
 def test_help_does_not_wait_for_the_model():
     program = "import sys, ketamech.cli.main; print(sorted({'numba', 'sympy', 'xarray', 'pandas'} & set(sys.modules)))"
-    began = time.perf_counter()
     found = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True, timeout=60
     )
     assert found.stdout.strip() == "[]"
-    assert time.perf_counter() - began < 5

@@ -35,7 +35,7 @@ def pretend(threads, monkeypatch):
     def put(code=threads, **facts):
         driver = PretendedDriver(code, **facts)
         gpu = CudaDevice(driver)
-        for name in ("kernel.open_device", "cuda_driver.open_device"):
+        for name in ("kernel.open_device", "gpu_kernel.open_device"):
             monkeypatch.setattr(f"ketamech.engine.{name}", lambda: gpu)
         return driver
 
