@@ -5,6 +5,7 @@ import platform
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,7 +132,7 @@ def test_the_text_does_not_depend_on_the_order_of_hashes(written):
         "from ketamech.engine.codegen.compile_system import compile_system as program;"
         "print(hashlib.sha256(program(build(TABLE, [kinetics, response]), 8).text.encode()).hexdigest())"
     )
-    tests = os.path.dirname(os.path.dirname(__file__))
+    tests = str(Path(__file__).parents[2])
     said = {
         subprocess.run(
             [sys.executable, "-c", code, tests],
