@@ -202,7 +202,8 @@ def _name(row: CsvRow) -> str:
     name = row.required("name", "stage.thing")
     stem = _PREFIXES.get(row.file.stem, row.file.stem)
     prefix, _, thing = name.partition(".")
-    if prefix != stem or not _THING.match(thing):
+    own_switch = name == f"pathway.{stem}"  # the table of a stage may hold the switch of its pathway
+    if not own_switch and (prefix != stem or not _THING.match(thing)):
         what = f"'{name}' does not belong in {row.file.name}"
         expected = f"{stem}.thing in lower-case words joined by underscores"
         near = f"{stem}.{re.sub(r'[^a-z0-9]+', '_', (thing or prefix).lower()).strip('_')}"
