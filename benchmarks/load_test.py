@@ -84,7 +84,7 @@ def _until_it_answers(port: int, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and process.poll() is None:
         try:
-            _ask(http.client.HTTPConnection(HOST, port, timeout=30), "GET", "/api/about", None)
+            _ask(http.client.HTTPConnection(HOST, port, timeout=30), "GET", "/api/metadata", None)
             return
         except OSError:
             time.sleep(0.02)
@@ -111,7 +111,7 @@ def _use(port: int, user: int, until: float, seen: LoadTestResult) -> None:
         scenario = _scenario(chance.choice(DOSES), way)
         _timed(connection, "rest", "/api/curves", {"scenario": scenario, "until": 720}, seen)
         if chance.random() < BANDS:
-            _timed(connection, "band", "/api/band", {"scenario": scenario, "until": 720}, seen)
+            _timed(connection, "band", "/api/population", {"scenario": scenario, "until": 720}, seen)
         time.sleep(chance.uniform(*LOOKING))
 
 

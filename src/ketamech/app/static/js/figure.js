@@ -1,6 +1,8 @@
-// What every figure has: axes, a head with buttons that save it, a legend, and a table with its numbers.
+// What every figure has: axes, a head with buttons that save it, a legend, and a table with its numbers; and charts over
+// days, patients or per cent.
 
-import { download, element, find, svgElement, uniqueId } from "./dom.js";
+import { download, element, find, linkButton, svgElement, table, uniqueId } from "./dom.js";
+import { formatNumber, formatRange } from "./format.js";
 import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
 export const DASHES = ["", "9 4", "2 4", "10 4 2 4", "5 3", "14 4"]; // by colour index
@@ -41,18 +43,13 @@ export class Figure {
 
   saveButtons() {
     const save = (kind, what, action) =>
-      element("button", {
-        class: "link-button",
-        type: "button",
-        text: kind,
-        "aria-label": `Save ${what} of “${this.title}” as ${kind}`,
-        onclick: action,
-      });
+      linkButton(kind, action, { "aria-label": `Save ${what} of “${this.title}” as ${kind}` });
+    const saveAs = (kind) => () => saveFigure(this.svg, this.title, this.unit, kind);
     return element(
       "div",
       { class: "save-buttons" },
-      save("SVG", "the figure", () => saveFigure(this.svg, this.title, this.unit, "svg")),
-      save("PNG", "the figure", () => saveFigure(this.svg, this.title, this.unit, "png")),
+      save("SVG", "the figure", saveAs("svg")),
+      save("PNG", "the figure", saveAs("png")),
       save("CSV", "the numbers", () => saveRows(this.title, this.rows())),
     );
   }
@@ -150,6 +147,26 @@ export class Scale {
   }
 }
 
+// Grid lines with their numbers, and the horizontal axis; `xTicks`: [{ value, text, anchor }].
+export function axesOf(x, y, xTicks) {
+  const vertical = xTicks.flatMap(({ value, text, anchor }) => {
+    const at = x.at(value);
+    return [
+      svgElement("line", { class: "grid", x1: at, x2: at, y1: y.end, y2: y.start }),
+      svgElement("text", { x: at, y: y.start + 16, "text-anchor": anchor }, text),
+    ];
+  });
+  const horizontal = roundTicks(y.from, y.to).ticks.flatMap((value) => {
+    const at = y.at(value);
+    return [
+      svgElement("line", { class: "grid", x1: x.start, x2: x.end, y1: at, y2: at }),
+      svgElement("text", { x: x.start - 7, y: at + 4, "text-anchor": "end" }, formatNumber(value)),
+    ];
+  });
+  const axis = svgElement("line", { class: "axis", x1: x.start, x2: x.end, y1: y.start, y2: y.start });
+  return svgElement("g", {}, vertical, horizontal, axis);
+}
+
 export function timeScale(start, end) {
   const { linear } = selectedTime.range;
   return new Scale(start, end, linear ? 0 : FIRST_HOUR, selectedTime.last, { logarithmic: !linear });
@@ -157,24 +174,12 @@ export function timeScale(start, end) {
 
 // Saving
 
-const KEPT_STYLES = [
-  "fill",
-  "stroke",
-  "stroke-width",
-  "stroke-dasharray",
-  "stroke-linejoin",
-  "stroke-linecap",
-  "opacity",
-  "font-size",
-  "font-family",
-];
+const STROKE_STYLES = ["stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "stroke-linecap"];
+const SAVED_STYLES = [...STROKE_STYLES, "fill", "opacity", "font-size", "font-family"];
 
 function fileName(title, extension) {
-  const name = title
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-|-$/g, "");
-  return `ketamech-${name}.${extension}`;
+  const words = title.toLowerCase().match(/[a-z0-9]+/g) ?? [];
+  return `ketamech-${words.join("-")}.${extension}`;
 }
 
 // A text that a spreadsheet would take for a formula gets an apostrophe in front.
@@ -211,7 +216,7 @@ function standaloneSvg(svg, heading) {
   const copies = copy.querySelectorAll("*");
   svg.querySelectorAll("*").forEach((node, i) => {
     const style = getComputedStyle(node);
-    for (const name of KEPT_STYLES) copies[i].setAttribute(name, style.getPropertyValue(name));
+    for (const name of SAVED_STYLES) copies[i].setAttribute(name, style.getPropertyValue(name));
     copies[i].removeAttribute("class");
   });
   const text = (content, y, size) =>
@@ -228,4 +233,89 @@ function standaloneSvg(svg, heading) {
   copy.prepend(ground, text(heading, -12, 14));
   copy.append(text(find("#disclaimer").textContent, height + 14, 9));
   return copy;
+}
+
+// A chart over days, patients or per cent: lines with whiskers, or steps.
+
+const CHART_MARGIN = { left: 50, right: 16, top: 12, bottom: 40 };
+const MAX_TABLE_ROWS = 300;
+
+export class XyChart extends Figure {
+  constructor({ xLabel = "", height = 280, ...settings }) {
+    super({ ...settings, height });
+    this.xLabel = xLabel;
+    this.series = [];
+  }
+
+  // series: [{ label, index, x, y, low, high, steps }]
+  show(series) {
+    this.series = series.map((one) => ({ kind: "main", ...one }));
+    this.redraw();
+    this.fillTable();
+    this.svg.setAttribute("aria-label", this.description());
+    return this;
+  }
+
+  fillTable() {
+    const interval = (one, i) => (one.low ? formatRange(one.low[i], one.high[i]) : "–");
+    const row = (one) => (x, i) => [one.label, formatNumber(x), formatNumber(one.y[i]), interval(one, i)];
+    const rows = this.series.flatMap((one) => one.x.map(row(one)));
+    const head = ["", this.xLabel, this.unit || "value", "interval"];
+    this.tablePlace.replaceChildren(table(this.title, head, rows.slice(0, MAX_TABLE_ROWS)));
+  }
+
+  description() {
+    const value = (one, i) => `${formatNumber(one.y.at(i))} at ${formatNumber(one.x.at(i))}`;
+    const parts = this.series.map((one) => `${one.label}: ${value(one, 0)}, ${value(one, -1)} ${this.xLabel}`);
+    return `${this.title}. ${parts.join("; ")}. The table below holds the numbers.`;
+  }
+
+  rows() {
+    const row = (one) => (x, i) => [one.label, x, one.y[i], one.low?.[i] ?? "", one.high?.[i] ?? "", this.unit];
+    return [
+      ["what", this.xLabel, "value", "low", "high", "unit"],
+      ...this.series.flatMap((one) => one.x.map(row(one))),
+    ];
+  }
+
+  redraw() {
+    const width = Math.round(this.node.clientWidth);
+    if (!width || !this.series?.length) return;
+    const xs = this.series.flatMap((one) => one.x);
+    const ys = this.series.flatMap((one) => [...one.y, ...(one.low ?? []), ...(one.high ?? [])]);
+    const [low, high] = axisLimits(ys, this.range);
+    const x = new Scale(CHART_MARGIN.left, width - CHART_MARGIN.right, Math.min(0, ...xs), Math.max(...xs) * 1.03 || 1);
+    const y = new Scale(this.height - CHART_MARGIN.bottom, CHART_MARGIN.top, low, high);
+    this.svg.setAttribute("viewBox", `0 0 ${width} ${this.height}`);
+    this.svg.replaceChildren(...this.axes(x, y, width), ...this.series.flatMap((one) => drawSeries(one, x, y)));
+    const entry = (one) => element("li", {}, legendSample(one, { withMarker: false }), one.label);
+    this.legend.replaceChildren(...this.series.map(entry));
+  }
+
+  axes(x, y, width) {
+    const ticks = roundTicks(x.from, x.to, width > 500 ? 8 : 5).ticks.filter((value) => value <= x.to);
+    const labels = ticks.map((value) => ({ value, text: formatNumber(value), anchor: "middle" }));
+    const place = { x: (x.start + x.end) / 2, y: this.height - 5, "text-anchor": "middle" };
+    return [axesOf(x, y, labels), svgElement("text", place, this.xLabel)];
+  }
+}
+
+function drawSeries(one, x, y) {
+  const known = one.x.map((value, i) => [value, one.y[i], i]).filter(([, value]) => value !== null);
+  const path = known.map(([at, value], k) => {
+    if (!k) return `M${x.at(at)} ${y.at(value)}`;
+    return one.steps ? `H${x.at(at)}V${y.at(value)}` : `L${x.at(at)} ${y.at(value)}`;
+  });
+  const line = svgElement("path", { ...curveLook(one), d: path.join("") });
+  if (one.steps) return [line];
+  return [line, ...known.flatMap(([at, value, i]) => whiskerAndMarker(one, i, x.at(at), y.at(value), y))];
+}
+
+// Series are moved apart sideways, so that their whiskers do not cover each other.
+function whiskerAndMarker(one, i, left, middle, y) {
+  const at = left + (one.index - 0.5) * 3;
+  const dot = marker(one.index, at, middle);
+  if (!one.low || one.low[i] === null) return [dot];
+  const ends = { x1: at, x2: at, y1: y.at(one.low[i]), y2: y.at(one.high[i]) };
+  return [svgElement("line", { class: `stroke-${one.index}`, "stroke-width": 1.4, ...ends }), dot];
 }
