@@ -50,7 +50,7 @@ function outcomeTable(outcome, rows, components) {
   const label = (id) => components.find((one) => one.id === id)?.label ?? id.replace(/_/g, " ");
   const shown = (value) => (Math.abs(value) < SOLVER_NOISE ? "0" : formatSigned(value));
   const caption = `${outcome}, ${rows[0].unit === "1" ? "relative" : rows[0].unit}`;
-  const head = ["pathway", "share of drug effect", "Shapley value", "95 %", "loss when off", "single effect"];
+  const head = ["pathway", "share of drug effect", "Shapley value", "95 %", "loss when off", "effect alone"];
   const row = (one) => [
     label(one.pathway),
     one.share === null ? "–" : `${formatNumber(Math.round(100 * one.share))} %`,
