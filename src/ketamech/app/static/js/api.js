@@ -92,7 +92,7 @@ const ENDED = ["done", "failed", "cancelled"];
 const UNKNOWN_JOB = "The server no longer knows this job: it was restarted. All settings are kept; run the job again.";
 
 // Returns { done, cancel }: `done` is a promise of the result, null when cancelled; `progress` gets every state.
-export function startJob(path, body, progress) {
+function startJob(path, body, progress) {
   let id = null;
   let isCancelled = false;
   const cancel = async () => {

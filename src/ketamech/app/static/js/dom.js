@@ -55,6 +55,26 @@ export function checkbox(content, checked, onchange, attributes = {}) {
   return element("label", { class: "checkbox", for: id }, input, element("span", {}, content));
 }
 
+// A slider of a dose; `show` sets its position, the dose and the text below.
+export function doseSlider(attributes, oninput) {
+  const id = uniqueId("dose");
+  const move = () => {
+    performance.mark("dose changed");
+    oninput(Number(input.value));
+  };
+  const input = element("input", { type: "range", id, ...attributes, "data-dose": true, oninput: move });
+  const output = element("output", { for: id });
+  const limits = element("span", { class: "limits" });
+  const node = element("div", { class: "slider" }, element("label", { for: id, text: "Dose" }), output, input, limits);
+  const show = (dose, position = null, range = null) => {
+    if (position !== null) input.value = String(position);
+    if (range !== null) limits.textContent = range;
+    input.setAttribute("aria-valuetext", dose);
+    output.textContent = dose;
+  };
+  return { node, input, show };
+}
+
 // A part of a form that can be opened; `count`: a text or node after the title that says what is set.
 export function collapsible(title, content, { count = null, open = false } = {}) {
   return element("details", { open }, element("summary", {}, title, count), element("div", {}, content));

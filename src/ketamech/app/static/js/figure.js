@@ -9,6 +9,7 @@ export const DASHES = ["", "9 4", "2 4", "10 4 2 4", "5 3", "14 4"]; // by colou
 const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "ring"];
 export const COLOURS = DASHES.length;
 
+// Subclasses have redraw(), fillTable(), and rows(): everything drawn, one number a row.
 export class Figure {
   constructor({ title, unit = "", height = 250, range = null, openEvidence = null }) {
     Object.assign(this, { title, unit, height, range, openEvidence });
@@ -25,15 +26,6 @@ export class Figure {
     const parts = [head, this.svg, this.legend, this.caption, this.details];
     this.node = element("figure", { class: "figure", "aria-labelledby": id }, parts);
     new ResizeObserver(() => this.redraw()).observe(this.node);
-  }
-
-  // Subclasses draw; `rows()` gives everything drawn, one number a row.
-  redraw() {}
-
-  fillTable() {}
-
-  rows() {
-    return [];
   }
 
   setTitle(title) {

@@ -1,8 +1,8 @@
 // What the chapters of the story add to their figures: the sentence below each at the selected time (`tracks`: the latest
 // curves of each track), the comparison of treatments (chapter 9) and the pathway contributions (chapter 10).
 
-import { LatestTask, postJson, ServerError, startJob } from "./api.js";
-import { button, checkbox, element, emptyState, find, loading, paragraph, svgElement } from "./dom.js";
+import { LatestTask, postJson, runJob, ServerError } from "./api.js";
+import { button, checkbox, element, emptyState, find, loading, paragraph, svgElement, table } from "./dom.js";
 import { evidenceBadges, openEvidence } from "./evidence.js";
 import { stackedContributions } from "./figure-data.js";
 import {
@@ -201,27 +201,13 @@ async function effectOnMood(state, pathwayOff = null) {
 function lossTable(whole, losses) {
   const largest = Math.max(0.5, ...losses.map(({ loss }) => Math.abs(loss)));
   const caption = `With all pathways on, the drug lowers MADRS at 24 h by ${formatNumber(-whole)} points more than the control.`;
-  const heading = (text, className) => element("th", { scope: "col", text, class: className });
   const row = ({ pathway, isOff, loss }) => {
     const points = Math.abs(loss) < 0.005 ? "0" : formatSigned(Number(loss.toFixed(2)), 3);
     const oneLine = element("small", { class: "secondary", text: `${pathway.one_line} ` });
-    return element(
-      "tr",
-      {},
-      element("th", { scope: "row" }, pathway.label, element("br"), oneLine, evidenceBadges(pathway)),
-      element("td", {}, bar(loss, largest, pathway.colour)),
-      element("td", { class: "number", text: isOff ? "off" : points }),
-    );
+    const label = element("div", {}, pathway.label, element("br"), oneLine, evidenceBadges(pathway));
+    return [label, bar(loss, largest, pathway.colour), isOff ? "off" : points];
   };
-  const head = element("tr", {}, heading("pathway"), heading("loss when off"), heading("points", "number"));
-  const table = element(
-    "table",
-    {},
-    element("caption", { text: caption }),
-    element("thead", {}, head),
-    element("tbody", {}, losses.map(row)),
-  );
-  return element("div", { class: "scroll-x" }, table);
+  return table(caption, ["pathway", "loss when off", "points"], losses.map(row));
 }
 
 function bar(value, largest, colour) {
@@ -241,32 +227,18 @@ function lossCaption(whole, losses) {
 function attributionOfStory(state, components) {
   const figure = new TimeFigure({ title: "Pathway contributions to MADRS over time", unit: "points", height: 320 });
   const sentences = element("div", {});
-  const status = element("p", { class: "secondary", role: "status" });
-  const attributeButton = button("Attribute", attribute, { class: "primary" });
+  const place = element("div", {});
   figure.node.hidden = true;
-
-  async function attribute() {
-    attributeButton.disabled = true;
-    try {
-      const showProgress = ({ progress }) => {
-        status.textContent = `${Math.round(100 * progress)} %`;
-      };
-      const request = { scenario: state.scenario, draws: DRAWS };
-      const result = await startJob("/api/jobs/attribution", request, showProgress).done;
-      if (result) show(result);
-    } catch (error) {
-      status.textContent = error.message;
-    }
-    attributeButton.disabled = false;
-  }
-
-  function show(result) {
+  const show = (result) => {
     const combinations = 2 ** (result.components.length - 2); // expectancy and the unattributed effect are no pathways
-    status.textContent = `Shapley values from ${combinations} combinations of pathways, mean of ${DRAWS} parameter draws.`;
-    sentences.replaceChildren(...result.sentences.map((text) => paragraph(text, "secondary")));
+    const method = `Shapley values from ${combinations} combinations of pathways, mean of ${DRAWS} parameter draws.`;
+    sentences.replaceChildren(...[method, ...result.sentences].map((text) => paragraph(text, "secondary")));
     figure.node.hidden = false;
     figure.show(stackedContributions(result, components));
-  }
-
-  return element("div", {}, paragraph(METHOD, "secondary"), attributeButton, status, figure.node, sentences);
+  };
+  const attribute = () => {
+    runJob("/api/jobs/attribution", { scenario: state.scenario, draws: DRAWS }, { place, show, submit });
+  };
+  const submit = button("Attribute", attribute, { class: "primary" });
+  return element("div", {}, paragraph(METHOD, "secondary"), submit, place, figure.node, sentences);
 }

@@ -1,6 +1,6 @@
 // The treatment that the story simulates, and the controls of a chapter. All panels show and change the same state.
 
-import { checkbox, collapsible, element, uniqueId } from "./dom.js";
+import { checkbox, collapsible, doseSlider, element, uniqueId } from "./dom.js";
 
 const byId = (rows) => new Map(rows.map((row) => [row.id, row]));
 
@@ -132,7 +132,7 @@ const CONTROLS = {
   route: ({ state }) => choice(state, "Route", "routes", "route", (route) => state.set({ route })),
   drug: ({ state }) => choice(state, "Drug", "drugs", "drug", (drug) => state.setDrug(drug)),
   schedule: ({ state }) => choice(state, "Schedule", "schedules", "schedule", (schedule) => state.set({ schedule })),
-  dose: ({ state }) => doseSlider(state),
+  dose: ({ state }) => storyDoseSlider(state),
   off: ({ state }, id) => pathwayCheckbox(state, id),
   block({ state }, id) {
     const set = (on) => state.toggle(state.perturbations, id, on);
@@ -186,25 +186,14 @@ function choice(state, title, table, key, choose) {
   return element("div", { class: "choice", role: "radiogroup", "aria-label": title }, labels);
 }
 
-function doseSlider(state) {
-  const id = uniqueId("dose");
-  const input = element("input", { type: "range", id, "data-dose": true });
-  const output = element("output", { for: id });
-  const limits = element("span", { class: "limits" });
-  input.addEventListener("input", () => {
-    performance.mark("dose changed");
-    state.set({ dose: Number(input.value) });
-  });
-  const show = () => {
+function storyDoseSlider(state) {
+  const { node, input, show } = doseSlider({}, (dose) => state.set({ dose }));
+  const update = () => {
     const { min, max, step, unit, usual } = state.routeRow;
-    const text = `${state.roundedDose} ${unit}`;
     Object.assign(input, { min, max, step });
-    input.value = String(state.dose);
-    input.setAttribute("aria-valuetext", text);
-    output.textContent = text;
-    limits.textContent = `${min} to ${max} ${unit}; usual ${usual}`;
+    show(`${state.roundedDose} ${unit}`, state.dose, `${min} to ${max} ${unit}; usual ${usual}`);
   };
-  state.onChange(show);
-  show();
-  return element("div", { class: "slider" }, element("label", { for: id, text: "Dose" }), output, input, limits);
+  state.onChange(update);
+  update();
+  return node;
 }

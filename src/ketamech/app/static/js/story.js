@@ -49,7 +49,7 @@ async function start() {
   keep(await firstCurves);
   showTrack("plasma");
   const chapters = [treatmentComparison(state), pathwayContributions(state, metadata.components)];
-  const updateChapters = () => chapters.forEach((simulate) => simulate());
+  const updateChapters = () => chapters.forEach((simulateChapter) => simulateChapter());
   selectedTime.onChange(showCaptions);
   onConnectionChange((connected) => connected && update());
   loadBadges();
@@ -127,8 +127,8 @@ const fullSimulation = new LatestTask(async () => {
   if (population.shown) await fetchPopulation();
 });
 
-function fetchCurves(scenario, tracks) {
-  return postJson("/api/curves", { scenario, until: MONTH, tracks });
+function fetchCurves(scenario, keys) {
+  return postJson("/api/curves", { scenario, until: MONTH, tracks: keys });
 }
 
 function keep({ tracks: found, time, treatment_times: doses }) {

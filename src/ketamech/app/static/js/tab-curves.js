@@ -175,11 +175,11 @@ class CurvesTab {
     return this.tracks.find((track) => track.key === key)?.always_shown === false;
   }
 
-  fillCurveSelect(select, { curves }, chosen) {
-    if (select.options.length !== curves.length) {
-      select.replaceChildren(...options([...curves.keys()], (i) => curves[i].label));
+  fillCurveSelect(curveSelect, { curves }, chosen) {
+    if (curveSelect.options.length !== curves.length) {
+      curveSelect.replaceChildren(...options([...curves.keys()], (i) => curves[i].label));
     }
-    select.value = String(chosen);
+    curveSelect.value = String(chosen);
   }
 
   seriesOfCases(tracks, chosen) {

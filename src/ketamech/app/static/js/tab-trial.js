@@ -179,36 +179,28 @@ function resultCharts(found) {
   return charts;
 }
 
+const columnOf = (rows, name) => rows.map((row) => row[name]);
+
 // The interval is that of the change, moved to the mean.
 const meanSeries = (rows) => ({
   x: rows.map(({ hour }) => hour / DAY),
-  y: rows.map(({ mean }) => mean),
+  y: columnOf(rows, "mean"),
   low: rows.map(({ mean, change, low }) => mean - change + low),
   high: rows.map(({ mean, change, high }) => mean - change + high),
 });
 
 function responderSeries(rows, hours) {
-  const column = (name) => (rows.every((row) => name in row) ? rows.map((row) => row[name]) : null);
-  return {
-    x: rows.map(({ visit }) => (hours.get(visit) ?? 0) / DAY),
-    y: rows.map(({ response }) => response),
-    low: column("response_low"),
-    high: column("response_high"),
-  };
+  const interval = (name) => (rows.every((row) => name in row) ? columnOf(rows, name) : null);
+  const x = rows.map(({ visit }) => (hours.get(visit) ?? 0) / DAY);
+  return { x, y: columnOf(rows, "response"), low: interval("response_low"), high: interval("response_high") };
 }
 
-const survivalSeries = (rows) => ({
-  x: rows.map(({ day }) => day),
-  y: rows.map((row) => row.without_relapse),
-  steps: true,
-});
+const survivalSeries = (rows) => ({ x: columnOf(rows, "day"), y: columnOf(rows, "without_relapse"), steps: true });
 
-const powerSeries = (rows) => ({
-  x: rows.map((row) => row.n_per_arm),
-  y: rows.map(({ power }) => power),
-  low: rows.map(({ low }) => low),
-  high: rows.map(({ high }) => high),
-});
+const powerSeries = (rows) => {
+  const [x, y, low, high] = ["n_per_arm", "power", "low", "high"].map((name) => columnOf(rows, name));
+  return { x, y, low, high };
+};
 
 const trialCount = (replicates) => `${replicates} ${replicates === 1 ? "trial" : "trials"}`;
 
@@ -274,11 +266,8 @@ function hazardRatioText({ hazard_ratio: ratio, low, high }) {
 // The trial as a file, a command and Python that give the same numbers.
 function reproduction({ file, command, python }) {
   const block = (title, text, name, mediaType) => {
-    return codeSection(
-      title,
-      text,
-      button("Save", () => download(text, name, mediaType)),
-    );
+    const save = button("Save", () => download(text, name, mediaType));
+    return codeSection(title, text, save);
   };
   const blocks = [
     file && block("Trial file", file, "trial.yaml", "application/yaml"),

@@ -102,18 +102,16 @@ class Workbench {
 
   // An input whose value the link holds: filled from the link, and kept in it. Returns a function that fills it again.
   keepInLink(name, input) {
-    const isBox = input.type === "checkbox";
     const fill = () => {
       const value = this.view[name];
       if (value === undefined) return;
       const before = input.value;
-      if (isBox) input.checked = Boolean(value);
-      else input.value = value;
+      input.value = value;
       if (input.tagName === "SELECT" && input.selectedIndex < 0) input.value = before;
     };
     fill();
     input.addEventListener("change", () => {
-      this.view[name] = isBox ? input.checked : input.value;
+      this.view[name] = input.value;
       this.rememberSoon();
     });
     return fill;
