@@ -9,7 +9,7 @@ export class ServerError extends Error {
   }
 }
 
-export const NO_RESPONSE = "The server does not respond. The request is repeated when the connection returns.";
+const NO_RESPONSE = "The server does not respond. The request is repeated when the connection returns.";
 export const errorMessage = (error) => (error instanceof ServerError ? error.message : NO_RESPONSE);
 
 const listeners = new Set();
@@ -17,7 +17,7 @@ let lost = false;
 
 export const onConnectionChange = (listener) => listeners.add(listener);
 
-export function setConnected(connected) {
+function setConnected(connected) {
   if (connected === !lost) return;
   lost = !connected;
   for (const listener of listeners) listener(connected);

@@ -75,7 +75,7 @@ function fillBadge(badge) {
   }
 }
 
-export function openDialog(title, content) {
+function openDialog(title, content) {
   const attributes = { id: "evidence", "aria-labelledby": "evidence-title" };
   const dialog = find("#evidence") ?? document.body.appendChild(element("dialog", attributes));
   const close = button("Close", () => dialog.close());

@@ -5,7 +5,7 @@ import { download, element, find, linkButton, svgElement, table, uniqueId } from
 import { formatNumber, formatRange } from "./format.js";
 import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
-export const DASHES = ["", "9 4", "2 4", "10 4 2 4", "5 3", "14 4"]; // by colour index
+const DASHES = ["", "9 4", "2 4", "10 4 2 4", "5 3", "14 4"]; // by colour index
 const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "ring"];
 export const COLOURS = DASHES.length;
 
@@ -49,19 +49,20 @@ export class Figure {
 
 // A marker in the colour and shape of a colour index.
 export function marker(index, x, y, colour = null) {
-  const look = { class: colour ? "marker" : `marker fill-${index}`, fill: colour };
+  const attributes = { class: colour ? "marker" : `marker fill-${index}`, fill: colour };
   const shape = SHAPES[index % SHAPES.length];
-  if (shape === "square") return svgElement("rect", { ...look, x: x - 4.5, y: y - 4.5, width: 9, height: 9 });
+  if (shape === "square") return svgElement("rect", { ...attributes, x: x - 4.5, y: y - 4.5, width: 9, height: 9 });
   if (shape === "triangle")
-    return svgElement("path", { ...look, d: `M${x} ${y - 6}L${x + 5.5} ${y + 4.5}H${x - 5.5}Z` });
+    return svgElement("path", { ...attributes, d: `M${x} ${y - 6}L${x + 5.5} ${y + 4.5}H${x - 5.5}Z` });
   if (shape === "diamond")
-    return svgElement("path", { ...look, d: `M${x} ${y - 6}L${x + 6} ${y}L${x} ${y + 6}L${x - 6} ${y}Z` });
-  if (shape === "cross") return svgElement("path", { ...look, d: `M${x - 2} ${y - 6}h4v4h4v4h-4v4h-4v-4h-4v-4h4z` });
-  return svgElement("circle", { ...look, cx: x, cy: y, r: shape === "ring" ? 4 : 5 });
+    return svgElement("path", { ...attributes, d: `M${x} ${y - 6}L${x + 6} ${y}L${x} ${y + 6}L${x - 6} ${y}Z` });
+  if (shape === "cross")
+    return svgElement("path", { ...attributes, d: `M${x - 2} ${y - 6}h4v4h4v4h-4v4h-4v-4h-4v-4h4z` });
+  return svgElement("circle", { ...attributes, cx: x, cy: y, r: shape === "ring" ? 4 : 5 });
 }
 
 // Class, dashes and, where given, colour of a curve.
-export function curveLook(series) {
+export function curveAttributes(series) {
   const own = ["main", "minor", "edge"].includes(series.kind);
   if (!own) return { class: series.kind };
   const colour = series.colour ? "" : ` stroke-${series.index}`;
@@ -74,14 +75,14 @@ export function curveLook(series) {
 
 export function legendSample(series, { withMarker = true } = {}) {
   const sample = svgElement("svg", { viewBox: "0 0 30 12", class: "figure", "aria-hidden": "true" });
-  sample.append(svgElement("path", { ...curveLook(series), d: "M1 6H29" }));
+  sample.append(svgElement("path", { ...curveAttributes(series), d: "M1 6H29" }));
   if (withMarker && ["main", "minor"].includes(series.kind)) sample.append(marker(series.index, 15, 6, series.colour));
   return sample;
 }
 
 // Axes
 
-export function roundTicks(low, high, count = 5) {
+function roundTicks(low, high, count = 5) {
   const rawStep = (high - low) / count || 1;
   const magnitude = 10 ** Math.floor(Math.log10(rawStep));
   const step = [1, 2, 2.5, 5, 10].find((factor) => factor * magnitude >= rawStep) * magnitude;
@@ -298,7 +299,7 @@ function drawSeries(one, x, y) {
     if (!k) return `M${x.at(at)} ${y.at(value)}`;
     return one.steps ? `H${x.at(at)}V${y.at(value)}` : `L${x.at(at)} ${y.at(value)}`;
   });
-  const line = svgElement("path", { ...curveLook(one), d: path.join("") });
+  const line = svgElement("path", { ...curveAttributes(one), d: path.join("") });
   if (one.steps) return [line];
   return [line, ...known.flatMap(([at, value, i]) => whiskerAndMarker(one, i, x.at(at), y.at(value), y))];
 }

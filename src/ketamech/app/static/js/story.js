@@ -46,7 +46,7 @@ async function start() {
     place.replaceWith(dosePanel(place.dataset.controls, { state, showPopulation }));
   }
   findAll("[data-tracks]").forEach(addFigures);
-  keep(await firstCurves);
+  store(await firstCurves);
   showTrack("plasma");
   const chapters = [treatmentComparison(state), pathwayContributions(state, metadata.components)];
   const updateChapters = () => chapters.forEach((simulateChapter) => simulateChapter());
@@ -131,13 +131,13 @@ function fetchCurves(scenario, keys) {
   return postJson("/api/curves", { scenario, until: MONTH, tracks: keys });
 }
 
-function keep({ tracks: found, time, treatment_times: doses }) {
+function store({ tracks: found, time, treatment_times: doses }) {
   for (const track of found) tracks[track.key] = { ...track, time, doses };
 }
 
 async function simulate(scenario, keys) {
   try {
-    keep(await fetchCurves(scenario, keys));
+    store(await fetchCurves(scenario, keys));
     keys.forEach(showTrack);
     showCaptions();
   } catch (error) {

@@ -28,8 +28,8 @@ class CurvesTab {
     this.tracks = metadata.tracks;
     this.groups = [...new Set(metadata.tracks.map((track) => track.group))];
     this.outputs = new Map(metadata.outputs.map((output) => [output.name, output]));
-    const kept = (view["curves.outputs"] ?? "").split(" ").filter((name) => this.outputs.has(name));
-    this.addedOutputs = kept.slice(0, MAX_OUTPUTS);
+    const stored = (view["curves.outputs"] ?? "").split(" ").filter((name) => this.outputs.has(name));
+    this.addedOutputs = stored.slice(0, MAX_OUTPUTS);
     this.group = [...this.groups, ""].includes(view["curves.group"]) ? view["curves.group"] : this.groups.at(-1);
     this.responses = []; // by case; null where it could not be simulated
     this.points = [];

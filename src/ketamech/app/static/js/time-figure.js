@@ -3,7 +3,7 @@
 
 import { element, linkButton, svgElement, table } from "./dom.js";
 import { extremum, formatNumber, formatRange, formatTime, formatWithUnit, interpolate } from "./format.js";
-import { axesOf, axisLimits, curveLook, Figure, legendSample, marker, Scale, timeScale } from "./figure.js";
+import { axesOf, axisLimits, curveAttributes, Figure, legendSample, marker, Scale, timeScale } from "./figure.js";
 import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
 const MARGIN = { left: 46, right: 14, top: 12, bottom: 24 };
@@ -243,22 +243,22 @@ function pathOf(time, values, x, y) {
   return path;
 }
 
-const curvePath = (one, x, y) => svgElement("path", { ...curveLook(one), d: pathOf(one.time, one.y, x, y) });
+const curvePath = (one, x, y) => svgElement("path", { ...curveAttributes(one), d: pathOf(one.time, one.y, x, y) });
 
 function bandPath(band, x, y) {
   const inside = (t, value) => value !== null && t >= FIRST_DRAWN && t <= selectedTime.last;
   const lower = band.time.map((t, i) => [t, band.low[i]]).filter(([t, value]) => inside(t, value));
   const back = lower.reverse().map(([t, value]) => `L${x.at(t).toFixed(1)} ${y.at(value).toFixed(1)}`);
-  return svgElement("path", { ...bandLook(band), d: `${pathOf(band.time, band.high, x, y)}${back.join("")}Z` });
+  return svgElement("path", { ...bandAttributes(band), d: `${pathOf(band.time, band.high, x, y)}${back.join("")}Z` });
 }
 
-const bandLook = (band) => ({
+const bandAttributes = (band) => ({
   class: `band ${band.kind}${band.colour ? "" : ` fill-${band.index}`}`,
   fill: band.colour,
 });
 
 function bandSample(band) {
-  const area = svgElement("rect", { ...bandLook(band), x: 1, y: 1, width: 28, height: 10 });
+  const area = svgElement("rect", { ...bandAttributes(band), x: 1, y: 1, width: 28, height: 10 });
   return svgElement("svg", { viewBox: "0 0 30 12", "aria-hidden": "true" }, area);
 }
 
