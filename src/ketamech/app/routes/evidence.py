@@ -48,13 +48,6 @@ class EvidenceRows(BaseModel):
     rows: list[EvidenceRow]
 
 
-class StageInfo(BaseModel):
-    """A stage by name."""
-
-    name: str
-    description: str
-
-
 class Equation(BaseModel):
     """One equation: its left side, and the terms with their reasons."""
 
@@ -124,11 +117,6 @@ def routes(app_state: AppState) -> APIRouter:
         """Evidence rows by stage, by text in any field, or by id (comma-separated)."""
         return json_response(evidence_rows(app_state, stage, text, ids))
 
-    @router.get("/stages", response_model=list[StageInfo])
-    async def stages() -> Response:
-        """Every stage in model order."""
-        return await cached_response(app_state, "stages", lambda: _stages(app_state))
-
     @router.get("/stages/{name}", response_model=StagePage)
     async def stage(name: str) -> Response:
         """Equations, reasons, parameters and sources of one stage; the first request takes seconds."""
@@ -167,11 +155,6 @@ def _evidence_row(row: Observation, app_state: AppState) -> dict[str, str]:
         "url": paper.url or (f"https://doi.org/{paper.doi}" if paper.doi else ""),
     }
     return {name: written[name] if name in written else str(getattr(row, name)) for name in EvidenceRow.model_fields}
-
-
-def _stages(app_state: AppState) -> list[dict[str, str]]:
-    found = app_state.model.expression_trees.stages
-    return [{"name": name, "description": text.splitlines()[0]} for name, text in found]
 
 
 def _stage(app_state: AppState, name: str) -> StagePage:

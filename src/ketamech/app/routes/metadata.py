@@ -140,6 +140,7 @@ class Metadata(BaseModel):
     presets: list[dict[str, Any]] = Field(description="scenarios to start from")
     story: dict[str, list[TableRow]] = Field(description="rows of the controls of the story, by table")
     trial_populations: list[TableRow]
+    stages: list[str] = Field(description="stages of the model, in its order")
     evidence_stages: list[str]
     limits: Limits
 
@@ -183,6 +184,7 @@ def metadata_of(app_state: AppState) -> Metadata:
         "presets": load_presets(),
         "story": load_story(),
         "trial_populations": _rows(PRESETS / "trial_populations.csv", ("id", "label")),
+        "stages": [stage.name for stage in app_state.model.system.stages],
         "evidence_stages": sorted({row.stage for row in app_state.evidence.observations.values()}),
         "limits": app_state.limits,
     }

@@ -29,7 +29,6 @@ export const toolbar = (...nodes) => element("div", { class: "toolbar" }, nodes)
 export const button = (text, onclick, attributes) =>
   element("button", { type: "button", ...attributes, onclick, text });
 export const linkButton = (text, onclick, attributes) => button(text, onclick, { class: "link-button", ...attributes });
-export const externalLink = (href, text) => element("a", { href, rel: "noreferrer noopener", target: "_blank", text });
 
 export function options(values, labelOf = (value) => value || "all") {
   return values.map((value) => element("option", { value, text: labelOf(value) }));

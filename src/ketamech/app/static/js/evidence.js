@@ -8,7 +8,6 @@ import {
   element,
   emptyState,
   errorBox,
-  externalLink,
   field,
   find,
   findAll,
@@ -158,7 +157,9 @@ function listItem(row) {
   );
 }
 
-const citation = (row) => (row.url ? externalLink(row.url, row.citation) : row.citation);
+function citation({ url, citation: text }) {
+  return url ? element("a", { href: url, rel: "noreferrer noopener", target: "_blank", text }) : text;
+}
 
 // The tab of the workbench
 

@@ -7,7 +7,6 @@ import {
   field,
   linkButton,
   loading,
-  options,
   paragraph,
   sectionTitle,
   select,
@@ -21,12 +20,15 @@ const FIRST_STAGE = "nmda";
 const SOURCES = 5; // column of a parameter row
 
 export function equationsTab(workbench) {
-  const stage = select([], undefined, { onchange: () => showStage() });
+  const nameOf = (stage) => stage.replace(/_/g, " ");
+  const stage = select(workbench.metadata.stages, nameOf, { onchange: () => showStage() });
+  stage.value = FIRST_STAGE;
+  workbench.keepInLink("equations.stage", stage);
   const place = element("div", {});
-  const fillFromLink = workbench.keepInLink("equations.stage", stage);
   let isStarted = false; // false again after a lost connection, so that the next update repeats the request
 
   async function showStage() {
+    isStarted = true;
     place.replaceChildren(loading("Loading the equations; the first time takes some seconds …"));
     try {
       const name = stage.value;
@@ -38,22 +40,9 @@ export function equationsTab(workbench) {
     }
   }
 
-  async function update() {
-    if (isStarted) return;
-    isStarted = true;
-    place.replaceChildren(loading("Loading the stages …"));
-    try {
-      const names = (await getJson("/api/stages")).map(({ name }) => name);
-      stage.replaceChildren(...options(names, (name) => name.replace(/_/g, " ")));
-      stage.value = names.includes(FIRST_STAGE) ? FIRST_STAGE : names[0];
-      fillFromLink();
-      showStage();
-    } catch (error) {
-      isStarted = false;
-      place.replaceChildren(errorBox(errorMessage(error)));
-    }
-  }
-
+  const update = () => {
+    if (!isStarted) showStage();
+  };
   return { node: tabContent("Equations and parameters", null, toolbar(field("Stage", stage)), place), update };
 }
 

@@ -100,21 +100,15 @@ class Workbench {
     this.rememberSoon();
   }
 
-  // An input whose value the link holds: filled from the link, and kept in it. Returns a function that fills it again.
+  // Fills an input with its value in the link, and writes its changes into the link.
   keepInLink(name, input) {
-    const fill = () => {
-      const value = this.view[name];
-      if (value === undefined) return;
-      const before = input.value;
-      input.value = value;
-      if (input.tagName === "SELECT" && input.selectedIndex < 0) input.value = before;
-    };
-    fill();
+    const before = input.value;
+    if (name in this.view) input.value = this.view[name];
+    if (input.tagName === "SELECT" && input.selectedIndex < 0) input.value = before;
     input.addEventListener("change", () => {
       this.view[name] = input.value;
       this.rememberSoon();
     });
-    return fill;
   }
 
   // A case has changed: what is shown is computed again.
