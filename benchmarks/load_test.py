@@ -66,7 +66,7 @@ def running_server() -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     with socket.socket() as free:
         free.bind((HOST, 0))
         port = int(free.getsockname()[1])
-    command = [sys.executable, "-m", "ketamech", "app", "--no-browser", "--port", str(port)]
+    command = [sys.executable, "-m", "ketamech", "serve", "--no-browser", "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _until_it_answers(port, process)
