@@ -151,8 +151,9 @@ def link(content):
 
 def test_a_link_of_version_0_2_opens_with_its_cases_and_settings(page, address):
     case = {
-        "title": "Old", "treatments": ["esketamine 84 mg nasal twice weekly for 4 weeks"], "person": {"weight": "60 kg"},
-        "wiring": "opioid-gate", "pathways": {"habenula": False}, "perturbations": {"nbqx": 0.5},
+        "title": "Old", "treatments": ["esketamine 84 mg nasal twice weekly for 4 weeks"],
+        "person": {"weight": "60 kg"}, "wiring": "opioid-gate", "pathways": {"habenula": False},
+        "perturbations": {"nbqx": 0.5},
     }  # fmt: skip
     view = {"trial.patientsperarm": "33", "trial.population": "mdd", "range": "course", "equations.stage": "spines"}
     page.goto(f"{address}/bench{link({'cases': [case], 'view': view})}&tab=trial")
