@@ -66,7 +66,7 @@ def running_server() -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     with socket.socket() as free:
         free.bind((HOST, 0))
         port = int(free.getsockname()[1])
-    command = [sys.executable, "-m", "ketamech", "app", "--no-browser", "--port", str(port)]
+    command = [sys.executable, "-m", "ketamech", "serve", "--no-browser", "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _until_it_answers(port, process)
@@ -84,7 +84,7 @@ def _until_it_answers(port: int, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and process.poll() is None:
         try:
-            _ask(http.client.HTTPConnection(HOST, port, timeout=30), "GET", "/api/about", None)
+            _ask(http.client.HTTPConnection(HOST, port, timeout=30), "GET", "/api/metadata", None)
             return
         except OSError:
             time.sleep(0.02)
@@ -111,7 +111,7 @@ def _use(port: int, user: int, until: float, seen: LoadTestResult) -> None:
         scenario = _scenario(chance.choice(DOSES), way)
         _timed(connection, "rest", "/api/curves", {"scenario": scenario, "until": 720}, seen)
         if chance.random() < BANDS:
-            _timed(connection, "band", "/api/band", {"scenario": scenario, "until": 720}, seen)
+            _timed(connection, "band", "/api/population", {"scenario": scenario, "until": 720}, seen)
         time.sleep(chance.uniform(*LOOKING))
 
 

@@ -16,8 +16,8 @@ from unittest import mock
 import numpy as np
 
 from ketamech.analysis import attribution, perturbation_scorecard, regimen_search, sensitivity
-from ketamech.app import curve_responses as page
-from ketamech.app.request_models import CurvesRequest
+from ketamech.app import curves as page
+from ketamech.app.schemas import CurvesRequest
 from ketamech.core import InputError
 from ketamech.engine.solve import TOLERANCE
 from ketamech.exchange.nonmem.read import read_doses
@@ -217,7 +217,7 @@ def by_page(case: Case, model: Model) -> Readings:
     asked = CurvesRequest(scenario=ScenarioFile(**keys), outputs=list(OUTPUTS))
     with mock.patch.object(page, "output_times", return_value=np.array([0.0, *HOURS])):
         found = page.curves_of(Room(model), asked)
-    drawn = {one["key"]: one["curves"][0][case.patient] for one in found["figures"]}
+    drawn = {one["key"]: one["curves"][0][case.patient] for one in found["tracks"]}
     return at_hours({name: np.array(drawn[name][1:]) / factors().get(name, 1.0) for name in OUTPUTS})  # ng/mL there
 
 

@@ -79,9 +79,9 @@ class Attribution:
     """Pathway contributions to the outcomes of a scenario.
 
     `table`: a line for each outcome and pathway: outcome, output, unit, pathway, share (of what the drug adds), and
-    shapley, lost, alone: the mean of the draws, `_low` and `_high` (95 % of draws), `_tables` (at the values of the
-    tables). `totals`: one line per outcome: baseline (rest), expectancy (hope), no_pathway, pathways, full, each as the
-    mean of the draws and at the table values. Means are used because means add up and medians do not.
+    shapley, loss_when_off, single_effect: the mean of the draws, `_low` and `_high` (95 % of draws), `_tables` (at the
+    values of the tables). `totals`: one line per outcome: baseline (rest), expectancy (hope), no_pathway, pathways,
+    full, each as the mean of the draws and at the table values. Means are used because means add up and medians do not.
     `madrs_decomposition` [component, draw, time]: MADRS points of each of `components` at `times` (h); draw 0 uses the
     table values. `coalition_values` [draw, coalition, outcome]. `parameter_draws`: parameters [draw]. `failed`: number
     of draws left out because a solve failed.
@@ -325,7 +325,7 @@ def _table(
     lines = []
     for j, (words, outcome) in enumerate(asked):
         game, hope = worth[:, :-2, j], worth[:, -2, j]
-        kinds = {"shapley": shapley(game), "lost": leave_one_out(game), "alone": single_effect(game)}
+        kinds = {"shapley": shapley(game), "loss_when_off": leave_one_out(game), "single_effect": single_effect(game)}
         drug = mean_interval(game[:, -1] - hope)[0]
         for i, name in enumerate(names):
             line: dict[str, object] = {

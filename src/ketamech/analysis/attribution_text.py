@@ -91,7 +91,7 @@ def _size_text(row: dict[str, object]) -> str:
         low, high = sorted((float(row["shapley_low"]), float(row["shapley_high"])), key=abs)  # type: ignore[arg-type]
         at_table_values = f"{_signed_text(row['shapley_tables'])} at the table values"
         interval = f" ({_signed_text(low)} to {_signed_text(high)} in 95 % of draws; {at_table_values})"
-    parts = f"Loss when off: {_signed_text(row['lost'])}; effect alone: {_signed_text(row['alone'])}."
+    parts = f"Loss when off: {_signed_text(row['loss_when_off'])}; effect alone: {_signed_text(row['single_effect'])}."
     return f"{name}: {_signed_text(row['shapley'])}{interval}{share}. {parts}"
 
 
@@ -125,7 +125,7 @@ def _count_text(held: Counter[str]) -> str:
 
 
 def _joined_text(rows: pd.DataFrame, pathways: float) -> str:
-    off, each = float(rows["lost"].sum()), float(rows["alone"].sum())
+    off, each = float(rows["loss_when_off"].sum()), float(rows["single_effect"].sum())
     if max(abs(off - pathways), abs(each - pathways)) <= SMALL_SHARE * abs(pathways):
         return "The pathways are additive: the losses when off and the effects alone both sum to the whole effect."
     return (

@@ -1,7 +1,8 @@
-"""State shared by all requests: the model, limits on parallel work and a cache of responses."""
+"""State shared by all requests: the model, the limits of the server and a cache of responses."""
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
@@ -10,29 +11,70 @@ from typing import Any
 
 import anyio
 from anyio import CapacityLimiter
+from pydantic import BaseModel, Field
 
-from ketamech.app.limits import LIMITS, Limits
+from ketamech.core import KetaMechError
 from ketamech.evidence import Evidence, load_evidence
 from ketamech.simulation.model import Model, load_model
 
 
-class LruCache:
-    """A thread-safe cache of the `most` responses used last."""
+class Limits(BaseModel):
+    """Limits of one request, enforced by the server and shown on the page. Times in seconds."""
 
-    def __init__(self, most: int) -> None:
-        self._most, self._known, self._lock = most, OrderedDict[Any, Any](), Lock()
+    body_bytes: int = Field(256 * 1024, description="largest request")
+    text_characters: int = Field(500, description="longest treatment, perturbation or other text of a scenario")
+    population_patients: int = Field(2000, description="most virtual patients of one request for percentiles")
+    population_seconds: float = Field(20.0, description="longest time a request for percentiles may take")
+    trial_patients: int = Field(60_000, description="most patients times replicates of one trial")
+    job_seconds: float = Field(600.0, description="longest time a job may take")
+    csv_numbers: int = Field(1_500_000, description="most numbers of one CSV; Parquet takes ten times as many")
+    jobs_running: int = Field(2, description="jobs that run at once")
+    jobs_waiting: int = Field(6, description="jobs that may wait")
+    jobs_stored: int = Field(20, description="finished jobs whose results are stored")
+    max_parallel: int = Field(2, description="requests computed at the same time; the others wait")
+    max_parallel_long: int = Field(1, description="populations and downloads computed at the same time, besides these")
+    cache_size: int = Field(256, description="responses stored in the cache")
+
+
+LIMITS = Limits.model_validate({})
+
+
+class LimitExceeded(KetaMechError):
+    """A request exceeds a limit of the server: body size, number of jobs or computing time."""
+
+    def __init__(self, what: str, expected: str) -> None:
+        self.what, self.expected = what, expected
+        super().__init__(f"{what}\n  expected: {expected}")
+
+
+def deadline(seconds: float, instead: str) -> Callable[[int], None]:
+    """A progress callback that raises LimitExceeded after `seconds`."""
+    until = time.monotonic() + seconds
+
+    def check(_done: int) -> None:
+        if time.monotonic() > until:
+            raise LimitExceeded(f"this took longer than {seconds:g} s", instead)
+
+    return check
+
+
+class LruCache:
+    """A thread-safe cache of the `size` responses used last."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._stored, self._lock = size, OrderedDict[Any, Any](), Lock()
 
     def get(self, key: Any, make: Callable[[], Any]) -> Any:
         """The stored value of a key; computed by `make` when it is not stored."""
         with self._lock:
-            if key in self._known:
-                self._known.move_to_end(key)
-                return self._known[key]
+            if key in self._stored:
+                self._stored.move_to_end(key)
+                return self._stored[key]
         found = make()
         with self._lock:
-            self._known[key] = found
-            while len(self._known) > self._most:
-                self._known.popitem(last=False)
+            self._stored[key] = found
+            while len(self._stored) > self._size:
+                self._stored.popitem(last=False)
         return found
 
 
@@ -40,18 +82,16 @@ class AppState:
     """The model, its limits and its response cache. Thread-safe."""
 
     def __init__(self, model: Model | None = None, limits: Limits = LIMITS) -> None:
-        self._given, self.limits = model, limits
-        self.answers = LruCache(limits.cache_size)
-        self._lock = Lock()
+        self._model, self.limits, self._lock = model, limits, Lock()
+        self.cache = LruCache(limits.cache_size)
 
     @cached_property
     def model(self) -> Model:
         """The compiled model; the first call compiles it."""
         with self._lock:
-            if self._given is None:
-                self._given = load_model()
-            _ = self._given.kernel.compiled
-            return self._given
+            self._model = self._model or load_model()
+            _ = self._model.kernel.compiled
+            return self._model
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -59,10 +99,13 @@ class AppState:
         return load_evidence()
 
     @cached_property
-    def _turns(self) -> dict[bool, CapacityLimiter]:
-        """Separate limits for quick and long requests, so that a curve never waits for a band."""
-        return {False: CapacityLimiter(self.limits.max_parallel), True: CapacityLimiter(self.limits.computing_long)}
+    def _limiters(self) -> dict[bool, CapacityLimiter]:
+        """Separate limits for quick and long requests, so that a curve never waits for a population."""
+        return {
+            False: CapacityLimiter(self.limits.max_parallel),
+            True: CapacityLimiter(self.limits.max_parallel_long),
+        }
 
     async def compute(self, work: Callable[[], Any], *, long: bool = False) -> Any:
         """Run `work` on a thread, within the limits."""
-        return await anyio.to_thread.run_sync(work, limiter=self._turns[long])
+        return await anyio.to_thread.run_sync(work, limiter=self._limiters[long])

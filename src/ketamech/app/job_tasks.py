@@ -1,8 +1,6 @@
-"""The work of long jobs: a trial, the scorecard, an attribution. Each reports progress and returns plain values.
+"""The work of long jobs: a trial, the scorecard, an attribution. Each reports its progress and returns JSON values.
 
-A requested trial as a trial file, and the equivalent command and Python script.
-
-The response of an attribution job: tables, the MADRS change by component and sentences.
+A trial comes with the trial file, the command and the Python script that give the same numbers.
 """
 
 from __future__ import annotations
@@ -14,30 +12,46 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
 
-from ketamech.analysis.scorecard import scorecard as compare_all
-from ketamech.app.app_state import AppState
-from ketamech.app.curve_responses import rounded
-from ketamech.app.features import feature_module
-from ketamech.app.jobs import LimitExceeded, Progress
-from ketamech.app.request_models import AttributionRequest, TrialRequest
+from ketamech.analysis.attribution import attribute
+from ketamech.analysis.attribution_text import describe_attribution
+from ketamech.analysis.scorecard import scorecard
+from ketamech.app.app_state import AppState, LimitExceeded
+from ketamech.app.curves import rounded
+from ketamech.app.jobs import Progress
+from ketamech.app.responses import rounded_number
 from ketamech.app.scenarios import scenario_of
+from ketamech.app.schemas import AttributionRequest, TrialRequest
 from ketamech.core import InputError
 from ketamech.estimation.clinical_targets import TRIALS, shipped_trial
 from ketamech.estimation.posterior import load_posterior
-from ketamech.simulation.scenario import Scenario
-from ketamech.trials.analysis.analyse import analyse
+from ketamech.trials.analysis.analyse import analyse, reference_arm
 from ketamech.trials.analysis.power import power
 from ketamech.trials.design import Trial
+from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import load_trial
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ketamech.trials.design import Arm
-
-
+Work = Callable[[Progress], Any]
 FILE, LAST_DAY, MONTH = "trial.yaml", 730, 28
+PARTS, THREADS = 12, 2
+POWER_SIZES = (10, 20, 30, 40, 60, 80, 120, 160, 240, 320, 500, 1000, 2000)
+MOST_SURVIVAL_STEPS = 400
+
+
+# Trials
+
+
+def shipped_trials() -> list[dict[str, Any]]:
+    """The trials of the package."""
+    found = {path.stem: shipped_trial(path.stem) for path in sorted(TRIALS.glob("*.yaml"))}
+    return [
+        {"name": name, "title": trial.title, "arms": [arm.name for arm in trial.arms], "patients": trial.patients}
+        for name, trial in found.items()
+    ]
 
 
 def trial_keys(request: TrialRequest) -> dict[str, Any]:
@@ -65,193 +79,155 @@ def total_patients(request: TrialRequest, trial: Trial) -> int:
     return request.patients_per_arm * (1 if trial.washout else len(trial.arms))
 
 
-def equivalent_command(request: TrialRequest, trial: Trial) -> dict[str, str]:
+def reproduction(request: TrialRequest, trial: Trial) -> dict[str, str]:
     """The trial file (none for a shipped one), the command line and Python that give the same numbers."""
-    text = "" if request.shipped else _yaml(trial_keys(request))
+    text, python = "", "import ketamech\n\n"
+    if not request.shipped:  # one key a line; JSON values are valid YAML
+        keys = trial_keys(request)
+        text = "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items())
+        python = f"from pathlib import Path\n\n{python}Path({FILE!r}).write_text({text!r}, encoding={'utf-8'!r})\n"
     name, patients = request.shipped or FILE, total_patients(request, trial)
+    python += f"trial = ketamech.Trial({name!r}).replace(patients={patients})\n"
+    python += f"result = trial.run(replicates={request.replicates}, seed={request.seed})\n"
     options = ["--replicates", request.replicates, "--patients", patients, "--seed", request.seed]
     return {
         "file": text,
         "command": shlex.join(["ketamech", "trial", name, *map(str, options)]),
-        "python": _python(request, text, patients),
+        "python": f"{python}print(result.analyse().means)\n",
     }
-
-
-def _yaml(keys: dict[str, Any]) -> str:
-    """The keys as YAML, one per line; JSON values are valid YAML."""
-    return "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items())
-
-
-def _python(request: TrialRequest, text: str, patients: int) -> str:
-    imports = ("from pathlib import Path\n\n" if text else "") + "import ketamech\n\n"
-    written = f"Path({FILE!r}).write_text({text!r}, encoding={'utf-8'!r})\n" if text else ""
-    trial = f"trial = ketamech.Trial({(FILE if text else request.shipped)!r}).replace(patients={patients})\n"
-    run = f"result = trial.run(replicates={request.replicates}, seed={request.seed})\nprint(result.analyse().means)\n"
-    return f"{imports}{written}{trial}{run}"
-
-
-def attribution_of(app_state: AppState, scenario: Scenario, draws: int, progress: Progress) -> dict[str, Any]:
-    """Shapley values, effect lost when off, effect alone, MADRS change over time by component, and sentences."""
-    module = feature_module("attribution")
-
-    def report_draws(done: int, total: int) -> None:
-        progress(0.95 * done / total, f"{done} of {total} draws")
-
-    found = module.attribute(app_state.model, scenario, draws=draws, threads=2, tell=report_draws)
-    progress(0.96, "writing sentences")
-    return {
-        "table": records(found.table),
-        "totals": records(found.totals),
-        "parts": list(found.components),
-        "times": np.round(found.times, 4).tolist(),
-        "course": [
-            rounded(layer[1:].mean(axis=0) if len(layer) > 1 else layer[0]) for layer in found.madrs_decomposition
-        ],
-        "sentences": _sentences(found, app_state),
-        "failed": int(found.failed),
-        "skipped": list(found.skipped),
-    }
-
-
-def _sentences(found: Any, app_state: AppState) -> list[str]:
-    from ketamech.analysis import attribution_text
-
-    return list(attribution_text.describe_attribution(found, app_state.model.parameters))
-
-
-Work = Callable[[Progress], Any]
-PARTS, THREADS = 12, 2
-SIZES = (10, 20, 30, 40, 60, 80, 120, 160, 240, 320, 500, 1000, 2000)
-
-
-def shipped_trials() -> list[dict[str, Any]]:
-    """The trials of the package."""
-    found = [(path.stem, shipped_trial(path.stem)) for path in sorted(TRIALS.glob("*.yaml"))]
-    return [
-        {"name": name, "title": trial.title, "arms": [arm.name for arm in trial.arms], "patients": trial.patients}
-        for name, trial in found
-    ]
 
 
 def trial_work(app_state: AppState, request: TrialRequest) -> tuple[str, Work]:
     """Title and work of a trial. Raises InputError, LimitExceeded before anything runs."""
-    trial = (
-        shipped_trial(request.shipped)
-        if request.shipped
-        else load_trial(trial_keys(request), app_state.model.parameters)
-    )
-    people, most = request.patients_per_arm * len(trial.arms) * request.replicates, app_state.limits.trial_people
-    if people > most:
-        raise LimitExceeded(f"{people:,} virtual patients", f"at most {most:,}: fewer patients or replicates")
-
-    def work(progress: Progress) -> Any:
-        return _trial(app_state, trial, request, progress)
-
-    return trial.title, work
+    if request.shipped:
+        trial = shipped_trial(request.shipped)
+    else:
+        trial = load_trial(trial_keys(request), app_state.model.parameters)
+    patients, most = request.patients_per_arm * len(trial.arms) * request.replicates, app_state.limits.trial_patients
+    if patients > most:
+        raise LimitExceeded(f"{patients:,} virtual patients", f"at most {most:,}: fewer patients or replicates")
+    return trial.title, lambda progress: _run_trial(app_state, trial, request, progress)
 
 
-def _trial(app_state: AppState, trial: Trial, request: TrialRequest, progress: Progress) -> dict[str, Any]:
-    import xarray as xr
-
-    from ketamech.trials.run_trial import run_trial
-
+def _run_trial(app_state: AppState, trial: Trial, request: TrialRequest, progress: Progress) -> dict[str, Any]:
+    """The replicates in parts, so that the job can report its progress and be cancelled."""
     draws = load_posterior(table=app_state.model.parameters)
-    patients = total_patients(request, trial)
     step = max(1, math.ceil(request.replicates / PARTS))
-    found = []
+    parts = []
     for first in range(0, request.replicates, step):
         progress(0.9 * first / request.replicates, f"trial {first + 1} of {request.replicates}")
-        found.append(
+        parts.append(
             run_trial(
-                trial, app_state.model, replicates=min(step, request.replicates - first), patients=patients,
-                seed=request.seed, threads=THREADS, posterior=draws, first=first,
+                trial, app_state.model, replicates=min(step, request.replicates - first),
+                patients=total_patients(request, trial), seed=request.seed, threads=THREADS, posterior=draws,
+                first=first,
             )
         )  # fmt: skip
-    data = found[0] if len(found) == 1 else xr.concat(
-        found, "replicate", data_vars="all", coords="minimal", compat="override"
-    )  # fmt: skip
+    data = parts[0]
+    if len(parts) > 1:
+        joined = xr.concat(parts, "replicate", data_vars="all", coords="minimal", compat="override")
+        data = joined.assign_attrs(data.attrs)
     progress(0.92, "analysing")
-    return _trial_response(
-        trial, analyse(data.assign_attrs(found[0].attrs), trial), _power(data, trial, request), request
-    )
+    return _trial_response(data, trial, request)
 
 
-def _power(data: Any, trial: Trial, request: TrialRequest) -> pd.DataFrame | None:
-    """Power at the sizes that were simulated; none for one arm or a crossover."""
-    from ketamech.trials.analysis.analyse import reference_arm
-
-    sizes = [n for n in SIZES if n < request.patients_per_arm] + [request.patients_per_arm]
-    if len(trial.arms) < 2 or trial.washout or request.patients_per_arm < 4:
-        return None
-    try:
-        return power(data, *trial.primary, reference_arm(trial), sizes)
-    except InputError:  # an interim decision may leave an arm with fewer patients than planned
-        return None
-
-
-def _trial_response(trial: Trial, found: Any, sizes: pd.DataFrame | None, request: TrialRequest) -> dict[str, Any]:
-    ratio = found.relapse.hazard_ratio if found.relapse is not None else {}
+def _trial_response(data: xr.Dataset, trial: Trial, request: TrialRequest) -> dict[str, Any]:
+    found = analyse(data, trial)
+    arms = [
+        {"name": arm.name, "n": request.patients_per_arm, "treatment": arm.regimen.sentence(exact=False) or "nothing"}
+        for arm in trial.arms
+    ]
+    relapse: dict[str, Any] = {"survival": [], "relapse": [], "hazard_ratio": {}}
+    if found.relapse is not None:
+        curves = found.relapse.curves
+        relapse = {
+            "survival": records(curves.iloc[:: max(1, len(curves) // MOST_SURVIVAL_STEPS)]),
+            "relapse": records(found.relapse.median),
+            "hazard_ratio": {name: x for name, x in found.relapse.hazard_ratio.items() if math.isfinite(x)},
+        }
     return {
         "title": trial.title,
-        "assumed": list(trial.assumptions),
-        "arms": [{"name": arm.name, "n": request.patients_per_arm, "given": _given(arm)} for arm in trial.arms],
+        "assumptions": list(trial.assumptions),
+        "arms": arms,
         "replicates": request.replicates,
         "primary": " at ".join(trial.primary),
         "reference": found.reference,
         "means": {scale: records(table) for scale, table in found.means.items()},
-        "shares": {scale: records(table) for scale, table in found.shares.items()},
+        "response_rates": {scale: records(table) for scale, table in found.shares.items()},
         "comparison": records(found.primary),
-        "survival": [] if found.relapse is None else records(_thinned(found.relapse.curves)),
-        "relapse": [] if found.relapse is None else records(found.relapse.median),
-        "hazard_ratio": {name: value for name, value in ratio.items() if math.isfinite(value)},
-        "power": [] if sizes is None else records(sizes),
-        "left_percent": {name: plain(value) for name, value in found.dropout.items()},
+        **relapse,
+        "power": _power(data, trial, request),
+        "dropout_percent": {name: plain(value) for name, value in found.dropout.items()},
         "not_estimated": found.not_estimated,
         "failed_percent": round(100 * found.failed, 3),
-        "typed": equivalent_command(request, trial),
+        "reproduction": reproduction(request, trial),
     }
 
 
-def _given(arm: Arm) -> str:
-    """The treatment of an arm as text."""
-    return arm.regimen.sentence(exact=False) or "nothing"
+def _power(data: xr.Dataset, trial: Trial, request: TrialRequest) -> list[dict[str, Any]]:
+    """Power at the sizes that were simulated; none for one arm or a crossover."""
+    if len(trial.arms) < 2 or trial.washout or request.patients_per_arm < 4:
+        return []
+    sizes = [n for n in POWER_SIZES if n < request.patients_per_arm] + [request.patients_per_arm]
+    try:
+        return records(power(data, *trial.primary, reference_arm(trial), sizes))
+    except InputError:  # an interim decision may leave an arm with fewer patients than planned
+        return []
 
 
-def _thinned(table: pd.DataFrame, most: int = 400) -> pd.DataFrame:
-    """A step curve with at most about `most` steps."""
-    return table.iloc[:: max(1, len(table) // most)]
+# Scorecard and attribution
+
+SCORECARD_COLUMNS = [
+    "id", "stage", "citation", "quantity", "protocol", "unit", "simulated", "published", "spread", "expected",
+    "verdict", "fitted", "off",
+]  # fmt: skip
 
 
 def scorecard_work(app_state: AppState) -> Work:
     """The scorecard: every published row with its simulated value; computed once and cached."""
 
-    def work(progress: Progress) -> Any:
-        lines = [0]
+    def compare(progress: Progress) -> dict[str, Any]:
+        messages: list[str] = []
 
-        def line(words: str) -> None:
-            lines[0] += 1
-            progress(min(0.95, lines[0] / 40), words)
+        def report_line(message: str) -> None:
+            messages.append(message)
+            progress(min(0.95, len(messages) / 40), message)
 
-        return app_state.answers.get("scorecard", lambda: _scorecard(app_state, line))
+        found = scorecard(app_state.model, report_line)
+        rows = found.rows.sort_values("off", ascending=False, na_position="first")[SCORECARD_COLUMNS]
+        rows = rows.rename(columns={"off": "deviation"})
+        return {"rows": records(rows), "criteria": records(found.criteria), "uncovered": len(found.uncovered)}
 
-    return work
-
-
-def _scorecard(app_state: AppState, line: Callable[[str], None]) -> dict[str, Any]:
-    found = compare_all(app_state.model, line)
-    columns = ["id", "stage", "citation", "quantity", "protocol", "unit", "simulated", "published", "spread",
-               "expected", "verdict", "fitted", "off"]  # fmt: skip
-    rows = found.rows.sort_values("off", ascending=False, na_position="first")[columns]
-    return {"rows": records(rows), "goals": records(found.criteria), "uncovered": len(found.uncovered)}
+    return lambda progress: app_state.cache.get("scorecard", lambda: compare(progress))
 
 
 def attribution_work(app_state: AppState, request: AttributionRequest) -> Work:
-    """The work of an attribution job. Raises NotFound if attribution is missing, InputError for a bad scenario."""
-    from ketamech.app.job_tasks import attribution_of
+    """Shapley values, loss when off, single effect, MADRS change over time by component, and sentences.
 
-    feature_module("attribution")
-    scenario = scenario_of(request.scenario, app_state.model)
-    return lambda progress: attribution_of(app_state, scenario, request.draws, progress)
+    Raises InputError for an invalid scenario.
+    """
+    model = app_state.model
+    scenario = scenario_of(request.scenario, model)
+
+    def work(progress: Progress) -> dict[str, Any]:
+        def report_draws(done: int, total: int) -> None:
+            progress(0.95 * done / total, f"{done} of {total} draws")
+
+        found = attribute(model, scenario, draws=request.draws, threads=THREADS, tell=report_draws)
+        progress(0.96, "writing sentences")
+        layers = (draws[1:].mean(axis=0) if len(draws) > 1 else draws[0] for draws in found.madrs_decomposition)
+        return {
+            "table": records(found.table),
+            "totals": records(found.totals),
+            "components": list(found.components),
+            "times": np.round(found.times, 4).tolist(),
+            "contributions": [rounded(layer) for layer in layers],
+            "sentences": list(describe_attribution(found, model.parameters)),
+            "failed": int(found.failed),
+            "skipped": list(found.skipped),
+        }
+
+    return work
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -264,5 +240,5 @@ def plain(value: Any) -> Any:
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float):
-        return float(f"{value:.5g}") if math.isfinite(value) else None
+        return rounded_number(value)
     return value if isinstance(value, bool | int | str) or value is None else str(value)

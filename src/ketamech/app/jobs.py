@@ -1,7 +1,4 @@
-"""A queue of long jobs with progress, cancellation and an error report when a job fails.
-
-Errors that stop running work: a limit or a cancellation. The solver checks ten times a second.
-"""
+"""A queue of long jobs with progress, cancellation and an error report when a job fails."""
 
 from __future__ import annotations
 
@@ -14,40 +11,21 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from ketamech.app.limits import Limits
+from ketamech.app.app_state import LimitExceeded, Limits
 from ketamech.core import KetaMechError
-
-
-class LimitExceeded(KetaMechError):
-    """A request exceeds a limit of the server: body size, number of jobs or computing time."""
-
-    def __init__(self, what: str, expected: str) -> None:
-        self.what, self.expected = what, expected
-        super().__init__(f"{what}\n  expected: {expected}")
 
 
 class Cancelled(KetaMechError):
     """The client cancelled the request or closed the connection."""
 
 
-def deadline(seconds: float, instead: str) -> Callable[[int], None]:
-    """A progress callback that raises LimitExceeded after `seconds`."""
-    until = time.monotonic() + seconds
-
-    def check(_done: int) -> None:
-        if time.monotonic() > until:
-            raise LimitExceeded(f"this took longer than {seconds:g} s", instead)
-
-    return check
-
-
-Progress = Callable[[float, str], None]  # share done, and a message
+Progress = Callable[[float, str], None]  # fraction done, and a message
 ENDED = ("done", "failed", "cancelled")
 
 
 @dataclass
 class Job:
-    """One long computation. `request` is kept for the report of a failure."""
+    """One long computation. `request` is stored for the report of a failure."""
 
     kind: str
     title: str
@@ -65,12 +43,12 @@ class Job:
     def progress_callback(self, until: float) -> Progress:
         """A callback for the progress of the work; it raises when the job is cancelled or over time."""
 
-        def report_progress(share: float, words: str) -> None:
+        def report_progress(fraction: float, message: str) -> None:
             if self.cancelled:
                 raise Cancelled("cancelled")
             if time.monotonic() > until:
                 raise LimitExceeded("this job took too long", "fewer patients, replicates or draws")
-            self.progress, self.message = min(1.0, max(self.progress, share)), words
+            self.progress, self.message = min(1.0, max(self.progress, fraction)), message
 
         return report_progress
 
@@ -85,26 +63,25 @@ class Jobs:
 
     def __init__(self, limits: Limits) -> None:
         self._limits, self._lock = limits, Lock()
-        self._known: OrderedDict[str, Job] = OrderedDict()
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._workers = ThreadPoolExecutor(limits.jobs_running, thread_name_prefix="job")
 
     def start(self, kind: str, title: str, request: dict[str, Any], work: Callable[[Progress], Any]) -> Job:
         """Add work to the queue. Raises LimitExceeded when the queue is full."""
         job = Job(kind, title, request)
         with self._lock:
-            open_ones = sum(other.state not in ENDED for other in self._known.values())
-            if open_ones >= self._limits.jobs_running + self._limits.jobs_waiting:
-                raise LimitExceeded(
-                    f"{open_ones} jobs are waiting or running", "one of them to end, or be cancelled, first"
-                )
-            self._known[job.id] = job
-            self._forget()
+            n_open = sum(other.state not in ENDED for other in self._jobs.values())
+            if n_open >= self._limits.jobs_running + self._limits.jobs_waiting:
+                what = f"{n_open} jobs are waiting or running"
+                raise LimitExceeded(what, "one of them to end, or be cancelled, first")
+            self._jobs[job.id] = job
+            self._delete_oldest()
         self._workers.submit(self._run, job, work)
         return job
 
     def get(self, name: str) -> Job | None:
         """A job by its id; None when it is no longer stored."""
-        return self._known.get(name)
+        return self._jobs.get(name)
 
     def cancel(self, job: Job) -> None:
         """Stop a job at its next progress report; a waiting job does not start."""
@@ -114,16 +91,16 @@ class Jobs:
 
     def close(self) -> None:
         """Stop all jobs when the server ends."""
-        for job in self._known.values():
+        for job in self._jobs.values():
             job.cancelled = True
         self._workers.shutdown(wait=False, cancel_futures=True)
 
-    def _forget(self) -> None:
+    def _delete_oldest(self) -> None:
         """Delete the oldest finished jobs above the limit."""
-        for name in [n for n, job in self._known.items() if job.state in ENDED]:
-            if len(self._known) <= self._limits.jobs_kept:
+        for name in [n for n, job in self._jobs.items() if job.state in ENDED]:
+            if len(self._jobs) <= self._limits.jobs_stored:
                 return
-            del self._known[name]
+            del self._jobs[name]
 
     def _run(self, job: Job, work: Callable[[Progress], Any]) -> None:
         if job.cancelled:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ketamech.app.limits import LIMITS
+from ketamech.app.app_state import LIMITS
 from ketamech.core import InputError
 from ketamech.report.run_description import describe_run
 from ketamech.simulation.load_scenario import keys_from_text, scenario_from_keys, scenario_from_text
@@ -90,11 +90,11 @@ def shown_name(name: str) -> str:
 
 
 def scenario_summary(keys: ScenarioFile, model: Model) -> dict[str, Any]:
-    """A scenario as text, file, command and Python; see `responses.ScenarioSummary`."""
+    """A scenario as text, file, command and Python; see `schemas.ScenarioSummary`."""
     scenario = scenario_of(keys, model)
     return {
         "title": scenario.title,
-        "given": list(describe_run(scenario, model).treatments),
+        "treatments": list(describe_run(scenario, model).treatments),
         "horizon": scenario.horizon,
         "assumptions": list(scenario.assumptions),
         "yaml": keys.text(),
@@ -104,45 +104,44 @@ def scenario_summary(keys: ScenarioFile, model: Model) -> dict[str, Any]:
     }
 
 
-def command(keys: ScenarioFile) -> str:
-    """The equivalent command: a sentence with options if they express the scenario, else the scenario file."""
-    plain = _sentence(keys)
-    if not plain:
-        return shlex.join(["ketamech", "simulate", str(NAME)])
-    more = [part for phrase in _perturbations(keys) for part in ("--perturb", phrase)]
-    for option, value in _options(keys).items():
-        more += [f"--{COMMAND_OPTIONS[option]}", value]
-    return shlex.join(["ketamech", "simulate", plain, *more])
-
-
-def shell(keys: ScenarioFile) -> str:
-    """A complete shell script; it writes the scenario file first if the command needs one."""
-    written = "" if _sentence(keys) else f"cat > {NAME} <<'{END}'\n{keys.text()}{END}\n"
-    return f"{written}{command(keys)}\n"
-
-
-def python(keys: ScenarioFile) -> str:
-    """A complete Python script for the scenario."""
-    plain = _sentence(keys)
-    if not plain:
-        text = f"from pathlib import Path\n\nimport ketamech\n\nscenario = Path({str(NAME)!r})\n"
-        text += f"scenario.write_text({keys.text()!r}, encoding={'utf-8'!r})\n"
-        return f"{text}curves = ketamech.simulate(scenario)\n{SHOWN}"
-    options = "".join(f", {COMMAND_OPTIONS[name]}={value!r}" for name, value in _options(keys).items())
-    perturbations = _perturbations(keys)
-    options += f", perturb={perturbations!r}" if perturbations else ""
-    return f"import ketamech\n\ncurves = ketamech.simulate({plain!r}{options})\n{SHOWN}"
-
-
-END, SHOWN = "END_OF_SCENARIO", 'print(curves["mood.madrs"].to_series())\n'
+END, PRINT = "END_OF_SCENARIO", 'print(curves["mood.madrs"].to_series())\n'
 COMMAND_OPTIONS = {"species": "species", "wiring": "variant"}  # key of a scenario file: option
 PLAIN = {"title", "description", "treatments", "person", "species", "wiring", "perturbations"}
 
 
+def command(keys: ScenarioFile) -> str:
+    """The equivalent command: a sentence with options if they express the scenario, else the scenario file."""
+    sentence = _sentence(keys)
+    if not sentence:
+        return shlex.join(["ketamech", "simulate", str(NAME)])
+    options = [part for phrase in _perturbations(keys) for part in ("--perturb", phrase)]
+    options += [part for option, value in _options(keys).items() for part in (f"--{option}", value)]
+    return shlex.join(["ketamech", "simulate", sentence, *options])
+
+
+def shell(keys: ScenarioFile) -> str:
+    """A complete shell script; it writes the scenario file first if the command needs one."""
+    file = "" if _sentence(keys) else f"cat > {NAME} <<'{END}'\n{keys.text()}{END}\n"
+    return f"{file}{command(keys)}\n"
+
+
+def python(keys: ScenarioFile) -> str:
+    """A complete Python script for the scenario."""
+    sentence = _sentence(keys)
+    if not sentence:
+        text = f"from pathlib import Path\n\nimport ketamech\n\nscenario = Path({str(NAME)!r})\n"
+        text += f"scenario.write_text({keys.text()!r}, encoding={'utf-8'!r})\n"
+        return f"{text}curves = ketamech.simulate(scenario)\n{PRINT}"
+    options = "".join(f", {option}={value!r}" for option, value in _options(keys).items())
+    perturbations = _perturbations(keys)
+    options += f", perturb={perturbations!r}" if perturbations else ""
+    return f"import ketamech\n\ncurves = ketamech.simulate({sentence!r}{options})\n{PRINT}"
+
+
 def _options(keys: ScenarioFile) -> dict[str, str]:
     """The options of the command that the sentence does not contain."""
-    given_keys = keys.model_dump(exclude_defaults=True)
-    return {name: given_keys[name] for name in ("species", "wiring") if given_keys.get(name)}
+    values = keys.model_dump(exclude_defaults=True)
+    return {option: values[key] for key, option in COMMAND_OPTIONS.items() if values.get(key)}
 
 
 def _perturbations(keys: ScenarioFile) -> list[str]:
@@ -151,13 +150,13 @@ def _perturbations(keys: ScenarioFile) -> list[str]:
 
 def _sentence(keys: ScenarioFile) -> str:
     """The regimen as a sentence; empty if sentence and options do not express the whole scenario."""
-    given_keys: Mapping[str, Any] = keys.model_dump(exclude_defaults=True)
-    if not set(given_keys) <= PLAIN or isinstance(given_keys.get("perturbations"), dict) or not _usual_person(keys):
+    values: Mapping[str, Any] = keys.model_dump(exclude_defaults=True)
+    if not set(values) <= PLAIN or isinstance(values.get("perturbations"), dict) or not _is_default_person(keys):
         return ""
-    return "; ".join(given if isinstance(given, str) else given.sentence() for given in keys.treatments)
+    return "; ".join(one if isinstance(one, str) else one.sentence() for one in keys.treatments)
 
 
-def _usual_person(keys: ScenarioFile) -> bool:
+def _is_default_person(keys: ScenarioFile) -> bool:
     """Whether the person is the default of a sentence: no covariates, or 70 kg."""
     if keys.species != "human":
         return not keys.person

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from ketamech.app.jobs import LimitExceeded
-from ketamech.app.limits import Limits
+from ketamech.app.app_state import LimitExceeded, Limits
 from ketamech.app.responses import NotFound, error_response
 
 POLICY = (

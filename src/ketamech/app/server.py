@@ -1,12 +1,8 @@
-"""The FastAPI application: routes, security, error handlers and static files.
-
-Start the server on this machine and open the browser.
-"""
+"""The FastAPI application (routes, security, error handlers, static files), and the server of this machine."""
 
 from __future__ import annotations
 
 import socket
-import threading
 import time
 import webbrowser
 from collections.abc import AsyncIterator, Callable
@@ -23,19 +19,20 @@ from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 from ketamech.app.app_state import AppState
-from ketamech.app.curve_responses import curves_of
+from ketamech.app.curves import curves_of
 from ketamech.app.jobs import Jobs
-from ketamech.app.request_models import CurvesRequest
-from ketamech.app.responses import ERRORS, NotFound, error_response
-from ketamech.app.routes import all_routers
+from ketamech.app.responses import NotFound, error_response
+from ketamech.app.routes import downloads, evidence, metadata, simulation
+from ketamech.app.routes import jobs as job_routes
 from ketamech.app.scenarios import NAME, without_file
+from ketamech.app.schemas import ERRORS, CurvesRequest
 from ketamech.app.security_middleware import HEADERS, SecurityMiddleware
 from ketamech.core import InputError, KetaMechError
 from ketamech.report.number_format import DISCLAIMER
 from ketamech.simulation.scenario_schema import SCENARIO_FILE, to_input_error
 
 STATIC = Path(__file__).parent / "static"
-ABOUT = f"How does ketamine work? Curves, bands, trials, evidence and equations as JSON.\n\n{DISCLAIMER}"
+ABOUT = f"How does ketamine work? Curves, populations, trials, evidence and equations as JSON.\n\n{DISCLAIMER}"
 
 
 def make_app(app_state: AppState | None = None) -> FastAPI:
@@ -57,9 +54,11 @@ def make_app(app_state: AppState | None = None) -> FastAPI:
     )  # fmt: skip
     app.add_middleware(SecurityMiddleware, limits=app_state.limits)
     _add_error_handlers(app)
-    for router in all_routers(app_state, jobs):
-        app.include_router(router)
-    app.add_api_route("/bench", _old_workbench_address, include_in_schema=False)
+    for module in (metadata, simulation, evidence, downloads):
+        app.include_router(module.routes(app_state))
+    app.include_router(job_routes.routes(app_state, jobs))
+    # Links of version 0.2; the browser keeps the part after the #.
+    app.add_api_route("/bench", lambda: RedirectResponse("/workbench", 308), include_in_schema=False)
     app.mount("/", PageFiles(directory=STATIC, html=True))
     return app
 
@@ -68,11 +67,6 @@ def _load_in_background(app_state: AppState) -> None:
     """Compile the model and compute the first figure before the first request."""
     usual = {"treatments": ["racemic 0.5 mg/kg IV over 40 min"], "person": {"weight": "70 kg"}}
     curves_of(app_state, CurvesRequest.model_validate({"scenario": usual}))
-
-
-def _old_workbench_address() -> Response:
-    """Redirect the /bench links of version 0.2; the browser keeps the part after the #."""
-    return RedirectResponse("/workbench", 308)
 
 
 class PageFiles(StaticFiles):
@@ -126,7 +120,7 @@ def _validation_error(errors: list[Any]) -> InputError:
     return InputError(f"{first['msg']}", key=where or "body", expected="what /api/openapi.json says")
 
 
-HOST, PATIENCE = "127.0.0.1", 30.0
+HOST, START_SECONDS = "127.0.0.1", 30.0
 
 
 def serve(port: int, *, browser: bool, announce: Callable[[str], None], app_state: AppState | None = None) -> None:
@@ -138,14 +132,13 @@ def serve(port: int, *, browser: bool, announce: Callable[[str], None], app_stat
         server_header=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
-    threading.Thread(target=_open, args=(server, address, browser, announce), daemon=True).start()
+    Thread(target=_open, args=(server, address, browser, announce), daemon=True).start()
     server.run(sockets=[listening])
 
 
 def _listening(port: int) -> socket.socket:
-    found = socket.socket(
-        proto=socket.IPPROTO_TCP
-    )  # explicit, or asyncio leaves Nagle's algorithm on: 40 ms a response
+    # The protocol is explicit, or asyncio leaves Nagle's algorithm on: 40 ms a response.
+    found = socket.socket(proto=socket.IPPROTO_TCP)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((HOST, port))
@@ -159,7 +152,7 @@ def _listening(port: int) -> socket.socket:
 
 def _open(server: uvicorn.Server, address: str, browser: bool, announce: Callable[[str], None]) -> None:
     """Announce the address once the server answers, and open the browser."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + START_SECONDS
     while not server.started and time.monotonic() < until:
         time.sleep(0.02)
     announce(address)

@@ -25,7 +25,7 @@ Threads = Annotated[
     int | None, typer.Option(min=1, help="Number of threads; does not change the results [default: cores]")
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the page, tables and figures")]
-SHOWN = ("shapley", "shapley_low", "shapley_high", "lost", "alone")
+SHOWN = ("shapley", "shapley_low", "shapley_high", "loss_when_off", "single_effect")
 OTHER_COMMANDS = ("variants", "perturbations")
 
 

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from ketamech.analysis.attribution import Attribution
     from ketamech.parameters import ParameterTable
 
-SHOWN = ("outcome", "pathway", "shapley", "shapley_low", "shapley_high", "lost", "alone", "shapley_tables", "share")
+SHOWN = (
+    "outcome", "pathway", "shapley", "shapley_low", "shapley_high", "loss_when_off", "single_effect", "shapley_tables",
+    "share",
+)  # fmt: skip
 INTRODUCTION = (
     "A Shapley value is the mean effect of adding a pathway, over all orders in which the pathways can be switched on;"
     " the Shapley values of all pathways add up to their joint effect. Lost when off: the effect lost when only this"
@@ -195,8 +198,8 @@ def _bars(axes: Axes, found: Attribution, outcome: str, order: Sequence[str], *,
     y = np.arange(len(rows))
     axes.barh(y, rows["shapley"], color=[component(name).colour for name in order], height=0.62)
     axes.hlines(y, rows["shapley_low"], rows["shapley_high"], color="#1b1f24", lw=1.0)
-    axes.plot(rows["lost"], y, "o", mfc="none", mec="#1b1f24", ms=4.5, lw=0, clip_on=False)
-    axes.plot(rows["alone"], y, "^", mfc="none", mec="#1b1f24", ms=4.5, lw=0, clip_on=False)
+    axes.plot(rows["loss_when_off"], y, "o", mfc="none", mec="#1b1f24", ms=4.5, lw=0, clip_on=False)
+    axes.plot(rows["single_effect"], y, "^", mfc="none", mec="#1b1f24", ms=4.5, lw=0, clip_on=False)
     axes.axvline(0, color="#1b1f24", lw=0.6)
     axes.set_yticks(y, [component(name).label for name in order] if labels else [""] * len(y), fontsize=7)
     axes.tick_params(axis="x", labelsize=7)

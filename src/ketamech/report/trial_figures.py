@@ -103,7 +103,7 @@ def _relapse(found: TrialAnalysis, title: str) -> Figure:
         median = found.relapse.median.set_index("group").loc[group]
         days = [f"{median[name]:.0f}" if np.isfinite(median[name]) else "not reached" for name in _MEDIAN]
         label = f"{group[:44]}: median {days[0]} d ({days[1]} to {days[2]})"
-        axes.step(part["day"], 100 * part["still_well"], where="post", color=colour, lw=1.6, label=label)
+        axes.step(part["day"], 100 * part["without_relapse"], where="post", color=colour, lw=1.6, label=label)
         axes.fill_between(
             part["day"], 100 * part["low"], 100 * part["high"], step="post", color=colour, alpha=0.15, lw=0
         )

@@ -149,6 +149,26 @@ def link(content):
     return "#s=" + base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
 
 
+def test_a_link_of_version_0_2_opens_with_its_cases_and_settings(page, address):
+    case = {
+        "title": "Old", "treatments": ["esketamine 84 mg nasal twice weekly for 4 weeks"],
+        "person": {"weight": "60 kg"}, "wiring": "opioid-gate", "pathways": {"habenula": False},
+        "perturbations": {"nbqx": 0.5},
+    }  # fmt: skip
+    view = {"trial.patientsperarm": "33", "trial.population": "mdd", "range": "course", "equations.stage": "spines"}
+    page.goto(f"{address}/bench{link({'cases': [case], 'view': view})}&tab=trial")
+    page.wait_for_selector("#panel form")
+    assert page.locator("#page-message").inner_text() == ""
+    assert page.get_by_label("Patients per arm").input_value() == "33"
+    assert page.get_by_label("Population", exact=True).input_value() == "mdd"
+    assert page.locator("#time-range").input_value() == "course"
+    assert page.locator("[data-key=wiring]").input_value() == "opioid-gate"
+    assert page.locator("[data-key='perturbations.nbqx']").input_value() == "0.5"
+    page.click("#tab-equations")
+    page.wait_for_selector("#panel .equation")
+    assert page.locator("#panel select").input_value() == "spines"
+
+
 BROKEN = [
     "#s=%%%", "#s=bm90IGpzb24", link({"cases": []}) + "&tab=<b>", link({"cases": [{"treatments": [None]}]}),
     link({"cases": [{"treatments": ["placebo IV"], "title": {"a": 1}}]}), link({"cases": [1]}),

@@ -83,7 +83,7 @@ def test_a_failed_job_keeps_the_case_and_offers_a_failure_report(page, address, 
     def fails(*_):
         raise SolverError("the trial could not be solved")
 
-    monkeypatch.setattr(work, "_trial", fails)
+    monkeypatch.setattr(work, "_run_trial", fails)
     open_workbench(page, address)
     card(page).locator("[data-key='treatments[0]']").fill("esketamine 56 mg nasal")
     page.click("#tab-trial")
@@ -94,7 +94,7 @@ def test_a_failed_job_keeps_the_case_and_offers_a_failure_report(page, address, 
         page.get_by_role("button", name="Save failure report").click()
     report = json.loads(saved.value.path().read_text(encoding="utf-8"))
     assert "esketamine 56 mg nasal" in report["request"]["arms"].values()
-    assert report["problem"]["kind"] == "SolverError"
+    assert report["error"]["kind"] == "SolverError"
     assert card(page).locator("[data-key='treatments[0]']").input_value() == "esketamine 56 mg nasal"
 
 
@@ -238,6 +238,9 @@ def test_pathway_contributions_are_drawn_in_the_colours_of_the_table(page, addre
         "[...document.querySelectorAll('#pathways tbody rect')].map((one) => one.getAttribute('fill'))"
     )
     assert set(bars) == {row.colour for row in load_pathways().values()}
+    page.get_by_role("button", name="Attribute").click()
+    page.locator("#pathways .job-progress").get_by_role("button", name="Cancel").click()
+    page.wait_for_selector("#pathways :text('Cancelled.')", timeout=30_000)
     page.get_by_role("button", name="Attribute").click()
     until(page, "document.querySelectorAll('#pathways path.band').length > 3", seconds=60)
     fills = page.evaluate(

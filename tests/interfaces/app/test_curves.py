@@ -12,7 +12,7 @@ SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
 
 
 def curve(answer, track, place=0):
-    return next(f for f in answer["figures"] if f["key"] == track)["curves"][place]
+    return next(f for f in answer["tracks"] if f["key"] == track)["curves"][place]
 
 
 def at(answer, values, hour):
@@ -32,9 +32,9 @@ def test_curves_agree_with_a_run_at_default_tolerance(client, model, infusion, h
 
 def test_every_track_has_a_unit_and_one_value_per_time(client, infusion):
     answer = client.post("/api/curves", json={"scenario": infusion}).json()
-    assert {f["key"] for f in answer["figures"]} <= set(load_tracks())
-    assert len(answer["figures"]) > 20
-    for figure in answer["figures"]:
+    assert {f["key"] for f in answer["tracks"]} <= set(load_tracks())
+    assert len(answer["tracks"]) > 20
+    for figure in answer["tracks"]:
         assert figure["unit"]
         assert all(len(one["treated"]) == len(answer["time"]) for one in figure["curves"])
 
@@ -49,20 +49,21 @@ def test_times_are_relative_to_the_first_treatment(client, infusion):
 
 def test_an_output_is_requested_by_name(client, infusion, model):
     answer = client.post("/api/curves", json={"scenario": infusion, "outputs": ["plasticity.bdnf"]}).json()
-    assert [f["key"] for f in answer["figures"]] == ["plasticity.bdnf"]
+    assert [f["key"] for f in answer["tracks"]] == ["plasticity.bdnf"]
     wrong = client.post("/api/curves", json={"scenario": infusion, "outputs": ["plasticity.bdfn"]})
     assert wrong.status_code == 422
     assert wrong.json()["nearest"] == "plasticity.bdnf"
 
 
-def test_quantiles_agree_with_the_cohort_of_the_command_line(client, model, infusion):
-    answer = client.post("/api/band", json={"scenario": infusion, "patients": 64, "seed": 3}).json()
+def test_percentiles_agree_with_the_cohort_of_the_command_line(client, model, infusion):
+    answer = client.post("/api/population", json={"scenario": infusion, "patients": 64, "seed": 3}).json()
     hour = answer["time"][40]
     cohort = Cohort(model, load_scenario(SENTENCE), 64, ("mood.madrs",), np.array([0.0, hour]), 3)
     careful = np.concatenate([part["mood.madrs"].values[:, 1] for part in cohort.chunks()])
-    quantiles = answer["curves"][0]["quantiles"]
-    for share, values in quantiles.items():
-        assert values[40] == pytest.approx(np.quantile(careful, float(share)), rel=5e-3)
+    percentiles = answer["curves"][0]["percentiles"]
+    assert list(percentiles) == ["5", "25", "50", "75", "95"]
+    for percent, values in percentiles.items():
+        assert values[40] == pytest.approx(np.percentile(careful, float(percent)), rel=5e-3)
 
 
 def test_a_shorter_time_range_does_not_change_earlier_values(client, infusion):
@@ -74,8 +75,10 @@ def test_a_shorter_time_range_does_not_change_earlier_values(client, infusion):
 
 
 def test_published_points_belong_to_a_curve_and_to_a_dose(client, infusion):
-    points = client.post("/api/points", json={"scenario": infusion}).json()["points"]
+    points = client.post("/api/published-values", json={"scenario": infusion}).json()["published_values"]
     murrough = next(p for p in points if p["evidence"] == "murrough13-ket-24h-abs")
     assert (murrough["track"], murrough["start"], murrough["value"]) == ("mood", 24.0, 16.5)
     elsewhere = {**infusion, "treatments": ["racemic 0.37 mg/kg IV over 40 min"]}
-    assert len(client.post("/api/points", json={"scenario": elsewhere}).json()["points"]) < len(points)
+    assert len(client.post("/api/published-values", json={"scenario": elsewhere}).json()["published_values"]) < len(
+        points
+    )

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, settings  # noqa: E402
 
 CASES = int(os.environ.get("KETAMECH_FUZZ_CASES", "240"))
 OPERATIONS = 22
-SLOW = ("/api/jobs/scorecard", "/api/jobs/attribution", "/api/report/{paper}")
+SLOW = ("/api/jobs/scorecard", "/api/jobs/attribution", "/api/report/{kind}")
 
 
 def operations(engine):

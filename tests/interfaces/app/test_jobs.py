@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from ketamech.app.app_state import Limits
 from ketamech.app.jobs import Jobs, LimitExceeded
-from ketamech.app.limits import Limits
 from ketamech.core import SolverError
 
 TRIAL = {"arms": {"drug": "racemic 0.5 mg/kg IV over 40 min", "none": "placebo IV"}, "patients_per_arm": 12,
@@ -42,12 +42,12 @@ def test_the_python_and_the_command_of_a_trial_give_its_numbers(client, tmp_path
     finished(client, begun["id"])
     found = client.get(f"/api/jobs/{begun['id']}").json()["result"]
     said = {}
-    exec(compile(found["typed"]["python"], "shown", "exec"), said)
+    exec(compile(found["reproduction"]["python"], "shown", "exec"), said)
     mine = said["result"].analyse().means["MADRS"]
     theirs = [row["mean"] for row in found["means"]["MADRS"]]
     assert mine["mean"].tolist() == pytest.approx(theirs, rel=1e-3)
-    assert found["typed"]["command"] == "ketamech trial trial.yaml --replicates 3 --patients 24 --seed 1"
-    assert (tmp_path / "trial.yaml").read_text(encoding="utf-8") == found["typed"]["file"]
+    assert found["reproduction"]["command"] == "ketamech trial trial.yaml --replicates 3 --patients 24 --seed 1"
+    assert (tmp_path / "trial.yaml").read_text(encoding="utf-8") == found["reproduction"]["file"]
 
 
 @pytest.mark.parametrize(
@@ -105,20 +105,20 @@ def test_a_failed_job_keeps_its_request_and_a_defect_does_not_end_the_server(cli
     def fails(*_):
         raise SolverError("the trial could not be solved")
 
-    monkeypatch.setattr(work, "_trial", fails)
+    monkeypatch.setattr(work, "_run_trial", fails)
     begun = client.post("/api/jobs/trial", json=TRIAL).json()
-    assert finished(client, begun["id"])[-1]["problem"]["error"] == "the trial could not be solved"
+    assert finished(client, begun["id"])[-1]["error"]["error"] == "the trial could not be solved"
     report = client.get(f"/api/jobs/{begun['id']}/failure").json()
     assert report["request"]["arms"] == TRIAL["arms"]
-    assert report["problem"]["kind"] == "SolverError"
-    monkeypatch.setattr(work, "_trial", lambda *_: 1 / 0)
+    assert report["error"]["kind"] == "SolverError"
+    monkeypatch.setattr(work, "_run_trial", lambda *_: 1 / 0)
     begun = client.post("/api/jobs/trial", json=TRIAL).json()
-    assert "ZeroDivisionError" in finished(client, begun["id"])[-1]["problem"]["error"]
-    assert client.get("/api/about").status_code == 200
+    assert "ZeroDivisionError" in finished(client, begun["id"])[-1]["error"]["error"]
+    assert client.get("/api/metadata").status_code == 200
 
 
 def test_old_jobs_are_removed():
-    jobs = small(jobs_kept=2, jobs_waiting=9)
+    jobs = small(jobs_stored=2, jobs_waiting=9)
     made = [jobs.start("x", str(i), {}, lambda tell: None) for i in range(5)]
     for job in made:
         waiting(jobs, job)

@@ -111,7 +111,7 @@ def test_the_command_line_gives_the_numbers_of_the_page(client, tmp_path, name):
 
 
 def test_every_perturbation_that_is_offered_is_accepted(client):
-    for one in client.get("/api/about").json()["perturbations"]:
+    for one in client.get("/api/metadata").json()["perturbations"]:
         scenario = {"treatments": ["racemic 10 mg/kg IP"], "species": "rat", "perturbations": [one["phrase"]]}
         answer = client.post("/api/scenario/check", json={"scenario": scenario})
         assert answer.status_code == 200, answer.json()
@@ -152,11 +152,11 @@ TABLE = """ID,TIME,AMT,RATE,CMT,II,ADDL,EVID,MDV
 
 
 def doses(client, text, drug="racemic"):
-    return client.post("/api/scenario/doses", json={"name": "doses.csv", "text": text, "drug": drug}).json()
+    return client.post("/api/scenario/dose-table", json={"name": "doses.csv", "text": text, "drug": drug}).json()
 
 
 def test_a_dose_table_becomes_one_scenario_per_subject(client):
-    first, second = doses(client, TABLE)["people"]
+    first, second = doses(client, TABLE)["subjects"]
     assert "35 mg IV over 40 min" in first["scenario"]["treatments"][0]
     assert "every 3 days" in first["scenario"]["treatments"][1]
     assert second["scenario"]["treatments"] == ["racemic ketamine 99 mg IV"]
@@ -164,7 +164,7 @@ def test_a_dose_table_becomes_one_scenario_per_subject(client):
 
 def test_a_dose_table_may_have_columns_of_drug_route_unit_and_weight(client):
     text = "ID,TIME,AMT,DRUG,ROUTE,UNIT,WT\n1,0,84,esketamine,nasal,mg,61\n2,0,0.5,racemic,IM,mg/kg,90\n"
-    found = [one["scenario"] for one in doses(client, text, "")["people"]]
+    found = [one["scenario"] for one in doses(client, text, "")["subjects"]]
     assert [one["treatments"] for one in found] == [["esketamine 84 mg nasal"], ["racemic ketamine 0.5 mg/kg IM"]]
     assert [one["person"] for one in found] == [{"weight": "61.0 kg"}, {"weight": "90.0 kg"}]
 

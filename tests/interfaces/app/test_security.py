@@ -6,7 +6,12 @@ from ketamech.app.security_middleware import HEADERS
 
 
 def test_every_response_carries_the_security_headers(client, infusion):
-    answers = [client.get("/"), client.get("/api/about"), client.get("/nothing"), client.post("/api/curves", json={})]
+    answers = [
+        client.get("/"),
+        client.get("/api/metadata"),
+        client.get("/nothing"),
+        client.post("/api/curves", json={}),
+    ]
     for answer in answers:
         for name, value in HEADERS.items():
             assert answer.headers[name] == value
@@ -50,12 +55,12 @@ def test_a_large_body_is_refused_before_it_is_read_completely(client):
 def test_other_origins_and_hosts_are_refused(client, infusion):
     body = {"scenario": infusion}
     assert client.post("/api/curves", json=body, headers={"origin": "https://elsewhere.example"}).status_code == 400
-    assert client.get("/api/about", headers={"host": "elsewhere.example"}).status_code == 400
-    assert client.get("/api/about", headers={"host": "localhost:8321"}).status_code == 200
+    assert client.get("/api/metadata", headers={"host": "elsewhere.example"}).status_code == 400
+    assert client.get("/api/metadata", headers={"host": "localhost:8321"}).status_code == 200
 
 
 def test_more_patients_doses_or_trials_than_the_limits_are_refused(client, infusion):
-    assert client.post("/api/band", json={"scenario": infusion, "patients": 2001}).status_code == 422
+    assert client.post("/api/population", json={"scenario": infusion, "patients": 2001}).status_code == 422
     often = {**infusion, "treatments": ["racemic 0.001 mg/kg IV every 1 h for 900 h"], "horizon": "38 days"}
     told = client.post("/api/curves", json={"scenario": often})
     assert told.status_code == 422
@@ -65,16 +70,14 @@ def test_more_patients_doses_or_trials_than_the_limits_are_refused(client, infus
 
 
 def test_a_band_that_takes_too_long_is_stopped(model, infusion):
-    from ketamech.app.app_state import AppState
-    from ketamech.app.band_responses import band_of
-    from ketamech.app.jobs import LimitExceeded
-    from ketamech.app.limits import Limits
-    from ketamech.app.request_models import BandRequest
+    from ketamech.app.app_state import AppState, LimitExceeded, Limits
+    from ketamech.app.curves import population_of
+    from ketamech.app.schemas import PopulationRequest
 
-    hurried = AppState(model, Limits.model_validate({"band_seconds": 0.0}))
+    hurried = AppState(model, Limits.model_validate({"population_seconds": 0.0}))
     infusion["treatments"] = ["esketamine 84 mg nasal daily for 12 weeks"]
     with pytest.raises(LimitExceeded, match="longer than"):
-        band_of(hurried, BandRequest.model_validate({"scenario": infusion, "patients": 2000}))
+        population_of(hurried, PopulationRequest.model_validate({"scenario": infusion, "patients": 2000}))
 
 
 def test_nothing_that_is_received_is_evaluated_or_unpickled():

@@ -20,7 +20,7 @@ def curves(client):
         person = {} if keys.get("species") else {"weight": "70 kg"}
         scenario = {"treatments": [treatment], "person": person, **keys}
         answer = client.post("/api/curves", json={"scenario": scenario, "tracks": [track]}).json()
-        found = answer["figures"][0]["curves"]
+        found = answer["tracks"][0]["curves"]
         return np.array(answer["time"]), [np.array(one["treated"]) for one in found], np.array(found[0]["control"])
 
     return simulate

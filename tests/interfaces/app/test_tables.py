@@ -41,17 +41,17 @@ def pathway_tables(tmp_path, monkeypatch):
     return folder
 
 
-def about(model):
+def metadata(model):
     from ketamech.app.app_state import AppState
-    from ketamech.app.routes.metadata import About, _about
+    from ketamech.app.routes.metadata import metadata_of
 
-    return About.model_validate(_about(AppState(model)))
+    return metadata_of(AppState(model))
 
 
 def test_a_row_adds_a_track_to_reports_and_to_the_page(model, track_tables):
     from ketamech.app.app_state import AppState
-    from ketamech.app.curve_responses import curves_of
-    from ketamech.app.request_models import CurvesRequest
+    from ketamech.app.curves import curves_of
+    from ketamech.app.schemas import CurvesRequest
 
     cells = "vesicle_release", "Molecular signalling", "Vesicle release", "relative to baseline", "relative_to_baseline"
     append(track_tables / "tracks.csv", ",".join((*cells, "1,peak,yes,,1,1e-6,no,no,no,")))
@@ -61,10 +61,10 @@ def test_a_row_adds_a_track_to_reports_and_to_the_page(model, track_tables):
     assert "vesicle_release" in {track.key for track in tracks_of(curves)}
     figure = timeline_figure(curves, describe_run(scenario, model), model.parameters)
     assert "Vesicle release" in figure.svg()
-    assert "vesicle_release" in {track.key for track in about(model).tracks}
+    assert "vesicle_release" in {track.key for track in metadata(model).tracks}
     asked = CurvesRequest.model_validate({"scenario": {"treatments": [INFUSION], "person": {"weight": "70 kg"}},
                                         "tracks": ["vesicle_release"]})  # fmt: skip
-    (answer,) = curves_of(AppState(model), asked)["figures"]
+    (answer,) = curves_of(AppState(model), asked)["tracks"]
     assert answer["label"] == "Vesicle release"
     assert answer["curves"][0]["label"] == "spillover"
 
@@ -99,7 +99,7 @@ def test_a_row_adds_a_pathway_to_reports_and_to_the_page(model, pathway_tables):
     )
     switch = replace(model.parameters["pathway.opioid"], name="pathway.sleep")
     extended = replace(model, parameters=ParameterTable({**model.parameters, "pathway.sleep": switch}))
-    shown = {row.name: row for row in about(extended).pathways}
+    shown = {row.name: row for row in metadata(extended).pathways}
     assert (shown["sleep"].label, shown["sleep"].colour) == ("Slow-wave sleep", "#4477AA")
     assert (shown["sleep"].evidence, shown["sleep"].claims) == (["eef2k-ko"], ["metabolite"])
     found = SimpleNamespace(scenario=load_scenario(INFUSION), components=("hope", "sleep"), times=np.array([1.0, 24.0]),
@@ -144,23 +144,81 @@ def test_a_label_within_a_sentence_keeps_its_abbreviations():
 
 
 def test_every_preset_is_offered_and_can_be_simulated(client):
-    presets = client.get("/api/about").json()["presets"]
+    presets = client.get("/api/metadata").json()["presets"]
     assert len(presets) > 10
     for preset in presets:
         answer = client.post("/api/curves", json={"scenario": preset, "tracks": ["mood"]})
         assert answer.status_code == 200, (preset["title"], answer.json())
 
 
-def test_a_row_adds_a_preset(tmp_path, monkeypatch):
-    import ketamech.app.routes.metadata as presets
+@pytest.fixture
+def preset_tables(tmp_path):
+    from ketamech.app.routes.metadata import PRESETS
 
-    table = Path(shutil.copy(presets.TABLE, tmp_path))
-    monkeypatch.setattr(presets, "TABLE", table)
+    return shutil.copytree(PRESETS, tmp_path / "presets")
+
+
+def test_a_row_adds_a_preset(preset_tables):
+    from ketamech.app.routes.metadata import load_presets
+
+    table = preset_tables / "presets.csv"
     append(table, "Two treatments,ECT; placebo IV,weight: 60 kg; age: 50 year,opioid; habenula,14 days")
-    assert presets.load_presets()[-1] == {
+    assert load_presets(preset_tables)[-1] == {
         "title": "Two treatments", "treatments": ["ECT", "placebo IV"], "person": {"weight": "60 kg", "age": "50 year"},
         "pathways": {"opioid": False, "habenula": False}, "horizon": "14 days",
     }  # fmt: skip
     append(table, "Bad,ECT,sixty kilograms,,")
     with pytest.raises(InputError, match="person"):
-        presets.load_presets()
+        load_presets(preset_tables)
+
+
+def test_a_row_adds_a_route_to_the_story(preset_tables):
+    from ketamech.app.routes.metadata import load_story
+
+    table = preset_tables / "story_routes.csv"
+    append(table, "skin,Subcutaneous,SC,subcutaneous,mg/kg,0.5,0.1,2,0.05,,")
+    route = load_story(preset_tables)["routes"][-1]
+    assert (route["label"], route["max"], route["only_drug"]) == ("Subcutaneous", 2.0, "")
+    append(table, "skin,Subcutaneous,SC,subcutaneous,mg/kg,half,0.1,2,0.05,,")
+    with pytest.raises(InputError, match="usual"):
+        load_story(preset_tables)
+
+
+def test_every_control_of_the_story_and_every_trial_population_can_be_used(client, model):
+    from ketamech.population.virtual_population import load_population
+
+    found = client.get("/api/metadata").json()
+    story = found["story"]
+    drugs = {drug["id"] for drug in story["drugs"]}
+    first = story["drugs"][0]["id"]
+    human = {"person": {"weight": "70 kg"}}
+    cases = [(one["regimen"], human) for one in story["compared_treatments"]]
+    cases += [(f"{first} 0.5 mg/kg IM {schedule['regimen']}", human) for schedule in story["schedules"]]
+    for route in story["routes"]:
+        assert route["min"] <= route["usual"] <= route["max"]
+        keys = {"species": route["species"]} if route["species"] else human
+        for drug in [route["only_drug"]] if route["only_drug"] else drugs:
+            for dose in (route["min"], route["usual"], route["max"]):
+                cases.append((f"{drug} {dose:g} {route['unit']} {route['regimen']}", keys))
+    for text, keys in cases:
+        answer = client.post("/api/scenario/check", json={"scenario": {"treatments": [text], **keys}})
+        assert answer.status_code == 200, (text, answer.json())
+    fractions = {one["id"]: one["fraction"] for one in story["perturbations"]}
+    scenario = {"treatments": ["placebo IV"], "perturbations": fractions}
+    assert client.post("/api/scenario/check", json={"scenario": scenario}).status_code == 200
+    for population in found["trial_populations"]:
+        load_population(population["id"])
+
+
+def test_controls_named_in_the_text_of_the_story_exist(client):
+    import re
+
+    import ketamech.app
+
+    text = (Path(ketamech.app.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
+    found = client.get("/api/metadata").json()
+    named = {name for names in re.findall(r'data-controls="([^"]+)"', text) for name in names.split()}
+    blocked = {name.removeprefix("block:") for name in named if name.startswith("block:")}
+    off = {name.removeprefix("off:") for name in named if name.startswith("off:")}
+    assert blocked == {one["id"] for one in found["story"]["perturbations"]}
+    assert off <= {one["name"] for one in found["pathways"]}

@@ -96,7 +96,7 @@ def test_what_everything_and_what_one_off_do_is_what_simulate_says(model, found)
     off = replace(load_scenario(INFUSION), values={"pathway.habenula": 0.0})
     without = float(simulate(off, model=model)["mood.madrs"].sel(time=24.0, patient="treated"))
     row = found.table.set_index(["outcome", "pathway"]).loc[("mood.madrs at 24 h", "habenula")]
-    assert row["lost_tables"] == pytest.approx(total["full_tables"] - without, abs=0.02)
+    assert row["loss_when_off_tables"] == pytest.approx(total["full_tables"] - without, abs=0.02)
 
 
 def test_a_pathway_that_cannot_reach_an_outcome_gets_nothing_of_it(found):

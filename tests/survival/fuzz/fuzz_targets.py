@@ -403,8 +403,8 @@ def page_scenario(data: bytes) -> None:
 
 def page_doses(data: bytes) -> None:
     """A dose table uploaded to the page."""
-    from ketamech.app.request_models import DoseTableRequest
     from ketamech.app.routes.simulation import subjects_of_table
+    from ketamech.app.schemas import DoseTableRequest
 
     subjects_of_table(DoseTableRequest(text=data.decode("utf-8", "replace"), name="mine.csv"), model())
 

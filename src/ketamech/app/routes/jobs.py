@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
 
 from ketamech.app.app_state import AppState
 from ketamech.app.job_tasks import attribution_work, scorecard_work, shipped_trials, trial_work
 from ketamech.app.jobs import ENDED, Job, Jobs
-from ketamech.app.request_models import AttributionRequest, TrialRequest
-from ketamech.app.responses import JobState, NotFound, error_body, job_state, json_response
+from ketamech.app.responses import NotFound, cached_response, error_body, json_response
+from ketamech.app.schemas import AttributionRequest, JobState, ShippedTrial, TrialRequest
 from ketamech.report.number_format import DISCLAIMER
 
-POLL_SECONDS, KEEPALIVE_SECONDS = 0.15, 15.0  # between two looks at a job; without a change until a comment is sent
-Number = Annotated[str, Path(max_length=40)]
-
-
-class ShippedTrial(BaseModel):
-    """A trial that ships with the program."""
-
-    name: str
-    title: str
-    arms: list[str]
-    patients: int
+POLL_SECONDS, KEEPALIVE_SECONDS = 0.15, 15.0  # between two readings of a job; without a change until a comment is sent
+JobId = Annotated[str, Path(max_length=40)]
 
 
 def routes(app_state: AppState, jobs: Jobs) -> APIRouter:
     """Routes to start, watch and cancel jobs."""
     router = APIRouter(prefix="/api", tags=["jobs"])
 
-    def job_of(number: str) -> Job:
-        found = jobs.get(number)
+    def job_of(job_id: str) -> Job:
+        found = jobs.get(job_id)
         if found is None:
             raise NotFound("no such job; old finished jobs are deleted")
         return found
@@ -47,7 +36,7 @@ def routes(app_state: AppState, jobs: Jobs) -> APIRouter:
     @router.get("/trials", response_model=list[ShippedTrial])
     async def trials() -> Response:
         """Trials that ship with the program."""
-        return json_response(await app_state.compute(lambda: app_state.answers.get("trials", shipped_trials)))
+        return await cached_response(app_state, "trials", shipped_trials)
 
     @router.post("/jobs/trial", response_model=JobState)
     async def trial(request: TrialRequest) -> Response:
@@ -66,47 +55,55 @@ def routes(app_state: AppState, jobs: Jobs) -> APIRouter:
         work = await app_state.compute(lambda: attribution_work(app_state, request))
         return started("attribution", request.scenario.title, request.model_dump(), work)
 
-    @router.get("/jobs/{number}", response_model=JobState)
-    async def look(number: Number) -> Response:
+    @router.get("/jobs/{job_id}", response_model=JobState)
+    async def job(job_id: JobId) -> Response:
         """A job, with its result when it is done."""
-        return json_response(job_state(job_of(number)))
+        return json_response(job_state(job_of(job_id), with_result=True))
 
-    @router.delete("/jobs/{number}", response_model=JobState)
-    async def cancel(number: Number) -> Response:
+    @router.delete("/jobs/{job_id}", response_model=JobState)
+    async def cancel(job_id: JobId) -> Response:
         """Stop a job."""
-        job = job_of(number)
-        jobs.cancel(job)
-        return json_response(job_state(job, whole=False))
+        found = job_of(job_id)
+        jobs.cancel(found)
+        return json_response(job_state(found))
 
-    @router.get("/jobs/{number}/failure", response_model=dict[str, Any])
-    async def failure(number: Number) -> Response:
+    @router.get("/jobs/{job_id}/failure", response_model=dict[str, Any])
+    async def failure(job_id: JobId) -> Response:
         """The request and the error of a failed job, as a report to store or send."""
-        job = job_of(number)
-        if job.error is None:
+        found = job_of(job_id)
+        if found.error is None:
             raise NotFound("this job did not fail")
-        report = {"request": job.request, "problem": error_body(job.error).model_dump(), "disclaimer": DISCLAIMER}
-        return json_response({**job_state(job, whole=False), **report})
+        return json_response({**job_state(found).model_dump(), "request": found.request, "disclaimer": DISCLAIMER})
 
-    @router.get("/jobs/{number}/events", response_class=StreamingResponse,
+    @router.get("/jobs/{job_id}/events", response_class=StreamingResponse,
                 responses={200: {"content": {"text/event-stream": {}}}})  # fmt: skip
-    async def events(number: Number) -> StreamingResponse:
+    async def events(job_id: JobId) -> StreamingResponse:
         """The progress of a job as server-sent events until it ends."""
-        return StreamingResponse(_events(job_of(number)), media_type="text/event-stream",
-                                 headers={"cache-control": "no-store"})  # fmt: skip
+        headers = {"cache-control": "no-store"}
+        return StreamingResponse(_events(job_of(job_id)), media_type="text/event-stream", headers=headers)
 
     return router
 
 
+def job_state(job: Job, *, with_result: bool = False) -> JobState:
+    """The state of a job; with its result when it is done and the result is wanted."""
+    return JobState(
+        id=job.id, kind=job.kind, title=job.title, state=job.state, progress=round(job.progress, 4),
+        message=job.message, seconds=job.seconds, error=error_body(job.error) if job.error else None,
+        result=job.result if with_result and job.state == "done" else None,
+    )  # fmt: skip
+
+
 async def _events(job: Job) -> AsyncIterator[str]:
     """One event for each change, and a comment at intervals without a change."""
-    last, silent = "", 0.0
+    last, silent = None, 0.0
     while True:
-        state = job_state(job, whole=False)
-        mark = json.dumps([state["state"], state["progress"], state["message"]])
-        if mark != last:
-            last, silent = mark, 0.0
-            yield f"data: {json.dumps(state)}\n\n"
-        if state["state"] in ENDED:
+        state = job_state(job)
+        current = (state.state, state.progress, state.message)
+        if current != last:
+            last, silent = current, 0.0
+            yield f"data: {state.model_dump_json()}\n\n"
+        if state.state in ENDED:
             return
         await asyncio.sleep(POLL_SECONDS)
         silent += POLL_SECONDS

@@ -23,9 +23,9 @@ MEDIAN = ["group", "n", "median_days", "low", "high"]
 class RelapseAnalysis:
     """`events` (one row for each patient at risk: replicate, patient, group, days, relapsed), curves and tests.
 
-    `curves`: group, day, still_well; `median` days by group with 95 % over replicates; `hazard_ratio` of the second
-    group of `compared` against the first with interval and log-rank p (first replicate with patients at risk), where
-    there are two groups. What cannot be estimated is NaN or missing, and `reason` says why.
+    `curves`: group, day, without_relapse; `median` days by group with 95 % over replicates; `hazard_ratio` of the
+    second group of `compared` against the first with interval and log-rank p (first replicate with patients at risk),
+    where there are two groups. What cannot be estimated is NaN or missing, and `reason` says why.
     """
 
     events: pd.DataFrame
@@ -90,7 +90,7 @@ def _curve(events: pd.DataFrame, group: str) -> pd.DataFrame:
         {
             "group": group,
             "day": fit.survival_function_.index.to_numpy(),
-            "still_well": fit.survival_function_.iloc[:, 0].to_numpy(),
+            "without_relapse": fit.survival_function_.iloc[:, 0].to_numpy(),
             "low": interval.iloc[:, 0].to_numpy(),
             "high": interval.iloc[:, 1].to_numpy(),
         }

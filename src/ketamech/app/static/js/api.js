@@ -1,4 +1,6 @@
-// Requests to the server. A lost connection is reported once and tried again until it returns.
+// Requests to the server, and its long computations. A lost connection is reported once and tried again until it returns.
+
+import { button, download, element, emptyState, paragraph, showFieldError } from "./dom.js";
 
 export class ServerError extends Error {
   constructor(response, status) {
@@ -7,7 +9,7 @@ export class ServerError extends Error {
   }
 }
 
-export const NO_RESPONSE = "The server does not respond. The request is repeated when the connection returns.";
+const NO_RESPONSE = "The server does not respond. The request is repeated when the connection returns.";
 export const errorMessage = (error) => (error instanceof ServerError ? error.message : NO_RESPONSE);
 
 const listeners = new Set();
@@ -15,7 +17,7 @@ let lost = false;
 
 export const onConnectionChange = (listener) => listeners.add(listener);
 
-export function setConnected(connected) {
+function setConnected(connected) {
   if (connected === !lost) return;
   lost = !connected;
   for (const listener of listeners) listener(connected);
@@ -25,7 +27,7 @@ export function setConnected(connected) {
 function reconnect(milliseconds) {
   setTimeout(async () => {
     try {
-      await fetch("/api/about", { cache: "no-store" });
+      await fetch("/api/metadata", { cache: "no-store" });
       setConnected(true);
     } catch {
       reconnect(Math.min(milliseconds * 1.5, 4000));
@@ -61,8 +63,6 @@ export function post(path, body) {
   return send(path, { method: "POST", headers, body: JSON.stringify(body ?? {}) });
 }
 
-export const deleteJson = async (path) => (await send(path, { method: "DELETE" })).json();
-
 // Runs one task at a time; of the calls that arrive meanwhile only the last one is run. `task` may ask whether a newer
 // call waits.
 export class LatestTask {
@@ -84,4 +84,108 @@ export class LatestTask {
     }
     this.busy = false;
   }
+}
+
+// Jobs: start, progress, cancel, result, failure.
+
+const ENDED = ["done", "failed", "cancelled"];
+const UNKNOWN_JOB = "The server no longer knows this job: it was restarted. All settings are kept; run the job again.";
+
+// Returns { done, cancel }: `done` is a promise of the result, null when cancelled; `progress` gets every state.
+function startJob(path, body, progress) {
+  let id = null;
+  let isCancelled = false;
+  const cancel = async () => {
+    isCancelled = true;
+    if (id) await send(`/api/jobs/${id}`, { method: "DELETE" }).catch(() => {});
+  };
+  const run = async () => {
+    const first = await postJson(path, body);
+    id = first.id;
+    if (isCancelled) await cancel();
+    progress(first);
+    const last = await lastState(id, progress);
+    if (last.state === "failed") throw Object.assign(new ServerError(last.error, 422), { job: id });
+    return last.state === "cancelled" ? null : (await getJson(`/api/jobs/${id}`)).result;
+  };
+  return { done: run(), cancel };
+}
+
+function lastState(id, progress) {
+  return new Promise((resolve, reject) => {
+    const events = new EventSource(`/api/jobs/${id}/events`);
+    events.onmessage = (message) => {
+      const state = JSON.parse(message.data);
+      progress(state);
+      if (!ENDED.includes(state.state)) return;
+      events.close();
+      resolve(state);
+    };
+    events.onerror = () => {
+      if (events.readyState === EventSource.CLOSED) reject(new ServerError({ error: UNKNOWN_JOB }, 0));
+      else setConnected(false);
+    };
+  });
+}
+
+// Runs a job with its progress in `place` and gives the result to `show`. `fields` (key -> input) get the errors about
+// them. Returns whether there is a result.
+export async function runJob(path, body, { place, show, submit, fields = {} }) {
+  for (const input of Object.values(fields)) showFieldError(input, "");
+  if (submit) submit.disabled = true;
+  const { node, progress, cancelButton } = progressBar();
+  const job = startJob(path, body, progress);
+  cancelButton.addEventListener("click", () => {
+    cancelButton.disabled = true;
+    job.cancel();
+  });
+  place.replaceChildren(node);
+  let result = null;
+  try {
+    result = await job.done;
+    place.replaceChildren(...(result === null ? [emptyState("Cancelled. All settings are kept.")] : []));
+    if (result !== null) show(result);
+  } catch (error) {
+    place.replaceChildren(failureBox(error, fields));
+  }
+  if (submit) submit.disabled = false;
+  return result !== null;
+}
+
+function progressBar() {
+  const bar = element("progress", { max: 1, value: 0, "aria-label": "Progress" });
+  const text = element("p", { role: "status", text: "Waiting …" });
+  const cancelButton = button("Cancel");
+  const startedAt = performance.now();
+  const progress = (state) => {
+    bar.value = state.progress;
+    const seconds = (performance.now() - startedAt) / 1000;
+    const left = state.progress > 0.08 ? (seconds / state.progress) * (1 - state.progress) : 0;
+    const remaining = left > 1.5 ? `; about ${Math.ceil(left)} s left` : "";
+    text.textContent = state.state === "waiting" ? "Waiting …" : `${state.message || "Computing"}${remaining}`;
+  };
+  return { node: element("div", { class: "job-progress" }, bar, cancelButton, text), progress, cancelButton };
+}
+
+function failureBox(error, fields) {
+  const input = error instanceof ServerError && fields[(error.key ?? "").split(/[.[]/)[0]];
+  if (input) {
+    showFieldError(input, error.message);
+    input.focus();
+  }
+  const text = input ? "Not started: see the error at its field." : errorMessage(error);
+  const box = element("div", { class: "error-box", role: "alert" }, paragraph(text));
+  if (error.job) {
+    const explanation = "All settings are kept. The report holds the request and the error.";
+    box.append(
+      paragraph(explanation),
+      button("Save failure report", () => saveReport(error.job)),
+    );
+  }
+  return box;
+}
+
+async function saveReport(id) {
+  const report = await getJson(`/api/jobs/${id}/failure`);
+  download(JSON.stringify(report, null, 1), "ketamech-failure.json", "application/json");
 }

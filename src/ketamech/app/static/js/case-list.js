@@ -1,11 +1,29 @@
-// The cases at the left of the workbench: add, edit, remove; errors appear at the field they are about.
+// The cases at the left of the workbench: add, open from a file, edit, remove; errors appear at the field they are about.
 
-import { ServerError } from "./api.js";
-import { announce, element, find, findAll, options, showFieldError, uniqueId } from "./dom.js";
+import { errorMessage, postJson, ServerError } from "./api.js";
+import {
+  horizonAndControl,
+  pathwaySwitches,
+  patientFields,
+  perturbationFields,
+  settingsFromFile,
+  speciesAndVariant,
+} from "./case-form.js";
+import {
+  addSelect,
+  announce,
+  button,
+  element,
+  field,
+  find,
+  findAll,
+  linkButton,
+  options,
+  select,
+  showFieldError,
+  uniqueId,
+} from "./dom.js";
 import { legendSample } from "./figure.js";
-import { fileUpload } from "./file-upload.js";
-import { horizonAndControl, patientFields, settingsFromFile, speciesAndVariant } from "./person-form.js";
-import { pathwaySwitches, perturbationFields } from "./perturbation-panel.js";
 import { MAX_CASES } from "./share-link.js";
 import { treatmentField, treatmentForm } from "./treatment-form.js";
 
@@ -16,35 +34,26 @@ export const caseLabel = (scenario, i) => `${caseLetter(i)} ${scenario.title ?? 
 
 // A choice of one of the cases; `refill` is called when cases may have changed.
 export function caseSelect(workbench) {
-  const select = element("select", { id: uniqueId("case") });
-  const refill = (chosen = select.value || "0") => {
-    select.replaceChildren(...options([...workbench.cases.keys()], (i) => caseLabel(workbench.cases[i], i)));
-    select.value = chosen;
-    if (!select.value) select.value = "0";
+  const input = element("select", { id: uniqueId("case") });
+  const refill = (chosen = input.value || "0") => {
+    input.replaceChildren(...options([...workbench.cases.keys()], (i) => caseLabel(workbench.cases[i], i)));
+    input.value = chosen;
+    if (!input.value) input.value = "0";
   };
-  return { select, refill, scenario: () => workbench.cases[Number(select.value) || 0] };
+  return { input, refill, scenario: () => workbench.cases[Number(input.value) || 0] };
 }
 
 export class CaseList {
   constructor(workbench) {
     this.workbench = workbench;
     this.place = find("#cases");
+    const { presets, drugs } = workbench.metadata;
+    const titles = options([...presets.keys()], (i) => presets[i].title);
+    const addPreset = (i) => this.add(structuredClone(presets[Number(i)]));
+    this.presetSelect = addSelect("Add a case", "Add a case …", titles, addPreset);
     const open = (scenarios) => scenarios.forEach((scenario) => this.addReplacingLast(scenario));
-    this.presetSelect = this.makePresetSelect();
-    find("#case-tools").append(this.presetSelect, ...fileUpload(workbench.about.drugs, open));
+    find("#case-tools").append(this.presetSelect, ...fileUpload(drugs, open));
     this.build();
-  }
-
-  makePresetSelect() {
-    const { presets } = this.workbench.about;
-    const select = element("select", { "aria-label": "Add a case" });
-    select.append(element("option", { value: "", text: "Add a case …" }));
-    select.append(...options([...presets.keys()], (i) => presets[i].title));
-    select.addEventListener("change", () => {
-      if (select.value) this.add(structuredClone(presets[Number(select.value)]));
-      select.value = "";
-    });
-    return select;
   }
 
   build() {
@@ -78,7 +87,7 @@ export class CaseList {
   }
 
   card(scenario, i) {
-    const { about } = this.workbench;
+    const { metadata } = this.workbench;
     const changed = () => {
       this.workbench.chosen = i;
       this.workbench.changed();
@@ -91,11 +100,11 @@ export class CaseList {
       "article",
       { class: "case", "aria-label": `Case ${caseLetter(i)}` },
       this.cardHeader(scenario, i, changed),
-      treatmentFields(scenario, about, changed),
-      speciesAndVariant(scenario, about, rebuild),
-      patientFields(scenario, about, changed),
-      pathwaySwitches(scenario, about.pathways, changed),
-      perturbationFields(scenario, about, changed),
+      treatmentFields(scenario, metadata, changed),
+      speciesAndVariant(scenario, metadata, rebuild),
+      patientFields(scenario, metadata, changed),
+      pathwaySwitches(scenario, metadata.pathways, changed),
+      perturbationFields(scenario, metadata, changed),
       horizonAndControl(scenario, changed),
       settingsFromFile(scenario),
       element("p", { class: "field-error", id: uniqueId("error"), role: "alert" }),
@@ -110,14 +119,14 @@ export class CaseList {
       scenario.title = title.value || "Untitled";
       changed();
     });
-    const removal = { class: "link-button", type: "button", "aria-label": `Remove case ${letter}`, text: "Remove" };
     const sample = legendSample({ index: i, kind: "main" });
+    const remove = () => linkButton("Remove", () => this.remove(i), { "aria-label": `Remove case ${letter}` });
     return element(
       "header",
       {},
       element("span", { class: "letter" }, letter, sample),
       title,
-      this.workbench.cases.length > 1 && element("button", { ...removal, onclick: () => this.remove(i) }),
+      this.workbench.cases.length > 1 && remove(),
     );
   }
 
@@ -125,6 +134,22 @@ export class CaseList {
   showParsedTreatments(i, treatments) {
     const place = findAll(".parsed-treatments", this.place)[i];
     if (place) place.textContent = treatments.length ? `Simulated: ${treatments.join("; ")}.` : "";
+  }
+
+  // The responses to `post` for every case; null, with the error at its field, where the server refuses a case.
+  ofEachCase(post) {
+    const ofCase = async (scenario, i) => {
+      try {
+        const response = await post(scenario);
+        this.showError(i, null);
+        return response;
+      } catch (error) {
+        this.showError(i, error);
+        if (!(error instanceof ServerError)) throw error;
+        return null;
+      }
+    };
+    return Promise.all(this.workbench.cases.map(ofCase));
   }
 
   // Shows an error of the server at the field of case `i` that it is about; null removes all of them.
@@ -152,9 +177,9 @@ function inputOf(key, inputs) {
   return exact ?? section ?? (TREATMENT_KEYS.test(key) || !key ? inputs[0] : null);
 }
 
-function treatmentFields(scenario, about, changed) {
+function treatmentFields(scenario, metadata, changed) {
   const list = element("div", {});
-  const maxLength = about.limits.text_characters;
+  const maxLength = metadata.limits.text_characters;
   const build = () => {
     const fields = scenario.treatments.map((_, k) => {
       const remove = () => {
@@ -173,5 +198,84 @@ function treatmentFields(scenario, about, changed) {
   };
   build();
   const parsed = element("p", { class: "secondary parsed-treatments" });
-  return [list, parsed, treatmentForm(about.drugs, add)];
+  return [list, parsed, treatmentForm(metadata.drugs, add)];
+}
+
+// Opens a file: a scenario, or a dose table whose subjects become cases.
+
+const MAX_BYTES = 200000;
+const MAX_NAME_LENGTH = 120;
+const TYPES = ".yaml,.yml,.csv,.tsv,.txt,.dat,.prn,.nm";
+
+// A button and its hidden input. `open` gets the scenarios of a file.
+function fileUpload(drugs, open) {
+  const input = element("input", {
+    type: "file",
+    class: "visually-hidden",
+    id: "file",
+    accept: TYPES,
+    tabindex: "-1",
+    "aria-label": "Scenario file or dose table",
+    onchange: () => input.files[0] && read(input.files[0]),
+  });
+
+  async function read(file) {
+    showMessage("");
+    try {
+      if (file.size > MAX_BYTES) throw tooLarge(file.name);
+      const name = file.name.slice(0, MAX_NAME_LENGTH);
+      const text = await file.text();
+      if (/\.ya?ml$/i.test(name)) open([await postJson("/api/scenario/read", { name, text })]);
+      else await readDoseTable(name, text, "");
+    } catch (error) {
+      showMessage(errorMessage(error));
+    }
+    input.value = "";
+  }
+
+  async function readDoseTable(name, text, drug) {
+    try {
+      const found = await postJson("/api/scenario/dose-table", { name, text, drug });
+      const opened = found.subjects.slice(0, MAX_CASES);
+      open(opened.map(({ scenario }) => scenario));
+      showMessage(doseTableNotes(name, found, opened.length), { isNote: true });
+      announce(`${opened.length} ${opened.length === 1 ? "subject" : "subjects"} of ${name} opened`);
+    } catch (error) {
+      if (!(error instanceof ServerError) || error.key !== "DRUG" || drug) throw error;
+      askForDrug(name, text, error.error);
+    }
+  }
+
+  function askForDrug(name, text, question) {
+    const drug = select(drugs.filter((one) => !one.is_session).map((one) => one.name));
+    const openTable = () => {
+      showMessage("");
+      readDoseTable(name, text, drug.value).catch((error) => showMessage(errorMessage(error)));
+    };
+    const node = field(`${name}: ${question}`, drug, "The table has no column DRUG.");
+    drug.after(button("Open", openTable, { class: "primary" }));
+    showMessage("");
+    find("#file-error").append(node);
+    drug.focus();
+  }
+
+  return [button("Open file", () => input.click()), input];
+}
+
+function tooLarge(name) {
+  const text = `${name} is larger than ${MAX_BYTES / 1000} kB\n  expected: a scenario file or a dose table`;
+  return new ServerError({ error: "too large", text }, 413);
+}
+
+function doseTableNotes(name, { subjects, errors, assumptions }, opened) {
+  const count = subjects.length;
+  const left = count > opened ? `${count} subjects in ${name}: the first ${opened} were opened` : "";
+  return [left, ...errors, ...assumptions.map((text) => `Assumed: ${text}`)].filter(Boolean).join("\n");
+}
+
+function showMessage(text, { isNote = false } = {}) {
+  const place = find("#file-error");
+  place.className = isNote ? "secondary file-note" : "field-error";
+  place.textContent = text;
+  if (text) place.scrollIntoView({ block: "nearest" });
 }

@@ -19,6 +19,72 @@ function fill(node, attributes, children) {
   return node;
 }
 
+export const paragraph = (text, className = null) => element("p", { class: className, text });
+export const loading = (text) => paragraph(text, "loading");
+export const errorBox = (text) => paragraph(text, "error-box");
+export const emptyState = (text) => element("div", { class: "empty-state" }, paragraph(text));
+export const sectionTitle = (text) => element("h3", { class: "section-title", text });
+export const toolbar = (...nodes) => element("div", { class: "toolbar" }, nodes);
+
+export const button = (text, onclick, attributes) =>
+  element("button", { type: "button", ...attributes, onclick, text });
+export const linkButton = (text, onclick, attributes) => button(text, onclick, { class: "link-button", ...attributes });
+
+export function options(values, labelOf = (value) => value || "all") {
+  return values.map((value) => element("option", { value, text: labelOf(value) }));
+}
+
+export const select = (values, labelOf, attributes) => element("select", attributes, options(values, labelOf));
+
+// A select that offers to add something; it shows its title again after every choice. `nodes`: options or groups.
+export function addSelect(label, title, nodes, add) {
+  const node = element("select", { "aria-label": label }, element("option", { value: "", text: title }), nodes);
+  node.addEventListener("change", () => {
+    if (node.value) add(node.value);
+    node.value = "";
+  });
+  return node;
+}
+
+// A checkbox in its label; `content`: texts and nodes.
+export function checkbox(content, checked, onchange, attributes = {}) {
+  const id = uniqueId("option");
+  const input = element("input", { type: "checkbox", id, ...attributes, onchange: () => onchange(input.checked) });
+  input.checked = checked;
+  return element("label", { class: "checkbox", for: id }, input, element("span", {}, content));
+}
+
+// A slider of a dose; `show` sets its position, the dose and the text below.
+export function doseSlider(attributes, oninput) {
+  const id = uniqueId("dose");
+  const move = () => {
+    performance.mark("dose changed");
+    oninput(Number(input.value));
+  };
+  const input = element("input", { type: "range", id, ...attributes, "data-dose": true, oninput: move });
+  const output = element("output", { for: id });
+  const limits = element("span", { class: "limits" });
+  const node = element("div", { class: "slider" }, element("label", { for: id, text: "Dose" }), output, input, limits);
+  const show = (dose, position = null, range = null) => {
+    if (position !== null) input.value = String(position);
+    if (range !== null) limits.textContent = range;
+    input.setAttribute("aria-valuetext", dose);
+    output.textContent = dose;
+  };
+  return { node, input, show };
+}
+
+// A part of a form that can be opened; `count`: a text or node after the title that says what is set.
+export function collapsible(title, content, { count = null, open = false } = {}) {
+  return element("details", { open }, element("summary", {}, title, count), element("div", {}, content));
+}
+
+// The content of a tab.
+export function tabContent(title, introduction, ...content) {
+  const text = introduction && paragraph(introduction, "secondary");
+  return element("div", {}, element("h2", { text: title }), text, content);
+}
+
 let count = 0;
 export const uniqueId = (prefix) => `${prefix}-${++count}`;
 
@@ -47,8 +113,8 @@ export function download(content, fileName, mediaType) {
 }
 
 // A label, its input, a hint below and a place for an error message.
-export function field(label, input, hint, { id = uniqueId("field") } = {}) {
-  input.id ||= id;
+export function field(label, input, hint) {
+  input.id ||= uniqueId("field");
   const small = hint && element("small", { id: uniqueId("hint"), text: hint });
   if (small) {
     input.setAttribute("aria-describedby", small.id);
@@ -56,10 +122,6 @@ export function field(label, input, hint, { id = uniqueId("field") } = {}) {
   }
   const error = element("p", { class: "field-error", id: uniqueId("error"), role: "alert" });
   return element("div", { class: "field" }, element("label", { for: input.id, text: label }), input, small, error);
-}
-
-export function options(values, labelOf = (value) => value || "all") {
-  return values.map((value) => element("option", { value, text: labelOf(value) }));
 }
 
 // Shows an error below the field of an input, or removes it when the text is empty.

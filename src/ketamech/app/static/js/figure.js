@@ -1,12 +1,15 @@
-// What every figure has: axes, a head with buttons that save it, a legend, and a table with its numbers.
+// What every figure has: axes, a head with buttons that save it, a legend, and a table with its numbers; and charts over
+// days, patients or per cent.
 
-import { download, element, find, svgElement, uniqueId } from "./dom.js";
+import { download, element, find, linkButton, svgElement, table, uniqueId } from "./dom.js";
+import { formatNumber, formatRange } from "./format.js";
 import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
-export const DASHES = ["", "9 4", "2 4", "10 4 2 4", "5 3", "14 4"]; // by colour index
+const DASHES = ["", "9 4", "2 4", "10 4 2 4", "5 3", "14 4"]; // by colour index
 const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "ring"];
 export const COLOURS = DASHES.length;
 
+// Subclasses have redraw(), fillTable(), and rows(): everything drawn, one number a row.
 export class Figure {
   constructor({ title, unit = "", height = 250, range = null, openEvidence = null }) {
     Object.assign(this, { title, unit, height, range, openEvidence });
@@ -25,15 +28,6 @@ export class Figure {
     new ResizeObserver(() => this.redraw()).observe(this.node);
   }
 
-  // Subclasses draw; `rows()` gives everything drawn, one number a row.
-  redraw() {}
-
-  fillTable() {}
-
-  rows() {
-    return [];
-  }
-
   setTitle(title) {
     this.title = title;
     this.titleNode.textContent = title;
@@ -41,18 +35,13 @@ export class Figure {
 
   saveButtons() {
     const save = (kind, what, action) =>
-      element("button", {
-        class: "link-button",
-        type: "button",
-        text: kind,
-        "aria-label": `Save ${what} of “${this.title}” as ${kind}`,
-        onclick: action,
-      });
+      linkButton(kind, action, { "aria-label": `Save ${what} of “${this.title}” as ${kind}` });
+    const saveAs = (kind) => () => saveFigure(this.svg, this.title, this.unit, kind);
     return element(
       "div",
       { class: "save-buttons" },
-      save("SVG", "the figure", () => saveFigure(this.svg, this.title, this.unit, "svg")),
-      save("PNG", "the figure", () => saveFigure(this.svg, this.title, this.unit, "png")),
+      save("SVG", "the figure", saveAs("svg")),
+      save("PNG", "the figure", saveAs("png")),
       save("CSV", "the numbers", () => saveRows(this.title, this.rows())),
     );
   }
@@ -60,19 +49,20 @@ export class Figure {
 
 // A marker in the colour and shape of a colour index.
 export function marker(index, x, y, colour = null) {
-  const look = { class: colour ? "marker" : `marker fill-${index}`, fill: colour };
+  const attributes = { class: colour ? "marker" : `marker fill-${index}`, fill: colour };
   const shape = SHAPES[index % SHAPES.length];
-  if (shape === "square") return svgElement("rect", { ...look, x: x - 4.5, y: y - 4.5, width: 9, height: 9 });
+  if (shape === "square") return svgElement("rect", { ...attributes, x: x - 4.5, y: y - 4.5, width: 9, height: 9 });
   if (shape === "triangle")
-    return svgElement("path", { ...look, d: `M${x} ${y - 6}L${x + 5.5} ${y + 4.5}H${x - 5.5}Z` });
+    return svgElement("path", { ...attributes, d: `M${x} ${y - 6}L${x + 5.5} ${y + 4.5}H${x - 5.5}Z` });
   if (shape === "diamond")
-    return svgElement("path", { ...look, d: `M${x} ${y - 6}L${x + 6} ${y}L${x} ${y + 6}L${x - 6} ${y}Z` });
-  if (shape === "cross") return svgElement("path", { ...look, d: `M${x - 2} ${y - 6}h4v4h4v4h-4v4h-4v-4h-4v-4h4z` });
-  return svgElement("circle", { ...look, cx: x, cy: y, r: shape === "ring" ? 4 : 5 });
+    return svgElement("path", { ...attributes, d: `M${x} ${y - 6}L${x + 6} ${y}L${x} ${y + 6}L${x - 6} ${y}Z` });
+  if (shape === "cross")
+    return svgElement("path", { ...attributes, d: `M${x - 2} ${y - 6}h4v4h4v4h-4v4h-4v-4h-4v-4h4z` });
+  return svgElement("circle", { ...attributes, cx: x, cy: y, r: shape === "ring" ? 4 : 5 });
 }
 
 // Class, dashes and, where given, colour of a curve.
-export function curveLook(series) {
+export function curveAttributes(series) {
   const own = ["main", "minor", "edge"].includes(series.kind);
   if (!own) return { class: series.kind };
   const colour = series.colour ? "" : ` stroke-${series.index}`;
@@ -85,14 +75,14 @@ export function curveLook(series) {
 
 export function legendSample(series, { withMarker = true } = {}) {
   const sample = svgElement("svg", { viewBox: "0 0 30 12", class: "figure", "aria-hidden": "true" });
-  sample.append(svgElement("path", { ...curveLook(series), d: "M1 6H29" }));
+  sample.append(svgElement("path", { ...curveAttributes(series), d: "M1 6H29" }));
   if (withMarker && ["main", "minor"].includes(series.kind)) sample.append(marker(series.index, 15, 6, series.colour));
   return sample;
 }
 
 // Axes
 
-export function roundTicks(low, high, count = 5) {
+function roundTicks(low, high, count = 5) {
   const rawStep = (high - low) / count || 1;
   const magnitude = 10 ** Math.floor(Math.log10(rawStep));
   const step = [1, 2, 2.5, 5, 10].find((factor) => factor * magnitude >= rawStep) * magnitude;
@@ -150,6 +140,26 @@ export class Scale {
   }
 }
 
+// Grid lines with their numbers, and the horizontal axis; `xTicks`: [{ value, text, anchor }].
+export function axesOf(x, y, xTicks) {
+  const vertical = xTicks.flatMap(({ value, text, anchor }) => {
+    const at = x.at(value);
+    return [
+      svgElement("line", { class: "grid", x1: at, x2: at, y1: y.end, y2: y.start }),
+      svgElement("text", { x: at, y: y.start + 16, "text-anchor": anchor }, text),
+    ];
+  });
+  const horizontal = roundTicks(y.from, y.to).ticks.flatMap((value) => {
+    const at = y.at(value);
+    return [
+      svgElement("line", { class: "grid", x1: x.start, x2: x.end, y1: at, y2: at }),
+      svgElement("text", { x: x.start - 7, y: at + 4, "text-anchor": "end" }, formatNumber(value)),
+    ];
+  });
+  const axis = svgElement("line", { class: "axis", x1: x.start, x2: x.end, y1: y.start, y2: y.start });
+  return svgElement("g", {}, vertical, horizontal, axis);
+}
+
 export function timeScale(start, end) {
   const { linear } = selectedTime.range;
   return new Scale(start, end, linear ? 0 : FIRST_HOUR, selectedTime.last, { logarithmic: !linear });
@@ -157,24 +167,12 @@ export function timeScale(start, end) {
 
 // Saving
 
-const KEPT_STYLES = [
-  "fill",
-  "stroke",
-  "stroke-width",
-  "stroke-dasharray",
-  "stroke-linejoin",
-  "stroke-linecap",
-  "opacity",
-  "font-size",
-  "font-family",
-];
+const STROKE_STYLES = ["stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "stroke-linecap"];
+const SAVED_STYLES = [...STROKE_STYLES, "fill", "opacity", "font-size", "font-family"];
 
 function fileName(title, extension) {
-  const name = title
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-|-$/g, "");
-  return `ketamech-${name}.${extension}`;
+  const words = title.toLowerCase().match(/[a-z0-9]+/g) ?? [];
+  return `ketamech-${words.join("-")}.${extension}`;
 }
 
 // A text that a spreadsheet would take for a formula gets an apostrophe in front.
@@ -211,7 +209,7 @@ function standaloneSvg(svg, heading) {
   const copies = copy.querySelectorAll("*");
   svg.querySelectorAll("*").forEach((node, i) => {
     const style = getComputedStyle(node);
-    for (const name of KEPT_STYLES) copies[i].setAttribute(name, style.getPropertyValue(name));
+    for (const name of SAVED_STYLES) copies[i].setAttribute(name, style.getPropertyValue(name));
     copies[i].removeAttribute("class");
   });
   const text = (content, y, size) =>
@@ -228,4 +226,89 @@ function standaloneSvg(svg, heading) {
   copy.prepend(ground, text(heading, -12, 14));
   copy.append(text(find("#disclaimer").textContent, height + 14, 9));
   return copy;
+}
+
+// A chart over days, patients or per cent: lines with whiskers, or steps.
+
+const CHART_MARGIN = { left: 50, right: 16, top: 12, bottom: 40 };
+const MAX_TABLE_ROWS = 300;
+
+export class XyChart extends Figure {
+  constructor({ xLabel = "", height = 280, ...settings }) {
+    super({ ...settings, height });
+    this.xLabel = xLabel;
+    this.series = [];
+  }
+
+  // series: [{ label, index, x, y, low, high, steps }]
+  show(series) {
+    this.series = series.map((one) => ({ kind: "main", ...one }));
+    this.redraw();
+    this.fillTable();
+    this.svg.setAttribute("aria-label", this.description());
+    return this;
+  }
+
+  fillTable() {
+    const interval = (one, i) => (one.low ? formatRange(one.low[i], one.high[i]) : "–");
+    const row = (one) => (x, i) => [one.label, formatNumber(x), formatNumber(one.y[i]), interval(one, i)];
+    const rows = this.series.flatMap((one) => one.x.map(row(one)));
+    const head = ["", this.xLabel, this.unit || "value", "interval"];
+    this.tablePlace.replaceChildren(table(this.title, head, rows.slice(0, MAX_TABLE_ROWS)));
+  }
+
+  description() {
+    const value = (one, i) => `${formatNumber(one.y.at(i))} at ${formatNumber(one.x.at(i))}`;
+    const parts = this.series.map((one) => `${one.label}: ${value(one, 0)}, ${value(one, -1)} ${this.xLabel}`);
+    return `${this.title}. ${parts.join("; ")}. The table below holds the numbers.`;
+  }
+
+  rows() {
+    const row = (one) => (x, i) => [one.label, x, one.y[i], one.low?.[i] ?? "", one.high?.[i] ?? "", this.unit];
+    return [
+      ["what", this.xLabel, "value", "low", "high", "unit"],
+      ...this.series.flatMap((one) => one.x.map(row(one))),
+    ];
+  }
+
+  redraw() {
+    const width = Math.round(this.node.clientWidth);
+    if (!width || !this.series?.length) return;
+    const xs = this.series.flatMap((one) => one.x);
+    const ys = this.series.flatMap((one) => [...one.y, ...(one.low ?? []), ...(one.high ?? [])]);
+    const [low, high] = axisLimits(ys, this.range);
+    const x = new Scale(CHART_MARGIN.left, width - CHART_MARGIN.right, Math.min(0, ...xs), Math.max(...xs) * 1.03 || 1);
+    const y = new Scale(this.height - CHART_MARGIN.bottom, CHART_MARGIN.top, low, high);
+    this.svg.setAttribute("viewBox", `0 0 ${width} ${this.height}`);
+    this.svg.replaceChildren(...this.axes(x, y, width), ...this.series.flatMap((one) => drawSeries(one, x, y)));
+    const entry = (one) => element("li", {}, legendSample(one, { withMarker: false }), one.label);
+    this.legend.replaceChildren(...this.series.map(entry));
+  }
+
+  axes(x, y, width) {
+    const ticks = roundTicks(x.from, x.to, width > 500 ? 8 : 5).ticks.filter((value) => value <= x.to);
+    const labels = ticks.map((value) => ({ value, text: formatNumber(value), anchor: "middle" }));
+    const place = { x: (x.start + x.end) / 2, y: this.height - 5, "text-anchor": "middle" };
+    return [axesOf(x, y, labels), svgElement("text", place, this.xLabel)];
+  }
+}
+
+function drawSeries(one, x, y) {
+  const known = one.x.map((value, i) => [value, one.y[i], i]).filter(([, value]) => value !== null);
+  const path = known.map(([at, value], k) => {
+    if (!k) return `M${x.at(at)} ${y.at(value)}`;
+    return one.steps ? `H${x.at(at)}V${y.at(value)}` : `L${x.at(at)} ${y.at(value)}`;
+  });
+  const line = svgElement("path", { ...curveAttributes(one), d: path.join("") });
+  if (one.steps) return [line];
+  return [line, ...known.flatMap(([at, value, i]) => whiskerAndMarker(one, i, x.at(at), y.at(value), y))];
+}
+
+// Series are moved apart sideways, so that their whiskers do not cover each other.
+function whiskerAndMarker(one, i, left, middle, y) {
+  const at = left + (one.index - 0.5) * 3;
+  const dot = marker(one.index, at, middle);
+  if (!one.low || one.low[i] === null) return [dot];
+  const ends = { x1: at, x2: at, y1: y.at(one.low[i]), y2: y.at(one.high[i]) };
+  return [svgElement("line", { class: `stroke-${one.index}`, "stroke-width": 1.4, ...ends }), dot];
 }

@@ -1,42 +1,28 @@
 // The story page: one treatment, one selected time, ten chapters. Figures in view are computed first.
 
 import { getJson, LatestTask, onConnectionChange, postJson, ServerError } from "./api.js";
-import { CAPTIONS } from "./chapter-captions.js";
-import { announce, debounce, element, find, findAll } from "./dom.js";
-import { dosePanel } from "./dose-panel.js";
-import { loadBadges, openEvidence } from "./evidence-dialog.js";
-import { changes } from "./format.js";
-import { COLOURS } from "./figure.js";
+import { announce, debounce, element, find, findAll, linkButton } from "./dom.js";
+import { loadBadges, openEvidence } from "./evidence.js";
+import { percentileBands, trackSeries } from "./figure-data.js";
 import { setUpPage } from "./page-setup.js";
-import { pathwayChapter } from "./pathways.js";
 import { linkTo } from "./share-link.js";
-import { DEFAULT_DOSE, StoryState } from "./story-state.js";
-import { TimeFigure } from "./time-figure.js";
+import { CAPTIONS, pathwayContributions, treatmentComparison } from "./story-chapters.js";
+import { dosePanel, StoryState } from "./story-scenario.js";
+import { measureRedraw, TimeFigure } from "./time-figure.js";
 import { MONTH, selectedTime, timeControls } from "./time-slider.js";
-import { treatmentComparison } from "./treatment-comparison.js";
 
 const NO_RATING_IN_RATS =
   "A rat has no score: the curve is the model’s drive of this scale, in units of the scale in people.";
 
-const state = new StoryState();
 const figures = new Map(); // by track id
 const tracks = {}; // by track id: the latest curves, with their times and doses
 const tracksInView = new Set();
+let state; // of the treatment; set when the server's tables arrive
 let trackInfo = new Map(); // by track id, from the server
 let reference = null; // curves of the default treatment by track id
-let points = []; // published points of the current treatment
+let points = []; // published values of the current treatment
 let population = { shown: false, bands: [] };
 
-const about = getJson("/api/about");
-const pathwayRows = about.then((found) => found.pathways);
-pathwayRows.catch(() => {}); // reported by start()
-
-setUpPage();
-listChapters();
-find("#time-bar").append(...timeControls(), currentScenario());
-for (const place of findAll("[data-controls]")) {
-  place.replaceWith(dosePanel(place.dataset.controls, { state, pathways: pathwayRows, showPopulation }));
-}
 const viewObserver = new IntersectionObserver(
   (entries) => {
     for (const { target, isIntersecting } of entries) {
@@ -46,19 +32,26 @@ const viewObserver = new IntersectionObserver(
   },
   { rootMargin: "25% 0px" },
 );
-onConnectionChange((connected) => connected && trackInfo.size && update());
 
 async function start() {
-  const firstCurves = fetchCurves(state.scenario, ["plasma"]); // while the names are on their way
-  const found = await about;
-  trackInfo = new Map(found.tracks.map((track) => [track.key, track]));
-  state.pathwayLabels = new Map(found.pathways.map((row) => [row.name, row.label]));
+  setUpPage();
+  listChapters();
+  find("#time-bar").append(...timeControls());
+  const metadata = await getJson("/api/metadata");
+  state = new StoryState(metadata);
+  trackInfo = new Map(metadata.tracks.map((track) => [track.key, track]));
+  const firstCurves = fetchCurves(state.scenario, ["plasma"]);
+  find("#time-bar").append(currentScenario());
+  for (const place of findAll("[data-controls]")) {
+    place.replaceWith(dosePanel(place.dataset.controls, { state, showPopulation }));
+  }
   findAll("[data-tracks]").forEach(addFigures);
-  keep(await firstCurves);
+  store(await firstCurves);
   showTrack("plasma");
-  const chapters = [treatmentComparison(state), pathwayChapter(state, found)];
-  const updateChapters = () => chapters.forEach((simulate) => simulate());
+  const chapters = [treatmentComparison(state), pathwayContributions(state, metadata.components)];
+  const updateChapters = () => chapters.forEach((simulateChapter) => simulateChapter());
   selectedTime.onChange(showCaptions);
+  onConnectionChange((connected) => connected && update());
   loadBadges();
   state.onChange(update);
   state.onChange(debounce(350, updateChapters));
@@ -78,15 +71,9 @@ function currentScenario() {
   const changed = element("span", {});
   const reset = () => {
     state.reset();
-    announce(`Back to ${DEFAULT_DOSE} with all pathways on`);
+    announce(`Back to ${state.defaultDose} with all pathways on`);
   };
-  const button = element("button", {
-    class: "link-button",
-    type: "button",
-    id: "reset",
-    onclick: reset,
-    text: "Reset",
-  });
+  const button = linkButton("Reset", reset, { id: "reset" });
   const link = element("a", { text: "Open in workbench" });
   const show = () => {
     description.textContent = state.description;
@@ -124,7 +111,7 @@ function update() {
 const simulationInView = new LatestTask(async (isNewerWaiting) => {
   const visible = [...figures.keys()].filter((key) => tracksInView.has(key));
   await simulate(state.scenario, visible.length ? visible : ["plasma"]);
-  measureRedraw();
+  measureRedraw("slider to redraw");
   if (!isNewerWaiting()) simulateAllSoon();
 });
 
@@ -133,29 +120,24 @@ const simulateAllSoon = debounce(120, () => fullSimulation.run());
 const fullSimulation = new LatestTask(async () => {
   const { scenario } = state;
   await simulate(scenario, [...figures.keys()]);
-  const published = await postJson("/api/points", { scenario });
+  const published = await postJson("/api/published-values", { scenario });
   if (JSON.stringify(state.scenario) !== JSON.stringify(scenario)) return;
-  points = published.points;
+  points = published.published_values;
   figures.forEach((_, key) => showTrack(key));
   if (population.shown) await fetchPopulation();
 });
 
-function measureRedraw() {
-  const start = performance.getEntriesByName("dose changed").at(-1)?.startTime ?? performance.now();
-  performance.measure("slider to redraw", { start, end: performance.now() });
+function fetchCurves(scenario, keys) {
+  return postJson("/api/curves", { scenario, until: MONTH, tracks: keys });
 }
 
-function fetchCurves(scenario, tracks) {
-  return postJson("/api/curves", { scenario, until: MONTH, tracks });
-}
-
-function keep({ figures: found, time, doses }) {
+function store({ tracks: found, time, treatment_times: doses }) {
   for (const track of found) tracks[track.key] = { ...track, time, doses };
 }
 
 async function simulate(scenario, keys) {
   try {
-    keep(await fetchCurves(scenario, keys));
+    store(await fetchCurves(scenario, keys));
     keys.forEach(showTrack);
     showCaptions();
   } catch (error) {
@@ -165,8 +147,8 @@ async function simulate(scenario, keys) {
 }
 
 async function fetchReference() {
-  const found = await fetchCurves(new StoryState().scenario, []);
-  reference = Object.fromEntries(found.figures.map((track) => [track.key, { ...track, time: found.time }]));
+  const found = await fetchCurves(state.defaultScenario, []);
+  reference = Object.fromEntries(found.tracks.map((track) => [track.key, { ...track, time: found.time }]));
   if (!state.isDefault) figures.forEach((_, key) => showTrack(key));
 }
 
@@ -175,20 +157,8 @@ async function fetchReference() {
 const populationSimulation = new LatestTask(() => fetchPopulation());
 
 async function fetchPopulation() {
-  const found = await postJson("/api/band", { scenario: state.scenario, until: MONTH, track: "mood" });
-  const { quantiles } = found.curves[0];
-  const band = (low, high, kind, label) => ({
-    time: found.time,
-    low: quantiles[low],
-    high: quantiles[high],
-    kind,
-    index: 0,
-    label,
-  });
-  population.bands = [
-    band("0.05", "0.95", "outer", "5th to 95th percentile of 1,000"),
-    band("0.25", "0.75", "inner", "25th to 75th percentile"),
-  ];
+  const found = await postJson("/api/population", { scenario: state.scenario, until: MONTH, track: "mood" });
+  population.bands = percentileBands(found, 0, "", " of 1,000");
   showTrack("mood");
 }
 
@@ -204,21 +174,11 @@ function showTrack(key) {
   const track = tracks[key];
   const figure = figures.get(key);
   if (!track || !figure) return;
-  const { time } = track;
-  const series = track.curves.map(({ treated, label }, i) => {
-    return { time, y: treated, label, index: i % COLOURS, kind: i ? "minor" : "main" };
-  });
-  const { control } = track.curves[0];
-  if (control && changes(control))
-    series.push({ time, y: control, label: "same expectancy, no drug", kind: "control" });
+  const series = trackSeries(track, track.time);
   const before = reference?.[key];
   if (before && !state.isDefault) {
-    series.push({
-      time: before.time,
-      y: before.curves[0].treated,
-      label: `${DEFAULT_DOSE}, all pathways on`,
-      kind: "reference",
-    });
+    const label = `${state.defaultDose}, all pathways on`;
+    series.push({ time: before.time, y: before.curves[0].treated, label, kind: "reference" });
   }
   figure.show({
     series,

@@ -1,10 +1,10 @@
 // Pathway contributions to the outcomes of a case: Shapley values.
 
+import { runJob } from "./api.js";
 import { caseSelect } from "./case-list.js";
-import { element, field, options, table } from "./dom.js";
+import { button, element, emptyState, field, paragraph, select, tabContent, table, toolbar } from "./dom.js";
+import { stackedContributions } from "./figure-data.js";
 import { formatNumber, formatRange, formatSigned } from "./format.js";
-import { stackedContributions } from "./pathways.js";
-import { runJob } from "./run-job.js";
 import { TimeFigure } from "./time-figure.js";
 
 const DRAWS = [0, 20, 100, 200];
@@ -15,52 +15,35 @@ const INTRODUCTION =
 const NOT_YET = "No result yet. The attribution takes seconds without draws and about a minute with many.";
 
 export function attributionTab(workbench) {
-  const { select, refill, scenario } = caseSelect(workbench);
-  const drawsLabel = (number) => (number ? `${number}, with intervals` : "none: table values only");
-  const draws = element("select", {}, options(DRAWS, drawsLabel));
+  const { input, refill, scenario } = caseSelect(workbench);
+  const draws = select(DRAWS, (number) => (number ? `${number}, with intervals` : "none: table values only"));
   workbench.keepInLink("attribution.draws", draws);
-  const button = element("button", { type: "submit", class: "primary", text: "Attribute" });
+  const submit = button("Attribute", null, { type: "submit", class: "primary" });
   const place = element("div", {});
-  const results = element("div", {}, element("div", { class: "empty-state" }, element("p", { text: NOT_YET })));
-  const show = (found) => results.replaceChildren(...resultNodes(found, workbench.about.components));
-  const submit = (event) => {
+  const results = element("div", {}, emptyState(NOT_YET));
+  const show = (found) => results.replaceChildren(...resultNodes(found, workbench.metadata.components));
+  const onsubmit = (event) => {
     event.preventDefault();
     results.replaceChildren();
     const request = { scenario: scenario(), draws: Number(draws.value) };
-    runJob("/api/jobs/attribution", request, { place, show, button });
+    runJob("/api/jobs/attribution", request, { place, show, submit });
   };
-  const fields = [
-    field("Case", select),
-    field("Parameter draws", draws),
-    element("div", { class: "full-width" }, button),
-  ];
-  const node = element(
-    "div",
-    {},
-    element("h2", { text: "Pathway contributions" }),
-    element("p", { class: "secondary", text: INTRODUCTION }),
-    element("form", { class: "panel-form", onsubmit: submit }, fields),
-    place,
-    results,
-  );
-  return { node, update: () => refill() };
+  const fields = [field("Case", input), field("Parameter draws", draws)];
+  const submitRow = element("div", { class: "full-width" }, submit);
+  const form = element("form", { class: "panel-form", onsubmit }, fields, submitRow);
+  return { node: tabContent("Pathway contributions", INTRODUCTION, form, place, results), update: () => refill() };
 }
 
 function resultNodes(found, components) {
   const figure = new TimeFigure({ title: "Contributions to MADRS over time", unit: "points", height: 380 });
   figure.show(stackedContributions(found, components));
   const outcomes = Map.groupBy(found.table, ({ outcome }) => outcome);
-  const outcome = element("select", {}, options([...outcomes.keys()]));
   const place = element("div", {});
   const showOutcome = () => place.replaceChildren(outcomeTable(outcome.value, outcomes.get(outcome.value), components));
-  outcome.addEventListener("change", showOutcome);
+  const outcome = select([...outcomes.keys()], undefined, { onchange: showOutcome });
   showOutcome();
-  const sentences = element(
-    "div",
-    {},
-    found.sentences.map((text) => element("p", { text })),
-  );
-  return [sentences, figure.node, element("div", { class: "toolbar" }, field("Outcome", outcome)), place];
+  const sentences = found.sentences.map((text) => paragraph(text));
+  return [element("div", {}, sentences), figure.node, toolbar(field("Outcome", outcome)), place];
 }
 
 function outcomeTable(outcome, rows, components) {
@@ -73,8 +56,8 @@ function outcomeTable(outcome, rows, components) {
     one.share === null ? "–" : `${formatNumber(Math.round(100 * one.share))} %`,
     shown(one.shapley),
     one.shapley_low === null ? "–" : formatRange(one.shapley_low, one.shapley_high),
-    shown(one.lost),
-    shown(one.alone),
+    shown(one.loss_when_off),
+    shown(one.single_effect),
   ];
   return table(caption, head, rows.map(row));
 }

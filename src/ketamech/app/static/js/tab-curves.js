@@ -1,12 +1,12 @@
 // The curves of every case over the selected time range, with published points.
 
-import { LatestTask, postJson, ServerError } from "./api.js";
+import { LatestTask, postJson } from "./api.js";
 import { caseLabel, caseLetter } from "./case-list.js";
-import { element, field, options, showFieldError, uniqueId } from "./dom.js";
-import { openEvidence } from "./evidence-dialog.js";
-import { changes, range } from "./format.js";
-import { COLOURS } from "./figure.js";
-import { TimeFigure } from "./time-figure.js";
+import { element, field, linkButton, options, select, showFieldError, tabContent, toolbar, uniqueId } from "./dom.js";
+import { openEvidence } from "./evidence.js";
+import { controlSeries, trackSeries } from "./figure-data.js";
+import { range } from "./format.js";
+import { measureRedraw, TimeFigure } from "./time-figure.js";
 import { selectedTime } from "./time-slider.js";
 
 const MAX_OUTPUTS = 12;
@@ -23,57 +23,43 @@ export function curvesTab(workbench) {
 
 class CurvesTab {
   constructor(workbench) {
-    const { about, view } = workbench;
+    const { metadata, view } = workbench;
     this.workbench = workbench;
-    this.tracks = about.tracks;
-    this.groups = [...new Set(about.tracks.map((track) => track.group))];
-    this.outputs = new Map(about.outputs.map((output) => [output.name, output]));
-    const kept = (view["curves.outputs"] ?? "").split(" ").filter((name) => this.outputs.has(name));
-    this.addedOutputs = kept.slice(0, MAX_OUTPUTS);
+    this.tracks = metadata.tracks;
+    this.groups = [...new Set(metadata.tracks.map((track) => track.group))];
+    this.outputs = new Map(metadata.outputs.map((output) => [output.name, output]));
+    const stored = (view["curves.outputs"] ?? "").split(" ").filter((name) => this.outputs.has(name));
+    this.addedOutputs = stored.slice(0, MAX_OUTPUTS);
     this.group = [...this.groups, ""].includes(view["curves.group"]) ? view["curves.group"] : this.groups.at(-1);
     this.responses = []; // by case; null where it could not be simulated
     this.points = [];
     this.chosenCurve = {}; // by track id
     this.figures = new Map(); // by track id: { figure, curveSelect }
     this.grid = element("div", { class: "figure-grid" });
-    this.node = element(
-      "div",
-      {},
-      element("h2", { text: "Time courses" }),
-      element("p", { class: "secondary", text: INTRODUCTION }),
-      this.toolbar(),
-      this.grid,
-    );
+    this.node = tabContent("Time courses", INTRODUCTION, this.makeToolbar(), this.grid);
     this.simulation = new LatestTask((isNewerWaiting) => this.simulate(isNewerWaiting));
     this.buildFigures();
   }
 
-  toolbar() {
+  makeToolbar() {
     const { view } = this.workbench;
-    const group = element(
-      "select",
-      {},
-      options([...this.groups, ""], (name) => name || "All tracks"),
-    );
-    group.value = this.group;
-    group.addEventListener("change", () => {
+    const chooseGroup = () => {
       this.group = view["curves.group"] = group.value;
       this.rebuild();
-    });
-    const listId = uniqueId("outputs");
-    const output = { type: "search", list: listId, placeholder: "plasticity.bdnf", maxlength: 120 };
-    const input = element("input", { ...output, onchange: () => this.addOutput(input) });
-    const names = [...this.outputs.values()].map(({ name, about }) => element("option", { value: name, label: about }));
-    const removal = {
-      type: "button",
-      class: "link-button",
-      onclick: () => this.setOutputs([]),
-      text: "Remove added outputs",
     };
-    this.removeButton = element("button", { ...removal, hidden: !this.addedOutputs.length });
+    const group = select([...this.groups, ""], (name) => name || "All tracks", { onchange: chooseGroup });
+    group.value = this.group;
+    const listId = uniqueId("outputs");
+    const attributes = { type: "search", list: listId, placeholder: "plasticity.bdnf", maxlength: 120 };
+    const input = element("input", { ...attributes, onchange: () => this.addOutput(input) });
+    const names = [...this.outputs.values()].map(({ name, description }) => {
+      return element("option", { value: name, label: description });
+    });
+    const isHidden = !this.addedOutputs.length;
+    this.removeButton = linkButton("Remove added outputs", () => this.setOutputs([]), { hidden: isHidden });
     const outputField = field("Add an output", input);
     outputField.append(element("datalist", { id: listId }, names));
-    return element("div", { class: "toolbar" }, field("Tracks", group), outputField, this.removeButton);
+    return toolbar(field("Tracks", group), outputField, this.removeButton);
   }
 
   addOutput(input) {
@@ -110,7 +96,7 @@ class CurvesTab {
   shownTracks() {
     const hasAnimal = this.workbench.cases.some(({ species = "human" }) => species !== "human");
     return this.tracks.filter((track) => {
-      return (!this.group || track.group === this.group) && (!track.animals || hasAnimal);
+      return (!this.group || track.group === this.group) && (!track.animals_only || hasAnimal);
     });
   }
 
@@ -122,11 +108,11 @@ class CurvesTab {
 
   buildFigure({ key, label, unit }) {
     const figure = new TimeFigure({ title: label, unit, height: 240, openEvidence });
-    const curveSelect = element("select", { "aria-label": `Curve of ${label}`, hidden: true });
-    curveSelect.addEventListener("change", () => {
+    const onchange = () => {
       this.chosenCurve[key] = Number(curveSelect.value);
       this.show(key);
-    });
+    };
+    const curveSelect = element("select", { "aria-label": `Curve of ${label}`, hidden: true, onchange });
     figure.svg.before(curveSelect);
     this.figures.set(key, { figure, curveSelect });
     return figure.node;
@@ -135,37 +121,23 @@ class CurvesTab {
   async simulate(isNewerWaiting) {
     const keys = this.shownTracks().map((track) => track.key);
     if (!keys.every((key) => this.figures.has(key))) this.buildFigures();
-    const { cases } = this.workbench;
-    this.responses = await Promise.all(cases.map((scenario, i) => this.simulateCase(scenario, i, keys)));
+    const { cases, caseList } = this.workbench;
+    const request = { until: selectedTime.last, tracks: keys, outputs: this.addedOutputs };
+    this.responses = await caseList.ofEachCase((scenario) => postJson("/api/curves", { scenario, ...request }));
+    this.responses.forEach((response, i) => caseList.showParsedTreatments(i, response?.treatments ?? []));
     this.showAll();
-    const start = performance.getEntriesByName("dose changed").at(-1)?.startTime ?? performance.now();
-    performance.measure("slider to redraw", { start, end: performance.now() });
+    measureRedraw("slider to redraw");
     if (isNewerWaiting()) return;
-    this.points = await this.publishedPoints(cases);
+    this.points = await this.publishedValues(cases);
     this.showAll();
   }
 
-  async simulateCase(scenario, i, tracks) {
-    const { caseList } = this.workbench;
-    try {
-      const request = { scenario, until: selectedTime.last, tracks, outputs: this.addedOutputs };
-      const response = await postJson("/api/curves", request);
-      caseList.showError(i, null);
-      caseList.showParsedTreatments(i, response.given);
-      return response;
-    } catch (error) {
-      caseList.showError(i, error);
-      caseList.showParsedTreatments(i, []);
-      if (!(error instanceof ServerError)) throw error;
-      return null;
-    }
-  }
-
-  // Published points of all cases, each once.
-  async publishedPoints(cases) {
+  // Published values for all cases, each once.
+  async publishedValues(cases) {
     const ofCase = async (scenario, i) => {
       if (!this.responses[i]) return [];
-      return (await postJson("/api/points", { scenario }).catch(() => ({ points: [] }))).points;
+      const found = await postJson("/api/published-values", { scenario }).catch(() => ({ published_values: [] }));
+      return found.published_values;
     };
     const points = (await Promise.all(cases.map(ofCase))).flat();
     return [...new Map(points.map((point) => [point.evidence + point.track + point.value, point])).values()];
@@ -180,7 +152,7 @@ class CurvesTab {
     const entry = this.figures.get(key);
     if (!entry) return;
     const { figure, curveSelect } = entry;
-    const tracks = this.responses.map((response) => response?.figures.find((one) => one.key === key) ?? null);
+    const tracks = this.responses.map((response) => response?.tracks.find((one) => one.key === key) ?? null);
     const first = tracks.find(Boolean);
     if (!first) return figure.show({ series: [], caption: NOTHING });
     figure.node.hidden = this.isOptional(key) && !tracks.some((track) => track && hasChange(track));
@@ -192,48 +164,34 @@ class CurvesTab {
     figure.show({
       unit: first.unit,
       series: isSingle
-        ? seriesOfOneCase(this.responses[tracks.indexOf(first)].time, first)
+        ? trackSeries(first, this.responses[tracks.indexOf(first)].time)
         : this.seriesOfCases(tracks, chosen),
       points: this.points.filter((point) => point.track === key && (isSingle || point.curve === chosenKey)),
-      doses: this.responses.find(Boolean).doses,
+      doses: this.responses.find(Boolean).treatment_times,
     });
   }
 
   isOptional(key) {
-    return this.tracks.find((track) => track.key === key)?.always === false;
+    return this.tracks.find((track) => track.key === key)?.always_shown === false;
   }
 
-  fillCurveSelect(select, { curves }, chosen) {
-    if (select.options.length !== curves.length) {
-      select.replaceChildren(...options([...curves.keys()], (i) => curves[i].label));
+  fillCurveSelect(curveSelect, { curves }, chosen) {
+    if (curveSelect.options.length !== curves.length) {
+      curveSelect.replaceChildren(...options([...curves.keys()], (i) => curves[i].label));
     }
-    select.value = String(chosen);
+    curveSelect.value = String(chosen);
   }
 
   seriesOfCases(tracks, chosen) {
     return tracks.flatMap((track, i) => {
       if (!track || !this.workbench.cases[i]) return [];
       const { time } = this.responses[i];
-      const { treated, control } = track.curves[chosen];
+      const curve = track.curves[chosen];
       const label = caseLabel(this.workbench.cases[i], i).slice(0, MAX_LABEL);
-      const series = [{ time, y: treated, label, index: i, kind: "main" }];
-      const controlLabel = `${caseLetter(i)} without drug`;
-      if (control && changes(control)) {
-        series.push({ time, y: control, label: controlLabel, kind: "control", unlisted: i > 0 });
-      }
-      return series;
+      const series = { time, y: curve.treated, label, index: i, kind: "main" };
+      return [series, ...controlSeries(curve, time, `${caseLetter(i)} without drug`, i > 0)];
     });
   }
 }
 
 const hasChange = ({ curves }) => curves.some(({ treated }) => range(treated) > 1e-6);
-
-function seriesOfOneCase(time, { curves }) {
-  const series = curves.map(({ treated, label }, k) => {
-    return { time, y: treated, label, index: k % COLOURS, kind: k ? "minor" : "main" };
-  });
-  const { control } = curves[0];
-  if (control && changes(control))
-    series.push({ time, y: control, label: "same expectancy, no drug", kind: "control" });
-  return series;
-}

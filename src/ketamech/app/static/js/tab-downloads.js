@@ -2,7 +2,7 @@
 
 import { errorMessage, post, postJson } from "./api.js";
 import { caseSelect } from "./case-list.js";
-import { announce, download, element, field } from "./dom.js";
+import { announce, button, download, element, errorBox, field, paragraph, tabContent, toolbar } from "./dom.js";
 
 const REPORT =
   "What was simulated, the results, figures, sources and limits in plain language, for a conversation. It is not medical advice.";
@@ -10,13 +10,11 @@ const DATA =
   "Every output at every time, treated and control, with units. Figures can be saved as SVG, PNG and CSV with the buttons beside their titles.";
 
 export function downloadsTab(workbench) {
-  const { select, refill, scenario } = caseSelect(workbench);
+  const { input, refill, scenario } = caseSelect(workbench);
   const place = element("div", { class: "downloads" });
   const error = element("p", { class: "field-error", role: "alert" });
-  const toolbar = element("div", { class: "toolbar" }, field("Case", select));
-  const node = element("div", {}, element("h2", { text: "Download" }), toolbar, error, place);
-  select.addEventListener("change", () => {
-    workbench.chosen = Number(select.value);
+  input.addEventListener("change", () => {
+    workbench.chosen = Number(input.value);
     update();
   });
 
@@ -38,7 +36,7 @@ export function downloadsTab(workbench) {
       await save(path, name);
       target.disabled = false;
     };
-    return element("button", { type: "button", text, onclick });
+    return button(text, onclick);
   }
 
   async function update() {
@@ -51,21 +49,21 @@ export function downloadsTab(workbench) {
       place.replaceChildren(...sections(summary, saveButton));
     } catch (problem) {
       workbench.caseList.showError(chosen, problem);
-      place.replaceChildren(element("div", { class: "error-box", text: errorMessage(problem) }));
+      place.replaceChildren(errorBox(errorMessage(problem)));
     }
   }
 
-  return { node, update };
+  return { node: tabContent("Download", null, toolbar(field("Case", input)), error, place), update };
 }
 
-function sections({ given, yaml, shell, python, command }, saveButton) {
+function sections({ treatments, yaml, shell, python, command }, saveButton) {
   const section = (title, ...content) => element("section", {}, element("h3", { text: title }), content);
   const buttons = (...nodes) => element("div", { class: "buttons" }, nodes);
   return [
     section(
       "One-page report",
-      element("p", { text: REPORT }),
-      element("p", { class: "secondary", text: `${given.join("; ")}.` }),
+      paragraph(REPORT),
+      paragraph(`${treatments.join("; ")}.`, "secondary"),
       buttons(
         saveButton("PDF", "/api/report/pdf", "report.pdf"),
         saveButton("HTML", "/api/report/html", "report.html"),
@@ -73,7 +71,7 @@ function sections({ given, yaml, shell, python, command }, saveButton) {
     ),
     section(
       "Data",
-      element("p", { text: DATA }),
+      paragraph(DATA),
       buttons(
         saveButton("CSV", "/api/export/csv", "curves.csv"),
         saveButton("Parquet", "/api/export/parquet", "curves.parquet"),
@@ -87,7 +85,7 @@ function sections({ given, yaml, shell, python, command }, saveButton) {
 }
 
 // A text that can be copied; `button` saves it as a file.
-export function codeSection(title, text, button = null) {
+export function codeSection(title, text, saveButton = null) {
   const copy = async ({ target }) => {
     try {
       await navigator.clipboard.writeText(text);
@@ -96,13 +94,13 @@ export function codeSection(title, text, button = null) {
       target.textContent = "Select and copy";
     }
   };
-  const copyButton = element("button", { type: "button", text: "Copy", "aria-label": `Copy: ${title}`, onclick: copy });
-  button?.setAttribute("aria-label", `${button.textContent}: ${title}`);
+  const copyButton = button("Copy", copy, { "aria-label": `Copy: ${title}` });
+  saveButton?.setAttribute("aria-label", `${saveButton.textContent}: ${title}`);
   return element(
     "section",
     {},
     element("h3", { text: title }),
     element("pre", { tabindex: "0", role: "region", "aria-label": title, text }),
-    element("div", { class: "buttons" }, copyButton, button),
+    element("div", { class: "buttons" }, copyButton, saveButton),
   );
 }

@@ -1,21 +1,34 @@
 // Equations with the reason of every term, and parameters with their sources.
 
 import { errorMessage, getJson, ServerError } from "./api.js";
-import { element, field, options, table } from "./dom.js";
-import { openEvidence } from "./evidence-dialog.js";
+import {
+  element,
+  errorBox,
+  field,
+  linkButton,
+  loading,
+  paragraph,
+  sectionTitle,
+  select,
+  tabContent,
+  table,
+  toolbar,
+} from "./dom.js";
+import { openEvidence } from "./evidence.js";
 
 const FIRST_STAGE = "nmda";
 const SOURCES = 5; // column of a parameter row
-const loading = (text) => element("p", { class: "loading", text });
-const errorBox = (error) => element("p", { class: "error-box", text: errorMessage(error) });
 
 export function equationsTab(workbench) {
-  const stage = element("select", {});
+  const nameOf = (stage) => stage.replace(/_/g, " ");
+  const stage = select(workbench.metadata.stages, nameOf, { onchange: () => showStage() });
+  stage.value = FIRST_STAGE;
+  workbench.keepInLink("equations.stage", stage);
   const place = element("div", {});
-  const fillFromLink = workbench.keepInLink("equations.stage", stage);
   let isStarted = false; // false again after a lost connection, so that the next update repeats the request
 
   async function showStage() {
+    isStarted = true;
     place.replaceChildren(loading("Loading the equations; the first time takes some seconds …"));
     try {
       const name = stage.value;
@@ -23,44 +36,27 @@ export function equationsTab(workbench) {
       if (stage.value === name) place.replaceChildren(...stageNodes(found));
     } catch (error) {
       isStarted = error instanceof ServerError;
-      place.replaceChildren(errorBox(error));
+      place.replaceChildren(errorBox(errorMessage(error)));
     }
   }
 
-  async function update() {
-    if (isStarted) return;
-    isStarted = true;
-    place.replaceChildren(loading("Loading the stages …"));
-    try {
-      const names = (await getJson("/api/stages")).map(({ name }) => name);
-      stage.replaceChildren(...options(names, (name) => name.replace(/_/g, " ")));
-      stage.value = names.includes(FIRST_STAGE) ? FIRST_STAGE : names[0];
-      fillFromLink();
-      showStage();
-    } catch (error) {
-      isStarted = false;
-      place.replaceChildren(errorBox(error));
-    }
-  }
-
-  stage.addEventListener("change", showStage);
-  const toolbar = element("div", { class: "toolbar" }, field("Stage", stage));
-  const node = element("div", {}, element("h2", { text: "Equations and parameters" }), toolbar, place);
-  return { node, update };
+  const update = () => {
+    if (!isStarted) showStage();
+  };
+  return { node: tabContent("Equations and parameters", null, toolbar(field("Stage", stage)), place), update };
 }
 
-function stageNodes({ title, about, needs, equations, offers, parameters }) {
-  const heading = (text) => element("h3", { class: "section-title", text });
-  const inputs = `Inputs from other stages: ${needs.map(([name]) => name).join(", ")}.`;
-  const outputs = table("Outputs", ["name", "unit", "meaning", "definition"], offers);
+function stageNodes({ title, description, inputs, equations, outputs, parameters }) {
+  const inputNames = `Inputs from other stages: ${inputs.map(([name]) => name).join(", ")}.`;
+  const outputTable = table("Outputs", ["name", "unit", "meaning", "definition"], outputs);
   const head = ["name", "value", "unit", "spread", "status", "sources", "reason"];
   return [
     element("p", {}, element("strong", { text: title })),
-    element("p", { class: "secondary", text: about }),
-    needs.length ? element("p", { class: "secondary", text: inputs }) : "",
+    paragraph(description, "secondary"),
+    inputs.length ? paragraph(inputNames, "secondary") : "",
     ...equations.map(equationNode),
-    ...(offers.length ? [heading("Outputs"), outputs] : []),
-    heading("Parameters"),
+    ...(outputs.length ? [sectionTitle("Outputs"), outputTable] : []),
+    sectionTitle("Parameters"),
     table("Parameters", head, parameters.map(parameterCells)),
   ];
 }
@@ -77,7 +73,8 @@ function parameterCells(row) {
   const sources = row[SOURCES];
   if (sources === "none") return row;
   const [ids] = sources.split(" (");
-  const open = () => openEvidence(ids.split("; "), name);
-  const button = element("button", { class: "link-button", type: "button", text: ids, onclick: open });
-  return row.with(SOURCES, button);
+  return row.with(
+    SOURCES,
+    linkButton(ids, () => openEvidence(ids.split("; "), name)),
+  );
 }

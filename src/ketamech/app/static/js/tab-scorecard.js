@@ -1,9 +1,9 @@
 // Simulated and published values, the largest deviations first.
 
-import { element, field, options, svgElement, table } from "./dom.js";
-import { openEvidence } from "./evidence-dialog.js";
+import { runJob } from "./api.js";
+import { button, element, field, linkButton, select, svgElement, tabContent, table, toolbar } from "./dom.js";
+import { openEvidence } from "./evidence.js";
 import { formatNumber } from "./format.js";
-import { runJob } from "./run-job.js";
 
 const MAX_ROWS = 150;
 const VERDICT_COLOURS = { inside: 2, near: 4, miss: 1, "no result": 5 }; // colour index by verdict, in display order
@@ -15,31 +15,21 @@ export function scorecardTab() {
   const place = element("div", {});
   const results = element("div", {});
   let isStarted = false;
-  const node = element(
-    "div",
-    {},
-    element("h2", { text: "Scorecard" }),
-    element("p", { class: "secondary", text: INTRODUCTION }),
-    place,
-    results,
-  );
   const show = (found) => results.replaceChildren(...resultNodes(found));
   const compare = async () => {
     if (await runJob("/api/jobs/scorecard", {}, { place, show })) return;
-    place.append(element("button", { type: "button", text: "Compare again", onclick: compare }));
+    place.append(button("Compare again", compare));
   };
   const update = () => {
     if (!isStarted) compare();
     isStarted = true;
   };
-  return { node, update };
+  return { node: tabContent("Scorecard", INTRODUCTION, place, results), update };
 }
 
 function resultNodes({ rows, uncovered }) {
   const counts = [...Map.groupBy(rows, ({ verdict }) => verdict)].map(([verdict, list]) => [verdict, list.length]);
   const stages = [...new Set(rows.map(({ stage }) => stage))];
-  const stage = element("select", {}, options(["", ...stages]));
-  const verdict = element("select", {}, options(["", ...counts.map(([name]) => name)]));
   const place = element("div", {});
   const list = () => {
     const chosen = rows.filter((row) => {
@@ -47,8 +37,8 @@ function resultNodes({ rows, uncovered }) {
     });
     place.replaceChildren(scorecardTable(chosen));
   };
-  stage.addEventListener("change", list);
-  verdict.addEventListener("change", list);
+  const stage = select(["", ...stages], undefined, { onchange: list });
+  const verdict = select(["", ...counts.map(([name]) => name)], undefined, { onchange: list });
   list();
   const summary = counts.flatMap(([name, number], i) => [
     i ? ", " : "",
@@ -56,18 +46,15 @@ function resultNodes({ rows, uncovered }) {
     ` ${name}`,
   ]);
   const rest = `. ${uncovered} further rows are not compared; the scorecard documentation gives the reasons.`;
-  const toolbar = element("div", { class: "toolbar" }, field("Stage", stage), field("Verdict", verdict));
-  return [verdictBar(counts, rows.length), element("p", {}, summary, rest), toolbar, place];
+  const filters = toolbar(field("Stage", stage), field("Verdict", verdict));
+  return [verdictBar(counts, rows.length), element("p", {}, summary, rest), filters, place];
 }
 
 function scorecardTable(rows) {
   const caption = `${rows.length} rows${rows.length > MAX_ROWS ? `, the first ${MAX_ROWS} shown` : ""}`;
   const head = ["quantity", "simulated", "published", "unit", "verdict", "source"];
   const published = (row) => row.expected || `${formatNumber(row.published)}${row.spread ? ` (${row.spread})` : ""}`;
-  const source = (row) => {
-    const open = () => openEvidence([row.id], row.quantity);
-    return element("button", { class: "link-button", type: "button", text: row.citation, onclick: open });
-  };
+  const source = (row) => linkButton(row.citation, () => openEvidence([row.id], row.quantity));
   const cells = (row) => [
     row.quantity,
     formatNumber(row.simulated),
@@ -81,14 +68,8 @@ function scorecardTable(rows) {
 
 function verdictBar(counts, total) {
   const label = counts.map(([name, number]) => `${number} ${name}`).join(", ");
-  const frame = {
-    viewBox: "0 0 100 10",
-    preserveAspectRatio: "none",
-    class: "figure",
-    role: "img",
-    "aria-label": label,
-  };
-  const svg = svgElement("svg", frame);
+  const frame = { viewBox: "0 0 100 10", preserveAspectRatio: "none", class: "figure" };
+  const svg = svgElement("svg", { ...frame, role: "img", "aria-label": label });
   let x = 0;
   for (const [verdict, index] of Object.entries(VERDICT_COLOURS)) {
     const width = (100 * (counts.find(([name]) => name === verdict)?.[1] ?? 0)) / total;

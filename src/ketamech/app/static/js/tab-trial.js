@@ -1,24 +1,27 @@
 // Virtual trials: a shipped one, or the cases as arms. Means, responders, survival, power.
 
-import { getJson } from "./api.js";
+import { getJson, runJob } from "./api.js";
 import { caseLetter } from "./case-list.js";
-import { download, element, field, options, table } from "./dom.js";
-import { COLOURS } from "./figure.js";
+import {
+  button,
+  download,
+  element,
+  emptyState,
+  field,
+  paragraph,
+  sectionTitle,
+  select,
+  tabContent,
+  table,
+} from "./dom.js";
+import { COLOURS, XyChart } from "./figure.js";
 import { formatNumber, formatRange } from "./format.js";
-import { runJob } from "./run-job.js";
 import { codeSection } from "./tab-downloads.js";
 import { regimenText } from "./treatment-form.js";
-import { XyChart } from "./xy-chart.js";
 
 const DAY = 24; // h
 const MAX_ARM_NAME = 60;
 const MAX_SEED = 2147483647;
-const POPULATIONS = {
-  trd: "treatment-resistant depression",
-  mdd: "major depression",
-  bipolar: "bipolar depression",
-  adult: "adults",
-};
 const NOT_IN_TRIAL = {
   pathways: "pathways off",
   perturbations: "perturbations",
@@ -30,15 +33,16 @@ const INTRODUCTION =
   "Virtual patients are sampled, randomised, dosed and rated with measurement error; some drop out. Expectancy and " +
   "unblinding are included. Replicates of the trial show the variation of its result by chance. Arms take the " +
   "treatments of the cases; patients come from the population, not from the cases.";
+const REPLICATES_HINT = "1 to 500: the trial is repeated with other patients and other parameter draws";
 const NOT_YET = "No trial yet. The cases become the arms of the trial.";
 
 export function trialTab(workbench) {
   const place = element("div", {});
-  const results = element("div", {}, element("div", { class: "empty-state" }, element("p", { text: NOT_YET })));
-  const inputs = trialInputs();
+  const results = element("div", {}, emptyState(NOT_YET));
+  const inputs = trialInputs(workbench.metadata.trial_populations);
   for (const [name, input] of Object.entries(inputs)) workbench.keepInLink(`trial.${name.replace(/_/g, "")}`, input);
   const note = element("p", { class: "full-width secondary" });
-  const button = element("button", { type: "submit", class: "primary", text: "Run the trial" });
+  const submit = button("Run the trial", null, { type: "submit", class: "primary" });
   const ownDesign = [
     field("Population", inputs.population, "from which patients are enrolled"),
     field("Visit days", inputs.days, "days with a MADRS rating: up to 12, from 1 to 730"),
@@ -65,56 +69,40 @@ export function trialTab(workbench) {
     }
   };
 
-  const submit = (event) => {
+  const onsubmit = (event) => {
     event.preventDefault();
     results.replaceChildren();
     const show = (found) => results.replaceChildren(...resultNodes(found));
-    runJob("/api/jobs/trial", trialRequest(inputs, workbench.cases), { place, show, button, fields: inputs });
+    runJob("/api/jobs/trial", trialRequest(inputs, workbench.cases), { place, show, submit, fields: inputs });
   };
-  const maxPatients = workbench.about.limits.trial_people.toLocaleString("en");
+  const maxPatients = workbench.metadata.limits.trial_patients.toLocaleString("en");
   const form = element(
     "form",
-    { class: "panel-form", novalidate: true, onsubmit: submit },
+    { class: "panel-form", novalidate: true, onsubmit },
     element("div", { class: "full-width" }, field("Trial", inputs.shipped)),
     field("Patients per arm", inputs.patients_per_arm, `2 to 2000; with replicates, at most ${maxPatients} in all`),
-    field(
-      "Replicates",
-      inputs.replicates,
-      "1 to 500: the trial is repeated with other patients and other parameter draws",
-    ),
+    field("Replicates", inputs.replicates, REPLICATES_HINT),
     field("Random seed", inputs.seed, `0 to ${MAX_SEED}; the same seed gives the same patients`),
     ownDesign,
     note,
-    element("div", { class: "full-width" }, button),
-  );
-  const node = element(
-    "div",
-    {},
-    element("h2", { text: "Virtual trial" }),
-    element("p", { class: "secondary", text: INTRODUCTION }),
-    form,
-    place,
-    results,
+    element("div", { class: "full-width" }, submit),
   );
   const update = () => {
     if (!isListed) listShippedTrials();
     showDesign();
   };
-  return { node, update };
+  return { node: tabContent("Virtual trial", INTRODUCTION, form, place, results), update };
 }
 
 // By the key of the request.
-function trialInputs() {
+function trialInputs(populations) {
   const number = (min, max, value) => element("input", { type: "number", min, max, value });
+  const labels = new Map(populations.map(({ id, label }) => [id, label]));
   return {
-    shipped: element("select", {}, element("option", { value: "", text: "Cases as arms" })),
+    shipped: select([""], () => "Cases as arms"),
     patients_per_arm: number(2, 2000, 60),
     replicates: number(1, 500, 20),
-    population: element(
-      "select",
-      {},
-      options(Object.keys(POPULATIONS), (name) => POPULATIONS[name]),
-    ),
+    population: select([...labels.keys()], (id) => labels.get(id)),
     days: element("input", { type: "text", value: "1, 3, 7, 14, 28", maxlength: 80 }),
     seed: number(0, MAX_SEED, 1),
   };
@@ -127,10 +115,7 @@ function trialRequest(inputs, cases) {
     population: inputs.population.value,
     patients_per_arm: Number(inputs.patients_per_arm.value),
     replicates: Number(inputs.replicates.value),
-    days: inputs.days.value
-      .split(/[\s,]+/)
-      .filter(Boolean)
-      .map(Number),
+    days: (inputs.days.value.match(/[^\s,]+/g) ?? []).map(Number),
     seed: Number(inputs.seed.value),
   };
 }
@@ -156,12 +141,12 @@ function ignoredSettings(cases) {
 function resultNodes(found) {
   const charts = resultCharts(found).map((chart) => chart.node);
   return [
-    element("h3", { class: "section-title", text: found.title }),
+    sectionTitle(found.title),
     armsTable(found),
     comparisonTable(found),
     element("div", { class: "figure-grid" }, charts),
     ...notes(found),
-    ...reproduction(found.typed),
+    ...reproduction(found.reproduction),
   ];
 }
 
@@ -175,7 +160,7 @@ function resultCharts(found) {
   const charts = Object.entries(found.means).map(([scale, rows]) =>
     new XyChart({ title: `${scale}, mean of each arm`, unit: "points", ...days }).show(series(rows, "arm", meanSeries)),
   );
-  for (const [scale, rows] of Object.entries(found.shares)) {
+  for (const [scale, rows] of Object.entries(found.response_rates)) {
     const hours = new Map(found.means[scale].map(({ visit, hour }) => [visit, hour]));
     const visits = rows.filter(({ visit }) => visit !== "baseline");
     const chart = new XyChart({ title: `${scale}, responders`, unit: "% of each arm", range: [0, 100], ...days });
@@ -194,57 +179,49 @@ function resultCharts(found) {
   return charts;
 }
 
+const columnOf = (rows, name) => rows.map((row) => row[name]);
+
 // The interval is that of the change, moved to the mean.
 const meanSeries = (rows) => ({
   x: rows.map(({ hour }) => hour / DAY),
-  y: rows.map(({ mean }) => mean),
+  y: columnOf(rows, "mean"),
   low: rows.map(({ mean, change, low }) => mean - change + low),
   high: rows.map(({ mean, change, high }) => mean - change + high),
 });
 
 function responderSeries(rows, hours) {
-  const column = (name) => (rows.every((row) => name in row) ? rows.map((row) => row[name]) : null);
-  return {
-    x: rows.map(({ visit }) => (hours.get(visit) ?? 0) / DAY),
-    y: rows.map(({ response }) => response),
-    low: column("response_low"),
-    high: column("response_high"),
-  };
+  const interval = (name) => (rows.every((row) => name in row) ? columnOf(rows, name) : null);
+  const x = rows.map(({ visit }) => (hours.get(visit) ?? 0) / DAY);
+  return { x, y: columnOf(rows, "response"), low: interval("response_low"), high: interval("response_high") };
 }
 
-const survivalSeries = (rows) => ({
-  x: rows.map(({ day }) => day),
-  y: rows.map((row) => row.still_well),
-  steps: true,
-});
+const survivalSeries = (rows) => ({ x: columnOf(rows, "day"), y: columnOf(rows, "without_relapse"), steps: true });
 
-const powerSeries = (rows) => ({
-  x: rows.map((row) => row.n_per_arm),
-  y: rows.map(({ power }) => power),
-  low: rows.map(({ low }) => low),
-  high: rows.map(({ high }) => high),
-});
+const powerSeries = (rows) => {
+  const [x, y, low, high] = ["n_per_arm", "power", "low", "high"].map((name) => columnOf(rows, name));
+  return { x, y, low, high };
+};
 
 const trialCount = (replicates) => `${replicates} ${replicates === 1 ? "trial" : "trials"}`;
 
 function armsTable(found) {
   const dropout = (name) => {
-    const percent = found.left_percent[name];
+    const percent = found.dropout_percent[name];
     return percent === undefined ? "–" : `${formatNumber(percent)} %`;
   };
-  const rows = found.arms.map(({ name, n, given }) => [name, n, dropout(name), given]);
+  const rows = found.arms.map(({ name, n, treatment }) => [name, n, dropout(name), treatment]);
   return table(`Arms, ${trialCount(found.replicates)}`, ["arm", "patients", "dropout", "treatment"], rows);
 }
 
 function comparisonTable(found) {
-  const arms = groupBy(
-    found.comparison.filter(({ difference }) => difference !== null),
-    "arm",
-  );
-  if (!arms.length && found.comparison.length) {
-    return element("p", { class: "secondary", text: "The difference between arms cannot be estimated." });
+  const estimated = found.comparison.filter(({ difference }) => difference !== null);
+  const arms = groupBy(estimated, "arm");
+  if (!arms.length) {
+    const reason = found.comparison.length
+      ? "The difference between arms cannot be estimated."
+      : "One arm: no comparison.";
+    return paragraph(reason, "secondary");
   }
-  if (!arms.length) return element("p", { class: "secondary", text: "One arm: no comparison." });
   const caption = `${found.primary}, compared with ${found.reference}, ${trialCount(found.replicates)}`;
   return table(caption, ["arm", "difference, points", "95 %", "p < 0.05"], arms.map(comparisonRow));
 }
@@ -261,7 +238,7 @@ function comparisonRow([arm, rows]) {
 
 function notes(found) {
   const lines = [
-    ...found.assumed,
+    ...found.assumptions,
     found.failed_percent && `${found.failed_percent} % of patients could not be solved and are missing.`,
     ...found.relapse.map(relapseText),
     hazardRatioText(found.hazard_ratio),
@@ -269,7 +246,7 @@ function notes(found) {
   ].filter(Boolean);
   if (!lines.length) return [];
   const items = lines.map((text) => element("li", { class: "secondary", text }));
-  return [element("h3", { class: "section-title", text: "Notes" }), element("ul", {}, items)];
+  return [sectionTitle("Notes"), element("ul", {}, items)];
 }
 
 function relapseText({ group, median_days: median, low, high }) {
@@ -289,14 +266,13 @@ function hazardRatioText({ hazard_ratio: ratio, low, high }) {
 // The trial as a file, a command and Python that give the same numbers.
 function reproduction({ file, command, python }) {
   const block = (title, text, name, mediaType) => {
-    const save = () => download(text, name, mediaType);
-    return codeSection(title, text, element("button", { type: "button", text: "Save", onclick: save }));
+    const save = button("Save", () => download(text, name, mediaType));
+    return codeSection(title, text, save);
   };
   const blocks = [
     file && block("Trial file", file, "trial.yaml", "application/yaml"),
     block("Command line", command, "trial.sh", "text/x-shellscript"),
     block("Python", python, "trial.py", "text/x-python"),
   ];
-  const title = element("h3", { class: "section-title", text: "Reproduce this trial" });
-  return [title, element("div", { class: "downloads" }, blocks)];
+  return [sectionTitle("Reproduce this trial"), element("div", { class: "downloads" }, blocks)];
 }

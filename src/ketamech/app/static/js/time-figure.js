@@ -1,14 +1,20 @@
 // A figure over the selected time range: curves, bands, published points and a line at the selected time. A pointer in
 // the figure sets the time.
 
-import { element, svgElement, table } from "./dom.js";
+import { element, linkButton, svgElement, table } from "./dom.js";
 import { extremum, formatNumber, formatRange, formatTime, formatWithUnit, interpolate } from "./format.js";
-import { axisLimits, curveLook, Figure, legendSample, marker, roundTicks, Scale, timeScale } from "./figure.js";
+import { axesOf, axisLimits, curveAttributes, Figure, legendSample, marker, Scale, timeScale } from "./figure.js";
 import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
 const MARGIN = { left: 46, right: 14, top: 12, bottom: 24 };
 const FIRST_DRAWN = 0.0166; // h; what comes before the first minute is not drawn
 const TABLE_HOURS = [1 / 6, 2 / 3, 2, 4, 24, 72, 168, 336, 672, 1344, 2016, 4368, 8736];
+
+// The time from the last move of a dose slider to now, for the browser test.
+export function measureRedraw(name) {
+  const start = performance.getEntriesByName("dose changed").at(-1)?.startTime ?? performance.now();
+  performance.measure(name, { start, end: performance.now() });
+}
 
 export class TimeFigure extends Figure {
   constructor(settings) {
@@ -66,17 +72,14 @@ export class TimeFigure extends Figure {
     this.x = timeScale(MARGIN.left, width - MARGIN.right);
     this.y = new Scale(height - MARGIN.bottom, MARGIN.top, low, high);
     this.timeMarks = svgElement("g", {});
+    const shownPoints = points.filter(isShown).map((point) => this.publishedPoint(point));
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.replaceChildren(
-      this.axes(width, height),
+      this.axes(width),
       ...bands.map((band) => bandPath(band, this.x, this.y)),
       ...[...series].reverse().map((one) => curvePath(one, this.x, this.y)),
       this.doseMarks(height),
-      svgElement(
-        "g",
-        { class: "points" },
-        points.filter(isShown).map((point) => this.publishedPoint(point)),
-      ),
+      svgElement("g", { class: "points" }, shownPoints),
       this.timeMarks,
     );
     this.svg.setAttribute("aria-label", this.description());
@@ -84,37 +87,17 @@ export class TimeFigure extends Figure {
     this.showSelectedTime();
   }
 
-  axes(width, height) {
-    const { x, y } = this;
-    const bottom = height - MARGIN.bottom;
-    const lines = svgElement("g", {});
-    for (const [hours, text] of visibleTicks(width)) {
-      const at = x.at(hours);
-      const anchor = hours > 0.98 * selectedTime.last ? "end" : hours === 0 ? "start" : "middle";
-      lines.append(
-        svgElement("line", { class: "grid", x1: at, x2: at, y1: MARGIN.top, y2: bottom }),
-        svgElement("text", { x: at, y: height - 7, "text-anchor": anchor }, text),
-      );
-    }
-    for (const value of roundTicks(y.from, y.to).ticks) {
-      const at = y.at(value);
-      lines.append(
-        svgElement("line", { class: "grid", x1: x.start, x2: x.end, y1: at, y2: at }),
-        svgElement("text", { x: x.start - 7, y: at + 4, "text-anchor": "end" }, formatNumber(value)),
-      );
-    }
-    lines.append(svgElement("line", { class: "axis", x1: x.start, x2: x.end, y1: bottom, y2: bottom }));
-    return lines;
+  axes(width) {
+    const anchor = (hours) => (hours > 0.98 * selectedTime.last ? "end" : hours === 0 ? "start" : "middle");
+    const ticks = visibleTicks(width).map(([value, text]) => ({ value, text, anchor: anchor(value) }));
+    return axesOf(this.x, this.y, ticks);
   }
 
   doseMarks(height) {
     const shown = this.data.doses.filter((hours) => hours > 1 && hours < selectedTime.last);
     const mark = (hours) => `M${this.x.at(hours) - 3.5} ${height - MARGIN.bottom + 6}h7l-3.5 -6z`;
-    return svgElement(
-      "g",
-      {},
-      shown.map((hours) => svgElement("path", { class: "dose", d: mark(hours) })),
-    );
+    const marks = shown.map((hours) => svgElement("path", { class: "dose", d: mark(hours) }));
+    return svgElement("g", {}, marks);
   }
 
   publishedPoint(point) {
@@ -219,9 +202,8 @@ export class TimeFigure extends Figure {
 
   pointRow(point) {
     const open = () => this.openEvidence([point.evidence], point.label);
-    const button = { class: "link-button", type: "button", text: point.label, onclick: open };
     return [
-      this.openEvidence ? element("button", button) : point.label,
+      this.openEvidence ? linkButton(point.label, open) : point.label,
       point.shape === "level" ? "not published" : formatTime(point.start),
       formatNumber(point.value),
       point.low === null ? "–" : formatRange(point.low, point.high),
@@ -261,22 +243,22 @@ function pathOf(time, values, x, y) {
   return path;
 }
 
-const curvePath = (one, x, y) => svgElement("path", { ...curveLook(one), d: pathOf(one.time, one.y, x, y) });
+const curvePath = (one, x, y) => svgElement("path", { ...curveAttributes(one), d: pathOf(one.time, one.y, x, y) });
 
 function bandPath(band, x, y) {
   const inside = (t, value) => value !== null && t >= FIRST_DRAWN && t <= selectedTime.last;
   const lower = band.time.map((t, i) => [t, band.low[i]]).filter(([t, value]) => inside(t, value));
   const back = lower.reverse().map(([t, value]) => `L${x.at(t).toFixed(1)} ${y.at(value).toFixed(1)}`);
-  return svgElement("path", { ...bandLook(band), d: `${pathOf(band.time, band.high, x, y)}${back.join("")}Z` });
+  return svgElement("path", { ...bandAttributes(band), d: `${pathOf(band.time, band.high, x, y)}${back.join("")}Z` });
 }
 
-const bandLook = (band) => ({
+const bandAttributes = (band) => ({
   class: `band ${band.kind}${band.colour ? "" : ` fill-${band.index}`}`,
   fill: band.colour,
 });
 
 function bandSample(band) {
-  const area = svgElement("rect", { ...bandLook(band), x: 1, y: 1, width: 28, height: 10 });
+  const area = svgElement("rect", { ...bandAttributes(band), x: 1, y: 1, width: 28, height: 10 });
   return svgElement("svg", { viewBox: "0 0 30 12", "aria-hidden": "true" }, area);
 }
 

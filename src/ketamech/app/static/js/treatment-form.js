@@ -1,6 +1,6 @@
 // Treatments as regimen texts: a field with a slider that changes its dose, and a form that writes a new one.
 
-import { element, field, options, uniqueId } from "./dom.js";
+import { button, collapsible, doseSlider, element, field, linkButton, options, select, uniqueId } from "./dom.js";
 
 const DOSE = /(\d+(?:\.\d+)?)(\s*(?:mg\/kg\/h|ug\/kg\/min|mg\/kg|ug\/kg|mg\/h|mg|ug|g)(?![a-z/]))/i;
 const MIDDLE = 25; // slider position of the typed dose; 100 is four times as much
@@ -46,10 +46,6 @@ export function treatmentField(scenario, index, { changed, remove, maxLength }) 
     scenario.treatments[index] = input.value;
     changed();
   };
-  const typed = () => {
-    slider.showDose();
-    set();
-  };
   const input = element("textarea", {
     id,
     rows: 2,
@@ -58,23 +54,20 @@ export function treatmentField(scenario, index, { changed, remove, maxLength }) 
     "data-key": `treatments[${index}]`,
     "aria-describedby": hint,
     "data-hint": hint,
-    oninput: typed,
+    oninput: () => {
+      slider.showDose();
+      set();
+    },
   });
   input.value = regimenText(scenario.treatments[index]);
-  const slider = doseSlider(input, set);
-  const removal = {
-    class: "link-button",
-    type: "button",
-    "aria-label": `Remove treatment${number}`,
-    onclick: remove,
-    text: "Remove",
-  };
+  const slider = treatmentDoseSlider(input, set);
+  const removeButton = linkButton("Remove", remove, { "aria-label": `Remove treatment${number}` });
   const help = "Drug, dose, route, schedule: “esketamine 84 mg nasal twice weekly for 4 weeks”.";
   const label = element("label", { for: id, text: `Treatment${number}` });
   return element(
     "div",
     { class: "treatment" },
-    element("div", { class: "row" }, label, number && element("button", removal)),
+    element("div", { class: "row" }, label, number && removeButton),
     input,
     element("small", { id: hint, class: "secondary", text: help }),
     slider.node,
@@ -83,46 +76,32 @@ export function treatmentField(scenario, index, { changed, remove, maxLength }) 
 }
 
 // Changes the first dose of a text, up to four times the dose that was typed.
-function doseSlider(input, changed) {
-  const id = uniqueId("dose");
-  const slider = element("input", { type: "range", id, min: 1, max: 100, step: 1, "data-dose": true });
-  const output = element("output", { for: id });
-  const limits = element("span", { class: "limits" });
-  const label = element("label", { for: id, text: "Dose" });
-  const node = element("div", { class: "slider" }, label, output, slider, limits);
+function treatmentDoseSlider(input, changed) {
   let typedDose = 0;
   const rounded = (value) => Number(value.toPrecision(3));
-  const show = (dose, unit) => {
-    output.textContent = `${dose}${unit}`;
-    slider.setAttribute("aria-valuetext", `${dose}${unit}`);
-  };
+  const slider = doseSlider({ min: 1, max: 100, step: 1 }, (position) => {
+    const match = input.value.match(DOSE);
+    if (!match || !typedDose) return;
+    const text = `${rounded((typedDose * position) / MIDDLE)}${match[2]}`;
+    input.value = input.value.replace(DOSE, text);
+    slider.show(text);
+    changed();
+  });
   const showDose = () => {
     const match = input.value.match(DOSE);
-    node.hidden = !match;
+    slider.node.hidden = !match;
     if (!match) return;
     const [, dose, unit] = match;
     typedDose = Number(dose);
-    slider.value = String(MIDDLE);
-    show(dose, unit);
-    const [low, high] = [rounded(typedDose / MIDDLE), rounded((100 / MIDDLE) * typedDose)];
-    limits.textContent = `${low} to ${high}${unit}; type another dose for a wider range`;
+    const range = `${rounded(typedDose / MIDDLE)} to ${rounded((100 / MIDDLE) * typedDose)}${unit}`;
+    slider.show(`${dose}${unit}`, MIDDLE, `${range}; type another dose for a wider range`);
   };
-  slider.addEventListener("input", () => {
-    performance.mark("dose changed");
-    const match = input.value.match(DOSE);
-    if (!match || !typedDose) return;
-    const dose = rounded((typedDose * Number(slider.value)) / MIDDLE);
-    input.value = input.value.replace(DOSE, `${dose}${match[2]}`);
-    show(dose, match[2]);
-    changed();
-  });
   showDose();
-  return { node, showDose };
+  return { node: slider.node, showDose };
 }
 
 // A form that adds a treatment; `drugs`: the server's list.
 export function treatmentForm(drugs, add) {
-  const select = (values) => element("select", {}, options(values));
   const number = (value) => element("input", { type: "number", min: 0, step: "any", value });
   const inputs = {
     drug: select(drugs.map(({ name }) => name)),
@@ -144,30 +123,27 @@ export function treatmentForm(drugs, add) {
   };
   const chosenDrug = () => drugs.find(({ name }) => name === inputs.drug.value);
   const showFields = () => {
-    const { routes, sessions } = chosenDrug();
+    const { routes, is_session: isSession } = chosenDrug();
     inputs.route.replaceChildren(...options(routes));
     fields.route.hidden = !routes.length;
-    for (const name of ["dose", "unit", "duration"]) fields[name].hidden = sessions;
+    for (const name of ["dose", "unit", "duration"]) fields[name].hidden = isSession;
   };
   inputs.drug.addEventListener("change", showFields);
   showFields();
   const addTreatment = () => add(composedText(chosenDrug(), inputs));
-  const pair = (...names) =>
-    element(
-      "div",
-      { class: "two-columns" },
-      names.map((name) => fields[name]),
-    );
-  const button = element("button", { type: "button", onclick: addTreatment, text: "Add treatment" });
-  const content = [fields.drug, pair("dose", "unit"), pair("route", "duration"), pair("schedule", "day"), button];
-  return element("details", {}, element("summary", { text: "Add a treatment" }), element("div", {}, content));
+  const pair = (...names) => {
+    const both = names.map((name) => fields[name]);
+    return element("div", { class: "two-columns" }, both);
+  };
+  const pairs = [pair("dose", "unit"), pair("route", "duration"), pair("schedule", "day")];
+  return collapsible("Add a treatment", [fields.drug, ...pairs, button("Add treatment", addTreatment)]);
 }
 
-function composedText({ name, routes, sessions }, { dose, unit, route, duration, schedule, day }) {
+function composedText({ name, routes, is_session: isSession }, { dose, unit, route, duration, schedule, day }) {
   const parts = [name];
-  if (!sessions) parts.push(`${dose.value || 0} ${unit.value}`);
+  if (!isSession) parts.push(`${dose.value || 0} ${unit.value}`);
   if (routes.length) parts.push(route.value);
-  if (!sessions && INFUSED.includes(route.value) && Number(duration.value) > 0)
+  if (!isSession && INFUSED.includes(route.value) && Number(duration.value) > 0)
     parts.push(`over ${duration.value} min`);
   if (Number(day.value) > 1) parts.push(`at day ${day.value}`);
   if (schedule.value !== "once") parts.push(schedule.value);

@@ -2,14 +2,14 @@
 
 import { getJson, onConnectionChange, ServerError } from "./api.js";
 import { CaseList } from "./case-list.js";
-import { announce, debounce, element, find, options } from "./dom.js";
+import { announce, button, debounce, errorBox, find, select } from "./dom.js";
+import { evidenceTab } from "./evidence.js";
 import { setUpPage } from "./page-setup.js";
 import { linkTo, readLink } from "./share-link.js";
 import { attributionTab } from "./tab-attribution.js";
 import { curvesTab } from "./tab-curves.js";
 import { downloadsTab } from "./tab-downloads.js";
 import { equationsTab } from "./tab-equations.js";
-import { evidenceTab } from "./tab-evidence.js";
 import { populationTab } from "./tab-population.js";
 import { scorecardTab } from "./tab-scorecard.js";
 import { trialTab } from "./tab-trial.js";
@@ -31,10 +31,10 @@ const BROKEN_LINK = "The link could not be read; the default cases are shown.";
 const PRESETS_SHOWN_FIRST = 2;
 
 class Workbench {
-  constructor(about) {
+  constructor(metadata) {
     const link = readLink(location.hash);
-    const cases = link.cases ?? structuredClone(about.presets.slice(0, PRESETS_SHOWN_FIRST));
-    Object.assign(this, { about, cases, chosen: 0, view: link.view, tabs: {}, shown: null });
+    const cases = link.cases ?? structuredClone(metadata.presets.slice(0, PRESETS_SHOWN_FIRST));
+    Object.assign(this, { metadata, cases, chosen: 0, view: link.view, tabs: {}, shown: null });
     this.tab = TABS[link.tab] ? link.tab : "curves";
     this.rememberSoon = debounce(300, () => this.remember());
     this.setUpTime();
@@ -52,8 +52,8 @@ class Workbench {
   }
 
   setUpTime() {
-    const range = element("select", { id: "time-range", "aria-label": "Time range" });
-    range.append(...options(Object.keys(RANGES), (name) => RANGES[name].label));
+    const attributes = { id: "time-range", "aria-label": "Time range" };
+    const range = select(Object.keys(RANGES), (name) => RANGES[name].label, attributes);
     range.addEventListener("change", () => {
       selectedTime.setRange(range.value);
       this.changed();
@@ -70,8 +70,8 @@ class Workbench {
 
   buildTabs() {
     this.buttons = TAB_NAMES.map((name) => {
-      const attributes = { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": "panel" };
-      return element("button", { ...attributes, onclick: () => this.open(name), text: TABS[name].label });
+      const attributes = { role: "tab", id: `tab-${name}`, "aria-controls": "panel" };
+      return button(TABS[name].label, () => this.open(name), attributes);
     });
     find("#tabs").append(...this.buttons);
     find("#tabs").addEventListener("keydown", (event) => {
@@ -87,10 +87,10 @@ class Workbench {
 
   open(name) {
     this.tab = name;
-    for (const button of this.buttons) {
-      const isOpen = button.id === `tab-${name}`;
-      button.setAttribute("aria-selected", String(isOpen));
-      button.tabIndex = isOpen ? 0 : -1;
+    for (const tabButton of this.buttons) {
+      const isOpen = tabButton.id === `tab-${name}`;
+      tabButton.setAttribute("aria-selected", String(isOpen));
+      tabButton.tabIndex = isOpen ? 0 : -1;
     }
     this.tabs[name] ??= TABS[name].make(this);
     this.shown = this.tabs[name];
@@ -100,23 +100,15 @@ class Workbench {
     this.rememberSoon();
   }
 
-  // An input whose value the link holds: filled from the link, and kept in it. Returns a function that fills it again.
+  // Fills an input with its value in the link, and writes its changes into the link.
   keepInLink(name, input) {
-    const isBox = input.type === "checkbox";
-    const fill = () => {
-      const value = this.view[name];
-      if (value === undefined) return;
-      const before = input.value;
-      if (isBox) input.checked = Boolean(value);
-      else input.value = value;
-      if (input.tagName === "SELECT" && input.selectedIndex < 0) input.value = before;
-    };
-    fill();
+    const before = input.value;
+    if (name in this.view) input.value = this.view[name];
+    if (input.tagName === "SELECT" && input.selectedIndex < 0) input.value = before;
     input.addEventListener("change", () => {
-      this.view[name] = isBox ? input.checked : input.value;
+      this.view[name] = input.value;
       this.rememberSoon();
     });
-    return fill;
   }
 
   // A case has changed: what is shown is computed again.
@@ -137,25 +129,25 @@ class Workbench {
 
   async share() {
     this.remember();
-    const button = find("#share");
+    const shareButton = find("#share");
     try {
       await navigator.clipboard.writeText(location.href);
-      button.textContent = "Copied";
+      shareButton.textContent = "Copied";
       announce("Link copied");
     } catch {
-      button.textContent = "Copy the address";
+      shareButton.textContent = "Copy the address";
     }
     setTimeout(() => {
-      button.textContent = "Copy link";
+      shareButton.textContent = "Copy link";
     }, 2500);
   }
 }
 
 setUpPage();
-getJson("/api/about").then(
-  (about) => new Workbench(about),
+getJson("/api/metadata").then(
+  (metadata) => new Workbench(metadata),
   (error) => {
     if (!(error instanceof ServerError)) return onConnectionChange((connected) => connected && location.reload());
-    find("#panel").replaceChildren(element("p", { class: "error-box", text: error.message }));
+    find("#panel").replaceChildren(errorBox(error.message));
   },
 );

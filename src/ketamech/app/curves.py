@@ -1,0 +1,258 @@
+"""Curves of a scenario: the typical patient, percentiles of virtual patients, and published values beside them.
+
+Tracks and units are those of the reports; only the outputs drawn are computed. Times are hours since the first
+treatment.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ketamech.app.app_state import AppState, deadline
+from ketamech.app.responses import rounded_number
+from ketamech.app.scenarios import scenario_of
+from ketamech.app.schemas import CurvesRequest, PopulationRequest
+from ketamech.core import SolverError, UnknownNameError, closest_match
+from ketamech.core.units import MONTH
+from ketamech.parameters import concentration_units
+from ketamech.population.cohort import Cohort
+from ketamech.report.number_format import unit_in_words
+from ketamech.report.published_points import PublishedPoint, published_points
+from ketamech.report.run_description import describe_run
+from ketamech.report.summary import curve_values
+from ketamech.report.tracks import Track, TrackCurve, load_tracks
+from ketamech.simulation.ensemble import Subject, run_subjects
+from ketamech.simulation.model import Model
+from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.scenario_schema import ScenarioFile
+from ketamech.simulation.simulate import subjects
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+TOLERANCE = 1e-4  # a hundredth of a MADRS point: less than the width of a line
+DIGITS = 5
+PERCENTILES = (5, 25, 50, 75, 95)
+POPULATION_TOLERANCE, POPULATION_THREADS = 1e-3, 2  # fast enough for a slider
+POPULATION_TIMES, POPULATION_MOST_TIMES = 56, 150
+
+
+def curves_of(app_state: AppState, request: CurvesRequest) -> dict[str, Any]:
+    """The response `schemas.CurvesResponse`. Raises UnknownNameError, InputError, SolverError."""
+    began, model = time.perf_counter(), app_state.model
+    tracks = requested_tracks(model, request.tracks, request.outputs)
+    scenario = scenario_of(request.scenario, model)
+    starts = treatment_times(scenario)
+    first = min(starts, default=0.0)
+    times = output_times(end_time(scenario, first, request.until), starts)
+    found = _solve(model, subjects(scenario, model), times, _output_names(tracks, model))
+    return {
+        "time": np.round(found["time"].values - first, 5).tolist(),
+        "tracks": [_track_curves(track, found, model) for track in tracks],
+        "treatment_times": np.round(np.array(starts) - first, 5).tolist(),
+        "horizon": scenario.horizon - first,
+        "treatments": list(scenario.regimen.sentences(exact=False)),
+        "milliseconds": _milliseconds_since(began),
+    }
+
+
+def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, Any]:
+    """The response `schemas.PopulationResponse`. Raises InputError, UnknownNameError, LimitExceeded."""
+    began, model, limits = time.perf_counter(), app_state.model, app_state.limits
+    track = requested_tracks(model, [request.track], ())[0]
+    scenario = scenario_of(request.scenario, model)
+    starts = treatment_times(scenario)
+    first = min(starts, default=0.0)
+    end = end_time(scenario, first, request.until)
+    times = output_times(end, starts, n_log=POPULATION_TIMES, most=POPULATION_MOST_TIMES)
+    cohort = Cohort(
+        model, replace(scenario, horizon=float(times[-1])), request.patients, _output_names([track], model), times,
+        request.seed, tolerance=POPULATION_TOLERANCE, threads=POPULATION_THREADS, chunk=limits.population_patients,
+    )  # fmt: skip
+    found = next(iter(cohort.chunks(deadline(limits.population_seconds, "fewer patients, or fewer doses"))))
+    failures = Counter(str(reason).split(" at ")[0] for reason in found["solve_status"].values if reason != "ok")
+    values = drug_parameters(model)
+    return {
+        "time": np.round(times - first, 5).tolist(),
+        "track": track.key,
+        "unit": track.unit,
+        "curves": [
+            {
+                "key": curve.outputs,
+                "label": curve.label or track.label,
+                "percentiles": _percentiles(curve_values(curve, track, found, values)),
+            }
+            for curve in available_curves(track, model)
+        ],
+        "patients": request.patients,
+        "failed": sum(failures.values()),
+        "failure_reasons": dict(failures),
+        "milliseconds": _milliseconds_since(began),
+    }
+
+
+def published_values_of(app_state: AppState, keys: ScenarioFile) -> dict[str, Any]:
+    """Every published value with the same treatment: `schemas.PublishedValues`. Raises InputError, SolverError."""
+    model = app_state.model
+    scenario = scenario_of(keys, model)
+    run = describe_run(scenario, model)
+    found = _solve(model, run.subjects, output_times(scenario.horizon, treatment_times(scenario)))
+    curves = {
+        _sorted_sum(curve.outputs): (track, curve)
+        for track in reversed(load_tracks().values())
+        for curve in available_curves(track, model)
+    }
+    points = published_points(found, run, model, app_state.evidence)
+    shown = [(point, curves[key]) for point in points if (key := _sorted_sum(point.output)) in curves]
+    return {"published_values": [_published_value(point, *place, found, model) for point, place in shown]}
+
+
+def requested_tracks(model: Model, keys: Sequence[str], outputs: Sequence[str]) -> list[Track]:
+    """Tracks by key, then single outputs as tracks; every track by default. Raises UnknownNameError."""
+    tracks = load_tracks()
+    for kind, names, known in (("track", keys, tracks), ("output", outputs, model.layout.units)):
+        for name in names:
+            if name not in known:
+                nearest = closest_match(name, known)
+                raise UnknownNameError(f"there is no {kind} '{name}'", key=f"{kind}s", nearest=nearest)
+    chosen = [tracks[key] for key in dict.fromkeys(keys)] if keys or outputs else list(tracks.values())
+    single = [_single_output_track(name, model) for name in dict.fromkeys(outputs)]
+    return [track for track in (*chosen, *single) if available_curves(track, model)]
+
+
+def _single_output_track(name: str, model: Model) -> Track:
+    """One output as a track, in its display unit."""
+    layout = model.layout
+    _, unit = concentration_units.shown(name, layout.units[name])
+    scale = concentration_units.SHOWN if unit == concentration_units.SHOWN else 1.0
+    label = layout.descriptions[name] or name
+    return Track(name, layout.stage_of[name], label, unit_in_words(unit), (TrackCurve(name),), "unit", scale)
+
+
+def available_curves(track: Track, model: Model) -> list[TrackCurve]:
+    """The curves of a track whose outputs exist in this model."""
+    return [curve for curve in track.curves if all(name in model.layout.units for name in curve.names)]
+
+
+def _output_names(tracks: Sequence[Track], model: Model) -> tuple[str, ...]:
+    curves = (curve for track in tracks for curve in available_curves(track, model))
+    return tuple(dict.fromkeys(name for curve in curves for name in curve.names))
+
+
+def _solve(
+    model: Model, subjects: Sequence[Subject], times: np.ndarray, outputs: tuple[str, ...] | None = None
+) -> xr.Dataset:
+    """Treated and control at these times; all outputs by default. Raises SolverError."""
+    found = run_subjects(model, subjects, times, tolerance=TOLERANCE, outputs=outputs)
+    failures = [str(reason) for reason in found["solve_status"].values if reason != "ok"]
+    if failures:
+        raise SolverError(f"the scenario could not be solved: {failures[0]}")
+    return found
+
+
+# Times
+
+
+def end_time(scenario: Scenario, first: float, until: float | None) -> float:
+    """Last output time (h): the horizon, or at most `until` hours after the first treatment."""
+    return scenario.horizon if until is None else min(scenario.horizon, first + until)
+
+
+def treatment_times(scenario: Scenario) -> list[float]:
+    """Start times of treatments (h); starts within half an hour count as one."""
+    found: list[float] = []
+    treatments = scenario.regimen.treatments
+    for at in sorted({at + t.lag for t in treatments for at in t.starts(scenario.horizon)}):
+        if not found or at - found[-1] > 0.5:
+            found.append(float(at))
+    return found
+
+
+FIRST_MINUTE = 1 / 60
+AFTER_A_DOSE = np.array([0.0, 0.05, 0.15, 0.35, 0.67, 1.0, 1.5, 2.5, 4.0, 8.0, 16.0])
+LONG_HORIZON_TIMES = 60
+
+
+def output_times(horizon: float, starts: Sequence[float], *, n_log: int = 150, most: int = 900) -> np.ndarray:
+    """Output times (h): `n_log` of them spaced logarithmically from the first start, more after each dose."""
+    first = min(starts, default=0.0)
+    grid = [np.array([0.0, first, horizon]), first + np.geomspace(FIRST_MINUTE, max(horizon - first, 0.1), n_log)]
+    if horizon - first > MONTH:
+        grid.append(np.linspace(first, horizon, LONG_HORIZON_TIMES))
+    doses = sorted({start for start in starts if start < horizon})
+    n_each = max(2, min(len(AFTER_A_DOSE), (most - n_log) // max(1, len(doses))))
+    places = np.unique(np.linspace(0, len(AFTER_A_DOSE) - 1, n_each).astype(int))
+    shown = doses[: (most - n_log) // n_each]
+    if len(shown) > 1:
+        grid.append((np.array(shown)[:, None] + AFTER_A_DOSE[places]).ravel())
+    found = np.unique(np.round(np.concatenate(grid), 6))
+    return found[found <= horizon]
+
+
+# JSON values
+
+
+def _track_curves(track: Track, found: xr.Dataset, model: Model) -> dict[str, Any]:
+    curves, values = [], drug_parameters(model)
+    for curve in available_curves(track, model):
+        y = curve_values(curve, track, found, values)
+        control = rounded(y[1]) if len(y) > 1 else None
+        label = curve.label or track.label
+        curves.append({"key": curve.outputs, "label": label, "treated": rounded(y[0]), "control": control})
+    return {"key": track.key, "group": track.group, "label": track.label, "unit": track.unit, "curves": curves}
+
+
+def _percentiles(y: np.ndarray) -> dict[str, list[float | None]]:
+    """Percentiles [time] of the patients [patient, time] whose curves are complete, by per cent."""
+    complete = y[np.isfinite(y).all(axis=1)]
+    rows = np.percentile(complete, PERCENTILES, axis=0) if len(complete) else y[[0] * len(PERCENTILES)] * np.nan
+    return {str(percent): rounded(row) for percent, row in zip(PERCENTILES, rows, strict=True)}
+
+
+def _published_value(
+    point: PublishedPoint, track: Track, curve: TrackCurve, found: xr.Dataset, model: Model
+) -> dict[str, Any]:
+    scale = track.factor(curve, drug_parameters(model))
+    if track.is_relative:
+        scale = 1.0 / float(np.sum([found.variables[name].values[0, 0] for name in curve.names]))
+    return {
+        "evidence": point.evidence,
+        "track": track.key,
+        "curve": curve.outputs,
+        "shape": point.shape,
+        "start": round(point.start, 5),
+        "end": round(point.end, 5),
+        **{name: rounded_number(getattr(point, name) * scale) for name in ("value", "low", "high")},
+        "translated": point.translated,
+        "label": point.label,
+    }
+
+
+def _sorted_sum(expression: str) -> str:
+    """A sum of outputs with its terms in alphabetical order."""
+    return " + ".join(sorted(term.strip() for term in expression.split("+")))
+
+
+def drug_parameters(model: Model) -> dict[str, float]:
+    """Drug parameters in the units of their tables; tracks use them as scale factors."""
+    return {name: row.value for name, row in model.parameters.items() if name.startswith("drug.")}
+
+
+def rounded(y: np.ndarray) -> list[float | None]:
+    """Values rounded to `DIGITS` digits of the largest value; non-finite values become null."""
+    finite = np.isfinite(y)
+    largest = float(np.max(np.abs(y[finite]), initial=0.0))
+    places = DIGITS - 1 - (math.floor(math.log10(largest)) if largest > 0 else 0)
+    values = np.round(y, places).tolist()
+    return values if finite.all() else [v if ok else None for v, ok in zip(values, finite.tolist(), strict=True)]
+
+
+def _milliseconds_since(began: float) -> float:
+    return round(1000 * (time.perf_counter() - began), 2)

@@ -1,0 +1,221 @@
+"""Requests with their bounds, and responses, of scenarios, trials and jobs. A scenario is that of scenario files."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ketamech.app.app_state import LIMITS
+from ketamech.simulation.scenario_schema import ScenarioFile
+
+Name = Annotated[str, Field(max_length=120, pattern=r"^[a-z0-9_.]+$")]
+Until = Annotated[float, Field(gt=0, le=20_000, description="hours after the first treatment to show")]
+
+
+class Request(BaseModel):
+    """A request; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ScenarioRequest(Request):
+    """A request for one scenario."""
+
+    scenario: ScenarioFile
+
+
+class CurvesRequest(ScenarioRequest):
+    """Curves of the typical patient: tracks by key, outputs by name, or all tracks when neither is given."""
+
+    tracks: Annotated[list[Name], Field(max_length=60)] = []
+    outputs: Annotated[list[Name], Field(max_length=60)] = []
+    until: Until | None = None
+
+
+class PopulationRequest(ScenarioRequest):
+    """Percentiles of one track over virtual patients."""
+
+    track: Name = "mood"
+    until: Until | None = None
+    patients: int = Field(1000, ge=10, le=LIMITS.population_patients)
+    seed: int = Field(1, ge=0, le=2**31)
+
+
+class UploadRequest(Request):
+    """An uploaded file. Its name is used in messages only."""
+
+    name: str = Field("scenario.yaml", max_length=120)
+    text: str = Field(max_length=200_000)
+
+
+class DoseTableRequest(UploadRequest):
+    """A dose table with the columns of NONMEM (ID, TIME, AMT, RATE ..., DRUG, ROUTE, UNIT, WEIGHT)."""
+
+    drug: str = Field("", max_length=60, description="the drug where the table has no column DRUG")
+
+
+class TrialRequest(Request):
+    """A virtual trial: a shipped trial by name, or arms given as regimen sentences."""
+
+    shipped: str = Field("", max_length=60, description="the name of a shipped trial; or give arms")
+    arms: Annotated[dict[str, str], Field(max_length=6)] = Field({}, description="name: regimen sentence")
+    population: str = Field("trd", max_length=40)
+    patients_per_arm: int = Field(50, ge=2, le=2000)
+    replicates: int = Field(20, ge=1, le=500)
+    days: Annotated[list[int], Field(max_length=12)] = Field(
+        [1, 3, 7, 14, 28], description="visit days after the start"
+    )
+    seed: int = Field(1, ge=0, le=2**31)
+
+
+class AttributionRequest(ScenarioRequest):
+    """The contribution of each pathway to each outcome."""
+
+    draws: int = Field(0, ge=0, le=200, description="parameter draws; 0: the table values only")
+
+
+class ErrorResponse(BaseModel):
+    """An error with the text of the command line and the field or line that it concerns."""
+
+    kind: str = Field(description="InputError, UnknownNameError, SolverError, LimitExceeded, NotFound")
+    error: str
+    key: str | None = Field(None, description="the field, e.g. treatments[0].dose")
+    line: int | None = Field(None, description="the line of an uploaded file")
+    expected: str | None = None
+    nearest: str | None = None
+    command: str | None = Field(None, description="what to type instead")
+    text: str = Field(description="the whole message as the command line prints it")
+
+
+class Curve(BaseModel):
+    """One curve: values at the times of the response; `control`: same patient, same expectancy, no drug."""
+
+    key: str
+    label: str
+    treated: list[float | None]
+    control: list[float | None] | None = None
+
+
+class TrackCurves(BaseModel):
+    """The curves of one track."""
+
+    key: str
+    group: str
+    label: str
+    unit: str
+    curves: list[Curve]
+
+
+class CurvesResponse(BaseModel):
+    """Curves of the typical patient; `time` and everything else in hours since the first treatment."""
+
+    time: list[float]
+    tracks: list[TrackCurves]
+    treatment_times: list[float]
+    horizon: float
+    treatments: list[str] = Field(description="the treatments as text")
+    milliseconds: float
+
+
+class PercentileCurves(BaseModel):
+    """Percentiles of one curve."""
+
+    key: str
+    label: str
+    percentiles: dict[str, list[float | None]] = Field(description="values by per cent: 5, 25, 50, 75, 95")
+
+
+class PopulationResponse(BaseModel):
+    """Percentiles of one track over virtual patients."""
+
+    time: list[float]
+    track: str
+    unit: str
+    curves: list[PercentileCurves]
+    patients: int
+    failed: int
+    failure_reasons: dict[str, int]
+    milliseconds: float
+
+
+class PublishedValue(BaseModel):
+    """A published number in the unit of its track."""
+
+    evidence: str
+    track: str
+    curve: str
+    shape: str
+    start: float
+    end: float
+    value: float | None
+    low: float | None
+    high: float | None
+    translated: bool = Field(description="not measured in people, or an assumption made it comparable")
+    label: str
+
+
+class PublishedValues(BaseModel):
+    """Published values for the curves of a scenario."""
+
+    published_values: list[PublishedValue]
+
+
+class ScenarioSummary(BaseModel):
+    """A valid scenario as text, file, command and Python."""
+
+    title: str
+    treatments: list[str]
+    horizon: float
+    assumptions: list[str]
+    yaml: str
+    command: str
+    shell: str = Field(description="the command, with the scenario file when it needs one")
+    python: str
+
+
+class DoseTableSubject(BaseModel):
+    """One subject of a dose table."""
+
+    id: str
+    scenario: ScenarioFile
+
+
+class DoseTableSubjects(BaseModel):
+    """The subjects of a dose table, assumptions made, and the errors of subjects that could not be read."""
+
+    subjects: list[DoseTableSubject]
+    assumptions: list[str]
+    errors: list[str]
+
+
+class ShippedTrial(BaseModel):
+    """A trial that ships with the program."""
+
+    name: str
+    title: str
+    arms: list[str]
+    patients: int
+
+
+class JobState(BaseModel):
+    """A job: waiting, running, done, failed or cancelled; `progress` from 0 to 1."""
+
+    id: str
+    kind: str
+    title: str
+    state: str
+    progress: float
+    message: str = ""
+    seconds: float
+    error: ErrorResponse | None = None
+    result: Any = None
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorResponse, "description": "Not a valid request"},
+    404: {"model": ErrorResponse, "description": "Not found"},
+    413: {"model": ErrorResponse, "description": "Request too large"},
+    422: {"model": ErrorResponse, "description": "Invalid input, with the message of the command line"},
+    429: {"model": ErrorResponse, "description": "Too many jobs or too much computing time"},
+}

@@ -1,0 +1,221 @@
+// Evidence: badges in the text, the dialog they open (a claim with its verdict, or published values with their sources),
+// and the tab that searches all published values.
+
+import { errorMessage, getJson, ServerError } from "./api.js";
+import {
+  button,
+  debounce,
+  element,
+  emptyState,
+  errorBox,
+  field,
+  find,
+  findAll,
+  loading,
+  options,
+  paragraph,
+  tabContent,
+  table,
+  toolbar,
+} from "./dom.js";
+import { formatNumber } from "./format.js";
+
+const VERDICT_SYMBOLS = { supported: "✓", mixed: "~", contradicted: "✕", "not supported": "?" };
+const AGREEMENT = {
+  agrees: "The model agrees with the verdict.",
+  differs: "The model disagrees with the verdict.",
+  open: "The evidence is mixed; the model can neither agree nor disagree.",
+};
+let claims = null;
+
+export async function loadBadges() {
+  try {
+    claims = await getJson("/api/claims");
+  } catch {
+    claims = {};
+  }
+  findAll("[data-claim], [data-evidence]").forEach(fillBadge);
+}
+
+// Badges made by a script: of claims, or of evidence rows where there is no claim.
+export function evidenceBadges({ claims: ids, evidence }) {
+  const badge = (attributes) => button("evidence", null, attributes);
+  const badges = ids.map((id) => badge({ "data-claim": id }));
+  if (!ids.length && evidence.length) badges.push(badge({ "data-evidence": evidence.join(",") }));
+  if (claims) badges.forEach(fillBadge);
+  return badges;
+}
+
+const badgeClass = (verdict) => `badge ${verdict.replace(" ", "-")}`;
+const verdictText = (verdict) => `${VERDICT_SYMBOLS[verdict] ?? "?"} ${verdict}`;
+
+function fillBadge(badge) {
+  const { claim: id, evidence, stage } = badge.dataset;
+  const claim = claims[id];
+  const set = (className, text, label, open) => {
+    badge.className = className;
+    badge.textContent = text;
+    badge.setAttribute("aria-haspopup", "dialog");
+    badge.setAttribute("aria-label", label);
+    badge.addEventListener("click", open);
+  };
+  if (evidence) {
+    const ids = evidence.split(",");
+    const text = `⊙ ${ids.length} ${ids.length === 1 ? "published value" : "published values"}`;
+    const label = `${ids.length} published values for this statement. Open the evidence`;
+    set("badge", text, label, () => openEvidence(ids, "Published values"));
+  } else if (claim) {
+    const label = `${claim.verdict}: ${claim.statement}. Open the evidence`;
+    set(badgeClass(claim.verdict), verdictText(claim.verdict), label, () => openClaim(claim));
+  } else {
+    const query = stage ? `stage=${encodeURIComponent(stage)}` : `text=${encodeURIComponent(id)}`;
+    const title = `Evidence: ${stage ?? id}`;
+    set("badge", "⊙ evidence", title, () => openList(title, `/api/evidence?${query}`));
+  }
+}
+
+function openDialog(title, content) {
+  const attributes = { id: "evidence", "aria-labelledby": "evidence-title" };
+  const dialog = find("#evidence") ?? document.body.appendChild(element("dialog", attributes));
+  const close = button("Close", () => dialog.close());
+  dialog.replaceChildren(
+    element("header", {}, element("h2", { id: "evidence-title", text: title }), close),
+    element("div", { class: "dialog-content", tabindex: "0" }, content),
+  );
+  dialog.onclick = (event) => event.target === dialog && dialog.close();
+  if (!dialog.open) dialog.showModal();
+  close.focus();
+}
+
+function openClaim(claim) {
+  const list = (title, rows) =>
+    rows.length ? [element("h3", { text: `${title} (${rows.length})` }), evidenceList(rows)] : [];
+  const inModel = element("div", {}, loading("Simulating the experiment …"));
+  const badge = element("span", { class: badgeClass(claim.verdict), text: verdictText(claim.verdict) });
+  openDialog(claim.statement, [
+    element("p", {}, badge, ` Basis of the verdict: ${claim.reason}. The claim appears in: ${claim.encountered_as}.`),
+    claim.note && paragraph(claim.note),
+    element("h3", { text: "Model result" }),
+    inModel,
+    ...list("Evidence for", claim.evidence_for),
+    ...list("Evidence against", claim.evidence_against),
+  ]);
+  getJson(`/api/claims/${encodeURIComponent(claim.id)}`).then(
+    (result) => inModel.replaceChildren(...modelResult(result)),
+    (error) => inModel.replaceChildren(paragraph(errorMessage(error), "secondary")),
+  );
+}
+
+function modelResult({ agreement, n_same_verdict: same, n_rule_variants: variants, results }) {
+  const unit = (one) => (one.unit === "1" ? "" : ` ${one.unit}`);
+  const item = (one) => {
+    const value = ` (${formatNumber(one.value)}${unit(one)})`;
+    return element("li", {}, element("strong", { text: one.passed ? "Yes: " : "No: " }), one.description + value);
+  };
+  const robustness = `It is the same under ${same} of ${variants} alternative weighting rules.`;
+  const text = `${AGREEMENT[agreement] ?? agreement} The verdict is based on evidence alone. ${robustness}`;
+  return [element("ul", {}, results.map(item)), paragraph(text, "secondary")];
+}
+
+export const openEvidence = (ids, title) => openList(title, `/api/evidence?ids=${encodeURIComponent(ids.join(","))}`);
+
+async function openList(title, path) {
+  openDialog(title, loading("Loading …"));
+  try {
+    const { total, rows } = await getJson(path);
+    const part = total > rows.length ? ` The first ${rows.length} are shown.` : "";
+    const count = `${total} published ${total === 1 ? "value" : "values"}.${part}`;
+    openDialog(title, [paragraph(count, "secondary"), evidenceList(rows)]);
+  } catch (error) {
+    openDialog(title, errorBox(errorMessage(error)));
+  }
+}
+
+const evidenceList = (rows) => element("ul", { class: "evidence-list" }, rows.map(listItem));
+
+const READING = { transcription: "read from a secondary copy", recalled: "recalled, not confirmed" };
+
+function listItem(row) {
+  const people = [row.species, row.population, row.n && `n = ${row.n}`].filter(Boolean).join(", ");
+  const treatment = [row.drug, row.dose, row.route].filter(Boolean).join(" ");
+  const comparator = row.comparator && `compared with ${row.comparator}`;
+  const conditions = [people, treatment, comparator, READING[row.read_as]].filter(Boolean).join(" · ");
+  return element(
+    "li",
+    {},
+    element(
+      "div",
+      {},
+      row.strength && element("span", { class: "strength", text: `${row.strength}. ` }),
+      element("strong", { text: `${row.value} ${row.unit}`.trim() }),
+      row.spread && ` (${row.spread})`,
+      ` ${row.quantity}${row.time ? `, ${row.time}` : ""}`,
+    ),
+    row.description && element("div", { text: row.description }),
+    element("div", { class: "secondary", text: conditions }),
+    element("div", {}, citation(row)),
+  );
+}
+
+function citation({ url, citation: text }) {
+  return url ? element("a", { href: url, rel: "noreferrer noopener", target: "_blank", text }) : text;
+}
+
+// The tab of the workbench
+
+const MAX_QUERY = 80;
+const MAX_ROWS = 120;
+const NOTHING = "No match. Search for a drug, an author, a year or a substance.";
+
+export function evidenceTab(workbench) {
+  const search = { type: "search", maxlength: MAX_QUERY, placeholder: "e.g. norketamine, Murrough, IL-6" };
+  const text = element("input", { ...search, oninput: debounce(250, () => list()) });
+  const stage = element("select", { onchange: () => list() });
+  stage.append(...options(["", ...workbench.metadata.evidence_stages], (name) => name || "all stages"));
+  const place = element("div", {});
+  const node = tabContent("Evidence", null, toolbar(field("Text", text), field("Stage", stage)), place);
+  let requests = 0;
+  let isStarted = false; // false again after a lost connection, so that the next update repeats the request
+  workbench.keepInLink("evidence.text", text);
+  workbench.keepInLink("evidence.stage", stage);
+
+  async function list() {
+    const request = ++requests;
+    const query = new URLSearchParams({ text: text.value.trim().slice(0, MAX_QUERY), stage: stage.value });
+    let content;
+    try {
+      content = evidenceNode(await getJson(`/api/evidence?${query}`));
+    } catch (error) {
+      isStarted = error instanceof ServerError;
+      content = errorBox(errorMessage(error));
+    }
+    if (request === requests) place.replaceChildren(content);
+  }
+
+  const update = () => {
+    if (!isStarted) list();
+    isStarted = true;
+  };
+  return { node, update };
+}
+
+function evidenceNode({ total, rows }) {
+  if (!total) return emptyState(NOTHING);
+  const shown = rows.slice(0, MAX_ROWS);
+  const caption = `${total} published values${total > shown.length ? `, the first ${shown.length} shown` : ""}`;
+  const head = ["quantity", "value", "spread", "subjects", "treatment", "source", "read from"];
+  return table(caption, head, shown.map(cells));
+}
+
+function cells(row) {
+  const list = (...values) => values.filter(Boolean).join(", ");
+  return [
+    row.quantity,
+    `${row.value} ${row.unit}`,
+    row.spread,
+    list(row.species, row.population, row.n && `n ${row.n}`),
+    list(row.drug, row.dose, row.route, row.time),
+    citation(row),
+    row.read_as,
+  ];
+}

@@ -1,0 +1,244 @@
+// What the chapters of the story add to their figures: the sentence below each at the selected time (`tracks`: the latest
+// curves of each track), the comparison of treatments (chapter 9) and the pathway contributions (chapter 10).
+
+import { LatestTask, postJson, runJob, ServerError } from "./api.js";
+import { button, checkbox, element, emptyState, find, loading, paragraph, svgElement, table } from "./dom.js";
+import { evidenceBadges, openEvidence } from "./evidence.js";
+import { stackedContributions } from "./figure-data.js";
+import {
+  extremum,
+  formatNumber,
+  formatSigned,
+  formatTime,
+  formatTimeLong,
+  formatWithUnit,
+  interpolate,
+} from "./format.js";
+import { TimeFigure } from "./time-figure.js";
+import { MONTH, selectedTime } from "./time-slider.js";
+
+const CURVE = {
+  nmda: { interneurons: 1, pyramidal: 2 },
+  inflammation: { il6: 0, tnf: 1 },
+};
+
+const after = (hours) => {
+  const text = `${formatTimeLong(hours)} after the start`;
+  return text.charAt(0).toUpperCase() + text.slice(1);
+};
+const valueAt = (track, hours, curve = 0) => interpolate(track.time, track.curves[curve].treated, hours);
+const shownAt = (track, hours, curve) => formatWithUnit(valueAt(track, hours, curve), track.unit);
+const numberAt = (track, hours, curve) => formatNumber(valueAt(track, hours, curve));
+const firstOf = (track) => track.curves[0].treated[0];
+const extremeOf = (track) => extremum(track.time, track.curves[0].treated);
+
+export const CAPTIONS = {
+  plasma({ plasma }, hours) {
+    const peak = extremeOf(plasma);
+    const highest = `The peak is ${formatWithUnit(peak.value, plasma.unit)}, at ${formatTime(peak.hours)}.`;
+    return `${after(hours)}, arterial ketamine is ${shownAt(plasma, hours)}. ${highest}`;
+  },
+  nmda({ nmda }, hours) {
+    const inter = shownAt(nmda, hours, CURVE.nmda.interneurons);
+    const pyramidal = shownAt(nmda, hours, CURVE.nmda.pyramidal);
+    const all = `${shownAt(nmda, hours)} of NMDA receptors are blocked`;
+    return `${after(hours)}, ${all}: ${inter} on interneurons and ${pyramidal} on pyramidal cells.`;
+  },
+  glutamate({ glutamate, ampa }, hours) {
+    const peak = Math.max(...glutamate.curves[0].treated);
+    const surge =
+      peak < 1.02 ? "At this dose there is no surge." : `The surge peaks at ${formatNumber(peak)}× baseline.`;
+    const levels = `glutamate is ${numberAt(glutamate, hours)}× and AMPA current ${numberAt(ampa, hours)}× baseline`;
+    return `${after(hours)}, ${levels}. ${surge}`;
+  },
+  bdnf({ bdnf, mtor, protein }, hours) {
+    const fast = `BDNF is ${numberAt(bdnf, hours)}× and mTORC1 ${numberAt(mtor, hours)}× baseline`;
+    return `${after(hours)}, ${fast}. Synaptic protein changes more slowly and is ${numberAt(protein, hours)}×.`;
+  },
+  spines({ spines }, hours) {
+    const now = `spine density is ${numberAt(spines, hours)} of the healthy value`;
+    const peak = `It was ${formatNumber(firstOf(spines))} before treatment and is highest at ${formatTime(extremeOf(spines).hours)}.`;
+    return `${after(hours)}, ${now}. ${peak}`;
+  },
+  habenula({ habenula, networks }, hours) {
+    const before = formatWithUnit(firstOf(habenula), habenula.unit);
+    const bursting = `${shownAt(habenula, hours)} of lateral habenula cells fire in bursts (${before} before treatment)`;
+    return `${after(hours)}, ${bursting}. Prefrontal connectivity is ${numberAt(networks, hours)} of the healthy value.`;
+  },
+  inflammation({ inflammation }, hours) {
+    const { il6, tnf } = CURVE.inflammation;
+    const levels = `TNF is ${numberAt(inflammation, hours, tnf)}× and IL-6 ${numberAt(inflammation, hours, il6)}×`;
+    return `${after(hours)}, ${levels} the healthy value.`;
+  },
+  mood({ mood }, hours) {
+    const control = formatNumber(interpolate(mood.time, mood.curves[0].control, hours));
+    const lowest = extremeOf(mood);
+    const scores = `MADRS is ${numberAt(mood, hours)}; with the same expectancy and no drug it is ${control}`;
+    return `${after(hours)}, ${scores}. It is lowest, ${formatNumber(lowest.value)}, at ${formatTime(lowest.hours)}.`;
+  },
+};
+
+// Chapter 9: the simulated ketamine treatment compared with treatments that take weeks.
+
+const COMPARISON_CAPTION =
+  "Each curve includes the expectancy from its visits; one typical patient with MADRS 33 before treatment. " +
+  "Points in a curve’s own shape and colour are published means of such treatments. Most trials of the other " +
+  "treatments end after the month that is shown.";
+
+// Returns a function that simulates the comparison again.
+export function treatmentComparison(state) {
+  const treatments = [...state.tables.compared_treatments.values()];
+  const figure = new TimeFigure({ title: "Depression (MADRS)", unit: "points, 0 to 60", height: 360, openEvidence });
+  find("#comparison-figure").append(figure.node);
+  const curves = new Map(); // by treatment id
+  const chosen = new Set(treatments.map(({ id }) => id));
+  const boxes = treatments.map(({ id, label, schedule }) => {
+    const choose = (on) => {
+      if (on) chosen.add(id);
+      else chosen.delete(id);
+      show();
+    };
+    return checkbox(`${label}, ${schedule}`, true, choose);
+  });
+  find("#comparison-controls").replaceWith(
+    element("div", { role: "group", "aria-label": "Compare treatments" }, boxes),
+  );
+
+  const shown = () => treatments.filter(({ id }) => chosen.has(id) && curves.has(id));
+  const show = () => {
+    if (!curves.has("ketamine")) return;
+    const label = state.species ? "Ketamine infusion, in people" : "Ketamine, current scenario";
+    const series = [
+      { ...curves.get("ketamine"), label, kind: "main" },
+      ...shown().map((one) => ({ ...curves.get(one.id), label: `${one.label}, ${one.schedule}`, kind: "minor" })),
+    ];
+    figure.show({ series, points: series.flatMap((one) => one.points), caption: COMPARISON_CAPTION });
+    showCaption(selectedTime.hours);
+  };
+  const showCaption = (hours) => {
+    if (!curves.has("ketamine")) return;
+    const value = (id) => formatNumber(interpolate(curves.get(id).time, curves.get(id).y, hours));
+    const inSentence = (id) => (id.length > 3 ? id : id.toUpperCase()); // abbreviations keep their capitals
+    const values = ["ketamine", ...shown().map(({ id }) => id)].map((id) => `${inSentence(id)} ${value(id)}`);
+    find('[data-caption="comparison"]').textContent =
+      `MADRS ${formatTimeLong(hours)} after the start: ${values.join(", ")} points.`;
+  };
+  selectedTime.onChange(showCaption);
+
+  const simulation = new LatestTask(async () => {
+    try {
+      for (const [i, { id, label, regimen }] of treatments.entries()) {
+        const scenario = { treatments: [regimen], horizon: "84 days" };
+        if (!curves.has(id)) curves.set(id, await madrsOf(scenario, i + 1, label));
+      }
+      const scenario = state.species ? state.defaultScenario : state.scenario;
+      curves.set("ketamine", await madrsOf(scenario, 0, "Ketamine"));
+      show();
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error;
+      figure.show({ series: [], caption: error.message });
+    }
+  });
+  return () => simulation.run();
+}
+
+const fetchMadrs = (scenario) => postJson("/api/curves", { scenario, until: MONTH, tracks: ["mood"] });
+
+// MADRS of a scenario with its published values.
+async function madrsOf(scenario, index, label) {
+  const [{ tracks, time }, published] = await Promise.all([
+    fetchMadrs(scenario),
+    postJson("/api/published-values", { scenario }).catch(() => ({ published_values: [] })),
+  ]);
+  const [madrs] = tracks[0].curves;
+  const points = published.published_values
+    .filter((point) => point.track === "mood" && point.curve === madrs.key)
+    .map((point) => ({ ...point, index, label: `${label}: ${point.label}` }));
+  return { time, y: madrs.treated, index, points };
+}
+
+// Chapter 10: how much of the effect on mood is lost with each pathway off, and the attribution by Shapley values.
+
+const DAY = 24; // h
+const DRAWS = 20;
+const BAR_WIDTH = 196;
+const NO_RATING = "MADRS does not apply to a rat. Choose a route in people to see the contributions of the pathways.";
+const METHOD =
+  "Shapley values divide joint effects evenly, so that the contributions add up to the whole effect. All combinations " +
+  "of pathways are simulated for several draws of the uncertain parameters; this takes a few seconds.";
+
+// Returns a function that simulates the chapter again.
+export function pathwayContributions(state, components) {
+  const place = element("div", {}, loading("Simulating with each pathway off …"));
+  const title = element("h3", { text: "Loss of effect on MADRS at 24 h with one pathway off" });
+  find("#pathways-figure").append(element("div", {}, title, place));
+  find("#pathways-figure").append(attributionOfStory(state, components));
+
+  const simulation = new LatestTask(async () => {
+    if (state.species) return place.replaceChildren(emptyState(NO_RATING));
+    const whole = await effectOnMood(state);
+    const losses = [];
+    for (const pathway of state.pathways.values()) {
+      const isOff = state.pathwaysOff.has(pathway.name);
+      losses.push({ pathway, isOff, loss: isOff ? 0 : (await effectOnMood(state, pathway.name)) - whole });
+    }
+    losses.sort((a, b) => b.loss - a.loss);
+    place.replaceChildren(lossTable(whole, losses));
+    find('[data-caption="pathways"]').textContent = lossCaption(whole, losses);
+  });
+  return () => simulation.run();
+}
+
+// MADRS at 24 h against the control, with one pathway off where it is named.
+async function effectOnMood(state, pathwayOff = null) {
+  const { scenario } = state;
+  if (pathwayOff) scenario.pathways[pathwayOff] = false;
+  const { tracks, time } = await fetchMadrs(scenario);
+  const [madrs] = tracks[0].curves;
+  return interpolate(time, madrs.treated, DAY) - interpolate(time, madrs.control, DAY);
+}
+
+function lossTable(whole, losses) {
+  const largest = Math.max(0.5, ...losses.map(({ loss }) => Math.abs(loss)));
+  const caption = `With all pathways on, the drug lowers MADRS at 24 h by ${formatNumber(-whole)} points more than the control.`;
+  const row = ({ pathway, isOff, loss }) => {
+    const points = Math.abs(loss) < 0.005 ? "0" : formatSigned(Number(loss.toFixed(2)), 3);
+    const oneLine = element("small", { class: "secondary", text: `${pathway.one_line} ` });
+    const label = element("div", {}, pathway.label, element("br"), oneLine, evidenceBadges(pathway));
+    return [label, bar(loss, largest, pathway.colour), isOff ? "off" : points];
+  };
+  return table(caption, ["pathway", "loss when off", "points"], losses.map(row));
+}
+
+function bar(value, largest, colour) {
+  const width = Math.max(1, (Math.abs(value) / largest) * BAR_WIDTH);
+  const rect = svgElement("rect", { fill: colour, x: 1, y: 3, width, height: 12, rx: 2 });
+  const frame = { viewBox: "0 0 200 18", width: 200, height: 18, class: "figure", "aria-hidden": "true" };
+  return svgElement("svg", { ...frame, preserveAspectRatio: "none" }, rect);
+}
+
+function lossCaption(whole, losses) {
+  const [first] = losses;
+  const sum = losses.reduce((total, { loss }) => total + loss, 0);
+  const largest = `${formatNumber(first.loss, 2)} of ${formatNumber(-whole)} points`;
+  return `The largest loss is with “${first.pathway.label}” off: ${largest}. The losses sum to ${formatNumber(sum)} points.`;
+}
+
+function attributionOfStory(state, components) {
+  const figure = new TimeFigure({ title: "Pathway contributions to MADRS over time", unit: "points", height: 320 });
+  const sentences = element("div", {});
+  const place = element("div", {});
+  figure.node.hidden = true;
+  const show = (result) => {
+    const combinations = 2 ** (result.components.length - 2); // expectancy and the unattributed effect are no pathways
+    const method = `Shapley values from ${combinations} combinations of pathways, mean of ${DRAWS} parameter draws.`;
+    sentences.replaceChildren(...[method, ...result.sentences].map((text) => paragraph(text, "secondary")));
+    figure.node.hidden = false;
+    figure.show(stackedContributions(result, components));
+  };
+  const attribute = () => {
+    runJob("/api/jobs/attribution", { scenario: state.scenario, draws: DRAWS }, { place, show, submit });
+  };
+  const submit = button("Attribute", attribute, { class: "primary" });
+  return element("div", {}, paragraph(METHOD, "secondary"), submit, place, figure.node, sentences);
+}

@@ -1,0 +1,199 @@
+// The treatment that the story simulates, and the controls of a chapter. All panels show and change the same state.
+
+import { checkbox, collapsible, doseSlider, element, uniqueId } from "./dom.js";
+
+const byId = (rows) => new Map(rows.map((row) => [row.id, row]));
+
+// `story`: the server's tables of routes, drugs, schedules and perturbations; `pathways`: its list.
+export class StoryState {
+  constructor({ story, pathways }) {
+    this.listeners = [];
+    this.tables = Object.fromEntries(Object.entries(story).map(([name, rows]) => [name, byId(rows)]));
+    this.pathways = new Map(pathways.map((row) => [row.name, row]));
+    const [route, drug, schedule] = [story.routes[0], story.drugs[0], story.schedules[0]];
+    this.defaults = { route: route.id, drug: drug.id, schedule: schedule.id, dose: route.usual };
+    this.defaultDose = `${route.usual} ${route.unit} ${route.description}`;
+    this.setDefaults();
+    this.defaultScenario = this.scenario;
+  }
+
+  setDefaults() {
+    Object.assign(this, { ...this.defaults, pathwaysOff: new Set(), perturbations: new Set() });
+  }
+
+  onChange(listener) {
+    this.listeners.push(listener);
+  }
+
+  notify() {
+    for (const listener of this.listeners) listener();
+  }
+
+  reset() {
+    this.setDefaults();
+    this.notify();
+  }
+
+  get routeRow() {
+    return this.tables.routes.get(this.route);
+  }
+
+  // Another route brings its usual dose and, where only one drug is given by it, that drug.
+  set(change) {
+    const isOtherRoute = change.route && change.route !== this.route;
+    Object.assign(this, change);
+    if (isOtherRoute) this.dose = this.routeRow.usual;
+    this.drug = this.routeRow.only_drug || this.drug;
+    this.notify();
+  }
+
+  // Another drug than the only one of a route is given by the default route.
+  setDrug(drug) {
+    const { only_drug: onlyDrug } = this.routeRow;
+    this.set(onlyDrug && drug !== onlyDrug ? { route: this.defaults.route, drug } : { drug });
+  }
+
+  toggle(set, id, on) {
+    if (on) set.add(id);
+    else set.delete(id);
+    this.notify();
+  }
+
+  get roundedDose() {
+    return Number(this.dose.toFixed(3));
+  }
+
+  get species() {
+    return this.routeRow.species;
+  }
+
+  get isDefault() {
+    const unchanged = Object.entries(this.defaults).every(([key, value]) => this[key] === value);
+    return unchanged && !this.pathwaysOff.size && !this.perturbations.size;
+  }
+
+  get scenario() {
+    const { unit, regimen } = this.routeRow;
+    const { perturbations, schedules } = this.tables;
+    const treatment = `${this.drug} ${this.roundedDose} ${unit} ${regimen} ${schedules.get(this.schedule).regimen}`;
+    const fractions = [...this.perturbations].map((id) => [id, perturbations.get(id).fraction]);
+    return {
+      title: "Scenario of the story",
+      treatments: [treatment.trim()],
+      ...(this.species ? { species: this.species, person: {} } : { person: { weight: "70 kg" } }),
+      pathways: Object.fromEntries([...this.pathwaysOff].map((id) => [id, false])),
+      perturbations: Object.fromEntries(fractions),
+      horizon: "31 days", // beyond the end of the time slider
+    };
+  }
+
+  get description() {
+    const { unit, description } = this.routeRow;
+    const schedule = this.tables.schedules.get(this.schedule).description;
+    const drug = this.tables.drugs.get(this.drug).description;
+    return `${drug} ${this.roundedDose} ${unit} ${description}${schedule && `, ${schedule}`}`;
+  }
+
+  get changes() {
+    const off = [...this.pathwaysOff].map((id) => `${this.pathways.get(id)?.label ?? id}: off`);
+    return [...off, ...[...this.perturbations].map((id) => this.tables.perturbations.get(id).label)];
+  }
+}
+
+// Controls that every panel has, in the chapter's own list or below "More".
+const ALWAYS = ["route", "drug", "dose", "schedule", "pathways"];
+
+// `wanted`: names of controls, e.g. "dose off:habenula block:nbqx".
+export function dosePanel(wanted, context) {
+  const names = wanted.split(" ");
+  const controls = names.flatMap((name) => control(name, context));
+  const legend = element("legend", { text: "Dose and controls" });
+  return element("fieldset", { class: "dose-panel" }, legend, controls, moreControls(names, context));
+}
+
+// Filled when it is first opened.
+function moreControls(shown, context) {
+  const names = ALWAYS.filter((name) => !shown.includes(name));
+  const details = collapsible(`More: ${names.join(", ")}`, []);
+  const content = details.lastChild;
+  details.classList.add("more-controls");
+  details.addEventListener("toggle", () => {
+    if (details.open && !content.children.length) content.append(...names.flatMap((name) => control(name, context)));
+  });
+  return details;
+}
+
+function control(name, context) {
+  const [kind, id] = name.split(":");
+  return CONTROLS[kind](context, id);
+}
+
+const CONTROLS = {
+  route: ({ state }) => choice(state, "Route", "routes", "route", (route) => state.set({ route })),
+  drug: ({ state }) => choice(state, "Drug", "drugs", "drug", (drug) => state.setDrug(drug)),
+  schedule: ({ state }) => choice(state, "Schedule", "schedules", "schedule", (schedule) => state.set({ schedule })),
+  dose: ({ state }) => storyDoseSlider(state),
+  off: ({ state }, id) => pathwayCheckbox(state, id),
+  block({ state }, id) {
+    const set = (on) => state.toggle(state.perturbations, id, on);
+    const isOn = () => state.perturbations.has(id);
+    return stateCheckbox(state, `${state.tables.perturbations.get(id).label} `, isOn, set, { "data-toggle": id });
+  },
+  pathways: ({ state }) => [...state.pathways.keys()].map((id) => pathwayCheckbox(state, id)),
+  comparison: () => element("div", { id: "comparison-controls" }),
+  animal({ state }) {
+    const rat = [...state.tables.routes.values()].find(({ species }) => species === "rat");
+    const set = (on) => state.set({ route: on ? rat.id : state.defaults.route });
+    const hint = `${rat.usual} ${rat.unit} ${rat.description}, the dose of most published measurements`;
+    return stateCheckbox(state, withHint("Simulate a rat", hint), () => state.species === "rat", set, {
+      "data-rat": true,
+    });
+  },
+  population({ showPopulation }) {
+    const hint = "each with parameter values drawn from their distributions";
+    return checkbox(withHint("Show 1,000 virtual patients", hint), false, showPopulation);
+  },
+};
+
+const withHint = (text, hint) => [`${text} `, element("small", { text: hint })];
+
+function pathwayCheckbox(state, id) {
+  const { label, one_line: oneLine } = state.pathways.get(id);
+  const set = (on) => state.toggle(state.pathwaysOff, id, on);
+  const isOn = () => state.pathwaysOff.has(id);
+  return stateCheckbox(state, withHint(`${label}: off`, oneLine), isOn, set, { "data-toggle": id });
+}
+
+// A checkbox that follows the state.
+function stateCheckbox(state, content, isOn, set, attributes) {
+  const label = checkbox(content, isOn(), set, attributes);
+  state.onChange(() => {
+    label.firstChild.checked = isOn();
+  });
+  return label;
+}
+
+function choice(state, title, table, key, choose) {
+  const name = uniqueId("choice");
+  const rows = [...state.tables[table].values()];
+  const inputs = rows.map(({ id }) => element("input", { type: "radio", name, value: id, onchange: () => choose(id) }));
+  const show = () => {
+    for (const input of inputs) input.checked = input.value === state[key];
+  };
+  state.onChange(show);
+  show();
+  const labels = rows.map(({ label }, i) => element("label", {}, inputs[i], element("span", { text: label })));
+  return element("div", { class: "choice", role: "radiogroup", "aria-label": title }, labels);
+}
+
+function storyDoseSlider(state) {
+  const { node, input, show } = doseSlider({}, (dose) => state.set({ dose }));
+  const update = () => {
+    const { min, max, step, unit, usual } = state.routeRow;
+    Object.assign(input, { min, max, step });
+    show(`${state.roundedDose} ${unit}`, state.dose, `${min} to ${max} ${unit}; usual ${usual}`);
+  };
+  state.onChange(update);
+  update();
+  return node;
+}
