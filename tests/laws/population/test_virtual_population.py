@@ -170,3 +170,30 @@ def test_the_plausible_lie_within_bounds():
         {"a": np.array([1.0, 5.0, np.nan]), "b": np.array([1.0, 1.0, 1.0])}, {"a": (0, 4), "b": (0, 2)}
     )
     assert mask.tolist() == [True, False, False]
+
+
+def test_alleles_are_binomial():
+    alleles = draw(range(6000)).covariates["covariate.cyp2b6_alleles"]
+    assert [np.mean(alleles == k) for k in (0, 1, 2)] == pytest.approx([0.5625, 0.375, 0.0625], abs=0.02)
+
+
+def test_the_spread_of_a_parameter_between_patients_is_the_one_of_the_table():
+    people, values = load_population(), draw(range(6000)).values
+    moved = {name for _, name, _ in people.tables.effects} | set(people.marginals)
+    rows = [row for row in people.tables.between if row.person and row.parameter not in moved]
+    assert len(rows) > 10
+    for row in rows:
+        logs = np.log(values[row.parameter] / value_of(row.parameter))
+        if values[row.parameter].max() < 0.999 or not row.parameter.endswith(("_f", "_first")):
+            assert np.std(logs) == pytest.approx(row.person, rel=0.05), row.parameter
+            assert np.median(logs) == pytest.approx(0.0, abs=0.05 * row.person + 1e-9), row.parameter
+
+
+def test_occasions_are_independent_of_the_patient_and_of_one_another():
+    people, ids = load_population(), range(3000)
+    names = [row.parameter for row in people.tables.between if row.occasion]
+    first = {name: np.log(people.occasion_factors(name, 1, ids, 2)) for name in names}
+    for i, name in enumerate(names):
+        own = np.log(people.draw(TABLE, 1, ids).values[name])
+        for other in (own, first[name][:, 1], *(first[later][:, 0] for later in names[i + 1 :])):
+            assert abs(np.corrcoef(first[name][:, 0], other)[0, 1]) < 0.07, name
