@@ -48,7 +48,9 @@ from ketamech.simulation.model import load_model
 from ketamech.simulation.simulate import simulate
 model = load_model()
 text = "racemic 0.5 mg/kg IV over 40 min"
-Path("off.yaml").write_text(f"treatments: [{text}]\\npathways: {{sigma: 0}}\\nperson: {{weight: 70 kg}}\\n", encoding="utf-8")
+Path("off.yaml").write_text(
+    f"treatments: [{text}]\\npathways: {{sigma: 0}}\\nperson: {{weight: 70 kg}}\\n", encoding="utf-8"
+)
 def madrs(scenario, *perturbations):
     curves = simulate(scenario, model=model, times=[0.0, 6.0], perturbations=perturbations)
     return float(curves["mood.madrs"].sel(patient="treated")[-1])

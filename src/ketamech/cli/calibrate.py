@@ -96,7 +96,7 @@ def _estimate(
     emulator = analysis_QuadraticEmulator.fitted(x, found)
     with _progress(draws) as tell:
         posterior = sample_posterior(points, emulator, draws, tell, seed=seed)
-    best, _ = points.map_and_covariance(0, lambda done, words: None)
+    best, _, _ = points.map_and_covariance(0, lambda done, words: None)
     with console.status("Profiles and figures ..."), replace_folder(out) as draft:
         names = [p.name for p in task.estimated]
         save_posterior(draft / "posterior.csv", names, kit.in_table_units(task, posterior.draws))

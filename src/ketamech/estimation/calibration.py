@@ -2,9 +2,11 @@
 
 Every evaluation simulates the arms of the fitted trials with the same virtual patients (common random numbers), so that
 only the parameters change the result. Besides the printed numbers, the standard deviations within arms are fitted. The
-likelihood of a row is normal about the simulated statistic; its variance is the sum of the printed standard error, the
-Monte Carlo error of the simulated arm and a discrepancy (differences between settings, and model error). Parameters
-vary on the logarithmic scale about the median of their prior. `surrogate_posterior` samples the posterior.
+likelihood is normal about the simulated statistics. The variance of a row is the sum of the printed standard error, the
+Monte Carlo error of the simulated arm and a model error. Rows of one trial also share the study effects of that trial:
+its control response and its drug effect differ from the average of trials (data/calibration/study_effects.csv), with
+standard deviations that are estimated. Parameters vary on the logarithmic scale about the median of their prior.
+`surrogate_posterior` samples the posterior.
 """
 
 from __future__ import annotations
@@ -37,12 +39,7 @@ from ketamech.trials.run_trial import run_trial
 
 PEOPLE, SCALES = DIRECTORY.parent / "people", DIRECTORY.parent / "scales"
 PATIENTS_PER_ARM = 120  # in each simulated arm
-DISCREPANCY = {
-    "points": 2.0,
-    "percent": 8.0,
-    "effect": 0.25,
-    "days": 4.0,
-}  # SD of setting and model error, by kind of statistic
+MODEL_ERROR = {"points": 1.0, "percent": 4.0, "effect": 0.15, "days": 4.0}  # SD, by kind of statistic
 SEED = 20
 MAX_STEP_SD = 0.25  # finite-difference step in SD of the prior: responder rates of 120 patients must change
 MAX_DISTANCE_SD = 6.0  # SD of the prior; no simulation beyond
@@ -72,6 +69,24 @@ def load_estimated(table: ParameterTable | None = None) -> tuple[EstimatedParame
         middle = row.number("prior_middle") * unit(known[name].unit).factor
         found.append(EstimatedParameter(name, middle, row.number("prior_spread")))
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class StudyEffect:
+    """A difference between trials: the parameter of its SD, and the parameters that act as it does in one trial."""
+
+    name: str
+    sd_parameter: str
+    parameters: tuple[str, ...]
+
+
+def load_study_effects() -> tuple[StudyEffect, ...]:
+    """The rows of data/calibration/study_effects.csv. Raises InputError."""
+    rows = read_table(DIRECTORY / "study_effects.csv", ("study_effect", "sd_parameter", "parameter", "why"))
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        found.setdefault((row["study_effect"], row["sd_parameter"]), []).append(row["parameter"])
+    return tuple(StudyEffect(name, sd, tuple(parameters)) for (name, sd), parameters in found.items())
 
 
 @dataclass(frozen=True)
@@ -132,12 +147,12 @@ class Calibration:
 
     @cached_property
     def noise(self) -> np.ndarray:
-        """SD of the published about the simulated number [row]: printed error, Monte Carlo error, discrepancy."""
+        """SD of the published about the simulated number [row]: printed error, Monte Carlo error, model error."""
         found = []
         for row in self.rows:
             own = standard_error_of(row)
             simulated = own * np.sqrt((row.row.n or self.patients_per_arm) / self.patients_per_arm)
-            found.append(np.hypot(np.hypot(own, min(simulated, own)), DISCREPANCY[_discrepancy_kind(row)]))
+            found.append(np.hypot(np.hypot(own, min(simulated, own)), MODEL_ERROR[_kind_of_error(row)]))
         return np.array(found)
 
     @cached_property
@@ -181,55 +196,114 @@ class Calibration:
         }
         return {"found": np.array([statistic(row, data[row.trial])[0] for row in self.rows])}
 
-    def log_posterior(self, x: np.ndarray) -> float:
-        """Logarithm of prior times likelihood, up to a constant."""
-        if not np.all(np.abs(x) < MAX_DISTANCE_SD):
-            return -np.inf
-        return self.log_posterior_parts(x, self.simulate(x))
+    @cached_property
+    def study_effects(self) -> tuple[StudyEffect, ...]:
+        """The study effects whose SD is estimated."""
+        names = [p.name for p in self.estimated]
+        return tuple(e for e in load_study_effects() if e.sd_parameter in names and set(e.parameters) & set(names))
 
-    def log_posterior_parts(self, x: np.ndarray, found: np.ndarray, extra: np.ndarray | float = 0.0) -> float:
-        """The same from given statistics [row] with an additional error of SD `extra`."""
-        if not np.all(np.isfinite(found)):
-            return -np.inf
-        noise = np.hypot(self.noise, extra)
-        return float(-0.5 * np.sum(((found - self.published) / noise) ** 2 + 2 * np.log(noise)) - 0.5 * np.sum(x**2))
+    def study_gradients(self, slopes: np.ndarray) -> np.ndarray:
+        """Derivatives [effect, row] of the statistics by a unit shift of each study effect.
+
+        `slopes` [row, parameter]: derivatives by standardised logarithms, in units of the noise.
+        """
+        by_log = {p.name: slopes[:, i] * self.noise / p.prior for i, p in enumerate(self.estimated)}
+        sums = [np.sum([by_log[n] for n in e.parameters if n in by_log], axis=0) for e in self.study_effects]
+        return np.array(sums).reshape(len(sums), len(self.rows))
+
+    def covariance(self, x: np.ndarray, gradients: np.ndarray, extra: np.ndarray | float = 0.0) -> np.ndarray:
+        """Covariance [point, row, row] of published about simulated statistics at points [point, parameter].
+
+        `gradients` [effect, row] as `study_gradients` returns them; `extra`: SD of a further error of each row.
+        """
+        names = [p.name for p in self.estimated]
+        trial = np.array([row.trial for row in self.rows])
+        same_trial = trial[:, None] == trial[None, :]
+        found = np.repeat(np.diag(self.noise**2 + np.broadcast_to(extra, len(trial)) ** 2)[None], len(x), axis=0)
+        for effect, slope in zip(self.study_effects, gradients, strict=True):
+            place = names.index(effect.sd_parameter)
+            sd = self.estimated[place].default * np.exp(self.estimated[place].prior * x[:, place])
+            found += (sd**2)[:, None, None] * (np.outer(slope, slope) * same_trial)[None]
+        return found
+
+    def log_posterior_parts(
+        self, x: np.ndarray, found: np.ndarray, gradients: np.ndarray, extra: np.ndarray | float = 0.0
+    ) -> np.ndarray:
+        """Log of prior times likelihood [point], up to a constant, at points [point, parameter] with statistics
+        [point, row]; -inf where a statistic is missing or a parameter is far outside the prior."""
+        valid = np.isfinite(found).all(axis=1) & (np.abs(x) < MAX_DISTANCE_SD).all(axis=1)
+        lower = np.linalg.cholesky(self.covariance(np.clip(x, -MAX_DISTANCE_SD, MAX_DISTANCE_SD), gradients, extra))
+        misses = np.where(np.isfinite(found), found, 0.0) - self.published
+        scaled = np.linalg.solve(lower, misses[:, :, None])[:, :, 0]
+        log_determinant = np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
+        value = -0.5 * np.sum(scaled**2, axis=1) - log_determinant - 0.5 * np.sum(x**2, axis=1)
+        return np.where(valid, value, -np.inf)
 
     def map_estimate(self, rounds: int, tell: Progress) -> np.ndarray:
-        """The posterior mode by damped Gauss-Newton steps from the prior median [parameter]."""
+        """The posterior mode from the prior median [parameter]: damped Gauss-Newton steps of the parameters that move
+        the statistics, each followed by the best study SDs at these statistics."""
         x = np.zeros(len(self.estimated))
         found, damping = self.simulate(x), 1.0
-        value = self._cost(x, found)
         for number in range(rounds):
             slopes = self.jacobian(x, found)
+            gradients = self.study_gradients(slopes)
+            x = self._best_study_sds(x, found, gradients)
+            value = self.log_posterior_parts(x[None], found[None], gradients)[0]
+            whitening = np.linalg.inv(np.linalg.cholesky(self.covariance(x[None], gradients)[0]))
+            scaled = whitening @ (slopes * self.noise[:, None])
             for _ in range(4):
-                hessian = slopes.T @ slopes + np.eye(len(x))
-                step = np.linalg.solve(
-                    hessian + damping * np.diag(np.diag(hessian)),
-                    slopes.T @ ((self.published - found) / self.noise) - x,
-                )
+                hessian = scaled.T @ scaled + np.eye(len(x))
+                downhill = scaled.T @ (whitening @ (self.published - found)) - x
+                downhill[self._study_sd_places] = 0.0
+                step = np.linalg.solve(hessian + damping * np.diag(np.diag(hessian)), downhill)
                 there = np.clip(x + step, -4, 4)
                 new = self.simulate(there)
-                cost = self._cost(there, new)
-                if cost < value:
-                    x, found, value, damping = there, new, cost, damping / 3
+                reached = self.log_posterior_parts(there[None], new[None], gradients)[0]
+                if reached > value:
+                    x, found, value, damping = there, new, reached, damping / 3
                     break
                 damping *= 3
-            tell(number + 1, f"misfit {value:.1f}")
+            tell(number + 1, f"log posterior {value:.1f}")
         return x
 
-    def spread(self, x: np.ndarray) -> np.ndarray:
-        """Posterior covariance [parameter, parameter] for statistics that are linear about `x`."""
+    @cached_property
+    def _study_sd_places(self) -> list[int]:
+        names = [p.name for p in self.estimated]
+        return [names.index(effect.sd_parameter) for effect in self.study_effects]
+
+    def _best_study_sds(self, x: np.ndarray, found: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+        """`x` with the study SDs of the highest posterior at these statistics."""
+        from scipy.optimize import minimize
+
+        def placed(z: np.ndarray) -> np.ndarray:
+            moved = x.copy()
+            moved[self._study_sd_places] = z
+            return moved
+
+        def cost(z: np.ndarray) -> float:
+            return -float(self.log_posterior_parts(placed(z)[None], found[None], gradients)[0])
+
+        if not self._study_sd_places:
+            return x
+        start = x[self._study_sd_places]
+        return placed(minimize(cost, start, method="L-BFGS-B", bounds=[(-4, 4)] * len(start)).x)
+
+    def spread(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Posterior covariance [parameter, parameter] for statistics that are linear about `x`, and the study
+        gradients [effect, row] there."""
         slopes = self.jacobian(x, self.simulate(x))
-        return np.linalg.inv(slopes.T @ slopes + np.eye(len(x)))
+        gradients = self.study_gradients(slopes)
+        whitening = np.linalg.inv(np.linalg.cholesky(self.covariance(x[None], gradients)[0]))
+        scaled = whitening @ (slopes * self.noise[:, None])
+        return np.linalg.inv(scaled.T @ scaled + np.eye(len(x))), gradients
 
     def jacobian(self, x: np.ndarray, found: np.ndarray) -> np.ndarray:
-        """Derivatives of the statistics, in units of their noise [row, parameter]."""
-        moved = self.simulated_statistics(x + MAX_STEP_SD * np.eye(len(x)))
-        return (moved - found).T / MAX_STEP_SD / self.noise[:, None]
-
-    def _cost(self, x: np.ndarray, found: np.ndarray) -> float:
-        cost = float(np.sum(((found - self.published) / self.noise) ** 2) + np.sum(x**2))
-        return cost if np.isfinite(cost) else np.inf
+        """Derivatives of the statistics, in units of their noise [row, parameter]; 0 for study SDs."""
+        moving = [i for i in range(len(x)) if i not in self._study_sd_places]
+        moved = self.simulated_statistics(x + MAX_STEP_SD * np.eye(len(x))[moving])
+        slopes = np.zeros((len(self.rows), len(x)))
+        slopes[:, moving] = (moved - found).T / MAX_STEP_SD / self.noise[:, None]
+        return slopes
 
 
 def calibration(
@@ -249,15 +323,14 @@ def profile(task: Calibration, best: np.ndarray, slopes: np.ndarray, place: int,
     free = [i for i in range(len(best)) if i != place]
     x = np.tile(best, (len(grid), 1))
     x[:, place] = grid
-    off = (task.published - task.simulated_statistics(x)) / task.noise
-    hessian = slopes[:, free].T @ slopes[:, free] + np.eye(len(free))
+    gradients = task.study_gradients(slopes)
+    whitening = np.linalg.inv(np.linalg.cholesky(task.covariance(best[None], gradients)[0]))
+    scaled = (whitening @ (slopes * task.noise[:, None]))[:, free]
+    off = (task.published - task.simulated_statistics(x)) @ whitening.T
+    hessian = scaled.T @ scaled + np.eye(len(free))
     for point, misses in zip(x, off, strict=True):
-        point[free] += np.linalg.solve(hessian, slopes[:, free].T @ misses - point[free])
-    inside = np.all(np.abs(x) < MAX_DISTANCE_SD, axis=1)
-    found = np.full(len(grid), np.inf)
-    reached = zip(x[inside], task.simulated_statistics(x[inside]), strict=True)
-    found[inside] = [-2 * task.log_posterior_parts(point, values) for point, values in reached]
-    return found
+        point[free] += np.linalg.solve(hessian, scaled.T @ misses - point[free])
+    return -2 * task.log_posterior_parts(x, task.simulated_statistics(x), gradients)
 
 
 def in_table_units(task: Calibration, x: np.ndarray) -> np.ndarray:
@@ -275,7 +348,7 @@ def _clip(name: str, value: float) -> float:
     return min(value, 0.95) if name.endswith("_share") else value
 
 
-def _discrepancy_kind(row: ClinicalTarget) -> str:
+def _kind_of_error(row: ClinicalTarget) -> str:
     if row.statistic == "median relapse":
         return "days"
     if row.statistic == "effect size":

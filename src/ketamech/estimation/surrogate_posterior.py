@@ -28,18 +28,18 @@ class DesignPoints:
 
     task: Calibration
     seed: int = 1
-    centre: tuple[np.ndarray, np.ndarray] | None = None
+    centre: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
-    def map_and_covariance(self, rounds: int, tell: Progress) -> tuple[np.ndarray, np.ndarray]:
-        """The posterior mode and the linearised covariance about it; computed once."""
+    def map_and_covariance(self, rounds: int, tell: Progress) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The posterior mode, the linearised covariance about it and the study gradients there; computed once."""
         if self.centre is None:
             best = self.task.map_estimate(rounds, tell)
-            self.centre = best, self.task.spread(best)
+            self.centre = (best, *self.task.spread(best))
         return self.centre
 
     def sample(self, count: int, tell: Progress, *, rounds: int = 8) -> tuple[np.ndarray, np.ndarray]:
         """Points [point, parameter] about the mode and their statistics [point, row]."""
-        best, spread = self.map_and_covariance(rounds, tell)
+        best, spread, _ = self.map_and_covariance(rounds, tell)
         random = np.random.RandomState(self.seed)
         z = random.standard_normal((count, len(best)))
         x = np.clip(best + PRIOR_WIDENING * z @ np.linalg.cholesky(spread).T, -5, 5)
@@ -101,14 +101,13 @@ def sample_posterior(
     import emcee
 
     task, n = points.task, len(points.task.estimated)
-    best, spread = points.map_and_covariance(0, tell)
+    best, spread, gradients = points.map_and_covariance(0, tell)
     random = np.random.RandomState(seed)
     start = best + random.standard_normal((WALKERS_PER_PARAMETER * n, n)) @ np.linalg.cholesky(spread).T
     extra, inverse = np.minimum(emulator.error, 2 * task.noise), np.linalg.inv(spread)
-    noise = np.hypot(task.noise, extra)
 
     def log_posterior(x: np.ndarray) -> np.ndarray:
-        found = -0.5 * np.sum(((emulator(x) - task.published) / noise) ** 2, axis=1) - 0.5 * np.sum(x**2, axis=1)
+        found = task.log_posterior_parts(x, emulator(x), gradients, extra)
         away = np.einsum("pi,ij,pj->p", x - best, inverse, x - best) / (PRIOR_WIDENING**2 * n)
         return np.where((np.abs(x) < 5).all(axis=1) & (away < 4), found, -np.inf)
 
@@ -119,8 +118,8 @@ def sample_posterior(
     kept = chain.reshape(-1, n)
     some = kept[random.choice(len(kept), draws, replace=False)]
     found, guess = task.simulated_statistics(some, tell, "draws"), emulator(some)
-    true = np.array([task.log_posterior_parts(x, f) for x, f in zip(some, found, strict=True)])
-    emulated = np.array([task.log_posterior_parts(x, f, extra) for x, f in zip(some, guess, strict=True)])
+    true = task.log_posterior_parts(some, found, gradients)
+    emulated = task.log_posterior_parts(some, guess, gradients, extra)
     weights = np.exp(true - emulated - np.max(true - emulated))
     off = float(np.sqrt(np.nanmean(((guess - found) / task.noise) ** 2)))
     return Posterior(chain, logs, some, off, float(weights.sum() ** 2 / np.sum(weights**2)), found)

@@ -109,14 +109,14 @@ class PeopleTables:
     """The tables of data/people: `marginals` {population: {variable: distribution}}, covariate effects, variabilities.
 
     `correlations` {(variable, variable): rho}; `study_effects` {parameter: SD of the logarithm of its mean between
-    studies}.
+    studies, or the name of the parameter that holds this SD}.
     """
 
     marginals: Mapping[str, Mapping[str, MarginalDistribution]]
     effects: tuple[tuple[str, str, float], ...]
     between: tuple[Variability, ...]
     correlations: Mapping[tuple[str, str], float]
-    study_effects: Mapping[str, float]
+    study_effects: Mapping[str, float | str]
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -233,18 +233,19 @@ def _between(row: CsvRow) -> Variability:
     return Variability(row.required("parameter", "a parameter"), *sizes)
 
 
-def _study_effects(file: Path) -> dict[str, float]:
-    columns = ("parameter", "between_trials", "status", "evidence", "why")
-    found = {}
-    for row in read_table(file, columns):
+def _study_effects(file: Path) -> dict[str, float | str]:
+    """SDs of the logarithm between trials; a cell may name the parameter that holds the SD."""
+    found: dict[str, float | str] = {}
+    for row in read_table(file, ("parameter", "between_trials", "status", "evidence", "why")):
+        name, cell = row.required("parameter", "a parameter"), row.required("between_trials", "an SD or a parameter")
+        if "." in cell and cell[0].isalpha():
+            found[name] = cell
+            continue
         size = row.number("between_trials")
         if not 0 <= size <= 1:
-            raise row.error(
-                "between_trials",
-                f"{size:g} is not a valid variability",
-                expected="0 to 1, SD of the logarithm",
-            )
-        found[row.required("parameter", "a parameter")] = size
+            what = f"{size:g} is not a valid variability"
+            raise row.error("between_trials", what, expected="0 to 1, SD of the logarithm, or a parameter")
+        found[name] = size
     return found
 
 

@@ -14,7 +14,7 @@ met.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -129,19 +129,24 @@ class Population:
                 continue
             usual = drawn[name] if name in drawn else np.full(len(z[covariate]), value(name))
             drawn[name] = self._within_bounds(name, usual, usual * np.exp(power * drawn[covariate]))
-        for name, factor in self.study_effects(seed, replicate).items():
+        for name, factor in self.study_effects(seed, replicate, value).items():
             usual = drawn[name] if name in drawn else np.full(len(patients), value(name))
             drawn[name] = self._within_bounds(name, usual, usual * factor)
         values = {name: numbers for name, numbers in drawn.items() if not name.startswith(COVARIATE)}
         others = {name: numbers for name, numbers in drawn.items() if name.startswith(COVARIATE)}
         return VirtualPatients(np.asarray(patients), _clip_to_bounds(values), others, parameters)
 
-    def study_effects(self, seed: int, replicate: int) -> dict[str, float]:
-        """Factors {parameter: factor} by which the means of a replicate differ; none for replicate 0."""
+    def study_effects(self, seed: int, replicate: int, value: Callable[[str], float]) -> dict[str, float]:
+        """Factors {parameter: factor} by which the means of a replicate differ; none for replicate 0.
+
+        `value` returns the population value of a parameter that holds an SD.
+        """
         if not replicate:
             return {}
         (chance,) = patient_streams(seed, [0], "study_effects", replicate=replicate)
-        sizes = self.tables.study_effects
+        sizes = {
+            name: value(size) if isinstance(size, str) else size for name, size in self.tables.study_effects.items()
+        }
         return dict(
             zip(sizes, np.exp(np.array(list(sizes.values())) * chance.standard_normal(len(sizes))), strict=True)
         )

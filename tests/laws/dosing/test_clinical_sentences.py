@@ -276,3 +276,22 @@ def test_one_regimen_for_many_patients_is_parsed_once(parsed, model):
     for weight in (60.0, 70.0, 80.0):
         dose_events_from_text("racemic 0.433 mg/kg IV weekly", model.parameters, {"person.weight": weight}, 4 * DAY)
     assert parsed == {"racemic 0.433 mg/kg IV weekly": 1}
+
+
+def test_compartment_numbers_of_a_dose_record_are_routes():
+    from ketamech.dosing.dose_records import CMT_CODES, route_of
+
+    for number, route in enumerate(CMT_CODES, 1):
+        if route:
+            assert route_of(number) == route == route_of(float(number))
+    for wrong in (0, len(CMT_CODES) + 1, 1.5):
+        with pytest.raises(InputError, match="there is no compartment"):
+            route_of(wrong)
+
+
+def test_dose_records_every_half_hour_until_an_hour():
+    from ketamech import ev
+
+    words = {"drug": "ketamine", "cmt": "IV", "ii": 0.5}
+    assert ev(10, **words, until=2) == ev(10, **words, addl=3)
+    assert ev(10, **words, until=2) != ev(10, **words, addl=2)

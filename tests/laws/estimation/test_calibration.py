@@ -12,7 +12,7 @@ from ketamech.core import InputError, UnknownNameError
 from ketamech.core.checkpoint import open_checkpoint
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.estimation import update_parameter_tables
-from ketamech.estimation.calibration import Calibration, EstimatedParameter, load_estimated
+from ketamech.estimation.calibration import Calibration, EstimatedParameter, StudyEffect, load_estimated
 from ketamech.estimation.clinical_targets import load_clinical_targets, load_spread_targets, standard_error_of
 from ketamech.estimation.posterior import load_posterior, posterior_hash, save_posterior
 from ketamech.estimation.surrogate_posterior import (
@@ -34,7 +34,7 @@ class Toy:
 
     estimated: tuple = tuple(EstimatedParameter(name, 1.0, 1.0) for name in NAMES)
     rows: tuple = tuple(
-        SimpleNamespace(row=SimpleNamespace(id=name), published=value, statistic="mean")
+        SimpleNamespace(row=SimpleNamespace(id=name), published=value, statistic="mean", trial=name)
         for name, value in (("a", 2.0), ("b", -1.0))
     )
     patients_per_arm: int = 1
@@ -55,11 +55,13 @@ class Toy:
         return np.array([0.95, -0.5])
 
     def spread(self, x):
-        return np.eye(2) / 17
+        return np.eye(2) / 17, np.empty((0, 2))
 
     def simulate_point(self, x):
         return {"found": self.simulate(x)}
 
+    study_effects = ()
+    covariance = Calibration.covariance
     log_posterior_parts = Calibration.log_posterior_parts
     simulated_statistics = Calibration.simulated_statistics
 
@@ -82,10 +84,8 @@ def test_the_posterior_is_what_a_grid_finds():
     x, found = points.sample(80, quiet)
     result = sample_posterior(points, QuadraticEmulator.fitted(x, found), 60, quiet, steps=400)
     a, b = np.meshgrid(np.linspace(-1, 3, 301), np.linspace(-2.5, 1.5, 301), indexing="ij")
-    logs = np.array(
-        [task.log_posterior_parts(p, task.simulate(p)) for p in np.column_stack([a.ravel(), b.ravel()])[::7]]
-    )
     grid = np.column_stack([a.ravel(), b.ravel()])[::7]
+    logs = task.log_posterior_parts(grid, np.array([task.simulate(p) for p in grid]), np.empty((0, 2)))
     weights = np.exp(logs - logs.max())
     mean = weights @ grid / weights.sum()
     kept = result.chain.reshape(-1, 2)
@@ -95,6 +95,32 @@ def test_the_posterior_is_what_a_grid_finds():
     rhat, _ = convergence(result.chain)
     assert rhat.max() < 1.05
     assert (prior_contraction(kept) > 0.5).all()
+
+
+def test_study_effects_are_those_of_a_random_effects_model():
+    """Two rows of one trial share its effect: the covariance and the likelihood of the textbook formula."""
+    from scipy.stats import multivariate_normal
+
+    effect = StudyEffect("control", "people.sd", ("mood.expectancy_weight",))
+    estimated = (EstimatedParameter("mood.expectancy_weight", 1.0, 0.5), EstimatedParameter("people.sd", 0.4, 0.5))
+    rows = tuple(SimpleNamespace(trial=name) for name in ("one", "one", "two"))
+    task = SimpleNamespace(
+        estimated=estimated, rows=rows, study_effects=(effect,), noise=np.array([1.0, 2.0, 1.5]),
+        published=np.array([1.0, -1.0, 0.5]),
+    )  # fmt: skip
+    slopes = np.array([[2.0, 0], [1.0, 0], [3.0, 0]])  # by standardised logarithms, in units of the noise
+    gradients = Calibration.study_gradients(task, slopes)
+    assert gradients == pytest.approx(np.array([[2 * 1 / 0.5, 1 * 2 / 0.5, 3 * 1.5 / 0.5]]))
+    x = np.array([[0.3, 1.0]])
+    sd = 0.4 * np.exp(0.5)
+    expected = np.diag(task.noise**2)
+    expected[:2, :2] += sd**2 * np.outer(gradients[0, :2], gradients[0, :2])
+    expected[2, 2] += sd**2 * gradients[0, 2] ** 2
+    task.covariance = lambda *given: Calibration.covariance(task, *given)
+    assert task.covariance(x, gradients)[0] == pytest.approx(expected)
+    found = np.array([[0.2, 0.1, 0.9]])
+    likelihood = multivariate_normal(found[0], expected).logpdf(task.published) + 1.5 * np.log(2 * np.pi)
+    assert Calibration.log_posterior_parts(task, x, found, gradients) == pytest.approx(likelihood - 0.5 * np.sum(x**2))
 
 
 def test_a_killed_calibration_goes_on_as_if_nothing_had_happened(tmp_path):
@@ -129,7 +155,7 @@ def test_every_clinical_calibrate_row_of_mood_and_suicidality_is_mapped_or_a_tim
 
 def test_estimated_parameters_are_a_dozen_or_so_and_have_priors():
     found = load_estimated()
-    assert 10 <= len(found) <= 20
+    assert 10 <= len(found) <= 24
     assert all(0.1 <= p.prior <= 1 and p.default > 0 for p in found)
 
 

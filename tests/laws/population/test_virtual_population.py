@@ -15,6 +15,10 @@ from ketamech.population.virtual_population import effective_size, load_populati
 TABLE = load_parameters()
 
 
+def value_of(name):
+    return TABLE[name].canonical
+
+
 def draw(who, name="trd", **words):
     return load_population(name).with_marginals(words, TABLE).draw(TABLE, 1, who)
 
@@ -65,7 +69,7 @@ def test_no_covariate_and_no_setting_moves_anybody_out_of_the_bounds_of_the_tabl
     assert (weight.min(), weight.max()) == (pytest.approx(60, abs=0.5), 90)
     healthy = load_population("healthy")
     crowds = [healthy.draw(TABLE, 1, range(200), replicate=r).values["person.baseline_madrs"] for r in range(1, 6)]
-    assert max(healthy.study_effects(1, r)["person.baseline_madrs"] for r in range(1, 6)) > 1.02
+    assert max(healthy.study_effects(1, r, value_of)["person.baseline_madrs"] for r in range(1, 6)) > 1.02
     assert np.max(crowds) <= 4
 
 
@@ -94,12 +98,12 @@ def test_population_values_move_everybody():
 def test_settings_differ_between_replicates_but_not_within_one_and_never_in_replicate_0():
     people = load_population()
     usual, again, other = (people.draw(TABLE, 1, range(400), replicate=r) for r in (0, 0, 3))
-    assert people.study_effects(1, 0) == {}
-    factors = [people.study_effects(1, r)["person.expectancy"] for r in range(1, 300)]
-    assert np.log(factors).std() == pytest.approx(load_tables().study_effects["person.expectancy"], rel=0.15)
+    assert people.study_effects(1, 0, value_of) == {}
+    factors = [people.study_effects(1, r, value_of)["person.expectancy"] for r in range(1, 300)]
+    assert np.log(factors).std() == pytest.approx(value_of(load_tables().study_effects["person.expectancy"]), rel=0.15)
     assert (usual.values["person.expectancy"] == again.values["person.expectancy"]).all()
     moved = np.median(other.values["person.expectancy"]) / np.median(usual.values["person.expectancy"])
-    assert moved == pytest.approx(people.study_effects(1, 3)["person.expectancy"], rel=0.2)
+    assert moved == pytest.approx(people.study_effects(1, 3, value_of)["person.expectancy"], rel=0.2)
     assert other.values["person.baseline_madrs"].max() <= 56
 
 
@@ -166,3 +170,30 @@ def test_the_plausible_lie_within_bounds():
         {"a": np.array([1.0, 5.0, np.nan]), "b": np.array([1.0, 1.0, 1.0])}, {"a": (0, 4), "b": (0, 2)}
     )
     assert mask.tolist() == [True, False, False]
+
+
+def test_alleles_are_binomial():
+    alleles = draw(range(6000)).covariates["covariate.cyp2b6_alleles"]
+    assert [np.mean(alleles == k) for k in (0, 1, 2)] == pytest.approx([0.5625, 0.375, 0.0625], abs=0.02)
+
+
+def test_the_spread_of_a_parameter_between_patients_is_the_one_of_the_table():
+    people, values = load_population(), draw(range(6000)).values
+    moved = {name for _, name, _ in people.tables.effects} | set(people.marginals)
+    rows = [row for row in people.tables.between if row.person and row.parameter not in moved]
+    assert len(rows) > 10
+    for row in rows:
+        logs = np.log(values[row.parameter] / value_of(row.parameter))
+        if values[row.parameter].max() < 0.999 or not row.parameter.endswith(("_f", "_first")):
+            assert np.std(logs) == pytest.approx(row.person, rel=0.05), row.parameter
+            assert np.median(logs) == pytest.approx(0.0, abs=0.05 * row.person + 1e-9), row.parameter
+
+
+def test_occasions_are_independent_of_the_patient_and_of_one_another():
+    people, ids = load_population(), range(3000)
+    names = [row.parameter for row in people.tables.between if row.occasion]
+    first = {name: np.log(people.occasion_factors(name, 1, ids, 2)) for name in names}
+    for i, name in enumerate(names):
+        own = np.log(people.draw(TABLE, 1, ids).values[name])
+        for other in (own, first[name][:, 1], *(first[later][:, 0] for later in names[i + 1 :])):
+            assert abs(np.corrcoef(first[name][:, 0], other)[0, 1]) < 0.07, name

@@ -256,3 +256,18 @@ def test_replicates_take_the_draws_of_a_posterior_in_turn_and_replicate_0_the_me
     run = TrialRun(trial(), model, load_population("trd"), 1, 1, draws)
     taken = [enrolment.base["mood.connectivity_weight"] for enrolment in run.enrol_replicates(range(5))]
     assert taken == [2.0, 1.0, 2.0, 5.0, 1.0]
+
+
+def test_expectancy_is_raised_again_only_after_the_visit_gap(model):
+    gap = model.parameters["expectancy.visit_gap"].canonical / 24
+    days = {"once": [1], "daily": [1, 2], "after the gap": [1, 1 + int(np.ceil(gap))]}
+    end = f"day {days['after the gap'][1] + 1}"
+
+    def mean_score(visits):
+        arms = {"saline": {"treatment": f"placebo IV on days {', '.join(map(str, visits))}", "n": 6}}
+        found = run_trial(load_trial({"title": "saline", "arms": arms, "visits": {"MADRS": [end]}}), model, threads=1)
+        return found["true_MADRS"].sel(visit=end).values
+
+    once, daily, apart = (mean_score(visits) for visits in days.values())
+    assert daily == pytest.approx(once, abs=1e-3)
+    assert (apart < once - 0.05).all()

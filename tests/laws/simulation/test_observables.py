@@ -122,3 +122,12 @@ def test_standard_errors():
     assert standard_error(EVIDENCE["synapse-diff-84-24h"]) == pytest.approx(2.88, rel=1e-6)
     assert standard_error(EVIDENCE["berman00-ket-72h"]) == pytest.approx(10 / math.sqrt(7), rel=1e-6)
     assert standard_error(EVIDENCE["rolan-f"]) == pytest.approx(2 / 1.644854, rel=1e-6)
+
+
+def test_products_and_quotients_have_the_units_of_arithmetic():
+    units = {"plasma.drug": "umol/L", "body.volume": "L", "body.time": "h"}
+    assert unit_of("plasma.drug * body.volume", units) == unit_of("plasma.amount", {"plasma.amount": "umol"})
+    assert unit_of("plasma.drug / body.time", units) == unit_of("plasma.rate", {"plasma.rate": "umol/L/h"})
+    assert unit_of("plasma.drug / plasma.drug", units) == unit_of("one.x", {"one.x": "1"})
+    with pytest.raises(InputError, match="adds"):
+        unit_of("plasma.drug / body.time + plasma.drug", units)
