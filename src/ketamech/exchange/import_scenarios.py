@@ -1,28 +1,246 @@
-"""Scenarios read from SBML, SED-ML, OMEX archives and PEtab 2 experiments written by KetaMech."""
+"""Scenarios read from SBML, SED-ML, OMEX archives and PEtab 2 experiments written by KetaMech.
+
+Doses of an SBML model written by KetaMech: initial values, and events that add to a state or set an inflow.
+
+Doses of the experiments of a PEtab 2 problem written by KetaMech.
+"""
 
 from __future__ import annotations
-
 import math
 import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from ketamech.core import InputError
+from ketamech.dosing.dose_events import BELIEF
+from ketamech.dosing.drugs import DRUGS
+from ketamech.exchange.route_templates import InputProfile
+from ketamech.exchange.optional_libraries import libsbml
+from ketamech.exchange.sbml.ids import INFLOW, own_name
+from ketamech.parameters import ParameterTable
+import csv
 from collections.abc import Mapping
+from pathlib import Path
+from ketamech.core.atomic_files import read_json
+from ketamech.exchange.sbml.importer import read_text
 from contextlib import suppress
 from dataclasses import replace
 from math import isfinite
-from pathlib import Path
-
-from ketamech.core import InputError
 from ketamech.dosing.treatment import MAX_HORIZON_H
-from ketamech.exchange.dose_inference.infer_regimen import infer_regimen
+from ketamech.exchange.infer_regimen import infer_regimen
 from ketamech.exchange.omex import read_archive
 from ketamech.exchange.optional_libraries import libsedml
-from ketamech.exchange.petab.read_doses import doses_of_petab
 from ketamech.exchange.sbml.ids import own_name
-from ketamech.exchange.sbml.importer import read_text
-from ketamech.exchange.sbml.read_doses import ParsedDoses, doses_of_sbml
 from ketamech.exchange.scenario_yaml import scenario_yaml
-from ketamech.exchange.sedml import read_time_courses
+from ketamech.exchange.omex import read_time_courses
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, Species, load_species
 from ketamech.simulation.scenario import Scenario, validate
+
+
+SITES = ("central", "gut", "nose", "mouth", "muscle", "skin", "peritoneum")  # compartments that doses of ketamine enter
+KINETICS = "pharmacokinetics."
+EXPECTED = "a model as KetaMech writes it"
+_SIZE = r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)(?: [A-Za-z]\w*)?"
+_MOMENT = re.compile(rf"time >= {_SIZE}\Z")
+_SPEED = re.compile(rf"{_SIZE}\Z")
+_AMOUNT = re.compile(rf"(\w+) \+ {_SIZE}\Z")
+VALUE_TOLERANCE = 1e-12  # relative; values have 15 digits
+
+
+@dataclass(frozen=True)
+class ParsedDoses:
+    """The input profile, and the parameters that differ from the tables (canonical units)."""
+
+    profile: InputProfile
+    values: Mapping[str, float]
+
+
+def doses_of_sbml(text: str, parameters: ParameterTable) -> ParsedDoses:
+    """The doses and parameter values of a model. Raises InputError for an event that is not a dose."""
+    names = libsbml()
+    document = names.readSBMLFromString(text)
+    model = document.getModel()
+    if (
+        model is None
+        or document.getNumErrors(names.LIBSBML_SEV_ERROR)
+        or document.getNumErrors(names.LIBSBML_SEV_FATAL)
+    ):
+        raise InputError("this is no valid SBML", expected=EXPECTED)
+    held = {p.getId(): p.getValue() for p in (model.getParameter(i) for i in range(model.getNumParameters()))}
+    ruled = {model.getRule(i).getVariable() for i in range(model.getNumRules()) if model.getRule(i).isRate()}
+    if f"{BELIEF.replace('.', '__')}" not in held:
+        raise InputError("this is no model of KetaMech", expected=EXPECTED, type_this="--to result.csv")
+    found = InputProfile()
+    _start(found, {own_name(name): value for name, value in held.items() if name in ruled})
+    flowing = {own_name(name): value for name, value in held.items() if name.startswith(f"{INFLOW}__")}
+    for state, speed in flowing.items():
+        if _number(speed, state):
+            found.step(state, 0.0, speed)
+    for at, changes in sorted(_changes(names, model), key=lambda one: one[0]):
+        for variable, kind, size in changes:
+            state = own_name(variable)
+            if kind == INFLOW:
+                found.step(state, at, size - flowing.get(state, 0.0))
+                flowing[state] = size
+            else:
+                found.add(state, at, size)
+    return ParsedDoses(found, _values(held, parameters))
+
+
+def dosed_states() -> frozenset[str]:
+    """States that doses enter; all are 0 at baseline."""
+    ketamine = {f"{KINETICS}{site}_{side}" for site in SITES for side in "sr"}
+    return frozenset(ketamine | {drug.compartment for drug in DRUGS if drug.compartment} | {BELIEF})
+
+
+def _start(found: InputProfile, starts: Mapping[str, float]) -> None:
+    """Doses at 0 h are part of the initial values."""
+    dosed = dosed_states()
+    for state, value in starts.items():
+        if state in dosed:
+            if _number(value, state):
+                found.add(state, 0.0, value)
+        elif state.startswith(KINETICS) and _number(value, state):
+            what = f"the model starts with a drug in the body ({state}): a steady state whose schedule is unknown"
+            raise InputError(what, key=state, expected="a drug-free start")
+
+
+def _changes(names: Any, model: Any) -> Iterator[tuple[float, list[tuple[str, str, float]]]]:
+    for event in (model.getEvent(i) for i in range(model.getNumEvents())):
+        label = event.getId() or "an event"
+        if event.isSetDelay():
+            raise InputError(f"event '{label}' has a delay", key=label, expected=EXPECTED)
+        changes = [_change(names, event.getEventAssignment(k), label) for k in range(event.getNumEventAssignments())]
+        yield _event_time(names, event.getTrigger(), label), changes
+
+
+def _event_time(names: Any, trigger: Any, label: str) -> float:
+    found = _MOMENT.match(_formula_text(names, trigger))
+    if found is None:
+        raise InputError(f"event '{label}' does not begin at a time", key=label, expected="time >= a number of hours")
+    return _number(float(found[1]), label)
+
+
+def _change(names: Any, assignment: Any, label: str) -> tuple[str, str, float]:
+    """(variable, whether an amount or an inflow, size)."""
+    variable, text = assignment.getVariable(), _formula_text(names, assignment)
+    if variable.startswith(f"{INFLOW}__") and (found := _SPEED.match(text)):
+        return variable, INFLOW, _number(float(found[1]), label)
+    if (found := _AMOUNT.match(text)) and found[1] == variable:
+        return variable, "amount", _number(float(found[2]), label)
+    raise InputError(
+        f"event '{label}' does more to {variable} than a dose", key=label, expected="the state plus a number"
+    )
+
+
+def _formula_text(names: Any, part: Any) -> str:
+    """A formula as text; node types are not used, because libSEDML changes their class."""
+    return str(names.formulaToL3String(part.getMath()) or "") if part is not None and part.isSetMath() else ""
+
+
+def _number(value: float, where: str) -> float:
+    if not math.isfinite(value):
+        raise InputError(f"'{where}' has a value that is no number", key=where, expected=EXPECTED)
+    return float(value)
+
+
+def _values(held: Mapping[str, float], parameters: ParameterTable) -> dict[str, float]:
+    values = {own_name(name): value for name, value in held.items() if own_name(name) in parameters}
+    usual = {name: parameters[name].canonical for name in values}
+    return {n: _number(v, n) for n, v in values.items() if abs(v - usual[n]) > VALUE_TOLERANCE * abs(usual[n])}
+
+
+EXPECTED_PROBLEM = "a problem.yaml of version 2 as KetaMech writes it"
+Cells = list[dict[str, str]]
+
+
+def doses_of_petab(problem: Path, parameters: ParameterTable) -> dict[str, tuple[ParsedDoses, float]]:
+    """The input profile and the last measurement time (h) of each experiment. Raises InputError."""
+    config = _config(problem)
+    models = config.get("model_files")
+    first = next(iter(models.values()), None) if isinstance(models, dict) and len(models) == 1 else None
+    if not isinstance(first, dict) or not isinstance(first.get("location"), str):
+        raise InputError("not one model", file=problem, key="model_files", expected=EXPECTED_PROBLEM)
+    model = read_text(_sibling(problem, first["location"]))
+    conditions: dict[str, Cells] = {}
+    for row in _tables(problem, config, "condition", ("conditionId", "targetId", "targetValue")):
+        conditions.setdefault(row["conditionId"], []).append(row)
+    last: dict[str, float] = {}
+    for row in _tables(problem, config, "measurement", ("experimentId", "time")):
+        last[row["experimentId"]] = max(last.get(row["experimentId"], 0.0), _cell_number(row["time"], problem))
+    periods: dict[str, list[tuple[float, str]]] = {}
+    for row in _tables(problem, config, "experiment", ("experimentId", "time", "conditionId")):
+        periods.setdefault(row["experimentId"], []).append((_cell_number(row["time"], problem), row["conditionId"]))
+    found = {}
+    for name, each in periods.items():
+        begun = doses_of_sbml(model, parameters)
+        _add_changes(begun, sorted(each), conditions, problem)
+        found[name] = (begun, last.get(name, 0.0))
+    return found
+
+
+def _add_changes(
+    found: ParsedDoses, periods: list[tuple[float, str]], conditions: Mapping[str, Cells], problem: Path
+) -> None:
+    """Add the changes of every period; at time 0 a value is the dose itself, because the dosed states start at 0."""
+    flowing: dict[str, float] = {}
+    for at, condition in periods:
+        if condition and condition not in conditions:
+            raise InputError(f"there is no condition '{condition}'", file=problem, key=condition, expected=EXPECTED_PROBLEM)
+        for row in conditions.get(condition, ()):
+            target, text = row["targetId"], row["targetValue"]
+            state = own_name(target)
+            if target.startswith(f"{INFLOW}__"):
+                speed = _cell_number(text, problem)
+                found.profile.step(state, at, speed - flowing.get(state, 0.0))
+                flowing[state] = speed
+                continue
+            same, _, more = text.partition(" + ")
+            if (more and same != target) or (not more and at > 0):
+                what = f"condition '{condition}' does more to {target} than a dose"
+                raise InputError(what, file=problem, key=condition, expected="the state plus a number")
+            found.profile.add(state, at, _cell_number(more or text, problem))
+
+
+def _config(problem: Path) -> dict[str, Any]:
+    try:
+        config = read_json(read_text(problem))
+    except ValueError:
+        raise InputError("this is no problem of KetaMech", file=problem, expected=EXPECTED_PROBLEM) from None
+    if not isinstance(config, dict) or not str(config.get("format_version", "")).startswith("2"):
+        raise InputError("this is no PEtab problem of version 2", file=problem, key="format_version", expected=EXPECTED_PROBLEM)
+    return config
+
+
+def _tables(problem: Path, config: Mapping[str, Any], kind: str, columns: tuple[str, ...]) -> Cells:
+    places = config.get(f"{kind}_files", [])
+    if not isinstance(places, list) or not all(isinstance(place, str) for place in places):
+        raise InputError(f"no list of {kind} tables", file=problem, key=f"{kind}_files", expected=EXPECTED_PROBLEM)
+    rows: Cells = []
+    for place in places:
+        path = _sibling(problem, place)
+        for row in csv.DictReader(read_text(path).splitlines(), delimiter="\t"):
+            if any(not isinstance(row.get(column), str) for column in columns):
+                raise InputError("a row lacks a column", file=path, expected=", ".join(columns))
+            rows.append({column: row[column].strip() for column in columns})
+    return rows
+
+
+def _sibling(problem: Path, name: str) -> Path:
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise InputError(f"'{name}' is not beside the problem", file=problem, expected="a file in its folder")
+    return problem.parent / name
+
+
+def _cell_number(text: str, problem: Path) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not abs(number) < float("inf"):
+        raise InputError(f"'{text[:60]}' is not a number", file=problem, expected="a finite number")
+    return number
+
 
 MODELS = (".xml", ".sbml")
 SIMULATIONS = (".sedml", ".omex")

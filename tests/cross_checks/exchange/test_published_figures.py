@@ -13,7 +13,7 @@ from ketamech.evidence import load_evidence
 from ketamech.exchange.cross_simulator_check import compare_archives
 from ketamech.exchange.omex import MODEL, SCENARIO, SIMULATION, read_archive, write_archive
 from ketamech.exchange.published_figures import MIN_POINTS, POINTS, figure_packages, published_figures
-from ketamech.exchange.sedml import read_time_courses
+from ketamech.exchange.omex import read_time_courses
 from ketamech.simulation.load_scenario import scenario_from_text
 from ketamech.simulation.observable import RELATIVE_TO
 from ketamech.simulation.simulate import subjects

@@ -1,4 +1,6 @@
-"""Writes PEtab problems: version 1 with doses as SBML events, version 2 with doses as experiments.
+"""
+
+Writes PEtab problems: version 1 with doses as SBML events, version 2 with doses as experiments.
 
 A folder contains `v1/problem.yaml` (one model per condition) and `v2/<person>/problem.yaml` (one model per subject, one
 experiment per condition: each dose time is a period whose condition sets the doses). Extra columns (unit, source,
@@ -10,7 +12,6 @@ Only values at one time are exported: PEtab has no peak, area or half-life, and 
 """
 
 from __future__ import annotations
-
 import csv
 import io
 import json
@@ -20,10 +21,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
 import numpy as np
 import xarray as xr
-
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
 from ketamech.analysis.scorecard_targets import Target, load_targets
 from ketamech.analysis.verdict import FOLD_LIMITS
@@ -38,6 +37,7 @@ from ketamech.simulation.expression import value_of
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
+
 
 SIMULATED_OUTPUTS = ("mood.madrs", "dissociation.cadss", "spines.density", "venous.ketamine", "venous.norketamine")
 RELATIVE_NOISE = 1e-3  # noise of a simulated measurement, as a share of the largest value

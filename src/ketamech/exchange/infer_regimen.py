@@ -1,4 +1,6 @@
-"""Infers a regimen from an input profile: doses, then visits with their lags, then schedules.
+"""
+
+Infers a regimen from an input profile: doses, then visits with their lags, then schedules.
 
 Doses are subtracted from the profile one by one, the earliest first; visits with expectancy alone are placebo. A
 regimen
@@ -6,17 +8,15 @@ is accepted only when it reproduces the profile: the same amounts and inflows at
 """
 
 from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import BELIEF, dose_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, MAX_HORIZON_H, MAX_LAG_H, Phase, Treatment
-from ketamech.exchange.dose_inference.route_templates import (
+from ketamech.exchange.route_templates import (
     ROUNDING,
     SESSION_TOLERANCE,
     TIME_TOLERANCE,
@@ -26,6 +26,7 @@ from ketamech.exchange.dose_inference.route_templates import (
 )
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.simulation.simulate import species_events
+
 
 DIGITS = 12  # significant digits of an amount that was converted, written and read
 EXPECTED = "doses as KetaMech writes them"
