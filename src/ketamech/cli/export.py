@@ -155,8 +155,7 @@ def _model_text(loaded: LoadedScenario) -> tuple[str, int]:
 def _sedml(loaded: LoadedScenario, to: Path) -> None:
     """Write the simulation, and the model that it refers to beside it."""
     from ketamech.cli import terminal
-    from ketamech.exchange.omex import shown_outputs
-    from ketamech.exchange.omex import time_courses, write_sedml
+    from ketamech.exchange.omex import shown_outputs, time_courses, write_sedml
 
     beside = to.with_suffix(".xml")
     outputs = shown_outputs(terminal.model())

@@ -24,10 +24,19 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
-from ketamech.exchange.omex import SCENARIO, SIMULATION, TOLERANCE, build_archive, read_archive, write_archive
+from ketamech.exchange.omex import (
+    SCENARIO,
+    SIMULATION,
+    TOLERANCE,
+    UniformTimeCourse,
+    build_archive,
+    read_archive,
+    read_time_courses,
+    time_courses,
+    write_archive,
+)
 from ketamech.exchange.optional_libraries import import_optional
 from ketamech.exchange.sbml.ids import sbml_id
-from ketamech.exchange.omex import UniformTimeCourse, read_time_courses, time_courses
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.load_scenario import load_scenario, scenario_from_text
 from ketamech.simulation.model import Model

@@ -8,10 +8,12 @@ is accepted only when it reproduces the profile: the same amounts and inflows at
 """
 
 from __future__ import annotations
+
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import BELIEF, dose_events
 from ketamech.dosing.regimen import Regimen
@@ -26,7 +28,6 @@ from ketamech.exchange.route_templates import (
 )
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.simulation.simulate import species_events
-
 
 DIGITS = 12  # significant digits of an amount that was converted, written and read
 EXPECTED = "doses as KetaMech writes them"

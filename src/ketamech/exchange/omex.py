@@ -6,30 +6,30 @@ Each time course is one task with one report of the requested outputs; one plot 
 """
 
 from __future__ import annotations
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-from ketamech.core import InputError
-from ketamech.exchange.optional_libraries import libsedml
-from ketamech.exchange.sbml.ids import sbml_id
+
 import io
+import re
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
 import numpy as np
 import xarray as xr
+
+from ketamech.core import InputError
 from ketamech.exchange.nonmem.write import doses_csv
-from ketamech.exchange.optional_libraries import libcombine
+from ketamech.exchange.optional_libraries import libcombine, libsedml
 from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
+from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
-
 
 LEVEL, VERSION = 1, 4
 SBML_NAMESPACE = "http://www.sbml.org/sbml/level3/version1/core"

@@ -12,6 +12,7 @@ Only values at one time are exported: PEtab has no peak, area or half-life, and 
 """
 
 from __future__ import annotations
+
 import csv
 import io
 import json
@@ -21,8 +22,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
 import numpy as np
 import xarray as xr
+
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
 from ketamech.analysis.scorecard_targets import Target, load_targets
 from ketamech.analysis.verdict import FOLD_LIMITS
@@ -37,7 +40,6 @@ from ketamech.simulation.expression import value_of
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
-
 
 SIMULATED_OUTPUTS = ("mood.madrs", "dissociation.cadss", "spines.density", "venous.ketamine", "venous.norketamine")
 RELATIVE_NOISE = 1e-3  # noise of a simulated measurement, as a share of the largest value

@@ -17,12 +17,24 @@ from ketamech.core import InputError
 from ketamech.evidence import Evidence
 from ketamech.exchange.nonmem.write import doses_csv
 from ketamech.exchange.omex import ABOUT as README
-from ketamech.exchange.omex import DIGITS, DOSES, EXPECTED, LOSSY_FEATURES, MODEL, SCENARIO, SIMULATION, OmexArchive
+from ketamech.exchange.omex import (
+    DAY,
+    DIGITS,
+    DISPLAY_COURSES,
+    DOSES,
+    EXPECTED,
+    LOSSY_FEATURES,
+    MODEL,
+    SCENARIO,
+    SIMULATION,
+    OmexArchive,
+    UniformTimeCourse,
+    write_sedml,
+)
 from ketamech.exchange.petab import baseline_values, formula
 from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.scenario_yaml import scenario_yaml
-from ketamech.exchange.omex import DAY, DISPLAY_COURSES, UniformTimeCourse, write_sedml
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.expression import names_in, value_of
 from ketamech.simulation.model import Model

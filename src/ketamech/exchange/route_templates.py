@@ -6,17 +6,18 @@ Input profile: boluses and piecewise-constant inflows by state, independent of t
 """
 
 from __future__ import annotations
+
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+
 from ketamech.core import InputError, convert
 from ketamech.dosing.dose_events import BELIEF, DoseEvent, dose_events
 from ketamech.dosing.drugs import DRUGS, Drug
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import ParameterTable
-
 
 TIME_TOLERANCE = 1e-8  # h: times closer than this are one time
 ROUNDING = 1e-9  # of the largest size: rounding error of numbers that were written and read

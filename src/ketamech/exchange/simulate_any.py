@@ -4,24 +4,33 @@ Scenarios and simulations of the subjects of a dose table.
 """
 
 from __future__ import annotations
+
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+
 import numpy as np
 import pandas as pd
-from ketamech.core import InputError
+import xarray as xr
+
+from ketamech.core import InputError, SolverError
 from ketamech.dosing.dose_events import BELIEF, DoseEvent, dose_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.engine.solve import validate_outputs
 from ketamech.exchange.nonmem.csv_cells import DoseRow
 from ketamech.exchange.nonmem.occasions import Occasion
-from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject
+from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject, read_doses
 from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.parameters import ParameterTable, load_species
+from ketamech.parameters.concentration_units import shown
+from ketamech.population.cohort import simulate_sample
+from ketamech.population.virtual_population import VirtualPatients
 from ketamech.simulation.ensemble import Ensemble, Subject
-from ketamech.simulation.model import Model
+from ketamech.simulation.load_scenario import is_table
+from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.scenario import (
     Scenario,
     assumption_about_adherence,
@@ -29,21 +38,8 @@ from ketamech.simulation.scenario import (
     is_weight_based,
     validate,
 )
-from ketamech.simulation.simulate import species_events
-from collections.abc import Callable, Sequence
-from pathlib import Path
-import xarray as xr
-from ketamech.core import InputError, SolverError
-from ketamech.exchange.nonmem.read import DoseTable, read_doses
-from ketamech.parameters.concentration_units import shown
-from ketamech.population.cohort import simulate_sample
-from ketamech.population.virtual_population import VirtualPatients
-from ketamech.simulation.load_scenario import is_table
-from ketamech.simulation.model import Model, load_model
-from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import as_scenario
+from ketamech.simulation.simulate import as_scenario, species_events
 from ketamech.simulation.simulate import simulate as simulate_scenario
-
 
 STATUS = "solve_status"
 DOSING = (

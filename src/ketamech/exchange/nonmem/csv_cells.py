@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ketamech.core import InputError, closest_match
 
-MAX_FILE_BYTES, MAX_ROWS = 50_000_000, 500_000
+MAX_ROWS = 500_000
 MISSING = {"", ".", "na"}
 SEPARATORS = (",", ";", "\t")
 SKIPPED = ("#", "TABLE NO.")  # prefixes of lines that are no records: comments and titles of NONMEM tables
@@ -72,9 +72,8 @@ class DoseRow:
         return InputError(what, file=self.file, line=self.line, key=column, expected=expected, **more)
 
     def with_location(self, problem: InputError) -> InputError:
-        """The same error with file and line."""
-        where = {"file": self.file, "line": self.line, "key": problem.key, "expected": problem.expected}
-        return type(problem)(problem.what, nearest=problem.nearest, type_this=problem.type_this, **where)  # type: ignore[arg-type]
+        """The same error with file and line, unless it has them."""
+        return problem.at(self.file, self.line)
 
 
 @dataclass(frozen=True)
@@ -220,18 +219,3 @@ def refuse_dates(rows: Sequence[DoseRow]) -> None:
         if changed is not None:
             what = f"{column} changes from {given[0].text(column)} to {changed.text(column)}"
             raise changed.error(what, column, "TIME in hours since the first record, over all days; dates are not read")
-
-
-def text_of(path: Path) -> str:
-    """The text of a table. Raises InputError for a file that is unreadable, too large or not text."""
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InputError("the file is too large", file=path, expected=f"at most {MAX_FILE_BYTES:,} bytes")
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as problem:
-        raise InputError(f"the file cannot be read: {problem.strerror}", file=path, expected="a dose table") from None
-    except UnicodeDecodeError:
-        raise InputError("the file is not text", file=path, expected="a table in UTF-8") from None
-    if "\x00" in text:
-        raise InputError("the file is not text", file=path, expected="a table in UTF-8")
-    return text

@@ -31,7 +31,7 @@ def dose_record(row: DoseRow, drug: str | None, *, visit: bool = False) -> tuple
             return _constant(row, given), True
         return _record(row, given, visit), False
     except InputError as problem:
-        raise problem if problem.file else row.with_location(problem) from None
+        raise row.with_location(problem) from None
 
 
 def constant_infusion(hourly: DoseRecord, length: float) -> DoseRecord:

@@ -15,7 +15,8 @@ from itertools import groupby
 from pathlib import Path
 
 from ketamech.core import InputError, convert
-from ketamech.exchange.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of, refuse_dates, text_of
+from ketamech.core.atomic_files import read_text
+from ketamech.exchange.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of, refuse_dates
 from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_species
 from ketamech.simulation.parameter_overrides import bounds
@@ -49,7 +50,7 @@ def read_doses(path: Path | str, parameters: ParameterTable, *, drug: str | None
 
     Raises InputError with file, line and column for impossible doses and unsupported records.
     """
-    return doses_in(text_of(Path(path)), path, parameters, drug=drug)
+    return doses_in(read_text(Path(path), "a dose table"), path, parameters, drug=drug)
 
 
 def doses_in(text: str, path: Path | str, parameters: ParameterTable, *, drug: str | None = None) -> DoseTable:
