@@ -21,26 +21,21 @@ from ketamech.parameters import ParameterTable
 ROW = "row"
 
 
-def inference_tree(
-    draws: Mapping[str, np.ndarray],
-    parameters: ParameterTable,
-    *,
-    logs: np.ndarray | None = None,
-    predicted: np.ndarray | None = None,
-    observed: Mapping[str, float] | None = None,
+def _tree(
+    draws: Mapping[str, np.ndarray], parameters: ParameterTable, observed: Mapping[str, float],
+    facts: Mapping[str, object], *, logs: np.ndarray | None = None, predicted: np.ndarray | None = None,
     noise: Sequence[float] | None = None,
-    facts: Mapping[str, object] | None = None,
-) -> xr.DataTree:
+) -> xr.DataTree:  # fmt: skip
     """The groups of one calibration.
 
     `draws` {parameter: [chain, draw]} in the units of the tables; `logs` [chain, draw]; `predicted` [chain, draw, row],
     `observed` {row: printed number}, `noise` [row]. `facts` become attributes of the root and of every group.
     """
-    said = {str(key): value for key, value in (facts or {}).items()}
+    said = {str(key): value for key, value in facts.items()}
     groups = {"posterior": _posterior(draws, parameters)}
     if logs is not None:
         groups["sample_stats"] = xr.Dataset({"lp": (("chain", "draw"), logs, {"long_name": "log posterior density"})})
-    rows = list(observed or {})
+    rows = list(observed)
     if predicted is not None:
         values = (("chain", "draw", ROW), predicted, {"long_name": "simulated statistic, without noise"})
         groups["posterior_predictive"] = xr.Dataset({"statistic": values}, {ROW: rows})
@@ -73,26 +68,18 @@ def shipped_posterior(parameters: ParameterTable, facts: Mapping[str, object]) -
     observed = {f"{row.row.id} {row.statistic}": row.published for row in fitted}
     papers = " ".join(dict.fromkeys(row.row.reference for row in fitted))
     said = {**facts, "posterior": posterior_hash(drawn), PAPERS: papers}
-    return inference_tree(values, parameters, observed=observed, facts=said)
+    return _tree(values, parameters, observed, said)
 
 
 def calibration_tree(
-    estimated: Sequence[EstimatedParameter],
-    chain: np.ndarray,
-    logs: np.ndarray,
-    parameters: ParameterTable,
-    observed: Mapping[str, float],
-    noise: Sequence[float],
-    facts: Mapping[str, object],
+    estimated: Sequence[EstimatedParameter], chain: np.ndarray, logs: np.ndarray, parameters: ParameterTable,
+    observed: Mapping[str, float], noise: Sequence[float], facts: Mapping[str, object],
     predicted: np.ndarray | None = None,
-) -> xr.DataTree:
+) -> xr.DataTree:  # fmt: skip
     """One calibration: `chain` [draw, walker, parameter] in the units of the tables, `logs` [draw, walker].
 
     `predicted` [draw, row]: simulated statistics of some draws, as one chain.
     """
     draws = {one.name: chain[:, :, i].T for i, one in enumerate(estimated)}
     seen = None if predicted is None else np.asarray(predicted)[None]
-    return inference_tree(draws, parameters, logs=logs.T, predicted=seen, observed=observed, noise=noise, facts=facts)
-
-
-__all__ = ["calibration_tree", "inference_tree", "shipped_posterior"]
+    return _tree(draws, parameters, observed, facts, logs=logs.T, predicted=seen, noise=noise)

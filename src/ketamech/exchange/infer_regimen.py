@@ -1,16 +1,14 @@
-"""
-
-Infers a regimen from an input profile: doses, then visits with their lags, then schedules.
+"""Infers a regimen from an input profile: doses, then visits with their lags, then schedules.
 
 Doses are subtracted from the profile one by one, the earliest first; visits with expectancy alone are placebo. A
-regimen
-is accepted only when it reproduces the profile: the same amounts and inflows at the same times.
+regimen is accepted only when it reproduces the profile: the same amounts and inflows at the same times.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from itertools import islice
 
@@ -53,10 +51,8 @@ def infer_regimen(
     gap = values.get("expectancy.visit_gap", parameters["expectancy.visit_gap"].canonical)
     beliefs = list(found.amounts.get(BELIEF, ()))
     regimen = Regimen(infer_schedules(infer_visits(merge_contiguous(doses), beliefs, gap)))
-    apart = InputProfile.of(
-        species_events(species, dose_events(regimen, parameters, values, MAX_HORIZON_H + 1))
-    ).first_difference(found)
-    if apart:
+    entering = species_events(species, dose_events(regimen, parameters, values, MAX_HORIZON_H + 1))
+    if apart := InputProfile.of(entering).first_difference(found):
         raise InputError(f"no regimen puts in what enters {apart}", expected=EXPECTED)
     return regimen
 
@@ -65,7 +61,7 @@ class _DoseExtractor:
     """Extracts doses from an input profile; `left` is the remaining profile."""
 
     def __init__(self, found: InputProfile, parameters: ParameterTable, values: Mapping[str, float]) -> None:
-        self.left = found.copy()
+        self.left = deepcopy(found)
         self.left.amounts.pop(BELIEF, None)
         kinds = {"amounts": self.left.amounts, "steps": self.left.steps}
         self.least = {k: {s: 10 * ROUNDING * rows.largest for s, rows in states.items()} for k, states in kinds.items()}
@@ -75,9 +71,8 @@ class _DoseExtractor:
     def doses(self) -> list[Treatment]:
         """Every dose at the time at which it enters, in order of time."""
         found: list[Treatment] = []
-        for at in sorted(
-            {at for kind in (self.left.amounts, self.left.steps) for rows in kind.values() for at in rows}
-        ):
+        kinds = (self.left.amounts, self.left.steps)
+        for at in sorted({at for kind in kinds for rows in kind.values() for at in rows}):
             while (places := self._entered(at)) and (one := self._one(at, places)):
                 found.append(one)
                 if len(found) > MAX_DOSES:
@@ -167,10 +162,8 @@ def _goes_on(before: Treatment, dose: Treatment) -> bool:
     if not before.duration or dose.amount is None or before.amount is None:
         return False
     speed, other = before.amount / before.duration, dose.amount / dose.duration
-    return (
-        abs(before.start + before.duration - dose.start) <= TIME_TOLERANCE
-        and abs(speed - other) <= RELATIVE_TOLERANCE * speed
-    )
+    late = abs(before.start + before.duration - dose.start) > TIME_TOLERANCE
+    return not late and abs(speed - other) <= RELATIVE_TOLERANCE * speed
 
 
 def infer_schedules(doses: Sequence[Treatment]) -> tuple[Treatment, ...]:
@@ -195,12 +188,8 @@ def _treatments(alike: list[Treatment], far: int) -> Iterator[Treatment]:
         gap = (left[taken[-1]].start - first.start) / max(1, number - 1)
         gap = _round_number(gap, TIME_RESOLUTION / number)
         lasting = _round_number(first.duration, RELATIVE_TOLERANCE / 100 * first.duration)
-        whole = replace(
-            first,
-            start=_round_number(first.start, TIME_RESOLUTION),
-            duration=lasting,
-            lag=_round_number(first.lag, TIME_RESOLUTION),
-        )
+        start, lag = (_round_number(time, TIME_RESOLUTION) for time in (first.start, first.lag))
+        whole = replace(first, start=start, duration=lasting, lag=lag)
         yield whole if number == 1 else replace(whole, schedule=(Phase(interval=gap, duration=number * gap),))
         gone = set(taken)
         left = [one for i, one in enumerate(left) if i not in gone]
@@ -254,14 +243,13 @@ def _lag(entering: float, usual: float, beliefs: Sequence[float], open_visits: S
         return 0.0
     if usual and _fits(entering - usual, beliefs, gap):
         return usual
-    visit, hope = _last(open_visits, entering), _last(beliefs, entering)
+    visit, earlier = _last(open_visits, entering), _last(beliefs, entering)
     needed = not _fits(entering, beliefs, gap)
     if visit is not None and entering - visit <= (MAX_LAG_H if needed else MAX_SESSION_DELAY_H):
         return entering - visit
-    if (
-        needed and hope is not None and entering - hope - gap < MAX_LAG_H - MINUTE
-    ):  # a visit without remaining expectancy event
-        return entering - hope - gap + MINUTE
+    # a visit whose expectancy event does not enter, because another one entered less than `gap` before
+    if needed and earlier is not None and entering - earlier - gap < MAX_LAG_H - MINUTE:
+        return entering - earlier - gap + MINUTE
     return 0.0
 
 

@@ -1,8 +1,7 @@
-"""A scenario as one OMEX archive: model, simulation, expected curves and doses.
+"""A scenario as one OMEX archive: model, simulation (SED-ML), expected curves and doses.
 
-Simulation of an exported scenario as SED-ML Level 1 Version 4: one day by the minute, the whole by the hour.
-
-Each time course is one task with one report of the requested outputs; one plot shows the outputs of the first task.
+The simulation is SED-ML Level 1 Version 4: one day by the minute, the whole horizon by the hour. Each time course is a
+task with one report of the requested outputs; one plot shows the outputs of the first task.
 """
 
 from __future__ import annotations
@@ -18,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.exchange.nonmem.write import doses_csv
-from ketamech.exchange.optional_libraries import libcombine, libsedml
+from ketamech.exchange.optional_libraries import libcombine, libsedml, with_fields
 from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.scenario_yaml import scenario_yaml
@@ -81,68 +79,43 @@ class _Simulations:
         self._libsedml, self._seen = libsedml(), seen
         self._document = self._libsedml.SedDocument(LEVEL, VERSION)
         self._document.getNamespaces().add(SBML_NAMESPACE, "sbml")
-        model = self._document.createModel()
-        model.setId("model")
-        model.setName(name)
-        model.setSource(model_file)
-        model.setLanguage("urn:sedml:language:sbml.level-3.version-1")
+        language = "urn:sedml:language:sbml.level-3.version-1"
+        with_fields(self._document.createModel(), Id="model", Name=name, Source=model_file, Language=language)
 
     def add_time_course(self, course: UniformTimeCourse, outputs: Sequence[str]) -> None:
         """One time course, its task, and a report of time and outputs."""
-        simulation = self._document.createUniformTimeCourse()
-        simulation.setId(course.name)
-        simulation.setName(course.about)
-        simulation.setInitialTime(0.0)
-        simulation.setOutputStartTime(0.0)
-        simulation.setOutputEndTime(course.end)
-        simulation.setNumberOfSteps(course.steps)
-        self._algorithm(simulation)
-        task = self._document.createTask()
-        task.setId(f"task_{course.name}")
-        task.setModelReference("model")
-        task.setSimulationReference(course.name)
-        report = self._document.createReport()
-        report.setId(f"report_{course.name}")
-        report.setName(course.about)
+        simulation = with_fields(
+            self._document.createUniformTimeCourse(), Id=course.name, Name=course.about, InitialTime=0.0,
+            OutputStartTime=0.0, OutputEndTime=course.end, NumberOfSteps=course.steps,
+        )  # fmt: skip
+        algorithm = with_fields(simulation.createAlgorithm(), KisaoID=CVODE)
+        for term, value in TOLERANCES:
+            with_fields(algorithm.createAlgorithmParameter(), KisaoID=term, Value=value)
+        task = f"task_{course.name}"
+        with_fields(self._document.createTask(), Id=task, ModelReference="model", SimulationReference=course.name)
+        report = with_fields(self._document.createReport(), Id=f"report_{course.name}", Name=course.about)
         for output in (None, *outputs, *([DISPLAY_COURSES] if self._seen else [])):
-            shown = report.createDataSet()
             label = sbml_id(output) if output else "time"
-            shown.setId(f"shown_{course.name}_{label}")
-            shown.setLabel(label)
-            shown.setDataReference(self._generator(course, output))
+            place, source = f"shown_{course.name}_{label}", self._generator(course, output)
+            with_fields(report.createDataSet(), Id=place, Label=label, DataReference=source)
 
     def plot(self, course: UniformTimeCourse, outputs: Sequence[str]) -> None:
         """Outputs of a course over time."""
-        plot = self._document.createPlot2D()
-        plot.setId("plot")
+        plot = with_fields(self._document.createPlot2D(), Id="plot")
         for output in outputs:
-            curve = plot.createCurve()
-            curve.setId(f"curve_{sbml_id(output)}")
-            curve.setName(output)
-            curve.setLogX(False)
-            curve.setLogY(False)
-            curve.setXDataReference(_generator_id(course, None))
-            curve.setYDataReference(_generator_id(course, output))
+            with_fields(
+                plot.createCurve(), Id=f"curve_{sbml_id(output)}", Name=output, LogX=False, LogY=False,
+                XDataReference=_generator_id(course, None), YDataReference=_generator_id(course, output),
+            )  # fmt: skip
 
     def text(self) -> str:
         """The document as XML."""
         return str(self._libsedml.writeSedMLToString(self._document))
 
-    def _algorithm(self, simulation: Any) -> None:
-        algorithm = simulation.createAlgorithm()
-        algorithm.setKisaoID(CVODE)
-        for term, value in TOLERANCES:
-            tolerance = algorithm.createAlgorithmParameter()
-            tolerance.setKisaoID(term)
-            tolerance.setValue(value)
-
     def _generator(self, course: UniformTimeCourse, output: str | None) -> str:
-        made = self._document.createDataGenerator()
-        made.setId(_generator_id(course, output))
+        made = with_fields(self._document.createDataGenerator(), Id=_generator_id(course, output))
         if output is None:
-            variable = self._variable(made, course)
-            variable.setSymbol(TIME)
-            math = variable.getId()
+            math = with_fields(self._variable(made, course), Symbol=TIME).getId()
         else:
             made.setName(output)
             math = self._seen if output == DISPLAY_COURSES else sbml_id(output)
@@ -154,10 +127,8 @@ class _Simulations:
         return str(made.getId())
 
     def _variable(self, generator: Any, course: UniformTimeCourse, which: str = "") -> Any:
-        made = generator.createVariable()
-        made.setId(f"value_{generator.getId()}{which}")
-        made.setTaskReference(f"task_{course.name}")
-        return made
+        name = f"value_{generator.getId()}{which}"
+        return with_fields(generator.createVariable(), Id=name, TaskReference=f"task_{course.name}")
 
 
 def _generator_id(course: UniformTimeCourse, output: str | None) -> str:
@@ -199,11 +170,6 @@ class OmexArchive:
     courses: tuple[UniformTimeCourse, ...]
     outputs: tuple[str, ...]
 
-    @property
-    def about(self) -> str:
-        """The description in the metadata of the archive."""
-        return f"{self.title}. {DISCLAIMER}"
-
 
 def shown_outputs(model: Model) -> tuple[str, ...]:
     """Outputs of reports and expected curves: all except the amounts in the compartments of the kinetics."""
@@ -218,30 +184,34 @@ def build_archive(scenario: Scenario, model: Model) -> OmexArchive:
     files = {
         MODEL: course_sbml(model, treated, name=scenario.title, notes=assumed, species=scenario.species),
         SIMULATION: write_sedml(scenario.title, MODEL, outputs, asked),
-        **{EXPECTED.format(one.name): expected_csv(model, treated, one, outputs) for one in asked},
+        **{EXPECTED.format(one.name): _expected(model, treated, one, outputs) for one in asked},
         SCENARIO: scenario_yaml(scenario, model.parameters),
         ABOUT: _about(scenario, assumed),
     }
-    try:
-        files[DOSES] = doses_csv(
-            scenario.regimen, scenario.horizon, scenario.values, model.parameters, species=scenario.species
-        )
-    except InputError as problem:  # a start at steady state that no dose table can express
-        files[ABOUT] += f"\nNo table of doses: {problem.what}.\n"
+    add_doses(files, scenario, model)
     return OmexArchive(scenario.title, files, asked, outputs)
 
 
-def expected_csv(model: Model, course: Subject, asked: UniformTimeCourse, outputs: Sequence[str]) -> str:
-    """The curves of KetaMech at the times of a time course: columns time (h), then each output by its SBML id."""
+def add_doses(files: dict[str, str], scenario: Scenario, model: Model) -> None:
+    """Add the table of doses, or a remark that no dose table can express the doses (some starts at steady state)."""
+    values, parameters = scenario.values, model.parameters
+    try:
+        files[DOSES] = doses_csv(scenario.regimen, scenario.horizon, values, parameters, species=scenario.species)
+    except InputError as problem:
+        files[ABOUT] += f"\nNo table of doses: {problem.what}.\n"
+
+
+def _expected(model: Model, course: Subject, asked: UniformTimeCourse, outputs: Sequence[str]) -> str:
     times = np.linspace(0.0, asked.end, asked.steps + 1)
     curves = run_subjects(model, [course], times, tolerance=TOLERANCE)
-    return _csv(curves, times, outputs)
+    return curves_csv(times, {sbml_id(name): curves[name].values[0] for name in outputs})
 
 
-def _csv(curves: xr.Dataset, times: np.ndarray, outputs: Sequence[str]) -> str:
-    table = np.column_stack([times, *(curves[name].values[0] for name in outputs)])
+def curves_csv(times: np.ndarray, curves: Mapping[str, np.ndarray]) -> str:
+    """Curves at `times` as CSV text: columns time (h), then each curve by its id."""
     text = io.StringIO()
-    header = ",".join(["time", *map(sbml_id, outputs)])
+    header = ",".join(["time", *curves])
+    table = np.column_stack([times, *curves.values()])
     np.savetxt(text, table, fmt=DIGITS, delimiter=",", header=header, comments="")
     return text.getvalue()
 
@@ -255,18 +225,16 @@ def write_archive(target: Path, made: OmexArchive) -> None:
         for place, text in made.files.items():
             local = Path(folder) / place.replace("/", "-")
             local.write_text(text, encoding="utf-8")
-            kind = _format(omex, formats[Path(place).suffix])
-            archive.addFile(str(local), place, kind, place == SIMULATION)
-        itself = archive.getManifest().createContent()
-        itself.setLocation(".")
-        itself.setFormat(OMEX_SELF_FORMAT)
-        archive.addMetadata(".", _description(omex, ".", made.about))
+            kind = formats[Path(place).suffix]
+            known = str(omex.KnownFormats.lookupFormat(kind)) or f"{MEDIA}/{MEDIA_TYPES[kind]}"
+            archive.addFile(str(local), place, known, place == SIMULATION)
+        with_fields(archive.getManifest().createContent(), Location=".", Format=OMEX_SELF_FORMAT)
+        archive.addMetadata(".", _description(omex, f"{made.title}. {DISCLAIMER}"))
         draft = target.with_name(f".{target.name}.partial")
         try:
             if not archive.writeToFile(str(draft)):
-                raise InputError(
-                    f"'{target}' could not be written", expected="a file in a folder that can be written to"
-                )
+                what = f"'{target}' could not be written"
+                raise InputError(what, expected="a file in a folder that can be written to")
             draft.replace(target)
         finally:
             draft.unlink(missing_ok=True)
@@ -290,27 +258,16 @@ def read_archive(path: Path) -> dict[str, str]:
 
 def _check_size(path: Path, held: zipfile.ZipFile) -> None:
     """Raise InputError for an archive that would fill the memory when it is unpacked."""
-    size = sum(entry.file_size for entry in held.infolist())
-    if size > MAX_BYTES:
+    if (size := sum(entry.file_size for entry in held.infolist())) > MAX_BYTES:
         what = f"the archive holds {size / 1e6:.0f} MB when it is unpacked"
         raise InputError(what, file=path, expected=f"at most {MAX_BYTES / 1e6:.0f} MB")
 
 
-def _format(omex: Any, kind: str) -> str:
-    known = str(omex.KnownFormats.lookupFormat(kind))
-    return known or f"{MEDIA}/{MEDIA_TYPES[kind]}"
-
-
-def _description(omex: Any, place: str, text: str) -> Any:
-    found = omex.OmexDescription()
-    found.setAbout(place)
-    found.setDescription(text)
-    found.setCreated(omex.OmexDescription.getCurrentDateAndTime())
-    creator = omex.VCard()
-    creator.setGivenName("KetaMech")
-    creator.setFamilyName("authors")
-    creator.setOrganization("The KetaMech authors")
-    found.addCreator(creator)
+def _description(omex: Any, text: str) -> Any:
+    now = omex.OmexDescription.getCurrentDateAndTime()
+    found = with_fields(omex.OmexDescription(), About=".", Description=text, Created=now)
+    words = {"GivenName": "KetaMech", "FamilyName": "authors", "Organization": "The KetaMech authors"}
+    found.addCreator(with_fields(omex.VCard(), **words))
     return found
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
 from ketamech.core import InputError, convert
@@ -73,10 +72,6 @@ class InputProfile:
         for entry in entries:
             found.add(entry.compartment, float(entry.time), float(entry.amount), float(entry.duration))
         return found
-
-    def copy(self) -> InputProfile:
-        """A mutable copy."""
-        return deepcopy(self)
 
     def add(self, state: str, at: float, amount: float, duration: float = 0.0) -> None:
         """Add a bolus, or an infusion over a `duration` (h); a negative amount is subtracted."""
@@ -168,11 +163,8 @@ class RouteTemplate:
         flows = [part for part in self.events if part.duration]
         if self.is_maintained:
             least = min(part.amount / PROBE_DURATION for part in flows) * (1 - SESSION_TOLERANCE)
-            ends = [
-                end
-                for end in remaining.changes(flows[0].compartment, at)
-                if remaining.inflow(flows[0].compartment, at, end, at) >= least
-            ]
+            state = flows[0].compartment
+            ends = [end for end in remaining.changes(state, at) if remaining.inflow(state, at, end, at) >= least]
             return max(ends) - at if ends else None
         if self.is_counted:
             speed = remaining.inflow(flows[0].compartment, at, at + 2 * TIME_TOLERANCE, at)
@@ -188,10 +180,8 @@ class RouteTemplate:
         """Whether this amount explains all inputs at its times."""
         for part in self.events:
             moment, size = at + part.time, amount * self._size(part, lasting)
-            duration = lasting if self.is_infused and part.duration else part.duration
-            there = (
-                left.steps[part.compartment][moment] * duration if duration else left.amount(part.compartment, moment)
-            )
+            state, duration = part.compartment, self._duration(part, lasting)
+            there = left.steps[state][moment] * duration if duration else left.amount(state, moment)
             if there > size * (1 + SESSION_TOLERANCE):
                 return False
         return True
@@ -199,18 +189,21 @@ class RouteTemplate:
     def subtract(self, left: InputProfile, at: float, amount: float, lasting: float) -> None:
         """Subtract this amount from the profile."""
         for part in self.events:
-            duration = lasting if self.is_infused and part.duration else part.duration
-            left.add(part.compartment, at + part.time, -amount * self._size(part, lasting), duration)
+            size = -amount * self._size(part, lasting)
+            left.add(part.compartment, at + part.time, size, self._duration(part, lasting))
 
     def treatment_of(self, at: float, amount: float, lasting: float) -> Treatment:
         """This amount as a treatment."""
         return replace(self.treatment, start=at, amount=None if self.is_counted else amount, duration=lasting)
 
     def _found(self, part: DoseEvent, left: InputProfile, at: float, lasting: float) -> float:
-        begin, duration = at + part.time, lasting if self.is_infused and part.duration else part.duration
+        begin, duration = at + part.time, self._duration(part, lasting)
         if not duration:
             return left.amount(part.compartment, begin)
         return left.inflow(part.compartment, begin, begin + duration, at) * duration
+
+    def _duration(self, part: DoseEvent, lasting: float) -> float:
+        return lasting if self.is_infused and part.duration else float(part.duration)
 
     def _size(self, part: DoseEvent, lasting: float) -> float:
         return float(part.amount * (lasting / PROBE_DURATION if self.is_maintained and part.duration else 1.0))

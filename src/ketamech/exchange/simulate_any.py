@@ -1,15 +1,13 @@
-"""Simulation of a sentence, a scenario, a regimen or a table of dose records by ID.
-
-Scenarios and simulations of the subjects of a dose table.
-"""
+"""Simulation of a sentence, a scenario, a regimen or a table of dose records, and the scenarios of such a table."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,9 +24,7 @@ from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject, read_dose
 from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.parameters import ParameterTable, load_species
 from ketamech.parameters.concentration_units import shown
-from ketamech.population.cohort import simulate_sample
-from ketamech.population.virtual_population import VirtualPatients
-from ketamech.simulation.ensemble import Ensemble, Subject
+from ketamech.simulation.ensemble import Ensemble, Subject, Trajectories
 from ketamech.simulation.load_scenario import is_table
 from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.scenario import (
@@ -40,6 +36,9 @@ from ketamech.simulation.scenario import (
 )
 from ketamech.simulation.simulate import as_scenario, species_events
 from ketamech.simulation.simulate import simulate as simulate_scenario
+
+if TYPE_CHECKING:
+    from ketamech.population.virtual_population import VirtualPatients
 
 STATUS = "solve_status"
 DOSING = (
@@ -80,12 +79,10 @@ def _scenario(table: DoseTable, subject: DoseTableSubject, occasion: Occasion, p
 
 def _horizon(occasion: Occasion, regimen: Regimen) -> float:
     """The last observation; the horizon of the regimen where there is none, or where doses follow it."""
-    usual = min(regimen.horizon(), MAX_HORIZON_H)
-    if not occasion.last_observation or any(
-        start >= occasion.last_observation for t in regimen.treatments for start in t.starts(usual)
-    ):
+    usual, last = min(regimen.horizon(), MAX_HORIZON_H), occasion.last_observation
+    if not last or any(start >= last for t in regimen.treatments for start in t.starts(usual)):
         return usual
-    return max(occasion.last_observation, 1.0)
+    return max(last, 1.0)
 
 
 def check_solvable(
@@ -135,14 +132,16 @@ def solve_table(table: DoseTable, model: Model, outputs: Sequence[str]) -> pd.Da
     """
     names = validate_outputs(model.kernel, tuple(outputs))
     stays = observed_occasions(table)
-    values, reasons = solve_occasions(stays, model, names, _pad([_observation_times(stay) for _, stay in stays]))
+    hours = [_observation_times(stay) for _, stay in stays]
+    longest = max(map(len, hours))
+    solved = _solve(stays, model, names, np.array([np.pad(own, (0, longest - len(own)), "edge") for own in hours]))
     seen = [(i, k, look) for i, (_, stay) in enumerate(stays) for k, look in enumerate(stay.observations)]
     found: dict[str, Any] = {
         "ID": [stays[i][0].name for i, _, _ in seen],
         "TIME": [look.time for _, _, look in seen],
         **_carried_columns(table, [look.row for _, _, look in seen], {*names, STATUS}),
-        **{name: [values[i, k, n] for i, k, _ in seen] for n, name in enumerate(names)},
-        STATUS: [reasons[i] for i, _, _ in seen],
+        **{name: [solved.values[i, k, n] for i, k, _ in seen] for n, name in enumerate(names)},
+        STATUS: [str(solved.reasons[i]) for i, _, _ in seen],
     }
     return pd.DataFrame(found)
 
@@ -156,30 +155,27 @@ def observed_occasions(table: DoseTable) -> list[tuple[DoseTableSubject, Occasio
     return stays
 
 
-def solve_occasions(
+def _solve(
     stays: Sequence[tuple[DoseTableSubject, Occasion]], model: Model, names: tuple[str, ...], times: np.ndarray
-) -> tuple[np.ndarray, list[str]]:
-    """Outputs [occasion, time, output] at `times` [occasion, time] (h from the begin), and the status of each solve."""
+) -> Trajectories:
+    """Outputs of each occasion at `times` [occasion, time] (h from the begin)."""
     courses = [_subject(subject, stay, model) for subject, stay in stays]
-    found = Ensemble.of_subjects(model, courses).solve(times, names)
-    return found.values, [str(reason) for reason in found.reasons]
+    return Ensemble.of_subjects(model, courses).solve(times, names)
 
 
 def _carried_columns(table: DoseTable, rows: Sequence[DoseRow], taken: set[str]) -> dict[str, pd.Series]:
     """Columns of the table that do not describe doses, as named in the file."""
-    kept = {n: w for n, w in table.columns.items() if n not in (*DOSING, "ID", "TIME") and w not in taken}
-    return {written: _column([row.cells.get(name) for row in rows]) for name, written in kept.items()}
+    carried = {n: w for n, w in table.columns.items() if n not in (*DOSING, "ID", "TIME") and w not in taken}
+    return {written: _column([row.cells.get(name) for row in rows]) for name, written in carried.items()}
 
 
 def _column(words: Sequence[str | None]) -> pd.Series:
     """Numeric where all cells are numbers; codes with leading zeros and text are unchanged."""
     column = pd.Series(list(words), dtype=object)
-    if any(LEADING_ZERO.match(word) for word in words if word):
-        return column
-    try:
-        return pd.to_numeric(column)
-    except ValueError:
-        return column
+    with suppress(ValueError):
+        if not any(LEADING_ZERO.match(word) for word in words if word):
+            return pd.to_numeric(column)
+    return column
 
 
 def _subject(subject: DoseTableSubject, stay: Occasion, model: Model) -> Subject:
@@ -206,11 +202,6 @@ def _observation_times(stay: Occasion) -> list[float]:
 def pre_dose_delay(stay: Occasion) -> float:
     """The delay of all doses (h) that allows an observation before a dose at the begin."""
     return OBSERVATION_EPSILON if any(seen.before and seen.time == stay.begin for seen in stay.observations) else 0.0
-
-
-def _pad(moments: list[list[float]]) -> np.ndarray:
-    longest = max(map(len, moments))
-    return np.array([[*own, *([own[-1]] * (longest - len(own)))] for own in moments])
 
 
 OUTPUTS = ("mood.madrs", "dissociation.cadss", "venous.ketamine", "venous.norketamine", "venous.esketamine")
@@ -257,21 +248,18 @@ def simulate(
             if given is not None and len(given):
                 expected = "a column SPECIES" if key == "species" else "a sentence or a scenario file"
                 raise InputError(f"{key} is not for a table of doses", key=key, expected=expected)
-        return _simulate_table(scenario, chosen, drug, outputs)
-    if drug is not None:
+        table = read_doses(scenario, chosen.parameters, drug=drug)
+        if len(table.subjects) > 1 or any(stay.observations for stay in table.subjects[0].occasions):
+            return curves_of(table, chosen, OUTPUTS if outputs is None else outputs)
+        scenario = scenario_of(table, table.subjects[0], chosen.parameters)
+    elif drug is not None:
         raise InputError("drug is for a table of doses", key="drug", expected="a file such as doses.csv")
     asked = as_scenario(scenario, chosen, species, perturb, variant, times)
     if people is not None:
+        from ketamech.population.cohort import simulate_sample
+
         return simulate_sample(chosen, people, asked, OUTPUTS if outputs is None else outputs, times=times)
     return select_outputs(simulate_scenario(asked, model=chosen, times=times), chosen, outputs)
-
-
-def _simulate_table(source: str | Path, model: Model, drug: str | None, outputs: Sequence[str] | None) -> xr.Dataset:
-    table = read_doses(source, model.parameters, drug=drug)
-    if len(table.subjects) == 1 and not any(stay.observations for stay in table.subjects[0].occasions):
-        scenario = scenario_of(table, table.subjects[0], model.parameters)
-        return select_outputs(simulate_scenario(scenario, model=model), model, outputs)
-    return curves_of(table, model, OUTPUTS if outputs is None else outputs)
 
 
 def select_outputs(curves: xr.Dataset, model: Model, outputs: Sequence[str] | None) -> xr.Dataset:
@@ -303,47 +291,26 @@ def curves_of(table: DoseTable, model: Model, outputs: Sequence[str]) -> xr.Data
     )
     first = np.array([[min(look.time for look in stay.observations)] for _, stay in stays])
     own = np.clip(hours - begin, 0.0, last) + np.array([[pre_dose_delay(stay)] for _, stay in stays])
-    values, reasons = solve_occasions(stays, model, names, own)
+    solved = _solve(stays, model, names, own)
+    if all(reason != "ok" for reason in solved.reasons):
+        raise SolverError(f"the table could not be solved: {solved.reasons[0]}")
+    values = solved.values.copy()
     values[(hours < first) | (hours - begin > last)] = np.nan
-    if all(reason != "ok" for reason in reasons):
-        raise SolverError(f"the table could not be solved: {reasons[0]}")
-    return _dataset(table, _labels(table), hours, values, names, reasons, model)
-
-
-def _labels(table: DoseTable) -> list[tuple[str, str, int]]:
-    """Label, ID and number of every occasion with observations."""
-    found = []
+    labels, numbers = [], []
     for subject in table.subjects:
         for number, stay in enumerate(subject.occasions, 1):
-            label = subject.name if len(subject.occasions) == 1 else f"{subject.name}, occasion {number}"
             if stay.observations:
-                found.append((label, subject.name, number))
-    return found
-
-
-def _dataset(
-    table: DoseTable, labels: list[tuple[str, str, int]], hours: np.ndarray, values: np.ndarray,
-    names: tuple[str, ...], reasons: list[str], model: Model,
-) -> xr.Dataset:  # fmt: skip
-    layout = model.layout
-    variables = {
-        name: (
-            ("patient", "time"),
-            values[:, :, i],
-            {"units": layout.units[name], "long_name": layout.descriptions[name]},
-        )
-        for i, name in enumerate(names)
-    }
-    label, who, number = (list(column) for column in zip(*labels, strict=True))
-    coordinates = {
-        "patient": label,
-        "time": ("time", hours, {"units": "h", "long_name": "TIME of the table"}),
-        "ID": ("patient", who),
-        "occasion": ("patient", number),
-        STATUS: ("patient", reasons),
-    }
-    said = {"title": table.path.stem, "assumed": "; ".join(table.notes)}
-    return xr.Dataset(variables, coords=coordinates, attrs=said)
+                several = len(subject.occasions) > 1
+                labels.append(f"{subject.name}, occasion {number}" if several else subject.name)
+                numbers.append(number)
+    found = replace(solved, times=hours, values=values).dataset(labels)
+    found["time"].attrs["long_name"] = "TIME of the table"
+    names_of_subjects = [subject.name for subject, _ in stays]
+    return (
+        found.drop_vars(["solve_steps", "output", "baseline"], errors="ignore")
+        .assign_coords(ID=("patient", names_of_subjects), occasion=("patient", numbers))
+        .assign_attrs(title=table.path.stem, assumed="; ".join(table.notes))
+    )
 
 
 def shown_records(found: pd.DataFrame, model: Model) -> tuple[pd.DataFrame, dict[str, str]]:

@@ -3,8 +3,7 @@
 Records of one subject act in the order of their rows, also at one time. A dose implied by ADDL acts before the rows of
 its time. EVID 3 and 4, and SS 1, begin a new occasion: the subject returns to the drug-free baseline (SS: to the steady
 state of that schedule), and pending doses are cancelled. SS 2 adds a schedule: from its TIME on the steady state is
-that
-of all schedules together.
+that of all schedules together.
 """
 
 from __future__ import annotations
@@ -106,7 +105,7 @@ def species_of(rows: Sequence[DoseRow]) -> Species:
 
 
 def person_values(
-    rows: Sequence[DoseRow], columns: dict[str, str], parameters: ParameterTable, species: str = HUMAN
+    rows: Sequence[DoseRow], columns: Mapping[str, str], parameters: ParameterTable, species: str
 ) -> dict[str, float]:
     """Covariates of one subject in canonical units, from columns in the units of the parameter tables.
 
