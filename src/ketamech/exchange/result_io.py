@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,6 @@ DIMS = ("replicate", "arm", "patient", "time")
 TRIAL = "trial.zarr"
 CONVENTIONS = "CF-1.11"
 COUNTED_UNITS = ("points", "beats", "sessions")  # units that UDUNITS, and therefore CF, does not define
-_CF_POWERS = {"dm": ("L", 3)}
 LONG_NAMES = {
     "replicate": "simulated trial",
     "arm": "treatment arm",
@@ -150,6 +149,8 @@ def names_of(dataset: xr.Dataset) -> list[Hashable]:
 
 
 COLUMNS = (*DIMS, "variable", "value", "unit")
+TREES, TABLES = (".nc", ".zarr"), (".parquet", ".csv")
+SUFFIXES = (*TREES, *TABLES)
 Results = xr.Dataset | xr.DataTree
 
 
@@ -159,19 +160,18 @@ def save_results(results: Results, target: Path | str) -> Path:
     Raises InputError for another suffix, a missing library, or an existing file or folder that is no earlier result.
     """
     path = Path(target)
-    write = _WRITERS.get(path.suffix.lower())
-    if write is None:
-        kinds = ", ".join(_WRITERS)
+    if path.suffix.lower() not in SUFFIXES:
+        kinds = ", ".join(SUFFIXES)
         raise InputError(f"cannot write '{target}'", expected=f"a name ending in {kinds}", type_this="--to results.nc")
     if path.is_dir() and not (path / "zarr.json").is_file() and any(path.iterdir()):
         what = f"'{path.name}' is a folder with other files"
         raise InputError(what, expected="a new name", type_this="--to results.nc")
-    if isinstance(results, xr.DataTree) and path.suffix.lower() not in (".nc", ".zarr"):
+    if isinstance(results, xr.DataTree) and path.suffix.lower() not in TREES:
         raise InputError("groups go into .nc or .zarr", expected="such a name", type_this=f"--to {path.stem}.nc")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
         draft = Path(folder) / path.name
-        write(results, draft)
+        _write(results, draft)
         if path.is_dir():
             shutil.rmtree(path)
         os.replace(draft, path)
@@ -181,11 +181,13 @@ def save_results(results: Results, target: Path | str) -> Path:
 def open_results(source: Path | str) -> xr.Dataset:
     """A dataset (dims replicate, arm, patient, time) from any file that `save_results` wrote. Raises InputError."""
     path = Path(source)
-    read = _READERS.get(path.suffix.lower())
-    if read is None or not path.exists():
+    if path.suffix.lower() not in SUFFIXES or not path.exists():
         raise _no_results(path)
     with store_errors(path):
-        return read(path)
+        if path.suffix.lower() in TABLES:
+            return _load_table(path)
+        with _opened(path) as tree:
+            return tree.to_dataset().load()
 
 
 def facts_of(source: Path | str) -> dict[str, Any]:
@@ -197,14 +199,14 @@ def facts_of(source: Path | str) -> dict[str, Any]:
             return read_csv_metadata(path)
         if suffix == ".parquet" and path.is_file():
             return read_parquet_metadata(path)
-        if suffix in (".nc", ".zarr") and path.exists():
+        if suffix in TREES and path.exists():
             with _opened(path) as tree:
                 return {str(name): value for name, value in tree.attrs.items()}
     raise _no_results(path)
 
 
 def _no_results(path: Path) -> InputError:
-    return InputError(f"'{path}' is no file of results", file=path, expected=f"a file ending in {', '.join(_READERS)}")
+    return InputError(f"'{path}' is no file of results", file=path, expected=f"a file ending in {', '.join(SUFFIXES)}")
 
 
 def long_table(dataset: xr.Dataset) -> pd.DataFrame:
@@ -229,25 +231,17 @@ def _opened(path: Path) -> xr.DataTree:
         return xr.open_datatree(path, engine="zarr")
 
 
-def _save_netcdf(results: Results, path: Path) -> None:
-    import_optional("h5netcdf", "h5netcdf", "reading or writing NetCDF")
-    results.to_netcdf(path, engine="h5netcdf")
-
-
-def _save_zarr(results: Results, path: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the library warns that text in Zarr 3 is experimental
-        results.to_zarr(path, zarr_format=3, consolidated=True)
-
-
-def _save_table(results: Results, path: Path) -> None:
-    assert isinstance(results, xr.Dataset)
-    write_table(long_table(results), path, {str(name): value for name, value in results.attrs.items()})
-
-
-def _load(path: Path) -> xr.Dataset:
-    with _opened(path) as tree:
-        return tree.to_dataset().load()
+def _write(results: Results, path: Path) -> None:
+    if path.suffix.lower() == ".nc":
+        import_optional("h5netcdf", "h5netcdf", "reading or writing NetCDF")
+        results.to_netcdf(path, engine="h5netcdf")
+    elif path.suffix.lower() == ".zarr":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the library warns that text in Zarr 3 is experimental
+            results.to_zarr(path, zarr_format=3, consolidated=True)
+    else:
+        assert isinstance(results, xr.Dataset)
+        write_table(long_table(results), path, {str(name): value for name, value in results.attrs.items()})
 
 
 def _load_table(path: Path) -> xr.Dataset:
@@ -264,12 +258,3 @@ def _load_table(path: Path) -> xr.Dataset:
         found[str(name)] = values.assign_attrs(units=str(part["unit"].iloc[0]))
     facts = {name: value for name, value in facts_of(path).items() if name != "Conventions"}
     return with_attributes(found.sel(arm=list(dict.fromkeys(table["arm"]))).assign_attrs(facts))
-
-
-_WRITERS: Mapping[str, Callable[[Results, Path], None]] = {
-    ".nc": _save_netcdf, ".zarr": _save_zarr, ".parquet": _save_table, ".csv": _save_table,
-}  # fmt: skip
-_READERS: Mapping[str, Callable[[Path], xr.Dataset]] = {
-    ".nc": _load, ".zarr": _load, ".parquet": _load_table, ".csv": _load_table,
-}  # fmt: skip
-SUFFIXES = tuple(_WRITERS)

@@ -44,9 +44,7 @@ class DoseRow:
         return self.cells.get(column, otherwise)
 
     def number(self, column: str, otherwise: float = 0.0) -> float:
-        """The number in a cell, `otherwise` where it is missing. Raises InputError for a cell that is no finite
-        number.
-        """
+        """The number in a cell, `otherwise` where it is missing. Raises InputError for any other text."""
         text = self.cells.get(column)
         if text is None:
             return otherwise
@@ -96,7 +94,7 @@ def cells_of(text: str, path: Path) -> CsvTable:
     first, lines = _header(lines)
     if not lines:
         raise InputError("the file is empty", file=path, line=1, expected="ID,TIME,AMT,... and records")
-    separator = next((one for one in SEPARATORS if one in first), None)
+    separator = _separator(first)
     written = [word.strip('"') for word in _split(first, separator)]
     header = [_named(word) for word in written]
     _refuse_header(header, path, lines[0][0])
@@ -120,8 +118,11 @@ def _header(lines: list[tuple[int, str]]) -> tuple[str, list[tuple[int, str]]]:
 
 
 def _names_columns(line: str) -> bool:
-    separator = next((one for one in SEPARATORS if one in line), None)
-    return {"TIME", "AMT"} <= {_named(word) for word in _split(line, separator)}
+    return {"TIME", "AMT"} <= {_named(word) for word in _split(line, _separator(line))}
+
+
+def _separator(line: str) -> str | None:
+    return next((one for one in SEPARATORS if one in line), None)
 
 
 def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator: str | None) -> Iterator[DoseRow]:
@@ -140,9 +141,7 @@ def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator
 
 
 def _comment(row: DoseRow) -> bool:
-    """Whether a column C marks the record as a comment. Raises InputError for a number there, such as a
-    concentration.
-    """
+    """Whether a column C marks the record as a comment. Raises InputError for a number, such as a concentration."""
     mark = row.text("C")
     if any(letter.isdigit() for letter in mark):
         what = f"C of {mark}: a column C holds marks of comments"

@@ -114,18 +114,16 @@ class SbmlModel:
         return {CLOCK: 1.0, **{name: size or usual for name, size in found.items()}}
 
     @cached_property
-    def at_times(self) -> Callable[[np.ndarray], dict[str, float]]:
-        """Function from the states [state] to every value by name."""
-        names, order = list(self.rates), [offer.name for offer in self.system.outputs]
-        steps = [(name, compile_expression(self.rules[name])) for name in order]
+    def _compiled_rules(self) -> dict[str, Callable[[Mapping[str, float]], float]]:
+        """The rules as functions, each after those that it needs."""
+        return {offer.name: compile_expression(self.rules[offer.name]) for offer in self.system.outputs}
 
-        def compute(y: np.ndarray) -> dict[str, float]:
-            known = {**self.constants, **dict(zip(names, y.tolist(), strict=True))}
-            for name, step in steps:
-                known[name] = step(known)
-            return known
-
-        return compute
+    def values_at(self, state: np.ndarray) -> dict[str, float]:
+        """Every value by name at the states [state]."""
+        known = {**self.constants, **dict(zip(self.rates, state.tolist(), strict=True))}
+        for name, compute in self._compiled_rules.items():
+            known[name] = compute(known)
+        return known
 
 
 def _rows(constants: Mapping[str, float]) -> ParameterTable:

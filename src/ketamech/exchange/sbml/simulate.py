@@ -75,7 +75,7 @@ class _Run:
 
     def values(self, state: np.ndarray | None = None) -> dict[str, float]:
         """Every value at a state."""
-        return self.model.at_times(self.state if state is None else state)
+        return self.model.values_at(self.state if state is None else state)
 
     def values_at_times(self, times: np.ndarray) -> list[Mapping[str, float]]:
         """Values at every time."""
