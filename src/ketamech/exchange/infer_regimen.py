@@ -17,8 +17,10 @@ from ketamech.dosing.dose_events import BELIEF, dose_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, MAX_HORIZON_H, MAX_LAG_H, Phase, Treatment
 from ketamech.exchange.route_templates import (
+    AMOUNT,
     ROUNDING,
     SESSION_TOLERANCE,
+    STEP,
     TIME_TOLERANCE,
     InputProfile,
     RouteTemplate,
@@ -49,7 +51,7 @@ def infer_regimen(
     """
     doses = _DoseExtractor(found, parameters, values).doses()
     gap = values.get("expectancy.visit_gap", parameters["expectancy.visit_gap"].canonical)
-    beliefs = list(found.amounts.get(BELIEF, ()))
+    beliefs = list(found.of_kind(AMOUNT, BELIEF))
     regimen = Regimen(infer_schedules(infer_visits(merge_contiguous(doses), beliefs, gap)))
     entering = species_events(species, dose_events(regimen, parameters, values, MAX_HORIZON_H + 1))
     if apart := InputProfile.of(entering).first_difference(found):
@@ -62,17 +64,15 @@ class _DoseExtractor:
 
     def __init__(self, found: InputProfile, parameters: ParameterTable, values: Mapping[str, float]) -> None:
         self.left = deepcopy(found)
-        self.left.amounts.pop(BELIEF, None)
-        kinds = {"amounts": self.left.amounts, "steps": self.left.steps}
-        self.least = {k: {s: 10 * ROUNDING * rows.largest for s, rows in states.items()} for k, states in kinds.items()}
+        self.left.sizes.pop((AMOUNT, BELIEF), None)
+        self.least = {key: 10 * ROUNDING * rows.largest for key, rows in self.left.sizes.items()}
         self.ways = route_templates(parameters, values)
         self.parameters, self.values = parameters, values
 
     def doses(self) -> list[Treatment]:
         """Every dose at the time at which it enters, in order of time."""
         found: list[Treatment] = []
-        kinds = (self.left.amounts, self.left.steps)
-        for at in sorted({at for kind in kinds for rows in kind.values() for at in rows}):
+        for at in sorted({at for rows in self.left.sizes.values() for at in rows}):
             while (places := self._entered(at)) and (one := self._one(at, places)):
                 found.append(one)
                 if len(found) > MAX_DOSES:
@@ -84,10 +84,7 @@ class _DoseExtractor:
 
     def _entered(self, at: float) -> set[str]:
         """Compartments with a remaining input at a time."""
-        kinds = (("amounts", self.left.amounts), ("steps", self.left.steps))
-        return {
-            s for kind, states in kinds for s, rows in states.items() if abs(rows[at]) > self.least[kind].get(s, 0.0)
-        }
+        return {key[1] for key, rows in self.left.sizes.items() if abs(rows[at]) > self.least.get(key, 0.0)}
 
     def _one(self, at: float, places: set[str]) -> Treatment | None:
         """Extract the first route template that is contained in the remaining profile.
@@ -122,8 +119,8 @@ class _DoseExtractor:
             return amount > 1 - SESSION_TOLERANCE
         lead = next(part for part in way.events if not part.time)
         duration = lasting if way.is_infused else lead.duration
-        size, kind = amount * lead.amount / (duration or 1.0), "steps" if duration else "amounts"
-        return size > self.least[kind].get(lead.compartment, 0.0)
+        size, kind = amount * lead.amount / (duration or 1.0), STEP if duration else AMOUNT
+        return size > self.least.get((kind, lead.compartment), 0.0)
 
     def _given(self, way: RouteTemplate, at: float, amount: float, lasting: float) -> Treatment | None:
         """The treatment, if it has exactly these dose events (the sprays of a nasal dose depend on its size)."""

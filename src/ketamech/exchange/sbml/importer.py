@@ -18,14 +18,7 @@ from ketamech.core import InputError
 from ketamech.core.atomic_files import read_text
 from ketamech.exchange.optional_libraries import libsbml
 from ketamech.exchange.sbml.mathml import TIME, Formulas
-from ketamech.exchange.sbml.sbml_model import (
-    AMOUNT_SUFFIX,
-    CLOCK,
-    RATE_SUFFIX,
-    SbmlEvent,
-    SbmlModel,
-    qualified_name,
-)
+from ketamech.exchange.sbml.sbml_model import AMOUNT_SUFFIX, CLOCK, RATE_SUFFIX, SbmlEvent, SbmlModel, qualified_name
 from ketamech.model.stage import symbol
 
 
