@@ -32,13 +32,18 @@ def _tree(
     `observed` {row: printed number}, `noise` [row]. `facts` become attributes of the root and of every group.
     """
     said = {str(key): value for key, value in facts.items()}
-    groups = {"posterior": _posterior(draws, parameters)}
+    chains, count = np.shape(next(iter(draws.values())))
+    variables = {}
+    for name, values in draws.items():
+        row = parameters[name]
+        variables[name] = (("chain", "draw"), np.asarray(values), {"units": row.unit, "long_name": row.reason or name})
+    groups = {"posterior": xr.Dataset(variables, {"chain": np.arange(chains), "draw": np.arange(count)})}
     if logs is not None:
         groups["sample_stats"] = xr.Dataset({"lp": (("chain", "draw"), logs, {"long_name": "log posterior density"})})
     rows = list(observed)
     if predicted is not None:
-        values = (("chain", "draw", ROW), predicted, {"long_name": "simulated statistic, without noise"})
-        groups["posterior_predictive"] = xr.Dataset({"statistic": values}, {ROW: rows})
+        statistic = (("chain", "draw", ROW), predicted, {"long_name": "simulated statistic, without noise"})
+        groups["posterior_predictive"] = xr.Dataset({"statistic": statistic}, {ROW: rows})
     if observed:
         printed = (ROW, np.array(list(observed.values())), {"long_name": "printed number"})
         groups["observed_data"] = xr.Dataset({"statistic": printed}, {ROW: rows})
@@ -47,15 +52,6 @@ def _tree(
         groups["constant_data"] = xr.Dataset({"noise": wide}, {ROW: rows})
     whole = {f"/{name}": group.assign_attrs(said) for name, group in groups.items()}
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=said), **whole})
-
-
-def _posterior(draws: Mapping[str, np.ndarray], parameters: ParameterTable) -> xr.Dataset:
-    count = np.shape(next(iter(draws.values())))
-    variables = {}
-    for name, values in draws.items():
-        row = parameters[name]
-        variables[name] = (("chain", "draw"), np.asarray(values), {"units": row.unit, "long_name": row.reason or name})
-    return xr.Dataset(variables, {"chain": np.arange(count[0]), "draw": np.arange(count[1])})
 
 
 def shipped_posterior(parameters: ParameterTable, facts: Mapping[str, object]) -> xr.DataTree:

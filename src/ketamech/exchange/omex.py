@@ -245,7 +245,9 @@ def read_archive(path: Path) -> dict[str, str]:
     archive = libcombine().CombineArchive()
     try:
         with zipfile.ZipFile(path) as held:
-            _check_size(path, held)
+            if (size := sum(entry.file_size for entry in held.infolist())) > MAX_BYTES:  # it would fill the memory
+                what = f"the archive holds {size / 1e6:.0f} MB when it is unpacked"
+                raise InputError(what, file=path, expected=f"at most {MAX_BYTES / 1e6:.0f} MB")
             if archive.initializeFromArchive(str(path)):
                 # libCombine would unpack into the working folder and leave damaged entries there
                 packed = {name.removeprefix("./"): name for name in held.namelist()}
@@ -254,13 +256,6 @@ def read_archive(path: Path) -> dict[str, str]:
     except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile):
         pass  # a damaged manifest is a RuntimeError of libCombine
     raise InputError("this is no OMEX archive", file=path, expected="a file written by ketamech export --to x.omex")
-
-
-def _check_size(path: Path, held: zipfile.ZipFile) -> None:
-    """Raise InputError for an archive that would fill the memory when it is unpacked."""
-    if (size := sum(entry.file_size for entry in held.infolist())) > MAX_BYTES:
-        what = f"the archive holds {size / 1e6:.0f} MB when it is unpacked"
-        raise InputError(what, file=path, expected=f"at most {MAX_BYTES / 1e6:.0f} MB")
 
 
 def _description(omex: Any, text: str) -> Any:

@@ -59,13 +59,9 @@ def scenario_of(table: DoseTable, subject: DoseTableSubject, parameters: Paramet
         assert first.start is not None
         what = f"ID {subject.name} starts at the steady state of doses that are not given again"
         raise first.start.error(what, "SS", "doses that go on (ADDL); other starts are solved as a table")
-    return _scenario(table, subject, first, parameters)
-
-
-def _scenario(table: DoseTable, subject: DoseTableSubject, occasion: Occasion, parameters: ParameterTable) -> Scenario:
-    regimen = occasion.regimen
-    horizon = _horizon(occasion, regimen)
-    check_solvable(regimen, parameters, subject, occasion, horizon)
+    regimen = first.regimen
+    horizon = _horizon(first, regimen)
+    check_solvable(regimen, parameters, subject, first, horizon)
     weight = parameters["person.weight"]
     assumed = is_weight_based(regimen) and "person.weight" not in subject.values
     notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if assumed else ()

@@ -26,7 +26,11 @@ def dose_record(row: DoseRow, drug: str | None, *, visit: bool = False) -> tuple
     `constant_infusion`. Raises InputError with file, line and column.
     """
     try:
-        given = _drug(row, drug)
+        name = row.text("DRUG") or drug
+        if not name:
+            expected = "a column DRUG, or one drug for all"
+            raise row.error("which drug is given?", "DRUG", expected, type_this="--drug esketamine")
+        given = known_drug(name)
         if row.number("AMT") == 0 and row.number("RATE") and not given.is_session:
             return _constant(row, given), True
         return _record(row, given, visit), False
@@ -77,14 +81,6 @@ def _constant(row: DoseRow, given: Drug) -> DoseRecord:
     unit, salt = mass_unit(row.text("UNIT", "mg")), salt_of(row.text("SALT", "base"))
     route = _route(row, given)
     return DoseRecord(row.number("TIME"), given.name, hourly, unit, route, 1.0, 0, 1.0, True, salt=salt)
-
-
-def _drug(row: DoseRow, otherwise: str | None) -> Drug:
-    name = row.text("DRUG") or otherwise
-    if not name:
-        what = "which drug is given?"
-        raise row.error(what, "DRUG", "a column DRUG, or one drug for all", type_this="--drug esketamine")
-    return known_drug(name)
 
 
 def _route(row: DoseRow, given: Drug) -> str:

@@ -93,7 +93,9 @@ def _records(treatment: Treatment, horizon: float) -> Iterator[Record]:
         lanes = phase.times_a_week or 1 if phase and phase.interval is None else 1  # doses by weekday
         for lane in (numbered[k::lanes] for k in range(lanes)):
             steady = treatment.at_steady_state and i == 0
-            _refuse_unwritable(treatment, lane, steady)
+            if steady and (not lane or lane[0][0] in treatment.skipped_doses):
+                what = f"{treatment.drug} starts at steady state, and its first dose is missed or after the horizon"
+                raise InputError(what, key="SS", expected="a first dose, for a table to begin the steady state with")
             for taken, run in groupby(lane, key=lambda one: one[0] not in treatment.skipped_doses):
                 if taken:
                     yield _record(treatment, [time for _, time in run], phase.period if phase else 0.0, steady)
@@ -104,12 +106,6 @@ def _records(treatment: Treatment, horizon: float) -> Iterator[Record]:
             yield from ({"TIME": time, **visit} for k, time in numbered if k in treatment.skipped_doses)
         number += len(starts)
         begin += (phase.duration or 0.0) if phase else 0.0
-
-
-def _refuse_unwritable(treatment: Treatment, lane: Numbered, steady: bool) -> None:
-    if steady and (not lane or lane[0][0] in treatment.skipped_doses):
-        what = f"{treatment.drug} starts at steady state, and its first dose is missed or after the horizon"
-        raise InputError(what, key="SS", expected="a first dose, for a table to begin the steady state with")
 
 
 def _record(treatment: Treatment, times: list[float], gap: float, steady: bool) -> Record:

@@ -115,11 +115,10 @@ def _reason(one: CaseResult) -> str:
 
 
 def _newest(folder: Path) -> Path:
-    for level in LEVELS:
-        path = folder / f"{folder.name}-sbml-{level}.xml"
-        if path.is_file():
-            return path
-    raise InputError("no model of this case", file=folder, expected=f"{folder.name}-sbml-l3v1.xml")
+    found = [path for level in LEVELS if (path := folder / f"{folder.name}-sbml-{level}.xml").is_file()]
+    if not found:
+        raise InputError("no model of this case", file=folder, expected=f"{folder.name}-sbml-l3v1.xml")
+    return found[0]
 
 
 def read_settings(path: Path) -> Settings:

@@ -21,7 +21,7 @@ from ketamech.core import ModelError, unit
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.core.units import Dimensions
-from ketamech.evidence import Evidence, load_evidence
+from ketamech.evidence import load_evidence
 from ketamech.parameters import Parameter
 
 _NAME = re.compile(r"(?:rest\((?P<rested>[\w.]+)\)|(?P<plain>[\w.]+))\Z", re.ASCII)
@@ -139,7 +139,7 @@ def resources_of(name: str) -> list[Resource]:
 
 def papers_of(row: Parameter) -> list[Resource]:
     """The papers behind a value that have a DOI or a PubMed number."""
-    known = _evidence()
+    known = load_evidence()
     papers = known.cite([one for one in row.evidence if one in known.observations])
     places = [
         f"doi:{paper.doi}" if paper.doi else f"pubmed:{paper.pmid}" for paper in papers if paper.doi or paper.pmid
@@ -151,8 +151,3 @@ def papers_of(row: Parameter) -> list[Resource]:
 def _known() -> tuple[tuple[str, str, str], ...]:
     rows = read_table(_TABLE, ("name", "qualifier", "resource", "why"))
     return tuple((row["name"], row["qualifier"], f"https://identifiers.org/{row['resource']}") for row in rows)
-
-
-@cache
-def _evidence() -> Evidence:
-    return load_evidence()

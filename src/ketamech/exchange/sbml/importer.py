@@ -62,7 +62,9 @@ class _SbmlImporter:
                 self.made.events.append(self._event(event))
         for name in map(qualified_name, self.rated):
             self.made.rules[name + RATE_SUFFIX] = self.made.rate_of_change(name)
-        self.made.resolve_initial_values()
+        if self.made.initial_assignments:  # they become constants
+            self.made.constants |= {name: self.made.values_at_start[name] for name in self.made.initial_assignments}
+            self.made.initial_assignments.clear()
 
     def formula(self, node: Any, where: str) -> sympy.Expr:
         """A formula of the model in symbols."""

@@ -89,12 +89,6 @@ class SbmlModel:
                 del waiting[name]
         return known
 
-    def resolve_initial_values(self) -> None:
-        """Turn initial assignments into constants. Raises InputError for a cyclic dependency."""
-        if self.initial_assignments:
-            self.constants |= {name: self.values_at_start[name] for name in self.initial_assignments}
-            self.initial_assignments.clear()
-
     def rate_of_change(self, name: str, within: tuple[str, ...] = ()) -> sympy.Expr:
         """Rate of change of a state, output or constant. Raises InputError for a cyclic dependency."""
         if name in self.rates:
