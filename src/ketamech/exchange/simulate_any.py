@@ -127,35 +127,37 @@ def solve_table(table: DoseTable, model: Model, outputs: Sequence[str]) -> pd.Da
     NaN. Raises InputError for a table without observations.
     """
     names = validate_outputs(model.kernel, tuple(outputs))
-    stays = observed_occasions(table)
-    hours = [_observation_times(stay) for _, stay in stays]
-    longest = max(map(len, hours))
-    solved = _solve(stays, model, names, np.array([np.pad(own, (0, longest - len(own)), "edge") for own in hours]))
-    seen = [(i, k, look) for i, (_, stay) in enumerate(stays) for k, look in enumerate(stay.observations)]
+    occasions = observed_occasions(table)
+    hours = [_observation_times(occasion) for _, occasion in occasions]
+    counts = [len(own) for own in hours]
+    longest = max(counts)
+    solved = _solve(occasions, model, names, np.array([np.pad(own, (0, longest - len(own)), "edge") for own in hours]))
+    observations = [one for _, occasion in occasions for one in occasion.observations]
+    which, place = np.repeat(np.arange(len(counts)), counts), np.concatenate([np.arange(count) for count in counts])
     found: dict[str, Any] = {
-        "ID": [stays[i][0].name for i, _, _ in seen],
-        "TIME": [look.time for _, _, look in seen],
-        **_carried_columns(table, [look.row for _, _, look in seen], {*names, STATUS}),
-        **{name: [solved.values[i, k, n] for i, k, _ in seen] for n, name in enumerate(names)},
-        STATUS: [str(solved.reasons[i]) for i, _, _ in seen],
+        "ID": [occasions[i][0].name for i in which],
+        "TIME": [one.time for one in observations],
+        **_carried_columns(table, [one.row for one in observations], {*names, STATUS}),
+        **{name: solved.values[which, place, n] for n, name in enumerate(names)},
+        STATUS: solved.reasons[which],
     }
     return pd.DataFrame(found)
 
 
 def observed_occasions(table: DoseTable) -> list[tuple[DoseTableSubject, Occasion]]:
     """Every occasion with an observation. Raises InputError where there is none."""
-    stays = [(s, o) for s in table.subjects for o in s.occasions if o.observations]
-    if not stays:
+    occasions = [(s, o) for s in table.subjects for o in s.occasions if o.observations]
+    if not occasions:
         what = "the table has no observation record"
         raise InputError(what, file=table.path, key="EVID", expected="records with EVID 0 for times to compute")
-    return stays
+    return occasions
 
 
 def _solve(
-    stays: Sequence[tuple[DoseTableSubject, Occasion]], model: Model, names: tuple[str, ...], times: np.ndarray
+    occasions: Sequence[tuple[DoseTableSubject, Occasion]], model: Model, names: tuple[str, ...], times: np.ndarray
 ) -> Trajectories:
     """Outputs of each occasion at `times` [occasion, time] (h from the begin)."""
-    courses = [_subject(subject, stay, model) for subject, stay in stays]
+    courses = [_subject(subject, occasion, model) for subject, occasion in occasions]
     return Ensemble.of_subjects(model, courses).solve(times, names)
 
 
@@ -174,30 +176,34 @@ def _column(words: Sequence[str | None]) -> pd.Series:
     return column
 
 
-def _subject(subject: DoseTableSubject, stay: Occasion, model: Model) -> Subject:
-    regimen, parameters = stay.regimen, model.parameters
-    check_solvable(regimen, parameters, subject, stay, MAX_HORIZON_H)
-    repeated, length = _cycle(subject, stay, parameters)
-    wait = pre_dose_delay(stay)
-    horizon = (stay.last_observation or 0.0) + 1e-6
+def _subject(subject: DoseTableSubject, occasion: Occasion, model: Model) -> Subject:
+    regimen, parameters = occasion.regimen, model.parameters
+    check_solvable(regimen, parameters, subject, occasion, MAX_HORIZON_H)
+    repeated, length = _cycle(subject, occasion, parameters)
+    wait = pre_dose_delay(occasion)
+    horizon = (occasion.last_observation or 0.0) + 1e-6
     entering = species_events(subject.species, dose_events(regimen, parameters, subject.values, horizon))
     given = tuple(replace(entry, time=entry.time + wait) for entry in entering)
     return Subject(subject.name, given, subject.values, repeated, length)
 
 
-def _observation_times(stay: Occasion) -> list[float]:
+def _observation_times(occasion: Occasion) -> list[float]:
     """Observation times (h from the begin), slightly earlier for an observation before a dose of the same time."""
-    starts = {start for t in stay.regimen.treatments for start in t.starts(MAX_HORIZON_H)}
-    hours = [seen.time - stay.begin for seen in stay.observations]
+    starts = {start for t in occasion.regimen.treatments for start in t.starts(MAX_HORIZON_H)}
+    hours = [seen.time - occasion.begin for seen in occasion.observations]
     at_dose = [any(abs(hour - start) < OBSERVATION_EPSILON for start in starts) for hour in hours]
-    early = [seen.before and dosed for seen, dosed in zip(stay.observations, at_dose, strict=True)]
-    wait = pre_dose_delay(stay)
+    early = [seen.before and dosed for seen, dosed in zip(occasion.observations, at_dose, strict=True)]
+    wait = pre_dose_delay(occasion)
     return [h * (1 - OBSERVATION_EPSILON) if sooner else h + wait for h, sooner in zip(hours, early, strict=True)]
 
 
-def pre_dose_delay(stay: Occasion) -> float:
+def pre_dose_delay(occasion: Occasion) -> float:
     """The delay of all doses (h) that allows an observation before a dose at the begin."""
-    return OBSERVATION_EPSILON if any(seen.before and seen.time == stay.begin for seen in stay.observations) else 0.0
+    return (
+        OBSERVATION_EPSILON
+        if any(seen.before and seen.time == occasion.begin for seen in occasion.observations)
+        else 0.0
+    )
 
 
 OUTPUTS = ("mood.madrs", "dissociation.cadss", "venous.ketamine", "venous.norketamine", "venous.esketamine")
@@ -245,7 +251,7 @@ def simulate(
                 expected = "a column SPECIES" if key == "species" else "a sentence or a scenario file"
                 raise InputError(f"{key} is not for a table of doses", key=key, expected=expected)
         table = read_doses(scenario, chosen.parameters, drug=drug)
-        if len(table.subjects) > 1 or any(stay.observations for stay in table.subjects[0].occasions):
+        if len(table.subjects) > 1 or any(occasion.observations for occasion in table.subjects[0].occasions):
             return curves_of(table, chosen, OUTPUTS if outputs is None else outputs)
         scenario = scenario_of(table, table.subjects[0], chosen.parameters)
     elif drug is not None:
@@ -277,31 +283,32 @@ def curves_of(table: DoseTable, model: Model, outputs: Sequence[str]) -> xr.Data
     Raises InputError for a table without observations, or with too many times for one Dataset.
     """
     names = validate_outputs(model.kernel, tuple(outputs))
-    stays = observed_occasions(table)
-    hours = np.unique([look.time for _, stay in stays for look in stay.observations])
-    if len(stays) * len(hours) * len(names) > MOST_VALUES:
-        what = f"{len(stays):,} occasions at {len(hours):,} times"
+    occasions = observed_occasions(table)
+    observed = [[one.time for one in occasion.observations] for _, occasion in occasions]
+    hours = np.unique(np.concatenate(observed))
+    if len(occasions) * len(hours) * len(names) > MOST_VALUES:
+        what = f"{len(occasions):,} occasions at {len(hours):,} times"
         raise InputError(what, file=table.path, expected="fewer outputs or times, or simulate_records: a row a record")
-    begin, last = (
-        np.array([getattr(stay, name) for _, stay in stays])[:, None] for name in ("begin", "last_observation")
+    begin = np.array([[occasion.begin] for _, occasion in occasions])
+    first, last = (np.array([[of(times)] for times in observed]) for of in (min, max))
+    own = np.clip(hours - begin, 0.0, last - begin) + np.array(
+        [[pre_dose_delay(occasion)] for _, occasion in occasions]
     )
-    first = np.array([[min(look.time for look in stay.observations)] for _, stay in stays])
-    own = np.clip(hours - begin, 0.0, last) + np.array([[pre_dose_delay(stay)] for _, stay in stays])
-    solved = _solve(stays, model, names, own)
+    solved = _solve(occasions, model, names, own)
     if all(reason != "ok" for reason in solved.reasons):
         raise SolverError(f"the table could not be solved: {solved.reasons[0]}")
     values = solved.values.copy()
-    values[(hours < first) | (hours - begin > last)] = np.nan
+    values[(hours < first) | (hours > last)] = np.nan
     labels, numbers = [], []
     for subject in table.subjects:
-        for number, stay in enumerate(subject.occasions, 1):
-            if stay.observations:
+        for number, occasion in enumerate(subject.occasions, 1):
+            if occasion.observations:
                 several = len(subject.occasions) > 1
                 labels.append(f"{subject.name}, occasion {number}" if several else subject.name)
                 numbers.append(number)
     found = replace(solved, times=hours, values=values).dataset(labels)
     found["time"].attrs["long_name"] = "TIME of the table"
-    names_of_subjects = [subject.name for subject, _ in stays]
+    names_of_subjects = [subject.name for subject, _ in occasions]
     return (
         found.drop_vars(["solve_steps", "output", "baseline"], errors="ignore")
         .assign_coords(ID=("patient", names_of_subjects), occasion=("patient", numbers))
