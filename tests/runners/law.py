@@ -21,7 +21,7 @@ from ketamech.app.schemas import CurvesRequest
 from ketamech.core import InputError
 from ketamech.engine.solve import TOLERANCE
 from ketamech.exchange.nonmem.read import read_doses
-from ketamech.exchange.nonmem.simulate_table import solve_table
+from ketamech.exchange.simulate_any import solve_table
 from ketamech.parameters.concentration_units import factors
 from ketamech.population.cohort import Cohort, simulate_patients
 from ketamech.population.virtual_population import VirtualPatients

@@ -133,7 +133,7 @@ def _lost() -> list[str]:
 
 def _doses_lost(how: str = "") -> list[str]:
     """What is lost when doses are written as events or changes of state."""
-    from ketamech.exchange.dose_inference.infer_regimen import LOSSY_FEATURES
+    from ketamech.exchange.infer_regimen import LOSSY_FEATURES
 
     return [f"Doses read back{f' {how}' if how else ''} are amounts by state and time; lost are:", *LOSSY_FEATURES]
 
@@ -155,8 +155,7 @@ def _model_text(loaded: LoadedScenario) -> tuple[str, int]:
 def _sedml(loaded: LoadedScenario, to: Path) -> None:
     """Write the simulation, and the model that it refers to beside it."""
     from ketamech.cli import terminal
-    from ketamech.exchange.omex import shown_outputs
-    from ketamech.exchange.sedml import time_courses, write_sedml
+    from ketamech.exchange.omex import shown_outputs, time_courses, write_sedml
 
     beside = to.with_suffix(".xml")
     outputs = shown_outputs(terminal.model())
@@ -182,7 +181,7 @@ def _omex(loaded: LoadedScenario, to: Path) -> None:
 
 def _petab(loaded: LoadedScenario, to: Path) -> None:
     from ketamech.cli import terminal
-    from ketamech.exchange.petab.write import lossy_features, petab_files, scenario_case
+    from ketamech.exchange.petab import lossy_features, petab_files, scenario_case
 
     model = terminal.model()
     with terminal.progress().status("Writing the problems ..."):
@@ -194,7 +193,7 @@ def _petab(loaded: LoadedScenario, to: Path) -> None:
 
 def _calibration(to: Path) -> None:
     from ketamech.cli import terminal
-    from ketamech.exchange.petab.write import lossy_features, petab_files, scorecard_cases
+    from ketamech.exchange.petab import lossy_features, petab_files, scorecard_cases
 
     model = terminal.model()
     with terminal.progress().status("Writing the problems ..."):

@@ -31,7 +31,7 @@ def scenario(
         if said:
             expected = "a column SPECIES" if key == "--species" else "a regimen in words or a scenario file"
             raise InputError(f"{key} is not for a dose table", key=key, expected=expected)
-    from ketamech.exchange.nonmem.simulate_table import scenario_of
+    from ketamech.exchange.simulate_any import scenario_of
     from ketamech.parameters import load_parameters
 
     known = parameters or load_parameters()

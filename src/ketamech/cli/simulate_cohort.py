@@ -241,8 +241,7 @@ class Records:
     def solved(self, model: Model) -> tuple[pd.DataFrame, dict[str, str]]:
         """The observation records in the units that are shown, and the units of their columns."""
         from ketamech.cli.simulate_cohort import listed_names
-        from ketamech.exchange.nonmem.simulate_table import solve_table
-        from ketamech.exchange.simulate_any import OUTPUTS, shown_records
+        from ketamech.exchange.simulate_any import OUTPUTS, shown_records, solve_table
 
         return shown_records(
             solve_table(self.table, model, listed_names(self.outputs) if self.outputs else OUTPUTS), model

@@ -1,4 +1,4 @@
-"""The cache folder, files that are complete or absent, folder locks, and JSON of unknown origin."""
+"""The cache folder, files that are complete or absent, folder locks, and text and JSON of unknown origin."""
 
 from __future__ import annotations
 
@@ -146,6 +146,21 @@ def read_checksummed(target: Path) -> str | None:
 
 def _checksum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_text(path: Path, expected: str, most: int = 50_000_000) -> str:
+    """The text of a file in UTF-8 with at most `most` bytes. Raises InputError, saying what was `expected`."""
+    try:
+        if path.stat().st_size > most:
+            raise InputError("the file is too large", file=path, expected=f"at most {most:,} bytes")
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as problem:
+        raise InputError(f"the file cannot be read: {problem.strerror}", file=path, expected=expected) from None
+    except UnicodeDecodeError:
+        text = "\x00"
+    if "\x00" in text:
+        raise InputError("the file is not text", file=path, expected=f"{expected} in UTF-8")
+    return text
 
 
 def read_json(source: Path | str) -> Any:

@@ -34,6 +34,15 @@ class InputError(KetaMechError):
         self.expected, self.nearest, self.type_this = expected, nearest, type_this
         super().__init__(self._format())
 
+    def at(self, file: str | Path, line: int | None = None) -> InputError:
+        """The same error with file and line, unless it names a file already."""
+        if self.file is not None:
+            return self
+        return type(self)(
+            self.what, file=file, line=line, key=self.key, expected=self.expected, nearest=self.nearest,
+            type_this=self.type_this,
+        )  # fmt: skip
+
     def _format(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
         lines = [f"{place}: {self.what}" if place else self.what]

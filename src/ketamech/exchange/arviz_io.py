@@ -21,29 +21,29 @@ from ketamech.parameters import ParameterTable
 ROW = "row"
 
 
-def inference_tree(
-    draws: Mapping[str, np.ndarray],
-    parameters: ParameterTable,
-    *,
-    logs: np.ndarray | None = None,
-    predicted: np.ndarray | None = None,
-    observed: Mapping[str, float] | None = None,
+def _tree(
+    draws: Mapping[str, np.ndarray], parameters: ParameterTable, observed: Mapping[str, float],
+    facts: Mapping[str, object], *, logs: np.ndarray | None = None, predicted: np.ndarray | None = None,
     noise: Sequence[float] | None = None,
-    facts: Mapping[str, object] | None = None,
-) -> xr.DataTree:
+) -> xr.DataTree:  # fmt: skip
     """The groups of one calibration.
 
     `draws` {parameter: [chain, draw]} in the units of the tables; `logs` [chain, draw]; `predicted` [chain, draw, row],
     `observed` {row: printed number}, `noise` [row]. `facts` become attributes of the root and of every group.
     """
-    said = {str(key): value for key, value in (facts or {}).items()}
-    groups = {"posterior": _posterior(draws, parameters)}
+    said = {str(key): value for key, value in facts.items()}
+    chains, count = np.shape(next(iter(draws.values())))
+    variables = {}
+    for name, values in draws.items():
+        row = parameters[name]
+        variables[name] = (("chain", "draw"), np.asarray(values), {"units": row.unit, "long_name": row.reason or name})
+    groups = {"posterior": xr.Dataset(variables, {"chain": np.arange(chains), "draw": np.arange(count)})}
     if logs is not None:
         groups["sample_stats"] = xr.Dataset({"lp": (("chain", "draw"), logs, {"long_name": "log posterior density"})})
-    rows = list(observed or {})
+    rows = list(observed)
     if predicted is not None:
-        values = (("chain", "draw", ROW), predicted, {"long_name": "simulated statistic, without noise"})
-        groups["posterior_predictive"] = xr.Dataset({"statistic": values}, {ROW: rows})
+        statistic = (("chain", "draw", ROW), predicted, {"long_name": "simulated statistic, without noise"})
+        groups["posterior_predictive"] = xr.Dataset({"statistic": statistic}, {ROW: rows})
     if observed:
         printed = (ROW, np.array(list(observed.values())), {"long_name": "printed number"})
         groups["observed_data"] = xr.Dataset({"statistic": printed}, {ROW: rows})
@@ -52,15 +52,6 @@ def inference_tree(
         groups["constant_data"] = xr.Dataset({"noise": wide}, {ROW: rows})
     whole = {f"/{name}": group.assign_attrs(said) for name, group in groups.items()}
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=said), **whole})
-
-
-def _posterior(draws: Mapping[str, np.ndarray], parameters: ParameterTable) -> xr.Dataset:
-    count = np.shape(next(iter(draws.values())))
-    variables = {}
-    for name, values in draws.items():
-        row = parameters[name]
-        variables[name] = (("chain", "draw"), np.asarray(values), {"units": row.unit, "long_name": row.reason or name})
-    return xr.Dataset(variables, {"chain": np.arange(count[0]), "draw": np.arange(count[1])})
 
 
 def shipped_posterior(parameters: ParameterTable, facts: Mapping[str, object]) -> xr.DataTree:
@@ -73,26 +64,18 @@ def shipped_posterior(parameters: ParameterTable, facts: Mapping[str, object]) -
     observed = {f"{row.row.id} {row.statistic}": row.published for row in fitted}
     papers = " ".join(dict.fromkeys(row.row.reference for row in fitted))
     said = {**facts, "posterior": posterior_hash(drawn), PAPERS: papers}
-    return inference_tree(values, parameters, observed=observed, facts=said)
+    return _tree(values, parameters, observed, said)
 
 
 def calibration_tree(
-    estimated: Sequence[EstimatedParameter],
-    chain: np.ndarray,
-    logs: np.ndarray,
-    parameters: ParameterTable,
-    observed: Mapping[str, float],
-    noise: Sequence[float],
-    facts: Mapping[str, object],
+    estimated: Sequence[EstimatedParameter], chain: np.ndarray, logs: np.ndarray, parameters: ParameterTable,
+    observed: Mapping[str, float], noise: Sequence[float], facts: Mapping[str, object],
     predicted: np.ndarray | None = None,
-) -> xr.DataTree:
+) -> xr.DataTree:  # fmt: skip
     """One calibration: `chain` [draw, walker, parameter] in the units of the tables, `logs` [draw, walker].
 
     `predicted` [draw, row]: simulated statistics of some draws, as one chain.
     """
     draws = {one.name: chain[:, :, i].T for i, one in enumerate(estimated)}
     seen = None if predicted is None else np.asarray(predicted)[None]
-    return inference_tree(draws, parameters, logs=logs.T, predicted=seen, observed=observed, noise=noise, facts=facts)
-
-
-__all__ = ["calibration_tree", "inference_tree", "shipped_posterior"]
+    return _tree(draws, parameters, observed, facts, logs=logs.T, predicted=seen, noise=noise)

@@ -1,9 +1,8 @@
 """Results of a cohort on disk, written chunk by chunk; finished chunks can be read after an interruption.
 
 A folder contains `cohort.zarr` (one array per output, patient by time, created in full size and filled as chunks
-finish,
-each chunk with its CRC-32C), `failures.csv` (failed patients with reasons), `cohort.json` (the number of finished
-patients, counted from the first) and `pieces/journal.txt` (checksums, see `core.checkpoint`). Patients that
+finish, each chunk with its CRC-32C), `failures.csv` (failed patients with reasons), `cohort.json` (the number of
+finished patients, counted from the first) and `pieces/journal.txt` (checksums, see `core.checkpoint`). Patients that
 `cohort.json` does not count are never read.
 """
 
@@ -15,6 +14,7 @@ import io
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,9 @@ def require_disk_space(folder: Path, size: int) -> None:
     free = shutil.disk_usage(there).free + held
     if size * DISK_MARGIN > free:
         raise InputError(
-            f"the results need {_readable(size * DISK_MARGIN)} and the disk has {_readable(free)}",
-            key="patients",
-            expected="fewer patients, outputs or times",
-            type_this="--outputs mood.madrs --times '0, 24, 672'",
-        )
+            f"the results need {_readable(size * DISK_MARGIN)} and the disk has {_readable(free)}", key="patients",
+            expected="fewer patients, outputs or times", type_this="--outputs mood.madrs --times '0, 24, 672'",
+        )  # fmt: skip
 
 
 def require_empty_folder(folder: Path) -> None:
@@ -69,14 +67,16 @@ def write_cohort(
     _write_state(folder, pieces, patients, firsts)
     if ARRAY_FORMAT not in pieces:
         shutil.rmtree(folder / ZARR, ignore_errors=True)
-    _remove_partial(folder)
+    for draft in (folder / ZARR).rglob("*.partial"):  # of the Zarr library, which renames complete files
+        draft.unlink()
     missing = [first for first in firsts if ARRAY_FORMAT not in pieces or _name(first) not in pieces]
     for part in chunks(missing):
         with pieces._disk_full_guard():
             if ARRAY_FORMAT not in pieces:
                 pieces.record(ARRAY_FORMAT, _create_arrays(folder, part, patients, chunk, pieces.about))
             written = _write(folder, part, chunk)
-            failed = _failures(part)
+            status = part["solve_status"].values
+            failed = [[int(part["patient"].values[i]), str(status[i])] for i in np.flatnonzero(status != "ok")]
             pieces.record(_name(int(part["patient"].values[0])), written, {"failed": failed})
             _write_state(folder, pieces, patients, firsts)
     return _write_state(folder, pieces, patients, firsts)
@@ -86,8 +86,7 @@ def read_cohort(folder: Path | str) -> xr.Dataset:
     """The finished patients of a cohort folder, opened lazily.
 
     Raises InputError when the folder is no cohort, when a file is missing or has another size, or when the metadata
-    were
-    changed; a changed chunk raises an error when it is read.
+    were changed; a changed chunk raises an error when it is read.
     """
     place = Path(folder)
     try:
@@ -113,21 +112,11 @@ def _require_file_sizes(folder: Path, finished: int) -> None:
             continue
         for path, (size, mark) in line["files"].items():
             there = (folder / path).stat().st_size if (folder / path).is_file() else None
-            if (
-                there == size
-                and name == ARRAY_FORMAT
-                and hashlib.sha256((folder / path).read_bytes()).hexdigest() != mark
-            ):
-                raise InputError(f"'{path}' was changed", file=folder, expected="the files as they were written")
             if there != size:
                 what = f"'{path}' is missing" if there is None else f"'{path}' has {there} bytes instead of {size}"
                 raise InputError(what, file=folder, expected="the files as they were written", type_this="--resume")
-
-
-def _remove_partial(folder: Path) -> None:
-    """Remove the `*.partial` files of the Zarr library, which it renames only when they are complete."""
-    for draft in (folder / ZARR).rglob("*.partial"):
-        draft.unlink()
+            if name == ARRAY_FORMAT and hashlib.sha256((folder / path).read_bytes()).hexdigest() != mark:
+                raise InputError(f"'{path}' was changed", file=folder, expected="the files as they were written")
 
 
 def _name(first: int) -> str:
@@ -182,20 +171,11 @@ def _write(folder: Path, part: xr.Dataset, chunk: int) -> list[Path]:
     return [path for path in places if path.exists()]  # a chunk of fill values alone has no file
 
 
-def _failures(part: xr.Dataset) -> list[list[Any]]:
-    """Number and reason of each failed patient."""
-    status = part["solve_status"].values
-    return [[int(part["patient"].values[i]), str(status[i])] for i in np.flatnonzero(status != "ok")]
-
-
 def _write_state(folder: Path, pieces: Checkpoint, patients: int, firsts: range) -> dict[str, Any]:
     """Write the number of finished patients and the failures; returns the contents of cohort.json."""
     count = next((first for first in firsts if _name(first) not in pieces), patients)
     failed = [line for first in firsts if first < count for line in pieces.metadata(_name(first))["failed"]]
-    reasons: dict[str, int] = {}
-    for _, reason in failed:
-        kind = reason.split(" at ")[0]
-        reasons[kind] = reasons.get(kind, 0) + 1
+    reasons = dict(Counter(reason.split(" at ")[0] for _, reason in failed))
     state = {**pieces.about, "patients": patients, "finished": count, "failed": len(failed), "reasons": reasons}
     text = io.StringIO(newline="")
     csv.writer(text).writerows([("patient", "reason"), *failed])

@@ -3,9 +3,8 @@
 Other simulators on an SBML document: libRoadRunner (CVODE), COPASI (LSODA) and AMICI (CVODES).
 
 `simulate_*` take SBML text, times (h, rising, above 0), ids of the outputs and a scale for each state, and return
-curves
-[time, id]. A value at the exact time of an event may be the one before or the one after it. The benchmarks use the
-classes directly, to solve one loaded model for many patients.
+curves [time, id]. A value at the exact time of an event may be the one before or the one after it. The benchmarks use
+the classes directly, to solve one loaded model for many patients.
 """
 
 from __future__ import annotations
@@ -24,10 +23,19 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
-from ketamech.exchange.omex import SCENARIO, SIMULATION, TOLERANCE, build_archive, read_archive, write_archive
-from ketamech.exchange.optional_libraries import import_optional
+from ketamech.exchange.omex import (
+    SCENARIO,
+    SIMULATION,
+    TOLERANCE,
+    UniformTimeCourse,
+    build_archive,
+    read_archive,
+    read_time_courses,
+    time_courses,
+    write_archive,
+)
+from ketamech.exchange.optional_libraries import import_optional, with_fields
 from ketamech.exchange.sbml.ids import sbml_id
-from ketamech.exchange.sedml import UniformTimeCourse, read_time_courses, time_courses
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.load_scenario import load_scenario, scenario_from_text
 from ketamech.simulation.model import Model
@@ -50,9 +58,8 @@ class RoadRunnerModel:
         self._simulator.integrator.maximum_num_steps = MAX_STEPS
         self._simulator.timeCourseSelections = list(outputs)
         model = self._simulator.model
-        self._states = [
-            model.getStateVectorId(i) for i in range(model.getNumRateRules())
-        ]  # our exports hold no species
+        # exports of KetaMech hold no species
+        self.states = tuple(model.getStateVectorId(i) for i in range(model.getNumRateRules()))
         self._place = {name: i for i, name in enumerate(model.getGlobalParameterIds())}
 
     def places(self, ids: Sequence[str]) -> list[int]:
@@ -67,12 +74,7 @@ class RoadRunnerModel:
     def set_tolerances(self, relative: float, absolute: Mapping[str, float]) -> None:
         """One absolute tolerance for each state: CVODE would multiply a single one by each present value."""
         self._simulator.integrator.relative_tolerance = relative
-        self._simulator.integrator.absolute_tolerance = [absolute[state] for state in self._states]
-
-    @property
-    def states(self) -> tuple[str, ...]:
-        """Ids of the states."""
-        return tuple(self._states)
+        self._simulator.integrator.absolute_tolerance = [absolute[state] for state in self.states]
 
     def simulate(self, times: np.ndarray) -> np.ndarray:
         """Outputs [time, output]. Raises SolverError."""
@@ -95,17 +97,11 @@ class CopasiModel:
             self.close()
             raise SolverError(f"COPASI cannot read the model: {self._copasi.CCopasiMessage.getAllMessageText()}")
         self._model, self._task = self._data.getModel(), self._data.getTask("Time-Course")
-        self._request_time_course()
-
-    def _request_time_course(self) -> None:
-        """A deterministic time course at exactly the output times, held in memory."""
         self._task.setMethodType(self._copasi.CTaskEnum.Method_deterministic)
         self._task.getMethod().getParameter("Max Internal Steps").setUIntValue(MAX_STEPS)
-        problem = self._task.getProblem()
-        problem.setUseValues(True)
-        problem.setValues(" ".join(map(repr, [0.0, *self._times.tolist()])))
-        problem.setAutomaticStepSize(False)
-        problem.setTimeSeriesRequested(True)
+        exactly = " ".join(map(repr, [0.0, *times.tolist()]))
+        problem = with_fields(self._task.getProblem(), UseValues=True, Values=exactly)
+        with_fields(problem, AutomaticStepSize=False, TimeSeriesRequested=True)
         self._task.setScheduled(True)
 
     def quantities(self, ids: Sequence[str]) -> list[Any]:
@@ -168,9 +164,8 @@ def simulate_amici(sbml: str, times: np.ndarray, ids: Sequence[str], scales: Map
     amici = import_optional("amici", "amici", PURPOSE, "amici")
     import_optional("amici.sim.sundials", "amici", PURPOSE, "amici")
     importer = import_optional("amici.importers.sbml", "amici", PURPOSE, "amici")
-    name = (
-        f"ketamech_{hashlib.sha256(sbml.encode()).hexdigest()[:12]}"  # a process loads a module of one name only once
-    )
+    # a process loads a module of one name only once
+    name = f"ketamech_{hashlib.sha256(sbml.encode()).hexdigest()[:12]}"
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "model.xml"
         source.write_text(sbml, encoding="utf-8")
@@ -229,13 +224,9 @@ class CrossSimulatorCheck:
 
 
 def compare_simulators(
-    scenarios: Mapping[str, Scenario],
-    model: Model,
-    folder: Path,
-    *,
-    engines: Mapping[str, Simulate] = ENGINES,
+    scenarios: Mapping[str, Scenario], model: Model, folder: Path, *, engines: Mapping[str, Simulate] = ENGINES,
     tell: Callable[[str], None] = lambda line: None,
-) -> CrossSimulatorCheck:
+) -> CrossSimulatorCheck:  # fmt: skip
     """Write the archive of each scenario into `folder`, simulate it in each engine, and compare with KetaMech."""
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -250,38 +241,29 @@ def compare_simulators(
 
 
 def compare_archives(
-    paths: Iterable[Path],
-    model: Model,
-    *,
-    engines: Mapping[str, Simulate] = ENGINES,
+    paths: Iterable[Path], model: Model, *, engines: Mapping[str, Simulate] = ENGINES,
     tell: Callable[[str], None] = lambda line: None,
-) -> CrossSimulatorCheck:
+) -> CrossSimulatorCheck:  # fmt: skip
     """Simulate existing archives in each engine and compare with KetaMech.
 
     Raises InputError for an archive without the scenario and the simulation that `ketamech export` writes.
     """
-    files = {path.stem: _complete(read_archive(path), path) for path in paths}
-    told = {}
-    for name, found in files.items():
+    files, told = {}, {}
+    for path in paths:
+        name, found = path.stem, read_archive(path)
+        for place in (SIMULATION, SCENARIO):
+            if place not in found:
+                raise InputError(f"the archive holds no {place}", file=path, expected="what ketamech export writes")
+        files[name] = found
         scenario = scenario_from_text(found[SCENARIO], model.parameters, f"{name}:{SCENARIO}")
         told[name] = _KetaMechCurves.of(scenario, model, read_time_courses(found[SIMULATION])[1])
     return _check(told, files.__getitem__, model, engines, tell)
 
 
-def _complete(files: Mapping[str, str], path: Path) -> Mapping[str, str]:
-    for place in (SIMULATION, SCENARIO):
-        if place not in files:
-            raise InputError(f"the archive holds no {place}", file=path, expected="what ketamech export writes")
-    return files
-
-
 def _check(
-    told: Mapping[str, _KetaMechCurves],
-    archive: Callable[[str], Mapping[str, str]],
-    model: Model,
-    engines: Mapping[str, Simulate],
-    tell: Callable[[str], None],
-) -> CrossSimulatorCheck:
+    told: Mapping[str, _KetaMechCurves], archive: Callable[[str], Mapping[str, str]], model: Model,
+    engines: Mapping[str, Simulate], tell: Callable[[str], None],
+) -> CrossSimulatorCheck:  # fmt: skip
     reference = load_scenario(REFERENCE, model.parameters)
     largest = _KetaMechCurves.of(reference, model, time_courses(reference.horizon))
     scales = _scales(model, [*told.values(), largest])
@@ -309,22 +291,17 @@ class _KetaMechCurves:
 
 def _scales(model: Model, told: Iterable[_KetaMechCurves]) -> dict[str, float]:
     """The scale of each output: declared for states, otherwise the largest value in any scenario or the reference."""
-    declared = {state.name: state.scale for state in model.layout.states}
-    largest: dict[str, float] = {}
-    for here in told:
-        for name in model.layout.output_names:
-            largest[name] = max(largest.get(name, 0.0), float(np.abs(here.curves[name].values).max()))
-    return {name: declared.get(name) or largest[name] or 1.0 for name in largest}
+    declared, curves = {state.name: state.scale for state in model.layout.states}, [here.curves for here in told]
+    names = model.layout.output_names
+    largest = {name: max(float(np.abs(each[name].values).max()) for each in curves) for name in names}
+    return {name: declared.get(name) or largest[name] or 1.0 for name in names}
 
 
 def _differences(
-    files: Mapping[str, str],
-    here: _KetaMechCurves,
-    model: Model,
-    scales: Mapping[str, float],
-    engines: Mapping[str, Simulate],
-    tell: Callable[[str], None],
-) -> Iterable[tuple[object, ...]]:
+    files: Mapping[str, str], here: _KetaMechCurves, model: Model, scales: Mapping[str, float],
+    engines: Mapping[str, Simulate], tell: Callable[[str], None],
+) -> Iterable[tuple[object, ...]]:  # fmt: skip
+    """One row of differences per engine and output."""
     model_file, asked = read_time_courses(files[SIMULATION])
     times, layout = compared_times(here.course, asked), model.layout
     ids = {name: sbml_id(name) for name in layout.output_names}
@@ -334,8 +311,7 @@ def _differences(
         for i, output in enumerate(layout.output_names):
             apart = np.abs(here.curves[output].values[0] - theirs[:, i]) / scales[output]
             worst = int(np.argmax(np.where(np.isnan(apart), np.inf, apart)))
-            row = (output, engine, float(apart[worst]), float(times[worst]), layout.units[output], scales[output])
-            yield row
+            yield output, engine, float(apart[worst]), float(times[worst]), layout.units[output], scales[output]
 
 
 def compared_times(course: Subject, asked: Iterable[UniformTimeCourse]) -> np.ndarray:

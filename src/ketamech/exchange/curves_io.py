@@ -1,16 +1,15 @@
 """Curves of a run on disk: a Zarr store for xarray and a long Parquet table for other programs.
 
-Writes the many small arrays of a run as a Zarr 3 store: one chunk per array, Zstandard.
-
-The Zarr library reads the store, and a test compares it with the store of the library. Writing through the library
-lengthens a cold `ketamech simulate` by half (docs/decisions/0017-borrowed-parts.md).
+The many small arrays of a run are written as a Zarr 3 store with one chunk per array, Zstandard. The Zarr library reads
+the store, and a test compares it with the store of the library. Writing through the library lengthens a cold `ketamech
+simulate` by half (docs/decisions/0017-borrowed-parts.md).
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,10 +18,6 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.exchange.output_folder import read_manifest, require_unchanged, store_errors
 from ketamech.exchange.result_metadata import write_parquet
-
-if TYPE_CHECKING:
-    import xarray as xr
-
 
 _TYPES = {"f": ("float64", "<f8", "NaN"), "i": ("int64", "<i8", 0), "b": ("bool", "|b1", False)}
 

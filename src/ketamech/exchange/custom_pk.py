@@ -11,7 +11,6 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import sympy
@@ -81,10 +80,7 @@ class CustomPk:
     @property
     def initial_state(self) -> dict[str, str]:
         """{species: the first dosed state that enters it}."""
-        found: dict[str, str] = {}
-        for name, into in self.settings.doses.items():
-            found.setdefault(into, name)
-        return found
+        return {into: name for name, into in reversed(self.settings.doses.items())}
 
     def stage(self, parameters: ParameterTable) -> Callable[[Stage], None]:
         """The stage function that replaces the built-in one."""
@@ -101,15 +97,16 @@ def load_kinetics_model(path: Path | str, parameters: ParameterTable | None = No
     table = parameters or load_parameters()
     kinetics = read_kinetics(Path(path))
     _refuse_missing(kinetics, table)
-    rows = ParameterTable({**dict(table), **{name: _one(name, of) for name, of in _units(kinetics).items()}})
+    why, fixed = "Gives numbers of an imported model their unit", Distribution("fixed")
+    units = {n: Parameter(n, 1.0, of, fixed, "set", (), "", why, "", 1) for n, of in _units(kinetics).items()}
+    rows = ParameterTable({**dict(table), **units})
     stages = [kinetics.stage(rows) if write.__name__ == REPLACED_STATES else write for write in all_stages()]
     try:
         system = build_system(rows, stages)
     except ModelError as problem:
         raise InputError(str(problem), file=path, key="outputs", expected="every name that the stages need") from None
-    return Model(
-        system.layout, rows, load_kernel(system.layout, lambda: system), lambda: system, kinetics.shared_states
-    )
+    kernel = load_kernel(system.layout, lambda: system)
+    return Model(system.layout, rows, kernel, lambda: system, kinetics.shared_states)
 
 
 def read_kinetics(path: Path) -> CustomPk:
@@ -125,10 +122,11 @@ def read_kinetics(path: Path) -> CustomPk:
         raise InputError(what, file=path, key="model", expected="the model without doses")
     for name, into in told.doses.items():
         if into not in imported.state_of_id:
-            what = f"'{into}' is no species of '{told.model}' that an amount can enter"
-            raise InputError(
-                what, file=path, line=lines.get(("doses", name)), key=name, expected=", ".join(imported.state_of_id)
+            what, line = (
+                f"'{into}' is no species of '{told.model}' that an amount can enter",
+                lines.get(("doses", name)),
             )
+            raise InputError(what, file=path, line=line, key=name, expected=", ".join(imported.state_of_id))
     text = (path.parent / told.model).read_bytes() + path.read_bytes()
     return CustomPk(imported, told, path, hashlib.sha256(text).hexdigest()[:8])
 
@@ -138,10 +136,12 @@ def _refuse_missing(kinetics: CustomPk, parameters: ParameterTable) -> None:
     missing = [name for name in needed if name not in kinetics.settings.outputs]
     unknown = [name for name in kinetics.settings.outputs if name not in _offered(parameters)]
     if missing:
-        what = f"kinetics without {', '.join(missing)}"
-        raise InputError(
-            what, file=kinetics.path, key="outputs", expected="a formula or 0 for each", type_this=f"{missing[0]}: 0"
+        what, expected, example = (
+            f"kinetics without {', '.join(missing)}",
+            "a formula or 0 for each",
+            f"{missing[0]}: 0",
         )
+        raise InputError(what, file=kinetics.path, key="outputs", expected=expected, type_this=example)
     if unknown:
         expected = ", ".join(needed)
         raise InputError(f"no stage knows '{unknown[0]}'", file=kinetics.path, key="outputs", expected=expected)
@@ -155,15 +155,8 @@ def _offered(parameters: ParameterTable) -> list[str]:
 
 def _units(kinetics: CustomPk) -> dict[str, str]:
     """Parameters equal to 1 that give the numbers of the model a unit; the fingerprint distinguishes models."""
-    return {
-        f"kinetics.{what}_{kinetics.fingerprint}": of
-        for what, of in (("amount", "umol"), ("level", "umol/L"), ("pace", "1/h"))
-    }
-
-
-def _one(name: str, of: str) -> Parameter:
-    why = "Gives numbers of an imported model their unit"
-    return Parameter(name, 1.0, of, Distribution("fixed"), "set", (), "", why, "", 1)
+    units = {"amount": "umol", "level": "umol/L", "pace": "1/h"}
+    return {f"kinetics.{what}_{kinetics.fingerprint}": unit_text for what, unit_text in units.items()}
 
 
 def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
@@ -172,7 +165,7 @@ def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
     model, told = kinetics.sbml_model, kinetics.settings
     per_micromole = convert(1.0, "umol", told.amounts, molar_mass=parameters[KETAMINE].canonical * 1e9)
     hours = unit(told.time).factor
-    entering = {model.state_of_id[into]: (name, into) for into, name in kinetics.initial_state.items()}
+    entering = {model.state_of_id[into][0]: (name, into) for into, name in kinetics.initial_state.items()}
     known: dict[sympy.Symbol, sympy.Expr] = {symbol(name): sympy.Float(v) for name, v in model.constants.items()}
     turned: dict[str, tuple[sympy.Symbol, sympy.Expr]] = {}
     moving = {name: rate for name, rate in model.rates.items() if name != CLOCK}
@@ -180,10 +173,10 @@ def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
     if CLOCK in used:
         raise InputError("the model depends on time itself", file=kinetics.path, expected="kinetics that do not")
     for name, rate in moving.items():
-        if rate == 0 and not any(state == name for state, _ in entering):
+        if rate == 0 and name not in entering:
             known[symbol(name)] = sympy.Float(model.values_at_start[name])
             continue
-        found = next(((own, into) for (state, _), (own, into) in entering.items() if state == name), None)
+        found = entering.get(name)
         silent = name not in used
         if found:
             own = m.state(found[0], "umol", description=f"{found[1]} of {model.title}", is_sink=silent)
@@ -210,12 +203,9 @@ def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
 
 
 def _outputs(
-    m: Stage,
-    kinetics: CustomPk,
-    known: Mapping[sympy.Symbol, sympy.Expr],
-    level: sympy.Symbol,
+    m: Stage, kinetics: CustomPk, known: Mapping[sympy.Symbol, sympy.Expr], level: sympy.Symbol,
     parameters: ParameterTable,
-) -> None:
+) -> None:  # fmt: skip
     """The required concentrations as formulas of the ids of the model."""
     names, model = libsbml(), kinetics.sbml_model
     for name, told in kinetics.settings.outputs.items():
@@ -223,14 +213,12 @@ def _outputs(
         formulas = Formulas(names, model.symbol_of_id, {}, f"the formula of {name}")
         node = names.parseL3Formula(str(given.formula))
         if node is None:
-            raise InputError(
-                f"'{given.formula}' is no formula", file=kinetics.path, key=name, expected="ids, + - * / ( )"
-            )
+            what = f"'{given.formula}' is no formula"
+            raise InputError(what, file=kinetics.path, key=name, expected="ids, + - * / ( )")
         mass = given.molar_mass or parameters[KETAMINE].canonical * 1e9
         factor = convert(1.0, given.unit, "umol/L", molar_mass=mass)
-        m.output(
-            name, formulas.value(node).xreplace(dict(known)) * factor * level, "umol/L", description=_about(name, model)
-        )
+        value = formulas.value(node).xreplace(dict(known)) * factor * level
+        m.output(name, value, "umol/L", description=_about(name, model))
     for name, parts in TOTALS.items():
         if name not in kinetics.settings.outputs:
             m.output(name, sympy.Add(*(m.ref(part) for part in parts)), "umol/L", description=_about(name, model))
@@ -241,9 +229,7 @@ def _about(name: str, model: SbmlModel) -> str:
     return f"{what.replace('_', '-')} in {where}, by {model.title}"
 
 
-@cache
 def _named(name: str) -> str:
     """The name of an imported quantity in the stage."""
     words = re.findall(r"[A-Za-z0-9]+", name.removeprefix(f"{STAGE}."))
-    found = "_".join(words) or "x"
-    return f"{REPLACED_STATES}.imported_{found}"
+    return f"{REPLACED_STATES}.imported_{'_'.join(words) or 'x'}"

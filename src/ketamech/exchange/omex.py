@@ -1,8 +1,13 @@
-"""A scenario as one OMEX archive: model, simulation, expected curves and doses."""
+"""A scenario as one OMEX archive: model, simulation (SED-ML), expected curves and doses.
+
+The simulation is SED-ML Level 1 Version 4: one day by the minute, the whole horizon by the hour. Each time course is a
+task with one report of the requested outputs; one plot shows the outputs of the first task.
+"""
 
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 import zipfile
 import zlib
@@ -12,19 +17,135 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.exchange.nonmem.write import doses_csv
-from ketamech.exchange.optional_libraries import libcombine
+from ketamech.exchange.optional_libraries import libcombine, libsedml, with_fields
 from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.scenario_yaml import scenario_yaml
-from ketamech.exchange.sedml import UniformTimeCourse, time_courses, write_sedml
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
+
+LEVEL, VERSION = 1, 4
+SBML_NAMESPACE = "http://www.sbml.org/sbml/level3/version1/core"
+XPATH = "/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='{}']"
+TIME = "urn:sedml:symbol:time"
+CVODE = "KISAO:0000019"
+TOLERANCES = (("KISAO:0000209", "1e-8"), ("KISAO:0000211", "1e-10"))  # relative, absolute
+PLOTTED_OUTPUTS = ("mood.madrs", "dissociation.cadss", "spines.density")
+DISPLAY_COURSES = "seen"
+DAY = 24.0
+_ID = re.compile(r"\b[A-Za-z]\w*")
+
+
+@dataclass(frozen=True)
+class UniformTimeCourse:
+    """Evenly spaced times from 0 to `end` (h) in `steps` steps."""
+
+    name: str
+    about: str
+    end: float
+    steps: int
+
+
+def time_courses(horizon: float) -> tuple[UniformTimeCourse, ...]:
+    """The time courses of a scenario with a `horizon` in hours."""
+    first = min(horizon, DAY)
+    whole = UniformTimeCourse("whole", "the whole horizon, by the hour", horizon, max(1, round(horizon)))
+    return (UniformTimeCourse("first_day", "the first day, by the minute", first, max(1, round(first * 60))), whole)
+
+
+def write_sedml(
+    name: str, model_file: str, outputs: Sequence[str], courses: Sequence[UniformTimeCourse], *, seen: str = ""
+) -> str:
+    """SED-ML text: `courses` of the SBML in `model_file`, reporting `outputs`.
+
+    `seen`: a formula of SBML ids that is reported (as DISPLAY_COURSES) and plotted instead of the outputs.
+    Raises InputError without python-libsedml.
+    """
+    document = _Simulations(name, model_file, seen)
+    for course in courses:
+        document.add_time_course(course, outputs)
+    shown = [output for output in PLOTTED_OUTPUTS if output in outputs] or list(outputs[:1])
+    document.plot(courses[0], [DISPLAY_COURSES] if seen else shown)
+    return document.text()
+
+
+class _Simulations:
+    def __init__(self, name: str, model_file: str, seen: str) -> None:
+        self._libsedml, self._seen = libsedml(), seen
+        self._document = self._libsedml.SedDocument(LEVEL, VERSION)
+        self._document.getNamespaces().add(SBML_NAMESPACE, "sbml")
+        language = "urn:sedml:language:sbml.level-3.version-1"
+        with_fields(self._document.createModel(), Id="model", Name=name, Source=model_file, Language=language)
+
+    def add_time_course(self, course: UniformTimeCourse, outputs: Sequence[str]) -> None:
+        """One time course, its task, and a report of time and outputs."""
+        simulation = with_fields(
+            self._document.createUniformTimeCourse(), Id=course.name, Name=course.about, InitialTime=0.0,
+            OutputStartTime=0.0, OutputEndTime=course.end, NumberOfSteps=course.steps,
+        )  # fmt: skip
+        algorithm = with_fields(simulation.createAlgorithm(), KisaoID=CVODE)
+        for term, value in TOLERANCES:
+            with_fields(algorithm.createAlgorithmParameter(), KisaoID=term, Value=value)
+        task = f"task_{course.name}"
+        with_fields(self._document.createTask(), Id=task, ModelReference="model", SimulationReference=course.name)
+        report = with_fields(self._document.createReport(), Id=f"report_{course.name}", Name=course.about)
+        for output in (None, *outputs, *([DISPLAY_COURSES] if self._seen else [])):
+            label = sbml_id(output) if output else "time"
+            place, source = f"shown_{course.name}_{label}", self._generator(course, output)
+            with_fields(report.createDataSet(), Id=place, Label=label, DataReference=source)
+
+    def plot(self, course: UniformTimeCourse, outputs: Sequence[str]) -> None:
+        """Outputs of a course over time."""
+        plot = with_fields(self._document.createPlot2D(), Id="plot")
+        for output in outputs:
+            with_fields(
+                plot.createCurve(), Id=f"curve_{sbml_id(output)}", Name=output, LogX=False, LogY=False,
+                XDataReference=_generator_id(course, None), YDataReference=_generator_id(course, output),
+            )  # fmt: skip
+
+    def text(self) -> str:
+        """The document as XML."""
+        return str(self._libsedml.writeSedMLToString(self._document))
+
+    def _generator(self, course: UniformTimeCourse, output: str | None) -> str:
+        made = with_fields(self._document.createDataGenerator(), Id=_generator_id(course, output))
+        if output is None:
+            math = with_fields(self._variable(made, course), Symbol=TIME).getId()
+        else:
+            made.setName(output)
+            math = self._seen if output == DISPLAY_COURSES else sbml_id(output)
+            for name in dict.fromkeys(_ID.findall(math)):
+                variable = self._variable(made, course, f"_of_{name}" if output == DISPLAY_COURSES else "")
+                variable.setTarget(XPATH.format(name))
+                math = re.sub(rf"\b{name}\b", variable.getId(), math)
+        made.setMath(self._libsedml.parseFormula(math))
+        return str(made.getId())
+
+    def _variable(self, generator: Any, course: UniformTimeCourse, which: str = "") -> Any:
+        name = f"value_{generator.getId()}{which}"
+        return with_fields(generator.createVariable(), Id=name, TaskReference=f"task_{course.name}")
+
+
+def _generator_id(course: UniformTimeCourse, output: str | None) -> str:
+    return f"{course.name}_{sbml_id(output) if output else 'time'}"
+
+
+def read_time_courses(text: str) -> tuple[str, tuple[UniformTimeCourse, ...]]:
+    """The model file and the time courses of SED-ML text. Raises InputError for another document."""
+    document = libsedml().readSedMLFromString(text)
+    if document.getNumErrors() or not document.getNumModels():
+        raise InputError("this is no SED-ML with a model", expected="what ketamech export writes")
+    found = []
+    for i in range(document.getNumSimulations()):
+        one = document.getSimulation(i)
+        found.append(UniformTimeCourse(one.getId(), one.getName(), one.getOutputEndTime(), one.getNumberOfSteps()))
+    return str(document.getModel(0).getSource()), tuple(found)
+
 
 MODEL, SIMULATION, DOSES, SCENARIO, ABOUT = "model.xml", "simulation.sedml", "doses.csv", "scenario.yaml", "README.md"
 EXPECTED = "expected/{}.csv"
@@ -49,11 +170,6 @@ class OmexArchive:
     courses: tuple[UniformTimeCourse, ...]
     outputs: tuple[str, ...]
 
-    @property
-    def about(self) -> str:
-        """The description in the metadata of the archive."""
-        return f"{self.title}. {DISCLAIMER}"
-
 
 def shown_outputs(model: Model) -> tuple[str, ...]:
     """Outputs of reports and expected curves: all except the amounts in the compartments of the kinetics."""
@@ -68,30 +184,34 @@ def build_archive(scenario: Scenario, model: Model) -> OmexArchive:
     files = {
         MODEL: course_sbml(model, treated, name=scenario.title, notes=assumed, species=scenario.species),
         SIMULATION: write_sedml(scenario.title, MODEL, outputs, asked),
-        **{EXPECTED.format(one.name): expected_csv(model, treated, one, outputs) for one in asked},
+        **{EXPECTED.format(one.name): _expected(model, treated, one, outputs) for one in asked},
         SCENARIO: scenario_yaml(scenario, model.parameters),
         ABOUT: _about(scenario, assumed),
     }
-    try:
-        files[DOSES] = doses_csv(
-            scenario.regimen, scenario.horizon, scenario.values, model.parameters, species=scenario.species
-        )
-    except InputError as problem:  # a start at steady state that no dose table can express
-        files[ABOUT] += f"\nNo table of doses: {problem.what}.\n"
+    add_doses(files, scenario, model)
     return OmexArchive(scenario.title, files, asked, outputs)
 
 
-def expected_csv(model: Model, course: Subject, asked: UniformTimeCourse, outputs: Sequence[str]) -> str:
-    """The curves of KetaMech at the times of a time course: columns time (h), then each output by its SBML id."""
+def add_doses(files: dict[str, str], scenario: Scenario, model: Model) -> None:
+    """Add the table of doses, or a remark that no dose table can express the doses (some starts at steady state)."""
+    values, parameters = scenario.values, model.parameters
+    try:
+        files[DOSES] = doses_csv(scenario.regimen, scenario.horizon, values, parameters, species=scenario.species)
+    except InputError as problem:
+        files[ABOUT] += f"\nNo table of doses: {problem.what}.\n"
+
+
+def _expected(model: Model, course: Subject, asked: UniformTimeCourse, outputs: Sequence[str]) -> str:
     times = np.linspace(0.0, asked.end, asked.steps + 1)
     curves = run_subjects(model, [course], times, tolerance=TOLERANCE)
-    return _csv(curves, times, outputs)
+    return curves_csv(times, {sbml_id(name): curves[name].values[0] for name in outputs})
 
 
-def _csv(curves: xr.Dataset, times: np.ndarray, outputs: Sequence[str]) -> str:
-    table = np.column_stack([times, *(curves[name].values[0] for name in outputs)])
+def curves_csv(times: np.ndarray, curves: Mapping[str, np.ndarray]) -> str:
+    """Curves at `times` as CSV text: columns time (h), then each curve by its id."""
     text = io.StringIO()
-    header = ",".join(["time", *map(sbml_id, outputs)])
+    header = ",".join(["time", *curves])
+    table = np.column_stack([times, *curves.values()])
     np.savetxt(text, table, fmt=DIGITS, delimiter=",", header=header, comments="")
     return text.getvalue()
 
@@ -105,18 +225,16 @@ def write_archive(target: Path, made: OmexArchive) -> None:
         for place, text in made.files.items():
             local = Path(folder) / place.replace("/", "-")
             local.write_text(text, encoding="utf-8")
-            kind = _format(omex, formats[Path(place).suffix])
-            archive.addFile(str(local), place, kind, place == SIMULATION)
-        itself = archive.getManifest().createContent()
-        itself.setLocation(".")
-        itself.setFormat(OMEX_SELF_FORMAT)
-        archive.addMetadata(".", _description(omex, ".", made.about))
+            kind = formats[Path(place).suffix]
+            known = str(omex.KnownFormats.lookupFormat(kind)) or f"{MEDIA}/{MEDIA_TYPES[kind]}"
+            archive.addFile(str(local), place, known, place == SIMULATION)
+        with_fields(archive.getManifest().createContent(), Location=".", Format=OMEX_SELF_FORMAT)
+        archive.addMetadata(".", _description(omex, f"{made.title}. {DISCLAIMER}"))
         draft = target.with_name(f".{target.name}.partial")
         try:
             if not archive.writeToFile(str(draft)):
-                raise InputError(
-                    f"'{target}' could not be written", expected="a file in a folder that can be written to"
-                )
+                what = f"'{target}' could not be written"
+                raise InputError(what, expected="a file in a folder that can be written to")
             draft.replace(target)
         finally:
             draft.unlink(missing_ok=True)
@@ -127,7 +245,9 @@ def read_archive(path: Path) -> dict[str, str]:
     archive = libcombine().CombineArchive()
     try:
         with zipfile.ZipFile(path) as held:
-            _check_size(path, held)
+            if (size := sum(entry.file_size for entry in held.infolist())) > MAX_BYTES:  # it would fill the memory
+                what = f"the archive holds {size / 1e6:.0f} MB when it is unpacked"
+                raise InputError(what, file=path, expected=f"at most {MAX_BYTES / 1e6:.0f} MB")
             if archive.initializeFromArchive(str(path)):
                 # libCombine would unpack into the working folder and leave damaged entries there
                 packed = {name.removeprefix("./"): name for name in held.namelist()}
@@ -138,29 +258,11 @@ def read_archive(path: Path) -> dict[str, str]:
     raise InputError("this is no OMEX archive", file=path, expected="a file written by ketamech export --to x.omex")
 
 
-def _check_size(path: Path, held: zipfile.ZipFile) -> None:
-    """Raise InputError for an archive that would fill the memory when it is unpacked."""
-    size = sum(entry.file_size for entry in held.infolist())
-    if size > MAX_BYTES:
-        what = f"the archive holds {size / 1e6:.0f} MB when it is unpacked"
-        raise InputError(what, file=path, expected=f"at most {MAX_BYTES / 1e6:.0f} MB")
-
-
-def _format(omex: Any, kind: str) -> str:
-    known = str(omex.KnownFormats.lookupFormat(kind))
-    return known or f"{MEDIA}/{MEDIA_TYPES[kind]}"
-
-
-def _description(omex: Any, place: str, text: str) -> Any:
-    found = omex.OmexDescription()
-    found.setAbout(place)
-    found.setDescription(text)
-    found.setCreated(omex.OmexDescription.getCurrentDateAndTime())
-    creator = omex.VCard()
-    creator.setGivenName("KetaMech")
-    creator.setFamilyName("authors")
-    creator.setOrganization("The KetaMech authors")
-    found.addCreator(creator)
+def _description(omex: Any, text: str) -> Any:
+    now = omex.OmexDescription.getCurrentDateAndTime()
+    found = with_fields(omex.OmexDescription(), About=".", Description=text, Created=now)
+    words = {"GivenName": "KetaMech", "FamilyName": "authors", "Organization": "The KetaMech authors"}
+    found.addCreator(with_fields(omex.VCard(), **words))
     return found
 
 

@@ -17,6 +17,13 @@ def import_optional(module: str, package: str, purpose: str, extra: str = "excha
         raise InputError(what, type_this=f'pip install "ketamech[{extra}]"') from problem
 
 
+def with_fields(element: Any, **values: Any) -> Any:
+    """An element of an SBML, SED-ML or OMEX document after `element.setName(value)` for every field."""
+    for name, value in values.items():
+        getattr(element, f"set{name}")(value)
+    return element
+
+
 def libsbml() -> Any:
     """The libSBML module."""
     return import_optional("libsbml", "python-libsbml", "reading or writing SBML")

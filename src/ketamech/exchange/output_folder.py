@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ketamech.core import InputError
+from ketamech.core import InputError, KetaMechError
 from ketamech.core.atomic_files import locked, read_json, umask
 
 MANIFEST = "manifest.json"
@@ -70,13 +70,15 @@ def replace_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def store_errors(path: Path) -> Iterator[None]:
-    """Turn library errors about a damaged Zarr store into InputError."""
+    """Turn library errors about a damaged file or store of results into InputError."""
     try:
         yield
+    except KetaMechError:
+        raise
     except Exception as problem:
         said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         what = f"'{path.name}' cannot be read: {said[:200]}"
-        raise InputError(what, file=path.parent, expected="a store as it was written") from problem
+        raise InputError(what, file=path.parent, expected="results of KetaMech, as they were written") from problem
 
 
 def require_unchanged(folder: Path, inside: str = "") -> None:

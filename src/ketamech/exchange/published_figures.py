@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from ketamech.analysis.reference_protocols import Protocol
 from ketamech.analysis.scorecard_targets import Target
-from ketamech.core import InputError
 from ketamech.evidence import Evidence
-from ketamech.exchange.nonmem.write import doses_csv
 from ketamech.exchange.omex import ABOUT as README
-from ketamech.exchange.omex import DIGITS, DOSES, EXPECTED, LOSSY_FEATURES, MODEL, SCENARIO, SIMULATION, OmexArchive
-from ketamech.exchange.petab.write import baseline_values, formula
+from ketamech.exchange.omex import (
+    DAY,
+    DIGITS,
+    DISPLAY_COURSES,
+    DOSES,
+    EXPECTED,
+    LOSSY_FEATURES,
+    MODEL,
+    SCENARIO,
+    SIMULATION,
+    TOLERANCE,
+    OmexArchive,
+    UniformTimeCourse,
+    add_doses,
+    curves_csv,
+    write_sedml,
+)  # fmt: skip
+from ketamech.exchange.petab import baseline_values, formula, is_hour
 from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.scenario_yaml import scenario_yaml
-from ketamech.exchange.sedml import DAY, DISPLAY_COURSES, UniformTimeCourse, write_sedml
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.expression import names_in, value_of
 from ketamech.simulation.model import Model
@@ -88,7 +100,7 @@ def published_figures(
     found: dict[tuple[object, ...], list[Target]] = {}
     for target in targets:
         how = target.measure
-        if how.statistic == "at" and target.comparison != "sign" and _hour(how.time):
+        if how.statistic == "at" and target.comparison != "sign" and is_hour(how.time):
             paper = evidence[target.evidence].reference
             key = (paper, target.protocol, how.output, how.relative_to, how.control_contrast, how.factor)
             found.setdefault(key, []).append(target)
@@ -96,31 +108,19 @@ def published_figures(
     return tuple(figure for figure in figures if len(figure.hours) >= MIN_POINTS)
 
 
-def _hour(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
-
-
 def list_csv(figures: Iterable[PublishedFigure], evidence: Evidence) -> str:
     """One line per figure: archive, output, treatment, number of points, paper."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(LISTED)
+    rows = []
     for one in figures:
-        paper = evidence.references[one.reference]
-        species, how = one.protocol.species, one.measure
-        points = (len(one.targets), len(one.hours))
-        table.writerow([
-            f"{one.name}.omex", how.output, how.relative_to, species, one.protocol.treatment, *points, paper.citation,
-            paper.doi,
-        ])  # fmt: skip
-    return text.getvalue()
+        paper, how, protocol = evidence.references[one.reference], one.measure, one.protocol
+        rows.append((
+            f"{one.name}.omex", how.output, how.relative_to, protocol.species, protocol.treatment, len(one.targets),
+            len(one.hours), paper.citation, paper.doi,
+        ))  # fmt: skip
+    return pd.DataFrame(rows, columns=list(LISTED)).to_csv(index=False, lineterminator="\n")
 
 
 POINTS = "published.csv"
-TOLERANCE = 1e-9
 COLUMNS = (
     "evidence", "hour", "value", "unit", "spread", "canonical_value", "canonical_unit", "ketamech", "comparison",
     "quantity", "population", "n", "read_as", "place", "reference", "citation", "doi", "url",
@@ -163,7 +163,9 @@ def _package(figure: PublishedFigure, person: _Person, evidence: Evidence, model
     how, course = figure.measure, figure.course
     outputs = tuple(dict.fromkeys(names_in(how.output)))
     grid = np.linspace(0.0, course.end, course.steps + 1)
-    curves = _curves(person, model, np.unique(np.concatenate([grid, figure.hours])), outputs)
+    times = np.unique(np.concatenate([grid, figure.hours]))
+    found = run_subjects(model, [person.course], times, tolerance=TOLERANCE)
+    curves = TimeCourse(times, {name: found[name].to_numpy()[0] for name in outputs}, person.rest)
     seen = formula(how.output, how.relative_to, how.factor, person.rest)
     files = {
         MODEL: person.sbml,
@@ -173,46 +175,30 @@ def _package(figure: PublishedFigure, person: _Person, evidence: Evidence, model
         SCENARIO: scenario_yaml(person.scenario, model.parameters),
         README: _about(figure, evidence, model),
     }
-    try:
-        scenario = person.scenario
-        files[DOSES] = doses_csv(
-            scenario.regimen, scenario.horizon, scenario.values, model.parameters, species=scenario.species
-        )
-    except InputError as problem:
-        files[README] += f"\nNo table of doses: {problem.what}.\n"
+    add_doses(files, person.scenario, model)
     return OmexArchive(figure.title, files, (course,), outputs)
-
-
-def _curves(person: _Person, model: Model, times: np.ndarray, outputs: Iterable[str]) -> TimeCourse:
-    found = run_subjects(model, [person.course], times, tolerance=TOLERANCE)
-    return TimeCourse(times, {name: found[name].to_numpy()[0] for name in outputs}, person.rest)
 
 
 def _points(figure: PublishedFigure, curves: TimeCourse, evidence: Evidence) -> str:
     """Every published value, printed and canonical, with its source and the simulated value."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
+    rows = []
     for target in sorted(figure.targets, key=lambda one: float(one.measure.time)):
         row = evidence[target.evidence]
         paper = evidence.references[row.reference]
-        table.writerow([
+        rows.append((
             row.id, target.measure.time, repr(row.value), row.unit, row.spread.text, repr(row.canonical_value),
             row.canonical_unit, DIGITS % target.measure.read(curves), target.comparison, row.quantity, row.population,
             row.n_text, row.read_as, row.place, paper.key, paper.citation, paper.doi, paper.url,
-        ])  # fmt: skip
-    return text.getvalue()
+        ))  # fmt: skip
+    return pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(index=False, lineterminator="\n")
 
 
 def _expected(how: Observable, curves: TimeCourse, grid: np.ndarray) -> str:
     """The curves of KetaMech: time (h), each output, and the observable of the paper."""
     rest = float(value_of(how.output, curves.baseline))
     seen = RELATIVE_TO[how.relative_to](np.asarray(value_of(how.output, curves.outputs)), rest) * how.factor
-    table = np.column_stack([np.interp(grid, curves.time, y) for y in (curves.time, *curves.outputs.values(), seen)])
-    text = io.StringIO()
-    header = ",".join(["time", *map(sbml_id, curves.outputs), DISPLAY_COURSES])
-    np.savetxt(text, table, fmt=DIGITS, delimiter=",", header=header, comments="")
-    return text.getvalue()
+    shown = {**{sbml_id(name): curve for name, curve in curves.outputs.items()}, DISPLAY_COURSES: seen}
+    return curves_csv(grid, {name: np.interp(grid, curves.time, curve) for name, curve in shown.items()})
 
 
 def _about(figure: PublishedFigure, evidence: Evidence, model: Model) -> str:

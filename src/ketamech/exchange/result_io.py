@@ -1,9 +1,8 @@
-"""Results in .nc, .zarr, .parquet and .csv files, and the metadata in each of them.
+"""Results as one labelled dataset, written to and read from .nc, .zarr, .parquet and .csv files.
 
-Results as one labelled dataset: dims replicate, arm, patient, time; CF units, long names, metadata as attributes.
-
-A simulated scenario has the arms `treated` and `control`, a cohort only `treated`, a trial its own arms. A patient has
-values only in the current arm (NaN elsewhere), so that patient i is the same patient in every arm.
+Dims are replicate, arm, patient, time; CF units, long names and metadata are attributes. A simulated scenario has the
+arms `treated` and `control`, a cohort only `treated`, a trial its own arms. A patient has values only in the current
+arm (NaN elsewhere), so that patient i is the same patient in every arm.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import contextmanager
+import warnings
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ketamech.core import InputError, KetaMechError, unit
+from ketamech.core import InputError, unit
 from ketamech.exchange.cohort_store import STATE, read_cohort
 from ketamech.exchange.curves_io import ZARR as CURVES
 from ketamech.exchange.curves_io import read_run
@@ -32,7 +31,6 @@ DIMS = ("replicate", "arm", "patient", "time")
 TRIAL = "trial.zarr"
 CONVENTIONS = "CF-1.11"
 COUNTED_UNITS = ("points", "beats", "sessions")  # units that UDUNITS, and therefore CF, does not define
-_CF_POWERS = {"dm": ("L", 3)}
 LONG_NAMES = {
     "replicate": "simulated trial",
     "arm": "treatment arm",
@@ -67,8 +65,7 @@ def read_results(folder: Path | str) -> xr.Dataset:
 
 def from_run(curves: xr.Dataset) -> xr.Dataset:
     """Curves of a scenario (dims patient, time), whose patients are its arms."""
-    found = curves.rename(patient="arm").expand_dims(replicate=[0], patient=[0])
-    return with_attributes(found)
+    return with_attributes(curves.rename(patient="arm").expand_dims(replicate=[0], patient=[0]))
 
 
 def from_cohort(curves: xr.Dataset) -> xr.Dataset:
@@ -85,12 +82,10 @@ def from_trial(trial: xr.Dataset) -> xr.Dataset:
         if "visit" in values.dims and name != "arm" and values.dtype.kind == "f":
             found[name] = values.where(inside).assign_attrs(values.attrs)
     hours = trial["hour"].values
-    if np.unique(hours).size == hours.size:
-        found = found.assign_coords(visit_name=("visit", [str(v) for v in trial["visit"].values]))
-        found = found.assign_coords(visit=hours).rename(visit="time").drop_vars("hour")
-    else:
+    if np.unique(hours).size != hours.size:
         raise InputError("two visits are planned for one hour", expected="visits at different hours")
-    return with_attributes(found)
+    found = found.assign_coords(visit_name=("visit", [str(v) for v in trial["visit"].values]), visit=hours)
+    return with_attributes(found.rename(visit="time").drop_vars("hour"))
 
 
 def with_attributes(dataset: xr.Dataset) -> xr.Dataset:
@@ -106,8 +101,9 @@ def with_attributes(dataset: xr.Dataset) -> xr.Dataset:
     found["time"].attrs = dict(TIME_ATTRIBUTES)
     facts = {key: _plain(value) for key, value in dataset.attrs.items() if value is not None}
     text = [name for name, variable in found.variables.items() if variable.dtype.kind in "OUT"]
-    found = found.assign({name: found[name].astype(str).astype(object) for name in text if name in found.data_vars})
-    found = found.assign_coords({name: found[name].astype(str).astype(object) for name in text if name in found.coords})
+    words = {name: found[name].astype(str).astype(object) for name in text}
+    found = found.assign({name: values for name, values in words.items() if name in found.data_vars})
+    found = found.assign_coords({name: values for name, values in words.items() if name in found.coords})
     return found.drop_encoding().assign_attrs(**facts, Conventions=CONVENTIONS)
 
 
@@ -153,6 +149,8 @@ def names_of(dataset: xr.Dataset) -> list[Hashable]:
 
 
 COLUMNS = (*DIMS, "variable", "value", "unit")
+TREES, TABLES = (".nc", ".zarr"), (".parquet", ".csv")
+SUFFIXES = (*TREES, *TABLES)
 Results = xr.Dataset | xr.DataTree
 
 
@@ -162,20 +160,18 @@ def save_results(results: Results, target: Path | str) -> Path:
     Raises InputError for another suffix, a missing library, or an existing file or folder that is no earlier result.
     """
     path = Path(target)
-    write = _WRITERS.get(path.suffix.lower())
-    if write is None:
-        kinds = ", ".join(_WRITERS)
+    if path.suffix.lower() not in SUFFIXES:
+        kinds = ", ".join(SUFFIXES)
         raise InputError(f"cannot write '{target}'", expected=f"a name ending in {kinds}", type_this="--to results.nc")
     if path.is_dir() and not (path / "zarr.json").is_file() and any(path.iterdir()):
-        raise InputError(
-            f"'{path.name}' is a folder with other files", expected="a new name", type_this="--to results.nc"
-        )
-    if isinstance(results, xr.DataTree) and path.suffix.lower() not in (".nc", ".zarr"):
+        what = f"'{path.name}' is a folder with other files"
+        raise InputError(what, expected="a new name", type_this="--to results.nc")
+    if isinstance(results, xr.DataTree) and path.suffix.lower() not in TREES:
         raise InputError("groups go into .nc or .zarr", expected="such a name", type_this=f"--to {path.stem}.nc")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
         draft = Path(folder) / path.name
-        write(results, draft)
+        _write(results, draft)
         if path.is_dir():
             shutil.rmtree(path)
         os.replace(draft, path)
@@ -185,43 +181,32 @@ def save_results(results: Results, target: Path | str) -> Path:
 def open_results(source: Path | str) -> xr.Dataset:
     """A dataset (dims replicate, arm, patient, time) from any file that `save_results` wrote. Raises InputError."""
     path = Path(source)
-    read = _READERS.get(path.suffix.lower())
-    if read is None or not path.exists():
-        raise InputError(
-            f"'{source}' is no file of results", file=path, expected=f"a file ending in {', '.join(_READERS)}"
-        )
-    with _damaged_file_error(path):
-        return read(path)
+    if path.suffix.lower() not in SUFFIXES or not path.exists():
+        raise _no_results(path)
+    with store_errors(path):
+        if path.suffix.lower() in TABLES:
+            return _load_table(path)
+        with _opened(path) as tree:
+            return tree.to_dataset().load()
 
 
 def facts_of(source: Path | str) -> dict[str, Any]:
     """Metadata of a file of results: model hash, seed, versions, command line, papers. Raises InputError."""
     path = Path(source)
-    with _damaged_file_error(path):
-        return _facts_of(path)
+    suffix = path.suffix.lower()
+    with store_errors(path):
+        if suffix == ".csv" and path.is_file():
+            return read_csv_metadata(path)
+        if suffix == ".parquet" and path.is_file():
+            return read_parquet_metadata(path)
+        if suffix in TREES and path.exists():
+            with _opened(path) as tree:
+                return {str(name): value for name, value in tree.attrs.items()}
+    raise _no_results(path)
 
 
-@contextmanager
-def _damaged_file_error(path: Path) -> Iterator[None]:
-    """Turn library errors about a damaged file into InputError."""
-    try:
-        yield
-    except KetaMechError:
-        raise
-    except Exception as problem:
-        said = str(problem).splitlines()[0][:200] if str(problem) else type(problem).__name__
-        raise InputError(f"the file cannot be read: {said}", file=path, expected="results of KetaMech") from None
-
-
-def _facts_of(path: Path) -> dict[str, Any]:
-    if path.suffix.lower() == ".csv" and path.is_file():
-        return read_csv_metadata(path)
-    if path.suffix.lower() == ".parquet" and path.is_file():
-        return read_parquet_metadata(path)
-    if path.suffix.lower() in (".nc", ".zarr") and path.exists():
-        with _opened(path) as tree:
-            return {str(name): value for name, value in tree.attrs.items()}
-    raise InputError(f"'{path}' is no file of results", file=path, expected=f"a file ending in {', '.join(_READERS)}")
+def _no_results(path: Path) -> InputError:
+    return InputError(f"'{path}' is no file of results", file=path, expected=f"a file ending in {', '.join(SUFFIXES)}")
 
 
 def long_table(dataset: xr.Dataset) -> pd.DataFrame:
@@ -238,71 +223,38 @@ def long_table(dataset: xr.Dataset) -> pd.DataFrame:
 
 
 def _opened(path: Path) -> xr.DataTree:
-    if path.suffix.lower() == ".zarr":
-        return _opened_zarr(path)
-    import_optional("h5netcdf", "h5netcdf", "reading or writing NetCDF")
-    return xr.open_datatree(path, engine="h5netcdf")
-
-
-def _opened_zarr(path: Path) -> xr.DataTree:
-    import warnings
-
+    if path.suffix.lower() != ".zarr":
+        import_optional("h5netcdf", "h5netcdf", "reading or writing NetCDF")
+        return xr.open_datatree(path, engine="h5netcdf")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*consolidated", RuntimeWarning)  # a cohort grows chunk by chunk
         return xr.open_datatree(path, engine="zarr")
 
 
-def _save_netcdf(results: Results, path: Path) -> None:
-    import_optional("h5netcdf", "h5netcdf", "reading or writing NetCDF")
-    results.to_netcdf(path, engine="h5netcdf")
+def _write(results: Results, path: Path) -> None:
+    if path.suffix.lower() == ".nc":
+        import_optional("h5netcdf", "h5netcdf", "reading or writing NetCDF")
+        results.to_netcdf(path, engine="h5netcdf")
+    elif path.suffix.lower() == ".zarr":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the library warns that text in Zarr 3 is experimental
+            results.to_zarr(path, zarr_format=3, consolidated=True)
+    else:
+        assert isinstance(results, xr.Dataset)
+        write_table(long_table(results), path, {str(name): value for name, value in results.attrs.items()})
 
 
-def _save_zarr(results: Results, path: Path) -> None:
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the library warns that text in Zarr 3 is experimental
-        results.to_zarr(path, zarr_format=3, consolidated=True)
-
-
-def _save_table(results: Results, path: Path) -> None:
-    assert isinstance(results, xr.Dataset)
-    write_table(long_table(results), path, {str(name): value for name, value in results.attrs.items()})
-
-
-def _load(path: Path) -> xr.Dataset:
-    with _opened(path) as tree:
-        return tree.to_dataset().load()
-
-
-def _load_parquet(path: Path) -> xr.Dataset:
-    return _pivoted(pd.read_parquet(path), facts_of(path))
-
-
-def _load_csv(path: Path) -> xr.Dataset:
-    return _pivoted(pd.read_csv(path, comment="#", dtype={"arm": str}), facts_of(path))
-
-
-def _pivoted(table: pd.DataFrame, facts: Mapping[str, Any]) -> xr.Dataset:
+def _load_table(path: Path) -> xr.Dataset:
     """A long table as a dataset, its arms in order of appearance."""
+    is_csv = path.suffix.lower() == ".csv"
+    table = pd.read_csv(path, comment="#", dtype={"arm": str}) if is_csv else pd.read_parquet(path)
     lacking = [name for name in COLUMNS if name not in table]
     if lacking:
-        raise InputError(
-            f"a table without '{lacking[0]}'", expected=f"columns {', '.join(COLUMNS)}; pandas reads others"
-        )
+        expected = f"columns {', '.join(COLUMNS)}; pandas reads others"
+        raise InputError(f"a table without '{lacking[0]}'", expected=expected)
     found = xr.Dataset()
     for name, part in table.groupby("variable", sort=False):
         values = part.set_index(list(DIMS))["value"].to_xarray()
         found[str(name)] = values.assign_attrs(units=str(part["unit"].iloc[0]))
-    order = list(dict.fromkeys(table["arm"]))
-    return with_attributes(found.sel(arm=order).assign_attrs({k: v for k, v in facts.items() if k != "Conventions"}))
-
-
-_WRITERS: Mapping[str, Callable[[Results, Path], None]] = {
-    ".nc": _save_netcdf, ".zarr": _save_zarr, ".parquet": _save_table, ".csv": _save_table,
-}  # fmt: skip
-_READERS: Mapping[str, Callable[[Path], xr.Dataset]] = {
-    ".nc": _load, ".zarr": _load, ".parquet": _load_parquet, ".csv": _load_csv,
-}  # fmt: skip
-SUFFIXES = tuple(_WRITERS)
-__all__ = ["SUFFIXES", "facts_of", "long_table", "open_results", "save_results"]
+    facts = {name: value for name, value in facts_of(path).items() if name != "Conventions"}
+    return with_attributes(found.sel(arm=list(dict.fromkeys(table["arm"]))).assign_attrs(facts))

@@ -1,34 +1,210 @@
-"""Simulation of a sentence, a scenario, a regimen or a table of dose records by ID."""
+"""Simulation of a sentence, a scenario, a regimen or a table of dose records, and the scenarios of such a table."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
+from ketamech.dosing.dose_events import BELIEF, DoseEvent, dose_events
 from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.engine.solve import validate_outputs
-from ketamech.exchange.nonmem.read import DoseTable, read_doses
-from ketamech.exchange.nonmem.simulate_table import (
-    STATUS,
-    observed_occasions,
-    pre_dose_delay,
-    scenario_of,
-    solve_occasions,
-    solve_table,
-)
+from ketamech.exchange.nonmem.csv_cells import DoseRow
+from ketamech.exchange.nonmem.occasions import Occasion
+from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject, read_doses
+from ketamech.exchange.scenario_yaml import scenario_yaml
+from ketamech.parameters import ParameterTable, load_species
 from ketamech.parameters.concentration_units import shown
-from ketamech.population.cohort import simulate_sample
-from ketamech.population.virtual_population import VirtualPatients
+from ketamech.simulation.ensemble import Ensemble, Subject, Trajectories
 from ketamech.simulation.load_scenario import is_table
 from ketamech.simulation.model import Model, load_model
-from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import as_scenario
+from ketamech.simulation.scenario import (
+    Scenario,
+    assumption_about_adherence,
+    assumption_about_salt,
+    is_weight_based,
+    validate,
+)
+from ketamech.simulation.simulate import as_scenario, species_events
 from ketamech.simulation.simulate import simulate as simulate_scenario
+
+if TYPE_CHECKING:
+    from ketamech.population.virtual_population import VirtualPatients
+
+STATUS = "solve_status"
+DOSING = (
+    "AMT", "RATE", "DUR", "II", "ADDL", "SS", "LAG", "F", "R", "D", "MISSING", "DRUG", "ROUTE", "UNIT", "SALT", "C",
+)  # fmt: skip
+LEADING_ZERO = re.compile(r"-?0\d")
+OBSERVATION_EPSILON = 1e-9  # an observation before a dose is shifted by this fraction of its time
+
+
+def scenario_of(table: DoseTable, subject: DoseTableSubject, parameters: ParameterTable) -> Scenario:
+    """The scenario of a subject with one occasion. Raises InputError for a subject with several."""
+    first, *others = subject.occasions
+    if others:
+        row = others[0].rows[0] if others[0].rows else others[0].observations[0].row
+        what = f"ID {subject.name} is reset at TIME {others[0].begin:g}"
+        raise row.error(what, "EVID", "a subject without resets; several occasions are solved as a table")
+    if not first.is_scenario:
+        assert first.start is not None
+        what = f"ID {subject.name} starts at the steady state of doses that are not given again"
+        raise first.start.error(what, "SS", "doses that go on (ADDL); other starts are solved as a table")
+    regimen = first.regimen
+    horizon = _horizon(first, regimen)
+    check_solvable(regimen, parameters, subject, first, horizon)
+    weight = parameters["person.weight"]
+    assumed = is_weight_based(regimen) and "person.weight" not in subject.values
+    notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if assumed else ()
+    title = table.path.stem if len(table.subjects) == 1 else f"{table.path.stem}, ID {subject.name}"
+    found = Scenario(
+        title, f"Doses of {table.path.name}.", regimen, subject.values, horizon, True, 1, "",
+        (*table.notes, *notes, *assumption_about_salt(regimen), *assumption_about_adherence(regimen)), subject.species,
+    )  # fmt: skip
+    return replace(found, source=scenario_yaml(found, parameters))
+
+
+def _horizon(occasion: Occasion, regimen: Regimen) -> float:
+    """The last observation; the horizon of the regimen where there is none, or where doses follow it."""
+    usual, last = min(regimen.horizon(), MAX_HORIZON_H), occasion.last_observation
+    if not last or any(start >= last for t in regimen.treatments for start in t.starts(usual)):
+        return usual
+    return max(last, 1.0)
+
+
+def check_solvable(
+    regimen: Regimen, parameters: ParameterTable, subject: DoseTableSubject, occasion: Occasion, horizon: float
+) -> None:
+    """Raise InputError, at the first offending record, for an impossible regimen."""
+    species = load_species(subject.species)
+    try:
+        validate(regimen, parameters, subject.values, horizon, species)
+    except InputError as problem:
+        for n, row in enumerate(occasion.rows, 1):
+            try:
+                validate(Regimen(regimen.treatments[:n]), parameters, subject.values, horizon, species)
+            except InputError:
+                raise row.with_location(problem) from None
+        raise
+    _cycle(subject, occasion, parameters)
+
+
+def _cycle(
+    subject: DoseTableSubject, occasion: Occasion, parameters: ParameterTable
+) -> tuple[tuple[DoseEvent, ...], float]:
+    """The dose events of one cycle of the steady state, and its length (h; 0 for a start at baseline).
+
+    A constant infusion has no visits. Raises InputError at the first record of the occasion.
+    """
+    values = subject.values
+    gap = values.get("expectancy.visit_gap", parameters["expectancy.visit_gap"].canonical)
+    rhythms, constant, length = occasion.cycle(gap)
+    if not length:
+        return (), 0.0
+    assert occasion.start is not None
+    try:
+        repeated = species_events(subject.species, dose_events(rhythms, parameters, values, length))
+        running = [e for e in dose_events(constant, parameters, values, length) if e.compartment != BELIEF]
+    except InputError as problem:
+        raise occasion.start.with_location(problem) from None
+    return (*repeated, *running), length
+
+
+def solve_table(table: DoseTable, model: Model, outputs: Sequence[str]) -> pd.DataFrame:
+    """The outputs at each observation, one row per observation record (EVID 0, 2 or 3).
+
+    Columns: ID, TIME, the other columns of the table except those of doses (DV, EVID, MDV, covariates ...), the outputs
+    in their own units, and the status of each solve. Rows in the order of the table; outputs of a failed subject are
+    NaN. Raises InputError for a table without observations.
+    """
+    names = validate_outputs(model.kernel, tuple(outputs))
+    occasions = observed_occasions(table)
+    hours = [_observation_times(occasion) for _, occasion in occasions]
+    counts = [len(own) for own in hours]
+    longest = max(counts)
+    solved = _solve(occasions, model, names, np.array([np.pad(own, (0, longest - len(own)), "edge") for own in hours]))
+    observations = [one for _, occasion in occasions for one in occasion.observations]
+    which, place = np.repeat(np.arange(len(counts)), counts), np.concatenate([np.arange(count) for count in counts])
+    found: dict[str, Any] = {
+        "ID": [occasions[i][0].name for i in which],
+        "TIME": [one.time for one in observations],
+        **_carried_columns(table, [one.row for one in observations], {*names, STATUS}),
+        **{name: solved.values[which, place, n] for n, name in enumerate(names)},
+        STATUS: solved.reasons[which],
+    }
+    return pd.DataFrame(found)
+
+
+def observed_occasions(table: DoseTable) -> list[tuple[DoseTableSubject, Occasion]]:
+    """Every occasion with an observation. Raises InputError where there is none."""
+    occasions = [(s, o) for s in table.subjects for o in s.occasions if o.observations]
+    if not occasions:
+        what = "the table has no observation record"
+        raise InputError(what, file=table.path, key="EVID", expected="records with EVID 0 for times to compute")
+    return occasions
+
+
+def _solve(
+    occasions: Sequence[tuple[DoseTableSubject, Occasion]], model: Model, names: tuple[str, ...], times: np.ndarray
+) -> Trajectories:
+    """Outputs of each occasion at `times` [occasion, time] (h from the begin)."""
+    courses = [_subject(subject, occasion, model) for subject, occasion in occasions]
+    return Ensemble.of_subjects(model, courses).solve(times, names)
+
+
+def _carried_columns(table: DoseTable, rows: Sequence[DoseRow], taken: set[str]) -> dict[str, pd.Series]:
+    """Columns of the table that do not describe doses, as named in the file."""
+    carried = {n: w for n, w in table.columns.items() if n not in (*DOSING, "ID", "TIME") and w not in taken}
+    return {written: _column([row.cells.get(name) for row in rows]) for name, written in carried.items()}
+
+
+def _column(words: Sequence[str | None]) -> pd.Series:
+    """Numeric where all cells are numbers; codes with leading zeros and text are unchanged."""
+    column = pd.Series(list(words), dtype=object)
+    with suppress(ValueError):
+        if not any(LEADING_ZERO.match(word) for word in words if word):
+            return pd.to_numeric(column)
+    return column
+
+
+def _subject(subject: DoseTableSubject, occasion: Occasion, model: Model) -> Subject:
+    regimen, parameters = occasion.regimen, model.parameters
+    check_solvable(regimen, parameters, subject, occasion, MAX_HORIZON_H)
+    repeated, length = _cycle(subject, occasion, parameters)
+    wait = pre_dose_delay(occasion)
+    horizon = (occasion.last_observation or 0.0) + 1e-6
+    entering = species_events(subject.species, dose_events(regimen, parameters, subject.values, horizon))
+    given = tuple(replace(entry, time=entry.time + wait) for entry in entering)
+    return Subject(subject.name, given, subject.values, repeated, length)
+
+
+def _observation_times(occasion: Occasion) -> list[float]:
+    """Observation times (h from the begin), slightly earlier for an observation before a dose of the same time."""
+    starts = {start for t in occasion.regimen.treatments for start in t.starts(MAX_HORIZON_H)}
+    hours = [seen.time - occasion.begin for seen in occasion.observations]
+    at_dose = [any(abs(hour - start) < OBSERVATION_EPSILON for start in starts) for hour in hours]
+    early = [seen.before and dosed for seen, dosed in zip(occasion.observations, at_dose, strict=True)]
+    wait = pre_dose_delay(occasion)
+    return [h * (1 - OBSERVATION_EPSILON) if sooner else h + wait for h, sooner in zip(hours, early, strict=True)]
+
+
+def pre_dose_delay(occasion: Occasion) -> float:
+    """The delay of all doses (h) that allows an observation before a dose at the begin."""
+    return (
+        OBSERVATION_EPSILON
+        if any(seen.before and seen.time == occasion.begin for seen in occasion.observations)
+        else 0.0
+    )
+
 
 OUTPUTS = ("mood.madrs", "dissociation.cadss", "venous.ketamine", "venous.norketamine", "venous.esketamine")
 MOST_VALUES = 200_000_000  # in one Dataset, 8 bytes each
@@ -74,21 +250,18 @@ def simulate(
             if given is not None and len(given):
                 expected = "a column SPECIES" if key == "species" else "a sentence or a scenario file"
                 raise InputError(f"{key} is not for a table of doses", key=key, expected=expected)
-        return _simulate_table(scenario, chosen, drug, outputs)
-    if drug is not None:
+        table = read_doses(scenario, chosen.parameters, drug=drug)
+        if len(table.subjects) > 1 or any(occasion.observations for occasion in table.subjects[0].occasions):
+            return curves_of(table, chosen, OUTPUTS if outputs is None else outputs)
+        scenario = scenario_of(table, table.subjects[0], chosen.parameters)
+    elif drug is not None:
         raise InputError("drug is for a table of doses", key="drug", expected="a file such as doses.csv")
     asked = as_scenario(scenario, chosen, species, perturb, variant, times)
     if people is not None:
+        from ketamech.population.cohort import simulate_sample
+
         return simulate_sample(chosen, people, asked, OUTPUTS if outputs is None else outputs, times=times)
     return select_outputs(simulate_scenario(asked, model=chosen, times=times), chosen, outputs)
-
-
-def _simulate_table(source: str | Path, model: Model, drug: str | None, outputs: Sequence[str] | None) -> xr.Dataset:
-    table = read_doses(source, model.parameters, drug=drug)
-    if len(table.subjects) == 1 and not any(stay.observations for stay in table.subjects[0].occasions):
-        scenario = scenario_of(table, table.subjects[0], model.parameters)
-        return select_outputs(simulate_scenario(scenario, model=model), model, outputs)
-    return curves_of(table, model, OUTPUTS if outputs is None else outputs)
 
 
 def select_outputs(curves: xr.Dataset, model: Model, outputs: Sequence[str] | None) -> xr.Dataset:
@@ -110,57 +283,37 @@ def curves_of(table: DoseTable, model: Model, outputs: Sequence[str]) -> xr.Data
     Raises InputError for a table without observations, or with too many times for one Dataset.
     """
     names = validate_outputs(model.kernel, tuple(outputs))
-    stays = observed_occasions(table)
-    hours = np.unique([look.time for _, stay in stays for look in stay.observations])
-    if len(stays) * len(hours) * len(names) > MOST_VALUES:
-        what = f"{len(stays):,} occasions at {len(hours):,} times"
+    occasions = observed_occasions(table)
+    observed = [[one.time for one in occasion.observations] for _, occasion in occasions]
+    hours = np.unique(np.concatenate(observed))
+    if len(occasions) * len(hours) * len(names) > MOST_VALUES:
+        what = f"{len(occasions):,} occasions at {len(hours):,} times"
         raise InputError(what, file=table.path, expected="fewer outputs or times, or simulate_records: a row a record")
-    begin, last = (
-        np.array([getattr(stay, name) for _, stay in stays])[:, None] for name in ("begin", "last_observation")
+    begin = np.array([[occasion.begin] for _, occasion in occasions])
+    first, last = (np.array([[of(times)] for times in observed]) for of in (min, max))
+    own = np.clip(hours - begin, 0.0, last - begin) + np.array(
+        [[pre_dose_delay(occasion)] for _, occasion in occasions]
     )
-    first = np.array([[min(look.time for look in stay.observations)] for _, stay in stays])
-    own = np.clip(hours - begin, 0.0, last) + np.array([[pre_dose_delay(stay)] for _, stay in stays])
-    values, reasons = solve_occasions(stays, model, names, own)
-    values[(hours < first) | (hours - begin > last)] = np.nan
-    if all(reason != "ok" for reason in reasons):
-        raise SolverError(f"the table could not be solved: {reasons[0]}")
-    return _dataset(table, _labels(table), hours, values, names, reasons, model)
-
-
-def _labels(table: DoseTable) -> list[tuple[str, str, int]]:
-    """Label, ID and number of every occasion with observations."""
-    found = []
+    solved = _solve(occasions, model, names, own)
+    if all(reason != "ok" for reason in solved.reasons):
+        raise SolverError(f"the table could not be solved: {solved.reasons[0]}")
+    values = solved.values.copy()
+    values[(hours < first) | (hours > last)] = np.nan
+    labels, numbers = [], []
     for subject in table.subjects:
-        for number, stay in enumerate(subject.occasions, 1):
-            label = subject.name if len(subject.occasions) == 1 else f"{subject.name}, occasion {number}"
-            if stay.observations:
-                found.append((label, subject.name, number))
-    return found
-
-
-def _dataset(
-    table: DoseTable, labels: list[tuple[str, str, int]], hours: np.ndarray, values: np.ndarray,
-    names: tuple[str, ...], reasons: list[str], model: Model,
-) -> xr.Dataset:  # fmt: skip
-    layout = model.layout
-    variables = {
-        name: (
-            ("patient", "time"),
-            values[:, :, i],
-            {"units": layout.units[name], "long_name": layout.descriptions[name]},
-        )
-        for i, name in enumerate(names)
-    }
-    label, who, number = (list(column) for column in zip(*labels, strict=True))
-    coordinates = {
-        "patient": label,
-        "time": ("time", hours, {"units": "h", "long_name": "TIME of the table"}),
-        "ID": ("patient", who),
-        "occasion": ("patient", number),
-        STATUS: ("patient", reasons),
-    }
-    said = {"title": table.path.stem, "assumed": "; ".join(table.notes)}
-    return xr.Dataset(variables, coords=coordinates, attrs=said)
+        for number, occasion in enumerate(subject.occasions, 1):
+            if occasion.observations:
+                several = len(subject.occasions) > 1
+                labels.append(f"{subject.name}, occasion {number}" if several else subject.name)
+                numbers.append(number)
+    found = replace(solved, times=hours, values=values).dataset(labels)
+    found["time"].attrs["long_name"] = "TIME of the table"
+    names_of_subjects = [subject.name for subject, _ in occasions]
+    return (
+        found.drop_vars(["solve_steps", "output", "baseline"], errors="ignore")
+        .assign_coords(ID=("patient", names_of_subjects), occasion=("patient", numbers))
+        .assign_attrs(title=table.path.stem, assumed="; ".join(table.notes))
+    )
 
 
 def shown_records(found: pd.DataFrame, model: Model) -> tuple[pd.DataFrame, dict[str, str]]:

@@ -13,11 +13,10 @@ import roadrunner
 
 from ketamech.core import InputError
 from ketamech.exchange.cross_simulator_check import compare_simulators, simulate_copasi, simulate_roadrunner
-from ketamech.exchange.omex import MODEL, SIMULATION, build_archive, read_archive, write_archive
-from ketamech.exchange.petab.write import formula, petab_files, scenario_case, scorecard_cases
+from ketamech.exchange.omex import MODEL, SIMULATION, build_archive, read_archive, read_time_courses, write_archive
+from ketamech.exchange.petab import formula, petab_files, scenario_case, scorecard_cases
 from ketamech.exchange.sbml.export import antimony_text, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
-from ketamech.exchange.sedml import read_time_courses
 from ketamech.simulation.ensemble import run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects

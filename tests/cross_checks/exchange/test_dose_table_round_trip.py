@@ -12,14 +12,12 @@ from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
-from ketamech.exchange.dose_inference.infer_regimen import infer_regimen
-from ketamech.exchange.dose_inference.route_templates import InputProfile
-from ketamech.exchange.import_scenarios import read_scenarios
-from ketamech.exchange.omex import build_archive, write_archive
-from ketamech.exchange.petab.write import Measurement, PetabCondition, petab_files
+from ketamech.exchange.import_scenarios import dosed_states, doses_of_sbml, read_scenarios
+from ketamech.exchange.infer_regimen import infer_regimen
+from ketamech.exchange.omex import build_archive, time_courses, write_archive, write_sedml
+from ketamech.exchange.petab import Measurement, PetabCondition, petab_files
+from ketamech.exchange.route_templates import InputProfile
 from ketamech.exchange.sbml.export import course_sbml
-from ketamech.exchange.sbml.read_doses import dosed_states, doses_of_sbml
-from ketamech.exchange.sedml import time_courses, write_sedml
 from ketamech.parameters import load_parameters
 from ketamech.simulation.ensemble import Subject
 from ketamech.simulation.load_scenario import load_scenario

@@ -11,9 +11,8 @@ from ketamech.analysis.reference_protocols import load_protocols, simulate_proto
 from ketamech.analysis.scorecard_targets import load_targets
 from ketamech.evidence import load_evidence
 from ketamech.exchange.cross_simulator_check import compare_archives
-from ketamech.exchange.omex import MODEL, SCENARIO, SIMULATION, read_archive, write_archive
+from ketamech.exchange.omex import MODEL, SCENARIO, SIMULATION, read_archive, read_time_courses, write_archive
 from ketamech.exchange.published_figures import MIN_POINTS, POINTS, figure_packages, published_figures
-from ketamech.exchange.sedml import read_time_courses
 from ketamech.simulation.load_scenario import scenario_from_text
 from ketamech.simulation.observable import RELATIVE_TO
 from ketamech.simulation.simulate import subjects

@@ -24,7 +24,7 @@ from ketamech.app.schemas import (
 )
 from ketamech.core import InputError
 from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject, doses_in
-from ketamech.exchange.nonmem.simulate_table import scenario_of as scenario_of_subject
+from ketamech.exchange.simulate_any import scenario_of as scenario_of_subject
 from ketamech.simulation.load_scenario import keys_from_text
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario_schema import ScenarioFile

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ketamech.core import InputError, closest_match
 
-MAX_FILE_BYTES, MAX_ROWS = 50_000_000, 500_000
+MAX_ROWS = 500_000
 MISSING = {"", ".", "na"}
 SEPARATORS = (",", ";", "\t")
 SKIPPED = ("#", "TABLE NO.")  # prefixes of lines that are no records: comments and titles of NONMEM tables
@@ -44,9 +44,7 @@ class DoseRow:
         return self.cells.get(column, otherwise)
 
     def number(self, column: str, otherwise: float = 0.0) -> float:
-        """The number in a cell, `otherwise` where it is missing. Raises InputError for a cell that is no finite
-        number.
-        """
+        """The number in a cell, `otherwise` where it is missing. Raises InputError for any other text."""
         text = self.cells.get(column)
         if text is None:
             return otherwise
@@ -72,9 +70,8 @@ class DoseRow:
         return InputError(what, file=self.file, line=self.line, key=column, expected=expected, **more)
 
     def with_location(self, problem: InputError) -> InputError:
-        """The same error with file and line."""
-        where = {"file": self.file, "line": self.line, "key": problem.key, "expected": problem.expected}
-        return type(problem)(problem.what, nearest=problem.nearest, type_this=problem.type_this, **where)  # type: ignore[arg-type]
+        """The same error with file and line, unless it has them."""
+        return problem.at(self.file, self.line)
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ def cells_of(text: str, path: Path) -> CsvTable:
     first, lines = _header(lines)
     if not lines:
         raise InputError("the file is empty", file=path, line=1, expected="ID,TIME,AMT,... and records")
-    separator = next((one for one in SEPARATORS if one in first), None)
+    separator = _separator(first)
     written = [word.strip('"') for word in _split(first, separator)]
     header = [_named(word) for word in written]
     _refuse_header(header, path, lines[0][0])
@@ -121,8 +118,11 @@ def _header(lines: list[tuple[int, str]]) -> tuple[str, list[tuple[int, str]]]:
 
 
 def _names_columns(line: str) -> bool:
-    separator = next((one for one in SEPARATORS if one in line), None)
-    return {"TIME", "AMT"} <= {_named(word) for word in _split(line, separator)}
+    return {"TIME", "AMT"} <= {_named(word) for word in _split(line, _separator(line))}
+
+
+def _separator(line: str) -> str | None:
+    return next((one for one in SEPARATORS if one in line), None)
 
 
 def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator: str | None) -> Iterator[DoseRow]:
@@ -141,9 +141,7 @@ def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator
 
 
 def _comment(row: DoseRow) -> bool:
-    """Whether a column C marks the record as a comment. Raises InputError for a number there, such as a
-    concentration.
-    """
+    """Whether a column C marks the record as a comment. Raises InputError for a number, such as a concentration."""
     mark = row.text("C")
     if any(letter.isdigit() for letter in mark):
         what = f"C of {mark}: a column C holds marks of comments"
@@ -220,18 +218,3 @@ def refuse_dates(rows: Sequence[DoseRow]) -> None:
         if changed is not None:
             what = f"{column} changes from {given[0].text(column)} to {changed.text(column)}"
             raise changed.error(what, column, "TIME in hours since the first record, over all days; dates are not read")
-
-
-def text_of(path: Path) -> str:
-    """The text of a table. Raises InputError for a file that is unreadable, too large or not text."""
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InputError("the file is too large", file=path, expected=f"at most {MAX_FILE_BYTES:,} bytes")
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as problem:
-        raise InputError(f"the file cannot be read: {problem.strerror}", file=path, expected="a dose table") from None
-    except UnicodeDecodeError:
-        raise InputError("the file is not text", file=path, expected="a table in UTF-8") from None
-    if "\x00" in text:
-        raise InputError("the file is not text", file=path, expected="a table in UTF-8")
-    return text

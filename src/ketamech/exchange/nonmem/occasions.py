@@ -26,12 +26,16 @@ def dose_record(row: DoseRow, drug: str | None, *, visit: bool = False) -> tuple
     `constant_infusion`. Raises InputError with file, line and column.
     """
     try:
-        given = _drug(row, drug)
+        name = row.text("DRUG") or drug
+        if not name:
+            expected = "a column DRUG, or one drug for all"
+            raise row.error("which drug is given?", "DRUG", expected, type_this="--drug esketamine")
+        given = known_drug(name)
         if row.number("AMT") == 0 and row.number("RATE") and not given.is_session:
             return _constant(row, given), True
         return _record(row, given, visit), False
     except InputError as problem:
-        raise problem if problem.file else row.with_location(problem) from None
+        raise row.with_location(problem) from None
 
 
 def constant_infusion(hourly: DoseRecord, length: float) -> DoseRecord:
@@ -44,7 +48,11 @@ def _record(row: DoseRow, given: Drug, visit: bool) -> DoseRecord:
     share = row.number("F", 1.0)
     if not share > 0:
         raise row.error(f"F of {share:g}", "F", "a share above 0")
-    amount = None if given.is_session else _amount(row) * share
+    amount = None
+    if not given.is_session:
+        if not row.number("AMT") > 0:
+            raise row.error(f"a dose with AMT of {row.number('AMT'):g}", "AMT", "an amount above 0")
+        amount = row.number("AMT") * share
     route, unit = _route(row, given), "" if given.is_session else mass_unit(row.text("UNIT", "mg"))
     lasting = 0.0 if visit else duration(
         share if given.is_session else amount, row.number("RATE"), row.number("DUR"), route,
@@ -73,21 +81,6 @@ def _constant(row: DoseRow, given: Drug) -> DoseRecord:
     unit, salt = mass_unit(row.text("UNIT", "mg")), salt_of(row.text("SALT", "base"))
     route = _route(row, given)
     return DoseRecord(row.number("TIME"), given.name, hourly, unit, route, 1.0, 0, 1.0, True, salt=salt)
-
-
-def _drug(row: DoseRow, otherwise: str | None) -> Drug:
-    name = row.text("DRUG") or otherwise
-    if not name:
-        what = "which drug is given?"
-        raise row.error(what, "DRUG", "a column DRUG, or one drug for all", type_this="--drug esketamine")
-    return known_drug(name)
-
-
-def _amount(row: DoseRow) -> float:
-    amount = row.number("AMT")
-    if not amount > 0:
-        raise row.error(f"a dose with AMT of {amount:g}", "AMT", "an amount above 0")
-    return amount
 
 
 def _route(row: DoseRow, given: Drug) -> str:
@@ -280,10 +273,8 @@ def _kind(row: DoseRow) -> int:
         return DOSE if dosed else OBSERVATION
     kind = row.number("EVID")
     if kind not in range(5):
-        what = f"EVID of {kind:g}"
-        raise row.error(
-            what, "EVID", "0 observation, 1 dose, 2 other, 3 reset, 4 reset and dose; no other is known here"
-        )
+        expected = "0 observation, 1 dose, 2 other, 3 reset, 4 reset and dose; no other is known here"
+        raise row.error(f"EVID of {kind:g}", "EVID", expected)
     if kind == OTHER and row.text("CMT").startswith("-"):
         what = f"CMT {row.text('CMT')} switches a compartment off"
         raise row.error(what, "CMT", "a route: none is switched off here")
@@ -304,24 +295,19 @@ def _refuse_disorder(before: _Event, event: _Event) -> None:
 
 def _occasion(stretch: _OccasionRecords) -> Occasion:
     begin = stretch.begin
-    records: list[DoseRecord] = []
-    past: list[DoseRecord] = []
-    rows, constant = [], []
-    for event in stretch.carried:
-        ahead, goes_on = _from_begin(event, begin)
-        (records if goes_on else past).append(ahead)
-        rows += [event.row] * goes_on
+    ahead = [(event.row, *_from_begin(event, begin)) for event in stretch.carried]
+    given = [(row, dose) for row, dose, goes_on in ahead if goes_on]
+    past = [dose for _, dose, goes_on in ahead if not goes_on]
+    constant: list[DoseRecord] = []
     for event in stretch.events:
-        if event.dose is None:
-            continue
-        if event.constant:
+        if event.dose is not None and event.constant:
             constant.append(replace(event.dose, time=0.0))
-        else:
-            records.append(replace(event.dose, time=event.time - begin))
-            rows.append(event.row)
+        elif event.dose is not None:
+            given.append((event.row, replace(event.dose, time=event.time - begin)))
     start = stretch.events[0].row if stretch.starts_at_steady_state else None
+    rows, records = tuple(row for row, _ in given), tuple(dose for _, dose in given)
     seen = tuple(_observations(stretch))
-    return Occasion(begin, tuple(records), tuple(rows), seen, tuple(past), tuple(constant), start)
+    return Occasion(begin, records, rows, seen, tuple(past), tuple(constant), start)
 
 
 def _from_begin(event: _Event, begin: float) -> tuple[DoseRecord, bool]:

@@ -3,8 +3,7 @@
 Records of one subject act in the order of their rows, also at one time. A dose implied by ADDL acts before the rows of
 its time. EVID 3 and 4, and SS 1, begin a new occasion: the subject returns to the drug-free baseline (SS: to the steady
 state of that schedule), and pending doses are cancelled. SS 2 adds a schedule: from its TIME on the steady state is
-that
-of all schedules together.
+that of all schedules together.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from itertools import groupby
 from pathlib import Path
 
 from ketamech.core import InputError, convert
-from ketamech.exchange.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of, refuse_dates, text_of
+from ketamech.core.atomic_files import read_text
+from ketamech.exchange.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of, refuse_dates
 from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_species
 from ketamech.simulation.parameter_overrides import bounds
@@ -49,7 +49,7 @@ def read_doses(path: Path | str, parameters: ParameterTable, *, drug: str | None
 
     Raises InputError with file, line and column for impossible doses and unsupported records.
     """
-    return doses_in(text_of(Path(path)), path, parameters, drug=drug)
+    return doses_in(read_text(Path(path), "a dose table"), path, parameters, drug=drug)
 
 
 def doses_in(text: str, path: Path | str, parameters: ParameterTable, *, drug: str | None = None) -> DoseTable:
@@ -105,7 +105,7 @@ def species_of(rows: Sequence[DoseRow]) -> Species:
 
 
 def person_values(
-    rows: Sequence[DoseRow], columns: dict[str, str], parameters: ParameterTable, species: str = HUMAN
+    rows: Sequence[DoseRow], columns: Mapping[str, str], parameters: ParameterTable, species: str
 ) -> dict[str, float]:
     """Covariates of one subject in canonical units, from columns in the units of the parameter tables.
 

@@ -11,7 +11,7 @@ from typing import Any
 from ketamech.core import InputError, convert
 from ketamech.dosing.dose_records import NO_ROUTE, compartment_number
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.treatment import Phase, Treatment
+from ketamech.dosing.treatment import Treatment
 from ketamech.exchange.nonmem.read import person_columns
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.parameters.species_tables import own_values
@@ -40,8 +40,9 @@ def doses_csv(
     _one_begins(rows)
     rows.sort(key=lambda row: (row["TIME"], row["SS"] or 3))  # SS of 2 adds to what SS of 1 has begun
     rows.append({"TIME": horizon, "EVID": 0, "MDV": 1})
-    people = person_columns(_people(values), parameters)
-    known = {column: _printed(values[name_], parameters, name_) for column, name_ in people.items()}
+    people = person_columns([n.removeprefix("person.").upper() for n in values if n.startswith("person.")], parameters)
+    rows_of = {column: parameters[name_] for column, name_ in people.items()}
+    known = {c: repr(convert(values[row.name], row.canonical_unit, row.unit)) for c, row in rows_of.items()}
     known |= {} if species == HUMAN else {"SPECIES": species}
     text = io.StringIO()
     writer = csv.DictWriter(text, (*HEADER, *known), restval=".", lineterminator="\n")
@@ -67,65 +68,44 @@ def lossy_features(asked: Scenario) -> list[str]:
         found.append("doses per kilogram: the column UNIT says so; other programs take AMT as it stands")
     if any(t.substance.is_session for t in given):
         found.append(f"treatments without a mass: AMT is 1 {SESSION}, AMT 0 for {VISIT}")
-    if sum(t.at_steady_state for t in given) > 1 or any(
-        t.at_steady_state and (t.schedule[0].times_a_week or 1) > 1 for t in given
-    ):
-        found.append(
-            "a steady state of several doses: SS 1 with SS 2 after it, from before 0 h; other programs add them up"
-        )
-    return [*found, *_not_doses(asked)]
-
-
-def _not_doses(asked: Scenario) -> Iterator[str]:
-    """Features of a scenario other than its doses."""
+    if sum((t.schedule[0].times_a_week or 1) if t.schedule else 1 for t in given if t.at_steady_state) > 1:
+        several = "a steady state of several doses: SS 1 with SS 2 after it, from before 0 h"
+        found.append(f"{several}; other programs add them up")
     if asked.species != HUMAN:
-        yield f"the values of a {asked.species}: the column SPECIES names it, which only KetaMech reads"
-    for given in asked.perturbations:
-        yield f"what is done beside the doses: {given.text}"
+        found.append(f"the values of a {asked.species}: the column SPECIES names it, which only KetaMech reads")
+    found += [f"what is done beside the doses: {one.text}" for one in asked.perturbations]
     if asked.model_variant:
-        yield f"the wiring {asked.model_variant}, whose values are among the parameters"
+        found.append(f"the model variant {asked.model_variant}, whose values are among the parameters")
     own = own_values(asked.values, asked.species)
     if other := sorted(name for name in own if not name.startswith("person.")):
-        yield f"parameters that are set: {', '.join(other)}"
+        found.append(f"parameters that are set: {', '.join(other)}")
     if not asked.control:
-        yield "that no untreated control is wanted"
+        found.append("that no untreated control is wanted")
+    return found
 
 
 def _records(treatment: Treatment, horizon: float) -> Iterator[Record]:
+    """The doses up to the `horizon`: one record a run of taken doses with one interval, by weekday."""
     begin, number = treatment.start, 0
     for i, phase in enumerate(treatment.schedule or (None,)):
         starts = list(phase.starts(begin, horizon)) if phase else [begin] * (begin < horizon)
         numbered = list(enumerate(starts, number + 1))
-        for lane in _compartment_rows(numbered, phase):
+        lanes = phase.times_a_week or 1 if phase and phase.interval is None else 1  # doses by weekday
+        for lane in (numbered[k::lanes] for k in range(lanes)):
             steady = treatment.at_steady_state and i == 0
-            _refuse_unwritable(treatment, lane, steady)
-            for times, gap in _runs(lane, phase, treatment.skipped_doses):
-                yield _record(treatment, times, gap, steady)
-                steady = False
+            if steady and (not lane or lane[0][0] in treatment.skipped_doses):
+                what = f"{treatment.drug} starts at steady state, and its first dose is missed or after the horizon"
+                raise InputError(what, key="SS", expected="a first dose, for a table to begin the steady state with")
+            for taken, run in groupby(lane, key=lambda one: one[0] not in treatment.skipped_doses):
+                if taken:
+                    yield _record(treatment, [time for _, time in run], phase.period if phase else 0.0, steady)
+                    steady = False
         if treatment.substance.carries_expectancy:
-            yield from (_missed(time) for k, time in numbered if k in treatment.skipped_doses)
+            # a visit without a dose still has expectancy
+            visit = {"EVID": 2, "MDV": 1, "DRUG": VISIT, "ROUTE": NO_ROUTE, "SS": 0, "AMT": 0}
+            yield from ({"TIME": time, **visit} for k, time in numbered if k in treatment.skipped_doses)
         number += len(starts)
         begin += (phase.duration or 0.0) if phase else 0.0
-
-
-def _compartment_rows(starts: Numbered, phase: Phase | None) -> list[Numbered]:
-    """Doses by weekday for a schedule of several times a week."""
-    lanes = phase.times_a_week or 1 if phase and phase.interval is None else 1
-    return [starts[lane::lanes] for lane in range(lanes)]
-
-
-def _runs(lane: Numbered, phase: Phase | None, missed: tuple[int, ...]) -> Iterator[tuple[list[float], float]]:
-    """Taken doses as runs with one interval (h), divided at missed doses."""
-    gap = 0.0 if phase is None else phase.period
-    for taken, run in groupby(lane, key=lambda one: one[0] not in missed):
-        if taken:
-            yield [time for _, time in run], gap
-
-
-def _refuse_unwritable(treatment: Treatment, lane: Numbered, steady: bool) -> None:
-    if steady and (not lane or lane[0][0] in treatment.skipped_doses):
-        what = f"{treatment.drug} starts at steady state, and its first dose is missed or after the horizon"
-        raise InputError(what, key="SS", expected="a first dose, for a table to begin the steady state with")
 
 
 def _record(treatment: Treatment, times: list[float], gap: float, steady: bool) -> Record:
@@ -158,11 +138,6 @@ def _total(treatment: Treatment) -> float:
     return treatment.amount * (treatment.duration if treatment.unit.endswith("/h") else 1.0)
 
 
-def _missed(time: float) -> Record:
-    """A visit without a dose still has expectancy."""
-    return {"TIME": time, "EVID": 2, "MDV": 1, "DRUG": VISIT, "ROUTE": NO_ROUTE, "SS": 0, "AMT": 0}
-
-
 def _one_begins(rows: Sequence[Record]) -> None:
     """Of several schedules at steady state, the first has SS 1, the others SS 2.
 
@@ -178,15 +153,6 @@ def _one_begins(rows: Sequence[Record]) -> None:
             row["TIME"], row["ADDL"] = row["TIME"] - row["II"], row["ADDL"] + 1
     for row in sorted(steady, key=lambda row: float(row["TIME"]))[1:]:
         row["SS"] = 2
-
-
-def _people(values: Mapping[str, float]) -> list[str]:
-    return [name.removeprefix("person.").upper() for name in values if name.startswith("person.")]
-
-
-def _printed(value: float, parameters: ParameterTable, name: str) -> str:
-    row = parameters[name]
-    return repr(convert(value, row.canonical_unit, row.unit))
 
 
 def _cell(value: object) -> str:

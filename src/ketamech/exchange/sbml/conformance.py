@@ -55,10 +55,8 @@ def run_suite(folder: Path, *, tell: Callable[[str], None] = lambda line: None) 
     """Every case of a folder of cases, in order. Raises InputError where there is none."""
     cases = sorted(path.parent for path in folder.rglob("*-settings.txt")) if folder.is_dir() else []
     if not cases:
-        what = "no semantic cases"
-        raise InputError(
-            what, file=folder, expected="folders with NNNNN-settings.txt", type_this="--sbml-suite semantic"
-        )
+        expected = "folders with NNNNN-settings.txt"
+        raise InputError("no semantic cases", file=folder, expected=expected, type_this="--sbml-suite semantic")
     found = []
     for i, case in enumerate(cases):
         tell(f"{case.name}, {i} of {len(cases)}")
@@ -80,7 +78,8 @@ def run_case(folder: Path) -> CaseResult:
         asked = read_settings(folder / f"{name}-settings.txt")
         expected = read_results(folder / f"{name}-results.csv")
         model = import_sbml(_newest(folder))
-        found = simulate_imported(model, asked.times, tolerance=_tolerance(asked))
+        tolerance = float(np.clip(asked.relative * 1e-4, 1e-11, 1e-8))
+        found = simulate_imported(model, asked.times, tolerance=tolerance)
         return _compare(name, asked, expected, found)
     except InputError as problem:
         return CaseResult(name, REFUSED, problem.what)
@@ -90,15 +89,12 @@ def run_case(folder: Path) -> CaseResult:
         return CaseResult(name, CRASHED, f"{type(problem).__name__}: {problem}".splitlines()[0])
 
 
-def _tolerance(asked: Settings) -> float:
-    return float(np.clip(asked.relative * 1e-4, 1e-11, 1e-8))
-
-
 def _compare(name: str, asked: Settings, expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> CaseResult:
     for variable in asked.variables:
         wanted = expected.get(variable)
-        key = f"amount({variable})" if variable in asked.amounts and f"amount({variable})" in found else variable
-        given = _concentration(variable, found) if variable in asked.concentrations else found.get(key)
+        key = f"amount({variable})" if variable in asked.amounts else variable
+        key = f"concentration({variable})" if variable in asked.concentrations else key
+        given = found.get(key, found.get(variable))
         if wanted is None or given is None:
             return CaseResult(name, REFUSED, f"'{variable}' is not among the values that are computed")
         with np.errstate(invalid="ignore"):
@@ -106,14 +102,9 @@ def _compare(name: str, asked: Settings, expected: dict[str, np.ndarray], found:
         same = (given == wanted) | (np.isnan(given) & np.isnan(wanted)) | (apart <= 0)
         if not same.all():
             worst = int(np.argmin(same))
-            return CaseResult(
-                name, WRONG, f"{variable} is {given[worst]:.6g}, expected {wanted[worst]:.6g}, row {worst}"
-            )
+            why = f"{variable} is {given[worst]:.6g}, expected {wanted[worst]:.6g}, row {worst}"
+            return CaseResult(name, WRONG, why)
     return CaseResult(name, PASSED)
-
-
-def _concentration(variable: str, found: dict[str, np.ndarray]) -> np.ndarray | None:
-    return found.get(f"concentration({variable})", found.get(variable))
 
 
 def _reason(one: CaseResult) -> str:
@@ -124,11 +115,10 @@ def _reason(one: CaseResult) -> str:
 
 
 def _newest(folder: Path) -> Path:
-    for level in LEVELS:
-        path = folder / f"{folder.name}-sbml-{level}.xml"
-        if path.is_file():
-            return path
-    raise InputError("no model of this case", file=folder, expected=f"{folder.name}-sbml-l3v1.xml")
+    found = [path for level in LEVELS if (path := folder / f"{folder.name}-sbml-{level}.xml").is_file()]
+    if not found:
+        raise InputError("no model of this case", file=folder, expected=f"{folder.name}-sbml-l3v1.xml")
+    return found[0]
 
 
 def read_settings(path: Path) -> Settings:
@@ -142,9 +132,8 @@ def read_settings(path: Path) -> Settings:
             frozenset(_names(cells.get("concentration", ""))),
         )  # fmt: skip
     except (OSError, KeyError, ValueError) as problem:
-        raise InputError(
-            f"settings that cannot be read: {problem}", file=path, expected="start:, duration:, ..."
-        ) from None
+        what = f"settings that cannot be read: {problem}"
+        raise InputError(what, file=path, expected="start:, duration:, ...") from None
 
 
 def read_results(path: Path) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ketamech.core import InputError, ModelError, SolverError
 from ketamech.engine import Events
-from ketamech.exchange.optional_libraries import antimony, libsbml
+from ketamech.exchange.optional_libraries import antimony, libsbml, with_fields
 from ketamech.exchange.sbml.ids import (
     EXPRESSION,
     FRAMEWORK,
@@ -56,37 +56,21 @@ class SbmlWriter:
     def __init__(self, name: str, about: Iterable[str], *, species: str = HUMAN, bare: bool = False) -> None:
         self._libsbml, self._bare = libsbml(), bare
         self._document = self._libsbml.SBMLDocument(LEVEL, VERSION)
-        self._model = self._document.createModel()
-        self._model.setId("ketamech")
-        self._model.setName(name)
+        self._model = with_fields(self._document.createModel(), Id="ketamech", Name=name)
         self._note(self._model, about)
         self._mark(self._model, FRAMEWORK, resources_of(f"species.{species}"))
-        self._model.setTimeUnits(self._unit("h"))
-        self._model.setVolumeUnits(self._unit("L"))
-        for declare in (self._model.setSubstanceUnits, self._model.setExtentUnits):
-            declare(self._unit("umol"))
+        time, volume, amount = (self._unit(text) for text in ("h", "L", "umol"))
+        with_fields(self._model, TimeUnits=time, VolumeUnits=volume, SubstanceUnits=amount, ExtentUnits=amount)
         for identifier, text in FUNCTIONS.items():
-            made = self._model.createFunctionDefinition()
-            made.setId(identifier)
-            made.setMath(self._math(text))
+            with_fields(self._model.createFunctionDefinition(), Id=identifier, Math=self._math(text))
 
     def parameter(
-        self,
-        identifier: str,
-        name: str,
-        unit: str,
-        value: float | None,
-        *,
-        moves: bool = False,
-        about: Iterable[str] = (),
-        resources: Iterable[Resource] = (),
-    ) -> None:
+        self, identifier: str, name: str, unit: str, value: float | None, *, moves: bool = False,
+        about: Iterable[str] = (), resources: Iterable[Resource] = (),
+    ) -> None:  # fmt: skip
         """A quantity in its canonical unit; `moves`: changed by rules or events."""
-        made = self._model.createParameter()
-        made.setId(identifier)
-        made.setName(name)
-        made.setConstant(not moves)
-        made.setUnits(self._unit(unit))
+        units = self._unit(unit)
+        made = with_fields(self._model.createParameter(), Id=identifier, Name=name, Constant=not moves, Units=units)
         if value is not None:
             made.setValue(float(value))
         self._note(made, about)
@@ -94,31 +78,25 @@ class SbmlWriter:
 
     def rate(self, identifier: str, text: str, reasons: Iterable[str]) -> None:
         """The rate of change (per h) of a state, with the reason for each of its terms."""
-        made = self._model.createRateRule()
-        made.setVariable(identifier)
-        made.setMath(self._math(text))
+        made = with_fields(self._model.createRateRule(), Variable=identifier, Math=self._math(text))
         self._note(made, reasons)
         self._mark(made, EXPRESSION)
 
     def rule(self, identifier: str, text: str, *, once: bool) -> None:
         """The formula of an output: an initial assignment (`once`) or an assignment rule."""
-        made = self._model.createInitialAssignment() if once else self._model.createAssignmentRule()
-        (made.setSymbol if once else made.setVariable)(identifier)
-        made.setMath(self._math(text))
+        if once:
+            with_fields(self._model.createInitialAssignment(), Symbol=identifier, Math=self._math(text))
+        else:
+            with_fields(self._model.createAssignmentRule(), Variable=identifier, Math=self._math(text))
 
     def event(self, at: float, assignments: Iterable[tuple[str, str]]) -> None:
         """An event with all changes of one time."""
-        made = self._model.createEvent()
+        made = with_fields(self._model.createEvent(), UseValuesFromTriggerTime=True)
         made.setId(f"given_{self._model.getNumEvents()}")
-        made.setUseValuesFromTriggerTime(True)
-        trigger = made.createTrigger()
-        trigger.setInitialValue(False)
-        trigger.setPersistent(True)
-        trigger.setMath(self._math(f"time >= {at!r} h"))
+        begin = self._math(f"time >= {at!r} h")
+        with_fields(made.createTrigger(), InitialValue=False, Persistent=True, Math=begin)
         for variable, text in assignments:
-            changed = made.createEventAssignment()
-            changed.setVariable(variable)
-            changed.setMath(self._math(text))
+            with_fields(made.createEventAssignment(), Variable=variable, Math=self._math(text))
 
     def text(self) -> str:
         """The document as XML."""
@@ -127,14 +105,10 @@ class SbmlWriter:
     def _unit(self, text: str) -> str:
         identifier = unit_id(text)
         if identifier != "dimensionless" and self._model.getUnitDefinition(identifier) is None:
-            made = self._model.createUnitDefinition()
-            made.setId(identifier)
-            for kind, multiplier, scale, exponent in unit_parts(text):
-                part = made.createUnit()
-                part.setKind(self._libsbml.UnitKind_forName(kind))
-                part.setMultiplier(multiplier)
-                part.setScale(scale)
-                part.setExponent(exponent)
+            made = with_fields(self._model.createUnitDefinition(), Id=identifier)
+            for name, multiplier, scale, exponent in unit_parts(text):
+                kind = self._libsbml.UnitKind_forName(name)
+                with_fields(made.createUnit(), Kind=kind, Multiplier=multiplier, Scale=scale, Exponent=exponent)
         return identifier
 
     def _math(self, text: str) -> Any:
@@ -172,8 +146,7 @@ def _without_unit(node: Any) -> None:
 DISCLAIMER = "For research and education only: not treatment or dosing advice."
 BOLUS_KIND = 0  # kind of an event: a bolus
 # Share of a scale below which a number is written as 0. A steady state has rounding errors, and libRoadRunner
-# multiplies
-# an absolute tolerance by every value other than 0 (with 1e-100 no double would satisfy it).
+# multiplies an absolute tolerance by every value other than 0 (with 1e-100 no double would satisfy it).
 ROUNDING = 1e-12
 
 
@@ -211,9 +184,8 @@ def write_sbml(
 
     `inputs` [input]: parameters, then baseline values, in the order of `system.inputs`; `start` [state]: the initial
     state; `given`: the dose events. Doses at time 0 are part of the initial values. States in `always_infused`
-    (indices)
-    have an inflow parameter even without an infusion. Raises InputError for vectors that do not fit the system and
-    where python-libsbml is missing.
+    (indices) have an inflow parameter even without an infusion. Raises InputError for vectors that do not fit the
+    system and where python-libsbml is missing.
     """
     _check_exportable("inputs", inputs, system.inputs)
     _check_exportable("start", start, system.state_names)
@@ -280,22 +252,19 @@ def _write_inputs(document: SbmlWriter, system: System, inputs: np.ndarray) -> N
     values = dict(zip(system.inputs, inputs.tolist(), strict=True))
     for name in system.parameter_names:
         row = system.parameters[name]
-        notes, papers = _source(row, values[name]), _papers(row, values[name])
-        document.parameter(sbml_id(name), name, row.unit, values[name], about=notes, resources=papers)
+        own = values[name] != row.canonical
+        papers = papers_of(row) if not own and row.status not in ("set", "assumed") else []
+        document.parameter(sbml_id(name), name, row.unit, values[name], about=_source(row, own), resources=papers)
     for name in system.baseline_names:
         rest = f"rest({name})"
         document.parameter(sbml_id(rest), rest, system.units[name], values[rest], about=[f"drug-free value of {name}"])
 
 
-def _source(row: Parameter, value: float) -> list[str]:
-    """The source of a value; for a patient's own value, the table value."""
-    if value != row.canonical:
+def _source(row: Parameter, own: bool) -> list[str]:
+    """The source of a value; for a patient's `own` value, the table value."""
+    if own:
         return [f"set for this patient; {row.canonical:g} {row.canonical_unit} in the table"]
     return [f"{row.status}: {row.reason}", f"sources: {', '.join(row.evidence)}" if row.evidence else ""]
-
-
-def _papers(row: Parameter, value: float) -> list[Resource]:
-    return papers_of(row) if value == row.canonical and row.status not in ("set", "assumed") else []
 
 
 def _write_states(document: SbmlWriter, system: System, doses: DosedStart) -> None:
@@ -303,22 +272,16 @@ def _write_states(document: SbmlWriter, system: System, doses: DosedStart) -> No
     for flux in system.fluxes:
         reasons[flux.state].append(f"{flux.because}: {flux.term}".replace("**", "^"))
     for i, (state, rate) in enumerate(zip(system.states, system.rates, strict=True)):
-        name = state.name
+        name, text = state.name, formula(rate)
         document.parameter(
-            sbml_id(name),
-            name,
-            state.unit,
-            doses.start[i],
-            moves=True,
-            about=[state.description],
-            resources=resources_of(name),
-        )
-        text = formula(rate)
+            sbml_id(name), name, state.unit, doses.start[i],
+            moves=True, about=[state.description], resources=resources_of(name),
+        )  # fmt: skip
         if i in doses.inflows:
-            inflow, label = inflow_id(state.name), f"constant input into {state.name}"
+            inflow, label = inflow_id(name), f"constant input into {name}"
             document.parameter(inflow, label, _per_hour(state.unit), doses.inflows[i], moves=True)
             text = f"{text} + {inflow}"
-        document.rate(sbml_id(state.name), text, reasons[state.name])
+        document.rate(sbml_id(name), text, reasons[name])
 
 
 def _write_offers(document: SbmlWriter, system: System) -> None:
@@ -333,14 +296,12 @@ def _write_offers(document: SbmlWriter, system: System) -> None:
 
 def assignments(system: System, change: EventAssignment) -> list[tuple[str, str]]:
     """The assignments of a change as (id, formula of the new value) in L3 infix."""
-    found = []
-    for i, size in change.amounts.items():
-        state = system.states[i]
-        found.append((sbml_id(state.name), f"{sbml_id(state.name)} + {size!r} {unit_id(state.unit)}"))
-    for i, speed in change.inflows.items():
-        state = system.states[i]
-        found.append((inflow_id(state.name), f"{speed!r} {unit_id(_per_hour(state.unit))}"))
-    return found
+    given = [(system.states[i], size) for i, size in change.amounts.items()]
+    flows = [(system.states[i], speed) for i, speed in change.inflows.items()]
+    return [
+        *((sbml_id(s.name), f"{sbml_id(s.name)} + {size!r} {unit_id(s.unit)}") for s, size in given),
+        *((inflow_id(s.name), f"{speed!r} {unit_id(_per_hour(s.unit))}") for s, speed in flows),
+    ]
 
 
 def _per_hour(unit: str) -> str:

@@ -3,14 +3,13 @@
 Ids: `stage.name` is `stage__name`, `rest(stage.name)` is `rest__stage__name`, and the constant inflow into a state is
 `inflow__stage__name`. Names have no double underscore, so that each id corresponds to one name.
 
-Annotations of the quantities of the model: SBO terms, MIRIAM resources, and the papers of a value.
+Annotations of the quantities of the model are SBO terms, MIRIAM resources, and the papers of a value.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable
 from fractions import Fraction
 from functools import cache
 
@@ -22,7 +21,7 @@ from ketamech.core import ModelError, unit
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.core.units import Dimensions
-from ketamech.evidence import Evidence, Reference, load_evidence
+from ketamech.evidence import load_evidence
 from ketamech.parameters import Parameter
 
 _NAME = re.compile(r"(?:rest\((?P<rested>[\w.]+)\)|(?P<plain>[\w.]+))\Z", re.ASCII)
@@ -104,11 +103,8 @@ def unit_id(text: str) -> str:
 
 def unit_parts(text: str) -> list[tuple[str, float, int, float]]:
     """The canonical unit of the kind that `text` measures as SBML units: (kind, multiplier, scale, exponent)."""
-    parts = []
-    for name, power in unit(text).dims:
-        kind, multiplier, scale, share = _KINDS[name]
-        parts.append((kind, multiplier, scale, float(power * share)))
-    return parts
+    parts = ((*_KINDS[name], power) for name, power in unit(text).dims)
+    return [(kind, multiplier, scale, float(power * share)) for kind, multiplier, scale, share, power in parts]
 
 
 def _spelled(dims: Dimensions) -> str:
@@ -141,26 +137,17 @@ def resources_of(name: str) -> list[Resource]:
     return [(qualifier, address) for pattern, qualifier, address in _known() if fnmatch.fnmatchcase(name, pattern)]
 
 
-def papers_of(row: Parameter, evidence: Evidence | None = None) -> list[Resource]:
+def papers_of(row: Parameter) -> list[Resource]:
     """The papers behind a value that have a DOI or a PubMed number."""
-    known = evidence or _evidence()
-    ids = [one for one in row.evidence if one in known.observations]
-    return [("isDescribedBy", address) for paper in known.cite(ids) for address in _addresses(paper)]
-
-
-def _addresses(paper: Reference) -> Iterable[str]:
-    if paper.doi:
-        yield f"https://identifiers.org/doi:{paper.doi}"
-    elif paper.pmid:
-        yield f"https://identifiers.org/pubmed:{paper.pmid}"
+    known = load_evidence()
+    papers = known.cite([one for one in row.evidence if one in known.observations])
+    places = [
+        f"doi:{paper.doi}" if paper.doi else f"pubmed:{paper.pmid}" for paper in papers if paper.doi or paper.pmid
+    ]
+    return [("isDescribedBy", f"https://identifiers.org/{place}") for place in places]
 
 
 @cache
 def _known() -> tuple[tuple[str, str, str], ...]:
     rows = read_table(_TABLE, ("name", "qualifier", "resource", "why"))
     return tuple((row["name"], row["qualifier"], f"https://identifiers.org/{row['resource']}") for row in rows)
-
-
-@cache
-def _evidence() -> Evidence:
-    return load_evidence()

@@ -1,7 +1,6 @@
 """Reads an SBML file into an SbmlModel: species, compartments, parameters, rules, reactions and events.
 
-The file is checked and converted to Level 3 with expanded functions; unsupported features are refused with their
-name. A
+The file is checked and converted to Level 3 with expanded functions; unsupported features are refused by name. A
 species changed by reactions becomes an amount; in formulas its id means the concentration unless it has only substance
 units. A quantity with a rate rule is stored as what its id means. Time is a state. An algebraic rule (0 = formula) is
 solved for the one variable that nothing else determines.
@@ -16,31 +15,20 @@ from typing import Any
 import sympy
 
 from ketamech.core import InputError
+from ketamech.core.atomic_files import read_text
 from ketamech.exchange.optional_libraries import libsbml
 from ketamech.exchange.sbml.mathml import TIME, Formulas
-from ketamech.exchange.sbml.sbml_model import (
-    AMOUNT_SUFFIX,
-    CLOCK,
-    RATE_SUFFIX,
-    SbmlEvent,
-    SbmlModel,
-    qualified_name,
-    truth_value,
-)
+from ketamech.exchange.sbml.sbml_model import AMOUNT_SUFFIX, CLOCK, RATE_SUFFIX, SbmlEvent, SbmlModel, qualified_name
 from ketamech.model.stage import symbol
 
 
 def import_sbml(path: Path | str) -> SbmlModel:
     """The model of an SBML file. Raises InputError, with its name, for an unsupported feature."""
-    document = read_document(Path(path))
+    document = read_document(Path(path))  # keep a reference: its parts are freed with it
     try:
         return _SbmlImporter(document.getModel(), Path(path)).made
     except InputError as problem:
-        if problem.file is None:
-            raise InputError(
-                problem.what, file=path, key=problem.key, expected=problem.expected, nearest=problem.nearest
-            ) from None
-        raise
+        raise problem.at(path) from None
 
 
 class _SbmlImporter:
@@ -51,8 +39,7 @@ class _SbmlImporter:
         self.made = SbmlModel(model.getName() or model.getId() or path.stem)
         self.made.symbol_of_id[TIME] = symbol(CLOCK)
         self.made.rates[CLOCK], self.made.initial_values[CLOCK] = sympy.Integer(1), sympy.Integer(0)
-        rules = [model.getRule(i) for i in range(model.getNumRules())]
-        self.ruled = {rule.getVariable(): rule for rule in rules if not rule.isAlgebraic()}
+        self.ruled = {rule.getVariable(): rule for rule in _all(model, "Rule") if not rule.isAlgebraic()}
         self.first = {a.getSymbol(): a for a in _all(model, "InitialAssignment") if a.isSetMath()}
         self.set_by_events = {a.getVariable() for event in _all(model, "Event") for a in _all(event, "EventAssignment")}
         self.rated: dict[str, None] = {}  # ids whose rate of change is used in a formula
@@ -70,12 +57,14 @@ class _SbmlImporter:
         self._rules()
         self._starts()
         self._reactions()
-        self.made.events += [self._event(event) for event in _all(model, "Event") if _can_fire(event)]
-        for identifier in self.rated:
-            self.made.rules[qualified_name(identifier) + RATE_SUFFIX] = self.made.rate_of_change(
-                qualified_name(identifier)
-            )
-        self.made.resolve_initial_values()
+        for event in _all(model, "Event"):
+            if event.isSetTrigger() and event.getTrigger().isSetMath():  # an event without a trigger never fires
+                self.made.events.append(self._event(event))
+        for name in map(qualified_name, self.rated):
+            self.made.rules[name + RATE_SUFFIX] = self.made.rate_of_change(name)
+        if self.made.initial_assignments:  # they become constants
+            self.made.constants |= {name: self.made.values_at_start[name] for name in self.made.initial_assignments}
+            self.made.initial_assignments.clear()
 
     def formula(self, node: Any, where: str) -> sympy.Expr:
         """A formula of the model in symbols."""
@@ -111,9 +100,8 @@ class _SbmlImporter:
         elif identifier in self.first:
             self.made.rules[name] = number  # an initial assignment, filled in by _starts
         elif value is None:
-            raise InputError(
-                f"'{identifier}' has no value", key=identifier, expected="a value, a rule or an assignment"
-            )
+            what = f"'{identifier}' has no value"
+            raise InputError(what, key=identifier, expected="a value, a rule or an assignment")
         else:
             self.made.constants[name] = float(value)
 
@@ -128,18 +116,21 @@ class _SbmlImporter:
         identifier = species.getId()
         name, volume = qualified_name(identifier), self._volume(species)
         if identifier in self.ruled or identifier in self.implied:  # stored as what its id means
-            self._plain(identifier, self._meant(species))
+            self._plain(identifier, self._initial(species, as_concentration=volume != 1))
             self.made.amounts[identifier] = symbol(name) * volume
             if name in self.made.rates and volume != 1:
                 self.made.concentration_states[name] = volume.name
             return
+        first = self._initial(species, as_concentration=False)
+        if first is None and identifier not in self.first:
+            raise InputError(f"species '{identifier}' has no start", key=identifier, expected="an initial amount")
         amount = symbol(name + AMOUNT_SUFFIX) if volume != 1 else symbol(name)
         self.made.symbol_of_id[identifier] = symbol(name)
         self.made.amounts[identifier] = amount
         if volume != 1:
             self.made.rules[name] = amount / volume
         self.made.rates[amount.name] = sympy.Integer(0)
-        self.made.initial_values[amount.name] = self._first_amount(species)
+        self.made.initial_values[amount.name] = sympy.nan if first is None else first
         self.made.state_of_id[identifier] = (amount.name, species.getCompartment() if volume != 1 else None)
 
     def _volume(self, species: Any) -> sympy.Expr:
@@ -150,25 +141,14 @@ class _SbmlImporter:
             return sympy.Integer(1)
         return self.made.symbol_of_id[species.getCompartment()]
 
-    def _meant(self, species: Any) -> sympy.Expr | None:
-        """The initial value of a species in the meaning of its id."""
+    def _initial(self, species: Any, *, as_concentration: bool) -> sympy.Expr | None:
+        """The initial concentration or amount of a species; None without one."""
         size = self.made.symbol_of_id[species.getCompartment()]
-        concentration = self._volume(species) != 1
         if species.isSetInitialConcentration():
-            return sympy.Float(species.getInitialConcentration()) * (1 if concentration else size)
+            return sympy.Float(species.getInitialConcentration()) * (1 if as_concentration else size)
         if species.isSetInitialAmount():
-            return sympy.Float(species.getInitialAmount()) / (size if concentration else 1)
+            return sympy.Float(species.getInitialAmount()) / (size if as_concentration else 1)
         return None
-
-    def _first_amount(self, species: Any) -> sympy.Expr:
-        volume = self.made.symbol_of_id[species.getCompartment()]
-        if species.isSetInitialConcentration():
-            return sympy.Float(species.getInitialConcentration()) * volume
-        if species.isSetInitialAmount():
-            return sympy.Float(species.getInitialAmount())
-        if species.getId() in self.first:
-            return sympy.nan
-        raise InputError(f"species '{species.getId()}' has no start", key=species.getId(), expected="an initial amount")
 
     def _rules(self) -> None:
         for identifier, rule in self.ruled.items():
@@ -176,15 +156,13 @@ class _SbmlImporter:
             if not rule.isSetMath():
                 raise InputError(f"the rule of '{identifier}' has no formula", key=identifier, expected="a formula")
             found = self.formula(rule.getMath(), f"the rule of '{identifier}'")
-            if rule.isAssignment():
-                self.made.rules[name] = found
-            else:
-                self.made.rates[name] = found
+            (self.made.rules if rule.isAssignment() else self.made.rates)[name] = found
         for identifier, rule in self.implied.items():
-            found = self.formula(rule.getMath(), f"the algebraic rule for '{identifier}'")
-            self.made.rules[qualified_name(identifier)] = solve_for(
-                found, symbol(qualified_name(identifier)), identifier
+            found, name = (
+                self.formula(rule.getMath(), f"the algebraic rule for '{identifier}'"),
+                qualified_name(identifier),
             )
+            self.made.rules[name] = solve_for(found, symbol(name), identifier)
 
     def _starts(self) -> None:
         """Initial assignments, in place of initial values."""
@@ -202,20 +180,18 @@ class _SbmlImporter:
 
     def _reactions(self) -> None:
         for reaction in _all(self.model, "Reaction"):
-            identifier = reaction.getId()
-            law = reaction.getKineticLaw() if reaction.isSetKineticLaw() else None
-            if law is None:
-                self.made.rules[qualified_name(identifier)] = sympy.Integer(0)
+            name = qualified_name(reaction.getId())
+            if not reaction.isSetKineticLaw():
+                self.made.rules[name] = sympy.Integer(0)
                 continue
-            self.made.rules[qualified_name(identifier)] = self.formula(law.getMath(), f"the rate of '{identifier}'")
+            law = reaction.getKineticLaw().getMath()
+            self.made.rules[name] = self.formula(law, f"the rate of '{reaction.getId()}'")
             for sign, kind in ((-1, "Reactant"), (1, "Product")):
                 for part in _all(reaction, kind):
-                    if part.getSpecies() in self.reacting and part.getSpecies() not in self.ruled:
-                        self._flow(part, sign * symbol(qualified_name(identifier)))
-
-    def _flow(self, part: Any, rate: sympy.Expr) -> None:
-        state, _ = self.made.state_of_id[part.getSpecies()]
-        self.made.rates[state] += self._count(part) * self._factor(part.getSpecies()) * rate
+                    species = part.getSpecies()
+                    if species in self.reacting and species not in self.ruled:
+                        state, _ = self.made.state_of_id[species]
+                        self.made.rates[state] += self._count(part) * self._factor(species) * sign * symbol(name)
 
     def _count(self, part: Any) -> sympy.Expr:
         """The stoichiometry: a number, or a symbol where the reference has an id."""
@@ -244,19 +220,14 @@ class _SbmlImporter:
                 raise InputError(what, expected="a variable")
             if one.isSetMath():
                 assigned.append((one.getVariable(), self.formula(one.getMath(), where)))
-        delay = event.getDelay() if event.isSetDelay() else None
-        priority = event.getPriority() if event.isSetPriority() else None
+        delay = event.isSetDelay() and event.getDelay().isSetMath() and event.getDelay().getMath()
+        priority = event.isSetPriority() and event.getPriority().isSetMath() and event.getPriority().getMath()
         return SbmlEvent(
-            name, truth_value(fires), tuple(assigned),
-            self.formula(delay.getMath(), where) if delay is not None and delay.isSetMath() else sympy.Integer(0),
-            self.formula(priority.getMath(), where) if priority is not None and priority.isSetMath() else None,
+            name, fires(sympy.Integer(1), sympy.Integer(0)), tuple(assigned),
+            self.formula(delay, where) if delay else sympy.Integer(0),
+            self.formula(priority, where) if priority else None,
             event.getUseValuesFromTriggerTime(), trigger.getPersistent(), trigger.getInitialValue(),
         )  # fmt: skip
-
-
-def _can_fire(event: Any) -> bool:
-    """Whether an event has a trigger: Level 3 Version 2 allows one without, which never fires."""
-    return bool(event.isSetTrigger() and event.getTrigger().isSetMath())
 
 
 def _all(owner: Any, kind: str) -> list[Any]:
@@ -272,8 +243,8 @@ def algebraic_unknowns(names: Any, model: Any, taken: Collection[str]) -> dict[s
 
     `names` is libSBML. Raises InputError for a rule that determines no unique variable.
     """
-    rules = [model.getRule(i) for i in range(model.getNumRules())]
-    waiting = [(rule, set(_ids(names, rule.getMath()))) for rule in rules if rule.isAlgebraic() and rule.isSetMath()]
+    algebraic = [rule for rule in _all(model, "Rule") if rule.isAlgebraic() and rule.isSetMath()]
+    waiting = [(rule, set(_ids(names, rule.getMath()))) for rule in algebraic]
     free = set(_moving(model)) - set(taken)
     found: dict[str, Any] = {}
     while waiting:
@@ -305,54 +276,34 @@ def _ids(names: Any, node: Any) -> Iterator[str]:
 
 def _moving(model: Any) -> Iterator[str]:
     """Ids of quantities that are not constant."""
-    for things in (model.getListOfCompartments(), model.getListOfSpecies(), model.getListOfParameters()):
-        yield from (things.get(i).getId() for i in range(things.size()) if not things.get(i).getConstant())
+    for kind in ("Compartment", "Species", "Parameter"):
+        yield from (one.getId() for one in _all(model, kind) if not one.getConstant())
 
 
-MAX_FILE_BYTES = 50_000_000
 LEVEL, VERSION = 3, 1
-CONVERSIONS = ("promoteLocalParameters", "expandFunctionDefinitions", "expandInitialAssignments")
-IGNORED_PACKAGES = (
-    "layout",
-    "render",
-    "groups",
-    "annot",
-    "l3v2extendedmath",
-)  # functions of the last one are refused by name
+CONVERSIONS = ("promoteLocalParameters", "expandFunctionDefinitions")
+# functions of the last one are refused by name
+IGNORED_PACKAGES = ("layout", "render", "groups", "annot", "l3v2extendedmath")
 
 
 def read_document(path: Path) -> Any:
-    """A checked and converted libSBML document. Raises InputError for invalid or unsupported SBML.
-
-    Keep a reference to the document while its parts are used: they are freed with it.
-    """
+    """A checked and converted libSBML document. Raises InputError for invalid or unsupported SBML."""
     names = libsbml()
-    document = names.readSBMLFromString(read_text(path))
+    document = names.readSBMLFromString(read_text(path, "an SBML model"))
     _refuse_errors(names, document, path)
     if document.getModel() is None:
         raise InputError("the file has no model", file=path, expected="an SBML model")
     _refuse_packages(document, path)
     if document.getLevel() < LEVEL and not document.setLevelAndVersion(LEVEL, VERSION, False):
         raise InputError(f"SBML Level {document.getLevel()} that cannot be brought to Level 3", file=path)
-    for what in CONVERSIONS[:2]:
+    for what in CONVERSIONS:
         asked = names.ConversionProperties()
         asked.addOption(what, True)
         if document.convert(asked) != names.LIBSBML_OPERATION_SUCCESS:
             raise InputError(f"libSBML could not do '{what}'", file=path, expected="a valid model")
-    _refuse_parts(document.getModel(), path)
+    for what in _unsupported(document.getModel()):
+        raise InputError(f"the model has {what}", file=path, expected="what docs/exchange.md lists as supported")
     return document
-
-
-def read_text(path: Path) -> str:
-    """The text of a file. Raises InputError for a file that is too large or not text."""
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InputError("the file is too large", file=path, expected=f"at most {MAX_FILE_BYTES:,} bytes")
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as problem:
-        raise InputError(f"the file cannot be read: {problem.strerror}", file=path, expected="an SBML model") from None
-    except UnicodeDecodeError:
-        raise InputError("the file is not text", file=path, expected="an SBML model in UTF-8") from None
 
 
 def _refuse_errors(names: Any, document: Any, path: Path) -> None:
@@ -384,15 +335,9 @@ def _refuse_packages(document: Any, path: Path) -> None:
             raise InputError(f"the model needs the package '{prefix}'", file=path, expected="SBML core only")
 
 
-def _refuse_parts(model: Any, path: Path) -> None:
-    """Refuse unsupported features that change results."""
-    for what in _unsupported(model):
-        raise InputError(f"the model has {what}", file=path, expected="what docs/exchange.md lists as supported")
-
-
 def _unsupported(model: Any) -> Iterator[str]:
-    for i in range(model.getNumReactions()):
-        reaction = model.getReaction(i)
+    """Unsupported features that change results."""
+    for reaction in _all(model, "Reaction"):
         if reaction.isSetFast() and reaction.getFast():
             yield f"a fast reaction, '{reaction.getId()}'"
         if reaction.isSetKineticLaw() and not reaction.getKineticLaw().isSetMath():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial, reduce
 from itertools import pairwise
 from typing import Any
 
@@ -27,11 +28,6 @@ def choice(x: sympy.Expr, yes: sympy.Expr, no: sympy.Expr) -> sympy.Expr:
     return select_positive(x, yes, no)
 
 
-def unless_equal(x: sympy.Expr, y: sympy.Expr) -> Choose:
-    """The first of two where x and y differ, else the second."""
-    return lambda yes, no: choice(x - y, yes, choice(y - x, yes, no))
-
-
 def real(value: sympy.Expr) -> sympy.Expr:
     """A value in floating-point arithmetic: infinite or NaN outside the real numbers."""
     value = value.xreplace({sympy.zoo: sympy.oo})
@@ -51,22 +47,12 @@ def _size(x: sympy.Expr) -> sympy.Expr:
     return choice(x, x, -x)
 
 
-def _larger(*values: sympy.Expr) -> sympy.Expr:
-    found = values[0] if values else -sympy.oo
-    for y in values[1:]:
-        found = choice(found - y, found, y)
-    return found
+def _larger(x: sympy.Expr, y: sympy.Expr) -> sympy.Expr:
+    return choice(x - y, x, y)
 
 
-def _smaller(*values: sympy.Expr) -> sympy.Expr:
-    found = values[0] if values else sympy.oo
-    for y in values[1:]:
-        found = choice(y - found, found, y)
-    return found
-
-
-def _minus(x: sympy.Expr, y: sympy.Expr | None = None) -> sympy.Expr:
-    return -x if y is None else x - y
+def _smaller(x: sympy.Expr, y: sympy.Expr) -> sympy.Expr:
+    return choice(y - x, x, y)
 
 
 def _over(x: sympy.Expr, y: sympy.Expr) -> sympy.Expr:
@@ -106,7 +92,7 @@ def _quotient(x: sympy.Expr, y: sympy.Expr) -> sympy.Expr:
 FUNCTIONS: Mapping[str, Callable[..., sympy.Expr]] = {
     "plus": lambda *parts: sympy.Add(*parts),
     "times": lambda *parts: sympy.Mul(*parts),
-    "minus": _minus,
+    "minus": lambda x, y=None: -x if y is None else x - y,
     "divide": _over,
     "exp": sympy.exp,
     "ln": _log,
@@ -115,8 +101,8 @@ FUNCTIONS: Mapping[str, Callable[..., sympy.Expr]] = {
     "root": lambda degree, x: x ** (1 / degree),
     "sqrt": lambda degree, x: x ** (1 / degree),
     "abs": _size,
-    "max": _larger,
-    "min": _smaller,
+    "max": lambda *values: reduce(_larger, values) if values else -sympy.oo,
+    "min": lambda *values: reduce(_smaller, values) if values else sympy.oo,
     "floor": _floor,
     "ceil": lambda x: -_floor(-x),
     "ceiling": lambda x: -_floor(-x),
@@ -151,11 +137,19 @@ FUNCTIONS: Mapping[str, Callable[..., sympy.Expr]] = {
 
 AVOGADRO = 6.02214179e23  # as SBML Level 3 defines it
 TIME = "time"
-_ORDERED = {
-    "gt": lambda x, y, a, b: choice(x - y, a, b),
-    "lt": lambda x, y, a, b: choice(y - x, a, b),
-    "geq": lambda x, y, a, b: choice(y - x, b, a),
-    "leq": lambda x, y, a, b: choice(x - y, b, a),
+COMPARISONS: Mapping[str, Callable[..., sympy.Expr]] = {  # the third value where true, else the fourth
+    "gt": lambda x, y, yes, no: choice(x - y, yes, no),
+    "lt": lambda x, y, yes, no: choice(y - x, yes, no),
+    "geq": lambda x, y, yes, no: choice(y - x, no, yes),
+    "leq": lambda x, y, yes, no: choice(x - y, no, yes),
+    "eq": lambda x, y, yes, no: choice(x - y, no, choice(y - x, no, yes)),
+    "neq": lambda x, y, yes, no: choice(x - y, yes, choice(y - x, yes, no)),
+}
+JOINED: Mapping[str, Callable[[Choose, Choose], Choose]] = {  # two conditions as one
+    "and": lambda one, other: lambda yes, no: one(other(yes, no), no),
+    "or": lambda one, other: lambda yes, no: one(yes, other(yes, no)),
+    "implies": lambda one, other: lambda yes, no: one(other(yes, no), yes),
+    "xor": lambda one, other: lambda yes, no: one(other(no, yes), other(yes, no)),
 }
 RateOf = Callable[[str], sympy.Expr]
 
@@ -197,12 +191,17 @@ class Formulas:
         if kind in ("true", "false"):
             return lambda yes, no: yes if kind == "true" else no
         parts = [node.getChild(i) for i in range(node.getNumChildren())]
-        if kind in ("and", "or", "xor", "not", "implies"):
+        if kind == "not":
+            (part,) = map(self.condition, parts)
+            return lambda yes, no: part(no, yes)
+        if kind in JOINED:
             return self._joined(kind, [self.condition(part) for part in parts])
         if node.isRelational():
-            return self._compared(kind, [self.value(part) for part in parts])
-        found = self.value(node)  # a number where a condition is expected: true unless 0
-        return unless_equal(found, sympy.Integer(0))
+            pairs = list(pairwise(map(self.value, parts)))
+            pairs = pairs[:1] if kind == "neq" else pairs
+            return self._joined("and", [partial(COMPARISONS[kind], x, y) for x, y in pairs])
+        # a number where a condition is expected: true unless 0
+        return partial(COMPARISONS["neq"], self.value(node), sympy.Integer(0))
 
     def _type(self, node: Any) -> int:
         """The type of a node, from libSBML: once libSEDML is loaded, nodes may have a class of its own."""
@@ -223,35 +222,9 @@ class Formulas:
         return known.get(code) or str(node.getName() or node.getOperatorName() or f"operation {code}").lower()
 
     def _joined(self, kind: str, parts: list[Choose]) -> Choose:
-        if kind == "not":
-            (part,) = parts
-            return lambda yes, no: part(no, yes)
         if not parts:
             return lambda yes, no: yes if kind == "and" else no
-        first, rest = parts[0], parts[1:]
-        if not rest:
-            return first
-        others = self._joined(kind, rest)
-        if kind == "and":
-            return lambda yes, no: first(others(yes, no), no)
-        if kind == "or":
-            return lambda yes, no: first(yes, others(yes, no))
-        if kind == "implies":
-            return lambda yes, no: first(others(yes, no), yes)
-        return lambda yes, no: first(others(no, yes), others(yes, no))
-
-    def _compared(self, kind: str, values: list[sympy.Expr]) -> Choose:
-        """Two or more values, each compared with the next."""
-        pairs = list(pairwise(values))
-        if kind == "neq" and pairs:
-            return unless_equal(*pairs[0])
-        each: list[Choose] = []
-        for x, y in pairs:
-            if kind == "eq":
-                each.append(lambda yes, no, x=x, y=y: unless_equal(x, y)(no, yes))  # type: ignore[misc]
-            else:
-                each.append(lambda yes, no, x=x, y=y: _ORDERED[kind](x, y, yes, no))  # type: ignore[misc]
-        return self._joined("and", each)
+        return reduce(lambda others, one: JOINED[kind](one, others), reversed(parts))
 
     def _name(self, node: Any) -> sympy.Expr:
         if self._type(node) == self._libsbml.AST_NAME_TIME:
@@ -285,15 +258,13 @@ class Formulas:
 
     def _called(self, kind: str, values: list[sympy.Expr]) -> sympy.Expr:
         if kind not in FUNCTIONS:
-            raise InputError(
-                f"{self._where} uses {kind}, which is not supported", expected="functions of docs/exchange.md"
-            )
+            what = f"{self._where} uses {kind}, which is not supported"
+            raise InputError(what, expected="functions of docs/exchange.md")
         try:
             return real(FUNCTIONS[kind](*values))
         except TypeError:
-            raise InputError(
-                f"{self._where} uses {kind} of {len(values)} values", expected="what SBML defines"
-            ) from None
+            what = f"{self._where} uses {kind} of {len(values)} values"
+            raise InputError(what, expected="what SBML defines") from None
 
     def _rate(self, node: Any) -> sympy.Expr:
         """The rate of change of an id."""

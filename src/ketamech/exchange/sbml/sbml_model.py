@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import sympy
 
 from ketamech.core import InputError
-from ketamech.engine.codegen.lowering import floor_, select_positive
+from ketamech.engine.codegen.lowering import floor_
 from ketamech.model.assemble import order_outputs
 from ketamech.model.stage import Flux, Output, Stage, State, symbol
 from ketamech.model.system import System
@@ -60,7 +60,6 @@ class SbmlModel:
     state_of_id: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     concentration_states: dict[str, str] = field(default_factory=dict)
     events: list[SbmlEvent] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
     @cached_property
     def system(self) -> System:
@@ -83,33 +82,23 @@ class SbmlModel:
         while waiting:
             ready = {n: e for n, e in waiting.items() if all(s.name in known for s in sympy.sympify(e).free_symbols)}
             if not ready:
-                raise InputError(
-                    f"values with a cyclic dependency: {', '.join(sorted(waiting))}", expected="no cyclic dependency"
-                )
+                what = f"values with a cyclic dependency: {', '.join(sorted(waiting))}"
+                raise InputError(what, expected="no cyclic dependency")
             for name, expression in ready.items():
-                known[name] = evaluate(expression, known)
+                known[name] = compile_expression(expression)(known)
                 del waiting[name]
         return known
-
-    def resolve_initial_values(self) -> None:
-        """Turn initial assignments into constants. Raises InputError for a cyclic dependency."""
-        if self.initial_assignments:
-            self.constants |= {name: self.values_at_start[name] for name in self.initial_assignments}
-            self.initial_assignments.clear()
 
     def rate_of_change(self, name: str, within: tuple[str, ...] = ()) -> sympy.Expr:
         """Rate of change of a state, output or constant. Raises InputError for a cyclic dependency."""
         if name in self.rates:
             return self.rates[name]
         if name in within or name.endswith(RATE_SUFFIX):
-            raise InputError(
-                f"the rate of change of '{name.partition('.')[2]}' depends on itself", expected="no cyclic dependency"
-            )
+            what = f"the rate of change of '{name.partition('.')[2]}' depends on itself"
+            raise InputError(what, expected="no cyclic dependency")
         rule = sympy.sympify(self.rules.get(name, 0))
-        parts = [
-            rule.diff(s) * self.rate_of_change(s.name, (*within, name)) for s in sorted(rule.free_symbols, key=str)
-        ]
-        return sympy.Add(*parts)
+        parts = sorted(rule.free_symbols, key=str)
+        return sympy.Add(*(rule.diff(s) * self.rate_of_change(s.name, (*within, name)) for s in parts))
 
     @cached_property
     def scales(self) -> dict[str, float]:
@@ -119,18 +108,16 @@ class SbmlModel:
         return {CLOCK: 1.0, **{name: size or usual for name, size in found.items()}}
 
     @cached_property
-    def at_times(self) -> Callable[[np.ndarray], dict[str, float]]:
-        """Function from the states [state] to every value by name."""
-        names, order = list(self.rates), [offer.name for offer in self.system.outputs]
-        steps = [(name, compile_expression(self.rules[name])) for name in order]
+    def _compiled_rules(self) -> dict[str, Callable[[Mapping[str, float]], float]]:
+        """The rules as functions, each after those that it needs."""
+        return {offer.name: compile_expression(self.rules[offer.name]) for offer in self.system.outputs}
 
-        def compute(y: np.ndarray) -> dict[str, float]:
-            known = {**self.constants, **dict(zip(names, y.tolist(), strict=True))}
-            for name, step in steps:
-                known[name] = step(known)
-            return known
-
-        return compute
+    def values_at(self, state: np.ndarray) -> dict[str, float]:
+        """Every value by name at the states [state]."""
+        known = {**self.constants, **dict(zip(self.rates, state.tolist(), strict=True))}
+        for name, compute in self._compiled_rules.items():
+            known[name] = compute(known)
+        return known
 
 
 def _rows(constants: Mapping[str, float]) -> ParameterTable:
@@ -155,11 +142,6 @@ def compile_expression(expression: sympy.Expr) -> Callable[[Mapping[str, float]]
     return value
 
 
-def evaluate(expression: sympy.Expr, known: Mapping[str, float]) -> float:
-    """The value of an expression."""
-    return compile_expression(expression)(known)
-
-
 def _where(x: Any, yes: Any, no: Any) -> Any:
     return np.float64(yes if x > 0 else no)  # a Python float would raise on division by 0
 
@@ -167,26 +149,3 @@ def _where(x: Any, yes: Any, no: Any) -> Any:
 def qualified_name(identifier: str) -> str:
     """The name of an SBML id among the states and outputs."""
     return f"{STAGE}.{identifier}"
-
-
-def truth_value(condition: Callable[[sympy.Expr, sympy.Expr], sympy.Expr]) -> sympy.Expr:
-    """A condition as a number: 1 where it holds, 0 where not."""
-    return condition(sympy.Integer(1), sympy.Integer(0))
-
-
-def ids(names: Sequence[str]) -> list[str]:
-    """Names without the stage."""
-    return [name.removeprefix(f"{STAGE}.") for name in names]
-
-
-__all__ = [
-    "CLOCK",
-    "SbmlEvent",
-    "SbmlModel",
-    "compile_expression",
-    "evaluate",
-    "ids",
-    "qualified_name",
-    "select_positive",
-    "truth_value",
-]

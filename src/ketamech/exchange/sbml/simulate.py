@@ -75,7 +75,7 @@ class _Run:
 
     def values(self, state: np.ndarray | None = None) -> dict[str, float]:
         """Every value at a state."""
-        return self.model.at_times(self.state if state is None else state)
+        return self.model.values_at(self.state if state is None else state)
 
     def values_at_times(self, times: np.ndarray) -> list[Mapping[str, float]]:
         """Values at every time."""
@@ -175,10 +175,8 @@ class _Run:
         known = self.values()
         given = one.values or {to: value(known) for to, value in self.assigned[one.place]}
         names = self.system.state_names
-        for (
-            to,
-            value,
-        ) in given.items():  # a concentration refers to the volume before the event, even if the event sets it
+        # a concentration refers to the volume before the event, even if the event sets it
+        for to, value in given.items():
             state, compartment = self.model.state_of_id[to]
             self.state[names.index(state)] = value * known[qualified_name(compartment)] if compartment else value
         self._keep_amounts(known)

@@ -1,4 +1,6 @@
-"""Route templates: the dose events of one mg, or one session, of every drug by every route.
+"""
+
+Route templates: the dose events of one mg, or one session, of every drug by every route.
 
 Input profile: boluses and piecewise-constant inflows by state, independent of the regimen that causes them.
 """
@@ -6,8 +8,8 @@ Input profile: boluses and piecewise-constant inflows by state, independent of t
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
 from ketamech.core import InputError, convert
@@ -17,6 +19,7 @@ from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import ParameterTable
 
+AMOUNT, STEP = "amount", "step"  # kinds of inputs
 TIME_TOLERANCE = 1e-8  # h: times closer than this are one time
 ROUNDING = 1e-9  # of the largest size: rounding error of numbers that were written and read
 
@@ -59,10 +62,9 @@ class TimeMap:
 
 @dataclass
 class InputProfile:
-    """Amounts by state and hour, and changes of inflow (state unit per h) by state and hour."""
+    """Sizes by hour for each (AMOUNT, state): boluses, and each (STEP, state): changes of inflow (state unit per h)."""
 
-    amounts: dict[str, TimeMap] = field(default_factory=dict)
-    steps: dict[str, TimeMap] = field(default_factory=dict)
+    sizes: defaultdict[tuple[str, str], TimeMap] = field(default_factory=lambda: defaultdict(TimeMap))
 
     @classmethod
     def of(cls, entries: Iterable[DoseEvent]) -> InputProfile:
@@ -72,30 +74,26 @@ class InputProfile:
             found.add(entry.compartment, float(entry.time), float(entry.amount), float(entry.duration))
         return found
 
-    def copy(self) -> InputProfile:
-        """A mutable copy."""
-        return deepcopy(self)
-
     def add(self, state: str, at: float, amount: float, duration: float = 0.0) -> None:
         """Add a bolus, or an infusion over a `duration` (h); a negative amount is subtracted."""
-        if not duration:
-            self.amounts.setdefault(state, TimeMap()).add(at, amount)
-            return
-        self.step(state, at, amount / duration)
-        self.step(state, at + duration, -amount / duration)
+        if duration:
+            self.step(state, at, amount / duration)
+            self.step(state, at + duration, -amount / duration)
+        else:
+            self.sizes[AMOUNT, state].add(at, amount)
 
     def step(self, state: str, at: float, size: float) -> None:
         """Change an inflow from a time on."""
-        self.steps.setdefault(state, TimeMap()).add(at, size)
+        self.sizes[STEP, state].add(at, size)
 
-    def amount(self, state: str, at: float) -> float:
-        """The bolus into a state at a time."""
-        return self.amounts[state][at] if state in self.amounts else 0.0
+    def of_kind(self, kind: str, state: str) -> TimeMap:
+        """The boluses into a state (AMOUNT), or the changes of its inflow (STEP)."""
+        return self.sizes.get((kind, state), TimeMap())
 
     def inflow(self, state: str, begin: float, end: float, since: float) -> float:
         """The smallest inflow into a state from `begin` to `end`; 0 before `since`."""
         speed, levels = 0.0, []
-        for at, size in self.steps[state].from_time(since) if state in self.steps else ():
+        for at, size in self.of_kind(STEP, state).from_time(since):
             if at >= end - TIME_TOLERANCE:
                 break
             if at > begin + TIME_TOLERANCE:
@@ -105,19 +103,17 @@ class InputProfile:
 
     def changes(self, state: str, after: float) -> Iterator[float]:
         """Times after `after` at which the inflow into a state changes."""
-        for at, size in self.steps[state].from_time(after) if state in self.steps else ():
-            if at > after + TIME_TOLERANCE and size:
-                yield at
+        steps = self.of_kind(STEP, state).from_time(after)
+        return (at for at, size in steps if at > after + TIME_TOLERANCE and size)
 
     def first_difference(self, other: InputProfile) -> str:
         """The state and time of the first difference; empty for equal profiles."""
-        for mine, theirs in ((self.amounts, other.amounts), (self.steps, other.steps)):
-            for state in {**mine, **theirs}:
-                one, two = mine.get(state, TimeMap()), theirs.get(state, TimeMap())
-                least = ROUNDING * max(one.largest, two.largest)
-                wrong = (at for at in sorted({*one, *two}) if abs(one[at] - two[at]) > least)
-                if (at := next(wrong, None)) is not None:
-                    return f"{state} at {at:g} h"
+        for kind, state in sorted({**self.sizes, **other.sizes}, key=lambda key: key[0]):
+            one, two = self.of_kind(kind, state), other.of_kind(kind, state)
+            least = ROUNDING * max(one.largest, two.largest)
+            wrong = (at for at in sorted({*one, *two}) if abs(one[at] - two[at]) > least)
+            if (at := next(wrong, None)) is not None:
+                return f"{state} at {at:g} h"
         return ""
 
 
@@ -166,11 +162,8 @@ class RouteTemplate:
         flows = [part for part in self.events if part.duration]
         if self.is_maintained:
             least = min(part.amount / PROBE_DURATION for part in flows) * (1 - SESSION_TOLERANCE)
-            ends = [
-                end
-                for end in remaining.changes(flows[0].compartment, at)
-                if remaining.inflow(flows[0].compartment, at, end, at) >= least
-            ]
+            state = flows[0].compartment
+            ends = [end for end in remaining.changes(state, at) if remaining.inflow(state, at, end, at) >= least]
             return max(ends) - at if ends else None
         if self.is_counted:
             speed = remaining.inflow(flows[0].compartment, at, at + 2 * TIME_TOLERANCE, at)
@@ -186,10 +179,8 @@ class RouteTemplate:
         """Whether this amount explains all inputs at its times."""
         for part in self.events:
             moment, size = at + part.time, amount * self._size(part, lasting)
-            duration = lasting if self.is_infused and part.duration else part.duration
-            there = (
-                left.steps[part.compartment][moment] * duration if duration else left.amount(part.compartment, moment)
-            )
+            state, duration = part.compartment, self._duration(part, lasting)
+            there = left.of_kind(STEP if duration else AMOUNT, state)[moment] * (duration or 1.0)
             if there > size * (1 + SESSION_TOLERANCE):
                 return False
         return True
@@ -197,18 +188,21 @@ class RouteTemplate:
     def subtract(self, left: InputProfile, at: float, amount: float, lasting: float) -> None:
         """Subtract this amount from the profile."""
         for part in self.events:
-            duration = lasting if self.is_infused and part.duration else part.duration
-            left.add(part.compartment, at + part.time, -amount * self._size(part, lasting), duration)
+            size = -amount * self._size(part, lasting)
+            left.add(part.compartment, at + part.time, size, self._duration(part, lasting))
 
     def treatment_of(self, at: float, amount: float, lasting: float) -> Treatment:
         """This amount as a treatment."""
         return replace(self.treatment, start=at, amount=None if self.is_counted else amount, duration=lasting)
 
     def _found(self, part: DoseEvent, left: InputProfile, at: float, lasting: float) -> float:
-        begin, duration = at + part.time, lasting if self.is_infused and part.duration else part.duration
+        begin, duration = at + part.time, self._duration(part, lasting)
         if not duration:
-            return left.amount(part.compartment, begin)
+            return left.of_kind(AMOUNT, part.compartment)[begin]
         return left.inflow(part.compartment, begin, begin + duration, at) * duration
+
+    def _duration(self, part: DoseEvent, lasting: float) -> float:
+        return lasting if self.is_infused and part.duration else float(part.duration)
 
     def _size(self, part: DoseEvent, lasting: float) -> float:
         return float(part.amount * (lasting / PROBE_DURATION if self.is_maintained and part.duration else 1.0))

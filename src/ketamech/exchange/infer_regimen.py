@@ -1,14 +1,14 @@
 """Infers a regimen from an input profile: doses, then visits with their lags, then schedules.
 
 Doses are subtracted from the profile one by one, the earliest first; visits with expectancy alone are placebo. A
-regimen
-is accepted only when it reproduces the profile: the same amounts and inflows at the same times.
+regimen is accepted only when it reproduces the profile: the same amounts and inflows at the same times.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from itertools import islice
 
@@ -16,9 +16,11 @@ from ketamech.core import InputError
 from ketamech.dosing.dose_events import BELIEF, dose_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, MAX_HORIZON_H, MAX_LAG_H, Phase, Treatment
-from ketamech.exchange.dose_inference.route_templates import (
+from ketamech.exchange.route_templates import (
+    AMOUNT,
     ROUNDING,
     SESSION_TOLERANCE,
+    STEP,
     TIME_TOLERANCE,
     InputProfile,
     RouteTemplate,
@@ -49,12 +51,10 @@ def infer_regimen(
     """
     doses = _DoseExtractor(found, parameters, values).doses()
     gap = values.get("expectancy.visit_gap", parameters["expectancy.visit_gap"].canonical)
-    beliefs = list(found.amounts.get(BELIEF, ()))
+    beliefs = list(found.of_kind(AMOUNT, BELIEF))
     regimen = Regimen(infer_schedules(infer_visits(merge_contiguous(doses), beliefs, gap)))
-    apart = InputProfile.of(
-        species_events(species, dose_events(regimen, parameters, values, MAX_HORIZON_H + 1))
-    ).first_difference(found)
-    if apart:
+    entering = species_events(species, dose_events(regimen, parameters, values, MAX_HORIZON_H + 1))
+    if apart := InputProfile.of(entering).first_difference(found):
         raise InputError(f"no regimen puts in what enters {apart}", expected=EXPECTED)
     return regimen
 
@@ -63,19 +63,16 @@ class _DoseExtractor:
     """Extracts doses from an input profile; `left` is the remaining profile."""
 
     def __init__(self, found: InputProfile, parameters: ParameterTable, values: Mapping[str, float]) -> None:
-        self.left = found.copy()
-        self.left.amounts.pop(BELIEF, None)
-        kinds = {"amounts": self.left.amounts, "steps": self.left.steps}
-        self.least = {k: {s: 10 * ROUNDING * rows.largest for s, rows in states.items()} for k, states in kinds.items()}
+        self.left = deepcopy(found)
+        self.left.sizes.pop((AMOUNT, BELIEF), None)
+        self.least = {key: 10 * ROUNDING * rows.largest for key, rows in self.left.sizes.items()}
         self.ways = route_templates(parameters, values)
         self.parameters, self.values = parameters, values
 
     def doses(self) -> list[Treatment]:
         """Every dose at the time at which it enters, in order of time."""
         found: list[Treatment] = []
-        for at in sorted(
-            {at for kind in (self.left.amounts, self.left.steps) for rows in kind.values() for at in rows}
-        ):
+        for at in sorted({at for rows in self.left.sizes.values() for at in rows}):
             while (places := self._entered(at)) and (one := self._one(at, places)):
                 found.append(one)
                 if len(found) > MAX_DOSES:
@@ -87,10 +84,7 @@ class _DoseExtractor:
 
     def _entered(self, at: float) -> set[str]:
         """Compartments with a remaining input at a time."""
-        kinds = (("amounts", self.left.amounts), ("steps", self.left.steps))
-        return {
-            s for kind, states in kinds for s, rows in states.items() if abs(rows[at]) > self.least[kind].get(s, 0.0)
-        }
+        return {key[1] for key, rows in self.left.sizes.items() if abs(rows[at]) > self.least.get(key, 0.0)}
 
     def _one(self, at: float, places: set[str]) -> Treatment | None:
         """Extract the first route template that is contained in the remaining profile.
@@ -125,8 +119,8 @@ class _DoseExtractor:
             return amount > 1 - SESSION_TOLERANCE
         lead = next(part for part in way.events if not part.time)
         duration = lasting if way.is_infused else lead.duration
-        size, kind = amount * lead.amount / (duration or 1.0), "steps" if duration else "amounts"
-        return size > self.least[kind].get(lead.compartment, 0.0)
+        size, kind = amount * lead.amount / (duration or 1.0), STEP if duration else AMOUNT
+        return size > self.least.get((kind, lead.compartment), 0.0)
 
     def _given(self, way: RouteTemplate, at: float, amount: float, lasting: float) -> Treatment | None:
         """The treatment, if it has exactly these dose events (the sprays of a nasal dose depend on its size)."""
@@ -165,10 +159,8 @@ def _goes_on(before: Treatment, dose: Treatment) -> bool:
     if not before.duration or dose.amount is None or before.amount is None:
         return False
     speed, other = before.amount / before.duration, dose.amount / dose.duration
-    return (
-        abs(before.start + before.duration - dose.start) <= TIME_TOLERANCE
-        and abs(speed - other) <= RELATIVE_TOLERANCE * speed
-    )
+    late = abs(before.start + before.duration - dose.start) > TIME_TOLERANCE
+    return not late and abs(speed - other) <= RELATIVE_TOLERANCE * speed
 
 
 def infer_schedules(doses: Sequence[Treatment]) -> tuple[Treatment, ...]:
@@ -193,12 +185,8 @@ def _treatments(alike: list[Treatment], far: int) -> Iterator[Treatment]:
         gap = (left[taken[-1]].start - first.start) / max(1, number - 1)
         gap = _round_number(gap, TIME_RESOLUTION / number)
         lasting = _round_number(first.duration, RELATIVE_TOLERANCE / 100 * first.duration)
-        whole = replace(
-            first,
-            start=_round_number(first.start, TIME_RESOLUTION),
-            duration=lasting,
-            lag=_round_number(first.lag, TIME_RESOLUTION),
-        )
+        start, lag = (_round_number(time, TIME_RESOLUTION) for time in (first.start, first.lag))
+        whole = replace(first, start=start, duration=lasting, lag=lag)
         yield whole if number == 1 else replace(whole, schedule=(Phase(interval=gap, duration=number * gap),))
         gone = set(taken)
         left = [one for i, one in enumerate(left) if i not in gone]
@@ -252,14 +240,13 @@ def _lag(entering: float, usual: float, beliefs: Sequence[float], open_visits: S
         return 0.0
     if usual and _fits(entering - usual, beliefs, gap):
         return usual
-    visit, hope = _last(open_visits, entering), _last(beliefs, entering)
+    visit, earlier = _last(open_visits, entering), _last(beliefs, entering)
     needed = not _fits(entering, beliefs, gap)
     if visit is not None and entering - visit <= (MAX_LAG_H if needed else MAX_SESSION_DELAY_H):
         return entering - visit
-    if (
-        needed and hope is not None and entering - hope - gap < MAX_LAG_H - MINUTE
-    ):  # a visit without remaining expectancy event
-        return entering - hope - gap + MINUTE
+    # a visit whose expectancy event does not enter, because another one entered less than `gap` before
+    if needed and earlier is not None and entering - earlier - gap < MAX_LAG_H - MINUTE:
+        return entering - earlier - gap + MINUTE
     return 0.0
 
 

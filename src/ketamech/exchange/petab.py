@@ -2,27 +2,23 @@
 
 A folder contains `v1/problem.yaml` (one model per condition) and `v2/<person>/problem.yaml` (one model per subject, one
 experiment per condition: each dose time is a period whose condition sets the doses). Extra columns (unit, source,
-citation) give the source of a number.
-
-The contents of a PEtab problem: conditions of typical subjects with published or simulated measurements.
-
-Only values at one time are exported: PEtab has no peak, area or half-life, and no comparison of two conditions.
+citation) give the source of a number. The conditions are those of typical subjects with published or simulated
+measurements. Only values at one time are exported: PEtab has no peak, area or half-life, and no comparison of two
+conditions.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import xarray as xr
+import pandas as pd
 
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
 from ketamech.analysis.scorecard_targets import Target, load_targets
@@ -94,7 +90,7 @@ def _obstacle(target: Target, row: Observation) -> str:
     how = target.measure
     if target.comparison not in ("fold", "z"):
         return "compared with a band or a direction"
-    if how.statistic != "at" or not _hour(how.time):
+    if how.statistic != "at" or not is_hour(how.time):
         return f"not a reading at one moment ({how.statistic})"
     if how.control_contrast or "|" in how.output or how.relative_to not in SEEN_AS:
         return "compared with another course, or with its own peak"
@@ -105,7 +101,8 @@ def _obstacle(target: Target, row: Observation) -> str:
     return ""
 
 
-def _hour(text: str) -> bool:
+def is_hour(text: str) -> bool:
+    """Whether the time of an observable is a number of hours."""
     try:
         return math.isfinite(float(text))
     except ValueError:
@@ -149,18 +146,15 @@ def scenario_case(scenario: Scenario, model: Model) -> PetabCondition:
     treated = subjects(scenario, model)[0]
     starts = sorted({entry.time for entry in treated.events})
     found = run_subjects(model, [treated], output_times(scenario.horizon, starts, per_dose=12), tolerance=1e-9)
-    return PetabCondition(
-        "treated", treated, tuple(_simulated(found, [n for n in SIMULATED_OUTPUTS if n in found.data_vars]))
-    )
-
-
-def _simulated(found: xr.Dataset, names: Sequence[str]) -> Iterator[Measurement]:
-    for name in names:
-        curve = found[name].values[0]
+    measurements = []
+    for name in (name for name in SIMULATED_OUTPUTS if name in found.data_vars):
+        curve, unit = found[name].values[0], str(found[name].attrs["units"])
         noise = RELATIVE_NOISE * float(np.abs(curve).max()) or RELATIVE_NOISE
-        for time, value in zip(found["time"].values, curve, strict=True):
-            unit = str(found[name].attrs["units"])
-            yield Measurement(sbml_id(name), float(time), float(value), noise, False, unit, "simulated", "KetaMech")
+        measurements += [
+            Measurement(sbml_id(name), float(time), float(value), noise, False, unit, "simulated", "KetaMech")
+            for time, value in zip(found["time"].values, curve, strict=True)
+        ]
+    return PetabCondition("treated", treated, tuple(measurements))
 
 
 PRIOR_SD_BOUND = 4.0  # distance of the bounds from the table value in SD of the prior
@@ -200,7 +194,7 @@ def lossy_features(model: Model) -> list[str]:
     inside = model.system.parameter_names
     outside = [one.name for one in load_estimated(model.parameters) if one.name not in inside]
     left = f"population parameters, which are in no equation: {', '.join(outside)}" if outside else ""
-    return [*LOSSY_FEATURES, *([left] if left else [])]
+    return [*LOSSY_FEATURES, left] if left else list(LOSSY_FEATURES)
 
 
 def _version_1(
@@ -212,14 +206,13 @@ def _version_1(
         text = write_sbml(
             model.system, one.inputs, one.start, one.events, name=one.condition.name, without_annotations=True
         )
-        files |= {
-            f"v1/{name}.xml": text,
-            f"v1/{name}_conditions.tsv": _tsv([{"conditionId": name, "conditionName": one.condition.name}]),
-            f"v1/{name}_observables.tsv": _tsv(about.rows_1),
-            f"v1/{name}_measurements.tsv": _tsv(_measurements(one.condition, about, "simulationConditionId")),
+        rows: dict[str, Rows] = {
+            "condition": [{"conditionId": name, "conditionName": one.condition.name}],
+            "observable": about.rows_1,
+            "measurement": _measurements(one.condition, about, "simulationConditionId"),
         }
-        kinds = ("condition", "observable", "measurement")
-        tables = {f"{kind}_files": [f"{name}_{kind}s.tsv"] for kind in kinds}
+        files |= {f"v1/{name}.xml": text, **{f"v1/{name}_{kind}s.tsv": _tsv(table) for kind, table in rows.items()}}
+        tables = {f"{kind}_files": [f"{name}_{kind}s.tsv"] for kind in rows}
         problems.append({"sbml_files": [f"{name}.xml"], **tables, "visualization_files": []})
     files["v1/problem.yaml"] = _yaml({"format_version": 1, "parameter_file": "parameters.tsv", "problems": problems})
     return files
@@ -242,10 +235,8 @@ def _person(group: Sequence[_PreparedSubject], model: Model, estimated: Sequence
     """One model and its experiments."""
     system, first = model.system, group[0]
     about = _Observables([reading for one in group for reading in one.condition.measurements])
-    conditions, experiments, measurements = _Conditions(system.states), list[dict[str, object]](), Rows()
-    infused = {
-        int(i) for one in group for i, k in zip(one.events.state, one.events.kind, strict=True) if k != BOLUS_KIND
-    }
+    conditions, experiments, measurements = _Conditions(system.states), Rows(), Rows()
+    infused = {int(i) for one in group for i in one.events.state[one.events.kind != BOLUS_KIND]}
     for one in group:
         name = _identifier(one.condition.name)
         doses = dose_changes(system, one.start, one.events)
@@ -256,24 +247,20 @@ def _person(group: Sequence[_PreparedSubject], model: Model, estimated: Sequence
         system, first.inputs, first.start, events([]), always_infused=sorted(infused), without_annotations=True
     )
     used = [name for one in group for name in one.condition.subject.parameters]
+    tables: dict[str, Rows] = {
+        "parameter": _parameters_2([e for e in estimated if e.name not in used]),
+        "condition": conditions.rows,
+        "experiment": experiments,
+        "observable": about.rows_2,
+        "measurement": measurements,
+    }
     config = {
         "format_version": "2.0.0",
         "model_files": {"ketamech": {"location": "model.xml", "language": "sbml"}},
-        **{f"{kind}_files": [f"{kind}s.tsv"] for kind in _KINDS if kind != "condition" or conditions.rows},
+        **{f"{kind}_files": [f"{kind}s.tsv"] for kind, rows in tables.items() if kind != "condition" or rows},
     }
-    files = {
-        "model.xml": text,
-        "parameters.tsv": _tsv(_parameters_2([e for e in estimated if e.name not in used])),
-        "conditions.tsv": _tsv(conditions.rows),
-        "experiments.tsv": _tsv(experiments),
-        "observables.tsv": _tsv(about.rows_2),
-        "measurements.tsv": _tsv(measurements),
-        "problem.yaml": _yaml(config),
-    }
-    return {name: body for name, body in files.items() if body}
-
-
-_KINDS = ("parameter", "condition", "experiment", "observable", "measurement")
+    files = {"model.xml": text, **{f"{kind}s.tsv": _tsv(rows) for kind, rows in tables.items() if rows}}
+    return {**files, "problem.yaml": _yaml(config)}
 
 
 class _Conditions:
@@ -370,13 +357,7 @@ def _identifier(name: str) -> str:
 
 
 def _tsv(rows: Rows) -> str:
-    if not rows:
-        return ""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), delimiter="\t", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: repr(v) if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-    return text.getvalue()
+    return str(pd.DataFrame(rows).to_csv(sep="\t", index=False, lineterminator="\n")) if rows else ""
 
 
 def _yaml(content: Mapping[str, object]) -> str:

@@ -1,1 +1,0 @@
-"""Regimens inferred from the inputs of a foreign model."""

@@ -1,1 +1,0 @@
-"""PEtab problems, written and read."""

@@ -1,0 +1,33 @@
+"""Text of unknown origin, and the place that is added to an error."""
+
+import pytest
+
+from ketamech.core import InputError, UnknownNameError
+from ketamech.core.atomic_files import read_text
+
+
+def test_a_place_is_added_to_an_error_that_has_none():
+    bare = UnknownNameError("no such drug", key="DRUG", expected="a drug", nearest="esketamine", type_this="esketamine")
+    placed = bare.at("doses.csv", 3)
+    assert isinstance(placed, UnknownNameError)
+    assert str(placed) == f"doses.csv:3: {bare}"
+    assert placed.at("other.csv", 9) is placed
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [(b"\xff\xfe", "not text"), (b"a\x00b", "not text"), (b"12345678", "too large"), (None, "cannot be read")],
+)
+def test_what_is_no_text_is_refused_with_what_was_expected(content, what, tmp_path):
+    path = tmp_path / "some.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=what) as refused:
+        read_text(path, "a dose table", most=7)
+    assert refused.value.file == path
+    assert "at most 7 bytes" in str(refused.value) or "a dose table" in str(refused.value)
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path):
+    (tmp_path / "some.csv").write_bytes(b"\xef\xbb\xbfTIME")
+    assert read_text(tmp_path / "some.csv", "a dose table") == "TIME"
