@@ -67,6 +67,7 @@ def single_effect(worth: np.ndarray) -> np.ndarray:
 
 
 DIRECTORY = DATA / "attribution"
+PATHWAY_PARAMETERS = DIRECTORY / "pathway_parameters.csv"
 MOOD, DRAWS, TOLERANCE = "mood.madrs", 200, 1e-4
 MAX_BATCH_BYTES, MAX_BATCH = 2**26, 4096  # bytes of results, and patients, in one batch
 LOW, HIGH = 2.5, 97.5
@@ -80,7 +81,7 @@ class Attribution:
 
     `table`: a line for each outcome and pathway: outcome, output, unit, pathway, share (of what the drug adds), and
     shapley, lost, alone: the mean of the draws, `_low` and `_high` (95 % of draws), `_tables` (at the values of the
-    tables). `totals`: one line per outcome: baseline (rest), expectancy (hope), no_pathway, pathways, full, each as the
+    tables). `totals`: one line per outcome: baseline (rest), expectancy, no_pathway, pathways, full, each as the
     mean of the draws and at the table values. Means are used because means add up and medians do not.
     `madrs_decomposition` [component, draw, time]: MADRS points of each of `components` at `times` (h); draw 0 uses the
     table values. `coalition_values` [draw, coalition, outcome]. `parameter_draws`: parameters [draw]. `failed`: number
@@ -231,7 +232,7 @@ def attribute(
         scenario,
         _table(model, asked, names, worth),
         _totals(model, asked, worth),
-        ("hope", "no pathway", *names),
+        ("expectancy", "no pathway", *names),
         hours,
         _madrs_decomposition(course),
         worth,
@@ -255,7 +256,7 @@ def switched_on_pathways(model: Model, scenario: Scenario) -> tuple[str, ...]:
 def pathway_parameters() -> dict[str, dict[str, str]]:
     """{pathway: {parameter: reason}} of the parameters of each pathway. Raises InputError for a repeated row."""
     found: dict[str, dict[str, str]] = {}
-    for row in read_table(DIRECTORY / "carriers.csv", ("pathway", "parameter", "why")):
+    for row in read_table(PATHWAY_PARAMETERS, ("pathway", "parameter", "why")):
         mine = found.setdefault(row["pathway"], {})
         if row["parameter"] in mine:
             raise row.error("parameter", f"'{row['parameter']}' is already there", expected="each parameter once")
@@ -275,7 +276,7 @@ def draw_attribution_parameters(model: Model, scenario: Scenario, draws: int, se
     for name in own:
         if name not in table:
             near = closest_match(name, table)
-            raise InputError(f"no parameter '{name}'", file=DIRECTORY / "carriers.csv", key="parameter", nearest=near)
+            raise InputError(f"no parameter '{name}'", file=PATHWAY_PARAMETERS, key="parameter", nearest=near)
     numbers = draw_parameters(table, own, seed, range(draws), vary=own) if draws else np.empty((0, len(own)))
     found = {name: np.r_[table[name].canonical, numbers[:, i]] for i, name in enumerate(own)}
     for name in (n for n in posterior[0] if n not in scenario.values):
@@ -324,9 +325,9 @@ def _table(
 
     lines = []
     for j, (words, outcome) in enumerate(asked):
-        game, hope = worth[:, :-2, j], worth[:, -2, j]
+        game, expectancy = worth[:, :-2, j], worth[:, -2, j]
         kinds = {"shapley": shapley(game), "lost": leave_one_out(game), "alone": single_effect(game)}
-        drug = mean_interval(game[:, -1] - hope)[0]
+        drug = mean_interval(game[:, -1] - expectancy)[0]
         for i, name in enumerate(names):
             line: dict[str, object] = {
                 "outcome": words, "output": outcome.output, "unit": model.layout.units[outcome.output], "pathway": name,
@@ -344,10 +345,10 @@ def _totals(model: Model, asked: Sequence[tuple[str, Endpoint]], worth: np.ndarr
 
     lines = []
     for j, (words, outcome) in enumerate(asked):
-        nobody, everybody, hope, resting = (worth[:, k, j] for k in (0, -3, -2, -1))
+        nobody, everybody, expectancy, resting = (worth[:, k, j] for k in (0, -3, -2, -1))
         parts = {
-            "rest": resting, "hope": hope - resting, "no_pathway": nobody - hope, "pathways": everybody - nobody,
-            "drug": everybody - hope, "full": everybody,
+            "rest": resting, "expectancy": expectancy - resting, "no_pathway": nobody - expectancy,
+            "pathways": everybody - nobody, "drug": everybody - expectancy, "full": everybody,
         }  # fmt: skip
         line: dict[str, object] = {
             "outcome": words, "output": outcome.output, "unit": model.layout.units[outcome.output],
@@ -369,6 +370,6 @@ def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
 
 def _madrs_decomposition(mood: np.ndarray) -> np.ndarray:
     """MADRS points [component, draw, time] of expectancy, no pathway and each pathway; they sum to the total change."""
-    nobody, hope, resting = mood[:, 0], mood[:, -2], mood[:, -1]
+    nobody, expectancy, resting = mood[:, 0], mood[:, -2], mood[:, -1]
     own = np.moveaxis(shapley(np.moveaxis(mood[:, :-2], 1, -1)), -1, 0)
-    return np.concatenate([[hope - resting, nobody - hope], own])
+    return np.concatenate([[expectancy - resting, nobody - expectancy], own])

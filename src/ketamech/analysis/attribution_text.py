@@ -61,7 +61,7 @@ def describe_attribution(found: Attribution, parameters: ParameterTable, outcome
     unit = "" if total["unit"] == "1" else f" {total['unit']}"
     said = [
         f"{chosen}: {total['rest']:.3g} at baseline, {total['full']:.3g}{unit} with all pathways on. Expectancy alone"
-        f" changes it by {_signed_text(total['hope'])}, the drug with all pathways off by"
+        f" changes it by {_signed_text(total['expectancy'])}, the drug with all pathways off by"
         f" {_signed_text(total['no_pathway'])},"
         f" and the pathways by {_signed_text(total['pathways'])}."
     ]

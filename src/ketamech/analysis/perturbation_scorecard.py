@@ -1,6 +1,6 @@
 """Scorecard of published perturbations: the predicted and the observed direction of every one.
 
-Published perturbations as simulations of the model, from data/experiments/rows.csv.
+Published perturbations as simulations of the model, from data/perturbations/rows.csv.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ketamech.simulation.observable import Observable, TimeCourse
 from ketamech.simulation.scenario import Scenario, perturbation_parameters
 from ketamech.simulation.simulate import events_of_scenario, without_expectancy
 
-PATH = DATA / "experiments" / "rows.csv"
+PATH = DATA / "perturbations" / "rows.csv"
 COLUMNS = (
     "evidence", "species", "regimen", "with", "settings", "output", "reduction", "when", "statistic", "observed",
     "low", "high", "band", "assumption", "undecided",
@@ -156,7 +156,7 @@ class FactorialArms:
 def score_perturbations(
     model: Model | None = None, overrides: Mapping[str, float] | None = None, *, threads: int = 2
 ) -> pd.DataFrame:
-    """Simulate every row of data/experiments/rows.csv; `overrides`: parameter values (canonical) used in every arm.
+    """Simulate every row of data/perturbations/rows.csv; `overrides`: parameter values (canonical) used in every arm.
 
     An override replaces the values of the tables and of the species; a value set by a row replaces the override. One
     line per row: evidence, reference, species, regimen, with, output, when, statistic, observed, predicted (direction),

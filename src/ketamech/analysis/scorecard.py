@@ -1,6 +1,6 @@
 """The scorecard: published numbers of a typical patient, each compared with its simulation, misses included.
 
-Acceptance criteria of the model, from data/scorecard/goals.csv, and whether each is reached.
+Acceptance criteria of the model, from data/scorecard/acceptance_criteria.csv, and whether each is reached.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class AcceptanceCriterion:
 
 
 def load_acceptance_criteria(
-    evidence: Evidence, protocols: Mapping[str, object], path: Path = DIRECTORY / "goals.csv"
+    evidence: Evidence, protocols: Mapping[str, object], path: Path = DIRECTORY / "acceptance_criteria.csv"
 ) -> tuple[AcceptanceCriterion, ...]:
     """Every criterion. Raises InputError for an unknown protocol or a pattern without a row."""
     return tuple(_goal(row, evidence, protocols) for row in read_table(path, COLUMNS))
@@ -170,7 +170,7 @@ class Scorecard:
     (`uncovered`).
 
     rows: id, stage, reference, citation, protocol, output, unit, simulated, published, spread, comparison,
-    expected, fold_error, log_fold, z, off (distance in limits of
+    expected, fold_error, log_fold, z, distance (in limits of
     "inside"), verdict, fitted, read_as, translated.
     `seconds`: duration of the simulations, including compilation on first use.
     """
@@ -268,7 +268,7 @@ def _line(
         "fold_error": verdict.fold_error,
         "log_fold": np.log(verdict.fold) if verdict.fold > 0 else np.nan,
         "z": verdict.z,
-        "off": verdict.distance,
+        "distance": verdict.distance,
         "verdict": verdict.verdict,
         "read_as": row.read_as,
         "translated": target.assumption,
@@ -294,7 +294,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for reference, part in rows.groupby("reference", sort=False):
         folds = part.loc[part.comparison == "fold", "log_fold"].abs()
-        worst = part.sort_values("off", ascending=False, na_position="first").iloc[0]
+        worst = part.sort_values("distance", ascending=False, na_position="first").iloc[0]
         lines.append(
             {
                 "reference": reference,

@@ -240,8 +240,8 @@ def scorecard_work(app_state: AppState) -> Work:
 def _scorecard(app_state: AppState, line: Callable[[str], None]) -> dict[str, Any]:
     found = compare_all(app_state.model, line)
     columns = ["id", "stage", "citation", "quantity", "protocol", "unit", "simulated", "published", "spread",
-               "expected", "verdict", "fitted", "off"]  # fmt: skip
-    rows = found.rows.sort_values("off", ascending=False, na_position="first")[columns]
+               "expected", "verdict", "fitted", "distance"]  # fmt: skip
+    rows = found.rows.sort_values("distance", ascending=False, na_position="first")[columns]
     return {"rows": records(rows), "goals": records(found.criteria), "uncovered": len(found.uncovered)}
 
 

@@ -111,7 +111,7 @@ def command(keys: ScenarioFile) -> str:
         return shlex.join(["ketamech", "simulate", str(NAME)])
     more = [part for phrase in _perturbations(keys) for part in ("--perturb", phrase)]
     for option, value in _options(keys).items():
-        more += [f"--{COMMAND_OPTIONS[option]}", value]
+        more += [f"--{option}", value]
     return shlex.join(["ketamech", "simulate", plain, *more])
 
 
@@ -128,21 +128,21 @@ def python(keys: ScenarioFile) -> str:
         text = f"from pathlib import Path\n\nimport ketamech\n\nscenario = Path({str(NAME)!r})\n"
         text += f"scenario.write_text({keys.text()!r}, encoding={'utf-8'!r})\n"
         return f"{text}curves = ketamech.simulate(scenario)\n{SHOWN}"
-    options = "".join(f", {COMMAND_OPTIONS[name]}={value!r}" for name, value in _options(keys).items())
+    options = "".join(f", {name}={value!r}" for name, value in _options(keys).items())
     perturbations = _perturbations(keys)
     options += f", perturb={perturbations!r}" if perturbations else ""
     return f"import ketamech\n\ncurves = ketamech.simulate({plain!r}{options})\n{SHOWN}"
 
 
 END, SHOWN = "END_OF_SCENARIO", 'print(curves["mood.madrs"].to_series())\n'
-COMMAND_OPTIONS = {"species": "species", "wiring": "variant"}  # key of a scenario file: option
-PLAIN = {"title", "description", "treatments", "person", "species", "wiring", "perturbations"}
+COMMAND_OPTIONS = ("species", "variant")  # keys of a scenario file that are also options
+PLAIN = {"title", "description", "treatments", "person", "species", "variant", "perturbations"}
 
 
 def _options(keys: ScenarioFile) -> dict[str, str]:
     """The options of the command that the sentence does not contain."""
     given_keys = keys.model_dump(exclude_defaults=True)
-    return {name: given_keys[name] for name in ("species", "wiring") if given_keys.get(name)}
+    return {name: given_keys[name] for name in COMMAND_OPTIONS if given_keys.get(name)}
 
 
 def _perturbations(keys: ScenarioFile) -> list[str]:

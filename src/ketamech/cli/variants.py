@@ -18,7 +18,7 @@ Threads = Annotated[
     int | None, typer.Option(min=1, help="Number of threads; does not change the results [default: cores]")
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the page, tables and figures")]
-SHOWN = ("wiring", "probability", "bayes_factor", "bic", "right", "met", "clinical", "predicted", "known", "says")
+SHOWN = ("variant", "probability", "bayes_factor", "bic", "right", "met", "clinical", "predicted", "known", "says")
 
 
 def variants(
@@ -50,7 +50,7 @@ def variants(
     console, command = terminal.progress(), terminal.command_line()
     if refit:
         _refit(model, workers, seed)
-    facts = provenance_of_many(model_average or "wirings", model_average or "", model, command)
+    facts = provenance_of_many(model_average or "variants", model_average or "", model, command)
     with console.status("Simulating every variant ..."):
         if model_average:
             averaged = comparison.average_variants(model, model_average, workers)
@@ -66,7 +66,7 @@ def variants(
 
 
 def _refit(model: Model, threads: int, seed: int) -> None:
-    """Fit every variant and write data/wirings/fitted.csv, compared.csv and draws.csv."""
+    """Fit every variant and write data/variants/fitted.csv, compared.csv and draws.csv."""
     from ketamech.analysis.variants.fit import FitProblem, write_fits
     from ketamech.analysis.variants.likelihood import VariantPredictor
     from ketamech.cli import terminal

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from ketamech.analysis.variants.comparison import Comparison, ModelAverage
 
 COLUMNS = (
-    "wiring", "probability", "bayes_factor", "bic", "aic", "known", "right", "met", "clinical", "predicted", "says",
+    "variant", "probability", "bayes_factor", "bic", "aic", "known", "right", "met", "clinical", "predicted", "says",
 )  # fmt: skip
 INTRODUCTION = (
-    "Each model variant is a set of rows in data/wirings; the same few parameters are estimated for each, with the same"
-    " prior, on the same clinical and perturbation rows. The probability is that of the variant, given these rows and"
-    " equal priors; the Bayes factor compares it with the default variant. Variants that are nearly equal share the"
+    "Each model variant is a set of rows in data/variants; the same few parameters are estimated for each, with the"
+    " same prior, on the same clinical and perturbation rows. The probability is that of the variant, given these rows"
+    " and equal priors; the Bayes factor compares it with the default variant. Variants that are nearly equal share the"
     " probability of one variant.",
     "Perturbation rows are coded 0 (abolished) or 1 (intact) by statistical significance, so each is scored by its pass"
     " band, with a probability of 1 in 20 that a row is wrong. A Bayes factor below 3 is inconclusive.",
@@ -43,11 +43,11 @@ def write_variants(folder: Path, found: Comparison, command: str, facts: Mapping
     write_table(found.table, folder / "variants.csv", facts)
     write_table(found.rows, folder / "rows.csv", facts)
     draw_variants(folder, found)
-    missed = found.rows[(found.rows["off"].abs() > 1) & (found.rows["kind"] != "unfitted")]
+    missed = found.rows[(found.rows["distance"].abs() > 1) & (found.rows["kind"] != "unfitted")]
     words = [
         f"{name}: {len(part)} rows more than one standard error outside the band, worst"
-        f" {', '.join(part.sort_values('off', key=abs, ascending=False)['evidence'].drop_duplicates().head(8))}."
-        for name, part in missed.groupby("wiring", sort=False)
+        f" {', '.join(part.sort_values('distance', key=abs, ascending=False)['evidence'].drop_duplicates().head(8))}."
+        for name, part in missed.groupby("variant", sort=False)
     ]
     sections = [
         Section(
@@ -107,11 +107,11 @@ def _saved(folder: Path, name: str, make: object, found: object) -> list[Path]:
 
 
 def _variants(found: Comparison) -> Figure:
-    names = list(found.table["wiring"])
+    names = list(found.table["variant"])
     from matplotlib import colormaps
 
     far = found.rows.assign(key=found.rows["evidence"] + "   " + found.rows["what"])
-    grid = far.pivot_table(index="key", columns="wiring", values="off", aggfunc="first", sort=False).abs()[names]
+    grid = far.pivot_table(index="key", columns="variant", values="distance", aggfunc="first", sort=False).abs()[names]
     single = grid.drop(columns="averaged", errors="ignore").clip(upper=COLOUR_LIMIT)
     apart = (
         single.std(axis=1)
@@ -156,7 +156,7 @@ def _scores(axes: object, found: Comparison) -> None:
     )
     for k, (column, mark, label) in enumerate(marks):
         axes.plot(rows[column], y, mark, color=OKABE_ITO[k + 1], ms=5, label=label)  # type: ignore[attr-defined]
-    axes.set_yticks(y, rows["wiring"], fontsize=8)  # type: ignore[attr-defined]
+    axes.set_yticks(y, rows["variant"], fontsize=8)  # type: ignore[attr-defined]
     axes.set_xlim(0, 1)  # type: ignore[attr-defined]
     axes.set_xlabel("share, or probability with equal priors")  # type: ignore[attr-defined]
     axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.4, -0.1), ncols=2)  # type: ignore[attr-defined]

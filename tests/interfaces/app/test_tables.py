@@ -102,8 +102,9 @@ def test_a_row_adds_a_pathway_to_reports_and_to_the_page(model, pathway_tables):
     shown = {row.name: row for row in about(extended).pathways}
     assert (shown["sleep"].label, shown["sleep"].colour) == ("Slow-wave sleep", "#4477AA")
     assert (shown["sleep"].evidence, shown["sleep"].claims) == (["eef2k-ko"], ["metabolite"])
-    found = SimpleNamespace(scenario=load_scenario(INFUSION), components=("hope", "sleep"), times=np.array([1.0, 24.0]),
-                            madrs_decomposition=np.zeros((2, 1, 2)), n_doses=1)  # fmt: skip
+    found = SimpleNamespace(scenario=load_scenario(INFUSION), components=("expectancy", "sleep"),
+                            times=np.array([1.0, 24.0]), madrs_decomposition=np.zeros((2, 1, 2)),
+                            n_doses=1)  # fmt: skip
     _, labels = _course(found).axes[0].get_legend_handles_labels()
     assert labels[:2] == ["Expectancy", "Slow-wave sleep"]
 

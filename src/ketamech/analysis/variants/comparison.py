@@ -29,7 +29,7 @@ DAYS = {"4 h": 4.0, "24 h": 24.0, "day 8": 168.0, "day 29": 672.0}
 class Comparison:
     """`table`: one line per variant, most probable first, then the average. `rows`: one line per variant and row.
 
-    table: wiring, question, probability, bayes_factor (against the variant of the tables), log_evidence, aic, bic,
+    table: variant, question, probability, bayes_factor (against the variant of the tables), log_evidence, aic, bic,
     deviance, known, right (share of perturbation rows with the right direction), met (share inside their band),
     clinical (mean distance of trial rows in errors), predicted (share met of rows that were not fitted), says.
     `stale`: variants that were fitted with other equations.
@@ -64,19 +64,19 @@ def compare_variants(model: Model, threads: int = 1) -> Comparison:
     import pandas as pd
 
     bench, known = VariantPredictor(model, threads), load_variant_scores()
-    wirings = {name: w for name, w in load_model_variants(model.parameters).items() if name in known}
-    predicted = bench.predict([w.parameter_values for w in wirings.values()])
+    variants = {name: w for name, w in load_model_variants(model.parameters).items() if name in known}
+    predicted = bench.predict([w.parameter_values for w in variants.values()])
     deviances = bench.deviances(predicted)[:, bench.fitted].sum(axis=1)
     stale = tuple(
-        n for n, d in zip(wirings, deviances, strict=True) if abs(d - known[n].deviance) > MAX_DEVIANCE_CHANGE
+        n for n, d in zip(variants, deviances, strict=True) if abs(d - known[n].deviance) > MAX_DEVIANCE_CHANGE
     )
-    chances = np.array([known[name].probability for name in wirings])
+    chances = np.array([known[name].probability for name in variants])
     mixed = np.nansum(chances[:, None] * predicted, axis=0)
     count = sum(judge.weight for judge in bench.likelihood_terms if judge.fitted)
     lines, rows = [], []
-    for name, numbers, deviance in zip([*wirings, AVERAGED], [*predicted, mixed], [*deviances, math.nan], strict=True):
-        stood, wiring = known.get(name), wirings.get(name)
-        line: dict[str, object] = {"wiring": name, "question": wiring.question if wiring else "all"}
+    for name, numbers, deviance in zip([*variants, AVERAGED], [*predicted, mixed], [*deviances, math.nan], strict=True):
+        stood, variant = known.get(name), variants.get(name)
+        line: dict[str, object] = {"variant": name, "question": variant.question if variant else "all"}
         if stood:
             line |= {
                 "probability": stood.probability, "bayes_factor": _bayes_factor(stood.log_evidence, known),
@@ -85,7 +85,7 @@ def compare_variants(model: Model, threads: int = 1) -> Comparison:
                 "known": stood.effective_parameters,
             }  # fmt: skip
         lines.append(
-            {**line, **_scores(bench, numbers), "says": wiring.description if wiring else "weighted by probability"}
+            {**line, **_scores(bench, numbers), "says": variant.description if variant else "weighted by probability"}
         )
         rows += _rows(bench, name, numbers)
     table = pd.DataFrame(lines)
@@ -101,12 +101,12 @@ def average_variants(model: Model, source: str, threads: int = 1) -> ModelAverag
     own = set(load_scenario(source, model.parameters).values)
     curves, hours, title, doses = {}, np.empty(0), source, 1
     for name in known:
-        wired = load_scenario(source, model.parameters, wiring=name)
+        wired = load_scenario(source, model.parameters, variant=name)
         hours, doses = shown_hours(wired), len(dose_hours(wired))
         values = {parameter: column for parameter, column in draws[name].items() if parameter not in own}
         game = CoalitionSimulator(model, wired, (("MADRS", Endpoint("", MOOD, "lowest")),), (), hours, threads)
         curves[name] = game.evaluate_coalitions(values)[1][:, 0]
-        title = wired.title.removesuffix(f" (wiring: {name})")
+        title = wired.title.removesuffix(f" (variant: {name})")
     probability = {name: known[name].probability for name in known}
     everything = np.concatenate(list(curves.values()))
     weights = np.concatenate([np.full(len(c), probability[n] / len(c)) for n, c in curves.items()])
@@ -145,8 +145,8 @@ def _rows(bench: VariantPredictor, name: str, numbers: np.ndarray) -> list[dict[
     far = bench.distances(numbers[None])[0]
     return [
         {
-            "wiring": name, "evidence": j.evidence, "kind": j.kind, "what": j.description, "simulated": float(x),
-            "low": j.low, "high": j.high, "off": float(d), "right": j.is_correct(float(x)),
+            "variant": name, "evidence": j.evidence, "kind": j.kind, "what": j.description, "simulated": float(x),
+            "low": j.low, "high": j.high, "distance": float(d), "right": j.is_correct(float(x)),
         }
         for j, x, d in zip(bench.likelihood_terms, numbers, far, strict=True)
     ]  # fmt: skip

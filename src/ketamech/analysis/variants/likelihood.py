@@ -2,7 +2,7 @@
 
 Clinical rows have standard errors; two MADRS points are added to them, because one typical patient is compared with a
 trial mean. Perturbation rows are coded "0 abolished, 1 intact", which is significance and not a measured share. Their
-likelihood is flat inside the pass band of data/experiments/rows.csv (or on the side of the observed direction) and
+likelihood is flat inside the pass band of data/perturbations/rows.csv (or on the side of the observed direction) and
 falls as a normal density outside, with an SD of a quarter of the band (a tenth of the bound of an open band). Any row
 may mislead (species, dose, chance, bias) with a probability of 1 in 20, so that no single row decides: a complete miss
 costs log(20) at most.
@@ -126,7 +126,7 @@ class VariantPredictor:
 
     @cached_property
     def _targets(self) -> tuple[tuple[Target, str, float], ...]:
-        """Rows of the scorecard that data/wirings/rows.csv names, with kind and weight."""
+        """Rows of the scorecard that data/variants/rows.csv names, with kind and weight."""
         targets: dict[str, list[Target]] = {}
         for target in load_targets(load_evidence(), self._protocols):
             targets.setdefault(target.evidence, []).append(target)
@@ -324,7 +324,7 @@ def term_of_target(target: Target, row: Observation, kind: str, weight: float) -
 
 
 def term_of_perturbation(row: PerturbationTarget, weight: float) -> LikelihoodTerm:
-    """A row of data/experiments/rows.csv: its pass band, or the side of the observed direction."""
+    """A row of data/perturbations/rows.csv: its pass band, or the side of the observed direction."""
     statistic = row.statistic.split()[0]
     low, high = row.low, row.high
     if math.isnan(low) and math.isnan(high):

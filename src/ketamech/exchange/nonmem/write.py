@@ -83,7 +83,7 @@ def _not_doses(asked: Scenario) -> Iterator[str]:
     for given in asked.perturbations:
         yield f"what is done beside the doses: {given.text}"
     if asked.model_variant:
-        yield f"the wiring {asked.model_variant}, whose values are among the parameters"
+        yield f"the model variant {asked.model_variant}, whose values are among the parameters"
     own = own_values(asked.values, asked.species)
     if other := sorted(name for name in own if not name.startswith("person.")):
         yield f"parameters that are set: {', '.join(other)}"

@@ -15,16 +15,16 @@ export function speciesAndVariant(scenario, about, rebuild) {
   });
   const variants = new Map(about.model_variants.map((row) => [row.name, row]));
   const variantLabel = (name) => (name ? `${variants.get(name).question}: ${name.replace(/-/g, " ")}` : "default");
-  const variant = element("select", { "data-key": "wiring" }, options(["", ...variants.keys()], variantLabel));
-  variant.value = scenario.wiring || "";
+  const variant = element("select", { "data-key": "variant" }, options(["", ...variants.keys()], variantLabel));
+  variant.value = scenario.variant || "";
   variant.addEventListener("change", () => {
-    if (variant.value) scenario.wiring = variant.value;
-    else delete scenario.wiring;
+    if (variant.value) scenario.variant = variant.value;
+    else delete scenario.variant;
     rebuild();
   });
-  const meaning = variants.get(scenario.wiring)?.says ?? "all pathways, as in the parameter tables";
+  const meaning = variants.get(scenario.variant)?.says ?? "all pathways, as in the parameter tables";
   const variantHint = `${meaning}. Model variants are structural hypotheses fitted to the same evidence.`;
-  const nonDefault = [scenario.species !== "human" && scenario.species, scenario.wiring?.replace(/-/g, " ")];
+  const nonDefault = [scenario.species !== "human" && scenario.species, scenario.variant?.replace(/-/g, " ")];
   const set = nonDefault.filter(Boolean).join(", ");
   return element(
     "details",
