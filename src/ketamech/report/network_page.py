@@ -13,6 +13,7 @@ from ketamech.parameters import load_brain_areas
 from ketamech.report.colours import OKABE_ITO
 from ketamech.report.number_format import DISCLAIMER, hours_in_words, number, signed
 from ketamech.report.provenance import today
+from ketamech.report.style import draw, page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,18 +59,10 @@ def write_areas_page(path: Path, found: NetworkPrediction, title: str) -> Path:
 
 def draw_areas(folder: Path, found: NetworkPrediction, title: str) -> list[Path]:
     """Write areas.svg and areas.png."""
-    import matplotlib
-
-    from ketamech.report.style import SETTINGS, save
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(SETTINGS):
-        return save(_figure(found, title), folder, "areas")
+    return draw(folder, "areas", lambda: _figure(found, title))
 
 
 def _figure(found: NetworkPrediction, title: str) -> Figure:
-    from ketamech.report.style import page
-
     rows = -(-len(READOUTS) // PANELS_PER_ROW)
     draws = found.curves.sizes["patient"]
     heading = f"{title}\nchange from the drug-free baseline: median, 50 % and 90 % of {draws} parameter draws;"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 
@@ -31,6 +33,13 @@ SETTINGS: dict[Any, Any] = {
 }
 
 
+def draw(folder: Path, name: str, make: Callable[[], Figure], *, vector: bool = True) -> list[Path]:
+    """Make a figure with the shared settings and save it in `folder`; arguments and result as in `save`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context(SETTINGS):
+        return save(make(), folder, name, vector=vector)
+
+
 def save(figure: Figure, folder: Path, name: str, *, vector: bool = True) -> list[Path]:
     """Write NAME.png and, unless not `vector`, NAME.svg, without dates, so that the same run gives identical files."""
     paths = [folder / f"{name}.png"]
@@ -50,3 +59,13 @@ def page(width: float, height: float, title: str) -> Figure:
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     figure.text(0.99, 0.004, DISCLAIMER, ha="right", size=6)
     return figure
+
+
+def panel_page(count: int, columns: int, width: float, row: float, title: str, rest: float = 0.8) -> tuple[Figure, Any]:
+    """A page of `count` panels, `columns` in a row, and its axes [panel]; `row`, `rest`: inches of a row, and more."""
+    rows = -(-count // columns)
+    figure = page(width, row * rows + rest, title)
+    panels = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    for axes in panels[count:]:
+        axes.set_visible(False)
+    return figure, panels[:count]

@@ -1,9 +1,4 @@
-"""The page that compares virtual with published trials, from a run of the trial scorecard.
-
-Forest plot of published and simulated values with their 95 % intervals.
-
-Visual predictive checks: intervals of simulated trials over time, and published points.
-"""
+"""Comparison of virtual with published trials: Markdown page, forest plot and visual predictive checks."""
 
 from __future__ import annotations
 
@@ -14,6 +9,7 @@ import numpy as np
 
 from ketamech.report.colours import OKABE_ITO
 from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.report.style import draw, page, panel_page
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,19 +19,15 @@ if TYPE_CHECKING:
     from ketamech.analysis.trial_scorecard import TrialScorecard
 
 
+MIN_TIMES, PANELS_PER_ROW = 2, 4  # times of a predictive check; panels
+
+
 def draw_forest(folder: Path, rows: pd.DataFrame, name: str = "forest") -> list[Path]:
     """Write the forest of clinical rows: one panel per kind of value, largest deviations on top, fitted rows hollow."""
-    import matplotlib
-
-    from ketamech.report.style import SETTINGS, save
-
-    with matplotlib.rc_context(SETTINGS):
-        return save(_forest(rows), folder, name)
+    return draw(folder, name, lambda: _forest(rows))
 
 
 def _forest(rows: pd.DataFrame) -> Figure:
-    from matplotlib.figure import Figure
-
     shares = rows["statistic"].str.match("response|remission|still well|above|share")
     sizes = rows["statistic"].isin(("effect size", "odds ratio"))
     kinds = [
@@ -43,16 +35,9 @@ def _forest(rows: pd.DataFrame) -> Figure:
         ("points or days", rows[~shares & ~sizes]),
         ("effect size or odds ratio (cut at 8)", rows[sizes]),
     ]
-    heights = [max(4, len(part)) for _, part in kinds]
-    figure = Figure(figsize=(15, 0.19 * max(heights) + 1.4), layout="constrained")
-    engine = figure.get_layout_engine()
-    assert engine is not None
-    engine.set(rect=(0, 0.02, 1, 0.98))  # type: ignore[call-arg]
-    figure.suptitle(
-        "Virtual trials against published ones: 95 % prediction interval (blue) and published 95 % (orange); "
-        "hollow: fitted, not a test; largest deviation on top", fontsize=10, x=0.01, ha="left",
-    )  # fmt: skip
-    figure.text(0.99, 0.004, DISCLAIMER, ha="right", size=6)
+    title = "Virtual trials against published ones: 95 % prediction interval (blue) and published 95 % (orange); "
+    title += "hollow: fitted, not a test; largest deviation on top"
+    figure = page(15, 0.19 * max(4, *(len(part) for _, part in kinds)) + 1.4, title)
     for axes, (title, part) in zip(figure.subplots(1, 3, width_ratios=[1.3, 1.1, 0.8]), kinds, strict=True):
         ordered = part.reindex(part["z"].abs().sort_values().index)
         y = np.arange(len(ordered))
@@ -74,42 +59,23 @@ def _forest(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-FEWEST, ACROSS = 2, 4
-
-
 def draw_predictive_checks(folder: Path, rows: pd.DataFrame, name: str = "predictive_checks") -> list[Path]:
     """Write one panel for each trial, arm, scale and statistic that has points at two times or more."""
-    import matplotlib
-
-    from ketamech.report.style import SETTINGS, save
-
-    with matplotlib.rc_context(SETTINGS):
-        return save(_figure(rows), folder, name)
+    return draw(folder, name, lambda: _checks(rows))
 
 
-def _figure(rows: pd.DataFrame) -> Figure:
-    from matplotlib.figure import Figure
-
+def _checks(rows: pd.DataFrame) -> Figure:
     keys = ["trial", "arm", "scale", "statistic"]
     timed = rows[np.isfinite(rows["hour"])]
     groups = [
         (key, part.sort_values("hour"))
         for key, part in timed.groupby(keys, sort=False)
-        if part["hour"].nunique() >= FEWEST
+        if part["hour"].nunique() >= MIN_TIMES
     ]
-    down = -(-len(groups) // ACROSS)
-    figure = Figure(figsize=(13, 2.3 * down + 0.8), layout="constrained")
-    engine = figure.get_layout_engine()
-    assert engine is not None
-    engine.set(rect=(0, 0.02, 1, 0.98))  # type: ignore[call-arg]
     title = "Visual predictive checks: 95 % of virtual trials (blue) and published points with 95 % (hollow: fitted)"
-    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
-    figure.text(0.99, 0.003, DISCLAIMER, ha="right", size=6)
-    panels = np.atleast_1d(figure.subplots(down, ACROSS)).ravel()
-    for axes, (key, part) in zip(panels, groups, strict=False):
+    figure, panels = panel_page(len(groups), PANELS_PER_ROW, 13, 2.3, title)
+    for axes, (key, part) in zip(panels, groups, strict=True):
         _panel(axes, key, part)
-    for axes in panels[len(groups) :]:
-        axes.set_visible(False)
     return figure
 
 
