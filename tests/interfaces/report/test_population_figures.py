@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketamech.report.quantile_bands import cohort_figure, percentiles
+from ketamech.report.population_figures import cohort_figure, percentiles
 
 MODULE = sys.modules[percentiles.__module__]
 
