@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.report.colours import OKABE_ITO
 from ketamech.report.style import draw, page, panel_page
+from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
     import pandas as pd

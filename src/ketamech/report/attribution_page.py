@@ -11,6 +11,7 @@ import numpy as np
 
 from ketamech.analysis.attribution_text import dependence, describe_attribution
 from ketamech.analysis.pathways import component
+from ketamech.core.atomic_files import atomic_write
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import number
 from ketamech.report.page_templates import render
@@ -51,8 +52,7 @@ class Section:
 def write_page(path: Path, title: str, opening: Sequence[str], sections: Sequence[Section], closing: str) -> Path:
     """Write an HTML page; figure paths are relative to it."""
     text = render("explain.html.j2", title=title, opening=opening, sections=sections, closing=closing)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    atomic_write(path, text.encode())
     return path
 
 

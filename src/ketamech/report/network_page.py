@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.analysis.network import QUANTILES, READOUTS
+from ketamech.core.atomic_files import atomic_write
 from ketamech.parameters import load_brain_areas
-from ketamech.report.colours import OKABE_ITO
-from ketamech.report.number_format import DISCLAIMER, hours_in_words, number, signed
+from ketamech.report.number_format import DISCLAIMER, hours_in_words, markdown_table, number, signed
 from ketamech.report.provenance import today
 from ketamech.report.style import draw, page
+from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,15 +46,14 @@ MIN_RANGE = 1.0  # percent: smallest range of colours and axes
 def write_areas_page(path: Path, found: NetworkPrediction, title: str) -> Path:
     """Write the page as Markdown."""
     facts = {"title": title, "draws": found.curves.sizes["patient"], "failed": found.failed, "date": today()}
-    lines = ["| readout | baseline | after | change, % | 90 % interval | rises |", "|---|---|---|---|---|---|"]
+    head, rows = ("readout", "baseline", "after", "change, %", "90 % interval", "rises"), []
     for row in found.table().to_dict("records"):
         moved, rise = signed(float(row["change"])), f"{100 * row['rising']:.0f} %"
         interval = f"{signed(float(row['low']))} to {signed(float(row['high']))}"
-        cells = [row["readout"], number(float(row["rest"])), hours_in_words(row["hours"]), moved, interval, rise]
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    path.parent.mkdir(parents=True, exist_ok=True)
+        rest = number(float(row["rest"]))
+        rows.append((row["readout"], rest, hours_in_words(row["hours"]), moved, interval, rise))
     text = INTRODUCTION.format(disclaimer=DISCLAIMER, **facts)
-    path.write_text("\n".join([text, *lines]) + "\n", encoding="utf-8")
+    atomic_write(path, f"{text}\n{markdown_table(head, rows)}\n".encode())
     return path
 
 

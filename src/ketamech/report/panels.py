@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.parameters.concentration_units import factors, shown
-from ketamech.report.colours import OKABE_ITO
 from ketamech.report.number_format import (
     DISCLAIMER,
     hours_in_words,
@@ -25,6 +24,7 @@ from ketamech.report.published_points import PublishedPoint, drug_free_value
 from ketamech.report.run_description import RunDescription
 from ketamech.report.svg_canvas import PAPER, QUIET, Canvas
 from ketamech.report.time_axis import Frame, TimeScale, round_steps
+from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.expression import names_in, value_of
 from ketamech.simulation.model import Model
 

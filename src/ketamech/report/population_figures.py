@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 
 from ketamech.parameters.concentration_units import shown
-from ketamech.report.colours import OKABE_ITO
 from ketamech.report.number_format import DISCLAIMER
 from ketamech.report.style import draw, panel_page
+from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.report.colours import series_colours
 from ketamech.report.number_format import DISCLAIMER, number, signed
 from ketamech.report.run_description import RunDescription
 from ketamech.report.summary import SummaryRow, curve_values, summary_rows_of
 from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas
 from ketamech.report.time_axis import Frame, TimeScale
-from ketamech.report.tracks import Track, load_groups, load_tracks, tracks_of
+from ketamech.report.tracks import Track, load_groups, load_tracks, series_colours, tracks_of
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -12,10 +12,10 @@ import numpy as np
 import xarray as xr
 
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.colours import OKABE_ITO
 from ketamech.report.number_format import DISCLAIMER, number
 from ketamech.report.page_templates import render
 from ketamech.report.style import draw, page
+from ketamech.report.tracks import OKABE_ITO
 from ketamech.trials.analysis.adam_tables import adpc, adqs, adsl
 from ketamech.trials.analysis.analyse import TrialAnalysis
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.report.colours import OKABE_ITO
-from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.core.atomic_files import atomic_write
+from ketamech.report.number_format import DISCLAIMER, markdown_table, number
 from ketamech.report.style import draw, page, panel_page
+from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,14 +120,8 @@ def write_trial_scorecard(path: Path, card: TrialScorecard) -> Path:
     parts = [INTRODUCTION.format(disclaimer=DISCLAIMER, replicates=replicates), "## Goals", _goals(card.criteria)]
     parts += ["## By outcome", _outcomes(card.by_stage), "## Variability within arms", SPREADS]
     parts += [_rows(card.spreads), "## All rows, largest deviation first", _rows(ordered)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    atomic_write(path, ("\n\n".join(parts) + "\n").encode())
     return path
-
-
-def _table(head: list[str], lines: list[list[str]]) -> str:
-    rows = [f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *lines]]
-    return "\n".join(rows)
 
 
 def _goals(goals: pd.DataFrame) -> str:
@@ -136,20 +131,15 @@ def _goals(goals: pd.DataFrame) -> str:
         wanted = " to ".join("" if v is None or np.isnan(v) else number(float(v)) for v in (low, high))
         reached = "yes" if row["reached"] else "**no**"
         lines.append([str(row["goal"]), number(float(row["value"])), wanted, number(float(row["simulated"])), reached])
-    return _table(["goal", "value", "wanted, or prediction interval", "simulated", "reached"], lines)
+    return markdown_table(["goal", "value", "wanted, or prediction interval", "simulated", "reached"], lines)
 
 
 def _outcomes(stages: pd.DataFrame) -> str:
-    lines = [
-        [
-            str(r["stage"]),
-            "fitted" if r["fitted"] else "not fitted",
-            *(str(r[k]) for k in ("n", "inside", "overlaps")),
-            number(r["mean_abs_z"]),
-        ]
-        for r in stages.to_dict("records")
-    ]
-    return _table(["outcome", "", "rows", "inside", "intervals overlap", "mean abs z"], lines)
+    lines = []
+    for row in stages.to_dict("records"):
+        fitted = "fitted" if row["fitted"] else "not fitted"
+        lines.append([row["stage"], fitted, row["n"], row["inside"], row["overlaps"], number(row["mean_abs_z"])])
+    return markdown_table(["outcome", "", "rows", "inside", "intervals overlap", "mean abs z"], lines)
 
 
 def _rows(rows: pd.DataFrame) -> str:
@@ -160,4 +150,4 @@ def _rows(rows: pd.DataFrame) -> str:
         published = number(r["published"]) + (f" ({number(r['low'])} to {number(r['high'])})" if known else "")
         marks = ["inside" if r["inside"] else "**outside**", "fitted" if r["fitted"] else ""]
         lines.append([f"`{r['id']}`", str(r["statistic"]), published, simulated, number(r["z"]), *marks])
-    return _table(["row", "statistic", "published (95 %)", "simulated (95 % of trials)", "z", "", ""], lines)
+    return markdown_table(["row", "statistic", "published (95 %)", "simulated (95 % of trials)", "z", "", ""], lines)

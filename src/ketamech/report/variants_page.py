@@ -10,9 +10,9 @@ import numpy as np
 
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.attribution_page import Section, time_axis, write_page
-from ketamech.report.colours import OKABE_ITO
 from ketamech.report.style import draw, page
 from ketamech.report.svg_canvas import FAINT
+from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
