@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.analysis.network import QUANTILES, READOUTS
+from ketamech.analysis.network import QUANTILES, load_readouts
 from ketamech.core.atomic_files import atomic_write
 from ketamech.parameters import load_brain_areas
 from ketamech.report.number_format import DISCLAIMER, hours_in_words, markdown_table, number, signed
@@ -63,17 +63,18 @@ def draw_areas(folder: Path, found: NetworkPrediction, title: str) -> list[Path]
 
 
 def _figure(found: NetworkPrediction, title: str) -> Figure:
-    rows = -(-len(READOUTS) // PANELS_PER_ROW)
+    readouts = load_readouts()
+    rows = -(-len(readouts) // PANELS_PER_ROW)
     draws = found.curves.sizes["patient"]
     heading = f"{title}\nchange from the drug-free baseline: median, 50 % and 90 % of {draws} parameter draws;"
     heading += f" linear up to {LINEAR_LIMIT:g} %, logarithmic beyond"
     figure = page(11.5, 3.6 + 1.75 * rows, heading)
     grid = figure.add_gridspec(rows + 2, PANELS_PER_ROW, height_ratios=[1.25, 1.25, *[1] * rows])
     _heat(figure, figure.add_subplot(grid[:2, :]), found)
-    for k, (name, label) in enumerate(READOUTS.items()):
+    for k, (name, label) in enumerate(readouts.items()):
         axes = figure.add_subplot(grid[2 + k // PANELS_PER_ROW, k % PANELS_PER_ROW])
         _bands(axes, found, name, label)
-        if k + PANELS_PER_ROW < len(READOUTS):
+        if k + PANELS_PER_ROW < len(readouts):
             axes.tick_params(labelbottom=False)
     return figure
 

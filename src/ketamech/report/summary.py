@@ -77,6 +77,11 @@ class SummaryRow:
         return f"{number(value)} {unit}" if unit in ("ng/mL", "nmol/L", "points") else number(value)
 
 
+def drug_values(parameters: ParameterTable) -> dict[str, float]:
+    """Values of the parameters drug.*, such as molar masses."""
+    return {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
+
+
 def curve_values(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
     """(patient, time) in the track's unit; those relative to baseline are divided by each patient's drug-free value."""
     y = series.values(dataset) * track.factor(series, values)
@@ -99,7 +104,7 @@ def baselines(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Map
 
 def summary_rows_of(dataset: xr.Dataset, run: RunDescription, parameters: ParameterTable) -> list[SummaryRow]:
     """Every curve of every track of the main patient, in display order."""
-    values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
+    values = drug_values(parameters)
     return [
         _line(track, series, i == 0, dataset, values, run)
         for track in tracks_of(dataset)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ketamech.report.number_format import DISCLAIMER, number, signed
 from ketamech.report.run_description import RunDescription
-from ketamech.report.summary import SummaryRow, curve_values, summary_rows_of
+from ketamech.report.summary import SummaryRow, curve_values, drug_values, summary_rows_of
 from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas
 from ketamech.report.time_axis import Frame, TimeScale
 from ketamech.report.tracks import Track, load_groups, load_tracks, series_colours, tracks_of
@@ -34,9 +34,8 @@ def timeline_figure(
 ) -> Canvas:  # fmt: skip
     """Every track of the run over one time axis; time and value of each extreme are labelled."""
     clock = TimeScale(logarithmic, float(dataset.variables["time"].values[-1]) - run.first_dose_time)
-    values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
     found = summary_rows_of(dataset, run, parameters) if lines is None else lines
-    scene = TimelineData(dataset, run, clock, found, values)
+    scene = TimelineData(dataset, run, clock, found, drug_values(parameters))
     tracks = tuple(_sized(track, scene.lines) for track in tracks_of(dataset))
     tops = track_tops(tracks)
     canvas = Canvas(WIDTH, TOP + TRACK_HEIGHT * sum(track.relative_height for track in tracks) + BOTTOM)
