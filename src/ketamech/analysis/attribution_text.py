@@ -38,16 +38,9 @@ def dependence(found: Attribution, parameters: ParameterTable) -> pd.DataFrame:
                 if name not in found.parameter_draws or len(own) < MIN_DRAWS:
                     continue
                 size = own[:, i] * np.sign(np.median(own[:, i]) or 1.0)
-                lines.append(
-                    {
-                        "outcome": outcome,
-                        "pathway": player.removeprefix("pathway."),
-                        "parameter": name,
-                        "status": parameters[name].status,
-                        "why": why,
-                        "correlation": _rank_correlation(found.parameter_draws[name][1:], size),
-                    }
-                )
+                correlation = _rank_correlation(found.parameter_draws[name][1:], size)
+                pathway = player.removeprefix("pathway.")
+                lines.append((outcome, pathway, name, parameters[name].status, why, correlation))
     return pd.DataFrame(lines, columns=["outcome", "pathway", "parameter", "status", "why", "correlation"])
 
 

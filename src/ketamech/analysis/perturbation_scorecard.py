@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -167,9 +168,8 @@ def score_perturbations(
     given = dict(overrides or {})
     for name in given:
         if name not in model.parameters:
-            raise UnknownNameError(
-                f"there is no parameter '{name}'", key=name, nearest=closest_match(name, model.parameters)
-            )
+            near = closest_match(name, model.parameters)
+            raise UnknownNameError(f"there is no parameter '{name}'", key=name, nearest=near)
     rows = load_perturbation_targets()
     curves = _curves(model, rows, given, threads)
     return pd.DataFrame([_line(row, curves) for row in rows])
@@ -216,14 +216,8 @@ def _calibrated() -> set[str]:
 def factorial_arms(row: PerturbationTarget) -> FactorialArms:
     """The arms of a row. Without a perturbation `both` is the drug; without a drug `both` is the perturbation."""
     sp, settings = row.species, row.settings
-    reference = REFERENCE[sp]
-    return FactorialArms(
-        (sp, row.regimen, row.perturbations, settings),
-        (sp, "", row.perturbations, settings),
-        (sp, row.regimen, "", settings),
-        (sp, "", "", settings),
-        (sp, reference, "", settings),
-    )
+    arms = ((row.regimen, row.perturbations), ("", row.perturbations), (row.regimen, ""), ("", ""), (REFERENCE[sp], ""))
+    return FactorialArms(*((sp, regimen, perturbations, settings) for regimen, perturbations in arms))
 
 
 def required_arms(rows: tuple[PerturbationTarget, ...]) -> dict[Arm, float]:
@@ -263,7 +257,7 @@ def _curves(
     longest = required_arms(rows)
     outputs = tuple(dict.fromkeys(row.output for row in rows if row.output))
     found: dict[Arm, TimeCourse] = {}
-    for below, horizon in zip((0.0, *HORIZONS), HORIZONS, strict=False):
+    for below, horizon in pairwise((0.0, *HORIZONS)):
         arms = [arm for arm, until in longest.items() if below < until <= horizon]
         if arms:
             moments = {row.until for row in rows if not row.reason_not_run} | {24.0}
@@ -272,14 +266,9 @@ def _curves(
 
 
 def _batch(
-    model: Model,
-    arms: list[Arm],
-    horizon: float,
-    moments: set[float],
-    outputs: tuple[str, ...],
-    overrides: Mapping[str, float],
-    threads: int,
-) -> dict[Arm, TimeCourse]:
+    model: Model, arms: list[Arm], horizon: float, moments: set[float], outputs: tuple[str, ...],
+    overrides: Mapping[str, float], threads: int,
+) -> dict[Arm, TimeCourse]:  # fmt: skip
     """Time courses of some arms up to one horizon, in one solve."""
     courses = []
     for arm in arms:
@@ -300,25 +289,12 @@ def _line(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> dict[str
     reason = row.reason_not_run or ("" if predicted else "the simulation gave no number")
     verdict = "undecided" if reason else "right" if predicted == row.observed else "wrong"
     return {
-        "evidence": row.evidence,
-        "reference": evidence.reference,
-        "species": row.species,
-        "regimen": row.regimen,
-        "with": row.perturbations,
-        "output": row.output,
-        "when": row.time,
-        "statistic": row.statistic,
-        "observed": row.observed,
-        "predicted": predicted,
-        "size": size,
-        "low": row.low,
-        "high": row.high,
-        "band": row.band,
-        "verdict": verdict,
-        "inside": _inside(row, size),
-        "why": reason or row.assumption,
+        "evidence": row.evidence, "reference": evidence.reference, "species": row.species, "regimen": row.regimen,
+        "with": row.perturbations, "output": row.output, "when": row.time, "statistic": row.statistic,
+        "observed": row.observed, "predicted": predicted, "size": size, "low": row.low, "high": row.high,
+        "band": row.band, "verdict": verdict, "inside": _inside(row, size), "why": reason or row.assumption,
         "read_as": evidence.read_as,
-    }
+    }  # fmt: skip
 
 
 def _inside(row: PerturbationTarget, size: float) -> bool | None:

@@ -113,11 +113,9 @@ def _settings(row: CsvRow) -> dict[str, float]:
 
 
 def simulate_protocols(
-    model: Model,
-    protocols: Iterable[Protocol],
-    moments: Iterable[float] = (),
+    model: Model, protocols: Iterable[Protocol], moments: Iterable[float] = (),
     progress: Callable[[str], None] | None = None,
-) -> dict[str, TimeCourse]:
+) -> dict[str, TimeCourse]:  # fmt: skip
     """Time courses by protocol id: one batch per horizon, one drug-free patient for every set of settings."""
     chosen = list(protocols)
     given = {p.id: p.events(model.parameters) for p in chosen}

@@ -26,12 +26,13 @@ from ketamech.analysis.scorecard_targets import (
     MEASURE_COLUMNS,
     Target,
     bounds,
+    compare_with_published,
+    inside,
     known,
     load_targets,
     load_uncovered,
     measure,
 )
-from ketamech.analysis.verdict import compare_with_published, inside
 from ketamech.core import InputError
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.evidence import Evidence, Observation, load_evidence
@@ -95,27 +96,17 @@ def _factor(row: CsvRow, evidence: Evidence) -> float:
 
 
 def criteria_table(
-    goals: tuple[AcceptanceCriterion, ...],
-    rows: pd.DataFrame,
-    protocols: Mapping[str, Protocol],
-    curves: Mapping[str, TimeCourse],
-    model: Model,
-) -> pd.DataFrame:
+    goals: tuple[AcceptanceCriterion, ...], rows: pd.DataFrame, protocols: Mapping[str, Protocol],
+    curves: Mapping[str, TimeCourse], model: Model,
+) -> pd.DataFrame:  # fmt: skip
     """goal, simulated, unit, low, high, reached (True or False; empty for a criterion without limits)."""
     lines = []
     for goal in goals:
         simulated = _simulated(goal, rows, protocols, curves, model)
-        lines.append(
-            {
-                "goal": goal.name,
-                "simulated": simulated,
-                "unit": goal.unit,
-                "low": goal.low,
-                "high": goal.high,
-                "reached": _is_reached(simulated, goal),
-                "why": goal.why,
-            }
-        )
+        lines.append({
+            "goal": goal.name, "simulated": simulated, "unit": goal.unit, "low": goal.low, "high": goal.high,
+            "reached": _is_reached(simulated, goal), "why": goal.why,
+        })  # fmt: skip
     return pd.DataFrame(lines)
 
 
@@ -126,12 +117,9 @@ def _is_reached(simulated: float, goal: AcceptanceCriterion) -> bool | None:
 
 
 def _simulated(
-    goal: AcceptanceCriterion,
-    rows: pd.DataFrame,
-    protocols: Mapping[str, Protocol],
-    curves: Mapping[str, TimeCourse],
+    goal: AcceptanceCriterion, rows: pd.DataFrame, protocols: Mapping[str, Protocol], curves: Mapping[str, TimeCourse],
     model: Model,
-) -> float:
+) -> float:  # fmt: skip
     if goal.rows:
         return mean_fold_error(rows, goal.rows)
     if goal.measure is None:
@@ -226,13 +214,9 @@ def _check_units(targets: tuple[Target, ...], evidence: Evidence, model: Model) 
 
 
 def score_rows(
-    targets: tuple[Target, ...],
-    evidence: Evidence,
-    protocols: Mapping[str, Protocol],
-    curves: Mapping[str, TimeCourse],
-    units: Mapping[str, str],
-    parameters: Mapping[str, Parameter],
-) -> pd.DataFrame:
+    targets: tuple[Target, ...], evidence: Evidence, protocols: Mapping[str, Protocol],
+    curves: Mapping[str, TimeCourse], units: Mapping[str, str], parameters: Mapping[str, Parameter],
+) -> pd.DataFrame:  # fmt: skip
     """One line per target, in the printed unit of its row."""
     calibrated = {name for p in parameters.values() if p.status == "calibrated" for name in p.evidence}
     return pd.DataFrame(
@@ -241,38 +225,22 @@ def score_rows(
 
 
 def _line(
-    target: Target,
-    evidence: Evidence,
-    protocols: Mapping[str, Protocol],
-    curves: Mapping[str, TimeCourse],
+    target: Target, evidence: Evidence, protocols: Mapping[str, Protocol], curves: Mapping[str, TimeCourse],
     units: Mapping[str, str],
-) -> dict[str, object]:
+) -> dict[str, object]:  # fmt: skip
     row = evidence[target.evidence]
     control = curves.get(protocols[target.protocol].control)
     simulated = target.measure.read(curves[target.protocol], control) / _printed_factor(target, row, units)
     verdict = compare_with_published(target.comparison, simulated, row, target.low, target.high)
     return {
-        "id": row.id,
-        "stage": row.stage,
-        "reference": row.reference,
-        "citation": evidence.references[row.reference].citation,
-        "quantity": row.quantity,
-        "protocol": target.protocol,
-        "output": target.measure.output,
-        "unit": row.unit,
-        "simulated": simulated,
-        "published": row.value,
-        "expected": _expected(target, row),
-        "spread": row.spread.text,
-        "comparison": target.comparison,
-        "fold_error": verdict.fold_error,
-        "log_fold": np.log(verdict.fold) if verdict.fold > 0 else np.nan,
-        "z": verdict.z,
-        "distance": verdict.distance,
-        "verdict": verdict.verdict,
-        "read_as": row.read_as,
+        "id": row.id, "stage": row.stage, "reference": row.reference,
+        "citation": evidence.references[row.reference].citation, "quantity": row.quantity, "protocol": target.protocol,
+        "output": target.measure.output, "unit": row.unit, "simulated": simulated, "published": row.value,
+        "expected": _expected(target, row), "spread": row.spread.text, "comparison": target.comparison,
+        "fold_error": verdict.fold_error, "log_fold": np.log(verdict.fold) if verdict.fold > 0 else np.nan,
+        "z": verdict.z, "distance": verdict.distance, "verdict": verdict.verdict, "read_as": row.read_as,
         "translated": target.assumption,
-    }
+    }  # fmt: skip
 
 
 def _expected(target: Target, row: Observation) -> str:

@@ -23,7 +23,7 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
 
     The folder contains every example scenario, the scorecard, the claims and the equations.
     """
-    from ketamech.analysis.claims.evaluate_claims import evaluate_claims
+    from ketamech.analysis.evaluate_claims import evaluate_claims
     from ketamech.analysis.scorecard import scorecard
     from ketamech.cli import terminal
     from ketamech.core import InputError

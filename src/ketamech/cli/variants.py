@@ -35,7 +35,7 @@ def variants(
 
       ketamech variants --model-average "racemic 0.5 mg/kg IV over 40 min"
     """
-    from ketamech.analysis.variants import comparison
+    from ketamech.analysis.variant_comparison import average_variants, compare_variants
     from ketamech.cli import terminal
     from ketamech.report.provenance import provenance_of_many
     from ketamech.report.variants_page import outdated_fits_warning, write_average, write_variants
@@ -53,10 +53,10 @@ def variants(
     facts = provenance_of_many(model_average or "variants", model_average or "", model, command)
     with console.status("Simulating every variant ..."):
         if model_average:
-            averaged = comparison.average_variants(model, model_average, workers)
+            averaged = average_variants(model, model_average, workers)
             page, rows, title = write_average(out, averaged, command, facts), averaged.table, averaged.title
         else:
-            found = comparison.compare_variants(model, workers)
+            found = compare_variants(model, workers)
             page, title = write_variants(out, found, command, facts), "Model variants"
             rows = found.table[list(SHOWN)]
             for line in outdated_fits_warning(found):
@@ -67,8 +67,8 @@ def variants(
 
 def _refit(model: Model, threads: int, seed: int) -> None:
     """Fit every variant and write data/variants/fitted.csv, compared.csv and draws.csv."""
-    from ketamech.analysis.variants.fit import FitProblem, write_fits
-    from ketamech.analysis.variants.likelihood import VariantPredictor
+    from ketamech.analysis.variant_fit import FitProblem, write_fits
+    from ketamech.analysis.variant_likelihood import VariantPredictor
     from ketamech.cli import terminal
     from ketamech.simulation.model_variants import DIRECTORY, load_model_variants
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ketamech.analysis.claims.claim import (
+from ketamech.analysis.claims import (
     SIDES,
     UNITS_OF_STUDIES,
     VERDICTS,
@@ -22,7 +22,7 @@ from ketamech.analysis.claims.claim import (
     load_rule,
     load_rule_variants,
 )
-from ketamech.analysis.claims.evaluate_claims import ClaimResult
+from ketamech.analysis.evaluate_claims import ClaimResult
 from ketamech.core.atomic_files import atomic_write
 from ketamech.evidence import Reference, load_evidence
 from ketamech.exchange.result_metadata import write_table

@@ -126,12 +126,9 @@ def panel_plan(
 
 
 def stage_panels(
-    dataset: xr.Dataset,
-    run: RunDescription,
-    model: Model,
-    points: Sequence[PublishedPoint],
+    dataset: xr.Dataset, run: RunDescription, model: Model, points: Sequence[PublishedPoint],
     plan: Mapping[str, Sequence[str]],
-) -> dict[str, Canvas]:
+) -> dict[str, Canvas]:  # fmt: skip
     """One figure per stage of the plan."""
     about = dict(model.expression_trees.stages)
     return {

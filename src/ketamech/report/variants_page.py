@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ketamech.analysis.variants.comparison import Comparison, ModelAverage
+    from ketamech.analysis.variant_comparison import Comparison, ModelAverage
 
 COLUMNS = (
     "variant", "probability", "bayes_factor", "bic", "aic", "known", "right", "met", "clinical", "predicted", "says",

@@ -110,7 +110,7 @@ def test_a_row_adds_a_pathway_to_reports_and_to_the_page(model, pathway_tables):
 
 
 def test_pathway_rows_are_the_switches_of_the_model_and_name_rows_that_exist(model):
-    from ketamech.analysis.claims.claim import load_claims
+    from ketamech.analysis.claims import load_claims
     from ketamech.evidence import load_evidence
 
     assert {f"pathway.{name}" for name in load_pathways()} == {n for n in model.parameters if n.startswith("pathway.")}

@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 import pytest
 
+from ketamech.analysis import variant_likelihood
 from ketamech.analysis.perturbation_scorecard import score_perturbations
-from ketamech.analysis.variants import likelihood
-from ketamech.analysis.variants.comparison import REFERENCE_VARIANT, average_variants
-from ketamech.analysis.variants.fit import FitProblem, load_draws, load_priors, load_variant_scores
-from ketamech.analysis.variants.likelihood import ERROR_PROBABILITY, LikelihoodTerm, VariantPredictor
+from ketamech.analysis.variant_comparison import REFERENCE_VARIANT, average_variants
+from ketamech.analysis.variant_fit import FitProblem, load_draws, load_priors, load_variant_scores
+from ketamech.analysis.variant_likelihood import ERROR_PROBABILITY, LikelihoodTerm, VariantPredictor
 from ketamech.core import InputError, UnknownNameError
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model_variants import ModelVariant, load_model_variants
@@ -55,7 +55,7 @@ class Linear(VariantPredictor):
 @pytest.fixture
 def toy(monkeypatch):
     """A fit of the straight line, no row misleading."""
-    monkeypatch.setattr(likelihood, "ERROR_PROBABILITY", 0.0)
+    monkeypatch.setattr(variant_likelihood, "ERROR_PROBABILITY", 0.0)
     task = FitProblem(Linear(None), ("a", "b", "c"), np.ones(3), np.array([1.0, 0.5, 1.0]))
     return task.fit(PLAIN, draws=4000)
 

@@ -66,15 +66,15 @@ def _scorecard(folder: Path) -> None:
 
 
 def _claims(folder: Path) -> None:
-    from ketamech.analysis.claims import claim
+    from ketamech.analysis import claims
     from ketamech.evidence import load_evidence
 
-    claim.load_claims(load_evidence(), folder)
-    claim.load_rule_variants(claim.load_rule(folder)[0], folder)
+    claims.load_claims(load_evidence(), folder)
+    claims.load_rule_variants(claims.load_rule(folder)[0], folder)
 
 
 def _variants(folder: Path) -> None:
-    from ketamech.analysis.variants.fit import load_draws, load_variant_scores
+    from ketamech.analysis.variant_fit import load_draws, load_variant_scores
     from ketamech.simulation.model_variants import load_model_variants
 
     load_model_variants(_values(), folder)

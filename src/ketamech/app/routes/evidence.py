@@ -18,7 +18,7 @@ from ketamech.app.responses import EvidenceRow, EvidenceRows, NotFound, as_json,
 from ketamech.evidence import Observation
 
 if TYPE_CHECKING:
-    from ketamech.analysis.claims.claim import Claim, EvidenceItem, Rule
+    from ketamech.analysis.claims import Claim, EvidenceItem, Rule
 
 
 MOST_ROWS = 400
@@ -49,7 +49,7 @@ def claims_of(app_state: AppState) -> dict[str, Any]:
     """Every claim by id; no claim, and `present` false, in a version without claims."""
     if not has_feature("claims"):
         return {"present": False, "claims": {}}
-    from ketamech.analysis.claims.claim import load_claims, load_rule
+    from ketamech.analysis.claims import load_claims, load_rule
 
     rule, _ = load_rule()
     found = load_claims(app_state.evidence)
@@ -57,7 +57,7 @@ def claims_of(app_state: AppState) -> dict[str, Any]:
 
 
 def _claim(claim: Claim, rule: Rule, app_state: AppState) -> dict[str, Any]:
-    from ketamech.analysis.claims.claim import claim_verdict
+    from ketamech.analysis.claims import claim_verdict
 
     verdict = claim_verdict(claim.evidence_items, claim.evidence_level, rule)
     return {
@@ -80,7 +80,7 @@ def experiments_of(app_state: AppState, name: str) -> dict[str, Any]:
     """What the model shows of one claim, and under how many other rules the verdict stays. Raises NotFound."""
     if not has_feature("claims"):
         raise NotFound("this version has no claims")
-    from ketamech.analysis.claims.evaluate_claims import evaluate_claims
+    from ketamech.analysis.evaluate_claims import evaluate_claims
 
     answers = app_state.answers.get("experiments of claims", lambda: evaluate_claims(app_state.model))
     if name not in answers:

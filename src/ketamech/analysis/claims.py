@@ -293,12 +293,9 @@ def _by_claim(
 
 
 def _claim(
-    row: CsvRow,
-    arms: Mapping[str, Protocol],
-    tests: list[ClaimTest],
-    exhibits: list[EvidenceItem],
+    row: CsvRow, arms: Mapping[str, Protocol], tests: list[ClaimTest], exhibits: list[EvidenceItem],
     points: list[FigurePoint],
-) -> Claim:
+) -> Claim:  # fmt: skip
     if not tests:
         raise row.error("id", f"'{row['id']}' has no experiment", expected="a line of experiments.csv")
     curves = {}

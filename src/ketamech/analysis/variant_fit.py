@@ -9,7 +9,6 @@ Reviewed tables of the fitted variants in data/variants: written by a fit, read 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ketamech.analysis.variants.likelihood import VariantPredictor
+from ketamech.analysis.variant_likelihood import VariantPredictor
 from ketamech.core import InputError, unit
 from ketamech.core.csv_table import read_table
 from ketamech.parameters import ParameterTable
@@ -95,9 +94,8 @@ class FitProblem:
 
         The search is repeated from a draw that is more probable than the mode.
         """
-        _, point, slopes = min(
-            (self._search(variant, np.full(len(self.names), x), tell) for x in START_POINTS), key=_cost
-        )
+        found = [self._search(variant, np.full(len(self.names), x), tell) for x in START_POINTS]
+        _, point, slopes = min(found, key=lambda result: result[0])
         cloud, heights, density = self._sampled(variant, point, _inverse(slopes), draws, seed)
         if -0.5 * self._misfit(variant, point) < heights.max() - 0.1:
             _, point, slopes = self._search(variant, cloud[heights.argmax()], tell)
@@ -163,10 +161,6 @@ class FitProblem:
         return cloud, heights, density
 
 
-def _cost(found: SearchResult) -> float:
-    return found[0]
-
-
 def _inverse(slopes: np.ndarray) -> np.ndarray:
     """Covariance about a point from the Jacobian."""
     return np.asarray(np.linalg.inv(slopes.T @ slopes))
@@ -205,7 +199,7 @@ def load_priors() -> dict[str, float]:
 SCORE_COLUMNS = (
     "variant", "deviance", "prior", "known", "log_evidence", "laplace", "effective_draws", "probability",
 )  # fmt: skip
-DRAWS_PER_VARIANT, Z95 = 40, 1.959964  # stored draws of each variant
+DRAWS_PER_VARIANT = 40  # stored draws of each variant
 FITTED_TO = "to the clinical rows of rows.csv and every row of data/perturbations/rows.csv, by their bands"
 
 
@@ -225,6 +219,8 @@ class VariantScore:
 
 def write_fits(folder: Path, fits: Sequence[VariantFit], task: FitProblem, table: ParameterTable) -> list[Path]:
     """Write fitted.csv, compared.csv and draws.csv."""
+    import pandas as pd
+
     folder.mkdir(parents=True, exist_ok=True)
     evidence = np.array([fit.log_evidence_sampled for fit in fits])
     chances = np.exp(evidence - evidence.max())
@@ -238,13 +234,13 @@ def write_fits(folder: Path, fits: Sequence[VariantFit], task: FitProblem, table
         for f, chance in zip(fits, chances, strict=True)
     ]  # fmt: skip
     fitted = [line for fit in fits for line in _fitted(fit, task, table)]
-    names = [f"{name}" for name in task.names]
     draws = [line for fit in fits for line in _draws(fit, task, table)]
-    return [
-        _write(folder / "compared.csv", SCORE_COLUMNS, compared),
-        _write(folder / "fitted.csv", FITTED, fitted),
-        _write(folder / "draws.csv", ("variant", *names), draws),
-    ]
+    tables: dict[str, tuple[Sequence[str], Sequence[Sequence[object]]]] = {
+        "compared": (SCORE_COLUMNS, compared), "fitted": (FITTED, fitted), "draws": (("variant", *task.names), draws)
+    }  # fmt: skip
+    for name, (columns, lines) in tables.items():
+        pd.DataFrame(lines, columns=list(columns)).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    return [folder / f"{name}.csv" for name in tables]
 
 
 def load_variant_scores(directory: Path = DIRECTORY) -> dict[str, VariantScore]:
@@ -262,20 +258,18 @@ def load_variant_scores(directory: Path = DIRECTORY) -> dict[str, VariantScore]:
 def load_draws(table: ParameterTable, directory: Path = DIRECTORY) -> dict[str, dict[str, np.ndarray]]:
     """{variant: {parameter: values [draw], canonical}} about the fitted values."""
     names = tuple(load_priors())
-    rows = read_table(directory / "draws.csv", ("variant", *names))
-    found: dict[str, dict[str, list[float]]] = {}
-    for row in rows:
-        mine = found.setdefault(row["variant"], {name: [] for name in names})
-        for name in names:
-            mine[name].append(row.number(name) * unit(table[name].unit).factor)
-    return {variant: {name: np.array(values) for name, values in mine.items()} for variant, mine in found.items()}
+    factors = np.array([unit(table[name].unit).factor for name in names])
+    found: dict[str, list[np.ndarray]] = {}
+    for row in read_table(directory / "draws.csv", ("variant", *names)):
+        found.setdefault(row["variant"], []).append(factors * [row.number(name) for name in names])
+    return {variant: dict(zip(names, np.array(draws).T, strict=True)) for variant, draws in found.items()}
 
 
 def _fitted(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tuple[object, ...]]:
     """One row per parameter: its mode and 95 % interval of the weighted draws, in the unit of its table."""
     lines: list[tuple[object, ...]] = []
     for i, name in enumerate(task.names):
-        edges = [_weighted(fit.draws[:, i], fit.weights, q) for q in (0.025, 0.975)]
+        edges = [weighted_quantile(fit.draws[:, i], fit.weights, q) for q in (0.025, 0.975)]
         factor = unit(table[name].unit).factor
         value, low, high = (_short(task.defaults[i] * np.exp(task.sd[i] * x) / factor) for x in (fit.point[i], *edges))
         lines.append((fit.variant.name, name, value, table[name].unit, low, high, "calibrated", FITTED_TO))
@@ -290,18 +284,11 @@ def _draws(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tup
     return [(fit.variant.name, *map(_short, task.defaults * np.exp(task.sd * x) / factors)) for x in chosen]
 
 
-def _weighted(values: np.ndarray, weights: np.ndarray, share: float) -> float:
+def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
+    """Quantile of weighted draws, interpolated."""
     order = np.argsort(values)
     return float(np.interp(share, np.cumsum(weights[order]), values[order]))
 
 
 def _short(value: object) -> str:
     return f"{float(value):.5g}"  # type: ignore[arg-type]
-
-
-def _write(path: Path, head: Sequence[str], lines: Sequence[Sequence[object]]) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(head)
-        writer.writerows(lines)
-    return path

@@ -11,8 +11,8 @@ import numpy as np
 
 from ketamech.analysis.attribution import MOOD, CoalitionSimulator, dose_hours, shown_hours
 from ketamech.analysis.sensitivity import Endpoint
-from ketamech.analysis.variants.fit import VariantScore, load_draws, load_variant_scores
-from ketamech.analysis.variants.likelihood import VariantPredictor
+from ketamech.analysis.variant_fit import VariantScore, load_draws, load_variant_scores, weighted_quantile
+from ketamech.analysis.variant_likelihood import VariantPredictor
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import load_model_variants
@@ -111,7 +111,9 @@ def average_variants(model: Model, source: str, threads: int = 1) -> ModelAverag
     everything = np.concatenate(list(curves.values()))
     weights = np.concatenate([np.full(len(c), probability[n] / len(c)) for n, c in curves.items()])
     mean = weights @ everything
-    low, high = (np.array([_quantile(everything[:, k], weights, q) for k in range(len(hours))]) for q in (0.025, 0.975))
+    low, high = (
+        np.array([weighted_quantile(everything[:, k], weights, q) for k in range(len(hours))]) for q in (0.025, 0.975)
+    )
     lines = [
         {"when": when, **_spread(curves, probability, hours, hour)} for when, hour in DAYS.items() if hour <= hours[-1]
     ]
@@ -119,11 +121,8 @@ def average_variants(model: Model, source: str, threads: int = 1) -> ModelAverag
 
 
 def _bayes_factor(evidence: float, known: Mapping[str, VariantScore]) -> float:
-    base = (
-        known[REFERENCE_VARIANT].log_evidence
-        if REFERENCE_VARIANT in known
-        else max(k.log_evidence for k in known.values())
-    )
+    best = max(known.values(), key=lambda score: score.log_evidence)
+    base = known.get(REFERENCE_VARIANT, best).log_evidence
     return math.exp(min(50.0, evidence - base))
 
 
@@ -163,13 +162,9 @@ def _spread(
     between, within = float(chances @ (means - mean) ** 2), float(chances @ own)
     values = np.concatenate(list(at.values()))
     weights = np.concatenate([np.full(len(v), probability[n] / len(v)) for n, v in at.items()])
+    low, high = (weighted_quantile(values, weights, share) for share in (0.025, 0.975))
     return {
-        "averaged": mean, "low": _quantile(values, weights, 0.025), "high": _quantile(values, weights, 0.975),
+        "averaged": mean, "low": low, "high": high,
         "lowest": float(means.min()), "highest": float(means.max()), "between": math.sqrt(between),
         "share_between": between / (between + within) if between + within else 0.0,
     }  # fmt: skip
-
-
-def _quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
-    order = np.argsort(values)
-    return float(np.interp(share, np.cumsum(weights[order]), values[order]))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from ketamech.analysis.claims.claim import (
+from ketamech.analysis.claims import (
     Claim,
     ClaimTest,
     ClaimVerdict,
