@@ -21,15 +21,11 @@ import numpy as np
 
 from ketamech.analysis.perturbation_scorecard import (
     DIRECTIONS,
-    EFFECT_THRESHOLD,
-    FLAT_BAND,
-    FLAT_POINTS,
     HORIZONS,
-    NO_CHANGE_BAND,
-    RESPONSE_THRESHOLD,
     STATISTICS,
     Arm,
     PerturbationTarget,
+    direction,
     load_perturbation_targets,
     required_arms,
     subject_of_arm,
@@ -248,17 +244,6 @@ COLUMNS = ("evidence", "kind", "weight", "why")
 TYPICAL_PATIENT_SD = 2.0  # MADRS points
 FOLD_SD = 0.13  # relative error where no standard error is printed (1.25-fold is 95 %)
 CLOSED_BAND_EDGE, OPEN_BAND_EDGE, MIN_BAND, ERROR_PROBABILITY = 0.25, 0.1, 0.02, 0.05
-ONE_SIDED_RELATIONS: dict[str, dict[str, tuple[float, float]]] = {
-    "left": {"less": (-math.inf, NO_CHANGE_BAND[0]), "same": NO_CHANGE_BAND, "more": (NO_CHANGE_BAND[1], math.inf)},
-    "effect": {"present": (EFFECT_THRESHOLD, math.inf), "absent": (-math.inf, EFFECT_THRESHOLD)},
-    "ratio": {
-        "down": (-math.inf, 1 - FLAT_BAND), "none": (1 - FLAT_BAND, 1 + FLAT_BAND), "up": (1 + FLAT_BAND, math.inf),
-    },
-    "points": {
-        "less": (-math.inf, -FLAT_POINTS), "none": (-FLAT_POINTS, FLAT_POINTS), "more": (FLAT_POINTS, math.inf),
-    },
-    "responds": {"yes": (RESPONSE_THRESHOLD, math.inf), "no": (-math.inf, RESPONSE_THRESHOLD)},
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -311,16 +296,14 @@ def term_of_target(target: Target, row: Observation, kind: str, weight: float) -
 
 def term_of_perturbation(row: PerturbationTarget, weight: float) -> LikelihoodTerm:
     """A row of data/perturbations/rows.csv: its pass band, or the side of the observed direction."""
-    statistic = row.statistic.split()[0]
     low, high = row.low, row.high
     if math.isnan(low) and math.isnan(high):
-        low, high = ONE_SIDED_RELATIONS[statistic][row.observed]
+        low, high = DIRECTIONS[row.statistic.split()[0]][row.observed]
     low, high = (-math.inf if math.isnan(low) else low), (math.inf if math.isnan(high) else high)
     words = f"{row.species}, {row.perturbations or row.regimen}: {row.output} at {row.time} h, {row.statistic}"
-    direction_of, observed = DIRECTIONS[statistic], row.observed
     return LikelihoodTerm(
         row.evidence, "perturbation", words, weight, low, high, _edge(low, high),
-        lambda x: direction_of(x) == observed,
+        lambda x: direction(row.statistic, x) == row.observed,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from ketamech.core.atomic_files import atomic_write
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import number
 from ketamech.report.page_templates import render
-from ketamech.report.style import draw, page, panel_page
+from ketamech.report.style import draw, log_time_axis, page, panel_page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ INTRODUCTION = (
     " exists. `ketamech variants` compares model variants.",
 )
 MIN_SHARE_DRAWN = 0.005  # share of the total effect below which an outcome is not drawn
-TICKS = ((1, "1 h"), (4, "4 h"), (12, "12 h"), (24, "1 d"), (72, "3 d"), (168, "7 d"), (336, "14 d"), (672, "28 d"))
+TICKS: dict[float, str] = {1: "1 h", 4: "4 h", 12: "12 h", 24: "1 d", 72: "3 d", 168: "7 d", 336: "14 d", 672: "28 d"}
 PANELS_PER_ROW = 3
 
 
@@ -135,13 +135,10 @@ def _stack(axes: Axes, found: Attribution, parts: np.ndarray, words: str) -> Non
 def time_axis(axes: Axes, times: np.ndarray, doses: int) -> None:
     """A logarithmic axis in hours after one dose, a linear axis in days after several."""
     if doses < 2:
-        axes.set_xscale("log")
-        ticks = [(hour, words) for hour, words in TICKS if times[0] <= hour <= times[-1]]
-        axes.set_xticks([hour for hour, _ in ticks], [words for _, words in ticks], fontsize=7)
-        axes.minorticks_off()
-    else:
-        days = np.arange(0, times[-1] / 24 + 1, 7 * max(1, round(times[-1] / 24 / 56)))
-        axes.set_xticks(24 * days, [f"{day:.0f} d" for day in days], fontsize=7)
+        log_time_axis(axes, TICKS, times[0], times[-1])
+        return
+    days = np.arange(0, times[-1] / 24 + 1, 7 * max(1, round(times[-1] / 24 / 56)))
+    axes.set_xticks(24 * days, [f"{day:.0f} d" for day in days], fontsize=7)
     axes.set_xlim(times[0], times[-1])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from ketamech.core.atomic_files import atomic_write
 from ketamech.parameters import load_brain_areas
 from ketamech.report.number_format import DISCLAIMER, hours_in_words, markdown_table, number, signed
 from ketamech.report.provenance import today
-from ketamech.report.style import draw, page
+from ketamech.report.style import draw, log_time_axis, page
 from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ results of a study vary more.
 ![Areas and networks](../pictures/areas.png)
 """
 TICKS = {0.1: "6 min", 1.0: "1 h", 6.0: "6 h", 24.0: "1 d", 72.0: "3 d", 168.0: "7 d", 336.0: "14 d", 672.0: "28 d"}
-FEWER_TICKS = (0.1, 1.0, 6.0, 24.0, 168.0, 672.0)
+FEWER_TICKS = {hour: TICKS[hour] for hour in (0.1, 1.0, 6.0, 24.0, 168.0, 672.0)}
 LINEAR_LIMIT = 10.0  # percent: linear scale up to here, logarithmic beyond
 PANELS_PER_ROW = 3
 MIN_RANGE = 1.0  # percent: smallest range of colours and axes
@@ -91,7 +90,7 @@ def _heat(figure: Figure, axes: Axes, found: NetworkPrediction) -> None:
     axes.invert_yaxis()
     axes.set_title("Activity of each area, median", fontsize=9, loc="left")
     figure.colorbar(drawn, ax=axes, label="%", pad=0.01)
-    _time_axis(axes, times[-1])
+    log_time_axis(axes, TICKS, min(TICKS), times[-1])
 
 
 def _bands(axes: Axes, found: NetworkPrediction, name: str, label: str) -> None:
@@ -108,12 +107,4 @@ def _bands(axes: Axes, found: NetworkPrediction, name: str, label: str) -> None:
     axes.set_yticks(ticks, [f"{tick:+d}" if tick else "0" for tick in ticks], fontsize=7)
     axes.set_ylim(1.15 * low, 1.15 * high)
     axes.set_title(f"{label}, %", fontsize=8, loc="left")
-    _time_axis(axes, times[-1], FEWER_TICKS)
-
-
-def _time_axis(axes: Axes, last: float, shown: Collection[float] = tuple(TICKS)) -> None:
-    axes.set_xscale("log")
-    kept = {hour: words for hour, words in TICKS.items() if hour <= last and hour in shown}
-    axes.set_xticks(list(kept), list(kept.values()), fontsize=7)
-    axes.minorticks_off()
-    axes.set_xlim(min(TICKS), last)
+    log_time_axis(axes, FEWER_TICKS, min(TICKS), times[-1])

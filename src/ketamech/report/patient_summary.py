@@ -20,7 +20,7 @@ from ketamech.report.number_format import DISCLAIMER, hours_in_words, number
 from ketamech.report.page_templates import counts, plain_words, render
 from ketamech.report.run_description import RunDescription
 from ketamech.report.run_folder import RunReport
-from ketamech.report.style import SETTINGS
+from ketamech.report.style import SETTINGS, log_time_axis
 from ketamech.report.summary import SummaryRow, curve_values, drug_values
 from ketamech.report.tracks import DIRECTORY, Track, load_groups, load_tracks
 
@@ -202,11 +202,8 @@ def _panel(axes: Axes, track: Track, found: RunReport) -> None:
         other, words = y[run.index_of_control][kept], "same expectancy, no drug"
         axes.plot(hours[kept], other, color="#6b7580", lw=1.1, ls=(0, (4, 2)), label=words)
     _points(axes, track, series.outputs, found)
-    axes.set_xscale("log")
-    axes.set_xlim(1 / 60, max(1.0, float(hours[-1])))
-    ticks = _ticks(float(hours[-1]))
-    axes.set_xticks(list(ticks), list(ticks.values()), size=7)
-    axes.minorticks_off()
+    last = max(1.0, float(hours[-1]))
+    log_time_axis(axes, _ticks(last), 1 / 60, last)
     axes.tick_params(axis="y", labelsize=7)
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", color="#eceef0", linewidth=0.6)
@@ -217,7 +214,7 @@ def _panel(axes: Axes, track: Track, found: RunReport) -> None:
 
 def _ticks(last: float) -> dict[float, str]:
     """Ticks up to the last hour, without those whose labels would overlap."""
-    inside = [hour for hour in PANEL_TICKS if hour <= last * 1.01]
+    inside = [hour for hour in PANEL_TICKS if hour <= last]
     return {hour: PANEL_TICKS[hour] for hour in inside if hour == inside[-1] or hour * MIN_TICK_RATIO <= inside[-1]}
 
 

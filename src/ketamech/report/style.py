@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 matplotlib.use("Agg")
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # the backend must be chosen first
 
 from ketamech.report.number_format import DISCLAIMER
@@ -59,6 +60,15 @@ def page(width: float, height: float, title: str) -> Figure:
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     figure.text(0.99, 0.004, DISCLAIMER, ha="right", size=6)
     return figure
+
+
+def log_time_axis(axes: Axes, ticks: Mapping[float, str], first: float, last: float) -> None:
+    """A logarithmic time axis (h) with those of the labelled ticks that lie within it."""
+    inside = {hour: label for hour, label in ticks.items() if first <= hour <= last}
+    axes.set_xscale("log")
+    axes.set_xticks(list(inside), list(inside.values()), fontsize=7)
+    axes.minorticks_off()
+    axes.set_xlim(first, last)
 
 
 def panel_page(count: int, columns: int, width: float, row: float, title: str, rest: float = 0.8) -> tuple[Figure, Any]:
