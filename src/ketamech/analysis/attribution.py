@@ -238,9 +238,7 @@ def pathway_parameters() -> dict[str, dict[str, str]]:
 
 
 def draw_attribution_parameters(model: Model, scenario: Scenario, draws: int, seed: int) -> dict[str, np.ndarray]:
-    """Parameters by name [1 + draw], canonical: the table value, then draws; values set by the scenario are not
-    drawn.
-    """
+    """Parameters by name [1 + draw], canonical: the table value, then draws; those that the scenario sets stay."""
     table = model.parameters
     posterior = load_posterior(table=table)
     own = [

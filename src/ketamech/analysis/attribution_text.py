@@ -20,12 +20,10 @@ MIN_DRAWS = 8  # draws below which no correlation is reported
 
 
 def dependence(found: Attribution, parameters: ParameterTable) -> pd.DataFrame:
-    """Correlation of each pathway's contribution with its parameters: outcome, pathway, parameter, status, why,
-    correlation.
+    """Correlation of each pathway's contribution with its parameters; empty without draws.
 
-    Rank correlation, over the draws, of the size of a pathway's Shapley value with each of its parameters. Empty
-    without
-    draws.
+    Columns: outcome, pathway, parameter, status, why, and correlation: the rank correlation, over the draws, of the
+    size of the pathway's Shapley value with the parameter.
     """
     import pandas as pd
 
@@ -45,9 +43,7 @@ def dependence(found: Attribution, parameters: ParameterTable) -> pd.DataFrame:
 
 
 def describe_attribution(found: Attribution, parameters: ParameterTable, outcome: str | None = None) -> list[str]:
-    """Sentences on one outcome (default: MADRS at 24 h, else the first): sizes, then their dependence on
-    assumptions.
-    """
+    """Sentences on one outcome (default: MADRS at 24 h, else the first): sizes, and dependence on assumptions."""
     chosen = outcome or _headline(found)
     rows = found.table[found.table["outcome"] == chosen].sort_values("shapley", key=abs, ascending=False)
     total = next(row for row in found.totals.to_dict("records") if row["outcome"] == chosen)

@@ -31,8 +31,7 @@ class ClaimResult:
     """A claim, the verdict of its evidence, the test results of the model, and the simulated arms by id.
 
     `n_same_verdict`: number of the `n_rule_variants` other rules with the same verdict. The verdict never depends on
-    the
-    model.
+    the model.
     """
 
     claim: Claim

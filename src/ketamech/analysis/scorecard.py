@@ -1,6 +1,6 @@
 """The scorecard: published numbers of a typical patient, each compared with its simulation, misses included.
 
-Acceptance criteria of the model, from data/scorecard/acceptance_criteria.csv, and whether each is reached.
+The acceptance criteria of the model are in data/scorecard/acceptance_criteria.csv.
 """
 
 from __future__ import annotations

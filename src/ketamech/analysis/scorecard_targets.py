@@ -1,6 +1,4 @@
-"""The comparison of each published row with a protocol and an observable, and the rows without a comparison.
-
-Comparison of a simulated with a published number: fold error, z or interval, and the verdict.
+"""Comparisons of published rows: protocol, observable and kind of comparison; the verdict; rows without a comparison.
 
 The same limits hold for all rows; they were chosen before any result was known:
 fold error   inside <= 1.25, near <= 2 (the usual two-fold of kinetics), else a miss

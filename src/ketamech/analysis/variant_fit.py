@@ -3,8 +3,7 @@
 A parameter is expressed as the logarithm of its ratio to the table value, in SD of its prior, so that the prior is
 standard normal. Gauss-Newton (SciPy's trust region) on the signed roots of the deviances, with all points of a finite
 difference solved in one batch. The marginal likelihood is Laplace's about the mode, checked by importance sampling.
-
-Reviewed tables of the fitted variants in data/variants: written by a fit, read by everything else.
+A fit writes reviewed tables of the variants to data/variants, which everything else reads.
 """
 
 from __future__ import annotations

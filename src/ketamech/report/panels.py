@@ -1,7 +1,4 @@
-"""Panels of a stage: its outputs over one time axis, with published points and their spread.
-
-Published points in a panel, and the legend of their papers.
-"""
+"""Panels of a stage: its outputs over one time axis, with published points, their spread, and their papers."""
 
 from __future__ import annotations
 
@@ -108,12 +105,7 @@ def _one(canvas: Canvas, frame: Frame, point: PublishedPoint, scale: float, colo
 
 MOST, COLUMNS = 9, 3
 _WIDTH, _TOP, _BOTTOM, _MARGIN = 921.6, 52.0, 30.0, 11.0
-_CELL, _TALL, _ABOVE, _AXIS = (
-    303.0,
-    159.0,
-    30.0,
-    40.0,
-)  # of one panel: width, height, space for title, space for tick labels
+_CELL, _TALL, _ABOVE, _AXIS = 303.0, 159.0, 30.0, 40.0  # of a panel: width, height, space for title, for tick labels
 
 
 def panel_plan(
@@ -130,11 +122,8 @@ def stage_panels(
     plan: Mapping[str, Sequence[str]],
 ) -> dict[str, Canvas]:  # fmt: skip
     """One figure per stage of the plan."""
-    about = dict(model.expression_trees.stages)
-    return {
-        stage: _figure(dataset, run, model.layout, (stage, about[stage]), outputs, points)
-        for stage, outputs in plan.items()
-    }
+    about, layout = dict(model.expression_trees.stages), model.layout
+    return {name: _figure(dataset, run, layout, (name, about[name]), outputs, points) for name, outputs in plan.items()}
 
 
 def panel_outputs(
@@ -144,11 +133,8 @@ def panel_outputs(
     outputs = [row.name for row in layout.time_varying_outputs if row.stage == stage]
     levels = [row.name for row in layout.states if row.stage == stage and row.kind != "amount" and not row.is_sink]
     pointed = [p.output for p in points if layout.stage_of.get(names_in(p.output)[0]) == stage]
-    moving = [
-        n
-        for n in (*outputs, *levels)
-        if n in dataset.variables and _moves(dataset.variables[n].values[run.index_of_main])
-    ]
+    there = [name for name in (*outputs, *levels) if name in dataset.variables]
+    moving = [name for name in there if _moves(dataset.variables[name].values[run.index_of_main])]
     return list(dict.fromkeys([*pointed, *moving]))[:MOST]
 
 

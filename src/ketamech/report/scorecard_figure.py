@@ -1,7 +1,4 @@
-"""Figure of the scorecard: one line per source, grouped by stage, largest deviations first.
-
-Write the scorecard: tables and figure.
-"""
+"""Tables and figure of the scorecard: one line per source, grouped by stage, largest deviations first."""
 
 from __future__ import annotations
 
@@ -29,6 +26,7 @@ MARKS = {
     "miss": ("X", "#D55E00", 7.2),
     "no result": ("s", "#444444", 4.8),
 }
+FIGURES = ("scorecard.svg", "scorecard.png")
 FOLD_LIMIT, DISTANCE_LIMIT = 8.0, 4.0
 _WIDTH, _LINE, _TOP, _BOTTOM, _MARGIN = 792.0, 15.5, 97.0, 68.0, 16.0
 _LABEL, _LETTER, _NOTE = 34, 4.6, 60  # letters of a source name, letter width, letters of a remark
@@ -188,15 +186,10 @@ def write_scorecard(
         "acceptance_criteria": card.criteria,
         "uncovered": card.uncovered,
     }
-    written = []
     for name, table in tables.items():
-        path = target / f"{name}.csv"
-        write_table(table, path, facts or {}, digits="%.6g")
-        written.append(path)
+        write_table(table, target / f"{name}.csv", facts or {}, digits="%.6g")
     picture = scorecard_figure(card.rows)
     picture.save(target / "scorecard.svg")
-    written.append(target / "scorecard.svg")
     if png:
         save_png(picture, target / "scorecard.png")
-        written.append(target / "scorecard.png")
-    return written
+    return [target / name for name in (*(f"{name}.csv" for name in tables), *FIGURES[: 1 + png])]

@@ -84,14 +84,11 @@ def drug_values(parameters: ParameterTable) -> dict[str, float]:
 
 def curve_values(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
     """(patient, time) in the track's unit; those relative to baseline are divided by each patient's drug-free value."""
-    y = series.values(dataset) * track.factor(series, values)
+    factor = track.factor(series, values)
+    y = series.values(dataset) * factor
     if not track.is_relative:
         return y
-    return y / (
-        track.factor(series, values) * series.baseline(dataset)[:, None]
-        if track.fixed_baseline is None
-        else track.fixed_baseline
-    )
+    return y / (factor * series.baseline(dataset)[:, None] if track.fixed_baseline is None else track.fixed_baseline)
 
 
 def baselines(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:

@@ -49,11 +49,8 @@ def timeline_figure(
 
 def _sized(track: Track, lines: list[SummaryRow]) -> Track:
     """A track without change is drawn lower."""
-    return (
-        track
-        if any(line.moved for line in lines if line.key == track.key)
-        else replace(track, relative_height=_UNCHANGED_TRACK_HEIGHT)
-    )
+    moved = any(line.moved for line in lines if line.key == track.key)
+    return track if moved else replace(track, relative_height=_UNCHANGED_TRACK_HEIGHT)
 
 
 def _draw_track(canvas: Canvas, top: float, track: Track, scene: TimelineData, *, last: bool) -> None:

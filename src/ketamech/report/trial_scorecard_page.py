@@ -45,11 +45,9 @@ def _forest(rows: pd.DataFrame) -> Figure:
         axes.hlines(y + 0.17, ordered["sim_low"], ordered["sim_high"], color=OKABE_ITO[0], lw=2.2)
         axes.plot(ordered["simulated"], y + 0.17, "|", color=OKABE_ITO[0], ms=7)
         axes.hlines(y - 0.17, ordered["low"], ordered["high"], color=OKABE_ITO[1], lw=1.2)
-        for fitted, face in ((True, "white"), (False, OKABE_ITO[1])):
-            mask = (ordered["fitted"] == fitted).to_numpy()
-            axes.plot(
-                ordered["published"][mask], y[mask] - 0.17, "o", ms=3.6, mfc=face, mec=OKABE_ITO[1], ls="none",
-            )  # fmt: skip
+        for mask, face in _fill_colours(ordered):
+            published = ordered["published"][mask]
+            axes.plot(published, y[mask] - 0.17, "o", ms=3.6, mfc=face, mec=OKABE_ITO[1], ls="none")
         marks = np.where(ordered["overlaps"], "", "  (miss)")
         axes.set_yticks(y, [f"{name}{mark}" for name, mark in zip(ordered["id"], marks, strict=True)], fontsize=6)
         axes.set_ylim(-0.8, len(ordered) - 0.2)
@@ -60,6 +58,12 @@ def _forest(rows: pd.DataFrame) -> Figure:
     return figure
 
 
+def _fill_colours(rows: pd.DataFrame) -> list[tuple[np.ndarray, str]]:
+    """Masks of the fitted rows, which are hollow, and of the others, with their fill colours."""
+    fitted = rows["fitted"].to_numpy(dtype=bool)
+    return [(fitted, "white"), (~fitted, OKABE_ITO[1])]
+
+
 def draw_predictive_checks(folder: Path, rows: pd.DataFrame, name: str = "predictive_checks") -> list[Path]:
     """Write one panel for each trial, arm, scale and statistic that has points at two times or more."""
     return draw(folder, name, lambda: _checks(rows))
@@ -68,11 +72,8 @@ def draw_predictive_checks(folder: Path, rows: pd.DataFrame, name: str = "predic
 def _checks(rows: pd.DataFrame) -> Figure:
     keys = ["trial", "arm", "scale", "statistic"]
     timed = rows[np.isfinite(rows["hour"])]
-    groups = [
-        (key, part.sort_values("hour"))
-        for key, part in timed.groupby(keys, sort=False)
-        if part["hour"].nunique() >= MIN_TIMES
-    ]
+    parts = timed.groupby(keys, sort=False)
+    groups = [(key, part.sort_values("hour")) for key, part in parts if part["hour"].nunique() >= MIN_TIMES]
     title = "Visual predictive checks: 95 % of virtual trials (blue) and published points with 95 % (hollow: fitted)"
     figure, panels = panel_page(len(groups), PANELS_PER_ROW, 13, 2.3, title)
     for axes, (key, part) in zip(panels, groups, strict=True):
@@ -87,8 +88,7 @@ def _panel(axes: Axes, key: tuple[str, ...], part: pd.DataFrame) -> None:
     axes.plot(x, part["simulated"], color=OKABE_ITO[0], lw=1.4)
     errors = np.abs([part["published"] - part["low"], part["high"] - part["published"]])
     axes.errorbar(x, part["published"], yerr=np.nan_to_num(errors), fmt="none", ecolor=OKABE_ITO[1], elinewidth=0.9)
-    for fitted, face in ((True, "white"), (False, OKABE_ITO[1])):
-        mask = (part["fitted"] == fitted).to_numpy()
+    for mask, face in _fill_colours(part):
         axes.plot(x[mask], part["published"][mask], "o", ms=4, mfc=face, mec=OKABE_ITO[1], ls="none")
     names = [str(part[part["hour"] == hour]["visit"].iloc[0]) for hour in hours]
     axes.set_xticks(range(len(hours)), names, fontsize=6)

@@ -165,3 +165,20 @@ def test_a_row_adds_a_preset(tmp_path, monkeypatch):
     append(table, "Bad,ECT,sixty kilograms,,")
     with pytest.raises(InputError, match="person"):
         presets.load_presets()
+
+
+def test_the_page_for_patients_names_tracks_that_exist():
+    from ketamech.report.patient_summary import PANELS, _tracks
+
+    rows = _tracks()
+    assert {row["track"] for row in rows} <= set(load_tracks())
+    assert {row["kind"] for row in rows} == {"exposure", "score", "effect", ""}
+    assert all(row["sentence"].count("{}") == 1 for row in rows if row["kind"])
+    assert sum(row["panel"] == "first" for row in rows) == PANELS
+
+
+def test_the_readouts_of_networks_are_outputs(model):
+    from ketamech.analysis.network import load_readouts
+
+    assert set(load_readouts()) <= set(model.layout.output_names)
+    assert all(load_readouts().values())
