@@ -155,7 +155,6 @@ def write_trial(
         hazard=rows_as_text(relapse_rows(found)),
         relapse=[] if found.relapse is None else rows_as_text(found.relapse.median.to_dict("records")),
         repeated=rows_as_text(found.repeated.to_dict("records")),
-        power=[] if power is None else rows_as_text(power.to_dict("records")),
     )
     target = folder / "report.html"
     target.write_text(page, encoding="utf-8")
