@@ -26,7 +26,7 @@ def write_standing(system: System, folder: Path) -> dict[str, str]:
 
 
 def _rows(card: Scorecard) -> str:
-    rows = card.rows.sort_values("off", ascending=False, na_position="first").to_dict("records")
+    rows = card.rows.sort_values("distance", ascending=False, na_position="first").to_dict("records")
     found = Counter(row["verdict"] for row in rows)
     lines = [NOTICE, "", "# One typical patient against published numbers", "", DISCLAIMER, ""]
     told = ", ".join(f"{found[verdict]} {verdict}" for verdict in SHOWN)

@@ -133,7 +133,7 @@ class Scenario(CheckedScenario):
         perturb: Sequence[str] = (), variant: str | None = None, **fields: Any,
     ) -> None:  # fmt: skip
         if source is not None:
-            read = load_scenario(source, species=species, perturbations=perturb, wiring=variant)
+            read = load_scenario(source, species=species, perturbations=perturb, variant=variant)
             fields = _fields(read) | fields
         elif "regimen" not in fields:
             raise InputError("a scenario of nothing", expected="a sentence, a file or a Regimen")

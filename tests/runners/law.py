@@ -68,7 +68,7 @@ class Case:
     def scenario(self, model: Model, sentence: str = "") -> Scenario:
         """The checked scenario over a week."""
         found = load_scenario(
-            sentence or self.whole, model.parameters, species=self.species, wiring=self.variant or None
+            sentence or self.whole, model.parameters, species=self.species, variant=self.variant or None
         )
         return replace(found, horizon=HORIZON)
 
@@ -148,7 +148,7 @@ def by_attribution(case: Case, model: Model) -> Readings:
     with mock.patch.object(attribution, "switched_on_pathways", return_value=("pathway.disinhibition",)):
         found = attribution.attribute(model, case.scenario(model), wanted=words, draws=0)
     totals = found.totals.set_index("outcome")
-    hoped = totals["rest_tables"] + totals["hope_tables"]
+    hoped = totals["rest_tables"] + totals["expectancy_tables"]
     whole = hoped if case.patient == "control" else totals["full_tables"]
     return {name_at(name, h): float(whole[f"{name} at {h:g} h"]) for name in OUTPUTS for h in HOURS}
 
@@ -213,7 +213,7 @@ def by_page(case: Case, model: Model) -> Readings:
     keys = {"treatments": [case.sentence], "species": case.species, "horizon": "168 h"}
     keys |= {"person": {"weight": "70 kg"}} if case.species == "human" else {}
     keys |= {"perturbations": [case.perturbation]} if case.perturbation else {}
-    keys |= {"wiring": case.variant} if case.variant else {}
+    keys |= {"variant": case.variant} if case.variant else {}
     asked = CurvesRequest(scenario=ScenarioFile(**keys), outputs=list(OUTPUTS))
     with mock.patch.object(page, "output_times", return_value=np.array([0.0, *HOURS])):
         found = page.curves_of(Room(model), asked)

@@ -92,12 +92,12 @@ def test_a_finished_cohort_makes_way_for_the_same_question_only(tmp_path, model,
 
 
 def test_a_disk_that_is_full_while_results_are_drawn_says_how_to_go_on(tmp_path, monkeypatch, model):
-    from ketamech.report import sensitivity_figures
+    from ketamech.report import analysis_figures
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(sensitivity_figures, "draw_front", full)
+    monkeypatch.setattr(analysis_figures, "draw_front", full)
     done = call("design", tmp_path / "d")
     assert isinstance(done.exception, InputError), done.exception
     assert "the disk is full: 3 finished units are kept" in str(done.exception)

@@ -2,16 +2,12 @@
 
 Each number has an interval over the posterior and over the spreads of the pathway parameters. Every coalition of
 switches is simulated for every draw, in batches (256 x 201 patients for eight switches and 200 draws). Expectancy is
-not
-a pathway: it is the change of the same patient without the drug. The effect of the drug with every pathway switched off
-(dissociation, or functional unblinding) is reported separately as unattributed.
-
-Shapley values of a game whose players are switches.
+not a pathway: it is the change of the same patient without the drug. The effect of the drug with every pathway switched
+off (dissociation, or functional unblinding) is reported separately as unattributed.
 
 Coalition c contains player i when bit i of c is set: coalition 0 is empty, the last one contains all players. A Shapley
 value is the mean marginal contribution of a player over all orders of the players; a coalition of s players precedes
-the
-player in s!(n-s-1)! of the n! orders (Shapley 1953). The Shapley values sum to the full minus the empty coalition.
+the player in s!(n-s-1)! of the n! orders (Shapley 1953). The Shapley values sum to the full minus the empty coalition.
 """
 
 from __future__ import annotations
@@ -24,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.analysis.sensitivity import Endpoint, parse_endpoints, reading_hours
+from ketamech.analysis.sensitivity import Endpoint, output_hours, parse_endpoints, read_endpoint
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
@@ -67,6 +63,7 @@ def single_effect(worth: np.ndarray) -> np.ndarray:
 
 
 DIRECTORY = DATA / "attribution"
+PATHWAY_PARAMETERS = DIRECTORY / "pathway_parameters.csv"
 MOOD, DRAWS, TOLERANCE = "mood.madrs", 200, 1e-4
 MAX_BATCH_BYTES, MAX_BATCH = 2**26, 4096  # bytes of results, and patients, in one batch
 LOW, HIGH = 2.5, 97.5
@@ -80,7 +77,7 @@ class Attribution:
 
     `table`: a line for each outcome and pathway: outcome, output, unit, pathway, share (of what the drug adds), and
     shapley, loss_when_off, single_effect: the mean of the draws, `_low` and `_high` (95 % of draws), `_tables` (at the
-    values of the tables). `totals`: one line per outcome: baseline (rest), expectancy (hope), no_pathway, pathways,
+    values of the tables). `totals`: one line per outcome: baseline (rest), expectancy, no_pathway, pathways,
     full, each as the mean of the draws and at the table values. Means are used because means add up and medians do not.
     `madrs_decomposition` [component, draw, time]: MADRS points of each of `components` at `times` (h); draw 0 uses the
     table values. `coalition_values` [draw, coalition, outcome]. `parameter_draws`: parameters [draw]. `failed`: number
@@ -141,10 +138,8 @@ class CoalitionSimulator:
     @property
     def times(self) -> np.ndarray:
         """Hours (h) at which anything is read."""
-        hours = {0.0, *(o.hour for _, o in self.outcomes if o.statistic == "at"), *map(float, self.hours)}
-        if any(o.statistic != "at" for _, o in self.outcomes):
-            hours |= {h for h in reading_hours(self.scenario, self.scenario.horizon) if h <= self.scenario.horizon}
-        return np.array(sorted(hours))
+        read = output_hours([endpoint for _, endpoint in self.outcomes], self.scenario)
+        return np.union1d(read, self.hours)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -160,21 +155,15 @@ class CoalitionSimulator:
     def _batch(self, values: Mapping[str, np.ndarray], draws: int) -> tuple[np.ndarray, np.ndarray]:
         size, times = draws * self.n_courses, self.times
         until = max(float(times[-1]) + 1.0, self.scenario.horizon)
+        change = self._only_coalitions(until, draws)
         everybody = ensemble_of_scenario(
-            self.model,
-            self.scenario,
-            self._values(values, draws),
-            size,
-            until,
-            change=self._only_coalitions(until, draws),
+            self.model, self.scenario, self._values(values, draws), size, until, change=change
         )
         found = everybody.solve(times, self.outputs, tolerance=TOLERANCE, threads=self.threads)
-        draw_parameters = found.values.reshape(draws, self.n_courses, len(times), -1)
+        solved = found.values.reshape(draws, self.n_courses, len(times), -1)
         resting = found.baseline.reshape(draws, self.n_courses, 1, -1)[:, -1:]
-        everything = np.concatenate(
-            [draw_parameters, np.broadcast_to(resting, (draws, 1, *draw_parameters.shape[2:]))], axis=1
-        )
-        return self._read(everything, times)
+        resting = np.broadcast_to(resting, (draws, 1, *solved.shape[2:]))
+        return self._read(np.concatenate([solved, resting], axis=1), times)
 
     def _values(self, values: Mapping[str, np.ndarray], draws: int) -> dict[str, np.ndarray]:
         """Drawn values and switches [draw x patient]; the patient with expectancy alone has every switch on."""
@@ -193,13 +182,7 @@ class CoalitionSimulator:
         return lambda given: [e if e.compartment in shared else replace(e, amount=e.amount * treated) for e in given]
 
     def _read(self, values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = []
-        for _, outcome in self.outcomes:
-            curve = values[..., self.outputs.index(outcome.output)]
-            if outcome.statistic == "at":
-                found.append(curve[..., int(np.searchsorted(times, outcome.hour))])
-            else:
-                found.append(curve.max(axis=-1) if outcome.statistic == "peak" else curve.min(axis=-1))
+        found = [read_endpoint(o, times, values[..., self.outputs.index(o.output)]) for _, o in self.outcomes]
         mood = values[:, :, np.searchsorted(times, self.hours), self.outputs.index(MOOD)]
         return np.stack(found, axis=-1), mood
 
@@ -221,25 +204,16 @@ def attribute(
     worth, course = game.evaluate_coalitions(values, tell)
     whole = np.isfinite(worth).all(axis=(1, 2))
     if not whole[0]:
-        raise InputError(
-            "the scenario cannot be solved at the values of the tables", expected="doses that can be given"
-        )
+        what = "the scenario cannot be solved at the values of the tables"
+        raise InputError(what, expected="doses that can be given")
     worth, course = worth[whole], course[whole]
     kept = {name: column[whole] for name, column in values.items()}
     names = tuple(name.removeprefix("pathway.") for name in game.pathways)
     return Attribution(
-        scenario,
-        _table(model, asked, names, worth),
-        _totals(model, asked, worth),
-        ("hope", "no pathway", *names),
-        hours,
-        _madrs_decomposition(course),
-        worth,
-        kept,
-        int((~whole).sum()),
-        skipped,
-        game.pathways,
-    )
+        scenario, _table(model, asked, names, worth), _totals(model, asked, worth),
+        ("expectancy", "no pathway", *names), hours, _madrs_decomposition(course), worth, kept,
+        int((~whole).sum()), skipped, game.pathways,
+    )  # fmt: skip
 
 
 def switched_on_pathways(model: Model, scenario: Scenario) -> tuple[str, ...]:
@@ -255,7 +229,7 @@ def switched_on_pathways(model: Model, scenario: Scenario) -> tuple[str, ...]:
 def pathway_parameters() -> dict[str, dict[str, str]]:
     """{pathway: {parameter: reason}} of the parameters of each pathway. Raises InputError for a repeated row."""
     found: dict[str, dict[str, str]] = {}
-    for row in read_table(DIRECTORY / "carriers.csv", ("pathway", "parameter", "why")):
+    for row in read_table(PATHWAY_PARAMETERS, ("pathway", "parameter", "why")):
         mine = found.setdefault(row["pathway"], {})
         if row["parameter"] in mine:
             raise row.error("parameter", f"'{row['parameter']}' is already there", expected="each parameter once")
@@ -264,9 +238,7 @@ def pathway_parameters() -> dict[str, dict[str, str]]:
 
 
 def draw_attribution_parameters(model: Model, scenario: Scenario, draws: int, seed: int) -> dict[str, np.ndarray]:
-    """Parameters by name [1 + draw], canonical: the table value, then draws; values set by the scenario are not
-    drawn.
-    """
+    """Parameters by name [1 + draw], canonical: the table value, then draws; those that the scenario sets stay."""
     table = model.parameters
     posterior = load_posterior(table=table)
     own = [
@@ -275,7 +247,7 @@ def draw_attribution_parameters(model: Model, scenario: Scenario, draws: int, se
     for name in own:
         if name not in table:
             near = closest_match(name, table)
-            raise InputError(f"no parameter '{name}'", file=DIRECTORY / "carriers.csv", key="parameter", nearest=near)
+            raise InputError(f"no parameter '{name}'", file=PATHWAY_PARAMETERS, key="parameter", nearest=near)
     numbers = draw_parameters(table, own, seed, range(draws), vary=own) if draws else np.empty((0, len(own)))
     found = {name: np.r_[table[name].canonical, numbers[:, i]] for i, name in enumerate(own)}
     for name in (n for n in posterior[0] if n not in scenario.values):
@@ -324,17 +296,16 @@ def _table(
 
     lines = []
     for j, (words, outcome) in enumerate(asked):
-        game, hope = worth[:, :-2, j], worth[:, -2, j]
+        game, expectancy = worth[:, :-2, j], worth[:, -2, j]
         kinds = {"shapley": shapley(game), "loss_when_off": leave_one_out(game), "single_effect": single_effect(game)}
-        drug = mean_interval(game[:, -1] - hope)[0]
+        drug = mean_interval(game[:, -1] - expectancy)[0]
         for i, name in enumerate(names):
             line: dict[str, object] = {
                 "outcome": words, "output": outcome.output, "unit": model.layout.units[outcome.output], "pathway": name,
                 "share": mean_interval(kinds["shapley"][:, i])[0] / drug if abs(drug) > TOLERANCE else np.nan,
             }  # fmt: skip
             for kind, values in kinds.items():
-                line |= dict(zip((kind, f"{kind}_low", f"{kind}_high"), mean_interval(values[:, i]), strict=True))
-                line[f"{kind}_tables"] = float(values[0, i])
+                line |= _interval_columns(kind, values[:, i])
             lines.append(line)
     return pd.DataFrame(lines)
 
@@ -344,19 +315,24 @@ def _totals(model: Model, asked: Sequence[tuple[str, Endpoint]], worth: np.ndarr
 
     lines = []
     for j, (words, outcome) in enumerate(asked):
-        nobody, everybody, hope, resting = (worth[:, k, j] for k in (0, -3, -2, -1))
+        nobody, everybody, expectancy, resting = (worth[:, k, j] for k in (0, -3, -2, -1))
         parts = {
-            "rest": resting, "hope": hope - resting, "no_pathway": nobody - hope, "pathways": everybody - nobody,
-            "drug": everybody - hope, "full": everybody,
+            "rest": resting, "expectancy": expectancy - resting, "no_pathway": nobody - expectancy,
+            "pathways": everybody - nobody, "drug": everybody - expectancy, "full": everybody,
         }  # fmt: skip
         line: dict[str, object] = {
             "outcome": words, "output": outcome.output, "unit": model.layout.units[outcome.output],
         }  # fmt: skip
         for name, values in parts.items():
-            line |= dict(zip((name, f"{name}_low", f"{name}_high"), mean_interval(values), strict=True))
-            line[f"{name}_tables"] = float(values[0])
+            line |= _interval_columns(name, values)
         lines.append(line)
     return pd.DataFrame(lines)
+
+
+def _interval_columns(name: str, values: np.ndarray) -> dict[str, float]:
+    """Mean of the draws, its interval, and the value at the table values."""
+    mean, low, high = mean_interval(values)
+    return {name: mean, f"{name}_low": low, f"{name}_high": high, f"{name}_tables": float(values[0])}
 
 
 def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
@@ -369,6 +345,6 @@ def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
 
 def _madrs_decomposition(mood: np.ndarray) -> np.ndarray:
     """MADRS points [component, draw, time] of expectancy, no pathway and each pathway; they sum to the total change."""
-    nobody, hope, resting = mood[:, 0], mood[:, -2], mood[:, -1]
+    nobody, expectancy, resting = mood[:, 0], mood[:, -2], mood[:, -1]
     own = np.moveaxis(shapley(np.moveaxis(mood[:, :-2], 1, -1)), -1, 0)
-    return np.concatenate([[hope - resting, nobody - hope], own])
+    return np.concatenate([[expectancy - resting, nobody - expectancy], own])

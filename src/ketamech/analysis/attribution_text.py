@@ -20,12 +20,10 @@ MIN_DRAWS = 8  # draws below which no correlation is reported
 
 
 def dependence(found: Attribution, parameters: ParameterTable) -> pd.DataFrame:
-    """Correlation of each pathway's contribution with its parameters: outcome, pathway, parameter, status, why,
-    correlation.
+    """Correlation of each pathway's contribution with its parameters; empty without draws.
 
-    Rank correlation, over the draws, of the size of a pathway's Shapley value with each of its parameters. Empty
-    without
-    draws.
+    Columns: outcome, pathway, parameter, status, why, and correlation: the rank correlation, over the draws, of the
+    size of the pathway's Shapley value with the parameter.
     """
     import pandas as pd
 
@@ -38,30 +36,21 @@ def dependence(found: Attribution, parameters: ParameterTable) -> pd.DataFrame:
                 if name not in found.parameter_draws or len(own) < MIN_DRAWS:
                     continue
                 size = own[:, i] * np.sign(np.median(own[:, i]) or 1.0)
-                lines.append(
-                    {
-                        "outcome": outcome,
-                        "pathway": player.removeprefix("pathway."),
-                        "parameter": name,
-                        "status": parameters[name].status,
-                        "why": why,
-                        "correlation": _rank_correlation(found.parameter_draws[name][1:], size),
-                    }
-                )
+                correlation = _rank_correlation(found.parameter_draws[name][1:], size)
+                pathway = player.removeprefix("pathway.")
+                lines.append((outcome, pathway, name, parameters[name].status, why, correlation))
     return pd.DataFrame(lines, columns=["outcome", "pathway", "parameter", "status", "why", "correlation"])
 
 
 def describe_attribution(found: Attribution, parameters: ParameterTable, outcome: str | None = None) -> list[str]:
-    """Sentences on one outcome (default: MADRS at 24 h, else the first): sizes, then their dependence on
-    assumptions.
-    """
+    """Sentences on one outcome (default: MADRS at 24 h, else the first): sizes, and dependence on assumptions."""
     chosen = outcome or _headline(found)
     rows = found.table[found.table["outcome"] == chosen].sort_values("shapley", key=abs, ascending=False)
     total = next(row for row in found.totals.to_dict("records") if row["outcome"] == chosen)
     unit = "" if total["unit"] == "1" else f" {total['unit']}"
     said = [
         f"{chosen}: {total['rest']:.3g} at baseline, {total['full']:.3g}{unit} with all pathways on. Expectancy alone"
-        f" changes it by {_signed_text(total['hope'])}, the drug with all pathways off by"
+        f" changes it by {_signed_text(total['expectancy'])}, the drug with all pathways off by"
         f" {_signed_text(total['no_pathway'])},"
         f" and the pathways by {_signed_text(total['pathways'])}."
     ]

@@ -60,15 +60,9 @@ def equivalent_dose(
         ("unbound brain peak", mine.peak / theirs.peak, f"{mine.peak:.3g} umol/L", kinetics),
         ("body surface", by_surface, "mg per square metre", "weight over surface, regulators' guidance (recalled)"),
     )
-    return pd.DataFrame(
-        [
-            {
-                "rule": rule, "drug": dose.drug, "given": way, "mg/kg": float(found), "mg": float(found * weight),
-                "matched": matched, "from": where,
-            }
-            for rule, found, matched, where in rules
-        ]
-    )  # fmt: skip
+    columns = ["rule", "drug", "given", "mg/kg", "mg", "matched", "from"]
+    lines = [(rule, dose.drug, way, float(x), float(x * weight), matched, where) for rule, x, matched, where in rules]
+    return pd.DataFrame(lines, columns=columns)
 
 
 def _single(sentence: str) -> Treatment:

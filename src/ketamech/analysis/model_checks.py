@@ -187,6 +187,3 @@ def _slowest(model: Model, state: np.ndarray, inputs: np.ndarray) -> float:
     kept = [i for i, s in enumerate(model.system.states) if not s.is_sink]
     matrix = jacobian(model.kernel, state, inputs)[np.ix_(kept, kept)]
     return float(np.linalg.eigvals(matrix).real.max())
-
-
-check = run_checks

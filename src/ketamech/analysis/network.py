@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ketamech.core import InputError
+from ketamech.core.csv_table import read_table
+from ketamech.core.environment import DATA
 from ketamech.parameters import load_brain_areas
 from ketamech.population.cohort import Cohort
 from ketamech.simulation.ensemble import baseline_of
@@ -18,25 +21,16 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-READOUTS = {
-    "brain_network.prefrontal_connectivity": "prefrontal global brain connectivity",
-    "brain_network.default_mode": "default mode, within",
-    "brain_network.insula_default_mode": "insula to default mode",
-    "brain_network.subgenual_default_mode": "subgenual to default mode",
-    "brain_network.control_default_mode": "dorsolateral to default mode",
-    "brain_network.salience": "salience, within",
-    "brain_network.posterior_insula": "posterior cingulate to insula",
-    "brain_network.subgenual_cingulate_activity": "subgenual activity",
-    "habenula.bursting": "habenular bursting",
-    "circuit.gamma_power": "gamma power",
-    "ampa.surface": "AMPA receptors at the surface",
-    "plasticity.synaptic_protein": "synaptic protein",
-    "cognition.rumination": "rumination",
-    "cognition.belief_updating": "belief updating",
-}
+READOUTS = DATA / "brain_areas" / "readouts.csv"
 TABLE_TIMES = (2 / 3, 4.0, 24.0, 48.0, 168.0, 240.0, 336.0)  # h
 FIRST, COUNT, MIN_DRAWS = 0.1, 70, 20
 QUANTILES = (5, 25, 50, 75, 95)
+
+
+@cache
+def load_readouts() -> dict[str, str]:
+    """{output: label} of the predicted readouts, in order (data/brain_areas/readouts.csv)."""
+    return {row["output"]: row["label"] for row in read_table(READOUTS, ("output", "label"))}
 
 
 @dataclass(frozen=True)
@@ -62,7 +56,7 @@ class NetworkPrediction:
 
         times = self.curves["time"].values
         lines = []
-        for name, label in READOUTS.items():
+        for name, label in load_readouts().items():
             moved, rest = self.change(name), float(np.median(baseline_of(self.curves, name)))
             for hour in (h for h in TABLE_TIMES if h <= times[-1]):
                 at = moved[:, int(np.argmin(np.abs(times - hour)))]
@@ -80,7 +74,7 @@ def predict_network(
     if draws < MIN_DRAWS:
         raise InputError(f"{draws} draws", key="--draws", expected=f"at least {MIN_DRAWS}", type_this="--draws 200")
     vary = tuple({name.split(".")[0] for name in model.parameters} - {"person"})
-    outputs = (*READOUTS, *(f"brain_network.{area.area}_activity" for area in load_brain_areas()))
+    outputs = (*load_readouts(), *(f"brain_network.{area.area}_activity" for area in load_brain_areas()))
     cohort = Cohort(
         model, scenario, draws, tuple(dict.fromkeys(outputs)), _times(scenario.horizon), seed, vary=vary,
         threads=threads, chunk=draws,

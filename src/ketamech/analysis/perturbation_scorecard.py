@@ -1,7 +1,4 @@
-"""Scorecard of published perturbations: the predicted and the observed direction of every one.
-
-Published perturbations as simulations of the model, from data/experiments/rows.csv.
-"""
+"""Scorecard of published perturbations (data/perturbations/rows.csv): predicted and observed direction of each."""
 
 from __future__ import annotations
 
@@ -9,11 +6,13 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from ketamech.analysis.reference_protocols import settings_of
 from ketamech.analysis.scorecard_targets import bounds, known
 from ketamech.core import UnknownNameError, closest_match, unit
 from ketamech.core.csv_table import CsvRow, read_table
@@ -29,20 +28,36 @@ from ketamech.simulation.observable import Observable, TimeCourse
 from ketamech.simulation.scenario import Scenario, perturbation_parameters
 from ketamech.simulation.simulate import events_of_scenario, without_expectancy
 
-PATH = DATA / "experiments" / "rows.csv"
+PATH = DATA / "perturbations" / "rows.csv"
 COLUMNS = (
     "evidence", "species", "regimen", "with", "settings", "output", "reduction", "when", "statistic", "observed",
     "low", "high", "band", "assumption", "undecided",
 )  # fmt: skip
-OBSERVED_VALUES = {
-    "left": ("less", "same", "more"),
-    "effect": ("present", "absent"),
-    "effect now": ("present", "absent"),
-    "harm left": ("less", "same", "more"),
-    "ratio": ("down", "none", "up"),
-    "points": ("less", "none", "more"),
-    "responds": ("yes", "no"),
+NO_CHANGE_BAND = (0.8, 1.25)  # residual effects in this band count as unchanged
+EFFECT_THRESHOLD = 0.4  # share of the effect of the reference dose at 24 h from which an effect counts as present
+FLAT_BAND, FLAT_POINTS = 0.1, 1.5  # changes below the detection limit of blots, probes and usual trials
+RESPONSE_THRESHOLD = 0.5
+
+
+def _around(low: float, high: float, less: str, same: str, more: str) -> dict[str, tuple[float, float]]:
+    return {same: (low, high), less: (-math.inf, low), more: (high, math.inf)}
+
+
+# {first word of a statistic: {direction: lowest and highest size}}; a size on a limit has the direction named first
+DIRECTIONS: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "left": _around(*NO_CHANGE_BAND, "less", "same", "more"),
+    "effect": {"present": (EFFECT_THRESHOLD, math.inf), "absent": (-math.inf, EFFECT_THRESHOLD)},
+    "harm": _around(*NO_CHANGE_BAND, "less", "same", "more"),
+    "ratio": _around(1 - FLAT_BAND, 1 + FLAT_BAND, "down", "none", "up"),
+    "points": _around(-FLAT_POINTS, FLAT_POINTS, "less", "none", "more"),
+    "responds": {"yes": (RESPONSE_THRESHOLD, math.inf), "no": (-math.inf, RESPONSE_THRESHOLD)},
 }
+
+
+def direction(statistic: str, size: float) -> str:
+    """The direction of a size, such as "less"; empty for NaN."""
+    bands = DIRECTIONS[statistic.split()[0]]
+    return next((word for word, (low, high) in bands.items() if low <= size <= high), "")
 
 
 @dataclass(frozen=True)
@@ -50,8 +65,7 @@ class PerturbationTarget:
     """One published reading: species, treatment, perturbation, output, time, statistic, observed direction and band.
 
     `settings`: parameters of that animal or patient in canonical units. `reason_not_run`: why a row cannot be
-    simulated;
-    its other fields are then empty.
+    simulated; its other fields are then empty.
     """
 
     evidence: str
@@ -96,28 +110,23 @@ def _row(row: CsvRow, evidence: str) -> PerturbationTarget:
     if row["undecided"]:
         nothing = ("",) * 5
         return PerturbationTarget(evidence, species, "", "", (), *nothing, math.nan, math.nan, "", "", row["undecided"])
-    statistic = row.one_of("statistic", OBSERVED_VALUES)
+    statistic = row.one_of("statistic", STATISTICS)
     _refuse_window(row)
     return PerturbationTarget(
         evidence, species, row["regimen"], row["with"], _settings(row), row.required("output", "stage.thing"),
         row["reduction"], row.required("when", "hours, such as 24 or 0-2"), statistic,
-        row.one_of("observed", OBSERVED_VALUES[statistic]), *bounds(row), row["band"], row["assumption"], "",
+        row.one_of("observed", DIRECTIONS[statistic.split()[0]]), *bounds(row), row["band"], row["assumption"], "",
     )  # fmt: skip
 
 
 def _settings(row: CsvRow) -> tuple[tuple[str, float], ...]:
     """Parameters of this animal or patient in canonical units. Raises InputError."""
     table, found = load_parameters(), []
-    for part in filter(None, (text.strip() for text in row["settings"].split(";"))):
-        name, _, number = (piece.strip() for piece in part.partition("="))
+    for name, number in settings_of(row).items():
         if name not in table:
-            raise row.error(
-                "settings", f"no parameter '{name}'", expected="stage.thing=number", near=closest_match(name, table)
-            )
-        try:
-            found.append((name, float(number) * unit(table[name].unit).factor))
-        except ValueError as problem:
-            raise row.error("settings", f"cannot read '{part}'", expected="stage.thing=number") from problem
+            near, expected = closest_match(name, table), "stage.thing=number"
+            raise row.error("settings", f"no parameter '{name}'", expected=expected, near=near)
+        found.append((name, number * unit(table[name].unit).factor))
     return tuple(found)
 
 
@@ -127,15 +136,10 @@ def _refuse_window(row: CsvRow) -> None:
     except ValueError as problem:
         raise row.error("when", f"'{row['when']}' is not a time", expected="hours, such as 24 or 0-2") from problem
     if not (row["regimen"] or row["with"]):
-        raise row.error(
-            "with", "neither a regimen nor a perturbation is given", expected="a regimen, a perturbation, or both"
-        )
+        what, expected = "neither a regimen nor a perturbation is given", "a regimen, a perturbation, or both"
+        raise row.error("with", what, expected=expected)
 
 
-NO_CHANGE_BAND = (0.8, 1.25)  # residual effects in this band count as unchanged
-EFFECT_THRESHOLD = 0.4  # share of the effect of the reference dose at 24 h from which an effect counts as present
-FLAT_BAND, FLAT_POINTS = 0.1, 1.5  # changes below the detection limit of blots, probes and usual trials
-RESPONSE_THRESHOLD = 0.5
 REFERENCE = {"rat": "racemic 10 mg/kg IP", "mouse": "racemic 10 mg/kg IP", "human": "racemic 0.5 mg/kg IV over 40 min"}
 HORIZONS = (8.0, 80.0, 400.0, 2000.0)
 TOLERANCE = 1e-5
@@ -156,7 +160,7 @@ class FactorialArms:
 def score_perturbations(
     model: Model | None = None, overrides: Mapping[str, float] | None = None, *, threads: int = 2
 ) -> pd.DataFrame:
-    """Simulate every row of data/experiments/rows.csv; `overrides`: parameter values (canonical) used in every arm.
+    """Simulate every row of data/perturbations/rows.csv; `overrides`: parameter values (canonical) used in every arm.
 
     An override replaces the values of the tables and of the species; a value set by a row replaces the override. One
     line per row: evidence, reference, species, regimen, with, output, when, statistic, observed, predicted (direction),
@@ -167,9 +171,8 @@ def score_perturbations(
     given = dict(overrides or {})
     for name in given:
         if name not in model.parameters:
-            raise UnknownNameError(
-                f"there is no parameter '{name}'", key=name, nearest=closest_match(name, model.parameters)
-            )
+            near = closest_match(name, model.parameters)
+            raise UnknownNameError(f"there is no parameter '{name}'", key=name, nearest=near)
     rows = load_perturbation_targets()
     curves = _curves(model, rows, given, threads)
     return pd.DataFrame([_line(row, curves) for row in rows])
@@ -216,14 +219,8 @@ def _calibrated() -> set[str]:
 def factorial_arms(row: PerturbationTarget) -> FactorialArms:
     """The arms of a row. Without a perturbation `both` is the drug; without a drug `both` is the perturbation."""
     sp, settings = row.species, row.settings
-    reference = REFERENCE[sp]
-    return FactorialArms(
-        (sp, row.regimen, row.perturbations, settings),
-        (sp, "", row.perturbations, settings),
-        (sp, row.regimen, "", settings),
-        (sp, "", "", settings),
-        (sp, reference, "", settings),
-    )
+    arms = ((row.regimen, row.perturbations), ("", row.perturbations), (row.regimen, ""), ("", ""), (REFERENCE[sp], ""))
+    return FactorialArms(*((sp, regimen, perturbations, settings) for regimen, perturbations in arms))
 
 
 def required_arms(rows: tuple[PerturbationTarget, ...]) -> dict[Arm, float]:
@@ -263,7 +260,7 @@ def _curves(
     longest = required_arms(rows)
     outputs = tuple(dict.fromkeys(row.output for row in rows if row.output))
     found: dict[Arm, TimeCourse] = {}
-    for below, horizon in zip((0.0, *HORIZONS), HORIZONS, strict=False):
+    for below, horizon in pairwise((0.0, *HORIZONS)):
         arms = [arm for arm, until in longest.items() if below < until <= horizon]
         if arms:
             moments = {row.until for row in rows if not row.reason_not_run} | {24.0}
@@ -272,14 +269,9 @@ def _curves(
 
 
 def _batch(
-    model: Model,
-    arms: list[Arm],
-    horizon: float,
-    moments: set[float],
-    outputs: tuple[str, ...],
-    overrides: Mapping[str, float],
-    threads: int,
-) -> dict[Arm, TimeCourse]:
+    model: Model, arms: list[Arm], horizon: float, moments: set[float], outputs: tuple[str, ...],
+    overrides: Mapping[str, float], threads: int,
+) -> dict[Arm, TimeCourse]:  # fmt: skip
     """Time courses of some arms up to one horizon, in one solve."""
     courses = []
     for arm in arms:
@@ -296,29 +288,16 @@ def _batch(
 def _line(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> dict[str, object]:
     evidence = load_evidence()[row.evidence]
     size = math.nan if row.reason_not_run else STATISTICS[row.statistic](row, curves)
-    predicted = "" if math.isnan(size) else DIRECTIONS[row.statistic.split()[0]](size)
+    predicted = "" if row.reason_not_run else direction(row.statistic, size)
     reason = row.reason_not_run or ("" if predicted else "the simulation gave no number")
     verdict = "undecided" if reason else "right" if predicted == row.observed else "wrong"
     return {
-        "evidence": row.evidence,
-        "reference": evidence.reference,
-        "species": row.species,
-        "regimen": row.regimen,
-        "with": row.perturbations,
-        "output": row.output,
-        "when": row.time,
-        "statistic": row.statistic,
-        "observed": row.observed,
-        "predicted": predicted,
-        "size": size,
-        "low": row.low,
-        "high": row.high,
-        "band": row.band,
-        "verdict": verdict,
-        "inside": _inside(row, size),
-        "why": reason or row.assumption,
+        "evidence": row.evidence, "reference": evidence.reference, "species": row.species, "regimen": row.regimen,
+        "with": row.perturbations, "output": row.output, "when": row.time, "statistic": row.statistic,
+        "observed": row.observed, "predicted": predicted, "size": size, "low": row.low, "high": row.high,
+        "band": row.band, "verdict": verdict, "inside": _inside(row, size), "why": reason or row.assumption,
         "read_as": evidence.read_as,
-    }
+    }  # fmt: skip
 
 
 def _inside(row: PerturbationTarget, size: float) -> bool | None:
@@ -379,18 +358,4 @@ STATISTICS: Mapping[str, Callable[[PerturbationTarget, Mapping[Arm, TimeCourse]]
     "ratio": _ratio,
     "points": _points,
     "responds": _has_response,
-}
-
-
-def _three_way(size: float, low: float, high: float, words: tuple[str, str, str]) -> str:
-    return words[0] if size < low else words[2] if size > high else words[1]
-
-
-DIRECTIONS: Mapping[str, Callable[[float], str]] = {
-    "left": lambda size: _three_way(size, *NO_CHANGE_BAND, ("less", "same", "more")),
-    "effect": lambda size: "present" if size >= EFFECT_THRESHOLD else "absent",
-    "harm": lambda size: _three_way(size, *NO_CHANGE_BAND, ("less", "same", "more")),
-    "ratio": lambda size: _three_way(size, 1 - FLAT_BAND, 1 + FLAT_BAND, ("down", "none", "up")),
-    "points": lambda size: _three_way(size, -FLAT_POINTS, FLAT_POINTS, ("less", "none", "more")),
-    "responds": lambda size: "yes" if size >= RESPONSE_THRESHOLD else "no",
 }

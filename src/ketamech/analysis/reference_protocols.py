@@ -97,11 +97,11 @@ def _protocol(name: str, row: CsvRow) -> Protocol:
         beside = read_perturbations(filter(None, (part.strip() for part in row["with"].split(";"))))
     except InputError as problem:
         raise row.error("with", problem.what, expected=problem.expected or "", near=problem.nearest) from problem
-    return Protocol(name, treatment, row["control"], _settings(row), horizon, species, beside)
+    return Protocol(name, treatment, row["control"], settings_of(row), horizon, species, beside)
 
 
-def _settings(row: CsvRow) -> dict[str, float]:
-    """Parameters set for this protocol, in the units of their tables."""
+def settings_of(row: CsvRow) -> dict[str, float]:
+    """{name: number} of the cell "name=number; name=number" of column `settings`. Raises InputError."""
     found = {}
     for part in filter(None, (text.strip() for text in row["settings"].split(";"))):
         name, _, number = part.partition("=")
@@ -113,11 +113,9 @@ def _settings(row: CsvRow) -> dict[str, float]:
 
 
 def simulate_protocols(
-    model: Model,
-    protocols: Iterable[Protocol],
-    moments: Iterable[float] = (),
+    model: Model, protocols: Iterable[Protocol], moments: Iterable[float] = (),
     progress: Callable[[str], None] | None = None,
-) -> dict[str, TimeCourse]:
+) -> dict[str, TimeCourse]:  # fmt: skip
     """Time courses by protocol id: one batch per horizon, one drug-free patient for every set of settings."""
     chosen = list(protocols)
     given = {p.id: p.events(model.parameters) for p in chosen}

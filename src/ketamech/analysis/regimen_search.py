@@ -2,8 +2,7 @@
 
 Every regimen is simulated in the same virtual patients with the same draws (common random numbers): draws of the
 posterior, and of the spreads of the parameters of dissociation, blood pressure and enantiomer potency, which no trial
-of
-the calibration informs. Benefit is the MADRS of the same patients with expectancy alone minus their MADRS under
+of the calibration informs. Benefit is the MADRS of the same patients with expectancy alone minus their MADRS under
 treatment, averaged over the days from 24 h on.
 """
 
@@ -32,9 +31,8 @@ OUTPUTS = MADRS, CADSS, SYSTOLIC = "mood.madrs", "dissociation.cadss", "haemodyn
 DISSOCIATION_THRESHOLD = 4.0  # CADSS points above which a patient counts as dissociating (as in the label)
 UNFITTED_STAGES = ("dissociation", "haemodynamics", "nmda.enantiomer_ratio")  # not informed by the calibration
 TOLERANCE, DAY = 1e-4, 24.0
-DENSE_TIMES = np.round(
-    np.concatenate([np.arange(0, 3, 0.05), np.arange(3, 8.1, 0.25)]), 4
-)  # h; peaks after intramuscular doses are sharp
+# h; peaks after intramuscular doses are sharp
+DENSE_TIMES = np.round(np.concatenate([np.arange(0, 3, 0.05), np.arange(3, 8.1, 0.25)]), 4)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The scorecard: published numbers of a typical patient, each compared with its simulation, misses included.
 
-Acceptance criteria of the model, from data/scorecard/goals.csv, and whether each is reached.
+The acceptance criteria of the model are in data/scorecard/acceptance_criteria.csv.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from ketamech.analysis.scorecard_targets import (
     MEASURE_COLUMNS,
     Target,
     bounds,
+    compare_with_published,
+    inside,
     known,
     load_targets,
     load_uncovered,
     measure,
 )
-from ketamech.analysis.verdict import compare_with_published, inside
 from ketamech.core import InputError
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.evidence import Evidence, Observation, load_evidence
@@ -63,7 +64,7 @@ class AcceptanceCriterion:
 
 
 def load_acceptance_criteria(
-    evidence: Evidence, protocols: Mapping[str, object], path: Path = DIRECTORY / "goals.csv"
+    evidence: Evidence, protocols: Mapping[str, object], path: Path = DIRECTORY / "acceptance_criteria.csv"
 ) -> tuple[AcceptanceCriterion, ...]:
     """Every criterion. Raises InputError for an unknown protocol or a pattern without a row."""
     return tuple(_goal(row, evidence, protocols) for row in read_table(path, COLUMNS))
@@ -95,27 +96,17 @@ def _factor(row: CsvRow, evidence: Evidence) -> float:
 
 
 def criteria_table(
-    goals: tuple[AcceptanceCriterion, ...],
-    rows: pd.DataFrame,
-    protocols: Mapping[str, Protocol],
-    curves: Mapping[str, TimeCourse],
-    model: Model,
-) -> pd.DataFrame:
+    goals: tuple[AcceptanceCriterion, ...], rows: pd.DataFrame, protocols: Mapping[str, Protocol],
+    curves: Mapping[str, TimeCourse], model: Model,
+) -> pd.DataFrame:  # fmt: skip
     """goal, simulated, unit, low, high, reached (True or False; empty for a criterion without limits)."""
     lines = []
     for goal in goals:
         simulated = _simulated(goal, rows, protocols, curves, model)
-        lines.append(
-            {
-                "goal": goal.name,
-                "simulated": simulated,
-                "unit": goal.unit,
-                "low": goal.low,
-                "high": goal.high,
-                "reached": _is_reached(simulated, goal),
-                "why": goal.why,
-            }
-        )
+        lines.append({
+            "goal": goal.name, "simulated": simulated, "unit": goal.unit, "low": goal.low, "high": goal.high,
+            "reached": _is_reached(simulated, goal), "why": goal.why,
+        })  # fmt: skip
     return pd.DataFrame(lines)
 
 
@@ -126,12 +117,9 @@ def _is_reached(simulated: float, goal: AcceptanceCriterion) -> bool | None:
 
 
 def _simulated(
-    goal: AcceptanceCriterion,
-    rows: pd.DataFrame,
-    protocols: Mapping[str, Protocol],
-    curves: Mapping[str, TimeCourse],
+    goal: AcceptanceCriterion, rows: pd.DataFrame, protocols: Mapping[str, Protocol], curves: Mapping[str, TimeCourse],
     model: Model,
-) -> float:
+) -> float:  # fmt: skip
     if goal.rows:
         return mean_fold_error(rows, goal.rows)
     if goal.measure is None:
@@ -170,7 +158,7 @@ class Scorecard:
     (`uncovered`).
 
     rows: id, stage, reference, citation, protocol, output, unit, simulated, published, spread, comparison,
-    expected, fold_error, log_fold, z, off (distance in limits of
+    expected, fold_error, log_fold, z, distance (in limits of
     "inside"), verdict, fitted, read_as, translated.
     `seconds`: duration of the simulations, including compilation on first use.
     """
@@ -226,13 +214,9 @@ def _check_units(targets: tuple[Target, ...], evidence: Evidence, model: Model) 
 
 
 def score_rows(
-    targets: tuple[Target, ...],
-    evidence: Evidence,
-    protocols: Mapping[str, Protocol],
-    curves: Mapping[str, TimeCourse],
-    units: Mapping[str, str],
-    parameters: Mapping[str, Parameter],
-) -> pd.DataFrame:
+    targets: tuple[Target, ...], evidence: Evidence, protocols: Mapping[str, Protocol],
+    curves: Mapping[str, TimeCourse], units: Mapping[str, str], parameters: Mapping[str, Parameter],
+) -> pd.DataFrame:  # fmt: skip
     """One line per target, in the printed unit of its row."""
     calibrated = {name for p in parameters.values() if p.status == "calibrated" for name in p.evidence}
     return pd.DataFrame(
@@ -241,38 +225,22 @@ def score_rows(
 
 
 def _line(
-    target: Target,
-    evidence: Evidence,
-    protocols: Mapping[str, Protocol],
-    curves: Mapping[str, TimeCourse],
+    target: Target, evidence: Evidence, protocols: Mapping[str, Protocol], curves: Mapping[str, TimeCourse],
     units: Mapping[str, str],
-) -> dict[str, object]:
+) -> dict[str, object]:  # fmt: skip
     row = evidence[target.evidence]
     control = curves.get(protocols[target.protocol].control)
     simulated = target.measure.read(curves[target.protocol], control) / _printed_factor(target, row, units)
     verdict = compare_with_published(target.comparison, simulated, row, target.low, target.high)
     return {
-        "id": row.id,
-        "stage": row.stage,
-        "reference": row.reference,
-        "citation": evidence.references[row.reference].citation,
-        "quantity": row.quantity,
-        "protocol": target.protocol,
-        "output": target.measure.output,
-        "unit": row.unit,
-        "simulated": simulated,
-        "published": row.value,
-        "expected": _expected(target, row),
-        "spread": row.spread.text,
-        "comparison": target.comparison,
-        "fold_error": verdict.fold_error,
-        "log_fold": np.log(verdict.fold) if verdict.fold > 0 else np.nan,
-        "z": verdict.z,
-        "off": verdict.distance,
-        "verdict": verdict.verdict,
-        "read_as": row.read_as,
+        "id": row.id, "stage": row.stage, "reference": row.reference,
+        "citation": evidence.references[row.reference].citation, "quantity": row.quantity, "protocol": target.protocol,
+        "output": target.measure.output, "unit": row.unit, "simulated": simulated, "published": row.value,
+        "expected": _expected(target, row), "spread": row.spread.text, "comparison": target.comparison,
+        "fold_error": verdict.fold_error, "log_fold": np.log(verdict.fold) if verdict.fold > 0 else np.nan,
+        "z": verdict.z, "distance": verdict.distance, "verdict": verdict.verdict, "read_as": row.read_as,
         "translated": target.assumption,
-    }
+    }  # fmt: skip
 
 
 def _expected(target: Target, row: Observation) -> str:
@@ -294,7 +262,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for reference, part in rows.groupby("reference", sort=False):
         folds = part.loc[part.comparison == "fold", "log_fold"].abs()
-        worst = part.sort_values("off", ascending=False, na_position="first").iloc[0]
+        worst = part.sort_values("distance", ascending=False, na_position="first").iloc[0]
         lines.append(
             {
                 "reference": reference,

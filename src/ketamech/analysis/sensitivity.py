@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 CHUNK, TOLERANCE, RANK_MARGIN = 1024, 1e-4, 1e-6  # small chunks, so that the progress is up to date
 LOW, HIGH = 0.05, 0.95
 MIN_POINTS = 16  # fewest base points for an index
+MORRIS_COLUMNS = {"mu_star": "mu_star", "half_width": "mu_star_conf", "sigma": "sigma"}
+SOBOL_COLUMNS = {"first": "S1", "first_half_width": "S1_conf", "total": "ST", "total_half_width": "ST_conf"}
 Tell = Callable[[int, int], None]
 
 
@@ -157,25 +159,27 @@ class SensitivityProblem:
 
     def _chunk(self, ranks: np.ndarray) -> np.ndarray:
         values = {row.name: quantile(row, ranks[:, k]) for k, row in enumerate(self.parameters)}
-        times = self._times()
+        times = output_hours(self.endpoints, self.scenario)
         until = max(float(times[-1]) + 1.0, self.scenario.horizon)
-        found = ensemble_of_scenario(self.model, self.scenario, values, len(ranks), until).solve(
-            times, tuple(dict.fromkeys(o.output for o in self.endpoints)), tolerance=TOLERANCE, threads=self.threads
-        )
-        return np.column_stack([self._read(o, times, found.of(o.output)) for o in self.endpoints])
+        outputs = tuple(dict.fromkeys(endpoint.output for endpoint in self.endpoints))
+        everybody = ensemble_of_scenario(self.model, self.scenario, values, len(ranks), until)
+        found = everybody.solve(times, outputs, tolerance=TOLERANCE, threads=self.threads)
+        return np.column_stack([read_endpoint(one, times, found.of(one.output)) for one in self.endpoints])
 
-    def _times(self) -> np.ndarray:
-        """Output times (h); for a peak, dense after every dose and daily to the horizon."""
-        hours = {0.0, *(o.hour for o in self.endpoints if o.statistic == "at")}
-        if any(o.statistic != "at" for o in self.endpoints):
-            hours |= set(reading_hours(self.scenario, self.scenario.horizon))
-        return np.array(sorted(hours))
 
-    @staticmethod
-    def _read(outcome: Endpoint, times: np.ndarray, values: np.ndarray) -> np.ndarray:
-        if outcome.statistic == "at":
-            return values[:, int(np.searchsorted(times, outcome.hour))]
-        return values.max(axis=1) if outcome.statistic == "peak" else values.min(axis=1)
+def output_hours(endpoints: Iterable[Endpoint], scenario: Scenario) -> np.ndarray:
+    """Output times (h) of endpoints; for a peak, dense after every dose and daily to the horizon."""
+    hours = {0.0, *(endpoint.hour for endpoint in endpoints if endpoint.statistic == "at")}
+    if any(endpoint.statistic != "at" for endpoint in endpoints):
+        hours |= set(reading_hours(scenario, scenario.horizon))
+    return np.array(sorted(hours))
+
+
+def read_endpoint(endpoint: Endpoint, times: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Endpoint [...] of the values [..., time] of its output."""
+    if endpoint.statistic == "at":
+        return np.asarray(values[..., int(np.searchsorted(times, endpoint.hour))])
+    return np.asarray(values.max(axis=-1) if endpoint.statistic == "peak" else values.min(axis=-1))
 
 
 def tornado(question: SensitivityProblem, tell: Tell | None = None) -> pd.DataFrame:
@@ -194,16 +198,8 @@ def tornado(question: SensitivityProblem, tell: Tell | None = None) -> pd.DataFr
     for j, outcome in enumerate(question.endpoints):
         for k, row in enumerate(question.parameters):
             low, high = found[2 * k, j], found[2 * k + 1, j]
-            lines.append(
-                {
-                    "outcome": outcome.text,
-                    "parameter": row.name,
-                    "low": low,
-                    "high": high,
-                    "usual": found[-1, j],
-                    "swing": abs(high - low),
-                }
-            )
+            extremes = {"low": low, "high": high, "usual": found[-1, j], "swing": abs(high - low)}
+            lines.append({"outcome": outcome.text, "parameter": row.name, **extremes})
     table = pd.DataFrame(lines).sort_values(["outcome", "swing"], ascending=[True, False], ignore_index=True)
     return _counted(table, found)
 
@@ -211,30 +207,21 @@ def tornado(question: SensitivityProblem, tell: Tell | None = None) -> pd.DataFr
 def morris(question: SensitivityProblem, trajectories: int, seed: int = 1, tell: Tell | None = None) -> pd.DataFrame:
     """Elementary effects: outcome, parameter, mu_star (with 95 % half-width) and sigma.
 
-    Points change of the outcome as a parameter goes from its 5th to its 95th percentile, as in the tornado. Morris
-    steps from end to end: between ranks 0 and 1 he would rank parameters by the farthest tails of their spreads.
+    The change of the outcome, in points, as a parameter goes from its 5th to its 95th percentile, as in the tornado.
+    Morris steps span the whole range: between ranks 0 and 1 the farthest tails of the spreads would decide the ranking.
     """
-    import pandas as pd
     from SALib.analyze import morris as analyse
     from SALib.sample import morris as sample
 
     problem = _problem(question, LOW)
     ranks = sample.sample(problem, trajectories, seed=seed)
     found = question.evaluate(ranks, tell)
-    block = len(question.parameters) + 1
-    whole = np.isfinite(found).all(axis=1).reshape(-1, block).all(axis=1).repeat(block)
-    _refuse_few(whole, block)
-    lines = []
-    for j, outcome in enumerate(question.endpoints):
-        result = analyse.analyze(problem, ranks[whole], found[whole, j], seed=seed)
-        for k, row in enumerate(question.parameters):
-            numbers = {
-                "mu_star": result["mu_star"][k],
-                "half_width": result["mu_star_conf"][k],
-                "sigma": result["sigma"][k],
-            }
-            lines.append({"outcome": outcome.text, "parameter": row.name, **{m: float(v) for m, v in numbers.items()}})
-    table = pd.DataFrame(lines).sort_values(["outcome", "mu_star"], ascending=[True, False], ignore_index=True)
+
+    def indices(solved: np.ndarray, outcomes: np.ndarray) -> Mapping[str, Any]:
+        return analyse.analyze(problem, ranks[solved], outcomes, seed=seed)
+
+    table = _index_table(question, found, len(question.parameters) + 1, indices, MORRIS_COLUMNS)
+    table = table.sort_values(["outcome", "mu_star"], ascending=[True, False], ignore_index=True)
     return _counted(table, found)
 
 
@@ -244,37 +231,43 @@ def sobol(question: SensitivityProblem, base: int, seed: int = 1, tell: Tell | N
     `attrs["convergence"]` holds the same table from the first quarter, half and all of the points, by column `base`.
     """
     import pandas as pd
+    from SALib.analyze import sobol as analyse
     from SALib.sample import sobol as sample
 
-    problem = _problem(question, RANK_MARGIN)
-    ranks = sample.sample(problem, base, calc_second_order=False, seed=seed)
-    found = question.evaluate(ranks, tell)
-    block = len(question.parameters) + 2
+    problem, block = _problem(question, RANK_MARGIN), len(question.parameters) + 2
+    found = question.evaluate(sample.sample(problem, base, calc_second_order=False, seed=seed), tell)
+
+    def indices(solved: np.ndarray, outcomes: np.ndarray) -> Mapping[str, Any]:
+        return analyse.analyze(problem, outcomes, calc_second_order=False, seed=seed)
+
     parts = [b for b in (base // 8, base // 4, base // 2) if b >= MIN_POINTS] + [base]
-    steps = [_indices(question, found[: b * block], seed).assign(base=b) for b in parts]
+    steps = [_index_table(question, found[: b * block], block, indices, SOBOL_COLUMNS).assign(base=b) for b in parts]
     table = steps[-1].drop(columns="base").sort_values(["outcome", "total"], ascending=[True, False], ignore_index=True)
     table.attrs["convergence"] = pd.concat(steps, ignore_index=True)
     return _counted(table, found)
 
 
-def _indices(question: SensitivityProblem, found: np.ndarray, seed: int) -> pd.DataFrame:
-    import pandas as pd
-    from SALib.analyze import sobol as analyse
+def _index_table(
+    question: SensitivityProblem, found: np.ndarray, block: int,
+    indices: Callable[[np.ndarray, np.ndarray], Mapping[str, Any]], columns: Mapping[str, str],
+) -> pd.DataFrame:  # fmt: skip
+    """A line for each outcome and parameter, from the blocks of points that were all solved.
 
-    problem, block = _problem(question, RANK_MARGIN), len(question.parameters) + 2
-    whole = np.isfinite(found).all(axis=1).reshape(-1, block).all(axis=1).repeat(block)
-    _refuse_few(whole, block)
+    `indices`: SALib's result from the mask of these points and their outcomes; `columns` {column: name in the result}.
+    Raises InputError for fewer than four blocks.
+    """
+    import pandas as pd
+
+    solved = np.isfinite(found).all(axis=1).reshape(-1, block).all(axis=1).repeat(block)
+    if solved.sum() < 4 * block:
+        what, expected = "too few points could be solved", "more points, or fewer parameters"
+        raise InputError(what, key="--trajectories", expected=expected)
     lines = []
     for j, outcome in enumerate(question.endpoints):
-        result = analyse.analyze(problem, found[whole, j], calc_second_order=False, seed=seed)
+        result = indices(solved, found[solved, j])
         for k, row in enumerate(question.parameters):
-            numbers = {
-                "first": result["S1"][k],
-                "first_half_width": result["S1_conf"][k],
-                "total": result["ST"][k],
-                "total_half_width": result["ST_conf"][k],
-            }
-            lines.append({"outcome": outcome.text, "parameter": row.name, **{m: float(v) for m, v in numbers.items()}})
+            numbers = {column: float(result[name][k]) for column, name in columns.items()}
+            lines.append({"outcome": outcome.text, "parameter": row.name, **numbers})
     return pd.DataFrame(lines)
 
 
@@ -295,9 +288,3 @@ def _problem(question: SensitivityProblem, edge: float) -> Mapping[str, Any]:
     if len(names) < 2:
         raise InputError(f"{len(names)} parameters vary", key="--parameters", expected="at least 2 with a spread")
     return {"num_vars": len(names), "names": names, "bounds": [[edge, 1 - edge]] * len(names)}
-
-
-def _refuse_few(whole: np.ndarray, block: int) -> None:
-    if whole.sum() < 4 * block:
-        what, expected = "too few points could be solved", "more points, or fewer parameters"
-        raise InputError(what, key="--trajectories", expected=expected)

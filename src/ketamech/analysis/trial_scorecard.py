@@ -79,31 +79,16 @@ def _line(row: ClinicalTarget, values: np.ndarray) -> dict[str, object]:
     width = 2 * Z95 * own
     inside = bool(low <= published <= high)
     touches = bool(low <= published + Z95 * own and high >= published - Z95 * own) if np.isfinite(own) else inside
+    hour = next((v.time for v in shipped_trial(row.trial).visits if v.name == row.visit), float("nan"))
     return {
-        "id": row.row.id,
-        "stage": row.row.stage,
-        "quantity": row.row.quantity,
-        "reference": row.row.reference,
-        "trial": row.trial,
-        "arm": row.arm,
-        "scale": row.scale,
-        "visit": row.visit,
-        "hour": next((v.time for v in shipped_trial(row.trial).visits if v.name == row.visit), float("nan")),
-        "statistic": row.statistic,
-        "published": published,
-        "low": published - Z95 * own,
-        "high": published + Z95 * own,
-        "simulated": middle,
-        "sim_low": float(low),
-        "sim_high": float(high),
-        "inside": inside,
-        "overlaps": touches,
+        "id": row.row.id, "stage": row.row.stage, "quantity": row.row.quantity, "reference": row.row.reference,
+        "trial": row.trial, "arm": row.arm, "scale": row.scale, "visit": row.visit, "hour": hour,
+        "statistic": row.statistic, "published": published, "low": published - Z95 * own, "high": published + Z95 * own,
+        "simulated": middle, "sim_low": float(low), "sim_high": float(high), "inside": inside, "overlaps": touches,
         "z": (middle - published) / spread if spread > 0 else float("nan"),
         "fold": middle / published if published and middle / published > 0 else float("nan"),
-        "width_ratio": (high - low) / width if width > 0 else float("nan"),
-        "fitted": row.fitted,
-        "use": row.row.use,
-    }
+        "width_ratio": (high - low) / width if width > 0 else float("nan"), "fitted": row.fitted, "use": row.row.use,
+    }  # fmt: skip
 
 
 def _by_stage(rows: pd.DataFrame) -> pd.DataFrame:
@@ -121,24 +106,22 @@ def _criteria(rows: pd.DataFrame, data: dict[str, xr.Dataset]) -> pd.DataFrame:
     calibrate = rows[rows["use"] == "calibrate"]
     by_id = rows.set_index("id")
     named = {
-        "relapse after six infusions, median days": ("murrough13b-relapse", 18.0),
-        "response at 24 h to an infusion, %": ("murrough13-resp-ket", 64.0),
-        "response at 24 h to midazolam, %": ("murrough13-resp-mdz", 28.0),
+        "relapse after six infusions, median days": "murrough13b-relapse",
+        "response at 24 h to an infusion, %": "murrough13-resp-ket",
+        "response at 24 h to midazolam, %": "murrough13-resp-mdz",
     }
     lines: list[dict[str, object]] = [
-        _criterion(
-            "calibrate rows inside their 95 % prediction interval, share", calibrate["inside"].mean(), 0.9, None
-        ),
+        _criterion("calibrate rows inside their 95 % prediction interval, share", calibrate["inside"].mean(), 0.9),
         _criterion("prediction interval over published interval, median", calibrate["width_ratio"].median(), None, 2.0),
     ]
-    for name, (row, _) in named.items():
+    for name, row in named.items():
         line: Any = by_id.loc[row]
         goal = _criterion(name, line["published"], line["sim_low"], line["sim_high"])
         lines.append({**goal, "simulated": line["simulated"]})
     return pd.DataFrame([*lines, *_dissociation(data), _linearity(data)])
 
 
-def _criterion(name: str, value: float, low: float | None, high: float | None) -> dict[str, object]:
+def _criterion(name: str, value: float, low: float | None = None, high: float | None = None) -> dict[str, object]:
     reached = (low is None or value >= low) and (high is None or value <= high)
     number = float(value)
     return {"goal": name, "value": number, "low": low, "high": high, "reached": bool(reached), "simulated": number}
@@ -156,7 +139,7 @@ def _dissociation(data: dict[str, xr.Dataset]) -> list[dict[str, object]]:
     first, last = (100 * float(np.mean(felt[:, :, k][drug])) for k in (rated[0], rated[-1]))
     return [
         _criterion("label: dissociation (CADSS above 4) at any session, %", share, 61.0, 84.0),
-        _criterion("dissociation at the first minus at the last session, % points", first - last, 0.0, None),
+        _criterion("dissociation at the first minus at the last session, % points", first - last, 0.0),
     ]
 
 
@@ -165,6 +148,5 @@ def _linearity(data: dict[str, xr.Dataset]) -> dict[str, object]:
     steps = data["bowdle1998"]
     ratings = np.nanmean(steps["VAS-hallucinogen"].values, axis=(0, 1))[1:]
     levels = np.nanmean(steps["true_ketamine"].values, axis=(0, 1))[1:]
-    return _criterion(
-        "hallucinogen ratings against venous level, correlation", float(np.corrcoef(levels, ratings)[0, 1]), 0.93, None
-    )
+    correlation = float(np.corrcoef(levels, ratings)[0, 1])
+    return _criterion("hallucinogen ratings against venous level, correlation", correlation, 0.93)

@@ -179,7 +179,7 @@ def _power(data: xr.Dataset, trial: Trial, request: TrialRequest) -> list[dict[s
 
 SCORECARD_COLUMNS = [
     "id", "stage", "citation", "quantity", "protocol", "unit", "simulated", "published", "spread", "expected",
-    "verdict", "fitted", "off",
+    "verdict", "fitted", "distance",
 ]  # fmt: skip
 
 
@@ -194,8 +194,8 @@ def scorecard_work(app_state: AppState) -> Work:
             progress(min(0.95, len(messages) / 40), message)
 
         found = scorecard(app_state.model, report_line)
-        rows = found.rows.sort_values("off", ascending=False, na_position="first")[SCORECARD_COLUMNS]
-        rows = rows.rename(columns={"off": "deviation"})
+        rows = found.rows.sort_values("distance", ascending=False, na_position="first")[SCORECARD_COLUMNS]
+        rows = rows.rename(columns={"distance": "deviation"})
         return {"rows": records(rows), "criteria": records(found.criteria), "uncovered": len(found.uncovered)}
 
     return lambda progress: app_state.cache.get("scorecard", lambda: compare(progress))

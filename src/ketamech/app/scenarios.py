@@ -105,8 +105,8 @@ def scenario_summary(keys: ScenarioFile, model: Model) -> dict[str, Any]:
 
 
 END, PRINT = "END_OF_SCENARIO", 'print(curves["mood.madrs"].to_series())\n'
-COMMAND_OPTIONS = {"species": "species", "wiring": "variant"}  # key of a scenario file: option
-PLAIN = {"title", "description", "treatments", "person", "species", "wiring", "perturbations"}
+COMMAND_OPTIONS = ("species", "variant")  # keys of a scenario file that are also options
+PLAIN = {"title", "description", "treatments", "person", "species", "variant", "perturbations"}
 
 
 def command(keys: ScenarioFile) -> str:
@@ -141,7 +141,7 @@ def python(keys: ScenarioFile) -> str:
 def _options(keys: ScenarioFile) -> dict[str, str]:
     """The options of the command that the sentence does not contain."""
     values = keys.model_dump(exclude_defaults=True)
-    return {option: values[key] for key, option in COMMAND_OPTIONS.items() if values.get(key)}
+    return {name: values[name] for name in COMMAND_OPTIONS if values.get(name)}
 
 
 def _perturbations(keys: ScenarioFile) -> list[str]:

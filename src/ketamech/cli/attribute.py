@@ -56,7 +56,7 @@ def attribute(
 
     terminal.refuse_file(out)
     model = terminal.model()
-    loaded = load_scenario(scenario, model.parameters, wiring=variant)
+    loaded = load_scenario(scenario, model.parameters, variant=variant)
     attribution.switched_on_pathways(model, loaded)  # errors in the scenario show before anything is solved
     terminal.print_regimen(loaded)
     with terminal.progress_bar("Combinations of pathways") as update:

@@ -170,7 +170,7 @@ def _write(
     from ketamech.cli import terminal
     from ketamech.exchange.result_io import save_results
     from ketamech.exchange.result_metadata import write_table
-    from ketamech.report.calibration_figures import draw_calibration
+    from ketamech.report.analysis_figures import draw_calibration
     from ketamech.report.provenance import provenance_of_many
 
     said = provenance_of_many("calibration", "", task.model, terminal.command_line(), seed)
@@ -187,7 +187,7 @@ def _write(
     }
     (out / "summary.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     save_results(_tree(task, posterior, said), out / "posterior.zarr")
-    draw_calibration(out, [p.name for p in task.estimated], posterior.chain, posterior.logs, posterior.draws, profiles)
+    draw_calibration(out, [p.name for p in task.estimated], posterior.logs, posterior.draws, profiles)
 
 
 def _tree(task: Calibration, posterior: Posterior, facts: dict[str, str]) -> Any:

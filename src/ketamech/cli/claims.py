@@ -20,12 +20,11 @@ def claims(out: Out = Path("runs/claims"), claim: One = "", markdown: Markdown =
     Each common statement gets a verdict from the evidence and the result of the model.
     Every experiment is simulated again. Writes a table and a page with a figure for each statement.
     """
-    from ketamech.analysis.claims.claim import load_rule
-    from ketamech.analysis.claims.evaluate_claims import evaluate_claims
+    from ketamech.analysis.claims import load_rule
+    from ketamech.analysis.evaluate_claims import evaluate_claims
     from ketamech.cli import terminal
     from ketamech.exchange.output_folder import atomic_folder
-    from ketamech.report.claims_markdown import claim_in_full, write_claims_document
-    from ketamech.report.claims_page import claim_rows, write_claims
+    from ketamech.report.claims_page import claim_in_full, claim_rows, write_claims, write_claims_document
     from ketamech.report.provenance import provenance_of_many
     from ketamech.report.run_folder import check_folder
 

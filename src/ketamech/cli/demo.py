@@ -23,15 +23,14 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
 
     The folder contains every example scenario, the scorecard, the claims and the equations.
     """
-    from ketamech.analysis.claims.evaluate_claims import evaluate_claims
+    from ketamech.analysis.evaluate_claims import evaluate_claims
     from ketamech.analysis.scorecard import scorecard
     from ketamech.cli import terminal
     from ketamech.core import InputError
     from ketamech.report.claims_page import write_claims
-    from ketamech.report.demo_index import write_index
     from ketamech.report.model_page import describe
     from ketamech.report.provenance import provenance_of_many
-    from ketamech.report.run_folder import write_run
+    from ketamech.report.run_folder import write_index, write_run
     from ketamech.report.scorecard_figure import write_scorecard
     from ketamech.simulation.load_scenario import load_scenario
     from ketamech.simulation.simulate import simulate

@@ -59,8 +59,8 @@ def design(
     from ketamech.cli import terminal
     from ketamech.estimation.posterior import load_posterior, posterior_hash
     from ketamech.exchange.output_folder import replace_folder
+    from ketamech.report.analysis_figures import draw_front
     from ketamech.report.provenance import provenance_of_many
-    from ketamech.report.sensitivity_figures import draw_front
 
     terminal.refuse_file(out)
     regimens = kit.candidates(

@@ -70,8 +70,8 @@ def population(
     from ketamech.exchange.result_metadata import write_table
     from ketamech.parameters import load_parameters
     from ketamech.population.virtual_population import load_population
+    from ketamech.report.population_figures import draw_people
     from ketamech.report.run_folder import check_folder
-    from ketamech.report.trial_figures import save_people
 
     check_folder(out)
     parameters = load_parameters()
@@ -91,7 +91,7 @@ def population(
     with atomic_folder(out) as draft:
         write_table(table, draft / "people.parquet", provenance)
         write_table(table, draft / "people.csv", provenance)
-        paths = [out / path.name for path in save_people(draft, table, title, shown)]
+        paths = [out / path.name for path in draw_people(draft, table, title, shown)]
         (draft / "summary.json").write_text(json.dumps(provenance, indent=1), encoding="utf-8")
     terminal.table(_summary(table), title=title)
     for name, value in facts.items():

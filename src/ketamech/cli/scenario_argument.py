@@ -26,7 +26,7 @@ def scenario(
         if drug or subject:
             key = "--drug" if drug else "--subject"
             raise InputError(f"{key} is for a dose table", key=key, expected="a file such as doses.csv")
-        return load_scenario(source, parameters, species=species, perturbations=perturb, wiring=variant)
+        return load_scenario(source, parameters, species=species, perturbations=perturb, variant=variant)
     for key, said in (("--species", species), ("--perturb", perturb), ("--variant", variant)):
         if said:
             expected = "a column SPECIES" if key == "--species" else "a regimen in words or a scenario file"

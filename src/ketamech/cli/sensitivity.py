@@ -85,8 +85,8 @@ def _analyse(
     from ketamech.analysis import sensitivity as kit
     from ketamech.cli import terminal
     from ketamech.exchange.result_metadata import write_table
+    from ketamech.report.analysis_figures import draw_convergence, draw_indices, draw_tornado
     from ketamech.report.provenance import provenance_of
-    from ketamech.report.sensitivity_figures import draw_convergence, draw_indices, draw_tornado
 
     loaded, model = question.scenario, question.model
     facts = provenance_of(loaded, model, seed, terminal.command_line())

@@ -18,7 +18,7 @@ Threads = Annotated[
     int | None, typer.Option(min=1, help="Number of threads; does not change the results [default: cores]")
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the page, tables and figures")]
-SHOWN = ("wiring", "probability", "bayes_factor", "bic", "right", "met", "clinical", "predicted", "known", "says")
+SHOWN = ("variant", "probability", "bayes_factor", "bic", "right", "met", "clinical", "predicted", "known", "says")
 
 
 def variants(
@@ -35,7 +35,7 @@ def variants(
 
       ketamech variants --model-average "racemic 0.5 mg/kg IV over 40 min"
     """
-    from ketamech.analysis.variants import comparison
+    from ketamech.analysis.variant_comparison import average_variants, compare_variants
     from ketamech.cli import terminal
     from ketamech.report.provenance import provenance_of_many
     from ketamech.report.variants_page import outdated_fits_warning, write_average, write_variants
@@ -50,13 +50,13 @@ def variants(
     console, command = terminal.progress(), terminal.command_line()
     if refit:
         _refit(model, workers, seed)
-    facts = provenance_of_many(model_average or "wirings", model_average or "", model, command)
+    facts = provenance_of_many(model_average or "variants", model_average or "", model, command)
     with console.status("Simulating every variant ..."):
         if model_average:
-            averaged = comparison.average_variants(model, model_average, workers)
+            averaged = average_variants(model, model_average, workers)
             page, rows, title = write_average(out, averaged, command, facts), averaged.table, averaged.title
         else:
-            found = comparison.compare_variants(model, workers)
+            found = compare_variants(model, workers)
             page, title = write_variants(out, found, command, facts), "Model variants"
             rows = found.table[list(SHOWN)]
             for line in outdated_fits_warning(found):
@@ -66,9 +66,9 @@ def variants(
 
 
 def _refit(model: Model, threads: int, seed: int) -> None:
-    """Fit every variant and write data/wirings/fitted.csv, compared.csv and draws.csv."""
-    from ketamech.analysis.variants.fit import FitProblem, write_fits
-    from ketamech.analysis.variants.likelihood import VariantPredictor
+    """Fit every variant and write data/variants/fitted.csv, compared.csv and draws.csv."""
+    from ketamech.analysis.variant_fit import FitProblem, write_fits
+    from ketamech.analysis.variant_likelihood import VariantPredictor
     from ketamech.cli import terminal
     from ketamech.simulation.model_variants import DIRECTORY, load_model_variants
 

@@ -18,12 +18,12 @@ def verify(stage: Stage = None) -> None:
     bounds, the response to a dose and the eigenvalues in the depressed and the healthy state. The exit code is 1 if a
     check fails.
     """
-    from ketamech.analysis.model_checks import check as analysis_check
+    from ketamech.analysis.model_checks import run_checks
     from ketamech.cli import terminal
 
     model = terminal.model()
     with terminal.progress().status("Checking ..."):
-        findings = analysis_check(model, stage)
+        findings = run_checks(model, stage)
     rows = [
         {"stage": f.stage, "check": f.examined, "result": "passed" if f.passed else "FAILED", "detail": f.detail}
         for f in findings

@@ -1,4 +1,4 @@
-"""Parameters and outputs that were renamed after 0.2.0: the old names work for one release, with a warning."""
+"""Names of parameters, outputs and scenario keys changed after 0.2.0: old ones work for one release, with a warning."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from ketamech.dosing.syntax import Amount, Phrase, Span
 from ketamech.evidence import load_evidence
 from ketamech.parameters import ParameterTable, load_parameters
 
-PATH = DATA / "experiments" / "perturbations.csv"
+PATH = DATA / "perturbations" / "perturbations.csv"
 COLUMNS = ("name", "words", "kind", "target", "sets", "enters", "level", "doses", "at", "kept_up_by", "evidence", "why")
 KINDS = ("drug", "genotype", "knock-out", "infusion", "diet", "stress", "held")
 DOSABLE_KINDS = ("drug", "infusion")

@@ -21,8 +21,7 @@ import numpy as np
 import pandas as pd
 
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
-from ketamech.analysis.scorecard_targets import Target, load_targets
-from ketamech.analysis.verdict import FOLD_LIMITS
+from ketamech.analysis.scorecard_targets import FOLD_LIMITS, Target, load_targets
 from ketamech.core import SolverError
 from ketamech.engine import Events, events
 from ketamech.estimation.calibration import EstimatedParameter, load_estimated

@@ -22,7 +22,7 @@ from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.parameters.load_parameters import load_parameters
 
-TABLE = DATA / "areas" / "areas.csv"
+TABLE = DATA / "brain_areas" / "areas.csv"
 COLUMNS = ("area", "label", "network", "short")
 
 

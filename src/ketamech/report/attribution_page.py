@@ -11,10 +11,11 @@ import numpy as np
 
 from ketamech.analysis.attribution_text import dependence, describe_attribution
 from ketamech.analysis.pathways import component
+from ketamech.core.atomic_files import atomic_write
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import number
 from ketamech.report.page_templates import render
-from ketamech.report.style import page
+from ketamech.report.style import draw, log_time_axis, page, panel_page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ INTRODUCTION = (
     " exists. `ketamech variants` compares model variants.",
 )
 MIN_SHARE_DRAWN = 0.005  # share of the total effect below which an outcome is not drawn
-TICKS = ((1, "1 h"), (4, "4 h"), (12, "12 h"), (24, "1 d"), (72, "3 d"), (168, "7 d"), (336, "14 d"), (672, "28 d"))
+TICKS: dict[float, str] = {1: "1 h", 4: "4 h", 12: "12 h", 24: "1 d", 72: "3 d", 168: "7 d", 336: "14 d", 672: "28 d"}
 PANELS_PER_ROW = 3
 
 
@@ -54,8 +55,7 @@ class Section:
 def write_page(path: Path, title: str, opening: Sequence[str], sections: Sequence[Section], closing: str) -> Path:
     """Write an HTML page; figure paths are relative to it."""
     text = render("explain.html.j2", title=title, opening=opening, sections=sections, closing=closing)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    atomic_write(path, text.encode())
     return path
 
 
@@ -70,46 +70,30 @@ def write_attribution(
     write_table(_course_table(found), folder / "course.csv", facts)
     draw_attribution(folder, found)
     outcomes = list(found.totals["outcome"])
-    rows = (
-        found.table[list(SHOWN)]
-        .assign(pathway=found.table["pathway"].map(lambda name: component(name).label))
-        .to_dict("records")
-    )
+    labels = found.table["pathway"].map(lambda name: component(name).label)
+    rows = found.table[list(SHOWN)].assign(pathway=labels).to_dict("records")
+    first = [describe_attribution(found, parameters, name)[0] for name in outcomes]
     sections = [
         Section("MADRS over time", describe_attribution(found, parameters), "course.svg"),
-        Section(
-            "All outcomes", [describe_attribution(found, parameters, name)[0] for name in outcomes], "shares.svg", rows
-        ),
+        Section("All outcomes", first, "shares.svg", rows),
     ]
-    return write_page(
-        folder / "explain.html", f"Pathway contributions: {found.scenario.title}", INTRODUCTION, sections, command
-    )
+    title = f"Pathway contributions: {found.scenario.title}"
+    return write_page(folder / "explain.html", title, INTRODUCTION, sections, command)
 
 
 def _course_table(found: Attribution) -> Any:
     """MADRS change by component and hour: mean of the draws, and at the table values."""
     import pandas as pd
 
-    own = (
-        found.madrs_decomposition[:, 1:].mean(axis=1)
-        if found.madrs_decomposition.shape[1] > 1
-        else found.madrs_decomposition[:, 0]
-    )
-    columns = {"hour": found.times, **{part: own[i] for i, part in enumerate(found.components)}}
-    return pd.DataFrame(
-        columns | {f"{part} (tables)": found.madrs_decomposition[i, 0] for i, part in enumerate(found.components)}
-    )
+    points = found.madrs_decomposition
+    own = points[:, 1:].mean(axis=1) if points.shape[1] > 1 else points[:, 0]
+    columns = {"hour": found.times, **dict(zip(found.components, own, strict=True))}
+    return pd.DataFrame(columns | {f"{part} (tables)": points[i, 0] for i, part in enumerate(found.components)})
 
 
 def draw_attribution(folder: Path, found: Attribution) -> list[Path]:
     """Write `course` (MADRS over time) and `shares` (every outcome with contributions) as PNG and SVG."""
-    import matplotlib
-
-    from ketamech.report.style import SETTINGS, save
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(SETTINGS):
-        return save(_course(found), folder, "course") + save(_shares(found), folder, "shares")
+    return draw(folder, "course", lambda: _course(found)) + draw(folder, "shares", lambda: _shares(found))
 
 
 def outcomes_with_contributions(found: Attribution) -> list[str]:
@@ -121,24 +105,17 @@ def outcomes_with_contributions(found: Attribution) -> list[str]:
 
 
 def _course(found: Attribution) -> Figure:
-    sentence = found.scenario.title
     draws = found.madrs_decomposition.shape[1] - 1
-    figure = page(10.5, 4.6, f"{sentence}\nMADRS change by expectancy and by each pathway (Shapley values)")
+    figure = page(10.5, 4.6, f"{found.scenario.title}\nMADRS change by expectancy and by each pathway (Shapley values)")
     panels = figure.subplots(1, 2 if draws else 1, sharey=True, squeeze=False)[0]
-    left, *more = panels
     if draws:
-        _stack(
-            left,
-            found,
-            found.madrs_decomposition[:, 1:].mean(axis=1),
-            f"mean of {draws} draws; dashed: 95 % of the sum",
-        )
-        for edge in np.percentile(found.madrs_decomposition[:, 1:].sum(axis=0), [2.5, 97.5], axis=0):
-            left.plot(found.times, edge, color="#1b1f24", lw=0.8, ls="--")
-        left = more[0]
-    _stack(left, found, found.madrs_decomposition[:, 0], "at the table values")
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8)
+        drawn = found.madrs_decomposition[:, 1:]
+        _stack(panels[0], found, drawn.mean(axis=1), f"mean of {draws} draws; dashed: 95 % of the sum")
+        for edge in np.percentile(drawn.sum(axis=0), [2.5, 97.5], axis=0):
+            panels[0].plot(found.times, edge, color="#1b1f24", lw=0.8, ls="--")
+    _stack(panels[-1], found, found.madrs_decomposition[:, 0], "at the table values")
+    legend = panels[-1].get_legend_handles_labels()
+    figure.legend(*legend, loc="outside right center", frameon=False, fontsize=8)
     panels[0].set_ylabel("change in MADRS from baseline, points")
     return figure
 
@@ -161,29 +138,23 @@ def _stack(axes: Axes, found: Attribution, parts: np.ndarray, words: str) -> Non
 def time_axis(axes: Axes, times: np.ndarray, doses: int) -> None:
     """A logarithmic axis in hours after one dose, a linear axis in days after several."""
     if doses < 2:
-        axes.set_xscale("log")
-        ticks = [(hour, words) for hour, words in TICKS if times[0] <= hour <= times[-1]]
-        axes.set_xticks([hour for hour, _ in ticks], [words for _, words in ticks], fontsize=7)
-        axes.minorticks_off()
-    else:
-        days = np.arange(0, times[-1] / 24 + 1, 7 * max(1, round(times[-1] / 24 / 56)))
-        axes.set_xticks(24 * days, [f"{day:.0f} d" for day in days], fontsize=7)
+        log_time_axis(axes, TICKS, times[0], times[-1])
+        return
+    days = np.arange(0, times[-1] / 24 + 1, 7 * max(1, round(times[-1] / 24 / 56)))
+    axes.set_xticks(24 * days, [f"{day:.0f} d" for day in days], fontsize=7)
     axes.set_xlim(times[0], times[-1])
 
 
 def _shares(found: Attribution) -> Figure:
     names = outcomes_with_contributions(found) or list(found.totals["outcome"])[:1]
     rest = [name for name in found.totals["outcome"] if name not in names]
-    rows = -(-len(names) // PANELS_PER_ROW)
     key = "bar, Shapley value; line, 95 % of draws; circle, lost when off; triangle, alone"
     title = f"{found.scenario.title}\nPathway contributions: {key}"
-    figure = page(11, 1.95 * rows + 1.1, title + (f"\nno pathway contributes to: {'; '.join(rest)}" if rest else ""))
-    panels = np.atleast_1d(figure.subplots(rows, PANELS_PER_ROW)).ravel()
+    title += f"\nno pathway contributes to: {'; '.join(rest)}" if rest else ""
+    figure, panels = panel_page(len(names), PANELS_PER_ROW, 11, 1.95, title, 1.1)
     order = _order(found, names)
-    for k, (axes, name) in enumerate(zip(panels, names, strict=False)):
+    for k, (axes, name) in enumerate(zip(panels, names, strict=True)):
         _bars(axes, found, name, order, labels=k % PANELS_PER_ROW == 0)
-    for axes in panels[len(names) :]:
-        axes.set_visible(False)
     return figure
 
 

@@ -43,16 +43,8 @@ def bibliography(
 
 
 def _entry(paper: Reference, behind: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "key": paper.key,
-        "citation": paper.citation,
-        "doi": paper.doi,
-        "pmid": paper.pmid,
-        "url": paper.url,
-        "parameters": list(behind["parameters"]),
-        "evidence": list(behind["evidence"]),
-        "drawn": list(behind["drawn"]),
-    }
+    links = {"key": paper.key, "citation": paper.citation, "doi": paper.doi, "pmid": paper.pmid, "url": paper.url}
+    return links | {name: list(behind[name]) for name in ("parameters", "evidence", "drawn")}
 
 
 def cite(run: xr.Dataset | Path | str, *, bibtex: bool = False) -> str:

@@ -1,7 +1,4 @@
-"""The page and the table of claims: statement, experiment, evidence and verdict.
-
-The figure of one claim as coordinates for the page: paths, ticks, published points, a table and text.
-"""
+"""The claims as an HTML page, a table and a Markdown page: statement, test in the model, evidence and verdict."""
 
 from __future__ import annotations
 
@@ -14,20 +11,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ketamech.analysis.claims.claim import (
+from ketamech.analysis.claims import (
     SIDES,
     UNITS_OF_STUDIES,
     VERDICTS,
     EvidenceItem,
+    FigurePoint,
     Rule,
     TestResult,
     load_rule,
     load_rule_variants,
 )
-from ketamech.analysis.claims.evaluate_claims import ClaimResult
+from ketamech.analysis.evaluate_claims import ClaimResult
+from ketamech.core.atomic_files import atomic_write
 from ketamech.evidence import Reference, load_evidence
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.number_format import hours_in_words, number
+from ketamech.report.number_format import DISCLAIMER, hours_in_words, markdown_table, number
 from ketamech.report.page_templates import render
 from ketamech.simulation.expression import value_of
 
@@ -60,17 +59,6 @@ class Mark:
     y: float
     low: float
     high: float
-    hollow: bool
-    title: str
-    curve: int
-
-
-@dataclass(frozen=True)
-class PublishedPoints:
-    """A published value: hours, and value with its published spread."""
-
-    hours: float
-    heights: tuple[float, float, float]
     hollow: bool
     title: str
     curve: int
@@ -110,24 +98,17 @@ class AxisBox:
 def draw(answer: ClaimResult) -> Drawing:
     """Draw the curves of this run and the published points."""
     curves = {label: _curve(answer, arm) for label, arm in answer.claim.figure.curves.items()}
-    published = _published(answer)
-    sheet, steps = _sheet(answer, curves, published)
+    sheet, steps = _sheet(answer, curves)
     lines = [CurvePath(label, _path(sheet, *curve), _words(*curve)) for label, curve in curves.items()]
-    marks = [_mark(sheet, point) for point in published]
     hour_ticks, clock = _hour_ticks(sheet)
     text = ". ".join(f"{line.label}: {line.words}" for line in lines)
     return Drawing(
-        lines, marks,
+        lines, _marks(answer, sheet),
         [(sheet.x(at), text) for at, text in hour_ticks],
         [(sheet.y(at), f"{at:g}".replace("-", "−")) for at in steps],
         clock, _table(curves, [at for at, _ in hour_ticks]),
         f"Model, {answer.claim.figure.axis}, {hours_in_words(sheet.start)} to {hours_in_words(sheet.end)}. {text}.",
     )  # fmt: skip
-
-
-def _mark(sheet: AxisBox, point: PublishedPoints) -> Mark:
-    middle, low, high = (sheet.y(height) for height in point.heights)
-    return Mark(sheet.x(point.hours), middle, low, high, point.hollow, point.title, point.curve)
 
 
 def _curve(answer: ClaimResult, arm: str) -> tuple[np.ndarray, np.ndarray]:
@@ -140,25 +121,25 @@ def _curve(answer: ClaimResult, arm: str) -> tuple[np.ndarray, np.ndarray]:
     return hours, np.interp(hours, curves.time, values)
 
 
-def _published(answer: ClaimResult) -> list[PublishedPoints]:
-    order = list(answer.claim.figure.curves.values())
-    found = []
+def _values(point: FigurePoint) -> list[float]:
+    """Published value, low and high in the unit of the axis; the value where no spread is printed."""
+    row = point.row
+    printed = (row.value, row.spread.low, row.spread.high)
+    return [point.plotted_value(row.value if number is None else number) for number in printed]
+
+
+def _marks(answer: ClaimResult, sheet: AxisBox) -> list[Mark]:
+    order, marks = list(answer.claim.figure.curves.values()), []
     for point in answer.claim.points:
-        row = point.row
-        middle, low, high = (
-            point.plotted_value(row.value if printed is None else printed)
-            for printed in (row.value, row.spread.low, row.spread.high)
-        )
-        title = f"{row.id}: {number(middle)}. {point.why}"
-        heights, hollow = (middle, low, high), row.species != "human"
-        found.append(PublishedPoints(point.hours, heights, hollow, title, order.index(point.arm)))
-    return found
+        value, (y, low, high) = _values(point)[0], map(sheet.y, _values(point))
+        title = f"{point.row.id}: {number(value)}. {point.why}"
+        hollow = point.row.species != "human"
+        marks.append(Mark(sheet.x(point.hours), y, low, high, hollow, title, order.index(point.arm)))
+    return marks
 
 
-def _sheet(
-    answer: ClaimResult, curves: dict[str, tuple[np.ndarray, np.ndarray]], published: list[PublishedPoints]
-) -> tuple[AxisBox, list[float]]:
-    heights = np.concatenate([*(values for _, values in curves.values()), *(p.heights for p in published)])
+def _sheet(answer: ClaimResult, curves: dict[str, tuple[np.ndarray, np.ndarray]]) -> tuple[AxisBox, list[float]]:
+    heights = np.concatenate([*(values for _, values in curves.values()), *map(_values, answer.claim.points)])
     low, high = float(np.nanmin(heights)), float(np.nanmax(heights))
     pad = 0.06 * (high - low) or 0.1
     steps = nice_steps(low - (0 if low == 0 else pad), high + (0 if high == 0 else pad))
@@ -205,21 +186,16 @@ def _words(hours: np.ndarray, values: np.ndarray) -> str:
 
 def _table(curves: dict[str, tuple[np.ndarray, np.ndarray]], moments: list[float]) -> list[list[str]]:
     """Values at the ticks: one row per time, one column per curve."""
-    head = ["After", *curves]
-    rows = [
-        [hours_in_words(at), *(number(float(np.interp(at, *curve))) for curve in curves.values())] for at in moments
-    ]
-    return [head, *rows]
+    rows = ([hours_in_words(at), *(number(float(np.interp(at, *c))) for c in curves.values())] for at in moments)
+    return [["After", *curves], *rows]
 
 
 def write_claims(
     folder: Path | str, answers: Mapping[str, ClaimResult], facts: Mapping[str, object] | None = None
 ) -> list[Path]:
     """Write `claims.html` (one self-contained file) and `claims.csv`, with `facts`; returns their paths."""
-    place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
-    page, table = place / "claims.html", place / "claims.csv"
-    page.write_text(claims_page(answers), encoding="utf-8")
+    page, table = Path(folder) / "claims.html", Path(folder) / "claims.csv"
+    atomic_write(page, claims_page(answers).encode())
     write_table(pd.DataFrame(claim_rows(answers)), table, facts or {})
     return [page, table]
 
@@ -243,17 +219,12 @@ def claim_rows(answers: Mapping[str, ClaimResult]) -> list[dict[str, object]]:
     """One row per claim: statement, verdict, model result, weights and steadiness of the verdict."""
     return [
         {
-            "claim": name,
-            "statement": answer.claim.statement,
-            "verdict": answer.verdict.verdict,
-            "model": model_result(answer),
-            "for": answer.verdict.weight_for,
-            "against": answer.verdict.weight_against,
-            "model_and_evidence": answer.agreement,
-            "steady": f"{answer.n_same_verdict}/{answer.n_rule_variants}",
+            "claim": name, "statement": answer.claim.statement, "verdict": answer.verdict.verdict,
+            "model": model_result(answer), "for": answer.verdict.weight_for, "against": answer.verdict.weight_against,
+            "model_and_evidence": answer.agreement, "steady": f"{answer.n_same_verdict}/{answer.n_rule_variants}",
         }
         for name, answer in answers.items()
-    ]
+    ]  # fmt: skip
 
 
 def model_result(answer: ClaimResult) -> str:
@@ -302,11 +273,80 @@ def quoted_evidence(exhibits: Iterable[EvidenceItem], rule: Rule) -> list[Quoted
 
 
 def _card(answer: ClaimResult, rule: Rule) -> dict[str, object]:
+    sides = [(side, quoted_evidence(answer.claim.side(side), rule)) for side in SIDES]
     return {
-        "claim": answer.claim,
-        "judgement": answer.verdict,
-        "answer": answer,
-        "model": model_result(answer),
-        "drawing": draw(answer),
-        "sides": [(side, quoted_evidence(answer.claim.side(side), rule)) for side in SIDES],
-    }
+        "claim": answer.claim, "judgement": answer.verdict, "answer": answer, "model": model_result(answer),
+        "drawing": draw(answer), "sides": sides,
+    }  # fmt: skip
+
+
+INTRODUCTION = """# Common statements about ketamine and the evidence
+
+{disclaimer} Written by `ketamech claims --markdown docs/claims.md`; do not edit.
+
+Every statement has an experiment in the model, evidence for and against, and a verdict computed from that evidence by
+one rule. The result of the model is shown next to the verdict and does not change it. *Steady*: the number of
+alternative rules, out of {tried}, that give the same verdict.
+
+## The rule
+Each paper counts once for a side, by its row with the largest weight. Balance = (for - against) / (for + against).
+
+| verdict | when |
+|---|---|
+| supported | balance at least {lean}, and weight {enough} of it from human studies (about molecules: from any study) |
+| contradicted | balance at most -{lean}, and a weight of at least {enough} against it from human studies |
+| mixed | in between, or a positive balance without enough human evidence |
+| not supported | total weight below {total}, or a negative balance without enough human evidence |
+
+| number | value | why |
+|---|---|---|
+{numbers}
+
+Alternative rules: {variants}.
+
+Papers that pool the same trials are counted as separate papers; publication bias is not corrected.
+"""
+
+
+def write_claims_document(path: Path, answers: Mapping[str, ClaimResult]) -> Path:
+    """Write the document; returns its path."""
+    rule, why = load_rule()
+    others = load_rule_variants(rule)
+    numbers = "\n".join(f"| {name} | {number(value)} | {why[name]} |" for name, value in rule.values.items())
+    head = INTRODUCTION.format(
+        disclaimer=DISCLAIMER, tried=len(others), numbers=numbers, variants="; ".join(others),
+        lean=rule["lean"], enough=rule["enough.people"], total=rule["enough.total"],
+    )  # fmt: skip
+    parts = [head, "## All statements", summary_table(answers)]
+    parts += [f"## {name}\n\n{claim_in_full(answer, rule)}\n" for name, answer in answers.items()]
+    atomic_write(path, ("\n".join(parts) + "\n").encode())
+    return path
+
+
+def summary_table(answers: Mapping[str, ClaimResult]) -> str:
+    """One line per claim: statement, verdict, model result, steadiness."""
+    columns = ("statement", "verdict", "model", "model_and_evidence", "steady")
+    rows = [(f"[`{row['claim']}`](#{row['claim']})", *(row[k] for k in columns)) for row in claim_rows(answers)]
+    return markdown_table(("claim", *(name.replace("_", " ") for name in columns)), rows) + "\n"
+
+
+def claim_in_full(answer: ClaimResult, rule: Rule) -> str:
+    """Statement, verdict, tests and evidence of one claim as Markdown."""
+    claim, verdict = answer.claim, answer.verdict
+    lines = [f"“{claim.statement}”", f"Encountered in: {claim.encountered_as}. Stage: {claim.stage}. {claim.note}", ""]
+    same = f"{answer.n_same_verdict} of {answer.n_rule_variants}"
+    lines += [f"Verdict: **{verdict.verdict}** ({verdict.reason}; the same under {same} "
+              "alternative rules)", f"Model: **{model_result(answer)}**", ""]  # fmt: skip
+    lines += [
+        f"- {'yes' if result.passed else 'no'}: {result.test.description}"
+        f" ({test_result_text(result)}; arm `{result.test.arm}`)"
+        for result in answer.test_results
+    ]
+    for side in SIDES:
+        lines += ["", f"Evidence {side}:", ""]
+        items = [
+            f"- {item.exhibit.why} ({item.kind}). {item.paper.citation}: {', '.join(f'`{name}`' for name in item.ids)}"
+            for item in quoted_evidence(claim.side(side), rule)
+        ]
+        lines += items or ["- no row in the evidence tables"]
+    return "\n".join(lines)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ketamech.report.number_format import DISCLAIMER
+from ketamech.core.atomic_files import atomic_write
+from ketamech.report.number_format import DISCLAIMER, markdown_table
 
 if TYPE_CHECKING:
     from ketamech.exchange.cross_simulator_check import CrossSimulatorCheck
@@ -44,8 +45,11 @@ def write_certificate(path: Path, found: CrossSimulatorCheck) -> Path:
         disclaimer=DISCLAIMER, goal=1e-4, largest=found.largest, fingerprint=found.fingerprint, versions=versions,
         verdict="reached" if found.within_goal else "missed",
     )  # fmt: skip
-    rows = [[_cell(v) for v in row.values()] for row in certificate_rows(found)]
-    scenarios = _table(["scenario", "engine", "largest difference", "output", "hour"], rows)
+    rows = [
+        [f"{value:.2g}" if isinstance(value, float) else value for value in row.values()]
+        for row in certificate_rows(found)
+    ]
+    scenarios = markdown_table(["scenario", "engine", "largest difference", "output", "hour"], rows)
     by_output = found.table.pivot_table(
         index="output", columns="engine", values="difference", aggfunc="max", sort=False
     )
@@ -53,15 +57,6 @@ def write_certificate(path: Path, found: CrossSimulatorCheck) -> Path:
     lines = zip(ordered.index, ordered.to_numpy(), strict=True)
     outputs = [[f"`{name}`", *(f"{share:.1e}" for share in line)] for name, line in lines]
     parts = [head, "## By scenario", scenarios, "## By output, worst first"]
-    parts.append(_table(["output", *map(str, ordered.columns)], outputs))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    parts.append(markdown_table(["output", *map(str, ordered.columns)], outputs))
+    atomic_write(path, ("\n\n".join(parts) + "\n").encode())
     return path
-
-
-def _cell(value: object) -> str:
-    return f"{value:.2g}" if isinstance(value, float) else str(value)
-
-
-def _table(head: list[str], lines: list[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *lines])

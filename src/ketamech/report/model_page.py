@@ -12,7 +12,7 @@ from ketamech.evidence import load_evidence
 from ketamech.model.stage import Output, Stage
 from ketamech.model.system import System
 from ketamech.parameters import Distribution, Parameter
-from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.report.number_format import DISCLAIMER, markdown_table, number
 from ketamech.report.page_templates import counts, render
 
 
@@ -109,7 +109,7 @@ def _markdown(sections: list[StageSection], size: str, found: list[tuple[str, in
         f"{size}. Time in hours, amounts in umol, volumes in L.",
         "",
     ]
-    lines += ["| status | parameters | meaning |", "|---|---|---|", *(f"| {s} | {n} | {m} |" for s, n, m in found), ""]
+    lines += [markdown_table(("status", "parameters", "meaning"), found), ""]
     for part in sections:
         lines += _markdown_section(part)
     return "\n".join([*lines, *_markdown_sources(sections)]) + "\n"
@@ -135,10 +135,8 @@ def _plain(equation: tuple[str, list[tuple[str, str]]]) -> list[str]:
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    if not rows:
-        return []
-    cells = (" | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) for row in rows)
-    return [f"| {' | '.join(head)} |", "|" + "---|" * len(head), *(f"| {line} |" for line in cells), ""]
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    return [markdown_table(head, escaped), ""] if rows else []
 
 
 def _markdown_sources(sections: list[StageSection]) -> list[str]:

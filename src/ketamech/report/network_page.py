@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.analysis.network import QUANTILES, READOUTS
+from ketamech.analysis.network import QUANTILES, load_readouts
+from ketamech.core.atomic_files import atomic_write
 from ketamech.parameters import load_brain_areas
-from ketamech.report.colours import OKABE_ITO
-from ketamech.report.number_format import DISCLAIMER, hours_in_words, number, signed
+from ketamech.report.number_format import DISCLAIMER, hours_in_words, markdown_table, number, signed
 from ketamech.report.provenance import today
+from ketamech.report.style import draw, log_time_axis, page
+from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +36,7 @@ results of a study vary more.
 ![Areas and networks](../pictures/areas.png)
 """
 TICKS = {0.1: "6 min", 1.0: "1 h", 6.0: "6 h", 24.0: "1 d", 72.0: "3 d", 168.0: "7 d", 336.0: "14 d", 672.0: "28 d"}
-FEWER_TICKS = (0.1, 1.0, 6.0, 24.0, 168.0, 672.0)
+FEWER_TICKS = {hour: TICKS[hour] for hour in (0.1, 1.0, 6.0, 24.0, 168.0, 672.0)}
 LINEAR_LIMIT = 10.0  # percent: linear scale up to here, logarithmic beyond
 PANELS_PER_ROW = 3
 MIN_RANGE = 1.0  # percent: smallest range of colours and axes
@@ -44,43 +45,35 @@ MIN_RANGE = 1.0  # percent: smallest range of colours and axes
 def write_areas_page(path: Path, found: NetworkPrediction, title: str) -> Path:
     """Write the page as Markdown."""
     facts = {"title": title, "draws": found.curves.sizes["patient"], "failed": found.failed, "date": today()}
-    lines = ["| readout | baseline | after | change, % | 90 % interval | rises |", "|---|---|---|---|---|---|"]
+    head, rows = ("readout", "baseline", "after", "change, %", "90 % interval", "rises"), []
     for row in found.table().to_dict("records"):
         moved, rise = signed(float(row["change"])), f"{100 * row['rising']:.0f} %"
         interval = f"{signed(float(row['low']))} to {signed(float(row['high']))}"
-        cells = [row["readout"], number(float(row["rest"])), hours_in_words(row["hours"]), moved, interval, rise]
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    path.parent.mkdir(parents=True, exist_ok=True)
+        rest = number(float(row["rest"]))
+        rows.append((row["readout"], rest, hours_in_words(row["hours"]), moved, interval, rise))
     text = INTRODUCTION.format(disclaimer=DISCLAIMER, **facts)
-    path.write_text("\n".join([text, *lines]) + "\n", encoding="utf-8")
+    atomic_write(path, f"{text}\n{markdown_table(head, rows)}\n".encode())
     return path
 
 
 def draw_areas(folder: Path, found: NetworkPrediction, title: str) -> list[Path]:
     """Write areas.svg and areas.png."""
-    import matplotlib
-
-    from ketamech.report.style import SETTINGS, save
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(SETTINGS):
-        return save(_figure(found, title), folder, "areas")
+    return draw(folder, "areas", lambda: _figure(found, title))
 
 
 def _figure(found: NetworkPrediction, title: str) -> Figure:
-    from ketamech.report.style import page
-
-    rows = -(-len(READOUTS) // PANELS_PER_ROW)
+    readouts = load_readouts()
+    rows = -(-len(readouts) // PANELS_PER_ROW)
     draws = found.curves.sizes["patient"]
     heading = f"{title}\nchange from the drug-free baseline: median, 50 % and 90 % of {draws} parameter draws;"
     heading += f" linear up to {LINEAR_LIMIT:g} %, logarithmic beyond"
     figure = page(11.5, 3.6 + 1.75 * rows, heading)
     grid = figure.add_gridspec(rows + 2, PANELS_PER_ROW, height_ratios=[1.25, 1.25, *[1] * rows])
     _heat(figure, figure.add_subplot(grid[:2, :]), found)
-    for k, (name, label) in enumerate(READOUTS.items()):
+    for k, (name, label) in enumerate(readouts.items()):
         axes = figure.add_subplot(grid[2 + k // PANELS_PER_ROW, k % PANELS_PER_ROW])
         _bands(axes, found, name, label)
-        if k + PANELS_PER_ROW < len(READOUTS):
+        if k + PANELS_PER_ROW < len(readouts):
             axes.tick_params(labelbottom=False)
     return figure
 
@@ -97,7 +90,7 @@ def _heat(figure: Figure, axes: Axes, found: NetworkPrediction) -> None:
     axes.invert_yaxis()
     axes.set_title("Activity of each area, median", fontsize=9, loc="left")
     figure.colorbar(drawn, ax=axes, label="%", pad=0.01)
-    _time_axis(axes, times[-1])
+    log_time_axis(axes, TICKS, min(TICKS), times[-1])
 
 
 def _bands(axes: Axes, found: NetworkPrediction, name: str, label: str) -> None:
@@ -114,12 +107,4 @@ def _bands(axes: Axes, found: NetworkPrediction, name: str, label: str) -> None:
     axes.set_yticks(ticks, [f"{tick:+d}" if tick else "0" for tick in ticks], fontsize=7)
     axes.set_ylim(1.15 * low, 1.15 * high)
     axes.set_title(f"{label}, %", fontsize=8, loc="left")
-    _time_axis(axes, times[-1], FEWER_TICKS)
-
-
-def _time_axis(axes: Axes, last: float, shown: Collection[float] = tuple(TICKS)) -> None:
-    axes.set_xscale("log")
-    kept = {hour: words for hour, words in TICKS.items() if hour <= last and hour in shown}
-    axes.set_xticks(list(kept), list(kept.values()), fontsize=7)
-    axes.minorticks_off()
-    axes.set_xlim(min(TICKS), last)
+    log_time_axis(axes, FEWER_TICKS, min(TICKS), times[-1])

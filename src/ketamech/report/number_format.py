@@ -1,8 +1,9 @@
-"""Numbers, times and units as text."""
+"""Numbers, times, units and Markdown tables as text."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 
 DISCLAIMER = "For research and education only: not treatment or dosing advice."
 _ACRONYMS = {"nmda": "NMDA", "ampa": "AMPA"}
@@ -65,3 +66,9 @@ def sentence_case(words: str) -> str:
 def truncated_list(items: list[str]) -> str:
     """a, b and c."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """A Markdown table without a line break at its end."""
+    cells = (" | ".join(str(cell).replace("\n", " ") for cell in row) for row in rows)
+    return "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *(f"| {line} |" for line in cells)])

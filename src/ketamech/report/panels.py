@@ -1,7 +1,4 @@
-"""Panels of a stage: its outputs over one time axis, with published points and their spread.
-
-Published points in a panel, and the legend of their papers.
-"""
+"""Panels of a stage: its outputs over one time axis, with published points, their spread, and their papers."""
 
 from __future__ import annotations
 
@@ -12,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.parameters.concentration_units import factors, shown
-from ketamech.report.colours import OKABE_ITO
 from ketamech.report.number_format import (
     DISCLAIMER,
     hours_in_words,
@@ -25,6 +21,7 @@ from ketamech.report.published_points import PublishedPoint, drug_free_value
 from ketamech.report.run_description import RunDescription
 from ketamech.report.svg_canvas import PAPER, QUIET, Canvas
 from ketamech.report.time_axis import Frame, TimeScale, round_steps
+from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.expression import names_in, value_of
 from ketamech.simulation.model import Model
 
@@ -108,12 +105,7 @@ def _one(canvas: Canvas, frame: Frame, point: PublishedPoint, scale: float, colo
 
 MOST, COLUMNS = 9, 3
 _WIDTH, _TOP, _BOTTOM, _MARGIN = 921.6, 52.0, 30.0, 11.0
-_CELL, _TALL, _ABOVE, _AXIS = (
-    303.0,
-    159.0,
-    30.0,
-    40.0,
-)  # of one panel: width, height, space for title, space for tick labels
+_CELL, _TALL, _ABOVE, _AXIS = 303.0, 159.0, 30.0, 40.0  # of a panel: width, height, space for title, for tick labels
 
 
 def panel_plan(
@@ -126,18 +118,12 @@ def panel_plan(
 
 
 def stage_panels(
-    dataset: xr.Dataset,
-    run: RunDescription,
-    model: Model,
-    points: Sequence[PublishedPoint],
+    dataset: xr.Dataset, run: RunDescription, model: Model, points: Sequence[PublishedPoint],
     plan: Mapping[str, Sequence[str]],
-) -> dict[str, Canvas]:
+) -> dict[str, Canvas]:  # fmt: skip
     """One figure per stage of the plan."""
-    about = dict(model.expression_trees.stages)
-    return {
-        stage: _figure(dataset, run, model.layout, (stage, about[stage]), outputs, points)
-        for stage, outputs in plan.items()
-    }
+    about, layout = dict(model.expression_trees.stages), model.layout
+    return {name: _figure(dataset, run, layout, (name, about[name]), outputs, points) for name, outputs in plan.items()}
 
 
 def panel_outputs(
@@ -147,11 +133,8 @@ def panel_outputs(
     outputs = [row.name for row in layout.time_varying_outputs if row.stage == stage]
     levels = [row.name for row in layout.states if row.stage == stage and row.kind != "amount" and not row.is_sink]
     pointed = [p.output for p in points if layout.stage_of.get(names_in(p.output)[0]) == stage]
-    moving = [
-        n
-        for n in (*outputs, *levels)
-        if n in dataset.variables and _moves(dataset.variables[n].values[run.index_of_main])
-    ]
+    there = [name for name in (*outputs, *levels) if name in dataset.variables]
+    moving = [name for name in there if _moves(dataset.variables[name].values[run.index_of_main])]
     return list(dict.fromkeys([*pointed, *moving]))[:MOST]
 
 

@@ -1,7 +1,4 @@
-"""A one-page summary of a scenario for patients and clinicians: setting, results, limits, sources; HTML or PDF.
-
-Every page states that it is not medical advice.
-"""
+"""A page for patients and clinicians, HTML or PDF: setting, results, limits, sources, and that it is no advice."""
 
 from __future__ import annotations
 
@@ -17,15 +14,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
-from matplotlib.ticker import FixedLocator, NullLocator
 
+from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.report.number_format import DISCLAIMER, hours_in_words, number
 from ketamech.report.page_templates import counts, plain_words, render
 from ketamech.report.run_description import RunDescription
 from ketamech.report.run_folder import RunReport
-from ketamech.report.style import SETTINGS
-from ketamech.report.summary import SummaryRow, curve_values
-from ketamech.report.tracks import Track, load_groups, load_tracks
+from ketamech.report.style import SETTINGS, log_time_axis
+from ketamech.report.summary import SummaryRow, curve_values, drug_values
+from ketamech.report.tracks import DIRECTORY, Track, load_groups, load_tracks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,26 +41,12 @@ LIMITS = (
     "Most steps between the receptor and the mood were never measured in people.",
     "Not in the model: dependence, bladder damage, pregnancy, children, most other medicines and illnesses.",
 )
-SCORES = {"mood": "Depression (MADRS, 0 to 60)", "suicidality": "Suicidal thoughts (SSI, 0 to 38)"}
-DISSOCIATION_OUTPUTS = {
-    "dissociation": "Dissociation (CADSS, 0 to 92)",
-    "sedation": "Sleepiness, as a share of anaesthesia",
-    "haemodynamics": "Rise in systolic blood pressure, mmHg",
-    "pain": "Pain relief, as a share of full relief",
-}
-FIRST_CHOICE = ("plasma", "nmda", "mood", "dissociation")
-SECOND_CHOICE = (
-    "suicidality",
-    "networks",
-    "thought",
-    "spines",
-    "sedation",
-    "pain",
-)  # used when one of FIRST_CHOICE does not change
+TABLE = DIRECTORY / "patient_page.csv"
+PANELS = 4
 PANEL_TICKS = {1 / 60: "1 min", 1.0: "1 h", 24.0: "1 day", 168.0: "1 week", 672.0: "4 weeks", 2016.0: "12 weeks"}
 MIN_TICK_RATIO = 6.0  # smallest ratio of two tick times whose labels do not overlap
 PANEL_LEFT, PANEL_RIGHT, PANEL_GAP, TITLE_SHARE = 0.09, 0.97, 0.09, 0.30  # of the sheet; of a row
-LEFT, RIGHT, TOP, LOWEST, POINTS, LINE = 0.06, 0.95, 0.965, 0.045, 72.0, 1.42
+LEFT, RIGHT, TOP, LOWEST, POINTS, LINE, GAP = 0.06, 0.95, 0.965, 0.045, 72.0, 1.42, 0.007
 
 
 @dataclass(frozen=True)
@@ -117,33 +100,34 @@ def _setting_text(name: str, value: str) -> tuple[str, str]:
     return words if kind in ("person", "perturbation") else name, value.replace(" 1 (", " (")
 
 
+@cache
+def _tracks() -> list[CsvRow]:
+    """The tracks of the page, in order."""
+    return read_table(TABLE, ("track", "kind", "sentence", "panel"))
+
+
 def _results(lines: Mapping[str, SummaryRow]) -> list[str]:
     """The results as sentences: exposure, receptor block, scores, adverse effects."""
-    sentences = [_score(lines[key], words) for key, words in SCORES.items() if key in lines]
-    if "plasma" in lines and lines["plasma"].moved:
-        sentences.insert(0, f"In the blood: {lines['plasma'].in_words()}.")
-    if "nmda" in lines and lines["nmda"].moved:
-        sentences.insert(1, f"In the brain: NMDA receptors are blocked, {lines['nmda'].in_words()}.")
-    for key, words in DISSOCIATION_OUTPUTS.items():
-        if key in lines:
-            line = lines[key]
-            sentences.append(f"{words}: {line.in_words() if line.moved else 'no relevant change'}.")
+    sentences = []
+    for row in _tracks():
+        line = lines.get(row["track"])
+        if line is None or not row["sentence"] or (row["kind"] == "exposure" and not line.moved):
+            continue
+        words = line.in_words() if line.moved else "no relevant change"
+        sentences.append(row["sentence"].format(_score(line) if row["kind"] == "score" else words))
     return sentences
 
 
-def _score(line: SummaryRow, words: str) -> str:
+def _score(line: SummaryRow) -> str:
     if not line.moved:
-        return f"{words}: stays at {number(line.baseline)}."
-    way = "lowest" if not line.rises else "highest"
-    when = hours_in_words(line.extreme_time)
-    text = f"{words}: {number(line.baseline)} before, {way} {number(line.extreme)} after {when}"
+        return f"stays at {number(line.baseline)}"
+    way = "highest" if line.rises else "lowest"
+    text = f"{number(line.baseline)} before, {way} {number(line.extreme)} after {hours_in_words(line.extreme_time)}"
     gap = line.difference.get("extreme")
-    if gap is not None:
-        without = number(line.extreme - gap)
-        text += f" ({without} with the same expectancy and no drug)"
+    text += f" ({number(line.extreme - gap)} with the same expectancy and no drug)" if gap is not None else ""
     week = line.moments.get("7 d")
     text += f"; {number(week)} after a week" if week is not None else ""
-    return f"{text}; {number(line.moments['end'])} at the end."
+    return f"{text}; {number(line.moments['end'])} at the end"
 
 
 def patient_summary_html(found: RunReport) -> str:
@@ -151,7 +135,8 @@ def patient_summary_html(found: RunReport) -> str:
     figure = sheet(7.2, 4.3)
     draw_panels(figure, found, top=0.99, bottom=0.03)
     held = io.StringIO()
-    figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
+    with matplotlib.rc_context(SETTINGS):
+        figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
     drawn = held.getvalue()
     return render(
         "one_page.html.j2", page=patient_summary(found), warning=WARNING, how=HOW_TO_READ,
@@ -165,7 +150,7 @@ def patient_summary_pdf(found: RunReport) -> bytes:
     write = Sheet(figure)
     write.line(page.title, size=15, weight="bold", most=2)
     write.line(WARNING, size=8.8, colour="#7a2b00")
-    write.gap()
+    write.at -= GAP
     for text in page.simulated:
         write.line(text)
     top = write.at - 0.012
@@ -198,34 +183,27 @@ def draw_panels(figure: Figure, found: RunReport, *, top: float, bottom: float) 
 
 
 def _shown(found: RunReport) -> list[str]:
-    """Four tracks that change, in order of the lists; displayed in track order."""
-    moved = {line.key for line in found.lines if line.moved}
-    chosen = [key for key in (*FIRST_CHOICE, *SECOND_CHOICE) if key in moved or key == "mood"][: len(FIRST_CHOICE)]
-    chosen += [key for key in FIRST_CHOICE if key not in chosen][: len(FIRST_CHOICE) - len(chosen)]
+    """Four tracks, if possible those that change, in order of the table; displayed in track order."""
+    moved = {line.key for line in found.lines if line.moved} | {"mood"}
+    first, second = ([row["track"] for row in _tracks() if row["panel"] == choice] for choice in ("first", "second"))
+    chosen = [*(key for key in (*first, *second) if key in moved), *(key for key in first if key not in moved)][:PANELS]
     return [key for key in load_tracks() if key in chosen]
 
 
 def _panel(axes: Axes, track: Track, found: RunReport) -> None:
     run, dataset = found.run, found.dataset
-    masses = {name: row.value for name, row in found.model.parameters.items() if name.startswith("drug.")}
     series = track.present(dataset)[0]
-    y = curve_values(series, track, dataset, masses)
+    y = curve_values(series, track, dataset, drug_values(found.model.parameters))
     hours = dataset.variables["time"].values - run.first_dose_time
     kept = hours >= 1 / 60 - 1e-6
     colour = load_groups()[track.group].colour
-    axes.plot(hours[kept], y[run.index_of_main][kept], color=colour, linewidth=1.6, label="with the drug")
+    axes.plot(hours[kept], y[run.index_of_main][kept], color=colour, lw=1.6, label="with the drug")
     if run.index_of_control is not None and np.ptp(y[run.index_of_control]) > 0:
-        axes.plot(
-            hours[kept], y[run.index_of_control][kept], color="#6b7580", linewidth=1.1, linestyle=(0, (4, 2)),
-            label="same expectancy, no drug",
-        )  # fmt: skip
+        other, words = y[run.index_of_control][kept], "same expectancy, no drug"
+        axes.plot(hours[kept], other, color="#6b7580", lw=1.1, ls=(0, (4, 2)), label=words)
     _points(axes, track, series.outputs, found)
-    axes.set_xscale("log")
-    axes.set_xlim(1 / 60, max(1.0, float(hours[-1])))
-    ticks = _ticks(float(hours[-1]))
-    axes.xaxis.set_major_locator(FixedLocator(list(ticks)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticklabels(list(ticks.values()), size=7)
+    last = max(1.0, float(hours[-1]))
+    log_time_axis(axes, _ticks(last), 1 / 60, last)
     axes.tick_params(axis="y", labelsize=7)
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", color="#eceef0", linewidth=0.6)
@@ -236,7 +214,7 @@ def _panel(axes: Axes, track: Track, found: RunReport) -> None:
 
 def _ticks(last: float) -> dict[float, str]:
     """Ticks up to the last hour, without those whose labels would overlap."""
-    inside = [hour for hour in PANEL_TICKS if hour <= last * 1.01]
+    inside = [hour for hour in PANEL_TICKS if hour <= last]
     return {hour: PANEL_TICKS[hour] for hour in inside if hour == inside[-1] or hour * MIN_TICK_RATIO <= inside[-1]}
 
 
@@ -246,10 +224,7 @@ def _points(axes: Axes, track: Track, outputs: str, found: RunReport) -> None:
         return
     for point in (p for p in found.points if p.output == outputs and p.shape == "point" and math.isfinite(p.value)):
         face = "white" if point.translated else "#1b1f24"
-        axes.plot(
-            [point.start], [point.value], marker="o", markersize=3.5, color="#1b1f24", markerfacecolor=face,
-            linestyle="none", markeredgewidth=0.8,
-        )  # fmt: skip
+        axes.plot(point.start, point.value, "o", ms=3.5, color="#1b1f24", mfc=face, mew=0.8)
 
 
 def sheet(width: float, height: float) -> Figure:
@@ -258,18 +233,20 @@ def sheet(width: float, height: float) -> Figure:
         return Figure(figsize=(width, height))
 
 
+@dataclass
 class Sheet:
     """Writes lines from top to bottom; `at`: height of the next line, 1 to 0. Lines below the margin are left out."""
 
-    def __init__(self, figure: Figure) -> None:
-        self.figure, self.at = figure, TOP
-        self.wide, self.high = figure.get_figwidth() * POINTS, figure.get_figheight() * POINTS
+    figure: Figure
+    at: float = TOP
 
     def line(
         self, text: str, *, size: float = 9.2, colour: str = "#1b1f24", weight: str = "normal", most: int = 99
     ) -> None:
         """A wrapped paragraph of at most `most` lines."""
-        parts = wrapped(_plain(text), (RIGHT - LEFT) * self.wide, size, weight)
+        wide, high = self.figure.get_size_inches() * POINTS
+        printable = "".join(letter for letter in text if letter.isprintable())
+        parts = wrapped(printable, (RIGHT - LEFT) * wide, size, weight)
         if len(parts) > most:
             parts = [*parts[: most - 1], f"{parts[most - 1][:-1]}…"]
         for part in parts:
@@ -277,16 +254,12 @@ class Sheet:
                 return
             shown = part.replace("$", r"\$")
             self.figure.text(LEFT, self.at, shown, size=size, color=colour, weight=weight, va="top")
-            self.at -= size * LINE / self.high
+            self.at -= size * LINE / high
 
     def head(self, text: str) -> None:
         """A heading."""
-        self.gap()
+        self.at -= GAP
         self.line(text, size=10.8, weight="bold")
-
-    def gap(self) -> None:
-        """A small vertical space."""
-        self.at -= 0.007
 
 
 def wrapped(text: str, room: float, size: float, weight: str = "normal") -> list[str]:
@@ -322,8 +295,3 @@ def _letter(one: str, size: float, weight: str) -> float:
     with matplotlib.rc_context(SETTINGS):
         font = FontProperties(size=size, weight=weight)
         return float(TextToPath().get_text_width_height_descent(one, font, False)[0])
-
-
-def _plain(text: str) -> str:
-    """The text without unprintable characters, which a title may contain."""
-    return "".join(letter for letter in text if letter.isprintable())

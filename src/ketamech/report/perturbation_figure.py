@@ -26,13 +26,9 @@ PANELS = {
     "responds": "decrease relative to baseline",
 }
 SCALES = {
-    "left": (0.0, 2.0),
-    "harm": (0.0, 2.0),
-    "effect": (0.0, 1.6),
-    "ratio": (0.0, 2.5),
-    "points": (-15.0, 5.0),
+    "left": (0.0, 2.0), "harm": (0.0, 2.0), "effect": (0.0, 1.6), "ratio": (0.0, 2.5), "points": (-15.0, 5.0),
     "responds": (0.0, 1.0),
-}
+}  # fmt: skip
 _WIDTH, _LINE, _TOP, _KEY, _MARGIN, _GAP = 900.0, 14.0, 104.0, 90.0, 16.0, 40.0
 _LEFT, _RIGHT, _SAID, _LABEL = 430.0, 640.0, 660.0, 74
 
@@ -41,9 +37,8 @@ def experiments_figure(lines: pd.DataFrame, counts: str) -> Canvas:
     """One panel per statistic, one line per experiment; grey bar: published interval or predefined band."""
     panels = [(kind, _of(lines, kind)) for kind in PANELS]
     undecided = _records(lines[lines.verdict == "undecided"])
-    height = (
-        _TOP + sum(_GAP + _LINE * (len(rows) - 1) for _, rows in panels if rows) + _GAP + _LINE * len(undecided) + 30
-    )
+    drawn = sum(_GAP + _LINE * (len(rows) - 1) for _, rows in panels if rows)
+    height = _TOP + drawn + _GAP + _LINE * len(undecided) + 30
     canvas = Canvas(_WIDTH, height)
     _header(canvas, counts)
     y = _TOP
@@ -55,9 +50,8 @@ def experiments_figure(lines: pd.DataFrame, counts: str) -> Canvas:
     for row in undecided:
         y += _LINE
         _label(canvas, y, row)
-        canvas.text(
-            _LEFT, y, textwrap.shorten(row["why"], 110, placeholder=" …"), size=7.5, colour=QUIET, edge="center"
-        )
+        why = textwrap.shorten(row["why"], 110, placeholder=" …")
+        canvas.text(_LEFT, y, why, size=7.5, colour=QUIET, edge="center")
     canvas.text(_MARGIN, height - 10, DISCLAIMER, size=8, colour=QUIET)
     return canvas
 

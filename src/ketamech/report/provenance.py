@@ -1,12 +1,11 @@
-"""Provenance of a run: versions, hashes, seed, command line, date; no paths of the local machine.
+"""Provenance of a run: versions, hashes, seed, command line, date; and the parameters that affect the run.
 
-The parameters that affect a run: terms that are zero throughout the run cite no paper.
-
-The rule, in order: switched-off pathways and absent perturbations are set to 0; a state or output that stays at 0 in
-every patient is set to 0 and its equation is removed; parameters that remain in an equation, or in a constant output
-that an equation uses, are used parameters. So the parameters of a comparator, enantiomer, route or second blocker count
-only if it was given. The parameters that convert doses to dose events count as well: molar masses of the drugs given
-and absorbed fractions of the routes used. A value set by the user cites no paper.
+The rule for these parameters, in order: switched-off pathways and absent perturbations are set to 0; a state or
+output that stays at 0 in every patient is set to 0 and its equation is removed; parameters that remain in an
+equation, or in a constant output that an equation uses, are used parameters. So the parameters of a comparator,
+enantiomer, route or second blocker count only if it was given. The parameters that convert doses to dose events count
+as well: molar masses of the drugs given and absorbed fractions of the routes used. A value set by the user cites no
+paper.
 """
 
 from __future__ import annotations
@@ -27,17 +26,16 @@ import xarray as xr
 
 from ketamech.core import unit
 from ketamech.core.environment import DATA
+from ketamech.evidence import load_evidence
 from ketamech.exchange.result_metadata import PAPERS
 from ketamech.model.expression_tree import ExpressionTrees, live_names
 from ketamech.parameters import ParameterTable
 from ketamech.report.number_format import DISCLAIMER
-from ketamech.report.run_description import RunDescription
+from ketamech.report.run_description import RunDescription, describe_run
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from ketamech.model.expression_tree import Tree
 
 
@@ -115,18 +113,8 @@ def _dosing(run: RunDescription, model: Model) -> set[str]:
 
 
 PACKAGES = (
-    "ketamech",
-    "numpy",
-    "scipy",
-    "numba",
-    "sympy",
-    "pandas",
-    "pyarrow",
-    "xarray",
-    "zarr",
-    "matplotlib",
-    "jinja2",
-)
+    "ketamech", "numpy", "scipy", "numba", "sympy", "pandas", "pyarrow", "xarray", "zarr", "matplotlib", "jinja2",
+)  # fmt: skip
 _EVIDENCE = DATA / "evidence"
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^/\\\s'\"]+[/\\])+([^/\\\s'\"]+)")
 
@@ -144,11 +132,7 @@ def provenance(run: RunDescription, model: Model, command_line: str) -> dict[str
         "parameters": _hash_of_values(model.parameters),
         "evidence": _hash_of_files(_EVIDENCE),
         "scenario": _hash(run.source),
-        "changed_parameters": {
-            name: _changed(name, value, model)
-            for name, value in sorted(run.values.items())
-            if _differs(name, value, model)
-        },
+        "changed_parameters": dict(_changed_parameters(run, model)),
         "disclaimer": DISCLAIMER,
     }
 
@@ -175,19 +159,13 @@ def _with_papers(found: Mapping[str, Any], model: Model) -> dict[str, str]:
 
 def papers_of_run(curves: xr.Dataset, scenario: Scenario, model: Model) -> list[str]:
     """Keys of the papers behind the parameters that shaped the curves of a scenario."""
-    from ketamech.evidence import load_evidence
-    from ketamech.report.provenance import cited_evidence, used_parameters
-    from ketamech.report.run_description import describe_run
-
-    told = describe_run(scenario, model)
-    ids = cited_evidence(used_parameters(curves, told, model), told, model)
+    run = describe_run(scenario, model)
+    ids = cited_evidence(used_parameters(curves, run, model), run, model)
     return [paper.key for paper in load_evidence().cite(ids)]
 
 
 def papers_behind(model: Model) -> list[str]:
     """Keys of the papers of every parameter that is neither set nor assumed."""
-    from ketamech.evidence import load_evidence
-
     rows = (model.parameters[name] for name in model.layout.parameter_names)
     ids = [one for row in rows if row.status not in ("set", "assumed") for one in row.evidence]
     return [paper.key for paper in load_evidence().cite(ids)]
@@ -202,13 +180,11 @@ def flattened(found: Mapping[str, Any]) -> dict[str, str]:
     return result
 
 
-def _differs(name: str, value: float, model: Model) -> bool:
-    return not math.isclose(value, model.parameters[name].canonical, rel_tol=1e-9)
-
-
-def _changed(name: str, value: float, model: Model) -> str:
-    row = model.parameters[name]
-    return f"{value / unit(row.unit).factor:g} {row.unit} (usually {row.value:g})"
+def _changed_parameters(run: RunDescription, model: Model) -> Iterable[tuple[str, str]]:
+    for name, value in sorted(run.values.items()):
+        row = model.parameters[name]
+        if not math.isclose(value, row.canonical, rel_tol=1e-9):
+            yield name, f"{value / unit(row.unit).factor:g} {row.unit} (usually {row.value:g})"
 
 
 def today() -> str:

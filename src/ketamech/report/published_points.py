@@ -173,20 +173,14 @@ def _plotted_value(
         )
     elif measure.control_contrast:
         return None
-    ways = {
-        "value": given,
-        "of_rest": given * rest,
-        "change": rest + given,
-        "fall": rest - given,
-        "rise": rest * (1 + given),
-    }
+    ways = {"value": given, "of_rest": given * rest, "change": rest + given, "fall": rest - given}
+    ways["rise"] = rest * (1 + given)
     return None if measure.relative_to not in ways else ways[measure.relative_to] + base
 
 
 def _short(citation: str) -> str:
     """Author and year: "Kamp 2020"."""
     words = citation.split()
-    year = next(
-        (i for i, word in enumerate(words) if word[:4].isdigit() and len(word.strip(",;()")) == 4), len(words) - 1
-    )
+    years = (i for i, word in enumerate(words) if word[:4].isdigit() and len(word.strip(",;()")) == 4)
+    year = next(years, len(words) - 1)
     return " ".join(words[: min(year, 4) + 1]).strip(",")

@@ -77,20 +77,12 @@ def describe_run(scenario: Scenario, model: Model) -> RunDescription:
     """The description of a scenario."""
     both = tuple(subjects(scenario, model))
     control = CONTROL if any(course.label == CONTROL for course in both) else None
-    treatments = scenario.regimen.sentences(exact=False)
-    given = (*treatments, *(f"with {one.text}" for one in scenario.perturbations))
-    notes = tuple(scenario.assumptions)
+    perturbations = (f"with {one.text}" for one in scenario.perturbations)
+    treatments = (*scenario.regimen.sentences(exact=False), *perturbations)
     return RunDescription(
-        scenario.title,
-        given,
-        both,
-        control,
-        scenario.source,
-        scenario.seed,
-        scenario.description.strip(),
-        notes,
-        scenario.values,
-    )
+        scenario.title, treatments, both, control, scenario.source, scenario.seed, scenario.description.strip(),
+        tuple(scenario.assumptions), scenario.values,
+    )  # fmt: skip
 
 
 def describe_dataset(dataset: xr.Dataset) -> RunDescription:

@@ -1,9 +1,10 @@
-"""Write a run to a folder: curves, summary, figures, report, bibliography, provenance, scenario."""
+"""Write a run to a folder: curves, summary, figures, report, bibliography, provenance, scenario; and a page of runs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +18,7 @@ from ketamech.exchange.output_folder import atomic_folder, require_own_folder
 from ketamech.exchange.result_metadata import PAPERS, write_table
 from ketamech.parameters import Parameter
 from ketamech.report import bibliography as papers
-from ketamech.report.number_format import stage_in_words
+from ketamech.report.number_format import number, stage_in_words
 from ketamech.report.page_templates import alternative_text, counts, plain_words, render, sentence
 from ketamech.report.panels import panel_plan, stage_panels
 from ketamech.report.provenance import cited_evidence, flattened, provenance, used_parameters
@@ -31,6 +32,8 @@ from ketamech.simulation.scenario import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ketamech.analysis.scorecard import Scorecard
 
 
 @dataclass(frozen=True)
@@ -66,15 +69,15 @@ def write_run(
     found = collect_report(dataset, scenario, model, command_line)
     with atomic_folder(folder) as draft:
         facts = {f"ketamech {k}": v for k, v in flattened(found.provenance).items()}
-        paper_keys = {PAPERS: " ".join(entry["key"] for entry in found.papers)}
-        marked = dataset.assign_attrs({**dataset.attrs, **facts, **paper_keys})
-        write_curves(draft, marked)
+        facts[PAPERS] = " ".join(entry["key"] for entry in found.papers)
+        write_curves(draft, dataset.assign_attrs({**dataset.attrs, **facts}))
         _write_tables(draft, found)
         for name, (table, units) in (tables or {}).items():
-            write_table(
-                table, draft / name, {**facts, **paper_keys, **{f"units {n}": unit for n, unit in units.items()}}
-            )
-        (draft / "report.html").write_text(_page(found, _figures(draft, found, png=png)), encoding="utf-8")
+            write_table(table, draft / name, facts | {f"units {n}": unit for n, unit in units.items()})
+        place = draft / "figures"
+        place.mkdir()
+        page = _page(found, _timelines(place, found, png=png), _panels(place, found))
+        (draft / "report.html").write_text(page, encoding="utf-8")
     return sorted(path for path in Path(folder).iterdir())
 
 
@@ -101,11 +104,8 @@ def collect_report(dataset: xr.Dataset, scenario: Scenario, model: Model, comman
 
 def _write_tables(folder: Path, found: RunReport) -> None:
     numbers = summary(found.dataset, found.run, found.lines) | {"provenance": found.provenance}
-    for name, content in (
-        ("summary.json", numbers),
-        (papers.FILE, found.papers),
-        ("provenance.json", found.provenance),
-    ):
+    contents = {"summary.json": numbers, papers.FILE: found.papers, "provenance.json": found.provenance}
+    for name, content in contents.items():
         text = json.dumps(content, indent=1, ensure_ascii=False)
         (folder / name).write_text(text + "\n", encoding="utf-8")
     known = load_evidence().references
@@ -119,18 +119,8 @@ def _scenario_text(run: RunDescription) -> str:
     """The scenario file, or a file made from the sentence."""
     if "treatments:" in run.source:
         return run.source
-    return (
-        "treatments:\n"
-        + "".join(f"  - {json.dumps(part.strip())}\n" for part in run.source.split(";"))
-        + ("person:\n  weight: 70 kg\n" if "/kg" in run.source else "")
-    )
-
-
-def _figures(folder: Path, found: RunReport, *, png: bool) -> dict[str, Any]:
-    """Draw and save every figure; returns the figures for the page."""
-    place = folder / "figures"
-    place.mkdir()
-    return {"timelines": _timelines(place, found, png=png), "panels": _panels(place, found)}
+    treatments = "".join(f"  - {json.dumps(part.strip())}\n" for part in run.source.split(";"))
+    return f"treatments:\n{treatments}" + ("person:\n  weight: 70 kg\n" if "/kg" in run.source else "")
 
 
 def _timelines(place: Path, found: RunReport, *, png: bool) -> list[dict[str, Any]]:
@@ -154,35 +144,67 @@ def _timelines(place: Path, found: RunReport, *, png: bool) -> list[dict[str, An
 def _panels(place: Path, found: RunReport) -> list[dict[str, Any]]:
     shown = []
     drawn = stage_panels(found.dataset, found.run, found.model, found.points, found.plan)
-    for number, (stage, canvas) in enumerate(drawn.items(), 1):
+    for count, (stage, canvas) in enumerate(drawn.items(), 1):
         outputs = found.plan[stage]
         title = stage_in_words(stage)
         points = [point for point in found.points if point.output in outputs]
         alt = f"{title}: simulated curves of {', '.join(outputs)}, with {len(points)} published points."
-        picture = canvas.save(place / f"stage_{number:02d}_{stage}.svg", alt=alt)
+        picture = canvas.save(place / f"stage_{count:02d}_{stage}.svg", alt=alt)
         shown.append({"stage": stage, "title": title, "picture": picture, "points": points})
     return shown
 
 
-def _page(found: RunReport, pictures: Mapping[str, Any]) -> str:
-    lines = found.lines
+def _page(found: RunReport, timelines: list[dict[str, Any]], panels: list[dict[str, Any]]) -> str:
+    lines, changed = found.lines, found.provenance["changed_parameters"]
     moments = list(lines[0].moments) if lines else []
     control = next((name for name in ("24 h", "end") if lines and name in lines[0].difference), "")
     return render(
         "report.html.j2",
         run=found.run,
-        plain=plain_words(
-            found.run, float(found.dataset.variables["time"].values[-1]), found.provenance["changed_parameters"]
-        ),
+        plain=plain_words(found.run, float(found.dataset.variables["time"].values[-1]), changed),
         failed=[patient for patient in solver_status(found.dataset) if patient["solve"] != "ok"],
         groups=[(group, list(rows)) for group, rows in groupby(lines, key=lambda line: line.group)],
         moments=moments,
         control=control,
         outcomes=[(line, sentence(line)) for line in lines if line.is_primary],
-        points=[p for picture in pictures["panels"] for p in picture["points"]],
+        points=[p for picture in panels for p in picture["points"]],
         used=found.used,
         counts=counts(found.used),
         papers=found.papers,
         provenance=flattened(found.provenance),
-        **pictures,
+        timelines=timelines,
+        panels=panels,
     )
+
+
+def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Scorecard) -> Path:
+    """Write `index.html`, the page of several runs given as (folder name, title); returns its path."""
+    place = Path(folder)
+    found = sorted(place.glob("scorecard/*.svg"))
+    page = render(
+        "index.html.j2",
+        runs=[{"name": name, "title": title, "data": _timeline_of(place, name)} for name, title in runs],
+        goals=[row | {"wanted": _target(row["low"], row["high"])} for row in card.criteria.to_dict("records")],
+        sources=card.by_source.to_dict("records"),
+        verdicts=card.rows["verdict"].value_counts().to_dict(),
+        fitted=int(card.rows["fitted"].sum()),
+        picture=found[0].relative_to(place).as_posix() if found else "",
+        has_claims=(place / "claims" / "claims.html").is_file(),
+        has_model=(place / "model.html").is_file(),
+    )
+    target = place / "index.html"
+    target.write_text(page, encoding="utf-8")
+    return target
+
+
+def _timeline_of(folder: Path, run: str) -> str:
+    """Path of the timeline figure of a run, relative to the index page."""
+    paths = (f"{run}/figures/{name}.svg" for name in ("timeline_days", "timeline"))
+    return next((path for path in paths if (folder / path).is_file()), "")
+
+
+def _target(low: float, high: float) -> str:
+    """The limits of an acceptance criterion as text; NaN where there is none."""
+    if math.isnan(low):
+        return "" if math.isnan(high) else f"at most {number(high)}"
+    return f"at least {number(low)}" if math.isnan(high) else f"{number(low)} to {number(high)}"

@@ -1,7 +1,4 @@
-"""Figure of the scorecard: one line per source, grouped by stage, largest deviations first.
-
-Write the scorecard: tables and figure.
-"""
+"""Tables and figure of the scorecard: one line per source, grouped by stage, largest deviations first."""
 
 from __future__ import annotations
 
@@ -29,7 +26,8 @@ MARKS = {
     "miss": ("X", "#D55E00", 7.2),
     "no result": ("s", "#444444", 4.8),
 }
-FOLD_LIMITS, OFF_LIMITS = 8.0, 4.0
+FIGURES = ("scorecard.svg", "scorecard.png")
+FOLD_LIMIT, DISTANCE_LIMIT = 8.0, 4.0
 _WIDTH, _LINE, _TOP, _BOTTOM, _MARGIN = 792.0, 15.5, 97.0, 68.0, 16.0
 _LABEL, _LETTER, _NOTE = 34, 4.6, 60  # letters of a source name, letter width, letters of a remark
 _FOLDS = (("÷8", 1 / 8), ("÷4", 1 / 4), ("÷2", 1 / 2), ("1", 1.0), ("×2", 2.0), ("×4", 4.0), ("×8", 8.0))
@@ -53,10 +51,11 @@ class Strip:
 
 
 STRIPS = {
-    "fold": Strip(182, 360, float(np.log(FOLD_LIMITS)), (float(np.log(2)), float(np.log(1.25))),
+    "fold": Strip(182, 360, float(np.log(FOLD_LIMIT)), (float(np.log(2)), float(np.log(1.25))),
                   tuple((text, float(np.log(fold))) for text, fold in _FOLDS), ("simulated over published",)),
-    "off": Strip(384, 487, OFF_LIMITS, (1.5, 1.0), tuple((f"{x:g}".replace("-", "−"), x) for x in (-3, -1, 0, 1, 3)),
-                 ("distance: 1 is 1.96 SE", "or the edge of the range")),
+    "distance": Strip(384, 487, DISTANCE_LIMIT, (1.5, 1.0),
+                      tuple((f"{x:g}".replace("-", "−"), x) for x in (-3, -1, 0, 1, 3)),
+                      ("distance: 1 is 1.96 SE", "or the edge of the range")),
     "sign": Strip(508, 540, 1.0, (), (), ("yes or no",)),
 }  # fmt: skip
 
@@ -89,7 +88,7 @@ def _lines(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame | None]]:
 
 
 def _badness(part: pd.DataFrame) -> tuple[bool, float]:
-    return bool((part.verdict == "no result").any()), float(part.off.fillna(0).max())
+    return bool((part.verdict == "no result").any()), float(part.distance.fillna(0).max())
 
 
 def _draw_strips(canvas: Canvas) -> None:
@@ -119,7 +118,7 @@ def _source(canvas: Canvas, y: float, part: pd.DataFrame) -> None:
         before = sum(other == "sign" for other, _ in places)
         x = STRIPS["sign"].left + 3 + min(before, 5) * 5.5 if kind == "sign" else STRIPS[kind].x(value)
         places.append((kind, x))
-    for kind in ("fold", "off"):
+    for kind in ("fold", "distance"):
         along = [x for other, x in places if other == kind]
         canvas.rules([(min(along), y, max(along), y)] if len(along) > 1 else [], colour=QUIET, width=0.7)
     for (_, x), row in zip(places, found, strict=True):
@@ -133,7 +132,7 @@ def _placed(row: Mapping[Any, Any]) -> tuple[str, float]:
     if (row["comparison"] == "fold" or beyond) and np.isfinite(row["log_fold"]):
         return "fold", float(row["log_fold"])
     if np.isfinite(row["z"]):
-        return "off", float(np.sign(row["z"]) * row["off"])
+        return "distance", float(np.sign(row["z"]) * row["distance"])
     return "sign", 0.0
 
 
@@ -149,7 +148,7 @@ def _remark(canvas: Canvas, y: float, rows: Sequence[Mapping[str, Any]]) -> None
     bad = [row for row in rows if row["verdict"] != "inside"]
     if not bad:
         return
-    worst = max(bad, key=lambda row: np.inf if np.isnan(row["off"]) else row["off"])
+    worst = max(bad, key=lambda row: np.inf if np.isnan(row["distance"]) else row["distance"])
     misses = sum(row["verdict"] == "miss" for row in rows)
     text = f"{worst['id']}: {number(worst['simulated'])} against {worst['expected'] or number(worst['published'])}"
     more = f" (+{misses - 1} more)" if misses > 1 else ""
@@ -175,27 +174,22 @@ def _header(canvas: Canvas, rows: pd.DataFrame) -> None:
 def write_scorecard(
     folder: str | Path, card: Scorecard, *, png: bool = False, facts: Mapping[str, object] | None = None
 ) -> list[Path]:
-    """Write scorecard.csv (worst first), by_source.csv, goals.csv, uncovered.csv (with `facts`) and scorecard.svg.
+    """Write scorecard.csv (worst first), by_source, acceptance_criteria, uncovered (with `facts`), and scorecard.svg.
 
     `png`: also scorecard.png.
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     tables = {
-        "scorecard": card.rows.sort_values("off", ascending=False, na_position="first"),
+        "scorecard": card.rows.sort_values("distance", ascending=False, na_position="first"),
         "by_source": card.by_source,
-        "goals": card.criteria,
+        "acceptance_criteria": card.criteria,
         "uncovered": card.uncovered,
     }
-    written = []
     for name, table in tables.items():
-        path = target / f"{name}.csv"
-        write_table(table, path, facts or {}, digits="%.6g")
-        written.append(path)
+        write_table(table, target / f"{name}.csv", facts or {}, digits="%.6g")
     picture = scorecard_figure(card.rows)
     picture.save(target / "scorecard.svg")
-    written.append(target / "scorecard.svg")
     if png:
         save_png(picture, target / "scorecard.png")
-        written.append(target / "scorecard.png")
-    return written
+    return [target / name for name in (*(f"{name}.csv" for name in tables), *FIGURES[: 1 + png])]

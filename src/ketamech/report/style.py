@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # the backend must be chosen first
 
 from ketamech.report.number_format import DISCLAIMER
@@ -31,6 +34,13 @@ SETTINGS: dict[Any, Any] = {
 }
 
 
+def draw(folder: Path, name: str, make: Callable[[], Figure], *, vector: bool = True) -> list[Path]:
+    """Make a figure with the shared settings and save it in `folder`; arguments and result as in `save`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context(SETTINGS):
+        return save(make(), folder, name, vector=vector)
+
+
 def save(figure: Figure, folder: Path, name: str, *, vector: bool = True) -> list[Path]:
     """Write NAME.png and, unless not `vector`, NAME.svg, without dates, so that the same run gives identical files."""
     paths = [folder / f"{name}.png"]
@@ -50,3 +60,22 @@ def page(width: float, height: float, title: str) -> Figure:
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     figure.text(0.99, 0.004, DISCLAIMER, ha="right", size=6)
     return figure
+
+
+def log_time_axis(axes: Axes, ticks: Mapping[float, str], first: float, last: float) -> None:
+    """A logarithmic time axis (h) with those of the labelled ticks that lie within it."""
+    inside = {hour: label for hour, label in ticks.items() if first <= hour <= last}
+    axes.set_xscale("log")
+    axes.set_xticks(list(inside), list(inside.values()), fontsize=7)
+    axes.minorticks_off()
+    axes.set_xlim(first, last)
+
+
+def panel_page(count: int, columns: int, width: float, row: float, title: str, rest: float = 0.8) -> tuple[Figure, Any]:
+    """A page of `count` panels, `columns` in a row, and its axes [panel]; `row`, `rest`: inches of a row, and more."""
+    rows = -(-count // columns)
+    figure = page(width, row * rows + rest, title)
+    panels = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    for axes in panels[count:]:
+        axes.set_visible(False)
+    return figure, panels[:count]

@@ -77,16 +77,18 @@ class SummaryRow:
         return f"{number(value)} {unit}" if unit in ("ng/mL", "nmol/L", "points") else number(value)
 
 
+def drug_values(parameters: ParameterTable) -> dict[str, float]:
+    """Values of the parameters drug.*, such as molar masses."""
+    return {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
+
+
 def curve_values(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
     """(patient, time) in the track's unit; those relative to baseline are divided by each patient's drug-free value."""
-    y = series.values(dataset) * track.factor(series, values)
+    factor = track.factor(series, values)
+    y = series.values(dataset) * factor
     if not track.is_relative:
         return y
-    return y / (
-        track.factor(series, values) * series.baseline(dataset)[:, None]
-        if track.fixed_baseline is None
-        else track.fixed_baseline
-    )
+    return y / (factor * series.baseline(dataset)[:, None] if track.fixed_baseline is None else track.fixed_baseline)
 
 
 def baselines(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
@@ -99,7 +101,7 @@ def baselines(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Map
 
 def summary_rows_of(dataset: xr.Dataset, run: RunDescription, parameters: ParameterTable) -> list[SummaryRow]:
     """Every curve of every track of the main patient, in display order."""
-    values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
+    values = drug_values(parameters)
     return [
         _line(track, series, i == 0, dataset, values, run)
         for track in tracks_of(dataset)
@@ -156,14 +158,11 @@ def solver_status(dataset: xr.Dataset) -> list[dict[str, Any]]:
 def summary(dataset: xr.Dataset, run: RunDescription, lines: list[SummaryRow]) -> dict[str, Any]:
     """The content of summary.json: description, solver status and key numbers of every curve."""
     return {
-        "title": run.title,
-        "given": list(run.treatments),
-        "disclaimer_applies": True,
+        "title": run.title, "given": list(run.treatments), "disclaimer_applies": True,
         "horizon_h": float(dataset.variables["time"].values[-1]),
         "times_count_from": f"first treatment at {run.first_dose_time:g} h",
-        "patients": solver_status(dataset),
-        "outputs": [_plain(line) for line in lines],
-    }
+        "patients": solver_status(dataset), "outputs": [_plain(line) for line in lines],
+    }  # fmt: skip
 
 
 def _plain(line: SummaryRow) -> dict[str, Any]:
@@ -171,34 +170,26 @@ def _plain(line: SummaryRow) -> dict[str, Any]:
         return float(f"{value:.5g}") if math.isfinite(value) else None
 
     return {
-        "output": line.outputs,
-        "label": line.label,
-        "unit": line.unit,
-        "rest": clean(line.baseline),
-        "extreme": clean(line.extreme),
-        "extreme_at_h": clean(line.extreme_time),
-        "in_words": line.in_words(),
+        "output": line.outputs, "label": line.label, "unit": line.unit, "rest": clean(line.baseline),
+        "extreme": clean(line.extreme), "extreme_at_h": clean(line.extreme_time), "in_words": line.in_words(),
         "at": {name: clean(value) for name, value in line.moments.items()},
         "difference_from_control": {name: clean(value) for name, value in line.difference.items()},
-    }
-
-
-def table_rows(lines: list[SummaryRow], *, all_curves: bool = False) -> list[dict[str, str]]:
-    """Table rows: output, unit, baseline, extreme and its time, values at fixed times, difference from control."""
-    moments = list(lines[0].moments) if lines else []
-    rows = []
-    for line in lines:
-        if line.is_primary or all_curves:
-            row = {"output": line.label, "unit": line.unit, "rest": number(line.baseline)}
-            row |= {"extreme": number(line.extreme) if line.moved else "–"}
-            row |= {"when": hours_in_words(line.extreme_time) if line.moved else "–"}
-            row |= {name: line.text(line.moments[name]) for name in moments}
-            best = line.difference.get("24 h", line.difference.get("end"))
-            row |= {"against control": "–" if best is None else line.text(best, sign=True)}
-            rows.append(row)
-    return rows
+    }  # fmt: skip
 
 
 def summary_rows(dataset: xr.Dataset) -> list[dict[str, str]]:
-    """The terminal table of a run: one row per track, from the curves alone."""
-    return table_rows(summary_rows_of(dataset, describe_dataset(dataset), load_parameters()))
+    """The terminal table of a run, one row per track, from the curves alone.
+
+    Output, unit, baseline, extreme and its time, values at fixed times, difference from control.
+    """
+    lines = [line for line in summary_rows_of(dataset, describe_dataset(dataset), load_parameters()) if line.is_primary]
+    moments = list(lines[0].moments) if lines else []
+    rows = []
+    for line in lines:
+        row = {"output": line.label, "unit": line.unit, "rest": number(line.baseline)}
+        row |= {"extreme": number(line.extreme) if line.moved else "–"}
+        row |= {"when": hours_in_words(line.extreme_time) if line.moved else "–"}
+        row |= {name: line.text(line.moments[name]) for name in moments}
+        best = line.difference.get("24 h", line.difference.get("end"))
+        rows.append(row | {"against control": "–" if best is None else line.text(best, sign=True)})
+    return rows

@@ -1,8 +1,6 @@
-"""A canvas of shapes and text that is written as SVG; svg_to_png.py converts it to PNG.
+"""A canvas of shapes and text that is written as SVG, or as PNG with Matplotlib.
 
 Coordinates and sizes are points (1/72 inch) from the upper left corner.
-
-Conversion of a canvas to PNG with Matplotlib.
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 INK, QUIET, FAINT, PAPER = "#1b1f24", "#6b7280", "#e3e6ea", "#ffffff"
+DPI = 125  # of PNG files
 _ANCHORS = {"left": "start", "center": "middle", "right": "end"}
 _RISE = {"top": 0.78, "center": 0.35, "bottom": -0.22, "baseline": 0.0}  # baseline below the named edge, in letters
 _MARKS = {
@@ -189,9 +188,6 @@ def _text_element(words: SvgText) -> str:
 
 def _attributes(look: Mapping[str, object]) -> str:
     return "".join(f' {name}="{value}"' for name, value in look.items())
-
-
-DPI = 125
 
 
 def save_png(canvas: Canvas, path: Path) -> None:

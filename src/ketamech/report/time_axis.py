@@ -126,13 +126,6 @@ class Frame:
                 wide, last = LETTER * size * len(text), x > self.right - 0.02 * self.width
                 right = x if last else x + wide / 2
                 if right < free:
-                    canvas.text(
-                        x,
-                        self.bottom + 4.5,
-                        text,
-                        size=size,
-                        colour=QUIET,
-                        anchor="right" if last else "center",
-                        edge="top",
-                    )
+                    anchor = "right" if last else "center"
+                    canvas.text(x, self.bottom + 4.5, text, size=size, colour=QUIET, anchor=anchor, edge="top")
                     free = right - wide - size / 2

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.report.colours import series_colours
 from ketamech.report.number_format import DISCLAIMER, number, signed
 from ketamech.report.run_description import RunDescription
-from ketamech.report.summary import SummaryRow, curve_values, summary_rows_of
+from ketamech.report.summary import SummaryRow, curve_values, drug_values, summary_rows_of
 from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas
 from ketamech.report.time_axis import Frame, TimeScale
-from ketamech.report.tracks import Track, load_groups, load_tracks, tracks_of
+from ketamech.report.tracks import Track, load_groups, load_tracks, series_colours, tracks_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,9 +34,8 @@ def timeline_figure(
 ) -> Canvas:  # fmt: skip
     """Every track of the run over one time axis; time and value of each extreme are labelled."""
     clock = TimeScale(logarithmic, float(dataset.variables["time"].values[-1]) - run.first_dose_time)
-    values = {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
     found = summary_rows_of(dataset, run, parameters) if lines is None else lines
-    scene = TimelineData(dataset, run, clock, found, values)
+    scene = TimelineData(dataset, run, clock, found, drug_values(parameters))
     tracks = tuple(_sized(track, scene.lines) for track in tracks_of(dataset))
     tops = track_tops(tracks)
     canvas = Canvas(WIDTH, TOP + TRACK_HEIGHT * sum(track.relative_height for track in tracks) + BOTTOM)
@@ -51,11 +49,8 @@ def timeline_figure(
 
 def _sized(track: Track, lines: list[SummaryRow]) -> Track:
     """A track without change is drawn lower."""
-    return (
-        track
-        if any(line.moved for line in lines if line.key == track.key)
-        else replace(track, relative_height=_UNCHANGED_TRACK_HEIGHT)
-    )
+    moved = any(line.moved for line in lines if line.key == track.key)
+    return track if moved else replace(track, relative_height=_UNCHANGED_TRACK_HEIGHT)
 
 
 def _draw_track(canvas: Canvas, top: float, track: Track, scene: TimelineData, *, last: bool) -> None:

@@ -1,4 +1,4 @@
-"""Tracks of the timeline figure and of the page: outputs, order, labels and units."""
+"""Tracks of the timeline figure and of the page: outputs, order, labels, units and colours."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.parameters.concentration_units import molar_masses
 from ketamech.simulation.ensemble import baseline_of
+
+# colours that readers with colour blindness can distinguish
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")
+SECONDARY = ("#D55E00", "#444444", "#CC79A7", "#56B4E9", "#E69F00", "#009E73")
 
 DIRECTORY = DATA / "tracks"
 COLUMNS = (
@@ -103,6 +107,12 @@ def load_groups() -> dict[str, Group]:
 def load_tracks() -> dict[str, Track]:
     """Every track by its id, in display order. Raises InputError naming file, line and column of the first bad cell."""
     return _tracks(DIRECTORY)
+
+
+def series_colours(group: str, count: int) -> list[str]:
+    """Colours of `count` curves: the colour of the group, then colours that differ from it."""
+    own = load_groups()[group]
+    return [own.colour, *(colour for colour in SECONDARY if colour != own.similar_colour)][:count]
 
 
 @cache

@@ -1,14 +1,10 @@
-"""Write a trial to a folder: data (Zarr), tables (Parquet, CSV), figures, summary and page.
-
-The result of a trial as table rows with sentences: differences between arms, then each arm by visit.
-"""
+"""Write a trial to a folder: data (Zarr), tables (Parquet, CSV), figures, summary and page."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +14,23 @@ import xarray as xr
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import DISCLAIMER, number
 from ketamech.report.page_templates import render
-from ketamech.report.style import save
-from ketamech.report.trial_figures import power_figure, trial_figures
+from ketamech.report.style import draw, page
+from ketamech.report.tracks import OKABE_ITO
 from ketamech.trials.analysis.adam_tables import adpc, adqs, adsl
 from ketamech.trials.analysis.analyse import TrialAnalysis
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-    from ketamech.trials.analysis.analyse import TrialAnalysis
     from ketamech.trials.design import Trial
 
 
 SIGNIFICANT = 0.05  # two-sided
 TITLE = "Difference in change from baseline, adjusted for baseline"
+MOST_LONG = 5  # replicates that the long tables hold; the Zarr store has all
+MARKS = "osD^vPX"
 Row = dict[str, object]
 
 
@@ -42,15 +41,44 @@ def difference_rows(found: TrialAnalysis, trial: Trial) -> list[Row]:
     """
     rows = []
     scale, visit = trial.primary
-    words = _Words(found.reference, falls=trial.scales[scale].response > 0)
     period = ", first period" if trial.washout else ""
     for arm in (arm.name for arm in trial.arms):
         part = found.primary[found.primary["arm"] == arm] if len(found.primary) else found.primary
         if not len(part):
             continue
+
+        def better(difference: float, arm: str = arm) -> str:
+            """The better arm; on a scale with responses, lower is better."""
+            lower, higher = (arm, found.reference) if difference < 0 else (found.reference, arm)
+            return f"{lower} is better" if trial.scales[scale].response > 0 else f"{higher} is higher"
+
         row: Row = {"comparison": f"{scale} at {visit}{period}, {arm} minus {found.reference}"}
-        rows.append(row | (words.one(arm, part.iloc[0]) if len(part) == 1 else words.several(arm, part)))
+        rows.append(row | (_one_replicate(part.iloc[0], better) if len(part) == 1 else _replicates(part, better)))
     return rows
+
+
+def _one_replicate(line: pd.Series, better: Callable[[float], str]) -> Row:
+    words = better(line["difference"]) if line["p"] < SIGNIFICANT else "no significant difference"
+    if line["reason"]:
+        words = f"not tested: {line['reason']}"
+    numbers: Row = {name: float(line[name]) for name in ("difference", "low", "high")}
+    return {**numbers, "p": p_value(float(line["p"])), "in words": words}
+
+
+def _replicates(part: pd.DataFrame, better: Callable[[float], str]) -> Row:
+    """The row of several replicates, some of which may have no difference."""
+    differences = part["difference"][np.isfinite(part["difference"])].to_numpy()
+    hits = f"{int((part['p'] < SIGNIFICANT).sum())} of {len(part)}"
+    unknown = "; ".join(dict.fromkeys(str(text) for text in part["reason"] if text))
+    if not len(differences):
+        nothing = dict.fromkeys(("difference", "low", "high"), float("nan"))
+        return {**nothing, "p < 0.05 in": hits, "in words": f"not tested: {unknown}"}
+    low, high = np.percentile(differences, [2.5, 97.5])
+    mean = float(differences.mean())
+    ahead = int((np.sign(differences) == np.sign(mean)).sum())
+    words = f"{better(mean)} in {ahead} of {len(part)} trials"
+    words += f"; not tested in {int((part['reason'] != '').sum())}: {unknown}" if unknown else ""
+    return {"difference": mean, "low": float(low), "high": float(high), "p < 0.05 in": hits, "in words": words}
 
 
 def relapse_rows(found: TrialAnalysis) -> list[Row]:
@@ -89,47 +117,11 @@ def summary_of(found: TrialAnalysis) -> list[Row]:
     return lines
 
 
-def rows_as_text(rows: list[Row]) -> list[Mapping[str, str]]:
+def rows_as_text(rows: Iterable[Mapping[Any, Any]]) -> list[dict[str, str]]:
     """Rows with their numbers as text, for a page."""
-    return [{k: number(float(v)) if isinstance(v, float | int) else str(v) for k, v in row.items()} for row in rows]
-
-
-@dataclass(frozen=True)
-class _Words:
-    """Text of a comparison; on a scale that `falls` with improvement, lower is better."""
-
-    reference: str
-    falls: bool
-
-    def one(self, arm: str, line: pd.Series) -> Row:
-        """The row of a single replicate."""
-        numbers: Row = {name: float(line[name]) for name in ("difference", "low", "high")}
-        words = self._ahead(arm, line["difference"]) if line["p"] < SIGNIFICANT else "no significant difference"
-        if line["reason"]:
-            words = f"not tested: {line['reason']}"
-        return {**numbers, "p": p_value(float(line["p"])), "in words": words}
-
-    def several(self, arm: str, part: pd.DataFrame) -> Row:
-        """The row of many replicates; some of them may have no difference."""
-        differences = part["difference"][np.isfinite(part["difference"])].to_numpy()
-        hits = f"{int((part['p'] < SIGNIFICANT).sum())} of {len(part)}"
-        unknown = "; ".join(dict.fromkeys(str(text) for text in part["reason"] if text))
-        if not len(differences):
-            nothing = dict.fromkeys(("difference", "low", "high"), float("nan"))
-            return {**nothing, "p < 0.05 in": hits, "in words": f"not tested: {unknown}"}
-        low, high = np.percentile(differences, [2.5, 97.5])
-        mean = float(differences.mean())
-        ahead = int((np.sign(differences) == np.sign(mean)).sum())
-        words = f"{self._ahead(arm, mean)} in {ahead} of {len(part)} trials"
-        words += f"; not tested in {int((part['reason'] != '').sum())}: {unknown}" if unknown else ""
-        return {"difference": mean, "low": float(low), "high": float(high), "p < 0.05 in": hits, "in words": words}
-
-    def _ahead(self, arm: str, difference: float) -> str:
-        lower, higher = (arm, self.reference) if difference < 0 else (self.reference, arm)
-        return f"{lower} is better" if self.falls else f"{higher} is higher"
-
-
-MOST_LONG = 5  # replicates that the long tables hold; the Zarr store has all
+    return [
+        {str(k): number(float(v)) if isinstance(v, float | int) else str(v) for k, v in row.items()} for row in rows
+    ]
 
 
 def write_trial(
@@ -137,7 +129,7 @@ def write_trial(
     command_line: str = "",
 ) -> Path:  # fmt: skip
     """Write everything about a trial and return the path of its page."""
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     dataset.drop_encoding().to_zarr(folder / "trial.zarr", mode="w", zarr_format=2)
     few = dataset.isel(replicate=slice(0, MOST_LONG))
     tables = {"adsl": adsl(few), "adqs": adqs(few), "adpc": adpc(few), **_results(found, trial)}
@@ -146,12 +138,11 @@ def write_trial(
         if len(table):
             write_table(table, folder / f"{name}.csv", facts_text)
             write_table(table, folder / f"{name}.parquet", facts_text)
-    figures = trial_figures(found, trial.title)
     if power is not None:
         write_table(power, folder / "power.csv", facts_text)
-        figures["power"] = power_figure(power, trial.title)
-    for name, figure in figures.items():
-        save(figure, folder / "figures", name)
+    figures = _figures(found, trial.title, power)
+    for name, make in figures.items():
+        draw(folder / "figures", name, make)
     facts = _facts(dataset, trial, found, command_line)
     (folder / "summary.json").write_text(json.dumps(facts, indent=1, allow_nan=False), encoding="utf-8")
     drawn = [(name, (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8")) for name in figures]
@@ -162,13 +153,24 @@ def write_trial(
         primary_title=TITLE,
         primary=rows_as_text(difference_rows(found, trial)),
         hazard=rows_as_text(relapse_rows(found)),
-        relapse=[] if found.relapse is None else _plain(found.relapse.median),
-        repeated=_plain(found.repeated),
-        power=[] if power is None else _plain(power),
+        relapse=[] if found.relapse is None else rows_as_text(found.relapse.median.to_dict("records")),
+        repeated=rows_as_text(found.repeated.to_dict("records")),
     )
     target = folder / "report.html"
     target.write_text(page, encoding="utf-8")
     return target
+
+
+def _figures(found: TrialAnalysis, title: str, power: pd.DataFrame | None) -> dict[str, Callable[[], Figure]]:
+    """Functions that make the figures, by file name."""
+    figures: dict[str, Callable[[], Figure]] = {"change": lambda: _change(found, title)}
+    if found.shares:
+        figures["response"] = lambda: _response(found, title)
+    if found.relapse is not None and len(found.relapse.curves):
+        figures["relapse"] = lambda: _relapse(found, title)
+    if power is not None:
+        figures["power"] = lambda: _power(power, title)
+    return figures
 
 
 def _results(found: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFrame]:
@@ -180,16 +182,12 @@ def _results(found: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFrame]:
     rated = {"scale": trial.primary[0], "unit": units.get(trial.primary[0], "")}
     parts = (("primary", found.primary), ("gee_repeated_measures", found.repeated))
     tables = {name: table.assign(**rated) for name, table in parts}
-    tables |= {"exposure": _with_units(found.exposure, units)}
+    if len(found.exposure):  # times in h, areas in the unit of the levels times h
+        tables["exposure"] = found.exposure.assign(unit=found.exposure["PARAMCD"].map(units), time_unit="h")
     tables |= {"means": pd.concat(means), "response": pd.concat(shares) if shares else pd.DataFrame()}
     if found.relapse is not None:
         tables |= {"adtte": found.relapse.events, "relapse": found.relapse.median}
     return tables
-
-
-def _with_units(exposure: pd.DataFrame, units: Mapping[str, str]) -> pd.DataFrame:
-    """Non-compartmental parameters with the unit of the levels; times in h, areas in that unit times h."""
-    return exposure.assign(unit=exposure["PARAMCD"].map(units), time_unit="h") if len(exposure) else exposure
 
 
 def _facts(dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, command_line: str) -> dict[str, Any]:
@@ -222,8 +220,91 @@ def _facts(dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, command_line
     }
 
 
-def _plain(table: pd.DataFrame) -> list[dict[str, str]]:
-    return [
-        {str(k): number(float(v)) if isinstance(v, int | float) else str(v) for k, v in row.items()}
-        for row in table.to_dict("records")
-    ]
+def _panels(rows: int, title: str, height: float = 3.0) -> tuple[Figure, list[Axes]]:
+    figure = page(8.0, height * rows + 0.8, title)
+    return figure, list(np.atleast_1d(figure.subplots(rows, 1)))
+
+
+def _change(found: TrialAnalysis, title: str) -> Figure:
+    figure, panels = _panels(len(found.means), f"{title}\nmean change from baseline; bars: 95 % of simulated trials")
+    for axes, (scale, table) in zip(panels, found.means.items(), strict=True):
+        arms = list(dict.fromkeys(table["arm"]))
+        moments = sorted(set(table["hour"]))
+        for k, arm in enumerate(arms):
+            part = table[table["arm"] == arm].sort_values("hour")
+            places = np.array([moments.index(hour) for hour in part["hour"]]) + 0.08 * (k - (len(arms) - 1) / 2)
+            errors = np.abs(np.array([part["change"] - part["low"], part["high"] - part["change"]]))
+            axes.errorbar(
+                places, part["change"], yerr=errors, color=OKABE_ITO[k % len(OKABE_ITO)], marker=MARKS[k % len(MARKS)],
+                ms=4, lw=1.4, elinewidth=0.8, capsize=2, label=f"{arm} (n {part['n'].max():.0f})",
+            )  # fmt: skip
+        axes.axhline(0, color="#999999", lw=0.8)
+        names = [str(table[table["hour"] == hour]["visit"].iloc[0]) for hour in moments]
+        axes.set_xticks(
+            range(len(moments)), [name.replace("period ", "P") for name in names], rotation=40, ha="right", fontsize=7
+        )
+        axes.set_ylabel(scale)
+        axes.legend(loc="best", fontsize=7, frameon=False)
+    return figure
+
+
+def _response(found: TrialAnalysis, title: str) -> Figure:
+    figure, panels = _panels(
+        len(found.shares), f"{title}\nresponse (full) and remission (pale), percent of all; bars: 95 % of trials"
+    )
+    for axes, (scale, table) in zip(panels, found.shares.items(), strict=True):
+        arms, visits = list(dict.fromkeys(table["arm"])), list(dict.fromkeys(table["visit"]))
+        wide = 0.8 / len(arms)
+        for k, arm in enumerate(arms):
+            part = table[table["arm"] == arm].set_index("visit").reindex(visits)
+            x, colour = np.arange(len(visits)) + (k - (len(arms) - 1) / 2) * wide, OKABE_ITO[k % len(OKABE_ITO)]
+            errors = np.abs([part["response"] - part["response_low"], part["response_high"] - part["response"]])
+            axes.bar(x, part["response"], 0.9 * wide, color=colour, label=arm, yerr=errors, error_kw={"lw": 0.7})
+            axes.bar(x, part["remission"], 0.45 * wide, color="white", alpha=0.55, edgecolor=colour, lw=0.6)
+        axes.set_xticks(
+            range(len(visits)), [visit.replace("period ", "P") for visit in visits], rotation=40, ha="right", fontsize=7
+        )
+        axes.set_ylabel(f"{scale}, %")
+        axes.set_ylim(0, 100)
+        axes.legend(loc="best", fontsize=7, frameon=False)
+    return figure
+
+
+def _relapse(found: TrialAnalysis, title: str) -> Figure:
+    assert found.relapse is not None
+    figure, (axes,) = _panels(1, f"{title}\nresponders without relapse (Kaplan-Meier, all trials together)", height=3.4)
+    curves = found.relapse.curves
+    for k, group in enumerate(dict.fromkeys(curves["group"])):
+        part, colour = curves[curves["group"] == group], OKABE_ITO[k % len(OKABE_ITO)]
+        median = found.relapse.median.set_index("group").loc[group]
+        days = [
+            f"{median[name]:.0f}" if np.isfinite(median[name]) else "not reached"
+            for name in ("median_days", "low", "high")
+        ]
+        label = f"{group[:44]}: median {days[0]} d ({days[1]} to {days[2]})"
+        axes.step(part["day"], 100 * part["without_relapse"], where="post", color=colour, lw=1.6, label=label)
+        axes.fill_between(
+            part["day"], 100 * part["low"], 100 * part["high"], step="post", color=colour, alpha=0.15, lw=0
+        )
+    axes.set_xlabel("days since response was counted")
+    axes.set_ylabel("without relapse, %")
+    axes.set_ylim(0, 100)
+    axes.legend(loc="lower left", fontsize=7, frameon=False)
+    return figure
+
+
+def _power(table: pd.DataFrame, title: str) -> Figure:
+    """Power against patients per arm, with Monte-Carlo intervals."""
+    figure, (axes,) = _panels(1, f"{title}\npower of the primary comparison (two-sided 5 %)", height=3.2)
+    for k, (arm, part) in enumerate(table.groupby("arm")):
+        errors = np.abs([part["power"] - part["low"], part["high"] - part["power"]])
+        colour = OKABE_ITO[k % len(OKABE_ITO)]
+        axes.errorbar(
+            part["n_per_arm"], part["power"], yerr=errors, marker=MARKS[k % len(MARKS)], color=colour, label=str(arm)
+        )
+    axes.axhline(80, color="#999999", lw=0.8, ls="--")
+    axes.set_xlabel("patients per arm")
+    axes.set_ylabel("power, %")
+    axes.set_ylim(0, 100)
+    axes.legend(fontsize=7, frameon=False)
+    return figure

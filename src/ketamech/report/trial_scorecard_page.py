@@ -1,9 +1,4 @@
-"""The page that compares virtual with published trials, from a run of the trial scorecard.
-
-Forest plot of published and simulated values with their 95 % intervals.
-
-Visual predictive checks: intervals of simulated trials over time, and published points.
-"""
+"""Comparison of virtual with published trials: Markdown page, forest plot and visual predictive checks."""
 
 from __future__ import annotations
 
@@ -12,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.report.colours import OKABE_ITO
-from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.core.atomic_files import atomic_write
+from ketamech.report.number_format import DISCLAIMER, markdown_table, number
+from ketamech.report.style import draw, page, panel_page
+from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,19 +20,15 @@ if TYPE_CHECKING:
     from ketamech.analysis.trial_scorecard import TrialScorecard
 
 
+MIN_TIMES, PANELS_PER_ROW = 2, 4  # times of a predictive check; panels
+
+
 def draw_forest(folder: Path, rows: pd.DataFrame, name: str = "forest") -> list[Path]:
     """Write the forest of clinical rows: one panel per kind of value, largest deviations on top, fitted rows hollow."""
-    import matplotlib
-
-    from ketamech.report.style import SETTINGS, save
-
-    with matplotlib.rc_context(SETTINGS):
-        return save(_forest(rows), folder, name)
+    return draw(folder, name, lambda: _forest(rows))
 
 
 def _forest(rows: pd.DataFrame) -> Figure:
-    from matplotlib.figure import Figure
-
     shares = rows["statistic"].str.match("response|remission|still well|above|share")
     sizes = rows["statistic"].isin(("effect size", "odds ratio"))
     kinds = [
@@ -43,27 +36,18 @@ def _forest(rows: pd.DataFrame) -> Figure:
         ("points or days", rows[~shares & ~sizes]),
         ("effect size or odds ratio (cut at 8)", rows[sizes]),
     ]
-    heights = [max(4, len(part)) for _, part in kinds]
-    figure = Figure(figsize=(15, 0.19 * max(heights) + 1.4), layout="constrained")
-    engine = figure.get_layout_engine()
-    assert engine is not None
-    engine.set(rect=(0, 0.02, 1, 0.98))  # type: ignore[call-arg]
-    figure.suptitle(
-        "Virtual trials against published ones: 95 % prediction interval (blue) and published 95 % (orange); "
-        "hollow: fitted, not a test; largest deviation on top", fontsize=10, x=0.01, ha="left",
-    )  # fmt: skip
-    figure.text(0.99, 0.004, DISCLAIMER, ha="right", size=6)
+    title = "Virtual trials against published ones: 95 % prediction interval (blue) and published 95 % (orange); "
+    title += "hollow: fitted, not a test; largest deviation on top"
+    figure = page(15, 0.19 * max(4, *(len(part) for _, part in kinds)) + 1.4, title)
     for axes, (title, part) in zip(figure.subplots(1, 3, width_ratios=[1.3, 1.1, 0.8]), kinds, strict=True):
         ordered = part.reindex(part["z"].abs().sort_values().index)
         y = np.arange(len(ordered))
         axes.hlines(y + 0.17, ordered["sim_low"], ordered["sim_high"], color=OKABE_ITO[0], lw=2.2)
         axes.plot(ordered["simulated"], y + 0.17, "|", color=OKABE_ITO[0], ms=7)
         axes.hlines(y - 0.17, ordered["low"], ordered["high"], color=OKABE_ITO[1], lw=1.2)
-        for fitted, face in ((True, "white"), (False, OKABE_ITO[1])):
-            mask = (ordered["fitted"] == fitted).to_numpy()
-            axes.plot(
-                ordered["published"][mask], y[mask] - 0.17, "o", ms=3.6, mfc=face, mec=OKABE_ITO[1], ls="none",
-            )  # fmt: skip
+        for mask, face in _fill_colours(ordered):
+            published = ordered["published"][mask]
+            axes.plot(published, y[mask] - 0.17, "o", ms=3.6, mfc=face, mec=OKABE_ITO[1], ls="none")
         marks = np.where(ordered["overlaps"], "", "  (miss)")
         axes.set_yticks(y, [f"{name}{mark}" for name, mark in zip(ordered["id"], marks, strict=True)], fontsize=6)
         axes.set_ylim(-0.8, len(ordered) - 0.2)
@@ -74,42 +58,26 @@ def _forest(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-FEWEST, ACROSS = 2, 4
+def _fill_colours(rows: pd.DataFrame) -> list[tuple[np.ndarray, str]]:
+    """Masks of the fitted rows, which are hollow, and of the others, with their fill colours."""
+    fitted = rows["fitted"].to_numpy(dtype=bool)
+    return [(fitted, "white"), (~fitted, OKABE_ITO[1])]
 
 
 def draw_predictive_checks(folder: Path, rows: pd.DataFrame, name: str = "predictive_checks") -> list[Path]:
     """Write one panel for each trial, arm, scale and statistic that has points at two times or more."""
-    import matplotlib
-
-    from ketamech.report.style import SETTINGS, save
-
-    with matplotlib.rc_context(SETTINGS):
-        return save(_figure(rows), folder, name)
+    return draw(folder, name, lambda: _checks(rows))
 
 
-def _figure(rows: pd.DataFrame) -> Figure:
-    from matplotlib.figure import Figure
-
+def _checks(rows: pd.DataFrame) -> Figure:
     keys = ["trial", "arm", "scale", "statistic"]
     timed = rows[np.isfinite(rows["hour"])]
-    groups = [
-        (key, part.sort_values("hour"))
-        for key, part in timed.groupby(keys, sort=False)
-        if part["hour"].nunique() >= FEWEST
-    ]
-    down = -(-len(groups) // ACROSS)
-    figure = Figure(figsize=(13, 2.3 * down + 0.8), layout="constrained")
-    engine = figure.get_layout_engine()
-    assert engine is not None
-    engine.set(rect=(0, 0.02, 1, 0.98))  # type: ignore[call-arg]
+    parts = timed.groupby(keys, sort=False)
+    groups = [(key, part.sort_values("hour")) for key, part in parts if part["hour"].nunique() >= MIN_TIMES]
     title = "Visual predictive checks: 95 % of virtual trials (blue) and published points with 95 % (hollow: fitted)"
-    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
-    figure.text(0.99, 0.003, DISCLAIMER, ha="right", size=6)
-    panels = np.atleast_1d(figure.subplots(down, ACROSS)).ravel()
-    for axes, (key, part) in zip(panels, groups, strict=False):
+    figure, panels = panel_page(len(groups), PANELS_PER_ROW, 13, 2.3, title)
+    for axes, (key, part) in zip(panels, groups, strict=True):
         _panel(axes, key, part)
-    for axes in panels[len(groups) :]:
-        axes.set_visible(False)
     return figure
 
 
@@ -120,8 +88,7 @@ def _panel(axes: Axes, key: tuple[str, ...], part: pd.DataFrame) -> None:
     axes.plot(x, part["simulated"], color=OKABE_ITO[0], lw=1.4)
     errors = np.abs([part["published"] - part["low"], part["high"] - part["published"]])
     axes.errorbar(x, part["published"], yerr=np.nan_to_num(errors), fmt="none", ecolor=OKABE_ITO[1], elinewidth=0.9)
-    for fitted, face in ((True, "white"), (False, OKABE_ITO[1])):
-        mask = (part["fitted"] == fitted).to_numpy()
+    for mask, face in _fill_colours(part):
         axes.plot(x[mask], part["published"][mask], "o", ms=4, mfc=face, mec=OKABE_ITO[1], ls="none")
     names = [str(part[part["hour"] == hour]["visit"].iloc[0]) for hour in hours]
     axes.set_xticks(range(len(hours)), names, fontsize=6)
@@ -153,14 +120,8 @@ def write_trial_scorecard(path: Path, card: TrialScorecard) -> Path:
     parts = [INTRODUCTION.format(disclaimer=DISCLAIMER, replicates=replicates), "## Goals", _goals(card.criteria)]
     parts += ["## By outcome", _outcomes(card.by_stage), "## Variability within arms", SPREADS]
     parts += [_rows(card.spreads), "## All rows, largest deviation first", _rows(ordered)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    atomic_write(path, ("\n\n".join(parts) + "\n").encode())
     return path
-
-
-def _table(head: list[str], lines: list[list[str]]) -> str:
-    rows = [f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *lines]]
-    return "\n".join(rows)
 
 
 def _goals(goals: pd.DataFrame) -> str:
@@ -170,20 +131,15 @@ def _goals(goals: pd.DataFrame) -> str:
         wanted = " to ".join("" if v is None or np.isnan(v) else number(float(v)) for v in (low, high))
         reached = "yes" if row["reached"] else "**no**"
         lines.append([str(row["goal"]), number(float(row["value"])), wanted, number(float(row["simulated"])), reached])
-    return _table(["goal", "value", "wanted, or prediction interval", "simulated", "reached"], lines)
+    return markdown_table(["goal", "value", "wanted, or prediction interval", "simulated", "reached"], lines)
 
 
 def _outcomes(stages: pd.DataFrame) -> str:
-    lines = [
-        [
-            str(r["stage"]),
-            "fitted" if r["fitted"] else "not fitted",
-            *(str(r[k]) for k in ("n", "inside", "overlaps")),
-            number(r["mean_abs_z"]),
-        ]
-        for r in stages.to_dict("records")
-    ]
-    return _table(["outcome", "", "rows", "inside", "intervals overlap", "mean abs z"], lines)
+    lines = []
+    for row in stages.to_dict("records"):
+        fitted = "fitted" if row["fitted"] else "not fitted"
+        lines.append([row["stage"], fitted, row["n"], row["inside"], row["overlaps"], number(row["mean_abs_z"])])
+    return markdown_table(["outcome", "", "rows", "inside", "intervals overlap", "mean abs z"], lines)
 
 
 def _rows(rows: pd.DataFrame) -> str:
@@ -194,4 +150,4 @@ def _rows(rows: pd.DataFrame) -> str:
         published = number(r["published"]) + (f" ({number(r['low'])} to {number(r['high'])})" if known else "")
         marks = ["inside" if r["inside"] else "**outside**", "fitted" if r["fitted"] else ""]
         lines.append([f"`{r['id']}`", str(r["statistic"]), published, simulated, number(r["z"]), *marks])
-    return _table(["row", "statistic", "published (95 %)", "simulated (95 % of trials)", "z", "", ""], lines)
+    return markdown_table(["row", "statistic", "published (95 %)", "simulated (95 % of trials)", "z", "", ""], lines)

@@ -10,22 +10,23 @@ import numpy as np
 
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.attribution_page import Section, time_axis, write_page
-from ketamech.report.colours import OKABE_ITO
-from ketamech.report.style import page
+from ketamech.report.style import draw, page
 from ketamech.report.svg_canvas import FAINT
+from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ketamech.analysis.variants.comparison import Comparison, ModelAverage
+    from ketamech.analysis.variant_comparison import Comparison, ModelAverage
 
 COLUMNS = (
-    "wiring", "probability", "bayes_factor", "bic", "aic", "known", "right", "met", "clinical", "predicted", "says",
+    "variant", "probability", "bayes_factor", "bic", "aic", "known", "right", "met", "clinical", "predicted", "says",
 )  # fmt: skip
 INTRODUCTION = (
-    "Each model variant is a set of rows in data/wirings; the same few parameters are estimated for each, with the same"
-    " prior, on the same clinical and perturbation rows. The probability is that of the variant, given these rows and"
-    " equal priors; the Bayes factor compares it with the default variant. Variants that are nearly equal share the"
+    "Each model variant is a set of rows in data/variants; the same few parameters are estimated for each, with the"
+    " same prior, on the same clinical and perturbation rows. The probability is that of the variant, given these rows"
+    " and equal priors; the Bayes factor compares it with the default variant. Variants that are nearly equal share the"
     " probability of one variant.",
     "Perturbation rows are coded 0 (abolished) or 1 (intact) by statistical significance, so each is scored by its pass"
     " band, with a probability of 1 in 20 that a row is wrong. A Bayes factor below 3 is inconclusive.",
@@ -43,18 +44,15 @@ def write_variants(folder: Path, found: Comparison, command: str, facts: Mapping
     write_table(found.table, folder / "variants.csv", facts)
     write_table(found.rows, folder / "rows.csv", facts)
     draw_variants(folder, found)
-    missed = found.rows[(found.rows["off"].abs() > 1) & (found.rows["kind"] != "unfitted")]
+    missed = found.rows[(found.rows["distance"].abs() > 1) & (found.rows["kind"] != "unfitted")]
     words = [
         f"{name}: {len(part)} rows more than one standard error outside the band, worst"
-        f" {', '.join(part.sort_values('off', key=abs, ascending=False)['evidence'].drop_duplicates().head(8))}."
-        for name, part in missed.groupby("wiring", sort=False)
+        f" {', '.join(part.sort_values('distance', key=abs, ascending=False)['evidence'].drop_duplicates().head(8))}."
+        for name, part in missed.groupby("variant", sort=False)
     ]
-    sections = [
-        Section(
-            "Comparison", outdated_fits_warning(found), "variants.svg", found.table[list(COLUMNS)].to_dict("records")
-        ),
-        Section("Rows outside the band", words),
-    ]
+    shown = found.table[list(COLUMNS)].to_dict("records")
+    compared = Section("Comparison", outdated_fits_warning(found), "variants.svg", shown)
+    sections = [compared, Section("Rows outside the band", words)]
     return write_page(folder / "variants.html", "Model variants on the same evidence", INTRODUCTION, sections, command)
 
 
@@ -88,82 +86,60 @@ def outdated_fits_warning(found: Comparison) -> list[str]:
 
 def draw_variants(folder: Path, found: Comparison) -> list[Path]:
     """Write `variants` as PNG and SVG: scores on the left, the rows on which the variants differ on the right."""
-    return _saved(folder, "variants", _variants, found)
+    return draw(folder, "variants", lambda: _variants(found))
 
 
 def draw_average(folder: Path, found: ModelAverage) -> list[Path]:
     """Write `average` as PNG and SVG: MADRS under each variant, the average and its 95 % interval."""
-    return _saved(folder, "average", _average, found)
-
-
-def _saved(folder: Path, name: str, make: object, found: object) -> list[Path]:
-    import matplotlib
-
-    from ketamech.report.style import SETTINGS, save
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(SETTINGS):
-        return save(make(found), folder, name)  # type: ignore[operator]
+    return draw(folder, "average", lambda: _average(found))
 
 
 def _variants(found: Comparison) -> Figure:
-    names = list(found.table["wiring"])
     from matplotlib import colormaps
 
+    names = list(found.table["variant"])
     far = found.rows.assign(key=found.rows["evidence"] + "   " + found.rows["what"])
-    grid = far.pivot_table(index="key", columns="wiring", values="off", aggfunc="first", sort=False).abs()[names]
+    grid = far.pivot_table(index="key", columns="variant", values="distance", aggfunc="first", sort=False).abs()[names]
     single = grid.drop(columns="averaged", errors="ignore").clip(upper=COLOUR_LIMIT)
-    apart = (
-        single.std(axis=1)
-        .where(single.max(axis=1) - single.min(axis=1) >= MIN_DIFFERENCE, 0.0)
-        .sort_values(ascending=False)
-    )
+    differs = single.max(axis=1) - single.min(axis=1) >= MIN_DIFFERENCE
+    apart = single.std(axis=1).where(differs, 0.0).sort_values(ascending=False)
     shown = grid.loc[[key for key in apart.index[:MAX_ROWS] if apart[key] > 0]]
     title = f"Model variants on the same evidence: scores, and the {len(shown)} rows on which they differ most"
     figure = page(13.5, max(4.5, 0.19 * len(shown) + 2.4), title)
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.35])
     _scores(left, found)
     colours = colormaps["Blues"].with_extremes(bad=OKABE_ITO[4])
-    image = right.imshow(
-        np.minimum(shown.to_numpy(), COLOUR_LIMIT),
-        aspect="auto",
-        cmap=colours,
-        vmin=0,
-        vmax=COLOUR_LIMIT,
-        interpolation="nearest",
-    )
+    cells = np.minimum(shown.to_numpy(), COLOUR_LIMIT)
+    image = right.imshow(cells, aspect="auto", cmap=colours, vmin=0, vmax=COLOUR_LIMIT, interpolation="nearest")
     right.set_xticks(np.arange(-0.5, len(names)), minor=True)
     right.set_yticks(np.arange(-0.5, len(shown)), minor=True)
     right.grid(which="minor", color=FAINT, lw=0.6)
     right.tick_params(which="minor", length=0)
     right.set_xticks(range(len(names)), names, rotation=55, ha="right", fontsize=7)
-    right.set_yticks(range(len(shown)), [_shortened(key) for key in shown.index], fontsize=6)
-    figure.colorbar(
-        image, ax=right, shrink=0.5, label="standard errors outside the band (white: inside; orange: no value)"
+    right.set_yticks(
+        range(len(shown)), [key if len(key) <= 92 else f"{key[:90]} ..." for key in shown.index], fontsize=6
     )
+    words = "standard errors outside the band (white: inside; orange: no value)"
+    figure.colorbar(image, ax=right, shrink=0.5, label=words)
     return figure
 
 
-def _scores(axes: object, found: Comparison) -> None:
+def _scores(axes: Axes, found: Comparison) -> None:
     """Probability as bars; shares of correct directions and of rows inside the band as marks."""
     rows = found.table.iloc[::-1]
     y = np.arange(len(rows))
-    axes.barh(y, rows["probability"].fillna(0), color=OKABE_ITO[0], alpha=0.35, height=0.7, label="probability")  # type: ignore[attr-defined]
+    axes.barh(y, rows["probability"].fillna(0), color=OKABE_ITO[0], alpha=0.35, height=0.7, label="probability")
     marks = (
         ("right", "o", "correct directions"),
         ("met", "s", "rows inside the band"),
         ("predicted", "^", "unfitted rows inside the band"),
     )
     for k, (column, mark, label) in enumerate(marks):
-        axes.plot(rows[column], y, mark, color=OKABE_ITO[k + 1], ms=5, label=label)  # type: ignore[attr-defined]
-    axes.set_yticks(y, rows["wiring"], fontsize=8)  # type: ignore[attr-defined]
-    axes.set_xlim(0, 1)  # type: ignore[attr-defined]
-    axes.set_xlabel("share, or probability with equal priors")  # type: ignore[attr-defined]
-    axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.4, -0.1), ncols=2)  # type: ignore[attr-defined]
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 92 else text[:90] + " ..."
+        axes.plot(rows[column], y, mark, color=OKABE_ITO[k + 1], ms=5, label=label)
+    axes.set_yticks(y, rows["variant"], fontsize=8)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("share, or probability with equal priors")
+    axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.4, -0.1), ncols=2)
 
 
 def _average(found: ModelAverage) -> Figure:

@@ -40,9 +40,9 @@ from ketamech.simulation.scenario_schema import SCENARIO_FILE, ScenarioFile, Tre
 
 def scenario_from_file(
     path: Path, table: ParameterTable, species: str | None = None, added: tuple[str, ...] = (),
-    wiring: str | None = None,
+    variant: str | None = None,
 ) -> Scenario:  # fmt: skip
-    """The scenario of a YAML file, with `added` perturbations and an optional model variant (`wiring`).
+    """The scenario of a YAML file, with `added` perturbations and an optional model variant.
 
     Raises InputError with file, line and key.
     """
@@ -50,7 +50,7 @@ def scenario_from_file(
     parsed = _validated(content, lines, path)
     source = path.read_text(encoding="utf-8-sig")
     return scenario_from_keys(
-        parsed, table, path, lines, source=source, species=species, added=added, wiring=wiring
+        parsed, table, path, lines, source=source, species=species, added=added, variant=variant
     )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def _validated(content: Mapping[str, object], lines: Mapping[Path_, int], path: 
 
 def scenario_from_keys(
     parsed: ScenarioFile, table: ParameterTable, path: Path, lines: Mapping[Path_, int], *, source: str = "",
-    species: str | None = None, added: tuple[str, ...] = (), wiring: str | None = None,
+    species: str | None = None, added: tuple[str, ...] = (), variant: str | None = None,
 ) -> Scenario:  # fmt: skip
     """The checked scenario of valid keys. `lines` may be empty where there is no file. Raises InputError."""
     sentences = [_sentence(given, i, path, lines) for i, given in enumerate(parsed.treatments)]
@@ -90,8 +90,8 @@ def scenario_from_keys(
     regimen = Regimen(tuple(treatment for _, treatment in listed))
     animal = _species(species or parsed.species, path, lines)
     given = _perturbations(parsed, sentences, added, path, lines)
-    variant = _variant(parsed.wiring if wiring is None else wiring, table, path, lines)
-    own = {**variant.parameter_values, **OverrideReader(path, lines, table, animal.name).all(parsed)}
+    hypothesis = _variant(parsed.variant if variant is None else variant, table, path, lines)
+    own = {**hypothesis.parameter_values, **OverrideReader(path, lines, table, animal.name).all(parsed)}
     values = perturbation_parameters(table, animal, own, given)
     if is_weight_based(regimen) and "person.weight" not in values:
         raise _missing_weight_error(path, lines)
@@ -110,26 +110,26 @@ def scenario_from_keys(
         horizon,
         parsed.control,
         parsed.seed,
-        _source_text(source or parsed.text(), parsed, species, added, variant.name),
+        _source_text(source or parsed.text(), parsed, species, added, hypothesis.name),
         (
             *assumption_about_salt(regimen),
             *assumption_about_adherence(regimen),
             *truncated_infusions(regimen, horizon),
-            *variant.notes,
+            *hypothesis.notes,
         ),
         animal.name,
         given,
-        variant.name,
+        hypothesis.name,
     )
 
 
-def _source_text(text: str, parsed: ScenarioFile, species: str | None, added: tuple[str, ...], wiring: str) -> str:
+def _source_text(text: str, parsed: ScenarioFile, species: str | None, added: tuple[str, ...], variant: str) -> str:
     """The text of the file with options that were given outside it, where the file has no such key."""
     text = text.rstrip("\n") + "\n"
     if species and "species" not in parsed.model_fields_set:
         text += f"species: {species}\n"
-    if wiring and "wiring" not in parsed.model_fields_set:
-        text += f"wiring: {wiring}\n"
+    if variant and "variant" not in parsed.model_fields_set:
+        text += f"variant: {variant}\n"
     if added and not parsed.perturbations:
         text += "perturbations:\n" + "".join(f"  - {json.dumps(phrase)}\n" for phrase in added)
     return text
@@ -146,7 +146,7 @@ def _variant(name: str, table: ParameterTable, path: Path, lines: Mapping[Path_,
     try:
         return model_variant(name, table)
     except InputError as problem:
-        raise _with_location(problem, path, lines.get(("wiring",)), "wiring") from None
+        raise _with_location(problem, path, lines.get(("variant",)) or lines.get(("wiring",)), "variant") from None
 
 
 def _perturbations(
@@ -268,11 +268,11 @@ def load_scenario(
     *,
     species: str | None = None,
     perturbations: Iterable[str] = (),
-    wiring: str | None = None,
+    variant: str | None = None,
 ) -> Scenario:
     """A scenario from a YAML file, a sentence or a regimen, perhaps in another `species`, with `perturbations` added.
 
-    A model variant (`wiring`, data/wirings) sets its parameters; values of the scenario itself take precedence.
+    A model `variant` (data/variants) sets its parameters; values of the scenario itself take precedence.
 
     Raises InputError with file, line, key, expectation, nearest valid name and a correction to type.
     """
@@ -281,10 +281,10 @@ def load_scenario(
     if not isinstance(source, Regimen) and (isinstance(source, Path) or _names_a_file(source)):
         from ketamech.simulation.load_scenario import scenario_from_file  # pydantic and YAML are slow to import
 
-        return scenario_from_file(Path(source), table, species, tuple(perturbations), wiring)
+        return scenario_from_file(Path(source), table, species, tuple(perturbations), variant)
     regimen, given = _regimen_and_perturbations(source, tuple(perturbations))
     return _scenario_of_regimen(
-        regimen, given, table, load_species(species or HUMAN), model_variant(wiring or "", table)
+        regimen, given, table, load_species(species or HUMAN), model_variant(variant or "", table)
     )
 
 
@@ -317,7 +317,7 @@ def _scenario_of_regimen(
     title = " with ".join((regimen.sentence(exact=False), *texts)) + (
         "" if species.name == HUMAN else f" ({species.name})"
     )
-    title += f" (wiring: {variant.name})" if variant.name else ""
+    title += f" (variant: {variant.name})" if variant.name else ""
     assumptions = (
         *notes,
         *assumption_about_salt(regimen),
@@ -337,11 +337,11 @@ def _scenario_of_regimen(
 
 
 def _scenario_text(
-    regimen: Regimen, species: Species, perturbations: Iterable[AppliedPerturbation], wiring: str
+    regimen: Regimen, species: Species, perturbations: Iterable[AppliedPerturbation], variant: str
 ) -> str:
     """A regimen and its perturbations as the text of a scenario file, so that a run can be repeated."""
     lines = ["treatments:", *(f"  - {json.dumps(words)}" for words in regimen.sentences())]
-    lines += [f"species: {species.name}", *([f"wiring: {wiring}"] if wiring else [])]
+    lines += [f"species: {species.name}", *([f"variant: {variant}"] if variant else [])]
     lines += ["person:", "  weight: 70 kg"] if species.name == HUMAN and is_weight_based(regimen) else []
     phrases = [one.text for one in perturbations]
     lines += ["perturbations:", *(f"  - {json.dumps(phrase)}" for phrase in phrases)] if phrases else []

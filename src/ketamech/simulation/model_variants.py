@@ -1,6 +1,6 @@
 """Model variants: alternative hypotheses as named sets of parameter values, each with the values estimated under it.
 
-A variant sets parameters by assumption (`data/wirings/settings.csv`) and others by fitting it to the same evidence as
+A variant sets parameters by assumption (`data/variants/settings.csv`) and others by fitting it to the same evidence as
 the other variants (`fitted.csv`). A scenario that names a variant takes both; values of the scenario take precedence.
 """
 
@@ -15,10 +15,10 @@ from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.parameters import ParameterTable
 
-DIRECTORY = DATA / "wirings"
-COLUMNS = ("wiring", "question", "says", "for", "against")
-SETTINGS = ("wiring", "parameter", "value", "status", "why")
-FITTED = ("wiring", "parameter", "value", "unit", "low", "high", "status", "place")
+DIRECTORY = DATA / "variants"
+COLUMNS = ("variant", "question", "says", "for", "against")
+SETTINGS = ("variant", "parameter", "value", "status", "why")
+FITTED = ("variant", "parameter", "value", "unit", "low", "high", "status", "place")
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class ModelVariant:
         """Notes for the report of a run."""
         if not self.name:
             return ()
-        return (f"wiring '{self.name}': {self.description}; {len(self.fitted)} values fitted under it",)
+        return (f"model variant '{self.name}': {self.description}; {len(self.fitted)} values fitted under it",)
 
 
 def load_model_variants(table: ParameterTable, directory: Path = DIRECTORY) -> dict[str, ModelVariant]:
     """Every variant by name. Raises InputError with the line of an unknown parameter or variant."""
-    rows = read_table(directory / "wirings.csv", COLUMNS)
-    names = [row.required("wiring", "a name") for row in rows]
+    rows = read_table(directory / "variants.csv", COLUMNS)
+    names = [row.required("variant", "a name") for row in rows]
     settings = _values(read_table(directory / "settings.csv", SETTINGS), names, table)
     written = directory / "fitted.csv"
     fitted = _values(read_table(written, FITTED), names, table) if written.exists() else {}
@@ -66,8 +66,8 @@ def model_variant(name: str, table: ParameterTable) -> ModelVariant:
     known = load_model_variants(table)
     if name not in known:
         raise UnknownNameError(
-            f"there is no wiring '{name}'", key="wiring", expected=", ".join(known), nearest=closest_match(name, known),
-            type_this="ketamech variants",
+            f"there is no model variant '{name}'", key="variant", expected=", ".join(known),
+            nearest=closest_match(name, known), type_this="ketamech variants",
         )  # fmt: skip
     return known[name]
 
@@ -85,13 +85,13 @@ def _values(rows: list[CsvRow], names: list[str], table: ParameterTable) -> dict
     """{variant: {parameter: canonical value}} of rows in the units of the parameter tables."""
     found: dict[str, dict[str, float]] = {}
     for row in rows:
-        row.one_of("wiring", names)
+        row.one_of("variant", names)
         name = row["parameter"]
         if name not in table:
             raise row.error(
                 "parameter", f"no parameter '{name}'", expected="stage.thing", near=closest_match(name, table)
             )
-        values = found.setdefault(row["wiring"], {})
+        values = found.setdefault(row["variant"], {})
         if name in values:
             raise row.error(
                 "parameter", f"'{name}' is already set for this model variant", expected="each parameter once"

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.core.deprecated_names import current_name
 from ketamech.core.yaml_lines import Path_, spelled
 
 BRANCHES = (
@@ -138,7 +139,7 @@ class ScenarioFile(BaseModel):
     person: dict[str, Quantity] = Field({}, description="e.g. weight: 82 kg; names are those of person.* parameters")
     pathways: dict[str, bool] = Field({}, description="e.g. habenula: off")
     species: str = Field("human", description="human, rat or mouse")
-    wiring: str = Field(
+    variant: str = Field(
         "", description="a model variant by name, e.g. habenula-parallel; `ketamech variants` lists them"
     )
     perturbations: list[str] | dict[str, float] = Field(
@@ -153,6 +154,14 @@ class ScenarioFile(BaseModel):
         True, description="also simulate the same patient with the same expectancy and without the drug"
     )
     seed: int = Field(1, ge=0, description="recorded in the provenance; the typical patient has no random numbers")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_current_keys(cls, content: Any) -> Any:
+        """The old key `wiring` is read as `variant`, with a warning, unless both are given."""
+        if not isinstance(content, dict) or "wiring" not in content or "variant" in content:
+            return content
+        return {current_name(key) if key == "wiring" else key: value for key, value in content.items()}
 
     def text(self) -> str:
         """The keys as YAML text; default values are left out."""

@@ -113,7 +113,7 @@ def as_scenario(
     Raises InputError for additions to a Scenario, which states them itself.
     """
     if not isinstance(source, Scenario):
-        found = load_scenario(source, model.parameters, species=species, perturbations=perturbations, wiring=variant)
+        found = load_scenario(source, model.parameters, species=species, perturbations=perturbations, variant=variant)
     else:
         found = source
         for key, given in (("species", species), ("perturb", perturbations), ("variant", variant)):
@@ -141,12 +141,12 @@ def simulate(
     progress: Callable[[str], None] | None = None,
     species: str | None = None,
     perturbations: Sequence[str] = (),
-    wiring: str | None = None,
+    variant: str | None = None,
     times: Sequence[float] | None = None,
 ) -> xr.Dataset:
     """Curves of every state and output of one scenario (a Scenario, a YAML file, a sentence, a Regimen as `ev` makes).
 
-    `species`, `perturbations` ("NBQX 10 mg/kg IP at -30 min") and the model variant `wiring` are added to a file or a
+    `species`, `perturbations` ("NBQX 10 mg/kg IP at -30 min") and the model `variant` are added to a file or a
     sentence. `times` (h, rising) replace the usual output times.
 
     Returns a Dataset with dims (patient, time): 'treated' and, unless switched off, 'control'; `units` and
@@ -154,7 +154,7 @@ def simulate(
     SolverError if it cannot be solved.
     """
     chosen = model or load_model(announce=progress)
-    asked = as_scenario(scenario, chosen, species, perturbations, wiring, times)
+    asked = as_scenario(scenario, chosen, species, perturbations, variant, times)
     both = subjects(asked, chosen)
     curves = run_subjects(
         chosen, both, times_of_scenario(asked, both[0]) if times is None else np.array(times, dtype=float)

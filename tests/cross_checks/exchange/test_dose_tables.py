@@ -359,7 +359,7 @@ def test_what_is_lost_is_said():
 def test_what_is_no_dose_is_said_to_be_lost():
     asked = load_scenario(
         "racemic 10 mg/kg IP", TABLE, species="rat", perturbations=["NBQX 10 mg/kg IP at 1 h"],
-        wiring="habenula-parallel",
+        variant="habenula-parallel",
     )  # fmt: skip
     found = "\n".join(lossy_features(asked))
     for part in ("NBQX 10 mg/kg IP at 1 h", "habenula-parallel", "SPECIES", "mood.habenula_weight"):

@@ -11,7 +11,7 @@ from ketamech.core import SolverError
 def test_species_model_variant_and_perturbation_appear_in_the_command(page, address):
     open_workbench(page, address)
     card(page).locator("summary", has_text="Species and model variant").click()
-    card(page).locator("[data-key=wiring]").select_option("opioid-gate")
+    card(page).locator("[data-key=variant]").select_option("opioid-gate")
     card(page).locator("[data-key=species]").select_option("rat")
     card(page).locator("[data-key='treatments[0]']").fill("racemic 10 mg/kg IP")
     card(page).locator("summary", has_text="Perturbations").click()

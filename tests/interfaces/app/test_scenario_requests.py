@@ -62,7 +62,7 @@ def test_a_checked_scenario_comes_back_as_a_file_that_means_the_same(client, inf
 def test_command_and_python_use_a_regimen_text_and_options_where_these_are_sufficient(client, infusion):
     told = client.post("/api/scenario/check", json={"scenario": infusion}).json()
     assert told["command"] == "ketamech simulate 'racemic 0.5 mg/kg IV over 40 min'"
-    infusion |= {"wiring": "opioid-gate", "perturbations": ["naltrexone 50 mg oral at -45 min"]}
+    infusion |= {"variant": "opioid-gate", "perturbations": ["naltrexone 50 mg oral at -45 min"]}
     told = client.post("/api/scenario/check", json={"scenario": infusion}).json()
     assert told["command"].endswith("--perturb 'naltrexone 50 mg oral at -45 min' --variant opioid-gate")
     infusion["pathways"] = {"habenula": False}
@@ -73,7 +73,7 @@ def test_command_and_python_use_a_regimen_text_and_options_where_these_are_suffi
 
 SCENARIOS = {
     "a sentence": {"treatments": ["racemic 0.5 mg/kg IV over 40 min"], "person": {"weight": "70 kg"}},
-    "a rat": {"treatments": ["racemic 10 mg/kg IP"], "species": "rat", "wiring": "habenula-parallel",
+    "a rat": {"treatments": ["racemic 10 mg/kg IP"], "species": "rat", "variant": "habenula-parallel",
               "perturbations": ["NBQX 10 mg/kg IP at -30 min"]},
     "a file": {"title": "It's \"$(x)\" END_OF_SCENARIO\nEND_OF_SCENARIO", "treatments": ["esketamine 84 mg nasal; ECT"],
                "pathways": {"habenula": False}, "person": {"age": "50 year"}, "horizon": "9 days"},

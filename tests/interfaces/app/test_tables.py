@@ -102,14 +102,15 @@ def test_a_row_adds_a_pathway_to_reports_and_to_the_page(model, pathway_tables):
     shown = {row.name: row for row in metadata(extended).pathways}
     assert (shown["sleep"].label, shown["sleep"].colour) == ("Slow-wave sleep", "#4477AA")
     assert (shown["sleep"].evidence, shown["sleep"].claims) == (["eef2k-ko"], ["metabolite"])
-    found = SimpleNamespace(scenario=load_scenario(INFUSION), components=("hope", "sleep"), times=np.array([1.0, 24.0]),
-                            madrs_decomposition=np.zeros((2, 1, 2)), n_doses=1)  # fmt: skip
+    found = SimpleNamespace(scenario=load_scenario(INFUSION), components=("expectancy", "sleep"),
+                            times=np.array([1.0, 24.0]), madrs_decomposition=np.zeros((2, 1, 2)),
+                            n_doses=1)  # fmt: skip
     _, labels = _course(found).axes[0].get_legend_handles_labels()
     assert labels[:2] == ["Expectancy", "Slow-wave sleep"]
 
 
 def test_pathway_rows_are_the_switches_of_the_model_and_name_rows_that_exist(model):
-    from ketamech.analysis.claims.claim import load_claims
+    from ketamech.analysis.claims import load_claims
     from ketamech.evidence import load_evidence
 
     assert {f"pathway.{name}" for name in load_pathways()} == {n for n in model.parameters if n.startswith("pathway.")}
@@ -222,3 +223,20 @@ def test_controls_named_in_the_text_of_the_story_exist(client):
     off = {name.removeprefix("off:") for name in named if name.startswith("off:")}
     assert blocked == {one["id"] for one in found["story"]["perturbations"]}
     assert off <= {one["name"] for one in found["pathways"]}
+
+
+def test_the_page_for_patients_names_tracks_that_exist():
+    from ketamech.report.patient_summary import PANELS, _tracks
+
+    rows = _tracks()
+    assert {row["track"] for row in rows} <= set(load_tracks())
+    assert {row["kind"] for row in rows} == {"exposure", "score", "effect", ""}
+    assert all(row["sentence"].count("{}") == 1 for row in rows if row["kind"])
+    assert sum(row["panel"] == "first" for row in rows) == PANELS
+
+
+def test_the_readouts_of_networks_are_outputs(model):
+    from ketamech.analysis.network import load_readouts
+
+    assert set(load_readouts()) <= set(model.layout.output_names)
+    assert all(load_readouts().values())

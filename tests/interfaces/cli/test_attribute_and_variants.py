@@ -73,7 +73,7 @@ def test_variants_are_compared_on_a_page(tmp_path):
     code, out, _ = run("variants", "--out", "w", cwd=tmp_path)
     assert code == 0
     lines = out.strip().splitlines()
-    assert lines[0].startswith("wiring\tprobability")
+    assert lines[0].startswith("variant\tprobability")
     assert {line.split("\t")[0] for line in lines[1:]} >= {"several-routes", "metabolite", "averaged"}
     assert (tmp_path / "w" / "variants.html").is_file()
     rows = pd.read_csv(tmp_path / "w" / "rows.csv", comment="#")

@@ -14,7 +14,7 @@ from ketamech.analysis.sensitivity import parse_endpoints
 from ketamech.cli.main import app, main
 from ketamech.cli.simulate_cohort import listed_names
 from ketamech.cli.suggestions import current_arguments, renamed_words
-from ketamech.core import deprecated_names
+from ketamech.core import InputError, deprecated_names
 from ketamech.core.deprecated_names import RenamedWarning, current_name, renamed_names, with_current_names
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.trials.trial_reader import load_trial
@@ -146,3 +146,23 @@ def test_scenario_and_trial_files_take_old_names(tmp_path, unwarned):
         "parameters": {OLD: 0.5},
     }
     assert load_trial(keys).values[NEW] == 0.5
+
+
+def test_the_old_key_of_the_model_variant_is_read_with_a_warning(tmp_path, unwarned):
+    files = {}
+    for key in ("wiring", "variant"):
+        files[key] = tmp_path / f"{key}.yaml"
+        files[key].write_text(f"treatments: [racemic 35 mg IV over 40 min]\n{key}: opioid-gate\n", encoding="utf-8")
+    with pytest.warns(RenamedWarning, match="'wiring' was renamed to 'variant'"):
+        old = load_scenario(files["wiring"])
+    new = load_scenario(files["variant"])
+    assert old.values == new.values
+    assert old.model_variant == new.model_variant == "opioid-gate"
+
+
+def test_the_old_and_the_new_key_of_the_model_variant_together_are_refused(tmp_path, unwarned):
+    file = tmp_path / "both.yaml"
+    text = "treatments: [racemic 35 mg IV over 40 min]\nwiring: opioid-gate\nvariant: opioid-gate\n"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="wiring"):
+        load_scenario(file)

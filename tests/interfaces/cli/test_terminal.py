@@ -82,7 +82,7 @@ def test_words_of_a_wide_table_are_whole_at_80_columns(screen):
 
 
 def test_the_statement_of_a_claim_is_always_shown(screen):
-    from ketamech.analysis.claims.claim import load_claims
+    from ketamech.analysis.claims import load_claims
     from ketamech.evidence import load_evidence
 
     claims = load_claims(load_evidence())

@@ -5,9 +5,19 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ketamech.analysis.claims.evaluate_claims import evaluate_claims
-from ketamech.report.claims_markdown import write_claims_document
-from ketamech.report.claims_page import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw, nice_steps, write_claims
+from ketamech.analysis.evaluate_claims import evaluate_claims
+from ketamech.report.claims_page import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    draw,
+    nice_steps,
+    write_claims,
+    write_claims_document,
+)
 from ketamech.report.number_format import DISCLAIMER
 
 

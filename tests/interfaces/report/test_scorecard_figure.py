@@ -28,7 +28,7 @@ class Card:
                 float("nan"),
             ),
         ],
-        columns=["id", "stage", "reference", "comparison", "log_fold", "z", "off", "verdict", "simulated"],
+        columns=["id", "stage", "reference", "comparison", "log_fold", "z", "distance", "verdict", "simulated"],
     ).assign(
         citation="Someone 2020 Journal 1:1",
         published=1.0,
@@ -57,7 +57,7 @@ def test_every_row_has_its_mark():
 def test_the_files(tmp_path):
     paths = write_scorecard(tmp_path / "card", Card(), png=True)
     assert {p.name for p in paths} == {
-        *("scorecard.csv", "by_source.csv", "goals.csv", "uncovered.csv"),
+        *("scorecard.csv", "by_source.csv", "acceptance_criteria.csv", "uncovered.csv"),
         *("scorecard.png", "scorecard.svg"),
     }
     assert all(p.stat().st_size for p in paths)

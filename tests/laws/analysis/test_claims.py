@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ketamech.analysis.claims.claim import DIRECTORY, claim_verdict, load_claims, load_rule, load_rule_variants
-from ketamech.analysis.claims.evaluate_claims import evaluate_claims
+from ketamech.analysis.claims import DIRECTORY, claim_verdict, load_claims, load_rule, load_rule_variants
+from ketamech.analysis.evaluate_claims import evaluate_claims
 from ketamech.core import InputError, UnknownNameError
 from ketamech.evidence import load_evidence
 

@@ -1,4 +1,4 @@
-"""Rival wirings: what each does, how rows judge, and the fit against closed forms."""
+"""Model variants: effects of each, the likelihood of rows, and the fit against closed forms."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 import pytest
 
+from ketamech.analysis import variant_likelihood
 from ketamech.analysis.perturbation_scorecard import score_perturbations
-from ketamech.analysis.variants import likelihood
-from ketamech.analysis.variants.comparison import REFERENCE_VARIANT, average_variants
-from ketamech.analysis.variants.fit import FitProblem, load_draws, load_priors, load_variant_scores
-from ketamech.analysis.variants.likelihood import ERROR_PROBABILITY, LikelihoodTerm, VariantPredictor
+from ketamech.analysis.variant_comparison import REFERENCE_VARIANT, average_variants
+from ketamech.analysis.variant_fit import FitProblem, load_draws, load_priors, load_variant_scores
+from ketamech.analysis.variant_likelihood import ERROR_PROBABILITY, LikelihoodTerm, VariantPredictor
 from ketamech.core import InputError, UnknownNameError
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model_variants import ModelVariant, load_model_variants
@@ -55,7 +55,7 @@ class Linear(VariantPredictor):
 @pytest.fixture
 def toy(monkeypatch):
     """A fit of the straight line, no row misleading."""
-    monkeypatch.setattr(likelihood, "ERROR_PROBABILITY", 0.0)
+    monkeypatch.setattr(variant_likelihood, "ERROR_PROBABILITY", 0.0)
     task = FitProblem(Linear(None), ("a", "b", "c"), np.ones(3), np.array([1.0, 0.5, 1.0]))
     return task.fit(PLAIN, draws=4000)
 
@@ -106,7 +106,7 @@ def test_the_evidence_of_a_bow_is_that_of_a_fine_grid():
 
 
 @pytest.fixture(scope="module")
-def wirings(model):
+def variants(model):
     return load_model_variants(model.parameters)
 
 
@@ -123,10 +123,10 @@ def test_the_bench_reads_what_the_experiments_read(model):
     np.testing.assert_allclose(found / scale, lines["size"] / scale, rtol=0.01, atol=1e-3)
 
 
-def test_without_fitted_values_the_wiring_of_the_tables_is_the_tables(model, wirings):
-    assert wirings[REFERENCE_VARIANT].settings == {}
+def test_without_fitted_values_the_variant_of_the_tables_is_the_tables(model, variants):
+    assert variants[REFERENCE_VARIANT].settings == {}
     for name in ("mood.habenula_through_cortex", "opioid.permissive_gate", "spines.rapamycin_sparing"):
-        assert any(name in w.settings for w in wirings.values()), "no wiring uses it"
+        assert any(name in w.settings for w in variants.values()), "no variant uses it"
 
 
 def left(model, values, held):
@@ -142,63 +142,63 @@ def left(model, values, held):
     return with_[0] / without[0], with_[1] / without[1]
 
 
-def test_a_parallel_habenula_needs_no_ampa_receptors_and_one_through_the_cortex_does(model, wirings):
+def test_a_parallel_habenula_needs_no_ampa_receptors_and_one_through_the_cortex_does(model, variants):
     nbqx = {"perturbation.nbqx": 1.0}
     assert left(model, {}, nbqx)[0] < 0.35
-    assert left(model, wirings["habenula-parallel"].settings, nbqx)[0] > 0.6
+    assert left(model, variants["habenula-parallel"].settings, nbqx)[0] > 0.6
 
 
-def test_behind_a_gate_naltrexone_abolishes_and_where_tone_adds_it_takes_a_part(model, wirings):
+def test_behind_a_gate_naltrexone_abolishes_and_where_tone_adds_it_takes_a_part(model, variants):
     naltrexone = {"perturbation.naltrexone": 1.0}
-    assert abs(left(model, wirings["opioid-gate"].settings, naltrexone)[0]) < 0.2
-    assert left(model, wirings["opioid-additive"].settings, naltrexone)[0] > 0.75
+    assert abs(left(model, variants["opioid-gate"].settings, naltrexone)[0]) < 0.2
+    assert left(model, variants["opioid-additive"].settings, naltrexone)[0] > 0.75
 
 
-def test_rapamycin_spares_spines_unless_the_wiring_says_no(model, wirings):
+def test_rapamycin_spares_spines_unless_the_variant_says_no(model, variants):
     rapamycin = {"perturbation.rapamycin": 1.0}
-    neutral, spared = (left(model, values, rapamycin)[1] for values in (wirings["rapamycin-neutral"].settings, {}))
+    neutral, spared = (left(model, values, rapamycin)[1] for values in (variants["rapamycin-neutral"].settings, {}))
     assert neutral < 1.001
     assert spared > neutral + 0.05
 
 
-def test_a_wiring_with_one_trigger_leaves_one_on(wirings, model):
+def test_a_variant_with_one_trigger_leaves_one_on(variants, model):
     triggers = {
         f"pathway.{t}" for t in ("disinhibition", "extrasynaptic", "resting_release", "hnk_ampa", "trkb_direct")
     }
-    alone = [w for w in wirings.values() if w.question == "trigger"]
+    alone = [w for w in variants.values() if w.question == "trigger"]
     assert len(alone) == 5
     on = [triggers - {name for name in w.settings if w.settings[name] == 0} for w in alone]
     assert all(len(trigger) == 1 for trigger in on)
     assert set().union(*on) == triggers
 
 
-def test_every_wiring_was_fitted_alike(wirings, model):
+def test_every_variant_was_fitted_alike(variants, model):
     known, draws = load_variant_scores(), load_draws(model.parameters)
-    assert set(known) == set(wirings) == set(draws)
+    assert set(known) == set(variants) == set(draws)
     assert sum(k.probability for k in known.values()) == pytest.approx(1, abs=1e-3)
-    for name, wiring in wirings.items():
-        assert tuple(wiring.fitted) == tuple(load_priors()) == tuple(draws[name])
+    for name, variant in variants.items():
+        assert tuple(variant.fitted) == tuple(load_priors()) == tuple(draws[name])
 
 
-def test_an_average_is_the_sum_of_single_wirings_by_probability(model):
+def test_an_average_is_the_sum_of_single_variants_by_probability(model):
     found = average_variants(model, INFUSION, threads=2)
     summed = sum(found.probability[name] * curve.mean(axis=0) for name, curve in found.curves.items())
     np.testing.assert_allclose(found.mean, summed, rtol=1e-9)
     assert np.all(found.low <= found.mean + 1e-9)
     assert np.all(found.high >= found.mean - 1e-9)
     assert found.table["share_between"].between(0, 1).all()
-    own = load_scenario(INFUSION, wiring=REFERENCE_VARIANT)
+    own = load_scenario(INFUSION, variant=REFERENCE_VARIANT)
     at_fit = simulate(own, model=model)["mood.madrs"].sel(patient="treated", time=24.0)
     drawn = found.curves[REFERENCE_VARIANT][:, np.argmin(abs(found.hours - 24))]
     assert drawn.min() - 2 < float(at_fit) < drawn.max() + 2
 
 
-def test_a_scenario_takes_a_wiring_and_what_it_sets_itself_wins(model, wirings, tmp_path):
-    by_word = load_scenario(INFUSION, wiring="habenula-parallel")
-    assert by_word.values == wirings["habenula-parallel"].parameter_values
+def test_a_scenario_takes_a_variant_and_its_own_values_win(model, variants, tmp_path):
+    by_word = load_scenario(INFUSION, variant="habenula-parallel")
+    assert by_word.values == variants["habenula-parallel"].parameter_values
     assert any("habenula-parallel" in note for note in by_word.assumptions)
     file = tmp_path / "s.yaml"
-    text = f"treatments: ['{INFUSION}']\nperson: {{weight: 70 kg}}\nwiring: habenula-parallel\n"
+    text = f"treatments: ['{INFUSION}']\nperson: {{weight: 70 kg}}\nvariant: habenula-parallel\n"
     file.write_text(text + "parameters: {mood.habenula_weight: 0.1}\n", encoding="utf-8")
     by_file = load_scenario(file)
     assert by_file.model_variant == "habenula-parallel"
@@ -209,11 +209,11 @@ def test_a_scenario_takes_a_wiring_and_what_it_sets_itself_wins(model, wirings, 
     assert load_scenario(again).values.items() >= by_word.values.items()
 
 
-def test_an_unknown_wiring_is_refused_with_the_nearest(tmp_path):
+def test_an_unknown_variant_is_refused_with_the_nearest(tmp_path):
     with pytest.raises(UnknownNameError, match="habenula-parallel"):
-        load_scenario(INFUSION, wiring="habenula-paralel")
+        load_scenario(INFUSION, variant="habenula-paralel")
     file = tmp_path / "s.yaml"
-    file.write_text(f"treatments: ['{INFUSION}']\nperson: {{weight: 70 kg}}\nwiring: opiod-gate\n", encoding="utf-8")
+    file.write_text(f"treatments: ['{INFUSION}']\nperson: {{weight: 70 kg}}\nvariant: opiod-gate\n", encoding="utf-8")
     with pytest.raises(InputError, match="opioid-gate") as raised:
         load_scenario(file)
     assert "s.yaml:3" in str(raised.value)

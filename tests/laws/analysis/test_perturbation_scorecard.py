@@ -1,11 +1,16 @@
 """The scorecard of perturbations: complete, reproducible, and its misses are known."""
 
+from itertools import pairwise
+
 import pytest
 from expected_verdicts import counts, expected, not_passed, perturbation_verdicts
 
 from ketamech.analysis.interspecies_dose import equivalent_dose
 from ketamech.analysis.perturbation_scorecard import (
+    DIRECTIONS,
+    NO_CHANGE_BAND,
     PATH,
+    direction,
     load_perturbation_targets,
     perturbation_counts,
     score_perturbations,
@@ -23,6 +28,28 @@ def lines(model):
 
 def size(lines, evidence, place=0):
     return float(lines.loc[lines.evidence == evidence, "size"].iloc[place])
+
+
+@pytest.mark.parametrize(
+    ("statistic", "size", "word"),
+    [
+        ("left", 0.79, "less"), ("left", 0.8, "same"), ("left", 1.25, "same"), ("left", 1.26, "more"),
+        ("harm left", 0.0, "less"), ("effect", 0.4, "present"), ("effect now", 0.39, "absent"),
+        ("ratio", 0.5, "down"), ("ratio", 1.05, "none"), ("ratio", 1.2, "up"), ("points", -1.5, "none"),
+        ("points", -1.6, "less"), ("responds", 0.5, "yes"), ("responds", 0.49, "no"), ("left", float("nan"), ""),
+    ],
+)  # fmt: skip
+def test_the_direction_of_a_size(statistic, size, word):
+    assert direction(statistic, size) == word
+
+
+def test_the_directions_of_a_statistic_cover_every_size():
+    assert DIRECTIONS["left"]["same"] == NO_CHANGE_BAND
+    for bands in DIRECTIONS.values():
+        edges = sorted(bands.values())
+        assert edges[0][0] == -float("inf")
+        assert edges[-1][1] == float("inf")
+        assert all(first[1] == second[0] for first, second in pairwise(edges))
 
 
 def test_no_perturbation_row_is_hidden(lines):

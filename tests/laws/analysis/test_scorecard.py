@@ -17,8 +17,7 @@ from ketamech.analysis.scorecard import (
     scorecard,
     summarise,
 )
-from ketamech.analysis.scorecard_targets import REASONS, Target, load_targets, load_uncovered
-from ketamech.analysis.verdict import compare_with_published
+from ketamech.analysis.scorecard_targets import REASONS, Target, compare_with_published, load_targets, load_uncovered
 from ketamech.core import InputError
 from ketamech.dosing.regimen import Regimen
 from ketamech.evidence import load_evidence, standard_error

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from ketamech.analysis.verdict import compare_with_published
+from ketamech.analysis.scorecard_targets import compare_with_published
 from ketamech.core import InputError
 from ketamech.evidence import load_evidence, standard_error
 from ketamech.simulation.expression import unit_of

@@ -41,22 +41,18 @@ def _scales(folder: Path) -> None:
 
 
 def _perturbations(folder: Path) -> None:
+    from ketamech.analysis.perturbation_scorecard import load_perturbation_targets
     from ketamech.dosing import perturbations
 
     perturbations.load_perturbations(folder / "perturbations.csv")
+    load_perturbation_targets.cache_clear()
+    load_perturbation_targets(folder / "rows.csv")
 
 
 def _dosing(folder: Path) -> None:
     from ketamech.dosing.lexicon import load_words
 
     load_words(folder / "words.csv")
-
-
-def _experiments(folder: Path) -> None:
-    from ketamech.analysis.perturbation_scorecard import load_perturbation_targets
-
-    load_perturbation_targets.cache_clear()
-    load_perturbation_targets(folder / "rows.csv")
 
 
 def _scorecard(folder: Path) -> None:
@@ -66,19 +62,19 @@ def _scorecard(folder: Path) -> None:
     evidence, known = load_evidence(), reference_protocols.load_protocols(folder / "protocols.csv")
     found = scorecard_targets.load_targets(evidence, known, folder / "targets.csv")
     scorecard_targets.load_uncovered(evidence, found, folder / "uncovered.csv")
-    scorecard.load_acceptance_criteria(evidence, known, folder / "goals.csv")
+    scorecard.load_acceptance_criteria(evidence, known, folder / "acceptance_criteria.csv")
 
 
 def _claims(folder: Path) -> None:
-    from ketamech.analysis.claims import claim
+    from ketamech.analysis import claims
     from ketamech.evidence import load_evidence
 
-    claim.load_claims(load_evidence(), folder)
-    claim.load_rule_variants(claim.load_rule(folder)[0], folder)
+    claims.load_claims(load_evidence(), folder)
+    claims.load_rule_variants(claims.load_rule(folder)[0], folder)
 
 
-def _wirings(folder: Path) -> None:
-    from ketamech.analysis.variants.fit import load_draws, load_variant_scores
+def _variants(folder: Path) -> None:
+    from ketamech.analysis.variant_fit import load_draws, load_variant_scores
     from ketamech.simulation.model_variants import load_model_variants
 
     load_model_variants(_values(), folder)
@@ -99,11 +95,10 @@ FOLDERS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "people": (_people, ("between", "correlations", "effects", "populations", "settings")),
     "scales": (_scales, ("scales",)),
     "dosing": (_dosing, ("words",)),
-    "experiments": (_experiments, ("rows",)),
-    "perturbations": (_perturbations, ("perturbations",)),
-    "scorecard": (_scorecard, ("protocols", "targets", "uncovered", "goals")),
+    "perturbations": (_perturbations, ("perturbations", "rows")),
+    "scorecard": (_scorecard, ("protocols", "targets", "uncovered", "acceptance_criteria")),
     "claims": (_claims, ("arms", "claims", "evidence", "experiments", "points", "rule", "variants")),
-    "wirings": (_wirings, ("wirings", "settings", "fitted", "compared", "draws")),
+    "variants": (_variants, ("variants", "settings", "fitted", "compared", "draws")),
 }
 TABLES = [f"{folder}_{name}" for folder, (_, names) in FOLDERS.items() for name in names]
 
@@ -111,7 +106,7 @@ TABLES = [f"{folder}_{name}" for folder, (_, names) in FOLDERS.items() for name 
 def read_with(table: str, data: bytes) -> None:
     """Read a folder of tables of which one is these bytes."""
     kind, _, name = table.partition("_")
-    folder = _copy("experiments" if kind == "perturbations" else kind, f"{name}.csv")
+    folder = _copy(kind, f"{name}.csv")
     (folder / f"{name}.csv").write_bytes(data)
     FOLDERS[kind][0](folder)
 
@@ -119,7 +114,7 @@ def read_with(table: str, data: bytes) -> None:
 def beginning(table: str) -> bytes:
     """The first lines of a table as it ships."""
     kind, _, name = table.partition("_")
-    path = DATA / ("experiments" if kind == "perturbations" else kind) / f"{name}.csv"
+    path = DATA / kind / f"{name}.csv"
     return b"".join(path.read_bytes().splitlines(keepends=True)[:LINES]) if path.exists() else b""
 
 

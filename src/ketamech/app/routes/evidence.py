@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict
 
-from ketamech.analysis.claims.claim import Claim, Rule, claim_verdict, load_claims, load_rule
-from ketamech.analysis.claims.evaluate_claims import evaluate_claims
+from ketamech.analysis.claims import Claim, Rule, claim_verdict, load_claims, load_rule
+from ketamech.analysis.evaluate_claims import evaluate_claims
 from ketamech.app.app_state import AppState
 from ketamech.app.responses import NotFound, cached_response, json_response, rounded_number
 from ketamech.evidence import Observation

@@ -17,16 +17,16 @@ export function speciesAndVariant(scenario, metadata, rebuild) {
   const variants = new Map(metadata.model_variants.map((row) => [row.name, row]));
   const variantLabel = (name) => (name ? `${variants.get(name).question}: ${name.replace(/-/g, " ")}` : "default");
   const chooseVariant = () => {
-    if (variant.value) scenario.wiring = variant.value;
-    else delete scenario.wiring;
+    if (variant.value) scenario.variant = variant.value;
+    else delete scenario.variant;
     rebuild();
   };
-  const attributes = { "data-key": "wiring", onchange: chooseVariant };
+  const attributes = { "data-key": "variant", onchange: chooseVariant };
   const variant = select(["", ...variants.keys()], variantLabel, attributes);
-  variant.value = scenario.wiring || "";
-  const meaning = variants.get(scenario.wiring)?.description ?? "all pathways, as in the parameter tables";
+  variant.value = scenario.variant || "";
+  const meaning = variants.get(scenario.variant)?.description ?? "all pathways, as in the parameter tables";
   const variantHint = `${meaning}. Model variants are structural hypotheses fitted to the same evidence.`;
-  const nonDefault = [scenario.species !== "human" && scenario.species, scenario.wiring?.replace(/-/g, " ")];
+  const nonDefault = [scenario.species !== "human" && scenario.species, scenario.variant?.replace(/-/g, " ")];
   const set = nonDefault.filter(Boolean).join(", ");
   const fields = [
     field("Species", species, "rats and mice: doses as in experiments, e.g. racemic 10 mg/kg IP"),

@@ -44,7 +44,7 @@ const CASE_KEYS = {
   title: isScalar,
   description: isScalar,
   species: isScalar,
-  wiring: isScalar,
+  variant: isScalar,
   horizon: isScalar,
   seed: Number.isInteger,
   control: (value) => typeof value === "boolean",
@@ -58,7 +58,9 @@ const CASE_KEYS = {
 // A case whose values have the types that the fields expect; throws for another.
 function checkedCase(value) {
   if (!isObject(value) || !("treatments" in value)) throw new Error("not a case");
-  const given = Object.entries(value).filter(([, content]) => content !== null);
+  const given = Object.entries(value)
+    .filter(([, content]) => content !== null)
+    .map(([key, content]) => [key === "wiring" ? "variant" : key, content]); // the name in links of version 0.2.0
   for (const [key, content] of given) {
     if (!Object.hasOwn(CASE_KEYS, key) || !CASE_KEYS[key](content)) throw new Error(`not a ${key}`);
   }

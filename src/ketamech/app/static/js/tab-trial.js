@@ -26,7 +26,7 @@ const NOT_IN_TRIAL = {
   pathways: "pathways off",
   perturbations: "perturbations",
   species: "species",
-  wiring: "model variant",
+  variant: "model variant",
   parameters: "parameters",
 };
 const INTRODUCTION =

@@ -1,17 +1,19 @@
-"""Figures of sensitivity and regimen search: tornado, indices, and Pareto front."""
+"""Figures of calibration, sensitivity analysis and regimen search."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.report.colours import OKABE_ITO
-from ketamech.report.style import page
+from ketamech.report.style import draw, page, panel_page
+from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SHOWN = 15  # parameters in a panel
@@ -19,45 +21,44 @@ SHOWN = 15  # parameters in a panel
 
 def draw_tornado(folder: Path, table: pd.DataFrame, title: str) -> list[Path]:
     """Tornado plot of each outcome, largest effect on top."""
-    return _saved(folder, "tornado", lambda: _tornado(table, title))
+    return draw(folder, "tornado", lambda: _tornado(table, title))
 
 
 def draw_indices(folder: Path, table: pd.DataFrame, title: str, name: str) -> list[Path]:
     """Sobol (first and total) or Morris (mu* and sigma) as bars with their intervals."""
-    return _saved(folder, name, lambda: _indices(table, title))
+    return draw(folder, name, lambda: _indices(table, title))
 
 
 def draw_convergence(folder: Path, table: pd.DataFrame, title: str) -> list[Path]:
     """The largest total indices of each outcome with their intervals, against the number of base points."""
-    return _saved(folder, "convergence", lambda: _convergence(table, title))
+    return draw(folder, "convergence", lambda: _convergence(table, title))
 
 
 def draw_front(folder: Path, table: pd.DataFrame) -> list[Path]:
     """Benefit against dissociation and blood pressure; regimens on the Pareto front are labelled."""
-    return _saved(folder, "front", lambda: _front(table))
+    return draw(folder, "front", lambda: _front(table))
 
 
-def _saved(folder: Path, name: str, make: object) -> list[Path]:
-    import matplotlib
-
-    from ketamech.report.style import SETTINGS, save
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(SETTINGS):
-        return save(make(), folder, name)  # type: ignore[operator]
+def _outcome_panels(table: pd.DataFrame, height: float, title: str) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+    """A figure with one panel for each outcome, and the axes and the rows of each."""
+    parts = [table[table["outcome"] == name] for name in dict.fromkeys(table["outcome"])]
+    figure = page(9, height * len(parts) + 0.6, title)
+    panels = list(np.atleast_1d(figure.subplots(len(parts), 1)))
+    for axes, part in zip(panels, parts, strict=True):
+        axes.set_title(part["outcome"].iloc[0], fontsize=8, loc="left")
+    return figure, list(zip(panels, parts, strict=True))
 
 
 def _tornado(table: pd.DataFrame, title: str) -> Figure:
-    names = list(dict.fromkeys(table["outcome"]))
-    figure = page(9, 3.2 * len(names) + 0.6, f"{title}\none parameter at its 5th (blue) and 95th (orange) percentile")
-    for axes, name in zip(np.atleast_1d(figure.subplots(len(names), 1)), names, strict=True):
-        part = table[table["outcome"] == name].head(SHOWN)[::-1]
+    words = f"{title}\none parameter at its 5th (blue) and 95th (orange) percentile"
+    figure, panels = _outcome_panels(table, 3.2, words)
+    for axes, part in panels:
+        part = part.head(SHOWN)[::-1]
         y, usual = np.arange(len(part)), part["usual"].iloc[0]
         axes.barh(y, part["low"] - usual, left=usual, color=OKABE_ITO[0], height=0.7)
         axes.barh(y, part["high"] - usual, left=usual, color=OKABE_ITO[1], height=0.7)
         axes.axvline(usual, color="#444444", lw=0.8)
         axes.set_yticks(y, part["parameter"], fontsize=7)
-        axes.set_title(name, fontsize=8, loc="left")
     return figure
 
 
@@ -65,25 +66,21 @@ def _indices(table: pd.DataFrame, title: str) -> Figure:
     pairs = [("total", "total_half_width"), ("first", "first_half_width")]
     if "mu_star" in table:
         pairs = [("mu_star", "half_width"), ("sigma", "")]
-    names = list(dict.fromkeys(table["outcome"]))
-    figure = page(9, 3.0 * len(names) + 0.6, title)
-    for axes, name in zip(np.atleast_1d(figure.subplots(len(names), 1)), names, strict=True):
-        part = table[table["outcome"] == name].head(SHOWN)[::-1]
+    figure, panels = _outcome_panels(table, 3.0, title)
+    for axes, part in panels:
+        part = part.head(SHOWN)[::-1]
         for k, (column, width) in enumerate(pairs):
             y = np.arange(len(part)) + 0.2 - 0.4 * k
             errors = part[width] if width else None
             axes.barh(y, part[column], height=0.38, color=OKABE_ITO[k], xerr=errors, error_kw={"lw": 0.7}, label=column)
         axes.set_yticks(np.arange(len(part)), part["parameter"], fontsize=7)
-        axes.set_title(name, fontsize=8, loc="left")
         axes.legend(frameon=False, fontsize=7, loc="lower right")
     return figure
 
 
 def _convergence(table: pd.DataFrame, title: str) -> Figure:
-    names = list(dict.fromkeys(table["outcome"]))
-    figure = page(9, 2.8 * len(names) + 0.6, title)
-    for axes, name in zip(np.atleast_1d(figure.subplots(len(names), 1)), names, strict=True):
-        part = table[table["outcome"] == name]
+    figure, panels = _outcome_panels(table, 2.8, title)
+    for axes, part in panels:
         last = part[part["base"] == part["base"].max()].nlargest(len(OKABE_ITO) - 2, "total")
         for k, parameter in enumerate(last["parameter"]):
             line = part[part["parameter"] == parameter]
@@ -94,7 +91,6 @@ def _convergence(table: pd.DataFrame, title: str) -> Figure:
         axes.set_xscale("log", base=2)
         axes.set_xticks(sorted(set(part["base"])), [str(b) for b in sorted(set(part["base"]))])
         axes.set_ylabel("total index")
-        axes.set_title(name, fontsize=8, loc="left")
         axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     axes.set_xlabel("base points")
     return figure
@@ -132,4 +128,62 @@ def _front(table: pd.DataFrame) -> Figure:
         axes.legend(frameon=False, fontsize=7, loc="lower right")
     named = "\n".join(f"{i + 1}  {name}" for i, name in enumerate(best["regimen"]))
     figure.text(0.79, 0.9, "Pareto front (circled):\n" + named, fontsize=7, va="top")
+    return figure
+
+
+def draw_calibration(
+    folder: Path, names: Sequence[str], logs: np.ndarray, draws: np.ndarray,
+    profiles: Mapping[str, tuple[np.ndarray, np.ndarray]],
+) -> list[Path]:  # fmt: skip
+    """Write chain, posterior and profiles as PNG and SVG.
+
+    `logs`: log posterior [step, walker]; `draws` [draw, parameter] in SD of the prior from its median.
+    """
+    paths = draw(folder, "chain", lambda: _chain(logs), vector=False)
+    paths += draw(folder, "posterior", lambda: _posterior(names, draws))
+    if profiles:
+        paths += draw(folder, "profiles", lambda: _profiles(profiles))
+    return paths
+
+
+def _chain(logs: np.ndarray) -> Figure:
+    figure = page(8, 3, "Log posterior of every walker")
+    axes = figure.subplots()
+    axes.plot(logs, color=OKABE_ITO[0], lw=0.5, alpha=0.5)
+    axes.plot(np.median(logs, axis=1), color=OKABE_ITO[1], lw=1.5, label="median")
+    axes.set_ylim(np.percentile(logs, 1), logs.max() + 2)
+    axes.set_xlabel("step")
+    axes.legend(frameon=False, fontsize=7)
+    return figure
+
+
+def _posterior(names: Sequence[str], draws: np.ndarray) -> Figure:
+    """Marginals against the prior on the left, correlations on the right."""
+    figure = page(11, 0.3 * len(names) + 2.0, "Posterior (in SD of the prior from its median) and correlations")
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.2])
+    low, middle, high = np.percentile(draws, [2.5, 50, 97.5], axis=0)
+    y = np.arange(len(names))
+    left.axvspan(-1.96, 1.96, color="#DDDDDD", lw=0, label="prior, 95 %")
+    left.hlines(y, low, high, color=OKABE_ITO[0], lw=3, label="posterior, 95 %")
+    left.plot(middle, y, "o", color=OKABE_ITO[1], ms=4, label="median")
+    numbered = [f"{name}  {i}" for i, name in enumerate(names, 1)]  # as in the matrix on the right
+    left.set_yticks(y, numbered, fontsize=7)
+    left.invert_yaxis()
+    left.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.06), ncols=3)
+    matrix = np.corrcoef(draws.T)
+    shown = right.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
+    right.set_xticks(y, [str(i + 1) for i in y], fontsize=6)
+    right.set_yticks(y, [str(i + 1) for i in y], fontsize=6)
+    figure.colorbar(shown, ax=right, shrink=0.7, label="correlation")
+    return figure
+
+
+def _profiles(profiles: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    title = "Profiles: increase of the misfit with one parameter fixed (dashed: 95 % limit)"
+    figure, panels = panel_page(len(profiles), 4, 10, 2.0, title)
+    for axes, (name, (grid, misfit)) in zip(panels, profiles.items(), strict=True):
+        axes.plot(grid, misfit - np.nanmin(misfit), "o-", color=OKABE_ITO[0], ms=3, lw=1)
+        axes.axhline(3.84, color="#999999", lw=0.8, ls="--")
+        axes.set_ylim(-0.5, 15)
+        axes.set_title(name, fontsize=7)
     return figure

@@ -1,9 +1,4 @@
-"""A common statement about ketamine, its test in the model, and the evidence for and against it.
-
-The verdict on a claim from the summed weights of the evidence for and against it.
-
-Reads and checks the tables of data/claims. Every error names file, line and column.
-"""
+"""Common statements about ketamine (data/claims): tests in the model, evidence for and against, and the verdict."""
 
 from __future__ import annotations
 
@@ -13,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from ketamech.analysis.reference_protocols import Protocol, load_protocols
+from ketamech.analysis.reference_protocols import Protocol, load_protocols, settings_of
 from ketamech.analysis.scorecard_targets import MEASURE_COLUMNS, known, measure
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import CsvRow, read_table
@@ -179,8 +174,7 @@ def is_small_study(exhibit: EvidenceItem, fewest: float) -> bool:
 
 
 def claim_verdict(exhibits: Iterable[EvidenceItem], level: str, rule: Rule) -> ClaimVerdict:
-    """The verdict on a claim at its `level` of evidence ("people", or "molecule" where in vitro evidence counts in
-    full).
+    """The verdict on a claim at its `level` of evidence: "people", or "molecule", where in vitro evidence counts fully.
 
     Each paper counts once per side, with its largest weight. Balance = (for - against) / (for + against).
     """
@@ -259,18 +253,7 @@ def load_rule(folder: Path = DIRECTORY) -> tuple[Rule, dict[str, str]]:
 
 def load_rule_variants(rule: Rule, folder: Path = DIRECTORY) -> dict[str, Rule]:
     """Variants of the rule by name, for the robustness of the verdicts."""
-    return {row["name"]: rule.changed(_settings(row)) for row in read_table(folder / "variants.csv", VARIANT_COLUMNS)}
-
-
-def _settings(row: CsvRow) -> dict[str, float]:
-    found = {}
-    for part in row["settings"].split(";"):
-        name, _, text = part.partition("=")
-        try:
-            found[name.strip()] = float(text)
-        except ValueError as problem:
-            raise row.error("settings", f"cannot read '{part}'", expected="name=number") from problem
-    return found
+    return {row["name"]: rule.changed(settings_of(row)) for row in read_table(folder / "variants.csv", VARIANT_COLUMNS)}
 
 
 def _ids(rows: Iterable[CsvRow]) -> dict[str, CsvRow]:
@@ -293,12 +276,9 @@ def _by_claim(
 
 
 def _claim(
-    row: CsvRow,
-    arms: Mapping[str, Protocol],
-    tests: list[ClaimTest],
-    exhibits: list[EvidenceItem],
+    row: CsvRow, arms: Mapping[str, Protocol], tests: list[ClaimTest], exhibits: list[EvidenceItem],
     points: list[FigurePoint],
-) -> Claim:
+) -> Claim:  # fmt: skip
     if not tests:
         raise row.error("id", f"'{row['id']}' has no experiment", expected="a line of experiments.csv")
     curves = {}
@@ -306,16 +286,15 @@ def _claim(
         label, _, arm = (text.strip() for text in part.partition("="))
         curves[label] = known(CsvRow(row.file, row.line, {"curves": arm}), "curves", arms, "an id of arms.csv")
     figure = ClaimFigure(row["figure"], row.number("start"), row.number("end"), curves, row["axis"])
-    told = (row.required("statement", "a sentence"), row["met"], row["stage"], row.one_of("level", LEVELS))
-    return Claim(row["id"], *told, figure, row["note"], tuple(tests), tuple(exhibits), tuple(points))
+    statement, level = row.required("statement", "a sentence"), row.one_of("level", LEVELS)
+    content = (figure, row["note"], tuple(tests), tuple(exhibits), tuple(points))
+    return Claim(row["id"], statement, row["met"], row["stage"], level, *content)
 
 
 def _test(row: CsvRow, arms: Mapping[str, Protocol]) -> ClaimTest:
     arm = known(row, "protocol", arms, "an id of arms.csv")
-    relation = row.one_of("relation", RELATIONS)
-    return ClaimTest(
-        arm, measure(row), relation, row.number("bound"), row.required("says", "what would count, in words")
-    )
+    relation, words = row.one_of("relation", RELATIONS), row.required("says", "what would count, in words")
+    return ClaimTest(arm, measure(row), relation, row.number("bound"), words)
 
 
 def _evidence_item(row: CsvRow, evidence: Evidence) -> EvidenceItem:

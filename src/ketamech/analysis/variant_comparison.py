@@ -11,8 +11,8 @@ import numpy as np
 
 from ketamech.analysis.attribution import MOOD, CoalitionSimulator, dose_hours, shown_hours
 from ketamech.analysis.sensitivity import Endpoint
-from ketamech.analysis.variants.fit import VariantScore, load_draws, load_variant_scores
-from ketamech.analysis.variants.likelihood import VariantPredictor
+from ketamech.analysis.variant_fit import VariantScore, load_draws, load_variant_scores, weighted_quantile
+from ketamech.analysis.variant_likelihood import VariantPredictor
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import load_model_variants
@@ -29,7 +29,7 @@ DAYS = {"4 h": 4.0, "24 h": 24.0, "day 8": 168.0, "day 29": 672.0}
 class Comparison:
     """`table`: one line per variant, most probable first, then the average. `rows`: one line per variant and row.
 
-    table: wiring, question, probability, bayes_factor (against the variant of the tables), log_evidence, aic, bic,
+    table: variant, question, probability, bayes_factor (against the variant of the tables), log_evidence, aic, bic,
     deviance, known, right (share of perturbation rows with the right direction), met (share inside their band),
     clinical (mean distance of trial rows in errors), predicted (share met of rows that were not fitted), says.
     `stale`: variants that were fitted with other equations.
@@ -64,19 +64,19 @@ def compare_variants(model: Model, threads: int = 1) -> Comparison:
     import pandas as pd
 
     bench, known = VariantPredictor(model, threads), load_variant_scores()
-    wirings = {name: w for name, w in load_model_variants(model.parameters).items() if name in known}
-    predicted = bench.predict([w.parameter_values for w in wirings.values()])
+    variants = {name: w for name, w in load_model_variants(model.parameters).items() if name in known}
+    predicted = bench.predict([w.parameter_values for w in variants.values()])
     deviances = bench.deviances(predicted)[:, bench.fitted].sum(axis=1)
     stale = tuple(
-        n for n, d in zip(wirings, deviances, strict=True) if abs(d - known[n].deviance) > MAX_DEVIANCE_CHANGE
+        n for n, d in zip(variants, deviances, strict=True) if abs(d - known[n].deviance) > MAX_DEVIANCE_CHANGE
     )
-    chances = np.array([known[name].probability for name in wirings])
+    chances = np.array([known[name].probability for name in variants])
     mixed = np.nansum(chances[:, None] * predicted, axis=0)
     count = sum(judge.weight for judge in bench.likelihood_terms if judge.fitted)
     lines, rows = [], []
-    for name, numbers, deviance in zip([*wirings, AVERAGED], [*predicted, mixed], [*deviances, math.nan], strict=True):
-        stood, wiring = known.get(name), wirings.get(name)
-        line: dict[str, object] = {"wiring": name, "question": wiring.question if wiring else "all"}
+    for name, numbers, deviance in zip([*variants, AVERAGED], [*predicted, mixed], [*deviances, math.nan], strict=True):
+        stood, variant = known.get(name), variants.get(name)
+        line: dict[str, object] = {"variant": name, "question": variant.question if variant else "all"}
         if stood:
             line |= {
                 "probability": stood.probability, "bayes_factor": _bayes_factor(stood.log_evidence, known),
@@ -85,7 +85,7 @@ def compare_variants(model: Model, threads: int = 1) -> Comparison:
                 "known": stood.effective_parameters,
             }  # fmt: skip
         lines.append(
-            {**line, **_scores(bench, numbers), "says": wiring.description if wiring else "weighted by probability"}
+            {**line, **_scores(bench, numbers), "says": variant.description if variant else "weighted by probability"}
         )
         rows += _rows(bench, name, numbers)
     table = pd.DataFrame(lines)
@@ -101,17 +101,19 @@ def average_variants(model: Model, source: str, threads: int = 1) -> ModelAverag
     own = set(load_scenario(source, model.parameters).values)
     curves, hours, title, doses = {}, np.empty(0), source, 1
     for name in known:
-        wired = load_scenario(source, model.parameters, wiring=name)
+        wired = load_scenario(source, model.parameters, variant=name)
         hours, doses = shown_hours(wired), len(dose_hours(wired))
         values = {parameter: column for parameter, column in draws[name].items() if parameter not in own}
         game = CoalitionSimulator(model, wired, (("MADRS", Endpoint("", MOOD, "lowest")),), (), hours, threads)
         curves[name] = game.evaluate_coalitions(values)[1][:, 0]
-        title = wired.title.removesuffix(f" (wiring: {name})")
+        title = wired.title.removesuffix(f" (variant: {name})")
     probability = {name: known[name].probability for name in known}
     everything = np.concatenate(list(curves.values()))
     weights = np.concatenate([np.full(len(c), probability[n] / len(c)) for n, c in curves.items()])
     mean = weights @ everything
-    low, high = (np.array([_quantile(everything[:, k], weights, q) for k in range(len(hours))]) for q in (0.025, 0.975))
+    low, high = (
+        np.array([weighted_quantile(everything[:, k], weights, q) for k in range(len(hours))]) for q in (0.025, 0.975)
+    )
     lines = [
         {"when": when, **_spread(curves, probability, hours, hour)} for when, hour in DAYS.items() if hour <= hours[-1]
     ]
@@ -119,11 +121,8 @@ def average_variants(model: Model, source: str, threads: int = 1) -> ModelAverag
 
 
 def _bayes_factor(evidence: float, known: Mapping[str, VariantScore]) -> float:
-    base = (
-        known[REFERENCE_VARIANT].log_evidence
-        if REFERENCE_VARIANT in known
-        else max(k.log_evidence for k in known.values())
-    )
+    best = max(known.values(), key=lambda score: score.log_evidence)
+    base = known.get(REFERENCE_VARIANT, best).log_evidence
     return math.exp(min(50.0, evidence - base))
 
 
@@ -145,8 +144,8 @@ def _rows(bench: VariantPredictor, name: str, numbers: np.ndarray) -> list[dict[
     far = bench.distances(numbers[None])[0]
     return [
         {
-            "wiring": name, "evidence": j.evidence, "kind": j.kind, "what": j.description, "simulated": float(x),
-            "low": j.low, "high": j.high, "off": float(d), "right": j.is_correct(float(x)),
+            "variant": name, "evidence": j.evidence, "kind": j.kind, "what": j.description, "simulated": float(x),
+            "low": j.low, "high": j.high, "distance": float(d), "right": j.is_correct(float(x)),
         }
         for j, x, d in zip(bench.likelihood_terms, numbers, far, strict=True)
     ]  # fmt: skip
@@ -163,13 +162,9 @@ def _spread(
     between, within = float(chances @ (means - mean) ** 2), float(chances @ own)
     values = np.concatenate(list(at.values()))
     weights = np.concatenate([np.full(len(v), probability[n] / len(v)) for n, v in at.items()])
+    low, high = (weighted_quantile(values, weights, share) for share in (0.025, 0.975))
     return {
-        "averaged": mean, "low": _quantile(values, weights, 0.025), "high": _quantile(values, weights, 0.975),
+        "averaged": mean, "low": low, "high": high,
         "lowest": float(means.min()), "highest": float(means.max()), "between": math.sqrt(between),
         "share_between": between / (between + within) if between + within else 0.0,
     }  # fmt: skip
-
-
-def _quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
-    order = np.argsort(values)
-    return float(np.interp(share, np.cumsum(weights[order]), values[order]))

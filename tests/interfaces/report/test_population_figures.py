@@ -1,12 +1,15 @@
-"""Bands of a cohort: percentiles of those who were solved, a few times at once."""
+"""Figures of virtual patients, and files of figures that are the same when written again."""
 
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
-from ketamech.report.quantile_bands import cohort_figure, percentiles
+from ketamech.report.population_figures import cohort_figure, draw_people, percentiles
+from ketamech.report.style import draw, page
+from ketamech.report.trial_folder import _power
 
 MODULE = sys.modules[percentiles.__module__]
 
@@ -42,3 +45,22 @@ def test_a_picture_of_thousands_of_times_reads_a_hundred(tmp_path, monkeypatch):
     cohort_figure(tmp_path / "bands.svg", cohort([1] * 3, times=5000), "long")
     assert len(read) == MODULE.MOST_DRAWN
     assert (read[0], read[-1]) == (0, 4999)
+
+
+def test_figures_of_covariates_are_written_as_png_and_svg(tmp_path):
+    table = pd.DataFrame({"person.weight": np.linspace(50, 90, 60), "person.female": [0.0, 1.0] * 30})
+    table["weight_in_target"] = np.linspace(0.1, 1, 60)
+    paths = draw_people(tmp_path / "new", table, "People", list(table)[:2])
+    assert [path.name for path in paths] == ["people.png", "people.svg"]
+    assert all(path.stat().st_size > 1000 for path in paths)
+
+
+def test_the_same_figure_is_the_same_file(tmp_path):
+    power = pd.DataFrame({"arm": ["a", "a"], "n_per_arm": [10, 20], "power": [30.0, 50], "low": [20.0, 40]})
+    power["high"] = [40.0, 60]
+    first, second = (draw(tmp_path / name, "power", lambda: _power(power, "Power")) for name in ("first", "second"))
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_a_page_of_figures_states_the_disclaimer():
+    assert "not treatment or dosing advice" in " ".join(text.get_text() for text in page(4, 3, "Title").texts)

@@ -2,12 +2,10 @@
 
 Clinical rows have standard errors; two MADRS points are added to them, because one typical patient is compared with a
 trial mean. Perturbation rows are coded "0 abolished, 1 intact", which is significance and not a measured share. Their
-likelihood is flat inside the pass band of data/experiments/rows.csv (or on the side of the observed direction) and
+likelihood is flat inside the pass band of data/perturbations/rows.csv (or on the side of the observed direction) and
 falls as a normal density outside, with an SD of a quarter of the band (a tenth of the bound of an open band). Any row
 may mislead (species, dose, chance, bias) with a probability of 1 in 20, so that no single row decides: a complete miss
-costs log(20) at most.
-
-Simulation of every row of the likelihood for many parameter points at once.
+costs log(20) at most. Every row is simulated for many parameter points at once.
 """
 
 from __future__ import annotations
@@ -17,23 +15,23 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
-from ketamech.analysis import perturbation_scorecard
 from ketamech.analysis.perturbation_scorecard import (
     DIRECTIONS,
-    EFFECT_THRESHOLD,
-    FLAT_BAND,
-    FLAT_POINTS,
-    NO_CHANGE_BAND,
-    RESPONSE_THRESHOLD,
+    HORIZONS,
+    STATISTICS,
+    Arm,
     PerturbationTarget,
+    direction,
     load_perturbation_targets,
+    required_arms,
+    subject_of_arm,
 )
 from ketamech.analysis.reference_protocols import Protocol, dosed_micromoles, load_protocols
-from ketamech.analysis.scorecard_targets import Target, load_targets
-from ketamech.analysis.verdict import NO_CHANGE
+from ketamech.analysis.scorecard_targets import NO_CHANGE, Target, load_targets
 from ketamech.core.csv_table import read_table
 from ketamech.evidence import Observation, load_evidence, standard_error
 from ketamech.simulation.curve_statistics import reading_times
@@ -126,7 +124,7 @@ class VariantPredictor:
 
     @cached_property
     def _targets(self) -> tuple[tuple[Target, str, float], ...]:
-        """Rows of the scorecard that data/wirings/rows.csv names, with kind and weight."""
+        """Rows of the scorecard that data/variants/rows.csv names, with kind and weight."""
         targets: dict[str, list[Target]] = {}
         for target in load_targets(load_evidence(), self._protocols):
             targets.setdefault(target.evidence, []).append(target)
@@ -191,17 +189,15 @@ class VariantPredictor:
         return target.measure.read(curves[target.protocol], control) / (row.factor if printed else 1.0)
 
     @cached_property
-    def _arms(self) -> list[tuple[Batch, list[perturbation_scorecard.Arm]]]:
+    def _arms(self) -> list[tuple[Batch, list[Arm]]]:
         """The arms of the perturbations, one batch per horizon."""
-        needed = perturbation_scorecard.required_arms(self._perturbations)
+        needed = required_arms(self._perturbations)
         outputs = tuple(dict.fromkeys(row.output for row in self._perturbations))
         exact = {row.until for row in self._perturbations} | {24.0}
         found = []
-        for below, horizon in zip(
-            (0.0, *perturbation_scorecard.HORIZONS), perturbation_scorecard.HORIZONS, strict=False
-        ):
+        for below, horizon in pairwise((0.0, *HORIZONS)):
             arms = [arm for arm, until in needed.items() if below < until <= horizon]
-            parts = [perturbation_scorecard.subject_of_arm(arm, self.model.parameters) for arm in arms]
+            parts = [subject_of_arm(arm, self.model.parameters) for arm in arms]
             courses = [course for course, _ in parts]
             close = [*output_times(horizon, per_dose=40), *np.linspace(0, 2, 41), *exact]
             times = np.unique([h for h in close if h <= horizon])
@@ -217,19 +213,15 @@ class VariantPredictor:
 
     def _perturbed(self, points: Sequence[ParameterPoint]) -> np.ndarray:
         """Rows of the perturbations [point, row]."""
-        curves: list[dict[perturbation_scorecard.Arm, TimeCourse]] = [{} for _ in points]
+        curves: list[dict[Arm, TimeCourse]] = [{} for _ in points]
         for courses, arms in self._arms:
             values = _by_point(courses.solve(points).values, len(points))
             for i, mine in enumerate(curves):
                 for j, arm in enumerate(arms):
                     own = {name: values[i, j, :, k] for k, name in enumerate(courses.outputs)}
                     mine[arm] = TimeCourse(courses.times, own, {})
-        return np.array(
-            [
-                [perturbation_scorecard.STATISTICS[row.statistic](row, mine) for row in self._perturbations]
-                for mine in curves
-            ]
-        )
+        rows = self._perturbations
+        return np.array([[STATISTICS[row.statistic](row, mine) for row in rows] for mine in curves])
 
 
 def _by_point(values: np.ndarray, points: int) -> np.ndarray:
@@ -244,35 +236,14 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _reading(row: PerturbationTarget) -> tuple[object, ...]:
     """Treatment and reading: rows with the same key are one simulated number and share its weight."""
-    return (
-        row.species,
-        row.regimen,
-        row.perturbations,
-        row.settings,
-        row.output,
-        row.curve_statistic,
-        row.time,
-        row.statistic,
-    )
+    treatment = (row.species, row.regimen, row.perturbations, row.settings)
+    return (*treatment, row.output, row.curve_statistic, row.time, row.statistic)
 
 
 COLUMNS = ("evidence", "kind", "weight", "why")
-TYPICAL_PATIENT_SD, FOLD_SD = (
-    2.0,
-    0.13,
-)  # MADRS points; relative error where no standard error is printed (1.25-fold is 95 %)
+TYPICAL_PATIENT_SD = 2.0  # MADRS points
+FOLD_SD = 0.13  # relative error where no standard error is printed (1.25-fold is 95 %)
 CLOSED_BAND_EDGE, OPEN_BAND_EDGE, MIN_BAND, ERROR_PROBABILITY = 0.25, 0.1, 0.02, 0.05
-ONE_SIDED_RELATIONS: dict[str, dict[str, tuple[float, float]]] = {
-    "left": {"less": (-math.inf, NO_CHANGE_BAND[0]), "same": NO_CHANGE_BAND, "more": (NO_CHANGE_BAND[1], math.inf)},
-    "effect": {"present": (EFFECT_THRESHOLD, math.inf), "absent": (-math.inf, EFFECT_THRESHOLD)},
-    "ratio": {
-        "down": (-math.inf, 1 - FLAT_BAND), "none": (1 - FLAT_BAND, 1 + FLAT_BAND), "up": (1 + FLAT_BAND, math.inf),
-    },
-    "points": {
-        "less": (-math.inf, -FLAT_POINTS), "none": (-FLAT_POINTS, FLAT_POINTS), "more": (FLAT_POINTS, math.inf),
-    },
-    "responds": {"yes": (RESPONSE_THRESHOLD, math.inf), "no": (-math.inf, RESPONSE_THRESHOLD)},
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -324,17 +295,15 @@ def term_of_target(target: Target, row: Observation, kind: str, weight: float) -
 
 
 def term_of_perturbation(row: PerturbationTarget, weight: float) -> LikelihoodTerm:
-    """A row of data/experiments/rows.csv: its pass band, or the side of the observed direction."""
-    statistic = row.statistic.split()[0]
+    """A row of data/perturbations/rows.csv: its pass band, or the side of the observed direction."""
     low, high = row.low, row.high
     if math.isnan(low) and math.isnan(high):
-        low, high = ONE_SIDED_RELATIONS[statistic][row.observed]
+        low, high = DIRECTIONS[row.statistic.split()[0]][row.observed]
     low, high = (-math.inf if math.isnan(low) else low), (math.inf if math.isnan(high) else high)
     words = f"{row.species}, {row.perturbations or row.regimen}: {row.output} at {row.time} h, {row.statistic}"
-    direction_of, observed = DIRECTIONS[statistic], row.observed
     return LikelihoodTerm(
         row.evidence, "perturbation", words, weight, low, high, _edge(low, high),
-        lambda x: direction_of(x) == observed,
+        lambda x: direction(row.statistic, x) == row.observed,
     )  # fmt: skip
 
 

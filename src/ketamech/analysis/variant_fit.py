@@ -3,13 +3,11 @@
 A parameter is expressed as the logarithm of its ratio to the table value, in SD of its prior, so that the prior is
 standard normal. Gauss-Newton (SciPy's trust region) on the signed roots of the deviances, with all points of a finite
 difference solved in one batch. The marginal likelihood is Laplace's about the mode, checked by importance sampling.
-
-Reviewed tables of the fitted variants in data/wirings: written by a fit, read by everything else.
+A fit writes reviewed tables of the variants to data/variants, which everything else reads.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ketamech.analysis.variants.likelihood import VariantPredictor
+from ketamech.analysis.variant_likelihood import VariantPredictor
 from ketamech.core import InputError, unit
 from ketamech.core.csv_table import read_table
 from ketamech.parameters import ParameterTable
@@ -72,7 +70,7 @@ class FitProblem:
 
     @classmethod
     def of(cls, bench: VariantPredictor) -> FitProblem:
-        """The problem of data/wirings/estimated.csv."""
+        """The problem of data/variants/estimated.csv."""
         known = load_priors()
         usual = np.array([bench.model.parameters[name].canonical for name in known])
         return cls(bench, tuple(known), usual, np.array(list(known.values())))
@@ -81,65 +79,64 @@ class FitProblem:
         """Canonical values at a point in SD of the prior."""
         return dict(zip(self.names, map(float, self.defaults * np.exp(self.sd * point)), strict=True))
 
-    def signed_root_deviances(self, wiring: ModelVariant, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def signed_root_deviances(self, variant: ModelVariant, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Signed roots of the deviances of fitted rows and prior [point, row + parameter]; predictions [point, row]."""
         bench = self.predictor
-        predicted = bench.predict([{**wiring.settings, **self.values(point)} for point in points])
+        predicted = bench.predict([{**variant.settings, **self.values(point)} for point in points])
         deviance = bench.deviances(predicted)
         side = np.where(np.nan_to_num(bench.distances(predicted)) < 0, -1.0, 1.0)
         signed = side * np.sqrt(np.maximum(deviance, 0.0))
         return np.hstack([signed[:, bench.fitted], points]), predicted
 
-    def fit(self, wiring: ModelVariant, tell: Tell | None = None, draws: int = DRAWS, seed: int = 1) -> VariantFit:
+    def fit(self, variant: ModelVariant, tell: Tell | None = None, draws: int = DRAWS, seed: int = 1) -> VariantFit:
         """The mode of a variant from several starts, its marginal likelihood, and weighted draws.
 
         The search is repeated from a draw that is more probable than the mode.
         """
-        _, point, slopes = min(
-            (self._search(wiring, np.full(len(self.names), x), tell) for x in START_POINTS), key=_cost
-        )
-        cloud, heights, density = self._sampled(wiring, point, _inverse(slopes), draws, seed)
-        if -0.5 * self._misfit(wiring, point) < heights.max() - 0.1:
-            _, point, slopes = self._search(wiring, cloud[heights.argmax()], tell)
-        roots, predicted = self.signed_root_deviances(wiring, point[None])
+        found = [self._search(variant, np.full(len(self.names), x), tell) for x in START_POINTS]
+        _, point, slopes = min(found, key=lambda result: result[0])
+        cloud, heights, density = self._sampled(variant, point, _inverse(slopes), draws, seed)
+        if -0.5 * self._misfit(variant, point) < heights.max() - 0.1:
+            _, point, slopes = self._search(variant, cloud[heights.argmax()], tell)
+        roots, predicted = self.signed_root_deviances(variant, point[None])
         laplace = -0.5 * float(np.sum(roots**2)) - 0.5 * float(np.linalg.slogdet(slopes.T @ slopes)[1])
         weights = np.exp(heights - density - (heights - density).max())
         sampled = float((heights - density).max() + np.log(weights.mean()))
         known = int(np.sum(np.linalg.norm(slopes[: -len(self.names)], axis=0) > STEP))
         return VariantFit(
-            wiring, self.names, point, _inverse(slopes), self.values(point), predicted[0],
+            variant, self.names, point, _inverse(slopes), self.values(point), predicted[0],
             self.predictor.deviances(predicted)[0], laplace, sampled, float(weights.sum() ** 2 / np.sum(weights**2)),
             cloud, weights / weights.sum(), known,
         )  # fmt: skip
 
-    def _misfit(self, wiring: ModelVariant, point: np.ndarray) -> float:
+    def _misfit(self, variant: ModelVariant, point: np.ndarray) -> float:
         """-2 log of prior times likelihood at a point."""
-        return float(np.sum(self.signed_root_deviances(wiring, point[None])[0] ** 2))
+        return float(np.sum(self.signed_root_deviances(variant, point[None])[0] ** 2))
 
-    def _search(self, wiring: ModelVariant, start: np.ndarray, tell: Tell | None) -> SearchResult:
+    def _search(self, variant: ModelVariant, start: np.ndarray, tell: Tell | None) -> SearchResult:
         from scipy.optimize import least_squares
 
         if tell:
-            tell(f"{wiring.name}: from {np.linalg.norm(start):.1f} SD")
+            tell(f"{variant.name}: from {np.linalg.norm(start):.1f} SD")
         found = least_squares(
-            lambda x: self.signed_root_deviances(wiring, x[None])[0][0],
+            lambda x: self.signed_root_deviances(variant, x[None])[0][0],
             np.clip(start, -MAX_DISTANCE_SD + STEP, MAX_DISTANCE_SD - STEP),
-            jac=lambda x: self._slopes(wiring, x),
+            jac=lambda x: self._slopes(variant, x),
             bounds=(-MAX_DISTANCE_SD, MAX_DISTANCE_SD),
             xtol=1e-4,
             ftol=1e-4,
             max_nfev=MAX_ITERATIONS,
         )
-        return float(found.cost), found.x, self._slopes(wiring, found.x)
+        return float(found.cost), found.x, self._slopes(variant, found.x)
 
-    def _slopes(self, wiring: ModelVariant, x: np.ndarray) -> np.ndarray:
+    def _slopes(self, variant: ModelVariant, x: np.ndarray) -> np.ndarray:
         """Central differences [row + parameter, parameter], one batch."""
         steps = STEP * np.eye(len(x))
-        roots = self.signed_root_deviances(wiring, np.vstack([x + steps, x - steps]))[0]
+        roots = self.signed_root_deviances(variant, np.vstack([x + steps, x - steps]))[0]
         return np.array((roots[: len(x)] - roots[len(x) :]).T / (2 * STEP))
 
     def _sampled(
-        self, wiring: ModelVariant, point: np.ndarray, spread: np.ndarray, draws: int, seed: int
+        self, variant: ModelVariant, point: np.ndarray, spread: np.ndarray, draws: int, seed: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draws [draw, parameter], the log of prior times likelihood, and the log density of the proposals.
 
@@ -155,16 +152,12 @@ class FitProblem:
                 fresh = middle + chance.standard_normal((count, len(point))) @ root.T
                 bells.append((middle, root, count))
                 cloud = np.vstack([cloud, fresh])
-                heights = np.r_[heights, -0.5 * np.sum(self.signed_root_deviances(wiring, fresh)[0] ** 2, axis=1)]
+                heights = np.r_[heights, -0.5 * np.sum(self.signed_root_deviances(variant, fresh)[0] ** 2, axis=1)]
             density = _mixture(cloud, bells)
             weights = _tempered_weights(heights - density, MIN_DRAWS_PER_PARAMETER * len(point))
             middle = weights @ cloud
             found = (cloud - middle).T @ (weights[:, None] * (cloud - middle)) + MIN_WEIGHT * spread
         return cloud, heights, density
-
-
-def _cost(found: SearchResult) -> float:
-    return found[0]
 
 
 def _inverse(slopes: np.ndarray) -> np.ndarray:
@@ -203,10 +196,10 @@ def load_priors() -> dict[str, float]:
 
 
 SCORE_COLUMNS = (
-    "wiring", "deviance", "prior", "known", "log_evidence", "laplace", "effective_draws", "probability",
+    "variant", "deviance", "prior", "known", "log_evidence", "laplace", "effective_draws", "probability",
 )  # fmt: skip
-DRAWS_PER_VARIANT, Z95 = 40, 1.959964  # stored draws of each variant
-FITTED_TO = "to the clinical rows of rows.csv and every row of data/experiments/rows.csv, by their bands"
+DRAWS_PER_VARIANT = 40  # stored draws of each variant
+FITTED_TO = "to the clinical rows of rows.csv and every row of data/perturbations/rows.csv, by their bands"
 
 
 @dataclass(frozen=True)
@@ -225,6 +218,8 @@ class VariantScore:
 
 def write_fits(folder: Path, fits: Sequence[VariantFit], task: FitProblem, table: ParameterTable) -> list[Path]:
     """Write fitted.csv, compared.csv and draws.csv."""
+    import pandas as pd
+
     folder.mkdir(parents=True, exist_ok=True)
     evidence = np.array([fit.log_evidence_sampled for fit in fits])
     chances = np.exp(evidence - evidence.max())
@@ -238,13 +233,13 @@ def write_fits(folder: Path, fits: Sequence[VariantFit], task: FitProblem, table
         for f, chance in zip(fits, chances, strict=True)
     ]  # fmt: skip
     fitted = [line for fit in fits for line in _fitted(fit, task, table)]
-    names = [f"{name}" for name in task.names]
     draws = [line for fit in fits for line in _draws(fit, task, table)]
-    return [
-        _write(folder / "compared.csv", SCORE_COLUMNS, compared),
-        _write(folder / "fitted.csv", FITTED, fitted),
-        _write(folder / "draws.csv", ("wiring", *names), draws),
-    ]
+    tables: dict[str, tuple[Sequence[str], Sequence[Sequence[object]]]] = {
+        "compared": (SCORE_COLUMNS, compared), "fitted": (FITTED, fitted), "draws": (("variant", *task.names), draws)
+    }  # fmt: skip
+    for name, (columns, lines) in tables.items():
+        pd.DataFrame(lines, columns=list(columns)).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    return [folder / f"{name}.csv" for name in tables]
 
 
 def load_variant_scores(directory: Path = DIRECTORY) -> dict[str, VariantScore]:
@@ -255,27 +250,25 @@ def load_variant_scores(directory: Path = DIRECTORY) -> dict[str, VariantScore]:
     found = {}
     for row in read_table(path, SCORE_COLUMNS):
         numbers = {name: row.number(name) for name in SCORE_COLUMNS[1:] if name != "known"}
-        found[row["wiring"]] = VariantScore(row["wiring"], effective_parameters=int(row.number("known")), **numbers)
+        found[row["variant"]] = VariantScore(row["variant"], effective_parameters=int(row.number("known")), **numbers)
     return found
 
 
 def load_draws(table: ParameterTable, directory: Path = DIRECTORY) -> dict[str, dict[str, np.ndarray]]:
     """{variant: {parameter: values [draw], canonical}} about the fitted values."""
     names = tuple(load_priors())
-    rows = read_table(directory / "draws.csv", ("wiring", *names))
-    found: dict[str, dict[str, list[float]]] = {}
-    for row in rows:
-        mine = found.setdefault(row["wiring"], {name: [] for name in names})
-        for name in names:
-            mine[name].append(row.number(name) * unit(table[name].unit).factor)
-    return {wiring: {name: np.array(values) for name, values in mine.items()} for wiring, mine in found.items()}
+    factors = np.array([unit(table[name].unit).factor for name in names])
+    found: dict[str, list[np.ndarray]] = {}
+    for row in read_table(directory / "draws.csv", ("variant", *names)):
+        found.setdefault(row["variant"], []).append(factors * [row.number(name) for name in names])
+    return {variant: dict(zip(names, np.array(draws).T, strict=True)) for variant, draws in found.items()}
 
 
 def _fitted(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tuple[object, ...]]:
     """One row per parameter: its mode and 95 % interval of the weighted draws, in the unit of its table."""
     lines: list[tuple[object, ...]] = []
     for i, name in enumerate(task.names):
-        edges = [_weighted(fit.draws[:, i], fit.weights, q) for q in (0.025, 0.975)]
+        edges = [weighted_quantile(fit.draws[:, i], fit.weights, q) for q in (0.025, 0.975)]
         factor = unit(table[name].unit).factor
         value, low, high = (_short(task.defaults[i] * np.exp(task.sd[i] * x) / factor) for x in (fit.point[i], *edges))
         lines.append((fit.variant.name, name, value, table[name].unit, low, high, "calibrated", FITTED_TO))
@@ -290,18 +283,11 @@ def _draws(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tup
     return [(fit.variant.name, *map(_short, task.defaults * np.exp(task.sd * x) / factors)) for x in chosen]
 
 
-def _weighted(values: np.ndarray, weights: np.ndarray, share: float) -> float:
+def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
+    """Quantile of weighted draws, interpolated."""
     order = np.argsort(values)
     return float(np.interp(share, np.cumsum(weights[order]), values[order]))
 
 
 def _short(value: object) -> str:
     return f"{float(value):.5g}"  # type: ignore[arg-type]
-
-
-def _write(path: Path, head: Sequence[str], lines: Sequence[Sequence[object]]) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(head)
-        writer.writerows(lines)
-    return path

@@ -1,4 +1,4 @@
-"""Quantile bands of a cohort: 50 % and 90 % of the patients over time."""
+"""Figures of virtual patients: distributions of covariates, and quantile bands of a cohort over time."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ import xarray as xr
 
 from ketamech.parameters.concentration_units import shown
 from ketamech.report.number_format import DISCLAIMER
+from ketamech.report.style import draw, panel_page
+from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SHARES = (5, 25, 50, 75, 95)
 BANDS = ((5, 95, 0.18), (25, 75, 0.35))
@@ -67,3 +71,26 @@ def _bands(axes: Axes, days: np.ndarray, found: np.ndarray) -> None:
         label = f"{low}-{high} %"
         axes.fill_between(days, edges[low], edges[high], color=COLOUR, alpha=opacity, lw=0, label=label)
     axes.plot(days, edges[50], color=COLOUR, lw=1.8, label="median")
+
+
+def draw_people(folder: Path, table: pd.DataFrame, title: str, columns: Sequence[str]) -> list[Path]:
+    """Write the distributions of variables of a virtual population, one panel each, as people.png and people.svg."""
+    return draw(folder, "people", lambda: _people(table, title, columns))
+
+
+def _people(table: pd.DataFrame, title: str, columns: Sequence[str]) -> Figure:
+    figure, panels = panel_page(len(columns), 3, 9.0, 2.1, title)
+    weights = table.get("weight_in_target")
+    for axes, name in zip(panels, columns, strict=True):
+        values = table[name]
+        whole = np.all(values == np.round(values)) and values.nunique() < 12
+        bins = np.arange(values.min() - 0.5, values.max() + 1.5) if whole else 40
+        axes.hist(values, bins=bins, color=OKABE_ITO[0], alpha=0.7, density=True, label="drawn")
+        if weights is not None:
+            outline = {"color": OKABE_ITO[1], "histtype": "step", "label": "weighted"}
+            axes.hist(values, bins=bins, weights=weights, density=True, **outline)
+        axes.set_title(name.removeprefix("person."), fontsize=8)
+        axes.set_yticks([])
+    if weights is not None:
+        panels[0].legend(fontsize=7, frameon=False)
+    return figure

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from ketamech.analysis.claims.claim import (
+from ketamech.analysis.claims import (
     Claim,
     ClaimTest,
     ClaimVerdict,
@@ -31,8 +31,7 @@ class ClaimResult:
     """A claim, the verdict of its evidence, the test results of the model, and the simulated arms by id.
 
     `n_same_verdict`: number of the `n_rule_variants` other rules with the same verdict. The verdict never depends on
-    the
-    model.
+    the model.
     """
 
     claim: Claim

@@ -1,1 +1,0 @@
-"""Common statements about ketamine, tested in the model and against evidence."""

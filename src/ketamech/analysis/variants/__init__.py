@@ -1,1 +1,0 @@
-"""Model variants (structural hypotheses): fitted, compared, averaged."""
