@@ -79,7 +79,7 @@ def _outputs(names: tuple[str, ...]) -> Lexicon:
     def unknown(name: str) -> InputError:
         return UnknownNameError(f"there is no output '{name}'", key="--endpoints", nearest=closest_match(name, names))
 
-    unchanged = (s for s in load_scales().values() if s.factor == shown(s.output, s.unit)[0] and not s.carried)
+    unchanged = (s for s in load_scales().values() if s.factor == shown(s.output, s.unit)[0] and not s.carried_share)
     scales = {s.name: s.output for s in unchanged}
     known = {**scales, **{name: name for name in names}}
     return Lexicon({word: Meaning("NAME", output) for word, output in known.items()}, unknown)

@@ -133,16 +133,16 @@ def load_tables(folder: Path = DIRECTORY) -> PeopleTables:
     for row in read_table(folder / "populations.csv", columns):
         marginals.setdefault(row.required("population", "a name"), {})[row["variable"]] = _marginal(row)
     effects = [
-        (row["covariate"], row["parameter"], row.number("log_factor"))
+        (row["covariate"], row["parameter"], row.number("log_effect"))
         for row in read_table(
-            folder / "effects.csv", ("covariate", "parameter", "log_factor", "status", "evidence", "why")
+            folder / "effects.csv", ("covariate", "parameter", "log_effect", "status", "evidence", "why")
         )
     ]
-    spreads = ("parameter", "between_person", "between_occasion", "status", "evidence", "why")
-    between = [_between(row) for row in read_table(folder / "between.csv", spreads)]
+    spreads = ("parameter", "iiv_sd", "iov_sd", "status", "evidence", "why")
+    between = [_between(row) for row in read_table(folder / "variability.csv", spreads)]
     rows = read_table(folder / "correlations.csv", ("a", "b", "rho", "status", "evidence", "why"))
     rhos = {(r["a"], r["b"]): _rho(r) for r in rows}
-    made = PeopleTables(marginals, tuple(effects), tuple(between), rhos, _study_effects(folder / "settings.csv"))
+    made = PeopleTables(marginals, tuple(effects), tuple(between), rhos, _study_effects(folder / "study_effects.csv"))
     for row in rows:
         for column in ("a", "b"):
             if row[column] not in made.variables:
@@ -226,21 +226,21 @@ def _number(word: str) -> float | str:
 
 
 def _between(row: CsvRow) -> Variability:
-    sizes = [row.number(column) for column in ("between_person", "between_occasion")]
-    for column, size in zip(("between_person", "between_occasion"), sizes, strict=True):
+    sizes = [row.number(column) for column in ("iiv_sd", "iov_sd")]
+    for column, size in zip(("iiv_sd", "iov_sd"), sizes, strict=True):
         if not 0 <= size <= 2:
             raise row.error(column, f"{size:g} is not a valid variability", expected="0 to 2, SD of the logarithm")
     return Variability(row.required("parameter", "a parameter"), *sizes)
 
 
 def _study_effects(file: Path) -> dict[str, float]:
-    columns = ("parameter", "between_trials", "status", "evidence", "why")
+    columns = ("parameter", "inter_study_sd", "status", "evidence", "why")
     found = {}
     for row in read_table(file, columns):
-        size = row.number("between_trials")
+        size = row.number("inter_study_sd")
         if not 0 <= size <= 1:
             raise row.error(
-                "between_trials",
+                "inter_study_sd",
                 f"{size:g} is not a valid variability",
                 expected="0 to 1, SD of the logarithm",
             )
