@@ -21,7 +21,7 @@ from ketamech.core.deprecated_names import with_current_names
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import hours_of, parse
-from ketamech.dosing.syntax import ParsedEndpoint
+from ketamech.dosing.parsed_values import ParsedEndpoint
 from ketamech.parameters import Parameter
 from ketamech.parameters.concentration_units import shown
 from ketamech.simulation.model import Model

@@ -1,8 +1,6 @@
-"""Dose events of a regimen for a patient: amounts in umol, times in h, and the states that they enter.
+"""Dose events: the amounts (umol) of a regimen, the times (h) and the states of the model that they enter.
 
 Parameter values may be arrays [patient]; the dose events then hold arrays of the same shape.
-
-A dose event: an amount that enters a state of the model at a time.
 """
 
 from __future__ import annotations
@@ -161,25 +159,18 @@ def _absorbed_parts(treatment: Treatment, amount: Quantity, number: ParameterLoo
     if route == "oral":
         return [(0.0, "gut", 1.0, number("pharmacokinetics.oral_duration"))]
     if route == "sublingual":
-        absorbed = number("pharmacokinetics.sublingual_f")
-        return [
-            (0.0, "mouth", absorbed, 0.0),
-            (0.0, "gut", 1 - absorbed, number("pharmacokinetics.swallowed_duration")),
-        ]
+        absorbed, swallowed = number("pharmacokinetics.sublingual_f"), number("pharmacokinetics.swallowed_duration")
+        return [(0.0, "mouth", absorbed, 0.0), (0.0, "gut", 1 - absorbed, swallowed)]
     return _nasal_events(treatment, amount, number)
 
 
 def _nasal_events(treatment: Treatment, amount: Quantity, number: ParameterLookup) -> list[AbsorbedPart]:
     """A nasal dose: consecutive devices of 28 mg; later ones are absorbed less, the remainder is swallowed."""
-    device = convert(
-        number("drug.nasal_device") * 1e6, "mg", "umol", molar_mass=number("drug.ketamine_molar_mass") * 1e9
-    )
+    molar_mass = number("drug.ketamine_molar_mass") * 1e9
+    device = convert(number("drug.nasal_device") * 1e6, "mg", "umol", molar_mass=molar_mass)
     each = np.maximum(1, np.rint(amount / device))
     n = int(np.max(each))
-    first, later = (
-        number("pharmacokinetics.nasal_f_first"),
-        number("pharmacokinetics.nasal_f_later"),
-    )
+    first, later = number("pharmacokinetics.nasal_f_first"), number("pharmacokinetics.nasal_f_later")
     japanese = 1 + (number("pharmacokinetics.nasal_f_japanese_ratio") - 1) * number("person.japanese")
     absorbed = np.minimum(1.0, first * japanese * (1 + (each - 1) * later) / each)
     gap, duration = number("pharmacokinetics.spray_interval"), number("pharmacokinetics.swallowed_duration")

@@ -89,9 +89,6 @@ class Treatment:
     miss_probability: float = 0.0
     at_steady_state: bool = False
 
-    def __post_init__(self) -> None:
-        self._check_values()
-
     @property
     def substance(self) -> Drug:
         """The drug."""
@@ -131,7 +128,7 @@ class Treatment:
         once = replace(self.schedule[0], duration=length)
         return replace(self, schedule=(once,), at_steady_state=False, skipped_doses=(), miss_probability=0.0)
 
-    def _check_values(self) -> None:
+    def __post_init__(self) -> None:
         given = self.substance
         route(given, self.route)
         self._check_dose_count()
@@ -139,22 +136,14 @@ class Treatment:
         if given.is_session:
             return
         if self.amount is None:
-            raise InputError(
-                f"no dose given for {given.name}",
-                key="dose",
-                expected="an amount",
-                type_this=f"{given.name} 0.5 mg/kg ...",
-            )
+            what, example = f"no dose given for {given.name}", f"{given.name} 0.5 mg/kg ..."
+            raise InputError(what, key="dose", expected="an amount", type_this=example)
         if not 0 < self.amount < float("inf"):
-            raise InputError(
-                f"a dose of {self.amount:g} {self.unit} cannot be given",
-                key="dose",
-                expected="a positive number",
-            )
+            what = f"a dose of {self.amount:g} {self.unit} cannot be given"
+            raise InputError(what, key="dose", expected="a positive number")
         if "/h" in self.unit.replace("/kg", "") and not self.duration:
             raise InputError("a rate needs a duration", key="dose", type_this=f"{self.amount:g} {self.unit} IV for 1 h")
-        infused = self.duration > 0
-        if infused and self.route not in ("IV", "SC"):
+        if self.duration > 0 and self.route not in ("IV", "SC"):
             raise InputError(f"an infusion by route {self.route}", key="route", expected="IV or SC for an infusion")
 
     def _check_adherence(self) -> None:
@@ -182,9 +171,5 @@ class Treatment:
                 f"a time of {self.duration or self.start:g} h", key="time", expected="from 0 h (day 1) to 2 years"
             )
         if any(phase.duration is None for phase in self.schedule[:-1]):
-            raise InputError(
-                "the course after 'then' would never start",
-                key="schedule",
-                expected="'for' how long before each 'then'",
-                type_this="twice weekly for 4 weeks, then weekly",
-            )
+            what, example = "the course after 'then' would never start", "twice weekly for 4 weeks, then weekly"
+            raise InputError(what, key="schedule", expected="'for' how long before each 'then'", type_this=example)

@@ -20,7 +20,7 @@ from ketamech.dosing.parse import parse_duration
 from ketamech.dosing.parse_errors import shorten_text
 from ketamech.dosing.perturbations import AppliedPerturbation, read_perturbation, read_perturbations
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.sentence import Sentence, parse_sentence
+from ketamech.dosing.regimen_reader import Sentence, parse_sentence
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_parameters, load_species
 from ketamech.simulation.model_variants import ModelVariant, model_variant

@@ -14,7 +14,7 @@ import xarray as xr
 
 from ketamech.core import InputError, SolverError
 from ketamech.dosing.dose_events import AdherenceFunction, DoseEvent, Quantity, dose_events
-from ketamech.dosing.drugs import DRUGS
+from ketamech.dosing.drugs import load_drugs
 from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.simulation.ensemble import Ensemble, Subject, output_times, run_subjects
@@ -86,7 +86,7 @@ def without_expectancy(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
 def control_events(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
     """Dose events of the control: expectancy, and challenges such as an operation unless all events are challenges."""
     expectancy = tuple(entry for entry in events if entry.compartment.startswith("expectancy."))
-    challenges = {drug.compartment for drug in DRUGS if not drug.carries_expectancy}
+    challenges = {drug.compartment for drug in load_drugs() if not drug.carries_expectancy}
     control = tuple(entry for entry in events if entry in expectancy or entry.compartment in challenges)
     return expectancy if len(control) == len(events) else control
 

@@ -7,25 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import permutations
 
+from ketamech.dosing.parsed_values import Condition
 from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.trials.rating_scales import RatingScale
 
 BELIEFS = {"blinded": "expectancy.blinded_belief", "open": "expectancy.open_belief", "none": ""}
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A condition on a rating.
-
-    `test` is response, remission, "no response", "no remission", "relapse", a comparison with `number`, or "falls by"
-    or "falls less than" a fraction `number` of baseline.
-    """
-
-    scale: str
-    test: str
-    number: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from ketamech.app.responses import as_json, json_response
 from ketamech.core import unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
-from ketamech.dosing.drugs import DRUGS
+from ketamech.dosing.drugs import load_drugs
 from ketamech.dosing.perturbations import Perturbation, load_perturbations
 from ketamech.parameters import SPECIES, Parameter, ParameterTable
 from ketamech.parameters.concentration_units import shown
@@ -183,7 +183,8 @@ def _about(app_state: AppState) -> dict[str, Any]:
         "version": __version__,
         "disclaimer": DISCLAIMER,
         "drugs": [
-            {"name": drug.name, "routes": [r for r in drug.routes if r], "sessions": drug.is_session} for drug in DRUGS
+            {"name": drug.name, "routes": [r for r in drug.routes if r], "sessions": drug.is_session}
+            for drug in load_drugs()
         ],
         "tracks": [
             {

@@ -10,11 +10,11 @@ from typing import Any
 
 from ketamech.core import InputError
 from ketamech.core.units import DAY
-from ketamech.dosing.drugs import ROUTES, drug, spellings, unknown_drug_error
-from ketamech.dosing.lexicon import Lexicon, Meaning
+from ketamech.dosing.drugs import drug, spellings, unknown_drug_error
+from ketamech.dosing.lexicon import Lexicon, Meaning, route_words
 from ketamech.dosing.parse import parse
 from ketamech.dosing.parse_errors import MASSES, missing_drug_error, shorten_text
-from ketamech.dosing.syntax import AdaptiveRhythm, Amount, Days, Item, Part, Phrase, Rhythm, Span
+from ketamech.dosing.parsed_values import AdaptiveRhythm, Amount, Days, Item, Part, Phrase, Rhythm, Span
 from ketamech.dosing.treatment import Phase, Treatment
 
 CACHE_SIZE = 4096  # sentences; treatments are immutable, so that results can be shared
@@ -92,11 +92,10 @@ def read_treatments(text: str) -> tuple[Treatment, ...]:
 @cache
 def regimen_lexicon() -> Lexicon:
     """The lexicon of drugs and routes; after 'with' that of perturbations."""
-    from ketamech.dosing.perturbations import perturbation_lexicon as perturbations
+    from ketamech.dosing.perturbations import perturbation_lexicon
 
     names = {word: Meaning("NAME", (found.name, way)) for word, (found, way) in spellings().items()}
-    routes = {word: Meaning("ROUTE", name) for word, name in ROUTES.items()}
-    return Lexicon({**names, **routes}, unknown_drug_error, {"WITH": perturbations})
+    return Lexicon({**names, **route_words()}, unknown_drug_error, {"WITH": perturbation_lexicon})
 
 
 @dataclass(frozen=True)
@@ -237,7 +236,7 @@ class _TreatmentBuilder:
     def _phase(self, by_kind: ItemsByKind, items: tuple[Item, ...], dose: _Dose) -> tuple[Phase | None, float | None]:
         """The phase (None without a rhythm), and the infusion duration (h) of each dose where it is named."""
         lengths = [item.value for item in items if item.kind == "length"]
-        rhythm, over = self._rhythm(by_kind), self._infusion_duration(by_kind)
+        rhythm, over = self._rhythm(by_kind), by_kind["over"].value.hours if "over" in by_kind else None
         if over is None and lengths:
             shortest = min(lengths, key=lambda length: length.hours)
             rate = _is_rate(dose) and not dose.duration
@@ -278,10 +277,6 @@ class _TreatmentBuilder:
         if isinstance(item.value, AdaptiveRhythm):
             return item.value.reduced if self.reduced else item.value.usual
         return item.value
-
-    def _infusion_duration(self, by_kind: ItemsByKind) -> float | None:
-        item = by_kind.get("over")
-        return item.value.hours if item else None
 
     def _starts(self, by_kind: ItemsByKind, phase: Phase | None, courses: list[_Course]) -> tuple[float, ...]:
         item = by_kind.get("start")
