@@ -3,61 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import ValidationError
-
-from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.core import closest_match
 from ketamech.core.deprecated_names import current_name
-from ketamech.core.yaml_lines import Path_, read_yaml, spelled
+from ketamech.core.yaml_lines import Path_, YamlSource, read_yaml
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.scenario import validate
-from ketamech.simulation.scenario_schema import to_input_error
+from ketamech.simulation.scenario_schema import validated
 from ketamech.trials.design import Arm, Condition, DecisionStep, DropoutRule, Trial, Visit
 from ketamech.trials.rating_scales import RatingScale, scale
 from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, DropoutKeys, StepKeys, TrialFile
 from ketamech.trials.trial_text import condition, relapse, share, time, treatment
 
-MAX_DROPOUT, MAX_MISSED_VISITS, DEFAULT_WINDOW_SHARE = 0.5, 0.9, 0.2
-
-
-MAX_DROPOUT_RULES = 0.9
+MAX_DROPOUT, MAX_MISSED_VISITS, MAX_DROPOUT_RULES, DEFAULT_WINDOW_SHARE = 0.5, 0.9, 0.9, 0.2
 Scales = Mapping[str, RatingScale]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class SourceFile:
-    """One file: its path (None for a mapping), the line of every key, the parameters it may name."""
+class SourceFile(YamlSource):
+    """A trial file, and the table of the parameters that it may name."""
 
-    path: Path | None
-    lines: Mapping[Path_, int]
     table: ParameterTable
-
-    def with_location(self, where: Path_, make: Callable[[], T]) -> T:
-        """The result of `make`; an InputError that it raises gets this location in the file."""
-        try:
-            return make()
-        except InputError as problem:
-            raise self.error(where, problem.what, problem.expected, problem.nearest, problem.type_this) from None
-
-    def error(
-        self, where: Path_, what: str, expected: str | None = None, near: str | None = None, type_: str | None = None
-    ) -> InputError:
-        """The error about a location in the file."""
-        line = next((self.lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in self.lines), None)
-        kind = UnknownNameError if near else InputError
-        return kind(
-            what, file=self.path, line=line, key=spelled(where), expected=expected, nearest=near, type_this=type_
-        )
 
     def time(self, where: Path_, text: str) -> float:
         """Time after the first dose (h)."""
@@ -92,22 +66,13 @@ class SourceFile:
 
 def load_trial(source: str | Path | Mapping[str, Any], table: ParameterTable | None = None) -> Trial:
     """The trial of a YAML file, or of a mapping with the same keys. Raises InputError with file, line and key."""
-    table = load_parameters() if table is None else table
-    path = None if isinstance(source, Mapping) else Path(source)
-    content, lines, text = _read(source)
-    try:
-        keys = TrialFile.model_validate({key: value for key, value in content.items() if value is not None})
-    except ValidationError as problem:
-        raise to_input_error(problem.errors(), path, lines, TRIAL_FILE) from None
-    return _trial(SourceFile(path, lines, table), keys, text)
-
-
-def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], dict[Path_, int], str]:
-    """Content, line of each key, and text."""
     if isinstance(source, Mapping):
-        return dict(source), {}, json.dumps(source)
-    content, lines = read_yaml(Path(source))
-    return content, lines, Path(source).read_text(encoding="utf-8-sig")
+        path, content, lines, text = None, dict(source), dict[Path_, int](), json.dumps(source)
+    else:
+        path = Path(source)
+        (content, lines), text = read_yaml(path), path.read_text(encoding="utf-8-sig")
+    file = SourceFile(path, lines, load_parameters() if table is None else table)
+    return _trial(file, validated(content, file, TRIAL_FILE), text)
 
 
 def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
@@ -242,12 +207,8 @@ def _check_no_early_events(file: SourceFile, trial: Trial) -> None:
 
 def _check_decisions(file: SourceFile, trial: Trial) -> None:
     for arm in trial.arms:
-        if (
-            arm.adaptive_dosing
-            and arm.adaptive_dosing.reinduction_rule
-            and arm.adaptive_dosing.reinduction_rule.test == "relapse"
-            and not trial.relapse
-        ):
+        rule = arm.adaptive_dosing and arm.adaptive_dosing.reinduction_rule
+        if rule and rule.test == "relapse" and not trial.relapse:
             like = f"relapse: {trial.primary[0]} > 50 % of baseline from {trial.primary[1]}"
             raise file.error(("arms", arm.name, "treatment"), "no definition of relapse", "a relapse: key", type_=like)
     if trial.washout and (trial.steps or any(arm.adaptive_dosing for arm in trial.arms)):
