@@ -155,9 +155,7 @@ class Trial:
     @property
     def sequences(self) -> tuple[tuple[int, ...], ...]:
         """Sequences of arms (indices in `arms`) that a patient may pass through."""
-        return (
-            tuple(permutations(range(len(self.arms)))) if self.washout else tuple((i,) for i in range(len(self.arms)))
-        )
+        return tuple(permutations(range(len(self.arms)), None if self.washout else 1))
 
     @property
     def fingerprint(self) -> str:

@@ -49,9 +49,8 @@ class SourceFile(YamlSource):
         """The regimen, if the typical patient can receive all of it from a drug-free start. Raises InputError."""
         if any(treatment.at_steady_state for treatment in regimen.treatments):
             what = "a start at steady state: all patients of a trial are drug-free at baseline"
-            raise self.error(
-                where, what, "doses that lead there, and a visit after them", type_="... daily for 4 weeks"
-            )
+            expected = "doses that lead there, and a visit after them"
+            raise self.error(where, what, expected, type_="... daily for 4 weeks")
         self.with_location(where, lambda: validate(regimen, self.table, {}, min(regimen.horizon(), MAX_HORIZON_H)))
         return regimen
 
@@ -143,9 +142,8 @@ def _arms(file: SourceFile, keys: TrialFile, scales: Scales, first: str, belief:
     if shares:
         file.check_shares(("arms",), shares, len(keys.arms))
         if keys.patients is None:
-            raise file.error(
-                ("arms",), "shares without a number of patients", "patients: the total number", type_="patients: 200"
-            )
+            what, expected = "shares without a number of patients", "patients: the total number"
+            raise file.error(("arms",), what, expected, type_="patients: 200")
     return tuple(_arm(file, keys, name, arm, scales, first, belief) for name, arm in keys.arms.items())
 
 
@@ -247,15 +245,11 @@ def step(
     file.check_shares((*where, "shares"), shares, len(given))
     if set(shares) != set(given):
         raise file.error((*where, "shares"), "the names of shares differ from those of give", ", ".join(given))
+    regimens = tuple(file.regimen((*where, "give"), text) for text in given.values())
+    otherwise = file.regimen((*where, "otherwise"), keys.otherwise) if keys.otherwise else None
+    drawn = tuple(shares[name] for name in given)
     return DecisionStep(
-        times,
-        asked,
-        tuple(file.regimen((*where, "give"), text) for text in given.values()),
-        tuple(given),
-        tuple(shares[name] for name in given),
-        file.regimen((*where, "otherwise"), keys.otherwise) if keys.otherwise else None,
-        keys.belief or belief,
-        where[0] == "rescue",
+        times, asked, regimens, tuple(given), drawn, otherwise, keys.belief or belief, where[0] == "rescue"
     )
 
 
@@ -281,7 +275,6 @@ def relapse_rule(
     name, part, since = file.with_location(("relapse",), partial(relapse, text, scales))
     visit = next((visit.name for visit in visits if visit.time == since and name in visit.scales), None)
     if visit is None:
-        raise file.error(
-            ("relapse",), f"{name} is not rated when relapses begin to count", "a visit at which it is rated"
-        )
+        what = f"{name} is not rated when relapses begin to count"
+        raise file.error(("relapse",), what, "a visit at which it is rated")
     return name, visit, part
