@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ketamech.cli import terminal
+from ketamech.cli.options import Drug
+from ketamech.core import InputError
+
 if TYPE_CHECKING:
     from ketamech.simulation.scenario import Scenario as LoadedScenario
 
@@ -26,7 +30,6 @@ To = Annotated[
         " .petab, a folder for figures; for results .nc, .zarr, .parquet or .csv",
     ),
 ]  # fmt: skip
-Drug = Annotated[str | None, typer.Option("--drug", help="Dose table: the drug, if there is no column DRUG")]
 Subject = Annotated[str | None, typer.Option(help="Dose table: the ID of the subject")]
 CALIBRATION, FIGURES, POSTERIOR, PETAB = "calibration", "figures", "posterior", "petab"
 MODEL_LOST = "SBML cannot carry randomness, spreads, bounds of states, the drug-free control or output times."
@@ -57,7 +60,6 @@ def export(scenario: Scenario, to: To, drug: Drug = None, subject: Subject = Non
       ketamech export posterior --to posterior.zarr
     """
     from ketamech.cli import scenario_argument
-    from ketamech.core import InputError
 
     if scenario == FIGURES:
         return _figures(to)
@@ -78,7 +80,6 @@ def export(scenario: Scenario, to: To, drug: Drug = None, subject: Subject = Non
 
 def _results(source: str, to: Path) -> None:
     """Write the results of a folder, or the shipped posterior, in the format of the suffix."""
-    from ketamech.cli import terminal
     from ketamech.exchange.result_io import DIMS, names_of, read_results, save_results
 
     if source == POSTERIOR:
@@ -140,7 +141,6 @@ def _doses_lost(how: str = "") -> list[str]:
 
 def _model_text(loaded: LoadedScenario) -> tuple[str, int]:
     """SBML text of the treated patient, and the number of states."""
-    from ketamech.cli import terminal
     from ketamech.exchange.sbml.export import course_sbml
     from ketamech.simulation.simulate import subjects
 
@@ -154,7 +154,6 @@ def _model_text(loaded: LoadedScenario) -> tuple[str, int]:
 
 def _sedml(loaded: LoadedScenario, to: Path) -> None:
     """Write the simulation, and the model that it refers to beside it."""
-    from ketamech.cli import terminal
     from ketamech.exchange.omex import shown_outputs
     from ketamech.exchange.sedml import time_courses, write_sedml
 
@@ -167,7 +166,6 @@ def _sedml(loaded: LoadedScenario, to: Path) -> None:
 
 
 def _omex(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.cli import terminal
     from ketamech.exchange.omex import LOSSY_FEATURES, MODEL, build_archive, write_archive
 
     model = terminal.model()
@@ -181,7 +179,6 @@ def _omex(loaded: LoadedScenario, to: Path) -> None:
 
 
 def _petab(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.cli import terminal
     from ketamech.exchange.petab.write import lossy_features, petab_files, scenario_case
 
     model = terminal.model()
@@ -193,7 +190,6 @@ def _petab(loaded: LoadedScenario, to: Path) -> None:
 
 
 def _calibration(to: Path) -> None:
-    from ketamech.cli import terminal
     from ketamech.exchange.petab.write import lossy_features, petab_files, scorecard_cases
 
     model = terminal.model()
@@ -210,8 +206,6 @@ def _figures(to: Path) -> None:
     """Write an archive for each published figure into the folder `to`, and print which could not be written and why."""
     from ketamech.analysis.reference_protocols import load_protocols
     from ketamech.analysis.scorecard_targets import load_targets
-    from ketamech.cli import terminal
-    from ketamech.core import InputError
     from ketamech.evidence import load_evidence
     from ketamech.exchange.omex import libcombine, write_archive
     from ketamech.exchange.output_folder import atomic_folder
@@ -269,8 +263,6 @@ def _write_folder(to: Path, files: dict[str, str]) -> None:
 
 
 def _tell(to: Path, loaded: LoadedScenario | None, what: str, remarks: list[str]) -> None:
-    from ketamech.cli import terminal
-
     console = terminal.progress()
     if loaded:
         terminal.print_regimen(loaded)

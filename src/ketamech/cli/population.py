@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ketamech.cli import terminal
+from ketamech.cli.options import FigureFolder
 from ketamech.core import InputError, closest_match
 from ketamech.core.deprecated_names import current_name
 
@@ -37,7 +39,6 @@ Plausible = Annotated[
     typer.Option(help='Only patients with a simulated output within bounds, e.g. "mood.madrs at 24 h = 5..45"'),
 ]
 Scenario = Annotated[str, typer.Option(help="Regimen or scenario file that --plausible simulates")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the figure")]
 SHOWN = (
     "person.age", "person.weight", "male", "person.baseline_madrs", "person.responsiveness", "person.expectancy",
     "person.stress", "resistance", "cyp2b6_alleles", "pharmacokinetics.intrinsic_clearance_s",
@@ -48,7 +49,7 @@ SHOWN = (
 def population(
     population: Population = "trd", patients: Patients = 1000, seed: Seed = 1, changed: Set = None,
     weight_to: WeightTo = None, plausible: Plausible = None, scenario: Scenario = "racemic 0.5 mg/kg IV over 40 min",
-    out: Out = Path("runs/population"),
+    out: FigureFolder = Path("runs/population"),
 ) -> None:  # fmt: skip
     """Draw and summarise a population of virtual patients.
 
@@ -65,7 +66,6 @@ def population(
 
       ketamech population --patients 500 --plausible "mood.madrs at 24 h = 5..45"
     """
-    from ketamech.cli import terminal
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.parameters import load_parameters
@@ -104,9 +104,8 @@ def _changes(given: list[str]) -> dict[str, str]:
     for text in given:
         name, sign, words = text.partition("=")
         if not sign or not words.strip():
-            raise InputError(
-                f"'{text}' is not a distribution", key="--set", type_this='--set "age=normal 70 4 in 65 85"'
-            )
+            what = f"'{text}' is not a distribution"
+            raise InputError(what, key="--set", type_this='--set "age=normal 70 4 in 65 85"')
         found[current_name(name.strip())] = words.strip()
     return found
 
@@ -120,14 +119,12 @@ def _weights(table: pd.DataFrame, targets: list[str]) -> np.ndarray:
     for text in targets:
         match = re.match(r"^\s*([\w.]+)\s*(?:(<)\s*([\d.]+))?\s*=\s*([\d.]+)\s*$", text)
         if not match:
-            raise InputError(
-                f"'{text}' is not a target share", key="--weight-to", type_this='--weight-to "age<40=0.35"'
-            )
+            what = f"'{text}' is not a target share"
+            raise InputError(what, key="--weight-to", type_this='--weight-to "age<40=0.35"')
         name = names.get(match[1].removeprefix("person."))
         if name is None:
-            raise InputError(
-                f"patients have no variable '{match[1]}'", key="--weight-to", nearest=closest_match(match[1], names)
-            )
+            what = f"patients have no variable '{match[1]}'"
+            raise InputError(what, key="--weight-to", nearest=closest_match(match[1], names))
         groups[text] = table[name] < float(match[3]) if match[2] else table[name] == 1
         shares[text] = {True: float(match[4]), False: 1 - float(match[4])}
     return prevalence_weights({k: v.to_numpy() for k, v in groups.items()}, shares)
@@ -141,7 +138,6 @@ def _effective(weights: np.ndarray) -> float:
 
 def _select(drawn: Any, plausible: list[str], scenario: str) -> np.ndarray:
     """Whether the simulated outputs of each patient lie within the bounds [patient]."""
-    from ketamech.cli import terminal
     from ketamech.population.cohort import simulate_patients
     from ketamech.population.virtual_population import select_plausible
 

@@ -17,7 +17,8 @@ import numpy as np
 from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
-from ketamech.cli.checkpoint_options import long_run, text_hash, threads_of
+from ketamech.cli import terminal
+from ketamech.cli.long_run import long_run, text_hash, threads_of
 from ketamech.core import InputError
 from ketamech.core.deprecated_names import current_name
 
@@ -67,7 +68,7 @@ def simulate_cohort(
     source: str, folder: Path | None, options: CohortOptions, folder_name: Callable[[str], str]
 ) -> None:
     """Draw, solve and write virtual patients, then print quantiles and the number of failures."""
-    from ketamech.cli import scenario_argument, terminal
+    from ketamech.cli import scenario_argument
     from ketamech.exchange.cohort_store import read_cohort, require_disk_space, require_empty_folder, write_cohort
     from ketamech.population.cohort import Cohort
     from ketamech.report.provenance import provenance_of
@@ -183,9 +184,8 @@ def output_times(text: str | None, interval: float | None, scenario: Scenario) -
     try:
         return np.array([float(word) for word in str(text).split(",") if word.strip()])
     except ValueError:
-        raise InputError(
-            f"times '{text}'", key="--times", expected="hours", type_this="--times '0, 2, 24, 672'"
-        ) from None
+        what = f"times '{text}'"
+        raise InputError(what, key="--times", expected="hours", type_this="--times '0, 2, 24, 672'") from None
 
 
 def _even_times(interval: float, horizon: float, text: str | None) -> np.ndarray:
@@ -261,7 +261,6 @@ def simulate_table(
     others: Mapping[str, object],
 ) -> None:
     """Solve every subject of a dose table and write `simulated.csv`: one row for each observation."""
-    from ketamech.cli import terminal
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.provenance import provenance_of_many
@@ -291,7 +290,5 @@ def simulate_table(
 
 def _print_records(found: pd.DataFrame, units: Mapping[str, str], title: str) -> None:
     """Print the first records, with the unit of each output."""
-    from ketamech.cli import terminal
-
     named = {name: f"{name} ({unit})" for name, unit in units.items() if unit != "1" and name != "TIME"}
     terminal.table(found.head(SHOWN).rename(columns=named).to_dict("records"), title=title)

@@ -128,9 +128,8 @@ def _better(command: Any, ctx: Any, args: list[str], problem: Exception) -> Exce
     if kind == "MissingParameter":
         missing = max(getattr(getattr(problem, "param", None), "opts", None) or ["an argument"], key=len)
         missing = missing if missing.startswith("-") else missing.upper()
-        return InputError(
-            f"'{name}' needs {missing}", type_this=example(command.help or "") or _typed([*path, "--help"])
-        )
+        what = f"'{name}' needs {missing}"
+        return InputError(what, type_this=example(command.help or "") or _typed([*path, "--help"]))
     if kind != "NoSuchOption":
         return problem
     given = str(getattr(problem, "option_name", ""))

@@ -48,9 +48,8 @@ def connect(address: str) -> Iterator[DaskCluster]:
     try:
         import distributed  # noqa: F401
     except ImportError:
-        raise InputError(
-            "a cluster needs Dask", key="--scheduler", type_this='pip install "ketamech[distributed]"'
-        ) from None
+        what = "a cluster needs Dask"
+        raise InputError(what, key="--scheduler", type_this='pip install "ketamech[distributed]"') from None
     loop = EventLoop("cluster")
     try:
         client = _client(loop, address)
@@ -164,10 +163,9 @@ class DaskCluster:
                     yield number, found
         except KilledWorker as problem:
             what = "the workers die one after another over the same unit (memory?); finished units are kept"
-            raise InputError(
-                what, key="--scheduler", expected="more memory for a worker; its log says why it died",
-                type_this="dask worker ADDRESS --memory-limit 8GiB, then --resume",
-            ) from problem  # fmt: skip
+            expected = "more memory for a worker; its log says why it died"
+            example = "dask worker ADDRESS --memory-limit 8GiB, then --resume"
+            raise InputError(what, key="--scheduler", expected=expected, type_this=example) from problem
         except (CancelledError, ClosedClientError) as problem:  # Dask cancels all futures of a lost scheduler
             raise _lost_scheduler() from problem
         finally:

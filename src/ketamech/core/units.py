@@ -242,10 +242,8 @@ def _parse_with_pint(text: str, cleaned: str) -> Unit:
         base = (1.0 * quantity).to_base_units()
         return _canonical(text, float(base.magnitude), base.dimensionality)
     except Exception as problem:
-        raise InputError(
-            f"'{text}' is not a unit",
-            expected="a unit such as L/h, umol/L, ng/mL, 1/min, percent, points, mmHg",
-        ) from problem
+        what = f"'{text}' is not a unit"
+        raise InputError(what, expected="a unit such as L/h, umol/L, ng/mL, 1/min, percent, points, mmHg") from problem
 
 
 def _canonical(text: str, magnitude: float, dimensionality: Any) -> Unit:

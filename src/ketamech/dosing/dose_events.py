@@ -113,11 +113,9 @@ def _check_dose_limits(treatment: Treatment, milligrams: Quantity, number: Param
     if per_kilogram / hours > most * (1 + ROUNDING):
         unit, factor = ("ng", 1e6) if treatment.substance.dose else ("mg", 1.0)
         amount, each, limit = (x * factor for x in (milligrams, per_kilogram, most))
-        raise InputError(
-            f"{amount:g} {unit} of {treatment.drug} is {each:.3g} {unit}/kg, which is above the limit",
-            key="dose",
-            expected=f"at most {limit:g} {unit}/kg an hour for {treatment.drug} {treatment.route}".strip(),
-        )
+        what = f"{amount:g} {unit} of {treatment.drug} is {each:.3g} {unit}/kg, which is above the limit"
+        expected = f"at most {limit:g} {unit}/kg an hour for {treatment.drug} {treatment.route}".strip()
+        raise InputError(what, key="dose", expected=expected)
 
 
 def _events_of_dose(treatment: Treatment, start: float, number: ParameterLookup) -> list[DoseEvent]:
@@ -216,9 +214,5 @@ def _check_overlaps(regimen: Regimen, horizon: float) -> None:
         ordered = sorted(spans)
         for (begin, end), (following, _) in pairwise(ordered):
             if following < end - 1e-9:
-                raise InputError(
-                    f"two treatments with {name} overlap: {begin:g} to {end:g} h, and the next from {following:g} h",
-                    key="treatments",
-                    expected="one at a time",
-                    type_this=f"... at {end:g} h",
-                )
+                what = f"two treatments with {name} overlap: {begin:g} to {end:g} h, and the next from {following:g} h"
+                raise InputError(what, key="treatments", expected="one at a time", type_this=f"... at {end:g} h")

@@ -46,12 +46,8 @@ def route_of(compartment: str | int | float) -> str:
     if word in names:
         return names[word]
     numbers = ", ".join(f"{i} {route or NO_ROUTE}" for i, route in enumerate(CMT_CODES, 1))
-    raise InputError(
-        f"there is no compartment '{compartment}'",
-        key="CMT",
-        expected=f"a route by name, or {numbers}",
-        nearest=closest_match(word, names),
-    )
+    what = f"there is no compartment '{compartment}'"
+    raise InputError(what, key="CMT", expected=f"a route by name, or {numbers}", nearest=closest_match(word, names))
 
 
 MASSES = ("mg", "ug", "ng", "g", "mg/kg", "ug/kg", "ng/kg", "g/kg")

@@ -108,12 +108,8 @@ def drug(name: str) -> Drug:
 
 def unknown_drug_error(name: str) -> UnknownNameError:
     """The error about an unknown drug."""
-    return UnknownNameError(
-        f"'{name}' is not a known treatment",
-        key="drug",
-        expected=", ".join(d.name for d in load_drugs()),
-        nearest=misspelled(name, _by_name()),
-    )
+    what, expected = f"'{name}' is not a known treatment", ", ".join(d.name for d in load_drugs())
+    return UnknownNameError(what, key="drug", expected=expected, nearest=misspelled(name, _by_name()))
 
 
 def route(drug: Drug, name: str) -> str:
@@ -122,10 +118,7 @@ def route(drug: Drug, name: str) -> str:
     if spelled not in drug.routes:
         reason = drug.refused_routes.get(spelled)
         what = f"{drug.name} cannot be given by route '{name}'" if name else f"no route is named for {drug.name}"
-        raise UnknownNameError(
-            what + (f": {reason}" if reason else ""),
-            key="route",
-            expected=", ".join(r for r in drug.routes if r) or "no route",
-            nearest=misspelled(name, [*drug.routes, *load_routes()]),
-        )
+        expected = ", ".join(r for r in drug.routes if r) or "no route"
+        near = misspelled(name, [*drug.routes, *load_routes()])
+        raise UnknownNameError(what + (f": {reason}" if reason else ""), key="route", expected=expected, nearest=near)
     return spelled

@@ -208,9 +208,8 @@ def _with_meanings(text: str, lexicon: Lexicon) -> list[Word]:
         elif meaning.kind == "short":
             found += [Word(w.kind, w.value, first.start, last.end) for w in tokenize(meaning.value, current)]
         elif meaning.kind == "refused":
-            raise InputError(
-                f"{quoted(text, first.start, last.end)}: {meaning.value}", key="schedule", expected=RHYTHMS
-            )
+            what = f"{quoted(text, first.start, last.end)}: {meaning.value}"
+            raise InputError(what, key="schedule", expected=RHYTHMS)
         elif meaning.kind != "filler":
             found.append(Word(meaning.kind, meaning.value, first.start, last.end))
             current = lexicon if meaning.kind == "SEP" else current.inside.get(meaning.kind, lambda now=current: now)()

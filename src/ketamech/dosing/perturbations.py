@@ -120,9 +120,8 @@ def _sets(row: CsvRow, table: ParameterTable) -> dict[str, float]:
     for part in filter(None, (text.strip() for text in row["sets"].split(";"))):
         name, _, number = (piece.strip() for piece in part.partition("="))
         if name not in table:
-            raise row.error(
-                "sets", f"no parameter '{name}'", expected="stage.thing=number", near=closest_match(name, table)
-            )
+            what = f"no parameter '{name}'"
+            raise row.error("sets", what, expected="stage.thing=number", near=closest_match(name, table))
         try:
             found[name] = float(number)
         except ValueError as problem:

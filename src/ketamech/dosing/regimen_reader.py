@@ -222,12 +222,10 @@ class _TreatmentBuilder:
         """Refuse an amount for sessions and antidepressants, which are counted; require a mass for all others."""
         if drug(name).is_session:
             if amount is not None:
-                raise InputError(
-                    f"{name} is counted in treatments, not in {amount.unit}",
-                    key="dose",
-                    expected="no amount: the model has no dose dependence here",
-                    type_this=f"{name} daily for 6 weeks" if name == "antidepressant" else f"{name} twice weekly",
-                )
+                what = f"{name} is counted in treatments, not in {amount.unit}"
+                expected = "no amount: the model has no dose dependence here"
+                example = f"{name} daily for 6 weeks" if name == "antidepressant" else f"{name} twice weekly"
+                raise InputError(what, key="dose", expected=expected, type_this=example)
         elif amount is None or amount.unit.split("/")[0] not in MASS_UNITS:
             place = f": '{self.text[item.start : item.end]}'" if item else ""
             what = f"no dose in '{shorten_text(self.text)}'{place}"
@@ -244,9 +242,8 @@ class _TreatmentBuilder:
                 lengths.remove(shortest)
                 over = shortest.hours
         if len(lengths) > 1:
-            raise InputError(
-                f"two lengths of time after 'for' in '{shorten_text(self.text)}'", key="schedule", expected="one"
-            )
+            what = f"two lengths of time after 'for' in '{shorten_text(self.text)}'"
+            raise InputError(what, key="schedule", expected="one")
         count = by_kind.get("count")
         if rhythm is None:
             if lengths or (count and count.value != 1):
@@ -328,9 +325,8 @@ class _TreatmentBuilder:
             value: Any = item.value
             words = self.text[item.start : item.end]
             if isinstance(value, Amount) and value.number < 0:
-                raise InputError(
-                    f"a dose of {words} in '{shorten_text(self.text)}'", key="dose", expected="a positive number"
-                )
+                what = f"a dose of {words} in '{shorten_text(self.text)}'"
+                raise InputError(what, key="dose", expected="a positive number")
             if isinstance(value, Span) and value.hours < 0:
                 what = f"a time of {value.hours / value.unit:g} {words.split()[-1]} in '{shorten_text(self.text)}'"
                 raise InputError(what, key="time", expected="a positive number")

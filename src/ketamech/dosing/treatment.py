@@ -28,12 +28,9 @@ class Phase:
             what = f"a dose every {self.mean_interval:g} h" + (f" for {self.duration:g} h" if self.duration else "")
             raise InputError(what, key="schedule", expected="a rhythm such as every 12 h for 2 weeks")
         if self.duration is not None and self.duration < self.mean_interval:
-            raise InputError(
-                f"for {self.duration:g} h is shorter than the {self.mean_interval:g} h between two doses",
-                key="schedule",
-                expected="'over' for how long an infusion runs, 'for' how long doses are repeated",
-                type_this="over 1 h daily for 2 weeks",
-            )
+            what = f"for {self.duration:g} h is shorter than the {self.mean_interval:g} h between two doses"
+            expected = "'over' for how long an infusion runs, 'for' how long doses are repeated"
+            raise InputError(what, key="schedule", expected=expected, type_this="over 1 h daily for 2 weeks")
 
     @property
     def mean_interval(self) -> float:
@@ -103,9 +100,8 @@ class Treatment:
         for phase in self.schedule:
             found += phase.starts(begin, horizon)
             if len(found) > MAX_DOSES:
-                raise InputError(
-                    f"more than {MAX_DOSES} doses", key="schedule", expected="a shorter or sparser schedule"
-                )
+                what = f"more than {MAX_DOSES} doses"
+                raise InputError(what, key="schedule", expected="a shorter or sparser schedule")
             begin += phase.duration or 0.0
         return found
 
@@ -153,9 +149,8 @@ class Treatment:
             what = f"missing {100 * self.miss_probability:g} % of doses"
             raise InputError(what, key="missing", expected="from 0 % to less than 100 %", type_this="missing 10 %")
         if any(number < 1 for number in self.skipped_doses):
-            raise InputError(
-                "a dose number below 1: doses are counted from 1", key="missing", type_this="missing doses 2 and 3"
-            )
+            what = "a dose number below 1: doses are counted from 1"
+            raise InputError(what, key="missing", type_this="missing doses 2 and 3")
         if not self.at_steady_state:
             return
         if not self.schedule:
@@ -167,9 +162,8 @@ class Treatment:
 
     def _check_dose_count(self) -> None:
         if not (0 <= self.duration <= MAX_HORIZON_H and 0 <= self.start <= MAX_HORIZON_H):
-            raise InputError(
-                f"a time of {self.duration or self.start:g} h", key="time", expected="from 0 h (day 1) to 2 years"
-            )
+            what = f"a time of {self.duration or self.start:g} h"
+            raise InputError(what, key="time", expected="from 0 h (day 1) to 2 years")
         if any(phase.duration is None for phase in self.schedule[:-1]):
             what, example = "the course after 'then' would never start", "twice weekly for 4 weeks, then weekly"
             raise InputError(what, key="schedule", expected="'for' how long before each 'then'", type_this=example)

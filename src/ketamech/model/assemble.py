@@ -93,9 +93,8 @@ def _check_inputs(stages: Sequence[Stage], declared_units: dict[str, str]) -> No
                     + (f"; nearest: '{hint}'" if hint else "")
                 )
             if not unit(declared_units[name]).same_kind(unit(wanted)):
-                raise UnitError(
-                    f"stage '{stage.name}' needs '{name}' in {wanted}, but it is declared in {declared_units[name]}"
-                )
+                what = f"stage '{stage.name}' needs '{name}' in {wanted}, but it is declared in {declared_units[name]}"
+                raise UnitError(what)
 
 
 def _check_constants(quantities: Sequence[State | Output]) -> None:

@@ -54,9 +54,8 @@ class Cohort:
 
     def __post_init__(self) -> None:
         if self.patients < 1:
-            raise InputError(
-                f"{self.patients} patients", key="patients", expected="at least 1", type_this="--patients 1000"
-            )
+            what = f"{self.patients} patients"
+            raise InputError(what, key="patients", expected="at least 1", type_this="--patients 1000")
         if self.chunk < 1:
             raise InputError(f"chunks of {self.chunk} patients", key="chunk", expected="at least 1")
         if not self.outputs:

@@ -159,11 +159,9 @@ def marginal(words: str, factor: float = 1.0) -> MarginalDistribution:
     parts = tuple(_part(part) for part in rest.split("|"))
     number = _number(share)
     if len(parts) != 2 or (isinstance(number, float) and not 0 <= number <= 1):
-        raise InputError(
-            f"'{words}' is not a mixture",
-            expected="a share from 0 to 1 of the first of two parts; the rest is the second's",
-            type_this="mixture 0.6 lognormal 1.4 0.2 | lognormal 0.3 0.2",
-        )
+        what = f"'{words}' is not a mixture"
+        expected = "a share from 0 to 1 of the first of two parts; the rest is the second's"
+        raise InputError(what, expected=expected, type_this="mixture 0.6 lognormal 1.4 0.2 | lognormal 0.3 0.2")
     return MarginalDistribution(parts, number, factor)
 
 
@@ -180,9 +178,8 @@ def _part(text: str) -> MixtureComponent:
     words, _, bounds = text.strip().partition(" in ")
     kind, *numbers = words.split() or [""]
     if kind not in NUMBERS:
-        raise InputError(
-            f"'{kind}' is not a distribution", expected=", ".join(NUMBERS), nearest=closest_match(kind, NUMBERS)
-        )
+        what = f"'{kind}' is not a distribution"
+        raise InputError(what, expected=", ".join(NUMBERS), nearest=closest_match(kind, NUMBERS))
     if len(numbers) != NUMBERS[kind]:
         raise InputError(f"'{text.strip()}' has {len(numbers)} numbers", expected=f"{kind} takes {NUMBERS[kind]}")
     found = tuple(_number(word) for word in numbers)
@@ -213,9 +210,8 @@ def _check_distribution(kind: str, numbers: tuple[float | str, ...], low: float,
         edges = np.log([max(low, 1e-300), high]) if kind == "lognormal" else (low, high)
         impossible = edges[1] < middle - 6 * width or edges[0] > middle + 6 * width
     if impossible:
-        raise InputError(
-            f"the distribution '{text.strip()}' is impossible", expected="a possible range: normal 33 5 in 20 56"
-        )
+        what = f"the distribution '{text.strip()}' is impossible"
+        raise InputError(what, expected="a possible range: normal 33 5 in 20 56")
 
 
 def _number(word: str) -> float | str:
@@ -239,11 +235,8 @@ def _study_effects(file: Path) -> dict[str, float]:
     for row in read_table(file, columns):
         size = row.number("inter_study_sd")
         if not 0 <= size <= 1:
-            raise row.error(
-                "inter_study_sd",
-                f"{size:g} is not a valid variability",
-                expected="0 to 1, SD of the logarithm",
-            )
+            what = f"{size:g} is not a valid variability"
+            raise row.error("inter_study_sd", what, expected="0 to 1, SD of the logarithm")
         found[row.required("parameter", "a parameter")] = size
     return found
 

@@ -180,9 +180,8 @@ class Population:
         try:
             lower = np.linalg.cholesky(matrix)
         except np.linalg.LinAlgError:
-            raise InputError(
-                "these correlations contradict each other", key="rho", expected="a positive definite matrix"
-            ) from None
+            what = "these correlations contradict each other"
+            raise InputError(what, key="rho", expected="a positive definite matrix") from None
         return {n: [(names[j], float(lower[i, j])) for j in range(i + 1) if lower[i, j]] for i, n in enumerate(names)}
 
     def _correlated(self, seed: int, patients: Sequence[int] | np.ndarray, replicate: int) -> dict[str, np.ndarray]:
@@ -203,12 +202,8 @@ def load_population(name: str = "trd", tables: PeopleTables | None = None) -> Po
     """A population of data/people/populations.csv. Raises UnknownNameError."""
     known = load_tables() if tables is None else tables
     if name not in known.marginals:
-        raise UnknownNameError(
-            f"there is no population '{name}'",
-            key="population",
-            expected=", ".join(sorted(known.marginals)),
-            nearest=closest_match(name, known.marginals),
-        )
+        what, expected = f"there is no population '{name}'", ", ".join(sorted(known.marginals))
+        raise UnknownNameError(what, key="population", expected=expected, nearest=closest_match(name, known.marginals))
     return Population(name, {**known.marginals[BASE_POPULATION], **known.marginals[name]}, known)
 
 
@@ -265,11 +260,9 @@ def _check(groups: Mapping[str, np.ndarray], targets: Mapping[str, Mapping[objec
     for name, shares in targets.items():
         total = sum(shares.values())
         if abs(total - 1) > 1e-6 or min(shares.values()) < 0:
-            raise InputError(
-                f"the shares of '{name}' add up to {total:g}", key=name, expected="shares that add up to 1"
-            )
+            what = f"the shares of '{name}' add up to {total:g}"
+            raise InputError(what, key=name, expected="shares that add up to 1")
         for member, share in shares.items():
             if share and not np.any(groups[name] == member):
-                raise InputError(
-                    f"no patient drawn has '{name}' = {member}", key=name, expected="more patients, or another target"
-                )
+                what = f"no patient drawn has '{name}' = {member}"
+                raise InputError(what, key=name, expected="more patients, or another target")

@@ -72,9 +72,8 @@ def merged_tables(count: int, *parts: EventTable) -> EventTable:
 def _rows(model: Model, entry: DoseEvent) -> Iterator[Row]:
     place = model.compartment_index
     if entry.compartment not in place:
-        raise UnknownNameError(
-            f"there is no state '{entry.compartment}' for doses", nearest=closest_match(entry.compartment, place)
-        )
+        what = f"there is no state '{entry.compartment}' for doses"
+        raise UnknownNameError(what, nearest=closest_match(entry.compartment, place))
     state, start = place[entry.compartment], entry.time
     infused = entry.duration > 0
     some, every = (bool(infused.any()), bool(infused.all())) if isinstance(infused, np.ndarray) else (infused, infused)
@@ -290,9 +289,8 @@ class Ensemble:
         """
         checked = validate_times(times, self.size)
         if self.cycle is not None and checked.min() < 0:
-            raise InputError(
-                "output times before 0 h of patients at steady state", key="times", expected="times of 0 h or later"
-            )
+            what = "output times before 0 h of patients at steady state"
+            raise InputError(what, key="times", expected="times of 0 h or later")
         integration = self.start(checked[..., 0], tolerance=tolerance, threads=threads, device=device)
         return integration.advance(times, outputs, progress)
 

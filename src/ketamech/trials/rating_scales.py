@@ -120,9 +120,8 @@ def scale(name: str) -> RatingScale:
     """One scale. Raises UnknownNameError with the nearest."""
     known = load_scales()
     if name not in known:
-        raise UnknownNameError(
-            f"there is no scale '{name}'", key="visits", expected=", ".join(known), nearest=closest_match(name, known)
-        )
+        what = f"there is no scale '{name}'"
+        raise UnknownNameError(what, key="visits", expected=", ".join(known), nearest=closest_match(name, known))
     return known[name]
 
 
