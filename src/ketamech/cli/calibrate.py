@@ -153,14 +153,9 @@ def _profiles(task: Calibration, best: np.ndarray) -> dict[str, tuple[np.ndarray
 
 
 def _write(
-    out: Path,
-    task: Calibration,
-    posterior: Posterior,
-    seed: int,
-    rows: list[dict[str, object]],
-    met: list[dict[str, object]],
-    profiles: dict[str, Any],
-) -> None:
+    out: Path, task: Calibration, posterior: Posterior, seed: int, rows: list[dict[str, object]],
+    met: list[dict[str, object]], profiles: dict[str, Any],
+) -> None:  # fmt: skip
     import pandas as pd
 
     from ketamech.exchange.result_io import save_results

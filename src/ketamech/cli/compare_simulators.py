@@ -25,12 +25,9 @@ Amici = Annotated[
 
 
 def compare_simulators(
-    scenarios: Scenarios = Path("examples"),
-    out: Out = Path("runs/compare-simulators"),
-    markdown: Markdown = None,
-    amici: Amici = False,
-    sbml_suite: Suite = None,
-) -> None:
+    scenarios: Scenarios = Path("examples"), out: Out = Path("runs/compare-simulators"), markdown: Markdown = None,
+    amici: Amici = False, sbml_suite: Suite = None,
+) -> None:  # fmt: skip
     """Run exported scenarios in other simulators.
 
     Example:  ketamech compare-simulators --scenarios examples/racemic_iv.yaml

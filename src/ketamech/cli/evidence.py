@@ -1,7 +1,4 @@
-"""`ketamech evidence`: the published values.
-
-`ketamech cite`: the papers behind a run.
-"""
+"""`ketamech evidence`: the published values; `ketamech cite`: the papers behind a run."""
 
 from __future__ import annotations
 

@@ -61,30 +61,13 @@ Device = Annotated[str | None, typer.Option(help="Device of the solver, cpu or c
 
 
 def simulate(
-    scenario: Scenario,
-    out: Out = None,
-    png: Png = False,
-    perturb: Perturb = None,
-    species: Species = None,
-    variant: Variant = None,
-    patients: Patients = None,
-    seed: Seed = None,
-    outputs: Outputs = None,
-    times: Times = None,
-    output_interval: OutputInterval = None,
-    varying: Varying = None,
-    threads: Threads = None,
-    chunk: Chunk = None,
-    tolerance: Tolerance = None,
-    device: Device = None,
-    resume: Resume = False,
-    scheduler: Scheduler = None,
-    drug: Drug = None,
-    subject: Subject = None,
-    pk_model: PkModel = None,
-    connectome: Connectome = None,
+    scenario: Scenario, out: Out = None, png: Png = False, perturb: Perturb = None, species: Species = None,
+    variant: Variant = None, patients: Patients = None, seed: Seed = None, outputs: Outputs = None, times: Times = None,
+    output_interval: OutputInterval = None, varying: Varying = None, threads: Threads = None, chunk: Chunk = None,
+    tolerance: Tolerance = None, device: Device = None, resume: Resume = False, scheduler: Scheduler = None,
+    drug: Drug = None, subject: Subject = None, pk_model: PkModel = None, connectome: Connectome = None,
     receptors: Receptors = None,
-) -> None:
+) -> None:  # fmt: skip
     """Simulate one scenario and write a report with curves.
 
     Example:  ketamech simulate "racemic 0.5 mg/kg IV over 40 min"

@@ -1,6 +1,6 @@
-"""`ketamech simulate --patients N`: virtual patients, written to disk in chunks.
+"""`ketamech simulate` for many patients: virtual patients (`--patients N`), or every subject of a dose table.
 
-`ketamech simulate doses.csv`: the outputs of every subject of a dose table at the observation times.
+Virtual patients are written to disk in chunks; for a dose table the outputs at the observation times are written.
 """
 
 from __future__ import annotations
@@ -254,12 +254,9 @@ class Records:
 
 
 def simulate_table(
-    records: Records,
-    out: Path | None,
-    pk_model: Path | None,
-    folder_name: Callable[[str], str],
+    records: Records, out: Path | None, pk_model: Path | None, folder_name: Callable[[str], str],
     others: Mapping[str, object],
-) -> None:
+) -> None:  # fmt: skip
     """Solve every subject of a dose table and write `simulated.csv`: one row for each observation."""
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table

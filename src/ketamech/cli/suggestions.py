@@ -1,6 +1,6 @@
 """Errors for unknown commands, unknown options and missing arguments, with what to type instead.
 
-Commands and options that were renamed after 0.2.0: the old ones work for one release, with one warning line.
+Commands and options that were renamed after version 0.2.0 work for one release, with one warning line.
 """
 
 from __future__ import annotations

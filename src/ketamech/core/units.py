@@ -3,9 +3,7 @@
 A `Unit` is a factor to the canonical system and the exponents of its base dimensions. Text is parsed once, at the
 edges: common units from a table (Pint takes most of a second to start; a test compares every entry with Pint), all
 others by Pint. Inside the program only floats and `Unit`s are used. Masses of substance stay masses until a molar mass
-converts them to micromoles.
-
-Units of time and their spellings: the one table for every reader of times. Sizes in hours.
+converts them to micromoles. Every reader of times uses the units of time and their spellings in this module (hours).
 """
 
 from __future__ import annotations
@@ -116,12 +114,9 @@ _UNIT_SPELLINGS = (
 )
 _NUMBERS_IN_UNITS = re.compile(r"^1(?=\s*/)|(?:\*\*|\^)\s*\(?-?\d+(?:/\d+)?\)?")  # 1/h, L**2
 _PINT_DEFINITIONS = (
-    "points = [points] = point",
-    "mmHg = [pressure_mercury]",
-    "beats = [beats] = beat",
-    "sessions = [sessions] = session",
-    "membrane_millivolt = [membrane_potential]",
-)
+    "points = [points] = point", "mmHg = [pressure_mercury]", "beats = [beats] = beat",
+    "sessions = [sessions] = session", "membrane_millivolt = [membrane_potential]",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

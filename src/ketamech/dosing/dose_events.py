@@ -48,12 +48,9 @@ def dose_events_from_text(
 
 
 def dose_events(
-    regimen: Regimen,
-    parameters: Mapping[str, object],
-    values: Mapping[str, Quantity],
-    horizon: float,
+    regimen: Regimen, parameters: Mapping[str, object], values: Mapping[str, Quantity], horizon: float,
     adherence: AdherenceFunction | None = None,
-) -> tuple[DoseEvent, ...]:
+) -> tuple[DoseEvent, ...]:  # fmt: skip
     """Dose events before `horizon` (h), in order of time.
 
     `values` {parameter: number or [patient], canonical units} differ from `parameters`. `adherence(treatment index,

@@ -99,23 +99,10 @@ def regimen(*records: DoseRecord) -> Regimen:
 
 
 def ev(
-    amt: float | None = None,
-    *,
-    drug: str,
-    cmt: str | int = "",
-    unit: str = "mg",
-    time: float = 0.0,
-    ii: float = 0.0,
-    addl: int = 0,
-    until: float | None = None,
-    total: int | None = None,
-    rate: float = 0.0,
-    dur: float = 0.0,
-    ss: int = 0,
-    lag: float = 0.0,
-    f: float = 1.0,
-    salt: str = "base",
-) -> Regimen:
+    amt: float | None = None, *, drug: str, cmt: str | int = "", unit: str = "mg", time: float = 0.0, ii: float = 0.0,
+    addl: int = 0, until: float | None = None, total: int | None = None, rate: float = 0.0, dur: float = 0.0,
+    ss: int = 0, lag: float = 0.0, f: float = 1.0, salt: str = "base",
+) -> Regimen:  # fmt: skip
     """A regimen with the arguments of mrgsolve's `ev` and of NONMEM; several are joined by `+`. Times in hours.
 
     `amt` in `unit` (mg, mg/kg ...), none for sessions (ECT, psychotherapy ...); `cmt` a route by name, or its number;
@@ -185,15 +172,9 @@ def _check_record(amt: float | None, drug: str, unit: str, rate: float, numbers:
 
 
 def duration(
-    amount: float | None,
-    rate: float,
-    dur: float,
-    route: str,
-    *,
-    modelled_rate: float = 0.0,
-    modelled_duration: float = 0.0,
-    share: float = 1.0,
-) -> float:
+    amount: float | None, rate: float, dur: float, route: str, *, modelled_rate: float = 0.0,
+    modelled_duration: float = 0.0, share: float = 1.0,
+) -> float:  # fmt: skip
     """Duration (h) of a dose of `amount` (after bioavailability `share`), from RATE and DUR.
 
     RATE above 0: amount over rate; -1: over `modelled_rate`; -2: the `modelled_duration`, which for an oral,

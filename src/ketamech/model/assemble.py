@@ -1,7 +1,4 @@
-"""Assembles stages into one system: resolves inputs, orders outputs and checks units.
-
-Order of computation: every quantity after those it is computed from.
-"""
+"""Assembles stages into one system: resolves inputs, checks units, and orders every quantity after those it needs."""
 
 from __future__ import annotations
 
@@ -130,12 +127,9 @@ def check_units(system: System) -> None:
             raise UnitError(f"'{name}' is declared in {system.units[name]}; declare it in {_canonical(system, name)}")
     for output in system.outputs:
         unit_check.check_dimensions(
-            output.expression,
-            unit(output.unit).dims,
-            known,
-            stage=system.stage_of[output.name],
+            output.expression, unit(output.unit).dims, known, stage=system.stage_of[output.name],
             term=f"output {output.name}",
-        )
+        )  # fmt: skip
     for stage in system.stages:
         for flux in stage.fluxes:
             expected = combine(known[flux.state], HOUR, -1)

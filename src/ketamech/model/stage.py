@@ -90,17 +90,10 @@ class Stage:
         return symbol(name)
 
     def state(
-        self,
-        name: str,
-        unit: str,
-        *,
-        initial_guess: float = 0.0,
-        bounds: tuple[float | None, float | None] = (0.0, None),
-        description: str = "",
-        scale: float = 1.0,
-        is_sink: bool = False,
-        kind: str = "level",
-    ) -> sympy.Symbol:
+        self, name: str, unit: str, *, initial_guess: float = 0.0,
+        bounds: tuple[float | None, float | None] = (0.0, None), description: str = "", scale: float = 1.0,
+        is_sink: bool = False, kind: str = "level",
+    ) -> sympy.Symbol:  # fmt: skip
         """A new state. `initial_guess` starts the search for its drug-free value; `scale` is its typical size."""
         self._check_unique(name)
         parse_unit(unit)

@@ -18,15 +18,9 @@ MAX_REDRAWS = 1000
 
 
 def draw_parameters(
-    parameters: ParameterTable,
-    names: Sequence[str],
-    seed: int,
-    patients: Iterable[int],
-    *,
-    replicate: int = 0,
-    vary: Sequence[str] | None = None,
-    block: int = 0,
-) -> np.ndarray:
+    parameters: ParameterTable, names: Sequence[str], seed: int, patients: Iterable[int], *, replicate: int = 0,
+    vary: Sequence[str] | None = None, block: int = 0,
+) -> np.ndarray:  # fmt: skip
     """Values [patient, name] in canonical units; the values of a patient do not depend on the other patients.
 
     Each list of names has its own `block` of the stream of a patient; lists of one block are not independent.

@@ -5,11 +5,9 @@ other than 0 also has study effects, by which its means differ. A patient differ
 effects, and variability between patients, all drawn from the stream of the patient through a Gaussian copula. Patient i
 is the same in any cohort, and differs between populations only where their distributions do.
 
-Selection of plausible patients, and weights that match a virtual population to a target population.
-
-Selection keeps patients whose simulated outputs lie within published bounds (Allen, Rieger and Musante 2016, CPT
-Pharmacometrics Syst Pharmacol 5:140). Weights come from raking: weights are scaled to each target in turn until all are
-met.
+Plausible patients are those whose simulated outputs lie within published bounds (Allen, Rieger and Musante 2016, CPT
+Pharmacometrics Syst Pharmacol 5:140). A virtual population can be weighted to a target population by raking: weights
+are scaled to each target in turn until all are met.
 """
 
 from __future__ import annotations
@@ -99,14 +97,9 @@ class Population:
         return replace(self, marginals=known, user_defined=self.user_defined.union(user_defined))
 
     def draw(
-        self,
-        parameters: ParameterTable,
-        seed: int,
-        patients: Sequence[int] | np.ndarray,
-        *,
-        replicate: int = 0,
+        self, parameters: ParameterTable, seed: int, patients: Sequence[int] | np.ndarray, *, replicate: int = 0,
         base: Mapping[str, float] | None = None,
-    ) -> VirtualPatients:
+    ) -> VirtualPatients:  # fmt: skip
         """The patients with these numbers.
 
         `base` {parameter: population value, canonical units} differs from the tables. Raises UnknownNameError.

@@ -1,9 +1,8 @@
 """Patients solved together: from parameter values and dose events to curves.
 
 An ensemble computes the drug-free baseline of each patient, the lead time before 0 h and the periodic steady state, and
-reports why a patient could not be solved. Callers choose the patients and the outputs.
-
-Dose events of patients as one table of the engine.
+reports why a patient could not be solved. Dose events of all patients become one table of the engine. Callers choose
+the patients and the outputs.
 """
 
 from __future__ import annotations

@@ -211,13 +211,9 @@ def _horizon(text: str, file: YamlSource) -> float:
 
 
 def load_scenario(
-    source: str | Path | Regimen,
-    parameters: ParameterTable | None = None,
-    *,
-    species: str | None = None,
-    perturbations: Iterable[str] = (),
-    wiring: str | None = None,
-) -> Scenario:
+    source: str | Path | Regimen, parameters: ParameterTable | None = None, *, species: str | None = None,
+    perturbations: Iterable[str] = (), wiring: str | None = None,
+) -> Scenario:  # fmt: skip
     """A scenario from a YAML file, a sentence or a regimen, perhaps in another `species`, with `perturbations` added.
 
     A model variant (`wiring`, data/wirings) sets its parameters; values of the scenario itself take precedence.
@@ -246,12 +242,9 @@ def _regimen_and_perturbations(
 
 
 def _scenario_of_regimen(
-    regimen: Regimen,
-    perturbations: tuple[AppliedPerturbation, ...],
-    table: ParameterTable,
-    species: Species,
+    regimen: Regimen, perturbations: tuple[AppliedPerturbation, ...], table: ParameterTable, species: Species,
     variant: ModelVariant,
-) -> Scenario:
+) -> Scenario:  # fmt: skip
     horizon = min(regimen.horizon(), MAX_HORIZON_H)
     values = perturbation_parameters(table, species, variant.parameter_values, perturbations)
     validate(regimen, table, values, horizon, species)

@@ -16,13 +16,9 @@ from ketamech.core.yaml_lines import Path_, YamlSource, spelled
 BRANCHES = ("str", "float", "int", "function-after")  # in the location of an error: the member of a union tried
 MAX_SHOWN = 60  # characters of a value that an error repeats
 KINDS = {
-    "string_type": "text",
-    "list_type": "a list, one item a line after '- '",
-    "dict_type": "keys and values",
-    "model_type": "keys and values",
-    "bool_parsing": "on or off",
-    "bool_type": "on or off",
-}
+    "string_type": "text", "list_type": "a list, one item a line after '- '", "dict_type": "keys and values",
+    "model_type": "keys and values", "bool_parsing": "on or off", "bool_type": "on or off",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

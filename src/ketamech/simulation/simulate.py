@@ -1,7 +1,4 @@
-"""Simulation of one scenario: the treated patient and its control.
-
-Dose events and ensembles of patients of a scenario.
-"""
+"""Simulation of one scenario: its dose events and patients, the treated patient and its control."""
 
 from __future__ import annotations
 
@@ -92,14 +89,9 @@ def control_events(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
 
 
 __all__ = [
-    "as_scenario",
-    "control_events",
-    "scenario_attributes",
-    "simulate",
-    "species_events",
-    "subjects",
+    "as_scenario", "control_events", "scenario_attributes", "simulate", "species_events", "subjects",
     "times_of_scenario",
-]
+]  # fmt: skip
 
 MINUTE = 1 / 60
 
@@ -135,15 +127,10 @@ def subjects(scenario: Scenario, model: Model) -> list[Subject]:
 
 
 def simulate(
-    scenario: Scenario | Regimen | str | Path,
-    *,
-    model: Model | None = None,
-    progress: Callable[[str], None] | None = None,
-    species: str | None = None,
-    perturbations: Sequence[str] = (),
-    wiring: str | None = None,
-    times: Sequence[float] | None = None,
-) -> xr.Dataset:
+    scenario: Scenario | Regimen | str | Path, *, model: Model | None = None,
+    progress: Callable[[str], None] | None = None, species: str | None = None, perturbations: Sequence[str] = (),
+    wiring: str | None = None, times: Sequence[float] | None = None,
+) -> xr.Dataset:  # fmt: skip
     """Curves of every state and output of one scenario (a Scenario, a YAML file, a sentence, a Regimen as `ev` makes).
 
     `species`, `perturbations` ("NBQX 10 mg/kg IP at -30 min") and the model variant `wiring` are added to a file or a

@@ -1,14 +1,13 @@
-"""Rosenbrock methods as tableaus, and the blocks that perform one step for every lane.
+"""Code blocks that advance every lane: one step of a Rosenbrock method, or one correction towards a steady state.
 
-Each stage solves (1/(h gamma) - J) k_i = f(y + sum a_ij k_j) + sum c_ij/h k_j, the form of Hairer and Wanner, Solving
-Ordinary Differential Equations II, 2nd edition, section IV.7, which needs no product with J. Between two events the
-equations are autonomous, so there is no time derivative. The methods here are stiffly accurate: the last stage is the
-error estimate, and the new state is its argument plus it.
+Each stage of a Rosenbrock method solves (1/(h gamma) - J) k_i = f(y + sum a_ij k_j) + sum c_ij/h k_j, the form of
+Hairer and Wanner, Solving Ordinary Differential Equations II, 2nd edition, section IV.7, which needs no product with J.
+Between two events the equations are autonomous, so there is no time derivative. The methods here are stiffly accurate:
+the last stage is the error estimate, and the new state is its argument plus it.
 
-Blocks of the steady-state solver: implicit steps of growing length (pseudo-transient Newton).
-
-`relax` computes one correction for every lane and its size; `move` applies it with damping. The step length and the
-criterion of convergence are in `steady_state_loop`.
+The steady state is found by implicit steps of growing length (pseudo-transient Newton): `relax` computes one correction
+for every lane and its size, `move` applies it with damping. The step length and the criterion of convergence are in
+`steady_state_loop`.
 """
 
 from __future__ import annotations
