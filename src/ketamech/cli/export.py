@@ -115,7 +115,7 @@ def _doses(loaded: LoadedScenario, to: Path) -> None:
 def _sbml(loaded: LoadedScenario, to: Path) -> None:
     text, states = _model_text(loaded)
     _write(to, text)
-    _tell(to, loaded, f"{states} states and the doses of {loaded.horizon:g} h", _lost())
+    _tell(to, loaded, f"{states} states and the doses of {loaded.horizon:g} h", [MODEL_LOST, *_doses_lost()])
 
 
 def _antimony(loaded: LoadedScenario, to: Path) -> None:
@@ -125,11 +125,6 @@ def _antimony(loaded: LoadedScenario, to: Path) -> None:
     _write(to, antimony_text(text))
     lost = f"{MODEL_LOST} Antimony leaves out the reasons of rates."
     _tell(to, loaded, f"{states} states and the doses of {loaded.horizon:g} h", [lost, *_doses_lost("once it is SBML")])
-
-
-def _lost() -> list[str]:
-    """What a model with doses as events cannot carry."""
-    return [MODEL_LOST, *_doses_lost()]
 
 
 def _doses_lost(how: str = "") -> list[str]:
@@ -162,7 +157,7 @@ def _sedml(loaded: LoadedScenario, to: Path) -> None:
     text = write_sedml(loaded.title, beside.name, outputs, time_courses(loaded.horizon))
     _write(beside, _model_text(loaded)[0])
     _write(to, text)
-    _tell(to, loaded, f"a simulation of {beside.name} with {len(outputs)} outputs", _lost())
+    _tell(to, loaded, f"a simulation of {beside.name} with {len(outputs)} outputs", [MODEL_LOST, *_doses_lost()])
 
 
 def _omex(loaded: LoadedScenario, to: Path) -> None:
@@ -225,7 +220,10 @@ def _figures(to: Path) -> None:
             status.update(figure.title)
             write_archive(draft / f"{figure.name}.omex", package)
         (draft / FIGURE_LIST).write_text(list_csv(made, evidence), encoding="utf-8")
-    lines = [{"archive": f"{one.name}.omex", "points": len(one.targets), "hours": _span(one.hours)} for one in made]
+    lines = [
+        {"archive": f"{one.name}.omex", "points": len(one.targets), "hours": f"{one.hours[0]:g} to {one.hours[-1]:g}"}
+        for one in made
+    ]
     terminal.table(lines, title="Published figures", right=("points",))
     console.print(
         f"Written: {len(made)} archives and {FIGURE_LIST} in {terminal.escape_markup(to)}. {terminal.DISCLAIMER}",
@@ -237,10 +235,6 @@ def _figures(to: Path) -> None:
     left = len({evidence[one.evidence].reference for one in load_targets(evidence, protocols)})
     left -= len({figure.reference for figure in found})
     console.print(f"- {left} papers report fewer than three times of any output, or only peaks, areas and directions.")
-
-
-def _span(hours: tuple[float, ...]) -> str:
-    return f"{hours[0]:g} to {hours[-1]:g}"
 
 
 WRITERS: dict[str, Callable[[LoadedScenario, Path], None]] = {

@@ -69,7 +69,7 @@ def population(
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.parameters import load_parameters
-    from ketamech.population.virtual_population import load_population
+    from ketamech.population.virtual_population import effective_size, load_population
     from ketamech.report.run_folder import check_folder
     from ketamech.report.trial_figures import save_people
 
@@ -84,7 +84,7 @@ def population(
     if weight_to:
         weights = _weights(table, weight_to)
         table["weight_in_target"] = weights
-        facts["effective_size"] = round(_effective(weights), 1)
+        facts["effective_size"] = round(effective_size(weights), 1)
     shown = [name for name in SHOWN if name in table and table[name].nunique() > 1]
     title = f"{len(table)} virtual patients: {population}"
     provenance = facts | {"command_line": terminal.command_line(), "disclaimer": terminal.DISCLAIMER}
@@ -130,12 +130,6 @@ def _weights(table: pd.DataFrame, targets: list[str]) -> np.ndarray:
     return prevalence_weights({k: v.to_numpy() for k, v in groups.items()}, shares)
 
 
-def _effective(weights: np.ndarray) -> float:
-    from ketamech.population.virtual_population import effective_size
-
-    return effective_size(weights)
-
-
 def _select(drawn: Any, plausible: list[str], scenario: str) -> np.ndarray:
     """Whether the simulated outputs of each patient lie within the bounds [patient]."""
     from ketamech.population.cohort import simulate_patients
@@ -169,18 +163,11 @@ def _bounded_endpoint(text: str, model: Model) -> tuple[Endpoint, tuple[float, f
 
 
 def _summary(table: pd.DataFrame) -> list[dict[str, object]]:
+    columns = ("variable", "mean", "SD", "5 %", "median", "95 %")
     rows: list[dict[str, object]] = []
     for name in table.columns.drop("person"):
         x = table[name]
         if x.nunique() > 1:
-            rows.append(
-                {
-                    "variable": name,
-                    "mean": x.mean(),
-                    "SD": x.std(),
-                    "5 %": x.quantile(0.05),
-                    "median": x.median(),
-                    "95 %": x.quantile(0.95),
-                }
-            )
+            numbers = (x.mean(), x.std(), *(x.quantile(share) for share in (0.05, 0.5, 0.95)))
+            rows.append(dict(zip(columns, (name, *numbers), strict=True)))
     return rows

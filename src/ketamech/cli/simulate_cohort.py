@@ -100,7 +100,10 @@ def simulate_cohort(
         assert work.checkpoint is not None
         state = write_cohort(work.checkpoint, chunks, options.patients, chunk=cohort.chunk_size)
     curves = read_cohort(place)
-    pictures = [cohort_figure(place / f"bands.{kind}", curves, scenario.title) for kind in _kinds(options.png)]
+    pictures = [
+        cohort_figure(place / f"bands.{kind}", curves, scenario.title)
+        for kind in ("svg", *(("png",) if options.png else ()))
+    ]
     terminal.table(_summary(curves), title=scenario.title)
     notes = [note for note in scenario.assumptions if "--patients" not in note]
     terminal.print_assumptions(notes, "Assumed of the typical patient")
@@ -118,10 +121,6 @@ def _job(cohort: Cohort) -> dict[str, Any]:
         "times": text_hash(cohort.times.tobytes().hex()),
         "chunk": cohort.chunk_size,
     }
-
-
-def _kinds(png: bool) -> tuple[str, ...]:
-    return ("svg", "png") if png else ("svg",)
 
 
 def _outcome(state: dict[str, Any]) -> str:
@@ -240,13 +239,11 @@ class Records:
 
     def solved(self, model: Model) -> tuple[pd.DataFrame, dict[str, str]]:
         """The observation records in the units that are shown, and the units of their columns."""
-        from ketamech.cli.simulate_cohort import listed_names
         from ketamech.exchange.nonmem.simulate_table import solve_table
         from ketamech.exchange.simulate_any import OUTPUTS, shown_records
 
-        return shown_records(
-            solve_table(self.table, model, listed_names(self.outputs) if self.outputs else OUTPUTS), model
-        )
+        outputs = listed_names(self.outputs) if self.outputs else OUTPUTS
+        return shown_records(solve_table(self.table, model, outputs), model)
 
     def report_tables(self, model: Model) -> dict[str, tuple[pd.DataFrame, dict[str, str]]]:
         """The table for the folder of a report, if there are observations or outputs were named."""
@@ -273,19 +270,14 @@ def simulate_table(
     console = terminal.progress()
     with console.status("Simulating ..."):
         found, units = records.solved(model)
-    facts: dict[str, Any] = provenance_of_many(
-        table.path.stem, table.path.read_text("utf-8-sig"), model, terminal.command_line()
-    )
+    text, line = table.path.read_text("utf-8-sig"), terminal.command_line()
+    facts: dict[str, Any] = provenance_of_many(table.path.stem, text, model, line)
     with atomic_folder(folder) as draft:
         write_table(found, draft / FILE, facts | {f"units {name}": unit for name, unit in units.items()})
     terminal.print_assumptions(table.notes)
-    _print_records(found, units, f"{table.path.name}: {len(found)} records")
+    named = {name: f"{name} ({unit})" for name, unit in units.items() if unit != "1" and name != "TIME"}
+    rows = found.head(SHOWN).rename(columns=named).to_dict("records")
+    terminal.table(rows, title=f"{table.path.name}: {len(found)} records")
     bad = int((found["solve_status"] != "ok").sum())
     console.print(f"{len(table.subjects)} subjects; {bad} records without a value.")
     terminal.opened(folder / FILE)
-
-
-def _print_records(found: pd.DataFrame, units: Mapping[str, str], title: str) -> None:
-    """Print the first records, with the unit of each output."""
-    named = {name: f"{name} ({unit})" for name, unit in units.items() if unit != "1" and name != "TIME"}
-    terminal.table(found.head(SHOWN).rename(columns=named).to_dict("records"), title=title)

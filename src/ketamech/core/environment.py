@@ -19,18 +19,9 @@ DATA = PACKAGE / "data"
 
 RESULT_PACKAGES = ("ketamech", "numpy", "scipy", "numba", "llvmlite", "emcee", "SALib")
 HASHED_PACKAGES = (
-    "core",
-    "evidence",
-    "parameters",
-    "model",
-    "engine",
-    "dosing",
-    "simulation",
-    "population",
-    "trials",
-    "estimation",
+    "core", "evidence", "parameters", "model", "engine", "dosing", "simulation", "population", "trials", "estimation",
     "analysis",
-)  # packages that determine numbers
+)  # packages that determine numbers  # fmt: skip
 
 
 @lru_cache(maxsize=1)

@@ -127,11 +127,6 @@ class Unit:
     factor: float
     dims: Dimensions
 
-    @property
-    def is_dimensionless(self) -> bool:
-        """True for pure numbers (a fraction, a ratio, a percentage)."""
-        return not self.dims
-
     def same_kind(self, other: Unit) -> bool:
         """Whether the two can be added after scaling."""
         return self.dims == other.dims

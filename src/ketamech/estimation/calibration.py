@@ -37,12 +37,8 @@ from ketamech.trials.run_trial import run_trial
 
 PEOPLE, SCALES = DIRECTORY.parent / "people", DIRECTORY.parent / "scales"
 PATIENTS_PER_ARM = 120  # in each simulated arm
-DISCREPANCY = {
-    "points": 2.0,
-    "percent": 8.0,
-    "effect": 0.25,
-    "days": 4.0,
-}  # SD of setting and model error, by kind of statistic
+# SD of setting and model error, by kind of statistic
+DISCREPANCY = {"points": 2.0, "percent": 8.0, "effect": 0.25, "days": 4.0}
 SEED = 20
 MAX_STEP_SD = 0.25  # finite-difference step in SD of the prior: responder rates of 120 patients must change
 MAX_DISTANCE_SD = 6.0  # SD of the prior; no simulation beyond

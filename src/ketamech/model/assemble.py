@@ -148,8 +148,3 @@ def known_dimensions(system: System) -> dict[str, Dimensions]:
     known |= {name: unit(system.parameters[name].unit).dims for name in system.parameter_names}
     known |= {f"rest({name})": known[name] for name in system.baseline_names}
     return known
-
-
-def amount_states(system: System) -> tuple[State, ...]:
-    """States that hold drug: their sum is the total dose."""
-    return tuple(state for state in system.states if state.kind == "amount")

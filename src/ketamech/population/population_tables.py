@@ -134,13 +134,11 @@ def load_tables(folder: Path = DIRECTORY) -> PeopleTables:
         marginals.setdefault(row.required("population", "a name"), {})[row["variable"]] = _marginal(row)
     effects = [
         (row["covariate"], row["parameter"], row.number("log_effect"))
-        for row in read_table(
-            folder / "effects.csv", ("covariate", "parameter", "log_effect", "status", "evidence", "why")
-        )
+        for row in read_table(folder / "effects.csv", ("covariate", "parameter", "log_effect", *columns[4:]))
     ]
-    spreads = ("parameter", "iiv_sd", "iov_sd", "status", "evidence", "why")
+    spreads = ("parameter", "iiv_sd", "iov_sd", *columns[4:])
     between = [_between(row) for row in read_table(folder / "variability.csv", spreads)]
-    rows = read_table(folder / "correlations.csv", ("a", "b", "rho", "status", "evidence", "why"))
+    rows = read_table(folder / "correlations.csv", ("a", "b", "rho", *columns[4:]))
     rhos = {(r["a"], r["b"]): _rho(r) for r in rows}
     made = PeopleTables(marginals, tuple(effects), tuple(between), rhos, _study_effects(folder / "study_effects.csv"))
     for row in rows:

@@ -51,13 +51,8 @@ class VirtualPatients:
 
     def subset(self, index: np.ndarray) -> VirtualPatients:
         """Some of the patients, by index or mask."""
-        values = {name: numbers[index] for name, numbers in self.values.items()}
-        return replace(
-            self,
-            patient_ids=self.patient_ids[index],
-            values=values,
-            covariates={n: v[index] for n, v in self.covariates.items()},
-        )
+        values, covariates = ({n: v[index] for n, v in part.items()} for part in (self.values, self.covariates))
+        return replace(self, patient_ids=self.patient_ids[index], values=values, covariates=covariates)
 
     def table(self) -> pd.DataFrame:
         """One row for each patient, in the units of the parameter tables."""
@@ -135,9 +130,8 @@ class Population:
             return {}
         (chance,) = patient_streams(seed, [0], "study_effects", replicate=replicate)
         sizes = self.tables.study_effects
-        return dict(
-            zip(sizes, np.exp(np.array(list(sizes.values())) * chance.standard_normal(len(sizes))), strict=True)
-        )
+        factors = np.exp(np.array(list(sizes.values())) * chance.standard_normal(len(sizes)))
+        return dict(zip(sizes, factors, strict=True))
 
     def _within_bounds(self, name: str, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """Values `after` an effect, clipped to the bounds of the distribution; a fixed variable keeps `before`."""
@@ -156,11 +150,8 @@ class Population:
         if not spread or not count:
             return np.ones((len(patients), count))
         block = 1 + [row.parameter for row in self.tables.between].index(name)
-        drawn = [
-            chance.standard_normal(count)
-            for chance in patient_streams(seed, patients, "people", replicate=replicate, block=block)
-        ]
-        return np.exp(spread * np.array(drawn))
+        streams = patient_streams(seed, patients, "people", replicate=replicate, block=block)
+        return np.exp(spread * np.array([chance.standard_normal(count) for chance in streams]))
 
     @cached_property
     def _factors(self) -> dict[str, list[tuple[str, float]]]:
@@ -179,12 +170,8 @@ class Population:
 
     def _correlated(self, seed: int, patients: Sequence[int] | np.ndarray, replicate: int) -> dict[str, np.ndarray]:
         names = self.tables.variables
-        raw = np.array(
-            [
-                chance.standard_normal(len(names))
-                for chance in patient_streams(seed, patients, "people", replicate=replicate)
-            ]
-        ).reshape(len(patients), len(names))
+        streams = patient_streams(seed, patients, "people", replicate=replicate)
+        raw = np.array([chance.standard_normal(len(names)) for chance in streams]).reshape(len(patients), len(names))
         plain = {name: raw[:, i] for i, name in enumerate(names)}
         for name, row in self._factors.items():  # term by term, so that sums do not depend on the batch
             plain[name] = np.sum([weight * raw[:, names.index(other)] for other, weight in row], axis=0)

@@ -45,9 +45,8 @@ def event_table(model: Model, dose_events: Sequence[DoseEvent], count: int) -> E
 
 def table_of_each(model: Model, dose_events: Sequence[Sequence[DoseEvent]]) -> EventTable:
     """The same for patients with their own lists of dose events [patient]; all numbers are scalars."""
-    return to_table(
-        [events([row for entry in own for row in _rows(model, entry) if row[3] != 0]) for own in dose_events]
-    )
+    rows = ([row for entry in own for row in _rows(model, entry) if row[3] != 0] for own in dose_events)
+    return to_table([events(own) for own in rows])
 
 
 def no_events(count: int) -> EventTable:
@@ -214,11 +213,9 @@ class Ensemble:
         values = {n: np.array([subject.parameters.get(n, usual.get(n)) for subject in subjects]) for n in names}
         given = table_of_each(model, [subject.events for subject in subjects])
         lengths = np.array([subject.cycle_length for subject in subjects], dtype=float)
-        cycle = (
-            Cycle(table_of_each(model, [s.steady_state_events for s in subjects]), lengths)
-            if np.any(lengths > 0)
-            else None
-        )
+        cycle = None
+        if np.any(lengths > 0):
+            cycle = Cycle(table_of_each(model, [s.steady_state_events for s in subjects]), lengths)
         return cls(model, len(subjects), values, given, cycle)._with_carried_over_events()
 
     def _with_carried_over_events(self) -> Ensemble:
@@ -232,9 +229,8 @@ class Ensemble:
         """The patients repeated `times` times, with further `values` [times * patient]."""
         own = {name: np.tile(np.broadcast_to(value, self.size), times) for name, value in self.values.items()}
         cycle = self.cycle and Cycle(tiled(self.cycle.events, times), np.tile(self.cycle.length, times))
-        return replace(
-            self, size=self.size * times, values={**own, **values}, events=tiled(self.events, times), cycle=cycle
-        )
+        events, size = tiled(self.events, times), self.size * times
+        return replace(self, size=size, values={**own, **values}, events=events, cycle=cycle)
 
     def initial(self, *, tolerance: float = TOLERANCE, threads: int = 1, device: str = "cpu") -> InitialCondition:
         """Drug-free baseline and initial state (the baseline or the periodic steady state) of each patient."""

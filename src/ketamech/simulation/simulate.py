@@ -143,9 +143,8 @@ def simulate(
     chosen = model or load_model(announce=progress)
     asked = as_scenario(scenario, chosen, species, perturbations, wiring, times)
     both = subjects(asked, chosen)
-    curves = run_subjects(
-        chosen, both, times_of_scenario(asked, both[0]) if times is None else np.array(times, dtype=float)
-    )
+    grid = times_of_scenario(asked, both[0]) if times is None else np.array(times, dtype=float)
+    curves = run_subjects(chosen, both, grid)
     bad = [str(reason) for reason in curves.solve_status.values if reason != "ok"]
     if bad:
         raise SolverError(f"the scenario could not be solved: {bad[0]}")
@@ -163,9 +162,5 @@ def times_of_scenario(scenario: Scenario, treated: Subject) -> np.ndarray:
 
 def scenario_attributes(scenario: Scenario) -> dict[str, object]:
     """Attributes of a Dataset of this scenario."""
-    return {
-        "title": scenario.title,
-        "horizon_h": scenario.horizon,
-        "seed": scenario.seed,
-        "species": scenario.species,
-    }
+    own = {"title": scenario.title, "horizon_h": scenario.horizon}
+    return {**own, "seed": scenario.seed, "species": scenario.species}
